@@ -1,0 +1,52 @@
+"""Errors that tell a user what is wrong and what to do, in one line.
+
+Every error that stressnet raises on purpose derives from :class:`StressnetError`. Its text names
+the file (or tier, or time), what is wrong, and the remedy; the command line prints it without a
+traceback. Anything else that escapes is a bug.
+"""
+
+from __future__ import annotations
+
+
+class StressnetError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class AudioError(StressnetError):
+    """An audio file that cannot be read or used."""
+
+
+class TranscriptError(StressnetError):
+    """A transcript that is missing, empty or unreadable."""
+
+
+class LexiconError(StressnetError):
+    """A word or pronunciation that cannot be handled."""
+
+
+class AlignmentError(StressnetError):
+    """An utterance that cannot be aligned, or an alignment that cannot be read."""
+
+
+class RecipeError(StressnetError):
+    """A corpus recipe that is missing or malformed."""
+
+
+class CorpusError(StressnetError):
+    """A corpus folder that is missing, damaged, or not the one expected."""
+
+
+class CheckpointError(StressnetError):
+    """A model checkpoint that is damaged or does not fit the data."""
+
+
+class ExplainError(StressnetError):
+    """A model or operation that cannot be explained faithfully."""
+
+
+class ConfigError(StressnetError):
+    """A parameter out of range, or parameters that contradict each other."""
+
+
+class MissingPartError(StressnetError):
+    """An optional part is not installed or does not load."""
