@@ -1,0 +1,35 @@
+"""The two classes, by name and never by bare number."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Stress(StrEnum):
+    """Which of a word's two syllables carries primary stress.
+
+    Members are strings, so tables hold ``"INITIAL"`` and ``"FINAL"``. Networks need a class index:
+    :attr:`index` and :meth:`from_index` are the only place where the order is fixed.
+    """
+
+    INITIAL = "INITIAL"
+    FINAL = "FINAL"
+
+    @property
+    def index(self) -> int:
+        """Position among a network's outputs: INITIAL is 0, FINAL is 1."""
+        return CLASSES.index(self)
+
+    @property
+    def other(self) -> Stress:
+        """The opposite class."""
+        return Stress.FINAL if self is Stress.INITIAL else Stress.INITIAL
+
+    @classmethod
+    def from_index(cls, index: int) -> Stress:
+        """The class at a network's output ``index``."""
+        return CLASSES[index]
+
+
+CLASSES: tuple[Stress, ...] = (Stress.INITIAL, Stress.FINAL)
+"""Order of a network's outputs. A logit difference is always INITIAL minus FINAL."""
