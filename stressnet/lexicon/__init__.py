@@ -1,1 +1,1 @@
-"""See CONTRIBUTING.md for the architecture."""
+"""Dictionaries, stress classes, syllables and word families. Knows nothing of audio."""

@@ -9,14 +9,14 @@ class Stress(StrEnum):
     """Which of a word's two syllables carries primary stress.
 
     Members are strings, so tables hold ``"INITIAL"`` and ``"FINAL"``. Networks need a class index:
-    :attr:`index` and :meth:`from_index` are the only place where the order is fixed.
+    :attr:`class_index` and :meth:`from_class_index` are the only place where the order is fixed.
     """
 
     INITIAL = "INITIAL"
     FINAL = "FINAL"
 
     @property
-    def index(self) -> int:
+    def class_index(self) -> int:
         """Position among a network's outputs: INITIAL is 0, FINAL is 1."""
         return CLASSES.index(self)
 
@@ -26,7 +26,7 @@ class Stress(StrEnum):
         return Stress.FINAL if self is Stress.INITIAL else Stress.INITIAL
 
     @classmethod
-    def from_index(cls, index: int) -> Stress:
+    def from_class_index(cls, index: int) -> Stress:
         """The class at a network's output ``index``."""
         return CLASSES[index]
 

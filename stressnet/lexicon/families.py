@@ -1,0 +1,64 @@
+"""Word families: words that must not be split between training and test.
+
+*Present* and *presents*, *record* and *recording* share a lemma; a network that has heard one has
+as good as heard the other. Two words belong to one family if they share any lemma under any part
+of speech, and families are closed under this relation.
+
+Lemmas come from ``lemminflect`` (dictionary first, rules for unknown words).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+
+@cache
+def lemmas(word: str) -> frozenset[str]:
+    """All lemmas ``word`` may have, lower case, the word itself included."""
+    from lemminflect import getAllLemmas, getAllLemmasOOV
+
+    base = word.lower()
+    for suffix in ("'s", "s'", "'"):
+        if base.endswith(suffix):
+            base = base.removesuffix(suffix) + ("s" if suffix == "s'" else "")
+    found = getAllLemmas(base)
+    if not found:
+        for part_of_speech in ("NOUN", "VERB"):
+            found |= getAllLemmasOOV(base, part_of_speech)
+    return frozenset({base, *(lemma.lower() for forms in found.values() for lemma in forms)})
+
+
+def word_families(words: Iterable[str]) -> dict[str, str]:
+    """Assign every word to a family.
+
+    Parameters
+    ----------
+    words : iterable of str
+        Any case.
+
+    Returns
+    -------
+    dict
+        Upper-case word to family name; the name is the shortest lemma of the family (the first in
+        alphabetical order among equals), lower case.
+    """
+    parent: dict[str, str] = {}
+
+    def root(node: str) -> str:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    unique = sorted({word.upper() for word in words})
+    for word in unique:
+        anchor = root(min(lemmas(word)))
+        for lemma in lemmas(word):
+            parent[root(lemma)] = anchor
+    members: dict[str, set[str]] = {}
+    for node in parent:
+        members.setdefault(root(node), set()).add(node)
+    names = {r: min(nodes, key=lambda lemma: (len(lemma), lemma)) for r, nodes in members.items()}
+    return {word: names[root(min(lemmas(word)))] for word in unique}

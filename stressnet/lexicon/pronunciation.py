@@ -1,0 +1,80 @@
+"""A pronunciation in ARPAbet and what can be read off it: syllable count and stress.
+
+Conventions
+-----------
+Vowels carry a digit: 1 primary stress, 2 secondary, 0 none. The stress pattern of a word is the
+string of its digits, e.g. ``"10"`` for *record* (noun) and ``"21"`` for *import* (verb).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stressnet.lexicon.stress import Stress
+
+VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
+"""ARPAbet vowels without stress digits; ``AX`` and ``AXR`` of other sets are folded by readers."""
+
+
+def bare(phone: str) -> str:
+    """The phone without its stress digit: ``bare("AH0") == "AH"``."""
+    return phone.rstrip("012")
+
+
+def is_vowel(phone: str) -> bool:
+    """Whether an ARPAbet phone, with or without digit, is a vowel."""
+    return bare(phone) in VOWELS
+
+
+@dataclass(frozen=True, slots=True)
+class Pronunciation:
+    """One dictionary variant of a word.
+
+    Parameters
+    ----------
+    phones : tuple of str
+        ARPAbet with stress digits, e.g. ``("P", "ER0", "M", "IH1", "T")``.
+    """
+
+    phones: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Pronunciation:
+        """From phones separated by spaces."""
+        return cls(tuple(text.split()))
+
+    def __str__(self) -> str:
+        return " ".join(self.phones)
+
+    @property
+    def stress_pattern(self) -> str:
+        """Stress digits of the vowels in order, ``""`` where a vowel has none."""
+        return "".join(phone[-1] for phone in self.phones if phone[-1:].isdigit())
+
+    @property
+    def n_syllables(self) -> int:
+        """Number of vowels."""
+        return sum(is_vowel(phone) for phone in self.phones)
+
+    @property
+    def stress(self) -> Stress | None:
+        """The class of a disyllable, or None if it is not one or has not exactly one digit 1.
+
+        ``10`` and ``12`` are INITIAL; ``01`` and ``21`` are FINAL; ``11``, ``00`` and the like have
+        no single primary stress.
+        """
+        pattern = self.stress_pattern
+        if self.n_syllables != 2 or len(pattern) != 2 or pattern.count("1") != 1:
+            return None
+        return Stress.INITIAL if pattern[0] == "1" else Stress.FINAL
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """Phones without stress digits."""
+        return tuple(bare(phone) for phone in self.phones)
+
+
+def segment_identical(first: Sequence[Pronunciation], second: Sequence[Pronunciation]) -> bool:
+    """Whether some variant of ``first`` has the same segments as some variant of ``second``."""
+    return bool({p.segments for p in first} & {p.segments for p in second})
