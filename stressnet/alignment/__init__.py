@@ -1,1 +1,13 @@
-"""See CONTRIBUTING.md for the architecture."""
+"""Where words and phones lie in time: alignments read, checked, made and compared.
+
+Modules
+-------
+textgrid
+    Praat TextGrids in and out.
+validation
+    Problems of an alignment, and small overhangs repaired.
+aligner
+    The interface of automatic aligners, and `get_aligner`.
+accuracy
+    How far two alignments of one recording are apart.
+"""

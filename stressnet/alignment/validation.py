@@ -1,0 +1,142 @@
+"""Checks of an alignment against its recording and against itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from stressnet.errors import AlignmentError
+from stressnet.intervals import Alignment, Interval
+
+OVERHANG_TOLERANCE_S = 0.05
+"""How far an alignment may end past its audio and still be clamped (seconds)."""
+
+_EPSILON_S = 1e-6
+
+
+def validate(
+    alignment: Alignment, duration_s: float, tolerance_s: float = OVERHANG_TOLERANCE_S
+) -> list[str]:
+    """List what is wrong with an alignment; nothing is changed.
+
+    Parameters
+    ----------
+    alignment : Alignment
+        Words and phones in seconds.
+    duration_s : float
+        Length of the recording in seconds.
+    tolerance_s : float
+        Ends past the audio by at most this much are no problem: `fit_to_audio` clamps them.
+
+    Returns
+    -------
+    list of str
+        One line per problem, naming tier, label and time; empty when all is well. Reported are
+        negative starts, lengths of zero or less, overlaps and disorder, ends past the audio, spoken
+        phones that cross the edge of a word or lie in none, and words without phones.
+    """
+    problems: list[str] = []
+    for tier, intervals in (("words", alignment.words), ("phones", alignment.phones)):
+        problems += _tier_problems(tier, intervals, duration_s, tolerance_s)
+    problems += _hierarchy_problems(alignment)
+    return problems
+
+
+def fit_to_audio(
+    alignment: Alignment, duration_s: float, tolerance_s: float = OVERHANG_TOLERANCE_S
+) -> Alignment:
+    """Clamp an alignment that runs a few milliseconds past its recording.
+
+    Parameters
+    ----------
+    alignment : Alignment
+        Words and phones in seconds.
+    duration_s : float
+        Length of the recording in seconds.
+    tolerance_s : float
+        The largest overhang that is clamped.
+
+    Returns
+    -------
+    Alignment
+        Ends at most at `duration_s`. Silences that vanish are dropped. The very same object when
+        nothing had to be done.
+
+    Raises
+    ------
+    AlignmentError
+        If the overhang is larger than the tolerance, or clamping would leave a word or phone empty.
+    """
+    last_s = max((i.end_s for i in (*alignment.words, *alignment.phones)), default=0.0)
+    if last_s <= duration_s:
+        return alignment
+    if last_s > duration_s + tolerance_s + _EPSILON_S:
+        raise AlignmentError(
+            f"the alignment ends at {last_s:.3f} s but the audio at {duration_s:.3f} s, more than "
+            f"{1000 * tolerance_s:.0f} ms apart; check that both belong to the same recording"
+        )
+    return replace(
+        alignment,
+        words=_clamped(alignment.words, duration_s),
+        phones=_clamped(alignment.phones, duration_s),
+    )
+
+
+def _clamped(intervals: Iterable[Interval], duration_s: float) -> tuple[Interval, ...]:
+    kept = []
+    for interval in intervals:
+        end_s = min(interval.end_s, duration_s)
+        if end_s > interval.start_s:
+            kept.append(Interval(interval.start_s, end_s, interval.label))
+        elif not interval.is_silence:
+            raise AlignmentError(
+                f"'{interval.label}' at {interval.start_s:.3f} s lies past the end of the audio "
+                f"({duration_s:.3f} s); check that alignment and audio belong together"
+            )
+    return tuple(kept)
+
+
+def _tier_problems(
+    tier: str, intervals: tuple[Interval, ...], duration_s: float, tolerance_s: float
+) -> list[str]:
+    problems = []
+    previous: Interval | None = None
+    for interval in intervals:
+        where = f"{tier}: '{interval.label}' at {interval.start_s:.3f} s"
+        if interval.start_s < -_EPSILON_S:
+            problems.append(f"{where} starts before the recording")
+        if interval.end_s <= interval.start_s:
+            problems.append(f"{where} has no length (ends at {interval.end_s:.3f} s)")
+        if interval.end_s > duration_s + tolerance_s + _EPSILON_S:
+            problems.append(
+                f"{where} ends at {interval.end_s:.3f} s, past the audio ({duration_s:.3f} s)"
+            )
+        if previous is not None and interval.start_s < previous.end_s - _EPSILON_S:
+            problems.append(
+                f"{where} overlaps '{previous.label}', which ends at {previous.end_s:.3f} s"
+            )
+        previous = interval
+    return problems
+
+
+def _hierarchy_problems(alignment: Alignment) -> list[str]:
+    problems = []
+    words = sorted(alignment.spoken_words(), key=lambda word: word.start_s)
+    phones = sorted(alignment.spoken_phones(), key=lambda phone: phone.start_s)
+    filled = [False] * len(words)
+    index = 0
+    for phone in phones:
+        where = f"phones: '{phone.label}' at {phone.start_s:.3f} s"
+        while index < len(words) and words[index].end_s <= phone.middle_s:
+            index += 1
+        if index == len(words) or not words[index].contains(phone.middle_s):
+            problems.append(f"{where} lies in no word")
+            continue
+        word = words[index]
+        filled[index] = True
+        if phone.start_s < word.start_s - _EPSILON_S or phone.end_s > word.end_s + _EPSILON_S:
+            problems.append(f"{where} crosses the edge of the word '{word.label}'")
+    for word, has_phones in zip(words, filled, strict=True):
+        if not has_phones:
+            problems.append(f"words: '{word.label}' at {word.start_s:.3f} s has no phones")
+    return problems
