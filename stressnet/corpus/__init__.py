@@ -1,1 +1,1 @@
-"""See CONTRIBUTING.md for the architecture."""
+"""Recipes, the scan of a folder, tokens, splits, and the store. Knows nothing of models."""

@@ -1,0 +1,135 @@
+"""Recordings: samples that always travel with their rate.
+
+Reading goes through ``soundfile`` (WAV, FLAC, OGG, ...), resampling through ``soxr``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.errors import AudioError
+
+WORKING_RATE_HZ = 16_000
+"""Rate at which everything is analysed: 8 kHz of bandwidth holds F4 and the sibilants."""
+
+MINIMUM_RATE_HZ = 16_000
+"""Recordings below this rate lack the upper half of the spectrogram and are refused."""
+
+
+@dataclass(frozen=True)
+class Audio:
+    """One channel of sound.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n,)
+        Full scale is 1.
+    rate_hz : int
+        Samples per second.
+    """
+
+    samples: NDArray[np.float32]
+    rate_hz: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.rate_hz
+
+    def cut(self, start_s: float, end_s: float) -> Audio:
+        """The stretch from ``start_s`` to ``end_s``, clipped to the recording."""
+        first = max(0, round(start_s * self.rate_hz))
+        last = min(len(self.samples), round(end_s * self.rate_hz))
+        return Audio(self.samples[first:last], self.rate_hz)
+
+    def resampled(self, rate_hz: int) -> Audio:
+        """The same sound at another rate (soxr, high quality)."""
+        if rate_hz == self.rate_hz:
+            return self
+        import soxr
+
+        return Audio(soxr.resample(self.samples, self.rate_hz, rate_hz), rate_hz)
+
+
+@dataclass(frozen=True)
+class AudioFacts:
+    """What a file's header says."""
+
+    rate_hz: int
+    channels: int
+    duration_s: float
+
+
+def audio_facts(path: Path) -> AudioFacts:
+    """Read a file's header.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, empty or no audio.
+    """
+    import soundfile
+
+    try:
+        if path.stat().st_size == 0:
+            raise AudioError(f"{path}: the file is empty; copy it again")
+        info = soundfile.info(str(path))
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be opened ({error.strerror})") from error
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{path}: not readable as audio ({error.error_string}); copy it again or convert to FLAC"
+        ) from error
+    return AudioFacts(info.samplerate, info.channels, info.frames / info.samplerate)
+
+
+def read_audio(path: Path, rate_hz: int = WORKING_RATE_HZ) -> Audio:
+    """Read a recording as one channel at ``rate_hz``.
+
+    Channels are averaged. Recordings at a higher rate are resampled; those below
+    :data:`MINIMUM_RATE_HZ` are refused, since nothing can restore the missing spectrum.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, empty, truncated, silent by zeros only, or sampled too low.
+    """
+    import soundfile
+
+    facts = audio_facts(path)
+    if facts.rate_hz < MINIMUM_RATE_HZ:
+        raise AudioError(
+            f"{path}: sampled at {facts.rate_hz} Hz, which lacks everything above "
+            f"{facts.rate_hz // 2} Hz; supply at least {MINIMUM_RATE_HZ} Hz"
+        )
+    try:
+        samples, file_rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{path}: truncated or damaged ({error.error_string}); copy it again"
+        ) from error
+    found_s = len(samples) / file_rate
+    if found_s + 1e-3 < facts.duration_s:
+        raise AudioError(
+            f"{path}: truncated, the header promises {facts.duration_s:.2f} s but {found_s:.2f} s "
+            f"are there; copy it again"
+        )
+    if not len(samples):
+        raise AudioError(f"{path}: holds no samples; record or copy it again")
+    mono = np.ascontiguousarray(samples.mean(axis=1), dtype=np.float32)
+    if not mono.any():
+        raise AudioError(f"{path}: holds only digital silence; check the recording")
+    return Audio(mono, file_rate).resampled(rate_hz)
+
+
+def write_flac(path: Path, audio: Audio) -> None:
+    """Write 16-bit FLAC; the file appears whole or not at all."""
+    import soundfile
+
+    part = path.with_name(f".{path.name}.part")
+    soundfile.write(str(part), audio.samples, audio.rate_hz, format="FLAC", subtype="PCM_16")
+    part.replace(path)

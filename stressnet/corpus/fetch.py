@@ -1,0 +1,149 @@
+"""Download a part of a corpus: checksum, resume, progress.
+
+``pooch`` checks the hash and writes atomically; the resuming of partial files is a small downloader
+handed to it, since its own starts over.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from stressnet.corpus.recipe import Recipe, load_recipe
+from stressnet.errors import CorpusError, RecipeError
+
+_BLOCK_BYTES = 1 << 18
+_TIMEOUT_S = 30
+
+
+class ResumingDownloader:
+    """A pooch downloader that continues a partial file with an HTTP range request.
+
+    Parameters
+    ----------
+    part : Path
+        Where the bytes so far are kept between runs.
+    progress : bool
+        Whether to show a bar on stderr.
+    """
+
+    def __init__(self, part: Path, progress: bool = True) -> None:
+        self.part = part
+        self.progress = progress
+
+    def __call__(self, url: str, output_file: str, pooch: object) -> None:
+        """Download ``url`` to ``output_file``; pooch calls this."""
+        import requests
+        from tqdm import tqdm
+
+        have = self.part.stat().st_size if self.part.exists() else 0
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
+            if response.status_code == 416:  # nothing left to send: the part is the whole
+                self.part.replace(output_file)
+                return
+            response.raise_for_status()
+            if have and response.status_code != 206:
+                have = 0  # the server does not resume: start over
+            total = int(response.headers.get("Content-Length", 0)) + have
+            bar = tqdm(
+                total=total or None,
+                initial=have,
+                unit="B",
+                unit_scale=True,
+                desc=self.part.stem,
+                disable=not self.progress,
+            )
+            with self.part.open("ab" if have else "wb") as file, bar:
+                for block in response.iter_content(_BLOCK_BYTES):
+                    file.write(block)
+                    bar.update(len(block))
+        self.part.replace(output_file)
+
+
+def split_name(name: str) -> tuple[Recipe, str]:
+    """``librispeech:dev-clean`` to its recipe and part.
+
+    Raises
+    ------
+    RecipeError
+        If the recipe has no such part; the message lists those there are with their sizes.
+    """
+    recipe_name, _, part = name.rpartition(":") if ":" in name else (name, "", "")
+    recipe = load_recipe(recipe_name)
+    if part not in recipe.parts:
+        known = ", ".join(f"{recipe_name}:{p} ({v.size})" for p, v in recipe.parts.items())
+        raise RecipeError(
+            f"'{name}' cannot be fetched; "
+            + (f"there are {known}" if known else f"recipe '{recipe_name}' has nothing to download")
+        )
+    return recipe, part
+
+
+def fetch(name: str, folder: Path, *, progress: bool = True, keep_archive: bool = False) -> Path:
+    """Download and unpack a part of a corpus.
+
+    Parameters
+    ----------
+    name : str
+        ``recipe:part``, e.g. ``librispeech:dev-clean``.
+    folder : Path
+        Where to unpack; made if missing.
+    progress : bool
+        Whether to show a bar on stderr.
+    keep_archive : bool
+        Whether to keep the archive after unpacking.
+
+    Returns
+    -------
+    Path
+        ``folder``, ready for ``build-corpus``.
+
+    Raises
+    ------
+    CorpusError
+        If the download fails (what came so far is kept, and the next call continues it), or the
+        archive is not what its checksum promises.
+    """
+    import pooch
+    import requests
+
+    recipe, part = split_name(name)
+    source = recipe.parts[part]
+    folder.mkdir(parents=True, exist_ok=True)
+    file_name = Path(urlsplit(source.url).path).name
+    done = folder / f".{file_name}.unpacked"
+    if done.exists() and done.read_text(encoding="utf-8").strip() == source.sha256:
+        return folder
+    partial = folder / f"{file_name}.part"
+    try:
+        archive = pooch.retrieve(
+            source.url,
+            known_hash=f"sha256:{source.sha256}",
+            fname=file_name,
+            path=folder,
+            downloader=ResumingDownloader(partial, progress),
+        )
+    except requests.RequestException as error:
+        kept = partial.stat().st_size if partial.exists() else 0
+        raise CorpusError(
+            f"{source.url}: download failed ({error}); {kept} bytes are kept, run the same command "
+            f"to continue"
+        ) from error
+    except ValueError as error:
+        raise CorpusError(
+            f"{source.url}: the archive does not have the expected checksum, so it was damaged on "
+            f"the way or has changed; run the command again"
+        ) from error
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+    except tarfile.TarError as error:
+        raise CorpusError(
+            f"{archive}: cannot be unpacked ({error}); delete it and fetch again"
+        ) from error
+    done.write_text(source.sha256 + "\n", encoding="utf-8")
+    if not keep_archive:
+        Path(archive).unlink()
+    return folder

@@ -1,0 +1,198 @@
+"""Training, validation and test sets that share neither speakers nor words.
+
+Speakers and word families are each dealt into train, valid and test. A token's set follows from
+both:
+
+=================  ====================  ====================  ====================
+speaker \\ family   train                 valid                 test
+=================  ====================  ====================  ====================
+train              train                 valid_known_speakers  test_known_speakers
+valid              valid_known_words     valid                 valid_test_mixed
+test               test_known_words      valid_test_mixed      test
+=================  ====================  ====================  ====================
+
+``test`` (new words of new speakers) is the headline; the off-diagonal cells are secondary tests.
+``valid_test_mixed`` is new in both ways too, but one of its margins was seen by early stopping, so it
+stays out of headline figures. Words with both readings are ``minimal_pairs`` whoever says them; the
+columns ``speaker_set`` and ``family_set`` tell known from new speakers there. Tokens without a label
+are ``unlabelled``.
+
+Nothing is balanced by force: classes are stratified when families are dealt, and reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.lexicon.families import word_families
+
+SETS = ("train", "valid", "test")
+VALIDATION_SPLITS = ("valid", "valid_known_words", "valid_known_speakers")
+TEST_SPLITS = ("test", "test_known_words", "test_known_speakers", "minimal_pairs")
+
+_CELLS = {
+    ("train", "train"): "train",
+    ("train", "valid"): "valid_known_speakers",
+    ("train", "test"): "test_known_speakers",
+    ("valid", "train"): "valid_known_words",
+    ("valid", "valid"): "valid",
+    ("valid", "test"): "valid_test_mixed",
+    ("test", "train"): "test_known_words",
+    ("test", "valid"): "valid_test_mixed",
+    ("test", "test"): "test",
+}
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Shares of tokens that go to validation and test, along each of the two margins.
+
+    With the default 10 % and 22 %, about 46 % of tokens are for training, 5 % are new words of new
+    speakers, and 15 % each are test tokens new in one way.
+    """
+
+    valid_share: float = 0.10
+    test_share: float = 0.22
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (
+            0 < self.valid_share and 0 < self.test_share and self.valid_share + self.test_share < 1
+        ):
+            raise ConfigError(
+                f"validation share {self.valid_share} and test share {self.test_share} must be "
+                f"positive and leave something to train on"
+            )
+
+
+def deal(
+    weights: Mapping[str, float], config: SplitConfig, rng: np.random.Generator
+) -> dict[str, str]:
+    """Deal groups into train, valid and test so that the sets' weights come near their shares.
+
+    Groups are visited in random order, heavy ones first among every eight, and each goes to the set
+    that lags furthest behind its share. With at least three groups no set stays empty.
+    """
+    shares = {
+        "train": 1 - config.valid_share - config.test_share,
+        "valid": config.valid_share,
+        "test": config.test_share,
+    }
+    names = sorted(weights)
+    order = [names[i] for i in rng.permutation(len(names))]
+    order = [
+        name
+        for start in range(0, len(order), 8)
+        for name in sorted(order[start : start + 8], key=lambda n: -weights[n])
+    ]
+    filled = dict.fromkeys(SETS, 0.0)
+    dealt: dict[str, str] = {}
+    for name in order:
+        lag = {s: filled[s] / shares[s] for s in SETS}
+        chosen = min(SETS, key=lambda s: (lag[s], -shares[s]))
+        dealt[name] = chosen
+        filled[chosen] += weights[name]
+    return dealt
+
+
+def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
+    """Add ``family``, ``speaker_set``, ``family_set`` and ``split`` to a token table.
+
+    Parameters
+    ----------
+    tokens : DataFrame
+        With ``word``, ``speaker``, ``stress`` and ``is_minimal_pair``.
+    config : SplitConfig
+        Shares and seed.
+
+    Returns
+    -------
+    DataFrame
+        A copy with the four columns.
+
+    Raises
+    ------
+    CorpusError
+        If there are fewer than three speakers or three word families per class.
+    """
+    tokens = tokens.copy()
+    tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
+    rng = np.random.default_rng([config.seed, 1])
+    ordinary = tokens[~tokens["is_minimal_pair"] & tokens["stress"].notna()]
+    if tokens["speaker"].nunique() < 3:
+        raise CorpusError(
+            f"{tokens['speaker'].nunique()} speakers are too few for speaker-disjoint sets; "
+            f"at least 3 are needed (use --no-splits to build without them)"
+        )
+    speaker_weights = tokens.groupby("speaker").size().to_dict()
+    speaker_sets = deal(speaker_weights, config, rng)
+    family_sets: dict[str, str] = {}
+    major = ordinary.groupby("family")["stress"].agg(lambda s: s.value_counts().idxmax())
+    for stress in sorted(major.unique()):
+        members = ordinary[ordinary["family"].isin(major.index[major == stress])]
+        weights = members.groupby("family").size().to_dict()
+        if len(weights) < 3:
+            raise CorpusError(
+                f"only {len(weights)} word families with stress {stress}; at least 3 are needed for "
+                f"word-disjoint sets (use --no-splits to build without them)"
+            )
+        family_sets |= deal(weights, config, rng)
+    tokens["speaker_set"] = tokens["speaker"].map(speaker_sets)
+    tokens["family_set"] = tokens["family"].map(family_sets)
+    cells = [
+        _CELLS.get((s, f), "unlabelled")
+        for s, f in zip(tokens["speaker_set"], tokens["family_set"], strict=True)
+    ]
+    tokens["split"] = cells
+    # A family of a minimal pair (present, presents) is never trained on, even where a form of it
+    # has one reading only.
+    pairs = set(tokens.loc[tokens["is_minimal_pair"], "family"])
+    tokens.loc[tokens["family"].isin(pairs), "split"] = "minimal_pairs"
+    tokens.loc[tokens["stress"].isna(), "split"] = "unlabelled"
+    check_leaks(tokens)
+    return tokens
+
+
+def check_leaks(tokens: pd.DataFrame) -> None:
+    """Raise :class:`CorpusError` if a speaker or family of ``train`` is in ``test`` or ``valid``."""
+    for first, second in (("train", "test"), ("train", "valid"), ("valid", "test")):
+        for column in ("speaker", "family"):
+            shared = set(tokens.loc[tokens["split"] == first, column]) & set(
+                tokens.loc[tokens["split"] == second, column]
+            )
+            if shared:
+                raise CorpusError(f"{column} {sorted(shared)[0]!r} is in both {first} and {second}")
+    pairs = set(tokens.loc[tokens["split"] == "minimal_pairs", "family"])
+    if pairs & set(tokens.loc[tokens["split"] == "train", "family"]):
+        raise CorpusError("a minimal pair's family is in the training set")
+
+
+def split_counts(tokens: pd.DataFrame, order: Sequence[str] | None = None) -> pd.DataFrame:
+    """Tokens, words and speakers per split and class, for reports.
+
+    Returns
+    -------
+    DataFrame
+        Columns split, n, n_initial, n_final, n_words, n_speakers.
+    """
+    order = order or [*dict.fromkeys([*_CELLS.values(), "minimal_pairs", "unlabelled"])]
+    rows = []
+    for split in order:
+        part = tokens[tokens["split"] == split]
+        if len(part):
+            rows.append(
+                {
+                    "split": split,
+                    "n": len(part),
+                    "n_initial": int((part["stress"] == "INITIAL").sum()),
+                    "n_final": int((part["stress"] == "FINAL").sum()),
+                    "n_words": part["word"].nunique(),
+                    "n_speakers": part["speaker"].nunique(),
+                }
+            )
+    return pd.DataFrame(rows)

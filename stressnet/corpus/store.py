@@ -1,0 +1,202 @@
+"""A built corpus on disk, opened lazily.
+
+Layout
+------
+::
+
+    corpus/
+      manifest.json        versions, parameters, hashes, counts
+      tokens.parquet       one row per token
+      phones.parquet       one row per phone of a token
+      tracks.parquet       F0 and formants, one row per token and time
+      failures.csv         what was left out or looks odd, and why
+      rejected_words.csv   words that are no tokens, counted by reason
+      splits.csv           token_id, speaker_set, family_set, split
+      corpus-card.md       sources, licences, counts, for people
+      excerpts/<speaker>/<token_id>.flac
+      spectrograms/<preset>/values.npy  (n, n_bins, n_frames) float32, memory-mapped
+      spectrograms/<preset>/mask.npy, axes.json
+      textgrids/<utterance_id>.TextGrid
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.audio import Audio, read_audio
+from stressnet.axes import Axes
+from stressnet.errors import CorpusError
+from stressnet.intervals import Interval
+from stressnet.manifest import hash_data, read_manifest, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TOKENS, PHONES, TRACKS = "tokens.parquet", "phones.parquet", "tracks.parquet"
+
+
+@dataclass(frozen=True)
+class Images:
+    """All tokens' spectrograms under one preset.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_tokens, n_bins, n_frames)
+        Memory-mapped, read-only, in the order of the token table.
+    mask : ndarray of bool, shape (n_tokens, n_frames)
+        True where a frame holds sound.
+    axes : Axes
+        Shared by all tokens; time zero is the word's onset.
+    preset : dict
+        The preset's fields.
+    """
+
+    values: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    axes: Axes
+    preset: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the preset, which a checkpoint must share to accept these images."""
+        return hash_data(self.preset)
+
+
+class Corpus:
+    """A corpus folder; nothing is read until asked for.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    manifest : dict
+        Its manifest.
+    """
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self.path = path
+        self.manifest = manifest
+
+    @classmethod
+    def open(cls, path: Path | str) -> Corpus:
+        """Open a corpus folder.
+
+        Raises
+        ------
+        CorpusError
+            If it is not a finished corpus, or a table is missing.
+        """
+        path = Path(path)
+        manifest = read_manifest(path, "corpus")
+        for name in (TOKENS, PHONES):
+            if not (path / name).is_file():
+                raise CorpusError(f"{path}: {name} is missing; build the corpus again")
+        return cls(path, manifest)
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return str(self.manifest["parameters"]["recipe"])
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the token table, which identifies the corpus in checkpoints."""
+        return str(self.manifest["outputs"][TOKENS])
+
+    @cached_property
+    def tokens(self) -> pd.DataFrame:
+        """One row per token, see ``docs/data-dictionary.md``."""
+        import pandas as pd
+
+        return pd.read_parquet(self.path / TOKENS)
+
+    @cached_property
+    def phones(self) -> pd.DataFrame:
+        """One row per phone of a token; times in seconds of the recording."""
+        import pandas as pd
+
+        return pd.read_parquet(self.path / PHONES)
+
+    @cached_property
+    def tracks(self) -> pd.DataFrame:
+        """F0 and formants, one row per token and time; time zero is the word's onset."""
+        import pandas as pd
+
+        return pd.read_parquet(self.path / TRACKS)
+
+    def presets(self) -> list[str]:
+        """Names of the presets for which spectrograms are stored."""
+        folder = self.path / "spectrograms"
+        return sorted(p.parent.name for p in folder.glob("*/axes.json")) if folder.is_dir() else []
+
+    def images(self, preset: str) -> Images:
+        """Spectrograms under a preset.
+
+        Raises
+        ------
+        CorpusError
+            If they were not built.
+        """
+        folder = self.path / "spectrograms" / preset
+        if preset not in self.presets():
+            raise CorpusError(
+                f"{self.path}: no spectrograms of preset '{preset}' (there are "
+                f"{', '.join(self.presets()) or 'none'}); run build-corpus again with "
+                f"--preset {preset}"
+            )
+        return read_images(folder)
+
+    def excerpt(self, token_id: str) -> Audio:
+        """A token's sound with its context; see columns ``excerpt_*`` for the times."""
+        row = self.tokens.loc[self.tokens["token_id"] == token_id, "excerpt_file"]
+        if row.empty:
+            raise CorpusError(f"{self.path}: no token '{token_id}'")
+        return read_audio(self.path / row.iloc[0])
+
+    @cached_property
+    def _phones_by_token(self) -> dict[str, pd.DataFrame]:
+        return {str(key): part for key, part in self.phones.groupby("token_id", sort=False)}
+
+    def phone_intervals(self, token_id: str, origin_s: float = 0.0) -> tuple[Interval, ...]:
+        """A token's phones, with ``origin_s`` subtracted from their times."""
+        part = self._phones_by_token[token_id]
+        return tuple(
+            Interval(start - origin_s, end - origin_s, phone)
+            for phone, start, end in zip(part["phone"], part["start_s"], part["end_s"], strict=True)
+        )
+
+
+def write_images_header(
+    folder: Path, axes: Axes, preset: dict[str, Any], mask: NDArray[np.bool_]
+) -> None:
+    """Write what turns ``values.npy`` into :class:`Images`; written last, it marks them complete."""
+    np.save(folder / "mask.npy", mask)
+    write_json(
+        folder / "axes.json",
+        {
+            "preset": preset,
+            "frequency_hz": axes.frequency_hz.tolist(),
+            "time_s": axes.time_s.tolist(),
+            "time_zero": "onset of the word",
+            "order": ["token", "frequency", "time"],
+        },
+    )
+
+
+def read_images(folder: Path) -> Images:
+    """Open the spectrograms in ``folder`` without loading them."""
+    header = json.loads((folder / "axes.json").read_text(encoding="utf-8"))
+    axes = Axes(np.array(header["time_s"]), np.array(header["frequency_hz"]))
+    values = np.load(folder / "values.npy", mmap_mode="r")
+    if values.shape[1:] != axes.shape:
+        raise CorpusError(
+            f"{folder}: images are {values.shape[1:]}, axes {axes.shape}; build again"
+        )
+    return Images(values, np.load(folder / "mask.npy"), axes, header["preset"])

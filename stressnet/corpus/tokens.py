@@ -1,0 +1,234 @@
+"""From an aligned utterance to disyllabic word tokens.
+
+A token is one occurrence of a disyllabic content word: its limits, phones, two nuclei, syllable
+boundary, and what is known of its stress and from where.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stressnet.corpus.scan import Recording
+from stressnet.errors import AlignmentError
+from stressnet.intervals import Alignment, Interval
+from stressnet.lexicon.dictionary import Dictionary, Entry
+from stressnet.lexicon.pronunciation import Pronunciation, bare, is_vowel
+from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.syllables import syllabify
+
+MIN_DURATION_S = 0.1
+"""Shorter 'words' are alignment errors: two syllables cannot be said in 100 ms."""
+
+MAX_DURATION_S = 2.0
+"""Longer 'words' are alignment errors."""
+
+LABEL_LEXICON = "lexicon"
+LABEL_TABLE = "table"
+LABEL_ALIGNER = "aligner"
+
+
+@dataclass(frozen=True)
+class Token:
+    """One disyllabic word token; times are seconds in the recording.
+
+    Parameters
+    ----------
+    token_id : str
+        ``<utterance>_<word index>_<WORD>``.
+    phones : tuple of Interval
+        ARPAbet with stress digits where known.
+    nuclei : tuple of int
+        Indices of the two vowels among the phones.
+    boundary : int
+        Index of the second syllable's first phone.
+    stress : Stress or None
+        The label; None where nothing decides (a reading that varies between speakers).
+    label_source : str
+        ``table`` (a person's decision) before ``lexicon`` before ``aligner`` (the variant that
+        the aligner chose for a word with both readings).
+    lexicon_stress : str
+        ``INITIAL``, ``FINAL`` or ``BOTH``.
+    aligner_stress : Stress or None
+        What the aligned variant's digits say: independent evidence for minimal pairs.
+    """
+
+    token_id: str
+    utterance_id: str
+    speaker: str
+    sex: str
+    word: str
+    word_index: int
+    start_s: float
+    end_s: float
+    phones: tuple[Interval, ...]
+    nuclei: tuple[int, int]
+    boundary: int
+    stress: Stress | None
+    label_source: str
+    lexicon_stress: str
+    aligner_stress: Stress | None
+    is_minimal_pair: bool
+    is_prosody_only_pair: bool
+    dictionary_variant: int
+    n_dictionary_variants: int
+    aligner: str
+    alignment_confidence: float
+
+    @property
+    def boundary_s(self) -> float:
+        """Time of the syllable boundary."""
+        return self.phones[self.boundary].start_s
+
+    def nucleus(self, number: int) -> Interval:
+        """The first (1) or second (2) vowel."""
+        return self.phones[self.nuclei[number - 1]]
+
+
+def _decide(entry: Entry, aligned: Stress | None, table: str | None) -> tuple[Stress | None, str]:
+    """The label and its source; see :class:`Token`."""
+    if table is not None:
+        return (None if table == "VARIES" else Stress(table)), LABEL_TABLE
+    if entry.stress is not None:
+        return entry.stress, LABEL_LEXICON
+    return aligned, LABEL_ALIGNER
+
+
+def _variant(entry: Entry, phones: tuple[Interval, ...]) -> int:
+    """Index of the dictionary variant with these phones, first exactly, then without digits; or -1."""
+    spoken = tuple(phone.label for phone in phones)
+    for index, variant in enumerate(entry.variants):
+        if variant.phones == spoken:
+            return index
+    segments = tuple(bare(label) for label in spoken)
+    for index, variant in enumerate(entry.variants):
+        if variant.segments == segments:
+            return index
+    return -1
+
+
+def find_tokens(
+    recording: Recording,
+    alignment: Alignment,
+    dictionary: Dictionary,
+    labels: Mapping[tuple[str, int], str],
+    function_words: frozenset[str] | None = None,
+) -> tuple[list[Token], Counter[str]]:
+    """Disyllabic content words of one utterance.
+
+    Returns
+    -------
+    tokens : list of Token
+        In time order.
+    rejected : Counter
+        Number of words per reason for not being a token.
+
+    Raises
+    ------
+    AlignmentError
+        If the words of the alignment are not those of the transcript.
+    """
+    words = alignment.spoken_words()
+    labels_here = tuple(word.label.upper() for word in words)
+    if recording.words and labels_here != recording.words:
+        raise AlignmentError(
+            f"{recording.audio_path}: the alignment has {len(labels_here)} words, the transcript "
+            f"{len(recording.words)}, and they differ; align it again"
+        )
+    tokens: list[Token] = []
+    rejected: Counter[str] = Counter()
+    for index, word in enumerate(words):
+        entry = dictionary.entry(labels_here[index], function_words)
+        if not isinstance(entry, Entry):
+            rejected[entry.value] += 1
+            continue
+        phones = alignment.phones_of(word)
+        vowels = sum(is_vowel(phone.label) for phone in phones)
+        if vowels != 2:
+            rejected["spoken variant is not disyllabic" if phones else "no phones aligned"] += 1
+            continue
+        if not MIN_DURATION_S <= word.duration_s <= MAX_DURATION_S:
+            rejected["implausible duration"] += 1
+            continue
+        parts = syllabify([phone.label for phone in phones])
+        aligned = Pronunciation(tuple(phone.label for phone in phones)).stress
+        stress, source = _decide(entry, aligned, labels.get((recording.utterance_id, index)))
+        confidence = alignment.confidence
+        tokens.append(
+            Token(
+                token_id=f"{recording.utterance_id}_{index:03d}_{entry.word}",
+                utterance_id=recording.utterance_id,
+                speaker=recording.speaker,
+                sex=recording.sex,
+                word=entry.word,
+                word_index=index,
+                start_s=word.start_s,
+                end_s=word.end_s,
+                phones=phones,
+                nuclei=parts.nuclei,
+                boundary=parts.boundary,
+                stress=stress,
+                label_source=source,
+                lexicon_stress="BOTH" if entry.stress is None else entry.stress.value,
+                aligner_stress=aligned,
+                is_minimal_pair=entry.is_minimal_pair,
+                is_prosody_only_pair=entry.is_prosody_only,
+                dictionary_variant=_variant(entry, phones),
+                n_dictionary_variants=len(entry.variants),
+                aligner=alignment.source,
+                alignment_confidence=confidence[index] if confidence else float("nan"),
+            )
+        )
+    return tokens, rejected
+
+
+def token_row(token: Token) -> dict[str, object]:
+    """A token as one row of ``tokens.parquet``; the phones have their own table."""
+    first, second = token.nucleus(1), token.nucleus(2)
+    return {
+        "token_id": token.token_id,
+        "utterance_id": token.utterance_id,
+        "speaker": token.speaker,
+        "sex": token.sex,
+        "word": token.word,
+        "word_index": token.word_index,
+        "stress": None if token.stress is None else token.stress.value,
+        "label_source": token.label_source,
+        "lexicon_stress": token.lexicon_stress,
+        "aligner_stress": None if token.aligner_stress is None else token.aligner_stress.value,
+        "is_minimal_pair": token.is_minimal_pair,
+        "is_prosody_only_pair": token.is_prosody_only_pair,
+        "pronunciation": " ".join(phone.label for phone in token.phones),
+        "dictionary_variant": token.dictionary_variant,
+        "n_dictionary_variants": token.n_dictionary_variants,
+        "start_s": token.start_s,
+        "end_s": token.end_s,
+        "duration_s": token.end_s - token.start_s,
+        "boundary_s": token.boundary_s,
+        "nucleus_1": first.label,
+        "nucleus_1_start_s": first.start_s,
+        "nucleus_1_end_s": first.end_s,
+        "nucleus_2": second.label,
+        "nucleus_2_start_s": second.start_s,
+        "nucleus_2_end_s": second.end_s,
+        "aligner": token.aligner,
+        "alignment_confidence": token.alignment_confidence,
+    }
+
+
+def phone_rows(token: Token) -> list[dict[str, object]]:
+    """A token's phones as rows of ``phones.parquet``."""
+    parts = syllabify([phone.label for phone in token.phones])
+    return [
+        {
+            "token_id": token.token_id,
+            "phone_index": index,
+            "phone": phone.label,
+            "start_s": phone.start_s,
+            "end_s": phone.end_s,
+            "syllable": parts.syllable_of(index),
+            "role": parts.role_of(index),
+        }
+        for index, phone in enumerate(token.phones)
+    ]

