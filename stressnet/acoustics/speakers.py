@@ -1,0 +1,208 @@
+"""What one speaker's voice needs from the trackers: a pitch range and a formant ceiling.
+
+A word is too short to tell a speaker's range, so both are derived from several excerpts of the
+speaker and kept.
+
+Pitch range: two passes (De Looze & Hirst 2008). A wide first pass gives the quartiles of voiced
+frames; then floor = 0.75 · q25 and ceiling = 1.5 · q75.
+
+Formant ceiling: 5000 Hz for men and 5500 Hz for women, as the Praat manual advises, and 5500 Hz
+where the sex is unknown, because a ceiling that is too low loses a formant while one that is too
+high costs a few hertz. :func:`optimise_ceiling` instead takes the ceiling under which the
+speaker's vowels vary least (Escudero, Boersma, Rauber & Bion 2009).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.acoustics.tracks import (
+    FormantSettings,
+    PitchSettings,
+    Tracks,
+    formant_track,
+    pitch_track,
+)
+from stressnet.errors import ConfigError
+
+CEILING_HZ = {"male": 5000.0, "female": 5500.0}
+UNKNOWN_CEILING_HZ = 5500.0
+FLOOR_FACTOR = 0.75
+CEILING_FACTOR = 1.5
+MIN_VOICED_FRAMES = 50
+"""With fewer voiced frames (a quarter of a second at 5 ms) the wide range is kept."""
+
+
+@dataclass(frozen=True)
+class SpeakerSettings:
+    """Tracker settings of one speaker and where they come from.
+
+    Parameters
+    ----------
+    pitch, formants : PitchSettings, FormantSettings
+        What the trackers are called with.
+    f0_median_hz : float
+        Median of the first pass, NaN if nothing was voiced.
+    n_voiced_frames : int
+        Frames the range rests on.
+    pitch_source : {"two-pass", "wide"}
+        ``"wide"`` if there were too few voiced frames for quartiles.
+    ceiling_source : str
+        ``"sex"``, ``"unknown-sex"`` or ``"optimised"``.
+    """
+
+    pitch: PitchSettings
+    formants: FormantSettings
+    f0_median_hz: float
+    n_voiced_frames: int
+    pitch_source: str
+    ceiling_source: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain values, for manifests."""
+        fields = asdict(self)
+        fields["pitch"] = self.pitch.praat_arguments()
+        fields["formants"] = self.formants.praat_arguments()
+        return fields
+
+
+@dataclass(frozen=True)
+class Vowel:
+    """A vowel token for :func:`optimise_ceiling`.
+
+    Parameters
+    ----------
+    label : str
+        Vowel category; stress digits should be kept, since stressed and reduced vowels differ.
+    samples : ndarray, shape (n_samples,)
+        Excerpt with context.
+    rate_hz : int
+        Its sampling rate.
+    start_s, end_s : float
+        Limits of the vowel inside the excerpt.
+    """
+
+    label: str
+    samples: NDArray
+    rate_hz: int
+    start_s: float
+    end_s: float
+
+
+def sex_of(text: str | None) -> str | None:
+    """``"male"``, ``"female"`` or None from ``M``, ``f``, ``Female``, ``?`` and the like."""
+    first = (text or "").strip().lower()[:1]
+    return {"m": "male", "f": "female", "w": "female"}.get(first)
+
+
+def speaker_settings(
+    excerpts: Iterable[tuple[NDArray, int]],
+    sex: str | None = None,
+    *,
+    pitch: PitchSettings | None = None,
+    formants: FormantSettings | None = None,
+    vowels: Sequence[Vowel] | None = None,
+) -> SpeakerSettings:
+    """Pitch range and formant ceiling of one speaker.
+
+    Parameters
+    ----------
+    excerpts : iterable of (samples, rate_hz)
+        Speech of the speaker; a few dozen words are plenty.
+    sex : str, optional
+        As :func:`sex_of` reads it; None if unknown.
+    pitch, formants : PitchSettings, FormantSettings, optional
+        First-pass pitch settings and formant settings to start from.
+    vowels : sequence of Vowel, optional
+        If given, the ceiling is optimised on them instead of taken from the sex.
+    """
+    wide = pitch or PitchSettings()
+    base = formants or FormantSettings()
+    tracks = [pitch_track(samples, rate_hz, wide).f0_hz for samples, rate_hz in excerpts]
+    f0_hz = np.concatenate([np.zeros(0), *tracks])
+    f0_hz = f0_hz[np.isfinite(f0_hz)]
+
+    narrow, pitch_source = wide, "wide"
+    if len(f0_hz) >= MIN_VOICED_FRAMES:
+        q25, q75 = np.quantile(f0_hz, [0.25, 0.75])
+        # Whole hertz keep manifests readable and reruns identical.
+        floor_hz = max(wide.floor_hz, float(np.floor(FLOOR_FACTOR * q25)))
+        ceiling_hz = min(wide.ceiling_hz, float(np.ceil(CEILING_FACTOR * q75)))
+        narrow, pitch_source = replace(wide, floor_hz=floor_hz, ceiling_hz=ceiling_hz), "two-pass"
+
+    if vowels is not None:
+        ceiling, ceiling_source = optimise_ceiling(vowels, settings=base), "optimised"
+    else:
+        known = sex_of(sex)
+        ceiling = CEILING_HZ[known] if known else UNKNOWN_CEILING_HZ
+        ceiling_source = "sex" if known else "unknown-sex"
+    return SpeakerSettings(
+        pitch=narrow,
+        formants=replace(base, ceiling_hz=ceiling),
+        f0_median_hz=float(np.median(f0_hz)) if len(f0_hz) else float("nan"),
+        n_voiced_frames=len(f0_hz),
+        pitch_source=pitch_source,
+        ceiling_source=ceiling_source,
+    )
+
+
+def tracks_of(
+    samples: NDArray, rate_hz: int, settings: SpeakerSettings, *, origin_s: float = 0.0
+) -> Tracks:
+    """Formants and pitch of an excerpt under a speaker's settings; ``origin_s`` becomes zero."""
+    return Tracks(
+        formant_track(samples, rate_hz, settings.formants, origin_s=origin_s),
+        pitch_track(samples, rate_hz, settings.pitch, origin_s=origin_s),
+    )
+
+
+def optimise_ceiling(
+    vowels: Sequence[Vowel],
+    *,
+    ceilings_hz: Sequence[float] = tuple(np.arange(4500.0, 6501.0, 100.0)),
+    settings: FormantSettings | None = None,
+) -> float:
+    """The formant ceiling under which a speaker's vowels vary least.
+
+    For each ceiling, F1 and F2 are the medians over the middle 40 % of each vowel; the loss is the
+    within-category variance of log F1 plus that of log F2, pooled over categories (Escudero et al.
+    2009, who do this per vowel). Only vowels measurable under every ceiling count.
+
+    Raises
+    ------
+    ConfigError
+        If no category has two usable vowels.
+    """
+    settings = settings or FormantSettings()
+    groups: dict[str, list[int]] = defaultdict(list)
+    measured = np.full((len(vowels), len(ceilings_hz), 2), np.nan)
+    for index, vowel in enumerate(vowels):
+        measured[index] = np.log([_middle(vowel, settings, c) for c in ceilings_hz])
+        if np.isfinite(measured[index]).all():
+            groups[vowel.label].append(index)
+    groups = {label: members for label, members in groups.items() if len(members) >= 2}
+    if not groups:
+        raise ConfigError(
+            "the formant ceiling cannot be optimised: no vowel category has two usable tokens; "
+            "give more of the speaker's vowels or use the ceiling of the speaker's sex"
+        )
+    squares = np.zeros(len(ceilings_hz))
+    for members in groups.values():
+        squares += (measured[members].var(axis=0) * len(members)).sum(axis=-1)
+    return float(ceilings_hz[int(np.argmin(squares))])
+
+
+def _middle(vowel: Vowel, settings: FormantSettings, ceiling_hz: float) -> NDArray[np.float64]:
+    """Median F1 and F2 over the middle 40 % of a vowel, NaN if it has no frame there."""
+    track = formant_track(vowel.samples, vowel.rate_hz, replace(settings, ceiling_hz=ceiling_hz))
+    length_s = vowel.end_s - vowel.start_s
+    middle = track.between(vowel.start_s + 0.3 * length_s, vowel.end_s - 0.3 * length_s)
+    if len(middle.time_s) == 0:
+        return np.full(2, np.nan)
+    return np.median(middle.frequency_hz[:2], axis=1)

@@ -1,0 +1,392 @@
+"""Formant and pitch tracks through Praat, on their own time axes.
+
+Conventions
+-----------
+Analyse wide, then slice: tracks are computed on an excerpt with context around the word, because
+an analysis window that meets an edge gives wrong numbers. Times are seconds from ``origin_s`` of
+the excerpt (for a token: word onset = 0), frequencies hertz. What could not be measured is NaN;
+an excerpt too short for the analysis gives a track without frames, never a number.
+
+Praat's frames and a spectrogram's frames are different grids. :meth:`FormantTrack.at` and
+:meth:`PitchTrack.at` read a track at any times.
+
+Pitch
+-----
+``"raw-ac"`` is Praat's *To Pitch (ac)*. ``"filtered-ac"`` is the method Praat recommends for
+intonation since version 6.4; the Praat inside parselmouth 0.4 is older, so its filter, a Gaussian
+low-pass that lets through ``attenuation_at_top`` of the amplitude at ``filter_top_hz``, is applied
+here in front of the same command (Praat manual, *Sound: To Pitch (filtered ac)...*).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.errors import AudioError, ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = NDArray[np.float64]
+N_FORMANTS = 4
+_FORMANT_COLUMNS = [f"f{k}_hz" for k in range(1, N_FORMANTS + 1)]
+_BANDWIDTH_COLUMNS = [f"b{k}_hz" for k in range(1, N_FORMANTS + 1)]
+TRACK_COLUMNS = ["token_id", "track", "time_s", "f0_hz", *_FORMANT_COLUMNS, *_BANDWIDTH_COLUMNS]
+"""Columns of ``tracks.parquet``: one row per token, track (``pitch``, ``formants``) and frame."""
+
+
+@dataclass(frozen=True)
+class FormantSettings:
+    """Arguments of Praat's *To Formant (burg)*; its physical window is twice ``window_s``."""
+
+    time_step_s: float = 0.005
+    max_n_formants: float = 5.0
+    ceiling_hz: float = 5500.0
+    window_s: float = 0.025
+    pre_emphasis_from_hz: float = 50.0
+
+    @property
+    def shortest_s(self) -> float:
+        """Shortest sound that holds one whole analysis window."""
+        return 2 * self.window_s
+
+    def praat_arguments(self) -> dict[str, Any]:
+        """The command and all its arguments, for manifests."""
+        return {"command": "To Formant (burg)", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class PitchSettings:
+    """Arguments of Praat's *To Pitch (ac)*, with the filter of *(filtered ac)* in front.
+
+    The defaults are those of Praat 6.4's filtered autocorrelation; :meth:`raw` gives those of the
+    raw one. ``filter_top_hz`` is the pitch top in Praat's dialogue, where it is also the ceiling;
+    here it stays wide when the ceiling is narrowed to a speaker's range.
+    """
+
+    method: Literal["filtered-ac", "raw-ac"] = "filtered-ac"
+    time_step_s: float = 0.005
+    floor_hz: float = 50.0
+    ceiling_hz: float = 800.0
+    max_n_candidates: int = 15
+    very_accurate: bool = False
+    silence_threshold: float = 0.09
+    voicing_threshold: float = 0.50
+    octave_cost: float = 0.055
+    octave_jump_cost: float = 0.35
+    voiced_unvoiced_cost: float = 0.14
+    attenuation_at_top: float = 0.03
+    filter_top_hz: float = 800.0
+
+    def __post_init__(self) -> None:
+        if self.method not in ("filtered-ac", "raw-ac"):
+            raise ConfigError(f"pitch method {self.method!r} is not filtered-ac or raw-ac")
+        if not 0 < self.floor_hz < self.ceiling_hz:
+            raise ConfigError(
+                f"pitch floor {self.floor_hz} Hz must be positive and below the ceiling "
+                f"{self.ceiling_hz} Hz"
+            )
+
+    @classmethod
+    def raw(cls, floor_hz: float = 75.0, ceiling_hz: float = 600.0) -> PitchSettings:
+        """Praat's defaults for raw autocorrelation."""
+        return cls(
+            method="raw-ac",
+            floor_hz=floor_hz,
+            ceiling_hz=ceiling_hz,
+            silence_threshold=0.03,
+            voicing_threshold=0.45,
+            octave_cost=0.01,
+        )
+
+    @property
+    def shortest_s(self) -> float:
+        """Shortest sound that holds one whole analysis window (three periods of the floor)."""
+        return (6.0 if self.very_accurate else 3.0) / self.floor_hz
+
+    def praat_arguments(self) -> dict[str, Any]:
+        """The command and all its arguments, for manifests."""
+        arguments = {"command": "To Pitch (ac)", **asdict(self)}
+        if self.method == "raw-ac":
+            del arguments["attenuation_at_top"], arguments["filter_top_hz"]
+        else:
+            arguments["method"] = "filtered-ac (Gaussian low-pass of Praat 6.4, emulated)"
+        return arguments
+
+
+@dataclass(frozen=True)
+class FormantTrack:
+    """Formants over time.
+
+    Parameters
+    ----------
+    time_s : ndarray, shape (n,)
+        Frame centres in seconds.
+    frequency_hz, bandwidth_hz : ndarray, shape (4, n)
+        F1 to F4 and their bandwidths; NaN where Praat found none.
+    """
+
+    time_s: FloatArray
+    frequency_hz: FloatArray
+    bandwidth_hz: FloatArray
+
+    def __post_init__(self) -> None:
+        for name in ("frequency_hz", "bandwidth_hz"):
+            if getattr(self, name).shape != (N_FORMANTS, len(self.time_s)):
+                raise ConfigError(
+                    f"formant track: {name} has shape {getattr(self, name).shape}, "
+                    f"not {(N_FORMANTS, len(self.time_s))}"
+                )
+
+    def at(self, time_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Frequencies and bandwidths at given times, each of shape (4, len(time_s)).
+
+        Linear between neighbouring frames; NaN outside the track and beside a missing value.
+        """
+        both = np.concatenate([self.frequency_hz, self.bandwidth_hz])
+        values = _read(self.time_s, both, np.asarray(time_s, dtype=np.float64))
+        return values[:N_FORMANTS], values[N_FORMANTS:]
+
+    @property
+    def wide_band_share(self) -> float:
+        """Share of frames whose F2 is wider than 500 Hz or F3 wider than 600 Hz.
+
+        Near 1 inside vowels, the ceiling is too low and Praat has spent a formant on nothing;
+        near 0 it is plausible. NaN without frames. The limits are FastTrack's (Barreda 2021).
+        """
+        wide = (self.bandwidth_hz[1] > 500) | (self.bandwidth_hz[2] > 600)
+        missing = np.isnan(self.frequency_hz[1:3]).any(axis=0)
+        return float(np.mean(wide | missing)) if len(self.time_s) else float("nan")
+
+    def between(self, start_s: float, end_s: float) -> FormantTrack:
+        """The frames in ``[start_s, end_s)``."""
+        keep = (self.time_s >= start_s) & (self.time_s < end_s)
+        return FormantTrack(
+            self.time_s[keep], self.frequency_hz[:, keep], self.bandwidth_hz[:, keep]
+        )
+
+
+@dataclass(frozen=True)
+class PitchTrack:
+    """Fundamental frequency over time.
+
+    Parameters
+    ----------
+    time_s : ndarray, shape (n,)
+        Frame centres in seconds.
+    f0_hz : ndarray, shape (n,)
+        NaN where unvoiced.
+    """
+
+    time_s: FloatArray
+    f0_hz: FloatArray
+
+    def __post_init__(self) -> None:
+        if self.f0_hz.shape != self.time_s.shape:
+            raise ConfigError("pitch track: f0_hz and time_s differ in length")
+
+    def at(self, time_s: FloatArray) -> FloatArray:
+        """F0 at given times; NaN outside the track and beside an unvoiced frame."""
+        return _read(self.time_s, self.f0_hz[None], np.asarray(time_s, dtype=np.float64))[0]
+
+    def between(self, start_s: float, end_s: float) -> PitchTrack:
+        """The frames in ``[start_s, end_s)``."""
+        keep = (self.time_s >= start_s) & (self.time_s < end_s)
+        return PitchTrack(self.time_s[keep], self.f0_hz[keep])
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The tracks of one token, with a common time zero."""
+
+    formants: FormantTrack
+    pitch: PitchTrack
+
+    @classmethod
+    def missing(cls) -> Tracks:
+        """Tracks without a single frame: what a token has for which nothing could be measured."""
+        return cls(
+            FormantTrack(np.zeros(0), *np.zeros((2, N_FORMANTS, 0))),
+            PitchTrack(np.zeros(0), np.zeros(0)),
+        )
+
+    def between(self, start_s: float, end_s: float) -> Tracks:
+        """The frames in ``[start_s, end_s)``."""
+        return Tracks(self.formants.between(start_s, end_s), self.pitch.between(start_s, end_s))
+
+    def to_frame(self, token_id: str) -> pd.DataFrame:
+        """Rows of ``tracks.parquet`` (:data:`TRACK_COLUMNS`) for this token."""
+        import pandas as pd
+
+        pitch = pd.DataFrame({"time_s": self.pitch.time_s, "f0_hz": self.pitch.f0_hz})
+        columns = np.concatenate([self.formants.frequency_hz, self.formants.bandwidth_hz]).T
+        formants = pd.DataFrame(columns, columns=[*_FORMANT_COLUMNS, *_BANDWIDTH_COLUMNS])
+        formants["time_s"] = self.formants.time_s
+        rows = pd.concat([pitch.assign(track="pitch"), formants.assign(track="formants")])
+        return rows.assign(token_id=token_id)[TRACK_COLUMNS].reset_index(drop=True)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> dict[str, Tracks]:
+        """The tracks of every token in a table with :data:`TRACK_COLUMNS`.
+
+        A token for which nothing could be measured has no rows and is not in the result.
+
+        Raises
+        ------
+        ConfigError
+            If a column is missing.
+        """
+        missing = [c for c in TRACK_COLUMNS if c not in frame.columns]
+        if missing:
+            raise ConfigError(f"table of tracks lacks column {', '.join(missing)}")
+        result = {}
+        for token_id, rows in frame.groupby("token_id", sort=False, observed=True):
+            is_pitch = (rows["track"] == "pitch").to_numpy()
+            time_s = rows["time_s"].to_numpy(np.float64)
+            formants = rows[[*_FORMANT_COLUMNS, *_BANDWIDTH_COLUMNS]].to_numpy(np.float64).T
+            result[str(token_id)] = cls(
+                FormantTrack(
+                    time_s[~is_pitch],
+                    formants[:N_FORMANTS, ~is_pitch],
+                    formants[N_FORMANTS:, ~is_pitch],
+                ),
+                PitchTrack(time_s[is_pitch], rows["f0_hz"].to_numpy(np.float64)[is_pitch]),
+            )
+        return result
+
+
+def formant_track(
+    samples: NDArray,
+    rate_hz: int,
+    settings: FormantSettings | None = None,
+    *,
+    origin_s: float = 0.0,
+) -> FormantTrack:
+    """F1 to F4 of an excerpt by Praat's Burg method.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples,)
+        The excerpt, with at least 25 ms of context on both sides of what matters.
+    rate_hz : int
+        Its sampling rate.
+    settings : FormantSettings, optional
+        Praat's arguments.
+    origin_s : float
+        Time in the excerpt that becomes zero, usually the word's onset.
+
+    Raises
+    ------
+    AudioError
+        If the sampling rate cannot carry the ceiling.
+    """
+    settings = settings or FormantSettings()
+    sound = _sound(samples, rate_hz)
+    if rate_hz < 2 * settings.ceiling_hz:
+        raise AudioError(
+            f"audio at {rate_hz} Hz cannot carry a formant ceiling of {settings.ceiling_hz:g} Hz; "
+            "use a higher rate or a lower ceiling"
+        )
+    if sound.duration < settings.shortest_s:
+        return Tracks.missing().formants
+    formant = sound.to_formant_burg(
+        settings.time_step_s,
+        settings.max_n_formants,
+        settings.ceiling_hz,
+        settings.window_s,
+        settings.pre_emphasis_from_hz,
+    )
+    times = np.asarray(formant.xs())
+    numbers = range(1, N_FORMANTS + 1)
+    return FormantTrack(
+        times - origin_s,
+        np.array([[formant.get_value_at_time(k, t) for t in times] for k in numbers]),
+        np.array([[formant.get_bandwidth_at_time(k, t) for t in times] for k in numbers]),
+    )
+
+
+def pitch_track(
+    samples: NDArray,
+    rate_hz: int,
+    settings: PitchSettings | None = None,
+    *,
+    origin_s: float = 0.0,
+) -> PitchTrack:
+    """F0 of an excerpt by autocorrelation, filtered or raw.
+
+    Parameters are those of :func:`formant_track`; 30 ms of context and more are needed for low
+    floors, since a window spans three periods.
+    """
+    settings = settings or PitchSettings()
+    sound = _sound(samples, rate_hz)
+    # Praat also needs the window to be strictly shorter than the sound.
+    if sound.duration <= settings.shortest_s + 1.0 / rate_hz:
+        return Tracks.missing().pitch
+    if settings.method == "filtered-ac":
+        filtered = low_pass(sound.values[0], rate_hz, settings)
+        sound = _sound(filtered, rate_hz)
+    pitch = sound.to_pitch_ac(
+        settings.time_step_s,
+        settings.floor_hz,
+        settings.max_n_candidates,
+        settings.very_accurate,
+        settings.silence_threshold,
+        settings.voicing_threshold,
+        settings.octave_cost,
+        settings.octave_jump_cost,
+        settings.voiced_unvoiced_cost,
+        settings.ceiling_hz,
+    )
+    f0_hz = pitch.selected_array["frequency"].astype(np.float64)
+    f0_hz[f0_hz == 0] = np.nan
+    return PitchTrack(np.asarray(pitch.xs()) - origin_s, f0_hz)
+
+
+def low_pass(samples: FloatArray, rate_hz: int, settings: PitchSettings) -> FloatArray:
+    """The Gaussian low-pass of Praat's filtered autocorrelation, by Fourier transform.
+
+    The amplitude at frequency f is multiplied by exp(-f² / 2c²) with
+    c = ``filter_top_hz`` / sqrt(-2 ln ``attenuation_at_top``).
+    """
+    n_fft = 1 << max(1, (len(samples) - 1).bit_length())
+    width_hz = settings.filter_top_hz / np.sqrt(-2 * np.log(settings.attenuation_at_top))
+    gain = np.exp(-0.5 * (np.fft.rfftfreq(n_fft, 1 / rate_hz) / width_hz) ** 2)
+    return np.fft.irfft(np.fft.rfft(samples, n_fft) * gain, n_fft)[: len(samples)]
+
+
+def versions() -> Mapping[str, str]:
+    """Versions of parselmouth and of the Praat inside it, for manifests."""
+    import parselmouth
+
+    return {"parselmouth": parselmouth.__version__, "praat": parselmouth.PRAAT_VERSION}
+
+
+def _sound(samples: NDArray, rate_hz: int) -> Any:
+    import parselmouth
+
+    samples = np.asarray(samples, dtype=np.float64)
+    if samples.ndim != 1 or len(samples) == 0 or not np.isfinite(samples).all():
+        raise AudioError("an excerpt must be one channel of finite samples")
+    return parselmouth.Sound(samples, sampling_frequency=rate_hz)
+
+
+def _read(grid_s: FloatArray, values: FloatArray, time_s: FloatArray) -> FloatArray:
+    """Rows of ``values`` at ``time_s``: linear, NaN outside the grid and beside NaN."""
+    if len(grid_s) < 2:
+        return np.full((len(values), len(time_s)), np.nan)
+    step = float(np.median(np.diff(grid_s)))
+    position = np.clip(np.searchsorted(grid_s, time_s, side="right") - 1, 0, len(grid_s) - 2)
+    weight = (time_s - grid_s[position]) / (grid_s[position + 1] - grid_s[position])
+    inside = (time_s >= grid_s[0] - step / 2) & (time_s <= grid_s[-1] + step / 2)
+    weight = np.clip(weight, 0.0, 1.0)
+    left, right = values[:, position], values[:, position + 1]
+    # On a frame only that frame counts, so that a missing neighbour does not erase it.
+    result = np.where(weight <= 1e-9, left, np.where(weight >= 1 - 1e-9, right, np.nan))
+    between = (weight > 1e-9) & (weight < 1 - 1e-9)
+    mixed = left * (1 - weight) + right * weight
+    return np.where(inside, np.where(between, mixed, result), np.nan)
