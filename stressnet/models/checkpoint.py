@@ -1,0 +1,203 @@
+"""Trained networks on disk: weights as safetensors, everything else as JSON beside them.
+
+A checkpoint is a folder with ``model.safetensors`` and ``model.json``. The JSON says what the
+network was trained on; whoever feeds it images asks :meth:`CheckpointInfo.check_input` first, so
+that a network never silently gets spectrograms of another kind. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from stressnet.errors import CheckpointError, ConfigError
+from stressnet.lexicon.stress import CLASSES
+from stressnet.models.registry import build_model
+
+WEIGHTS_NAME = "model.safetensors"
+INFO_NAME = "model.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What a network is and where it comes from.
+
+    Parameters
+    ----------
+    architecture : str
+        Key of :data:`stressnet.models.registry.MODELS`.
+    n_bins, n_frames : int
+        Shape of the images it takes.
+    preset : str
+        Name of the spectrogram preset.
+    preset_parameters : dict
+        All parameters of that preset; the name alone does not vouch for them.
+    classes : tuple of str
+        Names of the outputs in order.
+    corpus_hash : str
+        Hash of the corpus it was trained on, empty if unknown.
+    training : dict
+        Recipe and all its parameters, best epoch, why training ended.
+    seed : int
+    versions : dict
+        Versions of stressnet, Python and torch that trained it.
+    metrics : dict
+        Figures measured when it was saved.
+    """
+
+    architecture: str
+    n_bins: int
+    n_frames: int
+    preset: str
+    preset_parameters: dict[str, Any]
+    classes: tuple[str, ...] = tuple(CLASSES)
+    corpus_hash: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def check_input(
+        self, preset: str, preset_parameters: Mapping[str, Any], shape: tuple[int, int]
+    ) -> None:
+        """Refuse images of another kind than the network was trained on.
+
+        Parameters
+        ----------
+        preset : str
+            Name of the preset that made the images.
+        preset_parameters : mapping
+            Its parameters.
+        shape : tuple of int
+            ``(n_bins, n_frames)``.
+
+        Raises
+        ------
+        CheckpointError
+            If name, any parameter or the shape differs.
+        """
+        remedy = "build the corpus with that preset, or train on this one"
+        if preset != self.preset:
+            raise CheckpointError(
+                f"the network takes preset {self.preset!r}, but the spectrograms are of preset "
+                f"{preset!r}: {remedy}"
+            )
+        theirs, ours = _as_json(dict(preset_parameters)), _as_json(self.preset_parameters)
+        different = sorted(k for k in {*theirs, *ours} if theirs.get(k) != ours.get(k))
+        if different:
+            changes = ", ".join(f"{k}={theirs.get(k)!r} not {ours.get(k)!r}" for k in different)
+            raise CheckpointError(
+                f"preset {preset!r} differs from the network's ({changes}): {remedy}"
+            )
+        if tuple(shape) != (self.n_bins, self.n_frames):
+            raise CheckpointError(
+                f"the network takes images of {self.n_bins} bins x {self.n_frames} frames, not "
+                f"{shape[0]} x {shape[1]}: {remedy}"
+            )
+
+
+def save_checkpoint(folder: Path, model: nn.Module, info: CheckpointInfo) -> None:
+    """Write weights and description; each file appears whole or not at all.
+
+    The JSON is written last and holds the hash of the weights, so that a pair of files from two
+    different saves is found out when it is read.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f".{WEIGHTS_NAME}.part"
+        tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+        safetensors.torch.save_file(tensors, part)
+        digest = _sha256(part)
+        part.replace(folder / WEIGHTS_NAME)
+        text = json.dumps(
+            {"format": FORMAT, "weights_sha256": digest, **asdict(info)}, indent=2, default=str
+        )
+        part = folder / f".{INFO_NAME}.part"
+        part.write_text(text + "\n", encoding="utf-8")
+        part.replace(folder / INFO_NAME)
+    except OSError as error:
+        raise CheckpointError(f"{folder}: checkpoint cannot be written ({error})") from None
+
+
+def load_checkpoint(folder: Path) -> tuple[nn.Sequential, CheckpointInfo]:
+    """The network in a checkpoint folder, in evaluation mode, on the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing or damaged, the two files do not belong together, the architecture or
+        the classes are unknown, or the weights do not fit the architecture.
+    """
+    info, digest = _read_info(folder)
+    path = folder / WEIGHTS_NAME
+    if not path.is_file():
+        raise CheckpointError(f"{path}: file is missing; train again or copy both files")
+    if _sha256(path) != digest:
+        raise CheckpointError(
+            f"{path}: weights are damaged or of another {INFO_NAME}; train again or copy both files"
+        )
+    try:
+        weights = safetensors.torch.load_file(path)
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"{path}: not readable as safetensors ({error})") from None
+    try:
+        with torch.device("meta"):
+            model = build_model(info.architecture, info.n_bins, info.n_frames, len(info.classes))
+        model.load_state_dict(weights, assign=True)
+    except ConfigError as error:
+        raise CheckpointError(f"{folder / INFO_NAME}: {error}; update stressnet") from None
+    except RuntimeError:
+        raise CheckpointError(
+            f"{path}: weights do not fit {info.architecture} for {info.n_bins} x {info.n_frames} "
+            "images; it was changed or is of another version of stressnet: train again"
+        ) from None
+    return model.eval(), info
+
+
+def _read_info(folder: Path) -> tuple[CheckpointInfo, str]:
+    path = folder / INFO_NAME
+    if not path.is_file():
+        raise CheckpointError(f"{path}: file is missing; is this a folder written by training?")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: not readable as JSON ({error}); train again") from None
+    if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+        raise CheckpointError(f"{path}: not a checkpoint of format {FORMAT}; update or train again")
+    digest = values.pop("weights_sha256", "")
+    known = {f.name for f in fields(CheckpointInfo)}
+    try:
+        info = CheckpointInfo(**values)
+    except TypeError:
+        wrong = ", ".join(sorted(known ^ set(values)))
+        raise CheckpointError(f"{path}: fields missing or unknown ({wrong}); train again") from None
+    if tuple(info.classes) != tuple(CLASSES):
+        raise CheckpointError(
+            f"{path}: classes are {list(info.classes)}, expected {list(CLASSES)}; train again"
+        )
+    return CheckpointInfo(**{**values, "classes": tuple(info.classes)}), digest
+
+
+def _as_json(values: dict[str, Any]) -> dict[str, Any]:
+    """Values as they are after a trip through JSON (tuples become lists)."""
+    return json.loads(json.dumps(values, default=str))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

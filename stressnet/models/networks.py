@@ -1,0 +1,133 @@
+"""The networks, layer by layer.
+
+Every network is one flat ``nn.Sequential`` of named standard modules: what runs is the list that is
+printed, which makes layer-wise relevance propagation a walk along that list. No ReLU works in
+place, and every BatchNorm directly follows the convolution it can be folded into. Input is
+``(batch, 1, n_bins, n_frames)`` float32, output ``(batch, n_classes)`` logits in the order of
+:data:`stressnet.lexicon.stress.CLASSES`.
+
+Sources: LeNet and VGG follow the description of the networks of Allouche et al. (2025), which are
+those of the Google-Commands baseline by Y. Adi: LeNet (LeCun et al. 1998), VGG configurations A, B,
+D, E (Simonyan & Zisserman 2015) with BatchNorm (Ioffe & Szegedy 2015).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import nn
+
+from stressnet.errors import ConfigError
+
+VGG_STAGES: dict[int, tuple[tuple[int, ...], ...]] = {
+    11: ((64,), (128,), (256, 256), (512, 512), (512, 512)),
+    13: ((64, 64), (128, 128), (256, 256), (512, 512), (512, 512)),
+    16: ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512)),
+    19: ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4),
+}
+"""Channels of the convolutions of each stage; a 2x2 maximum ends every stage."""
+
+
+def lenet(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
+    """Two 5x5 convolutions of 20 channels and two linear layers; 16.3 million parameters.
+
+    Raises
+    ------
+    ConfigError
+        If the image is smaller than 16 x 16.
+    """
+    height, width = ((((side - 4) // 2) - 4) // 2 for side in (n_bins, n_frames))
+    if min(height, width) < 1:
+        raise ConfigError(f"lenet needs images of at least 16 x 16, not {n_bins} x {n_frames}")
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(1, 20, kernel_size=5),
+            pool1=nn.MaxPool2d(2),
+            relu1=nn.ReLU(),
+            conv2=nn.Conv2d(20, 20, kernel_size=5),
+            drop2=nn.Dropout2d(0.5),
+            pool2=nn.MaxPool2d(2),
+            relu2=nn.ReLU(),
+            flatten=nn.Flatten(),
+            fc1=nn.Linear(20 * height * width, 1000),
+            relu3=nn.ReLU(),
+            drop3=nn.Dropout(0.5),
+            fc2=nn.Linear(1000, n_classes),
+        )
+    )
+
+
+def vgg(
+    depth: int, n_bins: int, n_frames: int, n_classes: int, *, relu_between: bool = False
+) -> nn.Sequential:
+    """A VGG with BatchNorm and two linear layers.
+
+    Parameters
+    ----------
+    depth : {11, 13, 16, 19}
+        Configuration; see :data:`VGG_STAGES`.
+    n_bins, n_frames, n_classes : int
+        Shape of the image, number of outputs.
+    relu_between : bool
+        Put a ReLU between the two linear layers. The published code has none, so that its two
+        layers are one linear map of rank at most 512; the default keeps that.
+
+    Raises
+    ------
+    ConfigError
+        If the image is smaller than 32 x 32 or the depth unknown.
+    """
+    if depth not in VGG_STAGES:
+        raise ConfigError(f"no VGG of depth {depth}; there are {sorted(VGG_STAGES)}")
+    height, width = n_bins // 32, n_frames // 32
+    if min(height, width) < 1:
+        raise ConfigError(f"vgg needs images of at least 32 x 32, not {n_bins} x {n_frames}")
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    channels = 1
+    for stage, widths in enumerate(VGG_STAGES[depth], start=1):
+        for number, width_out in enumerate(widths, start=1):
+            name = f"{stage}_{number}"
+            layers[f"conv{name}"] = nn.Conv2d(channels, width_out, kernel_size=3, padding=1)
+            layers[f"norm{name}"] = nn.BatchNorm2d(width_out)
+            layers[f"relu{name}"] = nn.ReLU()
+            channels = width_out
+        layers[f"pool{stage}"] = nn.MaxPool2d(2)
+    layers["flatten"] = nn.Flatten()
+    layers["fc1"] = nn.Linear(channels * height * width, 512)
+    if relu_between:
+        layers["relu_fc1"] = nn.ReLU()
+    layers["fc2"] = nn.Linear(512, n_classes)
+    return nn.Sequential(layers)
+
+
+def compact(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
+    """Four convolutions with BatchNorm; 0.1 million parameters, minutes to train on two cores.
+
+    The first convolution steps over every other bin but over no frame: full resolution in
+    frequency costs most and gained nothing, while timing is what tells syllables apart. What it
+    has found is averaged on a grid of 2 bands x 6 stretches of time, so that the one linear layer
+    still knows *where* it was. ``docs/models.md`` has the trade-offs that were measured.
+
+    Raises
+    ------
+    ConfigError
+        If the image is smaller than 32 x 32.
+    """
+    if n_bins < 32 or n_frames < 32:
+        raise ConfigError(f"compact needs images of at least 32 x 32, not {n_bins} x {n_frames}")
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["conv1"] = nn.Conv2d(1, 16, kernel_size=5, stride=(2, 1), padding=2, bias=False)
+    layers["norm1"] = nn.BatchNorm2d(16)
+    layers["relu1"] = nn.ReLU()
+    channels = 16
+    for block, width in enumerate((32, 64, 128), start=2):
+        layers[f"pool{block - 1}"] = nn.MaxPool2d(2)
+        layers[f"conv{block}"] = nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
+        layers[f"norm{block}"] = nn.BatchNorm2d(width)
+        layers[f"relu{block}"] = nn.ReLU()
+        channels = width
+    layers["average"] = nn.AdaptiveAvgPool2d((2, 6))
+    layers["flatten"] = nn.Flatten()
+    layers["drop"] = nn.Dropout(0.3)
+    layers["fc"] = nn.Linear(channels * 2 * 6, n_classes)
+    return nn.Sequential(layers)
