@@ -1,0 +1,224 @@
+"""Speak a corpus, laid out like LibriSpeech, and keep the truth aside.
+
+Layout
+------
+::
+
+    out/7101/710101/7101-710101-0000.flac         16 kHz, mono, 16 bit
+    out/7101/710101/7101-710101.trans.txt         "7101-710101-0000 THE HOTEL ..."
+    out/speakers.tsv                              speaker, sex
+    out-truth/7101-710101-0000.TextGrid           the engine's own words and phones
+    out-truth/minimal_pairs.tsv                   gold readings of the noun/verb pairs
+
+The truth lies in a sibling folder, so that nothing that looks for alignments beside the audio finds
+it. See :mod:`stressnet.espeak` for what is true in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from stressnet.alignment.textgrid import read_textgrid, write_textgrid
+from stressnet.demo.sentences import Sentence, compose, spoken_stress
+from stressnet.demo.voices import SPEAKERS
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.espeak import Speech, Voice, speak
+from stressnet.intervals import Alignment
+
+RATE_HZ = 16000
+PEAK = 0.5
+"""Peak of every utterance, re full scale."""
+NOISE_RMS = 10 ** (-66 / 20)
+"""White noise under every utterance, re full scale: no frame is digital silence."""
+MARGIN_S = (0.15, 0.30)
+"""Least and greatest silence before and after the speech, seconds."""
+CHAPTERS_PER_SPEAKER = 2
+
+SIZES: dict[str, tuple[int, int]] = {"full": (14, 42), "tiny": (3, 12)}
+"""Speakers, and sentences for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSummary:
+    """What was spoken.
+
+    Parameters
+    ----------
+    audio, truth : Path
+        The two folders.
+    n_speakers, n_utterances, n_tokens, n_types : int
+        Tokens and types are target words, the noun/verb pairs included.
+    n_minimal_pair_tokens : int
+        Tokens of noun/verb pairs.
+    n_dropped : int
+        Sentences left out because the engine did not speak a target with the intended stress.
+    duration_s : float
+        Audio in all, seconds.
+    """
+
+    audio: Path
+    truth: Path
+    n_speakers: int
+    n_utterances: int
+    n_tokens: int
+    n_types: int
+    n_minimal_pair_tokens: int
+    n_dropped: int
+    duration_s: float
+
+
+def speak_corpus(
+    out: Path,
+    *,
+    seed: int = 0,
+    size: str = "full",
+    truth_out: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> DemoSummary:
+    """Speak the demo corpus.
+
+    Parameters
+    ----------
+    out : Path
+        Folder for audio and transcripts; made if need be.
+    seed : int
+        The same seed gives the same bytes.
+    size : {"full", "tiny"}
+        See :data:`SIZES`.
+    truth_out : Path, optional
+        Folder for TextGrids and gold readings; default ``out`` with ``-truth`` after its name.
+    progress : callable, optional
+        Called with utterances done and utterances in all.
+
+    Raises
+    ------
+    ConfigError
+        If the size is unknown or the truth would lie inside the corpus.
+    CorpusError
+        If a folder cannot be written.
+    """
+    if size not in SIZES:
+        raise ConfigError(f"size {size!r}; use one of {', '.join(SIZES)}")
+    out = Path(out)
+    truth = Path(truth_out) if truth_out is not None else out.with_name(out.name + "-truth")
+    if truth.resolve().is_relative_to(out.resolve()):
+        raise ConfigError(f"{truth}: inside the corpus, where it would be read; put it elsewhere")
+    n_speakers, n_each = SIZES[size]
+    rng = np.random.default_rng([seed, len(size)])
+    sentences = list(compose(n_speakers * n_each, rng))
+    writer = _Writer(out, truth, rng)
+    try:
+        for k, (speaker, voice) in enumerate(list(SPEAKERS.items())[:n_speakers]):
+            writer.add_speaker(speaker, voice)
+            for i, sentence in enumerate(sentences[k * n_each : (k + 1) * n_each]):
+                chapter = speaker * 100 + 1 + i * CHAPTERS_PER_SPEAKER // n_each
+                writer.add(speaker, chapter, voice, sentence)
+                if progress is not None:
+                    progress(k * n_each + i + 1, len(sentences))
+        return writer.finish()
+    except OSError as err:
+        raise CorpusError(f"{err.filename or out}: {err.strerror}; choose another folder") from err
+
+
+def truth_alignment(truth_dir: Path, utterance_id: str) -> Alignment:
+    """Words and phones as the engine timed them.
+
+    Raises
+    ------
+    AlignmentError
+        If there is no such TextGrid or it cannot be read.
+    """
+    alignment = read_textgrid(Path(truth_dir) / f"{utterance_id}.TextGrid")
+    return Alignment(alignment.words, alignment.phones, source="espeak")
+
+
+class _Writer:
+    """Speaks sentences and writes everything about them."""
+
+    def __init__(self, out: Path, truth: Path, rng: np.random.Generator) -> None:
+        self.out, self.truth, self.rng = out, truth, rng
+        self.speakers = ["speaker\tsex"]
+        self.pairs = ["utterance_id\tword_index\tword\tpart_of_speech\tstress"]
+        self.transcripts: dict[Path, list[str]] = {}
+        self.words: list[str] = []
+        self.n_utterances = self.n_dropped = self.n_pairs = 0
+        self.duration_s = 0.0
+
+    def add_speaker(self, speaker: int, voice: Voice) -> None:
+        self.speakers.append(f"{speaker}\t{voice.sex}")
+
+    def add(self, speaker: int, chapter: int, voice: Voice, sentence: Sentence) -> None:
+        speech = speak(sentence.text, voice)
+        margins_s = self.rng.uniform(*MARGIN_S, size=2)
+        noise_seed = int(self.rng.integers(2**31))
+        if any(spoken_stress(speech, t.word_index) is not t.stress for t in sentence.targets):
+            self.n_dropped += 1
+            return
+        folder = self.out / str(speaker) / str(chapter)
+        transcript = self.transcripts.setdefault(folder / f"{speaker}-{chapter}.trans.txt", [])
+        utterance_id = f"{speaker}-{chapter}-{len(transcript):04d}"
+        samples, alignment = _recording(speech, margins_s, np.random.default_rng(noise_seed))
+        folder.mkdir(parents=True, exist_ok=True)
+        self.truth.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / f"{utterance_id}.flac", samples, RATE_HZ, subtype="PCM_16")
+        duration_s = len(samples) / RATE_HZ
+        write_textgrid(self.truth / f"{utterance_id}.TextGrid", alignment, duration_s)
+        transcript.append(f"{utterance_id} {' '.join(w.label for w in alignment.words)}")
+        for target in sentence.targets:
+            self.words.append(target.word)
+            if target.is_minimal_pair:
+                self.n_pairs += 1
+                self.pairs.append(
+                    f"{utterance_id}\t{target.word_index}\t{target.word.upper()}"
+                    f"\t{target.part_of_speech}\t{target.stress.value}"
+                )
+        self.n_utterances += 1
+        self.duration_s += duration_s
+
+    def finish(self) -> DemoSummary:
+        for path, lines in self.transcripts.items():
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.truth.joinpath("minimal_pairs.tsv").write_text(
+            "\n".join(self.pairs) + "\n", encoding="utf-8"
+        )
+        self.out.joinpath("speakers.tsv").write_text(
+            "\n".join(self.speakers) + "\n", encoding="utf-8"
+        )
+        return DemoSummary(
+            audio=self.out,
+            truth=self.truth,
+            n_speakers=len(self.speakers) - 1,
+            n_utterances=self.n_utterances,
+            n_tokens=len(self.words),
+            n_types=len(set(self.words)),
+            n_minimal_pair_tokens=self.n_pairs,
+            n_dropped=self.n_dropped,
+            duration_s=self.duration_s,
+        )
+
+
+def _recording(
+    speech: Speech, margins_s: npt.NDArray[np.float64], rng: np.random.Generator
+) -> tuple[npt.NDArray[np.float32], Alignment]:
+    """The utterance at 16 kHz between two margins, and its alignment in upper case."""
+    first_s, last_s = speech.phones[0].start_s, speech.phones[-1].end_s
+    begin, end = round(first_s * speech.rate_hz), round(last_s * speech.rate_hz)
+    before, after = (round(margin * RATE_HZ) for margin in margins_s)
+    voice = soxr.resample(speech.samples[begin:end], speech.rate_hz, RATE_HZ)
+    samples = np.zeros(before + len(voice) + after, dtype=np.float32)
+    samples[before : before + len(voice)] = voice * (PEAK / np.abs(voice).max())
+    samples += rng.normal(0.0, NOISE_RMS, len(samples)).astype(np.float32)
+    offset_s = before / RATE_HZ - begin / speech.rate_hz
+    words = tuple(w.shifted(offset_s) for w in speech.words)
+    return samples, Alignment(
+        words=tuple(type(w)(w.start_s, w.end_s, w.label.upper()) for w in words),
+        phones=tuple(p.shifted(offset_s) for p in speech.phones),
+        source="espeak",
+    )
