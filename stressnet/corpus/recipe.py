@@ -139,7 +139,7 @@ def find_audio(recipe: Recipe, root: Path) -> Iterator[tuple[Path, dict[str, str
 
 
 def recipe_folders() -> list[Path]:
-    """Folders searched for recipes: those shipped with the package, or the checkout's ``corpora``."""
+    """Folders searched for recipes: the package's own, or the checkout's ``corpora``."""
     installed = Path(str(resources.files("stressnet"))) / "_recipes"
     checkout = Path(str(resources.files("stressnet"))).parent / "corpora"
     return [folder for folder in (installed, checkout) if folder.is_dir()]
@@ -224,7 +224,8 @@ def _parse(data: dict[str, Any], path: Path) -> Recipe:
     for transcript in transcripts:
         if transcript.kind not in TRANSCRIPT_KINDS:
             raise RecipeError(
-                f"{path}: transcript kind '{transcript.kind}'; known are {', '.join(TRANSCRIPT_KINDS)}"
+                f"{path}: transcript kind '{transcript.kind}'; "
+                f"known are {', '.join(TRANSCRIPT_KINDS)}"
             )
     return Recipe(
         name=_take(corpus, "name", path, "corpus"),

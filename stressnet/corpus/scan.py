@@ -146,7 +146,7 @@ def find_transcript(recipe: Recipe, fields: Mapping[str, str], folder: Path) -> 
 
 
 def read_speakers(root: Path, tables: tuple[SpeakerTable, ...]) -> dict[str, str]:
-    """Sex per speaker from the first table that exists below ``root`` or its parents' reach."""
+    """Sex per speaker from the first table that exists in ``root``; empty if there is none."""
     for table in tables:
         path = root / table.file
         if not path.is_file():
@@ -181,8 +181,8 @@ def read_labels(path: Path) -> dict[tuple[str, int], str]:
         stress, index = row["stress"].strip().upper(), row["word_index"].strip()
         if stress not in ("INITIAL", "FINAL", "VARIES") or not index.isdigit():
             raise CorpusError(
-                f"{path}, line {number}: word_index '{index}', stress '{stress}'; expected a number "
-                f"from 0 and INITIAL, FINAL or VARIES"
+                f"{path}, line {number}: word_index '{index}', stress '{stress}'; expected a "
+                f"number from 0 and INITIAL, FINAL or VARIES"
             )
         labels[row["utterance_id"], int(index)] = stress
     return labels

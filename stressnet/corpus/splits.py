@@ -12,10 +12,10 @@ test               test_known_words      valid_test_mixed      test
 =================  ====================  ====================  ====================
 
 ``test`` (new words of new speakers) is the headline; the off-diagonal cells are secondary tests.
-``valid_test_mixed`` is new in both ways too, but one of its margins was seen by early stopping, so it
-stays out of headline figures. Words with both readings are ``minimal_pairs`` whoever says them; the
-columns ``speaker_set`` and ``family_set`` tell known from new speakers there. Tokens without a label
-are ``unlabelled``.
+``valid_test_mixed`` is new in both ways too, but one of its margins was seen by early stopping, so
+it stays out of headline figures. Words with both readings are ``minimal_pairs`` whoever says them;
+the column ``speaker_set`` tells known from new speakers there. Tokens without a label are
+``unlabelled``.
 
 Nothing is balanced by force: classes are stratified when families are dealt, and reported.
 """
@@ -30,6 +30,7 @@ import pandas as pd
 
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.families import word_families
+from stressnet.lexicon.stress import Stress
 
 SETS = ("train", "valid", "test")
 VALIDATION_SPLITS = ("valid", "valid_known_words", "valid_known_speakers")
@@ -62,7 +63,7 @@ class SplitConfig:
 
     def __post_init__(self) -> None:
         if not (
-            0 < self.valid_share and 0 < self.test_share and self.valid_share + self.test_share < 1
+            self.valid_share > 0 and self.test_share > 0 and self.valid_share + self.test_share < 1
         ):
             raise ConfigError(
                 f"validation share {self.valid_share} and test share {self.test_share} must be "
@@ -100,6 +101,10 @@ def deal(
     return dealt
 
 
+def _weights(column: pd.Series) -> dict[str, float]:
+    return {str(name): float(n) for name, n in column.value_counts().items()}
+
+
 def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     """Add ``family``, ``speaker_set``, ``family_set`` and ``split`` to a token table.
 
@@ -129,17 +134,20 @@ def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
             f"{tokens['speaker'].nunique()} speakers are too few for speaker-disjoint sets; "
             f"at least 3 are needed (use --no-splits to build without them)"
         )
-    speaker_weights = tokens.groupby("speaker").size().to_dict()
+    speaker_weights = _weights(tokens["speaker"])
     speaker_sets = deal(speaker_weights, config, rng)
     family_sets: dict[str, str] = {}
-    major = ordinary.groupby("family")["stress"].agg(lambda s: s.value_counts().idxmax())
-    for stress in sorted(major.unique()):
-        members = ordinary[ordinary["family"].isin(major.index[major == stress])]
-        weights = members.groupby("family").size().to_dict()
+    share_initial = (ordinary["stress"] == Stress.INITIAL.value).groupby(ordinary["family"]).mean()
+    mostly_initial = ordinary["family"].map(share_initial) >= 0.5
+    for stress, members in (
+        (Stress.INITIAL, ordinary[mostly_initial]),
+        (Stress.FINAL, ordinary[~mostly_initial]),
+    ):
+        weights = _weights(members["family"])
         if len(weights) < 3:
             raise CorpusError(
-                f"only {len(weights)} word families with stress {stress}; at least 3 are needed for "
-                f"word-disjoint sets (use --no-splits to build without them)"
+                f"only {len(weights)} word families with stress {stress}; at least 3 are needed "
+                f"for word-disjoint sets (use --no-splits to build without them)"
             )
         family_sets |= deal(weights, config, rng)
     tokens["speaker_set"] = tokens["speaker"].map(speaker_sets)
@@ -159,7 +167,7 @@ def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
 
 
 def check_leaks(tokens: pd.DataFrame) -> None:
-    """Raise :class:`CorpusError` if a speaker or family of ``train`` is in ``test`` or ``valid``."""
+    """Raise :class:`CorpusError` if two of train, valid and test share a speaker or family."""
     for first, second in (("train", "test"), ("train", "valid"), ("valid", "test")):
         for column in ("speaker", "family"):
             shared = set(tokens.loc[tokens["split"] == first, column]) & set(

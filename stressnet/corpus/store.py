@@ -173,10 +173,17 @@ class Corpus:
         )
 
 
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table that appears whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    frame.to_parquet(part, index=False)
+    part.replace(path)
+
+
 def write_images_header(
     folder: Path, axes: Axes, preset: dict[str, Any], mask: NDArray[np.bool_]
 ) -> None:
-    """Write what turns ``values.npy`` into :class:`Images`; written last, it marks them complete."""
+    """Write what turns ``values.npy`` into :class:`Images`; written last, it marks the end."""
     np.save(folder / "mask.npy", mask)
     write_json(
         folder / "axes.json",

@@ -96,7 +96,7 @@ def _decide(entry: Entry, aligned: Stress | None, table: str | None) -> tuple[St
 
 
 def _variant(entry: Entry, phones: tuple[Interval, ...]) -> int:
-    """Index of the dictionary variant with these phones, first exactly, then without digits; or -1."""
+    """Index of the variant with these phones, exactly or else without digits; -1 if none."""
     spoken = tuple(phone.label for phone in phones)
     for index, variant in enumerate(entry.variants):
         if variant.phones == spoken:

@@ -1,0 +1,86 @@
+"""Stage *spectrograms*: every token's image under each preset, in one memory-mapped array."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stressnet.acoustics.spectrogram import SpectrogramPreset, compute, get_preset
+from stressnet.audio import read_audio
+from stressnet.corpus.store import TOKENS, write_images_header
+from stressnet.progress import Progress
+from stressnet.workflows.journal import Journal
+from stressnet.workflows.parallel import in_order
+
+_CHUNK = 64
+"""Tokens per task: large enough that handing over costs little."""
+
+
+def _images_of(task: tuple[Path, SpectrogramPreset, list[dict[Any, Any]]]) -> Any:
+    """Spectrograms, masks and truncation flags of a chunk of tokens."""
+    out, preset, rows = task
+    images = np.empty((len(rows), *preset.shape), dtype=np.float32)
+    masks = np.empty((len(rows), preset.n_frames), dtype=bool)
+    truncated = np.empty(len(rows), dtype=bool)
+    for i, row in enumerate(rows):
+        audio = read_audio(out / row["excerpt_file"])
+        start_s = row["start_s"] - row["excerpt_start_s"]
+        end_s = min(row["end_s"] - row["excerpt_start_s"], audio.duration_s)
+        image = compute(preset, audio.samples, audio.rate_hz, start_s, end_s)
+        images[i], masks[i], truncated[i] = image.values, image.mask, image.truncated
+    return images, masks, truncated
+
+
+def compute_spectrograms(out: Path, presets: list[str], *, jobs: int, progress: Progress) -> None:
+    """Write the images of every token under each preset.
+
+    Chunks are journalled, so an interrupted run keeps the finished ones. Presets that are complete
+    are left alone.
+    """
+    import pandas as pd
+
+    columns = ["excerpt_file", "start_s", "end_s", "excerpt_start_s"]
+    rows = pd.read_parquet(out / TOKENS, columns=columns).to_dict("records")
+    for name in presets:
+        if not (out / "spectrograms" / name / "axes.json").exists():
+            _compute_preset(out, get_preset(name), rows, jobs=jobs, progress=progress)
+
+
+def _compute_preset(
+    out: Path, preset: SpectrogramPreset, rows: list[Any], *, jobs: int, progress: Progress
+) -> None:
+    folder = out / "spectrograms" / preset.name
+    folder.mkdir(parents=True, exist_ok=True)
+    array_file, journal_file = folder / "values.npy", folder / "journal.jsonl"
+    resuming = journal_file.exists() and array_file.exists()
+    if not resuming:
+        journal_file.unlink(missing_ok=True)
+    mode: Any = "r+" if resuming else "w+"
+    shape = (len(rows), *preset.shape)
+    values = np.lib.format.open_memmap(array_file, mode=mode, dtype=np.float32, shape=shape)
+    masks = np.zeros((len(rows), preset.n_frames), dtype=bool)
+    chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
+    with (
+        Journal(journal_file) as journal,
+        progress.stage(f"images {preset.name}", len(rows), "token") as bar,
+    ):
+        todo = [i for i in range(len(chunks)) if str(i) not in journal.done]
+        bar.update(sum(len(chunks[int(i)]) for i in journal.done))
+        tasks = ((out, preset, chunks[i]) for i in todo)
+        for i, (images, chunk_masks, truncated) in zip(
+            todo, in_order(_images_of, tasks, jobs), strict=True
+        ):
+            values[i * _CHUNK : i * _CHUNK + len(images)] = images
+            values.flush()
+            # Sound is one run of frames, so its first and last say all.
+            sound = [np.flatnonzero(mask)[[0, -1]].tolist() for mask in chunk_masks]
+            journal.add(str(i), {"sound": sound, "n_truncated": int(truncated.sum())})
+            bar.update(len(images))
+        for i in range(len(chunks)):
+            for k, (first, last) in enumerate(journal.done[str(i)]["sound"]):
+                masks[i * _CHUNK + k, first : last + 1] = True
+    del values
+    write_images_header(folder, preset.axes(), preset.to_dict(), masks)
+    journal_file.unlink()

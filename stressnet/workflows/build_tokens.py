@@ -1,0 +1,177 @@
+"""Stage *cut*: find the tokens, write their excerpts and each utterance's TextGrid."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet.alignment.textgrid import write_textgrid
+from stressnet.audio import read_audio, write_flac
+from stressnet.corpus.scan import Recording, Scan
+from stressnet.corpus.store import PHONES, TOKENS, write_parquet
+from stressnet.corpus.tokens import Token, find_tokens, phone_rows, token_row
+from stressnet.errors import AlignmentError, AudioError, CorpusError, LexiconError
+from stressnet.intervals import Alignment, Interval
+from stressnet.lexicon.dictionary import read_word_list
+from stressnet.problems import Problem, Severity
+from stressnet.progress import Progress
+from stressnet.workflows.build_align import dictionary_of
+from stressnet.workflows.journal import Journal
+from stressnet.workflows.parallel import in_order
+
+if TYPE_CHECKING:
+    from stressnet.workflows.build import BuildConfig
+
+STATE_FILE = Path("state") / "tokens.jsonl"
+
+
+@dataclass(frozen=True)
+class _CutTask:
+    recording: Recording
+    alignment: Alignment
+    labels: dict[tuple[str, int], str]
+    config: BuildConfig
+    out: Path
+
+
+def _safe(name: str) -> str:
+    """A name that any file system takes, still readable."""
+    name = unicodedata.normalize("NFC", name)
+    return "".join("_" if c in '/\\:*?"<>|' or ord(c) < 32 else c for c in name)
+
+
+@lru_cache(maxsize=4)
+def _function_words(path: Path | None) -> frozenset[str] | None:
+    if path is None:
+        return None
+    try:
+        return read_word_list(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LexiconError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _cut_one(task: _CutTask) -> dict[str, Any]:
+    """Tokens, phones, excerpts and TextGrid of one utterance."""
+    recording, config = task.recording, task.config
+    try:
+        tokens, rejected = find_tokens(
+            recording,
+            task.alignment,
+            dictionary_of(config.dictionary),
+            task.labels,
+            _function_words(config.function_words),
+        )
+        audio = read_audio(recording.audio_path)
+    except (AlignmentError, AudioError) as error:
+        return {"failure": str(error)}
+    rows, phones = [], []
+    folder = Path("excerpts") / _safe(recording.speaker)
+    if tokens:
+        (task.out / folder).mkdir(parents=True, exist_ok=True)
+    for token in tokens:
+        start_s = max(0.0, token.start_s - config.context_s)
+        excerpt = audio.cut(start_s, token.end_s + config.context_s)
+        file = folder / f"{_safe(token.token_id)}.flac"
+        write_flac(task.out / file, excerpt)
+        rows.append(
+            token_row(token)
+            | {
+                "recording": str(recording.audio_path),
+                "excerpt_file": file.as_posix(),
+                # The sample the cut really starts at, not the time asked for.
+                "excerpt_start_s": round(start_s * audio.rate_hz) / audio.rate_hz,
+                "excerpt_duration_s": excerpt.duration_s,
+                "rate_hz": excerpt.rate_hz,
+            }
+        )
+        phones += phone_rows(token)
+    _write_grid(task, tokens, audio.duration_s)
+    return {"tokens": rows, "phones": phones, "rejected": dict(rejected)}
+
+
+def _write_grid(task: _CutTask, tokens: list[Token], duration_s: float) -> None:
+    """The utterance's TextGrid, with a tier each for the tokens' syllables and stress."""
+    syllables, stress = [], []
+    for token in tokens:
+        for start_s, end_s, part in (
+            (token.start_s, token.boundary_s, token.phones[: token.boundary]),
+            (token.boundary_s, token.end_s, token.phones[token.boundary :]),
+        ):
+            syllables.append(Interval(start_s, end_s, " ".join(phone.label for phone in part)))
+        label = "?" if token.stress is None else token.stress.value
+        stress.append(Interval(token.start_s, token.end_s, label))
+    folder = task.out / "textgrids"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{_safe(task.recording.utterance_id)}.TextGrid"
+    extra = {"syllables": syllables, "stress": stress}
+    write_textgrid(path, task.alignment, duration_s, extra_tiers=extra)
+
+
+def cut(
+    out: Path,
+    found: Scan,
+    aligned: Mapping[str, Alignment],
+    config: BuildConfig,
+    *,
+    jobs: int,
+    progress: Progress,
+    problems: list[Problem],
+) -> Counter[str]:
+    """Find tokens, write excerpts, TextGrids and the token and phone tables.
+
+    Returns
+    -------
+    Counter
+        Words that are no tokens, by reason.
+
+    Raises
+    ------
+    CorpusError
+        If there is no token at all.
+    """
+    import pandas as pd
+
+    labels: dict[str, dict[tuple[str, int], str]] = {}
+    for (utterance_id, index), value in found.labels.items():
+        labels.setdefault(utterance_id, {})[utterance_id, index] = value
+    recordings = [r for r in found.recordings if r.utterance_id in aligned]
+    rejected: Counter[str] = Counter()
+    rows: list[dict[str, Any]] = []
+    phones: list[dict[str, Any]] = []
+    with (
+        Journal(out / STATE_FILE) as journal,
+        progress.stage("cut", len(recordings), "utt") as bar,
+    ):
+        todo = [r for r in recordings if r.utterance_id not in journal.done]
+        bar.update(len(recordings) - len(todo))
+        tasks = (
+            _CutTask(r, aligned[r.utterance_id], labels.get(r.utterance_id, {}), config, out)
+            for r in todo
+        )
+        for recording, result in zip(todo, in_order(_cut_one, tasks, jobs), strict=True):
+            journal.add(recording.utterance_id, result)
+            bar.update()
+        for recording in recordings:
+            result = journal.done[recording.utterance_id]
+            if "failure" in result:
+                problems.append(
+                    Problem(recording.utterance_id, "cut", Severity.ERROR, result["failure"])
+                )
+                continue
+            rejected.update(result["rejected"])
+            rows += result["tokens"]
+            phones += result["phones"]
+    if not rows:
+        reasons = "; ".join(problem.reason for problem in problems[:3])
+        raise CorpusError(
+            f"{out}: no disyllabic content word in {len(recordings)} aligned recordings"
+            + (f"; first problems: {reasons}" if reasons else "")
+        )
+    write_parquet(pd.DataFrame(rows), out / TOKENS)
+    write_parquet(pd.DataFrame(phones), out / PHONES)
+    return rejected

@@ -1,0 +1,73 @@
+"""Independent tasks over processes, with results in the order of the tasks.
+
+Any ``concurrent.futures.Executor`` can be handed in; the default is a pool of spawned processes
+with one thread each, so that results do not depend on the number of workers. Praat holds Python's
+lock during analysis, so threads would not help.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_AHEAD = 4
+"""Tasks in flight per worker: enough to keep it busy, few enough to bound memory."""
+
+
+def _one_thread() -> None:
+    for variable in _THREAD_VARIABLES:
+        os.environ[variable] = "1"
+
+
+def in_order(
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    jobs: int = 1,
+    executor: Executor | None = None,
+) -> Iterator[Result]:
+    """Apply ``function`` to every task; yield results in the order of the tasks.
+
+    Parameters
+    ----------
+    function : callable
+        Defined at a module's top level, so that other processes can import it.
+    tasks : iterable
+        Consumed lazily.
+    jobs : int
+        Worker processes; 1 works in this process.
+    executor : Executor, optional
+        Used instead of a pool of ``jobs`` processes.
+    """
+    if executor is None and jobs <= 1:
+        yield from map(function, tasks)
+        return
+    if executor is not None:
+        yield from _windowed(executor, function, tasks, _AHEAD * max(jobs, 1))
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
+        try:
+            yield from _windowed(pool, function, tasks, _AHEAD * jobs)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _windowed(
+    executor: Executor, function: Callable[[Task], Result], tasks: Iterable[Task], window: int
+) -> Iterator[Result]:
+    waiting: deque[Future[Result]] = deque()
+    for task in tasks:
+        waiting.append(executor.submit(function, task))
+        if len(waiting) >= window:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
