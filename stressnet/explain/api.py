@@ -1,0 +1,256 @@
+"""Explain a batch, or a stream of batches."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from stressnet.errors import ConfigError, ExplainError
+from stressnet.explain.composites import Composite, find_composite
+from stressnet.explain.engine import ExplainWarning, RelevanceMode
+from stressnet.explain.ledger import Ledger, at_least_float32
+from stressnet.explain.nodes import Context
+from stressnet.explain.result import Explanation
+from stressnet.explain.seeds import Target, check_logits, make_seed
+from stressnet.explain.tracking import Tag, set_tag, tag_of
+
+Bounds = tuple[float | Tensor, float | Tensor]
+
+
+def explain_batch(
+    model: nn.Module,
+    inputs: Tensor,
+    composite: str | Composite = "epsilon-plus",
+    seed: str | Tensor = "logit-difference",
+    target: Target = None,
+    bounds: Bounds | None = None,
+    *,
+    strict: bool = True,
+    layers: Sequence[str] = (),
+    keep_channels: Mapping[str, Sequence[int]] | None = None,
+) -> Explanation:
+    """Layer-wise relevance propagation through an unmodified model.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        In evaluation mode; returns logits of shape (batch, n_classes). It is left as it was.
+    inputs : Tensor, shape (batch, 1, n_bins, n_frames) or any other with the batch first
+        Same device and dtype as the model expects.
+    composite : str or Composite
+        Rules; names in :data:`stressnet.explain.COMPOSITES`.
+    seed : str or Tensor
+        ``"logit-difference"`` (output 0 minus output 1), ``"logit"``, ``"log-odds"``, or weights of
+        the logits.
+    target : int, Tensor of shape (batch,), or None
+        Class for ``logit`` and ``log-odds``; None is the predicted class.
+    bounds : tuple of float or Tensor, optional
+        Lowest and highest possible input for rule zB, broadcastable to the inputs (per bin: shape
+        ``(n_bins, 1)``).
+    strict : bool
+        Raise at operations without a rule. With False, warn, use the plain gradient there and state
+        its share in the ledger.
+    layers : sequence of str
+        Module paths of convolutions or dense layers whose output relevance is wanted. Where a batch
+        normalisation is folded, it is the relevance of the normalised output.
+    keep_channels : dict of str to sequence of int, optional
+        Let relevance pass only through these channels of a layer (conditional relevance).
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    ExplainError
+        For a model in training mode or an operation that cannot be explained faithfully.
+    ConfigError
+        For an unknown composite, seed, class or layer, and missing or wrong bounds.
+    """
+    recipe = find_composite(composite)
+    model = _plain_model(model)
+    _check_model(model)
+    _check_inputs(inputs)
+    keep = {path: tuple(channels) for path, channels in (keep_channels or {}).items()}
+    _check_paths(model, (*layers, *keep))
+    limits = _limits(recipe, inputs, bounds)
+    ledger = Ledger(len(inputs))
+    context = Context(ledger, [], keep, frozenset(layers), {})
+    mode = RelevanceMode(model, recipe, context, strict=strict)
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = inputs.detach().clone().requires_grad_(True)
+        root = leaf.clone()
+        set_tag(root, Tag(is_input=True, bounds=limits))
+        with mode:
+            logits = model(root)
+        logits = check_logits(logits, len(inputs))
+        output_tag = tag_of(logits)
+        if output_tag is None:
+            raise ExplainError(
+                "the model's output does not depend on its input through operations that can be "
+                "seen; scripted, compiled or data-parallel models cannot be explained, nor can "
+                "custom autograd functions: pass the plain module"
+            )
+        output_tag.uses.other += 1
+        if recipe.first is not None and str(recipe.first) not in mode.rules.values():
+            raise ExplainError(
+                f"composite {recipe.name}: no layer reads the model's input directly, so rule "
+                f"{recipe.first.name} has no place; choose a composite without a first-layer rule"
+            )
+        start = make_seed(logits, seed, target)
+        if bool((start.offset != 0).any()):
+            entry = ledger.open("(seed)", start.name, "entropy of the other classes")
+            ledger.add(entry, "bias_share", start.offset)
+        relevance = _propagate(logits, start.weights, leaf, root, context)
+    return Explanation(
+        relevance=relevance,
+        output=start.output,
+        logits=logits.detach(),
+        seed=start.name,
+        target=start.target,
+        composite=recipe.name,
+        rules=mode.rules,
+        stabilisers=_stabilisers(recipe),
+        ledger=ledger.records(),
+        layer_relevance=context.seen,
+    )
+
+
+def explain_stream(
+    model: nn.Module, batches: Iterable[Tensor] | Tensor, *, batch_size: int = 16, **options: object
+) -> Iterator[Explanation]:
+    """Explanations of one batch after another, in constant memory.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        In evaluation mode.
+    batches : iterable of Tensor, or one Tensor
+        Batches of inputs; one tensor is cut into pieces of ``batch_size``.
+    batch_size : int
+        Samples per piece.
+    **options
+        As in :func:`explain_batch`; ``target`` may hold one class for each sample of one tensor.
+
+    Yields
+    ------
+    Explanation
+    """
+    if not isinstance(batches, Tensor):
+        for inputs in batches:
+            yield explain_batch(model, inputs, **options)  # type: ignore[arg-type]
+        return
+    target = options.pop("target", None)
+    for start in range(0, len(batches), batch_size):
+        part = slice(start, start + batch_size)
+        chosen = target[part] if isinstance(target, Tensor) and target.dim() else target
+        yield explain_batch(
+            model,
+            batches[part],
+            target=chosen,  # type: ignore[arg-type]
+            **options,  # type: ignore[arg-type]
+        )
+
+
+def _propagate(
+    logits: Tensor, weights: Tensor, leaf: Tensor, root: Tensor, context: Context
+) -> Tensor:
+    """One backward pass; input times coefficient, plus what first-layer rules gave directly."""
+    (coefficient,) = torch.autograd.grad(
+        logits, leaf, grad_outputs=weights, retain_graph=True, allow_unused=True
+    )
+    values = at_least_float32(leaf.detach())
+    relevance = torch.zeros_like(values)
+    if coefficient is not None:
+        relevance = values * at_least_float32(coefficient)
+    for source, part in context.input_relevance:
+        (moved,) = torch.autograd.grad(source, leaf, part.to(source.dtype), retain_graph=True)
+        relevance = relevance + moved
+    return relevance
+
+
+def _plain_model(model: nn.Module) -> nn.Module:
+    """The module behind ``torch.compile``."""
+    inner = getattr(model, "_orig_mod", model)
+    return inner if isinstance(inner, nn.Module) else model
+
+
+def _check_model(model: nn.Module) -> None:
+    for path, module in model.named_modules():
+        if module.training:
+            raise ExplainError(
+                f"the model is in training mode ({path or 'model'}): dropout and batch statistics "
+                "would change the result; call model.eval() first"
+            )
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ExplainError(
+                f"{path or 'the model'} is scripted and its operations cannot be seen; pass the "
+                "plain module"
+            )
+
+
+def _check_inputs(inputs: Tensor) -> None:
+    if not isinstance(inputs, Tensor) or not inputs.is_floating_point() or inputs.dim() < 2:
+        what = f"{tuple(inputs.shape)} {inputs.dtype}" if isinstance(inputs, Tensor) else inputs
+        raise ConfigError(
+            f"inputs must be a floating-point tensor with the batch first, not {what}"
+        )
+    if len(inputs) == 0:
+        raise ConfigError("inputs hold no sample")
+    if not bool(torch.isfinite(inputs).all()):
+        raise ConfigError("inputs hold values that are not finite; explain clean spectrograms")
+
+
+def _check_paths(model: nn.Module, paths: Sequence[str]) -> None:
+    known = dict(model.named_modules())
+    for path in paths:
+        if path.partition("#")[0] not in known:
+            raise ConfigError(f"the model has no layer {path!r}; see model.named_modules()")
+
+
+def _limits(
+    composite: Composite, inputs: Tensor, bounds: Bounds | None
+) -> tuple[Tensor, Tensor] | None:
+    if not composite.needs_bounds:
+        return None
+    if bounds is None:
+        raise ConfigError(
+            f"composite {composite.name} needs bounds=(low, high): the smallest and largest value "
+            "an input can have, e.g. the range of the training set per bin"
+        )
+    low, high = (torch.as_tensor(b, dtype=inputs.dtype, device=inputs.device) for b in bounds)
+    try:
+        low, high = low.expand_as(inputs).contiguous(), high.expand_as(inputs).contiguous()
+    except RuntimeError:
+        raise ConfigError(
+            f"bounds of shapes {tuple(low.shape)} and {tuple(high.shape)} do not broadcast to the "
+            f"inputs' {tuple(inputs.shape)}"
+        ) from None
+    if bool((low > high).any()):
+        raise ConfigError("bounds: low exceeds high")
+    outside = int(((inputs < low) | (inputs > high)).sum())
+    if outside:
+        warnings.warn(
+            f"{outside} input values lie outside the bounds; rule zB assumes they do not",
+            ExplainWarning,
+            stacklevel=3,
+        )
+    return low, high
+
+
+def _stabilisers(composite: Composite) -> dict[str, float]:
+    found = {
+        rule.name: float(value)
+        for rule in composite.all_rules
+        for key, value in rule.parameters
+        if key == "stabiliser"
+    }
+    return {
+        **found,
+        "pooling": composite.pooling_stabiliser,
+        "addition": composite.addition_stabiliser,
+        "activation": composite.activation_stabiliser,
+    }

@@ -1,0 +1,201 @@
+"""Composites: which rule goes to which layer, by name.
+
+A composite is data. ``first`` is the rule of layers that read the model's input (through nothing
+but reshaping and padding), found by data flow; ``layers`` names exceptions by module path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Literal
+
+from stressnet.errors import ConfigError
+from stressnet.explain import rules
+from stressnet.explain.rules import Rule
+
+
+@dataclass(frozen=True)
+class Composite:
+    """Rules for the layers of a model.
+
+    Parameters
+    ----------
+    name : str
+        Name shown in results.
+    convolution, linear : Rule
+        Rules of convolutions and of dense layers.
+    first : Rule or None
+        Rule of convolutions and dense layers that read the model's input; None for no exception.
+    fold_batch_norm : bool
+        Fold a batch normalisation into the convolution or dense layer whose output it receives.
+    batch_norm : Rule
+        Rule of batch normalisations that are not folded.
+    pooling : {"winner", "proportional"}
+        Max pooling gives relevance to the largest input, or to all in proportion to their value.
+    pooling_stabiliser : float
+        Stabiliser of max, average and adaptive pooling; 0 passes relevance exactly.
+    addition_stabiliser : float
+        Stabiliser of sums of two branches; 0 passes relevance exactly.
+    activation_stabiliser : float
+        Stabiliser of the identity rule of activations other than ReLU.
+    layers : tuple of (str, Rule)
+        Module path patterns (``fnmatch``) and their rules; the first match wins over all else.
+    """
+
+    name: str
+    convolution: Rule
+    linear: Rule
+    first: Rule | None = None
+    fold_batch_norm: bool = True
+    batch_norm: Rule = field(default_factory=lambda: rules.epsilon(stabiliser=1e-6))
+    pooling: Literal["winner", "proportional"] = "winner"
+    pooling_stabiliser: float = 0.0
+    addition_stabiliser: float = 0.0
+    activation_stabiliser: float = 1e-9
+    layers: tuple[tuple[str, Rule], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.pooling not in ("winner", "proportional"):
+            raise ConfigError(
+                f"composite {self.name}: pooling is 'winner' or 'proportional', "
+                f"not {self.pooling!r}"
+            )
+        for what in ("convolution", "linear", "batch_norm"):
+            if getattr(self, what).input_only and what != "first":
+                raise ConfigError(
+                    f"composite {self.name}: rule {getattr(self, what).name} gives relevance to "
+                    f"inputs that are zero; use it as first=, not as {what}="
+                )
+
+    def rule_for(self, kind: str, path: str, reads_input: bool) -> Rule:
+        """Rule of one layer.
+
+        Parameters
+        ----------
+        kind : {"convolution", "linear", "batch_norm"}
+            What the layer does.
+        path : str
+            Module path.
+        reads_input : bool
+            The layer reads the model's input.
+        """
+        for pattern, rule in self.layers:
+            if fnmatchcase(path, pattern):
+                return rule
+        if reads_input and self.first is not None and kind != "batch_norm":
+            return self.first
+        return {
+            "convolution": self.convolution,
+            "linear": self.linear,
+            "batch_norm": self.batch_norm,
+        }[kind]
+
+    @property
+    def all_rules(self) -> tuple[Rule, ...]:
+        """Every rule that may be used."""
+        first = () if self.first is None else (self.first,)
+        return (
+            self.convolution,
+            self.linear,
+            self.batch_norm,
+            *first,
+            *(rule for _, rule in self.layers),
+        )
+
+    @property
+    def needs_bounds(self) -> bool:
+        """True if a rule asks for the range of the input."""
+        return any(rule.name == "z-box" for rule in self.all_rules)
+
+    def with_(self, **changes: object) -> Composite:
+        """A copy with some fields changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+def _plus(stabiliser: float = 1e-6) -> Rule:
+    return rules.z_plus(stabiliser=stabiliser)
+
+
+def _catalogue() -> list[Composite]:
+    epsilon = rules.epsilon(stabiliser=1e-6)
+    fine = rules.epsilon(stabiliser=1e-9)
+    alpha2 = rules.alpha_beta(alpha=2.0, beta=1.0, stabiliser=1e-6)
+    gamma = rules.gamma(gamma=0.25, stabiliser=1e-6)
+    captum = {"fold_batch_norm": False, "batch_norm": fine, "pooling_stabiliser": 1e-9}
+    plus = Composite("epsilon-plus", _plus(), epsilon)
+    alpha2_beta1 = Composite("epsilon-alpha2-beta1", alpha2, epsilon)
+    epsilon_gamma = Composite("epsilon-gamma", gamma, epsilon)
+    return [
+        Composite("lrp-0", rules.zero(), rules.zero(), batch_norm=rules.zero()),
+        Composite("epsilon", epsilon, epsilon),
+        plus,
+        plus.with_(name="epsilon-plus-flat", first=rules.flat()),
+        plus.with_(name="epsilon-plus-w-square", first=rules.w_square()),
+        plus.with_(name="epsilon-plus-box", first=rules.z_box()),
+        epsilon_gamma,
+        epsilon_gamma.with_(name="epsilon-gamma-box", first=rules.z_box()),
+        alpha2_beta1,
+        alpha2_beta1.with_(name="epsilon-alpha2-beta1-flat", first=rules.flat()),
+        Composite("alpha1-beta0", _plus(), _plus()),
+        Composite("alpha2-beta1", alpha2, alpha2),
+        Composite(
+            "allouche2025-as-stated",
+            rules.clamped_weights(stabiliser=1e-9),
+            fine,
+            first=rules.identity(),
+            **captum,  # type: ignore[arg-type]
+        ),
+        Composite(
+            "allouche2025-as-run",
+            rules.clamped_weights(stabiliser=1e-9),
+            fine,
+            first=fine,
+            **captum,  # type: ignore[arg-type]
+        ),
+        Composite("allouche2025-corrected", _plus(1e-9), fine, first=fine),
+    ]
+
+
+COMPOSITES: Mapping[str, Composite] = MappingProxyType(
+    {composite.name: composite for composite in _catalogue()}
+)
+"""Composites by name. All but ``as-stated`` and ``as-run`` fold batch normalisation.
+
+========================== ==================== ============== ====================
+name                       convolutions         dense layers   first layer
+========================== ==================== ============== ====================
+lrp-0                      lrp-0                lrp-0          lrp-0
+epsilon                    epsilon              epsilon        epsilon
+epsilon-plus               z-plus               epsilon        z-plus
+epsilon-plus-flat          z-plus               epsilon        flat
+epsilon-plus-w-square      z-plus               epsilon        w-square
+epsilon-plus-box           z-plus               epsilon        z-box
+epsilon-gamma              gamma 0.25           epsilon        gamma 0.25
+epsilon-gamma-box          gamma 0.25           epsilon        z-box
+epsilon-alpha2-beta1       alpha 2, beta 1      epsilon        alpha 2, beta 1
+epsilon-alpha2-beta1-flat  alpha 2, beta 1      epsilon        flat
+alpha1-beta0               z-plus               z-plus         z-plus
+alpha2-beta1               alpha 2, beta 1      alpha 2, beta 1 alpha 2, beta 1
+allouche2025-as-stated     clamped-weights      epsilon 1e-9   identity
+allouche2025-as-run        clamped-weights      epsilon 1e-9   epsilon 1e-9
+allouche2025-corrected     z-plus               epsilon 1e-9   epsilon 1e-9
+========================== ==================== ============== ====================
+"""
+
+
+def find_composite(composite: str | Composite) -> Composite:
+    """The composite of that name, or the one given.
+
+    Raises
+    ------
+    ConfigError
+        If no composite has that name.
+    """
+    if isinstance(composite, Composite):
+        return composite
+    if composite not in COMPOSITES:
+        raise ConfigError(f"no composite named {composite!r}; choose from {', '.join(COMPOSITES)}")
+    return COMPOSITES[composite]

@@ -1,0 +1,113 @@
+"""The ledger: where the explained value went.
+
+For every sample the explained value ``f`` equals the relevance of the input plus what layers kept:
+
+    f = sum R + sum bias share + sum stabiliser share (+ sum unaccounted share).
+
+Shares have the unit of ``f``. The unaccounted share is zero unless operations without a rule were
+let through with ``strict=False`` or channels were masked out on purpose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from stressnet.errors import ExplainError
+from stressnet.explain.rules import per_sample
+
+COLUMNS = ("relevance_out", "relevance_in", "bias_share", "stabiliser_share", "unaccounted_share")
+
+LedgerRecord = dict[str, str | int | float]
+"""One row: sample, layer, operation, rule and the columns of :data:`COLUMNS`."""
+
+
+@dataclass
+class _Entry:
+    layer: str
+    operation: str
+    rule: str
+    columns: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Ledger:
+    """Collects shares during the backward pass; one row per sample and operation.
+
+    Parameters
+    ----------
+    batch : int
+        Number of samples.
+    """
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        self._entries: list[_Entry] = []
+
+    def open(self, layer: str, operation: str, rule: str) -> _Entry:
+        """A new row, in order of the forward pass; fill it with :meth:`add`."""
+        entry = _Entry(layer, operation, rule)
+        self._entries.append(entry)
+        return entry
+
+    def add(self, entry: _Entry, column: str, values: Tensor) -> None:
+        """Add per-sample ``values``, shape ``(batch,)``."""
+        values = values.detach().double()
+        before = entry.columns.get(column)
+        entry.columns[column] = values if before is None else before + values
+
+    def sum_of_products(self, a: Tensor, b: Tensor, where: str) -> Tensor:
+        """``sum(a * b)`` per sample in at least float32.
+
+        Raises
+        ------
+        ExplainError
+            If the first dimension does not hold the samples.
+        """
+        if a.dim() == 0 or a.shape[0] % self.batch:
+            raise ExplainError(
+                f"{where}: tensor of shape {tuple(a.shape)} does not keep the {self.batch} samples "
+                "in its first dimension; explain one sample at a time"
+            )
+        return per_sample(at_least_float32(a), at_least_float32(b), self.batch)
+
+    def columns(self) -> dict[str, Tensor]:
+        """Totals over layers, each of shape ``(batch,)``, float64."""
+        totals = {}
+        for name in COLUMNS[2:]:
+            parts = [e.columns[name] for e in self._entries if name in e.columns]
+            totals[name] = (
+                torch.stack(parts).sum(dim=0).cpu()
+                if parts
+                else torch.zeros(self.batch, dtype=torch.float64)
+            )
+        return totals
+
+    def records(self) -> tuple[LedgerRecord, ...]:
+        """Tidy rows, all layers of the first sample first."""
+        used = [entry for entry in self._entries if entry.columns]
+        if not used:
+            return ()
+        device = next(iter(used[0].columns.values())).device
+        none = torch.zeros(self.batch, dtype=torch.float64, device=device)
+        table = torch.stack(
+            [torch.stack([entry.columns.get(name, none) for name in COLUMNS]) for entry in used]
+        )
+        values = table.permute(2, 0, 1).tolist()
+        return tuple(
+            {
+                "sample": sample,
+                "layer": entry.layer,
+                "operation": entry.operation,
+                "rule": entry.rule,
+                **dict(zip(COLUMNS, row, strict=True)),
+            }
+            for sample, rows in enumerate(values)
+            for entry, row in zip(used, rows, strict=True)
+        )
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """float32 copy of half-precision tensors, others unchanged."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

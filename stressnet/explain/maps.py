@@ -1,0 +1,147 @@
+"""Linear maps as rules see them: apply with any weights, and transpose.
+
+A rule of layer-wise relevance propagation needs two things from a layer: its linear part with
+*other* weights (clamped, squared, all ones), and the transpose of that, which carries a quantity
+from the outputs back to the inputs. Convolutions, their transposes, dense layers and the
+element-wise affine map of an unfolded batch normalisation offer both here, without a module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class LinearMap(Protocol):
+    """What a rule may ask of a layer."""
+
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Outputs for inputs ``x`` under ``weight`` and ``bias``."""
+
+    def transpose(self, s: Tensor, weight: Tensor, x: Tensor) -> Tensor:
+        """Sum over outputs of ``s_j w_ij``, shaped like ``x``."""
+
+    def scale_outputs(self, weight: Tensor, scale: Tensor) -> Tensor:
+        """Weights whose output channel ``c`` is multiplied by ``scale[c]``."""
+
+    def per_channel(self, s: Tensor, batch: int) -> Tensor:
+        """``s`` summed within each output channel, shape ``(batch, channels)``."""
+
+
+@dataclass(frozen=True)
+class ConvolutionMap:
+    """Convolution over 1 to 3 dimensions, or its transpose.
+
+    Parameters
+    ----------
+    stride, padding, dilation, output_padding : tuple of int
+        One value per spatial dimension.
+    groups : int
+        Number of groups.
+    transposed : bool
+        True for ``conv_transpose``.
+    extra_padding : tuple of int
+        Zeros appended at the end of each spatial dimension before the convolution; only
+        ``padding="same"`` with an even kernel needs them.
+    """
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+    transposed: bool = False
+    output_padding: tuple[int, ...] = ()
+    extra_padding: tuple[int, ...] = ()
+
+    def _geometry(self) -> tuple:
+        output_padding = self.output_padding or (0,) * len(self.stride)
+        return (
+            list(self.stride),
+            list(self.padding),
+            list(self.dilation),
+            self.transposed,
+            list(output_padding),
+            self.groups,
+        )
+
+    def _padded(self, x: Tensor) -> Tensor:
+        if not any(self.extra_padding):
+            return x
+        pads = [value for extra in reversed(self.extra_padding) for value in (0, extra)]
+        return torch.nn.functional.pad(x, pads)
+
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Convolve ``x``, shape ``(batch, channels, *spatial)``."""
+        return torch.ops.aten.convolution(self._padded(x), weight, bias, *self._geometry())
+
+    def transpose(self, s: Tensor, weight: Tensor, x: Tensor) -> Tensor:
+        """Gradient of ``(s * apply(x)).sum()`` with respect to ``x``."""
+        gradient = torch.ops.aten.convolution_backward(
+            s, self._padded(x), weight, None, *self._geometry(), [True, False, False]
+        )[0]
+        if any(self.extra_padding):
+            gradient = gradient[(..., *(slice(0, size) for size in x.shape[2:]))]
+        return gradient
+
+    def scale_outputs(self, weight: Tensor, scale: Tensor) -> Tensor:
+        """Multiply each output channel's weights; the channel axis depends on the direction."""
+        trailing = (1,) * (weight.dim() - 2)
+        if not self.transposed:
+            return weight * scale.reshape(-1, 1, *trailing)
+        per_group = weight.shape[1]
+        split = weight.reshape(self.groups, -1, *weight.shape[1:])
+        return (split * scale.reshape(self.groups, 1, per_group, *trailing)).reshape(weight.shape)
+
+    def per_channel(self, s: Tensor, batch: int) -> Tensor:
+        """Sum over space (and over images that belong to one sample)."""
+        return s.reshape(batch, -1, s.shape[1], s[0, 0].numel()).sum(dim=(1, 3))
+
+
+@dataclass(frozen=True)
+class DenseMap:
+    """``x @ weight.T + bias`` on the last dimension."""
+
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Outputs, shape ``(..., out_features)``."""
+        return torch.nn.functional.linear(x, weight, bias)
+
+    def transpose(self, s: Tensor, weight: Tensor, x: Tensor) -> Tensor:
+        """``s @ weight``, shape of ``x``."""
+        return s @ weight
+
+    def scale_outputs(self, weight: Tensor, scale: Tensor) -> Tensor:
+        """Multiply each row."""
+        return weight * scale.reshape(-1, 1)
+
+    def per_channel(self, s: Tensor, batch: int) -> Tensor:
+        """Sum over positions."""
+        return s.reshape(batch, -1, s.shape[-1]).sum(dim=1)
+
+
+@dataclass(frozen=True)
+class ChannelwiseMap:
+    """Element-wise ``weight[c] * x + bias[c]``: a batch normalisation that was not folded."""
+
+    @staticmethod
+    def _broadcast(values: Tensor, x: Tensor) -> Tensor:
+        return values.reshape(1, -1, *(1,) * (x.dim() - 2))
+
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Scale (and shift) each channel."""
+        z = x * self._broadcast(weight, x)
+        return z if bias is None else z + self._broadcast(bias, x)
+
+    def transpose(self, s: Tensor, weight: Tensor, x: Tensor) -> Tensor:
+        """The map is diagonal and its own transpose."""
+        return s * self._broadcast(weight, s)
+
+    def scale_outputs(self, weight: Tensor, scale: Tensor) -> Tensor:
+        """Multiply each channel's factor."""
+        return weight * scale
+
+    def per_channel(self, s: Tensor, batch: int) -> Tensor:
+        """Sum over everything but sample and channel."""
+        return s.reshape(batch, -1, s.shape[1], s[0, 0].numel()).sum(dim=(1, 3))

@@ -1,0 +1,128 @@
+"""The result of an explanation: the map and everything needed to judge it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from stressnet import __version__
+from stressnet.explain.ledger import LedgerRecord
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed the result."""
+    return {
+        "stressnet": __version__,
+        "torch": torch.__version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+    }
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """Where the explained value of each sample went; all tensors of shape (batch,), float64.
+
+    Parameters
+    ----------
+    output : Tensor
+        Explained value ``f``.
+    relevance : Tensor
+        Sum of the map.
+    bias_share, stabiliser_share, unaccounted_share : Tensor
+        Kept by biases, by stabilisers, and by operations without a rule.
+    residual : Tensor
+        ``f`` minus all of these: rounding, if the engine is right.
+    """
+
+    output: Tensor
+    relevance: Tensor
+    bias_share: Tensor
+    stabiliser_share: Tensor
+    unaccounted_share: Tensor
+    residual: Tensor
+
+    @property
+    def relative_residual(self) -> Tensor:
+        """Residual over the largest of ``|f|`` and the shares (their scale), shape (batch,)."""
+        parts = (self.output, self.relevance, self.bias_share, self.stabiliser_share)
+        scale = torch.stack([part.abs() for part in parts]).amax(dim=0)
+        return self.residual.abs() / scale.clamp(min=torch.finfo(torch.float64).tiny)
+
+    @property
+    def ratio(self) -> Tensor:
+        """Sum of the map over ``f``; not expected to be 1 where biases take a share."""
+        return self.relevance / self.output
+
+    def __str__(self) -> str:
+        def middle(values: Tensor) -> str:
+            return f"{float(values.median()):.4g}"
+
+        return (
+            f"median f {middle(self.output)} = relevance {middle(self.relevance)} + bias "
+            f"{middle(self.bias_share)} + stabiliser {middle(self.stabiliser_share)} + unaccounted "
+            f"{middle(self.unaccounted_share)}; largest relative residual "
+            f"{float(self.relative_residual.max()):.1e}"
+        )
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Relevance of every input value, with its provenance.
+
+    Parameters
+    ----------
+    relevance : Tensor, shape of the inputs
+        Signed relevance in the unit of ``output``.
+    output : Tensor, shape (batch,)
+        Explained value ``f``, float64.
+    logits : Tensor, shape (batch, n_classes)
+        The model's output.
+    seed : str
+        What ``f`` is (see :mod:`stressnet.explain.seeds`).
+    target : Tensor or None, shape (batch,)
+        Explained class, if the seed has one.
+    composite : str
+        Composite or other method.
+    rules : dict
+        Rule with its parameters, by module path.
+    stabilisers : dict
+        Stabiliser of each rule and of pooling, sums and activations.
+    versions : dict
+        Versions of stressnet, torch and Python.
+    ledger : tuple of dict
+        One record per sample and layer: ``sample, layer, operation, rule, relevance_out,
+        relevance_in, bias_share, stabiliser_share, unaccounted_share``, in the unit of ``f``.
+    layer_relevance : dict
+        Relevance of layer outputs that were asked for, by module path.
+    """
+
+    relevance: Tensor
+    output: Tensor
+    logits: Tensor
+    seed: str
+    target: Tensor | None
+    composite: str
+    rules: Mapping[str, str]
+    stabilisers: Mapping[str, float]
+    ledger: tuple[LedgerRecord, ...]
+    versions: Mapping[str, str] = field(default_factory=versions)
+    layer_relevance: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def conservation(self) -> Conservation:
+        """Sums over layers and the residual of ``f = R + bias + stabiliser + unaccounted``."""
+        batch = len(self.output)
+        shares = {
+            name: torch.zeros(batch, dtype=torch.float64)
+            for name in ("bias_share", "stabiliser_share", "unaccounted_share")
+        }
+        for record in self.ledger:
+            for name, total in shares.items():
+                total[int(record["sample"])] += float(record[name])
+        relevance = self.relevance.double().reshape(batch, -1).sum(dim=1).cpu()
+        output = self.output.cpu()
+        residual = output - relevance - sum(shares.values())
+        return Conservation(output, relevance, residual=residual, **shares)

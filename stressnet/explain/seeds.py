@@ -1,0 +1,152 @@
+"""What is explained: the value ``f`` of each sample and where its relevance starts.
+
+======================= ===================================================== ===================
+seed                    f                                                     class
+======================= ===================================================== ===================
+``"logit-difference"``  logit of class 0 minus logit of class 1               none (two classes)
+``"logit"``             logit of the class                                    given or predicted
+``"log-odds"``          log p(class) - log(1 - p(class)) under softmax        given or predicted
+tensor                  sum of logits times the given weights                 none
+======================= ===================================================== ===================
+
+For two classes the log-odds of class 0 are the logit difference. For more, the entropy of the other
+classes is no share of any logit; it is booked as bias share of the row ``(seed)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from stressnet.errors import ConfigError, ExplainError
+
+SeedName = Literal["logit-difference", "logit", "log-odds"]
+SEEDS: tuple[str, ...] = ("logit-difference", "logit", "log-odds")
+Target = int | Tensor | None
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """The start of an explanation.
+
+    Parameters
+    ----------
+    name : str
+        Seed.
+    output : Tensor, shape (batch,)
+        Explained value ``f``, float64.
+    weights : Tensor, shape (batch, n_classes)
+        Derivative with which each logit enters.
+    offset : Tensor, shape (batch,)
+        ``f - sum(logits * weights)``, float64; zero but for log-odds of more than two classes.
+    target : Tensor or None, shape (batch,)
+        Explained class.
+    """
+
+    name: str
+    output: Tensor
+    weights: Tensor
+    offset: Tensor
+    target: Tensor | None
+
+
+def check_logits(logits: object, batch: int) -> Tensor:
+    """The model's output, if it is one score per class for each sample.
+
+    Raises
+    ------
+    ExplainError
+        If it is anything else.
+    """
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[0] != batch:
+        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ExplainError(
+            f"the model must return one tensor of shape (batch, n_classes), not {shape}; wrap it "
+            "in a module that returns the logits"
+        )
+    return logits
+
+
+def make_seed(logits: Tensor, seed: str | Tensor, target: Target) -> Seeded:
+    """Value and start weights for each sample.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (batch, n_classes)
+        Output of the model.
+    seed : str or Tensor of shape (batch, n_classes) or (n_classes,)
+        See the table above.
+    target : int, Tensor of shape (batch,), or None
+        Class to explain; None is the predicted one. Only for ``logit`` and ``log-odds``.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown seed, a class out of range, or a seed that takes no class.
+    """
+    exact = logits.detach().double()
+    n_classes = exact.shape[1]
+    if isinstance(seed, str) and seed not in SEEDS:
+        raise ConfigError(f"no seed named {seed!r}; choose from {', '.join(SEEDS)}")
+    if not isinstance(seed, str) or seed == "logit-difference":
+        if target is not None:
+            raise ConfigError(
+                "target= names the class of seeds 'logit' and 'log-odds'; "
+                "the logit difference and weights take none"
+            )
+        weights = _given_weights(exact, seed)
+        name = seed if isinstance(seed, str) else "weights"
+        return _finish(name, logits, exact, weights, (exact * weights).sum(dim=1), None)
+    classes = _classes(exact, target)
+    chosen = torch.nn.functional.one_hot(classes, n_classes).to(exact)
+    if seed == "logit":
+        return _finish(seed, logits, exact, chosen, (exact * chosen).sum(dim=1), classes)
+    if n_classes < 2:
+        raise ConfigError("log-odds need at least two classes")
+    others = exact.masked_fill(chosen.bool(), -torch.inf)
+    weights = chosen - torch.softmax(others, dim=1)
+    value = (exact * chosen).sum(dim=1) - torch.logsumexp(others, dim=1)
+    return _finish(seed, logits, exact, weights, value, classes)
+
+
+def _finish(
+    name: str, logits: Tensor, exact: Tensor, weights: Tensor, value: Tensor, target: Tensor | None
+) -> Seeded:
+    used = weights.to(logits.dtype)
+    offset = value - (exact * used.double()).sum(dim=1)
+    if name != "log-odds":
+        value, offset = value - offset, torch.zeros_like(offset)
+    return Seeded(name, value, used, offset, target)
+
+
+def _given_weights(exact: Tensor, seed: str | Tensor) -> Tensor:
+    batch, n_classes = exact.shape
+    if isinstance(seed, str):
+        if n_classes != 2:
+            raise ConfigError(
+                f"seed 'logit-difference' needs two classes, the model has {n_classes}; "
+                "use 'logit' or 'log-odds'"
+            )
+        return exact.new_tensor([1.0, -1.0]).expand(batch, 2)
+    if seed.shape not in ((batch, n_classes), (n_classes,)):
+        raise ConfigError(
+            f"seed weights have shape {tuple(seed.shape)}, not {(batch, n_classes)} as the logits"
+        )
+    return seed.to(exact).expand(batch, n_classes)
+
+
+def _classes(exact: Tensor, target: Target) -> Tensor:
+    batch, n_classes = exact.shape
+    if target is None:
+        return exact.argmax(dim=1)
+    classes = torch.as_tensor(target, device=exact.device, dtype=torch.long)
+    classes = classes.reshape(-1).expand(batch) if classes.numel() == 1 else classes
+    if classes.shape != (batch,) or bool(((classes < 0) | (classes >= n_classes)).any()):
+        raise ConfigError(
+            f"target must be a class between 0 and {n_classes - 1}, or one for each of the "
+            f"{batch} samples; got {target!r}"
+        )
+    return classes

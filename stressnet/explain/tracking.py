@@ -1,0 +1,79 @@
+"""What the engine remembers about tensors that depend on the input.
+
+The memory hangs on the tensors themselves (a Python attribute), never in a table by ``id``, which
+Python gives out again after a tensor is gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from weakref import ReferenceType
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from stressnet.explain.nodes import LayerNode
+
+_ATTRIBUTE = "_stressnet_tag"
+
+
+class Saver(Protocol):
+    """Whoever keeps an alias of a tensor and must be asked before it is overwritten."""
+
+    def keep_copy(self, slot: str) -> None:
+        """Replace the alias in ``slot`` by a copy."""
+
+
+@dataclass
+class Uses:
+    """How a tensor is consumed; tells whether only ReLUs see it (maybe through max pooling)."""
+
+    rectified: int = 0
+    other: int = 0
+    passed_on: list[Uses] = field(default_factory=list)
+
+    def only_rectified(self) -> bool:
+        """Every path from here goes through a ReLU first."""
+        some = self.rectified > 0 or bool(self.passed_on)
+        return self.other == 0 and some and all(uses.only_rectified() for uses in self.passed_on)
+
+
+@dataclass
+class Tag:
+    """Facts about a tensor that depends on the input.
+
+    Parameters
+    ----------
+    nonnegative : bool
+        Known to be ``>= 0`` from data flow.
+    is_input : bool
+        The input itself, or moved and copied values of it.
+    bounds : tuple of Tensor or None
+        Lowest and highest value of each element, for tensors with ``is_input``.
+    node : LayerNode or None
+        The layer whose output this is, as a batch normalisation would fold into it.
+    uses : Uses
+        Its consumers.
+    savers : list of (weak reference to Saver, str)
+        Aliases of this tensor's memory.
+    """
+
+    nonnegative: bool = False
+    is_input: bool = False
+    bounds: tuple[Tensor, Tensor] | None = None
+    node: LayerNode | None = None
+    uses: Uses = field(default_factory=Uses)
+    savers: list[tuple[ReferenceType[Saver], str]] = field(default_factory=list)
+
+
+def tag_of(tensor: object) -> Tag | None:
+    """The tag of a tensor, None if it does not depend on the input."""
+    if not isinstance(tensor, Tensor):
+        return None
+    return tensor.__dict__.get(_ATTRIBUTE)
+
+
+def set_tag(tensor: Tensor, tag: Tag) -> None:
+    """Attach ``tag``."""
+    tensor.__dict__[_ATTRIBUTE] = tag
