@@ -1,0 +1,153 @@
+"""Images and labels of a corpus, as the training loop and the evaluation want them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from stressnet.errors import ConfigError
+from stressnet.lexicon.stress import CLASSES
+
+TRAIN = "train"
+VALID = "valid"
+TEST = "test"
+"""New words of new speakers."""
+TEST_KNOWN_WORDS = "test_known_words"
+"""Words of the training set, new speakers."""
+TEST_KNOWN_SPEAKERS = "test_known_speakers"
+"""New words, speakers of the training set."""
+MINIMAL_PAIRS = "minimal_pairs"
+"""Words that have both readings; speakers may be known or new."""
+
+TEST_SPLITS = (TEST, TEST_KNOWN_WORDS, TEST_KNOWN_SPEAKERS, MINIMAL_PAIRS)
+
+
+@dataclass(frozen=True)
+class StressData:
+    """Tokens with their images; columns are parallel.
+
+    Parameters
+    ----------
+    images : ndarray or memmap, shape (n, n_bins, n_frames), float32 or float16
+        One image per token. A memory map stays on disk: only the images of a batch are read.
+    labels : ndarray of int, shape (n,)
+        :attr:`Stress.class_index <stressnet.lexicon.stress.Stress.class_index>` of each token.
+    speakers, lemmas, splits, token_ids : ndarray of str, shape (n,)
+        Who speaks; which family of forms the word belongs to; name of the split; unique name.
+
+    Raises
+    ------
+    ConfigError
+        If lengths differ, labels are no class indices or token_ids are not unique.
+    """
+
+    images: NDArray[np.floating]
+    labels: NDArray[np.int64]
+    speakers: NDArray[np.str_]
+    lemmas: NDArray[np.str_]
+    splits: NDArray[np.str_]
+    token_ids: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 3 or self.images.dtype not in (np.float32, np.float16):
+            raise ConfigError(
+                "images must be float32 or float16 of shape (tokens, bins, frames), not "
+                f"{self.images.dtype} of shape {self.images.shape}"
+            )
+        labels = np.asarray(self.labels)
+        if labels.dtype.kind not in "iu" or not np.isin(labels, range(len(CLASSES))).all():
+            raise ConfigError(f"labels must be whole numbers below {len(CLASSES)}")
+        object.__setattr__(self, "labels", labels.astype(np.int64))
+        for name in ("speakers", "lemmas", "splits", "token_ids"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.str_))
+        for name in ("labels", "speakers", "lemmas", "splits", "token_ids"):
+            if getattr(self, name).shape != (len(self.images),):
+                raise ConfigError(f"{name} must have one value for each of {len(self)} images")
+        if len(np.unique(self.token_ids)) != len(self):
+            raise ConfigError("token_ids must be unique")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n_bins, n_frames)`` of every image."""
+        return self.images.shape[1], self.images.shape[2]
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Positions of the tokens of one split, in order; empty if there are none."""
+        return np.flatnonzero(self.splits == split)
+
+    def speaker_is_known(self) -> NDArray[np.bool_]:
+        """For each token, whether its speaker has tokens in the training split."""
+        return np.isin(self.speakers, np.unique(self.speakers[self.rows(TRAIN)]))
+
+    def batch(self, rows: ArrayLike) -> torch.Tensor:
+        """Images of some tokens.
+
+        Parameters
+        ----------
+        rows : array_like of int, shape (batch,)
+            Positions, in any order.
+
+        Returns
+        -------
+        tensor, shape (batch, 1, n_bins, n_frames), float32
+            A copy; changing it does not touch the store.
+        """
+        chosen = np.asarray(self.images[np.asarray(rows, dtype=np.int64)], dtype=np.float32)
+        return torch.from_numpy(chosen).unsqueeze(1)
+
+
+def augment(
+    images: torch.Tensor,
+    rng: np.random.Generator,
+    *,
+    time_shift_frames: int = 0,
+    mask_frames: int = 0,
+    mask_bins: int = 0,
+    fill_value: float = 0.0,
+) -> torch.Tensor:
+    """Shift and mask the images of a batch, each in its own way.
+
+    A shift moves the word together with its padding, so that padding stays padding; frames that
+    would come round from the other end are filled. See
+    :class:`~stressnet.training.recipes.TrainConfig` for the parameters.
+
+    Parameters
+    ----------
+    images : tensor, shape (batch, 1, n_bins, n_frames)
+    rng : numpy Generator
+        Source of the random numbers.
+
+    Returns
+    -------
+    tensor of the same shape
+        New; the input is unchanged.
+    """
+    n, _, n_bins, n_frames = images.shape
+    bins, frames = np.arange(n_bins), np.arange(n_frames)
+    filled = np.zeros((n, n_bins, n_frames), dtype=bool)
+    if time_shift_frames:
+        shift = rng.integers(-time_shift_frames, time_shift_frames + 1, size=n)
+        source = frames[None, :] - shift[:, None]
+        filled |= ((source < 0) | (source >= n_frames))[:, None, :]
+        index = torch.from_numpy(source.clip(0, n_frames - 1))[:, None, None, :]
+        images = images.gather(3, index.expand(images.shape))
+    if mask_frames:
+        filled |= _stretches(rng, n, frames, mask_frames)[:, None, :]
+    if mask_bins:
+        filled |= _stretches(rng, n, bins, mask_bins)[:, :, None]
+    return images.masked_fill(torch.from_numpy(filled)[:, None], fill_value)
+
+
+def _stretches(
+    rng: np.random.Generator, n: int, positions: NDArray[np.int64], longest: int
+) -> NDArray[np.bool_]:
+    """``n`` rows, each True in one stretch of 0 to ``longest`` neighbouring positions."""
+    length = rng.integers(0, min(longest, len(positions)) + 1, size=n)
+    start = rng.integers(0, len(positions) - length + 1)
+    return (positions >= start[:, None]) & (positions < (start + length)[:, None])

@@ -1,0 +1,159 @@
+"""How networks are trained: every parameter, as named recipes.
+
+Importing this module does not import torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from stressnet.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that decides about a training run, apart from the data and the network.
+
+    Parameters
+    ----------
+    name : str
+        Name of the recipe.
+    optimizer : {"adam", "adamw"}
+        Adam (Kingma & Ba 2015) or Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    learning_rate : float
+        Constant rate, or the peak of the one-cycle schedule.
+    schedule : {"constant", "one_cycle"}
+        One cycle (Smith & Topin 2019): cosine up over the first quarter of ``max_epochs``, cosine
+        down to almost zero at its end.
+    weight_decay : float
+        Only on weights of convolutions and linear layers.
+    batch_size : int
+        Images per step; the last, smaller batch of an epoch is left out of training (unless there
+        is only one).
+    max_epochs : int
+        Upper limit, and length of the one-cycle schedule.
+    max_minutes : float or None
+        Stop after the epoch that passes this limit. Such a run depends on the speed of the machine
+        and is not reproducible; the description of the result says so.
+    patience : int
+        Stop when validation loss has not fallen for this many epochs.
+    class_balance : {"weights", "sampler", "none"}
+        Weigh the loss by the inverse frequency of the classes; or draw both classes equally
+        often; or neither. Validation loss is weighed in the same way unless "none".
+    label_smoothing : float
+        Mass taken from the true class (training loss only).
+    time_shift_frames : int
+        Images move by up to this many frames to either side; what enters is ``fill_value``.
+    mask_frames, mask_bins : int
+        One stretch of up to so many frames and one band of up to so many bins are set to
+        ``fill_value`` (SpecAugment, Park et al. 2019, without warping).
+    fill_value : float
+        What silence outside the sound looks like in the images: 0 for presets that normalise over
+        sounding frames.
+    seed : int
+        Fixes initial weights, order, augmentation and dropout.
+    """
+
+    name: str
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    learning_rate: float = 3e-3
+    schedule: Literal["constant", "one_cycle"] = "one_cycle"
+    weight_decay: float = 0.01
+    batch_size: int = 32
+    max_epochs: int = 20
+    max_minutes: float | None = None
+    patience: int = 20
+    class_balance: Literal["weights", "sampler", "none"] = "weights"
+    label_smoothing: float = 0.0
+    time_shift_frames: int = 0
+    mask_frames: int = 0
+    mask_bins: int = 0
+    fill_value: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        problem = None
+        if self.optimizer not in ("adam", "adamw"):
+            problem = f"optimizer {self.optimizer!r} is not adam or adamw"
+        elif self.schedule not in ("constant", "one_cycle"):
+            problem = f"schedule {self.schedule!r} is not constant or one_cycle"
+        elif self.class_balance not in ("weights", "sampler", "none"):
+            problem = f"class_balance {self.class_balance!r} is not weights, sampler or none"
+        elif not self.learning_rate > 0:
+            problem = f"learning_rate={self.learning_rate} must be positive"
+        elif min(self.batch_size, self.max_epochs, self.patience) < 1:
+            problem = "batch_size, max_epochs and patience must be at least 1"
+        elif self.max_minutes is not None and not self.max_minutes > 0:
+            problem = f"max_minutes={self.max_minutes} must be positive"
+        elif min(self.time_shift_frames, self.mask_frames, self.mask_bins, self.weight_decay) < 0:
+            problem = "shifts, masks and weight_decay must not be negative"
+        elif not 0 <= self.label_smoothing < 1:
+            problem = f"label_smoothing={self.label_smoothing} must lie in [0, 1)"
+        elif self.seed < 0:
+            problem = f"seed={self.seed} must not be negative"
+        if problem:
+            raise ConfigError(f"training recipe {self.name!r}: {problem}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, for checkpoints."""
+        return asdict(self)
+
+
+RECIPES: dict[str, TrainConfig] = {
+    recipe.name: recipe
+    for recipe in (
+        TrainConfig(name="compact", time_shift_frames=3, mask_frames=8, mask_bins=24),
+        TrainConfig(
+            name="allouche2025-lenet",
+            optimizer="adam",
+            learning_rate=1e-3,
+            schedule="constant",
+            weight_decay=0.0,
+            batch_size=100,
+            max_epochs=100,
+            patience=30,
+            class_balance="none",
+            seed=1234,
+        ),
+        TrainConfig(
+            name="allouche2025-vgg",
+            optimizer="adam",
+            learning_rate=1e-5,
+            schedule="constant",
+            weight_decay=0.0,
+            batch_size=100,
+            max_epochs=100,
+            patience=30,
+            class_balance="none",
+            seed=1234,
+        ),
+    )
+}
+"""Recipes by name. The two ``allouche2025`` recipes are the settings of the published code: Adam at
+1e-3 for LeNet and 1e-5 for VGG, batches of 100, patience 30, weights of the best validation loss,
+no augmentation. It balanced no classes either; for tokens as unbalanced as running speech, use
+``get_recipe(name, class_balance="weights")``."""
+
+
+def get_recipe(name: str, **changes: Any) -> TrainConfig:
+    """The recipe called ``name``, with some parameters changed.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`RECIPES`.
+    **changes
+        Fields of :class:`TrainConfig` to replace, such as ``seed=3``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such recipe or field, or a value is out of range.
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"no training recipe {name!r}; there are {', '.join(RECIPES)}")
+    unknown = sorted(set(changes) - set(TrainConfig.__dataclass_fields__))
+    if unknown:
+        raise ConfigError(f"training recipe {name!r} has no parameter {', '.join(unknown)}")
+    return replace(RECIPES[name], **changes)

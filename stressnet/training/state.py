@@ -1,0 +1,122 @@
+"""State of an unfinished training run, in one safetensors file and without pickles.
+
+Tensors: the network (``model.``), the best weights so far (``best.``), and what the optimizer
+remembers of each parameter (``optimizer.<number>.<name>``). The rest (epoch, history) is JSON in
+the file's metadata, so that one atomic rename replaces everything at once. Generators need not be
+saved: random numbers are drawn anew from (seed, epoch).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from stressnet.errors import CheckpointError
+
+
+@dataclass
+class RunState:
+    """Where a run stands.
+
+    Parameters
+    ----------
+    identity : str
+        Hash of everything the run depends on.
+    epoch : int
+        Finished epochs.
+    best_epoch : int
+        Epoch with the lowest validation loss, counted from 1; 0 before the first.
+    best_weights : dict of tensor
+        State of the network after that epoch.
+    history : list of dict
+        One entry per finished epoch.
+    """
+
+    identity: str
+    epoch: int = 0
+    best_epoch: int = 0
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def save_state(
+    path: Path, state: RunState, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Replace the file at ``path``; an interruption leaves the old one whole.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be written.
+    """
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"best.{k}": v for k, v in state.best_weights.items()}
+    for number, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{k}": v for k, v in values.items()}
+    summary = {
+        "identity": state.identity,
+        "epoch": state.epoch,
+        "best_epoch": state.best_epoch,
+        "history": state.history,
+    }
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        safetensors.torch.save_file(
+            {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
+            part,
+            metadata={"state": json.dumps(summary)},
+        )
+        part.replace(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"{path}: state of training cannot be written ({error})") from None
+
+
+def load_state(
+    path: Path, identity: str, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> RunState:
+    """Read a state and put it into the network and the optimizer.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged or of a run with another ``identity``.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            summary = json.loads((file.metadata() or {}).get("state", "{}"))
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: unfinished training is damaged ({error}); delete the file to start anew"
+        ) from None
+    if summary.get("identity") != identity:
+        raise CheckpointError(
+            f"{path}: unfinished training with other data or settings; use those again, choose "
+            "another output folder, or delete the file"
+        )
+    model.load_state_dict(_part(tensors, "model."))
+    remembered: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in _part(tensors, "optimizer.").items():
+        number, name = key.split(".", 1)
+        remembered.setdefault(int(number), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": remembered, "param_groups": groups})
+    return RunState(
+        identity=identity,
+        epoch=summary["epoch"],
+        best_epoch=summary["best_epoch"],
+        best_weights=_part(tensors, "best."),
+        history=summary["history"],
+    )
+
+
+def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
