@@ -85,6 +85,7 @@ _SEVERAL = {
     "ɡʲ": ("G", "Y"),
 }  # fmt: skip
 _SYLLABIC = frozenset({"əl", "l̩", "n̩", "m̩"})
+_RHOTIC = frozenset({"R", "ER"})  # CMUdict writes no R after these
 _VOWEL_NAMES = frozenset(_VOWELS.values())
 _OBSTRUENTS = frozenset("P B T D K G CH JH F V TH DH S Z SH ZH HH".split())
 
@@ -363,7 +364,11 @@ def _phonemized(word: str) -> tuple[str, ...]:
             phones.extend(arpabet(symbol, spelling=word))
     if not phones:
         raise LexiconError(f"espeak-ng pronounces nothing for {word!r}; give it letters")
-    return tuple(p for i, p in enumerate(phones) if not (p == "R" and i and phones[i - 1] == "R"))
+    return tuple(
+        phone
+        for before, phone in pairwise(["", *phones])
+        if phone != "R" or before.rstrip("012") not in _RHOTIC
+    )
 
 
 def speak(text: str, voice: Voice) -> Speech:
@@ -429,11 +434,10 @@ def _groups(
     text: str, matches: Sequence[re.Match[str]], marks: Sequence[_Mark], n_samples: int
 ) -> list[_Group]:
     """Words that the engine marked together, with their phones from mark to mark."""
-    starts = {match.start(): k for k, match in enumerate(matches)}
-    owners = [starts.get(m.text_position) for m in marks if m.symbol is None]
-    if None in owners or not owners or owners[0] != 0:
-        raise AlignmentError(f"espeak-ng's word marks do not fit {text!r}; use plain words")
+    owners = [_owner(m.text_position, matches) for m in marks if m.symbol is None]
     firsts = sorted({k for k in owners if k is not None})
+    if not firsts or owners[0] != 0 or firsts != [k for k in owners if k is not None]:
+        raise AlignmentError(f"espeak-ng's word marks do not fit {text!r}; use plain words")
     lasts = [*firsts[1:], len(matches)]
     groups: dict[int, _Group] = {
         first: (tuple(m.group() for m in matches[first:last]), [])
@@ -443,14 +447,15 @@ def _groups(
     ends = [*[m.sample for m in marks if m.symbol is not None][1:], n_samples]
     for mark in marks:
         if mark.symbol is None:  # a word's mark can precede the sound of the phone before it
-            owner = starts[mark.text_position]
+            first = _owner(mark.text_position, matches)
+            owner = owner if first is None else first
             continue
         end = ends.pop(0)
         spelling, segments = groups[owner]
         if not mark.symbol.strip("ˈˌ"):
             continue  # a pause
         names = arpabet(mark.symbol, spelling=" ".join(spelling))
-        if names == ("R",) and segments and segments[-1].label == "R":
+        if names == ("R",) and segments and segments[-1].name in _RHOTIC:  # as in CMUdict
             segments[-1].end = end
             continue
         cuts = [mark.sample, end]
@@ -462,6 +467,16 @@ def _groups(
     if silent:
         raise AlignmentError(f"espeak-ng spoke no phone for {silent[0]} in {text!r}; reword it")
     return list(groups.values())
+
+
+def _owner(position: int, matches: Sequence[re.Match[str]]) -> int | None:
+    """The word that a mark begins; None for a mark inside a word ("for a while" has such)."""
+    for k, match in enumerate(matches):
+        if position <= match.start():
+            return k
+        if position < match.end():
+            return None
+    return None
 
 
 def _with_onsets(groups: list[_Group], level: npt.NDArray[np.int32], rate_hz: int) -> list[_Group]:
