@@ -13,7 +13,8 @@ from typing import Any
 STRUCTURAL = frozenset(
     """reshape view view_as reshape_as flatten unflatten permute transpose swapaxes swapdims
     movedim moveaxis t T mT squeeze unsqueeze getitem narrow select index_select gather
-    take_along_dim masked_select chunk split tensor_split unbind split_with_sizes unfold expand expand_as
+    take_along_dim masked_select chunk split tensor_split unbind split_with_sizes unfold expand
+    expand_as
     broadcast_to repeat repeat_interleave tile roll flip contiguous clone to type type_as float
     double half bfloat16 cpu cuda cat concat concatenate stack hstack vstack dstack pad
     constant_pad_nd pixel_shuffle pixel_unshuffle channel_shuffle dropout dropout1d dropout2d
