@@ -155,10 +155,13 @@ class Corpus:
 
     def excerpt(self, token_id: str) -> Audio:
         """A token's sound with its context; see columns ``excerpt_*`` for the times."""
-        row = self.tokens.loc[self.tokens["token_id"] == token_id, "excerpt_file"]
-        if row.empty:
+        if token_id not in self._excerpt_files:
             raise CorpusError(f"{self.path}: no token '{token_id}'")
-        return read_audio(self.path / row.iloc[0])
+        return read_audio(self.path / self._excerpt_files[token_id])
+
+    @cached_property
+    def _excerpt_files(self) -> dict[str, str]:
+        return dict(zip(self.tokens["token_id"], self.tokens["excerpt_file"], strict=True))
 
     @cached_property
     def _phones_by_token(self) -> dict[str, pd.DataFrame]:
@@ -171,6 +174,12 @@ class Corpus:
             Interval(start - origin_s, end - origin_s, phone)
             for phone, start, end in zip(part["phone"], part["start_s"], part["end_s"], strict=True)
         )
+
+
+    def phone_parts(self, token_id: str) -> tuple[tuple[int, str], ...]:
+        """Syllable (1 or 2) and role (onset, nucleus, coda) of each of a token's phones."""
+        part = self._phones_by_token[token_id]
+        return tuple(zip(part["syllable"], part["role"], strict=True))
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
