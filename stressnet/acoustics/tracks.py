@@ -143,7 +143,7 @@ class FormantTrack:
                     f"not {(N_FORMANTS, len(self.time_s))}"
                 )
 
-    def at(self, time_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def at(self, time_s: NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
         """Frequencies and bandwidths at given times, each of shape (4, len(time_s)).
 
         Linear between neighbouring frames; NaN outside the track and beside a missing value.
@@ -190,7 +190,7 @@ class PitchTrack:
         if self.f0_hz.shape != self.time_s.shape:
             raise ConfigError("pitch track: f0_hz and time_s differ in length")
 
-    def at(self, time_s: FloatArray) -> FloatArray:
+    def at(self, time_s: NDArray[np.floating]) -> FloatArray:
         """F0 at given times; NaN outside the track and beside an unvoiced frame."""
         return _read(self.time_s, self.f0_hz[None], np.asarray(time_s, dtype=np.float64))[0]
 

@@ -1,1 +1,18 @@
-"""See CONTRIBUTING.md for the architecture."""
+"""Parts of a token's image by name, as masks in seconds and hertz, and relevance within them."""
+
+from stressnet.regions import definitions as _definitions  # registers the regions
+from stressnet.regions.registry import REGIONS, Missing, Region, get_regions, region
+from stressnet.regions.scene import BandRule, Scene, TokenTimes
+
+__all__ = [
+    "REGIONS",
+    "BandRule",
+    "Missing",
+    "Region",
+    "Scene",
+    "TokenTimes",
+    "get_regions",
+    "region",
+]
+
+del _definitions

@@ -1,0 +1,266 @@
+"""Everything a region may look at: one token's times, tracks and image grid.
+
+Conventions
+-----------
+Times are seconds with zero at the word's onset. A mask has the shape of the image, ``(n_bins,
+n_frames)``, and its values say which part of a cell belongs to the region: a frame stands for the
+stretch of time halfway to its neighbours, a bin for the stretch of frequency halfway to its
+neighbours, and a cell that a boundary cuts in two counts by the part inside. Areas are therefore
+exact on any grid, and regions that tile the word tile the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from stressnet.acoustics.tracks import Tracks
+from stressnet.axes import Axes, BoolArray, FloatArray
+from stressnet.errors import ConfigError
+from stressnet.intervals import Interval
+from stressnet.lexicon.stress import Stress
+
+MIN_HALF_WIDTH_BINS = 1.5
+"""No band is narrower: the image itself is not sharper than that."""
+
+
+@dataclass(frozen=True)
+class TokenTimes:
+    """Where the parts of a word are, in seconds from its onset.
+
+    Parameters
+    ----------
+    word : Interval
+        The word, starting at 0.
+    phones : tuple of Interval
+        Its phones.
+    nuclei, syllables : tuple of two Interval
+        The two vowels and the two syllables.
+    stress : Stress or None
+        The token's class; None where unknown.
+    """
+
+    word: Interval
+    phones: tuple[Interval, ...]
+    nuclei: tuple[Interval, Interval]
+    syllables: tuple[Interval, Interval]
+    stress: Stress | None
+
+    @classmethod
+    def from_phones(
+        cls,
+        phones: Sequence[Interval],
+        nuclei: tuple[int, int],
+        boundary: int,
+        stress: Stress | None,
+        *,
+        origin_s: float = 0.0,
+        word: Interval | None = None,
+    ) -> TokenTimes:
+        """From phones and syllabification.
+
+        Parameters
+        ----------
+        phones : sequence of Interval
+            The word's phones in time order.
+        nuclei : tuple of int
+            Indices of the two vowels.
+        boundary : int
+            Index of the first phone of the second syllable.
+        stress : Stress or None
+            The token's class.
+        origin_s : float
+            Time that becomes zero; the word's onset.
+        word : Interval, optional
+            The word if it is not exactly its phones.
+
+        Raises
+        ------
+        ConfigError
+            If the indices do not describe two syllables.
+        """
+        if not 0 <= nuclei[0] < boundary <= nuclei[1] < len(phones):
+            raise ConfigError(
+                f"nuclei {nuclei} and boundary {boundary} do not divide {len(phones)} phones "
+                "into two syllables"
+            )
+        shifted = tuple(phone.shifted(-origin_s) for phone in phones)
+        whole = word or Interval(phones[0].start_s, phones[-1].end_s, "")
+        whole = whole.shifted(-origin_s)
+        start_s, middle_s, end_s = whole.start_s, shifted[boundary].start_s, whole.end_s
+        return cls(
+            word=whole,
+            phones=shifted,
+            nuclei=(shifted[nuclei[0]], shifted[nuclei[1]]),
+            syllables=(Interval(start_s, middle_s, "1"), Interval(middle_s, end_s, "2")),
+            stress=stress,
+        )
+
+    @property
+    def stressed(self) -> int | None:
+        """Index (0 or 1) of the stressed syllable; None where the stress is unknown."""
+        if self.stress is None:
+            return None
+        return 0 if self.stress is Stress.INITIAL else 1
+
+
+@dataclass(frozen=True)
+class BandRule:
+    """How wide a band around a formant is.
+
+    Parameters
+    ----------
+    kind : {"fixed-hz", "fixed-bins", "bandwidth"}
+        Half-widths in hertz per formant; in bins of the image; or half of the bandwidth that the
+        tracker reports. Reported bandwidths are unreliable (Burris et al. 2014), so a fixed width
+        is the default; it follows what human labellers differ by and what the image resolves.
+    half_width_hz : tuple of four float
+        For ``"fixed-hz"``: F1 to F4.
+    half_width_bins : float
+        For ``"fixed-bins"``.
+    max_half_width_hz : float
+        Upper limit for ``"bandwidth"``.
+
+    Every half-width is at least 1.5 bins.
+    """
+
+    kind: Literal["fixed-hz", "fixed-bins", "bandwidth"] = "fixed-hz"
+    half_width_hz: tuple[float, float, float, float] = (100.0, 150.0, 200.0, 250.0)
+    half_width_bins: float = 2.5
+    max_half_width_hz: float = 500.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("fixed-hz", "fixed-bins", "bandwidth"):
+            raise ConfigError(
+                f"band rule {self.kind!r} is not one of fixed-hz, fixed-bins, bandwidth"
+            )
+
+    def half_widths_hz(self, bandwidth_hz: FloatArray, bin_hz: float) -> FloatArray:
+        """Half-widths, shape (4, n), for reported bandwidths of that shape."""
+        if self.kind == "fixed-hz":
+            widths = np.broadcast_to(np.array(self.half_width_hz)[:, None], bandwidth_hz.shape)
+        elif self.kind == "fixed-bins":
+            widths = np.full(bandwidth_hz.shape, self.half_width_bins * bin_hz)
+        else:
+            widths = np.minimum(bandwidth_hz / 2, self.max_half_width_hz)
+        return np.maximum(widths, MIN_HALF_WIDTH_BINS * bin_hz)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a region's mask function receives.
+
+    Parameters
+    ----------
+    times : TokenTimes
+        Word, phones, nuclei, syllables and stress.
+    tracks : Tracks
+        Formants and pitch with time zero at the word's onset.
+    axes : Axes
+        Of the image.
+    sound : ndarray of bool, shape (n_frames,)
+        The image's padding mask: True where there is sound.
+    resolution_hz : float
+        Width of the analysis window's main lobe
+        (:attr:`~stressnet.acoustics.spectrogram.SpectrogramPreset.resolution_hz`).
+    bands : BandRule
+        Width of formant bands.
+    """
+
+    times: TokenTimes
+    tracks: Tracks
+    axes: Axes
+    sound: BoolArray
+    resolution_hz: float
+    bands: BandRule = field(default_factory=BandRule)
+
+    def __post_init__(self) -> None:
+        if self.sound.shape != (self.axes.shape[1],):
+            raise ConfigError(f"padding mask has shape {self.sound.shape}, not one value per frame")
+
+    def with_tracks(self, tracks: Tracks) -> Scene:
+        """The same scene with other tracks."""
+        return replace(self, tracks=tracks)
+
+    @cached_property
+    def sound_mask(self) -> FloatArray:
+        """1 where there is sound, shape (n_bins, n_frames)."""
+        return np.broadcast_to(self.sound.astype(float), self.axes.shape)
+
+    @cached_property
+    def formant_bands(self) -> FloatArray:
+        """Masks of bands around F1 to F4 over all frames, shape (4, n_bins, n_frames).
+
+        Zero in frames where the formant was not found.
+        """
+        frequency_hz, half_hz = self.formants_at_frames
+        return self.in_band(frequency_hz - half_hz, frequency_hz + half_hz)
+
+    @cached_property
+    def formants_at_frames(self) -> tuple[FloatArray, FloatArray]:
+        """F1 to F4 and half-widths of their bands at the frames' centres, each (4, n_frames)."""
+        frequency_hz, bandwidth_hz = self.tracks.formants.at(self.axes.time_s)
+        return frequency_hz, self.bands.half_widths_hz(bandwidth_hz, self.axes.frequency_step_hz)
+
+    @cached_property
+    def f0_at_frames(self) -> FloatArray:
+        """F0 at the frames' centres, NaN where unvoiced, shape (n_frames,)."""
+        return self.tracks.pitch.at(self.axes.time_s)
+
+    @cached_property
+    def nuclei_cover(self) -> FloatArray:
+        """Which part of each frame lies in the two nuclei, shape (2, n_frames)."""
+        return np.stack([self.in_time(nucleus) for nucleus in self.times.nuclei])
+
+    def in_time(self, *intervals: Interval) -> FloatArray:
+        """Which part of each frame lies in any of the intervals, shape (n_frames,).
+
+        Padding belongs to no interval.
+        """
+        starts = np.array([i.start_s for i in intervals])[:, None]
+        ends = np.array([i.end_s for i in intervals])[:, None]
+        covered = _cover(self._time_edges, starts, ends).sum(axis=0)
+        return np.minimum(covered, 1.0) * self.sound
+
+    def in_band(self, low_hz: FloatArray | float, high_hz: FloatArray | float) -> FloatArray:
+        """Which part of each bin lies between two frequencies.
+
+        Parameters
+        ----------
+        low_hz, high_hz : float or ndarray, shape (..., n)
+            Limits; NaN where there is no band.
+
+        Returns
+        -------
+        ndarray, shape (n_bins,) for numbers and (..., n_bins, n) for arrays
+        """
+        low, high = np.asarray(low_hz, dtype=float), np.asarray(high_hz, dtype=float)
+        if low.ndim == 0:
+            return _cover(self._frequency_edges, low, high)
+        return np.moveaxis(_cover(self._frequency_edges, low[..., None], high[..., None]), -1, -2)
+
+    @cached_property
+    def _time_edges(self) -> FloatArray:
+        return _edges(self.axes.time_s)
+
+    @cached_property
+    def _frequency_edges(self) -> FloatArray:
+        # There is no sound below 0 Hz: the lowest bin's cell starts there.
+        return np.maximum(_edges(self.axes.frequency_hz), 0.0)
+
+
+def _edges(centres: FloatArray) -> FloatArray:
+    """Limits of cells around increasing centres, shape (n + 1,)."""
+    middle = 0.5 * (centres[1:] + centres[:-1])
+    first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]
+    return np.concatenate([[first], middle, [last]])
+
+
+def _cover(edges: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Which part of each cell lies in ``[low, high]``; broadcasts, cells on the last axis."""
+    overlap = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
+    return np.fmax(overlap, 0.0) / np.diff(edges)  # fmax: NaN limits cover nothing
