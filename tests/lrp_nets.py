@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -165,6 +166,6 @@ def sequential_pairs(net: nn.Module) -> list[tuple[str, str]]:
     leaves = [(path, m) for path, m in net.named_modules() if not list(m.children())]
     return [
         (before, path)
-        for (before, conv), (path, norm) in zip(leaves, leaves[1:], strict=False)
+        for (before, conv), (path, norm) in pairwise(leaves)
         if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     ]

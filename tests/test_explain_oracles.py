@@ -8,12 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-zennit = pytest.importorskip("zennit", exc_type=ImportError)
-import zennit.composites  # noqa: E402
-import zennit.core  # noqa: E402
-import zennit.rules  # noqa: E402
-import zennit.torchvision  # noqa: E402
-import zennit.types  # noqa: E402
+zcomposites = pytest.importorskip("zennit.composites", exc_type=ImportError)
+zrules = pytest.importorskip("zennit.rules", exc_type=ImportError)
+ztorchvision = pytest.importorskip("zennit.torchvision", exc_type=ImportError)
+ztypes = pytest.importorskip("zennit.types", exc_type=ImportError)
+
 from lrp_nets import (  # noqa: E402
     VGG,
     CompactCNN,
@@ -57,36 +56,34 @@ OURS = {
 }
 
 
-def zennit_composite(name: str) -> zennit.core.Composite:
+def zennit_composite(name: str) -> zcomposites.Composite:
     """The same rules in zennit, with :data:`TINY` as every stabiliser."""
     stabiliser = {"stabilizer": TINY}
-    plus, epsilon = zennit.rules.ZPlus(**stabiliser), zennit.rules.Epsilon(epsilon=TINY)
+    plus, epsilon = zrules.ZPlus(**stabiliser), zrules.Epsilon(epsilon=TINY)
     convolution, first = {
         "epsilon": (epsilon, None),
         "plus": (plus, None),
-        "flat": (plus, zennit.rules.Flat(**stabiliser)),
-        "w2": (plus, zennit.rules.WSquare(**stabiliser)),
+        "flat": (plus, zrules.Flat(**stabiliser)),
+        "w2": (plus, zrules.WSquare(**stabiliser)),
         "gamma-box": (
-            zennit.rules.Gamma(0.25, **stabiliser),
-            zennit.rules.ZBox(low=BOX[0], high=BOX[1], **stabiliser),
+            zrules.Gamma(0.25, **stabiliser),
+            zrules.ZBox(low=BOX[0], high=BOX[1], **stabiliser),
         ),
-        "gamma": (zennit.rules.Gamma(0.25, **stabiliser), None),
-        "alpha2-beta1": (zennit.rules.AlphaBeta(2, 1, **stabiliser), None),
+        "gamma": (zrules.Gamma(0.25, **stabiliser), None),
+        "alpha2-beta1": (zrules.AlphaBeta(2, 1, **stabiliser), None),
     }[name]
     table = [
-        *zennit.composites.layer_map_base(TINY),
-        (zennit.types.Convolution, convolution),
+        *zcomposites.layer_map_base(TINY),
+        (ztypes.Convolution, convolution),
         (nn.Linear, epsilon),
     ]
     if first is None:
-        return zennit.composites.LayerMapComposite(table)
-    return zennit.composites.SpecialFirstLayerMapComposite(
-        table, [(zennit.types.Convolution, first)]
-    )
+        return zcomposites.LayerMapComposite(table)
+    return zcomposites.SpecialFirstLayerMapComposite(table, [(ztypes.Convolution, first)])
 
 
 def zennit_relevance(
-    net: nn.Module, x: Tensor, composite: zennit.core.Composite, weights: Tensor
+    net: nn.Module, x: Tensor, composite: zcomposites.Composite, weights: Tensor
 ) -> Tensor:
     """Relevance of ``weights * logits`` (one attribution per logit: zennit wants R as gradient)."""
     x = x.detach().clone().requires_grad_(True)
@@ -149,7 +146,7 @@ def test_unmodified_resnet_equals_zennit(name: str) -> None:
     generator = torch.Generator().manual_seed(3)
     x = torch.randn(1, 3, 64, 64, generator=generator, dtype=torch.float64)
     ours = explain_batch(net, x, OURS[name])
-    canonizer = zennit.torchvision.ResNetBasicBlockCanonizer()
+    canonizer = ztorchvision.ResNetBasicBlockCanonizer()
     composite = zennit_composite(name)
     composite.canonizers = [canonizer]  # sums; folding is done by hand
     plain = folded(net, _resnet_pairs(net))

@@ -6,12 +6,14 @@ Knows nothing of speech: tensors and models in, maps out. Start with :func:`expl
 from stressnet.explain.api import explain_batch, explain_stream
 from stressnet.explain.composites import COMPOSITES, Composite
 from stressnet.explain.engine import ExplainWarning
+from stressnet.explain.methods import METHODS, attribute_batch
 from stressnet.explain.result import Conservation, Explanation
 from stressnet.explain.rules import RULES, Rule, rule
 from stressnet.explain.seeds import SEEDS
 
 __all__ = [
     "COMPOSITES",
+    "METHODS",
     "RULES",
     "SEEDS",
     "Composite",
@@ -19,6 +21,7 @@ __all__ = [
     "ExplainWarning",
     "Explanation",
     "Rule",
+    "attribute_batch",
     "explain_batch",
     "explain_stream",
     "rule",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError, ExplainError
+from stressnet.explain.checks import check_inputs, check_model, check_paths, plain_model
 from stressnet.explain.composites import Composite, find_composite
 from stressnet.explain.engine import ExplainWarning, RelevanceMode
 from stressnet.explain.ledger import Ledger, at_least_float32
@@ -71,11 +72,11 @@ def explain_batch(
         For an unknown composite, seed, class or layer, and missing or wrong bounds.
     """
     recipe = find_composite(composite)
-    model = _plain_model(model)
-    _check_model(model)
-    _check_inputs(inputs)
+    model = plain_model(model)
+    check_model(model)
+    check_inputs(inputs)
     keep = {path: tuple(channels) for path, channels in (keep_channels or {}).items()}
-    _check_paths(model, (*layers, *keep))
+    check_paths(model, (*layers, *keep))
     limits = _limits(recipe, inputs, bounds)
     ledger = Ledger(len(inputs))
     context = Context(ledger, [], keep, frozenset(layers), {})
@@ -170,45 +171,6 @@ def _propagate(
         (moved,) = torch.autograd.grad(source, leaf, part.to(source.dtype), retain_graph=True)
         relevance = relevance + moved
     return relevance
-
-
-def _plain_model(model: nn.Module) -> nn.Module:
-    """The module behind ``torch.compile``."""
-    inner = getattr(model, "_orig_mod", model)
-    return inner if isinstance(inner, nn.Module) else model
-
-
-def _check_model(model: nn.Module) -> None:
-    for path, module in model.named_modules():
-        if module.training:
-            raise ExplainError(
-                f"the model is in training mode ({path or 'model'}): dropout and batch statistics "
-                "would change the result; call model.eval() first"
-            )
-        if isinstance(module, torch.jit.ScriptModule):
-            raise ExplainError(
-                f"{path or 'the model'} is scripted and its operations cannot be seen; pass the "
-                "plain module"
-            )
-
-
-def _check_inputs(inputs: Tensor) -> None:
-    if not isinstance(inputs, Tensor) or not inputs.is_floating_point() or inputs.dim() < 2:
-        what = f"{tuple(inputs.shape)} {inputs.dtype}" if isinstance(inputs, Tensor) else inputs
-        raise ConfigError(
-            f"inputs must be a floating-point tensor with the batch first, not {what}"
-        )
-    if len(inputs) == 0:
-        raise ConfigError("inputs hold no sample")
-    if not bool(torch.isfinite(inputs).all()):
-        raise ConfigError("inputs hold values that are not finite; explain clean spectrograms")
-
-
-def _check_paths(model: nn.Module, paths: Sequence[str]) -> None:
-    known = dict(model.named_modules())
-    for path in paths:
-        if path.partition("#")[0] not in known:
-            raise ConfigError(f"the model has no layer {path!r}; see model.named_modules()")
 
 
 def _limits(

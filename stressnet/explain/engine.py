@@ -174,11 +174,16 @@ class RelevanceMode(TorchFunctionMode):
                         else:
                             saver.keep_copy(slot)
                 tag.uses.rectified += 1
-            elif not (name in ops.MAX_POOLS and self.composite.pooling == "winner"):
+            elif not self._hands_on(name, tagged):
                 tag.uses.other += 1
             if tensor is overwritten and name not in ops.RECTIFIERS:
                 for saver, slot in _alive(tag):
                     saver.keep_copy(slot)
+
+    def _hands_on(self, name: str, tagged: list[Tensor]) -> bool:
+        """The result is a selection of the input, so that a ReLU after it rectifies both."""
+        pooled = name in ops.MAX_POOLS and self.composite.pooling == "winner"
+        return pooled or (name in ops.STRUCTURAL and len(tagged) == 1)
 
     @staticmethod
     def _is_in_place(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict) -> bool:
@@ -279,6 +284,8 @@ class RelevanceMode(TorchFunctionMode):
         tag = Tag(nonnegative=_all_nonnegative(tagged) and not constants and not filled)
         first = tag_of(tagged[0])
         assert first is not None  # tagged tensors have tags
+        if len(tagged) == 1:
+            first.uses.passed_on.append(tag.uses)
         if len(tagged) == 1 and first.is_input and not constants and not filled:
             tag.is_input = True
             if first.bounds is not None and isinstance(result, Tensor):

@@ -1,0 +1,70 @@
+"""Checks of what is to be explained, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from stressnet.errors import ConfigError, ExplainError
+
+
+def plain_model(model: nn.Module) -> nn.Module:
+    """The module behind ``torch.compile``."""
+    inner = getattr(model, "_orig_mod", model)
+    return inner if isinstance(inner, nn.Module) else model
+
+
+def check_model(model: nn.Module) -> None:
+    """Refuse models whose maps would be wrong.
+
+    Raises
+    ------
+    ExplainError
+        In training mode, or if a part is scripted.
+    """
+    for path, module in model.named_modules():
+        if module.training:
+            raise ExplainError(
+                f"the model is in training mode ({path or 'model'}): dropout and batch statistics "
+                "would change the result; call model.eval() first"
+            )
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ExplainError(
+                f"{path or 'the model'} is scripted and its operations cannot be seen; pass the "
+                "plain module"
+            )
+
+
+def check_inputs(inputs: Tensor) -> None:
+    """Refuse inputs that are no finite batch.
+
+    Raises
+    ------
+    ConfigError
+        For anything but a finite floating-point tensor with at least one sample.
+    """
+    if not isinstance(inputs, Tensor) or not inputs.is_floating_point() or inputs.dim() < 2:
+        what = f"{tuple(inputs.shape)} {inputs.dtype}" if isinstance(inputs, Tensor) else inputs
+        raise ConfigError(
+            f"inputs must be a floating-point tensor with the batch first, not {what}"
+        )
+    if len(inputs) == 0:
+        raise ConfigError("inputs hold no sample")
+    if not bool(torch.isfinite(inputs).all()):
+        raise ConfigError("inputs hold values that are not finite; explain clean spectrograms")
+
+
+def check_paths(model: nn.Module, paths: Sequence[str]) -> None:
+    """Refuse module paths that the model does not have.
+
+    Raises
+    ------
+    ConfigError
+        Naming the path.
+    """
+    known = dict(model.named_modules())
+    for path in paths:
+        if path.partition("#")[0] not in known:
+            raise ConfigError(f"the model has no layer {path!r}; see model.named_modules()")
