@@ -1,1 +1,5 @@
-"""See CONTRIBUTING.md for the architecture."""
+"""Means, intervals and tests over tables of relevance. Knows nothing of networks or sound."""
+
+from stressnet.statistics.summary import contrast, summarise
+
+__all__ = ["contrast", "summarise"]
