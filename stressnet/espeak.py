@@ -16,12 +16,13 @@ one ``1``.
 Whose times these are
 ---------------------
 The engine reports the sample at which it begins to synthesise a phone; vowels after a liquid or
-nasal begin after the transition. Four things are added here, because the engine does not say them:
+nasal begin after the transition. Four things it does not say are settled here:
 
 * The silence before an obstruent (closure of a stop, 10 ms gap before a fricative) belongs to that
   obstruent: the engine's own mark sits after the silence, at the release. The silence is looked for
   in the waveform, between the previous phone's mark and this one's. Silence before a vowel or a
-  sonorant is a pause when it is longer than 30 ms; shorter, it stays with the phone before it.
+  sonorant is a pause when it is longer than 30 ms; shorter, it stays with the phone before it, and
+  so does the glide without a symbol that links "the" to a vowel.
 * Symbols that stand for several phones (``ɔːɹ``, ``əl``, ``aɪɚ``, ``n̩``) are cut at a fixed share
   of their length (:data:`SPLIT_SHARE`).
 * A post-vocalic /l/ is spoken inside the end of the vowel, and its mark comes when it is almost
@@ -494,6 +495,8 @@ def _with_onsets(groups: list[_Group], level: npt.NDArray[np.int32], rate_hz: in
             segment.start = before.end = quiet_from
         elif pause > SHORTEST_PAUSE_S * rate_hz:
             before.end = quiet_from
+        else:
+            before.end = segment.start
     last = flat[-1]
     loud = np.flatnonzero(level[last.start : last.end] >= threshold)
     last.end = last.start + (int(loud[-1]) + 1 if loud.size else last.end - last.start)

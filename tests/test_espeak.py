@@ -96,6 +96,19 @@ def test_stops_begin_with_their_closure(speech):
     assert n >= 2
 
 
+def test_linking_glide_is_no_gap():
+    """Between "the" and a vowel the engine puts a glide to which it gives no symbol."""
+    speech = speak("The ugly answer of the author.", VOICES[0])
+    for first, second in pairwise(speech.words):
+        assert second.start_s == first.end_s
+
+
+def test_pauses_are_gaps():
+    speech = speak("A lion, a lemon, or a dog.", VOICES[1])
+    gaps = [second.start_s - first.end_s for first, second in pairwise(speech.words)]
+    assert [k for k, gap in enumerate(gaps) if gap > 0.05] == [1, 3]
+
+
 def test_vowels_are_louder_than_their_words(speech):
     level = envelope(speech, 100, 5000)
     vowels, others = [], []
