@@ -69,8 +69,10 @@ NULL_MEASURES = (
     "positive_share",
     "absolute_share",
     "area_share",
+    "energy_share",
     "density",
     "density_absolute",
+    "density_energy",
 )
 """Measures that also come as ``null_<measure>``."""
 

@@ -95,14 +95,14 @@ def ratio_intervals(
         raise ConfigError(f"sums have shapes {top.shape} and {bottom.shape}, not the same matrix")
     n_clusters = len(top)
     present = (bottom != 0) | (top != 0)
-    n_present = present.sum(axis=0).astype(np.float64)
+    n_present: FloatArray = present.astype(np.float64).sum(axis=0)
     value, error = _ratio_and_error(np.ones((1, n_clusters)), top, bottom, n_present[None])
     value, error = value[0], error[0]
     if n_clusters == 0:
         return Estimates(value, value.copy(), value.copy())
 
-    weights = rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), n_resamples)
-    weights = weights.astype(np.float64)
+    times_drawn = rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), n_resamples)
+    weights = times_drawn.astype(np.float64)
     drawn = weights @ present.astype(np.float64)
     resampled, errors = _ratio_and_error(weights, top, bottom, drawn)
     scale = np.maximum(np.abs(value), np.finfo(float).tiny)
