@@ -61,9 +61,9 @@ class TrainConfig:
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
     weight_decay: float = 0.01
     batch_size: int = 32
-    max_epochs: int = 20
+    max_epochs: int = 30
     max_minutes: float | None = None
-    patience: int = 20
+    patience: int = 30
     class_balance: Literal["weights", "sampler", "none"] = "weights"
     label_smoothing: float = 0.0
     time_shift_frames: int = 0
