@@ -1,0 +1,121 @@
+"""One interface for everything that finds words and phones in a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from stressnet.errors import ConfigError
+from stressnet.intervals import Alignment
+
+Pronounce = Callable[[str], Sequence[tuple[str, ...]]]
+"""A word's pronunciations, ARPAbet with stress digits (``("P", "ER1", "M", "IH2", "T")``)."""
+
+Progress = Callable[[int], None]
+"""Called with the number of utterances finished since the last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A recording and the words spoken in it.
+
+    Parameters
+    ----------
+    utterance_id : str
+        Unique among the utterances given together.
+    speaker : str
+        Features are normalised per speaker.
+    audio_path : Path
+        Any rate and number of channels.
+    words : tuple of str
+        In upper case, as in the dictionary.
+    """
+
+    utterance_id: str
+    speaker: str
+    audio_path: Path
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlignmentFailure:
+    """An utterance that could not be aligned.
+
+    Parameters
+    ----------
+    utterance_id : str
+        Which.
+    reason : str
+        Short and the same for all failures of a kind, for counting: ``"unreadable audio"``,
+        ``"no words"``, ``"too short"``, ``"no path"``, ``"crash"``.
+    detail : str
+        One line that names the file, what is wrong, and the remedy.
+    """
+
+    utterance_id: str
+    reason: str
+    detail: str
+
+
+class Aligner(Protocol):
+    """What every aligner offers."""
+
+    name: str
+
+    def align(
+        self,
+        utterances: Sequence[Utterance],
+        pronounce: Pronounce,
+        *,
+        jobs: int = 1,
+        progress: Progress | None = None,
+        seed: int = 0,
+    ) -> Iterator[tuple[str, Alignment | AlignmentFailure]]:
+        """Align utterances, in the order given.
+
+        Parameters
+        ----------
+        utterances : sequence of Utterance
+            What to align.
+        pronounce : callable
+            Gives at least one pronunciation for every word.
+        jobs : int
+            Worker processes; the result does not depend on it.
+        progress : callable, optional
+            Told how many more utterances are done.
+        seed : int
+            For what is drawn at random; the same seed gives the same result.
+
+        Yields
+        ------
+        (str, Alignment or AlignmentFailure)
+            The utterance's id and what came of it. Phones carry the stress digits of the
+            pronunciation that fits the sound best; `confidence` has one value per spoken word.
+        """
+        ...
+
+
+def get_aligner(name: str = "auto") -> Aligner:
+    """An aligner by name.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"`` (the best that needs nothing from outside), ``"pocketsphinx"``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no aligner of that name.
+    """
+    from stressnet.alignment.pocketsphinx_aligner import PocketsphinxAligner
+
+    known: dict[str, Callable[[], Aligner]] = {
+        "auto": PocketsphinxAligner,
+        "pocketsphinx": PocketsphinxAligner,
+    }
+    if name not in known:
+        raise ConfigError(f"no aligner is called '{name}'; there are: {', '.join(known)}")
+    return known[name]()

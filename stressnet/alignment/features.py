@@ -1,0 +1,132 @@
+"""Cepstral features for alignment, computed by Kaldi's own code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import kaldi_native_fbank as knf
+import numpy as np
+
+from stressnet.alignment.audio16k import RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSettings:
+    """How sound becomes frames.
+
+    Parameters
+    ----------
+    frame_shift_s : float
+        Step of the frames in seconds. Frame ``t`` is centred at ``(t + 0.5) * frame_shift_s``, so
+        that a change between frames ``t - 1`` and ``t`` lies at ``t * frame_shift_s``, unbiased.
+    frame_length_s : float
+        Length of the analysis window in seconds.
+    num_bins, num_ceps : int
+        Mel filters and cepstral coefficients (the zeroth included).
+    delta_s : float
+        Half width of the regression window of the deltas in seconds.
+    """
+
+    frame_shift_s: float = 0.01
+    frame_length_s: float = 0.025
+    num_bins: int = 23
+    num_ceps: int = 13
+    delta_s: float = 0.02
+
+    @property
+    def dimension(self) -> int:
+        """Columns of a feature matrix: cepstra, deltas and double deltas."""
+        return 3 * self.num_ceps
+
+
+def cepstra(samples: np.ndarray, settings: FeatureSettings) -> np.ndarray:
+    """Mel-frequency cepstral coefficients of a recording.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (samples,)
+        Mono, 16 kHz, amplitude within about -1 and 1.
+    settings : FeatureSettings
+        Frames and filters.
+
+    Returns
+    -------
+    ndarray of float32, shape (frames, num_ceps)
+        Without dither, hence the same at every call. Empty if there is less than one frame.
+    """
+    options = knf.MfccOptions()
+    options.frame_opts.samp_freq = RATE_HZ
+    options.frame_opts.dither = 0.0
+    options.frame_opts.snip_edges = False
+    options.frame_opts.frame_shift_ms = 1000.0 * settings.frame_shift_s
+    options.frame_opts.frame_length_ms = 1000.0 * settings.frame_length_s
+    options.mel_opts.num_bins = settings.num_bins
+    options.num_ceps = settings.num_ceps
+    options.use_energy = False
+    if round(len(samples) / RATE_HZ / settings.frame_shift_s) < 1:
+        return np.zeros((0, settings.num_ceps), dtype=np.float32)
+    # A faint, fixed noise keeps digital silence from having a logarithm of zero.
+    noise = np.random.default_rng(0).standard_normal(len(samples))
+    extractor = knf.OnlineMfcc(options)
+    extractor.accept_waveform(RATE_HZ, (32768.0 * samples + noise).astype(np.float32).tolist())
+    extractor.input_finished()
+    frames = [extractor.get_frame(t) for t in range(extractor.num_frames_ready)]
+    return np.stack(frames).astype(np.float32)
+
+
+def with_deltas(static: np.ndarray, settings: FeatureSettings) -> np.ndarray:
+    """Append first and second regression coefficients.
+
+    Parameters
+    ----------
+    static : ndarray, shape (frames, num_ceps)
+        Normalised cepstra.
+    settings : FeatureSettings
+        Gives the width of the regression window.
+
+    Returns
+    -------
+    ndarray of float32, shape (frames, 3 * num_ceps)
+    """
+    half = max(1, round(settings.delta_s / settings.frame_shift_s))
+    first = _slope(static, half)
+    return np.hstack([static, first, _slope(first, half)]).astype(np.float32)
+
+
+def _slope(values: np.ndarray, half: int) -> np.ndarray:
+    """Least-squares slope over ``2 * half + 1`` frames, in units of 1 / (2 * half) frames."""
+    padded = np.pad(values, ((half, half), (0, 0)), mode="edge")
+    count = len(values)
+    total = sum(k * padded[half + k : half + k + count] for k in range(-half, half + 1))
+    return np.asarray(total * (half / (half * (half + 1) * (2 * half + 1) / 3.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Mean and standard deviation of a speaker's cepstra.
+
+    Parameters
+    ----------
+    mean, deviation : ndarray, shape (num_ceps,)
+        In the units of the cepstra.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    def apply(self, static: np.ndarray) -> np.ndarray:
+        """Cepstra of zero mean and unit deviation, shape kept."""
+        return np.asarray((static - self.mean) / self.deviation, dtype=np.float32)
+
+    @classmethod
+    def of(cls, recordings: Iterable[np.ndarray]) -> Normalisation:
+        """Statistics over all frames of the recordings of one speaker.
+
+        Parameters
+        ----------
+        recordings : iterable of ndarray, shape (frames, num_ceps)
+            Cepstra.
+        """
+        frames = np.concatenate([np.asarray(r, dtype=np.float64) for r in recordings])
+        return cls(frames.mean(axis=0), np.maximum(frames.std(axis=0), 1e-3))

@@ -1,0 +1,211 @@
+"""The first look at an utterance: sound, features' statistics, and pocketsphinx's words and phones.
+
+Runs in worker processes; everything in here can be sent between processes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from stressnet.alignment.aligner import AlignmentFailure, Pronounce, Utterance
+from stressnet.alignment.audio16k import RATE_HZ, read_mono_16k
+from stressnet.alignment.features import FeatureSettings, cepstra
+from stressnet.alignment.paths import WordPath
+from stressnet.alignment.pocket import PocketAligner
+from stressnet.alignment.workers import isolated_map
+from stressnet.errors import AudioError
+
+SHORTEST_PHONE_S = 0.03
+"""Three states of one frame each, in both models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One utterance to look at.
+
+    Parameters
+    ----------
+    utterance : Utterance
+        What to align.
+    variants : tuple (words) of tuple (variants) of tuple of str
+        Pronunciations.
+    settings : FeatureSettings
+        How to make frames.
+    keep_cepstra : bool
+        Whether the features are wanted back, for training.
+    """
+
+    utterance: Utterance
+    variants: tuple[tuple[tuple[str, ...], ...], ...]
+    settings: FeatureSettings
+    keep_cepstra: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPass:
+    """What came of a task.
+
+    Parameters
+    ----------
+    task : Task
+        The task.
+    failure : AlignmentFailure or None
+        Why the utterance can not be aligned at all.
+    duration_s : float
+        Length of the recording in seconds.
+    paths : tuple of WordPath or None
+        pocketsphinx's alignment, if it found one.
+    confidence : tuple of float
+        pocketsphinx's, one per word.
+    frame_count : int
+        Frames of the recording.
+    total, total_squared : ndarray, shape (num_ceps,)
+        Sums of the cepstra and of their squares over the frames.
+    static : ndarray, shape (frames, num_ceps), or None
+        The cepstra, where the task wants them.
+    """
+
+    task: Task
+    failure: AlignmentFailure | None = None
+    duration_s: float = 0.0
+    paths: tuple[WordPath, ...] | None = None
+    confidence: tuple[float, ...] = ()
+    frame_count: int = 0
+    total: np.ndarray | None = None
+    total_squared: np.ndarray | None = None
+    static: np.ndarray | None = None
+
+
+def failure_of(task: Task, duration_s: float) -> AlignmentFailure | None:
+    """Why the words can not fit into the recording, if they can not.
+
+    Parameters
+    ----------
+    task : Task
+        Words and pronunciations.
+    duration_s : float
+        Length of the recording.
+    """
+    utterance = task.utterance
+    if not utterance.words:
+        return AlignmentFailure(
+            utterance.utterance_id,
+            "no words",
+            f"{utterance.audio_path}: its transcript has no words; add them or remove the file",
+        )
+    for word, variants in zip(utterance.words, task.variants, strict=True):
+        if not variants or not all(variants):
+            return AlignmentFailure(
+                utterance.utterance_id,
+                "no pronunciation",
+                f"{utterance.audio_path}: no pronunciation for '{word}'; add it to a dictionary",
+            )
+    needed_s = SHORTEST_PHONE_S * sum(min(map(len, variants)) for variants in task.variants)
+    if duration_s < needed_s:
+        return AlignmentFailure(
+            utterance.utterance_id,
+            "too short",
+            f"{utterance.audio_path}: {duration_s:.2f} s of sound for {len(utterance.words)} words "
+            f"that need {needed_s:.2f} s; check that audio and transcript belong together",
+        )
+    return None
+
+
+_aligner: list[PocketAligner] = []  # one per worker process, made by `start_worker`
+_folder: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def start_worker() -> None:
+    """Load the acoustic model into this process."""
+    _folder[:] = [tempfile.TemporaryDirectory()]
+    _aligner[:] = [PocketAligner(Path(_folder[0].name))]
+
+
+def look(task: Task) -> FirstPass:
+    """Read, check and align one utterance.
+
+    Parameters
+    ----------
+    task : Task
+        The utterance.
+    """
+    try:
+        samples = read_mono_16k(task.utterance.audio_path)
+    except AudioError as error:
+        return FirstPass(task, _unreadable(task, error))
+    duration_s = len(samples) / RATE_HZ
+    failure = failure_of(task, duration_s)
+    if failure is not None:
+        return FirstPass(task, failure, duration_s)
+    seen = look_without_pocketsphinx(task, samples)
+    found = _aligner[0].align(samples, task.variants)
+    if found is None:
+        return seen
+    return replace(seen, paths=tuple(found.paths), confidence=tuple(found.confidence))
+
+
+def look_without_pocketsphinx(task: Task, samples: np.ndarray) -> FirstPass:
+    """Features and their statistics only.
+
+    Parameters
+    ----------
+    task : Task
+        The utterance.
+    samples : ndarray, shape (samples,)
+        Mono, 16 kHz.
+    """
+    static = cepstra(samples, task.settings)
+    wide = static.astype(np.float64)
+    return FirstPass(
+        task,
+        duration_s=len(samples) / RATE_HZ,
+        frame_count=len(static),
+        total=wide.sum(axis=0),
+        total_squared=np.square(wide).sum(axis=0),
+        static=static if task.keep_cepstra else None,
+    )
+
+
+def after_crash(task: Task) -> FirstPass:
+    """What is known of an utterance on which pocketsphinx took its process down."""
+    try:
+        samples = read_mono_16k(task.utterance.audio_path)
+    except AudioError as error:
+        return FirstPass(task, _unreadable(task, error))
+    return look_without_pocketsphinx(task, samples)
+
+
+def _unreadable(task: Task, error: AudioError) -> AlignmentFailure:
+    return AlignmentFailure(task.utterance.utterance_id, "unreadable audio", str(error))
+
+
+def first_passes(tasks: Iterator[Task] | Sequence[Task], jobs: int) -> Iterator[FirstPass]:
+    """Look at all utterances, in order.
+
+    Parameters
+    ----------
+    tasks : iterable of Task
+        Consumed a few at a time.
+    jobs : int
+        Worker processes.
+    """
+    return isolated_map(look, tasks, jobs=jobs, on_crash=after_crash, initializer=start_worker)
+
+
+def task_of(
+    utterance: Utterance,
+    pronounce: Pronounce,
+    settings: FeatureSettings,
+    keep_cepstra: bool = False,
+) -> Task:
+    """An utterance with its pronunciations looked up, each variant once."""
+    variants = tuple(
+        tuple(dict.fromkeys(tuple(variant) for variant in pronounce(word)))
+        for word in utterance.words
+    )
+    return Task(utterance, variants, settings, keep_cepstra)

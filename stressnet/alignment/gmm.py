@@ -1,0 +1,386 @@
+"""Hidden Markov models with Gaussian mixtures, trained and searched by Kaldi's own code.
+
+Phones are known to Kaldi by number: each ARPAbet phone (vowels with their stress digit) exists at
+four positions in the word (beginning, inside, end, single), which share their densities but not
+their transitions. Thus the best path alone says which words' edges fall where and which
+pronunciation was chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import kaldi_hmm_gmm as khg
+import kaldifst
+import numpy as np
+
+SILENCE_PHONE = 1
+_POSITIONS = ("B", "I", "E", "S")
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneSet:
+    """Kaldi's numbers for ARPAbet phones at their positions in the word.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Distinct phones, stress digits included, in sorted order.
+    """
+
+    labels: tuple[str, ...]
+
+    def number(self, label: str, position: int, length: int) -> int:
+        """Kaldi's phone for the phone `label`, the `position`-th of a word of `length` phones."""
+        if length == 1:
+            place = 3
+        elif position == 0:
+            place = 0
+        else:
+            place = 2 if position == length - 1 else 1
+        return SILENCE_PHONE + 1 + 4 * self.labels.index(label) + place
+
+    def label(self, number: int) -> str:
+        """The ARPAbet phone of a number that is not silence."""
+        return self.labels[(number - SILENCE_PHONE - 1) // 4]
+
+    def starts_word(self, number: int) -> bool:
+        """Whether the phone stands at the beginning of a word."""
+        return (number - SILENCE_PHONE - 1) % 4 in (0, 3)
+
+    def sharing(self) -> list[list[int]]:
+        """Sets of numbers that share densities.
+
+        The positions of one phone always share. Primary and secondary stress of a vowel share;
+        the unstressed vowel stands alone.
+        """
+        classes: dict[str, list[int]] = {}
+        for index, label in enumerate(self.labels):
+            first = SILENCE_PHONE + 1 + 4 * index
+            key = label.replace("2", "1")
+            classes.setdefault(key, []).extend(range(first, first + 4))
+        return [[SILENCE_PHONE], *classes.values()]
+
+
+def topology(phones: PhoneSet, phone_states: int, silence_states: int) -> khg.HmmTopology:
+    """Left-to-right models for phones, a loop of states for silence.
+
+    Parameters
+    ----------
+    phones : PhoneSet
+        All phones.
+    phone_states, silence_states : int
+        Emitting states of a phone and of silence (the latter at least 3).
+    """
+    numbers = range(SILENCE_PHONE + 1, SILENCE_PHONE + 1 + 4 * len(phones.labels))
+    parts = ["<Topology>", "<TopologyEntry>", "<ForPhones>", *map(str, numbers), "</ForPhones>"]
+    for state in range(phone_states):
+        parts.append(f"<State> {state} <PdfClass> {state} <Transition> {state} 0.75")
+        parts.append(f"<Transition> {state + 1} 0.25 </State>")
+    parts.append(f"<State> {phone_states} </State> </TopologyEntry>")
+    parts.append(f"<TopologyEntry> <ForPhones> {SILENCE_PHONE} </ForPhones>")
+    last = silence_states - 1
+    share = 1.0 / last
+    for state in range(silence_states):
+        if state == 0:
+            targets = [(to, share) for to in range(last)]
+        elif state < last:
+            targets = [(to, share) for to in range(1, last + 1)]
+        else:
+            targets = [(last, 0.75), (last + 1, 0.25)]
+        parts.append(f"<State> {state} <PdfClass> {state}")
+        parts += [f"<Transition> {to} {probability}" for to, probability in targets]
+        parts.append("</State>")
+    parts.append(f"<State> {silence_states} </State> </TopologyEntry> </Topology>")
+    result = khg.HmmTopology()
+    result.read(" ".join(parts))
+    return result
+
+
+@dataclass(frozen=True)
+class GmmModel:
+    """Everything needed to align with.
+
+    Parameters
+    ----------
+    phones : PhoneSet
+        Kaldi's numbers.
+    tree : ContextDependency
+        Which densities belong to which phone and state.
+    transitions : TransitionModel
+        Transition probabilities.
+    densities : AmDiagGmm
+        Gaussian mixtures.
+    silence_probability : float
+        Prior probability of a pause between two words.
+    """
+
+    phones: PhoneSet
+    tree: khg.ContextDependency
+    transitions: khg.TransitionModel
+    densities: khg.AmDiagGmm
+    silence_probability: float = 0.5
+
+    @classmethod
+    def flat(
+        cls,
+        phones: PhoneSet,
+        mean: np.ndarray,
+        variance: np.ndarray,
+        phone_states: int = 3,
+        silence_states: int = 5,
+    ) -> GmmModel:
+        """A model in which every state has the same single Gaussian.
+
+        Parameters
+        ----------
+        phones : PhoneSet
+            All phones that occur in any pronunciation.
+        mean, variance : ndarray, shape (dimension,)
+            Of all frames together.
+        phone_states, silence_states : int
+            Emitting states.
+        """
+        topo = topology(phones, phone_states, silence_states)
+        tree = khg.monophone_context_dependency_shared(
+            phones.sharing(), topo.get_phone_to_num_pdf_classes()
+        )
+        gauss = khg.DiagGmm(nmix=1, dim=len(mean))
+        gauss.set_weights(np.ones(1, dtype=np.float32))
+        gauss.set_means(np.asarray(mean, dtype=np.float32)[None])
+        gauss.set_invvars(1.0 / np.asarray(variance, dtype=np.float32)[None])
+        gauss.compute_gconsts()
+        densities = khg.AmDiagGmm()
+        for _ in range(tree.num_pdfs):
+            densities.add_pdf(gauss)
+        return cls(phones, tree, khg.TransitionModel(tree, topo), densities)
+
+
+def word_graph(
+    model: GmmModel, pronunciations: Sequence[Sequence[tuple[str, ...]]]
+) -> kaldifst.StdVectorFst:
+    """The utterance as a graph of states: its words in order, each by any pronunciation.
+
+    A pause is possible before, between and after words. Transition probabilities are not yet in it.
+
+    Parameters
+    ----------
+    model : GmmModel
+        Gives phones and states.
+    pronunciations : sequence (words) of sequence (variants) of tuple of str
+        ARPAbet with stress digits.
+    """
+    pause = -math.log(model.silence_probability)
+    no_pause = -math.log(1.0 - model.silence_probability)
+    lexicon = kaldifst.StdVectorFst()
+    start, between, silence = lexicon.add_state(), lexicon.add_state(), lexicon.add_state()
+    lexicon.start = start
+    lexicon.set_final(state=between, weight=0.0)
+
+    def arc(source: int, phone: int, word: int, cost: float, target: int) -> None:
+        lexicon.add_arc(
+            state=source,
+            arc=kaldifst.StdArc(ilabel=phone, olabel=word, weight=cost, nextstate=target),
+        )
+
+    arc(start, 0, 0, no_pause, between)
+    arc(start, 0, 0, pause, silence)
+    arc(silence, SILENCE_PHONE, 0, 0.0, between)
+    for index, variants in enumerate(pronunciations):
+        word = index + 1
+        for variant in dict.fromkeys(tuple(v) for v in variants):
+            numbers = [
+                model.phones.number(label, position, len(variant))
+                for position, label in enumerate(variant)
+            ]
+            state = between
+            for number in numbers[:-1]:
+                following = lexicon.add_state()
+                arc(state, number, word, 0.0, following)
+                state, word = following, 0
+            arc(state, numbers[-1], word, no_pause, between)
+            arc(state, numbers[-1], word, pause, silence)
+            word = index + 1
+    kaldifst.arcsort(lexicon, sort_type="olabel")
+    options = khg.TrainingGraphCompilerOptions()
+    options.reorder = False
+    compiler = khg.TrainingGraphCompiler(
+        trans_model=model.transitions,
+        ctx_dep=model.tree,
+        lex_fst=lexicon,
+        disambig_syms=[],
+        opts=options,
+    )
+    return compiler.compile_graph_from_text(list(range(1, len(pronunciations) + 1)))
+
+
+def best_path(
+    model: GmmModel,
+    graph: kaldifst.StdVectorFst,
+    features: np.ndarray,
+    beams: Sequence[float] = (10.0, 40.0, 200.0),
+    acoustic_scale: float = 0.1,
+) -> list[int] | None:
+    """The most likely sequence of transitions, one per frame.
+
+    Parameters
+    ----------
+    model : GmmModel
+        Densities and transitions.
+    graph : StdVectorFst
+        From `word_graph`.
+    features : ndarray, shape (frames, dimension)
+        Normalised features.
+    beams : sequence of float
+        Tried one after the other until a path reaches the end.
+    acoustic_scale : float
+        Weight of the sound against the transitions.
+
+    Returns
+    -------
+    list of int or None
+        Kaldi's transition numbers; None if even the widest beam finds no path.
+    """
+    weighted = graph.copy()
+    khg.add_transition_probs(
+        trans_model=model.transitions,
+        transition_scale=1.0,
+        self_loop_scale=0.1,
+        fst=weighted,
+    )
+    for beam in beams:
+        decodable = khg.DecodableAmDiagGmmScaled(
+            am=model.densities, tm=model.transitions, feats=features, scale=acoustic_scale
+        )
+        _, failed, _, _, _, path, _ = khg.align_utterance_wrapper(
+            config=khg.AlignConfig(beam=beam, retry_beam=0.0, careful=False),
+            utt="",
+            acoustic_scale=acoustic_scale,
+            fst=weighted,
+            decodable=decodable,
+            num_done=0,
+            num_error=0,
+            num_retried=0,
+            tot_like=0.0,
+            frame_count=0,
+        )
+        if not failed and len(path) == len(features):
+            return list(path)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A phone on the frame axis.
+
+    Parameters
+    ----------
+    number : int
+        Kaldi's phone.
+    start, end : int
+        First frame, and the frame after the last.
+    """
+
+    number: int
+    start: int
+    end: int
+
+
+def segments_of(model: GmmModel, path: Sequence[int]) -> list[Segment]:
+    """Cut a path into phones."""
+    segments = []
+    start = 0
+    for frame, transition in enumerate(path):
+        if model.transitions.is_final(transition):
+            number = model.transitions.transition_id_to_phone(transition)
+            segments.append(Segment(number, start, frame + 1))
+            start = frame + 1
+    return segments
+
+
+@dataclass
+class Statistics:
+    """Sums over aligned frames from which a model is estimated anew.
+
+    Parameters
+    ----------
+    model : GmmModel
+        The model under which the frames were aligned.
+    """
+
+    model: GmmModel
+    densities: khg.AccumAmDiagGmm = field(init=False)
+    transitions: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.densities = khg.AccumAmDiagGmm()
+        self.densities.init(self.model.densities, int(khg.GmmUpdateFlags.kGmmAll))
+        self.transitions = self.model.transitions.init_stats()
+
+    def add(self, features: np.ndarray, path: Sequence[int]) -> float:
+        """Add one utterance; returns its log likelihood.
+
+        Parameters
+        ----------
+        features : ndarray, shape (frames, dimension)
+            Normalised features.
+        path : sequence of int
+            One transition per frame.
+        """
+        numbers = np.asarray(path)
+        self.transitions += np.bincount(numbers, minlength=len(self.transitions))
+        pdf_of = np.asarray(self.model.transitions.id2pdf_id)
+        accumulate, densities = self.densities.accumulate_for_gmm, self.model.densities
+        return sum(
+            accumulate(densities, frame, pdf, 1.0)
+            for frame, pdf in zip(features, pdf_of[numbers].tolist(), strict=True)
+        )
+
+    def update(self, num_gaussians: int) -> None:
+        """Estimate the model's parameters in place and split up to `num_gaussians` in all."""
+        self.model.transitions.mle_update(self.transitions, khg.MleTransitionUpdateConfig())
+        khg.mle_am_diag_gmm_update(
+            config=khg.MleDiagGmmOptions(min_variance=0.01),
+            amdiag_gmm_acc=self.densities,
+            flags=int(khg.GmmUpdateFlags.kGmmAll),
+            am_gmm=self.model.densities,
+        )
+        occupancy = np.array(
+            [self.densities.get_acc(i).occupancy.sum() for i in range(self.densities.num_accs)],
+            dtype=np.float32,
+        )
+        if num_gaussians > self.model.densities.num_gauss:
+            self.model.densities.split_by_count(
+                state_occs=occupancy,
+                target_components=num_gaussians,
+                perturb_factor=0.01,
+                power=0.2,
+                min_count=20.0,
+            )
+
+
+def equal_path(graph: kaldifst.StdVectorFst, frames: int, seed: int) -> list[int] | None:
+    """A path whose states last about equally long: the flat start.
+
+    Parameters
+    ----------
+    graph : StdVectorFst
+        From `word_graph`.
+    frames : int
+        Length of the path.
+    seed : int
+        Draws pauses and pronunciations.
+    """
+    found, path = kaldifst.equal_align(graph, length=frames, rand_seed=seed, num_retries=10)
+    if not found:
+        return None
+    found, labels, _, _ = kaldifst.get_linear_symbol_sequence(path)
+    return [label for label in labels if label] if found else None
+
+
+def pooled(matrices: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance over the rows of all matrices together."""
+    rows = np.concatenate(list(matrices)).astype(np.float64)
+    return rows.mean(axis=0), rows.var(axis=0)

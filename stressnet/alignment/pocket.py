@@ -1,0 +1,163 @@
+"""pocketsphinx and the acoustic model in its wheel: words first, then the phones inside them.
+
+The model (``en-us``, triphones with tied Gaussians) knows phones without stress. Its frame ``t``
+covers samples from ``10 t`` ms on for 25.625 ms, so a change between frames ``t - 1`` and ``t``
+lies, on average, not at ``10 t`` ms but half a window less half a step later; `FRAME_OFFSET_S`
+is that time, computed and not fitted.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pocketsphinx
+
+from stressnet.alignment.audio16k import RATE_HZ
+from stressnet.alignment.paths import WordPath, segments
+
+FRAME_S = 0.01
+WINDOW_S = 0.025625
+FRAME_OFFSET_S = (WINDOW_S - FRAME_S) / 2.0
+
+PHONES = frozenset(
+    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W "
+    "Y Z ZH".split()
+)
+
+Variants = Sequence[Sequence[tuple[str, ...]]]
+"""For each word of an utterance its pronunciations, ARPAbet with stress digits."""
+
+_SCORE_UNIT = 2**10  # pocketsphinx keeps acoustic scores shifted right by ten bits
+_ENTRY = re.compile(r"w(\d+)(?:\((\d+)\))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class PocketAlignment:
+    """What pocketsphinx found in one utterance.
+
+    Parameters
+    ----------
+    paths : list of WordPath
+        One per word.
+    confidence : list of float
+        One per word, above 0 and up to 1: the geometric mean over the word's frames of the
+        likelihood of its state relative to the best state of all.
+    """
+
+    paths: list[WordPath]
+    confidence: list[float]
+
+
+class PocketAligner:
+    """A pocketsphinx decoder that aligns one utterance after the other.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder for its (empty) dictionary.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        pocketsphinx.set_loglevel("FATAL")
+        dictionary = folder / "empty.dict"
+        dictionary.write_text("", encoding="utf-8")
+        self._decoder = pocketsphinx.Decoder(
+            pocketsphinx.Config(
+                hmm=pocketsphinx.get_model_path("en-us/en-us"),
+                dict=str(dictionary),
+                lm=None,
+                samprate=RATE_HZ,
+                frate=round(1.0 / FRAME_S),
+                wlen=WINDOW_S,
+                cmn="batch",  # live normalisation would make the order of utterances matter
+                bestpath=False,
+            )
+        )
+        self._log = self._decoder.logmath
+        self._names: dict[tuple[tuple[str, ...], ...], str] = {}
+        self._variants: list[tuple[tuple[str, ...], ...]] = []
+
+    def align(self, samples: np.ndarray, variants: Variants) -> PocketAlignment | None:
+        """Find words and phones.
+
+        Parameters
+        ----------
+        samples : ndarray, shape (samples,)
+            Mono, 16 kHz.
+        variants : sequence of sequence of tuple of str
+            Pronunciations of each word.
+
+        Returns
+        -------
+        PocketAlignment or None
+            The phones are those of the first variant given that has the segments found. None if
+            the decoder finds no path or a phone is not among its own.
+        """
+        names = []
+        for word in variants:
+            usable = tuple(
+                dict.fromkeys(
+                    segments(variant) for variant in word if {*segments(variant)} <= PHONES
+                )
+            )
+            if not usable:
+                return None
+            names.append(self._name(usable))
+        sound = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+        decoder = self._decoder
+        try:
+            decoder.set_align_text(" ".join(names))
+            self._decode(sound)
+            if decoder.hyp() is None:
+                return None
+            decoder.set_alignment()
+            self._decode(sound)
+            found = decoder.get_alignment()
+        except RuntimeError:  # pocketsphinx's way to say that it found no path
+            return None
+        return None if found is None else self._paths(found, names, variants)
+
+    def _decode(self, sound: bytes) -> None:
+        self._decoder.start_utt()
+        self._decoder.process_raw(sound, full_utt=True)
+        self._decoder.end_utt()
+
+    def _name(self, usable: tuple[tuple[str, ...], ...]) -> str:
+        """The decoder's word for a set of pronunciations, added when first seen."""
+        if usable not in self._names:
+            name = f"w{len(self._variants)}"
+            for index, variant in enumerate(usable):
+                spelling = name if index == 0 else f"{name}({index + 1})"
+                self._decoder.add_word(spelling, " ".join(variant), update=False)
+            self._names[usable] = name
+            self._variants.append(usable)
+        return self._names[usable]
+
+    def _paths(
+        self, found: pocketsphinx.Alignment, names: list[str], variants: Variants
+    ) -> PocketAlignment | None:
+        paths: list[WordPath] = []
+        confidence = []
+        for entry in found:
+            match = _ENTRY.match(entry.name)
+            if match is None:  # silence or noise
+                continue
+            if len(paths) == len(names) or f"w{match[1]}" != names[len(paths)]:
+                return None
+            chosen = self._variants[int(match[1])][int(match[2] or 1) - 1]
+            spans = [(phone.start, phone.start + phone.duration) for phone in entry]
+            if len(spans) != len(chosen) or any(end <= start for start, end in spans):
+                return None
+            frames = [spans[0][0], *(end for _, end in spans)]
+            phones = next(v for v in variants[len(paths)] if segments(v) == chosen)
+            edges_s = tuple(FRAME_S * frame + FRAME_OFFSET_S for frame in frames)
+            paths.append(WordPath(tuple(phones), edges_s))
+            score = _SCORE_UNIT * self._log.log_to_ln(entry.score)
+            mean_log = score / (frames[-1] - frames[0])
+            confidence.append(min(1.0, math.exp(mean_log)))
+        return PocketAlignment(paths, confidence) if len(paths) == len(names) else None
