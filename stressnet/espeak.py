@@ -10,8 +10,8 @@ run on.
 Conventions
 -----------
 Phones are ARPAbet with stress digits as *spoken*: a function word that the engine destresses has
-``0`` on its vowel, and a vowel that CMUdict gives ``2`` may come out with ``0``. A word has at most
-one ``1``.
+``0`` on its vowel, and a vowel that CMUdict gives ``2`` may come out with ``0``. As in CMUdict, no
+R follows ER inside a word.
 
 Whose times these are
 ---------------------
@@ -31,7 +31,9 @@ nasal begin after the transition. Four things it does not say are settled here:
   words' separate pronunciations best.
 
 The second and third are conventions, not measurements: boundaries inside vowel plus /r/ or /l/ are
-not truth, all others are exact to the sample of the synthesis.
+not truth. All others are where the synthesis changes; held against the sound, the tip of the
+balance between high and low frequencies at 188 boundaries of sibilant and vowel lies a median
+0.6 ms from the mark (90th percentile 6.6 ms; 14 voices, espeak-ng 1.52).
 """
 
 from __future__ import annotations

@@ -214,6 +214,18 @@ def test_progress_counts_up(tmp_path):
     assert seen == [(k, 36) for k in range(1, 37)]
 
 
+def test_only_its_own_recordings_are_overwritten(tmp_path):
+    out = tmp_path / "speech"
+    first = speak_corpus(out, size="tiny")
+    assert speak_corpus(out, size="tiny", seed=3).n_utterances == first.n_utterances
+    stranger = out / "84" / "121123" / "84-121123-0000.flac"
+    stranger.parent.mkdir(parents=True)
+    stranger.write_bytes(b"somebody's recording")
+    with pytest.raises(CorpusError, match=r"84-121123-0000.*empty folder"):
+        speak_corpus(out, size="tiny")
+    assert stranger.read_bytes() == b"somebody's recording"
+
+
 def test_bad_requests(tmp_path):
     with pytest.raises(ConfigError, match="size"):
         speak_corpus(tmp_path / "a", size="huge")

@@ -16,7 +16,8 @@ it. See :mod:`stressnet.espeak` for what is true in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def speak_corpus(
     ConfigError
         If the size is unknown or the truth would lie inside the corpus.
     CorpusError
-        If a folder cannot be written.
+        If a folder cannot be written, or ``out`` holds recordings of another corpus.
     """
     if size not in SIZES:
         raise ConfigError(f"size {size!r}; use one of {', '.join(SIZES)}")
@@ -113,13 +114,14 @@ def speak_corpus(
     n_speakers, n_each = SIZES[size]
     rng = np.random.default_rng([seed, len(size)])
     sentences = list(compose(n_speakers * n_each, rng))
+    speakers = list(SPEAKERS.items())[:n_speakers]
+    _refuse_others(out, [speaker for speaker, _ in speakers], n_each)
     writer = _Writer(out, truth, rng)
     try:
-        for k, (speaker, voice) in enumerate(list(SPEAKERS.items())[:n_speakers]):
+        for k, (speaker, voice) in enumerate(speakers):
             writer.add_speaker(speaker, voice)
             for i, sentence in enumerate(sentences[k * n_each : (k + 1) * n_each]):
-                chapter = speaker * 100 + 1 + i * CHAPTERS_PER_SPEAKER // n_each
-                writer.add(speaker, chapter, voice, sentence)
+                writer.add(speaker, _chapter(speaker, i, n_each), voice, sentence)
                 if progress is not None:
                     progress(k * n_each + i + 1, len(sentences))
         return writer.finish()
@@ -137,6 +139,21 @@ def truth_alignment(truth_dir: Path, utterance_id: str) -> Alignment:
     """
     alignment = read_textgrid(Path(truth_dir) / f"{utterance_id}.TextGrid")
     return Alignment(alignment.words, alignment.phones, source="espeak")
+
+
+def _chapter(speaker: int, index: int, n_each: int) -> int:
+    return speaker * 100 + 1 + index * CHAPTERS_PER_SPEAKER // n_each
+
+
+def _refuse_others(out: Path, speakers: Sequence[int], n_each: int) -> None:
+    """A folder may hold an earlier run of the same corpus, and no recordings besides."""
+    planned: set[str] = set()
+    for speaker in speakers:
+        lengths = Counter(_chapter(speaker, i, n_each) for i in range(n_each))
+        planned |= {f"{speaker}-{c}-{i:04d}.flac" for c, n in lengths.items() for i in range(n)}
+    for path in sorted(out.rglob("*.flac")) if out.is_dir() else ():
+        if path.name not in planned:
+            raise CorpusError(f"{path}: a recording of another corpus; choose an empty folder")
 
 
 class _Writer:
