@@ -69,21 +69,10 @@ class SceneReader:
         )
 
     def scene(self, token_id: str) -> Scene:
-        """What region masks are drawn from.
-
-        Raises
-        ------
-        CorpusError
-            If the token has no tracks, because Praat could not analyse it.
-        """
-        if token_id not in self._tracks:
-            raise CorpusError(
-                f"{self.corpus.path}: token '{token_id}' has no formant and pitch tracks; "
-                f"see failures.csv"
-            )
+        """What region masks are drawn from; a token that Praat could not analyse has no tracks."""
         return Scene(
             times=self.times(token_id),
-            tracks=self._tracks[token_id],
+            tracks=self._tracks.get(token_id, Tracks.missing()),
             axes=self.images.axes,
             sound=self.images.mask[self.image_index(token_id)],
             resolution_hz=self.preset.resolution_hz,
@@ -96,10 +85,10 @@ class SceneReader:
         audio = self.corpus.excerpt(token_id)
         start_s = float(row["start_s"] - row["excerpt_start_s"])
         end_s = min(float(row["end_s"] - row["excerpt_start_s"]), audio.duration_s)
-        return compute(self.preset, audio.samples, audio.rate_hz, start_s, end_s).power
+        image = compute(self.preset, audio.samples, audio.rate_hz, start_s, end_s)
+        return image.power
 
     def _row(self, token_id: str) -> pd.Series:
-        try:
-            return self._rows.loc[token_id]
-        except KeyError as error:
-            raise CorpusError(f"{self.corpus.path}: no token '{token_id}'") from error
+        if token_id not in self._rows.index:
+            raise CorpusError(f"{self.corpus.path}: no token '{token_id}'")
+        return self._rows.loc[str(token_id), :]

@@ -7,23 +7,33 @@ continues after an interruption and does nothing if all is done.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from stressnet.acoustics.spectrogram import get_preset
 from stressnet.corpus.recipe import Recipe, load_recipe
-from stressnet.corpus.scan import Scan, scan
-from stressnet.corpus.splits import SplitConfig
+from stressnet.corpus.scan import Scan, read_labels, scan
+from stressnet.corpus.splits import SplitConfig, check_speakers
 from stressnet.corpus.store import TOKENS
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
+from stressnet.manifest import (
+    FILE_NAME,
+    hash_data,
+    hash_ends,
+    hash_file,
+    read_manifest,
+    write_json,
+    write_manifest,
+)
 from stressnet.problems import Problem, Severity, count_problems, write_problems
 from stressnet.progress import Progress
 from stressnet.workflows.build_align import align
-from stressnet.workflows.build_images import compute_spectrograms
+from stressnet.workflows.build_images import compute_spectrograms, n_truncated
 from stressnet.workflows.build_tables import finish_tables, write_card
 from stressnet.workflows.build_tokens import cut
 from stressnet.workflows.build_tracks import compute_tracks
@@ -132,55 +142,61 @@ def build_corpus(
     ------
     CorpusError
         If ``source`` holds nothing usable, or ``out`` holds something else or cannot be written.
+    ConfigError
+        If a preset is unknown.
     """
     progress = progress or Progress(verbose=False)
+    for preset in config.presets:
+        get_preset(preset)
     recipe = load_recipe(config.recipe)
     with progress.stage("scan"):
         found = scan(recipe, source)
     if config.labels is not None:
-        from stressnet.corpus.scan import read_labels
-
-        found = Scan(
-            found.recordings, found.problems, {**found.labels, **read_labels(config.labels)}
-        )
+        found = replace(found, labels={**found.labels, **read_labels(config.labels)})
+    if config.splits is not None and found.recordings:
+        check_speakers(len({recording.speaker for recording in found.recordings}))
     request = _request(recipe, source, found, config)
-    done = _prepare(out, request, source, config, overwrite)
+    _check_apart(out, source)
+    done = _finished(out, request, overwrite)
     if done is not None:
-        missing = [
-            p for p in config.presets if not (out / "spectrograms" / p / "axes.json").exists()
-        ]
-        if not missing:
-            return BuildSummary(out, done, (), up_to_date=True)
-        compute_spectrograms(out, missing, jobs=jobs, progress=progress)
-        results = {**done["results"], "presets": sorted({*done["results"]["presets"], *missing})}
-        return BuildSummary(out, _write_manifest(out, done["parameters"], results, progress), ())
+        return _add_presets(out, done, config.presets, jobs=jobs, progress=progress)
+    _prepare(out, request, overwrite)
 
-    problems = list(found.problems)
-    aligned = align(out, found, config, jobs=jobs, progress=progress, problems=problems)
-    rejected = cut(out, found, aligned, config, jobs=jobs, progress=progress, problems=problems)
-    compute_spectrograms(out, list(config.presets), jobs=jobs, progress=progress)
-    compute_tracks(out, jobs=jobs, progress=progress, problems=problems)
-    with progress.stage("tables"):
-        tokens = finish_tables(out, config.splits, rejected)
-        write_problems(out / "failures.csv", problems)
-    results = _results(tokens, found, rejected, problems, config)
-    write_card(out, recipe, tokens, results)
-    manifest = _write_manifest(
-        out, {**request["parameters"], "request": request["hash"]}, results, progress
-    )
+    problems = [*found.problems, *_unused_labels(found)]
+    try:
+        aligned = align(out, found, config, jobs=jobs, progress=progress, problems=problems)
+        rejected = cut(
+            out, source, found, aligned, config, jobs=jobs, progress=progress, problems=problems
+        )
+        compute_spectrograms(out, list(config.presets), jobs=jobs, progress=progress)
+        compute_tracks(out, jobs=jobs, progress=progress, problems=problems)
+        with progress.stage("tables"):
+            tokens = finish_tables(out, config.splits, rejected)
+            write_problems(out / "failures.csv", problems)
+        results = _results(out, tokens, found, rejected, problems, config)
+        write_card(out, recipe, tokens, results)
+        parameters = {**request["parameters"], "request": request["hash"]}
+        manifest = _write_manifest(out, parameters, results, progress.seconds)
+    except OSError as error:
+        raise CorpusError(
+            f"{error.filename or out}: {error.strerror or error}; what is finished is kept, so "
+            f"make room or correct the permissions and run the same command again"
+        ) from error
     shutil.rmtree(out / STATE)
     return BuildSummary(out, manifest, tuple(problems))
 
 
 def _request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig) -> dict[str, Any]:
-    """What decides the corpus, presets aside (they can be added later)."""
+    """What decides the corpus, presets aside (they can be added later).
+
+    ``hash`` covers everything that the stages before the splits depend on, so that an unfinished
+    build can go on with other splits.
+    """
     settings = {k: v for k, v in asdict(config).items() if k != "presets"}
     for name in ("dictionary", "function_words", "labels"):
         path = settings[name]
         if path is not None:
-            from stressnet.manifest import hash_file
-
-            settings[name] = {"name": path.name, "sha256": hash_file(path)}
+            settings[name] = {"name": path.name, "sha256": _hash_given(path)}
     parameters = {
         **settings,
         "recipe": recipe.name,
@@ -192,85 +208,171 @@ def _request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig) -> 
     inputs = [
         [
             r.utterance_id,
-            r.audio_path.relative_to(source).as_posix(),
-            r.audio_path.stat().st_size,
-            list(r.words),
-            r.alignment_path.stat().st_size if r.alignment_path else None,
+            r.speaker,
             r.sex,
+            r.audio_path.relative_to(source).as_posix(),
+            hash_ends(r.audio_path),
+            list(r.words),
+            _hash_given(r.alignment_path) if r.alignment_path else None,
         ]
         for r in found.recordings
     ]
-    labels = sorted([*key, value] for key, value in found.labels.items())
-    content = {k: v for k, v in parameters.items() if k != "source"}
+    labels = sorted([*key, value.stress] for key, value in found.labels.items())
+    content = {k: v for k, v in parameters.items() if k not in ("source", "splits")}
     return {"parameters": parameters, "hash": hash_data([content, inputs, labels])}
 
 
-def _prepare(
-    out: Path, request: Mapping[str, Any], source: Path, config: BuildConfig, overwrite: bool
-) -> dict[str, Any] | None:
-    """Make ``out`` ready; return the manifest if it already holds the requested corpus."""
+def _hash_given(path: Path) -> str:
+    try:
+        return hash_file(path)
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+
+
+def _unused_labels(found: Scan) -> list[Problem]:
+    """A warning per label table that decides about utterances which are not there."""
+    known = {recording.utterance_id for recording in found.recordings}
+    unused: dict[str, list[str]] = {}
+    for (utterance_id, _), label in found.labels.items():
+        if utterance_id not in known:
+            unused.setdefault(label.table, []).append(utterance_id)
+    return [
+        Problem(
+            table,
+            "labels",
+            Severity.WARNING,
+            f"{table}: {len(ids)} of its words belong to utterances that are not there or failed "
+            f"(first: '{ids[0]}'); check the ids if you expected them",
+        )
+        for table, ids in unused.items()
+    ]
+
+
+def _check_apart(out: Path, source: Path) -> None:
+    """Raise unless neither of the two folders lies in the other."""
     if out.resolve().is_relative_to(source.resolve()):
         raise CorpusError(
             f"{out}: lies inside the recordings' folder, where its excerpts would be taken for "
             f"recordings; choose a folder outside {source}"
         )
+    if source.resolve().is_relative_to(out.resolve()):
+        raise CorpusError(
+            f"{out}: the recordings ({source}) lie inside it; choose a folder of its own"
+        )
+
+
+def _finished(out: Path, request: Mapping[str, Any], overwrite: bool) -> dict[str, Any] | None:
+    """The manifest if ``out`` already holds the requested corpus, None if there is none.
+
+    Raises
+    ------
+    CorpusError
+        If it holds another corpus (unless that may be overwritten) or is not a corpus at all.
+    """
+    if not (out / FILE_NAME).exists():
+        return None
+    manifest = read_manifest(out, "corpus")
+    if overwrite:
+        return None
+    parameters = manifest["parameters"]
+    wanted = json.loads(json.dumps(request["parameters"]["splits"]))
+    if parameters.get("request") == request["hash"] and parameters.get("splits") == wanted:
+        if (out / STATE).exists():  # killed while tidying up
+            shutil.rmtree(out / STATE)
+        return manifest
+    raise CorpusError(
+        f"{out}: holds another corpus (recipe '{parameters.get('recipe')}' of "
+        f"{parameters.get('source')}, or the same with other settings or changed files); choose "
+        f"another folder or use --overwrite"
+    )
+
+
+def _add_presets(
+    out: Path,
+    done: dict[str, Any],
+    presets: Sequence[str],
+    *,
+    jobs: int,
+    progress: Progress,
+) -> BuildSummary:
+    """Compute the presets that a finished corpus lacks."""
+    there = set(done["results"]["presets"])
+    missing = [preset for preset in presets if preset not in there]
+    if not missing:
+        return BuildSummary(out, done, (), up_to_date=True)
+    compute_spectrograms(out, missing, jobs=jobs, progress=progress)
+    everything = sorted(there | set(missing))
+    results = {
+        **done["results"],
+        "presets": everything,
+        "words_longer_than_image": _n_truncated(out, everything),
+    }
+    seconds = {**done["seconds"], **progress.seconds}
+    return BuildSummary(out, _write_manifest(out, done["parameters"], results, seconds), ())
+
+
+def _prepare(out: Path, request: Mapping[str, Any], overwrite: bool) -> None:
+    """Make ``out`` ready to be written, or to be continued.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be written, holds something else, or an unfinished corpus of another request.
+    """
+    state_file = out / STATE / "request.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / ".writable"
         probe.touch()
         probe.unlink()
+        ours = (out / FILE_NAME).exists() or state_file.exists()
+        if any(out.iterdir()) and not ours:
+            raise CorpusError(
+                f"{out}: not empty and not made by build-corpus; choose an empty or new folder"
+            )
+        if ours and overwrite:
+            shutil.rmtree(out)
+            out.mkdir()
+        elif state_file.exists():
+            begun = json.loads(state_file.read_text(encoding="utf-8"))
+            if begun["hash"] != request["hash"]:
+                raise CorpusError(
+                    f"{out}: holds an unfinished corpus of other settings or files; choose another "
+                    f"folder or use --overwrite"
+                )
+        (out / STATE).mkdir(exist_ok=True)
+        write_json(state_file, dict(request))
     except OSError as error:
         raise CorpusError(
             f"{out}: cannot be written ({error.strerror}); choose another output folder"
         ) from error
-    state_file = out / STATE / "request.json"
-    ours = (out / FILE_NAME).exists() or state_file.exists()
-    if any(out.iterdir()) and not ours:
-        raise CorpusError(
-            f"{out}: not empty and not made by build-corpus; choose an empty or new folder"
-        )
-    if ours and overwrite:
-        shutil.rmtree(out)
-        out.mkdir()
-    elif (out / FILE_NAME).exists():
-        manifest = read_manifest(out, "corpus")
-        if manifest["parameters"].get("request") == request["hash"]:
-            return manifest
-        raise CorpusError(
-            f"{out}: holds another corpus (recipe '{manifest['parameters'].get('recipe')}' of "
-            f"{manifest['parameters'].get('source')}, or the same with other settings or changed "
-            f"files); choose another folder or use --overwrite"
-        )
-    elif state_file.exists():
-        import json
 
-        if json.loads(state_file.read_text(encoding="utf-8"))["hash"] != request["hash"]:
-            raise CorpusError(
-                f"{out}: holds an unfinished corpus of other settings or files; choose another "
-                f"folder or use --overwrite"
-            )
-        return None
-    (out / STATE).mkdir(exist_ok=True)
-    write_json(state_file, dict(request))
-    return None
+
+def _n_truncated(out: Path, presets: Iterable[str]) -> dict[str, int]:
+    """Per preset, words that are longer than its images and were cut on the right."""
+    return {name: n_truncated(out / "spectrograms" / name) for name in presets}
 
 
 def _write_manifest(
-    out: Path, parameters: Mapping[str, Any], results: Mapping[str, Any], progress: Progress
+    out: Path,
+    parameters: Mapping[str, Any],
+    results: Mapping[str, Any],
+    seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     files = [p for p in out.iterdir() if p.suffix in (".parquet", ".csv", ".md")]
-    files += sorted((out / "spectrograms").glob("*/*.npy"))
+    files += [p for p in (out / "spectrograms").glob("*/*") if p.suffix in (".npy", ".json")]
     return write_manifest(
         out,
         "corpus",
         parameters=parameters,
         outputs=files,
         results=results,
-        seconds=progress.seconds,
+        seconds=seconds,
     )
 
 
 def _results(
+    out: Path,
     tokens: Any,
     found: Scan,
     rejected: Counter[str],
@@ -290,6 +392,7 @@ def _results(
         "rejected_words": dict(rejected.most_common()),
         "problems": count_problems(problems),
         "n_errors": n_errors,
-        "presets": sorted(config.presets),
+        "presets": sorted(set(config.presets)),
+        "words_longer_than_image": _n_truncated(out, sorted(set(config.presets))),
         "token_table": TOKENS,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,12 +41,6 @@ def from_record(record: Mapping[str, Any]) -> Alignment:
     )
 
 
-@lru_cache(maxsize=4)
-def dictionary_of(path: Path | None) -> Dictionary:
-    """The dictionary of a build, loaded once per process."""
-    return load_dictionary(path)
-
-
 def _read_given(recording: Recording, path: Path) -> Alignment:
     """A corpus's own alignment, clamped to its audio."""
     from stressnet.alignment.textgrid import read_textgrid
@@ -55,8 +48,11 @@ def _read_given(recording: Recording, path: Path) -> Alignment:
 
     try:
         alignment = read_textgrid(path)
-    except AlignmentError:  # several speakers' tiers in one file: take this speaker's
-        alignment = read_textgrid(path, recording.speaker)
+    except AlignmentError as error:
+        try:  # several speakers' tiers in one file: take this speaker's
+            alignment = read_textgrid(path, recording.speaker)
+        except AlignmentError:
+            raise error from None
     try:
         return fit_to_audio(alignment, recording.duration_s)
     except AlignmentError as error:
@@ -110,7 +106,7 @@ def align(
     dict
         Utterance id to alignment, in the order of the scan; failures are added to ``problems``.
     """
-    dictionary = dictionary_of(config.dictionary)
+    dictionary = load_dictionary(config.dictionary)
     with (
         Journal(out / STATE_FILE) as journal,
         progress.stage("align", len(found.recordings), "utt") as bar,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from stressnet.corpus.store import TOKENS, write_images_header
 from stressnet.progress import Progress
 from stressnet.workflows.journal import Journal
 from stressnet.workflows.parallel import in_order
+
+JOURNAL_FILE = "journal.jsonl"
 
 _CHUNK = 64
 """Tokens per task: large enough that handing over costs little."""
@@ -44,7 +47,10 @@ def compute_spectrograms(out: Path, presets: list[str], *, jobs: int, progress: 
     columns = ["excerpt_file", "start_s", "end_s", "excerpt_start_s"]
     rows = pd.read_parquet(out / TOKENS, columns=columns).to_dict("records")
     for name in presets:
-        if not (out / "spectrograms" / name / "axes.json").exists():
+        folder = out / "spectrograms" / name
+        if (folder / "axes.json").exists():
+            (folder / JOURNAL_FILE).unlink(missing_ok=True)  # left by a kill at the very end
+        else:
             _compute_preset(out, get_preset(name), rows, jobs=jobs, progress=progress)
 
 
@@ -53,7 +59,7 @@ def _compute_preset(
 ) -> None:
     folder = out / "spectrograms" / preset.name
     folder.mkdir(parents=True, exist_ok=True)
-    array_file, journal_file = folder / "values.npy", folder / "journal.jsonl"
+    array_file, journal_file = folder / "values.npy", folder / JOURNAL_FILE
     resuming = journal_file.exists() and array_file.exists()
     if not resuming:
         journal_file.unlink(missing_ok=True)
@@ -82,5 +88,11 @@ def _compute_preset(
             for k, (first, last) in enumerate(journal.done[str(i)]["sound"]):
                 masks[i * _CHUNK + k, first : last + 1] = True
     del values
-    write_images_header(folder, preset.axes(), preset.to_dict(), masks)
+    n_cut = sum(record["n_truncated"] for record in journal.done.values())
+    write_images_header(folder, preset.axes(), preset.to_dict(), masks, n_truncated=n_cut)
     journal_file.unlink()
+
+
+def n_truncated(folder: Path) -> int:
+    """Words that are longer than a preset's images and were cut on the right."""
+    return int(json.loads((folder / "axes.json").read_text(encoding="utf-8"))["n_truncated"])

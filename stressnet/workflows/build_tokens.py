@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.audio import read_audio, write_flac
-from stressnet.corpus.scan import Recording, Scan
+from stressnet.corpus.scan import Labels, Recording, Scan, StressLabel
 from stressnet.corpus.store import PHONES, TOKENS, write_parquet
 from stressnet.corpus.tokens import Token, find_tokens, phone_rows, token_row
-from stressnet.errors import AlignmentError, AudioError, CorpusError, LexiconError
+from stressnet.errors import AlignmentError, AudioError, CorpusError
 from stressnet.intervals import Alignment, Interval
-from stressnet.lexicon.dictionary import read_word_list
+from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.problems import Problem, Severity
 from stressnet.progress import Progress
-from stressnet.workflows.build_align import dictionary_of
 from stressnet.workflows.journal import Journal
 from stressnet.workflows.parallel import in_order
 
@@ -29,30 +28,33 @@ if TYPE_CHECKING:
 
 STATE_FILE = Path("state") / "tokens.jsonl"
 
+_MAX_NAME_BYTES = 200
+"""File systems allow 255 bytes for a name, endings included."""
+
 
 @dataclass(frozen=True)
 class _CutTask:
     recording: Recording
     alignment: Alignment
-    labels: dict[tuple[str, int], str]
+    labels: Labels
+    source: Path
     config: BuildConfig
     out: Path
 
 
-def _safe(name: str) -> str:
-    """A name that any file system takes, still readable."""
+def safe_name(name: str) -> str:
+    """A name that any file system takes, still readable.
+
+    Characters that some system forbids become ``_``, names that are too long are cut; a changed
+    name gets a few digits of its hash, so that no two become one.
+    """
     name = unicodedata.normalize("NFC", name)
-    return "".join("_" if c in '/\\:*?"<>|' or ord(c) < 32 else c for c in name)
-
-
-@lru_cache(maxsize=4)
-def _function_words(path: Path | None) -> frozenset[str] | None:
-    if path is None:
-        return None
-    try:
-        return read_word_list(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LexiconError(f"{path}: cannot be read ({error.strerror})") from error
+    safe = "".join("_" if c in '/\\:*?"<>|' or ord(c) < 32 else c for c in name)
+    if safe.startswith("."):
+        safe = "_" + safe[1:]
+    if len(safe.encode()) > _MAX_NAME_BYTES:
+        safe = safe.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
+    return safe if safe == name else f"{safe}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _cut_one(task: _CutTask) -> dict[str, Any]:
@@ -62,26 +64,27 @@ def _cut_one(task: _CutTask) -> dict[str, Any]:
         tokens, rejected = find_tokens(
             recording,
             task.alignment,
-            dictionary_of(config.dictionary),
+            load_dictionary(config.dictionary),
             task.labels,
-            _function_words(config.function_words),
+            load_word_list(config.function_words) if config.function_words else None,
         )
         audio = read_audio(recording.audio_path)
-    except (AlignmentError, AudioError) as error:
+        _write_grid(task, tokens, audio.duration_s)
+    except (AlignmentError, AudioError, CorpusError) as error:
         return {"failure": str(error)}
     rows, phones = [], []
-    folder = Path("excerpts") / _safe(recording.speaker)
+    folder = Path("excerpts") / safe_name(recording.speaker)
     if tokens:
         (task.out / folder).mkdir(parents=True, exist_ok=True)
     for token in tokens:
         start_s = max(0.0, token.start_s - config.context_s)
         excerpt = audio.cut(start_s, token.end_s + config.context_s)
-        file = folder / f"{_safe(token.token_id)}.flac"
+        file = folder / f"{safe_name(token.token_id)}.flac"
         write_flac(task.out / file, excerpt)
         rows.append(
             token_row(token)
             | {
-                "recording": str(recording.audio_path),
+                "recording": recording.audio_path.relative_to(task.source).as_posix(),
                 "excerpt_file": file.as_posix(),
                 # The sample the cut really starts at, not the time asked for.
                 "excerpt_start_s": round(start_s * audio.rate_hz) / audio.rate_hz,
@@ -90,7 +93,6 @@ def _cut_one(task: _CutTask) -> dict[str, Any]:
             }
         )
         phones += phone_rows(token)
-    _write_grid(task, tokens, audio.duration_s)
     return {"tokens": rows, "phones": phones, "rejected": dict(rejected)}
 
 
@@ -107,13 +109,14 @@ def _write_grid(task: _CutTask, tokens: list[Token], duration_s: float) -> None:
         stress.append(Interval(token.start_s, token.end_s, label))
     folder = task.out / "textgrids"
     folder.mkdir(exist_ok=True)
-    path = folder / f"{_safe(task.recording.utterance_id)}.TextGrid"
+    path = folder / f"{safe_name(task.recording.utterance_id)}.TextGrid"
     extra = {"syllables": syllables, "stress": stress}
     write_textgrid(path, task.alignment, duration_s, extra_tiers=extra)
 
 
 def cut(
     out: Path,
+    source: Path,
     found: Scan,
     aligned: Mapping[str, Alignment],
     config: BuildConfig,
@@ -136,7 +139,7 @@ def cut(
     """
     import pandas as pd
 
-    labels: dict[str, dict[tuple[str, int], str]] = {}
+    labels: dict[str, dict[tuple[str, int], StressLabel]] = {}
     for (utterance_id, index), value in found.labels.items():
         labels.setdefault(utterance_id, {})[utterance_id, index] = value
     recordings = [r for r in found.recordings if r.utterance_id in aligned]
@@ -150,7 +153,9 @@ def cut(
         todo = [r for r in recordings if r.utterance_id not in journal.done]
         bar.update(len(recordings) - len(todo))
         tasks = (
-            _CutTask(r, aligned[r.utterance_id], labels.get(r.utterance_id, {}), config, out)
+            _CutTask(
+                r, aligned[r.utterance_id], labels.get(r.utterance_id, {}), source, config, out
+            )
             for r in todo
         )
         for recording, result in zip(todo, in_order(_cut_one, tasks, jobs), strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from stressnet.workflows.parallel import in_order
 STATE_FOLDER = Path("state") / "tracks"
 
 _SPEAKER_SAMPLE = 40
-"""Excerpts per speaker from which the pitch range is estimated."""
+"""Most excerpts per speaker from which the pitch range is estimated."""
 
 
 def _tracks_of_speaker(task: tuple[Path, str, list[dict[Any, Any]]]) -> Any:
@@ -27,11 +26,13 @@ def _tracks_of_speaker(task: tuple[Path, str, list[dict[Any, Any]]]) -> Any:
     import pandas as pd
 
     out, sex, rows = task
-    excerpts = [read_audio(out / row["excerpt_file"]) for row in rows]
-    sample = excerpts[:: max(1, len(excerpts) // _SPEAKER_SAMPLE)]
+    sample = (
+        read_audio(out / row["excerpt_file"]) for row in rows[:: -(-len(rows) // _SPEAKER_SAMPLE)]
+    )
     settings = speaker_settings(((audio.samples, audio.rate_hz) for audio in sample), sex or None)
     frames, failures = [], []
-    for row, audio in zip(rows, excerpts, strict=True):
+    for row in rows:
+        audio = read_audio(out / row["excerpt_file"])
         origin_s = row["start_s"] - row["excerpt_start_s"]
         try:
             tracks = tracks_of(audio.samples, audio.rate_hz, settings, origin_s=origin_s)
@@ -78,7 +79,6 @@ def compute_tracks(out: Path, *, jobs: int, progress: Progress, problems: list[P
             ]
     pd.DataFrame(rows).to_csv(out / "speakers.csv", index=False)
     _join([file for file in files.values() if file.exists()], out / TRACKS)
-    shutil.rmtree(folder)
 
 
 def _join(files: list[Path], out: Path) -> None:

@@ -40,7 +40,7 @@ N_DONORS = 2
 """Tokens with which each token's tracks and times are exchanged for the null."""
 
 MAX_CLOSURE = 1e-3
-"""Largest residual of the ledger, relative to the explained value, that is not reported as wrong."""
+"""Largest residual of the ledger, relative to the explained value, that counts as closed."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def explain_corpus(
     composite : str
         Rules of layer-wise relevance propagation, see ``docs/explain.md``.
     seed_output : str
-        What is explained: ``logit-difference`` (INITIAL minus FINAL), ``logit`` or ``log-odds``; the
-        latter two are of INITIAL, so that positive relevance always speaks for INITIAL.
+        What is explained: ``logit-difference`` (INITIAL minus FINAL), ``logit`` or ``log-odds``;
+        the latter two are of INITIAL, so that positive relevance always speaks for INITIAL.
     splits : sequence of str, optional
         Which tokens; all test sets if left out.
     max_tokens : int, optional
@@ -172,7 +172,7 @@ def explain_corpus(
 def _choose_tokens(
     corpus: Corpus, splits: Sequence[str], max_tokens: int | None, seed: int
 ) -> pd.DataFrame:
-    """Labelled tokens of the splits that have tracks, in corpus order, with their image index."""
+    """Labelled tokens of the splits, in corpus order, with their image index."""
     tokens = corpus.tokens.copy()
     tokens["image"] = np.arange(len(tokens))
     known = set(tokens["split"].unique())
@@ -183,9 +183,7 @@ def _choose_tokens(
             f"{corpus.path}: no token in split {', '.join(splits)}; there are "
             f"{', '.join(sorted(known))}"
         )
-    tracked = set(corpus.tracks["token_id"].unique())
-    keep = tokens["split"].isin(splits) & tokens["stress"].notna()
-    tokens = tokens[keep & tokens["token_id"].isin(tracked)]
+    tokens = tokens[tokens["split"].isin(splits) & tokens["stress"].notna()]
     if tokens.empty:
         raise CorpusError(f"{corpus.path}: no labelled token in split {', '.join(splits)}")
     if max_tokens is not None and max_tokens < len(tokens):
@@ -364,7 +362,10 @@ def _draw_donors(tokens: pd.DataFrame, seed: int) -> list[list[str]]:
             tokens["duration_s"].to_numpy(),
             rng,
             groups=tokens["family"].tolist(),
-            strata=[f"{sex} {stress}" for sex, stress in zip(tokens["sex"], tokens["stress"], strict=True)],
+            strata=[
+                f"{sex} {stress}"
+                for sex, stress in zip(tokens["sex"], tokens["stress"], strict=True)
+            ],
         )
         for _ in range(N_DONORS)
     ]

@@ -11,8 +11,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import TypeVar
+
+from stressnet.errors import StressnetError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -23,6 +26,7 @@ _AHEAD = 4
 
 
 def _one_thread() -> None:
+    """Keep numerical libraries, which a worker loads later, from starting threads of their own."""
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = "1"
 
@@ -45,6 +49,11 @@ def in_order(
         Worker processes; 1 works in this process.
     executor : Executor, optional
         Used instead of a pool of ``jobs`` processes.
+
+    Raises
+    ------
+    StressnetError
+        If a worker process died.
     """
     if executor is None and jobs <= 1:
         yield from map(function, tasks)
@@ -56,6 +65,11 @@ def in_order(
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
         try:
             yield from _windowed(pool, function, tasks, _AHEAD * jobs)
+        except BrokenProcessPool as error:
+            raise StressnetError(
+                "a worker process died, most likely for lack of memory; run the same command again "
+                "with fewer --jobs (what is finished is kept)"
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,7 @@ def stress_data(corpus: Corpus, preset: str) -> StressData:
         labels=np.array(labels),
         speakers=tokens["speaker"].to_numpy(),
         lemmas=tokens["family"].to_numpy(),
-        splits=splits.to_numpy(),
+        splits=splits.to_numpy(dtype=np.str_),
         token_ids=tokens["token_id"].to_numpy(),
     )
 
@@ -174,7 +175,7 @@ def train_model(
             preset_parameters=images.preset,
             corpus_hash=corpus.fingerprint,
             device=pick_device(device),
-            progress=progress.verbose,
+            progress=progress.verbose and sys.stderr.isatty(),
             resume=True,
         )
     with progress.stage("test"):
