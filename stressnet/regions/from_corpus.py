@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset, compute
 from stressnet.acoustics.tracks import Tracks
@@ -88,7 +88,7 @@ class SceneReader:
         image = compute(self.preset, audio.samples, audio.rate_hz, start_s, end_s)
         return image.power
 
-    def _row(self, token_id: str) -> pd.Series:
+    def _row(self, token_id: str) -> Any:
         if token_id not in self._rows.index:
             raise CorpusError(f"{self.corpus.path}: no token '{token_id}'")
         return self._rows.loc[str(token_id), :]

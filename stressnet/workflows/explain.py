@@ -393,8 +393,8 @@ def summary_text(run: ExplainedRun) -> str:
     lines = [
         f"{result['n_tokens']} tokens explained "
         f"(accuracy on them {result['accuracy_on_explained_tokens']:.3f})",
-        f"conservation: relevance sums to {result['median_relevance_over_output']:.2f} of the logit "
-        f"difference (median), biases absorb {result['median_bias_share']:.2f}; the ledger closes "
+        f"conservation: relevance sums to {result['median_relevance_over_output']:.2f} of the "
+        f"logit difference (median), biases absorb {result['median_bias_share']:.2f}; the ledger closes "
         f"to {result['largest_closure_residual']:.1e} (largest relative residual)",
     ]
     return "\n".join(lines)
