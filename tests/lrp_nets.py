@@ -125,7 +125,7 @@ def randomise(net: nn.Module, seed: int = 0) -> nn.Module:
 
     with torch.no_grad():
         for module in net.modules():
-            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            if getattr(module, "running_mean", None) is not None:
                 module.running_mean.copy_(draw(module.running_mean, -0.3, 0.3))
                 module.running_var.copy_(draw(module.running_var, 0.5, 1.5))
                 module.weight.copy_(draw(module.weight, 0.6, 1.4))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ExplainError
+from stressnet.explain.calls import Call
 from stressnet.explain.maps import ConvolutionMap, DenseMap, LinearMap
 from stressnet.explain.nodes import Context, LayerNode
 from stressnet.explain.rules import proportional
@@ -199,15 +200,23 @@ def describe_normalisation(
     }
 
 
-def proportional_pool(
-    context: Context,
-    path: str,
-    name: str,
-    args: tuple[Any, ...],
-    kwargs: Arguments,
-    compute: Any,
-    x_is_nonnegative: bool,
-) -> LayerNode:
+def is_dropping(call: Call) -> bool:
+    """A dropout that would drop something."""
+    probability = call.argument("p", 1, 0.5)
+    training = call.argument("train", 2, True) and call.kwargs.get("training", True)
+    return bool(training) and probability > 0
+
+
+def fills(call: Call) -> bool:
+    """The operation may put constants other than zero between the values."""
+    if call.name == "pad":
+        return bool(call.argument("value", 3))
+    if call.name == "constant_pad_nd":
+        return bool(call.argument("value", 2))
+    return call.name in ("where", "masked_fill")
+
+
+def proportional_pool(context: Context, path: str, pool: Call, x_is_nonnegative: bool) -> LayerNode:
     """Max pooling whose relevance goes to all inputs of a window in proportion to their value.
 
     Raises
@@ -216,8 +225,8 @@ def proportional_pool(
         For adaptive pooling and ``ceil_mode``, which have no fixed window.
     """
     names = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
-    call = _bind(names, args, kwargs)
-    if name.startswith("adaptive") or call.get("ceil_mode") or call.get("return_indices"):
+    call = _bind(names, pool.args, pool.kwargs)
+    if pool.name.startswith("adaptive") or call.get("ceil_mode") or call.get("return_indices"):
         raise ExplainError(
             f"{path}: proportional pooling needs a plain max pooling (no adaptive size, ceil_mode "
             "or indices); use pooling='winner'"
@@ -241,6 +250,6 @@ def proportional_pool(
         geometry,
         weight,
         None,
-        compute,
+        pool.function_of(x),
         x_is_nonnegative=x_is_nonnegative,
     )

@@ -114,17 +114,35 @@ class LayerNode:
         reads_input: bool = False,
         x_is_nonnegative: bool = False,
         bounds: tuple[Tensor, Tensor] | None = None,
-        uses: Uses | None = None,
     ) -> None:
         self.context, self.path, self.kind, self.rule, self.map = context, path, kind, rule, map
         self.weight, self.bias, self.compute = weight, bias, compute
         self.reads_input, self.bounds = reads_input, bounds
         self.x_is_nonnegative = x_is_nonnegative
-        self.uses = uses or Uses()
+        self.uses = Uses()
         self.source: Tensor | None = None  # input with its history: folding, first-layer rules
         self.saved: dict[str, Tensor] = {}
         self.versions: dict[str, int] = {}
         self.entry: _Entry | None = None
+
+    def folded(
+        self, scale: Tensor, shift: Tensor, compute: Callable[[Tensor], Tensor]
+    ) -> LayerNode:
+        """This layer followed by ``scale * z + shift`` per channel, as one layer."""
+        bias = shift if self.bias is None else self.bias.to(scale) * scale + shift
+        return LayerNode(
+            self.context,
+            self.path,
+            self.kind,
+            self.rule,
+            self.map,
+            self.map.scale_outputs(self.weight.to(scale), scale),
+            bias,
+            compute,
+            reads_input=self.reads_input,
+            x_is_nonnegative=self.x_is_nonnegative,
+            bounds=self.bounds,
+        )
 
     def open(self) -> None:
         """Take a row in the ledger."""

@@ -61,6 +61,12 @@ NORMALISATIONS = frozenset(["layer_norm", "group_norm", "instance_norm", "rms_no
 LEAKS = frozenset(["item", "tolist", "numpy", "array", "dlpack", "untyped_storage", "data_ptr"])
 """Hand values to Python, where the engine cannot follow them."""
 
+MAKERS = frozenset(
+    """zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full
+    new_empty new_tensor""".split()
+)
+"""Make constants with the shape of a tensor."""
+
 QUERIES = frozenset(
     """shape size dim ndim ndimension numel nelement dtype device layout is_contiguous
     is_floating_point is_complex is_cuda is_cpu is_mps is_nested is_sparse is_quantized is_meta
@@ -110,8 +116,10 @@ _DUNDER_STEMS = frozenset(
 
 
 def is_in_place(function: Callable[..., Any]) -> bool:
-    """True for ``relu_``, ``Tensor.__iadd__`` and the like."""
+    """True for ``relu_``, ``Tensor.__iadd__``, ``Tensor.__setitem__`` and the like."""
     name = getattr(function, "__name__", "")
+    if name == "__setitem__":
+        return True
     if name.startswith("__"):
         return name.startswith("__i") and name[3:-2] in _DUNDER_STEMS
     return name.endswith("_")

@@ -6,8 +6,9 @@ Python gives out again after a tensor is gone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from weakref import ReferenceType
 
 from torch import Tensor
@@ -16,13 +17,6 @@ if TYPE_CHECKING:
     from stressnet.explain.nodes import LayerNode
 
 _ATTRIBUTE = "_stressnet_tag"
-
-
-class Saver(Protocol):
-    """Whoever keeps an alias of a tensor and must be asked before it is overwritten."""
-
-    def keep_copy(self, slot: str) -> None:
-        """Replace the alias in ``slot`` by a copy."""
 
 
 @dataclass
@@ -55,8 +49,8 @@ class Tag:
         The layer whose output this is, as a batch normalisation would fold into it.
     uses : Uses
         Its consumers.
-    savers : list of (weak reference to Saver, str)
-        Aliases of this tensor's memory.
+    savers : list of (weak reference to LayerNode, str)
+        Layers that keep an alias of this tensor, and as what (``x`` or ``z``).
     """
 
     nonnegative: bool = False
@@ -64,7 +58,14 @@ class Tag:
     bounds: tuple[Tensor, Tensor] | None = None
     node: LayerNode | None = None
     uses: Uses = field(default_factory=Uses)
-    savers: list[tuple[ReferenceType[Saver], str]] = field(default_factory=list)
+    savers: list[tuple[ReferenceType[LayerNode], str]] = field(default_factory=list)
+
+    def living_savers(self) -> Iterator[tuple[LayerNode, str]]:
+        """Savers that still exist."""
+        for reference, slot in self.savers:
+            saver = reference()
+            if saver is not None:
+                yield saver, slot
 
 
 def tag_of(tensor: object) -> Tag | None:

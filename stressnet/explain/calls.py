@@ -1,0 +1,154 @@
+"""A call of an operation, taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stressnet.explain import operations as ops
+from stressnet.explain.tracking import Tag, tag_of
+
+_CONSTANT = "_stressnet_constant"
+_ORIGINAL = "_stressnet_original"
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operation with its arguments.
+
+    Parameters
+    ----------
+    name : str
+        Canonical name (:func:`stressnet.explain.operations.canonical_name`).
+    func : callable
+        The operation.
+    args, kwargs
+        Its arguments.
+    """
+
+    name: str
+    func: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def run(self) -> Any:
+        """Do it."""
+        return self.func(*self.args, **self.kwargs)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Tensors among the arguments."""
+        return list(tensors_in((self.args, self.kwargs)))
+
+    @property
+    def tagged(self) -> list[Tensor]:
+        """Those that depend on the input."""
+        return [t for t in self.tensors if tag_of(t) is not None]
+
+    def mapped(self, function: Callable[[Tensor], Any]) -> Call:
+        """The same call with every tensor replaced by ``function`` of it."""
+        args, kwargs = map_tensors((self.args, self.kwargs), function)
+        return replace(self, args=args, kwargs=kwargs)
+
+    def swapped(self, old: Tensor, new: Tensor) -> Call:
+        """The same call with one tensor exchanged."""
+        return self.mapped(lambda t: new if t is old else t)
+
+    def function_of(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+        """The call as a function of its argument ``x``."""
+        return lambda value: self.swapped(x, value).run()
+
+    def with_constants_only(self) -> Any:
+        """The result for an input of zeros: what does not depend on the input."""
+        call = self.mapped(lambda t: torch.zeros_like(t) if tag_of(t) is not None else t)
+        with torch.no_grad():
+            return call.run()
+
+    @property
+    def is_in_place(self) -> bool:
+        """The call overwrites its first argument."""
+        return ops.is_in_place(self.func) or bool(self.kwargs.get("inplace"))
+
+    def out_of_place(self) -> Call:
+        """The same operation without overwriting."""
+        kwargs = {key: value for key, value in self.kwargs.items() if key != "inplace"}
+        func = self.func
+        if ops.is_in_place(func):
+            owners = (Tensor, torch, torch.nn.functional)
+            func = next(getattr(o, self.name) for o in owners if hasattr(o, self.name))
+        return Call(self.name, func, self.args, kwargs)
+
+    def argument(self, name: str, position: int, default: Any = None) -> Any:
+        """An argument given by keyword or position."""
+        if name in self.kwargs:
+            return self.kwargs[name]
+        return self.args[position] if len(self.args) > position else default
+
+
+def tensors_in(tree: Any) -> Iterable[Tensor]:
+    """Tensors in nested tuples, lists and dicts."""
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, (tuple, list)):
+        for item in tree:
+            yield from tensors_in(item)
+    elif isinstance(tree, dict):
+        for item in tree.values():
+            yield from tensors_in(item)
+
+
+def map_tensors(tree: Any, function: Callable[[Tensor], Any]) -> Any:
+    """The same nest with tensors replaced; named tuples and other objects stay as they are."""
+    if isinstance(tree, Tensor):
+        return function(tree)
+    if isinstance(tree, dict):
+        return {key: map_tensors(item, function) for key, item in tree.items()}
+    if isinstance(tree, list):
+        return [map_tensors(item, function) for item in tree]
+    if type(tree) is tuple:
+        return tuple(map_tensors(item, function) for item in tree)
+    return tree
+
+
+def without_history(tensor: Tensor) -> Tensor:
+    """Parameters and what was made of them, cut from the graph; see :func:`original`."""
+    if tag_of(tensor) is not None or not tensor.requires_grad:
+        return tensor
+    plain = tensor.detach()
+    plain.__dict__[_ORIGINAL] = tensor
+    return plain
+
+
+def original(tensor: Tensor | None) -> Tensor | None:
+    """The tensor that :func:`without_history` was given."""
+    return None if tensor is None else tensor.__dict__.get(_ORIGINAL, tensor)
+
+
+def mark_constant(result: Any) -> Any:
+    """Remember that a result was computed from parameters alone."""
+    for tensor in tensors_in(result):
+        if tensor.grad_fn is not None:
+            tensor.__dict__[_CONSTANT] = True
+    return result
+
+
+def is_foreign(tensor: Tensor) -> bool:
+    """A tensor with a gradient history that was not made by an operation the engine saw."""
+    known = tag_of(tensor) is not None or _CONSTANT in tensor.__dict__
+    return tensor.grad_fn is not None and not known
+
+
+def all_nonnegative(tensors: Iterable[Tensor]) -> bool:
+    """Known from data flow for every one of them."""
+    return all(tag is not None and tag.nonnegative for tag in map(tag_of, tensors))
+
+
+def known_tag(tensor: Tensor) -> Tag:
+    """The tag of a tensor that is known to have one."""
+    tag = tag_of(tensor)
+    assert tag is not None
+    return tag
