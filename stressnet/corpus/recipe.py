@@ -6,24 +6,28 @@ A new corpus is a new file, not new code. See ``docs/recipes.md`` for the format
 Path templates
 --------------
 ``**/`` matches any folders, ``{name}`` matches one path component (or part of one) and makes a
-field of it. Fields found in ``[audio] pattern`` can be used in the other templates, together with
-``{folder}``, the folder of the audio file. The field ``utterance`` is required; ``speaker`` is
+field of it; a field that occurs twice must have the same value at both places. Fields found in
+``[audio] pattern`` can be used in the other templates, together with ``{folder}``, the folder of
+the audio file. The field ``utterance`` is required; ``speaker`` is
 required unless ``[speakers] constant`` names the only speaker.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stressnet.errors import RecipeError
 
 TRANSCRIPT_KINDS = ("lines", "beside", "table")
+
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,22 @@ def template_to_regex(template: str) -> re.Pattern[str]:
     return re.compile("".join(out))
 
 
+def _files_below(root: Path) -> Iterator[tuple[str, Path]]:
+    """Files with their path relative to ``root``; hidden ones left out, links followed once."""
+    visited: set[str] = set()
+    for folder, subfolders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in visited:  # a link back up, or to a folder reached before
+            subfolders.clear()
+            continue
+        visited.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in files:
+            path = Path(folder) / name
+            if not name.startswith(".") and path.is_file():
+                yield path.relative_to(root).as_posix(), path
+
+
 def find_audio(recipe: Recipe, root: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """Audio files below ``root`` that a recipe's patterns match, with their fields, in path order.
 
@@ -125,12 +145,7 @@ def find_audio(recipe: Recipe, root: Path) -> Iterator[tuple[Path, dict[str, str
         Values of the template's fields.
     """
     patterns = [template_to_regex(pattern) for pattern in recipe.audio_patterns]
-    files = sorted(
-        (path.relative_to(root).as_posix(), path) for path in root.rglob("*") if path.is_file()
-    )
-    for relative, path in files:
-        if any(part.startswith(".") for part in Path(relative).parts):
-            continue
+    for relative, path in sorted(_files_below(root)):
         for pattern in patterns:
             match = pattern.fullmatch(relative)
             if match:
@@ -175,71 +190,161 @@ def load_recipe(name_or_path: str) -> Recipe:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{path}: not valid TOML: {error}") from error
     return _parse(data, path)
 
 
-def _take(table: dict[str, Any], key: str, path: Path, where: str) -> Any:
-    if key not in table:
-        raise RecipeError(f"{path}: [{where}] lacks '{key}'")
-    return table[key]
-
-
 def _parse(data: dict[str, Any], path: Path) -> Recipe:
-    unknown = set(data) - {
-        "corpus",
-        "audio",
-        "transcript",
-        "alignment",
-        "speakers",
-        "labels",
-        "parts",
-    }
-    if unknown:
-        raise RecipeError(
-            f"{path}: unknown section {', '.join(sorted(unknown))}; see docs/recipes.md"
-        )
-    corpus = _take(data, "corpus", path, "top level")
-    audio = _take(data, "audio", path, "top level")
-    patterns = _take(audio, "pattern", path, "audio")
-    patterns = (patterns,) if isinstance(patterns, str) else tuple(patterns)
-    speakers = data.get("speakers", {})
-    for pattern in patterns:
-        if "{utterance}" not in pattern:
+    """Check a recipe's entries one by one, so that a typing error is named and not ignored."""
+    _only_known(
+        data, {"corpus", "audio", "transcript", "alignment", "speakers", "labels", "parts"}, path
+    )
+    corpus = _section(data, "corpus", path)
+    _only_known(
+        corpus, {"name", "title", "licence", "citation", "url", "synthetic"}, path, "corpus"
+    )
+    audio = _section(data, "audio", path)
+    _only_known(audio, {"pattern"}, path, "audio")
+    speakers = _section(data, "speakers", path, optional=True)
+    _only_known(speakers, {"constant", "sex", "table"}, path, "speakers")
+    recipe = Recipe(
+        name=_text(corpus, "name", path, "corpus"),
+        title=_text(corpus, "title", path, "corpus"),
+        licence=_text(corpus, "licence", path, "corpus"),
+        citation=_text(corpus, "citation", path, "corpus"),
+        url=_text(corpus, "url", path, "corpus", default=""),
+        synthetic=corpus.get("synthetic", False) is True,
+        audio_patterns=_patterns(audio, path),
+        transcripts=_entries(TranscriptSource, data, "transcript", path),
+        alignment_patterns=tuple(
+            entry.pattern for entry in _entries(_AlignmentSource, data, "alignment", path)
+        ),
+        speaker_constant=_text(speakers, "constant", path, "speakers", default="") or None,
+        sex_constant=_text(speakers, "sex", path, "speakers", default="") or None,
+        speaker_tables=_entries(SpeakerTable, speakers, "table", path, "speakers."),
+        label_tables=tuple(entry.file for entry in _entries(_LabelTable, data, "labels", path)),
+        parts={
+            name: _entry(Part, values, path, f"[parts.{name}]")
+            for name, values in _section(data, "parts", path, optional=True).items()
+        },
+    )
+    _check_templates(recipe, path)
+    return recipe
+
+
+def _check_templates(recipe: Recipe, path: Path) -> None:
+    """Raise unless every field a template uses is one that the audio patterns supply."""
+    fields: set[str] | None = None
+    for pattern in recipe.audio_patterns:
+        try:
+            here = set(template_to_regex(pattern).groupindex)
+        except re.error as error:
+            raise RecipeError(
+                f"{path}: [audio] pattern '{pattern}' has a field with an unusable name ({error}); "
+                f"use letters, as in {{session}}"
+            ) from error
+        if "utterance" not in here:
             raise RecipeError(f"{path}: [audio] pattern '{pattern}' lacks {{utterance}}")
-        if "{speaker}" not in pattern and "constant" not in speakers:
+        if "speaker" not in here and recipe.speaker_constant is None:
             raise RecipeError(
                 f"{path}: [audio] pattern '{pattern}' lacks {{speaker}}; add it or name the only "
                 f"speaker with [speakers] constant"
             )
-    try:
-        transcripts = tuple(TranscriptSource(**entry) for entry in data.get("transcript", []))
-        tables = tuple(SpeakerTable(**entry) for entry in speakers.get("table", []))
-        parts = {name: Part(**entry) for name, entry in data.get("parts", {}).items()}
-    except TypeError as error:
-        raise RecipeError(
-            f"{path}: unknown or missing entry ({error}); see docs/recipes.md"
-        ) from error
-    for transcript in transcripts:
-        if transcript.kind not in TRANSCRIPT_KINDS:
+        fields = here if fields is None else fields & here
+    usable = (fields or set()) | {"folder"}
+    templates = [
+        *(("transcript", source.pattern) for source in recipe.transcripts),
+        *(("alignment", pattern) for pattern in recipe.alignment_patterns),
+    ]
+    for section, template in templates:
+        unknown = set(re.findall(r"\{([^}]*)\}", template)) - usable
+        if unknown:
             raise RecipeError(
-                f"{path}: transcript kind '{transcript.kind}'; "
-                f"known are {', '.join(TRANSCRIPT_KINDS)}"
+                f"{path}: [[{section}]] pattern '{template}' uses {{{min(unknown)}}}, which not "
+                f"every [audio] pattern has; there are {', '.join(sorted(usable))}"
             )
-    return Recipe(
-        name=_take(corpus, "name", path, "corpus"),
-        title=_take(corpus, "title", path, "corpus"),
-        licence=_take(corpus, "licence", path, "corpus"),
-        citation=_take(corpus, "citation", path, "corpus"),
-        url=corpus.get("url", ""),
-        synthetic=corpus.get("synthetic", False),
-        audio_patterns=patterns,
-        transcripts=transcripts,
-        alignment_patterns=tuple(entry["pattern"] for entry in data.get("alignment", [])),
-        speaker_constant=speakers.get("constant"),
-        sex_constant=speakers.get("sex"),
-        speaker_tables=tables,
-        label_tables=tuple(entry["file"] for entry in data.get("labels", [])),
-        parts=parts,
-    )
+    for source in recipe.transcripts:
+        if source.kind not in TRANSCRIPT_KINDS:
+            raise RecipeError(
+                f"{path}: transcript kind '{source.kind}'; known are {', '.join(TRANSCRIPT_KINDS)}"
+            )
+
+
+@dataclass(frozen=True)
+class _AlignmentSource:
+    pattern: str
+
+
+@dataclass(frozen=True)
+class _LabelTable:
+    file: str
+
+
+def _only_known(table: Mapping[str, Any], known: set[str], path: Path, where: str = "") -> None:
+    unknown = set(table) - known
+    if unknown:
+        what = f"[{where}] has an unknown entry" if where else "unknown section"
+        raise RecipeError(f"{path}: {what} '{min(unknown)}'; see docs/recipes.md")
+
+
+def _section(
+    data: Mapping[str, Any], key: str, path: Path, *, optional: bool = False
+) -> dict[str, Any]:
+    if key not in data and not optional:
+        raise RecipeError(f"{path}: lacks the section [{key}]; see docs/recipes.md")
+    section = data.get(key, {})
+    if not isinstance(section, dict):
+        raise RecipeError(f"{path}: '{key}' must be a section, written [{key}]")
+    return section
+
+
+def _text(
+    table: Mapping[str, Any], key: str, path: Path, where: str, default: str | None = None
+) -> str:
+    value = table.get(key, default)
+    if value is None:
+        raise RecipeError(f"{path}: [{where}] lacks '{key}'")
+    if not isinstance(value, str):
+        raise RecipeError(f"{path}: [{where}] {key} = {value!r} must be text in quotes")
+    return value
+
+
+def _patterns(audio: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    value = audio.get("pattern")
+    patterns = [value] if isinstance(value, str) else value
+    if not isinstance(patterns, list) or not patterns:
+        raise RecipeError(f"{path}: [audio] lacks 'pattern', one path template or a list of them")
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise RecipeError(f"{path}: [audio] pattern must be text in quotes, or a list of that")
+    return tuple(patterns)
+
+
+def _entries(
+    kind: type[Entry], data: Mapping[str, Any], key: str, path: Path, prefix: str = ""
+) -> tuple[Entry, ...]:
+    where = f"[[{prefix}{key}]]"
+    entries = data.get(key, [])
+    if not isinstance(entries, list):
+        raise RecipeError(f"{path}: '{key}' may occur more than once and must be written {where}")
+    return tuple(_entry(kind, values, path, where) for values in entries)
+
+
+def _entry(kind: type[Entry], values: Any, path: Path, where: str) -> Entry:
+    """An instance of a dataclass from a TOML table, every entry checked by name and type."""
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: {where} must be a section, not {values!r}")
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    for name, value in values.items():
+        if name not in known:
+            raise RecipeError(
+                f"{path}: {where} has an unknown entry '{name}'; known are {', '.join(known)}"
+            )
+        if type(value).__name__ != known[name].type:
+            raise RecipeError(f"{path}: {where} {name} = {value!r} must be a {known[name].type}")
+    missing = [n for n, f in known.items() if n not in values and f.default is MISSING]
+    if missing:
+        raise RecipeError(f"{path}: {where} lacks '{missing[0]}'")
+    return kind(**values)
