@@ -70,10 +70,14 @@ def split_name(name: str) -> tuple[Recipe, str]:
     RecipeError
         If the recipe has no such part; the message lists those there are with their sizes.
     """
-    recipe_name, _, part = name.rpartition(":") if ":" in name else (name, "", "")
+    recipe_name, _, part = name.rpartition(":")
+    recipe_name = recipe_name or name
     recipe = load_recipe(recipe_name)
     if part not in recipe.parts:
-        known = ", ".join(f"{recipe_name}:{p} ({v.size})" for p, v in recipe.parts.items())
+        known = ", ".join(
+            f"{recipe_name}:{p}" + (f" ({v.size})" if v.size else "")
+            for p, v in recipe.parts.items()
+        )
         raise RecipeError(
             f"'{name}' cannot be fetched; "
             + (f"there are {known}" if known else f"recipe '{recipe_name}' has nothing to download")
@@ -111,7 +115,12 @@ def fetch(name: str, folder: Path, *, progress: bool = True, keep_archive: bool 
 
     recipe, part = split_name(name)
     source = recipe.parts[part]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CorpusError(
+            f"{folder}: cannot be written ({error.strerror}); choose another folder"
+        ) from error
     file_name = Path(urlsplit(source.url).path).name
     done = folder / f".{file_name}.unpacked"
     if done.exists() and done.read_text(encoding="utf-8").strip() == source.sha256:
@@ -142,6 +151,11 @@ def fetch(name: str, folder: Path, *, progress: bool = True, keep_archive: bool 
     except tarfile.TarError as error:
         raise CorpusError(
             f"{archive}: cannot be unpacked ({error}); delete it and fetch again"
+        ) from error
+    except OSError as error:
+        raise CorpusError(
+            f"{error.filename or folder}: cannot be written ({error.strerror}); make room or "
+            f"choose another folder, the archive is kept"
         ) from error
     done.write_text(source.sha256 + "\n", encoding="utf-8")
     if not keep_archive:
