@@ -70,7 +70,7 @@ def audio_facts(path: Path) -> AudioFacts:
     Raises
     ------
     AudioError
-        If the file is missing, empty or no audio.
+        If the file is missing, empty, without samples, or no audio.
     """
     import soundfile
 
@@ -82,9 +82,21 @@ def audio_facts(path: Path) -> AudioFacts:
         raise AudioError(f"{path}: cannot be opened ({error.strerror})") from error
     except soundfile.LibsndfileError as error:
         raise AudioError(
-            f"{path}: not readable as audio ({error.error_string}); copy it again or convert to FLAC"
+            f"{path}: not readable as audio ({error.error_string}); copy it again or convert it to "
+            f"FLAC"
         ) from error
+    if info.frames == 0:
+        raise AudioError(f"{path}: holds no samples; record or copy it again")
     return AudioFacts(info.samplerate, info.channels, info.frames / info.samplerate)
+
+
+def check_rate(path: Path, rate_hz: int) -> None:
+    """Raise :class:`AudioError` if a recording is sampled too low to be analysed."""
+    if rate_hz < MINIMUM_RATE_HZ:
+        raise AudioError(
+            f"{path}: sampled at {rate_hz} Hz, which lacks everything above {rate_hz // 2} Hz; "
+            f"supply at least {MINIMUM_RATE_HZ} Hz"
+        )
 
 
 def read_audio(path: Path, rate_hz: int = WORKING_RATE_HZ) -> Audio:
@@ -101,11 +113,7 @@ def read_audio(path: Path, rate_hz: int = WORKING_RATE_HZ) -> Audio:
     import soundfile
 
     facts = audio_facts(path)
-    if facts.rate_hz < MINIMUM_RATE_HZ:
-        raise AudioError(
-            f"{path}: sampled at {facts.rate_hz} Hz, which lacks everything above "
-            f"{facts.rate_hz // 2} Hz; supply at least {MINIMUM_RATE_HZ} Hz"
-        )
+    check_rate(path, facts.rate_hz)
     try:
         samples, file_rate = soundfile.read(str(path), dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
@@ -118,8 +126,6 @@ def read_audio(path: Path, rate_hz: int = WORKING_RATE_HZ) -> Audio:
             f"{path}: truncated, the header promises {facts.duration_s:.2f} s but {found_s:.2f} s "
             f"are there; copy it again"
         )
-    if not len(samples):
-        raise AudioError(f"{path}: holds no samples; record or copy it again")
     mono = np.ascontiguousarray(samples.mean(axis=1), dtype=np.float32)
     if not mono.any():
         raise AudioError(f"{path}: holds only digital silence; check the recording")
@@ -127,9 +133,20 @@ def read_audio(path: Path, rate_hz: int = WORKING_RATE_HZ) -> Audio:
 
 
 def write_flac(path: Path, audio: Audio) -> None:
-    """Write 16-bit FLAC; the file appears whole or not at all."""
+    """Write 16-bit FLAC; the file appears whole or not at all.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be written.
+    """
     import soundfile
 
     part = path.with_name(f".{path.name}.part")
-    soundfile.write(str(part), audio.samples, audio.rate_hz, format="FLAC", subtype="PCM_16")
+    try:
+        soundfile.write(str(part), audio.samples, audio.rate_hz, format="FLAC", subtype="PCM_16")
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{path}: cannot be written ({error.error_string}); check free space and permissions"
+        ) from error
     part.replace(path)

@@ -1,8 +1,8 @@
 """What went wrong with single items, collected instead of raised.
 
 A build over thousands of recordings must not stop at the first bad one, nor hide it. Stages add
-:class:`Problem` rows; the table is written as ``failures.csv``, counted in the manifest, and decides
-the exit code.
+:class:`Problem` rows; the table is written as ``failures.csv``, counted in the manifest, and
+decides the exit code.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Problem:
     item : str
         Utterance or token id, or the file where there is no id yet.
     stage : str
-        ``scan``, ``audio``, ``align``, ``cut``, ``tracks``.
+        ``scan``, ``labels``, ``align``, ``cut``, ``tracks``.
     severity : Severity
         Whether the item was lost.
     reason : str
@@ -47,7 +47,8 @@ class Problem:
 def write_problems(path: Path, problems: Iterable[Problem]) -> None:
     """Write the failure table; an empty table has its header all the same."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Problem)])
+        names = [field.name for field in fields(Problem)]
+        writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(problem) for problem in problems)
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
-from stressnet.audio import audio_facts
+from stressnet.audio import audio_facts, check_rate
 from stressnet.corpus.recipe import Recipe, SpeakerTable, TranscriptSource, find_audio
 from stressnet.errors import AudioError, CorpusError, TranscriptError
 from stressnet.problems import Problem, Severity
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*['’]?", re.UNICODE)
+_LABEL_COLUMNS = ("utterance_id", "word_index", "stress")
 _SEXES = {"f": "female", "m": "male", "female": "female", "male": "male", "w": "female"}
 
 
@@ -48,16 +48,36 @@ class Recording:
     duration_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class StressLabel:
+    """A person's decision on one word.
+
+    Parameters
+    ----------
+    stress : str
+        ``"INITIAL"``, ``"FINAL"`` or ``"VARIES"``.
+    word : str
+        Which word it was made for, upper case; empty if the table does not say.
+    table : str
+        Name of the table, for messages.
+    """
+
+    stress: str
+    word: str = ""
+    table: str = "label table"
+
+
+Labels = Mapping[tuple[str, int], StressLabel]
+"""Decisions by utterance id and index of the word, counted from 0."""
+
+
 @dataclass(frozen=True)
 class Scan:
-    """What a folder holds: usable recordings, problems, and the user's stress labels.
-
-    ``labels`` maps (utterance id, word index) to ``"INITIAL"``, ``"FINAL"`` or ``"VARIES"``.
-    """
+    """What a folder holds: usable recordings, problems, and the user's stress labels."""
 
     recordings: tuple[Recording, ...]
     problems: tuple[Problem, ...]
-    labels: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    labels: Labels = field(default_factory=dict)
 
 
 def split_words(text: str) -> tuple[str, ...]:
@@ -68,81 +88,115 @@ def split_words(text: str) -> tuple[str, ...]:
     >>> split_words("The rebel's well-known protest -- didn’t last.")
     ('THE', "REBEL'S", 'WELL', 'KNOWN', 'PROTEST', "DIDN'T", 'LAST')
     """
-    text = unicodedata.normalize("NFC", text)
+    text = _nfc(text)
     return tuple(word.replace("’", "'").upper() for word in _WORD.findall(text))
 
 
 def read_text(path: Path) -> str:
-    """Read a text file in UTF-8 (with or without BOM), UTF-16 with BOM, or Latin-1.
+    """Read a text file in UTF-8 (with or without BOM), UTF-16, or Latin-1.
 
     Raises
     ------
     TranscriptError
-        If it cannot be opened.
+        If it cannot be opened, or ends in the middle of a UTF-16 letter.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise TranscriptError(f"{path}: cannot be read ({error.strerror})") from error
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16")
+        encoding = "utf-16"
+    elif b"\0" in data[:2]:  # UTF-16 without byte order mark: every other byte of ASCII is zero
+        encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"
+    else:
+        encoding = "utf-8-sig"
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        if encoding == "utf-8-sig":
+            return data.decode("latin-1")
+        raise TranscriptError(
+            f"{path}: damaged UTF-16 ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
 
 
-@cache
-def _lines_of(path: Path) -> dict[str, str]:
-    lines = (line.strip().split(maxsplit=1) for line in read_text(path).splitlines())
-    return {parts[0]: parts[1] if len(parts) == 2 else "" for parts in lines if parts}
+class Transcripts:
+    """The transcripts of one corpus; files that hold many utterances are read once.
+
+    Parameters
+    ----------
+    sources : tuple of TranscriptSource
+        Tried in this order for every utterance.
+    """
+
+    def __init__(self, sources: tuple[TranscriptSource, ...]) -> None:
+        self._sources = sources
+        self._shared: dict[tuple[Path, TranscriptSource], dict[str, str]] = {}
+
+    def find(self, fields: Mapping[str, str], folder: Path) -> tuple[str, ...]:
+        """Words of an utterance from the first source that has it.
+
+        Parameters
+        ----------
+        fields : mapping
+            What the recipe's audio pattern found in the recording's path.
+        folder : Path
+            The recording's folder.
+
+        Raises
+        ------
+        TranscriptError
+            If none has it, or it holds no words.
+        """
+        utterance = _nfc(fields["utterance"])
+        tried = []
+        for source in self._sources:
+            path = _resolve(source.pattern, fields, folder)
+            tried.append(path.name)
+            if not path.is_file():
+                continue
+            if source.kind == "beside":
+                text: str | None = read_text(path)
+            else:
+                text = self._table(path, source).get(utterance)
+            if text is None:
+                continue
+            words = split_words(text)
+            if not words:
+                raise TranscriptError(f"{path}: holds no words for '{utterance}'; fill it in")
+            return words
+        raise TranscriptError(
+            f"no transcript for '{utterance}' in {folder} "
+            f"(looked for {', '.join(dict.fromkeys(tried)) or 'nothing'}); add it"
+        )
+
+    def _table(self, path: Path, source: TranscriptSource) -> dict[str, str]:
+        key = (path, source)
+        if key not in self._shared:
+            self._shared[key] = dict(_rows(path, source))
+        return self._shared[key]
 
 
-@cache
-def _table_of(path: Path, source: TranscriptSource) -> dict[str, str]:
-    table = {}
-    needed = max(source.id_column, source.text_column)
+def _rows(path: Path, source: TranscriptSource) -> Iterator[tuple[str, str]]:
+    """Utterance id and text of every line of a file with many transcripts."""
     for line in read_text(path).splitlines():
+        if source.kind == "lines":
+            parts = line.split(maxsplit=1)
+            if parts:
+                yield _nfc(parts[0]), parts[1] if len(parts) == 2 else ""
+            continue
         cells = line.split(source.delimiter)
-        if len(cells) > needed:
-            table[cells[source.id_column].strip()] = cells[source.text_column]
-    return table
+        if len(cells) > max(source.id_column, source.text_column):
+            yield _nfc(cells[source.id_column].strip()), cells[source.text_column]
+
+
+def _nfc(text: str) -> str:
+    """Unicode normal form C: macOS writes file names in form D, everybody else types form C."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _resolve(template: str, fields: Mapping[str, str], folder: Path) -> Path:
     return Path(template.format(folder=folder.as_posix(), **fields))
-
-
-def find_transcript(recipe: Recipe, fields: Mapping[str, str], folder: Path) -> tuple[str, ...]:
-    """Words of an utterance from the first transcript source that has it.
-
-    Raises
-    ------
-    TranscriptError
-        If none has it, or it holds no words.
-    """
-    tried = []
-    for source in recipe.transcripts:
-        path = _resolve(source.pattern, fields, folder)
-        tried.append(path.name)
-        if not path.is_file():
-            continue
-        if source.kind == "beside":
-            text: str | None = read_text(path)
-        elif source.kind == "lines":
-            text = _lines_of(path).get(fields["utterance"])
-        else:
-            text = _table_of(path, source).get(fields["utterance"])
-        if text is None:
-            continue
-        words = split_words(text)
-        if not words:
-            raise TranscriptError(f"{path}: holds no words for {fields['utterance']}; fill it in")
-        return words
-    raise TranscriptError(
-        f"no transcript for '{fields['utterance']}' in {folder} "
-        f"(looked for {', '.join(dict.fromkeys(tried)) or 'nothing'}); add it"
-    )
 
 
 def read_speakers(root: Path, tables: tuple[SpeakerTable, ...]) -> dict[str, str]:
@@ -158,33 +212,48 @@ def read_speakers(root: Path, tables: tuple[SpeakerTable, ...]) -> dict[str, str
             cells = [cell.strip() for cell in line.split(table.delimiter)]
             if len(cells) > max(table.speaker_column, table.sex_column):
                 sex = _SEXES.get(cells[table.sex_column].lower(), "")
-                sexes[cells[table.speaker_column]] = sex
+                sexes[_nfc(cells[table.speaker_column])] = sex
         return sexes
     return {}
 
 
-def read_labels(path: Path) -> dict[tuple[str, int], str]:
+def read_labels(path: Path) -> dict[tuple[str, int], StressLabel]:
     """A user's table of stress: columns utterance_id, word_index (from 0) and stress.
+
+    A column ``word``, if there, is compared with the transcript later on, so that a table made for
+    another transcript does not label the wrong words.
 
     Raises
     ------
     CorpusError
-        Naming the line if a column or value is wrong.
+        Naming the line if a column or value is wrong, or a word is decided twice in two ways.
+    TranscriptError
+        If the file cannot be read.
     """
     delimiter = "," if path.suffix.lower() == ".csv" else "\t"
     rows = csv.DictReader(read_text(path).splitlines(), delimiter=delimiter)
-    missing = {"utterance_id", "word_index", "stress"} - set(rows.fieldnames or ())
+    missing = set(_LABEL_COLUMNS) - set(rows.fieldnames or ())
     if missing:
-        raise CorpusError(f"{path}: lacks the column {', '.join(sorted(missing))}")
-    labels: dict[tuple[str, int], str] = {}
+        raise CorpusError(
+            f"{path}: lacks the column {', '.join(sorted(missing))}; the first line names the "
+            f"columns, separated by {'commas' if delimiter == ',' else 'tabs'}"
+        )
+    labels: dict[tuple[str, int], StressLabel] = {}
     for number, row in enumerate(rows, start=2):
-        stress, index = row["stress"].strip().upper(), row["word_index"].strip()
-        if stress not in ("INITIAL", "FINAL", "VARIES") or not index.isdigit():
+        cells = {name: (row.get(name) or "").strip() for name in (*_LABEL_COLUMNS, "word")}
+        stress, index = cells["stress"].upper(), cells["word_index"]
+        if stress not in ("INITIAL", "FINAL", "VARIES") or not index.isdecimal():
             raise CorpusError(
                 f"{path}, line {number}: word_index '{index}', stress '{stress}'; expected a "
                 f"number from 0 and INITIAL, FINAL or VARIES"
             )
-        labels[row["utterance_id"], int(index)] = stress
+        key = (_nfc(cells["utterance_id"]), int(index))
+        if key in labels and labels[key].stress != stress:
+            raise CorpusError(
+                f"{path}, line {number}: word {index} of '{key[0]}' is {stress} here and "
+                f"{labels[key].stress} further up; keep one"
+            )
+        labels[key] = StressLabel(stress, " ".join(split_words(cells["word"])), path.name)
     return labels
 
 
@@ -204,14 +273,15 @@ def scan(recipe: Recipe, root: Path) -> Scan:
         If the folder does not exist or holds no audio the recipe recognises.
     """
     if not root.is_dir():
-        raise CorpusError(f"{root}: no such folder")
+        raise CorpusError(f"{root}: no such folder; check the path")
     sexes = read_speakers(root, recipe.speaker_tables)
+    transcripts = Transcripts(recipe.transcripts)
     recordings: dict[str, Recording] = {}
     problems: list[Problem] = []
     n_audio = 0
     for path, fields in find_audio(recipe, root):
         n_audio += 1
-        utterance_id = unicodedata.normalize("NFC", fields["utterance"])
+        utterance_id = _nfc(fields["utterance"])
         if utterance_id in recordings:
             problems.append(
                 Problem(
@@ -227,7 +297,8 @@ def scan(recipe: Recipe, root: Path) -> Scan:
         alignment = next((file for file in alignments if file.is_file()), None)
         try:
             facts = audio_facts(path)
-            words = () if alignment else find_transcript(recipe, fields, path.parent)
+            check_rate(path, facts.rate_hz)
+            words = () if alignment else transcripts.find(fields, path.parent)
         except (AudioError, TranscriptError) as error:
             problems.append(Problem(utterance_id, "scan", Severity.ERROR, str(error)))
             continue
@@ -241,7 +312,7 @@ def scan(recipe: Recipe, root: Path) -> Scan:
                     f"speaker, extract it first",
                 )
             )
-        speaker = recipe.speaker_constant or unicodedata.normalize("NFC", fields["speaker"])
+        speaker = recipe.speaker_constant or _nfc(fields["speaker"])
         recordings[utterance_id] = Recording(
             utterance_id=utterance_id,
             speaker=speaker,
@@ -256,7 +327,7 @@ def scan(recipe: Recipe, root: Path) -> Scan:
             f"{root}: no audio that recipe '{recipe.name}' recognises "
             f"({', '.join(recipe.audio_patterns)}); check the folder or choose another recipe"
         )
-    labels: dict[tuple[str, int], str] = {}
+    labels: dict[tuple[str, int], StressLabel] = {}
     for table in recipe.label_tables:
         if (root / table).is_file():
             labels |= read_labels(root / table)

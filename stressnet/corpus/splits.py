@@ -101,6 +101,15 @@ def deal(
     return dealt
 
 
+def check_speakers(n_speakers: int) -> None:
+    """Raise :class:`CorpusError` if there are too few speakers for disjoint sets."""
+    if n_speakers < len(SETS):
+        raise CorpusError(
+            f"{n_speakers} speaker{'' if n_speakers == 1 else 's'}: too few for speaker-disjoint "
+            f"sets, which need {len(SETS)}; use --no-splits to build without them"
+        )
+
+
 def _weights(column: pd.Series) -> dict[str, float]:
     return {str(name): float(n) for name, n in column.value_counts().items()}
 
@@ -128,12 +137,11 @@ def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     tokens = tokens.copy()
     tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
     rng = np.random.default_rng([config.seed, 1])
-    ordinary = tokens[~tokens["is_minimal_pair"] & tokens["stress"].notna()]
-    if tokens["speaker"].nunique() < 3:
-        raise CorpusError(
-            f"{tokens['speaker'].nunique()} speakers are too few for speaker-disjoint sets; "
-            f"at least 3 are needed (use --no-splits to build without them)"
-        )
+    # A family of a minimal pair (present, presents) is never trained on, even where a form of it
+    # has one reading only.
+    of_pair = tokens["family"].isin(set(tokens.loc[tokens["is_minimal_pair"], "family"]))
+    ordinary = tokens[~of_pair & tokens["stress"].notna()]
+    check_speakers(tokens["speaker"].nunique())
     speaker_weights = _weights(tokens["speaker"])
     speaker_sets = deal(speaker_weights, config, rng)
     family_sets: dict[str, str] = {}
@@ -157,10 +165,7 @@ def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
         for s, f in zip(tokens["speaker_set"], tokens["family_set"], strict=True)
     ]
     tokens["split"] = cells
-    # A family of a minimal pair (present, presents) is never trained on, even where a form of it
-    # has one reading only.
-    pairs = set(tokens.loc[tokens["is_minimal_pair"], "family"])
-    tokens.loc[tokens["family"].isin(pairs), "split"] = "minimal_pairs"
+    tokens.loc[of_pair, "split"] = "minimal_pairs"
     tokens.loc[tokens["stress"].isna(), "split"] = "unlabelled"
     check_leaks(tokens)
     return tokens

@@ -175,7 +175,6 @@ class Corpus:
             for phone, start, end in zip(part["phone"], part["start_s"], part["end_s"], strict=True)
         )
 
-
     def phone_parts(self, token_id: str) -> tuple[tuple[int, str], ...]:
         """Syllable (1 or 2) and role (onset, nucleus, coda) of each of a token's phones."""
         part = self._phones_by_token[token_id]
@@ -190,9 +189,16 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
 
 
 def write_images_header(
-    folder: Path, axes: Axes, preset: dict[str, Any], mask: NDArray[np.bool_]
+    folder: Path,
+    axes: Axes,
+    preset: dict[str, Any],
+    mask: NDArray[np.bool_],
+    n_truncated: int = 0,
 ) -> None:
-    """Write what turns ``values.npy`` into :class:`Images`; written last, it marks the end."""
+    """Write what turns ``values.npy`` into :class:`Images`; written last, it marks the end.
+
+    ``n_truncated`` is the number of words longer than the images.
+    """
     np.save(folder / "mask.npy", mask)
     write_json(
         folder / "axes.json",
@@ -202,6 +208,7 @@ def write_images_header(
             "time_s": axes.time_s.tolist(),
             "time_zero": "onset of the word",
             "order": ["token", "frequency", "time"],
+            "n_truncated": n_truncated,
         },
     )
 

@@ -6,15 +6,15 @@ boundary, and what is known of its stress and from where.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stressnet.corpus.scan import Recording
-from stressnet.errors import AlignmentError
+from stressnet.corpus.scan import Labels, Recording, StressLabel
+from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, Entry
-from stressnet.lexicon.pronunciation import Pronunciation, bare, is_vowel
+from stressnet.lexicon.pronunciation import Pronunciation, is_arpabet, is_vowel
 from stressnet.lexicon.stress import Stress
 from stressnet.lexicon.syllables import syllabify
 
@@ -24,9 +24,15 @@ MIN_DURATION_S = 0.1
 MAX_DURATION_S = 2.0
 """Longer 'words' are alignment errors."""
 
+REJECT_NOT_DISYLLABIC_HERE = "spoken variant is not disyllabic"
+REJECT_NO_PHONES = "no phones aligned"
+REJECT_DURATION = "implausible duration"
+
 LABEL_LEXICON = "lexicon"
 LABEL_TABLE = "table"
 LABEL_ALIGNER = "aligner"
+
+_PUNCTUATION = ' \t.,;:!?"“”„«»()[]…–—-'
 
 
 @dataclass(frozen=True)
@@ -86,10 +92,12 @@ class Token:
         return self.phones[self.nuclei[number - 1]]
 
 
-def _decide(entry: Entry, aligned: Stress | None, table: str | None) -> tuple[Stress | None, str]:
+def _decide(
+    entry: Entry, aligned: Stress | None, table: StressLabel | None
+) -> tuple[Stress | None, str]:
     """The label and its source; see :class:`Token`."""
     if table is not None:
-        return (None if table == "VARIES" else Stress(table)), LABEL_TABLE
+        return (None if table.stress == "VARIES" else Stress(table.stress)), LABEL_TABLE
     if entry.stress is not None:
         return entry.stress, LABEL_LEXICON
     return aligned, LABEL_ALIGNER
@@ -97,22 +105,52 @@ def _decide(entry: Entry, aligned: Stress | None, table: str | None) -> tuple[St
 
 def _variant(entry: Entry, phones: tuple[Interval, ...]) -> int:
     """Index of the variant with these phones, exactly or else without digits; -1 if none."""
-    spoken = tuple(phone.label for phone in phones)
+    spoken = Pronunciation(tuple(phone.label for phone in phones))
     for index, variant in enumerate(entry.variants):
-        if variant.phones == spoken:
+        if variant.phones == spoken.phones:
             return index
-    segments = tuple(bare(label) for label in spoken)
     for index, variant in enumerate(entry.variants):
-        if variant.segments == segments:
+        if variant.segments == spoken.segments:
             return index
     return -1
+
+
+def _word_key(label: str) -> str:
+    """A word's label as the dictionary writes it: upper case, no punctuation around it."""
+    return label.replace("’", "'").strip(_PUNCTUATION).upper()
+
+
+def _checked_phones(recording: Recording, alignment: Alignment) -> tuple[Interval, ...]:
+    """Spoken phones in time order; raises unless all are ARPAbet."""
+    phones = alignment.spoken_phones()
+    for phone in phones:
+        if not is_arpabet(phone.label):
+            raise AlignmentError(
+                f"{recording.alignment_path or recording.audio_path}: phone '{phone.label}' at "
+                f"{phone.start_s:.3f} s is not ARPAbet; align with an ARPAbet dictionary and model"
+            )
+    return tuple(sorted(phones, key=lambda phone: phone.middle_s))
+
+
+def _check_labels(recording: Recording, words: tuple[str, ...], labels: Labels) -> None:
+    """Raise if a table decides about words that are not there: it was made for other words."""
+    for (utterance_id, index), label in labels.items():
+        if utterance_id != recording.utterance_id:
+            continue
+        found = words[index] if index < len(words) else "missing"
+        if index >= len(words) or (label.word and label.word != found):
+            raise CorpusError(
+                f"{label.table}: word {index} of '{utterance_id}' is "
+                f"{found if index >= len(words) else repr(found)}, the table decides about "
+                f"{repr(label.word) if label.word else 'it'}; correct its word_index (from 0)"
+            )
 
 
 def find_tokens(
     recording: Recording,
     alignment: Alignment,
     dictionary: Dictionary,
-    labels: Mapping[tuple[str, int], str],
+    labels: Labels,
     function_words: frozenset[str] | None = None,
 ) -> tuple[list[Token], Counter[str]]:
     """Disyllabic content words of one utterance.
@@ -127,29 +165,35 @@ def find_tokens(
     Raises
     ------
     AlignmentError
-        If the words of the alignment are not those of the transcript.
+        If the words of the alignment are not those of the transcript, or its phones not ARPAbet.
+    CorpusError
+        If a label belongs to a word that is not there.
     """
     words = alignment.spoken_words()
-    labels_here = tuple(word.label.upper() for word in words)
-    if recording.words and labels_here != recording.words:
+    spoken = tuple(_word_key(word.label) for word in words)
+    if recording.words and spoken != recording.words:
         raise AlignmentError(
-            f"{recording.audio_path}: the alignment has {len(labels_here)} words, the transcript "
+            f"{recording.audio_path}: the alignment has {len(spoken)} words, the transcript "
             f"{len(recording.words)}, and they differ; align it again"
         )
+    _check_labels(recording, spoken, labels)
+    all_phones = _checked_phones(recording, alignment)
+    middles_s = [phone.middle_s for phone in all_phones]
     tokens: list[Token] = []
     rejected: Counter[str] = Counter()
     for index, word in enumerate(words):
-        entry = dictionary.entry(labels_here[index], function_words)
+        entry = dictionary.entry(spoken[index], function_words)
         if not isinstance(entry, Entry):
             rejected[entry.value] += 1
             continue
-        phones = alignment.phones_of(word)
+        first, last = bisect_left(middles_s, word.start_s), bisect_left(middles_s, word.end_s)
+        phones = all_phones[first:last]
         vowels = sum(is_vowel(phone.label) for phone in phones)
         if vowels != 2:
-            rejected["spoken variant is not disyllabic" if phones else "no phones aligned"] += 1
+            rejected[REJECT_NOT_DISYLLABIC_HERE if phones else REJECT_NO_PHONES] += 1
             continue
         if not MIN_DURATION_S <= word.duration_s <= MAX_DURATION_S:
-            rejected["implausible duration"] += 1
+            rejected[REJECT_DURATION] += 1
             continue
         parts = syllabify([phone.label for phone in phones])
         aligned = Pronunciation(tuple(phone.label for phone in phones)).stress

@@ -37,6 +37,7 @@ from stressnet.workflows.build_images import compute_spectrograms, n_truncated
 from stressnet.workflows.build_tables import finish_tables, write_card
 from stressnet.workflows.build_tokens import cut
 from stressnet.workflows.build_tracks import compute_tracks
+from stressnet.workflows.parallel import worker_pool
 
 STATE = "state"
 
@@ -165,11 +166,11 @@ def build_corpus(
     problems = [*found.problems, *_unused_labels(found)]
     try:
         aligned = align(out, found, config, jobs=jobs, progress=progress, problems=problems)
-        rejected = cut(
-            out, source, found, aligned, config, jobs=jobs, progress=progress, problems=problems
-        )
-        compute_spectrograms(out, list(config.presets), jobs=jobs, progress=progress)
-        compute_tracks(out, jobs=jobs, progress=progress, problems=problems)
+        with worker_pool(jobs) as pool:
+            how: Any = {"jobs": jobs, "executor": pool, "progress": progress}
+            rejected = cut(out, source, found, aligned, config, problems=problems, **how)
+            compute_spectrograms(out, list(config.presets), **how)
+            compute_tracks(out, problems=problems, **how)
         with progress.stage("tables"):
             tokens = finish_tables(out, config.splits, rejected)
             write_problems(out / "failures.csv", problems)

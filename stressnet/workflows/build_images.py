@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,14 @@ def _images_of(task: tuple[Path, SpectrogramPreset, list[dict[Any, Any]]]) -> An
     return images, masks, truncated
 
 
-def compute_spectrograms(out: Path, presets: list[str], *, jobs: int, progress: Progress) -> None:
+def compute_spectrograms(
+    out: Path,
+    presets: list[str],
+    *,
+    jobs: int,
+    progress: Progress,
+    executor: Executor | None = None,
+) -> None:
     """Write the images of every token under each preset.
 
     Chunks are journalled, so an interrupted run keeps the finished ones. Presets that are complete
@@ -51,11 +59,16 @@ def compute_spectrograms(out: Path, presets: list[str], *, jobs: int, progress: 
         if (folder / "axes.json").exists():
             (folder / JOURNAL_FILE).unlink(missing_ok=True)  # left by a kill at the very end
         else:
-            _compute_preset(out, get_preset(name), rows, jobs=jobs, progress=progress)
+            _compute_preset(out, get_preset(name), rows, jobs, executor, progress)
 
 
 def _compute_preset(
-    out: Path, preset: SpectrogramPreset, rows: list[Any], *, jobs: int, progress: Progress
+    out: Path,
+    preset: SpectrogramPreset,
+    rows: list[Any],
+    jobs: int,
+    executor: Executor | None,
+    progress: Progress,
 ) -> None:
     folder = out / "spectrograms" / preset.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +89,7 @@ def _compute_preset(
         bar.update(sum(len(chunks[int(i)]) for i in journal.done))
         tasks = ((out, preset, chunks[i]) for i in todo)
         for i, (images, chunk_masks, truncated) in zip(
-            todo, in_order(_images_of, tasks, jobs), strict=True
+            todo, in_order(_images_of, tasks, jobs, executor), strict=True
         ):
             values[i * _CHUNK : i * _CHUNK + len(images)] = images
             values.flush()

@@ -6,6 +6,7 @@ import hashlib
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,7 @@ def cut(
     config: BuildConfig,
     *,
     jobs: int,
+    executor: Executor | None = None,
     progress: Progress,
     problems: list[Problem],
 ) -> Counter[str]:
@@ -158,7 +160,7 @@ def cut(
             )
             for r in todo
         )
-        for recording, result in zip(todo, in_order(_cut_one, tasks, jobs), strict=True):
+        for recording, result in zip(todo, in_order(_cut_one, tasks, jobs, executor), strict=True):
             journal.add(recording.utterance_id, result)
             bar.update()
         for recording in recordings:

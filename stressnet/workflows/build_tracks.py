@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,14 @@ def _tracks_of_speaker(task: tuple[Path, str, list[dict[Any, Any]]]) -> Any:
     return frame, settings.to_dict(), failures
 
 
-def compute_tracks(out: Path, *, jobs: int, progress: Progress, problems: list[Problem]) -> None:
+def compute_tracks(
+    out: Path,
+    *,
+    jobs: int,
+    progress: Progress,
+    problems: list[Problem],
+    executor: Executor | None = None,
+) -> None:
     """Write ``tracks.parquet`` and the trackers' settings per speaker, ``speakers.csv``."""
     import pandas as pd
 
@@ -64,7 +72,7 @@ def compute_tracks(out: Path, *, jobs: int, progress: Progress, problems: list[P
             (out, str(groups[s]["sex"].iloc[0]), groups[s][columns].to_dict("records"))
             for s in todo
         )
-        results = in_order(_tracks_of_speaker, tasks, jobs)
+        results = in_order(_tracks_of_speaker, tasks, jobs, executor)
         for speaker, (frame, settings, failures) in zip(todo, results, strict=True):
             if frame is not None:
                 write_parquet(frame, files[speaker])

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -31,6 +32,25 @@ def _one_thread() -> None:
         os.environ[variable] = "1"
 
 
+@contextmanager
+def worker_pool(jobs: int) -> Iterator[Executor | None]:
+    """Worker processes that several calls of :func:`in_order` share; None for a single job.
+
+    Starting a process costs seconds of imports, so a workflow of several stages opens one pool. On
+    an error or Ctrl-C what has not begun is dropped.
+    """
+    if jobs <= 1:
+        yield None
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
 def in_order(
     function: Callable[[Task], Result],
     tasks: Iterable[Task],
@@ -46,42 +66,38 @@ def in_order(
     tasks : iterable
         Consumed lazily.
     jobs : int
-        Worker processes; 1 works in this process.
+        Workers to keep busy; 1 works in this process unless there is an executor.
     executor : Executor, optional
-        Used instead of a pool of ``jobs`` processes.
+        Used instead of a pool of ``jobs`` processes of its own, see :func:`worker_pool`.
 
     Raises
     ------
     StressnetError
         If a worker process died.
     """
-    if executor is None and jobs <= 1:
-        yield from map(function, tasks)
-        return
     if executor is not None:
         yield from _windowed(executor, function, tasks, _AHEAD * max(jobs, 1))
-        return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
-        try:
+    elif jobs <= 1:
+        yield from map(function, tasks)
+    else:
+        with worker_pool(jobs) as pool:
+            assert pool is not None
             yield from _windowed(pool, function, tasks, _AHEAD * jobs)
-        except BrokenProcessPool as error:
-            raise StressnetError(
-                "a worker process died, most likely for lack of memory; run the same command again "
-                "with fewer --jobs (what is finished is kept)"
-            ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _windowed(
     executor: Executor, function: Callable[[Task], Result], tasks: Iterable[Task], window: int
 ) -> Iterator[Result]:
     waiting: deque[Future[Result]] = deque()
-    for task in tasks:
-        waiting.append(executor.submit(function, task))
-        if len(waiting) >= window:
+    try:
+        for task in tasks:
+            waiting.append(executor.submit(function, task))
+            if len(waiting) >= window:
+                yield waiting.popleft().result()
+        while waiting:
             yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise StressnetError(
+            "a worker process died, most likely for lack of memory; run the same command again "
+            "with fewer --jobs (what is finished is kept)"
+        ) from error
