@@ -1,0 +1,476 @@
+"""Figures about a whole corpus: relevance by region, and mean maps on a warped time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.errors import ConfigError
+from stressnet.intervals import Interval
+from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.report import layers
+from stressnet.report.names import grouped, region_name
+from stressnet.report.style import (
+    NULL_COLOUR,
+    STRESS_COLOURS,
+    relevance_limit,
+    style,
+    text_width_in,
+    width_in,
+)
+from stressnet.report.warp import SEGMENTS, WarpedMean
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes as Ax
+    from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
+
+MEASURE_LABELS = {
+    "density": "density of relevance for the word's class (1 = spread evenly over the sound)",
+    "density_absolute": "density of |relevance| (1 = spread evenly over the sound)",
+    "density_energy": "relevance for the word's class per energy (1 = as much as energy)",
+    "positive_share": "share of the relevance for the word's class",
+    "signed_share": "signed share of relevance (positive: for the word's class)",
+    "absolute_share": "share of |relevance|",
+    "area_share": "share of the sounding cells",
+    "energy_share": "share of the energy",
+}
+_CHANCE = {"density": 1.0, "density_absolute": 1.0, "density_energy": 1.0, "signed_share": 0.0}
+_LOGARITHMIC = frozenset({"density", "density_absolute", "density_energy"})
+_SMALLEST = 0.01
+_ROW_IN, _GROUP_GAP = 0.165, 0.5
+_LEFT_IN, _BAR_IN, _GAP_IN, _TOP_IN, _BOTTOM_IN, _BETWEEN_IN = 0.62, 0.72, 0.16, 0.28, 0.38, 0.045
+_HEIGHTS_IN = {"map": 1.9, "time": 0.55, "segments": 0.18, "syllables": 0.18}
+
+
+def plot_regions(
+    relevance: pd.DataFrame,
+    summary: pd.DataFrame,
+    *,
+    measure: str = "density",
+    regions: Sequence[str] | None = None,
+    width: str | float = "page",
+) -> Figure:
+    """Relevance by region, INITIAL and FINAL side by side, with null, intervals and speakers.
+
+    Parameters
+    ----------
+    relevance : DataFrame
+        One row per token and region, with ``speaker`` and ``stress``: gives one dot per speaker
+        (the mean over the speaker's tokens).
+    summary : DataFrame
+        As :func:`stressnet.statistics.summarise` makes it: gives means, intervals and the null.
+    measure : str
+        Which measure to draw.
+    regions : sequence of str, optional
+        Regions in order; by default those of :data:`~stressnet.report.names.GROUPS` that are there.
+    width : {"page", "column"} or float
+        Inches or a name.
+
+    Returns
+    -------
+    Figure
+        Panels labelled ``INITIAL`` and ``FINAL``.
+
+    Raises
+    ------
+    ConfigError
+        If the tables lack the measure, a column or every region.
+    """
+    from matplotlib.figure import Figure
+
+    _check(relevance, ("region", "stress", "speaker", measure), "table of relevance")
+    columns = ("region", "stress", "measure", "mean", "mean_low", "mean_high", "null_mean")
+    _check(summary, (*columns, "n_tokens", "n_speakers"), "summary of relevance")
+    rows = summary[summary["measure"] == measure]
+    there = rows.loc[rows["mean"].notna() & rows["stress"].isin(list(CLASSES)), "region"]
+    groups = grouped(there) if regions is None else [("", [r for r in regions if r in set(there)])]
+    places, headings = _places(groups)
+    if not places:
+        raise ConfigError(f"summary of relevance has no region to draw for measure {measure!r}")
+    total = width_in(width)
+    names_in = 0.12 + max(text_width_in(_in_group(r, regions), 7.0) for r in places)
+    names_in = max(
+        names_in, 0.16 + max((text_width_in(h, 6.5, "bold") for h in headings), default=0)
+    )
+    panel_in = (total - names_in - 0.28) / 2
+    plot_in = _ROW_IN * (max(places.values()) + 1.0)
+    tall = plot_in + 0.34 + 0.62
+    with style():
+        figure = Figure(figsize=(total, tall))
+        panels: list[Ax] = []
+        for number, stress in enumerate(CLASSES):
+            left = names_in + number * (panel_in + 0.14)
+            box = (left / total, 0.62 / tall, panel_in / total, plot_in / tall)
+            ax = figure.add_axes(
+                box,
+                label=stress.value,
+                sharey=panels[0] if panels else None,
+                sharex=panels[0] if panels else None,
+            )
+            panels.append(ax)
+            _draw_regions(ax, relevance, rows, stress, measure, places)
+        panels[0].set_ylim(max(places.values()) + 0.6, -0.6)
+        panels[0].set_yticks(list(places.values()), [_in_group(r, regions) for r in places])
+        panels[1].tick_params(axis="y", labelleft=False)
+        for name, place in headings.items():
+            panels[0].text(
+                -0.03,
+                place,
+                name,
+                transform=panels[0].get_yaxis_transform(),
+                ha="right",
+                va="center",
+                fontsize=6.5,
+                fontweight="bold",
+            )
+        _set_range(panels, relevance, rows, measure, places)
+        middle = (names_in + panel_in + 0.07) / total
+        figure.text(middle, 0.30 / tall, MEASURE_LABELS.get(measure, measure), ha="center")
+        _legend(figure, middle, 0.08 / tall, measure)
+    return figure
+
+
+def plot_warped_means(
+    means: Sequence[WarpedMean], *, width: str | float = "page", limit: float | None = None
+) -> Figure:
+    """Mean relevance maps of INITIAL and FINAL tokens on their common warped time axis.
+
+    Parameters
+    ----------
+    means : sequence of WarpedMean
+        From :func:`~stressnet.report.warp.warped_means`.
+    width : {"page", "column"} or float
+        Inches or a name; a column gets the classes below each other.
+    limit : float, optional
+        Absolute value at which colours saturate, the same for all panels; by default the 99.5th
+        percentile over them.
+
+    Returns
+    -------
+    Figure
+        Panels labelled ``map INITIAL``, ``time INITIAL``, ``segments INITIAL``,
+        ``syllables INITIAL`` and so on. Under each map is its sum over frequency.
+
+    Raises
+    ------
+    ConfigError
+        If there are no means.
+    """
+    from matplotlib.figure import Figure
+
+    if not means:
+        raise ConfigError("no mean relevance maps to draw")
+    total = width_in(width)
+    stacked = total < 5
+    columns, rows = (1, len(means)) if stacked else (len(means), 1)
+    panel_in = (total - _LEFT_IN - _BAR_IN - _GAP_IN * (columns - 1)) / columns
+    block = _TOP_IN + sum(_HEIGHTS_IN.values()) + _GAP_IN + _BOTTOM_IN
+    tall = block * rows
+    if limit is None:
+        limit = relevance_limit(np.concatenate([m.relevance.ravel() for m in means]))
+    with style():
+        figure = Figure(figsize=(total, tall))
+        shared: Ax | None = None
+        for number, mean in enumerate(means):
+            column, row = (0, number) if stacked else (number, 0)
+            x = _LEFT_IN + column * (panel_in + _GAP_IN)
+            y = tall - row * block - _TOP_IN
+            panels: dict[str, Ax] = {}
+            for name, height in _HEIGHTS_IN.items():
+                box = (x / total, (y - height) / tall, panel_in / total, height / tall)
+                panels[name] = figure.add_axes(
+                    box,
+                    label=f"{name} {mean.stress}",
+                    sharex=panels.get("map"),
+                    sharey=shared if name == "time" else None,
+                )
+                y -= height + _BETWEEN_IN
+            shared = panels["time"]
+            mesh = _draw_warped(panels, mean, limit, panel_in)
+            if column > 0:
+                for panel in panels.values():
+                    panel.set_ylabel("")
+                    panel.tick_params(axis="y", labelleft=False)
+            if column == columns - 1:
+                layers.add_colour_bar(
+                    panels["map"], mesh, "mean relevance ({power}of Σ|R| per cell)"
+                )
+    return figure
+
+
+def _draw_warped(
+    panels: dict[str, Ax], mean: WarpedMean, limit: float, panel_in: float
+) -> QuadMesh:
+    """One class: map, its sum over frequency, and what lies between the landmarks."""
+    panels["map"].set_xlim(mean.axes.time_s[0], mean.axes.time_s[-1])
+    there = np.isfinite(mean.image).all(axis=0)
+    layers.draw_image(panels["map"], mean.image, mean.axes, there)
+    mesh = layers.draw_relevance(panels["map"], mean.relevance, mean.axes, limit=limit)
+    panels["map"].set_title(
+        f"{mean.stress} stress  ({mean.n_tokens} tokens, {mean.n_words} words, "
+        f"{_speakers(mean.n_speakers)})",
+        color=STRESS_COLOURS[mean.stress],
+        fontsize=7,
+        loc="left",
+        pad=4,
+    )
+    _draw_over_time(panels["time"], mean)
+    marks = [float(t) for t in mean.landmarks_s]
+    span = mean.axes.time_s[-1] - mean.axes.time_s[0]
+    segments = [
+        Interval(a, b, _segment_label(name, (b - a) / span * panel_in))
+        for name, a, b in zip(SEGMENTS, marks[:-1], marks[1:], strict=True)
+    ]
+    syllables = [Interval(marks[0], marks[3], "1st"), Interval(marks[3], marks[6], "2nd")]
+    stressed = mean.stress.class_index
+    syllables = [
+        replace(s, label="stressed" if i == stressed else "unstressed")
+        for i, s in enumerate(syllables)
+    ]
+    layers.draw_tier(
+        panels["segments"], segments, "segments", shaded=(segments[1], segments[4]), fontsize=5.5
+    )
+    layers.draw_tier(
+        panels["syllables"],
+        syllables,
+        "syllables",
+        emphasised=[syllables[stressed]],
+        emphasis_colour=STRESS_COLOURS[mean.stress],
+        fontsize=6.0,
+    )
+    for name, panel in panels.items():
+        last = name == "syllables"
+        panel.tick_params(axis="x", bottom=last, labelbottom=last)
+    panels["syllables"].set_xlabel("time in the mean word (s)", labelpad=1.5)
+    outer, inner = [marks[0], marks[3], marks[6]], [marks[k] for k in (1, 2, 4, 5)]
+    layers.draw_boundaries(panels["map"], panels["syllables"], outer, strong=True)
+    layers.draw_boundaries(panels["map"], panels["segments"], inner)
+    return mesh
+
+
+def _segment_label(name: str, room_in: float) -> str:
+    """The longest label that fits: full name, name without number, C or V, nothing."""
+    short = "V" if name.startswith("nucleus") else "C"
+    for label in (name, name.split()[0], short):
+        if text_width_in(label, 5.5) < 0.92 * room_in:
+            return label
+    return ""
+
+
+def _draw_regions(
+    ax: Ax,
+    relevance: pd.DataFrame,
+    summary: pd.DataFrame,
+    stress: Stress,
+    measure: str,
+    places: dict[str, float],
+) -> None:
+    colour = STRESS_COLOURS[stress]
+    tokens = relevance[relevance["stress"] == stress.value]
+    dots = tokens.groupby(["region", "speaker"], observed=True)[measure].mean()
+    rows = summary[summary["stress"] == stress.value].set_index("region")
+    rng = np.random.default_rng(0)  # of the jitter, which means nothing
+    if measure in _CHANCE:
+        ax.axvline(_CHANCE[measure], color="#bbbbbb", linewidth=0.6, zorder=0)
+    n_tokens = n_speakers = 0
+    for region, place in places.items():
+        ax.axhline(place, color="#f0f0f0", linewidth=3.5, zorder=-1)
+        if region not in rows.index or not np.isfinite(rows.loc[region, "mean"]):
+            ax.text(
+                0.02,
+                place,
+                "missing",
+                transform=ax.get_yaxis_transform(),
+                fontsize=5.5,
+                va="center",
+                color=NULL_COLOUR,
+                style="italic",
+            )
+            continue
+        row = rows.loc[region]
+        n_tokens, n_speakers = max(n_tokens, row["n_tokens"]), max(n_speakers, row["n_speakers"])
+        if measure in _LOGARITHMIC and row["mean"] < _SMALLEST:
+            ax.text(
+                0.01,
+                place,
+                "← " + ("0" if row["mean"] == 0 else f"{row['mean']:.0e}"),
+                transform=ax.get_yaxis_transform(),
+                fontsize=6,
+                va="center",
+                color=colour,
+            )
+            continue
+        if region in dots.index.get_level_values(0):
+            values = dots.loc[region].dropna().to_numpy()
+            jitter = rng.uniform(-0.22, 0.22, len(values))
+            ax.plot(
+                values,
+                place + jitter,
+                "o",
+                markersize=1.9,
+                color=colour,
+                alpha=0.35,
+                markeredgewidth=0,
+                zorder=2,
+            )
+        if np.isfinite(row["null_mean"]):
+            ax.plot(
+                [row["null_mean"]] * 2,
+                [place - 0.38, place + 0.38],
+                color=NULL_COLOUR,
+                linewidth=1.6,
+                solid_capstyle="butt",
+                zorder=2.5,
+            )
+        if np.isfinite(row["mean_low"]):
+            ax.plot(
+                [row["mean_low"], row["mean_high"]],
+                [place] * 2,
+                color=colour,
+                linewidth=1.5,
+                solid_capstyle="butt",
+                zorder=3,
+            )
+        ax.plot(
+            [row["mean"]],
+            [place],
+            "D",
+            markersize=3.4,
+            color=colour,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            zorder=4,
+        )
+    ax.set_title(
+        f"{stress} stress  ({n_tokens} tokens, {_speakers(n_speakers)})",
+        color=colour,
+        fontsize=7,
+        loc="left",
+        pad=4,
+    )
+    ax.tick_params(axis="y", length=0)
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+
+
+def _set_range(
+    panels: Sequence[Ax],
+    relevance: pd.DataFrame,
+    summary: pd.DataFrame,
+    measure: str,
+    places: dict[str, float],
+) -> None:
+    """A range that holds every mean, interval, null and speaker."""
+    drawn = summary[summary["region"].isin(places) & summary["stress"].isin(list(CLASSES))]
+    values = drawn[["mean", "mean_low", "mean_high", "null_mean"]].to_numpy(np.float64).ravel()
+    dots = relevance[relevance["region"].isin(places) & relevance["stress"].isin(list(CLASSES))]
+    speakers = dots.groupby(["region", "stress", "speaker"], observed=True)[measure].mean()
+    values = np.concatenate([values, speakers.to_numpy(np.float64), [_CHANCE.get(measure, 0.0)]])
+    values = values[np.isfinite(values)]
+    if measure in _LOGARITHMIC:
+        _set_logarithmic(panels, values)
+        return
+    low, high = min(0.0, float(values.min())), float(values.max())
+    room = 0.04 * (high - low)
+    panels[0].set_xlim(low - (room if low < 0 else 0.0), high + room)
+
+
+def _set_logarithmic(panels: Sequence[Ax], values: NDArray[np.float64]) -> None:
+    """A ratio's axis: as far above as below 1 look alike; below a hundredth is the left edge."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    positive = values[values > 0]
+    low = float(np.clip(positive.min(initial=0.5) / 1.2, _SMALLEST, 0.5))
+    high = max(2.0, 1.2 * float(positive.max(initial=2.0)))
+    ticks = [m * 10.0**e for e in range(-2, 4) for m in (1, 2, 5)]
+    if high / low > 3000:
+        ticks = [t for t in ticks if f"{t:e}"[0] == "1"]
+    for ax in panels:
+        ax.set_xscale("log")
+        ax.set_xlim(low, high)
+        ax.xaxis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter("{x:g}")
+
+
+def _places(groups: list[tuple[str, list[str]]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Rows of regions from the top, and of the headings that some groups need."""
+    places: dict[str, float] = {}
+    headings: dict[str, float] = {}
+    at = 0.0
+    for name, members in groups:
+        if name.endswith("nucleus"):
+            headings[name] = at
+            at += 1.0
+        for region in members:
+            places[region] = at
+            at += 1.0
+        at += _GROUP_GAP
+    return places, headings
+
+
+def _in_group(region: str, regions: Sequence[str] | None) -> str:
+    """A region's label where its group's heading already names the nucleus."""
+    name = region_name(region)
+    return name.split(",")[0] if regions is None and name.endswith("stressed nucleus") else name
+
+
+def _legend(figure: Figure, x: float, y: float, measure: str) -> None:
+    from matplotlib.lines import Line2D
+
+    grey = "#444444"
+    handles = [
+        Line2D([], [], marker="D", markersize=3.4, color=grey, linewidth=1.5),
+        Line2D([], [], marker="o", markersize=2.2, color=grey, alpha=0.5, linewidth=0),
+        Line2D(
+            [], [], marker="|", markersize=7, color=NULL_COLOUR, markeredgewidth=1.6, linewidth=0
+        ),
+    ]
+    labels = ["mean, 95 % interval over speakers", "one speaker", "null: another token's tracks"]
+    labels[2] += " or boundaries"
+    if measure in _CHANCE:
+        handles.append(Line2D([], [], color="#bbbbbb", linewidth=0.6))
+        labels.append("even spread" if _CHANCE[measure] else "zero")
+    figure.legend(
+        handles,
+        labels,
+        loc="lower center",
+        bbox_to_anchor=(min(x, 0.52), y - 0.02),
+        ncols=len(handles),
+        frameon=False,
+        handletextpad=0.5,
+        columnspacing=1.4,
+        borderpad=0.0,
+    )
+
+
+def _draw_over_time(ax: Ax, mean: WarpedMean) -> None:
+    """The map summed over frequency, warm above and cool below zero, per frame in per cent."""
+    over_time = 100.0 * mean.relevance.sum(axis=0)
+    for stress, sign in ((Stress.INITIAL, 1.0), (Stress.FINAL, -1.0)):
+        ax.fill_between(
+            mean.axes.time_s,
+            0.0,
+            np.where(sign * over_time > 0, over_time, 0.0),
+            color=STRESS_COLOURS[stress],
+            alpha=0.75,
+            linewidth=0,
+        )
+    ax.axhline(0.0, color="black", linewidth=0.5)
+    ax.set_ylabel("% of Σ|R|\nper frame")
+
+
+def _speakers(n: int) -> str:
+    return f"{n} speaker" if n == 1 else f"{n} speakers"
+
+
+def _check(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
+    missing = [c for c in columns if c not in table.columns]
+    if missing:
+        raise ConfigError(f"{what} lacks column {', '.join(missing)}")

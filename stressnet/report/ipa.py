@@ -1,0 +1,34 @@
+"""ARPAbet phones as IPA, for the labels of figures.
+
+General American values, as in the CMU Pronouncing Dictionary's documentation. Unstressed ``AH0`` is
+schwa and ``ER0`` its r-coloured kin, which the digits alone tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stressnet.lexicon.pronunciation import bare
+
+_IPA = dict(
+    pair.split("=")
+    for pair in (
+        "AA=ɑ AE=æ AH=ʌ AO=ɔ AW=aʊ AY=aɪ EH=ɛ ER=ɝ EY=eɪ IH=ɪ IY=i OW=oʊ OY=ɔɪ UH=ʊ UW=u "
+        "AX=ə AXR=ɚ B=b CH=tʃ D=d DH=ð F=f G=ɡ HH=h JH=dʒ K=k L=l M=m N=n NG=ŋ P=p R=ɹ S=s "
+        "SH=ʃ T=t TH=θ V=v W=w Y=j Z=z ZH=ʒ"
+    ).split()
+)
+_UNSTRESSED = {"AH0": "ə", "ER0": "ɚ"}
+
+
+def to_ipa(phone: str) -> str:
+    """One phone: ``to_ipa("AH0") == "ə"``; what is no ARPAbet comes back unchanged."""
+    return _UNSTRESSED.get(phone) or _IPA.get(bare(phone), phone)
+
+
+def syllable_ipa(phones: Iterable[str]) -> str:
+    """A syllable with its stress mark: ``syllable_ipa(["P", "ER0"]) == "pɚ"``."""
+    phones = list(phones)
+    digits = {phone[-1] for phone in phones if phone[-1:].isdigit()}
+    mark = "ˈ" if "1" in digits else "ˌ" if "2" in digits else ""
+    return mark + "".join(to_ipa(phone) for phone in phones)

@@ -1,0 +1,510 @@
+"""What a word's figure is made of; every layer draws into an ``ax`` it is given.
+
+Conventions
+-----------
+Times are seconds from the word's onset, frequencies hertz. A layer sets the limits of its frequency
+axis but never those of time, which all panels share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.acoustics.tracks import FormantTrack, PitchTrack
+from stressnet.audio import Audio
+from stressnet.axes import Axes
+from stressnet.errors import ConfigError
+from stressnet.intervals import Interval
+from stressnet.lexicon.stress import Stress
+from stressnet.report.style import (
+    BOUNDARY_COLOUR,
+    FORMANT_COLOUR,
+    PITCH_COLOUR,
+    STRESS_COLOURS,
+    edges,
+    relevance_colormap,
+    relevance_limit,
+    symmetric_norm,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes as Ax
+    from matplotlib.collections import QuadMesh
+
+WIDE_BAND_WINDOW_S = 0.005
+"""Praat's default for wide-band spectrograms (Gaussian, effective length)."""
+
+PRE_EMPHASIS_HZ = 50.0
+FORMANT_RANGE_DB = 30.0
+"""Formants are drawn where the sound is at most so far below its loudest moment, as in Praat."""
+
+IMAGE_DARKNESS = 0.7
+"""Darkest grey under relevance; 1 is black."""
+
+PITCH_RANGE_HZ = (75.0, 500.0)
+PITCH_TICKS_HZ = (75, 100, 150, 200, 300, 500)
+
+
+def draw_waveform(ax: Ax, audio: Audio, origin_s: float = 0.0) -> None:
+    """The waveform, thin and black, without frame.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    audio : Audio
+        The excerpt.
+    origin_s : float
+        Time in the excerpt that becomes zero.
+    """
+    time_s = np.arange(len(audio.samples)) / audio.rate_hz - origin_s
+    ax.plot(time_s, audio.samples, color="black", linewidth=0.35, rasterized=len(time_s) > 50_000)
+    peak = float(np.max(np.abs(audio.samples), initial=1e-6))
+    ax.set_ylim(-1.05 * peak, 1.05 * peak)
+    ax.set_yticks([])
+    for side in ("top", "right", "left", "bottom"):
+        ax.spines[side].set_visible(False)
+
+
+def wide_band(audio: Audio, max_hz: float = 5500.0) -> tuple[NDArray[np.float64], Axes]:
+    """Praat's wide-band spectrogram.
+
+    Parameters
+    ----------
+    audio : Audio
+        At least one analysis window long (10 ms).
+    max_hz : float
+        Highest frequency.
+
+    Returns
+    -------
+    level_db : ndarray, shape (n_bins, n_frames)
+        Level after pre-emphasis (6 dB per octave above 50 Hz) re the maximum.
+    axes : Axes
+        Time zero is the excerpt's start.
+
+    Raises
+    ------
+    ConfigError
+        If the excerpt is too short.
+    """
+    import parselmouth
+
+    if audio.duration_s < 4 * WIDE_BAND_WINDOW_S:
+        raise ConfigError(
+            f"an excerpt of {1000 * audio.duration_s:.0f} ms is too short for a spectrogram"
+        )
+    sound = parselmouth.Sound(audio.samples.astype(np.float64), sampling_frequency=audio.rate_hz)
+    sound.pre_emphasize(from_frequency=PRE_EMPHASIS_HZ)
+    spectrogram = sound.to_spectrogram(
+        window_length=WIDE_BAND_WINDOW_S,
+        maximum_frequency=max_hz,
+        time_step=0.001,
+        frequency_step=20.0,
+    )
+    level_db = 10.0 * np.log10(np.maximum(spectrogram.values, 1e-30))
+    return level_db - level_db.max(), Axes(spectrogram.xs(), spectrogram.ys())
+
+
+def draw_spectrogram(
+    ax: Ax,
+    audio: Audio,
+    origin_s: float = 0.0,
+    *,
+    max_hz: float = 5500.0,
+    range_db: float = 60.0,
+) -> QuadMesh:
+    """A wide-band spectrogram in grey, dark where loud, as in a Praat picture.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    audio : Audio
+        The excerpt, with context on both sides.
+    origin_s : float
+        Time in the excerpt that becomes zero.
+    max_hz : float
+        Highest frequency drawn.
+    range_db : float
+        What lies further below the maximum is white; 50 to 70 is usual.
+
+    Raises
+    ------
+    ConfigError
+        If the excerpt is shorter than two analysis windows.
+    """
+    level_db, axes = wide_band(audio, max_hz)
+    mesh = _mesh(ax, level_db, axes.shifted(-origin_s), cmap="Greys", vmin=-range_db, vmax=0.0)
+    ax.set_ylim(0.0, max_hz)
+    _kilohertz(ax)
+    return mesh
+
+
+def draw_formants(
+    ax: Ax,
+    formants: FormantTrack,
+    audio: Audio | None = None,
+    origin_s: float = 0.0,
+    *,
+    colour: str = FORMANT_COLOUR,
+    size: float = 1.0,
+) -> None:
+    """F1 to F4 as small dots, fainter where the tracker reports a wide bandwidth.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    formants : FormantTrack
+        Time zero is the word's onset.
+    audio : Audio, optional
+        With it, dots stand only where the sound is within :data:`FORMANT_RANGE_DB` of its loudest.
+    origin_s : float
+        Time in ``audio`` that is zero.
+    colour : str
+        Of the dots.
+    size : float
+        Diameter of the dots re 1.6 points.
+    """
+    from matplotlib.colors import to_rgba
+
+    time_s = np.broadcast_to(formants.time_s, formants.frequency_hz.shape)
+    drawn = np.isfinite(formants.frequency_hz)
+    if audio is not None and len(formants.time_s):
+        drawn = drawn & _is_loud(audio, formants.time_s + origin_s)[None]
+    bandwidth = np.nan_to_num(formants.bandwidth_hz[drawn], nan=1e3)
+    colours = np.tile(to_rgba(colour), (int(drawn.sum()), 1))
+    colours[:, 3] = np.clip(150.0 / np.maximum(bandwidth, 1.0), 0.25, 1.0)
+    area = 2.6 * size**2
+    ax.scatter(
+        time_s[drawn], formants.frequency_hz[drawn], s=area, c=colours, linewidths=0, zorder=3
+    )
+
+
+def draw_formants_plain(
+    ax: Ax, formants: FormantTrack, within: Sequence[Interval], *, size: float = 1.0
+) -> None:
+    """F1 to F4 inside some intervals as black dots with a white rim, to lie on colours.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    formants : FormantTrack
+        Time zero is the word's onset.
+    within : sequence of Interval
+        Where to draw, usually the nuclei.
+    size : float
+        Diameter of the dots re 1.3 points.
+    """
+    dots: dict[str, Any] = {"linestyle": "", "marker": "o", "markeredgewidth": 0}
+    for part in within:
+        piece = formants.between(part.start_s, part.end_s)
+        for colour, points in (("white", 2.3), ("black", 1.3)):
+            ax.plot(
+                piece.time_s,
+                piece.frequency_hz.T,
+                color=colour,
+                markersize=points * size,
+                zorder=3,
+                **dots,
+            )
+
+
+def draw_pitch(
+    ax: Ax,
+    pitch: PitchTrack,
+    *,
+    range_hz: tuple[float, float] = PITCH_RANGE_HZ,
+    size: float = 1.0,
+) -> None:
+    """F0 as blue dots with a white halo on a logarithmic axis.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Usually ``spectrogram_ax.twinx()``.
+    pitch : PitchTrack
+        Time zero is the word's onset.
+    range_hz : tuple of float
+        Limits of the axis; widened if F0 leaves them.
+    size : float
+        Diameter of the dots re 1.6 points.
+    """
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+    found = np.isfinite(pitch.f0_hz)
+    time_s, f0_hz = pitch.time_s[found], pitch.f0_hz[found]
+    low, high = range_hz
+    if len(f0_hz):
+        low, high = min(low, 0.95 * f0_hz.min()), max(high, 1.05 * f0_hz.max())
+    dots: dict[str, Any] = {"linestyle": "", "marker": "o", "markeredgewidth": 0}
+    ax.plot(time_s, f0_hz, markersize=3.0 * size, color="white", zorder=4, **dots)
+    ax.plot(time_s, f0_hz, markersize=1.6 * size, color=PITCH_COLOUR, zorder=5, **dots)
+    ax.set_yscale("log")
+    ax.set_ylim(low, high)
+    ax.yaxis.set_major_locator(FixedLocator([t for t in PITCH_TICKS_HZ if low <= t <= high]))
+    ax.yaxis.set_major_formatter("{x:.0f}")
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.set_ylabel("F0 (Hz)", color=PITCH_COLOUR)
+    ax.tick_params(axis="y", colors=PITCH_COLOUR)
+
+
+def draw_image(
+    ax: Ax, values: NDArray, axes: Axes, mask: NDArray[np.bool_] | None = None
+) -> QuadMesh:
+    """What the network was shown, in grey; frames without sound are hatched.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    values : ndarray, shape (n_bins, n_frames)
+        The image.
+    axes : Axes
+        Its axes.
+    mask : ndarray of bool, shape (n_frames,), optional
+        True where there is sound.
+
+    Raises
+    ------
+    ConfigError
+        If the image does not fit its axes.
+    """
+    axes.check(values, "image")
+    shown = np.asarray(values, dtype=np.float64)
+    sound = shown if mask is None or not mask.any() else shown[:, mask]
+    low, high = np.percentile(sound, (10.0, 99.7))
+    if mask is not None:
+        shown = np.where(mask[None], shown, np.nan)
+        _hatch_padding(ax, axes, mask)
+    # Less dark than it could be, so that colours laid over it stay clear.
+    darkest = low + max(high - low, 1e-9) / IMAGE_DARKNESS
+    mesh = _mesh(ax, shown, axes, cmap="Greys", vmin=low, vmax=darkest)
+    ax.set_ylim(max(0.0, edges(axes.frequency_hz)[0]), axes.frequency_hz[-1])
+    _kilohertz(ax)
+    return mesh
+
+
+def draw_relevance(
+    ax: Ax, relevance: NDArray, axes: Axes, *, limit: float | None = None
+) -> QuadMesh:
+    """Signed relevance, transparent at zero, on whatever ``ax`` holds.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    relevance : ndarray, shape (n_bins, n_frames)
+        Positive for INITIAL (warm), negative for FINAL (cool).
+    axes : Axes
+        Its axes; cells stand at their own seconds and hertz.
+    limit : float, optional
+        Absolute value at which colours saturate; the 99.5th percentile of |R| by default.
+
+    Returns
+    -------
+    QuadMesh
+        For :func:`add_colour_bar`.
+
+    Raises
+    ------
+    ConfigError
+        If the map does not fit its axes.
+    """
+    axes.check(relevance, "relevance")
+    limit = relevance_limit(relevance) if limit is None else limit
+    mesh = _mesh(ax, relevance, axes, cmap=relevance_colormap(), norm=symmetric_norm(limit))
+    mesh.set_zorder(1.5)
+    ax.set_ylim(max(0.0, edges(axes.frequency_hz)[0]), axes.frequency_hz[-1])
+    _kilohertz(ax)
+    return mesh
+
+
+def add_colour_bar(ax: Ax, mesh: QuadMesh, label: str) -> Ax:
+    """A symmetric colour bar beside a panel, with the classes' names at its ends.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        The panel; its position must be final, with 0.6 inches free to its right.
+    mesh : QuadMesh
+        From :func:`draw_relevance`.
+    label : str
+        Quantity and unit; ``{power}`` becomes the power of ten that the ticks lack.
+
+    Returns
+    -------
+    matplotlib Axes
+        The bar's, labelled ``colour bar``.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    figure, box = ax.figure, ax.get_position()
+    wide, tall = figure.get_size_inches()
+    name_in = 0.11  # above and below the bar stands which class its end speaks for
+    place = (box.x1 + 0.07 / wide, box.y0 + name_in / tall)
+    size = (0.085 / wide, box.height - 2 * name_in / tall)
+    bar_ax = figure.add_axes((*place, *size), label="colour bar")
+    limit = float(mesh.norm.vmax or 1.0)
+    exponent = int(np.floor(np.log10(limit)))
+    bar = figure.colorbar(mesh, cax=bar_ax, extend="both", extendfrac=0.06)
+    bar.outline.set_linewidth(0.5)
+    bar.locator = MaxNLocator(nbins=5, steps=[1, 2, 5, 10], symmetric=True)
+    bar.formatter = lambda value, _position: f"{value / 10**exponent:g}".replace("-", "−")
+    bar.update_ticks()
+    power = "" if exponent == 0 else f"10{_superscript(exponent)} "
+    bar.set_label(label.format(power=power))
+    for stress, y, va in ((Stress.INITIAL, box.y1, "top"), (Stress.FINAL, box.y0, "bottom")):
+        figure.text(
+            box.x1 + 0.05 / wide,
+            y,
+            stress.value,
+            va=va,
+            fontsize=5.5,
+            fontweight="bold",
+            color=STRESS_COLOURS[stress],
+        )
+    return bar_ax
+
+
+def draw_tier(
+    ax: Ax,
+    intervals: Sequence[Interval],
+    name: str,
+    *,
+    shaded: Sequence[Interval] = (),
+    emphasised: Sequence[Interval] = (),
+    emphasis_colour: str = "black",
+    fontsize: float = 8.0,
+) -> None:
+    """One tier with centred labels and its own boundaries.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    intervals : sequence of Interval
+        Time zero is the word's onset; silences have no label.
+    name : str
+        Written to the left.
+    shaded : sequence of Interval
+        Drawn on grey (the nuclei).
+    emphasised : sequence of Interval
+        Labels in bold and ``emphasis_colour`` (the stressed syllable).
+    """
+    ax.set_ylim(0.0, 1.0)
+    ax.set_yticks([])
+    ax.set_ylabel(name, rotation=0, ha="right", va="center", labelpad=4)
+    for part in shaded:
+        ax.axvspan(part.start_s, part.end_s, color="#e6e6e6", linewidth=0, zorder=0)
+    for part in intervals:
+        strong = part in emphasised
+        ax.text(
+            part.middle_s,
+            0.46,
+            part.label,
+            ha="center",
+            va="center",
+            fontsize=fontsize,
+            color=emphasis_colour if strong else "black",
+            fontweight="bold" if strong else "normal",
+            clip_on=True,
+        )
+    for spine in ax.spines.values():
+        spine.set_linewidth(0.4)
+
+
+def draw_boundaries(
+    top: Ax, bottom: Ax, times_s: Sequence[float], *, strong: bool = False
+) -> list[Any]:
+    """Thin vertical lines from the top of one panel to the bottom of another, gaps included.
+
+    Parameters
+    ----------
+    top, bottom : matplotlib Axes
+        Panels of one figure on one time axis; their positions must be final.
+    times_s : sequence of float
+        Times; those outside the axis are left out.
+    strong : bool
+        For limits of the word and syllables.
+
+    Returns
+    -------
+    list of Line2D
+    """
+    from matplotlib.lines import Line2D
+    from matplotlib.transforms import blended_transform_factory
+
+    figure = top.figure
+    transform = blended_transform_factory(top.transData, figure.transFigure)
+    y = [bottom.get_position().y0, top.get_position().y1]
+    first, last = top.get_xlim()
+    lines = []
+    for time_s in times_s:
+        if first < time_s < last:
+            line = Line2D(
+                [time_s, time_s],
+                y,
+                transform=transform,
+                color=BOUNDARY_COLOUR,
+                linewidth=0.7 if strong else 0.4,
+                linestyle="-" if strong else (0, (3, 2)),
+            )
+            figure.add_artist(line)
+            lines.append(line)
+    return lines
+
+
+def _mesh(ax: Ax, values: NDArray, axes: Axes, **style: Any) -> QuadMesh:
+    """Cells at their centres' seconds and hertz, rasterised in vector files."""
+    x, y = edges(axes.time_s), edges(axes.frequency_hz)
+    xlim = ax.get_xlim() if ax.get_autoscalex_on() is False else None
+    mesh = ax.pcolormesh(
+        x, y, values, shading="flat", rasterized=True, linewidth=0, antialiased=False, **style
+    )
+    if xlim is not None:
+        ax.set_xlim(xlim)
+    return mesh
+
+
+def _kilohertz(ax: Ax) -> None:
+    """Ticks every kilohertz or two; the unit stays hertz."""
+    from matplotlib.ticker import FixedLocator
+
+    top_hz = ax.get_ylim()[1]
+    step_hz = 1000.0 if top_hz <= 6500 else 2000.0
+    # Not at the very top, where the label would touch the panel above.
+    ax.yaxis.set_major_locator(FixedLocator(list(np.arange(0.0, 0.97 * top_hz, step_hz))))
+    ax.set_ylabel("frequency (Hz)")
+
+
+def _hatch_padding(ax: Ax, axes: Axes, mask: NDArray[np.bool_]) -> None:
+    from matplotlib.patches import Rectangle
+
+    x, y = edges(axes.time_s), edges(axes.frequency_hz)
+    changes = np.flatnonzero(np.diff(np.r_[0, (~mask).astype(int), 0]))
+    for first, last in zip(changes[::2], changes[1::2], strict=True):
+        ax.add_patch(
+            Rectangle(
+                (x[first], y[0]),
+                x[last] - x[first],
+                y[-1] - y[0],
+                facecolor="none",
+                edgecolor="#c8c8c8",
+                hatch="////",
+                linewidth=0,
+                zorder=0.5,
+            )
+        )
+
+
+def _is_loud(audio: Audio, time_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether the level around each time is within the range of the loudest moment."""
+    half = max(1, round(0.010 * audio.rate_hz))
+    power = np.convolve(audio.samples.astype(np.float64) ** 2, np.hanning(2 * half + 1), "same")
+    index = np.clip(np.round(time_s * audio.rate_hz).astype(int), 0, len(power) - 1)
+    return power[index] >= power.max() * 10 ** (-FORMANT_RANGE_DB / 10)
+
+
+def _superscript(number: int) -> str:
+    return str(number).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

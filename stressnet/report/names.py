@@ -1,0 +1,51 @@
+"""Regions and classes of stress as readers see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_NAMES = {
+    "syllable_1": "1st syllable",
+    "syllable_2": "2nd syllable",
+    "syllable_stressed": "stressed syllable",
+    "syllable_unstressed": "unstressed syllable",
+    "nucleus_1": "1st nucleus",
+    "nucleus_2": "2nd nucleus",
+    "nucleus_stressed": "stressed nucleus",
+    "nucleus_unstressed": "unstressed nucleus",
+    "consonants": "consonants",
+    "word": "whole word",
+    "context": "context (outside the word)",
+    "padding": "padding",
+}
+_PARTS = {"": "nuclei", "_stressed": "stressed nucleus", "_unstressed": "unstressed nucleus"}
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "nuclei": ("nucleus_stressed", "nucleus_unstressed"),
+    "syllables": ("syllable_stressed", "syllable_unstressed"),
+    "rest": ("consonants", "context", "padding"),
+    "stressed nucleus": ("F0_stressed", *(f"F{k}_stressed" for k in range(1, 5))),
+    "unstressed nucleus": ("F0_unstressed", *(f"F{k}_unstressed" for k in range(1, 5))),
+}
+"""Regions of the summary figure in order; the nuclei, which nobody contests, come first."""
+
+
+def region_name(region: str) -> str:
+    """A region's name for people: ``region_name("F1_stressed") == "F1, stressed nucleus"``."""
+    if region in _NAMES:
+        return _NAMES[region]
+    if region.startswith("band_") and region.endswith("_hz"):
+        low, high = region.removeprefix("band_").removesuffix("_hz").split("_")
+        return f"{low}–{high} Hz, whole word"
+    for suffix in ("_unstressed", "_stressed", ""):
+        stem = region.removesuffix(suffix)
+        if region.endswith(suffix) and stem[:1] in "FH" and stem[1:].isdigit():
+            return f"{stem}, {_PARTS[suffix]}"
+    return region.replace("_", " ")
+
+
+def grouped(available: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """The groups of :data:`GROUPS` with the regions that are there; empty groups left out."""
+    there = set(available)
+    groups = [(name, [r for r in regions if r in there]) for name, regions in GROUPS.items()]
+    return [(name, regions) for name, regions in groups if regions]

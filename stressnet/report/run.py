@@ -1,0 +1,154 @@
+"""A folder of relevance maps, opened lazily for figures and pages.
+
+Layout
+------
+::
+
+    run/
+      manifest.json      kind "relevance"; parameters, versions, hashes
+      maps.npy           (n, n_bins, n_frames) float32: signed relevance for the logit difference
+                         INITIAL - FINAL, memory-mapped
+      axes.json          axes of the maps and the spectrogram preset
+      tokens.parquet     one row per map, in any order; ``map_index`` points into ``maps.npy``
+      relevance.parquet  one row per token and region (optional)
+      summary.csv        per region and class of stress (optional)
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.axes import Axes
+from stressnet.errors import CorpusError
+from stressnet.manifest import read_manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TOKEN_COLUMNS = ("token_id", "map_index", "stress", "stress_predicted", "p_initial")
+
+
+@dataclass(frozen=True)
+class RelevanceRun:
+    """A finished run of ``stressnet explain``.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    manifest : dict
+        Its manifest.
+    maps : ndarray, shape (n, n_bins, n_frames)
+        Memory-mapped; positive relevance speaks for INITIAL.
+    axes : Axes
+        Of the maps; time zero is the word's onset.
+    preset : dict
+        Fields of the spectrogram preset.
+    tokens : DataFrame
+        One row per map.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    maps: NDArray[np.float32]
+    axes: Axes
+    preset: dict[str, Any]
+    tokens: pd.DataFrame
+
+    @classmethod
+    def open(cls, path: Path | str) -> RelevanceRun:
+        """Open a run folder; maps are not read until asked for.
+
+        Raises
+        ------
+        CorpusError
+            If it is no finished run, or its parts do not fit each other.
+        """
+        import pandas as pd
+
+        path = Path(path)
+        manifest = read_manifest(path, "relevance")
+        for name in ("maps.npy", "axes.json", "tokens.parquet"):
+            if not (path / name).is_file():
+                raise CorpusError(f"{path}: {name} is missing; run explain again")
+        header = json.loads((path / "axes.json").read_text(encoding="utf-8"))
+        axes = Axes(np.array(header["time_s"]), np.array(header["frequency_hz"]))
+        maps = np.load(path / "maps.npy", mmap_mode="r")
+        tokens = pd.read_parquet(path / "tokens.parquet")
+        missing = [c for c in TOKEN_COLUMNS if c not in tokens.columns]
+        if missing:
+            raise CorpusError(
+                f"{path}: tokens.parquet lacks {', '.join(missing)}; run explain again"
+            )
+        if maps.ndim != 3 or maps.shape[1:] != axes.shape:
+            raise CorpusError(
+                f"{path}: maps are {maps.shape}, axes {axes.shape}; run explain again"
+            )
+        if len(tokens) and not tokens["map_index"].between(0, len(maps) - 1).all():
+            raise CorpusError(
+                f"{path}: tokens.parquet points beyond the {len(maps)} maps; run explain again"
+            )
+        return cls(path, manifest, maps, axes, dict(header.get("preset", {})), tokens)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters of the run: corpus, model, composite, seed."""
+        return dict(self.manifest.get("parameters", {}))
+
+    @property
+    def composite(self) -> str:
+        """Name of the rule set, empty if the manifest does not say."""
+        return str(self.parameters.get("composite", ""))
+
+    @property
+    def preset_name(self) -> str:
+        """Name of the spectrogram preset."""
+        return str(self.preset.get("name") or self.parameters.get("preset", ""))
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {str(t): i for i, t in enumerate(self.tokens["token_id"])}
+
+    def __contains__(self, token_id: object) -> bool:
+        return token_id in self._rows
+
+    def row(self, token_id: str) -> pd.Series:
+        """A token's row.
+
+        Raises
+        ------
+        CorpusError
+            If the run has no map of it.
+        """
+        if token_id not in self._rows:
+            raise CorpusError(
+                f"{self.path}: no map of token '{token_id}'; see tokens.parquet for those there are"
+            )
+        return self.tokens.iloc[self._rows[token_id]]
+
+    def map_of(self, token_id: str) -> NDArray[np.float32]:
+        """A token's map, shape (n_bins, n_frames)."""
+        return np.array(self.maps[int(self.row(token_id)["map_index"])])
+
+    @cached_property
+    def relevance(self) -> pd.DataFrame | None:
+        """Relevance per token and region; None if the run has none."""
+        import pandas as pd
+
+        file = self.path / "relevance.parquet"
+        return pd.read_parquet(file) if file.is_file() else None
+
+    @cached_property
+    def summary(self) -> pd.DataFrame | None:
+        """Relevance per region and class; None if the run has none."""
+        import pandas as pd
+
+        file = self.path / "summary.csv"
+        return pd.read_csv(file) if file.is_file() else None

@@ -1,0 +1,192 @@
+"""Figures of a network's success: accuracy per test set, and confusions."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stressnet.errors import ConfigError
+from stressnet.lexicon.stress import CLASSES
+from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, style, text_width_in, width_in
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+SET_NAMES = {
+    "valid": "validation",
+    "test": "test: new words, new speakers",
+    "test_known_words": "new speakers, known words",
+    "test_known_speakers": "new words, known speakers",
+    "minimal_pairs": "minimal pairs",
+    "minimal_pairs/new_speakers": "minimal pairs, new speakers",
+    "minimal_pairs/known_speakers": "minimal pairs, known speakers",
+}
+"""Test sets as readers see them; others keep their name."""
+
+_SHOWN = (("balanced_accuracy", "D", "#222222"), ("accuracy", "o", "#888888"))
+
+
+def set_name(name: str) -> str:
+    """A test set's name for people."""
+    return SET_NAMES.get(name, name.replace("_", " "))
+
+
+def plot_accuracy(metrics: pd.DataFrame, *, width: str | float = "page") -> Figure:
+    """Balanced accuracy and accuracy of every test set with intervals and the majority rate.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        As :func:`stressnet.training.metrics.evaluate_splits` makes it.
+    width : {"page", "column"} or float
+        Inches or a name.
+
+    Raises
+    ------
+    ConfigError
+        If a column is missing or no test set has tokens.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    needed = ("test_set", "metric", "estimate", "low", "high", "n", "majority_rate")
+    missing = [c for c in needed if c not in metrics.columns]
+    if missing:
+        raise ConfigError(f"table of metrics lacks column {', '.join(missing)}")
+    sets = [s for s, rows in metrics.groupby("test_set", sort=False) if rows["n"].iloc[0] > 0]
+    if not sets:
+        raise ConfigError("table of metrics has no test set with tokens")
+    total = width_in(width)
+    n_of = metrics.drop_duplicates("test_set").set_index("test_set")["n"]
+    labels = [f"{set_name(str(s))}\n{n_of[s]} tokens" for s in sets]
+    names_in = 0.15 + max(text_width_in(line, 7.0) for lab in labels for line in lab.split("\n"))
+    plot_in = 0.34 * len(sets)
+    tall = plot_in + 0.80
+    with style():
+        figure = Figure(figsize=(total, tall))
+        ax = figure.add_axes(
+            (names_in / total, 0.62 / tall, (total - names_in - 0.15) / total, plot_in / tall),
+            label="accuracy",
+        )
+        for place, name in enumerate(sets):
+            rows = metrics[metrics["test_set"] == name].set_index("metric")
+            majority = float(rows["majority_rate"].iloc[0])
+            ax.plot([majority] * 2, [place - 0.35, place + 0.35], color=NULL_COLOUR, linewidth=1.6)
+            for (metric, marker, colour), shift in zip(_SHOWN, (-0.14, 0.14), strict=True):
+                if metric not in rows.index or not np.isfinite(rows.loc[metric, "estimate"]):
+                    continue
+                row = rows.loc[metric]
+                ax.plot([row["low"], row["high"]], [place + shift] * 2, color=colour, linewidth=1.4)
+                ax.plot([row["estimate"]], [place + shift], marker, markersize=3.6, color=colour)
+        ax.axvline(0.5, color="#bbbbbb", linewidth=0.6, zorder=0)
+        low = metrics.loc[metrics["metric"].isin([m for m, _, _ in _SHOWN]), ["low", "estimate"]]
+        ax.set_xlim(min(0.4, np.nanmin(low.to_numpy(np.float64), initial=0.4) - 0.02), 1.01)
+        ax.set_ylim(len(sets) - 0.4, -0.6)
+        ax.set_yticks(range(len(sets)), labels)
+        ax.set_xlabel("share of tokens", labelpad=2)
+        for side in ("top", "right", "left"):
+            ax.spines[side].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+        handles = [
+            Line2D([], [], marker=marker, markersize=3.6, color=colour, linewidth=1.4)
+            for _, marker, colour in _SHOWN
+        ]
+        handles.append(
+            Line2D([], [], marker="|", markersize=7, markeredgewidth=1.6, color=NULL_COLOUR, lw=0)
+        )
+        names = ["balanced accuracy, 95 % interval", "accuracy, 95 % interval", "majority rate"]
+        figure.legend(
+            handles,
+            names,
+            loc="lower center",
+            ncols=3 if total > 5 else 1,
+            frameon=False,
+            borderpad=0.1,
+        )
+    return figure
+
+
+def plot_confusion(
+    predictions: pd.DataFrame, *, sets: Sequence[str] | None = None, width: str | float = "page"
+) -> Figure:
+    """How often each class was heard as each, one small matrix per test set.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        ``split``, the true class (``stress_true`` or ``stress``) and ``stress_predicted``.
+    sets : sequence of str, optional
+        Test sets in order; all by default.
+    width : {"page", "column"} or float
+        Inches or a name.
+
+    Raises
+    ------
+    ConfigError
+        If a column is missing or there are no tokens.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.figure import Figure
+
+    truth = "stress_true" if "stress_true" in predictions.columns else "stress"
+    missing = [c for c in ("split", truth, "stress_predicted") if c not in predictions.columns]
+    if missing:
+        raise ConfigError(f"table of predictions lacks column {', '.join(missing)}")
+    known = predictions[predictions[truth].isin([s.value for s in CLASSES])]
+    names = list(sets if sets is not None else known["split"].unique())
+    names = [name for name in names if (known["split"] == name).any()]
+    if not names:
+        raise ConfigError("table of predictions has no tokens with known stress")
+    total = width_in(width)
+    left, cell, gap, top, bottom, right = 0.66, 0.42, 0.36, 0.42, 0.40, 0.1
+    columns = max(1, int((total - left - right + gap) // (2 * cell + gap)))
+    columns = min(columns, len(names))
+    rows = -(-len(names) // columns)
+    block = top + 2 * cell + bottom
+    tall = rows * block
+    with style():
+        figure = Figure(figsize=(total, tall))
+        for number, name in enumerate(names):
+            row, column = divmod(number, columns)
+            box = (
+                (left + column * (2 * cell + gap)) / total,
+                (tall - row * block - top - 2 * cell) / tall,
+                2 * cell / total,
+                2 * cell / tall,
+            )
+            ax = figure.add_axes(box, label=f"confusion {name}")
+            part = known[known["split"] == name]
+            counts = np.array(
+                [
+                    [
+                        int(
+                            ((part[truth] == t.value) & (part["stress_predicted"] == p.value)).sum()
+                        )
+                        for p in CLASSES
+                    ]
+                    for t in CLASSES
+                ]
+            )
+            shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+            for i, stress in enumerate(CLASSES):
+                ramp = LinearSegmentedColormap.from_list("", ["white", STRESS_COLOURS[stress]])
+                for j in range(2):
+                    colour = ramp(0.75 * shares[i, j])
+                    ax.fill_between([j - 0.5, j + 0.5], i - 0.5, i + 0.5, color=colour, linewidth=0)
+                    text = f"{counts[i, j]}\n{100 * shares[i, j]:.0f} %"
+                    ax.text(j, i, text, ha="center", va="center", fontsize=6.5)
+            ax.set_xlim(-0.5, 1.5)
+            ax.set_ylim(1.5, -0.5)
+            ticks = [s.value for s in CLASSES]
+            ax.set_xticks([0, 1], ticks, fontsize=5.5)
+            ax.set_yticks([0, 1], ticks if column == 0 else ["", ""], fontsize=5.5)
+            ax.tick_params(length=0, pad=2)
+            ax.set_xlabel("heard as", labelpad=1)
+            if column == 0:
+                ax.set_ylabel("stress", labelpad=2)
+            ax.set_title("\n".join(textwrap.wrap(set_name(str(name)), 20)), fontsize=6.5, pad=3)
+    return figure

@@ -1,0 +1,194 @@
+"""How figures look: sizes, fonts, colours, files.
+
+Conventions
+-----------
+INITIAL is warm, FINAL is cool, everywhere. Signed relevance is drawn with a diverging map that is
+symmetric around zero and transparent at zero, so that it can lie on a grey spectrogram. The two
+hues (vermilion and blue) stay apart for colour-blind readers. Figures are
+:class:`matplotlib.figure.Figure` objects without pyplot: nothing is global and no display is
+needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.errors import ConfigError
+from stressnet.lexicon.stress import Stress
+
+if TYPE_CHECKING:
+    from matplotlib.colors import ListedColormap, Normalize
+    from matplotlib.figure import Figure
+
+WIDTHS_IN: dict[str, float] = {"column": 3.5, "page": 7.0}
+"""Figure widths in inches: one column, and the full page of a two-column journal."""
+
+STRESS_COLOURS: dict[Stress, str] = {Stress.INITIAL: "#c8400c", Stress.FINAL: "#1768ac"}
+"""One colour per class, used for nothing else in statistics figures."""
+
+FORMANT_COLOUR = "#d7191c"
+PITCH_COLOUR = "#1f4fd8"
+BOUNDARY_COLOUR = "#555555"
+NULL_COLOUR = "#8a8a8a"
+
+_WARM = ("#fbb27a", "#d9480f", "#8f2503")
+_COOL = ("#8cc4ea", "#1768ac", "#08305c")
+_OPAQUE = 0.92
+_HALF_OPAQUE_AT = 0.5  # exponent of the rise: small values stay visible, zero stays clear
+
+_FONT = "DejaVu Sans"  # comes with matplotlib and holds the IPA
+_RC: dict[str, object] = {
+    "font.family": [_FONT],
+    "font.size": 7.0,
+    "axes.labelsize": 7.0,
+    "axes.titlesize": 8.0,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 1.5,
+    "ytick.minor.size": 1.5,
+    "lines.linewidth": 0.8,
+    "axes.unicode_minus": True,
+    "axes.formatter.useoffset": False,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "stressnet",
+    "figure.dpi": 150.0,
+    "savefig.dpi": 200.0,
+}
+
+FORMATS = ("png", "pdf", "svg")
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Figures made inside look like stressnet's; matplotlib's settings are as before afterwards.
+
+    Fonts are embedded (TrueType in PDF, outlines in SVG).
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(_RC):
+        yield
+
+
+def width_in(width: str | float) -> float:
+    """A figure width in inches, by name (:data:`WIDTHS_IN`) or as a number.
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown or the number is no useful width.
+    """
+    if isinstance(width, str):
+        if width not in WIDTHS_IN:
+            raise ConfigError(f"no figure width {width!r}; there are {', '.join(WIDTHS_IN)}")
+        return WIDTHS_IN[width]
+    if not 2.0 <= width <= 50.0:
+        raise ConfigError(f"a figure {width:g} inches wide cannot be drawn; choose 2 to 50")
+    return float(width)
+
+
+def text_width_in(text: str, points: float, weight: str = "normal") -> float:
+    """Width of a line of text in inches, in the figures' font."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    font = FontProperties(family=_FONT, weight=weight)
+    # Measured large: hinting distorts small sizes.
+    return float(TextPath((0, 0), text, size=100, prop=font).get_extents().x1) * points / 7200
+
+
+def relevance_colormap() -> ListedColormap:
+    """FINAL (-1) cool, INITIAL (+1) warm, 0 transparent; symmetric in opacity."""
+    from matplotlib.colors import LinearSegmentedColormap, ListedColormap
+
+    n = 255  # odd: one colour is exactly zero
+    position = np.linspace(-1.0, 1.0, n)
+    warm = LinearSegmentedColormap.from_list("warm", _WARM)
+    cool = LinearSegmentedColormap.from_list("cool", _COOL)
+    strength = np.abs(position)
+    rgba = np.where((position > 0)[:, None], warm(strength), cool(strength))
+    rgba[:, 3] = _OPAQUE * strength**_HALF_OPAQUE_AT
+    return ListedColormap(rgba, name="stressnet_relevance")
+
+
+def symmetric_norm(limit: float) -> Normalize:
+    """A linear scale from ``-limit`` to ``limit``; a limit of zero becomes a tiny one."""
+    from matplotlib.colors import Normalize
+
+    limit = float(limit) if np.isfinite(limit) and limit > 0 else 1e-12
+    return Normalize(-limit, limit)
+
+
+def relevance_limit(relevance: NDArray[np.floating], percentile: float = 99.5) -> float:
+    """Absolute relevance at which colours saturate: a percentile of the cells that are not zero."""
+    values = np.abs(np.asarray(relevance, dtype=np.float64))
+    values = values[np.isfinite(values) & (values > 0)]
+    return float(np.percentile(values, percentile)) if values.size else 0.0
+
+
+def edges(centres: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Limits of cells around increasing centres, shape (n + 1,), for ``pcolormesh``.
+
+    A cell is drawn where its centre is: halfway to its neighbours.
+    """
+    centres = np.asarray(centres, dtype=np.float64)
+    middle = 0.5 * (centres[1:] + centres[:-1])
+    first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]
+    return np.concatenate([[first], middle, [last]])
+
+
+def save_figure(
+    figure: Figure, path: Path | str, formats: Iterable[str] = ("png", "pdf")
+) -> list[Path]:
+    """Write a figure as ``path`` with each format's suffix.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to write.
+    path : Path
+        Name without suffix; its folder is made if needed.
+    formats : iterable of {"png", "pdf", "svg"}
+        PNG has 200 dots per inch; in the others only spectrograms and maps are rasterised.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order of ``formats``.
+
+    Raises
+    ------
+    ConfigError
+        If a format is unknown or the folder cannot be written.
+    """
+    path, formats = Path(path), list(formats)
+    unknown = [f for f in formats if f not in FORMATS]
+    if unknown:
+        raise ConfigError(f"no figure format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
+    files = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with style():
+            for suffix in formats:
+                file = path.with_name(f"{path.name}.{suffix}")
+                # No dates: the same figure is the same file.
+                metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(suffix)
+                figure.savefig(file, format=suffix, metadata=metadata, facecolor="white")
+                files.append(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: figure cannot be written ({error.strerror})") from error
+    return files

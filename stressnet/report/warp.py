@@ -1,0 +1,233 @@
+"""Means of maps over words of different length, on a time axis warped to landmarks.
+
+Conventions
+-----------
+Landmarks of a disyllable: onset of the word, both edges of each nucleus, the syllable boundary
+between them, offset of the word. Between neighbouring landmarks time is stretched linearly so that
+every token's landmarks fall on the means of all tokens. A segment that a token lacks (the coda of
+an open syllable) has no part in the mean there. Warping moves cells in time and leaves their
+values: a stretched vowel is not given more relevance per cell.
+
+Each map is divided by its own Σ|R| first, so that every token weighs the same whatever the
+network's certainty; the unit of the mean is the share of a token's absolute relevance per cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.axes import Axes
+from stressnet.corpus.store import Corpus, Images
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.report.run import RelevanceRun
+
+FloatArray = NDArray[np.float64]
+
+SEGMENTS = ("onset 1", "nucleus 1", "coda 1", "onset 2", "nucleus 2", "coda 2")
+"""Stretches between the seven landmarks."""
+
+MARGIN_S = 0.03
+"""Sound beside the word that is kept, not warped."""
+
+_LANDMARK_COLUMNS = (
+    "start_s",
+    "nucleus_1_start_s",
+    "nucleus_1_end_s",
+    "boundary_s",
+    "nucleus_2_start_s",
+    "nucleus_2_end_s",
+    "end_s",
+)
+
+
+@dataclass(frozen=True)
+class WarpedMean:
+    """Mean map of some tokens on a common time axis.
+
+    Parameters
+    ----------
+    stress : Stress
+        Class of the tokens.
+    relevance : ndarray, shape (n_bins, n_grid)
+        Mean of R / Σ|R|; NaN where no token has a value.
+    image : ndarray, shape (n_bins, n_grid)
+        Mean of the network's images, for orientation.
+    axes : Axes
+        Seconds of the mean word, hertz of the maps.
+    landmarks_s : ndarray, shape (7,)
+        Where the landmarks lie on ``axes``.
+    n_tokens, n_words, n_speakers : int
+        What entered.
+    """
+
+    stress: Stress
+    relevance: FloatArray
+    image: FloatArray
+    axes: Axes
+    landmarks_s: FloatArray
+    n_tokens: int
+    n_words: int
+    n_speakers: int
+
+
+def warp_columns(
+    axes: Axes, source_s: FloatArray, target_s: FloatArray, grid_s: FloatArray
+) -> tuple[NDArray[np.intp], FloatArray]:
+    """Where each point of a warped time axis lies among a map's frames.
+
+    Parameters
+    ----------
+    axes : Axes
+        Of the map.
+    source_s, target_s : ndarray, shape (n_landmarks,)
+        Landmarks of the token and of the warped axis; neither decreases.
+    grid_s : ndarray, shape (n_grid,)
+        The warped axis.
+
+    Returns
+    -------
+    frame : ndarray of int, shape (n_grid,)
+        Left neighbour among the frames; -1 where the token has nothing: outside its image, or in a
+        segment that it lacks.
+    weight : ndarray, shape (n_grid,)
+        Weight of the right neighbour.
+    """
+    n = len(target_s)
+    segment = np.clip(np.searchsorted(target_s, grid_s, side="right") - 1, 0, n - 2)
+    before, after = grid_s < target_s[0], grid_s >= target_s[-1]
+    length = np.diff(target_s)[segment]
+    share = (grid_s - target_s[segment]) / np.where(length > 0, length, 1.0)
+    time_s = source_s[segment] + share * np.diff(source_s)[segment]
+    time_s = np.where(before, grid_s - target_s[0] + source_s[0], time_s)
+    time_s = np.where(after, grid_s - target_s[-1] + source_s[-1], time_s)
+    lacking = (np.diff(source_s)[segment] <= 0) & ~before & ~after
+    frames = axes.time_s
+    left = np.clip(np.searchsorted(frames, time_s, side="right") - 1, 0, len(frames) - 2)
+    weight = (time_s - frames[left]) / (frames[left + 1] - frames[left])
+    half = 0.5 * axes.time_step_s
+    outside = (time_s < frames[0] - half) | (time_s > frames[-1] + half)
+    return np.where(lacking | outside, -1, left), np.clip(weight, 0.0, 1.0)
+
+
+def warped_means(
+    corpus: Corpus,
+    run: RelevanceRun,
+    *,
+    correct_only: bool = False,
+    max_tokens: int = 4000,
+    step_s: float = 0.004,
+    seed: int = 0,
+) -> list[WarpedMean]:
+    """Mean relevance of INITIAL and of FINAL tokens, warped to common landmarks.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Landmarks and images.
+    run : RelevanceRun
+        Maps.
+    correct_only : bool
+        Only tokens that the network got right.
+    max_tokens : int
+        Per class; of more, a random sample.
+    step_s : float
+        Step of the common axis.
+    seed : int
+        Of the sample.
+
+    Returns
+    -------
+    list of WarpedMean
+        INITIAL before FINAL; a class without tokens is left out.
+
+    Raises
+    ------
+    CorpusError
+        If corpus and run do not belong together.
+    """
+    table = run.tokens[["token_id", "map_index", "stress_predicted"]].merge(
+        corpus.tokens.assign(position=np.arange(len(corpus.tokens))), on="token_id", how="inner"
+    )
+    if table.empty:
+        raise CorpusError(f"{run.path}: none of its tokens is in {corpus.path}; give its corpus")
+    images = corpus.images(run.preset_name)
+    if images.axes.shape != run.axes.shape:
+        raise CorpusError(
+            f"{run.path}: its maps lie on other axes than the spectrograms of {corpus.path}; "
+            "give the corpus that was explained"
+        )
+    if correct_only:
+        table = table[table["stress"] == table["stress_predicted"]]
+    times = table[list(_LANDMARK_COLUMNS)].to_numpy(np.float64)
+    landmarks = times - times[:, :1]
+    if np.any(np.diff(landmarks, axis=1) < -1e-6):
+        bad = table["token_id"].iloc[int(np.argmin(np.diff(landmarks, axis=1).min(axis=1)))]
+        raise CorpusError(f"{corpus.path}: the boundaries of token '{bad}' are out of order")
+    landmarks = np.maximum.accumulate(landmarks, axis=1)
+    target_s = landmarks.mean(axis=0) if len(landmarks) else np.zeros(len(_LANDMARK_COLUMNS))
+    grid_s = np.arange(-MARGIN_S, target_s[-1] + MARGIN_S + step_s / 2, step_s)
+    rng = np.random.default_rng(seed)
+    results = []
+    for stress in CLASSES:
+        rows = np.flatnonzero((table["stress"] == stress.value).to_numpy())
+        if len(rows) > max_tokens:
+            rows = np.sort(rng.choice(rows, max_tokens, replace=False))
+        if len(rows) == 0:
+            continue
+        relevance, image = _means(
+            run,
+            images,
+            table["map_index"].to_numpy()[rows],
+            table["position"].to_numpy()[rows],
+            landmarks[rows],
+            target_s,
+            grid_s,
+        )
+        part = table.iloc[rows]
+        results.append(
+            WarpedMean(
+                stress,
+                relevance,
+                image,
+                Axes(grid_s, run.axes.frequency_hz),
+                target_s,
+                n_tokens=len(part),
+                n_words=part["word"].nunique(),
+                n_speakers=part["speaker"].nunique(),
+            )
+        )
+    if not results:
+        raise ConfigError(f"{run.path}: no token with known stress to average")
+    return results
+
+
+def _means(
+    run: RelevanceRun,
+    images: Images,
+    map_index: NDArray[np.intp],
+    position: NDArray[np.intp],
+    landmarks: FloatArray,
+    target_s: FloatArray,
+    grid_s: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Mean relevance and mean image, one token in memory at a time."""
+    shape = (run.axes.shape[0], len(grid_s))
+    sums, counts = np.zeros((2, *shape)), np.zeros(len(grid_s))
+    for which, where, source_s in zip(map_index, position, landmarks, strict=True):
+        relevance = np.asarray(run.maps[which], dtype=np.float64)
+        total = np.abs(relevance).sum()
+        if total == 0:
+            continue
+        left, weight = warp_columns(run.axes, source_s, target_s, grid_s)
+        there = left >= 0
+        left, weight = left[there], weight[there]
+        counts[there] += 1
+        for number, values in enumerate((relevance / total, np.asarray(images.values[where]))):
+            sums[number][:, there] += values[:, left] * (1 - weight) + values[:, left + 1] * weight
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relevance, image = sums / counts
+    return relevance, image
