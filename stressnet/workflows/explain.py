@@ -390,11 +390,37 @@ def _conservation(tokens: pd.DataFrame) -> dict[str, Any]:
 def summary_text(run: ExplainedRun) -> str:
     """The summary for people: conservation, then density and share per region."""
     result = run.manifest["results"]
+    of_output = result["median_relevance_over_output"]
     lines = [
         f"{result['n_tokens']} tokens explained "
         f"(accuracy on them {result['accuracy_on_explained_tokens']:.3f})",
-        f"conservation: relevance sums to {result['median_relevance_over_output']:.2f} of the "
-        f"logit difference (median), biases absorb {result['median_bias_share']:.2f}; the ledger closes "
-        f"to {result['largest_closure_residual']:.1e} (largest relative residual)",
+        f"conservation: relevance sums to {of_output:.2f} of the logit difference (median), biases "
+        f"absorb {result['median_bias_share']:.2f}; the ledger closes to "
+        f"{result['largest_closure_residual']:.1e} (largest relative residual)",
+        "",
+        f"{'relevance density':<22}{'INITIAL':>26}{'null':>8}{'FINAL':>28}{'null':>8}",
+    ]
+    density = run.summary[run.summary["measure"] == "density"]
+    for region in density["region"].unique():
+        cells = [f"{region:<22}"]
+        for stress, width in (("INITIAL", 26), ("FINAL", 28)):
+            row = density[(density["region"] == region) & (density["stress"] == stress)]
+            cells.append(_density_cell(row, width))
+        lines.append("".join(cells))
+    lines += [
+        "density: mean positive relevance for the token's own class per cell of the region, over the "
+        "mean per cell of sound;",
+        "1 is what a region gets by its area; null: the same with tracks or times of other tokens",
     ]
     return "\n".join(lines)
+
+
+def _density_cell(row: pd.DataFrame, width: int) -> str:
+    """Mean with its interval, and the null, or dashes where the region does not exist."""
+    if row.empty or not np.isfinite(row["mean"].iloc[0]):
+        return f"{'-':>{width}}{'-':>8}"
+    mean, low, high, null = row[["mean", "mean_low", "mean_high", "null_mean"]].iloc[0]
+    interval = f"[{low:.2f}, {high:.2f}]" if np.isfinite(low) else "[too few speakers]"
+    return f"{f'{mean:.2f} {interval}':>{width}}" + (
+        f"{null:>8.2f}" if np.isfinite(null) else f"{'-':>8}"
+    )

@@ -110,10 +110,9 @@ def draw_word(run: Path, token_id: str, figure: Path) -> Path:
     ids = pd.read_parquet(run / "tokens.parquet", columns=["token_id"])["token_id"]
     matches = [i for i in ids if i == token_id] or [i for i in ids if token_id in i]
     if len(matches) != 1:
-        some = ", ".join(matches[:5])
+        some = f" ({', '.join(matches[:5])} ...)" if matches else ""
         raise CorpusError(
-            f"{run}: {len(matches)} tokens match '{token_id}'"
-            + (f" ({some}{', ...' if len(matches) > 5 else ''}); give more of the id" if some else "")
+            f"{run}: {len(matches)} tokens match '{token_id}'{some}; give the id of one"
         )
     drawing = plot_word(word_data(corpus, RelevanceRun.open(run), matches[0]))
     suffix = figure.suffix.lstrip(".").lower() or "png"
