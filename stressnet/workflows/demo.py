@@ -105,7 +105,7 @@ def run_demo(
     )
     page = report_run(run, report, overwrite=True, progress=progress)
     text = [
-        "SYNTHETIC SPEECH: these figures show that the software works, not how people stress words.",
+        "SYNTHETIC SPEECH: the figures show that the software works, not how people stress words.",
         "",
         f"{built.manifest['results']['n_tokens']} tokens of "
         f"{built.manifest['results']['n_words']} words by "
