@@ -13,7 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 SILENCE = ""
-SILENCE_MARKS = frozenset({"", "sp", "sil", "spn", "<eps>", "<sil>", "silence", "#", "h#", "pau"})
+SILENCE_MARKS = frozenset({"", "sp", "sil", "spn", "<eps>", "<sil>", "#", "h#", "pau"})
+"""What other programs write for silence. The word *silence* is a word."""
+
+
+def marks_silence(label: str) -> bool:
+    """Whether a label from a file is one of the field's marks for silence."""
+    return label.strip().lower() in SILENCE_MARKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,8 @@ class Interval:
 
     @property
     def is_silence(self) -> bool:
-        """Whether the label is one of the field's marks for silence."""
-        return self.label.strip().lower() in SILENCE_MARKS
+        """Whether nothing is said; readers turn a format's marks for silence into ``""``."""
+        return self.label == SILENCE
 
     def contains(self, time_s: float) -> bool:
         """Whether a time falls inside, start included and end excluded."""

@@ -19,7 +19,7 @@ from praatio.utilities import textgrid_io
 
 from stressnet.alignment.validation import fit_to_audio, validate
 from stressnet.errors import AlignmentError
-from stressnet.intervals import SILENCE, Alignment, Interval
+from stressnet.intervals import SILENCE, Alignment, Interval, marks_silence
 
 __all__ = ["read_textgrid", "validate", "write_textgrid"]
 
@@ -177,7 +177,7 @@ def _decoded(path: Path) -> str:
 def _interval(entry: Any) -> Interval:
     start, end, label = entry
     interval = Interval(float(start), float(end), unicodedata.normalize("NFC", label.strip()))
-    if interval.is_silence:
+    if marks_silence(interval.label):
         return Interval(interval.start_s, interval.end_s, SILENCE)
     return interval
 

@@ -409,7 +409,8 @@ def summary_text(run: ExplainedRun) -> str:
         lines.append("".join(cells))
     lines += [
         "density: mean positive relevance for the token's own class per cell of the region, over",
-        "the mean per cell of sound; 1 is what a region gets by its area; null: the same with tracks or times of other tokens",
+        "the mean per cell of sound; 1 is what a region gets by its area; null: the same with the",
+        "tracks or times of other tokens",
     ]
     return "\n".join(lines)
 
