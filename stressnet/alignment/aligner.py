@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, MissingPartError
 from stressnet.intervals import Alignment
 
 Pronounce = Callable[[str], Sequence[tuple[str, ...]]]
@@ -103,19 +104,34 @@ def get_aligner(name: str = "auto") -> Aligner:
     Parameters
     ----------
     name : str
-        ``"auto"`` (the best that needs nothing from outside), ``"pocketsphinx"``.
+        ``"auto"`` (the best that needs nothing from outside and works here), ``"kaldi-gmm"``,
+        ``"pocketsphinx"``.
 
     Raises
     ------
     ConfigError
         If there is no aligner of that name.
+    MissingPartError
+        If the aligner asked for by name does not work in this installation. ``"auto"`` warns and
+        takes the next best.
     """
     from stressnet.alignment.pocketsphinx_aligner import PocketsphinxAligner
 
-    known: dict[str, Callable[[], Aligner]] = {
-        "auto": PocketsphinxAligner,
-        "pocketsphinx": PocketsphinxAligner,
-    }
-    if name not in known:
-        raise ConfigError(f"no aligner is called '{name}'; there are: {', '.join(known)}")
-    return known[name]()
+    if name == "pocketsphinx":
+        return PocketsphinxAligner()
+    if name not in ("auto", "kaldi-gmm"):
+        raise ConfigError(
+            f"no aligner is called '{name}'; there are: auto, kaldi-gmm, pocketsphinx"
+        )
+    try:
+        from stressnet.alignment.gmm import check_kaldi
+        from stressnet.alignment.kaldi_gmm import KaldiGmmAligner
+
+        check_kaldi()
+    except (ImportError, MissingPartError) as error:
+        reason = f"the aligner 'kaldi-gmm' does not work here: {error}"
+        if name == "kaldi-gmm":
+            raise MissingPartError(reason) from error
+        warnings.warn(f"{reason}; pocketsphinx alone aligns, less exactly", stacklevel=2)
+        return PocketsphinxAligner()
+    return KaldiGmmAligner()

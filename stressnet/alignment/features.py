@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import kaldi_native_fbank as knf
@@ -120,13 +119,17 @@ class Normalisation:
         return np.asarray((static - self.mean) / self.deviation, dtype=np.float32)
 
     @classmethod
-    def of(cls, recordings: Iterable[np.ndarray]) -> Normalisation:
-        """Statistics over all frames of the recordings of one speaker.
+    def from_sums(cls, count: int, total: np.ndarray, total_squared: np.ndarray) -> Normalisation:
+        """From sums over all frames of one speaker.
 
         Parameters
         ----------
-        recordings : iterable of ndarray, shape (frames, num_ceps)
-            Cepstra.
+        count : int
+            Number of frames.
+        total, total_squared : ndarray, shape (num_ceps,)
+            Sums of the cepstra and of their squares.
         """
-        frames = np.concatenate([np.asarray(r, dtype=np.float64) for r in recordings])
-        return cls(frames.mean(axis=0), np.maximum(frames.std(axis=0), 1e-3))
+        count = max(count, 1)
+        mean = total / count
+        variance = np.maximum(total_squared / count - mean**2, 1e-6)
+        return cls(mean, np.sqrt(variance))

@@ -15,13 +15,15 @@ import numpy as np
 from stressnet.alignment.aligner import AlignmentFailure, Pronounce, Utterance
 from stressnet.alignment.audio16k import RATE_HZ, read_mono_16k
 from stressnet.alignment.features import FeatureSettings, cepstra
-from stressnet.alignment.paths import WordPath
+from stressnet.alignment.paths import WordPath, arpabet
 from stressnet.alignment.pocket import PocketAligner
 from stressnet.alignment.workers import isolated_map
 from stressnet.errors import AudioError
 
 SHORTEST_PHONE_S = 0.03
 """Three states of one frame each, in both models."""
+
+_ARPABET = frozenset(arpabet())
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,14 @@ def failure_of(task: Task, duration_s: float) -> AlignmentFailure | None:
                 utterance.utterance_id,
                 "no pronunciation",
                 f"{utterance.audio_path}: no pronunciation for '{word}'; add it to a dictionary",
+            )
+        strange = sorted({phone for variant in variants for phone in variant} - _ARPABET)
+        if strange:
+            return AlignmentFailure(
+                utterance.utterance_id,
+                "no pronunciation",
+                f"{utterance.audio_path}: '{strange[0]}' in the pronunciation of '{word}' is no "
+                "ARPAbet phone (vowels need a stress digit); correct the dictionary",
             )
     needed_s = SHORTEST_PHONE_S * sum(min(map(len, variants)) for variants in task.variants)
     if duration_s < needed_s:

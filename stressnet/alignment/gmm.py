@@ -11,13 +11,36 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 import kaldi_hmm_gmm as khg
 import kaldifst
 import numpy as np
 
+from stressnet.alignment.paths import arpabet
+from stressnet.errors import MissingPartError
+
 SILENCE_PHONE = 1
 _POSITIONS = ("B", "I", "E", "S")
+
+
+def check_kaldi() -> None:
+    """Make sure that the two wheels of Kaldi's code fit each other.
+
+    Raises
+    ------
+    MissingPartError
+        If graphs made by kaldifst are not accepted by kaldi_hmm_gmm. The wheels exchange C++
+        objects, hence must be built against the same OpenFst; kaldifst 1.8 moved to a newer one.
+    """
+    model = GmmModel.flat(PhoneSet(("AA0",)), np.zeros(1), np.ones(1))
+    try:
+        word_graph(model, [[("AA0",)]])
+    except TypeError as error:
+        raise MissingPartError(
+            f"kaldifst {version('kaldifst')} does not fit kaldi-hmm-gmm "
+            f"{version('kaldi-hmm-gmm')}; install 'kaldifst<1.8'"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +53,7 @@ class PhoneSet:
         Distinct phones, stress digits included, in sorted order.
     """
 
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = field(default_factory=arpabet)
 
     def number(self, label: str, position: int, length: int) -> int:
         """Kaldi's phone for the phone `label`, the `position`-th of a word of `length` phones."""
@@ -331,11 +354,22 @@ class Statistics:
         """
         numbers = np.asarray(path)
         self.transitions += np.bincount(numbers, minlength=len(self.transitions))
-        pdf_of = np.asarray(self.model.transitions.id2pdf_id)
+        return self.add_densities(features, np.asarray(self.model.transitions.id2pdf_id)[numbers])
+
+    def add_densities(self, features: np.ndarray, pdfs: np.ndarray) -> float:
+        """Add frames whose densities are known, transitions aside; returns the log likelihood.
+
+        Parameters
+        ----------
+        features : ndarray, shape (frames, dimension)
+            Normalised features.
+        pdfs : ndarray of int, shape (frames,)
+            Kaldi's numbers of densities.
+        """
         accumulate, densities = self.densities.accumulate_for_gmm, self.model.densities
         return sum(
             accumulate(densities, frame, pdf, 1.0)
-            for frame, pdf in zip(features, pdf_of[numbers].tolist(), strict=True)
+            for frame, pdf in zip(features, pdfs.tolist(), strict=True)
         )
 
     def update(self, num_gaussians: int) -> None:
@@ -361,23 +395,42 @@ class Statistics:
             )
 
 
-def equal_path(graph: kaldifst.StdVectorFst, frames: int, seed: int) -> list[int] | None:
-    """A path whose states last about equally long: the flat start.
+def phone_posteriors(
+    model: GmmModel, features: np.ndarray, segments: Sequence[Segment]
+) -> np.ndarray:
+    """Probability, given the sound alone, of the phone that each frame was aligned with.
+
+    All phones (stressed and unstressed vowels apart, silence included) are equally likely
+    beforehand; a phone is as likely as its likeliest state.
 
     Parameters
     ----------
-    graph : StdVectorFst
-        From `word_graph`.
-    frames : int
-        Length of the path.
-    seed : int
-        Draws pauses and pronunciations.
+    model : GmmModel
+        Densities.
+    features : ndarray, shape (frames, dimension)
+        Normalised features.
+    segments : sequence of Segment
+        Cover all frames.
+
+    Returns
+    -------
+    ndarray, shape (frames,)
+        0 to 1.
     """
-    found, path = kaldifst.equal_align(graph, length=frames, rand_seed=seed, num_retries=10)
-    if not found:
-        return None
-    found, labels, _, _ = kaldifst.get_linear_symbol_sequence(path)
-    return [label for label in labels if label] if found else None
+    classes = model.phones.sharing()
+    likelihood = np.empty((len(features), len(classes)))
+    class_of = {}
+    for column, numbers in enumerate(classes):
+        _, pdfs = khg.get_pdfs_for_phones(model.transitions, sorted(numbers))
+        states = [
+            np.logaddexp.reduce(model.densities.get_pdf(pdf).log_likelihoods_matrix(features), 1)
+            for pdf in pdfs
+        ]
+        likelihood[:, column] = np.max(states, axis=0)
+        class_of.update(dict.fromkeys(numbers, column))
+    aligned = np.concatenate([[class_of[s.number]] * (s.end - s.start) for s in segments])
+    chosen = likelihood[np.arange(len(features)), aligned]
+    return np.exp(chosen - np.logaddexp.reduce(likelihood, axis=1))
 
 
 def pooled(matrices: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 
 from stressnet.intervals import SILENCE, Alignment, Interval
 
+CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
+VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
+
+SHORTEST_S = 0.005
+"""No phone is made shorter than this when boundaries are moved."""
+
 
 @dataclass(frozen=True, slots=True)
 class WordPath:
@@ -24,9 +30,54 @@ class WordPath:
     edges_s: tuple[float, ...]
 
 
+def arpabet() -> tuple[str, ...]:
+    """All ARPAbet phones of CMUdict, vowels with each stress digit."""
+    return tuple(sorted([*CONSONANTS, *(vowel + digit for vowel in VOWELS for digit in "012")]))
+
+
 def segments(phones: Sequence[str]) -> tuple[str, ...]:
     """Phones without stress digits."""
     return tuple(phone.rstrip("012") for phone in phones)
+
+
+def pause_before(paths: Sequence[WordPath], index: int) -> bool:
+    """Whether a word starts later than the one before it ends (the first always does)."""
+    return index == 0 or paths[index].edges_s[0] > paths[index - 1].edges_s[-1] + 1e-6
+
+
+def averaged(ours: Sequence[WordPath], theirs: Sequence[WordPath]) -> list[WordPath]:
+    """The mean of two alignments of the same phones, pauses decided by the first.
+
+    Two models err independently to some degree, so the mean of their boundaries is better than
+    either. The start of a word after a pause is not averaged: a model that misses the pause is
+    off by all of it.
+
+    Parameters
+    ----------
+    ours, theirs : sequence of WordPath
+        Same number of words, each with the same number of phones. `ours` is trusted with pauses.
+
+    Returns
+    -------
+    list of WordPath
+        Phones as in `ours`.
+    """
+    result: list[WordPath] = []
+    now_s = 0.0
+    for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+        edges_s = [0.5 * (x + y) for x, y in zip(a.edges_s, b.edges_s, strict=True)]
+        if pause_before(ours, index):
+            edges_s[0] = a.edges_s[0]
+        elif pause_before(theirs, index):
+            edges_s[0] = b.edges_s[0]
+        else:
+            edges_s[0] = now_s
+        edges_s[0] = max(now_s, min(edges_s[0], edges_s[1] - SHORTEST_S))
+        for k in range(1, len(edges_s)):
+            edges_s[k] = max(edges_s[k], edges_s[k - 1] + SHORTEST_S)
+        now_s = edges_s[-1]
+        result.append(WordPath(a.phones, tuple(edges_s)))
+    return result
 
 
 def to_alignment(

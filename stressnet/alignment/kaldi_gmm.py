@@ -1,0 +1,287 @@
+"""The default aligner: pocketsphinx's phones and a model trained on the corpus, averaged.
+
+1. pocketsphinx finds words and phones in every utterance (`first_pass`).
+2. From these a monophone model is trained by Kaldi's code on up to `TRAINING_S` seconds of the
+   corpus itself, features normalised per speaker (`gmm_training`). It knows stress and this
+   corpus's pauses and noises.
+3. Every utterance is aligned with that model, pocketsphinx's choice of segments kept and the stress
+   left open; the boundaries of both are averaged, and the abrupt ones put on the acoustic change
+   (`landmarks`).
+
+Corpora with less than `MINIMUM_S` seconds are left to pocketsphinx alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from stressnet.alignment.aligner import AlignmentFailure, Progress, Pronounce, Utterance
+from stressnet.alignment.audio16k import RATE_HZ, read_mono_16k
+from stressnet.alignment.features import FeatureSettings, Normalisation, cepstra, with_deltas
+from stressnet.alignment.first_pass import FirstPass, first_passes, task_of
+from stressnet.alignment.gmm import (
+    SILENCE_PHONE,
+    GmmModel,
+    best_path,
+    phone_posteriors,
+    segments_of,
+    word_graph,
+)
+from stressnet.alignment.gmm_training import (
+    TrainingSettings,
+    TrainingUtterance,
+    agreeing,
+    train,
+)
+from stressnet.alignment.landmarks import moved_to_landmarks
+from stressnet.alignment.paths import WordPath, averaged, to_alignment
+from stressnet.alignment.pocketsphinx_aligner import no_path, pocketsphinx_alignment
+from stressnet.alignment.workers import isolated_map
+from stressnet.errors import AudioError
+from stressnet.intervals import Alignment
+
+TRAINING_S = 3600.0
+"""Speech to train on, at most, in seconds."""
+
+MINIMUM_S = 120.0
+"""Below this much speech no model is trained."""
+
+
+class KaldiGmmAligner:
+    """Words and phones by a model trained on the corpus and pocketsphinx's together.
+
+    Parameters
+    ----------
+    training : TrainingSettings, optional
+        Size of the model.
+    landmarks : bool
+        Whether abrupt boundaries are put on the acoustic change.
+    average : bool
+        Whether boundaries are averaged with pocketsphinx's.
+    """
+
+    name = "kaldi-gmm"
+
+    def __init__(
+        self,
+        training: TrainingSettings | None = None,
+        *,
+        landmarks: bool = True,
+        average: bool = True,
+    ) -> None:
+        self.training = training or TrainingSettings()
+        self.frames = FeatureSettings()
+        self.landmarks = landmarks
+        self.average = average
+
+    def align(
+        self,
+        utterances: Sequence[Utterance],
+        pronounce: Pronounce,
+        *,
+        jobs: int = 1,
+        progress: Progress | None = None,
+        seed: int = 0,
+    ) -> Iterator[tuple[str, Alignment | AlignmentFailure]]:
+        """Align utterances in order; see `Aligner.align`.
+
+        `seed` draws the utterances to train on. Half of the progress is told after the first pass.
+        """
+        chosen = training_choice(utterances, seed)
+        tasks = (
+            task_of(utterance, pronounce, self.frames, keep_cepstra=index in chosen)
+            for index, utterance in enumerate(utterances)
+        )
+        seen: list[FirstPass] = []
+        examples: list[FirstPass] = []
+        for result in first_passes(tasks, jobs):
+            if result.static is not None and result.paths is not None:
+                examples.append(result)
+            seen.append(replace(result, static=None))
+            if progress is not None and len(seen) % 2 == 0:
+                progress(1)
+        speakers = speaker_normalisations(seen)
+        model = self._model(examples, speakers)
+        examples.clear()
+        aligned: Iterator[Alignment | AlignmentFailure]
+        if model is None:
+            aligned = (pocketsphinx_alignment(result) for result in seen)
+        else:
+            state = _Worker(model, speakers, self.frames, self.landmarks, self.average)
+            aligned = isolated_map(
+                second_look,
+                seen,
+                jobs=jobs,
+                on_crash=pocketsphinx_alignment,
+                initializer=start_worker,
+                initargs=(state,),
+            )
+        for index, (result, alignment) in enumerate(zip(seen, aligned, strict=True)):
+            yield result.task.utterance.utterance_id, alignment
+            if progress is not None and index % 2 == 0:
+                progress(1)
+
+    def _model(
+        self, examples: Sequence[FirstPass], speakers: dict[str, Normalisation]
+    ) -> GmmModel | None:
+        """A model trained in a process of its own; None if there is too little to train on."""
+        if sum(example.duration_s for example in examples) < MINIMUM_S:
+            return None
+        utterances = [
+            TrainingUtterance(
+                with_deltas(
+                    speakers[example.task.utterance.speaker].apply(example.static), self.frames
+                ),
+                example.task.variants,
+                example.paths,
+            )
+            for example in examples
+            if example.static is not None and example.paths is not None
+        ]
+        job = (utterances, self.frames, self.training)
+        (model,) = isolated_map(_trained, [job], jobs=1, on_crash=_untrained)
+        return model
+
+
+def training_choice(utterances: Sequence[Utterance], seed: int) -> set[int]:
+    """Which utterances to train on: drawn by their names until there is enough sound.
+
+    Parameters
+    ----------
+    utterances : sequence of Utterance
+        All there are.
+    seed : int
+        Another seed, another draw; the order of the utterances does not matter.
+
+    Returns
+    -------
+    set of int
+        Positions in `utterances`.
+    """
+    import soundfile
+
+    def draw(index: int) -> bytes:
+        return hashlib.sha256(f"{seed} {utterances[index].utterance_id}".encode()).digest()
+
+    chosen: set[int] = set()
+    total_s = 0.0
+    for index in sorted(range(len(utterances)), key=draw):
+        if total_s >= TRAINING_S:
+            break
+        try:
+            duration_s = soundfile.info(utterances[index].audio_path).duration
+        except (soundfile.LibsndfileError, OSError):
+            continue  # the first pass reports it
+        if total_s + duration_s <= 1.5 * TRAINING_S:
+            chosen.add(index)
+            total_s += duration_s
+    return chosen
+
+
+def speaker_normalisations(seen: Sequence[FirstPass]) -> dict[str, Normalisation]:
+    """Mean and deviation of the cepstra of each speaker, over all readable utterances.
+
+    Parameters
+    ----------
+    seen : sequence of FirstPass
+        Sums over frames.
+    """
+    counts: dict[str, int] = {}
+    sums: dict[str, np.ndarray] = {}
+    for result in seen:
+        if result.failure is None and result.total is not None:
+            speaker = result.task.utterance.speaker
+            both = np.stack([result.total, np.asarray(result.total_squared)])
+            sums[speaker] = sums[speaker] + both if speaker in sums else both
+            counts[speaker] = counts.get(speaker, 0) + result.frame_count
+    return {speaker: Normalisation.from_sums(counts[speaker], *sums[speaker]) for speaker in sums}
+
+
+_TrainingJob = tuple[list[TrainingUtterance], FeatureSettings, TrainingSettings]
+
+
+def _trained(job: _TrainingJob) -> GmmModel | None:
+    return train(*job)
+
+
+def _untrained(job: _TrainingJob) -> GmmModel | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """What a worker process of the second pass needs."""
+
+    model: GmmModel
+    speakers: dict[str, Normalisation]
+    frames: FeatureSettings
+    landmarks: bool
+    average: bool
+
+
+_worker: list[_Worker] = []  # one per process, set by `start_worker`
+
+
+def start_worker(state: _Worker) -> None:
+    """Keep the model in this process."""
+    _worker[:] = [state]
+
+
+def second_look(seen: FirstPass) -> Alignment | AlignmentFailure:
+    """Align one utterance with the trained model and unite the result with the first pass.
+
+    Parameters
+    ----------
+    seen : FirstPass
+        pocketsphinx's result, or a failure, which is handed on.
+    """
+    if seen.failure is not None:
+        return seen.failure
+    state = _worker[0]
+    utterance = seen.task.utterance
+    try:
+        samples = read_mono_16k(utterance.audio_path)
+    except AudioError as error:
+        return AlignmentFailure(utterance.utterance_id, "unreadable audio", str(error))
+    normal = state.speakers[utterance.speaker]
+    features = with_deltas(normal.apply(cepstra(samples, state.frames)), state.frames)
+    graph = word_graph(state.model, agreeing(seen.task.variants, seen.paths))
+    path = best_path(state.model, graph, features)
+    if path is None:
+        return pocketsphinx_alignment(seen) if seen.paths is not None else no_path(utterance)
+    words, confidence = _words(state, features, path)
+    if seen.paths is not None and state.average:
+        words = averaged(words, seen.paths)
+    if state.landmarks:
+        words = moved_to_landmarks(words, samples)
+    return to_alignment(
+        utterance.words, words, len(samples) / RATE_HZ, KaldiGmmAligner.name, confidence
+    )
+
+
+def _words(
+    state: _Worker, features: np.ndarray, path: Sequence[int]
+) -> tuple[list[WordPath], tuple[float, ...]]:
+    """Words of a path with their times, and the mean posterior of each."""
+    segments = segments_of(state.model, path)
+    posteriors = phone_posteriors(state.model, features, segments)
+    phones: list[list[str]] = []
+    limits: list[list[int]] = []
+    for segment in segments:
+        if segment.number == SILENCE_PHONE:
+            continue
+        if state.model.phones.starts_word(segment.number):
+            phones.append([])
+            limits.append([segment.start])
+        phones[-1].append(state.model.phones.label(segment.number))
+        limits[-1].append(segment.end)
+    step_s = state.frames.frame_shift_s
+    words = [
+        WordPath(tuple(names), tuple(step_s * limit for limit in word))
+        for names, word in zip(phones, limits, strict=True)
+    ]
+    return words, tuple(float(posteriors[word[0] : word[-1]].mean()) for word in limits)
