@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError
-from stressnet.intervals import Interval
 from stressnet.lexicon.stress import CLASSES, Stress
-from stressnet.report import layers
-from stressnet.report.names import grouped, region_name
-from stressnet.report.style import (
-    NULL_COLOUR,
-    STRESS_COLOURS,
-    relevance_limit,
-    style,
-    text_width_in,
-    width_in,
-)
-from stressnet.report.warp import SEGMENTS, WarpedMean
+from stressnet.report.names import count_of, grouped, region_name
+from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, style, text_width_in, width_in
+from stressnet.report.warp import warped_means
+from stressnet.report.warp_figure import plot_warped_means
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes as Ax
-    from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
+
+__all__ = ["MEASURE_LABELS", "plot_regions", "plot_warped_means", "warped_means"]
 
 MEASURE_LABELS = {
     "density": "density of relevance for the word's class (1 = spread evenly over the sound)",
@@ -44,8 +36,6 @@ _CHANCE = {"density": 1.0, "density_absolute": 1.0, "density_energy": 1.0, "sign
 _LOGARITHMIC = frozenset({"density", "density_absolute", "density_energy"})
 _SMALLEST = 0.01
 _ROW_IN, _GROUP_GAP = 0.165, 0.5
-_LEFT_IN, _BAR_IN, _GAP_IN, _TOP_IN, _BOTTOM_IN, _BETWEEN_IN = 0.62, 0.72, 0.16, 0.28, 0.38, 0.045
-_HEIGHTS_IN = {"map": 1.9, "time": 0.55, "segments": 0.18, "syllables": 0.18}
 
 
 def plot_regions(
@@ -136,133 +126,6 @@ def plot_regions(
     return figure
 
 
-def plot_warped_means(
-    means: Sequence[WarpedMean], *, width: str | float = "page", limit: float | None = None
-) -> Figure:
-    """Mean relevance maps of INITIAL and FINAL tokens on their common warped time axis.
-
-    Parameters
-    ----------
-    means : sequence of WarpedMean
-        From :func:`~stressnet.report.warp.warped_means`.
-    width : {"page", "column"} or float
-        Inches or a name; a column gets the classes below each other.
-    limit : float, optional
-        Absolute value at which colours saturate, the same for all panels; by default the 99.5th
-        percentile over them.
-
-    Returns
-    -------
-    Figure
-        Panels labelled ``map INITIAL``, ``time INITIAL``, ``segments INITIAL``,
-        ``syllables INITIAL`` and so on. Under each map is its sum over frequency.
-
-    Raises
-    ------
-    ConfigError
-        If there are no means.
-    """
-    from matplotlib.figure import Figure
-
-    if not means:
-        raise ConfigError("no mean relevance maps to draw")
-    total = width_in(width)
-    stacked = total < 5
-    columns, rows = (1, len(means)) if stacked else (len(means), 1)
-    panel_in = (total - _LEFT_IN - _BAR_IN - _GAP_IN * (columns - 1)) / columns
-    block = _TOP_IN + sum(_HEIGHTS_IN.values()) + _GAP_IN + _BOTTOM_IN
-    tall = block * rows
-    if limit is None:
-        limit = relevance_limit(np.concatenate([m.relevance.ravel() for m in means]))
-    with style():
-        figure = Figure(figsize=(total, tall))
-        shared: Ax | None = None
-        for number, mean in enumerate(means):
-            column, row = (0, number) if stacked else (number, 0)
-            x = _LEFT_IN + column * (panel_in + _GAP_IN)
-            y = tall - row * block - _TOP_IN
-            panels: dict[str, Ax] = {}
-            for name, height in _HEIGHTS_IN.items():
-                box = (x / total, (y - height) / tall, panel_in / total, height / tall)
-                panels[name] = figure.add_axes(
-                    box,
-                    label=f"{name} {mean.stress}",
-                    sharex=panels.get("map"),
-                    sharey=shared if name == "time" else None,
-                )
-                y -= height + _BETWEEN_IN
-            shared = panels["time"]
-            mesh = _draw_warped(panels, mean, limit, panel_in)
-            if column > 0:
-                for panel in panels.values():
-                    panel.set_ylabel("")
-                    panel.tick_params(axis="y", labelleft=False)
-            if column == columns - 1:
-                layers.add_colour_bar(
-                    panels["map"], mesh, "mean relevance ({power}of Σ|R| per cell)"
-                )
-    return figure
-
-
-def _draw_warped(
-    panels: dict[str, Ax], mean: WarpedMean, limit: float, panel_in: float
-) -> QuadMesh:
-    """One class: map, its sum over frequency, and what lies between the landmarks."""
-    panels["map"].set_xlim(mean.axes.time_s[0], mean.axes.time_s[-1])
-    there = np.isfinite(mean.image).all(axis=0)
-    layers.draw_image(panels["map"], mean.image, mean.axes, there)
-    mesh = layers.draw_relevance(panels["map"], mean.relevance, mean.axes, limit=limit)
-    panels["map"].set_title(
-        f"{mean.stress} stress  ({mean.n_tokens} tokens, {mean.n_words} words, "
-        f"{_speakers(mean.n_speakers)})",
-        color=STRESS_COLOURS[mean.stress],
-        fontsize=7,
-        loc="left",
-        pad=4,
-    )
-    _draw_over_time(panels["time"], mean)
-    marks = [float(t) for t in mean.landmarks_s]
-    span = mean.axes.time_s[-1] - mean.axes.time_s[0]
-    segments = [
-        Interval(a, b, _segment_label(name, (b - a) / span * panel_in))
-        for name, a, b in zip(SEGMENTS, marks[:-1], marks[1:], strict=True)
-    ]
-    syllables = [Interval(marks[0], marks[3], "1st"), Interval(marks[3], marks[6], "2nd")]
-    stressed = mean.stress.class_index
-    syllables = [
-        replace(s, label="stressed" if i == stressed else "unstressed")
-        for i, s in enumerate(syllables)
-    ]
-    layers.draw_tier(
-        panels["segments"], segments, "segments", shaded=(segments[1], segments[4]), fontsize=5.5
-    )
-    layers.draw_tier(
-        panels["syllables"],
-        syllables,
-        "syllables",
-        emphasised=[syllables[stressed]],
-        emphasis_colour=STRESS_COLOURS[mean.stress],
-        fontsize=6.0,
-    )
-    for name, panel in panels.items():
-        last = name == "syllables"
-        panel.tick_params(axis="x", bottom=last, labelbottom=last)
-    panels["syllables"].set_xlabel("time in the mean word (s)", labelpad=1.5)
-    outer, inner = [marks[0], marks[3], marks[6]], [marks[k] for k in (1, 2, 4, 5)]
-    layers.draw_boundaries(panels["map"], panels["syllables"], outer, strong=True)
-    layers.draw_boundaries(panels["map"], panels["segments"], inner)
-    return mesh
-
-
-def _segment_label(name: str, room_in: float) -> str:
-    """The longest label that fits: full name, name without number, C or V, nothing."""
-    short = "V" if name.startswith("nucleus") else "C"
-    for label in (name, name.split()[0], short):
-        if text_width_in(label, 5.5) < 0.92 * room_in:
-            return label
-    return ""
-
-
 def _draw_regions(
     ax: Ax,
     relevance: pd.DataFrame,
@@ -274,14 +137,15 @@ def _draw_regions(
     colour = STRESS_COLOURS[stress]
     tokens = relevance[relevance["stress"] == stress.value]
     dots = tokens.groupby(["region", "speaker"], observed=True)[measure].mean()
-    rows = summary[summary["stress"] == stress.value].set_index("region")
+    of_class = summary[summary["stress"] == stress.value]
+    rows: dict[Any, Any] = of_class.set_index("region").to_dict("index")
     rng = np.random.default_rng(0)  # of the jitter, which means nothing
     if measure in _CHANCE:
         ax.axvline(_CHANCE[measure], color="#bbbbbb", linewidth=0.6, zorder=0)
     n_tokens = n_speakers = 0
     for region, place in places.items():
         ax.axhline(place, color="#f0f0f0", linewidth=3.5, zorder=-1)
-        if region not in rows.index or not np.isfinite(rows.loc[region, "mean"]):
+        if region not in rows or not np.isfinite(rows[region]["mean"]):
             ax.text(
                 0.02,
                 place,
@@ -293,7 +157,7 @@ def _draw_regions(
                 style="italic",
             )
             continue
-        row = rows.loc[region]
+        row = rows[region]
         n_tokens, n_speakers = max(n_tokens, row["n_tokens"]), max(n_speakers, row["n_speakers"])
         if measure in _LOGARITHMIC and row["mean"] < _SMALLEST:
             ax.text(
@@ -348,7 +212,7 @@ def _draw_regions(
             zorder=4,
         )
     ax.set_title(
-        f"{stress} stress  ({n_tokens} tokens, {_speakers(n_speakers)})",
+        f"{stress} stress  ({n_tokens} tokens, {count_of(n_speakers, 'speaker')})",
         color=colour,
         fontsize=7,
         loc="left",
@@ -448,26 +312,6 @@ def _legend(figure: Figure, x: float, y: float, measure: str) -> None:
         columnspacing=1.4,
         borderpad=0.0,
     )
-
-
-def _draw_over_time(ax: Ax, mean: WarpedMean) -> None:
-    """The map summed over frequency, warm above and cool below zero, per frame in per cent."""
-    over_time = 100.0 * mean.relevance.sum(axis=0)
-    for stress, sign in ((Stress.INITIAL, 1.0), (Stress.FINAL, -1.0)):
-        ax.fill_between(
-            mean.axes.time_s,
-            0.0,
-            np.where(sign * over_time > 0, over_time, 0.0),
-            color=STRESS_COLOURS[stress],
-            alpha=0.75,
-            linewidth=0,
-        )
-    ax.axhline(0.0, color="black", linewidth=0.5)
-    ax.set_ylabel("% of Σ|R|\nper frame")
-
-
-def _speakers(n: int) -> str:
-    return f"{n} speaker" if n == 1 else f"{n} speakers"
 
 
 def _check(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:

@@ -49,3 +49,8 @@ def grouped(available: Iterable[str]) -> list[tuple[str, list[str]]]:
     there = set(available)
     groups = [(name, [r for r in regions if r in there]) for name, regions in GROUPS.items()]
     return [(name, regions) for name, regions in groups if regions]
+
+
+def count_of(n: int, noun: str) -> str:
+    """A number with its noun: ``count_of(1, "speaker") == "1 speaker"``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,13 +73,14 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: str | float = "page") -> Figu
             label="accuracy",
         )
         for place, name in enumerate(sets):
-            rows = metrics[metrics["test_set"] == name].set_index("metric")
-            majority = float(rows["majority_rate"].iloc[0])
+            part = metrics[metrics["test_set"] == name]
+            rows: dict[Any, Any] = part.set_index("metric").to_dict("index")
+            majority = float(part["majority_rate"].iloc[0])
             ax.plot([majority] * 2, [place - 0.35, place + 0.35], color=NULL_COLOUR, linewidth=1.6)
             for (metric, marker, colour), shift in zip(_SHOWN, (-0.14, 0.14), strict=True):
-                if metric not in rows.index or not np.isfinite(rows.loc[metric, "estimate"]):
+                if metric not in rows or not np.isfinite(rows[metric]["estimate"]):
                     continue
-                row = rows.loc[metric]
+                row = rows[metric]
                 ax.plot([row["low"], row["high"]], [place + shift] * 2, color=colour, linewidth=1.4)
                 ax.plot([row["estimate"]], [place + shift], marker, markersize=3.6, color=colour)
         ax.axvline(0.5, color="#bbbbbb", linewidth=0.6, zorder=0)

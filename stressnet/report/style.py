@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ _OPAQUE = 0.92
 _HALF_OPAQUE_AT = 0.5  # exponent of the rise: small values stay visible, zero stays clear
 
 _FONT = "DejaVu Sans"  # comes with matplotlib and holds the IPA
-_RC: dict[str, object] = {
+_RC: Any = {
     "font.family": [_FONT],
     "font.size": 7.0,
     "axes.labelsize": 7.0,

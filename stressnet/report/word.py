@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stressnet.acoustics.tracks import Tracks
-from stressnet.audio import Audio
-from stressnet.axes import Spectrogram
-from stressnet.corpus.store import TRACKS, Corpus
-from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.report import layers
 from stressnet.report.ipa import syllable_ipa, to_ipa
-from stressnet.report.run import RelevanceRun
-from stressnet.report.style import STRESS_COLOURS, relevance_limit, style, text_width_in, width_in
+from stressnet.report.style import (
+    STRESS_COLOURS,
+    relevance_limit,
+    style,
+    text_width_in,
+    width_in,
+)
+from stressnet.report.word_data import WordData, word_data
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes as Ax
     from matplotlib.figure import Figure
+
+__all__ = ["WordData", "caption", "plot_word", "word_data"]
 
 CONTEXT_S = 0.10
 """Sound shown before and after the word."""
@@ -35,69 +35,6 @@ _SECOND_TITLE_IN = 0.16
 _WAVE_IN, _SPECTROGRAM_IN, _MAP_IN, _TIER_IN, _TIME_IN = 0.50, 1.50, 1.35, 0.21, 0.36
 _NOTE_LINE_IN, _NOTE_PT = 0.105, 5.5
 _PIECE_GAP_IN = 0.14
-
-
-@dataclass(frozen=True)
-class WordData:
-    """All that a word's picture shows; times are seconds from the word's onset.
-
-    Parameters
-    ----------
-    token_id, word, speaker : str
-        What and who.
-    stress : Stress or None
-        The token's class; None where unknown.
-    audio : Audio
-        Excerpt with context.
-    origin_s : float
-        Time of the word's onset in the excerpt.
-    phones : tuple of Interval
-        ARPAbet.
-    nuclei, syllables : tuple of two Interval
-        The vowels; the syllables with their phones as labels.
-    tracks : Tracks or None
-        Formants and F0, if measured.
-    image : Spectrogram or None
-        What the network was shown.
-    relevance : ndarray, shape of the image, or None
-        Signed; positive speaks for INITIAL.
-    stress_predicted : Stress or None
-        What the network said.
-    p_initial : float
-        Its probability of INITIAL; NaN if there is no network.
-    composite : str
-        Rules of the explanation.
-    image_name : str
-        The spectrogram preset.
-    """
-
-    token_id: str
-    word: str
-    speaker: str
-    stress: Stress | None
-    audio: Audio
-    origin_s: float
-    phones: tuple[Interval, ...]
-    nuclei: tuple[Interval, Interval]
-    syllables: tuple[Interval, Interval]
-    tracks: Tracks | None = None
-    image: Spectrogram | None = None
-    relevance: NDArray[np.floating] | None = None
-    stress_predicted: Stress | None = None
-    p_initial: float = field(default=math.nan)
-    composite: str = ""
-    image_name: str = ""
-
-    def __post_init__(self) -> None:
-        if self.relevance is not None:
-            if self.image is None:
-                raise ConfigError(f"{self.token_id}: a relevance map needs the image it belongs to")
-            self.image.axes.check(self.relevance, f"{self.token_id}: relevance")
-
-    @property
-    def span(self) -> Interval:
-        """The word."""
-        return Interval(self.syllables[0].start_s, self.syllables[1].end_s, self.word.lower())
 
 
 @dataclass(frozen=True)
@@ -112,68 +49,6 @@ class _Piece:
     @property
     def width_in(self) -> float:
         return text_width_in(self.text, self.points, self.weight)
-
-
-def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordData:
-    """Gather what a word's picture shows.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        Where sound, phones and tracks are.
-    run : RelevanceRun or None
-        Where the maps are; None for a picture without relevance.
-    token_id : str
-        Which token.
-
-    Raises
-    ------
-    CorpusError
-        If the corpus or the run lacks the token, or the run was made on other spectrograms than
-        the corpus holds.
-    """
-    found = corpus.tokens[corpus.tokens["token_id"] == token_id]
-    if found.empty:
-        raise CorpusError(f"{corpus.path}: no token '{token_id}'; see tokens.parquet")
-    position, row = int(found.index[0]), found.iloc[0]
-    onset_s = float(row["start_s"])
-    phones = corpus.phone_intervals(token_id, onset_s)
-    boundary_s, end_s = float(row["boundary_s"]) - onset_s, float(row["end_s"]) - onset_s
-    nuclei = tuple(
-        Interval(
-            float(row[f"nucleus_{k}_start_s"]) - onset_s,
-            float(row[f"nucleus_{k}_end_s"]) - onset_s,
-            str(row[f"nucleus_{k}"]),
-        )
-        for k in (1, 2)
-    )
-    first = " ".join(p.label for p in phones if p.middle_s < boundary_s)
-    second = " ".join(p.label for p in phones if p.middle_s >= boundary_s)
-    image = relevance = predicted = None
-    p_initial = math.nan
-    if run is not None:
-        said = run.row(token_id)
-        predicted, p_initial = Stress(said["stress_predicted"]), float(said["p_initial"])
-        relevance = run.map_of(token_id)
-        image = _image(corpus, run, position)
-    return WordData(
-        token_id=token_id,
-        word=str(row["word"]),
-        speaker=str(row["speaker"]),
-        stress=_stress(row["stress"]),
-        audio=corpus.excerpt(token_id),
-        origin_s=onset_s - float(row["excerpt_start_s"]),
-        phones=phones,
-        nuclei=(nuclei[0], nuclei[1]),
-        syllables=(Interval(0.0, boundary_s, first), Interval(boundary_s, end_s, second)),
-        tracks=_tracks(corpus, token_id),
-        image=image,
-        relevance=relevance,
-        stress_predicted=predicted,
-        p_initial=p_initial,
-        composite="" if run is None else run.composite,
-        image_name="" if run is None else run.preset_name,
-    )
 
 
 def plot_word(
@@ -415,32 +290,3 @@ def _note_lines(text: str, total: float) -> list[str]:
 
 def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
-
-
-def _stress(value: object) -> Stress | None:
-    return Stress(value) if isinstance(value, str) and value else None
-
-
-def _tracks(corpus: Corpus, token_id: str) -> Tracks | None:
-    """A token's tracks without reading those of all others; None if not measured."""
-    import pandas as pd
-
-    file = corpus.path / TRACKS
-    if not file.is_file():
-        return None
-    rows: pd.DataFrame = pd.read_parquet(file, filters=[("token_id", "==", token_id)])
-    return Tracks.from_frame(rows).get(token_id) if len(rows) else None
-
-
-def _image(corpus: Corpus, run: RelevanceRun, position: int) -> Spectrogram:
-    images = corpus.images(run.preset_name)
-    same = images.axes.shape == run.axes.shape and (
-        np.allclose(images.axes.time_s, run.axes.time_s)
-        and np.allclose(images.axes.frequency_hz, run.axes.frequency_hz)
-    )
-    if not same:
-        raise CorpusError(
-            f"{run.path}: its maps lie on other axes than the spectrograms of {corpus.path}; "
-            "give the corpus that was explained"
-        )
-    return Spectrogram(np.array(images.values[position]), images.axes, images.mask[position])

@@ -1,0 +1,167 @@
+"""Layers of figures that show what the network was given and what it made of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.axes import Axes
+from stressnet.lexicon.stress import Stress
+from stressnet.report.grid import kilohertz_ticks, mesh
+from stressnet.report.style import (
+    STRESS_COLOURS,
+    edges,
+    relevance_colormap,
+    relevance_limit,
+    symmetric_norm,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes as Ax
+    from matplotlib.collections import QuadMesh
+
+IMAGE_DARKNESS = 0.7
+"""Darkest grey under relevance; 1 is black."""
+
+
+def draw_image(
+    ax: Ax, values: NDArray, axes: Axes, mask: NDArray[np.bool_] | None = None
+) -> QuadMesh:
+    """What the network was shown, in grey; frames without sound are hatched.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    values : ndarray, shape (n_bins, n_frames)
+        The image.
+    axes : Axes
+        Its axes.
+    mask : ndarray of bool, shape (n_frames,), optional
+        True where there is sound.
+
+    Raises
+    ------
+    ConfigError
+        If the image does not fit its axes.
+    """
+    axes.check(values, "image")
+    shown = np.asarray(values, dtype=np.float64)
+    sound = shown if mask is None or not mask.any() else shown[:, mask]
+    low, high = np.percentile(sound, (10.0, 99.7))
+    if mask is not None:
+        shown = np.where(mask[None], shown, np.nan)
+        _hatch_padding(ax, axes, mask)
+    # Less dark than it could be, so that colours laid over it stay clear.
+    darkest = low + max(high - low, 1e-9) / IMAGE_DARKNESS
+    drawn = mesh(ax, shown, axes, cmap="Greys", vmin=low, vmax=darkest)
+    ax.set_ylim(max(0.0, edges(axes.frequency_hz)[0]), axes.frequency_hz[-1])
+    kilohertz_ticks(ax)
+    return drawn
+
+
+def draw_relevance(
+    ax: Ax, relevance: NDArray, axes: Axes, *, limit: float | None = None
+) -> QuadMesh:
+    """Signed relevance, transparent at zero, on whatever ``ax`` holds.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    relevance : ndarray, shape (n_bins, n_frames)
+        Positive for INITIAL (warm), negative for FINAL (cool).
+    axes : Axes
+        Its axes; cells stand at their own seconds and hertz.
+    limit : float, optional
+        Absolute value at which colours saturate; the 99.5th percentile of |R| by default.
+
+    Returns
+    -------
+    QuadMesh
+        For :func:`add_colour_bar`.
+
+    Raises
+    ------
+    ConfigError
+        If the map does not fit its axes.
+    """
+    axes.check(relevance, "relevance")
+    limit = relevance_limit(relevance) if limit is None else limit
+    drawn = mesh(ax, relevance, axes, cmap=relevance_colormap(), norm=symmetric_norm(limit))
+    drawn.set_zorder(1.5)
+    ax.set_ylim(max(0.0, edges(axes.frequency_hz)[0]), axes.frequency_hz[-1])
+    kilohertz_ticks(ax)
+    return drawn
+
+
+def add_colour_bar(ax: Ax, mesh: QuadMesh, label: str) -> Ax:
+    """A symmetric colour bar beside a panel, with the classes' names at its ends.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        The panel; its position must be final, with 0.6 inches free to its right.
+    mesh : QuadMesh
+        From :func:`draw_relevance`.
+    label : str
+        Quantity and unit; ``{power}`` becomes the power of ten that the ticks lack.
+
+    Returns
+    -------
+    matplotlib Axes
+        The bar's, labelled ``colour bar``.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    figure: Any = ax.figure
+    box = ax.get_position()
+    wide, tall = figure.get_size_inches()
+    name_in = 0.11  # above and below the bar stands which class its end speaks for
+    place = (box.x1 + 0.07 / wide, box.y0 + name_in / tall)
+    size = (0.085 / wide, box.height - 2 * name_in / tall)
+    bar_ax = figure.add_axes((*place, *size), label="colour bar")
+    limit = float(np.max(np.abs(mesh.get_clim())))
+    exponent = int(np.floor(np.log10(limit)))
+    bar: Any = figure.colorbar(mesh, cax=bar_ax, extend="both", extendfrac=0.06)
+    bar.outline.set_linewidth(0.5)
+    bar.locator = MaxNLocator(nbins=5, steps=[1, 2, 5, 10], symmetric=True)
+    bar.formatter = lambda value, _position: f"{value / 10**exponent:g}".replace("-", "−")
+    bar.update_ticks()
+    power = "" if exponent == 0 else f"10{_superscript(exponent)} "
+    bar.set_label(label.format(power=power))
+    for stress, y, va in ((Stress.INITIAL, box.y1, "top"), (Stress.FINAL, box.y0, "bottom")):
+        figure.text(
+            box.x1 + 0.05 / wide,
+            y,
+            stress.value,
+            va=va,
+            fontsize=5.5,
+            fontweight="bold",
+            color=STRESS_COLOURS[stress],
+        )
+    return bar_ax
+
+
+def _hatch_padding(ax: Ax, axes: Axes, mask: NDArray[np.bool_]) -> None:
+    from matplotlib.patches import Rectangle
+
+    x, y = edges(axes.time_s), edges(axes.frequency_hz)
+    changes = np.flatnonzero(np.diff(np.r_[0, (~mask).astype(int), 0]))
+    for first, last in zip(changes[::2], changes[1::2], strict=True):
+        ax.add_patch(
+            Rectangle(
+                (x[first], y[0]),
+                x[last] - x[first],
+                y[-1] - y[0],
+                facecolor="none",
+                edgecolor="#c8c8c8",
+                hatch="////",
+                linewidth=0,
+                zorder=0.5,
+            )
+        )
+
+
+def _superscript(number: int) -> str:
+    return str(number).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
