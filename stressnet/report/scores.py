@@ -17,15 +17,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SET_NAMES = {
+    "train": "training",
     "valid": "validation",
+    "valid_known_words": "validation, known words",
+    "valid_known_speakers": "validation, known speakers",
+    "valid_test_mixed": "unused (validation × test)",
     "test": "test: new words, new speakers",
     "test_known_words": "new speakers, known words",
     "test_known_speakers": "new words, known speakers",
     "minimal_pairs": "minimal pairs",
     "minimal_pairs/new_speakers": "minimal pairs, new speakers",
     "minimal_pairs/known_speakers": "minimal pairs, known speakers",
+    "unlabelled": "without label",
 }
-"""Test sets as readers see them; others keep their name."""
+"""Splits and test sets as readers see them; others keep their name."""
+
+_ORDER = ("test", "minimal_pairs", "valid", "train", "unlabelled")
 
 _SHOWN = (("balanced_accuracy", "D", "#222222"), ("accuracy", "o", "#888888"))
 
@@ -33,6 +40,13 @@ _SHOWN = (("balanced_accuracy", "D", "#222222"), ("accuracy", "o", "#888888"))
 def set_name(name: str) -> str:
     """A test set's name for people."""
     return SET_NAMES.get(name, name.replace("_", " "))
+
+
+def test_order(name: str) -> tuple[int, int]:
+    """Sorts test sets: new words of new speakers, other tests, minimal pairs, validation, rest."""
+    first = next((i for i, start in enumerate(_ORDER) if name.startswith(start)), len(_ORDER))
+    known = list(SET_NAMES)
+    return first, known.index(name) if name in known else len(known)
 
 
 def plot_accuracy(metrics: pd.DataFrame, *, width: str | float = "page") -> Figure:
@@ -57,7 +71,8 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: str | float = "page") -> Figu
     missing = [c for c in needed if c not in metrics.columns]
     if missing:
         raise ConfigError(f"table of metrics lacks column {', '.join(missing)}")
-    sets = [s for s, rows in metrics.groupby("test_set", sort=False) if rows["n"].iloc[0] > 0]
+    there = metrics.loc[metrics["n"] > 0, "test_set"].unique()
+    sets = sorted((str(name) for name in there), key=test_order)
     if not sets:
         raise ConfigError("table of metrics has no test set with tokens")
     total = width_in(width)
@@ -138,7 +153,7 @@ def plot_confusion(
     if missing:
         raise ConfigError(f"table of predictions lacks column {', '.join(missing)}")
     known = predictions[predictions[truth].isin([s.value for s in CLASSES])]
-    names = list(sets if sets is not None else known["split"].unique())
+    names = list(sets or sorted((str(s) for s in known["split"].unique()), key=test_order))
     names = [name for name in names if (known["split"] == name).any()]
     if not names:
         raise ConfigError("table of predictions has no tokens with known stress")

@@ -40,7 +40,7 @@ NULL_COLOUR = "#8a8a8a"
 _WARM = ("#fbb27a", "#d9480f", "#8f2503")
 _COOL = ("#8cc4ea", "#1768ac", "#08305c")
 _OPAQUE = 0.92
-_HALF_OPAQUE_AT = 0.5  # exponent of the rise: small values stay visible, zero stays clear
+_RISE = 0.75  # exponent of opacity: small values stay visible, zero stays clear
 
 _FONT = "DejaVu Sans"  # comes with matplotlib and holds the IPA
 _RC: Any = {
@@ -121,7 +121,7 @@ def relevance_colormap() -> ListedColormap:
     cool = LinearSegmentedColormap.from_list("cool", _COOL)
     strength = np.abs(position)
     rgba = np.where((position > 0)[:, None], warm(strength), cool(strength))
-    rgba[:, 3] = _OPAQUE * strength**_HALF_OPAQUE_AT
+    rgba[:, 3] = _OPAQUE * strength**_RISE
     return ListedColormap(rgba, name="stressnet_relevance")
 
 

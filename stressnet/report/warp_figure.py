@@ -112,8 +112,12 @@ def _draw_warped(
     _draw_over_time(panels["time"], mean)
     marks = [float(t) for t in mean.landmarks_s]
     span = mean.axes.time_s[-1] - mean.axes.time_s[0]
+    rooms_in = {
+        name: (b - a) / span * panel_in
+        for name, a, b in zip(SEGMENTS, marks[:-1], marks[1:], strict=True)
+    }
     segments = [
-        Interval(a, b, _segment_label(name, (b - a) / span * panel_in))
+        Interval(a, b, _segment_label(name, rooms_in))
         for name, a, b in zip(SEGMENTS, marks[:-1], marks[1:], strict=True)
     ]
     syllables = [Interval(marks[0], marks[3], "1st"), Interval(marks[3], marks[6], "2nd")]
@@ -143,13 +147,15 @@ def _draw_warped(
     return mesh
 
 
-def _segment_label(name: str, room_in: float) -> str:
-    """The longest label that fits: full name, name without number, C or V, nothing."""
-    short = "V" if name.startswith("nucleus") else "C"
-    for label in (name, name.split()[0], short):
-        if text_width_in(label, 5.5) < 0.92 * room_in:
+def _segment_label(name: str, rooms_in: dict[str, float]) -> str:
+    """The full name if it fits in both syllables, else without number, else C or V."""
+    kind = name.split()[0]
+    for label in (name, kind):
+        both = [room for other, room in rooms_in.items() if other.startswith(kind)]
+        if text_width_in(label, 5.5) < 0.92 * min(both):
             return label
-    return ""
+    short = "V" if kind == "nucleus" else "C"
+    return short if text_width_in(short, 5.5) < 0.92 * rooms_in[name] else ""
 
 
 def _draw_over_time(ax: Ax, mean: WarpedMean) -> None:

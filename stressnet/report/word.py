@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax
     from matplotlib.figure import Figure
 
-__all__ = ["WordData", "caption", "plot_word", "word_data"]
+__all__ = ["LEGEND", "WordData", "caption", "plot_word", "word_data"]
 
 CONTEXT_S = 0.10
 """Sound shown before and after the word."""
@@ -119,27 +119,43 @@ def plot_word(
     return figure
 
 
-def caption(word: WordData, limit: float | None = None, whole_image: bool = False) -> str:
-    """What the picture shows and how its colours are scaled, in a sentence or two."""
-    text = (
-        "Wide-band spectrogram (5 ms Gaussian) with formants (red, fainter where wide) and F0 "
-        "(blue); phone boundaries dashed, syllables and word solid, nuclei shaded."
-    )
+LEGEND = (
+    "Wide-band spectrogram (5 ms Gaussian) with formants (red, fainter where wide) and F0 (blue); "
+    "phone boundaries dashed, syllables and word solid, nuclei shaded."
+)
+"""What the layers without relevance are."""
+
+
+def caption(
+    word: WordData, limit: float | None = None, whole_image: bool = False, *, legend: bool = True
+) -> str:
+    """What the picture shows and how its colours are scaled.
+
+    Parameters
+    ----------
+    word : WordData
+    limit, whole_image
+        As for :func:`plot_word`.
+    legend : bool
+        Begin with :data:`LEGEND`.
+    """
+    start = [LEGEND] if legend else []
     if word.relevance is None or word.image is None:
-        return text
+        return " ".join(start)
     limit = relevance_limit(word.relevance) if limit is None else limit
     start_s, end_s = _view(word, whole_image)
     shown = word.image.axes.frames_within(start_s, end_s)
     total = float(np.abs(word.relevance).sum())
     hidden = float(np.abs(word.relevance[:, ~shown]).sum()) / total if total else 0.0
     rules = f" ({word.composite})" if word.composite else ""
-    return (
-        f"{text} Relevance{rules}: signed shares of the logit difference INITIAL − FINAL over the "
-        f"network's own spectrogram ({word.image_name or 'unnamed preset'}), one colour per cell "
-        f"without smoothing; colours saturate at ±{limit:.2g} (symmetric, zero transparent). "
-        f"Sum over the image {_signed(float(word.relevance.sum()))} logits; "
-        f"{100 * hidden:.0f} % of |R| lies outside the time shown."
+    text = (
+        f"Relevance{rules}: signed shares of the logit difference INITIAL − FINAL on the network's "
+        f"own spectrogram ({word.image_name or 'unnamed preset'}), one colour per cell without "
+        f"smoothing; colours saturate at ±{limit:.2g} (symmetric, zero transparent). Sum over the "
+        f"image {_signed(float(word.relevance.sum()))} logits; {100 * hidden:.0f} % of |R| lies "
+        f"outside the time shown."
     )
+    return " ".join([*start, text])
 
 
 def _view(word: WordData, whole_image: bool) -> tuple[float, float]:
@@ -259,7 +275,8 @@ def _titles(word: WordData, total: float) -> list[list[_Piece]]:
         said = word.stress_predicted
         p = word.p_initial if said is Stress.INITIAL else 1.0 - word.p_initial
         verdict = "" if word.stress is None else " ✓" if said is word.stress else " ✗"
-        text = f"network: {said.value}, p = {p:.2f}{verdict}"
+        certainty = f"p = {p:.2f}" if p < 0.995 else "p > 0.99"
+        text = f"network: {said.value}, {certainty}{verdict}"
         right.append(_Piece(text, 7.0, STRESS_COLOURS[said]))
     needed = sum(piece.width_in + _PIECE_GAP_IN for piece in (*left, *right))
     fits = needed <= total - _LEFT_IN - 0.1

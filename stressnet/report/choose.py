@@ -1,0 +1,85 @@
+"""Which words a report shows: chosen by rule from the network's verdicts, so that nobody picks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stressnet.lexicon.stress import CLASSES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A token and why it is shown."""
+
+    token_id: str
+    reason: str
+
+
+def choose_words(tokens: pd.DataFrame) -> list[Chosen]:
+    """Three to six tokens that show what went right and wrong.
+
+    Parameters
+    ----------
+    tokens : DataFrame
+        ``token_id``, ``word``, ``speaker``, ``stress``, ``stress_predicted``, ``p_initial``;
+        ``output`` (logit difference) if there is one.
+
+    Returns
+    -------
+    list of Chosen
+        The most certain right token of each class, the most certain wrong one, both readings of one
+        word that were told apart (by one speaker if possible), and the least certain one; what does
+        not exist is left out, no token comes twice. Ties go to the first in the order of ids.
+    """
+    known = tokens[tokens["stress"].isin([s.value for s in CLASSES])].sort_values("token_id")
+    known = known.assign(certainty=_certainty(known))
+    right = known["stress"] == known["stress_predicted"]
+    chosen: list[Chosen] = []
+
+    def take(rows: pd.DataFrame, reason: str, *, least: bool = False) -> None:
+        rows = rows[~rows["token_id"].isin([c.token_id for c in chosen])]
+        if len(rows):
+            at = rows["certainty"].argmin() if least else rows["certainty"].argmax()
+            chosen.append(Chosen(str(rows["token_id"].iloc[int(at)]), reason))
+
+    for stress in CLASSES:
+        of_class = known[right & (known["stress"] == stress.value)]
+        take(of_class, f"the most certain right answer for {stress.value} stress")
+    take(known[~right], "the most certain wrong answer")
+    chosen += [c for c in _pair(known[right]) if c.token_id not in {d.token_id for d in chosen}]
+    take(known, "the least certain answer", least=True)
+    return chosen
+
+
+def _certainty(tokens: pd.DataFrame) -> np.ndarray:
+    """Absolute logit difference."""
+    if "output" in tokens.columns:
+        return tokens["output"].abs().to_numpy(np.float64)
+    p = np.clip(tokens["p_initial"].to_numpy(np.float64), 1e-12, 1 - 1e-12)
+    return np.abs(np.log(p / (1 - p)))
+
+
+def _pair(right: pd.DataFrame) -> list[Chosen]:
+    """Two tokens of one word with different stress, the pair whose weaker member is surest."""
+    for keys in (["word", "speaker"], ["word"]):
+        best: tuple[float, list[str]] | None = None
+        for _, rows in right.groupby(keys, sort=True):
+            if rows["stress"].nunique() < len(CLASSES):
+                continue
+            tops = [
+                part.iloc[int(part["certainty"].argmax())]
+                for part in (rows[rows["stress"] == s.value] for s in CLASSES)
+            ]
+            weaker = min(float(top["certainty"]) for top in tops)
+            if best is None or weaker > best[0]:
+                best = (weaker, [str(top["token_id"]) for top in tops])
+        if best:
+            who = "one speaker" if len(keys) == 2 else "two speakers"
+            return [Chosen(t, f"one word told apart in both readings, {who}") for t in best[1]]
+    return []

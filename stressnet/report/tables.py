@@ -1,0 +1,257 @@
+"""Tables of a report: counts, success, conservation, relevance by region, provenance."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stressnet.lexicon.stress import CLASSES
+from stressnet.report.document import Table
+from stressnet.report.names import grouped, region_name
+from stressnet.report.scores import set_name, test_order
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DASH = "–"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A figure with fixed decimals, a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def with_interval(value: float, low: float, high: float, digits: int = 2) -> str:
+    """``0.81 [0.77, 0.85]``; without brackets where there is no interval."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return number(value, digits)
+    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def p_value(value: float) -> str:
+    """A p-value as papers print it."""
+    if not math.isfinite(value):
+        return DASH
+    return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+
+
+def corpus_table(tokens: pd.DataFrame) -> Table:
+    """Tokens, classes, words and speakers per split."""
+    rows = []
+    parts = [(str(name), part) for name, part in tokens.groupby("split", sort=False)]
+    for name, part in sorted(parts, key=lambda item: _split_order(item[0])):
+        counts = [int((part["stress"] == s.value).sum()) for s in CLASSES]
+        rows.append(
+            [
+                set_name(name),
+                str(len(part)),
+                *(str(c) for c in counts),
+                str(len(part) - sum(counts)),
+                str(part["word"].nunique()),
+                str(part["speaker"].nunique()),
+            ]
+        )
+    totals = [int((tokens["stress"] == s.value).sum()) for s in CLASSES]
+    rows.append(
+        [
+            "all",
+            str(len(tokens)),
+            *(str(c) for c in totals),
+            str(len(tokens) - sum(totals)),
+            str(tokens["word"].nunique()),
+            str(tokens["speaker"].nunique()),
+        ]
+    )
+    return Table(
+        ["split", "tokens", *(s.value for s in CLASSES), "unknown", "words", "speakers"],
+        rows,
+        "Tokens per split and class of stress; different words (spellings) and speakers.",
+    )
+
+
+def metrics_table(metrics: pd.DataFrame) -> Table:
+    """Success on every test set, each accuracy beside n and the majority rate."""
+    rows = []
+    sets = {str(name): part for name, part in metrics.groupby("test_set", sort=False)}
+    for name in sorted(sets, key=test_order):
+        part = sets[name]
+        by_metric: dict[Any, Any] = part.set_index("metric").to_dict("index")
+        first: dict[Any, Any] = part.iloc[0].to_dict()
+        row = [set_name(name), str(int(first["n"]))]
+        row += [str(int(first[f"n_{s.value.lower()}"])) for s in CLASSES]
+        row.append(f"{int(first['n_speakers'])} / {int(first['n_words'])}")
+        row.append(number(float(first["majority_rate"]), 3))
+        for metric in ("accuracy", "balanced_accuracy", "mcc"):
+            found = by_metric.get(metric)
+            row.append(
+                DASH
+                if found is None
+                else with_interval(found["estimate"], found["low"], found["high"], 3)
+            )
+        rows.append(row)
+    return Table(
+        [
+            "test set",
+            "n",
+            *(s.value for s in CLASSES),
+            "speakers / words",
+            "majority rate",
+            "accuracy",
+            "balanced accuracy",
+            "MCC",
+        ],
+        rows,
+        "Success with 95 % intervals (bootstrap clustered by speaker and word family). The "
+        "majority rate is the accuracy of always saying the more frequent class; balanced "
+        "accuracy is 0.5 and MCC 0 by chance.",
+    )
+
+
+def alignment_table(scores: dict[str, dict[str, float]]) -> Table:
+    """The aligner's error against known times."""
+    rows = [
+        [
+            level,
+            f"{s['n']:.0f}",
+            number(s["median_ms"], 1),
+            number(s["mean_ms"], 1),
+            number(s["p90_ms"], 1),
+            number(100 * s["within_20_ms"], 0),
+            number(100 * s["within_50_ms"], 0),
+        ]
+        for level, s in scores.items()
+    ]
+    columns = ["level", "n", "median (ms)", "mean (ms)", "90th percentile (ms)"]
+    return Table(
+        [*columns, "within 20 ms (%)", "within 50 ms (%)"],
+        rows,
+        "Absolute difference between the aligner's boundaries and the known ones.",
+    )
+
+
+def conservation_table(tokens: pd.DataFrame) -> Table | None:
+    """Where the explained logit difference went; None if the run does not say."""
+    shares = ("relevance_sum", "bias_share", "stabiliser_share")
+    if not {"output", *shares} <= set(tokens.columns) or tokens.empty:
+        return None
+    output = tokens["output"].to_numpy(np.float64)
+    parts = {name: tokens[name].to_numpy(np.float64) for name in shares}
+    scale = np.maximum.reduce([np.abs(output), *(np.abs(p) for p in parts.values())])
+    residual = np.abs(output - sum(parts.values())) / np.maximum(scale, 1e-30)
+    names = {
+        "relevance_sum": "relevance on the image",
+        "bias_share": "kept by biases",
+        "stabiliser_share": "kept by stabilisers",
+    }
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rows = [
+            [
+                names[name],
+                number(float(np.median(part / output)), 3),
+                number(float(np.median(np.abs(part))), 3),
+            ]
+            for name, part in parts.items()
+        ]
+    rows.append(
+        ["explained logit difference", "1.000", number(float(np.median(np.abs(output))), 3)]
+    )
+    return Table(
+        ["part", "median share of the logit difference", "median absolute value (logits)"],
+        rows,
+        f"Conservation over {len(tokens)} tokens. What is not accounted for is at most "
+        f"{residual.max():.1e} of the largest part in any token.",
+    )
+
+
+def region_table(summary: pd.DataFrame) -> Table:
+    """Relevance by region and class: area, share, density, null, comparison."""
+    rows = []
+    regions = [r for _, members in grouped(summary["region"]) for r in members]
+    index: dict[Any, Any] = summary.set_index(["region", "stress", "measure"]).to_dict("index")
+    for region in regions:
+        for stress in CLASSES:
+            found = {
+                m: index.get((region, stress.value, m))
+                for m in ("positive_share", "area_share", "density")
+            }
+            density, share, area = found["density"], found["positive_share"], found["area_share"]
+            if density is None:
+                continue
+            rows.append(
+                [
+                    region_name(region),
+                    stress.value,
+                    str(int(density["n_tokens"])),
+                    number(100 * area["mean"], 1) if area else DASH,
+                    number(100 * share["mean"], 1) if share else DASH,
+                    with_interval(density["mean"], density["mean_low"], density["mean_high"]),
+                    number(density["null_mean"]),
+                    with_interval(density["ratio"], density["ratio_low"], density["ratio_high"]),
+                    p_value(density["p_holm"]),
+                    compared(density),
+                ]
+            )
+    return Table(
+        [
+            "region",
+            "stress",
+            "n",
+            "area (%)",
+            "share (%)",
+            "density",
+            "null density",
+            "density / null",
+            "p (Holm)",
+            "verdict",
+        ],
+        rows,
+        "Relevance that speaks for the word's own class. Area: share of the sounding cells. "
+        "Share: of all positive relevance. Density: mean relevance per cell re the mean over "
+        "sounding cells (1 = spread evenly). Null: the same with another token's formants, F0 or "
+        "boundaries. Brackets: 95 % intervals over speakers (none with fewer than five).",
+        flush_left=(0, 1, 9),
+    )
+
+
+def compared(row: dict[str, Any], level: float = 0.05) -> str:
+    """How a region fares against its null, in words, after correction for many regions."""
+    if not math.isfinite(row["null_mean"]):
+        return "no null"
+    if not math.isfinite(row["p_holm"]):
+        return "too few speakers"
+    if row["p_holm"] > level:
+        return "not told apart from null"
+    return "denser than null" if row["difference"] > 0 else "less dense than null"
+
+
+def provenance_table(manifests: dict[str, dict[str, Any]]) -> Table:
+    """How each folder was made."""
+    rows = []
+    for name, manifest in manifests.items():
+        parameters = manifest.get("parameters", {})
+        for key in ("composite", "seed_output", "architecture", "preset", "aligner", "seed"):
+            if key in parameters:
+                rows.append([name, key.replace("_", " "), str(parameters[key])])
+        rows.append([name, "made", str(manifest.get("created", DASH))])
+        rows.append([name, "command", " ".join(map(str, manifest.get("command", [])))])
+        versions = manifest.get("versions", {})
+        kept = ("stressnet", "python", "numpy", "torch", "praat-parselmouth")
+        text = ", ".join(f"{k} {versions[k]}" for k in kept if k in versions)
+        rows.append([name, "versions", text or DASH])
+        for key, value in manifest.get("inputs", {}).items():
+            rows.append([name, f"hash of {key}", str(value)[:16]])
+        seconds = manifest.get("seconds", {})
+        if seconds:
+            text = ", ".join(f"{k} {v:.0f} s" for k, v in seconds.items())
+            rows.append([name, "time", text])
+    return Table(["folder", "what", "value"], rows, flush_left=(0, 1, 2))
+
+
+def _split_order(name: str) -> tuple[int, int, str]:
+    order = ("train", "valid", "test", "minimal_pairs", "unlabelled")
+    first = next((i for i, start in enumerate(order) if name.startswith(start)), len(order))
+    return first, len(name), name
