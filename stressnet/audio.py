@@ -20,6 +20,12 @@ MINIMUM_RATE_HZ = 16_000
 """Recordings below this rate lack the upper half of the spectrogram and are refused."""
 
 
+_UNKNOWN_FRAMES = 1 << 62
+"""What libsndfile reports for a file whose header leaves its length open is larger than this."""
+
+_BLOCK_FRAMES = 1 << 22
+
+
 @dataclass(frozen=True)
 class Audio:
     """One channel of sound.
@@ -70,7 +76,7 @@ def audio_facts(path: Path) -> AudioFacts:
     Raises
     ------
     AudioError
-        If the file is missing, empty, without samples, or no audio.
+        If the file is missing, empty, without samples or length, or no audio.
     """
     import soundfile
 
@@ -87,6 +93,11 @@ def audio_facts(path: Path) -> AudioFacts:
         ) from error
     if info.frames == 0:
         raise AudioError(f"{path}: holds no samples; record or copy it again")
+    if info.frames >= _UNKNOWN_FRAMES:
+        raise AudioError(
+            f"{path}: the header does not say how long it is; write it again, "
+            f"e.g. with 'ffmpeg -i old.flac new.flac'"
+        )
     return AudioFacts(info.samplerate, info.channels, info.frames / info.samplerate)
 
 
@@ -115,21 +126,31 @@ def read_audio(path: Path, rate_hz: int = WORKING_RATE_HZ) -> Audio:
     facts = audio_facts(path)
     check_rate(path, facts.rate_hz)
     try:
-        samples, file_rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+        samples = _read_mono(path)
     except soundfile.LibsndfileError as error:
         raise AudioError(
             f"{path}: truncated or damaged ({error.error_string}); copy it again"
         ) from error
-    found_s = len(samples) / file_rate
+    found_s = len(samples) / facts.rate_hz
     if found_s + 1e-3 < facts.duration_s:
         raise AudioError(
             f"{path}: truncated, the header promises {facts.duration_s:.2f} s but {found_s:.2f} s "
             f"are there; copy it again"
         )
-    mono = np.ascontiguousarray(samples.mean(axis=1), dtype=np.float32)
-    if not mono.any():
+    if not samples.any():
         raise AudioError(f"{path}: holds only digital silence; check the recording")
-    return Audio(mono, file_rate).resampled(rate_hz)
+    return Audio(samples, facts.rate_hz).resampled(rate_hz)
+
+
+def _read_mono(path: Path) -> NDArray[np.float32]:
+    """All samples, channels averaged; block by block, since a header may promise the impossible."""
+    import soundfile
+
+    blocks = [np.zeros(0, dtype=np.float32)]
+    with soundfile.SoundFile(str(path)) as file:
+        while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
+            blocks.append(block.mean(axis=1))
+    return np.concatenate(blocks)
 
 
 def write_flac(path: Path, audio: Audio) -> None:
