@@ -28,6 +28,7 @@ from stressnet.errors import RecipeError
 TRANSCRIPT_KINDS = ("lines", "beside", "table")
 
 Entry = TypeVar("Entry")
+_IN_WORDS = {"str": "text in quotes", "int": "a whole number", "bool": "true or false"}
 
 
 @dataclass(frozen=True)
@@ -343,7 +344,8 @@ def _entry(kind: type[Entry], values: Any, path: Path, where: str) -> Entry:
                 f"{path}: {where} has an unknown entry '{name}'; known are {', '.join(known)}"
             )
         if type(value).__name__ != known[name].type:
-            raise RecipeError(f"{path}: {where} {name} = {value!r} must be a {known[name].type}")
+            kind_of_value = _IN_WORDS[str(known[name].type)]
+            raise RecipeError(f"{path}: {where} {name} = {value!r} must be {kind_of_value}")
     missing = [n for n, f in known.items() if n not in values and f.default is MISSING]
     if missing:
         raise RecipeError(f"{path}: {where} lacks '{missing[0]}'")
