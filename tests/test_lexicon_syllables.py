@@ -1,0 +1,82 @@
+"""Syllable boundaries of every disyllable in the dictionary, and of words by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from stressnet.errors import LexiconError
+from stressnet.lexicon.dictionary import load_dictionary
+from stressnet.lexicon.pronunciation import bare, is_vowel
+from stressnet.lexicon.syllables import LEGAL_ONSETS, RULE_NAME, syllabify
+
+
+def test_every_disyllable_divides_before_its_longest_legal_onset() -> None:
+    dictionary = load_dictionary()
+    n_disyllables = 0
+    for word in dictionary.words():
+        for variant in dictionary.variants(word):
+            if variant.n_syllables != 2:
+                continue
+            n_disyllables += 1
+            phones = variant.phones
+            parts = syllabify(phones)
+            first, second = parts.nuclei
+            assert is_vowel(phones[first]) and is_vowel(phones[second]), word
+            assert first < parts.boundary <= second, word
+            onset = tuple(bare(phone) for phone in phones[parts.boundary : second])
+            assert onset in LEGAL_ONSETS, (word, onset)
+            if parts.boundary > first + 1:
+                longer = (bare(phones[parts.boundary - 1]), *onset)
+                assert longer not in LEGAL_ONSETS, (word, longer)
+            roles = [parts.role_of(i) for i in range(len(phones))]
+            assert roles.count("nucleus") == 2, word
+            assert [parts.syllable_of(i) for i in range(len(phones))] == [1] * parts.boundary + [
+                2
+            ] * (len(phones) - parts.boundary), word
+    assert n_disyllables == 61_958 + 5
+
+
+@pytest.mark.parametrize(
+    ("phones", "divided"),
+    [
+        ("EH1 K S T R AH0", "EH1 K . S T R AH0"),
+        ("W AO1 T ER0", "W AO1 . T ER0"),
+        ("AE1 T L AH0 S", "AE1 T . L AH0 S"),
+        ("S IH1 NG ER0", "S IH1 NG . ER0"),
+        ("P ER0 M IH1 T", "P ER0 . M IH1 T"),
+        ("K EY1 AA0 S", "K EY1 . AA0 S"),
+        ("IH0 N S T R AH1 K T", "IH0 N . S T R AH1 K T"),
+        ("AH0 B AW1 T", "AH0 . B AW1 T"),
+        ("W AO T ER", "W AO . T ER"),
+    ],
+)
+def test_divisions_by_hand(phones: str, divided: str) -> None:
+    before = divided.split(" . ")[0].split()
+    assert syllabify(phones.split()).boundary == len(before)
+
+
+def test_roles() -> None:
+    parts = syllabify("S T R IH1 NG IH0 Z".split())
+    assert [parts.role_of(i) for i in range(7)] == [
+        "onset",
+        "onset",
+        "onset",
+        "nucleus",
+        "coda",
+        "nucleus",
+        "coda",
+    ]
+
+
+@pytest.mark.parametrize("phones", ["K AE1 T", "B AH0 N AE1 N AH0", ""])
+def test_only_disyllables(phones: str) -> None:
+    with pytest.raises(LexiconError, match="only disyllables are divided"):
+        syllabify(phones.split())
+
+
+def test_no_onset_holds_what_english_forbids() -> None:
+    assert RULE_NAME == "maximal-onset"
+    assert () in LEGAL_ONSETS
+    assert not any("NG" in onset for onset in LEGAL_ONSETS)
+    assert not {("T", "L"), ("D", "L"), ("K", "N"), ("P", "S")} & LEGAL_ONSETS
+    assert {("S", "T", "R"), ("S", "K", "W"), ("TH", "R"), ("ZH",)} <= LEGAL_ONSETS
