@@ -13,9 +13,13 @@ test               test_known_words      valid_test_mixed      test
 
 ``test`` (new words of new speakers) is the headline; the off-diagonal cells are secondary tests.
 ``valid_test_mixed`` is new in both ways too, but one of its margins was seen by early stopping, so
-it stays out of headline figures. Words with both readings are ``minimal_pairs`` whoever says them;
-the column ``speaker_set`` tells known from new speakers there. Tokens without a label are
-``unlabelled``.
+it stays out of headline figures.
+
+Words with both readings are kept apart whoever says them; ``speaker_set`` tells known from
+new speakers there. ``minimal_pairs`` holds those whose reading a person decided,
+``minimal_pairs_unverified`` those for which only the aligner's choice of variant is known, and
+``minimal_pair_relatives`` their relatives with a single reading (*increased*). Tokens without a
+label are ``unlabelled``.
 
 Nothing is balanced by force: classes are stratified when families are dealt, and reported.
 """
@@ -28,13 +32,22 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from stressnet.corpus.tokens import LABEL_TABLE
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.families import word_families
 from stressnet.lexicon.stress import Stress
 
 SETS = ("train", "valid", "test")
 VALIDATION_SPLITS = ("valid", "valid_known_words", "valid_known_speakers")
-TEST_SPLITS = ("test", "test_known_words", "test_known_speakers", "minimal_pairs")
+TEST_SPLITS = (
+    "test",
+    "test_known_words",
+    "test_known_speakers",
+    "minimal_pairs",
+    "minimal_pairs_unverified",
+)
+
+PAIR_SPLITS = ("minimal_pairs", "minimal_pairs_unverified", "minimal_pair_relatives")
 
 _CELLS = {
     ("train", "train"): "train",
@@ -120,7 +133,7 @@ def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     Parameters
     ----------
     tokens : DataFrame
-        With ``word``, ``speaker``, ``stress`` and ``is_minimal_pair``.
+        With ``word``, ``speaker``, ``stress``, ``label_source`` and ``is_minimal_pair``.
     config : SplitConfig
         Shares and seed.
 
@@ -165,7 +178,10 @@ def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
         for s, f in zip(tokens["speaker_set"], tokens["family_set"], strict=True)
     ]
     tokens["split"] = cells
-    tokens.loc[of_pair, "split"] = "minimal_pairs"
+    tokens.loc[of_pair, "split"] = "minimal_pair_relatives"
+    tokens.loc[tokens["is_minimal_pair"], "split"] = "minimal_pairs_unverified"
+    verified = tokens["is_minimal_pair"] & (tokens["label_source"] == LABEL_TABLE)
+    tokens.loc[verified, "split"] = "minimal_pairs"
     tokens.loc[tokens["stress"].isna(), "split"] = "unlabelled"
     check_leaks(tokens)
     return tokens
@@ -180,7 +196,7 @@ def check_leaks(tokens: pd.DataFrame) -> None:
             )
             if shared:
                 raise CorpusError(f"{column} {sorted(shared)[0]!r} is in both {first} and {second}")
-    pairs = set(tokens.loc[tokens["split"] == "minimal_pairs", "family"])
+    pairs = set(tokens.loc[tokens["is_minimal_pair"], "family"])
     if pairs & set(tokens.loc[tokens["split"] == "train", "family"]):
         raise CorpusError("a minimal pair's family is in the training set")
 
@@ -193,7 +209,7 @@ def split_counts(tokens: pd.DataFrame, order: Sequence[str] | None = None) -> pd
     DataFrame
         Columns split, n, n_initial, n_final, n_words, n_speakers.
     """
-    order = order or [*dict.fromkeys([*_CELLS.values(), "minimal_pairs", "unlabelled"])]
+    order = order or [*dict.fromkeys([*_CELLS.values(), *PAIR_SPLITS, "unlabelled"])]
     rows = []
     for split in order:
         part = tokens[tokens["split"] == split]
