@@ -20,7 +20,7 @@ from stressnet.explain import (
     rule,
     rules,
 )
-from stressnet.explain.rules import Layer, Passed
+from stressnet.explain.rules import Layer, Passed, stabilise
 
 X = torch.linspace(-1, 2, 12, dtype=torch.float64).reshape(2, 6)
 
@@ -588,13 +588,11 @@ def test_a_new_rule_takes_ten_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @rule("absolute")
     def absolute(layer: Layer, r: Tensor, *, stabiliser: float = 1e-6) -> Passed:
-        """Shares by absolute contribution of non-negative inputs."""
+        """Shares by absolute weight, for non-negative inputs."""
         w = layer.weight.abs()
-        z = layer.forward(layer.x, w) + stabiliser
-        s = r / z
-        return Passed(
-            r.new_zeros(layer.batch), layer.total(s, s * 0 + stabiliser), layer.back(s, w)
-        )
+        d, offset = stabilise(layer.forward(layer.x, w), stabiliser)
+        s = r / d
+        return Passed(r.new_zeros(layer.batch), layer.total(s, offset), layer.back(s, w))
 
     composite = COMPOSITES["epsilon"].with_(name="mine", layers=(("first", absolute()),))
     explained = explain_batch(net(nn.ReLU()), X.abs(), composite)

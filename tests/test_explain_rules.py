@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction as F
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,16 @@ from lrp_nets import two_two_one
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain import RULES, Composite, Rule, explain_batch, rules
+from stressnet.explain import (
+    COMPOSITES,
+    METHODS,
+    RULES,
+    SEEDS,
+    Composite,
+    Rule,
+    explain_batch,
+    rules,
+)
 from stressnet.explain.maps import ConvolutionMap, DenseMap
 from stressnet.explain.rules import Layer
 
@@ -56,6 +66,14 @@ def test_two_two_one_by_hand(name: str) -> None:
 
 def test_every_rule_is_checked_by_hand() -> None:
     assert set(HAND) | {"proportional"} == set(RULES)  # proportional: pooling, tested below
+
+
+def test_documentation_has_a_row_for_every_rule_composite_method_and_seed() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "explain.md").read_text(encoding="utf-8")
+    makers = [maker.__name__ for maker in RULES.values() if maker.__module__ == rules.__name__]
+    quoted_seeds = [f'"{seed}"' for seed in SEEDS]
+    for name in (*makers, *COMPOSITES, *METHODS, *quoted_seeds):
+        assert f"`{name}`" in text, f"docs/explain.md does not describe {name}"
 
 
 def test_biases_in_the_denominator_by_hand() -> None:

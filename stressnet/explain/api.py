@@ -79,12 +79,12 @@ def explain_batch(
     check_paths(model, (*layers, *keep))
     limits = _limits(recipe, inputs, bounds)
     ledger = Ledger(len(inputs))
-    context = Context(ledger, [], keep, frozenset(layers), {})
-    mode = RelevanceMode(model, recipe, context, strict=strict)
     with torch.inference_mode(False), torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_(True)
         root = leaf.clone()
         set_tag(root, Tag(is_input=True, bounds=limits))
+        context = Context(ledger, root, [], keep, frozenset(layers), {})
+        mode = RelevanceMode(model, recipe, context, strict=strict)
         with mode:
             logits = model(root)
         logits = check_logits(logits, len(inputs))
@@ -105,7 +105,7 @@ def explain_batch(
         if bool((start.offset != 0).any()):
             entry = ledger.open("(seed)", start.name, "entropy of the other classes")
             ledger.add(entry, "bias_share", start.offset)
-        relevance = _propagate(logits, start.weights, leaf, root, context)
+        relevance = _propagate(logits, start.weights, leaf, context)
     return Explanation(
         relevance=relevance,
         output=start.output,
@@ -156,20 +156,19 @@ def explain_stream(
         )
 
 
-def _propagate(
-    logits: Tensor, weights: Tensor, leaf: Tensor, root: Tensor, context: Context
-) -> Tensor:
+def _propagate(logits: Tensor, weights: Tensor, leaf: Tensor, context: Context) -> Tensor:
     """One backward pass; input times coefficient, plus what first-layer rules gave directly."""
     (coefficient,) = torch.autograd.grad(
-        logits, leaf, grad_outputs=weights, retain_graph=True, allow_unused=True
+        logits, leaf, weights, retain_graph=context.keep_graph, allow_unused=True
     )
     values = at_least_float32(leaf.detach())
     relevance = torch.zeros_like(values)
     if coefficient is not None:
         relevance = values * at_least_float32(coefficient)
     for source, part in context.input_relevance:
-        (moved,) = torch.autograd.grad(source, leaf, part.to(source.dtype), retain_graph=True)
-        relevance = relevance + moved
+        if source is not context.root:
+            (part,) = torch.autograd.grad(source, leaf, part.to(source.dtype), retain_graph=True)
+        relevance = relevance + part
     return relevance
 
 

@@ -143,6 +143,8 @@ class RelevanceMode(TorchFunctionMode):
                 f"input; rule {node.rule.name} gives relevance to zeros and is for the first "
                 "layer only"
             )
+        if node.rule.input_only and x is not self.context.root:
+            self.context.keep_graph = True
         node.open()
         node.source, node.versions["source"] = x, x._version
         result = route(node, x)

@@ -55,6 +55,8 @@ class Context:
     ----------
     ledger : Ledger
         Where shares go.
+    root : Tensor
+        The model's input, with gradient.
     input_relevance : list of (Tensor, Tensor)
         Tensors that hold (moved) input values, with the relevance that rules for the first layer
         gave them directly.
@@ -64,13 +66,17 @@ class Context:
         Module paths whose relevance is wanted.
     seen : dict
         Relevance of the watched outputs.
+    keep_graph : bool
+        Relevance given to moved values of the input must still be moved back to it.
     """
 
     ledger: Ledger
+    root: Tensor
     input_relevance: list[tuple[Tensor, Tensor]]
     keep: dict[str, tuple[int, ...]]
     watched: frozenset[str]
     seen: dict[str, Tensor]
+    keep_graph: bool = False
 
 
 class LayerNode:
@@ -235,10 +241,11 @@ class StabiliserNode:
         """Shrink the coefficient by ``z / s(z)``."""
         assert self.value is not None  # run() came first
         z = at_least_float32(self.value)
-        s = z * at_least_float32(coefficient) / stabilise(z, self.stabiliser)
+        d, offset = stabilise(z, self.stabiliser)
+        s = z * at_least_float32(coefficient) / d
         total = self.ledger.sum_of_products(z, coefficient, self.path)
         kept = self.ledger.sum_of_products(z, s, self.path)
-        lost = self.ledger.sum_of_products(stabilise(z, self.stabiliser) - z, s, self.path)
+        lost = self.ledger.sum_of_products(offset, s, self.path)
         self.ledger.add(self.entry, "relevance_out", total)
         self.ledger.add(self.entry, "relevance_in", kept)
         self.ledger.add(self.entry, "stabiliser_share", lost)
@@ -266,9 +273,9 @@ class ActivationNode:
         """The activation; its ratio to the input is kept."""
         value = _once(self)(x)
         z, a = at_least_float32(x), at_least_float32(value)
-        d = stabilise(z, self.stabiliser)
+        d, offset = stabilise(z, self.stabiliser)
         self.ratio = a / d
-        self.lost = self.ratio * (d - z)
+        self.lost = self.ratio * offset
         return value
 
     def pull(self, coefficient: Tensor) -> Tensor:

@@ -33,15 +33,26 @@ from stressnet.errors import ConfigError
 from stressnet.explain.maps import ConvolutionMap, LinearMap
 
 
-def stabilise(z: Tensor, stabiliser: float) -> Tensor:
-    """``z + stabiliser * sign(z)`` with ``sign(0) = +1``."""
-    return torch.where(z >= 0, z + stabiliser, z - stabiliser)
+def stabilise(z: Tensor, stabiliser: float) -> tuple[Tensor, Tensor]:
+    """``s(z)`` and ``s(z) - z``.
+
+    Without a stabiliser only zeros are moved (to one), so that what would be divided by zero is
+    booked as stabiliser share. (Written without masks: ``torch.where`` on a random pattern costs
+    as much as a convolution.)
+    """
+    if stabiliser == 0:
+        offset = (z == 0).to(z)
+    else:
+        offset = torch.copysign(torch.tensor(stabiliser, dtype=z.dtype, device=z.device), z)
+    return z + offset, offset
 
 
 def per_sample(a: Tensor, b: Tensor, batch: int) -> Tensor:
-    """``sum(a * b)`` for each of ``batch`` samples, without a temporary; shape ``(batch,)``."""
-    left, right = a.reshape(batch, 1, -1), b.reshape(batch, -1, 1)
-    return torch.bmm(left, right).reshape(batch)
+    """``sum(a * b)`` for each of ``batch`` samples, shape ``(batch,)``."""
+    left, right = a.reshape(batch, -1), b.reshape(batch, -1)
+    if a.device.type == "cpu":  # no temporary
+        return torch.stack([torch.dot(x, y) for x, y in zip(left, right, strict=True)])
+    return (left * right).sum(dim=1)
 
 
 @dataclass(frozen=True)
@@ -170,6 +181,7 @@ def rule(name: str, *, input_only: bool = False) -> Callable[[RuleFunction], Cal
 
         make.__doc__ = function.__doc__
         make.__name__ = function.__name__
+        make.__module__ = function.__module__
         RULES[name] = make
         return make
 
@@ -179,7 +191,8 @@ def rule(name: str, *, input_only: bool = False) -> Callable[[RuleFunction], Cal
 @rule("lrp-0")
 def zero(layer: Layer, r: Tensor) -> Passed:
     """LRP-0: ``R_i = sum_j x_i w_ij R_j / z_j``; outputs with ``z_j = 0`` carry none."""
-    s = torch.where(layer.z == 0, torch.zeros_like(r), r / layer.z)
+    d, _ = stabilise(layer.z, 0.0)  # where z is zero, so is the relevance
+    s = torch.div(r, d, out=d)
     none = r.new_zeros(layer.batch)
     return Passed(layer.bias_share(s, layer.bias), none, layer.back(s, layer.weight))
 
@@ -187,11 +200,11 @@ def zero(layer: Layer, r: Tensor) -> Passed:
 @rule("epsilon")
 def epsilon(layer: Layer, r: Tensor, *, stabiliser: float = 1e-6) -> Passed:
     """Epsilon: ``R_i = sum_j x_i w_ij R_j / s(z_j)``."""
-    d = stabilise(layer.z, stabiliser)
-    s = r / d
+    d, offset = stabilise(layer.z, stabiliser)
+    s = torch.div(r, d, out=d)
     return Passed(
         layer.bias_share(s, layer.bias),
-        layer.total(s, d - layer.z),
+        layer.total(s, offset),
         layer.back(s, layer.weight),
     )
 
@@ -233,20 +246,22 @@ def alpha_beta(
     plus, minus = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
     bias = _part(layer.bias, 1)
     z = _signed_sum(layer, plus, minus, bias)
-    d = stabilise(z, stabiliser)
-    s = r / d if alpha == 1 else alpha * r / d
+    d, offset = stabilise(z, stabiliser)
+    s = torch.div(r, d, out=d)
+    if alpha != 1:
+        s *= alpha
     coefficient = _signed_back(layer, s, plus, minus)
     bias_share = layer.bias_share(s, bias)
-    stabiliser_share = layer.total(s, d - z)
+    stabiliser_share = layer.total(s, offset)
     if beta == 0:
         return Passed(bias_share, stabiliser_share, coefficient)
     bias = _part(layer.bias, -1)
     z = _signed_sum(layer, minus, plus, bias)
-    d = stabilise(z, stabiliser)
-    s = -beta * r / d
+    d, offset = stabilise(z, stabiliser)
+    s = torch.div(r, d, out=d).mul_(-beta)
     return Passed(
         bias_share + layer.bias_share(s, bias),
-        stabiliser_share + layer.total(s, d - z),
+        stabiliser_share + layer.total(s, offset),
         coefficient + _signed_back(layer, s, minus, plus),
     )
 
@@ -273,13 +288,14 @@ def gamma(layer: Layer, r: Tensor, *, gamma: float = 0.25, stabiliser: float = 1
             continue
         bias = None if b is None else b + gamma * (b.clamp(min=0) if sign > 0 else b.clamp(max=0))
         z = _signed_sum(layer, first, second, bias)
-        d = stabilise(z, stabiliser)
-        active = layer.z > 0 if sign > 0 else layer.z < 0
-        s = torch.where(active, r / d, torch.zeros_like(r))
+        d, offset = stabilise(z, stabiliser)
+        s = torch.div(r, d, out=d)
+        if not layer.z_is_rectified:
+            s *= (sign * layer.z).sign_().clamp_(min=0)
         part = _signed_back(layer, s, first, second)
         coefficient = part if coefficient is None else coefficient + part
         bias_share = bias_share + layer.bias_share(s, bias)
-        stabiliser_share = stabiliser_share + layer.total(s, d - z)
+        stabiliser_share = stabiliser_share + layer.total(s, offset)
     return Passed(bias_share, stabiliser_share, coefficient)
 
 
@@ -293,9 +309,9 @@ def clamped_weights(layer: Layer, r: Tensor, *, stabiliser: float = 1e-9) -> Pas
     """
     plus = layer.weight.clamp(min=0)
     z = layer.forward(layer.x, plus, layer.bias)
-    d = stabilise(z, stabiliser)
-    s = r / d
-    return Passed(layer.bias_share(s, layer.bias), layer.total(s, d - z), layer.back(s, plus))
+    d, offset = stabilise(z, stabiliser)
+    s = torch.div(r, d, out=d)
+    return Passed(layer.bias_share(s, layer.bias), layer.total(s, offset), layer.back(s, plus))
 
 
 @rule("proportional")
@@ -305,9 +321,9 @@ def proportional(layer: Layer, r: Tensor, *, stabiliser: float = 1e-9) -> Passed
     For max pooling seen as a sum: ``R_i = sum_j x_i R_j / s(sum_i x_i)`` over each window.
     """
     z = layer.forward(layer.x, layer.weight)
-    d = stabilise(z, stabiliser)
-    s = r / d
-    return Passed(r.new_zeros(layer.batch), layer.total(s, d - z), layer.back(s, layer.weight))
+    d, offset = stabilise(z, stabiliser)
+    s = torch.div(r, d, out=d)
+    return Passed(r.new_zeros(layer.batch), layer.total(s, offset), layer.back(s, layer.weight))
 
 
 @rule("w-square", input_only=True)
@@ -334,9 +350,11 @@ def _from_ones(
 ) -> Passed:
     """Shares by ``weight`` alone, whatever the input."""
     z = layer.forward(torch.ones_like(layer.x), weight, bias)
-    d = stabilise(z, stabiliser)
-    s = r / d
-    return Passed(layer.bias_share(s, bias), layer.total(s, d - z), relevance=layer.back(s, weight))
+    d, offset = stabilise(z, stabiliser)
+    s = torch.div(r, d, out=d)
+    return Passed(
+        layer.bias_share(s, bias), layer.total(s, offset), relevance=layer.back(s, weight)
+    )
 
 
 @rule("z-box", input_only=True)
@@ -355,14 +373,14 @@ def z_box(
     bias = layer.bias if bias_in_denominator else None
     z = layer.forward(layer.x, layer.weight, bias)
     z = z - layer.forward(low, plus) - layer.forward(high, minus)
-    d = stabilise(z, stabiliser)
-    s = r / d
+    d, offset = stabilise(z, stabiliser)
+    s = torch.div(r, d, out=d)
     relevance = (
         layer.x * layer.back(s, layer.weight)
         - low * layer.back(s, plus)
         - high * layer.back(s, minus)
     )
-    return Passed(layer.bias_share(s, bias), layer.total(s, d - z), relevance=relevance)
+    return Passed(layer.bias_share(s, bias), layer.total(s, offset), relevance=relevance)
 
 
 @rule("identity", input_only=True)
