@@ -423,14 +423,19 @@ def phone_posteriors(
     for column, numbers in enumerate(classes):
         _, pdfs = khg.get_pdfs_for_phones(model.transitions, sorted(numbers))
         states = [
-            np.logaddexp.reduce(model.densities.get_pdf(pdf).log_likelihoods_matrix(features), 1)
-            for pdf in pdfs
+            _log_sum(model.densities.get_pdf(pdf).log_likelihoods_matrix(features)) for pdf in pdfs
         ]
         likelihood[:, column] = np.max(states, axis=0)
         class_of.update(dict.fromkeys(numbers, column))
     aligned = np.concatenate([[class_of[s.number]] * (s.end - s.start) for s in segments])
     chosen = likelihood[np.arange(len(features)), aligned]
-    return np.exp(chosen - np.logaddexp.reduce(likelihood, axis=1))
+    return np.exp(chosen - _log_sum(likelihood))
+
+
+def _log_sum(values: np.ndarray) -> np.ndarray:
+    """Logarithm of the sum of exponentials over each row."""
+    top = values.max(axis=1)
+    return np.asarray(top + np.log(np.exp(values - top[:, None]).sum(axis=1)))
 
 
 def pooled(matrices: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

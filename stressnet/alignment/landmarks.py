@@ -82,7 +82,7 @@ def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[W
             low_s = now_s - min(reach_s, (now_s - left_s) / 2)
             high_s = now_s + min(reach_s, (right_s - now_s) / 2)
             around = (max(left_s, now_s - reach_s - 0.02), min(right_s, now_s + reach_s + 0.02))
-            starts[k] = _change(energies, now_s, (low_s, high_s), around)
+            starts[k] = _change(energies, now_s, (low_s, high_s), around, rising=left == "")
     result = []
     k = 0
     for index, path in enumerate(paths):
@@ -112,8 +112,13 @@ def _change(
     now_s: float,
     between_s: tuple[float, float],
     around_s: tuple[float, float],
+    rising: bool,
 ) -> float:
-    """The time that divides `around_s` best into two constant spectra, inside `between_s`."""
+    """The time that divides `around_s` best into two constant spectra, inside `between_s`.
+
+    With `rising`, only times count after which there is more energy than before: where a breath
+    ends in silence the next word has not yet begun.
+    """
     first = max(round(around_s[0] / STEP_S), 0)
     last = min(round(around_s[1] / STEP_S), len(energies))
     low = max(round(between_s[0] / STEP_S), first + 2)
@@ -125,5 +130,11 @@ def _change(
     sizes = np.arange(low - first, high - first + 1)
     left = sums[sizes - 1]
     right = sums[-1] - left
-    explained = (left**2).sum(1) / sizes + (right**2).sum(1) / (len(rows) - sizes)
+    others = len(rows) - sizes
+    explained = (left**2).sum(1) / sizes + (right**2).sum(1) / others
+    if rising:
+        rises = right.sum(1) / others > left.sum(1) / sizes
+        if not rises.any():
+            return now_s
+        explained[~rises] = -np.inf
     return float((first + sizes[np.argmax(explained)]) * STEP_S)
