@@ -518,6 +518,25 @@ def test_samples_must_stay_in_the_first_dimension() -> None:
         explain_batch(Transposed().eval(), X)
 
 
+def test_samples_that_left_the_first_dimension_unseen_leave_the_ledger_open() -> None:
+    class TimeFirst(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense, self.head = nn.Linear(3, 3), nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            steps = x.reshape(len(x), 4, 3).transpose(0, 1)  # four steps for two samples
+            return self.head(fn.relu(self.dense(steps)).sum(dim=0))
+
+    model = randomise(TimeFirst())
+    x = torch.linspace(-2, 3, 24, dtype=torch.float64).reshape(2, 12)
+    with pytest.warns(ExplainWarning, match="leaves .* of a sample's value open"):
+        explain_batch(model, x, "epsilon")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        explain_batch(model, x[:1], "epsilon")
+
+
 # -- more than a map ----------------------------------------------------------------------------
 
 

@@ -106,7 +106,7 @@ def explain_batch(
             entry = ledger.open("(seed)", start.name, "entropy of the other classes")
             ledger.add(entry, "bias_share", start.offset)
         relevance = _propagate(logits, start.weights, leaf, context)
-    return Explanation(
+    result = Explanation(
         relevance=relevance,
         output=start.output,
         logits=logits.detach(),
@@ -118,6 +118,8 @@ def explain_batch(
         ledger=ledger.records(),
         layer_relevance=context.seen,
     )
+    _warn_if_open(result, inputs.dtype)
+    return result
 
 
 def explain_stream(
@@ -170,6 +172,19 @@ def _propagate(logits: Tensor, weights: Tensor, leaf: Tensor, context: Context) 
             (part,) = torch.autograd.grad(source, leaf, part.to(source.dtype), retain_graph=True)
         relevance = relevance + part
     return relevance
+
+
+def _warn_if_open(result: Explanation, dtype: torch.dtype) -> None:
+    """A ledger far from closing means that samples were mixed or precision ran out."""
+    worst = float(result.conservation().relative_residual.max())
+    if worst > (0.2 if dtype in (torch.float16, torch.bfloat16) else 1e-2):
+        warnings.warn(
+            f"the ledger leaves {worst:.0%} of a sample's value open: either the model moves "
+            "samples out of the first dimension (explain one sample at a time) or its precision "
+            "is too low (use float64)",
+            ExplainWarning,
+            stacklevel=3,
+        )
 
 
 def _limits(

@@ -65,24 +65,16 @@ class Ledger:
         ExplainError
             If the first dimension does not hold the samples.
         """
-        if a.dim() == 0 or a.shape[0] % self.batch:
-            raise ExplainError(
-                f"{where}: tensor of shape {tuple(a.shape)} does not keep the {self.batch} samples "
-                "in its first dimension; explain one sample at a time"
-            )
+        self.check(a, where)
         return per_sample(at_least_float32(a), at_least_float32(b), self.batch)
 
-    def columns(self) -> dict[str, Tensor]:
-        """Totals over layers, each of shape ``(batch,)``, float64."""
-        totals = {}
-        for name in COLUMNS[2:]:
-            parts = [e.columns[name] for e in self._entries if name in e.columns]
-            totals[name] = (
-                torch.stack(parts).sum(dim=0).cpu()
-                if parts
-                else torch.zeros(self.batch, dtype=torch.float64)
+    def check(self, values: Tensor, where: str) -> None:
+        """Raise :class:`ExplainError` unless the first dimension can hold the samples."""
+        if values.dim() == 0 or values.shape[0] % self.batch:
+            raise ExplainError(
+                f"{where}: tensor of shape {tuple(values.shape)} does not keep the {self.batch} "
+                "samples in its first dimension; explain one sample at a time"
             )
-        return totals
 
     def records(self) -> tuple[LedgerRecord, ...]:
         """Tidy rows, all layers of the first sample first."""

@@ -185,6 +185,7 @@ class LayerNode:
         context, entry = self.context, self.entry
         assert entry is not None  # opened when the node was made
         ledger = context.ledger
+        ledger.check(z, self.path)
         r = z * at_least_float32(coefficient)
         total = r.reshape(ledger.batch, -1).sum(dim=1)
         ledger.add(entry, "relevance_out", total)
