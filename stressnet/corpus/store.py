@@ -182,9 +182,21 @@ class Corpus:
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table that appears whole or not at all."""
+    """Write a table that appears whole or not at all.
+
+    A column without a single value is written as text, so that its type does not depend on the
+    data; numbers are never concerned, since they are missing as NaN.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    for index, column in enumerate(table.schema):
+        if pa.types.is_null(column.type):
+            text = column.with_type(pa.string())
+            table = table.set_column(index, text, table.column(index).cast(pa.string()))
     part = path.with_name(f".{path.name}.part")
-    frame.to_parquet(part, index=False)
+    pq.write_table(table, part)
     part.replace(path)
 
 
