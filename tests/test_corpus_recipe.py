@@ -138,6 +138,15 @@ def test_mistakes_get_one_clear_line(tmp_path: Path, text: str, complaint: str) 
     assert "\n" not in message
 
 
+def test_the_example_in_the_documentation_is_a_recipe(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    example, parts = page.split("```toml\n")[1:]
+    recipe = load_recipe(write(tmp_path, example.split("```")[0] + parts.split("```")[0]))
+    assert recipe.name == "mine"
+    assert [source.kind for source in recipe.transcripts] == ["lines", "beside"]
+    assert recipe.parts["dev-clean"] == load_recipe("librispeech").parts["dev-clean"]
+
+
 def test_unknown_names_and_files(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"no recipe named 'timit'.*librispeech.*\.toml"):
         load_recipe("timit")

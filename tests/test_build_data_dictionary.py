@@ -1,0 +1,62 @@
+"""The data dictionary lists exactly what a build writes, with its types and units."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from stressnet.corpus.splits import PAIR_SPLITS, TEST_SPLITS, VALIDATION_SPLITS
+from stressnet.corpus.store import write_parquet
+from stressnet.workflows.build import BuildConfig, build_corpus
+
+PAGE = Path(__file__).parents[1] / "docs" / "data-dictionary.md"
+UNITS = {"_s": "s", "_hz": "Hz"}
+
+
+@pytest.fixture(scope="module")
+def corpus(make_corpus, tmp_path_factory) -> Path:
+    source = make_corpus(tmp_path_factory.mktemp("dictionary") / "source")
+    return build_corpus(source, source.with_name("out"), BuildConfig("generic")).path
+
+
+def documented(table: str) -> list[tuple[str, str, str]]:
+    """Column, type and unit of every row under a table's heading."""
+    section = PAGE.read_text(encoding="utf-8").split(f"## {table}\n")[1].split("\n## ")[0]
+    return re.findall(r"^\| `(\w+)` \| (\w+) \| (\w*) ?\|", section, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("table", ["tokens.parquet", "phones.parquet", "tracks.parquet"])
+def test_columns_types_and_units(corpus: Path, table: str) -> None:
+    schema = pq.read_schema(corpus / table)
+    written = [(f.name, str(f.type).removeprefix("large_")) for f in schema]
+    listed = documented(table)
+    assert [(name, kind) for name, kind, _ in listed] == written
+    for name, _, unit in listed:
+        suffix = re.search(r"_(?:s|hz)$", name)
+        assert unit == (UNITS[suffix.group()] if suffix else ""), name
+
+
+def test_every_split_is_explained() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for split in ("train", *VALIDATION_SPLITS, *TEST_SPLITS, *PAIR_SPLITS, "unlabelled"):
+        assert f"`{split}`" in text, split
+
+
+def test_every_file_is_listed(corpus: Path) -> None:
+    listing = PAGE.read_text(encoding="utf-8").split("```")[1]
+    for path in corpus.iterdir():
+        assert f"  {path.name}{'/' if path.is_dir() else ''} " in listing, path.name
+
+
+def test_types_do_not_depend_on_the_data(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"stress": [None, None], "x_s": [float("nan")] * 2, "n": [1, 2]})
+    write_parquet(frame, tmp_path / "t.parquet")
+    schema = pq.read_schema(tmp_path / "t.parquet")
+    assert [str(field.type) for field in schema] == ["string", "double", "int64"]
+    again = pd.read_parquet(tmp_path / "t.parquet")
+    assert again["stress"].isna().all()
+    assert list(again.columns) == list(frame.columns)
