@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.axes import Axes
+from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.manifest import read_manifest
 
@@ -96,6 +97,36 @@ class RelevanceRun:
                 f"{path}: tokens.parquet points beyond the {len(maps)} maps; run explain again"
             )
         return cls(path, manifest, maps, axes, dict(header.get("preset", {})), tokens)
+
+    @classmethod
+    def find(cls, path: Path | str) -> RelevanceRun:
+        """Open a run folder, or the ``run`` inside a study's folder such as the demo's.
+
+        Raises
+        ------
+        CorpusError
+            If there is neither.
+        """
+        path = Path(path)
+        inner = path / "run"
+        return cls.open(inner if not (path / "maps.npy").exists() and inner.is_dir() else path)
+
+    def open_corpus(self) -> Corpus:
+        """The corpus that was explained: where the manifest says, or beside the run.
+
+        Raises
+        ------
+        CorpusError
+            If it is not there or its tokens have changed since.
+        """
+        named = Path(str(self.parameters.get("corpus", "")))
+        places = [named, self.path.parent / named.name, self.path.parent / "corpus"]
+        found = next((p for p in places if (p / "manifest.json").is_file()), named)
+        corpus = Corpus.open(found)
+        explained = self.manifest.get("inputs", {}).get("corpus")
+        if explained is not None and explained != corpus.fingerprint:
+            raise CorpusError(f"{self.path}: explains another corpus than the one now in {found}")
+        return corpus
 
     @property
     def parameters(self) -> dict[str, Any]:

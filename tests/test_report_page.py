@@ -1,0 +1,259 @@
+"""The report folder: opens from disk, states what is missing, chooses words by rule."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pandas as pd
+import pytest
+from report_runs import make_run
+
+from stressnet.errors import CorpusError
+from stressnet.manifest import write_manifest
+from stressnet.report import tables
+from stressnet.report.choose import choose_words
+from stressnet.report.document import Document, Heading, Paragraph, Table
+from stressnet.report.page import ALIGNMENT_FILE, write_report
+from stressnet.report.run import RelevanceRun
+
+VOID = {"meta", "img", "br", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Collects what a page refers to and whether its tags are closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.references: list[str] = []
+        self.ids: set[str] = set()
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("src", "href"):
+                self.references.append(value or "")
+            if name == "id":
+                self.ids.add(value or "")
+            if tag == "img" and name == "alt":
+                assert value
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def run(make_corpus, tmp_path_factory) -> Path:
+    return make_run(make_corpus, tmp_path_factory.getbasetemp() / "report-run")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    rows = [
+        {
+            "test_set": "test",
+            "metric": metric,
+            "estimate": 0.8,
+            "low": 0.7,
+            "high": 0.9,
+            "n": 50,
+            "n_initial": 30,
+            "n_final": 20,
+            "n_speakers": 5,
+            "n_words": 10,
+            "majority_rate": 0.6,
+            "reason": "",
+        }
+        for metric in ("accuracy", "balanced_accuracy", "mcc")
+    ]
+    pd.DataFrame(rows).to_csv(folder / "metrics.csv", index=False)
+    write_manifest(folder, "model", parameters={"architecture": "lenet", "seed": 3})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(run: Path, model: Path, tmp_path_factory) -> Path:
+    corpus = RelevanceRun.open(run).open_corpus()
+    return write_report(run, model, corpus, tmp_path_factory.mktemp("report") / "out")
+
+
+def test_page_refers_only_to_files_beside_it(report: Path) -> None:
+    page = Page(report.read_text(encoding="utf-8"))
+    assert len(page.references) > 10
+    for reference in page.references:
+        assert "://" not in reference
+        if reference.startswith("#"):
+            assert reference[1:] in page.ids
+        else:
+            assert (report.parent / unquote(reference)).stat().st_size > 0
+    assert "url(" not in report.read_text(encoding="utf-8")
+
+
+def test_page_holds_the_figures_of_the_tables(report: Path) -> None:
+    text = Page(report.read_text(encoding="utf-8")).text
+    assert "0.800 [0.700, 0.900]" in text  # balanced accuracy with its interval
+    assert "majority rate 0.600" in text
+    assert "a network (lenet)" in text
+    assert "not told apart from null" in text  # five speakers cannot give p < .05
+    assert "Conservation over 50 tokens" in text
+    for part in ("Limits", "Provenance", "by hand", "stressed nucleus", "hash of corpus"):
+        assert part in text
+    assert "Alignment error unknown" in text
+
+
+def test_folder_has_every_figure_twice_and_the_sounds(report: Path) -> None:
+    figures = {p.stem for p in (report.parent / "figures").glob("*.png")}
+    assert figures == {p.stem for p in (report.parent / "figures").glob("*.pdf")}
+    assert {"accuracy", "confusion", "regions", "regions-signed", "mean-maps"} <= figures
+    words = {f for f in figures if f.startswith("word-")}
+    assert 2 <= len(words) <= 6
+    assert words == {p.stem for p in (report.parent / "sounds").iterdir()}
+    assert (report.parent / "report.md").read_text(encoding="utf-8").startswith("# Where")
+
+
+def test_missing_parts_are_stated(run: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "run"
+    shutil.copytree(run, bare)
+    (bare / "summary.csv").unlink()
+    tokens = pd.read_parquet(bare / "tokens.parquet")
+    tokens.drop(columns=["bias_share", "output"]).to_parquet(bare / "tokens.parquet")
+    corpus = RelevanceRun.open(run).open_corpus()
+    text = Page(
+        write_report(bare, tmp_path / "no-model", corpus, tmp_path / "out").read_text()
+    ).text
+    assert "Success unknown" in text
+    assert "Relevance by region is missing" in text
+    assert "Conservation unknown" in text
+
+
+def test_no_null_is_stated(run: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "run"
+    shutil.copytree(run, bare)
+    summary = pd.read_csv(bare / "summary.csv")
+    for column in ("null_mean", "difference", "ratio", "p_value", "p_holm"):
+        summary[column] = float("nan")
+    summary.to_csv(bare / "summary.csv", index=False)
+    corpus = RelevanceRun.open(run).open_corpus()
+    text = Page(write_report(bare, None, corpus, tmp_path / "out").read_text()).text
+    assert "No null" in text
+    assert "denser than null" not in text
+
+
+def test_known_alignment_error_and_synthetic_speech_are_reported(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    shutil.copytree(run.parent / "corpus", folder)
+    scores = {"n": 10, "median_ms": 7.3, "mean_ms": 9, "p90_ms": 20, "within_20_ms": 0.9}
+    levels = {"word": {**scores, "within_50_ms": 1.0}}
+    (folder / ALIGNMENT_FILE).write_text(json.dumps(levels))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["parameters"]["synthetic"] = True
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    text = Page(write_report(run, None, folder, tmp_path / "out").read_text()).text
+    assert "7.3" in text
+    assert "Alignment error unknown" not in text
+    assert "Synthetic speech" in text
+
+
+def test_refusals_are_one_line(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="is missing"):
+        write_report(tmp_path / "nothing", None, run.parent / "corpus", tmp_path / "out")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CorpusError, match="cannot be written"):
+        write_report(run, None, run.parent / "corpus", tmp_path / "file")
+    broken = tmp_path / "run"
+    shutil.copytree(run, broken)
+    tokens = pd.read_parquet(broken / "tokens.parquet")
+    tokens.assign(map_index=10**6).to_parquet(broken / "tokens.parquet")
+    with pytest.raises(CorpusError, match="points beyond") as caught:
+        RelevanceRun.open(broken)
+    assert "\n" not in str(caught.value)
+    (broken / "maps.npy").unlink()
+    with pytest.raises(CorpusError, match=r"maps\.npy is missing"):
+        RelevanceRun.open(broken)
+
+
+def test_run_is_found_inside_a_study_and_after_moving(run: Path, tmp_path: Path) -> None:
+    assert RelevanceRun.find(run.parent).path == run
+    assert RelevanceRun.find(run).path == run
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(run.parent / "corpus", moved / "corpus")
+    shutil.copytree(run, moved / "run")
+    manifest = json.loads((moved / "run" / "manifest.json").read_text())
+    manifest["parameters"]["corpus"] = "/not/there/corpus"
+    (moved / "run" / "manifest.json").write_text(json.dumps(manifest))
+    assert RelevanceRun.find(moved).open_corpus().path == moved / "corpus"
+    manifest["inputs"]["corpus"] = "other"
+    (moved / "run" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CorpusError, match="another corpus"):
+        RelevanceRun.find(moved).open_corpus()
+
+
+def test_words_are_chosen_by_rule_not_by_order() -> None:
+    rows = [
+        ("a", "RECORD", "x", "INITIAL", "INITIAL", 3.0),
+        ("b", "RECORD", "x", "FINAL", "FINAL", -2.0),
+        ("c", "WATER", "y", "INITIAL", "INITIAL", 9.0),
+        ("d", "HOTEL", "y", "FINAL", "FINAL", -8.0),
+        ("e", "MONEY", "y", "INITIAL", "FINAL", -5.0),
+        ("f", "DECIDE", "y", "FINAL", "FINAL", -0.1),
+        ("g", "PERMIT", "y", "INITIAL", "INITIAL", 4.0),
+        ("h", "PERMIT", "z", "FINAL", "FINAL", -4.0),
+        ("i", "PERMIT", "z", None, "FINAL", -40.0),
+    ]
+    columns = ["token_id", "word", "speaker", "stress", "stress_predicted", "output"]
+    tokens = pd.DataFrame(rows, columns=columns).assign(p_initial=0.5)
+    chosen = choose_words(tokens)
+    assert [c.token_id for c in chosen] == ["c", "d", "e", "a", "b", "f"]
+    assert "one speaker" in chosen[3].reason  # although two speakers' PERMIT is surer
+    shuffled = tokens.sample(frac=1, random_state=1).reset_index(drop=True)
+    assert choose_words(shuffled) == chosen
+    two = tokens[~tokens["token_id"].isin(["a", "b"])]
+    assert [c.token_id for c in choose_words(two)][3:5] == ["g", "h"]
+    assert choose_words(tokens.iloc[8:]) == []
+    by_p = tokens.drop(columns="output").assign(
+        p_initial=[0.9, 0.2, 0.99, 0.01, 0.1, 0.5, 0.6, 0.4, 0]
+    )
+    assert [c.token_id for c in choose_words(by_p)][:3] == ["c", "d", "e"]
+
+
+def test_numbers_as_papers_print_them() -> None:
+    nan = float("nan")
+    assert tables.number(-0.5) == "−0.50"
+    assert tables.number(nan) == tables.DASH
+    assert tables.with_interval(0.5, nan, nan) == "0.50"
+    assert tables.with_interval(0.5, 0.4, 0.6, 1) == "0.5 [0.4, 0.6]"
+    assert [tables.p_value(p) for p in (0.0002, 0.0421, 1.0, nan)] == [
+        "< .001",
+        ".042",
+        "1.000",
+        "–",
+    ]
+    row = {"null_mean": 1.0, "p_holm": 0.01, "difference": 0.5}
+    assert tables.compared(row) == "denser than null"
+    assert tables.compared({**row, "difference": -0.5}) == "less dense than null"
+    assert tables.compared({**row, "p_holm": 0.2}) == "not told apart from null"
+    assert tables.compared({**row, "p_holm": nan}) == "too few speakers"
+    assert tables.compared({**row, "null_mean": nan}) == "no null"
+
+
+def test_documents_escape_what_they_are_given() -> None:
+    document = Document("<b> & co")
+    document.add(Heading("A & B"), Paragraph("x < y"), Table(["a|b", "n"], [["<i>", "1"]], "c"))
+    page = Page(document.to_html())
+    assert "x < y" in page.text and "<i>" in page.text
+    assert "a-b" in page.ids
+    assert "a\\|b" in document.to_markdown()
+    assert "---:|" in document.to_markdown()
