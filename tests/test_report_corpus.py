@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from report_runs import make_run
@@ -96,6 +97,23 @@ def test_everything_drawn_lies_within_the_axes(
         low, high = ax.get_xlim()
         for x, _ in points(ax, "D") + points(ax, "o"):
             assert low <= x <= high
+
+
+@pytest.mark.parametrize("width", ["page", "column"])
+def test_no_text_leaves_the_figure(
+    width: str, relevance: pd.DataFrame, summary: pd.DataFrame
+) -> None:
+    figure = plot_regions(relevance, summary, width=width)
+    FigureCanvasAgg(figure).draw()
+    legend = figure.legends[0].get_window_extent()
+    boxes = [legend, *(t.get_window_extent() for t in figure.texts)]
+    for ax in figure.axes:
+        titles = [ax.title, ax._left_title, *ax.get_yticklabels()]
+        boxes += [t.get_window_extent() for t in titles if t.get_text() and t.get_visible()]
+    for box in boxes:
+        assert box.x0 >= 0 and box.y0 >= 0
+        assert box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+    assert not legend.overlaps(figure.texts[0].get_window_extent())
 
 
 def test_regions_can_be_chosen_and_lack_null_or_intervals(relevance: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -88,17 +89,22 @@ def plot_regions(
     names_in = max(
         names_in, 0.16 + max((text_width_in(h, 6.5, "bold") for h in headings), default=0)
     )
-    panel_in = (total - names_in - 0.28) / 2
+    stacked = total < 5
+    n_columns, rows_of_panels = (1, 2) if stacked else (2, 1)
+    panel_in = (total - names_in - 0.14 * n_columns) / n_columns
     plot_in = _ROW_IN * (max(places.values()) + 1.0)
-    tall = plot_in + 0.34 + 0.62
+    under_in = 1.14 if stacked else 0.62  # axis, its label, legend
+    block_in = plot_in + 0.34 + (0.18 if stacked else 0.0)
+    tall = rows_of_panels * block_in + under_in
     with style():
         figure = Figure(figsize=(total, tall))
         panels: list[Ax] = []
         for number, stress in enumerate(CLASSES):
-            left = names_in + number * (panel_in + 0.14)
-            box = (left / total, 0.62 / tall, panel_in / total, plot_in / tall)
+            column, row = (0, number) if stacked else (number, 0)
+            left = names_in + column * (panel_in + 0.14)
+            bottom = under_in + (rows_of_panels - 1 - row) * block_in
             ax = figure.add_axes(
-                box,
+                (left / total, bottom / tall, panel_in / total, plot_in / tall),
                 label=stress.value,
                 sharey=panels[0] if panels else None,
                 sharex=panels[0] if panels else None,
@@ -107,22 +113,32 @@ def plot_regions(
             _draw_regions(ax, relevance, rows, stress, measure, places)
         panels[0].set_ylim(max(places.values()) + 0.6, -0.6)
         panels[0].set_yticks(list(places.values()), [_in_group(r, regions) for r in places])
-        panels[1].tick_params(axis="y", labelleft=False)
-        for name, place in headings.items():
-            panels[0].text(
-                -0.03,
-                place,
-                name,
-                transform=panels[0].get_yaxis_transform(),
-                ha="right",
-                va="center",
-                fontsize=6.5,
-                fontweight="bold",
-            )
-        _set_range(panels, relevance, rows, measure, places)
-        middle = (names_in + panel_in + 0.07) / total
-        figure.text(middle, 0.30 / tall, MEASURE_LABELS.get(measure, measure), ha="center")
-        _legend(figure, middle, 0.08 / tall, measure)
+        panels[1].tick_params(axis="y", labelleft=stacked)
+        for ax in panels if stacked else panels[:1]:
+            for name, place in headings.items():
+                ax.text(
+                    -0.03,
+                    place,
+                    name,
+                    transform=ax.get_yaxis_transform(),
+                    ha="right",
+                    va="center",
+                    fontsize=6.5,
+                    fontweight="bold",
+                )
+        _set_range(panels, relevance, rows, measure, places, panel_in)
+        label = MEASURE_LABELS.get(measure, measure)
+        middle = 0.5 if stacked else (names_in + panel_in + 0.07) / total
+        lines = textwrap.wrap(label, 60) if stacked else [label]
+        figure.text(
+            middle,
+            (under_in - 0.24) / tall,
+            "\n".join(lines),
+            ha="center",
+            va="top",
+            linespacing=1.1,
+        )
+        _legend(figure, min(middle, 0.52), 0.06 / tall, measure, 1 if stacked else 4)
     return figure
 
 
@@ -229,6 +245,7 @@ def _set_range(
     summary: pd.DataFrame,
     measure: str,
     places: dict[str, float],
+    panel_in: float,
 ) -> None:
     """A range that holds every mean, interval, null and speaker."""
     drawn = summary[summary["region"].isin(places) & summary["stress"].isin(list(CLASSES))]
@@ -238,14 +255,14 @@ def _set_range(
     values = np.concatenate([values, speakers.to_numpy(np.float64), [_CHANCE.get(measure, 0.0)]])
     values = values[np.isfinite(values)]
     if measure in _LOGARITHMIC:
-        _set_logarithmic(panels, values)
+        _set_logarithmic(panels, values, panel_in)
         return
     low, high = min(0.0, float(values.min())), float(values.max())
     room = 0.04 * (high - low)
     panels[0].set_xlim(low - (room if low < 0 else 0.0), high + room)
 
 
-def _set_logarithmic(panels: Sequence[Ax], values: NDArray[np.float64]) -> None:
+def _set_logarithmic(panels: Sequence[Ax], values: NDArray[np.float64], panel_in: float) -> None:
     """A ratio's axis: as far above as below 1 look alike; below a hundredth is the left edge."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
@@ -253,7 +270,7 @@ def _set_logarithmic(panels: Sequence[Ax], values: NDArray[np.float64]) -> None:
     low = float(np.clip(positive.min(initial=0.5) / 1.2, _SMALLEST, 0.5))
     high = max(2.0, 1.2 * float(positive.max(initial=2.0)))
     ticks = [m * 10.0**e for e in range(-2, 4) for m in (1, 2, 5)]
-    if high / low > 3000:
+    if np.log10(high / low) > 1.4 * panel_in:  # three labels per decade need 0.7 inches
         ticks = [t for t in ticks if f"{t:e}"[0] == "1"]
     for ax in panels:
         ax.set_xscale("log")
@@ -285,7 +302,7 @@ def _in_group(region: str, regions: Sequence[str] | None) -> str:
     return name.split(",")[0] if regions is None and name.endswith("stressed nucleus") else name
 
 
-def _legend(figure: Figure, x: float, y: float, measure: str) -> None:
+def _legend(figure: Figure, x: float, y: float, measure: str, columns: int) -> None:
     from matplotlib.lines import Line2D
 
     grey = "#444444"
@@ -305,8 +322,8 @@ def _legend(figure: Figure, x: float, y: float, measure: str) -> None:
         handles,
         labels,
         loc="lower center",
-        bbox_to_anchor=(min(x, 0.52), y - 0.02),
-        ncols=len(handles),
+        bbox_to_anchor=(x, y),
+        ncols=min(columns, len(handles)),
         frameon=False,
         handletextpad=0.5,
         columnspacing=1.4,
