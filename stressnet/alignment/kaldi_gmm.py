@@ -47,7 +47,7 @@ from stressnet.intervals import Alignment
 TRAINING_S = 3600.0
 """Speech to train on, at most, in seconds."""
 
-MINIMUM_S = 120.0
+MINIMUM_S = 60.0
 """Below this much speech no model is trained."""
 
 

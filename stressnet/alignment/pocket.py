@@ -24,6 +24,9 @@ FRAME_S = 0.01
 WINDOW_S = 0.025625
 FRAME_OFFSET_S = (WINDOW_S - FRAME_S) / 2.0
 
+BEAMS = (1e-48, 1e-80, 1e-150, 1e-300)
+"""pocketsphinx's own beam first, then wider ones."""
+
 PHONES = frozenset(
     "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W "
     "Y Z ZH".split()
@@ -54,33 +57,22 @@ class PocketAlignment:
 
 
 class PocketAligner:
-    """A pocketsphinx decoder that aligns one utterance after the other.
+    """pocketsphinx decoders that align one utterance after the other.
 
     Parameters
     ----------
     folder : Path
-        An existing folder for its (empty) dictionary.
+        An existing folder for their (empty) dictionary.
+    beams : sequence of float
+        Relative likelihoods below which paths are dropped, tried one after the other until a path
+        reaches the end.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, beams: Sequence[float] = BEAMS) -> None:
         pocketsphinx.set_loglevel("FATAL")
-        dictionary = folder / "empty.dict"
-        dictionary.write_text("", encoding="utf-8")
-        self._decoder = pocketsphinx.Decoder(
-            pocketsphinx.Config(
-                hmm=pocketsphinx.get_model_path("en-us/en-us"),
-                dict=str(dictionary),
-                lm=None,
-                samprate=RATE_HZ,
-                frate=round(1.0 / FRAME_S),
-                wlen=WINDOW_S,
-                cmn="batch",  # live normalisation would make the order of utterances matter
-                bestpath=False,
-            )
-        )
-        self._log = self._decoder.logmath
-        self._names: dict[tuple[tuple[str, ...], ...], str] = {}
-        self._variants: list[tuple[tuple[str, ...], ...]] = []
+        self._folder = folder
+        self._beams = tuple(beams)
+        self._searches: dict[float, _Search] = {}
 
     def align(self, samples: np.ndarray, variants: Variants) -> PocketAlignment | None:
         """Find words and phones.
@@ -96,19 +88,55 @@ class PocketAligner:
         -------
         PocketAlignment or None
             The phones are those of the first variant given that has the segments found. None if
-            the decoder finds no path or a phone is not among its own.
+            even the widest beam finds no path or a phone is not among the model's.
         """
-        names = []
+        usable = []
         for word in variants:
-            usable = tuple(
-                dict.fromkeys(
-                    segments(variant) for variant in word if {*segments(variant)} <= PHONES
-                )
-            )
-            if not usable:
-                return None
-            names.append(self._name(usable))
+            known = (segments(v) for v in word if {*segments(v)} <= PHONES)
+            usable.append(tuple(dict.fromkeys(known)))
+        if not usable or not all(usable):
+            return None
         sound = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+        for beam in self._beams:
+            if beam not in self._searches:
+                self._searches[beam] = _Search(self._folder, beam)
+            found = self._searches[beam].find(sound, usable, variants)
+            if found is not None:
+                return found
+        return None
+
+
+class _Search:
+    """One decoder with one beam."""
+
+    def __init__(self, folder: Path, beam: float) -> None:
+        dictionary = folder / "empty.dict"
+        dictionary.write_text("", encoding="utf-8")
+        self._decoder = pocketsphinx.Decoder(
+            pocketsphinx.Config(
+                hmm=pocketsphinx.get_model_path("en-us/en-us"),
+                dict=str(dictionary),
+                lm=None,
+                samprate=RATE_HZ,
+                frate=round(1.0 / FRAME_S),
+                wlen=WINDOW_S,
+                cmn="batch",  # live normalisation would make the order of utterances matter
+                beam=beam,
+                pbeam=beam,
+                wbeam=math.sqrt(beam),
+                bestpath=False,
+                loglevel="FATAL",
+            )
+        )
+        self._log = self._decoder.logmath
+        self._names: dict[tuple[tuple[str, ...], ...], str] = {}
+        self._variants: list[tuple[tuple[str, ...], ...]] = []
+
+    def find(
+        self, sound: bytes, usable: list[tuple[tuple[str, ...], ...]], variants: Variants
+    ) -> PocketAlignment | None:
+        """Words first, then phones; None if there is no path."""
+        names = [self._name(word) for word in usable]
         decoder = self._decoder
         try:
             decoder.set_align_text(" ".join(names))
