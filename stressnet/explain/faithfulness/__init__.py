@@ -1,0 +1,92 @@
+"""Is a map faithful to the model? Metrics with formula, direction, chance level and citation.
+
+Knows nothing of speech: models, inputs, maps and masks in, one value per sample out. Maps speak for
+the explained class of each sample (positive relevance: for it). Nothing depends on the batch size,
+all chance comes from given generators, models are left as they were, and a value that does not
+exist is NaN with a reason. Catalogue: :data:`METRICS`.
+"""
+
+from stressnet.explain.faithfulness.agreement import rank_correlation, top_overlap
+from stressnet.explain.faithfulness.baselines import (
+    BASELINES,
+    Baseline,
+    fill_with,
+    fill_with_noise,
+    local_mean,
+    make_baselines,
+    noisy_linear,
+)
+from stressnet.explain.faithfulness.controls import displaced
+from stressnet.explain.faithfulness.localisation import (
+    average_precision,
+    pointing_game,
+    relevance_mass_accuracy,
+    relevance_rank_accuracy,
+)
+from stressnet.explain.faithfulness.randomisation import (
+    cascade,
+    efficient_parameter_randomisation,
+    parameter_randomisation,
+)
+from stressnet.explain.faithfulness.readability import (
+    complexity,
+    gaussian_complexity,
+    histogram_entropy,
+    sparseness,
+)
+from stressnet.explain.faithfulness.registry import METRICS, Metric
+from stressnet.explain.faithfulness.removal import (
+    Curve,
+    comprehensiveness,
+    deletion_curve,
+    relevance_gain,
+    road,
+    sufficiency,
+)
+from stressnet.explain.faithfulness.scores import Score, Scores
+from stressnet.explain.faithfulness.stability import Explain, infidelity, max_sensitivity
+from stressnet.explain.faithfulness.units import (
+    comprehensiveness_over_units,
+    sufficiency_over_units,
+    unit_relevance,
+)
+
+__all__ = [
+    "BASELINES",
+    "METRICS",
+    "Baseline",
+    "Curve",
+    "Explain",
+    "Metric",
+    "Score",
+    "Scores",
+    "average_precision",
+    "cascade",
+    "complexity",
+    "comprehensiveness",
+    "comprehensiveness_over_units",
+    "deletion_curve",
+    "displaced",
+    "efficient_parameter_randomisation",
+    "fill_with",
+    "fill_with_noise",
+    "gaussian_complexity",
+    "histogram_entropy",
+    "infidelity",
+    "local_mean",
+    "make_baselines",
+    "max_sensitivity",
+    "noisy_linear",
+    "parameter_randomisation",
+    "pointing_game",
+    "rank_correlation",
+    "relevance_gain",
+    "relevance_mass_accuracy",
+    "relevance_rank_accuracy",
+    "road",
+    "sparseness",
+    "sufficiency",
+    "sufficiency_over_units",
+    "top_overlap",
+    "unit_relevance",
+]

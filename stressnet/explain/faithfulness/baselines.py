@@ -1,0 +1,261 @@
+"""What takes the place of removed cells. There is no neutral choice, so results name theirs.
+
+======== ==========================================================================================
+name     removed cells become
+======== ==========================================================================================
+fill     a constant: zero, or what pads the image
+mean     the mean of the given data in that bin
+noise    Gaussian noise with the mean and variance of the given data in that bin
+local    the mean of kept cells in the smallest square around the cell that holds any
+linear   the solution of ROAD's linear system over the neighbours, with faint noise
+======== ==========================================================================================
+
+A constant is far from anything the model was trained on; noise and imputation stay closer to it,
+but imputation can leak what was removed by the outline of the hole (Rong et al. 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.linalg import splu
+from torch import Tensor
+
+from stressnet.errors import ConfigError
+from stressnet.explain.faithfulness.checks import check_generator
+
+Baseline = Callable[[Tensor, Tensor], Tensor]
+"""``baseline(inputs, removed) -> inputs with the cells of the bool mask ``removed`` replaced``."""
+
+BASELINES: Mapping[str, str] = MappingProxyType(
+    {
+        "fill": "a constant: zero, or what pads the image",
+        "mean": "mean of the given data per bin",
+        "noise": "Gaussian noise with the given data's mean and variance per bin",
+        "local": "mean of kept cells in the smallest square that holds any",
+        "linear": "noisy linear imputation from the neighbours (ROAD)",
+    }
+)
+"""Baselines by name, with what removed cells become."""
+
+
+def fill_with(value: float | Tensor) -> Baseline:
+    """Replace by a constant or by a tensor that broadcasts to the inputs (``fill``, ``mean``)."""
+
+    def replace(inputs: Tensor, removed: Tensor) -> Tensor:
+        values = torch.as_tensor(value, dtype=inputs.dtype, device=inputs.device)
+        _check_mask(inputs, removed)
+        try:
+            return torch.where(removed.to(inputs.device), values.expand_as(inputs), inputs)
+        except RuntimeError:
+            raise ConfigError(
+                f"baseline of shape {tuple(values.shape)} does not broadcast to the inputs' "
+                f"{tuple(inputs.shape)}"
+            ) from None
+
+    return replace
+
+
+def fill_with_noise(
+    inputs: Tensor, mean: Tensor, sd: Tensor, generator: torch.Generator
+) -> Baseline:
+    """Replace by Gaussian noise, drawn once for these inputs (``noise``).
+
+    The same noise serves every removal, so that methods and thresholds are compared on it.
+
+    Parameters
+    ----------
+    inputs : Tensor, shape (n_samples, ...)
+        What the baseline will be used on.
+    mean, sd : Tensor
+        Broadcastable to the inputs, e.g. shape (n_bins, 1).
+    generator : torch.Generator
+        Source of randomness.
+    """
+    check_generator(generator)
+    if bool((sd < 0).any()):
+        raise ConfigError("a standard deviation is negative")
+    return fill_with(mean.to(inputs) + sd.to(inputs) * _noise(inputs, generator))
+
+
+def local_mean(inputs: Tensor, removed: Tensor) -> Tensor:
+    """Replace by the mean of kept cells in the smallest square of odd side with any (``local``).
+
+    Where nothing is kept, by the sample's mean. Needs inputs (batch, channels, bins, frames).
+    """
+    _check_mask(inputs, removed)
+    _check_images(inputs)
+    removed = removed.to(inputs.device)
+    kept = (~removed).double()
+    values = torch.where(removed, 0.0, inputs.double())
+    result, open_cells = inputs.double().clone(), removed.clone()
+    half, largest = 1, max(inputs.shape[-2:])
+    while bool(open_cells.any()) and half < 2 * largest:
+        total, count = _box_sum(values, half), _box_sum(kept, half).round()
+        found = open_cells & (count > 0)
+        result = torch.where(found, total / count.clamp(min=1), result)
+        open_cells &= ~found
+        half = 2 * half
+    mean = inputs.double().mean(dim=(1, 2, 3), keepdim=True)
+    return torch.where(open_cells, mean, result).to(inputs.dtype)
+
+
+def noisy_linear(inputs: Tensor, generator: torch.Generator, noise_sd: float = 0.01) -> Baseline:
+    """ROAD's imputation (``linear``): removed cells are weighted means of their neighbours.
+
+    Each removed cell equals the mean of its neighbours, removed or not, with weight 1/6 for the
+    four next to it and 1/12 for the diagonal ones, renormalised at the image's border; the sparse
+    linear system over the removed cells is solved exactly, and Gaussian noise of ``noise_sd`` times
+    the sample's standard deviation is added. Where nothing is kept, the sample's mean takes its
+    place.
+
+    References
+    ----------
+    Rong et al. (2022) ICML, "A consistent and efficient evaluation strategy for attribution
+    methods", section 4.
+    """
+    check_generator(generator)
+    _check_images(inputs)
+    spread = inputs.double().std(dim=(1, 2, 3), keepdim=True)
+    noise = noise_sd * spread.nan_to_num(0.0) * _noise(inputs.double(), generator)
+
+    def replace(inputs: Tensor, removed: Tensor) -> Tensor:
+        _check_mask(inputs, removed)
+        if inputs.shape != noise.shape:
+            raise ConfigError(
+                f"the linear baseline was made for inputs of shape {tuple(noise.shape)}, "
+                f"not {tuple(inputs.shape)}"
+            )
+        values, holes = inputs.double().cpu().numpy(), removed.cpu().numpy()
+        solved = values.copy()
+        for sample in range(len(values)):
+            for channel in range(values.shape[1]):
+                solved[sample, channel] = _solve(values[sample, channel], holes[sample, channel])
+        imputed = torch.from_numpy(solved).to(noise) + noise
+        return torch.where(removed.to(inputs.device), imputed.to(inputs), inputs)
+
+    return replace
+
+
+def make_baselines(
+    names: Iterable[str],
+    inputs: Tensor,
+    generator: torch.Generator,
+    *,
+    fill: float | Tensor = 0.0,
+    mean: Tensor | None = None,
+    sd: Tensor | None = None,
+) -> dict[str, Baseline]:
+    """Baselines by name for these inputs.
+
+    Parameters
+    ----------
+    names : iterable of str
+        In :data:`BASELINES`.
+    inputs : Tensor, shape (n_samples, channels, n_bins, n_frames)
+        What they will be used on.
+    generator : torch.Generator
+        For ``noise`` and ``linear``.
+    fill, mean, sd
+        Constant, and mean and standard deviation per bin of shape (n_bins, 1).
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name or statistics that a baseline needs and that were not given.
+    """
+    made: dict[str, Baseline] = {}
+    for name in names:
+        if name not in BASELINES:
+            raise ConfigError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")
+        if name == "fill":
+            made[name] = fill_with(fill)
+        elif name == "local":
+            made[name] = local_mean
+        elif name == "linear":
+            made[name] = noisy_linear(inputs, generator)
+        elif mean is None or (name == "noise" and sd is None):
+            raise ConfigError(f"baseline {name} needs the data's mean (and sd) per bin")
+        elif name == "mean":
+            made[name] = fill_with(mean)
+        elif sd is not None:
+            made[name] = fill_with_noise(inputs, mean, sd, generator)
+    return made
+
+
+def _check_mask(inputs: Tensor, removed: Tensor) -> None:
+    if removed.dtype != torch.bool or removed.shape != inputs.shape:
+        raise ConfigError(
+            f"removed must be a bool mask of the inputs' shape {tuple(inputs.shape)}, not "
+            f"{removed.dtype} {tuple(removed.shape)}"
+        )
+
+
+def _check_images(inputs: Tensor) -> None:
+    if inputs.dim() != 4:
+        raise ConfigError(
+            f"imputation needs inputs (batch, channels, bins, frames), not {inputs.dim()}-D"
+        )
+
+
+def _noise(inputs: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard noise, sample after sample, on the generator's device."""
+    device = generator.device
+    draws = [torch.randn(one.shape, generator=generator, device=device) for one in inputs]
+    return torch.stack(draws).to(inputs)
+
+
+def _box_sum(values: Tensor, half: int) -> Tensor:
+    """Sums over squares of side ``2 half + 1``, cut at the border, from a table of sums."""
+    table = torch.nn.functional.pad(values.cumsum(-1).cumsum(-2), (1, 0, 1, 0))
+    bins, frames = values.shape[-2:]
+    row, column = torch.arange(bins), torch.arange(frames)
+    low, high = (row - half).clamp(min=0), (row + half + 1).clamp(max=bins)
+    first, last = (column - half).clamp(min=0), (column + half + 1).clamp(max=frames)
+    upper, lower = table[..., high, :], table[..., low, :]
+    return upper[..., last] - upper[..., first] - lower[..., last] + lower[..., first]
+
+
+_NEIGHBOURS = (
+    *((step, 1 / 6) for step in ((0, 1), (0, -1), (1, 0), (-1, 0))),
+    *((step, 1 / 12) for step in ((1, 1), (1, -1), (-1, 1), (-1, -1))),
+)
+
+
+def _solve(values: NDArray[np.float64], holes: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Values with the holes filled by the harmonic function of the neighbourhood weights."""
+    n = int(holes.sum())
+    if n == 0:
+        return values
+    if n == holes.size:
+        return np.full_like(values, values.mean())
+    bins, frames = values.shape
+    number = np.full(values.shape, -1)
+    number[holes] = np.arange(n)
+    row, column = np.nonzero(holes)
+    unknown = np.arange(n)
+    diagonal, known = np.zeros(n), np.zeros(n)
+    rows, columns, weights = [], [], []
+    for (down, right), weight in _NEIGHBOURS:
+        r, c = row + down, column + right
+        inside = (r >= 0) & (r < bins) & (c >= 0) & (c < frames)
+        r, c, i = r[inside], c[inside], unknown[inside]
+        diagonal[i] += weight
+        hole = holes[r, c]
+        known[i[~hole]] += weight * values[r[~hole], c[~hole]]
+        rows.append(i[hole])
+        columns.append(number[r[hole], c[hole]])
+        weights.append(np.full(int(hole.sum()), -weight))
+    rows.append(unknown)
+    columns.append(unknown)
+    weights.append(diagonal)
+    entries = (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns)))
+    matrix = coo_matrix(entries, shape=(n, n)).tocsc()
+    result = values.copy()
+    result[holes] = splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(known)
+    return result

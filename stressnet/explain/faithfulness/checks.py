@@ -1,0 +1,89 @@
+"""Checks of what is to be judged, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from stressnet.errors import ConfigError
+
+CONSTANT = "the map is the same everywhere"
+NOT_FINITE = "the map has values that are not finite"
+ZERO = "the map is zero"
+NO_CELL = "no cell may be removed"
+
+
+def check_maps(inputs: Tensor, maps: Tensor, cells: Tensor | None = None) -> Tensor:
+    """Refuse maps or cells of another shape than the inputs; return the cells.
+
+    Parameters
+    ----------
+    inputs, maps : Tensor, shape (n_samples, ...)
+        Of one shape.
+    cells : Tensor of bool, optional
+        Cells that count, broadcastable to the inputs; all if left out.
+
+    Returns
+    -------
+    Tensor of bool, shape of the inputs
+
+    Raises
+    ------
+    ConfigError
+        Naming both shapes.
+    """
+    if maps.shape != inputs.shape:
+        raise ConfigError(f"maps have shape {tuple(maps.shape)}, but inputs {tuple(inputs.shape)}")
+    if inputs.dim() < 2 or len(inputs) == 0:
+        raise ConfigError(f"inputs of shape {tuple(inputs.shape)} are no batch of samples")
+    if cells is None:
+        return torch.ones(inputs.shape, dtype=torch.bool)
+    if cells.dtype != torch.bool:
+        raise ConfigError(f"cells must be a mask of type bool, not {cells.dtype}")
+    try:
+        return cells.cpu().expand(inputs.shape)
+    except RuntimeError:
+        raise ConfigError(
+            f"cells of shape {tuple(cells.shape)} do not broadcast to {tuple(inputs.shape)}"
+        ) from None
+
+
+def map_problems(maps: Tensor, cells: Tensor) -> list[str]:
+    """Why each map cannot rank its cells; empty where it can."""
+    problems = []
+    for one, mine in zip(maps, cells, strict=True):
+        values = one.detach().cpu()[mine]
+        if values.numel() == 0:
+            problems.append(NO_CELL)
+        elif not bool(torch.isfinite(values).all()):
+            problems.append(NOT_FINITE)
+        elif bool((values == values[0]).all()):
+            problems.append(ZERO if float(values[0]) == 0 else CONSTANT)
+        else:
+            problems.append("")
+    return problems
+
+
+def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
+    """Refuse fractions that are not increasing within (0, 1]."""
+    found = tuple(float(f) for f in fractions)
+    if not found or found[0] <= 0 or found[-1] > 1 or any(b <= a for a, b in pairwise(found)):
+        raise ConfigError(f"fractions must increase within (0, 1], not {found}")
+    return found
+
+
+def check_generator(generator: torch.Generator) -> None:
+    """Refuse anything but a torch generator: no metric draws from the global one."""
+    if not isinstance(generator, torch.Generator):
+        raise ConfigError(
+            "generator must be a torch.Generator, e.g. torch.Generator().manual_seed(0)"
+        )
+
+
+def check_at_least_one(what: str, value: int) -> None:
+    """Refuse counts below one."""
+    if value < 1:
+        raise ConfigError(f"{what} must be at least 1, not {value}")

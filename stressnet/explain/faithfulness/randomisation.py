@@ -1,0 +1,186 @@
+"""Does a map depend on what the model learned? Randomise the parameters and see it change.
+
+The model itself is never touched: copies are randomised.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from stressnet.errors import ConfigError
+from stressnet.explain.checks import check_inputs, check_model
+from stressnet.explain.faithfulness.agreement import rank_correlation
+from stressnet.explain.faithfulness.checks import check_at_least_one, check_generator
+from stressnet.explain.faithfulness.readability import histogram_entropy
+from stressnet.explain.faithfulness.scores import Scores, combine_reasons
+from stressnet.explain.faithfulness.stability import Explain, explain_all
+
+
+def layers_from_top(model: nn.Module) -> list[str]:
+    """Paths of modules with parameters of their own, the last registered first.
+
+    Raises
+    ------
+    ConfigError
+        If the model has no parameters.
+    """
+    paths = [path for path, module in model.named_modules() if _own_parameters(module)]
+    if not paths:
+        raise ConfigError("the model has no parameters to randomise")
+    return paths[::-1]
+
+
+def cascade(
+    model: nn.Module, generator: torch.Generator, *, n_stages: int | None = None
+) -> Iterator[tuple[str, nn.Module]]:
+    """Copies of the model with more and more layers freshly initialised, from the output down.
+
+    Weights of two or more dimensions are uniform within ±1/√fan-in and other parameters of such
+    layers too, as torch initialises convolutions and dense layers; normalisations become the
+    identity with empty statistics.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        In evaluation mode; unchanged.
+    generator : torch.Generator
+        On the CPU.
+    n_stages : int, optional
+        Layers are randomised in so many groups of equal number; one by one if left out.
+
+    Yields
+    ------
+    str, torch.nn.Module
+        Path of the lowest randomised layer, and the copy; each copy is new.
+    """
+    check_model(model)
+    check_generator(generator)
+    paths = layers_from_top(model)
+    n_stages = len(paths) if n_stages is None else n_stages
+    check_at_least_one("n_stages", n_stages)
+    n_stages = min(n_stages, len(paths))
+    ends = [round((stage + 1) * len(paths) / n_stages) for stage in range(n_stages)]
+    current, start = model, 0
+    for end in ends:
+        current = copy.deepcopy(current)
+        modules = dict(current.named_modules())
+        for path in paths[start:end]:
+            _randomise(modules[path], generator)
+        start = end
+        yield paths[end - 1], current
+
+
+def parameter_randomisation(
+    explain: Explain,
+    model: nn.Module,
+    inputs: Tensor,
+    classes: Tensor,
+    generator: torch.Generator,
+    *,
+    n_stages: int | None = None,
+    cells: Tensor | None = None,
+    absolute: bool = False,
+    batch_size: int = 32,
+) -> tuple[Scores, dict[str, Scores]]:
+    """Rank correlation of maps before and after cascading randomisation; lower is better.
+
+    Chance (a map that owes everything to the parameters) is 0; a map that ignores them has 1.
+    Spectrogram and map share their outline, so even a right method keeps some correlation.
+
+    Parameters
+    ----------
+    explain : callable
+        See :data:`~stressnet.explain.faithfulness.stability.Explain`.
+    model, inputs, classes
+        What is explained. Classes stay those given.
+    generator, n_stages
+        See :func:`cascade`.
+    cells : Tensor of bool, optional
+        Cells that are compared; all if left out.
+    absolute : bool
+        Compare absolute relevance.
+    batch_size : int
+        Inputs per call of ``explain``.
+
+    Returns
+    -------
+    Scores, dict of str to Scores
+        Mean over stages, and each stage by the path of its lowest randomised layer.
+
+    References
+    ----------
+    Adebayo et al. (2018) NeurIPS, "Sanity checks for saliency maps".
+    """
+    check_inputs(inputs)
+    start = explain_all(explain, model, inputs, classes, batch_size)
+    stages = {}
+    for path, altered in cascade(model, generator, n_stages=n_stages):
+        maps = explain_all(explain, altered, inputs, classes, batch_size)
+        stages[path] = rank_correlation(start, maps, cells=cells, absolute=absolute)
+    reasons = combine_reasons(*(stage.reasons for stage in stages.values()))
+    values = torch.stack([stage.values for stage in stages.values()]).mean(dim=0)
+    return Scores.of(values, reasons), stages
+
+
+def efficient_parameter_randomisation(
+    explain: Explain,
+    model: nn.Module,
+    inputs: Tensor,
+    classes: Tensor,
+    generator: torch.Generator,
+    *,
+    cells: Tensor | None = None,
+    n_bins: int = 0,
+    batch_size: int = 32,
+) -> Scores:
+    """Relative rise of the map's complexity when all parameters are randomised; higher is better.
+
+    ``(H(R_random) - H(R)) / H(R)`` with H the entropy of the histogram of relevance values; above
+    zero if the trained model's map has more order than the random model's, 0 by chance.
+
+    Parameters
+    ----------
+    explain, model, inputs, classes, generator, cells, batch_size
+        As for :func:`parameter_randomisation`.
+    n_bins : int
+        See :func:`~stressnet.explain.faithfulness.readability.histogram_entropy`.
+
+    References
+    ----------
+    Hedström et al. (2023), "Sanity checks revisited", arXiv:2401.06465 (eMPRT).
+    """
+    check_inputs(inputs)
+    start = explain_all(explain, model, inputs, classes, batch_size)
+    ((_, altered),) = cascade(model, generator, n_stages=1)
+    maps = explain_all(explain, altered, inputs, classes, batch_size)
+    before = histogram_entropy(start, cells=cells, n_bins=n_bins)
+    after = histogram_entropy(maps, cells=cells, n_bins=n_bins)
+    reasons = combine_reasons(before.reasons, after.reasons)
+    values = (after.values - before.values) / before.values
+    return Scores.of(values, reasons)
+
+
+def _own_parameters(module: nn.Module) -> list[nn.Parameter]:
+    return list(module.parameters(recurse=False))
+
+
+def _randomise(module: nn.Module, generator: torch.Generator) -> None:
+    """Initialise a copy's module afresh."""
+    parameters = dict(module.named_parameters(recurse=False))
+    widest = max(parameters.values(), key=lambda parameter: parameter.dim())
+    with torch.no_grad():
+        if widest.dim() < 2:
+            for name, parameter in parameters.items():
+                parameter.fill_(0.0 if name == "bias" else 1.0)
+            for name, buffer in module.named_buffers(recurse=False):
+                buffer.fill_(1 if name == "running_var" else 0)
+            return
+        bound = 1 / math.sqrt(max(widest[0].numel(), 1))
+        for parameter in parameters.values():
+            drawn = torch.rand(parameter.shape, generator=generator, dtype=torch.float64)
+            parameter.copy_((2 * drawn - 1) * bound)

@@ -1,0 +1,263 @@
+"""Remove what a map calls important, or keep only that, and see what the model says.
+
+Every function takes a :class:`~stressnet.explain.faithfulness.scores.Score` (the model and the
+explained classes), inputs and maps of one shape, and a baseline. Ties are broken at random: a map
+that is zero in half of its cells does not rank those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stressnet.errors import ConfigError
+from stressnet.explain.faithfulness.baselines import Baseline
+from stressnet.explain.faithfulness.checks import (
+    check_at_least_one,
+    check_fractions,
+    check_generator,
+    check_maps,
+    map_problems,
+)
+from stressnet.explain.faithfulness.scores import Score, Scores
+
+ERASER_FRACTIONS = (0.01, 0.05, 0.10, 0.20, 0.50)
+"""Shares of the cells at which ERASER's measures are averaged."""
+
+ROAD_FRACTIONS = (0.10, 0.30, 0.50, 0.70, 0.90)
+"""Shares of the cells that ROAD imputes."""
+
+
+def rank_cells(maps: Tensor, cells: Tensor, generator: torch.Generator) -> Tensor:
+    """Place of each cell by falling relevance, 0 first; cells that do not count come last.
+
+    Ties are in random order. Returns int64 of the maps' shape, on the CPU.
+    """
+    ranks = torch.empty(maps.shape, dtype=torch.int64)
+    for sample, (one, mine) in enumerate(zip(maps, cells, strict=True)):
+        values = one.detach().double().cpu().reshape(-1)
+        values = values.masked_fill(~mine.reshape(-1), -torch.inf)
+        shuffled = torch.randperm(len(values), generator=generator)
+        order = shuffled[values[shuffled].argsort(descending=True, stable=True)]
+        rank = torch.empty_like(order)
+        rank[order] = torch.arange(len(order))
+        ranks[sample] = rank.reshape(one.shape)
+    return ranks
+
+
+def _first(ranks: Tensor, cells: Tensor, fraction: float) -> Tensor:
+    """The first ``fraction`` of the cells that count, at least one, as a mask."""
+    counts = cells.reshape(len(cells), -1).sum(dim=1)
+    n = (counts * fraction).round().clamp(min=1).reshape(-1, *(1,) * (cells.dim() - 1))
+    return (ranks < n) & cells
+
+
+def comprehensiveness(
+    score: Score,
+    inputs: Tensor,
+    maps: Tensor,
+    baseline: Baseline,
+    generator: torch.Generator,
+    *,
+    fractions: Sequence[float] = ERASER_FRACTIONS,
+    cells: Tensor | None = None,
+) -> Scores:
+    """Mean drop of the score when the most relevant cells are removed; higher is better.
+
+    ``1/K Σ_k [m(x) - m(x without the top q_k of the cells)]``: ERASER's comprehensiveness, averaged
+    over thresholds (AOPC). Chance: the same with a region of equal area and shape elsewhere
+    (:func:`~stressnet.explain.faithfulness.controls.displaced`).
+
+    Parameters
+    ----------
+    score : Score
+        ERASER uses the probability of the explained class.
+    inputs, maps : Tensor, shape (n_samples, ...)
+        Inputs, and relevance for the explained class.
+    baseline : callable
+        What removed cells become.
+    generator : torch.Generator
+        Breaks ties.
+    fractions : sequence of float
+        Shares ``q_k`` of the cells that count.
+    cells : Tensor of bool, optional
+        Cells that count and may be removed; all if left out.
+
+    References
+    ----------
+    DeYoung et al. (2020) ACL, "ERASER: a benchmark to evaluate rationalized NLP models".
+    """
+    return _eraser(score, inputs, maps, baseline, generator, fractions, cells, keep=False)
+
+
+def sufficiency(
+    score: Score,
+    inputs: Tensor,
+    maps: Tensor,
+    baseline: Baseline,
+    generator: torch.Generator,
+    *,
+    fractions: Sequence[float] = ERASER_FRACTIONS,
+    cells: Tensor | None = None,
+) -> Scores:
+    """Mean drop of the score when only the most relevant cells are kept; lower is better.
+
+    ``1/K Σ_k [m(x) - m(top q_k of the cells of x alone)]`` (DeYoung et al. 2020). Cells that do not
+    count stay. Parameters as for :func:`comprehensiveness`. Not the measure of the same name by
+    Dasgupta et al. (2022).
+    """
+    return _eraser(score, inputs, maps, baseline, generator, fractions, cells, keep=True)
+
+
+def _eraser(
+    score: Score,
+    inputs: Tensor,
+    maps: Tensor,
+    baseline: Baseline,
+    generator: torch.Generator,
+    fractions: Sequence[float],
+    cells: Tensor | None,
+    keep: bool,
+) -> Scores:
+    mine = check_maps(inputs, maps, cells)
+    check_generator(generator)
+    fractions = check_fractions(fractions)
+    ranks = rank_cells(maps, mine, generator)
+    whole, drop = score(inputs), torch.zeros(len(inputs), dtype=torch.float64)
+    for fraction in fractions:
+        top = _first(ranks, mine, fraction)
+        removed = mine & ~top if keep else top
+        drop += whole - score(baseline(inputs, removed))
+    return Scores.of(drop / len(fractions), map_problems(maps, mine))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The score while cells are removed.
+
+    Parameters
+    ----------
+    fractions : Tensor, shape (n_points,)
+        Removed shares of the cells that count, the first 0.
+    values : Tensor, shape (n_samples, n_points)
+        Scores, float64; NaN rows where the map ranks nothing.
+    reasons : tuple of str
+        Why a row is missing.
+    """
+
+    fractions: Tensor
+    values: Tensor
+    reasons: tuple[str, ...]
+
+    def area(self) -> Scores:
+        """Area under the curve over the removed share (trapezoids), divided by its width."""
+        width = self.fractions[-1] - self.fractions[0]
+        return Scores.of(torch.trapezoid(self.values, self.fractions) / width, self.reasons)
+
+    def mean(self) -> Scores:
+        """Mean of the points after the first."""
+        return Scores.of(self.values[:, 1:].mean(dim=1), self.reasons)
+
+
+def deletion_curve(
+    score: Score,
+    inputs: Tensor,
+    maps: Tensor,
+    baseline: Baseline,
+    generator: torch.Generator,
+    *,
+    order: str = "morf",
+    fractions: Sequence[float] | int = 10,
+    cells: Tensor | None = None,
+) -> Curve:
+    """The score while cells are removed, most (``morf``) or least (``lerf``) relevant first.
+
+    A small area is good for MoRF, a large one for LeRF. Their values depend on the model and the
+    baseline, so they are only compared between methods (random order is the chance level).
+
+    Parameters
+    ----------
+    score, inputs, maps, baseline, generator, cells
+        As for :func:`comprehensiveness`.
+    order : {"morf", "lerf"}
+        Which cells go first.
+    fractions : int or sequence of float
+        Removed shares, or the number of equal steps from nothing to everything.
+
+    References
+    ----------
+    Bach et al. (2015) PLoS ONE 10(7):e0130140; Samek et al. (2017) IEEE TNNLS 28(11).
+    """
+    mine = check_maps(inputs, maps, cells)
+    check_generator(generator)
+    if order not in ("morf", "lerf"):
+        raise ConfigError(f"order must be 'morf' or 'lerf', not {order!r}")
+    if isinstance(fractions, int):
+        check_at_least_one("the number of steps", fractions)
+        fractions = [(step + 1) / fractions for step in range(fractions)]
+    fractions = check_fractions(fractions)
+    ranks = rank_cells(maps if order == "morf" else -maps, mine, generator)
+    values = [score(inputs)]
+    values += [score(baseline(inputs, _first(ranks, mine, part))) for part in fractions]
+    reasons = map_problems(maps, mine)
+    gone = torch.tensor([bool(reason) for reason in reasons])
+    table = torch.stack(values, dim=1).masked_fill(gone[:, None], torch.nan)
+    return Curve(torch.tensor([0.0, *fractions], dtype=torch.float64), table, tuple(reasons))
+
+
+def relevance_gain(morf: Curve, lerf: Curve) -> Scores:
+    """Area under LeRF minus area under MoRF; higher is better, 0 for a random map.
+
+    The difference cancels much of the baseline's own effect on the score.
+
+    References
+    ----------
+    Blücher et al. (2024) TMLR, "Decoupling pixel flipping and occlusion strategy for consistent
+    XAI benchmarks" (symmetric relevance gain).
+    """
+    if not torch.equal(morf.fractions, lerf.fractions) or morf.values.shape != lerf.values.shape:
+        raise ConfigError("the two curves must be of the same samples and removed shares")
+    return Scores.of(lerf.area().values - morf.area().values, morf.reasons)
+
+
+def road(
+    score: Score,
+    inputs: Tensor,
+    maps: Tensor,
+    baseline: Baseline,
+    generator: torch.Generator,
+    *,
+    order: str = "morf",
+    fractions: Sequence[float] = ROAD_FRACTIONS,
+    cells: Tensor | None = None,
+) -> Curve:
+    """ROAD: is the class still predicted when ranked cells are imputed from their neighbours?
+
+    Values are 1 where the explained class is still the prediction and 0 elsewhere; their mean over
+    *all* samples at one removed share is the retained accuracy. :meth:`Curve.mean` is a sample's
+    own mean over shares: lower is better for ``morf``, higher for ``lerf``.
+
+    Parameters
+    ----------
+    baseline : callable
+        Made by :func:`~stressnet.explain.faithfulness.baselines.noisy_linear`.
+    score, inputs, maps, generator, order, cells
+        As for :func:`deletion_curve`; the score's kind does not matter.
+
+    References
+    ----------
+    Rong et al. (2022) ICML.
+    """
+    return deletion_curve(
+        score.with_kind("decision"),
+        inputs,
+        maps,
+        baseline,
+        generator,
+        order=order,
+        fractions=tuple(fractions),
+        cells=cells,
+    )

@@ -1,0 +1,145 @@
+"""What a model makes of altered inputs, and values per sample that may be missing for a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from stressnet.errors import ConfigError
+from stressnet.explain.checks import check_inputs, check_model
+from stressnet.explain.seeds import check_logits, make_seed
+
+SCORE_KINDS = ("probability", "log-odds", "logit", "decision")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number per input: how much the model speaks for each sample's explained class.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        In evaluation mode; returns logits of shape (batch, n_classes).
+    classes : Tensor of int, shape (n_samples,)
+        Explained class of each sample; altered copies are scored for the same class.
+    kind : {"probability", "log-odds", "logit", "decision"}
+        Softmax probability of the class, its log-odds, its logit, or 1 where it is the prediction
+        and 0 where it is not.
+    batch_size : int
+        Inputs per forward pass; no result depends on it beyond rounding.
+    """
+
+    model: nn.Module
+    classes: Tensor
+    kind: str = "probability"
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        check_model(self.model)
+        if self.kind not in SCORE_KINDS:
+            raise ConfigError(f"no score {self.kind!r}; choose from {', '.join(SCORE_KINDS)}")
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, not {self.batch_size}")
+        if self.classes.dim() != 1 or self.classes.is_floating_point():
+            raise ConfigError("classes must be one class number for each sample")
+
+    @classmethod
+    def of_predictions(
+        cls, model: nn.Module, inputs: Tensor, kind: str = "probability", batch_size: int = 64
+    ) -> Score:
+        """A score of the classes that the model predicts for ``inputs``.
+
+        Raises
+        ------
+        ConfigError
+            If the inputs are no finite batch.
+        """
+        check_inputs(inputs)
+        check_model(model)
+        return cls(model, logits_of(model, inputs, batch_size).argmax(dim=1), kind, batch_size)
+
+    def with_kind(self, kind: str) -> Score:
+        """The same model and classes with another score."""
+        return Score(self.model, self.classes, kind, self.batch_size)
+
+    def __call__(self, inputs: Tensor, samples: Tensor | None = None) -> Tensor:
+        """Scores of inputs, float64 on the CPU, shape (n,).
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (n, ...)
+            Altered copies of samples.
+        samples : Tensor of int, shape (n,), optional
+            Which sample each is a copy of; in order, one copy each, if left out.
+
+        Raises
+        ------
+        ConfigError
+            If there are more or fewer inputs than samples.
+        """
+        if samples is None:
+            if len(inputs) != len(self.classes):
+                raise ConfigError(f"{len(inputs)} inputs for {len(self.classes)} classes")
+            samples = torch.arange(len(inputs))
+        classes = self.classes[samples.to(self.classes.device)]
+        logits = logits_of(self.model, inputs, self.batch_size)
+        if bool(((classes < 0) | (classes >= logits.shape[1])).any()):
+            raise ConfigError(f"classes must lie between 0 and {logits.shape[1] - 1}")
+        classes = classes.to(logits.device)
+        if self.kind == "decision":
+            return (logits.argmax(dim=1) == classes).double().cpu()
+        if self.kind == "probability":
+            chances = logits.double().softmax(dim=1)
+            return chances.gather(1, classes[:, None])[:, 0].cpu()
+        return make_seed(logits, self.kind, classes).output.double().cpu()
+
+
+def logits_of(model: nn.Module, inputs: Tensor, batch_size: int) -> Tensor:
+    """Logits of all inputs, computed piece by piece, without gradient."""
+    with torch.no_grad():
+        parts = [
+            check_logits(model(part), len(part))
+            for part in torch.split(inputs.detach(), batch_size)
+        ]
+    return torch.cat(parts)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A metric's value for each sample.
+
+    Parameters
+    ----------
+    values : Tensor, shape (n_samples,)
+        float64; NaN where the metric has no value.
+    reasons : tuple of str
+        Why a value is missing; empty where there is one.
+    """
+
+    values: Tensor
+    reasons: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(self.reasons):
+            raise ConfigError(f"{len(self.values)} values for {len(self.reasons)} reasons")
+
+    @classmethod
+    def of(cls, values: Tensor, missing: Sequence[str]) -> Scores:
+        """Values, blanked where there is a reason why they are missing."""
+        gone = torch.tensor([bool(reason) for reason in missing])
+        values = values.detach().double().cpu().masked_fill(gone, torch.nan)
+        return cls(values, tuple(missing))
+
+    @property
+    def mean(self) -> float:
+        """Mean of the samples that have a value; NaN if none has."""
+        found = self.values[~self.values.isnan()]
+        return float(found.mean()) if len(found) else float("nan")
+
+
+def combine_reasons(*lists: Sequence[str]) -> list[str]:
+    """For each sample the first reason that any list gives."""
+    return [next((reason for reason in row if reason), "") for row in zip(*lists, strict=True)]

@@ -1,0 +1,148 @@
+"""ERASER's measures over given units (phones, bands, any masks) instead of single cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from stressnet.errors import ConfigError
+from stressnet.explain.faithfulness.baselines import Baseline
+from stressnet.explain.faithfulness.checks import check_generator, check_maps, map_problems
+from stressnet.explain.faithfulness.scores import Score, Scores, combine_reasons
+
+TOO_FEW = "fewer than two units"
+TIED = "all units have the same relevance"
+
+
+def unit_relevance(relevance: Tensor, units: Tensor, *, by: str = "sum") -> Tensor:
+    """Relevance of each unit of one sample.
+
+    Parameters
+    ----------
+    relevance : Tensor, shape (...)
+        One map.
+    units : Tensor of bool, shape (n_units, ...)
+        Masks; they may overlap.
+    by : {"sum", "mean"}
+        Sum over the unit's cells (what the map says that removing it costs), or mean per cell.
+
+    Raises
+    ------
+    ConfigError
+        If shapes differ.
+    """
+    if units.dtype != torch.bool or units.shape[1:] != relevance.shape:
+        raise ConfigError(
+            f"units must be bool masks of the map's shape {tuple(relevance.shape)}, not "
+            f"{units.dtype} {tuple(units.shape[1:])}"
+        )
+    if by not in ("sum", "mean"):
+        raise ConfigError(f"units are ranked by 'sum' or 'mean', not {by!r}")
+    values = (units * relevance.detach().double().cpu()).reshape(len(units), -1).sum(dim=1)
+    areas = units.reshape(len(units), -1).sum(dim=1).clamp(min=1)
+    return values / areas if by == "mean" else values
+
+
+def comprehensiveness_over_units(
+    score: Score,
+    inputs: Tensor,
+    maps: Tensor,
+    units: Sequence[Tensor],
+    baseline: Baseline,
+    generator: torch.Generator,
+    *,
+    by: str = "sum",
+    n_random: int = 3,
+) -> tuple[Scores, Scores]:
+    """Mean drop of the score when the most relevant units are removed; higher is better.
+
+    ``1/K Σ_k [m(x) - m(x without its k most relevant units)]`` for k = 1 ... half of the units
+    (DeYoung et al. 2020, with units in place of tokens).
+
+    Parameters
+    ----------
+    score, inputs, maps, baseline, generator
+        As for :func:`~stressnet.explain.faithfulness.removal.comprehensiveness`.
+    units : sequence of Tensor of bool, each of shape (n_units, ...)
+        The units of each sample.
+    by : {"sum", "mean"}
+        See :func:`unit_relevance`.
+    n_random : int
+        Random orders for the chance level.
+
+    Returns
+    -------
+    values, chance : Scores
+        The measure, and its mean over random orders of the same units.
+    """
+    return _over_units(score, inputs, maps, units, baseline, generator, by, n_random, keep=False)
+
+
+def sufficiency_over_units(
+    score: Score,
+    inputs: Tensor,
+    maps: Tensor,
+    units: Sequence[Tensor],
+    baseline: Baseline,
+    generator: torch.Generator,
+    *,
+    by: str = "sum",
+    n_random: int = 3,
+) -> tuple[Scores, Scores]:
+    """Mean drop of the score when of all units only the most relevant are kept; lower is better.
+
+    Cells in no unit stay. Parameters and result as for :func:`comprehensiveness_over_units`.
+    """
+    return _over_units(score, inputs, maps, units, baseline, generator, by, n_random, keep=True)
+
+
+def _over_units(
+    score: Score,
+    inputs: Tensor,
+    maps: Tensor,
+    units: Sequence[Tensor],
+    baseline: Baseline,
+    generator: torch.Generator,
+    by: str,
+    n_random: int,
+    keep: bool,
+) -> tuple[Scores, Scores]:
+    cells = check_maps(inputs, maps)
+    check_generator(generator)
+    if len(units) != len(inputs):
+        raise ConfigError(f"{len(units)} lists of units for {len(inputs)} inputs")
+    if n_random < 0:
+        raise ConfigError(f"n_random must not be negative, but is {n_random}")
+    n_rows = 1 + n_random
+    whole = score(inputs)
+    reasons, orders = [], []
+    for one, masks in zip(maps, units, strict=True):
+        values = unit_relevance(one, masks, by=by)
+        # Equal up to the rounding of sums counts as equal.
+        tied = len(values) > 1 and bool(values.max() - values.min() <= 1e-12 * values.abs().max())
+        reasons.append(TOO_FEW if len(masks) < 2 else TIED if tied else "")
+        best = values.argsort(descending=True, stable=True)
+        random = [torch.randperm(len(masks), generator=generator) for _ in range(n_random)]
+        orders.append([best, *random])
+    reasons = combine_reasons(map_problems(maps, cells), reasons)
+    totals = torch.zeros(len(inputs), n_rows, dtype=torch.float64)
+    depth = [(len(masks) + 1) // 2 for masks in units]
+    for row in range(n_rows):
+        for k in range(1, max(depth, default=0) + 1):
+            removed = torch.zeros(inputs.shape, dtype=torch.bool)
+            for sample, masks in enumerate(units):
+                if reasons[sample] or k > depth[sample]:
+                    continue
+                top = masks[orders[sample][row][:k]].any(dim=0)
+                removed[sample] = masks.any(dim=0) & ~top if keep else top
+            drop = whole - score(baseline(inputs, removed))
+            active = torch.tensor([not r and k <= d for r, d in zip(reasons, depth, strict=True)])
+            totals[:, row] += torch.where(active, drop, 0.0)
+    totals /= torch.tensor(depth, dtype=torch.float64).clamp(min=1)[:, None]
+    chance = totals[:, 1:].mean(dim=1)
+    no_chance = [
+        reason or ("" if n_random else "no random order was asked for") for reason in reasons
+    ]
+    return Scores.of(totals[:, 0], reasons), Scores.of(chance, no_chance)
