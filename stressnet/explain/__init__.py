@@ -6,7 +6,9 @@ Knows nothing of speech: tensors and models in, maps out. Start with :func:`expl
 from stressnet.explain.api import explain_batch, explain_stream
 from stressnet.explain.composites import COMPOSITES, Composite
 from stressnet.explain.engine import ExplainWarning
+from stressnet.explain.ensemble import mean_of_maps
 from stressnet.explain.methods import METHODS, attribute_batch
+from stressnet.explain.occlusion import occlusion_by_masks
 from stressnet.explain.result import Conservation, Explanation
 from stressnet.explain.rules import RULES, Rule, rule
 from stressnet.explain.seeds import SEEDS
@@ -24,5 +26,7 @@ __all__ = [
     "attribute_batch",
     "explain_batch",
     "explain_stream",
+    "mean_of_maps",
+    "occlusion_by_masks",
     "rule",
 ]

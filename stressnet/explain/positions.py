@@ -1,0 +1,207 @@
+"""Where the cells of an inner layer lie on the input's axes.
+
+A cell of a feature map sees a window of the input; the window's centre is its position. Positions
+follow from kernel, stride, padding and dilation of every convolution and pooling on the way, so a
+map of the layer can be laid over the input without the shift and stretch that plain resizing of the
+picture causes where convolutions are not padded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from stressnet.explain import layers
+from stressnet.explain import operations as ops
+from stressnet.explain.calls import Call, tensors_in
+from stressnet.explain.maps import ConvolutionMap
+
+_ATTRIBUTE = "_stressnet_cells"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Positions along one axis, in steps of the input's axis.
+
+    Parameters
+    ----------
+    start : float
+        Position of the first cell's centre; 0 is the centre of the input's first value.
+    step : float
+        Distance of neighbouring cells.
+    """
+
+    start: float
+    step: float
+
+    def centres(self, n: int) -> Tensor:
+        """Positions of ``n`` cells, float64."""
+        return self.start + self.step * torch.arange(n, dtype=torch.float64)
+
+    def windowed(self, kernel: int, stride: int, padding: int, dilation: int) -> Cells:
+        """Cells of a convolution or pooling that reads these cells."""
+        middle = dilation * (kernel - 1) / 2 - padding
+        return Cells(self.start + middle * self.step, self.step * stride)
+
+    def tiled(self, n_from: int, n_to: int) -> Cells:
+        """``n_to`` cells that evenly cover the extent of ``n_from``."""
+        ratio = n_from / n_to
+        return Cells(self.start + (ratio - 1) / 2 * self.step, self.step * ratio)
+
+
+def cells_of(tensor: Tensor) -> tuple[Cells, ...] | None:
+    """Positions along each spatial axis, None if they are not known."""
+    return tensor.__dict__.get(_ATTRIBUTE)
+
+
+def mark_input(tensor: Tensor) -> None:
+    """Start here: every value is its own cell."""
+    tensor.__dict__[_ATTRIBUTE] = (Cells(0.0, 1.0),) * (tensor.dim() - 2)
+
+
+class PositionMode(TorchFunctionMode):
+    """Follows positions through a model's operations; what it cannot follow has none.
+
+    Attributes
+    ----------
+    last_convolution : Tensor or None
+        Output of the last convolution, out of reach of later in-place changes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last_convolution: Tensor | None = None
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        call = Call(ops.canonical_name(func), func, args, kwargs or {})
+        sources = [t for t in call.tensors if cells_of(t) is not None]
+        result = call.run()
+        for tensor in tensors_in(result):
+            if sources and cells_of(tensor) is None:
+                set_cells(tensor, _after(call, sources[0], tensor))
+        if call.name in ops.CONVOLUTIONS:
+            self.last_convolution = result
+            return with_cells_of(result.clone(), result)
+        return result
+
+
+def set_cells(tensor: Tensor, cells: tuple[Cells, ...] | None) -> None:
+    """Attach positions, if they are known."""
+    if cells is not None:
+        tensor.__dict__[_ATTRIBUTE] = cells
+
+
+def with_cells_of(tensor: Tensor, source: Tensor) -> Tensor:
+    """``tensor`` with the positions of ``source``."""
+    set_cells(tensor, cells_of(source))
+    return tensor
+
+
+def _after(call: Call, source: Tensor, result: Tensor) -> tuple[Cells, ...] | None:
+    """Positions of a result, None where an operation moves values in a way not followed here."""
+    before = cells_of(source)
+    if before is None or result.dim() != len(before) + 2:
+        return None
+    if call.name in ops.CONVOLUTIONS:
+        return _after_convolution(call, before)
+    if call.name.startswith("adaptive_") or call.name in _RESIZING:
+        sizes = zip(source.shape[2:], result.shape[2:], strict=True)
+        return tuple(c.tiled(*size) for c, size in zip(before, sizes, strict=True))
+    if call.name in ops.MAX_POOLS | ops.AVERAGE_POOLS:
+        return tuple(
+            cells.windowed(*window)
+            for cells, *window in zip(before, *_pool(call, len(before)), strict=True)
+        )
+    if call.name in ("pad", "constant_pad_nd"):
+        pads = list(call.argument("pad", 1))[::2] + [0] * len(before)
+        return tuple(
+            Cells(cells.start - pad * cells.step, cells.step)
+            for cells, pad in zip(before, reversed(pads[: len(before)]), strict=True)
+        )
+    still = call.name in _IN_PLACE_VALUES and result.shape[2:] == source.shape[2:]
+    return before if still else None
+
+
+_RESIZING = frozenset(["interpolate", "upsample", "upsample_nearest", "upsample_bilinear"])
+_IN_PLACE_VALUES = (
+    ops.ACTIVATIONS
+    | ops.RECTIFIERS
+    | ops.NORMALISATIONS
+    | {"batch_norm", "add", "sub", "mul", "div", "neg", "cat", "concat", "where", "masked_fill"}
+    | {"clone", "contiguous", "to", "float", "double", "half", "bfloat16", "type_as", "detach"}
+    | {name for name in ops.STRUCTURAL if "dropout" in name}
+)
+"""Operations that leave values where they are."""
+
+
+def _after_convolution(call: Call, before: tuple[Cells, ...]) -> tuple[Cells, ...]:
+    layer = layers.describe(call.name, call.args, call.kwargs)
+    assert layer is not None and isinstance(layer.map, ConvolutionMap)  # the name says so
+    kernel, shape = layer.weight.shape[2:], layer.map
+    found = []
+    for axis, cells in enumerate(before):
+        stride, padding = shape.stride[axis], shape.padding[axis]
+        window = (kernel[axis], stride, padding, shape.dilation[axis])
+        if shape.transposed:
+            middle = shape.dilation[axis] * (kernel[axis] - 1) / 2 - padding
+            step = cells.step / stride
+            found.append(Cells(cells.start - middle * step, step))
+        else:
+            found.append(cells.windowed(*window))
+    return tuple(found)
+
+
+def _pool(call: Call, n_axes: int) -> list[tuple[int, ...]]:
+    """Kernel, stride, padding and dilation of a pooling, each per axis."""
+
+    def each(value: Any) -> tuple[int, ...]:
+        values = (value,) if isinstance(value, int) else tuple(value)
+        return values * n_axes if len(values) == 1 else values
+
+    kernel = each(call.argument("kernel_size", 1))
+    stride = call.argument("stride", 2)
+    dilation = call.argument("dilation", 4, 1) if call.name in ops.MAX_POOLS else 1
+    return [
+        kernel,
+        kernel if stride is None or stride == [] else each(stride),
+        each(call.argument("padding", 3, 0)),
+        each(dilation),
+    ]
+
+
+def lay_over(values: Tensor, cells: tuple[Cells, ...], sizes: tuple[int, ...]) -> Tensor:
+    """Values of cells, interpolated linearly at the positions of the input's values.
+
+    Beyond the outermost cells their value continues.
+
+    Parameters
+    ----------
+    values : Tensor, shape (batch, *n_cells)
+        Map of a layer.
+    cells : tuple of Cells
+        Positions along each axis.
+    sizes : tuple of int
+        Lengths of the input's axes.
+
+    Returns
+    -------
+    Tensor, shape (batch, *sizes)
+    """
+    for axis, (along, size) in enumerate(zip(cells, sizes, strict=True), start=1):
+        n = values.shape[axis]
+        places = torch.arange(size, dtype=torch.float64)
+        index = ((places - along.start) / along.step).clamp(0, n - 1)
+        weights = (1 - (index[:, None] - torch.arange(n)).abs()).clamp(min=0).to(values)
+        values = torch.movedim(torch.movedim(values, axis, -1) @ weights.T, -1, axis)
+    return values
