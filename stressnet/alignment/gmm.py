@@ -385,14 +385,49 @@ class Statistics:
             [self.densities.get_acc(i).occupancy.sum() for i in range(self.densities.num_accs)],
             dtype=np.float32,
         )
-        if num_gaussians > self.model.densities.num_gauss:
-            self.model.densities.split_by_count(
-                state_occs=occupancy,
-                target_components=num_gaussians,
-                perturb_factor=0.01,
-                power=0.2,
-                min_count=20.0,
-            )
+        split(self.model.densities, occupancy, num_gaussians)
+
+
+def split(densities: khg.AmDiagGmm, occupancy: np.ndarray, num_gaussians: int) -> None:
+    """Split the heaviest Gaussians until there are `num_gaussians`, in place.
+
+    Kaldi's own splitting draws from an unseeded generator; this one always gives the same. As
+    there, a state's share of Gaussians goes with the 0.2th power of its frames, and no Gaussian may
+    be left with fewer than 20.
+
+    Parameters
+    ----------
+    densities : AmDiagGmm
+        Mixtures of all states.
+    occupancy : ndarray, shape (states,)
+        Frames of each state.
+    num_gaussians : int
+        Target for all states together.
+    """
+    counts = np.array([densities.num_gauss_in_pdf(pdf) for pdf in range(densities.num_pdfs)])
+    targets = counts.copy()
+    weight = np.asarray(occupancy, dtype=np.float64) ** 0.2
+    while targets.sum() < num_gaussians:
+        room = occupancy / (targets + 1) >= 20.0
+        if not room.any():
+            break
+        targets[np.argmax(np.where(room, weight / targets, -1.0))] += 1
+    for pdf in np.flatnonzero(targets > counts):
+        gmm = densities.get_pdf(int(pdf))
+        weights, means, variances = (np.array(x) for x in (gmm.weights, gmm.means, gmm.vars))
+        draw = np.random.default_rng([int(pdf), len(weights)])
+        for _ in range(targets[pdf] - counts[pdf]):
+            heaviest = int(np.argmax(weights))
+            weights[heaviest] /= 2.0
+            shift = 0.01 * draw.standard_normal(means.shape[1]) * np.sqrt(variances[heaviest])
+            weights = np.append(weights, weights[heaviest])
+            variances = np.vstack([variances, variances[heaviest]])
+            means = np.vstack([means, means[heaviest] - shift])
+            means[heaviest] += shift
+        gmm.resize(len(weights), means.shape[1])
+        gmm.set_weights(weights.astype(np.float32))
+        gmm.set_invvars_and_means((1.0 / variances).astype(np.float32), means.astype(np.float32))
+        gmm.compute_gconsts()
 
 
 def phone_posteriors(

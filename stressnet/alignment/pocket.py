@@ -56,13 +56,18 @@ class PocketAlignment:
     confidence: list[float]
 
 
+def _entry_name(word: int, variant: int) -> str:
+    """The dictionary's name for a variant of the word at a position in the utterance."""
+    return f"w{word}" if variant == 0 else f"w{word}({variant + 1})"
+
+
 class PocketAligner:
     """pocketsphinx decoders that align one utterance after the other.
 
     Parameters
     ----------
     folder : Path
-        An existing folder for their (empty) dictionary.
+        An existing folder for their dictionary.
     beams : sequence of float
         Relative likelihoods below which paths are dropped, tried one after the other until a path
         reaches the end.
@@ -96,11 +101,22 @@ class PocketAligner:
             usable.append(tuple(dict.fromkeys(known)))
         if not usable or not all(usable):
             return None
+        # A dictionary of its own for each utterance: what other utterances hold, and their order,
+        # would otherwise decide between equally good paths.
+        dictionary = self._folder / "utterance.dict"
+        dictionary.write_text(
+            "".join(
+                f"{_entry_name(index, place)} {' '.join(variant)}\n"
+                for index, word in enumerate(usable)
+                for place, variant in enumerate(word)
+            ),
+            encoding="utf-8",
+        )
         sound = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
         for beam in self._beams:
             if beam not in self._searches:
-                self._searches[beam] = _Search(self._folder, beam)
-            found = self._searches[beam].find(sound, usable, variants)
+                self._searches[beam] = _Search(dictionary, beam)
+            found = self._searches[beam].find(sound, dictionary, usable, variants)
             if found is not None:
                 return found
         return None
@@ -109,9 +125,7 @@ class PocketAligner:
 class _Search:
     """One decoder with one beam."""
 
-    def __init__(self, folder: Path, beam: float) -> None:
-        dictionary = folder / "empty.dict"
-        dictionary.write_text("", encoding="utf-8")
+    def __init__(self, dictionary: Path, beam: float) -> None:
         self._decoder = pocketsphinx.Decoder(
             pocketsphinx.Config(
                 hmm=pocketsphinx.get_model_path("en-us/en-us"),
@@ -129,17 +143,19 @@ class _Search:
             )
         )
         self._log = self._decoder.logmath
-        self._names: dict[tuple[tuple[str, ...], ...], str] = {}
-        self._variants: list[tuple[tuple[str, ...], ...]] = []
 
     def find(
-        self, sound: bytes, usable: list[tuple[tuple[str, ...], ...]], variants: Variants
+        self,
+        sound: bytes,
+        dictionary: Path,
+        usable: list[tuple[tuple[str, ...], ...]],
+        variants: Variants,
     ) -> PocketAlignment | None:
         """Words first, then phones; None if there is no path."""
-        names = [self._name(word) for word in usable]
         decoder = self._decoder
         try:
-            decoder.set_align_text(" ".join(names))
+            decoder.load_dict(str(dictionary))
+            decoder.set_align_text(" ".join(_entry_name(k, 0) for k in range(len(usable))))
             self._decode(sound)
             if decoder.hyp() is None:
                 return None
@@ -148,26 +164,18 @@ class _Search:
             found = decoder.get_alignment()
         except RuntimeError:  # pocketsphinx's way to say that it found no path
             return None
-        return None if found is None else self._paths(found, names, variants)
+        return None if found is None else self._paths(found, usable, variants)
 
     def _decode(self, sound: bytes) -> None:
         self._decoder.start_utt()
         self._decoder.process_raw(sound, full_utt=True)
         self._decoder.end_utt()
 
-    def _name(self, usable: tuple[tuple[str, ...], ...]) -> str:
-        """The decoder's word for a set of pronunciations, added when first seen."""
-        if usable not in self._names:
-            name = f"w{len(self._variants)}"
-            for index, variant in enumerate(usable):
-                spelling = name if index == 0 else f"{name}({index + 1})"
-                self._decoder.add_word(spelling, " ".join(variant), update=False)
-            self._names[usable] = name
-            self._variants.append(usable)
-        return self._names[usable]
-
     def _paths(
-        self, found: pocketsphinx.Alignment, names: list[str], variants: Variants
+        self,
+        found: pocketsphinx.Alignment,
+        usable: list[tuple[tuple[str, ...], ...]],
+        variants: Variants,
     ) -> PocketAlignment | None:
         paths: list[WordPath] = []
         confidence = []
@@ -175,9 +183,9 @@ class _Search:
             match = _ENTRY.match(entry.name)
             if match is None:  # silence or noise
                 continue
-            if len(paths) == len(names) or f"w{match[1]}" != names[len(paths)]:
+            if int(match[1]) != len(paths):
                 return None
-            chosen = self._variants[int(match[1])][int(match[2] or 1) - 1]
+            chosen = usable[len(paths)][int(match[2] or 1) - 1]
             spans = [(phone.start, phone.start + phone.duration) for phone in entry]
             if len(spans) != len(chosen) or any(end <= start for start, end in spans):
                 return None
@@ -188,4 +196,4 @@ class _Search:
             score = _SCORE_UNIT * self._log.log_to_ln(entry.score)
             mean_log = score / (frames[-1] - frames[0])
             confidence.append(min(1.0, math.exp(mean_log)))
-        return PocketAlignment(paths, confidence) if len(paths) == len(names) else None
+        return PocketAlignment(paths, confidence) if len(paths) == len(usable) else None

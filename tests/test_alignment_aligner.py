@@ -1,0 +1,192 @@
+"""The aligners on spoken utterances whose times are known, and on what must fail clearly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from stressnet.alignment import kaldi_gmm
+from stressnet.alignment.accuracy import boundary_errors
+from stressnet.alignment.aligner import AlignmentFailure, Utterance, get_aligner
+from stressnet.alignment.audio16k import RATE_HZ, read_mono_16k
+from stressnet.alignment.gmm import check_kaldi
+from stressnet.alignment.kaldi_gmm import KaldiGmmAligner
+from stressnet.alignment.pocketsphinx_aligner import PocketsphinxAligner
+from stressnet.alignment.validation import validate
+from stressnet.errors import ConfigError, MissingPartError
+from stressnet.intervals import Alignment
+from stressnet.lexicon.dictionary import load_dictionary
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    """A tiny demo corpus: utterances and the synthesiser's own times."""
+    from stressnet.demo.corpus import speak_corpus, truth_alignment
+
+    made = speak_corpus(tmp_path_factory.mktemp("spoken") / "audio", size="tiny")
+    utterances, truth = [], {}
+    for transcript in sorted(made.audio.rglob("*.trans.txt")):
+        for line in transcript.read_text(encoding="utf-8").splitlines():
+            name, *words = line.split()
+            audio = transcript.parent / f"{name}.flac"
+            utterances.append(Utterance(name, name.split("-")[0], audio, tuple(words)))
+            truth[name] = truth_alignment(made.truth, name)
+    return utterances, truth
+
+
+@pytest.fixture(scope="module")
+def pronounce():
+    return load_dictionary().pronounce
+
+
+def mean_error_ms(results, truth, level):
+    errors = [
+        boundary_errors(truth[name], alignment, level)
+        for name, alignment in results.items()
+        if isinstance(alignment, Alignment)
+    ]
+    return float(np.concatenate(errors).mean())
+
+
+def kaldi_fits() -> bool:
+    try:
+        check_kaldi()
+    except MissingPartError:
+        return False
+    return True
+
+
+needs_kaldi = pytest.mark.skipif(not kaldi_fits(), reason="kaldifst does not fit kaldi-hmm-gmm")
+
+
+@pytest.fixture(scope="module")
+def pocket_results(spoken, pronounce):
+    return dict(PocketsphinxAligner().align(spoken[0], pronounce, jobs=2))
+
+
+def check_structure(utterances, results, pronounce):
+    assert list(results) == [u.utterance_id for u in utterances]
+    for utterance in utterances:
+        alignment = results[utterance.utterance_id]
+        assert isinstance(alignment, Alignment), alignment
+        duration_s = len(read_mono_16k(utterance.audio_path)) / RATE_HZ
+        assert validate(alignment, duration_s, tolerance_s=0.0) == []
+        words = alignment.spoken_words()
+        assert tuple(word.label for word in words) == utterance.words
+        for word in words:
+            phones = tuple(phone.label for phone in alignment.phones_of(word))
+            assert phones in {tuple(v) for v in pronounce(word.label)}
+        assert alignment.confidence is not None
+        assert len(alignment.confidence) == len(words)
+        assert all(0.0 <= value <= 1.0 for value in alignment.confidence)
+
+
+def test_pocketsphinx_on_known_times(spoken, pronounce, pocket_results):
+    utterances, truth = spoken
+    check_structure(utterances, pocket_results, pronounce)
+    assert mean_error_ms(pocket_results, truth, "word") < 22
+    assert mean_error_ms(pocket_results, truth, "phone") < 15
+
+
+def test_pocketsphinx_does_not_depend_on_the_company(spoken, pronounce, pocket_results):
+    some = spoken[0][::-5]
+    for name, alignment in PocketsphinxAligner().align(some, pronounce, jobs=1):
+        assert alignment == pocket_results[name]
+
+
+@needs_kaldi
+def test_default_is_better_and_the_same_for_any_number_of_jobs(spoken, pronounce, pocket_results):
+    utterances, truth = spoken
+    told: list[int] = []
+    results = dict(KaldiGmmAligner().align(utterances, pronounce, jobs=2, progress=told.append))
+    check_structure(utterances, results, pronounce)
+    assert {a.source for a in results.values()} == {"kaldi-gmm"}
+    assert sum(told) == len(utterances)
+    for level, limit_ms in (("word", 16), ("phone", 12)):
+        error_ms = mean_error_ms(results, truth, level)
+        assert error_ms < limit_ms
+        assert error_ms < mean_error_ms(pocket_results, truth, level)
+    again = dict(KaldiGmmAligner().align(utterances, pronounce, jobs=1))
+    assert again == results
+
+
+@needs_kaldi
+def test_bad_utterances_fail_alone(spoken, pronounce, tmp_path):
+    utterances = list(spoken[0][:3])
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "short.wav", rng.normal(0, 0.01, 1600), RATE_HZ)
+    soundfile.write(tmp_path / "noise.wav", rng.normal(0, 0.01, 2 * RATE_HZ), RATE_HZ)
+    (tmp_path / "broken.flac").write_bytes(b"fLaC nonsense")
+    bad = [
+        Utterance("short", "x", tmp_path / "short.wav", ("PERMIT", "ABOUT")),
+        Utterance("broken", "x", tmp_path / "broken.flac", ("PERMIT",)),
+        Utterance("absent", "x", tmp_path / "absent.flac", ("PERMIT",)),
+        Utterance("wordless", "x", tmp_path / "noise.wav", ()),
+        Utterance("strange", "x", tmp_path / "noise.wav", ("QQ",)),
+    ]
+    mixed = [bad[0], utterances[0], *bad[1:], *utterances[1:]]
+
+    def with_strange(word: str) -> list[tuple[str, ...]]:
+        return [("Q1",)] if word == "QQ" else [tuple(v) for v in pronounce(word)]
+
+    results = dict(KaldiGmmAligner().align(mixed, with_strange, jobs=1))
+    assert list(results) == [u.utterance_id for u in mixed]
+    reasons = {u.utterance_id: results[u.utterance_id] for u in bad}
+    assert {name: failure.reason for name, failure in reasons.items()} == {
+        "short": "too short",
+        "broken": "unreadable audio",
+        "absent": "unreadable audio",
+        "wordless": "no words",
+        "strange": "no pronunciation",
+    }
+    for utterance in bad:
+        failure = results[utterance.utterance_id]
+        assert isinstance(failure, AlignmentFailure)
+        assert utterance.audio_path.name in failure.detail
+    for utterance in utterances:
+        assert isinstance(results[utterance.utterance_id], Alignment)
+
+
+def test_training_choice_does_not_depend_on_order(spoken, monkeypatch):
+    utterances = spoken[0]
+    monkeypatch.setattr(kaldi_gmm, "TRAINING_S", 20.0)
+    chosen = {utterances[i].utterance_id for i in kaldi_gmm.training_choice(utterances, 0)}
+    backwards = utterances[::-1]
+    assert chosen == {backwards[i].utterance_id for i in kaldi_gmm.training_choice(backwards, 0)}
+    assert 0 < len(chosen) < len(utterances)
+    other = {utterances[i].utterance_id for i in kaldi_gmm.training_choice(utterances, 1)}
+    assert other != chosen
+
+
+def test_names():
+    assert get_aligner("pocketsphinx").name == "pocketsphinx"
+    with pytest.raises(ConfigError, match="no aligner is called 'htk'"):
+        get_aligner("htk")
+
+
+@needs_kaldi
+def test_auto_is_the_trained_model():
+    assert get_aligner("auto").name == "kaldi-gmm"
+
+
+LJ = Path(__file__).resolve().parents[1].parent / "shared/data/ljspeech-aligned"
+
+
+@needs_kaldi
+@pytest.mark.skipif(not LJ.is_dir(), reason="aligned LJ Speech clips not present")
+def test_agrees_with_supplied_textgrids(pronounce):
+    from stressnet.alignment.textgrid import read_textgrid
+
+    utterances, references = [], {}
+    for path in sorted(LJ.glob("*.TextGrid"))[::4]:
+        reference = read_textgrid(path)
+        words = tuple(word.label.upper() for word in reference.spoken_words())
+        if "<UNK>" not in words:
+            references[path.stem] = reference
+            utterances.append(Utterance(path.stem, "LJ", path.with_suffix(".flac"), words))
+    results = dict(KaldiGmmAligner().align(utterances, pronounce, jobs=2))
+    assert mean_error_ms(results, references, "word") < 25
+    assert mean_error_ms(results, references, "phone") < 18
