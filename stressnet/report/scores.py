@@ -28,11 +28,13 @@ SET_NAMES = {
     "minimal_pairs": "minimal pairs",
     "minimal_pairs/new_speakers": "minimal pairs, new speakers",
     "minimal_pairs/known_speakers": "minimal pairs, known speakers",
+    "minimal_pairs_unverified": "minimal pairs, aligner's reading",
+    "minimal_pair_relatives": "relatives of minimal pairs",
     "unlabelled": "without label",
 }
 """Splits and test sets as readers see them; others keep their name."""
 
-_ORDER = ("test", "minimal_pairs", "valid", "train", "unlabelled")
+_ORDER = ("test", "minimal_pair", "valid", "train", "unlabelled")
 
 _SHOWN = (("balanced_accuracy", "D", "#222222"), ("accuracy", "o", "#888888"))
 

@@ -252,6 +252,6 @@ def provenance_table(manifests: dict[str, dict[str, Any]]) -> Table:
 
 
 def _split_order(name: str) -> tuple[int, int, str]:
-    order = ("train", "valid", "test", "minimal_pairs", "unlabelled")
+    order = ("train", "valid", "test", "minimal_pair", "unlabelled")
     first = next((i for i, start in enumerate(order) if name.startswith(start)), len(order))
     return first, len(name), name

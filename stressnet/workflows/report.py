@@ -5,31 +5,17 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
-from stressnet.manifest import FILE_NAME, read_manifest, write_manifest
+from stressnet.manifest import FILE_NAME, write_manifest
 from stressnet.progress import Progress
+from stressnet.report.run import RelevanceRun
 
 
-def _run_parts(run: Path) -> tuple[Corpus, Path]:
-    """The corpus and the checkpoint folder a run was made from.
-
-    Raises
-    ------
-    CorpusError
-        If one of them is gone or is no longer the one that was explained.
-    """
-    manifest = read_manifest(run, "relevance")
-    corpus_path = Path(manifest["parameters"]["corpus"])
-    if not corpus_path.is_absolute() and not corpus_path.exists():
-        corpus_path = run.parent / corpus_path.name
-    corpus = Corpus.open(corpus_path)
-    if corpus.fingerprint != manifest["inputs"]["corpus"]:
-        raise CorpusError(f"{run}: explains another corpus than the one now in {corpus_path}")
-    model_path = Path(manifest["parameters"]["model"])
-    if not model_path.is_absolute() and not model_path.exists():
-        model_path = run.parent / model_path.name
-    return corpus, model_path
+def _model_folder(run: RelevanceRun) -> Path | None:
+    """The checkpoint a run explains: where the manifest says, or beside the run; None if gone."""
+    named = Path(str(run.parameters.get("model", "")))
+    places = [named, run.path.parent / named.name, run.path.parent / "model"]
+    return next((place for place in places if (place / FILE_NAME).is_file()), None)
 
 
 def report_run(
@@ -63,7 +49,8 @@ def report_run(
     from stressnet.report.page import write_report
 
     progress = progress or Progress(verbose=False)
-    corpus, model_path = _run_parts(run)
+    opened = RelevanceRun.find(run)
+    corpus = opened.open_corpus()
     if out.exists() and any(out.iterdir()):
         if not (out / FILE_NAME).exists():
             raise CorpusError(f"{out}: not empty and not a stressnet report; choose a new folder")
@@ -71,12 +58,12 @@ def report_run(
             raise CorpusError(f"{out}: already holds a report; use --overwrite or a new folder")
         shutil.rmtree(out)
     with progress.stage("report"):
-        page = write_report(run, model_path, corpus, out)
+        page = write_report(opened.path, _model_folder(opened), corpus, out)
     write_manifest(
         out,
         "report",
         parameters={"run": str(run)},
-        inputs=read_manifest(run, "relevance")["inputs"],
+        inputs=opened.manifest["inputs"],
         outputs=[path for path in out.rglob("*") if path.is_file() and path.name != FILE_NAME],
         seconds=progress.seconds,
     )
@@ -100,20 +87,17 @@ def draw_word(run: Path, token_id: str, figure: Path) -> Path:
     CorpusError
         If no token or more than one matches.
     """
-    import pandas as pd
-
-    from stressnet.report.run import RelevanceRun
     from stressnet.report.style import save_figure
     from stressnet.report.word import plot_word, word_data
 
-    corpus, _ = _run_parts(run)
-    ids = pd.read_parquet(run / "tokens.parquet", columns=["token_id"])["token_id"]
+    opened = RelevanceRun.find(run)
+    ids = opened.tokens["token_id"]
     matches = [i for i in ids if i == token_id] or [i for i in ids if token_id in i]
     if len(matches) != 1:
         some = f" ({', '.join(matches[:5])} ...)" if matches else ""
         raise CorpusError(
             f"{run}: {len(matches)} tokens match '{token_id}'{some}; give the id of one"
         )
-    drawing = plot_word(word_data(corpus, RelevanceRun.open(run), matches[0]))
+    drawing = plot_word(word_data(opened.open_corpus(), opened, matches[0]))
     suffix = figure.suffix.lstrip(".").lower() or "png"
     return save_figure(drawing, figure.with_suffix(""), [suffix])[0]
