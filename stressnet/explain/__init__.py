@@ -11,6 +11,7 @@ from stressnet.explain.methods import METHODS, attribute_batch
 from stressnet.explain.occlusion import occlusion_by_masks
 from stressnet.explain.result import Conservation, Explanation
 from stressnet.explain.rules import RULES, Rule, rule
+from stressnet.explain.salient import SalientMap, salient_map
 from stressnet.explain.seeds import SEEDS
 
 __all__ = [
@@ -23,10 +24,12 @@ __all__ = [
     "ExplainWarning",
     "Explanation",
     "Rule",
+    "SalientMap",
     "attribute_batch",
     "explain_batch",
     "explain_stream",
     "mean_of_maps",
     "occlusion_by_masks",
     "rule",
+    "salient_map",
 ]
