@@ -1,1 +1,1 @@
-"""See CONTRIBUTING.md for the architecture."""
+"""Spectrograms of tokens, and pitch and formants through Praat. Knows nothing of models."""

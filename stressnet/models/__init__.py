@@ -1,1 +1,1 @@
-"""See CONTRIBUTING.md for the architecture."""
+"""Networks, one registry, and checkpoints without pickles. Knows nothing of sound."""

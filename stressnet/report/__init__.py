@@ -1,1 +1,1 @@
-"""See CONTRIBUTING.md for the architecture."""
+"""Figures, tables and the page. Computes nothing that is not on disk already."""

@@ -1,1 +1,1 @@
-"""See CONTRIBUTING.md for the architecture."""
+"""Fitting, prediction and metrics, over arrays and labels."""
