@@ -1,0 +1,204 @@
+"""One figure per network: which attribution method is how faithful, with chance and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stressnet.errors import ConfigError
+from stressnet.report.style import NULL_COLOUR, style, text_width_in, width_in
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes as Plot
+    from matplotlib.figure import Figure
+
+PANELS: tuple[tuple[str, str, str], ...] = (
+    ("relevance_gain", "cells", "LeRF − MoRF area"),
+    ("comprehensiveness", "cells", "comprehensiveness"),
+    ("sufficiency", "cells", "sufficiency"),
+    ("comprehensiveness", "phones", "compreh. over phones"),
+    ("comprehensiveness", "formant bands", "compreh. over formants"),
+    ("road", "cells", "ROAD"),
+    ("infidelity", "rectangles", "infidelity"),
+    ("max_sensitivity", "", "max-sensitivity"),
+    ("parameter_randomisation", "", "likeness, random net"),
+    ("efficient_parameter_randomisation", "", "complexity rise, eMPRT"),
+    ("relevance_mass_accuracy", "nucleus_stressed", "share in stressed vowel"),
+    ("complexity", "", "complexity (nats)"),
+)
+"""Metric, what it is over, and title of each panel, the one that methods are ranked by first."""
+
+_MARKERS = ("o", "s", "^", "D", "v")
+_DEFAULT_COLOUR, _OTHER_COLOUR = "#222222", "#7a5195"
+_COLUMNS = ("method", "metric", "over", "baseline", "better", "mean", "low", "high", "chance")
+
+
+def headline(summary: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the panels, with column ``title``; of several baselines the first.
+
+    Raises
+    ------
+    ConfigError
+        If the table lacks a column.
+    """
+    import pandas as pd
+
+    _check(summary)
+    parts = []
+    for metric, over, title in PANELS:
+        rows = _rows(summary, metric, over)
+        if len(rows):
+            first = rows["baseline"].iloc[0]
+            parts.append(rows[rows["baseline"] == first].assign(title=title))
+    if not parts:
+        raise ConfigError("table of metrics has none of those that the figure shows")
+    return pd.concat(parts, ignore_index=True)
+
+
+def rank_methods(summary: pd.DataFrame) -> list[str]:
+    """Methods, the best first, by the first panel's metric that there is, over all baselines."""
+    first = headline(summary).iloc[0]
+    rows = _rows(summary, str(first["metric"]), str(first["over"]))
+    means = rows.groupby("method", sort=False)["mean"].mean()
+    ranked = means.sort_values(
+        ascending=first["better"] == "lower", kind="stable", na_position="last"
+    )
+    rest = [method for method in summary["method"].unique() if method not in ranked.index]
+    return [str(method) for method in [*ranked.index, *rest]]
+
+
+def plot_faithfulness(
+    summary: pd.DataFrame, *, default: str = "", width: str | float = "page"
+) -> Figure:
+    """A panel per metric, a row per method, ranked; markers are what removed cells become.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As :func:`stressnet.workflows.assess_summary.summarise_faithfulness` makes it.
+    default : str
+        Method drawn in black.
+    width : {"page", "column"} or float
+        Inches or a name.
+
+    Raises
+    ------
+    ConfigError
+        If a column is missing or there is nothing to show.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    shown = list(dict.fromkeys(headline(summary)["title"]))
+    panels = [panel for panel in PANELS if panel[2] in shown]
+    methods = rank_methods(summary)
+    baselines = [str(b) for b in summary["baseline"].fillna("").unique() if b and b != "linear"]
+    markers = dict(zip(baselines, _MARKERS, strict=False))
+    total = width_in(width)
+    names_in = 0.12 + max(text_width_in(method, 6.5) for method in methods)
+    n_columns = max(1, min(4, len(panels), int((total - names_in) / 1.3)))
+    n_rows = -(-len(panels) // n_columns)
+    gap_in = 0.20
+    panel_in = (total - names_in - 0.08) / n_columns - gap_in
+    high_in, title_in = 0.19 * len(methods) + 0.12, 0.56
+    tall = n_rows * (high_in + title_in) + 0.42
+    with style():
+        figure = Figure(figsize=(total, tall))
+        for number, (metric, over, title) in enumerate(panels):
+            row, column = divmod(number, n_columns)
+            left = names_in + column * (panel_in + gap_in)
+            bottom = tall - (row + 1) * (high_in + title_in) + 0.26
+            ax = figure.add_axes(
+                (left / total, bottom / tall, panel_in / total, high_in / tall), label=title
+            )
+            rows = _rows(summary, metric, over)
+            _draw(ax, rows, methods, default, markers)
+            arrow = "→" if rows["better"].iloc[0] == "higher" else "←"
+            heading = f"{title} {arrow}"
+            points = min(7.0, 7.0 * (panel_in + 0.1) / text_width_in(heading, 7.0))
+            ax.set_title(heading, fontsize=points, pad=3, loc="left")
+            ax.set_yticks(range(len(methods)), methods if column == 0 else [])
+        handles = [
+            Line2D([], [], marker=m, markersize=3.4, color=_OTHER_COLOUR, linewidth=1.0)
+            for m in markers.values()
+        ]
+        labels = [f"removed cells: {name}" for name in markers]
+        handles.append(
+            Line2D([], [], marker="|", markersize=6, markeredgewidth=1.4, color=NULL_COLOUR, lw=0)
+        )
+        labels.append("chance")
+        if default:
+            handles.append(Line2D([], [], marker="o", markersize=3.4, color=_DEFAULT_COLOUR))
+            labels.append(default)
+        figure.legend(
+            handles,
+            labels,
+            loc="lower left",
+            ncols=len(labels),
+            frameon=False,
+            borderpad=0.1,
+            handletextpad=0.4,
+            columnspacing=1.2,
+            bbox_to_anchor=(0.0, 0.14 / tall),
+        )
+        figure.text(
+            0.008,
+            0.05 / tall,
+            f"Mean over tokens, 95 % interval over speakers. Arrow: better. Ranked by {shown[0]}.",
+            fontsize=6.0,
+            color="#444444",
+        )
+    return figure
+
+
+def _draw(
+    ax: Plot,
+    rows: pd.DataFrame,
+    methods: list[str],
+    default: str,
+    markers: Mapping[str, str],
+) -> None:
+    """Means, intervals and chance of one metric."""
+    there = [str(b) for b in rows["baseline"].unique()]
+    shifts = np.linspace(-0.24, 0.24, len(there)) if len(there) > 1 else np.zeros(1)
+    for baseline, shift in zip(there, shifts, strict=True):
+        part: dict[Any, Any] = (
+            rows[rows["baseline"] == baseline].set_index("method").to_dict("index")
+        )
+        for place, method in enumerate(methods):
+            if method not in part or not np.isfinite(part[method]["mean"]):
+                continue
+            one, y = part[method], place + shift
+            colour = _DEFAULT_COLOUR if method == default else _OTHER_COLOUR
+            if np.isfinite(one["chance"]):
+                ax.plot([one["chance"]] * 2, [y - 0.13, y + 0.13], color=NULL_COLOUR, linewidth=1.4)
+            if np.isfinite(one["low"]):
+                ax.plot([one["low"], one["high"]], [y, y], color=colour, linewidth=0.9)
+            ax.plot([one["mean"]], [y], markers.get(baseline, "o"), markersize=2.8, color=colour)
+    ax.set_ylim(len(methods) - 0.45, -0.55)
+    ax.margins(x=0.08)
+    low, high = ax.get_xlim()
+    if low < 0 < high:
+        ax.axvline(0, color="#cccccc", linewidth=0.5, zorder=0)
+    ax.locator_params(axis="x", nbins=4)
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="y", color="#eeeeee", linewidth=0.5)
+    ax.set_axisbelow(True)
+
+
+def _rows(summary: pd.DataFrame, metric: str, over: str) -> pd.DataFrame:
+    # Read from a file, empty text is missing.
+    summary = summary.assign(**{c: summary[c].fillna("") for c in ("over", "baseline")})
+    chosen = (summary["metric"] == metric) & (summary["over"] == over)
+    return summary[chosen & summary["mean"].notna()]
+
+
+def _check(summary: pd.DataFrame) -> None:
+    missing = [column for column in _COLUMNS if column not in summary.columns]
+    if missing:
+        raise ConfigError(f"table of metrics lacks column {', '.join(missing)}")
