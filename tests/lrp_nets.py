@@ -104,6 +104,82 @@ class CompactCNN(nn.Module):
         return self.head(self.drop(self.pool(self.blocks(x)).flatten(1)))
 
 
+class Attention(nn.Module):
+    """Multi-head self-attention; ``spelling`` is how it is written."""
+
+    def __init__(self, width: int, heads: int, bias: bool, spelling: str):
+        super().__init__()
+        self.heads, self.spelling = heads, spelling
+        self.into = nn.Linear(width, 3 * width, bias=bias)
+        self.out = nn.Linear(width, width, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, n, _ = x.shape
+        q, k, v = (
+            part.reshape(batch, n, self.heads, -1).transpose(1, 2)
+            for part in self.into(x).chunk(3, dim=-1)
+        )
+        if self.spelling == "matmul":
+            scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+            y = scores.softmax(dim=-1) @ v
+        elif self.spelling == "masked":
+            scores = torch.matmul(q * q.shape[-1] ** -0.5, k.mT)
+            seen = torch.ones(n, n, dtype=torch.bool).tril()
+            y = torch.softmax(scores.masked_fill(~seen, -torch.inf), dim=-1).matmul(v)
+        else:
+            causal = self.spelling == "causal"
+            y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+        return self.out(y.transpose(1, 2).flatten(2))
+
+
+class Transformer(nn.Module):
+    """Pre-norm transformer over patches of a spectrogram.
+
+    With ``bias=False`` there is no bias and no position embedding anywhere.
+    """
+
+    def __init__(
+        self,
+        width: int = 8,
+        depth: int = 2,
+        spelling: str = "matmul",
+        bias: bool = True,
+        activation: type[nn.Module] = nn.GELU,
+        shape: tuple[int, int] = (16, 12),
+        patch: int = 4,
+    ):
+        super().__init__()
+        self.embed = nn.Conv2d(1, width, patch, stride=patch, bias=bias)
+        n = (shape[0] // patch) * (shape[1] // patch)
+        generator = torch.Generator().manual_seed(0)
+        place = 0.3 * torch.randn(1, n, width, generator=generator)
+        self.place = nn.Parameter(place) if bias else None
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "norm1": nn.LayerNorm(width, bias=bias),
+                    "attention": Attention(width, 2, bias, spelling),
+                    "norm2": nn.LayerNorm(width, bias=bias),
+                    "up": nn.Linear(width, 2 * width, bias=bias),
+                    "activation": activation(),
+                    "down": nn.Linear(2 * width, width, bias=bias),
+                }
+            )
+            for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(width, bias=bias)
+        self.head = nn.Linear(width, 2, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x).flatten(2).transpose(1, 2)
+        if self.place is not None:
+            x = x + self.place
+        for block in self.blocks:
+            x = x + block["attention"](block["norm1"](x))
+            x = x + block["down"](block["activation"](block["up"](block["norm2"](x))))
+        return self.head(self.norm(x).mean(dim=1))
+
+
 def two_two_one() -> nn.Sequential:
     """The network whose relevance is known as exact fractions; its input is ``(2, 1)``."""
     net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)).double().eval()

@@ -41,6 +41,8 @@ class Composite:
         Stabiliser of sums of two branches; 0 passes relevance exactly.
     activation_stabiliser : float
         Stabiliser of the identity rule of activations other than ReLU.
+    attention : {"refused", "attn-lrp", "cp-lrp"}
+        Softmax and attention: without rule, or as in :mod:`stressnet.explain.attention`.
     layers : tuple of (str, Rule)
         Module path patterns (``fnmatch``) and their rules; the first match wins over all else.
     """
@@ -55,6 +57,7 @@ class Composite:
     pooling_stabiliser: float = 0.0
     addition_stabiliser: float = 0.0
     activation_stabiliser: float = 1e-9
+    attention: Literal["refused", "attn-lrp", "cp-lrp"] = "refused"
     layers: tuple[tuple[str, Rule], ...] = ()
 
     def __post_init__(self) -> None:
@@ -62,6 +65,11 @@ class Composite:
             raise ConfigError(
                 f"composite {self.name}: pooling is 'winner' or 'proportional', "
                 f"not {self.pooling!r}"
+            )
+        if self.attention not in ("refused", "attn-lrp", "cp-lrp"):
+            raise ConfigError(
+                f"composite {self.name}: attention is 'refused', 'attn-lrp' or 'cp-lrp', "
+                f"not {self.attention!r}"
             )
         for what in ("convolution", "linear", "batch_norm"):
             if getattr(self, what).input_only and what != "first":
@@ -139,6 +147,8 @@ def _catalogue() -> list[Composite]:
         epsilon_gamma.with_(name="epsilon-gamma-box", first=rules.z_box()),
         alpha2_beta1,
         alpha2_beta1.with_(name="epsilon-alpha2-beta1-flat", first=rules.flat()),
+        Composite("attn-lrp", epsilon, epsilon, attention="attn-lrp"),
+        Composite("cp-lrp", epsilon, epsilon, attention="cp-lrp"),
         Composite("alpha1-beta0", _plus(), _plus()),
         Composite("alpha2-beta1", alpha2, alpha2),
         Composite(
@@ -177,6 +187,7 @@ epsilon-gamma              gamma 0.25           epsilon        gamma 0.25
 epsilon-gamma-box          gamma 0.25           epsilon        z-box
 epsilon-alpha2-beta1       alpha 2, beta 1      epsilon        alpha 2, beta 1
 epsilon-alpha2-beta1-flat  alpha 2, beta 1      epsilon        flat
+attn-lrp, cp-lrp           epsilon              epsilon        epsilon
 alpha1-beta0               z-plus               z-plus         z-plus
 alpha2-beta1               alpha 2, beta 1      alpha 2, beta 1 alpha 2, beta 1
 allouche2025-as-stated     clamped-weights      epsilon 1e-9   identity

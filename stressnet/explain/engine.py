@@ -91,7 +91,7 @@ class RelevanceMode(TorchFunctionMode):
             return self._in_place(call)
         for tensor in call.tagged:
             self._count_use(call, known_tag(tensor))
-        return find_handler(call.name)(self, call)
+        return find_handler(call.name, self.composite)(self, call)
 
     # -- for handlers -----------------------------------------------------------------------
 
@@ -200,7 +200,7 @@ class RelevanceMode(TorchFunctionMode):
             saver.keep_copy(slot)
         for tensor in call.tagged:
             known_tag(tensor).uses.other += 1
-        value = find_handler(call.name)(self, call.out_of_place())
+        value = find_handler(call.name, self.composite)(self, call.out_of_place())
         if value is not target:
             target.copy_(value)
             set_tag(target, Tag(nonnegative=known_tag(value).nonnegative))

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ExplainError
-from stressnet.explain import layers
+from stressnet.explain import attention, layers
 from stressnet.explain import operations as ops
 from stressnet.explain.calls import Call, all_nonnegative, known_tag, original, tensors_in
+from stressnet.explain.composites import Composite
 from stressnet.explain.maps import ChannelwiseMap
 from stressnet.explain.nodes import (
     ActivationNode,
@@ -266,8 +267,15 @@ _TABLE: dict[str, Handler] = {
     **dict.fromkeys(("mul", "div"), product),
     "batch_norm": batch_norm,
 }
+_ATTENTION: dict[str, Handler] = {
+    "softmax": attention.softmax,
+    "scaled_dot_product_attention": attention.dot_product_attention,
+    "multi_head_attention_forward": attention.multi_head_attention,
+}
 
 
-def find_handler(name: str) -> Handler:
+def find_handler(name: str, composite: Composite) -> Handler:
     """The handler of an operation; :func:`unknown` for those without a rule."""
+    if name in _ATTENTION and composite.attention != "refused":
+        return _ATTENTION[name]
     return _TABLE.get(name, unknown)

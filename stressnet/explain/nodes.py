@@ -302,6 +302,8 @@ class OffsetNode:
     def pull(self, coefficient: Tensor) -> Tensor:
         """The constant takes ``constant * coefficient`` as bias share."""
         constant = self.constant.to(coefficient.dtype).expand_as(coefficient)
+        if bool(constant.isinf().any()):  # masks of attention; nothing passes there
+            constant = torch.where(coefficient == 0, 0, constant)
         share = self.ledger.sum_of_products(constant, coefficient, self.path)
         self.ledger.add(self.entry, "bias_share", share)
         return coefficient

@@ -77,12 +77,14 @@ QUERIES = frozenset(
 """Ask about a tensor without using its values."""
 
 REMEDIES = {
-    "softmax": "explain the logits: leave the softmax out of the model's forward",
+    "softmax": "explain the logits: leave the softmax out of the model's forward; for attention "
+    "choose composite attn-lrp or cp-lrp",
     "log_softmax": "explain the logits: leave the log_softmax out of the model's forward",
     "detach": "it cuts the path of relevance; remove it from the forward",
     "data": "it cuts the path of relevance; remove it from the forward",
     "item": "its value leaves the graph; keep it a tensor",
-    "multi_head_attention_forward": "write the attention with matmul, or use strict=False",
+    "scaled_dot_product_attention": "choose composite attn-lrp or cp-lrp",
+    "multi_head_attention_forward": "choose composite attn-lrp or cp-lrp",
 }
 DEFAULT_REMEDY = (
     "rewrite the model with supported operations, add a rule (docs/explain.md), or pass "
