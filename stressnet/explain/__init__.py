@@ -7,6 +7,7 @@ from stressnet.explain.api import explain_batch, explain_stream
 from stressnet.explain.composites import COMPOSITES, Composite
 from stressnet.explain.engine import ExplainWarning
 from stressnet.explain.ensemble import mean_of_maps
+from stressnet.explain.memory import estimate_batch_size
 from stressnet.explain.methods import METHODS, attribute_batch
 from stressnet.explain.occlusion import occlusion_by_masks
 from stressnet.explain.result import Conservation, Explanation
@@ -26,6 +27,7 @@ __all__ = [
     "Rule",
     "SalientMap",
     "attribute_batch",
+    "estimate_batch_size",
     "explain_batch",
     "explain_stream",
     "mean_of_maps",

@@ -9,7 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError, ExplainError
-from stressnet.explain.checks import check_inputs, check_model, check_paths, plain_model
+from stressnet.explain.checks import (
+    check_inputs,
+    check_model,
+    check_paths,
+    check_surroundings,
+    eager,
+    never_compiled,
+    plain_model,
+)
 from stressnet.explain.composites import Composite, find_composite
 from stressnet.explain.engine import ExplainWarning, RelevanceMode
 from stressnet.explain.ledger import Ledger, at_least_float32
@@ -21,6 +29,7 @@ from stressnet.explain.tracking import Tag, set_tag, tag_of
 Bounds = tuple[float | Tensor, float | Tensor]
 
 
+@never_compiled
 def explain_batch(
     model: nn.Module,
     inputs: Tensor,
@@ -72,6 +81,7 @@ def explain_batch(
         For an unknown composite, seed, class or layer, and missing or wrong bounds.
     """
     recipe = find_composite(composite)
+    check_surroundings(inputs)
     model = plain_model(model)
     check_model(model)
     check_inputs(inputs)
@@ -85,7 +95,7 @@ def explain_batch(
         set_tag(root, Tag(is_input=True, bounds=limits))
         context = Context(ledger, root, [], keep, frozenset(layers), {})
         mode = RelevanceMode(model, recipe, context, strict=strict)
-        with mode:
+        with eager(), mode:
             logits = model(root)
         logits = check_logits(logits, len(inputs))
         output_tag = tag_of(logits)
@@ -123,7 +133,12 @@ def explain_batch(
 
 
 def explain_stream(
-    model: nn.Module, batches: Iterable[Tensor] | Tensor, *, batch_size: int = 16, **options: object
+    model: nn.Module,
+    batches: Iterable[Tensor] | Tensor,
+    *,
+    batch_size: int = 16,
+    max_bytes: int | None = None,
+    **options: object,
 ) -> Iterator[Explanation]:
     """Explanations of one batch after another, in constant memory.
 
@@ -135,6 +150,9 @@ def explain_stream(
         Batches of inputs; one tensor is cut into pieces of ``batch_size``.
     batch_size : int
         Samples per piece.
+    max_bytes : int, optional
+        Memory that one piece may take; ``batch_size`` is lowered to fit
+        (:func:`stressnet.explain.estimate_batch_size`). Only for one tensor.
     **options
         As in :func:`explain_batch`; ``target`` may hold one class for each sample of one tensor.
 
@@ -143,10 +161,16 @@ def explain_stream(
     Explanation
     """
     if not isinstance(batches, Tensor):
+        if max_bytes is not None:
+            raise ConfigError("max_bytes= cuts one tensor into pieces; batches are cut already")
         for inputs in batches:
             yield explain_batch(model, inputs, **options)  # type: ignore[arg-type]
         return
     target = options.pop("target", None)
+    if max_bytes is not None and len(batches):
+        from stressnet.explain.memory import estimate_batch_size
+
+        batch_size = min(batch_size, estimate_batch_size(model, batches, max_bytes, **options))
     for start in range(0, len(batches), batch_size):
         part = slice(start, start + batch_size)
         chosen = target[part] if isinstance(target, Tensor) and target.dim() else target
@@ -183,7 +207,7 @@ def _warn_if_open(result: Explanation, dtype: torch.dtype) -> None:
             "samples out of the first dimension (explain one sample at a time) or its precision "
             "is too low (use float64)",
             ExplainWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -212,7 +236,7 @@ def _limits(
         warnings.warn(
             f"{outside} input values lie outside the bounds; rule zB assumes they do not",
             ExplainWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return low, high
 

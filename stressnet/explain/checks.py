@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError, ExplainError
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 def plain_model(model: nn.Module) -> nn.Module:
     """The module behind ``torch.compile``."""
     inner = getattr(model, "_orig_mod", model)
     return inner if isinstance(inner, nn.Module) else model
+
+
+def check_surroundings(inputs: object) -> None:
+    """Refuse to run inside what transforms the explanation itself.
+
+    Raises
+    ------
+    ExplainError
+        Under ``torch.func`` transforms.
+    """
+    if isinstance(inputs, Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(inputs):
+        raise ExplainError(
+            "explanations cannot be transformed by torch.func (vmap, vjp, grad): they make their "
+            "own backward pass; pass the samples as one batch, and several seeds as repeated "
+            "samples with a row of weights each"
+        )
+
+
+def never_compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Within a function given to ``torch.compile``, this one still runs as it is."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if (
+            "torch._dynamo" not in sys.modules
+        ):  # nothing can be compiled; importing it takes seconds
+            return function(*args, **kwargs)
+        return torch.compiler.disable(function)(*args, **kwargs)
+
+    return run
+
+
+def eager() -> contextlib.AbstractContextManager[object]:
+    """Compiled parts of a model run their plain code here, where their operations can be seen."""
+    if "torch._dynamo" not in sys.modules:
+        return contextlib.nullcontext()
+    return torch.compiler.set_stance("force_eager")
 
 
 def check_model(model: nn.Module) -> None:

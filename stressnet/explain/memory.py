@@ -1,0 +1,101 @@
+"""How many samples an explanation can take at once within a memory limit.
+
+The memory of tensors that live at the same time is counted while one and two samples are explained;
+it grows by a constant per sample. Scratch space inside operations is not seen and is allowed for by
+a margin.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from stressnet.errors import ConfigError
+from stressnet.explain.api import explain_batch
+from stressnet.explain.calls import tensors_in
+
+MARGIN = 1.25
+"""For scratch space of convolutions and fragmentation."""
+
+
+class PeakMemory(TorchDispatchMode):
+    """Counts the bytes of tensors made under it that are alive at the same time.
+
+    Attributes
+    ----------
+    peak : int
+        Largest number of bytes so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = self._now = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        before = {_key(tensor) for tensor in tensors_in((args, kwargs or {}))}
+        result = func(*args, **(kwargs or {}))
+        for tensor in tensors_in(result):
+            key = _key(tensor)
+            if key not in before and key not in self._known:
+                storage = tensor.untyped_storage()
+                self._known.add(key)
+                self._now += storage.nbytes()
+                weakref.finalize(storage, self._forget, key, storage.nbytes())
+        self.peak = max(self.peak, self._now)
+        return result
+
+    def _forget(self, key: int, nbytes: int) -> None:
+        self._known.discard(key)
+        self._now -= nbytes
+
+
+def _key(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def estimate_batch_size(model: nn.Module, inputs: Tensor, max_bytes: int, **options: Any) -> int:
+    """Largest batch whose explanation stays within ``max_bytes``, weights of the model not counted.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        In evaluation mode.
+    inputs : Tensor, shape (n, ...)
+        Two samples of the kind to be explained; more are not looked at.
+    max_bytes : int
+        Memory of the device to be used by one explanation.
+    **options
+        As in :func:`stressnet.explain.explain_batch`, the class (``target``) aside.
+
+    Raises
+    ------
+    ConfigError
+        If not even one sample fits.
+    """
+    chosen = {key: value for key, value in options.items() if key != "target"}
+    pair = inputs[:2] if len(inputs) > 1 else torch.cat([inputs[:1]] * 2)
+    peaks = []
+    for batch in (pair[:1], pair):
+        with PeakMemory() as memory:
+            explain_batch(model, batch, **chosen)
+        peaks.append(memory.peak * MARGIN)
+    each = max(peaks[1] - peaks[0], 1.0)
+    fixed = max(peaks[0] - each, 0.0)
+    fits = int((max_bytes - fixed) // each)
+    if fits < 1:
+        raise ConfigError(
+            f"max_bytes {max_bytes}: one sample needs about {round(fixed + each)} bytes; allow more"
+        )
+    return fits
