@@ -77,6 +77,7 @@ def cli() -> None:
       stressnet train CORPUS MODEL                     a network and its test figures
       stressnet explain CORPUS MODEL RUN               relevance by syllable, vowel, formant, F0
       stressnet report RUN REPORT                      figures and a page
+      stressnet assess CORPUS MODEL OUT                which maps can be believed
     """
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from stressnet.cli import main
 from stressnet.corpus.store import Corpus
-from stressnet.errors import CheckpointError, ConfigError
+from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.explain.faithfulness import METRICS
 from stressnet.manifest import hash_file
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
@@ -174,7 +174,7 @@ def test_refusals_are_one_line(
     assert not (tmp_path / "new").exists()
     with pytest.raises(CheckpointError, match="--overwrite"):
         run(study, result.path)
-    with pytest.raises(CheckpointError, match="holds a corpus"):
+    with pytest.raises(CorpusError, match="holds a corpus"):
         run(study, study / "corpus", overwrite=True)
     assert (study / "corpus" / "tokens.parquet").exists()
     with pytest.raises(SystemExit):

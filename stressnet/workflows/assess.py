@@ -16,9 +16,9 @@ import numpy as np
 
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Images
-from stressnet.errors import CheckpointError, ConfigError
+from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import CLASSES
-from stressnet.manifest import hash_data, hash_file, write_manifest
+from stressnet.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
 from stressnet.progress import Progress
 from stressnet.workflows.assess_tokens import bin_statistics, read_batch
 from stressnet.workflows.explain import _choose_tokens as choose_tokens
@@ -123,9 +123,9 @@ def assess(
     ConfigError
         For an unknown method, metric, baseline or region.
     CheckpointError
-        If a network does not fit the corpus or ``out`` holds something else.
+        If a network does not fit the corpus or ``out`` cannot be written.
     CorpusError
-        If no token is left.
+        If no token is left, or ``out`` holds something else.
     """
     import pandas as pd
 
@@ -172,7 +172,8 @@ def assess(
     inputs = {"corpus": corpus.fingerprint, "model": hash_file(model_path / WEIGHTS_NAME)}
     inputs |= {f"other_model {p.name}": hash_file(p / WEIGHTS_NAME) for p in other_models}
     request = hash_data([content, inputs, len(chosen)])
-    _check_kind(out)
+    if (out / FILE_NAME).is_file():
+        read_manifest(out, "assessment")  # refuses what is something else, also with overwrite
     claim_folder(out, request, overwrite, "assessment")
 
     battery = Battery(
@@ -229,19 +230,6 @@ def _unique(what: str, names: Sequence[str] | Any, known: Any = None) -> tuple[s
     if not found:
         raise ConfigError(f"no {what} was given")
     return found
-
-
-def _check_kind(out: Path) -> None:
-    """Refuse a folder that holds something finished that is no assessment."""
-    import json
-
-    from stressnet.manifest import FILE_NAME
-
-    file = out / FILE_NAME
-    if file.is_file():
-        kind = json.loads(file.read_text(encoding="utf-8")).get("kind")
-        if kind != "assessment":
-            raise CheckpointError(f"{out}: holds a {kind} folder; choose a new folder")
 
 
 def _measure(
