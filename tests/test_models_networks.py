@@ -93,7 +93,7 @@ def test_vgg16_relu_differs_by_one_relu() -> None:
 
 def test_compact_layers() -> None:
     assert layers("compact") == [
-        "conv 1-16 5x5 pad 2 stride (2, 1) no bias",
+        "conv 1-16 6x5 pad 2 stride (2, 1) no bias",
         "norm 16",
         "relu",
         "pool 2",

@@ -106,7 +106,9 @@ def compact(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
     The first convolution steps over every other bin but over no frame: full resolution in
     frequency costs most and gained nothing, while timing is what tells syllables apart. What it
     has found is averaged on a grid of 2 bands x 6 stretches of time, so that the one linear layer
-    still knows *where* it was. ``docs/models.md`` has the trade-offs that were measured.
+    still knows *where* it was. Its kernel is six bins high because a stride of 2 reads every bin
+    equally often only if the kernel's height is even; with five, relevance maps are striped
+    (Odena, Dumoulin & Olah 2016, on checkerboards). ``docs/models.md`` has the trade-offs that were measured.
 
     Raises
     ------
@@ -116,7 +118,7 @@ def compact(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
     if n_bins < 32 or n_frames < 32:
         raise ConfigError(f"compact needs images of at least 32 x 32, not {n_bins} x {n_frames}")
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["conv1"] = nn.Conv2d(1, 16, kernel_size=5, stride=(2, 1), padding=2, bias=False)
+    layers["conv1"] = nn.Conv2d(1, 16, kernel_size=(6, 5), stride=(2, 1), padding=2, bias=False)
     layers["norm1"] = nn.BatchNorm2d(16)
     layers["relu1"] = nn.ReLU()
     channels = 16
