@@ -109,6 +109,23 @@ def test_curves_of_the_exact_map_are_the_sorted_sums() -> None:
     assert (gain.values > 0).all()
 
 
+def test_the_opposite_map_has_the_opposite_gain() -> None:
+    model = small_net()
+    inputs = torch.randn(5, *SHAPE, generator=generator(9), dtype=torch.float64)
+    maps = torch.randn(5, *SHAPE, generator=generator(6), dtype=torch.float64)
+
+    def gain(maps: Tensor) -> Tensor:
+        score = ff.Score.of_predictions(model, inputs)
+        curves = [
+            ff.deletion_curve(score, inputs, maps, ff.local_mean, generator(), order=order)
+            for order in ("morf", "lerf")
+        ]
+        return ff.relevance_gain(*curves).values
+
+    torch.testing.assert_close(gain(-maps), -gain(maps))
+    torch.testing.assert_close(gain(7 * maps), gain(maps))  # only the ranking counts
+
+
 def test_random_maps_are_at_chance() -> None:
     _, inputs, maps, score = linear_case(40)
     zero, draw = ff.fill_with(0.0), generator(5)

@@ -125,6 +125,18 @@ def test_a_wide_mask_is_not_full_because_of_the_tolerance_alone() -> None:
     assert value.reasons == (FULL_MASK,)  # widened, it covers everything: no test is left
 
 
+@pytest.mark.parametrize("factor", [1e-6, 3.0])
+def test_the_unit_of_relevance_does_not_matter(factor: float) -> None:
+    maps = torch.randn(6, 1, 5, 4, generator=generator(2), dtype=torch.float64)
+    masks = torch.rand(6, 1, 5, 4, generator=generator(3)) < 0.4
+    for measure in MEASURES:
+        one, other = measure(maps, masks)[0].values, measure(factor * maps, masks)[0].values
+        torch.testing.assert_close(one, other)
+        assert ((one >= 0) & (one <= 1)).all()
+    for measure in (ff.sparseness, ff.complexity, ff.histogram_entropy):
+        torch.testing.assert_close(measure(maps).values, measure(factor * maps).values)
+
+
 def test_top_membership_is_the_mean_over_random_orders() -> None:
     values = torch.tensor([2.0, 1.0, 1.0, 0.0])
     assert top_membership(values, 2).tolist() == [1.0, 0.5, 0.5, 0.0]
