@@ -62,12 +62,12 @@ def _entry_name(word: int, variant: int) -> str:
 
 
 class PocketAligner:
-    """pocketsphinx decoders that align one utterance after the other.
+    """Aligns one utterance after the other with pocketsphinx.
 
     Parameters
     ----------
     folder : Path
-        An existing folder for their dictionary.
+        An existing folder for the dictionary of the utterance at hand.
     beams : sequence of float
         Relative likelihoods below which paths are dropped, tried one after the other until a path
         reaches the end.
@@ -77,7 +77,6 @@ class PocketAligner:
         pocketsphinx.set_loglevel("FATAL")
         self._folder = folder
         self._beams = tuple(beams)
-        self._searches: dict[float, _Search] = {}
 
     def align(self, samples: np.ndarray, variants: Variants) -> PocketAlignment | None:
         """Find words and phones.
@@ -101,8 +100,9 @@ class PocketAligner:
             usable.append(tuple(dict.fromkeys(known)))
         if not usable or not all(usable):
             return None
-        # A dictionary of its own for each utterance: what other utterances hold, and their order,
-        # would otherwise decide between equally good paths.
+        # A decoder and a dictionary of its own for each utterance (20 ms): what other utterances
+        # hold, and their order, would otherwise decide between equally good paths, and a decoder
+        # crashes when its dictionary is exchanged.
         dictionary = self._folder / "utterance.dict"
         dictionary.write_text(
             "".join(
@@ -114,9 +114,7 @@ class PocketAligner:
         )
         sound = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
         for beam in self._beams:
-            if beam not in self._searches:
-                self._searches[beam] = _Search(dictionary, beam)
-            found = self._searches[beam].find(sound, dictionary, usable, variants)
+            found = _Search(dictionary, beam).find(sound, usable, variants)
             if found is not None:
                 return found
         return None
@@ -147,14 +145,12 @@ class _Search:
     def find(
         self,
         sound: bytes,
-        dictionary: Path,
         usable: list[tuple[tuple[str, ...], ...]],
         variants: Variants,
     ) -> PocketAlignment | None:
         """Words first, then phones; None if there is no path."""
         decoder = self._decoder
         try:
-            decoder.load_dict(str(dictionary))
             decoder.set_align_text(" ".join(_entry_name(k, 0) for k in range(len(usable))))
             self._decode(sound)
             if decoder.hyp() is None:
