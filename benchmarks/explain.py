@@ -4,6 +4,7 @@ All methods take turns within one run, so that a busy machine slows all alike; t
 the median over rounds of its time divided by that round's forward + backward. Run
 
     uv run python benchmarks/explain.py [--rounds 5] [--batches 1 16] [--models lenet vgg16]
+    uv run python benchmarks/explain.py --methods "ours epsilon" "zennit EpsilonPlus"   # only these
     uv run python benchmarks/explain.py --memory "ours epsilon-plus"   # peak memory of one method
 
 zennit and captum are run with the composites they offer: captum's LRP has no BatchNorm folding, and
@@ -120,12 +121,14 @@ def methods(model: nn.Sequential) -> dict[str, Callable[[Tensor], object]]:
     }
 
 
-def measure(name: str, batch: int, rounds: int) -> None:
-    """Print one table."""
+def measure(name: str, batch: int, rounds: int, chosen: list[str] | None = None) -> None:
+    """Print one table, of the chosen methods if there are any."""
     torch.manual_seed(0)
     model = build_model(name, *SHAPE).eval()
     x = torch.randn(batch, 1, *SHAPE).clamp(*BOX)
     table = methods(model)
+    if chosen:
+        table = {key: table[key] for key in ("forward + backward", *chosen)}
     times: dict[str, list[float]] = {key: [] for key in table}
     for turn in range(rounds + 1):  # the first round warms up
         for key, method in table.items():
@@ -159,6 +162,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--models", nargs="+", default=["lenet", "vgg16"])
+    parser.add_argument("--methods", nargs="+", help="as the table names them")
     parser.add_argument("--memory", help="only the peak memory of this method, last of --batches")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -167,7 +171,7 @@ def main() -> None:
             measure_memory(options.memory, name, options.batches[-1])
             continue
         for batch in options.batches:
-            measure(name, batch, options.rounds)
+            measure(name, batch, options.rounds, options.methods)
 
 
 if __name__ == "__main__":

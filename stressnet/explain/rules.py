@@ -209,10 +209,20 @@ def epsilon(layer: Layer, r: Tensor, *, stabiliser: float = 1e-6) -> Passed:
     )
 
 
+def _stackable(layer: Layer) -> bool:
+    """Positive and negative inputs as channels of one convolution: cheaper where there are few."""
+    map = layer.map
+    plain = isinstance(map, ConvolutionMap) and not map.transposed and map.groups == 1
+    return plain and layer.x.shape[1] <= 4
+
+
 def _signed_sum(layer: Layer, positive: Tensor, negative: Tensor, bias: Tensor | None) -> Tensor:
     """``sum_i x_i⁺ positive_ij + x_i⁻ negative_ij + bias_j``."""
     if layer.x_is_nonnegative:
         return layer.forward(layer.x, positive, bias)
+    if _stackable(layer):
+        parts = torch.cat([layer.x.clamp(min=0), layer.x.clamp(max=0)], dim=1)
+        return layer.forward(parts, torch.cat([positive, negative], dim=1), bias)
     total = layer.forward(layer.x.clamp(min=0), positive, bias)
     return total.add_(layer.forward(layer.x.clamp(max=0), negative))
 
@@ -221,6 +231,10 @@ def _signed_back(layer: Layer, s: Tensor, positive: Tensor, negative: Tensor) ->
     """Coefficients of :func:`_signed_sum`: through ``positive`` where ``x_i > 0``."""
     if layer.x_is_nonnegative:
         return layer.back(s, positive)
+    if _stackable(layer):
+        weight, shape = torch.cat([positive, negative], dim=1), torch.cat([layer.x] * 2, dim=1)
+        up, down = layer.map.transpose(s, weight, shape).chunk(2, dim=1)
+        return torch.where(layer.x > 0, up, down)
     return torch.where(layer.x > 0, layer.back(s, positive), layer.back(s, negative))
 
 
@@ -349,11 +363,13 @@ def _from_ones(
     layer: Layer, r: Tensor, weight: Tensor, bias: Tensor | None, stabiliser: float
 ) -> Passed:
     """Shares by ``weight`` alone, whatever the input."""
-    z = layer.forward(torch.ones_like(layer.x), weight, bias)
+    z = layer.forward(torch.ones_like(layer.x[:1]), weight, bias)  # the same for all samples
     d, offset = stabilise(z, stabiliser)
-    s = torch.div(r, d, out=d)
+    s = r / d
     return Passed(
-        layer.bias_share(s, bias), layer.total(s, offset), relevance=layer.back(s, weight)
+        layer.bias_share(s, bias),
+        layer.total(s, offset.expand_as(s)),
+        relevance=layer.back(s, weight),
     )
 
 
@@ -371,15 +387,25 @@ def z_box(
     low, high = layer.bounds
     plus, minus = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
     bias = layer.bias if bias_in_denominator else None
-    z = layer.forward(layer.x, layer.weight, bias)
-    z = z - layer.forward(low, plus) - layer.forward(high, minus)
+    stacked = _stackable(layer)
+    if stacked:  # three inputs as channels of one convolution
+        parts = torch.cat([layer.x, low, high], dim=1)
+        weight = torch.cat([layer.weight, -plus, -minus], dim=1)
+        z = layer.forward(parts, weight, bias)
+    else:
+        z = layer.forward(layer.x, layer.weight, bias)
+        z = z - layer.forward(low, plus) - layer.forward(high, minus)
     d, offset = stabilise(z, stabiliser)
     s = torch.div(r, d, out=d)
-    relevance = (
-        layer.x * layer.back(s, layer.weight)
-        - low * layer.back(s, plus)
-        - high * layer.back(s, minus)
-    )
+    if stacked:
+        contributions = parts * layer.map.transpose(s, weight, parts)
+        relevance = torch.stack(contributions.chunk(3, dim=1)).sum(dim=0)
+    else:
+        relevance = (
+            layer.x * layer.back(s, layer.weight)
+            - low * layer.back(s, plus)
+            - high * layer.back(s, minus)
+        )
     return Passed(layer.bias_share(s, bias), layer.total(s, offset), relevance=relevance)
 
 
