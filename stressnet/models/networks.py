@@ -108,7 +108,8 @@ def compact(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
     has found is averaged on a grid of 2 bands x 6 stretches of time, so that the one linear layer
     still knows *where* it was. Its kernel is six bins high because a stride of 2 reads every bin
     equally often only if the kernel's height is even; with five, relevance maps are striped
-    (Odena, Dumoulin & Olah 2016, on checkerboards). ``docs/models.md`` has the trade-offs that were measured.
+    (Odena, Dumoulin & Olah 2016, on checkerboards). ``docs/models.md`` has the trade-offs that
+    were measured.
 
     Raises
     ------
