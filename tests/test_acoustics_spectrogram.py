@@ -190,3 +190,12 @@ def test_token_spectrogram_checks_its_power() -> None:
     image = compute(get_preset("stressnet"), noise(1.0), RATE, 0.3, 0.7)
     with pytest.raises(ConfigError, match="power"):
         TokenSpectrogram(image.values, image.axes, image.mask, image.power[:-1], False)
+
+
+def test_knee_is_where_the_scale_turns_linear() -> None:
+    preset = dataclasses.replace(PRESETS["stressnet"], normalisation="none", knee_db=30.0)
+    time_s = np.arange(16_000) / 16_000
+    samples = np.sin(2 * np.pi * 1000 * time_s).astype(np.float32)
+    values = compute(preset, samples, 16_000, 0.2, 0.8).values
+    # The peak is scaled to 30 dB, that is to a magnitude of 31.6.
+    assert values.max() == pytest.approx(np.log1p(10**1.5), rel=1e-4)

@@ -15,9 +15,10 @@ Presets
     right up to 101 frames, one z-score over the whole image *including* the padding. Duration
     therefore leaks into every value; the preset is kept because it is the reference.
 ``stressnet``
-    25 ms Hann, 10 ms hop, 161 linear bins to 6.4 kHz, decibels over a 70 dB range, 30 ms of real
-    context on both sides, mean and standard deviation over the sounding frames only, padding
-    exactly zero and told apart by the mask.
+    25 ms Hann, 10 ms hop, 161 linear bins to 6.4 kHz, 30 ms of real context on both sides,
+    ``log(1 + magnitude)`` with the knee 30 dB under the token's peak, so that the recording's level
+    does not matter; mean and standard deviation over the sounding frames only, padding exactly
+    zero and told apart by the mask.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from scipy.signal import get_window
 from stressnet.axes import Axes, FloatArray, Spectrogram
 from stressnet.errors import AudioError, ConfigError
 
-Scale = Literal["log1p-magnitude", "db"]
+Scale = Literal["log1p-magnitude", "log1p-peak", "db"]
 Padding = Literal["zeros-around-word", "context"]
 Normalisation = Literal["zscore-image", "zscore-sound", "none"]
 
@@ -58,8 +59,9 @@ class SpectrogramPreset:
         Length of the Fourier transform in samples; at least the window.
     window : str
         A window of :func:`scipy.signal.get_window`, periodic.
-    scale : {"log1p-magnitude", "db"}
-        Natural logarithm of one plus magnitude, or decibels.
+    scale : {"log1p-magnitude", "log1p-peak", "db"}
+        Natural logarithm of one plus magnitude; the same after scaling the token's largest
+        magnitude to ``knee_db``; or decibels.
     max_frequency_hz : float
         Bins with a centre above are dropped.
     n_frames : int
@@ -72,6 +74,9 @@ class SpectrogramPreset:
     normalisation : {"zscore-image", "zscore-sound", "none"}
         Mean and standard deviation over the whole image with its padding, over the sounding frames
         only (padding is then exactly zero), or none.
+    knee_db : float
+        Only for ``scale="log1p-peak"``: how far under the token's peak the scale turns from
+        logarithmic to linear. What is softer, background noise most of all, fades out.
     dynamic_range_db : float
         Only for ``scale="db"``: levels further below the token's maximum are raised to this floor.
     """
@@ -82,12 +87,13 @@ class SpectrogramPreset:
     hop_s: float = 0.010
     n_fft: int = 400
     window: str = "hann"
-    scale: Scale = "db"
+    scale: Scale = "log1p-peak"
     max_frequency_hz: float = 6400.0
     n_frames: int = 101
     margin_s: float = 0.030
     padding: Padding = "context"
     normalisation: Normalisation = "zscore-sound"
+    knee_db: float = 30.0
     dynamic_range_db: float = 70.0
 
     def __post_init__(self) -> None:
@@ -105,7 +111,7 @@ class SpectrogramPreset:
         elif self.dynamic_range_db <= 0:
             problem = "dynamic_range_db must be positive"
         for value, allowed in (
-            (self.scale, ("log1p-magnitude", "db")),
+            (self.scale, ("log1p-magnitude", "log1p-peak", "db")),
             (self.padding, ("zeros-around-word", "context")),
             (self.normalisation, ("zscore-image", "zscore-sound", "none")),
         ):
@@ -322,6 +328,9 @@ def _magnitude(
 def _scaled(preset: SpectrogramPreset, magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
     if preset.scale == "log1p-magnitude":
         return np.log1p(magnitude)
+    if preset.scale == "log1p-peak":
+        peak = magnitude.max(initial=0.0)
+        return np.log1p(magnitude * np.float32(10 ** (preset.knee_db / 20) / max(peak, _TINY)))
     level_db = 20.0 * np.log10(np.maximum(magnitude, _TINY))
     return np.maximum(level_db, level_db.max(initial=-np.inf) - preset.dynamic_range_db)
 
