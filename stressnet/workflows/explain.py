@@ -123,7 +123,7 @@ def explain_corpus(
     model, info = load_checkpoint(model_path)
     images = corpus.images(info.preset)
     info.check_input(info.preset, images.preset, images.axes.shape)
-    chosen = _choose_tokens(corpus, splits or TEST_SPLITS, max_tokens, seed)
+    chosen = choose_tokens(corpus, splits or TEST_SPLITS, max_tokens, seed)
     parameters = {
         "corpus": str(corpus_path),
         "model": str(model_path),
@@ -169,7 +169,7 @@ def explain_corpus(
     return ExplainedRun(out, tokens, summary, manifest)
 
 
-def _choose_tokens(
+def choose_tokens(
     corpus: Corpus, splits: Sequence[str], max_tokens: int | None, seed: int
 ) -> pd.DataFrame:
     """Labelled tokens of the splits, in corpus order, with their image index."""
