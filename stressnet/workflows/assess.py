@@ -21,7 +21,7 @@ from stressnet.lexicon.stress import CLASSES
 from stressnet.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
 from stressnet.progress import Progress
 from stressnet.workflows.assess_tokens import bin_statistics, read_batch
-from stressnet.workflows.explain import choose_tokens as choose_tokens
+from stressnet.workflows.explain import choose_tokens
 from stressnet.workflows.journal import Journal
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 
