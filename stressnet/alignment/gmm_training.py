@@ -17,11 +17,10 @@ from stressnet.alignment.gmm import (
     SILENCE_PHONE,
     GmmModel,
     PhoneSet,
-    Statistics,
     best_path,
-    pooled,
     word_graph,
 )
+from stressnet.alignment.gmm_estimation import Statistics, pooled
 from stressnet.alignment.paths import WordPath, segments
 
 Variants = Sequence[Sequence[tuple[str, ...]]]
