@@ -10,8 +10,9 @@ import soundfile
 
 from stressnet.alignment import kaldi_gmm
 from stressnet.alignment.accuracy import boundary_errors
-from stressnet.alignment.aligner import AlignmentFailure, Utterance, get_aligner
+from stressnet.alignment.aligner import AlignmentFailure, Utterance
 from stressnet.alignment.audio16k import RATE_HZ, read_mono_16k
+from stressnet.alignment.choose import get_aligner
 from stressnet.alignment.gmm import check_kaldi
 from stressnet.alignment.kaldi_gmm import KaldiGmmAligner
 from stressnet.alignment.pocketsphinx_aligner import PocketsphinxAligner

@@ -7,7 +7,7 @@ textgrid
 validation
     Problems of an alignment, and small overhangs repaired.
 aligner
-    The interface of automatic aligners, and `get_aligner`.
+    The interface of automatic aligners; :mod:`choose` has `get_aligner`.
 accuracy
     How far two alignments of one recording are apart.
 """

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from stressnet.errors import ConfigError, MissingPartError
 from stressnet.intervals import Alignment
 
 Pronounce = Callable[[str], Sequence[tuple[str, ...]]]
@@ -96,42 +94,3 @@ class Aligner(Protocol):
             pronunciation that fits the sound best; `confidence` has one value per spoken word.
         """
         ...
-
-
-def get_aligner(name: str = "auto") -> Aligner:
-    """An aligner by name.
-
-    Parameters
-    ----------
-    name : str
-        ``"auto"`` (the best that needs nothing from outside and works here), ``"kaldi-gmm"``,
-        ``"pocketsphinx"``.
-
-    Raises
-    ------
-    ConfigError
-        If there is no aligner of that name.
-    MissingPartError
-        If the aligner asked for by name does not work in this installation. ``"auto"`` warns and
-        takes the next best.
-    """
-    from stressnet.alignment.pocketsphinx_aligner import PocketsphinxAligner
-
-    if name == "pocketsphinx":
-        return PocketsphinxAligner()
-    if name not in ("auto", "kaldi-gmm"):
-        raise ConfigError(
-            f"no aligner is called '{name}'; there are: auto, kaldi-gmm, pocketsphinx"
-        )
-    try:
-        from stressnet.alignment.gmm import check_kaldi
-        from stressnet.alignment.kaldi_gmm import KaldiGmmAligner
-
-        check_kaldi()
-    except (ImportError, MissingPartError) as error:
-        reason = f"the aligner 'kaldi-gmm' does not work here: {error}"
-        if name == "kaldi-gmm":
-            raise MissingPartError(reason) from error
-        warnings.warn(f"{reason}; pocketsphinx alone aligns, less exactly", stacklevel=2)
-        return PocketsphinxAligner()
-    return KaldiGmmAligner()

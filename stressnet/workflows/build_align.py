@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet.alignment.aligner import Aligner, AlignmentFailure, Utterance, get_aligner
+from stressnet.alignment.aligner import Aligner, AlignmentFailure, Utterance
+from stressnet.alignment.choose import get_aligner
 from stressnet.corpus.scan import Recording, Scan
 from stressnet.errors import AlignmentError, LexiconError
 from stressnet.intervals import Alignment, Interval

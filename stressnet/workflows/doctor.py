@@ -59,7 +59,7 @@ def _espeak() -> str:
 def _aligner() -> str:
     import warnings
 
-    from stressnet.alignment.aligner import get_aligner
+    from stressnet.alignment.choose import get_aligner
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -1,0 +1,46 @@
+"""Which aligner to use: by name, or the best that works here."""
+
+from __future__ import annotations
+
+import warnings
+
+from stressnet.alignment.aligner import Aligner
+from stressnet.alignment.pocketsphinx_aligner import PocketsphinxAligner
+from stressnet.errors import ConfigError, MissingPartError
+
+
+def get_aligner(name: str = "auto") -> Aligner:
+    """An aligner by name.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"`` (the best that needs nothing from outside and works here), ``"kaldi-gmm"``,
+        ``"pocketsphinx"``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no aligner of that name.
+    MissingPartError
+        If the aligner asked for by name does not work in this installation. ``"auto"`` warns and
+        takes the next best.
+    """
+    if name == "pocketsphinx":
+        return PocketsphinxAligner()
+    if name not in ("auto", "kaldi-gmm"):
+        raise ConfigError(
+            f"no aligner is called '{name}'; there are: auto, kaldi-gmm, pocketsphinx"
+        )
+    try:
+        from stressnet.alignment.gmm import check_kaldi
+        from stressnet.alignment.kaldi_gmm import KaldiGmmAligner
+
+        check_kaldi()
+    except (ImportError, MissingPartError) as error:
+        reason = f"the aligner 'kaldi-gmm' does not work here: {error}"
+        if name == "kaldi-gmm":
+            raise MissingPartError(reason) from error
+        warnings.warn(f"{reason}; pocketsphinx alone aligns, less exactly", stacklevel=2)
+        return PocketsphinxAligner()
+    return KaldiGmmAligner()
