@@ -31,7 +31,6 @@ from scipy.signal import butter, sosfiltfilt
 
 from stressnet.alignment.accuracy import signed_boundary_errors, summarise
 from stressnet.alignment.aligner import Aligner, AlignmentFailure, Utterance
-from stressnet.alignment.audio16k import RATE_HZ, read_mono_16k
 from stressnet.alignment.features import Normalisation
 from stressnet.alignment.first_pass import FirstPass
 from stressnet.alignment.gmm import GmmModel
@@ -40,6 +39,8 @@ from stressnet.alignment.kaldi_gmm import KaldiGmmAligner
 from stressnet.alignment.paths import WordPath
 from stressnet.alignment.pocketsphinx_aligner import PocketsphinxAligner
 from stressnet.alignment.textgrid import read_textgrid
+from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
+from stressnet.audio import read_audio
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
 
@@ -142,7 +143,7 @@ def sibilant_edges(alignment: Alignment, balance_db: np.ndarray) -> list[float]:
 
 def band_balance_db(path: Path) -> np.ndarray:
     """Level above 3.5 kHz minus level below 1.2 kHz, every millisecond."""
-    samples = read_mono_16k(path)
+    samples = read_audio(path, minimum_rate_hz=0).samples
     levels = []
     window = np.hanning(162)[1:-1] / np.hanning(162).sum()
     for band in ((3500, 7500), (80, 1200)):

@@ -101,30 +101,33 @@ def audio_facts(path: Path) -> AudioFacts:
     return AudioFacts(info.samplerate, info.channels, info.frames / info.samplerate)
 
 
-def check_rate(path: Path, rate_hz: int) -> None:
+def check_rate(path: Path, rate_hz: int, minimum_rate_hz: int = MINIMUM_RATE_HZ) -> None:
     """Raise :class:`AudioError` if a recording is sampled too low to be analysed."""
-    if rate_hz < MINIMUM_RATE_HZ:
+    if rate_hz < minimum_rate_hz:
         raise AudioError(
             f"{path}: sampled at {rate_hz} Hz, which lacks everything above {rate_hz // 2} Hz; "
-            f"supply at least {MINIMUM_RATE_HZ} Hz"
+            f"supply at least {minimum_rate_hz} Hz"
         )
 
 
-def read_audio(path: Path, rate_hz: int = WORKING_RATE_HZ) -> Audio:
+def read_audio(
+    path: Path, rate_hz: int = WORKING_RATE_HZ, *, minimum_rate_hz: int = MINIMUM_RATE_HZ
+) -> Audio:
     """Read a recording as one channel at ``rate_hz``.
 
     Channels are averaged. Recordings at a higher rate are resampled; those below
-    :data:`MINIMUM_RATE_HZ` are refused, since nothing can restore the missing spectrum.
+    ``minimum_rate_hz`` are refused, since nothing can restore the missing spectrum.
 
     Raises
     ------
     AudioError
-        If the file is missing, empty, truncated, silent by zeros only, or sampled too low.
+        If the file is missing, empty, truncated, silent by zeros only, sampled too low, or holds
+        samples that are no finite numbers.
     """
     import soundfile
 
     facts = audio_facts(path)
-    check_rate(path, facts.rate_hz)
+    check_rate(path, facts.rate_hz, minimum_rate_hz)
     try:
         samples = _read_mono(path)
     except soundfile.LibsndfileError as error:
@@ -137,6 +140,8 @@ def read_audio(path: Path, rate_hz: int = WORKING_RATE_HZ) -> Audio:
             f"{path}: truncated, the header promises {facts.duration_s:.2f} s but {found_s:.2f} s "
             f"are there; copy it again"
         )
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{path}: holds samples that are no finite numbers; convert it again")
     if not samples.any():
         raise AudioError(f"{path}: holds only digital silence; check the recording")
     return Audio(samples, facts.rate_hz).resampled(rate_hz)

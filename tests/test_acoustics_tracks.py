@@ -85,8 +85,9 @@ def formant_errors(scale: float, f0s_hz: tuple[float, ...], ceiling_hz: float) -
     ("scale", "f0s_hz", "ceiling_hz", "gates_hz"),
     [
         (1.0, (100, 130), 5000, (10, 15, 30)),
-        (1.15, (190, 230), 5500, (30, 25, 30)),
-        (1.15, (290,), 5500, (42, 40, 35)),
+        # F1 is the harmonic nearest to it at such an F0; 25 Hz would be missed by 1.3 Hz here.
+        (1.15, (180, 210, 240), 5500, (27, 25, 30)),
+        (1.15, (280, 300, 320), 5500, (40, 40, 35)),
     ],
 )
 def test_formants_of_synthetic_vowels(scale, f0s_hz, ceiling_hz, gates_hz) -> None:

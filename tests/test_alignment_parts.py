@@ -10,12 +10,13 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stressnet.alignment.audio16k import RATE_HZ, read_mono_16k
 from stressnet.alignment.features import FeatureSettings, Normalisation, cepstra, with_deltas
 from stressnet.alignment.landmarks import moved_to_landmarks
 from stressnet.alignment.paths import WordPath, averaged, segments, to_alignment
 from stressnet.alignment.validation import validate
 from stressnet.alignment.workers import isolated_map
+from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
+from stressnet.audio import read_audio
 from stressnet.errors import AudioError
 
 
@@ -26,7 +27,7 @@ def test_audio_becomes_mono_16k(tmp_path, rate_hz, channels):
     tone = 0.5 * np.sin(2 * np.pi * 440 * time_s)
     path = tmp_path / "tone.wav"
     soundfile.write(path, np.stack([tone] * channels, axis=1), rate_hz)
-    samples = read_mono_16k(path)
+    samples = read_audio(path, minimum_rate_hz=0).samples
     assert samples.shape == (RATE_HZ,)
     assert samples.dtype == np.float32
     spectrum = np.abs(np.fft.rfft(samples))
@@ -46,7 +47,7 @@ def test_bad_audio_is_named(tmp_path):
     soundfile.write(silent, np.zeros(0), RATE_HZ)
     for path in (cut, empty, silent, tmp_path / "absent.wav"):
         with pytest.raises(AudioError, match=path.name):
-            read_mono_16k(path)
+            read_audio(path, minimum_rate_hz=0)
 
 
 def test_frames_are_centred_on_time():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import kaldi_native_fbank as knf
 import numpy as np
 
-from stressnet.alignment.audio16k import RATE_HZ
+from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from stressnet.alignment.aligner import AlignmentFailure, Pronounce, Utterance
-from stressnet.alignment.audio16k import RATE_HZ, read_mono_16k
 from stressnet.alignment.features import FeatureSettings, cepstra
 from stressnet.alignment.paths import WordPath, arpabet
 from stressnet.alignment.pocket import PocketAligner
 from stressnet.alignment.workers import isolated_map
+from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
+from stressnet.audio import read_audio
 from stressnet.errors import AudioError
 
 SHORTEST_PHONE_S = 0.03
@@ -145,7 +146,7 @@ def look(task: Task) -> FirstPass:
         The utterance.
     """
     try:
-        samples = read_mono_16k(task.utterance.audio_path)
+        samples = read_audio(task.utterance.audio_path, minimum_rate_hz=0).samples
     except AudioError as error:
         return FirstPass(task, _unreadable(task, error))
     duration_s = len(samples) / RATE_HZ
@@ -184,7 +185,7 @@ def look_without_pocketsphinx(task: Task, samples: np.ndarray) -> FirstPass:
 def after_crash(task: Task) -> FirstPass:
     """What is known of an utterance on which pocketsphinx took its process down."""
     try:
-        samples = read_mono_16k(task.utterance.audio_path)
+        samples = read_audio(task.utterance.audio_path, minimum_rate_hz=0).samples
     except AudioError as error:
         return FirstPass(task, _unreadable(task, error))
     return look_without_pocketsphinx(task, samples)

@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stressnet.alignment.aligner import AlignmentFailure, Progress, Pronounce, Utterance
-from stressnet.alignment.audio16k import RATE_HZ, read_mono_16k
 from stressnet.alignment.features import FeatureSettings, Normalisation, cepstra, with_deltas
 from stressnet.alignment.first_pass import FirstPass, first_passes, task_of
 from stressnet.alignment.gmm import (
@@ -41,6 +40,8 @@ from stressnet.alignment.landmarks import moved_to_landmarks
 from stressnet.alignment.paths import WordPath, averaged, to_alignment
 from stressnet.alignment.pocketsphinx_aligner import no_path, pocketsphinx_alignment
 from stressnet.alignment.workers import isolated_map
+from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
+from stressnet.audio import read_audio
 from stressnet.errors import AudioError
 from stressnet.intervals import Alignment
 
@@ -244,7 +245,7 @@ def second_look(seen: FirstPass) -> Alignment | AlignmentFailure:
     state = _worker[0]
     utterance = seen.task.utterance
     try:
-        samples = read_mono_16k(utterance.audio_path)
+        samples = read_audio(utterance.audio_path, minimum_rate_hz=0).samples
     except AudioError as error:
         return AlignmentFailure(utterance.utterance_id, "unreadable audio", str(error))
     normal = state.speakers[utterance.speaker]

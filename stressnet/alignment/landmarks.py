@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import kaldi_native_fbank as knf
 import numpy as np
 
-from stressnet.alignment.audio16k import RATE_HZ
 from stressnet.alignment.paths import SHORTEST_S, VOWELS, WordPath, pause_before, segments
+from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 
 STEP_S = 0.002
 _FRICATIVES = frozenset("S SH Z ZH F TH".split())

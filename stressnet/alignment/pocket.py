@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pocketsphinx
 
-from stressnet.alignment.audio16k import RATE_HZ
 from stressnet.alignment.paths import WordPath, segments
+from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 
 FRAME_S = 0.01
 WINDOW_S = 0.025625
