@@ -284,8 +284,12 @@ def _run_epoch(
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(
+            weights.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
+        ):
+            logits = model(images)
         loss = functional.cross_entropy(
-            model(images), labels, weight=loss_weights, label_smoothing=config.label_smoothing
+            logits.float(), labels, weight=loss_weights, label_smoothing=config.label_smoothing
         )
         loss.backward()
         optimizer.step()
