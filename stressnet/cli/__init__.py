@@ -1,0 +1,70 @@
+"""The command line: parses, calls, prints. Everything heavy is imported inside the commands.
+
+Each module here holds the commands of one part of the study; :data:`COMMANDS` lists them in the
+order of the help page. Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 done but some items
+failed (see the table named in the output), 130 interrupted (run the same command to continue).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from stressnet import __version__
+from stressnet.cli import corpus, explaining, reporting, training, trying
+from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED
+from stressnet.errors import StressnetError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="stressnet")
+def cli() -> None:
+    """How a neural network hears lexical stress.
+
+    From recordings to a corpus of disyllabic words, a network that predicts their stress, and
+    tables and figures that say which parts of the sound decided.
+
+    \b
+      stressnet demo                                   try everything, no data needed
+      stressnet build-corpus RECORDINGS CORPUS         words, phones, spectrograms
+      stressnet train CORPUS MODEL                     a network and its test figures
+      stressnet explain CORPUS MODEL RUN               relevance by syllable, vowel, formant, F0
+      stressnet report RUN REPORT                      figures and a page
+      stressnet assess CORPUS MODEL OUT                which maps can be believed
+    """
+
+
+COMMANDS = (
+    corpus.build_corpus_command,
+    corpus.fetch_command,
+    corpus.recipes_command,
+    training.train_command,
+    explaining.explain_command,
+    explaining.assess_command,
+    reporting.report_command,
+    reporting.word_command,
+    trying.demo_command,
+    trying.doctor_command,
+)
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: errors become one line on stderr and an exit code."""
+    try:
+        cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted; run the same command again to continue", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except KeyboardInterrupt:
+        click.echo("interrupted; run the same command again to continue", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except StressnetError as error:
+        click.echo(f"stressnet: {error}", err=True)
+        sys.exit(EXIT_FAILED)

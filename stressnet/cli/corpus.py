@@ -1,0 +1,143 @@
+"""Commands that make corpora."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from stressnet.cli.options import (
+    EXIT_SOME_FAILED,
+    PATH,
+    jobs_option,
+    overwrite_option,
+    presets_option,
+    quiet_option,
+    seed_option,
+)
+
+
+@click.command("build-corpus")
+@click.argument("recordings", type=PATH)
+@click.argument("corpus", type=PATH)
+@click.option(
+    "--recipe",
+    default="generic",
+    show_default=True,
+    help="How the recordings are laid out: a name (see 'stressnet recipes') or a TOML file.",
+)
+@presets_option
+@click.option(
+    "--aligner", default="auto", show_default=True, help="Used where there is no TextGrid."
+)
+@click.option(
+    "--labels",
+    type=PATH,
+    help="Table of stress decided by a person: utterance_id, word_index, stress (TSV or CSV).",
+)
+@click.option("--dictionary", type=PATH, help="Further pronunciations in CMUdict's format.")
+@click.option("--function-words", type=PATH, help="List of words to leave out, one per line.")
+@click.option(
+    "--context", default=0.25, show_default=True, help="Seconds of sound kept around each word."
+)
+@click.option(
+    "--valid-share",
+    default=0.10,
+    show_default=True,
+    help="Of speakers and of words, for validation.",
+)
+@click.option(
+    "--test-share", default=0.22, show_default=True, help="Of speakers and words, to test."
+)
+@click.option("--no-splits", is_flag=True, help="Build without training and test sets.")
+@seed_option
+@jobs_option
+@overwrite_option
+@quiet_option
+def build_corpus_command(
+    recordings: Path,
+    corpus: Path,
+    recipe: str,
+    presets: tuple[str, ...],
+    aligner: str,
+    labels: Path | None,
+    dictionary: Path | None,
+    function_words: Path | None,
+    context: float,
+    valid_share: float,
+    test_share: float,
+    no_splits: bool,
+    seed: int,
+    jobs: int,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Build CORPUS, a folder of disyllabic word tokens, from RECORDINGS.
+
+    Finds every disyllabic content word, aligns words and phones where no TextGrid is given, labels
+    stress from CMUdict, and writes tables, excerpts, spectrograms, formant and pitch tracks, and
+    TextGrids. Interrupted, it continues with the same command; repeated, it does nothing.
+    """
+    from stressnet.corpus.splits import SplitConfig
+    from stressnet.progress import Progress
+    from stressnet.workflows.build import BuildConfig, build_corpus
+
+    splits = None if no_splits else SplitConfig(valid_share, test_share, seed)
+    config = BuildConfig(
+        recipe=recipe,
+        presets=presets,
+        aligner=aligner,
+        context_s=context,
+        dictionary=dictionary,
+        function_words=function_words,
+        labels=labels,
+        splits=splits,
+        seed=seed,
+    )
+    summary = build_corpus(
+        recordings, corpus, config, jobs=jobs, overwrite=overwrite, progress=Progress(not quiet)
+    )
+    if summary.up_to_date:
+        click.echo(f"{corpus}: up to date")
+    else:
+        click.echo((corpus / "corpus-card.md").read_text(encoding="utf-8"))
+    click.echo(f"corpus: {corpus}")
+    if summary.n_errors:
+        click.echo(
+            f"{summary.n_errors} items failed, the rest was built; reasons are in "
+            f"{corpus / 'failures.csv'}",
+            err=True,
+        )
+        sys.exit(EXIT_SOME_FAILED)
+
+
+@click.command("fetch")
+@click.argument("name")
+@click.option("--out", type=PATH, help="Folder to unpack into.  [default: the recipe's name]")
+@click.option("--keep-archive", is_flag=True, help="Keep the archive after unpacking.")
+@quiet_option
+def fetch_command(name: str, out: Path | None, keep_archive: bool, quiet: bool) -> None:
+    """Download NAME, e.g. librispeech:dev-clean, check it and unpack it.
+
+    Continues a download that broke off. 'stressnet recipes' lists what can be fetched.
+    """
+    from stressnet.corpus.fetch import fetch
+
+    folder = out or Path(name.split(":")[0])
+    fetch(name, folder, progress=not quiet, keep_archive=keep_archive)
+    recipe = name.split(":")[0]
+    click.echo(f"recordings: {folder}")
+    click.echo(f"next: stressnet build-corpus {folder} {folder}-corpus --recipe {recipe}")
+
+
+@click.command("recipes")
+def recipes_command() -> None:
+    """List the corpus recipes, their licences and what can be fetched."""
+    from stressnet.corpus.recipe import available_recipes, load_recipe
+
+    for name in available_recipes():
+        recipe = load_recipe(name)
+        click.echo(f"{name:<14} {recipe.title} (licence: {recipe.licence})")
+        for part, source in recipe.parts.items():
+            click.echo(f"{'':<14}   stressnet fetch {name}:{part}   {source.size}")

@@ -1,0 +1,59 @@
+"""What the commands share: options of one shape everywhere, and exit codes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+EXIT_FAILED = 1
+EXIT_SOME_FAILED = 3
+EXIT_INTERRUPTED = 130
+
+PATH = click.Path(path_type=Path)
+DEFAULT_JOBS = max(1, min(os.cpu_count() or 1, 8))
+
+
+def quiet_option(function: Any) -> Any:
+    """``-q``: no progress."""
+    return click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")(function)
+
+
+def jobs_option(function: Any) -> Any:
+    """``-j``: worker processes."""
+    return click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(1),
+        default=DEFAULT_JOBS,
+        show_default="number of cores, at most 8",
+        help="Worker processes. The result does not depend on it.",
+    )(function)
+
+
+def seed_option(function: Any) -> Any:
+    """``--seed``: for all chance."""
+    return click.option(
+        "--seed", type=click.IntRange(0), default=0, show_default=True, help="For all chance."
+    )(function)
+
+
+def overwrite_option(function: Any) -> Any:
+    """``--overwrite``: replace what stressnet wrote."""
+    return click.option(
+        "--overwrite", is_flag=True, help="Replace what stressnet wrote into the output folder."
+    )(function)
+
+
+def presets_option(function: Any) -> Any:
+    """``--preset``, repeatable: spectrogram presets."""
+    return click.option(
+        "--preset",
+        "presets",
+        multiple=True,
+        default=("stressnet",),
+        show_default=True,
+        help="Spectrogram preset; may be repeated (stressnet, allouche2025).",
+    )(function)
