@@ -11,6 +11,7 @@ resample is perfect too and the interval is a point: then n is what tells how mu
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -205,6 +206,120 @@ def evaluate_splits(
     return pd.DataFrame(lines, columns=[*columns, "majority_rate", "reason"])
 
 
+def cluster_weights(
+    speakers: ArrayLike, words: ArrayLike, *, seed: int = 0, n_resamples: int = 2000
+) -> Iterator[NDArray[np.float64]]:
+    """How often each token counts in the resamples of the pigeonhole bootstrap.
+
+    For figures that :func:`evaluate` does not know, such as differences between two networks.
+
+    Parameters
+    ----------
+    speakers, words : array_like, shape (n,)
+        Clusters.
+    seed, n_resamples
+        As for :func:`evaluate`.
+
+    Yields
+    ------
+    ndarray, shape (some resamples, n)
+        Until ``n_resamples`` rows were given in all.
+    """
+    speaker_codes, n_speakers = _codes(speakers)
+    word_codes, n_words = _codes(words)
+    if max(n_speakers, n_words) > 1:
+        yield from _draws(speaker_codes, word_codes, np.random.default_rng(seed), n_resamples)
+
+
+def interval_of(value: float, resamples: ArrayLike, n_resamples: int) -> Estimate:
+    """A figure with the percentile interval of its resamples.
+
+    Parameters
+    ----------
+    value : float
+        The figure.
+    resamples : array_like
+        The figure in each resample, nan where it does not exist.
+    n_resamples : int
+        How many there should be; where fewer than half exist, the interval is nan.
+    """
+    values = np.asarray(resamples, dtype=np.float64)
+    defined = values[np.isfinite(values)]
+    if not math.isfinite(value):
+        return Estimate(value, math.nan, math.nan, "not defined for these tokens")
+    if 2 * len(defined) < n_resamples or not len(defined):
+        return Estimate(
+            value, math.nan, math.nan, "no interval: too few speakers and words to resample"
+        )
+    low, high = (float(v) for v in np.quantile(defined, (0.025, 0.975)))
+    return Estimate(value, low, high)
+
+
+def mean_over_words(
+    labels: ArrayLike,
+    logit_difference: ArrayLike,
+    speakers: ArrayLike,
+    words: ArrayLike,
+    *,
+    seed: int = 0,
+    n_resamples: int = 2000,
+) -> tuple[Estimate, pd.DataFrame]:
+    """Mean over the words that show both readings of their balanced accuracy.
+
+    A word that (almost) always has one reading in the test can be got right by knowing the word;
+    here it does not count, and frequent words count no more than rare ones.
+
+    Parameters
+    ----------
+    labels, logit_difference, speakers, words, seed, n_resamples
+        As for :func:`evaluate`.
+
+    Returns
+    -------
+    estimate : Estimate
+        Chance is 0.5; nan, with a reason, where no word shows both readings.
+    by_word : DataFrame
+        One row per such word: ``word``, ``n_initial``, ``n_final``, ``recall_initial``,
+        ``recall_final``, ``balanced_accuracy``.
+    """
+    is_initial = np.asarray(labels) == Stress.INITIAL.class_index
+    hit = (np.asarray(logit_difference, dtype=np.float64) >= 0) == is_initial
+    names, codes = np.unique(np.asarray(words, dtype=np.str_), return_inverse=True)
+    codes = codes.reshape(-1)
+    counts = np.array(
+        [np.bincount(codes[m], minlength=len(names)) for m in (is_initial, ~is_initial)]
+    )
+    both = np.flatnonzero((counts > 0).all(axis=0)) if len(names) else np.empty(0, dtype=np.int64)
+    rows = []
+    for word in both:
+        recalls = [hit[(codes == word) & side].mean() for side in (is_initial, ~is_initial)]
+        rows.append([names[word], *counts[:, word], *recalls, float(np.mean(recalls))])
+    columns = "word n_initial n_final recall_initial recall_final balanced_accuracy".split()
+    by_word = pd.DataFrame(rows, columns=columns)
+    if not len(both):
+        return Estimate(math.nan, math.nan, math.nan, "no word shows both readings"), by_word
+    value = float(by_word["balanced_accuracy"].mean())
+    kept = np.isin(codes, both)
+    member = (codes[kept][:, None] == both).astype(np.float64)
+    side, right = is_initial[kept], hit[kept].astype(np.float64)
+    speaker_codes, _ = _codes(np.asarray(speakers)[kept])
+    rng = np.random.default_rng(seed)
+    means = []
+    for start in range(0, n_resamples, _CHUNK):
+        size = min(_CHUNK, n_resamples - start)
+        drawn = _draw(rng, speaker_codes, size).astype(np.float64)
+        times = _draw(rng, np.arange(len(both)), size)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            recalls = [
+                (drawn[:, s] @ (member[s] * right[s, None])) / (drawn[:, s] @ member[s])
+                for s in (side, ~side)
+            ]
+            scores = np.mean(recalls, axis=0)
+            weight = np.where(np.isfinite(scores), times, 0)
+            means.append((np.nan_to_num(scores) * weight).sum(axis=1) / weight.sum(axis=1))
+    return interval_of(value, np.concatenate(means), n_resamples), by_word
+
+
 def _codes(values: ArrayLike) -> tuple[NDArray[np.int64], int]:
     unique, codes = np.unique(np.asarray(values, dtype=np.str_), return_inverse=True)
     return codes.reshape(-1), len(unique)
@@ -252,13 +367,21 @@ def _resample(
     """Metrics of resamples, each an array of ``n_resamples`` values."""
     order = np.argsort(scores, kind="stable")
     is_initial, scores = is_initial[order], scores[order]
-    speakers, words = speakers[order], words[order]
-    parts = []
+    draws = _draws(speakers[order], words[order], rng, n_resamples)
+    parts = [_weighted(weights, is_initial, scores) for weights in draws]
+    return {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
+
+
+def _draws(
+    speakers: NDArray[np.int64],
+    words: NDArray[np.int64],
+    rng: np.random.Generator,
+    n_resamples: int,
+) -> Iterator[NDArray[np.float64]]:
+    """Weights of the tokens in chunks of resamples."""
     for start in range(0, n_resamples, _CHUNK):
         size = min(_CHUNK, n_resamples - start)
-        weights = _draw(rng, speakers, size) * _draw(rng, words, size)
-        parts.append(_weighted(weights.astype(np.float64), is_initial, scores))
-    return {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
+        yield (_draw(rng, speakers, size) * _draw(rng, words, size)).astype(np.float64)
 
 
 def _draw(rng: np.random.Generator, codes: NDArray[np.int64], size: int) -> NDArray[np.int64]:

@@ -1,0 +1,262 @@
+"""Whether a network that says 0.8 is right eight times in ten, and what mends it if not.
+
+Temperature scaling (Guo, Pleiss, Sun & Weinberger 2017, *On Calibration of Modern Neural Networks*)
+divides the logits by one number fitted on validation tokens. It changes no decision.
+
+A network whose loss weighed the classes equally gives probabilities for a world in which both
+classes are equally frequent: what is fair for a word that may be either, and too modest for running
+speech, in which three of four disyllables begin with the stress. The temperature is fitted with the
+weights the training had, and calibration can be measured with either (``balanced``).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, log_expit
+
+from stressnet.errors import CheckpointError, ConfigError
+from stressnet.lexicon.stress import Stress
+from stressnet.manifest import write_json
+from stressnet.training.metrics import Estimate, cluster_weights, interval_of
+
+FILE_NAME = "calibration.json"
+N_BINS = 10
+"""Bins of equal width over the probability of INITIAL, from 0 to 1."""
+
+_RANGE = (math.log(0.05), math.log(20.0))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A temperature and what it was fitted on.
+
+    Parameters
+    ----------
+    temperature : float
+        Logits are divided by it.
+    balanced : bool
+        Whether both classes weighed the same in the fit.
+    n : int
+        Tokens it was fitted on.
+    loss_before, loss_after : float
+        Mean negative log likelihood of those tokens in nats, weighted as in the fit.
+    weights_sha256 : str
+        Hash of the weights it belongs to.
+    """
+
+    temperature: float
+    balanced: bool
+    n: int
+    loss_before: float
+    loss_after: float
+    weights_sha256: str = ""
+
+    def p_initial(self, logit_difference: ArrayLike) -> NDArray[np.float64]:
+        """Calibrated probability of INITIAL from logits INITIAL minus FINAL."""
+        return expit(np.asarray(logit_difference, dtype=np.float64) / self.temperature)
+
+
+def fit_temperature(
+    labels: ArrayLike,
+    logit_difference: ArrayLike,
+    *,
+    balanced: bool = False,
+    weights_sha256: str = "",
+) -> Calibration:
+    """The temperature with the smallest negative log likelihood.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Class indices.
+    logit_difference : array_like of float, shape (n,)
+        INITIAL minus FINAL.
+    balanced : bool
+        Let both classes weigh the same.
+    weights_sha256 : str
+        Hash of the network's weights, kept with the result.
+
+    Raises
+    ------
+    ConfigError
+        If there are no tokens, or only one class.
+    """
+    is_initial = np.asarray(labels) == Stress.INITIAL.class_index
+    scores = np.asarray(logit_difference, dtype=np.float64)
+    if not is_initial.any() or is_initial.all():
+        raise ConfigError("a temperature needs validation tokens of both classes; there are none")
+    weights = _weights(is_initial, balanced)
+    signed = np.where(is_initial, scores, -scores)
+
+    def loss(log_temperature: float) -> float:
+        return float(-(weights * log_expit(signed / math.exp(log_temperature))).sum())
+
+    found = minimize_scalar(loss, bounds=_RANGE, method="bounded", options={"xatol": 1e-6})
+    return Calibration(
+        temperature=math.exp(found.x),
+        balanced=balanced,
+        n=len(scores),
+        loss_before=loss(0.0),
+        loss_after=float(found.fun),
+        weights_sha256=weights_sha256,
+    )
+
+
+def reliability(
+    labels: ArrayLike, p_initial: ArrayLike, *, balanced: bool = False, n_bins: int = N_BINS
+) -> pd.DataFrame:
+    """Predicted and observed shares of INITIAL, bin by bin.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Class indices.
+    p_initial : array_like of float, shape (n,)
+        Probabilities.
+    balanced : bool
+        Let both classes weigh the same.
+    n_bins : int
+        Bins of equal width.
+
+    Returns
+    -------
+    DataFrame
+        One row per bin: ``low``, ``high`` (limits), ``n``, ``weight`` (share of all tokens, summing
+        to 1), ``predicted`` (mean probability), ``observed`` (share of INITIAL); nan where empty.
+    """
+    is_initial, p = np.asarray(labels) == Stress.INITIAL.class_index, np.asarray(p_initial)
+    bins = _bin_of(p, n_bins)
+    weights = _weights(is_initial, balanced)
+    total = np.bincount(bins, weights, n_bins)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        predicted = np.bincount(bins, weights * p, n_bins) / total
+        observed = np.bincount(bins, weights * is_initial, n_bins) / total
+    edges = np.linspace(0, 1, n_bins + 1)
+    return pd.DataFrame(
+        {
+            "low": edges[:-1],
+            "high": edges[1:],
+            "n": np.bincount(bins, minlength=n_bins),
+            "weight": total,
+            "predicted": predicted,
+            "observed": observed,
+        }
+    )
+
+
+def calibration_error(
+    labels: ArrayLike,
+    p_initial: ArrayLike,
+    speakers: ArrayLike,
+    words: ArrayLike,
+    *,
+    balanced: bool = False,
+    n_bins: int = N_BINS,
+    seed: int = 0,
+    n_resamples: int = 2000,
+) -> Estimate:
+    """Expected calibration error of the probability of INITIAL, with its interval.
+
+    The mean over tokens of the distance between predicted and observed share in their bin. It is
+    never negative, so that with few tokens even perfect probabilities get more than zero; the
+    interval has the same bias.
+
+    Parameters
+    ----------
+    labels, p_initial, balanced, n_bins
+        As for :func:`reliability`.
+    speakers, words, seed, n_resamples
+        As for :func:`stressnet.training.metrics.evaluate`.
+    """
+    is_initial = np.asarray(labels) == Stress.INITIAL.class_index
+    p = np.asarray(p_initial, dtype=np.float64)
+    if not len(p):
+        return Estimate(math.nan, math.nan, math.nan, "no tokens")
+    if balanced and (is_initial.all() or not is_initial.any()):
+        return Estimate(math.nan, math.nan, math.nan, "needs tokens of both classes")
+    member = np.eye(n_bins)[_bin_of(p, n_bins)]
+
+    def errors(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        if balanced:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                first = weights * is_initial / (2 * (weights * is_initial).sum(1, keepdims=True))
+                weights = first + weights * ~is_initial / (
+                    2 * (weights * ~is_initial).sum(1, keepdims=True)
+                )
+        else:
+            weights = weights / weights.sum(axis=1, keepdims=True)
+        return np.abs((weights * (p - is_initial)) @ member).sum(axis=1)
+
+    value = float(errors(np.ones((1, len(p))))[0])
+    draws = cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        resamples = [errors(weights) for weights in draws]
+    return interval_of(value, np.concatenate([*resamples, np.empty(0)]), n_resamples)
+
+
+def save_calibration(folder: Path, calibration: Calibration) -> None:
+    """Write ``calibration.json`` into a checkpoint folder.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be written.
+    """
+    try:
+        write_json(folder / FILE_NAME, asdict(calibration))
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder / FILE_NAME}: cannot be written ({error.strerror}); check the permissions"
+        ) from error
+
+
+def load_calibration(folder: Path, weights_sha256: str) -> Calibration | None:
+    """The temperature stored with a checkpoint, None if there is none.
+
+    Parameters
+    ----------
+    folder : Path
+        The checkpoint.
+    weights_sha256 : str
+        Hash of the weights at hand.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged or belongs to other weights.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return None
+    try:
+        found = Calibration(**json.loads(path.read_text(encoding="utf-8")))
+        usable = math.isfinite(found.temperature) and found.temperature > 0
+    except (UnicodeDecodeError, json.JSONDecodeError, TypeError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}); write it again or delete it") from None
+    if not usable:
+        raise CheckpointError(f"{path}: temperature {found.temperature} is none; delete the file")
+    if found.weights_sha256 != weights_sha256:
+        raise CheckpointError(
+            f"{path}: belongs to other weights than those beside it; delete it or write it again"
+        )
+    return found
+
+
+def _bin_of(p: NDArray, n_bins: int) -> NDArray[np.int64]:
+    return np.minimum((np.asarray(p, dtype=np.float64) * n_bins).astype(np.int64), n_bins - 1)
+
+
+def _weights(is_initial: NDArray[np.bool_], balanced: bool) -> NDArray[np.float64]:
+    """Weights of the tokens, summing to 1."""
+    n = len(is_initial)
+    if not balanced or is_initial.all() or not is_initial.any():
+        return np.full(n, 1 / max(n, 1))
+    return np.where(is_initial, 0.5 / is_initial.sum(), 0.5 / (~is_initial).sum())
