@@ -4,7 +4,7 @@ A word is too short to tell a speaker's range, so both are derived from several 
 speaker and kept.
 
 Pitch range: two passes (De Looze & Hirst 2008). A wide first pass gives the quartiles of voiced
-frames; then floor = 0.75 · q25 and ceiling = 1.5 · q75.
+frames; then floor = 0.75 · q25 and ceiling = 1.5 · q75 (2.5 · q75 for expressive speech).
 
 Formant ceiling: 5000 Hz for men and 5500 Hz for women, as the Praat manual advises, and 5500 Hz
 where the sex is unknown, because a ceiling that is too low loses a formant while one that is too
@@ -108,6 +108,7 @@ def speaker_settings(
     pitch: PitchSettings | None = None,
     formants: FormantSettings | None = None,
     vowels: Sequence[Vowel] | None = None,
+    ceiling_factor: float = CEILING_FACTOR,
 ) -> SpeakerSettings:
     """Pitch range and formant ceiling of one speaker.
 
@@ -121,6 +122,8 @@ def speaker_settings(
         First-pass pitch settings and formant settings to start from.
     vowels : sequence of Vowel, optional
         If given, the ceiling is optimised on them instead of taken from the sex.
+    ceiling_factor : float
+        What q75 is multiplied with for the pitch ceiling: 1.5, or 2.5 for expressive speech.
     """
     wide = pitch or PitchSettings()
     base = formants or FormantSettings()
@@ -133,7 +136,7 @@ def speaker_settings(
         q25, q75 = np.quantile(f0_hz, [0.25, 0.75])
         # Whole hertz keep manifests readable and reruns identical.
         floor_hz = max(wide.floor_hz, float(np.floor(FLOOR_FACTOR * q25)))
-        ceiling_hz = min(wide.ceiling_hz, float(np.ceil(CEILING_FACTOR * q75)))
+        ceiling_hz = min(wide.ceiling_hz, float(np.ceil(ceiling_factor * q75)))
         narrow, pitch_source = replace(wide, floor_hz=floor_hz, ceiling_hz=ceiling_hz), "two-pass"
 
     if vowels is not None:

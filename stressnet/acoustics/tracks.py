@@ -31,6 +31,7 @@ from stressnet.errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import parselmouth
 
 FloatArray = NDArray[np.float64]
 N_FORMANTS = 4
@@ -285,22 +286,9 @@ def formant_track(
     AudioError
         If the sampling rate cannot carry the ceiling.
     """
-    settings = settings or FormantSettings()
-    sound = _sound(samples, rate_hz)
-    if rate_hz < 2 * settings.ceiling_hz:
-        raise AudioError(
-            f"audio at {rate_hz} Hz cannot carry a formant ceiling of {settings.ceiling_hz:g} Hz; "
-            "use a higher rate or a lower ceiling"
-        )
-    if sound.duration < settings.shortest_s:
+    formant = praat_formant(samples, rate_hz, settings)
+    if formant is None:
         return Tracks.missing().formants
-    formant = sound.to_formant_burg(
-        settings.time_step_s,
-        settings.max_n_formants,
-        settings.ceiling_hz,
-        settings.window_s,
-        settings.pre_emphasis_from_hz,
-    )
     times = np.asarray(formant.xs())
     numbers = range(1, N_FORMANTS + 1)
     return FormantTrack(
@@ -322,15 +310,55 @@ def pitch_track(
     Parameters are those of :func:`formant_track`; 30 ms of context and more are needed for low
     floors, since a window spans three periods.
     """
+    pitch = praat_pitch(samples, rate_hz, settings)
+    if pitch is None:
+        return Tracks.missing().pitch
+    f0_hz = pitch.selected_array["frequency"].astype(np.float64)
+    f0_hz[f0_hz == 0] = np.nan
+    return PitchTrack(np.asarray(pitch.xs()) - origin_s, f0_hz)
+
+
+def praat_formant(
+    samples: NDArray, rate_hz: int, settings: FormantSettings | None = None
+) -> parselmouth.Formant | None:
+    """Praat's own Formant object, to be queried; None if the excerpt is too short.
+
+    Raises
+    ------
+    AudioError
+        If the sampling rate cannot carry the ceiling.
+    """
+    settings = settings or FormantSettings()
+    sound = praat_sound(samples, rate_hz)
+    if rate_hz < 2 * settings.ceiling_hz:
+        raise AudioError(
+            f"audio at {rate_hz} Hz cannot carry a formant ceiling of {settings.ceiling_hz:g} Hz; "
+            "use a higher rate or a lower ceiling"
+        )
+    if sound.duration < settings.shortest_s:
+        return None
+    return sound.to_formant_burg(
+        settings.time_step_s,
+        settings.max_n_formants,
+        settings.ceiling_hz,
+        settings.window_s,
+        settings.pre_emphasis_from_hz,
+    )
+
+
+def praat_pitch(
+    samples: NDArray, rate_hz: int, settings: PitchSettings | None = None
+) -> parselmouth.Pitch | None:
+    """Praat's own Pitch object, to be queried; None if the excerpt is too short."""
     settings = settings or PitchSettings()
-    sound = _sound(samples, rate_hz)
+    sound = praat_sound(samples, rate_hz)
     # Praat also needs the window to be strictly shorter than the sound.
     if sound.duration <= settings.shortest_s + 1.0 / rate_hz:
-        return Tracks.missing().pitch
+        return None
     if settings.method == "filtered-ac":
         filtered = low_pass(sound.values[0], rate_hz, settings)
-        sound = _sound(filtered, rate_hz)
-    pitch = sound.to_pitch_ac(
+        sound = praat_sound(filtered, rate_hz)
+    return sound.to_pitch_ac(
         settings.time_step_s,
         settings.floor_hz,
         settings.max_n_candidates,
@@ -342,9 +370,6 @@ def pitch_track(
         settings.voiced_unvoiced_cost,
         settings.ceiling_hz,
     )
-    f0_hz = pitch.selected_array["frequency"].astype(np.float64)
-    f0_hz[f0_hz == 0] = np.nan
-    return PitchTrack(np.asarray(pitch.xs()) - origin_s, f0_hz)
 
 
 def low_pass(samples: FloatArray, rate_hz: int, settings: PitchSettings) -> FloatArray:
@@ -366,7 +391,8 @@ def versions() -> Mapping[str, str]:
     return {"parselmouth": parselmouth.__version__, "praat": parselmouth.PRAAT_VERSION}
 
 
-def _sound(samples: NDArray, rate_hz: int) -> Any:
+def praat_sound(samples: NDArray, rate_hz: int) -> parselmouth.Sound:
+    """One channel of finite samples as a Praat Sound; anything else raises ``AudioError``."""
     import parselmouth
 
     samples = np.asarray(samples, dtype=np.float64)
