@@ -1,0 +1,153 @@
+"""What is measured: every cue with its unit, where it is measured, and how syllables are compared.
+
+Conventions
+-----------
+A cue measured on syllable k is the column ``<domain>_<k>_<cue>``, e.g. ``nucleus_1_f0_mean_hz``;
+``syllable`` is the whole syllable, ``nucleus`` its vowel. The comparison is always first minus
+second syllable (or first by second), never stressed minus unstressed, so that nothing in the table
+knows the stress: ``<domain>_diff_<cue>`` is a difference in the cue's own unit,
+``<domain>_log2ratio_<cue>`` the binary logarithm of a ratio (1: the first is twice the second). A
+contrast is positive where the first syllable has more. ``docs/cues.md`` defines each cue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SYLLABLE, NUCLEUS = "syllable", "nucleus"
+BOTH = (SYLLABLE, NUCLEUS)
+VOWEL = (NUCLEUS,)
+
+BANDS_HZ: tuple[tuple[int, int], ...] = ((0, 500), (500, 1000), (1000, 2000), (2000, 4000))
+"""The four bands of spectral balance (Sluijter & van Heuven 1996)."""
+
+Contrast = Literal["difference", "log2_ratio"]
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One measured quantity.
+
+    Parameters
+    ----------
+    name : str
+        With its unit, as in the columns.
+    group : str
+        Family of cues that belong together: ``duration``, ``f0``, ``intensity``,
+        ``spectral balance``, ``formants``, ``vowel quality``, ``voice quality``.
+    domains : tuple of str
+        ``syllable``, ``nucleus``.
+    contrast : {"difference", "log2_ratio"}, optional
+        How the two syllables are compared; None where another cue's contrast says the same.
+    is_flag : bool
+        Whether it is a yes or no.
+    """
+
+    name: str
+    group: str
+    domains: tuple[str, ...]
+    contrast: Contrast | None = "difference"
+    is_flag: bool = False
+
+    @property
+    def bare_name(self) -> str:
+        """The name without its unit: ``duration`` for ``duration_s``."""
+        for unit in ("_hz", "_s"):
+            if self.name.endswith(unit):
+                return self.name.removesuffix(unit)
+        return self.name
+
+    def contrast_column(self, domain: str) -> str | None:
+        """Column of the comparison of both syllables, None if there is none."""
+        if self.contrast is None:
+            return None
+        if self.contrast == "difference":
+            return f"{domain}_diff_{self.name}"
+        return f"{domain}_log2ratio_{self.bare_name}"
+
+
+def band_name(low_hz: int, high_hz: int) -> str:
+    """Cue name of a band's level."""
+    return f"level_{low_hz}_{high_hz}_hz_db"
+
+
+CUES: tuple[Cue, ...] = (
+    Cue("duration_s", "duration", BOTH, "log2_ratio"),
+    Cue("relative_duration", "duration", BOTH),
+    Cue("f0_mean_hz", "f0", BOTH, None),
+    Cue("f0_max_hz", "f0", BOTH, None),
+    Cue("f0_mean_st", "f0", BOTH),
+    Cue("f0_max_st", "f0", BOTH),
+    Cue("f0_slope_st_per_s", "f0", BOTH),
+    Cue("voiced_fraction", "f0", BOTH),
+    Cue("intensity_mean_db", "intensity", BOTH),
+    Cue("intensity_max_db", "intensity", BOTH),
+    *(Cue(band_name(*band), "spectral balance", VOWEL) for band in BANDS_HZ),
+    Cue("spectral_emphasis_db", "spectral balance", VOWEL),
+    Cue("spectral_tilt_db", "spectral balance", VOWEL),
+    Cue("h1_a3_corrected_db", "voice quality", VOWEL),
+    *(Cue(f"f{k}_hz", "formants", VOWEL, "log2_ratio") for k in range(1, 5)),
+    *(Cue(f"b{k}_hz", "formants", VOWEL, "log2_ratio") for k in range(1, 5)),
+    Cue("peripherality_bark", "vowel quality", VOWEL),
+    Cue("is_reduced", "vowel quality", VOWEL, None, is_flag=True),
+    Cue("formants_suspect", "formants", VOWEL, None, is_flag=True),
+)
+
+WORD_COLUMNS: tuple[str, ...] = (
+    "word_duration_s",
+    "word_relative_duration",
+    "word_f0_mean_hz",
+    "word_f0_mean_st",
+    "word_f0_range_st",
+    "word_voiced_fraction",
+    "word_intensity_mean_db",
+    "speech_rate_syllables_per_s",
+)
+"""Cues of the whole token."""
+
+ID_COLUMNS: tuple[str, ...] = (
+    "token_id",
+    "utterance_id",
+    "speaker",
+    "sex",
+    "word",
+    "family",
+    "stress",
+    "split",
+    "nucleus_1",
+    "nucleus_2",
+)
+"""Columns copied from the corpus so that the table can be used alone; no cue is made of them."""
+
+
+def cue_columns() -> list[str]:
+    """Names of the measured columns, syllable by syllable, in the order of the table."""
+    return [
+        f"{domain}_{k}_{cue.name}"
+        for domain in BOTH
+        for k in (1, 2)
+        for cue in CUES
+        if domain in cue.domains
+    ]
+
+
+def contrast_columns() -> dict[str, Cue]:
+    """Names of the comparisons of both syllables in the order of the table, with their cues."""
+    return {
+        column: cue
+        for domain in BOTH
+        for cue in CUES
+        if domain in cue.domains and (column := cue.contrast_column(domain))
+    }
+
+
+def table_columns() -> list[str]:
+    """All columns of ``cues.parquet``, in order."""
+    return [
+        *ID_COLUMNS,
+        *WORD_COLUMNS,
+        *cue_columns(),
+        *contrast_columns(),
+        "missing_reason",
+    ]

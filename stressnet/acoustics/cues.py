@@ -1,0 +1,334 @@
+"""All acoustic cues to stress of one token, through Praat.
+
+Conventions
+-----------
+Analyse wide, then slice: pitch, formants and intensity are computed on the padded excerpt and read
+off between the syllable's or vowel's limits. Times are seconds in the excerpt. Nothing here knows
+which syllable is stressed. What could not be measured is NaN, and ``missing_reason`` says why.
+
+>>> row = measure_token(samples, 16000, segments, voice, speech_rate=5.1)  # doctest: +SKIP
+>>> row["nucleus_diff_f0_max_st"]  # doctest: +SKIP
+2.4
+
+Peripherality and reduction need all vowels of a speaker: :func:`place_vowels`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.acoustics.cue_table import BOTH, CUES, NUCLEUS, SYLLABLE, contrast_columns
+from stressnet.acoustics.harmonics import h1_a3_corrected_db, vowel_samples
+from stressnet.acoustics.intensity import IntensitySettings, intensity_cues, praat_intensity
+from stressnet.acoustics.pitch_cues import pitch_cues, pitch_range_st
+from stressnet.acoustics.spectral_balance import balance_cues, missing_balance, vowel_spectrum
+from stressnet.acoustics.speakers import SpeakerSettings
+from stressnet.acoustics.tracks import (
+    N_FORMANTS,
+    FormantTrack,
+    formant_track,
+    praat_pitch,
+    praat_sound,
+)
+from stressnet.acoustics.vowel_space import centroid_bark, is_reduced, peripherality_bark
+from stressnet.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import parselmouth
+
+MIDDLE = (0.3, 0.7)
+"""Part of a vowel in which formants are measured: away from the neighbours' transitions."""
+
+SUSPECT_SHARE = 0.5
+"""Share of wide-band frames in the middle of a vowel from which its formants are suspect."""
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Where a token's parts lie in its excerpt, in seconds.
+
+    Parameters
+    ----------
+    word : (start_s, end_s)
+    boundary_s : float
+        Between the syllables.
+    nuclei : pair of (start_s, end_s)
+        The two vowels.
+
+    Raises
+    ------
+    ConfigError
+        If they are not in order.
+    """
+
+    word: Span
+    boundary_s: float
+    nuclei: tuple[Span, Span]
+
+    def __post_init__(self) -> None:
+        first, second = self.nuclei
+        if not (
+            self.word[0] <= first[0] < first[1] <= second[0] < second[1] <= self.word[1]
+            and self.word[0] < self.boundary_s < self.word[1]
+        ):
+            raise ConfigError(
+                f"the parts of a token are out of order: word {self.word}, syllable boundary "
+                f"{self.boundary_s}, vowels {self.nuclei}; check the alignment"
+            )
+
+    def span(self, domain: str, number: int) -> Span:
+        """Limits of a syllable or nucleus, 1 or 2."""
+        if domain == NUCLEUS:
+            return self.nuclei[number - 1]
+        return (self.word[0], self.boundary_s) if number == 1 else (self.boundary_s, self.word[1])
+
+
+@dataclass(frozen=True)
+class _Analysis:
+    """An excerpt as Praat sees it, and what could not be measured."""
+
+    sound: parselmouth.Sound
+    pitch: parselmouth.Pitch | None
+    formants: FormantTrack
+    intensity: parselmouth.Intensity | None
+    median_hz: float
+    reasons: list[str] = field(default_factory=list)
+
+
+def measure_token(
+    samples: NDArray,
+    rate_hz: int,
+    segments: Segments,
+    voice: SpeakerSettings,
+    *,
+    speech_rate: float = float("nan"),
+    intensity: IntensitySettings | None = None,
+) -> dict[str, Any]:
+    """Cues of a token, of its syllables and vowels, and their contrasts.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples,)
+        Excerpt with context, one channel.
+    rate_hz : int
+    segments : Segments
+    voice : SpeakerSettings
+        The speaker's pitch range, median F0 and formant settings
+        (:func:`~stressnet.acoustics.speakers.speaker_settings`).
+    speech_rate : float
+        Syllables per second of the utterance
+        (:func:`~stressnet.acoustics.rate.articulation_rate`).
+    intensity : IntensitySettings, optional
+
+    Returns
+    -------
+    dict
+        The columns of :func:`~stressnet.acoustics.cue_table.table_columns` except those that name
+        the token; peripherality and reduction are NaN until :func:`place_vowels`.
+
+    Raises
+    ------
+    AudioError
+        If the excerpt is no finite sound or cannot carry the formant ceiling.
+    """
+    reasons: list[str] = []
+    analysis = _Analysis(
+        sound=praat_sound(samples, rate_hz),
+        pitch=praat_pitch(samples, rate_hz, voice.pitch),
+        formants=formant_track(samples, rate_hz, voice.formants),
+        intensity=praat_intensity(samples, rate_hz, intensity),
+        median_hz=voice.f0_median_hz,
+        reasons=reasons,
+    )
+    if not np.isfinite(speech_rate):
+        reasons.append("utterance: no speech rate")
+    row = _word_cues(analysis, segments, speech_rate)
+    for domain in BOTH:
+        for number in (1, 2):
+            cues = _part_cues(analysis, domain, number, segments.span(domain, number), speech_rate)
+            row |= {f"{domain}_{number}_{name}": value for name, value in cues.items()}
+    row |= contrasts(row)
+    row["missing_reason"] = "; ".join(reasons)
+    return row
+
+
+def _word_cues(analysis: _Analysis, segments: Segments, speech_rate: float) -> dict[str, Any]:
+    start_s, end_s = segments.word
+    pitch, level = _levels(analysis, segments.word)
+    range_st = np.nan
+    if analysis.pitch is not None:
+        range_st = pitch_range_st(analysis.pitch, start_s, end_s)
+    return {
+        "word_duration_s": end_s - start_s,
+        "word_relative_duration": (end_s - start_s) * speech_rate,
+        "word_f0_mean_hz": pitch["f0_mean_hz"],
+        "word_f0_mean_st": pitch["f0_mean_st"],
+        "word_f0_range_st": range_st,
+        "word_voiced_fraction": pitch["voiced_fraction"],
+        "word_intensity_mean_db": level["intensity_mean_db"],
+        "speech_rate_syllables_per_s": speech_rate,
+    }
+
+
+def _levels(analysis: _Analysis, span: Span) -> tuple[dict[str, float], dict[str, float]]:
+    """F0 and intensity cues of a stretch; NaN where the excerpt was too short for Praat."""
+    pitch = dict.fromkeys((c.name for c in CUES if c.group == "f0"), np.nan)
+    level = dict.fromkeys((c.name for c in CUES if c.group == "intensity"), np.nan)
+    if analysis.pitch is not None:
+        pitch = pitch_cues(analysis.pitch, *span, analysis.median_hz)
+    if analysis.intensity is not None:
+        level = intensity_cues(analysis.intensity, *span)
+    return pitch, level
+
+
+def _part_cues(
+    analysis: _Analysis, domain: str, number: int, span: Span, speech_rate: float
+) -> dict[str, float]:
+    """Cues of one syllable or nucleus, in the order of the table."""
+    pitch, level = _levels(analysis, span)
+    part, reasons = f"{domain} {number}", analysis.reasons
+    if analysis.pitch is None:
+        reasons.append(f"{part}: excerpt too short for F0")
+    elif np.isnan(pitch["f0_mean_hz"]):
+        reasons.append(f"{part}: unvoiced")
+    elif np.isnan(pitch["f0_slope_st_per_s"]):
+        reasons.append(f"{part}: too few voiced frames for a slope")
+    if np.isnan(level["intensity_mean_db"]):
+        why = "silent" if analysis.intensity is not None else "excerpt too short for intensity"
+        reasons.append(f"{part}: {why}")
+    duration_s = span[1] - span[0]
+    cues = {"duration_s": duration_s, "relative_duration": duration_s * speech_rate}
+    cues |= pitch | level
+    if domain == NUCLEUS:
+        cues |= _vowel_cues(analysis, part, span, cues["f0_mean_hz"])
+    return cues
+
+
+def _vowel_cues(analysis: _Analysis, part: str, span: Span, f0_hz: float) -> dict[str, float]:
+    """Spectral cues of a vowel."""
+    reasons = analysis.reasons
+    cues = missing_balance()
+    spectrum = vowel_spectrum(analysis.sound, *span)
+    if spectrum is None:
+        reasons.append(f"{part}: shorter than a spectrum needs")
+    else:
+        cues = balance_cues(spectrum, span[1] - span[0])
+    middle = _middle(analysis.formants, span)
+    cues["h1_a3_corrected_db"] = h1_a3_corrected_db(
+        vowel_samples(analysis.sound, *span),
+        analysis.sound.sampling_frequency,
+        f0_hz,
+        middle.medians_hz[:3],
+    )
+    if np.isnan(cues["h1_a3_corrected_db"]):
+        reasons.append(f"{part}: no H1*-A3* (needs F0, F1 to F3 and four periods)")
+    if not middle.n_frames:
+        reasons.append(f"{part}: excerpt too short for formants")
+    for index in range(N_FORMANTS):
+        cues[f"f{index + 1}_hz"] = middle.medians_hz[index]
+        if middle.n_frames and np.isnan(middle.medians_hz[index]):
+            reasons.append(f"{part}: F{index + 1} not found")
+    cues |= {f"b{k + 1}_hz": middle.bandwidths_hz[k] for k in range(N_FORMANTS)}
+    cues |= {"peripherality_bark": np.nan, "is_reduced": np.nan}
+    cues["formants_suspect"] = middle.is_suspect
+    return cues
+
+
+@dataclass(frozen=True)
+class _Middle:
+    """Formants in the middle of a vowel."""
+
+    n_frames: int
+    medians_hz: NDArray[np.float64]
+    bandwidths_hz: NDArray[np.float64]
+    is_suspect: float
+
+
+def _middle(formants: FormantTrack, span: Span) -> _Middle:
+    """Medians over the frames in :data:`MIDDLE`, or the frame nearest to the centre of a vowel
+    shorter than the frames are apart; equal to Praat's *Get quantile* 0.5."""
+    length_s = span[1] - span[0]
+    track = formants.between(span[0] + MIDDLE[0] * length_s, span[0] + MIDDLE[1] * length_s)
+    if not len(track.time_s):
+        inside = formants.between(*span)
+        nearest = np.abs(inside.time_s - sum(span) / 2).argsort()[:1]
+        track = FormantTrack(
+            inside.time_s[nearest],
+            inside.frequency_hz[:, nearest],
+            inside.bandwidth_hz[:, nearest],
+        )
+    share = track.wide_band_share
+    return _Middle(
+        n_frames=len(track.time_s),
+        medians_hz=_medians(track.frequency_hz),
+        bandwidths_hz=_medians(track.bandwidth_hz),
+        is_suspect=float(share > SUSPECT_SHARE) if np.isfinite(share) else float("nan"),
+    )
+
+
+def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Median of each row without its NaNs; NaN for a row of nothing else."""
+    rows = (row[np.isfinite(row)] for row in values)
+    return np.array([np.median(row) if len(row) else np.nan for row in rows])
+
+
+def contrasts(row: dict[str, Any]) -> dict[str, float]:
+    """First minus second syllable, or log2 of first by second, for every cue that has both."""
+    result = {}
+    for column, cue in contrast_columns().items():
+        domain = NUCLEUS if column.startswith(NUCLEUS) else SYLLABLE
+        first, second = (row[f"{domain}_{number}_{cue.name}"] for number in (1, 2))
+        if cue.contrast == "difference":
+            result[column] = first - second
+        else:
+            result[column] = float(np.log2(first / second))
+    return result
+
+
+def place_vowels(table: pd.DataFrame) -> pd.DataFrame:
+    """Fill in peripherality and reduction of one speaker's tokens.
+
+    The centroid and the medians are those of all the speaker's vowels in the table, first and
+    second alike; vowels with suspect formants do not enter the centroid.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`measure_token`, all of one speaker.
+
+    Returns
+    -------
+    DataFrame
+        A copy. With too few vowels for a centroid the values stay NaN and ``missing_reason`` says
+        so.
+    """
+    table = table.copy()
+    values = {
+        name: np.concatenate([table[f"nucleus_{k}_{name}"].to_numpy(np.float64) for k in (1, 2)])
+        for name in ("f1_hz", "f2_hz", "duration_s", "relative_duration", "formants_suspect")
+    }
+    sound = values["formants_suspect"] == 0
+    centroid = centroid_bark(values["f1_hz"][sound], values["f2_hz"][sound])
+    distance = peripherality_bark(values["f1_hz"], values["f2_hz"], centroid)
+    rate = values["relative_duration"]
+    length = rate if np.isfinite(rate).all() else values["duration_s"]
+    known = np.isfinite(distance) & sound
+    median = float(np.median(distance[known])) if known.any() else float("nan")
+    reduced = is_reduced(distance, length, median, float(np.median(length)))
+    for number, part in ((1, slice(None, len(table))), (2, slice(len(table), None))):
+        table[f"nucleus_{number}_peripherality_bark"] = distance[part]
+        table[f"nucleus_{number}_is_reduced"] = reduced[part]
+    table["nucleus_diff_peripherality_bark"] = (
+        table["nucleus_1_peripherality_bark"] - table["nucleus_2_peripherality_bark"]
+    )
+    if np.isnan(centroid).any():
+        note = "speaker: too few vowels for a vowel space"
+        table["missing_reason"] = [f"{r}; {note}" if r else note for r in table["missing_reason"]]
+    return table

@@ -1,0 +1,99 @@
+"""H1*-A3*: level of the first harmonic minus the strongest one near F3, formants taken out.
+
+A measure of glottal tilt (Hanson 1997; Okobi 2006 for stress): a tense voice has strong high
+harmonics, hence a small H1*-A3*. The stars say that what the formants add to both levels has been
+subtracted, each formant as a two-pole resonance (Iseli, Shue & Alwan 2007): F1 and F2 from H1; F1,
+F2 and F3 from A3. Bandwidths come from the formants and F0 by the polynomial of Hawks & Miller
+(1995), because measured bandwidths are too unreliable to divide by.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    import parselmouth
+
+MIN_PERIODS = 4.0
+"""Periods in a Hann window (main lobe ±2/T) for which neighbouring harmonics are apart."""
+
+_NEAR_H1 = 0.2
+_NEAR_F3 = 0.1
+_LOW = (165.327516, -6.73636734e-1, 1.80874446e-3, -4.52201682e-6, 7.49514000e-9, -4.70219241e-12)
+_HIGH = (15.8146139, 8.10159009e-2, -9.79728215e-5, 5.28725064e-8, -1.07099364e-11, 7.91528509e-16)
+
+
+def expected_bandwidth_hz(formant_hz: ArrayLike, f0_hz: float) -> NDArray[np.float64]:
+    """Bandwidth of a formant from its frequency and F0 (Hawks & Miller 1995, eq. 1)."""
+    frequency = np.asarray(formant_hz, dtype=np.float64)
+    low, high = (np.polynomial.polynomial.polyval(frequency, c) for c in (_LOW, _HIGH))
+    return np.where(frequency < 500.0, low, high) * (1.0 + 0.25 * (f0_hz - 132.0) / 88.0)
+
+
+def resonance_db(
+    frequency_hz: float, formant_hz: float, bandwidth_hz: float, rate_hz: float
+) -> float:
+    """What a two-pole resonance adds at a frequency, in dB; 0 at 0 Hz."""
+    radius = np.exp(-np.pi * bandwidth_hz / rate_hz)
+    pole = radius * np.exp(2j * np.pi * formant_hz / rate_hz)
+    z = np.exp(-2j * np.pi * frequency_hz / rate_hz)
+    gain = abs(1 - pole) ** 2 / abs((1 - pole * z) * (1 - np.conj(pole) * z))
+    return float(20.0 * np.log10(gain))
+
+
+def h1_a3_corrected_db(
+    samples: NDArray[np.float64], rate_hz: float, f0_hz: float, formants_hz: ArrayLike
+) -> float:
+    """H1*-A3* of a vowel.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n,)
+        The vowel alone.
+    rate_hz : float
+    f0_hz : float
+        Its fundamental frequency.
+    formants_hz : array_like, shape (3,)
+        F1, F2, F3.
+
+    Returns
+    -------
+    float
+        In dB; NaN if a frequency is missing, if F3 is out of order or beyond the spectrum, or if
+        the vowel is shorter than four periods.
+    """
+    formants = np.asarray(formants_hz, dtype=np.float64)
+    known = np.isfinite(f0_hz) and np.isfinite(formants).all()
+    if not known or len(samples) < MIN_PERIODS * rate_hz / f0_hz:
+        return float("nan")
+    if not f0_hz < formants[2] * (1 - _NEAR_F3) < formants[2] * (1 + _NEAR_F3) < rate_hz / 2:
+        return float("nan")
+    n_fft = 1 << (4 * len(samples) - 1).bit_length()
+    level = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), n_fft))
+    axis_hz = np.fft.rfftfreq(n_fft, 1.0 / rate_hz)
+    peaks = []
+    for centre, width in ((f0_hz, _NEAR_H1), (formants[2], _NEAR_F3)):
+        near = np.flatnonzero(np.abs(axis_hz - centre) <= width * centre)
+        peaks.append(near[np.argmax(level[near])])
+    h1_hz, a3_hz = axis_hz[peaks]
+    if not level[peaks].all():
+        return float("nan")
+    h1_db, a3_db = 20.0 * np.log10(level[peaks])
+    widths = expected_bandwidth_hz(formants, f0_hz)
+    for formant, width in zip(formants, widths, strict=True):
+        a3_db -= resonance_db(a3_hz, formant, width, rate_hz)
+    for formant, width in zip(formants[:2], widths[:2], strict=True):
+        h1_db -= resonance_db(h1_hz, formant, width, rate_hz)
+    return float(h1_db - a3_db)
+
+
+def vowel_samples(
+    sound: parselmouth.Sound, start_s: float, end_s: float
+) -> NDArray[np.float64]:
+    """The samples between two times, without a window."""
+    rate_hz = sound.sampling_frequency
+    first = max(0, round((start_s - sound.xmin) * rate_hz))
+    return np.asarray(sound.values[0][first : max(first, round((end_s - sound.xmin) * rate_hz))])
