@@ -7,7 +7,6 @@ mark) or UTF-16, whatever the order and case of the tiers, with or without a spe
 
 from __future__ import annotations
 
-import codecs
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 from praatio.utilities import errors as praatio_errors
 from praatio.utilities import textgrid_io
 
+from stressnet.alignment.encoding import read_text
 from stressnet.alignment.validation import fit_to_audio, validate
 from stressnet.errors import AlignmentError
 from stressnet.intervals import SILENCE, Alignment, Interval, marks_silence
@@ -29,6 +29,7 @@ PHONE_TIERS = frozenset(
 )
 
 _SPEAKER_SEPARATOR = " - "
+_INTERVAL_TIER = ("IntervalTier", "interval")  # the latter in the Montreal Forced Aligner's JSON
 _DECLARED_SIZE = re.compile(
     r'(?:intervals|points)\s*:\s*size\s*=\s*(\d+)|"(?:IntervalTier|TextTier)"\s*\n'
     r'\s*"(?:[^"]|"")*"\s*\n\s*[-\d.eE+]+\s*\n\s*[-\d.eE+]+\s*\n\s*(\d+)\s*(?:\n|$)'
@@ -124,12 +125,13 @@ def write_textgrid(
 
 def _interval_tiers(path: Path) -> dict[str, tuple[Interval, ...]]:
     """All interval tiers of a file by their names as they stand."""
-    text = _decoded(path).replace("\r\n", "\n").replace("\r", "\n") + "\n"
+    text = read_text(path) + "\n"
+    _refuse_chronological(path, text)
     try:
         document = textgrid_io.parseTextgridStr(text, includeEmptyIntervals=True)
         tiers = [
             (tier["name"], tier["class"], [_interval(entry) for entry in tier["entries"]])
-            if tier["class"] == "IntervalTier"
+            if tier["class"] in _INTERVAL_TIER
             else (tier["name"], tier["class"], list(tier["entries"]))
             for tier in document["tiers"]
         ]
@@ -148,30 +150,17 @@ def _interval_tiers(path: Path) -> dict[str, tuple[Interval, ...]]:
     return {
         unicodedata.normalize("NFC", name.strip()): tuple(entries)
         for name, kind, entries in tiers
-        if kind == "IntervalTier"
+        if kind in _INTERVAL_TIER
     }
 
 
-def _decoded(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise AlignmentError(f"{path}: cannot be read ({error.strerror})") from error
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    elif data[1:2] == b"\0":
-        encoding = "utf-16-le"
-    elif data[:1] == b"\0":
-        encoding = "utf-16-be"
-    else:
-        encoding = "utf-8-sig"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
+def _refuse_chronological(path: Path, text: str) -> None:
+    """Raise for the third way in which Praat saves a TextGrid; praatIO does not read it."""
+    if "chronological" in text.split("\n", 1)[0]:
         raise AlignmentError(
-            f"{path}: neither UTF-8 nor UTF-16 ({error.reason} at byte {error.start}); "
-            "save it again from Praat with 'Text writing preferences: UTF-8'"
-        ) from error
+            f"{path}: a TextGrid in Praat's chronological format; open it in Praat and save it "
+            "with 'Save as text file...'"
+        )
 
 
 def _interval(entry: Any) -> Interval:

@@ -1,0 +1,219 @@
+"""Alignments in the formats that other programs and corpora use.
+
+`read_alignment` reads one recording's alignment; `read_alignments` all of a file that holds many.
+The format is told by name or found from the file's name and first lines. See ``docs/formats.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from stressnet.alignment.encoding import nfc, read_text
+from stressnet.alignment.readers.buckeye import buckeye_files, read_buckeye
+from stressnet.alignment.readers.ctm import ctm_files, read_ctm
+from stressnet.alignment.readers.lhotse import read_lhotse
+from stressnet.alignment.readers.librispeech import LINE, read_condensed
+from stressnet.alignment.readers.options import Alignments, ReadOptions
+from stressnet.alignment.readers.table import read_table
+from stressnet.alignment.readers.timit import read_timit, timit_files
+from stressnet.alignment.textgrid import read_textgrid
+from stressnet.errors import AlignmentError, ConfigError
+from stressnet.intervals import Alignment
+
+__all__ = [
+    "FORMATS",
+    "detect_format",
+    "files_of",
+    "has_many",
+    "read_alignment",
+    "read_alignments",
+]
+
+AUTO = "auto"
+
+
+def _textgrid(path: Path, options: ReadOptions) -> Alignment:
+    return read_textgrid(path, options.speaker)
+
+
+def _one_file(path: Path) -> tuple[Path | None, ...]:
+    return (path,)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How one format is read.
+
+    Parameters
+    ----------
+    one, many : callable or None
+        Reader of a file of one recording, or of one that holds many.
+    files : callable
+        All files that are read when one of them is given.
+    """
+
+    one: Callable[[Path, ReadOptions], Alignment] | None = None
+    many: Callable[[Path, ReadOptions], Alignments] | None = None
+    files: Callable[[Path], tuple[Path | None, ...]] = _one_file
+
+
+FORMATS: dict[str, Format] = {
+    "textgrid": Format(one=_textgrid),
+    "mfa-json": Format(one=_textgrid),
+    "timit": Format(one=read_timit, files=timit_files),
+    "buckeye": Format(one=read_buckeye, files=buckeye_files),
+    "librispeech": Format(many=read_condensed),
+    "ctm": Format(many=read_ctm, files=ctm_files),
+    "csv": Format(many=read_table),
+    "lhotse": Format(many=read_lhotse),
+}
+"""Formats by name; `csv` covers the Montreal Forced Aligner's."""
+
+_SUFFIXES = {
+    ".textgrid": "textgrid",
+    ".json": "mfa-json",
+    ".wrd": "timit",
+    ".phn": "timit",
+    ".words": "buckeye",
+    ".phones": "buckeye",
+    ".ctm": "ctm",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "lhotse",
+    ".gz": "lhotse",
+}
+
+
+def detect_format(path: Path) -> str:
+    """The format of a file, from its suffix or else from its first lines.
+
+    Raises
+    ------
+    AlignmentError
+        If neither tells.
+    """
+    known = _SUFFIXES.get(path.suffix.lower())
+    if known is not None:
+        return known
+    text = read_text(path)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    if "ooTextFile" in first:
+        return "textgrid"
+    if LINE.match(first):
+        return "librispeech"
+    raise AlignmentError(
+        f"{path}: its format cannot be told from its name or first line; name it, one of "
+        f"{', '.join(FORMATS)}"
+    )
+
+
+def _format(path: Path, name: str) -> Format:
+    if name != AUTO and name not in FORMATS:
+        raise ConfigError(
+            f"no alignment format is called '{name}'; there are: auto, {', '.join(FORMATS)}"
+        )
+    return FORMATS[detect_format(path) if name == AUTO else name]
+
+
+def has_many(path: Path, format: str = AUTO) -> bool:
+    """Whether a file of this format may hold the alignments of many recordings."""
+    return _format(path, format).many is not None
+
+
+def files_of(path: Path, format: str = AUTO) -> tuple[Path, ...]:
+    """All files that belong to an alignment, e.g. TIMIT's ``.WRD`` and ``.PHN``."""
+    return tuple(file for file in _format(path, format).files(path) if file is not None)
+
+
+def read_alignments(
+    path: Path | str, format: str = AUTO, options: ReadOptions | None = None
+) -> Alignments:
+    """All alignments of a file, by utterance id.
+
+    A file of a format for one recording gives one, named after the file.
+
+    Raises
+    ------
+    AlignmentError
+        If it cannot be read.
+    """
+    path = Path(path)
+    reader = _format(path, format)
+    options = options or ReadOptions()
+    if reader.many is not None:
+        return reader.many(path, options)
+    assert reader.one is not None
+    return {nfc(path.stem): reader.one(path, options)}
+
+
+@lru_cache(maxsize=4)
+def _kept(path: Path, format: str, options: ReadOptions, stamp: tuple[int, int]) -> Alignments:
+    """Files with many recordings, read once while a corpus is gone through."""
+    return read_alignments(path, format, options)
+
+
+def read_alignment(
+    path: Path | str,
+    format: str = AUTO,
+    *,
+    utterance_id: str | None = None,
+    speaker: str | None = None,
+    rate_hz: int | None = None,
+    channel: str | None = None,
+) -> Alignment:
+    """Read one recording's words and phones, whatever program wrote them.
+
+    Parameters
+    ----------
+    path : path
+        The file; where words and phones are two files, either of them.
+    format : str
+        ``"auto"`` or one of `FORMATS`.
+    utterance_id : str, optional
+        Which recording, where the file holds several.
+    speaker : str, optional
+        Whose tiers or rows, where there are several speakers'.
+    rate_hz : int, optional
+        Rate of times that are counted in samples, if not the format's own.
+    channel : str, optional
+        Which channel of a CTM file or Lhotse manifest.
+
+    Returns
+    -------
+    Alignment
+        Times in seconds from the recording's first sample, phones in ARPAbet where the format has
+        a set of its own, every mark for silence ``""``. Without phones if the format has none
+        (condensed LibriSpeech alignments, a CTM of words).
+
+    Raises
+    ------
+    AlignmentError
+        If the file cannot be read or does not hold that recording.
+    ConfigError
+        If there is no such format.
+    """
+    path = Path(path)
+    reader = _format(path, format)
+    options = ReadOptions(speaker, rate_hz, channel)
+    if reader.one is not None:
+        return reader.one(path, options)
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise AlignmentError(f"{path}: cannot be read ({error.strerror})") from error
+    found = _kept(path, format, options, (status.st_mtime_ns, status.st_size))
+    if utterance_id is None:
+        if len(found) == 1:
+            return next(iter(found.values()))
+        raise AlignmentError(
+            f"{path}: holds {len(found)} recordings ({', '.join(list(found)[:3])}, ...); say which"
+        )
+    name = nfc(utterance_id)
+    if name in found:
+        return found[name]
+    if set(found) == {""}:  # a table without a column for it belongs to one recording
+        return found[""]
+    raise AlignmentError(f"{path}: holds no alignment of '{utterance_id}'; add it")

@@ -1,0 +1,114 @@
+"""CTM: ``recording channel start duration label [confidence]``, one line per word or phone.
+
+One file holds many recordings. Words and phones are two files, ``X.words.ctm`` and ``X.phones.ctm``
+(or ``word``/``phone`` anywhere in the names); a file of words alone gives alignments without phones.
+Times are rounded to a few decimals by whoever wrote the file, so neighbours may overlap by one unit
+of the last decimal: such an end is moved to the next start.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from stressnet.alignment.encoding import nfc, read_text
+from stressnet.alignment.readers.options import Alignments, ReadOptions, made_interval, number
+from stressnet.errors import AlignmentError
+from stressnet.intervals import Alignment, Interval
+
+_POSITION = re.compile(r"(?<=\S)_[BIES]$")
+"""Kaldi marks a phone's place in its word: ``AH0_B``."""
+
+
+def read_ctm(path: Path, options: ReadOptions) -> Alignments:
+    """All recordings of a CTM file.
+
+    Raises
+    ------
+    AlignmentError
+        If a line is damaged, or a recording has several channels and none was chosen.
+    """
+    words_file, phones_file = ctm_files(path)
+    words = _tiers(words_file, options)
+    phones = _tiers(phones_file, options) if phones_file else {}
+    return {
+        name: Alignment(
+            tier,
+            tuple(
+                Interval(p.start_s, p.end_s, _POSITION.sub("", p.label))
+                for p in phones.get(name, ())
+            ),
+            source="ctm",
+        )
+        for name, tier in words.items()
+    }
+
+
+def ctm_files(path: Path) -> tuple[Path, Path | None]:
+    """The file of words and the one of phones, given either."""
+    lower = path.name.lower()
+    for mine, other in (("word", "phone"), ("phone", "word")):
+        if mine in lower:
+            found = [
+                p
+                for p in path.parent.glob("*")
+                if p.name.lower() == lower.replace(mine, other) and p.is_file()
+            ]
+            if mine == "word":
+                return path, found[0] if found else None
+            if found:
+                return found[0], path
+            raise AlignmentError(
+                f"{path}: phones without words; put the words beside it in a file "
+                f"'{lower.replace(mine, other)}'"
+            )
+    return path, None
+
+
+def _tiers(path: Path, options: ReadOptions) -> dict[str, tuple[Interval, ...]]:
+    rows: dict[str, dict[str, list[Interval]]] = {}
+    decimals = 0
+    for line, text in enumerate(read_text(path).splitlines(), start=1):
+        if not text.strip() or text.lstrip().startswith(";;"):
+            continue
+        cells = text.split()
+        if len(cells) < 5:
+            raise AlignmentError(
+                f"{path}, line {line}: '{text.strip()}' is not 'recording channel start duration "
+                "label'; correct it"
+            )
+        start_s = number(cells[2], path, line, "start")
+        duration_s = number(cells[3], path, line, "duration")
+        decimals = max(decimals, *(len(cell.partition(".")[2]) for cell in cells[2:4]))
+        # Rounded, since 0.1 + 0.2 s would overlap a start at 0.3 s.
+        end_s = round(start_s + duration_s, 6)
+        interval = made_interval(start_s, end_s, nfc(cells[4]))
+        rows.setdefault(nfc(cells[0]), {}).setdefault(cells[1], []).append(interval)
+    unit_s = 10.0**-decimals
+    return {
+        name: _joined(sorted(_channel(path, name, of, options), key=lambda i: i.start_s), unit_s)
+        for name, of in rows.items()
+    }
+
+
+def _channel(
+    path: Path, name: str, channels: dict[str, list[Interval]], options: ReadOptions
+) -> list[Interval]:
+    if options.channel is not None and options.channel in channels:
+        return channels[options.channel]
+    if len(channels) > 1:
+        raise AlignmentError(
+            f"{path}: '{name}' has channels {', '.join(sorted(channels))}; say which to take, or "
+            "split the file by channel"
+        )
+    return next(iter(channels.values()))
+
+
+def _joined(intervals: list[Interval], unit_s: float) -> tuple[Interval, ...]:
+    """Ends that rounding moved past the next start, moved back."""
+    joined = list(intervals)
+    for k, (one, following) in enumerate(zip(intervals, intervals[1:], strict=False)):
+        overlap_s = one.end_s - following.start_s
+        if 0 < overlap_s <= unit_s * 1.001 and following.start_s > one.start_s:
+            joined[k] = Interval(one.start_s, following.start_s, one.label)
+    return tuple(joined)

@@ -1,0 +1,123 @@
+"""Plain tables (CSV, TSV), the Montreal Forced Aligner's CSV among them.
+
+Columns, in any order and case:
+
+========================================  ======================================================
+``start`` / ``begin`` / ``xmin``          seconds; ``start_ms``, ``start_samples`` say otherwise
+``end`` / ``xmax``                        the same
+``label`` / ``text``                      word or phone
+``tier`` / ``type``                       ``words`` or ``phones``
+``utterance_id`` / ``file``               if the table holds many recordings
+``speaker``                               if it holds several
+========================================  ======================================================
+
+Zero is the recording's first sample.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path, PurePosixPath
+
+from stressnet.alignment.encoding import nfc, read_text
+from stressnet.alignment.readers.options import Alignments, ReadOptions, made_interval, number
+from stressnet.alignment.textgrid import PHONE_TIERS, WORD_TIERS
+from stressnet.errors import AlignmentError
+from stressnet.intervals import Alignment, Interval
+
+_NAMES = {
+    "start": ("start", "begin", "xmin", "onset"),
+    "end": ("end", "xmax", "offset"),
+    "label": ("label", "text", "symbol"),
+    "tier": ("tier", "type", "level"),
+    "utterance": ("utterance_id", "utterance", "file", "filename", "recording"),
+    "speaker": ("speaker",),
+}
+_UNITS_PER_S = {"": 1.0, "_s": 1.0, "_sec": 1.0, "_ms": 1000.0}
+
+
+def read_table(path: Path, options: ReadOptions) -> Alignments:
+    """All recordings of a table; the only one is named ``""`` if there is no such column.
+
+    Raises
+    ------
+    AlignmentError
+        If a column is missing, a row damaged, or rows of several speakers are mixed.
+    """
+    text = read_text(path)
+    first = text.split("\n", 1)[0]
+    delimiter = max(",\t;", key=first.count)
+    rows = csv.DictReader(text.splitlines(), delimiter=delimiter)
+    columns = {(name or "").strip().lower(): name for name in rows.fieldnames or ()}
+    picked, per_s = _columns(path, columns, options)
+    tiers: dict[str, dict[str, list[Interval]]] = {}
+    speakers: dict[str, set[str]] = {}
+    for line, row in enumerate(rows, start=2):
+        cells = {key: row.get(name) or "" for key, name in picked.items()}
+        if not any(cells.values()):
+            continue
+        speaker = nfc(cells.get("speaker", ""))
+        if options.speaker is not None and speaker not in ("", options.speaker):
+            continue
+        tier = cells["tier"].strip().lower().rpartition(" - ")[2]
+        level = "words" if tier in WORD_TIERS else "phones" if tier in PHONE_TIERS else None
+        if level is None:
+            continue  # a table may hold further tiers, as a TextGrid may
+        name = nfc(PurePosixPath(cells.get("utterance", "").replace("\\", "/")).stem)
+        speakers.setdefault(name, set()).add(speaker)
+        start_s = number(cells["start"], path, line, "start") / per_s
+        end_s = number(cells["end"], path, line, "end") / per_s
+        interval = made_interval(start_s, end_s, nfc(cells["label"]))
+        tiers.setdefault(name, {"words": [], "phones": []})[level].append(interval)
+    for name, who in speakers.items():
+        if len(who) > 1:
+            raise AlignmentError(
+                f"{path}: rows of the speakers {', '.join(sorted(who))} are mixed"
+                + (f" in '{name}'" if name else "")
+                + "; say whose to take"
+            )
+    if not tiers:
+        raise AlignmentError(
+            f"{path}: no row has the tier 'words' or 'phones'; name them so in the column "
+            f"'{picked['tier']}'"
+        )
+    return {
+        name: Alignment(_sorted(found["words"]), _sorted(found["phones"]), source="table")
+        for name, found in tiers.items()
+    }
+
+
+def _sorted(intervals: list[Interval]) -> tuple[Interval, ...]:
+    return tuple(sorted(intervals, key=lambda i: (i.start_s, i.end_s)))
+
+
+def _columns(
+    path: Path, columns: dict[str, str], options: ReadOptions
+) -> tuple[dict[str, str], float]:
+    """Column per meaning, and units of time per second."""
+    picked: dict[str, str] = {}
+    per_s: set[float] = set()
+    for key, names in _NAMES.items():
+        units = {"": 1.0}
+        if key in ("start", "end"):
+            units = dict(_UNITS_PER_S)
+            units["_samples"] = float(options.rate_hz or 0)
+        matches = [(name + unit, units[unit]) for name in names for unit in units]
+        found = next(((name, per) for name, per in matches if name in columns), None)
+        if found is not None:
+            picked[key] = columns[found[0]]
+            if key in ("start", "end"):
+                per_s.add(found[1])
+        elif key not in ("utterance", "speaker"):
+            raise AlignmentError(
+                f"{path}: no column '{key}'; the first line names the columns start, end, label, "
+                f"tier (found: {', '.join(columns) or 'none'})"
+            )
+    if len(per_s) != 1:
+        raise AlignmentError(f"{path}: start and end are in different units; use one for both")
+    (unit,) = per_s
+    if not unit:
+        raise AlignmentError(
+            f"{path}: times in samples need the sampling rate; give rate_hz, or write seconds"
+        )
+    return picked, unit
