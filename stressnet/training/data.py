@@ -37,6 +37,9 @@ class StressData:
         :attr:`Stress.class_index <stressnet.lexicon.stress.Stress.class_index>` of each token.
     speakers, lemmas, splits, token_ids : ndarray of str, shape (n,)
         Who speaks; which family of forms the word belongs to; name of the split; unique name.
+    deviations : ndarray of float, shape (n,), optional
+        Standard deviation of each image before it was normalised; some augmentations need it
+        (:func:`stressnet.training.augment.needs_deviations`).
 
     Raises
     ------
@@ -50,6 +53,7 @@ class StressData:
     lemmas: NDArray[np.str_]
     splits: NDArray[np.str_]
     token_ids: NDArray[np.str_]
+    deviations: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.images.ndim != 3 or self.images.dtype not in (np.float32, np.float16):
@@ -66,6 +70,8 @@ class StressData:
         for name in ("labels", "speakers", "lemmas", "splits", "token_ids"):
             if getattr(self, name).shape != (len(self.images),):
                 raise ConfigError(f"{name} must have one value for each of {len(self)} images")
+        if self.deviations is not None and self.deviations.shape != (len(self.images),):
+            raise ConfigError(f"deviations must have one value for each of {len(self)} images")
         if len(np.unique(self.token_ids)) != len(self):
             raise ConfigError("token_ids must be unique")
 
@@ -100,54 +106,3 @@ class StressData:
         """
         chosen = np.asarray(self.images[np.asarray(rows, dtype=np.int64)], dtype=np.float32)
         return torch.from_numpy(chosen).unsqueeze(1)
-
-
-def augment(
-    images: torch.Tensor,
-    rng: np.random.Generator,
-    *,
-    time_shift_frames: int = 0,
-    mask_frames: int = 0,
-    mask_bins: int = 0,
-    fill_value: float = 0.0,
-) -> torch.Tensor:
-    """Shift and mask the images of a batch, each in its own way.
-
-    A shift moves the word together with its padding, so that padding stays padding; frames that
-    would come round from the other end are filled. See
-    :class:`~stressnet.training.recipes.TrainConfig` for the parameters.
-
-    Parameters
-    ----------
-    images : tensor, shape (batch, 1, n_bins, n_frames)
-    rng : numpy Generator
-        Source of the random numbers.
-
-    Returns
-    -------
-    tensor of the same shape
-        New; the input is unchanged.
-    """
-    n, _, n_bins, n_frames = images.shape
-    bins, frames = np.arange(n_bins), np.arange(n_frames)
-    filled = np.zeros((n, n_bins, n_frames), dtype=bool)
-    if time_shift_frames:
-        shift = rng.integers(-time_shift_frames, time_shift_frames + 1, size=n)
-        source = frames[None, :] - shift[:, None]
-        filled |= ((source < 0) | (source >= n_frames))[:, None, :]
-        index = torch.from_numpy(source.clip(0, n_frames - 1))[:, None, None, :]
-        images = images.gather(3, index.expand(images.shape))
-    if mask_frames:
-        filled |= _stretches(rng, n, frames, mask_frames)[:, None, :]
-    if mask_bins:
-        filled |= _stretches(rng, n, bins, mask_bins)[:, :, None]
-    return images.masked_fill(torch.from_numpy(filled)[:, None], fill_value)
-
-
-def _stretches(
-    rng: np.random.Generator, n: int, positions: NDArray[np.int64], longest: int
-) -> NDArray[np.bool_]:
-    """``n`` rows, each True in one stretch of 0 to ``longest`` neighbouring positions."""
-    length = rng.integers(0, min(longest, len(positions)) + 1, size=n)
-    start = rng.integers(0, len(positions) - length + 1)
-    return (positions >= start[:, None]) & (positions < (start + length)[:, None])

@@ -17,7 +17,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,14 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import CLASSES
 from stressnet.manifest import hash_data, versions
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
-from stressnet.training.data import TRAIN, VALID, StressData, augment
+from stressnet.training.augment import augment, draw, needs_deviations
+from stressnet.training.data import TRAIN, VALID, StressData
 from stressnet.training.predict import predict_logits
 from stressnet.training.recipes import TrainConfig
 from stressnet.training.state import RunState, load_state, save_state
@@ -115,6 +117,13 @@ def train(
     """
     rows, valid_rows = _checked_rows(data)
     shape = data.shape
+    kind = SpectrogramPreset.from_dict({"name": preset, **preset_parameters})
+    if needs_deviations(config, kind) and data.deviations is None:
+        raise ConfigError(
+            f"noise and room responses on preset {preset!r} need StressData(deviations=...)"
+        )
+    if config.shuffle_labels:
+        data = shuffled(data, config.seed)
     both = np.concatenate([rows, valid_rows])
     identity = hash_data(
         {
@@ -148,7 +157,7 @@ def train(
         ) as bar:
             ended = _ended(state, config, 0.0)
             while not ended:
-                _run_epoch(model, optimizer, data, rows, config, weights, state, bar)
+                _run_epoch(model, optimizer, data, rows, kind, config, weights, state, bar)
                 _validate(model, data, valid_rows, weights, state)
                 save_state(state_path, state, model, optimizer)
                 bar.set_postfix(
@@ -198,6 +207,16 @@ def _checked_rows(data: StressData) -> tuple[NDArray[np.int64], NDArray[np.int64
         if not np.any(data.labels[rows] == stress.class_index):
             raise ConfigError(f"split {TRAIN!r} has no token with {stress} stress; add some")
     return rows, valid_rows
+
+
+def shuffled(data: StressData, seed: int) -> StressData:
+    """The data with the labels permuted within "train" and within "valid", others untouched."""
+    rng = np.random.default_rng([seed, 7])
+    labels = data.labels.copy()
+    for split in (TRAIN, VALID):
+        rows = data.rows(split)
+        labels[rows] = rng.permutation(labels[rows])
+    return replace(data, labels=labels)
 
 
 def _class_weights(labels: NDArray[np.int64], config: TrainConfig) -> torch.Tensor:
@@ -256,6 +275,7 @@ def _run_epoch(
     optimizer: torch.optim.Optimizer,
     data: StressData,
     rows: NDArray[np.int64],
+    kind: SpectrogramPreset,
     config: TrainConfig,
     weights: torch.Tensor,
     state: RunState,
@@ -271,14 +291,15 @@ def _run_epoch(
     rate = config.learning_rate
     loss_weights = weights if config.class_balance == "weights" else None
     for number, chosen in enumerate(_batches(rng, data, rows, config)):
+        draws = draw(rng, len(chosen), config, *data.shape)
+        deviations = None if data.deviations is None else data.deviations[chosen]
         images = augment(
-            data.batch(chosen),
-            rng,
-            time_shift_frames=config.time_shift_frames,
-            mask_frames=config.mask_frames,
-            mask_bins=config.mask_bins,
+            data.batch(chosen).to(weights.device),
+            draws,
+            kind,
             fill_value=config.fill_value,
-        ).to(weights.device, memory_format=torch.channels_last)
+            deviations=None if deviations is None else torch.from_numpy(deviations),
+        ).contiguous(memory_format=torch.channels_last)
         labels = torch.from_numpy(data.labels[chosen]).to(weights.device)
         rate = learning_rate(config, (state.epoch + number / per_epoch) / config.max_epochs)
         for group in optimizer.param_groups:

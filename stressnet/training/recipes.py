@@ -48,14 +48,35 @@ class TrainConfig:
     mask_frames, mask_bins : int
         One stretch of up to so many frames and one band of up to so many bins are set to
         ``fill_value`` (SpecAugment, Park et al. 2019, without warping).
-    fill_value : float
-        What silence outside the sound looks like in the images: 0 for presets that normalise over
-        sounding frames.
-    precision : {"float32", "bfloat16"}
+    speed_range : float
+        Words are said up to this share faster or slower, at the same pitch. This and the
+        following changes are described in :mod:`stressnet.training.augment`; 0 or None: never.
+    pitch_semitones : float
+        Harmonics move by up to so many semitones up or down, formants stay.
+    vocal_tract_range : float
+        Formants move by up to this share up or down, harmonics stay.
+    noise_snr_db : (float, float) or None
+        Noise between white and pink at a signal-to-noise ratio drawn from this range in dB.
+    noise_share : float
+        Share of the images that get it.
+    room_rt60_s : (float, float) or None
+        Reverberation with a time (60 dB decay) drawn from this range in seconds.
+    room_drr_db : (float, float)
+        Range of the ratio of direct to reverberant energy in dB.
+    room_share : float
+        Share of the images that get it.
+    fill_value : float or None
+        What silence outside the sound looks like in the images; None takes it from the spectrogram
+        preset (:func:`stressnet.training.augment.padding_value`).
+    shuffle_labels : bool
+        Permute the labels within the training split and within the validation split: a control
+        that must end at chance on every test set.
+    precision : {"float32", "bfloat16", "float16"}
         Number format of convolutions and linear layers while training (automatic mixed precision;
         weights, gradients' sums and the loss stay in float32). bfloat16 is several times faster on
         hardware made for it (GPUs, CPUs with AMX) and slower elsewhere. Validation and test always
-        run in float32.
+        run in float32. float16 needs a GPU; gradients are then scaled so that small ones do not
+        vanish (Micikevicius et al. 2018).
     seed : int
         Fixes initial weights, order, augmentation and dropout.
     """
@@ -74,38 +95,69 @@ class TrainConfig:
     time_shift_frames: int = 0
     mask_frames: int = 0
     mask_bins: int = 0
-    fill_value: float = 0.0
-    precision: Literal["float32", "bfloat16"] = "float32"
+    speed_range: float = 0.0
+    pitch_semitones: float = 0.0
+    vocal_tract_range: float = 0.0
+    noise_snr_db: tuple[float, float] | None = None
+    noise_share: float = 0.5
+    room_rt60_s: tuple[float, float] | None = None
+    room_drr_db: tuple[float, float] = (0.0, 15.0)
+    room_share: float = 0.5
+    fill_value: float | None = None
+    shuffle_labels: bool = False
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        problem = None
-        if self.optimizer not in ("adam", "adamw"):
-            problem = f"optimizer {self.optimizer!r} is not adam or adamw"
-        elif self.schedule not in ("constant", "one_cycle"):
-            problem = f"schedule {self.schedule!r} is not constant or one_cycle"
-        elif self.class_balance not in ("weights", "sampler", "none"):
-            problem = f"class_balance {self.class_balance!r} is not weights, sampler or none"
-        elif self.precision not in ("float32", "bfloat16"):
-            problem = f"precision {self.precision!r} is not float32 or bfloat16"
-        elif not self.learning_rate > 0:
-            problem = f"learning_rate={self.learning_rate} must be positive"
-        elif min(self.batch_size, self.max_epochs, self.patience) < 1:
-            problem = "batch_size, max_epochs and patience must be at least 1"
-        elif self.max_minutes is not None and not self.max_minutes > 0:
-            problem = f"max_minutes={self.max_minutes} must be positive"
-        elif min(self.time_shift_frames, self.mask_frames, self.mask_bins, self.weight_decay) < 0:
-            problem = "shifts, masks and weight_decay must not be negative"
-        elif not 0 <= self.label_smoothing < 1:
-            problem = f"label_smoothing={self.label_smoothing} must lie in [0, 1)"
-        elif self.seed < 0:
-            problem = f"seed={self.seed} must not be negative"
+        for name in ("noise_snr_db", "room_rt60_s", "room_drr_db"):
+            if getattr(self, name) is not None:  # lists, as TOML and JSON give them
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        problem = self._problem()
         if problem:
             raise ConfigError(f"training recipe {self.name!r}: {problem}")
 
+    def _problem(self) -> str | None:
+        for name, allowed in (
+            ("optimizer", ("adam", "adamw")),
+            ("schedule", ("constant", "one_cycle")),
+            ("class_balance", ("weights", "sampler", "none")),
+            ("precision", ("float32", "bfloat16", "float16")),
+        ):
+            if getattr(self, name) not in allowed:
+                choices = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+                return f"{name} {getattr(self, name)!r} is not {choices}"
+        if not self.learning_rate > 0:
+            return f"learning_rate={self.learning_rate} must be positive"
+        if min(self.batch_size, self.max_epochs, self.patience) < 1:
+            return "batch_size, max_epochs and patience must be at least 1"
+        if self.max_minutes is not None and not self.max_minutes > 0:
+            return f"max_minutes={self.max_minutes} must be positive"
+        if min(self.time_shift_frames, self.mask_frames, self.mask_bins, self.weight_decay) < 0:
+            return "shifts, masks and weight_decay must not be negative"
+        if not 0 <= self.label_smoothing < 1:
+            return f"label_smoothing={self.label_smoothing} must lie in [0, 1)"
+        for name, most in (
+            ("speed_range", 0.5),
+            ("vocal_tract_range", 0.5),
+            ("pitch_semitones", 12.0),
+            ("noise_share", 1.0),
+            ("room_share", 1.0),
+        ):
+            if not 0 <= getattr(self, name) <= most:
+                return f"{name}={getattr(self, name)} must lie in [0, {most:g}]"
+        for name in ("noise_snr_db", "room_rt60_s", "room_drr_db"):
+            limits = getattr(self, name)
+            if limits is not None and not (len(limits) == 2 and limits[0] <= limits[1]):
+                return f"{name}={limits} must be a lower and an upper limit"
+        if self.room_rt60_s is not None and not self.room_rt60_s[0] > 0:
+            return f"room_rt60_s={self.room_rt60_s} must be positive"
+        if self.seed < 0:
+            return f"seed={self.seed} must not be negative"
+        return None
+
     def to_dict(self) -> dict[str, Any]:
-        """All fields, for checkpoints."""
-        return asdict(self)
+        """All fields as JSON has them (ranges are lists), for checkpoints."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
 RECIPES: dict[str, TrainConfig] = {
