@@ -27,10 +27,19 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Text; ``kind="warning"`` stands in a box, ``"missing"`` says what could not be reported."""
+    """Text; ``kind="warning"`` stands in a box, ``"missing"`` says what could not be reported,
+    ``"source"`` where the block above comes from."""
 
     text: str
     kind: str = "text"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A line that leads to another page in the folder."""
+
+    file: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -54,12 +63,15 @@ class Table:
         What is in it, with units.
     flush_left : tuple of int
         Columns of words; the others hold numbers and are set flush right.
+    sounds : sequence of str
+        A sound per row, to play in a last column without heading; empty for none.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
     flush_left: tuple[int, ...] = (0,)
+    sounds: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,7 @@ class Picture:
     sound: str = ""
 
 
-Block = Heading | Paragraph | Bullets | Table | Picture
+Block = Heading | Paragraph | Link | Bullets | Table | Picture
 
 
 @dataclass
@@ -102,7 +114,7 @@ class Document:
         """The page."""
         sections = [b for b in self.blocks if isinstance(b, Heading) and b.level == 2]
         links = " · ".join(f'<a href="#{s.anchor}">{_e(s.text)}</a>' for s in sections)
-        body = "\n".join(_html(block) for block in self.blocks)
+        body = "\n".join(block_html(block) for block in self.blocks)
         return (
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -116,12 +128,15 @@ class Document:
         return "\n\n".join([f"# {self.title}", *(_markdown(b) for b in self.blocks)]) + "\n"
 
 
-def _html(block: Block) -> str:
+def block_html(block: Block) -> str:
+    """One block as HTML, for pages that are not a :class:`Document`."""
     if isinstance(block, Heading):
         return f'<h{block.level} id="{block.anchor}">{_e(block.text)}</h{block.level}>'
     if isinstance(block, Paragraph):
         kind = "" if block.kind == "text" else f' class="{_e(block.kind)}"'
         return f"<p{kind}>{_e(block.text)}</p>"
+    if isinstance(block, Link):
+        return f'<p class="link"><a href="{_e(block.file)}">{_e(block.text)}</a></p>'
     if isinstance(block, Bullets):
         return "<ul>" + "".join(f"<li>{_e(item)}</li>" for item in block.items) + "</ul>"
     if isinstance(block, Table):
@@ -130,16 +145,19 @@ def _html(block: Block) -> str:
 
 
 def _html_table(table: Table) -> str:
-    def cells(values: Iterable[str], tag: str) -> str:
+    def cells(values: Iterable[str], tag: str, sound: str = "") -> str:
         made = []
         for number, value in enumerate(values):
             kind = ' class="n"' if number not in table.flush_left else ""
             scope = ' scope="col"' if tag == "th" else ""
             made.append(f"<{tag}{kind}{scope}>{_e(value)}</{tag}>")
+        if table.sounds:
+            made.append(f"<{tag}>{_player(sound)}</{tag}>")
         return "<tr>" + "".join(made) + "</tr>"
 
     caption = f"<caption>{_e(table.caption)}</caption>" if table.caption else ""
-    rows = "\n".join(cells(row, "td") for row in table.rows)
+    sounds = table.sounds or [""] * len(table.rows)
+    rows = "\n".join(cells(r, "td", s) for r, s in zip(table.rows, sounds, strict=True))
     return (
         f'<div class="wide"><table>{caption}<thead>{cells(table.columns, "th")}</thead>\n'
         f"<tbody>{rows}</tbody></table></div>"
@@ -151,22 +169,23 @@ def _html_picture(picture: Picture) -> str:
         f'<a href="{_e(other)}">{_e(other.rsplit(".", 1)[-1].upper())}</a>'
         for other in picture.others
     )
-    sound = (
-        f'<audio controls preload="none" src="{_e(picture.sound)}"></audio>'
-        if picture.sound
-        else ""
-    )
     return (
-        f'<figure>{sound}<img src="{_e(picture.file)}" alt="{_e(picture.caption)}" loading="lazy">'
+        f'<figure>{_player(picture.sound)}<img src="{_e(picture.file)}" alt="{_e(picture.caption)}" loading="lazy">'
         f"<figcaption>{_e(picture.caption)} {links}</figcaption></figure>"
     )
+
+
+def _player(sound: str) -> str:
+    return f'<audio controls preload="none" src="{_e(sound)}"></audio>' if sound else ""
 
 
 def _markdown(block: Block) -> str:
     if isinstance(block, Heading):
         return "#" * block.level + " " + block.text
     if isinstance(block, Paragraph):
-        return block.text if block.kind == "text" else f"> **{block.text}**"
+        return f"> **{block.text}**" if block.kind in ("warning", "missing") else block.text
+    if isinstance(block, Link):
+        return f"[{block.text}]({block.file})"
     if isinstance(block, Bullets):
         return "\n".join(f"- {item}" for item in block.items)
     if isinstance(block, Picture):
@@ -194,6 +213,7 @@ nav { font-size: .9rem; color: #777; }
 a { color: #0b57a4; }
 p { margin: .5rem 0; max-width: 46rem; }
 p.warning, p.missing { border-left: 4px solid #c8400c; background: #fdf3ee; padding: .5rem .75rem; }
+p.link { font-size: 1.05rem; }
 p.missing { border-color: #8a8a8a; background: #f4f4f4; }
 .wide { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums; }
@@ -207,6 +227,7 @@ th + th, td + td { padding-left: .9rem; }
 figure { margin: 1.25rem 0 2rem; }
 figure img { display: block; max-width: 100%; height: auto; }
 figure audio { display: block; height: 2rem; margin-bottom: .4rem; }
+td audio { display: block; height: 1.6rem; width: 14rem; }
 figcaption { font-size: .85rem; color: #444; max-width: 50rem; }
 @media print { nav, audio { display: none; } body { max-width: none; } }
 """
