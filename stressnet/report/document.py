@@ -170,7 +170,8 @@ def _html_picture(picture: Picture) -> str:
         for other in picture.others
     )
     return (
-        f'<figure>{_player(picture.sound)}<img src="{_e(picture.file)}" alt="{_e(picture.caption)}" loading="lazy">'
+        f'<figure>{_player(picture.sound)}<img src="{_e(picture.file)}" '
+        f'alt="{_e(picture.caption)}" loading="lazy">'
         f"<figcaption>{_e(picture.caption)} {links}</figcaption></figure>"
     )
 
