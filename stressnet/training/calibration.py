@@ -166,8 +166,8 @@ def calibration_error(
     """Expected calibration error of the probability of INITIAL, with its interval.
 
     The mean over tokens of the distance between predicted and observed share in their bin. It is
-    never negative, so that with few tokens even perfect probabilities get more than zero; the
-    interval has the same bias.
+    never negative, so that with few tokens even perfect probabilities get more than zero. Resamples
+    add to that; the interval is moved down by what they add on average (but not below zero).
 
     Parameters
     ----------
@@ -198,8 +198,10 @@ def calibration_error(
     value = float(errors(np.ones((1, len(p))))[0])
     draws = cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
     with np.errstate(invalid="ignore", divide="ignore"):
-        resamples = [errors(weights) for weights in draws]
-    return interval_of(value, np.concatenate([*resamples, np.empty(0)]), n_resamples)
+        resamples = np.concatenate([*(errors(weights) for weights in draws), np.empty(0)])
+    defined = resamples[np.isfinite(resamples)]
+    added = float(defined.mean()) - value if len(defined) else 0.0
+    return interval_of(value, np.maximum(resamples - added, 0.0), n_resamples)
 
 
 def save_calibration(folder: Path, calibration: Calibration) -> None:

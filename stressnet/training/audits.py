@@ -1,0 +1,333 @@
+"""What can be known of the stress without hearing it: audits that stand beside every result.
+
+Each audit asks whether a network's figure could have come from somewhere else.
+
+``padding``
+    A classifier that sees only how many frames of the image are sound, that is the word's duration.
+``envelope``
+    A classifier that sees only the mean level of each frame, without any frequency.
+``phones``
+    A classifier that sees which phones (without stress digits) stand in which part of the word. The
+    aligner chose among the dictionary's variants by listening, so this is what knowing the segments
+    is worth, above all the vowels' reduction. It is no leak, but what a network should not stay
+    below.
+``shuffled labels``
+    The compact network, trained for a few epochs on labels that were dealt out anew, must be at
+    chance on the true ones. Otherwise something but the labels tells the answer.
+``part of speech``
+    Nouns and verbs that are spelled alike and never move their stress. A network that listens for
+    nouns and verbs gets *to answer* and *a report* wrong more often than *an answer* and *to
+    report*.
+
+The first three choose between logistic regression and gradient boosting by their balanced accuracy
+in validation, with both classes weighing the same.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from stressnet.errors import ConfigError
+from stressnet.lexicon.controls import Use
+from stressnet.lexicon.pronunciation import bare
+from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.training.data import TRAIN, VALID, StressData
+from stressnet.training.fit import train
+from stressnet.training.metrics import Estimate, cluster_weights, interval_of
+from stressnet.training.predict import predict_logits
+from stressnet.training.recipes import get_recipe
+
+CLASSIFIER_AUDITS = ("padding", "envelope", "phones")
+SHUFFLED = "shuffled labels"
+PART_OF_SPEECH = "part of speech"
+CHANCE = 0.5
+"""Balanced accuracy of any answer that does not depend on the token."""
+
+N_SHUFFLES, SHUFFLED_EPOCHS = 3, 3
+MOST_SHUFFLED = 1500
+"""Training tokens of a network on shuffled labels, and a third as many to validate; more would only
+take longer."""
+
+_READ = 512  # images in memory at a time
+
+
+@dataclass(frozen=True)
+class PartOfSpeechAudit:
+    """How a network fares on nouns and verbs that do not shift.
+
+    Parameters
+    ----------
+    n_congruent, n_incongruent : int
+        Tokens whose stress is that of their part of speech (nouns INITIAL, verbs FINAL), and whose
+        is not.
+    congruent, incongruent, difference : Estimate
+        Balanced accuracy of each and the first minus the second; the difference is zero for a
+        network that does not care for part of speech.
+    """
+
+    n_congruent: int
+    n_incongruent: int
+    congruent: Estimate
+    incongruent: Estimate
+    difference: Estimate
+
+
+def padding_features(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Frames of sound, shape (n, 1), from masks of shape (n, n_frames)."""
+    return mask.sum(axis=1, keepdims=True).astype(np.float32)
+
+
+def envelope_features(images: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Mean over frequency of every frame, shape (n, n_frames), as the network gets it."""
+    parts = [
+        np.asarray(images[start : start + _READ], dtype=np.float32).mean(axis=1)
+        for start in range(0, len(images), _READ)
+    ]
+    return np.concatenate([*parts, np.empty((0, images.shape[2]), np.float32)])
+
+
+def phone_features(phones: pd.DataFrame, token_ids: Sequence[str]) -> NDArray[np.float32]:
+    """Which phones stand where, without stress digits.
+
+    Parameters
+    ----------
+    phones : DataFrame
+        A corpus's ``phones.parquet``: ``token_id``, ``phone``, ``syllable``, ``role``.
+    token_ids : sequence of str
+        Rows of the result.
+
+    Returns
+    -------
+    ndarray, shape (n, n_features)
+        Ones for ``syllable role phone``, counts if a phone stands twice in one place.
+    """
+    names: dict[str, dict[str, float]] = {token_id: {} for token_id in token_ids}
+    columns = (phones[name] for name in ("token_id", "syllable", "role", "phone"))
+    for token_id, syllable, role, phone in zip(*columns, strict=True):
+        if token_id in names:
+            key = f"{syllable} {role} {bare(phone)}"
+            names[token_id][key] = names[token_id].get(key, 0.0) + 1.0
+    vectors = DictVectorizer(dtype=np.float32, sparse=False)
+    return vectors.fit_transform([names[token_id] for token_id in token_ids])
+
+
+def classify(
+    features: NDArray[np.float32], data: StressData, *, seed: int = 0
+) -> tuple[NDArray[np.float64], str]:
+    """Train on the training split what is best in validation.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, n_features)
+        Of all tokens of ``data``.
+    data : StressData
+        Labels and splits; the images are not looked at.
+    seed : int
+        For gradient boosting.
+
+    Returns
+    -------
+    logit_difference : ndarray, shape (n,)
+        INITIAL minus FINAL for all tokens.
+    name : str
+        Which classifier was chosen.
+
+    Raises
+    ------
+    ConfigError
+        If the training split has not both classes.
+    """
+    rows, valid = data.rows(TRAIN), data.rows(VALID)
+    if len(np.unique(data.labels[rows])) < len(CLASSES):
+        raise ConfigError("audits need a training split with both classes")
+    candidates: dict[str, Any] = {
+        "logistic regression": make_pipeline(
+            StandardScaler(), LogisticRegression(C=0.3, max_iter=2000, class_weight="balanced")
+        ),
+        "gradient boosting": HistGradientBoostingClassifier(
+            max_iter=150,
+            learning_rate=0.05,
+            min_samples_leaf=10,
+            l2_regularization=1.0,
+            class_weight="balanced",
+            random_state=seed,
+        ),
+    }
+    best: tuple[float, str, Any] | None = None
+    for name, model in candidates.items():
+        model.fit(features[rows], data.labels[rows])
+        score = -1.0
+        if len(np.unique(data.labels[valid])) == len(CLASSES):
+            score = balanced_accuracy_score(data.labels[valid], model.predict(features[valid]))
+        if best is None or score > best[0]:
+            best = score, name, model
+    assert best is not None
+    # scikit-learn's decision is for the class with the larger index, which is FINAL.
+    decision = np.asarray(best[2].decision_function(features), dtype=np.float64)
+    initial_is_first = Stress.INITIAL.class_index < Stress.FINAL.class_index
+    return (-decision if initial_is_first else decision), best[1]
+
+
+def shuffled_network(
+    data: StressData,
+    rows: NDArray[np.int64],
+    *,
+    preset: str,
+    preset_parameters: dict[str, Any],
+    architecture: str = "compact",
+    epochs: int = SHUFFLED_EPOCHS,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Logits of a network trained on shuffled labels.
+
+    Labels are exchanged within the training split and within the validation split, so that the
+    numbers of the classes stay.
+
+    Parameters
+    ----------
+    data : StressData
+        With true labels.
+    rows : ndarray of int
+        Tokens to predict.
+    preset, preset_parameters
+        Of the images.
+    architecture : str
+        Network, trained with its usual recipe.
+    epochs : int
+        For how long.
+    seed : int
+        For the exchange and the training.
+
+    Returns
+    -------
+    ndarray, shape (len(rows),)
+        INITIAL minus FINAL.
+    """
+    rng = np.random.default_rng([seed, 7])
+    labels, splits = data.labels.copy(), np.full_like(data.splits, "")
+    for split, most in ((TRAIN, MOST_SHUFFLED), (VALID, MOST_SHUFFLED // 3)):
+        there = rng.permutation(data.rows(split))[:most]
+        labels[there] = labels[rng.permutation(there)]
+        splits[there] = split
+    config = get_recipe("compact", max_epochs=epochs, patience=epochs, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        result = train(
+            architecture,
+            replace(data, labels=labels, splits=splits),
+            config,
+            Path(folder),
+            preset=preset,
+            preset_parameters=preset_parameters,
+        )
+    logits = predict_logits(result.model, data, rows).astype(np.float64)
+    return logits[:, Stress.INITIAL.class_index] - logits[:, Stress.FINAL.class_index]
+
+
+def mean_balanced_accuracy(
+    labels: ArrayLike,
+    logit_differences: NDArray[np.float64],
+    speakers: ArrayLike,
+    words: ArrayLike,
+    *,
+    seed: int = 0,
+    n_resamples: int = 2000,
+) -> Estimate:
+    """Balanced accuracy, averaged over several predictions of the same tokens.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Class indices.
+    logit_differences : ndarray, shape (n_predictions, n)
+        INITIAL minus FINAL.
+    speakers, words, seed, n_resamples
+        As for :func:`stressnet.training.metrics.evaluate`.
+    """
+    is_initial = np.asarray(labels) == Stress.INITIAL.class_index
+    hits = ((logit_differences >= 0) == is_initial).mean(axis=0)
+    return _estimate(hits, [is_initial, ~is_initial], speakers, words, seed, n_resamples)
+
+
+def part_of_speech_audit(
+    labels: ArrayLike,
+    logit_difference: ArrayLike,
+    uses: Sequence[Use],
+    speakers: ArrayLike,
+    words: ArrayLike,
+    *,
+    seed: int = 0,
+    n_resamples: int = 2000,
+) -> PartOfSpeechAudit:
+    """Compare tokens whose stress is and is not that of their part of speech.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Class indices.
+    logit_difference : array_like of float, shape (n,)
+        INITIAL minus FINAL.
+    uses : sequence of Use
+        Noun or verb.
+    speakers, words, seed, n_resamples
+        As for :func:`stressnet.training.metrics.evaluate`.
+    """
+    is_initial = np.asarray(labels) == Stress.INITIAL.class_index
+    is_noun = np.array([use is Use.NOUN for use in uses], dtype=bool)
+    congruent = is_noun == is_initial
+    hits = ((np.asarray(logit_difference) >= 0) == is_initial).astype(np.float64)
+    groups = {
+        True: [congruent & is_initial, congruent & ~is_initial],
+        False: [~congruent & is_initial, ~congruent & ~is_initial],
+    }
+    one, other = (
+        _estimate(hits, groups[side], speakers, words, seed, n_resamples) for side in (True, False)
+    )
+    ones = np.ones((1, len(hits)))
+    value = float(
+        (_mean_recall(ones, hits, groups[True]) - _mean_recall(ones, hits, groups[False]))[0]
+    )
+    resamples = [
+        _mean_recall(weights, hits, groups[True]) - _mean_recall(weights, hits, groups[False])
+        for weights in cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
+    ]
+    difference = interval_of(value, np.concatenate([*resamples, np.empty(0)]), n_resamples)
+    return PartOfSpeechAudit(int(congruent.sum()), int((~congruent).sum()), one, other, difference)
+
+
+def _estimate(
+    hits: NDArray[np.float64],
+    sides: Sequence[NDArray[np.bool_]],
+    speakers: ArrayLike,
+    words: ArrayLike,
+    seed: int,
+    n_resamples: int,
+) -> Estimate:
+    value = float(_mean_recall(np.ones((1, len(hits))), hits, sides)[0])
+    resamples = [
+        _mean_recall(weights, hits, sides)
+        for weights in cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
+    ]
+    return interval_of(value, np.concatenate([*resamples, np.empty(0)]), n_resamples)
+
+
+def _mean_recall(
+    weights: NDArray[np.float64], hits: NDArray[np.float64], sides: Sequence[NDArray[np.bool_]]
+) -> NDArray[np.float64]:
+    """Mean over sides of the weighted share of hits, shape (resamples,)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recalls = [(weights[:, s] @ hits[s]) / weights[:, s].sum(axis=1) for s in sides]
+    return np.mean(recalls, axis=0)

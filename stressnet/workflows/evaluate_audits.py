@@ -1,0 +1,306 @@
+"""Leak audits of an evaluation: run on the same tokens and printed beside the networks' figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stressnet.corpus.store import Corpus
+from stressnet.errors import AlignmentError
+from stressnet.progress import Progress
+from stressnet.workflows.evaluate_sets import Unit, class_indices, whole_sets
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from stressnet.lexicon.controls import Use
+    from stressnet.training.audits import PartOfSpeechAudit
+
+COLUMNS = (
+    "audit",
+    "preset",
+    "model",
+    "test_set",
+    "n",
+    "estimate",
+    "low",
+    "high",
+    "chance",
+    "network",
+    "network_low",
+    "network_high",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "verdict",
+)
+
+
+def run_audits(
+    corpus: Corpus,
+    unit: Unit,
+    tokens: pd.DataFrame,
+    sets: Mapping[str, NDArray[np.bool_]],
+    *,
+    own: bool,
+    seed: int,
+    n_resamples: int,
+    progress: Progress,
+) -> pd.DataFrame:
+    """All audits for one network.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Where the tokens are from.
+    unit : Unit
+        The network (or ensemble) that the audits stand beside.
+    tokens, sets
+        Token table and test sets.
+    own : bool
+        Whether the network was trained on this corpus. The classifiers and the network on shuffled
+        labels need its training split and are left out if not.
+    seed, n_resamples
+        For training and intervals.
+
+    Returns
+    -------
+    DataFrame
+        :data:`COLUMNS`. Figures are balanced accuracies; ``difference`` is the network's minus the
+        audit's, with a paired interval. For ``part of speech`` the estimate is that of tokens whose
+        stress is not their part of speech's, ``network`` that of the others.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    how = {"seed": seed, "n_resamples": n_resamples}
+    if own:
+        rows += _classifiers(corpus, unit, tokens, sets, progress, how)
+        rows += _shuffled(corpus, unit, tokens, sets, progress, how)
+    with progress.stage("audit: part of speech"):
+        audit = _part_of_speech(corpus, unit, tokens, how)
+    rows.append(_part_of_speech_row(unit, audit))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _classifiers(
+    corpus: Corpus,
+    unit: Unit,
+    tokens: pd.DataFrame,
+    sets: Mapping[str, NDArray[np.bool_]],
+    progress: Progress,
+    how: dict[str, int],
+) -> list[dict[str, Any]]:
+    from stressnet.training.audits import (
+        CHANCE,
+        CLASSIFIER_AUDITS,
+        classify,
+        envelope_features,
+        padding_features,
+        phone_features,
+    )
+    from stressnet.training.comparison import compare
+    from stressnet.training.metrics import evaluate
+    from stressnet.workflows.train import stress_data
+
+    data, images = stress_data(corpus, unit.preset), corpus.images(unit.preset)
+    rows = []
+    with progress.stage("audits", len(CLASSIFIER_AUDITS), "classifier") as bar:
+        for name, features in (
+            ("padding", lambda: padding_features(images.mask)),
+            ("envelope", lambda: envelope_features(images.values)),
+            ("phones", lambda: phone_features(corpus.phones, list(data.token_ids))),
+        ):
+            scores, _ = classify(features(), data, seed=how["seed"])
+            scores = scores[tokens["row"].to_numpy()]
+            for test_set in whole_sets(sets):
+                mask = sets[test_set]
+                part = tokens[mask]
+                labels, clusters = class_indices(part), (part["speaker"], part["lemma"])
+                network = unit.logit_difference[mask]
+                audit = evaluate(labels, scores[mask], *clusters, **how)
+                ours = evaluate(labels, network, *clusters, **how).metrics["balanced_accuracy"]
+                apart = compare(labels, network, scores[mask], *clusters, **how).balanced_accuracy
+                found = audit.metrics["balanced_accuracy"]
+                if apart.low > 0:
+                    verdict = "network better"
+                elif apart.high < 0:
+                    verdict = "NETWORK WORSE"
+                else:
+                    verdict = "not told apart"
+                rows.append(
+                    {
+                        "audit": name,
+                        "preset": unit.preset,
+                        "model": unit.name,
+                        "test_set": test_set,
+                        "n": audit.n,
+                        "estimate": found.value,
+                        "low": found.low,
+                        "high": found.high,
+                        "chance": CHANCE,
+                        "network": ours.value,
+                        "network_low": ours.low,
+                        "network_high": ours.high,
+                        "difference": apart.value,
+                        "difference_low": apart.low,
+                        "difference_high": apart.high,
+                        "verdict": verdict,
+                    }
+                )
+            bar.update()
+    return rows
+
+
+def _shuffled(
+    corpus: Corpus,
+    unit: Unit,
+    tokens: pd.DataFrame,
+    sets: Mapping[str, NDArray[np.bool_]],
+    progress: Progress,
+    how: dict[str, int],
+) -> list[dict[str, Any]]:
+    import numpy as np
+
+    from stressnet.training.audits import (
+        CHANCE,
+        N_SHUFFLES,
+        SHUFFLED,
+        mean_balanced_accuracy,
+        shuffled_network,
+    )
+    from stressnet.workflows.train import stress_data
+
+    data, images = stress_data(corpus, unit.preset), corpus.images(unit.preset)
+    with progress.stage("audit: shuffled labels", N_SHUFFLES, "network") as bar:
+        scores = []
+        for number in range(N_SHUFFLES):
+            scores.append(
+                shuffled_network(
+                    data,
+                    tokens["row"].to_numpy(),
+                    preset=unit.preset,
+                    preset_parameters=images.preset,
+                    seed=how["seed"] + number,
+                )
+            )
+            bar.update()
+    rows = []
+    for test_set in whole_sets(sets):
+        mask = sets[test_set]
+        part = tokens[mask]
+        found = mean_balanced_accuracy(
+            class_indices(part), np.stack(scores)[:, mask], part["speaker"], part["lemma"], **how
+        )
+        if found.low > CHANCE:
+            verdict = "ABOVE CHANCE"
+        elif found.high < CHANCE:
+            verdict = "below chance"
+        else:
+            verdict = "at chance"
+        rows.append(
+            {
+                "audit": SHUFFLED,
+                "preset": unit.preset,
+                "model": f"compact, {N_SHUFFLES} times",
+                "test_set": test_set,
+                "n": int(mask.sum()),
+                "estimate": found.value,
+                "low": found.low,
+                "high": found.high,
+                "chance": CHANCE,
+                "verdict": verdict,
+            }
+        )
+    return rows
+
+
+def control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
+    """Noun or verb for every token that is a control, None for all others.
+
+    The word before is read from the utterance's TextGrid in the corpus folder; utterances whose
+    TextGrid is gone give no controls.
+    """
+    from stressnet.alignment.textgrid import read_textgrid
+    from stressnet.lexicon.controls import control_base, guess_use
+    from stressnet.workflows.build_tokens import safe_name
+
+    sentences: dict[str, list[str]] = {}
+    uses: list[Use | None] = []
+    columns = (tokens[name] for name in ("utterance_id", "word_index", "word", "is_minimal_pair"))
+    for utterance_id, index, word, is_pair in zip(*columns, strict=True):
+        if is_pair or control_base(word) is None:
+            uses.append(None)
+            continue
+        if utterance_id not in sentences:
+            path = corpus.path / "textgrids" / f"{safe_name(utterance_id)}.TextGrid"
+            try:
+                spoken = read_textgrid(path).spoken_words()
+            except AlignmentError:
+                spoken = ()
+            sentences[utterance_id] = [interval.label for interval in spoken]
+        words = sentences[utterance_id]
+        there = 0 <= index < len(words)
+        uses.append(guess_use(word, words[index - 1] if index else "") if there else None)
+    return uses
+
+
+def _part_of_speech(
+    corpus: Corpus, unit: Unit, tokens: pd.DataFrame, how: dict[str, int]
+) -> PartOfSpeechAudit:
+    import numpy as np
+
+    from stressnet.training.audits import part_of_speech_audit
+
+    uses = control_uses(corpus, tokens)
+    chosen = np.array([use is not None for use in uses], dtype=bool)
+    part = tokens[chosen]
+    return part_of_speech_audit(
+        class_indices(part),
+        unit.logit_difference[chosen],
+        [use for use in uses if use is not None],
+        part["speaker"],
+        part["lemma"],
+        **how,
+    )
+
+
+def _part_of_speech_row(unit: Unit, audit: PartOfSpeechAudit) -> dict[str, Any]:
+    from stressnet.training.audits import CHANCE, PART_OF_SPEECH
+
+    if not audit.difference.low <= audit.difference.high:  # nan
+        verdict = "too few controls"
+    elif audit.difference.low > 0:
+        verdict = "FOLLOWS PART OF SPEECH"
+    else:
+        verdict = "does not follow part of speech"
+    return {
+        "audit": PART_OF_SPEECH,
+        "preset": unit.preset,
+        "model": unit.name,
+        "test_set": "nouns and verbs without shift",
+        "n": audit.n_congruent + audit.n_incongruent,
+        "estimate": audit.incongruent.value,
+        "low": audit.incongruent.low,
+        "high": audit.incongruent.high,
+        "chance": CHANCE,
+        "network": audit.congruent.value,
+        "network_low": audit.congruent.low,
+        "network_high": audit.congruent.high,
+        "difference": audit.difference.value,
+        "difference_low": audit.difference.low,
+        "difference_high": audit.difference.high,
+        "verdict": verdict,
+    }
+
+
+def alarms(audits: pd.DataFrame) -> Sequence[str]:
+    """What in the audits speaks against the result, in words; empty if nothing does."""
+    loud = audits[audits["verdict"].str.isupper()]
+    return [
+        f"{row['audit']}, {row['test_set']}: {str(row['verdict']).lower()} "
+        f"({row['estimate']:.3f} [{row['low']:.3f}, {row['high']:.3f}])"
+        for _, row in loud.iterrows()
+    ]

@@ -1,0 +1,318 @@
+"""Networks to evaluate, what they say about the tokens of a corpus, and the test sets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet.corpus.splits import PAIR_SPLITS
+from stressnet.corpus.store import Corpus
+from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
+from stressnet.errors import CheckpointError, ConfigError, CorpusError
+from stressnet.lexicon.pronunciation import bare
+from stressnet.lexicon.stress import Stress
+from stressnet.manifest import hash_file
+from stressnet.progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from stressnet.models.checkpoint import CheckpointInfo
+    from stressnet.training.calibration import Calibration
+
+REDUCED_VOWELS = frozenset({"AH", "ER", "IH"})
+"""Unstressed vowels that count as reduced: schwa, r-coloured schwa, and the vowel of *exact*, which
+CMUdict writes like that of *kit*. Any other unstressed vowel is full."""
+
+TITLES: dict[str, str] = {
+    "test": "new words, new speakers",
+    "test_known_speakers": "new words, known speakers",
+    "test_known_words": "known words, new speakers",
+    "minimal_pairs": "minimal pairs",
+    "minimal_pairs/new_speakers": "minimal pairs, new speakers",
+    "minimal_pairs/known_speakers": "minimal pairs, known speakers",
+    "minimal_pairs/prosody_only": "minimal pairs, only prosody differs",
+    "minimal_pairs/vowel_changes": "minimal pairs, a vowel changes",
+    "all": "all tokens",
+}
+"""Test sets in words."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A network, or several whose logits are averaged.
+
+    Parameters
+    ----------
+    name : str
+        Unique in an evaluation.
+    members : tuple of str
+        Names of the networks; one for a single network.
+    preset : str
+        Of its spectrograms.
+    logit_difference : ndarray, shape (n_tokens,)
+        INITIAL minus FINAL, in the order of the token table.
+    calibration : Calibration or None
+        None where there are no validation tokens.
+    balanced : bool
+        Whether its loss weighed the classes equally.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    preset: str
+    logit_difference: NDArray[np.float64]
+    calibration: Calibration | None
+    balanced: bool
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint to evaluate."""
+
+    name: str
+    path: Path
+    model: Any = field(repr=False)
+    info: CheckpointInfo
+    weights_sha256: str
+
+
+def load_models(paths: Sequence[Path]) -> list[Loaded]:
+    """Checkpoints, or folders of checkpoints.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        A folder with ``model.json``, or one whose subfolders have it.
+
+    Raises
+    ------
+    CheckpointError
+        If one is neither, damaged, or given twice.
+    """
+    from stressnet.models.checkpoint import INFO_NAME, WEIGHTS_NAME, load_checkpoint
+
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(file.parent for file in path.glob(f"*/{INFO_NAME}"))
+        if (path / INFO_NAME).is_file() or not inside:
+            found.append(path)
+        else:
+            found += inside
+    places = [path.resolve() for path in found]
+    twice = [str(p) for p, n in Counter(places).items() if n > 1]
+    if twice:
+        raise CheckpointError(f"{twice[0]}: given twice; give each network once")
+    models = []
+    for path, name in zip(found, _names(places), strict=True):
+        model, info = load_checkpoint(path)
+        models.append(Loaded(name, path, model, info, hash_file(path / WEIGHTS_NAME)))
+    return models
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The folders' names, with as many parents as it takes to tell them apart."""
+    for depth in range(1, 1 + max(len(path.parts) for path in paths)):
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [str(path) for path in paths]
+
+
+def is_own_corpus(models: Sequence[Loaded], corpus: Corpus) -> bool:
+    """Whether the networks were trained on this corpus.
+
+    Raises
+    ------
+    ConfigError
+        If only some were: what is known to one is new to the other.
+    """
+    own = [model for model in models if model.info.corpus_hash == corpus.fingerprint]
+    if own and len(own) < len(models):
+        other = next(model for model in models if model not in own)
+        raise ConfigError(
+            f"{other.path}: was not trained on {corpus.path}, but {own[0].path} was; evaluate them "
+            f"apart, since their new words and speakers differ"
+        )
+    return bool(own)
+
+
+def token_table(corpus: Corpus, own: bool) -> pd.DataFrame:
+    """Labelled tokens that can be tested on, with what the tables are grouped by.
+
+    Tokens of the training split are left out if the corpus is the networks' own. In a corpus that
+    they were not trained on, tokens whose label is only the aligner's choice are left out.
+
+    Returns
+    -------
+    DataFrame
+        Columns of ``tokens.parquet`` and ``row`` (position in the corpus), ``lemma``,
+        ``speaker_is_known`` and ``unstressed_vowel`` (``reduced`` or ``full``).
+
+    Raises
+    ------
+    CorpusError
+        If no token is left.
+    """
+    import numpy as np
+
+    tokens = corpus.tokens.copy()
+    tokens["row"] = np.arange(len(tokens))
+    tokens["lemma"] = tokens["family"]
+    train = tokens["split"] == "train"
+    known = set(tokens.loc[train, "speaker"]) if own else set()
+    tokens["speaker_is_known"] = tokens["speaker"].isin(known)
+    first = tokens["stress"] == Stress.INITIAL.value
+    vowels = np.where(first, tokens["nucleus_2"], tokens["nucleus_1"])
+    reduced = [bare(str(vowel)) in REDUCED_VOWELS for vowel in vowels]
+    tokens["unstressed_vowel"] = np.where(reduced, "reduced", "full")
+    keep = tokens["stress"].notna()
+    keep &= ~train if own else tokens["label_source"] != LABEL_ALIGNER
+    if not keep.any():
+        raise CorpusError(f"{corpus.path}: no labelled token to test on; build it with labels")
+    return tokens[keep].reset_index(drop=True)
+
+
+def predict_units(
+    models: Sequence[Loaded], corpus: Corpus, tokens: pd.DataFrame, own: bool, progress: Progress
+) -> list[Unit]:
+    """What each network, and each set of networks that differ only in their seed, says.
+
+    Networks of one architecture, preset and recipe make an ensemble with averaged logits.
+
+    Raises
+    ------
+    CheckpointError
+        If the corpus has no spectrograms that a network takes.
+    """
+    import numpy as np
+
+    from stressnet.training.calibration import load_calibration
+    from stressnet.training.predict import predict_logits
+    from stressnet.workflows.train import stress_data
+
+    rows = tokens["row"].to_numpy()
+    valid = tokens["split"].str.startswith("valid").to_numpy() & ~_mixed(tokens) & own
+    labels = class_indices(tokens)
+    units: list[Unit] = []
+    groups: dict[tuple[str, str, str], list[Unit]] = {}
+    with progress.stage("predict", len(models), "network") as bar:
+        for one in models:
+            images = corpus.images(one.info.preset)
+            one.info.check_input(one.info.preset, images.preset, images.axes.shape)
+            data = stress_data(corpus, one.info.preset)
+            logits = predict_logits(one.model, data, rows).astype(np.float64)
+            scores = logits[:, Stress.INITIAL.class_index] - logits[:, Stress.FINAL.class_index]
+            recipe = dict(one.info.training.get("recipe", {}))
+            balanced = recipe.get("class_balance", "none") != "none"
+            calibration = _fitted(labels[valid], scores[valid], balanced, one.weights_sha256)
+            calibration = calibration or load_calibration(one.path, one.weights_sha256)
+            unit = Unit(one.name, (one.name,), one.info.preset, scores, calibration, balanced)
+            units.append(unit)
+            key = (one.info.architecture, one.info.preset, str(recipe.get("name", "")))
+            groups.setdefault(key, []).append(unit)
+            bar.update()
+    for (architecture, preset, _), members in groups.items():
+        if len(members) > 1:
+            mean = np.mean([unit.logit_difference for unit in members], axis=0)
+            name = f"{architecture} ensemble of {len(members)}"
+            if name in {unit.name for unit in units}:
+                name = f"{name}, {preset}"
+            balanced = members[0].balanced
+            fitted = _fitted(labels[valid], mean[valid], balanced, "")
+            names = tuple(unit.name for unit in members)
+            units.append(Unit(name, names, preset, mean, fitted, balanced))
+    return units
+
+
+def representatives(units: Sequence[Unit]) -> list[Unit]:
+    """Ensembles, and networks that are in none."""
+    inside = {name for unit in units if len(unit.members) > 1 for name in unit.members}
+    return [unit for unit in units if unit.name not in inside]
+
+
+def _mixed(tokens: pd.DataFrame) -> NDArray[np.bool_]:
+    return (tokens["split"] == "valid_test_mixed").to_numpy()
+
+
+def _fitted(
+    labels: NDArray[np.int64], scores: NDArray[np.float64], balanced: bool, sha256: str
+) -> Calibration | None:
+    from stressnet.training.calibration import fit_temperature
+
+    if len(set(labels.tolist())) < len(Stress):
+        return None
+    return fit_temperature(labels, scores, balanced=balanced, weights_sha256=sha256)
+
+
+def class_indices(tokens: pd.DataFrame) -> NDArray[np.int64]:
+    """Class index of every token."""
+    return tokens["stress"].map({s.value: s.class_index for s in Stress}).to_numpy()
+
+
+def sets_of(tokens: pd.DataFrame, own: bool) -> dict[str, NDArray[np.bool_]]:
+    """Which tokens each test set holds; sets without tokens are left out.
+
+    Parameters
+    ----------
+    tokens : DataFrame
+        From :func:`token_table`.
+    own : bool
+        Whether the networks were trained on this corpus.
+
+    Returns
+    -------
+    dict
+        Keys of :data:`TITLES` in their order.
+    """
+    split = tokens["split"]
+    sets: dict[str, Any] = {}
+    if own:
+        for name in ("test", "test_known_speakers", "test_known_words"):
+            sets[name] = split == name
+    pairs = tokens["is_minimal_pair"] & (tokens["label_source"] == LABEL_TABLE)
+    sets["minimal_pairs"] = pairs
+    if own and tokens.loc[pairs, "speaker_is_known"].nunique() == 2:
+        sets["minimal_pairs/new_speakers"] = pairs & ~tokens["speaker_is_known"]
+        sets["minimal_pairs/known_speakers"] = pairs & tokens["speaker_is_known"]
+    sets["minimal_pairs/prosody_only"] = pairs & tokens["is_prosody_only_pair"]
+    sets["minimal_pairs/vowel_changes"] = pairs & ~tokens["is_prosody_only_pair"]
+    if not own:
+        sets["all"] = split.notna()
+    masks = {name: mask.to_numpy(dtype=bool) for name, mask in sets.items()}
+    order = ["all", *TITLES] if not own else list(TITLES)
+    return {
+        name: masks[name] for name in dict.fromkeys(order) if name in masks and masks[name].any()
+    }
+
+
+def is_pair_set(name: str) -> bool:
+    """Whether a test set holds words with both readings."""
+    return name.split("/")[0] in PAIR_SPLITS
+
+
+def whole_sets(names: Iterable[str]) -> list[str]:
+    """Test sets that are not parts of others."""
+    return [name for name in names if "/" not in name]
+
+
+def describe_models(models: Sequence[Loaded]) -> list[Mapping[str, Any]]:
+    """What manifests and pages say of the networks."""
+    return [
+        {
+            "name": one.name,
+            "path": str(one.path),
+            "architecture": one.info.architecture,
+            "preset": one.info.preset,
+            "seed": one.info.seed,
+            "recipe": dict(one.info.training.get("recipe", {})).get("name", ""),
+            "best_epoch": one.info.training.get("best_epoch"),
+            "weights_sha256": one.weights_sha256,
+        }
+        for one in models
+    ]

@@ -1,0 +1,372 @@
+"""Tables of an evaluation: scores, groups, words, speakers, comparisons, hardest tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from stressnet.workflows.evaluate_sets import (
+    Unit,
+    class_indices,
+    representatives,
+    whole_sets,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from stressnet.training.metrics import Estimate
+
+CALIBRATION_METRICS = ("ece", "ece_calibrated", "ece_balanced", "ece_balanced_calibrated")
+WORD_MEAN = "word_mean"
+"""Balanced accuracy per word that shows both readings, averaged over those words."""
+
+GROUPS = ("sex", "unstressed_vowel", "speaker_is_known")
+
+Sets = Mapping[str, "NDArray[np.bool_]"]
+
+
+def scores_table(
+    units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets, *, seed: int, n_resamples: int
+) -> pd.DataFrame:
+    """All metrics of all networks on all test sets.
+
+    Returns
+    -------
+    DataFrame
+        One row per ``model``, ``test_set`` and ``metric``: ``estimate``, ``low``, ``high``, ``n``,
+        ``n_initial``, ``n_final``, ``n_speakers``, ``n_words``, ``majority_rate``, ``reason``.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for unit in units:
+        for name, mask in sets.items():
+            rows += _scores(unit, name, tokens, mask, seed, n_resamples)
+    return pd.DataFrame(rows)
+
+
+def _scores(
+    unit: Unit,
+    name: str,
+    tokens: pd.DataFrame,
+    mask: NDArray[np.bool_],
+    seed: int,
+    n_resamples: int,
+) -> list[dict[str, Any]]:
+    from scipy.special import expit
+
+    from stressnet.training.calibration import calibration_error
+    from stressnet.training.metrics import Estimate, evaluate, mean_over_words
+
+    part, scores = tokens[mask], unit.logit_difference[mask]
+    labels = class_indices(part)
+    clusters = (part["speaker"], part["lemma"])
+    how: dict[str, Any] = {"seed": seed, "n_resamples": n_resamples}
+    result = evaluate(labels, scores, *clusters, **how)
+    found: dict[str, Estimate] = dict(result.metrics)
+    found[WORD_MEAN], by_word = mean_over_words(labels, scores, *clusters, **how)
+    for metric in CALIBRATION_METRICS:
+        if metric.endswith("_calibrated") and unit.calibration is None:
+            nan = float("nan")
+            found[metric] = Estimate(nan, nan, nan, "no validation tokens to fit a temperature on")
+            continue
+        p = expit(scores)
+        if metric.endswith("_calibrated") and unit.calibration is not None:
+            p = unit.calibration.p_initial(scores)
+        found[metric] = calibration_error(
+            labels, p, *clusters, balanced="balanced" in metric, **how
+        )
+    counts = {
+        "n": result.n,
+        "n_initial": result.n_initial,
+        "n_final": result.n_final,
+        "n_speakers": result.n_speakers,
+        "n_words": result.n_words,
+        "majority_rate": result.majority_rate,
+    }
+    rows = []
+    for metric, estimate in found.items():
+        row = {
+            "model": unit.name,
+            "test_set": name,
+            "metric": metric,
+            **_limits(estimate),
+            **counts,
+        }
+        if metric == WORD_MEAN:
+            row["n_words"] = len(by_word)
+            row["n"] = int(by_word[["n_initial", "n_final"]].to_numpy().sum())
+        rows.append({**row, "reason": estimate.reason})
+    return rows
+
+
+def _limits(estimate: Estimate) -> dict[str, float]:
+    return {"estimate": estimate.value, "low": estimate.low, "high": estimate.high}
+
+
+def pairs_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -> pd.DataFrame:
+    """Words that show both readings, one row per network, test set and word."""
+    import pandas as pd
+
+    from stressnet.training.metrics import mean_over_words
+
+    parts = []
+    for unit in representatives(units):
+        for name in whole_sets(sets):
+            part = tokens[sets[name]]
+            clusters = (part["speaker"], part["lemma"])
+            scores = unit.logit_difference[sets[name]]
+            _, by_word = mean_over_words(class_indices(part), scores, *clusters, n_resamples=1)
+            parts.append(by_word.assign(model=unit.name, test_set=name))
+    table = pd.concat(parts, ignore_index=True)
+    return table[["model", "test_set", *[c for c in table if c not in ("model", "test_set")]]]
+
+
+def groups_table(
+    units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets, *, seed: int, n_resamples: int
+) -> pd.DataFrame:
+    """Scores by sex, by whether the unstressed vowel is reduced, and by whether the voice is known.
+
+    Returns
+    -------
+    DataFrame
+        One row per ``model``, ``test_set``, ``group``, ``level`` and metric (accuracy, balanced
+        accuracy, both recalls): ``estimate``, ``low``, ``high``, ``n``, ``n_initial``, ``n_final``,
+        ``n_speakers``.
+    """
+    import pandas as pd
+
+    from stressnet.training.metrics import evaluate
+
+    rows = []
+    for unit in representatives(units):
+        for name in whole_sets(sets):
+            part, scores = tokens[sets[name]], unit.logit_difference[sets[name]]
+            for group in GROUPS:
+                levels = part[group].astype(str).to_numpy()
+                for level in sorted(set(levels)):
+                    chosen = levels == level
+                    few = part[chosen]
+                    result = evaluate(
+                        class_indices(few),
+                        scores[chosen],
+                        few["speaker"],
+                        few["lemma"],
+                        seed=seed,
+                        n_resamples=n_resamples,
+                    )
+                    for metric in (
+                        "accuracy",
+                        "balanced_accuracy",
+                        "recall_initial",
+                        "recall_final",
+                    ):
+                        rows.append(
+                            {
+                                "model": unit.name,
+                                "test_set": name,
+                                "group": group,
+                                "level": level or "unknown",
+                                "metric": metric,
+                                **_limits(result.metrics[metric]),
+                                "n": result.n,
+                                "n_initial": result.n_initial,
+                                "n_final": result.n_final,
+                                "n_speakers": result.n_speakers,
+                            }
+                        )
+    return pd.DataFrame(rows)
+
+
+def cluster_table(
+    units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets, column: str
+) -> pd.DataFrame:
+    """Hits per word family (``lemma``) or ``speaker``, worst first.
+
+    Returns
+    -------
+    DataFrame
+        One row per ``model``, ``test_set`` and value of ``column``: ``n``, ``n_initial``,
+        ``n_final``, ``accuracy``, ``recall_initial``, ``recall_final``, ``mean_p_true`` (mean
+        uncalibrated probability of the true class); with ``sex`` for speakers and ``words`` (forms
+        met) for families.
+    """
+    import pandas as pd
+    from scipy.special import expit
+
+    rows = []
+    for unit in representatives(units):
+        for name in whole_sets(sets):
+            part = tokens[sets[name]].copy()
+            scores = unit.logit_difference[sets[name]]
+            first = (part["stress"] == "INITIAL").to_numpy()
+            part["hit"] = (scores >= 0) == first
+            part["p_true"] = expit(scores * (2.0 * first - 1.0))
+            for value, few in part.groupby(column, sort=True):
+                side = few["stress"] == "INITIAL"
+                extra = (
+                    {"sex": few["sex"].iloc[0]}
+                    if column == "speaker"
+                    else {"words": " ".join(sorted(set(few["word"])))}
+                )
+                rows.append(
+                    {
+                        "model": unit.name,
+                        "test_set": name,
+                        column: value,
+                        **extra,
+                        "n": len(few),
+                        "n_initial": int(side.sum()),
+                        "n_final": int((~side).sum()),
+                        "accuracy": few["hit"].mean(),
+                        "recall_initial": few.loc[side, "hit"].mean(),
+                        "recall_final": few.loc[~side, "hit"].mean(),
+                        "mean_p_true": few["p_true"].mean(),
+                    }
+                )
+    table = pd.DataFrame(rows)
+    order = pd.Categorical(table["model"], [unit.name for unit in units])
+    return (
+        table.assign(_order=order)
+        .sort_values(["_order", "test_set", "accuracy", "n"], ascending=[True, True, True, False])
+        .drop(columns="_order")
+        .reset_index(drop=True)
+    )
+
+
+def comparison_table(
+    units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets, *, seed: int, n_resamples: int
+) -> pd.DataFrame:
+    """Every pair of networks (ensembles instead of their members) on every test set.
+
+    Returns
+    -------
+    DataFrame
+        ``first``, ``second``, ``test_set``, ``n``, ``only_first``, ``only_second``, ``mcnemar_p``,
+        and first minus second with clustered interval for ``accuracy`` and ``balanced_accuracy``.
+    """
+    import pandas as pd
+
+    from stressnet.training.comparison import compare
+
+    rows = []
+    for one, other in combinations(representatives(units), 2):
+        for name, mask in sets.items():
+            part = tokens[mask]
+            found = compare(
+                class_indices(part),
+                one.logit_difference[mask],
+                other.logit_difference[mask],
+                part["speaker"],
+                part["lemma"],
+                seed=seed,
+                n_resamples=n_resamples,
+            )
+            row: dict[str, Any] = {"first": one.name, "second": other.name, "test_set": name}
+            row |= {key: getattr(found, key) for key in ("n", "only_first", "only_second")}
+            row["mcnemar_p"] = found.mcnemar_p
+            for metric in ("accuracy", "balanced_accuracy"):
+                estimate = getattr(found, metric)
+                row[f"{metric}_difference"] = estimate.value
+                row[f"{metric}_low"], row[f"{metric}_high"] = estimate.low, estimate.high
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def seeds_table(units: Sequence[Unit], scores: pd.DataFrame) -> pd.DataFrame:
+    """How networks that differ in their seed only scatter, beside their ensemble.
+
+    Returns
+    -------
+    DataFrame
+        One row per ensemble, test set and metric: ``n_seeds``, ``mean``, ``sd``, ``min``, ``max``
+        over the members, and ``ensemble``.
+    """
+    import pandas as pd
+
+    rows = []
+    for unit in units:
+        if len(unit.members) == 1:
+            continue
+        inside = scores[scores["model"].isin(unit.members)]
+        of_all = scores[scores["model"] == unit.name].set_index(["test_set", "metric"])["estimate"]
+        for (name, metric), part in inside.groupby(["test_set", "metric"], sort=False):
+            values = part["estimate"]
+            rows.append(
+                {
+                    "model": unit.name,
+                    "test_set": name,
+                    "metric": metric,
+                    "n_seeds": len(values),
+                    "mean": values.mean(),
+                    "sd": values.std(),
+                    "min": values.min(),
+                    "max": values.max(),
+                    "ensemble": of_all.loc[(name, metric)],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def reliability_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -> pd.DataFrame:
+    """Bins of the reliability figure for every network, test set, and kind of probability."""
+    import pandas as pd
+    from scipy.special import expit
+
+    from stressnet.training.calibration import reliability
+
+    parts = []
+    for unit in representatives(units):
+        for name in whole_sets(sets):
+            scores, labels = unit.logit_difference[sets[name]], class_indices(tokens[sets[name]])
+            kinds = {"plain": expit(scores)}
+            if unit.calibration is not None:
+                kinds["calibrated"] = unit.calibration.p_initial(scores)
+            for kind, p in kinds.items():
+                for balanced in (False, True):
+                    found = reliability(labels, p, balanced=balanced)
+                    found.insert(0, "model", unit.name)
+                    found.insert(1, "test_set", name)
+                    found.insert(2, "probability", kind)
+                    found.insert(3, "balanced", balanced)
+                    parts.append(found)
+    return pd.concat(parts, ignore_index=True)
+
+
+def predictions_of(units: Sequence[Unit], tokens: pd.DataFrame) -> pd.DataFrame:
+    """What every network says of every token, one row per token and network."""
+    import numpy as np
+    import pandas as pd
+    from scipy.special import expit
+
+    columns = "token_id split speaker sex lemma word stress label_source".split()
+    parts = []
+    for unit in units:
+        scores = unit.logit_difference
+        part = tokens[[*columns, "speaker_is_known", "is_prosody_only_pair", "unstressed_vowel"]]
+        part = part.rename(columns={"stress": "stress_true"})
+        part.insert(0, "model", unit.name)
+        said = np.where(scores >= 0, "INITIAL", "FINAL")
+        p = {"logit_difference": scores, "p_initial": expit(scores)}
+        if unit.calibration is not None:
+            p["p_initial_calibrated"] = unit.calibration.p_initial(scores)
+        parts.append(part.assign(stress_predicted=said, **p))
+    return pd.concat(parts, ignore_index=True)
+
+
+def hardest_tokens(unit: Unit, tokens: pd.DataFrame, sets: Sets, n: int) -> pd.DataFrame:
+    """The tokens of any test set on which a network is most wrong, worst first."""
+    import numpy as np
+    from scipy.special import expit
+
+    inside = np.any(list(sets.values()), axis=0)
+    first = (tokens["stress"] == "INITIAL").to_numpy()
+    margin = unit.logit_difference * (2.0 * first - 1.0)
+    table = tokens.assign(p_true=expit(margin), margin=margin)[inside]
+    names = np.array(whole_sets(sets), dtype=object)
+    where = np.stack([sets[name] for name in names])[:, inside].argmax(axis=0)
+    return table.assign(test_set=names[where]).nsmallest(n, "margin").reset_index(drop=True)
