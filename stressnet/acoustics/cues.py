@@ -149,6 +149,8 @@ def measure_token(
     )
     if not np.isfinite(speech_rate):
         reasons.append("utterance: no speech rate")
+    if not np.isfinite(voice.f0_median_hz):
+        reasons.append("speaker: no median F0")
     row = _word_cues(analysis, segments, speech_rate)
     for domain in BOTH:
         for number in (1, 2):

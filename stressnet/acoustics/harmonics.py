@@ -90,9 +90,7 @@ def h1_a3_corrected_db(
     return float(h1_db - a3_db)
 
 
-def vowel_samples(
-    sound: parselmouth.Sound, start_s: float, end_s: float
-) -> NDArray[np.float64]:
+def vowel_samples(sound: parselmouth.Sound, start_s: float, end_s: float) -> NDArray[np.float64]:
     """The samples between two times, without a window."""
     rate_hz = sound.sampling_frequency
     first = max(0, round((start_s - sound.xmin) * rate_hz))

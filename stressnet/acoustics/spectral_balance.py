@@ -66,7 +66,9 @@ def balance_cues(spectrum: parselmouth.Spectrum, duration_s: float) -> dict[str,
         for band, energy in zip(BANDS_HZ, energies, strict=True)
     }
     cues["spectral_emphasis_db"] = decibels(sum(energies[1:]) / energies[0] if energies[0] else 0)
-    cues["spectral_tilt_db"] = call(call(spectrum, "To Ltas (1-to-1)"), "Get slope", *TILT_ARGUMENTS)
+    cues["spectral_tilt_db"] = call(
+        call(spectrum, "To Ltas (1-to-1)"), "Get slope", *TILT_ARGUMENTS
+    )
     return cues
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import click
 
 from stressnet import __version__
-from stressnet.cli import corpus, explaining, reporting, training, trying
+from stressnet.cli import corpus, explaining, measuring, reporting, training, trying
 from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED
 from stressnet.errors import StressnetError
 
@@ -29,6 +29,7 @@ def cli() -> None:
     \b
       stressnet demo                                   try everything, no data needed
       stressnet build-corpus RECORDINGS CORPUS         words, phones, spectrograms
+      stressnet measure CORPUS CUES                    acoustic cues of every syllable and vowel
       stressnet train CORPUS MODEL                     a network and its test figures
       stressnet explain CORPUS MODEL RUN               relevance by syllable, vowel, formant, F0
       stressnet report RUN REPORT                      figures and a page
@@ -40,6 +41,7 @@ COMMANDS = (
     corpus.build_corpus_command,
     corpus.fetch_command,
     corpus.recipes_command,
+    measuring.measure_command,
     training.train_command,
     explaining.explain_command,
     explaining.assess_command,

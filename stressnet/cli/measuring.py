@@ -1,0 +1,86 @@
+"""Commands that measure acoustic cues and what they alone tell about stress."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from stressnet.cli.options import (
+    EXIT_SOME_FAILED,
+    PATH,
+    jobs_option,
+    overwrite_option,
+    quiet_option,
+    seed_option,
+)
+
+
+@click.command("measure")
+@click.argument("corpus", type=PATH)
+@click.argument("out", type=PATH)
+@click.option(
+    "--pitch",
+    type=click.Choice(["filtered-ac", "raw-ac"]),
+    default="filtered-ac",
+    show_default=True,
+    help="Autocorrelation as Praat 6.4 recommends for intonation, or the raw one.",
+)
+@click.option(
+    "--expressive",
+    is_flag=True,
+    help="Pitch ceiling 2.5 instead of 1.5 times the speaker's upper quartile.",
+)
+@click.option(
+    "--ceiling",
+    default="auto",
+    show_default=True,
+    help="Formant ceiling: auto (sex, if unknown optimise), sex, optimise, smoothest, or hertz.",
+)
+@jobs_option
+@overwrite_option
+@quiet_option
+def measure_command(
+    corpus: Path,
+    out: Path,
+    pitch: str,
+    expressive: bool,
+    ceiling: str,
+    jobs: int,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Measure acoustic cues to stress in the tokens of CORPUS; write tables into OUT.
+
+    Duration, F0, intensity, spectral balance and tilt, H1*-A3*, formants and vowel space, for both
+    syllables and as first minus second. One row per token in cues.parquet and cues.csv; every
+    column is explained in docs/cues.md.
+    """
+    from stressnet.acoustics.ceilings import METHODS
+    from stressnet.progress import Progress
+    from stressnet.workflows.measure import CueConfig, measure_corpus
+
+    try:
+        chosen = ceiling if ceiling in METHODS else float(ceiling)
+    except ValueError:
+        raise click.BadParameter(
+            f"'{ceiling}' is neither {', '.join(METHODS)} nor a number of hertz",
+            param_hint="--ceiling",
+        ) from None
+    config = CueConfig(pitch, 2.5 if expressive else 1.5, chosen)
+    result = measure_corpus(
+        corpus, out, config, jobs=jobs, overwrite=overwrite, progress=Progress(not quiet)
+    )
+    counts = result.manifest["results"]
+    click.echo(
+        f"{counts['n_tokens']} tokens measured, {counts['n_complete']} of them completely; "
+        f"the others lack a cue, see missing_reason"
+    )
+    for reason, number in list(counts["missing"].items())[:6]:
+        click.echo(f"  {number:6d}  {reason}")
+    if result.problems:
+        click.echo(f"problems: {counts['problems']}, see {out / 'failures.csv'}")
+    click.echo(f"cues: {out}")
+    if result.n_failed:
+        sys.exit(EXIT_SOME_FAILED)
