@@ -1,7 +1,7 @@
 """Parts of a token's image by name, as masks in seconds and hertz, and relevance within them."""
 
 from stressnet.regions import definitions as _definitions  # registers the regions
-from stressnet.regions.registry import REGIONS, Missing, Region, get_regions, region
+from stressnet.regions.registry import REGIONS, Missing, Region, get_regions, load_regions, region
 from stressnet.regions.scene import BandRule, Scene, TokenTimes
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Scene",
     "TokenTimes",
     "get_regions",
+    "load_regions",
     "region",
 ]
 

@@ -12,7 +12,8 @@ Times
     this token's sound is cut off. The token keeps its own stress, so ``nucleus_stressed`` is where
     its stressed vowel would be if it had the donor's rhythm.
 
-Partners are of similar duration, and of another group (word) where possible.
+Partners are of another word, of similar duration, and where possible of the same vowels and sex:
+another token of the same vowel is the strictest donor of formants that speech has to offer.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def draw_partners(
     rng: np.random.Generator,
     *,
     groups: Sequence[str] | None = None,
-    strata: Sequence[str] | None = None,
+    strata: Sequence[str] | Sequence[Sequence[str]] | None = None,
     block: int = 32,
 ) -> NDArray[np.intp]:
     """For every token the index of another token, each token being used exactly once.
@@ -51,9 +52,12 @@ def draw_partners(
     rng : numpy.random.Generator
         Source of randomness.
     groups : sequence of str, optional
-        Partners should differ in this, e.g. the word; kept to as far as a block allows.
-    strata : sequence of str, optional
-        Partners agree in this, e.g. the speaker's sex; a stratum of one joins the rest.
+        Partners should differ in this, e.g. the word family; kept to wherever a stratum allows.
+    strata : sequence of str, or of sequences of str, optional
+        Partners agree in this, e.g. the speaker's sex. Several, from the finest to the coarsest,
+        e.g. sex and both vowels, then sex and stressed vowel, then sex: a token without a partner
+        of another group in its stratum looks for one in the next. What is left in the end is
+        paired without regard to strata.
     block : int
         Partners are drawn among so many tokens neighbouring in duration; the number of tokens or
         more for any token.
@@ -75,36 +79,69 @@ def draw_partners(
     if block < 2:
         raise ConfigError("a block of exchange must hold at least two tokens")
     group = np.asarray(groups if groups is not None else np.arange(n)).astype(str)
-    stratum = np.asarray(strata if strata is not None else np.zeros(n)).astype(str)
-    names, counts = np.unique(stratum, return_counts=True)
-    lonely = np.isin(stratum, names[counts < 2])
-    if lonely.sum() == 1:  # a single left-over joins the largest stratum
-        stratum[lonely] = names[counts.argmax()] if counts.max() > 1 else "rest"
-    else:
-        stratum = np.where(lonely, "", stratum)
-
-    partner = np.empty(n, dtype=np.intp)
-    for name in np.unique(stratum):
-        members = np.flatnonzero(stratum == name)
-        members = members[np.argsort(duration[members], kind="stable")]
-        n_blocks = max(1, len(members) // block)
-        for part in np.array_split(members, n_blocks):
-            partner[part] = _derange(part, group, rng)
+    partner = np.full(n, -1, dtype=np.intp)
+    for stratum in (*_levels(strata, n), np.zeros(n).astype(str)):
+        left = np.flatnonzero(partner < 0)
+        for name in np.unique(stratum[left]):
+            members = left[stratum[left] == name]
+            if not _avoidable(group[members]):
+                continue
+            members = members[np.argsort(duration[members], kind="stable")]
+            for part in np.array_split(members, max(1, len(members) // block)):
+                partner[part] = _derange(part, group, rng)
+    left = np.flatnonzero(partner < 0)
+    if len(left) > 1:  # all of one group, or one group outnumbers the rest
+        partner[left] = _derange(left, group, rng)
+    elif len(left) == 1:  # enters the chain before the token nearest in duration
+        alone = left[0]
+        others = np.delete(np.arange(n), alone)
+        different = others[group[others] != group[alone]]
+        others = different if len(different) else others
+        nearest = others[np.argmin(np.abs(duration[others] - duration[alone]))]
+        partner[partner == nearest] = alone
+        partner[alone] = nearest
     return partner
+
+
+def matched_share(partner: NDArray[np.intp], strata: Sequence[Sequence[str]]) -> tuple[float, ...]:
+    """Which part of the tokens agrees with its partner in each of some strata."""
+    return tuple(float(np.mean(level == level[partner])) for level in _levels(strata, len(partner)))
+
+
+def _levels(
+    strata: Sequence[str] | Sequence[Sequence[str]] | None, n: int
+) -> list[NDArray[np.str_]]:
+    if strata is None:
+        return []
+    levels = [np.asarray(level).astype(str) for level in strata]
+    if levels and levels[0].ndim == 0:
+        levels = [np.array(levels)]
+    if any(level.shape != (n,) for level in levels):
+        raise ConfigError("strata must name one stratum per token")
+    return levels
+
+
+def _avoidable(labels: NDArray[np.str_]) -> bool:
+    """Whether everybody can get a partner with another label: no label has more than half."""
+    if len(labels) < 2:
+        return False
+    return 2 * int(np.unique(labels, return_counts=True)[1].max()) <= len(labels)
 
 
 def _derange(
     members: NDArray[np.intp], group: NDArray[np.str_], rng: np.random.Generator
 ) -> NDArray[np.intp]:
-    """A cyclic shift of a random order, the one with the fewest partners in the same group."""
+    """A random cyclic shift of the members in groups, past the largest group if possible."""
     order = rng.permutation(len(members))
+    labels = group[members[order]]
+    names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    order = order[np.argsort(rng.permutation(len(names))[codes], kind="stable")]
+    longest, n = int(counts.max()), len(members)
+    # A shift by at least the largest group leaves every group, also across the end.
+    shift = int(rng.integers(longest, n - longest + 1)) if 2 * longest <= n else n // 2
     shuffled = members[order]
-    labels = group[shuffled]
-    shifts = rng.permutation(np.arange(1, len(members)))
-    clashes = [int(np.sum(labels == np.roll(labels, -s))) for s in shifts]
-    donors = np.roll(shuffled, -int(shifts[int(np.argmin(clashes))]))
     result = np.empty_like(members)
-    result[order] = donors
+    result[order] = np.roll(shuffled, -shift)
     return result
 
 
@@ -119,36 +156,47 @@ def exchange_tracks(scene: Scene, donor: Scene) -> Scene:
     swap = same_role and scene.times.stressed != donor.times.stressed
     nuclei = scene.times.nuclei
     sources = donor.times.nuclei[::-1] if swap else donor.times.nuclei
-    # Neighbouring vowels: neither may reach into the other.
-    middle_s = 0.5 * (nuclei[0].end_s + nuclei[1].start_s)
-    spans = ((-np.inf, middle_s - 1e-6), (middle_s + 1e-6, np.inf))
-    times, columns = [], []
-    for nucleus, source, (low, high) in zip(nuclei, sources, spans, strict=True):
-        own_s, there_s = _paired_times(nucleus, source, low, high)
+    times = times_across(nuclei)
+    columns = []
+    for own_s, nucleus, source in zip(times, nuclei, sources, strict=True):
+        relative = (own_s - nucleus.start_s) / nucleus.duration_s
+        there_s = source.start_s + relative * source.duration_s
         formants, bandwidths = donor.tracks.formants.at(there_s)
         columns.append(np.vstack([formants, bandwidths, donor.tracks.pitch.at(there_s)]))
-        times.append(own_s)
+    return scene.with_tracks(joined_tracks(times, columns))
+
+
+def times_across(nuclei: tuple[Interval, Interval]) -> tuple[FloatArray, FloatArray]:
+    """Times every 5 ms across two nuclei and a little beyond, neither reaching into the other."""
+    middle_s = 0.5 * (nuclei[0].end_s + nuclei[1].start_s)
+    first = _across(nuclei[0], -np.inf, middle_s - 1e-6)
+    return first, _across(nuclei[1], middle_s + 1e-6, np.inf)
+
+
+def joined_tracks(times: Sequence[FloatArray], columns: Sequence[FloatArray]) -> Tracks:
+    """Tracks of two nuclei, and nothing between them.
+
+    Parameters
+    ----------
+    times : sequence of ndarray
+        Times in the two nuclei.
+    columns : sequence of ndarray, shape (9, n)
+        Four formants, four bandwidths and F0 at these times.
+    """
     time_s = np.concatenate(times)
     values = np.concatenate(columns, axis=1)
-    if times[1][0] - times[0][-1] > TRACK_STEP_S:  # nothing is known between the nuclei
+    if times[1][0] - times[0][-1] > TRACK_STEP_S:
         gap_s = [times[0][-1] + 1e-6, times[1][0] - 1e-6]
         at = len(times[0])
         time_s = np.insert(time_s, at, gap_s)
         values = np.insert(values, [at, at], np.nan, axis=1)
-    return scene.with_tracks(
-        Tracks(
-            FormantTrack(time_s, values[:N_FORMANTS], values[N_FORMANTS : 2 * N_FORMANTS]),
-            PitchTrack(time_s, values[-1]),
-        )
+    return Tracks(
+        FormantTrack(time_s, values[:N_FORMANTS], values[N_FORMANTS : 2 * N_FORMANTS]),
+        PitchTrack(time_s, values[-1]),
     )
 
 
-def _paired_times(
-    nucleus: Interval, source: Interval, low_s: float, high_s: float
-) -> tuple[FloatArray, FloatArray]:
-    """Times across a nucleus and the times at the same relative place in another."""
+def _across(nucleus: Interval, low_s: float, high_s: float) -> FloatArray:
     start_s = max(nucleus.start_s - _BEYOND_S, low_s)
     end_s = min(nucleus.end_s + _BEYOND_S, high_s)
-    own_s = np.linspace(start_s, end_s, max(2, int((end_s - start_s) / TRACK_STEP_S) + 1))
-    relative = (own_s - nucleus.start_s) / nucleus.duration_s
-    return own_s, source.start_s + relative * source.duration_s
+    return np.linspace(start_s, end_s, max(2, int((end_s - start_s) / TRACK_STEP_S) + 1))

@@ -1,41 +1,15 @@
-"""Relevance within regions: shares, areas, energies and densities.
+"""Relevance within regions: one record per region of a token, beside its nulls.
 
-Measures
---------
-Let R be a token's relevance, R⁺ its positive part, m a region's mask and P the linear power of the
-sound.
-
-``signed_share``
-    Σ m R / Σ |R|. Between -1 and 1, defined for every map that is not zero. Over a partition it
-    adds to Σ R / Σ |R|.
-``net_share``
-    Σ m R / Σ R. Adds to 1 over a partition, but has no meaning where positive and negative
-    relevance cancel: missing if |Σ R| is under 5 % of Σ |R|.
-``positive_share``, ``absolute_share``
-    Σ m R⁺ / Σ R⁺ and Σ m |R| / Σ |R|, over the whole image, padding included.
-``area_share``
-    Cells of the region that hold sound, as a share of all cells that hold sound. Padding is left
-    out because a network sees nothing there: with it, any region of a short word would look small
-    and its relevance dense.
-``area_share_image``, ``area_share_word``
-    The same over all cells of the image, and over the cells of the word.
-``energy_share``
-    Σ m P over the sound divided by Σ P over the sound. P is the squared magnitude of the Fourier
-    transform, passed in beside the image: values of an image are logarithms and standardised, so
-    that their sum is no energy.
-``density``, ``density_absolute``
-    Mean R⁺ (or |R|) in the region's cells divided by the mean in cells that hold sound. 1 is what a
-    region gets if relevance is strewn evenly over the sound. Where no relevance lies on padding,
-    this is ``positive_share / area_share``.
-``density_energy``
-    Share of the sound's positive relevance divided by ``energy_share``.
-
-A missing region has NaN everywhere and its reason in ``missing``.
+Measures are defined in :mod:`stressnet.regions.measures` and
+:mod:`stressnet.regions.localisation`. A missing region has NaN everywhere and its reason in
+``missing``.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,26 +17,14 @@ from numpy.typing import NDArray
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.exchange import exchange_times, exchange_tracks
+from stressnet.regions.measures import MEASURES, MapSums
+from stressnet.regions.nulls import EXCHANGE, SHIFTS, applies
 from stressnet.regions.registry import Missing, Region, get_regions
 from stressnet.regions.scene import Scene
 
 FloatArray = NDArray[np.float64]
 Record = dict[str, object]
-
-MEASURES = (
-    "signed_share",
-    "net_share",
-    "positive_share",
-    "absolute_share",
-    "area_share",
-    "area_share_image",
-    "area_share_word",
-    "energy_share",
-    "density",
-    "density_absolute",
-    "density_energy",
-)
-"""Columns of numbers in the records of :func:`project`."""
+Masks = dict[str, "NDArray | Missing"]
 
 NULL_MEASURES = (
     "signed_share",
@@ -73,16 +35,61 @@ NULL_MEASURES = (
     "density",
     "density_absolute",
     "density_energy",
+    "share_in_nucleus",
+    "density_in_nucleus",
 )
-"""Measures that also come as ``null_<measure>``."""
+"""Measures that also come as ``null_<measure>``: the same under the null ``exchange``."""
 
-MIN_NET = 0.05
-"""Below this share of Σ R in Σ |R| a net share is missing."""
+_NULL_COLUMNS = [MEASURES.index(measure) for measure in NULL_MEASURES]
 
 _EXCHANGES: dict[str, Callable[[Scene, Scene], Scene]] = {
     "times": exchange_times,
     "tracks": exchange_tracks,
 }
+
+
+@dataclass(frozen=True)
+class Projection:
+    """One token's map in regions.
+
+    Parameters
+    ----------
+    regions : tuple of Region
+        Which.
+    missing : tuple of str
+        Per region why it is missing; empty if it is not.
+    values : ndarray, shape (n_regions, n_measures)
+        Columns :data:`~stressnet.regions.measures.MEASURES`.
+    nulls : dict of str to ndarray, shape (n_regions, n_measures)
+        The same under each null; NaN where a null says nothing about a region.
+    """
+
+    regions: tuple[Region, ...]
+    missing: tuple[str, ...]
+    values: FloatArray
+    nulls: dict[str, FloatArray]
+
+    def records(self) -> list[Record]:
+        """A row per region: ``region``, ``missing``, measures, and ``null_<measure>`` if known."""
+        rows: list[Record] = []
+        exchanged = self.nulls.get(EXCHANGE)
+        for i, region in enumerate(self.regions):
+            row: Record = {"region": region.name, "missing": self.missing[i]}
+            row.update(zip(MEASURES, self.values[i].tolist(), strict=True))
+            if exchanged is not None:
+                for name, column in zip(NULL_MEASURES, _NULL_COLUMNS, strict=True):
+                    row[f"null_{name}"] = float(exchanged[i, column])
+            rows.append(row)
+        return rows
+
+    def null_records(self) -> list[Record]:
+        """A row per region and null that bears on it: ``region``, ``null``, measures."""
+        return [
+            {"region": region.name, "null": null, **dict(zip(MEASURES, row.tolist(), strict=True))}
+            for null, values in self.nulls.items()
+            for region, reason, row in zip(self.regions, self.missing, values, strict=True)
+            if applies(null, region) and not reason
+        ]
 
 
 def orient(relevance: NDArray, scene: Scene, positive_for: Stress | None) -> FloatArray:
@@ -147,21 +154,61 @@ def project(
     Returns
     -------
     list of dict
-        ``region``, ``missing`` (empty if not), :data:`MEASURES`, and ``null_<measure>`` for
-        :data:`NULL_MEASURES` if there are donors.
+        ``region``, ``missing`` (empty if not), :data:`~stressnet.regions.measures.MEASURES`, and
+        ``null_<measure>`` for :data:`NULL_MEASURES` if there are donors.
     """
+    return project_map(
+        relevance, scene, power=power, regions=regions, donors=donors, positive_for=positive_for
+    ).records()
+
+
+def project_map(
+    relevance: NDArray,
+    scene: Scene,
+    *,
+    power: NDArray | None = None,
+    regions: Iterable[str] | None = None,
+    donors: Sequence[Scene] = (),
+    shifts: Sequence[str] = (),
+    other_maps: Mapping[str, NDArray] | None = None,
+    positive_for: Stress | None = Stress.INITIAL,
+) -> Projection:
+    """One token's map in regions, and under any nulls.
+
+    Parameters
+    ----------
+    relevance, scene, power, regions, positive_for
+        As for :func:`project`.
+    donors : sequence of Scene
+        For the null ``exchange``.
+    shifts : sequence of str
+        Nulls of :data:`stressnet.regions.nulls.SHIFTS`.
+    other_maps : mapping of str to ndarray
+        Maps of other networks for the same token, by the name that their null gets; they are
+        measured under the token's own masks.
+
+    Raises
+    ------
+    ConfigError
+        If a map is unusable or a null unknown.
+    """
+    unknown = [name for name in shifts if name not in SHIFTS]
+    if unknown:
+        raise ConfigError(f"no null {', '.join(unknown)}; there are {', '.join(SHIFTS)}")
     chosen = get_regions(regions)
-    oriented = orient(relevance, scene, positive_for)
-    sums = _Sums(oriented, scene, power)
-    masks = {region.name: region.mask(scene) for region in chosen}
-    records = sums.records(masks)
+    sums = MapSums(orient(relevance, scene, positive_for), scene, power)
+    masks: Masks = {region.name: region.mask(scene) for region in chosen}
+    missing = tuple(mask.reason if isinstance(mask, Missing) else "" for mask in masks.values())
+    nulls: dict[str, FloatArray] = {}
     if donors:
-        nulls = [_null_records(chosen, sums, scene, donor) for donor in donors]
-        for record in records:
-            for measure in NULL_MEASURES:
-                values = [null[str(record["region"])][measure] for null in nulls]
-                record[f"null_{measure}"] = _mean(values) if not record["missing"] else np.nan
-    return records
+        exchanged = [_exchange_masks(chosen, scene, donor, masks) for donor in donors]
+        nulls[EXCHANGE] = _mean_measures(sums, chosen, exchanged)
+    for name in shifts:
+        nulls[name] = _mean_measures(sums, chosen, SHIFTS[name](chosen, scene, masks))
+    for name, other in (other_maps or {}).items():
+        theirs = MapSums(orient(other, scene, positive_for), scene, power)
+        nulls[name] = theirs.measure(chosen, masks)
+    return Projection(tuple(chosen), missing, sums.measure(chosen, masks), nulls)
 
 
 def project_masks(
@@ -173,96 +220,32 @@ def project_masks(
     positive_for: Stress | None = Stress.INITIAL,
 ) -> list[Record]:
     """Records of given masks, e.g. those of :func:`stressnet.regions.partition.partition`."""
-    return _Sums(orient(relevance, scene, positive_for), scene, power).records(masks)
+    sums = MapSums(orient(relevance, scene, positive_for), scene, power)
+    named = tuple(Region(name, "", _drawn_already) for name in masks)
+    missing = tuple(mask.reason if isinstance(mask, Missing) else "" for mask in masks.values())
+    return Projection(named, missing, sums.measure(named, masks), {}).records()
 
 
-def _null_records(
-    chosen: Sequence[Region], sums: _Sums, scene: Scene, donor: Scene
-) -> dict[str, Record]:
-    masks: dict[str, NDArray | Missing] = {}
+def _drawn_already(_: Scene) -> Missing:
+    return Missing("its mask was passed in")
+
+
+def _exchange_masks(chosen: Sequence[Region], scene: Scene, donor: Scene, own: Masks) -> Masks:
     exchanged = {kind: swap(scene, donor) for kind, swap in _EXCHANGES.items()}
-    for region in chosen:
-        if region.exchange == "none":
-            masks[region.name] = Missing("nothing to exchange")
-        else:
-            masks[region.name] = region.mask(exchanged[region.exchange])
-    return {str(record["region"]): record for record in sums.records(masks)}
+    return {
+        region.name: _NOTHING
+        if region.exchange == "none" or isinstance(own[region.name], Missing)
+        else region.mask(exchanged[region.exchange])
+        for region in chosen
+    }
 
 
-def _mean(values: Sequence[object]) -> float:
-    numbers = np.array(values, dtype=np.float64)
-    numbers = numbers[np.isfinite(numbers)]
-    return float(numbers.mean()) if len(numbers) else float("nan")
+_NOTHING = Missing("nothing to exchange")
 
 
-class _Sums:
-    """Weighted sums of one token's map under any mask."""
-
-    def __init__(self, relevance: FloatArray, scene: Scene, power: NDArray | None) -> None:
-        sound = scene.sound_mask
-        word = np.broadcast_to(scene.in_time(scene.times.word), scene.axes.shape)
-        positive, absolute = np.maximum(relevance, 0.0), np.abs(relevance)
-        if power is None:
-            energy = np.zeros(scene.axes.shape)
-        else:
-            scene.axes.check(power, "power")
-            energy = np.asarray(power, dtype=np.float64) * sound
-        self._quantities = np.stack(
-            [
-                relevance,
-                positive,
-                absolute,
-                positive * sound,
-                absolute * sound,
-                np.ones(scene.axes.shape),
-                sound,
-                word,
-                energy,
-            ],
-        ).reshape(9, -1)
-        self._totals = self._quantities.sum(axis=1)
-
-    def records(self, masks: Mapping[str, NDArray | Missing]) -> list[Record]:
-        # One product per mask: stacking the masks first costs more than it saves.
-        present = [mask for mask in masks.values() if not isinstance(mask, Missing)]
-        sums = np.array([self._quantities @ mask.ravel() for mask in present])
-        rows = iter(self._measures(sums) if present else ())
-        records: list[Record] = []
-        for name, mask in masks.items():
-            record: Record = {"region": name, "missing": ""}
-            if isinstance(mask, Missing):
-                record["missing"] = mask.reason
-                record.update(dict.fromkeys(MEASURES, np.nan))
-            else:
-                record.update(zip(MEASURES, next(rows), strict=True))
-            records.append(record)
-        return records
-
-    def _measures(self, sums: FloatArray) -> list[list[float]]:
-        """Measures per region, in the order of :data:`MEASURES`."""
-        net, pos, absolute, pos_sound, _, cells, sound, word, energy = sums.T
-        (t_net, t_pos, t_abs, t_pos_sound, t_abs_sound, t_cells, t_sound, t_word, t_energy) = (
-            self._totals
-        )
-        cancels = abs(t_net) < MIN_NET * t_abs
-        energy_share = _divide(energy, t_energy)
-        columns = (
-            _divide(net, t_abs),
-            _divide(net, 0.0 if cancels else t_net),
-            _divide(pos, t_pos),
-            _divide(absolute, t_abs),
-            _divide(sound, t_sound),
-            _divide(cells, t_cells),
-            _divide(word, t_word),
-            energy_share,
-            _divide(_divide(pos, cells), t_pos_sound / t_sound if t_sound else 0.0),
-            _divide(_divide(absolute, cells), t_abs_sound / t_sound if t_sound else 0.0),
-            _divide(_divide(pos_sound, t_pos_sound), energy_share),
-        )
-        return np.stack(columns, axis=1).tolist()
-
-
-def _divide(top: FloatArray, bottom: FloatArray | float) -> FloatArray:
-    """Division that gives NaN where the divisor is zero."""
-    divisor = np.broadcast_to(np.asarray(bottom, dtype=np.float64), np.shape(top))
-    return np.divide(top, divisor, out=np.full(np.shape(top), np.nan), where=divisor != 0)
+def _mean_measures(sums: MapSums, chosen: Sequence[Region], masks: Sequence[Masks]) -> FloatArray:
+    """Mean measures over several sets of masks, without those that are missing."""
+    values = np.stack([sums.measure(chosen, each, chance=False) for each in masks])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        return np.nanmean(values, axis=0)

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Literal
 
 from stressnet.axes import FloatArray
@@ -18,6 +20,8 @@ from stressnet.errors import ConfigError
 from stressnet.regions.scene import Scene
 
 Exchange = Literal["times", "tracks", "none"]
+HOSTS = ("nuclei", "nucleus_stressed", "nucleus_unstressed", "nucleus_1", "nucleus_2")
+"""Regions within which relevance is normalised beside the whole image."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,27 @@ class Region:
     exchange : {"times", "tracks", "none"}
         What another token lends for the null: its boundaries, or its tracks inside this token's
         boundaries; nothing for regions that have no null.
+    within : str, optional
+        The region whose relevance the measures ``*_in_nucleus`` are shares of: ``"nuclei"``,
+        ``"nucleus_stressed"``, ``"nucleus_unstressed"``, ``"nucleus_1"`` or ``"nucleus_2"``, for a
+        region that lies inside it.
     """
 
     name: str
     definition: str
     mask_fn: MaskFunction
     exchange: Exchange = "times"
+    within: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.exchange not in ("times", "tracks", "none"):
+            raise ConfigError(
+                f"region {self.name!r}: exchange {self.exchange!r} is not times, tracks or none"
+            )
+        if self.within is not None and self.within not in HOSTS:
+            raise ConfigError(
+                f"region {self.name!r}: within {self.within!r} is not one of {', '.join(HOSTS)}"
+            )
 
     def mask(self, scene: Scene) -> FloatArray | Missing:
         """The region's mask in a scene.
@@ -65,9 +84,12 @@ class Region:
         if isinstance(mask, Missing):
             return mask
         scene.axes.check(mask, f"mask of region {self.name!r}")
-        if not (mask.min() >= -1e-9 and mask.max() <= 1 + 1e-9):
+        # A mask that is the same in every bin is a view of one row, which is all there is to check.
+        values = mask[0] if mask.strides[0] == 0 else mask
+        largest = values.max()
+        if not (values.min() >= -1e-9 and largest <= 1 + 1e-9):
             raise ConfigError(f"mask of region {self.name!r} has values outside [0, 1]")
-        if mask.max() <= 0:
+        if largest <= 0:
             return Missing("outside the image")
         return mask
 
@@ -77,9 +99,9 @@ REGIONS: dict[str, Region] = {}
 
 
 def region(
-    name: str, definition: str, *, exchange: Exchange = "times"
+    name: str, definition: str, *, exchange: Exchange = "times", within: str | None = None
 ) -> Callable[[MaskFunction], MaskFunction]:
-    """Decorator that registers a mask function as a region.
+    """Decorator that registers a mask function as a region; parameters as of :class:`Region`.
 
     Raises
     ------
@@ -88,7 +110,7 @@ def region(
     """
 
     def register(mask_fn: MaskFunction) -> MaskFunction:
-        add(Region(name, definition, mask_fn, exchange))
+        add(Region(name, definition, mask_fn, exchange, within))
         return mask_fn
 
     return register
@@ -99,6 +121,46 @@ def add(new: Region) -> None:
     if new.name in REGIONS:
         raise ConfigError(f"there is already a region {new.name!r}; choose another name")
     REGIONS[new.name] = new
+
+
+def load_regions(path: Path | str) -> list[str]:
+    """Run a Python file that registers regions, once per process.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    list of str
+        Names of the regions it registered.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read or run, or registers nothing.
+    """
+    file = Path(path).resolve()
+    if file in _LOADED:
+        return _LOADED[file]
+    before = set(REGIONS)
+    spec = spec_from_file_location(f"stressnet_regions_{file.stem}", file)
+    if spec is None or spec.loader is None or not file.is_file():
+        raise ConfigError(f"{path}: no Python file with regions")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (SyntaxError, ImportError, NameError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(f"{path}: {type(error).__name__}: {error}; mend the file") from error
+    added = [name for name in REGIONS if name not in before]
+    if not added:
+        raise ConfigError(f"{path}: registers no region; see docs/regions.md, 'Your own region'")
+    _LOADED[file] = added
+    return added
+
+
+_LOADED: dict[Path, list[str]] = {}
 
 
 def get_regions(names: Iterable[str] | None = None) -> list[Region]:

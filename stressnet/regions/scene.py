@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from stressnet.acoustics.tracks import Tracks
+from stressnet.acoustics.tracks import N_FORMANTS, Tracks
 from stressnet.axes import Axes, BoolArray, FloatArray
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
@@ -42,6 +42,9 @@ class TokenTimes:
         The two vowels and the two syllables.
     stress : Stress or None
         The token's class; None where unknown.
+    beside : tuple of Interval, optional
+        What the word tier says before and after the word, silences with an empty label; None where
+        that is unknown.
     """
 
     word: Interval
@@ -49,6 +52,7 @@ class TokenTimes:
     nuclei: tuple[Interval, Interval]
     syllables: tuple[Interval, Interval]
     stress: Stress | None
+    beside: tuple[Interval, ...] | None = None
 
     @classmethod
     def from_phones(
@@ -60,6 +64,7 @@ class TokenTimes:
         *,
         origin_s: float = 0.0,
         word: Interval | None = None,
+        beside: Sequence[Interval] | None = None,
     ) -> TokenTimes:
         """From phones and syllabification.
 
@@ -77,6 +82,8 @@ class TokenTimes:
             Time that becomes zero; the word's onset.
         word : Interval, optional
             The word if it is not exactly its phones.
+        beside : sequence of Interval, optional
+            Words and silences before and after it.
 
         Raises
         ------
@@ -98,7 +105,31 @@ class TokenTimes:
             nuclei=(shifted[nuclei[0]], shifted[nuclei[1]]),
             syllables=(Interval(start_s, middle_s, "1"), Interval(middle_s, end_s, "2")),
             stress=stress,
+            beside=None if beside is None else tuple(i.shifted(-origin_s) for i in beside),
         )
+
+    @property
+    def onsets(self) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
+        """Phones before the vowel, per syllable."""
+        return self._beside_nucleus(before=True)
+
+    @property
+    def codas(self) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
+        """Phones after the vowel, per syllable."""
+        return self._beside_nucleus(before=False)
+
+    def _beside_nucleus(self, *, before: bool) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
+        first, second = (
+            tuple(
+                phone
+                for phone in self.phones
+                if syllable.contains(phone.middle_s)
+                and phone != nucleus
+                and (phone.middle_s < nucleus.middle_s) is before
+            )
+            for syllable, nucleus in zip(self.syllables, self.nuclei, strict=True)
+        )
+        return first, second
 
     @property
     def stressed(self) -> int | None:
@@ -126,6 +157,11 @@ class BandRule:
         Upper limit for ``"bandwidth"``.
 
     Every half-width is at least 1.5 bins.
+
+    Raises
+    ------
+    ConfigError
+        If the kind is unknown or a width is not positive.
     """
 
     kind: Literal["fixed-hz", "fixed-bins", "bandwidth"] = "fixed-hz"
@@ -138,6 +174,53 @@ class BandRule:
             raise ConfigError(
                 f"band rule {self.kind!r} is not one of fixed-hz, fixed-bins, bandwidth"
             )
+        widths = (*self.half_width_hz, self.half_width_bins, self.max_half_width_hz)
+        if len(self.half_width_hz) != N_FORMANTS or not all(0 < w < np.inf for w in widths):
+            raise ConfigError(f"half-widths of formant bands must be positive, not {widths}")
+
+    @classmethod
+    def parse(cls, text: str) -> BandRule:
+        """A rule as typed: ``fixed-hz``, ``fixed-hz:100,150,200,250``, ``fixed-hz:*1.5``,
+        ``fixed-bins:2.5``, ``bandwidth``, ``bandwidth:400``.
+
+        After ``fixed-hz`` come one half-width in hertz for all formants, four, or ``*`` and a
+        factor for the default ones; after ``fixed-bins`` the half-width in bins; after
+        ``bandwidth`` the largest half-width in hertz.
+
+        Raises
+        ------
+        ConfigError
+            If the text is none of these.
+        """
+        kind, _, rest = text.strip().partition(":")
+        try:
+            numbers = [float(part) for part in rest.removeprefix("*").split(",")] if rest else []
+        except ValueError:
+            numbers = [np.nan]
+        one = len(numbers) == 1
+        if kind in ("fixed-hz", "fixed-bins", "bandwidth") and not rest:
+            return cls(kind)  # type: ignore[arg-type]
+        if kind == "fixed-hz" and rest.startswith("*") and one:
+            first, second, third, fourth = (numbers[0] * width for width in cls.half_width_hz)
+            return cls("fixed-hz", (first, second, third, fourth))
+        if kind == "fixed-hz" and len(numbers) in (1, N_FORMANTS):
+            first, second, third, fourth = numbers * (N_FORMANTS if one else 1)
+            return cls("fixed-hz", (first, second, third, fourth))
+        if kind == "fixed-bins" and one:
+            return cls("fixed-bins", half_width_bins=numbers[0])
+        if kind == "bandwidth" and one:
+            return cls("bandwidth", max_half_width_hz=numbers[0])
+        raise ConfigError(
+            f"band rule {text!r} is not like fixed-hz, fixed-hz:100,150,200,250, fixed-hz:*1.5, "
+            "fixed-bins:2.5, bandwidth or bandwidth:400"
+        )
+
+    def __str__(self) -> str:
+        if self.kind == "fixed-hz":
+            return "fixed-hz:" + ",".join(f"{width:g}" for width in self.half_width_hz)
+        if self.kind == "fixed-bins":
+            return f"fixed-bins:{self.half_width_bins:g}"
+        return f"bandwidth:{self.max_half_width_hz:g}"
 
     def half_widths_hz(self, bandwidth_hz: FloatArray, bin_hz: float) -> FloatArray:
         """Half-widths, shape (4, n), for reported bandwidths of that shape."""
@@ -169,6 +252,9 @@ class Scene:
         (:attr:`~stressnet.acoustics.spectrogram.SpectrogramPreset.resolution_hz`).
     bands : BandRule
         Width of formant bands.
+    band_shift : float
+        By how many of their half-widths bands around formants and harmonics are moved upwards; not
+        0 only for the null of shifted tracks.
     """
 
     times: TokenTimes
@@ -177,6 +263,7 @@ class Scene:
     sound: BoolArray
     resolution_hz: float
     bands: BandRule = field(default_factory=BandRule)
+    band_shift: float = 0.0
 
     def __post_init__(self) -> None:
         if self.sound.shape != (self.axes.shape[1],):
@@ -204,7 +291,8 @@ class Scene:
     def formants_at_frames(self) -> tuple[FloatArray, FloatArray]:
         """F1 to F4 and half-widths of their bands at the frames' centres, each (4, n_frames)."""
         frequency_hz, bandwidth_hz = self.tracks.formants.at(self.axes.time_s)
-        return frequency_hz, self.bands.half_widths_hz(bandwidth_hz, self.axes.frequency_step_hz)
+        half_hz = self.bands.half_widths_hz(bandwidth_hz, self.axes.frequency_step_hz)
+        return frequency_hz + self.band_shift * half_hz, half_hz
 
     @cached_property
     def f0_at_frames(self) -> FloatArray:
@@ -242,6 +330,10 @@ class Scene:
         if low.ndim == 0:
             return _cover(self._frequency_edges, low, high)
         return np.moveaxis(_cover(self._frequency_edges, low[..., None], high[..., None]), -1, -2)
+
+    def over_bins(self, cover: FloatArray) -> FloatArray:
+        """A cover of frames as a mask that is the same in every bin (a view, not a copy)."""
+        return np.broadcast_to(np.asarray(cover, dtype=np.float64), self.axes.shape)
 
     @cached_property
     def _time_edges(self) -> FloatArray:

@@ -1,0 +1,212 @@
+"""Relevance within masks of one token: shares, areas, energies, densities, localisation.
+
+Measures
+--------
+Let R be a token's relevance, R⁺ its positive part, m a region's mask and P the linear power of the
+sound.
+
+``signed_share``
+    Σ m R / Σ |R|. Between -1 and 1, defined for every map that is not zero. Over a partition it
+    adds to Σ R / Σ |R|.
+``net_share``
+    Σ m R / Σ R. Adds to 1 over a partition, but has no meaning where positive and negative
+    relevance cancel: missing if |Σ R| is under 5 % of Σ |R|.
+``positive_share``, ``absolute_share``
+    Σ m R⁺ / Σ R⁺ and Σ m |R| / Σ |R|, over the whole image, padding included.
+``area_share``
+    Cells of the region that hold sound, as a share of all cells that hold sound. Padding is left
+    out because a network sees nothing there: with it, any region of a short word would look small
+    and its relevance dense.
+``area_share_image``, ``area_share_word``
+    The same over all cells of the image, and over the cells of the word.
+``energy_share``
+    Σ m P over the sound divided by Σ P over the sound. P is the squared magnitude of the Fourier
+    transform, passed in beside the image: values of an image are logarithms and standardised, so
+    that their sum is no energy.
+``density``, ``density_absolute``
+    Mean R⁺ (or |R|) in the region's cells divided by the mean in cells that hold sound. 1 is what a
+    region gets if relevance is strewn evenly over the sound. Where no relevance lies on padding,
+    this is ``positive_share / area_share``.
+``density_energy``
+    Share of the sound's positive relevance divided by ``energy_share``.
+``mass_accuracy``
+    Share of the sound's positive relevance (Arras et al. 2022: relevance mass accuracy). Chance is
+    ``area_share``. It differs from ``positive_share`` only where padding carries relevance.
+``share_in_nucleus``, ``signed_share_in_nucleus``, ``area_share_in_nucleus``
+    Σ m R⁺ / Σ R⁺, Σ m R / Σ |R| and Σ m / cells, all within the nucleus (or the two nuclei) in
+    which the region lies; only for regions with :attr:`~stressnet.regions.registry.Region.within`.
+``density_in_nucleus``
+    ``share_in_nucleus / area_share_in_nucleus``: 1 if relevance is strewn evenly over the nucleus.
+
+The rest is in :mod:`stressnet.regions.localisation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.regions.localisation import LOCALISATION, Localiser
+from stressnet.regions.registry import HOSTS, Missing, Region
+from stressnet.regions.scene import Scene
+from stressnet.regions.time_regions import nucleus_cover
+
+FloatArray = NDArray[np.float64]
+
+MEASURES = (
+    "signed_share",
+    "net_share",
+    "positive_share",
+    "absolute_share",
+    "area_share",
+    "area_share_image",
+    "area_share_word",
+    "energy_share",
+    "density",
+    "density_absolute",
+    "density_energy",
+    "mass_accuracy",
+    "share_in_nucleus",
+    "signed_share_in_nucleus",
+    "area_share_in_nucleus",
+    "density_in_nucleus",
+    *LOCALISATION,
+)
+"""All measures, in the order of :meth:`MapSums.measure`'s columns."""
+
+_N_BASIC, _N_NUCLEUS = 12, 4
+
+MIN_NET = 0.05
+"""Below this share of Σ R in Σ |R| a net share is missing."""
+
+_N_QUANTITIES = 9
+
+
+class MapSums:
+    """Sums of one token's map under any mask.
+
+    Parameters
+    ----------
+    relevance : ndarray, shape (n_bins, n_frames)
+        The map, positive values speaking for the token's own class.
+    scene : Scene
+        The token.
+    power : ndarray, shape (n_bins, n_frames), optional
+        Linear power of the sound; without it energies are missing.
+    """
+
+    def __init__(self, relevance: FloatArray, scene: Scene, power: NDArray | None) -> None:
+        n_bins, n_frames = self.shape = scene.axes.shape
+        sound = scene.sound.astype(np.float64)
+        word = scene.in_time(scene.times.word)
+        # Frame by frame, so that the few frames of a region lie together in memory.
+        quantities = np.empty((n_frames, n_bins, _N_QUANTITIES))
+        by_frame = relevance.T
+        np.maximum(by_frame, 0.0, out=quantities[..., 1])
+        np.abs(by_frame, out=quantities[..., 2])
+        quantities[..., 0] = by_frame
+        quantities[..., 3] = quantities[..., 1] * sound[:, None]
+        quantities[..., 4] = quantities[..., 2] * sound[:, None]
+        quantities[..., 5] = 1.0
+        quantities[..., 6] = sound[:, None]
+        quantities[..., 7] = word[:, None]
+        if power is None:
+            quantities[..., 8] = 0.0
+        else:
+            scene.axes.check(power, "power")
+            quantities[..., 8] = np.asarray(power, dtype=np.float64).T * sound[:, None]
+        self._quantities = quantities
+        self._per_frame = quantities.sum(axis=1)
+        self._totals = self._per_frame.sum(axis=0)
+        self._hosts: dict[str, FloatArray] = {}
+        for host in HOSTS:
+            which = None if host == "nuclei" else host.removeprefix("nucleus_")
+            cover = nucleus_cover(scene, which)
+            if cover is not None:
+                self._hosts[host] = cover @ self._per_frame
+        self._localiser = Localiser(by_frame, scene)
+
+    def measure(
+        self,
+        regions: Sequence[Region],
+        masks: Mapping[str, NDArray | Missing],
+        *,
+        chance: bool = True,
+    ) -> FloatArray:
+        """Measures of some regions.
+
+        Parameters
+        ----------
+        regions : sequence of Region
+            Which, in the order of the result.
+        masks : mapping
+            Their masks by name.
+        chance : bool
+            Whether ``pointing_chance``, the costliest of all, is wanted.
+
+        Returns
+        -------
+        ndarray, shape (n_regions, n_measures)
+            Columns :data:`MEASURES`; NaN throughout where the mask is missing.
+        """
+        result = np.full((len(regions), len(MEASURES)), np.nan)
+        sums = np.full((len(regions), _N_QUANTITIES), np.nan)
+        hosts = np.full((len(regions), _N_QUANTITIES), np.nan)
+        for row, region in enumerate(regions):
+            mask = masks[region.name]
+            if isinstance(mask, Missing):
+                continue
+            if mask.strides[0] == 0:  # the same in every bin
+                sums[row] = mask[0] @ self._per_frame
+                places = self._localiser.of_frames(mask[0])
+            else:
+                frames = np.flatnonzero(mask.any(axis=0))
+                part = slice(frames[0], frames[-1] + 1) if len(frames) else slice(0, 0)
+                cells = np.ascontiguousarray(mask.T[part])
+                sums[row] = cells.ravel() @ self._quantities[part].reshape(-1, _N_QUANTITIES)
+                places = self._localiser.of_cells(cells, part, chance=chance)
+            result[row, -len(LOCALISATION) :] = places
+            if region.within in self._hosts:
+                hosts[row] = self._hosts[region.within]
+        result[:, :_N_BASIC] = self._basic(sums)
+        result[:, _N_BASIC : _N_BASIC + _N_NUCLEUS] = _in_nucleus(sums, hosts)
+        return result
+
+    def _basic(self, sums: FloatArray) -> FloatArray:
+        """The first measures, up to densities."""
+        net, pos, absolute, pos_sound, _, cells, sound, word, energy = sums.T
+        (t_net, t_pos, t_abs, t_pos_sound, t_abs_sound, t_cells, t_sound, t_word, t_energy) = (
+            self._totals
+        )
+        cancels = abs(t_net) < MIN_NET * t_abs
+        energy_share = _divide(energy, t_energy)
+        columns = (
+            _divide(net, t_abs),
+            _divide(net, 0.0 if cancels else t_net),
+            _divide(pos, t_pos),
+            _divide(absolute, t_abs),
+            _divide(sound, t_sound),
+            _divide(cells, t_cells),
+            _divide(word, t_word),
+            energy_share,
+            _divide(_divide(pos, cells), t_pos_sound / t_sound if t_sound else 0.0),
+            _divide(_divide(absolute, cells), t_abs_sound / t_sound if t_sound else 0.0),
+            _divide(_divide(pos_sound, t_pos_sound), energy_share),
+            _divide(pos_sound, t_pos_sound),
+        )
+        return np.stack(columns, axis=1)
+
+
+def _in_nucleus(sums: FloatArray, hosts: FloatArray) -> FloatArray:
+    net, pos, _, _, _, cells, *_ = sums.T
+    _, h_pos, h_abs, _, _, h_cells, *_ = hosts.T
+    share, area = _divide(pos, h_pos), _divide(cells, h_cells)
+    return np.stack([share, _divide(net, h_abs), area, _divide(share, area)], axis=1)
+
+
+def _divide(top: FloatArray, bottom: FloatArray | float) -> FloatArray:
+    """Division that gives NaN where the divisor is zero."""
+    divisor = np.broadcast_to(np.asarray(bottom, dtype=np.float64), np.shape(top))
+    return np.divide(top, divisor, out=np.full(np.shape(top), np.nan), where=divisor != 0)
