@@ -21,6 +21,7 @@ from torch import nn
 
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.lexicon.stress import CLASSES
+from stressnet.models.network import Network
 from stressnet.models.registry import build_model
 
 WEIGHTS_NAME = "model.safetensors"
@@ -134,7 +135,7 @@ def save_checkpoint(folder: Path, model: nn.Module, info: CheckpointInfo) -> Non
         raise CheckpointError(f"{folder}: checkpoint cannot be written ({error})") from None
 
 
-def load_checkpoint(folder: Path) -> tuple[nn.Sequential, CheckpointInfo]:
+def load_checkpoint(folder: Path) -> tuple[Network, CheckpointInfo]:
     """The network in a checkpoint folder, in evaluation mode, on the CPU.
 
     Raises

@@ -1,14 +1,17 @@
-"""The networks, layer by layer.
+"""The convolutional networks without branches, layer by layer.
 
-Every network is one flat ``nn.Sequential`` of named standard modules: what runs is the list that is
+Every network is one flat sequence of named standard modules: what runs is the list that is
 printed, which makes layer-wise relevance propagation a walk along that list. No ReLU works in
 place, and every BatchNorm directly follows the convolution it can be folded into. Input is
 ``(batch, 1, n_bins, n_frames)`` float32, output ``(batch, n_classes)`` logits in the order of
 :data:`stressnet.lexicon.stress.CLASSES`.
 
-Sources: LeNet and VGG follow the description of the networks of Allouche et al. (2025), which are
-those of the Google-Commands baseline by Y. Adi: LeNet (LeCun et al. 1998), VGG configurations A, B,
-D, E (Simonyan & Zisserman 2015) with BatchNorm (Ioffe & Szegedy 2015).
+Sources: LeNet, AlexNet and VGG follow the description of the networks of Allouche et al. (2025).
+Its LeNet and VGG are those of the Google-Commands baseline by Y. Adi: LeNet (LeCun et al. 1998),
+VGG configurations A, B, D, E (Simonyan & Zisserman 2015) with BatchNorm (Ioffe & Szegedy 2015).
+AlexNet is the one-column form of Krizhevsky (2014), *One weird trick for parallelizing
+convolutional neural networks*. ResNets are in :mod:`stressnet.models.residual`, the transformer in
+:mod:`stressnet.models.transformer`.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from collections import OrderedDict
 from torch import nn
 
 from stressnet.errors import ConfigError
+from stressnet.models.network import Network
 
 VGG_STAGES: dict[int, tuple[tuple[int, ...], ...]] = {
     11: ((64,), (128,), (256, 256), (512, 512), (512, 512)),
@@ -28,7 +32,7 @@ VGG_STAGES: dict[int, tuple[tuple[int, ...], ...]] = {
 """Channels of the convolutions of each stage; a 2x2 maximum ends every stage."""
 
 
-def lenet(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
+def lenet(n_bins: int, n_frames: int, n_classes: int) -> Network:
     """Two 5x5 convolutions of 20 channels and two linear layers; 16.3 million parameters.
 
     Raises
@@ -39,7 +43,7 @@ def lenet(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
     height, width = ((((side - 4) // 2) - 4) // 2 for side in (n_bins, n_frames))
     if min(height, width) < 1:
         raise ConfigError(f"lenet needs images of at least 16 x 16, not {n_bins} x {n_frames}")
-    return nn.Sequential(
+    return Network(
         OrderedDict(
             conv1=nn.Conv2d(1, 20, kernel_size=5),
             pool1=nn.MaxPool2d(2),
@@ -54,12 +58,47 @@ def lenet(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
             drop3=nn.Dropout(0.5),
             fc2=nn.Linear(1000, n_classes),
         )
-    )
+    ).built_for("lenet", n_bins, n_frames)
+
+
+def alexnet(n_bins: int, n_frames: int, n_classes: int) -> Network:
+    """Five convolutions and three linear layers; 28 million parameters.
+
+    Raises
+    ------
+    ConfigError
+        If the image is smaller than 63 x 63.
+    """
+    height, width = (((side + 4 - 11) // 4 + 1) for side in (n_bins, n_frames))
+    for _ in range(3):
+        height, width = (height - 3) // 2 + 1, (width - 3) // 2 + 1
+    if min(n_bins, n_frames) < 63 or min(height, width) < 1:
+        raise ConfigError(f"alexnet needs images of at least 63 x 63, not {n_bins} x {n_frames}")
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["conv1"] = nn.Conv2d(1, 64, kernel_size=11, stride=4, padding=2)
+    layers["relu1"] = nn.ReLU()
+    layers["pool1"] = nn.MaxPool2d(3, stride=2)
+    layers["conv2"] = nn.Conv2d(64, 192, kernel_size=5, padding=2)
+    layers["relu2"] = nn.ReLU()
+    layers["pool2"] = nn.MaxPool2d(3, stride=2)
+    for number, (before, after) in enumerate(((192, 384), (384, 256), (256, 256)), start=3):
+        layers[f"conv{number}"] = nn.Conv2d(before, after, kernel_size=3, padding=1)
+        layers[f"relu{number}"] = nn.ReLU()
+    layers["pool5"] = nn.MaxPool2d(3, stride=2)
+    layers["flatten"] = nn.Flatten()
+    layers["fc1"] = nn.Linear(256 * height * width, 4096)
+    layers["relu_fc1"] = nn.ReLU()
+    layers["drop1"] = nn.Dropout(0.5)
+    layers["fc2"] = nn.Linear(4096, 4096)
+    layers["relu_fc2"] = nn.ReLU()
+    layers["drop2"] = nn.Dropout(0.5)
+    layers["fc3"] = nn.Linear(4096, n_classes)
+    return Network(layers).built_for("alexnet", n_bins, n_frames)
 
 
 def vgg(
     depth: int, n_bins: int, n_frames: int, n_classes: int, *, relu_between: bool = False
-) -> nn.Sequential:
+) -> Network:
     """A VGG with BatchNorm and two linear layers.
 
     Parameters
@@ -97,10 +136,10 @@ def vgg(
     if relu_between:
         layers["relu_fc1"] = nn.ReLU()
     layers["fc2"] = nn.Linear(512, n_classes)
-    return nn.Sequential(layers)
+    return Network(layers).built_for(f"vgg{depth}", n_bins, n_frames)
 
 
-def compact(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
+def compact(n_bins: int, n_frames: int, n_classes: int) -> Network:
     """Four convolutions with BatchNorm; 0.1 million parameters, minutes to train on two cores.
 
     The first convolution steps over every other bin but over no frame: full resolution in
@@ -133,4 +172,4 @@ def compact(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
     layers["flatten"] = nn.Flatten()
     layers["drop"] = nn.Dropout(0.3)
     layers["fc"] = nn.Linear(channels * 2 * 6, n_classes)
-    return nn.Sequential(layers)
+    return Network(layers).built_for("compact", n_bins, n_frames, "any")

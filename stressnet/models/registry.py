@@ -5,7 +5,8 @@ Importing this module does not import torch, so that a command line can list the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,12 @@ from stressnet.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from stressnet.models.network import Network
+
+Builder = Callable[[int, int, int], "Network"]
+
+PAPER = "allouche2025"
 
 
 @dataclass(frozen=True)
@@ -25,16 +32,22 @@ class ModelSpec:
         What users type.
     summary : str
         One line for listings.
+    preset : str
+        Spectrogram preset it is usually trained on.
     recipe : str
         Name of the training recipe made for it (:data:`stressnet.training.recipes.RECIPES`).
+    composite : str
+        Propagation rules that suit it (:data:`stressnet.explain.COMPOSITES`).
     builder : callable
-        ``(n_bins, n_frames, n_classes) -> nn.Sequential``.
+        ``(n_bins, n_frames, n_classes) -> Network``.
     """
 
     name: str
     summary: str
+    preset: str
     recipe: str
-    builder: Callable[[int, int, int], nn.Sequential]
+    composite: str
+    builder: Builder
 
 
 @dataclass(frozen=True)
@@ -47,12 +60,13 @@ class ModelDescription:
     n_parameters : int
         Trainable numbers.
     n_macs : int
-        Multiply-accumulate operations of convolutions and linear layers for one image.
+        Multiply-accumulate operations of convolutions, linear layers and attention for one image.
     receptive_field_frames, receptive_field_bins : int
         Extent of the image that one unit of the last convolution (after its pooling, before any
-        global averaging or linear layer) can see; borders may cut it.
+        global averaging or linear layer) can see, at most the image; borders may cut it. With
+        attention it is the whole image.
     layers : tuple of (str, str)
-        Name and exact definition of every layer in the order they run.
+        Name and exact definition of every layer in the order of their definition.
     """
 
     name: str
@@ -62,21 +76,35 @@ class ModelDescription:
     receptive_field_bins: int
     layers: tuple[tuple[str, str], ...]
 
+    def receptive_field_ms(self, hop_s: float, window_s: float) -> float:
+        """Stretch of sound under the receptive field, its first to its last window, in ms."""
+        return ((self.receptive_field_frames - 1) * hop_s + window_s) * 1000
 
-def _lenet(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
+    def receptive_field_hz(self, bin_hz: float) -> float:
+        """Width of the receptive field in hertz, each bin as wide as the distance of bins."""
+        return self.receptive_field_bins * bin_hz
+
+
+def _lenet(n_bins: int, n_frames: int, n_classes: int) -> Network:
     from stressnet.models import networks
 
     return networks.lenet(n_bins, n_frames, n_classes)
 
 
-def _compact(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
+def _alexnet(n_bins: int, n_frames: int, n_classes: int) -> Network:
+    from stressnet.models import networks
+
+    return networks.alexnet(n_bins, n_frames, n_classes)
+
+
+def _compact(n_bins: int, n_frames: int, n_classes: int) -> Network:
     from stressnet.models import networks
 
     return networks.compact(n_bins, n_frames, n_classes)
 
 
-def _vgg(depth: int, relu_between: bool = False) -> Callable[[int, int, int], nn.Sequential]:
-    def build(n_bins: int, n_frames: int, n_classes: int) -> nn.Sequential:
+def _vgg(depth: int, relu_between: bool = False) -> Builder:
+    def build(n_bins: int, n_frames: int, n_classes: int) -> Network:
         from stressnet.models import networks
 
         return networks.vgg(depth, n_bins, n_frames, n_classes, relu_between=relu_between)
@@ -84,28 +112,43 @@ def _vgg(depth: int, relu_between: bool = False) -> Callable[[int, int, int], nn
     return build
 
 
-MODELS: dict[str, ModelSpec] = {
-    spec.name: spec
-    for spec in (
-        ModelSpec("compact", "four convolutions, 0.1 M parameters", "compact", _compact),
-        ModelSpec("lenet", "two convolutions, published layout", "allouche2025-lenet", _lenet),
-        *(
-            ModelSpec(
-                f"vgg{depth}",
-                f"{depth - 1} convolutions with BatchNorm, published layout",
-                "allouche2025-vgg",
-                _vgg(depth),
-            )
-            for depth in (11, 13, 16, 19)
-        ),
-        ModelSpec(
-            "vgg16-relu",
-            "vgg16 with a ReLU between its linear layers",
-            "allouche2025-vgg",
-            _vgg(16, relu_between=True),
-        ),
+def _resnet(depth: int) -> Builder:
+    def build(n_bins: int, n_frames: int, n_classes: int) -> Network:
+        from stressnet.models import residual
+
+        return residual.resnet(depth, n_bins, n_frames, n_classes)
+
+    return build
+
+
+def _transformer(n_bins: int, n_frames: int, n_classes: int) -> Network:
+    from stressnet.models import transformer
+
+    return transformer.transformer(n_bins, n_frames, n_classes)
+
+
+def _specs() -> Iterator[ModelSpec]:
+    plus, slow = "epsilon-plus", "allouche2025-vgg"
+    yield ModelSpec(
+        "compact", "four convolutions, 0.1 M parameters", "stressnet", "compact", plus, _compact
     )
-}
+    yield ModelSpec(
+        "lenet", "two convolutions, published layout", PAPER, "allouche2025-lenet", plus, _lenet
+    )
+    yield ModelSpec("alexnet", "five convolutions, published layout", PAPER, slow, plus, _alexnet)
+    for depth in (11, 13, 16, 19):
+        text = f"{depth - 3} convolutions with BatchNorm, published layout"
+        yield ModelSpec(f"vgg{depth}", text, PAPER, slow, plus, _vgg(depth))
+    text = "vgg16 with a ReLU between its linear layers"
+    yield ModelSpec("vgg16-relu", text, PAPER, slow, plus, _vgg(16, relu_between=True))
+    for depth in (18, 34):
+        text = f"{depth - 1} convolutions with shortcuts, published layout, fresh weights"
+        yield ModelSpec(f"resnet{depth}", text, PAPER, slow, plus, _resnet(depth))
+    text = "four blocks of attention on patches, 0.2 M parameters"
+    yield ModelSpec("transformer", text, "stressnet", "transformer", "attn-lrp", _transformer)
+
+
+MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _specs()}
 """Networks by name."""
 
 DEFAULT_MODEL = "compact"
@@ -124,7 +167,7 @@ def get_spec(name: str) -> ModelSpec:
     return MODELS[name]
 
 
-def build_model(name: str, n_bins: int, n_frames: int, n_classes: int = 2) -> nn.Sequential:
+def build_model(name: str, n_bins: int, n_frames: int, n_classes: int = 2) -> Network:
     """A network with fresh weights (drawn from torch's global generator).
 
     Parameters
@@ -147,8 +190,10 @@ def build_model(name: str, n_bins: int, n_frames: int, n_classes: int = 2) -> nn
 def describe(name: str, n_bins: int, n_frames: int, n_classes: int = 2) -> ModelDescription:
     """Parameters, operations and receptive field of a network, without allocating its weights.
 
-    Receptive fields follow ``r += (kernel - 1) * step; step *= stride`` from layer to layer (Araujo
-    et al. 2019, *Computing receptive fields of convolutional neural networks*, Distill).
+    Operations are counted by :class:`torch.utils.flop_counter.FlopCounterMode`. Receptive fields
+    follow ``r += (kernel - 1) * step; step *= stride`` from layer to layer (Araujo et al. 2019,
+    *Computing receptive fields of convolutional neural networks*, Distill), along the longest path
+    where there are branches.
 
     Raises
     ------
@@ -156,31 +201,45 @@ def describe(name: str, n_bins: int, n_frames: int, n_classes: int = 2) -> Model
         If the name is unknown or the image too small for the network.
     """
     import torch
-    from torch import nn
+    from torch.utils.flop_counter import FlopCounterMode
 
     with torch.device("meta"):
         model = build_model(name, n_bins, n_frames, n_classes).eval()
-        values = torch.empty(1, 1, n_bins, n_frames)
-    n_macs = 0
-    reach, step = [1, 1], [1, 1]
-    for layer in model:
-        values = layer(values)
-        if isinstance(layer, nn.Linear):
-            n_macs += layer.in_features * layer.out_features
-        elif isinstance(layer, nn.Conv2d):
-            n_macs += values.numel() * layer.weight[0].numel()
-        if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
-            for axis in (0, 1):
-                reach[axis] += (_pair(layer.kernel_size)[axis] - 1) * step[axis]
-                step[axis] *= _pair(layer.stride)[axis]
+        counter = FlopCounterMode(display=False)
+        with counter, torch.no_grad():
+            model(torch.empty(1, 1, n_bins, n_frames))
+    reach_bins, reach_frames = _receptive_field(model)
     return ModelDescription(
         name=name,
         n_parameters=sum(parameter.numel() for parameter in model.parameters()),
-        n_macs=n_macs,
-        receptive_field_frames=min(reach[1], n_frames),
-        receptive_field_bins=min(reach[0], n_bins),
-        layers=tuple((key, str(layer)) for key, layer in model.named_children()),
+        n_macs=counter.get_total_flops() // 2,
+        receptive_field_frames=min(reach_frames, n_frames),
+        receptive_field_bins=min(reach_bins, n_bins),
+        layers=tuple(
+            (path, str(layer))
+            for path, layer in model.named_modules()
+            if not any(True for _ in layer.children()) and str(layer) != "Sequential()"
+        ),
     )
+
+
+def _receptive_field(model: nn.Module) -> tuple[int, int]:
+    """Bins and frames that one unit before the first averaging or linear layer sees."""
+    from torch import nn
+
+    from stressnet.models.residual import ResidualBlock
+    from stressnet.models.transformer import TransformerBlock
+
+    reach, step = [1, 1], [1, 1]
+    for child in model.children():
+        if isinstance(child, TransformerBlock):
+            return sys.maxsize, sys.maxsize
+        for layer in child.longest_path() if isinstance(child, ResidualBlock) else (child,):
+            if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+                for axis in (0, 1):
+                    reach[axis] += (_pair(layer.kernel_size)[axis] - 1) * step[axis]
+                    step[axis] *= _pair(layer.stride)[axis]
+    return reach[0], reach[1]
 
 
 def _pair(value: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from stressnet.corpus.store import Corpus, write_parquet
 from stressnet.errors import CheckpointError, CorpusError
 from stressnet.lexicon.stress import Stress
 from stressnet.manifest import FILE_NAME, hash_data, write_json, write_manifest
+from stressnet.models.registry import get_spec
 from stressnet.progress import Progress
 
 if TYPE_CHECKING:
@@ -22,23 +23,6 @@ if TYPE_CHECKING:
     from stressnet.training.data import StressData
 
 REQUEST_NAME = "request.json"
-
-
-@dataclass(frozen=True)
-class Habits:
-    """What a network is usually trained on and how."""
-
-    preset: str
-    recipe: str
-
-
-def habits_of(architecture: str) -> Habits:
-    """The paper's preset and recipe for its networks, stressnet's own for others."""
-    if architecture == "lenet":
-        return Habits("allouche2025", "allouche2025-lenet")
-    if architecture.startswith("vgg"):
-        return Habits("allouche2025", "allouche2025-vgg")
-    return Habits("stressnet", "compact")
 
 
 @dataclass(frozen=True)
@@ -182,10 +166,10 @@ def train_model(
 
     progress = progress or Progress(verbose=False)
     corpus = Corpus.open(corpus_path)
-    habits = habits_of(architecture)
-    preset = preset or habits.preset
+    spec = get_spec(architecture)
+    preset = preset or spec.preset
     settings = {"class_balance": "weights", "seed": seed, **dict(changes or {})}
-    config = get_recipe(recipe or habits.recipe, **settings)
+    config = get_recipe(recipe or spec.recipe, **settings)
     data = stress_data(corpus, preset)
     images = corpus.images(preset)
     if needs_deviations(config, SpectrogramPreset.from_dict(images.preset)):
