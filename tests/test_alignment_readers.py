@@ -69,7 +69,8 @@ def test_unknown_formats(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_missing_and_binary_files_are_named(tmp_path: Path, name: str) -> None:
     suffix = {"textgrid": ".TextGrid", "mfa-json": ".json", "timit": ".WRD", "buckeye": ".words",
-              "librispeech": ".txt", "ctm": ".ctm", "csv": ".csv", "lhotse": ".jsonl"}[name]  # fmt: skip
+              "librispeech": ".txt", "ctm": ".ctm", "csv": ".csv",
+              "lhotse": ".jsonl"}[name]  # fmt: skip
     missing = tmp_path / f"none{suffix}"
     with pytest.raises(AlignmentError, match="none"):
         read_alignment(missing, name)

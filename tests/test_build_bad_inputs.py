@@ -78,7 +78,11 @@ def test_every_bad_file_gets_its_line_and_the_good_ones_are_built(tmp_path: Path
     (bad / "damaged-grid.TextGrid").write_bytes(b"\xff\xfeT")
 
     recording(bad / "ipa")
-    replace_in(bad / "ipa.TextGrid", '"AO1"', '"ɔ"')
+    for arpabet, ipa in (("AO1", "ɔ"), ("OW0", "o"), ("EH1", "ɛ"), ("HH", "h")):
+        replace_in(bad / "ipa.TextGrid", f'"{arpabet}"', f'"{ipa}"')
+
+    recording(bad / "one-odd-phone")
+    replace_in(bad / "one-odd-phone.TextGrid", '"AO1"', '"aw?"')
 
     recording(bad / "overlap")
     replace_in(bad / "overlap.TextGrid", "xmax = 0.46", "xmax = 0.56")
@@ -106,8 +110,12 @@ def test_every_bad_file_gets_its_line_and_the_good_ones_are_built(tmp_path: Path
         "other-audio": ("error", "other-audio.TextGrid: the alignment ends at", "belong to"),
         "no-tiers": ("error", "no-tiers.TextGrid: no phone tier", "name one 'phones'"),
         "damaged-grid": ("error", "damaged-grid.TextGrid: ", "save it again"),
-        "ipa": ("error", "ipa.TextGrid: phone 'ɔ' at 0.540 s is not ARPAbet", "ARPAbet dict"),
-        "overlap": ("error", "overlap.TextGrid: tier 'words': 'WATER' at 0.460 s", "overlaps"),
+        "ipa": (
+            "error",
+            "ipa.TextGrid: phone 'ɔ' at 0.540 s is not ARPAbet (5 of 17",
+            "ARPAbet dict",
+        ),
+        "overlap": ("warning", "overlap.TextGrid: words: 'WATER' at 0.460 s", "overlaps 'THE'"),
         "stereo": ("warning", "stereo.flac: 2 channels, averaged to one", "extract it first"),
     }
     assert set(found) == set(expected)
@@ -117,7 +125,7 @@ def test_every_bad_file_gets_its_line_and_the_good_ones_are_built(tmp_path: Path
         assert problem in row["reason"] and remedy in row["reason"], row
         assert "\n" not in row["reason"]
     n_errors = sum(severity == "error" for severity, *_ in expected.values())
-    assert summary.n_errors == summary.manifest["results"]["n_errors"] == n_errors == 11
+    assert summary.n_errors == summary.manifest["results"]["n_errors"] == n_errors == 10
     assert [p.item for p in summary.problems] == [row["item"] for row in found.values()]
 
     tokens = Corpus.open(out).tokens
@@ -127,9 +135,12 @@ def test_every_bad_file_gets_its_line_and_the_good_ones_are_built(tmp_path: Path
         "stereo": ["WATER", "HOTEL", "RECORD"],
         "studio": ["WATER", "HOTEL", "RECORD"],
         "unknown-word": ["WATER", "RECORD"],
+        "one-odd-phone": ["HOTEL"],
+        "overlap": ["HOTEL", "RECORD"],
     }
     assert set(tokens["rate_hz"]) == {16_000}
     assert summary.manifest["results"]["rejected_words"]["not in the dictionary"] == 1
+    assert summary.manifest["results"]["rejected_words"]["a phone is not ARPAbet"] == 2
     left = {path.stem.split("_0")[0] for path in (out / "excerpts").rglob("*.flac")}
     assert left == set(words)
 

@@ -50,12 +50,13 @@ def test_templates(template: str, path: str, fields: dict[str, str] | None) -> N
 
 def test_the_shipped_recipes_load() -> None:
     found = available_recipes()
-    assert {"librispeech", "ljspeech", "generic", "espeak-demo"} <= set(found)
+    expected = {"librispeech", "ljspeech", "generic", "espeak-demo", "timit", "buckeye"}
+    assert expected <= set(found)
     for name, file in found.items():
         recipe = load_recipe(name)
         assert recipe.name == name == file.stem
         assert recipe.title and recipe.licence and recipe.citation
-        assert recipe.transcripts
+        assert recipe.transcripts or recipe.alignments
         assert recipe == load_recipe(str(file))
         for part in recipe.parts.values():
             assert part.url.startswith("https://")
@@ -84,7 +85,7 @@ def test_a_new_corpus_is_a_new_file(tmp_path: Path) -> None:
     recipe = load_recipe(write(tmp_path, text))
     assert recipe.name == "mine"
     assert recipe.transcripts[0].delimiter == ";"
-    assert recipe.alignment_patterns == ("{folder}/{utterance}.TextGrid",)
+    assert [a.pattern for a in recipe.alignments] == ["{folder}/{utterance}.TextGrid"]
     assert recipe.speaker_tables[0].sex_column == 2
     assert recipe.label_tables == ("labels.tsv",)
     assert recipe.parts["all"].size == ""
@@ -148,8 +149,8 @@ def test_the_example_in_the_documentation_is_a_recipe(tmp_path: Path) -> None:
 
 
 def test_unknown_names_and_files(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"no recipe named 'timit'.*librispeech.*\.toml"):
-        load_recipe("timit")
+    with pytest.raises(RecipeError, match=r"no recipe named 'timid'.*librispeech.*\.toml"):
+        load_recipe("timid")
     with pytest.raises(RecipeError, match="cannot be read"):
         load_recipe(str(tmp_path / "none.toml"))
     (tmp_path / "latin.toml").write_bytes(MINIMAL.replace("me", "Zoë").encode("latin-1"))

@@ -231,7 +231,7 @@ def test_phones_of_another_set_are_named(dictionary: Dictionary, phone: str) -> 
     alignment = aligned(("water", f"W AO1 T {phone}"))
     with pytest.raises(AlignmentError) as caught:
         find_tokens(recording, alignment, dictionary, {})
-    message = f"/x/u1.TextGrid: phone '{phone}' at 0.800 s is not ARPAbet; "
+    message = f"/x/u1.TextGrid: phone '{phone}' at 0.800 s is not ARPAbet "
     assert str(caught.value).startswith(message)
 
 

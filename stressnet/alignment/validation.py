@@ -59,17 +59,18 @@ def fit_to_audio(
     Returns
     -------
     Alignment
-        Ends at most at `duration_s`. Silences that vanish are dropped. The very same object when
-        nothing had to be done.
+        Ends at most at `duration_s`; silence may have been any longer. Silences that vanish are
+        dropped. The very same object when nothing had to be done.
 
     Raises
     ------
     AlignmentError
-        If the overhang is larger than the tolerance, or clamping would leave a word or phone empty.
+        If a word or phone ends later than the tolerance allows, or would be left empty.
     """
-    last_s = max((i.end_s for i in (*alignment.words, *alignment.phones)), default=0.0)
-    if last_s <= duration_s:
+    if overhang_s(alignment, duration_s) <= 0:
         return alignment
+    spoken = (*alignment.spoken_words(), *alignment.spoken_phones())
+    last_s = max((i.end_s for i in spoken), default=0.0)
     if last_s > duration_s + tolerance_s + _EPSILON_S:
         raise AlignmentError(
             f"the alignment ends at {last_s:.3f} s but the audio at {duration_s:.3f} s, more than "
@@ -80,6 +81,41 @@ def fit_to_audio(
         words=_clamped(alignment.words, duration_s),
         phones=_clamped(alignment.phones, duration_s),
     )
+
+
+def overhang_s(alignment: Alignment, duration_s: float) -> float:
+    """How far the last interval ends past the audio, in seconds; negative if before."""
+    ends = (i.end_s for i in (*alignment.words, *alignment.phones))
+    return max(ends, default=0.0) - duration_s
+
+
+def without_overlaps(alignment: Alignment) -> Alignment:
+    """The tiers as a TextGrid can hold them.
+
+    In time order; an interval that starts before the one before it ends starts there instead, and
+    what has no length is left out. The very same object when nothing had to be done.
+    """
+    words, phones = _disjoint(alignment.words), _disjoint(alignment.phones)
+    if words == alignment.words and phones == alignment.phones:
+        return alignment
+    return replace(alignment, words=words, phones=phones, confidence=None)
+
+
+def _disjoint(intervals: tuple[Interval, ...]) -> tuple[Interval, ...]:
+    kept: list[Interval] = []
+    now_s = 0.0
+    for interval in sorted(intervals, key=lambda i: (i.start_s, i.end_s)):
+        start_s = interval.start_s
+        if start_s < now_s - _EPSILON_S:
+            start_s = now_s
+        if interval.end_s > start_s:
+            kept.append(
+                interval
+                if start_s == interval.start_s
+                else Interval(start_s, interval.end_s, interval.label)
+            )
+            now_s = interval.end_s
+    return tuple(kept)
 
 
 def _clamped(intervals: Iterable[Interval], duration_s: float) -> tuple[Interval, ...]:

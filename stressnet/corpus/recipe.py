@@ -8,8 +8,9 @@ Path templates
 ``**/`` matches any folders, ``{name}`` matches one path component (or part of one) and makes a
 field of it; a field that occurs twice must have the same value at both places. Fields found in
 ``[audio] pattern`` can be used in the other templates, together with ``{folder}``, the folder of
-the audio file. The field ``utterance`` is required; ``speaker`` is
-required unless ``[speakers] constant`` names the only speaker.
+the audio file. ``{name:regex}`` narrows a field. The field ``utterance`` is required unless
+``[audio] id`` says what identifies a recording; ``speaker`` is required unless ``[speakers] name`` or
+``constant`` says who speaks.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stressnet.alignment.readers import AUTO, FORMATS
 from stressnet.errors import RecipeError
 
 TRANSCRIPT_KINDS = ("lines", "beside", "table")
@@ -45,6 +47,8 @@ class TranscriptSource:
         Path template.
     delimiter, id_column, text_column : str, int, int
         Only for tables; columns count from 0.
+    skip_words : int
+        Only for ``beside``: so many words at the start are no speech (TIMIT's sample numbers).
     """
 
     kind: str
@@ -52,6 +56,23 @@ class TranscriptSource:
     delimiter: str = "|"
     id_column: int = 0
     text_column: int = 1
+    skip_words: int = 0
+
+
+@dataclass(frozen=True)
+class AlignmentSource:
+    """Where alignments are.
+
+    Parameters
+    ----------
+    pattern : str
+        Path template.
+    format : str
+        One of `stressnet.alignment.readers.FORMATS`, or ``"auto"``.
+    """
+
+    pattern: str
+    format: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -85,7 +106,7 @@ class Recipe:
     citation: str
     audio_patterns: tuple[str, ...]
     transcripts: tuple[TranscriptSource, ...] = ()
-    alignment_patterns: tuple[str, ...] = ()
+    alignments: tuple[AlignmentSource, ...] = ()
     speaker_constant: str | None = None
     sex_constant: str | None = None
     speaker_tables: tuple[SpeakerTable, ...] = ()
@@ -93,30 +114,40 @@ class Recipe:
     url: str = ""
     synthetic: bool = False
     parts: Mapping[str, Part] = field(default_factory=dict)
+    utterance_id: str = "{utterance}"
+    speaker_name: str = "{speaker}"
+    ignore_case: bool = False
 
 
-def template_to_regex(template: str) -> re.Pattern[str]:
+def template_to_regex(template: str, *, ignore_case: bool = False) -> re.Pattern[str]:
     """Compile a path template into a pattern for POSIX paths relative to the corpus folder.
+
+    Raises
+    ------
+    re.error
+        If a field's name or narrowing is no valid regular expression.
 
     Examples
     --------
     >>> template_to_regex("**/{speaker}/{utterance}.flac").fullmatch("x/19/a b.flac").groupdict()
     {'speaker': '19', 'utterance': 'a b'}
+    >>> template_to_regex(r"{sex:[FM]}{voice}.wav").fullmatch("FCJF0.wav").groupdict()
+    {'sex': 'F', 'voice': 'CJF0'}
     """
     out: list[str] = []
     seen: set[str] = set()
-    for piece in re.split(r"(\*\*/|\{\w+\}|\*)", template):
+    for piece in re.split(r"(\*\*/|\{\w+(?::[^{}]+)?\}|\*)", template):
         if piece == "**/":
             out.append(r"(?:.*/)?")
         elif piece == "*":
             out.append(r"[^/]*")
         elif piece.startswith("{") and piece.endswith("}"):
-            name = piece[1:-1]
-            out.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+)")
+            name, _, narrowed = piece[1:-1].partition(":")
+            out.append(f"(?P={name})" if name in seen else f"(?P<{name}>{narrowed or '[^/]+'})")
             seen.add(name)
         else:
             out.append(re.escape(piece))
-    return re.compile("".join(out))
+    return re.compile("".join(out), re.IGNORECASE if ignore_case else 0)
 
 
 def _files_below(root: Path) -> Iterator[tuple[str, Path]]:
@@ -145,7 +176,10 @@ def find_audio(recipe: Recipe, root: Path) -> Iterator[tuple[Path, dict[str, str
     fields : dict
         Values of the template's fields.
     """
-    patterns = [template_to_regex(pattern) for pattern in recipe.audio_patterns]
+    patterns = [
+        template_to_regex(pattern, ignore_case=recipe.ignore_case)
+        for pattern in recipe.audio_patterns
+    ]
     for relative, path in sorted(_files_below(root)):
         for pattern in patterns:
             match = pattern.fullmatch(relative)
@@ -208,9 +242,9 @@ def _parse(data: dict[str, Any], path: Path) -> Recipe:
         corpus, {"name", "title", "licence", "citation", "url", "synthetic"}, path, "corpus"
     )
     audio = _section(data, "audio", path)
-    _only_known(audio, {"pattern"}, path, "audio")
+    _only_known(audio, {"pattern", "id", "ignore_case"}, path, "audio")
     speakers = _section(data, "speakers", path, optional=True)
-    _only_known(speakers, {"constant", "sex", "table"}, path, "speakers")
+    _only_known(speakers, {"constant", "name", "sex", "table"}, path, "speakers")
     recipe = Recipe(
         name=_text(corpus, "name", path, "corpus"),
         title=_text(corpus, "title", path, "corpus"),
@@ -220,9 +254,7 @@ def _parse(data: dict[str, Any], path: Path) -> Recipe:
         synthetic=corpus.get("synthetic", False) is True,
         audio_patterns=_patterns(audio, path),
         transcripts=_entries(TranscriptSource, data, "transcript", path),
-        alignment_patterns=tuple(
-            entry.pattern for entry in _entries(_AlignmentSource, data, "alignment", path)
-        ),
+        alignments=_entries(AlignmentSource, data, "alignment", path),
         speaker_constant=_text(speakers, "constant", path, "speakers", default="") or None,
         sex_constant=_text(speakers, "sex", path, "speakers", default="") or None,
         speaker_tables=_entries(SpeakerTable, speakers, "table", path, "speakers."),
@@ -231,6 +263,9 @@ def _parse(data: dict[str, Any], path: Path) -> Recipe:
             name: _entry(Part, values, path, f"[parts.{name}]")
             for name, values in _section(data, "parts", path, optional=True).items()
         },
+        utterance_id=_text(audio, "id", path, "audio", default="{utterance}"),
+        speaker_name=_text(speakers, "name", path, "speakers", default="{speaker}"),
+        ignore_case=audio.get("ignore_case", False) is True,
     )
     _check_templates(recipe, path)
     return recipe
@@ -244,12 +279,13 @@ def _check_templates(recipe: Recipe, path: Path) -> None:
             here = set(template_to_regex(pattern).groupindex)
         except re.error as error:
             raise RecipeError(
-                f"{path}: [audio] pattern '{pattern}' has a field with an unusable name ({error}); "
-                f"use letters, as in {{session}}"
+                f"{path}: [audio] pattern '{pattern}' has a field with an unusable name or "
+                f"narrowing ({error}); use letters, as in {{session}} or {{session:[0-9]+}}"
             ) from error
-        if "utterance" not in here:
+        if "utterance" not in here and recipe.utterance_id == "{utterance}":
             raise RecipeError(f"{path}: [audio] pattern '{pattern}' lacks {{utterance}}")
-        if "speaker" not in here and recipe.speaker_constant is None:
+        named = recipe.speaker_constant is not None or recipe.speaker_name != "{speaker}"
+        if "speaker" not in here and not named:
             raise RecipeError(
                 f"{path}: [audio] pattern '{pattern}' lacks {{speaker}}; add it or name the only "
                 f"speaker with [speakers] constant"
@@ -258,25 +294,32 @@ def _check_templates(recipe: Recipe, path: Path) -> None:
     usable = (fields or set()) | {"folder"}
     templates = [
         *(("transcript", source.pattern) for source in recipe.transcripts),
-        *(("alignment", pattern) for pattern in recipe.alignment_patterns),
+        *(("alignment", source.pattern) for source in recipe.alignments),
     ]
+    templates = [(f"[[{section}]] pattern", template) for section, template in templates]
+    if recipe.utterance_id != "{utterance}":
+        templates.append(("[audio] id", recipe.utterance_id))
+    if recipe.speaker_name != "{speaker}":
+        templates.append(("[speakers] name", recipe.speaker_name))
+    templates.append(("[speakers] sex", recipe.sex_constant or ""))
     for section, template in templates:
         unknown = set(re.findall(r"\{([^}]*)\}", template)) - usable
         if unknown:
             raise RecipeError(
-                f"{path}: [[{section}]] pattern '{template}' uses {{{min(unknown)}}}, which not "
+                f"{path}: {section} '{template}' uses {{{min(unknown)}}}, which not "
                 f"every [audio] pattern has; there are {', '.join(sorted(usable))}"
+            )
+    for alignment in recipe.alignments:
+        if alignment.format not in (AUTO, *FORMATS):
+            raise RecipeError(
+                f"{path}: alignment format '{alignment.format}'; known are auto, "
+                f"{', '.join(FORMATS)}"
             )
     for source in recipe.transcripts:
         if source.kind not in TRANSCRIPT_KINDS:
             raise RecipeError(
                 f"{path}: transcript kind '{source.kind}'; known are {', '.join(TRANSCRIPT_KINDS)}"
             )
-
-
-@dataclass(frozen=True)
-class _AlignmentSource:
-    pattern: str
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stressnet.alignment.readers import has_many, holds
+from stressnet.alignment.readers.options import companion
 from stressnet.audio import audio_facts, check_rate
 from stressnet.corpus.recipe import Recipe, SpeakerTable, TranscriptSource, find_audio
-from stressnet.errors import AudioError, CorpusError, TranscriptError
+from stressnet.errors import (
+    AlignmentError,
+    AudioError,
+    CorpusError,
+    MissingPartError,
+    TranscriptError,
+)
 from stressnet.problems import Problem, Severity
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*['’]?", re.UNICODE)
@@ -34,9 +42,11 @@ class Recording:
     words : tuple of str
         Transcript in upper case; empty if an alignment takes its place.
     alignment_path : Path or None
-        A TextGrid that came with the corpus.
+        An alignment that came with the corpus.
     duration_s : float
         From the header.
+    alignment_format : str
+        How `alignment_path` is to be read; see `stressnet.alignment.readers`.
     """
 
     utterance_id: str
@@ -46,6 +56,7 @@ class Recording:
     words: tuple[str, ...]
     alignment_path: Path | None
     duration_s: float
+    alignment_format: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +138,13 @@ class Transcripts:
     ----------
     sources : tuple of TranscriptSource
         Tried in this order for every utterance.
+    ignore_case : bool
+        Whether files are found whatever the case of their names.
     """
 
-    def __init__(self, sources: tuple[TranscriptSource, ...]) -> None:
+    def __init__(self, sources: tuple[TranscriptSource, ...], *, ignore_case: bool = False) -> None:
         self._sources = sources
+        self._ignore_case = ignore_case
         self._shared: dict[tuple[Path, TranscriptSource], dict[str, str]] = {}
 
     def find(self, fields: Mapping[str, str], folder: Path) -> tuple[str, ...]:
@@ -151,12 +165,14 @@ class Transcripts:
         utterance = _nfc(fields["utterance"])
         tried = []
         for source in self._sources:
-            path = _resolve(source.pattern, fields, folder)
+            path = _resolve(source.pattern, fields, folder, ignore_case=self._ignore_case)
             tried.append(path.name)
             if not path.is_file():
                 continue
             if source.kind == "beside":
                 text: str | None = read_text(path)
+                if source.skip_words:
+                    text = " ".join((text or "").split()[source.skip_words :])
             else:
                 text = self._table(path, source).get(utterance)
             if text is None:
@@ -195,8 +211,32 @@ def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _resolve(template: str, fields: Mapping[str, str], folder: Path) -> Path:
-    return Path(template.format(folder=folder.as_posix(), **fields))
+def _resolve(
+    template: str, fields: Mapping[str, str], folder: Path, *, ignore_case: bool = False
+) -> Path:
+    path = Path(template.format(folder=folder.as_posix(), **fields))
+    if not ignore_case or path.is_file():
+        return path
+    return companion(path, path.suffix) or path
+
+
+def _given_alignment(
+    recipe: Recipe, fields: Mapping[str, str], folder: Path, utterance_id: str
+) -> tuple[Path | None, str]:
+    """The first alignment that exists for a recording, and its format.
+
+    A file for many recordings that lacks this one is passed over, as if it were not there.
+    """
+    for source in recipe.alignments:
+        path = _resolve(source.pattern, fields, folder, ignore_case=recipe.ignore_case)
+        if not path.is_file():
+            continue
+        try:
+            if not has_many(path, source.format) or holds(path, utterance_id, source.format):
+                return path, source.format
+        except (AlignmentError, MissingPartError):
+            return path, source.format  # reported when it is read
+    return None, "auto"
 
 
 def read_speakers(root: Path, tables: tuple[SpeakerTable, ...]) -> dict[str, str]:
@@ -275,13 +315,14 @@ def scan(recipe: Recipe, root: Path) -> Scan:
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder; check the path")
     sexes = read_speakers(root, recipe.speaker_tables)
-    transcripts = Transcripts(recipe.transcripts)
+    transcripts = Transcripts(recipe.transcripts, ignore_case=recipe.ignore_case)
     recordings: dict[str, Recording] = {}
     problems: list[Problem] = []
     n_audio = 0
     for path, fields in find_audio(recipe, root):
         n_audio += 1
-        utterance_id = _nfc(fields["utterance"])
+        utterance_id = _nfc(recipe.utterance_id.format(**fields))
+        fields.setdefault("utterance", utterance_id)
         if utterance_id in recordings:
             problems.append(
                 Problem(
@@ -293,8 +334,7 @@ def scan(recipe: Recipe, root: Path) -> Scan:
                 )
             )
             continue
-        alignments = [_resolve(p, fields, path.parent) for p in recipe.alignment_patterns]
-        alignment = next((file for file in alignments if file.is_file()), None)
+        alignment, format = _given_alignment(recipe, fields, path.parent, utterance_id)
         try:
             facts = audio_facts(path)
             check_rate(path, facts.rate_hz)
@@ -312,15 +352,17 @@ def scan(recipe: Recipe, root: Path) -> Scan:
                     f"speaker, extract it first",
                 )
             )
-        speaker = recipe.speaker_constant or _nfc(fields["speaker"])
+        speaker = recipe.speaker_constant or _nfc(recipe.speaker_name.format(**fields))
+        sex = (recipe.sex_constant or "").format(**fields)
         recordings[utterance_id] = Recording(
             utterance_id=utterance_id,
             speaker=speaker,
-            sex=sexes.get(speaker, recipe.sex_constant or ""),
+            sex=sexes.get(speaker, _SEXES.get(sex.lower(), sex)),
             audio_path=path,
             words=words,
             alignment_path=alignment,
             duration_s=facts.duration_s,
+            alignment_format=format,
         )
     if not n_audio:
         raise CorpusError(

@@ -27,6 +27,10 @@ MAX_DURATION_S = 2.0
 REJECT_NOT_DISYLLABIC_HERE = "spoken variant is not disyllabic"
 REJECT_NO_PHONES = "no phones aligned"
 REJECT_DURATION = "implausible duration"
+REJECT_PHONE = "a phone is not ARPAbet"
+
+MAX_SHARE_OF_FOREIGN_PHONES = 0.2
+"""With more, the tier is in another alphabet, and the recording is refused as a whole."""
 
 LABEL_LEXICON = "lexicon"
 LABEL_TABLE = "table"
@@ -115,20 +119,21 @@ def _variant(entry: Entry, phones: tuple[Interval, ...]) -> int:
     return -1
 
 
-def _word_key(label: str) -> str:
+def word_key(label: str) -> str:
     """A word's label as the dictionary writes it: upper case, no punctuation around it."""
     return label.replace("’", "'").strip(_PUNCTUATION).upper()
 
 
 def _checked_phones(recording: Recording, alignment: Alignment) -> tuple[Interval, ...]:
-    """Spoken phones in time order; raises unless all are ARPAbet."""
+    """Spoken phones in time order; raises if the tier is not in ARPAbet."""
     phones = alignment.spoken_phones()
-    for phone in phones:
-        if not is_arpabet(phone.label):
-            raise AlignmentError(
-                f"{recording.alignment_path or recording.audio_path}: phone '{phone.label}' at "
-                f"{phone.start_s:.3f} s is not ARPAbet; align with an ARPAbet dictionary and model"
-            )
+    foreign = [phone for phone in phones if not is_arpabet(phone.label)]
+    if len(foreign) > MAX_SHARE_OF_FOREIGN_PHONES * len(phones):
+        raise AlignmentError(
+            f"{recording.alignment_path or recording.audio_path}: phone '{foreign[0].label}' at "
+            f"{foreign[0].start_s:.3f} s is not ARPAbet ({len(foreign)} of {len(phones)} phones are "
+            f"not); align with an ARPAbet dictionary and model"
+        )
     return tuple(sorted(phones, key=lambda phone: phone.middle_s))
 
 
@@ -165,12 +170,13 @@ def find_tokens(
     Raises
     ------
     AlignmentError
-        If the words of the alignment are not those of the transcript, or its phones not ARPAbet.
+        If the words of the alignment are not those of the transcript, or its phones mostly not
+        ARPAbet.
     CorpusError
         If a label belongs to a word that is not there.
     """
     words = alignment.spoken_words()
-    spoken = tuple(_word_key(word.label) for word in words)
+    spoken = tuple(word_key(word.label) for word in words)
     if recording.words and spoken != recording.words:
         raise AlignmentError(
             f"{recording.audio_path}: the alignment has {len(spoken)} words, the transcript "
@@ -188,6 +194,9 @@ def find_tokens(
             continue
         first, last = bisect_left(middles_s, word.start_s), bisect_left(middles_s, word.end_s)
         phones = all_phones[first:last]
+        if not all(is_arpabet(phone.label) for phone in phones):
+            rejected[REJECT_PHONE] += 1
+            continue
         vowels = sum(is_vowel(phone.label) for phone in phones)
         if vowels != 2:
             rejected[REJECT_NOT_DISYLLABIC_HERE if phones else REJECT_NO_PHONES] += 1

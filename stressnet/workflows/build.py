@@ -12,15 +12,17 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from stressnet.acoustics.spectrogram import get_preset
+from stressnet.alignment.readers import files_of
 from stressnet.corpus.recipe import Recipe, load_recipe
 from stressnet.corpus.scan import Scan, read_labels, scan
 from stressnet.corpus.splits import SplitConfig, check_speakers
 from stressnet.corpus.store import TOKENS
-from stressnet.errors import ConfigError, CorpusError
+from stressnet.errors import AlignmentError, ConfigError, CorpusError, MissingPartError
 from stressnet.manifest import (
     FILE_NAME,
     hash_data,
@@ -206,6 +208,8 @@ def _request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig) -> 
         "citation": recipe.citation,
         "synthetic": recipe.synthetic,
     }
+    # Files that hold the alignments of many recordings are hashed once.
+    hash_of = cache(_hash_alignment)
     inputs = [
         [
             r.utterance_id,
@@ -214,13 +218,22 @@ def _request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig) -> 
             r.audio_path.relative_to(source).as_posix(),
             hash_ends(r.audio_path),
             list(r.words),
-            _hash_given(r.alignment_path) if r.alignment_path else None,
+            hash_of(r.alignment_path, r.alignment_format) if r.alignment_path else None,
         ]
         for r in found.recordings
     ]
     labels = sorted([*key, value.stress] for key, value in found.labels.items())
     content = {k: v for k, v in parameters.items() if k not in ("source", "splits")}
     return {"parameters": parameters, "hash": hash_data([content, inputs, labels])}
+
+
+def _hash_alignment(path: Path, format: str) -> str | list[str]:
+    """Hash of an alignment; of all its files, where words and phones are two."""
+    try:
+        hashes = [_hash_given(file) for file in files_of(path, format)]
+    except (AlignmentError, MissingPartError):  # reported when it is read
+        return _hash_given(path)
+    return hashes[0] if len(hashes) == 1 else hashes
 
 
 def _hash_given(path: Path) -> str:

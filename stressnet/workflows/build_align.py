@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.alignment.aligner import Aligner, AlignmentFailure, Utterance
 from stressnet.alignment.choose import get_aligner
 from stressnet.corpus.scan import Recording, Scan
-from stressnet.errors import AlignmentError, LexiconError
+from stressnet.corpus.tokens import word_key
+from stressnet.errors import AlignmentError, LexiconError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, load_dictionary
 from stressnet.problems import Problem, Severity
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from stressnet.workflows.build import BuildConfig
 
 STATE_FILE = Path("state") / "alignments.jsonl"
+
+_NO_NEWS_S = 0.001
+"""Ends past the audio by less are rounding, not worth a line each."""
 
 
 def to_record(alignment: Alignment) -> dict[str, Any]:
@@ -43,22 +48,42 @@ def from_record(record: Mapping[str, Any]) -> Alignment:
     )
 
 
-def _read_given(recording: Recording, path: Path) -> Alignment:
-    """A corpus's own alignment, clamped to its audio."""
-    from stressnet.alignment.textgrid import read_textgrid
-    from stressnet.alignment.validation import fit_to_audio
+def _read_given(recording: Recording, path: Path) -> tuple[Alignment, list[str]]:
+    """A corpus's own alignment, clamped to its audio, and what is odd about it."""
+    from stressnet.alignment.validation import fit_to_audio, overhang_s
 
+    alignment = read_given(recording, path)
     try:
-        alignment = read_textgrid(path)
-    except AlignmentError as error:
-        try:  # several speakers' tiers in one file: take this speaker's
-            alignment = read_textgrid(path, recording.speaker)
-        except AlignmentError:
-            raise error from None
-    try:
-        return fit_to_audio(alignment, recording.duration_s)
+        fitted = fit_to_audio(alignment, recording.duration_s)
     except AlignmentError as error:
         raise AlignmentError(f"{path}: {error}") from error
+    over_s = overhang_s(alignment, recording.duration_s)
+    if over_s <= _NO_NEWS_S:
+        return fitted, []
+    return fitted, [
+        f"{path}: ends {1000 * over_s:.0f} ms past the audio ({recording.duration_s:.3f} s); cut "
+        f"off there"
+    ]
+
+
+def read_given(recording: Recording, path: Path) -> Alignment:
+    """The alignment that came with a recording, as it stands.
+
+    Raises
+    ------
+    AlignmentError
+        If it cannot be read.
+    """
+    from stressnet.alignment.readers import read_alignment
+
+    how: Any = {"format": recording.alignment_format, "utterance_id": recording.utterance_id}
+    try:
+        return read_alignment(path, **how)
+    except AlignmentError as error:
+        try:  # several speakers' tiers in one file: take this speaker's
+            return read_alignment(path, **how, speaker=recording.speaker)
+        except AlignmentError:
+            raise error from None
 
 
 def _pronounceable(
@@ -90,6 +115,36 @@ def _pronounceable(
             )
         )
     return kept
+
+
+def _unaligned(record: Mapping[str, Any] | None) -> bool:
+    """Whether an utterance still waits for the aligner."""
+    return record is None or "words_only" in record
+
+
+def _to_align(
+    recordings: Sequence[Recording], journal: Journal, problems: list[Problem]
+) -> list[Recording]:
+    """Recordings without phones of their own; words that came without phones are transcripts."""
+    todo, words_only = [], []
+    for recording in recordings:
+        if recording.alignment_path is None:
+            todo.append(recording)
+        elif words := journal.first(recording.utterance_id).get("words_only"):
+            words_only.append(recording)
+            todo.append(replace(recording, words=tuple(words), alignment_path=None))
+    if words_only:
+        problems.append(
+            Problem(
+                words_only[0].utterance_id,
+                "align",
+                Severity.WARNING,
+                f"{words_only[0].alignment_path}: holds words without phones, as do the alignments "
+                f"of {len(words_only)} recordings in all; their words were taken as transcripts "
+                f"and aligned anew",
+            )
+        )
+    return todo
 
 
 def _aligner(name: str, problems: list[Problem]) -> Aligner:
@@ -127,22 +182,27 @@ def align(
             if recording.alignment_path is None or recording.utterance_id in journal.done:
                 continue
             try:
-                given = _read_given(recording, recording.alignment_path)
-                journal.add(recording.utterance_id, to_record(given))
-            except AlignmentError as error:
+                given, warnings_ = _read_given(recording, recording.alignment_path)
+            except (AlignmentError, MissingPartError) as error:
                 journal.add(recording.utterance_id, {"failure": str(error)})
+            else:
+                if given.spoken_words() and not given.phones:
+                    words = tuple(word_key(word.label) for word in given.spoken_words())
+                    journal.add(recording.utterance_id, {"words_only": words})
+                    continue
+                journal.add(recording.utterance_id, to_record(given) | {"warnings": warnings_})
             bar.update()
-        todo = [r for r in found.recordings if r.alignment_path is None]
+        todo = _to_align(found.recordings, journal, problems)
         todo = _pronounceable(todo, dictionary, problems)
         # The aligner learns from the whole corpus, so it must see all of it even when only a few
         # utterances are missing: otherwise a resumed run would differ from a straight one.
-        if any(r.utterance_id not in journal.done for r in todo):
+        if any(_unaligned(journal.done.get(r.utterance_id)) for r in todo):
             utterances = [Utterance(r.utterance_id, r.speaker, r.audio_path, r.words) for r in todo]
             aligner = _aligner(config.aligner, problems)
             for utterance_id, result in aligner.align(
                 utterances, dictionary.pronounce, jobs=jobs, seed=config.seed
             ):
-                if utterance_id in journal.done:
+                if not _unaligned(journal.done.get(utterance_id)):
                     continue
                 if isinstance(result, AlignmentFailure):
                     journal.add(utterance_id, {"failure": result.detail})
@@ -153,8 +213,12 @@ def align(
     aligned: dict[str, Alignment] = {}
     for recording in found.recordings:
         record = done.get(recording.utterance_id)
-        if record is None:
+        if record is None or "words_only" in record:
             continue
+        problems += [
+            Problem(recording.utterance_id, "align", Severity.WARNING, text)
+            for text in record.get("warnings", ())
+        ]
         if "failure" in record:
             problems.append(
                 Problem(recording.utterance_id, "align", Severity.ERROR, record["failure"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.alignment.textgrid import write_textgrid
+from stressnet.alignment.validation import fit_to_audio, validate, without_overlaps
 from stressnet.audio import read_audio, write_flac
 from stressnet.corpus.scan import Labels, Recording, Scan, StressLabel
 from stressnet.corpus.store import PHONES, TOKENS, write_parquet
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from stressnet.workflows.build import BuildConfig
 
 STATE_FILE = Path("state") / "tokens.jsonl"
+
+_IS_OVERLAP = re.compile(r" overlaps | has no length ")
 
 _MAX_NAME_BYTES = 200
 """File systems allow 255 bytes for a name, endings included."""
@@ -70,7 +74,7 @@ def _cut_one(task: _CutTask) -> dict[str, Any]:
             load_word_list(config.function_words) if config.function_words else None,
         )
         audio = read_audio(recording.audio_path)
-        _write_grid(task, tokens, audio.duration_s)
+        warnings = _write_grid(task, tokens, audio.duration_s)
     except (AlignmentError, AudioError, CorpusError) as error:
         return {"failure": str(error)}
     rows, phones = [], []
@@ -94,11 +98,14 @@ def _cut_one(task: _CutTask) -> dict[str, Any]:
             }
         )
         phones += phone_rows(token)
-    return {"tokens": rows, "phones": phones, "rejected": dict(rejected)}
+    return {"tokens": rows, "phones": phones, "rejected": dict(rejected), "warnings": warnings}
 
 
-def _write_grid(task: _CutTask, tokens: list[Token], duration_s: float) -> None:
-    """The utterance's TextGrid, with a tier each for the tokens' syllables and stress."""
+def _write_grid(task: _CutTask, tokens: list[Token], duration_s: float) -> list[str]:
+    """The utterance's TextGrid, with a tier each for the tokens' syllables and stress.
+
+    Returns what had to be changed, since a TextGrid cannot hold overlaps; tokens keep their times.
+    """
     syllables, stress = [], []
     for token in tokens:
         for start_s, end_s, part in (
@@ -111,8 +118,22 @@ def _write_grid(task: _CutTask, tokens: list[Token], duration_s: float) -> None:
     folder = task.out / "textgrids"
     folder.mkdir(exist_ok=True)
     path = folder / f"{safe_name(task.recording.utterance_id)}.TextGrid"
-    extra = {"syllables": syllables, "stress": stress}
-    write_textgrid(path, task.alignment, duration_s, extra_tiers=extra)
+    fitted = without_overlaps(fit_to_audio(task.alignment, duration_s))
+    extra = {
+        "syllables": without_overlaps(Alignment(tuple(syllables), ())).words,
+        "stress": without_overlaps(Alignment(tuple(stress), ())).words,
+    }
+    write_textgrid(path, fitted, duration_s, extra_tiers=extra)
+    if fitted.words == task.alignment.words and fitted.phones == task.alignment.phones:
+        return []
+    found = [line for line in validate(task.alignment, duration_s) if _IS_OVERLAP.search(line)]
+    if not found:
+        return []
+    more = f" (and {len(found) - 1} more such places)" if len(found) > 1 else ""
+    return [
+        f"{task.recording.alignment_path or task.recording.audio_path}: {found[0]}{more}; tokens "
+        f"keep these times, the TextGrid written has the later start"
+    ]
 
 
 def cut(
@@ -170,6 +191,10 @@ def cut(
                     Problem(recording.utterance_id, "cut", Severity.ERROR, result["failure"])
                 )
                 continue
+            problems += [
+                Problem(recording.utterance_id, "cut", Severity.WARNING, text)
+                for text in result["warnings"]
+            ]
             rejected.update(result["rejected"])
             rows += result["tokens"]
             phones += result["phones"]

@@ -23,12 +23,13 @@ class Journal:
     Attributes
     ----------
     done : dict
-        Item id to its recorded result, from earlier runs and this one.
+        Item id to its last recorded result, from earlier runs and this one.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.done: dict[str, Any] = {}
+        self._first: dict[str, Any] = {}
         whole = 0
         if path.exists():
             data = path.read_bytes()
@@ -36,6 +37,7 @@ class Journal:
             for line in data[:whole].splitlines():
                 record = json.loads(line)
                 self.done[record["id"]] = record["result"]
+                self._first.setdefault(record["id"], record["result"])
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("r+b" if path.exists() else "wb")
         self._file.truncate(whole)
@@ -47,6 +49,11 @@ class Journal:
         self._file.write(line.encode() + b"\n")
         self._file.flush()
         self.done[item] = result
+        self._first.setdefault(item, result)
+
+    def first(self, item: str) -> Any:
+        """The first result recorded for an item that was recorded more than once."""
+        return self._first[item]
 
     def __enter__(self) -> Journal:
         return self

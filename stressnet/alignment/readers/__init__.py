@@ -28,6 +28,7 @@ __all__ = [
     "detect_format",
     "files_of",
     "has_many",
+    "holds",
     "read_alignment",
     "read_alignments",
 ]
@@ -155,6 +156,26 @@ def _kept(path: Path, format: str, options: ReadOptions, stamp: tuple[int, int])
     return read_alignments(path, format, options)
 
 
+def holds(path: Path, utterance_id: str, format: str = AUTO) -> bool:
+    """Whether a file of many recordings has the alignment of this one.
+
+    Raises
+    ------
+    AlignmentError
+        If it cannot be read.
+    """
+    found = _all_of(path, format, ReadOptions())
+    return nfc(utterance_id) in found or set(found) == {""}
+
+
+def _all_of(path: Path, format: str, options: ReadOptions) -> Alignments:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise AlignmentError(f"{path}: cannot be read ({error.strerror})") from error
+    return _kept(path, format, options, (status.st_mtime_ns, status.st_size))
+
+
 def read_alignment(
     path: Path | str,
     format: str = AUTO,
@@ -200,11 +221,7 @@ def read_alignment(
     options = ReadOptions(speaker, rate_hz, channel)
     if reader.one is not None:
         return reader.one(path, options)
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise AlignmentError(f"{path}: cannot be read ({error.strerror})") from error
-    found = _kept(path, format, options, (status.st_mtime_ns, status.st_size))
+    found = _all_of(path, format, options)
     if utterance_id is None:
         if len(found) == 1:
             return next(iter(found.values()))

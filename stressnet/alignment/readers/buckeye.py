@@ -4,8 +4,8 @@ After a header that ends with a line ``#`` every line is ``end colour label; ...
 where the one before it ended. One file holds several minutes of an interview.
 
 Marks in braces or angle brackets are not words. Pauses, noises and the interviewer become silence.
-What is spoken but damaged (``<LAUGH-really>``, ``<CUTOFF-prob=probably>``, ``<EXT-so>``) keeps its mark
-as its label, so that it is counted as no dictionary word instead of vanishing.
+What is spoken but damaged (``<LAUGH-really>``, ``<CUTOFF-prob=probably>``, ``<EXT-so>``) keeps its
+mark as its label, so that it is counted as no dictionary word instead of vanishing.
 """
 
 from __future__ import annotations

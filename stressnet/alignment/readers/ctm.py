@@ -1,14 +1,15 @@
 """CTM: ``recording channel start duration label [confidence]``, one line per word or phone.
 
-One file holds many recordings. Words and phones are two files, ``X.words.ctm`` and ``X.phones.ctm``
-(or ``word``/``phone`` anywhere in the names); a file of words alone gives alignments without phones.
-Times are rounded to a few decimals by whoever wrote the file, so neighbours may overlap by one unit
+One file holds many recordings. Words and phones are two files, ``X.words.ctm`` and
+``X.phones.ctm`` (or ``word``/``phone`` anywhere in the names); a file of words alone gives alignments
+without phones. Times are rounded to a few decimals by whoever wrote the file, so neighbours may overlap by one unit
 of the last decimal: such an end is moved to the next start.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from stressnet.alignment.encoding import nfc, read_text
@@ -107,7 +108,7 @@ def _channel(
 def _joined(intervals: list[Interval], unit_s: float) -> tuple[Interval, ...]:
     """Ends that rounding moved past the next start, moved back."""
     joined = list(intervals)
-    for k, (one, following) in enumerate(zip(intervals, intervals[1:], strict=False)):
+    for k, (one, following) in enumerate(pairwise(intervals)):
         overlap_s = one.end_s - following.start_s
         if 0 < overlap_s <= unit_s * 1.001 and following.start_s > one.start_s:
             joined[k] = Interval(one.start_s, following.start_s, one.label)

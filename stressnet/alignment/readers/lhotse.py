@@ -1,7 +1,7 @@
 """Lhotse manifests: supervisions or cuts with alignments (``.jsonl``, ``.jsonl.gz``).
 
-Lhotse prepares several dozen corpora; whatever has word and phone alignments in its manifests can be
-used here. Needs the optional part ``stressnet[lhotse]``. Times are those of the recording, as in
+Lhotse prepares several dozen corpora; whatever has word and phone alignments in its manifests can
+be used here. Needs the optional part ``stressnet[lhotse]``. Times are those of the recording, as in
 Lhotse's alignment items of supervisions.
 """
 

@@ -4,16 +4,16 @@ Hand labels are narrower than a dictionary. What is folded, and why it matters t
 
 - **Closures** (TIMIT's ``tcl t``) and releases are one phone, from the closure's start to the
   release's end; a closure without release is the stop itself.
-- **Syllabic consonants** (``el em en eng``) are ``AH0`` and the consonant. Nobody labelled where one
-  ends and the other begins, so each gets half: the boundary inside is no measurement.
+- **Syllabic consonants** (``el em en eng``) are ``AH0`` and the consonant. Nobody labelled where
+  one ends and the other begins, so each gets half: the boundary inside is no measurement.
 - **Flaps** (``dx``) are ``T`` or ``D`` as the dictionary has it for the word.
-- **Glottal stops**: Buckeye's ``tq`` is an allophone of ``T``; TIMIT's ``q`` mostly marks the onset of
-  a vowel and is no phone of its own, so it becomes silence.
+- **Glottal stops**: Buckeye's ``tq`` is an allophone of ``T``; TIMIT's ``q`` mostly marks the onset
+  of a vowel and is no phone of its own, so it becomes silence.
 - ``ax ax-h ix axr`` are unstressed by definition and get the digit 0. Other vowels carry no digit,
   since nobody labelled stress.
 
-Sources: the phone list in TIMIT's ``DOC/PHONCODE.DOC``; Lee & Hon (1989) for the folding of closures
-and allophones; the Buckeye corpus manual (Pitt et al. 2007), section 3.
+Sources: the phone list in TIMIT's ``DOC/PHONCODE.DOC``; Lee & Hon (1989) for the folding of
+closures and allophones; the Buckeye corpus manual (Pitt et al. 2007), section 3.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ from stressnet.lexicon.pronunciation import Pronunciation, is_vowel
 FLAP = "DX"
 """Stands for ``T`` or ``D`` until the word is known."""
 
-_SAME = "aa ae ah ao aw ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh t th uh uw v w y z zh"
+_SAME = (
+    "aa ae ah ao aw ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh t th uh uw v w "
+    "y z zh"
+)
 _SHARED: dict[str, tuple[str, ...]] = {
     **{name: (name.upper(),) for name in _SAME.split()},
     "dx": (FLAP,),
@@ -121,8 +124,8 @@ Variants = Callable[[str], Sequence[Pronunciation]]
 def resolve_flaps(alignment: Alignment, variants: Variants | None = None) -> Alignment:
     """Every flap as ``T`` or ``D``, by its word's dictionary form; ``T`` where that says nothing.
 
-    The k-th of a word's flaps and intervocalic ``T``/``D`` is the k-th ``T``/``D`` before a vowel and
-    after a vowel, ``R`` or ``N`` in the first variant that has as many.
+    The k-th of a word's flaps and intervocalic ``T``/``D`` is the k-th ``T``/``D`` before a vowel
+    and after a vowel, ``R`` or ``N`` in the first variant that has as many.
     """
     if not any(phone.label == FLAP for phone in alignment.phones):
         return alignment
