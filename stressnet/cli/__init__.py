@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import click
 
 from stressnet import __version__
-from stressnet.cli import corpus, explaining, measuring, reporting, training, trying
+from stressnet.cli import corpus, evaluating, explaining, measuring, reporting, training, trying
 from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED
 from stressnet.errors import StressnetError
 
@@ -31,6 +31,7 @@ def cli() -> None:
       stressnet build-corpus RECORDINGS CORPUS         words, phones, spectrograms
       stressnet measure CORPUS CUES                    acoustic cues of every syllable and vowel
       stressnet train CORPUS MODEL                     a network and its test figures
+      stressnet evaluate CORPUS MODEL... OUT           every test set, leak audits, errors to hear
       stressnet explain CORPUS MODEL RUN               relevance by syllable, vowel, formant, F0
       stressnet report RUN REPORT                      figures and a page
       stressnet assess CORPUS MODEL OUT                which maps can be believed
@@ -43,6 +44,7 @@ COMMANDS = (
     corpus.recipes_command,
     measuring.measure_command,
     training.train_command,
+    evaluating.evaluate_command,
     explaining.explain_command,
     explaining.assess_command,
     reporting.report_command,

@@ -1,0 +1,411 @@
+"""The page of an evaluation: tables, figures, and the hardest tokens with their sound."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stressnet import __version__
+from stressnet.corpus.store import Corpus
+from stressnet.report.document import Bullets, Document, Heading, Paragraph, Picture, Table
+from stressnet.report.style import save_figure
+from stressnet.workflows.evaluate import _interval
+from stressnet.workflows.evaluate_audits import alarms
+from stressnet.workflows.evaluate_figures import accuracy_figure, reliability_figure
+from stressnet.workflows.evaluate_sets import TITLES, Loaded, Unit, representatives, whole_sets
+from stressnet.workflows.evaluate_tables import WORD_MEAN
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+N_WORST = 15
+
+Tables = Mapping[str, "pd.DataFrame"]
+
+
+def write_page(
+    out: Path,
+    corpus: Corpus,
+    models: Sequence[Loaded],
+    units: Sequence[Unit],
+    tables: Tables,
+    hardest: pd.DataFrame,
+    *,
+    own: bool,
+    n_resamples: int,
+) -> Path:
+    """Write ``index.html`` with its figures and sounds; it opens from disk.
+
+    Parameters
+    ----------
+    out : Path
+        The evaluation's folder.
+    corpus : Corpus
+        Whose excerpts are copied.
+    models, units
+        Networks and ensembles.
+    tables : mapping
+        All tables of the evaluation by name.
+    hardest : DataFrame
+        Tokens to be heard, from the first of :func:`representatives`.
+    own : bool
+        Whether the networks were trained on this corpus.
+    n_resamples : int
+        Of the bootstrap.
+    """
+    names = [unit.name for unit in representatives(units)]
+    figures = out / "figures"
+    drawn = accuracy_figure(tables["scores"], tables["audits"], names)
+    save_figure(drawn, figures / "accuracy")
+    save_figure(reliability_figure(tables["reliability"], names[0]), figures / "reliability")
+    page = Document(f"Evaluation on {corpus.name}")
+    page.add(
+        Paragraph(
+            "The networks were trained on the training split of this corpus."
+            if own
+            else "The networks were not trained on this corpus: nothing is said of which of its "
+            "words and speakers they know."
+        ),
+        Paragraph(
+            f"Intervals are 95 %, from {n_resamples} resamples of speakers and, independently, of "
+            f"word families. Balanced accuracy is the mean of the two recalls; always giving the "
+            f"same answer makes 0.5."
+        ),
+    )
+    for alarm in alarms(tables["audits"]):
+        page.add(Paragraph(alarm, kind="warning"))
+    _scores(page, tables, names)
+    _audits(page, tables)
+    _calibration(page, tables, units)
+    if len(names) > 1:
+        _comparisons(page, tables)
+    _pairs(page, tables, names)
+    _groups(page, tables, names)
+    _hardest(page, out, corpus, hardest, names[0])
+    _worst(page, tables, names[0])
+    page.add(Heading("Networks"))
+    page.add(
+        Table(
+            ["network", "architecture", "preset", "recipe", "seed", "best epoch", "weights"],
+            [
+                [
+                    one.name,
+                    one.info.architecture,
+                    one.info.preset,
+                    str(dict(one.info.training.get("recipe", {})).get("name", "")),
+                    str(one.info.seed),
+                    str(one.info.training.get("best_epoch", "")),
+                    one.weights_sha256[:12],
+                ]
+                for one in models
+            ],
+            flush_left=(0, 1, 2, 3, 6),
+        ),
+        Paragraph(f"stressnet {__version__}; all tables are CSV files beside this page."),
+    )
+    file = out / "index.html"
+    file.write_text(page.to_html(), encoding="utf-8")
+    return file
+
+
+def _scores(page: Document, tables: Tables, names: Sequence[str]) -> None:
+    page.add(
+        Heading("Test sets"),
+        Picture(
+            "figures/accuracy.png",
+            "Balanced accuracy per test set. Grey: what classifiers reach that see only part of "
+            "the input, and a network trained on shuffled labels.",
+            ["figures/accuracy.pdf"],
+        ),
+    )
+    scores = tables["scores"]
+    for name in names:
+        rows = []
+        for test_set, part in scores[scores["model"] == name].groupby("test_set", sort=False):
+            values, first = part.set_index("metric"), part.iloc[0]
+            rows.append(
+                [
+                    TITLES[str(test_set)],
+                    *(str(first[column]) for column in ("n", "n_final", "n_speakers", "n_words")),
+                    f"{first['majority_rate']:.3f}",
+                    *(
+                        _interval(values.loc[metric])
+                        for metric in (
+                            "accuracy",
+                            "balanced_accuracy",
+                            "mcc",
+                            "auroc",
+                            "recall_initial",
+                            "recall_final",
+                        )
+                    ),
+                ]
+            )
+        columns = "test set,n,FINAL,speakers,words,majority,accuracy,balanced accuracy,MCC,AUROC"
+        page.add(Table([*columns.split(","), "recall INITIAL", "recall FINAL"], rows, caption=name))
+    seeds = tables["seeds"]
+    if len(seeds):
+        chosen = seeds[seeds["metric"] == "balanced_accuracy"]
+        page.add(
+            Table(
+                ["ensemble", "test set", "seeds", "mean", "sd", "min", "max", "ensemble's"],
+                [
+                    [
+                        row["model"],
+                        TITLES[row["test_set"]],
+                        str(row["n_seeds"]),
+                        *(f"{row[c]:.3f}" for c in ("mean", "sd", "min", "max", "ensemble")),
+                    ]
+                    for _, row in chosen.iterrows()
+                ],
+                caption="Balanced accuracy of single networks that differ in their seed.",
+                flush_left=(0, 1),
+            )
+        )
+
+
+def _audits(page: Document, tables: Tables) -> None:
+    audits = tables["audits"]
+    page.add(Heading("Leak audits"))
+    if not len(audits):
+        page.add(Paragraph("Not run.", kind="missing"))
+        return
+    page.add(
+        Paragraph(
+            "What is known without hearing the word as a whole. Duration, envelope and phones are "
+            "true cues of stress, so these classifiers may be above chance; what matters is how "
+            "much the network adds. The network on shuffled labels must be at chance."
+        ),
+        Table(
+            ["audit", "test set", "n", "audit", "network", "network - audit", "verdict"],
+            [
+                [
+                    row["audit"],
+                    TITLES.get(row["test_set"], row["test_set"]),
+                    str(row["n"]),
+                    _interval(row),
+                    _interval(row, "network"),
+                    _interval(row, "difference", signed=True),
+                    row["verdict"],
+                ]
+                for _, row in audits.iterrows()
+            ],
+            caption="Balanced accuracy; chance is 0.5. Part of speech: 'audit' are nouns with "
+            "final and verbs with initial stress, 'network' the others.",
+            flush_left=(0, 1, 6),
+        ),
+    )
+
+
+def _calibration(page: Document, tables: Tables, units: Sequence[Unit]) -> None:
+    scores = tables["scores"]
+    rows = []
+    for unit in representatives(units):
+        mine = scores[(scores["model"] == unit.name)]
+        for name in whole_sets(dict.fromkeys(mine["test_set"])):
+            values = mine[mine["test_set"] == name].set_index("metric")
+            rows.append(
+                [
+                    unit.name,
+                    TITLES[name],
+                    "-" if unit.calibration is None else f"{unit.calibration.temperature:.2f}",
+                    *(
+                        _interval(values.loc[metric])
+                        for metric in (
+                            "ece",
+                            "ece_calibrated",
+                            "ece_balanced",
+                            "ece_balanced_calibrated",
+                        )
+                    ),
+                ]
+            )
+    page.add(
+        Heading("Calibration"),
+        Picture(
+            "figures/reliability.png",
+            f"Reliability of {representatives(units)[0].name}. A network whose loss weighed the "
+            "classes equally is meant for the lower row.",
+            ["figures/reliability.pdf"],
+        ),
+        Table(
+            [
+                "network",
+                "test set",
+                "temperature",
+                "ECE",
+                "ECE, calibrated",
+                "ECE, classes equal",
+                "ECE, classes equal, calibrated",
+            ],
+            rows,
+            caption="Expected calibration error, 10 bins of equal width over the probability of "
+            "INITIAL. The temperature is fitted on the validation tokens.",
+            flush_left=(0, 1),
+        ),
+    )
+
+
+def _comparisons(page: Document, tables: Tables) -> None:
+    rows = [
+        [
+            f"{row['first']} - {row['second']}",
+            TITLES[row["test_set"]],
+            str(row["n"]),
+            f"{row['balanced_accuracy_difference']:+.3f} "
+            f"[{row['balanced_accuracy_low']:+.3f}, {row['balanced_accuracy_high']:+.3f}]",
+            str(row["only_first"]),
+            str(row["only_second"]),
+            f"{row['mcnemar_p']:.3g}",
+        ]
+        for _, row in tables["comparisons"].iterrows()
+    ]
+    page.add(
+        Heading("Comparisons"),
+        Table(
+            [
+                "networks",
+                "test set",
+                "n",
+                "difference in balanced accuracy",
+                "only first right",
+                "only second right",
+                "McNemar's exact p",
+            ],
+            rows,
+            caption="McNemar's test takes tokens for independent, which those of one speaker or "
+            "word are not; believe the interval.",
+            flush_left=(0, 1),
+        ),
+    )
+
+
+def _pairs(page: Document, tables: Tables, names: Sequence[str]) -> None:
+    pairs, scores = tables["pairs"], tables["scores"]
+    page.add(Heading("Words that show both readings"))
+    means = scores[
+        (scores["metric"] == WORD_MEAN) & scores["model"].isin(names) & (scores["n"] > 0)
+    ]
+    if not len(pairs):
+        page.add(Paragraph("No word shows both readings here.", kind="missing"))
+        return
+    page.add(
+        Bullets(
+            [
+                f"{row['model']}, {TITLES[row['test_set']]}: mean over {row['n_words']} words "
+                f"{_interval(row)} (n = {row['n']})"
+                for _, row in means.iterrows()
+            ]
+        ),
+        Table(
+            ["network", "test set", "word", "INITIAL", "FINAL", "recall", "recall", "mean"],
+            [
+                [
+                    row["model"],
+                    TITLES[row["test_set"]],
+                    row["word"],
+                    str(row["n_initial"]),
+                    str(row["n_final"]),
+                    *(
+                        f"{row[c]:.2f}"
+                        for c in ("recall_initial", "recall_final", "balanced_accuracy")
+                    ),
+                ]
+                for _, row in pairs.iterrows()
+            ],
+            caption="Tokens of each reading, recall of INITIAL and of FINAL, and their mean.",
+            flush_left=(0, 1, 2),
+        ),
+    )
+
+
+def _groups(page: Document, tables: Tables, names: Sequence[str]) -> None:
+    groups = tables["groups"]
+    chosen = groups[(groups["metric"] == "balanced_accuracy") & (groups["model"] == names[0])]
+    page.add(
+        Heading("Groups"),
+        Table(
+            ["test set", "group", "level", "n", "FINAL", "speakers", "balanced accuracy"],
+            [
+                [
+                    TITLES[row["test_set"]],
+                    row["group"].replace("_", " "),
+                    row["level"],
+                    str(row["n"]),
+                    str(row["n_final"]),
+                    str(row["n_speakers"]),
+                    _interval(row),
+                ]
+                for _, row in chosen.iterrows()
+            ],
+            caption=f"{names[0]}. Unstressed vowels count as reduced if they are AH, ER or IH.",
+            flush_left=(0, 1, 2),
+        ),
+    )
+
+
+def _hardest(page: Document, out: Path, corpus: Corpus, hardest: pd.DataFrame, name: str) -> None:
+    sounds = out / "sounds"
+    sounds.mkdir(exist_ok=True)
+    files = []
+    for number, file in enumerate(hardest["excerpt_file"]):
+        source = corpus.path / file
+        target = sounds / f"{number:02d}{source.suffix}"
+        if source.is_file():
+            shutil.copyfile(source, target)
+        files.append(target.relative_to(out).as_posix() if source.is_file() else "")
+    page.add(
+        Heading("Hardest tokens"),
+        Paragraph(
+            f"Where {name} is most wrong. Listen before believing the label: of words with both "
+            "readings it rests on grammar, and a speaker may deviate; of others on a dictionary. "
+            "The sounds have a quarter of a second of context on both sides."
+        ),
+        Table(
+            ["word", "label", "label from", "p(label)", "test set", "speaker", "sex", "token"],
+            [
+                [
+                    row["word"],
+                    row["stress"],
+                    row["label_source"],
+                    f"{row['p_true']:.3f}",
+                    TITLES[row["test_set"]],
+                    row["speaker"],
+                    row["sex"],
+                    row["token_id"],
+                ]
+                for _, row in hardest.iterrows()
+            ],
+            flush_left=(0, 1, 2, 4, 5, 6, 7),
+            sounds=files,
+        ),
+    )
+
+
+def _worst(page: Document, tables: Tables, name: str) -> None:
+    page.add(Heading("Words and speakers"))
+    for key, column, extra in (("words", "lemma", "words"), ("speakers", "speaker", "sex")):
+        table = tables[key]
+        mine = table[(table["model"] == name) & (table["n"] >= 3)]
+        rows = mine.sort_values(["accuracy", "n"], ascending=[True, False]).head(N_WORST)
+        page.add(
+            Table(
+                [column, extra, "test set", "n", "FINAL", "accuracy", "mean p(label)"],
+                [
+                    [
+                        row[column],
+                        row[extra],
+                        TITLES[row["test_set"]],
+                        str(row["n"]),
+                        str(row["n_final"]),
+                        f"{row['accuracy']:.2f}",
+                        f"{row['mean_p_true']:.2f}",
+                    ]
+                    for _, row in rows.iterrows()
+                ],
+                caption=f"{name}: worst {key} with three tokens or more; all in {key}.csv.",
+                flush_left=(0, 1, 2),
+            )
+        )
