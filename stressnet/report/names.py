@@ -44,6 +44,34 @@ def region_name(region: str) -> str:
     return region.replace("_", " ")
 
 
+_FAMILIES = (
+    ("syllables", ("syllable",)),
+    ("nuclei", ("nucleus", "nuclei")),
+    ("whole word and around it", ("word", "context", "padding", "silence")),
+    ("bands of frequency", ("band", "balance")),
+    ("between formants", ("valley", "between")),
+    (
+        "consonants",
+        ("consonant", "onset", "coda", "plosive", "stop", "closure", "burst", "fricative",
+         "affricate", "nasal", "approximant", "liquid", "glide", "sonorant", "obstruent",
+         "release", "aspiration"),
+    ),
+)  # fmt: skip
+
+
+def region_group(region: str) -> str:
+    """The heading under which a list of all regions shows a region."""
+    stem = region.split("_")[0]
+    if stem == "F0" or (stem[:1] == "H" and stem[1:].isdigit()) or stem.startswith("harmonic"):
+        return "F0 and harmonics"
+    if stem[:1] == "F" and stem[1:].isdigit():
+        return "formants"
+    for group, starts in _FAMILIES:
+        if region.startswith(starts):
+            return group
+    return "other"
+
+
 def grouped(available: Iterable[str]) -> list[tuple[str, list[str]]]:
     """The groups of :data:`GROUPS` with the regions that are there; empty groups left out."""
     there = set(available)

@@ -16,7 +16,7 @@ from stressnet.manifest import read_manifest
 from stressnet.report import tables
 from stressnet.report.choose import choose_words
 from stressnet.report.corpus import plot_regions, plot_warped_means, warped_means
-from stressnet.report.document import Bullets, Document, Heading, Paragraph, Picture
+from stressnet.report.document import Bullets, Document, Heading, Link, Paragraph, Picture
 from stressnet.report.names import count_of, region_name
 from stressnet.report.run import RelevanceRun
 from stressnet.report.scores import plot_accuracy, plot_confusion
@@ -62,7 +62,12 @@ class _Sources:
 
 
 def write_report(
-    run: Path | str, model_folder: Path | str | None, corpus: Corpus | Path | str, out: Path | str
+    run: Path | str,
+    model_folder: Path | str | None,
+    corpus: Corpus | Path | str,
+    out: Path | str,
+    *,
+    explorer: bool = False,
 ) -> Path:
     """Write a folder with ``index.html``, ``report.md``, ``figures/``, ``tables/``, ``sounds/``.
 
@@ -77,6 +82,8 @@ def write_report(
         The corpus that was explained.
     out : Path
         Folder to write; files of the same names are replaced.
+    explorer : bool
+        Whether to link to ``explorer.html``, which somebody else writes.
 
     Returns
     -------
@@ -107,6 +114,8 @@ def write_report(
         out=out,
     )
     page = Document(f"Where a network hears stress: {corpus.name}")
+    if explorer:
+        page.add(Link("explorer.html", "Explorer: hear and see every token"))
     _introduction(page, sources)
     _corpus_section(page, sources)
     _success_section(page, sources)

@@ -155,7 +155,7 @@ def draw_formants(
     time_s = np.broadcast_to(formants.time_s, formants.frequency_hz.shape)
     drawn = np.isfinite(formants.frequency_hz)
     if audio is not None and len(formants.time_s):
-        drawn = drawn & _is_loud(audio, formants.time_s + origin_s)[None]
+        drawn = drawn & is_loud(audio, formants.time_s + origin_s)[None]
     bandwidth = np.nan_to_num(formants.bandwidth_hz[drawn], nan=1e3)
     colours = np.tile(to_rgba(colour), (int(drawn.sum()), 1))
     colours[:, 3] = np.clip(150.0 / np.maximum(bandwidth, 1.0), 0.25, 1.0)
@@ -234,8 +234,15 @@ def draw_pitch(
     ax.tick_params(axis="y", colors=PITCH_COLOUR)
 
 
-def _is_loud(audio: Audio, time_s: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether the level around each time is within the range of the loudest moment."""
+def is_loud(audio: Audio, time_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether the level around each time is within :data:`FORMANT_RANGE_DB` of the loudest moment.
+
+    Parameters
+    ----------
+    audio : Audio
+    time_s : ndarray, shape (n,)
+        Seconds from the sound's start.
+    """
     half = max(1, round(0.010 * audio.rate_hz))
     power = np.convolve(audio.samples.astype(np.float64) ** 2, np.hanning(2 * half + 1), "same")
     index = np.clip(np.round(time_s * audio.rate_hz).astype(int), 0, len(power) - 1)

@@ -18,6 +18,9 @@ ALIGNMENT_FILE = "alignment-error.json"
 EPOCHS = {"full": 10, "tiny": 2}
 """Short training: synthetic speech is easy, and the demo has five minutes."""
 
+EXPLORER_TOKENS = 300
+"""Enough to try the explorer; each takes some 50 ms to write."""
+
 _MARK = ".stressnet-demo"
 
 
@@ -103,7 +106,15 @@ def run_demo(
     explained = explain_corpus(
         corpus, model, run, seed=seed, jobs=jobs, overwrite=True, progress=progress
     )
-    page = report_run(run, report, overwrite=True, progress=progress)
+    page = report_run(
+        run,
+        report,
+        explorer_tokens=EXPLORER_TOKENS,
+        seed=seed,
+        jobs=jobs,
+        overwrite=True,
+        progress=progress,
+    ).page
     text = [
         "SYNTHETIC SPEECH: the figures show that the software works, not how people stress words.",
         "",

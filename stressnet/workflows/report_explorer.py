@@ -1,0 +1,189 @@
+"""The explorer's part of ``stressnet report``: tokens over processes, page at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from stressnet.corpus.store import Corpus
+from stressnet.errors import ConfigError, CorpusError, StressnetError
+from stressnet.manifest import FILE_NAME, read_manifest
+from stressnet.problems import Problem, Severity
+from stressnet.progress import Progress
+from stressnet.report.explorer.tokens import Method, TokenReader, method_labels
+from stressnet.report.run import RelevanceRun
+from stressnet.workflows.parallel import in_order
+
+CHUNK = 50
+"""Tokens per task."""
+
+
+def model_folder(run: RelevanceRun) -> Path | None:
+    """The checkpoint a run explains: where the manifest says, or beside the run; None if gone."""
+    named = Path(str(run.parameters.get("model", "")))
+    places = [named, run.path.parent / named.name, run.path.parent / "model"]
+    return next((place for place in places if (place / FILE_NAME).is_file()), None)
+
+
+def open_methods(runs: Sequence[RelevanceRun], corpus: Corpus) -> list[Method]:
+    """Runs under names that tell them apart.
+
+    Raises
+    ------
+    ConfigError
+        If a run explains another corpus than the first, or a run is given twice.
+    """
+    seen: set[Path] = set()
+    models: list[dict[str, Any] | None] = []
+    for run in runs:
+        explained = run.manifest.get("inputs", {}).get("corpus", corpus.fingerprint)
+        if explained != corpus.fingerprint:
+            raise ConfigError(
+                f"{run.path}: explains another corpus than {runs[0].path}; "
+                "only runs on one corpus can be shown together"
+            )
+        if run.path.resolve() in seen:
+            raise ConfigError(f"{run.path}: is given twice; name each run once")
+        seen.add(run.path.resolve())
+        folder = model_folder(run)
+        try:
+            models.append(None if folder is None else read_manifest(folder, "model"))
+        except CorpusError:
+            models.append(None)  # the page says that the network is unknown
+    labels = method_labels(runs, models)
+    return [Method(*parts) for parts in zip(labels, runs, models, strict=True)]
+
+
+def write_tokens(
+    methods: Sequence[Method],
+    corpus: Corpus,
+    token_ids: Sequence[str],
+    out: Path,
+    *,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> tuple[list[tuple[int, str]], list[Problem]]:
+    """Write the files of all tokens.
+
+    Returns
+    -------
+    written : list of (int, str)
+        Numbers, which are the files' names, and ids.
+    problems : list of Problem
+        Tokens that are left out, and why.
+    """
+    progress = progress or Progress(verbose=False)
+    source = (str(corpus.path), tuple(str(m.run.path) for m in methods), str(out))
+    tasks = [
+        (source, tuple(enumerate(token_ids[i : i + CHUNK], i)))
+        for i in range(0, len(token_ids), CHUNK)
+    ]
+    failed: dict[str, str] = {}
+    with progress.stage("explorer", len(token_ids), "token") as bar:
+        for (_, chunk), errors in zip(tasks, in_order(_write_chunk, tasks, jobs), strict=True):
+            failed.update(errors)
+            bar.update(len(chunk))
+    problems = [Problem(t, "explorer", Severity.ERROR, reason) for t, reason in failed.items()]
+    return [(i, t) for i, t in enumerate(token_ids) if t not in failed], problems
+
+
+Task = tuple[tuple[str, tuple[str, ...], str], tuple[tuple[int, str], ...]]
+
+
+def _write_chunk(task: Task) -> dict[str, str]:
+    """Reasons by token that could not be written."""
+    from stressnet.report.explorer.site import write_token
+
+    (corpus, runs, out), chunk = task
+    reader = _reader(corpus, runs)
+    failed = {}
+    for number, token_id in chunk:
+        try:
+            write_token(reader, Path(out), number, token_id)
+        except (StressnetError, OSError) as error:
+            failed[token_id] = str(error)
+    return failed
+
+
+@lru_cache(maxsize=1)
+def _reader(corpus_path: str, run_paths: tuple[str, ...]) -> TokenReader:
+    """One reader per process: its tables take seconds to read."""
+    corpus = Corpus.open(corpus_path)
+    runs = [RelevanceRun.open(path) for path in run_paths]
+    return TokenReader(corpus, open_methods(runs, corpus))
+
+
+def write_explorer(
+    runs: Sequence[RelevanceRun],
+    corpus: Corpus,
+    out: Path,
+    *,
+    most: int,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> tuple[Path, int, list[Problem]]:
+    """Write the explorer of one or more runs beside a report.
+
+    Parameters
+    ----------
+    runs : sequence of RelevanceRun
+        The first decides which tokens are there; all on one corpus.
+    corpus : Corpus
+        That corpus.
+    out : Path
+        The report's folder.
+    most : int
+        Largest number of tokens; of more, a random sample is taken.
+    seed : int
+        For the sample.
+    jobs : int
+        Worker processes; the result does not depend on it.
+
+    Returns
+    -------
+    page : Path
+        ``out/explorer.html``.
+    n_tokens : int
+        How many are there.
+    problems : list of Problem
+        Tokens that could not be shown.
+
+    Raises
+    ------
+    ConfigError
+        If the runs do not belong together.
+    """
+    from stressnet.report.choose import choose_words
+    from stressnet.report.explorer.site import choose_tokens, prepare, write_page
+    from stressnet.report.explorer.summary import provenance_blocks, summary_blocks
+    from stressnet.report.names import count_of
+
+    methods = open_methods(runs, corpus)
+    token_ids = choose_tokens(methods, most, seed)
+    prepare(out)
+    written, problems = write_tokens(methods, corpus, token_ids, out, jobs=jobs, progress=progress)
+    chosen = choose_words(runs[0].tokens[runs[0].tokens["token_id"].isin(token_ids)])
+    notices = []
+    if corpus.manifest.get("parameters", {}).get("synthetic"):
+        notices.append("Synthetic speech: this shows that the software works, nothing more.")
+    if len(token_ids) < len(runs[0].tokens):
+        notices.append(
+            f"A random sample of {count_of(len(token_ids), 'token')} of {len(runs[0].tokens)}."
+        )
+    if problems:
+        notices.append(f"{count_of(len(problems), 'token')} could not be shown; see failures.csv.")
+    made = [file.stem for file in (out / "figures").glob("*.png")]
+    page = write_page(
+        out,
+        _reader(str(corpus.path), tuple(str(run.path) for run in runs)),
+        written,
+        first=chosen[0].token_id if chosen else None,
+        summary=summary_blocks(methods, corpus, out, made),
+        provenance=provenance_blocks(methods, corpus),
+        notice=" ".join(notices),
+        report="index.html" if (out / "index.html").is_file() else None,
+    )
+    return page, len(written), problems
