@@ -247,7 +247,12 @@ def test_small_overhang_is_clamped_large_refused(tmp_path):
 
 def test_validate_finds_each_kind_of_problem():
     alignment = Alignment(
-        words=(Interval(-0.1, 0.2, "a"), Interval(0.15, 0.4, "b"), Interval(0.5, 0.5, "c")),
+        words=(
+            Interval(-0.1, 0.2, "a"),
+            Interval(0.15, 0.4, "b"),
+            Interval(0.5, 0.5, "c"),
+            Interval(0.6, 0.7, "d"),
+        ),  # fmt: skip
         phones=(Interval(0.0, 0.1, "AH0"), Interval(0.1, 0.3, "B"), Interval(0.45, 0.49, "K")),
     )
     text = "\n".join(validate(alignment, 1.0))
@@ -257,7 +262,7 @@ def test_validate_finds_each_kind_of_problem():
         "'c' at 0.500 s has no length",
         "'B' at 0.100 s crosses the edge",
         "'K' at 0.450 s lies in no word",
-        "'c' at 0.500 s has no phones",
+        "'d' at 0.600 s has no phones",
     ):
         assert fragment in text
 

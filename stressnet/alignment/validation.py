@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment, Interval
@@ -12,6 +12,31 @@ OVERHANG_TOLERANCE_S = 0.05
 """How far an alignment may end past its audio and still be clamped (seconds)."""
 
 _EPSILON_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with an alignment.
+
+    Parameters
+    ----------
+    tier : str
+        ``words`` or ``phones``.
+    time_s : float
+        Where, in seconds of the recording.
+    label : str
+        The word or phone.
+    problem : str
+        What is wrong, to be read after tier, label and time.
+    """
+
+    tier: str
+    time_s: float
+    label: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.tier}: '{self.label}' at {self.time_s:.3f} s {self.problem}"
 
 
 def validate(
@@ -35,11 +60,19 @@ def validate(
         negative starts, lengths of zero or less, overlaps and disorder, ends past the audio, spoken
         phones that cross the edge of a word or lie in none, and words without phones.
     """
-    problems: list[str] = []
+    return [str(finding) for finding in findings(alignment, duration_s, tolerance_s)]
+
+
+def findings(
+    alignment: Alignment, duration_s: float, tolerance_s: float = OVERHANG_TOLERANCE_S
+) -> list[Finding]:
+    """The same as `validate`, in parts for tables."""
+    found: list[Finding] = []
     for tier, intervals in (("words", alignment.words), ("phones", alignment.phones)):
-        problems += _tier_problems(tier, intervals, duration_s, tolerance_s)
-    problems += _hierarchy_problems(alignment)
-    return problems
+        found += _tier_problems(tier, intervals, duration_s, tolerance_s)
+    if alignment.phones:  # formats of words alone have no hierarchy to check
+        found += _hierarchy_problems(alignment)
+    return found
 
 
 def fit_to_audio(
@@ -134,45 +167,42 @@ def _clamped(intervals: Iterable[Interval], duration_s: float) -> tuple[Interval
 
 def _tier_problems(
     tier: str, intervals: tuple[Interval, ...], duration_s: float, tolerance_s: float
-) -> list[str]:
-    problems = []
+) -> list[Finding]:
+    found = []
     previous: Interval | None = None
     for interval in intervals:
-        where = f"{tier}: '{interval.label}' at {interval.start_s:.3f} s"
+        problems = []
         if interval.start_s < -_EPSILON_S:
-            problems.append(f"{where} starts before the recording")
+            problems.append("starts before the recording")
         if interval.end_s <= interval.start_s:
-            problems.append(f"{where} has no length (ends at {interval.end_s:.3f} s)")
+            problems.append(f"has no length (ends at {interval.end_s:.3f} s)")
         if interval.end_s > duration_s + tolerance_s + _EPSILON_S:
-            problems.append(
-                f"{where} ends at {interval.end_s:.3f} s, past the audio ({duration_s:.3f} s)"
-            )
+            problems.append(f"ends at {interval.end_s:.3f} s, past the audio ({duration_s:.3f} s)")
         if previous is not None and interval.start_s < previous.end_s - _EPSILON_S:
-            problems.append(
-                f"{where} overlaps '{previous.label}', which ends at {previous.end_s:.3f} s"
-            )
+            problems.append(f"overlaps '{previous.label}', which ends at {previous.end_s:.3f} s")
+        found += [Finding(tier, interval.start_s, interval.label, text) for text in problems]
         previous = interval
-    return problems
+    return found
 
 
-def _hierarchy_problems(alignment: Alignment) -> list[str]:
-    problems = []
+def _hierarchy_problems(alignment: Alignment) -> list[Finding]:
+    found = []
     words = sorted(alignment.spoken_words(), key=lambda word: word.start_s)
     phones = sorted(alignment.spoken_phones(), key=lambda phone: phone.start_s)
     filled = [False] * len(words)
     index = 0
     for phone in phones:
-        where = f"phones: '{phone.label}' at {phone.start_s:.3f} s"
         while index < len(words) and words[index].end_s <= phone.middle_s:
             index += 1
         if index == len(words) or not words[index].contains(phone.middle_s):
-            problems.append(f"{where} lies in no word")
+            found.append(Finding("phones", phone.start_s, phone.label, "lies in no word"))
             continue
         word = words[index]
         filled[index] = True
         if phone.start_s < word.start_s - _EPSILON_S or phone.end_s > word.end_s + _EPSILON_S:
-            problems.append(f"{where} crosses the edge of the word '{word.label}'")
+            crossing = f"crosses the edge of the word '{word.label}'"
+            found.append(Finding("phones", phone.start_s, phone.label, crossing))
     for word, has_phones in zip(words, filled, strict=True):
-        if not has_phones:
-            problems.append(f"words: '{word.label}' at {word.start_s:.3f} s has no phones")
-    return problems
+        if not has_phones and word.duration_s > 0:
+            found.append(Finding("words", word.start_s, word.label, "has no phones"))
+    return found

@@ -28,17 +28,20 @@ def cli() -> None:
 
     \b
       stressnet demo                                   try everything, no data needed
+      stressnet validate RECORDINGS                    what is wrong with files and alignments
       stressnet build-corpus RECORDINGS CORPUS         words, phones, spectrograms
       stressnet measure CORPUS CUES                    acoustic cues of every syllable and vowel
       stressnet train CORPUS MODEL                     a network and its test figures
       stressnet evaluate CORPUS MODEL... OUT           every test set, leak audits, errors to hear
       stressnet explain CORPUS MODEL RUN               relevance by syllable, vowel, formant, F0
-      stressnet report RUN REPORT                      figures and a page
+      stressnet report RUN REPORT                      figures, a page, an explorer
+      stressnet export-praat RUN OUT                   TextGrids, Formants for Praat
       stressnet assess CORPUS MODEL OUT                which maps can be believed
     """
 
 
 COMMANDS = (
+    corpus.validate_command,
     corpus.build_corpus_command,
     corpus.fetch_command,
     corpus.recipes_command,
@@ -49,6 +52,7 @@ COMMANDS = (
     explaining.assess_command,
     reporting.report_command,
     reporting.word_command,
+    reporting.export_praat_command,
     trying.demo_command,
     trying.doctor_command,
 )

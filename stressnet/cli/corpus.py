@@ -131,6 +131,44 @@ def fetch_command(name: str, out: Path | None, keep_archive: bool, quiet: bool) 
     click.echo(f"next: stressnet build-corpus {folder} {folder}-corpus --recipe {recipe}")
 
 
+@click.command("validate")
+@click.argument("recordings", type=PATH)
+@click.option(
+    "--recipe",
+    default="generic",
+    show_default=True,
+    help="How the recordings are laid out: a name (see 'stressnet recipes') or a TOML file.",
+)
+@click.option("--samples", is_flag=True, help="Read the sound too, not only the headers.")
+@click.option("--csv", "table", type=PATH, help="Write the whole table to this file.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Most rows to print.",
+)
+@quiet_option
+def validate_command(
+    recordings: Path, recipe: str, samples: bool, table: Path | None, limit: int, quiet: bool
+) -> None:
+    """List what is wrong with RECORDINGS and their alignments; change nothing.
+
+    Overlaps, intervals without length, ends past the audio, phones that cross words, tiers that do
+    not match, unreadable files, missing transcripts. Exit code 3 if there is any.
+    """
+    from stressnet.progress import Progress
+    from stressnet.workflows.validate import table_text, validate_folder, write_table
+
+    found = validate_folder(recordings, recipe, samples=samples, progress=Progress(not quiet))
+    click.echo(table_text(found, limit))
+    if table is not None:
+        write_table(table, found)
+        click.echo(f"table: {table}")
+    if found.rows:
+        sys.exit(EXIT_SOME_FAILED)
+
+
 @click.command("recipes")
 def recipes_command() -> None:
     """List the corpus recipes, their licences and what can be fetched."""

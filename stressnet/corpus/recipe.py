@@ -9,8 +9,8 @@ Path templates
 field of it; a field that occurs twice must have the same value at both places. Fields found in
 ``[audio] pattern`` can be used in the other templates, together with ``{folder}``, the folder of
 the audio file. ``{name:regex}`` narrows a field. The field ``utterance`` is required unless
-``[audio] id`` says what identifies a recording; ``speaker`` is required unless ``[speakers] name`` or
-``constant`` says who speaks.
+``[audio] id`` says what identifies a recording; ``speaker`` is required unless ``[speakers] name``
+or ``constant`` says who speaks.
 """
 
 from __future__ import annotations

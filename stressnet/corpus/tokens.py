@@ -131,8 +131,8 @@ def _checked_phones(recording: Recording, alignment: Alignment) -> tuple[Interva
     if len(foreign) > MAX_SHARE_OF_FOREIGN_PHONES * len(phones):
         raise AlignmentError(
             f"{recording.alignment_path or recording.audio_path}: phone '{foreign[0].label}' at "
-            f"{foreign[0].start_s:.3f} s is not ARPAbet ({len(foreign)} of {len(phones)} phones are "
-            f"not); align with an ARPAbet dictionary and model"
+            f"{foreign[0].start_s:.3f} s is not ARPAbet ({len(foreign)} of {len(phones)} phones "
+            f"are not); align with an ARPAbet dictionary and model"
         )
     return tuple(sorted(phones, key=lambda phone: phone.middle_s))
 

@@ -1,9 +1,9 @@
 """CTM: ``recording channel start duration label [confidence]``, one line per word or phone.
 
 One file holds many recordings. Words and phones are two files, ``X.words.ctm`` and
-``X.phones.ctm`` (or ``word``/``phone`` anywhere in the names); a file of words alone gives alignments
-without phones. Times are rounded to a few decimals by whoever wrote the file, so neighbours may overlap by one unit
-of the last decimal: such an end is moved to the next start.
+``X.phones.ctm`` (or ``word``/``phone`` anywhere in the names); a file of words alone gives
+alignments without phones. Times are rounded to a few decimals by whoever wrote the file, so
+neighbours may overlap by one unit of the last decimal: such an end is moved to the next start.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The condensed LibriSpeech alignments: one text file per chapter, words only.
 
 Each line is ``utterance "WORDS,WITH,COMMAS" "ends,with,commas"``: only *end* times, and an empty
-word is silence. The release's TextGrids hold phones as well and are read as TextGrids. A few utterances of
-LibriSpeech are in neither.
+word is silence. The release's TextGrids hold phones as well and are read as TextGrids. A few
+utterances of LibriSpeech are in neither.
 """
 
 from __future__ import annotations
