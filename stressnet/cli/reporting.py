@@ -87,3 +87,76 @@ def word_command(run: Path, token_id: str, figure: Path) -> None:
     from stressnet.workflows.report import draw_word
 
     click.echo(f"figure: {draw_word(run, token_id, figure)}")
+
+
+@click.command("export-praat")
+@click.argument("run", type=PATH)
+@click.argument("out", type=PATH)
+@click.option("--token", "texts", multiple=True, help="Part of a token id; may be repeated.")
+@click.option("--word", "words", multiple=True, help="A word; may be repeated.")
+@click.option("--split", "splits", multiple=True, help="A set of tokens; may be repeated.")
+@click.option("--wrong", is_flag=True, help="Only tokens that the network got wrong.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(0),
+    default=200,
+    show_default=True,
+    help="Of more tokens, a random sample of this size. 0: all.",
+)
+@click.option(
+    "--measure",
+    type=click.Choice(
+        ["signed_share", "positive_share", "absolute_share", "density", "density_absolute"]
+    ),
+    default="signed_share",
+    show_default=True,
+    help="What the tier says of each phone.",
+)
+@click.option("--utterances", is_flag=True, help="One TextGrid per recording, not per token.")
+@click.option(
+    "--run",
+    "others",
+    type=PATH,
+    multiple=True,
+    help="A further run on the same corpus, as further tiers; may be repeated.",
+)
+@seed_option
+@overwrite_option
+@quiet_option
+def export_praat_command(
+    run: Path,
+    out: Path,
+    texts: tuple[str, ...],
+    words: tuple[str, ...],
+    splits: tuple[str, ...],
+    wrong: bool,
+    max_tokens: int,
+    measure: str,
+    utterances: bool,
+    others: tuple[Path, ...],
+    seed: int,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Write tokens of RUN into OUT as files that Praat opens.
+
+    Per token: sound, TextGrid with a tier of relevance per phone, Formant, PitchTier. In Praat:
+    Open > Read from file..., select sound and TextGrid, View & Edit.
+    """
+    from stressnet.progress import Progress
+    from stressnet.workflows.export_praat import Selection, export_praat
+
+    made = export_praat(
+        run,
+        out,
+        others=others,
+        selection=Selection(texts, words, splits, wrong, max_tokens, seed),
+        measure=measure,
+        utterances=utterances,
+        overwrite=overwrite,
+        progress=Progress(not quiet),
+    )
+    click.echo(f"praat: {made.n_tokens} tokens, {made.n_files} TextGrids in {made.path}")
+    if made.problems:
+        click.echo(f"{len(made.problems)} problems, see {out / 'failures.csv'}", err=True)
+        sys.exit(EXIT_SOME_FAILED)
