@@ -24,7 +24,7 @@ from torch import Tensor
 from stressnet.errors import ExplainError
 from stressnet.explain.calls import Call
 from stressnet.explain.ledger import Ledger, at_least_float32
-from stressnet.explain.nodes import route
+from stressnet.explain.route import route
 from stressnet.explain.tracking import Tag
 
 if TYPE_CHECKING:

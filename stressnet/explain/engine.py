@@ -25,7 +25,8 @@ from stressnet.explain.calls import Call, is_foreign, known_tag, mark_constant, 
 from stressnet.explain.calls import without_history as cut
 from stressnet.explain.composites import Composite
 from stressnet.explain.handlers import find_handler
-from stressnet.explain.nodes import Context, LayerNode, route
+from stressnet.explain.layer_node import LayerNode
+from stressnet.explain.route import Context, route
 from stressnet.explain.tracking import Tag, Uses, set_tag, tag_of
 
 

@@ -13,17 +13,17 @@ from stressnet.explain import attention, layers
 from stressnet.explain import operations as ops
 from stressnet.explain.calls import Call, all_nonnegative, known_tag, original, tensors_in
 from stressnet.explain.composites import Composite
+from stressnet.explain.layer_node import LayerNode
 from stressnet.explain.maps import ChannelwiseMap
 from stressnet.explain.nodes import (
     ActivationNode,
     HalfNode,
-    LayerNode,
     NormalisationNode,
     OffsetNode,
     StabiliserNode,
     UnknownNode,
-    route,
 )
+from stressnet.explain.route import route
 from stressnet.explain.tracking import Tag, tag_of
 
 if TYPE_CHECKING:

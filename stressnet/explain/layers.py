@@ -11,7 +11,8 @@ from torch import Tensor
 from stressnet.errors import ExplainError
 from stressnet.explain.calls import Call
 from stressnet.explain.maps import ConvolutionMap, DenseMap, LinearMap
-from stressnet.explain.nodes import Context, LayerNode
+from stressnet.explain.layer_node import LayerNode
+from stressnet.explain.route import Context
 from stressnet.explain.rules import proportional
 
 Arguments = dict[str, Any]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ExplainError
-from stressnet.explain.rules import per_sample
+from stressnet.explain.rules.base import per_sample
 
 COLUMNS = ("relevance_out", "relevance_in", "bias_share", "stabiliser_share", "unaccounted_share")
 

@@ -1,227 +1,18 @@
-"""Operations with the exact forward value and a modified gradient.
+"""Nodes of operations without a rule of their own: stabilisers, activations, sums, products.
 
-The gradient that travels backwards is the *propagation coefficient* ``c``: the relevance of any
-tensor ``a`` is ``a * c``. A plain linear operation, a ReLU and a max pooling need nothing: autograd
-already does the right thing. All others are one of the nodes below.
+See :mod:`stressnet.explain.route` for what a node is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from stressnet.errors import ExplainError
-from stressnet.explain.ledger import Ledger, _Entry, at_least_float32
-from stressnet.explain.maps import LinearMap
-from stressnet.explain.rules import Layer, Rule, stabilise
-from stressnet.explain.tracking import Uses
-
-
-class _Route(torch.autograd.Function):
-    """Forward: ``node.run(x)``; backward: ``node.pull(gradient)``."""
-
-    @staticmethod
-    def forward(ctx: Any, node: Any, x: Tensor) -> Tensor:
-        ctx.node = node
-        return node.run(x)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor | None]:
-        with torch.no_grad():
-            return None, ctx.node.pull(gradients[0])
-
-
-def route(node: Any, x: Tensor) -> Tensor:
-    """Send ``x`` through a node."""
-    return _Route.apply(node, x)
-
-
-def _once(node: Any) -> Callable[[Tensor], Tensor]:
-    """The node's operation, forgotten by the node so that it keeps no tensors alive."""
-    compute = node.compute
-    node.compute = None
-    return compute
-
-
-@dataclass
-class Context:
-    """What nodes share in one explanation.
-
-    Parameters
-    ----------
-    ledger : Ledger
-        Where shares go.
-    root : Tensor
-        The model's input, with gradient.
-    input_relevance : list of (Tensor, Tensor)
-        Tensors that hold (moved) input values, with the relevance that rules for the first layer
-        gave them directly.
-    keep : dict
-        Channels that may carry relevance, by module path.
-    watched : set
-        Module paths whose relevance is wanted.
-    seen : dict
-        Relevance of the watched outputs.
-    keep_graph : bool
-        Relevance given to moved values of the input must still be moved back to it.
-    """
-
-    ledger: Ledger
-    root: Tensor
-    input_relevance: list[tuple[Tensor, Tensor]]
-    keep: dict[str, tuple[int, ...]]
-    watched: frozenset[str]
-    seen: dict[str, Tensor]
-    keep_graph: bool = False
-
-
-class LayerNode:
-    """A layer with parameters, under a rule.
-
-    Parameters
-    ----------
-    context : Context
-        Shared state of this explanation.
-    path : str
-        Module path (with ``#2`` for the second use).
-    kind : str
-        ``convolution``, ``linear``, ``batch_norm`` or ``pooling``.
-    rule : Rule
-        How relevance passes.
-    map : LinearMap
-        The linear part.
-    weight, bias : Tensor, Tensor or None
-        Effective parameters, detached.
-    compute : callable
-        The original operation on its input.
-    reads_input : bool
-        The input is the model's input.
-    x_is_nonnegative : bool
-        Known from data flow.
-    bounds : tuple of Tensor or None
-        Range of the input for rule zB.
-    """
-
-    def __init__(
-        self,
-        context: Context,
-        path: str,
-        kind: str,
-        rule: Rule,
-        map: LinearMap,
-        weight: Tensor,
-        bias: Tensor | None,
-        compute: Callable[[Tensor], Tensor],
-        *,
-        reads_input: bool = False,
-        x_is_nonnegative: bool = False,
-        bounds: tuple[Tensor, Tensor] | None = None,
-    ) -> None:
-        self.context, self.path, self.kind, self.rule, self.map = context, path, kind, rule, map
-        self.weight, self.bias, self.compute = weight, bias, compute
-        self.reads_input, self.bounds = reads_input, bounds
-        self.x_is_nonnegative = x_is_nonnegative
-        self.uses = Uses()
-        self.source: Tensor | None = None  # input with its history: folding, first-layer rules
-        self.saved: dict[str, Tensor] = {}
-        self.versions: dict[str, int] = {}
-        self.entry: _Entry | None = None
-
-    def folded(
-        self, scale: Tensor, shift: Tensor, compute: Callable[[Tensor], Tensor]
-    ) -> LayerNode:
-        """This layer followed by ``scale * z + shift`` per channel, as one layer."""
-        bias = shift if self.bias is None else self.bias.to(scale) * scale + shift
-        return LayerNode(
-            self.context,
-            self.path,
-            self.kind,
-            self.rule,
-            self.map,
-            self.map.scale_outputs(self.weight.to(scale), scale),
-            bias,
-            compute,
-            reads_input=self.reads_input,
-            x_is_nonnegative=self.x_is_nonnegative,
-            bounds=self.bounds,
-        )
-
-    def open(self) -> None:
-        """Take a row in the ledger."""
-        self.entry = self.context.ledger.open(self.path, self.kind, str(self.rule))
-
-    def run(self, x: Tensor) -> Tensor:
-        """The exact forward value; input and output are kept as aliases."""
-        value = _once(self)(x)
-        for slot, tensor in (("x", x), ("z", value)):
-            self.saved[slot] = tensor.detach()
-            self.versions[slot] = tensor._version
-        return value
-
-    def keep_copy(self, slot: str) -> None:
-        """Called before the tensor in ``slot`` is overwritten in place."""
-        if slot in self.saved:
-            self.saved[slot] = self.saved[slot].clone()
-            self.versions[slot] = self.saved[slot]._version
-
-    def allow_rectified(self) -> None:
-        """The output is about to be rectified in place: relevance is zero where it changes."""
-        self.versions["z"] += 1
-
-    def pull(self, coefficient: Tensor) -> Tensor | None:
-        """Relevance of the output to coefficients of the input."""
-        for slot, tensor in self.saved.items():
-            if tensor._version != self.versions[slot]:
-                raise ExplainError(
-                    f"{self.path} ({self.kind}): its {'input' if slot == 'x' else 'output'} was "
-                    "changed in place through a view; use the out-of-place operation there"
-                )
-        x, z = at_least_float32(self.saved["x"]), at_least_float32(self.saved["z"])
-        dtype = x.dtype
-        context, entry = self.context, self.entry
-        assert entry is not None  # opened when the node was made
-        ledger = context.ledger
-        ledger.check(z, self.path)
-        r = z * at_least_float32(coefficient)
-        total = r.reshape(ledger.batch, -1).sum(dim=1)
-        ledger.add(entry, "relevance_out", total)
-        if self.path in context.watched:
-            context.seen[self.path] = r
-        if self.path in context.keep:
-            mask = torch.zeros(z.shape[1], dtype=r.dtype, device=r.device)
-            mask[list(context.keep[self.path])] = 1
-            r = r * mask.reshape(1, -1, *(1,) * (z.dim() - 2))
-            left = r.reshape(ledger.batch, -1).sum(dim=1)
-            ledger.add(entry, "unaccounted_share", total - left)
-        layer = Layer(
-            x,
-            z,
-            self.weight.to(dtype),
-            None if self.bias is None else self.bias.to(dtype),
-            self.map,
-            ledger.batch,
-            self.x_is_nonnegative,
-            self.uses.only_rectified(),
-            self.bounds,
-        )
-        passed = self.rule(layer, r)
-        ledger.add(entry, "bias_share", passed.bias_share)
-        ledger.add(entry, "stabiliser_share", passed.stabiliser_share)
-        if passed.relevance is not None:
-            source = self.source
-            assert source is not None  # the engine sets it for layers that read the input
-            context.input_relevance.append((source, passed.relevance))
-            arrived = passed.relevance.reshape(ledger.batch, -1).sum(dim=1)
-        else:
-            assert passed.coefficient is not None  # every rule returns one of the two
-            arrived = ledger.sum_of_products(x, passed.coefficient, self.path)
-        ledger.add(entry, "relevance_in", arrived)
-        self.saved.clear()
-        return None if passed.coefficient is None else passed.coefficient.to(coefficient.dtype)
+from stressnet.explain.ledger import at_least_float32
+from stressnet.explain.route import Context, forgotten
+from stressnet.explain.rules import stabilise
 
 
 class StabiliserNode:
@@ -272,7 +63,7 @@ class ActivationNode:
 
     def run(self, x: Tensor) -> Tensor:
         """The activation; its ratio to the input is kept."""
-        value = _once(self)(x)
+        value = forgotten(self)(x)
         z, a = at_least_float32(x), at_least_float32(value)
         d, offset = stabilise(z, self.stabiliser)
         self.ratio = a / d
@@ -356,7 +147,7 @@ class NormalisationNode:
         else:
             square = (grouped**2).mean(dim=-1, keepdim=True)
         self.factor = (square + self.eps).rsqrt()
-        return _once(self)(x)
+        return forgotten(self)(x)
 
     def pull(self, coefficient: Tensor) -> Tensor:
         """Transpose of the map with constant scale."""

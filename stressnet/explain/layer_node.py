@@ -1,0 +1,218 @@
+"""A layer with parameters under its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from stressnet.errors import ExplainError
+from stressnet.explain.ledger import _Entry, at_least_float32
+from stressnet.explain.maps import LinearMap
+from stressnet.explain.route import Context, forgotten
+from stressnet.explain.rules import Layer, Rule
+from stressnet.explain.rules.base import per_sample
+from stressnet.explain.tracking import Uses
+
+PART = 2**20
+"""Values of a layer's input or output that pass through its rule at once, per thread of a CPU.
+
+A rule makes several tensors of the size of its layer. Of a large batch these would be fetched from
+the operating system page by page and leave the processor's cache before they are used again, which
+costs more than the arithmetic; a few samples at a time reuse the same memory.
+"""
+
+
+class LayerNode:
+    """A layer with parameters, under a rule.
+
+    Parameters
+    ----------
+    context : Context
+        Shared state of this explanation.
+    path : str
+        Module path (with ``#2`` for the second use).
+    kind : str
+        ``convolution``, ``linear``, ``batch_norm`` or ``pooling``.
+    rule : Rule
+        How relevance passes.
+    map : LinearMap
+        The linear part.
+    weight, bias : Tensor, Tensor or None
+        Effective parameters, detached.
+    compute : callable
+        The original operation on its input.
+    reads_input : bool
+        The input is the model's input.
+    x_is_nonnegative : bool
+        Known from data flow.
+    bounds : tuple of Tensor or None
+        Range of the input for rule zB.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        path: str,
+        kind: str,
+        rule: Rule,
+        map: LinearMap,
+        weight: Tensor,
+        bias: Tensor | None,
+        compute: Callable[[Tensor], Tensor],
+        *,
+        reads_input: bool = False,
+        x_is_nonnegative: bool = False,
+        bounds: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
+        self.context, self.path, self.kind, self.rule, self.map = context, path, kind, rule, map
+        self.weight, self.bias, self.compute = weight, bias, compute
+        self.reads_input, self.bounds = reads_input, bounds
+        self.x_is_nonnegative = x_is_nonnegative
+        self.uses = Uses()
+        self.source: Tensor | None = None  # input with its history: folding, first-layer rules
+        self.saved: dict[str, Tensor] = {}
+        self.versions: dict[str, int] = {}
+        self.entry: _Entry | None = None
+
+    def folded(
+        self, scale: Tensor, shift: Tensor, compute: Callable[[Tensor], Tensor]
+    ) -> LayerNode:
+        """This layer followed by ``scale * z + shift`` per channel, as one layer."""
+        bias = shift if self.bias is None else self.bias.to(scale) * scale + shift
+        return LayerNode(
+            self.context,
+            self.path,
+            self.kind,
+            self.rule,
+            self.map,
+            self.map.scale_outputs(self.weight.to(scale), scale),
+            bias,
+            compute,
+            reads_input=self.reads_input,
+            x_is_nonnegative=self.x_is_nonnegative,
+            bounds=self.bounds,
+        )
+
+    def open(self) -> None:
+        """Take a row in the ledger."""
+        self.entry = self.context.ledger.open(self.path, self.kind, str(self.rule))
+
+    def run(self, x: Tensor) -> Tensor:
+        """The exact forward value; input and output are kept as aliases."""
+        value = forgotten(self)(x)
+        for slot, tensor in (("x", x), ("z", value)):
+            self.saved[slot] = tensor.detach()
+            self.versions[slot] = tensor._version
+        return value
+
+    def keep_copy(self, slot: str) -> None:
+        """Called before the tensor in ``slot`` is overwritten in place."""
+        if slot in self.saved:
+            self.saved[slot] = self.saved[slot].clone()
+            self.versions[slot] = self.saved[slot]._version
+
+    def allow_rectified(self) -> None:
+        """The output is about to be rectified in place: relevance is zero where it changes."""
+        self.versions["z"] += 1
+
+    def pull(self, coefficient: Tensor) -> Tensor | None:
+        """Relevance of the output to coefficients of the input."""
+        self._refuse_changes()
+        context, entry = self.context, self.entry
+        ledger = context.ledger
+        assert entry is not None  # opened when the node was made
+        ledger.check(self.saved["z"], self.path)
+        ledger.check(self.saved["x"], self.path)
+        parts = self._parts()
+        whole = None if len(parts) == 1 else torch.empty_like(self.saved["x"])
+        shares: dict[str, list[Tensor]] = {}
+        direct: list[Tensor] = []
+        watched: list[Tensor] = []
+        made: dict[str, Tensor] = {}
+        for part in parts:
+            x, z = (at_least_float32(self._rows(self.saved[slot], part)) for slot in ("x", "z"))
+            c = self._rows(coefficient, part)
+            size = len(part)
+            r = z * at_least_float32(c)
+            if self.path in context.watched:
+                watched.append(r)
+            booked = {"relevance_out": r.reshape(size, -1).sum(dim=1)}
+            if self.path in context.keep:
+                r = r * self._mask(r)
+                left = r.reshape(size, -1).sum(dim=1)
+                booked["unaccounted_share"] = booked["relevance_out"] - left
+            passed = self.rule(self._layer(x, z, size, part, made), r)
+            booked["bias_share"] = passed.bias_share
+            booked["stabiliser_share"] = passed.stabiliser_share
+            if passed.relevance is not None:
+                direct.append(passed.relevance)
+                booked["relevance_in"] = passed.relevance.reshape(size, -1).sum(dim=1)
+            else:
+                assert passed.coefficient is not None  # every rule returns one of the two
+                booked["relevance_in"] = per_sample(x, passed.coefficient, size)
+                if whole is None:
+                    whole = passed.coefficient.to(coefficient.dtype)
+                else:
+                    self._rows(whole, part).copy_(passed.coefficient)
+            for column, values in booked.items():
+                shares.setdefault(column, []).append(values)
+        for column, pieces in shares.items():
+            ledger.add(entry, column, torch.cat(pieces))
+        if watched:
+            context.seen[self.path] = torch.cat(watched)
+        self.saved.clear()
+        if not direct:
+            return whole
+        assert self.source is not None  # the engine sets it for layers that read the input
+        context.input_relevance.append((self.source, torch.cat(direct)))
+        return None
+
+    def _refuse_changes(self) -> None:
+        for slot, tensor in self.saved.items():
+            if tensor._version != self.versions[slot]:
+                raise ExplainError(
+                    f"{self.path} ({self.kind}): its {'input' if slot == 'x' else 'output'} was "
+                    "changed in place through a view; use the out-of-place operation there"
+                )
+
+    def _parts(self) -> list[range]:
+        """Samples that go through the rule together."""
+        batch, z = self.context.ledger.batch, self.saved["z"]
+        if z.device.type != "cpu":
+            return [range(batch)]
+        largest = max(z.numel(), self.saved["x"].numel()) // batch
+        size = max(1, PART * torch.get_num_threads() // max(1, largest))
+        return [range(start, min(start + size, batch)) for start in range(0, batch, size)]
+
+    def _rows(self, values: Tensor, part: range) -> Tensor:
+        """Images that belong to these samples."""
+        each = len(values) // self.context.ledger.batch
+        return values[part.start * each : part.stop * each]
+
+    def _mask(self, r: Tensor) -> Tensor:
+        """One for the channels that may carry relevance."""
+        mask = torch.zeros(r.shape[1], dtype=r.dtype, device=r.device)
+        mask[list(self.context.keep[self.path])] = 1
+        return mask.reshape(1, -1, *(1,) * (r.dim() - 2))
+
+    def _layer(
+        self, x: Tensor, z: Tensor, size: int, part: range, made: dict[str, Tensor]
+    ) -> Layer:
+        """What the rule sees of some samples."""
+        bounds = None
+        if self.bounds is not None:
+            bounds = self._rows(self.bounds[0], part), self._rows(self.bounds[1], part)
+        return Layer(
+            x,
+            z,
+            self.weight.to(x.dtype),
+            None if self.bias is None else self.bias.to(x.dtype),
+            self.map,
+            size,
+            self.x_is_nonnegative,
+            self.uses.only_rectified(),
+            bounds,
+            made,
+        )

@@ -1,0 +1,76 @@
+"""Operations with the exact forward value and a modified gradient.
+
+The gradient that travels backwards is the *propagation coefficient* ``c``: the relevance of any
+tensor ``a`` is ``a * c``. A plain linear operation, a ReLU and a max pooling need nothing: autograd
+already does the right thing. All others are nodes: :class:`stressnet.explain.layer_node.LayerNode`
+and those in :mod:`stressnet.explain.nodes` and :mod:`stressnet.explain.attention`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stressnet.explain.ledger import Ledger
+
+
+class _Route(torch.autograd.Function):
+    """Forward: ``node.run(x)``; backward: ``node.pull(gradient)``."""
+
+    @staticmethod
+    def forward(ctx: Any, node: Any, x: Tensor) -> Tensor:
+        ctx.node = node
+        return node.run(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor | None]:
+        with torch.no_grad():
+            return None, ctx.node.pull(gradients[0])
+
+
+def route(node: Any, x: Tensor) -> Tensor:
+    """Send ``x`` through a node."""
+    return _Route.apply(node, x)
+
+
+def forgotten(node: Any) -> Callable[[Tensor], Tensor]:
+    """The node's operation, forgotten by the node so that it keeps no tensors alive."""
+    compute = node.compute
+    node.compute = None
+    return compute
+
+
+@dataclass
+class Context:
+    """What nodes share in one explanation.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where shares go.
+    root : Tensor
+        The model's input, with gradient.
+    input_relevance : list of (Tensor, Tensor)
+        Tensors that hold (moved) input values, with the relevance that rules for the first layer
+        gave them directly.
+    keep : dict
+        Channels that may carry relevance, by module path.
+    watched : set
+        Module paths whose relevance is wanted.
+    seen : dict
+        Relevance of the watched outputs.
+    keep_graph : bool
+        Relevance given to moved values of the input must still be moved back to it.
+    """
+
+    ledger: Ledger
+    root: Tensor
+    input_relevance: list[tuple[Tensor, Tensor]]
+    keep: dict[str, tuple[int, ...]]
+    watched: frozenset[str]
+    seen: dict[str, Tensor]
+    keep_graph: bool = False

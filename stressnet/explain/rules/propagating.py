@@ -1,0 +1,164 @@
+"""Rules for any layer: they return coefficients, so that zero inputs get no relevance."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from stressnet.errors import ConfigError
+from stressnet.explain.maps import ConvolutionMap
+from stressnet.explain.rules.base import Layer, Passed, rule, stabilise
+
+
+@rule("lrp-0")
+def zero(layer: Layer, r: Tensor) -> Passed:
+    """LRP-0: ``R_i = sum_j x_i w_ij R_j / z_j``; outputs with ``z_j = 0`` carry none."""
+    d, _ = stabilise(layer.z, 0.0)  # where z is zero, so is the relevance
+    s = torch.div(r, d, out=d)
+    none = r.new_zeros(layer.batch)
+    return Passed(layer.bias_share(s, layer.bias), none, layer.back(s, layer.weight))
+
+
+@rule("epsilon")
+def epsilon(layer: Layer, r: Tensor, *, stabiliser: float = 1e-6) -> Passed:
+    """Epsilon: ``R_i = sum_j x_i w_ij R_j / s(z_j)``."""
+    d, offset = stabilise(layer.z, stabiliser)
+    s = torch.div(r, d, out=d)
+    return Passed(
+        layer.bias_share(s, layer.bias),
+        layer.total(s, offset),
+        layer.back(s, layer.weight),
+    )
+
+
+def stackable(layer: Layer) -> bool:
+    """Positive and negative inputs as channels of one convolution: cheaper where there are few."""
+    map = layer.map
+    plain = isinstance(map, ConvolutionMap) and not map.transposed and map.groups == 1
+    return plain and layer.x.shape[1] <= 4
+
+
+def _signed_sum(layer: Layer, positive: Tensor, negative: Tensor, bias: Tensor | None) -> Tensor:
+    """``sum_i x_i⁺ positive_ij + x_i⁻ negative_ij + bias_j``."""
+    if layer.x_is_nonnegative:
+        return layer.forward(layer.x, positive, bias)
+    if stackable(layer):
+        parts = torch.cat([layer.x.clamp(min=0), layer.x.clamp(max=0)], dim=1)
+        return layer.forward(parts, torch.cat([positive, negative], dim=1), bias)
+    total = layer.forward(layer.x.clamp(min=0), positive, bias)
+    return total.add_(layer.forward(layer.x.clamp(max=0), negative))
+
+
+def _signed_back(layer: Layer, s: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """Coefficients of :func:`_signed_sum`: through ``positive`` where ``x_i > 0``."""
+    if layer.x_is_nonnegative:
+        return layer.back(s, positive)
+    if stackable(layer):
+        weight, shape = torch.cat([positive, negative], dim=1), torch.cat([layer.x] * 2, dim=1)
+        up, down = layer.map.transpose(s, weight, shape).chunk(2, dim=1)
+        return torch.where(layer.x > 0, up, down)
+    return torch.where(layer.x > 0, layer.back(s, positive), layer.back(s, negative))
+
+
+def _part(values: Tensor | None, sign: int) -> Tensor | None:
+    """Positive (``sign = 1``) or negative (``sign = -1``) part; None stays None."""
+    if values is None:
+        return None
+    return values.clamp(min=0) if sign > 0 else values.clamp(max=0)
+
+
+@rule("alpha-beta")
+def alpha_beta(
+    layer: Layer, r: Tensor, *, alpha: float = 2.0, beta: float = 1.0, stabiliser: float = 1e-6
+) -> Passed:
+    """Alpha-beta: excitation ``P`` and inhibition ``N`` weighted separately, ``alpha - beta = 1``.
+
+    ``P_j = sum_i (x_i⁺ w_ij⁺ + x_i⁻ w_ij⁻) + b_j⁺`` and
+    ``N_j = sum_i (x_i⁺ w_ij⁻ + x_i⁻ w_ij⁺) + b_j⁻``; ``R_i`` is ``alpha`` times the share in ``P``
+    minus ``beta`` times the share in ``N``.
+    """
+    if alpha < 0 or beta < 0 or abs(alpha - beta - 1) > 1e-12:
+        raise ConfigError(f"alpha - beta must be 1 and both >= 0, not {alpha:g} and {beta:g}")
+    plus = layer.once("positive weights", lambda: layer.weight.clamp(min=0))
+    minus = layer.once("negative weights", lambda: layer.weight.clamp(max=0))
+    bias = _part(layer.bias, 1)
+    z = _signed_sum(layer, plus, minus, bias)
+    d, offset = stabilise(z, stabiliser, overwrite=True)
+    s = torch.div(r, d, out=d)
+    if alpha != 1:
+        s *= alpha
+    coefficient = _signed_back(layer, s, plus, minus)
+    bias_share = layer.bias_share(s, bias)
+    stabiliser_share = layer.total(s, offset)
+    if beta == 0:
+        return Passed(bias_share, stabiliser_share, coefficient)
+    bias = _part(layer.bias, -1)
+    z = _signed_sum(layer, minus, plus, bias)
+    d, offset = stabilise(z, stabiliser, overwrite=True)
+    s = torch.div(r, d, out=d).mul_(-beta)
+    return Passed(
+        bias_share + layer.bias_share(s, bias),
+        stabiliser_share + layer.total(s, offset),
+        coefficient + _signed_back(layer, s, minus, plus),
+    )
+
+
+@rule("z-plus")
+def z_plus(layer: Layer, r: Tensor, *, stabiliser: float = 1e-6) -> Passed:
+    """z+ for inputs of either sign; the same as alpha-beta with ``alpha = 1``, ``beta = 0``."""
+    return alpha_beta(alpha=1.0, beta=0.0, stabiliser=stabiliser)(layer, r)
+
+
+@rule("gamma")
+def gamma(layer: Layer, r: Tensor, *, gamma: float = 0.25, stabiliser: float = 1e-6) -> Passed:
+    """Gamma for inputs of either sign: favour contributions that agree with the output's sign.
+
+    Where ``z_j > 0``: numerators ``x_i⁺ (w + γ w⁺) + x_i⁻ (w + γ w⁻)``, denominator their sum
+    plus ``b + γ b⁺``. Where ``z_j < 0``: the same with ``w⁺``, ``w⁻`` exchanged and ``b⁻``.
+    """
+    w, b = layer.weight, layer.bias
+    up = layer.once("favoured", lambda: w + gamma * w.clamp(min=0))
+    down = layer.once("disfavoured", lambda: w + gamma * w.clamp(max=0))
+    coefficient: Tensor | None = None
+    bias_share = stabiliser_share = r.new_zeros(layer.batch)
+    for sign, first, second in ((1, up, down), (-1, down, up)):
+        if sign < 0 and layer.z_is_rectified:
+            continue
+        bias = None if b is None else b + gamma * (b.clamp(min=0) if sign > 0 else b.clamp(max=0))
+        z = _signed_sum(layer, first, second, bias)
+        d, offset = stabilise(z, stabiliser, overwrite=True)
+        s = torch.div(r, d, out=d)
+        if not layer.z_is_rectified:
+            s *= (sign * layer.z).sign_().clamp_(min=0)
+        part = _signed_back(layer, s, first, second)
+        coefficient = part if coefficient is None else coefficient + part
+        bias_share = bias_share + layer.bias_share(s, bias)
+        stabiliser_share = stabiliser_share + layer.total(s, offset)
+    return Passed(bias_share, stabiliser_share, coefficient)
+
+
+@rule("clamped-weights")
+def clamped_weights(layer: Layer, r: Tensor, *, stabiliser: float = 1e-9) -> Passed:
+    """What Captum 0.9 calls Alpha1Beta0: weights clamped at zero, inputs and bias as they are.
+
+    ``R_i = sum_j x_i w_ij⁺ R_j / s(sum_i x_i w_ij⁺ + b_j)``. On non-negative inputs it differs from
+    the published rule by the bias; on signed inputs it is another rule altogether. Only for
+    comparison with published results.
+    """
+    plus = layer.once("positive weights", lambda: layer.weight.clamp(min=0))
+    z = layer.forward(layer.x, plus, layer.bias)
+    d, offset = stabilise(z, stabiliser, overwrite=True)
+    s = torch.div(r, d, out=d)
+    return Passed(layer.bias_share(s, layer.bias), layer.total(s, offset), layer.back(s, plus))
+
+
+@rule("proportional")
+def proportional(layer: Layer, r: Tensor, *, stabiliser: float = 1e-9) -> Passed:
+    """Shares in proportion to the layer's own linear sum, whatever value it really returned.
+
+    For max pooling seen as a sum: ``R_i = sum_j x_i R_j / s(sum_i x_i)`` over each window.
+    """
+    z = layer.forward(layer.x, layer.weight)
+    d, offset = stabilise(z, stabiliser, overwrite=True)
+    s = torch.div(r, d, out=d)
+    return Passed(r.new_zeros(layer.batch), layer.total(s, offset), layer.back(s, layer.weight))
