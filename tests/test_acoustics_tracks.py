@@ -232,7 +232,7 @@ def test_two_passes_and_ceilings() -> None:
     assert speaker_settings(excerpts, "female").formants.ceiling_hz == 5500
     unknown = speaker_settings([(np.zeros(RATE), RATE)], None)
     assert (unknown.formants.ceiling_hz, unknown.ceiling_source) == (5500, "unknown-sex")
-    assert (unknown.pitch_source, unknown.pitch) == ("wide", PitchSettings())
+    assert (unknown.pitch_source, unknown.pitch) == ("wide", PitchSettings(floor_hz=75))
     assert np.isnan(unknown.f0_median_hz)
     assert [sex_of(s) for s in ("M", "female", " w", "", None, "?")] == [
         "male",

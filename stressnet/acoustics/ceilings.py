@@ -50,6 +50,9 @@ LOW_CEILING_EXCESS = 0.2
 """A ceiling looks too low if this much larger a share of vowels is suspect under it than under one
 10 % higher."""
 
+MIN_EVIDENCE = 10
+"""Vowels without which nothing is said about a ceiling."""
+
 _DEGREE = 3
 _N_TRACKS = 3
 
@@ -173,8 +176,11 @@ def suspect_share(vowels: Sequence[Vowel], settings: FormantSettings) -> float:
 def low_ceiling_evidence(vowels: Sequence[Vowel], settings: FormantSettings) -> tuple[float, float]:
     """Shares of suspect vowels under the ceiling and under one 10 % higher.
 
-    NaN for the second where the sampling rate carries no higher ceiling.
+    NaN with fewer than ten vowels; the second also where the sampling rate carries no higher
+    ceiling.
     """
+    if len(vowels) < MIN_EVIDENCE:
+        return float("nan"), float("nan")
     higher_hz = HIGHER * settings.ceiling_hz
     under = suspect_share(vowels, settings)
     if any(2 * higher_hz > vowel.rate_hz for vowel in vowels):

@@ -223,14 +223,12 @@ def _vowel_cues(analysis: _Analysis, part: str, span: Span, f0_hz: float) -> dic
     else:
         cues = balance_cues(spectrum, span[1] - span[0])
     middle = _middle(analysis.formants, span)
+    trusted = middle.medians_hz[:3] if middle.is_suspect == 0 else np.full(3, np.nan)
     cues["h1_a3_corrected_db"] = h1_a3_corrected_db(
-        vowel_samples(analysis.sound, *span),
-        analysis.sound.sampling_frequency,
-        f0_hz,
-        middle.medians_hz[:3],
+        vowel_samples(analysis.sound, *span), analysis.sound.sampling_frequency, f0_hz, trusted
     )
     if np.isnan(cues["h1_a3_corrected_db"]):
-        reasons.append(f"{part}: no H1*-A3* (needs F0, F1 to F3 and four periods)")
+        reasons.append(f"{part}: no H1*-A3* (needs F0, trusted formants and four periods)")
     if not middle.n_frames:
         reasons.append(f"{part}: excerpt too short for formants")
     for index in range(N_FORMANTS):

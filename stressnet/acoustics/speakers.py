@@ -1,10 +1,14 @@
 """What one speaker's voice needs from the trackers: a pitch range and a formant ceiling.
 
 A word is too short to tell a speaker's range, so both are derived from several excerpts of the
-speaker and kept.
+speaker and kept. Quartiles are taken over vowels where these are known: between words the trackers
+may follow mains hum or a fan, which in a home recording can outnumber the voiced frames of speech.
 
 Pitch range: two passes (De Looze & Hirst 2008). A wide first pass gives the quartiles of voiced
-frames; then floor = 0.75 · q25 and ceiling = 1.5 · q75 (2.5 · q75 for expressive speech).
+frames; then floor = 0.75 · q25 and ceiling = 1.5 · q75 (2.5 · q75 for expressive speech). Mains
+hum of 50 or 60 Hz is kept out: the first pass starts at 75 Hz, no floor is below 62 Hz (creak below
+that counts as unvoiced), and where excerpts hum, a high-pass goes first
+(:mod:`stressnet.acoustics.hum`).
 
 Formant ceiling: 5000 Hz for men and 5500 Hz for women, as the Praat manual advises, and 5500 Hz
 where the sex is unknown, because a ceiling that is too low loses a formant while one that is too
@@ -17,11 +21,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.acoustics.hum import HIGH_PASS_HZ, HUM_THRESHOLD_DB, hum_level_db
 from stressnet.acoustics.tracks import (
     FormantSettings,
     PitchSettings,
@@ -35,8 +41,12 @@ CEILING_HZ = {"male": 5000.0, "female": 5500.0}
 UNKNOWN_CEILING_HZ = 5500.0
 FLOOR_FACTOR = 0.75
 CEILING_FACTOR = 1.5
-MIN_VOICED_FRAMES = 50
-"""With fewer voiced frames (a quarter of a second at 5 ms) the wide range is kept."""
+FIRST_PASS_FLOOR_HZ = 75.0
+"""Praat's own default of old; also above mains hum."""
+LOWEST_FLOOR_HZ = 62.0
+"""Above mains hum (50 or 60 Hz) as a tracker sees it."""
+MIN_VOICED_FRAMES = 20
+"""With fewer voiced frames (a tenth of a second at 5 ms) the wide range is kept."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,7 @@ def speaker_settings(
     formants: FormantSettings | None = None,
     vowels: Sequence[Vowel] | None = None,
     ceiling_factor: float = CEILING_FACTOR,
+    spans_s: Sequence[Sequence[tuple[float, float]]] | None = None,
 ) -> SpeakerSettings:
     """Pitch range and formant ceiling of one speaker.
 
@@ -124,18 +135,29 @@ def speaker_settings(
         If given, the ceiling is optimised on them instead of taken from the sex.
     ceiling_factor : float
         What q75 is multiplied with for the pitch ceiling: 1.5, or 2.5 for expressive speech.
+    spans_s : sequence of sequences of (start_s, end_s), optional
+        For each excerpt, where to look for the speaker's F0: the vowels. Everywhere if left out.
     """
     wide = pitch or PitchSettings()
+    wide = replace(wide, floor_hz=max(wide.floor_hz, FIRST_PASS_FLOOR_HZ))
     base = formants or FormantSettings()
-    tracks = [pitch_track(samples, rate_hz, wide).f0_hz for samples, rate_hz in excerpts]
-    f0_hz = np.concatenate([np.zeros(0), *tracks])
+    everywhere = [(0.0, float("inf"))]
+    spans = repeat(everywhere) if spans_s is None else spans_s
+    parts = [np.zeros(0)]
+    heard = list(excerpts)
+    if _hums(heard):
+        wide = replace(wide, high_pass_hz=HIGH_PASS_HZ)
+    for (samples, rate_hz), places in zip(heard, spans, strict=spans_s is not None):
+        track = pitch_track(samples, rate_hz, wide)
+        parts += [track.between(start_s, end_s).f0_hz for start_s, end_s in places]
+    f0_hz = np.concatenate(parts)
     f0_hz = f0_hz[np.isfinite(f0_hz)]
 
     narrow, pitch_source = wide, "wide"
     if len(f0_hz) >= MIN_VOICED_FRAMES:
         q25, q75 = np.quantile(f0_hz, [0.25, 0.75])
         # Whole hertz keep manifests readable and reruns identical.
-        floor_hz = max(wide.floor_hz, float(np.floor(FLOOR_FACTOR * q25)))
+        floor_hz = max(LOWEST_FLOOR_HZ, float(np.floor(FLOOR_FACTOR * q25)))
         ceiling_hz = min(wide.ceiling_hz, float(np.ceil(ceiling_factor * q75)))
         narrow, pitch_source = replace(wide, floor_hz=floor_hz, ceiling_hz=ceiling_hz), "two-pass"
 
@@ -153,6 +175,13 @@ def speaker_settings(
         pitch_source=pitch_source,
         ceiling_source=ceiling_source,
     )
+
+
+def _hums(excerpts: Sequence[tuple[NDArray, int]]) -> bool:
+    """Whether the speaker's excerpts, by their median, carry mains hum."""
+    levels = np.array([hum_level_db(samples, rate_hz) for samples, rate_hz in excerpts])
+    levels = levels[np.isfinite(levels)]
+    return bool(len(levels) and np.median(levels) > HUM_THRESHOLD_DB)
 
 
 def tracks_of(

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.acoustics.hum import high_passed
 from stressnet.errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class PitchSettings:
 
     The defaults are those of Praat 6.4's filtered autocorrelation; :meth:`raw` gives those of the
     raw one. ``filter_top_hz`` is the pitch top in Praat's dialogue, where it is also the ceiling;
-    here it stays wide when the ceiling is narrowed to a speaker's range.
+    here it stays wide when the ceiling is narrowed to a speaker's range. ``high_pass_hz`` above 0
+    removes mains hum first, see :mod:`stressnet.acoustics.hum`.
     """
 
     method: Literal["filtered-ac", "raw-ac"] = "filtered-ac"
@@ -83,6 +85,7 @@ class PitchSettings:
     voiced_unvoiced_cost: float = 0.14
     attenuation_at_top: float = 0.03
     filter_top_hz: float = 800.0
+    high_pass_hz: float = 0.0
 
     def __post_init__(self) -> None:
         if self.method not in ("filtered-ac", "raw-ac"):
@@ -355,6 +358,8 @@ def praat_pitch(
     # Praat also needs the window to be strictly shorter than the sound.
     if sound.duration <= settings.shortest_s + 1.0 / rate_hz:
         return None
+    if settings.high_pass_hz > 0:
+        sound = high_passed(sound, settings.high_pass_hz)
     if settings.method == "filtered-ac":
         filtered = low_pass(sound.values[0], rate_hz, settings)
         sound = praat_sound(filtered, rate_hz)

@@ -8,10 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 MIN_VOWELS = 10
 """With fewer measured vowels a speaker's centroid means little and is missing."""
 
-REDUCED_SHARE = 0.5
-"""A vowel counts as reduced if it is both nearer to the centroid than this share of the speaker's
-median distance and shorter than the speaker's median vowel; see ``docs/cues.md``."""
-
 
 def bark(frequency_hz: ArrayLike) -> NDArray[np.float64]:
     """Critical-band rate as Praat has it: 7 asinh(f / 650) (Schroeder, Atal & Hall 1979)."""
@@ -50,6 +46,8 @@ def is_reduced(
 ) -> NDArray[np.float64]:
     """Whether vowels are central and short for their speaker: 1, 0, NaN where unknown.
 
+    Both the distance from the centroid and the duration must be below the speaker's medians.
+
     Parameters
     ----------
     peripherality, duration : array_like, shape (n,)
@@ -58,6 +56,6 @@ def is_reduced(
         Of all the speaker's vowels.
     """
     distance, length = (np.asarray(v, dtype=np.float64) for v in (peripherality, duration))
-    reduced = (distance < REDUCED_SHARE * median_peripherality) & (length < median_duration)
+    reduced = (distance < median_peripherality) & (length < median_duration)
     unknown = ~np.isfinite(distance) | ~np.isfinite(length) | ~np.isfinite(median_peripherality)
     return np.where(unknown, np.nan, reduced.astype(np.float64))

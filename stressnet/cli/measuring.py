@@ -13,7 +13,6 @@ from stressnet.cli.options import (
     jobs_option,
     overwrite_option,
     quiet_option,
-    seed_option,
 )
 
 

@@ -21,16 +21,27 @@ STATE_FOLDER = Path("state") / "tracks"
 _SPEAKER_SAMPLE = 40
 """Most excerpts per speaker from which the pitch range is estimated."""
 
+_NUCLEUS_TIMES = [f"nucleus_{k}_{edge}_s" for k in (1, 2) for edge in ("start", "end")]
+
+
+def _vowel_spans(row: Mapping[Any, Any]) -> list[tuple[float, float]]:
+    """Where a token's vowels are in its excerpt."""
+    times = [row[name] - row["excerpt_start_s"] for name in _NUCLEUS_TIMES]
+    return [(times[0], times[1]), (times[2], times[3])]
+
 
 def _tracks_of_speaker(task: tuple[Path, str, list[dict[Any, Any]]]) -> Any:
     """F0 and formants of one speaker's tokens; time zero is the word's onset."""
     import pandas as pd
 
     out, sex, rows = task
-    sample = (
-        read_audio(out / row["excerpt_file"]) for row in rows[:: -(-len(rows) // _SPEAKER_SAMPLE)]
+    chosen = rows[:: -(-len(rows) // _SPEAKER_SAMPLE)]
+    sample = (read_audio(out / row["excerpt_file"]) for row in chosen)
+    settings = speaker_settings(
+        ((audio.samples, audio.rate_hz) for audio in sample),
+        sex or None,
+        spans_s=[_vowel_spans(row) for row in chosen],
     )
-    settings = speaker_settings(((audio.samples, audio.rate_hz) for audio in sample), sex or None)
     frames, failures = [], []
     for row in rows:
         audio = read_audio(out / row["excerpt_file"])
@@ -57,7 +68,7 @@ def compute_tracks(
     import pandas as pd
 
     tokens = pd.read_parquet(out / TOKENS)
-    columns = ["token_id", "excerpt_file", "start_s", "excerpt_start_s"]
+    columns = ["token_id", "excerpt_file", "start_s", "excerpt_start_s", *_NUCLEUS_TIMES]
     groups = {str(speaker): part for speaker, part in tokens.groupby("speaker", sort=True)}
     folder = out / STATE_FOLDER
     folder.mkdir(parents=True, exist_ok=True)

@@ -261,6 +261,10 @@ def _voice_of(task: _SpeakerTask) -> dict[str, Any]:
         task.sex or None,
         pitch=task.config.first_pass,
         ceiling_factor=task.config.f0_ceiling_factor,
+        spans_s=[
+            [_span(row, f"nucleus_{k}_start_s", f"nucleus_{k}_end_s") for k in (1, 2)]
+            for row, _ in excerpts
+        ],
     )
     if voice.pitch_source == "wide":
         warnings.append(
@@ -275,8 +279,8 @@ def _voice_of(task: _SpeakerTask) -> dict[str, Any]:
     share, higher = low_ceiling_evidence(vowels, formants)
     if looks_too_low(share, higher):
         warnings.append(
-            f"the formant ceiling of {ceiling.ceiling_hz:g} Hz looks too low: {share:.0%} of vowels "
-            f"have wide formants under it, {higher:.0%} under one 10 % higher"
+            f"the formant ceiling of {ceiling.ceiling_hz:g} Hz looks too low: {share:.0%} of "
+            f"vowels have wide formants under it, {higher:.0%} under one 10 % higher"
         )
     return {
         "pitch": asdict(voice.pitch),
@@ -357,6 +361,7 @@ def _speaker_rows(voices: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]
             "pitch_floor_hz": voice["pitch"]["floor_hz"],
             "pitch_ceiling_hz": voice["pitch"]["ceiling_hz"],
             "pitch_source": voice["pitch_source"],
+            "pitch_high_pass_hz": voice["pitch"]["high_pass_hz"],
             "formant_ceiling_hz": voice["formants"]["ceiling_hz"],
             "formant_ceiling_source": voice["ceiling"]["source"],
             "n_ceiling_vowels": voice["ceiling"]["n_vowels"],
@@ -540,7 +545,9 @@ def _praat_arguments(voices: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
     first = _settings_of(next(iter(voices.values())))
     pitch, formants = first.pitch.praat_arguments(), first.formants.praat_arguments()
-    pitch |= dict.fromkeys(("floor_hz", "ceiling_hz"), "per speaker, see speakers.csv")
+    pitch |= dict.fromkeys(
+        ("floor_hz", "ceiling_hz", "high_pass_hz"), "per speaker, see speakers.csv"
+    )
     formants["ceiling_hz"] = "per speaker, see speakers.csv"
     return {
         **versions(),
