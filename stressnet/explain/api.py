@@ -21,8 +21,8 @@ from stressnet.explain.checks import (
 from stressnet.explain.composites import Composite, find_composite
 from stressnet.explain.engine import ExplainWarning, RelevanceMode
 from stressnet.explain.ledger import Ledger, at_least_float32
-from stressnet.explain.route import Context
 from stressnet.explain.result import Explanation
+from stressnet.explain.route import Context
 from stressnet.explain.seeds import Target, check_logits, make_seed
 from stressnet.explain.tracking import Tag, set_tag, tag_of
 

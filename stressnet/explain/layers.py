@@ -10,8 +10,8 @@ from torch import Tensor
 
 from stressnet.errors import ExplainError
 from stressnet.explain.calls import Call
-from stressnet.explain.maps import ConvolutionMap, DenseMap, LinearMap
 from stressnet.explain.layer_node import LayerNode
+from stressnet.explain.maps import ConvolutionMap, DenseMap, LinearMap
 from stressnet.explain.route import Context
 from stressnet.explain.rules import proportional
 
