@@ -25,8 +25,8 @@ from stressnet.acoustics.cue_table import BOTH, CUES, NUCLEUS, SYLLABLE, contras
 from stressnet.acoustics.harmonics import h1_a3_corrected_db, vowel_samples
 from stressnet.acoustics.intensity import IntensitySettings, intensity_cues, praat_intensity
 from stressnet.acoustics.pitch_cues import pitch_cues, pitch_range_st
-from stressnet.acoustics.spectral_balance import balance_cues, missing_balance, vowel_spectrum
 from stressnet.acoustics.speakers import SpeakerSettings
+from stressnet.acoustics.spectral_balance import balance_cues, missing_balance, vowel_spectrum
 from stressnet.acoustics.tracks import (
     N_FORMANTS,
     FormantTrack,

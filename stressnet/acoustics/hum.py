@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 HUM_BAND_HZ = (45.0, 65.0)
 VOICE_BAND_HZ = (75.0, 400.0)
 HUM_THRESHOLD_DB = -12.0
-"""Level of the hum's band re the voice's above which a speaker's recordings X
+"""Level of the hum's band re the voice's above which a speaker's recordings count as humming. Of
+177 LibriSpeech speakers the median is -32 dB, and nine in ten are below -20 dB."""
 
 HIGH_PASS_HZ = 67.0
 SMOOTHING_HZ = 10.0
