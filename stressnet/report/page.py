@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
-from stressnet.errors import CorpusError, StressnetError
+from stressnet.errors import ConfigError, CorpusError, StressnetError
 from stressnet.manifest import read_manifest
 from stressnet.report import tables
 from stressnet.report.choose import choose_words
@@ -21,6 +21,7 @@ from stressnet.report.names import count_of, region_name
 from stressnet.report.run import RelevanceRun
 from stressnet.report.scores import plot_accuracy, plot_confusion
 from stressnet.report.style import save_figure
+from stressnet.report.vowel_space import plot_vowel_space, vowel_table
 from stressnet.report.word import LEGEND, caption, plot_word, word_data
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def write_report(
     _success_section(page, sources)
     _regions_section(page, sources)
     _means_section(page, sources)
+    _vowels_section(page, sources)
     _words_section(page, sources)
     _conservation_section(page, sources)
     page.add(Heading("Limits"), Bullets(LIMITS))
@@ -312,6 +314,26 @@ def _means_section(page: Document, sources: _Sources) -> None:
             "Mean relevance (each token's map divided by its Σ|R|) over the mean spectrogram. Time "
             "is stretched linearly between landmarks to their mean positions; below, the sum over "
             "frequency. Segments that a word lacks do not enter there.",
+        )
+    )
+
+
+def _vowels_section(page: Document, sources: _Sources) -> None:
+    page.add(Heading("Vowel space"))
+    try:
+        figure = plot_vowel_space(vowel_table(sources.corpus, sources.run))
+    except (ConfigError, CorpusError) as error:
+        page.add(Paragraph(f"No vowel space: {error}", "missing"))
+        return
+    page.add(
+        _picture(
+            sources.out,
+            figure,
+            "vowel-space",
+            "F1 and F2 (medians over the middle half of each nucleus, speakers' vocal tracts taken "
+            "out) with the density of relevance for the word's class in the nucleus. Dots: vowels; "
+            "symbols: means of vowels with at least five tokens, coloured by their median. Which "
+            "vowels are stressed is not balanced, so a vowel's colour is not its effect.",
         )
     )
 

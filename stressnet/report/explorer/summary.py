@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from stressnet.corpus.store import Corpus
+from stressnet.errors import ConfigError, CorpusError
 from stressnet.report import tables
 from stressnet.report.corpus import plot_regions, plot_warped_means, warped_means
 from stressnet.report.document import Block, Heading, Paragraph, Picture
 from stressnet.report.explorer.tokens import Method
 from stressnet.report.style import save_figure
+from stressnet.report.vowel_space import plot_vowel_space, vowel_table
 
 
 def summary_blocks(
@@ -66,6 +68,7 @@ def summary_blocks(
                 "Mean relevance over the mean spectrogram, time stretched between landmarks. "
                 + source,
             ),
+            *_vowels(method, corpus, out, f"vowel-space{suffix}", made, source),
             tables.region_table(summary),
             Paragraph(source, "source"),
         ]
@@ -73,6 +76,19 @@ def summary_blocks(
         if conserved is not None:
             blocks += [conserved, Paragraph(source, "source")]
     return blocks
+
+
+def _vowels(
+    method: Method, corpus: Corpus, out: Path, name: str, made: Sequence[str], source: str
+) -> list[Block]:
+    if name not in made:
+        try:
+            figure = plot_vowel_space(vowel_table(corpus, method.run))
+        except (ConfigError, CorpusError) as error:
+            return [Paragraph(f"No vowel space: {error}", "missing")]
+        save_figure(figure, out / "figures" / name, ["png"])
+    text = "F1 against F2 of all nuclei, coloured by the density of relevance in the nucleus. "
+    return [Picture(f"figures/{name}.png", text + source)]
 
 
 def provenance_blocks(methods: Sequence[Method], corpus: Corpus) -> list[Block]:

@@ -1,0 +1,302 @@
+"""The vowel space, F1 against F2 as phoneticians draw it, coloured by relevance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.acoustics.vowel_space import bark
+from stressnet.corpus.store import TRACKS, Corpus
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.lexicon.pronunciation import bare
+from stressnet.lexicon.stress import Stress
+from stressnet.report.ipa import to_ipa
+from stressnet.report.names import count_of
+from stressnet.report.run import RelevanceRun
+from stressnet.report.style import style, width_in
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes as Ax
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
+
+MIDDLE = 0.5
+"""Part of a vowel around its middle whose median formants stand for the vowel."""
+
+MIN_TOKENS = 5
+"""A vowel with fewer tokens gets no mean."""
+
+MEASURES = {
+    "density": "density of relevance in the vowel\n(1 = spread evenly over the sound)",
+    "ratio": "density of relevance in the vowel\nre its null",
+}
+_RANGE_LOG2 = 3.0
+_COLOURS = "PRGn"
+_COLUMNS = ("vowel", "stressed", "speaker", "f1_hz", "f2_hz", "density")
+
+
+def vowel_table(corpus: Corpus, run: RelevanceRun) -> pd.DataFrame:
+    """Formants and relevance of every nucleus of a run's tokens.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        With tracks.
+    run : RelevanceRun
+        With a table of relevance that has the regions ``nucleus_1`` and ``nucleus_2``.
+
+    Returns
+    -------
+    DataFrame
+        One row per nucleus whose token's stress is known: ``token_id``, ``word``, ``speaker``,
+        ``stress``, ``syllable`` (1 or 2), ``vowel`` (ARPAbet, with its digit if it is a schwa),
+        ``stressed``, ``f1_hz``, ``f2_hz`` (medians over the middle half; NaN if not measured),
+        ``density``, ``null_density``.
+
+    Raises
+    ------
+    CorpusError
+        If the corpus has no tracks or the run no such table.
+    """
+    import pandas as pd
+
+    if run.relevance is None:
+        raise CorpusError(f"{run.path}: has no relevance.parquet; run explain again")
+    tokens = corpus.tokens[corpus.tokens["token_id"].isin(run.tokens["token_id"])]
+    tokens = tokens[tokens["stress"].notna()]
+    parts = []
+    for k, stress in enumerate((Stress.INITIAL, Stress.FINAL), start=1):
+        start_s, end_s = (
+            tokens[f"nucleus_{k}_{edge}_s"] - tokens["start_s"] for edge in ("start", "end")
+        )
+        part = tokens[["token_id", "word", "speaker", "stress"]].assign(
+            syllable=k,
+            vowel=[_vowel(label) for label in tokens[f"nucleus_{k}"]],
+            stressed=tokens["stress"] == stress.value,
+            from_s=start_s + (0.5 - MIDDLE / 2) * (end_s - start_s),
+            to_s=end_s - (0.5 - MIDDLE / 2) * (end_s - start_s),
+        )
+        of_region = run.relevance[run.relevance["region"] == f"nucleus_{k}"]
+        columns = ["token_id", "density"]
+        columns += [c for c in ("null_density",) if c in of_region.columns]
+        parts.append(part.merge(of_region[columns], on="token_id", how="left"))
+    table = pd.concat(parts, ignore_index=True)
+    if "null_density" not in table.columns:
+        table["null_density"] = np.nan
+    return _with_formants(corpus, table).drop(columns=["from_s", "to_s"])
+
+
+def _vowel(label: str) -> str:
+    """Stress does not make another vowel, except that it tells schwa from AH."""
+    return label if label in ("AH0", "ER0") else bare(label)
+
+
+def _with_formants(corpus: Corpus, table: pd.DataFrame) -> pd.DataFrame:
+    """Medians of F1 and F2 between ``from_s`` and ``to_s``."""
+    import pandas as pd
+
+    file = corpus.path / TRACKS
+    if not file.is_file():
+        raise CorpusError(f"{corpus.path}: has no {TRACKS}; build the corpus again")
+    columns = ["token_id", "time_s", "f1_hz", "f2_hz"]
+    tracks = pd.read_parquet(file, columns=columns, filters=[("track", "==", "formants")])
+    tracks = tracks[tracks["token_id"].isin(table["token_id"])]
+    keys = ["token_id", "syllable"]
+    frames = tracks.merge(table[[*keys, "from_s", "to_s"]], on="token_id")
+    inside = frames["time_s"].between(frames["from_s"], frames["to_s"])
+    medians = frames[inside].groupby(keys, observed=True)[["f1_hz", "f2_hz"]].median()
+    return table.merge(medians.reset_index(), on=keys, how="left")
+
+
+def align_speakers(table: pd.DataFrame) -> pd.DataFrame:
+    """Formants with the speakers' vocal tracts taken out, still in hertz.
+
+    Each speaker's log F1 and log F2 are shifted so that their common mean over the speaker's
+    vowels equals that of all speakers (Nearey 1978, one constant for both formants).
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``speaker``, ``f1_hz``, ``f2_hz``.
+    """
+    both = np.log(table[["f1_hz", "f2_hz"]]).mean(axis=1)
+    shift = np.exp(both.mean() - both.groupby(table["speaker"]).transform("mean"))
+    return table.assign(f1_hz=table["f1_hz"] * shift, f2_hz=table["f2_hz"] * shift)
+
+
+def plot_vowel_space(
+    table: pd.DataFrame,
+    *,
+    measure: Literal["density", "ratio"] = "density",
+    scale: Literal["hz", "bark"] = "hz",
+    aligned: bool = True,
+    width: str | float = "page",
+) -> Figure:
+    """F1 against F2 with reversed axes, stressed and unstressed vowels side by side.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`vowel_table`.
+    measure : {"density", "ratio"}
+        What the colours say: density of relevance for the word's class in the nucleus, or that
+        density divided by its null. Both on a logarithmic scale around 1; green is more, purple
+        less. (Warm and cool for INITIAL and FINAL have no part in this figure.)
+    scale : {"hz", "bark"}
+        Axes.
+    aligned : bool
+        Take the speakers' vocal tracts out (:func:`align_speakers`).
+    width : {"page", "column"} or float
+        Inches or a name.
+
+    Returns
+    -------
+    Figure
+        Panels labelled ``stressed`` and ``unstressed``: a dot per vowel token, a symbol at the mean
+        of each vowel with at least :data:`MIN_TOKENS` tokens, coloured by the median of its tokens.
+
+    Raises
+    ------
+    ConfigError
+        If a column is missing, nothing can be drawn, or a choice is unknown.
+    """
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+    if measure not in MEASURES or scale not in ("hz", "bark"):
+        raise ConfigError(
+            f"a vowel space of {measure!r} in {scale!r} is not known; "
+            f"measures are {', '.join(MEASURES)}, scales hz, bark"
+        )
+    shown = _prepared(table, measure, aligned)
+    mapped = ScalarMappable(Normalize(-_RANGE_LOG2, _RANGE_LOG2), _COLOURS)
+    total = width_in(width)
+    stacked = total < 5
+    left, right, gap, under, over = 0.52, 0.86, 0.12, 0.45, 0.28
+    panel = (total - left - right) if stacked else (total - left - right - gap) / 2
+    high = 0.82 * panel
+    tall = under + over + high + ((high + over) if stacked else 0.0)
+    with style():
+        figure = Figure(figsize=(total, tall))
+        first: Ax | None = None
+        for number, stressed in enumerate((True, False)):
+            x = left + (0 if stacked else number * (panel + gap))
+            y = under + ((1 - number) * (high + over) if stacked else 0.0)
+            ax = figure.add_axes(
+                (x / total, y / tall, panel / total, high / tall),
+                label="stressed" if stressed else "unstressed",
+                sharex=first,
+                sharey=first,
+            )
+            first = first or ax
+            _draw(ax, shown[shown["stressed"] == stressed], mapped, scale)
+            ax.tick_params(labelleft=stacked or stressed, labelbottom=not stacked or not stressed)
+            if stacked or stressed:
+                ax.set_ylabel(f"F1 ({'Hz' if scale == 'hz' else 'Bark'})")
+        assert first is not None
+        _limits(first, shown, scale)
+        unit = "Hz" if scale == "hz" else "Bark"
+        note = ", speakers aligned" if aligned else ""
+        middle = (left + (panel if stacked else 2 * panel + gap) / 2) / total
+        figure.text(middle, 0.06 / tall, f"F2 ({unit}){note}", ha="center", va="bottom")
+        bar = figure.add_axes(
+            ((total - right + 0.14) / total, (under + 0.08 * high) / tall, 0.1 / total,
+             0.84 * high / tall),
+            label="colour bar",
+        )  # fmt: skip
+        ticks = np.arange(-3, 4)
+        drawn = figure.colorbar(mapped, cax=bar, ticks=ticks, extend="both")
+        drawn.set_ticklabels([_ratio(t) for t in ticks])
+        drawn.set_label(MEASURES[measure], fontsize=6.0, linespacing=1.1)
+    return figure
+
+
+def _prepared(table: pd.DataFrame, measure: str, aligned: bool) -> pd.DataFrame:
+    """Vowels that have formants and relevance, with ``colour`` as a binary logarithm."""
+    missing = [c for c in _COLUMNS if c not in table.columns]
+    if missing:
+        raise ConfigError(f"table of vowels lacks column {', '.join(missing)}")
+    value = table["density"].to_numpy(np.float64)
+    if measure == "ratio":
+        if "null_density" not in table.columns:
+            raise ConfigError("table of vowels lacks column null_density")
+        null = table["null_density"].to_numpy(np.float64)
+        value = np.divide(value, null, out=np.full(len(table), np.nan), where=null > 0)
+    formants = table[["f1_hz", "f2_hz"]].to_numpy(np.float64)
+    keep = np.isfinite(value) & (np.nan_to_num(formants, nan=-1.0) > 0).all(axis=1)
+    if not keep.any():
+        raise ConfigError("no vowel has both formants and relevance; nothing to draw")
+    shown = table[keep].assign(colour=np.log2(np.maximum(value[keep], 1e-3)))
+    return align_speakers(shown) if aligned else shown
+
+
+def _draw(ax: Ax, vowels: pd.DataFrame, mapped: ScalarMappable, scale: str) -> None:
+    x, y = _scaled(vowels["f2_hz"], scale), _scaled(vowels["f1_hz"], scale)
+    ax.scatter(x, y, s=3.5, c=mapped.to_rgba(vowels["colour"]), alpha=0.55, linewidths=0)
+    for vowel, part in vowels.groupby("vowel"):
+        if len(part) < MIN_TOKENS:
+            continue
+        at = (
+            float(_scaled(part["f2_hz"], scale).mean()),
+            float(_scaled(part["f1_hz"], scale).mean()),
+        )
+        red, green, blue, _ = mapped.to_rgba(float(part["colour"].median()))
+        dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+        ax.annotate(
+            to_ipa(str(vowel)),
+            at,
+            ha="center",
+            va="center",
+            fontsize=7.0,
+            color="white" if dark else "black",
+            bbox={
+                "boxstyle": "circle,pad=0.14",
+                "facecolor": (red, green, blue),
+                "edgecolor": "black",
+                "linewidth": 0.5,
+            },
+            zorder=5,
+        )
+    name = ax.get_label()
+    n = f"{count_of(len(vowels), 'vowel')}, {count_of(vowels['speaker'].nunique(), 'speaker')}"
+    ax.set_title(f"{name}  ({n})", fontsize=7, loc="left", pad=4)
+
+
+def _scaled(frequency_hz: pd.Series, scale: str) -> NDArray[np.float64]:
+    values = frequency_hz.to_numpy(np.float64)
+    return values if scale == "hz" else bark(values)
+
+
+def _limits(ax: Ax, vowels: pd.DataFrame, scale: str) -> None:
+    """Reversed axes that hold all but stray measurements; logarithmic in hertz."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    ranges = []
+    for column in ("f2_hz", "f1_hz"):
+        low, high = np.percentile(_scaled(vowels[column], scale), (0.5, 99.5))
+        room = 0.06 * (high - low) if scale == "bark" else 0.0
+        factor = 1.0 if scale == "bark" else 1.06
+        ranges.append((low / factor - room, high * factor + room))
+    if scale == "hz":
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        for axis, (low, high), ticks in (
+            (ax.xaxis, ranges[0], (600, 800, 1000, 1250, 1500, 2000, 2500, 3000)),
+            (ax.yaxis, ranges[1], (200, 300, 400, 500, 600, 700, 800, 1000, 1200)),
+        ):
+            axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
+            axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter("{x:.0f}")
+    ax.set_xlim(*ranges[0][::-1])
+    ax.set_ylim(*ranges[1][::-1])
+
+
+def _ratio(power: int) -> str:
+    return f"{2**power}" if power >= 0 else f"1/{2**-power}"
+
+
+__all__ = ["MEASURES", "align_speakers", "plot_vowel_space", "vowel_table"]
