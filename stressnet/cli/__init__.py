@@ -13,7 +13,16 @@ from collections.abc import Sequence
 import click
 
 from stressnet import __version__
-from stressnet.cli import corpus, evaluating, explaining, measuring, reporting, training, trying
+from stressnet.cli import (
+    corpus,
+    evaluating,
+    explaining,
+    measuring,
+    reporting,
+    statistics,
+    training,
+    trying,
+)
 from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED
 from stressnet.errors import StressnetError
 
@@ -34,6 +43,7 @@ def cli() -> None:
       stressnet train CORPUS MODEL                     a network and its test figures
       stressnet evaluate CORPUS MODEL... OUT           every test set, leak audits, errors to hear
       stressnet explain CORPUS MODEL RUN               relevance by syllable, vowel, formant, F0
+      stressnet stats RUN OUT                          claims, contrasts, nulls, mixed models
       stressnet report RUN REPORT                      figures, a page, an explorer
       stressnet export-praat RUN OUT                   TextGrids, Formants for Praat
       stressnet assess CORPUS MODEL OUT                which maps can be believed
@@ -50,6 +60,7 @@ COMMANDS = (
     evaluating.evaluate_command,
     explaining.explain_command,
     explaining.assess_command,
+    statistics.stats_command,
     reporting.report_command,
     reporting.word_command,
     reporting.export_praat_command,

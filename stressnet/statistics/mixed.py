@@ -1,0 +1,437 @@
+"""Linear mixed-effects models with speaker and word as crossed random effects.
+
+A model's response is the logarithm of a ratio per token: of a region's density to another's, or to
+its null's, both plus a small offset, since a density can be zero. The intercept is then the effect
+itself, and fixed effects say how it differs between strata. Factors are coded so that the intercept
+is the unweighted mean over levels, and the effect of a factor with two levels their difference.
+
+``statsmodels`` fits the model by restricted maximum likelihood. Its optimiser stops early on
+crossed effects from its own starting values and says that it converged; it therefore starts at the
+maximum of the same likelihood, profiled over the variances (Bates et al. 2015, *Journal of
+Statistical Software* 67(1), equation 41), and a fit whose likelihood falls behind that is reported
+as not converged. Random effects without variance are dropped and named.
+
+Every model is exported with its data and an R script that fits it with ``lme4``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix, hstack
+from scipy.stats import norm
+
+from stressnet.errors import ConfigError
+from stressnet.statistics.twoway import MIN_CLUSTERS
+
+FloatArray = NDArray[np.float64]
+
+GROUPS = ("speaker", "word")
+"""The crossed random effects."""
+
+LIKELIHOOD_TOLERANCE = 0.01
+"""A log-likelihood further below the profiled maximum has not converged."""
+
+_NO_VARIANCE = 1e-3  # standard deviation relative to the residual's
+
+
+@dataclass(frozen=True)
+class Design:
+    """The data of a model.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    response : str
+        What the response is, in words.
+    data : DataFrame
+        One row per token: ``token_id``, ``response``, ``raw_difference``, ``speaker``, ``word``,
+        the factors, and the coded columns named in ``terms``.
+    terms : dict of str to str
+        Readable name of each fixed effect (beside the intercept) to its coded column.
+    comparisons : dict of str to (str, str, str)
+        For factors of two levels: term to factor, first and second level.
+    n_left_out : int
+        Tokens without the response or a factor.
+    n_available : int
+        Tokens before sampling.
+    """
+
+    name: str
+    response: str
+    data: pd.DataFrame
+    terms: dict[str, str]
+    comparisons: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    n_left_out: int = 0
+    n_available: int = 0
+
+
+def design(
+    name: str, response: str, tokens: pd.DataFrame, fixed: Sequence[str], n_available: int = 0
+) -> Design:
+    """Code the fixed effects of a model.
+
+    Parameters
+    ----------
+    name, response : str
+        Name of the model and, in words, its response.
+    tokens : DataFrame
+        Columns ``token_id``, ``response``, ``raw_difference``, ``speaker``, ``word`` and factors.
+    fixed : sequence of str
+        Factors; ``a:b`` is the interaction of two that are also listed.
+    n_available : int
+        Tokens before sampling; the number of rows if left out.
+
+    Raises
+    ------
+    ConfigError
+        If a factor is missing or has only one level, or an interaction lacks a main effect.
+    """
+    factors = [f for f in fixed if ":" not in f]
+    missing = [f for f in factors if f not in tokens.columns]
+    if missing:
+        raise ConfigError(f"model '{name}': no factor '{missing[0]}' among the strata")
+    whole = tokens[tokens[["response", *factors]].notna().all(axis=1)].reset_index(drop=True)
+    coded: dict[str, list[tuple[str, FloatArray]]] = {}
+    comparisons = {}
+    for factor in factors:
+        values = whole[factor].astype(str)
+        levels = sorted(values.unique(), reverse=factor == "stress")
+        if len(levels) < 2:
+            raise ConfigError(f"model '{name}': all tokens have one level of '{factor}'")
+        if len(levels) == 2:
+            column = np.where(values == levels[0], 0.5, -0.5)
+            term = f"{factor}[{levels[0]} - {levels[1]}]"
+            coded[factor] = [(term, column)]
+            comparisons[term] = (factor, levels[0], levels[1])
+        else:
+            last = (values == levels[-1]).to_numpy(np.float64)
+            coded[factor] = [
+                (f"{factor}[{one} - mean]", (values == one).to_numpy(np.float64) - last)
+                for one in levels[:-1]
+            ]
+    for interaction in (f for f in fixed if ":" in f):
+        parts = interaction.split(":")
+        if any(part not in coded for part in parts):
+            raise ConfigError(f"model '{name}': '{interaction}' needs both factors in 'fixed' too")
+        products: list[tuple[str, FloatArray]] = [("", np.ones(len(whole)))]
+        for part in parts:
+            products = [
+                (f"{a}:{b}".removeprefix(":"), x * y) for a, x in products for b, y in coded[part]
+            ]
+        coded[interaction] = products
+    terms, columns = {}, {}
+    for i, (term, column) in enumerate(pair for pairs in coded.values() for pair in pairs):
+        terms[term] = f"x{i + 1}"
+        columns[f"x{i + 1}"] = column
+    kept = ["token_id", "response", "raw_difference", *GROUPS, *factors]
+    data = whole[kept].assign(**columns)
+    return Design(
+        name,
+        response,
+        data,
+        terms,
+        comparisons,
+        len(tokens) - len(whole),
+        n_available or len(tokens),
+    )
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model.
+
+    Parameters
+    ----------
+    terms : tuple of str
+        The intercept and the fixed effects.
+    estimate, error : ndarray, shape (n_terms,)
+        Fixed effects and their standard errors.
+    sd : dict of str to float
+        Standard deviations of the random effects and of the residual.
+    log_likelihood : float
+        Restricted.
+    converged : bool
+        Whether the fit may be believed.
+    message : str
+        What went wrong or deserves attention, else empty.
+    """
+
+    terms: tuple[str, ...]
+    estimate: FloatArray
+    error: FloatArray
+    sd: dict[str, float]
+    log_likelihood: float
+    converged: bool
+    message: str
+
+
+def fit(model: Design) -> Fit:
+    """Fit a model by restricted maximum likelihood.
+
+    A model with fewer than five speakers or words is not fitted: ``converged`` is False and the
+    message says why.
+    """
+    names = ("Intercept", *model.terms)
+    for group in GROUPS:
+        n = model.data[group].nunique()
+        if n < MIN_CLUSTERS:
+            return _unfitted(names, f"{n} {group}s: fewer than {MIN_CLUSTERS}")
+    y = model.data["response"].to_numpy(np.float64)
+    x = np.column_stack([np.ones(len(y)), *(model.data[c] for c in model.terms.values())])
+    if np.linalg.matrix_rank(x) < x.shape[1]:
+        return _unfitted(names, "fixed effects determine one another; name fewer factors")
+    if len(y) <= x.shape[1] + len(GROUPS) or np.ptp(y) == 0:
+        return _unfitted(names, "too few tokens, or the response does not vary")
+    theta, likelihood = profile(y, x, [model.data[group].to_numpy() for group in GROUPS])
+    kept = [g for g, t in zip(GROUPS, theta, strict=True) if t > _NO_VARIANCE]
+    notes = [f"no variance between {g}s" for g in GROUPS if g not in kept]
+    found = _statsmodels(model, names, x, y, dict(zip(GROUPS, theta, strict=True)), kept)
+    estimate, error, sd, reached, converged, said = found
+    behind = likelihood - reached
+    if kept and behind > LIKELIHOOD_TOLERANCE:
+        converged = False
+        notes.append(f"log-likelihood {behind:.2f} below its maximum")
+    if not np.isfinite(error).all():
+        converged = False
+        notes.append("a standard error is not finite")
+    notes += said
+    return Fit(names, estimate, error, sd, reached, converged, "; ".join(notes))
+
+
+def _unfitted(names: tuple[str, ...], message: str) -> Fit:
+    nothing = np.full(len(names), np.nan)
+    sd = dict.fromkeys([*GROUPS, "residual"], np.nan)
+    return Fit(names, nothing, nothing.copy(), sd, np.nan, False, message)
+
+
+def _statsmodels(
+    model: Design,
+    names: tuple[str, ...],
+    x: FloatArray,
+    y: FloatArray,
+    theta: dict[str, float],
+    kept: Sequence[str],
+) -> tuple[FloatArray, FloatArray, dict[str, float], float, bool, list[str]]:
+    """Estimates, errors, standard deviations, likelihood, convergence and remarks."""
+    import statsmodels.api as sm
+    from statsmodels.regression.mixed_linear_model import MixedLMParams
+
+    sd = dict.fromkeys(GROUPS, 0.0)
+    if not kept:
+        plain = sm.OLS(y, x).fit()
+        sd["residual"] = float(np.sqrt(plain.scale))
+        reached = -0.5 * _deviance(np.zeros(0), _Crossed(y, x, []))
+        return plain.params, plain.bse, sd, reached, True, []
+    frame = model.data.assign(**{f"f{i}": x[:, i] for i in range(x.shape[1])})
+    formula = "response ~ 0 + " + " + ".join(f"f{i}" for i in range(x.shape[1]))
+    parts = {group: f"0 + C({group})" for group in kept}
+    start = MixedLMParams.from_components(
+        fe_params=np.linalg.lstsq(x, y, rcond=None)[0],
+        # statsmodels sorts variance components by name, and so does GROUPS.
+        vcomp=np.array([theta[g] ** 2 for g in sorted(kept)]),
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        mixed = sm.MixedLM.from_formula(
+            formula, groups=np.ones(len(y)), vc_formula=parts, re_formula="0", data=frame
+        )
+        try:
+            result = mixed.fit(reml=True, method="lbfgs", start_params=start)
+        except np.linalg.LinAlgError as error:
+            empty = np.full(len(names), np.nan)
+            nothing = dict.fromkeys([*GROUPS, "residual"], np.nan)
+            return empty, empty.copy(), nothing, -np.inf, False, [f"statsmodels: {error}"]
+    residual = float(np.sqrt(result.scale))
+    for group, variance in zip(sorted(kept), result.vcomp, strict=True):
+        sd[group] = float(np.sqrt(max(variance, 0.0)))
+    sd["residual"] = residual
+    said = sorted({str(w.message).splitlines()[0] for w in caught})
+    return (
+        np.asarray(result.fe_params, dtype=np.float64),
+        np.asarray(result.bse_fe, dtype=np.float64),
+        sd,
+        float(result.llf),
+        bool(result.converged),
+        [] if result.converged else said,
+    )
+
+
+class _Crossed:
+    """Cross products of a model with random intercepts, from which its deviance follows."""
+
+    def __init__(self, y: FloatArray, x: FloatArray, groups: Sequence[NDArray[Any]]) -> None:
+        indicators = []
+        for group in groups:
+            codes = pd.factorize(group)[0]
+            n = len(codes)
+            indicators.append(csr_matrix((np.ones(n), (np.arange(n), codes))))
+        self.sizes = [z.shape[1] for z in indicators]
+        xy = np.column_stack([x, y])
+        self.n, self.p = x.shape
+        self.fixed = xy.T @ xy
+        if indicators:
+            z = hstack(indicators).tocsr()
+            self.random = (z.T @ z).toarray()
+            self.between = z.T @ xy
+
+
+def _deviance(theta: FloatArray, crossed: _Crossed) -> float:
+    """-2 restricted log-likelihood, profiled over fixed effects and residual variance."""
+    log_det, inner = 0.0, crossed.fixed
+    if crossed.sizes:
+        scale = np.repeat(np.abs(theta), crossed.sizes)
+        system = scale[:, None] * crossed.random * scale
+        system[np.diag_indices_from(system)] += 1.0
+        lower = np.linalg.cholesky(system)
+        half = solve_triangular(lower, scale[:, None] * crossed.between, lower=True)
+        inner = crossed.fixed - half.T @ half
+        log_det = 2 * float(np.log(np.diag(lower)).sum())
+    p = crossed.p
+    beta = np.linalg.solve(inner[:p, :p], inner[:p, p])
+    rest = float(inner[p, p] - inner[p, :p] @ beta)
+    df = crossed.n - p
+    det_x = float(np.linalg.slogdet(inner[:p, :p])[1])
+    return log_det + det_x + df * (1 + float(np.log(2 * np.pi * rest / df)))
+
+
+def profile(
+    y: FloatArray, x: FloatArray, groups: Sequence[NDArray[Any]]
+) -> tuple[FloatArray, float]:
+    """Where the restricted likelihood of crossed random intercepts has its maximum.
+
+    Returns
+    -------
+    theta : ndarray, shape (n_groups,)
+        Standard deviations relative to the residual's.
+    log_likelihood : float
+        At the maximum.
+    """
+    crossed = _Crossed(y, x, groups)
+    best = minimize(
+        _deviance,
+        np.full(len(groups), 0.5),
+        args=(crossed,),
+        method="Nelder-Mead",
+        options={"xatol": 1e-4, "fatol": 1e-6},
+    )
+    return np.abs(best.x), -0.5 * float(best.fun)
+
+
+COLUMNS = (
+    *("network", "model", "response", "term", "estimate", "se", "low", "high", "z", "p_value"),
+    *("ratio", "ratio_low", "ratio_high", "standardised", "raw_difference"),
+    *("sd_speaker", "sd_word", "sd_residual", "log_likelihood", "converged"),
+    *("n_tokens", "n_words", "n_speakers", "n_seeds", "n_left_out", "n_available", "message"),
+)
+
+
+def fit_rows(
+    network: str, model: Design, fitted: Fit, n_seeds: int, level: float = 0.95
+) -> pd.DataFrame:
+    """A fitted model as a table, one row per fixed effect, with columns :data:`COLUMNS`.
+
+    ``ratio`` is the effect taken out of the logarithm; ``standardised`` the effect divided by the
+    square root of all variances (Westfall, Kenny & Judd 2014); ``raw_difference`` the plain
+    difference of mean densities, or of that difference between two levels.
+    """
+    half = norm.ppf(0.5 + level / 2) * fitted.error
+    low, high = fitted.estimate - half, fitted.estimate + half
+    total = float(np.sqrt(sum(s**2 for s in fitted.sd.values())))
+    data = model.data
+    raw = []
+    for term in fitted.terms:
+        if term == "Intercept":
+            raw.append(float(data["raw_difference"].mean()))
+        elif term in model.comparisons:
+            factor, one, other = model.comparisons[term]
+            means = data.groupby(factor)["raw_difference"].mean()
+            raw.append(float(means[one] - means[other]))
+        else:
+            raw.append(np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = fitted.estimate / fitted.error
+    rows = pd.DataFrame(
+        {
+            "term": list(fitted.terms),
+            "estimate": fitted.estimate,
+            "se": fitted.error,
+            "low": low,
+            "high": high,
+            "z": z,
+            "p_value": 2 * norm.sf(np.abs(z)),
+            "ratio": np.exp(fitted.estimate),
+            "ratio_low": np.exp(low),
+            "ratio_high": np.exp(high),
+            "standardised": fitted.estimate / total if total > 0 else np.nan,
+            "raw_difference": raw,
+        }
+    ).assign(
+        network=network,
+        model=model.name,
+        response=model.response,
+        **{f"sd_{name}": value for name, value in fitted.sd.items()},
+        log_likelihood=fitted.log_likelihood,
+        converged=fitted.converged,
+        n_tokens=len(data),
+        n_words=data["word"].nunique(),
+        n_speakers=data["speaker"].nunique(),
+        n_seeds=n_seeds,
+        n_left_out=model.n_left_out,
+        n_available=model.n_available,
+        message=fitted.message,
+    )
+    return rows[list(COLUMNS)]
+
+
+def r_script(model: Design, stem: str) -> str:
+    """An R script that fits the model to its exported data with ``lme4``.
+
+    Parameters
+    ----------
+    model : Design
+        The model.
+    stem : str
+        File name of the exported CSV without ``.csv``; the script writes ``<stem>_r.csv``.
+    """
+    terms = " + ".join(["1", *model.terms.values()])
+    legend = "\n".join(f"#   {column}: {term}" for term, column in model.terms.items())
+    names = ", ".join(f'"{t}"' for t in ("Intercept", *model.terms))
+    return f"""\
+# Mixed-effects model '{model.name}', written by stressnet.
+# Response: {model.response}
+# Coded columns (two levels: +0.5 and -0.5; more: deviations from the mean of levels):
+{legend or "#   none"}
+# Run in this folder: Rscript {stem}.R
+library(lme4)
+
+d <- read.csv("{stem}.csv", colClasses = c(speaker = "character", word = "character"))
+m <- lmer(response ~ {terms} + (1 | speaker) + (1 | word), data = d, REML = TRUE)
+print(summary(m))
+
+if (requireNamespace("broom.mixed", quietly = TRUE)) {{
+  print(broom.mixed::tidy(m, conf.int = TRUE))
+}}
+fixed <- coef(summary(m))
+sds <- as.data.frame(VarCorr(m))
+sd_of <- function(group) sds$sdcor[sds$grp == group]
+out <- data.frame(
+  term = c({names}),
+  estimate = fixed[, "Estimate"],
+  se = fixed[, "Std. Error"],
+  sd_speaker = sd_of("speaker"),
+  sd_word = sd_of("word"),
+  sd_residual = sd_of("Residual"),
+  log_likelihood = as.numeric(logLik(m))
+)
+write.csv(out, "{stem}_r.csv", row.names = FALSE)
+"""

@@ -1,0 +1,116 @@
+"""The tokens of a mixed model: log ratios collected from a network's runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+
+from stressnet.errors import ConfigError
+from stressnet.statistics.mixed import Design, design
+from stressnet.statistics.scan import NetworkRuns
+from stressnet.statistics.stream import EXCHANGE, Alongside, FloatArray, Names, RunTables, Walk
+
+
+def collect(
+    network: NetworkRuns,
+    *,
+    name: str,
+    region: str,
+    other: str = "",
+    null: str = "",
+    measure: str = "density",
+    fixed: Sequence[str] = (),
+    offset: float = 0.05,
+    max_tokens: int = 5000,
+) -> Design:
+    """The data of one model.
+
+    The response is log((a + offset) / (b + offset)) per token, a the region's measure, b that of
+    ``other`` or of the region under ``null``. Training seeds are averaged per token. More tokens
+    than ``max_tokens`` are sampled by a hash of their names, so that the sample depends on nothing
+    else.
+
+    Raises
+    ------
+    ConfigError
+        If the runs lack a region, measure, null or factor.
+    """
+    run = network.runs[0]
+    for wanted in (region, *([other] if other else [])):
+        if wanted not in run.regions:
+            raise ConfigError(f"model '{name}': {run.path} has no region '{wanted}'")
+    if measure not in run.measures:
+        raise ConfigError(f"model '{name}': {run.path} has no measure '{measure}'")
+    if null and null not in run.nulls:
+        raise ConfigError(f"model '{name}': {run.path} has no null '{null}'")
+    known = {s.name: s for s in network.strata}
+    factors = dict.fromkeys(part for term in fixed for part in term.split(":"))
+    for factor in factors:
+        if factor not in known:
+            raise ConfigError(f"model '{name}': '{factor}' is no stratum of this analysis")
+    share = min(1.0, max_tokens / network.n_tokens)
+    sums: dict[str, list[float]] = {}
+    about: dict[str, dict[str, object]] = {}
+    for run in network.runs:
+        tokens = run.tokens(network.token_columns)
+        walk = Walk(((t["token_id"].to_numpy(object), t) for t in tokens), run.path)
+        for ids, first, second in _pairs(run, region, other, null, measure):
+            rows = walk.take_all(ids)
+            kept = np.array([_chosen(i, share) for i in ids])
+            levels = {f: known[f].level(rows) for f in factors}
+            with np.errstate(invalid="ignore"):
+                response = np.log((first + offset) / (second + offset))
+            for i in np.flatnonzero(kept):
+                token_id = str(ids[i])
+                if token_id not in about:
+                    about[token_id] = {
+                        "token_id": token_id,
+                        "speaker": str(rows["speaker"].iloc[i]),
+                        "word": str(rows[network.word_column].iloc[i]),
+                        **{f: levels[f].iloc[i] for f in factors},
+                    }
+                    sums[token_id] = [0.0, 0.0, 0.0]
+                if np.isfinite(response[i]):
+                    total = sums[token_id]
+                    total[0] += response[i]
+                    total[1] += first[i] - second[i]
+                    total[2] += 1
+    table = pd.DataFrame(list(about.values()))
+    if table.empty:
+        raise ConfigError(f"model '{name}': no tokens left")
+    values = np.array(list(sums.values()))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        table["response"] = values[:, 0] / values[:, 2]
+        table["raw_difference"] = values[:, 1] / values[:, 2]
+    against = other or f"{region} under the null '{null}'"
+    words = f"log(({measure} of {region} + {offset:g}) / ({measure} of {against} + {offset:g}))"
+    return design(name, words, table, fixed, network.n_tokens)
+
+
+def _chosen(token_id: str, share: float) -> bool:
+    return share >= 1 or crc32(token_id.encode()) < share * 2**32
+
+
+def _pairs(
+    run: RunTables, region: str, other: str, null: str, measure: str
+) -> Iterator[tuple[Names, FloatArray, FloatArray]]:
+    """Blocks of token ids with the two numbers that are compared."""
+    regions = [region, *([other] if other else [])]
+    exchanged = f"null_{measure}"
+    columns = [measure, *([exchanged] if null == EXCHANGE else [])]
+    alongside = None
+    if null and null != EXCHANGE:
+        stored = run.null_measures[measure]
+        alongside = Alongside(run.blocks([stored], [region], null))
+    for ids, matrices in run.blocks(columns, regions):
+        first = matrices[measure][:, 0]
+        if alongside is not None:
+            second = alongside.take(ids, [stored], 1)[stored][:, 0]
+        elif null:
+            second = matrices[exchanged][:, 0]
+        else:
+            second = matrices[measure][:, 1]
+        yield ids, first, second

@@ -1,0 +1,202 @@
+"""What a network's runs hold, before anything is summed: clusters, strata, how many tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.statistics.strata import (
+    ALL,
+    DURATION_STEP_S,
+    MAX_LEVELS,
+    Stratum,
+    get_strata,
+    sort_levels,
+    tertile_limits,
+)
+from stressnet.statistics.stream import RunTables
+from stressnet.statistics.sums import CELL_LIMIT, Clusters
+
+MAX_DURATION_S = 10.0
+
+
+@dataclass(frozen=True)
+class NetworkRuns:
+    """The runs of one network, one per training seed, and what their tokens are like.
+
+    Parameters
+    ----------
+    name : str
+        Label of the network.
+    runs : tuple of RunTables
+        One per training seed.
+    seeds : tuple of int
+        The training seeds.
+    word_column : str
+        Which column says what counts as one word.
+    clusters : Clusters
+        Speakers, words and cells of all runs.
+    strata : tuple of Stratum
+        How tokens are sorted.
+    levels : dict of str to list of str
+        The levels that occur, per stratum.
+    n_tokens : int
+        Tokens of the largest run.
+    """
+
+    name: str
+    runs: tuple[RunTables, ...]
+    seeds: tuple[int, ...]
+    word_column: str
+    clusters: Clusters
+    strata: tuple[Stratum, ...]
+    levels: dict[str, list[str]]
+    n_tokens: int
+
+    @property
+    def token_columns(self) -> list[str]:
+        """Columns of tokens that clusters and strata need."""
+        needed = [c for stratum in self.strata for c in stratum.columns]
+        return list(dict.fromkeys(["speaker", self.word_column, *needed]))
+
+
+class Coder:
+    """Turns names into codes, block by block."""
+
+    def __init__(self, network: NetworkRuns) -> None:
+        self.network = network
+        self._speaker = {name: i for i, name in enumerate(network.clusters.speakers)}
+        self._word = {name: i for i, name in enumerate(network.clusters.words)}
+        self._levels = {
+            stratum: {name: i for i, name in enumerate(names)}
+            for stratum, names in network.levels.items()
+        }
+
+    def clusters(self, tokens: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Speaker and word of each token of a block."""
+        speaker = _codes(tokens["speaker"], self._speaker)
+        return speaker, _codes(tokens[self.network.word_column], self._word)
+
+    def level(self, tokens: pd.DataFrame, stratum: Stratum) -> NDArray[np.intp]:
+        """Levels of a block of tokens; -1 where the stratum does not apply."""
+        known = self._levels[stratum.name]
+        levels = stratum.level(tokens)
+        return np.array([known.get(v, -1) for v in levels], dtype=np.intp)
+
+
+def everything(tokens: pd.DataFrame) -> NDArray[np.intp]:
+    """The single level of the stratum of all tokens."""
+    return np.zeros(len(tokens), dtype=np.intp)
+
+
+def scan(
+    name: str,
+    runs: Sequence[RunTables],
+    seeds: Sequence[int],
+    strata: Sequence[str],
+    word_unit: str = "family",
+) -> NetworkRuns:
+    """Walk once along the tokens of a network's runs.
+
+    Parameters
+    ----------
+    name : str
+        Label of the network.
+    runs : sequence of RunTables
+        One per training seed.
+    seeds : sequence of int
+        The training seeds.
+    strata : sequence of str
+        Names, see :func:`stressnet.statistics.strata.get_strata`.
+    word_unit : str
+        Column that says what counts as one word: ``family`` (forms of a lemma are one word) or
+        ``word``; where the runs lack a family, the word is taken.
+
+    Raises
+    ------
+    ConfigError
+        If a seed occurs twice, or a stratum is unknown, has no level, or too many.
+    CorpusError
+        If a token lacks speaker or word.
+    """
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"network '{name}' has two runs of one training seed; number them apart")
+    available = [c for c in runs[0].token_columns if all(c in r.token_columns for r in runs)]
+    column = word_unit if word_unit in available else "word"
+    limits = _duration_limits(runs[0]) if any("duration" in s for s in strata) else None
+    chosen = get_strata(strata, available, limits)
+    columns = dict.fromkeys(["speaker", column, *(c for s in chosen for c in s.columns)])
+    speakers: set[str] = set()
+    words: set[str] = set()
+    cells: set[tuple[str, str]] = set()
+    levels: dict[str, set[str]] = {s.name: set() for s in chosen}
+    n_tokens = []
+    for run in runs:
+        n = 0
+        for tokens in run.tokens(list(columns)):
+            n += len(tokens)
+            for c in ("speaker", column):
+                if tokens[c].isna().any():
+                    raise CorpusError(
+                        f"{run.path}/tokens.parquet: a token has no {c}; run stressnet explain again"
+                    )
+            who, what = tokens["speaker"].astype(str), tokens[column].astype(str)
+            speakers.update(who.unique())
+            words.update(what.unique())
+            if len(cells) <= CELL_LIMIT:
+                cells.update(zip(who, what, strict=True))
+            for stratum in chosen:
+                found = levels[stratum.name]
+                found.update(v for v in stratum.level(tokens).unique() if isinstance(v, str))
+                if len(found) > MAX_LEVELS:
+                    raise ConfigError(
+                        f"stratum '{stratum.name}' has more than {MAX_LEVELS} levels; "
+                        f"choose a coarser one"
+                    )
+        if not n:
+            raise CorpusError(f"{run.path}: holds no tokens; run stressnet explain again")
+        n_tokens.append(n)
+    clusters = _clusters(speakers, words, cells, len(runs))
+    return NetworkRuns(
+        name,
+        tuple(runs),
+        tuple(seeds),
+        column,
+        clusters,
+        tuple(chosen),
+        {ALL: [ALL], **{s: sort_levels(sorted(v)) for s, v in levels.items()}},
+        max(n_tokens),
+    )
+
+
+def _clusters(
+    speakers: set[str], words: set[str], cells: set[tuple[str, str]], n_seeds: int
+) -> Clusters:
+    by_speaker, by_word = tuple(sorted(speakers)), tuple(sorted(words))
+    s = {name: i for i, name in enumerate(by_speaker)}
+    w = {name: i for i, name in enumerate(by_word)}
+    coded = None
+    if len(cells) <= CELL_LIMIT:
+        coded = tuple(sorted((s[a], w[b]) for a, b in cells))
+    return Clusters(by_speaker, by_word, coded, n_seeds)
+
+
+def _duration_limits(run: RunTables) -> tuple[float, float]:
+    n_bins = round(MAX_DURATION_S / DURATION_STEP_S)
+    counts = np.zeros(n_bins, dtype=np.intp)
+    if "duration_s" not in run.token_columns:
+        raise ConfigError("stratum 'duration' needs the column duration_s, which the tokens lack")
+    for tokens in run.tokens(["duration_s"]):
+        seconds = tokens["duration_s"].dropna().to_numpy(np.float64)
+        bins = np.clip(np.floor(seconds / DURATION_STEP_S).astype(np.intp), 0, n_bins - 1)
+        counts += np.bincount(bins, minlength=n_bins)
+    return tertile_limits(counts)
+
+
+def _codes(names: pd.Series, known: dict[str, int]) -> NDArray[np.intp]:
+    return np.array([known[name] for name in names.astype(str)], dtype=np.intp)

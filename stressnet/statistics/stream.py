@@ -1,0 +1,361 @@
+"""Run folders of ``stressnet explain`` read block by block, so that memory does not grow with them.
+
+A run's tables run in parallel: ``relevance.parquet`` and ``nulls.parquet`` hold the tokens of
+``tokens.parquet`` in its order, each token's rows together, and the corpus's ``tokens.parquet``
+holds them in the same order with others between. Joins go by walking along; a table in another
+order is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from stressnet.errors import CorpusError
+
+FloatArray = NDArray[np.float64]
+Names = NDArray[np.object_]
+
+ROWS_PER_BLOCK = 1 << 18
+"""Rows of relevance held in memory at a time."""
+
+EXCHANGE = "exchange"
+"""Name of the null in the ``null_*`` columns of ``relevance.parquet``."""
+
+NOT_MEASURES = ("correct", "is_minimal_pair", "is_prosody_only_pair", "draw", "width")
+"""Columns of numbers that are no measurements."""
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """The tables of one run.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    corpus : Path, optional
+        The corpus folder, for columns that the run's tokens lack; left out if it is not there.
+    constants : mapping
+        Columns that are the same for every token, e.g. the corpus's name.
+    """
+
+    path: Path
+    corpus: Path | None = None
+    constants: Mapping[str, str] | None = None
+
+    def _columns(self, path: Path) -> pa.Schema:
+        try:
+            return pq.read_schema(path)
+        except OSError as error:
+            raise CorpusError(f"{path}: cannot be read; run stressnet explain again") from error
+        except pa.ArrowInvalid as error:
+            raise CorpusError(
+                f"{path}: no readable Parquet file; run stressnet explain again"
+            ) from error
+
+    @cached_property
+    def token_columns(self) -> list[str]:
+        """Columns of the run's tokens, then those that only the corpus has."""
+        own = [c for c in self._columns(self.path / "tokens.parquet").names if c != "token_id"]
+        more = [] if self.corpus is None else self._columns(self.corpus / "tokens.parquet").names
+        columns = dict.fromkeys([*own, *more, *(self.constants or {})])
+        columns.pop("token_id", None)
+        return list(columns)
+
+    @cached_property
+    def measures(self) -> list[str]:
+        """Columns of measurements of ``relevance.parquet``."""
+        schema = self._columns(self.path / "relevance.parquet")
+        return [
+            f.name
+            for f in schema
+            if (pa.types.is_floating(f.type) or pa.types.is_boolean(f.type))
+            and not f.name.startswith("null_")
+            and f.name not in NOT_MEASURES
+        ]
+
+    @cached_property
+    def exchange_measures(self) -> list[str]:
+        """Measures with a ``null_`` column."""
+        names = set(self._columns(self.path / "relevance.parquet").names)
+        return [m for m in self.measures if f"null_{m}" in names]
+
+    @cached_property
+    def null_measures(self) -> dict[str, str]:
+        """Measures in ``nulls.parquet`` and the columns that hold them; empty without that file."""
+        file = self.path / "nulls.parquet"
+        if not file.exists():
+            return {}
+        schema = self._columns(file)
+        lacking = {"token_id", "region", "null"} - set(schema.names)
+        if lacking:
+            raise CorpusError(
+                f"{file}: lacks the column {min(lacking)}; run stressnet explain again"
+            )
+        names = set(schema.names)
+        columns = {m: (m if m in names else f"null_{m}") for m in self.measures}
+        return {m: c for m, c in columns.items() if c in names}
+
+    @cached_property
+    def nulls(self) -> list[str]:
+        """Names of the nulls there are, the exchange first."""
+        found = [EXCHANGE] if self.exchange_measures else []
+        file = self.path / "nulls.parquet"
+        if self.null_measures:
+            found += [n for n in _distinct(file, "null") if n not in found]
+        return found
+
+    @cached_property
+    def regions(self) -> list[str]:
+        """Names of regions, in order of appearance."""
+        return _distinct(self.path / "relevance.parquet", "region")
+
+    def tokens(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """Blocks of tokens with ``token_id`` and the given columns, from run and corpus.
+
+        Raises
+        ------
+        CorpusError
+            If the corpus lacks a token of the run, or has it elsewhere in the order.
+        """
+        file = self.path / "tokens.parquet"
+        own = [c for c in columns if c in self._columns(file).names]
+        constant = {
+            c: v for c, v in (self.constants or {}).items() if c in columns and c not in own
+        }
+        more = [c for c in columns if c not in own and c not in constant]
+        other = None
+        if more:
+            if self.corpus is None:
+                raise CorpusError(
+                    f"{file}: lacks the column {more[0]}, and the corpus that has it is not where "
+                    f"the run's manifest says; give its folder with 'corpus' in [[run]]"
+                )
+            blocks = (
+                (block["token_id"].to_numpy(object), block[more])
+                for block in _frames(self.corpus / "tokens.parquet", ["token_id", *more])
+            )
+            other = Walk(blocks, self.corpus / "tokens.parquet")
+        for block in _frames(file, ["token_id", *own]):
+            if other is not None:
+                found = other.take_all(block["token_id"].to_numpy(object))
+                block = pd.concat([block, found.set_index(block.index)], axis=1)
+            yield block.assign(**constant)
+
+    def blocks(
+        self, columns: Sequence[str], regions: Sequence[str], null: str | None = None
+    ) -> Iterator[tuple[Names, dict[str, FloatArray]]]:
+        """Blocks of measurements: token ids and, per column, a matrix (n_tokens, n_regions).
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Columns of ``relevance.parquet``, or of ``nulls.parquet`` if a null is named.
+        regions : sequence of str
+            Order of the matrices' columns.
+        null : str, optional
+            Which null of ``nulls.parquet``; several rows per token and region are averaged.
+        """
+        name = "relevance.parquet" if null is None else "nulls.parquet"
+        return _blocks(self.path / name, columns, regions, null)
+
+
+def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = None) -> RunTables:
+    """A finished run with its corpus, where that is still to be found.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of ``stressnet explain``.
+    corpus : Path, optional
+        The corpus if it has moved since.
+    corpus_name : str, optional
+        Name of the corpus in tables; its recipe's if left out.
+
+    Raises
+    ------
+    CorpusError
+        If the run or a corpus that was named is not finished.
+    """
+    from stressnet.manifest import FILE_NAME, read_manifest
+
+    manifest = read_manifest(path, "relevance")
+    place = corpus or Path(str(manifest["parameters"].get("corpus", "")))
+    if corpus is not None:
+        read_manifest(corpus, "corpus")
+    there = (place / "tokens.parquet").exists() and (place / FILE_NAME).exists()
+    name = corpus_name
+    if name is None and there:
+        about = json.loads((place / FILE_NAME).read_text(encoding="utf-8"))
+        parameters = about.get("parameters", {})
+        name = str(parameters.get("name") or parameters.get("recipe") or place.name)
+    return RunTables(path, place if there else None, {"corpus": name or "unknown"})
+
+
+class Walk:
+    """Rows of another table for given tokens, both in the same order.
+
+    Parameters
+    ----------
+    blocks : iterator of (token ids, DataFrame)
+        The other table, which holds all tokens that will be asked for, and may hold more.
+    file : Path
+        For messages.
+    """
+
+    def __init__(self, blocks: Iterator[tuple[Names, pd.DataFrame]], file: Path) -> None:
+        self.blocks = blocks
+        self.file = file
+        self.place: dict[str, int] = {}
+        self.frame = pd.DataFrame()
+
+    def take_all(self, ids: Names) -> pd.DataFrame:
+        """One row per id; the other table must hold all of them."""
+        parts, rows = [], []
+        for token_id in ids:
+            while token_id not in self.place:
+                if rows:
+                    parts.append(self.frame.iloc[rows])
+                    rows = []
+                block = next(self.blocks, None)
+                if block is None:
+                    raise CorpusError(
+                        f"{self.file}: does not hold the token {token_id} of the run, or not in "
+                        f"the run's order; run stressnet explain again on this corpus"
+                    )
+                self.place = {name: i for i, name in enumerate(block[0])}
+                self.frame = block[1]
+            rows.append(self.place[token_id])
+        parts.append(self.frame.iloc[rows])
+        return pd.concat(parts, ignore_index=True)
+
+
+class Alongside:
+    """Matrices of another table for given tokens, missing where that table lacks a token.
+
+    Parameters
+    ----------
+    blocks : iterator of (token ids, matrices)
+        From :meth:`RunTables.blocks`, its tokens in the order in which they will be asked for.
+    """
+
+    def __init__(self, blocks: Iterator[tuple[Names, dict[str, FloatArray]]]) -> None:
+        self._blocks = blocks
+        self._ids: Names = np.empty(0, dtype=object)
+        self._matrices: dict[str, FloatArray] = {}
+        self._used = 0
+
+    def take(self, ids: Names, columns: Sequence[str], n_regions: int) -> dict[str, FloatArray]:
+        """Matrices (n_tokens, n_regions) of the tokens asked for."""
+        result = {c: np.full((len(ids), n_regions), np.nan) for c in columns}
+        done = 0
+        while done < len(ids):
+            if self._used == len(self._ids):
+                block = next(self._blocks, None)
+                if block is None:
+                    break
+                self._ids, self._matrices = block
+                self._used = 0
+            n = min(len(ids) - done, len(self._ids) - self._used)
+            same = ids[done : done + n] == self._ids[self._used : self._used + n]
+            run = n if same.all() else int(np.argmin(same))
+            for c in columns:
+                result[c][done : done + run] = self._matrices[c][self._used : self._used + run]
+            done += run
+            self._used += run
+            if run < n:  # the next one asked for is not here
+                done += 1
+        return result
+
+    def finish(self, file: Path) -> None:
+        """Raise unless everything was used, i.e. the orders agreed."""
+        if self._used < len(self._ids) or next(self._blocks, None) is not None:
+            raise CorpusError(
+                f"{file}: its tokens are not in the order of relevance.parquet; "
+                f"run stressnet explain again"
+            )
+
+
+def _frames(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(1 << 14, columns=list(columns), use_threads=False):
+            yield batch.to_pandas()
+
+
+def _distinct(path: Path, column: str) -> list[str]:
+    found: dict[str, None] = {}
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROWS_PER_BLOCK, columns=[column], use_threads=False):
+            found.update(dict.fromkeys(pc.unique(batch.column(0)).to_pylist()))
+    return [str(name) for name in found if name is not None]
+
+
+def _blocks(
+    path: Path, columns: Sequence[str], regions: Sequence[str], null: str | None
+) -> Iterator[tuple[Names, dict[str, FloatArray]]]:
+    wanted = ["token_id", "region", *columns, *(["null"] if null is not None else [])]
+    value_set = pa.array(list(regions))
+    rest: pa.Table | None = None
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROWS_PER_BLOCK, columns=wanted, use_threads=False):
+            table = pa.Table.from_batches([batch])
+            if null is not None:
+                table = table.filter(pc.equal(table["null"], null))
+            if rest is not None:
+                table = pa.concat_tables([rest, table])
+            if not table.num_rows:
+                continue
+            token = table["token_id"].combine_chunks()
+            changes = pc.not_equal(token[1:], token[:-1]).to_numpy(zero_copy_only=False)
+            starts = np.flatnonzero(np.r_[True, changes])
+            # The last token may go on in the next batch.
+            rest = table.slice(int(starts[-1]))
+            if len(starts) > 1:
+                whole = table.slice(0, int(starts[-1]))
+                yield _matrices(whole, starts[:-1], columns, value_set, path, null)
+    if rest is not None:
+        yield _matrices(rest, np.zeros(1, dtype=np.intp), columns, value_set, path, null)
+
+
+def _matrices(
+    table: pa.Table,
+    starts: NDArray[np.intp],
+    columns: Sequence[str],
+    regions: pa.Array,
+    path: Path,
+    null: str | None,
+) -> tuple[Names, dict[str, FloatArray]]:
+    n_rows, n_regions = table.num_rows, len(regions)
+    token = np.zeros(n_rows, dtype=np.intp)
+    token[starts[1:]] = 1
+    token = np.cumsum(token)
+    ids = table["token_id"].take(pa.array(starts)).to_numpy()
+    names = table["region"]
+    region = pc.index_in(names.cast(pa.string()), value_set=regions).to_numpy()
+    inside = ~np.isnan(region) if region.dtype.kind == "f" else np.ones(n_rows, dtype=bool)
+    place = token[inside] * n_regions + region[inside].astype(np.intp)
+    size = len(starts) * n_regions
+    if null is None and len(np.unique(place)) < len(place):
+        raise CorpusError(
+            f"{path}: token {ids[0]} or one after it has a region twice; run stressnet explain again"
+        )
+    matrices = {}
+    for column in columns:
+        values = table[column].cast(pa.float64()).to_numpy()[inside]
+        there = np.isfinite(values)
+        count = np.bincount(place[there], minlength=size)
+        total = np.bincount(place[there], values[there], minlength=size)
+        mean = np.divide(total, count, out=np.full(size, np.nan), where=count > 0)
+        matrices[column] = mean.reshape(len(starts), n_regions)
+    return ids, matrices

@@ -1,0 +1,296 @@
+"""Intervals for numbers that come in two crossed kinds of clusters: who spoke and what was said.
+
+Tokens of one speaker resemble each other, and so do tokens of one word. Everything here is an
+estimate that is smooth in a few totals (a mean, a ratio of means, a product of powers of means),
+linearised: each cluster g contributes U_g, and
+
+    V = c_s Σ_speakers U² + c_w Σ_words U² - Σ_cells U²
+
+where a cell is a speaker saying a word (Cameron, Gelbach & Miller 2011, *Journal of Business &
+Economic Statistics* 29:238-249). The last term takes out what the first two count twice; where it
+takes out too much, which happens by chance with few clusters, the larger one-way term stays.
+
+Few or unequal clusters make such a variance too small and too uncertain. Both are mended as Bell &
+McCaffrey (2002, *Survey Methodology* 28:169-181) do for a mean of unequal clusters: c corrects the
+bias and the t distribution gets the degrees of freedom of Satterthwaite, which are the number of
+clusters less one if all weigh the same, and few if some weigh much. Widths are therefore finite
+and honest; where the effective number of clusters is below :data:`MIN_EFFECTIVE`, no interval is
+given, and a reason instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from stressnet.errors import ConfigError
+
+FloatArray = NDArray[np.float64]
+
+MIN_CLUSTERS = 5
+"""With fewer speakers or words there is no honest interval and none is given."""
+
+MIN_EFFECTIVE = 3.0
+"""The same for the effective number (Σ w)² / Σ w², with w the weights of the clusters."""
+
+MIN_DF = 2.0
+"""Below so many degrees of freedom, an interval would tell nothing but the luck of its width."""
+
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Estimates with standard errors, limits and tests, each of shape (n_quantities,).
+
+    Parameters
+    ----------
+    value : ndarray
+        The estimates.
+    error : ndarray
+        Standard errors; NaN where not estimable.
+    df : ndarray
+        Degrees of freedom of the t distribution.
+    low, high : ndarray
+        Limits of the interval; NaN where not estimable.
+    p_value : ndarray
+        Two-sided, that the value differs from ``null``; NaN where not estimable or constant.
+    reason : ndarray of str
+        Why there is no interval, else an empty string.
+    """
+
+    value: FloatArray
+    error: FloatArray
+    df: FloatArray
+    low: FloatArray
+    high: FloatArray
+    p_value: FloatArray
+    reason: NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the weights of clusters say about how much they can tell, each (n_quantities,).
+
+    Parameters
+    ----------
+    n : ndarray
+        Clusters with any weight.
+    effective : ndarray
+        (Σ w)² / Σ w².
+    correction : ndarray
+        Factor that makes Σ U² unbiased for clusters that vary alike.
+    df : ndarray
+        Satterthwaite's degrees of freedom of Σ U².
+    """
+
+    n: FloatArray
+    effective: FloatArray
+    correction: FloatArray
+    df: FloatArray
+
+
+def cluster_weights(bottom: FloatArray) -> Weights:
+    """Effective numbers, bias corrections and degrees of freedom of weighted clusters.
+
+    With weights w that sum to 1 and independent cluster means of equal variance, Σ U² is a
+    quadratic form in the means, (I - 1w')' W² (I - 1w'), W the weights on the diagonal; its
+    expectation and variance follow from power sums of w.
+
+    Parameters
+    ----------
+    bottom : ndarray, shape (n_clusters, n_quantities)
+        Weight of each cluster: its number of tokens, or its sum of what stands below the line.
+
+    Returns
+    -------
+    Weights
+    """
+    total = bottom.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        w = bottom / total
+        s2, s3, s4, s5 = ((w**k).sum(axis=0) for k in (2, 3, 4, 5))
+        trace = s2 * (1 + s2) - 2 * s3
+        squared = s2**4 + 2 * s4 * s2 - 4 * s2**2 * s3 + 2 * s3**2 + s4 * (1 + 2 * s2) - 4 * s5
+        usable = trace > _ROUNDING * s2
+        return Weights(
+            n=(bottom != 0).sum(axis=0).astype(np.float64),
+            effective=np.where(total != 0, 1 / s2, 0.0),
+            correction=np.where(usable, s2 / trace, np.nan),
+            df=np.where(usable, trace**2 / squared, np.nan),
+        )
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A variance from crossed clusters, each of shape (n_quantities,).
+
+    Parameters
+    ----------
+    variance : ndarray
+        Of the estimate; NaN where not estimable.
+    df : ndarray
+        Its degrees of freedom.
+    reason : ndarray of str
+        Why it is not estimable, else an empty string.
+    """
+
+    variance: FloatArray
+    df: FloatArray
+    reason: NDArray[np.object_]
+
+
+def crossed_variance(
+    contributions: Mapping[str, FloatArray], weights: Mapping[str, Weights], cells: FloatArray
+) -> Spread:
+    """Variance of a linearised estimate from its contributions by kind of cluster.
+
+    Parameters
+    ----------
+    contributions : mapping of str to ndarray, each (n_clusters, n_quantities)
+        U of each cluster, per kind (``"speakers"``, ``"words"``); the kinds' names appear in
+        reasons.
+    weights : mapping of str to Weights
+        The same kinds.
+    cells : ndarray, shape (n_quantities,)
+        Σ U² over cells; zero for a single kind of cluster.
+
+    Returns
+    -------
+    Spread
+    """
+    parts = {
+        kind: weights[kind].correction * (u**2).sum(axis=0) for kind, u in contributions.items()
+    }
+    terms = np.stack(list(parts.values()))
+    dfs = np.stack([weights[kind].df for kind in parts])
+    largest = terms.max(axis=0)
+    variance = np.maximum(terms.sum(axis=0) - cells, largest)
+    reason = np.full(variance.shape, "", dtype=object)
+    for kind in parts:
+        w = weights[kind]
+        for i in range(len(reason)):
+            if not reason[i]:
+                reason[i] = _too_few(kind, float(w.n[i]), float(w.effective[i]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = terms.sum(axis=0) ** 2 / (terms**2 / dfs).sum(axis=0)
+    # Where one kind carries everything, its own degrees of freedom decide; where nothing varies,
+    # any number would do.
+    df = np.where(terms.sum(axis=0) > 0, df, dfs.min(axis=0))
+    few = ~(df >= MIN_DF) & (reason == "")
+    for i in np.flatnonzero(few):
+        reason[i] = f"{df[i]:.1f} degrees of freedom: a few clusters outweigh all others"
+    bad = reason != ""
+    return Spread(np.where(bad, np.nan, variance), np.where(bad, np.nan, df), reason)
+
+
+def _too_few(kind: str, n: float, effective: float) -> str:
+    if n < MIN_CLUSTERS:
+        return f"{n:.0f} {kind if n != 1 else kind.removesuffix('s')}: fewer than {MIN_CLUSTERS}"
+    if effective < MIN_EFFECTIVE:
+        return f"{n:.0f} {kind} weigh like {effective:.1f}: fewer than {MIN_EFFECTIVE:.0f}"
+    return ""
+
+
+def add_seeds(spread: Spread, per_seed: FloatArray) -> Spread:
+    """Add the variance between training seeds, so that an interval is about the network.
+
+    Seeds are crossed with tokens (all explain the same ones), so the variance of their mean comes
+    on top of that from speakers and words. With one seed nothing can be added and the interval is
+    about that one set of weights.
+
+    Parameters
+    ----------
+    spread : Spread
+        From speakers and words, of the mean over seeds.
+    per_seed : ndarray, shape (n_seeds, n_quantities)
+        The estimate of each seed.
+
+    Returns
+    -------
+    Spread
+        Degrees of freedom combined by Satterthwaite.
+    """
+    n_seeds = len(per_seed)
+    if n_seeds < 2:
+        return spread
+    between = per_seed.var(axis=0, ddof=1) / n_seeds
+    total = spread.variance + between
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = total**2 / (spread.variance**2 / spread.df + between**2 / (n_seeds - 1))
+    df = np.where(total > 0, df, spread.df)
+    reason = spread.reason.copy()
+    for i in np.flatnonzero((reason == "") & ~(df >= MIN_DF)):
+        reason[i] = f"{n_seeds} seeds disagree: {df[i]:.1f} degrees of freedom"
+    bad = reason != ""
+    return Spread(np.where(bad, np.nan, total), np.where(bad, np.nan, df), reason)
+
+
+def infer(
+    value: FloatArray,
+    spread: Spread,
+    *,
+    level: float = 0.95,
+    null: float = 0.0,
+    logarithmic: bool = False,
+) -> Inference:
+    """t intervals and tests.
+
+    Parameters
+    ----------
+    value : ndarray, shape (n_quantities,)
+        Estimates; with ``logarithmic``, their logarithms.
+    spread : Spread
+        Their variances (of the logarithms).
+    level : float
+        Confidence level.
+    null : float
+        What the test compares with (on the scale of ``value`` as passed).
+    logarithmic : bool
+        Take value and limits out of the logarithm; errors become those of the ratio.
+
+    Raises
+    ------
+    ConfigError
+        If the level is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise ConfigError(f"confidence level {level} must lie between 0 and 1")
+    reason = np.where(np.isfinite(value), spread.reason, _or_missing(spread.reason))
+    error = np.where(reason == "", np.sqrt(spread.variance), np.nan)
+    half = student.ppf(0.5 + level / 2, spread.df) * error
+    scale = np.maximum(np.abs(value), np.finfo(float).tiny)
+    constant = error <= _ROUNDING * scale
+    half = np.where(constant, 0.0, half)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2 * student.sf(np.abs(value - null) / error, spread.df)
+    p = np.where(constant, np.nan, p)
+    low, high = value - half, value + half
+    df = np.where(reason == "", spread.df, np.nan)
+    if logarithmic:
+        with np.errstate(over="ignore"):
+            value, low, high = np.exp(value), np.exp(low), np.exp(high)
+        error = value * error
+    return Inference(value, error, df, low, high, p, reason)
+
+
+def _or_missing(reason: NDArray[np.object_]) -> NDArray[np.object_]:
+    return np.where(reason == "", "no value", reason)
+
+
+def benjamini_hochberg(p_values: FloatArray) -> FloatArray:
+    """p-values corrected for their number so that the false discovery rate is kept; NaN stays NaN.
+
+    Benjamini & Hochberg (1995, *Journal of the Royal Statistical Society B* 57:289-300).
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    result = np.full(p.shape, np.nan)
+    order = np.argsort(p)[: int(np.isfinite(p).sum())]  # NaN sorts last
+    n = len(order)
+    steps = p[order] * n / np.arange(1, n + 1)
+    result[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)
+    return result

@@ -1,0 +1,319 @@
+"""The TOML of ``stressnet stats``: what is compared with what, checked entry by entry."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from stressnet.errors import ConfigError
+from stressnet.statistics.claims import CLAIM_PAIRS, RATIO_MARGIN, SHARE_MARGIN
+
+DEFAULT_STRATA = (
+    "stress",
+    "correct",
+    "pair",
+    "unstressed_vowel",
+    "vowel",
+    "sex",
+    "corpus",
+    "duration",
+)
+
+EXAMPLE = """\
+# What `stressnet stats` computes. Only [[run]] is needed; every other value shown is the default
+# unless a comment says otherwise. Paths are relative to this file.
+
+[[run]]
+path = "run"              # a folder of `stressnet explain`
+network = "compact"       # label in the tables; runs with one label are training seeds of a network
+# seed = 0                # its training seed; from the model's manifest if left out
+# corpus = "corpus"       # if the corpus has moved since the run
+# corpus_name = "librispeech"
+
+# [[run]]                 # a second training seed of the same network
+# path = "run-seed1"
+# network = "compact"
+# seed = 1
+
+measures = []             # e.g. ["density", "positive_share"]; empty: all columns of measurements
+regions = []              # empty: all
+nulls = []                # e.g. ["exchange"]; empty: all
+strata = ["stress", "correct", "pair", "unstressed_vowel", "vowel", "sex", "corpus", "duration"]
+                          # also columns of tokens.parquet, and crossed strata: "pair+stress"
+word_unit = "family"      # what counts as one word: "family" (present, presents) or "word"
+level = 0.95              # of the intervals
+
+# Two regions of the same tokens. The pairs that the claims need are always there.
+[[contrast]]
+region = "nucleus_stressed"
+other = "nucleus_unstressed"
+measures = ["density"]    # empty: all
+
+# Two levels of a stratum. Without any, strata of two or three levels are contrasted pairwise.
+# [[strata_contrast]]
+# stratum = "pair"
+# level = "prosody-only"
+# other = "vowel-changing"
+
+# A mixed-effects model with speaker and word as crossed random effects. Without any, the models
+# of docs/statistics.md are fitted; `models = false` fits none (before the first section).
+# [[model]]
+# name = "syllables_by_stress"
+# region = "syllable_stressed"
+# other = "syllable_unstressed"   # response: log of the ratio of the two densities, per token;
+# null = ""                       # or null = "exchange" instead: log of observed over null
+# measure = "density"
+# fixed = ["stress"]              # strata; "stress:correct" is an interaction
+# offset = 0.05                   # added before the logarithm, since some densities are zero
+
+[claims]
+ratio_margin = 1.10       # smallest ratio of interest
+share_margin = 0.10       # smallest share of interest
+strata = ["stress", "correct", "pair"]  # beside all tokens
+
+[options]
+max_tokens_in_models = 5000  # larger sets are sampled for mixed models; all other numbers use all
+"""
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """``[[run]]``: a run, the network it explains, and its training seed."""
+
+    path: str
+    network: str = ""
+    seed: int = -1
+    corpus: str = ""
+    corpus_name: str = ""
+
+
+@dataclass(frozen=True)
+class ContrastEntry:
+    """``[[contrast]]``: two regions of the same tokens."""
+
+    region: str
+    other: str
+    measures: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StrataContrastEntry:
+    """``[[strata_contrast]]``: two levels of a stratum."""
+
+    stratum: str
+    level: str
+    other: str
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """``[[model]]``: a mixed-effects model of the log ratio of two densities, or to a null."""
+
+    name: str
+    region: str
+    other: str = ""
+    null: str = ""
+    measure: str = "density"
+    fixed: list[str] = field(default_factory=lambda: ["stress"])
+    offset: float = 0.05
+
+
+@dataclass(frozen=True)
+class ClaimsEntry:
+    """``[claims]``: smallest effects of interest."""
+
+    ratio_margin: float = RATIO_MARGIN
+    share_margin: float = SHARE_MARGIN
+    strata: list[str] = field(default_factory=lambda: ["stress", "correct", "pair"])
+
+
+@dataclass(frozen=True)
+class OptionsEntry:
+    """``[options]``."""
+
+    max_tokens_in_models: int = 5000
+
+
+DEFAULT_MODELS = (
+    ModelEntry("syllables", "syllable_stressed", other="syllable_unstressed"),
+    ModelEntry("vowel_and_consonants", "nucleus_stressed", other="consonants"),
+    *(
+        ModelEntry(f"{track}_and_null", f"{track}_stressed", null="exchange")
+        for track in ("F1", "F2", "F3", "F0")
+    ),
+)
+"""Fitted where the TOML names no models."""
+
+DEFAULT_CONTRASTS = (
+    *(ContrastEntry(a, b) for a, b in CLAIM_PAIRS),
+    ContrastEntry("nucleus_stressed", "nucleus_unstressed"),
+)
+
+
+@dataclass(frozen=True)
+class StatsConfig:
+    """What ``stressnet stats`` computes; see :data:`EXAMPLE` for the meaning of entries."""
+
+    run: list[RunEntry]
+    measures: list[str] = field(default_factory=list)
+    regions: list[str] = field(default_factory=list)
+    nulls: list[str] = field(default_factory=list)
+    strata: list[str] = field(default_factory=lambda: list(DEFAULT_STRATA))
+    strata_are_default: bool = True
+    word_unit: str = "family"
+    level: float = 0.95
+    contrast: list[ContrastEntry] = field(default_factory=lambda: list(DEFAULT_CONTRASTS))
+    strata_contrast: list[StrataContrastEntry] | None = None
+    model: list[ModelEntry] = field(default_factory=lambda: list(DEFAULT_MODELS))
+    models_are_default: bool = True
+    claims: ClaimsEntry = field(default_factory=ClaimsEntry)
+    options: OptionsEntry = field(default_factory=OptionsEntry)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for the manifest."""
+        return asdict(self)
+
+    def level_pairs(self) -> dict[str, Sequence[tuple[str, str]]] | None:
+        """Levels to contrast per stratum; None for all pairs of small strata."""
+        if self.strata_contrast is None:
+            return None
+        pairs: dict[str, list[tuple[str, str]]] = {}
+        for entry in self.strata_contrast:
+            pairs.setdefault(entry.stratum, []).append((entry.level, entry.other))
+        return dict(pairs)
+
+
+_LISTS: dict[str, type] = {
+    "run": RunEntry,
+    "contrast": ContrastEntry,
+    "strata_contrast": StrataContrastEntry,
+    "model": ModelEntry,
+}
+_SECTIONS: dict[str, type] = {"claims": ClaimsEntry, "options": OptionsEntry}
+_PLAIN = ("measures", "regions", "nulls", "strata", "word_unit", "level")
+
+
+def read_config(path: Path) -> StatsConfig:
+    """Read and check a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, or an entry is unknown, missing, or of another type.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: no valid TOML ({error})") from error
+    return parse_config(data, path)
+
+
+def config_for_run(path: Path) -> StatsConfig:
+    """Defaults for one run folder."""
+    return StatsConfig(run=[RunEntry(str(path.resolve()))])
+
+
+def parse_config(data: Mapping[str, Any], path: Path) -> StatsConfig:
+    """Check the content of a TOML file; paths become absolute, relative to ``path``."""
+    known = [*_PLAIN, *_LISTS, *_SECTIONS, "models"]
+    for name in data:
+        if name not in known:
+            raise ConfigError(
+                f"{path}: unknown entry '{name}'; known are {', '.join(known)} "
+                f"(see stressnet stats --example)"
+            )
+    values: dict[str, Any] = {}
+    plain = {f.name: f for f in fields(StatsConfig) if f.name in _PLAIN}
+    for name, f in plain.items():
+        if name in data:
+            values[name] = _checked(data[name], str(f.type), f"{path}: {name}")
+    for name, kind in _LISTS.items():
+        if name in data:
+            entries = data[name]
+            if not isinstance(entries, list):
+                raise ConfigError(f"{path}: '{name}' must be written [[{name}]]")
+            values[name] = [_entry(kind, e, path, f"[[{name}]]") for e in entries]
+    for name, kind in _SECTIONS.items():
+        if name in data:
+            values[name] = _entry(kind, data[name], path, f"[{name}]")
+    if not values.get("run"):
+        raise ConfigError(f"{path}: lacks [[run]], the runs to compare; see stats --example")
+    values["run"] = [_placed(entry, path.parent) for entry in values["run"]]
+    if "contrast" in values:
+        given = [e for e in DEFAULT_CONTRASTS[: len(CLAIM_PAIRS)]]
+        values["contrast"] = given + [e for e in values["contrast"]]
+    values["strata_are_default"] = "strata" not in values
+    values["models_are_default"] = "model" not in values
+    if data.get("models", True) is not True:
+        if data["models"] is not False or "model" in values:
+            raise ConfigError(f"{path}: models = false excludes [[model]] and other values")
+        values["model"] = []
+    config = StatsConfig(**values)
+    _check(config, path)
+    return config
+
+
+def _check(config: StatsConfig, path: Path) -> None:
+    if not 0 < config.level < 1:
+        raise ConfigError(f"{path}: level = {config.level} must lie between 0 and 1, e.g. 0.95")
+    names = [m.name for m in config.model]
+    for model in config.model:
+        if bool(model.other) == bool(model.null):
+            raise ConfigError(
+                f"{path}: model '{model.name}' needs either 'other' (a region) or 'null'"
+            )
+        if not model.offset > 0:
+            raise ConfigError(f"{path}: model '{model.name}': offset must be above zero")
+        if not model.name.replace("_", "").replace("-", "").isalnum():
+            raise ConfigError(
+                f"{path}: model name '{model.name}' names files; use letters, digits, _ and -"
+            )
+        if names.count(model.name) > 1:
+            raise ConfigError(f"{path}: two models are called '{model.name}'")
+    if config.options.max_tokens_in_models < 50:
+        raise ConfigError(f"{path}: max_tokens_in_models must be at least 50")
+
+
+def _placed(entry: RunEntry, base: Path) -> RunEntry:
+    corpus = str((base / entry.corpus).resolve()) if entry.corpus else ""
+    values = asdict(entry) | {"path": str((base / entry.path).resolve()), "corpus": corpus}
+    return RunEntry(**values)
+
+
+def _entry(kind: type, values: Any, path: Path, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: {where} must be a section, not {values!r}")
+    known = {f.name: f for f in fields(kind)}
+    checked = {}
+    for name, value in values.items():
+        if name not in known:
+            raise ConfigError(
+                f"{path}: {where} has an unknown entry '{name}'; known are {', '.join(known)}"
+            )
+        checked[name] = _checked(value, str(known[name].type), f"{path}: {where} {name}")
+    for name, f in known.items():
+        if name not in values and f.default is MISSING and f.default_factory is MISSING:
+            raise ConfigError(f"{path}: {where} lacks '{name}'")
+    return kind(**checked)
+
+
+def _checked(value: Any, kind: str, where: str) -> Any:
+    """A value of the type a dataclass declares, or an error that names the place."""
+    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind == "list[str]":
+        if isinstance(value, list) and all(isinstance(v, str) for v in value):
+            return value
+        raise ConfigError(f"{where} = {value!r} must be a list of texts in quotes")
+    expected = {"str": str, "int": int, "float": float}[kind]
+    if not isinstance(value, expected) or isinstance(value, bool):
+        word = {"str": "text in quotes", "int": "a whole number", "float": "a number"}[kind]
+        raise ConfigError(f"{where} = {value!r} must be {word}")
+    return value
