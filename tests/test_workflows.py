@@ -181,7 +181,7 @@ def test_interrupted_explaining_continues(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(explain_workflow, "_project", interrupt)
+    monkeypatch.setattr(explain_workflow, "project_run", interrupt)
     with pytest.raises(KeyboardInterrupt):
         explain_corpus(demo / "corpus", demo / "model", tmp_path / "run")
     monkeypatch.undo()

@@ -7,6 +7,7 @@ van Heuven (1996).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -149,13 +150,18 @@ def _balance(
     return np.outer(scene.in_band(low_hz, high_hz), cover)
 
 
-def _add_track_region(name: str, definition: str, which: str | None, mask_fn: object) -> None:
+def _add_track_region(
+    name: str,
+    definition: str,
+    which: str | None,
+    mask_fn: Callable[..., FloatArray | Missing],
+) -> None:
     suffix = f"_{which}" if which else ""
     where = f"the nucleus of the {which} syllable" if which else "the two nuclei"
     text = f"{definition} inside {where}"
     if "harmonic" in definition or name == "F0":
         text += ", where the window resolves harmonics"
-    bound = partial(mask_fn, which=which)  # type: ignore[arg-type]
+    bound = partial(mask_fn, which=which)
     add(Region(f"{name}{suffix}", text, bound, exchange="tracks", within=_host(which)))
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections import OrderedDict
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset, compute
 from stressnet.acoustics.tracks import Tracks
+from stressnet.alignment.textgrid import read_textgrid
 from stressnet.axes import FloatArray
-from stressnet.corpus.store import Corpus, Images
+from stressnet.corpus.store import TRACKS, Corpus, Images
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
@@ -16,6 +19,62 @@ from stressnet.regions.scene import BandRule, Scene, TokenTimes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+BESIDE_S = 0.25
+"""How far before and after a word its surroundings are looked up."""
+
+MAX_GROUPS = 256
+"""Groups of rows of ``tracks.parquet`` kept in memory, about 1 MB each as builds write them."""
+
+
+class TrackReader:
+    """Tracks of single tokens from ``tracks.parquet``, in bounded memory.
+
+    The file is read by groups of rows; the last :data:`MAX_GROUPS` stay in memory. A corpus of some
+    thousand tokens fits whole, a large one is read again where needed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow.parquet as pq
+
+        if not path.is_file():
+            raise CorpusError(f"{path}: file is missing; build the corpus again")
+        self._file = pq.ParquetFile(path)
+        self._held: OrderedDict[int, dict[str, Tracks]] = OrderedDict()
+
+    @cached_property
+    def _groups(self) -> dict[str, list[int]]:
+        """Groups of rows that hold a token's tracks; usually one, two at a limit."""
+        places: dict[str, list[int]] = {}
+        for group in range(self._file.metadata.num_row_groups):
+            column = self._file.read_row_group(group, columns=["token_id"]).column(0)
+            for token_id in column.unique().to_pylist():
+                places.setdefault(str(token_id), []).append(group)
+        return places
+
+    def get(self, token_id: str) -> Tracks:
+        """A token's tracks; none if Praat could not analyse it."""
+        groups = self._groups.get(token_id, [])
+        if len(groups) > 1:
+            import pandas as pd
+
+            frames = [self._file.read_row_group(group).to_pandas() for group in groups]
+            whole = pd.concat(frame[frame["token_id"] == token_id] for frame in frames)
+            return Tracks.from_frame(whole)[token_id]
+        return self._read(groups[0])[token_id] if groups else Tracks.missing()
+
+    def _read(self, group: int) -> dict[str, Tracks]:
+        if group not in self._held:
+            if len(self._held) >= MAX_GROUPS:
+                self._held.popitem(last=False)
+            self._held[group] = Tracks.from_frame(self._file.read_row_group(group).to_pandas())
+        self._held.move_to_end(group)
+        return self._held[group]
 
 
 class SceneReader:
@@ -44,15 +103,22 @@ class SceneReader:
         return tokens.set_index("token_id")
 
     @cached_property
-    def _tracks(self) -> dict[str, Tracks]:
-        return Tracks.from_frame(self.corpus.tracks)
+    def _tracks(self) -> TrackReader:
+        return TrackReader(self.corpus.path / TRACKS)
 
     def image_index(self, token_id: str) -> int:
         """Position of a token's image in the preset's array."""
         return int(self._row(token_id)["image"])
 
-    def times(self, token_id: str) -> TokenTimes:
-        """Word, phones, nuclei and syllables, from the word's onset."""
+    def times(self, token_id: str, *, surroundings: bool = True) -> TokenTimes:
+        """Word, phones, nuclei and syllables, from the word's onset.
+
+        Parameters
+        ----------
+        token_id : str
+        surroundings : bool
+            Whether to look up what lies beside the word, which costs reading a TextGrid.
+        """
         row = self._row(token_id)
         start_s = float(row["start_s"])
         phones = self.corpus.phone_intervals(token_id)
@@ -66,13 +132,31 @@ class SceneReader:
             Stress(row["stress"]) if isinstance(row["stress"], str) else None,
             origin_s=start_s,
             word=Interval(start_s, float(row["end_s"]), str(row["word"])),
+            beside=self._beside(row) if surroundings else None,
         )
 
-    def scene(self, token_id: str) -> Scene:
-        """What region masks are drawn from; a token that Praat could not analyse has no tracks."""
+    def _beside(self, row: Any) -> tuple[Interval, ...] | None:
+        """Words and silences around a token in the recording; None without a TextGrid."""
+        file = self.corpus.path / "textgrids" / f"{row['utterance_id']}.TextGrid"
+        if not file.is_file():
+            return None
+        start_s, end_s = float(row["start_s"]), float(row["end_s"])
+        return tuple(
+            word
+            for word in _words(file)
+            if word.end_s > start_s - BESIDE_S
+            and word.start_s < end_s + BESIDE_S
+            and not start_s < word.middle_s < end_s
+        )
+
+    def scene(self, token_id: str, *, surroundings: bool = True) -> Scene:
+        """What region masks are drawn from; a token that Praat could not analyse has no tracks.
+
+        Parameters as of :meth:`times`.
+        """
         return Scene(
-            times=self.times(token_id),
-            tracks=self._tracks.get(token_id, Tracks.missing()),
+            times=self.times(token_id, surroundings=surroundings),
+            tracks=self._tracks.get(token_id),
             axes=self.images.axes,
             sound=self.images.mask[self.image_index(token_id)],
             resolution_hz=self.preset.resolution_hz,
@@ -92,3 +176,9 @@ class SceneReader:
         if token_id not in self._rows.index:
             raise CorpusError(f"{self.corpus.path}: no token '{token_id}'")
         return self._rows.loc[str(token_id), :]
+
+
+@lru_cache(maxsize=64)
+def _words(file: Path) -> tuple[Interval, ...]:
+    """The word tier of a TextGrid; neighbouring tokens share one."""
+    return read_textgrid(file).words

@@ -2,7 +2,9 @@
 
 Regions overlap (F1 lies inside a nucleus, which lies inside a syllable). A partition is an ordered
 list of regions: a cell goes to the first that covers at least half of it, and to ``rest`` if none
-does. Regions that a token does not have are skipped.
+does. With split cells, a region takes of each cell the part that it covers, as far as the regions
+before it have left that much; areas of regions that do not overlap are then exact. Regions that a
+token does not have are skipped.
 """
 
 from __future__ import annotations
@@ -16,26 +18,82 @@ from stressnet.errors import ConfigError
 from stressnet.regions.registry import Missing, get_regions
 from stressnet.regions.scene import Scene
 
+_ROLES = ("stressed", "unstressed")
 REST = "rest"
 
 PARTITIONS: dict[str, tuple[str, ...]] = {
     "time": ("padding", "nucleus_stressed", "nucleus_unstressed", "consonants", "context"),
     "syllables": ("padding", "syllable_stressed", "syllable_unstressed", "context"),
+    "parts": (
+        "padding",
+        *(f"{part}_{which}" for which in _ROLES for part in ("nucleus", "onset", "coda")),
+        "context",
+    ),
+    "manners": (
+        "padding",
+        "vowel_full",
+        "vowel_reduced",
+        "stops",
+        "fricatives",
+        "affricates",
+        "nasals",
+        "liquids",
+        "glides",
+        "context",
+    ),
     "formants": (
         "padding",
-        *(f"F{k}_{which}" for which in ("stressed", "unstressed") for k in (1, 2, 3, 4)),
+        *(f"F{k}_{which}" for which in _ROLES for k in (1, 2, 3, 4)),
         "nucleus_stressed",
         "nucleus_unstressed",
         "consonants",
         "context",
     ),
+    "valleys": (
+        "padding",
+        *(f"F{k}_{which}" for which in _ROLES for k in (1, 2, 3, 4)),
+        *(
+            f"{valley}_{which}"
+            for which in _ROLES
+            for valley in (
+                "below_F1",
+                "valley_F1_F2",
+                "valley_F2_F3",
+                "valley_F3_F4",
+                "above_F4",
+            )
+        ),
+        "nucleus_stressed",
+        "nucleus_unstressed",
+        "consonants",
+        "context",
+    ),
+    "harmonics": (
+        "padding",
+        *(f"{name}_{which}" for which in _ROLES for name in ("harmonics", "between_harmonics")),
+        "nucleus_stressed",
+        "nucleus_unstressed",
+        "consonants",
+        "context",
+    ),
+    "balance": (
+        "padding",
+        "context",
+        "band_0_500_hz",
+        "band_500_1000_hz",
+        "band_1000_2000_hz",
+        "band_2000_4000_hz",
+        "word",
+    ),
 }
 """Partitions by name. In ``formants`` a nucleus is what its formant bands leave of it; where two
-bands overlap, the lower formant has the cell."""
+bands overlap, the lower formant has the cell. In ``balance`` the word is what lies above 4 kHz."""
 
 
-def partition(scene: Scene, names: str | Iterable[str] = "time") -> dict[str, NDArray[np.float64]]:
-    """Masks of 0 and 1 that add to 1 in every cell.
+def partition(
+    scene: Scene, names: str | Iterable[str] = "time", *, split_cells: bool = False
+) -> dict[str, NDArray[np.float64]]:
+    """Masks that add to 1 in every cell.
 
     Parameters
     ----------
@@ -43,6 +101,8 @@ def partition(scene: Scene, names: str | Iterable[str] = "time") -> dict[str, ND
         The token.
     names : str or iterable of str
         A name in :data:`PARTITIONS`, or regions in order of precedence.
+    split_cells : bool
+        Whether a cell that a boundary cuts is shared; otherwise masks hold only 0 and 1.
 
     Returns
     -------
@@ -58,16 +118,20 @@ def partition(scene: Scene, names: str | Iterable[str] = "time") -> dict[str, ND
         if names not in PARTITIONS:
             raise ConfigError(f"no partition {names!r}; there are {', '.join(PARTITIONS)}")
         names = PARTITIONS[names]
-    free = np.ones(scene.axes.shape, dtype=bool)
+    free = np.ones(scene.axes.shape)
     masks: dict[str, NDArray[np.float64]] = {}
     for region in get_regions(names):
         mask = region.mask(scene)
         if isinstance(mask, Missing):
             continue
-        mine = free & (mask >= 0.5)
-        free &= ~mine
+        mine = np.minimum(mask, free) if split_cells else free * (mask >= 0.5)
+        free = free - mine
         if mine.any():
-            masks[region.name] = mine.astype(np.float64)
+            masks[region.name] = mine
+    free[free < _ROUNDING] = 0.0
     if free.any():
-        masks[REST] = free.astype(np.float64)
+        masks[REST] = free
     return masks
+
+
+_ROUNDING = 1e-12

@@ -79,7 +79,7 @@ def _vowels(scene: Scene, reduced: bool) -> FloatArray | Missing:
     ]
     if not found:
         return Missing(f"the word has no {'reduced' if reduced else 'full'} vowel")
-    return scene.over_bins(sum(found).clip(max=1.0))  # type: ignore[union-attr]
+    return scene.over_bins(sum(found).clip(max=1.0))
 
 
 def _cover(scene: Scene, phones: Iterable[Interval], missing: str) -> FloatArray | Missing:

@@ -7,9 +7,8 @@ corpus and an interrupted run continues. Projection and statistics follow from t
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,26 +17,26 @@ import numpy as np
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, write_parquet
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.manifest import hash_data, hash_file, write_manifest
+from stressnet.problems import Problem, count_problems, write_problems
 from stressnet.progress import Progress
-from stressnet.workflows.journal import Journal
-from stressnet.workflows.parallel import in_order
+from stressnet.workflows.explain_maps import UNTRAINED, compute_maps, null_networks, token_table
+from stressnet.workflows.explain_regions import (
+    N_DONORS,
+    NULLS,
+    RELEVANCE,
+    ProjectionSettings,
+    project_run,
+    summarise_localisation,
+    summarise_nulls,
+)
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stressnet.regions.from_corpus import SceneReader
-
-BATCH = 32
-"""Images per forward and backward pass; the result does not depend on it."""
-
-PROJECTION_CHUNK = 50
-"""Tokens per projection task."""
-
-N_DONORS = 2
-"""Tokens with which each token's tracks and times are exchanged for the null."""
+NULL_NAMES = ("exchange", "time_shift", "frequency_shift", UNTRAINED)
+"""Nulls that can be asked for by name; ``all`` is all of them."""
 
 MAX_CLOSURE = 1e-3
 """Largest residual of the ledger, relative to the explained value, that counts as closed."""
@@ -57,12 +56,18 @@ class ExplainedRun:
         One row per region and class.
     manifest : dict
         Its manifest.
+    problems : list of Problem
+        Tokens that could not be projected; also in ``failures.csv``.
+    summary_nulls : DataFrame or None
+        The summary against further nulls, if any were asked for.
     """
 
     path: Path
     tokens: pd.DataFrame
     summary: pd.DataFrame
     manifest: dict[str, Any]
+    problems: list[Problem] = field(default_factory=list)
+    summary_nulls: pd.DataFrame | None = None
 
 
 def explain_corpus(
@@ -74,6 +79,11 @@ def explain_corpus(
     seed_output: str = "logit-difference",
     splits: Sequence[str] | None = None,
     max_tokens: int | None = None,
+    nulls: Sequence[str] = ("exchange",),
+    null_models: Sequence[Path] = (),
+    bands: str = "fixed-hz",
+    region_files: Sequence[Path] = (),
+    partitions: Sequence[str] = (),
     seed: int = 0,
     jobs: int = 1,
     overwrite: bool = False,
@@ -96,8 +106,20 @@ def explain_corpus(
         Which tokens; all test sets if left out.
     max_tokens : int, optional
         A random sample of this size.
+    nulls : sequence of str
+        Names of :data:`NULL_NAMES` or ``all``. The exchange is always computed, since
+        ``relevance.parquet`` and ``summary.csv`` hold it.
+    null_models : sequence of Path
+        Checkpoints whose maps serve as further nulls, e.g. of a network trained on permuted labels;
+        each null is named as its folder.
+    bands : str
+        Width of formant bands, see :meth:`stressnet.regions.BandRule.parse`.
+    region_files : sequence of Path
+        Python files that register further regions, see ``docs/regions.md``.
+    partitions : sequence of str
+        Names of :data:`stressnet.regions.partition.PARTITIONS` to write as tables.
     seed : int
-        For the sample, the null's exchanges and the bootstrap.
+        For the sample, the null's exchanges, fresh weights and the bootstrap.
     jobs : int
         Worker processes for the projection; the result does not depend on it.
     overwrite : bool
@@ -105,8 +127,10 @@ def explain_corpus(
 
     Raises
     ------
+    ConfigError
+        If a composite, null, band rule, partition or file of regions is unusable.
     CheckpointError
-        If the network was trained on another preset or ``out`` holds something else.
+        If a network was trained on another preset or ``out`` holds something else.
     CorpusError
         If no token is left to explain.
     """
@@ -114,11 +138,20 @@ def explain_corpus(
 
     from stressnet.explain import COMPOSITES
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
-    from stressnet.statistics import summarise
+    from stressnet.regions import BandRule, get_regions, load_regions
+    from stressnet.regions.nulls import SHIFTS
+    from stressnet.regions.partition import PARTITIONS
 
     progress = progress or Progress(verbose=False)
     if composite not in COMPOSITES:
         raise ConfigError(f"no composite '{composite}'; there are {', '.join(COMPOSITES)}")
+    wanted = _checked_nulls(nulls)
+    rule = BandRule.parse(bands)
+    unknown = [name for name in partitions if name not in PARTITIONS]
+    if unknown:
+        raise ConfigError(f"no partition {', '.join(unknown)}; there are {', '.join(PARTITIONS)}")
+    for file in region_files:
+        load_regions(file)
     corpus = Corpus.open(corpus_path)
     model, info = load_checkpoint(model_path)
     images = corpus.images(info.preset)
@@ -133,40 +166,130 @@ def explain_corpus(
         "splits": list(splits or TEST_SPLITS),
         "max_tokens": max_tokens,
         "n_donors": N_DONORS,
+        "nulls": [*wanted, *(path.resolve().name for path in null_models)],
+        "bands": str(rule),
+        "partitions": list(partitions),
+        "regions": [region.name for region in get_regions()],
         "seed": seed,
     }
+    networks = null_networks(
+        info,
+        corpus,
+        chosen,
+        untrained=UNTRAINED in wanted,
+        null_models=null_models,
+        taken=NULL_NAMES,
+        seed=seed,
+    )
     inputs = {"corpus": corpus.fingerprint, "model": hash_file(model_path / WEIGHTS_NAME)}
+    for path in null_models:
+        inputs[f"null model {path.resolve().name}"] = hash_file(path / WEIGHTS_NAME)
+    for path in region_files:
+        inputs[f"regions {path.name}"] = hash_file(path)
     content = {k: v for k, v in parameters.items() if k not in ("corpus", "model")}
     request = hash_data([content, inputs, len(chosen)])
     claim_folder(out, request, overwrite, "run")
 
+    state = out / "state"
+    image_index = chosen["image"].to_numpy()
     with progress.stage("explain", len(chosen), "token") as bar:
-        maps_table, ledger = _compute_maps(
-            out, model, corpus, images.values, chosen, composite, seed_output, bar
+        maps_table, ledger = compute_maps(
+            out / "maps.npy",
+            model,
+            images.values,
+            image_index,
+            composite,
+            seed_output,
+            bar,
+            journal_file=state / "maps.jsonl",
         )
+    accuracy: dict[str, float] = {}
+    for name, network in networks.items():
+        with progress.stage(f"null {name}", len(chosen), "token") as bar:
+            theirs, _ = compute_maps(
+                state / f"null-{name}.npy",
+                network,
+                images.values,
+                image_index,
+                composite,
+                seed_output,
+                bar,
+                journal_file=state / f"null-{name}.jsonl",
+            )
+        accuracy[name] = float(token_table(chosen, theirs)["correct"].mean())
     shutil.copyfile(corpus_path / "spectrograms" / info.preset / "axes.json", out / "axes.json")
-    tokens = _token_table(chosen, maps_table, corpus)
+    tokens = token_table(chosen, maps_table)
     write_parquet(tokens, out / "tokens.parquet")
     ledger.to_csv(out / "ledger.csv", index=False)
+    settings = ProjectionSettings(
+        preset=info.preset,
+        bands=rule,
+        maps=out / "maps.npy",
+        shifts=tuple(name for name in wanted if name in SHIFTS),
+        null_maps=tuple((name, state / f"null-{name}.npy") for name in networks),
+        region_files=tuple(region_files),
+        partitions=tuple(partitions),
+    )
     with progress.stage("project", len(tokens), "token") as bar:
-        records = _project(out, corpus_path, info.preset, tokens, seed, jobs, bar)
-        relevance = pd.DataFrame(records)
-        write_parquet(relevance, out / "relevance.parquet")
+        vowels = chosen[["nucleus_1", "nucleus_2"]]
+        problems, matches = project_run(
+            out, corpus_path, settings, tokens.join(vowels), seed, jobs, bar
+        )
+    write_problems(out / "failures.csv", problems)
+    if not (out / RELEVANCE).exists():
+        raise CorpusError(
+            f"{out}: no token could be projected; see failures.csv there. First: "
+            f"{problems[0].item}: {problems[0].reason}"
+        )
     with progress.stage("summarise"):
-        summary = summarise(relevance, seed=seed)
-        summary.to_csv(out / "summary.csv", index=False)
+        summary, summary_nulls = _summarise(out, pd.read_parquet(out / RELEVANCE), seed)
     manifest = write_manifest(
         out,
         "relevance",
         parameters={**parameters, "request": request},
         inputs=inputs,
         outputs=[p for p in out.iterdir() if p.suffix in (".csv", ".parquet", ".npy")],
-        results=_conservation(tokens),
+        results={
+            **_conservation(tokens),
+            "accuracy_of_nulls": accuracy,
+            "donors_match_in": matches,
+            "problems": count_problems(problems),
+        },
         seconds=progress.seconds,
     )
-    shutil.rmtree(out / "state")
+    shutil.rmtree(state)
     (out / REQUEST_NAME).unlink()
-    return ExplainedRun(out, tokens, summary, manifest)
+    return ExplainedRun(out, tokens, summary, manifest, problems, summary_nulls)
+
+
+def _checked_nulls(names: Sequence[str]) -> list[str]:
+    """Names in the order of :data:`NULL_NAMES`, the exchange always among them."""
+    unknown = [name for name in names if name not in (*NULL_NAMES, "all")]
+    if unknown:
+        raise ConfigError(f"no null {', '.join(unknown)}; there are {', '.join(NULL_NAMES)}, all")
+    return [name for name in NULL_NAMES if name in names or "all" in names or name == "exchange"]
+
+
+def _summarise(
+    out: Path, relevance: pd.DataFrame, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Write the summaries; return that of the exchange and that of further nulls."""
+    import pandas as pd
+
+    from stressnet.statistics import summarise
+
+    summary = summarise(relevance, seed=seed)
+    summary.to_csv(out / "summary.csv", index=False)
+    localisation = summarise_localisation(relevance, seed)
+    localisation.to_csv(out / "summary_localisation.csv", index=False)
+    if not (out / NULLS).exists():
+        return summary, None
+    nulls = pd.read_parquet(out / NULLS)
+    if set(nulls["null"]) <= {"exchange"}:
+        return summary, None
+    against = summarise_nulls(relevance, nulls, seed)
+    against.to_csv(out / "summary_nulls.csv", index=False)
+    return summary, against
 
 
 def choose_tokens(
@@ -190,186 +313,6 @@ def choose_tokens(
         rng = np.random.default_rng([seed, 2])
         tokens = tokens.iloc[np.sort(rng.choice(len(tokens), max_tokens, replace=False))]
     return tokens.reset_index(drop=True)
-
-
-def _compute_maps(
-    out: Path,
-    model: Any,
-    corpus: Corpus,
-    values: Any,
-    chosen: pd.DataFrame,
-    composite: str,
-    seed_output: str,
-    bar: Any,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Write ``maps.npy``; return a row per token and the mean ledger per layer."""
-    import pandas as pd
-    import torch
-
-    from stressnet.explain import explain_batch
-
-    target = None if seed_output == "logit-difference" else Stress.INITIAL.class_index
-    file = out / "maps.npy"
-    (out / "state").mkdir(exist_ok=True)
-    with Journal(out / "state" / "maps.jsonl") as journal:
-        mode: Any = "r+" if file.exists() and journal.done else "w+"
-        shape = (len(chosen), *values.shape[1:])
-        maps = np.lib.format.open_memmap(file, mode=mode, dtype=np.float32, shape=shape)
-        for start in range(0, len(chosen), BATCH):
-            part = chosen["image"].to_numpy()[start : start + BATCH]
-            if str(start) not in journal.done:
-                inputs = torch.from_numpy(np.array(values[part], dtype=np.float32))[:, None]
-                explained = explain_batch(model, inputs, composite, seed_output, target)
-                maps[start : start + len(part)] = explained.relevance[:, 0].float().numpy()
-                maps.flush()
-                journal.add(str(start), _batch_record(explained))
-            bar.update(len(part))
-        records = [journal.done[str(start)] for start in range(0, len(chosen), BATCH)]
-    del maps
-    rows = [row for record in records for row in record["tokens"]]
-    ledger = pd.DataFrame([row for record in records for row in record["ledger"]])
-    keys = ["layer", "operation", "rule"]
-    sums = ledger.groupby(keys, sort=False).sum(numeric_only=True)
-    means = sums.div(len(chosen)).add_prefix("mean_").reset_index()
-    return pd.DataFrame(rows), means
-
-
-def _batch_record(explained: Any) -> dict[str, Any]:
-    """What is kept of a batch beside its maps: outputs, conservation, ledger summed over tokens."""
-    balance = explained.conservation()
-    logits = explained.logits.double()
-    p_initial = logits.softmax(dim=1)[:, Stress.INITIAL.class_index]
-    columns = {
-        "output": balance.output,
-        "relevance_sum": balance.relevance,
-        "bias_share": balance.bias_share,
-        "stabiliser_share": balance.stabiliser_share,
-        "closure": balance.relative_residual,
-        "p_initial": p_initial,
-        "predicted": logits.argmax(dim=1),
-    }
-    names = list(columns)
-    lists = [columns[name].tolist() for name in names]
-    tokens = [dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True)]
-    ledger: dict[tuple[str, str, str], dict[str, Any]] = {}
-    shares = ("relevance_out", "relevance_in", "bias_share", "stabiliser_share")
-    for record in explained.ledger:
-        key = (record["layer"], record["operation"], record["rule"])
-        line = ledger.setdefault(
-            key,
-            {"layer": key[0], "operation": key[1], "rule": key[2], **dict.fromkeys(shares, 0.0)},
-        )
-        for share in shares:
-            line[share] += float(record[share])
-    return {"tokens": tokens, "ledger": list(ledger.values())}
-
-
-def _token_table(chosen: pd.DataFrame, maps: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
-    columns = ["token_id", "word", "family", "speaker", "sex", "stress", "split", "label_source"]
-    columns += ["is_minimal_pair", "is_prosody_only_pair", "duration_s"]
-    table = chosen[columns].copy()
-    table.insert(1, "map_index", np.arange(len(table)))
-    table["stress_predicted"] = [CLASSES[int(k)].value for k in maps["predicted"]]
-    table["correct"] = table["stress"] == table["stress_predicted"]
-    kept = ["p_initial", "output", "relevance_sum", "bias_share", "stabiliser_share", "closure"]
-    return table.join(maps[kept])
-
-
-# Projection runs in workers, which open the corpus once each.
-
-
-@lru_cache(maxsize=2)
-def _reader(corpus_path: Path, preset: str) -> SceneReader:
-    from stressnet.regions.from_corpus import SceneReader
-
-    return SceneReader(Corpus.open(corpus_path), preset)
-
-
-@dataclass(frozen=True)
-class _ProjectionTask:
-    run: Path
-    corpus: Path
-    preset: str
-    map_indices: list[int]
-    token_ids: list[str]
-    donor_ids: list[list[str]]
-
-
-def _project_chunk(task: _ProjectionTask) -> list[dict[str, Any]]:
-    from stressnet.regions.projection import project
-
-    reader = _reader(task.corpus, task.preset)
-    maps = np.load(task.run / "maps.npy", mmap_mode="r")
-    records = []
-    for index, token_id, donors in zip(
-        task.map_indices, task.token_ids, task.donor_ids, strict=True
-    ):
-        rows = project(
-            maps[index],
-            reader.scene(token_id),
-            power=reader.power(token_id),
-            donors=[reader.scene(donor) for donor in donors],
-        )
-        records += [{"token_id": token_id, **row} for row in rows]
-    return records
-
-
-def _project(
-    out: Path,
-    corpus_path: Path,
-    preset: str,
-    tokens: pd.DataFrame,
-    seed: int,
-    jobs: int,
-    bar: Any,
-) -> Iterator[dict[str, Any]]:
-    """Records per token and region, with the token's columns that statistics needs."""
-    donors = _draw_donors(tokens, seed)
-    ids = tokens["token_id"].tolist()
-    tasks = [
-        _ProjectionTask(
-            out,
-            corpus_path,
-            preset,
-            tokens["map_index"].tolist()[start : start + PROJECTION_CHUNK],
-            ids[start : start + PROJECTION_CHUNK],
-            donors[start : start + PROJECTION_CHUNK],
-        )
-        for start in range(0, len(tokens), PROJECTION_CHUNK)
-    ]
-    columns = ["word", "family", "speaker", "stress", "stress_predicted", "correct", "split"]
-    known = tokens.set_index("token_id")[columns].to_dict("index")
-    result = []
-    for task, records in zip(tasks, in_order(_project_chunk, tasks, jobs), strict=True):
-        result += [
-            {"token_id": record["token_id"], **known[record["token_id"]], **record}
-            for record in records
-        ]
-        bar.update(len(task.token_ids))
-    return iter(result)
-
-
-def _draw_donors(tokens: pd.DataFrame, seed: int) -> list[list[str]]:
-    """For each token the tokens whose tracks and times it borrows: other words, similar length."""
-    from stressnet.regions.exchange import draw_partners
-
-    if len(tokens) < 2:
-        return [[] for _ in range(len(tokens))]
-    rng = np.random.default_rng([seed, 3])
-    ids = tokens["token_id"].to_numpy()
-    drawn = [
-        draw_partners(
-            tokens["duration_s"].to_numpy(),
-            rng,
-            groups=tokens["family"].tolist(),
-            strata=[
-                f"{sex} {stress}"
-                for sex, stress in zip(tokens["sex"], tokens["stress"], strict=True)
-            ],
-        )
-        for _ in range(N_DONORS)
-    ]
-    return [[str(ids[partner[i]]) for partner in drawn] for i in range(len(tokens))]
 
 
 def _conservation(tokens: pd.DataFrame) -> dict[str, Any]:

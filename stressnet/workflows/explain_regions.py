@@ -1,0 +1,336 @@
+"""Maps projected onto regions, token by token, in workers; tables written as they come.
+
+A worker opens the corpus once. Results are written in the order of the tokens, a group of rows at a
+time, so that memory does not grow with their number. A token that cannot be projected is recorded
+and left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stressnet.corpus.store import Corpus
+from stressnet.errors import StressnetError
+from stressnet.problems import Problem, Severity
+from stressnet.workflows.parallel import in_order
+from stressnet.workflows.table_stream import TableStream
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stressnet.regions.from_corpus import SceneReader
+    from stressnet.regions.projection import Projection
+    from stressnet.regions.scene import BandRule
+
+PROJECTION_CHUNK = 50
+"""Tokens per projection task."""
+
+N_DONORS = 2
+"""Tokens with which each token's tracks and times are exchanged for the null."""
+
+RELEVANCE, NULLS, PARTITIONS = "relevance.parquet", "nulls.parquet", "partitions.parquet"
+TOKEN_COLUMNS = ("word", "family", "speaker", "stress", "stress_predicted", "correct", "split")
+"""Columns of ``tokens.parquet`` that ``relevance.parquet`` repeats for statistics."""
+
+PARTITION_MEASURES = (
+    "signed_share",
+    "net_share",
+    "positive_share",
+    "absolute_share",
+    "area_share",
+    "area_share_image",
+    "energy_share",
+    "density",
+)
+"""Measures of ``partitions.parquet``; all but the density add up over a token's partition."""
+
+MATCHES = ("both vowels, sex, class", "stressed vowel, sex, class", "stressed vowel, sex", "sex")
+"""What a token and its donors have in common, from the finest stratum to the coarsest."""
+
+
+@dataclass(frozen=True)
+class ProjectionSettings:
+    """What is projected.
+
+    Parameters
+    ----------
+    preset : str
+        Spectrogram preset of the maps.
+    bands : BandRule
+        Width of formant bands.
+    shifts : tuple of str
+        Nulls of :data:`stressnet.regions.nulls.SHIFTS`.
+    maps : Path
+        The maps.
+    null_maps : dict of str to Path
+        Maps of other networks, by the name of their null.
+    region_files : tuple of Path
+        Python files that register further regions.
+    partitions : tuple of str
+        Names of :data:`stressnet.regions.partition.PARTITIONS`.
+    """
+
+    preset: str
+    bands: BandRule
+    maps: Path
+    shifts: tuple[str, ...] = ()
+    null_maps: tuple[tuple[str, Path], ...] = ()
+    region_files: tuple[Path, ...] = ()
+    partitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Task:
+    corpus: Path
+    settings: ProjectionSettings
+    map_indices: list[int]
+    token_ids: list[str]
+    donor_ids: list[list[str]]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Tables of a task, and what went wrong."""
+
+    relevance: pd.DataFrame | None
+    nulls: pd.DataFrame | None
+    partitions: pd.DataFrame | None
+    problems: list[Problem]
+
+
+def project_run(
+    out: Path,
+    corpus_path: Path,
+    settings: ProjectionSettings,
+    tokens: pd.DataFrame,
+    seed: int,
+    jobs: int,
+    bar: Any,
+) -> tuple[list[Problem], dict[str, float]]:
+    """Write ``relevance.parquet``, ``nulls.parquet`` and, if wanted, ``partitions.parquet``.
+
+    Parameters
+    ----------
+    out : Path
+        The run folder.
+    corpus_path : Path
+        The corpus.
+    settings : ProjectionSettings
+        What is projected.
+    tokens : DataFrame
+        ``tokens.parquet`` of the run and columns ``nucleus_1``, ``nucleus_2``.
+    seed : int
+        For the exchanges.
+    jobs : int
+        Workers; the result does not depend on it.
+    bar : tqdm
+        Counts tokens.
+
+    Returns
+    -------
+    problems : list of Problem
+        Tokens that could not be projected.
+    matches : dict of str to float
+        Which part of the tokens agrees with its donors in what.
+    """
+    donors, matches = _draw_donors(tokens, seed)
+    ids = tokens["token_id"].tolist()
+    map_indices = tokens["map_index"].tolist()
+    tasks = [
+        _Task(
+            corpus_path,
+            settings,
+            map_indices[start : start + PROJECTION_CHUNK],
+            ids[start : start + PROJECTION_CHUNK],
+            donors[start : start + PROJECTION_CHUNK],
+        )
+        for start in range(0, len(tokens), PROJECTION_CHUNK)
+    ]
+    known = tokens.set_index("token_id")[list(TOKEN_COLUMNS)]
+    problems: list[Problem] = []
+    with (
+        TableStream(out / RELEVANCE) as relevance,
+        TableStream(out / NULLS) as nulls,
+        TableStream(out / PARTITIONS) as partitions,
+    ):
+        for task, part in zip(tasks, in_order(_project_chunk, tasks, jobs), strict=True):
+            problems += part.problems
+            if part.relevance is not None:
+                table = part.relevance
+                rows = known.loc[table["token_id"]].reset_index(drop=True)
+                relevance.write(table[["token_id"]].join(rows).join(table.drop(columns="token_id")))
+            if part.nulls is not None:
+                nulls.write(part.nulls)
+            if part.partitions is not None:
+                partitions.write(part.partitions)
+            bar.update(len(task.token_ids))
+    return problems, matches
+
+
+@lru_cache(maxsize=2)
+def _reader(corpus_path: Path, preset: str, bands: BandRule) -> SceneReader:
+    from stressnet.regions.from_corpus import SceneReader
+
+    return SceneReader(Corpus.open(corpus_path), preset, bands)
+
+
+def _project_chunk(task: _Task) -> _Part:
+    from stressnet.regions import load_regions
+    from stressnet.regions.partition import partition
+    from stressnet.regions.projection import project_map, project_masks
+
+    settings = task.settings
+    for file in settings.region_files:
+        load_regions(file)
+    reader = _reader(task.corpus, settings.preset, settings.bands)
+    maps = np.load(settings.maps, mmap_mode="r")
+    others = {name: np.load(file, mmap_mode="r") for name, file in settings.null_maps}
+    done: dict[str, Projection] = {}
+    pieces: list[dict[str, Any]] = []
+    problems = []
+    for index, token_id, donors in zip(
+        task.map_indices, task.token_ids, task.donor_ids, strict=True
+    ):
+        try:
+            scene = reader.scene(token_id)
+            power = reader.power(token_id)
+            done[token_id] = project_map(
+                maps[index],
+                scene,
+                power=power,
+                donors=[reader.scene(donor, surroundings=False) for donor in donors],
+                shifts=settings.shifts,
+                other_maps={name: other[index] for name, other in others.items()},
+            )
+            for name in settings.partitions:
+                masks = partition(scene, name, split_cells=True)
+                for row in project_masks(maps[index], scene, masks, power=power):
+                    kept = {measure: row[measure] for measure in PARTITION_MEASURES}
+                    region = {"partition": name, "region": row["region"]}
+                    pieces.append({"token_id": token_id, **region, **kept})
+        except StressnetError as error:
+            problems.append(Problem(token_id, "project", Severity.ERROR, str(error)))
+    return _Part(*_tables(done, pieces), problems)
+
+
+def _tables(
+    done: dict[str, Projection], pieces: list[dict[str, Any]]
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None, pd.DataFrame | None]:
+    """Tables of some tokens, column by column: a dictionary per row costs as much as the sums."""
+    import pandas as pd
+
+    from stressnet.regions.measures import MEASURES
+    from stressnet.regions.nulls import EXCHANGE, applies
+    from stressnet.regions.projection import NULL_MEASURES
+
+    if not done:
+        return None, None, None
+    first = next(iter(done.values()))
+    names = [region.name for region in first.regions]
+    n_tokens, n_regions = len(done), len(names)
+    ids = np.repeat(np.array(list(done), dtype=object), n_regions)
+    regions = np.array(names * n_tokens, dtype=object)
+    missing = np.array([reason for one in done.values() for reason in one.missing], dtype=object)
+    keys = {"token_id": ids, "region": regions}
+    values = np.concatenate([one.values for one in done.values()])
+    columns: dict[str, Any] = {**keys, "missing": missing}
+    columns.update({name: values[:, i] for i, name in enumerate(MEASURES)})
+    long = []
+    for null in first.nulls:
+        theirs = np.concatenate([one.nulls[null] for one in done.values()])
+        if null == EXCHANGE:
+            columns.update(
+                {f"null_{name}": theirs[:, MEASURES.index(name)] for name in NULL_MEASURES}
+            )
+        there = np.array([applies(null, region) for region in first.regions] * n_tokens)
+        there &= missing == ""
+        rows = {name: column[there] for name, column in keys.items()}
+        rows["null"] = np.full(int(there.sum()), null, dtype=object)
+        rows.update({name: theirs[there, i] for i, name in enumerate(MEASURES)})
+        long.append(pd.DataFrame(rows))
+    nulls = pd.concat(long, ignore_index=True) if long else None
+    return pd.DataFrame(columns), nulls, pd.DataFrame(pieces) if pieces else None
+
+
+def _draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[str, float]]:
+    """For each token those whose tracks and times it borrows, and how well they match.
+
+    Donors are tokens of other word families. They share sex, class and both vowels where the tokens
+    allow, else sex, class and the stressed vowel, else sex and that vowel, else sex; among those
+    they are near in duration.
+    """
+    from stressnet.lexicon.pronunciation import bare
+    from stressnet.regions.exchange import draw_partners, matched_share
+
+    if len(tokens) < 2:
+        return [[] for _ in range(len(tokens))], {}
+    rng = np.random.default_rng([seed, 3])
+    ids = tokens["token_id"].to_numpy()
+    first = [bare(str(vowel)) for vowel in tokens["nucleus_1"]]
+    second = [bare(str(vowel)) for vowel in tokens["nucleus_2"]]
+    stress, sex = tokens["stress"].tolist(), tokens["sex"].tolist()
+    own = [a if s == "INITIAL" else b for a, b, s in zip(first, second, stress, strict=True)]
+    strata = [
+        [" ".join(parts) for parts in zip(first, second, sex, stress, strict=True)],
+        [" ".join(parts) for parts in zip(own, sex, stress, strict=True)],
+        [" ".join(parts) for parts in zip(own, sex, strict=True)],
+        [str(s) for s in sex],
+    ]
+    durations = tokens["duration_s"].to_numpy()
+    groups = tokens["family"].tolist()
+    drawn = [draw_partners(durations, rng, groups=groups, strata=strata) for _ in range(N_DONORS)]
+    shares = np.mean([matched_share(partner, strata) for partner in drawn], axis=0)
+    donors = [[str(ids[partner[i]]) for partner in drawn] for i in range(len(tokens))]
+    return donors, dict(zip(MATCHES, shares.tolist(), strict=True))
+
+
+def summarise_nulls(relevance: pd.DataFrame, nulls: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The columns of ``summary.csv`` against each null, with a column ``null`` in front."""
+    import pandas as pd
+
+    from stressnet.statistics import summarise
+
+    keys = ["token_id", "word", "speaker", "stress", "region"]
+    parts = []
+    for name in nulls["null"].unique():
+        theirs = nulls.loc[nulls["null"] == name, ["token_id", "region", *NULL_SUMMARY]]
+        renamed = theirs.rename(columns={m: f"null_{m}" for m in NULL_SUMMARY})
+        there = relevance["region"].isin(theirs["region"].unique())
+        table = relevance.loc[there, [*keys, *NULL_SUMMARY]]
+        table = table.merge(renamed, on=["token_id", "region"], how="left")
+        summary = summarise(table, measures=NULL_SUMMARY, seed=seed)
+        summary.insert(0, "null", name)
+        parts.append(summary)
+    return pd.concat(parts, ignore_index=True)
+
+
+NULL_SUMMARY = (
+    "positive_share",
+    "signed_share",
+    "density",
+    "density_energy",
+    "share_in_nucleus",
+    "density_in_nucleus",
+    "rank_accuracy",
+    "iou",
+)
+"""Measures of ``summary_nulls.csv``."""
+
+
+def summarise_localisation(relevance: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The columns of ``summary.csv`` for measures of localisation, against their chance level."""
+    from stressnet.statistics import summarise
+
+    chance = {"mass_accuracy": "area_share"}
+    chance |= {m: f"{m}_chance" for m in ("rank_accuracy", "iou", "iou_top10", "pointing")}
+    keys = ["token_id", "word", "speaker", "stress", "region"]
+    table = relevance[[*keys, *chance]].assign(
+        **{f"null_{measure}": relevance[column] for measure, column in chance.items()}
+    )
+    summary = summarise(table, measures=list(chance), seed=seed)
+    return summary.rename(columns={"null_mean": "chance_mean"})
