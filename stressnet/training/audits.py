@@ -40,6 +40,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from stressnet.errors import ConfigError
 from stressnet.lexicon.controls import Use
@@ -169,7 +170,9 @@ def classify(
     }
     best: tuple[float, str, Any] | None = None
     for name, model in candidates.items():
-        model.fit(features[rows], data.labels[rows])
+        # So little work that threads only wait for each other, for minutes on a busy machine.
+        with threadpool_limits(1):
+            model.fit(features[rows], data.labels[rows])
         score = -1.0
         if len(np.unique(data.labels[valid])) == len(CLASSES):
             score = balanced_accuracy_score(data.labels[valid], model.predict(features[valid]))
