@@ -15,6 +15,7 @@ import click
 from stressnet import __version__
 from stressnet.cli import (
     corpus,
+    corpus_tools,
     evaluating,
     explaining,
     measuring,
@@ -39,6 +40,7 @@ def cli() -> None:
       stressnet demo                                   try everything, no data needed
       stressnet validate RECORDINGS                    what is wrong with files and alignments
       stressnet build-corpus RECORDINGS CORPUS         words, phones, spectrograms
+      stressnet corpus show|export|merge               cards, exports, several corpora as one
       stressnet measure CORPUS CUES                    acoustic cues of every syllable and vowel
       stressnet train CORPUS MODEL                     a network and its test figures
       stressnet evaluate CORPUS MODEL... OUT           every test set, leak audits, errors to hear
@@ -53,9 +55,11 @@ def cli() -> None:
 COMMANDS = (
     corpus.validate_command,
     corpus.build_corpus_command,
+    corpus_tools.corpus_group,
     corpus.fetch_command,
     corpus.recipes_command,
     measuring.measure_command,
+    measuring.cue_baselines_command,
     training.train_command,
     evaluating.evaluate_command,
     explaining.explain_command,

@@ -50,6 +50,12 @@ from stressnet.cli.options import (
 @click.option(
     "--test-share", default=0.22, show_default=True, help="Of speakers and words, to test."
 )
+@click.option(
+    "--splits",
+    "splits_file",
+    type=PATH,
+    help="Take the sets over from another build's splits.csv instead of drawing them.",
+)
 @click.option("--no-splits", is_flag=True, help="Build without training and test sets.")
 @seed_option
 @jobs_option
@@ -67,6 +73,7 @@ def build_corpus_command(
     context: float,
     valid_share: float,
     test_share: float,
+    splits_file: Path | None,
     no_splits: bool,
     seed: int,
     jobs: int,
@@ -83,6 +90,8 @@ def build_corpus_command(
     from stressnet.progress import Progress
     from stressnet.workflows.build import BuildConfig, build_corpus
 
+    if no_splits and splits_file is not None:
+        raise click.UsageError("--splits and --no-splits exclude each other")
     splits = None if no_splits else SplitConfig(valid_share, test_share, seed)
     config = BuildConfig(
         recipe=recipe,
@@ -93,6 +102,7 @@ def build_corpus_command(
         function_words=function_words,
         labels=labels,
         splits=splits,
+        splits_file=splits_file,
         seed=seed,
     )
     summary = build_corpus(

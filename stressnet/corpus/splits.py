@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,9 @@ TEST_SPLITS = (
 )
 
 PAIR_SPLITS = ("minimal_pairs", "minimal_pairs_unverified", "minimal_pair_relatives")
+
+SPLIT_COLUMNS = ("token_id", "speaker", "family", "speaker_set", "family_set", "split")
+"""Columns of ``splits.csv``."""
 
 _CELLS = {
     ("train", "train"): "train",
@@ -127,6 +131,19 @@ def _weights(column: pd.Series) -> dict[str, float]:
     return {str(name): float(n) for name, n in column.value_counts().items()}
 
 
+def _speakers_by_corpus(tokens: pd.DataFrame) -> list[pd.Series]:
+    """The speaker column in parts that are dealt one by one, so that no corpus lacks a set.
+
+    Corpora with fewer speakers than sets are dealt together.
+    """
+    if "corpus" not in tokens:
+        return [tokens["speaker"]]
+    by_corpus = [part for _, part in tokens.groupby("corpus", sort=True)["speaker"]]
+    large = [part for part in by_corpus if part.nunique() >= len(SETS)]
+    small = [part for part in by_corpus if part.nunique() < len(SETS)]
+    return large + ([pd.concat(small)] if small else [])
+
+
 def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     """Add ``family``, ``speaker_set``, ``family_set`` and ``split`` to a token table.
 
@@ -155,8 +172,9 @@ def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     of_pair = tokens["family"].isin(set(tokens.loc[tokens["is_minimal_pair"], "family"]))
     ordinary = tokens[~of_pair & tokens["stress"].notna()]
     check_speakers(tokens["speaker"].nunique())
-    speaker_weights = _weights(tokens["speaker"])
-    speaker_sets = deal(speaker_weights, config, rng)
+    speaker_sets: dict[str, str] = {}
+    for members in _speakers_by_corpus(tokens):
+        speaker_sets |= deal(_weights(members), config, rng)
     family_sets: dict[str, str] = {}
     share_initial = (ordinary["stress"] == Stress.INITIAL.value).groupby(ordinary["family"]).mean()
     mostly_initial = ordinary["family"].map(share_initial) >= 0.5
@@ -188,9 +206,14 @@ def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
 
 
 def check_leaks(tokens: pd.DataFrame) -> None:
-    """Raise :class:`CorpusError` if two of train, valid and test share a speaker or family."""
+    """Raise :class:`CorpusError` if something crosses between train, valid and test.
+
+    That is a speaker, an utterance, or a word family (hence a lemma); or the family of a minimal
+    pair in the training set.
+    """
+    columns = [c for c in ("speaker", "utterance_id", "family") if c in tokens]
     for first, second in (("train", "test"), ("train", "valid"), ("valid", "test")):
-        for column in ("speaker", "family"):
+        for column in columns:
             shared = set(tokens.loc[tokens["split"] == first, column]) & set(
                 tokens.loc[tokens["split"] == second, column]
             )
@@ -199,6 +222,60 @@ def check_leaks(tokens: pd.DataFrame) -> None:
     pairs = set(tokens.loc[tokens["is_minimal_pair"], "family"])
     if pairs & set(tokens.loc[tokens["split"] == "train", "family"]):
         raise CorpusError("a minimal pair's family is in the training set")
+
+
+def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Take over the sets of another build from its ``splits.csv``.
+
+    Tokens are found by ``token_id``. One that the file does not list gets the set that follows from
+    its speaker and family, if the file deals both; else its split is ``unlisted``, which is in no
+    set.
+
+    Raises
+    ------
+    CorpusError
+        If the file cannot be read, lacks a column, lists none of the tokens, or its sets leak here.
+    """
+    try:
+        given = pd.read_csv(path, keep_default_na=False, dtype=str)
+    except (OSError, ValueError) as error:
+        raise CorpusError(
+            f"{path}: cannot be read as a table ({error}); give a splits.csv"
+        ) from error
+    missing = [column for column in SPLIT_COLUMNS if column not in given]
+    if missing:
+        raise CorpusError(f"{path}: lacks the column {missing[0]}; give a build's splits.csv")
+    repeated = given["token_id"][given["token_id"].duplicated()]
+    if len(repeated):
+        raise CorpusError(f"{path}: lists the token '{repeated.iloc[0]}' twice; keep one row")
+    tokens = tokens.copy()
+    tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
+    known = given.set_index("token_id")
+    listed = tokens["token_id"].isin(known.index)
+    if not listed.any():
+        raise CorpusError(
+            f"{path}: lists none of the {len(tokens)} tokens; it belongs to another corpus"
+        )
+    speaker_sets = dict(zip(given["speaker"], given["speaker_set"], strict=True))
+    family_sets = dict(zip(given["family"], given["family_set"], strict=True))
+    tokens["speaker_set"] = tokens["speaker"].map(speaker_sets)
+    tokens["family_set"] = tokens["family"].map(family_sets)
+    cells = [
+        _CELLS.get((s, f), "unlisted")
+        for s, f in zip(tokens["speaker_set"], tokens["family_set"], strict=True)
+    ]
+    tokens["split"] = tokens["token_id"].map(known["split"]).where(
+        listed, pd.Series(cells, index=tokens.index)
+    )
+    tokens.loc[~listed & tokens["is_minimal_pair"], "split"] = "unlisted"
+    tokens.loc[tokens["stress"].isna(), "split"] = "unlabelled"
+    tokens["family_set"] = tokens["family_set"].replace("", None)
+    tokens["speaker_set"] = tokens["speaker_set"].fillna("")
+    try:
+        check_leaks(tokens)
+    except CorpusError as error:
+        raise CorpusError(f"{path}: {error}; correct the file") from error
+    return tokens
 
 
 def split_counts(tokens: pd.DataFrame, order: Sequence[str] | None = None) -> pd.DataFrame:

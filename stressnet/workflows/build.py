@@ -43,6 +43,9 @@ from stressnet.workflows.parallel import worker_pool
 
 STATE = "state"
 
+_NOT_HASHED = ("source", "splits", "splits_file")
+"""Parameters that no stage before the splits depends on."""
+
 
 @dataclass(frozen=True)
 class BuildConfig:
@@ -66,6 +69,8 @@ class BuildConfig:
         A table of stress decided by a person; wins over the recipe's own.
     splits : SplitConfig or None
         None builds without splits (for small corpora that are only to be explained).
+    splits_file : Path or None
+        The ``splits.csv`` of another build, whose sets are taken over.
     seed : int
         For everything drawn at random.
     """
@@ -78,6 +83,7 @@ class BuildConfig:
     function_words: Path | None = None
     labels: Path | None = None
     splits: SplitConfig | None = field(default_factory=SplitConfig)
+    splits_file: Path | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -156,7 +162,7 @@ def build_corpus(
         found = scan(recipe, source)
     if config.labels is not None:
         found = replace(found, labels={**found.labels, **read_labels(config.labels)})
-    if config.splits is not None and found.recordings:
+    if config.splits is not None and config.splits_file is None and found.recordings:
         check_speakers(len({recording.speaker for recording in found.recordings}))
     request = _request(recipe, source, found, config)
     _check_apart(out, source)
@@ -174,11 +180,21 @@ def build_corpus(
             compute_spectrograms(out, list(config.presets), **how)
             compute_tracks(out, problems=problems, **how)
         with progress.stage("tables"):
-            tokens = finish_tables(out, config.splits, rejected)
+            tokens = finish_tables(
+                out,
+                config.splits,
+                rejected,
+                corpus=recipe.name,
+                splits_file=config.splits_file,
+            )
             write_problems(out / "failures.csv", problems)
         results = _results(out, tokens, found, rejected, problems, config)
         write_card(out, recipe, tokens, results)
-        parameters = {**request["parameters"], "request": request["hash"]}
+        parameters = {
+            **request["parameters"],
+            "title": recipe.title,
+            "request": request["hash"],
+        }
         manifest = _write_manifest(out, parameters, results, progress.seconds)
     except OSError as error:
         raise CorpusError(
@@ -196,7 +212,7 @@ def _request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig) -> 
     build can go on with other splits.
     """
     settings = {k: v for k, v in asdict(config).items() if k != "presets"}
-    for name in ("dictionary", "function_words", "labels"):
+    for name in ("dictionary", "function_words", "labels", "splits_file"):
         path = settings[name]
         if path is not None:
             settings[name] = {"name": path.name, "sha256": _hash_given(path)}
@@ -223,7 +239,7 @@ def _request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig) -> 
         for r in found.recordings
     ]
     labels = sorted([*key, value.stress] for key, value in found.labels.items())
-    content = {k: v for k, v in parameters.items() if k not in ("source", "splits")}
+    content = {k: v for k, v in parameters.items() if k not in _NOT_HASHED}
     return {"parameters": parameters, "hash": hash_data([content, inputs, labels])}
 
 
@@ -289,8 +305,9 @@ def _finished(out: Path, request: Mapping[str, Any], overwrite: bool) -> dict[st
     if overwrite:
         return None
     parameters = manifest["parameters"]
-    wanted = json.loads(json.dumps(request["parameters"]["splits"]))
-    if parameters.get("request") == request["hash"] and parameters.get("splits") == wanted:
+    wanted = json.loads(json.dumps(request["parameters"]))
+    same_splits = all(parameters.get(k) == wanted[k] for k in ("splits", "splits_file"))
+    if parameters.get("request") == request["hash"] and same_splits:
         if (out / STATE).exists():  # killed while tidying up
             shutil.rmtree(out / STATE)
         return manifest

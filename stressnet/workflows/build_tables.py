@@ -7,55 +7,73 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stressnet.corpus.card import Source, card_text
 from stressnet.corpus.recipe import Recipe
-from stressnet.corpus.splits import SplitConfig, assign_splits, split_counts
+from stressnet.corpus.splits import SPLIT_COLUMNS, SplitConfig, assign_splits, given_splits
 from stressnet.corpus.store import TOKENS, write_parquet
 from stressnet.lexicon.families import word_families
-from stressnet.lexicon.syllables import RULE_NAME
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def finish_tables(out: Path, splits: SplitConfig | None, rejected: Counter[str]) -> pd.DataFrame:
-    """Add the split columns to the token table and write the small tables."""
+def finish_tables(
+    out: Path,
+    splits: SplitConfig | None,
+    rejected: Counter[str],
+    *,
+    corpus: str,
+    splits_file: Path | None = None,
+) -> pd.DataFrame:
+    """Add the columns of corpus and splits to the token table and write the small tables.
+
+    Parameters
+    ----------
+    out : Path
+        The corpus folder.
+    splits : SplitConfig or None
+        How to draw the sets; None draws none.
+    rejected : Counter
+        Words that are no tokens, by reason.
+    corpus : str
+        The recipe's name.
+    splits_file : Path or None
+        Splits to take over instead of drawing.
+    """
     import pandas as pd
 
     tokens = pd.read_parquet(out / TOKENS)
-    if splits is None:
-        tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
-        tokens["speaker_set"] = tokens["family_set"] = ""
-        tokens["split"] = "unsplit"
-    else:
-        tokens = assign_splits(tokens, splits)
+    tokens["corpus"] = corpus
+    tokens = split_tokens(tokens, splits, splits_file)
     write_parquet(tokens, out / TOKENS)
-    columns = ["token_id", "speaker_set", "family_set", "split"]
-    tokens[columns].to_csv(out / "splits.csv", index=False)
+    write_splits(out, tokens)
     counts = pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"])
     counts.to_csv(out / "rejected_words.csv", index=False)
     return tokens
 
 
+def split_tokens(
+    tokens: pd.DataFrame, splits: SplitConfig | None, splits_file: Path | None = None
+) -> pd.DataFrame:
+    """The token table with ``family``, ``speaker_set``, ``family_set`` and ``split``."""
+    if splits_file is not None:
+        return given_splits(tokens, splits_file)
+    if splits is not None:
+        return assign_splits(tokens, splits)
+    tokens = tokens.copy()
+    tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
+    tokens["speaker_set"] = tokens["family_set"] = ""
+    tokens["split"] = "unsplit"
+    return tokens
+
+
+def write_splits(out: Path, tokens: pd.DataFrame) -> None:
+    """Write ``splits.csv``, which `--splits` takes back in."""
+    tokens[list(SPLIT_COLUMNS)].to_csv(out / "splits.csv", index=False)
+
+
 def write_card(out: Path, recipe: Recipe, tokens: pd.DataFrame, results: Mapping[str, Any]) -> None:
     """Write ``corpus-card.md``: what this corpus is, for people."""
-    counts = split_counts(tokens, sorted(tokens["split"].unique()))
-    lines = [
-        f"# {recipe.title}",
-        "",
-        "**Synthetic speech.**" if recipe.synthetic else "Recorded speech.",
-        f"Licence: {recipe.licence}. Cite: {recipe.citation}",
-        "",
-        f"{results['n_tokens']} disyllabic word tokens of {results['n_words']} words by "
-        f"{results['n_speakers']} speakers, from {results['n_utterances']} utterances "
-        f"({results['audio_hours']} h of audio looked at).",
-        f"Aligned by: {', '.join(sorted(tokens['aligner'].unique()))}. "
-        f"Syllable boundaries: {RULE_NAME}.",
-        "",
-        "| split | n | INITIAL | FINAL | words | speakers |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in counts.to_numpy()]
-    lines += ["", "Words that are no tokens:", ""]
-    lines += [f"- {reason}: {n}" for reason, n in results["rejected_words"].items()]
-    lines += ["", f"Items that failed: {results['n_errors']} (see failures.csv).", ""]
-    (out / "corpus-card.md").write_text("\n".join(lines), encoding="utf-8")
+    source = Source(recipe.name, recipe.title, recipe.licence, recipe.citation, recipe.synthetic)
+    text = card_text(recipe.title, [source], tokens, results)
+    (out / "corpus-card.md").write_text(text, encoding="utf-8")

@@ -1,0 +1,128 @@
+"""``corpus-card.md``: what a corpus is, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stressnet.corpus.splits import split_counts
+from stressnet.lexicon.syllables import RULE_NAME
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_BIN_S = 0.1
+_BAR = 40
+_MOST_SPEAKERS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a corpus's recordings come from.
+
+    Parameters
+    ----------
+    name, title, licence, citation : str
+        As in its recipe.
+    synthetic : bool
+        Whether a machine spoke.
+    """
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    synthetic: bool
+
+    @classmethod
+    def of_parameters(cls, parameters: Mapping[str, Any]) -> Source:
+        """From the parameters in a corpus's manifest."""
+        name = str(parameters["recipe"])
+        return cls(
+            name=name,
+            title=str(parameters.get("title", name)),
+            licence=str(parameters["licence"]),
+            citation=str(parameters["citation"]),
+            synthetic=bool(parameters["synthetic"]),
+        )
+
+
+def card_text(
+    title: str, sources: Sequence[Source], tokens: pd.DataFrame, results: Mapping[str, Any]
+) -> str:
+    """The card, in Markdown.
+
+    Parameters
+    ----------
+    title : str
+        Heading.
+    sources : sequence of Source
+        One, or several of a merged corpus.
+    tokens : DataFrame
+        The token table.
+    results : mapping
+        Counts from the manifest.
+    """
+    speakers = tokens["speaker"].nunique()
+    lines = [f"# {title}", ""]
+    for source in sources:
+        lines += [f"Source: {source.title}"] * (len(sources) > 1)
+        lines += [
+            "**Synthetic speech.**" if source.synthetic else "Recorded speech.",
+            f"Licence: {source.licence}. Cite: {source.citation}",
+            "",
+        ]
+    lines += [
+        f"{len(tokens)} disyllabic word tokens of {tokens['word'].nunique()} words by "
+        f"{speakers} speakers, from {tokens['utterance_id'].nunique()} utterances "
+        f"({results['audio_hours']} h of audio looked at).",
+        f"Aligned by: {', '.join(sorted(tokens['aligner'].unique()))}. "
+        f"Syllable boundaries: {RULE_NAME}.",
+        "",
+        "| split | n | INITIAL | FINAL | words | speakers |",
+        "|---|---|---|---|---|---|",
+    ]
+    counts = split_counts(tokens, sorted(tokens["split"].unique()))
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in counts.to_numpy()]
+    if "corpus" in tokens and tokens["corpus"].nunique() > 1:
+        lines += ["", *_counts(tokens, "corpus")]
+    lines += ["", *_counts(tokens.assign(sex=tokens["sex"].replace("", "unknown")), "sex")]
+    if speakers <= _MOST_SPEAKERS:
+        lines += ["", *_counts(tokens, "speaker")]
+    else:
+        per_speaker = tokens["speaker"].value_counts()
+        lines += [
+            "",
+            f"Tokens per speaker: median {per_speaker.median():.0f}, from {per_speaker.min()} to "
+            f"{per_speaker.max()}.",
+        ]
+    lines += ["", "Duration of the words in seconds:", "", "```", *_histogram(tokens), "```"]
+    lines += ["", "Words that are no tokens:", ""]
+    lines += [f"- {reason}: {n}" for reason, n in results["rejected_words"].items()]
+    lines += ["", f"Items that failed: {results['n_errors']} (see failures.csv).", ""]
+    return "\n".join(lines)
+
+
+def _counts(tokens: pd.DataFrame, column: str) -> list[str]:
+    """A table of tokens per value of a column and class."""
+    lines = [f"| {column} | n | INITIAL | FINAL | words |", "|---|---|---|---|---|"]
+    for value, part in tokens.groupby(column, sort=True):
+        initial, final = (int((part["stress"] == s).sum()) for s in ("INITIAL", "FINAL"))
+        lines.append(f"| {value} | {len(part)} | {initial} | {final} | {part['word'].nunique()} |")
+    return lines
+
+
+def _histogram(tokens: pd.DataFrame) -> list[str]:
+    """Bars of text, one per tenth of a second."""
+    bins = np.floor(tokens["duration_s"].to_numpy() / _BIN_S + 1e-9).astype(int)
+    counts = np.bincount(bins)
+    first = int(np.flatnonzero(counts)[0])
+    most = counts.max()
+    return [
+        f"{k * _BIN_S:.1f}-{(k + 1) * _BIN_S:.1f} {n:>7} {'#' * round(_BAR * n / most)}".rstrip()
+        for k, n in enumerate(counts)
+        if k >= first
+    ]

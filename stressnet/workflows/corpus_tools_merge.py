@@ -1,0 +1,400 @@
+"""``stressnet corpus merge``: several corpora, or the shards of one, as one corpus.
+
+Each token keeps where it came from in the column ``corpus``. If two corpora share an utterance's or a
+speaker's name, which means different people, every name gets its corpus's in front. Shards of one
+build share their speakers on purpose and keep all names.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from stressnet.axes import Axes
+from stressnet.corpus.card import card_text
+from stressnet.corpus.splits import SplitConfig, check_leaks
+from stressnet.corpus.store import PHONES, TOKENS, TRACKS, Corpus, write_images_header, write_parquet
+from stressnet.errors import CorpusError
+from stressnet.lexicon.families import word_families
+from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
+from stressnet.progress import Progress
+from stressnet.workflows.build_tables import split_tokens, write_splits
+from stressnet.workflows.build_tokens import safe_name
+from stressnet.workflows.corpus_tools import sources_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATE = "state"
+_CHUNK = 64
+Splits = SplitConfig | Literal["keep"] | None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One of the corpora, its name among them, and what goes before its ids."""
+
+    corpus: Corpus
+    name: str
+    prefix: str
+
+    def renamed(self, column: pd.Series) -> pd.Series:
+        return self.prefix + column if self.prefix else column
+
+
+def merge_corpora(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    splits: Splits = SplitConfig(),  # noqa: B008
+    overwrite: bool = False,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Write one corpus with the tokens of several.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        At least two corpora, built by one version with one set of columns.
+    out : Path
+        New corpus folder.
+    splits : SplitConfig, "keep" or None
+        Draw the sets anew over all of them, keep each corpus's own (an error if they leak into one
+        another), or have none.
+    overwrite : bool
+        Replace another corpus in ``out``.
+
+    Returns
+    -------
+    dict
+        The manifest.
+
+    Raises
+    ------
+    CorpusError
+        If the corpora do not fit together, a kept split leaks, or ``out`` cannot be written.
+    """
+    parts = _parts(paths)
+    request = _request(parts, splits)
+    if (out / FILE_NAME).exists() and not overwrite:
+        manifest = read_manifest(out, "corpus")
+        if manifest["parameters"].get("request") == request:
+            return manifest
+        raise CorpusError(f"{out}: holds another corpus; choose another folder or --overwrite")
+    _prepare(out, request, overwrite)
+    try:
+        with progress.stage("tables"):
+            tokens = _tokens(parts)
+            tokens = _split(tokens, splits)
+            write_parquet(tokens, out / TOKENS)
+            write_splits(out, tokens)
+            _small_tables(out, parts)
+            for table in (PHONES, TRACKS):
+                _append(out / table, parts, table)
+        with progress.stage("excerpts", len(tokens), "token") as bar:
+            _copy_excerpts(out, parts, bar.update)
+        _copy_grids(out, parts)
+        for preset in _common_presets(parts):
+            _append_images(out, parts, preset, progress)
+        return _finish(out, parts, tokens, splits, request, progress)
+    except OSError as error:
+        raise CorpusError(
+            f"{error.filename or out}: {error.strerror or error}; make room or correct the "
+            f"permissions and run the same command again"
+        ) from error
+
+
+def _parts(paths: Sequence[Path]) -> list[_Part]:
+    if len(paths) < 2:
+        raise CorpusError("one corpus cannot be merged; give two or more")
+    corpora = [Corpus.open(path) for path in paths]
+    columns = [set(corpus.tokens.columns) - {"corpus"} for corpus in corpora]
+    for corpus, found in zip(corpora, columns, strict=True):
+        if found != columns[0]:
+            differing = min(found ^ columns[0])
+            raise CorpusError(
+                f"{corpus.path}: its token table and that of {corpora[0].path} differ in the "
+                f"column '{differing}'; build both with the same version"
+            )
+    names = _names(corpora)
+    utterances = Counter(u for c in corpora for u in c.tokens["utterance_id"].unique())
+    speakers = Counter(s for c in corpora for s in c.tokens["speaker"].unique())
+    if _are_shards(corpora):
+        if max(utterances.values()) > 1:
+            twice = next(u for u, n in utterances.items() if n > 1)
+            raise CorpusError(f"the utterance '{twice}' is in two shards; give each shard once")
+        return [_Part(corpus, corpus.name, "") for corpus in corpora]
+    collide = max(*utterances.values(), *speakers.values()) > 1
+    return [
+        _Part(corpus, name, f"{name}-" if collide else "")
+        for corpus, name in zip(corpora, names, strict=True)
+    ]
+
+
+def _names(corpora: Sequence[Corpus]) -> list[str]:
+    """Recipes' names, else folders', else folders' with numbers."""
+    names = [corpus.name for corpus in corpora]
+    if len(set(names)) < len(names):
+        names = [corpus.path.resolve().name for corpus in corpora]
+    if len(set(names)) < len(names):
+        names = [f"{name}-{number}" for number, name in enumerate(names, start=1)]
+    return names
+
+
+def _are_shards(corpora: Sequence[Corpus]) -> bool:
+    """Whether they are different shards of one build."""
+    shards = [corpus.manifest["parameters"].get("shard") for corpus in corpora]
+    builds = {corpus.manifest["parameters"].get("whole") for corpus in corpora}
+    return all(shards) and len(builds) == 1 and len({tuple(s) for s in shards if s}) == len(shards)
+
+
+def _request(parts: Sequence[_Part], splits: Splits) -> str:
+    how = asdict(splits) if isinstance(splits, SplitConfig) else splits
+    return hash_data([[[p.corpus.fingerprint, p.name, p.prefix] for p in parts], how])
+
+
+def _prepare(out: Path, request: str, overwrite: bool) -> None:
+    state = out / STATE / "merge.json"
+    try:
+        if out.exists() and any(out.iterdir()):
+            ours = state.exists() or ((out / FILE_NAME).exists() and overwrite)
+            if not ours:
+                raise CorpusError(f"{out}: not empty and not a corpus; choose a new folder")
+            shutil.rmtree(out)
+        state.parent.mkdir(parents=True)
+        write_json(state, {"request": request})
+    except OSError as error:
+        raise CorpusError(
+            f"{out}: cannot be written ({error.strerror}); choose another folder"
+        ) from error
+
+
+def _tokens(parts: Sequence[_Part]) -> pd.DataFrame:
+    import pandas as pd
+
+    tables = []
+    for part in parts:
+        tokens = part.corpus.tokens.copy()
+        for column in ("token_id", "utterance_id", "speaker"):
+            tokens[column] = part.renamed(tokens[column])
+        if "corpus" not in tokens or tokens["corpus"].nunique() == 1:
+            tokens["corpus"] = part.name
+        tokens["excerpt_file"] = [
+            f"excerpts/{safe_name(speaker)}/{safe_name(token)}.flac"
+            for speaker, token in zip(tokens["speaker"], tokens["token_id"], strict=True)
+        ]
+        tables.append(tokens)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _split(tokens: pd.DataFrame, splits: Splits) -> pd.DataFrame:
+    if splits != "keep":
+        return split_tokens(tokens, splits)
+    # Families are closed over all words of a corpus, so they must be found anew.
+    tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
+    try:
+        check_leaks(tokens)
+    except CorpusError as error:
+        raise CorpusError(
+            f"the corpora's own splits cannot be kept: {error}; draw them anew (--splits redraw)"
+        ) from error
+    return tokens
+
+
+def _small_tables(out: Path, parts: Sequence[_Part]) -> None:
+    """Trackers' settings, failures and rejected words of all corpora."""
+    import pandas as pd
+
+    speakers, failures = [], []
+    rejected: Counter[str] = Counter()
+    for part in parts:
+        folder = part.corpus.path
+        table = pd.read_csv(folder / "speakers.csv", dtype={"speaker": str})
+        table["speaker"] = part.renamed(table["speaker"])
+        speakers.append(table)
+        table = pd.read_csv(folder / "failures.csv", dtype=str, keep_default_na=False)
+        table["item"] = part.renamed(table["item"])
+        failures.append(table)
+        table = pd.read_csv(folder / "rejected_words.csv")
+        rejected.update(dict(zip(table["reason"], table["n_words"].astype(int), strict=True)))
+    pd.concat(speakers, ignore_index=True).to_csv(out / "speakers.csv", index=False)
+    pd.concat(failures, ignore_index=True).to_csv(out / "failures.csv", index=False)
+    counts = pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"])
+    counts.to_csv(out / "rejected_words.csv", index=False)
+
+
+def _append(out: Path, parts: Sequence[_Part], table: str) -> None:
+    """Concatenate a large table, a row group in memory at a time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(parts[0].corpus.path / table).remove_metadata()
+    part_file = out.with_name(f".{out.name}.part")
+    with pq.ParquetWriter(part_file, schema) as writer:
+        for part in parts:
+            for batch in pq.ParquetFile(part.corpus.path / table).iter_batches():
+                rows = pa.Table.from_batches([batch]).replace_schema_metadata(None)
+                ids = rows.column("token_id")
+                if part.prefix:
+                    prefixed = pc.binary_join_element_wise(
+                        pa.scalar(part.prefix, ids.type), ids, pa.scalar("", ids.type)
+                    )
+                    place = rows.schema.get_field_index("token_id")
+                    rows = rows.set_column(place, "token_id", prefixed)
+                writer.write_table(rows.select(schema.names).cast(schema))
+    part_file.replace(out)
+
+
+def _copy_excerpts(out: Path, parts: Sequence[_Part], done: Callable[[], Any]) -> None:
+    for part in parts:
+        tokens = part.corpus.tokens
+        for file, speaker, token in zip(
+            tokens["excerpt_file"],
+            part.renamed(tokens["speaker"]),
+            part.renamed(tokens["token_id"]),
+            strict=True,
+        ):
+            folder = out / "excerpts" / safe_name(speaker)
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(part.corpus.path / file, folder / f"{safe_name(token)}.flac")
+            done()
+
+
+def _copy_grids(out: Path, parts: Sequence[_Part]) -> None:
+    (out / "textgrids").mkdir(exist_ok=True)
+    for part in parts:
+        for name in part.corpus.tokens["utterance_id"].unique():
+            grid = part.corpus.path / "textgrids" / f"{safe_name(name)}.TextGrid"
+            if grid.is_file():
+                target = f"{safe_name(part.prefix + name)}.TextGrid"
+                shutil.copyfile(grid, out / "textgrids" / target)
+
+
+def _common_presets(parts: Sequence[_Part]) -> list[str]:
+    """Presets that all corpora hold with the same settings."""
+    common = set.intersection(*(set(part.corpus.presets()) for part in parts))
+    return sorted(
+        name
+        for name in common
+        if len({part.corpus.images(name).fingerprint for part in parts}) == 1
+    )
+
+
+def _append_images(out: Path, parts: Sequence[_Part], preset: str, progress: Progress) -> None:
+    folder = out / "spectrograms" / preset
+    folder.mkdir(parents=True)
+    images = [part.corpus.images(preset) for part in parts]
+    n_tokens = sum(len(i.values) for i in images)
+    axes: Axes = images[0].axes
+    values = np.lib.format.open_memmap(
+        folder / "values.npy", mode="w+", dtype=np.float32, shape=(n_tokens, *axes.shape)
+    )
+    first = 0
+    with progress.stage(f"images {preset}", n_tokens, "token") as bar:
+        for one in images:
+            for start in range(0, len(one.values), _CHUNK):
+                block = one.values[start : start + _CHUNK]
+                values[first : first + len(block)] = block
+                first += len(block)
+                bar.update(len(block))
+    values.flush()
+    del values
+    n_cut = sum(
+        int(_header(part.corpus.path / "spectrograms" / preset)["n_truncated"]) for part in parts
+    )
+    masks = np.concatenate([one.mask for one in images])
+    write_images_header(folder, axes, images[0].preset, masks, n_truncated=n_cut)
+
+
+def _header(folder: Path) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads((folder / "axes.json").read_text(encoding="utf-8"))
+    return header
+
+
+def _finish(
+    out: Path,
+    parts: Sequence[_Part],
+    tokens: pd.DataFrame,
+    splits: Splits,
+    request: str,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Card, counts and manifest."""
+    results = _results(parts, tokens)
+    shards = _are_shards([part.corpus for part in parts])
+    sources = [p["parameters"] for p in (part.corpus.manifest for part in parts)]
+    flat = [inner for p in sources for inner in (p.get("sources") or [p])]
+    if shards:
+        flat = flat[:1]
+    keys = ("recipe", "title", "licence", "citation", "synthetic", "source", "request")
+    kept = [{k: p.get(k) for k in keys if p.get(k) is not None} for p in flat]
+    licences = list(dict.fromkeys(str(p["licence"]) for p in kept))
+    parameters = {
+        "recipe": kept[0]["recipe"] if len(kept) == 1 else "merged",
+        "title": kept[0].get("title", kept[0]["recipe"])
+        if len(kept) == 1
+        else f"{len(kept)} corpora merged",
+        "licence": "; ".join(licences),
+        "citation": " ".join(dict.fromkeys(str(p["citation"]) for p in kept)),
+        "synthetic": all(bool(p["synthetic"]) for p in kept),
+        "source": [str(part.corpus.path) for part in parts],
+        "prefixed": bool(parts[0].prefix),
+        "splits": asdict(splits) if isinstance(splits, SplitConfig) else splits,
+        "sources": kept,
+        "request": request,
+    }
+    listed = sources_of({"parameters": parameters})
+    text = card_text(parameters["title"], listed, tokens, results)
+    (out / "corpus-card.md").write_text(text, encoding="utf-8")
+    files = [p for p in out.iterdir() if p.suffix in (".parquet", ".csv", ".md")]
+    files += [p for p in (out / "spectrograms").glob("*/*") if p.suffix in (".npy", ".json")]
+    manifest = write_manifest(
+        out,
+        "corpus",
+        parameters=parameters,
+        inputs={str(part.corpus.path): part.corpus.fingerprint for part in parts},
+        outputs=files,
+        results=results,
+        seconds=progress.seconds,
+    )
+    shutil.rmtree(out / STATE)
+    return manifest
+
+
+def _results(parts: Sequence[_Part], tokens: pd.DataFrame) -> dict[str, Any]:
+    each = [part.corpus.manifest["results"] for part in parts]
+
+    def summed(key: str) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for results in each:
+            total.update(results.get(key, {}))
+        return dict(total)
+
+    presets = _common_presets(parts)
+    truncated: Mapping[str, int] = {
+        preset: sum(r["words_longer_than_image"].get(preset, 0) for r in each) for preset in presets
+    }
+    return {
+        "n_tokens": len(tokens),
+        "n_utterances": int(tokens["utterance_id"].nunique()),
+        "n_recordings_found": sum(int(r["n_recordings_found"]) for r in each),
+        "audio_hours": round(sum(float(r["audio_hours"]) for r in each), 3),
+        "n_speakers": int(tokens["speaker"].nunique()),
+        "n_words": int(tokens["word"].nunique()),
+        "stress": {str(k): int(v) for k, v in tokens["stress"].value_counts(dropna=False).items()},
+        "splits": {str(k): int(v) for k, v in tokens["split"].value_counts().items()},
+        "rejected_words": summed("rejected_words"),
+        "problems": summed("problems"),
+        "n_errors": sum(int(r["n_errors"]) for r in each),
+        "presets": presets,
+        "words_longer_than_image": dict(truncated),
+        "token_table": TOKENS,
+    }
