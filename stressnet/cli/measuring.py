@@ -13,6 +13,7 @@ from stressnet.cli.options import (
     jobs_option,
     overwrite_option,
     quiet_option,
+    seed_option,
 )
 
 
@@ -83,3 +84,54 @@ def measure_command(
     click.echo(f"cues: {out}")
     if result.n_failed:
         sys.exit(EXIT_SOME_FAILED)
+
+
+@click.command("cue-baselines")
+@click.argument("cues", type=PATH)
+@click.argument("out", type=PATH)
+@click.option(
+    "--model",
+    "models",
+    type=PATH,
+    multiple=True,
+    help="Network of the same corpus to compare token by token; may be repeated.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="How many seeds for gradient boosting.",
+)
+@seed_option
+@overwrite_option
+@quiet_option
+def cue_baselines_command(
+    cues: Path,
+    out: Path,
+    models: tuple[Path, ...],
+    seeds: int,
+    seed: int,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Train simple classifiers on CUES (from measure) and test them as networks are tested.
+
+    Majority, every cue alone, families of cues, five classical cues, and logistic regression and
+    gradient boosting on all of them, trained on the corpus's own training split. Writes figures per
+    test set with intervals, predictions per token, coefficients and permutation importance.
+    """
+    from stressnet.progress import Progress
+    from stressnet.workflows.cue_baselines import baselines_text, run_cue_baselines
+
+    result = run_cue_baselines(
+        cues,
+        out,
+        models=models,
+        n_seeds=seeds,
+        seed=seed,
+        overwrite=overwrite,
+        progress=Progress(not quiet),
+    )
+    click.echo(baselines_text(result))
+    click.echo(f"cue baselines: {out}")

@@ -1,0 +1,426 @@
+"""What classical acoustic cues alone tell about stress: baselines beside the networks.
+
+Trained on the corpus's own training split, tuned in validation, and evaluated on the same test sets
+with the same metrics as the networks, so that the tables stand side by side and two rows can be
+compared token by token. Predictors are only comparisons of the two syllables, first minus second
+(:func:`stressnet.acoustics.cue_table.contrast_columns`); none knows which one is stressed.
+
+Baselines
+---------
+``majority``
+    The more frequent class of the training split, always.
+a cue's column, e.g. ``nucleus_log2ratio_duration``
+    Logistic regression on this cue alone.
+``group-duration``, ``group-f0``, ...
+    Logistic regression on all cues of one family.
+``five-cues``
+    Logistic regression on one cue each of duration, F0, intensity, spectral balance and vowel
+    quality (:data:`FIVE_CUES`).
+``logistic-regression``, ``gradient-boosting``
+    On all relative cues.
+
+Both classes weigh the same. Logistic regression gets medians for missing values and standardised
+predictors; gradient boosting handles missing values itself. The positive class is INITIAL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
+
+from stressnet.acoustics.cue_table import contrast_columns
+from stressnet.corpus.splits import TEST_SPLITS, VALIDATION_SPLITS
+from stressnet.errors import ConfigError
+from stressnet.lexicon.stress import Stress
+from stressnet.training.metrics import cluster_weights, interval_of
+
+TRAIN, VALID = "train", "valid"
+MAJORITY, LOGISTIC, BOOSTING, FIVE = (
+    "majority",
+    "logistic-regression",
+    "gradient-boosting",
+    "five-cues",
+)
+FIVE_CUES = (
+    "nucleus_log2ratio_duration",
+    "nucleus_diff_f0_max_st",
+    "nucleus_diff_intensity_max_db",
+    "nucleus_diff_spectral_emphasis_db",
+    "nucleus_diff_peripherality_bark",
+)
+PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""Values of C to choose from in validation."""
+
+MAX_TREES = 400
+_USUAL_TREES = 150  # where validation cannot decide
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A classifier on cues.
+
+    Parameters
+    ----------
+    name : str
+    kind : str
+        ``majority``, ``single cue``, ``cue group``, ``several cues``.
+    columns : tuple of str
+        Its predictors.
+    is_boosting : bool
+        Gradient boosting instead of logistic regression.
+    """
+
+    name: str
+    kind: str
+    columns: tuple[str, ...] = ()
+    is_boosting: bool = False
+
+
+@dataclass(frozen=True)
+class CueData:
+    """Labelled tokens of a cue table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``cues.parquet``, without unlabelled tokens; all validation cells are one split ``valid``.
+    is_initial : ndarray of bool, shape (n,)
+    """
+
+    table: pd.DataFrame
+    is_initial: NDArray[np.bool_]
+
+    def rows(self, splits: Sequence[str]) -> NDArray[np.int64]:
+        """Positions of the tokens of some splits."""
+        return np.flatnonzero(self.table["split"].isin(splits).to_numpy())
+
+    def values(self, columns: Sequence[str]) -> NDArray[np.float64]:
+        """Predictors, shape (n, n_columns), NaN where missing."""
+        return self.table[list(columns)].to_numpy(np.float64)
+
+
+def cue_data(table: pd.DataFrame) -> CueData:
+    """Labelled tokens of ``cues.parquet``.
+
+    Raises
+    ------
+    ConfigError
+        If a contrast is missing from the table, or the training split lacks a class.
+    """
+    missing = [column for column in contrast_columns() if column not in table.columns]
+    if missing:
+        raise ConfigError(f"the table of cues lacks {missing[0]}; measure the corpus again")
+    labelled = table[table["stress"].notna()].reset_index(drop=True)
+    split = labelled["split"].replace(dict.fromkeys(VALIDATION_SPLITS, VALID))
+    data = CueData(
+        labelled.assign(split=split),
+        (labelled["stress"] == Stress.INITIAL.value).to_numpy(dtype=bool),
+    )
+    if len(np.unique(data.is_initial[data.rows([TRAIN])])) < 2:
+        raise ConfigError(
+            "cue baselines need a training split with both classes; build the corpus with splits"
+        )
+    return data
+
+
+def baselines() -> Iterator[Baseline]:
+    """All baselines, from the simplest on."""
+    contrasts = contrast_columns()
+    yield Baseline(MAJORITY, "majority")
+    for column in contrasts:
+        yield Baseline(column, "single cue", (column,))
+    for group in dict.fromkeys(cue.group for cue in contrasts.values()):
+        members = tuple(column for column, cue in contrasts.items() if cue.group == group)
+        yield Baseline(f"group-{group.replace(' ', '-')}", "cue group", members)
+    yield Baseline(FIVE, "several cues", FIVE_CUES)
+    yield Baseline(LOGISTIC, "several cues", tuple(contrasts))
+    yield Baseline(BOOSTING, "several cues", tuple(contrasts), is_boosting=True)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained baseline."""
+
+    baseline: Baseline
+    model: Any
+    setting: str
+
+    def logits(self, data: CueData, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Log odds of INITIAL for some tokens."""
+        return self.logits_of(data.values(self.baseline.columns)[rows], len(rows))
+
+    def logits_of(self, values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+        """Log odds of INITIAL for given predictors."""
+        if self.baseline.kind == "majority":
+            return np.full(n, float(self.model))
+        return np.asarray(self.model.decision_function(values), dtype=np.float64)
+
+
+def fit_baseline(baseline: Baseline, data: CueData, seed: int = 0) -> Fitted:
+    """Train a baseline on the training split.
+
+    Its one setting (penalty, number of trees) is what does best in validation; without both classes
+    there, a usual value. Predictors that are missing throughout the training split say nothing.
+    """
+    train, valid = data.rows([TRAIN]), data.rows([VALID])
+    truth = data.is_initial
+    if baseline.kind == "majority":
+        share = truth[train].mean()
+        return Fitted(baseline, np.log(share / (1.0 - share)), "")
+    values = data.values(baseline.columns)
+    can_tune = len(np.unique(truth[valid])) == 2
+    if baseline.is_boosting:
+        return _fit_boosting(baseline, values, truth, train, valid if can_tune else None, seed)
+    best: tuple[float, float, Pipeline] | None = None
+    for penalty in PENALTIES if can_tune else PENALTIES[-2:-1]:
+        model = _logistic(penalty).fit(values[train], truth[train])
+        score = 0.0
+        if can_tune:
+            score = balanced_accuracy_score(truth[valid], model.predict(values[valid]))
+        if best is None or score > best[0]:
+            best = score, penalty, model
+    assert best is not None
+    return Fitted(baseline, best[2], f"C={best[1]:g}")
+
+
+def _logistic(penalty: float) -> Pipeline:
+    return make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True),
+        StandardScaler(),
+        LogisticRegression(C=penalty, max_iter=2000, class_weight="balanced"),
+    )
+
+
+def _fit_boosting(
+    baseline: Baseline,
+    values: NDArray[np.float64],
+    truth: NDArray[np.bool_],
+    train: NDArray[np.int64],
+    valid: NDArray[np.int64] | None,
+    seed: int,
+) -> Fitted:
+    """Small trees, as many as do best in validation by log loss."""
+    model = HistGradientBoostingClassifier(
+        learning_rate=0.05,
+        max_iter=MAX_TREES if valid is not None else _USUAL_TREES,
+        max_leaf_nodes=8,
+        min_samples_leaf=10,
+        l2_regularization=1.0,
+        max_features=0.5,
+        early_stopping=False,
+        class_weight="balanced",
+        random_state=seed,
+    )
+    model.fit(values[train], truth[train])
+    n_trees = _USUAL_TREES
+    if valid is not None:
+        weight = compute_sample_weight("balanced", truth[valid])
+        losses = [
+            log_loss(truth[valid], p[:, 1], sample_weight=weight)
+            for p in model.staged_predict_proba(values[valid])
+        ]
+        n_trees = int(np.argmin(losses)) + 1
+        model = model.set_params(max_iter=n_trees).fit(values[train], truth[train])
+    return Fitted(baseline, model, f"{n_trees} trees")
+
+
+def predictions_of(fitted: Fitted, data: CueData) -> pd.DataFrame:
+    """Predictions for validation and all test sets, as a network's ``predictions.parquet``.
+
+    The two logits are half the log odds of INITIAL and its negative.
+    """
+    rows = data.rows([VALID, *TEST_SPLITS])
+    half = fitted.logits(data, rows) / 2.0
+    table = data.table.iloc[rows]
+    known = set(data.table["speaker"].iloc[data.rows([TRAIN])])
+    names = (Stress.INITIAL.value, Stress.FINAL.value)
+    return pd.DataFrame(
+        {
+            "token_id": table["token_id"].to_numpy(dtype=object),
+            "split": table["split"].to_numpy(dtype=object),
+            "speaker": table["speaker"].to_numpy(dtype=object),
+            "lemma": table["family"].to_numpy(dtype=object),
+            "speaker_is_known": table["speaker"].isin(known).to_numpy(),
+            "stress_true": table["stress"].to_numpy(dtype=object),
+            "stress_predicted": np.where(half >= 0, *np.array(names, dtype=object)),
+            "logit_initial": half,
+            "logit_final": -half,
+            "p_initial": 1.0 / (1.0 + np.exp(-2.0 * half)),
+            "word": table["word"].to_numpy(dtype=object),
+            "sex": table["sex"].to_numpy(dtype=object),
+            "label_source": table["label_source"].to_numpy(dtype=object),
+            "is_prosody_only_pair": table["is_prosody_only_pair"].to_numpy(),
+        }
+    )
+
+
+def coefficients(
+    fitted: Fitted, data: CueData, *, seed: int = 0, n_resamples: int = 300
+) -> pd.DataFrame:
+    """Standardised coefficients of a logistic regression with clustered intervals.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        A logistic regression.
+    data : CueData
+    seed, n_resamples : int
+        Of the pigeonhole bootstrap over speakers and word families of the training split; every
+        resample is fitted anew with the same penalty and the same standardisation.
+
+    Returns
+    -------
+    DataFrame
+        ``baseline``, ``cue``, ``group``, ``coefficient`` (change of the log odds of INITIAL per
+        standard deviation of the cue), ``low``, ``high``, ``standard_deviation`` (of the cue, in
+        its own unit), ``n_missing`` (training tokens), ``n``.
+    """
+    train = data.rows([TRAIN])
+    columns = fitted.baseline.columns
+    raw = data.values(columns)[train]
+    truth = data.is_initial[train]
+    scale, regression = fitted.model[:-1], fitted.model[-1]
+    values = scale.transform(raw)
+    groups = data.table[["speaker", "family"]].iloc[train].fillna("")
+    draws = cluster_weights(groups["speaker"], groups["family"], seed=seed, n_resamples=n_resamples)
+    found = []
+    for weights in draws:
+        for weight in weights:
+            if any(weight[truth == side].sum() == 0 for side in (True, False)):
+                continue
+            again = LogisticRegression(C=regression.C, max_iter=2000, class_weight="balanced")
+            found.append(again.fit(values, truth, sample_weight=weight).coef_[0])
+    resampled = np.array(found).reshape(-1, len(columns))
+    contrasts = contrast_columns()
+    rows = []
+    for index, column in enumerate(columns):
+        value = float(regression.coef_[0, index])
+        interval = interval_of(value, resampled[:, index], n_resamples)
+        rows.append(
+            {
+                "baseline": fitted.baseline.name,
+                "cue": column,
+                "group": contrasts[column].group,
+                "coefficient": value,
+                "low": interval.low,
+                "high": interval.high,
+                "standard_deviation": float(fitted.model[1].scale_[index]),
+                "n_missing": int(np.isnan(raw[:, index]).sum()),
+                "n": len(train),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def permutation_importance(
+    models: Sequence[Fitted],
+    data: CueData,
+    *,
+    splits: Sequence[str] = TEST_SPLITS,
+    n_repeats: int = 20,
+    seed: int = 0,
+    n_resamples: int = 500,
+) -> pd.DataFrame:
+    """How much balanced accuracy is lost when a cue, or a family of cues, is dealt out anew.
+
+    Cues that say the same cover for each other: alone each may look unimportant. Families are
+    therefore permuted as a whole too, which scikit-learn's own function does not do.
+
+    Parameters
+    ----------
+    models : sequence of Fitted
+        The same baseline under several seeds; losses are averaged.
+    data : CueData
+    splits : sequence of str
+        Tokens to predict, pooled.
+    n_repeats : int
+        Permutations per cue and seed.
+    seed : int
+        For permutations and resamples.
+    n_resamples : int
+        Of the pigeonhole bootstrap over speakers and word families.
+
+    Returns
+    -------
+    DataFrame
+        ``baseline``, ``unit`` (``cue`` or ``group``), ``name``, ``group``, ``importance`` (loss of
+        balanced accuracy), ``low``, ``high``, ``sd_repeats``, ``n``, ``n_seeds``, ``n_repeats``.
+    """
+    baseline = models[0].baseline
+    rows = data.rows(splits)
+    truth = data.is_initial[rows]
+    if len(np.unique(truth)) < 2:
+        raise ConfigError("importance needs test tokens of both classes; build the corpus larger")
+    values = data.values(baseline.columns)[rows]
+    groups = data.table[["speaker", "family"]].iloc[rows].fillna("")
+    weights = np.concatenate(
+        [
+            *cluster_weights(
+                groups["speaker"], groups["family"], seed=seed, n_resamples=n_resamples
+            ),
+            np.zeros((0, len(rows))),
+        ]
+    )
+    lines = []
+    for unit, name, columns in _units(baseline.columns):
+        rng = np.random.default_rng(seed)  # the same permutations for every cue
+        losses, gains = [], np.zeros(len(rows))
+        for model in models:
+            hits = (model.logits_of(values, len(rows)) >= 0) == truth
+            for _ in range(n_repeats):
+                dealt = values.copy()
+                dealt[:, columns] = values[rng.permutation(len(rows))][:, columns]
+                gain = hits.astype(float) - ((model.logits_of(dealt, len(rows)) >= 0) == truth)
+                losses.append(float(_balanced(np.ones((1, len(gain))), gain, truth)[0]))
+                gains += gain
+        gains /= len(losses)
+        value = float(np.mean(losses))
+        interval = interval_of(value, _balanced(weights, gains, truth), n_resamples)
+        lines.append(
+            {
+                "baseline": baseline.name,
+                "unit": unit,
+                "name": name,
+                "group": name if unit == "group" else contrast_columns()[name].group,
+                "importance": value,
+                "low": interval.low,
+                "high": interval.high,
+                "sd_repeats": float(np.std(losses)),
+                "n": len(rows),
+                "n_seeds": len(models),
+                "n_repeats": n_repeats,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _units(columns: Sequence[str]) -> Iterator[tuple[str, str, list[int]]]:
+    contrasts = contrast_columns()
+    for index, column in enumerate(columns):
+        yield "cue", column, [index]
+    for group in dict.fromkeys(contrasts[column].group for column in columns):
+        yield "group", group, [i for i, c in enumerate(columns) if contrasts[c].group == group]
+
+
+def _balanced(
+    weights: NDArray[np.float64], gain: NDArray[np.float64], is_initial: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Mean over both classes of the weighted mean gain, one value per row of weights."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sides = [
+            (weights[:, side] @ gain[side]) / weights[:, side].sum(axis=1)
+            for side in (is_initial, ~is_initial)
+        ]
+    return (sides[0] + sides[1]) / 2.0
