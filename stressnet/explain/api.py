@@ -13,13 +13,18 @@ from stressnet.explain.checks import (
     check_inputs,
     check_model,
     check_paths,
-    check_surroundings,
     eager,
     never_compiled,
     plain_model,
 )
 from stressnet.explain.composites import Composite, find_composite
 from stressnet.explain.engine import ExplainWarning, RelevanceMode
+from stressnet.explain.functional import (
+    Arguments,
+    explain_mapped,
+    is_transformed,
+    refuse_derivatives,
+)
 from stressnet.explain.ledger import Ledger, at_least_float32
 from stressnet.explain.result import Explanation
 from stressnet.explain.route import Context
@@ -81,13 +86,34 @@ def explain_batch(
         For an unknown composite, seed, class or layer, and missing or wrong bounds.
     """
     recipe = find_composite(composite)
-    check_surroundings(inputs)
     model = plain_model(model)
+    refuse_derivatives((inputs, seed, target, *(bounds or ())), model)
     check_model(model)
-    check_inputs(inputs)
     keep = {path: tuple(channels) for path, channels in (keep_channels or {}).items()}
     check_paths(model, (*layers, *keep))
-    limits = _limits(recipe, inputs, bounds)
+
+    def explain(arguments: Arguments) -> Explanation:
+        return _explain(model, recipe, arguments, strict, tuple(layers), keep)
+
+    low, high = bounds or (None, None)
+    if is_transformed():
+        limits = None if bounds is None else tuple(torch.as_tensor(b).to(inputs) for b in bounds)
+        return explain_mapped(explain, inputs, seed, target, limits)  # type: ignore[arg-type]
+    return explain({"inputs": inputs, "seed": seed, "target": target, "low": low, "high": high})
+
+
+def _explain(
+    model: nn.Module,
+    recipe: Composite,
+    arguments: Arguments,
+    strict: bool,
+    layers: tuple[str, ...],
+    keep: dict[str, tuple[int, ...]],
+) -> Explanation:
+    """One batch of plain tensors."""
+    inputs, seed, target = (arguments[name] for name in ("inputs", "seed", "target"))
+    check_inputs(inputs)
+    limits = _limits(recipe, inputs, arguments["low"], arguments["high"])
     ledger = Ledger(len(inputs))
     with torch.inference_mode(False), torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_(True)
@@ -207,21 +233,21 @@ def _warn_if_open(result: Explanation, dtype: torch.dtype) -> None:
             "samples out of the first dimension (explain one sample at a time) or its precision "
             "is too low (use float64)",
             ExplainWarning,
-            stacklevel=4,
+            stacklevel=6,
         )
 
 
 def _limits(
-    composite: Composite, inputs: Tensor, bounds: Bounds | None
+    composite: Composite, inputs: Tensor, low: float | Tensor | None, high: float | Tensor | None
 ) -> tuple[Tensor, Tensor] | None:
     if not composite.needs_bounds:
         return None
-    if bounds is None:
+    if low is None or high is None:
         raise ConfigError(
             f"composite {composite.name} needs bounds=(low, high): the smallest and largest value "
             "an input can have, e.g. the range of the training set per bin"
         )
-    low, high = (torch.as_tensor(b, dtype=inputs.dtype, device=inputs.device) for b in bounds)
+    low, high = (torch.as_tensor(b, dtype=inputs.dtype, device=inputs.device) for b in (low, high))
     try:
         low, high = low.expand_as(inputs).contiguous(), high.expand_as(inputs).contiguous()
     except RuntimeError:
@@ -236,7 +262,7 @@ def _limits(
         warnings.warn(
             f"{outside} input values lie outside the bounds; rule zB assumes they do not",
             ExplainWarning,
-            stacklevel=4,
+            stacklevel=6,
         )
     return low, high
 

@@ -23,22 +23,6 @@ def plain_model(model: nn.Module) -> nn.Module:
     return inner if isinstance(inner, nn.Module) else model
 
 
-def check_surroundings(inputs: object) -> None:
-    """Refuse to run inside what transforms the explanation itself.
-
-    Raises
-    ------
-    ExplainError
-        Under ``torch.func`` transforms.
-    """
-    if isinstance(inputs, Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(inputs):
-        raise ExplainError(
-            "explanations cannot be transformed by torch.func (vmap, vjp, grad): they make their "
-            "own backward pass; pass the samples as one batch, and several seeds as repeated "
-            "samples with a row of weights each"
-        )
-
-
 def never_compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Within a function given to ``torch.compile``, this one still runs as it is."""
 

@@ -24,6 +24,7 @@ from stressnet.explain import operations as ops
 from stressnet.explain.calls import Call, is_foreign, known_tag, mark_constant, tensors_in
 from stressnet.explain.calls import without_history as cut
 from stressnet.explain.composites import Composite
+from stressnet.explain.functional import is_mapped
 from stressnet.explain.handlers import find_handler
 from stressnet.explain.layer_node import LayerNode
 from stressnet.explain.route import Context, route
@@ -72,6 +73,11 @@ class RelevanceMode(TorchFunctionMode):
         call = Call(ops.canonical_name(func), func, args, kwargs or {})
         tensors = call.tensors
         for tensor in tensors:
+            if is_mapped(tensor):
+                raise ExplainError(
+                    f"in {self.where()}: {call.name} received a tensor mapped by torch.func.vmap "
+                    "from outside; only inputs, seeds, classes and bounds can be mapped"
+                )
             if is_foreign(tensor):
                 self.problem(
                     f"in {self.where()}: {call.name} received a tensor made by an operation that "

@@ -11,6 +11,7 @@ let through with ``strict=False`` or channels were masked out on purpose.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from stressnet.explain.rules.base import per_sample
 
 COLUMNS = ("relevance_out", "relevance_in", "bias_share", "stabiliser_share", "unaccounted_share")
 
-LedgerRecord = dict[str, str | int | float]
+LedgerRecord = dict[str, Any]
 """One row: sample, layer, operation, rule and the columns of :data:`COLUMNS`."""
 
 

@@ -35,6 +35,7 @@ from torch import Tensor, nn
 from stressnet.errors import ConfigError
 from stressnet.explain import baselines, cam, deeplift, ensemble, gradients, occlusion
 from stressnet.explain.checks import check_inputs, check_model, plain_model
+from stressnet.explain.functional import refuse_mapped
 from stressnet.explain.ledger import Ledger
 from stressnet.explain.problem import Method, Problem
 from stressnet.explain.result import Explanation
@@ -98,6 +99,7 @@ def attribute_batch(
     if method not in METHODS:
         raise ConfigError(f"no method named {method!r}; choose from {', '.join(METHODS)}")
     model = plain_model(model)
+    refuse_mapped(method, (inputs, seed, target, *options.values(), *model.parameters()))
     check_model(model)
     check_inputs(inputs)
     with torch.inference_mode(False):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stressnet import __version__
-from stressnet.explain.ledger import LedgerRecord
+from stressnet.explain.ledger import COLUMNS, LedgerRecord
 
 
 def versions() -> dict[str, str]:
@@ -96,6 +96,7 @@ class Explanation:
     ledger : tuple of dict
         One record per sample and layer: ``sample, layer, operation, rule, relevance_out,
         relevance_in, bias_share, stabiliser_share, unaccounted_share``, in the unit of ``f``.
+        Under ``torch.func.vmap`` the numbers are tensors without axes.
     layer_relevance : dict
         Relevance of layer outputs that were asked for, by module path.
     """
@@ -115,14 +116,41 @@ class Explanation:
     def conservation(self) -> Conservation:
         """Sums over layers and the residual of ``f = R + bias + stabiliser + unaccounted``."""
         batch = len(self.output)
+        sums = dict(zip(COLUMNS, self.shares().sum(dim=1).unbind(dim=1), strict=True))
         shares = {
-            name: torch.zeros(batch, dtype=torch.float64)
+            name: sums[name].cpu()
             for name in ("bias_share", "stabiliser_share", "unaccounted_share")
         }
-        for record in self.ledger:
-            for name, total in shares.items():
-                total[int(record["sample"])] += float(record[name])
         relevance = self.relevance.double().reshape(batch, -1).sum(dim=1).cpu()
         output = self.output.cpu()
         residual = output - relevance - sum(shares.values())
         return Conservation(output, relevance, residual=residual, **shares)
+
+    def shares(self) -> Tensor:
+        """The ledger as one float64 tensor, shape (batch, n_rows, n_columns).
+
+        Rows are layers in order of the forward pass; columns are ``relevance_out, relevance_in,
+        bias_share, stabiliser_share, unaccounted_share``.
+        """
+        values = [[record[name] for name in COLUMNS] for record in self.ledger]
+        batch = len(self.output)
+        if values and isinstance(values[0][0], Tensor):  # under torch.func.vmap
+            table = torch.stack([torch.stack(row) for row in values])  # type: ignore[arg-type]
+        else:
+            table = torch.tensor(values, dtype=torch.float64)
+        return table.reshape(batch, len(values) // batch, len(COLUMNS))
+
+    def with_shares(self, shares: Tensor) -> tuple[LedgerRecord, ...]:
+        """Records of this ledger's layers with values of other samples.
+
+        Parameters
+        ----------
+        shares : Tensor, shape (batch, n_rows, n_columns)
+            As from :meth:`shares`; values stay tensors.
+        """
+        first = [record for record in self.ledger if record["sample"] == 0]
+        return tuple(
+            {**record, "sample": sample, **dict(zip(COLUMNS, row, strict=True))}
+            for sample, rows in enumerate(shares)
+            for record, row in zip(first, rows, strict=True)
+        )

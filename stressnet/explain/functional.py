@@ -1,0 +1,188 @@
+"""Explanations under ``torch.func.vmap``: the mapped axis becomes part of the batch.
+
+Samples are explained independently, so mapping an explanation over an axis is explaining one batch
+of all its entries. ``torch.autograd.Function`` lets an operation say so itself (its ``vmap``
+method), and nests; the engine never sees a mapped tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stressnet.errors import ConfigError, ExplainError
+from stressnet.explain.result import Explanation
+
+_functorch = torch._C._functorch
+
+Arguments = Mapping[str, Any]
+"""``inputs, seed, target, low, high`` of an explanation."""
+
+
+def is_mapped(tensor: object) -> bool:
+    """The tensor is one entry of a tensor that ``vmap`` maps over."""
+    return isinstance(tensor, Tensor) and _functorch.is_functorch_wrapped_tensor(tensor)
+
+
+def is_transformed() -> bool:
+    """The code runs within a function that ``torch.func`` transforms."""
+    return _functorch.maybe_current_level() is not None
+
+
+def refuse_derivatives(tensors: Iterable[object], model: nn.Module) -> None:
+    """Explanations can be mapped, not differentiated; mapped parameters cannot be explained.
+
+    Raises
+    ------
+    ExplainError
+        Under ``torch.func.grad``, ``vjp``, ``jvp`` and what is built on them, and for models with
+        mapped parameters.
+    """
+    for tensor in tensors:
+        while isinstance(tensor, Tensor) and _functorch.is_functorch_wrapped_tensor(tensor):
+            if not _functorch.is_batchedtensor(tensor):
+                raise ExplainError(
+                    "explanations cannot be differentiated by torch.func (grad, vjp, jvp, …): they "
+                    "make their own backward pass; vmap works"
+                )
+            tensor = _functorch.get_unwrapped(tensor)
+    if any(map(is_mapped, (*model.parameters(), *model.buffers()))):
+        raise ExplainError(
+            "the model's parameters are mapped by torch.func.vmap; explanations can be mapped over "
+            "inputs, seeds, classes and bounds: loop over the models"
+        )
+
+
+def refuse_mapped(method: str, tensors: Iterable[object]) -> None:
+    """Methods other than layer-wise relevance propagation take one batch.
+
+    Raises
+    ------
+    ExplainError
+        Under any ``torch.func`` transform.
+    """
+    if any(map(is_mapped, tensors)):
+        raise ExplainError(
+            f"method {method} cannot be transformed by torch.func (vmap, grad, vjp); pass the "
+            "samples as one batch"
+        )
+
+
+@dataclass
+class _Run:
+    """An explanation to be made, and afterwards the one that was made of all entries."""
+
+    explain: Callable[[Arguments], Explanation]
+    made: Explanation | None = None
+
+
+class _Mapped(torch.autograd.Function):
+    """An explanation as tensors in, tensors out, so that ``vmap`` can be told what to do."""
+
+    @staticmethod
+    def forward(
+        run: _Run,
+        inputs: Tensor,
+        seed: str | Tensor,
+        target: int | Tensor | None,
+        low: Tensor | None,
+        high: Tensor | None,
+    ) -> tuple[Tensor, ...]:
+        made = run.explain(
+            {"inputs": inputs, "seed": seed, "target": target, "low": low, "high": high}
+        )
+        run.made = made
+        classes = made.output.new_zeros(len(inputs)) if made.target is None else made.target
+        shares = made.shares()
+        return (
+            made.relevance,
+            made.output,
+            made.logits,
+            classes,
+            shares,
+            *made.layer_relevance.values(),
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Nothing is kept: there is no backward pass."""
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *arguments: Any) -> tuple[tuple[Tensor, ...], Any]:
+        run, inputs, seed, target, low, high = arguments
+        n = info.batch_size
+
+        def entries(value: Tensor, dim: int | None) -> Tensor:
+            """The mapped axis first, in entries that share the value too."""
+            return value.movedim(dim, 0) if dim is not None else value.expand(n, *value.shape)
+
+        inputs = entries(inputs, in_dims[1])
+        batch = inputs.shape[1]
+        if isinstance(seed, Tensor):
+            rows = entries(seed, in_dims[2])
+            rows = rows[:, None] if rows.dim() == 2 else rows
+            if rows.dim() != 3 or rows.shape[1] not in (1, batch):
+                raise ConfigError(
+                    f"seed weights have shape {tuple(rows.shape[1:])}; give (n_classes,) or "
+                    f"({batch}, n_classes) to each entry"
+                )
+            seed = rows.expand(n, batch, rows.shape[-1]).flatten(0, 1)
+        if isinstance(target, Tensor):
+            classes = entries(target, in_dims[3]).reshape(n, -1)
+            if classes.shape[1] not in (1, batch):
+                raise ConfigError(f"target must hold one class or {batch} for each entry")
+            target = classes.expand(n, batch).flatten()
+        low, high = (
+            value if value is None else _like(entries(value, dim), inputs).flatten(0, 1)
+            for value, dim in ((low, in_dims[4]), (high, in_dims[5]))
+        )
+        found = _Mapped.apply(run, inputs.flatten(0, 1), seed, target, low, high)
+        return tuple(value.unflatten(0, (n, batch)) for value in found), (0,) * len(found)
+
+
+def _like(value: Tensor, inputs: Tensor) -> Tensor:
+    """Bounds of each entry, shape of ``inputs``, which has the entries first."""
+    shape = (value.shape[0], *(1,) * (inputs.dim() - value.dim()), *value.shape[1:])
+    return value.reshape(shape).expand_as(inputs)
+
+
+def explain_mapped(
+    explain: Callable[[Arguments], Explanation],
+    inputs: Tensor,
+    seed: str | Tensor,
+    target: int | Tensor | None,
+    bounds: tuple[Tensor, Tensor] | None,
+) -> Explanation:
+    """One explanation of all entries, handed back as the entry that the caller sees.
+
+    Parameters
+    ----------
+    explain : callable
+        Explains a plain batch.
+    inputs, seed, target, bounds
+        Of one entry; any of them may be mapped.
+    """
+    run = _Run(explain)
+    low, high = bounds or (None, None)
+    relevance, output, logits, classes, shares, *layers = _Mapped.apply(
+        run, inputs, seed, target, low, high
+    )
+    made = run.made
+    assert made is not None  # apply() ran forward
+    return Explanation(
+        relevance=relevance,
+        output=output,
+        logits=logits,
+        seed=made.seed,
+        target=None if made.target is None else classes,
+        composite=made.composite,
+        rules=made.rules,
+        stabilisers=made.stabilisers,
+        ledger=made.with_shares(shares),
+        versions=made.versions,
+        layer_relevance=dict(zip(made.layer_relevance, layers, strict=True)),
+    )
