@@ -1,0 +1,251 @@
+"""Show, export, merge: what they write is what the corpora hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import parselmouth
+import pytest
+import soundfile
+from click.testing import CliRunner
+from parselmouth.praat import call
+
+from stressnet.alignment.textgrid import read_textgrid
+from stressnet.cli import cli
+from stressnet.corpus.splits import SplitConfig, check_leaks
+from stressnet.corpus.store import Corpus
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.manifest import hash_file
+from stressnet.progress import Progress
+from stressnet.workflows.build import BuildConfig, build_corpus
+from stressnet.workflows.corpus_tools import export_corpus, show_corpus
+from stressnet.workflows.corpus_tools_merge import merge_corpora
+
+QUIET = Progress(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def corpora(make_corpus, tmp_path_factory) -> tuple[Path, Path]:
+    """Two corpora; both have a speaker *anna* and utterances of the same names."""
+    root = tmp_path_factory.mktemp("tools")
+    voices = ({"anna": 210.0, "bo": 190.0, "carl": 110.0}, {"anna": 180.0, "dan": 120.0, "eve": 200})
+    paths = []
+    for name, speakers in zip(("first", "second"), voices, strict=True):
+        source = make_corpus(root / f"{name}-source", speakers)
+        config = BuildConfig("generic", splits=None)
+        paths.append(build_corpus(source, root / name, config).path)
+    return paths[0], paths[1]
+
+
+# --- show ----------------------------------------------------------------------------------------
+
+
+def test_the_card_counts_by_class_speaker_sex_split_and_duration(corpora) -> None:
+    text = show_corpus(corpora[0])
+    assert text.startswith("# A folder of recordings with transcripts\n")
+    assert "30 disyllabic word tokens of 10 words by 3 speakers, from 6 utterances" in text
+    assert "| anna | 10 | 5 | 5 | 10 |" in text
+    assert "| unknown | 30 | 15 | 15 | 10 |" in text
+    assert "| unsplit | 30 | 15 | 15 | 10 | 3 |" in text
+    durations_s = Corpus.open(corpora[0]).tokens["duration_s"]
+    in_bin = int(((durations_s >= 0.4 - 1e-9) & (durations_s < 0.5 - 1e-9)).sum())
+    line = next(line for line in text.splitlines() if line.startswith("0.4-0.5"))
+    assert int(line.split()[1]) == in_bin > 0
+    done = CliRunner().invoke(cli, ["corpus", "show", str(corpora[0])])
+    assert done.exit_code == 0 and "Duration of the words" in done.output
+
+
+# --- export --------------------------------------------------------------------------------------
+
+
+def test_tables_wavs_and_textgrids(corpora, tmp_path: Path) -> None:
+    out = tmp_path / "export"
+    done = CliRunner().invoke(cli, ["corpus", "export", str(corpora[0]), str(out), "-q"])
+    assert done.exit_code == 0, done.output
+    assert "3 tables, 30 WAVs, 30 TextGrids" in done.output
+    corpus = Corpus.open(corpora[0])
+    tables = {"tokens": corpus.tokens, "phones": corpus.phones, "tracks": corpus.tracks}
+    for name, table in tables.items():
+        read = pd.read_csv(out / f"{name}.csv", keep_default_na=True)
+        assert list(read.columns) == list(table.columns)
+        assert len(read) == len(table)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["kind"] == "export"
+    assert all(hash_file(out / file) == h for file, h in manifest["outputs"].items())
+    row = corpus.tokens.iloc[3]
+    stem = out / "tokens" / row["speaker"] / row["token_id"]
+    samples, rate_hz = soundfile.read(f"{stem}.wav", dtype="float32")
+    np.testing.assert_array_equal(samples, corpus.excerpt(row["token_id"]).samples)
+    grid = read_textgrid(f"{stem}.TextGrid")
+    (word,) = grid.spoken_words()
+    assert word.label == row["word"]
+    assert word.start_s == pytest.approx(row["start_s"] - row["excerpt_start_s"])
+    assert " ".join(p.label for p in grid.spoken_phones()) == row["pronunciation"]
+    opened = parselmouth.read(f"{stem}.TextGrid")
+    assert call(opened, "Get end time") == pytest.approx(len(samples) / rate_hz)
+
+
+def test_words_without_context(corpora, tmp_path: Path) -> None:
+    export_corpus(corpora[0], tmp_path / "e", ["wav", "textgrid"], context=False, progress=QUIET)
+    row = Corpus.open(corpora[0]).tokens.iloc[0]
+    stem = tmp_path / "e" / "tokens" / row["speaker"] / row["token_id"]
+    assert soundfile.info(f"{stem}.wav").duration == pytest.approx(row["duration_s"], abs=1e-4)
+    (word,) = read_textgrid(f"{stem}.TextGrid").spoken_words()
+    assert (word.start_s, word.end_s) == pytest.approx((0, row["duration_s"]), abs=1e-4)
+
+
+def test_an_export_spares_other_folders(corpora, tmp_path: Path) -> None:
+    out = tmp_path / "thesis"
+    out.mkdir()
+    (out / "thesis.tex").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(CorpusError, match="not empty"):
+            export_corpus(corpora[0], out, ["csv"], overwrite=overwrite, progress=QUIET)
+    with pytest.raises(ConfigError, match="'elan'; there are csv, wav"):
+        export_corpus(corpora[0], tmp_path / "x", ["elan"], progress=QUIET)
+    export_corpus(corpora[0], tmp_path / "y", ["csv"], progress=QUIET)
+    export_corpus(corpora[0], tmp_path / "y", ["csv"], overwrite=True, progress=QUIET)
+
+
+# --- Hugging Face --------------------------------------------------------------------------------
+
+
+def test_parquet_with_sound_opens_in_datasets(corpora, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    import io
+
+    export_corpus(corpora[0], tmp_path / "e", ["huggingface"], progress=QUIET)
+    loaded = datasets.load_dataset(
+        str(tmp_path / "e" / "huggingface"), cache_dir=str(tmp_path / "cache")
+    )
+    assert set(loaded) == {"unsplit"}
+    rows = loaded["unsplit"]
+    assert rows.features["audio"] == datasets.Audio(sampling_rate=16_000)
+    corpus = Corpus.open(corpora[0])
+    assert rows.column_names == ["audio", *corpus.tokens.columns]
+    # Decoding needs torchcodec; the bytes are a FLAC that anything reads.
+    raw = rows.cast_column("audio", datasets.Audio(decode=False))
+    for index in (0, 17, 29):
+        row = raw[index]
+        assert set(row["audio"]) == {"bytes", "path"}
+        samples, rate_hz = soundfile.read(io.BytesIO(row["audio"]["bytes"]), dtype="float32")
+        assert rate_hz == 16_000
+        np.testing.assert_array_equal(samples, corpus.excerpt(row["token_id"]).samples)
+        expected = corpus.tokens.iloc[index]
+        assert (row["word"], row["stress"]) == (expected["word"], expected["stress"])
+        assert row["start_s"] == expected["start_s"]
+
+
+def test_parquet_with_sound_streams(corpora, tmp_path: Path, monkeypatch) -> None:
+    from stressnet.corpus import huggingface
+
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(huggingface, "ROWS_PER_GROUP", 7)
+    export_corpus(corpora[0], tmp_path / "e", ["huggingface"], progress=QUIET)
+    streamed = datasets.load_dataset(
+        str(tmp_path / "e" / "huggingface"), split="unsplit", streaming=True
+    ).cast_column("audio", datasets.Audio(decode=False))
+    ids = [row["token_id"] for row in streamed]
+    assert ids == Corpus.open(corpora[0]).tokens["token_id"].tolist()
+
+
+# --- merge ---------------------------------------------------------------------------------------
+
+
+def test_colliding_names_get_their_corpus_in_front(corpora, tmp_path: Path) -> None:
+    out = tmp_path / "both"
+    merge_corpora(corpora, out, splits=None, progress=QUIET)
+    merged, parts = Corpus.open(out), [Corpus.open(path) for path in corpora]
+    tokens = merged.tokens
+    assert len(tokens) == 60 and tokens["token_id"].is_unique
+    assert tokens["corpus"].value_counts().to_dict() == {"first": 30, "second": 30}
+    assert set(tokens["speaker"]) == {
+        "first-anna", "first-bo", "first-carl", "second-anna", "second-dan", "second-eve"
+    }  # fmt: skip
+    whole = merged.images("stressnet")
+    for number, part in enumerate(parts):
+        images = part.images("stressnet")
+        first = 30 * number
+        np.testing.assert_array_equal(whole.values[first : first + 30], images.values)
+        np.testing.assert_array_equal(whole.mask[first : first + 30], images.mask)
+        for index in (0, 29):
+            old, new = part.tokens.iloc[index], tokens.iloc[first + index]
+            assert new["token_id"] == f"{corpora[number].name}-{old['token_id']}"
+            np.testing.assert_array_equal(
+                merged.excerpt(new["token_id"]).samples, part.excerpt(old["token_id"]).samples
+            )
+            assert merged.phone_intervals(new["token_id"]) == part.phone_intervals(old["token_id"])
+    assert len(merged.tracks) == sum(len(part.tracks) for part in parts)
+    assert set(merged.tracks["token_id"]) == set(tokens["token_id"])
+    assert merged.tokens.dtypes.to_dict() == parts[0].tokens.dtypes.to_dict()
+    assert set(pd.read_csv(out / "speakers.csv")["speaker"]) == set(tokens["speaker"])
+    assert len(list((out / "textgrids").iterdir())) == 12
+    results = merged.manifest["results"]
+    assert results["rejected_words"] == {"not disyllabic": 12}
+    assert not (out / "state").exists()
+    assert "| second | 30 | 15 | 15 | 10 |" in (out / "corpus-card.md").read_text()
+    for name, value in merged.manifest["outputs"].items():
+        assert hash_file(out / name) == value, name
+
+
+def test_merging_twice_does_nothing_and_three_levels_keep_provenance(
+    corpora, make_corpus, tmp_path: Path
+) -> None:
+    out = tmp_path / "both"
+    manifest = merge_corpora(corpora, out, splits=None, progress=QUIET)
+    assert merge_corpora(corpora, out, splits=None, progress=QUIET) == manifest
+    with pytest.raises(CorpusError, match="holds another corpus"):
+        merge_corpora(corpora, out, splits="keep", progress=QUIET)
+    source = make_corpus(tmp_path / "s", {"fay": 220.0})
+    for sentence in source.rglob("fay-*"):
+        sentence.rename(sentence.with_name(f"third{sentence.name}"))
+    third = build_corpus(source, tmp_path / "third", BuildConfig("generic", splits=None)).path
+    merge_corpora([out, third], tmp_path / "all", splits=None, progress=QUIET)
+    tokens = Corpus.open(tmp_path / "all").tokens
+    assert set(tokens["corpus"]) == {"first", "second", "generic"}
+    assert "fay" in set(tokens["speaker"])  # nothing collides, so nothing is renamed
+
+
+def test_splits_are_redrawn_over_all(corpora, tmp_path: Path) -> None:
+    out = tmp_path / "both"
+    done = CliRunner().invoke(
+        cli, ["corpus", "merge", *map(str, corpora), str(out), "-q", "--seed", "3"]
+    )
+    assert done.exit_code == 0, done.output
+    tokens = Corpus.open(out).tokens
+    check_leaks(tokens)
+    # Each corpus has speakers in every set.
+    sets = tokens.groupby("corpus")["speaker_set"].unique().map(sorted).to_dict()
+    assert sets == {name: ["test", "train", "valid"] for name in ("first", "second")}
+
+
+def test_kept_splits_that_leak_are_refused(make_corpus, tmp_path: Path) -> None:
+    paths = []
+    for number in range(2):
+        source = make_corpus(tmp_path / f"s{number}")
+        config = BuildConfig("generic", splits=SplitConfig(seed=number))
+        paths.append(build_corpus(source, tmp_path / f"c{number}", config).path)
+    first, second = (Corpus.open(path).tokens for path in paths)
+    crossing = set(first.loc[first["split"] == "train", "family"]) & set(
+        second.loc[second["split"].isin(["valid", "test"]), "family"]
+    )
+    if not crossing:
+        pytest.skip("these two draws happen to agree")
+    with pytest.raises(CorpusError, match=r"splits cannot be kept: family .*--splits redraw"):
+        merge_corpora(paths, tmp_path / "out", splits="keep", progress=QUIET)
+    # The refused merge left only its own state behind and can be repeated otherwise.
+    merge_corpora(paths, tmp_path / "out", splits=SplitConfig(), progress=QUIET)
+
+
+def test_what_cannot_be_merged(corpora, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="give two or more"):
+        merge_corpora(corpora[:1], tmp_path / "x", progress=QUIET)
+    with pytest.raises(CorpusError, match="no finished stressnet corpus"):
+        merge_corpora([corpora[0], tmp_path], tmp_path / "x", progress=QUIET)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(CorpusError, match="not empty and not a corpus"):
+        merge_corpora(corpora, tmp_path / "mine", overwrite=True, progress=QUIET)
