@@ -69,7 +69,7 @@ def make_run(make_corpus: Callable[..., Path], folder: Path) -> Path:
             rows.append({**known, **record})
     relevance = pd.DataFrame(rows)
     write_parquet(relevance, run / "relevance.parquet")
-    summarise(relevance, n_resamples=200).to_csv(run / "summary.csv", index=False)
+    summarise(relevance).to_csv(run / "summary.csv", index=False)
     write_manifest(
         run,
         "relevance",

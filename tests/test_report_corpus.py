@@ -50,7 +50,7 @@ def relevance() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def summary(relevance: pd.DataFrame) -> pd.DataFrame:
-    return summarise(relevance, n_resamples=200)
+    return summarise(relevance)
 
 
 def panel(figure: Figure, name: str):
@@ -118,7 +118,7 @@ def test_no_text_leaves_the_figure(
 
 def test_regions_can_be_chosen_and_lack_null_or_intervals(relevance: pd.DataFrame) -> None:
     few = relevance[relevance["speaker"].isin(["a", "b"])].drop(columns="null_density")
-    figure = plot_regions(few, summarise(few, n_resamples=50), regions=["F1_stressed"])
+    figure = plot_regions(few, summarise(few), regions=["F1_stressed"])
     ax = panel(figure, "FINAL")
     assert len(points(ax, "D")) == 1
     assert len(points(ax, "o")) == 2

@@ -251,8 +251,6 @@ class _TokenRows:
         seed: int,
         strata: dict[str, Stratum],
     ) -> None:
-        names = list(strata)
-
         def blocks() -> Iterator[tuple[NDArray[np.object_], pd.DataFrame]]:
             for frame in run.tokens(network.token_columns):
                 speaker, word = coder.clusters(frame)

@@ -1,4 +1,4 @@
-"""Tables of estimates from sums: by region and stratum, against nulls, contrasts, between strata."""
+"""Tables of estimates from sums: by region, against nulls, contrasts, between strata."""
 
 from __future__ import annotations
 

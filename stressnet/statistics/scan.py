@@ -143,7 +143,8 @@ def scan(
             for c in ("speaker", column):
                 if tokens[c].isna().any():
                     raise CorpusError(
-                        f"{run.path}/tokens.parquet: a token has no {c}; run stressnet explain again"
+                        f"{run.path}/tokens.parquet: a token has no {c}; "
+                        f"run stressnet explain again"
                     )
             who, what = tokens["speaker"].astype(str), tokens[column].astype(str)
             speakers.update(who.unique())

@@ -20,7 +20,7 @@ ALL = "ALL"
 """The stratum of all tokens, and its only level."""
 
 REDUCED_VOWELS = ("AX", "AXR", "IX", "AH0", "ER0", "IH0")
-"""Labels of reduced vowels: schwa, r-coloured schwa, barred i, and CMUdict's unstressed AH, ER, IH."""
+"""Labels of reduced vowels: schwas, barred i, and CMUdict's unstressed AH, ER, IH."""
 
 MAX_LEVELS = 60
 """A stratum with more levels is taken for a mistake."""
@@ -146,7 +146,9 @@ def duration_stratum(limits_s: tuple[float, float]) -> Stratum:
 
     def level(tokens: pd.DataFrame) -> pd.Series:
         d = tokens["duration_s"]
-        names = zip((d < low_s, (d >= low_s) & (d < high_s), d >= high_s), DURATION_LEVELS)
+        names = zip(
+            (d < low_s, (d >= low_s) & (d < high_s), d >= high_s), DURATION_LEVELS, strict=True
+        )
         return _pick(list(names), tokens.index)
 
     definition = f"tertiles of the word's duration: limits {low_s:.3f} s and {high_s:.3f} s"

@@ -348,7 +348,8 @@ def _matrices(
     size = len(starts) * n_regions
     if null is None and len(np.unique(place)) < len(place):
         raise CorpusError(
-            f"{path}: token {ids[0]} or one after it has a region twice; run stressnet explain again"
+            f"{path}: token {ids[0]} or one after it has a region twice; "
+            f"run stressnet explain again"
         )
     matrices = {}
     for column in columns:

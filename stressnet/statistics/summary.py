@@ -3,27 +3,25 @@
 Input is the tidy table of :func:`stressnet.regions.projection.project` with one row per token and
 region and, added by the caller, the columns ``token_id``, ``word``, ``speaker`` and ``stress``.
 
-Means are over tokens; intervals and tests treat the speaker as the unit (``clustered``). The null
-is compared only over tokens that have both an observed and a null value.
+Means are over tokens; intervals and tests respect speakers and words at once
+(:mod:`stressnet.statistics.twoway`). The null is compared only over tokens that have both an
+observed and a null value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError
-from stressnet.statistics.clustered import (
-    Estimates,
-    FloatArray,
-    holm,
-    ratio_intervals,
-    sign_flip_p,
-    sums_by,
+from stressnet.statistics.clustered import FloatArray, holm
+from stressnet.statistics.sums import (
+    CELL_LIMIT,
+    Clusters,
+    SampleSums,
+    StratifiedSums,
+    TokenCodes,
 )
 
 ALL = "ALL"
@@ -66,38 +64,8 @@ SUMMARY_COLUMNS = (
 """Columns of :func:`summarise`; documented there."""
 
 
-@dataclass(frozen=True)
-class _Tokens:
-    """Tokens of one class: measurements (n_tokens, n_regions) beside their speaker and word."""
-
-    speaker: NDArray[np.intp]
-    word: NDArray[np.intp]
-
-    @property
-    def n_speakers(self) -> int:
-        return int(self.speaker.max(initial=-1)) + 1
-
-    def by_speaker(self, values: FloatArray) -> FloatArray:
-        return sums_by(values, self.speaker, self.n_speakers)
-
-    def counts(self, present: NDArray[np.bool_]) -> dict[str, NDArray[np.intp]]:
-        """Numbers of tokens, words and speakers with a value, each (n_regions,)."""
-        there = present.astype(np.float64)
-        words = sums_by(there, self.word, int(self.word.max(initial=-1)) + 1)
-        return {
-            "n_tokens": present.sum(axis=0),
-            "n_words": (words > 0).sum(axis=0),
-            "n_speakers": (self.by_speaker(there) > 0).sum(axis=0),
-        }
-
-
 def summarise(
-    table: pd.DataFrame,
-    *,
-    measures: Sequence[str] | None = None,
-    seed: int = 0,
-    level: float = 0.95,
-    n_resamples: int = 2000,
+    table: pd.DataFrame, *, measures: Sequence[str] | None = None, level: float = 0.95
 ) -> pd.DataFrame:
     """Means, intervals and comparison with the null, per region, stress class and measure.
 
@@ -105,15 +73,11 @@ def summarise(
     ----------
     table : DataFrame
         One row per token and region: :data:`KEYS`, measures, and ``null_<measure>`` where there is
-        a null.
+        a null. Words of one ``family`` count as one word where that column is there.
     measures : sequence of str, optional
         Columns to summarise; :data:`SUMMARY_MEASURES` as far as present if left out.
-    seed : int
-        Seed of the bootstrap and of the sign flips.
     level : float
         Confidence level of the intervals.
-    n_resamples : int
-        Bootstrap samples and, times 2.5, sign patterns.
 
     Returns
     -------
@@ -121,8 +85,8 @@ def summarise(
         Columns :data:`SUMMARY_COLUMNS`. ``mean`` with its interval is over tokens that have the
         region; ``null_mean``, ``difference`` (observed minus null) and ``ratio`` (mean observed /
         mean null) over those that have a null value too. ``p_value`` tests difference = 0,
-        ``p_holm`` corrects it for the number of regions within a class and measure. ``n_missing``
-        counts tokens without the region.
+        ``p_holm`` corrects it for the number of regions within a class and measure. ``n_words``
+        counts spellings, ``n_missing`` tokens without the region.
 
     Raises
     ------
@@ -130,18 +94,42 @@ def summarise(
         If a column is missing, a token has a region twice, or the table is empty.
     """
     chosen = _checked(table, measures)
-    rng = np.random.default_rng(seed)
-    parts = []
+    codes, clusters, regions, columns, tokens = _matrices(table, chosen)
     classes = [ALL, *sorted(str(s) for s in table["stress"].dropna().unique())]
-    for name in classes:
-        part = table if name == ALL else table[table["stress"] == name]
-        tokens, regions, columns = _matrices(part, chosen)
-        for measure in chosen:
-            rows = _summary_rows(
-                tokens, columns[measure], columns.get(f"null_{measure}"), rng, level, n_resamples
+    of_class = {name: i for i, name in enumerate(classes)}
+    stress = np.array([of_class.get(str(s), -1) for s in tokens["stress"]], dtype=np.intp)
+    everyone = np.zeros(len(tokens), dtype=np.intp)
+    parts = []
+    for measure in chosen:
+        values = columns[measure]
+        null = columns.get(f"null_{measure}", np.full(values.shape, np.nan))
+        means = StratifiedSums(clusters, len(classes), len(regions), 1)
+        against = StratifiedSums(clusters, len(classes), len(regions), 2)
+        for group in (everyone, np.where(stress > 0, stress, -1)):
+            means.add(codes, group, [values])
+            against.add(codes, group, [values, null])
+        for i, name in enumerate(classes):
+            inside = np.ones(len(tokens), dtype=bool) if i == 0 else stress == i
+            found = means.level(i).linear((1,), level)
+            present = np.isfinite(values[inside])
+            rows = pd.DataFrame(
+                {
+                    "region": regions,
+                    "stress": name,
+                    "measure": measure,
+                    "mean": found.value,
+                    "mean_low": found.low,
+                    "mean_high": found.high,
+                    **_comparison(against.level(i), values[inside], null[inside], level),
+                    **means.level(i).counts,
+                    "n_words": _spellings(tokens["word"].to_numpy(object)[inside], present),
+                    "n_missing": (~present).sum(axis=0),
+                }
             )
-            parts.append(rows.assign(region=regions, stress=name, measure=measure))
+            parts.append(rows)
     result = pd.concat(parts, ignore_index=True)
+    order = pd.Categorical(result["stress"], classes)
+    result = result.iloc[np.argsort(order.codes, kind="stable")].reset_index(drop=True)
     return result[list(SUMMARY_COLUMNS)]
 
 
@@ -150,9 +138,7 @@ def contrast(
     pairs: Sequence[tuple[str, str]],
     *,
     measure: str = "density",
-    seed: int = 0,
     level: float = 0.95,
-    n_resamples: int = 2000,
 ) -> pd.DataFrame:
     """Two regions of the same tokens compared, e.g. stressed against unstressed nucleus.
 
@@ -164,15 +150,15 @@ def contrast(
         Names of regions, first minus second.
     measure : str
         What is compared.
-    seed, level, n_resamples
-        As for :func:`summarise`.
+    level : float
+        Confidence level of the intervals.
 
     Returns
     -------
     DataFrame
         ``region``, ``other``, ``measure``, ``mean`` and ``other_mean`` over tokens with both
-        regions, ``difference`` and ``ratio`` with limits, ``p_value`` (sign flips by speaker),
-        ``p_holm`` over the pairs, ``n_tokens``, ``n_words``, ``n_speakers``.
+        regions, ``difference`` and ``ratio`` with limits, ``p_value``, ``p_holm`` over the pairs,
+        ``n_tokens``, ``n_words``, ``n_speakers``.
 
     Raises
     ------
@@ -180,106 +166,59 @@ def contrast(
         If a region or column is not in the table.
     """
     _checked(table, [measure])
-    tokens, regions, columns = _matrices(table, [measure])
+    codes, clusters, regions, columns, tokens = _matrices(table, [measure])
     index = {name: position for position, name in enumerate(regions)}
     unknown = sorted({name for pair in pairs for name in pair} - set(index))
     if unknown or not pairs:
         raise ConfigError(f"no region {', '.join(unknown) or '(none given)'} in the table")
     first = columns[measure][:, [index[a] for a, _ in pairs]]
     second = columns[measure][:, [index[b] for _, b in pairs]]
-    rows = _comparison(tokens, first, second, np.random.default_rng(seed), level, n_resamples)
+    sums = StratifiedSums(clusters, 1, len(pairs), 2)
+    sums.add(codes, np.zeros(len(tokens), dtype=np.intp), [first, second])
+    rows = _comparison(sums.level(0), first, second, level)
     present = np.isfinite(first) & np.isfinite(second)
+    counts = sums.level(0).counts
     return pd.DataFrame(
         {
             "region": [a for a, _ in pairs],
             "other": [b for _, b in pairs],
             "measure": measure,
-            "mean": _mean(first, present),
+            "mean": sums.level(0).means[0],
             "other_mean": rows.pop("null_mean"),
             **rows,
-            **tokens.counts(present),
-        }
-    )
-
-
-def _summary_rows(
-    tokens: _Tokens,
-    values: FloatArray,
-    null: FloatArray | None,
-    rng: np.random.Generator,
-    level: float,
-    n_resamples: int,
-) -> pd.DataFrame:
-    present = np.isfinite(values)
-    means = ratio_intervals(
-        tokens.by_speaker(values),
-        tokens.by_speaker(present.astype(np.float64)),
-        rng,
-        level=level,
-        n_resamples=n_resamples,
-    )
-    # The generator moves on by the same amount whether or not there is a null.
-    other = np.full(values.shape, np.nan) if null is None else null
-    return pd.DataFrame(
-        {
-            "mean": means.value,
-            "mean_low": means.low,
-            "mean_high": means.high,
-            **_comparison(tokens, values, other, rng, level, n_resamples),
-            **tokens.counts(present),
-            "n_missing": (~present).sum(axis=0),
+            "n_tokens": counts["n_tokens"],
+            "n_words": _spellings(tokens["word"].to_numpy(object), present),
+            "n_speakers": counts["n_speakers"],
         }
     )
 
 
 def _comparison(
-    tokens: _Tokens,
-    values: FloatArray,
-    other: FloatArray,
-    rng: np.random.Generator,
-    level: float,
-    n_resamples: int,
+    sums: SampleSums, values: FloatArray, other: FloatArray, level: float
 ) -> dict[str, FloatArray]:
-    """Paired difference and ratio of two matrices (n_tokens, n_quantities)."""
-    paired = np.isfinite(values) & np.isfinite(other)
-    first, second = np.where(paired, values, np.nan), np.where(paired, other, np.nan)
-    counts = tokens.by_speaker(paired.astype(np.float64))
-    differences = tokens.by_speaker(first - second)
-    options = {"level": level, "n_resamples": n_resamples}
-    shift = ratio_intervals(differences, counts, rng, **options)  # type: ignore[arg-type]
-    ratio = ratio_intervals(
-        tokens.by_speaker(first),
-        tokens.by_speaker(second),
-        rng,
-        **options,  # type: ignore[arg-type]
-    )
-    ratio = _meaningful(ratio, first, second)
-    p_value = sign_flip_p(differences, rng, n_resamples=int(2.5 * n_resamples))
+    """Difference and ratio of paired columns (n_tokens, n_quantities) from their sums."""
+    shift, ratio = sums.linear((1, -1), level), sums.log_linear((1, -1), level)
+    # Ratios only of quantities that are never negative.
+    with np.errstate(invalid="ignore"):
+        bad = (values < 0).any(axis=0) | (other < 0).any(axis=0)
+    value, low, high = (np.where(bad, np.nan, x) for x in (ratio.value, ratio.low, ratio.high))
     return {
-        "null_mean": _mean(second, paired),
+        "null_mean": sums.means[1],
         "difference": shift.value,
         "difference_low": shift.low,
         "difference_high": shift.high,
-        "ratio": ratio.value,
-        "ratio_low": ratio.low,
-        "ratio_high": ratio.high,
-        "p_value": p_value,
-        "p_holm": holm(p_value),
+        "ratio": value,
+        "ratio_low": low,
+        "ratio_high": high,
+        "p_value": shift.p_value,
+        "p_holm": holm(shift.p_value),
     }
 
 
-def _meaningful(ratio: Estimates, first: FloatArray, second: FloatArray) -> Estimates:
-    """Ratios only of quantities that are never negative and not zero throughout."""
-    with np.errstate(invalid="ignore"):
-        bad = (first < 0).any(axis=0) | (second < 0).any(axis=0)
-    bad |= np.nansum(second, axis=0) <= 0
-    return Estimates(*(np.where(bad, np.nan, x) for x in (ratio.value, ratio.low, ratio.high)))
-
-
-def _mean(values: FloatArray, present: NDArray[np.bool_]) -> FloatArray:
-    n = present.sum(axis=0)
-    total = np.where(present, values, 0.0).sum(axis=0)
-    return np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+def _spellings(words: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Different words with a value, per column of ``present``."""
+    codes = pd.factorize(words)[0]
+    return np.array([len(np.unique(codes[column])) for column in present.T], dtype=np.intp)
 
 
 def _checked(table: pd.DataFrame, measures: Sequence[str] | None) -> list[str]:
@@ -301,8 +240,11 @@ def _checked(table: pd.DataFrame, measures: Sequence[str] | None) -> list[str]:
 
 def _matrices(
     table: pd.DataFrame, measures: Sequence[str]
-) -> tuple[_Tokens, list[str], dict[str, FloatArray]]:
-    """Measures as matrices (n_tokens, n_regions), regions in order of appearance."""
+) -> tuple[TokenCodes, Clusters, list[str], dict[str, FloatArray], pd.DataFrame]:
+    """Tokens' clusters, and measures as matrices (n_tokens, n_regions).
+
+    Regions come in order of appearance; the last result has one row per token.
+    """
     token, ids = pd.factorize(table["token_id"])
     region, names = pd.factorize(table["region"])
     wanted = [*measures, *(f"null_{m}" for m in measures if f"null_{m}" in table.columns)]
@@ -311,8 +253,12 @@ def _matrices(
         matrix = np.full((len(ids), len(names)), np.nan)
         matrix[token, region] = table[measure].to_numpy(np.float64)
         columns[measure] = matrix
-    # Numbers by sorted name: the order of rows must not decide which speaker is drawn.
     rows = table.drop_duplicates("token_id")  # in the order of ids
-    speaker = pd.factorize(rows["speaker"], sort=True)[0]
-    word = pd.factorize(rows["word"], sort=True)[0]
-    return _Tokens(speaker, word), [str(name) for name in names], columns
+    said = rows["family"].fillna(rows["word"]) if "family" in rows.columns else rows["word"]
+    speaker, speakers = pd.factorize(rows["speaker"].astype(str), sort=True)
+    word, words = pd.factorize(said.astype(str), sort=True)
+    pairs = sorted(set(zip(speaker.tolist(), word.tolist(), strict=True)))
+    cells = tuple(pairs) if len(pairs) <= CELL_LIMIT else None
+    clusters = Clusters(tuple(map(str, speakers)), tuple(map(str, words)), cells)
+    codes = TokenCodes.of(clusters, speaker.astype(np.intp), word.astype(np.intp))
+    return codes, clusters, [str(name) for name in names], columns, rows

@@ -70,9 +70,7 @@ def summarise_faithfulness(rows: pd.DataFrame, default: str, seed: int) -> pd.Da
     there = np.isfinite(values)
     table["n"], table["n_missing"] = there.sum(axis=0), (~there).sum(axis=0)
     table["n_speakers"] = (sums_by(there.astype(float), *clusters) > 0).sum(axis=0)
-    for name, column in zip(
-        ("mean", "low", "high"), _means(values, clusters, seed, 0), strict=True
-    ):
+    for name, column in zip(("mean", "low", "high"), _means(values, clusters), strict=True):
         table[name] = column
     levels = chance.to_numpy(np.float64)
     with np.errstate(invalid="ignore"):
@@ -87,7 +85,7 @@ def summarise_faithfulness(rows: pd.DataFrame, default: str, seed: int) -> pd.Da
     }
     for stream, (name, reference) in enumerate(references.items(), start=1):
         difference = values - reference
-        mean, low, high = _means(difference, clusters, seed, stream)
+        mean, low, high = _means(difference, clusters)
         table[f"minus_{name}"], table[f"minus_{name}_low"] = mean, low
         table[f"minus_{name}_high"] = high
         rng = np.random.default_rng([seed, 7, stream])
@@ -111,10 +109,9 @@ def _reference(
 
 
 def _means(
-    values: np.ndarray, clusters: tuple[np.ndarray, int], seed: int, stream: int
+    values: np.ndarray, clusters: tuple[np.ndarray, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means over tokens with intervals over clusters; NaN where there is nothing."""
-    rng = np.random.default_rng([seed, 6, stream])
     there = np.isfinite(values).astype(np.float64)
-    estimates = ratio_intervals(sums_by(values, *clusters), sums_by(there, *clusters), rng)
+    estimates = ratio_intervals(sums_by(values, *clusters), sums_by(there, *clusters))
     return estimates.value, estimates.low, estimates.high

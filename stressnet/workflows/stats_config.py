@@ -247,8 +247,7 @@ def parse_config(data: Mapping[str, Any], path: Path) -> StatsConfig:
         raise ConfigError(f"{path}: lacks [[run]], the runs to compare; see stats --example")
     values["run"] = [_placed(entry, path.parent) for entry in values["run"]]
     if "contrast" in values:
-        given = [e for e in DEFAULT_CONTRASTS[: len(CLAIM_PAIRS)]]
-        values["contrast"] = given + [e for e in values["contrast"]]
+        values["contrast"] = [*DEFAULT_CONTRASTS[: len(CLAIM_PAIRS)], *values["contrast"]]
     values["strata_are_default"] = "strata" not in values
     values["models_are_default"] = "model" not in values
     if data.get("models", True) is not True:
