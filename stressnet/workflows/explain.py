@@ -17,6 +17,7 @@ import numpy as np
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, write_parquet
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.lexicon.stress import Stress
 from stressnet.manifest import hash_data, hash_file, write_manifest
 from stressnet.problems import Problem, count_problems, write_problems
 from stressnet.progress import Progress
@@ -204,6 +205,7 @@ def explain_corpus(
             journal_file=state / "maps.jsonl",
         )
     accuracy: dict[str, float] = {}
+    signs: dict[str, list[float]] = {}
     for name, network in networks.items():
         with progress.stage(f"null {name}", len(chosen), "token") as bar:
             theirs, _ = compute_maps(
@@ -216,7 +218,10 @@ def explain_corpus(
                 bar,
                 journal_file=state / f"null-{name}.jsonl",
             )
-        accuracy[name] = float(token_table(chosen, theirs)["correct"].mean())
+        said = token_table(chosen, theirs)
+        accuracy[name] = float(said["correct"].mean())
+        initial = said["stress_predicted"] == Stress.INITIAL.value
+        signs[name] = np.where(initial, 1.0, -1.0).tolist()
     shutil.copyfile(corpus_path / "spectrograms" / info.preset / "axes.json", out / "axes.json")
     tokens = token_table(chosen, maps_table)
     write_parquet(tokens, out / "tokens.parquet")
@@ -233,7 +238,7 @@ def explain_corpus(
     with progress.stage("project", len(tokens), "token") as bar:
         vowels = chosen[["nucleus_1", "nucleus_2"]]
         problems, matches = project_run(
-            out, corpus_path, settings, tokens.join(vowels), seed, jobs, bar
+            out, corpus_path, settings, tokens.join(vowels), seed, jobs, bar, signs
         )
     write_problems(out / "failures.csv", problems)
     if not (out / RELEVANCE).exists():
@@ -278,7 +283,7 @@ def _summarise(
 
     from stressnet.statistics import summarise
 
-    summary = summarise(relevance, seed=seed)
+    summary = summarise(relevance)
     summary.to_csv(out / "summary.csv", index=False)
     localisation = summarise_localisation(relevance, seed)
     localisation.to_csv(out / "summary_localisation.csv", index=False)
@@ -328,42 +333,3 @@ def _conservation(tokens: pd.DataFrame) -> dict[str, Any]:
         "largest_closure_residual": float(tokens["closure"].max()),
         "conserved": bool(tokens["closure"].max() <= MAX_CLOSURE),
     }
-
-
-def summary_text(run: ExplainedRun) -> str:
-    """The summary for people: conservation, then density and share per region."""
-    result = run.manifest["results"]
-    of_output = result["median_relevance_over_output"]
-    lines = [
-        f"{result['n_tokens']} tokens explained "
-        f"(accuracy on them {result['accuracy_on_explained_tokens']:.3f})",
-        f"conservation: relevance sums to {of_output:.2f} of the logit difference (median), biases "
-        f"absorb {result['median_bias_share']:.2f}; the ledger closes to "
-        f"{result['largest_closure_residual']:.1e} (largest relative residual)",
-        "",
-        f"{'relevance density':<22}{'INITIAL':>26}{'null':>8}{'FINAL':>28}{'null':>8}",
-    ]
-    density = run.summary[run.summary["measure"] == "density"]
-    for region in density["region"].unique():
-        cells = [f"{region:<22}"]
-        for stress, width in (("INITIAL", 26), ("FINAL", 28)):
-            row = density[(density["region"] == region) & (density["stress"] == stress)]
-            cells.append(_density_cell(row, width))
-        lines.append("".join(cells))
-    lines += [
-        "density: mean positive relevance for the token's own class per cell of the region, over",
-        "the mean per cell of sound; 1 is what a region gets by its area; null: the same with the",
-        "tracks or times of other tokens",
-    ]
-    return "\n".join(lines)
-
-
-def _density_cell(row: pd.DataFrame, width: int) -> str:
-    """Mean with its interval, and the null, or dashes where the region does not exist."""
-    if row.empty or not np.isfinite(row["mean"].iloc[0]):
-        return f"{'-':>{width}}{'-':>8}"
-    mean, low, high, null = row[["mean", "mean_low", "mean_high", "null_mean"]].iloc[0]
-    interval = f"[{low:.2f}, {high:.2f}]" if np.isfinite(low) else "[too few speakers]"
-    return f"{f'{mean:.2f} {interval}':>{width}}" + (
-        f"{null:>8.2f}" if np.isfinite(null) else f"{'-':>8}"
-    )

@@ -7,6 +7,7 @@ and left out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -67,8 +68,8 @@ class ProjectionSettings:
         Nulls of :data:`stressnet.regions.nulls.SHIFTS`.
     maps : Path
         The maps.
-    null_maps : dict of str to Path
-        Maps of other networks, by the name of their null.
+    null_maps : tuple of (str, Path)
+        Maps of other networks and the names of their nulls.
     region_files : tuple of Path
         Python files that register further regions.
     partitions : tuple of str
@@ -91,6 +92,7 @@ class _Task:
     map_indices: list[int]
     token_ids: list[str]
     donor_ids: list[list[str]]
+    null_signs: dict[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def project_run(
     seed: int,
     jobs: int,
     bar: Any,
+    null_signs: Mapping[str, Sequence[float]] | None = None,
 ) -> tuple[list[Problem], dict[str, float]]:
     """Write ``relevance.parquet``, ``nulls.parquet`` and, if wanted, ``partitions.parquet``.
 
@@ -130,6 +133,9 @@ def project_run(
         Workers; the result does not depend on it.
     bar : tqdm
         Counts tokens.
+    null_signs : mapping of str to sequence of float
+        Per null of another network and token, 1 if that network says INITIAL, -1 if FINAL: its maps
+        are turned towards its own verdict.
 
     Returns
     -------
@@ -148,6 +154,10 @@ def project_run(
             map_indices[start : start + PROJECTION_CHUNK],
             ids[start : start + PROJECTION_CHUNK],
             donors[start : start + PROJECTION_CHUNK],
+            {
+                name: list(signs[start : start + PROJECTION_CHUNK])
+                for name, signs in (null_signs or {}).items()
+            },
         )
         for start in range(0, len(tokens), PROJECTION_CHUNK)
     ]
@@ -193,8 +203,8 @@ def _project_chunk(task: _Task) -> _Part:
     done: dict[str, Projection] = {}
     pieces: list[dict[str, Any]] = []
     problems = []
-    for index, token_id, donors in zip(
-        task.map_indices, task.token_ids, task.donor_ids, strict=True
+    for place, (index, token_id, donors) in enumerate(
+        zip(task.map_indices, task.token_ids, task.donor_ids, strict=True)
     ):
         try:
             scene = reader.scene(token_id)
@@ -205,7 +215,10 @@ def _project_chunk(task: _Task) -> _Part:
                 power=power,
                 donors=[reader.scene(donor, surroundings=False) for donor in donors],
                 shifts=settings.shifts,
-                other_maps={name: other[index] for name, other in others.items()},
+                other_maps={
+                    name: other[index] * task.null_signs[name][place]
+                    for name, other in others.items()
+                },
             )
             for name in settings.partitions:
                 masks = partition(scene, name, split_cells=True)
@@ -303,7 +316,7 @@ def summarise_nulls(relevance: pd.DataFrame, nulls: pd.DataFrame, seed: int) -> 
         there = relevance["region"].isin(theirs["region"].unique())
         table = relevance.loc[there, [*keys, *NULL_SUMMARY]]
         table = table.merge(renamed, on=["token_id", "region"], how="left")
-        summary = summarise(table, measures=NULL_SUMMARY, seed=seed)
+        summary = summarise(table, measures=NULL_SUMMARY)
         summary.insert(0, "null", name)
         parts.append(summary)
     return pd.concat(parts, ignore_index=True)
@@ -332,5 +345,5 @@ def summarise_localisation(relevance: pd.DataFrame, seed: int) -> pd.DataFrame:
     table = relevance[[*keys, *chance]].assign(
         **{f"null_{measure}": relevance[column] for measure, column in chance.items()}
     )
-    summary = summarise(table, measures=list(chance), seed=seed)
+    summary = summarise(table, measures=list(chance))
     return summary.rename(columns={"null_mean": "chance_mean"})

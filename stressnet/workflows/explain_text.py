@@ -1,0 +1,98 @@
+"""What ``stressnet explain`` says on the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stressnet.workflows.explain import ExplainedRun
+
+SHOWN = (
+    *(
+        f"{part}_{which}"
+        for part in ("syllable", "nucleus")
+        for which in ("stressed", "unstressed")
+    ),
+    "consonants",
+    "context",
+    "padding",
+    *(f"F{k}" for k in range(1, 5)),
+    *(f"F{k}_{which}" for which in ("stressed", "unstressed") for k in range(1, 5)),
+    "F0",
+    "F0_stressed",
+    "F0_unstressed",
+    "valley_F1_F2",
+    "valley_F2_F3",
+    "valley_F3_F4",
+)
+"""Regions on the screen; the tables have all."""
+
+
+def summary_text(run: ExplainedRun) -> str:
+    """The summary for people: conservation, then density and share per region."""
+    result = run.manifest["results"]
+    of_output = result["median_relevance_over_output"]
+    lines = [
+        f"{result['n_tokens']} tokens explained "
+        f"(accuracy on them {result['accuracy_on_explained_tokens']:.3f})",
+        f"conservation: relevance sums to {of_output:.2f} of the logit difference (median), biases "
+        f"absorb {result['median_bias_share']:.2f}; the ledger closes to "
+        f"{result['largest_closure_residual']:.1e} (largest relative residual)",
+        "",
+        f"{'relevance density':<22}{'INITIAL':>26}{'null':>8}{'FINAL':>28}{'null':>8}",
+    ]
+    density = run.summary[run.summary["measure"] == "density"]
+    there = set(density["region"])
+    for region in [name for name in SHOWN if name in there]:
+        cells = [f"{region:<22}"]
+        for stress, width in (("INITIAL", 26), ("FINAL", 28)):
+            row = density[(density["region"] == region) & (density["stress"] == stress)]
+            cells.append(_density_cell(row, width))
+        lines.append("".join(cells))
+    lines += [
+        "density: mean positive relevance for the token's own class per cell of the region, over",
+        "the mean per cell of sound; 1 is what a region gets by its area; null: the same with the",
+        f"tracks or times of other tokens; all {len(there)} regions: summary.csv",
+    ]
+    return "\n".join(lines)
+
+
+def nulls_text(summary_nulls: pd.DataFrame) -> str:
+    """The summary against several nulls for people: density over null density."""
+    rows = summary_nulls[
+        (summary_nulls["measure"] == "density") & (summary_nulls["stress"] == "ALL")
+    ]
+    names = list(dict.fromkeys(rows["null"]))
+    widths = [max(len(name) + 2, 11) for name in names]
+    header = "".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
+    lines = ["", f"{'density / null':<22}{header}"]
+    cells = rows.set_index(["region", "null"])[["ratio", "p_holm"]].to_dict("index")
+    there = set(rows["region"])
+    for region in [name for name in SHOWN if name in there]:
+        line = f"{region:<22}"
+        for name, width in zip(names, widths, strict=True):
+            cell = cells.get((region, name))
+            if cell is None or not np.isfinite(cell["ratio"]):
+                line += f"{'-':>{width}}"
+                continue
+            star = "*" if cell["p_holm"] <= 0.05 else " "
+            text = f"{cell['ratio']:.2f}{star}"
+            line += f"{text:>{width}}"
+        lines.append(line)
+    lines.append("over both classes; * differs from the null (p <= 0.05 after Holm's correction)")
+    return "\n".join(lines)
+
+
+def _density_cell(row: pd.DataFrame, width: int) -> str:
+    """Mean with its interval, and the null, or dashes where the region does not exist."""
+    if row.empty or not np.isfinite(row["mean"].iloc[0]):
+        return f"{'-':>{width}}{'-':>8}"
+    mean, low, high, null = row[["mean", "mean_low", "mean_high", "null_mean"]].iloc[0]
+    interval = f"[{low:.2f}, {high:.2f}]" if np.isfinite(low) else "[too few speakers]"
+    return f"{f'{mean:.2f} {interval}':>{width}}" + (
+        f"{null:>8.2f}" if np.isfinite(null) else f"{'-':>8}"
+    )

@@ -1,0 +1,231 @@
+"""``stressnet regions``: what regions there are, and a picture of each on one token."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stressnet.corpus.store import Corpus
+from stressnet.errors import ConfigError, CorpusError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from stressnet.regions.scene import Scene
+
+N_COLUMNS = 8
+WIDTH_IN = 10.0
+ROW_IN = 1.02
+MASK_COLOUR = "#e8590c"
+N_CANDIDATES = 200
+"""Tokens among which one with many regions is looked for."""
+
+
+def regions_text(region_files: Sequence[Path] = ()) -> str:
+    """All regions, their definitions, and where their nulls come from."""
+    from stressnet.regions import REGIONS, load_regions
+
+    for file in region_files:
+        load_regions(file)
+    width = max(len(name) for name in REGIONS)
+    lines = [f"{'region':<{width}}  {'null':<7} definition"]
+    lines += [
+        f"{item.name:<{width}}  {item.exchange:<7} {item.definition}" for item in REGIONS.values()
+    ]
+    return "\n".join(lines)
+
+
+def draw_regions(
+    corpus_path: Path,
+    figure_path: Path,
+    *,
+    token: str = "",
+    preset: str | None = None,
+    bands: str = "fixed-hz",
+    region_files: Sequence[Path] = (),
+) -> str:
+    """Draw every region of a token into a file.
+
+    Parameters
+    ----------
+    corpus_path : Path
+        A built corpus.
+    figure_path : Path
+        PNG, PDF or SVG.
+    token : str
+        Part of the token's id; if empty, the token that has most regions among the first ones.
+    preset : str, optional
+        Spectrogram preset; the first of the corpus if left out.
+    bands : str
+        Width of formant bands, see :meth:`stressnet.regions.BandRule.parse`.
+    region_files : sequence of Path
+        Python files with further regions.
+
+    Returns
+    -------
+    str
+        The token's id.
+
+    Raises
+    ------
+    CorpusError
+        If there is no such token or preset.
+    ConfigError
+        If the file's format is unknown.
+    """
+    from stressnet.regions import BandRule, load_regions
+    from stressnet.regions.from_corpus import SceneReader
+    from stressnet.report.style import FORMATS, style
+
+    if figure_path.suffix.removeprefix(".") not in FORMATS:
+        raise ConfigError(f"{figure_path}: figures are written as {', '.join(FORMATS)}")
+    for file in region_files:
+        load_regions(file)
+    corpus = Corpus.open(corpus_path)
+    presets = corpus.presets()
+    if not presets:
+        raise CorpusError(f"{corpus_path}: has no spectrograms; build it with a preset")
+    own = "stressnet" if "stressnet" in presets else presets[0]
+    reader = SceneReader(corpus, preset or own, BandRule.parse(bands))
+    token_id = _find_token(reader, token)
+    values = np.array(reader.images.values[reader.image_index(token_id)])
+    with style():
+        figure = region_sheet(reader.scene(token_id), values)
+        figure_path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(figure_path)
+    return token_id
+
+
+def region_sheet(scene: Scene, values: Any, names: Sequence[str] | None = None) -> Figure:
+    """One panel per region: its mask over the spectrogram, or why the token does not have it.
+
+    Parameters
+    ----------
+    scene : Scene
+        The token.
+    values : ndarray, shape (n_bins, n_frames)
+        Its image.
+    names : sequence of str, optional
+        Regions; all if left out.
+    """
+    from matplotlib.figure import Figure
+
+    from stressnet.regions import Missing, get_regions
+
+    regions = get_regions(names)
+    n_rows = math.ceil((len(regions) + 1) / N_COLUMNS)
+    figure = Figure(figsize=(WIDTH_IN, ROW_IN * n_rows + 0.35), layout="constrained")
+    panels = figure.subplots(n_rows, N_COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
+    _draw_token(panels[0], scene, values)
+    for ax, region in zip(panels[1:], regions, strict=False):
+        mask = region.mask(scene)
+        _draw_image(ax, scene, values, faint=isinstance(mask, Missing))
+        ax.set_title(region.name, fontsize=5.5, pad=2)
+        if isinstance(mask, Missing):
+            ax.text(
+                0.5,
+                0.5,
+                _wrapped(mask.reason),
+                transform=ax.transAxes,
+                fontsize=4.6,
+                ha="center",
+                va="center",
+            )
+        else:
+            _draw_mask(ax, scene, mask)
+    for ax in panels[len(regions) + 1 :]:
+        ax.set_visible(False)
+    for place, ax in enumerate(panels):
+        ax.tick_params(labelsize=5, length=1.5, pad=1)
+        first_column, last_row = place % N_COLUMNS == 0, place + N_COLUMNS > len(regions)
+        ax.tick_params(labelleft=first_column, labelbottom=last_row)
+    figure.supxlabel("time from the word's onset (s)", fontsize=6.5)
+    figure.supylabel("frequency (kHz)", fontsize=6.5)
+    return figure
+
+
+def _find_token(reader: Any, text: str) -> str:
+    ids = [str(token_id) for token_id in reader.corpus.tokens["token_id"]]
+    if text:
+        found = [token_id for token_id in ids if text in token_id]
+        if not found:
+            raise CorpusError(f"{reader.corpus.path}: no token whose id holds '{text}'")
+        return found[0]
+    from stressnet.regions import Missing, get_regions
+
+    def n_present(token_id: str) -> int:
+        scene = reader.scene(token_id)
+        return sum(not isinstance(region.mask(scene), Missing) for region in get_regions())
+
+    return max(ids[:N_CANDIDATES], key=n_present)
+
+
+def _extent(scene: Scene) -> tuple[float, float, float, float]:
+    axes = scene.axes
+    half_s, half_hz = axes.time_step_s / 2, axes.frequency_step_hz / 2
+    low, high = axes.frequency_hz[0] - half_hz, axes.frequency_hz[-1] + half_hz
+    return (
+        float(axes.time_s[0] - half_s),
+        float(axes.time_s[-1] + half_s),
+        float(low / 1000),
+        float(high / 1000),
+    )
+
+
+def _draw_image(ax: Any, scene: Scene, values: Any, *, faint: bool = False) -> None:
+    sounding = values[:, scene.sound]
+    ax.imshow(
+        values,
+        origin="lower",
+        aspect="auto",
+        extent=_extent(scene),
+        cmap="Greys",
+        vmin=float(np.quantile(sounding, 0.05)),
+        vmax=float(np.quantile(sounding, 0.995)) * (3.0 if faint else 1.3),
+        interpolation="nearest",
+    )
+    # Padding is half of many images; a little of it is enough to show its region.
+    last_s = scene.axes.time_s[np.flatnonzero(scene.sound)[-1]]
+    ax.set_xlim(scene.axes.time_s[0], min(last_s + 0.06, scene.axes.time_s[-1]))
+    ax.set_ylim(0, scene.axes.frequency_hz[-1] / 1000)
+
+
+def _draw_mask(ax: Any, scene: Scene, mask: Any) -> None:
+    from matplotlib.colors import to_rgb
+
+    layer = np.zeros((*mask.shape, 4))
+    layer[..., :3] = to_rgb(MASK_COLOUR)
+    layer[..., 3] = 0.62 * np.clip(mask, 0, 1)
+    ax.imshow(layer, origin="lower", aspect="auto", extent=_extent(scene), interpolation="nearest")
+
+
+def _draw_token(ax: Any, scene: Scene, values: Any) -> None:
+    """The token itself: phones, formants, F0."""
+    from stressnet.report.style import BOUNDARY_COLOUR, FORMANT_COLOUR, PITCH_COLOUR
+
+    _draw_image(ax, scene, values)
+    inside = scene.nuclei_cover.sum(axis=0) > 0
+    time_s = scene.axes.time_s
+    for track in scene.formants_at_frames[0]:
+        ax.plot(time_s[inside], track[inside] / 1000, ".", color=FORMANT_COLOUR, markersize=1)
+    f0_hz = scene.f0_at_frames
+    ax.plot(time_s[inside], f0_hz[inside] / 1000, ".", color=PITCH_COLOUR, markersize=1)
+    top = scene.axes.frequency_hz[-1] / 1000
+    for phone in scene.times.phones:
+        ax.axvline(phone.start_s, color=BOUNDARY_COLOUR, linewidth=0.4)
+        ax.text(
+            phone.middle_s, 0.985 * top, phone.label, fontsize=4.2, ha="center", va="top",
+            rotation=90,
+        )  # fmt: skip
+    ax.axvline(scene.times.word.end_s, color=BOUNDARY_COLOUR, linewidth=0.4)
+    ax.set_title(f"{scene.times.word.label}: formants, F0", fontsize=5.5, pad=2)
+
+
+def _wrapped(text: str, width: int = 22) -> str:
+    import textwrap
+
+    return textwrap.fill(text, width)
