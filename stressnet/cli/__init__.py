@@ -44,11 +44,13 @@ def cli() -> None:
       stressnet measure CORPUS CUES                    acoustic cues of every syllable and vowel
       stressnet train CORPUS MODEL                     a network and its test figures
       stressnet evaluate CORPUS MODEL... OUT           every test set, leak audits, errors to hear
+      stressnet predict FILE...                        stress of the words in recordings
       stressnet explain CORPUS MODEL RUN               relevance by syllable, vowel, formant, F0
       stressnet stats RUN OUT                          claims, contrasts, nulls, mixed models
       stressnet report RUN REPORT                      figures, a page, an explorer
       stressnet export-praat RUN OUT                   TextGrids, Formants for Praat
       stressnet assess CORPUS MODEL OUT                which maps can be believed
+      stressnet sensitivity CORPUS MODEL OUT           how much choices matter
     """
 
 
@@ -62,8 +64,11 @@ COMMANDS = (
     measuring.cue_baselines_command,
     training.train_command,
     evaluating.evaluate_command,
+    evaluating.predict_command,
     explaining.explain_command,
     explaining.assess_command,
+    explaining.regions_command,
+    explaining.sensitivity_command,
     statistics.stats_command,
     reporting.report_command,
     reporting.word_command,

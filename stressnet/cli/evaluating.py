@@ -61,3 +61,94 @@ def evaluate_command(
     )
     click.echo(evaluation_text(result))
     click.echo(f"page: {out / 'index.html'}")
+
+
+@click.command("predict")
+@click.argument("files", type=PATH, nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--textgrid",
+    type=PATH,
+    help="Words and phones of the FILE (TextGrid or another alignment), or a folder of TextGrids "
+    "named like the FILEs.",
+)
+@click.option(
+    "--transcript", type=PATH, help="Text of the FILE, or a folder of .txt or .lab files."
+)
+@click.option("--word", "text", help="The word (or words) said in the one FILE.")
+@click.option("--model", type=PATH, help="Checkpoint folder.  [default: the network in stressnet]")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "csv", "json", "textgrid"]),
+    default="text",
+    show_default=True,
+)
+@click.option("--out", type=PATH, help="File to write; for TextGrids a folder.  [default: print]")
+@click.option(
+    "--aligner",
+    default="pocketsphinx",
+    show_default=True,
+    help="For transcripts. kaldi-gmm trains itself on the FILEs and needs a minute of speech.",
+)
+@click.option("--dictionary", type=PATH, help="Further pronunciations in CMUdict's format.")
+@click.option("--function-words", is_flag=True, help="Predict words such as 'into' too.")
+@quiet_option
+def predict_command(
+    files: tuple[Path, ...],
+    textgrid: Path | None,
+    transcript: Path | None,
+    text: str | None,
+    model: Path | None,
+    style: str,
+    out: Path | None,
+    aligner: str,
+    dictionary: Path | None,
+    function_words: bool,
+    quiet: bool,
+) -> None:
+    """Predict the stress of the disyllabic words in recordings.
+
+    A FILE without TextGrid or transcript must hold one word of two syllables. Running speech needs
+    a TextGrid with words and ARPAbet phones, or a transcript, with which it is aligned first. Words
+    that do not have two syllables are listed as skipped.
+    """
+    import sys
+
+    from stressnet.cli.options import EXIT_FAILED, EXIT_SOME_FAILED
+    from stressnet.errors import ConfigError
+    from stressnet.progress import Progress
+    from stressnet.workflows.predict import predict_words, sources_of
+    from stressnet.workflows.predict_output import as_csv, as_json, as_text, write_textgrids
+
+    if style == "textgrid" and out is None:
+        raise ConfigError("TextGrids need a folder to be written into; give it with --out")
+    result = predict_words(
+        sources_of(files, textgrid, transcript, text),
+        model,
+        aligner=aligner,
+        dictionary=dictionary,
+        function_words=function_words,
+        progress=Progress(not quiet and sys.stderr.isatty()),
+    )
+    for problem in result.problems:
+        click.echo(f"stressnet: {problem.reason}", err=True)
+    if style == "textgrid" and out is not None:
+        for path in write_textgrids(result, out):
+            click.echo(str(path))
+    elif style != "textgrid":
+        written = {
+            "text": lambda: as_text(result) + "\n",
+            "csv": lambda: as_csv(result.words),
+            "json": lambda: as_json(result) + "\n",
+        }[style]()
+        if out is None:
+            click.echo(written, nl=False)
+        else:
+            try:
+                out.write_text(written, encoding="utf-8")
+            except OSError as error:
+                raise ConfigError(
+                    f"{out}: cannot be written ({error.strerror}); choose another file"
+                ) from error
+    if result.problems:
+        sys.exit(EXIT_SOME_FAILED if result.alignments else EXIT_FAILED)

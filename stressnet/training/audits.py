@@ -50,7 +50,7 @@ from stressnet.training.data import TRAIN, VALID, StressData
 from stressnet.training.fit import train
 from stressnet.training.metrics import Estimate, cluster_weights, interval_of
 from stressnet.training.predict import predict_logits
-from stressnet.training.recipes import get_recipe
+from stressnet.training.recipes import TrainConfig
 
 CLASSIFIER_AUDITS = ("padding", "envelope", "phones")
 SHUFFLED = "shuffled labels"
@@ -209,7 +209,7 @@ def shuffled_network(
     preset, preset_parameters
         Of the images.
     architecture : str
-        Network, trained with its usual recipe.
+        Network.
     epochs : int
         For how long.
     seed : int
@@ -226,7 +226,7 @@ def shuffled_network(
         there = rng.permutation(data.rows(split))[:most]
         labels[there] = labels[rng.permutation(there)]
         splits[there] = split
-    config = get_recipe("compact", max_epochs=epochs, patience=epochs, seed=seed)
+    config = TrainConfig("shuffled labels", max_epochs=epochs, patience=epochs, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         result = train(
             architecture,

@@ -1,0 +1,133 @@
+"""Predictions as text, CSV, JSON and TextGrids."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from stressnet.alignment.textgrid import write_textgrid
+from stressnet.errors import ConfigError
+from stressnet.intervals import Interval
+from stressnet.manifest import hash_file, write_manifest
+from stressnet.workflows.predict import UNKNOWN_WORD, Predicted, WordPrediction
+
+FORMATS = ("text", "csv", "json", "textgrid")
+COLUMNS = (
+    "file",
+    "word",
+    "start_s",
+    "end_s",
+    "stress",
+    "probability",
+    "p_initial",
+    "logit_difference",
+    "skipped",
+)
+
+
+def as_text(result: Predicted) -> str:
+    """A table for people; skipped words follow it, with their reasons."""
+    lines = []
+    several = len(result.alignments) > 1
+    for name in result.alignments:
+        if several:
+            lines.append(name)
+        lines.append(
+            f"{'word':<18}{'start (s)':>10}{'end (s)':>9}  {'stress':<9}{'probability':>11}"
+        )
+        skipped: dict[str, list[str]] = {}
+        for word in result.words:
+            if word.file != name:
+                continue
+            if word.stress is None:
+                skipped.setdefault(word.skipped, []).append(word.word)
+                continue
+            label = word.word or "(one word)"
+            lines.append(
+                f"{label:<18}{word.start_s:>10.3f}{word.end_s:>9.3f}  "
+                f"{word.stress:<9}{word.probability:>11.3f}"
+            )
+        for reason, words in sorted(skipped.items()):
+            lines.append(f"skipped, {reason}: {' '.join(words)}")
+        if several:
+            lines.append("")
+    return "\n".join(lines)
+
+
+def as_csv(words: Sequence[WordPrediction]) -> str:
+    """CSV with a header; numbers of skipped words are empty."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for word in words:
+        row = [word.file, word.word, f"{word.start_s:.4f}", f"{word.end_s:.4f}"]
+        if word.stress is None:
+            row += ["", "", "", ""]
+        else:
+            row += [word.stress.value, f"{word.probability:.6f}", f"{word.p_initial:.6f}"]
+            row += [f"{word.logit_difference:.6f}"]
+        writer.writerow([*row, word.skipped])
+    return buffer.getvalue()
+
+
+def as_json(result: Predicted) -> str:
+    """JSON with the network and one object per word; numbers of skipped words are null."""
+    words = []
+    for word in result.words:
+        values = asdict(word)
+        if word.stress is None:
+            values |= dict.fromkeys(("probability", "p_initial", "logit_difference"))
+        words.append(values)
+    problems = [asdict(problem) for problem in result.problems]
+    return json.dumps(
+        {"network": result.network, "words": words, "problems": problems},
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def write_textgrids(result: Predicted, out: Path) -> list[Path]:
+    """One TextGrid per recording, with a tier ``stress``, in a folder with a manifest.
+
+    Raises
+    ------
+    ConfigError
+        If two recordings have the same name, or the folder cannot be written.
+    """
+    stems = [Path(name).stem for name in result.alignments]
+    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if twice:
+        raise ConfigError(f"two recordings are called '{twice[0]}'; predict them one by one")
+    files = []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, alignment in result.alignments.items():
+            said = [
+                Interval(word.start_s, word.end_s, f"{word.stress} {word.probability:.2f}")
+                for word in result.words
+                if word.file == name and word.stress is not None
+            ]
+            path = out / f"{Path(name).stem}.TextGrid"
+            write_textgrid(path, alignment, result.durations_s[name], {"stress": said})
+            files.append(path)
+        write_manifest(
+            out,
+            "predictions",
+            parameters={"network": result.network, "label_of_unknown_words": UNKNOWN_WORD},
+            inputs={name: hash_file(Path(name)) for name in result.alignments},
+            outputs=files,
+            results={
+                "n_words": sum(word.stress is not None for word in result.words),
+                "n_skipped": sum(word.stress is None for word in result.words),
+                "n_errors": len(result.problems),
+            },
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"{out}: cannot be written ({error.strerror}); choose another folder"
+        ) from error
+    return files
