@@ -15,7 +15,8 @@ from stressnet.errors import CheckpointError, ConfigError
 from stressnet.models.checkpoint import load_checkpoint
 from stressnet.training import fit
 from stressnet.training.data import StressData
-from stressnet.training.fit import learning_rate, train
+from stressnet.training.fit import train
+from stressnet.training.optimisation import batch_loss, class_weights, learning_rate
 from stressnet.training.predict import predict_logits, predictions_table
 from stressnet.training.recipes import RECIPES, TrainConfig, get_recipe
 
@@ -281,9 +282,25 @@ def test_one_cycle_by_hand() -> None:
 def test_class_weights_by_hand() -> None:
     labels = np.array([0, 0, 0, 1])
     config = TrainConfig(name="x")
-    assert fit._class_weights(labels, config).tolist() == pytest.approx([4 / 6, 2.0])
-    none = fit._class_weights(labels, replace(config, class_balance="none"))
+    assert class_weights(labels, config).tolist() == pytest.approx([4 / 6, 2.0])
+    none = class_weights(labels, replace(config, class_balance="none"))
     assert none[0] == none[1]
+
+
+@pytest.mark.parametrize("class_balance", ["weights", "none"])
+def test_parts_of_a_loss_add_up_to_torchs(class_balance: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(10, 2, generator=generator)
+    labels = torch.tensor([0, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+    config = TrainConfig(name="x", class_balance=class_balance, label_smoothing=0.1)
+    weights = torch.tensor([0.6, 2.0])
+    used = weights if class_balance == "weights" else None
+    expected = nn.functional.cross_entropy(logits, labels, weight=used, label_smoothing=0.1)
+    parts = [
+        batch_loss(logits[part], labels[part], labels, weights, config)
+        for part in (slice(0, 3), slice(3, 10))
+    ]
+    torch.testing.assert_close(torch.stack(parts).sum(), expected)
 
 
 def test_published_recipes() -> None:
@@ -308,5 +325,5 @@ def test_published_recipes() -> None:
 def test_bad_recipes(changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         get_recipe("compact", **changes)
-    with pytest.raises(ConfigError, match="there are compact, allouche2025-lenet"):
+    with pytest.raises(ConfigError, match="there are compact, transformer, allouche2025"):
         get_recipe("none such")

@@ -144,12 +144,12 @@ class SpectrogramTransformer(Network):
         """Logits of images; see :meth:`Network.forward`."""
         self._check(tuple(x.shape))
         kept = Patches.sounding(x)
-        vectors = self.patches(x).flatten(2).transpose(1, 2)
+        vectors = self.get_submodule("patches")(x).flatten(2).transpose(1, 2)
         for number in range(1, DEPTH + 1):
             vectors = self.get_submodule(f"block{number}")(vectors, kept)
-        vectors = self.norm(vectors)
+        vectors = self.get_submodule("norm")(vectors)
         weight = kept[:, :, None].to(vectors.dtype)
-        return self.fc((vectors * weight).sum(dim=1) / weight.sum(dim=1))
+        return self.get_submodule("fc")((vectors * weight).sum(dim=1) / weight.sum(dim=1))
 
 
 def transformer(n_bins: int, n_frames: int, n_classes: int) -> SpectrogramTransformer:

@@ -5,7 +5,10 @@ Importing this module does not import torch.
 
 from __future__ import annotations
 
+import json
+import tomllib
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from stressnet.errors import ConfigError
@@ -207,13 +210,54 @@ validation loss, no augmentation. It balanced no classes either; for tokens as u
 speech, use ``get_recipe(name, class_balance="weights")``."""
 
 
-def get_recipe(name: str, **changes: Any) -> TrainConfig:
+def is_recipe_file(name: str | Path) -> bool:
+    """Whether this names a recipe file and not a recipe."""
+    return Path(name).suffix == ".toml"
+
+
+def read_recipe(path: Path) -> TrainConfig:
+    """The recipe in a TOML file.
+
+    Its keys are the fields of :class:`TrainConfig`; what is not given is as in the recipe named by
+    ``base``, or as in ``compact``.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, no TOML, or has unknown fields or values out of range.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as TOML ({error})") from None
+    base = values.pop("base", "compact")
+    if base not in RECIPES:
+        raise ConfigError(f"{path}: base {base!r} is none of {', '.join(RECIPES)}")
+    try:
+        return get_recipe(base, **{"name": path.stem, **values})
+    except (ConfigError, TypeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def write_recipe(path: Path, config: TrainConfig) -> None:
+    """Write a recipe as a TOML file that :func:`read_recipe` reads; None is left out."""
+    lines = [
+        f"{name} = {json.dumps(value)}"
+        for name, value in config.to_dict().items()
+        if value is not None
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def get_recipe(name: str | Path, **changes: Any) -> TrainConfig:
     """The recipe called ``name``, with some parameters changed.
 
     Parameters
     ----------
-    name : str
-        Key of :data:`RECIPES`.
+    name : str or Path
+        Key of :data:`RECIPES`, or a TOML file (:func:`read_recipe`).
     **changes
         Fields of :class:`TrainConfig` to replace, such as ``seed=3``.
 
@@ -222,9 +266,13 @@ def get_recipe(name: str, **changes: Any) -> TrainConfig:
     ConfigError
         If there is no such recipe or field, or a value is out of range.
     """
-    if name not in RECIPES:
-        raise ConfigError(f"no training recipe {name!r}; there are {', '.join(RECIPES)}")
+    if not is_recipe_file(name) and name not in RECIPES:
+        raise ConfigError(
+            f"no training recipe {name!r}; there are {', '.join(RECIPES)}, or give a .toml file"
+        )
     unknown = sorted(set(changes) - set(TrainConfig.__dataclass_fields__))
     if unknown:
         raise ConfigError(f"training recipe {name!r} has no parameter {', '.join(unknown)}")
-    return replace(RECIPES[name], **changes)
+    return replace(
+        read_recipe(Path(name)) if is_recipe_file(name) else RECIPES[str(name)], **changes
+    )

@@ -47,9 +47,15 @@ class RunState:
 
 
 def save_state(
-    path: Path, state: RunState, model: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path,
+    state: RunState,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
 ) -> None:
     """Replace the file at ``path``; an interruption leaves the old one whole.
+
+    ``scaler`` remembers how float16 gradients are scaled; without float16 there is nothing in it.
 
     Raises
     ------
@@ -65,6 +71,7 @@ def save_state(
         "epoch": state.epoch,
         "best_epoch": state.best_epoch,
         "history": state.history,
+        "scaler": scaler.state_dict(),
     }
     part = path.with_name(f".{path.name}.part")
     try:
@@ -80,9 +87,13 @@ def save_state(
 
 
 def load_state(
-    path: Path, identity: str, model: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path,
+    identity: str,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
 ) -> RunState:
-    """Read a state and put it into the network and the optimizer.
+    """Read a state and put it into the network, the optimizer and the scaler.
 
     Raises
     ------
@@ -109,6 +120,8 @@ def load_state(
         remembered.setdefault(int(number), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": remembered, "param_groups": groups})
+    if summary["scaler"]:
+        scaler.load_state_dict(summary["scaler"])
     return RunState(
         identity=identity,
         epoch=summary["epoch"],
