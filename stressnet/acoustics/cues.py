@@ -29,8 +29,8 @@ from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.acoustics.spectral_balance import balance_cues, missing_balance, vowel_spectrum
 from stressnet.acoustics.tracks import (
     N_FORMANTS,
-    FormantTrack,
-    formant_track,
+    formant_track_of,
+    praat_formant,
     praat_pitch,
     praat_sound,
 )
@@ -96,7 +96,7 @@ class _Analysis:
 
     sound: parselmouth.Sound
     pitch: parselmouth.Pitch | None
-    formants: FormantTrack
+    formant: parselmouth.Formant | None
     intensity: parselmouth.Intensity | None
     median_hz: float
     reasons: list[str] = field(default_factory=list)
@@ -142,7 +142,7 @@ def measure_token(
     analysis = _Analysis(
         sound=praat_sound(samples, rate_hz),
         pitch=praat_pitch(samples, rate_hz, voice.pitch),
-        formants=formant_track(samples, rate_hz, voice.formants),
+        formant=praat_formant(samples, rate_hz, voice.formants),
         intensity=praat_intensity(samples, rate_hz, intensity),
         median_hz=voice.f0_median_hz,
         reasons=reasons,
@@ -222,7 +222,7 @@ def _vowel_cues(analysis: _Analysis, part: str, span: Span, f0_hz: float) -> dic
         reasons.append(f"{part}: shorter than a spectrum needs")
     else:
         cues = balance_cues(spectrum, span[1] - span[0])
-    middle = _middle(analysis.formants, span)
+    middle = _middle(analysis.formant, span)
     trusted = middle.medians_hz[:3] if middle.is_suspect == 0 else np.full(3, np.nan)
     cues["h1_a3_corrected_db"] = h1_a3_corrected_db(
         vowel_samples(analysis.sound, *span), analysis.sound.sampling_frequency, f0_hz, trusted
@@ -251,32 +251,37 @@ class _Middle:
     is_suspect: float
 
 
-def _middle(formants: FormantTrack, span: Span) -> _Middle:
-    """Medians over the frames in :data:`MIDDLE`, or the frame nearest to the centre of a vowel
-    shorter than the frames are apart; equal to Praat's *Get quantile* 0.5."""
+def _middle(formant: parselmouth.Formant | None, span: Span) -> _Middle:
+    """Praat's medians over :data:`MIDDLE`; of a vowel so short that no frame lies there, the values
+    at its centre."""
+    from parselmouth.praat import call
+
+    nothing = np.full(N_FORMANTS, np.nan)
+    if formant is None:
+        return _Middle(0, nothing, nothing, float("nan"))
     length_s = span[1] - span[0]
-    track = formants.between(span[0] + MIDDLE[0] * length_s, span[0] + MIDDLE[1] * length_s)
-    if not len(track.time_s):
-        inside = formants.between(*span)
-        nearest = np.abs(inside.time_s - sum(span) / 2).argsort()[:1]
-        track = FormantTrack(
-            inside.time_s[nearest],
-            inside.frequency_hz[:, nearest],
-            inside.bandwidth_hz[:, nearest],
+    limits = span[0] + MIDDLE[0] * length_s, span[0] + MIDDLE[1] * length_s
+    numbers = range(1, N_FORMANTS + 1)
+    frames = formant_track_of(formant).between(*limits)
+    if len(frames.time_s):
+        ask = (*limits, "hertz", 0.5)
+        values, widths = (
+            [call(formant, command, k, *ask) for k in numbers]
+            for command in ("Get quantile", "Get quantile of bandwidth")
         )
-    share = track.wide_band_share
+    else:
+        centre_s = sum(span) / 2
+        values = [formant.get_value_at_time(k, centre_s) for k in numbers]
+        widths = [formant.get_bandwidth_at_time(k, centre_s) for k in numbers]
+        near = formant.dx
+        frames = formant_track_of(formant).between(centre_s - near, centre_s + near)
+    share = frames.wide_band_share
     return _Middle(
-        n_frames=len(track.time_s),
-        medians_hz=_medians(track.frequency_hz),
-        bandwidths_hz=_medians(track.bandwidth_hz),
+        n_frames=len(frames.time_s),
+        medians_hz=np.array(values),
+        bandwidths_hz=np.array(widths),
         is_suspect=float(share > SUSPECT_SHARE) if np.isfinite(share) else float("nan"),
     )
-
-
-def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Median of each row without its NaNs; NaN for a row of nothing else."""
-    rows = (row[np.isfinite(row)] for row in values)
-    return np.array([np.median(row) if len(row) else np.nan for row in rows])
 
 
 def contrasts(row: dict[str, Any]) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stressnet.acoustics.tracks import PitchTrack
+from stressnet.acoustics.tracks import pitch_track_of
 
 if TYPE_CHECKING:
     import parselmouth
@@ -48,7 +48,7 @@ def pitch_cues(
     mean_hz = call(pitch, "Get mean", start_s, end_s, "Hertz")
     mean_st = call(pitch, "Get mean", start_s, end_s, "semitones re 1 Hz")
     max_hz = call(pitch, "Get maximum", start_s, end_s, "Hertz", "Parabolic")
-    frames = track_of(pitch).between(start_s, end_s)
+    frames = pitch_track_of(pitch).between(start_s, end_s)
     voiced = np.isfinite(frames.f0_hz)
     slope = np.nan
     if voiced.sum() >= MIN_SLOPE_FRAMES:
@@ -70,9 +70,3 @@ def pitch_range_st(pitch: parselmouth.Pitch, start_s: float, end_s: float) -> fl
 
     low, high = (call(pitch, "Get quantile", start_s, end_s, q, "Hertz") for q in (0.05, 0.95))
     return semitones(high, low)
-
-
-def track_of(pitch: parselmouth.Pitch) -> PitchTrack:
-    """A Praat Pitch as a track: frame centres and F0, NaN where unvoiced."""
-    f0_hz = pitch.selected_array["frequency"].astype(np.float64)
-    return PitchTrack(np.asarray(pitch.xs()), np.where(f0_hz == 0, np.nan, f0_hz))

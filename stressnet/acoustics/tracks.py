@@ -290,8 +290,11 @@ def formant_track(
         If the sampling rate cannot carry the ceiling.
     """
     formant = praat_formant(samples, rate_hz, settings)
-    if formant is None:
-        return Tracks.missing().formants
+    return Tracks.missing().formants if formant is None else formant_track_of(formant, origin_s)
+
+
+def formant_track_of(formant: parselmouth.Formant, origin_s: float = 0.0) -> FormantTrack:
+    """A Praat Formant as a track; ``origin_s`` becomes zero."""
     times = np.asarray(formant.xs())
     numbers = range(1, N_FORMANTS + 1)
     return FormantTrack(
@@ -314,8 +317,11 @@ def pitch_track(
     floors, since a window spans three periods.
     """
     pitch = praat_pitch(samples, rate_hz, settings)
-    if pitch is None:
-        return Tracks.missing().pitch
+    return Tracks.missing().pitch if pitch is None else pitch_track_of(pitch, origin_s)
+
+
+def pitch_track_of(pitch: parselmouth.Pitch, origin_s: float = 0.0) -> PitchTrack:
+    """A Praat Pitch as a track, unvoiced frames NaN; ``origin_s`` becomes zero."""
     f0_hz = pitch.selected_array["frequency"].astype(np.float64)
     f0_hz[f0_hz == 0] = np.nan
     return PitchTrack(np.asarray(pitch.xs()) - origin_s, f0_hz)
