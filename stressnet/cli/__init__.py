@@ -65,6 +65,7 @@ COMMANDS = (
     training.train_command,
     evaluating.evaluate_command,
     evaluating.predict_command,
+    evaluating.export_command,
     explaining.explain_command,
     explaining.assess_command,
     explaining.regions_command,

@@ -152,3 +152,18 @@ def predict_command(
                 ) from error
     if result.problems:
         sys.exit(EXIT_SOME_FAILED if result.alignments else EXIT_FAILED)
+
+
+@click.command("export")
+@click.argument("model", type=PATH)
+@click.argument("out", type=PATH)
+def export_command(model: Path, out: Path) -> None:
+    """Write MODEL as the ONNX file OUT, and check it in onnxruntime.
+
+    The file says of itself what it takes and gives: classes, preset with all parameters, axes in
+    seconds and hertz, temperature, and hashes of corpus and weights.
+    """
+    from stressnet.workflows.export import export_onnx
+
+    result = export_onnx(model, out)
+    click.echo(f"{result.path}: logits as the network's to {result.largest_difference:.1e}")

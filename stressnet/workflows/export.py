@@ -1,0 +1,196 @@
+"""``stressnet export``: a trained network as ONNX, checked against the original."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet import __version__
+from stressnet.errors import CheckpointError, MissingPartError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stressnet.models.checkpoint import CheckpointInfo
+
+TOLERANCE = 1e-4
+"""Largest difference between a logit of the export and of the network."""
+
+INPUT, OUTPUT = "spectrogram", "logits"
+_N_CHECKED = 5
+_OPSET = 18
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An export that was checked.
+
+    Parameters
+    ----------
+    path : Path
+        The ONNX file.
+    largest_difference : float
+        Between its logits and the network's, over random images.
+    metadata : dict of str
+        What the file says of itself.
+    """
+
+    path: Path
+    largest_difference: float
+    metadata: dict[str, str]
+
+
+def export_onnx(model_path: Path, out: Path, *, seed: int = 0) -> Exported:
+    """Write a network as ONNX and run it in onnxruntime.
+
+    Input ``spectrogram`` is float32 of shape ``(batch, 1, n_bins, n_frames)`` with any batch size,
+    output ``logits`` of shape ``(batch, 2)``. The metadata hold classes, preset with all
+    parameters, axes, temperature and provenance.
+
+    Parameters
+    ----------
+    model_path : Path
+        A checkpoint folder.
+    out : Path
+        The file to write; appears only if the check succeeds.
+    seed : int
+        For the images of the check.
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint is damaged, cannot be exported, or the export gives other logits.
+    MissingPartError
+        If onnx, onnxscript or onnxruntime is not installed.
+    """
+    _require_onnx()
+    import numpy as np
+    import onnx
+    import torch
+
+    from stressnet.manifest import hash_file
+    from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
+    from stressnet.training.calibration import load_calibration
+
+    model, info = load_checkpoint(model_path)
+    digest = hash_file(model_path / WEIGHTS_NAME)
+    metadata = _metadata(info, digest, load_calibration(model_path, digest))
+    images = np.random.default_rng(seed).standard_normal(
+        (_N_CHECKED, 1, info.n_bins, info.n_frames), dtype=np.float32
+    )
+    part = out.with_name(f".{out.name}.part")
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                model,
+                (torch.from_numpy(images[:2]),),
+                dynamo=True,
+                opset_version=_OPSET,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+            )
+    except (torch.onnx.errors.OnnxExporterError, torch.export.UserError) as error:
+        raise CheckpointError(
+            f"{model_path}: {info.architecture} cannot be exported as ONNX "
+            f"({str(error).splitlines()[0]})"
+        ) from error
+    assert program is not None
+    proto = program.model_proto
+    proto.producer_name, proto.producer_version = "stressnet", __version__
+    for name, value in metadata.items():
+        entry = proto.metadata_props.add()
+        entry.key, entry.value = name, value
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        onnx.save(proto, str(part))
+    except OSError as error:
+        raise CheckpointError(
+            f"{out}: cannot be written ({error.strerror}); choose another file"
+        ) from error
+    try:
+        with torch.inference_mode():
+            wanted = model(torch.from_numpy(images)).numpy()
+        apart = float(np.abs(run_onnx(part, images) - wanted).max())
+        if not apart <= TOLERANCE:
+            raise CheckpointError(
+                f"{model_path}: exported logits differ by {apart:.2g}, more than {TOLERANCE:g}; "
+                f"nothing was written"
+            )
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    return Exported(out, apart, metadata)
+
+
+def run_onnx(path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits of an exported network, in onnxruntime on the CPU.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    images : ndarray, shape (batch, 1, n_bins, n_frames)
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run([OUTPUT], {INPUT: images})[0]
+
+
+def _metadata(info: CheckpointInfo, digest: str, calibration: Any) -> dict[str, str]:
+    """Everything a user of the file needs, as text; values other than text are JSON."""
+    from stressnet.acoustics.spectrogram import SpectrogramPreset
+
+    axes = SpectrogramPreset.from_dict(info.preset_parameters).axes()
+    return {
+        "stressnet_version": __version__,
+        "architecture": info.architecture,
+        "classes": json.dumps([str(name) for name in info.classes]),
+        "preset": info.preset,
+        "preset_parameters": json.dumps(info.preset_parameters),
+        "axes_order": json.dumps(["batch", "channel", "frequency", "time"]),
+        "frequency_hz": json.dumps([round(float(v), 6) for v in axes.frequency_hz]),
+        "time_s": json.dumps([round(float(v), 6) for v in axes.time_s]),
+        "time_zero": "onset of the word",
+        "temperature": json.dumps(None if calibration is None else calibration.temperature),
+        "corpus_hash": info.corpus_hash,
+        "seed": json.dumps(info.seed),
+        "weights_sha256": digest,
+        "licence": "weights: see the model card; code: GPL-3.0-or-later",
+    }
+
+
+def _require_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise MissingPartError(
+            f"export needs {error.name}; install it with: pip install 'stressnet[onnx]'"
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's progress and advice off the terminal."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
