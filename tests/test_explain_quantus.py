@@ -1,4 +1,4 @@
-"""Beside Quantus 0.6: equal where it computes the same thing; where it does not, each test says why.
+"""Beside Quantus 0.6: equal where it computes the same thing; where it does not, tests say why.
 
 Quantus is an oracle for the tests only. Its metrics are called at the level of a batch of arrays
 where that is enough; what its ``__call__`` adds by default (absolute values, division by the
