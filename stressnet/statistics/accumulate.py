@@ -48,6 +48,8 @@ class Plan:
         Pairs of regions to contrast, per measure.
     nulls : dict of str to tuple of str
         Names of nulls, per measure.
+    null_strata : tuple of str, optional
+        Strata in which all nulls are compared; in others only the exchange. All if left out.
     """
 
     regions: tuple[str, ...]
@@ -56,11 +58,21 @@ class Plan:
     pairs: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     nulls: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def energy_nulls(self, measure: str) -> tuple[str, ...]:
+    null_strata: tuple[str, ...] | None = None
+
+    def nulls_of(self, measure: str, stratum: str) -> tuple[str, ...]:
+        """Nulls of a measure in a stratum."""
+        found = self.nulls.get(measure, ())
+        if self.null_strata is None or stratum in self.null_strata:
+            return found
+        return tuple(n for n in found if n == EXCHANGE)
+
+    def energy_nulls(self, measure: str, stratum: str) -> tuple[str, ...]:
         """Nulls against which a share is compared beside the share of energy."""
         if measure != SHARE:
             return ()
-        return tuple(n for n in self.nulls.get(SHARE, ()) if n in self.nulls.get(ENERGY, ()))
+        energy = self.nulls_of(ENERGY, stratum)
+        return tuple(n for n in self.nulls_of(SHARE, stratum) if n in energy)
 
     def jobs(self) -> list[tuple[str, str]]:
         """Measure and stratum of every table of sums."""
@@ -95,23 +107,23 @@ class JobSums:
         def sums(n_quantities: int, n_members: int) -> StratifiedSums:
             return StratifiedSums(network.clusters, n_levels, n_quantities, n_members)
 
-        nulls = plan.nulls.get(measure, ())
+        nulls = plan.nulls_of(measure, stratum)
         self.means = sums(n_regions, 1)
         self.nulls = {name: sums(n_regions, NULL_TERMS) for name in nulls}
         self.pairs = sums(len(pairs), PAIR_TERMS)
         self.pair_nulls = {name: sums(len(pairs), PAIR_NULL_TERMS) for name in nulls}
         self.energy = {
-            name: sums(n_regions, PAIR_NULL_TERMS) for name in plan.energy_nulls(measure)
+            name: sums(n_regions, PAIR_NULL_TERMS) for name in plan.energy_nulls(measure, stratum)
         }
 
     @staticmethod
     def n_bytes(network: NetworkRuns, plan: Plan, measure: str, stratum: str) -> int:
         """Memory of such sums."""
         n_levels, n_regions = len(network.levels[stratum]), len(plan.regions)
-        n_pairs, n_nulls = len(plan.pairs.get(measure, ())), len(plan.nulls.get(measure, ()))
+        n_pairs, n_nulls = len(plan.pairs.get(measure, ())), len(plan.nulls_of(measure, stratum))
         shapes = [(n_regions, 1), (n_pairs, PAIR_TERMS)]
         shapes += [(n_regions, NULL_TERMS), (n_pairs, PAIR_NULL_TERMS)] * n_nulls
-        shapes += [(n_regions, PAIR_NULL_TERMS)] * len(plan.energy_nulls(measure))
+        shapes += [(n_regions, PAIR_NULL_TERMS)] * len(plan.energy_nulls(measure, stratum))
         return sum(StratifiedSums.n_bytes(network.clusters, n_levels, *shape) for shape in shapes)
 
     def add(
@@ -128,7 +140,8 @@ class JobSums:
         first, second = values[:, self._first], values[:, self._second]
         if self._first:
             self.pairs.add(codes, level, [first, second])
-        for name, null in nulls.items():
+        for name in self.nulls:
+            null = nulls[name]
             self.nulls[name].add(codes, level, [values, null])
             if self._first:
                 others = [null[:, self._first], null[:, self._second]]
@@ -179,7 +192,7 @@ def accumulate(
         If a run's tables are damaged or not in one order.
     """
     measures = tuple(dict.fromkeys(m for m, _ in jobs))
-    if any(plan.energy_nulls(m) for m in measures):
+    if any(plan.energy_nulls(m, s) for m, s in jobs):
         measures = tuple(dict.fromkeys([*measures, ENERGY]))
     sums = {job: JobSums(network, plan, *job) for job in jobs}
     strata = {s.name: s for s in network.strata}
@@ -214,29 +227,33 @@ def _walk(
     ]
 ]:
     """Blocks of one run: codes, levels per stratum, matrices per measure, and per null."""
-    exchanged = [m for m in measures if EXCHANGE in plan.nulls.get(m, ())]
-    columns = [*measures, *(f"null_{m}" for m in exchanged)]
-    others: dict[str, tuple[list[str], Alongside]] = {}
-    for null in dict.fromkeys(n for m in measures for n in plan.nulls.get(m, ())):
-        if null == EXCHANGE:
-            continue
-        having = [m for m in measures if null in plan.nulls.get(m, ())]
-        stored = [run.null_measures[m] for m in having]
-        others[null] = (having, Alongside(run.blocks(stored, plan.regions, null)))
+    beside: dict[str, dict[str, str]] = {}  # null -> measure -> column of relevance.parquet
+    elsewhere: dict[str, list[str]] = {}  # null -> measures in nulls.parquet
+    for measure in measures:
+        for null in dict.fromkeys(n for s in strata_wanted for n in plan.nulls_of(measure, s)):
+            source = run.null_source(null, measure)
+            if source is None:
+                continue
+            if source[0] == "relevance.parquet":
+                beside.setdefault(null, {})[measure] = source[1]
+            else:
+                elsewhere.setdefault(null, []).append(measure)
+    others = {
+        null: Alongside(run.blocks(having, plan.regions, null))
+        for null, having in elsewhere.items()
+    }
+    columns = dict.fromkeys([*measures, *(c for found in beside.values() for c in found.values())])
     wanted = [name for name in dict.fromkeys(strata_wanted) if name != ALL]
     tokens = _TokenRows(run, network, coder, seed, {name: strata[name] for name in wanted})
-    for ids, matrices in run.blocks(columns, plan.regions):
+    for ids, matrices in run.blocks(list(columns), plan.regions):
         codes, levels = tokens.take(ids)
         levels[ALL] = everything(ids)
-        nulls: dict[str, dict[str, FloatArray]] = {}
-        if exchanged:
-            nulls[EXCHANGE] = {m: matrices[f"null_{m}"] for m in exchanged}
-        for null, (having, alongside) in others.items():
-            stored = [run.null_measures[m] for m in having]
-            found = alongside.take(ids, stored, len(plan.regions))
-            nulls[null] = dict(zip(having, found.values(), strict=True))
+        nulls = {n: {m: matrices[c] for m, c in found.items()} for n, found in beside.items()}
+        for null, alongside in others.items():
+            found = alongside.take(ids, elsewhere[null], len(plan.regions))
+            nulls[null] = nulls.get(null, {}) | found
         yield codes, levels, {m: matrices[m] for m in measures}, nulls
-    for _, alongside in others.values():
+    for alongside in others.values():
         alongside.finish(run.path / "nulls.parquet")
 
 

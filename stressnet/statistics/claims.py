@@ -3,8 +3,8 @@
 Allouche et al. (2025, arXiv:2508.07229) state: a network is influenced most by the stressed rather
 than the unstressed syllable, particularly by the spectrum of the stressed vowel, strongly by its
 first and second formant, with some evidence for its pitch and third formant; yet it uses
-information throughout the word. Here each statement is a claim with criteria; each criterion compares one
-estimate with one margin, the smallest effect of interest, that was fixed beforehand:
+information throughout the word. Here each statement is a claim with criteria; each criterion
+compares one estimate with one margin, the smallest effect of interest, that was fixed beforehand:
 
 holds
     the whole interval lies above the margin;

@@ -11,7 +11,7 @@ import pandas as pd
 from stressnet.errors import ConfigError
 from stressnet.statistics.mixed import Design, design
 from stressnet.statistics.scan import NetworkRuns
-from stressnet.statistics.stream import EXCHANGE, Alongside, FloatArray, Names, RunTables, Walk
+from stressnet.statistics.stream import Alongside, FloatArray, Names, RunTables, Walk
 
 
 def collect(
@@ -44,8 +44,8 @@ def collect(
             raise ConfigError(f"model '{name}': {run.path} has no region '{wanted}'")
     if measure not in run.measures:
         raise ConfigError(f"model '{name}': {run.path} has no measure '{measure}'")
-    if null and null not in run.nulls:
-        raise ConfigError(f"model '{name}': {run.path} has no null '{null}'")
+    if null and any(r.null_source(null, measure) is None for r in network.runs):
+        raise ConfigError(f"model '{name}': {run.path} has no null '{null}' of {measure}")
     known = {s.name: s for s in network.strata}
     factors = dict.fromkeys(part for term in fixed for part in term.split(":"))
     for factor in factors:
@@ -99,18 +99,17 @@ def _pairs(
 ) -> Iterator[tuple[Names, FloatArray, FloatArray]]:
     """Blocks of token ids with the two numbers that are compared."""
     regions = [region, *([other] if other else [])]
-    exchanged = f"null_{measure}"
-    columns = [measure, *([exchanged] if null == EXCHANGE else [])]
+    file, column = (run.null_source(null, measure) if null else None) or ("", "")
+    beside = file == "relevance.parquet"
     alongside = None
-    if null and null != EXCHANGE:
-        stored = run.null_measures[measure]
-        alongside = Alongside(run.blocks([stored], [region], null))
-    for ids, matrices in run.blocks(columns, regions):
+    if file and not beside:
+        alongside = Alongside(run.blocks([column], [region], null))
+    for ids, matrices in run.blocks([measure, *([column] if beside else [])], regions):
         first = matrices[measure][:, 0]
         if alongside is not None:
-            second = alongside.take(ids, [stored], 1)[stored][:, 0]
-        elif null:
-            second = matrices[exchanged][:, 0]
+            second = alongside.take(ids, [column], 1)[column][:, 0]
+        elif beside:
+            second = matrices[column][:, 0]
         else:
             second = matrices[measure][:, 1]
         yield ids, first, second

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,13 @@ ROWS_PER_BLOCK = 1 << 18
 EXCHANGE = "exchange"
 """Name of the null in the ``null_*`` columns of ``relevance.parquet``."""
 
-NOT_MEASURES = ("correct", "is_minimal_pair", "is_prosody_only_pair", "draw", "width")
+CHANCE = "chance"
+"""Name of the null in the ``*_chance`` columns: what a map strewn at random would get."""
+
+CHANCE_COLUMNS = {"mass_accuracy": "area_share"}
+"""Chance levels that are not called ``<measure>_chance``."""
+
+NOT_MEASURES = ("correct", "is_minimal_pair", "is_prosody_only_pair")
 """Columns of numbers that are no measurements."""
 
 
@@ -54,7 +60,9 @@ class RunTables:
     corpus: Path | None = None
     constants: Mapping[str, str] | None = None
 
-    def _columns(self, path: Path) -> pa.Schema:
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def _columns(path: Path) -> pa.Schema:
         try:
             return pq.read_schema(path)
         except OSError as error:
@@ -82,39 +90,47 @@ class RunTables:
             for f in schema
             if (pa.types.is_floating(f.type) or pa.types.is_boolean(f.type))
             and not f.name.startswith("null_")
+            and not f.name.endswith("_chance")
             and f.name not in NOT_MEASURES
         ]
 
     @cached_property
-    def exchange_measures(self) -> list[str]:
-        """Measures with a ``null_`` column."""
-        names = set(self._columns(self.path / "relevance.parquet").names)
-        return [m for m in self.measures if f"null_{m}" in names]
-
-    @cached_property
-    def null_measures(self) -> dict[str, str]:
-        """Measures in ``nulls.parquet`` and the columns that hold them; empty without that file."""
+    def _null_columns(self) -> set[str]:
+        """Columns of measurements in ``nulls.parquet``; none without that file."""
         file = self.path / "nulls.parquet"
         if not file.exists():
-            return {}
+            return set()
         schema = self._columns(file)
         lacking = {"token_id", "region", "null"} - set(schema.names)
         if lacking:
             raise CorpusError(
                 f"{file}: lacks the column {min(lacking)}; run stressnet explain again"
             )
-        names = set(schema.names)
-        columns = {m: (m if m in names else f"null_{m}") for m in self.measures}
-        return {m: c for m, c in columns.items() if c in names}
+        return set(self.measures) & set(schema.names)
+
+    @cached_property
+    def _nulls_in_file(self) -> list[str]:
+        return _distinct(self.path / "nulls.parquet", "null") if self._null_columns else []
 
     @cached_property
     def nulls(self) -> list[str]:
-        """Names of the nulls there are, the exchange first."""
-        found = [EXCHANGE] if self.exchange_measures else []
-        file = self.path / "nulls.parquet"
-        if self.null_measures:
-            found += [n for n in _distinct(file, "null") if n not in found]
-        return found
+        """Names of the nulls there are, the exchange and the chance level first."""
+        known = [EXCHANGE, CHANCE, *self._nulls_in_file]
+        return [
+            n for n in dict.fromkeys(known) if any(self.null_source(n, m) for m in self.measures)
+        ]
+
+    def null_source(self, null: str, measure: str) -> tuple[str, str] | None:
+        """File and column of a measure under a null; None where the run does not have it."""
+        columns = set(self._columns(self.path / "relevance.parquet").names)
+        beside = {EXCHANGE: f"null_{measure}", CHANCE: f"{measure}_chance"}.get(null, "")
+        if null == CHANCE:
+            beside = CHANCE_COLUMNS.get(measure, beside)
+        if beside in columns:
+            return "relevance.parquet", beside
+        if null in self._nulls_in_file and measure in self._null_columns:
+            return "nulls.parquet", measure
+        return None
 
     @cached_property
     def regions(self) -> list[str]:

@@ -11,6 +11,7 @@ observed and a null value.
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 

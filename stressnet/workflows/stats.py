@@ -31,6 +31,13 @@ TABLES = ("summary", "nulls", "contrasts", "strata_contrasts", "models", "claims
 
 STATE = "state"
 
+DEFAULT_MEASURES = (
+    *("density", "positive_share", "signed_share", "energy_share", "density_energy"),
+    *("share_in_nucleus", "density_in_nucleus"),
+    *("mass_accuracy", "rank_accuracy", "iou", "iou_top10", "pointing"),
+)
+"""What is summarised unless measures are named, as far as a run has it."""
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -214,7 +221,6 @@ def _plan(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) ->
     from stressnet.statistics.accumulate import Plan
     from stressnet.statistics.claims import CLAIM_MEASURES, CLAIM_PAIRS
     from stressnet.statistics.strata import ALL
-    from stressnet.statistics.stream import EXCHANGE
 
     first = network.runs[0]
 
@@ -233,7 +239,12 @@ def _plan(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) ->
                 f"{first.path}: no {kind} '{unknown[0]}'; there are {', '.join(there) or 'none'}"
             )
     claimed = [m for m in CLAIM_MEASURES if m in measures]
-    chosen = list(dict.fromkeys([*(config.measures or measures), *claimed]))
+    default = [m for m in DEFAULT_MEASURES if m in measures]
+    chosen = list(dict.fromkeys([*(config.measures or default), *claimed]))
+    if not chosen:
+        raise ConfigError(
+            f"{first.path}: none of the usual measures; name some of {', '.join(measures)}"
+        )
     pairs: dict[str, list[tuple[str, str]]] = {}
     for entry in config.contrast:
         missing = {entry.region, entry.other} - set(regions)
@@ -259,21 +270,18 @@ def _plan(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) ->
     kept = list(dict.fromkeys([*kept, *(claim_regions if config.regions else []), *contrasted]))
     by_measure = {}
     for measure in chosen:
-        having = [
+        by_measure[measure] = tuple(
             n
             for n in (config.nulls or nulls)
-            if all(
-                measure in (r.exchange_measures if n == EXCHANGE else r.null_measures)
-                for r in network.runs
-            )
-        ]
-        by_measure[measure] = tuple(having)
+            if all(r.null_source(n, measure) for r in network.runs)
+        )
     return Plan(
         tuple(kept),
         tuple(chosen),
         (ALL, *(s.name for s in network.strata)),
         {m: tuple(dict.fromkeys(p)) for m, p in pairs.items()},
         by_measure,
+        (ALL, *config.claims.strata),
     )
 
 

@@ -38,9 +38,10 @@ network = "compact"       # label in the tables; runs with one label are trainin
 # network = "compact"
 # seed = 1
 
-measures = []             # e.g. ["density", "positive_share"]; empty: all columns of measurements
+measures = []             # e.g. ["density", "positive_share"]; empty: the usual ones
 regions = []              # empty: all
-nulls = []                # e.g. ["exchange"]; empty: all
+nulls = []                # e.g. ["exchange"]; empty: all. In strata that [claims] does not
+                          # name only the exchange is compared
 strata = ["stress", "correct", "pair", "unstressed_vowel", "vowel", "sex", "corpus", "duration"]
                           # also columns of tokens.parquet, and crossed strata: "pair+stress"
 word_unit = "family"      # what counts as one word: "family" (present, presents) or "word"
