@@ -31,7 +31,10 @@ QUIET = Progress(verbose=False)
 def corpora(make_corpus, tmp_path_factory) -> tuple[Path, Path]:
     """Two corpora; both have a speaker *anna* and utterances of the same names."""
     root = tmp_path_factory.mktemp("tools")
-    voices = ({"anna": 210.0, "bo": 190.0, "carl": 110.0}, {"anna": 180.0, "dan": 120.0, "eve": 200})
+    voices = (
+        {"anna": 210.0, "bo": 190.0, "carl": 110.0},
+        {"anna": 180.0, "dan": 120.0, "eve": 200},
+    )
     paths = []
     for name, speakers in zip(("first", "second"), voices, strict=True):
         source = make_corpus(root / f"{name}-source", speakers)

@@ -56,6 +56,12 @@ from stressnet.cli.options import (
     type=PATH,
     help="Take the sets over from another build's splits.csv instead of drawing them.",
 )
+@click.option(
+    "--match",
+    multiple=True,
+    type=click.Choice(["duration", "frequency"]),
+    help="Make the classes of each set alike in this by leaving out tokens; may be repeated.",
+)
 @click.option("--no-splits", is_flag=True, help="Build without training and test sets.")
 @seed_option
 @jobs_option
@@ -74,6 +80,7 @@ def build_corpus_command(
     valid_share: float,
     test_share: float,
     splits_file: Path | None,
+    match: tuple[str, ...],
     no_splits: bool,
     seed: int,
     jobs: int,
@@ -103,6 +110,7 @@ def build_corpus_command(
         labels=labels,
         splits=splits,
         splits_file=splits_file,
+        match=match,
         seed=seed,
     )
     summary = build_corpus(

@@ -63,6 +63,28 @@ def export_command(
     click.echo(f"export: {out}")
 
 
+@corpus_group.command("folds")
+@click.argument("corpus", type=PATH)
+@click.argument("out", type=PATH)
+@click.option("-k", "--folds", type=click.IntRange(3), default=5, show_default=True)
+@click.option("--rotations", type=click.IntRange(1), default=1, show_default=True)
+@seed_option
+@overwrite_option
+def folds_command(
+    corpus: Path, out: Path, folds: int, rotations: int, seed: int, overwrite: bool
+) -> None:
+    """Write k splits of CORPUS into OUT, one file like splits.csv per run.
+
+    Each run tests new words of new speakers. Over k folds a k-th of the tokens is tested once;
+    with k rotations, every token is.
+    """
+    from stressnet.workflows.corpus_tools import write_folds
+
+    counts = write_folds(corpus, out, folds, rotations=rotations, seed=seed, overwrite=overwrite)
+    click.echo(counts.to_string(index=False))
+    click.echo(f"splits: {out}")
+
+
 @corpus_group.command("merge")
 @click.argument("corpora", type=PATH, nargs=-1, required=True)
 @click.argument("out", type=PATH)

@@ -196,13 +196,26 @@ def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
         for s, f in zip(tokens["speaker_set"], tokens["family_set"], strict=True)
     ]
     tokens["split"] = cells
-    tokens.loc[of_pair, "split"] = "minimal_pair_relatives"
-    tokens.loc[tokens["is_minimal_pair"], "split"] = "minimal_pairs_unverified"
-    verified = tokens["is_minimal_pair"] & (tokens["label_source"] == LABEL_TABLE)
-    tokens.loc[verified, "split"] = "minimal_pairs"
+    for split, rows in pair_rows(tokens).items():
+        tokens.loc[rows, "split"] = split
     tokens.loc[tokens["stress"].isna(), "split"] = "unlabelled"
     check_leaks(tokens)
     return tokens
+
+
+def pair_rows(tokens: pd.DataFrame) -> dict[str, pd.Series]:
+    """Which tokens belong to the sets of minimal pairs and their relatives, by set.
+
+    ``tokens`` has ``family``, ``is_minimal_pair`` and ``label_source``. The three do not overlap.
+    """
+    pairs = tokens["is_minimal_pair"]
+    verified = pairs & (tokens["label_source"] == LABEL_TABLE)
+    relatives = tokens["family"].isin(set(tokens.loc[pairs, "family"])) & ~pairs
+    return {
+        "minimal_pair_relatives": relatives,
+        "minimal_pairs_unverified": pairs & ~verified,
+        "minimal_pairs": verified,
+    }
 
 
 def check_leaks(tokens: pd.DataFrame) -> None:
@@ -244,7 +257,7 @@ def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
         ) from error
     missing = [column for column in SPLIT_COLUMNS if column not in given]
     if missing:
-        raise CorpusError(f"{path}: lacks the column {missing[0]}; give a build's splits.csv")
+        raise CorpusError(f"{path}: lacks the column '{missing[0]}'; give a build's splits.csv")
     repeated = given["token_id"][given["token_id"].duplicated()]
     if len(repeated):
         raise CorpusError(f"{path}: lists the token '{repeated.iloc[0]}' twice; keep one row")
@@ -264,8 +277,8 @@ def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
         _CELLS.get((s, f), "unlisted")
         for s, f in zip(tokens["speaker_set"], tokens["family_set"], strict=True)
     ]
-    tokens["split"] = tokens["token_id"].map(known["split"]).where(
-        listed, pd.Series(cells, index=tokens.index)
+    tokens["split"] = (
+        tokens["token_id"].map(known["split"]).where(listed, pd.Series(cells, index=tokens.index))
     )
     tokens.loc[~listed & tokens["is_minimal_pair"], "split"] = "unlisted"
     tokens.loc[tokens["stress"].isna(), "split"] = "unlabelled"

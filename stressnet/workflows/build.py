@@ -18,6 +18,7 @@ from typing import Any
 
 from stressnet.acoustics.spectrogram import get_preset
 from stressnet.alignment.readers import files_of
+from stressnet.corpus.folds import MATCHABLE
 from stressnet.corpus.recipe import Recipe, load_recipe
 from stressnet.corpus.scan import Scan, read_labels, scan
 from stressnet.corpus.splits import SplitConfig, check_speakers
@@ -43,7 +44,7 @@ from stressnet.workflows.parallel import worker_pool
 
 STATE = "state"
 
-_NOT_HASHED = ("source", "splits", "splits_file")
+_NOT_HASHED = ("source", "splits", "splits_file", "match")
 """Parameters that no stage before the splits depends on."""
 
 
@@ -71,6 +72,9 @@ class BuildConfig:
         None builds without splits (for small corpora that are only to be explained).
     splits_file : Path or None
         The ``splits.csv`` of another build, whose sets are taken over.
+    match : tuple of str
+        ``duration``, ``frequency``: make the classes of each set alike in these by leaving out
+        tokens.
     seed : int
         For everything drawn at random.
     """
@@ -84,9 +88,15 @@ class BuildConfig:
     labels: Path | None = None
     splits: SplitConfig | None = field(default_factory=SplitConfig)
     splits_file: Path | None = None
+    match: tuple[str, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
+        unknown = set(self.match) - set(MATCHABLE)
+        if unknown:
+            raise ConfigError(
+                f"classes cannot be matched by '{min(unknown)}'; there are {', '.join(MATCHABLE)}"
+            )
         if self.context_s < 0.05:
             raise ConfigError(
                 f"context of {self.context_s} s is too short for formant analysis; "
@@ -186,6 +196,7 @@ def build_corpus(
                 rejected,
                 corpus=recipe.name,
                 splits_file=config.splits_file,
+                match=config.match,
             )
             write_problems(out / "failures.csv", problems)
         results = _results(out, tokens, found, rejected, problems, config)
@@ -306,7 +317,8 @@ def _finished(out: Path, request: Mapping[str, Any], overwrite: bool) -> dict[st
         return None
     parameters = manifest["parameters"]
     wanted = json.loads(json.dumps(request["parameters"]))
-    same_splits = all(parameters.get(k) == wanted[k] for k in ("splits", "splits_file"))
+    deciding = ("splits", "splits_file", "match")
+    same_splits = all((parameters.get(k) or None) == (wanted[k] or None) for k in deciding)
     if parameters.get("request") == request["hash"] and same_splits:
         if (out / STATE).exists():  # killed while tidying up
             shutil.rmtree(out / STATE)

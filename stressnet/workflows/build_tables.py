@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.card import Source, card_text
+from stressnet.corpus.folds import match_classes
 from stressnet.corpus.recipe import Recipe
 from stressnet.corpus.splits import SPLIT_COLUMNS, SplitConfig, assign_splits, given_splits
 from stressnet.corpus.store import TOKENS, write_parquet
@@ -24,6 +25,7 @@ def finish_tables(
     *,
     corpus: str,
     splits_file: Path | None = None,
+    match: Collection[str] = (),
 ) -> pd.DataFrame:
     """Add the columns of corpus and splits to the token table and write the small tables.
 
@@ -39,12 +41,16 @@ def finish_tables(
         The recipe's name.
     splits_file : Path or None
         Splits to take over instead of drawing.
+    match : collection of str
+        What the classes are matched by within each set, see `match_classes`.
     """
     import pandas as pd
 
     tokens = pd.read_parquet(out / TOKENS)
     tokens["corpus"] = corpus
     tokens = split_tokens(tokens, splits, splits_file)
+    if match:
+        tokens = match_classes(tokens, match, splits.seed if splits else 0)
     write_parquet(tokens, out / TOKENS)
     write_splits(out, tokens)
     counts = pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"])

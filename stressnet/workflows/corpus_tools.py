@@ -144,6 +144,57 @@ def _prepare(out: Path, overwrite: bool) -> None:
         ) from error
 
 
+def write_folds(
+    path: Path,
+    out: Path,
+    n_folds: int = 5,
+    *,
+    rotations: int = 1,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> pd.DataFrame:
+    """Write the splits of a k-fold evaluation, one file per run, each as ``splits.csv``.
+
+    Returns
+    -------
+    DataFrame
+        Per run and set: tokens, classes, words, speakers.
+
+    Raises
+    ------
+    CorpusError
+        If there are too few speakers or words, or ``out`` holds something else.
+    """
+    import pandas as pd
+
+    from stressnet.corpus.folds import assign_folds, fold_splits
+    from stressnet.corpus.splits import SPLIT_COLUMNS, split_counts
+
+    corpus = Corpus.open(path)
+    _prepare(out, overwrite)
+    dealt = assign_folds(corpus.tokens, n_folds, seed)
+    counts = []
+    for rotation in range(min(rotations, n_folds)):
+        for fold in range(n_folds):
+            tokens = fold_splits(dealt, fold, n_folds, rotation=rotation)
+            name = f"splits-{rotation * n_folds + fold + 1:03d}.csv"
+            tokens[list(SPLIT_COLUMNS)].to_csv(out / name, index=False)
+            main = split_counts(tokens, ["train", "valid", "test"])
+            main.insert(0, "file", name)
+            counts.append(main)
+    table = pd.concat(counts, ignore_index=True)
+    table.to_csv(out / "counts.csv", index=False)
+    parameters = {"corpus": str(path), "n_folds": n_folds, "rotations": rotations, "seed": seed}
+    write_manifest(
+        out,
+        "export",
+        parameters=parameters,
+        inputs={"tokens.parquet": corpus.fingerprint},
+        outputs=list(out.glob("*.csv")),
+    )
+    return table
+
+
 def _export_tables(corpus: Corpus, out: Path) -> int:
     """The tables as CSV; the tracks, the largest, a part at a time."""
     import pyarrow.parquet as pq
@@ -186,9 +237,7 @@ def _export_tokens(
                 counts["wav"] += 1
             if "textgrid" in what:
                 grid = stem.with_name(f"{stem.name}.TextGrid")
-                write_textgrid(
-                    grid, *_token_grid(corpus, row, origin_s, audio.duration_s)
-                )
+                write_textgrid(grid, *_token_grid(corpus, row, origin_s, audio.duration_s))
                 counts["textgrid"] += 1
             bar.update()
     return counts
@@ -211,7 +260,9 @@ def _token_grid(
         (1, row["start_s"], row["boundary_s"]),
         (2, row["boundary_s"], row["end_s"]),
     ):
-        labels = [p.label for p, (syllable, _) in zip(found, parts, strict=True) if syllable == number]
+        labels = [
+            p.label for p, (syllable, _) in zip(found, parts, strict=True) if syllable == number
+        ]
         syllables.append(clipped(start_s, end_s, " ".join(labels)))
     stress = "?" if row["stress"] is None else str(row["stress"])
     extra = {"syllables": syllables, "stress": [Interval(word.start_s, word.end_s, stress)]}

@@ -1,7 +1,7 @@
 """``stressnet corpus merge``: several corpora, or the shards of one, as one corpus.
 
-Each token keeps where it came from in the column ``corpus``. If two corpora share an utterance's or a
-speaker's name, which means different people, every name gets its corpus's in front. Shards of one
+Each token keeps where it came from in the column ``corpus``. If two corpora share an utterance's or
+a speaker's name, which means different people, every name gets its corpus's in front. Shards of one
 build share their speakers on purpose and keep all names.
 """
 
@@ -20,7 +20,14 @@ import numpy as np
 from stressnet.axes import Axes
 from stressnet.corpus.card import card_text
 from stressnet.corpus.splits import SplitConfig, check_leaks
-from stressnet.corpus.store import PHONES, TOKENS, TRACKS, Corpus, write_images_header, write_parquet
+from stressnet.corpus.store import (
+    PHONES,
+    TOKENS,
+    TRACKS,
+    Corpus,
+    write_images_header,
+    write_parquet,
+)
 from stressnet.errors import CorpusError
 from stressnet.lexicon.families import word_families
 from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest

@@ -1,4 +1,4 @@
-"""``stressnet validate``: what is wrong with recordings and their alignments; nothing is changed."""
+"""``stressnet validate``: what is wrong with recordings and alignments; nothing is changed."""
 
 from __future__ import annotations
 
