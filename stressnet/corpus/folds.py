@@ -1,10 +1,10 @@
 """K-fold variant of the splits, and classes matched for duration and frequency.
 
 Speakers and word families are each dealt into *k* folds. In run *i* the test set is what speakers
-of fold *i* say of families of fold *i* (new words of new speakers); fold *i + 1* is for validation in
-the same way; the remaining cells are those of `stressnet.corpus.splits`. Over the *k* runs a *k*-th of
-all tokens is tested once; ``rotation`` pairs speakers' folds with other families', so that *k*
-rotations test every token once.
+of fold *i* say of families of fold *i* (new words of new speakers); fold *i + 1* is for
+validation in the same way; the remaining cells are those of `stressnet.corpus.splits`. Over the
+*k* runs a *k*-th of all tokens is tested once; ``rotation`` pairs speakers' folds with other
+families', so that *k* rotations test every token once.
 """
 
 from __future__ import annotations

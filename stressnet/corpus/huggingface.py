@@ -2,8 +2,8 @@
 
 The layout is that of ``datasets`` itself: a column ``audio`` of the structure ``{bytes, path}``,
 the bytes being a FLAC file, and the features in the schema's metadata, so that ``load_dataset``
-decodes the column without being told. Everything else in ``tokens.parquet`` is beside it. Any Parquet
-reader can use the files; nothing here needs ``datasets``.
+decodes the column without being told. Everything else in ``tokens.parquet`` is beside it. Any
+Parquet reader can use the files; nothing here needs ``datasets``.
 
 Source: the ``Audio`` feature, https://huggingface.co/docs/datasets/audio_dataset.
 """
