@@ -290,13 +290,13 @@ def test_bfloat16_trains_and_float16_needs_a_gpu(tmp_path: Path) -> None:
     try:
         config = replace(CONFIG, precision="bfloat16")
         result = train("spied", toy(), config, tmp_path / "1", **ORIGIN)
+        dtypes = set(seen)
+        whole = train("spied", toy(), CONFIG, tmp_path / "2", **ORIGIN)
     finally:
         del MODELS["spied"]
     assert result.info.training["recipe"]["precision"] == "bfloat16"
-    assert {dtype for training, dtype in seen if training} == {torch.bfloat16}
-    assert {dtype for training, dtype in seen if not training} == {torch.float32}
+    assert dtypes == {(True, torch.bfloat16), (False, torch.float32)}
     assert all(v.dtype != torch.bfloat16 for v in result.model.state_dict().values())
-    whole = train("normed", toy(), CONFIG, tmp_path / "2", **ORIGIN)
     losses = [r.history["valid_loss"].iloc[-1] for r in (result, whole)]
     assert losses[0] == pytest.approx(losses[1], abs=0.05)
     with pytest.raises(ConfigError, match="float16 needs a GPU"):

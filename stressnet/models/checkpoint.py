@@ -170,6 +170,17 @@ def load_checkpoint(folder: Path) -> tuple[Network, CheckpointInfo]:
     return model.eval(), info
 
 
+def read_info(folder: Path) -> CheckpointInfo:
+    """What a checkpoint says about itself, without its weights.
+
+    Raises
+    ------
+    CheckpointError
+        If the description is missing or damaged.
+    """
+    return _read_info(folder)[0]
+
+
 def _read_info(folder: Path) -> tuple[CheckpointInfo, str]:
     path = folder / INFO_NAME
     if not path.is_file():

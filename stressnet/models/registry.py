@@ -144,7 +144,7 @@ def _specs() -> Iterator[ModelSpec]:
     for depth in (18, 34):
         text = f"{depth - 1} convolutions with shortcuts, published layout, fresh weights"
         yield ModelSpec(f"resnet{depth}", text, PAPER, slow, plus, _resnet(depth))
-    text = "four blocks of attention on patches, 0.2 M parameters"
+    text = "four blocks of attention on patches, 0.1 M parameters"
     yield ModelSpec("transformer", text, "stressnet", "transformer", "attn-lrp", _transformer)
 
 

@@ -7,7 +7,7 @@ Both give the same batches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -60,7 +60,7 @@ class ImageFeed:
             self.place = np.full(len(data), -1, dtype=np.int64)
             self.place[rows] = np.arange(len(rows))
 
-    def batches(self, batches: Iterable[NDArray[np.int64]]) -> Iterator[Tensor]:
+    def batches(self, batches: Iterable[NDArray[np.int64]]) -> Generator[Tensor]:
         """Images of each batch of tokens, ``(batch, 1, n_bins, n_frames)`` float32."""
         if self.store is not None:
             for rows in batches:

@@ -94,6 +94,7 @@ def train(
     progress: bool = False,
     resume: bool = False,
     tensorboard: bool = False,
+    fold: Mapping[str, Any] | None = None,
     world: World | None = None,
 ) -> TrainResult:
     """Train a network and save it as a checkpoint with its history.
@@ -121,6 +122,8 @@ def train(
         Continue an interrupted run with the same arguments if ``out`` holds one.
     tensorboard : bool
         Also log into ``out/tensorboard``.
+    fold : mapping, optional
+        What the splits are, if not the corpus's own; stored in the checkpoint.
     world : World, optional
         This process among several (:func:`stressnet.training.distributed.join_world`), whose
         device then counts. All of them get the result, the first one writes the files.
@@ -208,6 +211,7 @@ def train(
             "device": target.type,
             "processes": world.size,
             "threads": torch.get_num_threads(),
+            **({} if fold is None else {"fold": dict(fold)}),
         },
         seed=config.seed,
         versions=versions(),

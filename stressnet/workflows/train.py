@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from stressnet.corpus.splits import TEST_SPLITS, VALIDATION_SPLITS
 from stressnet.corpus.store import Corpus, write_parquet
 from stressnet.errors import CheckpointError, CorpusError
 from stressnet.lexicon.stress import Stress
-from stressnet.manifest import FILE_NAME, hash_data, write_json, write_manifest
+from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
 from stressnet.models.registry import get_spec
 from stressnet.progress import Progress
 
@@ -21,8 +21,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from stressnet.training.data import StressData
+    from stressnet.training.fit import TrainResult
+    from stressnet.training.recipes import TrainConfig
 
 REQUEST_NAME = "request.json"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a cross-validation; see :mod:`stressnet.corpus.folds`.
+
+    Parameters
+    ----------
+    number, n_folds : int
+        Which, from 1, of how many.
+    seed : int
+        Of the deal.
+    """
+
+    number: int
+    n_folds: int
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,10 +63,18 @@ class TrainedModel:
     manifest: dict[str, Any]
 
 
-def stress_data(corpus: Corpus, preset: str) -> StressData:
+def stress_data(corpus: Corpus, preset: str, fold: Fold | None = None) -> StressData:
     """Labelled tokens of a corpus with their images.
 
     All validation cells are one set here: the doubly new one alone is too small to stop by.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    preset : str
+        Whose images to take.
+    fold : Fold, optional
+        Take the splits of this fold instead of the corpus's own.
 
     Raises
     ------
@@ -64,7 +91,10 @@ def stress_data(corpus: Corpus, preset: str) -> StressData:
             f"{corpus.path}: was built with --no-splits; build it with splits to train"
         )
     images = corpus.images(preset)
-    splits = tokens["split"].replace(dict.fromkeys(VALIDATION_SPLITS, "valid"))
+    own = tokens["split"]
+    if fold is not None:
+        own = splits_of_fold(tokens, fold)
+    splits = own.replace(dict.fromkeys(VALIDATION_SPLITS, "valid"))
     # Tokens without a label keep their place (images and table run in parallel) but no split uses
     # them, so the class written here is never read.
     labels = [Stress(s or Stress.INITIAL).class_index for s in tokens["stress"].fillna("")]
@@ -76,6 +106,20 @@ def stress_data(corpus: Corpus, preset: str) -> StressData:
         splits=splits.to_numpy(dtype=np.str_),
         token_ids=tokens["token_id"].to_numpy(),
     )
+
+
+def splits_of_fold(tokens: pd.DataFrame, fold: Fold) -> pd.Series:
+    """The split of each token in one fold, checked for leaks.
+
+    Raises
+    ------
+    ConfigError, CorpusError
+        If there are too few folds, speakers or word families.
+    """
+    from stressnet.corpus.folds import assign_folds, fold_splits
+
+    dealt = assign_folds(tokens, fold.n_folds, fold.seed)
+    return fold_splits(dealt, fold.number - 1, fold.n_folds)["split"]
 
 
 def with_deviations(
@@ -126,14 +170,19 @@ def train_model(
     *,
     architecture: str = "compact",
     preset: str | None = None,
-    recipe: str | None = None,
+    recipe: str | Path | None = None,
     changes: Mapping[str, Any] | None = None,
     device: str = "auto",
     seed: int = 0,
+    fold: Fold | None = None,
+    tensorboard: bool = False,
     overwrite: bool = False,
+    keep_finished: bool = False,
     progress: Progress | None = None,
 ) -> TrainedModel:
     """Train, test and save a network; an interrupted run continues.
+
+    Under torchrun every process calls this with the same arguments; the first one writes.
 
     Parameters
     ----------
@@ -142,15 +191,22 @@ def train_model(
     out : Path
         Checkpoint folder to write.
     architecture, preset, recipe : str
-        What to train on what and how; None takes the usual one of the network.
+        What to train on what and how; None takes the usual one of the network. A recipe may be a
+        TOML file (:func:`stressnet.training.recipes.read_recipe`).
     changes : mapping
         Parameters of the recipe to change.
     device : str
         ``cpu``, ``cuda``, or ``auto``.
     seed : int
         For initial weights, order and augmentation.
+    fold : Fold, optional
+        Train and test on the splits of this fold instead of the corpus's own.
+    tensorboard : bool
+        Log for TensorBoard too.
     overwrite : bool
         Replace a model in ``out``.
+    keep_finished : bool
+        Return a finished model of the same settings instead of raising.
 
     Raises
     ------
@@ -159,21 +215,15 @@ def train_model(
     """
     from stressnet.acoustics.spectrogram import SpectrogramPreset
     from stressnet.training.augment import needs_deviations
+    from stressnet.training.distributed import join_world
     from stressnet.training.fit import train
-    from stressnet.training.metrics import evaluate_splits
-    from stressnet.training.predict import predictions_table
-    from stressnet.training.recipes import get_recipe
 
-    progress = progress or Progress(verbose=False)
     corpus = Corpus.open(corpus_path)
     spec = get_spec(architecture)
     preset = preset or spec.preset
-    settings = {"class_balance": "weights", "seed": seed, **dict(changes or {})}
-    config = get_recipe(recipe or spec.recipe, **settings)
-    data = stress_data(corpus, preset)
+    config = recipe_for(recipe or spec.recipe, seed, changes)
+    data = stress_data(corpus, preset, fold)
     images = corpus.images(preset)
-    if needs_deviations(config, SpectrogramPreset.from_dict(images.preset)):
-        data = with_deviations(data, corpus, preset, progress)
     parameters = {
         "corpus": str(corpus_path),
         "corpus_name": corpus.name,
@@ -182,40 +232,87 @@ def train_model(
         "training": config.to_dict(),
         "seed": seed,
     }
+    if fold is not None:
+        parameters["fold"] = asdict(fold)
     content = {k: v for k, v in parameters.items() if k != "corpus"}
     request = hash_data([content, corpus.fingerprint])
-    claim_folder(out, request, overwrite, "model")
-    with progress.stage("train"):
-        result = train(
-            architecture,
-            data,
-            config,
-            out,
-            preset=preset,
-            preset_parameters=images.preset,
-            corpus_hash=corpus.fingerprint,
-            device=pick_device(device),
-            progress=progress.verbose and sys.stderr.isatty(),
-            resume=True,
-        )
-    with progress.stage("test"):
-        splits = ["valid", *TEST_SPLITS]
-        table = predictions_table(result.model, data, splits)
-        table = add_token_columns(table, corpus)
-        metrics = evaluate_splits(table, seed=seed)
-        write_parquet(table, out / "predictions.parquet")
-        metrics.to_csv(out / "metrics.csv", index=False)
-    manifest = write_manifest(
-        out,
-        "model",
-        parameters={**parameters, "request": request},
-        inputs={"corpus": corpus.fingerprint},
-        outputs=[p for p in out.iterdir() if p.suffix in (".safetensors", ".csv", ".parquet")],
-        results={"ended": result.ended, "best_epoch": result.best_epoch},
-        seconds=progress.seconds,
-    )
-    (out / REQUEST_NAME).unlink()
-    return TrainedModel(out, metrics, manifest)
+    with join_world(pick_device(device)) as world:
+        if not world.is_first:
+            progress = None
+        progress = progress or Progress(verbose=False)
+        done = (out / FILE_NAME).is_file() and not overwrite and keep_finished
+        if done and _read_trained(out).manifest["parameters"].get("request") == request:
+            return _read_trained(out)
+        if world.is_first:
+            claim_folder(out, request, overwrite, "model")
+        world.wait()
+        if needs_deviations(config, SpectrogramPreset.from_dict(images.preset)):
+            data = with_deviations(data, corpus, preset, progress)
+        with progress.stage("train"):
+            result = train(
+                architecture,
+                data,
+                config,
+                out,
+                preset=preset,
+                preset_parameters=images.preset,
+                corpus_hash=corpus.fingerprint,
+                progress=progress.verbose and sys.stderr.isatty(),
+                resume=True,
+                tensorboard=tensorboard,
+                fold=None if fold is None else asdict(fold),
+                world=world,
+            )
+        if world.is_first:
+            with progress.stage("test"):
+                _test(out, corpus, data, result, seed)
+            write_manifest(
+                out,
+                "model",
+                parameters={**parameters, "request": request},
+                inputs={"corpus": corpus.fingerprint},
+                outputs=[
+                    p for p in out.iterdir() if p.suffix in (".safetensors", ".csv", ".parquet")
+                ],
+                results={"ended": result.ended, "best_epoch": result.best_epoch},
+                seconds=progress.seconds,
+            )
+            (out / REQUEST_NAME).unlink()
+        world.wait()
+    return _read_trained(out)
+
+
+def recipe_for(
+    recipe: str | Path, seed: int, changes: Mapping[str, Any] | None = None
+) -> TrainConfig:
+    """A recipe with some parameters changed.
+
+    Classes are weighted unless a recipe *file* or ``changes`` say otherwise: running speech is
+    unbalanced, and the published recipes assume it is not.
+    """
+    from stressnet.training.recipes import get_recipe, is_recipe_file
+
+    balance = {} if is_recipe_file(recipe) else {"class_balance": "weights"}
+    return get_recipe(recipe, **{**balance, "seed": seed, **dict(changes or {})})
+
+
+def _test(out: Path, corpus: Corpus, data: StressData, result: TrainResult, seed: int) -> None:
+    """Write predictions and metrics of every test set."""
+    from stressnet.training.metrics import evaluate_splits
+    from stressnet.training.predict import predictions_table
+
+    table = predictions_table(result.model, data, ["valid", *TEST_SPLITS])
+    table = add_token_columns(table, corpus)
+    write_parquet(table, out / "predictions.parquet")
+    evaluate_splits(table, seed=seed).to_csv(out / "metrics.csv", index=False)
+
+
+def _read_trained(out: Path) -> TrainedModel:
+    """A finished checkpoint folder."""
+    import pandas as pd
+
+    metrics = pd.read_csv(out / "metrics.csv").fillna({"reason": ""})
+    return TrainedModel(out, metrics, read_manifest(out, "model"))
 
 
 def add_token_columns(predictions: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
