@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from stressnet.cli.options import PATH, jobs_option, overwrite_option, quiet_option, seed_option
+from stressnet.cli.options import (
+    EXIT_SOME_FAILED,
+    PATH,
+    jobs_option,
+    overwrite_option,
+    quiet_option,
+    seed_option,
+)
+
+
+def bands_option(function: Any) -> Any:
+    """``--bands``: width of formant bands."""
+    return click.option(
+        "--bands",
+        default="fixed-hz",
+        show_default=True,
+        help="Half-width of formant bands: fixed-hz[:HZ,HZ,HZ,HZ or :*FACTOR], fixed-bins[:BINS], "
+        "bandwidth[:LARGEST_HZ].",
+    )(function)
 
 
 @click.command("explain")
@@ -28,6 +48,38 @@ from stressnet.cli.options import PATH, jobs_option, overwrite_option, quiet_opt
     help="Which tokens; may be repeated.  [default: all test sets]",
 )
 @click.option("--max-tokens", type=click.IntRange(1), help="A random sample of this size.")
+@click.option(
+    "--null",
+    "nulls",
+    multiple=True,
+    default=("exchange",),
+    show_default=True,
+    help="What relevance is compared with: exchange, time_shift, frequency_shift, untrained, all; "
+    "may be repeated.",
+)
+@click.option(
+    "--null-model",
+    "null_models",
+    type=PATH,
+    multiple=True,
+    help="A network whose maps serve as null, e.g. one trained on permuted labels; may be "
+    "repeated.",
+)
+@bands_option
+@click.option(
+    "--regions-file",
+    "region_files",
+    type=PATH,
+    multiple=True,
+    help="Python file with regions of your own; may be repeated.",
+)
+@click.option(
+    "--partition",
+    "partitions",
+    multiple=True,
+    help="Also write shares that add to 1: time, syllables, parts, manners, formants, valleys, "
+    "harmonics, balance; may be repeated.",
+)
 @seed_option
 @jobs_option
 @overwrite_option
@@ -40,6 +92,11 @@ def explain_command(
     seed_output: str,
     splits: tuple[str, ...],
     max_tokens: int | None,
+    nulls: tuple[str, ...],
+    null_models: tuple[Path, ...],
+    bands: str,
+    region_files: tuple[Path, ...],
+    partitions: tuple[str, ...],
     seed: int,
     jobs: int,
     overwrite: bool,
@@ -48,11 +105,13 @@ def explain_command(
     """Explain what MODEL hears in the tokens of CORPUS; write maps and tables into RUN.
 
     Computes signed relevance by layer-wise relevance propagation, checks its conservation, projects
-    it onto syllables, nuclei, consonants, context, padding, F1 to F4 and F0, and compares with a
-    null in which the tokens' tracks are exchanged.
+    it onto regions (syllables, vowels, consonants, formants, F0, see 'stressnet regions'), and
+    compares with nulls: the tracks and times of other tokens, shifted ones, other networks.
     """
+    from stressnet.problems import Severity
     from stressnet.progress import Progress
-    from stressnet.workflows.explain import explain_corpus, summary_text
+    from stressnet.workflows.explain import explain_corpus
+    from stressnet.workflows.explain_text import nulls_text, summary_text
 
     result = explain_corpus(
         corpus,
@@ -62,13 +121,140 @@ def explain_command(
         seed_output=seed_output,
         splits=splits or None,
         max_tokens=max_tokens,
+        nulls=nulls,
+        null_models=null_models,
+        bands=bands,
+        region_files=region_files,
+        partitions=partitions,
         seed=seed,
         jobs=jobs,
         overwrite=overwrite,
         progress=Progress(not quiet),
     )
     click.echo(summary_text(result))
+    if result.summary_nulls is not None:
+        click.echo(nulls_text(result.summary_nulls))
     click.echo(f"run: {run}")
+    lost = [problem for problem in result.problems if problem.severity is Severity.ERROR]
+    if lost:
+        click.echo(f"{len(lost)} tokens could not be projected: {run / 'failures.csv'}", err=True)
+        sys.exit(EXIT_SOME_FAILED)
+
+
+@click.command("regions")
+@click.argument("corpus", type=PATH, required=False)
+@click.option("--figure", type=PATH, help="Draw every region of a token of CORPUS into this file.")
+@click.option("--token", default="", help="Part of the token's id.  [default: one that has most]")
+@click.option("--preset", help="Spectrogram preset.  [default: the first that CORPUS has]")
+@bands_option
+@click.option(
+    "--regions-file",
+    "region_files",
+    type=PATH,
+    multiple=True,
+    help="Python file with regions of your own; may be repeated.",
+)
+def regions_command(
+    corpus: Path | None,
+    figure: Path | None,
+    token: str,
+    preset: str | None,
+    bands: str,
+    region_files: tuple[Path, ...],
+) -> None:
+    """List the regions, or draw them on a token of CORPUS."""
+    from stressnet.workflows.region_sheet import draw_regions, regions_text
+
+    if figure is None or corpus is None:
+        if figure is not None:
+            raise click.UsageError("--figure needs a CORPUS to take a token from")
+        click.echo(regions_text(region_files))
+        return
+    drawn = draw_regions(
+        corpus, figure, token=token, preset=preset, bands=bands, region_files=region_files
+    )
+    click.echo(f"{drawn}: {figure}")
+
+
+@click.command("sensitivity")
+@click.argument("corpus", type=PATH)
+@click.argument("model", type=PATH)
+@click.argument("out", type=PATH)
+@click.option(
+    "--model",
+    "models",
+    type=PATH,
+    multiple=True,
+    help="A further network, e.g. one trained on another preset or window; may be repeated.",
+)
+@click.option(
+    "--composite",
+    "composites",
+    multiple=True,
+    help="LRP rules; may be repeated.  [default: four, see docs/regions.md]",
+)
+@click.option(
+    "--bands",
+    "bands",
+    multiple=True,
+    help="Width of formant bands; may be repeated.  [default: seven, see docs/regions.md]",
+)
+@click.option("--region", "regions", multiple=True, help="May be repeated.  [default: a dozen]")
+@click.option("--split", "splits", multiple=True, help="May be repeated.  [default: all test sets]")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="A random sample of this size.",
+)
+@seed_option
+@jobs_option
+@overwrite_option
+@quiet_option
+def sensitivity_command(
+    corpus: Path,
+    model: Path,
+    out: Path,
+    models: tuple[Path, ...],
+    composites: tuple[str, ...],
+    bands: tuple[str, ...],
+    regions: tuple[str, ...],
+    splits: tuple[str, ...],
+    max_tokens: int,
+    seed: int,
+    jobs: int,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """How shares of relevance move with band width, LRP rules, spectrogram and network.
+
+    Explains a sample of tokens under every composite, projects it under every band rule, and writes
+    one table. The first MODEL, composite and band rule are what the others are compared with.
+    Spectrogram presets and windows are compared by networks trained on them.
+    """
+    from stressnet.progress import Progress
+    from stressnet.workflows.sensitivity import measure_sensitivity, sensitivity_text
+
+    result = measure_sensitivity(
+        corpus,
+        [model, *models],
+        out,
+        composites=composites or None,
+        bands=bands or None,
+        regions=regions or None,
+        splits=splits or None,
+        max_tokens=max_tokens,
+        seed=seed,
+        jobs=jobs,
+        overwrite=overwrite,
+        progress=Progress(not quiet),
+    )
+    click.echo(sensitivity_text(result.table))
+    click.echo(f"sensitivity: {out}")
+    if result.problems:
+        click.echo(f"{len(result.problems)} failures: {out / 'failures.csv'}", err=True)
+        sys.exit(EXIT_SOME_FAILED)
 
 
 @click.command("assess")

@@ -185,7 +185,9 @@ def project_map(
         Nulls of :data:`stressnet.regions.nulls.SHIFTS`.
     other_maps : mapping of str to ndarray
         Maps of other networks for the same token, by the name that their null gets; they are
-        measured under the token's own masks.
+        measured under the token's own masks. Their positive values should speak for the class that
+        the other network predicts: one that has learnt nothing is right by chance only, and its
+        evidence against the token's own class would be what it has no reason for.
 
     Raises
     ------
@@ -206,7 +208,7 @@ def project_map(
     for name in shifts:
         nulls[name] = _mean_measures(sums, chosen, SHIFTS[name](chosen, scene, masks))
     for name, other in (other_maps or {}).items():
-        theirs = MapSums(orient(other, scene, positive_for), scene, power)
+        theirs = MapSums(orient(other, scene, None), scene, power)
         nulls[name] = theirs.measure(chosen, masks)
     return Projection(tuple(chosen), missing, sums.measure(chosen, masks), nulls)
 

@@ -120,7 +120,7 @@ def explain_corpus(
     partitions : sequence of str
         Names of :data:`stressnet.regions.partition.PARTITIONS` to write as tables.
     seed : int
-        For the sample, the null's exchanges, fresh weights and the bootstrap.
+        For the sample, the null's exchanges and fresh weights.
     jobs : int
         Worker processes for the projection; the result does not depend on it.
     overwrite : bool
@@ -247,7 +247,7 @@ def explain_corpus(
             f"{problems[0].item}: {problems[0].reason}"
         )
     with progress.stage("summarise"):
-        summary, summary_nulls = _summarise(out, pd.read_parquet(out / RELEVANCE), seed)
+        summary, summary_nulls = _summarise(out, pd.read_parquet(out / RELEVANCE))
     manifest = write_manifest(
         out,
         "relevance",
@@ -275,9 +275,7 @@ def _checked_nulls(names: Sequence[str]) -> list[str]:
     return [name for name in NULL_NAMES if name in names or "all" in names or name == "exchange"]
 
 
-def _summarise(
-    out: Path, relevance: pd.DataFrame, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+def _summarise(out: Path, relevance: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Write the summaries; return that of the exchange and that of further nulls."""
     import pandas as pd
 
@@ -285,14 +283,14 @@ def _summarise(
 
     summary = summarise(relevance)
     summary.to_csv(out / "summary.csv", index=False)
-    localisation = summarise_localisation(relevance, seed)
+    localisation = summarise_localisation(relevance)
     localisation.to_csv(out / "summary_localisation.csv", index=False)
     if not (out / NULLS).exists():
         return summary, None
     nulls = pd.read_parquet(out / NULLS)
     if set(nulls["null"]) <= {"exchange"}:
         return summary, None
-    against = summarise_nulls(relevance, nulls, seed)
+    against = summarise_nulls(relevance, nulls)
     against.to_csv(out / "summary_nulls.csv", index=False)
     return summary, against
 

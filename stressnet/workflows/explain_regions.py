@@ -144,7 +144,7 @@ def project_run(
     matches : dict of str to float
         Which part of the tokens agrees with its donors in what.
     """
-    donors, matches = _draw_donors(tokens, seed)
+    donors, matches = draw_donors(tokens, seed)
     ids = tokens["token_id"].tolist()
     map_indices = tokens["map_index"].tolist()
     tasks = [
@@ -270,9 +270,25 @@ def _tables(
     return pd.DataFrame(columns), nulls, pd.DataFrame(pieces) if pieces else None
 
 
-def _draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[str, float]]:
+def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[str, float]]:
     """For each token those whose tracks and times it borrows, and how well they match.
 
+    Parameters
+    ----------
+    tokens : DataFrame
+        ``token_id``, ``family``, ``sex``, ``stress``, ``duration_s``, ``nucleus_1``, ``nucleus_2``.
+    seed : int
+        For the draw.
+
+    Returns
+    -------
+    donors : list of list of str
+        :data:`N_DONORS` ids per token; none if there is only one token.
+    matches : dict of str to float
+        Which part of the tokens agrees with its donors in each of :data:`MATCHES`.
+
+    Notes
+    -----
     Donors are tokens of other word families. They share sex, class and both vowels where the tokens
     allow, else sex, class and the stressed vowel, else sex and that vowel, else sex; among those
     they are near in duration.
@@ -302,13 +318,13 @@ def _draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict
     return donors, dict(zip(MATCHES, shares.tolist(), strict=True))
 
 
-def summarise_nulls(relevance: pd.DataFrame, nulls: pd.DataFrame, seed: int) -> pd.DataFrame:
+def summarise_nulls(relevance: pd.DataFrame, nulls: pd.DataFrame) -> pd.DataFrame:
     """The columns of ``summary.csv`` against each null, with a column ``null`` in front."""
     import pandas as pd
 
     from stressnet.statistics import summarise
 
-    keys = ["token_id", "word", "speaker", "stress", "region"]
+    keys = ["token_id", "word", "family", "speaker", "stress", "region"]
     parts = []
     for name in nulls["null"].unique():
         theirs = nulls.loc[nulls["null"] == name, ["token_id", "region", *NULL_SUMMARY]]
@@ -335,13 +351,13 @@ NULL_SUMMARY = (
 """Measures of ``summary_nulls.csv``."""
 
 
-def summarise_localisation(relevance: pd.DataFrame, seed: int) -> pd.DataFrame:
+def summarise_localisation(relevance: pd.DataFrame) -> pd.DataFrame:
     """The columns of ``summary.csv`` for measures of localisation, against their chance level."""
     from stressnet.statistics import summarise
 
     chance = {"mass_accuracy": "area_share"}
     chance |= {m: f"{m}_chance" for m in ("rank_accuracy", "iou", "iou_top10", "pointing")}
-    keys = ["token_id", "word", "speaker", "stress", "region"]
+    keys = ["token_id", "word", "family", "speaker", "stress", "region"]
     table = relevance[[*keys, *chance]].assign(
         **{f"null_{measure}": relevance[column] for measure, column in chance.items()}
     )

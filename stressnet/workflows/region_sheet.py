@@ -124,7 +124,7 @@ def region_sheet(scene: Scene, values: Any, names: Sequence[str] | None = None) 
     for ax, region in zip(panels[1:], regions, strict=False):
         mask = region.mask(scene)
         _draw_image(ax, scene, values, faint=isinstance(mask, Missing))
-        ax.set_title(region.name, fontsize=5.5, pad=2)
+        ax.set_title(region.name, fontsize=5.5 if len(region.name) < 24 else 4.5, pad=2)
         if isinstance(mask, Missing):
             ax.text(
                 0.5,
@@ -184,8 +184,8 @@ def _draw_image(ax: Any, scene: Scene, values: Any, *, faint: bool = False) -> N
         aspect="auto",
         extent=_extent(scene),
         cmap="Greys",
-        vmin=float(np.quantile(sounding, 0.05)),
-        vmax=float(np.quantile(sounding, 0.995)) * (3.0 if faint else 1.3),
+        vmin=float(np.quantile(sounding, 0.25)),
+        vmax=float(np.quantile(sounding, 0.99)) * (3.0 if faint else 1.1),
         interpolation="nearest",
     )
     # Padding is half of many images; a little of it is enough to show its region.
@@ -199,7 +199,7 @@ def _draw_mask(ax: Any, scene: Scene, mask: Any) -> None:
 
     layer = np.zeros((*mask.shape, 4))
     layer[..., :3] = to_rgb(MASK_COLOUR)
-    layer[..., 3] = 0.62 * np.clip(mask, 0, 1)
+    layer[..., 3] = 0.72 * np.clip(mask, 0, 1)
     ax.imshow(layer, origin="lower", aspect="auto", extent=_extent(scene), interpolation="nearest")
 
 
