@@ -167,3 +167,22 @@ def export_command(model: Path, out: Path) -> None:
 
     result = export_onnx(model, out)
     click.echo(f"{result.path}: logits as the network's to {result.largest_difference:.1e}")
+
+
+@click.command("card")
+@click.argument("corpus", type=PATH)
+@click.argument("model", type=PATH)
+@click.option("--out", type=PATH, help="File to write.  [default: MODEL_CARD.md in MODEL]")
+@seed_option
+@quiet_option
+def card_command(corpus: Path, model: Path, out: Path | None, seed: int, quiet: bool) -> None:
+    """Write the model card of MODEL, which was trained on CORPUS, and its temperature.
+
+    The card says what the network was trained on, how well it does for which group, its limits and
+    how to make it again. The temperature goes into MODEL/calibration.json, which predict uses.
+    """
+    from stressnet.progress import Progress
+    from stressnet.workflows.model_card import write_card
+
+    card = write_card(corpus, model, out=out, seed=seed, progress=Progress(not quiet))
+    click.echo(f"{card.path}; temperature {card.temperature:.3f}")

@@ -1,0 +1,346 @@
+"""``stressnet card``: what a network is, how well it works and for whom, as ``MODEL_CARD.md``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet.corpus.store import Corpus
+from stressnet.errors import CheckpointError, ConfigError
+from stressnet.progress import Progress
+from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
+from stressnet.workflows import evaluate_tables as tables
+from stressnet.workflows.evaluate import _interval
+from stressnet.workflows.evaluate_sets import (
+    TITLES,
+    Loaded,
+    Unit,
+    is_own_corpus,
+    load_models,
+    predict_units,
+    sets_of,
+    token_table,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CARD_NAME = "MODEL_CARD.md"
+
+_GROUP_TITLES = {
+    "sex": "sex",
+    "unstressed_vowel": "unstressed vowel",
+    "speaker_is_known": "speaker in training",
+}
+_FEW = 5
+"""Speakers with fewer tokens are left out of the spread over speakers."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card that was written.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    temperature : float
+        Fitted on validation and stored as ``calibration.json`` in the checkpoint folder.
+    """
+
+    path: Path
+    temperature: float
+
+
+def write_card(
+    corpus_path: Path,
+    model_path: Path,
+    *,
+    out: Path | None = None,
+    seed: int = 0,
+    n_resamples: int = 2000,
+    progress: Progress | None = None,
+) -> Card:
+    """Measure a network on its own corpus; write its card and its temperature.
+
+    Parameters
+    ----------
+    corpus_path : Path
+        The corpus it was trained on.
+    model_path : Path
+        Its checkpoint folder.
+    out : Path, optional
+        Where to write the card; ``MODEL_CARD.md`` in the checkpoint folder if left out.
+    seed, n_resamples : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    ConfigError
+        If the network was trained on another corpus.
+    CheckpointError
+        If the checkpoint is damaged or a file cannot be written.
+    """
+    from stressnet.training.calibration import save_calibration
+
+    progress = progress or Progress(verbose=False)
+    corpus = Corpus.open(corpus_path)
+    models = load_models([model_path])
+    if len(models) != 1:
+        raise ConfigError(f"{model_path}: holds {len(models)} networks; a card is about one")
+    if not is_own_corpus(models, corpus):
+        raise ConfigError(
+            f"{model_path}: was not trained on {corpus_path}; a card needs the corpus it knows, "
+            f"since its validation tokens set the temperature"
+        )
+    tokens = token_table(corpus, own=True)
+    sets = sets_of(tokens, own=True)
+    unit = predict_units(models, corpus, tokens, True, progress)[0]
+    if unit.calibration is None:
+        raise ConfigError(f"{corpus_path}: no validation tokens of both classes to calibrate on")
+    how = {"seed": seed, "n_resamples": n_resamples}
+    with progress.stage("card"):
+        scores = tables.scores_table([unit], tokens, sets, **how)
+        groups = tables.groups_table([unit], tokens, sets, **how)
+        speakers = tables.cluster_table([unit], tokens, sets, "speaker")
+        document = _document(corpus, models[0], unit, scores, groups, speakers)
+        path = out or model_path / CARD_NAME
+        try:
+            path.write_text(document.to_markdown(), encoding="utf-8")
+        except OSError as error:
+            raise CheckpointError(
+                f"{path}: cannot be written ({error.strerror}); choose another file"
+            ) from error
+        save_calibration(model_path, unit.calibration)
+    return Card(path, unit.calibration.temperature)
+
+
+def _document(
+    corpus: Corpus,
+    model: Loaded,
+    unit: Unit,
+    scores: pd.DataFrame,
+    groups: pd.DataFrame,
+    speakers: pd.DataFrame,
+) -> Document:
+    info, facts = model.info, corpus.manifest
+    page = Document(f"Model card: {info.architecture} on {corpus.name}")
+    parameters = sum(p.numel() for p in model.model.parameters())
+    page.add(
+        Paragraph(
+            f"Tells whether a spoken English word of two syllables is stressed on the first "
+            f"({info.classes[0]}) or second ({info.classes[1]}) syllable."
+        ),
+        Heading("Network"),
+        Bullets(
+            [
+                f"architecture `{info.architecture}`, {parameters:,} parameters, seed {info.seed}",
+                f"input: spectrogram of preset `{info.preset}`, {info.n_bins} bins x "
+                f"{info.n_frames} frames, of one word with its limits known",
+                "output: two logits, INITIAL and FINAL; no other input, nothing about the speaker",
+                f"weights: SHA-256 `{model.weights_sha256}`",
+                f"trained with stressnet {info.versions.get('stressnet', '?')}, torch "
+                f"{info.versions.get('torch', '?')}",
+            ]
+        ),
+        Heading("Data"),
+        Bullets(_data(corpus, info.training, facts)),
+        Heading("Results"),
+        Paragraph(
+            "On tokens that training never saw. Intervals: 95 %, resampling speakers and word "
+            "families. Balanced accuracy is the mean of the two recalls; chance is 0.5."
+        ),
+        _results(scores),
+        Heading("By group"),
+        Paragraph("Balanced accuracy; recalls of the two classes are in the table above."),
+        _groups(groups),
+        Paragraph(_speakers(speakers)),
+        Heading("Calibration"),
+        Paragraph(_calibration(unit, scores)),
+        Heading("Limits"),
+        Bullets(_limits(facts, scores)),
+        Heading("Licence"),
+        Bullets(
+            [
+                f"data: {facts['parameters'].get('licence', 'unknown')}. "
+                f"{facts['parameters'].get('citation', '')}".strip(),
+                "code: GPL-3.0-or-later",
+            ]
+        ),
+        Heading("Make it again"),
+        Paragraph(
+            "With the recordings in `RECORDINGS`, on one kind of processor with one number of "
+            f"threads ({info.training.get('threads', '?')} then) to the same weights:"
+        ),
+        Paragraph(f"```sh\n{reproduce(info, facts)}\n```"),
+    )
+    return page
+
+
+def _data(corpus: Corpus, training: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
+    tokens = corpus.tokens
+    train = tokens[tokens["split"] == "train"]
+    counts = train["stress"].value_counts()
+    sex = train.groupby("sex")["speaker"].nunique()
+    voices = ", ".join(f"{n} {name or 'of unknown sex'}" for name, n in sex.items())
+    kind = "synthetic speech" if facts["parameters"].get("synthetic") else "recorded speech"
+    return [
+        f"corpus `{corpus.name}` ({kind}), {facts['results'].get('audio_hours', '?')} h, hash "
+        f"`{corpus.fingerprint[:16]}`",
+        f"training: {len(train)} tokens ({counts.get('INITIAL', 0)} INITIAL, "
+        f"{counts.get('FINAL', 0)} FINAL) of {train['family'].nunique()} word families by "
+        f"{train['speaker'].nunique()} speakers ({voices}); stopped by "
+        f"{training.get('n_valid', '?')} validation tokens",
+        "labels of training tokens come from a pronouncing dictionary, not from listening; words "
+        "with both readings are not in training",
+        f"limits of words and phones: {', '.join(sorted(tokens['aligner'].unique()))}",
+    ]
+
+
+def _results(scores: pd.DataFrame) -> Table:
+    rows = []
+    for name, part in scores.groupby("test_set", sort=False):
+        values, first = part.set_index("metric"), part.iloc[0]
+        rows.append(
+            [
+                TITLES[str(name)],
+                f"{first['n']} ({first['n_final']})",
+                f"{first['majority_rate']:.3f}",
+                *(
+                    _interval(values.loc[metric])
+                    for metric in (
+                        "accuracy",
+                        "balanced_accuracy",
+                        "recall_initial",
+                        "recall_final",
+                        "auroc",
+                    )
+                ),
+            ]
+        )
+    for _, row in scores[(scores["metric"] == tables.WORD_MEAN) & (scores["n"] > 0)].iterrows():
+        if row["test_set"] == "minimal_pairs":
+            title = f"mean over the {row['n_words']} words that show both readings"
+            rows.append([title, str(row["n"]), "", "", _interval(row), "", "", ""])
+    columns = "test set,n (FINAL),majority,accuracy,balanced accuracy,recall INITIAL,recall FINAL"
+    return Table([*columns.split(","), "AUROC"], rows)
+
+
+def _groups(groups: pd.DataFrame) -> Table:
+    chosen = groups[groups["metric"] == "balanced_accuracy"]
+    rows = []
+    for _, row in chosen.iterrows():
+        if row["group"] == "speaker_is_known" and not row["test_set"].startswith("minimal"):
+            continue
+        level = {"True": "yes", "False": "no"}.get(row["level"], row["level"])
+        rows.append(
+            [
+                TITLES[row["test_set"]],
+                f"{_GROUP_TITLES[row['group']]}: {level}",
+                f"{row['n']} ({row['n_final']})",
+                str(row["n_speakers"]),
+                _interval(row),
+            ]
+        )
+    return Table(
+        ["test set", "group", "n (FINAL)", "speakers", "balanced accuracy"],
+        rows,
+        flush_left=(0, 1),
+    )
+
+
+def _speakers(speakers: pd.DataFrame) -> str:
+    grouped = speakers.assign(hits=speakers["accuracy"] * speakers["n"]).groupby("speaker")
+    sums = grouped[["n", "hits"]].sum()
+    enough = sums[sums["n"] >= _FEW]
+    if not len(enough):
+        return f"No speaker has {_FEW} test tokens."
+    accuracy = (enough["hits"] / enough["n"]).sort_values()
+    return (
+        f"Accuracy over the {len(enough)} speakers with {_FEW} test tokens or more, all test sets "
+        f"together: median {accuracy.median():.3f}, lowest tenth {accuracy.quantile(0.1):.3f}, "
+        f"lowest {accuracy.iloc[0]:.3f}."
+    )
+
+
+def _calibration(unit: Unit, scores: pd.DataFrame) -> str:
+    assert unit.calibration is not None
+    kind = "both classes weighing the same" if unit.calibration.balanced else "tokens as they are"
+    metric = "ece_balanced" if unit.calibration.balanced else "ece"
+    said = []
+    for name, part in scores.groupby("test_set", sort=False):
+        if "/" in str(name):
+            continue
+        values = part.set_index("metric")["estimate"]
+        said.append(
+            f"{TITLES[str(name)]} {values[metric]:.3f} to {values[f'{metric}_calibrated']:.3f}"
+        )
+    return (
+        f"Temperature {unit.calibration.temperature:.3f}, fitted on {unit.calibration.n} "
+        f"validation tokens with {kind}; `calibration.json`, used by `stressnet predict`. Expected "
+        f"calibration error (10 bins, {kind}), plain to calibrated: {'; '.join(said)}. "
+        + (
+            "Probabilities hold where both classes are equally likely beforehand. In running "
+            "speech, where INITIAL is more frequent, they are too low for INITIAL."
+            if unit.calibration.balanced
+            else ""
+        )
+    ).strip()
+
+
+def _limits(facts: Mapping[str, Any], scores: pd.DataFrame) -> Sequence[str]:
+    found = [
+        "disyllabic content words of English only; for any other sound it still answers",
+        "needs the limits of the word, and is worse where these are wrong",
+        "one corpus and one kind of speech: nothing is known of other accents, spontaneous speech, "
+        "children, learners, noise or telephone bands",
+        "learned what dictionaries call stress; a speaker who stresses otherwise counts as an "
+        "error here, and part of the answer is which vowel is reduced, not prosody",
+        "not for judging speakers: error rates differ between people, see above",
+    ]
+    prosody = scores[
+        (scores["test_set"] == "minimal_pairs/prosody_only")
+        & (scores["metric"] == "balanced_accuracy")
+    ]
+    if len(prosody):
+        row = prosody.iloc[0]
+        found.insert(
+            3, f"where only prosody tells the readings apart: {_interval(row)}, n = {row['n']}"
+        )
+    if facts["parameters"].get("synthetic"):
+        found.insert(0, "trained on synthetic speech: not for people's voices")
+    return found
+
+
+def reproduce(info: Any, facts: Mapping[str, Any]) -> str:
+    """One command line that builds the corpus and trains the network.
+
+    Parameters
+    ----------
+    info : CheckpointInfo
+        Of the network.
+    facts : mapping
+        Manifest of the corpus.
+    """
+    from stressnet.training.recipes import RECIPES
+
+    built = facts["parameters"]
+    build = f"stressnet build-corpus RECORDINGS CORPUS --recipe {built['recipe']}"
+    build += f" --preset {info.preset} --seed {built.get('seed', 0)}"
+    recipe = dict(info.training.get("recipe", {}))
+    name = str(recipe.get("name", ""))
+    train = f"stressnet train CORPUS MODEL --model {info.architecture} --preset {info.preset}"
+    train += f" --recipe {name} --seed {info.seed}"
+    usual = RECIPES[name].to_dict() if name in RECIPES else {}
+    usual["class_balance"] = "weights"  # what the command trains with
+    for key, value in recipe.items():
+        if key not in ("name", "seed") and key in usual and value != _as_json(usual[key]):
+            train += f" --set {shlex.quote(f'{key}={value}')}"
+    return f"{build} && \\\n{train}"
+
+
+def _as_json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
