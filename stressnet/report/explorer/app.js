@@ -340,5 +340,7 @@
   const first = wanted >= 0 ? wanted : S.index.first;
   if (S.index.tokens.id.length) { list.choose(first); $("list").focus({ preventScroll: true }); }
   S.state = state;
+  S.picture = picture;
+  S.list = list;
   S.ready = performance.now();
 })();
