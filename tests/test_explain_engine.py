@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from lrp_nets import VGG, CompactCNN, LeNet, randomise, signed_input
 from torch import Tensor, nn
 from torch.nn import functional as fn
 
+from stressnet.axes import Axes
 from stressnet.errors import ConfigError, ExplainError
 from stressnet.explain import (
     COMPOSITES,
     RULES,
     ExplainWarning,
+    attribute_batch,
     explain_batch,
     explain_stream,
     rule,
     rules,
+    salient_map,
 )
 from stressnet.explain.rules import Layer, Passed, stabilise
 
@@ -600,6 +604,21 @@ def test_result_says_how_it_was_made() -> None:
     assert "largest relative residual" in str(explained.conservation())
     with pytest.raises(AttributeError):
         explained.seed = "other"  # type: ignore[misc]
+
+
+def test_axes_travel_with_the_map() -> None:
+    axes = Axes(np.arange(16) * 0.01, np.arange(16) * 50.0)
+    x = signed_input(2, (16, 16))
+    for made in (
+        explain_batch(randomise(CompactCNN()), x, axes=axes),
+        attribute_batch(randomise(CompactCNN()), x, "gradient", axes=axes),
+    ):
+        assert made.axes is axes
+        shown = salient_map(made, time_scale_s=0.1, frequency_scale_hz=300)
+        assert shown.axes is axes
+    assert explain_batch(randomise(CompactCNN()), x).axes is None
+    with pytest.raises(ConfigError, match=r"shape \(16, 16\), but their axes say \(16, 15\)"):
+        explain_batch(randomise(CompactCNN()), x, axes=Axes(axes.time_s[:15], axes.frequency_hz))
 
 
 def test_a_new_rule_takes_ten_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from stressnet.axes import Axes
 from stressnet.errors import ConfigError, ExplainError
 from stressnet.explain.checks import (
+    check_axes,
     check_inputs,
     check_model,
     check_paths,
@@ -46,6 +48,7 @@ def explain_batch(
     strict: bool = True,
     layers: Sequence[str] = (),
     keep_channels: Mapping[str, Sequence[int]] | None = None,
+    axes: Axes | None = None,
 ) -> Explanation:
     """Layer-wise relevance propagation through an unmodified model.
 
@@ -73,6 +76,8 @@ def explain_batch(
         normalisation is folded, it is the relevance of the normalised output.
     keep_channels : dict of str to sequence of int, optional
         Let relevance pass only through these channels of a layer (conditional relevance).
+    axes : Axes, optional
+        Seconds and hertz of the inputs' last two dimensions; they travel with the result.
 
     Returns
     -------
@@ -83,9 +88,11 @@ def explain_batch(
     ExplainError
         For a model in training mode or an operation that cannot be explained faithfully.
     ConfigError
-        For an unknown composite, seed, class or layer, and missing or wrong bounds.
+        For an unknown composite, seed, class or layer, missing or wrong bounds, and axes of another
+        shape.
     """
     recipe = find_composite(composite)
+    check_axes(inputs, axes)
     model = plain_model(model)
     refuse_derivatives((inputs, seed, target, *(bounds or ())), model)
     check_model(model)
@@ -93,7 +100,7 @@ def explain_batch(
     check_paths(model, (*layers, *keep))
 
     def explain(arguments: Arguments) -> Explanation:
-        return _explain(model, recipe, arguments, strict, tuple(layers), keep)
+        return _explain(model, recipe, arguments, strict, tuple(layers), keep, axes)
 
     low, high = bounds or (None, None)
     if is_transformed():
@@ -109,6 +116,7 @@ def _explain(
     strict: bool,
     layers: tuple[str, ...],
     keep: dict[str, tuple[int, ...]],
+    axes: Axes | None,
 ) -> Explanation:
     """One batch of plain tensors."""
     inputs, seed, target = (arguments[name] for name in ("inputs", "seed", "target"))
@@ -153,6 +161,7 @@ def _explain(
         stabilisers=_stabilisers(recipe),
         ledger=ledger.records(),
         layer_relevance=context.seen,
+        axes=axes,
     )
     _warn_if_open(result, inputs.dtype)
     return result

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch import Tensor, nn
 
+from stressnet.axes import Axes
 from stressnet.errors import ConfigError, ExplainError
 
 P = ParamSpec("P")
@@ -82,6 +83,19 @@ def check_inputs(inputs: Tensor) -> None:
         raise ConfigError("inputs hold no sample")
     if not bool(torch.isfinite(inputs).all()):
         raise ConfigError("inputs hold values that are not finite; explain clean spectrograms")
+
+
+def check_axes(inputs: Tensor, axes: Axes | None) -> None:
+    """Refuse axes that are not those of the inputs' last two dimensions.
+
+    Raises
+    ------
+    ConfigError
+        Naming both shapes.
+    """
+    shape = tuple(getattr(inputs, "shape", ())[-2:])
+    if axes is not None and shape != axes.shape:
+        raise ConfigError(f"inputs have the shape {shape}, but their axes say {axes.shape}")
 
 
 def check_paths(model: nn.Module, paths: Sequence[str]) -> None:

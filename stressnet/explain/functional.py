@@ -185,4 +185,5 @@ def explain_mapped(
         ledger=made.with_shares(shares),
         versions=made.versions,
         layer_relevance=dict(zip(made.layer_relevance, layers, strict=True)),
+        axes=made.axes,
     )

@@ -32,9 +32,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stressnet.axes import Axes
 from stressnet.errors import ConfigError
 from stressnet.explain import baselines, cam, deeplift, ensemble, gradients, occlusion
-from stressnet.explain.checks import check_inputs, check_model, plain_model
+from stressnet.explain.checks import check_axes, check_inputs, check_model, plain_model
 from stressnet.explain.functional import refuse_mapped
 from stressnet.explain.ledger import Ledger
 from stressnet.explain.problem import Method, Problem
@@ -67,6 +68,8 @@ def attribute_batch(
     method: str,
     seed: str | Tensor = "logit-difference",
     target: Target = None,
+    *,
+    axes: Axes | None = None,
     **options: Any,
 ) -> Explanation:
     """A map by one of :data:`METHODS`.
@@ -78,6 +81,8 @@ def attribute_batch(
         stays the explained class for altered inputs.
     method : str
         Name of the method.
+    axes : Axes, optional
+        As in :func:`stressnet.explain.explain_batch`.
     **options
         Parameters of the method: ``baseline``, ``n_steps``, ``window``, ``layer``, ``masks``,
         ``generator`` (a ``torch.Generator``, required where chance plays a part; a batch draws the
@@ -98,6 +103,7 @@ def attribute_batch(
     """
     if method not in METHODS:
         raise ConfigError(f"no method named {method!r}; choose from {', '.join(METHODS)}")
+    check_axes(inputs, axes)
     model = plain_model(model)
     refuse_mapped(method, (inputs, seed, target, *options.values(), *model.parameters()))
     check_model(model)
@@ -133,6 +139,7 @@ def attribute_batch(
         rules={},
         stabilisers={},
         ledger=ledger.records(),
+        axes=axes,
     )
 
 

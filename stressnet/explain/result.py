@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from stressnet import __version__
+from stressnet.axes import Axes
 from stressnet.explain.ledger import COLUMNS, LedgerRecord
 
 
@@ -99,6 +100,8 @@ class Explanation:
         Under ``torch.func.vmap`` the numbers are tensors without axes.
     layer_relevance : dict
         Relevance of layer outputs that were asked for, by module path.
+    axes : Axes or None
+        Seconds and hertz of the map's last two dimensions, if they were given.
     """
 
     relevance: Tensor
@@ -112,6 +115,7 @@ class Explanation:
     ledger: tuple[LedgerRecord, ...]
     versions: Mapping[str, str] = field(default_factory=versions)
     layer_relevance: Mapping[str, Tensor] = field(default_factory=dict)
+    axes: Axes | None = None
 
     def conservation(self) -> Conservation:
         """Sums over layers and the residual of ``f = R + bias + stabiliser + unaccounted``."""

@@ -77,7 +77,7 @@ class SalientMap:
 
 def salient_map(
     explained: Explanation,
-    axes: Axes,
+    axes: Axes | None = None,
     *,
     time_scale_s: float,
     frequency_scale_hz: float,
@@ -92,8 +92,8 @@ def salient_map(
     ----------
     explained : Explanation
         Relevance of shape (batch, channels, n_bins, n_frames); channels are added up.
-    axes : Axes
-        Of the pictures.
+    axes : Axes, optional
+        Of the pictures; those of the explanation if left out.
     time_scale_s, frequency_scale_hz : float
         Distances on the two axes that count as one, e.g. the width of a syllable and of a formant
         region.
@@ -114,6 +114,9 @@ def salient_map(
         For shapes that do not fit, scales that are not positive, or pictures smaller than a patch.
     """
     relevance = explained.relevance
+    axes = explained.axes if axes is None else axes
+    if axes is None:
+        raise ConfigError("a salient map needs axes=: the explanation was made without them")
     if relevance.dim() != 4 or tuple(relevance.shape[2:]) != axes.shape:
         raise ConfigError(
             f"relevance of shape {tuple(relevance.shape)} is not (batch, channels, "

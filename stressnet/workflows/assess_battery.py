@@ -81,6 +81,11 @@ def find_attributions(names: Sequence[str], padding: str, seed: int) -> dict[str
             )
         if name in COMPOSITES and COMPOSITES[name].needs_bounds:
             raise ConfigError(f"composite {name} needs the range of the input and is not assessed")
+        if name in ("occlusion-by-masks", "ensemble"):
+            raise ConfigError(
+                f"method {name} needs {'masks' if name != 'ensemble' else 'members'} and is not "
+                "assessed from the command line; use stressnet.explain.faithfulness"
+            )
         found[name] = Attribution(name, padding, seed)
     return found
 
