@@ -139,7 +139,7 @@ class Explanation:
         values = [[record[name] for name in COLUMNS] for record in self.ledger]
         batch = len(self.output)
         if values and isinstance(values[0][0], Tensor):  # under torch.func.vmap
-            table = torch.stack([torch.stack(row) for row in values])  # type: ignore[arg-type]
+            table = torch.stack([torch.stack(row) for row in values])
         else:
             table = torch.tensor(values, dtype=torch.float64)
         return table.reshape(batch, len(values) // batch, len(COLUMNS))
