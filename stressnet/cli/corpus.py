@@ -36,6 +36,13 @@ from stressnet.cli.options import (
     type=PATH,
     help="Table of stress decided by a person: utterance_id, word_index, stress (TSV or CSV).",
 )
+@click.option(
+    "--tagger",
+    type=click.Choice(["auto", "spacy", "crf", "none"]),
+    default="auto",
+    show_default=True,
+    help="Parts of speech, which decide the stress of words with both readings.",
+)
 @click.option("--dictionary", type=PATH, help="Further pronunciations in CMUdict's format.")
 @click.option("--function-words", type=PATH, help="List of words to leave out, one per line.")
 @click.option(
@@ -74,6 +81,7 @@ def build_corpus_command(
     presets: tuple[str, ...],
     aligner: str,
     labels: Path | None,
+    tagger: str,
     dictionary: Path | None,
     function_words: Path | None,
     context: float,
@@ -108,6 +116,7 @@ def build_corpus_command(
         dictionary=dictionary,
         function_words=function_words,
         labels=labels,
+        tagger=tagger,
         splits=splits,
         splits_file=splits_file,
         match=match,

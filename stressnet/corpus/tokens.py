@@ -14,6 +14,7 @@ from stressnet.corpus.scan import Labels, Recording, StressLabel
 from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, Entry
+from stressnet.lexicon.part_of_speech import Tagger, stress_by_part_of_speech
 from stressnet.lexicon.pronunciation import Pronunciation, is_arpabet, is_vowel
 from stressnet.lexicon.stress import Stress
 from stressnet.lexicon.syllables import syllabify
@@ -35,6 +36,7 @@ MAX_SHARE_OF_FOREIGN_PHONES = 0.2
 LABEL_LEXICON = "lexicon"
 LABEL_TABLE = "table"
 LABEL_ALIGNER = "aligner"
+LABEL_PART_OF_SPEECH = "part_of_speech"
 
 _PUNCTUATION = ' \t.,;:!?"“”„«»()[]…–—-'
 
@@ -56,12 +58,18 @@ class Token:
     stress : Stress or None
         The label; None where nothing decides (a reading that varies between speakers).
     label_source : str
-        ``table`` (a person's decision) before ``lexicon`` before ``aligner`` (the variant that
-        the aligner chose for a word with both readings).
+        ``table`` (a person's decision) before ``lexicon``; for words with both readings
+        ``part_of_speech`` (in the sentence) before ``aligner`` (the variant it chose).
     lexicon_stress : str
         ``INITIAL``, ``FINAL`` or ``BOTH``.
     aligner_stress : Stress or None
         What the aligned variant's digits say: independent evidence for minimal pairs.
+    table_stress : str
+        A person's decision, ``""`` if there is none.
+    part_of_speech : str
+        In its sentence, ``""`` without a tagger.
+    pos_stress : Stress or None
+        What that says of a word with both readings.
     """
 
     token_id: str
@@ -85,6 +93,23 @@ class Token:
     n_dictionary_variants: int
     aligner: str
     alignment_confidence: float
+    table_stress: str = ""
+    part_of_speech: str = ""
+    pos_stress: Stress | None = None
+
+    @property
+    def label_agreement(self) -> str | None:
+        """Whether the sources that know better than chance agree.
+
+        ``agree`` or ``disagree`` if two or more of table, lexicon (for words with one reading),
+        part of speech and aligner say something; ``single`` if one does; None if none.
+        """
+        lexicon = "" if self.lexicon_stress == "BOTH" else self.lexicon_stress
+        votes = [self.table_stress, lexicon, self.pos_stress, self.aligner_stress]
+        said = [str(vote) for vote in votes if vote]
+        if len(said) < 2:
+            return "single" if said else None
+        return "agree" if len(set(said)) == 1 else "disagree"
 
     @property
     def boundary_s(self) -> float:
@@ -97,13 +122,18 @@ class Token:
 
 
 def _decide(
-    entry: Entry, aligned: Stress | None, table: StressLabel | None
+    entry: Entry,
+    aligned: Stress | None,
+    table: StressLabel | None,
+    by_part_of_speech: Stress | None = None,
 ) -> tuple[Stress | None, str]:
     """The label and its source; see :class:`Token`."""
     if table is not None:
         return (None if table.stress == "VARIES" else Stress(table.stress)), LABEL_TABLE
     if entry.stress is not None:
         return entry.stress, LABEL_LEXICON
+    if by_part_of_speech is not None:
+        return by_part_of_speech, LABEL_PART_OF_SPEECH
     return aligned, LABEL_ALIGNER
 
 
@@ -157,8 +187,22 @@ def find_tokens(
     dictionary: Dictionary,
     labels: Labels,
     function_words: frozenset[str] | None = None,
+    tagger: Tagger | None = None,
 ) -> tuple[list[Token], Counter[str]]:
     """Disyllabic content words of one utterance.
+
+    Parameters
+    ----------
+    recording, alignment : Recording, Alignment
+        The utterance.
+    dictionary : Dictionary
+        Which words are candidates.
+    labels : Labels
+        A person's decisions.
+    function_words : frozenset of str, optional
+        Instead of the shipped list.
+    tagger : callable, optional
+        Gives parts of speech, from which the stress of words with both readings follows.
 
     Returns
     -------
@@ -185,6 +229,7 @@ def find_tokens(
     _check_labels(recording, spoken, labels)
     all_phones = _checked_phones(recording, alignment)
     middles_s = [phone.middle_s for phone in all_phones]
+    tags = tagger(spoken) if tagger is not None else []
     tokens: list[Token] = []
     rejected: Counter[str] = Counter()
     for index, word in enumerate(words):
@@ -206,7 +251,11 @@ def find_tokens(
             continue
         parts = syllabify([phone.label for phone in phones])
         aligned = Pronunciation(tuple(phone.label for phone in phones)).stress
-        stress, source = _decide(entry, aligned, labels.get((recording.utterance_id, index)))
+        table = labels.get((recording.utterance_id, index))
+        by_tag = None
+        if tags and entry.is_minimal_pair:
+            by_tag = stress_by_part_of_speech(spoken, tags, index)
+        stress, source = _decide(entry, aligned, table, by_tag)
         confidence = alignment.confidence
         tokens.append(
             Token(
@@ -231,6 +280,9 @@ def find_tokens(
                 n_dictionary_variants=len(entry.variants),
                 aligner=alignment.source,
                 alignment_confidence=confidence[index] if confidence else float("nan"),
+                table_stress=table.stress if table is not None else "",
+                part_of_speech=tags[index].value if tags else "",
+                pos_stress=by_tag,
             )
         )
     return tokens, rejected
@@ -250,6 +302,10 @@ def token_row(token: Token) -> dict[str, object]:
         "label_source": token.label_source,
         "lexicon_stress": token.lexicon_stress,
         "aligner_stress": None if token.aligner_stress is None else token.aligner_stress.value,
+        "table_stress": token.table_stress or None,
+        "part_of_speech": token.part_of_speech or None,
+        "pos_stress": None if token.pos_stress is None else token.pos_stress.value,
+        "label_agreement": token.label_agreement,
         "is_minimal_pair": token.is_minimal_pair,
         "is_prosody_only_pair": token.is_prosody_only_pair,
         "pronunciation": " ".join(phone.label for phone in token.phones),

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from stressnet.corpus.scan import Scan, read_labels, scan
 from stressnet.corpus.splits import SplitConfig, check_speakers
 from stressnet.corpus.store import TOKENS
 from stressnet.errors import AlignmentError, ConfigError, CorpusError, MissingPartError
+from stressnet.lexicon.part_of_speech import resolve_tagger
 from stressnet.manifest import (
     FILE_NAME,
     hash_data,
@@ -75,6 +77,9 @@ class BuildConfig:
     match : tuple of str
         ``duration``, ``frequency``: make the classes of each set alike in these by leaving out
         tokens.
+    tagger : str
+        Which tagger finds parts of speech: ``auto`` (the best installed), ``spacy``, ``crf``,
+        ``none``.
     seed : int
         For everything drawn at random.
     """
@@ -89,6 +94,7 @@ class BuildConfig:
     splits: SplitConfig | None = field(default_factory=SplitConfig)
     splits_file: Path | None = None
     match: tuple[str, ...] = ()
+    tagger: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -168,6 +174,7 @@ def build_corpus(
     for preset in config.presets:
         get_preset(preset)
     recipe = load_recipe(config.recipe)
+    config = replace(config, tagger=resolve_tagger(config.tagger))
     with progress.stage("scan"):
         found = scan(recipe, source)
     if config.labels is not None:
@@ -223,6 +230,10 @@ def _request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig) -> 
     build can go on with other splits.
     """
     settings = {k: v for k, v in asdict(config).items() if k != "presets"}
+    if settings["tagger"] == "crf":
+        settings["tagger"] = f"crf {version('gruut-lang-en')}"
+    elif settings["tagger"] == "spacy":
+        settings["tagger"] = f"spacy {version('spacy')}"
     for name in ("dictionary", "function_words", "labels", "splits_file"):
         path = settings[name]
         if path is not None:

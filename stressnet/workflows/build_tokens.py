@@ -21,6 +21,7 @@ from stressnet.corpus.tokens import Token, find_tokens, phone_rows, token_row
 from stressnet.errors import AlignmentError, AudioError, CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
+from stressnet.lexicon.part_of_speech import get_tagger
 from stressnet.problems import Problem, Severity
 from stressnet.progress import Progress
 from stressnet.workflows.journal import Journal
@@ -72,6 +73,7 @@ def _cut_one(task: _CutTask) -> dict[str, Any]:
             load_dictionary(config.dictionary),
             task.labels,
             load_word_list(config.function_words) if config.function_words else None,
+            get_tagger(config.tagger),
         )
         audio = read_audio(recording.audio_path)
         warnings = _write_grid(task, tokens, audio.duration_s)
