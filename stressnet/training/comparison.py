@@ -71,9 +71,10 @@ def compare(
         If lengths differ.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
-    hits = [(np.asarray(scores) >= 0) == is_initial for scores in (first, second)]
-    if not len(is_initial) == len(hits[0]) == len(hits[1]):
+    said = [np.asarray(scores, dtype=np.float64) >= 0 for scores in (first, second)]
+    if not len(is_initial) == len(said[0]) == len(said[1]):
         raise ConfigError("the two networks predict different tokens; evaluate them on the same")
+    hits = [answers == is_initial for answers in said]
     only_first, only_second = int((hits[0] & ~hits[1]).sum()), int((hits[1] & ~hits[0]).sum())
     n_apart = only_first + only_second
     p = float(binomtest(only_first, n_apart, 0.5).pvalue) if n_apart else 1.0

@@ -1,0 +1,431 @@
+"""Evaluating, predicting, exporting and describing networks on a small corpus, by the commands."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+
+from conftest import MakeCorpus, aligned_sentence, sound_of
+from stressnet.alignment.textgrid import read_textgrid
+from stressnet.cli import main
+from stressnet.corpus.splits import SplitConfig
+from stressnet.corpus.store import Corpus
+from stressnet.errors import AlignmentError, CheckpointError, ConfigError, CorpusError
+from stressnet.manifest import hash_file
+from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
+from stressnet.models.registry import build_model
+from stressnet.pretrained import pretrained_folder
+from stressnet.training.calibration import Calibration, save_calibration
+from stressnet.workflows.build import BuildConfig, build_corpus
+from stressnet.workflows.evaluate import evaluate_models
+from stressnet.workflows.evaluate_sets import load_models, sets_of, token_table
+from stressnet.workflows.export import export_onnx, run_onnx
+from stressnet.workflows.predict import predict_words, sources_of, spoken_part
+from stressnet.workflows.train import stress_data
+
+VOICES = {name: 105.0 + 9 * i for i, name in enumerate(["ann", "bo", "cy", "di", "ed", "flo"])}
+SENTENCES = (
+    "THE WATER HOTEL LETTER DECIDE RECORD",
+    "THE MONEY MACHINE PICTURE BELIEVE PERMIT",
+    "THE RECORD LETTER HOTEL MONEY PERMIT",
+)
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory, make_corpus: MakeCorpus) -> Path:
+    return make_corpus(tmp_path_factory.mktemp("recordings") / "r", VOICES, SENTENCES)
+
+
+@pytest.fixture(scope="module")
+def corpus(recordings: Path) -> Path:
+    """Both presets; RECORD and PERMIT decided by a table, in both readings."""
+    labels = recordings.parent / "labels.csv"
+    rows = [("utterance_id", "word_index", "word", "stress")]
+    for number, voice in enumerate(VOICES):
+        for sentence, index, word in ((0, 5, "RECORD"), (1, 5, "PERMIT"), (2, 1, "RECORD")):
+            stress = "INITIAL" if (number + sentence) % 2 else "FINAL"
+            rows.append((f"{voice}-{sentence}", str(index), word, stress))
+    labels.write_text("".join(",".join(row) + "\n" for row in rows))
+    out = recordings.parent / "corpus"
+    config = BuildConfig(
+        "generic",
+        presets=("stressnet", "allouche2025"),
+        labels=labels,
+        splits=SplitConfig(valid_share=0.25, test_share=0.25),
+    )
+    build_corpus(recordings, out, config)
+    return out
+
+
+def checkpoint(
+    folder: Path, corpus: Path, architecture: str = "compact", seed: int = 0, corpus_hash: str = ""
+) -> Path:
+    """A network with random weights that says it was trained on the corpus."""
+    opened = Corpus.open(corpus)
+    preset = "allouche2025" if architecture == "lenet" else "stressnet"
+    images = opened.images(preset)
+    torch.manual_seed(seed)
+    info = CheckpointInfo(
+        architecture,
+        *images.axes.shape,
+        preset,
+        images.preset,
+        corpus_hash=corpus_hash or opened.fingerprint,
+        training={"recipe": {"name": "compact", "class_balance": "weights"}},
+        seed=seed,
+    )
+    save_checkpoint(folder, build_model(architecture, *images.axes.shape), info)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def seeds(corpus: Path) -> Path:
+    """A folder with two networks that differ in their seed."""
+    folder = corpus.parent / "models"
+    for seed in (0, 1):
+        checkpoint(folder / f"seed-{seed}", corpus, seed=seed)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluation(corpus: Path, seeds: Path) -> Path:
+    """Made by the command, with everything but the networks on shuffled labels."""
+    other = checkpoint(corpus.parent / "lenet", corpus, "lenet")
+    out = corpus.parent / "evaluation"
+    arguments = ["evaluate", str(corpus), str(seeds), str(other), str(out), "--no-audits", "-q"]
+    main([*arguments, "--resamples", "100"])
+    return out
+
+
+def run_cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command."""
+    code = 0
+    try:
+        main([*arguments])
+    except SystemExit as end:
+        code = int(end.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_evaluation_folder_is_complete(evaluation: Path) -> None:
+    manifest = json.loads((evaluation / "manifest.json").read_text())
+    assert manifest["kind"] == "evaluation"
+    assert manifest["parameters"]["trained_on_this_corpus"] is True
+    for name, digest in manifest["outputs"].items():
+        assert hash_file(evaluation / name) == digest, name
+    for name in "scores groups pairs words speakers comparisons reliability seeds audits".split():
+        assert (evaluation / f"{name}.csv").is_file(), name
+    page = (evaluation / "index.html").read_text()
+    for source in ("figures/accuracy.png", "figures/reliability.png", "sounds/00.flac"):
+        assert source in page
+        assert (evaluation / source).stat().st_size > 500
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_scores_agree_with_the_predictions(evaluation: Path) -> None:
+    scores = pd.read_csv(evaluation / "scores.csv")
+    assert set(scores["model"]) == {"seed-0", "seed-1", "lenet", "compact ensemble of 2"}
+    predictions = pd.read_parquet(evaluation / "predictions.parquet")
+    mine = predictions[(predictions["model"] == "seed-1") & (predictions["split"] == "test")]
+    right = (mine["stress_true"] == mine["stress_predicted"]).mean()
+    row = scores.query("model == 'seed-1' and test_set == 'test' and metric == 'accuracy'")
+    assert row["estimate"].item() == pytest.approx(right)
+    assert row["n"].item() == len(mine)
+    assert "train" not in set(predictions["split"])
+
+
+def test_ensemble_averages_logits(evaluation: Path) -> None:
+    table = pd.read_parquet(evaluation / "predictions.parquet")
+    by_model = table.pivot(index="token_id", columns="model", values="logit_difference")
+    mean = by_model[["seed-0", "seed-1"]].mean(axis=1)
+    assert np.allclose(by_model["compact ensemble of 2"], mean)
+    pairs = pd.read_csv(evaluation / "comparisons.csv")[["first", "second"]].drop_duplicates()
+    assert pairs.to_numpy().tolist() == [["lenet", "compact ensemble of 2"]]
+
+
+def test_words_with_both_readings_are_reported(evaluation: Path) -> None:
+    pairs = pd.read_csv(evaluation / "pairs.csv")
+    found = pairs[pairs["model"] == "lenet"]
+    assert found["word"].tolist() == ["permit", "record"]
+    assert found[["n_initial", "n_final"]].sum(axis=1).tolist() == [6, 12]
+    scores = pd.read_csv(evaluation / "scores.csv")
+    mean = scores.query(
+        "model == 'lenet' and metric == 'word_mean' and test_set == 'minimal_pairs'"
+    )
+    assert mean["estimate"].item() == pytest.approx(found["balanced_accuracy"].mean())
+
+
+def test_test_sets_share_nothing_they_should_not(corpus: Path) -> None:
+    opened = Corpus.open(corpus)
+    tokens = token_table(opened, own=True)
+    sets = sets_of(tokens, own=True)
+    train = opened.tokens[opened.tokens["split"] == "train"]
+    assert not set(tokens[sets["test"]]["speaker"]) & set(train["speaker"])
+    assert not set(tokens[sets["test"]]["family"]) & set(train["family"])
+    parts = sets["minimal_pairs/prosody_only"] if "minimal_pairs/prosody_only" in sets else False
+    changes = sets.get("minimal_pairs/vowel_changes", False)
+    assert ((parts | changes) == sets["minimal_pairs"]).all()
+    assert (tokens[sets["minimal_pairs"]]["label_source"] == "table").all()
+
+
+def test_another_corpus_is_tested_whole(corpus: Path, tmp_path: Path) -> None:
+    stranger = checkpoint(tmp_path / "m", corpus, corpus_hash="elsewhere")
+    found = evaluate_models(corpus, [stranger], tmp_path / "out", n_resamples=100)
+    sizes = found.manifest["results"]["test_sets"]
+    labelled = Corpus.open(corpus).tokens
+    kept = labelled["stress"].notna() & (labelled["label_source"] != "aligner")
+    assert sizes["all"] == kept.sum()
+    assert "test" not in sizes
+    assert set(found.audits["audit"]) == {"part of speech"}
+    calibrated = found.scores[found.scores["metric"] == "ece_calibrated"]
+    assert calibrated["estimate"].isna().all()
+    assert calibrated["reason"].str.contains("no validation").all()
+
+
+def test_audits_stand_beside_the_network(
+    corpus: Path, seeds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stressnet.training.audits.SHUFFLED_EPOCHS", 1)
+    monkeypatch.setattr("stressnet.training.audits.N_SHUFFLES", 1)
+    found = evaluate_models(corpus, [seeds / "seed-0"], tmp_path / "out", n_resamples=100)
+    assert list(dict.fromkeys(found.audits["audit"])) == [
+        "padding",
+        "envelope",
+        "phones",
+        "shuffled labels",
+        "part of speech",
+    ]
+    phones = found.audits[found.audits["audit"] == "phones"]
+    assert np.allclose(phones["network"] - phones["estimate"], phones["difference"])
+
+
+def test_refusals(corpus: Path, seeds: Path, evaluation: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="--overwrite"):
+        evaluate_models(corpus, [seeds], evaluation)
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(CorpusError, match="not a stressnet"):
+        evaluate_models(corpus, [seeds], tmp_path, overwrite=True)
+    stranger = checkpoint(tmp_path / "m", corpus, corpus_hash="elsewhere")
+    with pytest.raises(ConfigError, match="evaluate them apart"):
+        evaluate_models(corpus, [seeds, stranger], tmp_path / "out")
+    with pytest.raises(CheckpointError, match="given twice"):
+        load_models([seeds, seeds / "seed-0"])
+    thin = tmp_path / "thin"
+    shutil.copytree(corpus, thin)
+    shutil.rmtree(thin / "spectrograms" / "stressnet")
+    with pytest.raises(CorpusError, match="no spectrograms of preset 'stressnet'"):
+        evaluate_models(thin, [seeds], tmp_path / "out2")
+
+
+def test_card_and_temperature(
+    corpus: Path, seeds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(seeds / "seed-0", model)
+    code, out, _ = run_cli(capsys, "card", str(corpus), str(model), "-q")
+    assert code == 0
+    text = (model / "MODEL_CARD.md").read_text()
+    for part in ("## Data", "## Results", "## By group", "## Limits", "## Licence", "sex: "):
+        assert part in text
+    assert "stressnet train CORPUS MODEL --model compact --preset stressnet" in text
+    stored = json.loads((model / "calibration.json").read_text())
+    assert f"{stored['temperature']:.3f}" in out
+    with pytest.raises(ConfigError, match="was not trained on"):
+        stranger = checkpoint(tmp_path / "m", corpus, corpus_hash="elsewhere")
+        from stressnet.workflows.model_card import write_card
+
+        write_card(corpus, stranger)
+
+
+@pytest.mark.parametrize("architecture", ["compact", "lenet"])
+def test_predict_sees_what_the_corpus_holds(
+    architecture: str, recordings: Path, corpus: Path, tmp_path: Path
+) -> None:
+    """The same logits as from the stored images, to rounding of the batches."""
+    model = checkpoint(tmp_path / "m", corpus, architecture, seed=4)
+    network, info = load_checkpoint(model)
+    opened = Corpus.open(corpus)
+    tokens = opened.tokens
+    chosen = np.flatnonzero(tokens["utterance_id"] == "cy-1")
+    with torch.inference_mode():
+        logits = network(stress_data(opened, info.preset).batch(chosen)).numpy()
+    file = recordings / "cy" / "cy-1.flac"
+    found = predict_words(sources_of([file], file.with_suffix(".TextGrid")), model)
+    said = [word for word in found.words if word.stress is not None]
+    assert [word.word for word in said] == tokens["word"].iloc[chosen].tolist()
+    assert [word.skipped for word in found.words if word.stress is None] == ["1 syllable"]
+    assert np.allclose([w.logit_difference for w in said], logits[:, 0] - logits[:, 1], atol=1e-4)
+
+
+def test_predict_formats(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = recordings / "bo" / "bo-0.flac"
+    command = ["predict", str(file), "--textgrid", str(file.with_suffix(".TextGrid")), "-q"]
+    code, out, _ = run_cli(capsys, *command)
+    assert code == 0
+    assert out.splitlines()[1].split()[0] == "WATER"
+    assert "skipped, 1 syllable: THE" in out
+    _, out, _ = run_cli(capsys, *command, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["word"] for row in rows] == "THE WATER HOTEL LETTER DECIDE RECORD".split()
+    assert rows[0]["skipped"] == "1 syllable"
+    assert 0.5 <= float(rows[1]["probability"]) <= 1
+    _, out, _ = run_cli(capsys, *command, "--format", "json")
+    data = json.loads(out)
+    assert data["words"][0]["probability"] is None
+    assert data["words"][1]["stress"] == rows[1]["stress"]
+    assert data["network"]["weights_sha256"] == hash_file(pretrained_folder() / "model.safetensors")
+    code, _, err = run_cli(capsys, *command, "--format", "textgrid")
+    assert code == 1 and "--out" in err
+    code, _, _ = run_cli(capsys, *command, "--format", "textgrid", "--out", str(tmp_path / "g"))
+    assert code == 0
+    text = (tmp_path / "g" / "bo-0.TextGrid").read_text()
+    assert '"stress"' in text
+    assert f"{rows[1]['stress']} {float(rows[1]['probability']):.2f}" in text
+    assert len(read_textgrid(tmp_path / "g" / "bo-0.TextGrid").spoken_words()) == 6
+
+
+def test_predict_many_with_folders_and_a_broken_file(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grids = tmp_path / "grids"
+    grids.mkdir()
+    files = []
+    for name in ("ann-0", "bo-0"):
+        source = recordings / name.split("-")[0] / name
+        shutil.copy(source.with_suffix(".TextGrid"), grids)
+        files.append(str(source.with_suffix(".flac")))
+    broken = tmp_path / "broken.flac"
+    broken.write_bytes(b"")
+    shutil.copy(grids / "bo-0.TextGrid", grids / "broken.TextGrid")
+    command = ["predict", *files, str(broken), "--textgrid", str(grids), "-q"]
+    code, out, err = run_cli(capsys, *command)
+    assert code == 3
+    assert err.count("\n") == 1 and "broken.flac: the file is empty" in err
+    assert out.count("WATER") == 2
+    code, _, _ = run_cli(capsys, "predict", str(broken), "-q")
+    assert code == 1
+
+
+def test_predict_is_the_same_alone_and_in_company(recordings: Path) -> None:
+    files = [recordings / name / f"{name}-1.flac" for name in ("ann", "di")]
+    grids = recordings / "di"
+    alone = predict_words(sources_of(files[1:], grids)).words
+    sources = [*sources_of(files[:1], recordings / "ann"), *sources_of(files[1:], grids)]
+    together = [w for w in predict_words(sources).words if w.file == str(files[1])]
+    for one, other in zip(alone, together, strict=True):
+        assert one.logit_difference == pytest.approx(other.logit_difference, abs=1e-5, nan_ok=True)
+
+
+def one_word(path: Path, silence_s: float = 0.4) -> tuple[float, float]:
+    """A recording of 'water' between two silences; its limits."""
+    alignment, duration_s = aligned_sentence("WATER")
+    samples = sound_of(alignment, duration_s, 120.0, seed=1)
+    word = alignment.words[0]
+    first, last = (round(time_s * 16_000) for time_s in (word.start_s, word.end_s))
+    quiet = 1e-5 * np.random.default_rng(0).standard_normal(round(silence_s * 16_000))
+    soundfile.write(path, np.concatenate([quiet, samples[first:last], quiet]), 16_000)
+    return silence_s, silence_s + word.duration_s
+
+
+def test_one_word_without_transcript(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start_s, end_s = one_word(tmp_path / "w.wav")
+    code, out, _ = run_cli(capsys, "predict", str(tmp_path / "w.wav"), "--format", "csv", "-q")
+    assert code == 0
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert row["stress"] in ("INITIAL", "FINAL")
+    assert float(row["start_s"]) == pytest.approx(start_s, abs=0.03)
+    assert float(row["end_s"]) == pytest.approx(end_s, abs=0.03)
+
+
+def test_a_sentence_is_not_taken_for_a_word(
+    recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run_cli(capsys, "predict", str(recordings / "ann" / "ann-0.flac"), "-q")
+    assert code == 1
+    assert "is not one word" in err and "transcript" in err
+
+
+def test_silence_is_trimmed_where_it_is(tmp_path: Path) -> None:
+    from stressnet.audio import read_audio
+
+    limits = [one_word(tmp_path / f"{s}.wav", s) for s in (0.1, 0.8)]
+    for silence_s, (start_s, _) in zip((0.1, 0.8), limits, strict=True):
+        path = tmp_path / f"{silence_s}.wav"
+        assert spoken_part(read_audio(path), path).start_s == pytest.approx(start_s, abs=0.03)
+
+
+def test_temperature_changes_probabilities_not_answers(
+    recordings: Path, seeds: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "m"
+    shutil.copytree(seeds / "seed-0", model)
+    file = recordings / "bo" / "bo-0.flac"
+    source = sources_of([file], file.with_suffix(".TextGrid"))
+    plain = predict_words(source, model).words[1]
+    digest = hash_file(model / "model.safetensors")
+    save_calibration(model, Calibration(2.0, True, 9, 1.0, 0.9, digest))
+    soft = predict_words(source, model).words[1]
+    assert soft.stress is plain.stress
+    assert soft.logit_difference == pytest.approx(plain.logit_difference)
+    assert soft.p_initial == pytest.approx(1 / (1 + np.exp(-plain.logit_difference / 2)))
+    (model / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match="damaged or of another"):
+        predict_words(source, model)
+
+
+def test_sources_are_brought_together(tmp_path: Path) -> None:
+    files = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    (tmp_path / "a.txt").write_text("Don't stop.")
+    assert sources_of(files[:1], transcripts=tmp_path)[0].words == ("DON'T", "STOP")
+    with pytest.raises(Exception, match=r"no transcript for b\.wav"):
+        sources_of(files, transcripts=tmp_path)
+    with pytest.raises(AlignmentError, match=r"no TextGrid for a\.wav"):
+        sources_of(files, alignments=tmp_path)
+    with pytest.raises(ConfigError, match="2 recordings"):
+        sources_of(files, text="record")
+    with pytest.raises(ConfigError, match="not several"):
+        sources_of(files[:1], text="record", transcripts=tmp_path)
+
+
+def test_pretrained_network_is_small_whole_and_described() -> None:
+    folder = pretrained_folder()
+    assert (folder / "model.safetensors").stat().st_size <= 5_000_000
+    assert load_checkpoint(folder)[1].preset == "stressnet"
+    assert "## Limits" in (folder / "MODEL_CARD.md").read_text()
+    digest = hash_file(folder / "model.safetensors")
+    assert json.loads((folder / "calibration.json").read_text())["weights_sha256"] == digest
+    with pytest.raises(CheckpointError, match="there are compact"):
+        pretrained_folder("enormous")
+
+
+@pytest.mark.parametrize("architecture", ["compact", "lenet"])
+def test_export_gives_the_same_logits(architecture: str, corpus: Path, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    model = checkpoint(tmp_path / "m", corpus, architecture, seed=2)
+    out = tmp_path / "net.onnx"
+    assert export_onnx(model, out).largest_difference <= 1e-4
+    network, info = load_checkpoint(model)
+    images = Corpus.open(corpus).images(info.preset).values[:7, None].copy()
+    with torch.inference_mode():
+        wanted = network(torch.from_numpy(images)).numpy()
+    assert np.abs(run_onnx(out, images) - wanted).max() <= 1e-4
+    stored = {entry.key: entry.value for entry in onnx.load(str(out)).metadata_props}
+    assert json.loads(stored["classes"]) == ["INITIAL", "FINAL"]
+    assert json.loads(stored["preset_parameters"])["name"] == info.preset == stored["preset"]
+    assert len(json.loads(stored["frequency_hz"])) == info.n_bins
+    assert len(json.loads(stored["time_s"])) == info.n_frames
+    assert stored["weights_sha256"] == hash_file(model / "model.safetensors")
