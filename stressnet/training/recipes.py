@@ -251,7 +251,7 @@ def write_recipe(path: Path, config: TrainConfig) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def get_recipe(name: str | Path, **changes: Any) -> TrainConfig:
+def get_recipe(name: str | Path, /, **changes: Any) -> TrainConfig:
     """The recipe called ``name``, with some parameters changed.
 
     Parameters

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from stressnet.errors import MissingPartError
 from stressnet.training.recipes import TrainConfig
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 STUDY_NAME = "study.jsonl"
 
-OBJECTIVES = {"valid_loss": "minimize", "valid_balanced_accuracy": "maximize"}
+OBJECTIVES: dict[str, Literal["minimize", "maximize"]] = {
+    "valid_loss": "minimize",
+    "valid_balanced_accuracy": "maximize",
+}
 """What a trial gives, of its best epoch, and which way is better."""
 
 

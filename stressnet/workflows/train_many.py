@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.splits import PAIR_SPLITS
 from stressnet.corpus.store import Corpus, write_parquet
+from stressnet.errors import CheckpointError
 from stressnet.manifest import hash_data, write_manifest
 from stressnet.models.registry import get_spec
 from stressnet.progress import Progress
@@ -123,9 +124,10 @@ def train_many(
     }
     content = {k: v for k, v in parameters.items() if k != "corpus"}
     request = hash_data([content, corpus.fingerprint])
-    folds = [None] if n_folds is None else [Fold(k + 1, n_folds, seed) for k in range(n_folds)]
+    folds: list[Fold | None] = [None]
     if n_folds is not None:
-        _check_folds(corpus, folds)
+        folds = [Fold(number, n_folds, seed) for number in range(1, n_folds + 1)]
+    _check_folds(corpus, folds)
     with join_world(pick_device(device)) as world:
         progress = (progress if world.is_first else None) or Progress(verbose=False)
         if world.is_first:
@@ -231,7 +233,14 @@ def average_logits(tables: list[pd.DataFrame]) -> pd.DataFrame:
     -------
     DataFrame
         Of the same columns.
+
+    Raises
+    ------
+    CheckpointError
+        If the tables are not of the same tokens.
     """
+    if any(list(table["token_id"]) != list(tables[0]["token_id"]) for table in tables):
+        raise CheckpointError("predictions to average are not of the same tokens; train again")
     result = tables[0].copy()
     for column in ("logit_initial", "logit_final"):
         result[column] = sum(table[column] for table in tables) / len(tables)
