@@ -28,6 +28,11 @@ from stressnet.cli.options import (
     help="A further run on the same corpus, shown beside in the explorer; may be repeated.",
 )
 @click.option(
+    "--cues",
+    type=PATH,
+    help="What cue-baselines wrote: its coefficients are drawn beside relevance.",
+)
+@click.option(
     "--explorer-tokens",
     type=click.IntRange(0),
     default=2500,
@@ -42,6 +47,7 @@ def report_command(
     run: Path,
     report: Path,
     others: tuple[Path, ...],
+    cues: Path | None,
     explorer_tokens: int,
     seed: int,
     jobs: int,
@@ -60,6 +66,7 @@ def report_command(
         run,
         report,
         others=others,
+        cues=cues,
         explorer_tokens=explorer_tokens,
         seed=seed,
         jobs=jobs,

@@ -16,6 +16,7 @@ from stressnet.manifest import read_manifest
 from stressnet.report import tables
 from stressnet.report.choose import choose_words
 from stressnet.report.corpus import plot_regions, plot_warped_means, warped_means
+from stressnet.report.cues_beside import plot_cues_beside_relevance
 from stressnet.report.document import Bullets, Document, Heading, Link, Paragraph, Picture
 from stressnet.report.names import count_of, region_name
 from stressnet.report.run import RelevanceRun
@@ -69,6 +70,7 @@ def write_report(
     out: Path | str,
     *,
     explorer: bool = False,
+    coefficients: Path | None = None,
 ) -> Path:
     """Write a folder with ``index.html``, ``report.md``, ``figures/``, ``tables/``, ``sounds/``.
 
@@ -85,6 +87,8 @@ def write_report(
         Folder to write; files of the same names are replaced.
     explorer : bool
         Whether to link to ``explorer.html``, which somebody else writes.
+    coefficients : Path, optional
+        ``coefficients.csv`` of ``stressnet cue-baselines``, to be drawn beside relevance.
 
     Returns
     -------
@@ -123,6 +127,8 @@ def write_report(
     _regions_section(page, sources)
     _means_section(page, sources)
     _vowels_section(page, sources)
+    if coefficients is not None:
+        _cues_section(page, sources, coefficients)
     _words_section(page, sources)
     _conservation_section(page, sources)
     page.add(Heading("Limits"), Bullets(LIMITS))
@@ -334,6 +340,34 @@ def _vowels_section(page: Document, sources: _Sources) -> None:
             "out) with the density of relevance for the word's class in the nucleus. Dots: vowels; "
             "symbols: means of vowels with at least five tokens, coloured by their median. Which "
             "vowels are stressed is not balanced, so a vowel's colour is not its effect.",
+        )
+    )
+
+
+def _cues_section(page: Document, sources: _Sources, coefficients: Path) -> None:
+    import pandas as pd
+
+    page.add(Heading("Cues beside relevance"))
+    try:
+        table = pd.read_csv(coefficients)
+    except (OSError, ValueError) as error:
+        raise CorpusError(
+            f"{coefficients}: not readable as a table of coefficients ({error}); give the "
+            "coefficients.csv that cue-baselines wrote"
+        ) from error
+    shutil.copyfile(coefficients, sources.out / "tables" / "coefficients.csv")
+    if sources.run.summary is None:
+        page.add(Paragraph("The run has no summary.csv; run explain again.", "missing"))
+        return
+    page.add(
+        _picture(
+            sources.out,
+            plot_cues_beside_relevance(table, sources.run.summary),
+            "cues-beside-relevance",
+            "Left: standardised coefficients of a logistic regression on acoustic cues (first "
+            "minus second syllable; warm speaks for INITIAL) with 95 % intervals. Right: density "
+            "of the network's relevance where such a cue would show, all tokens, with null. The "
+            "axes share no unit: a cue that predicts stress need not be used by the network.",
         )
     )
 

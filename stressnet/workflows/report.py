@@ -45,6 +45,7 @@ def report_run(
     out: Path,
     *,
     others: Sequence[Path] = (),
+    cues: Path | None = None,
     explorer_tokens: int = MOST_TOKENS,
     seed: int = 0,
     jobs: int = 1,
@@ -61,6 +62,8 @@ def report_run(
         Report folder.
     others : sequence of Path
         Further runs on the same corpus, whose relevance the explorer shows beside.
+    cues : Path, optional
+        What ``stressnet cue-baselines`` wrote, or its ``coefficients.csv``: drawn beside relevance.
     explorer_tokens : int
         Largest number of tokens in the explorer; 0 for none.
     seed : int
@@ -85,10 +88,16 @@ def report_run(
     corpus = opened.open_corpus()
     runs = [opened, *(RelevanceRun.find(other) for other in others)]
     open_methods(runs, corpus)  # before anything is replaced
+    coefficients = _coefficients(cues)
     claim(out, "report", overwrite=overwrite)
     with progress.stage("report"):
         page = write_report(
-            opened.path, model_folder(opened), corpus, out, explorer=explorer_tokens > 0
+            opened.path,
+            model_folder(opened),
+            corpus,
+            out,
+            explorer=explorer_tokens > 0,
+            coefficients=coefficients,
         )
     explorer, n_tokens = None, 0
     problems: list[Problem] = []
@@ -106,6 +115,7 @@ def report_run(
         parameters={
             "run": str(run),
             "others": [str(other) for other in others],
+            "cues": None if cues is None else str(cues),
             "explorer_tokens": explorer_tokens,
             "seed": seed,
         },
@@ -122,6 +132,15 @@ def report_run(
         seconds=progress.seconds,
     )
     return Report(page, explorer, problems)
+
+
+def _coefficients(cues: Path | None) -> Path | None:
+    if cues is None:
+        return None
+    file = cues / "coefficients.csv" if cues.is_dir() else cues
+    if not file.is_file():
+        raise CorpusError(f"{cues}: no coefficients.csv; run stressnet cue-baselines first")
+    return file
 
 
 def claim(out: Path, kind: str, *, overwrite: bool) -> None:
