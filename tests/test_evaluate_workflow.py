@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
-
 from conftest import MakeCorpus, aligned_sentence, sound_of
+
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.cli import main
 from stressnet.corpus.splits import SplitConfig
@@ -172,7 +172,7 @@ def test_test_sets_share_nothing_they_should_not(corpus: Path) -> None:
     train = opened.tokens[opened.tokens["split"] == "train"]
     assert not set(tokens[sets["test"]]["speaker"]) & set(train["speaker"])
     assert not set(tokens[sets["test"]]["family"]) & set(train["family"])
-    parts = sets["minimal_pairs/prosody_only"] if "minimal_pairs/prosody_only" in sets else False
+    parts = sets.get("minimal_pairs/prosody_only", False)
     changes = sets.get("minimal_pairs/vowel_changes", False)
     assert ((parts | changes) == sets["minimal_pairs"]).all()
     assert (tokens[sets["minimal_pairs"]]["label_source"] == "table").all()

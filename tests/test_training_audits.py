@@ -117,13 +117,16 @@ def test_shuffled_network_sees_other_labels_and_no_test(
     assert config.max_epochs == audits.SHUFFLED_EPOCHS
 
 
-def test_mean_over_predictions() -> None:
+def test_mean_over_networks_is_as_sure_as_they_agree() -> None:
     labels = np.array([0, 0, 1, 1])
     truth = np.where(labels == 0, 1.0, -1.0)
-    found = audits.mean_balanced_accuracy(
-        labels, np.stack([truth, -truth, truth]), list("abcd"), list("wxyz")
-    )
-    assert found.value == pytest.approx(2 / 3)
+    half = np.array([1.0, -1.0, 1.0, -1.0])
+    found = audits.mean_balanced_accuracy(labels, np.stack([truth, -truth, half]))
+    assert found.value == pytest.approx(0.5)
+    assert found.high - found.value == pytest.approx(4.3027 * 0.5 / np.sqrt(3), rel=1e-3)
+    sure = audits.mean_balanced_accuracy(labels, np.stack([truth, truth]))
+    assert (sure.low, sure.value, sure.high) == (1, 1, 1)
+    assert np.isnan(audits.mean_balanced_accuracy(labels, truth[None]).low)
 
 
 def test_part_of_speech_audit_by_hand() -> None:

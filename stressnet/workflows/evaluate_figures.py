@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COLOURS = ("#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
 """One per network; apart for colour-blind readers (Okabe & Ito) and unlike those of the classes."""
 
-AUDIT_MARKERS = {"padding": "v", "envelope": "s", "phones": "^", "shuffled labels": "x"}
+AUDIT_MARKERS = {"padding": "v", "envelope": "s", "phones": "^"}
 
 
 def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence[str]) -> Figure:
@@ -58,8 +58,7 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
                 y = [place[test_set] - 0.24 for test_set in rows["test_set"]]
                 ax.plot(
                     rows["estimate"], y, marker=marker, markersize=3.5, linestyle="",
-                    markerfacecolor="none", color="#6f6f6f", label=f"only {name}"
-                    if name != "shuffled labels" else name,
+                    markerfacecolor="none", color="#6f6f6f", label=f"only {name}",
                 )  # fmt: skip
         first = table.drop_duplicates("test_set").set_index("test_set")
         labels = [
@@ -74,7 +73,15 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
         for side in ("top", "right", "left"):
             ax.spines[side].set_visible(False)
         ax.tick_params(axis="y", length=0)
-        figure.legend(loc="outside upper center", ncols=4, frameon=False)
+        handles, said = ax.get_legend_handles_labels()
+        order = sorted(range(len(said)), key=lambda i: said[i] not in models)
+        figure.legend(
+            [handles[i] for i in order],
+            [said[i] for i in order],
+            loc="outside upper center",
+            ncols=4,
+            frameon=False,
+        )
     return figure
 
 
@@ -95,7 +102,7 @@ def reliability_figure(bins: pd.DataFrame, model: str) -> Figure:
     with style():
         width = width_in("page")
         figure = Figure(
-            figsize=(width, 0.6 + 2 * 1.12 * min(width / len(names), 2.2)), layout="constrained"
+            figsize=(width, 0.6 + 2 * 0.99 * min(width / len(names), 2.2)), layout="constrained"
         )
         grid = figure.subplots(2, len(names), squeeze=False, sharex=True, sharey=True)
         for row, balanced in enumerate((False, True)):
@@ -103,7 +110,7 @@ def reliability_figure(bins: pd.DataFrame, model: str) -> Figure:
                 part = bins[(bins["test_set"] == name) & (bins["balanced"] == balanced)]
                 _reliability_panel(grid[row, column], part)
                 if row == 0:
-                    grid[row, column].set_title(TITLES[name])
+                    grid[row, column].set_title(TITLES[name], fontsize=7.0)
             kind = "both classes weigh the same" if balanced else "tokens as they are"
             grid[row, 0].set_ylabel(f"share of INITIAL\n({kind})")
         for ax in grid[1]:

@@ -116,7 +116,7 @@ def _scores(page: Document, tables: Tables, names: Sequence[str]) -> None:
         Picture(
             "figures/accuracy.png",
             "Balanced accuracy per test set. Grey: what classifiers reach that see only part of "
-            "the input, and a network trained on shuffled labels.",
+            "the input.",
             ["figures/accuracy.pdf"],
         ),
     )
