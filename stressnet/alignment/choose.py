@@ -16,7 +16,7 @@ def get_aligner(name: str = "auto") -> Aligner:
     ----------
     name : str
         ``"auto"`` (the best that needs nothing from outside and works here), ``"kaldi-gmm"``,
-        ``"pocketsphinx"``.
+        ``"pocketsphinx"``, ``"mfa"`` (the Montreal Forced Aligner on the PATH).
 
     Raises
     ------
@@ -28,9 +28,14 @@ def get_aligner(name: str = "auto") -> Aligner:
     """
     if name == "pocketsphinx":
         return PocketsphinxAligner()
+    if name == "mfa":
+        from stressnet.alignment.mfa_aligner import MfaAligner, check_mfa
+
+        check_mfa()
+        return MfaAligner()
     if name not in ("auto", "kaldi-gmm"):
         raise ConfigError(
-            f"no aligner is called '{name}'; there are: auto, kaldi-gmm, pocketsphinx"
+            f"no aligner is called '{name}'; there are: auto, kaldi-gmm, pocketsphinx, mfa"
         )
     try:
         from stressnet.alignment.gmm import check_kaldi

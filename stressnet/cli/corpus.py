@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -70,6 +71,15 @@ from stressnet.cli.options import (
     help="Make the classes of each set alike in this by leaving out tokens; may be repeated.",
 )
 @click.option("--no-splits", is_flag=True, help="Build without training and test sets.")
+@click.option(
+    "--shard",
+    help="i/n: build the i-th of n parts, by speaker, e.g. in a SLURM array; without splits, which "
+    "'stressnet corpus merge' draws.",
+)
+@click.option(
+    "--scheduler",
+    help="Address of a dask.distributed scheduler (tcp://...) whose workers do the work.",
+)
 @seed_option
 @jobs_option
 @overwrite_option
@@ -90,6 +100,8 @@ def build_corpus_command(
     splits_file: Path | None,
     match: tuple[str, ...],
     no_splits: bool,
+    shard: str | None,
+    scheduler: str | None,
     seed: int,
     jobs: int,
     overwrite: bool,
@@ -104,9 +116,12 @@ def build_corpus_command(
     from stressnet.corpus.splits import SplitConfig
     from stressnet.progress import Progress
     from stressnet.workflows.build import BuildConfig, build_corpus
+    from stressnet.workflows.parallel import dask_executor
 
     if no_splits and splits_file is not None:
         raise click.UsageError("--splits and --no-splits exclude each other")
+    part = _parse_shard(shard)
+    no_splits = no_splits or part is not None
     splits = None if no_splits else SplitConfig(valid_share, test_share, seed)
     config = BuildConfig(
         recipe=recipe,
@@ -120,11 +135,19 @@ def build_corpus_command(
         splits=splits,
         splits_file=splits_file,
         match=match,
+        shard=part,
         seed=seed,
     )
-    summary = build_corpus(
-        recordings, corpus, config, jobs=jobs, overwrite=overwrite, progress=Progress(not quiet)
-    )
+    with dask_executor(scheduler) if scheduler else nullcontext() as executor:
+        summary = build_corpus(
+            recordings,
+            corpus,
+            config,
+            jobs=jobs,
+            overwrite=overwrite,
+            progress=Progress(not quiet),
+            executor=executor,
+        )
     if summary.up_to_date:
         click.echo(f"{corpus}: up to date")
     else:
@@ -137,6 +160,15 @@ def build_corpus_command(
             err=True,
         )
         sys.exit(EXIT_SOME_FAILED)
+
+
+def _parse_shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    index, _, n_shards = text.partition("/")
+    if not (index.isdecimal() and n_shards.isdecimal()):
+        raise click.UsageError(f"--shard {text}: expected i/n, e.g. 3/10")
+    return int(index), int(n_shards)
 
 
 @click.command("fetch")

@@ -11,6 +11,8 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -80,6 +82,10 @@ class BuildConfig:
     tagger : str
         Which tagger finds parts of speech: ``auto`` (the best installed), ``spacy``, ``crf``,
         ``none``.
+    shard : (int, int) or None
+        ``(i, n)`` builds the i-th (from 1) of n parts, each with the recordings of every n-th
+        speaker; `merge_corpora` joins them. The default aligner learns from what it sees, so
+        boundaries may differ by milliseconds from those of an undivided build.
     seed : int
         For everything drawn at random.
     """
@@ -95,9 +101,14 @@ class BuildConfig:
     splits_file: Path | None = None
     match: tuple[str, ...] = ()
     tagger: str = "auto"
+    shard: tuple[int, int] | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
+            raise ConfigError(
+                f"shard {self.shard[0]}/{self.shard[1]}: the first number goes from 1 to the second"
+            )
         unknown = set(self.match) - set(MATCHABLE)
         if unknown:
             raise ConfigError(
@@ -145,6 +156,7 @@ def build_corpus(
     jobs: int = 1,
     overwrite: bool = False,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> BuildSummary:
     """Build a corpus, or continue building it.
 
@@ -162,6 +174,10 @@ def build_corpus(
         Replace another corpus in ``out``.
     progress : Progress, optional
         Where to show progress.
+    executor : Executor, optional
+        Does the work after the alignment instead of ``jobs`` processes here, e.g.
+        ``dask.distributed.Client(...).get_executor()``. Its workers must see both folders under the
+        same paths; ``jobs`` says how many tasks are handed out at a time.
 
     Raises
     ------
@@ -177,6 +193,8 @@ def build_corpus(
     config = replace(config, tagger=resolve_tagger(config.tagger))
     with progress.stage("scan"):
         found = scan(recipe, source)
+    if config.shard is not None:
+        found = _shard(found, config.shard)
     if config.labels is not None:
         found = replace(found, labels={**found.labels, **read_labels(config.labels)})
     if config.splits is not None and config.splits_file is None and found.recordings:
@@ -191,7 +209,7 @@ def build_corpus(
     problems = [*found.problems, *_unused_labels(found)]
     try:
         aligned = align(out, found, config, jobs=jobs, progress=progress, problems=problems)
-        with worker_pool(jobs) as pool:
+        with worker_pool(jobs) if executor is None else nullcontext(executor) as pool:
             how: Any = {"jobs": jobs, "executor": pool, "progress": progress}
             rejected = cut(out, source, found, aligned, config, problems=problems, **how)
             compute_spectrograms(out, list(config.presets), **how)
@@ -221,6 +239,24 @@ def build_corpus(
         ) from error
     shutil.rmtree(out / STATE)
     return BuildSummary(out, manifest, tuple(problems))
+
+
+def _shard(found: Scan, shard: tuple[int, int]) -> Scan:
+    """Recordings of every n-th speaker, and the decisions about them."""
+    index, n_shards = shard
+    speakers = sorted({recording.speaker for recording in found.recordings})
+    if len(speakers) < n_shards:
+        raise CorpusError(
+            f"{len(speakers)} speakers cannot be divided into {n_shards} shards; use fewer shards"
+        )
+    mine = set(speakers[index - 1 :: n_shards])
+    recordings = tuple(r for r in found.recordings if r.speaker in mine)
+    known = {recording.utterance_id for recording in recordings}
+    return Scan(
+        recordings,
+        found.problems if index == 1 else (),  # told once
+        {key: label for key, label in found.labels.items() if key[0] in known},
+    )
 
 
 def _request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig) -> dict[str, Any]:
@@ -262,6 +298,11 @@ def _request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig) -> 
     ]
     labels = sorted([*key, value.stress] for key, value in found.labels.items())
     content = {k: v for k, v in parameters.items() if k not in _NOT_HASHED}
+    if config.shard is None:
+        del parameters["shard"], content["shard"]
+    else:
+        whole = {k: v for k, v in content.items() if k != "shard"}
+        parameters["whole"] = hash_data([whole, str(source.resolve())])
     return {"parameters": parameters, "hash": hash_data([content, inputs, labels])}
 
 

@@ -122,6 +122,12 @@ def _parts(paths: Sequence[Path]) -> list[_Part]:
     if len(paths) < 2:
         raise CorpusError("one corpus cannot be merged; give two or more")
     corpora = [Corpus.open(path) for path in paths]
+    fingerprints: dict[str, Path] = {}
+    for corpus in corpora:
+        twin = fingerprints.get(corpus.fingerprint)
+        if twin is not None:
+            raise CorpusError(f"{twin} and {corpus.path} hold the same tokens; give each once")
+        fingerprints[corpus.fingerprint] = corpus.path
     columns = [set(corpus.tokens.columns) - {"corpus"} for corpus in corpora]
     for corpus, found in zip(corpora, columns, strict=True):
         if found != columns[0]:

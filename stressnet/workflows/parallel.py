@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
 
-from stressnet.errors import StressnetError
+from stressnet.errors import MissingPartError, StressnetError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ANSWER_WITHIN_S = 10
 _AHEAD = 4
 """Tasks in flight per worker: enough to keep it busy, few enough to bound memory."""
 
@@ -49,6 +50,38 @@ def worker_pool(jobs: int) -> Iterator[Executor | None]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+@contextmanager
+def dask_executor(address: str) -> Iterator[Executor]:
+    """Workers of a ``dask.distributed`` cluster as an executor.
+
+    Parameters
+    ----------
+    address : str
+        Of its scheduler, e.g. ``tcp://10.0.0.1:8786``.
+
+    Raises
+    ------
+    MissingPartError
+        If ``distributed`` is not installed.
+    StressnetError
+        If no scheduler answers there.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingPartError(
+            "a Dask cluster needs the package distributed; pip install 'stressnet[cluster]'"
+        ) from error
+    try:
+        client = Client(address, timeout=_ANSWER_WITHIN_S)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise StressnetError(
+            f"{address}: no Dask scheduler answers ({error}); start one with 'dask scheduler'"
+        ) from error
+    with client:
+        yield client.get_executor()
 
 
 def in_order(
