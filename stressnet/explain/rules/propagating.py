@@ -80,7 +80,9 @@ def alpha_beta(
     if alpha < 0 or beta < 0 or abs(alpha - beta - 1) > 1e-12:
         raise ConfigError(f"alpha - beta must be 1 and both >= 0, not {alpha:g} and {beta:g}")
     plus = layer.once("positive weights", lambda: layer.weight.clamp(min=0))
-    minus = layer.once("negative weights", lambda: layer.weight.clamp(max=0))
+    minus = plus  # not needed where neither inputs nor beta ask for negative weights
+    if beta or not layer.x_is_nonnegative:
+        minus = layer.once("negative weights", lambda: layer.weight.clamp(max=0))
     bias = _part(layer.bias, 1)
     z = _signed_sum(layer, plus, minus, bias)
     d, offset = stabilise(z, stabiliser, overwrite=True)
@@ -117,8 +119,10 @@ def gamma(layer: Layer, r: Tensor, *, gamma: float = 0.25, stabiliser: float = 1
     plus ``b + γ b⁺``. Where ``z_j < 0``: the same with ``w⁺``, ``w⁻`` exchanged and ``b⁻``.
     """
     w, b = layer.weight, layer.bias
-    up = layer.once("favoured", lambda: w + gamma * w.clamp(min=0))
-    down = layer.once("disfavoured", lambda: w + gamma * w.clamp(max=0))
+    up = layer.once("favoured", lambda: w.clamp(min=0).mul_(gamma).add_(w))
+    down = up  # not needed where only positive inputs and outputs carry relevance
+    if not (layer.x_is_nonnegative and layer.z_is_rectified):
+        down = layer.once("disfavoured", lambda: w.clamp(max=0).mul_(gamma).add_(w))
     coefficient: Tensor | None = None
     bias_share = stabiliser_share = r.new_zeros(layer.batch)
     for sign, first, second in ((1, up, down), (-1, down, up)):
