@@ -49,7 +49,8 @@ for lab in sorted(corpus.rglob("*.lab")):
             tiers["phones"].append(f"{{now}} {{now + 0.05}} {{phone}}")
             now = round(now + 0.05, 6)
         tiers["words"].append(f"{{start}} {{now}} {{word}}")
-    text = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "0", str(now), "<exists>", "2"]
+    text = ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""]
+    text += ["0", str(now), "<exists>", "2"]
     for name, entries in sorted(tiers.items()):
         text += ['"IntervalTier"', f'"{{name}}"', "0", str(now), str(len(entries))]
         for entry in entries:

@@ -10,7 +10,6 @@ which reading it heard.
 from __future__ import annotations
 
 import csv
-import os
 import re
 import shutil
 import subprocess
@@ -182,7 +181,7 @@ def _lay_out(
         speaker = speakers.setdefault(utterance.speaker, f"s{len(speakers):05d}")
         stem = root / "corpus" / speaker / f"u{number:07d}"
         stem.parent.mkdir(exist_ok=True)
-        os.symlink(path.resolve(), stem.with_suffix(path.suffix.lower()))
+        stem.with_suffix(path.suffix.lower()).symlink_to(path.resolve())
         stem.with_suffix(".lab").write_text(" ".join(utterance.words).lower(), encoding="utf-8")
         names[identity] = f"{speaker}/{stem.name}"
     lines = [

@@ -13,26 +13,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
-from functools import cache
-from importlib.metadata import version
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from stressnet.acoustics.spectrogram import get_preset
-from stressnet.alignment.readers import files_of
 from stressnet.corpus.folds import MATCHABLE
-from stressnet.corpus.recipe import Recipe, load_recipe
+from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Scan, read_labels, scan
 from stressnet.corpus.splits import SplitConfig, check_speakers
 from stressnet.corpus.store import TOKENS
-from stressnet.errors import AlignmentError, ConfigError, CorpusError, MissingPartError
+from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.part_of_speech import resolve_tagger
 from stressnet.manifest import (
     FILE_NAME,
-    hash_data,
-    hash_ends,
-    hash_file,
     read_manifest,
     write_json,
     write_manifest,
@@ -41,15 +35,13 @@ from stressnet.problems import Problem, Severity, count_problems, write_problems
 from stressnet.progress import Progress
 from stressnet.workflows.build_align import align
 from stressnet.workflows.build_images import compute_spectrograms, n_truncated
+from stressnet.workflows.build_request import make_request, shard_of, unused_labels
 from stressnet.workflows.build_tables import finish_tables, write_card
 from stressnet.workflows.build_tokens import cut
 from stressnet.workflows.build_tracks import compute_tracks
 from stressnet.workflows.parallel import worker_pool
 
 STATE = "state"
-
-_NOT_HASHED = ("source", "splits", "splits_file", "match")
-"""Parameters that no stage before the splits depends on."""
 
 
 @dataclass(frozen=True)
@@ -194,19 +186,19 @@ def build_corpus(
     with progress.stage("scan"):
         found = scan(recipe, source)
     if config.shard is not None:
-        found = _shard(found, config.shard)
+        found = shard_of(found, config.shard)
     if config.labels is not None:
         found = replace(found, labels={**found.labels, **read_labels(config.labels)})
     if config.splits is not None and config.splits_file is None and found.recordings:
         check_speakers(len({recording.speaker for recording in found.recordings}))
-    request = _request(recipe, source, found, config)
+    request = make_request(recipe, source, found, config)
     _check_apart(out, source)
     done = _finished(out, request, overwrite)
     if done is not None:
         return _add_presets(out, done, config.presets, jobs=jobs, progress=progress)
     _prepare(out, request, overwrite)
 
-    problems = [*found.problems, *_unused_labels(found)]
+    problems = [*found.problems, *unused_labels(found)]
     try:
         aligned = align(out, found, config, jobs=jobs, progress=progress, problems=problems)
         with worker_pool(jobs) if executor is None else nullcontext(executor) as pool:
@@ -239,106 +231,6 @@ def build_corpus(
         ) from error
     shutil.rmtree(out / STATE)
     return BuildSummary(out, manifest, tuple(problems))
-
-
-def _shard(found: Scan, shard: tuple[int, int]) -> Scan:
-    """Recordings of every n-th speaker, and the decisions about them."""
-    index, n_shards = shard
-    speakers = sorted({recording.speaker for recording in found.recordings})
-    if len(speakers) < n_shards:
-        raise CorpusError(
-            f"{len(speakers)} speakers cannot be divided into {n_shards} shards; use fewer shards"
-        )
-    mine = set(speakers[index - 1 :: n_shards])
-    recordings = tuple(r for r in found.recordings if r.speaker in mine)
-    known = {recording.utterance_id for recording in recordings}
-    return Scan(
-        recordings,
-        found.problems if index == 1 else (),  # told once
-        {key: label for key, label in found.labels.items() if key[0] in known},
-    )
-
-
-def _request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig) -> dict[str, Any]:
-    """What decides the corpus, presets aside (they can be added later).
-
-    ``hash`` covers everything that the stages before the splits depend on, so that an unfinished
-    build can go on with other splits.
-    """
-    settings = {k: v for k, v in asdict(config).items() if k != "presets"}
-    if settings["tagger"] == "crf":
-        settings["tagger"] = f"crf {version('gruut-lang-en')}"
-    elif settings["tagger"] == "spacy":
-        settings["tagger"] = f"spacy {version('spacy')}"
-    for name in ("dictionary", "function_words", "labels", "splits_file"):
-        path = settings[name]
-        if path is not None:
-            settings[name] = {"name": path.name, "sha256": _hash_given(path)}
-    parameters = {
-        **settings,
-        "recipe": recipe.name,
-        "source": str(source),
-        "licence": recipe.licence,
-        "citation": recipe.citation,
-        "synthetic": recipe.synthetic,
-    }
-    # Files that hold the alignments of many recordings are hashed once.
-    hash_of = cache(_hash_alignment)
-    inputs = [
-        [
-            r.utterance_id,
-            r.speaker,
-            r.sex,
-            r.audio_path.relative_to(source).as_posix(),
-            hash_ends(r.audio_path),
-            list(r.words),
-            hash_of(r.alignment_path, r.alignment_format) if r.alignment_path else None,
-        ]
-        for r in found.recordings
-    ]
-    labels = sorted([*key, value.stress] for key, value in found.labels.items())
-    content = {k: v for k, v in parameters.items() if k not in _NOT_HASHED}
-    if config.shard is None:
-        del parameters["shard"], content["shard"]
-    else:
-        whole = {k: v for k, v in content.items() if k != "shard"}
-        parameters["whole"] = hash_data([whole, str(source.resolve())])
-    return {"parameters": parameters, "hash": hash_data([content, inputs, labels])}
-
-
-def _hash_alignment(path: Path, format: str) -> str | list[str]:
-    """Hash of an alignment; of all its files, where words and phones are two."""
-    try:
-        hashes = [_hash_given(file) for file in files_of(path, format)]
-    except (AlignmentError, MissingPartError):  # reported when it is read
-        return _hash_given(path)
-    return hashes[0] if len(hashes) == 1 else hashes
-
-
-def _hash_given(path: Path) -> str:
-    try:
-        return hash_file(path)
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-
-
-def _unused_labels(found: Scan) -> list[Problem]:
-    """A warning per label table that decides about utterances which are not there."""
-    known = {recording.utterance_id for recording in found.recordings}
-    unused: dict[str, list[str]] = {}
-    for (utterance_id, _), label in found.labels.items():
-        if utterance_id not in known:
-            unused.setdefault(label.table, []).append(utterance_id)
-    return [
-        Problem(
-            table,
-            "labels",
-            Severity.WARNING,
-            f"{table}: {len(ids)} of its words belong to utterances that are not there or failed "
-            f"(first: '{ids[0]}'); check the ids if you expected them",
-        )
-        for table, ids in unused.items()
-    ]
 
 
 def _check_apart(out: Path, source: Path) -> None:

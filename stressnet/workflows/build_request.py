@@ -1,0 +1,122 @@
+"""What a build is asked to do: the recordings of its shard, and a hash of all that decides it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet.alignment.readers import files_of
+from stressnet.corpus.recipe import Recipe
+from stressnet.corpus.scan import Scan
+from stressnet.errors import AlignmentError, CorpusError, MissingPartError
+from stressnet.manifest import hash_data, hash_ends, hash_file
+from stressnet.problems import Problem, Severity
+
+if TYPE_CHECKING:
+    from stressnet.workflows.build import BuildConfig
+
+_NOT_HASHED = ("source", "splits", "splits_file", "match")
+"""Parameters that no stage before the splits depends on."""
+
+
+def shard_of(found: Scan, shard: tuple[int, int]) -> Scan:
+    """Recordings of every n-th speaker, and the decisions about them."""
+    index, n_shards = shard
+    speakers = sorted({recording.speaker for recording in found.recordings})
+    if len(speakers) < n_shards:
+        raise CorpusError(
+            f"{len(speakers)} speakers cannot be divided into {n_shards} shards; use fewer shards"
+        )
+    mine = set(speakers[index - 1 :: n_shards])
+    recordings = tuple(r for r in found.recordings if r.speaker in mine)
+    known = {recording.utterance_id for recording in recordings}
+    return Scan(
+        recordings,
+        found.problems if index == 1 else (),  # told once
+        {key: label for key, label in found.labels.items() if key[0] in known},
+    )
+
+
+def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig) -> dict[str, Any]:
+    """What decides the corpus, presets aside (they can be added later).
+
+    ``hash`` covers everything that the stages before the splits depend on, so that an unfinished
+    build can go on with other splits.
+    """
+    settings = {k: v for k, v in asdict(config).items() if k != "presets"}
+    if settings["tagger"] == "crf":
+        settings["tagger"] = f"crf {version('gruut-lang-en')}"
+    elif settings["tagger"] == "spacy":
+        settings["tagger"] = f"spacy {version('spacy')}"
+    for name in ("dictionary", "function_words", "labels", "splits_file"):
+        path = settings[name]
+        if path is not None:
+            settings[name] = {"name": path.name, "sha256": _hash_given(path)}
+    parameters = {
+        **settings,
+        "recipe": recipe.name,
+        "source": str(source),
+        "licence": recipe.licence,
+        "citation": recipe.citation,
+        "synthetic": recipe.synthetic,
+    }
+    # Files that hold the alignments of many recordings are hashed once.
+    hash_of = cache(_hash_alignment)
+    inputs = [
+        [
+            r.utterance_id,
+            r.speaker,
+            r.sex,
+            r.audio_path.relative_to(source).as_posix(),
+            hash_ends(r.audio_path),
+            list(r.words),
+            hash_of(r.alignment_path, r.alignment_format) if r.alignment_path else None,
+        ]
+        for r in found.recordings
+    ]
+    labels = sorted([*key, value.stress] for key, value in found.labels.items())
+    content = {k: v for k, v in parameters.items() if k not in _NOT_HASHED}
+    if config.shard is None:
+        del parameters["shard"], content["shard"]
+    else:
+        whole = {k: v for k, v in content.items() if k != "shard"}
+        parameters["whole"] = hash_data([whole, str(source.resolve())])
+    return {"parameters": parameters, "hash": hash_data([content, inputs, labels])}
+
+
+def _hash_alignment(path: Path, format: str) -> str | list[str]:
+    """Hash of an alignment; of all its files, where words and phones are two."""
+    try:
+        hashes = [_hash_given(file) for file in files_of(path, format)]
+    except (AlignmentError, MissingPartError):  # reported when it is read
+        return _hash_given(path)
+    return hashes[0] if len(hashes) == 1 else hashes
+
+
+def _hash_given(path: Path) -> str:
+    try:
+        return hash_file(path)
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+
+
+def unused_labels(found: Scan) -> list[Problem]:
+    """A warning per label table that decides about utterances which are not there."""
+    known = {recording.utterance_id for recording in found.recordings}
+    unused: dict[str, list[str]] = {}
+    for (utterance_id, _), label in found.labels.items():
+        if utterance_id not in known:
+            unused.setdefault(label.table, []).append(utterance_id)
+    return [
+        Problem(
+            table,
+            "labels",
+            Severity.WARNING,
+            f"{table}: {len(ids)} of its words belong to utterances that are not there or failed "
+            f"(first: '{ids[0]}'); check the ids if you expected them",
+        )
+        for table, ids in unused.items()
+    ]
