@@ -152,9 +152,10 @@ class JobSums:
 
 
 def passes(
-    network: NetworkRuns, plan: Plan, budget: int = MEMORY_BUDGET
+    network: NetworkRuns, plan: Plan, budget: int | None = None
 ) -> list[list[tuple[str, str]]]:
     """Jobs grouped so that each group's sums fit the budget (a single job may exceed it)."""
+    budget = MEMORY_BUDGET if budget is None else budget
     groups: list[list[tuple[str, str]]] = []
     used = 0
     for job in plan.jobs():

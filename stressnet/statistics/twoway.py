@@ -54,7 +54,7 @@ class Inference:
     error : ndarray
         Standard errors; NaN where not estimable.
     df : ndarray
-        Degrees of freedom of the t distribution.
+        Degrees of freedom of the t distribution; NaN where nothing varies.
     low, high : ndarray
         Limits of the interval; NaN where not estimable.
     p_value : ndarray
@@ -270,7 +270,7 @@ def infer(
         p = 2 * student.sf(np.abs(value - null) / error, spread.df)
     p = np.where(constant, np.nan, p)
     low, high = value - half, value + half
-    df = np.where(reason == "", spread.df, np.nan)
+    df = np.where((reason == "") & ~constant, spread.df, np.nan)
     if logarithmic:
         with np.errstate(over="ignore"):
             value, low, high = np.exp(value), np.exp(low), np.exp(high)

@@ -421,7 +421,7 @@ def _about(network: NetworkRuns) -> dict[str, Any]:
 def summary_text(result: Statistics) -> str:
     """The claims, and what else was made, for people."""
     table = result.tables["claims"]
-    main = table[(table["stratum"] == "ALL") & (table["role"] == "primary")]
+    main = table[(table["stratum"] == "ALL") & table["null"].isin(["", "exchange"])]
     lines = []
     for network, rows in main.groupby("network", sort=False):
         about = result.manifest["results"]["networks"][network]
@@ -430,25 +430,30 @@ def summary_text(result: Statistics) -> str:
         lines += [
             f"{network}: {about['n_tokens']} tokens, {about['n_words']} words, "
             f"{about['n_speakers']} speakers, n_seeds = {seeds} ({scope})",
-            f"  {'claim':<21}{'effect':>8}  {'95 % interval':<18}{'margin':>7}  "
-            f"{'verdict of the claim':<19}{'controls':<16}",
+            f"  {'claim':<21}{'criterion':<40}{'effect':>7}  {'interval':<16}{'margin':>7}  verdict",
         ]
+        claim = ""
         for row in rows.to_dict("records"):
-            lines.append(_claim_line(row, result))
+            new = row["claim"] != claim
+            claim = row["claim"]
+            lines.append(_claim_line(row, claim if new else ""))
         lines.append("")
+    lines.append("(controls stand in brackets: they do not enter the verdict, but the reading)")
     lines += [_count_line(name, len(result.tables[name])) for name in TABLES]
     if result.problems:
         lines.append(f"{len(result.problems)} comparisons or models failed or were left out")
     return "\n".join(lines)
 
 
-def _claim_line(row: dict[Any, Any], result: Statistics) -> str:
+def _claim_line(row: dict[Any, Any], claim: str) -> str:
     low, high = row["low"], row["high"]
-    interval = f"[{low:.2f}, {high:.2f}]" if low == low else row["reason"]
+    interval = f"[{low:.2f}, {high:.2f}]" if low == low else "not estimable"
     effect = f"{row['effect']:.2f}" if row["effect"] == row["effect"] else "-"
+    said = row["decision"] if row["role"] == "primary" else f"({row['decision']})"
+    why = f": {row['reason']}" if row["reason"] else ""
     return (
-        f"  {row['claim']:<21}{effect:>8}  {interval:<18}{row['margin']:>7.2f}  "
-        f"{row['verdict']:<19}{row['controls']:<16}"
+        f"  {claim:<21}{row['criterion']:<40}{effect:>7}  {interval:<16}{row['margin']:>7.2f}  "
+        f"{said}{why}"
     )
 
 
