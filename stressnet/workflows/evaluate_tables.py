@@ -293,7 +293,10 @@ def seeds_table(units: Sequence[Unit], scores: pd.DataFrame) -> pd.DataFrame:
         if len(unit.members) == 1:
             continue
         inside = scores[scores["model"].isin(unit.members)]
-        of_all = scores[scores["model"] == unit.name].set_index(["test_set", "metric"])["estimate"]
+        of_all = {
+            (row["test_set"], row["metric"]): row["estimate"]
+            for _, row in scores[scores["model"] == unit.name].iterrows()
+        }
         for (name, metric), part in inside.groupby(["test_set", "metric"], sort=False):
             values = part["estimate"]
             rows.append(
@@ -306,7 +309,7 @@ def seeds_table(units: Sequence[Unit], scores: pd.DataFrame) -> pd.DataFrame:
                     "sd": values.std(),
                     "min": values.min(),
                     "max": values.max(),
-                    "ensemble": of_all.loc[(name, metric)],
+                    "ensemble": of_all[name, metric],
                 }
             )
     return pd.DataFrame(rows)

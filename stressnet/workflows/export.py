@@ -98,7 +98,7 @@ def export_onnx(model_path: Path, out: Path, *, seed: int = 0) -> Exported:
                 output_names=[OUTPUT],
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
             )
-    except (torch.onnx.errors.OnnxExporterError, torch.export.UserError) as error:
+    except torch.onnx.OnnxExporterError as error:
         raise CheckpointError(
             f"{model_path}: {info.architecture} cannot be exported as ONNX "
             f"({str(error).splitlines()[0]})"
