@@ -99,6 +99,13 @@ def test_workers_and_interruptions_do_not_change_a_byte(
     assert not (tmp_path / "torn" / "state").exists()
 
 
+@pytest.fixture
+def few_vowels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search for the ceiling that takes seconds."""
+    monkeypatch.setattr(workflow, "_VOWEL_SAMPLE", 8)
+
+
+@pytest.mark.usefixtures("few_vowels")
 def test_cues_do_not_depend_on_the_stress(corpus: Path, measured: Path, tmp_path: Path) -> None:
     """Turn every label and every stress digit round: not one measured number moves."""
     other = tmp_path / "corpus"
@@ -122,6 +129,7 @@ def test_cues_do_not_depend_on_the_stress(corpus: Path, measured: Path, tmp_path
     pd.testing.assert_series_equal(tables[0]["word_f0_mean_hz"], plain["word_f0_mean_hz"])
 
 
+@pytest.mark.usefixtures("few_vowels")
 def test_searched_ceilings_are_kept_in_the_corpus(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
