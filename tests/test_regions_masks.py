@@ -217,7 +217,8 @@ def test_what_an_image_does_not_hold_is_missing() -> None:
 def test_partitions_give_every_cell_once(name: str, stress: Stress | None) -> None:
     masks = partition(make_scene(stress), name)
     np.testing.assert_array_equal(np.sum(list(masks.values()), axis=0), 1)
-    assert ("rest" in masks) == (stress is None)
+    if name in ("time", "syllables", "formants"):
+        assert ("rest" in masks) == (stress is None)
 
 
 def test_precedence_in_a_partition() -> None:

@@ -1,7 +1,15 @@
 """Parts of a token's image by name, as masks in seconds and hertz, and relevance within them."""
 
 from stressnet.regions import definitions as _definitions  # registers the regions
-from stressnet.regions.registry import REGIONS, Missing, Region, get_regions, load_regions, region
+from stressnet.regions.registry import (
+    REGIONS,
+    Missing,
+    Region,
+    Stretch,
+    get_regions,
+    load_regions,
+    region,
+)
 from stressnet.regions.scene import BandRule, Scene, TokenTimes
 
 __all__ = [
@@ -10,6 +18,7 @@ __all__ = [
     "Missing",
     "Region",
     "Scene",
+    "Stretch",
     "TokenTimes",
     "get_regions",
     "load_regions",

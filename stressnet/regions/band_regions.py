@@ -7,14 +7,14 @@ van Heuven (1996).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
 from stressnet.acoustics.tracks import N_FORMANTS
 from stressnet.axes import FloatArray
-from stressnet.regions.registry import Missing, Region, add
+from stressnet.regions.registry import Missing, Region, Stretch, add
 from stressnet.regions.scene import Scene
 from stressnet.regions.time_regions import STRESS_UNKNOWN, nucleus_cover
 
@@ -39,15 +39,22 @@ def _host(which: str | None) -> str:
     return "nuclei" if which is None else f"nucleus_{which}"
 
 
-def _formant(scene: Scene, number: int, which: str | None) -> FloatArray | Missing:
+def _formant(scene: Scene, number: int, which: str | None) -> Stretch | Missing:
     cover = nucleus_cover(scene, which)
     if cover is None:
         return STRESS_UNKNOWN
     absent = _absent(scene, cover, number)
-    return absent or scene.formant_bands[number - 1] * cover
+    if absent:
+        return absent
+
+    def bands() -> list[Stretch]:
+        frequency_hz, half_hz = scene.formants_at_frames
+        return _in_vowels(scene, frequency_hz - half_hz, frequency_hz + half_hz)
+
+    return _cut(scene.once("formants", bands)[number - 1], cover)
 
 
-def _valley(scene: Scene, number: int, which: str | None) -> FloatArray | Missing:
+def _valley(scene: Scene, number: int, which: str | None) -> Stretch | Missing:
     """Between the bands of formants ``number`` and ``number + 1``; 0 below F1, 4 above F4."""
     cover = nucleus_cover(scene, which)
     if cover is None:
@@ -57,17 +64,22 @@ def _valley(scene: Scene, number: int, which: str | None) -> FloatArray | Missin
             absent = _absent(scene, cover, neighbour)
             if absent:
                 return absent
+    mask = _cut(scene.once("valleys", lambda: _valleys(scene))[number], cover)
+    return (
+        mask if mask.values.any() else Missing("the bands on both sides leave nothing between them")
+    )
+
+
+def _valleys(scene: Scene) -> list[Stretch]:
+    """Masks below F1, between neighbours, and above F4."""
     frequency_hz, half_hz = scene.formants_at_frames
     n_frames = scene.axes.shape[1]
-    low_hz, high_hz = np.zeros(n_frames), np.full(n_frames, np.inf)
-    if number >= 1:
-        low_hz = frequency_hz[number - 1] + half_hz[number - 1]
-    if number < N_FORMANTS:
-        high_hz = frequency_hz[number] - half_hz[number]
-    if number == N_FORMANTS:  # a frame without the formant has no region above it
-        high_hz = np.where(np.isfinite(low_hz), high_hz, np.nan)
-    mask = _in_cover(scene, low_hz, high_hz, cover)
-    return mask if mask.any() else Missing("the bands on both sides leave nothing between them")
+    low_hz = np.vstack([np.zeros(n_frames), frequency_hz + half_hz])
+    high_hz = np.vstack([frequency_hz - half_hz, np.full(n_frames, np.inf)])
+    # A frame without the formant has nothing below or above it.
+    absent = np.isnan(low_hz) | np.isnan(high_hz)
+    low_hz, high_hz = np.where(absent, np.nan, low_hz), np.where(absent, np.nan, high_hz)
+    return _in_vowels(scene, low_hz, high_hz)
 
 
 def _absent(scene: Scene, cover: FloatArray, number: int) -> Missing | None:
@@ -77,8 +89,8 @@ def _absent(scene: Scene, cover: FloatArray, number: int) -> Missing | None:
     return None
 
 
-def _resolved_f0(scene: Scene, which: str | None) -> tuple[FloatArray, FloatArray] | Missing:
-    """Cover of the nucleus, and F0 in the frames where the window tells harmonics apart."""
+def _resolved_cover(scene: Scene, which: str | None) -> FloatArray | Missing:
+    """Cover of the nucleus if the window tells harmonics apart in most of its voiced frames."""
     cover = nucleus_cover(scene, which)
     if cover is None:
         return STRESS_UNKNOWN
@@ -87,74 +99,102 @@ def _resolved_f0(scene: Scene, which: str | None) -> tuple[FloatArray, FloatArra
     if cover.sum() > 0 and (cover * voiced).sum() < MIN_MEASURED * cover.sum():
         return Missing("most of the nucleus is unvoiced")
     limit_hz = RESOLVED_FACTOR * scene.resolution_hz
-    resolved = voiced & (f0_hz >= limit_hz)
-    if (cover * resolved).sum() < MIN_MEASURED * (cover * voiced).sum():
+    if (cover * (f0_hz >= limit_hz)).sum() < MIN_MEASURED * (cover * voiced).sum():
         return Missing(f"the analysis window does not resolve harmonics below {limit_hz:.0f} Hz F0")
-    return cover, np.where(resolved, f0_hz, np.nan)
+    return cover
 
 
-def _half_hz(scene: Scene, f0_hz: FloatArray) -> FloatArray:
-    """Half-width of a harmonic's band: a quarter of F0, and no less than the image is sharp."""
-    return np.clip(f0_hz / 4, scene.resolution_hz / 2, f0_hz / 2)
+def _harmonic_limits(scene: Scene) -> tuple[FloatArray, FloatArray]:
+    """Lower and upper limits of the bands of H1 to H10, each (10, n_frames); NaN if unresolved.
 
-
-def _harmonic(scene: Scene, number: int, which: str | None) -> FloatArray | Missing:
-    found = _resolved_f0(scene, which)
-    if isinstance(found, Missing):
-        return found
-    cover, f0_hz = found
-    half_hz = _half_hz(scene, f0_hz)
-    centre_hz = number * f0_hz + scene.band_shift * half_hz
-    return _in_cover(scene, centre_hz - half_hz, centre_hz + half_hz, cover)
-
-
-def _comb(scene: Scene, which: str | None, between: bool) -> FloatArray | Missing:
-    """Bands around H1 to H10, or what lies between them up to H10."""
-    found = _resolved_f0(scene, which)
-    if isinstance(found, Missing):
-        return found
-    cover, f0_hz = found
-    half_hz = _half_hz(scene, f0_hz)
-    centre_hz = np.arange(1, N_COMB + 1)[:, None] * f0_hz + scene.band_shift * half_hz
-    low_hz, high_hz = centre_hz - half_hz, centre_hz + half_hz
-    if between:
-        low_hz, high_hz = high_hz[:-1], low_hz[1:]
-        if not (high_hz > low_hz).any():
-            return Missing("the harmonics' bands leave nothing between them")
-    masks = _in_cover(scene, low_hz, high_hz, cover)
-    return np.minimum(masks.sum(axis=0), 1.0)
-
-
-def _in_cover(
-    scene: Scene, low_hz: FloatArray, high_hz: FloatArray, cover: FloatArray
-) -> FloatArray:
-    """Bands (..., n_frames) in the frames of a cover as masks (..., n_bins, n_frames).
-
-    Only the frames of the cover are computed; they are a fraction of the image.
+    A band reaches a quarter of F0 to either side, and no less than the image is sharp.
     """
+    f0_hz = scene.f0_at_frames
+    f0_hz = np.where(f0_hz >= RESOLVED_FACTOR * scene.resolution_hz, f0_hz, np.nan)
+    half_hz = np.clip(f0_hz / 4, scene.resolution_hz / 2, f0_hz / 2)
+    centre_hz = np.arange(1, N_COMB + 1)[:, None] * f0_hz + scene.band_shift * half_hz
+    return centre_hz - half_hz, centre_hz + half_hz
+
+
+def _harmonic_bands(scene: Scene) -> list[Stretch]:
+    return scene.once("harmonics", lambda: _in_vowels(scene, *_harmonic_limits(scene)))
+
+
+def _harmonic(scene: Scene, number: int, which: str | None) -> Stretch | Missing:
+    cover = _resolved_cover(scene, which)
+    if isinstance(cover, Missing):
+        return cover
+    return _cut(_harmonic_bands(scene)[number - 1], cover)
+
+
+def _comb(scene: Scene, which: str | None) -> Stretch | Missing:
+    """Bands around H1 to H10."""
+    cover = _resolved_cover(scene, which)
+    if isinstance(cover, Missing):
+        return cover
+    comb = scene.once("comb", lambda: _sum(_harmonic_bands(scene)))
+    return _cut(comb, cover)
+
+
+def _gaps(scene: Scene, which: str | None) -> Stretch | Missing:
+    """What lies between the bands of H1 to H10."""
+    cover = _resolved_cover(scene, which)
+    if isinstance(cover, Missing):
+        return cover
+
+    def between() -> Stretch:
+        low_hz, high_hz = _harmonic_limits(scene)
+        return _sum(_in_vowels(scene, high_hz[:-1], low_hz[1:]))
+
+    mask = _cut(scene.once("gaps", between), cover)
+    return mask if mask.values.any() else Missing("the harmonics' bands leave nothing between them")
+
+
+def _in_vowels(scene: Scene, low_hz: FloatArray, high_hz: FloatArray) -> list[Stretch]:
+    """Bands (n, n_frames) as n masks from the first frame of a vowel to the last."""
+    frames = np.flatnonzero(scene.nuclei_cover.any(axis=0))
+    if not len(frames):
+        return [Stretch(np.zeros((scene.axes.shape[0], 0)), 0)] * len(low_hz)
+    part = slice(frames[0], frames[-1] + 1)
+    bands = scene.in_band(low_hz[:, part], high_hz[:, part])
+    return [Stretch(band, int(frames[0])) for band in bands]
+
+
+def _cut(mask: Stretch, cover: FloatArray) -> Stretch:
+    """What a cover of frames leaves of a mask."""
     frames = np.flatnonzero(cover)
-    mask = np.zeros((*low_hz.shape[:-1], *scene.axes.shape))
-    mask[..., frames] = scene.in_band(low_hz[..., frames], high_hz[..., frames]) * cover[frames]
-    return mask
+    if not len(frames) or not mask.values.shape[1]:
+        return Stretch(mask.values[:, :0], 0)
+    part = slice(int(frames[0]), int(frames[-1]) + 1)
+    here = mask.values[:, part.start - mask.start : part.stop - mask.start]
+    return Stretch(here * cover[part], part.start)
 
 
-def _balance(
-    scene: Scene, low_hz: float, high_hz: float, which: str | None
-) -> FloatArray | Missing:
+def _sum(masks: Sequence[Stretch]) -> Stretch:
+    """Masks of the same frames added up."""
+    total = np.sum([mask.values for mask in masks], axis=0)
+    return Stretch(np.minimum(total, 1.0), masks[0].start)
+
+
+def _balance(scene: Scene, low_hz: float, high_hz: float, which: str | None) -> Stretch | Missing:
     if which is None:
         cover: FloatArray | None = scene.in_time(scene.times.word)
     else:
         cover = nucleus_cover(scene, which)
     if cover is None:
         return STRESS_UNKNOWN
-    return np.outer(scene.in_band(low_hz, high_hz), cover)
+    frames = np.flatnonzero(cover)
+    if not len(frames):
+        return Missing("outside the image")
+    part = slice(int(frames[0]), int(frames[-1]) + 1)
+    return Stretch(np.outer(scene.in_band(low_hz, high_hz), cover[part]), part.start)
 
 
 def _add_track_region(
     name: str,
     definition: str,
     which: str | None,
-    mask_fn: Callable[..., FloatArray | Missing],
+    mask_fn: Callable[..., Stretch | Missing],
 ) -> None:
     suffix = f"_{which}" if which else ""
     where = f"the nucleus of the {which} syllable" if which else "the two nuclei"
@@ -186,9 +226,9 @@ def add_regions() -> None:
         for k, (name, definition) in enumerate(valleys):
             _add_track_region(name, definition, which, partial(_valley, number=k))
         comb = f"bands around the harmonics 1 to {N_COMB}"
-        _add_track_region("harmonics", comb, which, partial(_comb, between=False))
+        _add_track_region("harmonics", comb, which, _comb)
         gaps = f"between the bands of the harmonics 1 to {N_COMB}"
-        _add_track_region("between_harmonics", gaps, which, partial(_comb, between=True))
+        _add_track_region("between_harmonics", gaps, which, _gaps)
     for which in _ROLES:
         for low_hz, high_hz in BALANCE_BANDS_HZ:
             where = f"in the nucleus of the {which} syllable" if which else "over the whole word"

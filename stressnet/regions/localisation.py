@@ -99,7 +99,7 @@ class Localiser:
         area = float(np.count_nonzero(wide & self._sound)) * self._n_bins / self._n
         return self._result(self._values[frames], k, hits, area)
 
-    def of_cells(self, mask: FloatArray, part: slice, *, chance: bool = True) -> FloatArray:
+    def of_cells(self, mask: NDArray, part: slice, *, chance: bool = True) -> FloatArray:
         """Measures of a region given its mask in a stretch of frames, shape (n, n_bins).
 
         Without ``chance``, ``pointing_chance``, which costs most, is left out (NaN).

@@ -49,7 +49,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.regions.localisation import LOCALISATION, Localiser
-from stressnet.regions.registry import HOSTS, Missing, Region
+from stressnet.regions.registry import HOSTS, Mask, Missing, Region, Stretch
 from stressnet.regions.scene import Scene
 from stressnet.regions.time_regions import nucleus_cover
 
@@ -131,7 +131,7 @@ class MapSums:
     def measure(
         self,
         regions: Sequence[Region],
-        masks: Mapping[str, NDArray | Missing],
+        masks: Mapping[str, Mask | Missing],
         *,
         chance: bool = True,
     ) -> FloatArray:
@@ -158,13 +158,16 @@ class MapSums:
             mask = masks[region.name]
             if isinstance(mask, Missing):
                 continue
-            if mask.strides[0] == 0:  # the same in every bin
+            if not isinstance(mask, Stretch) and mask.strides[0] == 0:  # the same in every bin
                 sums[row] = mask[0] @ self._per_frame
                 places = self._localiser.of_frames(mask[0])
             else:
-                frames = np.flatnonzero(mask.any(axis=0))
-                part = slice(frames[0], frames[-1] + 1) if len(frames) else slice(0, 0)
-                cells = np.ascontiguousarray(mask.T[part])
+                if not isinstance(mask, Stretch):
+                    frames = np.flatnonzero(mask.max(axis=0))
+                    first, last = (frames[0], frames[-1] + 1) if len(frames) else (0, 0)
+                    mask = Stretch(mask[:, first:last], int(first))
+                cells = np.ascontiguousarray(mask.values.T)
+                part = slice(mask.start, mask.start + len(cells))
                 sums[row] = cells.ravel() @ self._quantities[part].reshape(-1, _N_QUANTITIES)
                 places = self._localiser.of_cells(cells, part, chance=chance)
             result[row, -len(LOCALISATION) :] = places

@@ -26,11 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.regions.exchange import joined_tracks, times_across
-from stressnet.regions.registry import Missing, Region
+from stressnet.regions.registry import Mask, Missing, Region, Stretch
 from stressnet.regions.scene import Scene
 
 FloatArray = NDArray[np.float64]
-Masks = dict[str, "NDArray | Missing"]
+Masks = dict[str, Mask | Missing]
 
 EXCHANGE, TIME_SHIFT, FREQUENCY_SHIFT = "exchange", "time_shift", "frequency_shift"
 TIME_SHIFTS = (1 / 3, 2 / 3)
@@ -58,8 +58,10 @@ def rotate_tracks(scene: Scene, part: float) -> Scene:
     return scene.with_tracks(joined_tracks(times, columns))
 
 
-def rotate_mask(mask: NDArray, scene: Scene, part: float) -> NDArray:
+def rotate_mask(mask: Mask, scene: Scene, part: float) -> NDArray:
     """A mask moved on by ``part`` of the sounding frames, round in a circle."""
+    if isinstance(mask, Stretch):
+        mask = mask.whole(scene)
     frames = np.flatnonzero(scene.sound)
     source = np.roll(frames, round(part * len(frames)))
     if mask.strides[0] == 0:
@@ -72,7 +74,7 @@ def rotate_mask(mask: NDArray, scene: Scene, part: float) -> NDArray:
 
 
 def time_shift_masks(
-    regions: Sequence[Region], scene: Scene, masks: Mapping[str, NDArray | Missing]
+    regions: Sequence[Region], scene: Scene, masks: Mapping[str, Mask | Missing]
 ) -> list[Masks]:
     """Masks of the null ``time_shift``, one set per shift."""
     result: list[Masks] = []
@@ -84,7 +86,7 @@ def time_shift_masks(
             if isinstance(mask, Missing) or region.exchange == "none":
                 moved[region.name] = _NOTHING
             elif region.exchange == "tracks":
-                moved[region.name] = region.mask(rotated)
+                moved[region.name] = region.draw(rotated)
             else:
                 moved[region.name] = rotate_mask(mask, scene, part)
         result.append(moved)
@@ -92,7 +94,7 @@ def time_shift_masks(
 
 
 def frequency_shift_masks(
-    regions: Sequence[Region], scene: Scene, masks: Mapping[str, NDArray | Missing]
+    regions: Sequence[Region], scene: Scene, masks: Mapping[str, Mask | Missing]
 ) -> list[Masks]:
     """Masks of the null ``frequency_shift``, one set per shift."""
     result: list[Masks] = []
@@ -100,7 +102,7 @@ def frequency_shift_masks(
         shifted = replace(scene, band_shift=shift)
         result.append(
             {
-                region.name: region.mask(shifted)
+                region.name: region.draw(shifted)
                 if region.exchange == "tracks" and not isinstance(masks[region.name], Missing)
                 else _NOTHING
                 for region in regions
@@ -113,7 +115,7 @@ _NOTHING = Missing("nothing to move")
 
 SHIFTS: dict[
     str,
-    Callable[[Sequence[Region], Scene, Mapping[str, NDArray | Missing]], list[Masks]],
+    Callable[[Sequence[Region], Scene, Mapping[str, Mask | Missing]], list[Masks]],
 ] = {TIME_SHIFT: time_shift_masks, FREQUENCY_SHIFT: frequency_shift_masks}
 """Nulls of one token by name."""
 

@@ -19,12 +19,12 @@ from stressnet.lexicon.stress import Stress
 from stressnet.regions.exchange import exchange_times, exchange_tracks
 from stressnet.regions.measures import MEASURES, MapSums
 from stressnet.regions.nulls import EXCHANGE, SHIFTS, applies
-from stressnet.regions.registry import Missing, Region, get_regions
+from stressnet.regions.registry import Mask, Missing, Region, get_regions
 from stressnet.regions.scene import Scene
 
 FloatArray = NDArray[np.float64]
 Record = dict[str, object]
-Masks = dict[str, "NDArray | Missing"]
+Masks = dict[str, Mask | Missing]
 
 NULL_MEASURES = (
     "signed_share",
@@ -199,7 +199,7 @@ def project_map(
         raise ConfigError(f"no null {', '.join(unknown)}; there are {', '.join(SHIFTS)}")
     chosen = get_regions(regions)
     sums = MapSums(orient(relevance, scene, positive_for), scene, power)
-    masks: Masks = {region.name: region.mask(scene) for region in chosen}
+    masks: Masks = {region.name: region.draw(scene) for region in chosen}
     missing = tuple(mask.reason if isinstance(mask, Missing) else "" for mask in masks.values())
     nulls: dict[str, FloatArray] = {}
     if donors:
@@ -216,7 +216,7 @@ def project_map(
 def project_masks(
     relevance: NDArray,
     scene: Scene,
-    masks: Mapping[str, NDArray | Missing],
+    masks: Mapping[str, Mask | Missing],
     *,
     power: NDArray | None = None,
     positive_for: Stress | None = Stress.INITIAL,
@@ -237,7 +237,7 @@ def _exchange_masks(chosen: Sequence[Region], scene: Scene, donor: Scene, own: M
     return {
         region.name: _NOTHING
         if region.exchange == "none" or isinstance(own[region.name], Missing)
-        else region.mask(exchanged[region.exchange])
+        else region.draw(exchanged[region.exchange])
         for region in chosen
     }
 

@@ -15,6 +15,8 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.regions.scene import Scene
@@ -31,7 +33,30 @@ class Missing:
     reason: str
 
 
-MaskFunction = Callable[[Scene], FloatArray | Missing]
+@dataclass(frozen=True)
+class Stretch:
+    """A mask that is zero outside a stretch of frames, without the zeros.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_bins, n)
+        The mask in these frames.
+    start : int
+        First of them.
+    """
+
+    values: FloatArray
+    start: int
+
+    def whole(self, scene: Scene) -> FloatArray:
+        """The mask over all frames, shape (n_bins, n_frames)."""
+        mask = np.zeros(scene.axes.shape)
+        mask[:, self.start : self.start + self.values.shape[1]] = self.values
+        return mask
+
+
+Mask = FloatArray | Stretch
+MaskFunction = Callable[[Scene], Mask | Missing]
 
 
 @dataclass(frozen=True)
@@ -46,7 +71,7 @@ class Region:
         What it is, in words.
     mask_fn : callable
         From a :class:`~stressnet.regions.scene.Scene` to a mask of values in [0, 1] with the shape
-        of its axes, or :class:`Missing`.
+        of its axes (or a :class:`Stretch` of it), or :class:`Missing`.
     exchange : {"times", "tracks", "none"}
         What another token lends for the null: its boundaries, or its tracks inside this token's
         boundaries; nothing for regions that have no null.
@@ -73,25 +98,34 @@ class Region:
             )
 
     def mask(self, scene: Scene) -> FloatArray | Missing:
-        """The region's mask in a scene.
+        """The region's mask in a scene, shape (n_bins, n_frames).
 
         Raises
         ------
         ConfigError
             If the mask function breaks its contract.
         """
+        mask = self.draw(scene)
+        return mask.whole(scene) if isinstance(mask, Stretch) else mask
+
+    def draw(self, scene: Scene) -> Mask | Missing:
+        """The same as the mask function gives it, which saves time where zeros are left out."""
         mask = self.mask_fn(scene)
         if isinstance(mask, Missing):
             return mask
-        scene.axes.check(mask, f"mask of region {self.name!r}")
-        # A mask that is the same in every bin is a view of one row, which is all there is to check.
-        values = mask[0] if mask.strides[0] == 0 else mask
-        largest = values.max()
-        if not (values.min() >= -1e-9 and largest <= 1 + 1e-9):
+        if isinstance(mask, Stretch):
+            values, n_frames = mask.values, scene.axes.shape[1]
+            fits = 0 <= mask.start <= n_frames - values.shape[1]
+            if values.shape[:1] != scene.axes.shape[:1] or not fits:
+                raise ConfigError(f"mask of region {self.name!r} does not fit its axes")
+        else:
+            scene.axes.check(mask, f"mask of region {self.name!r}")
+            # A mask that is the same in every bin is a view of one row; there is no more to check.
+            values = mask[0] if mask.strides[0] == 0 else mask
+        largest = values.max(initial=0.0)
+        if not (values.min(initial=0.0) >= -1e-9 and largest <= 1 + 1e-9):
             raise ConfigError(f"mask of region {self.name!r} has values outside [0, 1]")
-        if largest <= 0:
-            return Missing("outside the image")
-        return mask
+        return mask if largest > 0 else Missing("outside the image")
 
 
 REGIONS: dict[str, Region] = {}

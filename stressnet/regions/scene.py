@@ -11,10 +11,10 @@ exact on any grid, and regions that tile the word tile the image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from stressnet.axes import Axes, BoolArray, FloatArray
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
+
+Made = TypeVar("Made")
 
 MIN_HALF_WIDTH_BINS = 1.5
 """No band is narrower: the image itself is not sharper than that."""
@@ -330,6 +332,19 @@ class Scene:
         if low.ndim == 0:
             return _cover(self._frequency_edges, low, high)
         return np.moveaxis(_cover(self._frequency_edges, low[..., None], high[..., None]), -1, -2)
+
+    def once(self, key: object, make: Callable[[], Made]) -> Made:
+        """``make()``, computed once for this scene; later calls with the key return the same.
+
+        For what several regions share, e.g. the bands from which those of single vowels are cut.
+        """
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    @cached_property
+    def _made(self) -> dict[object, Any]:
+        return {}  # not a field: a scene made by ``replace`` starts anew
 
     def over_bins(self, cover: FloatArray) -> FloatArray:
         """A cover of frames as a mask that is the same in every bin (a view, not a copy)."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import CLASSES, Stress
@@ -32,7 +33,7 @@ def compute_maps(
     file: Path,
     model: Any,
     values: Any,
-    image_index: Sequence[int],
+    image_index: NDArray[np.intp],
     composite: str,
     seed_output: str,
     bar: Any,
@@ -49,7 +50,7 @@ def compute_maps(
         In evaluation mode.
     values : ndarray, shape (n, n_bins, n_frames)
         All images of the corpus.
-    image_index : sequence of int
+    image_index : ndarray of int
         Which of them.
     composite, seed_output : str
         As for :func:`stressnet.workflows.explain.explain_corpus`.
@@ -71,7 +72,7 @@ def compute_maps(
     from stressnet.explain import explain_batch
 
     target = None if seed_output == "logit-difference" else Stress.INITIAL.class_index
-    index = np.asarray(image_index)
+    index = image_index
     journal_file.parent.mkdir(parents=True, exist_ok=True)
     with Journal(journal_file) as journal:
         mode: Any = "r+" if file.exists() and journal.done else "w+"
