@@ -16,7 +16,8 @@ def get_aligner(name: str = "auto") -> Aligner:
     ----------
     name : str
         ``"auto"`` (the best that needs nothing from outside and works here), ``"kaldi-gmm"``,
-        ``"pocketsphinx"``, ``"mfa"`` (the Montreal Forced Aligner on the PATH).
+        ``"pocketsphinx"``, ``"mfa"`` (the Montreal Forced Aligner on the PATH),
+        ``"ctc"`` or ``"ctc:WEIGHTS"`` (a CTC network: a torchaudio bundle or a folder).
 
     Raises
     ------
@@ -33,9 +34,14 @@ def get_aligner(name: str = "auto") -> Aligner:
 
         check_mfa()
         return MfaAligner()
+    if name.partition(":")[0] == "ctc":
+        from stressnet.alignment.ctc import CtcAligner
+
+        return CtcAligner(name.partition(":")[2] or "MMS_FA")
     if name not in ("auto", "kaldi-gmm"):
         raise ConfigError(
-            f"no aligner is called '{name}'; there are: auto, kaldi-gmm, pocketsphinx, mfa"
+            f"no aligner is called '{name}'; there are: auto, kaldi-gmm, pocketsphinx, mfa, "
+            f"ctc:WEIGHTS"
         )
     try:
         from stressnet.alignment.gmm import check_kaldi

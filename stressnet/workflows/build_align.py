@@ -206,6 +206,11 @@ def align(
                     continue
                 if isinstance(result, AlignmentFailure):
                     journal.add(utterance_id, {"failure": result.detail})
+                elif not result.phones:
+                    text = (
+                        f"{utterance_id}: the aligner finds words only; use one that finds phones"
+                    )
+                    journal.add(utterance_id, {"failure": text})
                 else:
                     journal.add(utterance_id, to_record(result))
                 bar.update()

@@ -47,6 +47,7 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
     build can go on with other splits.
     """
     settings = {k: v for k, v in asdict(config).items() if k != "presets"}
+    settings |= {k: list(v) for k, v in settings.items() if isinstance(v, tuple)}  # as in JSON
     if settings["tagger"] == "crf":
         settings["tagger"] = f"crf {version('gruut-lang-en')}"
     elif settings["tagger"] == "spacy":

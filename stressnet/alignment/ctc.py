@@ -1,0 +1,292 @@
+"""Forced alignment with a CTC network: Wav2Vec2 by torchaudio, weights from outside.
+
+Two kinds of network can be used:
+
+- one whose tokens are **phones** (ARPAbet, with or without digits) aligns words and phones;
+- one whose tokens are **letters** (torchaudio's ``MMS_FA`` and ``WAV2VEC2_ASR_*``) finds words
+  only: good enough to cut words, about twice as coarse as a model made for alignment.
+
+Nothing is downloaded. A bundle's weights must be where torch keeps them, or a folder is given with
+``config.json`` (arguments of `torchaudio.models.wav2vec2_model`), ``model.safetensors`` and
+``tokens.txt`` (one token per line, ``<blank>`` among them).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.alignment.aligner import AlignmentFailure, Progress, Pronounce, Utterance
+from stressnet.alignment.paths import WordPath, arpabet, segments, to_alignment
+from stressnet.audio import Audio, read_audio
+from stressnet.errors import AlignmentError, AudioError, LexiconError, MissingPartError
+from stressnet.intervals import SILENCE, Alignment, Interval
+
+BLANKS = ("<blank>", "-", "<pad>", "[PAD]")
+RATE_HZ = 16_000
+_FEWEST_PHONES = 5
+"""Networks for letters have no tokens like ``AH`` or ``DH``; those for phones have dozens."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSpan:
+    """Frames of one token of the target: ``[first, last)``, and its mean log probability."""
+
+    first: int
+    last: int
+    score: float
+
+
+def forced_spans(
+    log_probs: NDArray[np.float32], targets: Sequence[int], blank: int = 0
+) -> list[TokenSpan]:
+    """The best path of a CTC network through a sequence of tokens.
+
+    Parameters
+    ----------
+    log_probs : ndarray, shape (n_frames, n_tokens)
+        Of the network, normalised per frame.
+    targets : sequence of int
+        The tokens to be found, in order, without blanks.
+    blank : int
+        Index of the blank.
+
+    Returns
+    -------
+    list of TokenSpan
+        One per target.
+
+    Raises
+    ------
+    AlignmentError
+        If there are fewer frames than the tokens (and blanks between equal neighbours) need.
+    """
+    import torch
+    from torchaudio import functional
+
+    repeats = sum(a == b for a, b in pairwise(targets))
+    if len(log_probs) < len(targets) + repeats or not targets:
+        raise AlignmentError(
+            f"{len(log_probs)} frames cannot hold {len(targets)} tokens; check that audio and "
+            f"transcript belong together"
+        )
+    emissions = torch.from_numpy(np.ascontiguousarray(log_probs, dtype=np.float32))[None]
+    labels = torch.tensor([list(targets)], dtype=torch.int32)
+    path, scores = functional.forced_align(emissions, labels, blank=blank)
+    spans = functional.merge_tokens(path[0], scores[0], blank=blank)
+    return [TokenSpan(span.start, span.end, float(span.score)) for span in spans]
+
+
+class CtcAligner:
+    """Words, and phones if the network's tokens are phones, by a CTC network.
+
+    Parameters
+    ----------
+    weights : str or Path
+        Name of a torchaudio bundle whose weights are there, or a folder; see the module's text.
+
+    Raises
+    ------
+    MissingPartError
+        If the weights are not there.
+    """
+
+    name = "ctc"
+
+    def __init__(self, weights: str | Path = "MMS_FA") -> None:
+        self._model, self.tokens = load_network(weights)
+        self._blank = next((self.tokens[b] for b in BLANKS if b in self.tokens), None)
+        if self._blank is None:
+            raise MissingPartError(
+                f"{weights}: no blank among its tokens (one of {', '.join(BLANKS)})"
+            )
+
+    @cached_property
+    def knows_phones(self) -> bool:
+        """Whether the tokens are phones, so that the tier of phones can be had."""
+        known = {phone for phone in segments(arpabet()) if len(phone) == 2}
+        return len(known & set(segments(tuple(self.tokens)))) >= _FEWEST_PHONES
+
+    def align(
+        self,
+        utterances: Sequence[Utterance],
+        pronounce: Pronounce,
+        *,
+        jobs: int = 1,
+        progress: Progress | None = None,
+        seed: int = 0,
+    ) -> Iterator[tuple[str, Alignment | AlignmentFailure]]:
+        """Align utterances in order; see `Aligner.align`.
+
+        ``confidence`` is the mean log probability of the word's tokens. `jobs` and `seed` are
+        unused: the network's own threads do the work, and nothing is random.
+        """
+        for utterance in utterances:
+            yield utterance.utterance_id, self._align_one(utterance, pronounce)
+            if progress is not None:
+                progress(1)
+
+    def _align_one(
+        self, utterance: Utterance, pronounce: Pronounce
+    ) -> Alignment | AlignmentFailure:
+        identity, path = utterance.utterance_id, utterance.audio_path
+        if not utterance.words:
+            text = f"{path}: the transcript is empty; fill it in"
+            return AlignmentFailure(identity, "no words", text)
+        try:
+            audio = read_audio(path, RATE_HZ)
+            spelled = [self._spelled(word, pronounce) for word in utterance.words]
+            emissions = self.emissions(audio)
+            return self._from_emissions(utterance.words, spelled, emissions, audio.duration_s)
+        except AudioError as error:
+            return AlignmentFailure(identity, "unreadable audio", str(error))
+        except LexiconError as error:
+            return AlignmentFailure(identity, "no pronunciation", f"{path}: {error}")
+        except AlignmentError as error:
+            return AlignmentFailure(identity, "too short", f"{path}: {error}")
+
+    def emissions(self, audio: Audio) -> NDArray[np.float32]:
+        """Log probabilities of the network's tokens, shape (n_frames, n_tokens)."""
+        import torch
+
+        samples = torch.from_numpy(np.array(audio.samples, dtype=np.float32))[None]
+        with torch.inference_mode():
+            logits, _ = self._model(samples)
+        found: NDArray[np.float32] = torch.log_softmax(logits[0], dim=-1).numpy()
+        return found
+
+    def _spelled(self, word: str, pronounce: Pronounce) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """What a word is made of, as labels and as the network's tokens."""
+        labels = tuple(pronounce(word)[0]) if self.knows_phones else tuple(word.lower())
+        indices = []
+        for label in labels:
+            forms = (label, label.rstrip("012"), label.upper(), label.lower())
+            index = next((self.tokens[form] for form in forms if form in self.tokens), None)
+            if index is not None:
+                indices.append(index)
+            elif self.knows_phones:
+                raise LexiconError(f"'{word}' has the phone '{label}', which the network lacks")
+        if not indices:
+            raise LexiconError(f"'{word}' has no letter that the network knows; spell it out")
+        return labels, tuple(indices)
+
+    def _from_emissions(
+        self,
+        words: Sequence[str],
+        spelled: Sequence[tuple[tuple[str, ...], tuple[int, ...]]],
+        emissions: NDArray[np.float32],
+        duration_s: float,
+    ) -> Alignment:
+        """The alignment of given emissions, whose frames divide the duration evenly."""
+        targets = [index for _, indices in spelled for index in indices]
+        spans = forced_spans(emissions, targets, int(self._blank or 0))
+        frame_s = duration_s / len(emissions)
+        position = 0
+        groups = []
+        for _, indices in spelled:
+            groups.append(spans[position : position + len(indices)])
+            position += len(indices)
+        confidence = tuple(float(np.mean([s.score for s in group])) for group in groups)
+        if self.knows_phones:
+            paths = [
+                WordPath(labels, _edges_s(group, frame_s))
+                for (labels, _), group in zip(spelled, groups, strict=True)
+            ]
+            return to_alignment(words, paths, duration_s, self.name, confidence)
+        tier = _word_tier(words, groups, frame_s, duration_s)
+        return Alignment(tier, (), source=self.name, confidence=confidence)
+
+
+def _edges_s(group: Sequence[TokenSpan], frame_s: float) -> tuple[float, ...]:
+    """Edges of phones that touch: blanks between two belong half to each."""
+    inner = [0.5 * (a.last + b.first) for a, b in pairwise(group)]
+    return tuple(frame_s * edge for edge in (group[0].first, *inner, group[-1].last))
+
+
+def _word_tier(
+    words: Sequence[str], groups: Sequence[Sequence[TokenSpan]], frame_s: float, duration_s: float
+) -> tuple[Interval, ...]:
+    tier: list[Interval] = []
+    now_s = 0.0
+    for word, group in zip(words, groups, strict=True):
+        start_s, end_s = frame_s * group[0].first, min(frame_s * group[-1].last, duration_s)
+        if start_s > now_s:
+            tier.append(Interval(now_s, start_s, SILENCE))
+        tier.append(Interval(start_s, end_s, word))
+        now_s = end_s
+    if now_s < duration_s:
+        tier.append(Interval(now_s, duration_s, SILENCE))
+    return tuple(tier)
+
+
+def load_network(weights: str | Path) -> tuple[Any, Mapping[str, int]]:
+    """A Wav2Vec2 network and its tokens, by bundle or folder.
+
+    Raises
+    ------
+    MissingPartError
+        If torchaudio does not load, the bundle is unknown, or weights are missing or do not fit.
+    """
+    try:
+        from torchaudio import models, pipelines
+    except (ImportError, OSError) as error:
+        raise MissingPartError(f"the aligner 'ctc' needs torchaudio: {error}") from error
+    folder = Path(weights)
+    if folder.is_dir():
+        return _from_folder(folder, models)
+    bundle = getattr(pipelines, str(weights), None)
+    if bundle is None or not hasattr(bundle, "get_labels"):
+        raise MissingPartError(
+            f"'{weights}' is neither a folder nor a torchaudio bundle with tokens, e.g. MMS_FA"
+        )
+    return _from_bundle(str(weights), bundle)
+
+
+def _from_bundle(name: str, bundle: Any) -> tuple[Any, Mapping[str, int]]:
+    import torch
+
+    url = f"https://download.pytorch.org/torchaudio/models/{bundle._path}"
+    if "://" in bundle._path:
+        url = bundle._path
+    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if not file.is_file():
+        raise MissingPartError(
+            f"the weights of {name} are not at {file}; nothing is downloaded unasked: get {url} "
+            f"(check its licence) and put it there, or give a folder with a checkpoint"
+        )
+    starless = {"with_star": False} if name == "MMS_FA" else {}
+    tokens = bundle.get_labels(star=None) if name == "MMS_FA" else bundle.get_labels()
+    return bundle.get_model(**starless).eval(), {t: i for i, t in enumerate(tokens)}
+
+
+def _from_folder(folder: Path, models: Any) -> tuple[Any, Mapping[str, int]]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        tokens = (folder / "tokens.txt").read_text(encoding="utf-8").split()
+        network = models.wav2vec2_model(**config)
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+    except OSError as error:
+        raise MissingPartError(
+            f"{folder}: cannot be read ({error}); a checkpoint is config.json, model.safetensors "
+            f"and tokens.txt"
+        ) from error
+    except (ValueError, TypeError, RuntimeError, SafetensorError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise MissingPartError(f"{folder}: not a checkpoint of Wav2Vec2 ({said})") from error
+    if config.get("aux_num_out") != len(tokens):
+        raise MissingPartError(
+            f"{folder}: {len(tokens)} tokens, but the network has {config.get('aux_num_out')} "
+            f"outputs; make tokens.txt fit"
+        )
+    return network.eval(), {token: index for index, token in enumerate(tokens)}
