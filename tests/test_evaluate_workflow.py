@@ -192,6 +192,37 @@ def test_another_corpus_is_tested_whole(corpus: Path, tmp_path: Path) -> None:
     assert calibrated["reason"].str.contains("no validation").all()
 
 
+def test_a_corpus_without_splits_is_tested_whole(corpus: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(corpus, bare)
+    tokens = pd.read_parquet(bare / "tokens.parquet")
+    tokens["split"] = "unsplit"
+    tokens.to_parquet(bare / "tokens.parquet")
+    model = checkpoint(tmp_path / "m", corpus, corpus_hash="elsewhere")
+    found = evaluate_models(bare, [model], tmp_path / "out", audits=False, n_resamples=100)
+    assert found.manifest["results"]["test_sets"]["all"] == tokens["stress"].notna().sum()
+
+
+def test_networks_of_a_fold_are_tested_on_its_splits(corpus: Path, tmp_path: Path) -> None:
+    from dataclasses import asdict, replace
+
+    from stressnet.workflows.evaluate_sets import fold_of
+    from stressnet.workflows.train import Fold, splits_of_fold
+
+    fold = Fold(2, 3, 5)
+    opened = Corpus.open(corpus)
+    (model,) = load_models([checkpoint(tmp_path / "m", corpus)])
+    of_fold = replace(model, info=replace(model.info, training={"fold": asdict(fold)}))
+    assert fold_of([of_fold]) == fold
+    with pytest.raises(ConfigError, match="other splits"):
+        fold_of([of_fold, model])
+    tokens = token_table(opened, True, fold)
+    splits = splits_of_fold(opened.tokens, fold)
+    assert tokens["split"].tolist() == splits.to_numpy()[tokens["row"]].tolist()
+    assert "train" not in set(tokens["split"])
+    assert sets_of(tokens, True)["test"].sum() == (splits == "test").sum()
+
+
 def test_audits_stand_beside_the_network(
     corpus: Path, seeds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from stressnet.workflows.evaluate_sets import (
     TITLES,
     Unit,
     describe_models,
+    fold_of,
     is_own_corpus,
     load_models,
     predict_units,
@@ -106,7 +107,8 @@ def evaluate_models(
     corpus = Corpus.open(corpus_path)
     models = load_models(model_paths)
     own = is_own_corpus(models, corpus)
-    tokens = token_table(corpus, own)
+    fold = fold_of(models) if own else None
+    tokens = token_table(corpus, own, fold)
     sets = sets_of(tokens, own)
     if not sets:
         raise CorpusError(f"{corpus_path}: none of its tokens belongs to a test set")
@@ -127,7 +129,9 @@ def evaluate_models(
         found["seeds"] = tables.seeds_table(units, found["scores"])
     found["audits"] = pd.DataFrame(columns=list(COLUMNS))
     if audits:
-        found["audits"] = run_audits(corpus, main, tokens, sets, own=own, progress=progress, **how)
+        found["audits"] = run_audits(
+            corpus, main, tokens, sets, own=own, fold=fold, progress=progress, **how
+        )
     hardest = tables.hardest_tokens(main, tokens, sets, N_HARDEST)
     with progress.stage("page"):
         from stressnet.workflows.evaluate_page import write_page
@@ -144,6 +148,7 @@ def evaluate_models(
             "models": describe_models(models),
             "audits": audits,
             "trained_on_this_corpus": own,
+            "fold": None if fold is None else asdict(fold),
             **how,
         },
         inputs={"corpus": corpus.fingerprint, **{m.name: m.weights_sha256 for m in models}},

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from stressnet.lexicon.controls import Use
     from stressnet.training.audits import PartOfSpeechAudit
+    from stressnet.training.data import StressData
+    from stressnet.workflows.train import Fold
 
 COLUMNS = (
     "audit",
@@ -45,6 +47,7 @@ def run_audits(
     sets: Mapping[str, NDArray[np.bool_]],
     *,
     own: bool,
+    fold: Fold | None = None,
     seed: int,
     n_resamples: int,
     progress: Progress,
@@ -62,6 +65,8 @@ def run_audits(
     own : bool
         Whether the network was trained on this corpus. The classifiers and the network on shuffled
         labels need its training split and are left out if not.
+    fold : Fold, optional
+        Whose splits it was trained on, if not the corpus's own.
     seed, n_resamples
         For training and intervals.
 
@@ -77,8 +82,11 @@ def run_audits(
     rows: list[dict[str, Any]] = []
     how = {"seed": seed, "n_resamples": n_resamples}
     if own:
-        rows += _classifiers(corpus, unit, tokens, sets, progress, how)
-        rows += _shuffled(corpus, unit, tokens, sets, progress, how)
+        from stressnet.workflows.train import stress_data
+
+        data = stress_data(corpus, unit.preset, fold)
+        rows += _classifiers(corpus, data, unit, tokens, sets, progress, how)
+        rows += _shuffled(corpus, data, unit, tokens, sets, progress, how)
     with progress.stage("audit: part of speech"):
         audit = _part_of_speech(corpus, unit, tokens, how)
     rows.append(_part_of_speech_row(unit, audit))
@@ -87,6 +95,7 @@ def run_audits(
 
 def _classifiers(
     corpus: Corpus,
+    data: StressData,
     unit: Unit,
     tokens: pd.DataFrame,
     sets: Mapping[str, NDArray[np.bool_]],
@@ -103,9 +112,8 @@ def _classifiers(
     )
     from stressnet.training.comparison import compare
     from stressnet.training.metrics import evaluate
-    from stressnet.workflows.train import stress_data
 
-    data, images = stress_data(corpus, unit.preset), corpus.images(unit.preset)
+    images = corpus.images(unit.preset)
     rows = []
     with progress.stage("audits", len(CLASSIFIER_AUDITS), "classifier") as bar:
         for name, features in (
@@ -156,6 +164,7 @@ def _classifiers(
 
 def _shuffled(
     corpus: Corpus,
+    data: StressData,
     unit: Unit,
     tokens: pd.DataFrame,
     sets: Mapping[str, NDArray[np.bool_]],
@@ -171,9 +180,8 @@ def _shuffled(
         mean_balanced_accuracy,
         shuffled_network,
     )
-    from stressnet.workflows.train import stress_data
 
-    data, images = stress_data(corpus, unit.preset), corpus.images(unit.preset)
+    images = corpus.images(unit.preset)
     with progress.stage("audit: shuffled labels", N_SHUFFLES, "network") as bar:
         scores = []
         for number in range(N_SHUFFLES):

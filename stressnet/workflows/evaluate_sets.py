@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from stressnet.models.checkpoint import CheckpointInfo
     from stressnet.training.calibration import Calibration
+    from stressnet.training.data import StressData
+    from stressnet.workflows.train import Fold
 
 REDUCED_VOWELS = frozenset({"AH", "ER", "IH"})
 """Unstressed vowels that count as reduced: schwa, r-coloured schwa, and the vowel of *exact*, which
@@ -88,7 +90,7 @@ def load_models(paths: Sequence[Path]) -> list[Loaded]:
     Parameters
     ----------
     paths : sequence of Path
-        A folder with ``model.json``, or one whose subfolders have it.
+        A folder with ``model.json``, or one with such folders somewhere inside.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def load_models(paths: Sequence[Path]) -> list[Loaded]:
 
     found: list[Path] = []
     for path in paths:
-        inside = sorted(file.parent for file in path.glob(f"*/{INFO_NAME}"))
+        inside = sorted(file.parent for file in path.rglob(INFO_NAME))
         if (path / INFO_NAME).is_file() or not inside:
             found.append(path)
         else:
@@ -142,11 +144,40 @@ def is_own_corpus(models: Sequence[Loaded], corpus: Corpus) -> bool:
     return bool(own)
 
 
-def token_table(corpus: Corpus, own: bool) -> pd.DataFrame:
+def fold_of(models: Sequence[Loaded]) -> Fold | None:
+    """The fold that all networks were trained on, None for the corpus's own splits.
+
+    Raises
+    ------
+    ConfigError
+        If they were not all trained on the same one: what is new to one is known to the other.
+    """
+    from stressnet.workflows.train import Fold
+
+    first = models[0].info.training.get("fold")
+    for model in models[1:]:
+        if model.info.training.get("fold") != first:
+            raise ConfigError(
+                f"{model.path}: was trained on other splits than {models[0].path}; evaluate each "
+                f"fold apart (summary.csv of the training has all folds together)"
+            )
+    return None if first is None else Fold(**first)
+
+
+def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataFrame:
     """Labelled tokens that can be tested on, with what the tables are grouped by.
 
     Tokens of the training split are left out if the corpus is the networks' own. In a corpus that
     they were not trained on, tokens whose label is only the aligner's choice are left out.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Where the tokens are from.
+    own : bool
+        Whether the networks were trained on it.
+    fold : Fold, optional
+        Whose splits to take instead of the corpus's own.
 
     Returns
     -------
@@ -161,7 +192,11 @@ def token_table(corpus: Corpus, own: bool) -> pd.DataFrame:
     """
     import numpy as np
 
+    from stressnet.workflows.train import splits_of_fold
+
     tokens = corpus.tokens.copy()
+    if own and fold is not None:
+        tokens["split"] = splits_of_fold(corpus.tokens, fold)
     tokens["row"] = np.arange(len(tokens))
     tokens["lemma"] = tokens["family"]
     train = tokens["split"] == "train"
@@ -194,7 +229,6 @@ def predict_units(
 
     from stressnet.training.calibration import load_calibration
     from stressnet.training.predict import predict_logits
-    from stressnet.workflows.train import stress_data
 
     rows = tokens["row"].to_numpy()
     valid = tokens["split"].str.startswith("valid").to_numpy() & ~_mixed(tokens) & own
@@ -205,8 +239,8 @@ def predict_units(
         for one in models:
             images = corpus.images(one.info.preset)
             one.info.check_input(one.info.preset, images.preset, images.axes.shape)
-            data = stress_data(corpus, one.info.preset)
-            logits = predict_logits(one.model, data, rows).astype(np.float64)
+            logits = predict_logits(one.model, _images_only(corpus, images.values), rows)
+            logits = logits.astype(np.float64)
             scores = logits[:, Stress.INITIAL.class_index] - logits[:, Stress.FINAL.class_index]
             recipe = dict(one.info.training.get("recipe", {}))
             balanced = recipe.get("class_balance", "none") != "none"
@@ -228,6 +262,17 @@ def predict_units(
             names = tuple(unit.name for unit in members)
             units.append(Unit(name, names, preset, mean, fitted, balanced))
     return units
+
+
+def _images_only(corpus: Corpus, values: NDArray[np.float32]) -> StressData:
+    """All tokens with their images, without labels; also for corpora without splits."""
+    import numpy as np
+
+    from stressnet.training.data import StressData
+
+    tokens = corpus.tokens
+    names = (tokens[c].to_numpy(dtype=np.str_) for c in ("speaker", "family", "split", "token_id"))
+    return StressData(values, np.zeros(len(tokens), dtype=np.int64), *names)
 
 
 def representatives(units: Sequence[Unit]) -> list[Unit]:

@@ -18,6 +18,7 @@ from stressnet.workflows.evaluate_sets import (
     TITLES,
     Loaded,
     Unit,
+    fold_of,
     is_own_corpus,
     load_models,
     predict_units,
@@ -96,7 +97,7 @@ def write_card(
             f"{model_path}: was not trained on {corpus_path}; a card needs the corpus it knows, "
             f"since its validation tokens set the temperature"
         )
-    tokens = token_table(corpus, own=True)
+    tokens = token_table(corpus, True, fold_of(models))
     sets = sets_of(tokens, own=True)
     unit = predict_units(models, corpus, tokens, True, progress)[0]
     if unit.calibration is None:
