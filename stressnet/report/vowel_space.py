@@ -208,7 +208,7 @@ def plot_vowel_space(
              0.84 * high / tall),
             label="colour bar",
         )  # fmt: skip
-        ticks = np.arange(-3, 4)
+        ticks = list(range(-3, 4))
         drawn = figure.colorbar(mapped, cax=bar, ticks=ticks, extend="both")
         drawn.set_ticklabels([_ratio(t) for t in ticks])
         drawn.set_label(MEASURES[measure], fontsize=6.0, linespacing=1.1)
@@ -236,7 +236,14 @@ def _prepared(table: pd.DataFrame, measure: str, aligned: bool) -> pd.DataFrame:
 
 def _draw(ax: Ax, vowels: pd.DataFrame, mapped: ScalarMappable, scale: str) -> None:
     x, y = _scaled(vowels["f2_hz"], scale), _scaled(vowels["f1_hz"], scale)
-    ax.scatter(x, y, s=3.5, c=mapped.to_rgba(vowels["colour"]), alpha=0.55, linewidths=0)
+    ax.scatter(
+        x,
+        y,
+        s=3.5,
+        c=mapped.to_rgba(vowels["colour"].to_numpy(np.float64)),
+        alpha=0.55,
+        linewidths=0,
+    )
     for vowel, part in vowels.groupby("vowel"):
         if len(part) < MIN_TOKENS:
             continue
@@ -244,7 +251,7 @@ def _draw(ax: Ax, vowels: pd.DataFrame, mapped: ScalarMappable, scale: str) -> N
             float(_scaled(part["f2_hz"], scale).mean()),
             float(_scaled(part["f1_hz"], scale).mean()),
         )
-        red, green, blue, _ = mapped.to_rgba(float(part["colour"].median()))
+        red, green, blue = mapped.to_rgba(np.array([part["colour"].median()]))[0][:3]
         dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
         ax.annotate(
             to_ipa(str(vowel)),

@@ -210,7 +210,7 @@ class _Writer:
         self.corpus, self.methods, self.measure, self.out = corpus, methods, measure, out
         names = {m.run.preset_name for m in methods}
         self.readers = {name: SceneReader(corpus, name) for name in sorted(names)}
-        self.rows: dict[str, Any] = corpus.tokens.set_index("token_id").to_dict("index")
+        self.rows: dict[Any, Any] = corpus.tokens.set_index("token_id").to_dict("index")
 
     def utterance(self, token_id: str) -> str:
         return str(self.rows[token_id]["utterance_id"])

@@ -110,7 +110,7 @@ class TokenReader:
         self.methods = list(methods)
         self.presets = list(dict.fromkeys(m.run.preset_name for m in methods))
         self._readers = [SceneReader(corpus, name) for name in self.presets]
-        self._rows: dict[str, Any] = corpus.tokens.set_index("token_id").to_dict("index")
+        self._rows: dict[Any, Any] = corpus.tokens.set_index("token_id").to_dict("index")
 
     def row(self, token_id: str) -> dict[str, Any]:
         """A token's row of the corpus."""
