@@ -48,7 +48,8 @@ def rotate_tracks(scene: Scene, part: float) -> Scene:
     around = lengths.sum()
     times, columns = [], []
     for index, own_s in enumerate(times_across(nuclei)):
-        place = own_s - starts[index] + lengths[:index].sum()
+        # Frames centred just outside a vowel, which they cover in part, go with its edge.
+        place = np.clip(own_s - starts[index], 0.0, lengths[index] - 1e-9) + lengths[:index].sum()
         place = (place + part * around) % around
         second = place >= lengths[0]
         there_s = np.where(second, starts[1] + place - lengths[0], starts[0] + place)
