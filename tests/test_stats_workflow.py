@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -51,11 +52,11 @@ def test_the_example_is_valid_and_shows_the_defaults(tmp_path: Path) -> None:
         assert getattr(config, name) == getattr(plain, name), name
     assert config.options == plain.options
     assert config.run[0].path == str(tmp_path / "run")
-    uncommented = EXAMPLE.replace("\n# [[", "\n[[")
-    for line in EXAMPLE.splitlines():
-        if line.startswith("# ") and " = " in line and "models" not in line:
-            uncommented = uncommented.replace(line, line.removeprefix("# "))
+    lines = EXAMPLE.splitlines()
+    entry = re.compile(r"# (\[\[|\w+ = )")
+    uncommented = "\n".join(x.removeprefix("# ") if entry.match(x) else x for x in lines)
     parsed = config_of(uncommented, tmp_path)
+    assert [r.seed for r in parsed.run] == [0, 1]
     assert parsed.model[0].name == "syllables_by_stress"
     assert parsed.level_pairs() == {"pair": [("prosody-only", "vowel-changing")]}
 

@@ -430,19 +430,33 @@ def summary_text(result: Statistics) -> str:
         lines += [
             f"{network}: {about['n_tokens']} tokens, {about['n_words']} words, "
             f"{about['n_speakers']} speakers, n_seeds = {seeds} ({scope})",
-            f"  {'claim':<21}{'criterion':<40}{'effect':>7}  {'interval':<16}{'margin':>7}  verdict",
+            f"  {'claim':<21}{'criterion':<40}{'effect':>7}  {'interval':<16}"
+            f"{'margin':>7}  verdict",
         ]
         claim = ""
         for row in rows.to_dict("records"):
             new = row["claim"] != claim
             claim = row["claim"]
             lines.append(_claim_line(row, claim if new else ""))
+            if row["role"] == "primary":
+                lines += _by_class(table, row)
         lines.append("")
     lines.append("(controls stand in brackets: they do not enter the verdict, but the reading)")
     lines += [_count_line(name, len(result.tables[name])) for name in TABLES]
     if result.problems:
         lines.append(f"{len(result.problems)} comparisons or models failed or were left out")
     return "\n".join(lines)
+
+
+def _by_class(table: pd.DataFrame, row: dict[Any, Any]) -> list[str]:
+    """The same criterion for each class of stress: classes are not equally frequent."""
+    same = (table["stratum"] == "stress") & (table["role"] == "primary")
+    for key in ("network", "claim", "criterion"):
+        same &= table[key] == row[key]
+    return [
+        _claim_line({**found, "criterion": f"  {found['level']} words"}, "")
+        for found in table[same].to_dict("records")
+    ]
 
 
 def _claim_line(row: dict[Any, Any], claim: str) -> str:

@@ -24,19 +24,7 @@ DEFAULT_STRATA = (
 
 EXAMPLE = """\
 # What `stressnet stats` computes. Only [[run]] is needed; every other value shown is the default
-# unless a comment says otherwise. Paths are relative to this file.
-
-[[run]]
-path = "run"              # a folder of `stressnet explain`
-network = "compact"       # label in the tables; runs with one label are training seeds of a network
-# seed = 0                # its training seed; from the model's manifest if left out
-# corpus = "corpus"       # if the corpus has moved since the run
-# corpus_name = "librispeech"
-
-# [[run]]                 # a second training seed of the same network
-# path = "run-seed1"
-# network = "compact"
-# seed = 1
+# unless a comment says otherwise.
 
 measures = []             # e.g. ["density", "positive_share"]; empty: the usual ones
 regions = []              # empty: all
@@ -46,6 +34,18 @@ strata = ["stress", "correct", "pair", "unstressed_vowel", "vowel", "sex", "corp
                           # also columns of tokens.parquet, and crossed strata: "pair+stress"
 word_unit = "family"      # what counts as one word: "family" (present, presents) or "word"
 level = 0.95              # of the intervals
+
+[[run]]
+path = "run"              # a folder of `stressnet explain`, relative to this file
+network = "compact"       # label in the tables; runs with one label are training seeds of a network
+# seed = 0                # its training seed; from the model's manifest if left out
+# corpus = "corpus"       # if the corpus has moved since the run
+# corpus_name = "librispeech"
+
+# [[run]]                 # a second training seed of the same network
+# path = "run-seed1"
+# network = "compact"
+# seed = 1
 
 # Two regions of the same tokens. The pairs that the claims need are always there.
 [[contrast]]
@@ -60,7 +60,7 @@ measures = ["density"]    # empty: all
 # other = "vowel-changing"
 
 # A mixed-effects model with speaker and word as crossed random effects. Without any, the models
-# of docs/statistics.md are fitted; `models = false` fits none (before the first section).
+# of docs/statistics.md are fitted; `models = false`, above the first section, fits none.
 # [[model]]
 # name = "syllables_by_stress"
 # region = "syllable_stressed"
