@@ -99,11 +99,11 @@ def draw(
     if config.speed_range:
         draws["speed"] = rng.uniform(1 - config.speed_range, 1 + config.speed_range, n)
     if config.pitch_semitones:
-        reach = config.pitch_semitones
-        draws["pitch"] = 2 ** (rng.uniform(-reach, reach, n) / 12)
+        semitones = rng.uniform(-config.pitch_semitones, config.pitch_semitones, n)
+        draws["pitch"] = 2 ** (semitones / 12)
     if config.vocal_tract_range:
-        reach = config.vocal_tract_range
-        draws["vocal_tract"] = rng.uniform(1 - reach, 1 + reach, n)
+        widest = config.vocal_tract_range
+        draws["vocal_tract"] = rng.uniform(1 - widest, 1 + widest, n)
     if config.room_rt60_s is not None:
         chosen = rng.random(n) < config.room_share
         draws["rt60_s"] = np.where(chosen, rng.uniform(*config.room_rt60_s, n), 0.0)
@@ -509,7 +509,12 @@ def _resample(images: Tensor, source: Tensor, dim: int) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _envelope_basis(n_bins: int, n_coefficients: int) -> NDArray[np.float32]:
-    """Projection onto the first cosines, shape (n_bins, n_bins)."""
-    cosines = dct(np.eye(n_bins), axis=0, norm="ortho")[:n_coefficients]
-    return (cosines.T @ cosines).astype(np.float32)
+def _envelope_basis(n_bins: int, cut: int) -> NDArray[np.float32]:
+    """Smoother along frequency, shape (n_bins, n_bins): cosines up to about number ``cut``.
+
+    Fades out over a third of the cut to either side, as a sharp edge would ring.
+    """
+    cosines = dct(np.eye(n_bins), axis=0, norm="ortho")
+    place = (np.arange(n_bins) / max(cut, 1) - 2 / 3) * 3 / 2
+    kept = 0.5 + 0.5 * np.cos(np.pi * place.clip(0, 1))
+    return (cosines.T @ (kept[:, None] * cosines)).astype(np.float32)
