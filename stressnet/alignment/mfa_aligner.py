@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stressnet.alignment.aligner import AlignmentFailure, Progress, Pronounce, Utterance
@@ -36,7 +36,7 @@ _HOW_TO_GET_IT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class MfaAligner:
     """Words and phones by the Montreal Forced Aligner.
 
@@ -54,11 +54,7 @@ class MfaAligner:
     beam: int = 10
     retry_beam: int = 400
     executable: str = "mfa"
-
-    @property
-    def name(self) -> str:
-        """What manifests call it."""
-        return "mfa"
+    name: str = field(default="mfa", init=False)
 
     def align(
         self,

@@ -173,8 +173,8 @@ def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     ordinary = tokens[~of_pair & tokens["stress"].notna()]
     check_speakers(tokens["speaker"].nunique())
     speaker_sets: dict[str, str] = {}
-    for members in _speakers_by_corpus(tokens):
-        speaker_sets |= deal(_weights(members), config, rng)
+    for speakers in _speakers_by_corpus(tokens):
+        speaker_sets |= deal(_weights(speakers), config, rng)
     family_sets: dict[str, str] = {}
     share_initial = (ordinary["stress"] == Stress.INITIAL.value).groupby(ordinary["family"]).mean()
     mostly_initial = ordinary["family"].map(share_initial) >= 0.5

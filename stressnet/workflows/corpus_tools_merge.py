@@ -365,7 +365,7 @@ def _finish(
         "request": request,
     }
     listed = sources_of({"parameters": parameters})
-    text = card_text(parameters["title"], listed, tokens, results)
+    text = card_text(str(parameters["title"]), listed, tokens, results)
     (out / "corpus-card.md").write_text(text, encoding="utf-8")
     files = [p for p in out.iterdir() if p.suffix in (".parquet", ".csv", ".md")]
     files += [p for p in (out / "spectrograms").glob("*/*") if p.suffix in (".npy", ".json")]

@@ -125,8 +125,8 @@ def _alignment_rows(recording: Recording, path: Path) -> list[Row]:
         text = f"{path.name} holds words without phones; the build aligns them anew"
         rows.append(Row(name, Severity.WARNING.value, "file", None, "", text))
     found = sorted(findings(alignment, recording.duration_s), key=lambda f: f.time_s)
-    error = Severity.ERROR.value
-    return rows + [Row(name, error, f.tier, f.time_s, f.label, f.problem) for f in found]
+    wrong = Severity.ERROR.value
+    return rows + [Row(name, wrong, f.tier, f.time_s, f.label, f.problem) for f in found]
 
 
 def table_text(validation: Validation, limit: int | None = None) -> str:

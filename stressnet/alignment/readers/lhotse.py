@@ -57,7 +57,7 @@ def read_lhotse(path: Path, options: ReadOptions) -> Alignments:
 
 
 def _items(alignment: dict[str, Any], names: tuple[str, ...]) -> list[Interval]:
-    items = next((alignment[name] for name in names if name in alignment), [])
+    items: Any = next((alignment[name] for name in names if name in alignment), [])
     return [made_interval(item.start, item.end, nfc(item.symbol)) for item in items]
 
 
