@@ -48,3 +48,46 @@ def test_formant_relevance_runs_on_a_run_folder(
     assert {"token_id", "region", "density", "null_density"} <= set(table.columns)
     assert table["token_id"].nunique() == 50
     assert (tmp_path / "export" / "word.pdf").stat().st_size > 0
+
+
+def run_notebook(name: str) -> nbformat.NotebookNode:
+    """Execute a notebook where it lies; the environment says on what."""
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
+    ).execute()
+    return notebook
+
+
+def pictures(notebook: nbformat.NotebookNode) -> int:
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+    return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.timeout(1800)
+def test_your_own_corpus_and_its_cues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, as a reader would: the second looks at the first one's corpus."""
+    study = tmp_path / "study"
+    monkeypatch.setenv("STRESSNET_STUDY", str(study))
+    monkeypatch.delenv("STRESSNET_RECORDINGS", raising=False)
+    own = run_notebook("your_own_corpus")
+    assert len(list((study / "recordings").rglob("*.wav"))) > 20
+    assert pictures(own) >= 6
+    assert (study / "report" / "explorer.html").is_file()
+    monkeypatch.setenv("STRESSNET_CORPUS", str(study / "corpus"))
+    cues = run_notebook("acoustic_cues")
+    assert pictures(cues) >= 2
+    table = pd.read_csv(study / "cues" / "cues.csv")
+    assert set(table["stress"].dropna()) == {"INITIAL", "FINAL"}
+
+
+def test_rendered_copies_belong_to_the_notebooks() -> None:
+    """docs/notebooks is made by scripts/render-notebooks; every cell's code must be in it."""
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        rendered = NOTEBOOKS.parent / "docs" / "notebooks" / f"{path.stem}.md"
+        text = rendered.read_text(encoding="utf-8")
+        for cell in nbformat.read(path, as_version=4).cells:
+            assert cell.source.strip() in text, f"{rendered} is old; run scripts/render-notebooks"
