@@ -19,7 +19,8 @@ from stressnet.errors import CheckpointError, CorpusError
 from stressnet.manifest import hash_file
 from stressnet.workflows import measure as workflow
 from stressnet.workflows.build import BuildConfig, build_corpus
-from stressnet.workflows.measure import CEILING_CACHE, CueConfig, measure_corpus
+from stressnet.workflows.measure import measure_corpus
+from stressnet.workflows.measure_speakers import CEILING_CACHE, CueConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "cues.md"
 TABLES = ("cues.parquet", "cues.csv", "failures.csv", "speakers.csv")
@@ -102,7 +103,7 @@ def test_workers_and_interruptions_do_not_change_a_byte(
 @pytest.fixture
 def few_vowels(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search for the ceiling that takes seconds."""
-    monkeypatch.setattr(workflow, "_VOWEL_SAMPLE", 8)
+    monkeypatch.setattr("stressnet.workflows.measure_speakers._VOWEL_SAMPLE", 8)
 
 
 @pytest.mark.usefixtures("few_vowels")

@@ -59,7 +59,8 @@ def measure_command(
     """
     from stressnet.acoustics.ceilings import METHODS
     from stressnet.progress import Progress
-    from stressnet.workflows.measure import CueConfig, measure_corpus
+    from stressnet.workflows.measure import measure_corpus
+    from stressnet.workflows.measure_speakers import CueConfig
 
     try:
         chosen = ceiling if ceiling in METHODS else float(ceiling)

@@ -76,7 +76,13 @@ def draw_coefficients(ax: Axes, coefficients: pd.DataFrame) -> None:
     ax.set_xlabel("log odds of INITIAL per standard deviation")
 
 
-def draw_importance(ax: Axes, importance: pd.DataFrame, order: list[str] | None = None) -> None:
+def draw_importance(
+    ax: Axes,
+    importance: pd.DataFrame,
+    order: list[str] | None = None,
+    *,
+    legend: bool = True,
+) -> None:
     """Permutation importance, a marker per baseline.
 
     Parameters
@@ -86,6 +92,8 @@ def draw_importance(ax: Axes, importance: pd.DataFrame, order: list[str] | None 
         Rows of one unit (cues or groups) in ``importance.csv``, of one or more baselines.
     order : list of str, optional
         Names from top to bottom; otherwise by the first baseline, the most important first.
+    legend : bool
+        Whether the baselines are named.
     """
     names = list(dict.fromkeys(importance["baseline"]))
     first = importance[importance["baseline"] == names[0]]
@@ -111,7 +119,8 @@ def draw_importance(ax: Axes, importance: pd.DataFrame, order: list[str] | None 
     is_cue = order[0] in contrast_columns()
     _rows(ax, [cue_label(name) for name in order], list(groups) if is_cue else None)
     ax.set_xlabel("loss of balanced accuracy (points)")
-    ax.legend(frameon=False, loc="lower right")
+    if legend:
+        ax.legend(frameon=False, loc="lower right")
 
 
 def _rows(ax: Axes, labels: list[str], groups: list[str] | None) -> None:
@@ -168,8 +177,7 @@ def plot_cues(
         right.set_yticks(np.arange(len(chosen)), [])
         right.set_title("importance of each cue", loc="left")
         below = figure.add_subplot(grid[1, 1])
-        draw_importance(below, groups)
-        below.get_legend().remove()
+        draw_importance(below, groups, legend=False)
         below.set_title("importance of families of cues", loc="left")
         figure.subplots_adjust(left=0.25, right=0.98, top=0.96, bottom=0.06)
     return figure

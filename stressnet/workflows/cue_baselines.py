@@ -240,7 +240,8 @@ def baselines_text(result: CueBaselines, best_single: int = 8) -> str:
     rest = wide[wide.index.get_level_values("kind") != "single cue"]
     lines = [f"{'baseline':<40}" + "".join(f"{name[:24]:>26}" for name in wide.columns)]
     for part in (rest, singles.loc[order]):
-        for (_, name), values in part.iterrows():
+        names = part.index.get_level_values("baseline")
+        for name, values in zip(names, part.to_numpy(), strict=True):
             lines.append(f"{name:<40}" + "".join(f"{value:>26.3f}" for value in values))
     lines.append(f"balanced accuracy; the best {best_single} of {len(singles)} single cues last;")
     lines.append(f"intervals in {METRICS}; gradient boosting: mean over seeds")

@@ -1,0 +1,273 @@
+"""Stage *speakers* of ``stressnet measure``: pitch range, median F0 and formant ceiling of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet.acoustics.ceilings import Ceiling, CeilingMethod
+from stressnet.acoustics.speakers import CEILING_FACTOR, SpeakerSettings, Vowel
+from stressnet.acoustics.tracks import FormantSettings, PitchSettings
+from stressnet.audio import Audio, read_audio
+from stressnet.corpus.store import Corpus
+from stressnet.errors import ConfigError, CorpusError, StressnetError
+from stressnet.lexicon.pronunciation import bare
+from stressnet.manifest import hash_data, write_json
+from stressnet.problems import Problem, Severity
+from stressnet.progress import Progress
+from stressnet.workflows.journal import Journal
+from stressnet.workflows.parallel import in_order
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CEILING_CACHE = "formant_ceilings.json"
+"""In the corpus: ceilings that took a search, so that no later run searches again."""
+
+_SPEAKER_SAMPLE = 40  # excerpts for the pitch range, as build-corpus takes them
+_VOWEL_SAMPLE = 60
+_VOWEL_CONTEXT_S = 0.06
+
+
+TIMES = (
+    "token_id",
+    "utterance_id",
+    "excerpt_file",
+    "excerpt_start_s",
+    "start_s",
+    "end_s",
+    "boundary_s",
+    *(f"nucleus_{k}_{edge}_s" for k in (1, 2) for edge in ("start", "end")),
+    "nucleus_1",
+    "nucleus_2",
+)
+"""All that measuring may see of a token; its stress is not among it."""
+
+
+def records_of(tokens: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of the token table with only :data:`TIMES`, as plain values."""
+    return [{str(k): v for k, v in row.items()} for row in tokens[list(TIMES)].to_dict("records")]
+
+
+@dataclass(frozen=True)
+class CueConfig:
+    """How cues are measured.
+
+    Parameters
+    ----------
+    pitch_method : {"filtered-ac", "raw-ac"}
+    f0_ceiling_factor : float
+        Pitch ceiling per upper quartile of the speaker: 1.5, or 2.5 for expressive speech.
+    ceiling : str or float
+        One of :data:`stressnet.acoustics.ceilings.METHODS`, or hertz for everyone.
+    """
+
+    pitch_method: str = "filtered-ac"
+    f0_ceiling_factor: float = CEILING_FACTOR
+    ceiling: CeilingMethod | float = "auto"
+
+    @property
+    def first_pass(self) -> PitchSettings:
+        """Wide pitch settings of the first pass."""
+        if self.pitch_method == "raw-ac":
+            return PitchSettings.raw()
+        if self.pitch_method != "filtered-ac":
+            raise ConfigError(f"no pitch method '{self.pitch_method}': filtered-ac or raw-ac")
+        return PitchSettings()
+
+
+@dataclass(frozen=True)
+class _SpeakerTask:
+    corpus: Path
+    speaker: str
+    sex: str
+    rows: list[dict[str, Any]]
+    config: CueConfig
+    known: Ceiling | None
+
+
+def find_voices(
+    corpus: Corpus,
+    out: Path,
+    config: CueConfig,
+    jobs: int,
+    executor: Executor | None,
+    progress: Progress,
+    problems: list[Problem],
+) -> dict[str, dict[str, Any]]:
+    """Each speaker's settings as plain values."""
+    groups = {str(speaker): part for speaker, part in corpus.tokens.groupby("speaker", sort=True)}
+    cache = _CeilingCache(corpus, config)
+    with (
+        Journal(out / "state" / "speakers.jsonl") as journal,
+        progress.stage("speakers", len(groups), "speaker") as bar,
+    ):
+        todo = [speaker for speaker in groups if speaker not in journal.done]
+        bar.update(len(groups) - len(todo))
+        tasks = (
+            _SpeakerTask(
+                corpus.path,
+                speaker,
+                str(groups[speaker]["sex"].iloc[0] or ""),
+                records_of(groups[speaker]),
+                config,
+                cache.known.get(speaker),
+            )
+            for speaker in todo
+        )
+        for speaker, result in zip(todo, in_order(_voice_of, tasks, jobs, executor), strict=True):
+            journal.add(speaker, result)
+            bar.update()
+        voices = {speaker: journal.done[speaker] for speaker in groups}
+    cache.keep(voices, progress)
+    for speaker, voice in voices.items():
+        problems += [Problem(speaker, "speakers", Severity.WARNING, w) for w in voice["warnings"]]
+    return voices
+
+
+def _voice_of(task: _SpeakerTask) -> dict[str, Any]:
+    """Settings of one speaker, with what looks odd about them."""
+    from stressnet.acoustics.ceilings import choose_ceiling, looks_too_low, low_ceiling_evidence
+    from stressnet.acoustics.speakers import speaker_settings
+
+    sample = task.rows[:: -(-len(task.rows) // _SPEAKER_SAMPLE)]
+    excerpts, warnings = [], []
+    for row in sample:
+        try:
+            excerpts.append((row, read_audio(task.corpus / row["excerpt_file"])))
+        except StressnetError:
+            continue  # the chunk that holds the token reports it
+    voice = speaker_settings(
+        ((audio.samples, audio.rate_hz) for _, audio in excerpts),
+        task.sex or None,
+        pitch=task.config.first_pass,
+        ceiling_factor=task.config.f0_ceiling_factor,
+        spans_s=[
+            [span_of(row, f"nucleus_{k}_start_s", f"nucleus_{k}_end_s") for k in (1, 2)]
+            for row, _ in excerpts
+        ],
+    )
+    if voice.pitch_source == "wide":
+        warnings.append(
+            f"only {voice.n_voiced_frames} voiced frames: the pitch range stays wide "
+            f"({voice.pitch.floor_hz:g} to {voice.pitch.ceiling_hz:g} Hz)"
+        )
+    vowels = _vowels(excerpts)
+    ceiling = task.known or choose_ceiling(task.config.ceiling, task.sex or None, vowels)
+    if ceiling.warning:
+        warnings.append(ceiling.warning)
+    formants = replace(voice.formants, ceiling_hz=ceiling.ceiling_hz)
+    share, higher = low_ceiling_evidence(vowels, formants)
+    if looks_too_low(share, higher):
+        warnings.append(
+            f"the formant ceiling of {ceiling.ceiling_hz:g} Hz looks too low: {share:.0%} of "
+            f"vowels have wide formants under it, {higher:.0%} under one 10 % higher"
+        )
+    return {
+        "pitch": asdict(voice.pitch),
+        "formants": asdict(formants),
+        "f0_median_hz": voice.f0_median_hz,
+        "n_voiced_frames": voice.n_voiced_frames,
+        "pitch_source": voice.pitch_source,
+        "ceiling": asdict(ceiling),
+        "suspect_share": share,
+        "suspect_share_higher": higher,
+        "ceiling_looks_low": looks_too_low(share, higher),
+        "warnings": warnings,
+    }
+
+
+def _vowels(excerpts: Sequence[tuple[dict[str, Any], Audio]]) -> list[Vowel]:
+    """Vowels of a speaker, cut with context; categories without stress digits."""
+    vowels = []
+    for row, audio in excerpts:
+        for number in (1, 2):
+            start_s, end_s = (
+                row[f"nucleus_{number}_{edge}_s"] - row["excerpt_start_s"]
+                for edge in ("start", "end")
+            )
+            first_s = max(0.0, start_s - _VOWEL_CONTEXT_S)
+            first_s = round(first_s * audio.rate_hz) / audio.rate_hz
+            cut = audio.cut(first_s, end_s + _VOWEL_CONTEXT_S)
+            label = bare(row[f"nucleus_{number}"])
+            vowels.append(
+                Vowel(label, cut.samples, audio.rate_hz, start_s - first_s, end_s - first_s)
+            )
+    return vowels[:: -(-len(vowels) // _VOWEL_SAMPLE)] if vowels else []
+
+
+class _CeilingCache:
+    """Ceilings found by search, kept in the corpus under what they were searched with."""
+
+    def __init__(self, corpus: Corpus, config: CueConfig) -> None:
+        self.path = corpus.path / CEILING_CACHE
+        self.key = hash_data([config.ceiling, asdict(FormantSettings()), corpus.fingerprint])
+        self.known: dict[str, Ceiling] = {}
+        self.data: dict[str, Any] = {}
+        if self.path.is_file():
+            try:
+                self.data = json.loads(self.path.read_text(encoding="utf-8"))
+            except json.JSONDecodeError as error:
+                raise CorpusError(
+                    f"{self.path}: damaged JSON (line {error.lineno}); delete it, it is only a "
+                    f"cache"
+                ) from error
+            found = self.data.get(self.key, {}).get("speakers", {})
+            self.known = {speaker: Ceiling(**values) for speaker, values in found.items()}
+        self.method = config.ceiling
+
+    def keep(self, voices: dict[str, dict[str, Any]], progress: Progress) -> None:
+        """Add what is new; a corpus that cannot be written only costs time."""
+        searched = {
+            speaker: voice["ceiling"]
+            for speaker, voice in voices.items()
+            if voice["ceiling"]["source"] in ("optimised", "smoothest")
+        }
+        if not searched or searched.keys() <= self.known.keys():
+            return
+        self.data[self.key] = {"method": self.method, "speakers": searched}
+        try:
+            write_json(self.path, self.data)
+        except OSError as error:
+            progress.say(f"{self.path}: formant ceilings not kept ({error.strerror})")
+
+
+def speaker_rows(voices: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows of ``speakers.csv``."""
+    for speaker, voice in voices.items():
+        yield {
+            "speaker": speaker,
+            "f0_median_hz": voice["f0_median_hz"],
+            "n_voiced_frames": voice["n_voiced_frames"],
+            "pitch_floor_hz": voice["pitch"]["floor_hz"],
+            "pitch_ceiling_hz": voice["pitch"]["ceiling_hz"],
+            "pitch_source": voice["pitch_source"],
+            "pitch_high_pass_hz": voice["pitch"]["high_pass_hz"],
+            "formant_ceiling_hz": voice["formants"]["ceiling_hz"],
+            "formant_ceiling_source": voice["ceiling"]["source"],
+            "n_ceiling_vowels": voice["ceiling"]["n_vowels"],
+            "suspect_share": voice["suspect_share"],
+            "suspect_share_higher_ceiling": voice["suspect_share_higher"],
+            "ceiling_looks_low": voice["ceiling_looks_low"],
+        }
+
+
+def settings_of(voice: dict[str, Any]) -> SpeakerSettings:
+    """A speaker\'s settings from the journal\'s plain values."""
+    return SpeakerSettings(
+        pitch=PitchSettings(**voice["pitch"]),
+        formants=FormantSettings(**voice["formants"]),
+        f0_median_hz=voice["f0_median_hz"],
+        n_voiced_frames=voice["n_voiced_frames"],
+        pitch_source=voice["pitch_source"],
+        ceiling_source=voice["ceiling"]["source"],
+    )
+
+
+def span_of(row: dict[str, Any], start: str, end: str) -> tuple[float, float]:
+    """Two of a token\'s times, in the time of its excerpt."""
+    return row[start] - row["excerpt_start_s"], row[end] - row["excerpt_start_s"]
