@@ -257,7 +257,7 @@ def speaker_rows(voices: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def settings_of(voice: dict[str, Any]) -> SpeakerSettings:
-    """A speaker\'s settings from the journal\'s plain values."""
+    """A speaker's settings from the journal's plain values."""
     return SpeakerSettings(
         pitch=PitchSettings(**voice["pitch"]),
         formants=FormantSettings(**voice["formants"]),
@@ -269,5 +269,5 @@ def settings_of(voice: dict[str, Any]) -> SpeakerSettings:
 
 
 def span_of(row: dict[str, Any], start: str, end: str) -> tuple[float, float]:
-    """Two of a token\'s times, in the time of its excerpt."""
+    """Two of a token's times, in the time of its excerpt."""
     return row[start] - row["excerpt_start_s"], row[end] - row["excerpt_start_s"]
