@@ -248,7 +248,7 @@ def _walk(
     tokens = _TokenRows(run, network, coder, seed, {name: strata[name] for name in wanted})
     for ids, matrices in run.blocks(list(columns), plan.regions):
         codes, levels = tokens.take(ids)
-        levels[ALL] = everything(ids)
+        levels[ALL] = everything(len(ids))
         nulls = {n: {m: matrices[c] for m, c in found.items()} for n, found in beside.items()}
         for null, alongside in others.items():
             found = alongside.take(ids, elsewhere[null], len(plan.regions))

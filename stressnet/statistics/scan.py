@@ -89,9 +89,9 @@ class Coder:
         return np.array([known.get(v, -1) for v in levels], dtype=np.intp)
 
 
-def everything(tokens: pd.DataFrame) -> NDArray[np.intp]:
+def everything(n_tokens: int) -> NDArray[np.intp]:
     """The single level of the stratum of all tokens."""
-    return np.zeros(len(tokens), dtype=np.intp)
+    return np.zeros(n_tokens, dtype=np.intp)
 
 
 def scan(

@@ -238,7 +238,8 @@ class Walk:
 
     def take_all(self, ids: Names) -> pd.DataFrame:
         """One row per id; the other table must hold all of them."""
-        parts, rows = [], []
+        parts: list[pd.DataFrame] = []
+        rows: list[int] = []
         for token_id in ids:
             while token_id not in self.place:
                 if rows:

@@ -182,8 +182,8 @@ def crossed_variance(
     # any number would do.
     df = np.where(terms.sum(axis=0) > 0, df, dfs.min(axis=0))
     few = ~(df >= MIN_DF) & (reason == "")
-    for i in np.flatnonzero(few):
-        reason[i] = f"{df[i]:.1f} degrees of freedom: a few clusters outweigh all others"
+    for place in np.flatnonzero(few):
+        reason[place] = f"{df[place]:.1f} degrees of freedom: a few clusters outweigh all others"
     bad = reason != ""
     return Spread(np.where(bad, np.nan, variance), np.where(bad, np.nan, df), reason)
 
