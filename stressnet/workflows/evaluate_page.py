@@ -395,8 +395,8 @@ def _worst(page: Document, tables: Tables, name: str) -> None:
                 [column, extra, "test set", "n", "FINAL", "accuracy", "mean p(label)"],
                 [
                     [
-                        row[column],
-                        row[extra],
+                        str(row[column]),
+                        str(row[extra]),
                         TITLES[row["test_set"]],
                         str(row["n"]),
                         str(row["n_final"]),
