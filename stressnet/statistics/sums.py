@@ -40,6 +40,8 @@ Codes = NDArray[np.intp]
 CELL_LIMIT = 4096
 """So many cells of speaker and word are kept apart."""
 
+_ROUNDING = 1e-12
+
 CLUSTERS = ("speakers", "words")
 """Kinds of clusters that are crossed."""
 
@@ -308,7 +310,9 @@ def _linearise(sums: SampleSums, c: FloatArray, logarithmic: bool) -> Part:
             table = sums.tables[kind]
             # Σ_j slope_j (A_jg - mean_j B_g) / B
             along = np.einsum("gjq,jq->gq", table[:, 1:], slope)
-            contributions[kind] = (along - (slope * mean).sum(axis=0) * table[:, 0]) / total[0]
+            u = (along - (slope * mean).sum(axis=0) * table[:, 0]) / total[0]
+            floor = _ROUNDING * np.abs(slope * mean).sum(axis=0) * np.abs(table[:, 0]) / total[0]
+            contributions[kind] = np.where(np.abs(u) <= floor, 0.0, u)  # rounding is no variation
         seeds = sums.tables["seeds"]
         by_seed = seeds[:, 1:] / seeds[:, :1]
         per_seed = np.einsum(
