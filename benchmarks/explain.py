@@ -3,13 +3,13 @@
 All methods take turns within one run, so that a busy machine slows all alike, and every turn is
 written down at once, so that a long table can be made in short pieces:
 
-    uv run python benchmarks/explain.py time TURNS.csv --models lenet vgg16 --batches 1 16 --rounds 3
+    uv run python benchmarks/explain.py time TURNS.csv --batches 1 16 64 --rounds 3
     uv run python benchmarks/explain.py time TURNS.csv --models vgg16 --batches 64 --rounds 1 \\
         --methods "ours epsilon-plus" "zennit EpsilonPlus"
     uv run python benchmarks/explain.py memory MEMORY.csv --models vgg16 --batches 16
     uv run python benchmarks/explain.py table TURNS.csv COST.csv
 
-``time`` appends a row per turn: seconds on the clock and seconds of processor time. ``memory`` starts
+``time`` appends a row per turn: seconds on the clock and of processor time. ``memory`` starts
 one process per method and notes how far its peak resident memory rises above that of the process
 before the call. ``table`` divides each turn by forward + backward of the same round and writes
 medians. On one thread processor time is the better figure where other programs run; on several it
