@@ -1,4 +1,4 @@
-"""Parts of syllables, manners, valleys, combs, localisation, shifted nulls, partners, own regions."""
+"""Parts of syllables, manners, valleys, combs, localisation, nulls, partners, own regions."""
 
 from __future__ import annotations
 
