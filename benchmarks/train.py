@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -164,13 +165,15 @@ def main() -> None:
     rates: dict[str, list[Rate]] = {name: [] for name in names}
     n = len(groups) * batch
     silent = tqdm(disable=True)
-    for _ in range(options.rounds + 1):
+    for number in range(options.rounds + 1):
         with timed(n, rates["memory"]):
             epoch(steps, held)
         with timed(n, rates["stressnet"]):
             run.epoch(silent)
         with timed(n, rates["librosa"]):
             epoch(steps, loader)
+        last = ", ".join(f"{name} {rates[name][-1].clock:.0f}" for name in names)
+        print(f"round {number}: {last} images/s", file=sys.stderr, flush=True)
     rates = {name: values[1:] for name, values in rates.items()}  # the first warms up
     print(
         f"LeNet on {options.device}, {torch.get_num_threads()} threads, {n} images, batches of "
