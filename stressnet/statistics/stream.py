@@ -305,14 +305,14 @@ class Alongside:
 
 
 def _frames(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # a buffer keeps all it read
         for batch in file.iter_batches(1 << 14, columns=list(columns), use_threads=False):
             yield batch.to_pandas()
 
 
 def _distinct(path: Path, column: str) -> list[str]:
     found: dict[str, None] = {}
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # a buffer keeps all it read
         for batch in file.iter_batches(ROWS_PER_BLOCK, columns=[column], use_threads=False):
             found.update(dict.fromkeys(pc.unique(batch.column(0)).to_pylist()))
     return [str(name) for name in found if name is not None]
@@ -324,7 +324,7 @@ def _blocks(
     wanted = ["token_id", "region", *columns, *(["null"] if null is not None else [])]
     value_set = pa.array(list(regions))
     rest: pa.Table | None = None
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # a buffer keeps all it read
         for batch in file.iter_batches(ROWS_PER_BLOCK, columns=wanted, use_threads=False):
             table = pa.Table.from_batches([batch])
             if null is not None:
