@@ -334,8 +334,8 @@ def test_registry_entries_exist() -> None:
 
 
 EXPLAINED = [
-    ("alexnet", "epsilon-plus"),
-    ("resnet18", "epsilon-plus"),
+    ("alexnet", "epsilon-gamma"),
+    ("resnet18", "epsilon-gamma"),
     ("resnet18", "epsilon-gamma"),
     ("transformer", "attn-lrp"),
     ("transformer", "cp-lrp"),

@@ -306,7 +306,7 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     listed = [line.split()[0] for line in lines[1:-1]]
     assert listed == list(MODELS)
     lenet = next(line for line in lines if line.startswith("lenet"))
-    for part in ("16.29 M", "56 M", "170 ms x 800 Hz", "161 x 101 (allouche2025)", "epsilon-plus"):
+    for part in ("16.29 M", "56 M", "170 ms x 800 Hz", "161 x 101 (allouche2025)", "epsilon-gamma"):
         assert part in lenet
     assert "attn-lrp" in next(line for line in lines if line.startswith("transformer"))
     code, text, _ = run_cli(capsys, "models", "--layers", "lenet")

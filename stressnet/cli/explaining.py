@@ -33,7 +33,7 @@ def bands_option(function: Any) -> Any:
 @click.argument("corpus", type=PATH)
 @click.argument("model", type=PATH)
 @click.argument("run", type=PATH)
-@click.option("--composite", default="epsilon-plus", show_default=True, help="LRP rules.")
+@click.option("--composite", help="LRP rules.  [default: those that suit the network]")
 @click.option(
     "--seed-output",
     type=click.Choice(["logit-difference", "logit", "log-odds"]),
@@ -88,7 +88,7 @@ def explain_command(
     corpus: Path,
     model: Path,
     run: Path,
-    composite: str,
+    composite: str | None,
     seed_output: str,
     splits: tuple[str, ...],
     max_tokens: int | None,

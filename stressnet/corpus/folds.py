@@ -190,7 +190,9 @@ def match_classes(
     kept = pd.Series(~eligible.to_numpy(), index=tokens.index)
     shuffled = tokens.iloc[order]
     shuffled = shuffled[eligible.iloc[order]]
-    for _, cell in shuffled.groupby([cells[c].loc[shuffled.index] for c in cells.columns], sort=True):
+    for _, cell in shuffled.groupby(
+        [cells[c].loc[shuffled.index] for c in cells.columns], sort=True
+    ):
         of_class = [cell.index[cell["stress"] == stress.value] for stress in Stress]
         n = min(len(members) for members in of_class)
         for members in of_class:

@@ -40,7 +40,7 @@ Bounds = tuple[float | Tensor, float | Tensor]
 def explain_batch(
     model: nn.Module,
     inputs: Tensor,
-    composite: str | Composite = "epsilon-plus",
+    composite: str | Composite = "epsilon-gamma",
     seed: str | Tensor = "logit-difference",
     target: Target = None,
     bounds: Bounds | None = None,

@@ -128,22 +128,22 @@ def _transformer(n_bins: int, n_frames: int, n_classes: int) -> Network:
 
 
 def _specs() -> Iterator[ModelSpec]:
-    plus, slow = "epsilon-plus", "allouche2025-vgg"
+    gamma, slow = "epsilon-gamma", "allouche2025-vgg"
     yield ModelSpec(
-        "compact", "four convolutions, 0.1 M parameters", "stressnet", "compact", plus, _compact
+        "compact", "four convolutions, 0.1 M parameters", "stressnet", "compact", gamma, _compact
     )
     yield ModelSpec(
-        "lenet", "two convolutions, published layout", PAPER, "allouche2025-lenet", plus, _lenet
+        "lenet", "two convolutions, published layout", PAPER, "allouche2025-lenet", gamma, _lenet
     )
-    yield ModelSpec("alexnet", "five convolutions, published layout", PAPER, slow, plus, _alexnet)
+    yield ModelSpec("alexnet", "five convolutions, published layout", PAPER, slow, gamma, _alexnet)
     for depth in (11, 13, 16, 19):
         text = f"{depth - 3} convolutions with BatchNorm, published layout"
-        yield ModelSpec(f"vgg{depth}", text, PAPER, slow, plus, _vgg(depth))
+        yield ModelSpec(f"vgg{depth}", text, PAPER, slow, gamma, _vgg(depth))
     text = "vgg16 with a ReLU between its linear layers"
-    yield ModelSpec("vgg16-relu", text, PAPER, slow, plus, _vgg(16, relu_between=True))
+    yield ModelSpec("vgg16-relu", text, PAPER, slow, gamma, _vgg(16, relu_between=True))
     for depth in (18, 34):
         text = f"{depth - 1} convolutions with shortcuts, published layout, fresh weights"
-        yield ModelSpec(f"resnet{depth}", text, PAPER, slow, plus, _resnet(depth))
+        yield ModelSpec(f"resnet{depth}", text, PAPER, slow, gamma, _resnet(depth))
     text = "four blocks of attention on patches, 0.1 M parameters"
     yield ModelSpec("transformer", text, "stressnet", "transformer", "attn-lrp", _transformer)
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from stressnet.workflows.assess_battery import Battery
 
 DEFAULT_METHODS = (
-    "epsilon-plus",
     "epsilon-gamma",
+    "epsilon-plus",
     "input-times-gradient",
     "integrated-gradients",
     "random",

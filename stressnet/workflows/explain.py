@@ -76,7 +76,7 @@ def explain_corpus(
     model_path: Path,
     out: Path,
     *,
-    composite: str = "epsilon-plus",
+    composite: str | None = None,
     seed_output: str = "logit-difference",
     splits: Sequence[str] | None = None,
     max_tokens: int | None = None,
@@ -98,8 +98,9 @@ def explain_corpus(
         A built corpus and a checkpoint folder.
     out : Path
         Run folder to write.
-    composite : str
-        Rules of layer-wise relevance propagation, see ``docs/explain.md``.
+    composite : str, optional
+        Rules of layer-wise relevance propagation, see ``docs/explain.md``; None takes those that
+        suit the network (:class:`stressnet.models.registry.ModelSpec`).
     seed_output : str
         What is explained: ``logit-difference`` (INITIAL minus FINAL), ``logit`` or ``log-odds``;
         the latter two are of INITIAL, so that positive relevance always speaks for INITIAL.
@@ -139,12 +140,13 @@ def explain_corpus(
 
     from stressnet.explain import COMPOSITES
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
+    from stressnet.models.registry import get_spec
     from stressnet.regions import BandRule, get_regions, load_regions
     from stressnet.regions.nulls import SHIFTS
     from stressnet.regions.partition import PARTITIONS
 
     progress = progress or Progress(verbose=False)
-    if composite not in COMPOSITES:
+    if composite is not None and composite not in COMPOSITES:
         raise ConfigError(f"no composite '{composite}'; there are {', '.join(COMPOSITES)}")
     wanted = _checked_nulls(nulls)
     rule = BandRule.parse(bands)
@@ -157,6 +159,7 @@ def explain_corpus(
     model, info = load_checkpoint(model_path)
     images = corpus.images(info.preset)
     info.check_input(info.preset, images.preset, images.axes.shape)
+    composite = composite or get_spec(info.architecture).composite
     chosen = choose_tokens(corpus, splits or TEST_SPLITS, max_tokens, seed)
     parameters = {
         "corpus": str(corpus_path),

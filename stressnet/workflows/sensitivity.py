@@ -37,7 +37,7 @@ TABLE = "sensitivity.csv"
 CHUNK = 20
 """Tokens per task."""
 
-DEFAULT_COMPOSITES = ("epsilon-plus", "epsilon-plus-flat", "epsilon-gamma", "epsilon-alpha2-beta1")
+DEFAULT_COMPOSITES = ("epsilon-gamma", "epsilon-plus", "epsilon-plus-flat", "epsilon-alpha2-beta1")
 DEFAULT_BANDS = (
     "fixed-hz",
     "fixed-hz:*0.5",
