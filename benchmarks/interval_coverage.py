@@ -6,7 +6,7 @@ are compared: a bootstrap-t over speakers alone; the pigeonhole bootstrap over s
 (Owen 2007), percentiles; and the crossed variance of ``stressnet.statistics.twoway`` with and
 without its third term. Run
 
-    uv run python benchmarks/coverage.py [--sets 1000]
+    uv run python benchmarks/interval_coverage.py [--sets 1000]
 
 A good interval covers 95 % (simulation error at 1,000 sets: 0.7 %), and is no wider than it must.
 """
