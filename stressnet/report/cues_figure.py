@@ -168,7 +168,7 @@ def plot_cues(
     with style():
         heights = [len(chosen), n_groups]
         figure = Figure(figsize=(width_in(width), 1.3 + 0.16 * len(chosen) + 0.22 * n_groups))
-        grid = figure.add_gridspec(2, 2, height_ratios=heights, hspace=0.16, wspace=0.06)
+        grid = figure.add_gridspec(2, 2, height_ratios=heights, hspace=0.22, wspace=0.06)
         left = figure.add_subplot(grid[0, 0])
         right = figure.add_subplot(grid[0, 1])
         draw_coefficients(left, chosen)
