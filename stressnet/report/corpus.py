@@ -313,7 +313,11 @@ def _legend(figure: Figure, x: float, y: float, measure: str, columns: int) -> N
             [], [], marker="|", markersize=7, color=NULL_COLOUR, markeredgewidth=1.6, linewidth=0
         ),
     ]
-    labels = ["mean, 95 % interval over speakers", "one speaker", "null: another token's tracks"]
+    labels = [
+        "mean, 95 % interval over speakers and words",
+        "one speaker",
+        "null: another token's tracks",
+    ]
     labels[2] += " or boundaries"
     if measure in _CHANCE:
         handles.append(Line2D([], [], color="#bbbbbb", linewidth=0.6))

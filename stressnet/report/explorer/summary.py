@@ -54,7 +54,7 @@ def summary_blocks(
             Picture(
                 f"figures/{name}.png",
                 "Density of relevance for the word's class, by region. Diamonds: means with 95 % "
-                "intervals over speakers; dots: speakers; grey bars: the null (another token's "
+                "intervals over speakers and words; dots: speakers; grey bars: the null (another token's "
                 f"tracks or boundaries). {source}",
             )
         )
