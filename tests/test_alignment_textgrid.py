@@ -252,7 +252,7 @@ def test_validate_finds_each_kind_of_problem():
             Interval(0.15, 0.4, "b"),
             Interval(0.5, 0.5, "c"),
             Interval(0.6, 0.7, "d"),
-        ),  # fmt: skip
+        ),
         phones=(Interval(0.0, 0.1, "AH0"), Interval(0.1, 0.3, "B"), Interval(0.45, 0.49, "K")),
     )
     text = "\n".join(validate(alignment, 1.0))

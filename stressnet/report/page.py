@@ -296,8 +296,8 @@ def _regions_section(page: Document, sources: _Sources) -> None:
                     sources.out,
                     plot_regions(relevance, summary, measure=measure),
                     name,
-                    f"{text} Diamonds: means with 95 % intervals over speakers and words; dots: speakers; "
-                    "grey bars: the null (another token's tracks or boundaries).",
+                    f"{text} Diamonds: means with 95 % intervals over speakers and words; "
+                    "dots: speakers; grey bars: the null (another token's tracks or boundaries).",
                 )
             )
     page.add(

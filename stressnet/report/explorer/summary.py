@@ -54,8 +54,8 @@ def summary_blocks(
             Picture(
                 f"figures/{name}.png",
                 "Density of relevance for the word's class, by region. Diamonds: means with 95 % "
-                "intervals over speakers and words; dots: speakers; grey bars: the null (another token's "
-                f"tracks or boundaries). {source}",
+                "intervals over speakers and words; dots: speakers; grey bars: the null (another "
+                f"token's tracks or boundaries). {source}",
             )
         )
         name = f"mean-maps{suffix}"
