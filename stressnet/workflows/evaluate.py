@@ -159,8 +159,16 @@ def evaluate_models(
         },
         seconds=progress.seconds,
     )
-    main_tables = (found[name] for name in ("scores", "audits", "comparisons", "seeds"))
-    return Evaluated(out, own, tuple(units), *main_tables, manifest=manifest)
+    return Evaluated(
+        out,
+        own,
+        tuple(units),
+        scores=found["scores"],
+        audits=found["audits"],
+        comparisons=found["comparisons"],
+        seeds=found["seeds"],
+        manifest=manifest,
+    )
 
 
 def _write_tables(out: Path, found: dict[str, pd.DataFrame]) -> None:
@@ -216,9 +224,12 @@ def evaluation_text(result: Evaluated) -> str:
                 ("auroc", 23),
             ):
                 line += _interval(values.loc[metric]).rjust(width)
-            recalls = [values.loc[f"recall_{c}", "estimate"] for c in ("initial", "final")]
-            line += f"{recalls[0]:.3f} / {recalls[1]:.3f}".rjust(16)
-            lines.append(line + f"{values.loc['ece_balanced', 'estimate']:.3f}".rjust(8))
+            initial, final, error = (
+                float(values["estimate"].loc[name])
+                for name in ("recall_initial", "recall_final", "ece_balanced")
+            )
+            line += f"{initial:.3f} / {final:.3f}".rjust(16)
+            lines.append(line + f"{error:.3f}".rjust(8))
         for name, part in rows[rows["metric"] == tables.WORD_MEAN].groupby("test_set", sort=False):
             row = part.iloc[0]
             if row["n"]:

@@ -241,7 +241,9 @@ def predict_units(
             one.info.check_input(one.info.preset, images.preset, images.axes.shape)
             logits = predict_logits(one.model, _images_only(corpus, images.values), rows)
             logits = logits.astype(np.float64)
-            scores = logits[:, Stress.INITIAL.class_index] - logits[:, Stress.FINAL.class_index]
+            scores: NDArray[np.float64] = np.subtract(
+                logits[:, Stress.INITIAL.class_index], logits[:, Stress.FINAL.class_index]
+            )
             recipe = dict(one.info.training.get("recipe", {}))
             balanced = recipe.get("class_balance", "none") != "none"
             calibration = _fitted(labels[valid], scores[valid], balanced, one.weights_sha256)
@@ -297,7 +299,10 @@ def _fitted(
 
 def class_indices(tokens: pd.DataFrame) -> NDArray[np.int64]:
     """Class index of every token."""
-    return tokens["stress"].map({s.value: s.class_index for s in Stress}).to_numpy()
+    import numpy as np
+
+    indices = tokens["stress"].map({s.value: s.class_index for s in Stress})
+    return np.asarray(indices, dtype=np.int64)
 
 
 def sets_of(tokens: pd.DataFrame, own: bool) -> dict[str, NDArray[np.bool_]]:

@@ -57,7 +57,8 @@ def read_lhotse(path: Path, options: ReadOptions) -> Alignments:
 
 
 def _items(alignment: dict[str, Any], names: tuple[str, ...]) -> list[Interval]:
-    items: Any = next((alignment[name] for name in names if name in alignment), [])
+    found = [alignment[name] for name in names if name in alignment]
+    items: list[Any] = found[0] if found else []
     return [made_interval(item.start, item.end, nfc(item.symbol)) for item in items]
 
 
