@@ -17,7 +17,7 @@ from stressnet.intervals import Alignment, Interval
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.build_tokens import safe_name
 
-CONFIG = BuildConfig("generic", splits=None)
+CONFIG = BuildConfig("generic", tagger="none", splits=None)
 SENTENCE = "THE WATER HOTEL RECORD"
 
 
@@ -171,7 +171,9 @@ def test_a_users_table_wins_over_the_corpus_own(tmp_path: Path) -> None:
     (source / "labels.tsv").write_text(head + "u1\t3\tINITIAL\nu1\t1\tVARIES\n")
     own = tmp_path / "mine.csv"
     own.write_text("utterance_id,word_index,stress\nu1,3,FINAL\n")
-    done = build_corpus(source, tmp_path / "out", BuildConfig("generic", splits=None, labels=own))
+    done = build_corpus(
+        source, tmp_path / "out", BuildConfig("generic", tagger="none", splits=None, labels=own)
+    )
     tokens = Corpus.open(done.path).tokens.set_index("word")["stress"]
     assert tokens["RECORD"] == "FINAL"
     assert tokens.isna().to_dict() == {"WATER": True, "HOTEL": False, "RECORD": False}
@@ -185,7 +187,9 @@ def test_own_dictionary_and_function_words(tmp_path: Path) -> None:
     dictionary, words = tmp_path / "mine.dict", tmp_path / "words.txt"
     dictionary.write_text("blorptag  HH OW1 T EH0 L\n")
     words.write_text("WATER\n")
-    config = BuildConfig("generic", splits=None, dictionary=dictionary, function_words=words)
+    config = BuildConfig(
+        "generic", tagger="none", splits=None, dictionary=dictionary, function_words=words
+    )
     tokens = Corpus.open(build_corpus(source, tmp_path / "out", config).path).tokens
     assert dict(zip(tokens["word"], tokens["stress"], strict=True)) == {
         "BLORPTAG": "INITIAL",

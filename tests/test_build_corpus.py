@@ -29,7 +29,7 @@ from stressnet.workflows.build import BuildConfig, BuildSummary, build_corpus
 from stressnet.workflows.journal import Journal
 from stressnet.workflows.parallel import in_order, worker_pool
 
-CONFIG = BuildConfig("generic")
+CONFIG = BuildConfig("generic", tagger="none")
 UNSTABLE = {"created", "seconds", "command"}
 
 
@@ -199,7 +199,7 @@ def test_a_rerun_touches_nothing(built: BuildSummary, source: Path) -> None:
 def test_a_preset_is_added_later(source: Path, built: BuildSummary, tmp_path: Path) -> None:
     out = tmp_path / "corpus"
     shutil.copytree(built.path, out)
-    both = BuildConfig("generic", presets=("stressnet", "allouche2025"))
+    both = BuildConfig("generic", tagger="none", presets=("stressnet", "allouche2025"))
     added = build_corpus(source, out, both)
     assert not added.up_to_date
     assert added.manifest["results"]["presets"] == ["allouche2025", "stressnet"]
@@ -216,13 +216,13 @@ def test_another_corpus_is_not_overwritten_unless_asked(
 ) -> None:
     out = tmp_path / "corpus"
     shutil.copytree(built.path, out)
-    other = BuildConfig("generic", context_s=0.1)
+    other = BuildConfig("generic", tagger="none", context_s=0.1)
     with pytest.raises(CorpusError, match=r"holds another corpus \(recipe 'generic'.*--overwrite"):
         build_corpus(source, out, other)
     assert content(out) == content(built.path)
     for splits in (None, SplitConfig(seed=1)):
         with pytest.raises(CorpusError, match="holds another corpus"):
-            build_corpus(source, out, BuildConfig("generic", splits=splits))
+            build_corpus(source, out, BuildConfig("generic", tagger="none", splits=splits))
     done = build_corpus(source, out, other, overwrite=True)
     assert done.manifest["parameters"]["context_s"] == 0.1
 
@@ -254,7 +254,9 @@ def test_without_splits(make_corpus, tmp_path: Path) -> None:
     source = make_corpus(tmp_path / "one", {"anna": 200.0})
     with pytest.raises(CorpusError, match=r"1 speaker: too few.*--no-splits"):
         build_corpus(source, tmp_path / "out", CONFIG)
-    done = build_corpus(source, tmp_path / "out", BuildConfig("generic", splits=None))
+    done = build_corpus(
+        source, tmp_path / "out", BuildConfig("generic", tagger="none", splits=None)
+    )
     assert done.manifest["results"]["splits"] == {"unsplit": 10}
 
 
@@ -347,11 +349,13 @@ def test_an_unfinished_corpus_of_other_settings_is_refused(
         interrupt_after(patch, 12)
         build_corpus(source, tmp_path / "out", CONFIG)
     with pytest.raises(CorpusError, match="unfinished corpus of other settings"):
-        build_corpus(source, tmp_path / "out", BuildConfig("generic", context_s=0.1))
+        build_corpus(source, tmp_path / "out", BuildConfig("generic", tagger="none", context_s=0.1))
     with pytest.raises(CorpusError, match="no finished stressnet corpus"):
         Corpus.open(tmp_path / "out")
     # Splits are dealt last, so an unfinished build may go on with others.
-    done = build_corpus(source, tmp_path / "out", BuildConfig("generic", splits=None))
+    done = build_corpus(
+        source, tmp_path / "out", BuildConfig("generic", tagger="none", splits=None)
+    )
     assert done.manifest["results"]["splits"] == {"unsplit": 40}
 
 
@@ -432,11 +436,13 @@ def test_folders_inside_each_other(make_corpus, tmp_path: Path) -> None:
 def test_mistakes_are_found_before_any_work(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(ConfigError, match="no spectrogram preset 'nothing'"):
-        build_corpus(source, out, BuildConfig("generic", presets=("stressnet", "nothing")))
+        build_corpus(
+            source, out, BuildConfig("generic", tagger="none", presets=("stressnet", "nothing"))
+        )
     with pytest.raises(ConfigError, match=r"context of 0\.01 s is too short"):
-        BuildConfig("generic", context_s=0.01)
+        BuildConfig("generic", tagger="none", context_s=0.01)
     for name in ("dictionary", "function_words", "labels"):
-        missing = BuildConfig("generic", **{name: tmp_path / "missing"})
+        missing = BuildConfig("generic", tagger="none", **{name: tmp_path / "missing"})
         with pytest.raises(StressnetError, match=r"missing: cannot be read"):
             build_corpus(source, out, missing)
     with pytest.raises(CorpusError, match="no such folder"):

@@ -38,7 +38,7 @@ def corpora(make_corpus, tmp_path_factory) -> tuple[Path, Path]:
     paths = []
     for name, speakers in zip(("first", "second"), voices, strict=True):
         source = make_corpus(root / f"{name}-source", speakers)
-        config = BuildConfig("generic", splits=None)
+        config = BuildConfig("generic", tagger="none", splits=None)
         paths.append(build_corpus(source, root / name, config).path)
     return paths[0], paths[1]
 
@@ -205,7 +205,9 @@ def test_merging_twice_does_nothing_and_three_levels_keep_provenance(
     source = make_corpus(tmp_path / "s", {"fay": 220.0})
     for sentence in source.rglob("fay-*"):
         sentence.rename(sentence.with_name(f"third{sentence.name}"))
-    third = build_corpus(source, tmp_path / "third", BuildConfig("generic", splits=None)).path
+    third = build_corpus(
+        source, tmp_path / "third", BuildConfig("generic", tagger="none", splits=None)
+    ).path
     merge_corpora([out, third], tmp_path / "all", splits=None, progress=QUIET)
     tokens = Corpus.open(tmp_path / "all").tokens
     assert set(tokens["corpus"]) == {"first", "second", "generic"}
@@ -229,7 +231,7 @@ def test_kept_splits_that_leak_are_refused(make_corpus, tmp_path: Path) -> None:
     paths = []
     for number in range(2):
         source = make_corpus(tmp_path / f"s{number}")
-        config = BuildConfig("generic", splits=SplitConfig(seed=number))
+        config = BuildConfig("generic", tagger="none", splits=SplitConfig(seed=number))
         paths.append(build_corpus(source, tmp_path / f"c{number}", config).path)
     first, second = (Corpus.open(path).tokens for path in paths)
     crossing = set(first.loc[first["split"] == "train", "family"]) & set(

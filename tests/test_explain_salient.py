@@ -73,7 +73,7 @@ def test_two_foci_and_the_part_that_is_shown() -> None:
     against = planted([(0.1, 600.0)], grid, sign=-1.0)
     assert salient_map(against, grid, **SCALES).foci[0, 10:14, 9:11].any()
     shown = salient_map(against, grid, part="positive", **SCALES)
-    assert not shown.foci[0, 12, 10] and shown.made_from == "epsilon-plus, positive relevance"
+    assert not shown.foci[0, 12, 10] and shown.made_from == "epsilon-gamma, positive relevance"
 
 
 def test_units_are_those_of_the_axes_not_of_cells() -> None:

@@ -40,7 +40,7 @@ def write(folder: Path, n: int, bar: Bar | None = None) -> np.ndarray:
         MODEL,
         IMAGES,
         [i % len(IMAGES) for i in range(n)],
-        "epsilon-plus",
+        "epsilon-gamma",
         "logit-difference",
         bar or Bar(),
         journal_file=folder / "maps.jsonl",
