@@ -131,3 +131,14 @@ def test_thousands_of_tokens_take_seconds() -> None:
     start = time.process_time()
     summarise(table, measures=["density", "energy_share"])
     assert time.process_time() - start < 20
+
+
+def test_means_that_cannot_be_negative_have_no_negative_limits() -> None:
+    table = make_table(n_speakers=6)
+    loud = table["speaker"] == "s0"
+    table["density"] = np.where(loud, 50.0, 0.01)
+    table["signed_share"] = np.where(loud, 50.0, 0.01)
+    table["null_signed_share"] = 0.0
+    found = summarise(table)
+    assert row(found, "r0", "ALL")["mean_low"] == 0.0
+    assert row(found, "r0", "ALL", "signed_share")["mean_low"] < 0.0

@@ -11,6 +11,7 @@ import pandas as pd
 
 from stressnet.statistics.accumulate import PER_ENERGY, JobSums, Plan
 from stressnet.statistics.clustered import holm
+from stressnet.statistics.limits import lower_limit
 from stressnet.statistics.scan import NetworkRuns
 from stressnet.statistics.sums import SampleSums, difference
 from stressnet.statistics.twoway import Inference, benjamini_hochberg
@@ -125,7 +126,7 @@ def _summary(
             "region": list(plan.regions),
             **keys,
             "mean": found.value,
-            "mean_low": found.low,
+            "mean_low": lower_limit(found.low, keys["measure"]),
             "mean_high": found.high,
             "se": found.error,
             "df": found.df,

@@ -17,6 +17,7 @@ import pandas as pd
 
 from stressnet.errors import ConfigError
 from stressnet.statistics.clustered import FloatArray, holm
+from stressnet.statistics.limits import lower_limit
 from stressnet.statistics.sums import (
     CELL_LIMIT,
     Clusters,
@@ -119,7 +120,7 @@ def summarise(
                     "stress": name,
                     "measure": measure,
                     "mean": found.value,
-                    "mean_low": found.low,
+                    "mean_low": lower_limit(found.low, measure),
                     "mean_high": found.high,
                     **_comparison(against.level(i), values[inside], null[inside], level),
                     **means.level(i).counts,
