@@ -218,5 +218,12 @@ def test_figure_ranks_and_shows_only_what_there_is() -> None:
         plot_faithfulness(summary.drop(columns="chance"))
 
 
+def test_metrics_without_a_panel_of_their_own_are_shown_too() -> None:
+    summary = summarise_faithfulness(made_up_rows(), "a", seed=0)
+    summary = summary.assign(metric="seed_rank_correlation", over="with other")
+    figure = plot_faithfulness(summary, default="a")
+    assert [ax.get_label() for ax in figure.axes] == ["seed rank correlation with other"]
+
+
 def test_every_panel_is_a_metric() -> None:
     assert {metric for metric, _, _ in PANELS} <= set(METRICS)

@@ -39,22 +39,30 @@ _COLUMNS = ("method", "metric", "over", "baseline", "better", "mean", "low", "hi
 def headline(summary: pd.DataFrame) -> pd.DataFrame:
     """Rows of the panels, with column ``title``; of several baselines the first.
 
+    A table without any metric of :data:`PANELS` (only others were asked for) gets a panel for each
+    metric it has, as many as :data:`PANELS` at most.
+
     Raises
     ------
     ConfigError
-        If the table lacks a column.
+        If the table is empty or lacks a column.
     """
     import pandas as pd
 
     _check(summary)
+    measured = list(dict.fromkeys(zip(summary["metric"], summary["over"], strict=True)))
+    panels = [panel for panel in PANELS if len(_rows(summary, *panel[:2]))] or [
+        (metric, over, " ".join(f"{metric} {over}".replace("_", " ").split()))
+        for metric, over in measured[: len(PANELS)]
+    ]
     parts = []
-    for metric, over, title in PANELS:
+    for metric, over, title in panels:
         rows = _rows(summary, metric, over)
         if len(rows):
             first = rows["baseline"].iloc[0]
             parts.append(rows[rows["baseline"] == first].assign(title=title))
     if not parts:
-        raise ConfigError("table of metrics has none of those that the figure shows")
+        raise ConfigError("table of metrics is empty; assess at least one metric")
     return pd.concat(parts, ignore_index=True)
 
 
@@ -92,8 +100,8 @@ def plot_faithfulness(
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    shown = list(dict.fromkeys(headline(summary)["title"]))
-    panels = [panel for panel in PANELS if panel[2] in shown]
+    rows = headline(summary)
+    panels = list(dict.fromkeys(zip(rows["metric"], rows["over"], rows["title"], strict=True)))
     methods = rank_methods(summary)
     baselines = [str(b) for b in summary["baseline"].fillna("").unique() if b and b != "linear"]
     markers = dict(zip(baselines, _MARKERS, strict=False))
@@ -147,7 +155,7 @@ def plot_faithfulness(
         figure.text(
             0.008,
             0.05 / tall,
-            f"Mean over tokens, 95 % interval over speakers. Arrow: better. Ranked by {shown[0]}.",
+            f"Mean over tokens, 95 % interval over speakers. Arrow: better. Ranked by {panels[0][2]}.",
             fontsize=6.0,
             color="#444444",
         )
