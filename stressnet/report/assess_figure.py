@@ -155,7 +155,8 @@ def plot_faithfulness(
         figure.text(
             0.008,
             0.05 / tall,
-            f"Mean over tokens, 95 % interval over speakers. Arrow: better. Ranked by {panels[0][2]}.",
+            "Mean over tokens, 95 % interval over speakers. Arrow: better. "
+            f"Ranked by {panels[0][2]}.",
             fontsize=6.0,
             color="#444444",
         )
