@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stressnet.acoustics.spectrogram import PRESETS, SpectrogramPreset, compute
 from stressnet.errors import ConfigError
-from stressnet.training import augment as aug
+from stressnet.training import image_changes, image_domain
 from stressnet.training.augment import augment, draw
 from stressnet.training.recipes import TrainConfig, get_recipe
 
@@ -50,7 +50,7 @@ def one(value: float) -> Tensor:
 
 
 def fill(images: Tensor, preset: SpectrogramPreset) -> Tensor:
-    return aug.padding_value(images, preset)
+    return image_domain.padding_value(images, preset)
 
 
 # -- what images are
@@ -60,7 +60,7 @@ def fill(images: Tensor, preset: SpectrogramPreset) -> Tensor:
 def test_padding_is_found_and_valued(name: str) -> None:
     preset = PRESETS[name]
     made = image(preset, vowel())
-    mask = aug.sounding(made)[0, 0, 0]
+    mask = image_domain.sounding(made)[0, 0, 0]
     n = int(mask.sum())
     assert 48 <= n <= 58
     assert bool(mask[:n].all())
@@ -77,13 +77,13 @@ def test_power_is_recovered_and_put_back(name: str) -> None:
     preset = PRESETS[name]
     plain = replace(preset, normalisation="none")
     made, raw = image(preset, vowel()), image(plain, vowel())
-    mask = aug.sounding(made)
+    mask = image_domain.sounding(made)
     deviation = raw.std() if name == "allouche2025" else None
-    magnitude = aug.to_magnitude(made, mask, preset, deviation)
+    magnitude = image_domain.to_magnitude(made, mask, preset, deviation)
     if name == "stressnet":  # unit: the knee
         assert float(magnitude.max()) == pytest.approx(10 ** (30 / 20), rel=1e-4)
     assert float((magnitude - torch.expm1(raw)).abs().max()) < 0.01 * float(magnitude.max())
-    again = aug.normalise(aug.compress(magnitude, mask, preset), mask, preset)
+    again = image_domain.normalise(image_domain.compress(magnitude, mask, preset), mask, preset)
     torch.testing.assert_close(again, made, atol=2e-3, rtol=0)
 
 
@@ -91,8 +91,8 @@ def test_deviations_are_asked_for() -> None:
     preset = PRESETS["allouche2025"]
     made = image(preset, vowel())
     noisy = config(noise_snr_db=(10.0, 10.0), noise_share=1.0)
-    assert aug.needs_deviations(noisy, preset)
-    assert not aug.needs_deviations(noisy, PRESETS["stressnet"])
+    assert image_domain.needs_deviations(noisy, preset)
+    assert not image_domain.needs_deviations(noisy, PRESETS["stressnet"])
     draws = draw(np.random.default_rng(0), 1, noisy, 161, 101)
     with pytest.raises(ConfigError, match="standard deviation before normalisation"):
         augment(made, draws, preset)
@@ -108,7 +108,9 @@ def test_speed_moves_frames_and_keeps_bins() -> None:
     images[..., :60] = ramp
     zero = torch.zeros(1, 1, 1, 1)
     for speed in (0.8, 1.0, 1.25):
-        out, mask = aug.change_speed(images, aug.sounding(images), one(speed), zero)
+        out, mask = image_changes.change_speed(
+            images, image_domain.sounding(images), one(speed), zero
+        )
         n = int(mask.sum())
         assert n == math.floor(59 / speed + 1e-3) + 1
         expected = ramp[:, :1] + speed * torch.arange(n)
@@ -119,7 +121,9 @@ def test_speed_moves_frames_and_keeps_bins() -> None:
 def test_a_slow_word_is_never_cut() -> None:
     images = torch.zeros(1, 1, 4, 101)
     images[..., :95] = torch.randn(1, 1, 4, 95)
-    out, mask = aug.change_speed(images, aug.sounding(images), one(0.5), torch.zeros(1, 1, 1, 1))
+    out, mask = image_changes.change_speed(
+        images, image_domain.sounding(images), one(0.5), torch.zeros(1, 1, 1, 1)
+    )
     assert bool(mask.all())
     torch.testing.assert_close(out[..., 100], images[..., 94])
 
@@ -141,10 +145,10 @@ NARROW = replace(
 @pytest.mark.parametrize("factor", [0.94, 1.06])
 def test_pitch_moves_harmonics_and_not_formants(factor: float) -> None:
     made = image(NARROW, vowel(150.0))
-    envelope, fine = aug.split_envelope(made, NARROW)
+    envelope, fine = image_changes.split_envelope(made, NARROW)
     torch.testing.assert_close(envelope + fine, made)
     middle = made.shape[3] // 4
-    moved = aug.stretch_fine_structure(fine, one(factor))[0, 0, :, middle]
+    moved = image_changes.stretch_fine_structure(fine, one(factor))[0, 0, :, middle]
     for harmonic in (5, 10):
         before = peak_hz(fine[0, 0, :, middle], NARROW, 150 * harmonic - 60, 150 * harmonic + 60)
         target = 150 * harmonic * factor
@@ -158,10 +162,10 @@ def test_pitch_moves_harmonics_and_not_formants(factor: float) -> None:
 def test_vocal_tract_moves_formants_up_to_the_knee() -> None:
     bins = torch.arange(161.0)
     bump = torch.exp(-(((bins - 60) / 4) ** 2))[None, None, :, None].expand(2, 1, 161, 3)
-    moved = aug.warp_vocal_tract(bump.contiguous(), torch.tensor([0.9, 1.1]))
+    moved = image_changes.warp_vocal_tract(bump.contiguous(), torch.tensor([0.9, 1.1]))
     assert moved[:, 0, :, 0].argmax(1).tolist() == [54, 66]
     line = bins[None, None, :, None].expand(2, 1, 161, 3).contiguous()
-    warped = aug.warp_vocal_tract(line, torch.tensor([0.9, 1.1]))[:, 0, :, 0]
+    warped = image_changes.warp_vocal_tract(line, torch.tensor([0.9, 1.1]))[:, 0, :, 0]
     torch.testing.assert_close(warped[:, [0, -1]], torch.tensor([[0.0, 160.0]] * 2))
     assert bool((warped.diff(dim=1) > 0).all())
 
@@ -170,15 +174,15 @@ def test_vocal_tract_moves_formants_up_to_the_knee() -> None:
 @pytest.mark.parametrize("slope", [0.0, 1.0])
 def test_noise_has_the_energy_and_the_colour_asked_for(snr_db: float, slope: float) -> None:
     clean = torch.expm1(image(FREE, vowel())).expand(20, -1, -1, -1)
-    mask = aug.sounding(clean)
+    mask = image_domain.sounding(clean)
     many = torch.ones(20)
-    noisy = aug.add_noise(clean, mask, snr_db * many, slope * many, np.arange(20), FREE)
+    noisy = image_changes.add_noise(clean, mask, snr_db * many, slope * many, np.arange(20), FREE)
     added = noisy.square().sum((1, 2, 3)) - clean.square().sum((1, 2, 3))
     ratio = float(clean[0].square().sum() / added.mean())
     assert 10 * math.log10(ratio) == pytest.approx(snr_db, abs=1.0)
     assert not (noisy * ~mask).any()
     silent = clean * 1e-6
-    only = aug.add_noise(silent, mask, -60 * many, slope * many, np.arange(20), FREE)
+    only = image_changes.add_noise(silent, mask, -60 * many, slope * many, np.arange(20), FREE)
     power = (only**2)[..., :50].mean(dim=(0, 1, 3))
     fall_db = 10 * math.log10(float(power[10:20].mean() / power[100:120].mean()))
     expected = slope * 10 * math.log10(float((1 / torch.arange(10.0, 20)).mean() * 109.5))
@@ -189,7 +193,7 @@ def test_noise_has_the_grain_of_the_window() -> None:
     """The window's main lobe spans bins; independent cells would be rougher than any recording."""
     clean = torch.full((1, 1, 161, 101), 1e-6)
     mask = torch.ones(1, 1, 1, 101, dtype=torch.bool)
-    noise = aug.add_noise(clean, mask, one(-100), one(0), np.array([1]), FREE)[0, 0].log()
+    noise = image_changes.add_noise(clean, mask, one(-100), one(0), np.array([1]), FREE)[0, 0].log()
 
     def correlation(lag: int) -> float:
         return float(torch.corrcoef(torch.stack([noise[:-lag].ravel(), noise[lag:].ravel()]))[0, 1])
@@ -200,7 +204,9 @@ def test_noise_has_the_grain_of_the_window() -> None:
 def test_room_decays_by_sixty_db() -> None:
     click = torch.zeros(3, 1, 2, 101)
     click[..., 10] = 1.0
-    out = aug.add_room(click, torch.tensor([0.5, 0.2, 0.0]), torch.tensor([3.0, 3.0, 3.0]), 0.010)
+    out = image_changes.add_room(
+        click, torch.tensor([0.5, 0.2, 0.0]), torch.tensor([3.0, 3.0, 3.0]), 0.010
+    )
     power = out[:, 0, 0].square()
     assert not power[:, :10].any()
     assert power[:, 10].tolist() == [1.0, 1.0, 1.0]
@@ -269,12 +275,12 @@ def test_result_is_an_image_of_the_same_preset(name: str) -> None:
     draws = draw(np.random.default_rng(1), 5, kept, *preset.shape)
     out = augment(made, draws, preset, deviations=torch.full((5,), 0.3))
     assert bool(torch.isfinite(out).all())
-    mask = aug.sounding(out)
+    mask = image_domain.sounding(out)
     for i in range(4):
         cells = out[i, 0] if name == "allouche2025" else out[i, 0][:, mask[i, 0, 0]]
         assert float(cells.mean()) == pytest.approx(0, abs=1e-3)
         assert float(cells.std()) == pytest.approx(1, abs=1e-3)
-        value = float(aug.padding_value(out[i : i + 1], preset))
+        value = float(image_domain.padding_value(out[i : i + 1], preset))
         assert bool((out[i, 0][:, ~mask[i, 0, 0]] == value).all())
     full = augment(
         made,

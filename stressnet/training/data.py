@@ -39,7 +39,7 @@ class StressData:
         Who speaks; which family of forms the word belongs to; name of the split; unique name.
     deviations : ndarray of float, shape (n,), optional
         Standard deviation of each image before it was normalised; some augmentations need it
-        (:func:`stressnet.training.augment.needs_deviations`).
+        (:func:`stressnet.training.image_domain.needs_deviations`).
 
     Raises
     ------

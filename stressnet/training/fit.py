@@ -38,10 +38,11 @@ from stressnet.lexicon.stress import CLASSES
 from stressnet.manifest import hash_data, versions
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
-from stressnet.training.augment import augment, draw, needs_deviations
+from stressnet.training.augment import augment, draw
 from stressnet.training.data import TRAIN, VALID, StressData
 from stressnet.training.distributed import World
 from stressnet.training.feed import ImageFeed
+from stressnet.training.image_domain import needs_deviations
 from stressnet.training.logs import HISTORY_NAME, RunLog
 from stressnet.training.optimisation import batch_loss, class_weights, learning_rate, make_optimizer
 from stressnet.training.predict import predict_logits

@@ -214,9 +214,9 @@ def train_model(
         If ``out`` holds another model or cannot be written.
     """
     from stressnet.acoustics.spectrogram import SpectrogramPreset
-    from stressnet.training.augment import needs_deviations
     from stressnet.training.distributed import join_world
     from stressnet.training.fit import train
+    from stressnet.training.image_domain import needs_deviations
 
     corpus = Corpus.open(corpus_path)
     spec = get_spec(architecture)

@@ -1,0 +1,267 @@
+"""Changes of training images that leave their stress as it is, one function each.
+
+Every change is a function on images ``(batch, 1, n_bins, n_frames)`` with one number per image, so
+that what was done is known and can be looked at (``docs/models.md`` has a picture of each). All of
+them work on the spectrogram, on whatever device it lies; no sound is read again, so that a batch
+costs milliseconds. What that approximates:
+
+==================  ====================================================================
+speed               time axis resampled about the start of the sound; harmonics and
+                    formants stay where they are. Frames keep the analysis window, so
+                    fast transitions are not sharpened.
+pitch               fine structure along frequency (cepstrum above 2.5 ms) stretched,
+                    envelope kept. Only where the window resolves harmonics: with 25 ms
+                    from about 80 Hz up; voices above 400 Hz count as envelope.
+vocal tract         the envelope alone stretched, piecewise linear as in Jaitly & Hinton
+                    (2013), fine structure (pitch) kept
+noise               spectrum of a noise with the preset's own window and hop, added to
+                    the magnitudes with random phase, SNR over the sounding frames
+room response       late reverberation as its expected power: every frame decays
+                    exponentially into those after it (Polack's model of a diffuse
+                    field); no early reflections, nothing from before the image
+==================  ====================================================================
+
+References
+----------
+Jaitly & Hinton (2013), *Vocal tract length perturbation improves speech recognition*, ICML
+workshop. Ko et al. (2015), *Audio augmentation for speech recognition*, Interspeech. Park et al.
+(2019), *SpecAugment*, Interspeech. Polack (1993), *Playing billiards in the concert hall*, Applied
+Acoustics 38.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.fft import dct
+from scipy.signal import get_window
+from torch import Tensor
+
+from stressnet.acoustics.spectrogram import SpectrogramPreset
+from stressnet.errors import ConfigError
+from stressnet.training.image_domain import TINY
+
+FINE_STRUCTURE_S = 0.0025
+"""Quefrency from which structure along frequency counts as harmonics."""
+
+VOCAL_TRACT_KNEE = 0.75
+"""Share of the frequency axis up to which a vocal-tract warp is proportional."""
+
+
+def change_speed(
+    images: Tensor, mask: Tensor, speed: Tensor, fill: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Say it faster (``speed`` above 1) or slower, at the same pitch.
+
+    Where a slower word would not fit the image, it is slowed only as far as it does.
+
+    Parameters
+    ----------
+    images, mask : tensor
+        Images and their sounding frames, which follow each other without a gap.
+    speed : tensor, shape (batch,)
+    fill : tensor
+        Value of the padding.
+
+    Returns
+    -------
+    images, mask : tensor
+        New images and where they sound.
+    """
+    n_frames = images.shape[3]
+    frames = torch.arange(n_frames, device=images.device)
+    sound = mask[:, 0, 0]
+    start = torch.where(sound, frames, n_frames).amin(dim=1)
+    end = torch.where(sound, frames, -1).amax(dim=1)
+    start = torch.minimum(start, end.clamp_min(0))
+    slowest = (end - start) / (n_frames - 1 - start).clamp_min(1)
+    speed = torch.maximum(speed, slowest)
+    source = start[:, None] + (frames - start[:, None]) * speed[:, None]
+    kept = ((source >= start[:, None]) & (source <= end[:, None] + 1e-4))[:, None, None]
+    return torch.where(kept, _resample(images, source, 3), fill), kept
+
+
+def split_envelope(images: Tensor, preset: SpectrogramPreset) -> tuple[Tensor, Tensor]:
+    """Envelope and fine structure of every frame, which add up to the image.
+
+    The envelope is the part below :data:`FINE_STRUCTURE_S` of the cosine transform along
+    frequency (the cepstrum, as the images are logarithmic above their knee).
+    """
+    n_bins = images.shape[2]
+    width_hz = n_bins * preset.rate_hz / preset.n_fft
+    basis = _envelope_basis(n_bins, math.ceil(2 * width_hz * FINE_STRUCTURE_S))
+    smoother = torch.from_numpy(basis).to(images)
+    envelope = smoother @ images
+    return envelope, images - envelope
+
+
+def stretch_fine_structure(fine: Tensor, factor: Tensor) -> Tensor:
+    """Move harmonics to ``factor`` times their frequency (second result of split_envelope)."""
+    bins = torch.arange(fine.shape[2], device=fine.device)
+    source = bins / factor[:, None]
+    inside = (source <= fine.shape[2] - 1)[:, None, :, None]
+    return _resample(fine, source, 2) * inside
+
+
+def warp_vocal_tract(envelope: Tensor, factor: Tensor) -> Tensor:
+    """Move formants to ``factor`` times their frequency: above 1 a shorter vocal tract.
+
+    Proportional up to :data:`VOCAL_TRACT_KNEE` of the axis, from there linear so that its top
+    stays its top.
+    """
+    top = envelope.shape[2] - 1
+    bins = torch.arange(top + 1, device=envelope.device, dtype=torch.float32)
+    factor = factor[:, None]
+    knee = VOCAL_TRACT_KNEE * top * factor.clamp(max=1.0)
+    knee_source = knee / factor
+    upper = knee_source + (bins - knee) * (top - knee_source) / (top - knee)
+    return _resample(envelope, torch.where(bins <= knee, bins / factor, upper), 2)
+
+
+def add_room(magnitude: Tensor, rt60_s: Tensor, drr_db: Tensor, hop_s: float) -> Tensor:
+    """Late reverberation: power that falls by 60 dB in ``rt60_s``.
+
+    Parameters
+    ----------
+    magnitude : tensor, shape (batch, 1, n_bins, n_frames)
+    rt60_s : tensor, shape (batch,)
+        Reverberation time; 0 leaves an image as it is.
+    drr_db : tensor, shape (batch,)
+        Energy of the direct sound over that of the reverberation, for a sound that ends long
+        before the image does.
+    hop_s : float
+        Distance of frames in seconds.
+    """
+    n_frames = magnitude.shape[3]
+    frames = torch.arange(n_frames, device=magnitude.device)
+    lag = frames[None, :] - frames[:, None]  # from row to column
+    decay = 10 ** (-6 * hop_s / rt60_s.clamp_min(1e-3))
+    late = decay[:, None, None] ** lag.clamp_min(0) * (lag > 0)
+    late = late * ((1 - decay) / decay.clamp_min(TINY) * 10 ** (-drr_db / 10))[:, None, None]
+    late = torch.where((rt60_s > 0)[:, None, None], late, 0.0)
+    power = magnitude.square()
+    return (power + torch.matmul(power, late[:, None])).sqrt()
+
+
+def add_noise(
+    magnitude: Tensor,
+    mask: Tensor,
+    snr_db: Tensor,
+    slope: Tensor,
+    seeds: NDArray[np.int64],
+    preset: SpectrogramPreset,
+) -> Tensor:
+    """Stationary noise at a signal-to-noise ratio.
+
+    Parameters
+    ----------
+    magnitude, mask : tensor
+        Magnitudes and sounding frames.
+    snr_db : tensor, shape (batch,)
+        Energy of the sounding frames over that of the noise in them; infinite for none.
+    slope : tensor, shape (batch,)
+        Power of the noise falls with this power of frequency: 0 is white, 1 pink.
+    seeds : ndarray of int, shape (batch,)
+        Of each image's noise.
+    preset : SpectrogramPreset
+        Its window and hop make the noise's spectrum.
+
+    Raises
+    ------
+    ConfigError
+        If the preset has fewer bins than the images.
+    """
+    n_bins, n_frames = magnitude.shape[2:]
+    if n_bins > preset.n_fft // 2 + 1:
+        raise ConfigError(
+            f"images have {n_bins} bins, preset {preset.name!r} at most {preset.n_fft // 2 + 1}; "
+            "train on the preset that made them"
+        )
+    wanted = torch.isfinite(snr_db)
+    chosen = wanted.nonzero()[:, 0]
+    if not len(chosen):
+        return magnitude
+    size = (n_frames - 1) * preset.hop_samples + preset.n_fft
+    generator = torch.Generator(device=magnitude.device)
+    sound = torch.stack(
+        [
+            torch.randn(size, generator=generator.manual_seed(int(seeds[i])), device=mask.device)
+            for i in chosen.tolist()
+        ]
+    )
+    left = (preset.n_fft - preset.window_samples) // 2
+    window = np.zeros(preset.n_fft, dtype=np.float32)
+    window[left : left + preset.window_samples] = get_window(preset.window, preset.window_samples)
+    spectrum = torch.stft(
+        sound,
+        preset.n_fft,
+        preset.hop_samples,
+        window=torch.from_numpy(window).to(mask.device),
+        center=False,
+        return_complex=True,
+    )[:, None, :n_bins]
+    frequency = torch.arange(n_bins, device=mask.device).clamp_min(1).to(magnitude)
+    tilt = frequency[None, :] ** (-slope[chosen, None] / 2)
+    noise = spectrum * tilt[:, None, :, None] * mask[chosen]
+    clean = magnitude[chosen]
+    ratio = clean.square().sum(dim=(1, 2, 3)) / _energy(noise).clamp_min(TINY)
+    gain = (ratio * 10 ** (-snr_db[chosen] / 10)).sqrt()
+    result = magnitude.clone()
+    result[chosen] = (clean + noise * gain[:, None, None, None]).abs()
+    return result
+
+
+def shift_time(images: Tensor, frames: Tensor, fill: Tensor) -> Tensor:
+    """Move each image by whole frames, to the right if positive; what enters is ``fill``.
+
+    The word moves together with its padding, so that padding stays padding.
+    """
+    n_frames = images.shape[3]
+    source = torch.arange(n_frames, device=images.device) - frames[:, None]
+    inside = ((source >= 0) & (source < n_frames))[:, None, None]
+    index = source.clamp(0, n_frames - 1)[:, None, None].expand(images.shape)
+    return torch.where(inside, images.gather(3, index), fill)
+
+
+def mask_stretch(images: Tensor, start: Tensor, length: Tensor, dim: int, fill: Tensor) -> Tensor:
+    """Hide one stretch of frames (``dim`` 3) or band of bins (``dim`` 2) of each image."""
+    positions = torch.arange(images.shape[dim], device=images.device)
+    hidden = (positions >= start[:, None]) & (positions < (start + length)[:, None])
+    shape = [len(images), 1, 1, 1]
+    shape[dim] = -1
+    return torch.where(hidden.reshape(shape), fill, images)
+
+
+def _energy(spectrum: Tensor) -> Tensor:
+    return (spectrum.real.square() + spectrum.imag.square()).sum(dim=(1, 2, 3))
+
+
+def _resample(images: Tensor, source: Tensor, dim: int) -> Tensor:
+    """Values at positions ``source`` (batch, size) along ``dim``, interpolated linearly."""
+    last = images.shape[dim] - 1
+    source = source.to(images).clamp(0, last)
+    below = source.floor().long().clamp(max=max(last - 1, 0))
+    shape = [len(images), 1, 1, 1]
+    shape[dim] = -1
+    share = (source - below).reshape(shape)
+    low, high = (
+        images.gather(dim, index.reshape(shape).expand(images.shape))
+        for index in (below, (below + 1).clamp(max=last))
+    )
+    return low + share * (high - low)
+
+
+@lru_cache(maxsize=8)
+def _envelope_basis(n_bins: int, cut: int) -> NDArray[np.float32]:
+    """Smoother along frequency, shape (n_bins, n_bins): cosines up to about number ``cut``.
+
+    Fades out over a third of the cut to either side, as a sharp edge would ring.
+    """
+    cosines = dct(np.eye(n_bins), axis=0, norm="ortho")
+    place = (np.arange(n_bins) / max(cut, 1) - 2 / 3) * 3 / 2
+    kept = 0.5 + 0.5 * np.cos(np.pi * place.clip(0, 1))
+    return (cosines.T @ (kept[:, None] * cosines)).astype(np.float32)
