@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stressnet.errors import ConfigError
-from stressnet.statistics.clustered import holm, ratio_intervals, sign_flip_p, sums_by
+from stressnet.statistics.clustered import ratio_intervals, sign_flip_p, sums_by
+from stressnet.statistics.multiplicity import holm
 
 
 def clustered_data(

@@ -8,6 +8,7 @@ import pytest
 from stressnet.errors import ConfigError
 from stressnet.statistics import sums as sums_module
 from stressnet.statistics.clustered import ratio_intervals, sums_by
+from stressnet.statistics.multiplicity import benjamini_hochberg
 from stressnet.statistics.sums import (
     Clusters,
     SampleSums,
@@ -18,7 +19,6 @@ from stressnet.statistics.sums import (
 from stressnet.statistics.twoway import (
     Spread,
     add_seeds,
-    benjamini_hochberg,
     cluster_weights,
     crossed_variance,
     infer,

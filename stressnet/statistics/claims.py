@@ -29,7 +29,7 @@ import pandas as pd
 
 from stressnet.errors import ConfigError
 from stressnet.statistics.accumulate import PER_ENERGY
-from stressnet.statistics.clustered import holm
+from stressnet.statistics.multiplicity import holm
 from stressnet.statistics.stream import EXCHANGE
 
 RATIO_MARGIN = 1.10

@@ -128,13 +128,3 @@ def sign_flip_p(
     extreme = (flipped >= observed * (1 - 1e-9)).sum(axis=0)
     p = (1.0 + extreme) / (1.0 + n_resamples)
     return np.where((differences != 0).sum(axis=0) < MIN_CLUSTERS, np.nan, p)
-
-
-def holm(p_values: FloatArray) -> FloatArray:
-    """p-values corrected for their number by Holm's step-down method; NaN stays NaN."""
-    p = np.asarray(p_values, dtype=np.float64)
-    result = np.full(p.shape, np.nan)
-    order = np.argsort(p)[: int(np.isfinite(p).sum())]  # NaN sorts last
-    steps = p[order] * (len(order) - np.arange(len(order)))
-    result[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return result

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from stressnet.statistics.accumulate import PER_ENERGY, JobSums, Plan
-from stressnet.statistics.clustered import holm
 from stressnet.statistics.limits import lower_limit
+from stressnet.statistics.multiplicity import benjamini_hochberg, holm
 from stressnet.statistics.scan import NetworkRuns
 from stressnet.statistics.sums import SampleSums, difference
-from stressnet.statistics.twoway import Inference, benjamini_hochberg
+from stressnet.statistics.twoway import Inference
 
 COUNTS = ("n_tokens", "n_words", "n_speakers", "n_seeds")
 """Every row of every table says what it rests on."""

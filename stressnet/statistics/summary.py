@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from stressnet.errors import ConfigError
-from stressnet.statistics.clustered import FloatArray, holm
+from stressnet.statistics.clustered import FloatArray
 from stressnet.statistics.limits import lower_limit
+from stressnet.statistics.multiplicity import holm
 from stressnet.statistics.sums import (
     CELL_LIMIT,
     Clusters,

@@ -280,17 +280,3 @@ def infer(
 
 def _or_missing(reason: NDArray[np.object_]) -> NDArray[np.object_]:
     return np.where(reason == "", "no value", reason)
-
-
-def benjamini_hochberg(p_values: FloatArray) -> FloatArray:
-    """p-values corrected for their number so that the false discovery rate is kept; NaN stays NaN.
-
-    Benjamini & Hochberg (1995, *Journal of the Royal Statistical Society B* 57:289-300).
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    result = np.full(p.shape, np.nan)
-    order = np.argsort(p)[: int(np.isfinite(p).sum())]  # NaN sorts last
-    n = len(order)
-    steps = p[order] * n / np.arange(1, n + 1)
-    result[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)
-    return result

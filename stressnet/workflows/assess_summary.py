@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stressnet.statistics.clustered import holm, ratio_intervals, sign_flip_p, sums_by
+from stressnet.statistics.clustered import ratio_intervals, sign_flip_p, sums_by
+from stressnet.statistics.multiplicity import holm
 
 if TYPE_CHECKING:
     import pandas as pd
