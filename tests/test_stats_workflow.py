@@ -91,7 +91,7 @@ def test_unreadable_toml_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         read_config(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("[[run]\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"bad\.toml: no valid TOML"):
+    with pytest.raises(ConfigError, match=r"bad\.toml: not valid TOML"):
         read_config(tmp_path / "bad.toml")
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from importlib import resources
@@ -26,6 +25,7 @@ from typing import Any, TypeVar
 
 from stressnet.alignment.readers import AUTO, FORMATS
 from stressnet.errors import RecipeError
+from stressnet.toml_file import read_toml
 
 TRANSCRIPT_KINDS = ("lines", "beside", "table")
 
@@ -221,14 +221,7 @@ def load_recipe(name_or_path: str) -> Recipe:
                 f"or give the path of a .toml file"
             )
         path = known[name_or_path]
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path}: not valid TOML: {error}") from error
+    data = read_toml(path, RecipeError)
     return _parse(data, path)
 
 

@@ -6,12 +6,12 @@ Importing this module does not import torch.
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from stressnet.errors import ConfigError
+from stressnet.toml_file import read_toml
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class TrainConfig:
         ``fill_value`` (SpecAugment, Park et al. 2019, without warping).
     speed_range : float
         Words are said up to this share faster or slower, at the same pitch. This and the
-        following changes are described in :mod:`stressnet.training.augment`; 0 or None: never.
+        following changes are described in :mod:`stressnet.training.image_changes`; 0 or None:
+        never.
     pitch_semitones : float
         Harmonics move by up to so many semitones up or down, formants stay.
     vocal_tract_range : float
@@ -70,7 +71,7 @@ class TrainConfig:
         Share of the images that get it.
     fill_value : float or None
         What silence outside the sound looks like in the images; None takes it from the spectrogram
-        preset (:func:`stressnet.training.augment.padding_value`).
+        preset (:func:`stressnet.training.image_domain.padding_value`).
     shuffle_labels : bool
         Permute the labels within the training split and within the validation split: a control
         that must end at chance on every test set.
@@ -226,12 +227,7 @@ def read_recipe(path: Path) -> TrainConfig:
     ConfigError
         If the file is missing, no TOML, or has unknown fields or values out of range.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as TOML ({error})") from None
+    values = read_toml(path, ConfigError)
     base = values.pop("base", "compact")
     if base not in RECIPES:
         raise ConfigError(f"{path}: base {base!r} is none of {', '.join(RECIPES)}")

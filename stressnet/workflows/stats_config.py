@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from stressnet.errors import ConfigError
 from stressnet.statistics.claims import CLAIM_PAIRS, RATIO_MARGIN, SHARE_MARGIN
+from stressnet.toml_file import read_toml
 
 DEFAULT_STRATA = (
     "stress",
@@ -205,14 +205,7 @@ def read_config(path: Path) -> StatsConfig:
     ConfigError
         If it cannot be read, or an entry is unknown, missing, or of another type.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: no valid TOML ({error})") from error
+    data = read_toml(path, ConfigError)
     return parse_config(data, path)
 
 
