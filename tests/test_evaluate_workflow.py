@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from command_line import run_cli
 from conftest import MakeCorpus, aligned_sentence, sound_of
 
 from stressnet.alignment.textgrid import read_textgrid
@@ -104,17 +105,6 @@ def evaluation(corpus: Path, seeds: Path) -> Path:
     arguments = ["evaluate", str(corpus), str(seeds), str(other), str(out), "--no-audits", "-q"]
     main([*arguments, "--resamples", "100"])
     return out
-
-
-def run_cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command."""
-    code = 0
-    try:
-        main([*arguments])
-    except SystemExit as end:
-        code = int(end.code or 0)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_evaluation_folder_is_complete(evaluation: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import run_cli
 from toy_corpus import write_toy_corpus
 
 from stressnet.cli import main
@@ -27,16 +28,6 @@ QUICK = {"max_epochs": 2, "mask_frames": 2, "mask_bins": 4, "batch_size": 16}
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_toy_corpus(tmp_path_factory.mktemp("toy") / "corpus")
-
-
-def run_cli(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    code = 0
-    try:
-        main([str(a) for a in arguments])
-    except SystemExit as end:
-        code = int(end.code or 0)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 # -- seeds
@@ -207,7 +198,7 @@ def test_recipe_files(tmp_path: Path, corpus: Path) -> None:
         ("batch_size = 0", r"bad\.toml: .*at least 1"),
         ("momentum = 0.9", r"bad\.toml: .*no parameter momentum"),
         ('base = "other"', "base 'other' is none of"),
-        ("batch_size =", "not readable as TOML"),
+        ("batch_size =", "not valid TOML"),
         ('learning_rate = "fast"', r"bad\.toml"),
     ):
         (tmp_path / "bad.toml").write_text(text)

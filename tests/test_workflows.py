@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import run_cli
 
 from stressnet.cli import main
 from stressnet.corpus.store import Corpus
@@ -29,17 +30,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("demo") / "with space é"
     main(["demo", "--out", str(out), "--size", "tiny", "--quiet", "--jobs", "2"])
     return out
-
-
-def run_cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command."""
-    code = 0
-    try:
-        main([*arguments])
-    except SystemExit as end:
-        code = int(end.code or 0)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_help_imports_nothing_heavy() -> None:
