@@ -1,0 +1,119 @@
+"""A toy set: noise with a brighter band at a known place, which no synthesis or sound is needed for.
+
+What the measures of the lab say about it is known in advance, so it tests them. It says nothing
+about speech.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stressnet.acoustics.spectrogram import SpectrogramPreset, get_preset
+from stressnet.acoustics.tracks import N_FORMANTS, FormantTrack, PitchTrack, Tracks
+from stressnet.errors import ConfigError
+from stressnet.intervals import Interval
+from stressnet.lab.labset import LabSet
+from stressnet.lexicon.stress import CLASSES
+from stressnet.regions.scene import Scene, TokenTimes
+
+_FORMANTS_HZ = ((300.0, 750.0), (1000.0, 2000.0), (2400.0, 2900.0), (3500.0, 4100.0))
+"""Ranges that F1 to F4 are drawn from."""
+
+
+def planted_set(
+    n: int = 240,
+    *,
+    formant: int = 1,
+    syllable: int = 1,
+    strength: float = 1.0,
+    n_voices: int = 6,
+    seed: int = 0,
+    preset: SpectrogramPreset | None = None,
+) -> LabSet:
+    """Noise in which one formant band of one vowel is brighter in one class and darker in the other.
+
+    Parameters
+    ----------
+    n : int
+        Words; half of them train, a sixth validate, a third test.
+    formant, syllable : int
+        Which band (1 to 4) of which vowel (1 or 2).
+    strength : float
+        By how many standard deviations of the noise it differs from the rest; 0 is a set without
+        a cue.
+    n_voices : int
+        Voices the words are dealt to.
+    seed : int
+        Fixes the set.
+    preset : SpectrogramPreset, optional
+        Shape and axes of the images; the default preset.
+
+    Raises
+    ------
+    ConfigError
+        If formant or syllable do not exist or there are too few words.
+    """
+    if not 1 <= formant <= N_FORMANTS or syllable not in (1, 2):
+        raise ConfigError(f"no formant {formant} of syllable {syllable}")
+    if n < 12:
+        raise ConfigError(f"{n} words are too few for three splits; draw at least 12")
+    rng = np.random.default_rng(seed)
+    preset = preset or get_preset("stressnet")
+    axes = preset.axes()
+    labels = rng.permutation(np.arange(n) % 2)
+    splits = np.array(["train"] * (n // 2) + ["valid"] * (n // 6), dtype="<U5")
+    splits = np.concatenate([splits, np.full(n - len(splits), "test")])
+    images = rng.standard_normal((n, *axes.shape)).astype(np.float32)
+    truth = np.zeros(images.shape, dtype=bool)
+    wide = np.zeros(images.shape, dtype=bool)
+    scenes = []
+    for i in range(n):
+        scene = _scene(rng, preset, labels[i])
+        scenes.append(scene)
+        images[i] *= scene.sound
+        band = scene.formant_bands[formant - 1] >= 0.5
+        frames = scene.in_time(scene.times.nuclei[syllable - 1]) >= 0.5
+        truth[i] = band & frames
+        wide[i] = _dilated(truth[i], 4, 4)
+        images[i][truth[i]] += strength if labels[i] == 0 else -strength
+    return LabSet(
+        name=f"planted-f{formant}-syllable-{syllable}",
+        cue="none" if strength == 0 else f"f{formant}",
+        images=images,
+        labels=labels,
+        splits=splits,
+        voices=np.array([f"voice-{v}" for v in rng.integers(n_voices, size=n)]),
+        words=np.array([f"word-{i}" for i in range(n)]),
+        word_ids=np.array([f"planted-{i}" for i in range(n)]),
+        truth=truth if strength else np.zeros_like(truth),
+        wide=wide if strength else np.zeros_like(wide),
+        scenes=tuple(scenes),
+        true_regions=(f"F{formant}_{syllable}",) if strength else (),
+        preset=preset,
+        provenance={"made_by": "planted", "strength": strength, "seed": seed, "n": n},
+    )
+
+
+def _scene(rng: np.random.Generator, preset: SpectrogramPreset, label: int) -> Scene:
+    """CVCV with drawn durations, constant formants per vowel and F0."""
+    lengths = rng.uniform([0.05, 0.12, 0.05, 0.12], [0.12, 0.20, 0.12, 0.20])
+    edges = np.concatenate([[0.0], np.cumsum(lengths)])
+    names = ("T", "AH1", "T", "AH1")
+    phones = [Interval(a, b, c) for a, b, c in zip(edges[:-1], edges[1:], names, strict=True)]
+    times = TokenTimes.from_phones(phones, (1, 3), 2, CLASSES[label])
+    axes = preset.axes()
+    sound = axes.time_s <= edges[-1] + preset.margin_s
+    time_s = np.arange(0.0, edges[-1], 0.005)
+    second = time_s >= edges[2]
+    drawn = np.array([[rng.uniform(*limits) for limits in _FORMANTS_HZ] for _ in range(2)])
+    formants = np.where(second, drawn[1][:, None], drawn[0][:, None])
+    pitch = PitchTrack(time_s, np.full(len(time_s), rng.uniform(110, 240)))
+    tracks = Tracks(FormantTrack(time_s, formants, np.full_like(formants, 100.0)), pitch)
+    return Scene(times, tracks, axes, sound, preset.resolution_hz)
+
+
+def _dilated(mask: np.ndarray, bins: int, frames: int) -> np.ndarray:
+    """The mask and what lies within so many bins and frames of it."""
+    from scipy.ndimage import binary_dilation
+
+    return binary_dilation(mask, np.ones((2 * bins + 1, 2 * frames + 1), dtype=bool))
