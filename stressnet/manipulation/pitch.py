@@ -1,0 +1,202 @@
+"""F0 and duration of vowels by Praat's overlap-add (PSOLA), spliced into an untouched word.
+
+Praat's *Manipulation* resynthesises the whole excerpt from pitch periods. Only the vowels are taken
+from it: at each edge they are cross-faded, inside the vowel, with the recording, at the place
+within half a period where both agree best, so that neither periods nor samples jump. Everything
+outside the vowels is the recording, sample by sample. The price is that a vowel is longer or
+shorter than asked by at most half a period at either edge; the times returned are the real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import parselmouth
+from numpy.typing import NDArray
+from parselmouth.praat import call
+
+from stressnet.errors import AudioError
+from stressnet.manipulation.duration import TimeMap
+from stressnet.manipulation.intensity import ramp_samples
+
+FloatArray = NDArray[np.float64]
+
+_EDGE_S = 1e-5
+"""Distance of the two tier points that make a step."""
+
+_LONGEST_PERIOD_S = 0.020
+
+
+@dataclass(frozen=True)
+class Prosody:
+    """What happens to one vowel.
+
+    Parameters
+    ----------
+    span_s : (start_s, end_s)
+        The vowel.
+    f0_st : float
+        Shift in semitones.
+    f0_contour_st : tuple of (position, semitones)
+        Further shift that changes over the vowel; positions from 0 to 1 in order, linear between.
+    duration_factor : float
+    """
+
+    span_s: tuple[float, float]
+    f0_st: float = 0.0
+    f0_contour_st: tuple[tuple[float, float], ...] = ()
+    duration_factor: float = 1.0
+
+    def shift_st(self, time_s: FloatArray) -> FloatArray:
+        """Semitones added at some times inside the vowel."""
+        shift = np.full(len(time_s), self.f0_st)
+        if self.f0_contour_st:
+            position = (time_s - self.span_s[0]) / (self.span_s[1] - self.span_s[0])
+            places, values = zip(*self.f0_contour_st, strict=True)
+            shift += np.interp(position, places, values)
+        return shift
+
+
+def overlap_add(
+    samples: FloatArray,
+    rate_hz: int,
+    pitch: parselmouth.Pitch,
+    changes: Sequence[Prosody],
+) -> tuple[FloatArray, TimeMap]:
+    """The excerpt with resynthesised vowels, and where its times went.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples,)
+    rate_hz : int
+    pitch : parselmouth.Pitch
+        Of the same excerpt; it decides what is voiced.
+    changes : sequence of Prosody
+        In order of time, not overlapping. A vowel without change is resynthesised too.
+
+    Raises
+    ------
+    AudioError
+        If Praat cannot resynthesise the excerpt.
+    """
+    try:
+        raw = _praat_overlap_add(samples, rate_hz, pitch, changes)
+    except parselmouth.PraatError as error:
+        first = str(error).strip().splitlines()[0]
+        raise AudioError(f"Praat cannot resynthesise the word: {first}") from error
+    planned = TimeMap.stretched(
+        [c.span_s for c in changes],
+        [c.duration_factor for c in changes],
+        len(samples) / rate_hz,
+    )
+    pieces: list[FloatArray] = []
+    before, after = [0.0], [0.0]
+    n_done = n_read = 0
+    for change in changes:
+        start, end = (round(t * rate_hz) for t in change.span_s)
+        pieces.append(samples[n_read:start])
+        n_done += start - n_read
+        vowel = _spliced(samples, raw, rate_hz, pitch, (start, end), planned)
+        before += [change.span_s[0], change.span_s[1]]
+        after += [n_done / rate_hz + change.span_s[0] - start / rate_hz]
+        n_done += len(vowel)
+        after += [n_done / rate_hz + change.span_s[1] - end / rate_hz]
+        pieces.append(vowel)
+        n_read = end
+    pieces.append(samples[n_read:])
+    n_done += len(samples) - n_read
+    result = np.concatenate(pieces)
+    return result, TimeMap((*before, len(samples) / rate_hz), (*after, n_done / rate_hz))
+
+
+def _praat_overlap_add(
+    samples: FloatArray, rate_hz: int, pitch: parselmouth.Pitch, changes: Sequence[Prosody]
+) -> FloatArray:
+    """Praat's resynthesis of the whole excerpt under new tiers."""
+    sound = parselmouth.Sound(samples, sampling_frequency=rate_hz)
+    manipulation = call([sound, pitch], "To Manipulation")
+    limits = sound.xmin, sound.xmax
+    tier = call(manipulation, "Extract pitch tier")
+    n_points = call(tier, "Get number of points")
+    if n_points == 0:
+        raise AudioError("nothing is voiced, so there are no pitch periods to move")
+    numbers = range(1, n_points + 1)
+    times = np.array([call(tier, "Get time from index", i) for i in numbers])
+    values = np.array([call(tier, "Get value at index", i) for i in numbers])
+    new_tier = call("Create PitchTier", "f0", *limits)
+    outside = np.ones(len(times), dtype=bool)
+    points: list[tuple[float, float]] = []
+    for change in changes:
+        start_s, end_s = change.span_s
+        inside = (times > start_s) & (times < end_s)
+        outside &= ~inside
+        # The vowel's own points, its edges, and enough of them to follow a contour.
+        at = np.unique(np.concatenate([times[inside], np.linspace(start_s, end_s, 9)]))
+        shifted = np.interp(at, times, values) * 2.0 ** (change.shift_st(at) / 12.0)
+        points += list(zip(at.tolist(), shifted.tolist(), strict=True))
+        for edge_s in (start_s - _EDGE_S, end_s + _EDGE_S):
+            points.append((edge_s, float(np.interp(edge_s, times, values))))
+    points += list(zip(times[outside].tolist(), values[outside].tolist(), strict=True))
+    for time_s, f0_hz in sorted(points):
+        call(new_tier, "Add point", time_s, f0_hz)
+    call([manipulation, new_tier], "Replace pitch tier")
+    durations = call("Create DurationTier", "duration", *limits)
+    for change in changes:
+        start_s, end_s = change.span_s
+        call(durations, "Add point", start_s - _EDGE_S, 1.0)
+        call(durations, "Add point", start_s, change.duration_factor)
+        call(durations, "Add point", end_s, change.duration_factor)
+        call(durations, "Add point", end_s + _EDGE_S, 1.0)
+    call([manipulation, durations], "Replace duration tier")
+    return call(manipulation, "Get resynthesis (overlap-add)").values[0]
+
+
+def _spliced(
+    samples: FloatArray,
+    raw: FloatArray,
+    rate_hz: int,
+    pitch: parselmouth.Pitch,
+    span: tuple[int, int],
+    planned: TimeMap,
+) -> FloatArray:
+    """The resynthesised vowel between cross-fades with the recording."""
+    start, end = span
+    new_start, new_end = (round(planned(n / rate_hz) * rate_hz) for n in span)
+    n_fade = min(ramp_samples(end - start, rate_hz), max(1, (new_end - new_start) // 4))
+    head, tail = samples[start : start + n_fade], samples[end - n_fade : end]
+    new_start += _best_shift(raw, new_start, head, _half_period(pitch, start, rate_hz))
+    new_end += _best_shift(raw, new_end - n_fade, tail, _half_period(pitch, end, rate_hz))
+    new_start, new_end = max(0, new_start), min(len(raw), new_end)
+    vowel = raw[new_start:new_end].copy()
+    n_fade = min(n_fade, len(vowel) // 2)
+    rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(n_fade) + 0.5) / n_fade)
+    vowel[:n_fade] = rise * vowel[:n_fade] + (1 - rise) * head[:n_fade]
+    fall = rise[::-1]
+    vowel[-n_fade:] = fall * vowel[-n_fade:] + (1 - fall) * tail[len(tail) - n_fade :]
+    return vowel
+
+
+def _half_period(pitch: parselmouth.Pitch, sample: int, rate_hz: int) -> int:
+    """Half a period near a time, in samples; 0 where nothing is voiced nearby."""
+    times = pitch.xs()
+    f0_hz = pitch.selected_array["frequency"]
+    near = np.abs(times - sample / rate_hz) < _LONGEST_PERIOD_S
+    voiced = f0_hz[near & (f0_hz > 0)]
+    return int(0.5 * rate_hz / np.median(voiced)) if len(voiced) else 0
+
+
+def _best_shift(raw: FloatArray, at: int, wanted: FloatArray, most: int) -> int:
+    """By how many samples to read ``raw`` later so that it agrees best with ``wanted``."""
+    if most == 0 or not wanted.any():
+        return 0
+    shifts = [s for s in range(-most, most + 1) if 0 <= at + s <= len(raw) - len(wanted)]
+    if not shifts:
+        return 0
+    windows = np.stack([raw[at + s : at + s + len(wanted)] for s in shifts])
+    norm = np.sqrt(np.sum(windows**2, axis=1)) + 1e-12
+    likeness = windows @ wanted / norm
+    # Of equally good places the nearest.
+    likeness = likeness - 1e-9 * np.abs(shifts) * np.linalg.norm(wanted)
+    return int(shifts[int(np.argmax(likeness))])

@@ -1,0 +1,348 @@
+"""A word with one or more cues of its vowels changed, the rest of it untouched.
+
+Order of work
+-------------
+On the vowel as recorded: formants, then tilt (:mod:`~stressnet.manipulation.envelope`), each with
+the vowel's level taken back to what it was. Then F0 and duration by overlap-add
+(:mod:`~stressnet.manipulation.pitch`), which also keeps the level; last the level asked for
+(:mod:`~stressnet.manipulation.intensity`). Every step works inside the vowels only.
+
+No change of formants, tilt or level is exactly no change. Overlap-add is a resynthesis even where
+F0 and duration stay; ``psola=True`` sends a word through it in any case, so that all steps of a
+continuum have gone the same way.
+
+>>> source = analyse(samples, 16000, segments, voice)  # doctest: +SKIP
+>>> higher = (CueChange(f0_st=2.0), CueChange(f0_st=-2.0))  # doctest: +SKIP
+>>> resynthesise(source, higher).audio  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.acoustics.cues import Segments
+from stressnet.acoustics.speakers import SpeakerSettings
+from stressnet.acoustics.tracks import (
+    FormantTrack,
+    PitchTrack,
+    Tracks,
+    formant_track,
+    pitch_track_of,
+    praat_pitch,
+    praat_sound,
+)
+from stressnet.audio import Audio
+from stressnet.errors import AudioError, ConfigError
+from stressnet.intervals import Interval
+from stressnet.manipulation.duration import TimeMap
+from stressnet.manipulation.envelope import matched, shift_formants, tilt
+from stressnet.manipulation.intensity import level_db, with_gain
+
+if TYPE_CHECKING:
+    import parselmouth
+
+FloatArray = NDArray[np.float64]
+
+LOUDEST = 0.99
+"""A stimulus with larger samples is made softer as a whole, so that no file clips it."""
+
+MOST_SEMITONES = 24.0
+MOST_DURATION = 5.0
+MOST_DECIBELS = 40.0
+MOST_FORMANT = 2.0
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not math.isfinite(value) or not low <= value <= high:
+        raise ConfigError(f"{name} = {value:g} is not between {low:g} and {high:g}")
+
+
+@dataclass(frozen=True)
+class CueChange:
+    """What is changed in one syllable nucleus. The default changes nothing.
+
+    Parameters
+    ----------
+    f0_st : float
+        Shift of F0 in semitones.
+    f0_contour_st : tuple of (position, semitones)
+        Further shift of F0 that changes over the vowel: positions from 0 (its start) to 1 (its
+        end) in rising order, linear between them.
+    duration_factor : float
+        Length by the present length.
+    intensity_db : float
+        Gain between short ramps.
+    f1_factor, f2_factor, f3_factor : float
+        Formant frequency by the present one.
+    tilt_db_per_octave : float
+        Slope added to the spectrum; negative is softer, as an unstressed vowel is.
+
+    Raises
+    ------
+    ConfigError
+        If a value is not finite or further than speech goes.
+    """
+
+    f0_st: float = 0.0
+    f0_contour_st: tuple[tuple[float, float], ...] = ()
+    duration_factor: float = 1.0
+    intensity_db: float = 0.0
+    f1_factor: float = 1.0
+    f2_factor: float = 1.0
+    f3_factor: float = 1.0
+    tilt_db_per_octave: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check("f0_st", self.f0_st, -MOST_SEMITONES, MOST_SEMITONES)
+        places = [place for place, _ in self.f0_contour_st]
+        if places != sorted(places) or any(not 0 <= place <= 1 for place in places):
+            raise ConfigError("f0_contour_st: positions must rise and lie between 0 and 1")
+        for _, value in self.f0_contour_st:
+            _check("f0_contour_st", value, -MOST_SEMITONES, MOST_SEMITONES)
+        _check("duration_factor", self.duration_factor, 1 / MOST_DURATION, MOST_DURATION)
+        _check("intensity_db", self.intensity_db, -MOST_DECIBELS, MOST_DECIBELS)
+        for name, factor in zip(
+            ("f1_factor", "f2_factor", "f3_factor"), self.formants, strict=True
+        ):
+            _check(name, factor, 1 / MOST_FORMANT, MOST_FORMANT)
+        _check("tilt_db_per_octave", self.tilt_db_per_octave, -24.0, 24.0)
+
+    @property
+    def formants(self) -> tuple[float, float, float]:
+        """Factors of F1, F2, F3."""
+        return self.f1_factor, self.f2_factor, self.f3_factor
+
+    @property
+    def needs_psola(self) -> bool:
+        """Whether F0 or duration changes."""
+        return self.moves_f0 or self.duration_factor != 1.0
+
+    @property
+    def moves_f0(self) -> bool:
+        """Whether F0 changes."""
+        return self.f0_st != 0.0 or any(value != 0.0 for _, value in self.f0_contour_st)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A word as recorded, with what has to be known to change it; see :func:`analyse`.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples,)
+        Excerpt with context.
+    rate_hz : int
+    segments : Segments
+        Word, syllable boundary and nuclei in seconds of the excerpt.
+    phones : tuple of Interval
+        The word's phones in seconds of the excerpt; may be empty.
+    tracks : Tracks
+        F0 and formants; time zero is the start of the excerpt.
+    pitch : parselmouth.Pitch or None
+        The F0 track as Praat's own object.
+    """
+
+    samples: FloatArray
+    rate_hz: int
+    segments: Segments
+    phones: tuple[Interval, ...]
+    tracks: Tracks
+    pitch: parselmouth.Pitch | None
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """A changed word.
+
+    Parameters
+    ----------
+    audio : Audio
+        The excerpt.
+    segments : Segments
+        Where the word's parts lie now.
+    phones : tuple of Interval
+        Where its phones lie now.
+    changes : tuple of CueChange
+        What was done to each nucleus.
+    psola : bool
+        Whether the nuclei went through overlap-add.
+    scaled_db : float
+        0, or by how much the whole excerpt was made softer so that it does not clip.
+    """
+
+    audio: Audio
+    segments: Segments
+    phones: tuple[Interval, ...]
+    changes: tuple[CueChange, ...]
+    psola: bool
+    scaled_db: float = 0.0
+
+
+def analyse(
+    samples: NDArray,
+    rate_hz: int,
+    segments: Segments,
+    voice: SpeakerSettings,
+    phones: Sequence[Interval] = (),
+) -> Source:
+    """Find F0 and formants of an excerpt, once for all its stimuli.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples,)
+        Excerpt with context, one channel.
+    rate_hz : int
+    segments : Segments
+    voice : SpeakerSettings
+        The speaker's pitch range and formant ceiling.
+    phones : sequence of Interval
+        In seconds of the excerpt.
+
+    Raises
+    ------
+    AudioError
+        If the excerpt is no finite sound, or too short for a vowel of it to lie inside.
+    """
+    sound = praat_sound(samples, rate_hz)
+    if segments.word[0] < -1e-6 or segments.word[1] > sound.duration + 1.0 / rate_hz:
+        raise AudioError(
+            f"the word at {segments.word[0]:.3f}-{segments.word[1]:.3f} s does not lie inside its "
+            f"excerpt of {sound.duration:.3f} s"
+        )
+    pitch = praat_pitch(samples, rate_hz, voice.pitch)
+    f0 = PitchTrack(np.zeros(0), np.zeros(0)) if pitch is None else pitch_track_of(pitch)
+    formants: FormantTrack = formant_track(samples, rate_hz, voice.formants)
+    return Source(
+        np.asarray(samples, dtype=np.float64),
+        rate_hz,
+        segments,
+        tuple(phones),
+        Tracks(formants, f0),
+        pitch,
+    )
+
+
+def resynthesise(
+    source: Source,
+    changes: Sequence[CueChange],
+    *,
+    psola: bool | None = None,
+    keep_tilt: bool = True,
+) -> Stimulus:
+    """Change cues of a word's nuclei.
+
+    Parameters
+    ----------
+    source : Source
+        From :func:`analyse`.
+    changes : sequence of CueChange
+        For the first and the second nucleus.
+    psola : bool, optional
+        Send the nuclei through overlap-add; by default only if F0 or duration changes.
+    keep_tilt : bool
+        Take the spectral tilt back to what it was after moving formants.
+
+    Raises
+    ------
+    AudioError
+        If Praat cannot resynthesise the word, or what is to be moved is not there: F0 of a vowel
+        without voice, a formant that was not found.
+    ConfigError
+        If there is not one change per nucleus.
+    """
+    spans = source.segments.nuclei
+    if len(changes) != len(spans):
+        raise ConfigError(f"{len(changes)} changes for {len(spans)} nuclei; give one for each")
+    changes = tuple(changes)
+    if psola is False and any(change.needs_psola for change in changes):
+        raise ConfigError("F0 and duration cannot be changed without overlap-add (psola=False)")
+    through_psola = any(c.needs_psola for c in changes) if psola is None else psola
+    rate_hz, samples = source.rate_hz, source.samples
+    for span, change in zip(spans, changes, strict=True):
+        samples = _envelope(samples, source, span, change, keep_tilt)
+    where = TimeMap((0.0, len(samples) / rate_hz), (0.0, len(samples) / rate_hz))
+    if through_psola:
+        samples, where = _prosody(samples, source, changes)
+    segments = where.segments(source.segments)
+    for span, change in zip(segments.nuclei, changes, strict=True):
+        samples = _louder(samples, rate_hz, span, change.intensity_db)
+    scaled_db, peak = 0.0, float(np.max(np.abs(samples)))
+    if peak > LOUDEST and peak > float(np.max(np.abs(source.samples))):
+        scaled_db = 20.0 * math.log10(LOUDEST / peak)
+        samples = samples * (LOUDEST / peak)
+    return Stimulus(
+        Audio(samples.astype(np.float32), rate_hz),
+        segments,
+        where.intervals(source.phones),
+        changes,
+        through_psola,
+        scaled_db,
+    )
+
+
+def _envelope(
+    samples: FloatArray,
+    source: Source,
+    span: tuple[float, float],
+    change: CueChange,
+    keep_tilt: bool,
+) -> FloatArray:
+    """Formants and tilt of one vowel, at its old level."""
+    rate_hz = source.rate_hz
+    if any(factor != 1.0 for factor in change.formants):
+        shifted = shift_formants(samples, rate_hz, span, source.tracks.formants, change.formants)
+        samples = matched(shifted, samples, rate_hz, span, keep_tilt=keep_tilt)
+    if change.tilt_db_per_octave != 0.0:
+        tilted = tilt(samples, rate_hz, span, change.tilt_db_per_octave)
+        samples = matched(tilted, samples, rate_hz, span, keep_tilt=False)
+    return samples
+
+
+def _prosody(
+    samples: FloatArray, source: Source, changes: Sequence[CueChange]
+) -> tuple[FloatArray, TimeMap]:
+    """F0 and duration of the vowels, at their old levels."""
+    from stressnet.manipulation.pitch import Prosody, overlap_add
+
+    if source.pitch is None:
+        raise AudioError("the excerpt is too short for F0, so overlap-add cannot change it")
+    spans, rate_hz = source.segments.nuclei, source.rate_hz
+    for number, (span, change) in enumerate(zip(spans, changes, strict=True), start=1):
+        voiced = source.tracks.pitch.between(*span).f0_hz
+        if change.moves_f0 and not np.isfinite(voiced).any():
+            raise AudioError(f"vowel {number} is unvoiced, so its F0 cannot be moved")
+    wanted = [
+        Prosody(span, c.f0_st, c.f0_contour_st, c.duration_factor)
+        for span, c in zip(spans, changes, strict=True)
+    ]
+    result, where = overlap_add(samples, rate_hz, source.pitch, wanted)
+    for span in spans:
+        start, end = (round(t * rate_hz) for t in span)
+        new_start, new_end = (round(where(t) * rate_hz) for t in span)
+        before = level_db(samples[start:end], rate_hz)
+        after = level_db(result[new_start:new_end], rate_hz)
+        if np.isfinite(before) and np.isfinite(after):
+            vowel = with_gain(result[new_start:new_end], rate_hz, before - after)
+            result[new_start:new_end] = vowel
+    return result, where
+
+
+def _louder(
+    samples: FloatArray, rate_hz: int, span: tuple[float, float], gain_db: float
+) -> FloatArray:
+    if gain_db == 0.0:
+        return samples
+    start, end = (round(t * rate_hz) for t in span)
+    result = samples.copy()
+    result[start:end] = with_gain(samples[start:end], rate_hz, gain_db)
+    return result
