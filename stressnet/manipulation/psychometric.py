@@ -1,0 +1,454 @@
+"""Psychometric functions: how answers change along a continuum from INITIAL-like to FINAL-like.
+
+    P(FINAL | x) = 1 / (1 + exp(-(a + b x)))
+
+with x the step of a continuum, or the cue's value in its own unit. The **slope** b is in log odds
+per step or per unit; the **crossover** -a / b is where both answers are equally likely. A curve is
+fitted to the answers to all tokens at once, as in a listening experiment with many words: what
+differs between words makes it flatter than any single word's curve.
+
+Estimation
+    Maximum likelihood with the penalty of Firth (1993, *Biometrika* 80:27-38), which keeps slopes
+    finite and takes out most of their bias in small samples. Answers may be decisions (0, 1) or
+    probabilities.
+Intervals
+    Over speakers and words (:mod:`stressnet.statistics.twoway`) from each row's linearised
+    contribution. The crossover's limits are those of the x whose log odds are not distinguishable
+    from zero (Fieller's construction), hence open where the continuum does not bound them.
+What cannot be estimated
+    Answers that never change have neither slope nor crossover. If all answers below some step are
+    one class and all above it the other (**complete separation**), the slope has no upper limit:
+    the fitted one is a lower bound without interval, and the crossover lies between the two steps.
+    A crossover outside the continuum is not extrapolated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from stressnet.errors import ConfigError
+from stressnet.statistics.jackknife import spread_of
+from stressnet.statistics.twoway import infer
+
+FloatArray = NDArray[np.float64]
+
+ALWAYS_INITIAL, ALWAYS_FINAL = "always INITIAL", "always FINAL"
+SEPARATED = "complete separation"
+NO_CROSSOVER = "no crossover within the continuum"
+NOT_BOUNDED = "crossover not bounded by the continuum"
+ONE_STEP = "only one step"
+
+N_GRID = 241
+"""Places along the continuum where the curve and its band are given."""
+
+_MOST_STEPS = 100
+_TOLERANCE = 1e-9
+_LARGEST_MOVE = 2.0
+
+
+@dataclass(frozen=True)
+class LogisticFit:
+    """A logistic regression with each row's contribution to its coefficients.
+
+    Parameters
+    ----------
+    coefficients : ndarray, shape (1 + n_predictors,)
+        Intercept first, log odds.
+    contributions : ndarray, shape (n_rows, 1 + n_predictors)
+        Linearised contribution of each row; columns sum to about zero.
+    converged : bool
+        Whether the iteration ended.
+    """
+
+    coefficients: FloatArray
+    contributions: FloatArray
+    converged: bool
+
+
+def fit_logistic(predictors: ArrayLike, answers: ArrayLike) -> LogisticFit:
+    """Logistic regression by Firth's penalised likelihood.
+
+    Parameters
+    ----------
+    predictors : array, shape (n_rows,) or (n_rows, n_predictors)
+        Without the intercept.
+    answers : array, shape (n_rows,)
+        In [0, 1]: decisions or probabilities.
+
+    Returns
+    -------
+    LogisticFit
+
+    Raises
+    ------
+    ConfigError
+        If shapes differ, values are not finite, answers lie outside [0, 1], or a predictor does
+        not vary.
+    """
+    x = np.asarray(predictors, dtype=np.float64)
+    x = x[:, None] if x.ndim == 1 else x
+    y = np.asarray(answers, dtype=np.float64)
+    if x.ndim != 2 or y.shape != x.shape[:1]:
+        raise ConfigError(f"{x.shape} predictors do not fit answers of shape {y.shape}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ConfigError("steps and answers must be finite numbers; leave out missing rows")
+    if y.size and not (y.min() >= 0 and y.max() <= 1):
+        raise ConfigError("answers must lie between 0 (INITIAL) and 1 (FINAL)")
+    middle = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
+    spread = x.std(axis=0) if len(x) else np.zeros(x.shape[1])
+    if not (spread > 0).all():
+        raise ConfigError("a predictor has only one value; a slope needs two steps at least")
+    # Standardised while fitting, so that hertz and octaves converge alike.
+    design = np.column_stack([np.ones(len(x)), (x - middle) / spread])
+    theta = np.zeros(design.shape[1])
+    converged = False
+    inverse = np.eye(len(theta))
+    for _ in range(_MOST_STEPS):
+        p = expit(design @ theta)
+        weight = np.maximum(p * (1 - p), 1e-12)
+        inverse = np.linalg.inv((design * weight[:, None]).T @ design)
+        leverage = weight * np.einsum("ij,jk,ik->i", design, inverse, design)
+        move = inverse @ (design.T @ (y - p + leverage * (0.5 - p)))
+        move *= min(1.0, _LARGEST_MOVE / max(float(np.abs(move).max()), 1e-300))
+        theta = theta + move
+        if float(np.abs(move).max()) < _TOLERANCE:
+            converged = True
+            break
+    p = expit(design @ theta)
+    contributions = (design * (y - p)[:, None]) @ inverse
+    # Back to the predictors' own units.
+    change = np.eye(len(theta))
+    change[1:, 1:] = np.diag(1 / spread)
+    change[0, 1:] = -middle / spread
+    return LogisticFit(change @ theta, contributions @ change.T, converged)
+
+
+@dataclass(frozen=True)
+class Psychometric:
+    """A psychometric function.
+
+    Parameters
+    ----------
+    intercept, slope : float
+        Log odds of FINAL at x = 0, and per unit of x.
+    slope_low, slope_high : float
+        Limits; NaN without interval.
+    crossover, crossover_low, crossover_high : float
+        Where both answers are equally likely; NaN where it lies outside the continuum. A limit
+        beyond the continuum is infinite.
+    p_value : float
+        That the slope is zero.
+    reason : str
+        What is special or missing, else an empty string.
+    grid, curve, curve_low, curve_high : ndarray, shape (N_GRID,)
+        Places along x, probability of FINAL there, and its limits.
+    n_rows : int
+        Answers.
+    """
+
+    intercept: float
+    slope: float
+    slope_low: float
+    slope_high: float
+    crossover: float
+    crossover_low: float
+    crossover_high: float
+    p_value: float
+    reason: str
+    grid: FloatArray
+    curve: FloatArray
+    curve_low: FloatArray
+    curve_high: FloatArray
+    n_rows: int
+
+
+def fit_psychometric(
+    x: ArrayLike,
+    answers: ArrayLike,
+    clusters: Mapping[str, ArrayLike],
+    *,
+    level: float = 0.95,
+) -> Psychometric:
+    """The psychometric function of answers along a continuum.
+
+    Parameters
+    ----------
+    x : array, shape (n_rows,)
+        Step, or value of the cue.
+    answers : array, shape (n_rows,)
+        1 for FINAL, 0 for INITIAL, or probabilities of FINAL.
+    clusters : mapping of str to array of shape (n_rows,)
+        Names of ``"speakers"`` and ``"words"`` (one kind is enough) that answers belong to.
+    level : float
+        Confidence level.
+
+    Raises
+    ------
+    ConfigError
+        If arrays do not fit or there is no answer.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    y = np.asarray(answers, dtype=np.float64)
+    if not x.size:
+        raise ConfigError("no answers to fit a psychometric function to")
+    if x.shape != y.shape:
+        raise ConfigError(f"{x.shape} steps do not fit answers of shape {y.shape}")
+    grid = np.linspace(x.min(), x.max(), N_GRID)
+    constant = _constant(x, y)
+    if constant:
+        nothing = np.full(N_GRID, np.nan)
+        return Psychometric(
+            *(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan),
+            reason=constant,
+            grid=grid,
+            curve=np.full(N_GRID, y.mean()),
+            curve_low=nothing,
+            curve_high=nothing,
+            n_rows=len(y),
+        )
+    fit = fit_logistic(x, y)
+    a, b = (float(value) for value in fit.coefficients)
+    places = np.column_stack([np.ones(N_GRID), grid])
+    odds = places @ fit.coefficients
+    switch = separation(x, y)
+    if switch is not None:
+        nothing = np.full(N_GRID, np.nan)
+        return Psychometric(
+            intercept=a,
+            slope=b,
+            slope_low=np.nan,
+            slope_high=np.nan,
+            crossover=min(max(-a / b, switch[0]), switch[1]),
+            crossover_low=switch[0],
+            crossover_high=switch[1],
+            p_value=np.nan,
+            reason=SEPARATED,
+            grid=grid,
+            curve=expit(odds),
+            curve_low=nothing,
+            curve_high=nothing,
+            n_rows=len(y),
+        )
+    each = fit.contributions @ np.vstack([[0.0, 1.0], places]).T
+    found = infer(np.concatenate([[b], odds]), spread_of(each, clusters), level=level)
+    low, high = found.low[1:], found.high[1:]
+    at, at_low, at_high, note = _crossover(a, b, grid, low, high)
+    return Psychometric(
+        intercept=a,
+        slope=b,
+        slope_low=float(found.low[0]),
+        slope_high=float(found.high[0]),
+        crossover=at,
+        crossover_low=at_low,
+        crossover_high=at_high,
+        p_value=float(found.p_value[0]),
+        reason="; ".join(part for part in (str(found.reason[0]), note) if part),
+        grid=grid,
+        curve=expit(odds),
+        curve_low=expit(low),
+        curve_high=expit(high),
+        n_rows=len(y),
+    )
+
+
+def separation(x: ArrayLike, answers: ArrayLike) -> tuple[float, float] | None:
+    """The steps between which all answers change, or None if they overlap.
+
+    Returns
+    -------
+    tuple of float or None
+        The last step at which, as at all below it, everyone gave one answer, and the first from
+        which on everyone gave the other. Answers may be mixed at one step between them.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(answers, dtype=np.float64)
+    if not np.isin(y, (0.0, 1.0)).all() or y.min(initial=1) == y.max(initial=0):
+        return None
+    steps = np.unique(x)
+    for one, other in ((0.0, 1.0), (1.0, 0.0)):
+        last, first = x[y == one].max(), x[y == other].min()
+        if last > first:
+            continue
+        below, above = steps[steps < first], steps[steps > last]
+        return (
+            float(below[-1]) if below.size else float(first),
+            float(above[0]) if above.size else float(last),
+        )
+    return None
+
+
+def _constant(x: FloatArray, y: FloatArray) -> str:
+    if np.unique(x).size < 2:
+        return ONE_STEP
+    if y.max() == 0:
+        return ALWAYS_INITIAL
+    return ALWAYS_FINAL if y.min() == 1 else ""
+
+
+def _crossover(
+    a: float, b: float, grid: FloatArray, low: FloatArray, high: FloatArray
+) -> tuple[float, float, float, str]:
+    """Crossover with limits (to a step of the grid, outwards), and what is missing."""
+    at = -a / b if b else np.nan
+    if not grid[0] <= at <= grid[-1]:
+        return np.nan, np.nan, np.nan, NO_CROSSOVER
+    if not np.isfinite(low).all():
+        return at, np.nan, np.nan, ""
+    decided = (low > 0) | (high < 0)
+    before, after = grid[decided & (grid < at)], grid[decided & (grid > at)]
+    at_low = float(before[-1]) if before.size else -np.inf
+    at_high = float(after[0]) if after.size else np.inf
+    return at, at_low, at_high, "" if before.size and after.size else NOT_BOUNDED
+
+
+COLUMNS = (
+    *("cue", "unit", "n_stimuli", "n_tokens", "n_speakers", "n_words"),
+    *("slope_per_step", "slope_per_step_low", "slope_per_step_high", "p_value"),
+    *("crossover_step", "crossover_step_low", "crossover_step_high", "reason"),
+    *("slope_per_unit", "slope_per_unit_low", "slope_per_unit_high"),
+    *("crossover_unit", "crossover_unit_low", "crossover_unit_high", "reason_unit"),
+    *("p_final_first", "p_final_last"),
+    *("logit_per_step", "logit_per_step_low", "logit_per_step_high"),
+)
+"""Columns of :func:`psychometric_table`."""
+
+NEEDED = ("token_id", "speaker", "word", "cue", "step", "logit_difference")
+"""Columns that responses must have; ``value`` and ``unit`` are used where they are there."""
+
+
+def psychometric_table(
+    responses: pd.DataFrame,
+    *,
+    by: Sequence[str] = ("cue",),
+    answers: str = "decision",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Psychometric functions of every cue.
+
+    Parameters
+    ----------
+    responses : DataFrame
+        One row per stimulus with columns :data:`NEEDED`; steps count from INITIAL-like to
+        FINAL-like, ``logit_difference`` is INITIAL minus FINAL, ``value`` the cue's value in
+        ``unit``.
+    by : sequence of str
+        What has a curve of its own, e.g. ``("model", "cue")``.
+    answers : {"decision", "probability"}
+        What a network answers: its class, as a listener would, or its probability.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    DataFrame
+        One row per group with columns ``by`` and :data:`COLUMNS`. ``logit_per_step`` is the mean
+        over tokens of the slope of the log odds of FINAL within the token, which differences
+        between words do not flatten.
+
+    Raises
+    ------
+    ConfigError
+        If a column is missing or there is nothing to fit.
+    """
+    missing = [name for name in (*NEEDED, *by) if name not in responses.columns]
+    if missing:
+        raise ConfigError(f"responses lack columns {', '.join(missing)}")
+    if responses.empty:
+        raise ConfigError("no responses to fit psychometric functions to")
+    rows = []
+    for keys, part in responses.groupby(list(by), sort=False):
+        named = dict(zip(by, keys, strict=True))
+        rows.append({**named, **_row(part, answers, level)})
+    return pd.DataFrame(rows)[list(dict.fromkeys([*by, *COLUMNS]))]
+
+
+def answers_of(responses: pd.DataFrame, answers: str) -> FloatArray:
+    """Answers as numbers, 1 for FINAL; ``answers`` as of :func:`psychometric_table`."""
+    difference = responses["logit_difference"].to_numpy(np.float64)
+    if answers == "decision":
+        return (difference < 0).astype(np.float64)
+    if answers == "probability":
+        return np.asarray(expit(-difference), dtype=np.float64)
+    raise ConfigError(f"answers are 'decision' or 'probability', not {answers!r}")
+
+
+def clusters_of(table: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """Speakers and words (families, where they are known) of each row."""
+    word = "family" if "family" in table.columns else "word"
+    return {
+        "speakers": table["speaker"].astype(str).to_numpy(),
+        "words": table[word].astype(str).to_numpy(),
+    }
+
+
+def _row(part: pd.DataFrame, answers: str, level: float) -> dict[str, Any]:
+    clusters = clusters_of(part)
+    y = answers_of(part, answers)
+    steps = part["step"].to_numpy(np.float64)
+    by_step = fit_psychometric(steps, y, clusters, level=level)
+    row: dict[str, Any] = {
+        "cue": str(part["cue"].iloc[0]),
+        "unit": str(part["unit"].iloc[0]) if "unit" in part.columns else "",
+        "n_stimuli": len(part),
+        "n_tokens": part["token_id"].nunique(),
+        "n_speakers": len(np.unique(clusters["speakers"])),
+        "n_words": len(np.unique(clusters["words"])),
+        **_named(by_step, "step"),
+        "p_value": by_step.p_value,
+        "reason": by_step.reason,
+        "p_final_first": float(y[steps == steps.min()].mean()),
+        "p_final_last": float(y[steps == steps.max()].mean()),
+        **_within(part, level),
+    }
+    row |= dict.fromkeys((name for name in COLUMNS if "unit" in name and name != "unit"), np.nan)
+    row["reason_unit"] = "values are not known"
+    if "value" in part.columns:
+        known = np.isfinite(part["value"].to_numpy(np.float64))
+        if known.any():
+            there = {kind: names[known] for kind, names in clusters.items()}
+            values = part["value"].to_numpy(np.float64)[known]
+            by_unit = fit_psychometric(values, y[known], there, level=level)
+            row |= {**_named(by_unit, "unit"), "reason_unit": by_unit.reason}
+    return row
+
+
+def _named(fit: Psychometric, what: str) -> dict[str, float]:
+    return {
+        f"slope_per_{what}": fit.slope,
+        f"slope_per_{what}_low": fit.slope_low,
+        f"slope_per_{what}_high": fit.slope_high,
+        f"crossover_{what}": fit.crossover,
+        f"crossover_{what}_low": fit.crossover_low,
+        f"crossover_{what}_high": fit.crossover_high,
+    }
+
+
+def _within(part: pd.DataFrame, level: float) -> dict[str, float]:
+    """Mean slope of the log odds of FINAL within tokens."""
+    slopes = part.groupby("token_id", sort=False)[["step", "logit_difference"]].apply(_token_slope)
+    kept = slopes[np.isfinite(slopes)]
+    nothing = dict.fromkeys(("logit_per_step", "logit_per_step_low", "logit_per_step_high"), np.nan)
+    if kept.empty:
+        return nothing
+    firsts = part.drop_duplicates("token_id").set_index("token_id").loc[kept.index]
+    values = kept.to_numpy(np.float64)
+    mean = float(values.mean())
+    spread = spread_of(((values - mean) / len(values))[:, None], clusters_of(firsts))
+    found = infer(np.array([mean]), spread, level=level)
+    return {
+        "logit_per_step": mean,
+        "logit_per_step_low": float(found.low[0]),
+        "logit_per_step_high": float(found.high[0]),
+    }
+
+
+def _token_slope(rows: pd.DataFrame) -> float:
+    x, y = rows["step"].to_numpy(np.float64), -rows["logit_difference"].to_numpy(np.float64)
+    x = x - x.mean()
+    return float(x @ y / (x @ x)) if (x @ x) > 0 else np.nan
