@@ -20,7 +20,13 @@ from stressnet.alignment.textgrid import read_textgrid
 from stressnet.cli import main
 from stressnet.corpus.splits import SplitConfig
 from stressnet.corpus.store import Corpus
-from stressnet.errors import AlignmentError, CheckpointError, ConfigError, CorpusError
+from stressnet.errors import (
+    AlignmentError,
+    CheckpointError,
+    ConfigError,
+    CorpusError,
+    TranscriptError,
+)
 from stressnet.manifest import hash_file
 from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stressnet.models.registry import build_model
@@ -419,6 +425,18 @@ def test_sources_are_brought_together(tmp_path: Path) -> None:
         sources_of(files, text="record")
     with pytest.raises(ConfigError, match="not several"):
         sources_of(files[:1], text="record", transcripts=tmp_path)
+
+
+def test_transcripts_of_many_recordings_in_one_file(tmp_path: Path) -> None:
+    files = [tmp_path / "7-1-0000.flac", tmp_path / "7-1-0001.flac"]
+    lines = tmp_path / "7-1.trans.txt"
+    lines.write_text("7-1-0000 HE'S HERE\n\n7-1-0001\n7-1-0002 NOT ASKED FOR\n")
+    for place in (tmp_path, lines):
+        assert sources_of(files[:1], transcripts=place)[0].words == ("HE'S", "HERE")
+        with pytest.raises(TranscriptError, match="line of 7-1-0001: holds no words"):
+            sources_of(files, transcripts=place)
+        with pytest.raises(TranscriptError, match=r"no transcript for 7-1-0003\.flac"):
+            sources_of([tmp_path / "7-1-0003.flac"], transcripts=place)
 
 
 def test_pretrained_network_is_small_whole_and_described() -> None:

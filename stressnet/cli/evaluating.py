@@ -72,7 +72,9 @@ def evaluate_command(
     "named like the FILEs.",
 )
 @click.option(
-    "--transcript", type=PATH, help="Text of the FILE, or a folder of .txt or .lab files."
+    "--transcript",
+    type=PATH,
+    help="Text of the FILE, or a folder of .txt, .lab or .trans.txt files; or a .trans.txt.",
 )
 @click.option("--word", "text", help="The word (or words) said in the one FILE.")
 @click.option("--model", type=PATH, help="Checkpoint folder.  [default: the network in stressnet]")

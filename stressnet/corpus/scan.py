@@ -103,6 +103,22 @@ def split_words(text: str) -> tuple[str, ...]:
     return tuple(word.replace("’", "'").upper() for word in _WORD.findall(text))
 
 
+LINES_ENDING = ".trans.txt"
+"""Name of LibriSpeech's files of one chapter's transcripts."""
+
+
+def read_lines(path: Path) -> dict[str, tuple[str, ...]]:
+    """Words of every utterance of a file with a name and a text per line.
+
+    Raises
+    ------
+    TranscriptError
+        If it cannot be read; see :func:`read_text`.
+    """
+    rows = (line.split(maxsplit=1) for line in read_text(path).splitlines() if line.strip())
+    return {_nfc(row[0]): split_words(row[1] if len(row) == 2 else "") for row in rows}
+
+
 def read_text(path: Path) -> str:
     """Read a text file in UTF-8 (with or without BOM), UTF-16, or Latin-1.
 

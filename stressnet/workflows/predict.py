@@ -131,7 +131,8 @@ def sources_of(
         Recordings.
     alignments, transcripts : Path, optional
         A file if there is one recording, else a folder with a file named like each recording
-        (``.TextGrid``; ``.txt`` or ``.lab``).
+        (``.TextGrid``; ``.txt`` or ``.lab``). A transcript may also be a line of a file in
+        LibriSpeech's form, ``*.trans.txt``: the recording's name, then what is said.
     text : str, optional
         The transcript itself, for one recording.
 
@@ -157,14 +158,7 @@ def sources_of(
                 raise AlignmentError(f"{alignments}: no TextGrid for {file.name}; add it")
         return [Source(file, alignment=path) for file, path in zip(files, found, strict=True)]
     if transcripts is not None:
-        sources = []
-        for file in files:
-            path = _beside(file, transcripts, (".txt", ".lab"))
-            if path is None:
-                raise TranscriptError(f"{transcripts}: no transcript for {file.name}; add it")
-            words = _nonempty(split_words(read_text(path)), str(path))
-            sources.append(Source(file, words=words))
-        return sources
+        return [Source(file, words=_words_said(file, transcripts)) for file in files]
     return [Source(file) for file in files]
 
 
@@ -174,6 +168,20 @@ def _beside(file: Path, place: Path, endings: tuple[str, ...]) -> Path | None:
         return place
     candidates = (place / f"{file.stem}{ending}" for ending in endings)
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _words_said(file: Path, place: Path) -> tuple[str, ...]:
+    """Words of a recording: from its own file, or from its line of a file of many."""
+    from stressnet.corpus.scan import LINES_ENDING, read_lines, read_text, split_words
+
+    own = _beside(file, place, (".txt", ".lab"))
+    if own is not None and not own.name.endswith(LINES_ENDING):
+        return _nonempty(split_words(read_text(own)), str(own))
+    many = sorted(place.glob(f"*{LINES_ENDING}")) if place.is_dir() else [place]
+    for path in many:
+        if file.stem in (lines := read_lines(path)):
+            return _nonempty(lines[file.stem], f"{path}, line of {file.stem}")
+    raise TranscriptError(f"{place}: no transcript for {file.name}; add it")
 
 
 def _nonempty(words: tuple[str, ...], where: str) -> tuple[str, ...]:
