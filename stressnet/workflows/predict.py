@@ -143,7 +143,7 @@ def sources_of(
     TranscriptError, AlignmentError
         If a file is missing or a transcript holds no words.
     """
-    from stressnet.corpus.scan import read_text, split_words
+    from stressnet.corpus.scan import split_words
 
     if sum(value is not None for value in (alignments, transcripts, text)) > 1:
         raise ConfigError("give one of alignment, transcript and text, not several")
