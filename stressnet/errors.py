@@ -50,3 +50,7 @@ class ConfigError(StressnetError):
 
 class MissingPartError(StressnetError):
     """An optional part is not installed or does not load."""
+
+
+class ManipulationError(StressnetError):
+    """A word whose cue cannot be changed as asked."""

@@ -222,7 +222,7 @@ def _vowel_cues(analysis: _Analysis, part: str, span: Span, f0_hz: float) -> dic
         reasons.append(f"{part}: shorter than a spectrum needs")
     else:
         cues = balance_cues(spectrum, span[1] - span[0])
-    middle = _middle(analysis.formant, span)
+    middle = middle_formants(analysis.formant, span)
     trusted = middle.medians_hz[:3] if middle.is_suspect == 0 else np.full(3, np.nan)
     cues["h1_a3_corrected_db"] = h1_a3_corrected_db(
         vowel_samples(analysis.sound, *span), analysis.sound.sampling_frequency, f0_hz, trusted
@@ -242,7 +242,7 @@ def _vowel_cues(analysis: _Analysis, part: str, span: Span, f0_hz: float) -> dic
 
 
 @dataclass(frozen=True)
-class _Middle:
+class MiddleFormants:
     """Formants in the middle of a vowel."""
 
     n_frames: int
@@ -251,14 +251,14 @@ class _Middle:
     is_suspect: float
 
 
-def _middle(formant: parselmouth.Formant | None, span: Span) -> _Middle:
+def middle_formants(formant: parselmouth.Formant | None, span: Span) -> MiddleFormants:
     """Praat's medians over :data:`MIDDLE`; of a vowel so short that no frame lies there, the values
     at its centre."""
     from parselmouth.praat import call
 
     nothing = np.full(N_FORMANTS, np.nan)
     if formant is None:
-        return _Middle(0, nothing, nothing, float("nan"))
+        return MiddleFormants(0, nothing, nothing, float("nan"))
     length_s = span[1] - span[0]
     limits = span[0] + MIDDLE[0] * length_s, span[0] + MIDDLE[1] * length_s
     numbers = range(1, N_FORMANTS + 1)
@@ -276,7 +276,7 @@ def _middle(formant: parselmouth.Formant | None, span: Span) -> _Middle:
         near = formant.dx
         frames = formant_track_of(formant).between(centre_s - near, centre_s + near)
     share = frames.wide_band_share
-    return _Middle(
+    return MiddleFormants(
         n_frames=len(frames.time_s),
         medians_hz=np.array(values),
         bandwidths_hz=np.array(widths),
