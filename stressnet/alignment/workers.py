@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from stressnet.worker_process import end_with_parent
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -102,6 +104,7 @@ def _pool(
 
 
 def _start_worker(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    end_with_parent()
     threadpool_limits(1)
     if initializer is not None:
         initializer(*initargs)

@@ -1,15 +1,52 @@
 """A journal of finished items, so that an interrupted run goes on where it stopped.
 
 One JSON line per item, flushed as soon as it is finished. A line torn by a kill is ignored and its
-item done again.
+item done again. Results stay in the file until they are asked for, so that memory holds the items'
+names only.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+
+class Results(Mapping[str, Any]):
+    """Results of a journal by item, each read from the file when it is asked for.
+
+    Parameters
+    ----------
+    path : Path
+        The journal's file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._starts: dict[str, int] = {}
+
+    def __getitem__(self, item: str) -> Any:
+        with self._path.open("rb") as file:
+            file.seek(self._starts[item])
+            return json.loads(file.readline())["result"]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._starts)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._starts
+
+    def note(self, item: str, start: int, *, first_only: bool = False) -> None:
+        """Say at which byte an item's line starts."""
+        if first_only:
+            self._starts.setdefault(item, start)
+        else:
+            self._starts[item] = start
 
 
 class Journal:
@@ -22,34 +59,39 @@ class Journal:
 
     Attributes
     ----------
-    done : dict
+    done : Results
         Item id to its last recorded result, from earlier runs and this one.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.done: dict[str, Any] = {}
-        self._first: dict[str, Any] = {}
+        self.done = Results(path)
+        self._first = Results(path)
         whole = 0
         if path.exists():
-            data = path.read_bytes()
-            whole = data.rfind(b"\n") + 1
-            for line in data[:whole].splitlines():
-                record = json.loads(line)
-                self.done[record["id"]] = record["result"]
-                self._first.setdefault(record["id"], record["result"])
+            with path.open("rb") as file:
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    self._note(json.loads(line)["id"], whole)
+                    whole += len(line)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("r+b" if path.exists() else "wb")
         self._file.truncate(whole)
         self._file.seek(whole)
+        self._end = whole
+
+    def _note(self, item: str, start: int) -> None:
+        self.done.note(item, start)
+        self._first.note(item, start, first_only=True)
 
     def add(self, item: str, result: Any) -> None:
         """Record that ``item`` is finished, with a result that JSON can hold."""
-        line = json.dumps({"id": item, "result": result}, ensure_ascii=False)
-        self._file.write(line.encode() + b"\n")
+        line = json.dumps({"id": item, "result": result}, ensure_ascii=False).encode() + b"\n"
+        self._file.write(line)
         self._file.flush()
-        self.done[item] = result
-        self._first.setdefault(item, result)
+        self._note(item, self._end)
+        self._end += len(line)
 
     def first(self, item: str) -> Any:
         """The first result recorded for an item that was recorded more than once."""

@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 from stressnet.errors import MissingPartError, StressnetError
+from stressnet.worker_process import end_with_parent
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -27,8 +28,9 @@ _AHEAD = 4
 """Tasks in flight per worker: enough to keep it busy, few enough to bound memory."""
 
 
-def _one_thread() -> None:
-    """Keep numerical libraries, which a worker loads later, from starting threads of their own."""
+def _start_worker() -> None:
+    """One thread for numerical libraries, which a worker loads later; no life without a parent."""
+    end_with_parent()
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = "1"
 
@@ -44,7 +46,7 @@ def worker_pool(jobs: int) -> Iterator[Executor | None]:
         yield None
         return
     context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker) as pool:
         try:
             yield pool
         except BaseException:
