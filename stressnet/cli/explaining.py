@@ -14,6 +14,7 @@ from stressnet.cli.options import (
     jobs_option,
     overwrite_option,
     quiet_option,
+    sample_options,
     seed_option,
 )
 
@@ -41,13 +42,7 @@ def bands_option(function: Any) -> Any:
     show_default=True,
     help="What is explained; the difference is INITIAL minus FINAL.",
 )
-@click.option(
-    "--split",
-    "splits",
-    multiple=True,
-    help="Which tokens; may be repeated.  [default: all test sets]",
-)
-@click.option("--max-tokens", type=click.IntRange(1), help="A random sample of this size.")
+@sample_options()
 @click.option(
     "--null",
     "nulls",
@@ -200,14 +195,7 @@ def regions_command(
     help="Width of formant bands; may be repeated.  [default: seven, see docs/regions.md]",
 )
 @click.option("--region", "regions", multiple=True, help="May be repeated.  [default: a dozen]")
-@click.option("--split", "splits", multiple=True, help="May be repeated.  [default: all test sets]")
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(1),
-    default=100,
-    show_default=True,
-    help="A random sample of this size.",
-)
+@sample_options(100)
 @seed_option
 @jobs_option
 @overwrite_option
@@ -304,19 +292,7 @@ def sensitivity_command(
     multiple=True,
     help="The network trained with another seed, for agreement; may be repeated.",
 )
-@click.option(
-    "--split",
-    "splits",
-    multiple=True,
-    help="Which tokens; may be repeated.  [default: all test sets]",
-)
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(1),
-    default=100,
-    show_default=True,
-    help="A random sample of this size.",
-)
+@sample_options(100)
 @seed_option
 @overwrite_option
 @quiet_option

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,24 @@ def presets_option(function: Any) -> Any:
         show_default=True,
         help="Spectrogram preset; may be repeated (stressnet, allouche2025).",
     )(function)
+
+
+def sample_options(default: int | None = None) -> Callable[[Any], Any]:
+    """``--split``, repeatable, and ``--max-tokens``: which tokens of a corpus, and how many."""
+
+    def decorate(function: Any) -> Any:
+        function = click.option(
+            "--max-tokens",
+            type=click.IntRange(1),
+            default=default,
+            show_default=default is not None,
+            help="A random sample of this size.",
+        )(function)
+        return click.option(
+            "--split",
+            "splits",
+            multiple=True,
+            help="Which tokens; may be repeated.  [default: all test sets]",
+        )(function)
+
+    return decorate
