@@ -186,8 +186,10 @@ class LabSet:
             name: hash_data(_digest(getattr(self, name))) for name in ("images", "truth", "wide")
         }
         return hash_data(
-            [self.name, self.cue, self.true_regions, self.preset.to_dict(), parts]
-            + [self.labels.tolist(), self.splits.tolist(), self.word_ids.tolist()]
+            [
+                *(self.name, self.cue, self.true_regions, self.preset.to_dict(), parts),
+                *(self.labels.tolist(), self.splits.tolist(), self.word_ids.tolist()),
+            ]
         )
 
     def save(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A toy set: noise with a brighter band at a known place, which no synthesis or sound is needed for.
+"""A toy set: noise with a brighter band at a known place, without synthesis or sound.
 
 What the measures of the lab say about it is known in advance, so it tests them. It says nothing
 about speech.
@@ -30,7 +30,7 @@ def planted_set(
     seed: int = 0,
     preset: SpectrogramPreset | None = None,
 ) -> LabSet:
-    """Noise in which one formant band of one vowel is brighter in one class and darker in the other.
+    """Noise in which a formant band of one vowel is brighter in one class than in the other.
 
     Parameters
     ----------

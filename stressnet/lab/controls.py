@@ -1,0 +1,122 @@
+"""Deliberately broken explanations. A measure that one of them passes measures nothing.
+
+=====================  ============================================================================
+control                the map
+=====================  ============================================================================
+``time-reversed``      turned round in time within the word's sound
+``frequency-flipped``  turned upside down
+``other-word``         that of another word of the set
+``random``             Gaussian noise
+=====================  ============================================================================
+
+What chance is
+--------------
+Chance by area supposes values strewn at random over the sound. Of the broken maps only ``random``
+is that. A map of another word beats it, because cues of one kind lie at similar places in all
+words: its level is that of exchange, the same map scored with the truth of other words, which it
+equals because words are exchangeable. A map turned round in time has lost the moment but kept the
+word's own frequencies, which no other word lends it: its level is that of displacement, the same
+map shifted in time; it lies below, since it points at the other syllable every time. A map turned
+upside down misses wherever it is put. So a method beats chance only if it beats all three levels,
+and the claim tested is that no control does, in any measure, while the intact map does.
+
+A control is one only where it breaks the perfect map: turned upside down, a truth that spans all
+frequencies stays where it is, and so may a relation of both syllables turned round in time.
+:func:`breaks` asks this of the truth itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.axes import BoolArray
+from stressnet.errors import ConfigError
+from stressnet.lab.scores import CHANCES, MEASURES, Scorer
+
+Maps = NDArray[np.float32]
+
+BREAKS_MARGIN = 0.02
+"""How far above chance a broken truth may still be: luck of the draws of other words."""
+
+
+def time_reversed(maps: Maps, sound: BoolArray, rng: np.random.Generator) -> Maps:
+    """Sounding frames in reverse order; padding as it was."""
+    broken = maps.copy()
+    for one, frames in zip(broken, sound, strict=True):
+        one[:, frames] = one[:, frames][:, ::-1]
+    return broken
+
+
+def frequency_flipped(maps: Maps, sound: BoolArray, rng: np.random.Generator) -> Maps:
+    """The lowest bin becomes the highest."""
+    return maps[:, ::-1].copy()
+
+
+def other_word(maps: Maps, sound: BoolArray, rng: np.random.Generator) -> Maps:
+    """The map of another word, drawn so that no word keeps its own."""
+    if len(maps) < 2:
+        raise ConfigError("the map of another word needs at least two words")
+    order = rng.permutation(len(maps))
+    return maps[order[(np.argsort(order) + 1) % len(maps)]]
+
+
+def random(maps: Maps, sound: BoolArray, rng: np.random.Generator) -> Maps:
+    """Noise with the spread of each map, on sounding frames."""
+    noise = rng.standard_normal(maps.shape).astype(np.float32)
+    return noise * maps.std(axis=(1, 2), keepdims=True) * sound[:, None, :]
+
+
+Control = Callable[[Maps, BoolArray, np.random.Generator], Maps]
+
+CONTROLS: Mapping[str, Control] = MappingProxyType(
+    {
+        "time-reversed": time_reversed,
+        "frequency-flipped": frequency_flipped,
+        "other-word": other_word,
+        "random": random,
+    }
+)
+"""Broken explanations by name."""
+
+
+def break_maps(name: str, maps: Maps, sound: BoolArray, seed: int = 0) -> Maps:
+    """Maps broken in one way.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`CONTROLS`.
+    maps : ndarray of float32, shape (n, n_bins, n_frames)
+        Intact maps.
+    sound : ndarray of bool, shape (n, n_frames)
+        Frames with sound.
+    seed : int
+        For those that need chance.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name or shapes that do not fit.
+    """
+    if name not in CONTROLS:
+        raise ConfigError(f"no control {name!r}; there are {', '.join(CONTROLS)}")
+    if sound.shape != (len(maps), maps.shape[2]):
+        raise ConfigError(f"sound has shape {sound.shape}, not {(len(maps), maps.shape[2])}")
+    return CONTROLS[name](maps, sound, np.random.default_rng([seed, 13]))
+
+
+def breaks(name: str, scorer: Scorer, seed: int = 0) -> bool:
+    """Whether a control breaks the perfect map of these words, which is their truth.
+
+    That is so if the broken truth's mean relevance rank accuracy does not beat chance.
+    """
+    words = scorer.words
+    perfect = words.truth.astype(np.float32)
+    scores = scorer.score(break_maps(name, perfect, words.sound, seed))
+    at = MEASURES.index("rank")
+    level = max(np.nanmean(scores.chance[chance][:, at]) for chance in CHANCES)
+    return bool(np.nanmean(scores.values[:, at]) <= level + BREAKS_MARGIN)

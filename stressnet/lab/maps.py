@@ -1,0 +1,223 @@
+"""Every explanation that the lab puts to the test: methods, composites, first-layer rules, seeds.
+
+Maps are oriented: positive values speak for the class that the network predicts. For two classes
+the log-odds of the predicted class are the logit difference towards it, so these two seeds give the
+same oriented map (the test-suite checks it) and only one of them is scored beside ``logit``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from stressnet.errors import ConfigError
+from stressnet.explain import (
+    COMPOSITES,
+    METHODS,
+    attribute_batch,
+    explain_batch,
+    rules,
+)
+from stressnet.explain.composites import Composite
+from stressnet.explain.faithfulness.scores import logits_of
+
+SEEDS = ("logit-difference", "logit")
+"""What is explained, see above."""
+
+ENSEMBLE = ("epsilon-gamma", "epsilon-plus", "input-times-gradient")
+"""Members of the ``ensemble`` that is tested."""
+
+SEEDLESS = ("random", "sobel")
+"""Methods that do not look at the network."""
+
+N_STEPS = 16
+N_SAMPLES = 12
+"""Quadrature points and random draws of methods that integrate: fewer than their own defaults, so
+that a board of many sets takes minutes."""
+
+BATCH = 16
+
+
+def _first_layer_variants() -> dict[str, Composite]:
+    """The conventional composites with every other rule at the first layer."""
+    firsts = {
+        "epsilon": rules.epsilon(stabiliser=1e-6),
+        "flat": rules.flat(),
+        "w-square": rules.w_square(),
+        "box": rules.z_box(),
+        "plus": rules.z_plus(stabiliser=1e-6),
+    }
+    found = {}
+    for base in ("epsilon-gamma", "epsilon-plus", "epsilon-alpha2-beta1"):
+        for name, rule in firsts.items():
+            full = f"{base}-{name}"
+            if full not in COMPOSITES and not (base == "epsilon-plus" and name == "plus"):
+                found[full] = COMPOSITES[base].with_(name=full, first=rule)
+    return found
+
+
+VARIANTS: dict[str, Composite] = _first_layer_variants()
+"""Composites of the lab: those of ``explain`` with another first-layer rule."""
+
+ATTENTION = ("attn-lrp", "cp-lrp")
+"""Composites for networks with attention; on others they are ``epsilon``."""
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """One way to make a map.
+
+    Parameters
+    ----------
+    method : str
+        Composite (of ``explain`` or :data:`VARIANTS`) or other method.
+    seed : str
+        One of :data:`SEEDS`, or ``log-odds``.
+    chance_seed : int
+        For methods that draw random numbers; the draw also depends on the image.
+    """
+
+    method: str
+    seed: str = "logit-difference"
+    chance_seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """``method`` for the logit difference, else ``method@seed``."""
+        return self.method if self.seed == SEEDS[0] else f"{self.method}@{self.seed}"
+
+    @property
+    def composite(self) -> Composite | None:
+        """The composite, if it is layer-wise relevance propagation."""
+        return VARIANTS.get(self.method) or COMPOSITES.get(self.method)
+
+    def maps(
+        self,
+        model: nn.Module,
+        images: NDArray[np.float32],
+        bounds: tuple[Tensor, Tensor] | None = None,
+    ) -> NDArray[np.float32]:
+        """Oriented maps.
+
+        Parameters
+        ----------
+        model : torch.nn.Module
+            In evaluation mode, two classes.
+        images : ndarray of float32, shape (n, n_bins, n_frames)
+            Inputs.
+        bounds : tuple of Tensor, shape (n_bins, 1)
+            Range of the training images per bin, for rule zB.
+
+        Returns
+        -------
+        ndarray of float32, shape of the images
+        """
+        parts = []
+        for start in range(0, len(images), BATCH):
+            inputs = torch.from_numpy(np.array(images[start : start + BATCH]))[:, None]
+            predicted = logits_of(model, inputs, BATCH).argmax(dim=1)
+            found = self._batch(model, inputs, predicted, bounds)
+            parts.append(found[:, 0].float().numpy())
+        return np.concatenate(parts) if parts else np.zeros(images.shape, dtype=np.float32)
+
+    def _batch(
+        self,
+        model: nn.Module,
+        inputs: Tensor,
+        predicted: Tensor,
+        bounds: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
+        seed, target = self._start(predicted)
+        composite = self.composite
+        if composite is not None:
+            limits = None
+            if composite.needs_bounds:
+                if bounds is None:
+                    raise ConfigError(f"{self.method} needs the range of the training images")
+                # Test images may exceed it a little; the rule assumes that they do not.
+                limits = (
+                    torch.minimum(bounds[0].to(inputs), inputs),
+                    torch.maximum(bounds[1].to(inputs), inputs),
+                )
+            return explain_batch(model, inputs, composite, seed, target, limits).relevance
+        options = self._options()
+        if "generator" not in METHODS[self.method].__code__.co_varnames:
+            return attribute_batch(model, inputs, self.method, seed, target, **options).relevance
+        rows = []
+        for k, one in enumerate(inputs.split(1)):
+            digest = zlib.crc32(one.contiguous().numpy().tobytes())
+            generator = torch.Generator().manual_seed(self.chance_seed * 2**32 + digest)
+            mine = None if target is None else target[k : k + 1]
+            towards = seed if isinstance(seed, str) else seed[k : k + 1]
+            options["generator"] = generator
+            found = attribute_batch(model, one, self.method, towards, mine, **options)
+            rows.append(found.relevance)
+        return torch.cat(rows)
+
+    def _start(self, predicted: Tensor) -> tuple[str | Tensor, Tensor | None]:
+        """Seed and target that make positive relevance speak for the predicted class.
+
+        The difference towards it is given as weights of the logits: methods that cut off what is
+        negative would else keep the wrong half for one of the classes.
+        """
+        if self.seed != SEEDS[0]:
+            return self.seed, predicted
+        towards = 2.0 * torch.nn.functional.one_hot(predicted, 2).double() - 1.0
+        return towards, None
+
+    def _options(self) -> dict[str, Any]:
+        known = METHODS[self.method].__code__.co_varnames
+        options: dict[str, Any] = {}
+        if "n_steps" in known:
+            options["n_steps"] = N_STEPS
+        if "n_samples" in known:
+            options["n_samples"] = N_SAMPLES
+        if self.method == "ensemble":
+            options["members"] = {name: {} for name in ENSEMBLE}
+        return options
+
+
+ALL_METHODS: tuple[str, ...] = (
+    *(name for name in COMPOSITES if name not in ATTENTION),
+    *VARIANTS,
+    *(name for name in METHODS if name != "occlusion-by-masks"),
+)
+"""Every method that gives a map of cells without being told regions."""
+
+
+def make_explainers(
+    methods: Iterable[str], seeds: Iterable[str] = SEEDS, *, chance_seed: int = 0
+) -> list[Explainer]:
+    """Methods times seeds; methods that use no seed come once.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown method or seed.
+    """
+    known = (*ALL_METHODS, *ATTENTION)
+    found = []
+    for method in dict.fromkeys(methods):
+        if method not in known:
+            raise ConfigError(f"no method {method!r}; there are {', '.join(known)}")
+        for seed in dict.fromkeys(seeds):
+            if seed not in (*SEEDS, "log-odds"):
+                raise ConfigError(f"no seed {seed!r}; there are {', '.join(SEEDS)}, log-odds")
+            one = Explainer(method, SEEDS[0] if method in SEEDLESS else seed, chance_seed)
+            if one not in found:
+                found.append(one)
+    return found
+
+
+def input_bounds(images: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    """Smallest and largest value per bin, shape (n_bins, 1), zero (padding) included."""
+    low = np.minimum(images.min(axis=(0, 2)), 0.0)
+    high = np.maximum(images.max(axis=(0, 2)), 0.0)
+    return torch.from_numpy(low)[:, None], torch.from_numpy(high)[:, None]

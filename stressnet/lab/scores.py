@@ -1,0 +1,353 @@
+"""How well maps find the known region, word by word, each measure with three chance levels.
+
+Measures
+--------
+``mass``
+    Relevance mass accuracy: Σ_truth A / Σ A over sounding cells.
+``rank``
+    Relevance rank accuracy: of the truth's K cells, the share among the K with the largest A.
+``pointing``
+    1 if the largest A lies in the truth or within 20 ms and 80 Hz of it.
+``first``, ``top3``
+    1 if a true region's density (mean A per cell) is the largest, or among the three largest, of
+    all candidate regions (:mod:`stressnet.lab.candidates`).
+``false_positive``
+    1 if the largest A outside the *wide* truth exceeds the 99th percentile of A inside the truth,
+    after smoothing with a Gaussian of 2 cells FWHM (Siegel et al., arXiv 2508.02560). Whether the
+    network uses the place all the same is asked in :mod:`stressnet.lab.reactions`.
+
+``A`` is the positive part of an oriented map (``positive``) or its absolute value (``absolute``);
+never the signed map, whose sums cancel.
+
+Chance
+------
+``*_area``
+    What a map gets whose values are strewn at random over the sounding cells: the truth's share of
+    them; for regions, that all of them are equally likely to come first.
+``*_exchange``
+    What the same map gets when the word borrows the truth and the regions of other words (the mean
+    over some). A map that only knows where such a cue usually lies gets this much.
+``*_displaced``
+    What the same map gets after a random cyclic shift in time over the word's sound (the mean over
+    some). A map that only knows the right frequencies gets this much.
+
+A method beats chance in a measure if its mean exceeds all three. Why it takes all of them is told
+in :mod:`stressnet.lab.controls`.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+from math import comb
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.sparse import csr_matrix
+
+from stressnet.axes import BoolArray
+from stressnet.errors import ConfigError
+from stressnet.lab.candidates import CANDIDATES, candidate_masks, rivals, true_masks
+from stressnet.lab.labset import LabSet
+from stressnet.regions.localisation import TOLERANCE_HZ, TOLERANCE_S
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = NDArray[np.float64]
+
+MEASURES = ("mass", "rank", "pointing", "first", "top3", "false_positive")
+"""Measures of one word; in all but the last, higher is better."""
+
+PARTS = ("positive", "absolute")
+"""What of a map counts."""
+
+CHANCES = ("area", "exchange", "displaced")
+"""Chance levels, see above."""
+
+N_DRAWS = 4
+"""Other words whose regions a word borrows, and shifts in time."""
+
+SMOOTHING_FWHM = 2.0
+INSIDE_PERCENTILE = 99.0
+
+
+@dataclass(frozen=True)
+class WordRegions:
+    """One word's truth and regions as lists of cells.
+
+    Parameters
+    ----------
+    truth, wide, pointing, sound : ndarray of bool, shape (n_cells,)
+        Truth, truth with a margin, truth with the pointing game's tolerance, sounding cells.
+    names : tuple of str
+        Candidate regions, true ones and rivals.
+    is_true : ndarray of bool, shape (n_regions,)
+        Which of them are true.
+    cells : csr_matrix, shape (n_regions, n_cells)
+        Their cells, 1 or 0.
+    sizes : ndarray, shape (n_regions,)
+        How many.
+    """
+
+    truth: BoolArray
+    wide: BoolArray
+    pointing: BoolArray
+    sound: BoolArray
+    names: tuple[str, ...]
+    is_true: BoolArray
+    cells: csr_matrix
+    sizes: FloatArray
+
+
+class Scorer:
+    """Scores maps of the words of a set.
+
+    Parameters
+    ----------
+    words : LabSet
+        The words to score, usually those of the test split. Their cue must have a place.
+    n_draws : int
+        Other words whose regions each word borrows, and shifts in time.
+    seed : int
+        Which these are.
+
+    Raises
+    ------
+    ConfigError
+        If the cue has no cells of its own or there are too few words.
+    """
+
+    def __init__(self, words: LabSet, *, n_draws: int = N_DRAWS, seed: int = 0) -> None:
+        if not words.has_place:
+            raise ConfigError(f"lab set {words.name}: cue {words.cue} has no cells of its own")
+        if len(words) <= n_draws:
+            raise ConfigError(f"lab set {words.name}: {len(words)} words are too few to score")
+        self.words = words
+        axes = words.axes
+        self._tolerance = (
+            int(TOLERANCE_HZ / axes.frequency_step_hz + 1e-6),
+            int(TOLERANCE_S / axes.time_step_s + 1e-6),
+        )
+        self.regions = [self._word(i) for i in range(len(words))]
+        rng = np.random.default_rng([seed, 11])
+        others = np.arange(len(words) - 1)
+        self.partners = np.stack(
+            [
+                rng.choice(np.where(others >= i, others + 1, others), n_draws, replace=False)
+                for i in range(len(words))
+            ]
+        )
+        self.shifts = rng.random(self.partners.shape)
+
+    def _word(self, i: int) -> WordRegions:
+        words, scene = self.words, self.words.scenes[i]
+        sound = np.broadcast_to(scene.sound, words.axes.shape)
+        truth, wide = words.truth[i] & sound, words.wide[i]
+        masks = candidate_masks(scene)
+        true = true_masks(masks, truth, scene, words.true_regions)
+        kept = {**true, **rivals(masks, wide, words.true_regions)}
+        bins, frames = self._tolerance
+        box = np.ones((2 * bins + 1, 2 * frames + 1), dtype=bool)
+        stack = np.stack([mask.ravel() for mask in kept.values()])
+        return WordRegions(
+            truth=truth.ravel(),
+            wide=wide.ravel(),
+            pointing=(binary_dilation(truth, box) & sound).ravel(),
+            sound=sound.ravel(),
+            names=tuple(kept),
+            is_true=np.array([name in true for name in kept]),
+            cells=csr_matrix(stack, dtype=np.float64),
+            sizes=stack.sum(axis=1).astype(np.float64),
+        )
+
+    def score(self, maps: NDArray[np.floating], part: str = "positive") -> WordScores:
+        """Scores of one method.
+
+        Parameters
+        ----------
+        maps : ndarray, shape (n, n_bins, n_frames)
+            One oriented map per word.
+        part : {"positive", "absolute"}
+            What of them counts.
+
+        Raises
+        ------
+        ConfigError
+            If shapes differ or ``part`` is unknown.
+        """
+        if maps.shape != self.words.images.shape:
+            raise ConfigError(f"maps have shape {maps.shape}, not {self.words.images.shape}")
+        if part not in PARTS:
+            raise ConfigError(f"no part {part!r}; there are {', '.join(PARTS)}")
+        n = len(maps)
+        own = np.full((n, len(MEASURES)), np.nan)
+        chance = {name: np.full((n, len(MEASURES)), np.nan) for name in CHANCES}
+        densities = np.full((n, len(CANDIDATES)), np.nan)
+        marked = [""] * n
+        reasons = [""] * n
+        for i, one in enumerate(maps):
+            values = one.astype(np.float64)
+            values = np.abs(values) if part == "absolute" else np.maximum(values, 0.0)
+            mine = self.regions[i]
+            total = values.ravel()[mine.sound].sum()
+            if not np.isfinite(values).all() or not total > 0:
+                reasons[i] = "the map has no positive relevance on sound"
+                continue
+            found = _Map(values, mine.sound)
+            own[i] = found.measure(mine)
+            chance["area"][i] = chance_by_area(mine)
+            if own[i, -1] == 1:
+                marked[i] = found.marked(mine)
+            density = found.densities(mine) / (total / mine.sound.sum())
+            for name, value in zip(mine.names, density, strict=True):
+                densities[i, CANDIDATES.index(name)] = value
+            borrowed = [found.measure(self.regions[k]) for k in self.partners[i]]
+            chance["exchange"][i] = _mean(borrowed)
+            frames = self.words.scenes[i].sound
+            shifted = [found.shifted(int(u * frames.sum()), frames) for u in self.shifts[i]]
+            chance["displaced"][i] = _mean([one.measure(mine) for one in shifted])
+        return WordScores(self.words, own, chance, densities, marked, reasons)
+
+
+@dataclass(frozen=True)
+class WordScores:
+    """Scores of one method on the words of a set.
+
+    Parameters
+    ----------
+    words : LabSet
+        The words.
+    values : ndarray, shape (n, n_measures)
+        Measures; NaN where a word has none.
+    chance : dict of str to ndarray, shape (n, n_measures)
+        Their levels by chance, one array for each of :data:`CHANCES`.
+    densities : ndarray, shape (n, n_candidates)
+        Mean A of each candidate region over the mean A of the sound; NaN where the word lacks it or
+        it is no rival.
+    marked : list of str
+        The falsely marked region where there is a false positive, else empty.
+    reasons : list of str
+        Why a word has no scores, else empty.
+    """
+
+    words: LabSet
+    values: FloatArray
+    chance: dict[str, FloatArray]
+    densities: FloatArray
+    marked: list[str]
+    reasons: list[str]
+
+    def table(self) -> pd.DataFrame:
+        """One row per word: ``word_id, voice, word``, measures and chance levels, ``marked``."""
+        import pandas as pd
+
+        columns: dict[str, object] = {
+            "word_id": self.words.word_ids.astype(object),
+            "voice": self.words.voices.astype(object),
+            "word": self.words.words.astype(object),
+        }
+        for k, name in enumerate(MEASURES):
+            columns[name] = self.values[:, k]
+            for level, values in self.chance.items():
+                columns[f"{name}_{level}"] = values[:, k]
+        return pd.DataFrame({**columns, "marked": self.marked, "reason": self.reasons})
+
+
+def chance_by_area(regions: WordRegions) -> FloatArray:
+    """Levels of :data:`MEASURES` for values strewn at random over the sounding cells.
+
+    There is none for false positives, whose level depends on the tails of the values.
+    """
+    n = regions.sound.sum()
+    area = regions.truth.sum() / n
+    r, true = len(regions.names), int(regions.is_true.sum())
+    if true == 0 or r == true:
+        first = top3 = np.nan
+    else:
+        first, top3 = true / r, 1.0 - comb(r - true, min(3, r)) / comb(r, min(3, r))
+    return np.array([area, area, regions.pointing.sum() / n, first, top3, np.nan])
+
+
+class _Map:
+    """What counts of one map, with what several measures share."""
+
+    def __init__(self, values: FloatArray, sound: BoolArray) -> None:
+        self.flat = values.ravel()
+        self.sound = sound
+        self.sounding = self.flat * sound
+        self.total = float(self.sounding.sum())
+        self.ordered = np.sort(self.flat[sound])
+        self.peaks = np.flatnonzero(sound & (self.flat == self.ordered[-1]))
+        smooth = gaussian_filter(values, SMOOTHING_FWHM / 2.355, mode="constant")
+        self.smooth = np.where(sound, smooth.ravel(), 0.0)
+
+    def shifted(self, by: int, frames: BoolArray) -> _Map:
+        """The map after a cyclic shift of its sounding frames."""
+        other = copy(self)
+        n_frames = len(frames)
+        for name in ("flat", "smooth"):
+            values = getattr(self, name).reshape(-1, n_frames).copy()
+            values[:, frames] = np.roll(values[:, frames], by, axis=1)
+            setattr(other, name, values.ravel())
+        other.sounding = other.flat * self.sound
+        other.peaks = np.flatnonzero(self.sound & (other.flat == self.ordered[-1]))
+        return other
+
+    def densities(self, regions: WordRegions) -> FloatArray:
+        """Mean of A in each region."""
+        return np.asarray(regions.cells @ self.flat) / regions.sizes
+
+    def measure(self, regions: WordRegions) -> FloatArray:
+        """The measures, for the word's own regions or another's."""
+        truth = regions.truth & self.sound
+        k = int(truth.sum())
+        result = np.full(len(MEASURES), np.nan)
+        if 0 < k < len(self.ordered):
+            result[0] = self.sounding[truth].sum() / self.total
+            result[1] = self._top(truth, k) / k
+            result[2] = float(np.mean(regions.pointing[self.peaks]))
+            outside = self.smooth[self.sound & ~regions.wide]
+            if outside.size:
+                inside = np.percentile(self.smooth[truth], INSIDE_PERCENTILE)
+                result[5] = float(outside.max() > inside)
+        result[3:5] = _places(self.densities(regions), regions.is_true)
+        return result
+
+    def _top(self, truth: BoolArray, k: int) -> float:
+        """How many of the truth's cells are among the k largest; ties by their chance."""
+        value = self.ordered[-k]
+        above = len(self.ordered) - np.searchsorted(self.ordered, value, side="right")
+        tied = len(self.ordered) - above - np.searchsorted(self.ordered, value, side="left")
+        inside = self.flat[truth]
+        return float((inside > value).sum() + (k - above) / tied * (inside == value).sum())
+
+    def marked(self, regions: WordRegions) -> str:
+        """The smallest rival that holds the largest value outside the wide truth."""
+        outside = np.where(self.sound & ~regions.wide, self.smooth, -1.0)
+        peak = int(outside.argmax())
+        holds = np.asarray(regions.cells[:, [peak]].todense()).ravel() > 0
+        holding = np.flatnonzero(holds & ~regions.is_true)
+        if not len(holding):
+            return "elsewhere"
+        return regions.names[holding[regions.sizes[holding].argmin()]]
+
+
+def _mean(rows: list[FloatArray]) -> FloatArray:
+    """Column means without what is missing."""
+    values = np.stack(rows)
+    there = np.isfinite(values)
+    counted = there.sum(axis=0)
+    sums = np.where(there, values, 0.0).sum(axis=0)
+    return np.where(counted > 0, sums / np.maximum(counted, 1), np.nan)
+
+
+def _places(densities: FloatArray, is_true: BoolArray) -> tuple[float, float]:
+    """Whether a true region is first, and among the first three; ties count for the rivals."""
+    if not is_true.any() or is_true.all():
+        return np.nan, np.nan
+    best = densities[is_true].max()
+    before = int((densities[~is_true] >= best).sum()) if best > 0 else len(densities)
+    return float(before < 1), float(before < 3)

@@ -1,0 +1,193 @@
+"""Networks trained on lab sets, and whether they solved them.
+
+A map of a network that did not learn the cue cannot be expected to show it. A set counts as solved
+if the lower limit of the 95 % interval of balanced accuracy on test words (over voices and words)
+is at least :data:`SOLVED`. At 0.75 the network has found half of what separates chance from
+perfection; explanations of its right answers then have something to show, while cues near the
+threshold of audibility still count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.lab.labset import LabSet
+from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.training.recipes import TrainConfig, get_recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from stressnet.training.data import StressData
+    from stressnet.training.metrics import Estimate
+
+SOLVED = 0.75
+"""Least lower limit of balanced accuracy for a set to be solved."""
+
+LAB_EPOCHS = 16
+"""Length of the one-cycle schedule for sets of about a thousand words."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a network learned from a lab set.
+
+    Parameters
+    ----------
+    n_test : int
+        Test words.
+    balanced_accuracy, auroc : Estimate
+        On the test words, with 95 % intervals over voices and words.
+    solved : bool
+        Whether the set counts as solved.
+    solved_by_voice : dict of str to bool
+        Whether balanced accuracy among each voice's words is at least :data:`SOLVED` (the words of
+        one voice are too few for an interval).
+    correct : ndarray of bool, shape (n_test,)
+        Which test words it gets right.
+    """
+
+    n_test: int
+    balanced_accuracy: Estimate
+    auroc: Estimate
+    solved: bool
+    solved_by_voice: dict[str, bool]
+    correct: NDArray[np.bool_]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; without ``correct``."""
+        found = asdict(self)
+        del found["correct"]
+        return found
+
+
+def lab_recipe(network: str, seed: int, **changes: Any) -> TrainConfig:
+    """The network's own recipe with a short schedule and nothing that moves the cue.
+
+    One cycle of :data:`LAB_EPOCHS` epochs at the network's rate; no masks, which hide the cue in
+    some words; shifts in time stay. Without a network's rate for so few words, Adam at 1e-3.
+    """
+    from stressnet.models.registry import get_spec
+
+    recipe = get_spec(network).recipe
+    base = get_recipe(recipe)
+    settings: dict[str, Any] = {
+        "name": f"lab-{network}",
+        "schedule": "one_cycle",
+        "max_epochs": LAB_EPOCHS,
+        "patience": LAB_EPOCHS,
+        "batch_size": 32,
+        "class_balance": "none",
+        "mask_frames": 0,
+        "mask_bins": 0,
+        "time_shift_frames": 3,
+        "learning_rate": base.learning_rate if network == "compact" else 1e-3,
+        "seed": seed,
+    }
+    return get_recipe(recipe, **{**settings, **changes})
+
+
+def stress_data(words: LabSet) -> StressData:
+    """The set as the training loop wants it."""
+    from stressnet.training.data import StressData
+
+    return StressData(
+        images=words.images,
+        labels=words.labels,
+        speakers=words.voices,
+        lemmas=words.words,
+        splits=words.splits,
+        token_ids=words.word_ids,
+    )
+
+
+def train_network(
+    words: LabSet, network: str, seed: int, out: Path, *, resume: bool = True, **changes: Any
+) -> nn.Module:
+    """Train a network on the set's training words, or load it if ``out`` holds it.
+
+    Parameters
+    ----------
+    words : LabSet
+        With words in all splits.
+    network : str
+        Key of :data:`stressnet.models.registry.MODELS`.
+    seed : int
+        Of the training.
+    out : Path
+        Checkpoint folder.
+    resume : bool
+        Continue an interrupted training.
+    **changes
+        Fields of the recipe to replace.
+
+    Returns
+    -------
+    torch.nn.Module
+        In evaluation mode.
+
+    Raises
+    ------
+    ConfigError
+        If the network is unknown or cannot take the images, or a split lacks a class.
+    CheckpointError
+        If ``out`` holds something else or cannot be written.
+    """
+    from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
+    from stressnet.training.fit import train
+
+    fields = words.preset.to_dict()
+    name = fields.pop("name")
+    config = lab_recipe(network, seed, **changes)
+    if (out / WEIGHTS_NAME).is_file():
+        model, info = load_checkpoint(out)
+        if info.corpus_hash == words.fingerprint and info.training["recipe"] == config.to_dict():
+            return model
+    return train(
+        network,
+        stress_data(words),
+        config,
+        out,
+        preset=name,
+        preset_parameters=fields,
+        corpus_hash=words.fingerprint,
+        resume=resume,
+    ).model
+
+
+def judge(model: nn.Module, words: LabSet, split: str = "test", *, seed: int = 0) -> Learned:
+    """How well a network does on one split of a set, and whether it solved it."""
+    from stressnet.training.metrics import evaluate
+    from stressnet.training.predict import predict_logits
+
+    rows = words.rows(split)
+    logits = predict_logits(model, stress_data(words), rows).astype(np.float64)
+    initial = Stress.INITIAL.class_index
+    difference = logits[:, initial] - logits[:, 1 - initial]
+    labels, voices = words.labels[rows], words.voices[rows]
+    found = evaluate(labels, difference, voices, words.words[rows], seed=seed, n_resamples=1000)
+    correct = (difference >= 0) == (labels == initial)
+    by_voice = {}
+    for voice in np.unique(voices):
+        mine = voices == voice
+        recalls = [
+            correct[mine & (labels == c)].mean()
+            for c in range(len(CLASSES))
+            if (mine & (labels == c)).any()
+        ]
+        by_voice[str(voice)] = bool(np.mean(recalls) >= SOLVED)
+    balanced = found.metrics["balanced_accuracy"]
+    # With one voice and one word there is no interval, and nothing counts as solved.
+    return Learned(
+        n_test=len(rows),
+        balanced_accuracy=balanced,
+        auroc=found.metrics["auroc"],
+        solved=bool(balanced.low >= SOLVED),
+        solved_by_voice=by_voice,
+        correct=correct,
+    )
