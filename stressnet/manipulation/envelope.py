@@ -110,7 +110,8 @@ def tilt(
     first, last = max(0, start - n_context), min(len(samples), end + n_context)
     stretch = samples[first:last]
     n_fft = 1 << (2 * len(stretch) - 1).bit_length()
-    gain = 10.0 ** (tilt_gain_db(np.fft.rfftfreq(n_fft, 1 / rate_hz), db_per_octave) / 20.0)
+    frequency_hz: FloatArray = np.arange(n_fft // 2 + 1, dtype=np.float64) * (rate_hz / n_fft)
+    gain = 10.0 ** (tilt_gain_db(frequency_hz, db_per_octave) / 20.0)
     tilted = np.fft.irfft(np.fft.rfft(stretch, n_fft) * gain, n_fft)[: len(stretch)]
     weight = plateau(end - start, rate_hz)
     result = samples.copy()
@@ -221,7 +222,9 @@ def _power(
     start, end = (round(t * rate_hz) for t in span_s)
     stretch = samples[start:end] * np.hanning(end - start)
     n_fft = 1 << (len(stretch) - 1).bit_length()
-    return np.abs(np.fft.rfft(stretch, n_fft)) ** 2, np.fft.rfftfreq(n_fft, 1 / rate_hz)
+    power: FloatArray = np.abs(np.fft.rfft(stretch, n_fft)) ** 2
+    frequency_hz: FloatArray = np.arange(len(power), dtype=np.float64) * (rate_hz / n_fft)
+    return power, frequency_hz
 
 
 def _balance_db(power: FloatArray, frequency_hz: FloatArray) -> float:

@@ -4,13 +4,14 @@ Praat's *Manipulation* resynthesises the whole excerpt from pitch periods. Only 
 from it: at each edge they are cross-faded, inside the vowel, with the recording, at the place
 within half a period where both agree best, so that neither periods nor samples jump. Everything
 outside the vowels is the recording, sample by sample. The price is that a vowel is longer or
-shorter than asked by at most half a period at either edge; the times returned are the real ones.
+shorter than asked by at most half a period; the times returned are the real ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import parselmouth
@@ -49,14 +50,27 @@ class Prosody:
     f0_contour_st: tuple[tuple[float, float], ...] = ()
     duration_factor: float = 1.0
 
-    def shift_st(self, time_s: FloatArray) -> FloatArray:
-        """Semitones added at some times inside the vowel."""
-        shift = np.full(len(time_s), self.f0_st)
+    def formula(self) -> str:
+        """What multiplies the points of a PitchTier inside the vowel, in Praat's language."""
+        start_s, end_s = self.span_s
+        shift = repr(float(self.f0_st))
         if self.f0_contour_st:
-            position = (time_s - self.span_s[0]) / (self.span_s[1] - self.span_s[0])
-            places, values = zip(*self.f0_contour_st, strict=True)
-            shift += np.interp(position, places, values)
-        return shift
+            shift += f" + {_broken_line(self.f0_contour_st, start_s, end_s)}"
+        inside = f"x >= {start_s - _EDGE_S / 2!r} and x <= {end_s + _EDGE_S / 2!r}"
+        return f"if {inside} then self * 2 ^ (({shift}) / 12) else self fi"
+
+
+def _broken_line(contour: Sequence[tuple[float, float]], start_s: float, end_s: float) -> str:
+    """Linear interpolation between points, constant beyond them, in Praat's language."""
+    length_s = end_s - start_s
+    points = [(start_s + place * length_s, value) for place, value in contour]
+    text = repr(float(points[-1][1]))
+    for (left_s, left), (right_s, right) in reversed(list(pairwise(points))):
+        if right_s > left_s:
+            slope = (right - left) / (right_s - left_s)
+            line = f"{left!r} + (x - {left_s!r}) * {slope!r}"
+            text = f"(if x < {right_s!r} then {line} else {text} fi)"
+    return f"(if x < {points[0][0]!r} then {points[0][1]!r} else {text} fi)"
 
 
 def overlap_add(
@@ -115,40 +129,25 @@ def _praat_overlap_add(
     samples: FloatArray, rate_hz: int, pitch: parselmouth.Pitch, changes: Sequence[Prosody]
 ) -> FloatArray:
     """Praat's resynthesis of the whole excerpt under new tiers."""
+    f0_hz = pitch.selected_array["frequency"]
+    voiced = f0_hz > 0
+    if not voiced.any():
+        raise AudioError("nothing is voiced, so there are no pitch periods to move")
     sound = parselmouth.Sound(samples, sampling_frequency=rate_hz)
     manipulation = call([sound, pitch], "To Manipulation")
-    limits = sound.xmin, sound.xmax
     tier = call(manipulation, "Extract pitch tier")
-    n_points = call(tier, "Get number of points")
-    if n_points == 0:
-        raise AudioError("nothing is voiced, so there are no pitch periods to move")
-    numbers = range(1, n_points + 1)
-    times = np.array([call(tier, "Get time from index", i) for i in numbers])
-    values = np.array([call(tier, "Get value at index", i) for i in numbers])
-    new_tier = call("Create PitchTier", "f0", *limits)
-    outside = np.ones(len(times), dtype=bool)
-    points: list[tuple[float, float]] = []
+    durations = call("Create DurationTier", "duration", sound.xmin, sound.xmax)
     for change in changes:
         start_s, end_s = change.span_s
-        inside = (times > start_s) & (times < end_s)
-        outside &= ~inside
-        # The vowel's own points, its edges, and enough of them to follow a contour.
-        at = np.unique(np.concatenate([times[inside], np.linspace(start_s, end_s, 9)]))
-        shifted = np.interp(at, times, values) * 2.0 ** (change.shift_st(at) / 12.0)
-        points += list(zip(at.tolist(), shifted.tolist(), strict=True))
-        for edge_s in (start_s - _EDGE_S, end_s + _EDGE_S):
-            points.append((edge_s, float(np.interp(edge_s, times, values))))
-    points += list(zip(times[outside].tolist(), values[outside].tolist(), strict=True))
-    for time_s, f0_hz in sorted(points):
-        call(new_tier, "Add point", time_s, f0_hz)
-    call([manipulation, new_tier], "Replace pitch tier")
-    durations = call("Create DurationTier", "duration", *limits)
+        edges_s = (start_s - _EDGE_S, start_s, end_s, end_s + _EDGE_S)
+        values = np.interp(edges_s, pitch.xs()[voiced], f0_hz[voiced])
+        lengths = (1.0, change.duration_factor, change.duration_factor, 1.0)
+        for edge_s, value_hz, length in zip(edges_s, values, lengths, strict=True):
+            call(tier, "Add point", edge_s, float(value_hz))
+            call(durations, "Add point", edge_s, length)
     for change in changes:
-        start_s, end_s = change.span_s
-        call(durations, "Add point", start_s - _EDGE_S, 1.0)
-        call(durations, "Add point", start_s, change.duration_factor)
-        call(durations, "Add point", end_s, change.duration_factor)
-        call(durations, "Add point", end_s + _EDGE_S, 1.0)
+        call(tier, "Formula", change.formula())
+    call([manipulation, tier], "Replace pitch tier")
     call([manipulation, durations], "Replace duration tier")
     return call(manipulation, "Get resynthesis (overlap-add)").values[0]
 
@@ -166,8 +165,12 @@ def _spliced(
     new_start, new_end = (round(planned(n / rate_hz) * rate_hz) for n in span)
     n_fade = min(ramp_samples(end - start, rate_hz), max(1, (new_end - new_start) // 4))
     head, tail = samples[start : start + n_fade], samples[end - n_fade : end]
-    new_start += _best_shift(raw, new_start, head, _half_period(pitch, start, rate_hz))
-    new_end += _best_shift(raw, new_end - n_fade, tail, _half_period(pitch, end, rate_hz))
+    # Where the vowel ends is sought around where it begins, so that its length stays within half
+    # a period of what was asked.
+    shift = _best_shift(raw, new_start, head, _half_period(pitch, start, rate_hz))
+    new_start, new_end = new_start + shift, new_end + shift
+    half = _half_period(pitch, end, rate_hz)
+    new_end += _best_shift(raw, new_end - n_fade, tail, half)
     new_start, new_end = max(0, new_start), min(len(raw), new_end)
     vowel = raw[new_start:new_end].copy()
     n_fade = min(n_fade, len(vowel) // 2)

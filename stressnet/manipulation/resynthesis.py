@@ -133,6 +133,9 @@ class CueChange:
         return asdict(self)
 
 
+NO_CHANGE = CueChange()
+
+
 @dataclass(frozen=True)
 class Source:
     """A word as recorded, with what has to be known to change it; see :func:`analyse`.

@@ -1,0 +1,191 @@
+"""Continua from an INITIAL-like to a FINAL-like version of a word.
+
+A **plan** lists the stimuli of a token: the word as recorded (``natural``), the word sent through
+overlap-add without any change (``resynthesised``), and the steps of each continuum: one cue alone
+(``single``), two cues against each other on a full grid (``pair``), or all cues together (``all``).
+**Positions** run from 0 (INITIAL-like) to 1 (FINAL-like). All steps of a continuum in which F0 or
+duration moves go through overlap-add, also one that happens to ask for no change, so that steps
+differ in the cue alone; what overlap-add itself does shows in ``resynthesised`` against
+``natural``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, product
+from typing import Literal
+
+from stressnet.errors import ConfigError
+from stressnet.manipulation.cues import CUE_NAMES, Pair, get_cue, in_order
+from stressnet.manipulation.endpoints import Endpoint
+from stressnet.manipulation.envelope import slope_for_tilt
+from stressnet.manipulation.resynthesis import NO_CHANGE, CueChange, Source
+
+StimulusKind = Literal["natural", "resynthesised", "single", "pair", "all"]
+
+DEFAULT_STEPS = 7
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stimulus of a token's plan.
+
+    Parameters
+    ----------
+    kind : {"natural", "resynthesised", "single", "pair", "all"}
+    cues : tuple of str
+        Cues that move, in the order of tables; none for the first two kinds.
+    steps : tuple of int
+        Step of each cue, counted from 0; for ``all`` the same for every cue.
+    positions : tuple of float
+        Position of each cue, from 0 (INITIAL-like) to 1 (FINAL-like).
+    """
+
+    kind: StimulusKind
+    cues: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
+    positions: tuple[float, ...] = ()
+
+    @property
+    def continuum(self) -> str:
+        """Name of the continuum: ``f0``, ``f0+duration``, ``all``, ``natural``."""
+        return "+".join(self.cues) if self.kind in ("single", "pair") else self.kind
+
+    @property
+    def name(self) -> str:
+        """Name of the stimulus within its token: ``f0-3``, ``f0+duration-3-0``, ``all-6``."""
+        if not self.cues:
+            return self.kind
+        steps = self.steps[:1] if self.kind == "all" else self.steps
+        return "-".join([self.continuum, *map(str, steps)])
+
+    @property
+    def psola(self) -> bool:
+        """Whether it goes through overlap-add."""
+        return self.kind == "resynthesised" or any(get_cue(cue).needs_psola for cue in self.cues)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a step asks of a token.
+
+    Parameters
+    ----------
+    changes : pair of CueChange
+        For the first and the second nucleus.
+    moves : dict
+        For each cue that moves, how far each nucleus's value moves on the cue's scale.
+    limited : tuple of str
+        Cues whose move was larger than resynthesis can do and was cut to what it can.
+    """
+
+    changes: tuple[CueChange, CueChange]
+    moves: dict[str, Pair] = field(default_factory=dict)
+    limited: tuple[str, ...] = ()
+
+
+def plan_steps(
+    cues: Sequence[str] = CUE_NAMES,
+    n_steps: int = DEFAULT_STEPS,
+    *,
+    single: bool = True,
+    pairs: Sequence[tuple[str, str]] | Literal["every"] = (),
+    together: bool = False,
+) -> list[Step]:
+    """All stimuli of a token.
+
+    Parameters
+    ----------
+    cues : sequence of str
+        Of :data:`~stressnet.manipulation.cues.CUE_NAMES`.
+    n_steps : int
+        Steps of each continuum, two or more; an odd number has a neutral middle.
+    single : bool
+        A continuum of each cue alone.
+    pairs : sequence of (str, str), or "every"
+        Grids of ``n_steps`` by ``n_steps`` of these pairs, or of every pair of ``cues``.
+    together : bool
+        A continuum of all ``cues`` at once.
+
+    Raises
+    ------
+    ConfigError
+        If a cue is unknown, paired with itself, or there are fewer than two steps.
+    """
+    if n_steps < 2:
+        raise ConfigError(f"a continuum of {n_steps} steps has no ends; give two or more")
+    names = in_order(cues)
+    if not names:
+        raise ConfigError(f"no cue to change; there are {', '.join(CUE_NAMES)}")
+    places = [index / (n_steps - 1) for index in range(n_steps)]
+    plan = [Step("natural"), Step("resynthesised")]
+    if single:
+        for cue in names:
+            plan += [Step("single", (cue,), (i,), (places[i],)) for i in range(n_steps)]
+    for pair in combinations(names, 2) if pairs == "every" else pairs:
+        ordered = in_order(pair)
+        if len(ordered) != 2:
+            raise ConfigError(f"a pair needs two different cues, not {' and '.join(pair)}")
+        for i, j in product(range(n_steps), repeat=2):
+            plan.append(Step("pair", ordered, (i, j), (places[i], places[j])))
+    if together and len(names) > 1:
+        for i in range(n_steps):
+            plan.append(Step("all", names, (i,) * len(names), (places[i],) * len(names)))
+    return list(dict.fromkeys(plan))
+
+
+def ask(step: Step, source: Source, endpoints: Mapping[str, Endpoint]) -> Asked:
+    """What a step asks of a token.
+
+    Parameters
+    ----------
+    step : Step
+    source : Source
+        The token's sound; the slope that moves its tilt depends on its spectrum.
+    endpoints : mapping
+        Ends of every cue that moves.
+
+    Raises
+    ------
+    ConfigError
+        If a cue that moves has no ends.
+    """
+    moves: dict[str, Pair] = {}
+    limited = []
+    for cue, position in zip(step.cues, step.positions, strict=True):
+        if cue not in endpoints:
+            raise ConfigError(f"step {step.name}: no ends of cue '{cue}'")
+        end, most = endpoints[cue], get_cue(cue).most
+        wanted = [t - n for t, n in zip(end.at(position), end.natural, strict=True)]
+        possible = [min(max(w, -most), most) for w in wanted]
+        if possible != wanted:
+            limited.append(cue)
+        moves[cue] = (possible[0], possible[1])
+    first, second = (_change(source, k, moves) for k in (0, 1))
+    return Asked((first, second), moves, tuple(limited))
+
+
+def neutral(source: Source, endpoint: Endpoint) -> Asked:
+    """One cue alone halfway between its two ends, where it speaks for neither class."""
+    return ask(Step("single", (endpoint.cue,), (0,), (0.5,)), source, {endpoint.cue: endpoint})
+
+
+def _change(source: Source, nucleus: int, moves: Mapping[str, Pair]) -> CueChange:
+    """What has to be done to one nucleus for its values to move so far."""
+    if not moves:
+        return NO_CHANGE
+    move = {cue: pair[nucleus] for cue, pair in moves.items()}
+    slope = 0.0
+    if "tilt" in move:
+        span = source.segments.nuclei[nucleus]
+        slope = slope_for_tilt(source.samples, source.rate_hz, span, move["tilt"])
+    return CueChange(
+        f0_st=move.get("f0", 0.0),
+        duration_factor=2.0 ** move.get("duration", 0.0),
+        intensity_db=move.get("intensity", 0.0),
+        f1_factor=2.0 ** move.get("f1", 0.0),
+        f2_factor=2.0 ** move.get("f2", 0.0),
+        f3_factor=2.0 ** move.get("f3", 0.0),
+        tilt_db_per_octave=slope,
+    )

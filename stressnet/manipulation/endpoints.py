@@ -1,0 +1,337 @@
+"""Where a continuum begins and ends: what an INITIAL-like and a FINAL-like version of a word are.
+
+Class means
+    *F0, duration, intensity, tilt*: the mean contrast (first nucleus minus second) of the speaker's
+    INITIAL tokens and of the FINAL ones. A token gets that contrast while the mean over its own two
+    vowels stays, so both vowels move in opposite directions and only the relation changes.
+    *F1, F2, F3*: what stress does to a formant depends on the vowel. The token's own formants are
+    one end. At the other end each vowel is moved by the difference between the means of stressed
+    and unstressed vowels of its kind: the same vowel for those that occur unreduced without
+    stress, else the schwa, which is what they reduce to.
+The other member of a minimal pair
+    The token itself is one end; the other end is the contrast (formants: the values) of the same
+    spelling with the other stress.
+
+Means are the speaker's where there are enough tokens, else those of all speakers of that sex, else
+of all; ``source`` says which. A speaker whose few tokens put the two classes the other way round
+than all speakers do counts as having too few. Formants are pooled relative to each speaker's own
+mean, so that no vocal tract enters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from stressnet.errors import ConfigError, ManipulationError
+from stressnet.lexicon.pronunciation import bare
+from stressnet.manipulation.cues import CUES, ManipulatedCue, Pair, get_cue
+
+EndpointKind = Literal["class", "pair"]
+KINDS: tuple[EndpointKind, ...] = ("class", "pair")
+
+MIN_TOKENS = 5
+"""Tokens of each class that a mean must rest on."""
+
+UNREDUCED = frozenset({"AH", "IH", "IY", "ER", "OW", "UW"})
+"""Vowels that also stand unstressed as themselves; the others reduce to the schwa, AH."""
+
+_SCHWA = "AH"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Both ends of one cue's continuum for one token.
+
+    Parameters
+    ----------
+    cue : str
+    natural : (first, second)
+        Values of the token as recorded, on the cue's scale (:mod:`stressnet.manipulation.cues`).
+    initial, final : (first, second)
+        Values of its two nuclei at the INITIAL-like and the FINAL-like end.
+    source : str
+        ``speaker``, ``sex`` or ``all``: whose means; for formants of the first and the second
+        vowel, joined by ``+`` where they differ.
+    n_initial, n_final : int
+        Tokens behind the ends; for formants stressed and unstressed vowels, the smaller number of
+        the two nuclei; 1 where the token itself is the end.
+    """
+
+    cue: str
+    natural: Pair
+    initial: Pair
+    final: Pair
+    source: str
+    n_initial: int
+    n_final: int
+
+    def at(self, position: float) -> Pair:
+        """Values at a position from 0 (INITIAL-like) to 1 (FINAL-like); 0.5 is neutral."""
+        first, second = (
+            i + position * (f - i) for i, f in zip(self.initial, self.final, strict=True)
+        )
+        return first, second
+
+    @property
+    def range(self) -> float:
+        """How far the contrast moves from the INITIAL-like end to the FINAL-like one."""
+        return (self.final[0] - self.final[1]) - (self.initial[0] - self.initial[1])
+
+
+@dataclass(frozen=True)
+class _Mean:
+    value: float
+    n: int
+
+
+class Reference:
+    """The measured cues of a corpus, asked for endpoints.
+
+    Parameters
+    ----------
+    cues : DataFrame
+        ``cues.parquet`` of ``stressnet measure``.
+    min_tokens : int
+        Tokens of each class that a mean must rest on.
+    """
+
+    def __init__(self, cues: pd.DataFrame, min_tokens: int = MIN_TOKENS) -> None:
+        if min_tokens < 1:
+            raise ConfigError("min_tokens must be 1 or more")
+        self.min_tokens = min_tokens
+        table = cues[cues["stress"].isin(["INITIAL", "FINAL"])].reset_index(drop=True)
+        keep = ["token_id", "speaker", "sex", "word", "stress", "nucleus_1", "nucleus_2"]
+        columns: dict[str, Any] = {name: table[name].astype(object) for name in keep}
+        columns["sex"] = table["sex"].fillna("").astype(str)
+        for cue in CUES:
+            for k in (1, 2):
+                values = table[f"nucleus_{k}_{cue.column}"].to_numpy(np.float64, na_value=np.nan)
+                if cue.is_formant:
+                    flag = table[f"nucleus_{k}_formants_suspect"].astype("boolean")
+                    values = np.where(flag.fillna(True).to_numpy(bool), np.nan, values)
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    scaled = np.log2(values) if cue.is_log2 else values
+                columns[f"{cue.name}_{k}"] = scaled
+        self.tokens = pd.DataFrame(columns)
+        self.vowels = self._vowels()
+        self._cache: dict[tuple[Any, ...], Any] = {}
+
+    def endpoint(self, row: Mapping[Any, Any], cue: str, kind: EndpointKind = "class") -> Endpoint:
+        """Both ends of one cue's continuum for one token.
+
+        Parameters
+        ----------
+        row : mapping
+            The token's row of ``cues.parquet``.
+        cue : str
+        kind : {"class", "pair"}
+
+        Raises
+        ------
+        ManipulationError
+            If the token's stress is not known, the cue was not measured in both vowels, or nobody
+            has enough tokens for the ends.
+        """
+        if kind not in KINDS:
+            raise ConfigError(f"no endpoints '{kind}'; there are {', '.join(KINDS)}")
+        which = get_cue(cue)
+        if row["stress"] not in ("INITIAL", "FINAL"):
+            raise ManipulationError(f"{cue}: the word's stress is not known, so it has no own end")
+        natural = which.values(row)
+        if not np.isfinite(natural).all():
+            number = 1 if not np.isfinite(natural[0]) else 2
+            raise ManipulationError(f"{cue}: could not be measured in vowel {number}")
+        if kind == "pair":
+            return self._from_pair(row, which, natural)
+        if which.is_formant:
+            return self._from_vowels(row, which, natural)
+        return self._from_contrasts(row, which, natural)
+
+    def endpoints(
+        self, row: Mapping[Any, Any], cues: Sequence[str], kind: EndpointKind = "class"
+    ) -> tuple[dict[str, Endpoint], dict[str, str]]:
+        """Ends of several cues; those that have none, with the reason."""
+        found: dict[str, Endpoint] = {}
+        missing: dict[str, str] = {}
+        for cue in cues:
+            try:
+                found[cue] = self.endpoint(row, cue, kind)
+            except ManipulationError as error:
+                missing[cue] = str(error)
+        return found, missing
+
+    # -- class means -------------------------------------------------------------------------------
+
+    def _from_contrasts(
+        self, row: Mapping[Any, Any], cue: ManipulatedCue, natural: Pair
+    ) -> Endpoint:
+        overall = self._contrasts(cue.name, "all", "")
+        direction = 0.0 if None in overall else np.sign(overall[0].value - overall[1].value)
+        for source, value in self._groups(row):
+            initial, final = self._contrasts(cue.name, source, value)
+            if initial is None or final is None:
+                continue
+            if source != "all" and np.sign(initial.value - final.value) != direction:
+                continue
+            return Endpoint(
+                cue.name,
+                natural,
+                _around(natural, initial.value),
+                _around(natural, final.value),
+                source,
+                initial.n,
+                final.n,
+            )
+        raise ManipulationError(
+            f"{cue.name}: fewer than {self.min_tokens} measured tokens of a class in the corpus"
+        )
+
+    def _contrasts(self, cue: str, source: str, value: str) -> tuple[Any, Any]:
+        def compute() -> tuple[_Mean | None, _Mean | None]:
+            part = self._part(self.tokens, source, value)
+            contrast = part[f"{cue}_1"] - part[f"{cue}_2"]
+            initial, final = (
+                self._mean(contrast[part["stress"] == stress]) for stress in ("INITIAL", "FINAL")
+            )
+            return initial, final
+
+        return self._once(("contrast", cue, source, value), compute)
+
+    def _from_vowels(self, row: Mapping[Any, Any], cue: ManipulatedCue, natural: Pair) -> Endpoint:
+        stressed = 0 if row["stress"] == "INITIAL" else 1
+        other: list[float] = []
+        sources: list[str] = []
+        numbers: list[Pair] = []
+        for k in (0, 1):
+            label = str(row[f"nucleus_{k + 1}"])
+            found = self._stress_effect(row, cue, bare(label), is_stressed=k == stressed)
+            effect, source, counts = found
+            other.append(natural[k] - effect if k == stressed else natural[k] + effect)
+            sources.append(source)
+            numbers.append(counts)
+        ends = (natural, (other[0], other[1]))
+        initial, final = ends if stressed == 0 else ends[::-1]
+        return Endpoint(
+            cue.name,
+            natural,
+            initial,
+            final,
+            "+".join(dict.fromkeys(sources)),
+            int(min(n[0] for n in numbers)),
+            int(min(n[1] for n in numbers)),
+        )
+
+    def _stress_effect(
+        self, row: Mapping[Any, Any], cue: ManipulatedCue, vowel: str, *, is_stressed: bool
+    ) -> tuple[float, str, Pair]:
+        """Stressed minus unstressed of a vowel, whose means, and how many vowels each rests on."""
+        unstressed_vowel = _SCHWA if is_stressed and vowel not in UNREDUCED else vowel
+        for source, value in self._groups(row):
+            with_stress = self._formant(cue.name, source, value, vowel, True)
+            without = self._formant(cue.name, source, value, unstressed_vowel, False)
+            if with_stress is not None and without is not None:
+                counts = (float(with_stress.n), float(without.n))
+                return with_stress.value - without.value, source, counts
+        raise ManipulationError(
+            f"{cue.name}: fewer than {self.min_tokens} measured vowels {vowel} with stress or "
+            f"{unstressed_vowel} without in the corpus"
+        )
+
+    def _formant(
+        self, cue: str, source: str, value: str, vowel: str, is_stressed: bool
+    ) -> _Mean | None:
+        def compute() -> _Mean | None:
+            part = self._part(self.vowels, source, value)
+            chosen = (part["vowel"] == vowel) & (part["is_stressed"] == is_stressed)
+            return self._mean(part.loc[chosen, cue])
+
+        return self._once(("formant", cue, source, value, vowel, is_stressed), compute)
+
+    def _vowels(self) -> pd.DataFrame:
+        """All nuclei with their formants re the speaker's mean, in log2."""
+        formants = [cue.name for cue in CUES if cue.is_formant]
+        parts = []
+        for k, stress in ((1, "INITIAL"), (2, "FINAL")):
+            part = self.tokens[["speaker", "sex"]].copy()
+            part["vowel"] = [bare(str(label)) for label in self.tokens[f"nucleus_{k}"]]
+            part["is_stressed"] = (self.tokens["stress"] == stress).to_numpy(bool)
+            for name in formants:
+                part[name] = self.tokens[f"{name}_{k}"]
+            parts.append(part)
+        vowels = pd.concat(parts, ignore_index=True)
+        vowels[formants] -= vowels.groupby("speaker")[formants].transform("mean")
+        return vowels
+
+    # -- minimal pairs -----------------------------------------------------------------------------
+
+    def _from_pair(self, row: Mapping[Any, Any], cue: ManipulatedCue, natural: Pair) -> Endpoint:
+        tokens = self.tokens
+        others = tokens[(tokens["word"] == row["word"]) & (tokens["stress"] != row["stress"])]
+        columns = [f"{cue.name}_1", f"{cue.name}_2"]
+        for source, value in self._groups(row):
+            part = self._part(others, source, value)[["speaker", *columns]].dropna()
+            if not len(part):
+                continue
+            first, second = (float(part[column].mean()) for column in columns)
+            other: Pair = (first, second)
+            if not cue.is_formant:
+                other = _around(natural, first - second)
+            elif source != "speaker":
+                away = self._speaker_mean(cue.name, row["speaker"]) - np.mean(
+                    [self._speaker_mean(cue.name, speaker) for speaker in part["speaker"]]
+                )
+                if not np.isfinite(away):
+                    continue
+                other = (first + float(away), second + float(away))
+            is_initial = row["stress"] == "INITIAL"
+            initial, final = (natural, other) if is_initial else (other, natural)
+            counts = (1, len(part)) if is_initial else (len(part), 1)
+            return Endpoint(cue.name, natural, initial, final, source, *counts)
+        raise ManipulationError(
+            f"{cue.name}: no measured token of {row['word']} with the other stress in the corpus"
+        )
+
+    def _speaker_mean(self, cue: str, speaker: Any) -> float:
+        def compute() -> float:
+            part = self.tokens[self.tokens["speaker"] == speaker]
+            values = part[[f"{cue}_1", f"{cue}_2"]].to_numpy(np.float64)
+            return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+        return float(self._once(("speaker", cue, speaker), compute))
+
+    # -- groups ------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _groups(row: Mapping[Any, Any]) -> list[tuple[str, str]]:
+        """From the narrowest group to the widest."""
+        sex = row["sex"]
+        known = isinstance(sex, str) and sex != ""
+        return [
+            ("speaker", str(row["speaker"])),
+            *([("sex", str(sex))] if known else []),
+            ("all", ""),
+        ]
+
+    @staticmethod
+    def _part(table: pd.DataFrame, source: str, value: str) -> pd.DataFrame:
+        return table if source == "all" else table[table[source].astype(str) == value]
+
+    def _mean(self, values: pd.Series) -> _Mean | None:
+        found = values.dropna()
+        return _Mean(float(found.mean()), len(found)) if len(found) >= self.min_tokens else None
+
+    def _once(self, key: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]
+
+
+def _around(natural: Pair, contrast: float) -> Pair:
+    """Two values with a given difference and the mean of the natural ones."""
+    middle = 0.5 * (natural[0] + natural[1])
+    return middle + 0.5 * contrast, middle - 0.5 * contrast
