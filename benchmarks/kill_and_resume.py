@@ -57,10 +57,8 @@ def chosen_recordings(
     recordings: Path, textgrids: Path | None, n_given: int, n_aligned: int, target: Path
 ) -> None:
     """Copy some utterances with their transcripts, the first ones with a TextGrid beside them."""
-    copied = 0
-    for audio in sorted(recordings.glob("**/*.flac")):
-        if copied == n_given + n_aligned:
-            break
+    audios = sorted(recordings.glob("**/*.flac"))[: n_given + n_aligned]
+    for copied, audio in enumerate(audios):
         folder = target / audio.parent.relative_to(recordings)
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(audio, folder / audio.name)
@@ -69,7 +67,6 @@ def chosen_recordings(
         if textgrids is not None and copied < n_given:
             grid = textgrids / f"{audio.stem}.TextGrid"
             shutil.copyfile(grid, folder / grid.name)
-        copied += 1
     speakers = recordings / "speakers.tsv"
     if speakers.is_file():
         shutil.copyfile(speakers, target / speakers.name)

@@ -5,6 +5,8 @@ Reading goes through ``soundfile`` (WAV, FLAC, OGG, ...), resampling through ``s
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +25,7 @@ MINIMUM_RATE_HZ = 16_000
 _UNKNOWN_FRAMES = 1 << 62
 """What libsndfile reports for a file whose header leaves its length open is larger than this."""
 
-_BLOCK_FRAMES = 1 << 22
+_BLOCK_FRAMES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -124,38 +126,107 @@ def read_audio(
         If the file is missing, empty, truncated, silent by zeros only, sampled too low, or holds
         samples that are no finite numbers.
     """
+    blocks = [np.zeros(0, dtype=np.float32), *_blocks(path, rate_hz, minimum_rate_hz)]
+    return Audio(np.concatenate(blocks), rate_hz)
+
+
+def read_stretches(
+    path: Path,
+    spans_s: Sequence[tuple[float, float]],
+    rate_hz: int = WORKING_RATE_HZ,
+    *,
+    minimum_rate_hz: int = MINIMUM_RATE_HZ,
+) -> tuple[list[Audio], float]:
+    """Parts of a recording as `read_audio` and `Audio.cut` give them, without holding the whole.
+
+    The recording is gone through block by block, so that one of many hours takes no more memory
+    than one of minutes.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    spans_s : sequence of (start_s, end_s)
+        In any order; they may overlap. Clipped to the recording.
+
+    Returns
+    -------
+    stretches : list of Audio
+        In the order of ``spans_s``.
+    duration_s : float
+        Of the whole recording.
+
+    Raises
+    ------
+    AudioError
+        As `read_audio` does, also for damage outside the spans.
+    """
+    limits = [(max(0, round(a * rate_hz)), max(0, round(b * rate_hz))) for a, b in spans_s]
+    order = sorted(range(len(limits)), key=lambda i: limits[i])
+    pieces: list[list[NDArray[np.float32]]] = [[] for _ in limits]
+    n_read = n_begun = 0
+    open_spans: list[int] = []
+    for block in _blocks(path, rate_hz, minimum_rate_hz):
+        end = n_read + len(block)
+        while n_begun < len(order) and limits[order[n_begun]][0] < end:
+            open_spans.append(order[n_begun])
+            n_begun += 1
+        for i in open_spans:
+            first, last = (max(0, limit - n_read) for limit in limits[i])
+            pieces[i].append(block[first:last].copy())
+        open_spans = [i for i in open_spans if limits[i][1] > end]
+        n_read = end
+    nothing = np.zeros(0, dtype=np.float32)
+    stretches = [Audio(np.concatenate([nothing, *parts]), rate_hz) for parts in pieces]
+    return stretches, n_read / rate_hz
+
+
+def _blocks(path: Path, rate_hz: int, minimum_rate_hz: int) -> Iterator[NDArray[np.float32]]:
+    """A recording's samples at ``rate_hz``, channels averaged, block by block and checked.
+
+    A header may promise the impossible, hence no array of its length is ever made.
+    """
     import soundfile
 
     facts = audio_facts(path)
     check_rate(path, facts.rate_hz, minimum_rate_hz)
+    n_read, is_silent = 0, True
+    stream = _resampler(facts.rate_hz, rate_hz)
     try:
-        samples = _read_mono(path)
+        with soundfile.SoundFile(str(path)) as file:
+            while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
+                samples = block.mean(axis=1)
+                if not np.isfinite(samples).all():
+                    raise AudioError(
+                        f"{path}: holds samples that are no finite numbers; convert it again"
+                    )
+                n_read += len(samples)
+                is_silent = is_silent and not samples.any()
+                yield stream(samples, False)
     except soundfile.LibsndfileError as error:
         raise AudioError(
             f"{path}: truncated or damaged ({error.error_string}); copy it again"
         ) from error
-    found_s = len(samples) / facts.rate_hz
+    found_s = n_read / facts.rate_hz
     if found_s + 1e-3 < facts.duration_s:
         raise AudioError(
             f"{path}: truncated, the header promises {facts.duration_s:.2f} s but {found_s:.2f} s "
             f"are there; copy it again"
         )
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path}: holds samples that are no finite numbers; convert it again")
-    if not samples.any():
+    if is_silent:
         raise AudioError(f"{path}: holds only digital silence; check the recording")
-    return Audio(samples, facts.rate_hz).resampled(rate_hz)
+    yield stream(np.zeros(0, dtype=np.float32), True)
 
 
-def _read_mono(path: Path) -> NDArray[np.float32]:
-    """All samples, channels averaged; block by block, since a header may promise the impossible."""
-    import soundfile
+def _resampler(
+    from_hz: int, to_hz: int
+) -> Callable[[NDArray[np.float32], bool], NDArray[np.float32]]:
+    """Takes blocks and whether a block is the last; gives blocks at the new rate."""
+    if from_hz == to_hz:
+        return lambda samples, last: samples
+    import soxr
 
-    blocks = [np.zeros(0, dtype=np.float32)]
-    with soundfile.SoundFile(str(path)) as file:
-        while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-            blocks.append(block.mean(axis=1))
-    return np.concatenate(blocks)
+    return soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32").resample_chunk
 
 
 def write_flac(path: Path, audio: Audio) -> None:
@@ -163,16 +234,14 @@ def write_flac(path: Path, audio: Audio) -> None:
 
     Raises
     ------
-    AudioError
+    OSError
         If it cannot be written.
     """
     import soundfile
 
+    # Through memory, since libsndfile does not say that a disk is full.
+    content = io.BytesIO()
+    soundfile.write(content, audio.samples, audio.rate_hz, format="FLAC", subtype="PCM_16")
     part = path.with_name(f".{path.name}.part")
-    try:
-        soundfile.write(str(part), audio.samples, audio.rate_hz, format="FLAC", subtype="PCM_16")
-    except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"{path}: cannot be written ({error.error_string}); check free space and permissions"
-        ) from error
+    part.write_bytes(content.getbuffer())
     part.replace(path)

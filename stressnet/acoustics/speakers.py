@@ -19,7 +19,7 @@ speaker's vowels vary least (Escudero, Boersma, Rauber & Bion 2009).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import repeat
 from typing import Any
@@ -80,6 +80,15 @@ class SpeakerSettings:
         fields["pitch"] = self.pitch.praat_arguments()
         fields["formants"] = self.formants.praat_arguments()
         return fields
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> SpeakerSettings:
+        """The inverse of :meth:`to_dict`."""
+        pitch = {k: v for k, v in fields["pitch"].items() if k != "command"}
+        pitch["method"] = str(pitch["method"]).split(" ")[0]  # the rest is for readers
+        formants = {k: v for k, v in fields["formants"].items() if k != "command"}
+        settings = {"pitch": PitchSettings(**pitch), "formants": FormantSettings(**formants)}
+        return cls(**{**fields, **settings})
 
 
 @dataclass(frozen=True)

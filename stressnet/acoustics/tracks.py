@@ -225,14 +225,7 @@ class Tracks:
 
     def to_frame(self, token_id: str) -> pd.DataFrame:
         """Rows of ``tracks.parquet`` (:data:`TRACK_COLUMNS`) for this token."""
-        import pandas as pd
-
-        pitch = pd.DataFrame({"time_s": self.pitch.time_s, "f0_hz": self.pitch.f0_hz})
-        columns = np.concatenate([self.formants.frequency_hz, self.formants.bandwidth_hz]).T
-        formants = pd.DataFrame(columns, columns=[*_FORMANT_COLUMNS, *_BANDWIDTH_COLUMNS])
-        formants["time_s"] = self.formants.time_s
-        rows = pd.concat([pitch.assign(track="pitch"), formants.assign(track="formants")])
-        return rows.assign(token_id=token_id)[TRACK_COLUMNS].reset_index(drop=True)
+        return tracks_frame({token_id: self})
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> dict[str, Tracks]:
@@ -262,6 +255,31 @@ class Tracks:
                 PitchTrack(time_s[is_pitch], rows["f0_hz"].to_numpy(np.float64)[is_pitch]),
             )
         return result
+
+
+def tracks_frame(tracks: Mapping[str, Tracks]) -> pd.DataFrame:
+    """Rows of ``tracks.parquet`` (:data:`TRACK_COLUMNS`) for tokens by their ids."""
+    import pandas as pd
+
+    ids, kinds, n_rows = [], [], []
+    values: list[FloatArray] = [np.zeros((2 + 2 * N_FORMANTS, 0))]
+    for token_id, one in tracks.items():
+        n_pitch, n_formants = len(one.pitch.time_s), len(one.formants.time_s)
+        block = np.full((2 + 2 * N_FORMANTS, n_pitch + n_formants), np.nan)
+        block[0] = np.concatenate([one.pitch.time_s, one.formants.time_s])
+        block[1, :n_pitch] = one.pitch.f0_hz
+        block[2 : 2 + N_FORMANTS, n_pitch:] = one.formants.frequency_hz
+        block[2 + N_FORMANTS :, n_pitch:] = one.formants.bandwidth_hz
+        values.append(block)
+        ids += [token_id, token_id]
+        kinds += ["pitch", "formants"]
+        n_rows += [n_pitch, n_formants]
+    columns = np.concatenate(values, axis=1)
+    names = TRACK_COLUMNS[2:]
+    frame = pd.DataFrame(dict(zip(names, columns, strict=True)))
+    frame.insert(0, "token_id", pd.Series(ids, dtype="str").repeat(n_rows).to_numpy())
+    frame.insert(1, "track", pd.Series(kinds, dtype="str").repeat(n_rows).to_numpy())
+    return frame
 
 
 def formant_track(

@@ -21,6 +21,7 @@ Layout
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -211,7 +212,10 @@ def write_images_header(
 
     ``n_truncated`` is the number of words longer than the images.
     """
-    np.save(folder / "mask.npy", mask)
+    # Through memory, since numpy reports a full disk without saying so.
+    content = io.BytesIO()
+    np.save(content, mask)
+    (folder / "mask.npy").write_bytes(content.getbuffer())
     write_json(
         folder / "axes.json",
         {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, load_dictionary
 from stressnet.problems import Problem, Severity
 from stressnet.progress import Progress
-from stressnet.workflows.journal import Journal
+from stressnet.workflows.journal import Journal, Results
 
 if TYPE_CHECKING:
     from stressnet.workflows.build import BuildConfig
@@ -46,6 +46,36 @@ def from_record(record: Mapping[str, Any]) -> Alignment:
         source=record["source"],
         confidence=tuple(record["confidence"]) if record["confidence"] else None,
     )
+
+
+class Alignments(Mapping[str, Alignment]):
+    """Alignments by utterance id, each read from the journal when it is asked for.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Utterances that have one.
+    results : Results
+        The journal's.
+    """
+
+    def __init__(self, names: Sequence[str], results: Results) -> None:
+        self._names = dict.fromkeys(names)
+        self._results = results
+
+    def __getitem__(self, utterance_id: str) -> Alignment:
+        if utterance_id not in self._names:
+            raise KeyError(utterance_id)
+        return from_record(self._results[utterance_id])
+
+    def __contains__(self, utterance_id: object) -> bool:
+        return utterance_id in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _read_given(recording: Recording, path: Path) -> tuple[Alignment, list[str]]:
@@ -164,12 +194,12 @@ def align(
     jobs: int,
     progress: Progress,
     problems: list[Problem],
-) -> dict[str, Alignment]:
+) -> Alignments:
     """Alignments of all recordings: the corpus's own where given, else an aligner's.
 
     Returns
     -------
-    dict
+    Alignments
         Utterance id to alignment, in the order of the scan; failures are added to ``problems``.
     """
     dictionary = load_dictionary(config.dictionary)
@@ -214,8 +244,8 @@ def align(
                 else:
                     journal.add(utterance_id, to_record(result))
                 bar.update()
-        done = dict(journal.done)
-    aligned: dict[str, Alignment] = {}
+        done = journal.done
+    aligned: list[str] = []
     for recording in found.recordings:
         record = done.get(recording.utterance_id)
         if record is None or "words_only" in record:
@@ -229,5 +259,5 @@ def align(
                 Problem(recording.utterance_id, "align", Severity.ERROR, record["failure"])
             )
         else:
-            aligned[recording.utterance_id] = from_record(record)
-    return aligned
+            aligned.append(recording.utterance_id)
+    return Alignments(aligned, done)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset, compute, get_preset
 from stressnet.audio import read_audio
 from stressnet.corpus.store import TOKENS, write_images_header
+from stressnet.corpus.tables import ArrayFile
 from stressnet.progress import Progress
 from stressnet.workflows.journal import Journal
 from stressnet.workflows.parallel import in_order
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 JOURNAL_FILE = "journal.jsonl"
 
@@ -53,7 +57,7 @@ def compute_spectrograms(
     import pandas as pd
 
     columns = ["excerpt_file", "start_s", "end_s", "excerpt_start_s"]
-    rows = pd.read_parquet(out / TOKENS, columns=columns).to_dict("records")
+    rows = pd.read_parquet(out / TOKENS, columns=columns)
     for name in presets:
         folder = out / "spectrograms" / name
         if (folder / "axes.json").exists():
@@ -65,7 +69,7 @@ def compute_spectrograms(
 def _compute_preset(
     out: Path,
     preset: SpectrogramPreset,
-    rows: list[Any],
+    rows: pd.DataFrame,
     jobs: int,
     executor: Executor | None,
     progress: Progress,
@@ -76,23 +80,21 @@ def _compute_preset(
     resuming = journal_file.exists() and array_file.exists()
     if not resuming:
         journal_file.unlink(missing_ok=True)
-    mode: Any = "r+" if resuming else "w+"
     shape = (len(rows), *preset.shape)
-    values = np.lib.format.open_memmap(array_file, mode=mode, dtype=np.float32, shape=shape)
     masks = np.zeros((len(rows), preset.n_frames), dtype=bool)
-    chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
+    chunks = [range(i, min(i + _CHUNK, len(rows))) for i in range(0, len(rows), _CHUNK)]
     with (
+        ArrayFile(array_file, shape, keep=resuming) as values,
         Journal(journal_file) as journal,
         progress.stage(f"images {preset.name}", len(rows), "token") as bar,
     ):
         todo = [i for i in range(len(chunks)) if str(i) not in journal.done]
         bar.update(sum(len(chunks[int(i)]) for i in journal.done))
-        tasks = ((out, preset, chunks[i]) for i in todo)
+        tasks = ((out, preset, rows.iloc[chunks[i]].to_dict("records")) for i in todo)
         for i, (images, chunk_masks, truncated) in zip(
             todo, in_order(_images_of, tasks, jobs, executor), strict=True
         ):
-            values[i * _CHUNK : i * _CHUNK + len(images)] = images
-            values.flush()
+            values.write(i * _CHUNK, images)
             # Sound is one run of frames, so its first and last say all.
             sound = [np.flatnonzero(mask)[[0, -1]].tolist() for mask in chunk_masks]
             journal.add(str(i), {"sound": sound, "n_truncated": int(truncated.sum())})
@@ -100,7 +102,6 @@ def _compute_preset(
         for i in range(len(chunks)):
             for k, (first, last) in enumerate(journal.done[str(i)]["sound"]):
                 masks[i * _CHUNK + k, first : last + 1] = True
-    del values
     n_cut = sum(record["n_truncated"] for record in journal.done.values())
     write_images_header(folder, preset.axes(), preset.to_dict(), masks, n_truncated=n_cut)
     journal_file.unlink()

@@ -11,11 +11,33 @@ from stressnet.corpus.card import Source, card_text
 from stressnet.corpus.folds import match_classes
 from stressnet.corpus.recipe import Recipe
 from stressnet.corpus.splits import SPLIT_COLUMNS, SplitConfig, assign_splits, given_splits
-from stressnet.corpus.store import TOKENS, write_parquet
+from stressnet.corpus.store import TOKENS
+from stressnet.corpus.tables import (
+    ROWS_PER_GROUP,
+    SPLIT_TYPES,
+    TOKEN_TYPES,
+    TableWriter,
+    arrow_schema,
+)
 from stressnet.lexicon.families import word_families
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_DECIDING = (
+    "token_id",
+    "utterance_id",
+    "speaker",
+    "sex",
+    "word",
+    "stress",
+    "label_source",
+    "is_minimal_pair",
+    "duration_s",
+    "aligner",
+)
+"""Columns that splits, counts and the card need; the others never are in memory as a whole."""
 
 
 def finish_tables(
@@ -43,19 +65,42 @@ def finish_tables(
         Splits to take over instead of drawing.
     match : collection of str
         What the classes are matched by within each set, see `match_classes`.
+
+    Returns
+    -------
+    DataFrame
+        The columns that counts and the card need, with those added.
     """
     import pandas as pd
 
-    tokens = pd.read_parquet(out / TOKENS)
+    tokens = pd.read_parquet(out / TOKENS, columns=list(_DECIDING))
     tokens["corpus"] = corpus
     tokens = split_tokens(tokens, splits, splits_file)
     if match:
         tokens = match_classes(tokens, match, splits.seed if splits else 0)
-    write_parquet(tokens, out / TOKENS)
+    _add_columns(out / TOKENS, tokens)
     write_splits(out, tokens)
     counts = pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"])
     counts.to_csv(out / "rejected_words.csv", index=False)
     return tokens
+
+
+def _add_columns(path: Path, tokens: pd.DataFrame) -> None:
+    """Put the columns of `SPLIT_TYPES` beside those of a token table, some rows at a time."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {**TOKEN_TYPES, **SPLIT_TYPES}
+    first = 0
+    with TableWriter(path, arrow_schema(types)) as writer, pq.ParquetFile(path) as source:
+        for batch in source.iter_batches(ROWS_PER_GROUP, columns=list(TOKEN_TYPES)):
+            table = pa.Table.from_batches([batch])
+            rows = tokens.iloc[first : first + len(table)]
+            for name in SPLIT_TYPES:
+                values = pa.array(rows[name], pa.string(), from_pandas=True)
+                table = table.append_column(name, values)
+            writer.add_table(table)
+            first += len(table)
 
 
 def split_tokens(

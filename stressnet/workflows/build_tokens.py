@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.alignment.validation import fit_to_audio, validate, without_overlaps
-from stressnet.audio import read_audio, write_flac
+from stressnet.audio import read_stretches, write_flac
 from stressnet.corpus.scan import Labels, Recording, Scan, StressLabel
-from stressnet.corpus.store import PHONES, TOKENS, write_parquet
+from stressnet.corpus.store import PHONES, TOKENS
+from stressnet.corpus.tables import PHONE_TYPES, TOKEN_TYPES, TableWriter, arrow_schema
 from stressnet.corpus.tokens import Token, find_tokens, phone_rows, token_row
 from stressnet.errors import AlignmentError, AudioError, CorpusError
 from stressnet.intervals import Alignment, Interval
@@ -75,17 +76,17 @@ def _cut_one(task: _CutTask) -> dict[str, Any]:
             load_word_list(config.function_words) if config.function_words else None,
             get_tagger(config.tagger),
         )
-        audio = read_audio(recording.audio_path)
-        warnings = _write_grid(task, tokens, audio.duration_s)
+        starts_s = [max(0.0, token.start_s - config.context_s) for token in tokens]
+        spans_s = [(a, t.end_s + config.context_s) for a, t in zip(starts_s, tokens, strict=True)]
+        excerpts, duration_s = read_stretches(recording.audio_path, spans_s)
+        warnings = _write_grid(task, tokens, duration_s)
     except (AlignmentError, AudioError, CorpusError) as error:
         return {"failure": str(error)}
     rows, phones = [], []
     folder = Path("excerpts") / safe_name(recording.speaker)
     if tokens:
         (task.out / folder).mkdir(parents=True, exist_ok=True)
-    for token in tokens:
-        start_s = max(0.0, token.start_s - config.context_s)
-        excerpt = audio.cut(start_s, token.end_s + config.context_s)
+    for token, start_s, excerpt in zip(tokens, starts_s, excerpts, strict=True):
         file = folder / f"{safe_name(token.token_id)}.flac"
         write_flac(task.out / file, excerpt)
         rows.append(
@@ -94,7 +95,7 @@ def _cut_one(task: _CutTask) -> dict[str, Any]:
                 "recording": recording.audio_path.relative_to(task.source).as_posix(),
                 "excerpt_file": file.as_posix(),
                 # The sample the cut really starts at, not the time asked for.
-                "excerpt_start_s": round(start_s * audio.rate_hz) / audio.rate_hz,
+                "excerpt_start_s": round(start_s * excerpt.rate_hz) / excerpt.rate_hz,
                 "excerpt_duration_s": excerpt.duration_s,
                 "rate_hz": excerpt.rate_hz,
             }
@@ -162,17 +163,15 @@ def cut(
     CorpusError
         If there is no token at all.
     """
-    import pandas as pd
-
     labels: dict[str, dict[tuple[str, int], StressLabel]] = {}
     for (utterance_id, index), value in found.labels.items():
         labels.setdefault(utterance_id, {})[utterance_id, index] = value
     recordings = [r for r in found.recordings if r.utterance_id in aligned]
     rejected: Counter[str] = Counter()
-    rows: list[dict[str, Any]] = []
-    phones: list[dict[str, Any]] = []
     with (
         Journal(out / STATE_FILE) as journal,
+        TableWriter(out / TOKENS, arrow_schema(TOKEN_TYPES)) as tokens,
+        TableWriter(out / PHONES, arrow_schema(PHONE_TYPES)) as phones,
         progress.stage("cut", len(recordings), "utt") as bar,
     ):
         todo = [r for r in recordings if r.utterance_id not in journal.done]
@@ -198,14 +197,12 @@ def cut(
                 for text in result["warnings"]
             ]
             rejected.update(result["rejected"])
-            rows += result["tokens"]
-            phones += result["phones"]
-    if not rows:
+            tokens.add(result["tokens"])
+            phones.add(result["phones"])
+    if not tokens.n_rows:
         reasons = "; ".join(problem.reason for problem in problems[:3])
         raise CorpusError(
             f"{out}: no disyllabic content word in {len(recordings)} aligned recordings"
             + (f"; first problems: {reasons}" if reasons else "")
         )
-    write_parquet(pd.DataFrame(rows), out / TOKENS)
-    write_parquet(pd.DataFrame(phones), out / PHONES)
     return rejected

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stressnet.acoustics.speakers import speaker_settings, tracks_of
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.acoustics.speakers import SpeakerSettings, speaker_settings, tracks_of
+from stressnet.acoustics.tracks import tracks_frame
 from stressnet.audio import read_audio
 from stressnet.corpus.store import TOKENS, TRACKS, write_parquet
+from stressnet.corpus.tables import TableWriter
 from stressnet.errors import CorpusError, StressnetError
 from stressnet.problems import Problem, Severity
 from stressnet.progress import Progress
 from stressnet.workflows.journal import Journal
 from stressnet.workflows.parallel import in_order
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 STATE_FOLDER = Path("state") / "tracks"
 
 _SPEAKER_SAMPLE = 40
 """Most excerpts per speaker from which the pitch range is estimated."""
+
+_CHUNK = 64
+"""Tokens per task."""
+
+_ROWS_PER_GROUP = 100_000
+"""Frames of the joined table that are held before they are written."""
 
 _NUCLEUS_TIMES = [f"nucleus_{k}_{edge}_s" for k in (1, 2) for edge in ("start", "end")]
 
@@ -30,30 +45,39 @@ def _vowel_spans(row: Mapping[Any, Any]) -> list[tuple[float, float]]:
     return [(times[0], times[1]), (times[2], times[3])]
 
 
-def _tracks_of_speaker(task: tuple[Path, str, list[dict[Any, Any]]]) -> Any:
-    """F0 and formants of one speaker's tokens; time zero is the word's onset."""
-    import pandas as pd
-
+def _settings_of_speaker(task: tuple[Path, str, list[dict[Any, Any]]]) -> dict[str, Any]:
+    """One speaker's pitch range and formant ceiling, from a sample of the tokens."""
     out, sex, rows = task
-    chosen = rows[:: -(-len(rows) // _SPEAKER_SAMPLE)]
-    sample = (read_audio(out / row["excerpt_file"]) for row in chosen)
+    sample = (read_audio(out / row["excerpt_file"]) for row in rows)
     settings = speaker_settings(
         ((audio.samples, audio.rate_hz) for audio in sample),
         sex or None,
-        spans_s=[_vowel_spans(row) for row in chosen],
+        spans_s=[_vowel_spans(row) for row in rows],
     )
-    frames, failures = [], []
+    return settings.to_dict()
+
+
+def _write_tracks(
+    task: tuple[Path, Path, dict[str, Any], list[dict[Any, Any]]],
+) -> list[tuple[str, str]]:
+    """Write F0 and formants of some of a speaker's tokens; time zero is the word's onset.
+
+    Returns the tokens that could not be analysed, and why.
+    """
+    out, file, settings, rows = task
+    tracks, failures = {}, []
+    known = SpeakerSettings.from_dict(settings)
     for row in rows:
         audio = read_audio(out / row["excerpt_file"])
         origin_s = row["start_s"] - row["excerpt_start_s"]
         try:
-            tracks = tracks_of(audio.samples, audio.rate_hz, settings, origin_s=origin_s)
+            found = tracks_of(audio.samples, audio.rate_hz, known, origin_s=origin_s)
         except StressnetError as error:
             failures.append((row["token_id"], str(error)))
             continue
-        frames.append(tracks.to_frame(row["token_id"]))
-    frame = pd.concat(frames, ignore_index=True) if frames else None
-    return frame, settings.to_dict(), failures
+        tracks[row["token_id"]] = found
+    write_parquet(tracks_frame(tracks), file)
+    return failures
 
 
 def compute_tracks(
@@ -67,51 +91,91 @@ def compute_tracks(
     """Write ``tracks.parquet`` and the trackers' settings per speaker, ``speakers.csv``."""
     import pandas as pd
 
-    tokens = pd.read_parquet(out / TOKENS)
     columns = ["token_id", "excerpt_file", "start_s", "excerpt_start_s", *_NUCLEUS_TIMES]
-    groups = {str(speaker): part for speaker, part in tokens.groupby("speaker", sort=True)}
+    tokens = pd.read_parquet(out / TOKENS, columns=["speaker", "sex", *columns])
     folder = out / STATE_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    files = {speaker: folder / f"{i:06d}.parquet" for i, speaker in enumerate(groups)}
-    with (
-        Journal(folder / "journal.jsonl") as journal,
-        progress.stage("tracks", len(groups), "speaker") as bar,
-    ):
-        todo = [speaker for speaker in groups if speaker not in journal.done]
-        bar.update(len(groups) - len(todo))
-        tasks = (
-            (out, str(groups[s]["sex"].iloc[0]), groups[s][columns].to_dict("records"))
-            for s in todo
-        )
-        results = in_order(_tracks_of_speaker, tasks, jobs, executor)
-        for speaker, (frame, settings, failures) in zip(todo, results, strict=True):
-            if frame is not None:
-                write_parquet(frame, files[speaker])
-            journal.add(speaker, {"settings": settings, "failures": failures})
-            bar.update()
-        rows = []
-        for speaker in groups:
-            rows.append({"speaker": speaker, **_flat(journal.done[speaker]["settings"])})
+    how: Any = {"jobs": jobs, "executor": executor}
+    with progress.stage("tracks", len(tokens), "token") as bar:
+        settings = _speakers_settings(out, tokens, how)
+        with Journal(folder / "journal.jsonl") as journal:
+            chunks = list(_chunks(tokens))
+            todo = [chunk for chunk in chunks if chunk.name not in journal.done]
+            bar.update(sum(len(c.rows) for c in chunks) - sum(len(c.rows) for c in todo))
+            tasks = (
+                (
+                    out,
+                    folder / f"{chunk.name}.parquet",
+                    settings[chunk.speaker],
+                    tokens.iloc[chunk.rows][columns].to_dict("records"),
+                )
+                for chunk in todo
+            )
+            for chunk, failures in zip(todo, in_order(_write_tracks, tasks, **how), strict=True):
+                journal.add(chunk.name, failures)
+                bar.update(len(chunk.rows))
             problems += [
                 Problem(token_id, "tracks", Severity.WARNING, reason)
-                for token_id, reason in journal.done[speaker]["failures"]
+                for chunk in chunks
+                for token_id, reason in journal.done[chunk.name]
             ]
-    pd.DataFrame(rows).to_csv(out / "speakers.csv", index=False)
-    _join([file for file in files.values() if file.exists()], out / TRACKS)
+        speakers = [{"speaker": name, **_flat(found)} for name, found in settings.items()]
+        pd.DataFrame(speakers).to_csv(out / "speakers.csv", index=False)
+        _join([folder / f"{chunk.name}.parquet" for chunk in chunks], out / TRACKS)
+
+
+def _speakers_settings(
+    out: Path, tokens: pd.DataFrame, how: Mapping[str, Any]
+) -> Mapping[str, dict[str, Any]]:
+    """Settings of all speakers, in the order of their names."""
+    speakers = {str(name): part.index for name, part in tokens.groupby("speaker", sort=True)}
+    with Journal(out / STATE_FOLDER / "speakers.jsonl") as journal:
+        todo = [name for name in speakers if name not in journal.done]
+        samples = (speakers[name][:: -(-len(speakers[name]) // _SPEAKER_SAMPLE)] for name in todo)
+        tasks = (
+            (out, str(tokens["sex"].iloc[rows[0]] or ""), tokens.iloc[rows].to_dict("records"))
+            for rows in samples
+        )
+        for name, found in zip(todo, in_order(_settings_of_speaker, tasks, **how), strict=True):
+            journal.add(name, found)
+        return {name: journal.done[name] for name in speakers}
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some tokens of one speaker, by their rows in the token table."""
+
+    name: str
+    speaker: str
+    rows: NDArray[np.intp]
+
+
+def _chunks(tokens: pd.DataFrame) -> Iterator[_Chunk]:
+    """Tokens by speaker, a few at a time, so that one speaker's many keep all workers busy."""
+    groups = tokens.groupby("speaker", sort=True).indices
+    for number, speaker in enumerate(sorted(groups)):
+        rows = groups[speaker]
+        for k, first in enumerate(range(0, len(rows), _CHUNK)):
+            yield _Chunk(f"{number:06d}-{k:06d}", str(speaker), rows[first : first + _CHUNK])
 
 
 def _join(files: list[Path], out: Path) -> None:
-    """Concatenate Parquet files of one schema without holding more than one in memory."""
+    """Concatenate Parquet files of one schema without holding more than a few in memory."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not files:
-        raise CorpusError(f"{out}: no token could be analysed; see failures.csv for the reasons")
-    part = out.with_name(f".{out.name}.part")
-    schema = pq.read_schema(files[0])
-    with pq.ParquetWriter(part, schema) as writer:
-        for file in files:
-            writer.write_table(pq.read_table(file, schema=schema))
-    part.replace(out)
+    schema = pq.read_schema(files[0]).remove_metadata()
+    waiting: list[pa.Table] = []
+    with TableWriter(out, schema) as writer:
+        for number, file in enumerate(files, start=1):
+            waiting.append(pq.read_table(file, schema=schema))
+            if sum(map(len, waiting)) >= _ROWS_PER_GROUP or number == len(files):
+                writer.add_table(pa.concat_tables(waiting))
+                waiting = []
+        if not writer.n_rows:
+            raise CorpusError(
+                f"{out}: no token could be analysed; see failures.csv for the reasons"
+            )
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:

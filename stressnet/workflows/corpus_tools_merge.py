@@ -28,6 +28,7 @@ from stressnet.corpus.store import (
     write_images_header,
     write_parquet,
 )
+from stressnet.corpus.tables import ArrayFile
 from stressnet.errors import CorpusError
 from stressnet.lexicon.families import word_families
 from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
@@ -307,19 +308,17 @@ def _append_images(out: Path, parts: Sequence[_Part], preset: str, progress: Pro
     images = [part.corpus.images(preset) for part in parts]
     n_tokens = sum(len(i.values) for i in images)
     axes: Axes = images[0].axes
-    values = np.lib.format.open_memmap(
-        folder / "values.npy", mode="w+", dtype=np.float32, shape=(n_tokens, *axes.shape)
-    )
     first = 0
-    with progress.stage(f"images {preset}", n_tokens, "token") as bar:
+    with (
+        ArrayFile(folder / "values.npy", (n_tokens, *axes.shape)) as values,
+        progress.stage(f"images {preset}", n_tokens, "token") as bar,
+    ):
         for one in images:
             for start in range(0, len(one.values), _CHUNK):
                 block = one.values[start : start + _CHUNK]
-                values[first : first + len(block)] = block
+                values.write(first, block)
                 first += len(block)
                 bar.update(len(block))
-    values.flush()
-    del values
     n_cut = sum(
         int(_header(part.corpus.path / "spectrograms" / preset)["n_truncated"]) for part in parts
     )

@@ -1,0 +1,209 @@
+"""Tables and arrays of a corpus, written a few rows at a time.
+
+What is too large for memory passes through here: rows are buffered, written as row groups, and
+the file appears under its name when it is whole. Types are fixed, so that they do not depend on
+what happens to be in the first rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+ROWS_PER_GROUP = 16_384
+"""Rows of a table that are held before they are written."""
+
+_STRING, _INT, _FLOAT, _BOOL = "string", "int64", "float64", "bool"
+
+TOKEN_TYPES: Mapping[str, str] = {
+    "token_id": _STRING,
+    "utterance_id": _STRING,
+    "speaker": _STRING,
+    "sex": _STRING,
+    "word": _STRING,
+    "word_index": _INT,
+    "stress": _STRING,
+    "label_source": _STRING,
+    "lexicon_stress": _STRING,
+    "aligner_stress": _STRING,
+    "table_stress": _STRING,
+    "part_of_speech": _STRING,
+    "pos_stress": _STRING,
+    "label_agreement": _STRING,
+    "is_minimal_pair": _BOOL,
+    "is_prosody_only_pair": _BOOL,
+    "pronunciation": _STRING,
+    "dictionary_variant": _INT,
+    "n_dictionary_variants": _INT,
+    "start_s": _FLOAT,
+    "end_s": _FLOAT,
+    "duration_s": _FLOAT,
+    "boundary_s": _FLOAT,
+    "nucleus_1": _STRING,
+    "nucleus_1_start_s": _FLOAT,
+    "nucleus_1_end_s": _FLOAT,
+    "nucleus_2": _STRING,
+    "nucleus_2_start_s": _FLOAT,
+    "nucleus_2_end_s": _FLOAT,
+    "aligner": _STRING,
+    "alignment_confidence": _FLOAT,
+    "recording": _STRING,
+    "excerpt_file": _STRING,
+    "excerpt_start_s": _FLOAT,
+    "excerpt_duration_s": _FLOAT,
+    "rate_hz": _INT,
+}
+"""Columns of the token table before splits are dealt."""
+
+SPLIT_TYPES: Mapping[str, str] = dict.fromkeys(
+    ("corpus", "family", "speaker_set", "family_set", "split"), _STRING
+)
+"""Columns that dealing the splits adds."""
+
+PHONE_TYPES: Mapping[str, str] = {
+    "token_id": _STRING,
+    "phone_index": _INT,
+    "phone": _STRING,
+    "start_s": _FLOAT,
+    "end_s": _FLOAT,
+    "syllable": _INT,
+    "role": _STRING,
+}
+
+
+def arrow_schema(types: Mapping[str, str]) -> pa.Schema:
+    """Column names and types as Arrow has them."""
+    import pyarrow as pa
+
+    return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in types.items()])
+
+
+class TableWriter:
+    """A Parquet file from rows that come one by one; it appears whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    schema : pyarrow.Schema
+        Its columns.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
+        self._part = path.with_name(f".{path.name}.part")
+        self._schema = schema
+        self._rows: list[Mapping[str, Any]] = []
+        self._writer: pq.ParquetWriter | None = None
+        self.n_rows = 0
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows; a value that is missing or no number becomes null."""
+        self._rows += rows
+        self.n_rows += len(rows)
+        if len(self._rows) >= ROWS_PER_GROUP:
+            self._flush()
+
+    def add_table(self, table: pa.Table) -> None:
+        """Append a table of the same columns, in any order."""
+        self._flush()
+        self._open().write_table(table.select(self._schema.names).cast(self._schema))
+        self.n_rows += len(table)
+
+    def _open(self) -> pq.ParquetWriter:
+        import pyarrow.parquet as pq
+
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._part, self._schema)
+        return self._writer
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._rows:
+            columns = {
+                name: pa.array([row.get(name) for row in self._rows], kind, from_pandas=True)
+                for name, kind in zip(self._schema.names, self._schema.types, strict=True)
+            }
+            self._open().write_table(pa.table(columns, schema=self._schema))
+            self._rows = []
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._flush()
+        writer = self._open()
+        self._writer = None
+        if kind is None:
+            writer.close()
+            self._part.replace(self._path)
+            return
+        with suppress(OSError):  # a full disk is reported once
+            writer.close()
+        self._part.unlink(missing_ok=True)
+
+
+class ArrayFile:
+    """A ``.npy`` file of float32 written block by block in any order.
+
+    Unlike a memory map it takes no memory for what is written, and a full disk is an error that can
+    be reported instead of a signal that ends the process.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        Of the whole array.
+    keep : bool
+        Go on with a file of this shape, if there is one.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], *, keep: bool = False) -> None:
+        self._shape = shape
+        self._row_bytes = int(np.prod(shape[1:])) * np.dtype(np.float32).itemsize
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        if not keep or not path.exists():
+            with path.open("wb") as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                file.truncate(file.tell() + shape[0] * self._row_bytes)
+        self._file = path.open("r+b")
+        np.lib.format.read_magic(self._file)
+        np.lib.format.read_array_header_1_0(self._file)
+        self._data_start = self._file.tell()
+
+    def write(self, first: int, block: NDArray[np.float32]) -> None:
+        """Write rows from ``first`` on; they are in the file when this returns."""
+        if block.shape[1:] != self._shape[1:] or first + len(block) > self._shape[0]:
+            raise ValueError(f"rows {block.shape} from {first} on do not fit into {self._shape}")
+        self._file.seek(self._data_start + first * self._row_bytes)
+        self._file.write(np.ascontiguousarray(block, dtype="<f4").data)
+        self._file.flush()
+
+    def __enter__(self) -> ArrayFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
