@@ -22,7 +22,8 @@ from stressnet.manipulation.psychometric import (
     separation,
 )
 from stressnet.manipulation.weights import beside_listeners, cue_weights, listeners_text
-from stressnet.statistics.jackknife import jackknife
+from stressnet.statistics.jackknife import jackknife, mean_of, spread_of
+from stressnet.statistics.twoway import infer
 
 STEPS = np.arange(1, 8)
 
@@ -228,21 +229,18 @@ def test_bad_input_is_refused() -> None:
 
 
 def test_jackknife_of_a_mean_is_the_linearised_interval() -> None:
-    from stressnet.statistics.jackknife import spread_of
-    from stressnet.statistics.twoway import infer
-
     rng = np.random.default_rng(13)
     speakers, words = rng.integers(12, size=200), rng.integers(15, size=200)
     x = rng.normal(size=200) + rng.normal(size=12)[speakers]
     clusters = {"speakers": speakers, "words": words}
-    found = jackknife(lambda rows: np.array([x[rows].mean()]), 200, clusters)
+    found = jackknife(mean_of(x[:, None]), 200, clusters)
     oracle = infer(
         np.array([x.mean()]), spread_of(((x - x.mean()) / 200)[:, None], clusters), level=0.95
     )
     np.testing.assert_allclose(found.low, oracle.low)
     np.testing.assert_allclose(found.high, oracle.high)
     with pytest.raises(ConfigError, match="kinds"):
-        jackknife(lambda rows: np.array([0.0]), 200, {})
+        jackknife(mean_of(x[:, None]), 200, {})
 
 
 def two_cues(

@@ -28,8 +28,10 @@ from stressnet.statistics.twoway import (
     infer,
 )
 
-Statistic = Callable[[NDArray[np.intp]], FloatArray]
-"""From the numbers of the rows that are kept to one or several values, shape (n_quantities,)."""
+Statistic = Callable[[FloatArray], FloatArray]
+"""From which rows are kept, 0 or 1 of shape (n_rows, n_sets), to values (n_sets, n_quantities)."""
+
+_SETS_AT_ONCE = 512
 
 
 def codes_of(clusters: Mapping[str, ArrayLike], n_rows: int) -> dict[str, NDArray[np.intp]]:
@@ -95,7 +97,8 @@ def jackknife(
     Parameters
     ----------
     statistic : callable
-        From the numbers of the rows that are kept to one or several values.
+        From which rows are kept, 0 or 1 of shape (n_rows, n_sets), to one or several values of
+        each set, shape (n_sets, n_quantities). It is called for many sets at once.
     n_rows : int
         How many rows there are.
     clusters : mapping of str to array of shape (n_rows,)
@@ -116,23 +119,19 @@ def jackknife(
     ConfigError
         If clusters do not fit the rows.
     """
-    everything = np.arange(n_rows)
-    whole = np.atleast_1d(np.asarray(statistic(everything), dtype=np.float64))
     codes = codes_of(clusters, n_rows)
+    whole = statistic(np.ones((n_rows, 1)))[0]
     summed: dict[str, FloatArray] = {}
     weights = {}
     for kind, each in codes.items():
-        order = np.argsort(each, kind="stable")
-        counts = np.bincount(each)
-        ends = np.cumsum(counts)
-        parts = np.full((len(counts), len(whole)), np.nan)
-        for group, (end, count) in enumerate(zip(ends, counts, strict=True)):
-            if count < n_rows:
-                kept = np.sort(np.concatenate([order[: end - count], order[end:]]))
-                parts[group] = (1 - count / n_rows) * (whole - statistic(kept))
-        summed[kind] = parts
-        rows = np.repeat(counts[:, None].astype(np.float64), len(whole), axis=1)
-        weights[kind] = cluster_weights(rows)
+        counts = np.bincount(each).astype(np.float64)
+        parts = []
+        for start in range(0, len(counts), _SETS_AT_ONCE):
+            groups = np.arange(start, min(start + _SETS_AT_ONCE, len(counts)))
+            parts.append(statistic((each[:, None] != groups).astype(np.float64)))
+        left_out = np.concatenate(parts)
+        summed[kind] = (1 - counts / n_rows)[:, None] * (whole - left_out)
+        weights[kind] = cluster_weights(np.repeat(counts[:, None], len(whole), axis=1))
     cells = np.zeros(len(whole))
     if "cells" in summed:
         cells = (summed.pop("cells") ** 2).sum(axis=0)
@@ -141,3 +140,8 @@ def jackknife(
     lost = ~np.isfinite(spread.variance) & (spread.reason == "")
     reason = np.where(lost, "hangs on a single cluster", spread.reason)
     return infer(whole, Spread(spread.variance, spread.df, reason), level=level, null=null)
+
+
+def mean_of(values: FloatArray) -> Statistic:
+    """The statistic that is the mean of some columns, shape (n_rows, n_quantities)."""
+    return lambda kept: (kept.T @ values) / kept.sum(axis=0)[:, None]

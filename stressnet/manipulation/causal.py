@@ -1,0 +1,362 @@
+"""Causal agreement: does the relevance of a cue's region predict what changing the cue does?
+
+For each token and cue there are two numbers with the same sign convention (positive speaks for
+INITIAL):
+
+relevance
+    Sum of the map in the cue's region, of the logit difference INITIAL minus FINAL.
+effect
+    Logit difference as it is minus the logit difference after the cue was neutralised, i.e. set to
+    the midpoint between the class means. Both sounds were resynthesised in the same way.
+
+If relevance is what a cue contributes, the two agree. Measured as rank correlation (Spearman)
+
+- **within a cue, over tokens**: does the map know *for which token* the cue matters? Also within
+  the predicted classes, since the mean difference between the classes alone makes relevance and
+  effect agree;
+- **over cues, within a token**: does the map know *which cue* matters?
+
+Nulls: relevance of another token of the same predicted class (the cue and the class remain, what
+is known of the token is gone), and its relevance dealt out anew among the cues of a token.
+Intervals are over speakers and words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from stressnet.errors import ConfigError
+from stressnet.manipulation.psychometric import clusters_of
+from stressnet.statistics.jackknife import jackknife, mean_of
+from stressnet.statistics.multiplicity import holm
+
+FloatArray = NDArray[np.float64]
+
+CUE_REGIONS: dict[str, tuple[str, ...]] = {
+    "f0": ("F0",),
+    "duration": ("nuclei",),
+    "intensity": ("nuclei",),
+    "tilt": ("nuclei",),
+    "f1": ("F1",),
+    "f2": ("F2",),
+    "f3": ("F3",),
+    "reduction": ("F1", "F2"),
+    "all": ("nuclei",),
+}
+"""Regions whose relevance is compared with the effect of a cue. F0 has its band where the window
+resolves harmonics; duration, level and tilt have no place of their own and get the whole vowels."""
+
+ALL_CUES = "(cues of a token)"
+"""Name of the rows about the ranking of cues within tokens."""
+
+MIN_TOKENS, MIN_CUES = 10, 3
+
+N_NULL = 499
+"""Draws of each null."""
+
+NEEDED = ("token_id", "speaker", "word", "method", "cue", "relevance", "effect", "stress_predicted")
+"""Columns that pairs of relevance and effect must have."""
+
+COLUMNS = (
+    *("method", "cue", "n_tokens", "n_speakers", "n_words", "rho", "rho_low", "rho_high"),
+    *("null", "null_low", "null_high", "p_value", "p_holm"),
+    *("rho_in_class", "rho_in_class_low", "rho_in_class_high", "p_in_class"),
+    *("same_sign", "mean_relevance", "mean_effect", "reason"),
+)
+"""Columns of :func:`agreement_table`."""
+
+
+def _signs(values: FloatArray) -> FloatArray:
+    """1 where a row's value is above a column's, -1 below, 0 where equal."""
+    return np.sign(values[:, None] - values[None, :])
+
+
+def _correlations(one: FloatArray, other: FloatArray, kept: FloatArray) -> FloatArray:
+    """Correlation of ranks within sets of rows, each of shape (n_rows, n_sets)."""
+    one, other = one * kept, other * kept
+    scale = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (one * other).sum(axis=0) / scale
+    return np.where((scale > 0) & (kept.sum(axis=0) >= 3), found, np.nan)
+
+
+def rank_correlations(
+    x: ArrayLike, y: ArrayLike, classes: ArrayLike, kept: FloatArray | None = None
+) -> FloatArray:
+    """Rank correlations over all rows, and within classes.
+
+    Within classes, each class has its own ranks, centred and divided by its size, so that no
+    difference between classes enters.
+
+    Parameters
+    ----------
+    x, y : array, shape (n_rows,)
+    classes : array, shape (n_rows,)
+    kept : ndarray, shape (n_rows, n_sets), optional
+        1 for the rows of each set, else 0; all rows if left out.
+
+    Returns
+    -------
+    ndarray, shape (n_sets, 2)
+        NaN where either does not vary or there are fewer than three pairs.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    names = np.asarray(classes)
+    same = (names[:, None] == names[None, :]).astype(np.float64)
+    kept = np.ones((len(x), 1)) if kept is None else kept
+    sizes = np.maximum(same @ kept, 1.0)
+    above, above_y = _signs(x), _signs(y)
+    # The number of rows below minus the number above is the centred midrank, twice.
+    overall = _correlations(above @ kept, above_y @ kept, kept)
+    in_class = _correlations(
+        ((above * same) @ kept) / sizes, ((above_y * same) @ kept) / sizes, kept
+    )
+    return np.column_stack([overall, in_class])
+
+
+def agreement_table(
+    pairs: pd.DataFrame,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    n_null: int = N_NULL,
+) -> pd.DataFrame:
+    """Agreement of relevance with effects, per method and cue and over cues.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        One row per method, token and cue with columns :data:`NEEDED`; rows without a finite
+        relevance or effect are left out.
+    level : float
+        Confidence level.
+    seed : int
+        Of the nulls.
+    n_null : int
+        Draws of each null.
+
+    Returns
+    -------
+    DataFrame
+        :data:`COLUMNS`. A row per method and cue: ``rho`` over tokens, ``null`` the mean over
+        draws in which tokens of one predicted class exchange their relevance (with the middle 95 %
+        of the draws, and ``p_value`` the share of draws at least as high as ``rho``),
+        ``rho_in_class`` the same without differences between classes (``p_in_class``), and
+        ``same_sign`` the share of tokens whose relevance and effect have the same sign. A row per
+        method with cue :data:`ALL_CUES`: ``rho`` is the mean over tokens of the correlation over
+        cues, ``null`` the same with the relevance of another token, ``rho_in_class`` is the mean
+        correlation after each cue's mean relevance was taken out of relevance and its mean effect
+        out of effects: what is known of this token beyond the cue's average.
+
+    Raises
+    ------
+    ConfigError
+        If a column is missing or no pair is left.
+    """
+    missing = [name for name in NEEDED if name not in pairs.columns]
+    if missing:
+        raise ConfigError(f"pairs of relevance and effect lack columns {', '.join(missing)}")
+    finite = np.isfinite(pairs[["relevance", "effect"]].to_numpy(np.float64)).all(axis=1)
+    kept = pairs[finite]
+    if kept.empty:
+        raise ConfigError("no token has both relevance and effect of a cue")
+    rows: list[dict[str, Any]] = []
+    for method, part in kept.groupby("method", sort=False):
+        for number, (cue, here) in enumerate(part.groupby("cue", sort=False)):
+            rng = np.random.default_rng([seed, 11, number])
+            row = _within_cue(here, level, rng, n_null)
+            rows.append({"method": method, "cue": cue, **row})
+        rng = np.random.default_rng([seed, 12])
+        rows.append({"method": method, "cue": ALL_CUES, **_over_cues(part, level, rng, n_null)})
+    table = pd.DataFrame(rows)
+    # Over the methods and cues that are claimed together, not over the two kinds of rows.
+    table["p_holm"] = table.groupby(table["cue"] == ALL_CUES)["p_value"].transform(
+        lambda p: holm(p.to_numpy(np.float64))
+    )
+    return table[list(COLUMNS)]
+
+
+def _counts(part: pd.DataFrame) -> dict[str, Any]:
+    clusters = clusters_of(part)
+    return {
+        "n_tokens": part["token_id"].nunique(),
+        "n_speakers": len(np.unique(clusters["speakers"])),
+        "n_words": len(np.unique(clusters["words"])),
+        "mean_relevance": float(part["relevance"].mean()),
+        "mean_effect": float(part["effect"].mean()),
+        "same_sign": float((part["relevance"] * part["effect"] > 0).mean()),
+    }
+
+
+def _within_cue(
+    part: pd.DataFrame, level: float, rng: np.random.Generator, n_null: int
+) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(COLUMNS[2:], np.nan) | _counts(part) | {"reason": ""}
+    x = part["relevance"].to_numpy(np.float64)
+    y = part["effect"].to_numpy(np.float64)
+    classes = part["stress_predicted"].to_numpy()
+    if len(part) < MIN_TOKENS:
+        return row | {"reason": f"{len(part)} tokens: fewer than {MIN_TOKENS}"}
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        what = "relevance" if np.ptp(x) == 0 else "effect"
+        return row | {"reason": f"{what} is the same for all tokens"}
+
+    def statistic(kept: FloatArray) -> FloatArray:
+        found = rank_correlations(x, y, classes, kept)
+        return np.arctanh(np.clip(found, -1 + 1e-12, 1 - 1e-12))
+
+    found = jackknife(statistic, len(x), clusters_of(part), level=level)
+    null, null_class = _exchanged(x, y, classes, rng, n_null)
+    whole, in_class = (float(v) for v in np.tanh(found.value))
+    return row | {
+        "rho": whole,
+        "rho_low": float(np.tanh(found.low[0])),
+        "rho_high": float(np.tanh(found.high[0])),
+        **_of_null(whole, null),
+        "rho_in_class": in_class,
+        "rho_in_class_low": float(np.tanh(found.low[1])),
+        "rho_in_class_high": float(np.tanh(found.high[1])),
+        "p_in_class": _p_value(in_class, null_class),
+        "reason": str(found.reason[0]),
+    }
+
+
+def _exchanged(
+    x: FloatArray,
+    y: FloatArray,
+    classes: NDArray[Any],
+    rng: np.random.Generator,
+    n_null: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Correlations after tokens of one class have exchanged their relevance."""
+    same = (classes[:, None] == classes[None, :]).astype(np.float64)
+    kept = np.ones((len(x), n_null))
+    orders = np.column_stack([_within_classes(classes, rng) for _ in range(n_null)])
+    found = []
+    for inside in (np.ones_like(same), same):
+        # Rows of a class have ranks among themselves that an exchange within it only reorders.
+        size = inside.sum(axis=1)
+        one, other = ((_signs(values) * inside).sum(axis=1) / size for values in (x, y))
+        found.append(_correlations(one[orders], other[:, None] * kept, kept))
+    return found[0], found[1]
+
+
+def _within_classes(classes: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
+    """An order in which rows have changed places with others of their class."""
+    order = np.arange(len(classes))
+    for name in np.unique(classes):
+        places = np.flatnonzero(classes == name)
+        order[places] = rng.permutation(places)
+    return order
+
+
+def _p_value(value: float, null: FloatArray) -> float:
+    """One-sided: how often chance agrees at least as well; the value itself is one draw."""
+    return float((1 + (null >= value).sum()) / (1 + len(null)))
+
+
+def _of_null(value: float, null: FloatArray) -> dict[str, float]:
+    low, high = np.quantile(null, [0.025, 0.975])
+    return {
+        "null": float(null.mean()),
+        "null_low": float(low),
+        "null_high": float(high),
+        "p_value": _p_value(value, null),
+    }
+
+
+def _over_cues(
+    part: pd.DataFrame, level: float, rng: np.random.Generator, n_null: int
+) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(COLUMNS[2:], np.nan) | {"reason": ""}
+    wide = {
+        name: part.pivot(index="token_id", columns="cue", values=name).to_numpy(np.float64)
+        for name in ("relevance", "effect")
+    }
+    ids = part.pivot(index="token_id", columns="cue", values="effect").index
+    firsts = part.drop_duplicates("token_id").set_index("token_id").loc[ids]
+    x, y = wide["relevance"], wide["effect"]
+    enough = np.isfinite(x).sum(axis=1) >= MIN_CUES
+    x, y, firsts = x[enough], y[enough], firsts[enough]
+    named = firsts.reset_index()
+    row |= _counts(part[part["token_id"].isin(named["token_id"])])
+    if len(x) < MIN_TOKENS:
+        return row | {"reason": f"{len(x)} tokens with {MIN_CUES} cues: fewer than {MIN_TOKENS}"}
+    values = _each_token(x, y)
+    beyond = _each_token(x - np.nanmean(x, axis=0), y - np.nanmean(y, axis=0))
+    known = np.isfinite(values) & np.isfinite(beyond)
+    if known.sum() < MIN_TOKENS:
+        return row | {"reason": "relevance or effects do not differ between cues"}
+    values, beyond, x, y = values[known], beyond[known], x[known], y[known]
+    named = named[known]
+    both = np.column_stack([values, beyond])
+    found = jackknife(mean_of(both), len(both), clusters_of(named), level=level)
+    classes = named["stress_predicted"].to_numpy()
+    null, null_beyond = np.empty(n_null), np.empty(n_null)
+    for draw in range(n_null):
+        mixed = x[_within_classes(classes, rng)]
+        null[draw] = np.nanmean(_each_token(mixed, y))
+        null_beyond[draw] = np.nanmean(
+            _each_token(mixed - np.nanmean(x, axis=0), y - np.nanmean(y, axis=0))
+        )
+    return row | {
+        "rho": float(found.value[0]),
+        "rho_low": float(found.low[0]),
+        "rho_high": float(found.high[0]),
+        **_of_null(float(found.value[0]), null),
+        "rho_in_class": float(found.value[1]),
+        "rho_in_class_low": float(found.low[1]),
+        "rho_in_class_high": float(found.high[1]),
+        "p_in_class": _p_value(float(found.value[1]), null_beyond),
+        "reason": str(found.reason[0]),
+    }
+
+
+def _each_token(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Rank correlation over the cues of each token, shape (n_tokens,); NaN where there is none."""
+    both = np.isfinite(x) & np.isfinite(y)
+    pairs = both[:, :, None] & both[:, None, :]
+    ranks = []
+    for values in (x, y):
+        with np.errstate(invalid="ignore"):
+            # Half for each cue that is above, minus half for each below: centred midranks.
+            signs = np.sign(values[:, :, None] - values[:, None, :])
+        ranks.append(np.where(pairs, signs, 0.0).sum(axis=2))
+    one, other = ranks
+    scale = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+    enough = (both.sum(axis=1) >= MIN_CUES) & (scale > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(enough, (one * other).sum(axis=1) / scale, np.nan)
+
+
+def effects_from_responses(
+    responses: pd.DataFrame, neutral: float, cues: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """What neutralising each cue does, from the responses to continua.
+
+    Parameters
+    ----------
+    responses : DataFrame
+        One row per stimulus: ``token_id``, ``cue``, ``step`` and ``logit_difference``; the
+        unchanged word, resynthesised like the others, has no step (NaN).
+    neutral : float
+        The step that is the midpoint between the class means.
+    cues : sequence of str, optional
+        Which; all if left out.
+
+    Returns
+    -------
+    DataFrame
+        ``token_id, cue, effect``.
+    """
+    table = responses if cues is None else responses[responses["cue"].isin(cues)]
+    keys = ["token_id", "cue"]
+    whole = table[table["step"].isna()].set_index(keys)["logit_difference"]
+    middle = table[table["step"] == neutral].set_index(keys)["logit_difference"]
+    effect = (whole - middle).dropna().rename("effect")
+    return effect.reset_index()

@@ -1,0 +1,309 @@
+"""Figures of manipulated words: psychometric curves, and relevance against the effect of a cue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stressnet.errors import ConfigError
+from stressnet.lexicon.stress import Stress
+from stressnet.manipulation.causal import ALL_CUES
+from stressnet.manipulation.psychometric import (
+    answers_of,
+    clusters_of,
+    fit_psychometric,
+)
+from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, style, text_width_in, width_in
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes as Plot
+    from matplotlib.figure import Figure
+
+CUE_TITLES = {
+    "f0": "F0",
+    "duration": "duration",
+    "intensity": "intensity",
+    "tilt": "spectral tilt",
+    "f1": "F1",
+    "f2": "F2",
+    "f3": "F3",
+    "reduction": "reduction (F1, F2)",
+    "all": "all cues",
+}
+"""Names of cues in figures; others appear as they are."""
+
+CURVE_COLOUR = "#222222"
+_SEED_COLOURS = ("#222222", "#7a5195", "#2a9d6f", "#b8860b", "#8a8a8a")
+_MOST_COLUMNS = 4
+
+
+def title_of(cue: str) -> str:
+    """A cue's name in figures; two at once are joined by +."""
+    return " + ".join(CUE_TITLES.get(part, part) for part in cue.split("+"))
+
+
+def plot_psychometric(
+    responses: pd.DataFrame,
+    *,
+    answers: str = "decision",
+    level: float = 0.95,
+    width: str | float = "page",
+) -> Figure:
+    """A panel per cue: share of FINAL answers at each step, the fitted curve with its interval.
+
+    Parameters
+    ----------
+    responses : DataFrame
+        As for :func:`stressnet.manipulation.psychometric.psychometric_table`; with a column
+        ``model``, each network gets a colour.
+    answers : {"decision", "probability"}
+        What a network answers.
+    level : float
+        Of the bands.
+    width : {"page", "column"} or float
+        Inches or a name.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to show.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    if responses.empty:
+        raise ConfigError("no responses to draw")
+    cues = list(dict.fromkeys(responses["cue"].astype(str)))
+    models = list(dict.fromkeys(responses["model"])) if "model" in responses.columns else [""]
+    total = width_in(width)
+    n_columns = min(_MOST_COLUMNS, len(cues), max(1, int(total / 1.6)))
+    n_rows = -(-len(cues) // n_columns)
+    panel_in, left_in, gap_in = 1.05, 0.48, 0.14
+    wide_in = (total - left_in - 0.08 - gap_in * (n_columns - 1)) / n_columns
+    foot_in = 0.18 + (0.2 if len(models) > 1 else 0.0)
+    tall = n_rows * (panel_in + 0.48) + foot_in
+    with style():
+        figure = Figure(figsize=(total, tall))
+        for number, cue in enumerate(cues):
+            row, column = divmod(number, n_columns)
+            bottom = tall - (row + 1) * (panel_in + 0.48) + 0.28
+            left = left_in + column * (wide_in + gap_in)
+            ax = figure.add_axes((left / total, bottom / tall, wide_in / total, panel_in / tall))
+            here = responses[responses["cue"] == cue]
+            notes = []
+            for place, model in enumerate(models):
+                part = here[here["model"] == model] if model else here
+                colour = _SEED_COLOURS[place % len(_SEED_COLOURS)]
+                notes.append(_draw_curve(ax, part, answers, level, colour))
+            ax.set_title(title_of(cue), loc="left", pad=3)
+            _note(ax, notes)
+            ax.set_ylim(-0.04, 1.04)
+            ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"] if column == 0 else [])
+            ax.axhline(0.5, color=NULL_COLOUR, linewidth=0.5, linestyle=(0, (3, 2)), zorder=0)
+            if column == 0:
+                ax.set_ylabel("share of FINAL")
+            ax.set_xlabel("step", labelpad=1)
+            for side in ("top", "right"):
+                ax.spines[side].set_visible(False)
+        ends = "first step: INITIAL-like, last: FINAL-like; points: answers, band: 95 % interval"
+        figure.text(left_in / total, 0.06 / tall, ends, fontsize=6.5, color="#444444")
+        if len(models) > 1:
+            handles = [
+                Line2D([], [], color=_SEED_COLOURS[i % len(_SEED_COLOURS)])
+                for i in range(len(models))
+            ]
+            figure.legend(
+                handles,
+                models,
+                loc="lower left",
+                bbox_to_anchor=(left_in / total - 0.005, 0.2 / tall),
+                ncols=len(models),
+                frameon=False,
+                borderpad=0.0,
+            )
+    return figure
+
+
+def _draw_curve(ax: Plot, part: pd.DataFrame, answers: str, level: float, colour: str) -> str:
+    """One network's answers to one cue; what to write into the panel."""
+    y = answers_of(part, answers)
+    x = part["step"].to_numpy(np.float64)
+    fit = fit_psychometric(x, y, clusters_of(part), level=level)
+    steps = np.unique(x)
+    shares = [y[x == step].mean() for step in steps]
+    ax.plot(steps, shares, "o", color=colour, markersize=2.6, zorder=3)
+    ax.fill_between(
+        fit.grid, fit.curve_low, fit.curve_high, color=colour, alpha=0.15, linewidth=0, zorder=1
+    )
+    ax.plot(fit.grid, fit.curve, color=colour, zorder=2)
+    if np.isfinite(fit.crossover):
+        ax.plot([fit.crossover] * 2, [0, 0.5], color=colour, linewidth=0.5, zorder=1)
+    ax.set_xticks(steps)
+    if np.isfinite(fit.slope_low):
+        return f"slope {fit.slope:.2f}".replace("-", "−")
+    return fit.reason
+
+
+def _note(ax: Plot, notes: Sequence[str]) -> None:
+    """The slope of a single network, where curves leave room."""
+    if len(notes) == 1:
+        ax.text(0.03, 0.88, notes[0], transform=ax.transAxes, fontsize=6, va="top")
+
+
+def plot_agreement(
+    pairs: pd.DataFrame,
+    table: pd.DataFrame,
+    *,
+    method: str | None = None,
+    width: str | float = "page",
+) -> Figure:
+    """Relevance against effect, token by token, and the rank correlations of all methods.
+
+    Above, a panel per cue for one method: each point is a token. Below, rank correlations per cue
+    and method with intervals, and the null as a grey bar.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        As for :func:`stressnet.manipulation.causal.agreement_table`.
+    table : DataFrame
+        What that function gave.
+    method : str, optional
+        Whose points are drawn; the first if left out.
+    width : {"page", "column"} or float
+        Inches or a name.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to show or the method is not in the table.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    methods = [str(name) for name in dict.fromkeys(table["method"])]
+    if not methods:
+        raise ConfigError("no agreement to draw")
+    shown = method or methods[0]
+    if shown not in methods:
+        raise ConfigError(f"no method {shown!r} in the table; there are {', '.join(methods)}")
+    cues = [str(cue) for cue in dict.fromkeys(table["cue"]) if cue != ALL_CUES]
+    total = width_in(width)
+    n_columns = min(_MOST_COLUMNS, len(cues))
+    n_rows = -(-len(cues) // n_columns)
+    panel_in, gap_in, left_in = 1.0, 0.34, 0.52
+    wide_in = (total - left_in - 0.08 - gap_in * (n_columns - 1)) / n_columns
+    above_in = n_rows * (panel_in + 0.46) + 0.22
+    names = [*cues, ALL_CUES]
+    below_in = 0.16 + len(names) * (0.10 + 0.11 * len(methods))
+    legend_in = 0.18 * (2 + len(methods) // 5)
+    tall = above_in + 0.06 + below_in + 0.36 + legend_in
+    with style():
+        figure = Figure(figsize=(total, tall))
+        mine = pairs[pairs["method"] == shown]
+        for number, cue in enumerate(cues):
+            row, column = divmod(number, n_columns)
+            bottom = tall - (row + 1) * (panel_in + 0.46) + 0.2
+            left = left_in + column * (wide_in + gap_in)
+            ax = figure.add_axes((left / total, bottom / tall, wide_in / total, panel_in / tall))
+            found = table[(table["method"] == shown) & (table["cue"] == cue)].iloc[0]
+            _draw_tokens(ax, mine[mine["cue"] == cue], found)
+            ax.set_title(title_of(cue), loc="left", pad=3)
+            if column == 0:
+                ax.set_ylabel("effect of the cue")
+            ax.set_xlabel("relevance of its region", labelpad=1)
+        names_in = 0.12 + max(text_width_in(_label(name), 6.5) for name in names)
+        bottom = legend_in + 0.36
+        ax = figure.add_axes(
+            (names_in / total, bottom / tall, (total - names_in - 0.1) / total, below_in / tall)
+        )
+        _draw_correlations(ax, table, names, methods)
+        handles = [
+            Line2D([], [], marker="o", markersize=3, color=_SEED_COLOURS[i % len(_SEED_COLOURS)])
+            for i in range(len(methods))
+        ]
+        labels = list(methods)
+        handles.append(Line2D([], [], color=NULL_COLOUR, linewidth=4, alpha=0.4))
+        labels.append("null: relevance of another token of the class")
+        for stress in STRESS_COLOURS:
+            handles.append(
+                Line2D([], [], marker="o", linewidth=0, markersize=3, color=STRESS_COLOURS[stress])
+            )
+            labels.append(f"said {stress.value}")
+        figure.legend(
+            handles,
+            labels,
+            loc="lower left",
+            ncols=4,
+            frameon=False,
+            borderpad=0.1,
+            handlelength=1.4,
+            columnspacing=1.2,
+        )
+    return figure
+
+
+def _label(cue: str) -> str:
+    return "over the cues of a token" if cue == ALL_CUES else title_of(cue)
+
+
+def _draw_tokens(ax: Plot, part: pd.DataFrame, found: Any) -> None:
+    for stress in Stress:
+        here = part[part["stress_predicted"] == stress.value]
+        ax.plot(
+            here["relevance"],
+            here["effect"],
+            "o",
+            color=STRESS_COLOURS[stress],
+            markersize=1.8,
+            alpha=0.6,
+            markeredgewidth=0,
+        )
+    for line in (ax.axhline, ax.axvline):
+        line(0, color=NULL_COLOUR, linewidth=0.5, zorder=0)
+    if np.isfinite(found["rho"]):
+        text = f"ρ {found['rho']:.2f}, in class {found['rho_in_class']:.2f}"
+        ax.set_title(text.replace("-", "−"), loc="right", fontsize=5.5, pad=3)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    ax.locator_params(nbins=4)
+
+
+def _draw_correlations(
+    ax: Plot, table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]
+) -> None:
+    """A row per cue, within it a line per method."""
+    step = 1.0 / (len(methods) + 1)
+    for row, name in enumerate(names):
+        for place, method in enumerate(methods):
+            found = table[(table["method"] == method) & (table["cue"] == name)]
+            if found.empty or not np.isfinite(found["rho"].iloc[0]):
+                continue
+            at = row + (place + 1) * step
+            one = found.iloc[0]
+            colour = _SEED_COLOURS[place % len(_SEED_COLOURS)]
+            ax.plot(
+                [one["null_low"], one["null_high"]],
+                [at, at],
+                color=NULL_COLOUR,
+                linewidth=4,
+                alpha=0.4,
+                solid_capstyle="butt",
+                zorder=1,
+            )
+            ax.plot([one["rho_low"], one["rho_high"]], [at, at], color=colour, zorder=2)
+            ax.plot([one["rho"]], [at], "o", color=colour, markersize=3, zorder=3)
+    ax.axvline(0, color=NULL_COLOUR, linewidth=0.5, zorder=0)
+    for row in range(1, len(names)):
+        ax.axhline(row, color="#dddddd", linewidth=0.5, zorder=0)
+    ax.set_ylim(len(names), 0)
+    ax.set_yticks(np.arange(len(names)) + 0.5, [_label(name) for name in names])
+    ax.tick_params(axis="y", length=0)
+    low = float(np.nanmin(table[["rho_low", "null_low", "rho"]].to_numpy(np.float64), initial=0.0))
+    ax.set_xlim(min(-0.2, low - 0.05), 1.03)
+    ax.set_xlabel("rank correlation of relevance with the effect of neutralising the cue")
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
