@@ -1,13 +1,13 @@
 """Kill ``stressnet build-corpus`` at random moments, resume it, compare with one clean run.
 
-    python benchmarks/kill_and_resume.py RECORDINGS [--textgrids FOLDER] [--kills 20] [--jobs 2]
+    python benchmarks/kill_and_resume.py RECORDINGS [--textgrids FOLDER] [--kills 20]
 
 RECORDINGS is laid out like LibriSpeech. The first ``--given`` utterances get their TextGrid from
 FOLDER (``textgrids/`` of a corpus built before), the next ``--aligned`` ones are aligned in the
 build. Moments are drawn in turn from every stage: the process gets SIGKILL a random time after the
-stage's first file appears. Each killed build is resumed with the same command and must have the
-bytes of a run that was left alone, but for the manifest's times. After each kill no worker process
-may be left. Exit code 1 if anything differs.
+stage's first file appears, every second one with two workers. Each killed build is resumed with the
+same command and must have the bytes of a run that was left alone, but for the manifest's times.
+After each kill no worker process may be left. Exit code 1 if anything differs. Needs fork.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -72,53 +72,64 @@ def chosen_recordings(
         shutil.copyfile(speakers, target / speakers.name)
 
 
-def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """The build, in a process group of its own, so that its workers can be found."""
-    return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-    )
+def started(arguments: Sequence[str]) -> multiprocessing.process.BaseProcess:
+    """The command in a copy of this process, which has everything imported already.
+
+    It leads a process group of its own, so that its workers can be found.
+    """
+    process = multiprocessing.get_context("fork").Process(target=_command, args=(arguments,))
+    process.start()
+    return process
 
 
-def finished(command: Sequence[str]) -> float:
+def _command(arguments: Sequence[str]) -> None:
+    from stressnet.cli import main
+
+    os.setpgrp()
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    main(arguments)
+
+
+def finished(arguments: Sequence[str]) -> float:
     """Run a build to its end; seconds."""
     before = time.perf_counter()
-    process = started(command)
-    _, told = process.communicate()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{told.decode()}")
+    process = started(arguments)
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"stressnet {' '.join(arguments)} ended with {process.exitcode}")
     return time.perf_counter() - before
 
 
-def first_seen(command: Sequence[str], out: Path) -> tuple[dict[str, float], float]:
+def first_seen(arguments: Sequence[str], out: Path) -> tuple[dict[str, float], float]:
     """Run a build to its end and note when each stage began; seconds from the start."""
     before = time.perf_counter()
-    process = started(command)
+    process = started(arguments)
     seen = {"start": 0.0}
-    while process.poll() is None:
+    while process.is_alive():
         for stage, mark in MARKS.items():
             if stage not in seen and (out / mark).exists():
                 seen[stage] = time.perf_counter() - before
-        time.sleep(0.01)
-    whole_s = time.perf_counter() - before
-    assert process.stderr is not None
-    if process.returncode:
-        raise SystemExit(process.stderr.read().decode())
-    return seen, whole_s
+        time.sleep(0.02)
+    if process.exitcode:
+        raise SystemExit(f"stressnet {' '.join(arguments)} ended with {process.exitcode}")
+    return seen, time.perf_counter() - before
 
 
-def kill_in(stage: str, after_s: float, command: Sequence[str], out: Path) -> tuple[bool, int]:
+def kill_in(stage: str, after_s: float, arguments: Sequence[str], out: Path) -> tuple[bool, int]:
     """Kill a build some seconds into a stage.
 
-    Returns whether it was still running, and how many of its workers outlived it by two seconds.
+    Returns whether it was still running, and how many of its workers outlived it by ten seconds.
     """
-    process = started(command)
-    while stage != "start" and process.poll() is None and not (out / MARKS[stage]).exists():
-        time.sleep(0.002)
-    time.sleep(after_s)
-    was_running = process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    for _ in range(20):
+    process = started(arguments)
+    while stage != "start" and process.is_alive() and not (out / MARKS[stage]).exists():
+        time.sleep(0.005)
+    process.join(after_s)
+    was_running = process.is_alive()
+    process.kill()
+    process.join()
+    assert process.pid is not None
+    n_left = 0
+    for _ in range(100):
         n_left = _n_in_group(process.pid)
         if not n_left:
             return was_running, 0
@@ -144,29 +155,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--textgrids", type=Path)
-    parser.add_argument("--given", type=int, default=40)
-    parser.add_argument("--aligned", type=int, default=10)
+    parser.add_argument("--given", type=int, default=20)
+    parser.add_argument("--aligned", type=int, default=6)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--aligner", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as name:
-        source, clean, out = (Path(name) / n for n in ("recordings", "clean", "killed"))
+        source, warm, clean, out = (Path(name) / n for n in ("recordings", "warm", "clean", "out"))
         chosen_recordings(
             options.recordings, options.textgrids, options.given, options.aligned, source
         )
-        command = [sys.executable, "-m", "stressnet", "build-corpus", str(source), "OUT", "-q"]
-        command += ["--recipe", "librispeech", "-j", str(options.jobs), "--no-splits"]
-        command += ["--aligner", options.aligner]
 
-        def into(folder: Path) -> list[str]:
-            return [str(folder) if part == "OUT" else part for part in command]
+        def into(folder: Path, jobs: int = 1) -> list[str]:
+            command = ["build-corpus", str(source), str(folder), "-q", "-j", str(jobs)]
+            command += ["--recipe", "librispeech", "--no-splits", "--aligner", options.aligner]
+            return command
 
+        from stressnet.workflows.build import BuildConfig, build_corpus
+
+        config = BuildConfig("librispeech", splits=None, aligner=options.aligner)
+        build_corpus(source, warm, config)  # imports and dictionaries, which all kills share
         seen, whole_s = first_seen(into(clean), clean)
         print(f"clean run: {whole_s:.1f} s; " + ", ".join(f"{k} {v:.1f}" for k, v in seen.items()))
         expected = content(clean)
+        expected_again = content(warm)
+        print(f"a second clean run has the same bytes: {expected_again == expected}", flush=True)
         begins = sorted(seen.items(), key=lambda item: item[1])
         ends = [*(begin for _, begin in begins[1:]), whole_s]
         lasts = {stage: end - begin for (stage, begin), end in zip(begins, ends, strict=True)}
@@ -174,7 +189,8 @@ def main() -> None:
         for number in range(options.kills):
             stage = list(lasts)[number % len(lasts)]
             after_s = rng.uniform(0, lasts[stage])
-            was_running, n_left = kill_in(stage, after_s, into(out), out)
+            jobs = 1 + number % 2
+            was_running, n_left = kill_in(stage, after_s, into(out, jobs), out)
             resumed_s = finished(into(out))
             found = content(out)
             differing = sorted(k for k in expected | found if expected.get(k) != found.get(k))
@@ -182,7 +198,7 @@ def main() -> None:
             n_running += was_running
             n_orphans += n_left
             print(
-                f"{number + 1:3d}  {stage:<7} +{after_s:6.2f} s  "
+                f"{number + 1:3d}  -j {jobs}  {stage:<7} +{after_s:6.2f} s  "
                 f"{'killed' if was_running else 'was done'}  resumed in {resumed_s:5.1f} s  "
                 f"{'same bytes' if not differing else 'DIFFERS: ' + ', '.join(differing[:3])}"
                 + (f"  {n_left} workers left" if n_left else ""),

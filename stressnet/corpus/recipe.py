@@ -8,7 +8,7 @@ Path templates
 ``**/`` matches any folders, ``{name}`` matches one path component (or part of one) and makes a
 field of it; a field that occurs twice must have the same value at both places. Fields found in
 ``[audio] pattern`` can be used in the other templates, together with ``{folder}``, the folder of
-the audio file. ``{name:regex}`` narrows a field. The field ``utterance`` is required unless
+the audio file, and ``{root}``, the corpus folder. ``{name:regex}`` narrows a field. The field ``utterance`` is required unless
 ``[audio] id`` says what identifies a recording; ``speaker`` is required unless ``[speakers] name``
 or ``constant`` says who speaks.
 """
@@ -284,7 +284,7 @@ def _check_templates(recipe: Recipe, path: Path) -> None:
                 f"speaker with [speakers] constant"
             )
         fields = here if fields is None else fields & here
-    usable = (fields or set()) | {"folder"}
+    usable = (fields or set()) | {"folder", "root"}
     templates = [
         *(("transcript", source.pattern) for source in recipe.transcripts),
         *(("alignment", source.pattern) for source in recipe.alignments),

@@ -154,12 +154,21 @@ class Transcripts:
     ----------
     sources : tuple of TranscriptSource
         Tried in this order for every utterance.
+    root : Path
+        The corpus folder.
     ignore_case : bool
         Whether files are found whatever the case of their names.
     """
 
-    def __init__(self, sources: tuple[TranscriptSource, ...], *, ignore_case: bool = False) -> None:
+    def __init__(
+        self,
+        sources: tuple[TranscriptSource, ...],
+        root: Path = Path(),
+        *,
+        ignore_case: bool = False,
+    ) -> None:
         self._sources = sources
+        self._root = root
         self._ignore_case = ignore_case
         self._shared: dict[tuple[Path, TranscriptSource], dict[str, str]] = {}
 
@@ -181,7 +190,9 @@ class Transcripts:
         utterance = _nfc(fields["utterance"])
         tried = []
         for source in self._sources:
-            path = _resolve(source.pattern, fields, folder, ignore_case=self._ignore_case)
+            path = _resolve(
+                source.pattern, fields, folder, self._root, ignore_case=self._ignore_case
+            )
             tried.append(path.name)
             if not path.is_file():
                 continue
@@ -228,23 +239,29 @@ def _nfc(text: str) -> str:
 
 
 def _resolve(
-    template: str, fields: Mapping[str, str], folder: Path, *, ignore_case: bool = False
+    template: str,
+    fields: Mapping[str, str],
+    folder: Path,
+    root: Path,
+    *,
+    ignore_case: bool = False,
 ) -> Path:
-    path = Path(template.format(folder=folder.as_posix(), **fields))
+    named = {"folder": folder.as_posix(), "root": root.as_posix(), **fields}
+    path = Path(template.format(**named))
     if not ignore_case or path.is_file():
         return path
     return companion(path, path.suffix) or path
 
 
 def _given_alignment(
-    recipe: Recipe, fields: Mapping[str, str], folder: Path, utterance_id: str
+    recipe: Recipe, fields: Mapping[str, str], folder: Path, root: Path, utterance_id: str
 ) -> tuple[Path | None, str]:
     """The first alignment that exists for a recording, and its format.
 
     A file for many recordings that lacks this one is passed over, as if it were not there.
     """
     for source in recipe.alignments:
-        path = _resolve(source.pattern, fields, folder, ignore_case=recipe.ignore_case)
+        path = _resolve(source.pattern, fields, folder, root, ignore_case=recipe.ignore_case)
         if not path.is_file():
             continue
         try:
@@ -331,7 +348,7 @@ def scan(recipe: Recipe, root: Path) -> Scan:
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder; check the path")
     sexes = read_speakers(root, recipe.speaker_tables)
-    transcripts = Transcripts(recipe.transcripts, ignore_case=recipe.ignore_case)
+    transcripts = Transcripts(recipe.transcripts, root, ignore_case=recipe.ignore_case)
     recordings: dict[str, Recording] = {}
     problems: list[Problem] = []
     n_audio = 0
@@ -350,7 +367,7 @@ def scan(recipe: Recipe, root: Path) -> Scan:
                 )
             )
             continue
-        alignment, format = _given_alignment(recipe, fields, path.parent, utterance_id)
+        alignment, format = _given_alignment(recipe, fields, path.parent, root, utterance_id)
         try:
             facts = audio_facts(path)
             check_rate(path, facts.rate_hz)

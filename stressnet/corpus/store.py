@@ -23,8 +23,10 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 TOKENS, PHONES, TRACKS = "tokens.parquet", "phones.parquet", "tracks.parquet"
 
+_ROWS_AT_A_TIME = 512
 
 @dataclass(frozen=True)
 class Images:
@@ -68,6 +71,25 @@ class Images:
     def fingerprint(self) -> str:
         """Hash of the preset, which a checkpoint must share to accept these images."""
         return hash_data(self.preset)
+
+
+@dataclass(frozen=True)
+class StoredToken:
+    """One token of a corpus with its sound.
+
+    Parameters
+    ----------
+    row : dict
+        Its row of ``tokens.parquet``, missing values None.
+    phones : tuple of Interval
+        Times in seconds of the recording.
+    audio : Audio or None
+        The excerpt, which starts at ``row["excerpt_start_s"]`` of the recording.
+    """
+
+    row: dict[str, Any]
+    phones: tuple[Interval, ...]
+    audio: Audio | None
 
 
 class Corpus:
@@ -132,6 +154,43 @@ class Corpus:
 
         return pd.read_parquet(self.path / TRACKS)
 
+    def iter_tokens(
+        self, splits: Collection[str] | None = None, *, audio: bool = True
+    ) -> Iterator[StoredToken]:
+        """Tokens one by one, in the order of the table and of the images, in constant memory.
+
+        Parameters
+        ----------
+        splits : collection of str, optional
+            Only tokens of these sets.
+        audio : bool
+            Whether to read the excerpts.
+
+        Yields
+        ------
+        StoredToken
+            Row, phones and sound.
+
+        Raises
+        ------
+        AudioError
+            If an excerpt is missing or damaged.
+        """
+        phones = _grouped(_rows(self.path / PHONES), "token_id")
+        current = next(phones, None)
+        for row in _rows(self.path / TOKENS):
+            found: list[dict[str, Any]] = []
+            if current is not None and current[0] == row["token_id"]:
+                found = current[1]
+                current = next(phones, None)
+            if splits is not None and row["split"] not in splits:
+                continue
+            yield StoredToken(
+                row,
+                tuple(Interval(p["start_s"], p["end_s"], p["phone"]) for p in found),
+                read_audio(self.path / row["excerpt_file"]) if audio else None,
+            )
+
     def presets(self) -> list[str]:
         """Names of the presets for which spectrograms are stored."""
         folder = self.path / "spectrograms"
@@ -180,6 +239,23 @@ class Corpus:
         """Syllable (1 or 2) and role (onset, nucleus, coda) of each of a token's phones."""
         part = self._phones_by_token[token_id]
         return tuple(zip(part["syllable"], part["role"], strict=True))
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a Parquet file, a few hundred in memory at a time."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_ROWS_AT_A_TIME):
+            yield from batch.to_pylist()
+
+
+def _grouped(
+    rows: Iterator[dict[str, Any]], column: str
+) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+    """Runs of rows with the same value."""
+    for value, members in groupby(rows, key=lambda row: row[column]):
+        yield value, list(members)
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
