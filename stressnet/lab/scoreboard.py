@@ -1,0 +1,308 @@
+"""From word scores to the board: one method on one network, then all of them together.
+
+Rows
+----
+``Entry``
+    One method (with its seed, and the part of the map that counts) on one network trained on one
+    set: means over words with intervals over voices and words, and one row per voice.
+``methods_table``
+    One row per method over all solved sets whose cue has a place.
+
+The unit of the bar is *cue × voice*: the words of one voice in one set that one network solved. A
+unit is right if, in the mean over its words, a true region has the largest density.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.lab.candidates import CANDIDATES
+from stressnet.lab.labset import LabSet
+from stressnet.lab.reactions import interval
+from stressnet.lab.scores import CHANCES, MEASURES, WordScores
+from stressnet.lab.where import PLACES, shares
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = NDArray[np.float64]
+
+PLACED_CUES = ("f0_level", "f0_peak", "f1", "f2", "f3", "reduction", "tilt")
+"""Single cues with spectral place, which the bar is about."""
+
+QUESTIONS: Mapping[str, tuple[str, ...]] = {
+    "formants": ("f1", "f2", "f3", "reduction"),
+    "pitch": ("f0_level", "f0_peak"),
+    "spectral tilt": ("tilt",),
+    "consonants": ("consonant",),
+}
+"""What users ask of a map, and the cues that test it."""
+
+BAR_FIRST, BAR_FALSE = 0.95, 0.05
+"""Least share of units whose true region comes first, and largest share of false positives."""
+
+_KEYS = ["method", "seed_output", "part", "kind"]
+
+
+def score_entry(scores: WordScores, used: frozenset[str], weights: FloatArray) -> dict[str, Any]:
+    """Means, intervals, false positives and units of one method on one network.
+
+    Parameters
+    ----------
+    scores : WordScores
+        Of the words that the network gets right.
+    used : frozenset of str
+        Regions that the network uses more than their mirrored controls
+        (:class:`stressnet.lab.reactions.Reactions`).
+    weights : ndarray, shape (n_resamples, n_words)
+        How often each word counts in each resample.
+
+    Returns
+    -------
+    dict
+        What JSON can hold.
+    """
+    found: dict[str, Any] = {"measures": {}}
+    for k, name in enumerate(MEASURES):
+        levels = {level: scores.chance[level][:, k] for level in CHANCES}
+        found["measures"][name] = _mean_row(scores.values[:, k], levels, weights)
+    raw = scores.values[:, MEASURES.index("false_positive")]
+    excused = np.array([name in used for name in scores.marked])
+    confirmed = np.where(np.isfinite(raw), raw * ~excused, np.nan)
+    found["measures"]["false_positive_confirmed"] = _mean_row(confirmed, {}, weights)
+    names, counts = np.unique([name for name in scores.marked if name], return_counts=True)
+    found["marked"] = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    found["units"] = _units(scores, confirmed)
+    found["n_words"] = len(raw)
+    found["n_without_score"] = sum(bool(reason) for reason in scores.reasons)
+    return found
+
+
+def place_entry(
+    words: LabSet, maps: NDArray[np.floating], part: str, weights: FloatArray
+) -> dict[str, Any]:
+    """Where one method's relevance goes in words whose cue has no place."""
+    relevance, area = shares(words, maps, part)
+    rows = {}
+    for k, place in enumerate(PLACES):
+        rows[place] = _mean_row(relevance[:, k], {"area": area[:, k]}, weights)
+    return {"places": rows, "n_words": len(maps)}
+
+
+def _mean_row(
+    values: FloatArray, levels: Mapping[str, FloatArray], weights: FloatArray
+) -> dict[str, float | None]:
+    """Mean with interval, chance levels, and the gain over the highest of them."""
+    there = np.isfinite(values)
+    row: dict[str, float | None] = {"value": None, "low": None, "high": None}
+    if there.any():
+        row["value"] = float(values[there].mean())
+        row["low"], row["high"] = interval(values[there], weights[:, there])
+    best: tuple[float, str] | None = None
+    for name, level in levels.items():
+        both = there & np.isfinite(level)
+        mean = float(level[both].mean()) if both.any() else None
+        row[name] = mean
+        if mean is not None and (best is None or mean > best[0]):
+            best = mean, name
+    if best is not None and row["value"] is not None:
+        level = levels[best[1]]
+        both = there & np.isfinite(level)
+        row["gain"] = float((values - level)[both].mean())
+        row["gain_low"], row["gain_high"] = interval((values - level)[both], weights[:, both])
+    return {key: None if value is None or value != value else value for key, value in row.items()}
+
+
+def _units(scores: WordScores, confirmed: FloatArray) -> list[dict[str, Any]]:
+    """One row per voice: which region is densest in the mean over its words."""
+    true = np.isin(CANDIDATES, scores.words.true_regions)
+    rows = []
+    for voice in np.unique(scores.words.voices):
+        mine = scores.words.voices == voice
+        density = scores.densities[mine]
+        there = np.isfinite(density)
+        # A region that few of the words have says little about the voice.
+        enough = there.sum(axis=0) >= 0.5 * max(1, np.isfinite(density).any(axis=1).sum())
+        sums = np.where(there, density, 0.0).sum(axis=0)
+        means = np.where(enough & there.any(axis=0), sums / np.maximum(there.sum(axis=0), 1), -1.0)
+        n = int(there.any(axis=1).sum())
+        row: dict[str, Any] = {"voice": str(voice), "n": n, "place": None, "top": "", "second": ""}
+        if n and means[true].max() >= 0:
+            order = np.argsort(-means, kind="stable")
+            best = means[true].max()
+            row["place"] = int((means[~true] >= best).sum()) + 1
+            row["top"] = CANDIDATES[order[0]]
+            row["second"] = CANDIDATES[order[1]]
+            row["density"] = float(best)
+            row["rival"] = float(means[~true].max())
+        false = confirmed[mine]
+        row["false_positive"] = float(np.nanmean(false)) if np.isfinite(false).any() else None
+        rows.append(row)
+    return rows
+
+
+def scores_table(entries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Tidy: one row per entry and measure."""
+    import pandas as pd
+
+    rows = []
+    for entry in entries:
+        for name, row in entry.get("measures", {}).items():
+            rows.append({**_identity(entry), "measure": name, **row})
+    columns = [*_IDENTITY, "measure", "value", "low", "high", *CHANCES]
+    columns += ["gain", "gain_low", "gain_high"]
+    return pd.DataFrame(rows).reindex(columns=columns)
+
+
+def places_table(entries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Tidy: one row per entry of a cue without place, and place."""
+    import pandas as pd
+
+    rows = []
+    for entry in entries:
+        for name, row in entry.get("places", {}).items():
+            rows.append({**_identity(entry), "place": name, **row})
+    return pd.DataFrame(rows).reindex(
+        columns=[*_IDENTITY, "place", "value", "low", "high", "area", "gain", "gain_low"]
+    )
+
+
+def units_table(entries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per entry and voice that the network solved."""
+    import pandas as pd
+
+    rows = []
+    for entry in entries:
+        solved = set(entry.get("solved_voices", ()))
+        for row in entry.get("units", ()):
+            if row["voice"] in solved and row["place"] is not None:
+                rows.append({**_identity(entry), **row})
+    columns = [*_IDENTITY, "voice", "n", "place", "top", "second", "density", "rival"]
+    return pd.DataFrame(rows).reindex(columns=[*columns, "false_positive"])
+
+
+_IDENTITY = ("set", "cue", "where", "network", "net_seed", *_KEYS, "n_words")
+
+
+def _identity(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry[name] for name in _IDENTITY}
+
+
+def methods_table(
+    units: pd.DataFrame,
+    scores: pd.DataFrame,
+    cues: Sequence[str] = PLACED_CUES,
+    *,
+    seed: int = 0,
+    n_resamples: int = 500,
+) -> pd.DataFrame:
+    """One row per method over units and words of some cues, best first.
+
+    Rates are means over cues of means over units, so that a cue with more sets does not count for
+    more; intervals resample voices and sets.
+
+    Parameters
+    ----------
+    units, scores : DataFrame
+        As of :func:`units_table` and :func:`scores_table`.
+    cues : sequence of str
+        Which cues.
+    seed, n_resamples : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        ``method, seed_output, part, kind, n_units, n_cues, n_networks, first, first_low,
+        first_high, top3, false_positive, false_positive_low, false_positive_high,
+        false_positive_raw, mass, rank, pointing`` and their ``*_gain``, ``meets_bar``.
+    """
+    import pandas as pd
+
+    units = units[units["cue"].isin(cues)]
+    scores = scores[scores["cue"].isin(cues)]
+    rows = []
+    by_scores = dict(iter(scores.groupby(_KEYS, sort=False)))
+    for key, mine in units.groupby(_KEYS, sort=False):
+        row: dict[str, Any] = dict(zip(_KEYS, key, strict=True))
+        row["n_units"], row["n_cues"] = len(mine), mine["cue"].nunique()
+        row["n_networks"] = len(mine[["set", "network", "net_seed"]].drop_duplicates())
+        first = (mine["place"] == 1).to_numpy(float)
+        false = mine["false_positive"].to_numpy(float)
+        weights = _weights(mine, seed, n_resamples)
+        codes = pd.factorize(mine["cue"])[0]
+        for name, values in (("first", first), ("false_positive", false)):
+            value, low, high = _macro(values, codes, weights)
+            row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        row["top3"] = _macro((mine["place"] <= 3).to_numpy(float), codes, None)[0]
+        table = by_scores.get(key)
+        if table is not None:
+            for name in ("mass", "rank", "pointing"):
+                part = table[table["measure"] == name].groupby("cue")
+                row[name] = part["value"].mean().mean()
+                row[f"{name}_gain"] = part["gain"].mean().mean()
+            part = table[table["measure"] == "false_positive"].groupby("cue")
+            row["false_positive_raw"] = part["value"].mean().mean()
+        row["meets_bar"] = bool(row["first"] >= BAR_FIRST and row["false_positive"] <= BAR_FALSE)
+        rows.append(row)
+    columns = [*_KEYS, "n_units", "n_cues", "n_networks", "first", "first_low", "first_high"]
+    columns += ["top3", "false_positive", "false_positive_low", "false_positive_high"]
+    columns += ["false_positive_raw", "mass", "mass_gain", "rank", "rank_gain", "pointing"]
+    columns += ["pointing_gain", "meets_bar"]
+    table = pd.DataFrame(rows).reindex(columns=columns)
+    return rank_methods(table)
+
+
+def rank_methods(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the order of recommendation.
+
+    The share of units whose true region comes first decides, in steps of one per cent; then fewer
+    false positives, likewise; then relevance rank accuracy above chance.
+    """
+    order = table.assign(
+        _first=-table["first"].round(2),
+        _false=table["false_positive"].round(2),
+        _rank=-table["rank_gain"],
+        _broken=table["kind"] != "method",
+    )
+    names = ["_broken", "_first", "_false", "_rank", "method", "seed_output", "part"]
+    order = order.sort_values(names, kind="stable", na_position="last")
+    return order.drop(columns=["_first", "_false", "_rank", "_broken"]).reset_index(drop=True)
+
+
+def _weights(units: pd.DataFrame, seed: int, n_resamples: int) -> FloatArray:
+    from stressnet.training.metrics import cluster_weights
+
+    drawn = list(cluster_weights(units["voice"], units["set"], seed=seed, n_resamples=n_resamples))
+    return np.concatenate(drawn) if drawn else np.zeros((0, len(units)))
+
+
+def _macro(
+    values: FloatArray, codes: NDArray[np.integer], weights: FloatArray | None
+) -> tuple[float, float, float]:
+    """Mean over cues of means over units, with its percentile interval."""
+
+    def mean(of: FloatArray) -> FloatArray:
+        totals = []
+        for code in np.unique(codes):
+            mine = (codes == code) & np.isfinite(values)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                totals.append((of[:, mine] @ values[mine]) / of[:, mine].sum(axis=1))
+        stacked = np.stack(totals)
+        there = np.isfinite(stacked)
+        sums, counted = np.where(there, stacked, 0.0).sum(axis=0), there.sum(axis=0)
+        return np.where(counted > 0, sums / np.maximum(counted, 1), np.nan)
+
+    value = float(mean(np.ones((1, len(values))))[0])
+    if weights is None or not len(weights):
+        return value, float("nan"), float("nan")
+    resampled = mean(weights)
+    resampled = resampled[np.isfinite(resampled)]
+    if not len(resampled):
+        return value, float("nan"), float("nan")
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return value, float(low), float(high)

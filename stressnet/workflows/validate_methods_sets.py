@@ -1,0 +1,443 @@
+"""One set of ``stressnet validate-methods``: draw it, train networks on it, score every map.
+
+Every finished step is a line in the set's journal, so that an interrupted run goes on where it
+stopped; what was drawn and trained stays in the state folder until the set is done.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.errors import ConfigError, CorpusError, StressnetError
+from stressnet.problems import Problem, Severity
+from stressnet.workflows.journal import Journal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from stressnet.lab.labset import LabSet
+    from stressnet.lab.maps import Explainer
+    from stressnet.lab.train import Learned
+
+FloatArray = NDArray[np.float64]
+
+SET_DONE = "set"
+MAX_REACTION_WORDS = 40
+"""Words whose regions are perturbed one by one."""
+
+CONTROL_METHODS = ("epsilon-gamma",)
+"""Methods whose maps are broken on purpose."""
+
+N_RESAMPLES = 400
+
+
+@dataclass(frozen=True)
+class SetTask:
+    """Everything a worker needs for one set.
+
+    Parameters
+    ----------
+    name : str
+        A design, ``planted``, ``natural:COLUMN`` (a cue of the corpus), or ``folder:PATH``.
+    state : Path
+        Folder for what is unfinished.
+    n_words, n_scored : int
+        Words to draw, and test words whose maps are scored.
+    effect : float
+        Size of the cue.
+    networks : tuple of (str, int)
+        Architecture and training seed.
+    methods, census : tuple of str
+        Methods for every network, and for the first network of a set.
+    seeds : tuple of str
+        What is explained; the second and further ones for the census only.
+    voices : tuple of str, optional
+        Speakers.
+    changes : tuple of (str, object)
+        Fields of the training recipe to replace.
+    seed : int
+        For all chance.
+    corpus, cues : Path, optional
+        A corpus and its table of cues, for ``natural:``.
+    """
+
+    name: str
+    state: Path
+    n_words: int
+    n_scored: int
+    effect: float
+    networks: tuple[tuple[str, int], ...]
+    methods: tuple[str, ...]
+    census: tuple[str, ...]
+    seeds: tuple[str, ...] = ("logit-difference",)
+    voices: tuple[str, ...] | None = None
+    changes: tuple[tuple[str, Any], ...] = ()
+    seed: int = 0
+    corpus: Path | None = None
+    cues: Path | None = None
+
+    @property
+    def slug(self) -> str:
+        """A name for files."""
+        return "".join(c if c.isalnum() or c in "-_+." else "-" for c in self.name)
+
+    @property
+    def folder(self) -> Path:
+        """Where the set's state is."""
+        return self.state / self.slug
+
+
+@dataclass(frozen=True)
+class SetResult:
+    """What came of a set.
+
+    Parameters
+    ----------
+    name : str
+    described : dict
+        Name, cue, words, checks of the set.
+    networks, reactions, entries : list of dict
+        Rows of the tables.
+    problems : list of Problem
+    seconds : float
+        Wall time of this run.
+    """
+
+    name: str
+    described: dict[str, Any]
+    networks: list[dict[str, Any]]
+    reactions: list[dict[str, Any]]
+    entries: list[dict[str, Any]]
+    problems: list[Problem] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def run_set(task: SetTask) -> SetResult:
+    """Draw, train, explain and score one set; what fails becomes a problem."""
+    started = time.perf_counter()
+    task.folder.mkdir(parents=True, exist_ok=True)
+    with Journal(task.folder / "journal.jsonl") as journal:
+        if SET_DONE not in journal.done:
+            try:
+                _Run(task, journal).all()
+            except StressnetError as error:
+                problem = Problem(task.name, "set", Severity.ERROR, str(error))
+                return SetResult(task.name, {}, [], [], [], [problem])
+        result = _collected(task, journal)
+    return SetResult(*result, seconds=time.perf_counter() - started)
+
+
+def _collected(task: SetTask, journal: Journal) -> tuple[Any, ...]:
+    rows: dict[str, list[Any]] = {"network": [], "reactions": [], "entry": [], "problem": []}
+    for key, value in journal.done.items():
+        kind = key.split(" ", 1)[0]
+        if kind == "reactions":
+            rows[kind] += value
+        elif kind in rows:
+            rows[kind].append(value)
+    problems = [Problem(**{**p, "severity": Severity(p["severity"])}) for p in rows["problem"]]
+    described = journal.done[SET_DONE]
+    return task.name, described, rows["network"], rows["reactions"], rows["entry"], problems
+
+
+class _Run:
+    """A set in work."""
+
+    def __init__(self, task: SetTask, journal: Journal) -> None:
+        self.task, self.journal = task, journal
+        self.words = self._words()
+
+    def all(self) -> None:
+        """Every network; then what was drawn and trained is no longer needed."""
+        words = self.words
+        first = True
+        for network, seed in self.task.networks:
+            try:
+                found = self._network(network, seed, census=first)
+            except StressnetError as error:
+                self._problem(f"{words.name} {network}-{seed}", "network", error)
+                continue
+            first = first and not found
+        self.journal.add(SET_DONE, _described(words))
+        for folder in ("set", "networks"):
+            shutil.rmtree(self.task.folder / folder, ignore_errors=True)
+
+    def _problem(self, item: str, stage: str, error: StressnetError) -> None:
+        problem = Problem(item, stage, Severity.ERROR, str(error))
+        self.journal.add(f"problem {stage} {item}", {**asdict(problem)})
+
+    def _words(self) -> LabSet:
+        """The set from the state folder, or drawn anew."""
+        from stressnet.lab.labset import LabSet
+
+        folder = self.task.folder / "set"
+        try:
+            return LabSet.load(folder)
+        except CorpusError:
+            problems: list[Problem] = []
+            words = make_set(self.task, problems)
+            for problem in problems:
+                self.journal.add(f"problem {problem.stage} {problem.item}", asdict(problem))
+            words.save(folder)
+            return words
+
+    def _network(self, network: str, seed: int, *, census: bool) -> bool:
+        """Train, judge, explain and score one network; True if it solved the set."""
+        from stressnet.lab.maps import input_bounds, make_explainers
+        from stressnet.lab.train import judge, train_network
+
+        task, words = self.task, self.words
+        label = f"{network}-{seed}"
+        done = self.journal.done
+        if f"done {label}" in done:
+            return bool(done[f"done {label}"])
+        model = train_network(
+            words, network, seed, task.folder / "networks" / label, **dict(task.changes)
+        )
+        learned = judge(model, words, seed=task.seed)
+        self.journal.add(f"network {label}", self._network_row(network, seed, learned))
+        if learned.solved:
+            first, *others = task.seeds
+            explainers = make_explainers(
+                task.census if census else task.methods, [first], chance_seed=task.seed
+            )
+            if census:
+                explainers += [
+                    one
+                    for one in make_explainers(task.methods, others, chance_seed=task.seed)
+                    if one not in explainers
+                ]
+            chosen = self._chosen(learned)
+            bounds = input_bounds(np.asarray(words.images[words.rows("train")]))
+            scoring = _Scoring(self, model, network, seed, learned, words.take(chosen), bounds)
+            for explainer in explainers:
+                try:
+                    scoring.explain(explainer)
+                except StressnetError as error:
+                    self._problem(f"{words.name} {label} {explainer.name}", "explain", error)
+            if census:
+                scoring.save_example()
+        self.journal.add(f"done {label}", learned.solved)
+        return learned.solved
+
+    def _network_row(self, network: str, seed: int, learned: Learned) -> dict[str, Any]:
+        balanced, auroc = learned.balanced_accuracy, learned.auroc
+        return {
+            "set": self.words.name,
+            "cue": self.words.cue,
+            "network": network,
+            "net_seed": seed,
+            "n_test": learned.n_test,
+            "balanced_accuracy": balanced.value,
+            "low": balanced.low,
+            "high": balanced.high,
+            "auroc": auroc.value,
+            "solved": learned.solved,
+            "n_voices_solved": sum(learned.solved_by_voice.values()),
+            "n_voices": len(learned.solved_by_voice),
+        }
+
+    def _chosen(self, learned: Learned) -> NDArray[np.int64]:
+        """Test words that the network gets right, as many of every voice and class as there are."""
+        words = self.words
+        rows = words.rows("test")[learned.correct]
+        rng = np.random.default_rng([self.task.seed, 19])
+        rows = rng.permutation(rows)
+        groups: dict[tuple[str, int], list[int]] = {}
+        for row in rows:
+            groups.setdefault((str(words.voices[row]), int(words.labels[row])), []).append(int(row))
+        picked: list[int] = []
+        depth = max((len(each) for each in groups.values()), default=0)
+        for k in range(depth):
+            picked += [each[k] for each in groups.values() if k < len(each)]
+        return np.sort(np.array(picked[: self.task.n_scored], dtype=np.int64))
+
+
+class _Scoring:
+    """Maps of one network on the words to be scored."""
+
+    def __init__(
+        self,
+        run: _Run,
+        model: nn.Module,
+        network: str,
+        seed: int,
+        learned: Learned,
+        words: LabSet,
+        bounds: Any,
+    ) -> None:
+        from stressnet.lab.reactions import measure_reactions
+        from stressnet.lab.scores import Scorer
+        from stressnet.training.metrics import cluster_weights
+
+        self.run, self.model, self.words, self.bounds = run, model, words, bounds
+        self.label = f"{network}-{seed}"
+        self.identity = {
+            "set": words.name,
+            "cue": words.cue,
+            "where": str(words.provenance.get("where", "")),
+            "network": network,
+            "net_seed": seed,
+            "solved_voices": [voice for voice, ok in learned.solved_by_voice.items() if ok],
+        }
+        draws = cluster_weights(
+            words.voices, words.words, seed=run.task.seed, n_resamples=N_RESAMPLES
+        )
+        self.weights: FloatArray = np.concatenate(list(draws))
+        self.example: dict[str, NDArray[np.float32]] = {}
+        self.scorer: Scorer | None = None
+        self.used: frozenset[str] = frozenset()
+        if not words.has_place:
+            return
+        self.scorer = Scorer(words, seed=run.task.seed)
+        reactions = measure_reactions(
+            model, self.scorer, self.weights, MAX_REACTION_WORDS, run.task.seed
+        )
+        self.used = reactions.used
+        rows = reactions.table.assign(set=words.name, network=network, net_seed=seed)
+        run.journal.add(f"reactions {self.label}", rows.to_dict("records"))
+
+    def explain(self, explainer: Explainer) -> None:
+        """Maps of one method, scored as they are, and broken where it is a control's method."""
+        from stressnet.lab.controls import CONTROLS, break_maps, breaks
+
+        names = {part: f"entry {self.label} {explainer.name} {part}" for part in self._parts()}
+        control = explainer.name in CONTROL_METHODS and self.scorer is not None
+        done = self.run.journal.done
+        if all(key in done for key in names.values()) and not control:
+            return
+        maps = explainer.maps(self.model, self.words.images, self.bounds)
+        self.example[explainer.name] = maps[0]
+        for part, key in names.items():
+            if key not in done:
+                self._add(key, explainer, maps, part, "method")
+        if not control or self.scorer is None:
+            return
+        for name in CONTROLS:
+            key = f"entry {self.label} {explainer.name}/{name} positive"
+            if key not in done:
+                kind = "control" if breaks(name, self.scorer, self.run.task.seed) else "no control"
+                broken = break_maps(name, maps, self.words.sound, self.run.task.seed)
+                self._add(key, explainer, broken, "positive", kind, suffix=f"/{name}")
+
+    def _parts(self) -> tuple[str, ...]:
+        from stressnet.lab.scores import PARTS
+
+        return PARTS
+
+    def _add(
+        self,
+        key: str,
+        explainer: Explainer,
+        maps: NDArray[np.float32],
+        part: str,
+        kind: Literal["method", "control", "no control"],
+        suffix: str = "",
+    ) -> None:
+        from stressnet.lab.scoreboard import place_entry, score_entry
+
+        if self.scorer is None:
+            found = place_entry(self.words, maps, part, self.weights)
+        else:
+            found = score_entry(self.scorer.score(maps, part), self.used, self.weights)
+        self.run.journal.add(
+            key,
+            {
+                **self.identity,
+                "method": explainer.method + suffix,
+                "seed_output": explainer.seed,
+                "part": part,
+                "kind": kind,
+                **found,
+            },
+        )
+
+    def save_example(self) -> None:
+        """The first word with its maps, for the figure of the set."""
+        if not self.example:
+            return
+        file = self.run.task.folder / "example.npz"
+        word = self.words.take([0])
+        names = list(self.example)
+        np.savez_compressed(
+            file,
+            names=np.array(names),
+            maps=np.stack([self.example[name] for name in names]).astype(np.float16),
+            scale=np.array([np.abs(self.example[name]).max() for name in names]),
+            image=word.images[0],
+            truth=word.truth[0],
+            time_s=word.axes.time_s,
+            frequency_hz=word.axes.frequency_hz,
+            sound=word.scenes[0].sound,
+            phone_s=np.array([[p.start_s, p.end_s] for p in word.scenes[0].times.phones]),
+            phones=np.array([p.label for p in word.scenes[0].times.phones]),
+            voice=np.array(str(word.voices[0])),
+            label=np.array(int(word.labels[0])),
+            network=np.array(self.label),
+        )
+
+
+def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
+    """The words of a task.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such set, or what it needs was not given.
+    """
+    from stressnet.lab.designs import DESIGNS
+    from stressnet.lab.labset import LabSet
+
+    kind, _, rest = task.name.partition(":")
+    if task.name == "planted":
+        from stressnet.lab.planted import planted_set
+
+        return planted_set(task.n_words, strength=task.effect, seed=task.seed)
+    if kind == "folder":
+        return LabSet.load(Path(rest))
+    if kind == "natural":
+        import pandas as pd
+
+        from stressnet.corpus.store import Corpus
+        from stressnet.lab.localised import localised_set
+
+        if task.corpus is None or task.cues is None:
+            raise ConfigError(f"set {task.name} needs a corpus and its table of cues")
+        return localised_set(Corpus.open(task.corpus), pd.read_parquet(task.cues), rest)
+    if task.name not in DESIGNS:
+        raise ConfigError(
+            f"no set {task.name!r}; there are planted, {', '.join(DESIGNS)}, natural:COLUMN and "
+            "folder:PATH"
+        )
+    from stressnet.lab.drawn import drawn_set
+
+    return drawn_set(
+        task.name,
+        task.n_words,
+        task.seed,
+        voices=task.voices,
+        effect=task.effect,
+        problems=problems,
+    )
+
+
+def _described(words: LabSet) -> dict[str, Any]:
+    return {
+        "set": words.name,
+        "cue": words.cue,
+        "true_regions": list(words.true_regions),
+        "n_words": len(words),
+        **{f"n_{split}": len(words.rows(split)) for split in ("train", "valid", "test")},
+        "n_voices": len(np.unique(words.voices)),
+        "preset": words.preset.name,
+        "truth_area": float(words.truth.sum() / words.sound.sum() / words.axes.shape[0]),
+        "provenance": dict(words.provenance),
+        "fingerprint": words.fingerprint,
+    }
