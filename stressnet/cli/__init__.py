@@ -18,6 +18,7 @@ from stressnet.cli import (
     corpus_tools,
     evaluating,
     explaining,
+    manipulating,
     measuring,
     reporting,
     statistics,
@@ -42,6 +43,7 @@ def cli() -> None:
       stressnet build-corpus RECORDINGS CORPUS         words, phones, spectrograms
       stressnet corpus show|export|merge               cards, exports, several corpora as one
       stressnet measure CORPUS CUES                    acoustic cues of every syllable and vowel
+      stressnet manipulate CORPUS OUT                  one cue at a time changed in real words
       stressnet train CORPUS MODEL                     a network and its test figures
       stressnet evaluate CORPUS MODEL... OUT           every test set, leak audits, errors to hear
       stressnet predict FILE...                        stress of the words in recordings
@@ -62,6 +64,7 @@ COMMANDS = (
     corpus.recipes_command,
     measuring.measure_command,
     measuring.cue_baselines_command,
+    manipulating.manipulate_command,
     training.train_command,
     training.search_command,
     training.models_command,

@@ -1,0 +1,202 @@
+"""What ``stressnet manipulate`` starts from: tokens, voices, and both ends of every continuum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stressnet.acoustics.speakers import SpeakerSettings
+from stressnet.acoustics.tracks import FormantSettings
+from stressnet.corpus.splits import TEST_SPLITS
+from stressnet.corpus.store import Corpus
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.manifest import read_manifest
+from stressnet.manipulation.cues import CUE_NAMES, get_cue, in_order
+from stressnet.manipulation.endpoints import MIN_TOKENS, Endpoint, EndpointKind, Reference
+from stressnet.problems import Problem, Severity
+from stressnet.workflows.measure import FAILURES
+from stressnet.workflows.measure import TABLE as CUE_TABLE
+from stressnet.workflows.measure_speakers import CueConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class ManipulateConfig:
+    """What is changed, and in which tokens.
+
+    Parameters
+    ----------
+    cues : tuple of str
+        Of :data:`stressnet.manipulation.cues.CUE_NAMES`.
+    n_steps : int
+        Steps of each continuum.
+    single : bool
+        Continua of each cue alone.
+    pairs : tuple of (str, str), or "every"
+        Full grids of two cues.
+    together : bool
+        A continuum of all cues at once.
+    endpoints : {"class", "pair"}
+        Class means, or the other member of a minimal pair.
+    min_tokens : int
+        Tokens of each class that a mean must rest on.
+    splits : tuple of str
+        Test sets to take tokens from; empty for all test sets.
+    words : tuple of str
+        Only these words, in upper case, whatever their split; empty for all of the splits.
+    max_tokens : int or None
+        A random sample of this size.
+    seed : int
+        For the sample.
+    """
+
+    cues: tuple[str, ...] = CUE_NAMES
+    n_steps: int = 7
+    single: bool = True
+    pairs: Any = ()
+    together: bool = False
+    endpoints: EndpointKind = "class"
+    min_tokens: int = MIN_TOKENS
+    splits: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    seed: int = 0
+
+
+def check_pairs(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Pairs written as ``f0+duration``.
+
+    Raises
+    ------
+    ConfigError
+        If one is not two cues with a plus between them.
+    """
+    pairs = []
+    for text in texts:
+        names = tuple(part.strip() for part in text.split("+"))
+        if len(names) != 2 or len(set(names)) != 2:
+            raise ConfigError(f"'{text}' is no pair of cues; write f0+duration")
+        ordered = in_order(names)
+        pairs.append((ordered[0], ordered[1]))
+    return tuple(pairs)
+
+
+def fingerprint_of(measured: Path, corpus: Corpus) -> str:
+    """Hash of the cue table in a folder, if it is of this corpus."""
+    manifest = read_manifest(measured, "cues")
+    if manifest["inputs"].get("corpus") != corpus.fingerprint:
+        raise CorpusError(
+            f"{measured}: cues of another corpus ({manifest['parameters'].get('corpus_name')}); "
+            f"run 'stressnet measure {corpus.path} CUES' and give that folder"
+        )
+    return str(manifest["outputs"][CUE_TABLE])
+
+
+def voices_of(measured: Path) -> dict[str, SpeakerSettings]:
+    """The settings with which ``stressnet measure`` measured each speaker."""
+    import pandas as pd
+
+    parameters = read_manifest(measured, "cues")["parameters"]
+    wide = CueConfig(pitch_method=parameters["pitch_method"]).first_pass
+    table = pd.read_csv(measured / "speakers.csv", dtype={"speaker": str})
+    return {
+        str(row["speaker"]): SpeakerSettings(
+            pitch=replace(
+                wide,
+                floor_hz=float(row["pitch_floor_hz"]),
+                ceiling_hz=float(row["pitch_ceiling_hz"]),
+                high_pass_hz=float(row["pitch_high_pass_hz"]),
+            ),
+            formants=FormantSettings(ceiling_hz=float(row["formant_ceiling_hz"])),
+            f0_median_hz=float(row["f0_median_hz"]),
+            n_voiced_frames=int(row["n_voiced_frames"]),
+            pitch_source=str(row["pitch_source"]),
+            ceiling_source=str(row["formant_ceiling_source"]),
+        )
+        for row in table.to_dict("records")
+    }
+
+
+def chosen_tokens(corpus: Corpus, config: ManipulateConfig) -> pd.DataFrame:
+    """The tokens to change, in corpus order."""
+    from stressnet.workflows.explain import choose_tokens
+
+    if not config.words:
+        splits = config.splits or TEST_SPLITS
+        return choose_tokens(corpus, splits, config.max_tokens, config.seed)
+    words = {word.upper() for word in config.words}
+    tokens = corpus.tokens
+    tokens = tokens[tokens["word"].str.upper().isin(words) & tokens["stress"].notna()]
+    if config.splits:
+        tokens = tokens[tokens["split"].isin(config.splits)]
+    missing = words - set(tokens["word"].str.upper())
+    if missing:
+        raise CorpusError(
+            f"{corpus.path}: no labelled token of {', '.join(sorted(missing))}; see "
+            f"'stressnet corpus show {corpus.path}'"
+        )
+    if config.max_tokens is not None and config.max_tokens < len(tokens):
+        rng = np.random.default_rng([config.seed, 2])
+        kept = np.sort(rng.choice(len(tokens), config.max_tokens, replace=False))
+        tokens = tokens.iloc[kept]
+    return tokens.reset_index(drop=True)
+
+
+def endpoints_of(
+    cues: Path, tokens: pd.DataFrame, config: ManipulateConfig, problems: list[Problem]
+) -> dict[str, dict[str, Endpoint]]:
+    """Ends of every cue that has some, by token; those that have none become problems."""
+    import pandas as pd
+
+    table = pd.read_parquet(cues / CUE_TABLE)
+    reference = Reference(table, config.min_tokens)
+    rows = {str(row["token_id"]): row for row in table.to_dict("records")}
+    wanted = set(config.cues)
+    if config.pairs != "every":
+        wanted |= {cue for pair in config.pairs for cue in pair}
+    found: dict[str, dict[str, Endpoint]] = {}
+    for token_id in map(str, tokens["token_id"]):
+        found[token_id] = {}
+        if token_id not in rows:
+            reason = f"not among the measured tokens, see {cues / FAILURES}"
+            problems.append(Problem(token_id, "endpoints", Severity.ERROR, reason))
+            continue
+        ends, missing = reference.endpoints(
+            rows[token_id], in_order(sorted(wanted)), config.endpoints
+        )
+        found[token_id] = ends
+        problems += [
+            Problem(f"{token_id}/{cue}", "endpoints", Severity.ERROR, reason)
+            for cue, reason in missing.items()
+        ]
+    return found
+
+
+def endpoint_table(found: dict[str, dict[str, Endpoint]], ids: Sequence[str]) -> pd.DataFrame:
+    """One row per token and cue."""
+    import pandas as pd
+
+    rows = [
+        {
+            "token_id": token_id,
+            "cue": cue,
+            "unit": get_cue(cue).unit,
+            **{f"natural_{k + 1}": end.natural[k] for k in (0, 1)},
+            **{f"initial_{k + 1}": end.initial[k] for k in (0, 1)},
+            **{f"final_{k + 1}": end.final[k] for k in (0, 1)},
+            "range": end.range,
+            "source": end.source,
+            "n_initial": end.n_initial,
+            "n_final": end.n_final,
+        }
+        for token_id in ids
+        for cue, end in found[token_id].items()
+    ]
+    columns = ["token_id", "cue", "unit", "range", "source"]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
