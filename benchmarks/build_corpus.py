@@ -185,8 +185,13 @@ def plain_script(source: Path, corpus: Path, out: Path) -> dict[str, Any]:
                 track = pitch_track(samples, 16_000, PitchSettings(floor_hz=75.0))
                 f0_hz.append(track.f0_hz[np.isfinite(track.f0_hz)])
             base = speaker_settings([], rows["sex"].iloc[0] or None)
-            q25, q75 = np.quantile(np.concatenate(f0_hz), [0.25, 0.75])
-            pitch = PitchSettings(floor_hz=max(62.0, 0.75 * q25), ceiling_hz=min(800.0, 1.5 * q75))
+            voiced_hz = np.concatenate(f0_hz)
+            pitch = PitchSettings(floor_hz=75.0)
+            if len(voiced_hz):
+                q25, q75 = np.quantile(voiced_hz, [0.25, 0.75])
+                pitch = PitchSettings(
+                    floor_hz=max(62.0, 0.75 * q25), ceiling_hz=min(800.0, 1.5 * q75)
+                )
             settings[str(speaker)] = (pitch, base.formants)
     images, frames = [], []
     for recording, rows in tokens.groupby("recording"):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import multiprocessing
 import os
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 UNSTABLE = {"created", "seconds", "command"}
@@ -86,8 +88,8 @@ def _command(arguments: Sequence[str]) -> None:
     from stressnet.cli import main
 
     os.setpgrp()
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-    main(arguments)
+    with redirect_stdout(io.StringIO()):
+        main(arguments)
 
 
 def finished(arguments: Sequence[str]) -> float:

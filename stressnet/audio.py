@@ -87,7 +87,8 @@ def audio_facts(path: Path) -> AudioFacts:
             raise AudioError(f"{path}: the file is empty; copy it again")
         info = soundfile.info(str(path))
     except OSError as error:
-        raise AudioError(f"{path}: cannot be opened ({error.strerror})") from error
+        what = "is a link to nothing" if path.is_symlink() else "cannot be opened"
+        raise AudioError(f"{path}: {what} ({error.strerror}); check the path") from error
     except soundfile.LibsndfileError as error:
         raise AudioError(
             f"{path}: not readable as audio ({error.error_string}); copy it again or convert it to "

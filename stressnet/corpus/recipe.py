@@ -8,9 +8,9 @@ Path templates
 ``**/`` matches any folders, ``{name}`` matches one path component (or part of one) and makes a
 field of it; a field that occurs twice must have the same value at both places. Fields found in
 ``[audio] pattern`` can be used in the other templates, together with ``{folder}``, the folder of
-the audio file, and ``{root}``, the corpus folder. ``{name:regex}`` narrows a field. The field ``utterance`` is required unless
-``[audio] id`` says what identifies a recording; ``speaker`` is required unless ``[speakers] name``
-or ``constant`` says who speaks.
+the audio file, and ``{root}``, the corpus folder. ``{name:regex}`` narrows a field. The field
+``utterance`` is required unless ``[audio] id`` says what identifies a recording; ``speaker`` is
+required unless ``[speakers] name`` or ``constant`` says who speaks.
 """
 
 from __future__ import annotations
@@ -151,7 +151,10 @@ def template_to_regex(template: str, *, ignore_case: bool = False) -> re.Pattern
 
 
 def _files_below(root: Path) -> Iterator[tuple[str, Path]]:
-    """Files with their path relative to ``root``; hidden ones left out, links followed once."""
+    """Files with their path relative to ``root``; hidden ones left out, links followed once.
+
+    A link to nothing is among them, so that it is reported and not passed over.
+    """
     visited: set[str] = set()
     for folder, subfolders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -162,7 +165,8 @@ def _files_below(root: Path) -> Iterator[tuple[str, Path]]:
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in files:
             path = Path(folder) / name
-            if not name.startswith(".") and path.is_file():
+            is_lost = path.is_symlink() and not path.exists()
+            if not name.startswith(".") and (is_lost or path.is_file()):
                 yield path.relative_to(root).as_posix(), path
 
 
