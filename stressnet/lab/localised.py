@@ -1,77 +1,34 @@
-"""Natural words whose class is the part of one cue that no other cue tells: localised targets.
+"""Natural words with a localised target: the sound is untouched, the cue to the class is known.
 
-Synthetic words have a known cue but are not speech. Here the sound is untouched and the *class* is
-made: one measured cue is regressed on principal components of all unrelated cues, and the class is
-the sign of what is left over. Whatever tells it should lie where the cue was measured. The idea
-is that of Siegel et al. (2025, arXiv:2508.02560), who validated explanations of brain images so.
+:mod:`stressnet.lab.target` makes classes of the part of one cue that no other cue tells, from a
+table of cues alone. Here they meet a corpus: images, and the true region from the corpus's measured
+tracks and phones, the same as for synthetic words with that cue (:mod:`stressnet.lab.truth`).
 
-How a target is made
---------------------
-1. Frequencies and durations become logarithms; every cue is standardised by the training tokens.
-2. Cues related by nature (:mod:`stressnet.lab.related`) are neither regressors nor expected to be
-   uncorrelated.
-3. Ordinary least squares on the ``k`` first principal components of the unrelated cues, and on
-   indicators of sex and both vowels' labels: a vowel says much about formants that is no straight
-   line in other cues. All of it is fitted on the training tokens alone.
-4. ``k`` is the smallest number with which, in training, no unrelated cue correlates with the rest
-   by more than ``max_correlation``, none does significantly (permutation test, Holm), and the rest
-   still correlates with the cue itself.
-5. The class is ``INITIAL`` where the rest is positive, ``FINAL`` where it is negative; stress has
-   nothing to do with it. Tokens near zero are left out.
-
-What is missing: a token without the target cue, or with a formant target in a vowel whose formants
-are suspect, is left out. A missing regressor becomes the training median; a cue that is missing in
-more than ``max_missing`` of the training tokens is not used. All of it is counted.
-
-Splits are the corpus's, as far as words are new: validation and test words never occur in training.
-
-What it does not give
----------------------
-Uncorrelated is not unused: the rest is the cue *minus* what others predict of it, so that a network
-gains by looking at the others too (suppressors; Haufe et al. 2014, *NeuroImage* 87:96-110), the
-more so the larger ``explained`` is. And what others tell in other than straight lines stays:
-``leak`` is the AUROC with which gradient boosting finds the class from all unrelated cues in
-held-out tokens, 0.5 at best.
+>>> words = localised_set(corpus, cues, "nucleus_2_f1_hz")  # doctest: +SKIP
+>>> words.true_regions, words.provenance["leak"]  # doctest: +SKIP
+(('F1_2',), 0.63)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
-from stressnet.acoustics.cue_table import NUCLEUS
 from stressnet.acoustics.spectrogram import SpectrogramPreset
-from stressnet.errors import ConfigError, CorpusError
-from stressnet.lab.candidates import candidate_masks
-from stressnet.lab.labset import SPLITS, LabSet
-from stressnet.lab.related import (
-    COLUMNS,
-    FORMANTS,
-    QUANTITIES,
-    TARGETS,
-    parse_target,
-    related_cues,
-)
-from stressnet.lab.residual import (
-    LIMIT_SD,
-    Components,
-    as_numbers,
-    auroc,
-    correlation,
-    indicators,
-    leak,
-    permutation_p,
-    standardised,
-)
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.errors import CorpusError
+from stressnet.lab.candidates import TILT_SPLIT_HZ, candidate_masks
+from stressnet.lab.designs import CUE_KINDS
+from stressnet.lab.labset import LabSet
+from stressnet.lab.related import QUANTITIES, TARGETS, parse_target, related_cues
+from stressnet.lab.target import LocalisedTarget, TargetRules, localised_target
+from stressnet.lexicon.stress import CLASSES
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.localisation import TOLERANCE_HZ, TOLERANCE_S
-from stressnet.statistics.multiplicity import holm
 
 if TYPE_CHECKING:
     from stressnet.corpus.store import Corpus
@@ -86,317 +43,11 @@ __all__ = [
     "related_cues",
 ]
 
-FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-MIN_TRAIN, MIN_HELD_OUT = 100, 50
-"""Tokens with a known cue without which no target is made."""
-
-ALPHA = 0.05
-
-SERVES_FOR = {
-    "train": "train",
-    "valid": "valid",
-    "valid_known_speakers": "valid",
-    "test": "test",
-    "test_known_speakers": "test",
-    "minimal_pairs": "test",
-    "minimal_pairs_unverified": "test",
-}
-"""Cells of the corpus's splits, and what they are here; others have words of the training set."""
-
-_NOMINAL = ("sex", "nucleus_1", "nucleus_2")
-
-_PLACES = {
-    "f1_hz": ("F1",),
-    "f2_hz": ("F2",),
-    "f3_hz": ("F3",),
-    "f0_mean_st": ("F0", "harmonics"),
-    "spectral_tilt_db": ("low", "high"),
-}
-"""Candidate regions in which the cue has its cells; duration and intensity have none."""
-
-
-@dataclass(frozen=True)
-class TargetRules:
-    """When a target counts as localised, and which tokens it leaves out.
-
-    Parameters
-    ----------
-    max_correlation : float
-        Largest correlation with an unrelated cue in the training tokens.
-    min_correlation : float
-        Smallest correlation with the cue itself, in training and in held-out tokens.
-    margin_sd : float
-        Tokens nearer to zero than so many standard deviations of the rest are left out.
-    max_missing : float
-        Share of training tokens; a cue that is missing in more is not used.
-    n_permutations : int
-        Of the permutation test.
-    seed : int
-        For permutations and gradient boosting.
-
-    Raises
-    ------
-    ConfigError
-        If a number is out of range.
-    """
-
-    max_correlation: float = 0.05
-    min_correlation: float = 0.3
-    margin_sd: float = 0.25
-    max_missing: float = 0.35
-    n_permutations: int = 2000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        shares = (self.max_correlation, self.min_correlation, self.max_missing)
-        if not all(0 <= share < 1 for share in shares) or not 0 <= self.margin_sd < LIMIT_SD:
-            raise ConfigError(
-                "correlations and shares of a localised target must lie in [0, 1), its margin in "
-                f"[0, {LIMIT_SD:g})"
-            )
-        if self.n_permutations < 1:
-            raise ConfigError("a permutation test needs at least one permutation")
-
-
-@dataclass(frozen=True)
-class LocalisedTarget:
-    """A cue without what other cues tell of it.
-
-    Parameters
-    ----------
-    cue : str
-        Column of the cue table.
-    token_ids : ndarray of str, shape (n,)
-        Tokens of the cue table, in its order.
-    splits : ndarray of str, shape (n,)
-        ``train``, ``valid``, ``test``, or empty for tokens that serve for nothing.
-    values : ndarray, shape (n,)
-        What is left of the cue, in standard deviations of the training tokens' rest; NaN where the
-        cue is not known.
-    labels : ndarray of int, shape (n,)
-        Class index of the sign, -1 for tokens left out.
-    n_components : int
-        Principal components taken out.
-    explained : float
-        Share of the cue's variance in training that they and the indicators account for.
-    leak : float
-        AUROC of gradient boosting on all unrelated cues, trained on training tokens, in held-out
-        ones; 0.5 where they tell nothing.
-    correlations : DataFrame
-        One row per cue: ``cue``; ``relation`` (``target``, ``related``, ``unrelated``,
-        ``unused``); ``n_missing``; correlation with the target cue (``before_*``) and with the rest
-        (``after_*``), and Holm-corrected p of the latter (``p_*``, unrelated cues), in ``train``
-        and in ``held_out`` (validation and test) tokens; ``auroc_held_out`` of the class.
-    counts : mapping of str to int
-        Tokens: all, left out for one reason each, and kept in each split.
-    rules : TargetRules
-    """
-
-    cue: str
-    token_ids: NDArray[np.str_]
-    splits: NDArray[np.str_]
-    values: FloatArray
-    labels: NDArray[np.int64]
-    n_components: int
-    explained: float
-    leak: float
-    correlations: pd.DataFrame
-    counts: Mapping[str, int]
-    rules: TargetRules = field(default_factory=TargetRules)
-
-    def describe(self) -> dict[str, Any]:
-        """What JSON can hold of it: rules, choice, correlations, counts."""
-        table = self.correlations
-        own = table[table["relation"] == "target"].iloc[0]
-        others = table[table["relation"] == "unrelated"]
-        found: dict[str, Any] = {
-            "made_by": "localised target",
-            "target": self.cue,
-            "rules": asdict(self.rules),
-            "n_components": self.n_components,
-            "n_unrelated": len(others),
-            "explained": self.explained,
-            "leak": self.leak,
-        }
-        for part in ("train", "held_out"):
-            found[f"own_{part}"] = float(own[f"after_{part}"])
-            for when in ("before", "after"):
-                found[f"largest_{when}_{part}"] = float(others[f"{when}_{part}"].abs().max())
-            found[f"n_significant_{part}"] = int((others[f"p_{part}"] < ALPHA).sum())
-        return {**found, "counts": dict(self.counts)}
-
-
-def localised_target(
-    cues: pd.DataFrame, cue: str, *, rules: TargetRules | None = None
-) -> LocalisedTarget:
-    """Take from a cue what all unrelated cues tell of it.
-
-    Parameters
-    ----------
-    cues : DataFrame
-        ``cues.parquet`` as ``stressnet measure`` writes it.
-    cue : str
-        One of :data:`TARGETS`.
-    rules : TargetRules, optional
-
-    Raises
-    ------
-    ConfigError
-        If the cue can be no target, the table lacks columns or tokens, or no number of components
-        satisfies the rules.
-    """
-    rules = rules or TargetRules()
-    number, name = parse_target(cue)
-    lacking = [c for c in (*COLUMNS, *_NOMINAL, "token_id", "split") if c not in cues.columns]
-    if lacking:
-        raise ConfigError(f"the table of cues lacks {lacking[0]!r}; measure the corpus again")
-    raw = np.column_stack([as_numbers(cues, column) for column in COLUMNS])
-    own = COLUMNS.index(cue)
-    splits = cues["split"].map(SERVES_FOR).fillna("").to_numpy(dtype=np.str_)
-    has_cue, suspect = np.isfinite(raw[:, own]), np.zeros(len(cues), dtype=bool)
-    if name in FORMANTS:
-        flag = pd.to_numeric(cues[f"{NUCLEUS}_{number}_formants_suspect"], errors="coerce")
-        suspect = has_cue & (flag.fillna(1) != 0).to_numpy(dtype=bool)
-    known = has_cue & ~suspect
-    train, held_out = known & (splits == "train"), known & np.isin(splits, ("valid", "test"))
-    if train.sum() < MIN_TRAIN or held_out.sum() < MIN_HELD_OUT:
-        raise ConfigError(
-            f"{cue} is known in {train.sum()} training and {held_out.sum()} held-out tokens; a "
-            f"localised target needs {MIN_TRAIN} and {MIN_HELD_OUT}"
-        )
-    values, measured = standardised(raw, train), np.isfinite(raw)
-    relation = np.full(len(COLUMNS), "unrelated", dtype=object)
-    unusable = (~measured[train]).mean(axis=0) > rules.max_missing
-    relation[unusable | (values[train].std(axis=0) == 0)] = "unused"
-    relation[np.isin(COLUMNS, list(related_cues(cue)))] = "related"
-    relation[own] = "target"
-    others = relation == "unrelated"
-    labels_of_words = indicators(cues[list(_NOMINAL)], train)
-    components = Components(values[:, others], labels_of_words, train)
-    n, rest = _fewest(components, values, measured, own, others, rules, cue)
-    explained = float(1 - rest[train].var() / values[train, own].var())
-    rest = rest / rest[train].std()
-    positive, near = rest > 0, known & (np.abs(rest) < rules.margin_sd)
-    kept = known & ~near & (splits != "")
-    sign = np.where(positive, Stress.INITIAL.class_index, Stress.FINAL.class_index)
-    in_split = splits != ""
-    target = LocalisedTarget(
-        cue=cue,
-        token_ids=cues["token_id"].to_numpy(dtype=np.str_),
-        splits=splits,
-        values=np.where(known, rest, np.nan),
-        labels=np.where(kept, sign, -1).astype(np.int64),
-        n_components=n,
-        explained=explained,
-        leak=leak(
-            np.hstack([values[:, others], labels_of_words]),
-            positive,
-            kept & train,
-            kept & held_out,
-            seed=rules.seed,
-        ),
-        correlations=_table(
-            relation,
-            values,
-            measured,
-            own,
-            rest,
-            {"train": train, "held_out": held_out},
-            kept,
-            rules,
-        ),
-        counts={
-            "all": len(cues),
-            "left out: known word or no split": int((~in_split).sum()),
-            "left out: cue missing": int((in_split & ~has_cue).sum()),
-            "left out: formants suspect": int((in_split & suspect).sum()),
-            "left out: near zero": int((in_split & near).sum()),
-            **{f"kept: {split}": int((kept & (splits == split)).sum()) for split in SPLITS},
-        },
-        rules=rules,
-    )
-    _check_own(cue, target.describe()["own_held_out"], rules, "in held-out tokens")
-    return target
-
-
-def _fewest(
-    components: Components,
-    values: FloatArray,
-    measured: BoolArray,
-    own: int,
-    others: BoolArray,
-    rules: TargetRules,
-    cue: str,
-) -> tuple[int, FloatArray]:
-    """The fewest components with which the rest is localised in training tokens, and the rest."""
-    train = components.train
-    rivals, there = values[train][:, others], measured[train][:, others]
-    for n in range(components.n_components + 1):
-        rest = components.rest(values[:, own], n)
-        _check_own(
-            cue,
-            float(np.corrcoef(rest[train], values[train, own])[0, 1]),
-            rules,
-            f"with {n} components, while other cues still correlate with it",
-        )
-        if np.abs(correlation(rest[train], rivals, there)).max() > rules.max_correlation:
-            continue
-        p = permutation_p(
-            rest[train], rivals, there, n_permutations=rules.n_permutations, seed=rules.seed
-        )
-        if not (holm(p) < ALPHA).any():
-            return n, rest
-    raise ConfigError(
-        f"{cue} cannot be localised: with all {components.n_components} components another cue "
-        f"still correlates with the rest by more than {rules.max_correlation:g}"
-    )
-
-
-def _check_own(cue: str, value: float, rules: TargetRules, when: str) -> None:
-    if not value >= rules.min_correlation:
-        raise ConfigError(
-            f"{cue} cannot be localised: what other cues leave of it correlates with it by "
-            f"{value:.2f} only (at least {rules.min_correlation:g}) {when}"
-        )
-
-
-def _table(
-    relation: NDArray,
-    values: FloatArray,
-    measured: BoolArray,
-    own: int,
-    rest: FloatArray,
-    parts: Mapping[str, BoolArray],
-    kept: BoolArray,
-    rules: TargetRules,
-) -> pd.DataFrame:
-    """Correlations before and after, see :class:`LocalisedTarget`."""
-    table = pd.DataFrame({"cue": COLUMNS, "relation": relation})
-    table["n_missing"] = (~measured[parts["train"] | parts["held_out"]]).sum(axis=0)
-    tested = relation == "unrelated"
-    for part, rows in parts.items():
-        there = measured[rows]
-        table[f"before_{part}"] = correlation(values[rows, own], values[rows], there)
-        table[f"after_{part}"] = correlation(rest[rows], values[rows], there)
-        p = np.full(len(COLUMNS), np.nan)
-        p[tested] = holm(
-            permutation_p(
-                rest[rows],
-                values[rows][:, tested],
-                there[:, tested],
-                n_permutations=rules.n_permutations,
-                seed=rules.seed,
-            )
-        )
-        table[f"p_{part}"] = p
-    rows = kept & parts["held_out"]
-    table["auroc_held_out"] = [
-        auroc(values[rows & measured[:, j], j], rest[rows & measured[:, j]] > 0)
-        for j in range(len(COLUMNS))
-    ]
-    return table
+_LOW_IS_MARGIN = ("f0_level", "tilt")
+"""Cues for which the vowel below 1 kHz belongs to the margin: unresolved harmonics change the
+envelope there, and it is the other half of the balance."""
 
 
 def localised_set(
@@ -407,13 +58,14 @@ def localised_set(
     *,
     rules: TargetRules | None = None,
     target: LocalisedTarget | None = None,
+    reader: SceneReader | None = None,
 ) -> LabSet:
     """The words of a corpus with the classes of a localised target.
 
-    The true region comes from the corpus's measured tracks and phones. Where it cannot be drawn
-    (formant not found in most of the vowels, harmonics not resolved), a test token is left out, and
-    a token of training or validation stays with an empty mask. Both are counted in
-    ``provenance["counts"]``. The word's stress in the scenes is replaced by the class.
+    Where the true region cannot be drawn (formant not found in most of the vowels, harmonics not
+    resolved), a test token is left out, and a token of training or validation stays with an empty
+    mask. Both are counted in ``provenance["counts"]``. The word's stress in the scenes is replaced
+    by the class. Duration and intensity have no cells of their own, so no true region.
 
     Parameters
     ----------
@@ -427,6 +79,8 @@ def localised_set(
     rules : TargetRules, optional
     target : LocalisedTarget, optional
         If it was made already.
+    reader : SceneReader, optional
+        Of this corpus and preset; several sets may share one.
 
     Raises
     ------
@@ -436,56 +90,65 @@ def localised_set(
         If the table of cues is of another corpus, or the preset was not built.
     """
     target = target or localised_target(cues, cue, rules=rules)
-    number, name = parse_target(cue)
-    reader = SceneReader(corpus, preset)
+    number, name = parse_target(target.cue)
+    reader = reader or SceneReader(corpus, preset)
+    kind = CUE_KINDS[QUANTITIES[name]]
     tokens = corpus.tokens.set_index("token_id")
-    foreign = [t for t in target.token_ids if t not in tokens.index]
-    if foreign:
+    foreign = ~np.isin(target.token_ids, tokens.index.to_numpy(dtype=np.str_))
+    if foreign.any():
         raise CorpusError(
-            f"{corpus.path}: has no token '{foreign[0]}' of the table of cues; measure this corpus"
+            f"{corpus.path}: has no token '{target.token_ids[foreign][0]}' of the table of cues; "
+            "measure this corpus"
         )
-    regions = tuple(f"{place}_{number}" for place in _PLACES.get(name, ()))
-    kept, scenes, truths = [], [], []
-    n_empty = {"test": 0, "train or validation": 0}
+    regions = tuple(f"{region}_{number}" for region in kind.regions)
+    rows, scenes, truths, margins = [], [], [], []
+    n_empty = {True: 0, False: 0}
     for row in np.flatnonzero(target.labels >= 0):
-        token_id, split = target.token_ids[row], target.splits[row]
-        scene = reader.scene(token_id, surroundings=False)
-        times = replace(scene.times, stress=CLASSES[target.labels[row]])
-        scene = replace(scene, times=times)
+        scene = reader.scene(str(target.token_ids[row]), surroundings=False)
+        stress = CLASSES[target.labels[row]]
+        scene = replace(scene, times=replace(scene.times, stress=stress))
         truth = _truth(scene, regions)
         if regions and not truth.any():
-            n_empty["test" if split == "test" else "train or validation"] += 1
-            if split == "test":
+            is_test = bool(target.splits[row] == "test")
+            n_empty[is_test] += 1
+            if is_test:
                 continue
-        kept.append(row)
+        rows.append(row)
         scenes.append(scene)
         truths.append(truth)
-    rows = np.array(kept, dtype=np.int64)
-    ids = target.token_ids[rows]
-    mask = np.stack(truths) if kept else np.zeros((0, *reader.preset.shape), dtype=bool)
-    counts = dict(target.counts)
-    counts["left out: region not in the image (test)"] = n_empty["test"]
-    counts["without region (train, validation)"] = n_empty["train or validation"]
-    counts["kept: test"] -= n_empty["test"]
-    images = reader.images.values
-    at = np.array([reader.image_index(token_id) for token_id in ids], dtype=np.int64)
+        margins.append(_low(scene, number))
+    if not rows:
+        raise CorpusError(f"{corpus.path}: the region of {cue} is in none of the images")
+    at = np.array(rows)
+    ids, mask = target.token_ids[at], np.stack(truths)
+    wide = _widened(mask, reader.preset)
+    if kind.name in _LOW_IS_MARGIN:
+        wide |= np.stack(margins) & mask.any(axis=(1, 2), keepdims=True)
+    counts = {
+        **target.counts,
+        "left out: region not in the image": n_empty[True],
+        "without region: train, valid": n_empty[False],
+    }
+    counts["kept: test"] -= n_empty[True]
+    images = np.array([reader.image_index(str(token_id)) for token_id in ids])
     return LabSet(
-        name=f"natural/{QUANTITIES[name]}/syllable-{number}",
-        cue=QUANTITIES[name],
-        images=np.asarray(images[at], dtype=np.float32),
-        labels=target.labels[rows],
-        splits=target.splits[rows],
+        name=f"natural/{kind.name}/syllable-{number}",
+        cue=kind.name,
+        images=np.asarray(reader.images.values[images], dtype=np.float32),
+        labels=target.labels[at],
+        splits=target.splits[at],
         voices=tokens.loc[ids, "speaker"].to_numpy(dtype=np.str_),
         words=tokens.loc[ids, "family"].to_numpy(dtype=np.str_),
         word_ids=ids,
         truth=mask,
-        wide=_widened(mask, reader.preset),
+        wide=wide,
         scenes=tuple(scenes),
         true_regions=regions,
         preset=reader.preset,
         provenance={
             **target.describe(),
             "counts": counts,
+            "where": f"syllable-{number}",
             "corpus": corpus.name,
             "corpus_fingerprint": corpus.fingerprint,
         },
@@ -493,7 +156,7 @@ def localised_set(
 
 
 def _truth(scene: Scene, regions: tuple[str, ...]) -> BoolArray:
-    """Cells of any of the regions that the token has."""
+    """Cells of those of the regions that the token has."""
     truth = np.zeros(scene.axes.shape, dtype=bool)
     if regions:
         found = candidate_masks(scene)
@@ -503,10 +166,14 @@ def _truth(scene: Scene, regions: tuple[str, ...]) -> BoolArray:
     return truth
 
 
-def _widened(truth: BoolArray, preset: SpectrogramPreset) -> BoolArray:
-    """The truth with half an analysis window and what tracks and alignments are off by."""
-    from scipy.ndimage import maximum_filter
+def _low(scene: Scene, number: int) -> BoolArray:
+    """The vowel below 1 kHz."""
+    frames = scene.in_time(scene.times.nuclei[number - 1]) >= 0.5
+    return np.outer(scene.axes.frequency_hz < TILT_SPLIT_HZ, frames)
 
+
+def _widened(truth: BoolArray, preset: SpectrogramPreset) -> BoolArray:
+    """The truth with what the window smears and what measured tracks and boundaries are off by."""
     axes = preset.axes()
     reach_s, reach_hz = preset.window_s / 2 + TOLERANCE_S, preset.resolution_hz / 2 + TOLERANCE_HZ
     bins = int(np.ceil(reach_hz / axes.frequency_step_hz))

@@ -1,0 +1,366 @@
+"""The part of a cue that no other cue tells, as a class for natural words: a localised target.
+
+Synthetic words have a known cue but are not speech. Here the sound is untouched and the *class* is
+made: one measured cue is regressed on principal components of all unrelated cues, and the class is
+the sign of what is left over. Whatever tells it should lie where the cue was measured. The idea
+is that of Siegel et al. (2025, arXiv:2508.02560), who validated explanations of brain images so.
+
+How a target is made
+--------------------
+1. Frequencies and durations become logarithms; every cue is standardised by the training tokens.
+2. Cues related by nature (:mod:`stressnet.lab.related`) are neither regressors nor expected to be
+   uncorrelated.
+3. Ordinary least squares on the ``k`` first principal components of the unrelated cues, and on
+   indicators of sex and both vowels' labels: a vowel says much about formants that is no straight
+   line in other cues. All of it is fitted on the training tokens alone.
+4. ``k`` is the smallest number with which, in training, no unrelated cue correlates with the rest
+   by more than ``max_correlation``, none does significantly (permutation test, Holm), and the rest
+   still correlates with the cue itself.
+5. The class is ``INITIAL`` where the rest is positive, ``FINAL`` where it is negative; stress has
+   nothing to do with it. Tokens near zero are left out.
+
+What is missing: a token without the target cue, or with a formant target in a vowel whose formants
+are suspect, is left out. A missing regressor becomes the training median; a cue that is missing in
+more than ``max_missing`` of the training tokens is not used. All of it is counted.
+
+Splits are the corpus's, as far as words are new: validation and test words never occur in training.
+
+What it does not give
+---------------------
+Uncorrelated is not unused: the rest is the cue *minus* what others predict of it, so that a network
+gains by looking at the others too (suppressors; Haufe et al. 2014, *NeuroImage* 87:96-110), the
+more so the larger ``explained`` is. And what others tell in other than straight lines stays:
+``leak`` is the AUROC with which gradient boosting finds the class from all unrelated cues in
+held-out tokens, 0.5 at best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stressnet.acoustics.cue_table import NUCLEUS
+from stressnet.errors import ConfigError
+from stressnet.lab.labset import SPLITS
+from stressnet.lab.related import COLUMNS, FORMANTS, parse_target, related_cues
+from stressnet.lab.residual import (
+    LIMIT_SD,
+    Components,
+    as_numbers,
+    auroc,
+    correlation,
+    indicators,
+    leak,
+    permutation_p,
+    standardised,
+)
+from stressnet.lexicon.stress import Stress
+from stressnet.statistics.multiplicity import holm
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+MIN_TRAIN, MIN_HELD_OUT = 100, 50
+"""Tokens with a known cue without which no target is made."""
+
+ALPHA = 0.05
+
+SERVES_FOR = {
+    "train": "train",
+    "valid": "valid",
+    "valid_known_speakers": "valid",
+    "test": "test",
+    "test_known_speakers": "test",
+    "minimal_pairs": "test",
+    "minimal_pairs_unverified": "test",
+}
+"""Cells of the corpus's splits, and what they are here; others have words of the training set."""
+
+_NOMINAL = ("sex", "nucleus_1", "nucleus_2")
+
+
+@dataclass(frozen=True)
+class TargetRules:
+    """When a target counts as localised, and which tokens it leaves out.
+
+    Parameters
+    ----------
+    max_correlation : float
+        Largest correlation with an unrelated cue in the training tokens.
+    min_correlation : float
+        Smallest correlation with the cue itself, in training and in held-out tokens.
+    margin_sd : float
+        Tokens nearer to zero than so many standard deviations of the rest are left out.
+    max_missing : float
+        Share of training tokens; a cue that is missing in more is not used.
+    n_permutations : int
+        Of the permutation test.
+    seed : int
+        For permutations and gradient boosting.
+
+    Raises
+    ------
+    ConfigError
+        If a number is out of range.
+    """
+
+    max_correlation: float = 0.05
+    min_correlation: float = 0.3
+    margin_sd: float = 0.25
+    max_missing: float = 0.35
+    n_permutations: int = 2000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        shares = (self.max_correlation, self.min_correlation, self.max_missing)
+        if not all(0 <= share < 1 for share in shares) or not 0 <= self.margin_sd < LIMIT_SD:
+            raise ConfigError(
+                "correlations and shares of a localised target must lie in [0, 1), its margin in "
+                f"[0, {LIMIT_SD:g})"
+            )
+        if self.n_permutations < 1:
+            raise ConfigError("a permutation test needs at least one permutation")
+
+
+@dataclass(frozen=True)
+class LocalisedTarget:
+    """A cue without what other cues tell of it.
+
+    Parameters
+    ----------
+    cue : str
+        Column of the cue table.
+    token_ids : ndarray of str, shape (n,)
+        Tokens of the cue table, in its order.
+    splits : ndarray of str, shape (n,)
+        ``train``, ``valid``, ``test``, or empty for tokens that serve for nothing.
+    values : ndarray, shape (n,)
+        What is left of the cue, in standard deviations of the training tokens' rest; NaN where the
+        cue is not known.
+    labels : ndarray of int, shape (n,)
+        Class index of the sign, -1 for tokens left out.
+    n_components : int
+        Principal components taken out.
+    explained : float
+        Share of the cue's variance in training that they and the indicators account for.
+    leak : float
+        AUROC of gradient boosting on all unrelated cues, trained on training tokens, in held-out
+        ones; 0.5 where they tell nothing.
+    correlations : DataFrame
+        One row per cue: ``cue``; ``relation`` (``target``, ``related``, ``unrelated``,
+        ``unused``); ``n_missing``; correlation with the target cue (``before_*``) and with the rest
+        (``after_*``), and Holm-corrected p of the latter (``p_*``, unrelated cues), in ``train``
+        and in ``held_out`` (validation and test) tokens; ``auroc_held_out`` of the class.
+    counts : mapping of str to int
+        Tokens: all, left out for one reason each, and kept in each split.
+    rules : TargetRules
+    """
+
+    cue: str
+    token_ids: NDArray[np.str_]
+    splits: NDArray[np.str_]
+    values: FloatArray
+    labels: NDArray[np.int64]
+    n_components: int
+    explained: float
+    leak: float
+    correlations: pd.DataFrame
+    counts: Mapping[str, int]
+    rules: TargetRules = field(default_factory=TargetRules)
+
+    def describe(self) -> dict[str, Any]:
+        """What JSON can hold of it: rules, choice, correlations, counts."""
+        table = self.correlations
+        own = table[table["relation"] == "target"].iloc[0]
+        others = table[table["relation"] == "unrelated"]
+        found: dict[str, Any] = {
+            "made_by": "localised target",
+            "target": self.cue,
+            "rules": asdict(self.rules),
+            "n_components": self.n_components,
+            "n_unrelated": len(others),
+            "explained": self.explained,
+            "leak": self.leak,
+        }
+        for part in ("train", "held_out"):
+            found[f"own_{part}"] = float(own[f"after_{part}"])
+            for when in ("before", "after"):
+                found[f"largest_{when}_{part}"] = float(others[f"{when}_{part}"].abs().max())
+            found[f"n_significant_{part}"] = int((others[f"p_{part}"] < ALPHA).sum())
+        return {**found, "counts": dict(self.counts)}
+
+
+def localised_target(
+    cues: pd.DataFrame, cue: str, *, rules: TargetRules | None = None
+) -> LocalisedTarget:
+    """Take from a cue what all unrelated cues tell of it.
+
+    Parameters
+    ----------
+    cues : DataFrame
+        ``cues.parquet`` as ``stressnet measure`` writes it.
+    cue : str
+        One of :data:`stressnet.lab.related.TARGETS`.
+    rules : TargetRules, optional
+
+    Raises
+    ------
+    ConfigError
+        If the cue can be no target, the table lacks columns or tokens, or no number of components
+        satisfies the rules.
+    """
+    rules = rules or TargetRules()
+    number, name = parse_target(cue)
+    lacking = [c for c in (*COLUMNS, *_NOMINAL, "token_id", "split") if c not in cues.columns]
+    if lacking:
+        raise ConfigError(f"the table of cues lacks {lacking[0]!r}; measure the corpus again")
+    raw = np.column_stack([as_numbers(cues, column) for column in COLUMNS])
+    own = COLUMNS.index(cue)
+    splits = cues["split"].map(SERVES_FOR).fillna("").to_numpy(dtype=np.str_)
+    has_cue, suspect = np.isfinite(raw[:, own]), np.zeros(len(cues), dtype=bool)
+    if name in FORMANTS:
+        flag = pd.to_numeric(cues[f"{NUCLEUS}_{number}_formants_suspect"], errors="coerce")
+        suspect = has_cue & (flag.fillna(1) != 0).to_numpy(dtype=bool)
+    known = has_cue & ~suspect
+    train, held_out = known & (splits == "train"), known & np.isin(splits, ("valid", "test"))
+    if train.sum() < MIN_TRAIN or held_out.sum() < MIN_HELD_OUT:
+        raise ConfigError(
+            f"{cue} is known in {train.sum()} training and {held_out.sum()} held-out tokens; a "
+            f"localised target needs {MIN_TRAIN} and {MIN_HELD_OUT}"
+        )
+    values, measured = standardised(raw, train), np.isfinite(raw)
+    relation = np.full(len(COLUMNS), "unrelated", dtype=object)
+    unusable = (~measured[train]).mean(axis=0) > rules.max_missing
+    relation[unusable | (values[train].std(axis=0) == 0)] = "unused"
+    relation[np.isin(COLUMNS, list(related_cues(cue)))] = "related"
+    relation[own] = "target"
+    others = relation == "unrelated"
+    labels_of_words = indicators(cues[list(_NOMINAL)], train)
+    components = Components(values[:, others], labels_of_words, train)
+    n, rest = _fewest(components, values, measured, own, others, rules, cue)
+    explained = float(1 - rest[train].var() / values[train, own].var())
+    rest = rest / rest[train].std()
+    positive, near = rest > 0, known & (np.abs(rest) < rules.margin_sd)
+    kept = known & ~near & (splits != "")
+    sign = np.where(positive, Stress.INITIAL.class_index, Stress.FINAL.class_index)
+    in_split = splits != ""
+    target = LocalisedTarget(
+        cue=cue,
+        token_ids=cues["token_id"].to_numpy(dtype=np.str_),
+        splits=splits,
+        values=np.where(known, rest, np.nan),
+        labels=np.where(kept, sign, -1).astype(np.int64),
+        n_components=n,
+        explained=explained,
+        leak=leak(
+            np.hstack([values[:, others], labels_of_words]),
+            positive,
+            kept & train,
+            kept & held_out,
+            seed=rules.seed,
+        ),
+        correlations=_table(
+            relation,
+            values,
+            measured,
+            own,
+            rest,
+            {"train": train, "held_out": held_out},
+            kept,
+            rules,
+        ),
+        counts={
+            "all": len(cues),
+            "left out: known word or no split": int((~in_split).sum()),
+            "left out: cue missing": int((in_split & ~has_cue).sum()),
+            "left out: formants suspect": int((in_split & suspect).sum()),
+            "left out: near zero": int((in_split & near).sum()),
+            **{f"kept: {split}": int((kept & (splits == split)).sum()) for split in SPLITS},
+        },
+        rules=rules,
+    )
+    _check_own(cue, target.describe()["own_held_out"], rules, "in held-out tokens")
+    return target
+
+
+def _fewest(
+    components: Components,
+    values: FloatArray,
+    measured: BoolArray,
+    own: int,
+    others: BoolArray,
+    rules: TargetRules,
+    cue: str,
+) -> tuple[int, FloatArray]:
+    """The fewest components with which the rest is localised in training tokens, and the rest."""
+    train = components.train
+    rivals, there = values[train][:, others], measured[train][:, others]
+    for n in range(components.n_components + 1):
+        rest = components.rest(values[:, own], n)
+        _check_own(
+            cue,
+            float(np.corrcoef(rest[train], values[train, own])[0, 1]),
+            rules,
+            f"with {n} components, while other cues still correlate with it",
+        )
+        if np.abs(correlation(rest[train], rivals, there)).max() > rules.max_correlation:
+            continue
+        p = permutation_p(
+            rest[train], rivals, there, n_permutations=rules.n_permutations, seed=rules.seed
+        )
+        if not (holm(p) < ALPHA).any():
+            return n, rest
+    raise ConfigError(
+        f"{cue} cannot be localised: with all {components.n_components} components another cue "
+        f"still correlates with the rest by more than {rules.max_correlation:g}"
+    )
+
+
+def _check_own(cue: str, value: float, rules: TargetRules, when: str) -> None:
+    if not value >= rules.min_correlation:
+        raise ConfigError(
+            f"{cue} cannot be localised: what other cues leave of it correlates with it by "
+            f"{value:.2f} only (at least {rules.min_correlation:g}) {when}"
+        )
+
+
+def _table(
+    relation: NDArray,
+    values: FloatArray,
+    measured: BoolArray,
+    own: int,
+    rest: FloatArray,
+    parts: Mapping[str, BoolArray],
+    kept: BoolArray,
+    rules: TargetRules,
+) -> pd.DataFrame:
+    """Correlations before and after, see :class:`LocalisedTarget`."""
+    table = pd.DataFrame({"cue": COLUMNS, "relation": relation})
+    table["n_missing"] = (~measured[parts["train"] | parts["held_out"]]).sum(axis=0)
+    tested = relation == "unrelated"
+    for part, rows in parts.items():
+        there = measured[rows]
+        table[f"before_{part}"] = correlation(values[rows, own], values[rows], there)
+        table[f"after_{part}"] = correlation(rest[rows], values[rows], there)
+        p = np.full(len(COLUMNS), np.nan)
+        p[tested] = holm(
+            permutation_p(
+                rest[rows],
+                values[rows][:, tested],
+                there[:, tested],
+                n_permutations=rules.n_permutations,
+                seed=rules.seed,
+            )
+        )
+        table[f"p_{part}"] = p
+    rows = kept & parts["held_out"]
+    table["auroc_held_out"] = [
+        auroc(values[rows & measured[:, j], j], rest[rows & measured[:, j]] > 0)
+        for j in range(len(COLUMNS))
+    ]
+    return table
