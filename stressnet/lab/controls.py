@@ -39,8 +39,9 @@ from stressnet.lab.scores import CHANCES, MEASURES, Scorer
 
 Maps = NDArray[np.float32]
 
-BREAKS_MARGIN = 0.02
-"""How far above chance a broken truth may still be: luck of the draws of other words."""
+KEPT = 0.1
+"""A control keeps at most this part of what the perfect map has above chance; the rest is luck of
+the draws of other words."""
 
 
 def time_reversed(maps: Maps, sound: BoolArray, rng: np.random.Generator) -> Maps:
@@ -112,11 +113,16 @@ def break_maps(name: str, maps: Maps, sound: BoolArray, seed: int = 0) -> Maps:
 def breaks(name: str, scorer: Scorer, seed: int = 0) -> bool:
     """Whether a control breaks the perfect map of these words, which is their truth.
 
-    That is so if the broken truth's mean relevance rank accuracy does not beat chance.
+    That is so if the broken truth keeps next to nothing (:data:`KEPT`) of what the truth has above
+    chance in relevance rank accuracy.
     """
-    words = scorer.words
+    words, at = scorer.words, MEASURES.index("rank")
+
+    def gain(maps: Maps) -> float:
+        scores = scorer.score(maps)
+        level = max(float(np.nanmean(scores.chance[chance][:, at])) for chance in CHANCES)
+        return float(np.nanmean(scores.values[:, at])) - level
+
     perfect = words.truth.astype(np.float32)
-    scores = scorer.score(break_maps(name, perfect, words.sound, seed))
-    at = MEASURES.index("rank")
-    level = max(np.nanmean(scores.chance[chance][:, at]) for chance in CHANCES)
-    return bool(np.nanmean(scores.values[:, at]) <= level + BREAKS_MARGIN)
+    broken = gain(break_maps(name, perfect, words.sound, seed))
+    return bool(broken <= KEPT * gain(perfect))

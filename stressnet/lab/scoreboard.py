@@ -118,31 +118,38 @@ def _mean_row(
 
 
 def _units(scores: WordScores, confirmed: FloatArray) -> list[dict[str, Any]]:
-    """One row per voice: which region is densest in the mean over its words."""
+    """One row per voice: which region is densest in the mean over its words, and by chance."""
     true = np.isin(CANDIDATES, scores.words.true_regions)
     rows = []
     for voice in np.unique(scores.words.voices):
         mine = scores.words.voices == voice
-        density = scores.densities[mine]
-        there = np.isfinite(density)
-        # A region that few of the words have says little about the voice.
-        enough = there.sum(axis=0) >= 0.5 * max(1, np.isfinite(density).any(axis=1).sum())
-        sums = np.where(there, density, 0.0).sum(axis=0)
-        means = np.where(enough & there.any(axis=0), sums / np.maximum(there.sum(axis=0), 1), -1.0)
-        n = int(there.any(axis=1).sum())
-        row: dict[str, Any] = {"voice": str(voice), "n": n, "place": None, "top": "", "second": ""}
-        if n and means[true].max() >= 0:
-            order = np.argsort(-means, kind="stable")
-            best = means[true].max()
-            row["place"] = int((means[~true] >= best).sum()) + 1
-            row["top"] = CANDIDATES[order[0]]
-            row["second"] = CANDIDATES[order[1]]
-            row["density"] = float(best)
-            row["rival"] = float(means[~true].max())
+        means = {level: _means(values[mine]) for level, values in scores.densities.items()}
+        own = means["own"]
+        row: dict[str, Any] = {"voice": str(voice), "place": None, "top": "", "second": ""}
+        row["n"] = int(np.isfinite(scores.densities["own"][mine]).any(axis=1).sum())
+        for level, density in means.items():
+            if density[true].max() >= 0:
+                place = int((density[~true] >= density[true].max()).sum()) + 1
+                row["place" if level == "own" else f"place_{level}"] = place
+        if row["place"] is not None:
+            order = np.argsort(-own, kind="stable")
+            row["top"], row["second"] = CANDIDATES[order[0]], CANDIDATES[order[1]]
+            row["density"], row["rival"] = float(own[true].max()), float(own[~true].max())
+            row["n_regions"] = int((own >= 0).sum())
+            row["n_true"] = int((own[true] >= 0).sum())
         false = confirmed[mine]
         row["false_positive"] = float(np.nanmean(false)) if np.isfinite(false).any() else None
         rows.append(row)
     return rows
+
+
+def _means(density: FloatArray) -> FloatArray:
+    """Mean over words of each region's density; -1 for those that fewer than half of them have."""
+    there = np.isfinite(density)
+    n = there.any(axis=1).sum()
+    enough = (there.sum(axis=0) >= 0.5 * n) & there.any(axis=0)
+    sums = np.where(there, density, 0.0).sum(axis=0)
+    return np.where(enough, sums / np.maximum(there.sum(axis=0), 1), -1.0)
 
 
 def scores_table(entries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -181,8 +188,9 @@ def units_table(entries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         for row in entry.get("units", ()):
             if row["voice"] in solved and row["place"] is not None:
                 rows.append({**_identity(entry), **row})
-    columns = [*_IDENTITY, "voice", "n", "place", "top", "second", "density", "rival"]
-    return pd.DataFrame(rows).reindex(columns=[*columns, "false_positive"])
+    columns = [*_IDENTITY, "voice", "n", "place", "place_exchange", "place_displaced"]
+    columns += ["n_regions", "n_true", "top", "second", "density", "rival", "false_positive"]
+    return pd.DataFrame(rows).reindex(columns=columns)
 
 
 _IDENTITY = ("set", "cue", "where", "network", "net_seed", *_KEYS, "n_words")
@@ -218,7 +226,7 @@ def methods_table(
     -------
     DataFrame
         ``method, seed_output, part, kind, n_units, n_cues, n_networks, first, first_low,
-        first_high, top3, false_positive, false_positive_low, false_positive_high,
+        first_high, first_chance, top3, false_positive, false_positive_low, false_positive_high,
         false_positive_raw, mass, rank, pointing`` and their ``*_gain``, ``meets_bar``.
     """
     import pandas as pd
@@ -238,6 +246,14 @@ def methods_table(
         for name, values in (("first", first), ("false_positive", false)):
             value, low, high = _macro(values, codes, weights)
             row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        row["first_chance"] = max(
+            _macro(chance, codes, None)[0]
+            for chance in (
+                (mine["n_true"] / mine["n_regions"]).to_numpy(float),
+                (mine["place_exchange"] == 1).to_numpy(float),
+                (mine["place_displaced"] == 1).to_numpy(float),
+            )
+        )
         row["top3"] = _macro((mine["place"] <= 3).to_numpy(float), codes, None)[0]
         table = by_scores.get(key)
         if table is not None:
@@ -250,6 +266,7 @@ def methods_table(
         row["meets_bar"] = bool(row["first"] >= BAR_FIRST and row["false_positive"] <= BAR_FALSE)
         rows.append(row)
     columns = [*_KEYS, "n_units", "n_cues", "n_networks", "first", "first_low", "first_high"]
+    columns += ["first_chance"]
     columns += ["top3", "false_positive", "false_positive_low", "false_positive_high"]
     columns += ["false_positive_raw", "mass", "mass_gain", "rank", "rank_gain", "pointing"]
     columns += ["pointing_gain", "meets_bar"]

@@ -67,7 +67,7 @@ PARTS = ("positive", "absolute")
 CHANCES = ("area", "exchange", "displaced")
 """Chance levels, see above."""
 
-N_DRAWS = 4
+N_DRAWS = 3
 """Other words whose regions a word borrows, and shifts in time."""
 
 SMOOTHING_FWHM = 2.0
@@ -185,7 +185,9 @@ class Scorer:
         n = len(maps)
         own = np.full((n, len(MEASURES)), np.nan)
         chance = {name: np.full((n, len(MEASURES)), np.nan) for name in CHANCES}
-        densities = np.full((n, len(CANDIDATES)), np.nan)
+        densities = {
+            level: np.full((n, len(CANDIDATES)), np.nan) for level in ("own", *CHANCES[1:])
+        }
         marked = [""] * n
         reasons = [""] * n
         for i, one in enumerate(maps):
@@ -197,18 +199,24 @@ class Scorer:
                 reasons[i] = "the map has no positive relevance on sound"
                 continue
             found = _Map(values, mine.sound)
-            own[i] = found.measure(mine)
-            chance["area"][i] = chance_by_area(mine)
+            own[i], density = found.measure(mine)
+            own[i, -1] = found.false_positive(mine)
             if own[i, -1] == 1:
                 marked[i] = found.marked(mine)
-            density = found.densities(mine) / (total / mine.sound.sum())
-            for name, value in zip(mine.names, density, strict=True):
-                densities[i, CANDIDATES.index(name)] = value
-            borrowed = [found.measure(self.regions[k]) for k in self.partners[i]]
-            chance["exchange"][i] = _mean(borrowed)
+            chance["area"][i] = chance_by_area(mine)
             frames = self.words.scenes[i].sound
             shifted = [found.shifted(int(u * frames.sum()), frames) for u in self.shifts[i]]
-            chance["displaced"][i] = _mean([one.measure(mine) for one in shifted])
+            others = [self.regions[k] for k in self.partners[i]]
+            mean = total / mine.sound.sum()
+            densities["own"][i] = _by_candidate([(mine, density)]) / mean
+            for level, draws in (
+                ("exchange", [(other, found) for other in others]),
+                ("displaced", [(mine, one) for one in shifted]),
+            ):
+                results = [one.measure(regions) for regions, one in draws]
+                chance[level][i] = _mean([values for values, _ in results])
+                pairs = [(r, d) for (r, _), (_, d) in zip(draws, results, strict=True)]
+                densities[level][i] = _by_candidate(pairs) / mean
         return WordScores(self.words, own, chance, densities, marked, reasons)
 
 
@@ -224,9 +232,9 @@ class WordScores:
         Measures; NaN where a word has none.
     chance : dict of str to ndarray, shape (n, n_measures)
         Their levels by chance, one array for each of :data:`CHANCES`.
-    densities : ndarray, shape (n, n_candidates)
+    densities : dict of str to ndarray, shape (n, n_candidates)
         Mean A of each candidate region over the mean A of the sound; NaN where the word lacks it or
-        it is no rival.
+        it is no rival. ``own``, and what they are under ``exchange`` and ``displaced``.
     marked : list of str
         The falsely marked region where there is a false positive, else empty.
     reasons : list of str
@@ -236,7 +244,7 @@ class WordScores:
     words: LabSet
     values: FloatArray
     chance: dict[str, FloatArray]
-    densities: FloatArray
+    densities: dict[str, FloatArray]
     marked: list[str]
     reasons: list[str]
 
@@ -300,8 +308,8 @@ class _Map:
         """Mean of A in each region."""
         return np.asarray(regions.cells @ self.flat) / regions.sizes
 
-    def measure(self, regions: WordRegions) -> FloatArray:
-        """The measures, for the word's own regions or another's."""
+    def measure(self, regions: WordRegions) -> tuple[FloatArray, FloatArray]:
+        """The measures but false positives, for the word's own regions or another's; densities."""
         truth = regions.truth & self.sound
         k = int(truth.sum())
         result = np.full(len(MEASURES), np.nan)
@@ -309,12 +317,17 @@ class _Map:
             result[0] = self.sounding[truth].sum() / self.total
             result[1] = self._top(truth, k) / k
             result[2] = float(np.mean(regions.pointing[self.peaks]))
-            outside = self.smooth[self.sound & ~regions.wide]
-            if outside.size:
-                inside = np.percentile(self.smooth[truth], INSIDE_PERCENTILE)
-                result[5] = float(outside.max() > inside)
-        result[3:5] = _places(self.densities(regions), regions.is_true)
-        return result
+        densities = self.densities(regions)
+        result[3:5] = _places(densities, regions.is_true)
+        return result, densities
+
+    def false_positive(self, regions: WordRegions) -> float:
+        """Whether something outside the wide truth exceeds nearly all of the truth."""
+        outside = self.smooth[self.sound & ~regions.wide]
+        truth = self.smooth[regions.truth & self.sound]
+        if not outside.size or not truth.size:
+            return np.nan
+        return float(outside.max() > np.percentile(truth, INSIDE_PERCENTILE))
 
     def _top(self, truth: BoolArray, k: int) -> float:
         """How many of the truth's cells are among the k largest; ties by their chance."""
@@ -333,6 +346,16 @@ class _Map:
         if not len(holding):
             return "elsewhere"
         return regions.names[holding[regions.sizes[holding].argmin()]]
+
+
+def _by_candidate(draws: list[tuple[WordRegions, FloatArray]]) -> FloatArray:
+    """Mean density of each of :data:`CANDIDATES`; NaN where no draw has it."""
+    sums, counts = np.zeros(len(CANDIDATES)), np.zeros(len(CANDIDATES))
+    for regions, density in draws:
+        at = [CANDIDATES.index(name) for name in regions.names]
+        sums[at] += density
+        counts[at] += 1
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _mean(rows: list[FloatArray]) -> FloatArray:
