@@ -23,7 +23,6 @@ Intervals are over speakers and words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stressnet.errors import ConfigError
+from stressnet.manipulation.cues import get_cue
 from stressnet.manipulation.psychometric import clusters_of
 from stressnet.statistics.jackknife import jackknife, mean_of
 from stressnet.statistics.multiplicity import holm
@@ -45,11 +45,13 @@ CUE_REGIONS: dict[str, tuple[str, ...]] = {
     "f1": ("F1",),
     "f2": ("F2",),
     "f3": ("F3",),
-    "reduction": ("F1", "F2"),
     "all": ("nuclei",),
 }
 """Regions whose relevance is compared with the effect of a cue. F0 has its band where the window
 resolves harmonics; duration, level and tilt have no place of their own and get the whole vowels."""
+
+ALL_AT_ONCE = "all"
+"""The continuum on which all cues move together."""
 
 ALL_CUES = "(cues of a token)"
 """Name of the rows about the ranking of cues within tokens."""
@@ -172,7 +174,8 @@ def agreement_table(
             row = _within_cue(here, level, rng, n_null)
             rows.append({"method": method, "cue": cue, **row})
         rng = np.random.default_rng([seed, 12])
-        rows.append({"method": method, "cue": ALL_CUES, **_over_cues(part, level, rng, n_null)})
+        single = part[part["cue"] != ALL_AT_ONCE]
+        rows.append({"method": method, "cue": ALL_CUES, **_over_cues(single, level, rng, n_null)})
     table = pd.DataFrame(rows)
     # Over the methods and cues that are claimed together, not over the two kinds of rows.
     table["p_holm"] = table.groupby(table["cue"] == ALL_CUES)["p_value"].transform(
@@ -334,29 +337,48 @@ def _each_token(x: FloatArray, y: FloatArray) -> FloatArray:
         return np.where(enough, (one * other).sum(axis=1) / scale, np.nan)
 
 
-def effects_from_responses(
-    responses: pd.DataFrame, neutral: float, cues: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """What neutralising each cue does, from the responses to continua.
+def effects_from_responses(responses: pd.DataFrame) -> pd.DataFrame:
+    """What neutralising each cue does, and what moving it from one end to the other does.
 
     Parameters
     ----------
     responses : DataFrame
-        One row per stimulus: ``token_id``, ``cue``, ``step`` and ``logit_difference``; the
-        unchanged word, resynthesised like the others, has no step (NaN).
-    neutral : float
-        The step that is the midpoint between the class means.
-    cues : sequence of str, optional
-        Which; all if left out.
+        ``responses.parquet`` of ``stressnet manipulate`` for one network: ``token_id, kind, cue,
+        position, logit_difference``.
 
     Returns
     -------
     DataFrame
-        ``token_id, cue, effect``.
+        One row per token and cue (``all``: all cues at once): ``token_id, cue, effect, swing``.
+        ``effect`` is the logit difference of the word as it is minus that at position 0.5; where
+        the continuum went through overlap-add, so did the word as it is. ``swing`` is that of the
+        INITIAL-like end minus that of the FINAL-like end.
+
+    Raises
+    ------
+    ConfigError
+        If there are several networks, or no continuum has a neutral step.
     """
-    table = responses if cues is None else responses[responses["cue"].isin(cues)]
-    keys = ["token_id", "cue"]
-    whole = table[table["step"].isna()].set_index(keys)["logit_difference"]
-    middle = table[table["step"] == neutral].set_index(keys)["logit_difference"]
-    effect = (whole - middle).dropna().rename("effect")
-    return effect.reset_index()
+    if "model" in responses.columns and responses["model"].nunique() > 1:
+        raise ConfigError("responses of several networks; take those of one")
+    logit = responses.set_index("token_id")["logit_difference"]
+    whole = {
+        kind: logit[(responses["kind"] == kind).to_numpy()] for kind in ("natural", "resynthesised")
+    }
+    steps = responses[responses["kind"].isin(["single", "all"])]
+    if not np.isclose(steps["position"], 0.5).any():
+        raise ConfigError("no continuum has a neutral step; make them with an odd number of steps")
+    parts = []
+    for cue, part in steps.groupby("cue", sort=False):
+        through_psola = cue == ALL_AT_ONCE or get_cue(str(cue)).needs_psola
+        at = {
+            position: part[np.isclose(part["position"], position)].set_index("token_id")[
+                "logit_difference"
+            ]
+            for position in (0.0, 0.5, 1.0)
+        }
+        own = whole["resynthesised" if through_psola else "natural"]
+        table = pd.DataFrame({"effect": own - at[0.5], "swing": at[0.0] - at[1.0]})
+        table = table.dropna(how="all").rename_axis("token_id").reset_index()
+        parts.append(table.assign(cue=str(cue)))
+    return pd.concat(parts, ignore_index=True)[["token_id", "cue", "effect", "swing"]]

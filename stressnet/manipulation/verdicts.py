@@ -1,0 +1,115 @@
+"""What three kinds of evidence together say about a claim of the paper.
+
+Relevance
+    The claim's own criterion on maps (:mod:`stressnet.statistics.claims`).
+Deletion
+    What the network loses when the region is taken out of the image.
+Causal effect
+    What the network does when the cue itself is changed in the sound.
+
+The first is what an explanation says, the other two are what the network does. Each is decided by
+its interval against a margin that was fixed beforehand; the table :data:`VERDICTS` says what
+follows. A kind of evidence that cannot exist for a claim (no cue belongs to "throughout the word")
+does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stressnet.errors import ConfigError
+from stressnet.statistics.claims import FAILS, HOLDS, OPEN
+
+DENSITY_MARGIN = 0.10
+"""Deletion: smallest difference of interest, in units of evidence spread evenly over the sound."""
+
+SHARE_MARGIN = 0.10
+"""Deletion: smallest share of the evidence of interest."""
+
+CAUSAL_MARGIN = 0.05
+"""Causal effect: smallest share of the distance between the classes of interest."""
+
+NOT_TESTED = "not tested"
+
+CONFIRMED = "confirmed"
+MAP_ONLY = "only in the map"
+MISSED = "missed by the map"
+REFUTED = "not so"
+UNDECIDED = "cannot be decided"
+
+VERDICTS = {
+    CONFIRMED: "relevance holds, and so does everything that tests it",
+    MAP_ONLY: "relevance holds, but deletion or the causal effect does not hold",
+    MISSED: "relevance does not hold, though deletion and the causal effect do",
+    REFUTED: "relevance does not hold, and neither deletion nor the causal effect holds",
+    UNDECIDED: "anything else",
+}
+"""Verdicts and when they are given."""
+
+
+@dataclass(frozen=True)
+class ClaimTests:
+    """What tests a claim besides relevance.
+
+    Parameters
+    ----------
+    claim : str
+        Name in :data:`stressnet.statistics.claims.CLAIMS`.
+    regions : tuple of str
+        Regions that are deleted.
+    against : str
+        What deletion of a region is compared with: another region, ``"exchange"`` (the same region
+        by another token's times or tracks), or ``"share"`` (nothing: the share itself counts).
+    cue : str
+        Continuum whose effect tests the claim; empty if none does.
+    """
+
+    claim: str
+    regions: tuple[str, ...]
+    against: str
+    cue: str = ""
+
+
+TESTS = (
+    ClaimTests("stressed syllable", ("syllable_stressed",), "syllable_unstressed"),
+    ClaimTests("stressed vowel", ("nucleus_stressed",), "consonants", "all"),
+    ClaimTests("vowels", ("nucleus_unstressed",), "consonants", "all"),
+    ClaimTests("F1", ("F1_stressed",), "exchange", "f1"),
+    ClaimTests("F2", ("F2_stressed",), "exchange", "f2"),
+    ClaimTests("F3", ("F3_stressed",), "exchange", "f3"),
+    ClaimTests("F0", ("F0_stressed",), "exchange", "f0"),
+    ClaimTests("throughout the word", ("syllable_unstressed", "consonants"), "share"),
+)
+"""In the order of the claims. Cues are changed as a relation between both vowels, so that no
+continuum tests one syllable against the other; consonants are not changed."""
+
+
+def overall(relevance: str, others: Sequence[str]) -> str:
+    """The verdict on a claim.
+
+    Parameters
+    ----------
+    relevance : str
+        ``holds``, ``does not hold`` or ``cannot be decided``.
+    others : sequence of str
+        The same for deletion and causal effect, or :data:`NOT_TESTED`.
+
+    Raises
+    ------
+    ConfigError
+        If a decision is none of these.
+    """
+    for decision in (relevance, *others):
+        if decision not in (HOLDS, FAILS, OPEN, NOT_TESTED):
+            raise ConfigError(f"no decision '{decision}'")
+    tested = [decision for decision in others if decision != NOT_TESTED]
+    if relevance == HOLDS and FAILS in tested:
+        return MAP_ONLY
+    if relevance == HOLDS and tested and all(decision == HOLDS for decision in tested):
+        return CONFIRMED
+    if relevance == FAILS and tested and all(decision == HOLDS for decision in tested):
+        return MISSED
+    if relevance == FAILS and tested and all(decision == FAILS for decision in tested):
+        return REFUTED
+    return UNDECIDED
