@@ -7,6 +7,8 @@ Every cue of a vowel acts within the vowel and moves nothing else:
 - oral formants are in parallel, so that moving one leaves the levels of the others alone;
 - between the vowels the tract rests at positions that belong to the consonants, and formants glide
   from there to the vowel's own values inside the vowel;
+- F1 does not glide: resonating past a harmonic it would pull the phase of the voice with it, which
+  shows as a movement of F0;
 - consonants are voiceless, so that F0 exists in the vowels only;
 - intensity and spectral tilt are what is *measured* in the finished vowel: the word is synthesised,
   measured, and synthesised again with corrected amplitudes until it fits. A formant or F0 that
@@ -25,24 +27,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.acoustics.tracks import N_FORMANTS, FormantTrack, PitchTrack, Tracks
 from stressnet.audio import WORKING_RATE_HZ
 from stressnet.axes import FloatArray
-from stressnet.errors import AudioError, ConfigError
-from stressnet.intervals import Interval
-from stressnet.lab.voices import Voice
+from stressnet.errors import AudioError
+from stressnet.lab.plans import (
+    BANDWIDTHS_HZ,
+    NEUTRAL_HZ,
+    STEP_S,
+    STOPS,
+    WordPlan,
+    f0_contour,
+    formant_points,
+    noise_spans,
+)
 
 if TYPE_CHECKING:
     import parselmouth
 
 RATE_HZ = WORKING_RATE_HZ
-LEAD_S = 0.12
-"""Sound before the word; after it there is as much."""
-
-NEUTRAL_HZ = (500.0, 1600.0, 2600.0, 3600.0, 4500.0, 5500.0)
-"""Formants of a tract of average length that does nothing (schwa)."""
-
-BANDWIDTHS_HZ = (70.0, 100.0, 140.0, 200.0, 260.0, 320.0)
 _AMPLITUDES_DB = (0.0, -3.0, -8.0, -15.0, -24.0, -32.0)
 _N_ORAL = len(NEUTRAL_HZ)
 
@@ -54,12 +56,7 @@ TILT_TOP_HZ = 4000.0
 _TILT_PER_DB = 1.5  # source tilt at 3 kHz for one dB of measured tilt
 _MAX_SOURCE_TILT_DB = 30.0
 
-TRANSITION_S = 0.030
-"""Longest glide between a consonant's and a vowel's formants; at most 30 % of the vowel."""
-
 _BURST_S = 0.008
-_RING_S = 0.012
-_PEAK_WIDTH = 0.25  # of the vowel, standard deviation of an F0 peak
 _MAX_ROUNDS = 6
 _CLOSE_DB = 0.3
 
@@ -67,136 +64,19 @@ TOLERANCE_DB = 1.0
 """How far a vowel may miss its planned level and tilt."""
 
 _OFF_DB = -60.0
-
-STOPS = ("P", "T", "K")
-FRICATIVES = ("F", "S", "SH")
+_VOICING_DB = 90.0
+_NOISE_DB = 60.0
+_ASPIRATION_DB = 10.0
 
 _FRICATION: dict[str, tuple[tuple[float, float, float], ...]] = {
-    "P": ((900, 600, 60), (2300, 1500, 54), (5000, 2500, 50)),
-    "T": ((2600, 900, 46), (4300, 900, 60), (6200, 1500, 56)),
-    "K": ((1800, 350, 60), (3600, 900, 52), (5600, 1500, 44)),
-    "F": ((1500, 1500, 52), (4500, 2500, 56), (7000, 2000, 58)),
-    "S": ((3200, 900, 40), (5200, 900, 60), (6800, 1200, 58)),
-    "SH": ((2500, 500, 58), (4200, 1000, 58), (6200, 1500, 50)),
+    "P": ((900, 600, 0), (2300, 1500, -6), (5000, 2500, -10)),
+    "T": ((2600, 900, -14), (4300, 900, 0), (6200, 1500, -4)),
+    "K": ((1800, 350, 0), (3600, 900, -8), (5600, 1500, -16)),
+    "F": ((1500, 1500, -8), (4500, 2500, -4), (7000, 2000, -2)),
+    "S": ((3200, 900, -20), (5200, 900, 0), (6800, 1200, -2)),
+    "SH": ((2500, 500, -2), (4200, 1000, -2), (6200, 1500, -10)),
 }
-"""Frequency, bandwidth and amplitude of the noise's three resonances."""
-
-_LOCI: dict[str, tuple[float, float, float]] = {
-    "P": (0.75, 0.80, 0.95),
-    "F": (0.75, 0.82, 0.97),
-    "T": (0.70, 1.10, 1.03),
-    "S": (0.72, 1.08, 1.02),
-    "SH": (0.70, 1.18, 1.00),
-    "K": (0.72, 1.22, 0.93),
-}
-"""Factors on the neutral F1 to F3 at a consonant."""
-
-
-@dataclass(frozen=True)
-class VowelPlan:
-    """What one vowel is to be.
-
-    Parameters
-    ----------
-    duration_s : float
-    f0_level_st : float
-        Mean F0 in semitones above the voice's median.
-    f0_slope_st_per_s : float
-    f0_rise_st, f0_peak_position : float
-        Height of a bell on top of the slope, and where it stands (0 onset, 1 offset).
-    intensity_db : float
-        Level of the whole vowel.
-    tilt_db : float
-        Level from 1 to 4 kHz above that from 0 to 1 kHz, under one Hann window.
-    f1_hz, f2_hz, f3_hz : float
-    """
-
-    duration_s: float
-    f0_level_st: float
-    f0_slope_st_per_s: float
-    f0_rise_st: float
-    f0_peak_position: float
-    intensity_db: float
-    tilt_db: float
-    f1_hz: float
-    f2_hz: float
-    f3_hz: float
-
-
-@dataclass(frozen=True)
-class ConsonantPlan:
-    """What one consonant is to be.
-
-    Parameters
-    ----------
-    label : str
-        One of :data:`STOPS` and :data:`FRICATIVES`.
-    closure_s : float
-        Silence of a stop before its burst; 0 for fricatives.
-    noise_s : float
-        Burst and aspiration, or frication.
-    level_db : float
-        Level of that noise.
-    """
-
-    label: str
-    closure_s: float
-    noise_s: float
-    level_db: float
-
-    def __post_init__(self) -> None:
-        if self.label not in _FRICATION:
-            raise ConfigError(f"no consonant {self.label!r}; there are {', '.join(_FRICATION)}")
-
-    @property
-    def duration_s(self) -> float:
-        """Closure and noise."""
-        return self.closure_s + self.noise_s
-
-
-@dataclass(frozen=True)
-class WordPlan:
-    """Everything that decides a word's samples.
-
-    Parameters
-    ----------
-    voice : Voice
-    consonants : tuple of ConsonantPlan
-        Before the first vowel, before the second, and after it if there are three.
-    vowels : pair of VowelPlan
-    noise_seed : int
-        Of frication, aspiration and background.
-    mean_tilt_db : float
-        Tilt at which the source has the voice's own.
-    """
-
-    voice: Voice
-    consonants: tuple[ConsonantPlan, ...]
-    vowels: tuple[VowelPlan, VowelPlan]
-    noise_seed: int
-    mean_tilt_db: float = -11.5
-
-    @property
-    def segments(self) -> tuple[ConsonantPlan | VowelPlan, ...]:
-        """Consonants and vowels in order of time."""
-        first, second, *coda = self.consonants
-        return (first, self.vowels[0], second, self.vowels[1], *coda)
-
-    @property
-    def spans(self) -> tuple[tuple[float, float], ...]:
-        """Start and end of each segment in seconds of the recording."""
-        edges = LEAD_S + np.concatenate([[0.0], np.cumsum([s.duration_s for s in self.segments])])
-        return tuple(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
-
-    @property
-    def vowel_spans(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Start and end of both vowels in seconds of the recording."""
-        return self.spans[1], self.spans[3]
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the recording."""
-        return self.spans[-1][1] + LEAD_S
+"""Frequency, bandwidth and amplitude (dB) of the noise's three resonances."""
 
 
 @dataclass
@@ -217,12 +97,15 @@ def synthesise(plan: WordPlan) -> NDArray[np.float32]:
         If Praat cannot synthesise the word, or what it made is not what was planned: silent,
         clipped, or more than 1 dB off in level or tilt.
     """
-    settings = _Settings(np.full(2, 90.0), np.zeros(2), np.full(len(plan.consonants), 60.0))
+    settings = _Settings(
+        np.full(2, _VOICING_DB), np.zeros(2), np.full(len(plan.consonants), _NOISE_DB)
+    )
     wanted_level = np.array([v.intensity_db for v in plan.vowels])
     wanted_tilt = np.array([v.tilt_db for v in plan.vowels])
     wanted_noise = np.array([c.level_db for c in plan.consonants])
+    grid = _grid(plan)
     for _ in range(_MAX_ROUNDS):
-        samples = _render(plan, settings)
+        samples = _render(grid, plan, settings)
         level, tilt, noise = _measure(plan, samples)
         missing_tilt = wanted_tilt - tilt
         if max(np.abs(missing_tilt).max(), np.abs(wanted_noise - noise).max()) < _CLOSE_DB:
@@ -248,7 +131,7 @@ def synthesise(plan: WordPlan) -> NDArray[np.float32]:
     return samples.astype(np.float32)
 
 
-def _render(plan: WordPlan, settings: _Settings) -> FloatArray:
+def _render(grid: parselmouth.Data, plan: WordPlan, settings: _Settings) -> FloatArray:
     import parselmouth
     from parselmouth.praat import call
 
@@ -257,7 +140,7 @@ def _render(plan: WordPlan, settings: _Settings) -> FloatArray:
         f"random_initializeWithSeedUnsafelyButPredictably ({int(plan.noise_seed)})"
     )
     try:
-        grid = _grid(plan, settings)
+        _set_amplitudes(grid, plan, settings)
         made = call(grid, "To Sound (special)", 0, 0, RATE_HZ, *_TO_SOUND)
     except parselmouth.PraatError as error:
         reason = str(error).strip().splitlines()[0]
@@ -272,124 +155,86 @@ def _render(plan: WordPlan, settings: _Settings) -> FloatArray:
 
 _TO_SOUND = (
     *("no", "yes", "yes", "yes", "yes", "yes", "Powers in tiers", "yes", "yes", "yes"),
-    *("Parallel", 1, _N_ORAL, *(1, 1) * 6, 1, 3, "yes"),
+    *("Parallel", 1, _N_ORAL, *(1, 1) * 6, 1, 3, "no"),
 )
 """No scaling of the peak, everything voiced and noisy on, six oral and three noise resonances."""
 
 
-def _grid(plan: WordPlan, settings: _Settings) -> parselmouth.Data:
+def _grid(plan: WordPlan) -> parselmouth.Data:
+    """Everything but the amplitudes that :func:`_set_amplitudes` fills in."""
     from parselmouth.praat import call
 
     grid = call("Create KlattGrid", "word", 0, plan.duration_s, _N_ORAL, 0, 0, 3, 0, 0, 0)
-
-    def add(tier: str, *values: float) -> None:
-        call(grid, f"Add {tier} point", *values)
-
-    def hold(tier: str, span: tuple[float, float], value: float, outside: float) -> None:
-        """A value between two times and another just outside."""
-        add(tier, span[0] - 1e-4, outside)
-        add(tier, span[0], value)
-        add(tier, span[1], value)
-        add(tier, span[1] + 1e-4, outside)
-
     voice = plan.voice
-    add("open phase", 0.0, voice.open_phase)
-    add("flutter", 0.0, voice.flutter)
-    for k, (vowel, span) in enumerate(zip(plan.vowels, plan.vowel_spans, strict=True)):
+    _add(grid, "open phase", 0.0, voice.open_phase)
+    _add(grid, "flutter", 0.0, voice.flutter)
+    for vowel, span in zip(plan.vowels, plan.vowel_spans, strict=True):
         for time_s, f0 in zip(*f0_contour(voice, vowel, span), strict=True):
-            add("pitch", time_s, f0)
-        hold("voicing amplitude", span, settings.voicing_db[k], _OFF_DB)
-        hold("breathiness amplitude", span, voice.breath_db, _OFF_DB)
+            _add(grid, "pitch", time_s, f0)
         tilt = voice.tilt_db - _TILT_PER_DB * (vowel.tilt_db - plan.mean_tilt_db)
-        hold("spectral tilt", span, float(np.clip(tilt, 0.0, _MAX_SOURCE_TILT_DB)), 0.0)
+        _hold(grid, "spectral tilt", span, float(np.clip(tilt, 0.0, _MAX_SOURCE_TILT_DB)), 0.0)
     for number in range(_N_ORAL):
         times, values = formant_points(plan, number)
         for time_s, value in zip(times, values, strict=True):
-            add("oral formant frequency", number + 1, time_s, value)
-        add("oral formant bandwidth", number + 1, 0.0, BANDWIDTHS_HZ[number])
-        add("oral formant amplitude", number + 1, 0.0, _AMPLITUDES_DB[number])
-    for k, span in enumerate(plan.vowel_spans):
-        base = _AMPLITUDES_DB[0]
-        for time_s, value in zip(
-            (span[0] - 1e-4, span[0], span[1], span[1] + 1e-4),
-            (base, *(base + settings.first_formant_db[k],) * 2, base),
-            strict=True,
-        ):
-            add("oral formant amplitude", 1, time_s, value)
-    spans = [*plan.spans[0::2]]
-    for consonant, span, level in zip(plan.consonants, spans, settings.noise_db, strict=True):
-        start, end = span[0] + consonant.closure_s, span[1]
-        burst_end = min(start + _BURST_S, end) if consonant.label in STOPS else end
-        hold("frication amplitude", (start, burst_end - 1e-3), level, _OFF_DB)
-        if burst_end < end:
-            hold("aspiration amplitude", (burst_end, end - 1e-3), level - 10.0, _OFF_DB)
+            _add(grid, "oral formant frequency", number + 1, time_s, value)
+        _add(grid, "oral formant bandwidth", number + 1, 0.0, BANDWIDTHS_HZ[number])
+        if number:
+            _add(grid, "oral formant amplitude", number + 1, 0.0, _AMPLITUDES_DB[number])
+    for consonant, span in zip(plan.consonants, plan.spans[0::2], strict=True):
         for i, (f, b, a) in enumerate(_FRICATION[consonant.label]):
-            for time_s in (span[0], span[1] - 2e-3):
-                add("frication formant frequency", i + 1, time_s, f)
-                add("frication formant bandwidth", i + 1, time_s, b)
-                add("frication formant amplitude", i + 1, time_s, a - 60.0)
+            for time_s in (span[0], span[1] - 1e-3):
+                _add(grid, "frication formant frequency", i + 1, time_s, f)
+                _add(grid, "frication formant bandwidth", i + 1, time_s, b)
+                _add(grid, "frication formant amplitude", i + 1, time_s, a)
     return grid
 
 
-def f0_contour(
-    voice: Voice, vowel: VowelPlan, span: tuple[float, float], step_s: float = 0.005
-) -> tuple[FloatArray, FloatArray]:
-    """Times and F0 in hertz of a vowel: level, slope and a bell, whose mean adds nothing."""
-    n = max(3, int(np.ceil((span[1] - span[0]) / step_s)) + 1)
-    position = np.linspace(0.0, 1.0, n)
-    time_s = span[0] + position * (span[1] - span[0])
-    bell = np.exp(-0.5 * ((position - vowel.f0_peak_position) / _PEAK_WIDTH) ** 2)
-    contour_st = (
-        vowel.f0_level_st
-        + vowel.f0_slope_st_per_s * (time_s - time_s.mean())
-        + vowel.f0_rise_st * (bell - bell.mean())
-    )
-    return time_s, voice.f0_hz * 2.0 ** (contour_st / 12.0)
+def _set_amplitudes(grid: parselmouth.Data, plan: WordPlan, settings: _Settings) -> None:
+    """Amplitudes of voice, breath, first formant and noise, in place of any there were."""
+    from parselmouth.praat import call
+
+    for tier in ("voicing", "breathiness", "frication", "aspiration"):
+        call(grid, f"Remove {tier} amplitude points", 0, plan.duration_s)
+    call(grid, "Remove oral formant amplitude points", 1, 0, plan.duration_s)
+    base_db = _AMPLITUDES_DB[0]
+    for span, voicing_db, first_db in zip(
+        plan.vowel_spans, settings.voicing_db, settings.first_formant_db, strict=True
+    ):
+        _hold(grid, "voicing amplitude", span, voicing_db, _OFF_DB)
+        breath_db = plan.voice.breath_db + voicing_db - _VOICING_DB
+        _hold(grid, "breathiness amplitude", span, breath_db, _OFF_DB)
+        _hold(grid, "oral formant amplitude", span, base_db + first_db, base_db, 1)
+    for consonant, (start, end), noise_db in zip(
+        plan.consonants, plan.spans[0::2], settings.noise_db, strict=True
+    ):
+        burst = start + consonant.closure_s
+        is_stop = consonant.label in STOPS
+        burst_end = min(burst + _BURST_S, end) if is_stop else end
+        _hold(grid, "frication amplitude", (burst, burst_end - 1e-3), noise_db, _OFF_DB)
+        if burst_end < end:
+            level_db = noise_db - _ASPIRATION_DB
+            _hold(grid, "aspiration amplitude", (burst_end, end - 1e-3), level_db, _OFF_DB)
 
 
-def formant_points(plan: WordPlan, number: int) -> tuple[FloatArray, FloatArray]:
-    """Corners of one formant's path; ``number`` counts from 0. Straight lines in between."""
-    neutral = NEUTRAL_HZ[number] * plan.voice.tract
-    if number > 2:
-        return np.array([0.0]), np.array([neutral])
-    times, values = [], []
-    loci = [neutral * _LOCI[c.label][number] for c in plan.consonants]
-    for k, (vowel, (start, end)) in enumerate(zip(plan.vowels, plan.vowel_spans, strict=True)):
-        target = (vowel.f1_hz, vowel.f2_hz, vowel.f3_hz)[number]
-        glide = min(TRANSITION_S, 0.3 * (end - start))
-        after = loci[k + 1] if k + 1 < len(loci) else neutral
-        times += [start, start + glide, end - glide, end]
-        values += [loci[k], target, target, after]
-    return np.array(times), np.array(values)
+def _add(grid: parselmouth.Data, tier: str, *values: float) -> None:
+    from parselmouth.praat import call
+
+    call(grid, f"Add {tier} point", *values)
 
 
-def true_tracks(plan: WordPlan, step_s: float = 0.002) -> Tracks:
-    """F0 and F1 to F4 as planned, zero at the word's onset; NaN outside the vowels."""
-    time_s = np.arange(LEAD_S, plan.spans[-1][1] + step_s / 2, step_s)
-    voiced = np.zeros(len(time_s), dtype=bool)
-    f0 = np.full(len(time_s), np.nan)
-    for vowel, span in zip(plan.vowels, plan.vowel_spans, strict=True):
-        inside = (time_s >= span[0]) & (time_s <= span[1])
-        voiced |= inside
-        f0[inside] = np.interp(time_s[inside], *f0_contour(plan.voice, vowel, span))
-    formants = np.stack(
-        [np.interp(time_s, *formant_points(plan, number)) for number in range(N_FORMANTS)]
-    )
-    formants[:, ~voiced] = np.nan
-    widths = np.broadcast_to(np.array(BANDWIDTHS_HZ[:N_FORMANTS])[:, None], formants.shape)
-    return Tracks(
-        FormantTrack(time_s - LEAD_S, formants, np.where(voiced, widths, np.nan)),
-        PitchTrack(time_s - LEAD_S, f0),
-    )
-
-
-def true_phones(plan: WordPlan, vowel_labels: tuple[str, str]) -> tuple[Interval, ...]:
-    """Segments as labelled intervals in seconds of the recording."""
-    first, second, *coda = (consonant.label for consonant in plan.consonants)
-    labels = (first, vowel_labels[0], second, vowel_labels[1], *coda)
-    return tuple(
-        Interval(start, end, label) for (start, end), label in zip(plan.spans, labels, strict=True)
-    )
+def _hold(
+    grid: parselmouth.Data,
+    tier: str,
+    span: tuple[float, float],
+    value: float,
+    outside: float,
+    *number: int,
+) -> None:
+    """A value between two times and another just outside."""
+    _add(grid, tier, *number, span[0] - STEP_S, outside)
+    _add(grid, tier, *number, span[0], value)
+    _add(grid, tier, *number, span[1], value)
+    _add(grid, tier, *number, span[1] + STEP_S, outside)
 
 
 def level_db(samples: FloatArray) -> float:
@@ -410,17 +255,6 @@ def tilt_db(samples: FloatArray, rate_hz: int = RATE_HZ) -> float:
 def cut(samples: NDArray, span: tuple[float, float]) -> FloatArray:
     """Samples between two times of the recording."""
     return np.asarray(samples[round(span[0] * RATE_HZ) : round(span[1] * RATE_HZ)], dtype=float)
-
-
-def noise_spans(plan: WordPlan) -> list[tuple[float, float]]:
-    """Start and end of each consonant's noise in seconds of the recording.
-
-    That of a fricative counts from where the vowel before it has died away.
-    """
-    return [
-        (span[0] + (consonant.closure_s or _RING_S), span[1])
-        for consonant, span in zip(plan.consonants, plan.spans[0::2], strict=True)
-    ]
 
 
 def _measure(plan: WordPlan, samples: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

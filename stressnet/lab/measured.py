@@ -20,7 +20,8 @@ from stressnet.acoustics.tracks import (
     praat_pitch,
 )
 from stressnet.errors import AudioError
-from stressnet.lab.klatt import NEUTRAL_HZ, RATE_HZ, WordPlan, cut, level_db, noise_spans, tilt_db
+from stressnet.lab.klatt import RATE_HZ, cut, level_db, tilt_db
+from stressnet.lab.plans import NEUTRAL_HZ, WordPlan, noise_spans
 
 VOWEL_MEASURES = (
     "f0_level_st",
@@ -40,6 +41,21 @@ MEASURES: tuple[str, ...] = (
     "word_duration_s",
 )
 """All measured cues."""
+
+TOLERANCES: dict[str, float] = {
+    "f0_level_st": 1.0,
+    "f0_slope_st_per_s": 14.0,
+    "f0_peak_position": 0.10,
+    "intensity_db": 1.0,
+    "tilt_db": 1.0,
+    "log_f1": 0.10,
+    "log_f2": 0.08,
+    "log_f3": 0.05,
+    "peripherality": 0.10,
+    "consonant_db": 1.5,
+}
+"""By how much a cue may be measured differently in the two words of a pair in which it is the same:
+half a natural standard deviation or less."""
 
 _MIDDLE = (0.3, 0.7)
 _ENOUGH_FRAMES = 3

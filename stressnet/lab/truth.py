@@ -34,7 +34,8 @@ from stressnet.acoustics.spectrogram import SpectrogramPreset, TokenSpectrogram,
 from stressnet.axes import BoolArray
 from stressnet.intervals import Interval
 from stressnet.lab.designs import CueRule, Design, get_design
-from stressnet.lab.klatt import LEAD_S, TILT_SPLIT_HZ, noise_spans
+from stressnet.lab.klatt import TILT_SPLIT_HZ
+from stressnet.lab.plans import LEAD_S, noise_spans
 from stressnet.lab.words import LabWord
 from stressnet.regions.scene import Scene, TokenTimes
 

@@ -65,12 +65,12 @@ VOICES: dict[str, Voice] = {
     voice.name: voice
     for voice in (
         Voice("alder", 104.0, 0.92, open_phase=0.55, tilt_db=6.0, breath_db=36.0, flutter=0.10),
-        Voice("birch", 206.0, 1.06, open_phase=0.75, tilt_db=10.0, breath_db=50.0, flutter=0.08),
+        Voice("birch", 202.0, 1.06, open_phase=0.75, tilt_db=10.0, breath_db=50.0, flutter=0.08),
         Voice("cedar", 118.0, 0.95, open_phase=0.70, tilt_db=9.0, breath_db=46.0, flutter=0.20),
-        Voice("elder", 228.0, 1.10, open_phase=0.65, tilt_db=7.0, breath_db=42.0, flutter=0.12),
+        Voice("elder", 216.0, 1.10, open_phase=0.65, tilt_db=7.0, breath_db=42.0, flutter=0.12),
         Voice("hazel", 188.0, 1.03, open_phase=0.60, tilt_db=8.0, breath_db=38.0, flutter=0.15),
         Voice("larch", 132.0, 0.98, open_phase=0.60, tilt_db=7.0, breath_db=40.0, flutter=0.12),
-        Voice("maple", 244.0, 1.13, open_phase=0.70, tilt_db=11.0, breath_db=52.0, flutter=0.10),
+        Voice("maple", 226.0, 1.13, open_phase=0.70, tilt_db=11.0, breath_db=52.0, flutter=0.10),
         Voice("rowan", 196.0, 1.01, open_phase=0.70, tilt_db=9.0, breath_db=44.0, flutter=0.06),
     )
 }

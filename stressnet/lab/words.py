@@ -14,69 +14,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.acoustics.tracks import Tracks
-from stressnet.axes import FloatArray
 from stressnet.errors import AudioError, ConfigError
 from stressnet.intervals import Interval
-from stressnet.lab.designs import CueRule, Design, get_design
-from stressnet.lab.klatt import (
-    FRICATIVES,
-    LEAD_S,
-    RATE_HZ,
-    STOPS,
-    ConsonantPlan,
-    VowelPlan,
-    WordPlan,
-    synthesise,
-    true_phones,
-    true_tracks,
-)
-from stressnet.lab.measured import measure_word
-from stressnet.lab.natural import CUES, natural_cues
-from stressnet.lab.voices import Voice, get_voices
+from stressnet.lab.designs import Design, get_design
+from stressnet.lab.drawing import SHAPES, PairTask, draw_plans, pair_rng
+from stressnet.lab.klatt import RATE_HZ, synthesise
+from stressnet.lab.measured import TOLERANCES, measure_word
+from stressnet.lab.plans import LEAD_S, WordPlan, true_phones, true_tracks
+from stressnet.lab.voices import get_voices
 from stressnet.lexicon.stress import Stress
 from stressnet.problems import Problem, Severity
 
-SHAPES = ("CVCV", "CVCVC")
-
-QUIETER_DB = 5.0
-"""By how much the lab's words are softer than the speech that was measured, so that none clips."""
-
-DURATION_LIMITS_S = (0.06, 0.28)
-F1_LIMITS_HZ = (320.0, 800.0)
-F2_LIMITS_HZ = (1080.0, 2200.0)
-F3_LIMITS_HZ = (2300.0, 3100.0)
-"""Limits of vowels' parameters, formants for a tract of average length. F1 stays below F2 and away
-from F0, F2 above 1 kHz."""
-
-_F2_UNDER_F3_HZ = 300.0
-_F2_LIMIT_FOR_F3_HZ = 1900.0
-_SLOPE_SPREAD_S = 0.1  # a longer vowel does not move F0 further
-_RISE_ST, _RISE_SD_ST, _RISE_FOR_PEAK_ST = 2.0, 0.7, 5.0
-_PEAK, _PEAK_SD, _PEAK_LIMITS = 0.45, 0.12, (0.12, 0.88)
-_LONGER_FOR_PEAK = 0.35
-_FULL_SD, _SCHWA_SHARE, _SHARE_SD = 1.6, 0.575, 0.12
-_NOISE_DB = {"P": 48.0, "T": 52.0, "K": 51.0, "F": 46.0, "S": 54.0, "SH": 54.0}
-_NOISE_SD_DB = 3.0
-
-_VOWELS: dict[str, tuple[float, float]] = {
-    "IY": (342, 2322),
-    "IH": (427, 2034),
-    "EH": (580, 1799),
-    "AE": (640, 1952),
-    "AA": (768, 1333),
-    "AO": (652, 997),
-    "UH": (469, 1122),
-    "UW": (378, 997),
-    "AH": (560, 1400),
-    "ER": (474, 1379),
-}
-"""F1 and F2 of American vowels, about those of Hillenbrand et al. (1995); labels only."""
+MAX_ATTEMPTS = 10
+"""How often a pair is drawn before it is given up."""
 
 
 @dataclass(frozen=True)
@@ -137,18 +92,6 @@ class LabWord:
             for name in ("closure_s", "noise_s", "level_db"):
                 row[f"consonant_{k}_{name}"] = getattr(consonant, name)
         return row
-
-
-@dataclass(frozen=True)
-class PairTask:
-    """What one pair of words is made from; goes to worker processes."""
-
-    design: Design
-    pair: int
-    seed: int
-    voice: Voice
-    case: int
-    effect: float
 
 
 PairResult = tuple[list[LabWord], list[Problem]]
@@ -225,23 +168,43 @@ def draw_words(
 
 
 def make_pair(task: PairTask) -> PairResult:
-    """Both words of a pair, or none of them and why."""
+    """Both words of a pair, or none of them and why.
+
+    A pair is drawn again where Praat measures another cue differently in its two words, although it
+    is the same: where a harmonic stands close to a formant, for instance, the tracker takes one for
+    the other (:data:`stressnet.lab.measured.TOLERANCES`).
+    """
+    reason = ""
+    for attempt in range(MAX_ATTEMPTS):
+        try:
+            words = _synthesise_pair(replace(task, attempt=attempt))
+        except AudioError as error:
+            reason = str(error)
+            continue
+        differing = _differing(words, task.design)
+        if not differing:
+            return words, []
+        reason = f"{differing} is measured differently in its two words"
+    item = _word_id(task, 0)
+    text = f"{reason}; drawn {MAX_ATTEMPTS} times, its pair is left out"
+    return [], [Problem(item, "synthesis", Severity.ERROR, text)]
+
+
+def _word_id(task: PairTask, number: int) -> str:
+    return f"{task.design.name}-{task.effect:g}-{task.seed}-{2 * task.pair + number:05d}"
+
+
+def _synthesise_pair(task: PairTask) -> list[LabWord]:
     drawn = draw_plans(task)
-    prefix = f"{task.design.name}-{task.effect:g}-{task.seed}"
-    order = list(Stress) if _rng(task, "order").integers(2) else list(Stress)[::-1]
+    order = list(Stress) if pair_rng(task, "order").integers(2) else list(Stress)[::-1]
     words: list[LabWord] = []
     for number, stress in enumerate(order):
         plan = drawn.plans[stress]
-        word_id = f"{prefix}-{2 * task.pair + number:05d}"
-        try:
-            audio = synthesise(plan)
-            measured = measure_word(plan, audio)
-        except AudioError as error:
-            return [], [Problem(word_id, "synthesis", Severity.ERROR, f"{error}; pair left out")]
+        audio = synthesise(plan)
         phones = true_phones(plan, drawn.labels)
         words.append(
             LabWord(
-                word_id=word_id,
+                word_id=_word_id(task, number),
                 word="-".join(phone.label.lower() for phone in phones) + f"-{task.pair}",
                 design=task.design.name,
                 voice=task.voice.name,
@@ -254,185 +217,23 @@ def make_pair(task: PairTask) -> PairResult:
                 phones=phones,
                 plan=plan,
                 tracks=true_tracks(plan),
-                measured=measured,
+                measured=measure_word(plan, audio),
                 pair=task.pair,
             )
         )
-    return words, []
+    return words
 
 
-@dataclass(frozen=True)
-class DrawnPair:
-    """What both words of a pair are to be, and the vowels' labels."""
-
-    plans: dict[Stress, WordPlan]
-    labels: tuple[str, str]
-
-
-def draw_plans(task: PairTask) -> DrawnPair:
-    """Draw a pair: everything once, then the cue for each class."""
-    rng = _rng(task, "plan")
-    base = _draw_base(rng, task)
-    consonants = _draw_consonants(rng, task)
-    values: dict[Stress, list[dict[str, float]]] = {}
-    levels: dict[Stress, list[float]] = {}
-    for stress in Stress:
-        signs = task.design.signs(stress, task.case)
-        values[stress] = [dict(one) for one in base]
-        levels[stress] = [consonant.level_db for consonant in consonants]
-        for rule, sign in zip(task.design.rules, signs, strict=True):
-            for vowel in rule.vowels:
-                shift = rule.share(vowel, sign) * rule.kind.step * task.effect
-                if rule.cue == "consonant":
-                    levels[stress][vowel - 1] += shift
-                else:
-                    values[stress][vowel - 1][rule.kind.parameters[0]] += shift
-    vowels = _vowels(task, values)
-    plans = {
-        stress: WordPlan(
-            voice=task.voice,
-            consonants=tuple(
-                replace(c, level_db=level)
-                for c, level in zip(consonants, levels[stress], strict=True)
-            ),
-            vowels=vowels[stress],
-            noise_seed=int(_rng(task, stress.value).integers(1, 2**31 - 1)),
-        )
-        for stress in Stress
-    }
-    neutral = [np.exp([one["log_f1"], one["log_f2"]]) / task.voice.tract for one in base]
-    return DrawnPair(plans, (_vowel_label(neutral[0]), _vowel_label(neutral[1])))
-
-
-def _rng(task: PairTask, purpose: str) -> np.random.Generator:
-    """A generator for one purpose, so that what one draws does not move another; the size of the
-    effect has no part in it."""
-    name = crc32(f"{task.design.name}/{purpose}".encode())
-    return np.random.default_rng([task.seed, name, task.pair])
-
-
-def _kept(design: Design, parameter: str, vowel: int) -> CueRule | None:
-    for rule in design.rules:
-        if vowel in rule.vowels and parameter in rule.kind.parameters:
-            return rule
-    return None
-
-
-def _draw_base(rng: np.random.Generator, task: PairTask) -> list[dict[str, float]]:
-    """Values of both vowels without the cue's move, formants in logarithms of hertz."""
-    natural = natural_cues()
-    z = natural.draw(rng)
-    common = natural.draw(rng)[0]
-    tract = np.log(task.voice.tract)
-    base = []
-    for k in (1, 2):
-        row: dict[str, float] = {}
-        for i, cue in enumerate(CUES):
-            rule = _kept(task.design, cue, k)
-            sd = natural.sd[k - 1, i]
-            mean = natural.mean[k - 1, i]
-            value = mean + sd * z[k - 1, i] * (rule.kind.kept if rule else 1.0)
-            if rule and rule.where == "relation":
-                # The vowels share what varies freely, and a mean: only their difference tells.
-                value = natural.mean[:, i].mean() + sd * z[k - 1, i] * rule.kind.kept
-                value += natural.sd[:, i].mean() * common[i] * np.sqrt(1 - rule.kind.kept**2)
-            row[cue] = float(value)
-        row["log_f1"] += tract
-        row["log_f2"] += tract
-        row["log_f3"] += tract
-        row["intensity_db"] -= QUIETER_DB
-        peak = _kept(task.design, "f0_peak_position", k)
-        rise, position, share = rng.normal(size=3)
-        row["f0_rise_st"] = float(max(0.0, _RISE_ST + _RISE_SD_ST * rise))
-        row["f0_peak_position"] = _PEAK + _PEAK_SD * position
-        if peak:
-            row["f0_rise_st"] += _RISE_FOR_PEAK_ST - _RISE_ST
-            row["f0_peak_position"] = 0.5 + _PEAK_SD * position * peak.kind.kept
-            row["log_duration"] += _LONGER_FOR_PEAK
-        if reduced := _kept(task.design, "peripherality", k):
-            row |= _full_vowel(natural.sd[k - 1], tract, 2 * np.pi * rng.random())
-            row["peripherality"] = _SCHWA_SHARE + _SHARE_SD * share * reduced.kind.kept
-        base.append(row)
-    return base
-
-
-def _full_vowel(sd: FloatArray, tract: float, angle: float) -> dict[str, float]:
-    """F1 and F2 on an ellipse around schwa."""
-    centre = {"log_f1": np.log(500.0) + tract, "log_f2": np.log(1600.0) + tract}
-    turn = {"log_f1": np.cos(angle), "log_f2": np.sin(angle)}
-    return {
-        name: float(centre[name] + _FULL_SD * sd[CUES.index(name)] * turn[name]) for name in centre
-    }
-
-
-def _vowels(
-    task: PairTask, values: dict[Stress, list[dict[str, float]]]
-) -> dict[Stress, tuple[VowelPlan, VowelPlan]]:
-    """Vowels of both classes within their limits; limits that one cue sets for another look at
-    both classes, so that they tell nothing."""
-    tract = task.voice.tract
-    made: dict[Stress, list[VowelPlan]] = {stress: [] for stress in values}
-    for k in range(2):
-        both = [values[stress][k] for stress in values]
-        for row in both:
-            if "peripherality" in row:
-                for name, schwa in (("log_f1", 500.0), ("log_f2", 1600.0)):
-                    neutral = np.log(schwa * tract)
-                    row[name] = neutral + row["peripherality"] * (row[name] - neutral)
-        f2_top = F2_LIMITS_HZ[1]
-        if _kept(task.design, "log_f3", k + 1):
-            f2_top = _F2_LIMIT_FOR_F3_HZ
-        f2_hz = [float(np.clip(np.exp(r["log_f2"]) / tract, F2_LIMITS_HZ[0], f2_top)) for r in both]
-        f3_low = max(F3_LIMITS_HZ[0], max(f2_hz) + _F2_UNDER_F3_HZ)
-        length_s = float(np.exp(np.mean([r["log_duration"] for r in both])))
-        for stress, row, f2 in zip(values, both, f2_hz, strict=True):
-            f1 = float(np.clip(np.exp(row["log_f1"]) / tract, *F1_LIMITS_HZ))
-            f3 = float(np.clip(np.exp(row["log_f3"]) / tract, f3_low, F3_LIMITS_HZ[1]))
-            made[stress].append(
-                VowelPlan(
-                    duration_s=float(np.clip(np.exp(row["log_duration"]), *DURATION_LIMITS_S)),
-                    f0_level_st=row["f0_level_st"],
-                    f0_slope_st_per_s=row["f0_slope_st_per_s"]
-                    * min(1.0, _SLOPE_SPREAD_S / length_s),
-                    f0_rise_st=row["f0_rise_st"],
-                    f0_peak_position=float(np.clip(row["f0_peak_position"], *_PEAK_LIMITS)),
-                    intensity_db=row["intensity_db"],
-                    tilt_db=row["tilt_db"],
-                    f1_hz=f1 * tract,
-                    f2_hz=f2 * tract,
-                    f3_hz=f3 * tract,
-                )
-            )
-    return {stress: (vowels[0], vowels[1]) for stress, vowels in made.items()}
-
-
-def _draw_consonants(rng: np.random.Generator, task: PairTask) -> list[ConsonantPlan]:
-    shape = SHAPES[int(rng.integers(2))]
-    made = []
-    for k in range(shape.count("C")):
-        label = str(rng.choice([*STOPS, *FRICATIVES]))
-        closure, noise, level = np.clip(rng.normal(size=3), -2, 2)
-        in_rule = [r for r in task.design.rules if r.cue == "consonant" and k + 1 in r.vowels]
-        level_db = _NOISE_DB[label] + _NOISE_SD_DB * level
-        if in_rule:
-            level_db = 51.0 + _NOISE_SD_DB * in_rule[0].kind.kept * level
-        if label in STOPS:
-            # Before the first vowel nobody hears when the closure begins.
-            closure_s = (0.025 if k == 0 else 0.060) * np.exp(0.2 * closure)
-            noise_s = (0.045 if k < 2 else 0.030) * np.exp(0.25 * noise)
-        else:
-            closure_s, noise_s = 0.0, 0.095 * np.exp(0.2 * noise)
-        made.append(ConsonantPlan(label, float(closure_s), float(noise_s), float(level_db)))
-    return made
-
-
-def _vowel_label(formants_hz: FloatArray) -> str:
-    """The nearest vowel on logarithmic axes; it names the vowel and decides nothing."""
-    distance = {
-        label: float(np.hypot(*np.log(formants_hz / np.array(target))))
-        for label, target in _VOWELS.items()
-    }
-    return min(distance, key=lambda label: distance[label])
+def _differing(words: Sequence[LabWord], design: Design) -> str:
+    """The first measure beside the design's that tells a pair's words apart, or nothing."""
+    first, second = (word.measured for word in words)
+    for name, tolerance in TOLERANCES.items():
+        for vowel in ("1", "2"):
+            measure = f"{name}_{vowel}"
+            too_far = abs(first[measure] - second[measure]) > tolerance
+            if too_far and measure not in design.own_measures:
+                return measure
+    return ""
 
 
 def word_table(words: Sequence[LabWord]) -> list[dict[str, Any]]:
