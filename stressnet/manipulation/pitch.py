@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 import parselmouth
 from numpy.typing import NDArray
-from parselmouth.praat import call
+from parselmouth.praat import call, run
 
 from stressnet.errors import AudioError
 from stressnet.manipulation.duration import TimeMap
@@ -28,6 +28,8 @@ _EDGE_S = 1e-5
 """Distance of the two tier points that make a step."""
 
 _LONGEST_PERIOD_S = 0.020
+
+_SEED = 1
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,12 @@ def _praat_overlap_add(
         call(tier, "Formula", change.formula())
     call([manipulation, tier], "Replace pitch tier")
     call([manipulation, durations], "Replace duration tier")
-    return call(manipulation, "Get resynthesis (overlap-add)").values[0]
+    # Praat fills stretched noise from random places; the same word must give the same bytes.
+    run(f"random_initializeWithSeedUnsafelyButPredictably ({_SEED})")
+    try:
+        return call(manipulation, "Get resynthesis (overlap-add)").values[0]
+    finally:
+        run("random_initializeSafelyAndUnpredictably ()")
 
 
 def _spliced(
