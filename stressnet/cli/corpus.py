@@ -72,6 +72,11 @@ from stressnet.cli.options import (
 )
 @click.option("--no-splits", is_flag=True, help="Build without training and test sets.")
 @click.option(
+    "--no-longer-words",
+    is_flag=True,
+    help="Do not keep two-syllable stretches of longer words, which only training uses.",
+)
+@click.option(
     "--shard",
     help="i/n: build the i-th of n parts, by speaker, e.g. in a SLURM array; without splits, which "
     "'stressnet corpus merge' draws.",
@@ -100,6 +105,7 @@ def build_corpus_command(
     splits_file: Path | None,
     match: tuple[str, ...],
     no_splits: bool,
+    no_longer_words: bool,
     shard: str | None,
     scheduler: str | None,
     seed: int,
@@ -135,6 +141,7 @@ def build_corpus_command(
         splits=splits,
         splits_file=splits_file,
         match=match,
+        longer_words=not no_longer_words and (splits is not None or part is not None),
         shard=part,
         seed=seed,
     )

@@ -17,6 +17,7 @@ Layout
       spectrograms/<preset>/values.npy  (n, n_bins, n_frames) float32, memory-mapped
       spectrograms/<preset>/mask.npy, axes.json
       textgrids/<utterance_id>.TextGrid
+      longer_words/        stretches for training only: tokens.parquet, excerpts/, spectrograms/
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from numpy.typing import NDArray
 
 from stressnet.audio import Audio, read_audio
 from stressnet.axes import Axes
+from stressnet.corpus.tables import STRETCH_TYPES
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.manifest import hash_data, read_manifest, write_json
@@ -44,7 +46,11 @@ if TYPE_CHECKING:
 
 TOKENS, PHONES, TRACKS = "tokens.parquet", "phones.parquet", "tracks.parquet"
 
+LONGER_WORDS = "longer_words"
+"""Folder of the stretches of longer words, in the layout of a corpus."""
+
 _ROWS_AT_A_TIME = 512
+
 
 @dataclass(frozen=True)
 class Images:
@@ -210,6 +216,32 @@ class Corpus:
                 f"{self.path}: no spectrograms of preset '{preset}' (there are "
                 f"{', '.join(self.presets()) or 'none'}); run build-corpus again with "
                 f"--preset {preset}"
+            )
+        return read_images(folder)
+
+    @cached_property
+    def stretches(self) -> pd.DataFrame:
+        """Two-syllable stretches of longer words, for training only; empty if none were kept."""
+        import pandas as pd
+
+        path = self.path / LONGER_WORDS / TOKENS
+        if not path.is_file():
+            return pd.DataFrame({name: [] for name in STRETCH_TYPES})
+        return pd.read_parquet(path)
+
+    def stretch_images(self, preset: str) -> Images:
+        """Spectrograms of `stretches` under a preset.
+
+        Raises
+        ------
+        CorpusError
+            If they were not built.
+        """
+        folder = self.path / LONGER_WORDS / "spectrograms" / preset
+        if not (folder / "axes.json").is_file():
+            raise CorpusError(
+                f"{self.path}: no stretches of longer words under preset '{preset}'; build it "
+                f"again without --no-longer-words, or train without them"
             )
         return read_images(folder)
 

@@ -80,6 +80,17 @@ PHONE_TYPES: Mapping[str, str] = {
     "role": _STRING,
 }
 
+STRETCH_TYPES: Mapping[str, str] = {
+    **dict.fromkeys(("token_id", "utterance_id", "speaker", "word"), _STRING),
+    **dict.fromkeys(("word_index", "first_syllable"), _INT),
+    **dict.fromkeys(("stress", "pronunciation"), _STRING),
+    **dict.fromkeys(("start_s", "end_s"), _FLOAT),
+    "excerpt_file": _STRING,
+    **dict.fromkeys(("excerpt_start_s", "excerpt_duration_s"), _FLOAT),
+    "rate_hz": _INT,
+}
+"""Columns of the table of stretches of longer words."""
+
 
 def arrow_schema(types: Mapping[str, str]) -> pa.Schema:
     """Column names and types as Arrow has them."""

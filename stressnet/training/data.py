@@ -25,13 +25,53 @@ MINIMAL_PAIRS = "minimal_pairs"
 TEST_SPLITS = (TEST, TEST_KNOWN_WORDS, TEST_KNOWN_SPEAKERS, MINIMAL_PAIRS)
 
 
+class JoinedImages:
+    """Images of two stores as if they were one, read only where asked for.
+
+    Parameters
+    ----------
+    first, second : ndarray or memmap, shape (n, n_bins, n_frames)
+        Of one dtype and size of image.
+
+    Raises
+    ------
+    ConfigError
+        If they do not fit together.
+    """
+
+    ndim = 3
+
+    def __init__(self, first: NDArray[np.floating], second: NDArray[np.floating]) -> None:
+        if first.shape[1:] != second.shape[1:] or first.dtype != second.dtype:
+            raise ConfigError(
+                f"images of {first.shape[1:]} {first.dtype} and of {second.shape[1:]} "
+                f"{second.dtype} cannot be joined; build both with one preset"
+            )
+        self._parts = first, second
+        self.dtype = first.dtype
+        self.shape = (len(first) + len(second), *first.shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Images of some rows, in their order; a copy."""
+        first, second = self._parts
+        rows = np.asarray(rows, dtype=np.int64)
+        images = np.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
+        in_first = rows < len(first)
+        images[in_first] = first[rows[in_first]]
+        images[~in_first] = second[rows[~in_first] - len(first)]
+        return images
+
+
 @dataclass(frozen=True)
 class StressData:
     """Tokens with their images; columns are parallel.
 
     Parameters
     ----------
-    images : ndarray or memmap, shape (n, n_bins, n_frames), float32 or float16
+    images : ndarray, memmap or JoinedImages, shape (n, n_bins, n_frames), float32 or float16
         One image per token. A memory map stays on disk: only the images of a batch are read.
     labels : ndarray of int, shape (n,)
         :attr:`Stress.class_index <stressnet.lexicon.stress.Stress.class_index>` of each token.
@@ -47,7 +87,7 @@ class StressData:
         If lengths differ, labels are no class indices or token_ids are not unique.
     """
 
-    images: NDArray[np.floating]
+    images: NDArray[np.floating] | JoinedImages
     labels: NDArray[np.int64]
     speakers: NDArray[np.str_]
     lemmas: NDArray[np.str_]

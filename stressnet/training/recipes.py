@@ -46,6 +46,13 @@ class TrainConfig:
         often; or neither. Validation loss is weighed in the same way unless "none".
     label_smoothing : float
         Mass taken from the true class (training loss only).
+    weight_average : float
+        Test and keep not the weights of the last step but their exponential moving average with
+        this decay per step (Polyak & Juditsky 1992), 0.995 say; 0: never.
+    longer_words : bool
+        Train on two-syllable stretches of longer words as well
+        (:mod:`stressnet.corpus.longer_words`), as far as the corpus has them; they are neither
+        validated nor tested on.
     time_shift_frames : int
         Images move by up to this many frames to either side; what enters is ``fill_value``.
     mask_frames, mask_bins : int
@@ -96,6 +103,8 @@ class TrainConfig:
     patience: int = 30
     class_balance: Literal["weights", "sampler", "none"] = "weights"
     label_smoothing: float = 0.0
+    weight_average: float = 0.0
+    longer_words: bool = False
     time_shift_frames: int = 0
     mask_frames: int = 0
     mask_bins: int = 0
@@ -140,6 +149,8 @@ class TrainConfig:
             return "shifts, masks and weight_decay must not be negative"
         if not 0 <= self.label_smoothing < 1:
             return f"label_smoothing={self.label_smoothing} must lie in [0, 1)"
+        if not 0 <= self.weight_average < 1:
+            return f"weight_average={self.weight_average} must lie in [0, 1)"
         for name, most in (
             ("speed_range", 0.5),
             ("vocal_tract_range", 0.5),
@@ -167,7 +178,16 @@ class TrainConfig:
 RECIPES: dict[str, TrainConfig] = {
     recipe.name: recipe
     for recipe in (
-        TrainConfig(name="compact", time_shift_frames=3, mask_frames=8, mask_bins=24),
+        TrainConfig(
+            name="compact",
+            max_epochs=20,
+            label_smoothing=0.05,
+            weight_average=0.995,
+            longer_words=True,
+            time_shift_frames=4,
+            mask_frames=10,
+            mask_bins=24,
+        ),
         TrainConfig(
             name="transformer",
             learning_rate=1e-3,

@@ -1,6 +1,7 @@
 """``stressnet build-corpus``: from a folder of recordings to a corpus of disyllabic word tokens.
 
-Stages, each resumable: scan → align → cut → spectrograms → tracks → splits → tables. What a stage
+Stages, each resumable: scan → align → cut → spectrograms → tracks → longer words → splits →
+tables. What a stage
 has finished is journalled in ``<out>/state`` until the corpus is complete; the same command
 continues after an interruption and does nothing if all is done.
 """
@@ -22,7 +23,7 @@ from stressnet.corpus.folds import MATCHABLE
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Scan, read_labels, scan
 from stressnet.corpus.splits import SplitConfig, check_speakers
-from stressnet.corpus.store import TOKENS
+from stressnet.corpus.store import LONGER_WORDS, TOKENS
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.part_of_speech import resolve_tagger
 from stressnet.manifest import (
@@ -35,6 +36,7 @@ from stressnet.problems import Problem, Severity, count_problems, write_problems
 from stressnet.progress import Progress
 from stressnet.workflows.build_align import align
 from stressnet.workflows.build_images import compute_spectrograms, n_truncated
+from stressnet.workflows.build_longer_words import cut_longer_words
 from stressnet.workflows.build_request import make_request, shard_of, unused_labels
 from stressnet.workflows.build_tables import finish_tables, write_card
 from stressnet.workflows.build_tokens import cut
@@ -71,6 +73,8 @@ class BuildConfig:
     match : tuple of str
         ``duration``, ``frequency``: make the classes of each set alike in these by leaving out
         tokens.
+    longer_words : bool
+        Keep two-syllable stretches of longer words too, which only training uses.
     tagger : str
         Which tagger finds parts of speech: ``auto`` (the best installed), ``spacy``, ``crf``,
         ``none``.
@@ -92,6 +96,7 @@ class BuildConfig:
     splits: SplitConfig | None = field(default_factory=SplitConfig)
     splits_file: Path | None = None
     match: tuple[str, ...] = ()
+    longer_words: bool = True
     tagger: str = "auto"
     shard: tuple[int, int] | None = None
     seed: int = 0
@@ -206,6 +211,17 @@ def build_corpus(
             rejected = cut(out, source, found, aligned, config, problems=problems, **how)
             compute_spectrograms(out, list(config.presets), **how)
             compute_tracks(out, problems=problems, **how)
+            if config.longer_words:
+                n_stretches = cut_longer_words(
+                    out,
+                    found,
+                    aligned,
+                    dictionary=config.dictionary,
+                    context_s=config.context_s,
+                    **how,
+                )
+                if n_stretches:
+                    compute_spectrograms(out / LONGER_WORDS, list(config.presets), **how)
         with progress.stage("tables"):
             tokens = finish_tables(
                 out,
@@ -288,6 +304,8 @@ def _add_presets(
     if not missing:
         return BuildSummary(out, done, (), up_to_date=True)
     compute_spectrograms(out, missing, jobs=jobs, progress=progress)
+    if _n_stretches(out):
+        compute_spectrograms(out / LONGER_WORDS, missing, jobs=jobs, progress=progress)
     everything = sorted(there | set(missing))
     results = {
         **done["results"],
@@ -340,6 +358,14 @@ def _n_truncated(out: Path, presets: Iterable[str]) -> dict[str, int]:
     return {name: n_truncated(out / "spectrograms" / name) for name in presets}
 
 
+def _n_stretches(out: Path) -> int:
+    """Rows of the table of stretches of longer words."""
+    import pyarrow.parquet as pq
+
+    path = out / LONGER_WORDS / TOKENS
+    return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
+
+
 def _write_manifest(
     out: Path,
     parameters: Mapping[str, Any],
@@ -347,7 +373,10 @@ def _write_manifest(
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     files = [p for p in out.iterdir() if p.suffix in (".parquet", ".csv", ".md")]
-    files += [p for p in (out / "spectrograms").glob("*/*") if p.suffix in (".npy", ".json")]
+    files += (out / LONGER_WORDS).glob("*.parquet")
+    for folder in (out, out / LONGER_WORDS):
+        images = (folder / "spectrograms").glob("*/*")
+        files += [p for p in images if p.suffix in (".npy", ".json")]
     return write_manifest(
         out,
         "corpus",
@@ -369,6 +398,7 @@ def _results(
     n_errors = sum(problem.severity is Severity.ERROR for problem in problems)
     return {
         "n_tokens": len(tokens),
+        "n_stretches_of_longer_words": _n_stretches(out),
         "n_utterances": int(tokens["utterance_id"].nunique()),
         "n_recordings_found": len(found.recordings),
         "audio_hours": round(sum(r.duration_s for r in found.recordings) / 3600, 3),

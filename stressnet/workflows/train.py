@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stressnet.audio import read_audio
 from stressnet.corpus.splits import TEST_SPLITS, VALIDATION_SPLITS
-from stressnet.corpus.store import Corpus, write_parquet
+from stressnet.corpus.store import LONGER_WORDS, Corpus, write_parquet
 from stressnet.errors import CheckpointError, CorpusError
 from stressnet.lexicon.stress import Stress
 from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
@@ -63,7 +64,9 @@ class TrainedModel:
     manifest: dict[str, Any]
 
 
-def stress_data(corpus: Corpus, preset: str, fold: Fold | None = None) -> StressData:
+def stress_data(
+    corpus: Corpus, preset: str, fold: Fold | None = None, *, longer_words: bool = False
+) -> StressData:
     """Labelled tokens of a corpus with their images.
 
     All validation cells are one set here: the doubly new one alone is too small to stop by.
@@ -75,6 +78,9 @@ def stress_data(corpus: Corpus, preset: str, fold: Fold | None = None) -> Stress
         Whose images to take.
     fold : Fold, optional
         Take the splits of this fold instead of the corpus's own.
+    longer_words : bool
+        Put the stretches of longer words that may be trained on behind the tokens, in the
+        training set; a corpus without them is no error.
 
     Raises
     ------
@@ -98,13 +104,38 @@ def stress_data(corpus: Corpus, preset: str, fold: Fold | None = None) -> Stress
     # Tokens without a label keep their place (images and table run in parallel) but no split uses
     # them, so the class written here is never read.
     labels = [Stress(s or Stress.INITIAL).class_index for s in tokens["stress"].fillna("")]
-    return StressData(
+    data = StressData(
         images=images.values,
         labels=np.array(labels),
         speakers=tokens["speaker"].to_numpy(),
         lemmas=tokens["family"].to_numpy(),
         splits=splits.to_numpy(dtype=np.str_),
         token_ids=tokens["token_id"].to_numpy(),
+    )
+    if longer_words and len(corpus.stretches):
+        return _with_stretches(data, corpus, preset, tokens.assign(split=data.splits))
+    return data
+
+
+def _with_stretches(
+    data: StressData, corpus: Corpus, preset: str, tokens: pd.DataFrame
+) -> StressData:
+    """The data, and behind it all stretches; those that may not be trained on are in no set."""
+    import numpy as np
+
+    from stressnet.corpus.longer_words import trainable
+    from stressnet.training.data import TRAIN, JoinedImages, StressData
+
+    more = corpus.stretches
+    splits = np.where(trainable(more, tokens), TRAIN, "held_out_stretch")
+    images = JoinedImages(corpus.images(preset).values, corpus.stretch_images(preset).values)
+    return StressData(
+        images=images,
+        labels=np.append(data.labels, [Stress(s).class_index for s in more["stress"]]),
+        speakers=np.append(data.speakers, more["speaker"].to_numpy(dtype=np.str_)),
+        lemmas=np.append(data.lemmas, more["word"].str.lower().to_numpy(dtype=np.str_)),
+        splits=np.append(data.splits, splits),
+        token_ids=np.append(data.token_ids, more["token_id"].to_numpy(dtype=np.str_)),
     )
 
 
@@ -142,11 +173,13 @@ def with_deviations(
     with_padding = kind.normalisation == "zscore-image"
     rows = data.rows(TRAIN)
     deviations = np.ones(len(data), dtype=np.float32)
-    tokens = corpus.tokens
+    columns = ["start_s", "end_s", "excerpt_file", "excerpt_start_s"]
+    tables = [(corpus.path, corpus.tokens), (corpus.path / LONGER_WORDS, corpus.stretches)]
+    tokens = [(folder, row) for folder, t in tables for row in t[columns].to_dict("records")]
     with progress.stage("levels", len(rows), "token") as bar:
         for row in rows:
-            token = tokens.iloc[row]
-            audio = corpus.excerpt(token["token_id"])
+            folder, token = tokens[row]
+            audio = read_audio(folder / token["excerpt_file"])
             start_s, end_s = (token[k] - token["excerpt_start_s"] for k in ("start_s", "end_s"))
             made = compute(raw, audio.samples, audio.rate_hz, start_s, end_s)
             cells = made.values if with_padding else made.values[:, made.mask]
@@ -222,7 +255,7 @@ def train_model(
     spec = get_spec(architecture)
     preset = preset or spec.preset
     config = recipe_for(recipe or spec.recipe, seed, changes)
-    data = stress_data(corpus, preset, fold)
+    data = stress_data(corpus, preset, fold, longer_words=config.longer_words)
     images = corpus.images(preset)
     parameters = {
         "corpus": str(corpus_path),

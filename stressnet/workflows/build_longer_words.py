@@ -1,0 +1,114 @@
+"""Stage *longer words*: two-syllable stretches of longer words, kept beside the tokens.
+
+They lie in a folder of their own, with a table, excerpts and spectrograms as the corpus has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stressnet.audio import read_stretches, write_flac
+from stressnet.corpus.longer_words import Stretch, find_stretches
+from stressnet.corpus.scan import Recording, Scan
+from stressnet.corpus.store import LONGER_WORDS, TOKENS
+from stressnet.corpus.tables import STRETCH_TYPES, TableWriter, arrow_schema
+from stressnet.errors import AlignmentError, AudioError
+from stressnet.intervals import Alignment
+from stressnet.lexicon.dictionary import load_dictionary
+from stressnet.progress import Progress
+from stressnet.workflows.build_tokens import safe_name
+from stressnet.workflows.journal import Journal
+from stressnet.workflows.parallel import in_order
+
+STATE_FILE = Path("state") / "longer_words.jsonl"
+
+
+@dataclass(frozen=True)
+class _Task:
+    recording: Recording
+    alignment: Alignment
+    dictionary: Path | None
+    context_s: float
+    out: Path
+
+
+def _cut_one(task: _Task) -> list[dict[str, Any]]:
+    """Rows of one utterance's stretches; the excerpt of a word serves all of its stretches."""
+    recording = task.recording
+    try:
+        found = find_stretches(recording, task.alignment, load_dictionary(task.dictionary))
+        words = list(_by_word(found))
+        starts_s = [max(0.0, group[0].start_s - task.context_s) for group in words]
+        spans_s = [(a, g[-1].end_s + task.context_s) for a, g in zip(starts_s, words, strict=True)]
+        excerpts, _ = read_stretches(recording.audio_path, spans_s)
+    except (AlignmentError, AudioError):  # told by the stage that cuts the tokens
+        return []
+    rows = []
+    folder = Path("excerpts") / safe_name(recording.speaker)
+    if words:
+        (task.out / folder).mkdir(parents=True, exist_ok=True)
+    for group, start_s, excerpt in zip(words, starts_s, excerpts, strict=True):
+        file = folder / f"{safe_name(group[0].token_id.rpartition('.')[0])}.flac"
+        write_flac(task.out / file, excerpt)
+        rows += [
+            {
+                "token_id": stretch.token_id,
+                "utterance_id": stretch.utterance_id,
+                "speaker": stretch.speaker,
+                "word": stretch.word,
+                "word_index": stretch.word_index,
+                "first_syllable": stretch.first_syllable,
+                "stress": stretch.stress.value,
+                "pronunciation": " ".join(phone.label for phone in stretch.phones),
+                "start_s": stretch.start_s,
+                "end_s": stretch.end_s,
+                "excerpt_file": file.as_posix(),
+                "excerpt_start_s": round(start_s * excerpt.rate_hz) / excerpt.rate_hz,
+                "excerpt_duration_s": excerpt.duration_s,
+                "rate_hz": excerpt.rate_hz,
+            }
+            for stretch in group
+        ]
+    return rows
+
+
+def _by_word(stretches: list[Stretch]) -> Iterable[list[Stretch]]:
+    groups: dict[int, list[Stretch]] = {}
+    for stretch in stretches:
+        groups.setdefault(stretch.word_index, []).append(stretch)
+    return groups.values()
+
+
+def cut_longer_words(
+    out: Path,
+    found: Scan,
+    aligned: Mapping[str, Alignment],
+    *,
+    dictionary: Path | None,
+    context_s: float,
+    jobs: int,
+    executor: Executor | None = None,
+    progress: Progress,
+) -> int:
+    """Write table and excerpts of all stretches into the corpus ``out``; return their number."""
+    folder = out / LONGER_WORDS
+    recordings = [r for r in found.recordings if r.utterance_id in aligned]
+    folder.mkdir(exist_ok=True)
+    with (
+        Journal(out / STATE_FILE) as journal,
+        TableWriter(folder / TOKENS, arrow_schema(STRETCH_TYPES)) as table,
+        progress.stage("longer words", len(recordings), "utt") as bar,
+    ):
+        todo = [r for r in recordings if r.utterance_id not in journal.done]
+        bar.update(len(recordings) - len(todo))
+        tasks = (_Task(r, aligned[r.utterance_id], dictionary, context_s, folder) for r in todo)
+        for recording, rows in zip(todo, in_order(_cut_one, tasks, jobs, executor), strict=True):
+            journal.add(recording.utterance_id, rows)
+            bar.update()
+        for recording in recordings:
+            table.add(journal.done[recording.utterance_id])
+    return table.n_rows
