@@ -44,7 +44,13 @@ from stressnet.training.distributed import World
 from stressnet.training.feed import ImageFeed
 from stressnet.training.image_domain import needs_deviations
 from stressnet.training.logs import HISTORY_NAME, RunLog
-from stressnet.training.optimisation import batch_loss, class_weights, learning_rate, make_optimizer
+from stressnet.training.optimisation import (
+    averaged,
+    batch_loss,
+    class_weights,
+    learning_rate,
+    make_optimizer,
+)
 from stressnet.training.predict import predict_logits
 from stressnet.training.recipes import TrainConfig
 from stressnet.training.state import RunState, load_state, save_state
@@ -165,7 +171,7 @@ def train(
         _lay_out(model, torch.channels_last)  # faster: docs/models.md
         run = _Run(model, data, rows, valid_rows, kind, config, world, RunState(identity))
         if resume and (out / STATE_NAME).exists():
-            run.state = load_state(out / STATE_NAME, identity, model, run.optimizer, run.scaler)
+            run.state = load_state(out / STATE_NAME, identity, *run.memory)
         log = RunLog(out, tensorboard=tensorboard and world.is_first, first_epoch=run.state.epoch)
         with tqdm(
             total=config.max_epochs * run.n_batches,
@@ -180,7 +186,7 @@ def train(
                 run.epoch(bar)
                 run.validate()
                 if world.is_first:
-                    save_state(out / STATE_NAME, run.state, model, run.optimizer, run.scaler)
+                    save_state(out / STATE_NAME, run.state, *run.memory)
                     log.write(run.state.history)
                 bar.set_postfix(
                     epoch=run.state.epoch,
@@ -245,6 +251,8 @@ class _Run:
         self.stepped = world.wrap(model)
         self.optimizer = make_optimizer(model, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
+        self.average = averaged(model, config)
+        self.memory = (model, self.optimizer, self.scaler, self.average)
         self.weights = class_weights(data.labels[rows], config).to(self.device)
         self.feed = ImageFeed(data, rows, self.device)
         self.n_batches = max(1, len(rows) // config.batch_size)
@@ -315,13 +323,16 @@ class _Run:
         self.scaler.scale(loss * self.world.size).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
         return loss.detach()
 
     def validate(self) -> None:
         """Measure the validation split and keep the weights if they are the best so far."""
         state = self.state
+        model = self.model if self.average is None else self.average.module
         share = self.valid_rows[self.world.share(len(self.valid_rows))]
-        logits = self.world.gather(predict_logits(self.model, self.data, share))
+        logits = self.world.gather(predict_logits(model, self.data, share))
         labels = self.data.labels[self.valid_rows]
         loss = functional.cross_entropy(
             torch.from_numpy(logits), torch.from_numpy(labels), weight=self.weights.cpu()
@@ -336,7 +347,7 @@ class _Run:
             state.best_epoch = state.epoch
             state.best_weights = {
                 k: v.detach().cpu().clone(memory_format=torch.contiguous_format)
-                for k, v in self.model.state_dict().items()
+                for k, v in model.state_dict().items()
             }
 
 

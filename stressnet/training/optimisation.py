@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stressnet.lexicon.stress import CLASSES
 from stressnet.training.recipes import TrainConfig
@@ -59,6 +60,14 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
     ]
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=config.learning_rate)
+
+
+def averaged(model: nn.Module, config: TrainConfig) -> AveragedModel | None:
+    """A running average of weights and of what normalisations remember, if the recipe has one."""
+    if not config.weight_average:
+        return None
+    average = get_ema_multi_avg_fn(config.weight_average)
+    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)
 
 
 def learning_rate(config: TrainConfig, done: float) -> float:

@@ -1,7 +1,8 @@
 """State of an unfinished training run, in one safetensors file and without pickles.
 
-Tensors: the network (``model.``), the best weights so far (``best.``), and what the optimizer
-remembers of each parameter (``optimizer.<number>.<name>``). The rest (epoch, history) is JSON in
+Tensors: the network (``model.``), the running average of its weights if there is one
+(``average.``), the best weights so far (``best.``), and what the optimizer remembers of each
+parameter (``optimizer.<number>.<name>``). The rest (epoch, history) is JSON in
 the file's metadata, so that one atomic rename replaces everything at once. Generators need not be
 saved: random numbers are drawn anew from (seed, epoch).
 """
@@ -52,10 +53,12 @@ def save_state(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
+    average: nn.Module | None = None,
 ) -> None:
     """Replace the file at ``path``; an interruption leaves the old one whole.
 
     ``scaler`` remembers how float16 gradients are scaled; without float16 there is nothing in it.
+    ``average`` holds the running average of the weights, where a recipe asks for one.
 
     Raises
     ------
@@ -64,6 +67,8 @@ def save_state(
     """
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in state.best_weights.items()}
+    if average is not None:
+        tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
     for number, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{k}": v for k, v in values.items()}
     summary = {
@@ -92,8 +97,9 @@ def load_state(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
+    average: nn.Module | None = None,
 ) -> RunState:
-    """Read a state and put it into the network, the optimizer and the scaler.
+    """Read a state and put it into the network, its average, the optimizer and the scaler.
 
     Raises
     ------
@@ -114,6 +120,8 @@ def load_state(
             "another output folder, or delete the file"
         )
     model.load_state_dict(_part(tensors, "model."))
+    if average is not None:
+        average.load_state_dict(_part(tensors, "average."))
     remembered: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in _part(tensors, "optimizer.").items():
         number, name = key.split(".", 1)
