@@ -54,7 +54,7 @@ def indicators(labels: pd.DataFrame, train: BoolArray) -> FloatArray:
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     pooled = {}
     for column in text:
-        counts = text.loc[train, column].value_counts()
+        counts = text[column][train].value_counts()
         common = counts.index[counts >= RARE]
         pooled[column] = text[column].where(text[column].isin(common), "(rare)")
     frame = pd.DataFrame(pooled)
