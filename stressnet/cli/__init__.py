@@ -14,6 +14,7 @@ import click
 
 from stressnet import __version__
 from stressnet.cli import (
+    causal,
     corpus,
     corpus_tools,
     evaluating,
@@ -24,6 +25,7 @@ from stressnet.cli import (
     statistics,
     training,
     trying,
+    validating,
 )
 from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED
 from stressnet.errors import StressnetError
@@ -44,6 +46,7 @@ def cli() -> None:
       stressnet corpus show|export|merge               cards, exports, several corpora as one
       stressnet measure CORPUS CUES                    acoustic cues of every syllable and vowel
       stressnet manipulate CORPUS OUT                  one cue at a time changed in real words
+      stressnet psychometrics STIMULI OUT              how networks answer, beside listeners
       stressnet train CORPUS MODEL                     a network and its test figures
       stressnet evaluate CORPUS MODEL... OUT           every test set, leak audits, errors to hear
       stressnet predict FILE...                        stress of the words in recordings
@@ -52,6 +55,9 @@ def cli() -> None:
       stressnet report RUN REPORT                      figures, a page, an explorer
       stressnet export-praat RUN OUT                   TextGrids, Formants for Praat
       stressnet assess CORPUS MODEL OUT                which maps can be believed
+      stressnet validate-methods OUT                   do maps find a cue that is known?
+      stressnet causal-agreement CORPUS MODEL OUT      do maps predict what changed cues do?
+      stressnet findings CORPUS STATS STIMULI OUT      the paper's claims, tested three ways
       stressnet sensitivity CORPUS MODEL OUT           how much choices matter
     """
 
@@ -65,6 +71,7 @@ COMMANDS = (
     measuring.measure_command,
     measuring.cue_baselines_command,
     manipulating.manipulate_command,
+    causal.psychometrics_command,
     training.train_command,
     training.search_command,
     training.models_command,
@@ -74,6 +81,9 @@ COMMANDS = (
     evaluating.export_command,
     explaining.explain_command,
     explaining.assess_command,
+    validating.validate_methods_command,
+    causal.causal_agreement_command,
+    causal.findings_command,
     explaining.regions_command,
     explaining.sensitivity_command,
     statistics.stats_command,

@@ -323,3 +323,18 @@ def _macro(
         return value, float("nan"), float("nan")
     low, high = np.quantile(resampled, (0.025, 0.975))
     return value, float(low), float(high)
+
+
+def sets_table(described: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per set: sizes, true regions, and the largest AUROC of a cue that should not tell."""
+    import pandas as pd
+
+    rows = []
+    for one in described:
+        row = {key: value for key, value in one.items() if key != "provenance"}
+        row["true_regions"] = " ".join(one["true_regions"])
+        provenance = one["provenance"]
+        row["made_by"], row["where"] = provenance.get("made_by"), provenance.get("where", "")
+        row["effect"], row["seed"] = provenance.get("effect"), provenance.get("seed")
+        rows.append(row)
+    return pd.DataFrame(rows)

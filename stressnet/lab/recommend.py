@@ -1,0 +1,336 @@
+"""What the board says in words: which method, rule and seed for which question, and how sure.
+
+Every sentence is made from the tables; nothing is written by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stressnet.lab.scoreboard import (
+    BAR_FALSE,
+    BAR_FIRST,
+    PLACED_CUES,
+    QUESTIONS,
+    methods_table,
+    rank_methods,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NO_CHOICE = ("random", "sobel")
+"""Methods that do not look at the network: levels to compare with, never recommended."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The best method for a question.
+
+    Parameters
+    ----------
+    question : str
+        A key of :data:`stressnet.lab.scoreboard.QUESTIONS`, or ``"all"``.
+    cues : tuple of str
+        Cues of the question that were solved.
+    method, seed_output, part : str
+        The best row of the table; empty where no network solved a set.
+    row : Series or None
+        That row.
+    checked : float
+        Share of units whose true region comes first in the half of the voices that the choice was
+        not made on, mean over both halves; NaN with fewer than two voices.
+    """
+
+    question: str
+    cues: tuple[str, ...]
+    method: str
+    seed_output: str
+    part: str
+    row: pd.Series | None
+    checked: float
+
+    @property
+    def name(self) -> str:
+        """The choice in one phrase."""
+        if not self.method:
+            return "none"
+        return f"`{self.method}`, seed `{self.seed_output}`, {self.part} part"
+
+
+def recommend(units: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0) -> list[Recommendation]:
+    """The best method over all placed cues, then for each question.
+
+    Parameters
+    ----------
+    units, scores : DataFrame
+        As of :func:`stressnet.lab.scoreboard.units_table` and ``scores_table``.
+    seed : int
+        Of the bootstrap.
+    """
+    asked: dict[str, Sequence[str]] = {"all": PLACED_CUES, **QUESTIONS}
+    return [_recommend(name, cues, units, scores, seed) for name, cues in asked.items()]
+
+
+def candidates_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows that can be recommended: intact methods that look at the network, on all its networks.
+
+    Methods that only some of the networks were explained with are compared by the others' table.
+    """
+    chosen = table[(table["kind"] == "method") & ~table["method"].isin(NO_CHOICE)]
+    return chosen[chosen["n_networks"] == chosen["n_networks"].max()]
+
+
+def _recommend(
+    question: str, cues: Sequence[str], units: pd.DataFrame, scores: pd.DataFrame, seed: int
+) -> Recommendation:
+    import numpy as np
+
+    mine = units[units["cue"].isin(cues)]
+    solved = tuple(cue for cue in cues if (mine["cue"] == cue).any())
+    table = candidates_of(methods_table(units, scores, cues, seed=seed))
+    if not len(table):
+        return Recommendation(question, solved, "", "", "", None, float("nan"))
+    best = table.iloc[0]
+    return Recommendation(
+        question,
+        solved,
+        str(best["method"]),
+        str(best["seed_output"]),
+        str(best["part"]),
+        best,
+        float(np.nanmean(_cross_checked(mine, table)))
+        if mine["voice"].nunique() > 1
+        else float("nan"),
+    )
+
+
+def _cross_checked(units: pd.DataFrame, table: pd.DataFrame) -> list[float]:
+    """Choose on every other voice; the share that comes first among the rest."""
+    keys = ["method", "seed_output", "part"]
+    known = set(map(tuple, table[keys].to_numpy()))
+    units = units[[tuple(row) in known for row in units[keys].to_numpy()]]
+    voices = sorted(units["voice"].unique())
+    found = []
+    for half in (0, 1):
+        chosen_on = units["voice"].isin(voices[half::2])
+        rates = _rates(units[chosen_on])
+        best = rates.iloc[0][keys]
+        rest = units[~chosen_on]
+        rest = rest[(rest[keys] == best.to_numpy()).all(axis=1)]
+        if len(rest):
+            found.append(float((rest["place"] == 1).groupby(rest["cue"]).mean().mean()))
+    return found
+
+
+def _rates(units: pd.DataFrame) -> pd.DataFrame:
+    keys = ["method", "seed_output", "part", "kind"]
+    by_cue = units.assign(first=units["place"] == 1).groupby([*keys, "cue"], sort=False)
+    means = by_cue[["first", "false_positive"]].mean().groupby(keys, sort=False).mean()
+    return rank_methods(means.reset_index().assign(rank_gain=0.0))
+
+
+def recommendation_text(
+    units: pd.DataFrame,
+    scores: pd.DataFrame,
+    networks: pd.DataFrame,
+    places: pd.DataFrame,
+    *,
+    default: str = "epsilon-gamma",
+    seed: int = 0,
+) -> str:
+    """The written recommendation, in Markdown.
+
+    Parameters
+    ----------
+    units, scores, networks, places : DataFrame
+        The tables of the board.
+    default : str
+        Method that ``stressnet explain`` uses.
+    seed : int
+        Of the bootstrap.
+    """
+    found = recommend(units, scores, seed=seed)
+    overall = found[0]
+    lines = ["# Which explanation to trust", ""]
+    lines += _solved_text(networks)
+    lines += ["", "## Recommendation", ""]
+    if overall.row is None:
+        lines += [
+            "No network solved a set whose cue has a place, so no method can be recommended. "
+            "Draw more words or larger effects."
+        ]
+        return "\n".join(lines) + "\n"
+    lines += _table_text(found)
+    lines += ["", *_bar_text(overall), "", "## What goes wrong", ""]
+    lines += _failures_text(overall, units)
+    lines += ["", "## The default", "", *_default_text(overall, units, scores, default, seed)]
+    lines += ["", "## Broken explanations", "", *_controls_text(scores)]
+    lines += ["", "## Duration and intensity", "", *_places_text(places, overall)]
+    return "\n".join(lines) + "\n"
+
+
+def _solved_text(networks: pd.DataFrame) -> list[str]:
+    n, solved = len(networks), int(networks["solved"].sum()) if len(networks) else 0
+    lines = [
+        f"{solved} of {n} networks solved their set (lower limit of balanced accuracy on test "
+        "words at least 0.75); only these are explained."
+    ]
+    failed = networks[~networks["solved"].astype(bool)] if n else networks
+    if len(failed):
+        parts = [
+            f"{row.set} ({row.network}-{row.net_seed}: {row.balanced_accuracy:.2f})"
+            for row in failed.itertuples()
+        ]
+        lines.append("Not solved: " + ", ".join(parts) + ".")
+    return lines
+
+
+def _percent(value: float) -> str:
+    return "-" if value != value else f"{100 * value:.0f} %"
+
+
+def _table_text(found: Sequence[Recommendation]) -> list[str]:
+    lines = [
+        "| question | cues | best | true region first | on other voices | false positives |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in found:
+        if one.row is None:
+            lines.append(f"| {one.question} | none solved | - | - | - | - |")
+            continue
+        row = one.row
+        first = f"{_percent(row['first'])} ({_percent(row['first_low'])}-"
+        first += f"{_percent(row['first_high'])}, n = {row['n_units']})"
+        lines.append(
+            f"| {one.question} | {', '.join(one.cues)} | {one.name} | {first} | "
+            f"{_percent(one.checked)} | {_percent(row['false_positive'])} |"
+        )
+    return lines
+
+
+def _bar_text(overall: Recommendation) -> list[str]:
+    row = overall.row
+    assert row is not None
+    bar = (
+        f"The bar is the true region first in {_percent(BAR_FIRST)} of cue × voice units, with "
+        f"at most {_percent(BAR_FALSE)} false positives."
+    )
+    reached = (
+        f"The best method, {overall.name}, reaches {_percent(row['first'])} with "
+        f"{_percent(row['false_positive'])} false positives"
+    )
+    first, false = row["first"] >= BAR_FIRST, row["false_positive"] <= BAR_FALSE
+    if first and false:
+        return [f"{bar} {reached}: it meets the bar."]
+    missed = " and ".join(
+        text
+        for text, ok in (("the share of first places", first), ("false positives", false))
+        if not ok
+    )
+    return [f"{bar} {reached}: no method meets it; {missed} fall short."]
+
+
+def _failures_text(overall: Recommendation, units: pd.DataFrame) -> list[str]:
+    """Units of the best method whose true region is not first, by cue and by what came first."""
+    mine = _rows_of(units, overall)
+    mine = mine[mine["cue"].isin(PLACED_CUES)]
+    missed = mine[mine["place"] > 1]
+    if not len(missed):
+        lines = ["The best method puts the true region first in every unit."]
+    else:
+        counts = missed.groupby(["cue", "top"]).size().sort_values(ascending=False)
+        parts = [f"{top} instead of {cue} ({n})" for (cue, top), n in counts.head(8).items()]
+        lines = [
+            f"The best method misses {len(missed)} of {len(mine)} units. First instead of the "
+            f"truth: {', '.join(parts)}."
+        ]
+    by_cue = mine.groupby("cue").agg(
+        first=("place", lambda p: (p == 1).mean()), false=("false_positive", "mean")
+    )
+    parts = [
+        f"{cue} {_percent(row.first)} / {_percent(row.false)}" for cue, row in by_cue.iterrows()
+    ]
+    return [*lines, "", f"First places / false positives by cue: {'; '.join(parts)}."]
+
+
+def _rows_of(units: pd.DataFrame, one: Recommendation) -> pd.DataFrame:
+    return units[
+        (units["method"] == one.method)
+        & (units["seed_output"] == one.seed_output)
+        & (units["part"] == one.part)
+        & (units["kind"] == "method")
+    ]
+
+
+def _default_text(
+    overall: Recommendation, units: pd.DataFrame, scores: pd.DataFrame, default: str, seed: int
+) -> list[str]:
+    table = methods_table(units, scores, seed=seed)
+    mine = table[(table["method"] == default) & (table["seed_output"] == "logit-difference")]
+    mine = mine[(mine["part"] == "positive") & (mine["kind"] == "method")]
+    if not len(mine) or overall.row is None:
+        return [f"The default composite, `{default}`, was not scored."]
+    row = mine.iloc[0]
+    text = (
+        f"`stressnet explain` uses `{default}`: true region first in {_percent(row['first'])} "
+        f"({_percent(row['first_low'])}-{_percent(row['first_high'])}), false positives "
+        f"{_percent(row['false_positive'])}, relevance rank accuracy {row['rank']:.2f}."
+    )
+    best = overall.row
+    if overall.method == default:
+        return [f"{text} It is the recommended method: the default stands."]
+    overlap = row["first_high"] >= best["first_low"]
+    verdict = (
+        "The intervals overlap; the board gives no reason to change the default."
+        if overlap and row["false_positive"] <= best["false_positive"] + BAR_FALSE
+        else f"It falls behind {overall.name}; the default should follow."
+    )
+    return [f"{text} {verdict}"]
+
+
+def _controls_text(scores: pd.DataFrame) -> list[str]:
+    """Each broken map: largest gain over chance of any measure, beside the intact map's."""
+    broken = scores[scores["kind"] == "control"]
+    if not len(broken):
+        return ["No control was scored."]
+    means = broken.groupby(["method", "measure"])["gain"].mean().dropna()
+    parts = []
+    for method, gains in means.groupby(level=0):
+        measure = gains.idxmax()[1]
+        parts.append(f"`{method}` {gains.max():+.3f} ({measure})")
+    base = str(broken["method"].iloc[0]).split("/")[0]
+    intact = scores[
+        (scores["kind"] == "method")
+        & (scores["method"] == base)
+        & (scores["part"] == "positive")
+        & (scores["seed_output"] == "logit-difference")
+    ]
+    gains = intact.groupby("measure")["gain"].mean().dropna()
+    own = ", ".join(f"{name} {value:+.3f}" for name, value in gains.items())
+    return [
+        "Largest mean gain over chance of a deliberately broken map, in any measure: "
+        + "; ".join(parts)
+        + f". The intact `{base}`: {own}. Zero is chance."
+    ]
+
+
+def _places_text(places: pd.DataFrame, overall: Recommendation) -> list[str]:
+    if not len(places):
+        return ["No network solved a set whose cue has no place."]
+    mine = places[
+        (places["method"] == overall.method)
+        & (places["seed_output"] == overall.seed_output)
+        & (places["part"] == overall.part)
+    ]
+    lines = [
+        "These cues have no cells of their own, so no map can be right or wrong. Share of the "
+        f"relevance of {overall.name} (in brackets: share of the image's area):"
+    ]
+    for (cue, where), rows in mine.groupby(["cue", "where"], sort=False):
+        by_place = rows.groupby("place", sort=False)[["value", "area"]].mean()
+        parts = [f"{p} {r.value:.2f} ({r.area:.2f})" for p, r in by_place.iterrows()]
+        lines += ["", f"- {cue}, {where}: " + ", ".join(parts)]
+    return lines
