@@ -15,7 +15,7 @@ already is not done again.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from stressnet.regions.from_corpus import SceneReader
 from stressnet.training.metrics import cluster_weights
 
 METHODS = ("epsilon-gamma", "epsilon-plus", "input-times-gradient", "smoothgrad", "random")
-RECIPE = {
+RECIPE: dict[str, Any] = {
     "max_epochs": 15,
     "patience": 15,
     "class_balance": "weights",
@@ -176,7 +176,7 @@ def _maps(
         add_rows(out / "localised-maps.csv", rows)
 
 
-def add_rows(file: Path, rows: list[dict[str, Any]]) -> None:
+def add_rows(file: Path, rows: Sequence[Mapping[Any, Any]]) -> None:
     """Append rows to a table, which may get new columns."""
     new = pd.DataFrame(rows)
     if file.is_file():
