@@ -1,0 +1,163 @@
+"""What a network loses when regions are taken out of the images of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stressnet.lexicon.stress import Stress
+from stressnet.workflows.journal import Journal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from stressnet.regions.from_corpus import SceneReader
+    from stressnet.regions.scene import Scene
+
+BASELINE = "local"
+"""What deleted cells become: the mean of their neighbourhood."""
+
+CHUNK = 16
+"""Tokens that are measured together."""
+
+EXCHANGE = "exchange"
+
+COLUMNS = ("token_id", "region", "null", "loss", "area", "evidence")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A region to delete.
+
+    Parameters
+    ----------
+    region : str
+    with_null : bool
+        Whether the region as drawn with another token's times or tracks is deleted, too.
+    """
+
+    region: str
+    with_null: bool
+
+
+def delete_regions(
+    file: Path,
+    model: Any,
+    reader: SceneReader,
+    tokens: pd.DataFrame,
+    donors: Sequence[Sequence[str]],
+    targets: Sequence[Target],
+    bar: Any,
+) -> pd.DataFrame:
+    """Loss of evidence by region, token by token.
+
+    Parameters
+    ----------
+    file : Path
+        Journal.
+    model : torch.nn.Module
+        In evaluation mode.
+    reader : SceneReader
+        Of the corpus and the network's preset.
+    tokens : DataFrame
+        ``token_id`` and ``stress``.
+    donors : sequence of sequence of str
+        Per token those whose times and tracks its nulls borrow; the first is used.
+    targets : sequence of Target
+    bar : tqdm
+        Counts tokens.
+
+    Returns
+    -------
+    DataFrame
+        ``token_id, region, null`` (``""`` or ``exchange``), ``loss`` (logit difference in favour of
+        the token's own class, with the region minus without), ``area`` (share of the sound's
+        cells) and ``evidence`` (logit difference of the whole image). Regions that a token lacks
+        have no row.
+    """
+    import pandas as pd
+
+    rows: list[Any] = []
+    with Journal(file) as journal:
+        for start in range(0, len(tokens), CHUNK):
+            part = tokens.iloc[start : start + CHUNK]
+            if str(start) not in journal.done:
+                lent = donors[start : start + CHUNK]
+                journal.add(str(start), _chunk(model, reader, part, lent, targets))
+            rows += journal.done[str(start)]
+            bar.update(len(part))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _chunk(
+    model: Any,
+    reader: SceneReader,
+    tokens: pd.DataFrame,
+    donors: Sequence[Sequence[str]],
+    targets: Sequence[Target],
+) -> list[list[Any]]:
+    import torch
+
+    from stressnet.explain.faithfulness import local_mean
+    from stressnet.explain.faithfulness.scores import logits_of
+
+    values = reader.images.values
+    copies, masks, about = [], [], []
+    for token_id, lent in zip(tokens["token_id"], donors, strict=True):
+        image = np.array(values[reader.image_index(token_id)], dtype=np.float32)
+        scene = reader.scene(token_id, surroundings=False)
+        donor = reader.scene(lent[0], surroundings=False) if lent else None
+        copies.append(image)
+        masks.append(np.zeros(image.shape, dtype=bool))
+        about.append((token_id, "", "", 0.0))
+        for target in targets:
+            for null, mask in _masks(scene, donor, target):
+                area = float(mask.sum() / max(scene.sound.sum() * mask.shape[0], 1))
+                copies.append(image)
+                masks.append(mask)
+                about.append((token_id, target.region, null, area))
+    inputs = torch.from_numpy(np.stack(copies))[:, None]
+    removed = torch.from_numpy(np.stack(masks))[:, None]
+    logits = logits_of(model, local_mean(inputs, removed), 64).double().numpy()
+    difference = logits[:, Stress.INITIAL.class_index] - logits[:, Stress.FINAL.class_index]
+    sign = {
+        token_id: 1.0 if stress == Stress.INITIAL.value else -1.0
+        for token_id, stress in zip(tokens["token_id"], tokens["stress"], strict=True)
+    }
+    whole = {
+        token_id: sign[token_id] * float(value)
+        for (token_id, region, _, _), value in zip(about, difference, strict=True)
+        if not region
+    }
+    rows: list[list[Any]] = []
+    for (token_id, region, null, area), value in zip(about, difference, strict=True):
+        if region:
+            evidence = whole[token_id]
+            loss = evidence - sign[token_id] * float(value)
+            rows.append([token_id, region, null, loss, area, evidence])
+    return rows
+
+
+def _masks(scene: Scene, donor: Scene | None, target: Target) -> list[tuple[str, Any]]:
+    """Cells with sound in the region, and in the region as the donor would have it."""
+    from stressnet.regions import Missing, get_regions
+    from stressnet.regions.exchange import exchange_times, exchange_tracks
+
+    (region,) = get_regions([target.region])
+    drawn = [("", region.mask(scene))]
+    if target.with_null and donor is not None and not isinstance(drawn[0][1], Missing):
+        swap = exchange_tracks if region.exchange == "tracks" else exchange_times
+        drawn.append((EXCHANGE, region.mask(swap(scene, donor))))
+    found = []
+    for null, mask in drawn:
+        if isinstance(mask, Missing):
+            continue
+        solid = (mask >= 0.5) & scene.sound[None, :]
+        if solid.any():
+            found.append((null, solid))
+    return found
