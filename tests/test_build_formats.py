@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from conftest import RATE_HZ, aligned_sentence, sound_of
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import scan
 from stressnet.corpus.store import Corpus
-from stressnet.intervals import Alignment
+from stressnet.intervals import Alignment, Interval
 from stressnet.workflows.build import BuildConfig, build_corpus
 
 SENTENCE = "THE WATER HOTEL LETTER DECIDE"
@@ -207,3 +208,86 @@ def test_one_ctm_for_a_whole_corpus(tmp_path: Path) -> None:
     tokens = pd.read_parquet(tmp_path / "out" / "tokens.parquet")
     assert tokens["word"].tolist() == SENTENCE.split()[1:] * 2
     assert build_corpus(source, tmp_path / "out", config).up_to_date
+
+
+def spoken_corpus(folder: Path) -> list[tuple[str, Alignment, float]]:
+    """Two recordings of one speaker and what is said in them."""
+    found = []
+    for number, name in enumerate(("a", "b")):
+        alignment, duration_s = aligned_sentence(SENTENCE)
+        (folder / "anna").mkdir(parents=True, exist_ok=True)
+        samples = sound_of(alignment, duration_s, 200.0, number)
+        soundfile.write(folder / "anna" / f"{name}.wav", samples, RATE_HZ)
+        found.append((name, alignment, duration_s))
+    return found
+
+
+def tiers(alignment: Alignment) -> list[tuple[str, tuple[Interval, ...]]]:
+    return [("words", alignment.words), ("phones", alignment.phones)]
+
+
+def write_ctm(folder: Path) -> None:
+    for tier in ("words", "phones"):
+        lines = [
+            f"{name} 1 {i.start_s:.3f} {i.duration_s:.3f} {i.label}"
+            for name, alignment, _ in spoken_corpus(folder)
+            for i in getattr(alignment, tier)
+        ]
+        (folder / f"all.{tier}.ctm").write_text("\n".join(lines) + "\n")
+
+
+def write_mfa(folder: Path) -> None:
+    """As MFA does it: one recording as JSON, one as CSV."""
+    aligned = folder / "aligned" / "anna"
+    aligned.mkdir(parents=True)
+    (_, one, duration_s), (_, two, _) = spoken_corpus(folder)
+    entries = {
+        name: {"type": "interval", "entries": [[i.start_s, i.end_s, i.label] for i in intervals]}
+        for name, intervals in tiers(one)
+    }
+    text = json.dumps({"start": 0.0, "end": duration_s, "tiers": entries})
+    (aligned / "a.json").write_text(text)
+    rows = [
+        f"{i.start_s:.3f},{i.end_s:.3f},{i.label},{name},anna"
+        for name, intervals in tiers(two)
+        for i in intervals
+    ]
+    (aligned / "b.csv").write_text("\n".join(["Begin,End,Label,Type,Speaker", *rows]) + "\n")
+
+
+def write_lhotse(folder: Path) -> None:
+    lhotse = pytest.importorskip("lhotse")
+    from lhotse.supervision import AlignmentItem
+
+    segments = [
+        lhotse.SupervisionSegment(
+            id=name,
+            recording_id=name,
+            start=0.0,
+            duration=duration_s,
+            speaker="anna",
+            alignment={
+                tier: [AlignmentItem(i.label, i.start_s, i.duration_s) for i in intervals]
+                for tier, intervals in (("word", alignment.words), ("phone", alignment.phones))
+            },
+        )
+        for name, alignment, duration_s in spoken_corpus(folder)
+    ]
+    lhotse.SupervisionSet.from_segments(segments).to_file(folder / "supervisions.jsonl.gz")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "write"), [("ctm", write_ctm), ("mfa", write_mfa), ("lhotse", write_lhotse)]
+)
+def test_shipped_recipes_for_other_programs(tmp_path: Path, recipe: str, write) -> None:
+    source = tmp_path / "corpus"
+    write(source)
+    config = BuildConfig(recipe, splits=None, tagger="none")
+    summary = build_corpus(source, tmp_path / "out", config)
+    assert [p.reason for p in summary.problems] == []
+    tokens = Corpus.open(tmp_path / "out").tokens
+    assert tokens["word"].tolist() == SENTENCE.split()[1:] * 2
+    assert tokens["speaker"].unique().tolist() == ["anna"]
+    alignment, _ = aligned_sentence(SENTENCE)
+    expected = [word.start_s for word in alignment.words[1:]] * 2
+    np.testing.assert_allclose(tokens["start_s"], expected, atol=1.1e-3)

@@ -50,6 +50,25 @@ def test_a_dask_cluster_gives_the_same_bytes(source: Path, straight: Path, tmp_p
     assert content(tmp_path / "dask") == content(straight)
 
 
+def test_the_command_uses_a_scheduler(source: Path, straight: Path, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    out = tmp_path / "dask"
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address=None,
+    ) as cluster:
+        address = cluster.scheduler_address
+        assert address.startswith("tcp://")
+        arguments = ["build-corpus", str(source), str(out), "-q", "--scheduler", address]
+        done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0, done.output
+    assert content(out) == content(straight)
+
+
 def test_a_scheduler_that_is_not_there(monkeypatch) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr("stressnet.workflows.parallel._ANSWER_WITHIN_S", 1)

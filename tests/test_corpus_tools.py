@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import parselmouth
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 from click.testing import CliRunner
@@ -254,3 +256,41 @@ def test_what_cannot_be_merged(corpora, tmp_path: Path) -> None:
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     with pytest.raises(CorpusError, match="not empty and not a corpus"):
         merge_corpora(corpora, tmp_path / "mine", overwrite=True, progress=QUIET)
+
+
+def older(path: Path, target: Path) -> Path:
+    """A copy that says it was made by an older version."""
+    shutil.copytree(path, target)
+    manifest = json.loads((target / "manifest.json").read_text())
+    manifest["versions"]["stressnet"] = "0.0.1"
+    (target / "manifest.json").write_text(json.dumps(manifest))
+    return target
+
+
+def test_corpora_of_an_older_version(corpora, tmp_path: Path) -> None:
+    """They merge if nothing differs; else the message says which version made what."""
+    old = older(corpora[0], tmp_path / "old")
+    manifest = merge_corpora([old, corpora[1]], tmp_path / "all", splits=None, progress=QUIET)
+    assert manifest["parameters"]["built_by"][0] == "stressnet 0.0.1"
+    assert len(Corpus.open(tmp_path / "all").tokens) == 60
+
+    (old / "speakers.csv").unlink()
+    with pytest.raises(CorpusError, match=r"old: made by stressnet 0\.0\.1, lacks speakers\.csv"):
+        merge_corpora([corpora[1], old], tmp_path / "x", progress=QUIET)
+    shutil.copyfile(corpora[0] / "speakers.csv", old / "speakers.csv")
+
+    axes = old / "spectrograms" / "stressnet" / "axes.json"
+    header = json.loads(axes.read_text())
+    del header["n_truncated"]
+    axes.write_text(json.dumps(header))
+    with pytest.raises(
+        CorpusError, match="lacks 'n_truncated' of preset stressnet; build it again"
+    ):
+        merge_corpora([corpora[1], old], tmp_path / "x", progress=QUIET)
+    shutil.copyfile(corpora[0] / "spectrograms" / "stressnet" / "axes.json", axes)
+
+    table = pq.read_table(old / "tracks.parquet").drop_columns(["b4_hz"])
+    pq.write_table(table, old / "tracks.parquet")
+    with pytest.raises(CorpusError, match=r"its tracks\.parquet .*0\.0\.1.* the column 'b4_hz'"):
+        merge_corpora([corpora[1], old], tmp_path / "x", progress=QUIET)
+    assert not (tmp_path / "x").exists()

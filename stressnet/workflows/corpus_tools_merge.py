@@ -7,7 +7,6 @@ build share their speakers on purpose and keep all names.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +35,12 @@ from stressnet.progress import Progress
 from stressnet.workflows.build_tables import split_tokens, write_splits
 from stressnet.workflows.build_tokens import safe_name
 from stressnet.workflows.corpus_tools import sources_of
+from stressnet.workflows.corpus_tools_checks import (
+    check_columns,
+    check_complete,
+    images_header,
+    version_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,14 +134,9 @@ def _parts(paths: Sequence[Path]) -> list[_Part]:
         if twin is not None:
             raise CorpusError(f"{twin} and {corpus.path} hold the same tokens; give each once")
         fingerprints[corpus.fingerprint] = corpus.path
-    columns = [set(corpus.tokens.columns) - {"corpus"} for corpus in corpora]
-    for corpus, found in zip(corpora, columns, strict=True):
-        if found != columns[0]:
-            differing = min(found ^ columns[0])
-            raise CorpusError(
-                f"{corpus.path}: its token table and that of {corpora[0].path} differ in the "
-                f"column '{differing}'; build both with the same version"
-            )
+    for corpus in corpora:
+        check_complete(corpus)
+        check_columns(corpora[0], corpus)
     names = _names(corpora)
     utterances = Counter(u for c in corpora for u in c.tokens["utterance_id"].unique())
     speakers = Counter(s for c in corpora for s in c.tokens["speaker"].unique())
@@ -320,15 +320,11 @@ def _append_images(out: Path, parts: Sequence[_Part], preset: str, progress: Pro
                 first += len(block)
                 bar.update(len(block))
     n_cut = sum(
-        int(_header(part.corpus.path / "spectrograms" / preset)["n_truncated"]) for part in parts
+        int(images_header(part.corpus.path / "spectrograms" / preset)["n_truncated"])
+        for part in parts
     )
     masks = np.concatenate([one.mask for one in images])
     write_images_header(folder, axes, images[0].preset, masks, n_truncated=n_cut)
-
-
-def _header(folder: Path) -> dict[str, Any]:
-    header: dict[str, Any] = json.loads((folder / "axes.json").read_text(encoding="utf-8"))
-    return header
 
 
 def _finish(
@@ -348,6 +344,7 @@ def _finish(
         flat = flat[:1]
     keys = ("recipe", "title", "licence", "citation", "synthetic", "source", "request")
     kept = [{k: p.get(k) for k in keys if p.get(k) is not None} for p in flat]
+    versions = sorted({version_of(part.corpus) for part in parts})
     licences = list(dict.fromkeys(str(p["licence"]) for p in kept))
     parameters = {
         "recipe": kept[0]["recipe"] if len(kept) == 1 else "merged",
@@ -361,6 +358,7 @@ def _finish(
         "prefixed": bool(parts[0].prefix),
         "splits": asdict(splits) if isinstance(splits, SplitConfig) else splits,
         "sources": kept,
+        "built_by": [f"stressnet {version}" for version in versions],
         "request": request,
     }
     listed = sources_of({"parameters": parameters})
