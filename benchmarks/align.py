@@ -52,7 +52,9 @@ class FlatStart(KaldiGmmAligner):
     """The same model trained from equal lengths instead of from pocketsphinx's phones."""
 
     def __init__(self) -> None:
-        super().__init__(TrainingSettings(iterations=25), landmarks=False, average=False)
+        super().__init__(
+            TrainingSettings(iterations=25), landmarks=False, average=False, network=False
+        )
 
     def _model(
         self, examples: Sequence[FirstPass], speakers: dict[str, Normalisation]
@@ -73,9 +75,11 @@ def _equal(example: FirstPass) -> tuple[WordPath, ...]:
 CANDIDATES: dict[str, Callable[[], Aligner]] = {
     "pocketsphinx": PocketsphinxAligner,
     "gmm, flat start": FlatStart,
-    "gmm from pocketsphinx": lambda: KaldiGmmAligner(landmarks=False, average=False),
-    "both averaged": lambda: KaldiGmmAligner(landmarks=False),
-    "averaged + landmarks": KaldiGmmAligner,
+    "gmm from pocketsphinx": lambda: KaldiGmmAligner(landmarks=False, average=False, network=False),
+    "both averaged": lambda: KaldiGmmAligner(landmarks=False, network=False),
+    "averaged + landmarks": lambda: KaldiGmmAligner(network=False),
+    "all three averaged": lambda: KaldiGmmAligner(landmarks=False),
+    "default": KaldiGmmAligner,
 }
 
 
@@ -184,6 +188,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--size", default="tiny", choices=["tiny", "full"])
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--every", type=int, default=1, help="take every n-th utterance only")
     parser.add_argument("--only", nargs="*", choices=list(CANDIDATES), default=list(CANDIDATES))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -193,6 +198,8 @@ def main() -> None:
             parser.error("textgrids needs a folder")
         else:
             utterances, references = textgrid_set(arguments.folder)
+        utterances = utterances[:: arguments.every]
+        references = {u.utterance_id: references[u.utterance_id] for u in utterances}
         total_s = sum(soundfile.info(u.audio_path).duration for u in utterances)
         balances = {u.utterance_id: band_balance_db(u.audio_path) for u in utterances}
         print(f"{len(utterances)} utterances, {total_s / 60:.1f} min, {arguments.jobs} jobs\n")

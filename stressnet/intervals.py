@@ -71,7 +71,7 @@ class Alignment:
     words, phones : tuple of Interval
         The two tiers. Silences may be present with an empty label or left out.
     source : str
-        Who made it: ``"textgrid"``, ``"kaldi-gmm"``, ``"pocketsphinx"``, ``"espeak"``.
+        Who made it: ``"textgrid"``, ``"kaldi-gmm"``, ``"frame-net"``, ``"pocketsphinx"``.
     confidence : tuple of float or None
         One value per non-silent word (larger is better) where the aligner gives one.
     """

@@ -1,14 +1,12 @@
-"""The default aligner: pocketsphinx's phones and a model trained on the corpus, averaged.
+"""The default aligner: three models, averaged, and boundaries put on the acoustic change.
 
 1. pocketsphinx finds words and phones in every utterance (`first_pass`).
 2. From these a monophone model is trained by Kaldi's code on up to `TRAINING_S` seconds of the
    corpus itself, features normalised per speaker (`gmm_training`). It knows stress and this
-   corpus's pauses and noises.
+   corpus's pauses and noises. Corpora with less than `MINIMUM_S` seconds do without it.
 3. Every utterance is aligned with that model, pocketsphinx's choice of segments kept and the stress
-   left open; the boundaries of both are averaged, and the abrupt ones put on the acoustic change
-   (`landmarks`).
-
-Corpora with less than `MINIMUM_S` seconds are left to pocketsphinx alone.
+   left open, and with the small network that comes with the package (`frame_net`). The boundaries
+   of all three are averaged, and the abrupt ones put on the acoustic change (`landmarks`).
 """
 
 from __future__ import annotations
@@ -22,6 +20,8 @@ import numpy as np
 from stressnet.alignment.aligner import AlignmentFailure, Progress, Pronounce, Utterance
 from stressnet.alignment.features import FeatureSettings, Normalisation, cepstra, with_deltas
 from stressnet.alignment.first_pass import FirstPass, first_passes, task_of
+from stressnet.alignment.frame_net import FrameNet, default_net, log_mel
+from stressnet.alignment.frame_search import FramePath, search
 from stressnet.alignment.gmm import (
     SILENCE_PHONE,
     GmmModel,
@@ -51,6 +51,9 @@ TRAINING_S = 3600.0
 MINIMUM_S = 60.0
 """Below this much speech no model is trained."""
 
+NET_NAME = "frame-net"
+"""Source of alignments made without a trained model."""
+
 
 class KaldiGmmAligner:
     """Words and phones by a model trained on the corpus and pocketsphinx's together.
@@ -63,6 +66,8 @@ class KaldiGmmAligner:
         Whether abrupt boundaries are put on the acoustic change.
     average : bool
         Whether boundaries are averaged with pocketsphinx's.
+    network : bool
+        Whether the network takes part.
     """
 
     name = "kaldi-gmm"
@@ -73,11 +78,13 @@ class KaldiGmmAligner:
         *,
         landmarks: bool = True,
         average: bool = True,
+        network: bool = True,
     ) -> None:
         self.training = training or TrainingSettings()
         self.frames = FeatureSettings()
         self.landmarks = landmarks
         self.average = average
+        self.network = network
 
     def align(
         self,
@@ -108,19 +115,16 @@ class KaldiGmmAligner:
         speakers = speaker_normalisations(seen)
         model = self._model(examples, speakers)
         examples.clear()
-        aligned: Iterator[Alignment | AlignmentFailure]
-        if model is None:
-            aligned = (pocketsphinx_alignment(result) for result in seen)
-        else:
-            state = _Worker(model, speakers, self.frames, self.landmarks, self.average)
-            aligned = isolated_map(
-                second_look,
-                seen,
-                jobs=jobs,
-                on_crash=pocketsphinx_alignment,
-                initializer=start_worker,
-                initargs=(state,),
-            )
+        net = default_net() if self.network else None
+        state = _Worker(model, net, speakers, self.frames, self.landmarks, self.average)
+        aligned = isolated_map(
+            second_look,
+            seen,
+            jobs=jobs,
+            on_crash=pocketsphinx_alignment,
+            initializer=start_worker,
+            initargs=(state,),
+        )
         for index, (result, alignment) in enumerate(zip(seen, aligned, strict=True)):
             yield result.task.utterance.utterance_id, alignment
             if progress is not None and index % 2 == 0:
@@ -217,7 +221,8 @@ def _untrained(job: _TrainingJob) -> GmmModel | None:
 class _Worker:
     """What a worker process of the second pass needs."""
 
-    model: GmmModel
+    model: GmmModel | None
+    net: FrameNet | None
     speakers: dict[str, Normalisation]
     frames: FeatureSettings
     landmarks: bool
@@ -233,7 +238,7 @@ def start_worker(state: _Worker) -> None:
 
 
 def second_look(seen: FirstPass) -> Alignment | AlignmentFailure:
-    """Align one utterance with the trained model and unite the result with the first pass.
+    """Align one utterance with the other models and unite the results.
 
     Parameters
     ----------
@@ -248,26 +253,46 @@ def second_look(seen: FirstPass) -> Alignment | AlignmentFailure:
         samples = read_audio(utterance.audio_path, minimum_rate_hz=0).samples
     except AudioError as error:
         return AlignmentFailure(utterance.utterance_id, "unreadable audio", str(error))
-    normal = state.speakers[utterance.speaker]
+    trained = _by_gmm(state, seen, samples) if state.model is not None else None
+    heard = _by_net(state, seen, trained, samples) if state.net is not None else None
+    if heard is not None:  # its confidence can be compared across corpora
+        source, confidence = NET_NAME, heard.confidence
+    if trained is not None:
+        source, confidence = KaldiGmmAligner.name, (heard or trained).confidence
+    if heard is None and trained is None:
+        return pocketsphinx_alignment(seen) if seen.paths is not None else no_path(utterance)
+    found = [way.words for way in (heard, trained) if way is not None]
+    if seen.paths is not None and state.average:
+        found.append(seen.paths)
+    words = averaged(*found)
+    if trained is not None:  # knows this corpus's stress
+        words = [WordPath(a.phones, b.edges_s) for a, b in zip(trained.words, words, strict=True)]
+    if state.landmarks:
+        words = moved_to_landmarks(words, samples)
+    return to_alignment(utterance.words, words, len(samples) / RATE_HZ, source, confidence)
+
+
+def _by_net(
+    state: _Worker, seen: FirstPass, trained: FramePath | None, samples: np.ndarray
+) -> FramePath | None:
+    """The network's alignment, with the segments that others have chosen."""
+    if state.net is None:
+        return None
+    around = trained.words if trained is not None else seen.paths
+    variants = agreeing(seen.task.variants, around)
+    return search(state.net, log_mel(samples), variants, around)
+
+
+def _by_gmm(state: _Worker, seen: FirstPass, samples: np.ndarray) -> FramePath | None:
+    """The trained model's alignment, and the mean posterior of each word."""
+    if state.model is None:
+        return None
+    normal = state.speakers[seen.task.utterance.speaker]
     features = with_deltas(normal.apply(cepstra(samples, state.frames)), state.frames)
     graph = word_graph(state.model, agreeing(seen.task.variants, seen.paths))
     path = best_path(state.model, graph, features)
     if path is None:
-        return pocketsphinx_alignment(seen) if seen.paths is not None else no_path(utterance)
-    words, confidence = _words(state, features, path)
-    if seen.paths is not None and state.average:
-        words = averaged(words, seen.paths)
-    if state.landmarks:
-        words = moved_to_landmarks(words, samples)
-    return to_alignment(
-        utterance.words, words, len(samples) / RATE_HZ, KaldiGmmAligner.name, confidence
-    )
-
-
-def _words(
-    state: _Worker, features: np.ndarray, path: Sequence[int]
-) -> tuple[list[WordPath], tuple[float, ...]]:
-    """Words of a path with their times, and the mean posterior of each."""
+        return None
     segments = segments_of(state.model, path)
     posteriors = phone_posteriors(state.model, features, segments)
     phones: list[list[str]] = []
@@ -281,8 +306,8 @@ def _words(
         phones[-1].append(state.model.phones.label(segment.number))
         limits[-1].append(segment.end)
     step_s = state.frames.frame_shift_s
-    words = [
+    words = tuple(
         WordPath(tuple(names), tuple(step_s * limit for limit in word))
         for names, word in zip(phones, limits, strict=True)
-    ]
-    return words, tuple(float(posteriors[word[0] : word[-1]].mean()) for word in limits)
+    )
+    return FramePath(words, tuple(float(posteriors[w[0] : w[-1]].mean()) for w in limits))

@@ -1,11 +1,13 @@
-"""Boundaries moved to where the sound changes, for the few kinds where that is the boundary.
+"""Boundaries moved to where the sound changes, for the kinds where that is the boundary.
 
-Windows of 25 ms and deltas over 90 ms smear abrupt changes: a loud sound after a soft one seems to
-begin early. Where frication or voicing sets in or ceases abruptly (edges of fricatives beside
-vowels, the first sound after a pause) the boundary is, by every labelling convention, the change
-itself. There the boundary is put at the point that best divides the neighbourhood into two
-stretches of constant spectrum (least squares over log mel energies of 10 ms windows, every 2 ms).
-Everywhere else (glides, liquids, plosives with their closures) it stays.
+Windows of 20 and 25 ms and deltas over 90 ms smear abrupt changes: a loud sound after a soft one
+seems to begin early, and statistical models set the vowel after a plosive or nasal too late. Where
+frication, closure or voicing sets in or ceases abruptly the boundary is, by every labelling
+convention, the change itself. There the boundary is put at the point that best divides the
+neighbourhood into two stretches of constant spectrum (least squares over log mel energies of 10 ms
+windows, every 2 ms). Where the change is gradual (vowel to vowel, beside liquids and glides) or a
+second change is near (fricative to closure, consonant to fricative), and at ends before pauses, the
+boundary stays.
 """
 
 from __future__ import annotations
@@ -20,8 +22,14 @@ from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 
 STEP_S = 0.002
 _FRICATIVES = frozenset("S SH Z ZH F TH".split())
+_VOICED_FRICATIVES = frozenset("V DH HH".split())  # HH: as weak, and often voiced
+_STOPS = frozenset("P T K B D G CH JH".split())
+_NASALS = frozenset("M N NG".split())
+_APPROXIMANTS = frozenset("L R W Y".split())
 _VOWELS = frozenset(VOWELS)
 _ONSETS = _VOWELS | frozenset("M N S SH Z ZH W L R Y".split())
+_BESIDE_VOWELS = _FRICATIVES | _VOICED_FRICATIVES | _NASALS
+_AFTER_FRICATIVES = _NASALS | _APPROXIMANTS | _VOICED_FRICATIVES
 
 
 def log_mel(samples: np.ndarray) -> np.ndarray:
@@ -66,7 +74,8 @@ def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[W
     Returns
     -------
     list of WordPath
-        Same phones; fricative edges moved by at most 20 ms, onsets after a pause by at most 50.
+        Same phones; edges moved by at most 30 ms, onsets after a pause by at most 50, of vowels
+        there by at most 100.
     """
     energies = log_mel(samples)
     flat: list[tuple[str, float, float]] = []  # segment, start, end; silences as ""
@@ -101,10 +110,18 @@ def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[W
 def _reach_s(left: str, right: str) -> float:
     """How far a boundary between two segments may move; 0 if it must stay."""
     if left == "":
+        if right in _VOWELS:
+            return 0.1  # a breath before it is easily taken for a part of it
         return 0.05 if right in _ONSETS else 0.0
-    if (left in _FRICATIVES and right in _VOWELS) or (left in _VOWELS and right in _FRICATIVES):
-        return 0.02
-    return 0.0
+    if left in _VOWELS and right in _STOPS:
+        return 0.03
+    abrupt = (
+        (left in _BESIDE_VOWELS and right in _VOWELS)
+        or (left in _VOWELS and right in _BESIDE_VOWELS)
+        or (left in _STOPS and (right in _VOWELS or right in _FRICATIVES))
+        or (left in _FRICATIVES and right in _AFTER_FRICATIVES)
+    )
+    return 0.02 if abrupt else 0.0
 
 
 def _change(

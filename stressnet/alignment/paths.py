@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from stressnet.intervals import SILENCE, Alignment, Interval
 
@@ -12,6 +13,9 @@ VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
 
 SHORTEST_S = 0.005
 """No phone is made shorter than this when boundaries are moved."""
+
+AGREEMENT_S = 0.03
+"""Boundaries that lie closer than this are averaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +49,19 @@ def pause_before(paths: Sequence[WordPath], index: int) -> bool:
     return index == 0 or paths[index].edges_s[0] > paths[index - 1].edges_s[-1] + 1e-6
 
 
-def averaged(ours: Sequence[WordPath], theirs: Sequence[WordPath]) -> list[WordPath]:
-    """The mean of two alignments of the same phones, pauses decided by the first.
+def averaged(ours: Sequence[WordPath], *theirs: Sequence[WordPath]) -> list[WordPath]:
+    """The mean of alignments of the same phones, pauses decided by the first.
 
-    Two models err independently to some degree, so the mean of their boundaries is better than
-    either. The start of a word after a pause is not averaged: a model that misses the pause is
+    Models err independently to some degree, so the mean of their boundaries is better than any.
+    Where three or more lie further than `AGREEMENT_S` apart one of them is lost, and the median is
+    taken. The start of a word after a pause is not averaged: a model that misses the pause is
     off by all of it.
 
     Parameters
     ----------
-    ours, theirs : sequence of WordPath
-        Same number of words, each with the same number of phones. `ours` is trusted with pauses.
+    ours, *theirs : sequences of WordPath
+        Same number of words, each with the same number of phones. `ours` is trusted with pauses;
+        one that it does not have is kept if most of the others have it.
 
     Returns
     -------
@@ -64,20 +70,29 @@ def averaged(ours: Sequence[WordPath], theirs: Sequence[WordPath]) -> list[WordP
     """
     result: list[WordPath] = []
     now_s = 0.0
-    for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
-        edges_s = [0.5 * (x + y) for x, y in zip(a.edges_s, b.edges_s, strict=True)]
+    for index, first in enumerate(ours):
+        words = [first, *(other[index] for other in theirs)]
+        middles = [_middle(edges) for edges in zip(*(w.edges_s for w in words), strict=True)]
+        resumed = [other[index].edges_s[0] for other in theirs if pause_before(other, index)]
         if pause_before(ours, index):
-            edges_s[0] = a.edges_s[0]
-        elif pause_before(theirs, index):
-            edges_s[0] = b.edges_s[0]
+            start_s = first.edges_s[0]
+        elif 2 * len(resumed) > len(theirs):
+            start_s = _middle(resumed)
         else:
-            edges_s[0] = now_s
-        edges_s[0] = max(now_s, min(edges_s[0], edges_s[1] - SHORTEST_S))
+            start_s = now_s
+        edges_s = [max(now_s, min(start_s, middles[1] - SHORTEST_S)), *middles[1:]]
         for k in range(1, len(edges_s)):
             edges_s[k] = max(edges_s[k], edges_s[k - 1] + SHORTEST_S)
         now_s = edges_s[-1]
-        result.append(WordPath(a.phones, tuple(edges_s)))
+        result.append(WordPath(first.phones, tuple(edges_s)))
     return result
+
+
+def _middle(times_s: Sequence[float]) -> float:
+    """The mean, or the median if there are three or more and they disagree."""
+    if len(times_s) > 2 and max(times_s) - min(times_s) > AGREEMENT_S:
+        return median(times_s)
+    return sum(times_s) / len(times_s)
 
 
 def to_alignment(
