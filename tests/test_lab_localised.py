@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import run_cli
 
 from stressnet.acoustics.cue_table import table_columns
 from stressnet.acoustics.spectrogram import PRESETS
@@ -178,6 +179,18 @@ def test_a_wrong_name_is_one_clear_line() -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError, match="nucleus_2_f1_hz"):
         localised_target(table, "nucleus_2_f1")
+
+
+def test_the_command_refuses_a_wrong_name_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, error = run_cli(
+        *(capsys, "validate-methods", tmp_path / "out", "--set", "natural:nucleus_2_f1"),
+        *("--corpus", tmp_path, "--cues", tmp_path, "--quiet"),
+    )
+    assert code == 1
+    assert "nucleus_2_f1_hz" in error and "Traceback" not in error
+    assert len(error.strip().splitlines()) == 1
 
 
 def test_what_cannot_be_localised_says_why() -> None:
