@@ -5,9 +5,10 @@
 RECORDINGS is laid out like LibriSpeech. The first ``--given`` utterances get their TextGrid from
 FOLDER (``textgrids/`` of a corpus built before), the next ``--aligned`` ones are aligned in the
 build. Moments are drawn in turn from every stage: the process gets SIGKILL a random time after the
-stage's first file appears, every second one with two workers. Each killed build is resumed with the
-same command and must have the bytes of a run that was left alone, but for the manifest's times.
-After each kill no worker process may be left. Exit code 1 if anything differs. Needs fork.
+stage's first file appears, every second time (or ``--two-every``) with two workers. Each killed
+build is resumed with the same command and must have the bytes of a run that was left alone, but for
+the manifest's times. After each kill no worker process may be left. Exit code 1 if anything
+differs. Needs fork.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ MARKS = {
     "cut": "state/tokens.jsonl",
     "images": "spectrograms/stressnet/journal.jsonl",
     "tracks": "state/tracks/journal.jsonl",
-    "tables": "tracks.parquet",
+    "longer": "state/longer_words.jsonl",
+    "tables": "splits.csv",
     "end": "corpus-card.md",
 }
 """Stage to the file that says that it has begun."""
@@ -160,6 +162,7 @@ def main() -> None:
     parser.add_argument("--given", type=int, default=20)
     parser.add_argument("--aligned", type=int, default=6)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--two-every", type=int, default=2, help="so often with two workers")
     parser.add_argument("--aligner", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -191,7 +194,7 @@ def main() -> None:
         for number in range(options.kills):
             stage = list(lasts)[number % len(lasts)]
             after_s = rng.uniform(0, lasts[stage])
-            jobs = 1 + number % 2
+            jobs = 1 if number % options.two_every else 2
             was_running, n_left = kill_in(stage, after_s, into(out, jobs), out)
             resumed_s = finished(into(out))
             found = content(out)

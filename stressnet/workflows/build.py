@@ -9,6 +9,7 @@ continues after an interruption and does nothing if all is done.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -241,8 +242,9 @@ def build_corpus(
         }
         manifest = _write_manifest(out, parameters, results, progress.seconds)
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)  # Arrow adds its own words
         raise CorpusError(
-            f"{error.filename or out}: {error.strerror or error}; what is finished is kept, so "
+            f"{error.filename or out}: {reason}; what is finished is kept, so "
             f"make room or correct the permissions and run the same command again"
         ) from error
     shutil.rmtree(out / STATE)
