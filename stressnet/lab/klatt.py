@@ -97,23 +97,13 @@ def synthesise(plan: WordPlan) -> NDArray[np.float32]:
         If Praat cannot synthesise the word, or what it made is not what was planned: silent,
         clipped, or more than 1 dB off in level or tilt.
     """
-    settings = _Settings(
-        np.full(2, _VOICING_DB), np.zeros(2), np.full(len(plan.consonants), _NOISE_DB)
-    )
-    wanted_level = np.array([v.intensity_db for v in plan.vowels])
-    wanted_tilt = np.array([v.tilt_db for v in plan.vowels])
-    wanted_noise = np.array([c.level_db for c in plan.consonants])
-    grid = _grid(plan)
-    for _ in range(_MAX_ROUNDS):
-        samples = _render(grid, plan, settings)
-        level, tilt, noise = _measure(plan, samples)
-        missing_tilt = wanted_tilt - tilt
-        if max(np.abs(missing_tilt).max(), np.abs(wanted_noise - noise).max()) < _CLOSE_DB:
-            break
-        # A stronger first formant tilts the spectrum, and the vowel's level goes with it.
-        settings.first_formant_db -= missing_tilt
-        settings.voicing_db += wanted_level - level + missing_tilt
-        settings.noise_db += wanted_noise - noise
+    import parselmouth
+
+    try:
+        samples = _fitted(plan)
+    except parselmouth.PraatError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise AudioError(f"word cannot be synthesised: Praat says {reason}") from error
     samples = _levelled(plan, samples)
     level, tilt, _ = _measure(plan, samples)
     for k, vowel in enumerate(plan.vowels):
@@ -131,20 +121,38 @@ def synthesise(plan: WordPlan) -> NDArray[np.float32]:
     return samples.astype(np.float32)
 
 
+def _fitted(plan: WordPlan) -> FloatArray:
+    """Synthesised again and again until tilt and levels are the planned ones, or nearly so."""
+    settings = _Settings(
+        np.full(2, _VOICING_DB), np.zeros(2), np.full(len(plan.consonants), _NOISE_DB)
+    )
+    wanted_level = np.array([v.intensity_db for v in plan.vowels])
+    wanted_tilt = np.array([v.tilt_db for v in plan.vowels])
+    wanted_noise = np.array([c.level_db for c in plan.consonants])
+    grid = _grid(plan)
+    for _ in range(_MAX_ROUNDS):
+        samples = _render(grid, plan, settings)
+        level, tilt, noise = _measure(plan, samples)
+        missing_tilt = wanted_tilt - tilt
+        if max(np.abs(missing_tilt).max(), np.abs(wanted_noise - noise).max()) < _CLOSE_DB:
+            break
+        # A stronger first formant tilts the spectrum, and the vowel's level goes with it.
+        settings.first_formant_db -= missing_tilt
+        settings.voicing_db += wanted_level - level + missing_tilt
+        settings.noise_db += wanted_noise - noise
+    return samples
+
+
 def _render(grid: parselmouth.Data, plan: WordPlan, settings: _Settings) -> FloatArray:
     import parselmouth
     from parselmouth.praat import call
 
+    _set_amplitudes(grid, plan, settings)
     # Praat's generator is one for the whole process; it is left in a random state afterwards.
-    parselmouth.praat.run(
-        f"random_initializeWithSeedUnsafelyButPredictably ({int(plan.noise_seed)})"
-    )
+    seed = int(plan.noise_seed)
+    parselmouth.praat.run(f"random_initializeWithSeedUnsafelyButPredictably ({seed})")
     try:
-        _set_amplitudes(grid, plan, settings)
         made = call(grid, "To Sound (special)", 0, 0, RATE_HZ, *_TO_SOUND)
-    except parselmouth.PraatError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise AudioError(f"word cannot be synthesised: Praat says {reason}") from error
     finally:
         parselmouth.praat.run("random_initializeSafelyAndUnpredictably ()")
     samples = made.values[0]
