@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -258,7 +259,7 @@ class LabSet:
             images = np.load(folder / _IMAGES, mmap_mode="r", allow_pickle=False)
             with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
                 return cls._from_parts(described, images, {k: arrays[k] for k in arrays.files})
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise CorpusError(
                 f"{folder}: no readable lab set ({type(error).__name__}); remove it and run the "
                 "command that makes it again"

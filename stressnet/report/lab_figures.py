@@ -33,6 +33,7 @@ _N_MAPS = 5
 _ALWAYS = ("epsilon-gamma", "input-times-gradient")
 _UNRANKED = ("random", "sobel")
 _ROW_IN = 0.155
+_PADDING_SHOWN_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,7 @@ def plot_cue(
     if summary is None or not example.maps:
         return None
     shown = _shown(summary, example)
-    total, gap_in, left_in = width_in(width), 0.08, 0.42
+    total, gap_in, left_in = width_in(width), 0.08, 0.50
     n = len(shown) + 1
     map_in = (total - left_in - 0.08 - gap_in * (n - 1)) / n
     map_high, head_in, under_in = 1.35, 0.62, 0.42
@@ -241,7 +242,7 @@ def plot_cue(
             if k:
                 ax.set_yticks([])
                 ax.set_ylabel("")
-            ax.set_xlabel("s")
+            ax.set_xlabel("time (s)")
             title = method or "word and truth"
             points = min(6.5, 6.5 * (map_in + 0.04) / text_width_in(title, 6.5))
             ax.set_title(title, fontsize=points, pad=8, loc="left")
@@ -313,7 +314,9 @@ def _draw_map(ax: Plot, example: Example, method: str | None) -> None:
             colors=[_TRUTH_COLOUR],
             linewidths=0.7,
         )
-    end_s = edges(example.axes.time_s)[-1]
+    # What follows the word's sound is padding; a little of it tells that it is there.
+    sounding_s = example.axes.time_s[example.sound][-1] if example.sound.any() else 0.0
+    end_s = min(edges(example.axes.time_s)[-1], sounding_s + _PADDING_SHOWN_S)
     for start, end, label in example.phones:
         ax.axvline(start, color="#999999", linewidth=0.3)
         if end <= end_s:
