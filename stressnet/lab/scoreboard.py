@@ -34,11 +34,15 @@ FloatArray = NDArray[np.float64]
 PLACED_CUES = ("f0_level", "f0_peak", "f1", "f2", "f3", "reduction", "tilt")
 """Single cues with spectral place, which the bar is about."""
 
+NATURAL = "natural"
+"""What the cues of localised targets in natural words begin with."""
+
 QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "formants": ("f1", "f2", "f3", "reduction"),
     "pitch": ("f0_level", "f0_peak"),
     "spectral tilt": ("tilt",),
     "consonants": ("consonant",),
+    "natural words": tuple(f"{NATURAL} {cue}" for cue in ("f1", "f2", "f3", "f0_level", "tilt")),
 }
 """What users ask of a map, and the cues that test it."""
 

@@ -231,7 +231,7 @@ class _Run:
         balanced, auroc = learned.balanced_accuracy, learned.auroc
         return {
             "set": self.words.name,
-            "cue": self.words.cue,
+            "cue": cue_name(self.words),
             "network": network,
             "net_seed": seed,
             "n_test": learned.n_test,
@@ -281,7 +281,7 @@ class _Scoring:
         self.label = f"{network}-{seed}"
         self.identity = {
             "set": words.name,
-            "cue": words.cue,
+            "cue": cue_name(words),
             "where": str(words.provenance.get("where", "")),
             "network": network,
             "net_seed": seed,
@@ -428,10 +428,18 @@ def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
     )
 
 
+def cue_name(words: LabSet) -> str:
+    """The cue; that of natural words apart, whose truth is measured and whose cue is not alone."""
+    from stressnet.lab.scoreboard import NATURAL
+
+    natural = words.provenance.get("made_by") == "localised target"
+    return f"{NATURAL} {words.cue}" if natural else words.cue
+
+
 def _described(words: LabSet) -> dict[str, Any]:
     return {
         "set": words.name,
-        "cue": words.cue,
+        "cue": cue_name(words),
         "true_regions": list(words.true_regions),
         "n_words": len(words),
         **{f"n_{split}": len(words.rows(split)) for split in ("train", "valid", "test")},
