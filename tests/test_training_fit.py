@@ -13,7 +13,7 @@ from torch import nn
 
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.models.checkpoint import load_checkpoint
-from stressnet.training import fit
+from stressnet.training import fit, optimisation
 from stressnet.training.data import StressData
 from stressnet.training.fit import train
 from stressnet.training.optimisation import batch_loss, class_weights, learning_rate
@@ -132,15 +132,39 @@ def test_float16_memory_map_gives_the_same_as_its_values_in_memory(tmp_path: Pat
     assert same(first.model, train("compact", inside, config, tmp_path / "2", **ORIGIN).model)
 
 
+def test_the_average_of_the_weights_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    original = optimisation.AveragedModel.update_parameters
+
+    def update(self: nn.Module, model: nn.Module) -> None:
+        original(self, model)
+        seen.append({k: v.clone() for k, v in model.state_dict().items()})
+
+    monkeypatch.setattr(optimisation.AveragedModel, "update_parameters", update)
+    config = replace(QUICK, max_epochs=1, weight_average=0.7)
+    result = train("compact", toy(200), config, tmp_path, **ORIGIN)
+    for name, value in result.model.state_dict().items():
+        if not value.is_floating_point():
+            continue
+        expected = seen[0][name]
+        for weights in seen[1:]:
+            expected = 0.7 * expected + 0.3 * weights[name]
+        torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-6)
+    assert len(seen) > 2
+
+
 class Interrupted(Exception):
     pass
 
 
+@pytest.mark.parametrize("weight_average", [0.0, 0.9])
 def test_resumed_run_ends_in_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weight_average: float
 ) -> None:
     data = toy(200)
-    config = replace(QUICK, max_epochs=4)
+    config = replace(QUICK, max_epochs=4, weight_average=weight_average)
     whole = train("compact", data, config, tmp_path / "whole", **ORIGIN)
     original = fit.augment
 

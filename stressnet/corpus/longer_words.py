@@ -118,15 +118,19 @@ def find_stretches(
 
 
 def _one_reading(word: str, dictionary: Dictionary) -> bool:
-    """Whether all variants of a word with as many syllables have primary stress in one place."""
+    """Whether all variants of a word with as many syllables have primary stress in one place.
+
+    Variants with several primary stresses, of which CMUdict has a few, do not count.
+    """
     try:
         variants = [Pronunciation(phones) for phones in dictionary.pronounce(word)]
     except LexiconError:  # aligned by somebody who knew how it is said
         return True
     places: dict[int, set[int]] = {}
     for variant in variants:
-        place = variant.stress_pattern.find("1")
-        places.setdefault(variant.n_syllables, set()).add(place)
+        pattern = variant.stress_pattern
+        if pattern.count("1") == 1:
+            places.setdefault(variant.n_syllables, set()).add(pattern.find("1"))
     return all(len(found) == 1 for found in places.values())
 
 
