@@ -133,7 +133,7 @@ def build(source: Path, recipe: Path, out: Path, jobs: int) -> dict[str, Any]:
 
     progress = CpuProgress()
     wall, cpu = time.perf_counter(), cpu_s()
-    config = BuildConfig(str(recipe), splits=None)
+    config = BuildConfig(str(recipe), splits=None, longer_words=False)
     summary = build_corpus(source, out, config, jobs=jobs, progress=progress)
     result = {
         "hours": summary.manifest["results"]["audio_hours"],
@@ -195,6 +195,7 @@ def plain_script(source: Path, corpus: Path, out: Path) -> dict[str, Any]:
             settings[str(speaker)] = (pitch, base.formants)
     images, frames = [], []
     for recording, rows in tokens.groupby("recording"):
+        records: list[Any] = rows.to_dict("records")
         with clock("decode"):
             samples, rate_hz = librosa.load(source / recording, sr=16_000)
         pitch, formants = settings[rows["speaker"].iloc[0]]
@@ -210,21 +211,21 @@ def plain_script(source: Path, corpus: Path, out: Path) -> dict[str, Any]:
             whole = Tracks(
                 formant_track(samples, 16_000, formants), pitch_track(samples, 16_000, pitch)
             )
-            for row in rows.itertuples():
-                first = round(row.start_s * preset.rate_hz / preset.hop_samples)
+            for row in records:
+                first = round(row["start_s"] * preset.rate_hz / preset.hop_samples)
                 part = spectrum[: preset.n_bins, first : first + preset.n_frames]
                 image = np.zeros(preset.shape, dtype=np.float32)
                 level = np.log1p(part)
                 image[:, : part.shape[1]] = (level - level.mean()) / level.std()
                 images.append(image)
-                start_s = row.excerpt_start_s
-                part_of = whole.between(start_s, start_s + row.excerpt_duration_s)
-                frames.append(part_of.to_frame(row.token_id))
+                start_s = row["excerpt_start_s"]
+                part_of = whole.between(start_s, start_s + row["excerpt_duration_s"])
+                frames.append(part_of.to_frame(row["token_id"]))
         with clock("write"):
-            for row in rows.itertuples():
-                a = round(row.excerpt_start_s * rate_hz)
-                b = a + round(row.excerpt_duration_s * rate_hz)
-                soundfile.write(out / f"{row.token_id}.flac", samples[a:b], 16_000)
+            for row in records:
+                a = round(row["excerpt_start_s"] * rate_hz)
+                b = a + round(row["excerpt_duration_s"] * rate_hz)
+                soundfile.write(out / f"{row['token_id']}.flac", samples[a:b], 16_000)
     with clock("write"):
         np.save(out / "images.npy", np.stack(images))
         pd.concat(frames, ignore_index=True).to_parquet(out / "tracks.parquet")
