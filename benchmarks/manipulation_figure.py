@@ -29,7 +29,7 @@ from stressnet.manipulation.resynthesis import analyse
 from stressnet.workflows.manipulate_inputs import voices_of
 from stressnet.workflows.measure_speakers import span_of
 
-TOP_HZ = 5000.0
+TOP_HZ = 3500.0
 
 
 def main() -> None:
@@ -98,7 +98,7 @@ def draw(panel, stimulus, voice, cue: str) -> None:
     for span in stimulus.segments.nuclei:
         inside = formants.between(*span)
         for k in range(3):
-            panel.plot(inside.time_s, inside.frequency_hz[k], color="#d62728", lw=1.2)
+            panel.plot(inside.time_s, inside.frequency_hz[k], ".", color="#d62728", ms=2.5)
         for edge_s in span:
             panel.axvline(edge_s, color="#1f77b4", lw=0.7)
     if cue == "f0":
