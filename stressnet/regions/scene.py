@@ -127,7 +127,7 @@ class TokenTimes:
                 for phone in self.phones
                 if syllable.contains(phone.middle_s)
                 and phone != nucleus
-                and (phone.middle_s < nucleus.middle_s) is before
+                and bool(phone.middle_s < nucleus.middle_s) is before
             )
             for syllable, nucleus in zip(self.syllables, self.nuclei, strict=True)
         )
