@@ -171,27 +171,34 @@ def test_vgg16_relu_differs_by_one_relu() -> None:
     assert layers("vgg16-relu") == [*layers("vgg16")[:-1], "relu", "fc 512-2"]
 
 
-def test_compact_layers() -> None:
-    assert layers("compact") == [
-        "conv 1-16 6x5 pad 2 stride (2, 1) no bias",
-        "norm 16",
+@pytest.mark.parametrize(
+    ("name", "widths", "dropout", "inputs"),
+    [("compact", (16, 32, 64, 128), 0.3, 1536), ("broad", (32, 64, 128, 192), 0.4, 2304)],
+)
+def test_compact_and_broad_layers(
+    name: str, widths: tuple[int, ...], dropout: float, inputs: int
+) -> None:
+    first, second, third, fourth = widths
+    assert layers(name) == [
+        f"conv 1-{first} 6x5 pad 2 stride (2, 1) no bias",
+        f"norm {first}",
         "relu",
         "pool 2",
-        "conv 16-32 3x3 pad 1 no bias",
-        "norm 32",
+        f"conv {first}-{second} 3x3 pad 1 no bias",
+        f"norm {second}",
         "relu",
         "pool 2",
-        "conv 32-64 3x3 pad 1 no bias",
-        "norm 64",
+        f"conv {second}-{third} 3x3 pad 1 no bias",
+        f"norm {third}",
         "relu",
         "pool 2",
-        "conv 64-128 3x3 pad 1 no bias",
-        "norm 128",
+        f"conv {third}-{fourth} 3x3 pad 1 no bias",
+        f"norm {fourth}",
         "relu",
         "average (2, 6)",
         "flatten",
-        "drop 0.3",
-        "fc 1536-2",
+        f"drop {dropout}",
+        f"fc {inputs}-2",
     ]
 
 
@@ -276,7 +283,7 @@ def test_receptive_field_in_units() -> None:
 
 OTHER_LENGTHS = {
     **dict.fromkeys(MODELS, "refused"),
-    **dict.fromkeys(["compact", "resnet18", "resnet34"], "any"),
+    **dict.fromkeys(["compact", "broad", "resnet18", "resnet34"], "any"),
     "transformer": "shorter",
 }
 
@@ -302,7 +309,7 @@ def test_other_shapes_are_taken_on_purpose_or_refused(name: str) -> None:
 
 
 def test_every_frame_counts_in_networks_of_any_length() -> None:
-    for name in ("compact", "resnet18", "transformer"):
+    for name in ("compact", "broad", "resnet18", "transformer"):
         torch.manual_seed(0)
         model = build_model(name, 64, 101).eval()
         for n_frames in (101, 98, 67):

@@ -139,6 +139,10 @@ def vgg(
     return Network(layers).built_for(f"vgg{depth}", n_bins, n_frames)
 
 
+COMPACT_WIDTHS = (16, 32, 64, 128)
+BROAD_WIDTHS = (32, 64, 128, 192)
+
+
 def compact(n_bins: int, n_frames: int, n_classes: int) -> Network:
     """Four convolutions with BatchNorm; 0.1 million parameters, minutes to train on two cores.
 
@@ -155,14 +159,38 @@ def compact(n_bins: int, n_frames: int, n_classes: int) -> Network:
     ConfigError
         If the image is smaller than 32 x 32.
     """
+    return _four_blocks("compact", COMPACT_WIDTHS, 0.3, n_bins, n_frames, n_classes)
+
+
+def broad(n_bins: int, n_frames: int, n_classes: int) -> Network:
+    """The layout of :func:`compact` with more channels; 0.3 million parameters.
+
+    Raises
+    ------
+    ConfigError
+        If the image is smaller than 32 x 32.
+    """
+    return _four_blocks("broad", BROAD_WIDTHS, 0.4, n_bins, n_frames, n_classes)
+
+
+def _four_blocks(
+    name: str,
+    widths: tuple[int, int, int, int],
+    dropout: float,
+    n_bins: int,
+    n_frames: int,
+    n_classes: int,
+) -> Network:
     if n_bins < 32 or n_frames < 32:
-        raise ConfigError(f"compact needs images of at least 32 x 32, not {n_bins} x {n_frames}")
+        raise ConfigError(f"{name} needs images of at least 32 x 32, not {n_bins} x {n_frames}")
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["conv1"] = nn.Conv2d(1, 16, kernel_size=(6, 5), stride=(2, 1), padding=2, bias=False)
-    layers["norm1"] = nn.BatchNorm2d(16)
+    layers["conv1"] = nn.Conv2d(
+        1, widths[0], kernel_size=(6, 5), stride=(2, 1), padding=2, bias=False
+    )
+    layers["norm1"] = nn.BatchNorm2d(widths[0])
     layers["relu1"] = nn.ReLU()
-    channels = 16
-    for block, width in enumerate((32, 64, 128), start=2):
+    channels = widths[0]
+    for block, width in enumerate(widths[1:], start=2):
         layers[f"pool{block - 1}"] = nn.MaxPool2d(2)
         layers[f"conv{block}"] = nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
         layers[f"norm{block}"] = nn.BatchNorm2d(width)
@@ -170,6 +198,6 @@ def compact(n_bins: int, n_frames: int, n_classes: int) -> Network:
         channels = width
     layers["average"] = nn.AdaptiveAvgPool2d((2, 6))
     layers["flatten"] = nn.Flatten()
-    layers["drop"] = nn.Dropout(0.3)
+    layers["drop"] = nn.Dropout(dropout)
     layers["fc"] = nn.Linear(channels * 2 * 6, n_classes)
-    return Network(layers).built_for("compact", n_bins, n_frames, "any")
+    return Network(layers).built_for(name, n_bins, n_frames, "any")

@@ -103,6 +103,12 @@ def _compact(n_bins: int, n_frames: int, n_classes: int) -> Network:
     return networks.compact(n_bins, n_frames, n_classes)
 
 
+def _broad(n_bins: int, n_frames: int, n_classes: int) -> Network:
+    from stressnet.models import networks
+
+    return networks.broad(n_bins, n_frames, n_classes)
+
+
 def _vgg(depth: int, relu_between: bool = False) -> Builder:
     def build(n_bins: int, n_frames: int, n_classes: int) -> Network:
         from stressnet.models import networks
@@ -132,6 +138,7 @@ def _specs() -> Iterator[ModelSpec]:
     yield ModelSpec(
         "compact", "four convolutions, 0.1 M parameters", "stressnet", "compact", gamma, _compact
     )
+    yield ModelSpec("broad", "compact with more channels", "stressnet", "compact", gamma, _broad)
     yield ModelSpec(
         "lenet", "two convolutions, published layout", PAPER, "allouche2025-lenet", gamma, _lenet
     )
