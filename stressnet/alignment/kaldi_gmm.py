@@ -48,7 +48,7 @@ from stressnet.intervals import Alignment
 TRAINING_S = 3600.0
 """Speech to train on, at most, in seconds."""
 
-MINIMUM_S = 60.0
+MINIMUM_S = 15.0
 """Below this much speech no model is trained."""
 
 NET_NAME = "frame-net"

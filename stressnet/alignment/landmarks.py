@@ -5,7 +5,7 @@ seems to begin early, and statistical models set the vowel after a plosive or na
 frication, closure or voicing sets in or ceases abruptly the boundary is, by every labelling
 convention, the change itself. There the boundary is put at the point that best divides the
 neighbourhood into two stretches of constant spectrum (least squares over log mel energies of 10 ms
-windows, every 2 ms). Where the change is gradual (vowel to vowel, beside liquids and glides) or a
+windows, every 2 ms). Where the change is gradual (vowel to vowel, vowel to liquid or glide) or a
 second change is near (fricative to closure, consonant to fricative), and at ends before pauses, the
 boundary stays.
 """
@@ -116,7 +116,7 @@ def _reach_s(left: str, right: str) -> float:
     if left in _VOWELS and right in _STOPS:
         return 0.03
     abrupt = (
-        (left in _BESIDE_VOWELS and right in _VOWELS)
+        (left in _BESIDE_VOWELS | _APPROXIMANTS and right in _VOWELS)
         or (left in _VOWELS and right in _BESIDE_VOWELS)
         or (left in _STOPS and (right in _VOWELS or right in _FRICATIVES))
         or (left in _FRICATIVES and right in _AFTER_FRICATIVES)
