@@ -82,6 +82,12 @@ def test_your_own_corpus_and_its_cues(tmp_path: Path, monkeypatch: pytest.Monkey
     assert pictures(cues) >= 2
     table = pd.read_csv(study / "cues" / "cues.csv")
     assert set(table["stress"].dropna()) == {"INITIAL", "FINAL"}
+    monkeypatch.setenv("STRESSNET_TOKENS", "6")
+    monkeypatch.setenv("STRESSNET_STEPS", "3")
+    truth = run_notebook("is_it_true")
+    assert pictures(truth) >= 2
+    findings = pd.read_csv(study / "findings" / "findings.csv")
+    assert {"relevance", "deletion", "causal", "verdict"} <= set(findings.columns)
 
 
 def test_rendered_copies_belong_to_the_notebooks() -> None:
