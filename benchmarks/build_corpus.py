@@ -181,7 +181,7 @@ def plain_script(source: Path, corpus: Path, out: Path) -> dict[str, Any]:
             f0_hz = []
             for recording in rows["recording"].unique():
                 with clock_moved(spent, "track", "decode"):
-                    samples, _ = librosa.load(source / recording, sr=16_000)
+                    samples, _ = librosa.load(source / str(recording), sr=16_000)
                 track = pitch_track(samples, 16_000, PitchSettings(floor_hz=75.0))
                 f0_hz.append(track.f0_hz[np.isfinite(track.f0_hz)])
             base = speaker_settings([], rows["sex"].iloc[0] or None)
@@ -197,7 +197,7 @@ def plain_script(source: Path, corpus: Path, out: Path) -> dict[str, Any]:
     for recording, rows in tokens.groupby("recording"):
         records: list[Any] = rows.to_dict("records")
         with clock("decode"):
-            samples, rate_hz = librosa.load(source / recording, sr=16_000)
+            samples, rate_hz = librosa.load(source / str(recording), sr=16_000)
         pitch, formants = settings[rows["speaker"].iloc[0]]
         with clock("track"):
             spectrum = np.abs(

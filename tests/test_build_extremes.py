@@ -7,8 +7,11 @@ import os
 import signal
 import time
 import tracemalloc
+from collections import Counter
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +24,16 @@ from test_build_corpus import content
 from stressnet import audio
 from stressnet.audio import read_audio, read_stretches, write_flac
 from stressnet.corpus import tables
+from stressnet.corpus.recipe import load_recipe
+from stressnet.corpus.scan import Scan, scan
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tables import ArrayFile, TableWriter, arrow_schema
 from stressnet.errors import AudioError, CorpusError
-from stressnet.workflows import build_tokens, parallel
+from stressnet.intervals import Alignment, Interval
+from stressnet.progress import Progress
+from stressnet.workflows import build_tables, build_tokens, parallel
 from stressnet.workflows.build import BuildConfig, build_corpus
+from stressnet.workflows.build_align import Alignments, to_record
 from stressnet.workflows.journal import Journal
 
 CONFIG = BuildConfig("generic", tagger="none", splits=None)
@@ -218,6 +226,42 @@ def test_tokens_stream_in_constant_memory(straight: Path, tmp_path: Path) -> Non
         return most
 
     assert peak(90) < 1.2 * peak(30)
+
+
+def test_a_build_holds_no_rows_of_tokens(
+    source: Path, straight: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """Eight times the tokens, nearly the same peak; what grows are names and splits."""
+    monkeypatch.setattr(tables, "ROWS_PER_GROUP", 64)
+    monkeypatch.setattr(build_tables, "ROWS_PER_GROUP", 64)
+    (recording, *_) = scan(load_recipe("generic"), source).recordings
+    tokens = pd.read_parquet(straight / "tokens.parquet")
+    rows = tokens[list(tables.TOKEN_TYPES)].iloc[:10].to_dict("records")
+    phones = pd.read_parquet(straight / "phones.parquet").iloc[:40].to_dict("records")
+    result = {"tokens": rows, "phones": phones, "rejected": {}, "warnings": []}
+
+    def peak(n_recordings: int) -> int:
+        out = tmp_path / str(n_recordings)
+        (out / "state").mkdir(parents=True)
+        found = tuple(replace(recording, utterance_id=f"u{k}") for k in range(n_recordings))
+        monkeypatch.setattr(build_tokens, "_cut_one", lambda task: result)
+        tracemalloc.start()
+        with Journal(out / "state" / "alignments.jsonl") as journal:
+            for one in found:
+                words = tuple(Interval(0.1 * k, 0.1 * k + 0.1, "WATER") for k in range(50))
+                journal.add(one.utterance_id, to_record(Alignment(words, words)))
+            aligned = Alignments([one.utterance_id for one in found], journal.done)
+            how: Any = {"jobs": 1, "progress": Progress(verbose=False), "problems": []}
+            build_tokens.cut(out, source, Scan(found, ()), aligned, CONFIG, **how)
+        build_tables.finish_tables(out, None, Counter(), corpus="generic")
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert pq.read_metadata(out / "tokens.parquet").num_rows == 10 * n_recordings
+        return most
+
+    peak(10)  # imports
+    small, large = peak(50), peak(400)
+    assert large - small < 3500 * 500  # bytes; a row as a dict has more than 2000
 
 
 def test_tables_are_written_in_pieces(tmp_path: Path, monkeypatch) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-ROWS_PER_GROUP = 16_384
+ROWS_PER_GROUP = 4_096
 """Rows of a table that are held before they are written."""
 
 _STRING, _INT, _FLOAT, _BOOL = "string", "int64", "float64", "bool"
