@@ -69,8 +69,9 @@ class Learned:
 def lab_recipe(network: str, seed: int, **changes: Any) -> TrainConfig:
     """The network's own recipe with a short schedule and nothing that moves the cue.
 
-    One cycle of :data:`LAB_EPOCHS` epochs at the network's rate; no masks, which hide the cue in
-    some words; shifts in time stay. Without a network's rate for so few words, Adam at 1e-3.
+    One cycle of :data:`LAB_EPOCHS` epochs, at the rate of ``compact`` or at 1e-3. Shifts in time
+    stay; masks go, which hide the cue in some words, and so does the running average of the
+    weights, which takes longer than the few hundred steps that there are.
     """
     from stressnet.models.registry import get_spec
 
@@ -85,6 +86,8 @@ def lab_recipe(network: str, seed: int, **changes: Any) -> TrainConfig:
         "class_balance": "none",
         "mask_frames": 0,
         "mask_bins": 0,
+        "weight_average": 0.0,
+        "longer_words": False,
         "time_shift_frames": 3,
         "learning_rate": base.learning_rate if network == "compact" else 1e-3,
         "seed": seed,
