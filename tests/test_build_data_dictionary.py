@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from conftest import SENTENCES
 
 from stressnet.corpus.splits import PAIR_SPLITS, TEST_SPLITS, VALIDATION_SPLITS
 from stressnet.corpus.store import write_parquet
@@ -19,17 +20,21 @@ UNITS = {"_s": "s", "_hz": "Hz"}
 
 @pytest.fixture(scope="module")
 def corpus(make_corpus, tmp_path_factory) -> Path:
-    source = make_corpus(tmp_path_factory.mktemp("dictionary") / "source")
+    sentences = [*SENTENCES, "IMPORTANT"]
+    source = make_corpus(tmp_path_factory.mktemp("dictionary") / "source", sentences=sentences)
     return build_corpus(source, source.with_name("out"), BuildConfig("generic")).path
 
 
 def documented(table: str) -> list[tuple[str, str, str]]:
     """Column, type and unit of every row under a table's heading."""
-    section = PAGE.read_text(encoding="utf-8").split(f"## {table}\n")[1].split("\n## ")[0]
+    section = PAGE.read_text(encoding="utf-8").split(f"# {table}\n")[1].split("\n## ")[0]
     return re.findall(r"^\| `(\w+)` \| (\w+) \| (\w*) ?\|", section, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("table", ["tokens.parquet", "phones.parquet", "tracks.parquet"])
+@pytest.mark.parametrize(
+    "table",
+    ["tokens.parquet", "phones.parquet", "tracks.parquet", "longer_words/tokens.parquet"],
+)
 def test_columns_types_and_units(corpus: Path, table: str) -> None:
     schema = pq.read_schema(corpus / table)
     written = [(f.name, str(f.type).removeprefix("large_")) for f in schema]
