@@ -90,7 +90,10 @@ def _compute_preset(
     ):
         todo = [i for i in range(len(chunks)) if str(i) not in journal.done]
         bar.update(sum(len(chunks[int(i)]) for i in journal.done))
-        tasks = ((out, preset, rows.iloc[chunks[i]].to_dict("records")) for i in todo)
+        tasks = (
+            (out, preset, rows.iloc[chunks[i].start : chunks[i].stop].to_dict("records"))
+            for i in todo
+        )
         for i, (images, chunk_masks, truncated) in zip(
             todo, in_order(_images_of, tasks, jobs, executor), strict=True
         ):

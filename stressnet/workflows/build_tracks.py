@@ -152,11 +152,12 @@ class _Chunk:
 
 def _chunks(tokens: pd.DataFrame) -> Iterator[_Chunk]:
     """Tokens by speaker, a few at a time, so that one speaker's many keep all workers busy."""
-    groups = tokens.groupby("speaker", sort=True).indices
+    indices = tokens.groupby("speaker", sort=True).indices
+    groups = {str(speaker): np.asarray(rows, dtype=np.intp) for speaker, rows in indices.items()}
     for number, speaker in enumerate(sorted(groups)):
         rows = groups[speaker]
         for k, first in enumerate(range(0, len(rows), _CHUNK)):
-            yield _Chunk(f"{number:06d}-{k:06d}", str(speaker), rows[first : first + _CHUNK])
+            yield _Chunk(f"{number:06d}-{k:06d}", speaker, rows[first : first + _CHUNK])
 
 
 def _join(files: list[Path], out: Path) -> None:
