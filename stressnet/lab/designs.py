@@ -2,8 +2,8 @@
 
 A design leaves every cue to natural variance but one (or two): that one is centred, keeps a share
 of its natural variance, and moves by half a step up in one class and half a step down in the other.
-At effect 1 a step is about four standard deviations of what is left of the cue's variance, obvious
-to anybody who looks at the right place; at 0.25 one, near threshold.
+At effect 1 a step is three to five standard deviations of what is left of the cue's variance, obvious
+to anybody who looks at the right place; at 0.25 about one, near threshold.
 
 ========================  ==========================================================================
 cue                       FINAL, compared with INITIAL, where the cue is in the second vowel
@@ -85,7 +85,7 @@ CUE_KINDS: dict[str, CueKind] = {
         ),
         CueKind("duration", ("log_duration",), 0.8, "ln s", 0.4, (), ("log_duration",)),
         CueKind("intensity", ("intensity_db",), 7.0, "dB", 0.4, (), ("intensity_db",)),
-        CueKind("tilt", ("tilt_db",), 9.0, "dB", 0.4, ("high",), ("tilt_db",)),
+        CueKind("tilt", ("tilt_db",), 6.0, "dB", 0.4, ("high",), ("tilt_db",)),
         CueKind("f1", ("log_f1",), 0.38, "ln Hz", 0.4, ("F1",), ("log_f1", "peripherality")),
         CueKind("f2", ("log_f2",), 0.36, "ln Hz", 0.4, ("F2",), ("log_f2", "peripherality")),
         CueKind("f3", ("log_f3",), 0.16, "ln Hz", 0.3, ("F3",), ("log_f3",)),

@@ -53,8 +53,9 @@ BACKGROUND_DB = 26.0
 
 TILT_SPLIT_HZ = 1000.0
 TILT_TOP_HZ = 4000.0
-_TILT_PER_DB = 1.5  # source tilt at 3 kHz for one dB of measured tilt
-_MAX_SOURCE_TILT_DB = 30.0
+_TILT_SHARES = (0.0, 0.8, 1.0, 1.2, 1.3, 1.3)
+"""How strongly the formants' levels follow the tilt. F1 does not: a source that tilts below 1 kHz,
+too, moves the peak that Praat takes for F1."""
 
 _BURST_S = 0.008
 _MAX_ROUNDS = 6
@@ -84,7 +85,7 @@ class _Settings:
     """Amplitudes that the second synthesis corrects."""
 
     voicing_db: FloatArray
-    first_formant_db: FloatArray
+    upper_formants_db: FloatArray
     noise_db: FloatArray
 
 
@@ -136,9 +137,8 @@ def _fitted(plan: WordPlan) -> FloatArray:
         missing_tilt = wanted_tilt - tilt
         if max(np.abs(missing_tilt).max(), np.abs(wanted_noise - noise).max()) < _CLOSE_DB:
             break
-        # A stronger first formant tilts the spectrum, and the vowel's level goes with it.
-        settings.first_formant_db -= missing_tilt
-        settings.voicing_db += wanted_level - level + missing_tilt
+        settings.upper_formants_db += missing_tilt
+        settings.voicing_db += wanted_level - level
         settings.noise_db += wanted_noise - noise
     return samples
 
@@ -176,18 +176,17 @@ def _grid(plan: WordPlan) -> parselmouth.Data:
     voice = plan.voice
     _add(grid, "open phase", 0.0, voice.open_phase)
     _add(grid, "flutter", 0.0, voice.flutter)
+    _add(grid, "spectral tilt", 0.0, voice.tilt_db)
     for vowel, span in zip(plan.vowels, plan.vowel_spans, strict=True):
         for time_s, f0 in zip(*f0_contour(voice, vowel, span), strict=True):
             _add(grid, "pitch", time_s, f0)
-        tilt = voice.tilt_db - _TILT_PER_DB * (vowel.tilt_db - plan.mean_tilt_db)
-        _hold(grid, "spectral tilt", span, float(np.clip(tilt, 0.0, _MAX_SOURCE_TILT_DB)), 0.0)
     for number in range(_N_ORAL):
         times, values = formant_points(plan, number)
         for time_s, value in zip(times, values, strict=True):
             _add(grid, "oral formant frequency", number + 1, time_s, value)
         _add(grid, "oral formant bandwidth", number + 1, 0.0, BANDWIDTHS_HZ[number])
-        if number:
-            _add(grid, "oral formant amplitude", number + 1, 0.0, _AMPLITUDES_DB[number])
+        if number == 0:
+            _add(grid, "oral formant amplitude", 1, 0.0, _AMPLITUDES_DB[0])
     for consonant, span in zip(plan.consonants, plan.spans[0::2], strict=True):
         for i, (f, b, a) in enumerate(_FRICATION[consonant.label]):
             for time_s in (span[0], span[1] - 1e-3):
@@ -198,20 +197,23 @@ def _grid(plan: WordPlan) -> parselmouth.Data:
 
 
 def _set_amplitudes(grid: parselmouth.Data, plan: WordPlan, settings: _Settings) -> None:
-    """Amplitudes of voice, breath, first formant and noise, in place of any there were."""
+    """Amplitudes of voice, breath, upper formants and noise, in place of any there were."""
     from parselmouth.praat import call
 
     for tier in ("voicing", "breathiness", "frication", "aspiration"):
         call(grid, f"Remove {tier} amplitude points", 0, plan.duration_s)
-    call(grid, "Remove oral formant amplitude points", 1, 0, plan.duration_s)
-    base_db = _AMPLITUDES_DB[0]
-    for span, voicing_db, first_db in zip(
-        plan.vowel_spans, settings.voicing_db, settings.first_formant_db, strict=True
+    for number in range(1, _N_ORAL):
+        call(grid, "Remove oral formant amplitude points", number + 1, 0, plan.duration_s)
+    for span, voicing_db, upper_db in zip(
+        plan.vowel_spans, settings.voicing_db, settings.upper_formants_db, strict=True
     ):
         _hold(grid, "voicing amplitude", span, voicing_db, _OFF_DB)
         breath_db = plan.voice.breath_db + voicing_db - _VOICING_DB
         _hold(grid, "breathiness amplitude", span, breath_db, _OFF_DB)
-        _hold(grid, "oral formant amplitude", span, base_db + first_db, base_db, 1)
+        for number in range(1, _N_ORAL):
+            base_db = _AMPLITUDES_DB[number]
+            in_vowel_db = base_db + _TILT_SHARES[number] * upper_db
+            _hold(grid, "oral formant amplitude", span, in_vowel_db, base_db, number + 1)
     for consonant, (start, end), noise_db in zip(
         plan.consonants, plan.spans[0::2], settings.noise_db, strict=True
     ):

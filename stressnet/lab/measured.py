@@ -45,17 +45,17 @@ MEASURES: tuple[str, ...] = (
 TOLERANCES: dict[str, float] = {
     "f0_level_st": 1.0,
     "f0_slope_st_per_s": 14.0,
-    "f0_peak_position": 0.10,
+    "f0_peak_position": 0.07,
     "intensity_db": 1.0,
     "tilt_db": 1.0,
-    "log_f1": 0.10,
-    "log_f2": 0.08,
-    "log_f3": 0.05,
-    "peripherality": 0.10,
+    "log_f1": 0.05,
+    "log_f2": 0.06,
+    "log_f3": 0.04,
+    "peripherality": 0.06,
     "consonant_db": 1.5,
 }
 """By how much a cue may be measured differently in the two words of a pair in which it is the same:
-half a natural standard deviation or less."""
+a third of a natural standard deviation or less."""
 
 _MIDDLE = (0.3, 0.7)
 _ENOUGH_FRAMES = 3

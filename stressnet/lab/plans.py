@@ -123,15 +123,12 @@ class WordPlan:
     vowels : pair of VowelPlan
     noise_seed : int
         Of frication, aspiration and background.
-    mean_tilt_db : float
-        Tilt at which the source has the voice's own.
     """
 
     voice: Voice
     consonants: tuple[ConsonantPlan, ...]
     vowels: tuple[VowelPlan, VowelPlan]
     noise_seed: int
-    mean_tilt_db: float = -11.5
 
     @property
     def segments(self) -> tuple[ConsonantPlan | VowelPlan, ...]:
