@@ -2,7 +2,7 @@
 
 A design leaves every cue to natural variance but one (or two): that one is centred, keeps a share
 of its natural variance, and moves by half a step up in one class and half a step down in the other.
-At effect 1 a step is three to five standard deviations of what is left of the cue's variance, obvious
+At effect 1 a step is three to five standard deviations of what is left of that variance, obvious
 to anybody who looks at the right place; at 0.25 about one, near threshold.
 
 ========================  ==========================================================================
