@@ -32,7 +32,7 @@ PLANTED = Plan(
     methods=("epsilon-gamma", "random"),
     all_methods=False,
     seeds=("logit-difference",),
-    max_epochs=6,
+    max_epochs=10,
 )
 
 
@@ -87,7 +87,7 @@ def task(state: Path, **changes: object) -> SetTask:
         "networks": (("compact", 0),),
         "methods": ("epsilon-gamma", "input-times-gradient"),
         "census": ("epsilon-gamma", "input-times-gradient"),
-        "changes": (("max_epochs", 6),),
+        "changes": (("max_epochs", 10), ("batch_size", 16)),
     }
     return SetTask(**{**values, **changes})
 

@@ -207,7 +207,7 @@ class LabSet:
         except OSError as error:
             raise CorpusError(f"{folder}: lab set cannot be written ({error.strerror})") from error
 
-    def _arrays(self) -> dict[str, NDArray]:
+    def _arrays(self) -> dict[str, Any]:
         pitch = [scene.tracks.pitch for scene in self.scenes]
         formants = [scene.tracks.formants for scene in self.scenes]
         return {
@@ -267,7 +267,7 @@ class LabSet:
 
     @classmethod
     def _from_parts(
-        cls, described: dict[str, Any], images: NDArray, arrays: dict[str, NDArray]
+        cls, described: dict[str, Any], images: NDArray, arrays: dict[str, Any]
     ) -> LabSet:
         preset = SpectrogramPreset.from_dict(described["preset"])
         axes = preset.axes()
@@ -288,7 +288,7 @@ class LabSet:
                 described["times"], formants, pitch, arrays["sound"], strict=True
             )
         )
-        masks = {
+        masks: dict[str, Any] = {
             name: np.unpackbits(arrays[name], count=images.size).reshape(images.shape).astype(bool)
             for name in ("truth", "wide")
         }

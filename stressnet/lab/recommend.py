@@ -242,7 +242,8 @@ def _failures_text(overall: Recommendation, units: pd.DataFrame) -> list[str]:
         lines = ["The best method puts the true region first in every unit."]
     else:
         counts = missed.groupby(["cue", "top"]).size().sort_values(ascending=False)
-        parts = [f"{top} instead of {cue} ({n})" for (cue, top), n in counts.head(8).items()]
+        named = counts.head(8).reset_index(name="n").to_dict("records")
+        parts = [f"{row['top']} instead of {row['cue']} ({row['n']})" for row in named]
         lines = [
             f"The best method misses {len(missed)} of {len(mine)} units. First instead of the "
             f"truth: {', '.join(parts)}."
@@ -299,7 +300,7 @@ def _controls_text(scores: pd.DataFrame) -> list[str]:
     means = broken.groupby(["method", "measure"])["gain"].mean().dropna()
     parts = []
     for method, gains in means.groupby(level=0):
-        measure = gains.idxmax()[1]
+        measure = gains.droplevel(0).idxmax()
         parts.append(f"`{method}` {gains.max():+.3f} ({measure})")
     base = str(broken["method"].iloc[0]).split("/")[0]
     intact = scores[

@@ -243,8 +243,8 @@ def methods_table(
         row: dict[str, Any] = dict(zip(_KEYS, key, strict=True))
         row["n_units"], row["n_cues"] = len(mine), mine["cue"].nunique()
         row["n_networks"] = len(mine[["set", "network", "net_seed"]].drop_duplicates())
-        first = (mine["place"] == 1).to_numpy(float)
-        false = mine["false_positive"].to_numpy(float)
+        first = np.asarray(mine["place"] == 1, dtype=np.float64)
+        false = np.asarray(mine["false_positive"], dtype=np.float64)
         weights = _weights(mine, seed, n_resamples)
         codes = pd.factorize(mine["cue"])[0]
         for name, values in (("first", first), ("false_positive", false)):
@@ -253,12 +253,12 @@ def methods_table(
         row["first_chance"] = max(
             _macro(chance, codes, None)[0]
             for chance in (
-                (mine["n_true"] / mine["n_regions"]).to_numpy(float),
-                (mine["place_exchange"] == 1).to_numpy(float),
-                (mine["place_displaced"] == 1).to_numpy(float),
+                np.asarray(mine["n_true"] / mine["n_regions"], dtype=np.float64),
+                np.asarray(mine["place_exchange"] == 1, dtype=np.float64),
+                np.asarray(mine["place_displaced"] == 1, dtype=np.float64),
             )
         )
-        row["top3"] = _macro((mine["place"] <= 3).to_numpy(float), codes, None)[0]
+        row["top3"] = _macro(np.asarray(mine["place"] <= 3, dtype=np.float64), codes, None)[0]
         table = by_scores.get(key)
         if table is not None:
             for name in ("mass", "rank", "pointing"):

@@ -152,7 +152,7 @@ def plot_board(methods: pd.DataFrame, *, width: str | float = "page") -> Figure:
     return figure
 
 
-def _label(row: Mapping[str, Any]) -> str:
+def _label(row: Mapping[Any, Any]) -> str:
     sign = "+" if row["part"] == "positive" else "±"
     seed = "" if row["seed_output"] == "logit-difference" else ", logit"
     return f"{row['method']}{seed} ({sign}, n = {row['n_units']})"

@@ -400,11 +400,11 @@ def summary_text(result: Validation) -> str:
     table = result.tables["methods"]
     if len(table):
         lines += ["", f"{'method':<44}{'first':>7}{'chance':>8}{'false':>7}{'rank':>7}{'n':>6}"]
-    for row in table[table["kind"] != "no control"].head(12).itertuples():
-        name = f"{row.method} {row.seed_output} {row.part[:3]}"
+    for row in table[table["kind"] != "no control"].head(12).to_dict("records"):
+        name = f"{row['method']} {row['seed_output']} {str(row['part'])[:3]}"
         lines.append(
-            f"{name:<44}{row.first:>7.2f}{row.first_chance:>8.2f}{row.false_positive:>7.2f}"
-            f"{row.rank:>7.2f}{row.n_units:>6}"
+            f"{name:<44}{row['first']:>7.2f}{row['first_chance']:>8.2f}"
+            f"{row['false_positive']:>7.2f}{row['rank']:>7.2f}{row['n_units']:>6}"
         )
     lines.append("")
     for one in result.recommendations:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,10 +131,11 @@ def run_set(task: SetTask) -> SetResult:
                 problem = Problem(task.name, "set", Severity.ERROR, str(error))
                 return SetResult(task.name, {}, [], [], [], [problem])
         result = _collected(task, journal)
-    return SetResult(*result, seconds=time.perf_counter() - started)
+    return replace(result, seconds=time.perf_counter() - started)
 
 
-def _collected(task: SetTask, journal: Journal) -> tuple[Any, ...]:
+def _collected(task: SetTask, journal: Journal) -> SetResult:
+    """The result as the journal has it."""
     rows: dict[str, list[Any]] = {"network": [], "reactions": [], "entry": [], "problem": []}
     for key, value in journal.done.items():
         kind = key.split(" ", 1)[0]
@@ -144,7 +145,9 @@ def _collected(task: SetTask, journal: Journal) -> tuple[Any, ...]:
             rows[kind].append(value)
     problems = [Problem(**{**p, "severity": Severity(p["severity"])}) for p in rows["problem"]]
     described = journal.done[SET_DONE]
-    return task.name, described, rows["network"], rows["reactions"], rows["entry"], problems
+    return SetResult(
+        task.name, described, rows["network"], rows["reactions"], rows["entry"], problems
+    )
 
 
 class _Run:
@@ -338,7 +341,7 @@ class _Scoring:
         explainer: Explainer,
         maps: NDArray[np.float32],
         part: str,
-        kind: Literal["method", "control", "no control"],
+        kind: str,
         suffix: str = "",
     ) -> None:
         from stressnet.lab.scoreboard import place_entry, score_entry
