@@ -143,6 +143,15 @@ def test_one_lost_model_of_three_does_not_count():
     assert word.edges_s == pytest.approx((0.1, 0.21, 0.45))
 
 
+def test_music_is_not_a_part_of_the_first_phone():
+    ours, theirs = (
+        [WordPath(("DH", "AH0"), (0.0, 5.1, 5.2))],
+        [WordPath(("DH", "AH0"), (5.0, 5.1, 5.2))],
+    )
+    (word,) = averaged(ours, theirs, theirs)
+    assert word.edges_s == pytest.approx((5.0, 5.1, 5.2))
+
+
 def hum(duration_s: float, partials: int, level: float) -> np.ndarray:
     time_s = np.arange(round(duration_s * RATE_HZ)) / RATE_HZ
     return level * sum(np.sin(2 * np.pi * 120 * k * time_s) / k for k in range(1, partials + 1))

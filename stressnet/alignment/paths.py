@@ -14,6 +14,9 @@ VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
 SHORTEST_S = 0.005
 """No phone is made shorter than this when boundaries are moved."""
 
+LONGEST_S = 0.5
+"""A first phone after a pause that is longer is held to be partly something else."""
+
 AGREEMENT_S = 0.03
 """Boundaries that lie closer than this are averaged."""
 
@@ -76,6 +79,8 @@ def averaged(ours: Sequence[WordPath], *theirs: Sequence[WordPath]) -> list[Word
         resumed = [other[index].edges_s[0] for other in theirs if pause_before(other, index)]
         if pause_before(ours, index):
             start_s = first.edges_s[0]
+            if middles[1] - start_s > LONGEST_S:  # noise or music taken for the first phone
+                start_s = max([start_s, *(s for s in resumed if s < middles[1])])
         elif 2 * len(resumed) > len(theirs):
             start_s = _middle(resumed)
         else:
