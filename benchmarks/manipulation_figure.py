@@ -105,7 +105,15 @@ def draw(panel, stimulus, voice, cue: str) -> None:
         pitch = pitch_track(audio.samples, audio.rate_hz, voice.pitch).between(start_s, end_s)
         panel.plot(pitch.time_s, 10 * pitch.f0_hz, color="#2ca02c", lw=1.4)
     for phone in stimulus.phones:
-        panel.text(phone.middle_s, TOP_HZ * 0.985, phone.label, ha="center", va="top", fontsize=6)
+        panel.text(
+            phone.middle_s,
+            TOP_HZ * 0.985,
+            phone.label,
+            ha="center",
+            va="top",
+            fontsize=6,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8},
+        )
     panel.set_xlim(start_s, end_s)
     panel.set_ylim(0, TOP_HZ)
     ticks = np.arange(0, end_s - stimulus.segments.word[0], 0.2)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from spoken_words import RATE_HZ, Spoken, word
+from spoken_words import FORMANTS_HZ, RATE_HZ, Spoken, vowel, word
 
+from stressnet.acoustics.cues import Segments
 from stressnet.acoustics.tracks import formant_track, pitch_track
 from stressnet.errors import AudioError, ConfigError
 from stressnet.manipulation.check import Values, measure_source, measure_stimulus
@@ -181,6 +182,23 @@ def test_nothing_clicks(cue: str, spoken: Spoken, source: Source) -> None:
             most = max(inside.max(), before[there - 80 : there + 80].max())
             # A step of the vowel's own level would bend by its full amplitude, 0.1 and more.
             assert after[here - 80 : here + 80].max() < 1.8 * most
+
+
+@pytest.mark.parametrize("f0_st", [-3.0, 0.0, 2.0])
+def test_splices_inside_a_voiced_stretch_do_not_click(f0_st: float, spoken: Spoken) -> None:
+    """Both edges of a vowel lie where the sound goes on, as beside a nasal."""
+    samples = np.pad(vowel(FORMANTS_HZ["AA"], 120.0, 0.6), 2000)
+    nuclei = ((0.225, 0.325), (0.425, 0.525))
+    source = analyse(samples, RATE_HZ, Segments((0.13, 0.72), 0.38, nuclei), spoken.voice)
+    change = CueChange(f0_st=f0_st)
+    stimulus = resynthesise(source, (change, change), psola=True)
+    most = np.abs(np.diff(samples, 2)).max()
+    bend = np.abs(np.diff(stimulus.audio.samples.astype(float), 2))
+    for span in stimulus.segments.nuclei:
+        for edge_s in span:
+            near = round(edge_s * RATE_HZ)
+            assert bend[near - 12 : near + 12].max() < 1.05 * most
+    assert bend.max() < 2.0 * most
 
 
 def test_a_gain_has_ramps() -> None:
