@@ -19,9 +19,11 @@ from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus, write_images_he
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
+from stressnet.progress import Progress
 from stressnet.training.data import JoinedImages
 from stressnet.workflows.build import BuildConfig, build_corpus
-from stressnet.workflows.train import stress_data, train_model
+from stressnet.workflows.corpus_tools_merge import merge_corpora
+from stressnet.workflows.train import stress_data, train_model, with_deviations
 
 RECORDING = Recording("u1", "anna", "female", Path("u1.flac"), (), None, 9.0)
 CONFIG = BuildConfig("generic", tagger="none")
@@ -145,6 +147,27 @@ def test_they_can_be_left_out(make_corpus, tmp_path: Path) -> None:
         corpus.stretch_images("stressnet")
 
 
+def test_merging_keeps_them(make_corpus, tmp_path: Path) -> None:
+    parts = []
+    for name, speakers in (("one", {"ada": 200.0}), ("two", {"bo": 120.0})):
+        source = make_corpus(tmp_path / name, speakers, [*SENTENCES, "IMPORTANT"])
+        parts.append(tmp_path / f"{name}-corpus")
+        build_corpus(source, parts[-1], replace(CONFIG, splits=None))
+    merge_corpora(parts, tmp_path / "both", splits=None, progress=Progress(verbose=False))
+    both = Corpus.open(tmp_path / "both")
+    each = [Corpus.open(part) for part in parts]
+    assert len(both.stretches) == sum(len(corpus.stretches) for corpus in each) == 4
+    images = both.stretch_images("stressnet").values
+    for n, corpus in enumerate(each):
+        np.testing.assert_array_equal(
+            images[2 * n : 2 * n + 2], corpus.stretch_images("stressnet").values
+        )
+    for row in both.stretches.to_dict("records"):
+        audio = read_audio(both.path / LONGER_WORDS / row["excerpt_file"])
+        assert audio.duration_s == pytest.approx(row["excerpt_duration_s"])
+    assert any(name.startswith(LONGER_WORDS) for name in both.manifest["outputs"])
+
+
 # --- training
 
 
@@ -203,9 +226,6 @@ def test_images_that_do_not_fit_are_refused() -> None:
 
 
 def test_levels_of_stretches_are_measured_too(built: Path) -> None:
-    from stressnet.progress import Progress
-    from stressnet.workflows.train import with_deviations
-
     corpus = Corpus.open(built)
     data = stress_data(corpus, "stressnet", longer_words=True)
     data = replace(data, splits=np.array(["train"] * len(data)))

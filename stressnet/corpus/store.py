@@ -66,12 +66,15 @@ class Images:
         Shared by all tokens; time zero is the word's onset.
     preset : dict
         The preset's fields.
+    n_truncated : int
+        Words longer than the images.
     """
 
     values: NDArray[np.float32]
     mask: NDArray[np.bool_]
     axes: Axes
     preset: dict[str, Any]
+    n_truncated: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -346,4 +349,5 @@ def read_images(folder: Path) -> Images:
         raise CorpusError(
             f"{folder}: images are {values.shape[1:]}, axes {axes.shape}; build again"
         )
-    return Images(values, np.load(folder / "mask.npy"), axes, header["preset"])
+    mask = np.load(folder / "mask.npy")
+    return Images(values, mask, axes, header["preset"], header.get("n_truncated", 0))

@@ -20,10 +20,12 @@ from stressnet.axes import Axes
 from stressnet.corpus.card import card_text
 from stressnet.corpus.splits import SplitConfig, check_leaks
 from stressnet.corpus.store import (
+    LONGER_WORDS,
     PHONES,
     TOKENS,
     TRACKS,
     Corpus,
+    Images,
     write_images_header,
     write_parquet,
 )
@@ -38,7 +40,6 @@ from stressnet.workflows.corpus_tools import sources_of
 from stressnet.workflows.corpus_tools_checks import (
     check_columns,
     check_complete,
-    images_header,
     version_of,
 )
 
@@ -114,8 +115,14 @@ def merge_corpora(
         with progress.stage("excerpts", len(tokens), "token") as bar:
             _copy_excerpts(out, parts, bar.update)
         _copy_grids(out, parts)
+        holding = [part for part in parts if len(part.corpus.stretches)]
+        _longer_words(out / LONGER_WORDS, holding)
         for preset in _common_presets(parts):
-            _append_images(out, parts, preset, progress)
+            images = [part.corpus.images(preset) for part in parts]
+            _append_images(out, images, preset, progress)
+            if holding:
+                images = [part.corpus.stretch_images(preset) for part in holding]
+                _append_images(out / LONGER_WORDS, images, preset, progress)
         return _finish(out, parts, tokens, splits, request, progress)
     except OSError as error:
         raise CorpusError(
@@ -302,16 +309,16 @@ def _common_presets(parts: Sequence[_Part]) -> list[str]:
     )
 
 
-def _append_images(out: Path, parts: Sequence[_Part], preset: str, progress: Progress) -> None:
+def _append_images(out: Path, images: Sequence[Images], preset: str, progress: Progress) -> None:
+    """Write the images of all corpora into one store."""
     folder = out / "spectrograms" / preset
     folder.mkdir(parents=True)
-    images = [part.corpus.images(preset) for part in parts]
-    n_tokens = sum(len(i.values) for i in images)
+    n_images = sum(len(one.values) for one in images)
     axes: Axes = images[0].axes
     first = 0
     with (
-        ArrayFile(folder / "values.npy", (n_tokens, *axes.shape)) as values,
-        progress.stage(f"images {preset}", n_tokens, "token") as bar,
+        ArrayFile(folder / "values.npy", (n_images, *axes.shape)) as values,
+        progress.stage(f"images {preset}", n_images, "image") as bar,
     ):
         for one in images:
             for start in range(0, len(one.values), _CHUNK):
@@ -319,12 +326,34 @@ def _append_images(out: Path, parts: Sequence[_Part], preset: str, progress: Pro
                 values.write(first, block)
                 first += len(block)
                 bar.update(len(block))
-    n_cut = sum(
-        int(images_header(part.corpus.path / "spectrograms" / preset)["n_truncated"])
-        for part in parts
-    )
     masks = np.concatenate([one.mask for one in images])
+    n_cut = sum(one.n_truncated for one in images)
     write_images_header(folder, axes, images[0].preset, masks, n_truncated=n_cut)
+
+
+def _longer_words(out: Path, parts: Sequence[_Part]) -> None:
+    """Tables and excerpts of the stretches of longer words, of those corpora that keep them."""
+    import pandas as pd
+
+    tables = []
+    for part in parts:
+        table = part.corpus.stretches.copy()
+        for column in ("token_id", "utterance_id", "speaker"):
+            table[column] = part.renamed(table[column])
+        source = part.corpus.path / LONGER_WORDS
+        for file, speaker in zip(table["excerpt_file"], table["speaker"], strict=True):
+            folder = out / "excerpts" / safe_name(speaker)
+            folder.mkdir(parents=True, exist_ok=True)
+            target = folder / f"{safe_name(part.prefix)}{Path(file).name}"
+            if not target.exists():  # one word's excerpt serves several stretches
+                shutil.copyfile(source / file, target)
+        table["excerpt_file"] = [
+            f"excerpts/{safe_name(speaker)}/{safe_name(part.prefix)}{Path(file).name}"
+            for file, speaker in zip(table["excerpt_file"], table["speaker"], strict=True)
+        ]
+        tables.append(table)
+    if tables:
+        write_parquet(pd.concat(tables, ignore_index=True), out / TOKENS)
 
 
 def _finish(
@@ -365,7 +394,10 @@ def _finish(
     text = card_text(str(parameters["title"]), listed, tokens, results)
     (out / "corpus-card.md").write_text(text, encoding="utf-8")
     files = [p for p in out.iterdir() if p.suffix in (".parquet", ".csv", ".md")]
-    files += [p for p in (out / "spectrograms").glob("*/*") if p.suffix in (".npy", ".json")]
+    files += (out / LONGER_WORDS).glob("*.parquet")
+    for folder in (out, out / LONGER_WORDS):
+        images = (folder / "spectrograms").glob("*/*")
+        files += [p for p in images if p.suffix in (".npy", ".json")]
     manifest = write_manifest(
         out,
         "corpus",
@@ -394,6 +426,7 @@ def _results(parts: Sequence[_Part], tokens: pd.DataFrame) -> dict[str, Any]:
     }
     return {
         "n_tokens": len(tokens),
+        "n_stretches_of_longer_words": sum(len(part.corpus.stretches) for part in parts),
         "n_utterances": int(tokens["utterance_id"].nunique()),
         "n_recordings_found": sum(int(r["n_recordings_found"]) for r in each),
         "audio_hours": round(sum(float(r["audio_hours"]) for r in each), 3),
