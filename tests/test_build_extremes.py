@@ -24,12 +24,14 @@ from test_build_corpus import content
 from stressnet import audio
 from stressnet.audio import read_audio, read_stretches, write_flac
 from stressnet.corpus import tables
+from stressnet.corpus.longer_words import find_stretches
 from stressnet.corpus.recipe import load_recipe
-from stressnet.corpus.scan import Scan, scan
+from stressnet.corpus.scan import Recording, Scan, scan
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tables import ArrayFile, TableWriter, arrow_schema
 from stressnet.errors import AudioError, CorpusError
 from stressnet.intervals import Alignment, Interval
+from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.progress import Progress
 from stressnet.workflows import build_tables, build_tokens, parallel
 from stressnet.workflows.build import BuildConfig, build_corpus
@@ -349,3 +351,19 @@ def test_two_workers_killed_in_the_middle(
     assert process.exitcode == -signal.SIGKILL
     build_corpus(source, out, CONFIG)
     assert content(out) == content(straight)
+
+
+def test_longer_words_of_long_recordings_take_linear_time(tmp_path: Path) -> None:
+    """100,000 phones: quadratic search would take an hour."""
+    words, phones = [], []
+    for k in range(14_000):
+        labels = "B AH0 N AE1 N AH0".split()
+        start_s = 0.5 * k
+        words.append(Interval(start_s, start_s + 0.48, "BANANA"))
+        phones += [
+            Interval(start_s + 0.08 * i, start_s + 0.08 * (i + 1), p) for i, p in enumerate(labels)
+        ]
+    recording = Recording("u", "anna", "", tmp_path / "u.wav", (), None, 7000.0)
+    alignment = Alignment(tuple(words), tuple(phones))
+    stretches = find_stretches(recording, alignment, load_dictionary())
+    assert len(stretches) == 2 * len(words)

@@ -8,6 +8,7 @@ and its edges are not a word's edges.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -89,8 +90,11 @@ def find_stretches(
         In time order.
     """
     found = []
+    all_phones = sorted(alignment.spoken_phones(), key=lambda phone: phone.middle_s)
+    middles_s = [phone.middle_s for phone in all_phones]
     for index, word in enumerate(alignment.spoken_words()):
-        phones = alignment.phones_of(word)
+        first, last = bisect_left(middles_s, word.start_s), bisect_left(middles_s, word.end_s)
+        phones = all_phones[first:last]
         labels = [phone.label for phone in phones]
         spoken = Pronunciation(tuple(labels))
         if spoken.n_syllables < 3 or not all(map(is_arpabet, labels)):
