@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from stressnet.alignment import kaldi_gmm
-from stressnet.alignment.accuracy import boundary_errors
+from stressnet.alignment.accuracy import boundary_errors, signed_boundary_errors
 from stressnet.alignment.aligner import AlignmentFailure, Utterance
 from stressnet.alignment.choose import get_aligner
 from stressnet.alignment.gmm import check_kaldi
@@ -207,5 +207,9 @@ def test_agrees_with_supplied_textgrids(pronounce):
             references[path.stem] = reference
             utterances.append(Utterance(path.stem, "LJ", path.with_suffix(".flac"), words))
     results = dict(KaldiGmmAligner().align(utterances, pronounce, jobs=2))
-    assert mean_error_ms(results, references, "word") < 25
-    assert mean_error_ms(results, references, "phone") < 18
+    for level, limit_ms in (("word", 25), ("phone", 18)):
+        signed = [signed_boundary_errors(references[n], a, level) for n, a in results.items()]
+        errors = np.concatenate(signed).ravel()
+        late_ms = np.median(errors)  # the TextGrids are late by about 10 ms, see docs/alignment.md
+        assert -15 < late_ms < 0
+        assert np.abs(errors - late_ms).mean() < limit_ms
