@@ -26,7 +26,7 @@ CUE_TITLES = {
     "f0": "F0",
     "duration": "duration",
     "intensity": "intensity",
-    "tilt": "spectral tilt",
+    "tilt": "tilt",
     "f1": "F1",
     "f2": "F2",
     "f3": "F3",
