@@ -58,8 +58,8 @@ ALL_CUES = "(cues of a token)"
 
 MIN_TOKENS, MIN_CUES = 10, 3
 
-N_NULL = 499
-"""Draws of each null."""
+N_NULL = 1999
+"""Draws of each null: enough for the smallest p-value to survive Holm over forty tests."""
 
 NEEDED = ("token_id", "speaker", "word", "method", "cue", "relevance", "effect", "stress_predicted")
 """Columns that pairs of relevance and effect must have."""
