@@ -92,6 +92,9 @@ def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[W
             high_s = now_s + min(reach_s, (right_s - now_s) / 2)
             around = (max(left_s, now_s - reach_s - 0.02), min(right_s, now_s + reach_s + 0.02))
             starts[k] = _change(energies, now_s, (low_s, high_s), around, rising=left == "")
+    for k in range(1, len(flat)):  # across words too, or they would overlap
+        shortest_s = SHORTEST_S if flat[k - 1][0] else 0.0
+        starts[k] = max(starts[k], starts[k - 1] + shortest_s)
     result = []
     k = 0
     for index, path in enumerate(paths):
@@ -99,10 +102,8 @@ def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[W
             k += 1
         edges_s = starts[k : k + len(path.phones)]
         k += len(path.phones)
-        joined = index + 1 < len(paths) and not pause_before(paths, index + 1)
-        edges_s.append(starts[k] if joined else path.edges_s[-1])
-        for j in range(1, len(edges_s)):
-            edges_s[j] = max(edges_s[j], edges_s[j - 1] + SHORTEST_S)
+        end_s = starts[k] if k < len(starts) else path.edges_s[-1]
+        edges_s.append(max(end_s, edges_s[-1] + SHORTEST_S))
         result.append(WordPath(path.phones, tuple(edges_s)))
     return result
 
