@@ -188,6 +188,12 @@ def _data(corpus: Corpus, training: Mapping[str, Any], facts: Mapping[str, Any])
     sex = train.groupby("sex")["speaker"].nunique()
     voices = ", ".join(f"{n} {name or 'of unknown sex'}" for name, n in sex.items())
     kind = "synthetic speech" if facts["parameters"].get("synthetic") else "recorded speech"
+    n_stretches = int(training.get("n_train", len(train))) - len(train)
+    more = (
+        [f"and {n_stretches} two-syllable stretches of longer words by the same speakers"]
+        if n_stretches > 0
+        else []
+    )
     return [
         f"corpus `{corpus.name}` ({kind}), {facts['results'].get('audio_hours', '?')} h, hash "
         f"`{corpus.fingerprint[:16]}`",
@@ -195,6 +201,7 @@ def _data(corpus: Corpus, training: Mapping[str, Any], facts: Mapping[str, Any])
         f"{counts.get('FINAL', 0)} FINAL) of {train['family'].nunique()} word families by "
         f"{train['speaker'].nunique()} speakers ({voices}); stopped by "
         f"{training.get('n_valid', '?')} validation tokens",
+        *more,
         "labels of training tokens come from a pronouncing dictionary, not from listening; words "
         "with both readings are not in training",
         f"limits of words and phones: {', '.join(sorted(tokens['aligner'].unique()))}",
