@@ -91,7 +91,7 @@ def test_relevance_of_other_tokens_is_at_zero() -> None:
     pairs = linear_pairs(2)
     rng = np.random.default_rng(2)
     found = []
-    for _ in range(5):
+    for _ in range(20):
         mixed = pairs.copy()
         for _, rows in pairs.groupby("cue").groups.items():
             values = pairs.loc[rows, "relevance"].to_numpy()

@@ -181,7 +181,7 @@ def test_links_to_folders_are_followed_and_loops_are_not(tmp_path: Path) -> None
     (tmp_path / "corpus" / "bo" / "again").symlink_to(tmp_path / "corpus")
     (tmp_path / "corpus" / "bo" / "broken.wav").symlink_to(tmp_path / "nothing")
     found = [path.name for path, _ in find_audio(load_recipe("generic"), tmp_path / "corpus")]
-    assert found == ["1.wav", "2.wav"]
+    assert found == ["1.wav", "2.wav", "broken.wav"]  # a link to nothing is reported
 
 
 def test_a_recipe_from_a_file_scans_its_layout(tmp_path: Path, make_corpus) -> None:

@@ -380,7 +380,7 @@ def test_resnet_batch_norms_are_folded() -> None:
 
 
 def test_unknown_name_lists_the_known() -> None:
-    with pytest.raises(ConfigError, match=r"no network 'resnet'; there are compact, lenet"):
+    with pytest.raises(ConfigError, match=r"no network 'resnet'; there are compact, broad, lenet"):
         build_model("resnet", *SHAPE)
 
 
