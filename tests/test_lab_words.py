@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from stressnet.lab import words as lab_words
 from stressnet.lab.designs import CUE_KINDS, DESIGNS, CueRule, Design, get_design
 from stressnet.lab.drawing import PairTask, draw_plans
 from stressnet.lab.klatt import level_db, synthesise, tilt_db
+from stressnet.lab.klattgrid import KlattTiers
 from stressnet.lab.measured import MEASURES
 from stressnet.lab.natural import CUES, NaturalCues, natural_cues
 from stressnet.lab.plans import ConsonantPlan, WordPlan
@@ -318,3 +320,34 @@ def test_half_of_the_voices_have_resolved_harmonics() -> None:
     resolved = [voice for voice in VOICES.values() if voice.f0_hz > 1.2 * limit_hz]
     assert len(resolved) >= len(VOICES) / 2
     assert len(resolved) < len(VOICES)
+
+
+def test_grid_as_text_is_the_grid_that_praat_writes(tmp_path: Path) -> None:
+    from parselmouth.praat import call
+
+    tiers = KlattTiers(0.5, 6, 3)
+    grid = call("Create KlattGrid", "word", 0, 0.5, 6, 0, 0, 3, 0, 0, 0)
+    for tier, number, value in (
+        ("pitch", 0, 120.0),
+        ("voicing amplitude", 0, 90.0),
+        ("aspiration amplitude", 0, 30.0),
+        ("oral formant frequency", 2, 1500.0),
+        ("oral formant bandwidth", 6, 320.0),
+        ("oral formant amplitude", 1, -3.0),
+        ("frication amplitude", 0, 60.0),
+        ("frication formant amplitude", 3, -6.0),
+    ):
+        for time_s, shift in ((0.3, 0.0), (0.1, 1.0), (0.3, 9.0)):
+            tiers.add(tier, time_s, value + shift, number)
+        for time_s, shift in ((0.3, 0.0), (0.1, 1.0)):
+            call(grid, f"Add {tier} point", *([number] if number else []), time_s, value + shift)
+    read = tiers.grid(tmp_path)
+    grid.save_as_text_file(str(tmp_path / "one"))
+    read.save_as_text_file(str(tmp_path / "other"))
+    assert (tmp_path / "one").read_text() == (tmp_path / "other").read_text()
+    tiers.clear("pitch")
+    assert "120.0" not in tiers.text() and "1501.0" in tiers.text()
+    with pytest.raises(AudioError, match="oral formant frequency is to be -5"):
+        tiers.add("oral formant frequency", 0.1, -5.0, 1)
+    with pytest.raises(AudioError, match="voicing amplitude is to be nan"):
+        tiers.add("voicing amplitude", 0.1, float("nan"))

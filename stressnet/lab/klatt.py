@@ -22,6 +22,8 @@ Klatt & Klatt (1990) describe the synthesiser.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,10 +32,10 @@ from numpy.typing import NDArray
 from stressnet.audio import WORKING_RATE_HZ
 from stressnet.axes import FloatArray
 from stressnet.errors import AudioError
+from stressnet.lab.klattgrid import KlattTiers
 from stressnet.lab.plans import (
     BANDWIDTHS_HZ,
     NEUTRAL_HZ,
-    STEP_S,
     STOPS,
     WordPlan,
     f0_contour,
@@ -60,6 +62,7 @@ too, moves the peak that Praat takes for F1."""
 _BURST_S = 0.008
 _MAX_ROUNDS = 6
 _CLOSE_DB = 0.3
+_TILT_STEP = 1.2  # F1's skirt is above 1 kHz, too: a decibel on the others gives 0.8 of tilt
 
 TOLERANCE_DB = 1.0
 """How far a vowel may miss its planned level and tilt."""
@@ -130,24 +133,25 @@ def _fitted(plan: WordPlan) -> FloatArray:
     wanted_level = np.array([v.intensity_db for v in plan.vowels])
     wanted_tilt = np.array([v.tilt_db for v in plan.vowels])
     wanted_noise = np.array([c.level_db for c in plan.consonants])
-    grid = _grid(plan)
-    for _ in range(_MAX_ROUNDS):
-        samples = _render(grid, plan, settings)
-        level, tilt, noise = _measure(plan, samples)
-        missing_tilt = wanted_tilt - tilt
-        if max(np.abs(missing_tilt).max(), np.abs(wanted_noise - noise).max()) < _CLOSE_DB:
-            break
-        settings.upper_formants_db += missing_tilt
-        settings.voicing_db += wanted_level - level
-        settings.noise_db += wanted_noise - noise
+    tiers = _tiers(plan)
+    with TemporaryDirectory() as folder:
+        for _ in range(_MAX_ROUNDS):
+            _set_amplitudes(tiers, plan, settings)
+            samples = _render(tiers.grid(Path(folder)), plan)
+            level, tilt, noise = _measure(plan, samples)
+            missing_tilt = wanted_tilt - tilt
+            if max(np.abs(missing_tilt).max(), np.abs(wanted_noise - noise).max()) < _CLOSE_DB:
+                break
+            settings.upper_formants_db += _TILT_STEP * missing_tilt
+            settings.voicing_db += wanted_level - level
+            settings.noise_db += wanted_noise - noise
     return samples
 
 
-def _render(grid: parselmouth.Data, plan: WordPlan, settings: _Settings) -> FloatArray:
+def _render(grid: parselmouth.Data, plan: WordPlan) -> FloatArray:
     import parselmouth
     from parselmouth.praat import call
 
-    _set_amplitudes(grid, plan, settings)
     # Praat's generator is one for the whole process; it is left in a random state afterwards.
     seed = int(plan.noise_seed)
     parselmouth.praat.run(f"random_initializeWithSeedUnsafelyButPredictably ({seed})")
@@ -168,83 +172,60 @@ _TO_SOUND = (
 """No scaling of the peak, everything voiced and noisy on, six oral and three noise resonances."""
 
 
-def _grid(plan: WordPlan) -> parselmouth.Data:
+def _tiers(plan: WordPlan) -> KlattTiers:
     """Everything but the amplitudes that :func:`_set_amplitudes` fills in."""
-    from parselmouth.praat import call
-
-    grid = call("Create KlattGrid", "word", 0, plan.duration_s, _N_ORAL, 0, 0, 3, 0, 0, 0)
+    tiers = KlattTiers(plan.duration_s, _N_ORAL, 3)
     voice = plan.voice
-    _add(grid, "open phase", 0.0, voice.open_phase)
-    _add(grid, "flutter", 0.0, voice.flutter)
-    _add(grid, "spectral tilt", 0.0, voice.tilt_db)
+    tiers.add("open phase", 0.0, voice.open_phase)
+    tiers.add("flutter", 0.0, voice.flutter)
+    tiers.add("spectral tilt", 0.0, voice.tilt_db)
     for vowel, span in zip(plan.vowels, plan.vowel_spans, strict=True):
         for time_s, f0 in zip(*f0_contour(voice, vowel, span), strict=True):
-            _add(grid, "pitch", time_s, f0)
+            tiers.add("pitch", time_s, f0)
     for number in range(_N_ORAL):
         times, values = formant_points(plan, number)
         for time_s, value in zip(times, values, strict=True):
-            _add(grid, "oral formant frequency", number + 1, time_s, value)
-        _add(grid, "oral formant bandwidth", number + 1, 0.0, BANDWIDTHS_HZ[number])
-        if number == 0:
-            _add(grid, "oral formant amplitude", 1, 0.0, _AMPLITUDES_DB[0])
+            tiers.add("oral formant frequency", time_s, value, number + 1)
+        tiers.add("oral formant bandwidth", 0.0, BANDWIDTHS_HZ[number], number + 1)
     for consonant, span in zip(plan.consonants, plan.spans[0::2], strict=True):
-        for i, (f, b, a) in enumerate(_FRICATION[consonant.label]):
+        for i, (f, b, a) in enumerate(_FRICATION[consonant.label], start=1):
             for time_s in (span[0], span[1] - 1e-3):
-                _add(grid, "frication formant frequency", i + 1, time_s, f)
-                _add(grid, "frication formant bandwidth", i + 1, time_s, b)
-                _add(grid, "frication formant amplitude", i + 1, time_s, a)
-    return grid
+                tiers.add("frication formant frequency", time_s, f, i)
+                tiers.add("frication formant bandwidth", time_s, b, i)
+                tiers.add("frication formant amplitude", time_s, a, i)
+    return tiers
 
 
-def _set_amplitudes(grid: parselmouth.Data, plan: WordPlan, settings: _Settings) -> None:
+_SET_AGAIN = (
+    *("voicing amplitude", "breathiness amplitude", "frication amplitude"),
+    *("aspiration amplitude", "oral formant amplitude"),
+)
+
+
+def _set_amplitudes(tiers: KlattTiers, plan: WordPlan, settings: _Settings) -> None:
     """Amplitudes of voice, breath, upper formants and noise, in place of any there were."""
-    from parselmouth.praat import call
-
-    for tier in ("voicing", "breathiness", "frication", "aspiration"):
-        call(grid, f"Remove {tier} amplitude points", 0, plan.duration_s)
-    for number in range(1, _N_ORAL):
-        call(grid, "Remove oral formant amplitude points", number + 1, 0, plan.duration_s)
+    tiers.clear(*_SET_AGAIN)
+    tiers.add("oral formant amplitude", 0.0, _AMPLITUDES_DB[0], 1)
     for span, voicing_db, upper_db in zip(
         plan.vowel_spans, settings.voicing_db, settings.upper_formants_db, strict=True
     ):
-        _hold(grid, "voicing amplitude", span, voicing_db, _OFF_DB)
+        tiers.hold("voicing amplitude", span, voicing_db, _OFF_DB)
         breath_db = plan.voice.breath_db + voicing_db - _VOICING_DB
-        _hold(grid, "breathiness amplitude", span, breath_db, _OFF_DB)
+        tiers.hold("breathiness amplitude", span, breath_db, _OFF_DB)
         for number in range(1, _N_ORAL):
             base_db = _AMPLITUDES_DB[number]
             in_vowel_db = base_db + _TILT_SHARES[number] * upper_db
-            _hold(grid, "oral formant amplitude", span, in_vowel_db, base_db, number + 1)
+            tiers.hold("oral formant amplitude", span, in_vowel_db, base_db, number + 1)
     for consonant, (start, end), noise_db in zip(
         plan.consonants, plan.spans[0::2], settings.noise_db, strict=True
     ):
         burst = start + consonant.closure_s
         is_stop = consonant.label in STOPS
         burst_end = min(burst + _BURST_S, end) if is_stop else end
-        _hold(grid, "frication amplitude", (burst, burst_end - 1e-3), noise_db, _OFF_DB)
+        tiers.hold("frication amplitude", (burst, burst_end - 1e-3), noise_db, _OFF_DB)
         if burst_end < end:
             level_db = noise_db - _ASPIRATION_DB
-            _hold(grid, "aspiration amplitude", (burst_end, end - 1e-3), level_db, _OFF_DB)
-
-
-def _add(grid: parselmouth.Data, tier: str, *values: float) -> None:
-    from parselmouth.praat import call
-
-    call(grid, f"Add {tier} point", *values)
-
-
-def _hold(
-    grid: parselmouth.Data,
-    tier: str,
-    span: tuple[float, float],
-    value: float,
-    outside: float,
-    *number: int,
-) -> None:
-    """A value between two times and another just outside."""
-    _add(grid, tier, *number, span[0] - STEP_S, outside)
-    _add(grid, tier, *number, span[0], value)
-    _add(grid, tier, *number, span[1], value)
-    _add(grid, tier, *number, span[1] + STEP_S, outside)
+            tiers.hold("aspiration amplitude", (burst_end, end - 1e-3), level_db, _OFF_DB)
 
 
 def level_db(samples: FloatArray) -> float:
