@@ -275,6 +275,34 @@ def test_card_and_temperature(
         write_card(corpus, stranger)
 
 
+def test_card_of_a_network_trained_on_all_tokens_shows_its_twins_figures(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = ["--max-epochs", "1", "--set", "batch_size=16", "-q"]
+    twin, whole = tmp_path / "twin", tmp_path / "whole"
+    assert run_cli(capsys, "train", str(corpus), str(twin), *quick)[0] == 0
+    assert run_cli(capsys, "train", str(corpus), str(whole), "--all-tokens", *quick)[0] == 0
+    code, _, err = run_cli(capsys, "card", str(corpus), str(whole), "-q")
+    assert code == 1
+    assert "was trained on all tokens" in err
+    card = ("card", str(corpus), str(whole), "-q", "--measured")
+    assert run_cli(capsys, *card, str(twin))[0] == 0
+    text = (whole / "MODEL_CARD.md").read_text()
+    assert "none is left to measure it on" in text
+    assert "--all-tokens" in text
+    assert hash_file(whole / "model.safetensors") in text
+    stored = json.loads((whole / "calibration.json").read_text())
+    assert stored["weights_sha256"] == hash_file(whole / "model.safetensors")
+    code, _, err = run_cli(capsys, "card", str(corpus), str(twin), "--measured", str(whole))
+    assert code == 1
+    assert "leave out --measured" in err
+    other = tmp_path / "other"
+    assert run_cli(capsys, "train", str(corpus), str(other), "--seed", "5", *quick)[0] == 0
+    code, _, err = run_cli(capsys, *card, str(other))
+    assert code == 1
+    assert "with fewer tokens" in err
+
+
 @pytest.mark.parametrize("architecture", ["compact", "lenet"])
 def test_predict_sees_what_the_corpus_holds(
     architecture: str, recordings: Path, corpus: Path, tmp_path: Path

@@ -19,6 +19,7 @@ from stressnet.models.registry import MODELS
 from stressnet.training.metrics import evaluate_splits
 from stressnet.training.recipes import TrainConfig, get_recipe, read_recipe, write_recipe
 from stressnet.workflows import train_many as many_module
+from stressnet.workflows.evaluate_sets import load_models, n_heard
 from stressnet.workflows.train import Fold, recipe_for, splits_of_fold, stress_data, train_model
 from stressnet.workflows.train_many import average_logits, pool_folds, train_many
 
@@ -307,3 +308,71 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     code, _, error = run_cli(capsys, "models", "--preset", "mel")
     assert (code, "no spectrogram preset" in error) == (1, True)
+
+
+# -- all tokens
+
+
+@pytest.fixture(scope="module")
+def everything(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("all") / "model"
+    return train_model(corpus, out, changes={**QUICK, "weight_average": 0.9}, all_tokens=True).path
+
+
+def test_all_tokens_are_trained_on_and_the_last_weights_kept(
+    corpus: Path, everything: Path
+) -> None:
+    tokens = Corpus.open(corpus).tokens
+    info = read_info(everything)
+    assert info.training["n_train"] == tokens["stress"].notna().sum()
+    assert info.training["n_valid"] == 0
+    assert info.training["all_tokens"]
+    assert info.training["best_epoch"] == info.training["epochs"] == QUICK["max_epochs"]
+    assert info.training["speakers"] == sorted(tokens["speaker"].unique())
+    assert not (everything / "metrics.csv").exists()
+    assert "valid_loss" not in info.metrics
+
+
+def test_labels_that_only_the_aligner_gave_are_never_trained_on(corpus: Path) -> None:
+    opened = Corpus.open(corpus)
+    opened.tokens.loc[:4, "label_source"] = "aligner"
+    opened.tokens.loc[5, "stress"] = None
+    data = stress_data(opened, "stressnet", all_tokens=True)
+    assert (data.splits[:6] == "unlabelled").all()
+    assert (data.splits[6:] == "train").all()
+
+
+def test_all_tokens_command(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = [part for k, v in QUICK.items() for part in ("--set", f"{k}={v}")]
+    arguments = ["train", str(corpus), str(tmp_path / "m"), "--all-tokens", "-q", *settings]
+    code, out, _ = run_cli(capsys, *arguments)
+    assert code == 0
+    assert "nothing is left to test on" in out
+    code, _, err = run_cli(capsys, *arguments, "--seeds", "2")
+    assert code == 2
+    assert "--all-tokens trains one network" in err
+    code, _, err = run_cli(
+        capsys, "evaluate", str(corpus), str(tmp_path / "m"), str(tmp_path / "e")
+    )
+    assert code == 1
+    assert "was trained on all tokens" in err
+    assert not (tmp_path / "e").exists()
+
+
+def test_all_tokens_need_a_recipe_that_ends_by_itself(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs a recipe that ends by itself"):
+        train_model(
+            corpus,
+            tmp_path / "m",
+            changes={**QUICK, "schedule": "constant"},
+            all_tokens=True,
+        )
+
+
+def test_tokens_by_speakers_heard_in_training_are_counted(everything: Path) -> None:
+    """A corpus built again is another corpus; its speakers still have their names."""
+    models = load_models([everything])
+    assert n_heard(models, pd.DataFrame({"speaker": ["s0", "s8", "s8", "elsewhere"]})) == 3
+    assert n_heard(models, pd.DataFrame({"speaker": ["elsewhere"]})) == 0

@@ -175,9 +175,16 @@ def export_command(model: Path, out: Path) -> None:
 @click.argument("corpus", type=PATH)
 @click.argument("model", type=PATH)
 @click.option("--out", type=PATH, help="File to write.  [default: MODEL_CARD.md in MODEL]")
+@click.option(
+    "--measured",
+    type=PATH,
+    help="The same network without --all-tokens, to measure for a MODEL trained on all tokens.",
+)
 @seed_option
 @quiet_option
-def card_command(corpus: Path, model: Path, out: Path | None, seed: int, quiet: bool) -> None:
+def card_command(
+    corpus: Path, model: Path, out: Path | None, measured: Path | None, seed: int, quiet: bool
+) -> None:
     """Write the model card of MODEL, which was trained on CORPUS, and its temperature.
 
     The card says what the network was trained on, how well it does for which group, its limits and
@@ -186,5 +193,7 @@ def card_command(corpus: Path, model: Path, out: Path | None, seed: int, quiet: 
     from stressnet.progress import Progress
     from stressnet.workflows.model_card import write_card
 
-    card = write_card(corpus, model, out=out, seed=seed, progress=Progress(not quiet))
+    card = write_card(
+        corpus, model, measured_path=measured, out=out, seed=seed, progress=Progress(not quiet)
+    )
     click.echo(f"{card.path}; temperature {card.temperature:.3f}")

@@ -83,6 +83,11 @@ def recipe_changes(options: Mapping[str, Any]) -> dict[str, Any]:
 @click.option(
     "--folds", type=click.IntRange(3), help="Cross-validate over speakers and word families."
 )
+@click.option(
+    "--all-tokens",
+    is_flag=True,
+    help="Train on all splits, for use on other recordings; nothing is left to test on.",
+)
 @click.option("--tensorboard", is_flag=True, help="Log for TensorBoard too.")
 @seed_option
 @overwrite_option
@@ -96,6 +101,7 @@ def train_command(
     device: str,
     seeds: int | None,
     folds: int | None,
+    all_tokens: bool,
     tensorboard: bool,
     seed: int,
     overwrite: bool,
@@ -126,8 +132,10 @@ def train_command(
         "overwrite": overwrite,
         "progress": Progress(not quiet),
     }
+    if all_tokens and not (seeds is None and folds is None):
+        raise click.UsageError("--all-tokens trains one network; leave out --seeds and --folds")
     if seeds is None and folds is None:
-        text = metrics_text(train_model(corpus, model, **arguments))
+        text = metrics_text(train_model(corpus, model, all_tokens=all_tokens, **arguments))
     else:
         trained = train_many(corpus, model, n_seeds=seeds or 1, n_folds=folds, **arguments)
         text = summary_text(trained)

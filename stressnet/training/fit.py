@@ -11,15 +11,15 @@ tested. What a framework would bring is torch's own and a few lines each: automa
 
 The weights kept are those of the epoch with the lowest validation loss. Loss and not balanced
 accuracy, because accuracy moves in steps of one token, ties often on small validation splits and
-does not exist when a split has one class only.
+does not exist when a split has one class only. Where nothing is held out to validate on
+(``validated=False``), a recipe of fixed length runs to its end and the last weights are kept.
 """
 
 from __future__ import annotations
 
-import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional
 from tqdm import tqdm
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
@@ -38,28 +37,17 @@ from stressnet.lexicon.stress import CLASSES
 from stressnet.manifest import hash_data, versions
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
-from stressnet.training.augment import augment, draw
 from stressnet.training.data import TRAIN, VALID, StressData
 from stressnet.training.distributed import World
-from stressnet.training.feed import ImageFeed
+from stressnet.training.epochs import Run
 from stressnet.training.image_domain import needs_deviations
 from stressnet.training.logs import HISTORY_NAME, RunLog
-from stressnet.training.optimisation import (
-    averaged,
-    batch_loss,
-    class_weights,
-    learning_rate,
-    make_optimizer,
-)
-from stressnet.training.predict import predict_logits
 from stressnet.training.recipes import TrainConfig
 from stressnet.training.state import RunState, load_state, save_state
 
 STATE_NAME = "unfinished.safetensors"
 
 __all__ = ["HISTORY_NAME", "STATE_NAME", "TrainResult", "shuffled", "train"]
-
-_AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -102,6 +90,7 @@ def train(
     resume: bool = False,
     tensorboard: bool = False,
     fold: Mapping[str, Any] | None = None,
+    validated: bool = True,
     world: World | None = None,
 ) -> TrainResult:
     """Train a network and save it as a checkpoint with its history.
@@ -131,6 +120,9 @@ def train(
         Also log into ``out/tensorboard``.
     fold : mapping, optional
         What the splits are, if not the corpus's own; stored in the checkpoint.
+    validated : bool
+        False: no split is watched, all epochs run and the last weights are kept. Takes a recipe
+        that ends by itself (schedule ``one_cycle``).
     world : World, optional
         This process among several (:func:`stressnet.training.distributed.join_world`), whose
         device then counts. All of them get the result, the first one writes the files.
@@ -147,7 +139,7 @@ def train(
     """
     world = world or World(device=device)
     kind = SpectrogramPreset.from_dict({"name": preset, **preset_parameters})
-    rows, valid_rows = _checked_rows(data)
+    rows, valid_rows = _checked_rows(data, config, validated)
     _check_fit(data, config, kind, world, len(rows))
     if config.shuffle_labels:
         data = shuffled(data, config.seed)
@@ -161,6 +153,7 @@ def train(
             "tokens": [data.token_ids[both].tolist(), data.labels[both].tolist()],
             "splits": data.splits[both].tolist(),
             **({"processes": world.size} if world.size > 1 else {}),
+            **({} if validated else {"validated": False}),
         }
     )
     start_s = time.monotonic()
@@ -169,7 +162,7 @@ def train(
         torch.manual_seed(config.seed)
         model = build_model(model_name, *shape).to(target)
         _lay_out(model, torch.channels_last)  # faster: docs/models.md
-        run = _Run(model, data, rows, valid_rows, kind, config, world, RunState(identity))
+        run = Run(model, data, rows, valid_rows, kind, config, world, RunState(identity))
         if resume and (out / STATE_NAME).exists():
             run.state = load_state(out / STATE_NAME, identity, *run.memory)
         log = RunLog(out, tensorboard=tensorboard and world.is_first, first_epoch=run.state.epoch)
@@ -184,15 +177,14 @@ def train(
             ended = _ended(run.state, config, 0.0)
             while not ended:
                 run.epoch(bar)
-                run.validate()
+                if validated:
+                    run.validate()
+                else:
+                    run.keep()
                 if world.is_first:
                     save_state(out / STATE_NAME, run.state, *run.memory)
                     log.write(run.state.history)
-                bar.set_postfix(
-                    epoch=run.state.epoch,
-                    loss=f"{run.state.history[-1]['valid_loss']:.3f}",
-                    balanced=f"{run.state.history[-1]['valid_balanced_accuracy']:.3f}",
-                )
+                bar.set_postfix(_shown(run.state.history[-1]))
                 ended = world.agree(_ended(run.state, config, (time.monotonic() - start_s) / 60))
         log.close()
     state = run.state
@@ -211,6 +203,8 @@ def train(
             "recipe": config.to_dict(),
             "n_train": len(rows),
             "n_valid": len(valid_rows),
+            "speakers": sorted(set(data.speakers[rows].tolist())),
+            **({} if validated else {"all_tokens": True}),
             "epochs": state.epoch,
             "best_epoch": state.best_epoch,
             "ended": ended,
@@ -222,7 +216,9 @@ def train(
         },
         seed=config.seed,
         versions=versions(),
-        metrics={k: best[k] for k in ("train_loss", "valid_loss", "valid_balanced_accuracy")},
+        metrics={
+            k: best[k] for k in ("train_loss", "valid_loss", "valid_balanced_accuracy") if k in best
+        },
     )
     if world.is_first:
         save_checkpoint(out, trained, info)
@@ -231,130 +227,17 @@ def train(
     return TrainResult(trained, info, pd.DataFrame(state.history), state.best_epoch, ended)
 
 
-class _Run:
-    """A network in training and all it needs for an epoch."""
-
-    def __init__(
-        self,
-        model: nn.Module,
-        data: StressData,
-        rows: NDArray[np.int64],
-        valid_rows: NDArray[np.int64],
-        kind: SpectrogramPreset,
-        config: TrainConfig,
-        world: World,
-        state: RunState,
-    ) -> None:
-        self.model, self.data, self.kind, self.config = model, data, kind, config
-        self.rows, self.valid_rows, self.world, self.state = rows, valid_rows, world, state
-        self.device = torch.device(world.device)
-        self.stepped = world.wrap(model)
-        self.optimizer = make_optimizer(model, config)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
-        self.average = averaged(model, config)
-        self.memory = (model, self.optimizer, self.scaler, self.average)
-        self.weights = class_weights(data.labels[rows], config).to(self.device)
-        self.feed = ImageFeed(data, rows, self.device)
-        self.n_batches = max(1, len(rows) // config.batch_size)
-
-    def epoch(self, bar: tqdm) -> None:
-        """One pass over the training split; adds a row to the history."""
-        start_s = time.monotonic()
-        config, state = self.config, self.state
-        rng = np.random.default_rng([config.seed, state.epoch])
-        dropout_seed = int(rng.integers(2**63 - self.world.size))
-        torch.manual_seed(dropout_seed + self.world.rank)
-        self.model.train()
-        losses, rate = [], config.learning_rate
-        batches = list(_batches(rng, self.data, self.rows, config))
-        shares = [self.world.share(len(chosen)) for chosen in batches]
-        images = self.feed.batches(c[share] for c, share in zip(batches, shares, strict=True))
-        for number, (chosen, share) in enumerate(zip(batches, shares, strict=True)):
-            draws = draw(rng, len(chosen), config, *self.data.shape)
-            deviations = self.data.deviations
-            batch = augment(
-                next(images),
-                {name: values[share] for name, values in draws.items()},
-                self.kind,
-                fill_value=config.fill_value,
-                deviations=None
-                if deviations is None
-                else torch.from_numpy(deviations[chosen[share]]),
-            ).contiguous(memory_format=torch.channels_last)
-            rate = learning_rate(
-                config, (state.epoch + number / self.n_batches) / config.max_epochs
-            )
-            losses.append(self._step(batch, self.data.labels[chosen], share, rate))
-            bar.update()
-        images.close()
-        # Each process knows its part of the loss; all parts together are that of the batches.
-        parts = self.world.gather(torch.stack(losses).mean().reshape(1).cpu().numpy())
-        train_loss = float(parts.astype(np.float64).sum())
-        state.epoch += 1
-        _check_finite(train_loss, "training", state)
-        seconds = time.monotonic() - start_s
-        state.history.append(
-            {
-                "epoch": state.epoch,
-                "train_loss": train_loss,
-                "learning_rate": rate,
-                "seconds": seconds,
-                "images_per_s": sum(map(len, batches)) / seconds,
-            }
-        )
-
-    def _step(
-        self, batch: torch.Tensor, labels: NDArray[np.int64], share: NDArray[np.int64], rate: float
-    ) -> torch.Tensor:
-        """One step of the optimizer; the loss of this process's part of the batch."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        precision = self.config.precision
-        with torch.autocast(
-            self.device.type, _AUTOCAST.get(precision), enabled=precision in _AUTOCAST
-        ):
-            logits = self.stepped(batch)
-        targets = torch.from_numpy(labels).to(self.device)
-        loss = batch_loss(
-            logits, targets[torch.from_numpy(share)], targets, self.weights, self.config
-        )
-        # Averaging over processes, as DistributedDataParallel does, must give the sum of the parts.
-        self.scaler.scale(loss * self.world.size).backward()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        if self.average is not None:
-            self.average.update_parameters(self.model)
-        return loss.detach()
-
-    def validate(self) -> None:
-        """Measure the validation split and keep the weights if they are the best so far."""
-        state = self.state
-        model = self.model if self.average is None else self.average.module
-        share = self.valid_rows[self.world.share(len(self.valid_rows))]
-        logits = self.world.gather(predict_logits(model, self.data, share))
-        labels = self.data.labels[self.valid_rows]
-        loss = functional.cross_entropy(
-            torch.from_numpy(logits), torch.from_numpy(labels), weight=self.weights.cpu()
-        )
-        _check_finite(float(loss), "validation", state)
-        hits = logits.argmax(axis=1) == labels
-        recalls = [hits[labels == c].mean() for c in np.unique(labels)]
-        state.history[-1]["valid_loss"] = float(loss)
-        state.history[-1]["valid_balanced_accuracy"] = float(np.mean(recalls))
-        best = state.history[state.best_epoch - 1]["valid_loss"] if state.best_epoch else math.inf
-        if float(loss) < best:
-            state.best_epoch = state.epoch
-            state.best_weights = {
-                k: v.detach().cpu().clone(memory_format=torch.contiguous_format)
-                for k, v in model.state_dict().items()
-            }
-
-
-def _checked_rows(data: StressData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _checked_rows(
+    data: StressData, config: TrainConfig, validated: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     rows, valid_rows = data.rows(TRAIN), data.rows(VALID)
+    if not validated and config.schedule != "one_cycle":
+        raise ConfigError(
+            f"training without validation needs a recipe that ends by itself, and "
+            f"{config.name!r} has schedule {config.schedule!r}; use one_cycle"
+        )
     for name, found in ((TRAIN, rows), (VALID, valid_rows)):
-        if not len(found):
+        if not len(found) and (validated or name == TRAIN):
             raise ConfigError(f"no token in split {name!r}; build the corpus from more speech")
     for stress in CLASSES:
         if not np.any(data.labels[rows] == stress.class_index):
@@ -394,25 +277,11 @@ def _lay_out(model: nn.Module, memory_format: torch.memory_format) -> None:
     model.to(memory_format=memory_format)  # type: ignore[call-overload]
 
 
-def _batches(
-    rng: np.random.Generator, data: StressData, rows: NDArray[np.int64], config: TrainConfig
-) -> Iterator[NDArray[np.int64]]:
-    """Rows of each batch of one epoch."""
-    if config.class_balance == "sampler":
-        share = 1.0 / np.bincount(data.labels[rows])[data.labels[rows]]
-        order = rng.choice(rows, size=len(rows), p=share / share.sum())
-    else:
-        order = rng.permutation(rows)
-    for batch in range(max(1, len(rows) // config.batch_size)):
-        yield order[batch * config.batch_size : (batch + 1) * config.batch_size]
-
-
-def _check_finite(loss: float, what: str, state: RunState) -> None:
-    if not math.isfinite(loss):
-        raise ConfigError(
-            f"{what} loss is {loss} in epoch {state.epoch}: an image has values that are not "
-            "finite (build the corpus again), or the learning rate is too high (lower it)"
-        )
+def _shown(epoch: Mapping[str, Any]) -> dict[str, Any]:
+    """What the progress bar tells of an epoch."""
+    names = {"train_loss": "train", "valid_loss": "loss", "valid_balanced_accuracy": "balanced"}
+    told = {short: f"{epoch[name]:.3f}" for name, short in names.items() if name in epoch}
+    return {"epoch": epoch["epoch"], **told}
 
 
 def _ended(state: RunState, config: TrainConfig, minutes: float) -> str:

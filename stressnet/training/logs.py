@@ -68,7 +68,8 @@ class RunLog:
         if self.writer is not None:
             last = history[-1]
             for name, tag in _SCALARS.items():
-                self.writer.add_scalar(tag, last[name], last["epoch"])
+                if name in last:
+                    self.writer.add_scalar(tag, last[name], last["epoch"])
             self.writer.flush()
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from stressnet.workflows.evaluate_sets import (
     fold_of,
     is_own_corpus,
     load_models,
+    n_heard,
     predict_units,
     representatives,
     sets_of,
@@ -112,6 +113,7 @@ def evaluate_models(
     sets = sets_of(tokens, own)
     if not sets:
         raise CorpusError(f"{corpus_path}: none of its tokens belongs to a test set")
+    heard = 0 if own else n_heard(models, tokens)
     _claim(out, overwrite)
     units = predict_units(models, corpus, tokens, own, progress)
     how = {"seed": seed, "n_resamples": n_resamples}
@@ -138,7 +140,17 @@ def evaluate_models(
 
         _write_tables(out, found)
         write_parquet(tables.predictions_of(units, tokens), out / "predictions.parquet")
-        write_page(out, corpus, models, units, found, hardest, own=own, n_resamples=n_resamples)
+        write_page(
+            out,
+            corpus,
+            models,
+            units,
+            found,
+            hardest,
+            heard=heard_text(heard, len(tokens)),
+            own=own,
+            n_resamples=n_resamples,
+        )
     manifest = write_manifest(
         out,
         KIND,
@@ -156,6 +168,8 @@ def evaluate_models(
         results={
             "test_sets": {name: int(mask.sum()) for name, mask in sets.items()},
             "alarms": list(alarms(found["audits"])),
+            "n_tokens": len(tokens),
+            "n_by_speakers_named_as_trained_on": heard,
         },
         seconds=progress.seconds,
     )
@@ -199,9 +213,21 @@ def _claim(out: Path, overwrite: bool) -> None:
         ) from error
 
 
+def heard_text(heard: int, n: int) -> str:
+    """A warning if tokens are by speakers named like those trained on, else nothing."""
+    if not heard:
+        return ""
+    return (
+        f"{heard} of {n} tokens are by speakers with the name of one that was trained on; if they "
+        f"are the same people, these figures are not those of new speakers"
+    )
+
+
 def evaluation_text(result: Evaluated) -> str:
     """The figures as tables for people."""
-    lines = []
+    facts = result.manifest["results"]
+    warning = heard_text(facts["n_by_speakers_named_as_trained_on"], facts["n_tokens"])
+    lines = [f"warning: {warning}", ""] if warning else []
     for unit in result.units:
         rows = result.scores[result.scores["model"] == unit.name]
         temperature = (

@@ -35,6 +35,7 @@ def write_page(
     *,
     own: bool,
     n_resamples: int,
+    heard: str = "",
 ) -> Path:
     """Write ``index.html`` with its figures and sounds; it opens from disk.
 
@@ -54,6 +55,8 @@ def write_page(
         Whether the networks were trained on this corpus.
     n_resamples : int
         Of the bootstrap.
+    heard : str
+        What to say of speakers that may have been trained on; empty if there are none.
     """
     names = [unit.name for unit in representatives(units)]
     figures = out / "figures"
@@ -74,7 +77,7 @@ def write_page(
             f"same answer makes 0.5."
         ),
     )
-    for alarm in alarms(tables["audits"]):
+    for alarm in [*([f"{heard}."] if heard else []), *alarms(tables["audits"])]:
         page.add(Paragraph(alarm, kind="warning"))
     _scores(page, tables, names)
     _audits(page, tables)

@@ -132,9 +132,16 @@ def is_own_corpus(models: Sequence[Loaded], corpus: Corpus) -> bool:
     Raises
     ------
     ConfigError
-        If only some were: what is known to one is new to the other.
+        If only some were: what is known to one is new to the other; or if one was trained on all
+        its tokens, so that none is left to test on.
     """
     own = [model for model in models if model.info.corpus_hash == corpus.fingerprint]
+    for model in own:
+        if model.info.training.get("all_tokens"):
+            raise ConfigError(
+                f"{model.path}: was trained on all tokens of {corpus.path}, none is left to test "
+                f"on; use another corpus, or a network trained without --all-tokens"
+            )
     if own and len(own) < len(models):
         other = next(model for model in models if model not in own)
         raise ConfigError(
@@ -142,6 +149,16 @@ def is_own_corpus(models: Sequence[Loaded], corpus: Corpus) -> bool:
             f"apart, since their new words and speakers differ"
         )
     return bool(own)
+
+
+def n_heard(models: Sequence[Loaded], tokens: pd.DataFrame) -> int:
+    """How many tokens are by speakers named like one that a network was trained on.
+
+    In a corpus that is not the networks' own, the same name may mean the same person (a corpus
+    built again) or another one.
+    """
+    known = {name for model in models for name in model.info.training.get("speakers", ())}
+    return int(tokens["speaker"].isin(known).sum())
 
 
 def fold_of(models: Sequence[Loaded]) -> Fold | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
+from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.progress import Progress
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
@@ -36,6 +37,12 @@ _GROUP_TITLES = {
     "unstressed_vowel": "unstressed vowel",
     "speaker_is_known": "speaker in training",
 }
+_MEASURED = "On tokens that training never saw."
+_MEASURED_TWIN = (
+    "This network was trained on all tokens, so none is left to measure it on. The figures here "
+    "and below are those of the same recipe and seed trained on the training split alone, on "
+    "tokens which that network never saw. How much better more tokens made this one is not known."
+)
 _FEW = 5
 """Speakers with fewer tokens are left out of the spread over speakers."""
 
@@ -60,6 +67,7 @@ def write_card(
     corpus_path: Path,
     model_path: Path,
     *,
+    measured_path: Path | None = None,
     out: Path | None = None,
     seed: int = 0,
     n_resamples: int = 2000,
@@ -73,6 +81,9 @@ def write_card(
         The corpus it was trained on.
     model_path : Path
         Its checkpoint folder.
+    measured_path : Path, optional
+        The network to measure for one that was trained on all tokens: the same recipe and seed on
+        the training split alone. Figures and temperature are then that network's.
     out : Path, optional
         Where to write the card; ``MODEL_CARD.md`` in the checkpoint folder if left out.
     seed, n_resamples : int
@@ -81,7 +92,8 @@ def write_card(
     Raises
     ------
     ConfigError
-        If the network was trained on another corpus.
+        If the network was trained on another corpus, or on all tokens of this one and none is
+        given to measure, or that one differs in more than its tokens.
     CheckpointError
         If the checkpoint is damaged or a file cannot be written.
     """
@@ -92,6 +104,9 @@ def write_card(
     models = load_models([model_path])
     if len(models) != 1:
         raise ConfigError(f"{model_path}: holds {len(models)} networks; a card is about one")
+    described = models[0]
+    if measured_path is not None:
+        models = [_twin(described, measured_path, corpus)]
     if not is_own_corpus(models, corpus):
         raise ConfigError(
             f"{model_path}: was not trained on {corpus_path}; a card needs the corpus it knows, "
@@ -107,7 +122,7 @@ def write_card(
         scores = tables.scores_table([unit], tokens, sets, **how)
         groups = tables.groups_table([unit], tokens, sets, **how)
         speakers = tables.cluster_table([unit], tokens, sets, "speaker")
-        document = _document(corpus, models[0], unit, scores, groups, speakers)
+        document = _document(corpus, described, unit, scores, groups, speakers)
         path = out or model_path / CARD_NAME
         try:
             path.write_text(document.to_markdown(), encoding="utf-8")
@@ -115,8 +130,31 @@ def write_card(
             raise CheckpointError(
                 f"{path}: cannot be written ({error.strerror}); choose another file"
             ) from error
-        save_calibration(model_path, unit.calibration)
+        save_calibration(
+            model_path, replace(unit.calibration, weights_sha256=described.weights_sha256)
+        )
     return Card(path, unit.calibration.temperature)
+
+
+def _twin(described: Loaded, measured_path: Path, corpus: Corpus) -> Loaded:
+    """The network to measure for one that was trained on all tokens."""
+    twin = load_models([measured_path])[0]
+    ours = described.info
+    if not ours.training.get("all_tokens") or ours.corpus_hash != corpus.fingerprint:
+        raise ConfigError(
+            f"{described.path}: was not trained on all tokens of {corpus.path}, so its card is "
+            f"about its own figures; leave out --measured"
+        )
+    parts = [
+        (info.architecture, info.preset, info.seed, info.training.get("recipe"), info.corpus_hash)
+        for info in (ours, twin.info)
+    ]
+    if parts[0] != parts[1]:
+        raise ConfigError(
+            f"{measured_path}: is not {described.path} with fewer tokens; train it with the same "
+            f"network, preset, recipe and seed on the same corpus, without --all-tokens"
+        )
+    return twin
 
 
 def _document(
@@ -151,8 +189,9 @@ def _document(
         Bullets(_data(corpus, info.training, facts)),
         Heading("Results"),
         Paragraph(
-            "On tokens that training never saw. Intervals: 95 %, resampling speakers and word "
-            "families. Balanced accuracy is the mean of the two recalls; chance is 0.5."
+            f"{_MEASURED_TWIN if info.training.get('all_tokens') else _MEASURED} Intervals: 95 %, "
+            f"resampling speakers and word families. Balanced accuracy is the mean of the two "
+            f"recalls; chance is 0.5."
         ),
         _results(scores),
         Heading("By group"),
@@ -183,7 +222,9 @@ def _document(
 
 def _data(corpus: Corpus, training: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
     tokens = corpus.tokens
-    train = tokens[tokens["split"] == "train"]
+    everything = bool(training.get("all_tokens"))
+    usable = tokens["stress"].notna() & (tokens["label_source"] != LABEL_ALIGNER)
+    train = tokens[usable if everything else tokens["split"] == "train"]
     counts = train["stress"].value_counts()
     sex = train.groupby("sex")["speaker"].nunique()
     voices = ", ".join(f"{n} {name or 'of unknown sex'}" for name, n in sex.items())
@@ -199,11 +240,19 @@ def _data(corpus: Corpus, training: Mapping[str, Any], facts: Mapping[str, Any])
         f"`{corpus.fingerprint[:16]}`",
         f"training: {len(train)} tokens ({counts.get('INITIAL', 0)} INITIAL, "
         f"{counts.get('FINAL', 0)} FINAL) of {train['family'].nunique()} word families by "
-        f"{train['speaker'].nunique()} speakers ({voices}); stopped by "
-        f"{training.get('n_valid', '?')} validation tokens",
+        f"{train['speaker'].nunique()} speakers ({voices}); "
+        + (
+            "all tokens of the corpus with a label, no early stopping"
+            if everything
+            else f"stopped by {training.get('n_valid', '?')} validation tokens"
+        ),
         *more,
-        "labels of training tokens come from a pronouncing dictionary, not from listening; words "
-        "with both readings are not in training",
+        "labels of training tokens come from a pronouncing dictionary, not from listening; "
+        + (
+            "those of words with both readings from a table made for the recordings"
+            if everything and (train["label_source"] == LABEL_TABLE).any()
+            else "words with both readings are not in training"
+        ),
         f"limits of words and phones: {', '.join(sorted(tokens['aligner'].unique()))}",
     ]
 
@@ -344,6 +393,8 @@ def reproduce(info: Any, facts: Mapping[str, Any]) -> str:
     train += f" --recipe {name} --seed {info.seed}"
     usual = RECIPES[name].to_dict() if name in RECIPES else {}
     usual["class_balance"] = "weights"  # what the command trains with
+    if info.training.get("all_tokens"):
+        train += " --all-tokens"
     for key, value in recipe.items():
         if key not in ("name", "seed") and key in usual and value != _as_json(usual[key]):
             train += f" --set {shlex.quote(f'{key}={value}')}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stressnet.audio import read_audio
 from stressnet.corpus.splits import TEST_SPLITS, VALIDATION_SPLITS
 from stressnet.corpus.store import LONGER_WORDS, Corpus, write_parquet
+from stressnet.corpus.tokens import LABEL_ALIGNER
 from stressnet.errors import CheckpointError, CorpusError
 from stressnet.lexicon.stress import Stress
 from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
@@ -54,7 +55,7 @@ class TrainedModel:
     path : Path
         Checkpoint folder, with ``metrics.csv`` and ``predictions.parquet``.
     metrics : DataFrame
-        One row per test set and metric.
+        One row per test set and metric; empty if all tokens were trained on.
     manifest : dict
         Its manifest.
     """
@@ -65,7 +66,12 @@ class TrainedModel:
 
 
 def stress_data(
-    corpus: Corpus, preset: str, fold: Fold | None = None, *, longer_words: bool = False
+    corpus: Corpus,
+    preset: str,
+    fold: Fold | None = None,
+    *,
+    longer_words: bool = False,
+    all_tokens: bool = False,
 ) -> StressData:
     """Labelled tokens of a corpus with their images.
 
@@ -81,6 +87,9 @@ def stress_data(
     longer_words : bool
         Put the stretches of longer words that may be trained on behind the tokens, in the
         training set; a corpus without them is no error.
+    all_tokens : bool
+        Put every token with a label into the training set, whatever its split, but for those whose
+        label is only the aligner's choice.
 
     Raises
     ------
@@ -92,7 +101,7 @@ def stress_data(
     from stressnet.training.data import StressData
 
     tokens = corpus.tokens
-    if (tokens["split"] == "unsplit").all():
+    if (tokens["split"] == "unsplit").all() and not all_tokens:
         raise CorpusError(
             f"{corpus.path}: was built with --no-splits; build it with splits to train"
         )
@@ -100,6 +109,9 @@ def stress_data(
     own = tokens["split"]
     if fold is not None:
         own = splits_of_fold(tokens, fold)
+    if all_tokens:
+        usable = tokens["stress"].notna() & (tokens["label_source"] != LABEL_ALIGNER)
+        own = own.where(~usable, "train").where(usable, "unlabelled")
     splits = own.replace(dict.fromkeys(VALIDATION_SPLITS, "valid"))
     # Tokens without a label keep their place (images and table run in parallel) but no split uses
     # them, so the class written here is never read.
@@ -208,6 +220,7 @@ def train_model(
     device: str = "auto",
     seed: int = 0,
     fold: Fold | None = None,
+    all_tokens: bool = False,
     tensorboard: bool = False,
     overwrite: bool = False,
     keep_finished: bool = False,
@@ -234,6 +247,9 @@ def train_model(
         For initial weights, order and augmentation.
     fold : Fold, optional
         Train and test on the splits of this fold instead of the corpus's own.
+    all_tokens : bool
+        Train on all splits, for a network to be used on other recordings; nothing is left to test
+        it on, and how good the recipe is has to be known from a training without this.
     tensorboard : bool
         Log for TensorBoard too.
     overwrite : bool
@@ -245,6 +261,8 @@ def train_model(
     ------
     CheckpointError
         If ``out`` holds another model or cannot be written.
+    ConfigError
+        If all tokens are to be trained on and the recipe needs validation to end.
     """
     from stressnet.acoustics.spectrogram import SpectrogramPreset
     from stressnet.training.distributed import join_world
@@ -255,7 +273,9 @@ def train_model(
     spec = get_spec(architecture)
     preset = preset or spec.preset
     config = recipe_for(recipe or spec.recipe, seed, changes)
-    data = stress_data(corpus, preset, fold, longer_words=config.longer_words)
+    data = stress_data(
+        corpus, preset, fold, longer_words=config.longer_words, all_tokens=all_tokens
+    )
     images = corpus.images(preset)
     parameters = {
         "corpus": str(corpus_path),
@@ -267,6 +287,8 @@ def train_model(
     }
     if fold is not None:
         parameters["fold"] = asdict(fold)
+    if all_tokens:
+        parameters["all_tokens"] = True
     content = {k: v for k, v in parameters.items() if k != "corpus"}
     request = hash_data([content, corpus.fingerprint])
     with join_world(pick_device(device)) as world:
@@ -294,11 +316,13 @@ def train_model(
                 resume=True,
                 tensorboard=tensorboard,
                 fold=None if fold is None else asdict(fold),
+                validated=not all_tokens,
                 world=world,
             )
         if world.is_first:
-            with progress.stage("test"):
-                _test(out, corpus, data, result, seed)
+            if not all_tokens:
+                with progress.stage("test"):
+                    _test(out, corpus, data, result, seed)
             write_manifest(
                 out,
                 "model",
@@ -344,8 +368,11 @@ def _read_trained(out: Path) -> TrainedModel:
     """A finished checkpoint folder."""
     import pandas as pd
 
+    manifest = read_manifest(out, "model")
+    if manifest["parameters"].get("all_tokens"):
+        return TrainedModel(out, pd.DataFrame(), manifest)
     metrics = pd.read_csv(out / "metrics.csv").fillna({"reason": ""})
-    return TrainedModel(out, metrics, read_manifest(out, "model"))
+    return TrainedModel(out, metrics, manifest)
 
 
 def add_token_columns(predictions: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
@@ -392,6 +419,8 @@ def claim_folder(out: Path, request: str, overwrite: bool, kind: str) -> None:
 
 def metrics_text(model: TrainedModel) -> str:
     """The test figures as a table for people."""
+    if not len(model.metrics):
+        return "trained on all tokens of the corpus; nothing is left to test on"
     lines = [
         f"{'test set':<28}{'n':>6}{'FINAL':>7}{'majority':>10}"
         f"{'accuracy':>22}{'balanced accuracy':>22}{'MCC':>22}"
