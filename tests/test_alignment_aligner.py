@@ -207,9 +207,13 @@ def test_agrees_with_supplied_textgrids(pronounce):
             references[path.stem] = reference
             utterances.append(Utterance(path.stem, "LJ", path.with_suffix(".flac"), words))
     results = dict(KaldiGmmAligner().align(utterances, pronounce, jobs=2))
+    # As they are, differences to the TextGrids are 24.9 ms (words) and 18.6 ms (phones) in the mean,
+    # ours 14 and 12 ms earlier in the median; without that median 21.1 and 15.1 ms. The bounds were
+    # once put to the raw differences, and 18 ms for phones is now missed by 0.6 ms: the TextGrids
+    # are late by about 10 ms against boundaries set by eye, see docs/alignment.md.
     for level, limit_ms in (("word", 25), ("phone", 18)):
         signed = [signed_boundary_errors(references[n], a, level) for n, a in results.items()]
         errors = np.concatenate(signed).ravel()
-        late_ms = np.median(errors)  # the TextGrids are late by about 10 ms, see docs/alignment.md
-        assert -15 < late_ms < 0
-        assert np.abs(errors - late_ms).mean() < limit_ms
+        shift_ms = np.median(errors)
+        assert -15 < shift_ms < 0
+        assert np.abs(errors - shift_ms).mean() < limit_ms
