@@ -207,7 +207,7 @@ def test_agrees_with_supplied_textgrids(pronounce):
             references[path.stem] = reference
             utterances.append(Utterance(path.stem, "LJ", path.with_suffix(".flac"), words))
     results = dict(KaldiGmmAligner().align(utterances, pronounce, jobs=2))
-    # As they are, differences to the TextGrids are 24.9 ms (words) and 18.6 ms (phones) in the mean,
+    # As they are, distances to the TextGrids are 24.9 ms (words) and 18.6 (phones) on average,
     # ours 14 and 12 ms earlier in the median; without that median 21.1 and 15.1 ms. The bounds were
     # once put to the raw differences, and 18 ms for phones is now missed by 0.6 ms: the TextGrids
     # are late by about 10 ms against boundaries set by eye, see docs/alignment.md.
