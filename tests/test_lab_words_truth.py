@@ -15,7 +15,10 @@ from stressnet.lab.klatt import RATE_HZ, synthesise
 from stressnet.lab.measured import MEASURES
 from stressnet.lab.plans import LEAD_S, WordPlan, true_phones, true_tracks
 from stressnet.lab.separation import (
+    MAX_LEAK,
+    Separation,
     auroc,
+    leak_limit,
     require_separation,
     separation_problem,
     separations,
@@ -178,3 +181,11 @@ def test_auroc_of_known_orders() -> None:
     assert auroc(np.array([4.0, 3.0, 2.0, 1.0]), positive) == 0.0
     assert auroc(np.ones(4), positive) == 0.5
     assert np.isnan(auroc(np.ones(2), np.array([True, True])))
+
+
+def test_limit_of_leaks_grows_as_chance_does_in_small_sets_only() -> None:
+    assert leak_limit(1000) == leak_limit(300) == MAX_LEAK
+    assert leak_limit(75) == pytest.approx(2 * MAX_LEAK)
+    assert Separation("tilt_db_2", "other", 0.54).fails
+    assert not Separation("tilt_db_2", "other", 0.54, leak_limit(75)).fails
+    assert Separation("tilt_db_2", "other", float("nan")).fails

@@ -194,3 +194,47 @@ def test_the_default_composite_finds_a_synthesised_f1(tmp_path: Path) -> None:
     units = found.tables["units"]
     mine = units[(units["kind"] == "method") & (units["part"] == "positive")]
     assert (mine["place"] == 1).mean() >= 0.75, mine[["voice", "top", "density", "rival"]]
+
+
+def leaky(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lab words whose FINAL members are measured with more tilt than they have."""
+    from stressnet.lab import drawn
+    from stressnet.lexicon.stress import Stress
+
+    draw = drawn.draw_words
+
+    def tilted(*arguments: object, **options: object) -> list:
+        words = draw(*arguments, **options)  # type: ignore[arg-type]
+        for word in words:
+            word.measured["tilt_db_2"] += 3.0 * (word.stress is Stress.FINAL)
+        return words
+
+    monkeypatch.setattr(drawn, "draw_words", tilted)
+
+
+LEAKY = ["--set", "f1", "--words", "48", "--network", "compact", "--trainings", "1"]
+LEAKY += ["-j", "1", "--method", "random", "--epochs", "1", "--scored", "8", "-q"]
+
+
+def test_a_set_with_a_second_cue_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaky(monkeypatch)
+    with pytest.raises(SystemExit) as ended:
+        main(["validate-methods", str(tmp_path / "out"), *LEAKY])
+    assert ended.value.code == 3
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if one.startswith("f1:")]
+    assert "tilt_db_2 0." in line and "(other)" in line and "refused" in line
+    assert pd.read_csv(tmp_path / "out" / "failures.csv")["stage"].tolist() == ["set"]
+    assert not len(pd.read_csv(tmp_path / "out" / "networks.csv"))
+
+
+def test_a_set_with_a_second_cue_is_kept_on_demand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaky(monkeypatch)
+    main(["validate-methods", str(tmp_path / "out"), *LEAKY, "--allow-leaks"])
+    failures = pd.read_csv(tmp_path / "out" / "failures.csv")
+    assert failures[["stage", "severity"]].values.tolist() == [["separation", "warning"]]
+    assert "tilt_db_2" in failures["reason"][0]
+    assert len(pd.read_csv(tmp_path / "out" / "networks.csv")) == 1

@@ -49,6 +49,12 @@ from stressnet.cli.options import (
     type=click.Choice(["float32", "bfloat16"]),
     help="Number format of the trainings; bfloat16 is faster on CPUs with AMX.",
 )
+@click.option(
+    "--allow-leaks",
+    is_flag=True,
+    help="Keep sets in which a measured cue beside the intended one separates the classes "
+    "(AUROC beyond 0.5 ± 0.03); otherwise they are refused.",
+)
 @click.option("--corpus", type=PATH, help="A built corpus, for natural:COLUMN.")
 @click.option("--cues", type=PATH, help="What 'stressnet measure' made of it.")
 @seed_option
@@ -67,6 +73,7 @@ def validate_methods_command(
     methods: tuple[str, ...],
     max_epochs: int | None,
     precision: str | None,
+    allow_leaks: bool,
     corpus: Path | None,
     cues: Path | None,
     seed: int,
@@ -102,6 +109,7 @@ def validate_methods_command(
         max_epochs=max_epochs,
         precision=precision,
         all_methods=False if methods else None,
+        allow_leaks=allow_leaks or None,
         seed=seed,
     )
     result = validate_methods(
@@ -116,6 +124,9 @@ def validate_methods_command(
     click.echo(summary_text(result))
     click.echo(f"scoreboard: {out}")
     lost = [problem for problem in result.problems if problem.severity is Severity.ERROR]
+    refused = [problem for problem in lost if problem.stage == "set"]
+    for problem in refused:
+        click.echo(f"{problem.item}: {problem.reason}", err=True)
     if lost:
         click.echo(f"{len(lost)} steps failed: {out / 'failures.csv'}", err=True)
         sys.exit(EXIT_SOME_FAILED)

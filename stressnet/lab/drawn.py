@@ -12,7 +12,7 @@ from stressnet.axes import BoolArray
 from stressnet.errors import ConfigError
 from stressnet.lab.designs import Design, get_design
 from stressnet.lab.labset import LabSet
-from stressnet.lab.separation import separations
+from stressnet.lab.separation import Separation, require_separation, separations
 from stressnet.lab.truth import cue_truth, word_image, word_scene
 from stressnet.lab.words import LabWord, draw_words
 from stressnet.problems import Problem, Severity
@@ -44,8 +44,9 @@ def drawn_set(
     preset: SpectrogramPreset | None = None,
     problems: list[Problem] | None = None,
     apply: Callable[..., Any] = map,
+    allow_leaks: bool = False,
 ) -> LabSet:
-    """Draw words of a design and make a set of them.
+    """Draw words of a design and make a set of them, if its cue is the only one.
 
     Pairs of words stay in one split; every voice has the same share of its pairs in each: 53 %
     train, 12 % validate, 35 % test.
@@ -62,17 +63,22 @@ def drawn_set(
         As for :func:`stressnet.lab.words.draw_words`.
     preset : SpectrogramPreset, optional
         :func:`preset_for` the design if left out.
+    allow_leaks : bool
+        Keep a set in which another measured cue separates the classes, or the intended one does
+        not; it becomes a warning in ``problems``.
 
     Raises
     ------
     ConfigError
-        If there are too few words for three splits.
+        If there are too few words for three splits, or the set is not what it says it is
+        (:func:`stressnet.lab.separation.require_separation`).
     AudioError
         If a word cannot be synthesised and there is no list of problems.
     """
     design = get_design(design)
     preset = preset or preset_for(design)
     words = draw_words(design, n, seed, voices, effect, problems=problems, apply=apply)
+    checks = _checked(words, effect, problems, allow_leaks)
     images, scenes, truth, wide = [], [], [], []
     for word in words:
         image = word_image(word, preset)
@@ -85,17 +91,6 @@ def drawn_set(
     splits = _splits(words, seed)
     shape = (len(words), *preset.shape)
     nowhere: BoolArray = np.zeros(shape, dtype=bool)
-    checks = separations(words) if words else []
-    for check in checks:
-        if check.fails and problems is not None:
-            problems.append(
-                Problem(
-                    f"{design.name} {check.measure}",
-                    "separation",
-                    Severity.WARNING,
-                    f"AUROC {check.auroc:.3f} of a cue that is {check.role}; draw more words",
-                )
-            )
     return LabSet(
         name=f"{design.name}/{effect:g}",
         cue=design.cue,
@@ -123,6 +118,23 @@ def drawn_set(
             "separation": {check.measure: round(check.auroc, 4) for check in checks},
         },
     )
+
+
+def _checked(
+    words: Sequence[LabWord], effect: float, problems: list[Problem] | None, allow_leaks: bool
+) -> list[Separation]:
+    """The areas of all measured cues; raises if the set is to be refused."""
+    if not words:
+        return []
+    try:
+        return require_separation(words)
+    except ConfigError as error:
+        if not allow_leaks:
+            raise
+        if problems is not None:
+            item = f"{words[0].design}/{effect:g}"
+            problems.append(Problem(item, "separation", Severity.WARNING, str(error)))
+        return separations(words)
 
 
 def _splits(words: Sequence[LabWord], seed: int) -> np.ndarray:

@@ -48,10 +48,10 @@ TOLERANCES: dict[str, float] = {
     "f0_peak_position": 0.07,
     "intensity_db": 1.0,
     "tilt_db": 1.0,
-    "log_f1": 0.04,
+    "log_f1": 0.03,
     "log_f2": 0.06,
     "log_f3": 0.04,
-    "peripherality": 0.05,
+    "peripherality": 0.03,
     "consonant_db": 1.5,
 }
 """By how much a cue may be measured differently in the two words of a pair in which it is the same:

@@ -5,7 +5,8 @@ peak, the word's duration with the vowel's) may separate too; the design names t
 (:attr:`~stressnet.lab.designs.Design.own_measures`). All others must have an area under the ROC
 curve within 0.5 ± 0.03. By chance alone it has a standard deviation of 0.018 in 1,000 words, and
 one of 25 cues would nearly always be out; since words come in matched pairs, only what crosses over
-in the synthesis or the measurement is left.
+in the synthesis or the measurement is left. In sets of fewer than 300 words the limit grows as
+chance does, with one over the square root of their number.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from stressnet.lexicon.stress import Stress
 MAX_LEAK = 0.03
 """How far from one half the area may be for a cue that must not separate."""
 
+FULL_SIZE = 300
+"""From how many words on that limit holds as it stands."""
+
 MIN_INTENDED = 0.55
 """Least area for the intended cue, near threshold; obvious ones reach 0.95 and more."""
 
@@ -45,17 +49,20 @@ class Separation:
         The design's cue; one that moves with it by definition; one that must not separate.
     auroc : float
         Probability that a FINAL word has more of it than an INITIAL one.
+    limit : float
+        How far from one half that may be where the role is "other".
     """
 
     measure: str
     role: Role
     auroc: float
+    limit: float = MAX_LEAK
 
     @property
     def fails(self) -> bool:
         """Whether the set is not what it says it is."""
         if self.role == "other":
-            return not abs(self.auroc - 0.5) <= MAX_LEAK
+            return not abs(self.auroc - 0.5) <= self.limit
         return self.role == "intended" and not abs(self.auroc - 0.5) >= MIN_INTENDED - 0.5
 
 
@@ -80,6 +87,11 @@ def auroc(values: FloatArray, positive: np.ndarray) -> float:
     return float((ranks - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
+def leak_limit(n_words: int) -> float:
+    """How far from one half the area of another cue may be in a set of that many words."""
+    return MAX_LEAK * max(1.0, FULL_SIZE / max(n_words, 1)) ** 0.5
+
+
 def separations(words: Sequence[LabWord]) -> list[Separation]:
     """One row per measured cue, in the order of :data:`stressnet.lab.measured.MEASURES`.
 
@@ -101,7 +113,7 @@ def separations(words: Sequence[LabWord]) -> list[Separation]:
             role = "intended"
         elif measure in design.own_measures:
             role = "own"
-        rows.append(Separation(measure, role, auroc(values, final)))
+        rows.append(Separation(measure, role, auroc(values, final), leak_limit(len(words))))
     return rows
 
 
@@ -113,7 +125,7 @@ def separation_problem(words: Sequence[LabWord]) -> str | None:
     listed = ", ".join(f"{row.measure} {row.auroc:.3f} ({row.role})" for row in failed)
     return (
         f"design {words[0].design!r}, {len(words)} words: area under the ROC curve of {listed}; "
-        f"other cues must stay within 0.5 ± {MAX_LEAK:g}, the intended one must reach "
+        f"other cues must stay within 0.5 ± {leak_limit(len(words)):.2g}, the intended one must reach "
         f"{MIN_INTENDED:g}"
     )
 
@@ -128,5 +140,7 @@ def require_separation(words: Sequence[LabWord]) -> list[Separation]:
     """
     problem = separation_problem(words)
     if problem:
-        raise ConfigError(f"{problem}; the set is refused, draw more words or change the design")
+        raise ConfigError(
+            f"{problem}; the set is refused: draw more words, change the design, or allow leaks"
+        )
     return separations(words)

@@ -87,6 +87,8 @@ class Plan:
         Of the trainings.
     precision : str
         Number format of the trainings.
+    allow_leaks : bool
+        Whether to keep sets in which a second measured cue separates the classes.
     seed : int
         For all chance.
     """
@@ -103,6 +105,7 @@ class Plan:
     max_epochs: int = 25
     batch_size: int = 16
     precision: str = "float32"
+    allow_leaks: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -352,6 +355,7 @@ def _task(name: str, plan: Plan, state: Path, corpus: Path | None, cues: Path | 
         seed=plan.seed,
         corpus=corpus,
         cues=cues,
+        allow_leaks=plan.allow_leaks,
     )
 
 

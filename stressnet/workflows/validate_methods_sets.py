@@ -66,6 +66,8 @@ class SetTask:
         For all chance.
     corpus, cues : Path, optional
         A corpus and its table of cues, for ``natural:``.
+    allow_leaks : bool
+        Keep sets in which another cue separates the classes.
     """
 
     name: str
@@ -82,6 +84,7 @@ class SetTask:
     seed: int = 0
     corpus: Path | None = None
     cues: Path | None = None
+    allow_leaks: bool = False
 
     @property
     def slug(self) -> str:
@@ -428,6 +431,7 @@ def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
         voices=task.voices,
         effect=task.effect,
         problems=problems,
+        allow_leaks=task.allow_leaks,
     )
 
 
