@@ -125,8 +125,8 @@ def separation_problem(words: Sequence[LabWord]) -> str | None:
     listed = ", ".join(f"{row.measure} {row.auroc:.3f} ({row.role})" for row in failed)
     return (
         f"design {words[0].design!r}, {len(words)} words: area under the ROC curve of {listed}; "
-        f"other cues must stay within 0.5 ± {leak_limit(len(words)):.2g}, the intended one must reach "
-        f"{MIN_INTENDED:g}"
+        f"other cues must stay within 0.5 ± {leak_limit(len(words)):.2g}, the intended one must "
+        f"reach {MIN_INTENDED:g}"
     )
 
 
