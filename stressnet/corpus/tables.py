@@ -7,11 +7,12 @@ what happens to be in the first rows.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,8 +100,59 @@ def arrow_schema(types: Mapping[str, str]) -> pa.Schema:
     return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in types.items()])
 
 
-class TableWriter:
-    """A Parquet file from rows that come one by one; it appears whole or not at all.
+class WholeTable(ABC):
+    """A Parquet file written part by part, which appears whole or not at all.
+
+    As a context manager it gives the file its name at the end, or leaves nothing after an error.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._part = path.with_name(f".{path.name}.part")
+        self._writer: pq.ParquetWriter | None = None
+
+    @abstractmethod
+    def _flush(self) -> None:
+        """Write the rows that wait."""
+
+    def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
+        """The file, begun with these columns if it was not yet."""
+        import pyarrow.parquet as pq
+
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._part, schema)
+        return self._writer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._flush()
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        if kind is None:
+            writer.close()
+            self._part.replace(self.path)
+            return
+        with suppress(OSError):  # a full disk is reported once
+            writer.close()
+        self._part.unlink(missing_ok=True)
+
+
+class TableWriter(WholeTable):
+    """A Parquet file from rows that come one by one; it is there even if none comes.
 
     Parameters
     ----------
@@ -111,11 +163,9 @@ class TableWriter:
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._path = path
-        self._part = path.with_name(f".{path.name}.part")
+        super().__init__(path)
         self._schema = schema
         self._rows: list[Mapping[str, Any]] = []
-        self._writer: pq.ParquetWriter | None = None
         self.n_rows = 0
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -128,47 +178,21 @@ class TableWriter:
     def add_table(self, table: pa.Table) -> None:
         """Append a table of the same columns, in any order."""
         self._flush()
-        self._open().write_table(table.select(self._schema.names).cast(self._schema))
+        ordered = table.select(self._schema.names).cast(self._schema)
+        self._open(self._schema).write_table(ordered)
         self.n_rows += len(table)
-
-    def _open(self) -> pq.ParquetWriter:
-        import pyarrow.parquet as pq
-
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._part, self._schema)
-        return self._writer
 
     def _flush(self) -> None:
         import pyarrow as pa
 
+        writer = self._open(self._schema)
         if self._rows:
             columns = {
                 name: pa.array([row.get(name) for row in self._rows], kind, from_pandas=True)
                 for name, kind in zip(self._schema.names, self._schema.types, strict=True)
             }
-            self._open().write_table(pa.table(columns, schema=self._schema))
+            writer.write_table(pa.table(columns, schema=self._schema))
             self._rows = []
-
-    def __enter__(self) -> TableWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._flush()
-        writer = self._open()
-        self._writer = None
-        if kind is None:
-            writer.close()
-            self._part.replace(self._path)
-            return
-        with suppress(OSError):  # a full disk is reported once
-            writer.close()
-        self._part.unlink(missing_ok=True)
 
 
 class ArrayFile:
@@ -208,13 +232,8 @@ class ArrayFile:
         self._file.write(np.ascontiguousarray(block, dtype="<f4").data)
         self._file.flush()
 
-    def __enter__(self) -> ArrayFile:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
