@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from stressnet.cli.options import (
-    EXIT_SOME_FAILED,
     PATH,
-    jobs_option,
-    overwrite_option,
-    quiet_option,
+    exit_if_some_failed,
+    measured_option,
+    names_in,
+    output_options,
     sample_options,
     seed_option,
+    work_options,
 )
 
 
@@ -28,8 +28,7 @@ from stressnet.cli.options import (
     show_default=True,
     help="What a network answers: its class, as a listener would, or its probability.",
 )
-@overwrite_option
-@quiet_option
+@output_options
 def psychometrics_command(
     stimuli: Path, out: Path, answers: str, overwrite: bool, quiet: bool
 ) -> None:
@@ -67,14 +66,10 @@ def psychometrics_command(
     type=PATH,
     help="Finished folder of 'stressnet manipulate' with MODEL's responses; made if left out.",
 )
-@click.option(
-    "--measured", type=PATH, help="What 'stressnet measure' wrote for CORPUS; saves measuring it."
-)
+@measured_option
 @sample_options(default=150)
 @seed_option
-@jobs_option
-@overwrite_option
-@quiet_option
+@work_options
 def causal_agreement_command(
     corpus: Path,
     model: Path,
@@ -99,7 +94,7 @@ def causal_agreement_command(
     from stressnet.progress import Progress
     from stressnet.workflows.causal import causal_agreement, summary_text
 
-    names = [name.strip() for name in methods.split(",") if name.strip()] if methods else None
+    names = names_in(methods) if methods else None
     result = causal_agreement(
         corpus,
         model,
@@ -116,9 +111,7 @@ def causal_agreement_command(
     )
     click.echo(summary_text(result))
     click.echo(f"causal agreement: {out}")
-    if result.n_failed:
-        click.echo(f"{result.n_failed} stimuli were left out: see failures.csv", err=True)
-        sys.exit(EXIT_SOME_FAILED)
+    exit_if_some_failed(result.n_failed, "stimuli were left out: see failures.csv")
 
 
 @click.command("findings")
@@ -137,8 +130,7 @@ def causal_agreement_command(
 @click.option("--network", help="Which network of STATS.  [default: its only one]")
 @sample_options(default=400)
 @seed_option
-@overwrite_option
-@quiet_option
+@output_options
 def findings_command(
     corpus: Path,
     stats: Path,

@@ -11,11 +11,10 @@ import click
 from stressnet.cli.options import (
     EXIT_SOME_FAILED,
     PATH,
-    jobs_option,
-    overwrite_option,
     presets_option,
     quiet_option,
     seed_option,
+    work_options,
 )
 
 
@@ -86,9 +85,7 @@ from stressnet.cli.options import (
     help="Address of a dask.distributed scheduler (tcp://...) whose workers do the work.",
 )
 @seed_option
-@jobs_option
-@overwrite_option
-@quiet_option
+@work_options
 def build_corpus_command(
     recordings: Path,
     corpus: Path,

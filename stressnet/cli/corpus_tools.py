@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stressnet.cli.options import PATH, overwrite_option, quiet_option, seed_option
+from stressnet.cli.options import PATH, output_options, overwrite_option, seed_option
 
 
 @click.group("corpus")
@@ -31,8 +31,7 @@ def show_command(corpus: Path) -> None:
 @click.option("--textgrid", is_flag=True, help="A TextGrid per token that fits its WAV.")
 @click.option("--huggingface", is_flag=True, help="Parquet with the sound, for 'datasets'.")
 @click.option("--no-context", is_flag=True, help="WAVs of the words alone.")
-@overwrite_option
-@quiet_option
+@output_options
 def export_command(
     corpus: Path,
     out: Path,
@@ -98,8 +97,7 @@ def folds_command(
 @click.option("--valid-share", default=0.10, show_default=True, help="Of speakers and of words.")
 @click.option("--test-share", default=0.22, show_default=True, help="Of speakers and of words.")
 @seed_option
-@overwrite_option
-@quiet_option
+@output_options
 def merge_command(
     corpora: tuple[Path, ...],
     out: Path,

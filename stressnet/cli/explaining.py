@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from stressnet.cli.options import (
-    EXIT_SOME_FAILED,
     PATH,
-    jobs_option,
-    overwrite_option,
-    quiet_option,
+    exit_if_some_failed,
+    output_options,
     sample_options,
     seed_option,
+    work_options,
 )
 
 
@@ -76,9 +74,7 @@ def bands_option(function: Any) -> Any:
     "harmonics, balance; may be repeated.",
 )
 @seed_option
-@jobs_option
-@overwrite_option
-@quiet_option
+@work_options
 def explain_command(
     corpus: Path,
     model: Path,
@@ -131,9 +127,7 @@ def explain_command(
         click.echo(nulls_text(result.summary_nulls))
     click.echo(f"run: {run}")
     lost = [problem for problem in result.problems if problem.severity is Severity.ERROR]
-    if lost:
-        click.echo(f"{len(lost)} tokens could not be projected: {run / 'failures.csv'}", err=True)
-        sys.exit(EXIT_SOME_FAILED)
+    exit_if_some_failed(len(lost), f"tokens could not be projected: {run / 'failures.csv'}")
 
 
 @click.command("regions")
@@ -197,9 +191,7 @@ def regions_command(
 @click.option("--region", "regions", multiple=True, help="May be repeated.  [default: a dozen]")
 @sample_options(100)
 @seed_option
-@jobs_option
-@overwrite_option
-@quiet_option
+@work_options
 def sensitivity_command(
     corpus: Path,
     model: Path,
@@ -240,9 +232,7 @@ def sensitivity_command(
     )
     click.echo(sensitivity_text(result.table))
     click.echo(f"sensitivity: {out}")
-    if result.problems:
-        click.echo(f"{len(result.problems)} failures: {out / 'failures.csv'}", err=True)
-        sys.exit(EXIT_SOME_FAILED)
+    exit_if_some_failed(len(result.problems), f"failures: {out / 'failures.csv'}")
 
 
 @click.command("assess")
@@ -294,8 +284,7 @@ def sensitivity_command(
 )
 @sample_options(100)
 @seed_option
-@overwrite_option
-@quiet_option
+@output_options
 def assess_command(
     corpus: Path,
     model: Path,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from stressnet.cli.options import (
-    EXIT_SOME_FAILED,
     PATH,
-    jobs_option,
-    overwrite_option,
-    quiet_option,
+    exit_if_some_failed,
+    measured_option,
+    names_in,
     seed_option,
+    work_options,
 )
 
 
@@ -53,17 +52,13 @@ from stressnet.cli.options import (
 @click.option("--max-tokens", type=click.IntRange(1), help="A random sample of this size.")
 @click.option("--words", help="Only these words, separated by commas, whatever their split.")
 @click.option("--split", "splits", multiple=True, help="Tokens of this split; may be repeated.")
-@click.option(
-    "--measured", type=PATH, help="What 'stressnet measure' wrote for CORPUS; saves measuring it."
-)
+@measured_option
 @click.option(
     "--model", "models", type=PATH, multiple=True, help="Network that answers; may be repeated."
 )
 @click.option("--save-audio", is_flag=True, help="Write every stimulus as WAV with a TextGrid.")
 @seed_option
-@jobs_option
-@overwrite_option
-@quiet_option
+@work_options
 def manipulate_command(
     corpus: Path,
     out: Path,
@@ -102,7 +97,7 @@ def manipulate_command(
     if every_pair and pairs:
         raise click.UsageError("give --pairs for every pair or --pair for some, not both")
     config = ManipulateConfig(
-        cues=_split(cue_names),
+        cues=names_in(cue_names),
         n_steps=steps,
         single=not no_single,
         pairs="every" if every_pair else check_pairs(pairs),
@@ -110,7 +105,7 @@ def manipulate_command(
         endpoints="pair" if endpoints == "pair" else "class",
         min_tokens=min_tokens,
         splits=splits,
-        words=_split(words.upper()) if words else (),
+        words=names_in(words.upper()) if words else (),
         max_tokens=max_tokens,
         seed=seed,
     )
@@ -135,9 +130,4 @@ def manipulate_command(
     if result.problems:
         click.echo(f"left out: {counts['problems']}, see {out / 'failures.csv'}")
     click.echo(f"manipulation: {out}")
-    if result.n_failed:
-        sys.exit(EXIT_SOME_FAILED)
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    exit_if_some_failed(result.n_failed)

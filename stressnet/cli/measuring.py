@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from stressnet.cli.options import (
-    EXIT_SOME_FAILED,
     PATH,
-    jobs_option,
-    overwrite_option,
-    quiet_option,
+    exit_if_some_failed,
+    output_options,
     seed_option,
+    work_options,
 )
 
 
@@ -38,9 +36,7 @@ from stressnet.cli.options import (
     show_default=True,
     help="Formant ceiling: auto (sex, if unknown optimise), sex, optimise, smoothest, or hertz.",
 )
-@jobs_option
-@overwrite_option
-@quiet_option
+@work_options
 def measure_command(
     corpus: Path,
     out: Path,
@@ -83,8 +79,7 @@ def measure_command(
     if result.problems:
         click.echo(f"problems: {counts['problems']}, see {out / 'failures.csv'}")
     click.echo(f"cues: {out}")
-    if result.n_failed:
-        sys.exit(EXIT_SOME_FAILED)
+    exit_if_some_failed(result.n_failed)
 
 
 @click.command("cue-baselines")
@@ -105,8 +100,7 @@ def measure_command(
     help="How many seeds for gradient boosting.",
 )
 @seed_option
-@overwrite_option
-@quiet_option
+@output_options
 def cue_baselines_command(
     cues: Path,
     out: Path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,25 @@ def overwrite_option(function: Any) -> Any:
     )(function)
 
 
+def output_options(function: Any) -> Any:
+    """``--overwrite`` and ``-q``: of every command that fills a folder."""
+    return overwrite_option(quiet_option(function))
+
+
+def work_options(function: Any) -> Any:
+    """``-j``, ``--overwrite`` and ``-q``: of every command that fills a folder with workers."""
+    return jobs_option(output_options(function))
+
+
+def measured_option(function: Any) -> Any:
+    """``--measured``: cues that were measured before."""
+    return click.option(
+        "--measured",
+        type=PATH,
+        help="What 'stressnet measure' wrote for CORPUS; saves measuring it.",
+    )(function)
+
+
 def presets_option(function: Any) -> Any:
     """``--preset``, repeatable: spectrogram presets."""
     return click.option(
@@ -79,3 +99,16 @@ def sample_options(default: int | None = None) -> Callable[[Any], Any]:
         )(function)
 
     return decorate
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Names separated by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def exit_if_some_failed(n_failed: int, what: str = "") -> None:
+    """End with exit code 3 if items were lost; ``what`` goes on from their number on stderr."""
+    if n_failed:
+        if what:
+            click.echo(f"{n_failed} {what}", err=True)
+        sys.exit(EXIT_SOME_FAILED)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from stressnet.cli.options import (
-    EXIT_SOME_FAILED,
     PATH,
-    jobs_option,
-    overwrite_option,
-    quiet_option,
+    exit_if_some_failed,
+    output_options,
     seed_option,
+    work_options,
 )
 
 
@@ -40,9 +38,7 @@ from stressnet.cli.options import (
     help="Tokens in the explorer; of more, a random sample. 0: no explorer.",
 )
 @seed_option
-@jobs_option
-@overwrite_option
-@quiet_option
+@work_options
 def report_command(
     run: Path,
     report: Path,
@@ -76,9 +72,7 @@ def report_command(
     click.echo(f"report: {made.page}")
     if made.explorer is not None:
         click.echo(f"explorer: {made.explorer}")
-    if made.problems:
-        click.echo(f"{len(made.problems)} tokens left out, see {report / 'failures.csv'}", err=True)
-        sys.exit(EXIT_SOME_FAILED)
+    exit_if_some_failed(len(made.problems), f"tokens left out, see {report / 'failures.csv'}")
 
 
 @click.command("word")
@@ -128,8 +122,7 @@ def word_command(run: Path, token_id: str, figure: Path) -> None:
     help="A further run on the same corpus, as further tiers; may be repeated.",
 )
 @seed_option
-@overwrite_option
-@quiet_option
+@output_options
 def export_praat_command(
     run: Path,
     out: Path,
@@ -164,6 +157,4 @@ def export_praat_command(
         progress=Progress(not quiet),
     )
     click.echo(f"praat: {made.n_tokens} tokens, {made.n_files} TextGrids in {made.path}")
-    if made.problems:
-        click.echo(f"{len(made.problems)} problems, see {out / 'failures.csv'}", err=True)
-        sys.exit(EXIT_SOME_FAILED)
+    exit_if_some_failed(len(made.problems), f"problems, see {out / 'failures.csv'}")

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import click
 
-from stressnet.cli.options import EXIT_SOME_FAILED, PATH, overwrite_option, quiet_option
+from stressnet.cli.options import EXIT_SOME_FAILED, PATH, output_options
 
 
 @click.command("stats")
 @click.argument("source", type=PATH, metavar="CONFIG.toml|RUN", required=False)
 @click.argument("out", type=PATH, required=False)
 @click.option("--example", is_flag=True, help="Print a commented CONFIG.toml and stop.")
-@overwrite_option
-@quiet_option
+@output_options
 def stats_command(
     source: Path | None, out: Path | None, example: bool, overwrite: bool, quiet: bool
 ) -> None:

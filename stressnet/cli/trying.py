@@ -7,14 +7,7 @@ from pathlib import Path
 
 import click
 
-from stressnet.cli.options import (
-    EXIT_FAILED,
-    PATH,
-    jobs_option,
-    overwrite_option,
-    quiet_option,
-    seed_option,
-)
+from stressnet.cli.options import EXIT_FAILED, PATH, seed_option, work_options
 
 
 @click.command("demo")
@@ -29,9 +22,7 @@ from stressnet.cli.options import (
     help="tiny takes seconds and proves only that everything runs.",
 )
 @seed_option
-@jobs_option
-@overwrite_option
-@quiet_option
+@work_options
 def demo_command(out: Path, size: str, seed: int, jobs: int, overwrite: bool, quiet: bool) -> None:
     """The whole study on synthetic speech, without data or network.
 
