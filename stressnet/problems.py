@@ -56,3 +56,8 @@ def write_problems(path: Path, problems: Iterable[Problem]) -> None:
 def count_problems(problems: Iterable[Problem]) -> dict[str, int]:
     """Number of problems per ``severity: stage``."""
     return dict(sorted(Counter(f"{p.severity}: {p.stage}" for p in problems).items()))
+
+
+def count_lost(problems: Iterable[Problem]) -> int:
+    """Number of problems that cost an item, for the exit code."""
+    return sum(problem.severity is Severity.ERROR for problem in problems)

@@ -99,7 +99,7 @@ def explain_command(
     it onto regions (syllables, vowels, consonants, formants, F0, see 'stressnet regions'), and
     compares with nulls: the tracks and times of other tokens, shifted ones, other networks.
     """
-    from stressnet.problems import Severity
+    from stressnet.problems import count_lost
     from stressnet.progress import Progress
     from stressnet.workflows.explain import explain_corpus
     from stressnet.workflows.explain_text import nulls_text, summary_text
@@ -126,8 +126,8 @@ def explain_command(
     if result.summary_nulls is not None:
         click.echo(nulls_text(result.summary_nulls))
     click.echo(f"run: {run}")
-    lost = [problem for problem in result.problems if problem.severity is Severity.ERROR]
-    exit_if_some_failed(len(lost), f"tokens could not be projected: {run / 'failures.csv'}")
+    n_lost = count_lost(result.problems)
+    exit_if_some_failed(n_lost, f"tokens could not be projected: {run / 'failures.csv'}")
 
 
 @click.command("regions")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from stressnet.cli.options import EXIT_SOME_FAILED, PATH, output_options
+from stressnet.cli.options import PATH, exit_if_some_failed, output_options
 
 
 @click.command("stats")
@@ -24,6 +23,7 @@ def stats_command(
     explain', for which all are the defaults. Intervals respect speakers, words and training seeds.
     Ends with a verdict on each claim of the paper. Interrupted, it continues with the same command.
     """
+    from stressnet.problems import count_lost
     from stressnet.progress import Progress
     from stressnet.workflows import stats_config as configs
 
@@ -42,5 +42,4 @@ def stats_command(
         for problem in result.problems:
             click.echo(f"  {problem.severity}: {problem.item}: {problem.reason}", err=True)
         click.echo(f"see {out / 'failures.csv'}", err=True)
-    if any(p.severity == "error" for p in result.problems):
-        sys.exit(EXIT_SOME_FAILED)
+    exit_if_some_failed(count_lost(result.problems))

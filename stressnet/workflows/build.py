@@ -33,7 +33,7 @@ from stressnet.manifest import (
     write_json,
     write_manifest,
 )
-from stressnet.problems import Problem, Severity, count_problems, write_problems
+from stressnet.problems import Problem, count_lost, count_problems, write_problems
 from stressnet.progress import Progress
 from stressnet.workflows.build_align import align
 from stressnet.workflows.build_images import compute_spectrograms, n_truncated
@@ -397,7 +397,7 @@ def _results(
     problems: list[Problem],
     config: BuildConfig,
 ) -> dict[str, Any]:
-    n_errors = sum(problem.severity is Severity.ERROR for problem in problems)
+    n_errors = count_lost(problems)
     return {
         "n_tokens": len(tokens),
         "n_stretches_of_longer_words": _n_stretches(out),

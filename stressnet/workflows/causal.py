@@ -19,7 +19,7 @@ from stressnet.corpus.store import Corpus, write_parquet
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.stress import Stress
 from stressnet.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
-from stressnet.problems import Problem, Severity, write_problems
+from stressnet.problems import Problem, Severity, count_lost, write_problems
 from stressnet.progress import Progress
 from stressnet.workflows.journal import Journal
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
@@ -182,7 +182,7 @@ def causal_agreement(
     )
     shutil.rmtree(out / "state")
     (out / REQUEST_NAME).unlink()
-    n_failed = sum(problem.severity is Severity.ERROR for problem in failures)
+    n_failed = count_lost(failures)
     return CausalResult(out, pairs, table, manifest, problems, n_failed)
 
 

@@ -21,7 +21,7 @@ from stressnet.corpus.store import Corpus, write_parquet
 from stressnet.errors import CorpusError
 from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_manifest
 from stressnet.manipulation.cues import in_order
-from stressnet.problems import Problem, Severity, count_problems, write_problems
+from stressnet.problems import Problem, Severity, count_lost, count_problems, write_problems
 from stressnet.progress import Progress
 from stressnet.workflows.journal import Journal
 from stressnet.workflows.manipulate_inputs import (
@@ -78,7 +78,7 @@ class Manipulated:
     @property
     def n_failed(self) -> int:
         """Stimuli, continua and tokens that were left out."""
-        return sum(problem.severity is Severity.ERROR for problem in self.problems)
+        return count_lost(self.problems)
 
 
 @dataclass

@@ -20,7 +20,7 @@ from stressnet.audio import read_audio
 from stressnet.corpus.store import Corpus, write_parquet
 from stressnet.errors import AlignmentError, CorpusError, StressnetError
 from stressnet.manifest import hash_data, write_manifest
-from stressnet.problems import Problem, Severity, count_problems, write_problems
+from stressnet.problems import Problem, Severity, count_lost, count_problems, write_problems
 from stressnet.progress import Progress
 from stressnet.workflows.build_tokens import safe_name
 from stressnet.workflows.journal import Journal
@@ -67,7 +67,7 @@ class Measured:
     @property
     def n_failed(self) -> int:
         """Tokens without a row."""
-        return sum(problem.severity is Severity.ERROR for problem in self.problems)
+        return count_lost(self.problems)
 
 
 @dataclass(frozen=True)
