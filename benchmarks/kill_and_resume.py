@@ -24,6 +24,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -81,6 +82,9 @@ def started(arguments: Sequence[str]) -> multiprocessing.process.BaseProcess:
 
     It leads a process group of its own, so that its workers can be found.
     """
+    # A fork is safe here: `main` sees to it that this process has no other threads, which could
+    # hold a lock for ever in the copy, and no lock in common with copies killed before.
+    assert threading.active_count() == 1
     process = multiprocessing.get_context("fork").Process(target=_command, args=(arguments,))
     process.start()
     return process
@@ -175,12 +179,19 @@ def main() -> None:
 
         def into(folder: Path, jobs: int = 1) -> list[str]:
             command = ["build-corpus", str(source), str(folder), "-q", "-j", str(jobs)]
-            command += ["--recipe", "librispeech", "--no-splits", "--aligner", options.aligner]
+            # A shard of one: no splits, for which there may be too few speakers, but longer words.
+            command += ["--recipe", "librispeech", "--shard", "1/1", "--aligner", options.aligner]
             return command
+
+        from tqdm import tqdm
 
         from stressnet.workflows.build import BuildConfig, build_corpus
 
-        config = BuildConfig("librispeech", splits=None, aligner=options.aligner)
+        # Bars would start a thread, and share a lock with all copies: one killed while it holds the
+        # lock would stop all later ones.
+        tqdm.monitor_interval = 0
+        tqdm.set_lock(threading.RLock())
+        config = BuildConfig("librispeech", splits=None, shard=(1, 1), aligner=options.aligner)
         build_corpus(source, warm, config)  # imports and dictionaries, which all kills share
         seen, whole_s = first_seen(into(clean), clean)
         print(f"clean run: {whole_s:.1f} s; " + ", ".join(f"{k} {v:.1f}" for k, v in seen.items()))
