@@ -35,7 +35,7 @@ def short(layer: nn.Module) -> str:
             assert not layer.inplace
             return "relu"
         case nn.MaxPool2d():
-            assert layer.stride == 2
+            assert layer.stride == layer.kernel_size or layer.stride == 2
             text = f"pool {layer.kernel_size}"
             return text + (f" pad {layer.padding}" if layer.padding else "")
         case nn.AdaptiveAvgPool2d():
@@ -46,6 +46,8 @@ def short(layer: nn.Module) -> str:
             return f"drop maps {layer.p}"
         case nn.Dropout():
             return f"drop {layer.p:g}"
+        case nn.Conv1d():
+            return f"conv {layer.in_channels}-{layer.out_channels} {layer.kernel_size[0]}"
         case nn.LayerNorm():
             return f"layer norm {layer.normalized_shape[0]}"
         case nn.GELU():
@@ -202,6 +204,31 @@ def test_compact_and_broad_layers(
     ]
 
 
+def test_nuclei_layers() -> None:
+    trunk = layers("compact")[:15]
+    assert trunk[11] == "pool 2"
+    trunk[11] = "pool (2, 1)"
+    assert layers("nuclei") == [*trunk, "conv 384-4 9", "drop 0.3", "fc 776-2"]
+
+
+def test_nuclei_averages_over_the_parts_it_hears() -> None:
+    """With the parts dictated, the logits are those of means over them, computed by hand."""
+    torch.manual_seed(0)
+    model = build_model("nuclei", 64, 80).eval()
+    image = torch.randn(2, 1, 64, 80)
+    part = torch.tensor([0, 0, 1, 2, 2, 2, 1, 1, 3, 3, 1, *[0] * 9])
+    said = 1e4 * torch.nn.functional.one_hot(part, 4).T.float()[None].expand(2, -1, -1)
+    found: dict[str, torch.Tensor] = {}
+    model.where.register_forward_hook(lambda *_: said)
+    model.relu4.register_forward_hook(lambda *call: found.update(maps=call[2]))
+    logits = model(image)
+    bands = functional.adaptive_avg_pool2d(found["maps"], (2, 20)).flatten(1, 2)
+    sums = [bands[:, :, part == k].sum(2) / ((part == k).sum() + 0.5) for k in (1, 2, 3)]
+    n = torch.tensor([[float((part == k).sum()) for k in range(4)]]).expand(2, -1)
+    expected = model.fc(torch.cat([*sums, n / 5, (n + 0.5).log()], dim=1))
+    torch.testing.assert_close(logits, expected)
+
+
 @pytest.mark.parametrize("shape", [SHAPE, (129, 80), (40, 64)])
 @pytest.mark.parametrize("name", MODELS)
 def test_outputs_one_logit_per_class(name: str, shape: tuple[int, int]) -> None:
@@ -283,7 +310,7 @@ def test_receptive_field_in_units() -> None:
 
 OTHER_LENGTHS = {
     **dict.fromkeys(MODELS, "refused"),
-    **dict.fromkeys(["compact", "broad", "resnet18", "resnet34"], "any"),
+    **dict.fromkeys(["compact", "nuclei", "broad", "resnet18", "resnet34"], "any"),
     "transformer": "shorter",
 }
 
@@ -309,7 +336,7 @@ def test_other_shapes_are_taken_on_purpose_or_refused(name: str) -> None:
 
 
 def test_every_frame_counts_in_networks_of_any_length() -> None:
-    for name in ("compact", "broad", "resnet18", "transformer"):
+    for name in ("compact", "nuclei", "broad", "resnet18", "transformer"):
         torch.manual_seed(0)
         model = build_model(name, 64, 101).eval()
         for n_frames in (101, 98, 67):
@@ -346,6 +373,8 @@ EXPLAINED = [
     ("resnet18", "epsilon-gamma"),
     ("transformer", "attn-lrp"),
     ("transformer", "cp-lrp"),
+    ("nuclei", "cp-lrp"),
+    ("nuclei", "epsilon-gamma-cp"),
 ]
 
 
@@ -380,7 +409,9 @@ def test_resnet_batch_norms_are_folded() -> None:
 
 
 def test_unknown_name_lists_the_known() -> None:
-    with pytest.raises(ConfigError, match=r"no network 'resnet'; there are compact, broad, lenet"):
+    with pytest.raises(
+        ConfigError, match=r"no network 'resnet'; there are compact, nuclei, broad, lenet"
+    ):
         build_model("resnet", *SHAPE)
 
 

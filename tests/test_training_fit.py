@@ -13,7 +13,7 @@ from torch import nn
 
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.models.checkpoint import load_checkpoint
-from stressnet.training import fit, optimisation
+from stressnet.training import epochs, fit, optimisation
 from stressnet.training.data import StressData
 from stressnet.training.fit import train
 from stressnet.training.optimisation import batch_loss, class_weights, learning_rate
@@ -166,7 +166,7 @@ def test_resumed_run_ends_in_the_same_weights(
     data = toy(200)
     config = replace(QUICK, max_epochs=4, weight_average=weight_average)
     whole = train("compact", data, config, tmp_path / "whole", **ORIGIN)
-    original = fit.augment
+    original = epochs.augment
 
     def interrupt(*args: object, **options: object) -> torch.Tensor:
         nonlocal calls
@@ -177,7 +177,7 @@ def test_resumed_run_ends_in_the_same_weights(
 
     calls = 0
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "augment", interrupt)
+        patch.setattr(epochs, "augment", interrupt)
         with pytest.raises(Interrupted):
             train("compact", data, config, tmp_path / "cut", **ORIGIN)
     assert (tmp_path / "cut" / fit.STATE_NAME).is_file()

@@ -91,13 +91,13 @@ import sys, time, torch
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_training_runs as runs
-from stressnet.training import fit
+from stressnet.training import epochs
 torch.set_num_threads(1)
-original = fit.augment
+original = epochs.augment
 def slowly(*args, **options):
     time.sleep(0.1)
     return original(*args, **options)
-fit.augment = slowly
+epochs.augment = slowly
 runs.train("normed", runs.toy(), runs.LONG, Path({out!r}), resume=True, **runs.ORIGIN)
 """
 LONG = replace(CONFIG, max_epochs=15)

@@ -145,6 +145,7 @@ def _catalogue() -> list[Composite]:
         plus.with_(name="epsilon-plus-box", first=rules.z_box()),
         epsilon_gamma,
         epsilon_gamma.with_(name="epsilon-gamma-box", first=rules.z_box()),
+        epsilon_gamma.with_(name="epsilon-gamma-cp", attention="cp-lrp"),
         alpha2_beta1,
         alpha2_beta1.with_(name="epsilon-alpha2-beta1-flat", first=rules.flat()),
         Composite("attn-lrp", epsilon, epsilon, attention="attn-lrp"),
@@ -185,6 +186,7 @@ epsilon-plus-w-square      z-plus               epsilon        w-square
 epsilon-plus-box           z-plus               epsilon        z-box
 epsilon-gamma              gamma 0.25           epsilon        gamma 0.25
 epsilon-gamma-box          gamma 0.25           epsilon        z-box
+epsilon-gamma-cp           gamma 0.25           epsilon        gamma 0.25
 epsilon-alpha2-beta1       alpha 2, beta 1      epsilon        alpha 2, beta 1
 epsilon-alpha2-beta1-flat  alpha 2, beta 1      epsilon        flat
 attn-lrp, cp-lrp           epsilon              epsilon        epsilon

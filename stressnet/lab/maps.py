@@ -66,8 +66,8 @@ def _first_layer_variants() -> dict[str, Composite]:
 VARIANTS: dict[str, Composite] = _first_layer_variants()
 """Composites of the lab: those of ``explain`` with another first-layer rule."""
 
-ATTENTION = ("attn-lrp", "cp-lrp")
-"""Composites for networks with attention; on others they are ``epsilon``."""
+ATTENTION = tuple(name for name, c in COMPOSITES.items() if c.attention != "refused")
+"""Composites for networks with attention; on others they are the same as one without."""
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,12 @@ def _broad(n_bins: int, n_frames: int, n_classes: int) -> Network:
     return networks.broad(n_bins, n_frames, n_classes)
 
 
+def _nuclei(n_bins: int, n_frames: int, n_classes: int) -> Network:
+    from stressnet.models import nuclei
+
+    return nuclei.nuclei(n_bins, n_frames, n_classes)
+
+
 def _vgg(depth: int, relu_between: bool = False) -> Builder:
     def build(n_bins: int, n_frames: int, n_classes: int) -> Network:
         from stressnet.models import networks
@@ -138,6 +144,8 @@ def _specs() -> Iterator[ModelSpec]:
     yield ModelSpec(
         "compact", "four convolutions, 0.1 M parameters", "stressnet", "compact", gamma, _compact
     )
+    text = "finds the two nuclei and compares them, 0.1 M parameters"
+    yield ModelSpec("nuclei", text, "stressnet", "nuclei", "epsilon-gamma-cp", _nuclei)
     yield ModelSpec("broad", "compact with more channels", "stressnet", "compact", gamma, _broad)
     yield ModelSpec(
         "lenet", "two convolutions, published layout", PAPER, "allouche2025-lenet", gamma, _lenet

@@ -80,6 +80,9 @@ class StressData:
     deviations : ndarray of float, shape (n,), optional
         Standard deviation of each image before it was normalised; some augmentations need it
         (:func:`stressnet.training.image_domain.needs_deviations`).
+    parts : ndarray of int8, shape (n, n_frames), optional
+        Part of the word each frame belongs to (:mod:`stressnet.training.parts`), for networks that
+        learn to find them.
 
     Raises
     ------
@@ -94,6 +97,7 @@ class StressData:
     splits: NDArray[np.str_]
     token_ids: NDArray[np.str_]
     deviations: NDArray[np.float32] | None = None
+    parts: NDArray[np.int8] | None = None
 
     def __post_init__(self) -> None:
         if self.images.ndim != 3 or self.images.dtype not in (np.float32, np.float16):
@@ -112,6 +116,8 @@ class StressData:
                 raise ConfigError(f"{name} must have one value for each of {len(self)} images")
         if self.deviations is not None and self.deviations.shape != (len(self.images),):
             raise ConfigError(f"deviations must have one value for each of {len(self)} images")
+        if self.parts is not None and self.parts.shape != (len(self), self.shape[1]):
+            raise ConfigError(f"parts must have one row of frames for each of {len(self)} images")
         if len(np.unique(self.token_ids)) != len(self):
             raise ConfigError("token_ids must be unique")
 

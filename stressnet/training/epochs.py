@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import ConfigError
-from stressnet.training.augment import augment, draw
+from stressnet.training.augment import Draws, augment, draw
 from stressnet.training.data import StressData
 from stressnet.training.distributed import World
 from stressnet.training.feed import ImageFeed
@@ -30,6 +30,7 @@ from stressnet.training.optimisation import (
     learning_rate,
     make_optimizer,
 )
+from stressnet.training.parts import UNKNOWN, moved, part_loss
 from stressnet.training.predict import predict_logits
 from stressnet.training.recipes import TrainConfig
 from stressnet.training.state import RunState
@@ -60,6 +61,7 @@ class Run:
         self.average = averaged(model, config)
         self.memory = (model, self.optimizer, self.scaler, self.average)
         self.weights = class_weights(data.labels[rows], config).to(self.device)
+        self.parts_heard = _PartsHeard(model) if config.part_weight else None
         self.feed = ImageFeed(data, rows, self.device)
         self.n_batches = max(1, len(rows) // config.batch_size)
 
@@ -78,9 +80,12 @@ class Run:
         for number, (chosen, share) in enumerate(zip(batches, shares, strict=True)):
             draws = draw(rng, len(chosen), config, *self.data.shape)
             deviations = self.data.deviations
+            batch = next(images)
+            own = {name: values[share] for name, values in draws.items()}
+            parts = self._parts(batch, chosen, share, own)
             batch = augment(
-                next(images),
-                {name: values[share] for name, values in draws.items()},
+                batch,
+                own,
                 self.kind,
                 fill_value=config.fill_value,
                 deviations=None
@@ -90,12 +95,12 @@ class Run:
             rate = learning_rate(
                 config, (state.epoch + number / self.n_batches) / config.max_epochs
             )
-            losses.append(self._step(batch, self.data.labels[chosen], share, rate))
+            losses.append(self._step(batch, self.data.labels[chosen], share, rate, parts))
             bar.update()
         images.close()
         # Each process knows its part of the loss; all parts together are that of the batches.
-        parts = self.world.gather(torch.stack(losses).mean().reshape(1).cpu().numpy())
-        train_loss = float(parts.astype(np.float64).sum())
+        shares_of_loss = self.world.gather(torch.stack(losses).mean().reshape(1).cpu().numpy())
+        train_loss = float(shares_of_loss.astype(np.float64).sum())
         state.epoch += 1
         _check_finite(train_loss, "training", state)
         seconds = time.monotonic() - start_s
@@ -109,8 +114,27 @@ class Run:
             }
         )
 
+    def _parts(
+        self,
+        batch: torch.Tensor,
+        chosen: NDArray[np.int64],
+        share: NDArray[np.int64],
+        draws: Draws,
+    ) -> tuple[torch.Tensor, int] | None:
+        """Parts of this process's images as changed, and how many of the batch have any."""
+        if self.parts_heard is None or self.data.parts is None:
+            return None
+        rows = self.data.parts[chosen]
+        own = torch.from_numpy(rows[share]).to(self.device)
+        return moved(own, batch, draws), int((rows[:, 0] != UNKNOWN).sum())
+
     def _step(
-        self, batch: torch.Tensor, labels: NDArray[np.int64], share: NDArray[np.int64], rate: float
+        self,
+        batch: torch.Tensor,
+        labels: NDArray[np.int64],
+        share: NDArray[np.int64],
+        rate: float,
+        parts: tuple[torch.Tensor, int] | None = None,
     ) -> torch.Tensor:
         """One step of the optimizer; the loss of this process's part of the batch."""
         for group in self.optimizer.param_groups:
@@ -125,6 +149,9 @@ class Run:
         loss = batch_loss(
             logits, targets[torch.from_numpy(share)], targets, self.weights, self.config
         )
+        if parts is not None and self.parts_heard is not None:
+            found = part_loss(self.parts_heard.logits, *parts)
+            loss = loss + self.config.part_weight * found
         # Averaging over processes, as DistributedDataParallel does, must give the sum of the parts.
         self.scaler.scale(loss * self.world.size).backward()
         self.scaler.step(self.optimizer)
@@ -162,6 +189,18 @@ class Run:
     def _tested(self) -> nn.Module:
         """The network whose weights count: the running average if there is one."""
         return self.model if self.average is None else self.average.module
+
+
+class _PartsHeard:
+    """Listens to what a network says of the parts of the word, its submodule ``where``."""
+
+    logits: torch.Tensor
+
+    def __init__(self, model: nn.Module) -> None:
+        model.get_submodule("where").register_forward_hook(self._listen)
+
+    def _listen(self, module: nn.Module, inputs: object, output: torch.Tensor) -> None:
+        self.logits = output
 
 
 def _batches(

@@ -141,6 +141,8 @@ def train(
     kind = SpectrogramPreset.from_dict({"name": preset, **preset_parameters})
     rows, valid_rows = _checked_rows(data, config, validated)
     _check_fit(data, config, kind, world, len(rows))
+    if config.part_weight:
+        _check_parts(model_name, data)
     if config.shuffle_labels:
         data = shuffled(data, config.seed)
     shape = data.shape
@@ -259,6 +261,20 @@ def _check_fit(
         raise ConfigError(
             f"batches of {min(config.batch_size, n_train)} cannot be shared by {world.size} "
             "processes; start fewer"
+        )
+
+
+def _check_parts(model_name: str, data: StressData) -> None:
+    """Raise if the network does not say where the parts of a word are, or the data do not."""
+    with torch.device("meta"):
+        model = build_model(model_name, *data.shape)
+    if not hasattr(model, "where"):
+        raise ConfigError(
+            f"network {model_name!r} does not say where the nuclei are; use part_weight=0"
+        )
+    if data.parts is None:
+        raise ConfigError(
+            "part_weight needs the limits of nuclei, which these data lack; use part_weight=0"
         )
 
 

@@ -53,6 +53,10 @@ class TrainConfig:
         Train on two-syllable stretches of longer words as well
         (:mod:`stressnet.corpus.longer_words`), as far as the corpus has them; they are neither
         validated nor tested on.
+    part_weight : float
+        Weight of a second loss beside the first: cross entropy of the part of the word (outside,
+        consonants, nucleus 1, nucleus 2) that the network says each stretch of the image belongs
+        to. For networks that say so (``nuclei``).
     time_shift_frames : int
         Images move by up to this many frames to either side; what enters is ``fill_value``.
     mask_frames, mask_bins : int
@@ -105,6 +109,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     weight_average: float = 0.0
     longer_words: bool = False
+    part_weight: float = 0.0
     time_shift_frames: int = 0
     mask_frames: int = 0
     mask_bins: int = 0
@@ -149,6 +154,8 @@ class TrainConfig:
             return "shifts, masks and weight_decay must not be negative"
         if not 0 <= self.label_smoothing < 1:
             return f"label_smoothing={self.label_smoothing} must lie in [0, 1)"
+        if not 0 <= self.part_weight <= 100:
+            return f"part_weight={self.part_weight} must lie in [0, 100]"
         if not 0 <= self.weight_average < 1:
             return f"weight_average={self.weight_average} must lie in [0, 1)"
         for name, most in (
@@ -189,6 +196,17 @@ RECIPES: dict[str, TrainConfig] = {
             mask_bins=24,
         ),
         TrainConfig(
+            name="nuclei",
+            max_epochs=20,
+            label_smoothing=0.05,
+            weight_average=0.995,
+            longer_words=True,
+            part_weight=1.0,
+            time_shift_frames=4,
+            mask_frames=10,
+            mask_bins=24,
+        ),
+        TrainConfig(
             name="transformer",
             learning_rate=1e-3,
             weight_decay=0.05,
@@ -224,11 +242,12 @@ RECIPES: dict[str, TrainConfig] = {
         ),
     )
 }
-"""Recipes by name. ``transformer`` is ``compact`` with a lower rate and more epochs. The two
-``allouche2025`` recipes are the settings of the published code: Adam at 1e-3 for LeNet and 1e-5 for
-VGG (those of its other networks are not known), batches of 100, patience 30, weights of the best
-validation loss, no augmentation. It balanced no classes either; for tokens as unbalanced as running
-speech, use ``get_recipe(name, class_balance="weights")``."""
+"""Recipes by name. ``nuclei`` is ``compact`` with a loss on the parts of the word, ``transformer``
+is ``compact`` with a lower rate and more epochs. The two ``allouche2025`` recipes are the settings
+of the published code: Adam at 1e-3 for LeNet and 1e-5 for VGG (those of its other networks are not
+known), batches of 100, patience 30, weights of the best validation loss, no augmentation. It
+balanced no classes either; for tokens as unbalanced as running speech, use ``get_recipe(name,
+class_balance="weights")``."""
 
 
 def is_recipe_file(name: str | Path) -> bool:

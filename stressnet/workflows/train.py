@@ -99,6 +99,7 @@ def stress_data(
     import numpy as np
 
     from stressnet.training.data import StressData
+    from stressnet.training.parts import parts_of_frames
 
     tokens = corpus.tokens
     if (tokens["split"] == "unsplit").all() and not all_tokens:
@@ -123,6 +124,7 @@ def stress_data(
         lemmas=tokens["family"].to_numpy(),
         splits=splits.to_numpy(dtype=np.str_),
         token_ids=tokens["token_id"].to_numpy(),
+        parts=parts_of_frames(tokens, images.axes.time_s),
     )
     if longer_words and len(corpus.stretches):
         return _with_stretches(data, corpus, preset, tokens.assign(split=data.splits))
@@ -137,6 +139,7 @@ def _with_stretches(
 
     from stressnet.corpus.longer_words import trainable
     from stressnet.training.data import TRAIN, JoinedImages, StressData
+    from stressnet.training.parts import parts_of_frames
 
     more = corpus.stretches
     splits = np.where(trainable(more, tokens), TRAIN, "held_out_stretch")
@@ -148,6 +151,9 @@ def _with_stretches(
         lemmas=np.append(data.lemmas, more["word"].str.lower().to_numpy(dtype=np.str_)),
         splits=np.append(data.splits, splits),
         token_ids=np.append(data.token_ids, more["token_id"].to_numpy(dtype=np.str_)),
+        parts=np.concatenate([data.parts, parts_of_frames(more, corpus.images(preset).axes.time_s)])
+        if data.parts is not None
+        else None,
     )
 
 

@@ -1,0 +1,107 @@
+"""A network that finds the two nuclei of a word and compares what it hears in them.
+
+What tells stress is mostly in the vowels, and in how the two differ. A network that averages over
+fixed parts of the image has to learn anew for every place where a vowel may be. This one says of
+every 40 ms whether they belong to the first nucleus, the second, the consonants of the word, or
+lie outside, and averages what its convolutions found over each of the three parts. Where the parts
+are is learned from the limits of phones while it is trained (``segment_weight`` of the recipe);
+after that it sees nothing but the spectrogram, like every other network.
+
+The parts are attention weights, so relevance is propagated as through attention: composite
+``epsilon-gamma-cp`` takes them for constants (Ali et al. 2022), and the share of the logits that
+hangs on the parts' lengths has no place in the image and is booked as bias.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stressnet.errors import ConfigError
+from stressnet.models.network import Network
+
+WIDTHS = (16, 32, 64, 128)
+PARTS = ("outside", "consonants", "nucleus 1", "nucleus 2")
+"""What each stretch of the image may belong to, in the order of the outputs of ``where``."""
+
+FRAMES_PER_COLUMN = 4
+BANDS_WHERE, BANDS_WHAT = 3, 2
+"""Bands of frequency in which columns are looked at, to find the parts and to compare them."""
+
+_SHORTEST = 0.5
+"""Columns added to a part's length, so that a part that is not there is nothing, not 0 / 0."""
+
+DROPOUT = 0.3
+
+
+class NucleiNetwork(Network):
+    """The whole network.
+
+    Parameters
+    ----------
+    n_bins, n_frames : int
+        Shape of the images.
+    n_classes : int
+        Number of logits.
+
+    Notes
+    -----
+    Submodule ``where`` gives ``(batch, len(PARTS), columns)``: logits of the part each column of
+    `FRAMES_PER_COLUMN` frames belongs to. Training listens to them there.
+    """
+
+    def __init__(self, n_bins: int, n_frames: int, n_classes: int) -> None:
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        layers["conv1"] = nn.Conv2d(
+            1, WIDTHS[0], kernel_size=(6, 5), stride=(2, 1), padding=2, bias=False
+        )
+        layers["norm1"] = nn.BatchNorm2d(WIDTHS[0])
+        layers["relu1"] = nn.ReLU()
+        channels = WIDTHS[0]
+        for block, width in enumerate(WIDTHS[1:], start=2):
+            layers[f"pool{block - 1}"] = nn.MaxPool2d((2, 1) if block == 4 else 2)
+            layers[f"conv{block}"] = nn.Conv2d(
+                channels, width, kernel_size=3, padding=1, bias=False
+            )
+            layers[f"norm{block}"] = nn.BatchNorm2d(width)
+            layers[f"relu{block}"] = nn.ReLU()
+            channels = width
+        n_parts = len(PARTS) - 1
+        layers["where"] = nn.Conv1d(channels * BANDS_WHERE, len(PARTS), kernel_size=9, padding=4)
+        layers["drop"] = nn.Dropout(DROPOUT)
+        layers["fc"] = nn.Linear(channels * BANDS_WHAT * n_parts + 2 * len(PARTS), n_classes)
+        super().__init__(layers)
+        self.built_for("nuclei", n_bins, n_frames, "any")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of images; see :meth:`Network.forward`."""
+        self._check(tuple(x.shape))
+        for name, layer in self.named_children():
+            if name == "where":
+                break
+            x = layer(x)
+        columns = functional.adaptive_avg_pool2d(x, (BANDS_WHERE, x.shape[3])).flatten(1, 2)
+        parts = torch.softmax(self.get_submodule("where")(columns), dim=1)
+        lengths = parts.sum(dim=2)
+        heard = functional.adaptive_avg_pool2d(x, (BANDS_WHAT, x.shape[3])).flatten(1, 2)
+        weights = parts[:, 1:] / (lengths[:, 1:, None] + _SHORTEST)
+        means = torch.matmul(heard, weights.transpose(1, 2))
+        means = self.get_submodule("drop")(means.transpose(1, 2).flatten(1))
+        spans = (lengths / 5.0, torch.log(lengths + _SHORTEST))
+        return self.get_submodule("fc")(torch.cat([means, *spans], dim=1))
+
+
+def nuclei(n_bins: int, n_frames: int, n_classes: int) -> NucleiNetwork:
+    """The network for images of one height and any length.
+
+    Raises
+    ------
+    ConfigError
+        If the image is smaller than 32 x 32.
+    """
+    if min(n_bins, n_frames) < 32:
+        raise ConfigError(f"nuclei needs images of at least 32 x 32, not {n_bins} x {n_frames}")
+    return NucleiNetwork(n_bins, n_frames, n_classes)

@@ -1,0 +1,115 @@
+"""Which part of its word each frame belongs to, for networks that learn to say so.
+
+Parts are numbered as in :data:`stressnet.models.nuclei.PARTS`: outside the word, its consonants,
+its first and its second nucleus. They come from the corpus's alignment and are used in training
+only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from stressnet.training.augment import Draws
+from stressnet.training.image_changes import change_speed, shift_time
+from stressnet.training.image_domain import sounding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OUTSIDE, CONSONANTS, NUCLEUS_1, NUCLEUS_2 = range(4)
+N_PARTS = 4
+UNKNOWN = -1
+"""All frames of a token whose nuclei are not known."""
+
+COLUMNS = (
+    "start_s",
+    "end_s",
+    "nucleus_1_start_s",
+    "nucleus_1_end_s",
+    "nucleus_2_start_s",
+    "nucleus_2_end_s",
+)
+"""What must be known of a token, in seconds of the recording."""
+
+
+def parts_of_frames(tokens: pd.DataFrame, time_s: ArrayLike) -> NDArray[np.int8]:
+    """The part each frame's middle lies in.
+
+    Parameters
+    ----------
+    tokens : DataFrame
+        With :data:`COLUMNS`; a missing column or value makes a token's parts unknown.
+    time_s : array_like of float, shape (n_frames,)
+        Middles of frames; zero is the onset of the word.
+
+    Returns
+    -------
+    ndarray of int8, shape (n_tokens, n_frames)
+    """
+    if any(name not in tokens for name in COLUMNS):
+        return np.full((len(tokens), np.size(time_s)), UNKNOWN, dtype=np.int8)
+    limits = {name: tokens[name].to_numpy(np.float64)[:, None] for name in COLUMNS}
+    times_s = limits["start_s"] + np.asarray(time_s, dtype=np.float64)[None, :]
+    parts = np.full(times_s.shape, OUTSIDE, dtype=np.int8)
+    for part, start, end in (
+        (CONSONANTS, "start_s", "end_s"),
+        (NUCLEUS_1, "nucleus_1_start_s", "nucleus_1_end_s"),
+        (NUCLEUS_2, "nucleus_2_start_s", "nucleus_2_end_s"),
+    ):
+        parts[(times_s >= limits[start]) & (times_s < limits[end])] = part
+    parts[~np.isfinite(np.hstack(list(limits.values()))).all(axis=1)] = UNKNOWN
+    return parts
+
+
+def moved(parts: Tensor, images: Tensor, draws: Draws) -> Tensor:
+    """Parts after the changes in time that :func:`stressnet.training.augment.augment` makes.
+
+    Parameters
+    ----------
+    parts : tensor of int, shape (batch, n_frames)
+    images : tensor, shape (batch, 1, n_bins, n_frames)
+        Before any change.
+    draws : dict
+        What happens to each.
+
+    Returns
+    -------
+    tensor of int64, shape (batch, n_frames)
+    """
+    parts = parts.long()
+    known = (parts != UNKNOWN).all(dim=1)
+    shares = functional.one_hot(parts.clamp_min(OUTSIDE), N_PARTS).float()
+    shares = shares.transpose(1, 2)[:, None]
+    fill = torch.zeros(1, 1, N_PARTS, 1, device=parts.device)
+    fill[:, :, OUTSIDE] = 1.0
+    if "speed" in draws:
+        factor = torch.as_tensor(draws["speed"], device=parts.device, dtype=torch.float32)
+        shares, _ = change_speed(shares, sounding(images), factor, fill)
+    if "shift_frames" in draws:
+        frames = torch.as_tensor(draws["shift_frames"], device=parts.device)
+        shares = shift_time(shares, frames, fill)
+    return torch.where(known[:, None], shares[:, 0].argmax(dim=1), UNKNOWN)
+
+
+def part_loss(logits: Tensor, parts: Tensor, n_known: int) -> Tensor:
+    """Cross entropy of the parts that a network hears, as its share of the mean over a batch.
+
+    Parameters
+    ----------
+    logits : tensor, shape (part of batch, N_PARTS, n_columns)
+        A column stands for a stretch of frames of equal length from the first on.
+    parts : tensor of int, shape (part of batch, n_frames)
+    n_known : int
+        Tokens with known parts in the whole batch; the loss is zero if there are none.
+    """
+    n_columns = logits.shape[2]
+    length = parts.shape[1] // n_columns
+    middle = parts[:, length // 2 :: length][:, :n_columns]
+    total = functional.cross_entropy(logits.float(), middle, ignore_index=UNKNOWN, reduction="sum")
+    return total / max(1, n_known * n_columns)
