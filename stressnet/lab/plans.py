@@ -7,6 +7,7 @@ Levels are decibels re 20 µPa with full scale 1 Pa, Praat's convention.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -136,7 +137,7 @@ class WordPlan:
         first, second, *coda = self.consonants
         return (first, self.vowels[0], second, self.vowels[1], *coda)
 
-    @property
+    @cached_property
     def spans(self) -> tuple[tuple[float, float], ...]:
         """Start and end of each segment in seconds of the recording."""
         edges = LEAD_S + np.concatenate([[0.0], np.cumsum([s.duration_s for s in self.segments])])

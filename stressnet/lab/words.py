@@ -30,7 +30,7 @@ from stressnet.lab.voices import get_voices
 from stressnet.lexicon.stress import Stress
 from stressnet.problems import Problem, Severity
 
-MAX_ATTEMPTS = 10
+MAX_ATTEMPTS = 30
 """How often a pair is drawn before it is given up."""
 
 
