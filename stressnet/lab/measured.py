@@ -45,7 +45,7 @@ MEASURES: tuple[str, ...] = (
 TOLERANCES: dict[str, float] = {
     "f0_level_st": 1.0,
     "f0_slope_st_per_s": 14.0,
-    "f0_peak_position": 0.07,
+    "f0_peak_position": 0.03,
     "intensity_db": 1.0,
     "tilt_db": 1.0,
     "log_f1": 0.03,
