@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from stressnet.axes import Axes
 from stressnet.corpus.card import card_text
 from stressnet.corpus.splits import SplitConfig, check_leaks
 from stressnet.corpus.store import (
@@ -25,42 +22,35 @@ from stressnet.corpus.store import (
     TOKENS,
     TRACKS,
     Corpus,
-    Images,
-    write_images_header,
     write_parquet,
 )
-from stressnet.corpus.tables import ArrayFile
 from stressnet.errors import CorpusError
 from stressnet.lexicon.families import word_families
 from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
 from stressnet.progress import Progress
 from stressnet.workflows.build_tables import split_tokens, write_splits
-from stressnet.workflows.build_tokens import safe_name
 from stressnet.workflows.corpus_tools import sources_of
 from stressnet.workflows.corpus_tools_checks import (
     check_columns,
     check_complete,
     version_of,
 )
+from stressnet.workflows.corpus_tools_merge_files import (
+    Part,
+    append_images,
+    append_table,
+    copy_excerpts,
+    copy_textgrids,
+    merged_tokens,
+    write_longer_words,
+    write_small_tables,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 STATE = "state"
-_CHUNK = 64
 Splits = SplitConfig | Literal["keep"] | None
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One of the corpora, its name among them, and what goes before its ids."""
-
-    corpus: Corpus
-    name: str
-    prefix: str
-
-    def renamed(self, column: pd.Series) -> pd.Series:
-        return self.prefix + column if self.prefix else column
 
 
 def merge_corpora(
@@ -105,24 +95,24 @@ def merge_corpora(
     _prepare(out, request, overwrite)
     try:
         with progress.stage("tables"):
-            tokens = _tokens(parts)
+            tokens = merged_tokens(parts)
             tokens = _split(tokens, splits)
             write_parquet(tokens, out / TOKENS)
             write_splits(out, tokens)
-            _small_tables(out, parts)
+            write_small_tables(out, parts)
             for table in (PHONES, TRACKS):
-                _append(out / table, parts, table)
+                append_table(out / table, parts, table)
         with progress.stage("excerpts", len(tokens), "token") as bar:
-            _copy_excerpts(out, parts, bar.update)
-        _copy_grids(out, parts)
+            copy_excerpts(out, parts, bar.update)
+        copy_textgrids(out, parts)
         holding = [part for part in parts if len(part.corpus.stretches)]
-        _longer_words(out / LONGER_WORDS, holding)
+        write_longer_words(out / LONGER_WORDS, holding)
         for preset in _common_presets(parts):
             images = [part.corpus.images(preset) for part in parts]
-            _append_images(out, images, preset, progress)
+            append_images(out, images, preset, progress)
             if holding:
                 images = [part.corpus.stretch_images(preset) for part in holding]
-                _append_images(out / LONGER_WORDS, images, preset, progress)
+                append_images(out / LONGER_WORDS, images, preset, progress)
         return _finish(out, parts, tokens, splits, request, progress)
     except OSError as error:
         raise CorpusError(
@@ -131,7 +121,7 @@ def merge_corpora(
         ) from error
 
 
-def _parts(paths: Sequence[Path]) -> list[_Part]:
+def _parts(paths: Sequence[Path]) -> list[Part]:
     if len(paths) < 2:
         raise CorpusError("one corpus cannot be merged; give two or more")
     corpora = [Corpus.open(path) for path in paths]
@@ -151,10 +141,10 @@ def _parts(paths: Sequence[Path]) -> list[_Part]:
         if max(utterances.values()) > 1:
             twice = next(u for u, n in utterances.items() if n > 1)
             raise CorpusError(f"the utterance '{twice}' is in two shards; give each shard once")
-        return [_Part(corpus, corpus.name, "") for corpus in corpora]
+        return [Part(corpus, corpus.name, "") for corpus in corpora]
     collide = max(*utterances.values(), *speakers.values()) > 1
     return [
-        _Part(corpus, name, f"{name}-" if collide else "")
+        Part(corpus, name, f"{name}-" if collide else "")
         for corpus, name in zip(corpora, names, strict=True)
     ]
 
@@ -176,7 +166,7 @@ def _are_shards(corpora: Sequence[Corpus]) -> bool:
     return all(shards) and len(builds) == 1 and len({tuple(s) for s in shards if s}) == len(shards)
 
 
-def _request(parts: Sequence[_Part], splits: Splits) -> str:
+def _request(parts: Sequence[Part], splits: Splits) -> str:
     how = asdict(splits) if isinstance(splits, SplitConfig) else splits
     return hash_data([[[p.corpus.fingerprint, p.name, p.prefix] for p in parts], how])
 
@@ -197,24 +187,6 @@ def _prepare(out: Path, request: str, overwrite: bool) -> None:
         ) from error
 
 
-def _tokens(parts: Sequence[_Part]) -> pd.DataFrame:
-    import pandas as pd
-
-    tables = []
-    for part in parts:
-        tokens = part.corpus.tokens.copy()
-        for column in ("token_id", "utterance_id", "speaker"):
-            tokens[column] = part.renamed(tokens[column])
-        if "corpus" not in tokens or tokens["corpus"].nunique() == 1:
-            tokens["corpus"] = part.name
-        tokens["excerpt_file"] = [
-            f"excerpts/{safe_name(speaker)}/{safe_name(token)}.flac"
-            for speaker, token in zip(tokens["speaker"], tokens["token_id"], strict=True)
-        ]
-        tables.append(tokens)
-    return pd.concat(tables, ignore_index=True)
-
-
 def _split(tokens: pd.DataFrame, splits: Splits) -> pd.DataFrame:
     if splits != "keep":
         return split_tokens(tokens, splits)
@@ -229,77 +201,7 @@ def _split(tokens: pd.DataFrame, splits: Splits) -> pd.DataFrame:
     return tokens
 
 
-def _small_tables(out: Path, parts: Sequence[_Part]) -> None:
-    """Trackers' settings, failures and rejected words of all corpora."""
-    import pandas as pd
-
-    speakers, failures = [], []
-    rejected: Counter[str] = Counter()
-    for part in parts:
-        folder = part.corpus.path
-        table = pd.read_csv(folder / "speakers.csv", dtype={"speaker": str})
-        table["speaker"] = part.renamed(table["speaker"])
-        speakers.append(table)
-        table = pd.read_csv(folder / "failures.csv", dtype=str, keep_default_na=False)
-        table["item"] = part.renamed(table["item"])
-        failures.append(table)
-        table = pd.read_csv(folder / "rejected_words.csv")
-        rejected.update(dict(zip(table["reason"], table["n_words"].astype(int), strict=True)))
-    pd.concat(speakers, ignore_index=True).to_csv(out / "speakers.csv", index=False)
-    pd.concat(failures, ignore_index=True).to_csv(out / "failures.csv", index=False)
-    counts = pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"])
-    counts.to_csv(out / "rejected_words.csv", index=False)
-
-
-def _append(out: Path, parts: Sequence[_Part], table: str) -> None:
-    """Concatenate a large table, a row group in memory at a time."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    schema = pq.read_schema(parts[0].corpus.path / table).remove_metadata()
-    part_file = out.with_name(f".{out.name}.part")
-    with pq.ParquetWriter(part_file, schema) as writer:
-        for part in parts:
-            for batch in pq.ParquetFile(part.corpus.path / table).iter_batches():
-                rows = pa.Table.from_batches([batch]).replace_schema_metadata(None)
-                ids = rows.column("token_id")
-                if part.prefix:
-                    prefixed = pc.binary_join_element_wise(
-                        pa.scalar(part.prefix, ids.type), ids, pa.scalar("", ids.type)
-                    )
-                    place = rows.schema.get_field_index("token_id")
-                    rows = rows.set_column(place, "token_id", prefixed)
-                writer.write_table(rows.select(schema.names).cast(schema))
-    part_file.replace(out)
-
-
-def _copy_excerpts(out: Path, parts: Sequence[_Part], done: Callable[[], Any]) -> None:
-    for part in parts:
-        tokens = part.corpus.tokens
-        for file, speaker, token in zip(
-            tokens["excerpt_file"],
-            part.renamed(tokens["speaker"]),
-            part.renamed(tokens["token_id"]),
-            strict=True,
-        ):
-            folder = out / "excerpts" / safe_name(speaker)
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(part.corpus.path / file, folder / f"{safe_name(token)}.flac")
-            done()
-
-
-def _copy_grids(out: Path, parts: Sequence[_Part]) -> None:
-    (out / "textgrids").mkdir(exist_ok=True)
-    for part in parts:
-        for name in part.corpus.tokens["utterance_id"].unique():
-            grid = part.corpus.path / "textgrids" / f"{safe_name(name)}.TextGrid"
-            if grid.is_file():
-                target = f"{safe_name(part.prefix + name)}.TextGrid"
-                shutil.copyfile(grid, out / "textgrids" / target)
-
-
-def _common_presets(parts: Sequence[_Part]) -> list[str]:
+def _common_presets(parts: Sequence[Part]) -> list[str]:
     """Presets that all corpora hold with the same settings."""
     common = set.intersection(*(set(part.corpus.presets()) for part in parts))
     return sorted(
@@ -309,56 +211,9 @@ def _common_presets(parts: Sequence[_Part]) -> list[str]:
     )
 
 
-def _append_images(out: Path, images: Sequence[Images], preset: str, progress: Progress) -> None:
-    """Write the images of all corpora into one store."""
-    folder = out / "spectrograms" / preset
-    folder.mkdir(parents=True)
-    n_images = sum(len(one.values) for one in images)
-    axes: Axes = images[0].axes
-    first = 0
-    with (
-        ArrayFile(folder / "values.npy", (n_images, *axes.shape)) as values,
-        progress.stage(f"images {preset}", n_images, "image") as bar,
-    ):
-        for one in images:
-            for start in range(0, len(one.values), _CHUNK):
-                block = one.values[start : start + _CHUNK]
-                values.write(first, block)
-                first += len(block)
-                bar.update(len(block))
-    masks = np.concatenate([one.mask for one in images])
-    n_cut = sum(one.n_truncated for one in images)
-    write_images_header(folder, axes, images[0].preset, masks, n_truncated=n_cut)
-
-
-def _longer_words(out: Path, parts: Sequence[_Part]) -> None:
-    """Tables and excerpts of the stretches of longer words, of those corpora that keep them."""
-    import pandas as pd
-
-    tables = []
-    for part in parts:
-        table = part.corpus.stretches.copy()
-        for column in ("token_id", "utterance_id", "speaker"):
-            table[column] = part.renamed(table[column])
-        source = part.corpus.path / LONGER_WORDS
-        for file, speaker in zip(table["excerpt_file"], table["speaker"], strict=True):
-            folder = out / "excerpts" / safe_name(speaker)
-            folder.mkdir(parents=True, exist_ok=True)
-            target = folder / f"{safe_name(part.prefix)}{Path(file).name}"
-            if not target.exists():  # one word's excerpt serves several stretches
-                shutil.copyfile(source / file, target)
-        table["excerpt_file"] = [
-            f"excerpts/{safe_name(speaker)}/{safe_name(part.prefix)}{Path(file).name}"
-            for file, speaker in zip(table["excerpt_file"], table["speaker"], strict=True)
-        ]
-        tables.append(table)
-    if tables:
-        write_parquet(pd.concat(tables, ignore_index=True), out / TOKENS)
-
-
 def _finish(
     out: Path,
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     tokens: pd.DataFrame,
     splits: Splits,
     request: str,
@@ -411,7 +266,7 @@ def _finish(
     return manifest
 
 
-def _results(parts: Sequence[_Part], tokens: pd.DataFrame) -> dict[str, Any]:
+def _results(parts: Sequence[Part], tokens: pd.DataFrame) -> dict[str, Any]:
     each = [part.corpus.manifest["results"] for part in parts]
 
     def summed(key: str) -> dict[str, int]:

@@ -1,0 +1,185 @@
+"""What ``stressnet corpus merge`` writes: tables, sound and images of several corpora as one.
+
+Ids get their corpus's prefix in every table and file name. Large tables and images pass through
+memory in pieces.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stressnet.axes import Axes
+from stressnet.corpus.store import (
+    LONGER_WORDS,
+    TOKENS,
+    Corpus,
+    Images,
+    write_images_header,
+    write_parquet,
+)
+from stressnet.corpus.tables import ArrayFile
+from stressnet.progress import Progress
+from stressnet.workflows.build_tokens import safe_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the corpora, its name among them, and what goes before its ids."""
+
+    corpus: Corpus
+    name: str
+    prefix: str
+
+    def renamed(self, column: pd.Series) -> pd.Series:
+        """Ids as they are in the merged corpus."""
+        return self.prefix + column if self.prefix else column
+
+
+def merged_tokens(parts: Sequence[Part]) -> pd.DataFrame:
+    """The token tables one below the other, with the column ``corpus``."""
+    import pandas as pd
+
+    tables = []
+    for part in parts:
+        tokens = part.corpus.tokens.copy()
+        for column in ("token_id", "utterance_id", "speaker"):
+            tokens[column] = part.renamed(tokens[column])
+        if "corpus" not in tokens or tokens["corpus"].nunique() == 1:
+            tokens["corpus"] = part.name
+        tokens["excerpt_file"] = [
+            f"excerpts/{safe_name(speaker)}/{safe_name(token)}.flac"
+            for speaker, token in zip(tokens["speaker"], tokens["token_id"], strict=True)
+        ]
+        tables.append(tokens)
+    return pd.concat(tables, ignore_index=True)
+
+
+def write_small_tables(out: Path, parts: Sequence[Part]) -> None:
+    """Trackers' settings, failures and rejected words of all corpora."""
+    import pandas as pd
+
+    speakers, failures = [], []
+    rejected: Counter[str] = Counter()
+    for part in parts:
+        folder = part.corpus.path
+        table = pd.read_csv(folder / "speakers.csv", dtype={"speaker": str})
+        table["speaker"] = part.renamed(table["speaker"])
+        speakers.append(table)
+        table = pd.read_csv(folder / "failures.csv", dtype=str, keep_default_na=False)
+        table["item"] = part.renamed(table["item"])
+        failures.append(table)
+        table = pd.read_csv(folder / "rejected_words.csv")
+        rejected.update(dict(zip(table["reason"], table["n_words"].astype(int), strict=True)))
+    pd.concat(speakers, ignore_index=True).to_csv(out / "speakers.csv", index=False)
+    pd.concat(failures, ignore_index=True).to_csv(out / "failures.csv", index=False)
+    counts = pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"])
+    counts.to_csv(out / "rejected_words.csv", index=False)
+
+
+def append_table(out: Path, parts: Sequence[Part], table: str) -> None:
+    """Concatenate a large table, a row group in memory at a time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(parts[0].corpus.path / table).remove_metadata()
+    part_file = out.with_name(f".{out.name}.part")
+    with pq.ParquetWriter(part_file, schema) as writer:
+        for part in parts:
+            for batch in pq.ParquetFile(part.corpus.path / table).iter_batches():
+                rows = pa.Table.from_batches([batch]).replace_schema_metadata(None)
+                ids = rows.column("token_id")
+                if part.prefix:
+                    prefixed = pc.binary_join_element_wise(
+                        pa.scalar(part.prefix, ids.type), ids, pa.scalar("", ids.type)
+                    )
+                    place = rows.schema.get_field_index("token_id")
+                    rows = rows.set_column(place, "token_id", prefixed)
+                writer.write_table(rows.select(schema.names).cast(schema))
+    part_file.replace(out)
+
+
+def copy_excerpts(out: Path, parts: Sequence[Part], done: Callable[[], Any]) -> None:
+    """Copy the sound of all tokens; ``done`` is called after each."""
+    for part in parts:
+        tokens = part.corpus.tokens
+        for file, speaker, token in zip(
+            tokens["excerpt_file"],
+            part.renamed(tokens["speaker"]),
+            part.renamed(tokens["token_id"]),
+            strict=True,
+        ):
+            folder = out / "excerpts" / safe_name(speaker)
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(part.corpus.path / file, folder / f"{safe_name(token)}.flac")
+            done()
+
+
+def copy_textgrids(out: Path, parts: Sequence[Part]) -> None:
+    """Copy the TextGrids of all utterances that have one."""
+    (out / "textgrids").mkdir(exist_ok=True)
+    for part in parts:
+        for name in part.corpus.tokens["utterance_id"].unique():
+            grid = part.corpus.path / "textgrids" / f"{safe_name(name)}.TextGrid"
+            if grid.is_file():
+                target = f"{safe_name(part.prefix + name)}.TextGrid"
+                shutil.copyfile(grid, out / "textgrids" / target)
+
+
+def append_images(out: Path, images: Sequence[Images], preset: str, progress: Progress) -> None:
+    """Write the images of all corpora into one store."""
+    folder = out / "spectrograms" / preset
+    folder.mkdir(parents=True)
+    n_images = sum(len(one.values) for one in images)
+    axes: Axes = images[0].axes
+    first = 0
+    with (
+        ArrayFile(folder / "values.npy", (n_images, *axes.shape)) as values,
+        progress.stage(f"images {preset}", n_images, "image") as bar,
+    ):
+        for one in images:
+            for start in range(0, len(one.values), _CHUNK):
+                block = one.values[start : start + _CHUNK]
+                values.write(first, block)
+                first += len(block)
+                bar.update(len(block))
+    masks = np.concatenate([one.mask for one in images])
+    n_cut = sum(one.n_truncated for one in images)
+    write_images_header(folder, axes, images[0].preset, masks, n_truncated=n_cut)
+
+
+def write_longer_words(out: Path, parts: Sequence[Part]) -> None:
+    """Tables and excerpts of the stretches of longer words, of those corpora that keep them."""
+    import pandas as pd
+
+    tables = []
+    for part in parts:
+        table = part.corpus.stretches.copy()
+        for column in ("token_id", "utterance_id", "speaker"):
+            table[column] = part.renamed(table[column])
+        source = part.corpus.path / LONGER_WORDS
+        for file, speaker in zip(table["excerpt_file"], table["speaker"], strict=True):
+            folder = out / "excerpts" / safe_name(speaker)
+            folder.mkdir(parents=True, exist_ok=True)
+            target = folder / f"{safe_name(part.prefix)}{Path(file).name}"
+            if not target.exists():  # one word's excerpt serves several stretches
+                shutil.copyfile(source / file, target)
+        table["excerpt_file"] = [
+            f"excerpts/{safe_name(speaker)}/{safe_name(part.prefix)}{Path(file).name}"
+            for file, speaker in zip(table["excerpt_file"], table["speaker"], strict=True)
+        ]
+        tables.append(table)
+    if tables:
+        write_parquet(pd.concat(tables, ignore_index=True), out / TOKENS)
