@@ -8,16 +8,16 @@ where it stopped.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet.errors import ConfigError, CorpusError
+from stressnet.errors import ConfigError
 from stressnet.manifest import hash_data, hash_file, read_manifest, write_json, write_manifest
 from stressnet.problems import Problem, Severity, count_problems, write_problems
 from stressnet.progress import Progress
-from stressnet.workflows.stats_config import ModelEntry, RunEntry, StatsConfig
+from stressnet.workflows.stats_config import ModelEntry, StatsConfig
+from stressnet.workflows.stats_plan import networks_of, plan_of
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 
 if TYPE_CHECKING:
@@ -30,13 +30,6 @@ TABLES = ("summary", "nulls", "contrasts", "strata_contrasts", "models", "claims
 """Tables of the output folder, each as CSV and Parquet."""
 
 STATE = "state"
-
-DEFAULT_MEASURES = (
-    *("density", "positive_share", "signed_share", "energy_share", "density_energy"),
-    *("share_in_nucleus", "density_in_nucleus"),
-    *("mass_accuracy", "rank_accuracy", "iou", "iou_top10", "pointing"),
-)
-"""What is summarised unless measures are named, as far as a run has it."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +99,11 @@ def run_statistics(
     state = out / STATE
     state.mkdir(exist_ok=True)
     problems: list[Problem] = []
-    networks = []
     with progress.stage("scan"):
-        for name, entries in _by_network(config).items():
-            networks.append(_scan(name, entries, config, problems))
+        networks = networks_of(config, problems)
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     for number, network in enumerate(networks):
-        plan = _plan(network, config, problems)
+        plan = plan_of(network, config, problems)
         for name, found in _sum_network(network, plan, config, state, number, progress).items():
             parts[name].append(found)
         parts["models"].append(_fit_models(network, config, out, state, number, problems, progress))
@@ -160,129 +151,6 @@ def _inputs(config: StatsConfig) -> dict[str, str]:
             if (path / name).exists():
                 found[f"{entry.path}/{name}"] = hash_file(path / name)
     return found
-
-
-def _by_network(config: StatsConfig) -> dict[str, list[RunEntry]]:
-    """Runs grouped by their label, with label and seed filled in from the manifests."""
-    found: dict[str, list[RunEntry]] = {}
-    for entry in config.run:
-        model = _model_parameters(Path(entry.path))
-        label = entry.network or str(model.get("architecture") or Path(entry.path).name)
-        seed = entry.seed if entry.seed >= 0 else int(model.get("seed") or 0)
-        found.setdefault(label, []).append(replace(entry, network=label, seed=seed))
-    return found
-
-
-def _model_parameters(run: Path) -> dict[str, Any]:
-    """Parameters of the network a run explains; empty if it is no longer there."""
-    place = Path(str(read_manifest(run, "relevance")["parameters"].get("model", "")))
-    try:
-        return dict(read_manifest(place, "model")["parameters"])
-    except CorpusError:
-        return {}
-
-
-def _scan(
-    name: str, entries: Sequence[RunEntry], config: StatsConfig, problems: list[Problem]
-) -> NetworkRuns:
-    from stressnet.statistics.scan import scan
-    from stressnet.statistics.stream import open_run
-
-    runs = [
-        open_run(Path(e.path), Path(e.corpus) if e.corpus else None, e.corpus_name or None)
-        for e in entries
-    ]
-    strata = []
-    for stratum in config.strata:
-        reason = _lacking(stratum, runs)
-        if not reason:
-            strata.append(stratum)
-        elif not config.strata_are_default:
-            raise ConfigError(f"{runs[0].path}: {reason}")
-        else:
-            problems.append(Problem(f"{name}: {stratum}", "strata", Severity.WARNING, reason))
-    return scan(name, runs, [e.seed for e in entries], strata, config.word_unit)
-
-
-def _lacking(stratum: str, runs: Sequence[Any]) -> str:
-    """Why a stratum cannot be had, or an empty string."""
-    from stressnet.statistics.strata import get_strata
-
-    for run in runs:
-        try:
-            get_strata([stratum], run.token_columns)
-        except ConfigError as error:
-            return str(error)
-    return ""
-
-
-def _plan(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) -> Plan:
-    """What to sum, checked against what the runs hold."""
-    from stressnet.statistics.accumulate import Plan
-    from stressnet.statistics.claims import CLAIM_MEASURES, CLAIM_PAIRS
-    from stressnet.statistics.strata import ALL
-
-    first = network.runs[0]
-
-    def common(what: str) -> list[str]:
-        return [x for x in getattr(first, what) if all(x in getattr(r, what) for r in network.runs)]
-
-    regions, measures, nulls = common("regions"), common("measures"), common("nulls")
-    for kind, wanted, there in (
-        ("region", config.regions, regions),
-        ("measure", config.measures, measures),
-        ("null", config.nulls, nulls),
-    ):
-        unknown = [w for w in wanted if w not in there]
-        if unknown:
-            raise ConfigError(
-                f"{first.path}: no {kind} '{unknown[0]}'; there are {', '.join(there) or 'none'}"
-            )
-    claimed = [m for m in CLAIM_MEASURES if m in measures]
-    default = [m for m in DEFAULT_MEASURES if m in measures]
-    chosen = list(dict.fromkeys([*(config.measures or default), *claimed]))
-    if not chosen:
-        raise ConfigError(
-            f"{first.path}: none of the usual measures; name some of {', '.join(measures)}"
-        )
-    pairs: dict[str, list[tuple[str, str]]] = {}
-    for entry in config.contrast:
-        missing = {entry.region, entry.other} - set(regions)
-        if missing:
-            problems.append(
-                Problem(
-                    f"{network.name}: {entry.region} - {entry.other}",
-                    "contrasts",
-                    Severity.WARNING,
-                    f"{first.path} has no region '{min(missing)}'",
-                )
-            )
-            continue
-        for measure in entry.measures or chosen:
-            if measure not in chosen:
-                raise ConfigError(
-                    f"{first.path}: contrast of '{measure}', which is no measure here"
-                )
-            pairs.setdefault(measure, []).append((entry.region, entry.other))
-    kept = config.regions or regions
-    claim_regions = [r for p in CLAIM_PAIRS for r in p if r in regions]
-    contrasted = [r for p in pairs.values() for pair in p for r in pair]
-    kept = list(dict.fromkeys([*kept, *(claim_regions if config.regions else []), *contrasted]))
-    by_measure = {}
-    for measure in chosen:
-        by_measure[measure] = tuple(
-            n
-            for n in (config.nulls or nulls)
-            if all(r.null_source(n, measure) for r in network.runs)
-        )
-    return Plan(
-        tuple(kept),
-        tuple(chosen),
-        (ALL, *(s.name for s in network.strata)),
-        {m: tuple(dict.fromkeys(p)) for m, p in pairs.items()},
-        by_measure,
-        (ALL, *config.claims.strata),
-    )
 
 
 def _sum_network(

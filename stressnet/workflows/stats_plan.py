@@ -1,0 +1,170 @@
+"""What ``stressnet stats`` compares: the runs of every network, and what is summed over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.manifest import read_manifest
+from stressnet.problems import Problem, Severity
+from stressnet.workflows.stats_config import RunEntry, StatsConfig
+
+if TYPE_CHECKING:
+    from stressnet.statistics.accumulate import Plan
+    from stressnet.statistics.scan import NetworkRuns
+
+DEFAULT_MEASURES = (
+    *("density", "positive_share", "signed_share", "energy_share", "density_energy"),
+    *("share_in_nucleus", "density_in_nucleus"),
+    *("mass_accuracy", "rank_accuracy", "iou", "iou_top10", "pointing"),
+)
+"""What is summarised unless measures are named, as far as a run has it."""
+
+
+def networks_of(config: StatsConfig, problems: list[Problem]) -> list[NetworkRuns]:
+    """The networks of an analysis, their runs read through once.
+
+    Default strata that a run cannot have are left out and added to ``problems``.
+
+    Raises
+    ------
+    ConfigError
+        If a stratum that the configuration names cannot be had.
+    CorpusError
+        If a run is unfinished or damaged.
+    """
+    return [_scan(name, runs, config, problems) for name, runs in _by_network(config).items()]
+
+
+def _by_network(config: StatsConfig) -> dict[str, list[RunEntry]]:
+    """Runs grouped by their label, with label and seed filled in from the manifests."""
+    found: dict[str, list[RunEntry]] = {}
+    for entry in config.run:
+        model = _model_parameters(Path(entry.path))
+        label = entry.network or str(model.get("architecture") or Path(entry.path).name)
+        seed = entry.seed if entry.seed >= 0 else int(model.get("seed") or 0)
+        found.setdefault(label, []).append(replace(entry, network=label, seed=seed))
+    return found
+
+
+def _model_parameters(run: Path) -> dict[str, Any]:
+    """Parameters of the network a run explains; empty if it is no longer there."""
+    place = Path(str(read_manifest(run, "relevance")["parameters"].get("model", "")))
+    try:
+        return dict(read_manifest(place, "model")["parameters"])
+    except CorpusError:
+        return {}
+
+
+def _scan(
+    name: str, entries: Sequence[RunEntry], config: StatsConfig, problems: list[Problem]
+) -> NetworkRuns:
+    from stressnet.statistics.scan import scan
+    from stressnet.statistics.stream import open_run
+
+    runs = [
+        open_run(Path(e.path), Path(e.corpus) if e.corpus else None, e.corpus_name or None)
+        for e in entries
+    ]
+    strata = []
+    for stratum in config.strata:
+        reason = _lacking(stratum, runs)
+        if not reason:
+            strata.append(stratum)
+        elif not config.strata_are_default:
+            raise ConfigError(f"{runs[0].path}: {reason}")
+        else:
+            problems.append(Problem(f"{name}: {stratum}", "strata", Severity.WARNING, reason))
+    return scan(name, runs, [e.seed for e in entries], strata, config.word_unit)
+
+
+def _lacking(stratum: str, runs: Sequence[Any]) -> str:
+    """Why a stratum cannot be had, or an empty string."""
+    from stressnet.statistics.strata import get_strata
+
+    for run in runs:
+        try:
+            get_strata([stratum], run.token_columns)
+        except ConfigError as error:
+            return str(error)
+    return ""
+
+
+def plan_of(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) -> Plan:
+    """What to sum, checked against what the runs hold.
+
+    Contrasts of regions that a run lacks are left out and added to ``problems``.
+
+    Raises
+    ------
+    ConfigError
+        If the runs lack a region, measure or null that the configuration names.
+    """
+    from stressnet.statistics.accumulate import Plan
+    from stressnet.statistics.claims import CLAIM_MEASURES, CLAIM_PAIRS
+    from stressnet.statistics.strata import ALL
+
+    first = network.runs[0]
+
+    def common(what: str) -> list[str]:
+        return [x for x in getattr(first, what) if all(x in getattr(r, what) for r in network.runs)]
+
+    regions, measures, nulls = common("regions"), common("measures"), common("nulls")
+    for kind, wanted, there in (
+        ("region", config.regions, regions),
+        ("measure", config.measures, measures),
+        ("null", config.nulls, nulls),
+    ):
+        unknown = [w for w in wanted if w not in there]
+        if unknown:
+            raise ConfigError(
+                f"{first.path}: no {kind} '{unknown[0]}'; there are {', '.join(there) or 'none'}"
+            )
+    claimed = [m for m in CLAIM_MEASURES if m in measures]
+    default = [m for m in DEFAULT_MEASURES if m in measures]
+    chosen = list(dict.fromkeys([*(config.measures or default), *claimed]))
+    if not chosen:
+        raise ConfigError(
+            f"{first.path}: none of the usual measures; name some of {', '.join(measures)}"
+        )
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    for entry in config.contrast:
+        missing = {entry.region, entry.other} - set(regions)
+        if missing:
+            problems.append(
+                Problem(
+                    f"{network.name}: {entry.region} - {entry.other}",
+                    "contrasts",
+                    Severity.WARNING,
+                    f"{first.path} has no region '{min(missing)}'",
+                )
+            )
+            continue
+        for measure in entry.measures or chosen:
+            if measure not in chosen:
+                raise ConfigError(
+                    f"{first.path}: contrast of '{measure}', which is no measure here"
+                )
+            pairs.setdefault(measure, []).append((entry.region, entry.other))
+    kept = config.regions or regions
+    claim_regions = [r for p in CLAIM_PAIRS for r in p if r in regions]
+    contrasted = [r for p in pairs.values() for pair in p for r in pair]
+    kept = list(dict.fromkeys([*kept, *(claim_regions if config.regions else []), *contrasted]))
+    by_measure = {}
+    for measure in chosen:
+        by_measure[measure] = tuple(
+            n
+            for n in (config.nulls or nulls)
+            if all(r.null_source(n, measure) for r in network.runs)
+        )
+    return Plan(
+        tuple(kept),
+        tuple(chosen),
+        (ALL, *(s.name for s in network.strata)),
+        {m: tuple(dict.fromkeys(p)) for m, p in pairs.items()},
+        by_measure,
+        (ALL, *config.claims.strata),
+    )
