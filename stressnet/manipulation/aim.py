@@ -23,7 +23,7 @@ from stressnet.manipulation.cues import Pair, get_cue
 from stressnet.manipulation.endpoints import Endpoint
 from stressnet.manipulation.resynthesis import CueChange, Source, Stimulus, resynthesise
 
-TRIES = 3
+MAX_TRIES = 3
 """Corrections at most."""
 
 CLOSE_OCTAVES = 0.015
@@ -40,7 +40,7 @@ def make_stimulus(
     natural: Values,
     voice: SpeakerSettings,
     *,
-    tries: int = TRIES,
+    tries: int = MAX_TRIES,
 ) -> tuple[Stimulus, Asked, Checked]:
     """One stimulus of a token's plan, made and measured again.
 

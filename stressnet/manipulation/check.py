@@ -27,7 +27,7 @@ from stressnet.manipulation.continua import Asked
 from stressnet.manipulation.cues import CUES, Pair, get_cue
 from stressnet.manipulation.resynthesis import Source, Stimulus
 
-ENOUGH = 0.5
+MIN_SHARE_MOVED = 0.5
 """Share of what was asked from which a cue counts as moved."""
 
 Values = dict[str, Pair]
@@ -72,7 +72,7 @@ class Checked:
                 continue
             miss = max(abs(m - a) for m, a in zip(moved, asked, strict=True))
             is_asked = max(map(abs, asked)) > cue.tolerance
-            if is_asked and miss > cue.tolerance and self.reached(name) < ENOUGH:
+            if is_asked and miss > cue.tolerance and self.reached(name) < MIN_SHARE_MOVED:
                 found.append(
                     f"{name}: asked to move by {_text(asked)} {cue.unit}, moved by "
                     f"{_text(moved)} {cue.unit}"

@@ -8,8 +8,8 @@ Formants
 Tilt
     A filter without phase whose gain is a straight line in decibels over octaves.
 
-Moving one formant of a cascade changes the level of everything above it. :func:`matched` takes the
-level, and on demand the tilt, back to what they were, so that one cue moves at a time.
+Moving one formant of a cascade changes the level of everything above it. :func:`with_level_of`
+takes the level, and on demand the tilt, back to what they were, so that one cue moves at a time.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def tilt_db(samples: FloatArray, rate_hz: int, span_s: tuple[float, float]) -> f
     return _balance_db(*_power(samples, rate_hz, span_s))
 
 
-def matched(
+def with_level_of(
     changed: FloatArray,
     original: FloatArray,
     rate_hz: int,

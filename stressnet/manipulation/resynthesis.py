@@ -41,7 +41,7 @@ from stressnet.audio import Audio
 from stressnet.errors import AudioError, ConfigError
 from stressnet.intervals import Interval
 from stressnet.manipulation.duration import TimeMap
-from stressnet.manipulation.envelope import matched, shift_formants, tilt
+from stressnet.manipulation.envelope import shift_formants, tilt, with_level_of
 from stressnet.manipulation.intensity import level_db, with_gain
 
 if TYPE_CHECKING:
@@ -49,13 +49,13 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-LOUDEST = 0.99
+MAX_AMPLITUDE = 0.99
 """A stimulus with larger samples is made softer as a whole, so that no file clips it."""
 
-MOST_SEMITONES = 24.0
-MOST_DURATION = 5.0
-MOST_DECIBELS = 40.0
-MOST_FORMANT = 2.0
+MAX_SEMITONES = 24.0
+MAX_DURATION_FACTOR = 5.0
+MAX_GAIN_DB = 40.0
+MAX_FORMANT_FACTOR = 2.0
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
@@ -99,18 +99,20 @@ class CueChange:
     tilt_db_per_octave: float = 0.0
 
     def __post_init__(self) -> None:
-        _check("f0_st", self.f0_st, -MOST_SEMITONES, MOST_SEMITONES)
+        _check("f0_st", self.f0_st, -MAX_SEMITONES, MAX_SEMITONES)
         places = [place for place, _ in self.f0_contour_st]
         if places != sorted(places) or any(not 0 <= place <= 1 for place in places):
             raise ConfigError("f0_contour_st: positions must rise and lie between 0 and 1")
         for _, value in self.f0_contour_st:
-            _check("f0_contour_st", value, -MOST_SEMITONES, MOST_SEMITONES)
-        _check("duration_factor", self.duration_factor, 1 / MOST_DURATION, MOST_DURATION)
-        _check("intensity_db", self.intensity_db, -MOST_DECIBELS, MOST_DECIBELS)
+            _check("f0_contour_st", value, -MAX_SEMITONES, MAX_SEMITONES)
+        _check(
+            "duration_factor", self.duration_factor, 1 / MAX_DURATION_FACTOR, MAX_DURATION_FACTOR
+        )
+        _check("intensity_db", self.intensity_db, -MAX_GAIN_DB, MAX_GAIN_DB)
         for name, factor in zip(
             ("f1_factor", "f2_factor", "f3_factor"), self.formants, strict=True
         ):
-            _check(name, factor, 1 / MOST_FORMANT, MOST_FORMANT)
+            _check(name, factor, 1 / MAX_FORMANT_FACTOR, MAX_FORMANT_FACTOR)
         _check("tilt_db_per_octave", self.tilt_db_per_octave, -24.0, 24.0)
 
     @property
@@ -280,9 +282,9 @@ def resynthesise(
     for span, change in zip(segments.nuclei, changes, strict=True):
         samples = _louder(samples, rate_hz, span, change.intensity_db)
     scaled_db, peak = 0.0, float(np.max(np.abs(samples)))
-    if peak > LOUDEST and peak > float(np.max(np.abs(source.samples))):
-        scaled_db = 20.0 * math.log10(LOUDEST / peak)
-        samples = samples * (LOUDEST / peak)
+    if peak > MAX_AMPLITUDE and peak > float(np.max(np.abs(source.samples))):
+        scaled_db = 20.0 * math.log10(MAX_AMPLITUDE / peak)
+        samples = samples * (MAX_AMPLITUDE / peak)
     return Stimulus(
         Audio(samples.astype(np.float32), rate_hz),
         segments,
@@ -304,10 +306,10 @@ def _envelope(
     rate_hz = source.rate_hz
     if any(factor != 1.0 for factor in change.formants):
         shifted = shift_formants(samples, rate_hz, span, source.tracks.formants, change.formants)
-        samples = matched(shifted, samples, rate_hz, span, keep_tilt=keep_tilt)
+        samples = with_level_of(shifted, samples, rate_hz, span, keep_tilt=keep_tilt)
     if change.tilt_db_per_octave != 0.0:
         tilted = tilt(samples, rate_hz, span, change.tilt_db_per_octave)
-        samples = matched(tilted, samples, rate_hz, span, keep_tilt=False)
+        samples = with_level_of(tilted, samples, rate_hz, span, keep_tilt=False)
     return samples
 
 

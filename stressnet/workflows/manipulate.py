@@ -32,7 +32,12 @@ from stressnet.workflows.manipulate_inputs import (
     fingerprint_of,
     voices_of,
 )
-from stressnet.workflows.manipulate_responses import Listener, load_listeners, presets_of, responses
+from stressnet.workflows.manipulate_responses import (
+    AnsweringNetwork,
+    load_networks,
+    presets_of,
+    responses,
+)
 from stressnet.workflows.manipulate_summary import crosstalk
 from stressnet.workflows.manipulate_token import TokenTask, make_token
 from stressnet.workflows.measure import measure_corpus
@@ -88,7 +93,7 @@ class _Run:
     corpus: Corpus
     out: Path
     config: ManipulateConfig
-    listeners: list[Listener]
+    networks: list[AnsweringNetwork]
     jobs: int
     progress: Progress
     save_audio: bool
@@ -152,14 +157,14 @@ def manipulate_corpus(
         together=config.together,
     )
     corpus = Corpus.open(corpus_path)
-    listeners = load_listeners(models)
-    digests = {listener.name: listener.digest for listener in listeners}
+    networks = load_networks(models)
+    digests = {network.name: network.digest for network in networks}
     inputs = {"corpus": corpus.fingerprint, **digests}
     if measured is not None:
         inputs["cues"] = fingerprint_of(measured, corpus)
     request = hash_data([asdict(config), inputs, save_audio])
     claim_folder(out, request, overwrite, "manipulation")
-    run = _Run(corpus, out, config, listeners, jobs, progress, save_audio)
+    run = _Run(corpus, out, config, networks, jobs, progress, save_audio)
     with worker_pool(jobs if executor is None else 1) as pool:
         workers = executor if executor is not None else pool
         cues = measured or _measured(run, workers)
@@ -176,7 +181,7 @@ def manipulate_corpus(
             "corpus_name": corpus.name,
             **asdict(config),
             "measured": str(cues),
-            "models": {listener.name: str(listener.path) for listener in listeners},
+            "models": {network.name: str(network.path) for network in networks},
             "save_audio": save_audio,
             "request": request,
         },
@@ -250,7 +255,7 @@ def _make(
         for index, (task, failures) in zip(
             todo, results_in_order(_with_task, tasks, run.jobs, workers), strict=True
         ):
-            _answer(run.listeners, task)
+            _answer(run.networks, task)
             journal.add(ids[index], failures)
             bar.update()
         for token_id in ids:
@@ -259,7 +264,7 @@ def _make(
                 for item, stage, reason in journal.done[token_id]
             ]
     tables = {"endpoints": endpoint_table(found, ids)}
-    names = ["stimuli", "measures", *(["responses"] if run.listeners else [])]
+    names = ["stimuli", "measures", *(["responses"] if run.networks else [])]
     for name in names:
         parts = [folder / f"{index:06d}-{name}.parquet" for index in range(len(ids))]
         read = [pd.read_parquet(part) for part in parts if part.exists()]
@@ -274,18 +279,18 @@ def _with_task(task: TokenTask) -> tuple[TokenTask, list[tuple[str, str, str]]]:
     return task, make_token(task)
 
 
-def _answer(listeners: Sequence[Listener], task: TokenTask) -> None:
+def _answer(networks: Sequence[AnsweringNetwork], task: TokenTask) -> None:
     """Networks' answers to a token's stimuli; the images are deleted afterwards."""
     import pandas as pd
 
     stimuli_file = task.part(STIMULI)
-    if not listeners or not stimuli_file.exists():
+    if not networks or not stimuli_file.exists():
         return
     stimuli = pd.read_parquet(stimuli_file)
     tables = []
-    for listener in listeners:
-        images = np.load(task.part(f"{listener.preset.name}.npy"))
-        tables.append(responses(listener, stimuli, images))
+    for network in networks:
+        images = np.load(task.part(f"{network.preset.name}.npy"))
+        tables.append(responses(network, stimuli, images))
     write_parquet(pd.concat(tables, ignore_index=True), task.part(RESPONSES))
     for name in task.presets:
         task.part(f"{name}.npy").unlink()
@@ -300,7 +305,7 @@ def _tasks(
     plan: tuple[Any, ...],
 ) -> Iterator[TokenTask]:
     voices = voices_of(cues)
-    presets = presets_of(run.listeners)
+    presets = presets_of(run.networks)
     for index in todo:
         row = {str(key): value for key, value in tokens.iloc[index].to_dict().items()}
         token_id = str(row["token_id"])

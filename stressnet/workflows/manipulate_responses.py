@@ -28,7 +28,7 @@ FROM_STIMULI = (
 
 
 @dataclass(frozen=True)
-class Listener:
+class AnsweringNetwork:
     """A network that answers.
 
     Parameters
@@ -51,7 +51,7 @@ class Listener:
     digest: str
 
 
-def load_listeners(paths: Sequence[Path]) -> list[Listener]:
+def load_networks(paths: Sequence[Path]) -> list[AnsweringNetwork]:
     """Networks by their folders.
 
     Raises
@@ -64,20 +64,20 @@ def load_listeners(paths: Sequence[Path]) -> list[Listener]:
     from stressnet.manifest import hash_file
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
 
-    found: list[Listener] = []
+    found: list[AnsweringNetwork] = []
     for path in paths:
         model, info = load_checkpoint(path)
         preset = SpectrogramPreset.from_dict(info.preset_parameters)
         info.check_input(preset.name, preset.to_dict(), preset.shape)
         digest = hash_file(path / WEIGHTS_NAME)
         name = path.resolve().name
-        if any(listener.name == name for listener in found):
+        if any(network.name == name for network in found):
             raise ConfigError(f"two networks are called '{name}'; rename one of the folders")
-        found.append(Listener(name, path, model, info.architecture, preset, digest))
+        found.append(AnsweringNetwork(name, path, model, info.architecture, preset, digest))
     return found
 
 
-def presets_of(listeners: Sequence[Listener]) -> dict[str, SpectrogramPreset]:
+def presets_of(networks: Sequence[AnsweringNetwork]) -> dict[str, SpectrogramPreset]:
     """The presets that the networks need, each once.
 
     Raises
@@ -86,24 +86,24 @@ def presets_of(listeners: Sequence[Listener]) -> dict[str, SpectrogramPreset]:
         If two networks use different presets of the same name.
     """
     presets: dict[str, SpectrogramPreset] = {}
-    for listener in listeners:
-        known = presets.setdefault(listener.preset.name, listener.preset)
-        if known != listener.preset:
+    for network in networks:
+        known = presets.setdefault(network.preset.name, network.preset)
+        if known != network.preset:
             raise ConfigError(
-                f"{listener.path}: preset '{known.name}' differs from that of another network; "
+                f"{network.path}: preset '{known.name}' differs from that of another network; "
                 f"run them one at a time"
             )
     return presets
 
 
 def responses(
-    listener: Listener, stimuli: pd.DataFrame, images: NDArray[np.float32]
+    network: AnsweringNetwork, stimuli: pd.DataFrame, images: NDArray[np.float32]
 ) -> pd.DataFrame:
     """One network's answers to the stimuli of a token.
 
     Parameters
     ----------
-    listener : Listener
+    network : AnsweringNetwork
     stimuli : DataFrame
         Rows of ``stimuli.parquet``.
     images : ndarray, shape (n, n_bins, n_frames)
@@ -122,11 +122,11 @@ def responses(
     with torch.inference_mode():
         for start in range(0, len(images), _BATCH):
             batch = torch.from_numpy(images[start : start + _BATCH]).unsqueeze(1)
-            parts.append(listener.model(batch))
+            parts.append(network.model(batch))
     logits = torch.cat(parts).double().numpy()
     table = stimuli[list(FROM_STIMULI)].copy()
-    table.insert(0, "model", listener.name)
-    table.insert(1, "architecture", listener.architecture)
+    table.insert(0, "model", network.name)
+    table.insert(1, "architecture", network.architecture)
     table["logit_initial"] = logits[:, Stress.INITIAL.class_index]
     table["logit_final"] = logits[:, Stress.FINAL.class_index]
     table["logit_difference"] = table["logit_initial"] - table["logit_final"]
