@@ -31,7 +31,7 @@ from stressnet.models.registry import build_model
 from stressnet.statistics.claims import CLAIMS, FAILS, HOLDS, OPEN
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.causal import causal_agreement, union_mask
-from stressnet.workflows.causal_findings import COLUMNS, findings_table
+from stressnet.workflows.causal_findings_table import COLUMNS, findings_table
 from stressnet.workflows.manipulate import manipulate_corpus
 from stressnet.workflows.manipulate_inputs import ManipulateConfig
 from stressnet.workflows.measure import measure_corpus

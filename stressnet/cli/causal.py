@@ -150,7 +150,8 @@ def findings_command(
     responses. Deletion is computed here on tokens of CORPUS. Rules: docs/findings.md.
     """
     from stressnet.progress import Progress
-    from stressnet.workflows.causal_findings import find_out, findings_text
+    from stressnet.workflows.causal_findings import find_out
+    from stressnet.workflows.causal_findings_table import findings_text
 
     result = find_out(
         corpus,

@@ -1,0 +1,247 @@
+"""The table of findings: relevance, deletion and causal effect of each claim, with a verdict.
+
+Effects and intervals are those of one network over speakers, words and training seeds; rules are in
+:mod:`stressnet.manipulation.verdicts` and ``docs/findings.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stressnet.errors import ConfigError
+from stressnet.lexicon.stress import Stress
+from stressnet.manipulation.verdicts import (
+    CAUSAL_MARGIN,
+    DENSITY_MARGIN,
+    NOT_TESTED,
+    SHARE_MARGIN,
+    TESTS,
+    ClaimTests,
+    overall,
+)
+from stressnet.statistics.claims import HOLDS, PRIMARY, decide, verdict
+from stressnet.statistics.jackknife import jackknife
+from stressnet.statistics.stream import EXCHANGE
+from stressnet.statistics.twoway import FloatArray, Inference, Spread, add_seeds, infer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    *("claim", "verdict", "relevance", "deletion", "causal"),
+    *("relevance_effect", "relevance_low", "relevance_high", "relevance_observed"),
+    *("relevance_null", "relevance_beyond_energy"),
+    *("region", "against", "deleted", "deleted_null", "deletion_effect"),
+    *("deletion_low", "deletion_high", "cue", "causal_effect", "causal_low", "causal_high"),
+    *("n_relevance", "n_deletion", "n_causal", "n_networks", "reason"),
+)
+"""Columns of ``findings.csv``: a row per claim and deleted region."""
+
+
+def findings_table(
+    claims: pd.DataFrame, losses: pd.DataFrame, swings: pd.DataFrame
+) -> pd.DataFrame:
+    """The table of findings.
+
+    Parameters
+    ----------
+    claims : DataFrame
+        Claims of one network over all tokens, from ``claims.csv``.
+    losses : DataFrame
+        From :func:`stressnet.workflows.causal_deletion.delete_regions` with ``model``, ``speaker``
+        and ``family``.
+    swings : DataFrame
+        ``model, token_id, speaker, family, stress, logit_difference, cue, swing``.
+
+    Returns
+    -------
+    DataFrame
+        :data:`COLUMNS`.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for test in TESTS:
+        relevance = _relevance(claims, test)
+        deletion = [_deletion_row(losses, test, region) for region in test.regions]
+        causal = _causal_row(swings, test)
+        decisions = [str(row["deletion"]) for row in deletion]
+        said = verdict(decisions)
+        for row, mine in zip(deletion, relevance, strict=False):
+            rows.append(
+                {
+                    "claim": test.claim,
+                    **mine,
+                    **row,
+                    **causal,
+                    "deletion": said,
+                    "n_networks": losses["model"].nunique(),
+                    "verdict": overall(str(mine["relevance"]), [said, str(causal["causal"])]),
+                }
+            )
+    return pd.DataFrame(rows)[list(COLUMNS)]
+
+
+def _relevance(claims: pd.DataFrame, test: ClaimTests) -> list[dict[str, Any]]:
+    """The claim's primary criteria, one per deleted region."""
+    rows = claims[(claims["claim"] == test.claim) & (claims["role"] == PRIMARY)]
+    if rows.empty:
+        raise ConfigError(f"no claim '{test.claim}' in the statistics; run 'stressnet stats' again")
+    energy = claims[
+        (claims["claim"] == test.claim)
+        & (claims["criterion"] == "beyond the energy there")
+        & (claims["null"] == EXCHANGE)
+    ]
+    beyond = float(energy["effect"].iloc[0]) if len(energy) else np.nan
+    return [
+        {
+            "relevance": row["verdict"],
+            "relevance_effect": row["effect"],
+            "relevance_low": row["low"],
+            "relevance_high": row["high"],
+            "relevance_observed": row["observed"],
+            "relevance_null": row["compared_with"],
+            "relevance_beyond_energy": beyond,
+            "n_relevance": row["n_tokens"],
+        }
+        for row in rows.to_dict("records")
+    ]
+
+
+def _deletion_row(losses: pd.DataFrame, test: ClaimTests, region: str) -> dict[str, Any]:
+    is_share = test.against == "share"
+    null = EXCHANGE if test.against == EXCHANGE else ""
+    other = region if test.against == EXCHANGE else test.against
+    per_model: list[FloatArray] = []
+    found: Inference | None = None
+    tables = []
+    for _, part in losses.groupby("model", sort=False):
+        tables.append(_paired(part, region, None if is_share else (other, null)))
+    whole = _mean_over_models(tables)
+    row: dict[str, Any] = {
+        "region": region,
+        "against": test.against,
+        "n_deletion": len(whole),
+        "reason": "",
+    }
+    nothing = ("deleted", "deleted_null", "deletion_effect", "deletion_low", "deletion_high")
+    if whole.empty:
+        return row | dict.fromkeys(nothing, np.nan) | {"deletion": decide(np.nan, np.nan, 0)}
+    per_model = [_deleted(table, np.ones((len(table), 1)), is_share)[0] for table in tables]
+    found = _jackknifed(whole, lambda table, kept: _deleted(table, kept, is_share), per_model)
+    margin = SHARE_MARGIN if is_share else DENSITY_MARGIN
+    return row | {
+        "deleted": found.value[0],
+        "deleted_null": np.nan if is_share else found.value[1],
+        "deletion_effect": found.value[2],
+        "deletion_low": found.low[2],
+        "deletion_high": found.high[2],
+        "deletion": decide(float(found.low[2]), float(found.high[2]), margin),
+        "reason": str(found.reason[2]),
+    }
+
+
+def _paired(part: pd.DataFrame, region: str, other: tuple[str, str] | None) -> pd.DataFrame:
+    """A network's losses by a region and by what it is compared with, token by token."""
+    keys = ["token_id", "speaker", "family", "evidence"]
+    own = part[(part["region"] == region) & (part["null"] == "")]
+    table = own[[*keys, "loss", "area"]]
+    if other is None:
+        return table.assign(other_loss=0.0, other_area=1.0)
+    theirs = part[(part["region"] == other[0]) & (part["null"] == other[1])]
+    theirs = theirs[["token_id", "loss", "area"]].rename(
+        columns={"loss": "other_loss", "area": "other_area"}
+    )
+    return table.merge(theirs, on="token_id", validate="1:1")
+
+
+def _mean_over_models(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Mean over networks of every number of each token."""
+    import pandas as pd
+
+    keys = ["token_id", "speaker", "family"]
+    return pd.concat(tables).groupby(keys, sort=False, as_index=False).mean(numeric_only=True)
+
+
+def _deleted(table: pd.DataFrame, kept: FloatArray, is_share: bool) -> FloatArray:
+    """Deleted share (or density), that of the null, and their difference, (n_sets, 3)."""
+    names = ["loss", "area", "other_loss", "other_area", "evidence"]
+    loss, area, other, other_area, evidence = table[names].to_numpy(np.float64).T @ kept
+    n = kept.sum(axis=0)
+    if is_share:
+        share = loss / evidence
+        return np.column_stack([share, np.zeros_like(share), share])
+    one = loss / evidence / (area / n)
+    two = other / evidence / (other_area / n)
+    return np.column_stack([one, two, one - two])
+
+
+def _causal_row(swings: pd.DataFrame, test: ClaimTests) -> dict[str, Any]:
+    row: dict[str, Any] = {"cue": test.cue, "n_causal": 0, "causal": NOT_TESTED}
+    row |= dict.fromkeys(("causal_effect", "causal_low", "causal_high"), np.nan)
+    here = swings[(swings["cue"] == test.cue) & np.isfinite(swings["swing"])]
+    if here.empty:
+        return row
+    tables = [part for _, part in here.groupby("model", sort=False)]
+    keys = ["token_id", "speaker", "family", "stress"]
+    whole = here.groupby(keys, sort=False, as_index=False).mean(numeric_only=True)
+    per_model = [_swing(table, np.ones((len(table), 1)))[0] for table in tables]
+    found = _jackknifed(whole, _swing, per_model)
+    low, high = float(found.low[0]), float(found.high[0])
+    return row | {
+        "n_causal": len(whole),
+        "causal_effect": float(found.value[0]),
+        "causal_low": low,
+        "causal_high": high,
+        "causal": decide(low, high, CAUSAL_MARGIN),
+    }
+
+
+def _swing(table: pd.DataFrame, kept: FloatArray) -> FloatArray:
+    """Mean swing as a share of the distance between the classes, shape (n_sets, 1)."""
+    logit = table["logit_difference"].to_numpy(np.float64)
+    initial = (table["stress"] == Stress.INITIAL.value).to_numpy(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = [(logit * of) @ kept / (of @ kept) for of in (initial, 1 - initial)]
+        swing = table["swing"].to_numpy(np.float64) @ kept / kept.sum(axis=0)
+        return (swing / (means[0] - means[1]))[:, None]
+
+
+def _jackknifed(table: pd.DataFrame, statistic: Any, per_model: Sequence[FloatArray]) -> Inference:
+    """Interval over speakers, words and training seeds."""
+    clusters = {
+        "speakers": table["speaker"].astype(str).to_numpy(),
+        "words": table["family"].astype(str).to_numpy(),
+    }
+    found = jackknife(lambda kept: statistic(table, kept), len(table), clusters)
+    spread = Spread(found.error**2, found.df, found.reason)
+    return infer(found.value, add_seeds(spread, np.stack(per_model)))
+
+
+def findings_text(table: pd.DataFrame) -> str:
+    """The table for people."""
+    head = f"{'claim':<20}{'relevance':>26}{'deletion':>26}{'causal effect':>26}  verdict"
+    lines = [head]
+    for row in table.to_dict("records"):
+        cells = [
+            _cell(row["relevance_effect"], row["relevance_low"], row["relevance_high"]),
+            _cell(row["deletion_effect"], row["deletion_low"], row["deletion_high"]),
+            _cell(row["causal_effect"], row["causal_low"], row["causal_high"]),
+        ]
+        marks = [_MARKS.get(str(row[kind]), "?") for kind in ("relevance", "deletion", "causal")]
+        text = "".join(f"{f'{c} {m}':>26}" for c, m in zip(cells, marks, strict=True))
+        lines.append(f"{row['claim']:<20}{text}  {row['verdict']}")
+    lines.append("+ holds, - does not hold, ? cannot be decided; rules: docs/findings.md")
+    return "\n".join(lines)
+
+
+_MARKS: Mapping[str, str] = {HOLDS: "+", "does not hold": "-", NOT_TESTED: " "}
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    if not np.isfinite(value):
+        return ""
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
