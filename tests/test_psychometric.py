@@ -9,6 +9,7 @@ import statsmodels.api as sm
 from scipy.special import expit
 
 from stressnet.errors import ConfigError
+from stressnet.manipulation.logistic import fit_logistic
 from stressnet.manipulation.psychometric import (
     ALWAYS_FINAL,
     ALWAYS_INITIAL,
@@ -16,7 +17,6 @@ from stressnet.manipulation.psychometric import (
     NOT_BOUNDED,
     ONE_STEP,
     SEPARATED,
-    fit_logistic,
     fit_psychometric,
     psychometric_table,
     separation,

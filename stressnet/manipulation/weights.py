@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from stressnet.errors import ConfigError
-from stressnet.manipulation.psychometric import answers_of, clusters_of, fit_logistic
+from stressnet.manipulation.logistic import fit_logistic
+from stressnet.manipulation.psychometric import answers_of, clusters_of
 from stressnet.statistics.jackknife import spread_of
 from stressnet.statistics.twoway import infer
 
@@ -78,10 +79,10 @@ def _ranked(*cues: str) -> tuple[tuple[str, str], ...]:
 
 def _over_quality(*cues: str) -> tuple[tuple[str, str], ...]:
     """Every measure of vowel quality weaker than these cues."""
-    return tuple((cue, quality) for cue in cues for quality in QUALITY)
+    return tuple((cue, quality) for cue in cues for quality in VOWEL_QUALITY)
 
 
-QUALITY = ("reduction", "f1", "f2")
+VOWEL_QUALITY = ("reduction", "f1", "f2")
 """Cues that are vowel quality."""
 
 LISTENERS = (
