@@ -474,7 +474,7 @@ def test_pretrained_network_is_small_whole_and_described() -> None:
     assert "## Limits" in (folder / "MODEL_CARD.md").read_text()
     digest = hash_file(folder / "model.safetensors")
     assert json.loads((folder / "calibration.json").read_text())["weights_sha256"] == digest
-    with pytest.raises(CheckpointError, match="there are compact"):
+    with pytest.raises(CheckpointError, match="there are nuclei"):
         pretrained_folder("enormous")
 
 

@@ -24,6 +24,7 @@ from stressnet.explain import (
     rules,
     salient_map,
 )
+from stressnet.explain.composites import suited
 from stressnet.explain.rules import Layer, Passed, stabilise
 
 X = torch.linspace(-1, 2, 12, dtype=torch.float64).reshape(2, 6)
@@ -644,3 +645,14 @@ def test_float32_and_float64_agree(model: nn.Module) -> None:
     exact = explain_batch(randomise(model), x, "epsilon-plus").relevance
     single = explain_batch(model.float(), x.float(), "epsilon-plus").relevance
     assert float((single - exact).abs().max() / exact.abs().max()) < 1e-4
+
+
+def test_composites_that_suit_a_network_with_attention() -> None:
+    names = ("epsilon-gamma", "smoothgrad", "cp-lrp", "random")
+    assert suited(names, "epsilon-gamma") == names
+    assert suited(names, "epsilon-gamma-cp") == (
+        "epsilon-gamma-cp",
+        "smoothgrad",
+        "cp-lrp",
+        "random",
+    )

@@ -6,7 +6,7 @@ but reshaping and padding), found by data flow; ``layers`` names exceptions by m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -212,3 +212,26 @@ def find_composite(composite: str | Composite) -> Composite:
     if composite not in COMPOSITES:
         raise ConfigError(f"no composite named {composite!r}; choose from {', '.join(COMPOSITES)}")
     return COMPOSITES[composite]
+
+
+def suited(names: Sequence[str], own: str) -> tuple[str, ...]:
+    """Of some methods those that a network can be explained by.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Composites and other methods.
+    own : str
+        The composite that suits the network
+        (:attr:`stressnet.models.registry.ModelSpec.composite`).
+
+    Returns
+    -------
+    tuple of str
+        All of them if `own` is no composite for attention; else `own` and those that are no
+        composites or have a treatment of attention.
+    """
+    if find_composite(own).attention == "refused":
+        return tuple(names)
+    usable = [n for n in names if n not in COMPOSITES or COMPOSITES[n].attention != "refused"]
+    return tuple(dict.fromkeys([own, *usable]))

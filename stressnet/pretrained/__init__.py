@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stressnet.errors import CheckpointError
 
-DEFAULT = "compact"
+DEFAULT = "nuclei"
 
 
 def pretrained_folder(name: str = DEFAULT) -> Path:

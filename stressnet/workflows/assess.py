@@ -19,6 +19,7 @@ from stressnet.corpus.store import Corpus, Images
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import CLASSES
 from stressnet.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
+from stressnet.models.registry import get_spec
 from stressnet.progress import Progress
 from stressnet.workflows.assess_tokens import bin_statistics, read_batch
 from stressnet.workflows.explain import choose_tokens
@@ -97,7 +98,8 @@ def assess(
         Folder to write.
     methods : sequence of str, optional
         Composites of layer-wise relevance propagation and other methods; the first is the one that
-        others are compared with. :data:`DEFAULT_METHODS` if left out.
+        others are compared with. :data:`DEFAULT_METHODS` if left out, as far as the network's
+        layers allow them.
     metrics : sequence of str, optional
         Names in :data:`stressnet.explain.faithfulness.METRICS`; all if left out.
     baselines : sequence of str
@@ -129,6 +131,7 @@ def assess(
     """
     import pandas as pd
 
+    from stressnet.explain.composites import suited
     from stressnet.explain.faithfulness import BASELINES, METRICS
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
     from stressnet.regions import get_regions
@@ -139,7 +142,6 @@ def assess(
     from stressnet.workflows.assess_summary import fill_chance, summarise_faithfulness
 
     progress = progress or Progress(verbose=False)
-    methods = _unique("method", methods or DEFAULT_METHODS)
     metrics = _unique("metric", metrics or METRICS, METRICS)
     baselines = _unique("baseline", baselines, BASELINES)
     if score not in ("probability", "log-odds", "logit"):
@@ -149,6 +151,8 @@ def assess(
     model, info = load_checkpoint(model_path)
     images = corpus.images(info.preset)
     info.check_input(info.preset, images.preset, images.axes.shape)
+    own = get_spec(info.architecture).composite
+    methods = _unique("method", methods or suited(DEFAULT_METHODS, own))
     attributions = find_attributions(methods, str(images.preset["padding"]), seed)
     others = {}
     for path in other_models:

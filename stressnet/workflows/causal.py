@@ -19,6 +19,7 @@ from stressnet.corpus.store import Corpus, write_parquet
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.stress import Stress
 from stressnet.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
+from stressnet.models.registry import get_spec
 from stressnet.problems import Problem, Severity, count_lost, write_problems
 from stressnet.progress import Progress
 from stressnet.workflows.journal import Journal
@@ -117,6 +118,7 @@ def causal_agreement(
     CheckpointError
         If the network does not fit the corpus, or ``out`` holds something else.
     """
+    from stressnet.explain.composites import suited
     from stressnet.manipulation.causal import agreement_table
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
     from stressnet.regions.from_corpus import SceneReader
@@ -126,9 +128,10 @@ def causal_agreement(
     from stressnet.workflows.assess_battery import find_attributions
 
     progress = progress or Progress(verbose=False)
-    names = tuple(dict.fromkeys(methods or DEFAULT_METHODS))
     corpus = Corpus.open(corpus_path)
     model, info = load_checkpoint(model_path)
+    own = get_spec(info.architecture).composite
+    names = tuple(dict.fromkeys(methods or suited(DEFAULT_METHODS, own)))
     images = corpus.images(info.preset)
     info.check_input(info.preset, images.preset, images.axes.shape)
     attributions = find_attributions(names, str(images.preset["padding"]), seed)

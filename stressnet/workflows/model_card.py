@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
-from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
+from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_PART_OF_SPEECH, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.progress import Progress
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
@@ -248,13 +248,20 @@ def _data(corpus: Corpus, training: Mapping[str, Any], facts: Mapping[str, Any])
         ),
         *more,
         "labels of training tokens come from a pronouncing dictionary, not from listening; "
-        + (
-            "those of words with both readings from a table made for the recordings"
-            if everything and (train["label_source"] == LABEL_TABLE).any()
-            else "words with both readings are not in training"
-        ),
+        + (_other_labels(train) or "words with both readings are not in training"),
         f"limits of words and phones: {', '.join(sorted(tokens['aligner'].unique()))}",
     ]
+
+
+def _other_labels(train: pd.DataFrame) -> str:
+    """Where labels come from that are not the dictionary's."""
+    names = {
+        LABEL_TABLE: "a table made for the recordings",
+        LABEL_PART_OF_SPEECH: "their part of speech",
+    }
+    counts = train["label_source"].value_counts()
+    said = [f"{name} ({counts[key]})" for key, name in names.items() if key in counts]
+    return f"those of words with both readings from {' or '.join(said)}" if said else ""
 
 
 def _results(scores: pd.DataFrame) -> Table:

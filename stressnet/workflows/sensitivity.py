@@ -20,6 +20,7 @@ from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, StressnetError
 from stressnet.manifest import hash_data, hash_file, write_manifest
+from stressnet.models.registry import get_spec
 from stressnet.problems import Problem, Severity, count_problems, write_problems
 from stressnet.progress import Progress
 from stressnet.workflows.explain import choose_tokens
@@ -172,12 +173,12 @@ def measure_sensitivity(
     import pandas as pd
 
     from stressnet.explain import COMPOSITES
+    from stressnet.explain.composites import suited
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
     from stressnet.regions import BandRule, get_regions
 
     progress = progress or Progress(verbose=False)
-    rules = _distinct(composites or DEFAULT_COMPOSITES, "composite")
-    unknown = [name for name in rules if name not in COMPOSITES]
+    unknown = [name for name in composites or () if name not in COMPOSITES]
     if unknown:
         raise ConfigError(f"no composite {', '.join(unknown)}; there are {', '.join(COMPOSITES)}")
     widths = _distinct([str(BandRule.parse(text)) for text in bands or DEFAULT_BANDS], "band rule")
@@ -188,6 +189,10 @@ def measure_sensitivity(
     chosen = choose_tokens(corpus, splits or TEST_SPLITS, max_tokens, seed)
     donors, _ = draw_donors(chosen, seed)
     loaded = [load_checkpoint(path) for path in model_paths]
+    usual: tuple[str, ...] = DEFAULT_COMPOSITES
+    for _, info in loaded:
+        usual = suited(usual, get_spec(info.architecture).composite)
+    rules = _distinct(composites or usual, "composite")
     for _, info in loaded:
         images = corpus.images(info.preset)
         info.check_input(info.preset, images.preset, images.axes.shape)
