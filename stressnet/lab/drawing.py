@@ -165,6 +165,10 @@ def _draw_base(rng: np.random.Generator, task: PairTask) -> list[dict[str, float
                 # The vowels share what varies freely, and a mean: only their difference tells.
                 value = natural.mean[:, i].mean() + sd * z[k - 1, i] * rule.kind.kept
                 value += natural.sd[:, i].mean() * common[i] * np.sqrt(1 - rule.kind.kept**2)
+            if cue == "f0_slope_st_per_s" and _kept(task.design, "log_duration", k):
+                # Over a longer vowel a slope goes further and moves the peak of F0 its way: rising
+                # and falling must be as frequent, or the place of the peak tells the class.
+                value -= mean
             row[cue] = float(value)
         row["log_f1"] += tract
         row["log_f2"] += tract
