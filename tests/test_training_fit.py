@@ -349,5 +349,5 @@ def test_published_recipes() -> None:
 def test_bad_recipes(changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         get_recipe("compact", **changes)
-    with pytest.raises(ConfigError, match="there are compact, transformer, allouche2025"):
+    with pytest.raises(ConfigError, match="there are compact, nuclei, transformer, allouche2025"):
         get_recipe("none such")
