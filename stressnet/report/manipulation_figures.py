@@ -36,7 +36,7 @@ CUE_TITLES = {
 """Names of cues in figures; others appear as they are."""
 
 CURVE_COLOUR = "#222222"
-_SEED_COLOURS = ("#222222", "#7a5195", "#2a9d6f", "#b8860b", "#8a8a8a")
+_SEED_COLOURS = ("#222222", "#7a5195", "#2a9d6f", "#b8860b", "#8a8a8a", "#4aa3df")
 _MOST_COLUMNS = 4
 
 
