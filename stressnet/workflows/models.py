@@ -7,7 +7,7 @@ from stressnet.models.registry import MODELS, describe, get_spec
 
 _HEADER = (
     f"{'network':<12}{'parameters':>11}{'MACs':>8}{'receptive field':>20}  {'input (preset)':<26}"
-    f"{'recipe':<19}{'LRP rules':<14}summary"
+    f"{'recipe':<19}{'LRP rules':<18}summary"
 )
 
 
@@ -32,7 +32,7 @@ def models_text(preset: str | None = None) -> str:
             f"{name:<12}{found.n_parameters / 1e6:>9.2f} M{_amount(found.n_macs):>8}"
             f"{_reach(name, kind):>20}  "
             f"{f'{kind.n_bins} x {kind.n_frames} ({kind.name})':<26}"
-            f"{spec.recipe:<19}{spec.composite:<14}{spec.summary}"
+            f"{spec.recipe:<19}{spec.composite:<18}{spec.summary}"
         )
     lines.append(
         "MACs: multiply-accumulates per image. Receptive field: what one unit of the last"
