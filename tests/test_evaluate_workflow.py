@@ -478,7 +478,7 @@ def test_pretrained_network_is_small_whole_and_described() -> None:
         pretrained_folder("enormous")
 
 
-@pytest.mark.parametrize("architecture", ["compact", "lenet"])
+@pytest.mark.parametrize("architecture", ["compact", "nuclei", "lenet"])
 def test_export_gives_the_same_logits(architecture: str, corpus: Path, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
