@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,9 @@ CUE_TITLES = {
 
 CURVE_COLOUR = "#222222"
 _SEED_COLOURS = ("#222222", "#7a5195", "#2a9d6f", "#b8860b", "#8a8a8a", "#4aa3df")
+_NOTE_LETTERS = 26
+"""Letters that fit into a line of a panel."""
+
 _MOST_COLUMNS = 4
 
 
@@ -148,9 +152,12 @@ def _draw_curve(ax: Plot, part: pd.DataFrame, answers: str, level: float, colour
 
 
 def _note(ax: Plot, notes: Sequence[str]) -> None:
-    """The slope of a single network, where curves leave room."""
+    """The slope of a single network, or why it has none, where curves leave room."""
     if len(notes) == 1:
-        ax.text(0.03, 0.88, notes[0], transform=ax.transAxes, fontsize=6, va="top")
+        text = "\n".join(fill(part.strip(), _NOTE_LETTERS) for part in notes[0].split(";"))
+        heights = np.concatenate([np.asarray(line.get_ydata(), float) for line in ax.lines])
+        y, side = (0.03, "bottom") if np.nanmean(heights) > 0.5 else (0.98, "top")
+        ax.text(0.03, y, text, transform=ax.transAxes, fontsize=6, va=side)
 
 
 def plot_agreement(
