@@ -173,6 +173,34 @@ def broad(n_bins: int, n_frames: int, n_classes: int) -> Network:
     return _four_blocks("broad", BROAD_WIDTHS, 0.4, n_bins, n_frames, n_classes)
 
 
+def convolution_blocks(
+    widths: tuple[int, ...], *, last_pool: int | tuple[int, int] = 2
+) -> OrderedDict[str, nn.Module]:
+    """Convolutions with BatchNorm and ReLU, a maximum before each but the first.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Channels of each.
+    last_pool : int or tuple of int
+        Bins and frames of the last maximum; the others take 2 x 2.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["conv1"] = nn.Conv2d(
+        1, widths[0], kernel_size=(6, 5), stride=(2, 1), padding=2, bias=False
+    )
+    layers["norm1"] = nn.BatchNorm2d(widths[0])
+    layers["relu1"] = nn.ReLU()
+    channels = widths[0]
+    for block, width in enumerate(widths[1:], start=2):
+        layers[f"pool{block - 1}"] = nn.MaxPool2d(last_pool if block == len(widths) else 2)
+        layers[f"conv{block}"] = nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
+        layers[f"norm{block}"] = nn.BatchNorm2d(width)
+        layers[f"relu{block}"] = nn.ReLU()
+        channels = width
+    return layers
+
+
 def _four_blocks(
     name: str,
     widths: tuple[int, int, int, int],
@@ -183,21 +211,9 @@ def _four_blocks(
 ) -> Network:
     if n_bins < 32 or n_frames < 32:
         raise ConfigError(f"{name} needs images of at least 32 x 32, not {n_bins} x {n_frames}")
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["conv1"] = nn.Conv2d(
-        1, widths[0], kernel_size=(6, 5), stride=(2, 1), padding=2, bias=False
-    )
-    layers["norm1"] = nn.BatchNorm2d(widths[0])
-    layers["relu1"] = nn.ReLU()
-    channels = widths[0]
-    for block, width in enumerate(widths[1:], start=2):
-        layers[f"pool{block - 1}"] = nn.MaxPool2d(2)
-        layers[f"conv{block}"] = nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
-        layers[f"norm{block}"] = nn.BatchNorm2d(width)
-        layers[f"relu{block}"] = nn.ReLU()
-        channels = width
+    layers = convolution_blocks(widths)
     layers["average"] = nn.AdaptiveAvgPool2d((2, 6))
     layers["flatten"] = nn.Flatten()
     layers["drop"] = nn.Dropout(dropout)
-    layers["fc"] = nn.Linear(channels * 2 * 6, n_classes)
+    layers["fc"] = nn.Linear(widths[-1] * 2 * 6, n_classes)
     return Network(layers).built_for(name, n_bins, n_frames, "any")

@@ -14,16 +14,14 @@ hangs on the parts' lengths has no place in the image and is booked as bias.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from stressnet.errors import ConfigError
 from stressnet.models.network import Network
+from stressnet.models.networks import COMPACT_WIDTHS, convolution_blocks
 
-WIDTHS = (16, 32, 64, 128)
 PARTS = ("outside", "consonants", "nucleus 1", "nucleus 2")
 """What each stretch of the image may belong to, in the order of the outputs of ``where``."""
 
@@ -54,21 +52,8 @@ class NucleiNetwork(Network):
     """
 
     def __init__(self, n_bins: int, n_frames: int, n_classes: int) -> None:
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        layers["conv1"] = nn.Conv2d(
-            1, WIDTHS[0], kernel_size=(6, 5), stride=(2, 1), padding=2, bias=False
-        )
-        layers["norm1"] = nn.BatchNorm2d(WIDTHS[0])
-        layers["relu1"] = nn.ReLU()
-        channels = WIDTHS[0]
-        for block, width in enumerate(WIDTHS[1:], start=2):
-            layers[f"pool{block - 1}"] = nn.MaxPool2d((2, 1) if block == 4 else 2)
-            layers[f"conv{block}"] = nn.Conv2d(
-                channels, width, kernel_size=3, padding=1, bias=False
-            )
-            layers[f"norm{block}"] = nn.BatchNorm2d(width)
-            layers[f"relu{block}"] = nn.ReLU()
-            channels = width
+        layers = convolution_blocks(COMPACT_WIDTHS, last_pool=(2, 1))
+        channels = COMPACT_WIDTHS[-1]
         n_parts = len(PARTS) - 1
         layers["where"] = nn.Conv1d(channels * BANDS_WHERE, len(PARTS), kernel_size=9, padding=4)
         layers["drop"] = nn.Dropout(DROPOUT)

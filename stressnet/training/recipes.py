@@ -182,30 +182,22 @@ class TrainConfig:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
+_COMPACT = TrainConfig(
+    name="compact",
+    max_epochs=20,
+    label_smoothing=0.05,
+    weight_average=0.995,
+    longer_words=True,
+    time_shift_frames=4,
+    mask_frames=10,
+    mask_bins=24,
+)
+
 RECIPES: dict[str, TrainConfig] = {
     recipe.name: recipe
     for recipe in (
-        TrainConfig(
-            name="compact",
-            max_epochs=20,
-            label_smoothing=0.05,
-            weight_average=0.995,
-            longer_words=True,
-            time_shift_frames=4,
-            mask_frames=10,
-            mask_bins=24,
-        ),
-        TrainConfig(
-            name="nuclei",
-            max_epochs=20,
-            label_smoothing=0.05,
-            weight_average=0.995,
-            longer_words=True,
-            part_weight=1.0,
-            time_shift_frames=4,
-            mask_frames=10,
-            mask_bins=24,
-        ),
+        _COMPACT,
+        replace(_COMPACT, name="nuclei", part_weight=1.0),
         TrainConfig(
             name="transformer",
             learning_rate=1e-3,
