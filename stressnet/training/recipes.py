@@ -56,7 +56,7 @@ class TrainConfig:
     part_weight : float
         Weight of a second loss beside the first: cross entropy of the part of the word (outside,
         consonants, nucleus 1, nucleus 2) that the network says each stretch of the image belongs
-        to. For networks that say so (``nuclei``).
+        to. For networks that say so (``nuclei``); ``train_loss`` in the history is the sum of both.
     time_shift_frames : int
         Images move by up to this many frames to either side; what enters is ``fill_value``.
     mask_frames, mask_bins : int
