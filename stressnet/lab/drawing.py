@@ -177,7 +177,9 @@ def _draw_base(rng: np.random.Generator, task: PairTask) -> list[dict[str, float
         peak = _kept(task.design, "f0_peak_position", k)
         rise, position, share = rng.normal(size=3)
         row["f0_rise_st"] = float(max(0.0, _RISE_ST + _RISE_SD_ST * rise))
-        row["f0_peak_position"] = _PEAK + _PEAK_SD * position
+        # Off the middle a bell adds a slope, the steeper the shorter the vowel.
+        lengthened = _kept(task.design, "log_duration", k) is not None
+        row["f0_peak_position"] = (0.5 if lengthened else _PEAK) + _PEAK_SD * position
         if peak:
             row["f0_rise_st"] += _RISE_FOR_PEAK_ST - _RISE_ST
             row["f0_peak_position"] = 0.5 + _PEAK_SD * position * peak.kind.kept

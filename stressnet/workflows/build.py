@@ -26,6 +26,7 @@ from stressnet.corpus.scan import Scan, read_labels, scan
 from stressnet.corpus.splits import SplitConfig, check_speakers
 from stressnet.corpus.store import LONGER_WORDS, TOKENS
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.folder_lock import hold
 from stressnet.lexicon.part_of_speech import resolve_tagger
 from stressnet.manifest import (
     FILE_NAME,
@@ -329,6 +330,7 @@ def _prepare(out: Path, request: Mapping[str, Any], overwrite: bool) -> None:
     state_file = out / STATE / "request.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
+        hold(out)
         probe = out / ".writable"
         probe.touch()
         probe.unlink()
@@ -340,6 +342,7 @@ def _prepare(out: Path, request: Mapping[str, Any], overwrite: bool) -> None:
         if ours and overwrite:
             shutil.rmtree(out)
             out.mkdir()
+            hold(out)
         elif state_file.exists():
             begun = json.loads(state_file.read_text(encoding="utf-8"))
             if begun["hash"] != request["hash"]:

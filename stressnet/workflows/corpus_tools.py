@@ -11,6 +11,7 @@ from stressnet.alignment.textgrid import write_textgrid
 from stressnet.corpus.card import Source, card_text
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.folder_lock import hold
 from stressnet.intervals import Alignment, Interval
 from stressnet.manifest import FILE_NAME, read_manifest, write_manifest
 from stressnet.progress import Progress
@@ -132,12 +133,15 @@ def export_corpus(
 
 def _prepare(out: Path, overwrite: bool) -> None:
     try:
+        out.mkdir(parents=True, exist_ok=True)
+        hold(out)
         if (out / FILE_NAME).exists() and overwrite:
             read_manifest(out, "export")
             shutil.rmtree(out)
-        if out.exists() and any(out.iterdir()):
+            out.mkdir()
+            hold(out)
+        if any(out.iterdir()):
             raise CorpusError(f"{out}: not empty; choose a new folder, or --overwrite an export")
-        out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CorpusError(
             f"{out}: cannot be written ({error.strerror}); choose another folder"

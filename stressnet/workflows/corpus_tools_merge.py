@@ -25,6 +25,7 @@ from stressnet.corpus.store import (
     write_parquet,
 )
 from stressnet.errors import CorpusError
+from stressnet.folder_lock import hold
 from stressnet.lexicon.families import word_families
 from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
 from stressnet.progress import Progress
@@ -174,12 +175,16 @@ def _request(parts: Sequence[Part], splits: Splits) -> str:
 def _prepare(out: Path, request: str, overwrite: bool) -> None:
     state = out / STATE / "merge.json"
     try:
-        if out.exists() and any(out.iterdir()):
+        out.mkdir(parents=True, exist_ok=True)
+        hold(out)
+        if any(out.iterdir()):
             ours = state.exists() or ((out / FILE_NAME).exists() and overwrite)
             if not ours:
                 raise CorpusError(f"{out}: not empty and not a corpus; choose a new folder")
             shutil.rmtree(out)
-        state.parent.mkdir(parents=True)
+            out.mkdir()
+            hold(out)
+        state.parent.mkdir()
         write_json(state, {"request": request})
     except OSError as error:
         raise CorpusError(

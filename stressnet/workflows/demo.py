@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stressnet.errors import CorpusError
+from stressnet.folder_lock import hold
 from stressnet.manifest import write_json
 from stressnet.progress import Progress
 
@@ -136,6 +137,7 @@ def _claim(out: Path, overwrite: bool) -> None:
     mark = out / _MARK
     try:
         out.mkdir(parents=True, exist_ok=True)
+        hold(out)
         foreign = any(out.iterdir()) and not mark.exists()
         if not foreign:
             mark.touch()
@@ -150,6 +152,7 @@ def _claim(out: Path, overwrite: bool) -> None:
             raise CorpusError(f"{out}: already holds a finished demo; use --overwrite or --out")
         shutil.rmtree(out)
         out.mkdir()
+        hold(out)
         mark.touch()
 
 

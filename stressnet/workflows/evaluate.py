@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus, write_parquet
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.folder_lock import hold
 from stressnet.manifest import FILE_NAME, read_manifest, write_manifest
 from stressnet.progress import Progress
 from stressnet.workflows import evaluate_tables as tables
@@ -195,6 +196,7 @@ def _claim(out: Path, overwrite: bool) -> None:
     """Make ``out`` ready; refuse folders that hold something else."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        hold(out)
         if any(out.iterdir()):
             if not (out / FILE_NAME).exists():
                 raise CorpusError(
@@ -207,6 +209,7 @@ def _claim(out: Path, overwrite: bool) -> None:
                 )
             shutil.rmtree(out)
             out.mkdir()
+            hold(out)
     except OSError as error:
         raise CorpusError(
             f"{out}: cannot be written ({error.strerror}); choose another output folder"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stressnet.errors import CorpusError
+from stressnet.folder_lock import hold
 from stressnet.manifest import FILE_NAME, hash_file, read_manifest, write_manifest
 from stressnet.problems import Problem, count_problems, write_problems
 from stressnet.progress import Progress
@@ -154,6 +155,8 @@ def claim(out: Path, kind: str, *, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise CorpusError(f"{out}: is a file; choose another output folder")
     mark = out / UNFINISHED
+    if out.exists():
+        hold(out)
     if out.exists() and any(out.iterdir()) and not mark.exists():
         if not (out / FILE_NAME).exists():
             raise CorpusError(f"{out}: not empty and not a stressnet {kind}; choose a new folder")
@@ -164,6 +167,7 @@ def claim(out: Path, kind: str, *, overwrite: bool) -> None:
         if out.exists():
             shutil.rmtree(out)
         out.mkdir(parents=True)
+        hold(out)
         mark.touch()
     except OSError as error:
         raise CorpusError(

@@ -14,6 +14,7 @@ from stressnet.corpus.splits import TEST_SPLITS, VALIDATION_SPLITS
 from stressnet.corpus.store import LONGER_WORDS, Corpus, write_parquet
 from stressnet.corpus.tokens import LABEL_ALIGNER
 from stressnet.errors import CheckpointError, CorpusError
+from stressnet.folder_lock import hold
 from stressnet.lexicon.stress import Stress
 from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
 from stressnet.models.registry import get_spec
@@ -404,6 +405,7 @@ def claim_folder(out: Path, request: str, overwrite: bool, kind: str) -> None:
         raise CheckpointError(
             f"{out}: cannot be written ({error.strerror}); choose another output folder"
         ) from error
+    hold(out)
     ours = request_file.exists() or (out / FILE_NAME).exists()
     if any(out.iterdir()):
         if not ours:
@@ -413,6 +415,7 @@ def claim_folder(out: Path, request: str, overwrite: bool, kind: str) -> None:
         if overwrite:
             shutil.rmtree(out)
             out.mkdir()
+            hold(out)
         elif (out / FILE_NAME).exists():
             raise CheckpointError(f"{out}: already holds a {kind}; use --overwrite or a new folder")
         elif json.loads(request_file.read_text(encoding="utf-8"))["request"] != request:
