@@ -92,14 +92,17 @@ def test_a_set_that_contradicts_itself_is_refused(words: LabSet) -> None:
         replace(words, splits=np.full(len(words), "dev"))
 
 
-def test_counterparts_are_mutual_but_for_codas() -> None:
+def test_counterparts_are_mutual_where_the_word_has_both() -> None:
     for name in CANDIDATES:
         other = counterpart(name)
         if name == "padding":
             assert other is None
-        elif not name.startswith("coda"):
+        else:
             assert other is not None and counterpart(other) == name
             assert other != name
+    open_syllable = [name for name in CANDIDATES if name != "coda_1"]
+    assert counterpart("coda_2", open_syllable) == "onset_1"
+    assert counterpart("F3_1", ["F3_1", "F2_2"]) is None
 
 
 def test_rivals_leave_the_wide_truth_out(scorer: Scorer) -> None:
@@ -207,10 +210,11 @@ def test_false_positives_are_excused_only_where_the_network_listens(scorer: Scor
     deaf = measure_reactions(Ear(words, "F1_1").eval(), scorer, weights.astype(float), 24)
     hears = measure_reactions(Ear(words, "F3_2").eval(), scorer, weights.astype(float), 24)
     assert "F3_2" not in deaf.used and "F3_2" in hears.used
+    assert hears.table.query("region == 'F3_2'")["used"].tolist() == [True, True]
     for reactions, rate in ((deaf, 1.0), (hears, 0.0)):
         entry = score_entry(scores, reactions.used, weights.astype(float))
         assert entry["measures"]["false_positive"]["value"] == 1.0
-        assert entry["measures"]["false_positive_confirmed"]["value"] == rate
+        assert entry["measures"]["false_positive_confirmed"]["value"] == pytest.approx(rate)
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ map because the same cells also have another name.
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import numpy as np
 
 from stressnet.acoustics.tracks import N_FORMANTS
@@ -56,20 +58,38 @@ CANDIDATES: tuple[str, ...] = (
 )
 """Names of all candidate regions, in the order of tables."""
 
-_MIRRORED = {"word_start": "word_end", "before": "after", "coda_1": "onset_2"}
+_MIRRORED = {
+    "word_start": "word_end",
+    "word_end": "word_start",
+    "before": "after",
+    "after": "before",
+}
+_INSTEAD = {"coda_1": "onset_2", "coda_2": "onset_1"}
+"""Where the other syllable is open: the other consonants at its edge away from this one."""
 
 
-def counterpart(name: str) -> str | None:
+def counterpart(name: str, there: Container[str] = CANDIDATES) -> str | None:
     """The mirrored control: the same part of the other syllable, or the word's other end.
 
-    None for ``padding``, which has no counterpart.
+    Parameters
+    ----------
+    name : str
+        One of :data:`CANDIDATES`.
+    there : container of str
+        Regions that the word has. The control of a final consonant is the first one if the first
+        syllable is open.
+
+    Returns
+    -------
+    str or None
+        None for ``padding``, and where the word has no counterpart.
     """
-    for one, other in _MIRRORED.items():
-        if name in (one, other) and name != "onset_2":
-            return other if name == one else one
+    other = _MIRRORED.get(name)
     if name[-2:] in ("_1", "_2"):
-        return name[:-1] + ("2" if name.endswith("1") else "1")
-    return None
+        other = name[:-1] + ("2" if name.endswith("1") else "1")
+    if other not in there:
+        other = _INSTEAD.get(name)
+    return other if other is not None and other in there else None
 
 
 def candidate_masks(scene: Scene) -> dict[str, BoolArray]:

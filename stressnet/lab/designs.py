@@ -53,7 +53,7 @@ class CueKind:
     kept : float
         Share of the parameter's natural standard deviation that stays.
     regions : tuple of str
-        Candidate regions (:mod:`stressnet.lab.candidates`) that are its place, without syllable.
+        Candidate regions (:mod:`stressnet.lab.candidates`) that lie in its place, without syllable.
     measured : tuple of str
         Measured cues (:mod:`stressnet.lab.measured`) that move with it by definition; the first one
         is the cue itself.
@@ -85,7 +85,7 @@ CUE_KINDS: dict[str, CueKind] = {
         ),
         CueKind("duration", ("log_duration",), 0.8, "ln s", 0.4, (), ("log_duration",)),
         CueKind("intensity", ("intensity_db",), 7.0, "dB", 0.4, (), ("intensity_db",)),
-        CueKind("tilt", ("tilt_db",), 5.0, "dB", 0.3, ("high",), ("tilt_db",)),
+        CueKind("tilt", ("tilt_db",), 5.0, "dB", 0.3, ("high", "F2", "F3", "F4"), ("tilt_db",)),
         CueKind("f1", ("log_f1",), 0.38, "ln Hz", 0.4, ("F1",), ("log_f1", "peripherality")),
         CueKind("f2", ("log_f2",), 0.36, "ln Hz", 0.4, ("F2",), ("log_f2", "peripherality")),
         CueKind("f3", ("log_f3",), 0.16, "ln Hz", 0.3, ("F3",), ("log_f3",)),

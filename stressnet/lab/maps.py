@@ -27,6 +27,7 @@ from stressnet.explain import (
 )
 from stressnet.explain.composites import Composite
 from stressnet.explain.faithfulness.scores import logits_of
+from stressnet.explain.reference import REFERENCED
 
 SEEDS = ("logit-difference", "logit")
 """What is explained, see above."""
@@ -103,6 +104,7 @@ class Explainer:
         model: nn.Module,
         images: NDArray[np.float32],
         bounds: tuple[Tensor, Tensor] | None = None,
+        references: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Oriented maps.
 
@@ -114,16 +116,28 @@ class Explainer:
             Inputs.
         bounds : tuple of Tensor, shape (n_bins, 1)
             Range of the training images per bin, for rule zB.
+        references : ndarray of float32, shape of the images
+            For methods of :data:`~stressnet.explain.reference.REFERENCED`.
 
         Returns
         -------
         ndarray of float32, shape of the images
+
+        Raises
+        ------
+        ConfigError
+            If the method needs what was left out.
         """
+        if self.method in REFERENCED and references is None:
+            raise ConfigError(f"{self.method} needs reference images")
         parts = []
         for start in range(0, len(images), BATCH):
             inputs = torch.from_numpy(np.array(images[start : start + BATCH]))[:, None]
             predicted = logits_of(model, inputs, BATCH).argmax(dim=1)
-            found = self._batch(model, inputs, predicted, bounds)
+            baseline = None
+            if self.method in REFERENCED and references is not None:
+                baseline = torch.from_numpy(references[start : start + BATCH])[:, None]
+            found = self._batch(model, inputs, predicted, bounds, baseline)
             parts.append(found[:, 0].float().numpy())
         return np.concatenate(parts) if parts else np.zeros(images.shape, dtype=np.float32)
 
@@ -133,6 +147,7 @@ class Explainer:
         inputs: Tensor,
         predicted: Tensor,
         bounds: tuple[Tensor, Tensor] | None,
+        baseline: Tensor | None,
     ) -> Tensor:
         seed, target = self._start(predicted)
         composite = self.composite
@@ -148,8 +163,11 @@ class Explainer:
                 )
             return explain_batch(model, inputs, composite, seed, target, limits).relevance
         options = self._options()
-        if "generator" not in METHODS[self.method].__code__.co_varnames:
-            return attribute_batch(model, inputs, self.method, seed, target, **options).relevance
+        if baseline is not None:
+            options["baseline"] = baseline
+        method = REFERENCED.get(self.method, self.method)
+        if "generator" not in METHODS[method].__code__.co_varnames:
+            return attribute_batch(model, inputs, method, seed, target, **options).relevance
         rows = []
         for k, one in enumerate(inputs.split(1)):
             digest = zlib.crc32(one.contiguous().numpy().tobytes())
@@ -157,7 +175,7 @@ class Explainer:
             mine = None if target is None else target[k : k + 1]
             towards = seed if isinstance(seed, str) else seed[k : k + 1]
             options["generator"] = generator
-            found = attribute_batch(model, one, self.method, towards, mine, **options)
+            found = attribute_batch(model, one, method, towards, mine, **options)
             rows.append(found.relevance)
         return torch.cat(rows)
 
@@ -173,7 +191,7 @@ class Explainer:
         return towards, None
 
     def _options(self) -> dict[str, Any]:
-        known = METHODS[self.method].__code__.co_varnames
+        known = METHODS[REFERENCED.get(self.method, self.method)].__code__.co_varnames
         options: dict[str, Any] = {}
         if "n_steps" in known:
             options["n_steps"] = N_STEPS
@@ -188,6 +206,7 @@ ALL_METHODS: tuple[str, ...] = (
     *(name for name in COMPOSITES if name not in ATTENTION),
     *VARIANTS,
     *(name for name in METHODS if name != "occlusion-by-masks"),
+    *REFERENCED,
 )
 """Every method that gives a map of cells without being told regions."""
 

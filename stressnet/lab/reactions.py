@@ -11,9 +11,14 @@ evidence must fall. (The size of the change alone would not do: a network is sen
 everywhere near its cue. Nor would filling from the surroundings, which carries the cue into the
 hole.)
 
-The comparison is made for every candidate region of a set, whatever maps mark: the mean over words
-of the drop without the region minus that without its counterpart, with an interval over voices and
-words. A region whose interval lies above zero is *used*; a map that marks it is excused.
+The comparison is made for every candidate region of a set and either class, whatever maps mark: the
+mean drop without the region, over the words that the network takes for that class, less the size of
+the mean drop without its counterpart, with an interval over voices and words. (Its size: where the
+counterpart counts against the class, the region itself need not count at all.) A region whose
+interval lies above zero in one of the classes is *used*; a map that marks it is excused. Classes
+are told apart because a place may speak for one of them alone: where a network answers INITIAL
+unless it finds energy in the second vowel, other energy nearby (a final consonant's) counts against
+what it finds, and so for INITIAL. Taken together, what the classes lose without it may cancel.
 """
 
 from __future__ import annotations
@@ -31,13 +36,15 @@ from stressnet.explain.faithfulness.scores import logits_of
 from stressnet.lab.candidates import CANDIDATES, counterpart
 from stressnet.lab.labset import LabSet
 from stressnet.lab.scores import Scorer
+from stressnet.lexicon.stress import CLASSES
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
 MIN_WORDS = 8
-"""A region that fewer words have, with its counterpart, is not tested and excuses nothing."""
+"""A region that fewer words of a class have, with its counterpart, is not tested and excuses
+nothing."""
 
 BATCH = 32
 
@@ -48,20 +55,21 @@ class Reactions:
 
     Parameters
     ----------
-    drops : ndarray, shape (n_words, n_candidates)
-        Drop of the logit difference without the region, where the word has its counterpart too;
-        else NaN.
+    drops, control_drops : ndarray, shape (n_words, n_candidates)
+        Drop of the logit difference without the region, and without its counterpart, where the
+        word has both; else NaN.
     table : DataFrame
-        One row per region: ``region, control, n, drop, drop_control, difference, low, high,
-        used``.
+        One row per class and region: ``stress, region, control, n, drop, drop_control, difference,
+        low, high, used``.
     """
 
     drops: NDArray[np.float64]
+    control_drops: NDArray[np.float64]
     table: pd.DataFrame
 
     @property
     def used(self) -> frozenset[str]:
-        """Regions that the network uses more than their counterparts."""
+        """Regions that the network uses more than their counterparts, for one class at least."""
         return frozenset(self.table.loc[self.table["used"], "region"])
 
 
@@ -91,66 +99,88 @@ def measure_reactions(
 
     words = scorer.words
     n = len(words) if max_words is None else min(max_words, len(words))
-    drops = np.full((len(words), len(CANDIDATES)), np.nan)
-    jobs: list[tuple[int, int, BoolArray]] = []
-    for i in range(n):
-        for name, cells in _pairs(scorer, i).items():
-            jobs.append((i, CANDIDATES.index(name), cells))
+    drops = np.full((2, len(words), len(CANDIDATES)), np.nan)
+    jobs = [job for i in range(n) for job in _jobs(scorer, i)]
     images = torch.from_numpy(np.array(words.images[:n]))[:, None]
     fill = fill_with_noise(images, *_statistics(words), torch.Generator().manual_seed(seed))
     noise = fill(images, torch.ones_like(images, dtype=torch.bool))
     logits = logits_of(model, images, BATCH)
-    sign = 1.0 - 2.0 * logits.argmax(dim=1).double()
+    predicted = logits.argmax(dim=1)
+    sign = 1.0 - 2.0 * predicted.double()
     plain = sign * (logits[:, 0] - logits[:, 1]).double()
     for start in range(0, len(jobs), BATCH):
         part = jobs[start : start + BATCH]
-        at = torch.tensor([i for i, _, _ in part])
-        removed = torch.from_numpy(np.stack([cells for *_, cells in part]))[:, None]
+        at = torch.tensor([job.word for job in part])
+        removed = torch.from_numpy(np.stack([job.cells for job in part]))[:, None]
         found = logits_of(model, torch.where(removed, noise[at], images[at]), BATCH)
         drop = plain[at] - sign[at] * (found[:, 0] - found[:, 1]).double()
-        for (i, k, _), value in zip(part, drop.tolist(), strict=True):
-            drops[i, k] = value
+        for job, value in zip(part, drop.tolist(), strict=True):
+            for role, region in job.stands_for:
+                drops[role, job.word, CANDIDATES.index(region)] = value
     rows = []
-    for k, name in enumerate(CANDIDATES):
-        control = counterpart(name)
-        if control is None:
-            continue
-        other = drops[:, CANDIDATES.index(control)]
-        difference = drops[:, k] - other
-        there = np.isfinite(difference)
-        if not there.any():
-            continue
-        low, high = interval(difference[there], weights[:, there])
-        rows.append(
-            {
-                "region": name,
-                "control": control,
-                "n": int(there.sum()),
-                "drop": float(drops[there, k].mean()),
-                "drop_control": float(other[there].mean()),
-                "difference": float(difference[there].mean()),
-                "low": low,
-                "high": high,
-                "used": bool(there.sum() >= MIN_WORDS and low > 0),
-            }
-        )
-    columns = "region control n drop drop_control difference low high used".split()
-    return Reactions(drops, pd.DataFrame(rows, columns=columns))
+    taken_for = np.full(len(words), -1)
+    taken_for[:n] = predicted.numpy()
+    for stress in CLASSES:
+        mine = taken_for == stress.class_index
+        for k, name in enumerate(CANDIDATES):
+            there = mine & np.isfinite(drops[:, :, k]).all(axis=0)
+            if there.any():
+                row = _compared(drops[0, there, k], drops[1, there, k], weights[:, there])
+                rows.append({"stress": stress.value, "region": name, **row})
+    columns = "stress region n drop drop_control difference low high used".split()
+    table = pd.DataFrame(rows, columns=columns)
+    return Reactions(drops[0], drops[1], table)
 
 
-def _pairs(scorer: Scorer, i: int) -> dict[str, BoolArray]:
-    """Regions of a word that have a counterpart, each as long as it."""
+def _compared(
+    drop: NDArray[np.float64], control: NDArray[np.float64], weights: NDArray[np.float64]
+) -> dict[str, float | int | bool]:
+    total = weights.sum(axis=1)
+    kept = weights[total > 0] / total[total > 0, None]
+    low = high = float("nan")
+    if len(kept):
+        low, high = np.quantile(kept @ drop - np.abs(kept @ control), (0.025, 0.975)).tolist()
+    return {
+        "n": len(drop),
+        "drop": float(drop.mean()),
+        "drop_control": float(control.mean()),
+        "difference": float(drop.mean() - abs(control.mean())),
+        "low": low,
+        "high": high,
+        "used": bool(len(drop) >= MIN_WORDS and low > 0),
+    }
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Cells to perturb in a word, and whose drop that is: 0 the region's own, 1 its control's."""
+
+    word: int
+    cells: BoolArray
+    stands_for: tuple[tuple[int, str], ...]
+
+
+def _jobs(scorer: Scorer, i: int) -> list[_Job]:
+    """Regions of a word that have a counterpart, and these, each pair of one length."""
     mine = scorer.regions[i]
     shape = scorer.words.axes.shape
     masks = {
         name: mine.cells[[k]].toarray().reshape(shape) > 0 for k, name in enumerate(mine.names)
     }
-    found: dict[str, BoolArray] = {}
+    jobs: list[_Job] = []
     for name, mask in masks.items():
-        other = counterpart(name)
-        if name not in found and other in masks:
-            found[name], found[other] = _same_length(mask, masks[other])
-    return found
+        other = counterpart(name, masks)
+        if other is None:
+            continue
+        mutual = counterpart(other, masks) == name
+        if mutual and list(masks).index(other) < list(masks).index(name):
+            continue  # done with its counterpart
+        own, control = _same_length(mask, masks[other])
+        back = ((1, other),) if mutual else ()
+        jobs.append(_Job(i, own, ((0, name), *back)))
+        back = ((0, other),) if mutual else ()
+        jobs.append(_Job(i, control, ((1, name), *back)))
+    return jobs
 
 
 def _statistics(words: LabSet) -> tuple[torch.Tensor, torch.Tensor]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 SET_DONE = "set"
-MAX_REACTION_WORDS = 40
+MAX_REACTION_WORDS = 96
 """Words whose regions are perturbed one by one."""
 
 CONTROL_METHODS = ("epsilon-gamma",)
@@ -196,7 +196,7 @@ class _Run:
 
     def _network(self, network: str, seed: int, *, census: bool) -> bool:
         """Train, judge, explain and score one network; True if it solved the set."""
-        from stressnet.lab.maps import input_bounds, make_explainers
+        from stressnet.lab.maps import make_explainers
         from stressnet.lab.train import judge, train_network
 
         task, words = self.task, self.words
@@ -221,8 +221,8 @@ class _Run:
                     if one not in explainers
                 ]
             chosen = self._chosen(learned)
-            bounds = input_bounds(np.asarray(words.images[words.rows("train")]))
-            scoring = _Scoring(self, model, network, seed, learned, words.take(chosen), bounds)
+            known = _Known.of(words)
+            scoring = _Scoring(self, model, network, seed, learned, words.take(chosen), known)
             for explainer in explainers:
                 try:
                     scoring.explain(explainer)
@@ -266,6 +266,23 @@ class _Run:
         return np.sort(np.array(picked[: self.task.n_scored], dtype=np.int64))
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What methods may know of the training words: range per bin, and mean spectrum."""
+
+    bounds: Any
+    spectrum: FloatArray
+
+    @classmethod
+    def of(cls, words: LabSet) -> _Known:
+        from stressnet.explain.reference import mean_spectrum
+        from stressnet.lab.maps import input_bounds
+
+        rows = words.rows("train")
+        images = np.asarray(words.images[rows])
+        return cls(input_bounds(images), mean_spectrum(images, words.sound[rows]))
+
+
 class _Scoring:
     """Maps of one network on the words to be scored."""
 
@@ -277,13 +294,13 @@ class _Scoring:
         seed: int,
         learned: Learned,
         words: LabSet,
-        bounds: Any,
+        known: _Known,
     ) -> None:
         from stressnet.lab.reactions import measure_reactions
         from stressnet.lab.scores import Scorer
         from stressnet.training.metrics import cluster_weights
 
-        self.run, self.model, self.words, self.bounds = run, model, words, bounds
+        self.run, self.model, self.words, self.known = run, model, words, known
         self.label = f"{network}-{seed}"
         self.identity = {
             "set": words.name,
@@ -312,6 +329,7 @@ class _Scoring:
 
     def explain(self, explainer: Explainer) -> None:
         """Maps of one method, scored as they are, and broken where it is a control's method."""
+        from stressnet.explain.reference import reference_images
         from stressnet.lab.controls import CONTROLS, break_maps, breaks
 
         names = {part: f"entry {self.label} {explainer.name} {part}" for part in self._parts()}
@@ -319,7 +337,9 @@ class _Scoring:
         done = self.run.journal.done
         if all(key in done for key in names.values()) and not control:
             return
-        maps = explainer.maps(self.model, self.words.images, self.bounds)
+        words = self.words
+        references = reference_images(words.images, words.sound, self.known.spectrum)
+        maps = explainer.maps(self.model, words.images, self.known.bounds, references)
         self.example[explainer.name] = maps[0]
         for part, key in names.items():
             if key not in done:
