@@ -32,7 +32,10 @@ def bands_option(function: Any) -> Any:
 @click.argument("corpus", type=PATH)
 @click.argument("model", type=PATH)
 @click.argument("run", type=PATH)
-@click.option("--composite", help="LRP rules.  [default: those that suit the network]")
+@click.option(
+    "--composite",
+    help="LRP rules, or integrated-gradients-mean.  [default: the rules that suit the network]",
+)
 @click.option(
     "--seed-output",
     type=click.Choice(["logit-difference", "logit", "log-odds"]),

@@ -82,3 +82,16 @@ def grouped(available: Iterable[str]) -> list[tuple[str, list[str]]]:
 def count_of(n: int, noun: str) -> str:
     """A number with its noun: ``count_of(1, "speaker") == "1 speaker"``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+_AGAINST_MEAN = {
+    "integrated-gradients-mean": "integrated gradients",
+    "deeplift-mean": "DeepLIFT",
+}
+
+
+def method_text(composite: str) -> str:
+    """How a run's maps were made, in words."""
+    if composite in _AGAINST_MEAN:
+        return f"{_AGAINST_MEAN[composite]} against the mean spectrum of speech"
+    return f"layer-wise relevance propagation ({composite or 'rules unknown'})"

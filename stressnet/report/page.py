@@ -18,7 +18,7 @@ from stressnet.report.choose import choose_words
 from stressnet.report.corpus import plot_regions, plot_warped_means, warped_means
 from stressnet.report.cues_beside import plot_cues_beside_relevance
 from stressnet.report.document import Bullets, Document, Heading, Link, Paragraph, Picture
-from stressnet.report.names import count_of, region_name
+from stressnet.report.names import count_of, method_text, region_name
 from stressnet.report.run import RelevanceRun
 from stressnet.report.scores import plot_accuracy, plot_confusion
 from stressnet.report.style import save_figure
@@ -157,7 +157,7 @@ def _introduction(page: Document, sources: _Sources) -> None:
             f"Disyllabic words were cut from the recordings of {corpus.name}; {model} was trained "
             f"to tell from a spectrogram ({run.preset_name or 'preset unknown'}) whether stress is "
             f"INITIAL or FINAL; its answers on {count_of(len(run.tokens), 'token')} were explained "
-            f"by layer-wise relevance propagation ({run.composite or 'rules unknown'}). Relevance "
+            f"by {method_text(run.composite)}. Relevance "
             "is signed: warm speaks for INITIAL, cool for FINAL. The question is where it lies: in "
             "which syllable, in the vowels or beside them, around which formant."
         )

@@ -21,7 +21,7 @@ from stressnet.lexicon.stress import CLASSES
 from stressnet.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
 from stressnet.models.registry import get_spec
 from stressnet.progress import Progress
-from stressnet.workflows.assess_tokens import bin_statistics, read_batch
+from stressnet.workflows.assess_tokens import bin_statistics, read_batch, reference_spectrum
 from stressnet.workflows.explain import choose_tokens
 from stressnet.workflows.journal import Journal
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
@@ -153,7 +153,6 @@ def assess(
     info.check_input(info.preset, images.preset, images.axes.shape)
     own = get_spec(info.architecture).composite
     methods = _unique("method", methods or suited(DEFAULT_METHODS, own))
-    attributions = find_attributions(methods, str(images.preset["padding"]), seed)
     others = {}
     for path in other_models:
         other, other_info = load_checkpoint(path)
@@ -162,6 +161,8 @@ def assess(
             raise ConfigError(f"two other models are named '{path.name}'; rename a folder")
         others[path.name] = other
     chosen = choose_tokens(corpus, splits or TEST_SPLITS, max_tokens, seed)
+    spectrum = reference_spectrum(corpus, images, chosen, methods)
+    attributions = find_attributions(methods, str(images.preset["padding"]), seed, spectrum)
     content = {
         "preset": info.preset,
         "methods": list(methods),

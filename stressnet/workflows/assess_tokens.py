@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from stressnet.corpus.store import Corpus, Images
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from stressnet.regions.from_corpus import SceneReader
@@ -45,6 +46,21 @@ def bin_statistics(
     mean = total / max(count, 1)
     sd = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0.0))
     return torch.from_numpy(mean)[:, None], torch.from_numpy(sd)[:, None]
+
+
+def reference_spectrum(
+    corpus: Corpus, images: Images, chosen: pd.DataFrame, methods: Iterable[str]
+) -> NDArray[np.float64] | None:
+    """What methods with a reference compare with: the mean of :func:`bin_statistics`, (n_bins,).
+
+    None if there is no such method among ``methods``.
+    """
+    from stressnet.explain.reference import REFERENCED
+
+    if not any(name in REFERENCED for name in methods):
+        return None
+    mean, _ = bin_statistics(corpus, images, chosen, seed=0)
+    return np.asarray(mean[:, 0].numpy())
 
 
 def read_batch(

@@ -126,6 +126,7 @@ def causal_agreement(
     from stressnet.report.style import save_figure
     from stressnet.workflows.assess import DEFAULT_METHODS
     from stressnet.workflows.assess_battery import find_attributions
+    from stressnet.workflows.assess_tokens import reference_spectrum
 
     progress = progress or Progress(verbose=False)
     corpus = Corpus.open(corpus_path)
@@ -134,7 +135,8 @@ def causal_agreement(
     names = tuple(dict.fromkeys(methods or suited(DEFAULT_METHODS, own)))
     images = corpus.images(info.preset)
     info.check_input(info.preset, images.preset, images.axes.shape)
-    attributions = find_attributions(names, str(images.preset["padding"]), seed)
+    spectrum = reference_spectrum(corpus, images, corpus.tokens, names)
+    attributions = find_attributions(names, str(images.preset["padding"]), seed, spectrum)
     content = {
         "methods": list(names),
         "splits": list(splits or ()),

@@ -21,6 +21,7 @@ from stressnet.lexicon.stress import Stress
 from stressnet.manifest import hash_data, hash_file, write_manifest
 from stressnet.problems import Problem, count_problems, write_problems
 from stressnet.progress import Progress
+from stressnet.workflows.assess_tokens import reference_spectrum
 from stressnet.workflows.explain_maps import UNTRAINED, compute_maps, null_networks, token_table
 from stressnet.workflows.explain_regions import (
     N_DONORS,
@@ -99,8 +100,9 @@ def explain_corpus(
     out : Path
         Run folder to write.
     composite : str, optional
-        Rules of layer-wise relevance propagation, see ``docs/explain.md``; None takes those that
-        suit the network (:class:`stressnet.models.registry.ModelSpec`).
+        Rules of layer-wise relevance propagation, see ``docs/explain.md``, or a method of
+        :data:`stressnet.explain.reference.REFERENCED`; None takes the rules that suit the network
+        (:class:`stressnet.models.registry.ModelSpec`).
     seed_output : str
         What is explained: ``logit-difference`` (INITIAL minus FINAL), ``logit`` or ``log-odds``;
         the latter two are of INITIAL, so that positive relevance always speaks for INITIAL.
@@ -139,6 +141,7 @@ def explain_corpus(
     import pandas as pd
 
     from stressnet.explain import COMPOSITES
+    from stressnet.explain.reference import REFERENCED
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
     from stressnet.models.registry import get_spec
     from stressnet.regions import BandRule, get_regions, load_regions
@@ -146,8 +149,9 @@ def explain_corpus(
     from stressnet.regions.partition import PARTITIONS
 
     progress = progress or Progress(verbose=False)
-    if composite is not None and composite not in COMPOSITES:
-        raise ConfigError(f"no composite '{composite}'; there are {', '.join(COMPOSITES)}")
+    known = (*COMPOSITES, *REFERENCED)
+    if composite is not None and composite not in known:
+        raise ConfigError(f"no composite '{composite}'; there are {', '.join(known)}")
     wanted = _checked_nulls(nulls)
     rule = BandRule.parse(bands)
     unknown = [name for name in partitions if name not in PARTITIONS]
@@ -196,16 +200,18 @@ def explain_corpus(
 
     state = out / "state"
     image_index = chosen["image"].to_numpy()
+    spectrum = reference_spectrum(corpus, images, chosen, [composite])
     with progress.stage("explain", len(chosen), "token") as bar:
         maps_table, ledger = compute_maps(
             out / "maps.npy",
             model,
-            images.values,
+            images,
             image_index,
             composite,
             seed_output,
             bar,
             journal_file=state / "maps.jsonl",
+            spectrum=spectrum,
         )
     accuracy: dict[str, float] = {}
     signs: dict[str, list[float]] = {}
@@ -214,12 +220,13 @@ def explain_corpus(
             theirs, _ = compute_maps(
                 state / f"null-{name}.npy",
                 network,
-                images.values,
+                images,
                 image_index,
                 composite,
                 seed_output,
                 bar,
                 journal_file=state / f"null-{name}.jsonl",
+                spectrum=spectrum,
             )
         said = token_table(chosen, theirs)
         accuracy[name] = float(said["correct"].mean())

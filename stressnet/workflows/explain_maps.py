@@ -19,7 +19,7 @@ from stressnet.workflows.journal import Journal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stressnet.corpus.store import Corpus
+    from stressnet.corpus.store import Corpus, Images
     from stressnet.models.checkpoint import CheckpointInfo
 
 BATCH = 32
@@ -32,13 +32,14 @@ N_STATISTICS = 256
 def compute_maps(
     file: Path,
     model: Any,
-    values: Any,
+    images: Images,
     image_index: NDArray[np.intp],
     composite: str,
     seed_output: str,
     bar: Any,
     *,
     journal_file: Path,
+    spectrum: NDArray[np.floating] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the maps of some images into a ``.npy`` file.
 
@@ -48,7 +49,7 @@ def compute_maps(
         Gets an array (n_tokens, n_bins, n_frames) float32, in the order of ``image_index``.
     model : torch.nn.Module
         In evaluation mode.
-    values : ndarray, shape (n, n_bins, n_frames)
+    images : Images
         All images of the corpus.
     image_index : ndarray of int
         Which of them.
@@ -58,6 +59,8 @@ def compute_maps(
         Counts tokens.
     journal_file : Path
         Where finished batches are recorded.
+    spectrum : ndarray, shape (n_bins,), optional
+        Mean of sound, for methods of :data:`stressnet.explain.reference.REFERENCED`.
 
     Returns
     -------
@@ -69,10 +72,11 @@ def compute_maps(
     import pandas as pd
     import torch
 
-    from stressnet.explain import explain_batch
+    from stressnet.explain import attribute_batch, explain_batch
+    from stressnet.explain.reference import REFERENCED, reference_images
 
     target = None if seed_output == "logit-difference" else Stress.INITIAL.class_index
-    index = image_index
+    index, values = image_index, images.values
     journal_file.parent.mkdir(parents=True, exist_ok=True)
     with Journal(journal_file) as journal:
         mode: Any = "r+" if file.exists() and journal.done else "w+"
@@ -81,8 +85,20 @@ def compute_maps(
         for start in range(0, len(index), BATCH):
             part = index[start : start + BATCH]
             if str(start) not in journal.done:
-                inputs = torch.from_numpy(np.array(values[part], dtype=np.float32))[:, None]
-                explained = explain_batch(model, inputs, composite, seed_output, target)
+                picture = np.array(values[part], dtype=np.float32)
+                inputs = torch.from_numpy(picture)[:, None]
+                if composite in REFERENCED and spectrum is not None:
+                    baseline = reference_images(picture, images.mask[part], spectrum)
+                    explained = attribute_batch(
+                        model,
+                        inputs,
+                        REFERENCED[composite],
+                        seed_output,
+                        target,
+                        baseline=torch.from_numpy(baseline)[:, None],
+                    )
+                else:
+                    explained = explain_batch(model, inputs, composite, seed_output, target)
                 maps[start : start + len(part)] = explained.relevance[:, 0].float().numpy()
                 maps.flush()
                 journal.add(str(start), _batch_record(explained))
@@ -107,7 +123,7 @@ def _batch_record(explained: Any) -> dict[str, Any]:
         "relevance_sum": balance.relevance,
         "bias_share": balance.bias_share,
         "stabiliser_share": balance.stabiliser_share,
-        "closure": balance.relative_residual,
+        "closure": balance.relative_residual + _open_share(balance),
         "p_initial": p_initial,
         "predicted": logits.argmax(dim=1),
     }
@@ -125,6 +141,13 @@ def _batch_record(explained: Any) -> dict[str, Any]:
         for share in shares:
             line[share] += float(record[share])
     return {"tokens": tokens, "ledger": list(ledger.values())}
+
+
+def _open_share(balance: Any) -> Any:
+    """What the map leaves unaccounted, over the scale of the residual: quadrature's error, e.g."""
+    parts = (balance.output, balance.relevance, balance.bias_share)
+    scale = sum(part.abs() for part in parts).clamp(min=1e-12)
+    return balance.unaccounted_share.abs() / scale
 
 
 def token_table(chosen: pd.DataFrame, maps: pd.DataFrame) -> pd.DataFrame:

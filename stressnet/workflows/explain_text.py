@@ -34,13 +34,18 @@ SHOWN = (
 
 def summary_text(run: ExplainedRun) -> str:
     """The summary for people: conservation, then density and share per region."""
+    from stressnet.explain.reference import REFERENCED
+
     result = run.manifest["results"]
     of_output = result["median_relevance_over_output"]
+    elsewhere = "biases absorb"
+    if run.manifest["parameters"]["composite"] in REFERENCED:
+        elsewhere = "the mean spectrum's own is"
     lines = [
         f"{result['n_tokens']} tokens explained "
         f"(accuracy on them {result['accuracy_on_explained_tokens']:.3f})",
-        f"conservation: relevance sums to {of_output:.2f} of the logit difference (median), biases "
-        f"absorb {result['median_bias_share']:.2f}; the ledger closes to "
+        f"conservation: relevance sums to {of_output:.2f} of the logit difference (median), "
+        f"{elsewhere} {result['median_bias_share']:.2f}; the ledger closes to "
         f"{result['largest_closure_residual']:.1e} (largest relative residual)",
         "",
         f"{'relevance density':<22}{'INITIAL':>26}{'null':>8}{'FINAL':>28}{'null':>8}",

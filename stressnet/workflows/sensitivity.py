@@ -23,6 +23,7 @@ from stressnet.manifest import hash_data, hash_file, write_manifest
 from stressnet.models.registry import get_spec
 from stressnet.problems import Problem, Severity, count_problems, write_problems
 from stressnet.progress import Progress
+from stressnet.workflows.assess_tokens import reference_spectrum
 from stressnet.workflows.explain import choose_tokens
 from stressnet.workflows.explain_maps import compute_maps
 from stressnet.workflows.explain_regions import draw_donors
@@ -174,13 +175,15 @@ def measure_sensitivity(
 
     from stressnet.explain import COMPOSITES
     from stressnet.explain.composites import suited
+    from stressnet.explain.reference import REFERENCED
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
     from stressnet.regions import BandRule, get_regions
 
     progress = progress or Progress(verbose=False)
-    unknown = [name for name in composites or () if name not in COMPOSITES]
+    usable = (*COMPOSITES, *REFERENCED)
+    unknown = [name for name in composites or () if name not in usable]
     if unknown:
-        raise ConfigError(f"no composite {', '.join(unknown)}; there are {', '.join(COMPOSITES)}")
+        raise ConfigError(f"no composite {', '.join(unknown)}; there are {', '.join(usable)}")
     widths = _distinct([str(BandRule.parse(text)) for text in bands or DEFAULT_BANDS], "band rule")
     names = _distinct(regions or DEFAULT_REGIONS, "region")
     get_regions(names)
@@ -227,12 +230,13 @@ def measure_sensitivity(
                 compute_maps(
                     file,
                     model,
-                    images.values,
+                    images,
                     image_index,
                     composite,
                     "logit-difference",
                     bar,
                     journal_file=file.with_suffix(".jsonl"),
+                    spectrum=reference_spectrum(corpus, images, chosen, [composite]),
                 )
             tasks = _tasks(corpus_path, info.preset, file, widths, names, chosen, donors)
             with progress.stage("project", len(chosen), "token") as bar:
