@@ -16,7 +16,8 @@ import torch
 from stressnet.cli import main
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError
-from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
+from stressnet.explain import attribute_batch
+from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.regions.registry import REGIONS
 from stressnet.workflows.build import BuildConfig, build_corpus
@@ -184,6 +185,35 @@ def test_untrained_networks_are_reproducible_and_alive(study: Path) -> None:
         assert torch.equal(first(batch), again(batch))
         assert first(batch).std() > 1e-3
     assert not torch.equal(untrained_network(info, images, 4)(batch), first(batch))
+
+
+def test_maps_against_the_mean_spectrum(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    command = ["explain", study / "corpus", study / "model", out, "-q", "-j", "1"]
+    command += ["--composite", "integrated-gradients-mean", "--max-tokens", "20"]
+    main([str(part) for part in command])
+    assert "the mean spectrum's own is" in capsys.readouterr().out
+    corpus = Corpus.open(study / "corpus")
+    model, info = load_checkpoint(study / "model")
+    images = corpus.images(info.preset)
+    tokens = pd.read_parquet(out / "tokens.parquet")
+    token = tokens.iloc[3]
+    at = int(np.flatnonzero(corpus.tokens["token_id"] == token["token_id"])[0])
+    train = np.flatnonzero(corpus.tokens["split"] == "train")
+    sound = np.concatenate([images.values[k][:, images.mask[k]] for k in train], axis=1)
+    baseline = np.array(images.values[at])
+    baseline[:, images.mask[at]] = sound.mean(axis=1, dtype=np.float64)[:, None]
+    wanted = attribute_batch(
+        model,
+        torch.from_numpy(np.array(images.values[at]))[None, None],
+        "integrated-gradients",
+        baseline=torch.from_numpy(baseline)[None, None],
+    ).relevance[0, 0]
+    found = np.load(out / "maps.npy")[token["map_index"]]
+    np.testing.assert_allclose(found, wanted, atol=1e-4 * float(wanted.abs().max()))
+    assert not found[:, ~images.mask[at]].any() and found.any()
 
 
 def test_sensitivity_table(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -135,7 +135,8 @@ def causal_agreement(
     names = tuple(dict.fromkeys(methods or suited(DEFAULT_METHODS, own)))
     images = corpus.images(info.preset)
     info.check_input(info.preset, images.preset, images.axes.shape)
-    spectrum = reference_spectrum(corpus, images, corpus.tokens, names)
+    everything = corpus.tokens.assign(image=np.arange(len(corpus.tokens)))
+    spectrum = reference_spectrum(corpus, images, everything, names)
     attributions = find_attributions(names, str(images.preset["padding"]), seed, spectrum)
     content = {
         "methods": list(names),
