@@ -12,12 +12,19 @@ from stats_runs import make_run
 
 from stressnet.cli import main
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
-from stressnet.manifest import read_manifest
+from stressnet.manifest import read_manifest, write_manifest
 from stressnet.statistics import mixed
 from stressnet.statistics.estimate import COLUMNS
 from stressnet.workflows import stats_config
 from stressnet.workflows.stats import TABLES, run_statistics, summary_text
-from stressnet.workflows.stats_config import EXAMPLE, StatsConfig, parse_config, read_config
+from stressnet.workflows.stats_config import (
+    EXAMPLE,
+    RunEntry,
+    StatsConfig,
+    parse_config,
+    read_config,
+)
+from stressnet.workflows.stats_plan import networks_by_label
 
 SMALL = 'measures = ["density"]\nstrata = ["stress"]\nmodels = false\n'
 
@@ -193,3 +200,12 @@ def test_command(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         main(["stats", str(file), str(tmp_path / "other")])
     assert failed.value.code == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_runs_know_their_network_wherever_they_are_read_from(tmp_path: Path) -> None:
+    for seed in (0, 3):
+        parameters = {"model": "nowhere", "network": {"architecture": "compact", "seed": seed}}
+        (tmp_path / str(seed)).mkdir()
+        write_manifest(tmp_path / str(seed), "relevance", parameters=parameters)
+    config = StatsConfig(run=[RunEntry(str(tmp_path / name)) for name in ("0", "3")])
+    assert [run.seed for run in networks_by_label(config)["compact"]] == [0, 3]

@@ -261,7 +261,11 @@ def explain_corpus(
     manifest = write_manifest(
         out,
         "relevance",
-        parameters={**parameters, "request": request},
+        parameters={
+            **parameters,
+            "network": {"architecture": info.architecture, "seed": info.seed},
+            "request": request,
+        },
         inputs=inputs,
         outputs=[p for p in out.iterdir() if p.suffix in (".csv", ".parquet", ".npy")],
         results={

@@ -36,10 +36,10 @@ def networks_of(config: StatsConfig, problems: list[Problem]) -> list[NetworkRun
     CorpusError
         If a run is unfinished or damaged.
     """
-    return [_scan(name, runs, config, problems) for name, runs in _by_network(config).items()]
+    return [_scan(name, runs, config, problems) for name, runs in networks_by_label(config).items()]
 
 
-def _by_network(config: StatsConfig) -> dict[str, list[RunEntry]]:
+def networks_by_label(config: StatsConfig) -> dict[str, list[RunEntry]]:
     """Runs grouped by their label, with label and seed filled in from the manifests."""
     found: dict[str, list[RunEntry]] = {}
     for entry in config.run:
@@ -51,8 +51,12 @@ def _by_network(config: StatsConfig) -> dict[str, list[RunEntry]]:
 
 
 def _model_parameters(run: Path) -> dict[str, Any]:
-    """Parameters of the network a run explains; empty if it is no longer there."""
-    place = Path(str(read_manifest(run, "relevance")["parameters"].get("model", "")))
+    """Architecture and seed of the network a run explains, from the run or, if that is an old one,
+    from the network's folder; empty if it is no longer there."""
+    parameters = read_manifest(run, "relevance")["parameters"]
+    if "network" in parameters:
+        return dict(parameters["network"])
+    place = Path(str(parameters.get("model", "")))
     try:
         return dict(read_manifest(place, "model")["parameters"])
     except CorpusError:
