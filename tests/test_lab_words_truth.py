@@ -9,6 +9,7 @@ import pytest
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset, get_preset
 from stressnet.errors import ConfigError
+from stressnet.lab.candidates import candidate_masks
 from stressnet.lab.designs import DESIGNS, get_design
 from stressnet.lab.drawing import PairTask, draw_plans
 from stressnet.lab.klatt import RATE_HZ, synthesise
@@ -136,6 +137,21 @@ def test_regions_of_the_registry_follow_the_true_tracks() -> None:
     truth = cue_truth(word, PRESET).truth
     if word.stress is Stress.FINAL:
         assert np.array_equal(truth, (mask >= 0.5) & truth)
+
+
+@pytest.mark.parametrize("name", [n for n, d in DESIGNS.items() if d.true_regions and "+" not in n])
+def test_true_regions_lie_in_the_truth(name: str) -> None:
+    word = both_ends(name)[1]
+    scene = word_scene(word, PRESET)
+    found = cue_truth(word, PRESET, scene=scene)
+    masks = candidate_masks(scene)
+    there = [masks[region] for region in get_design(name).true_regions if region in masks]
+    assert there
+    if name.startswith("consonant"):  # noise is a part of the consonant, its closure is not
+        assert (found.truth & np.any(there, axis=0)).sum() >= 0.8 * found.truth.sum()
+        return
+    for mask in there:
+        assert (mask & found.wide).sum() >= 0.9 * mask.sum()
 
 
 def test_no_cue_has_no_truth() -> None:
