@@ -112,6 +112,10 @@ def test_ipa() -> None:
     assert syllable_ipa(["K", "AO1", "R", "D"]) == "ˈkɔɹd"
     assert syllable_ipa(["HH", "OW2"]) == "ˌhoʊ"
     assert syllable_ipa([]) == ""
+    # the label decides, not the variant that was aligned (TRANsport heard as tranSPORT)
+    assert syllable_ipa(["T", "R", "AE0", "N"], stressed=True) == "ˈtɹæn"
+    assert syllable_ipa(["S", "P", "AO1", "R", "T"], stressed=False) == "spɔɹt"
+    assert syllable_ipa(["HH", "OW2"], stressed=False) == "ˌhoʊ"
 
 
 def test_region_names_and_groups() -> None:

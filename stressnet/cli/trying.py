@@ -19,7 +19,7 @@ from stressnet.cli.options import EXIT_FAILED, PATH, seed_option, work_options
     type=click.Choice(["full", "tiny"]),
     default="full",
     show_default=True,
-    help="tiny takes seconds and proves only that everything runs.",
+    help="tiny takes about a minute and proves only that everything runs.",
 )
 @seed_option
 @work_options

@@ -17,7 +17,7 @@ it stays out of headline figures.
 
 Words with both readings are kept apart whoever says them; ``speaker_set`` tells known from
 new speakers there. ``minimal_pairs`` holds those whose reading a person decided,
-``minimal_pairs_unverified`` those for which only the aligner's choice of variant is known, and
+``minimal_pairs_unverified`` those with the reading of a tagger or the aligner, unchecked, and
 ``minimal_pair_relatives`` their relatives with a single reading (*increased*). Tokens without a
 label are ``unlabelled``.
 

@@ -26,9 +26,18 @@ def to_ipa(phone: str) -> str:
     return _UNSTRESSED.get(phone) or _IPA.get(bare(phone), phone)
 
 
-def syllable_ipa(phones: Iterable[str]) -> str:
-    """A syllable with its stress mark: ``syllable_ipa(["P", "ER0"]) == "pɚ"``."""
+def syllable_ipa(phones: Iterable[str], stressed: bool | None = None) -> str:
+    """A syllable with its stress mark: ``syllable_ipa(["P", "ER0"]) == "pɚ"``.
+
+    Parameters
+    ----------
+    phones : iterable of str
+    stressed : bool, optional
+        Whether the token's label puts primary stress here. The phones' digits say it if left out;
+        they are those of the variant that was aligned, which may be the word's other reading.
+    """
     phones = list(phones)
     digits = {phone[-1] for phone in phones if phone[-1:].isdigit()}
-    mark = "ˈ" if "1" in digits else "ˌ" if "2" in digits else ""
+    primary = "1" in digits if stressed is None else stressed
+    mark = "ˈ" if primary else "ˌ" if "2" in digits else ""
     return mark + "".join(to_ipa(phone) for phone in phones)

@@ -85,8 +85,12 @@ def syllable_tier(
     origin_s : float
         Time of the word's onset in the sound.
     """
+    stressed = scene.times.stressed
     labels = [
-        syllable_ipa(p.label for p, (k, _) in zip(scene.times.phones, parts, strict=True) if k == n)
+        syllable_ipa(
+            (p.label for p, (k, _) in zip(scene.times.phones, parts, strict=True) if k == n),
+            None if stressed is None else stressed == n - 1,
+        )
         for n in (1, 2)
     ]
     return tuple(

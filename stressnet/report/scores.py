@@ -28,7 +28,7 @@ SET_NAMES = {
     "minimal_pairs": "minimal pairs",
     "minimal_pairs/new_speakers": "minimal pairs, new speakers",
     "minimal_pairs/known_speakers": "minimal pairs, known speakers",
-    "minimal_pairs_unverified": "minimal pairs, aligner's reading",
+    "minimal_pairs_unverified": "minimal pairs, unchecked",
     "minimal_pair_relatives": "relatives of minimal pairs",
     "unlabelled": "without label",
 }

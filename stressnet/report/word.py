@@ -212,8 +212,8 @@ def _draw_relevance(ax: Ax, word: WordData, limit: float | None, dots: float) ->
 def _draw_tiers(panels: dict[str, Ax], word: WordData, ipa: bool, inches_per_s: float) -> None:
     phones = [Interval(p.start_s, p.end_s, _phone_label(p.label, ipa)) for p in word.phones]
     syllables = [
-        Interval(s.start_s, s.end_s, syllable_ipa(s.label.split()) if ipa else s.label)
-        for s in word.syllables
+        Interval(s.start_s, s.end_s, syllable_ipa(s.label.split(), has_stress) if ipa else s.label)
+        for s, has_stress in zip(word.syllables, _stressed(word), strict=True)
     ]
     stressed = []
     colour = "black"
@@ -246,6 +246,13 @@ def _draw_tiers(panels: dict[str, Ax], word: WordData, ipa: bool, inches_per_s: 
     layers.draw_boundaries(top, panels["word"], sorted(ends), strong=True)
     layers.draw_boundaries(top, panels["syllables"], sorted(middle), strong=True)
     layers.draw_boundaries(top, panels["phones"], sorted(inner))
+
+
+def _stressed(word: WordData) -> tuple[bool | None, bool | None]:
+    """Which syllable the label stresses; None where there is no label."""
+    if word.stress is None:
+        return None, None
+    return word.stress.class_index == 0, word.stress.class_index == 1
 
 
 def _phone_label(label: str, ipa: bool) -> str:

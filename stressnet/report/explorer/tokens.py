@@ -249,8 +249,12 @@ def _tiers(scene: Scene, parts: Sequence[tuple[int, str]]) -> dict[str, Any]:
     return {
         "phones": phones,
         "syllables": [
-            [rounded(s.start_s, 5), rounded(s.end_s, 5), syllable_ipa(labels)]
-            for s, labels in zip(times.syllables, of_syllable, strict=True)
+            [
+                rounded(s.start_s, 5),
+                rounded(s.end_s, 5),
+                syllable_ipa(labels, None if times.stressed is None else times.stressed == k),
+            ]
+            for k, (s, labels) in enumerate(zip(times.syllables, of_syllable, strict=True))
         ],
         "stressed": times.stressed,
         "end_s": rounded(times.word.end_s, 5),
