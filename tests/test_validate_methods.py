@@ -150,6 +150,8 @@ def test_a_set_that_cannot_be_made_is_a_failure_and_exit_3(tmp_path: Path) -> No
         (["--network", "ear"], "no network 'ear'"),
         (["--method", "magic"], "no method 'magic'"),
         (["--set", "natural:nucleus_1_f1_hz"], "--corpus and --cues"),
+        (["--set", "natural:nucleus_1_f1_hz:wide"], "no number of standard deviations"),
+        (["--set", "natural:nucleus_1_f9_hz:0.5"], "nucleus_1_f9_hz"),
     ],
 )
 def test_what_does_not_exist_is_told_at_once(

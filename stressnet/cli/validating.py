@@ -24,8 +24,10 @@ from stressnet.cli.options import (
     "--set",
     "sets",
     multiple=True,
-    help="A design such as f1 or f2_relation, 'planted', 'natural:COLUMN' (a cue of the corpus), "
-    "or 'folder:PATH'; may be repeated.  [default: every single cue, F1 in vowel 1, F1+F2, none]",
+    help="A design such as f1 or f2_relation, 'planted', 'natural:COLUMN' or "
+    "'natural:COLUMN:MARGIN' (a cue of the corpus, without tokens within so many standard "
+    "deviations of its middle), or 'folder:PATH'; may be repeated.  [default: every single cue, "
+    "F1 in vowel 1, F1+F2, none]",
 )
 @click.option("--words", "n_words", type=click.IntRange(12), help="Words of a set.")
 @click.option("--scored", "n_scored", type=click.IntRange(6), help="Test words that are scored.")

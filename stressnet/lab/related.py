@@ -90,6 +90,26 @@ def parse_target(cue: str) -> tuple[int, str]:
     return int(match[1]), match[2]
 
 
+def parse_natural(text: str) -> tuple[str, float | None]:
+    """``COLUMN`` or ``COLUMN:MARGIN`` as the cue and the margin in standard deviations.
+
+    The margin is None if it is left out (:class:`stressnet.lab.target.TargetRules` has one).
+
+    Raises
+    ------
+    ConfigError
+        If the cue can be no target, or the margin is no number.
+    """
+    cue, colon, margin = text.partition(":")
+    parse_target(cue)
+    try:
+        return cue, float(margin) if colon else None
+    except ValueError:
+        raise ConfigError(
+            f"natural:{text}: the margin {margin!r} is no number of standard deviations, e.g. 0.5"
+        ) from None
+
+
 def related_cues(cue: str) -> frozenset[str]:
     """Columns that a target is related to by nature, its own included.
 

@@ -324,7 +324,7 @@ def _check(plan: Plan, corpus: Path | None, cues: Path | None) -> None:
     """Raise for names that do not exist before hours are spent."""
     from stressnet.lab.designs import get_design
     from stressnet.lab.maps import make_explainers
-    from stressnet.lab.related import parse_target
+    from stressnet.lab.related import parse_natural
     from stressnet.models.registry import get_spec
 
     for name in plan.networks:
@@ -333,7 +333,7 @@ def _check(plan: Plan, corpus: Path | None, cues: Path | None) -> None:
     for name in plan.sets:
         kind, _, cue = name.partition(":")
         if kind == "natural":
-            parse_target(cue)
+            parse_natural(cue)
         if kind == "natural" and (corpus is None or cues is None):
             raise ConfigError(f"set {name} needs --corpus and --cues")
         if kind not in ("natural", "folder", "planted"):

@@ -432,11 +432,16 @@ def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
         import pandas as pd
 
         from stressnet.corpus.store import Corpus
-        from stressnet.lab.localised import localised_set
+        from stressnet.lab.localised import TargetRules, localised_set
+        from stressnet.lab.related import parse_natural
 
         if task.corpus is None or task.cues is None:
             raise ConfigError(f"set {task.name} needs a corpus and its table of cues")
-        return localised_set(Corpus.open(task.corpus), pd.read_parquet(task.cues), rest)
+        cue, margin_sd = parse_natural(rest)
+        rules = TargetRules() if margin_sd is None else TargetRules(margin_sd=margin_sd)
+        table = pd.read_parquet(task.cues)
+        words = localised_set(Corpus.open(task.corpus), table, cue, rules=rules)
+        return words if margin_sd is None else replace(words, name=f"{words.name}/{margin_sd:g}")
     if task.name not in DESIGNS:
         raise ConfigError(
             f"no set {task.name!r}; there are planted, {', '.join(DESIGNS)}, natural:COLUMN and "
