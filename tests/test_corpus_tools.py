@@ -54,6 +54,7 @@ def test_the_card_counts_by_class_speaker_sex_split_and_duration(corpora) -> Non
     assert "30 disyllabic word tokens of 10 words by 3 speakers, from 6 utterances" in text
     assert "| anna | 10 | 5 | 5 | 10 |" in text
     assert "| unknown | 30 | 15 | 15 | 10 |" in text
+    assert "**The sex of 3 of 3 speakers is not known.**" in text
     assert "| unsplit | 30 | 15 | 15 | 10 | 3 |" in text
     durations_s = Corpus.open(corpora[0]).tokens["duration_s"]
     in_bin = int(((durations_s >= 0.4 - 1e-9) & (durations_s < 0.5 - 1e-9)).sum())

@@ -18,6 +18,7 @@ from conftest import MakeCorpus, aligned_sentence, sound_of
 
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.cli import main
+from stressnet.cli.options import MODEL
 from stressnet.corpus.splits import SplitConfig
 from stressnet.corpus.store import Corpus
 from stressnet.errors import (
@@ -406,9 +407,11 @@ def test_one_word_without_transcript(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_sentence_is_not_taken_for_a_word(
-    recordings: Path, capsys: pytest.CaptureFixture[str]
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, _, err = run_cli(capsys, "predict", str(recordings / "ann" / "ann-0.flac"), "-q")
+    alone = tmp_path / "ann-0.flac"  # without what lies beside it
+    alone.write_bytes((recordings / "ann" / "ann-0.flac").read_bytes())
+    code, _, err = run_cli(capsys, "predict", str(alone), "-q")
     assert code == 1
     assert "is not one word" in err and "transcript" in err
 
@@ -497,3 +500,28 @@ def test_export_gives_the_same_logits(architecture: str, corpus: Path, tmp_path:
     assert len(json.loads(stored["frequency_hz"])) == info.n_bins
     assert len(json.loads(stored["time_s"])) == info.n_frames
     assert stored["weights_sha256"] == hash_file(model / "model.safetensors")
+
+
+def test_what_lies_beside_a_recording_or_below_a_folder_is_found(tmp_path: Path) -> None:
+    ann, bob = tmp_path / "ann", tmp_path / "bob"
+    for folder, said in ((ann, "a record"), (bob, "the object")):
+        folder.mkdir()
+        (folder / "one.wav").touch()
+        (folder / "one.txt").write_text(said)
+    files = [ann / "one.wav", bob / "one.wav"]
+    for sources in (sources_of(files), sources_of(files, transcripts=tmp_path)):
+        assert [source.words for source in sources] == [("A", "RECORD"), ("THE", "OBJECT")]
+    (ann / "one.TextGrid").touch()
+    assert sources_of(files)[0].alignment == ann / "one.TextGrid"
+    (tmp_path / "two.wav").touch()
+    assert sources_of([tmp_path / "two.wav"])[0].words == ()
+    below = sources_of([tmp_path / "two.wav"], text="record")
+    assert below[0].words == ("RECORD",)
+
+
+def test_the_networks_in_the_package_have_a_name(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert MODEL.convert("pretrained", None, None) == pretrained_folder()
+    (tmp_path / "pretrained").mkdir()
+    assert MODEL.convert("pretrained", None, None) == Path("pretrained")
+    assert MODEL.convert("mine", None, None) == Path("mine")

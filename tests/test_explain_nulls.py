@@ -21,7 +21,7 @@ from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_ch
 from stressnet.models.registry import build_model
 from stressnet.regions.registry import REGIONS
 from stressnet.workflows.build import BuildConfig, build_corpus
-from stressnet.workflows.explain import explain_corpus
+from stressnet.workflows.explain import choose_tokens, explain_corpus
 from stressnet.workflows.explain_maps import untrained_network
 from stressnet.workflows.sensitivity import measure_sensitivity
 
@@ -203,6 +203,8 @@ def test_maps_against_the_mean_spectrum(
     at = int(np.flatnonzero(corpus.tokens["token_id"] == token["token_id"])[0])
     # The mean is that of training tokens; this corpus has none, so it is that of the run's tokens.
     assert "train" not in set(corpus.tokens["split"])
+    everything = choose_tokens(corpus, ["all"], None, 0)
+    assert len(everything) == corpus.tokens["stress"].notna().sum() >= len(tokens)
     known = np.flatnonzero(corpus.tokens["token_id"].isin(tokens["token_id"]))
     sound = np.concatenate([images.values[k][:, images.mask[k]] for k in known], axis=1)
     baseline = np.array(images.values[at])

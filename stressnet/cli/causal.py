@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from stressnet.cli.options import (
+    MODEL,
     PATH,
     exit_if_some_failed,
     measured_option,
@@ -54,7 +55,7 @@ def psychometrics_command(
 
 @click.command("causal-agreement")
 @click.argument("corpus", type=PATH)
-@click.argument("model", type=PATH)
+@click.argument("model", type=MODEL)
 @click.argument("out", type=PATH)
 @click.option(
     "--methods",

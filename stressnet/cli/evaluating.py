@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stressnet.cli.options import PATH, overwrite_option, quiet_option, seed_option
+from stressnet.cli.options import MODEL, PATH, overwrite_option, quiet_option, seed_option
 
 
 @click.command("evaluate")
@@ -110,9 +110,10 @@ def predict_command(
 ) -> None:
     """Predict the stress of the disyllabic words in recordings.
 
-    A FILE without TextGrid or transcript must hold one word of two syllables. Running speech needs
-    a TextGrid with words and ARPAbet phones, or a transcript, with which it is aligned first. Words
-    that do not have two syllables are listed as skipped.
+    A FILE without TextGrid or transcript must hold one word of two syllables and nothing else.
+    Running speech needs a TextGrid with words and ARPAbet phones, or a transcript, with which it is
+    aligned first; a TextGrid, .txt or .lab of the same name beside the FILE is found by itself.
+    Words that do not have two syllables are listed as skipped.
     """
     import sys
 
@@ -157,7 +158,7 @@ def predict_command(
 
 
 @click.command("export")
-@click.argument("model", type=PATH)
+@click.argument("model", type=MODEL)
 @click.argument("out", type=PATH)
 def export_command(model: Path, out: Path) -> None:
     """Write MODEL as the ONNX file OUT, and check it in onnxruntime.
@@ -173,7 +174,7 @@ def export_command(model: Path, out: Path) -> None:
 
 @click.command("card")
 @click.argument("corpus", type=PATH)
-@click.argument("model", type=PATH)
+@click.argument("model", type=MODEL)
 @click.option("--out", type=PATH, help="File to write.  [default: MODEL_CARD.md in MODEL]")
 @click.option(
     "--measured",

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from stressnet.cli.options import (
+    MODEL,
     PATH,
     exit_if_some_failed,
     output_options,
@@ -30,7 +31,7 @@ def bands_option(function: Any) -> Any:
 
 @click.command("explain")
 @click.argument("corpus", type=PATH)
-@click.argument("model", type=PATH)
+@click.argument("model", type=MODEL)
 @click.argument("run", type=PATH)
 @click.option(
     "--composite",
@@ -97,6 +98,8 @@ def explain_command(
     quiet: bool,
 ) -> None:
     """Explain what MODEL hears in the tokens of CORPUS; write maps and tables into RUN.
+
+    MODEL is a folder of 'stressnet train', or the word pretrained: the network in the package.
 
     Computes signed relevance by layer-wise relevance propagation, checks its conservation, projects
     it onto regions (syllables, vowels, consonants, formants, F0, see 'stressnet regions'), and
@@ -170,7 +173,7 @@ def regions_command(
 
 @click.command("sensitivity")
 @click.argument("corpus", type=PATH)
-@click.argument("model", type=PATH)
+@click.argument("model", type=MODEL)
 @click.argument("out", type=PATH)
 @click.option(
     "--model",
@@ -240,7 +243,7 @@ def sensitivity_command(
 
 @click.command("assess")
 @click.argument("corpus", type=PATH)
-@click.argument("model", type=PATH)
+@click.argument("model", type=MODEL)
 @click.argument("out", type=PATH)
 @click.option(
     "--composite",

@@ -15,6 +15,24 @@ EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
 
 PATH = click.Path(path_type=Path)
+
+
+class ModelPath(click.ParamType):
+    """A checkpoint folder, or ``pretrained`` for the network in the package."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The folder; a folder of that name comes first."""
+        path = Path(value)
+        if str(value) == "pretrained" and not path.exists():
+            from stressnet.pretrained import pretrained_folder
+
+            return pretrained_folder()
+        return path
+
+
+MODEL = ModelPath()
 DEFAULT_JOBS = max(1, min(os.cpu_count() or 1, 8))
 
 
@@ -95,7 +113,7 @@ def sample_options(default: int | None = None) -> Callable[[Any], Any]:
             "--split",
             "splits",
             multiple=True,
-            help="Which tokens; may be repeated.  [default: all test sets]",
+            help="Which tokens; may be repeated; all for every one.  [default: all test sets]",
         )(function)
 
     return decorate

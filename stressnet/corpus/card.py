@@ -90,6 +90,7 @@ def card_text(
     if "corpus" in tokens and tokens["corpus"].nunique() > 1:
         lines += ["", *_counts(tokens, "corpus")]
     lines += ["", *_counts(tokens.assign(sex=tokens["sex"].replace("", "unknown")), "sex")]
+    lines += _unknown_sex(tokens)
     if speakers <= _MOST_SPEAKERS:
         lines += ["", *_counts(tokens, "speaker")]
     else:
@@ -104,6 +105,20 @@ def card_text(
     lines += [f"- {reason}: {n}" for reason, n in results["rejected_words"].items()]
     lines += ["", f"Items that failed: {results['n_errors']} (see failures.csv).", ""]
     return "\n".join(lines)
+
+
+def _unknown_sex(tokens: pd.DataFrame) -> list[str]:
+    """What follows where the sex of speakers is not known, and what to do."""
+    unknown = tokens.loc[tokens["sex"].fillna("") == "", "speaker"].nunique()
+    if not unknown:
+        return []
+    return [
+        "",
+        f"**The sex of {unknown} of {tokens['speaker'].nunique()} speakers is not known.** Their "
+        "formants are tracked under the ceiling for women, which is too high for most men. Give "
+        "it in the recordings' table of speakers (`speakers.tsv`, see `docs/recipes.md`), and "
+        "build again.",
+    ]
 
 
 def _counts(tokens: pd.DataFrame, column: str) -> list[str]:

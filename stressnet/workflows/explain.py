@@ -270,6 +270,7 @@ def explain_corpus(
         outputs=[p for p in out.iterdir() if p.suffix in (".csv", ".parquet", ".npy")],
         results={
             **_conservation(tokens),
+            "trained_on_this_corpus": info.corpus_hash == corpus.fingerprint,
             "accuracy_of_nulls": accuracy,
             "donors_match_in": matches,
             "problems": count_problems(problems),
@@ -312,12 +313,14 @@ def _summarise(out: Path, relevance: pd.DataFrame) -> tuple[pd.DataFrame, pd.Dat
 def choose_tokens(
     corpus: Corpus, splits: Sequence[str], max_tokens: int | None, seed: int
 ) -> pd.DataFrame:
-    """Labelled tokens of the splits, in corpus order, with their image index."""
+    """Labelled tokens of the splits (``all``: of all), in corpus order, with their image index."""
     tokens = corpus.tokens.copy()
     tokens["image"] = np.arange(len(tokens))
     known = set(tokens["split"].unique())
     if known == {"unsplit"}:
         splits = ["unsplit"]
+    elif "all" in splits:
+        splits = sorted(known)
     elif not set(splits) & known:
         raise CorpusError(
             f"{corpus.path}: no token in split {', '.join(splits)}; there are "

@@ -32,6 +32,12 @@ SHOWN = (
 """Regions on the screen; the tables have all."""
 
 
+_FOREIGN = [
+    "the network was not trained on this corpus: its splits do not say what the network has heard;",
+    "make sure that it was not trained on these recordings; --split all explains all of them",
+]
+
+
 def summary_text(run: ExplainedRun) -> str:
     """The summary for people: conservation, then density and share per region."""
     from stressnet.explain.reference import REFERENCED
@@ -47,6 +53,7 @@ def summary_text(run: ExplainedRun) -> str:
         f"conservation: relevance sums to {of_output:.2f} of the logit difference (median), "
         f"{elsewhere} {result['median_bias_share']:.2f}; the ledger closes to "
         f"{result['largest_closure_residual']:.1e} (largest relative residual)",
+        *([] if result.get("trained_on_this_corpus", True) else _FOREIGN),
         "",
         f"{'relevance density':<22}{'INITIAL':>26}{'null':>8}{'FINAL':>28}{'null':>8}",
     ]

@@ -37,6 +37,9 @@ TRIM_DB = 40.0
 ONE_WORD_S = 2.0
 """A recording without transcript must not have more sound than this: no word lasts longer."""
 
+_ALIGNMENTS = (".TextGrid", ".textgrid", ".json")
+_TRANSCRIPTS = (".txt", ".lab")
+
 
 @dataclass(frozen=True)
 class WordPrediction:
@@ -131,8 +134,9 @@ def sources_of(
         Recordings.
     alignments, transcripts : Path, optional
         A file if there is one recording, else a folder with a file named like each recording
-        (``.TextGrid``; ``.txt`` or ``.lab``). A transcript may also be a line of a file in
-        LibriSpeech's form, ``*.trans.txt``: the recording's name, then what is said.
+        (``.TextGrid``; ``.txt`` or ``.lab``) in it or in folders below. A transcript may also be a
+        line of a file in LibriSpeech's form, ``*.trans.txt``: the recording's name, then what is
+        said. With neither of them, nor a text, what lies beside a recording is taken.
     text : str, optional
         The transcript itself, for one recording.
 
@@ -152,32 +156,49 @@ def sources_of(
             raise ConfigError(f"one text cannot be that of {len(files)} recordings; use a folder")
         return [Source(files[0], words=_nonempty(split_words(text), "the text given"))]
     if alignments is not None:
-        found = [_beside(file, alignments, (".TextGrid", ".textgrid", ".json")) for file in files]
+        found = [_beside(file, alignments, _ALIGNMENTS) for file in files]
         for file, path in zip(files, found, strict=True):
             if path is None:
                 raise AlignmentError(f"{alignments}: no TextGrid for {file.name}; add it")
         return [Source(file, alignment=path) for file, path in zip(files, found, strict=True)]
     if transcripts is not None:
         return [Source(file, words=_words_said(file, transcripts)) for file in files]
-    return [Source(file) for file in files]
+    return [_source_beside(file) for file in files]
+
+
+def _source_beside(file: Path) -> Source:
+    """A recording with the alignment or transcript of its name in its folder, if there is one."""
+    alignment = _beside(file, file.parent, _ALIGNMENTS[:2])
+    if alignment is not None:
+        return Source(file, alignment=alignment)
+    if _beside(file, file.parent, _TRANSCRIPTS) is not None:
+        return Source(file, words=_words_said(file, file.parent))
+    return Source(file)
 
 
 def _beside(file: Path, place: Path, endings: tuple[str, ...]) -> Path | None:
     """The file in a folder that belongs to a recording, or the file given."""
     if not place.is_dir():
         return place
-    candidates = (place / f"{file.stem}{ending}" for ending in endings)
-    return next((path for path in candidates if path.is_file()), None)
+    names = [f"{file.stem}{ending}" for ending in endings]
+    folders = [place, file.parent] if place in file.parents else [place]
+    for path in (folder / name for folder in folders for name in names):
+        if path.is_file():
+            return path
+    if place == file.parent:
+        return None
+    below = (path for name in names for path in sorted(place.rglob(name)))
+    return next((path for path in below if path.is_file()), None)
 
 
 def _words_said(file: Path, place: Path) -> tuple[str, ...]:
     """Words of a recording: from its own file, or from its line of a file of many."""
     from stressnet.corpus.scan import LINES_ENDING, read_lines, read_text, split_words
 
-    own = _beside(file, place, (".txt", ".lab"))
+    own = _beside(file, place, _TRANSCRIPTS)
     if own is not None and not own.name.endswith(LINES_ENDING):
         return _nonempty(split_words(read_text(own)), str(own))
-    many = sorted(place.glob(f"*{LINES_ENDING}")) if place.is_dir() else [place]
+    many = sorted(place.rglob(f"*{LINES_ENDING}")) if place.is_dir() else [place]
     for path in many:
         if file.stem in (lines := read_lines(path)):
             return _nonempty(lines[file.stem], f"{path}, line of {file.stem}")
