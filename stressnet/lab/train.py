@@ -89,16 +89,25 @@ def lab_recipe(network: str, seed: int, **changes: Any) -> TrainConfig:
         "weight_average": 0.0,
         "longer_words": False,
         "time_shift_frames": 3,
-        "learning_rate": base.learning_rate if network == "compact" else 1e-3,
+        "learning_rate": base.learning_rate if network in ("compact", "nuclei") else 1e-3,
         "seed": seed,
     }
     return get_recipe(recipe, **{**settings, **changes})
 
 
 def stress_data(words: LabSet) -> StressData:
-    """The set as the training loop wants it."""
-    from stressnet.training.data import StressData
+    """The set as the training loop wants it, with the parts of its words for ``nuclei``."""
+    import pandas as pd
 
+    from stressnet.training.data import StressData
+    from stressnet.training.parts import COLUMNS, parts_of_frames
+
+    times = [scene.times for scene in words.scenes]
+    spans = [(t.word, *t.nuclei) for t in times]
+    limits = pd.DataFrame(
+        [[second for span in word for second in (span.start_s, span.end_s)] for word in spans],
+        columns=COLUMNS,
+    )
     return StressData(
         images=words.images,
         labels=words.labels,
@@ -106,6 +115,7 @@ def stress_data(words: LabSet) -> StressData:
         lemmas=words.words,
         splits=words.splits,
         token_ids=words.word_ids,
+        parts=parts_of_frames(limits, words.axes.time_s),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,13 +212,13 @@ class _Run:
         self.journal.add(f"network {label}", self._network_row(network, seed, learned))
         if learned.solved:
             first, *others = task.seeds
-            explainers = make_explainers(
-                task.census if census else task.methods, [first], chance_seed=task.seed
-            )
+            methods = usable_methods(task.methods, network)
+            every = usable_methods(task.census, network) if census else methods
+            explainers = make_explainers(every, [first], chance_seed=task.seed)
             if census:
                 explainers += [
                     one
-                    for one in make_explainers(task.methods, others, chance_seed=task.seed)
+                    for one in make_explainers(methods, others, chance_seed=task.seed)
                     if one not in explainers
                 ]
             chosen = self._chosen(learned)
@@ -408,6 +409,19 @@ class _Scoring:
             label=np.array(int(word.labels[0])),
             network=np.array(self.label),
         )
+
+
+def usable_methods(names: Sequence[str], network: str) -> tuple[str, ...]:
+    """Of some methods those that an architecture can be explained by, its own composite among them
+    if it has attention."""
+    from stressnet.explain.composites import suited
+    from stressnet.lab.maps import VARIANTS
+    from stressnet.models.registry import get_spec
+
+    found = suited(names, get_spec(network).composite)
+    if set(names) <= set(found):
+        return found
+    return tuple(name for name in found if name not in VARIANTS)
 
 
 def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
