@@ -158,9 +158,11 @@ def recommendation_text(
     lines += _solved_text(networks)
     lines += ["", "## Recommendation", ""]
     if overall.row is None:
+        if any(one.row is not None for one in found):
+            lines += [*_table_text(found), ""]
         lines += [
-            "No network solved a set whose cue has a place, so no method can be recommended. "
-            "Draw more words or larger effects."
+            "No network solved a set of synthetic words with spectral place, so no method can be "
+            "recommended over all. Draw more words or larger effects."
         ]
         return "\n".join(lines) + "\n"
     lines += _table_text(found)
