@@ -194,7 +194,7 @@ def test_maps_against_the_mean_spectrum(
     command = ["explain", study / "corpus", study / "model", out, "-q", "-j", "1"]
     command += ["--composite", "integrated-gradients-mean", "--max-tokens", "20"]
     main([str(part) for part in command])
-    assert "the mean spectrum's own is" in capsys.readouterr().out
+    assert "the mean spectrum has itself" in capsys.readouterr().out
     corpus = Corpus.open(study / "corpus")
     model, info = load_checkpoint(study / "model")
     images = corpus.images(info.preset)

@@ -32,6 +32,9 @@ SHOWN = (
 """Regions on the screen; the tables have all."""
 
 
+_SMALL_SHARE = 0.5
+_MOSTLY_ELSEWHERE = "maps show the smaller part of the verdict: read them with care"
+
 _FOREIGN = [
     "the network was not trained on this corpus: its splits do not say what the network has heard;",
     "make sure that it was not trained on these recordings; --split all explains all of them",
@@ -44,15 +47,16 @@ def summary_text(run: ExplainedRun) -> str:
 
     result = run.manifest["results"]
     of_output = result["median_relevance_over_output"]
-    elsewhere = "biases absorb"
+    elsewhere = "in the network's biases"
     if run.manifest["parameters"]["composite"] in REFERENCED:
-        elsewhere = "the mean spectrum's own is"
+        elsewhere = "the mean spectrum has itself"
     lines = [
         f"{result['n_tokens']} tokens explained "
         f"(accuracy on them {result['accuracy_on_explained_tokens']:.3f})",
-        f"conservation: relevance sums to {of_output:.2f} of the logit difference (median), "
-        f"{elsewhere} {result['median_bias_share']:.2f}; the ledger closes to "
+        f"conservation: of the logit difference {100 * of_output:.0f} % lies on the image and "
+        f"{100 * result['median_bias_share']:.0f} % {elsewhere} (medians); the ledger closes to "
         f"{result['largest_closure_residual']:.1e} (largest relative residual)",
+        *([] if of_output >= _SMALL_SHARE else [_MOSTLY_ELSEWHERE]),
         *([] if result.get("trained_on_this_corpus", True) else _FOREIGN),
         "",
         f"{'relevance density':<22}{'INITIAL':>26}{'null':>8}{'FINAL':>28}{'null':>8}",
