@@ -212,7 +212,9 @@ def region_table(summary: pd.DataFrame) -> Table:
         "Relevance that speaks for the word's own class. Area: share of the sounding cells. "
         "Share: of all positive relevance. Density: mean relevance per cell re the mean over "
         "sounding cells (1 = spread evenly). Null: the same with another token's formants, F0 or "
-        "boundaries. Brackets: 95 % intervals over speakers and words (none with fewer than five).",
+        "boundaries; density / null is over the words that have one. Brackets: 95 % intervals over "
+        "speakers and words (none with fewer than five), each by itself; p and verdict are "
+        "corrected for all regions, so that an interval may exclude 1 and the verdict not.",
         flush_left=(0, 1, 9),
     )
 
