@@ -244,7 +244,7 @@ def plot_cue(
                 ax.set_ylabel("")
             ax.set_xlabel("time (s)")
             title = method or "word and truth"
-            points = min(6.5, 6.5 * (map_in + 0.04) / text_width_in(title, 6.5))
+            points = min(6.5, 6.5 * (map_in - 0.04) / text_width_in(title, 6.5))
             ax.set_title(title, fontsize=points, pad=8, loc="left")
         area = (0.0, foot_in / tall, 1.0, rows_in / tall)
         _score_panels(figure, summary, area, total, placed)
