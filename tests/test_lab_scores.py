@@ -227,11 +227,21 @@ def network() -> torch.nn.Module:
 def test_every_method_gives_maps(words: LabSet, network: torch.nn.Module) -> None:
     images = words.images[:2]
     bounds = input_bounds(words.images)
+    references = np.full_like(images, 0.5)
     slow = ("occlusion", "gradient-shap", "smoothgrad", "integrated-gradients")
     for explainer in make_explainers(ALL_METHODS, ["logit-difference"]):
         if explainer.method not in slow:
-            maps = explainer.maps(network, images, bounds)
+            maps = explainer.maps(network, images, bounds, references)
             assert maps.shape == images.shape and np.isfinite(maps).all(), explainer.name
+
+
+def test_methods_with_a_reference_need_one(words: LabSet, network: torch.nn.Module) -> None:
+    with pytest.raises(ConfigError, match="needs reference images"):
+        Explainer("integrated-gradients-mean").maps(network, words.images[:2])
+    same = Explainer("integrated-gradients-mean").maps(
+        network, words.images[:2], references=words.images[:2]
+    )
+    assert not same.any()
 
 
 def test_log_odds_are_the_difference_towards_the_prediction(
