@@ -25,6 +25,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from stressnet.axes import Axes
+from stressnet.corpus.store import Images
 from stressnet.models.registry import build_model
 from stressnet.workflows.explain_maps import compute_maps
 
@@ -66,7 +68,9 @@ def run(n: int) -> tuple[float, float, float, int]:
     torch.manual_seed(0)
     model = build_model("compact", *SHAPE).eval()
     images = np.random.default_rng(0).normal(size=(N_IMAGES, *SHAPE)).astype(np.float32)
-    index = [i % N_IMAGES for i in range(n)]
+    axes = Axes(0.01 * np.arange(SHAPE[1]), 50.0 * np.arange(SHAPE[0]))
+    stored = Images(images, np.ones((N_IMAGES, SHAPE[1]), dtype=bool), axes, {})
+    index = np.arange(n) % N_IMAGES
     with tempfile.TemporaryDirectory() as folder:
         file, journal = Path(folder) / "maps.npy", Path(folder) / "maps.jsonl"
 
@@ -74,7 +78,7 @@ def run(n: int) -> tuple[float, float, float, int]:
             table, _ = compute_maps(
                 file,
                 model,
-                images,
+                stored,
                 index,
                 "epsilon-plus",
                 "logit-difference",

@@ -11,6 +11,8 @@ import pytest
 import torch
 from lrp_nets import CompactCNN, randomise
 
+from stressnet.axes import Axes
+from stressnet.corpus.store import Images
 from stressnet.explain import explain_batch
 from stressnet.explain.memory import PeakMemory
 from stressnet.workflows import explain_maps
@@ -18,6 +20,12 @@ from stressnet.workflows import explain_maps
 SHAPE = (64, 48)
 MAP_BYTES = 4 * SHAPE[0] * SHAPE[1]
 IMAGES = np.random.default_rng(0).normal(size=(8, *SHAPE)).astype(np.float32)
+STORED = Images(
+    IMAGES,
+    np.ones((len(IMAGES), SHAPE[1]), dtype=bool),
+    Axes(0.01 * np.arange(SHAPE[1]), 50.0 * np.arange(SHAPE[0])),
+    {},
+)
 MODEL = randomise(CompactCNN(2)).float()
 
 
@@ -38,8 +46,8 @@ def write(folder: Path, n: int, bar: Bar | None = None) -> np.ndarray:
     explain_maps.compute_maps(
         folder / "maps.npy",
         MODEL,
-        IMAGES,
-        [i % len(IMAGES) for i in range(n)],
+        STORED,
+        np.arange(n) % len(IMAGES),
         "epsilon-gamma",
         "logit-difference",
         bar or Bar(),
