@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
 from stressnet.manifest import read_manifest
 from stressnet.regions.from_corpus import SceneReader
+from stressnet.report.explorer.tokens import _tiers
 from stressnet.report.phone_relevance import phone_relevance
 from stressnet.report.praat import (
     answer_label,
     relevance_tier,
+    syllable_tier,
     write_formant,
     write_pitch_tier,
 )
@@ -184,3 +187,15 @@ def test_selection(run: RelevanceRun) -> None:
         assert len(wrong.of(run)) == n_wrong
     with pytest.raises(ConfigError, match="no token meets"):
         Selection(words=("zebra",)).of(run)
+
+
+def test_syllables_are_marked_by_the_label_in_textgrids_and_in_the_explorer(
+    reader: SceneReader,
+) -> None:
+    scene = reader.scene(str(reader.corpus.tokens["token_id"].iloc[0]))
+    parts = [(1 + (p.start_s >= scene.times.syllables[1].start_s), "") for p in scene.times.phones]
+    for stress, marks in ((Stress.INITIAL, [True, False]), (Stress.FINAL, [False, True])):
+        other = replace(scene, times=replace(scene.times, stress=stress))
+        shown = [label.label for label in syllable_tier(other, parts)]
+        assert [label.startswith("ˈ") for label in shown] == marks
+        assert [label for *_, label in _tiers(other, parts)["syllables"]] == shown

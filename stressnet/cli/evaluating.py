@@ -11,7 +11,7 @@ from stressnet.cli.options import MODEL, PATH, overwrite_option, quiet_option, s
 
 @click.command("evaluate")
 @click.argument("corpus", type=PATH)
-@click.argument("models", type=PATH, nargs=-1, required=True, metavar="MODEL...")
+@click.argument("models", type=MODEL, nargs=-1, required=True, metavar="MODEL...")
 @click.argument("out", type=PATH)
 @click.option(
     "--audits/--no-audits",
@@ -174,7 +174,7 @@ def export_command(model: Path, out: Path) -> None:
 
 @click.command("card")
 @click.argument("corpus", type=PATH)
-@click.argument("model", type=MODEL)
+@click.argument("model", type=PATH)
 @click.option("--out", type=PATH, help="File to write.  [default: MODEL_CARD.md in MODEL]")
 @click.option(
     "--measured",
