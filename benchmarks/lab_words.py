@@ -25,8 +25,8 @@ from pathlib import Path
 from stressnet.lab.designs import DESIGNS
 from stressnet.lab.separation import separations
 from stressnet.lab.words import draw_words
-from stressnet.problems import Problem
-from stressnet.workflows.parallel import in_order, worker_pool
+from stressnet.runs.parallel import in_order, worker_pool
+from stressnet.runs.problems import Problem
 from stressnet.workflows.validate_methods import SETS
 
 

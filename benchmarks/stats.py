@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stressnet.manifest import write_manifest
+from stressnet.runs.manifest import write_manifest
 
 N_REGIONS, N_SPEAKERS, N_WORDS = 45, 2_000, 5_000
 BLOCK = 5_000

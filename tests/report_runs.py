@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stressnet.corpus.store import Corpus, write_parquet
+from stressnet.corpus.store import Corpus
 from stressnet.lexicon.stress import Stress
-from stressnet.manifest import write_manifest
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.projection import project
+from stressnet.runs.manifest import write_manifest
+from stressnet.runs.tables import write_parquet
 from stressnet.statistics import summarise
 from stressnet.workflows.build import BuildConfig, build_corpus
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stressnet.corpus.store import write_parquet
-from stressnet.manifest import write_manifest
+from stressnet.runs.manifest import write_manifest
+from stressnet.runs.tables import write_parquet
 
 REGIONS = (
     "syllable_stressed",

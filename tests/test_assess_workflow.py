@@ -18,10 +18,10 @@ from stressnet.cli import main
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.explain.faithfulness import METRICS
-from stressnet.manifest import hash_file
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.report.assess_figure import PANELS, plot_faithfulness, rank_methods
+from stressnet.runs.manifest import hash_file
 from stressnet.workflows.assess import SUMMARY, TABLE, Assessment, assess
 from stressnet.workflows.assess_battery import Battery
 from stressnet.workflows.assess_summary import summarise_faithfulness

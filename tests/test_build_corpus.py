@@ -26,11 +26,11 @@ from stressnet.corpus.splits import SplitConfig, check_leaks
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, StressnetError
 from stressnet.lexicon.dictionary import load_dictionary
-from stressnet.manifest import hash_file
+from stressnet.runs.journal import Journal
+from stressnet.runs.manifest import hash_file
+from stressnet.runs.parallel import in_order, worker_pool
 from stressnet.workflows import build_images
 from stressnet.workflows.build import BuildConfig, BuildSummary, build_corpus
-from stressnet.workflows.journal import Journal
-from stressnet.workflows.parallel import in_order, worker_pool
 
 CONFIG = BuildConfig("generic", tagger="none")
 UNSTABLE = {"created", "seconds", "command"}

@@ -11,7 +11,7 @@ import pytest
 from conftest import SENTENCES
 
 from stressnet.corpus.splits import PAIR_SPLITS, TEST_SPLITS, VALIDATION_SPLITS
-from stressnet.corpus.store import write_parquet
+from stressnet.runs.tables import write_parquet
 from stressnet.workflows.build import BuildConfig, build_corpus
 
 PAGE = Path(__file__).parents[1] / "docs" / "data-dictionary.md"

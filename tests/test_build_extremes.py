@@ -32,11 +32,11 @@ from stressnet.corpus.tables import ArrayFile, TableWriter, arrow_schema
 from stressnet.errors import AudioError, CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
-from stressnet.progress import Progress
+from stressnet.runs.journal import Journal
+from stressnet.runs.progress import Progress
 from stressnet.workflows import build_tables, build_tokens, parallel
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.build_align import Alignments, to_record
-from stressnet.workflows.journal import Journal
 
 CONFIG = BuildConfig("generic", tagger="none", splits=None)
 VOICES = {"anna": 210.0, "bo": 120.0}

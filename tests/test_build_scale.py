@@ -14,10 +14,10 @@ from stressnet.cli import cli
 from stressnet.corpus.splits import SplitConfig
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, StressnetError
-from stressnet.progress import Progress
+from stressnet.runs.parallel import dask_executor
+from stressnet.runs.progress import Progress
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.corpus_tools_merge import merge_corpora
-from stressnet.workflows.parallel import dask_executor
 
 CONFIG = BuildConfig("generic")
 
@@ -71,7 +71,7 @@ def test_the_command_uses_a_scheduler(source: Path, straight: Path, tmp_path: Pa
 
 def test_a_scheduler_that_is_not_there(monkeypatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("stressnet.workflows.parallel._ANSWER_WITHIN_S", 1)
+    monkeypatch.setattr("stressnet.runs.parallel._ANSWER_WITHIN_S", 1)
     with (
         pytest.raises(StressnetError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers"),
         dask_executor("tcp://127.0.0.1:9"),

@@ -13,7 +13,7 @@ from stressnet.audio import read_audio
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import StressLabel, read_labels, read_text, scan, split_words
 from stressnet.errors import AudioError, CorpusError, TranscriptError
-from stressnet.problems import Severity
+from stressnet.runs.problems import Severity
 
 GENERIC = load_recipe("generic")
 LIBRISPEECH = load_recipe("librispeech")

@@ -20,8 +20,8 @@ from stressnet.cli import cli
 from stressnet.corpus.splits import SplitConfig, check_leaks
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.manifest import hash_file
-from stressnet.progress import Progress
+from stressnet.runs.manifest import hash_file
+from stressnet.runs.progress import Progress
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.corpus_tools import export_corpus, show_corpus
 from stressnet.workflows.corpus_tools_merge import merge_corpora

@@ -11,10 +11,10 @@ import pytest
 
 from stressnet.acoustics.cue_table import ID_COLUMNS, contrast_columns
 from stressnet.cli import main
-from stressnet.corpus.store import write_parquet
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.manifest import hash_file, write_manifest
 from stressnet.report.cues_figure import cue_label, draw_coefficients, draw_importance, plot_cues
+from stressnet.runs.manifest import hash_file, write_manifest
+from stressnet.runs.tables import write_parquet
 from stressnet.training import cue_baselines as cb
 from stressnet.training.metrics import evaluate_splits
 

@@ -28,10 +28,10 @@ from stressnet.errors import (
     CorpusError,
     TranscriptError,
 )
-from stressnet.manifest import hash_file
 from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.pretrained import pretrained_folder
+from stressnet.runs.manifest import hash_file
 from stressnet.training.calibration import Calibration, save_calibration
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.evaluate import evaluate_models

@@ -14,9 +14,9 @@ import pytest
 from matplotlib.figure import Figure
 from report_runs import make_run
 
-from stressnet.manifest import read_manifest, write_manifest
 from stressnet.report.run import RelevanceRun
 from stressnet.report.style import save_figure
+from stressnet.runs.manifest import read_manifest, write_manifest
 from stressnet.workflows.report_explorer import write_explorer
 
 playwright_api = pytest.importorskip("playwright.sync_api")

@@ -17,7 +17,6 @@ from report_runs import make_run
 
 from stressnet.cli import cli
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.manifest import read_manifest, write_manifest
 from stressnet.regions.registry import REGIONS
 from stressnet.report.choose import choose_words
 from stressnet.report.explorer import Method, TokenReader, choose_tokens, write_page
@@ -26,6 +25,7 @@ from stressnet.report.explorer.site import ASSETS, prepare
 from stressnet.report.explorer.tokens import method_labels
 from stressnet.report.names import region_group
 from stressnet.report.run import RelevanceRun
+from stressnet.runs.manifest import read_manifest, write_manifest
 from stressnet.workflows.report import UNFINISHED, claim
 from stressnet.workflows.report_explorer import open_methods
 

@@ -12,7 +12,7 @@ import pytest
 from command_line import run_cli
 
 from stressnet.errors import CorpusError
-from stressnet.folder_lock import hold, release
+from stressnet.runs.lock import hold, release
 from stressnet.workflows.train import claim_folder
 
 pytest.importorskip("fcntl")
@@ -20,7 +20,7 @@ pytest.importorskip("fcntl")
 _HOLD = """
 import sys
 from pathlib import Path
-from stressnet.folder_lock import hold
+from stressnet.runs.lock import hold
 hold(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

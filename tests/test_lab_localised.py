@@ -34,7 +34,7 @@ from stressnet.lab.related import COLUMNS, related_cues
 from stressnet.lab.residual import auroc, correlation, leak, permutation_p
 from stressnet.lab.scores import Scorer
 from stressnet.lexicon.stress import Stress
-from stressnet.manifest import write_manifest
+from stressnet.runs.manifest import write_manifest
 
 CUE = "nucleus_2_f1_hz"
 N = 600

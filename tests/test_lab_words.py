@@ -22,8 +22,8 @@ from stressnet.lab.plans import ConsonantPlan, WordPlan
 from stressnet.lab.voices import VOICES, Voice, get_voices
 from stressnet.lab.words import LabWord, draw_words, word_table
 from stressnet.lexicon.stress import Stress
-from stressnet.problems import Problem
 from stressnet.regions.band_regions import RESOLVED_FACTOR
+from stressnet.runs.problems import Problem
 
 PARAMETER = {
     "f0_level": {"f0_level_st"},

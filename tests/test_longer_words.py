@@ -15,11 +15,12 @@ from stressnet.acoustics.spectrogram import compute, get_preset
 from stressnet.audio import read_audio
 from stressnet.corpus.longer_words import find_stretches, syllable_starts, trainable, unrelated
 from stressnet.corpus.scan import Recording
-from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus, write_images_header, write_parquet
+from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus, write_images_header
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
-from stressnet.progress import Progress
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 from stressnet.training.data import JoinedImages
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.corpus_tools_merge import merge_corpora

@@ -15,10 +15,10 @@ from spoken_words import write_recordings
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
-from stressnet.manifest import hash_file
 from stressnet.manipulation.cues import CUE_NAMES
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
+from stressnet.runs.manifest import hash_file
 from stressnet.workflows import manipulate as workflow
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.manipulate import manipulate_corpus, read_manipulation

@@ -14,9 +14,10 @@ import pytest
 
 from stressnet.acoustics.cue_table import BOTH, CUES, ID_COLUMNS, WORD_COLUMNS, table_columns
 from stressnet.cli import main
-from stressnet.corpus.store import TOKENS, write_parquet
+from stressnet.corpus.store import TOKENS
 from stressnet.errors import CheckpointError, CorpusError
-from stressnet.manifest import hash_file
+from stressnet.runs.manifest import hash_file
+from stressnet.runs.tables import write_parquet
 from stressnet.workflows import measure as workflow
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.measure import measure_corpus

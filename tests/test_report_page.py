@@ -13,12 +13,12 @@ import pytest
 from report_runs import make_run
 
 from stressnet.errors import CorpusError
-from stressnet.manifest import write_manifest
 from stressnet.report import tables
 from stressnet.report.choose import choose_words
 from stressnet.report.document import Document, Heading, Paragraph, Table
 from stressnet.report.page import ALIGNMENT_FILE, write_report
 from stressnet.report.run import RelevanceRun
+from stressnet.runs.manifest import write_manifest
 
 VOID = {"meta", "img", "br", "link", "input"}
 

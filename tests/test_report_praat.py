@@ -17,7 +17,6 @@ from stressnet.alignment.textgrid import read_textgrid
 from stressnet.cli import cli
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
-from stressnet.manifest import read_manifest
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.report.explorer.tokens import _tiers
 from stressnet.report.phone_relevance import phone_relevance
@@ -29,6 +28,7 @@ from stressnet.report.praat import (
     write_pitch_tier,
 )
 from stressnet.report.run import RelevanceRun
+from stressnet.runs.manifest import read_manifest
 from stressnet.workflows.export_praat import Selection, export_praat
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from stats_runs import REGIONS, make_run
 
-from stressnet.corpus.store import write_parquet
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.runs.tables import write_parquet
 from stressnet.statistics import stream, summarise
 from stressnet.statistics.accumulate import Plan, accumulate, passes
 from stressnet.statistics.estimate import tables

@@ -12,7 +12,7 @@ from stats_runs import make_run
 
 from stressnet.cli import main
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
-from stressnet.manifest import read_manifest, write_manifest
+from stressnet.runs.manifest import read_manifest, write_manifest
 from stressnet.statistics import mixed
 from stressnet.statistics.estimate import COLUMNS
 from stressnet.workflows import stats_config

@@ -14,7 +14,7 @@ from conftest import RATE_HZ, aligned_sentence
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.cli import cli
 from stressnet.intervals import Alignment, Interval
-from stressnet.progress import Progress
+from stressnet.runs.progress import Progress
 from stressnet.workflows.validate import validate_folder
 
 TABLE = "tier,start_s,end_s,label\n"

@@ -15,8 +15,8 @@ from command_line import run_cli
 from stressnet.cli import main
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
-from stressnet.manifest import hash_file
 from stressnet.models.checkpoint import load_checkpoint
+from stressnet.runs.manifest import hash_file
 from stressnet.workflows import explain as explain_workflow
 from stressnet.workflows.explain import explain_corpus
 from stressnet.workflows.train import train_model

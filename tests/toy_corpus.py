@@ -11,8 +11,9 @@ import pandas as pd
 
 from stressnet.acoustics.spectrogram import PRESETS
 from stressnet.corpus.splits import SplitConfig, assign_splits
-from stressnet.corpus.store import PHONES, TOKENS, write_images_header, write_parquet
-from stressnet.manifest import write_manifest
+from stressnet.corpus.store import PHONES, TOKENS, write_images_header
+from stressnet.runs.manifest import write_manifest
+from stressnet.runs.tables import write_parquet
 
 PRESET = replace(PRESETS["stressnet"], max_frequency_hz=1600.0, n_frames=40)
 

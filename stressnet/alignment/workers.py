@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from stressnet.worker_process import end_with_parent
+from stressnet.runs.worker_process import end_with_parent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -39,7 +39,7 @@ def psychometrics_command(
     pairs, beside what listeners do. Tables and a figure go to OUT.
     """
     from stressnet.manipulation.weights import listeners_text
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.causal_psychometrics import curves_text, psychometrics
 
     result = psychometrics(
@@ -92,7 +92,7 @@ def causal_agreement_command(
     tokens and over the cues of a token, beside the relevance of other tokens. Writes a table and a
     figure into OUT.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.causal import causal_agreement, summary_text
 
     names = names_in(methods) if methods else None
@@ -150,7 +150,7 @@ def findings_command(
     STATS is a folder of 'stressnet stats', STIMULI one of 'stressnet manipulate' with the networks'
     responses. Deletion is computed here on tokens of CORPUS. Rules: docs/findings.md.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.causal_findings import find_out
     from stressnet.workflows.causal_findings_table import findings_text
 

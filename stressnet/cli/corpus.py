@@ -117,9 +117,9 @@ def build_corpus_command(
     TextGrids. Interrupted, it continues with the same command; repeated, it does nothing.
     """
     from stressnet.corpus.splits import SplitConfig
-    from stressnet.progress import Progress
+    from stressnet.runs.parallel import dask_executor
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.build import BuildConfig, build_corpus
-    from stressnet.workflows.parallel import dask_executor
 
     if no_splits and splits_file is not None:
         raise click.UsageError("--splits and --no-splits exclude each other")
@@ -220,7 +220,7 @@ def validate_command(
     Overlaps, intervals without length, ends past the audio, phones that cross words, tiers that do
     not match, unreadable files, missing transcripts. Exit code 3 if there is any.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.validate import table_text, validate_folder, write_table
 
     found = validate_folder(recordings, recipe, samples=samples, progress=Progress(not quiet))

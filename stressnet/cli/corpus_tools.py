@@ -44,7 +44,7 @@ def export_command(
     quiet: bool,
 ) -> None:
     """Write CORPUS for other programs into OUT; without a choice, CSV, WAVs and TextGrids."""
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.corpus_tools import export_corpus
 
     asked = {"csv": csv, "wav": wav, "textgrid": textgrid, "huggingface": huggingface}
@@ -114,7 +114,7 @@ def merge_command(
     speakers, all names get their corpus's in front.
     """
     from stressnet.corpus.splits import SplitConfig
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.corpus_tools_merge import Splits, merge_corpora
 
     how: Splits = None

@@ -46,7 +46,7 @@ def evaluate_command(
     their seed only are also averaged into an ensemble. On the corpus they were trained on, every
     test set is reported; on any other, all its labelled tokens.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.evaluate import evaluate_models, evaluation_text
 
     result = evaluate_models(
@@ -119,7 +119,7 @@ def predict_command(
 
     from stressnet.cli.options import EXIT_FAILED, EXIT_SOME_FAILED
     from stressnet.errors import ConfigError
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.predict import predict_words, sources_of
     from stressnet.workflows.predict_output import as_csv, as_json, as_text, write_textgrids
 
@@ -191,7 +191,7 @@ def card_command(
     The card says what the network was trained on, how well it does for which group, its limits and
     how to make it again. The temperature goes into MODEL/calibration.json, which predict uses.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.model_card import write_card
 
     card = write_card(

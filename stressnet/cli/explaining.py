@@ -105,8 +105,8 @@ def explain_command(
     it onto regions (syllables, vowels, consonants, formants, F0, see 'stressnet regions'), and
     compares with nulls: the tracks and times of other tokens, shifted ones, other networks.
     """
-    from stressnet.problems import count_lost
-    from stressnet.progress import Progress
+    from stressnet.runs.problems import count_lost
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.explain import explain_corpus
     from stressnet.workflows.explain_text import nulls_text, summary_text
 
@@ -219,7 +219,7 @@ def sensitivity_command(
     one table. The first MODEL, composite and band rule are what the others are compared with.
     Spectrogram presets and windows are compared by networks trained on them.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.sensitivity import measure_sensitivity, sensitivity_text
 
     result = measure_sensitivity(
@@ -314,7 +314,7 @@ def assess_command(
     network, moves the input, and compares maps with regions and with each other. Every figure comes
     with its chance level. Interrupted, it continues with the same command.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.assess import assess, summary_text
 
     result = assess(

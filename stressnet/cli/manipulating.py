@@ -89,7 +89,7 @@ def manipulate_command(
     move, or that Praat cannot analyse, are left out and listed in failures.csv. With --model,
     responses.parquet holds the networks' logits. See docs/manipulation.md.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.manipulate import manipulate_corpus
     from stressnet.workflows.manipulate_inputs import ManipulateConfig, check_pairs
     from stressnet.workflows.manipulate_summary import summary_text

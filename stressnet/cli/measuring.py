@@ -54,7 +54,7 @@ def measure_command(
     column is explained in docs/cues.md.
     """
     from stressnet.acoustics.ceilings import METHODS
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.measure import measure_corpus
     from stressnet.workflows.measure_speakers import CueConfig
 
@@ -116,7 +116,7 @@ def cue_baselines_command(
     gradient boosting on all of them, trained on the corpus's own training split. Writes figures per
     test set with intervals, predictions per token, coefficients and permutation importance.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.cue_baselines import baselines_text, run_cue_baselines
 
     result = run_cue_baselines(

@@ -55,7 +55,7 @@ def report_command(
     index.html is the report, explorer.html a page to hear, see and filter the tokens. Both open
     from disk and need no network.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.report import report_run
 
     made = report_run(
@@ -143,7 +143,7 @@ def export_praat_command(
     Per token: sound, TextGrid with a tier of relevance per phone, Formant, PitchTier. In Praat:
     Open > Read from file..., select sound and TextGrid, View & Edit.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.export_praat import Selection, export_praat
 
     made = export_praat(

@@ -23,8 +23,8 @@ def stats_command(
     explain', for which all are the defaults. Intervals respect speakers, words and training seeds.
     Ends with a verdict on each claim of the paper. Interrupted, it continues with the same command.
     """
-    from stressnet.problems import count_lost
-    from stressnet.progress import Progress
+    from stressnet.runs.problems import count_lost
+    from stressnet.runs.progress import Progress
     from stressnet.workflows import stats_config as configs
 
     if example:

@@ -116,7 +116,7 @@ def train_command(
     An interrupted training continues where it was. On several GPUs or nodes: torchrun
     --nproc-per-node N -m stressnet train ...
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.training.distributed import is_first_process
     from stressnet.workflows.train import metrics_text, train_model
     from stressnet.workflows.train_many import summary_text, train_many
@@ -181,7 +181,7 @@ def search_command(
     --set fixes stays fixed. An interrupted search continues. Train with the result by
     `stressnet train CORPUS MODEL --recipe OUT/best.toml`.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.search import search_recipe, search_text
 
     found = search_recipe(

@@ -30,7 +30,7 @@ def demo_command(out: Path, size: str, seed: int, jobs: int, overwrite: bool, qu
     own times are known, the aligner's error is printed too. Synthetic speech is far more regular
     than people: its figures say that the software works, not how people stress words.
     """
-    from stressnet.progress import Progress
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.demo import run_demo
 
     result = run_demo(

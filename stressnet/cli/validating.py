@@ -89,8 +89,8 @@ def validate_methods_command(
     asks of every method whether its maps find the cue: tables, figures, and a recommendation of
     method, rule and seed.
     """
-    from stressnet.problems import Severity
-    from stressnet.progress import Progress
+    from stressnet.runs.problems import Severity
+    from stressnet.runs.progress import Progress
     from stressnet.workflows.validate_methods import (
         DEFAULT_PLAN,
         SMALL_PLAN,

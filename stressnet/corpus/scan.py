@@ -20,7 +20,7 @@ from stressnet.errors import (
     MissingPartError,
     TranscriptError,
 )
-from stressnet.problems import Problem, Severity
+from stressnet.runs.problems import Problem, Severity
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*['’]?", re.UNICODE)
 _LABEL_COLUMNS = ("utterance_id", "word_index", "stress")

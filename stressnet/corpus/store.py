@@ -39,7 +39,7 @@ from stressnet.axes import Axes
 from stressnet.corpus.tables import STRETCH_TYPES
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
-from stressnet.manifest import hash_data, read_manifest, write_json
+from stressnet.runs.manifest import hash_data, read_manifest, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -291,25 +291,6 @@ def _grouped(
     """Runs of rows with the same value."""
     for value, members in groupby(rows, key=lambda row: row[column]):
         yield value, list(members)
-
-
-def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table that appears whole or not at all.
-
-    A column without a single value is written as text, so that its type does not depend on the
-    data; numbers are never concerned, since they are missing as NaN.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    for index, column in enumerate(table.schema):
-        if pa.types.is_null(column.type):
-            text = column.with_type(pa.string())
-            table = table.set_column(index, text, table.column(index).cast(pa.string()))
-    part = path.with_name(f".{path.name}.part")
-    pq.write_table(table, part)
-    part.replace(path)
 
 
 def write_images_header(

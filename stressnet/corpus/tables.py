@@ -7,19 +7,17 @@ what happens to be in the first rows.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.runs.tables import WholeTable
+
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
 ROWS_PER_GROUP = 4_096
 """Rows of a table that are held before they are written."""
@@ -98,57 +96,6 @@ def arrow_schema(types: Mapping[str, str]) -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in types.items()])
-
-
-class WholeTable(ABC):
-    """A Parquet file written part by part, which appears whole or not at all.
-
-    As a context manager it gives the file its name at the end, or leaves nothing after an error.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._part = path.with_name(f".{path.name}.part")
-        self._writer: pq.ParquetWriter | None = None
-
-    @abstractmethod
-    def _flush(self) -> None:
-        """Write the rows that wait."""
-
-    def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
-        """The file, begun with these columns if it was not yet."""
-        import pyarrow.parquet as pq
-
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._part, schema)
-        return self._writer
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._flush()
-        writer, self._writer = self._writer, None
-        if writer is None:
-            return
-        if kind is None:
-            writer.close()
-            self._part.replace(self.path)
-            return
-        with suppress(OSError):  # a full disk is reported once
-            writer.close()
-        self._part.unlink(missing_ok=True)
 
 
 class TableWriter(WholeTable):

@@ -15,7 +15,7 @@ from stressnet.lab.labset import LabSet
 from stressnet.lab.separation import Separation, require_separation, separations
 from stressnet.lab.truth import cue_truth, word_image, word_scene
 from stressnet.lab.words import LabWord, draw_words
-from stressnet.problems import Problem, Severity
+from stressnet.runs.problems import Problem, Severity
 
 NARROWBAND = SpectrogramPreset(
     name="lab-narrowband", window_s=0.050, n_fft=800, max_frequency_hz=3200.0

@@ -24,8 +24,8 @@ from stressnet.axes import Axes, BoolArray
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import CLASSES, Stress
-from stressnet.manifest import hash_data, write_json
 from stressnet.regions.scene import Scene, TokenTimes
+from stressnet.runs.manifest import hash_data, write_json
 
 SPLITS = ("train", "valid", "test")
 

@@ -28,7 +28,7 @@ from stressnet.lab.measured import TOLERANCES, measure_word
 from stressnet.lab.plans import LEAD_S, WordPlan, true_phones, true_tracks
 from stressnet.lab.voices import get_voices
 from stressnet.lexicon.stress import Stress
-from stressnet.problems import Problem, Severity
+from stressnet.runs.problems import Problem, Severity
 
 MAX_ATTEMPTS = 30
 """How often a pair is drawn before it is given up."""
@@ -126,7 +126,7 @@ def draw_words(
         Gets a row for each word that Praat cannot synthesise or analyse. Its pair is left out.
     apply : callable, optional
         ``map`` or something like it that uses worker processes
-        (``functools.partial(stressnet.workflows.parallel.in_order, jobs=2)``).
+        (``functools.partial(stressnet.runs.parallel.in_order, jobs=2)``).
 
     Returns
     -------

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, StressnetError
-from stressnet.manifest import read_manifest
 from stressnet.report import tables
 from stressnet.report.choose import choose_words
 from stressnet.report.corpus import plot_regions, plot_warped_means, warped_means
@@ -24,6 +23,7 @@ from stressnet.report.scores import plot_accuracy, plot_confusion
 from stressnet.report.style import save_figure
 from stressnet.report.vowel_space import plot_vowel_space, vowel_table
 from stressnet.report.word import LEGEND, caption, plot_word, word_data
+from stressnet.runs.manifest import read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from stressnet.axes import Axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
-from stressnet.manifest import read_manifest
+from stressnet.runs.manifest import read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd

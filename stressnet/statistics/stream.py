@@ -204,7 +204,7 @@ def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = N
     CorpusError
         If the run or a corpus that was named is not finished.
     """
-    from stressnet.manifest import FILE_NAME, read_manifest
+    from stressnet.runs.manifest import FILE_NAME, read_manifest
 
     manifest = read_manifest(path, "relevance")
     place = corpus or Path(str(manifest["parameters"].get("corpus", "")))

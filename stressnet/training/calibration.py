@@ -24,7 +24,7 @@ from scipy.special import expit, log_expit
 
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.lexicon.stress import Stress
-from stressnet.manifest import write_json
+from stressnet.runs.manifest import write_json
 from stressnet.training.metrics import Estimate, cluster_weights, interval_of
 
 FILE_NAME = "calibration.json"

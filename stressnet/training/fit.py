@@ -34,9 +34,9 @@ from tqdm import tqdm
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import CLASSES
-from stressnet.manifest import hash_data, versions
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
+from stressnet.runs.manifest import hash_data, versions
 from stressnet.training.data import TRAIN, VALID, StressData
 from stressnet.training.distributed import World
 from stressnet.training.epochs import Run

@@ -18,12 +18,12 @@ from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Images
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import CLASSES
-from stressnet.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
 from stressnet.models.registry import get_spec
-from stressnet.progress import Progress
+from stressnet.runs.journal import Journal
+from stressnet.runs.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
+from stressnet.runs.progress import Progress
 from stressnet.workflows.assess_tokens import bin_statistics, read_batch, reference_spectrum
 from stressnet.workflows.explain import choose_tokens
-from stressnet.workflows.journal import Journal
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 
 if TYPE_CHECKING:

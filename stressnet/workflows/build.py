@@ -26,16 +26,17 @@ from stressnet.corpus.scan import Scan, read_labels, scan
 from stressnet.corpus.splits import SplitConfig, check_speakers
 from stressnet.corpus.store import LONGER_WORDS, TOKENS
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.folder_lock import hold
 from stressnet.lexicon.part_of_speech import resolve_tagger
-from stressnet.manifest import (
+from stressnet.runs.lock import hold
+from stressnet.runs.manifest import (
     FILE_NAME,
     read_manifest,
     write_json,
     write_manifest,
 )
-from stressnet.problems import Problem, count_lost, count_problems, write_problems
-from stressnet.progress import Progress
+from stressnet.runs.parallel import worker_pool
+from stressnet.runs.problems import Problem, count_lost, count_problems, write_problems
+from stressnet.runs.progress import Progress
 from stressnet.workflows.build_align import align
 from stressnet.workflows.build_images import compute_spectrograms, n_truncated
 from stressnet.workflows.build_longer_words import cut_longer_words
@@ -43,7 +44,6 @@ from stressnet.workflows.build_request import make_request, shard_of, unused_lab
 from stressnet.workflows.build_tables import finish_tables, write_card
 from stressnet.workflows.build_tokens import cut
 from stressnet.workflows.build_tracks import compute_tracks
-from stressnet.workflows.parallel import worker_pool
 
 STATE = "state"
 

@@ -15,9 +15,9 @@ from stressnet.corpus.tokens import word_key
 from stressnet.errors import AlignmentError, LexiconError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, load_dictionary
-from stressnet.problems import Problem, Severity
-from stressnet.progress import Progress
-from stressnet.workflows.journal import Journal, Results
+from stressnet.runs.journal import Journal, Results
+from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
     from stressnet.workflows.build import BuildConfig

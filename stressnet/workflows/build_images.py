@@ -13,9 +13,9 @@ from stressnet.acoustics.spectrogram import SpectrogramPreset, compute, get_pres
 from stressnet.audio import read_audio
 from stressnet.corpus.store import TOKENS, write_images_header
 from stressnet.corpus.tables import ArrayFile
-from stressnet.progress import Progress
-from stressnet.workflows.journal import Journal
-from stressnet.workflows.parallel import in_order
+from stressnet.runs.journal import Journal
+from stressnet.runs.parallel import in_order
+from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd

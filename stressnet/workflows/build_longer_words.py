@@ -19,10 +19,10 @@ from stressnet.corpus.tables import STRETCH_TYPES, TableWriter, arrow_schema
 from stressnet.errors import AlignmentError, AudioError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
-from stressnet.progress import Progress
+from stressnet.runs.journal import Journal
+from stressnet.runs.parallel import in_order
+from stressnet.runs.progress import Progress
 from stressnet.workflows.build_tokens import safe_name
-from stressnet.workflows.journal import Journal
-from stressnet.workflows.parallel import in_order
 
 STATE_FILE = Path("state") / "longer_words.jsonl"
 

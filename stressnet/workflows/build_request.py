@@ -12,8 +12,8 @@ from stressnet.alignment.readers import files_of
 from stressnet.corpus.recipe import Recipe
 from stressnet.corpus.scan import Scan
 from stressnet.errors import AlignmentError, CorpusError, MissingPartError
-from stressnet.manifest import hash_data, hash_ends, hash_file
-from stressnet.problems import Problem, Severity
+from stressnet.runs.manifest import hash_data, hash_ends, hash_file
+from stressnet.runs.problems import Problem, Severity
 
 if TYPE_CHECKING:
     from stressnet.workflows.build import BuildConfig

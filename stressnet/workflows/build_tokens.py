@@ -23,10 +23,10 @@ from stressnet.errors import AlignmentError, AudioError, CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import get_tagger
-from stressnet.problems import Problem, Severity
-from stressnet.progress import Progress
-from stressnet.workflows.journal import Journal
-from stressnet.workflows.parallel import in_order
+from stressnet.runs.journal import Journal
+from stressnet.runs.parallel import in_order
+from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
     from stressnet.workflows.build import BuildConfig

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from stressnet.acoustics.speakers import SpeakerSettings, speaker_settings, tracks_of
 from stressnet.acoustics.tracks import tracks_frame
 from stressnet.audio import read_audio
-from stressnet.corpus.store import TOKENS, TRACKS, write_parquet
+from stressnet.corpus.store import TOKENS, TRACKS
 from stressnet.corpus.tables import TableWriter
 from stressnet.errors import CorpusError, StressnetError
-from stressnet.problems import Problem, Severity
-from stressnet.progress import Progress
-from stressnet.workflows.journal import Journal
-from stressnet.workflows.parallel import in_order
+from stressnet.runs.journal import Journal
+from stressnet.runs.parallel import in_order
+from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 
 if TYPE_CHECKING:
     import pandas as pd

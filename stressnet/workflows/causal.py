@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.corpus.store import Corpus, write_parquet
+from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.stress import Stress
-from stressnet.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
 from stressnet.models.registry import get_spec
-from stressnet.problems import Problem, Severity, count_lost, write_problems
-from stressnet.progress import Progress
-from stressnet.workflows.journal import Journal
+from stressnet.runs.journal import Journal
+from stressnet.runs.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
+from stressnet.runs.problems import Problem, Severity, count_lost, write_problems
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 
 if TYPE_CHECKING:

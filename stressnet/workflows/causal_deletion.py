@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stressnet.lexicon.stress import Stress
-from stressnet.workflows.journal import Journal
+from stressnet.runs.journal import Journal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.splits import TEST_SPLITS
-from stressnet.corpus.store import Corpus, write_parquet
+from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
 from stressnet.manipulation.verdicts import (
     CAUSAL_MARGIN,
     DENSITY_MARGIN,
     SHARE_MARGIN,
     TESTS,
 )
-from stressnet.progress import Progress
+from stressnet.runs.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 from stressnet.statistics.stream import EXCHANGE
 from stressnet.workflows.causal import effects_and_tokens, responses_of
 from stressnet.workflows.causal_deletion import Target, delete_regions

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stressnet.errors import CorpusError
-from stressnet.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
-from stressnet.progress import Progress
+from stressnet.runs.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
+from stressnet.runs.progress import Progress
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 
 if TYPE_CHECKING:

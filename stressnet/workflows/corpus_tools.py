@@ -11,10 +11,10 @@ from stressnet.alignment.textgrid import write_textgrid
 from stressnet.corpus.card import Source, card_text
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.folder_lock import hold
 from stressnet.intervals import Alignment, Interval
-from stressnet.manifest import FILE_NAME, read_manifest, write_manifest
-from stressnet.progress import Progress
+from stressnet.runs.lock import hold
+from stressnet.runs.manifest import FILE_NAME, read_manifest, write_manifest
+from stressnet.runs.progress import Progress
 from stressnet.workflows.build_tokens import safe_name
 
 if TYPE_CHECKING:

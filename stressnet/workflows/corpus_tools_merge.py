@@ -16,19 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from stressnet.corpus.card import card_text
 from stressnet.corpus.splits import SplitConfig, check_leaks
-from stressnet.corpus.store import (
-    LONGER_WORDS,
-    PHONES,
-    TOKENS,
-    TRACKS,
-    Corpus,
-    write_parquet,
-)
+from stressnet.corpus.store import LONGER_WORDS, PHONES, TOKENS, TRACKS, Corpus
 from stressnet.errors import CorpusError
-from stressnet.folder_lock import hold
 from stressnet.lexicon.families import word_families
-from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
-from stressnet.progress import Progress
+from stressnet.runs.lock import hold
+from stressnet.runs.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 from stressnet.workflows.build_tables import split_tokens, write_splits
 from stressnet.workflows.corpus_tools import sources_of
 from stressnet.workflows.corpus_tools_checks import (

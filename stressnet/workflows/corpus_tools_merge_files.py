@@ -16,16 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stressnet.axes import Axes
-from stressnet.corpus.store import (
-    LONGER_WORDS,
-    TOKENS,
-    Corpus,
-    Images,
-    write_images_header,
-    write_parquet,
-)
+from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus, Images, write_images_header
 from stressnet.corpus.tables import ArrayFile
-from stressnet.progress import Progress
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 from stressnet.workflows.build_tokens import safe_name
 
 if TYPE_CHECKING:

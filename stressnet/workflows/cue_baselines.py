@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet.corpus.store import write_parquet
 from stressnet.errors import CheckpointError, CorpusError
-from stressnet.manifest import hash_data, hash_file, read_manifest, write_manifest
-from stressnet.progress import Progress
+from stressnet.runs.manifest import hash_data, hash_file, read_manifest, write_manifest
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 from stressnet.workflows.measure import TABLE
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from stressnet.errors import CorpusError
-from stressnet.folder_lock import hold
-from stressnet.manifest import write_json
-from stressnet.progress import Progress
+from stressnet.runs.lock import hold
+from stressnet.runs.manifest import write_json
+from stressnet.runs.progress import Progress
 
 CORPUS_NAME = "espeak-demo"
 ALIGNMENT_FILE = "alignment-error.json"

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet.corpus.store import Corpus, write_parquet
+from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.folder_lock import hold
-from stressnet.manifest import FILE_NAME, read_manifest, write_manifest
-from stressnet.progress import Progress
+from stressnet.runs.lock import hold
+from stressnet.runs.manifest import FILE_NAME, read_manifest, write_manifest
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 from stressnet.workflows import evaluate_tables as tables
 from stressnet.workflows.evaluate_audits import COLUMNS, alarms, run_audits
 from stressnet.workflows.evaluate_sets import (

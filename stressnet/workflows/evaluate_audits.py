@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError
-from stressnet.progress import Progress
+from stressnet.runs.progress import Progress
 from stressnet.workflows.evaluate_sets import Unit, class_indices, whole_sets
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.lexicon.pronunciation import bare
 from stressnet.lexicon.stress import Stress
-from stressnet.manifest import hash_file
-from stressnet.progress import Progress
+from stressnet.runs.manifest import hash_file
+from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stressnet.corpus.splits import TEST_SPLITS
-from stressnet.corpus.store import Corpus, write_parquet
+from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.stress import Stress
-from stressnet.manifest import hash_data, hash_file, write_manifest
-from stressnet.problems import Problem, count_problems, write_problems
-from stressnet.progress import Progress
+from stressnet.runs.manifest import hash_data, hash_file, write_manifest
+from stressnet.runs.problems import Problem, count_problems, write_problems
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 from stressnet.workflows.assess_tokens import reference_spectrum
 from stressnet.workflows.explain_maps import UNTRAINED, compute_maps, null_networks, token_table
 from stressnet.workflows.explain_regions import (

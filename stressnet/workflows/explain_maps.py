@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import CLASSES, Stress
-from stressnet.workflows.journal import Journal
+from stressnet.runs.journal import Journal
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,9 +17,9 @@ import numpy as np
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import StressnetError
-from stressnet.problems import Problem, Severity
-from stressnet.workflows.parallel import in_order
-from stressnet.workflows.table_stream import TableStream
+from stressnet.runs.parallel import in_order
+from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.tables import TableStream
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -76,8 +76,8 @@ def export_onnx(model_path: Path, out: Path, *, seed: int = 0) -> Exported:
     import onnx
     import torch
 
-    from stressnet.manifest import hash_file
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
+    from stressnet.runs.manifest import hash_file
     from stressnet.training.calibration import load_calibration
 
     model, info = load_checkpoint(model_path)

@@ -15,9 +15,6 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, StressnetError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.stress import Stress
-from stressnet.manifest import FILE_NAME, write_manifest
-from stressnet.problems import Problem, Severity, count_problems, write_problems
-from stressnet.progress import Progress
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.report.explorer.tokens import Method
 from stressnet.report.praat import (
@@ -29,6 +26,9 @@ from stressnet.report.praat import (
     write_pitch_tier,
 )
 from stressnet.report.run import RelevanceRun
+from stressnet.runs.manifest import FILE_NAME, write_manifest
+from stressnet.runs.problems import Problem, Severity, count_problems, write_problems
+from stressnet.runs.progress import Progress
 from stressnet.workflows.report import UNFINISHED, claim
 from stressnet.workflows.report_explorer import open_methods
 

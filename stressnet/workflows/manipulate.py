@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.corpus.store import Corpus, write_parquet
+from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
-from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_manifest
 from stressnet.manipulation.cues import in_order
-from stressnet.problems import Problem, Severity, count_lost, count_problems, write_problems
-from stressnet.progress import Progress
-from stressnet.workflows.journal import Journal
+from stressnet.runs.journal import Journal
+from stressnet.runs.manifest import FILE_NAME, hash_data, read_manifest, write_manifest
+from stressnet.runs.parallel import in_order as results_in_order
+from stressnet.runs.parallel import worker_pool
+from stressnet.runs.problems import Problem, Severity, count_lost, count_problems, write_problems
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 from stressnet.workflows.manipulate_inputs import (
     ManipulateConfig,
     chosen_tokens,
@@ -41,8 +44,6 @@ from stressnet.workflows.manipulate_responses import (
 from stressnet.workflows.manipulate_summary import crosstalk
 from stressnet.workflows.manipulate_token import TokenTask, make_token
 from stressnet.workflows.measure import measure_corpus
-from stressnet.workflows.parallel import in_order as results_in_order
-from stressnet.workflows.parallel import worker_pool
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 
 if TYPE_CHECKING:

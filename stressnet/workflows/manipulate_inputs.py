@@ -14,10 +14,10 @@ from stressnet.acoustics.tracks import FormantSettings
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.manifest import read_manifest
 from stressnet.manipulation.cues import CUE_NAMES, get_cue, in_order
 from stressnet.manipulation.endpoints import MIN_TOKENS, Endpoint, EndpointKind, Reference
-from stressnet.problems import Problem, Severity
+from stressnet.runs.manifest import read_manifest
+from stressnet.runs.problems import Problem, Severity
 from stressnet.workflows.measure import FAILURES
 from stressnet.workflows.measure import TABLE as CUE_TABLE
 from stressnet.workflows.measure_speakers import CueConfig

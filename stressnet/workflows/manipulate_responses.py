@@ -61,8 +61,8 @@ def load_networks(paths: Sequence[Path]) -> list[AnsweringNetwork]:
     ConfigError
         If two folders have the same name.
     """
-    from stressnet.manifest import hash_file
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
+    from stressnet.runs.manifest import hash_file
 
     found: list[AnsweringNetwork] = []
     for path in paths:

@@ -73,10 +73,10 @@ def make_token(task: TokenTask) -> list[Failure]:
     """Write a token's stimuli; returns what failed."""
     import pandas as pd
 
-    from stressnet.corpus.store import write_parquet
     from stressnet.manipulation.aim import make_stimulus
     from stressnet.manipulation.check import measure_source
     from stressnet.manipulation.resynthesis import analyse
+    from stressnet.runs.tables import write_parquet
 
     token_id = str(task.row["token_id"])
     failures: list[Failure] = []

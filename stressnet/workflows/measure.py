@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any
 from stressnet.acoustics.intensity import IntensitySettings
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.audio import read_audio
-from stressnet.corpus.store import Corpus, write_parquet
+from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError, CorpusError, StressnetError
-from stressnet.manifest import hash_data, write_manifest
-from stressnet.problems import Problem, Severity, count_lost, count_problems, write_problems
-from stressnet.progress import Progress
+from stressnet.runs.journal import Journal
+from stressnet.runs.manifest import hash_data, write_manifest
+from stressnet.runs.parallel import in_order, worker_pool
+from stressnet.runs.problems import Problem, Severity, count_lost, count_problems, write_problems
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 from stressnet.workflows.build_tokens import safe_name
-from stressnet.workflows.journal import Journal
 from stressnet.workflows.measure_speakers import (
     CueConfig,
     find_voices,
@@ -32,7 +34,6 @@ from stressnet.workflows.measure_speakers import (
     span_of,
     speaker_rows,
 )
-from stressnet.workflows.parallel import in_order, worker_pool
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from stressnet.audio import Audio, read_audio
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, StressnetError
 from stressnet.lexicon.pronunciation import bare
-from stressnet.manifest import hash_data, write_json
-from stressnet.problems import Problem, Severity
-from stressnet.progress import Progress
-from stressnet.workflows.journal import Journal
-from stressnet.workflows.parallel import in_order
+from stressnet.runs.journal import Journal
+from stressnet.runs.manifest import hash_data, write_json
+from stressnet.runs.parallel import in_order
+from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd

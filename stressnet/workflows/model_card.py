@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_PART_OF_SPEECH, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError
-from stressnet.progress import Progress
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
+from stressnet.runs.progress import Progress
 from stressnet.workflows import evaluate_tables as tables
 from stressnet.workflows.evaluate import _interval
 from stressnet.workflows.evaluate_sets import (

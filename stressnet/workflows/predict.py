@@ -18,8 +18,8 @@ from stressnet.audio import Audio, check_rate, read_audio
 from stressnet.errors import AlignmentError, AudioError, ConfigError, LexiconError, TranscriptError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.stress import Stress
-from stressnet.problems import Problem, Severity
-from stressnet.progress import Progress
+from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -243,9 +243,9 @@ def predict_words(
     ConfigError
         If two transcribed recordings share a path, or the aligner is unknown.
     """
-    from stressnet.manifest import hash_file
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
     from stressnet.pretrained import pretrained_folder
+    from stressnet.runs.manifest import hash_file
     from stressnet.training.calibration import load_calibration
 
     progress = progress or Progress(verbose=False)

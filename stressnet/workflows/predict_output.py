@@ -12,7 +12,7 @@ from pathlib import Path
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
-from stressnet.manifest import hash_file, write_manifest
+from stressnet.runs.manifest import hash_file, write_manifest
 from stressnet.workflows.predict import UNKNOWN_WORD, Predicted, WordPrediction
 
 FORMATS = ("text", "csv", "json", "textgrid")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stressnet.errors import CorpusError
-from stressnet.folder_lock import hold
-from stressnet.manifest import FILE_NAME, hash_file, read_manifest, write_manifest
-from stressnet.problems import Problem, count_problems, write_problems
-from stressnet.progress import Progress
 from stressnet.report.run import RelevanceRun
+from stressnet.runs.lock import hold
+from stressnet.runs.manifest import FILE_NAME, hash_file, read_manifest, write_manifest
+from stressnet.runs.problems import Problem, count_problems, write_problems
+from stressnet.runs.progress import Progress
 
 MOST_TOKENS = 2500
 """Tokens in an explorer unless the caller says otherwise: some 120 MB with sounds."""

@@ -9,12 +9,12 @@ from typing import Any
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, StressnetError
-from stressnet.manifest import FILE_NAME, read_manifest
-from stressnet.problems import Problem, Severity
-from stressnet.progress import Progress
 from stressnet.report.explorer.tokens import Method, TokenReader, method_labels
 from stressnet.report.run import RelevanceRun
-from stressnet.workflows.parallel import in_order
+from stressnet.runs.manifest import FILE_NAME, read_manifest
+from stressnet.runs.parallel import in_order
+from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.progress import Progress
 
 CHUNK = 50
 """Tokens per task."""

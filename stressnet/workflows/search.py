@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
-from stressnet.manifest import hash_data, write_manifest
 from stressnet.models.registry import get_spec
-from stressnet.progress import Progress
+from stressnet.runs.manifest import hash_data, write_manifest
+from stressnet.runs.progress import Progress
 from stressnet.workflows.train import REQUEST_NAME, claim_folder, recipe_for, train_model
 
 if TYPE_CHECKING:

@@ -19,15 +19,15 @@ import numpy as np
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, StressnetError
-from stressnet.manifest import hash_data, hash_file, write_manifest
 from stressnet.models.registry import get_spec
-from stressnet.problems import Problem, Severity, count_problems, write_problems
-from stressnet.progress import Progress
+from stressnet.runs.manifest import hash_data, hash_file, write_manifest
+from stressnet.runs.parallel import in_order
+from stressnet.runs.problems import Problem, Severity, count_problems, write_problems
+from stressnet.runs.progress import Progress
 from stressnet.workflows.assess_tokens import reference_spectrum
 from stressnet.workflows.explain import choose_tokens
 from stressnet.workflows.explain_maps import compute_maps
 from stressnet.workflows.explain_regions import draw_donors
-from stressnet.workflows.parallel import in_order
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.errors import ConfigError
-from stressnet.manifest import hash_data, hash_file, read_manifest, write_json, write_manifest
-from stressnet.problems import Problem, Severity, count_problems, write_problems
-from stressnet.progress import Progress
+from stressnet.runs.manifest import hash_data, hash_file, read_manifest, write_json, write_manifest
+from stressnet.runs.problems import Problem, Severity, count_problems, write_problems
+from stressnet.runs.progress import Progress
 from stressnet.workflows.stats_config import ModelEntry, StatsConfig
 from stressnet.workflows.stats_plan import networks_of, plan_of
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
@@ -85,7 +85,7 @@ def run_statistics(
     """
     import pandas as pd
 
-    from stressnet.corpus.store import write_parquet
+    from stressnet.runs.tables import write_parquet
     from stressnet.statistics.claims import claims_table
     from stressnet.statistics.mixed import COLUMNS as MODEL_COLUMNS
 
@@ -164,7 +164,7 @@ def _sum_network(
     """The tables of one network, pass by pass."""
     import pandas as pd
 
-    from stressnet.corpus.store import write_parquet
+    from stressnet.runs.tables import write_parquet
     from stressnet.statistics.accumulate import accumulate, passes
     from stressnet.statistics.estimate import COLUMNS, tables
 
@@ -203,7 +203,7 @@ def _fit_models(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    from stressnet.corpus.store import write_parquet
+    from stressnet.runs.tables import write_parquet
     from stressnet.statistics.mixed import COLUMNS
 
     folder = out / "models"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.manifest import read_manifest
-from stressnet.problems import Problem, Severity
+from stressnet.runs.manifest import read_manifest
+from stressnet.runs.problems import Problem, Severity
 from stressnet.workflows.stats_config import RunEntry, StatsConfig
 
 if TYPE_CHECKING:

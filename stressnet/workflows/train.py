@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.audio import read_audio
 from stressnet.corpus.splits import TEST_SPLITS, VALIDATION_SPLITS
-from stressnet.corpus.store import LONGER_WORDS, Corpus, write_parquet
+from stressnet.corpus.store import LONGER_WORDS, Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER
 from stressnet.errors import CheckpointError, CorpusError
-from stressnet.folder_lock import hold
 from stressnet.lexicon.stress import Stress
-from stressnet.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
 from stressnet.models.registry import get_spec
-from stressnet.progress import Progress
+from stressnet.runs.lock import hold
+from stressnet.runs.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.splits import PAIR_SPLITS
-from stressnet.corpus.store import Corpus, write_parquet
+from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError
-from stressnet.manifest import hash_data, write_manifest
 from stressnet.models.registry import get_spec
-from stressnet.progress import Progress
+from stressnet.runs.manifest import hash_data, write_manifest
+from stressnet.runs.progress import Progress
+from stressnet.runs.tables import write_parquet
 from stressnet.workflows.train import (
     REQUEST_NAME,
     Fold,

@@ -11,8 +11,8 @@ from stressnet.alignment.validation import OVERHANG_TOLERANCE_S, findings, overh
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Recording, scan
 from stressnet.errors import AlignmentError, AudioError, MissingPartError
-from stressnet.problems import Severity
-from stressnet.progress import Progress
+from stressnet.runs.problems import Severity
+from stressnet.runs.progress import Progress
 from stressnet.workflows.build_align import read_given
 
 _ROUNDING_S = 0.001

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.errors import ConfigError
-from stressnet.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
-from stressnet.problems import Problem, Severity, count_problems, write_problems
-from stressnet.progress import Progress
-from stressnet.workflows.parallel import in_order
+from stressnet.runs.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
+from stressnet.runs.parallel import in_order
+from stressnet.runs.problems import Problem, Severity, count_problems, write_problems
+from stressnet.runs.progress import Progress
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 from stressnet.workflows.validate_methods_sets import CONTROL_METHODS, SetResult, SetTask, run_set
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, CorpusError, StressnetError
-from stressnet.problems import Problem, Severity
-from stressnet.workflows.journal import Journal
+from stressnet.runs.journal import Journal
+from stressnet.runs.problems import Problem, Severity
 
 if TYPE_CHECKING:
     from torch import nn

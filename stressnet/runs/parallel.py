@@ -17,7 +17,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 from stressnet.errors import MissingPartError, StressnetError
-from stressnet.worker_process import end_with_parent
+from stressnet.runs.worker_process import end_with_parent
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -1,0 +1,136 @@
+"""Tables in a run folder: each file appears whole or not at all."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+MIN_ROWS = 20_000
+"""Rows per group of the file; fewer would make it large and slow to read."""
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table that appears whole or not at all.
+
+    A column without a single value is written as text, so that its type does not depend on the
+    data; numbers are never concerned, since they are missing as NaN.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    for index, column in enumerate(table.schema):
+        if pa.types.is_null(column.type):
+            text = column.with_type(pa.string())
+            table = table.set_column(index, text, table.column(index).cast(pa.string()))
+    part = path.with_name(f".{path.name}.part")
+    pq.write_table(table, part)
+    part.replace(path)
+
+
+class WholeTable(ABC):
+    """A Parquet file written part by part, which appears whole or not at all.
+
+    As a context manager it gives the file its name at the end, or leaves nothing after an error.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._part = path.with_name(f".{path.name}.part")
+        self._writer: pq.ParquetWriter | None = None
+
+    @abstractmethod
+    def _flush(self) -> None:
+        """Write the rows that wait."""
+
+    def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
+        """The file, begun with these columns if it was not yet."""
+        import pyarrow.parquet as pq
+
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._part, schema)
+        return self._writer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._flush()
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        if kind is None:
+            writer.close()
+            self._part.replace(self.path)
+            return
+        with suppress(OSError):  # a full disk is reported once
+            writer.close()
+        self._part.unlink(missing_ok=True)
+
+
+class TableStream(WholeTable):
+    """Collects parts of a table and writes them in groups of rows.
+
+    Types follow from the first part: numbers, truth values, and text for all else, so that a part
+    without a single value does not change them.
+
+    Parameters
+    ----------
+    path : Path
+        The file; nothing is written if no part comes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._waiting: list[pd.DataFrame] = []
+        self._n_waiting = 0
+
+    def write(self, part: pd.DataFrame) -> None:
+        """Add rows; columns must be those of the first part."""
+        self._waiting.append(part)
+        self._n_waiting += len(part)
+        if self._n_waiting >= MIN_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pandas as pd
+        import pyarrow as pa
+
+        if not self._waiting:
+            return
+        frame = pd.concat(self._waiting, ignore_index=True)
+        self._waiting, self._n_waiting = [], 0
+        fields = [(str(name), _arrow_type(kind)) for name, kind in frame.dtypes.items()]
+        writer = self._open(pa.schema(fields))
+        table = pa.Table.from_pandas(frame, schema=writer.schema, preserve_index=False)
+        writer.write_table(table.replace_schema_metadata())
+
+
+def _arrow_type(kind: Any) -> Any:
+    import pandas as pd
+    import pyarrow as pa
+
+    if pd.api.types.is_bool_dtype(kind):
+        return pa.bool_()
+    if pd.api.types.is_integer_dtype(kind):
+        return pa.int64()
+    return pa.float64() if pd.api.types.is_float_dtype(kind) else pa.string()
