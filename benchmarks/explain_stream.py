@@ -27,8 +27,10 @@ import torch
 
 from stressnet.axes import Axes
 from stressnet.corpus.store import Images
+from stressnet.explain.map_file import MapRequest, compute_maps
+from stressnet.lexicon.stress import Stress
 from stressnet.models.registry import build_model
-from stressnet.workflows.explain_maps import compute_maps
+from stressnet.runs.journal import Journal
 
 SHAPE = (80, 64)
 N_IMAGES = 256
@@ -75,16 +77,11 @@ def run(n: int) -> tuple[float, float, float, int]:
         file, journal = Path(folder) / "maps.npy", Path(folder) / "maps.jsonl"
 
         def go(watch: Watch) -> int:
-            table, _ = compute_maps(
-                file,
-                model,
-                stored,
-                index,
-                "epsilon-plus",
-                "logit-difference",
-                watch,
-                journal_file=journal,
+            request = MapRequest(
+                index, "epsilon-plus", "logit-difference", Stress.INITIAL.class_index
             )
+            with Journal(journal) as record:
+                table, _ = compute_maps(file, model, stored, request, record, watch)
             return len(table)
 
         first, second = Watch(stop_after=n // 2), Watch()

@@ -19,11 +19,11 @@ from stressnet.errors import CheckpointError, ConfigError
 from stressnet.explain import attribute_batch
 from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stressnet.models.registry import build_model
+from stressnet.models.untrained import untrained_network
 from stressnet.regions.registry import REGIONS
+from stressnet.stages.explain import explain_corpus
+from stressnet.stages.sensitivity import measure_sensitivity
 from stressnet.workflows.build import BuildConfig, build_corpus
-from stressnet.workflows.explain import choose_tokens, explain_corpus
-from stressnet.workflows.explain_maps import untrained_network
-from stressnet.workflows.sensitivity import measure_sensitivity
 
 VOICES = {"anna": 210.0, "bea": 190.0, "cleo": 220.0, "dan": 120.0, "emil": 130.0}
 PAGE = Path(__file__).parents[1] / "docs" / "data-dictionary.md"
@@ -203,7 +203,7 @@ def test_maps_against_the_mean_spectrum(
     at = int(np.flatnonzero(corpus.tokens["token_id"] == token["token_id"])[0])
     # The mean is that of training tokens; this corpus has none, so it is that of the run's tokens.
     assert "train" not in set(corpus.tokens["split"])
-    everything = choose_tokens(corpus, ["all"], None, 0)
+    everything = corpus.select(["all"], None, 0)
     assert len(everything) == corpus.tokens["stress"].notna().sum() >= len(tokens)
     known = np.flatnonzero(corpus.tokens["token_id"].isin(tokens["token_id"]))
     sound = np.concatenate([images.values[k][:, images.mask[k]] for k in known], axis=1)
@@ -244,11 +244,11 @@ def test_sensitivity_table(study: Path, tmp_path: Path, capsys: pytest.CaptureFi
     # a region of times is the same under every band rule and comes once
     assert table[table["region"] == "nucleus_stressed"]["bands"].nunique() == 1
     with pytest.raises(ConfigError, match="twice"):
-        measure_sensitivity(study / "corpus", [study / "model"] * 2, tmp_path / "x")
-    with pytest.raises(ConfigError, match="no composite"):
         measure_sensitivity(
-            study / "corpus", [study / "model"], tmp_path / "x", composites=["magic"]
+            study / "corpus", study / "model", tmp_path / "x", models=[study / "model"]
         )
+    with pytest.raises(ConfigError, match="no composite"):
+        measure_sensitivity(study / "corpus", study / "model", tmp_path / "x", composites=["magic"])
 
 
 def test_regions_are_listed_and_drawn(

@@ -13,9 +13,10 @@ from lrp_nets import CompactCNN, randomise
 
 from stressnet.axes import Axes
 from stressnet.corpus.store import Images
-from stressnet.explain import explain_batch
+from stressnet.explain import explain_batch, map_file
 from stressnet.explain.memory import PeakMemory
-from stressnet.workflows import explain_maps
+from stressnet.lexicon.stress import Stress
+from stressnet.runs.journal import Journal
 
 SHAPE = (64, 48)
 MAP_BYTES = 4 * SHAPE[0] * SHAPE[1]
@@ -43,23 +44,18 @@ class Bar:
 
 def write(folder: Path, n: int, bar: Bar | None = None) -> np.ndarray:
     folder.mkdir(exist_ok=True)
-    explain_maps.compute_maps(
-        folder / "maps.npy",
-        MODEL,
-        STORED,
-        np.arange(n) % len(IMAGES),
-        "epsilon-gamma",
-        "logit-difference",
-        bar or Bar(),
-        journal_file=folder / "maps.jsonl",
+    request = map_file.MapRequest(
+        np.arange(n) % len(IMAGES), "epsilon-gamma", "logit-difference", Stress.INITIAL.class_index
     )
+    with Journal(folder / "maps.jsonl") as journal:
+        map_file.compute_maps(folder / "maps.npy", MODEL, STORED, request, journal, bar or Bar())
     return np.load(folder / "maps.npy", mmap_mode="r")
 
 
 def test_memory_does_not_grow_with_the_number_of_maps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explain_maps, "BATCH", 4)
+    monkeypatch.setattr(map_file, "BATCH", 4)
     write(tmp_path / "warm", 4)
     peaks = []
     for n in (16, 160):
@@ -77,7 +73,7 @@ def test_memory_does_not_grow_with_the_number_of_maps(
 def test_an_interrupted_run_goes_on_and_gives_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explain_maps, "BATCH", 4)
+    monkeypatch.setattr(map_file, "BATCH", 4)
     whole = write(tmp_path / "whole", 20)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "parts", 20, Bar(stop_after=9))

@@ -17,8 +17,8 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.models.checkpoint import load_checkpoint
 from stressnet.runs.manifest import hash_file
-from stressnet.workflows import explain as explain_workflow
-from stressnet.workflows.explain import explain_corpus
+from stressnet.stages.explain import explain_corpus
+from stressnet.stages.explain import run as explain_workflow
 from stressnet.workflows.train import train_model
 
 HEAVY = {"torch", "pandas", "numpy", "scipy", "librosa", "parselmouth", "matplotlib", "sklearn"}

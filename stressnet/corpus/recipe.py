@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from stressnet.alignment.readers import AUTO, FORMATS
 from stressnet.errors import RecipeError
-from stressnet.toml_file import read_toml
+from stressnet.runs.toml_file import read_toml
 
 TRANSCRIPT_KINDS = ("lines", "beside", "table")
 

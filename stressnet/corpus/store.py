@@ -83,6 +83,27 @@ class Images:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """Some tokens of a corpus, with the rows of their images.
+
+    Parameters
+    ----------
+    tokens : DataFrame
+        Their rows of the token table, in its order, with the image's row as column ``image``.
+    """
+
+    tokens: pd.DataFrame
+
+    @property
+    def image_index(self) -> NDArray[np.intp]:
+        """Rows of the tokens' images."""
+        return self.tokens["image"].to_numpy()
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+@dataclass(frozen=True)
 class StoredToken:
     """One token of a corpus with its sound.
 
@@ -162,6 +183,46 @@ class Corpus:
         import pandas as pd
 
         return pd.read_parquet(self.path / TRACKS)
+
+    def select(
+        self, splits: Collection[str], max_tokens: int | None = None, seed: int = 0
+    ) -> Selection:
+        """Labelled tokens of some splits, in the order of the table.
+
+        Parameters
+        ----------
+        splits : collection of str
+            Names of splits; ``all`` takes every one. A corpus without splits gives all its tokens.
+        max_tokens : int, optional
+            Draw a random sample of this size.
+        seed : int
+            Random seed of the sample.
+
+        Raises
+        ------
+        CorpusError
+            If no labelled token is left.
+        """
+        tokens = self.tokens.copy()
+        tokens["image"] = np.arange(len(tokens))
+        known = sorted(tokens["split"].unique())
+        if known == ["unsplit"] or "all" in splits:
+            splits = known
+        elif not set(splits) & set(known):
+            raise CorpusError(
+                f"{self.path}: no token in split {', '.join(splits)}; there are {', '.join(known)}"
+            )
+        tokens = tokens[tokens["split"].isin(splits) & tokens["stress"].notna()]
+        if tokens.empty:
+            raise CorpusError(f"{self.path}: no labelled token in split {', '.join(splits)}")
+        if max_tokens is not None and max_tokens < len(tokens):
+            rng = np.random.default_rng([seed, 2])
+            tokens = tokens.iloc[np.sort(rng.choice(len(tokens), max_tokens, replace=False))]
+        return Selection(tokens.reset_index(drop=True))
+
+    def axes_file(self, preset: str) -> Path:
+        """The file that describes the axes of a preset's images."""
+        return self.path / "spectrograms" / preset / "axes.json"
 
     def iter_tokens(
         self, splits: Collection[str] | None = None, *, audio: bool = True

@@ -135,6 +135,93 @@ def save_checkpoint(folder: Path, model: nn.Module, info: CheckpointInfo) -> Non
         raise CheckpointError(f"{folder}: checkpoint cannot be written ({error})") from None
 
 
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network with what is known of it.
+
+    Parameters
+    ----------
+    path : Path
+        Its checkpoint folder.
+    model : Network
+        In evaluation mode.
+    info : CheckpointInfo
+        Architecture, preset, training.
+    digest : str
+        SHA-256 of its weights.
+    """
+
+    path: Path
+    model: Network
+    info: CheckpointInfo
+    digest: str
+
+    @classmethod
+    def load(cls, path: Path | str, device: str = "cpu") -> TrainedNetwork:
+        """Load a checkpoint folder.
+
+        Parameters
+        ----------
+        path : Path or str
+            The folder, or ``pretrained`` for the network in the package (a folder of that name
+            comes first).
+        device : str
+            ``cpu``, ``cuda``, or ``auto`` for the first CUDA device if there is one.
+
+        Raises
+        ------
+        CheckpointError
+            If the checkpoint is missing or damaged.
+        ConfigError
+            If there is no such device.
+        """
+        folder = Path(path)
+        if str(path) == "pretrained" and not folder.exists():
+            from stressnet.pretrained import pretrained_folder
+
+            folder = pretrained_folder()
+        model, info = load_checkpoint(folder)
+        return cls(folder, model.to(pick_device(device)), info, _sha256(folder / WEIGHTS_NAME))
+
+    @property
+    def name(self) -> str:
+        """Name of its folder."""
+        return self.path.resolve().name
+
+    @property
+    def device(self) -> str:
+        """Where its weights are."""
+        return str(next(self.model.parameters()).device)
+
+    def check_images(self, images: Any) -> None:
+        """Refuse :class:`stressnet.corpus.store.Images` of another kind than it was trained on.
+
+        Raises
+        ------
+        CheckpointError
+            If preset, any of its parameters or the shape differs.
+        """
+        self.info.check_input(images.preset["name"], images.preset, images.axes.shape)
+
+
+def pick_device(device: str) -> str:
+    """``auto`` to the first CUDA device if there is one, else the CPU.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such device.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device '{device}' cannot be used ({reason}); use cpu") from None
+    return device
+
+
 def load_checkpoint(folder: Path) -> tuple[Network, CheckpointInfo]:
     """The network in a checkpoint folder, in evaluation mode, on the CPU.
 

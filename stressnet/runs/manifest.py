@@ -97,6 +97,7 @@ def write_manifest(
     parameters: Mapping[str, Any],
     inputs: Mapping[str, str] | None = None,
     outputs: Iterable[Path] = (),
+    trees: Iterable[str] = (),
     results: Mapping[str, Any] | None = None,
     seconds: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
@@ -114,6 +115,8 @@ def write_manifest(
         Name to hash of what went in.
     outputs : iterable of Path
         Files to hash; their names are stored relative to ``folder``.
+    trees : iterable of str
+        Patterns of further files, too many to hash, e.g. ``excerpts/*/*.flac``.
     results : mapping
         Counts and the like.
     seconds : mapping
@@ -129,11 +132,28 @@ def write_manifest(
         "outputs": {
             path.relative_to(folder).as_posix(): hash_file(path) for path in sorted(outputs)
         },
+        "trees": sorted(trees),
         "results": dict(results or {}),
         "seconds": {name: round(value, 2) for name, value in (seconds or {}).items()},
     }
     write_json(folder / FILE_NAME, manifest)
     return manifest
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file that stressnet wrote.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read or is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise CorpusError(f"{path}: damaged JSON ({error}); make the folder again") from error
 
 
 def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
@@ -145,19 +165,16 @@ def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
         If there is no readable manifest, or it is of another kind.
     """
     path = folder / FILE_NAME
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    if not path.is_file():
         raise CorpusError(
             f"{folder}: no finished stressnet {kind} folder ({FILE_NAME} is missing); "
             f"check the path or run the command that makes it again"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise CorpusError(
-            f"{path}: damaged JSON (line {error.lineno}); make the folder again"
-        ) from error
-    if manifest.get("kind") != kind:
-        raise CorpusError(
-            f"{folder}: holds a {manifest.get('kind')} folder, expected a {kind} folder"
         )
-    return manifest
+    manifest = read_json(path)
+    other = manifest.get("kind") if isinstance(manifest, dict) else None
+    if other != kind:
+        raise CorpusError(f"{folder}: holds a {other} folder, expected a {kind} folder")
+    for name in ("parameters", "inputs", "outputs", "results", "versions"):
+        if not isinstance(manifest.get(name), dict):
+            raise CorpusError(f"{path}: '{name}' is missing or damaged; make the folder again")
+    return dict(manifest)

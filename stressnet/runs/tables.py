@@ -36,6 +36,13 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     part.replace(path)
 
 
+def write_csv(frame: pd.DataFrame, path: Path, **how: Any) -> None:
+    """Write a CSV table that appears whole or not at all; ``how`` is for ``to_csv``."""
+    part = path.with_name(f".{path.name}.part")
+    frame.to_csv(part, index=False, **how)
+    part.replace(path)
+
+
 class WholeTable(ABC):
     """A Parquet file written part by part, which appears whole or not at all.
 

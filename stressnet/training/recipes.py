@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stressnet.errors import ConfigError
-from stressnet.toml_file import read_toml
+from stressnet.runs.toml_file import read_toml
 
 
 @dataclass(frozen=True)

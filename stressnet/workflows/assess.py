@@ -23,7 +23,6 @@ from stressnet.runs.journal import Journal
 from stressnet.runs.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
 from stressnet.runs.progress import Progress
 from stressnet.workflows.assess_tokens import bin_statistics, read_batch, reference_spectrum
-from stressnet.workflows.explain import choose_tokens
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ def assess(
         if path.name in others:
             raise ConfigError(f"two other models are named '{path.name}'; rename a folder")
         others[path.name] = other
-    chosen = choose_tokens(corpus, splits or TEST_SPLITS, max_tokens, seed)
+    chosen = corpus.select(splits or TEST_SPLITS, max_tokens, seed).tokens
     spectrum = reference_spectrum(corpus, images, chosen, methods)
     attributions = find_attributions(methods, str(images.preset["padding"]), seed, spectrum)
     content = {

@@ -22,6 +22,7 @@ from stressnet.manipulation.verdicts import (
     SHARE_MARGIN,
     TESTS,
 )
+from stressnet.regions.project_corpus import draw_donors
 from stressnet.runs.manifest import FILE_NAME, hash_data, hash_file, read_manifest, write_manifest
 from stressnet.runs.progress import Progress
 from stressnet.runs.tables import write_parquet
@@ -29,8 +30,6 @@ from stressnet.statistics.stream import EXCHANGE
 from stressnet.workflows.causal import effects_and_tokens, responses_of
 from stressnet.workflows.causal_deletion import Target, delete_regions
 from stressnet.workflows.causal_findings_table import findings_table
-from stressnet.workflows.explain import choose_tokens
-from stressnet.workflows.explain_regions import draw_donors
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def find_out(
         "seed": seed,
     }
     claim_folder(out, hash_data([content, inputs, digests]), overwrite, "findings")
-    chosen = choose_tokens(corpus, splits or TEST_SPLITS, max_tokens, seed)
+    chosen = corpus.select(splits or TEST_SPLITS, max_tokens, seed).tokens
     deleted, causal = [], []
     for path in models:
         name = path.resolve().name

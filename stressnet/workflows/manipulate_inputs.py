@@ -125,11 +125,10 @@ def voices_of(measured: Path) -> dict[str, SpeakerSettings]:
 
 def chosen_tokens(corpus: Corpus, config: ManipulateConfig) -> pd.DataFrame:
     """The tokens to change, in corpus order."""
-    from stressnet.workflows.explain import choose_tokens
 
     if not config.words:
         splits = config.splits or TEST_SPLITS
-        return choose_tokens(corpus, splits, config.max_tokens, config.seed)
+        return corpus.select(splits, config.max_tokens, config.seed).tokens
     words = {word.upper() for word in config.words}
     tokens = corpus.tokens
     tokens = tokens[tokens["word"].str.upper().isin(words) & tokens["stress"].notna()]

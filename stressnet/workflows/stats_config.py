@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from stressnet.errors import ConfigError
+from stressnet.runs.toml_file import read_toml
 from stressnet.statistics.claims import CLAIM_PAIRS, RATIO_MARGIN, SHARE_MARGIN
-from stressnet.toml_file import read_toml
 
 DEFAULT_STRATA = (
     "stress",

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stressnet.workflows.explain import ExplainedRun
+    from stressnet.stages.explain.run import ExplainedRun
 
 SHOWN = (
     *(
@@ -39,6 +39,14 @@ _FOREIGN = [
     "the network was not trained on this corpus: its splits do not say what the network has heard;",
     "make sure that it was not trained on these recordings; --split all explains all of them",
 ]
+
+
+def run_text(run: ExplainedRun) -> str:
+    """All that ``stressnet explain`` prints."""
+    parts = [summary_text(run)]
+    if run.summary_nulls is not None:
+        parts.append(nulls_text(run.summary_nulls))
+    return "\n".join(parts)
 
 
 def summary_text(run: ExplainedRun) -> str:

@@ -8,6 +8,7 @@ and left out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from stressnet.regions.from_corpus import SceneReader
     from stressnet.regions.projection import Projection
     from stressnet.regions.scene import BandRule
+    from stressnet.runs.folder import RunFolder
 
 PROJECTION_CHUNK = 50
 """Tokens per projection task."""
@@ -106,21 +108,19 @@ class _Part:
 
 
 def project_run(
-    out: Path,
+    folder: RunFolder,
     corpus_path: Path,
     settings: ProjectionSettings,
     tokens: pd.DataFrame,
     seed: int,
-    jobs: int,
-    bar: Any,
     null_signs: Mapping[str, Sequence[float]] | None = None,
-) -> tuple[list[Problem], dict[str, float]]:
+) -> dict[str, float]:
     """Write ``relevance.parquet``, ``nulls.parquet`` and, if wanted, ``partitions.parquet``.
 
     Parameters
     ----------
-    out : Path
-        The run folder.
+    folder : RunFolder
+        The run folder; tokens that could not be projected become its problems.
     corpus_path : Path
         The corpus.
     settings : ProjectionSettings
@@ -129,19 +129,13 @@ def project_run(
         ``tokens.parquet`` of the run and columns ``nucleus_1``, ``nucleus_2``.
     seed : int
         For the exchanges.
-    jobs : int
-        Workers; the result does not depend on it.
-    bar : tqdm
-        Counts tokens.
     null_signs : mapping of str to sequence of float
         Per null of another network and token, 1 if that network says INITIAL, -1 if FINAL: its maps
         are turned towards its own verdict.
 
     Returns
     -------
-    problems : list of Problem
-        Tokens that could not be projected.
-    matches : dict of str to float
+    dict of str to float
         Which part of the tokens agrees with its donors in what.
     """
     donors, matches = draw_donors(tokens, seed)
@@ -162,24 +156,26 @@ def project_run(
         for start in range(0, len(tokens), PROJECTION_CHUNK)
     ]
     known = tokens.set_index("token_id")[list(TOKEN_COLUMNS)]
-    problems: list[Problem] = []
-    with (
-        TableStream(out / RELEVANCE) as relevance,
-        TableStream(out / NULLS) as nulls,
-        TableStream(out / PARTITIONS) as partitions,
-    ):
-        for task, part in zip(tasks, in_order(_project_chunk, tasks, jobs), strict=True):
-            problems += part.problems
+    streams = {name: TableStream(folder.path / name) for name in (RELEVANCE, NULLS, PARTITIONS)}
+    with ExitStack() as stack:
+        bar = stack.enter_context(folder.progress.stage("project", len(tokens), "token"))
+        for name, stream in streams.items():
+            stack.enter_context(stream)
+            folder.file(name)
+        parts = in_order(_project_chunk, tasks, folder.work.jobs, folder.pool)
+        for task, part in zip(tasks, parts, strict=True):
+            folder.problems += part.problems
             if part.relevance is not None:
                 table = part.relevance
                 rows = known.loc[table["token_id"]].reset_index(drop=True)
-                relevance.write(table[["token_id"]].join(rows).join(table.drop(columns="token_id")))
+                joined = table[["token_id"]].join(rows).join(table.drop(columns="token_id"))
+                streams[RELEVANCE].write(joined)
             if part.nulls is not None:
-                nulls.write(part.nulls)
+                streams[NULLS].write(part.nulls)
             if part.partitions is not None:
-                partitions.write(part.partitions)
+                streams[PARTITIONS].write(part.partitions)
             bar.update(len(task.token_ids))
-    return problems, matches
+    return matches
 
 
 @lru_cache(maxsize=2)

@@ -1,0 +1,190 @@
+"""Commands of the command line, made from stages.
+
+Every command that writes a folder has, beside its own options, ``--config``, ``--dry-run``,
+``--overwrite`` and ``--quiet``, and, where they apply, ``--jobs`` and ``--device``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stressnet.cli.options import DEFAULT_JOBS, EXIT_SOME_FAILED, PATH
+from stressnet.errors import ConfigError
+from stressnet.runs.folder import FAILURES, DryRun, Work
+from stressnet.runs.options import Option, make_config, options_of
+from stressnet.runs.progress import Progress
+from stressnet.runs.stage import Input, Stage, load
+from stressnet.runs.toml_file import read_toml
+
+
+def command_of(stage: Stage) -> click.Command:
+    """The click command of a stage."""
+    own = [_parameter_of(item) for item in options_of(stage.config)]
+    return click.Command(
+        stage.name,
+        params=[*_arguments(stage), *own, *_shared(stage)],
+        callback=lambda **values: _execute(stage, values),
+        help=stage.help,
+        short_help=stage.help.split("\n", 1)[0].rstrip("."),
+    )
+
+
+def _arguments(stage: Stage) -> list[click.Parameter]:
+    arguments: list[click.Parameter] = [_argument(one) for one in stage.inputs]
+    if stage.kind:
+        arguments.append(click.Argument([_OUT], type=PATH, metavar=stage.output.upper()))
+    return arguments
+
+
+_OUT = "output_folder"
+
+
+def _argument(one: Input) -> click.Argument:
+    metavar = one.name.upper() + ("..." if one.several else "")
+    if one.optional:
+        metavar = f"[{metavar}]"
+    return click.Argument(
+        [f"input_{one.name}"],
+        type=PATH,
+        nargs=-1 if one.several else 1,
+        required=not one.optional,
+        metavar=metavar,
+    )
+
+
+def _parameter_of(item: Option) -> click.Option:
+    """The click option of a declared option."""
+    text = item.help
+    if item.repeatable:
+        text = text.rstrip(".") + "; may be repeated."
+    if item.default_text:
+        text += f"  [default: {item.default_text}]"
+    shared: dict[str, Any] = {"help": text, "default": item.default}
+    if item.type is bool:
+        return _switch(item, shared)
+    kind: Any = {str: click.STRING, int: click.INT, float: click.FLOAT, Path: PATH}[item.type]
+    if item.choices:
+        kind = click.Choice(item.choices)
+    elif item.minimum is not None:
+        whole = item.type is int
+        kind = click.IntRange(int(item.minimum)) if whole else click.FloatRange(item.minimum)
+    return click.Option(
+        [item.flag, item.name],
+        type=kind,
+        multiple=item.repeatable,
+        show_default=item.default not in (None, ()) and not item.default_text,
+        metavar=item.metavar or None,
+        **shared,
+    )
+
+
+def _switch(item: Option, shared: dict[str, Any]) -> click.Option:
+    """``--audits/--no-audits``, ``--no-splits`` or ``--samples``."""
+    if item.flag.startswith("--no-"):
+        return click.Option([item.flag, item.name], flag_value=False, **shared)
+    if item.default:
+        name = item.flag.removeprefix("--")
+        names = f"--{name}/--no-{name}"
+        return click.Option([names, item.name], show_default=True, **shared)
+    return click.Option([item.flag, item.name], is_flag=True, **shared)
+
+
+def _shared(stage: Stage) -> list[click.Parameter]:
+    """Options that commands have in common."""
+    options: list[click.Parameter] = []
+    if stage.has_jobs:
+        options.append(
+            click.Option(
+                ["-j", "--jobs"],
+                type=click.IntRange(1),
+                default=DEFAULT_JOBS,
+                show_default="number of cores, at most 8",
+                help="Worker processes. The result does not depend on it.",
+            )
+        )
+    if stage.has_device:
+        options.append(
+            click.Option(
+                ["--device"],
+                default="auto",
+                show_default=True,
+                help="Where networks run: cpu, cuda, or auto (cuda if there is one).",
+            )
+        )
+    if stage.kind:
+        options += [
+            click.Option(
+                ["--config"],
+                type=PATH,
+                is_eager=True,
+                expose_value=False,
+                callback=_read_config(stage),
+                help="TOML file with options by name; the command line wins.",
+            ),
+            click.Option(
+                ["--dry-run"],
+                is_flag=True,
+                help="Check everything and show the plan; write nothing.",
+            ),
+            click.Option(
+                ["--overwrite"],
+                is_flag=True,
+                help=f"Replace the {stage.kind} that the output folder holds.",
+            ),
+        ]
+    options.append(click.Option(["-q", "--quiet"], is_flag=True, help="No progress on stderr."))
+    return options
+
+
+def _read_config(stage: Stage) -> Any:
+    """Callback of ``--config``: the file's values become the options' defaults."""
+
+    def callback(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+        if path is None:
+            return
+        values = read_toml(path, ConfigError)
+        try:
+            make_config(stage.config, values)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
+        context.default_map = {**(context.default_map or {}), **values}
+
+    return callback
+
+
+def _execute(stage: Stage, values: dict[str, Any]) -> None:
+    """Run a stage with what click parsed, print its result, and exit with the right code."""
+    given = [values.pop(f"input_{one.name}") for one in stage.inputs]
+    given = [list(one) if isinstance(one, tuple) else one for one in given]
+    out = values.pop(_OUT, None)
+    dry_run, overwrite = values.pop("dry_run", False), values.pop("overwrite", False)
+    device = values.pop("device", "cpu")
+    progress = Progress(not values.pop("quiet"))
+    work = Work(values.pop("jobs", 1), device, progress)
+    config = make_config(stage.config, values)
+    if not stage.kind:
+        _print(stage, stage.runner(config, *stage.opened(given, device), work))
+        return
+    folder = stage.folder(given, out, config, overwrite=overwrite, dry_run=dry_run, work=work)
+    try:
+        with folder:
+            result = stage.runner(config, *stage.opened(given, device), folder)
+    except DryRun as plan:
+        click.echo(str(plan))
+        return
+    _print(stage, result)
+    click.echo(f"{stage.done or stage.output}: {out}")
+    if folder.n_failed:
+        click.echo(f"{folder.n_failed} {stage.items}: {folder.path / FAILURES}", err=True)
+        sys.exit(EXIT_SOME_FAILED)
+
+
+def _print(stage: Stage, result: Any) -> None:
+    if stage.text:
+        text = load(stage.text)(result)
+        if text:
+            click.echo(text)

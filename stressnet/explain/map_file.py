@@ -1,0 +1,177 @@
+"""Relevance maps of many images in one memory-mapped file.
+
+Memory does not grow with the number of images, and what is finished is not computed again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.runs.journal import Journal
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+
+class StoredImages(Protocol):
+    """Images on disk: values (n, n_bins, n_frames) and masks of sound (n, n_frames)."""
+
+    @property
+    def values(self) -> NDArray[np.float32]: ...
+
+    @property
+    def mask(self) -> NDArray[np.bool_]: ...
+
+
+@dataclass(frozen=True)
+class MapRequest:
+    """Which images are explained, and how.
+
+    Parameters
+    ----------
+    index : ndarray of int
+        Rows of the images.
+    composite : str
+        Rules of layer-wise relevance propagation, or a method of
+        :data:`stressnet.explain.reference.REFERENCED`.
+    output : str
+        ``logit-difference`` (INITIAL minus FINAL), or ``logit`` or ``log-odds`` of INITIAL.
+    initial : int
+        Index of the class INITIAL among the network's outputs.
+    spectrum : ndarray, shape (n_bins,), optional
+        Mean of sound, for methods with a reference.
+    """
+
+    index: NDArray[np.intp]
+    composite: str
+    output: str
+    initial: int
+    spectrum: NDArray[np.floating] | None = None
+
+
+BATCH = 32
+"""Images per forward and backward pass; the result does not depend on it."""
+
+
+def compute_maps(
+    file: Path,
+    model: torch.nn.Module,
+    images: StoredImages,
+    request: MapRequest,
+    journal: Journal,
+    bar: Any,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write the maps of some images into a ``.npy`` file.
+
+    Parameters
+    ----------
+    file : Path
+        Gets an array (n, n_bins, n_frames) float32, in the order of ``request.index``.
+    model : torch.nn.Module
+        In evaluation mode, on its device.
+    images : StoredImages
+        All images and their masks.
+    request : MapRequest
+        Which of them, and what is explained how.
+    journal : Journal
+        Where finished batches are recorded.
+    bar : tqdm
+        Counts images.
+
+    Returns
+    -------
+    images : DataFrame
+        One row per image: outputs and conservation.
+    ledger : DataFrame
+        Mean ledger per layer.
+    """
+    import pandas as pd
+
+    index = request.index
+    mode: Any = "r+" if file.exists() and journal.done else "w+"
+    shape = (len(index), *images.values.shape[1:])
+    maps = np.lib.format.open_memmap(file, mode=mode, dtype=np.float32, shape=shape)
+    for start in range(0, len(index), BATCH):
+        part = index[start : start + BATCH]
+        if str(start) not in journal.done:
+            explained = _explain_part(model, images, part, request)
+            maps[start : start + len(part)] = explained.relevance[:, 0].float().cpu().numpy()
+            maps.flush()
+            journal.add(str(start), _batch_record(explained, request.initial))
+        bar.update(len(part))
+    del maps
+    records = [journal.done[str(start)] for start in range(0, len(index), BATCH)]
+    rows = [row for record in records for row in record["tokens"]]
+    ledger = pd.DataFrame([row for record in records for row in record["ledger"]])
+    keys = ["layer", "operation", "rule"]
+    sums = ledger.groupby(keys, sort=False).sum(numeric_only=True)
+    means = sums.div(len(index)).add_prefix("mean_").reset_index()
+    return pd.DataFrame(rows), means
+
+
+def _explain_part(
+    model: torch.nn.Module, images: StoredImages, part: NDArray[np.intp], request: MapRequest
+) -> Any:
+    import torch
+
+    from stressnet.explain import attribute_batch, explain_batch
+    from stressnet.explain.reference import REFERENCED, reference_images
+
+    device = next(model.parameters()).device
+    picture = np.array(images.values[part], dtype=np.float32)
+    inputs = torch.from_numpy(picture)[:, None].to(device)
+    target = None if request.output == "logit-difference" else request.initial
+    if request.composite not in REFERENCED or request.spectrum is None:
+        return explain_batch(model, inputs, request.composite, request.output, target)
+    baseline = reference_images(picture, images.mask[part], request.spectrum)
+    return attribute_batch(
+        model,
+        inputs,
+        REFERENCED[request.composite],
+        request.output,
+        target,
+        baseline=torch.from_numpy(baseline)[:, None].to(device),
+    )
+
+
+def _batch_record(explained: Any, initial: int) -> dict[str, Any]:
+    """What is kept of a batch beside its maps: outputs, conservation, ledger summed over tokens."""
+    balance = explained.conservation()
+    logits = explained.logits.double()
+    p_initial = logits.softmax(dim=1)[:, initial]
+    columns = {
+        "output": balance.output,
+        "relevance_sum": balance.relevance,
+        "bias_share": balance.bias_share,
+        "stabiliser_share": balance.stabiliser_share,
+        "closure": balance.relative_residual + _open_share(balance),
+        "p_initial": p_initial,
+        "predicted": logits.argmax(dim=1),
+    }
+    names = list(columns)
+    lists = [columns[name].tolist() for name in names]
+    tokens = [dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True)]
+    ledger: dict[tuple[str, str, str], dict[str, Any]] = {}
+    shares = ("relevance_out", "relevance_in", "bias_share", "stabiliser_share")
+    for record in explained.ledger:
+        key = (record["layer"], record["operation"], record["rule"])
+        line = ledger.setdefault(
+            key,
+            {"layer": key[0], "operation": key[1], "rule": key[2], **dict.fromkeys(shares, 0.0)},
+        )
+        for share in shares:
+            line[share] += float(record[share])
+    return {"tokens": tokens, "ledger": list(ledger.values())}
+
+
+def _open_share(balance: Any) -> Any:
+    """What the map leaves unaccounted, over the scale of the residual: quadrature's error, e.g."""
+    parts = (balance.output, balance.relevance, balance.bias_share)
+    scale = sum(part.abs() for part in parts).clamp(min=1e-12)
+    return balance.unaccounted_share.abs() / scale

@@ -1,0 +1,282 @@
+"""Relevance maps of a corpus's tokens, and their shares in regions.
+
+Maps are written as they are computed, so memory does not grow with the corpus and an interrupted
+run continues. Projection and statistics follow from the maps on disk.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stressnet.corpus.splits import TEST_SPLITS
+from stressnet.corpus.store import Corpus, Selection
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.explain import COMPOSITES
+from stressnet.explain.map_file import MapRequest, compute_maps
+from stressnet.explain.reference import REFERENCED
+from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.models.registry import get_spec
+from stressnet.models.untrained import N_STATISTICS, untrained_network
+from stressnet.regions import BandRule, get_regions, load_regions
+from stressnet.regions.nulls import SHIFTS
+from stressnet.regions.partition import PARTITIONS
+from stressnet.regions.project_corpus import (
+    N_DONORS,
+    NULLS,
+    RELEVANCE,
+    ProjectionSettings,
+    project_run,
+    summarise_localisation,
+    summarise_nulls,
+)
+from stressnet.runs.folder import RunFolder, Step
+from stressnet.runs.problems import Problem
+from stressnet.stages.explain.config import ExplainConfig
+from stressnet.statistics import summarise
+from stressnet.workflows.assess_tokens import reference_spectrum
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXCHANGE, UNTRAINED = "exchange", "untrained"
+NULL_NAMES = (EXCHANGE, "time_shift", "frequency_shift", UNTRAINED)
+"""Nulls that can be asked for by name; ``all`` is all of them."""
+
+MAX_CLOSURE = 1e-3
+"""Largest residual of the ledger, relative to the explained value, that counts as closed."""
+
+
+@dataclass(frozen=True)
+class ExplainedRun:
+    """What ``stressnet explain`` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    tokens : DataFrame
+        One row per explained token.
+    summary : DataFrame
+        One row per region and class.
+    manifest : dict
+        Its manifest.
+    problems : list of Problem
+        Tokens that could not be projected; also in ``failures.csv``.
+    summary_nulls : DataFrame or None
+        The summary against further nulls, if any were asked for.
+    """
+
+    path: Path
+    tokens: pd.DataFrame
+    summary: pd.DataFrame
+    manifest: dict[str, Any]
+    problems: list[Problem] = field(default_factory=list)
+    summary_nulls: pd.DataFrame | None = None
+
+
+def run(
+    config: ExplainConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder
+) -> ExplainedRun:
+    """Explain a network's verdict on the tokens of a corpus.
+
+    Raises
+    ------
+    ConfigError
+        If a composite, null, band rule, partition or file of regions is unusable.
+    CheckpointError
+        If a network was trained on another preset.
+    CorpusError
+        If no token is left to explain, or the folder holds something else.
+    """
+    config = _checked(config, network)
+    info = network.info
+    images = corpus.images(info.preset)
+    network.check_images(images)
+    chosen = corpus.select(config.splits or TEST_SPLITS, config.max_tokens, config.seed)
+    controls = _control_networks(config, network, corpus, chosen)
+    folder.begin(
+        config,
+        inputs={
+            "corpus": corpus.fingerprint,
+            "model": network.digest,
+            **{f"null model {name}": other.digest for name, other in controls.items()},
+        },
+        notes={
+            "corpus": str(corpus.path),
+            "model": str(network.path),
+            "preset": info.preset,
+            "n_donors": N_DONORS,
+            "regions": [region.name for region in get_regions()],
+            "network": {"architecture": info.architecture, "seed": info.seed},
+        },
+        steps=[
+            Step("explain", len(chosen) * (1 + len(controls)), seconds_each=0.02),
+            Step("project", len(chosen), seconds_each=0.05),
+        ],
+    )
+
+    request = MapRequest(
+        chosen.image_index,
+        str(config.composite),
+        config.seed_output,
+        Stress.INITIAL.class_index,
+        reference_spectrum(corpus, images, chosen.tokens, [str(config.composite)]),
+    )
+
+    def explain(name: str, model: Any, file: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+        with (
+            folder.journal(name) as journal,
+            folder.progress.stage(name, len(chosen), "token") as bar,
+        ):
+            return compute_maps(file, model, images, request, journal, bar)
+
+    verdicts, ledger = explain("explain", network.model, folder.file("maps.npy"))
+    null_tokens = {}
+    for name, other in controls.items():
+        answers, _ = explain(f"null {name}", other.model, folder.state / f"null-{name}.npy")
+        null_tokens[name] = token_table(chosen.tokens, answers)
+    shutil.copyfile(corpus.axes_file(info.preset), folder.file("axes.json"))
+    tokens = token_table(chosen.tokens, verdicts)
+    folder.table("tokens.parquet", tokens)
+    folder.table("ledger.csv", ledger)
+    matches = _project(config, corpus, info.preset, chosen, tokens, null_tokens, folder)
+    with folder.progress.stage("summarise"):
+        summary, summary_nulls = _summarise(folder)
+    manifest = folder.finish(
+        {
+            **_conservation(tokens),
+            "trained_on_this_corpus": info.corpus_hash == corpus.fingerprint,
+            "accuracy_of_nulls": {
+                name: float(table["correct"].mean()) for name, table in null_tokens.items()
+            },
+            "donors_match_in": matches,
+        }
+    )
+    return ExplainedRun(folder.path, tokens, summary, manifest, folder.problems, summary_nulls)
+
+
+def _checked(config: ExplainConfig, network: TrainedNetwork) -> ExplainConfig:
+    """The config with every name checked, and what is left open filled in."""
+    known = (*COMPOSITES, *REFERENCED)
+    composite = config.composite or get_spec(network.info.architecture).composite
+    if composite not in known:
+        raise ConfigError(f"no composite '{composite}'; there are {', '.join(known)}")
+    unknown = [name for name in config.nulls if name not in (*NULL_NAMES, "all")]
+    if unknown:
+        raise ConfigError(f"no null {', '.join(unknown)}; there are {', '.join(NULL_NAMES)}, all")
+    wanted = {*config.nulls, EXCHANGE}
+    nulls = tuple(name for name in NULL_NAMES if name in wanted or "all" in wanted)
+    bands = str(BandRule.parse(config.bands))
+    unknown = [name for name in config.partitions if name not in PARTITIONS]
+    if unknown:
+        raise ConfigError(f"no partition {', '.join(unknown)}; there are {', '.join(PARTITIONS)}")
+    for file in config.region_files:
+        load_regions(file)
+    splits = config.splits or TEST_SPLITS
+    return replace(config, composite=composite, nulls=nulls, bands=bands, splits=splits)
+
+
+def _control_networks(
+    config: ExplainConfig, network: TrainedNetwork, corpus: Corpus, chosen: Selection
+) -> dict[str, TrainedNetwork]:
+    """Networks whose maps serve as nulls, by the name of the null."""
+    images = corpus.images(network.info.preset)
+    controls: dict[str, TrainedNetwork] = {}
+    if UNTRAINED in config.nulls:
+        some = images.values[chosen.image_index[:N_STATISTICS]]
+        fresh = untrained_network(network.info, some, config.seed)
+        fresh = fresh.to(next(network.model.parameters()).device)
+        controls[UNTRAINED] = replace(network, model=fresh, digest=f"fresh weights {config.seed}")
+    for path in config.null_models:
+        name = path.resolve().name
+        if name in controls or name in NULL_NAMES:
+            raise ConfigError(f"{path}: there is already a null '{name}'; rename the folder")
+        other = TrainedNetwork.load(path, device=network.device)
+        other.check_images(images)
+        controls[name] = other
+    return controls
+
+
+def _project(
+    config: ExplainConfig,
+    corpus: Corpus,
+    preset: str,
+    chosen: Selection,
+    tokens: pd.DataFrame,
+    null_tokens: Mapping[str, pd.DataFrame],
+    folder: RunFolder,
+) -> dict[str, float]:
+    """Write the tables of regions; return which part of the tokens agrees with its donors."""
+    settings = ProjectionSettings(
+        preset=preset,
+        bands=BandRule.parse(config.bands),
+        maps=folder.path / "maps.npy",
+        shifts=tuple(name for name in config.nulls if name in SHIFTS),
+        null_maps=tuple((name, folder.state / f"null-{name}.npy") for name in null_tokens),
+        region_files=config.region_files,
+        partitions=config.partitions,
+    )
+    signs = {}
+    for name, table in null_tokens.items():
+        initial = table["stress_predicted"] == Stress.INITIAL.value
+        signs[name] = np.where(initial, 1.0, -1.0).tolist()
+    vowels = chosen.tokens[["nucleus_1", "nucleus_2"]]
+    matches = project_run(folder, corpus.path, settings, tokens.join(vowels), config.seed, signs)
+    if not (folder.path / RELEVANCE).exists():
+        first = folder.problems[0]
+        raise CorpusError(
+            f"{folder.path}: no token could be projected. First: {first.item}: {first.reason}"
+        )
+    return matches
+
+
+def token_table(chosen: pd.DataFrame, maps: pd.DataFrame) -> pd.DataFrame:
+    """``tokens.parquet`` of a run: what is known of the tokens and what the network said."""
+    columns = ["token_id", "word", "family", "speaker", "sex", "stress", "split", "label_source"]
+    columns += ["is_minimal_pair", "is_prosody_only_pair", "duration_s"]
+    table = chosen[columns].copy()
+    table.insert(1, "map_index", np.arange(len(table)))
+    table["stress_predicted"] = [CLASSES[int(k)].value for k in maps["predicted"]]
+    table["correct"] = table["stress"] == table["stress_predicted"]
+    kept = ["p_initial", "output", "relevance_sum", "bias_share", "stabiliser_share", "closure"]
+    return table.join(maps[kept])
+
+
+def _summarise(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Write the summaries; return that of the exchange and that of further nulls."""
+    import pandas as pd
+
+    relevance = pd.read_parquet(folder.path / RELEVANCE)
+    summary = summarise(relevance)
+    folder.table("summary.csv", summary)
+    folder.table("summary_localisation.csv", summarise_localisation(relevance))
+    if not (folder.path / NULLS).exists():
+        return summary, None
+    nulls = pd.read_parquet(folder.path / NULLS)
+    if set(nulls["null"]) <= {"exchange"}:
+        return summary, None
+    against = summarise_nulls(relevance, nulls)
+    folder.table("summary_nulls.csv", against)
+    return summary, against
+
+
+def _conservation(tokens: pd.DataFrame) -> dict[str, Any]:
+    """How well the ledger closes, over all tokens."""
+    return {
+        "n_tokens": len(tokens),
+        "accuracy_on_explained_tokens": float(tokens["correct"].mean()),
+        "median_relevance_over_output": float(
+            (tokens["relevance_sum"] / tokens["output"]).median()
+        ),
+        "median_absolute_output": float(tokens["output"].abs().median()),
+        "median_bias_share": float((tokens["bias_share"] / tokens["output"]).median()),
+        "largest_closure_residual": float(tokens["closure"].max()),
+        "conserved": bool(tokens["closure"].max() <= MAX_CLOSURE),
+    }

@@ -1,0 +1,5 @@
+"""``stressnet sensitivity``: how relevance in regions changes with choices of the analysis."""
+
+from stressnet.stages.sensitivity.config import SensitivityConfig, measure_sensitivity
+
+__all__ = ["SensitivityConfig", "measure_sensitivity"]

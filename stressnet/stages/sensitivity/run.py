@@ -1,0 +1,253 @@
+"""One sample of tokens, explained and projected under every combination of choices.
+
+The choices that no analysis can avoid are the width of formant bands, the rules of relevance
+propagation, the spectrogram preset with its window, and the network itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet.acoustics.spectrogram import SpectrogramPreset
+from stressnet.corpus.splits import TEST_SPLITS
+from stressnet.corpus.store import Corpus, Selection
+from stressnet.errors import ConfigError
+from stressnet.explain import COMPOSITES
+from stressnet.explain.composites import suited
+from stressnet.explain.map_file import MapRequest, compute_maps
+from stressnet.explain.reference import REFERENCED
+from stressnet.lexicon.stress import Stress
+from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.models.registry import get_spec
+from stressnet.regions import BandRule, get_regions
+from stressnet.regions.project_bands import BandTask, project_bands
+from stressnet.regions.project_corpus import draw_donors
+from stressnet.runs.folder import RunFolder, Step
+from stressnet.runs.parallel import in_order
+from stressnet.runs.problems import Problem
+from stressnet.stages.sensitivity.config import SensitivityConfig
+from stressnet.statistics.settings import summarise_settings
+from stressnet.workflows.assess_tokens import reference_spectrum
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE = "sensitivity.csv"
+CHUNK = 20
+"""Tokens per task."""
+
+DEFAULT_COMPOSITES = ("epsilon-gamma", "epsilon-plus", "epsilon-plus-flat", "epsilon-alpha2-beta1")
+DEFAULT_BANDS = (
+    "fixed-hz",
+    "fixed-hz:*0.5",
+    "fixed-hz:*1.5",
+    "fixed-hz:*2",
+    "fixed-bins:1.5",
+    "fixed-bins:2.5",
+    "bandwidth",
+)
+DEFAULT_REGIONS = (
+    "syllable_stressed",
+    "syllable_unstressed",
+    "nucleus_stressed",
+    "nucleus_unstressed",
+    "consonants",
+    *(f"F{k}_{which}" for which in ("stressed", "unstressed") for k in (1, 2, 3, 4)),
+    "F0_stressed",
+    "F0_unstressed",
+    "valley_F1_F2_stressed",
+    "valley_F2_F3_stressed",
+)
+
+SETTING_COLUMNS = (
+    "model",
+    "architecture",
+    "preset",
+    "window_s",
+    "hop_s",
+    "resolution_hz",
+    "composite",
+    "bands",
+)
+"""Columns that name a row's setting."""
+
+
+@dataclass(frozen=True)
+class SensitivityResult:
+    """What ``stressnet sensitivity`` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    table : DataFrame
+        One row per setting, region, class and measure.
+    problems : list of Problem
+        Tokens that could not be projected under some setting.
+    """
+
+    path: Path
+    table: pd.DataFrame
+    problems: list[Problem] = field(default_factory=list)
+
+
+def run(
+    config: SensitivityConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder
+) -> SensitivityResult:
+    """Explain and project a sample of tokens under every combination of choices.
+
+    Returns
+    -------
+    SensitivityResult
+        ``table`` has :data:`SETTING_COLUMNS`, ``region``, ``stress``, ``measure``, ``mean`` with
+        its interval, ``null_mean`` and ``ratio`` (to the null of exchanged tracks and times),
+        ``reference_mean`` (the mean under the first network, composite and band rule),
+        ``change`` (mean minus reference over tokens that have both) with its interval, and counts.
+
+    Raises
+    ------
+    ConfigError
+        If a composite, band rule or region is unknown, or two networks have one name.
+    CheckpointError
+        If a network does not fit the corpus.
+    """
+    import pandas as pd
+
+    others = [TrainedNetwork.load(path, network.device) for path in config.models]
+    networks = {one.name: one for one in (network, *others)}
+    _refuse_doubled([one.name for one in (network, *others)], "network")
+    config = _checked(config, list(networks.values()))
+    chosen = corpus.select(config.splits, config.max_tokens, config.seed)
+    for one in networks.values():
+        one.check_images(corpus.images(one.info.preset))
+    folder.begin(
+        config,
+        inputs={
+            "corpus": corpus.fingerprint,
+            **{f"model {name}": one.digest for name, one in networks.items()},
+        },
+        notes={
+            "corpus": str(corpus.path),
+            "models": [str(one.path) for one in networks.values()],
+        },
+        steps=[
+            Step("explain", len(chosen) * len(networks) * len(config.composites), "map", 0.02),
+            Step("project", len(chosen) * len(networks) * len(config.composites), "map", 0.1),
+        ],
+    )
+
+    donors, _ = draw_donors(chosen.tokens, config.seed)
+    parts: list[pd.DataFrame] = []
+    for name, one in networks.items():
+        images = corpus.images(one.info.preset)
+        for composite in config.composites:
+            spectrum = reference_spectrum(corpus, images, chosen.tokens, [composite])
+            request = MapRequest(
+                chosen.image_index,
+                composite,
+                "logit-difference",
+                Stress.INITIAL.class_index,
+                spectrum,
+            )
+            step = f"{name} {composite}"
+            maps = folder.state / f"{name}-{composite}.npy"
+            with (
+                folder.journal(f"{name}-{composite}") as journal,
+                folder.progress.stage(step, len(chosen), "token") as bar,
+            ):
+                compute_maps(maps, one.model, images, request, journal, bar)
+            for table, lost in _project(config, corpus, one, maps, chosen, donors, folder):
+                if table is not None:
+                    parts.append(table.assign(model=name, composite=composite))
+                folder.problems += [replace(problem, stage=step) for problem in lost]
+    if not parts:
+        raise ConfigError(f"{folder.path}: no token could be projected")
+    with folder.progress.stage("summarise"):
+        known = chosen.tokens[["token_id", "word", "family", "speaker", "stress"]]
+        measured = pd.concat(parts, ignore_index=True).merge(known, on="token_id")
+        first = (network.name, config.composites[0], config.bands[0])
+        table = summarise_settings(measured, first)
+        described = pd.DataFrame([_described(one, corpus) for one in networks.values()])
+        table = table.merge(described, on="model", how="left")
+        rest = [column for column in table.columns if column not in SETTING_COLUMNS]
+        table = table[[*SETTING_COLUMNS, *rest]]
+        folder.table(TABLE, table)
+    folder.finish({"n_tokens": len(chosen)})
+    return SensitivityResult(folder.path, table, folder.problems)
+
+
+def _checked(config: SensitivityConfig, networks: Sequence[TrainedNetwork]) -> SensitivityConfig:
+    """The config with every name checked, and what is left open filled in."""
+    usable = (*COMPOSITES, *REFERENCED)
+    unknown = [name for name in config.composites if name not in usable]
+    if unknown:
+        raise ConfigError(f"no composite {', '.join(unknown)}; there are {', '.join(usable)}")
+    usual: tuple[str, ...] = DEFAULT_COMPOSITES
+    for one in networks:
+        usual = suited(usual, get_spec(one.info.architecture).composite)
+    config = replace(
+        config,
+        composites=config.composites or usual,
+        bands=tuple(str(BandRule.parse(text)) for text in config.bands or DEFAULT_BANDS),
+        regions=config.regions or DEFAULT_REGIONS,
+        splits=config.splits or TEST_SPLITS,
+    )
+    get_regions(config.regions)
+    _refuse_doubled(config.bands, "band rule")
+    _refuse_doubled(config.regions, "region")
+    _refuse_doubled(config.composites, "composite")
+    return config
+
+
+def _refuse_doubled(values: Sequence[str], what: str) -> None:
+    doubled = sorted({value for value in values if list(values).count(value) > 1})
+    if doubled:
+        raise ConfigError(f"{what} {', '.join(doubled)} is given twice")
+
+
+def _project(
+    config: SensitivityConfig,
+    corpus: Corpus,
+    network: TrainedNetwork,
+    maps: Path,
+    chosen: Selection,
+    donors: list[list[str]],
+    folder: RunFolder,
+) -> Iterator[tuple[pd.DataFrame | None, list[Problem]]]:
+    """Measures of the maps in every region under every band rule, some tokens at a time."""
+    ids = chosen.tokens["token_id"].tolist()
+    tasks = [
+        BandTask(
+            corpus.path,
+            network.info.preset,
+            maps,
+            config.bands,
+            config.regions,
+            ids[start : start + CHUNK],
+            list(range(len(ids)))[start : start + CHUNK],
+            donors[start : start + CHUNK],
+        )
+        for start in range(0, len(ids), CHUNK)
+    ]
+    with folder.progress.stage("project", len(ids), "token") as bar:
+        results = in_order(project_bands, tasks, folder.work.jobs, folder.pool)
+        for task, result in zip(tasks, results, strict=True):
+            bar.update(len(task.token_ids))
+            yield result
+
+
+def _described(network: TrainedNetwork, corpus: Corpus) -> dict[str, Any]:
+    """What the table says of a network."""
+    info = network.info
+    preset = SpectrogramPreset.from_dict(corpus.images(info.preset).preset)
+    return {
+        "model": network.name,
+        "architecture": info.architecture,
+        "preset": info.preset,
+        "window_s": preset.window_s,
+        "hop_s": preset.hop_s,
+        "resolution_hz": round(preset.resolution_hz, 2),
+    }
