@@ -26,8 +26,8 @@ from stressnet.manipulation.continua import plan_steps
 from stressnet.manipulation.cues import get_cue
 from stressnet.manipulation.endpoints import Reference
 from stressnet.manipulation.resynthesis import analyse
+from stressnet.stages.measure.speakers import span_of
 from stressnet.workflows.manipulate_inputs import voices_of
-from stressnet.workflows.measure_speakers import span_of
 
 TOP_HZ = 3500.0
 

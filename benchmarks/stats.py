@@ -80,8 +80,8 @@ def simulate(folder: Path, n_tokens: int) -> None:
 
 def analyse(run: Path, out: Path) -> None:
     """Analyse a run and print what it took, as JSON."""
-    from stressnet.workflows.stats import run_statistics
-    from stressnet.workflows.stats_config import parse_config
+    from stressnet.stages.stats import run_statistics
+    from stressnet.statistics.analysis import parse_config
 
     started = time.perf_counter()
     data = {"run": [{"path": str(run), "network": "simulated"}], "measures": ["density"]}

@@ -36,6 +36,10 @@ class CorpusError(StressnetError):
     """A corpus folder that is missing, damaged, or not the one expected."""
 
 
+class FolderError(StressnetError):
+    """An output folder that cannot be written, or that holds something else."""
+
+
 class CheckpointError(StressnetError):
     """A model checkpoint that is damaged or does not fit the data."""
 

@@ -28,13 +28,13 @@ from stressnet.manipulation.verdicts import (
 )
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
+from stressnet.stages.measure import measure_corpus
 from stressnet.statistics.claims import CLAIMS, FAILS, HOLDS, OPEN
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.causal import causal_agreement, union_mask
 from stressnet.workflows.causal_findings_table import COLUMNS, findings_table
 from stressnet.workflows.manipulate import manipulate_corpus
 from stressnet.workflows.manipulate_inputs import ManipulateConfig
-from stressnet.workflows.measure import measure_corpus
 
 VOICES = {"anna": 205.0, "bea": 190.0, "cleo": 220.0, "dan": 118.0, "emil": 130.0, "finn": 105.0}
 

@@ -192,7 +192,6 @@ def test_the_command(
     few = ("majority", DURATION, "nucleus_diff_f0_max_st", cb.FIVE, cb.LOGISTIC, cb.BOOSTING)
     chosen = [b for b in cb.baselines() if b.name in few]
     monkeypatch.setattr(cb, "baselines", lambda: iter(chosen))
-    monkeypatch.setattr("stressnet.workflows.cue_baselines.N_RESAMPLES", 20)
     monkeypatch.setattr(
         cb.permutation_importance,
         "__kwdefaults__",
@@ -207,7 +206,7 @@ def test_the_command(
     write_manifest(network, "model", parameters={}, inputs={"corpus": "abc"})
     out = tmp_path / "out"
     arguments = ["--seeds", "2", "-q", "--model", str(network)]
-    main(["cue-baselines", str(cues), str(out), *arguments])
+    main(["cue-baselines", str(cues), str(out), *arguments, "--resamples", "20"])
     text = capsys.readouterr().out
     assert "gradient-boosting" in text
     assert DURATION in text
@@ -232,7 +231,7 @@ def test_the_command(
 
 
 def test_not_a_measurement(tmp_path: Path) -> None:
-    from stressnet.workflows.cue_baselines import run_cue_baselines
+    from stressnet.stages.cue_baselines import run_cue_baselines
 
     with pytest.raises(CorpusError, match="cues"):
         run_cue_baselines(tmp_path, tmp_path / "out")

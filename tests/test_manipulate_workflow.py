@@ -19,11 +19,11 @@ from stressnet.manipulation.cues import CUE_NAMES
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.runs.manifest import hash_file
+from stressnet.stages.measure import measure_corpus
 from stressnet.workflows import manipulate as workflow
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.manipulate import manipulate_corpus, read_manipulation
 from stressnet.workflows.manipulate_inputs import ManipulateConfig, check_pairs
-from stressnet.workflows.measure import measure_corpus
 
 TABLES = ("stimuli.parquet", "measures.parquet", "endpoints.parquet", "responses.parquet")
 WORDS = ("MONEY", "HOTEL")

@@ -15,13 +15,12 @@ import pytest
 from stressnet.acoustics.cue_table import BOTH, CUES, ID_COLUMNS, WORD_COLUMNS, table_columns
 from stressnet.cli import main
 from stressnet.corpus.store import TOKENS
-from stressnet.errors import CheckpointError, CorpusError
+from stressnet.errors import FolderError
 from stressnet.runs.manifest import hash_file
 from stressnet.runs.tables import write_parquet
-from stressnet.workflows import measure as workflow
+from stressnet.stages.measure import MeasureConfig, measure_corpus
+from stressnet.stages.measure import run as workflow
 from stressnet.workflows.build import BuildConfig, build_corpus
-from stressnet.workflows.measure import measure_corpus
-from stressnet.workflows.measure_speakers import CEILING_CACHE, CueConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "cues.md"
 TABLES = ("cues.parquet", "cues.csv", "failures.csv", "speakers.csv")
@@ -64,7 +63,7 @@ def test_csv_says_the_same(measured: Path) -> None:
 
 def test_manifest_has_the_exact_arguments(measured: Path) -> None:
     manifest = json.loads((measured / "manifest.json").read_text())
-    praat = manifest["parameters"]["praat"]
+    praat = manifest["results"]["praat"]
     assert praat["praat"].startswith("6.")
     assert praat["pitch"]["octave_cost"] == 0.055
     assert praat["formants"]["window_s"] == 0.025
@@ -104,7 +103,7 @@ def test_workers_and_interruptions_do_not_change_a_byte(
 @pytest.fixture
 def few_vowels(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search for the ceiling that takes seconds."""
-    monkeypatch.setattr("stressnet.workflows.measure_speakers._VOWEL_SAMPLE", 8)
+    monkeypatch.setattr("stressnet.stages.measure.speakers._VOWEL_SAMPLE", 8)
 
 
 @pytest.mark.usefixtures("few_vowels")
@@ -119,10 +118,10 @@ def test_cues_do_not_depend_on_the_stress(corpus: Path, measured: Path, tmp_path
     for column in ("nucleus_1", "nucleus_2", "pronunciation"):
         tokens[column] = tokens[column].str.translate(str.maketrans("02", "11"))
     write_parquet(tokens, other / TOKENS)
-    config = CueConfig(ceiling="optimise")
+    config = MeasureConfig(ceiling="optimise")
     columns = [c for c in table_columns() if c not in ID_COLUMNS]
     tables = [
-        measure_corpus(path, tmp_path / name, config).cues[columns]
+        measure_corpus(path, tmp_path / name, config=config).cues[columns]
         for path, name in ((corpus, "a"), (other, "b"))
     ]
     pd.testing.assert_frame_equal(*tables)
@@ -132,24 +131,10 @@ def test_cues_do_not_depend_on_the_stress(corpus: Path, measured: Path, tmp_path
 
 
 @pytest.mark.usefixtures("few_vowels")
-def test_searched_ceilings_are_kept_in_the_corpus(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own = tmp_path / "corpus"
-    shutil.copytree(corpus, own)
-    (own / CEILING_CACHE).unlink(missing_ok=True)
-    first = measure_corpus(own, tmp_path / "first", CueConfig(ceiling="optimise"))
-    assert (own / CEILING_CACHE).is_file()
-
-    def never(*_arguments: object) -> None:
-        raise AssertionError("searched again")
-
-    monkeypatch.setattr("stressnet.acoustics.ceilings.optimise_ceiling", never)
-    second = measure_corpus(own, tmp_path / "second", CueConfig(ceiling="optimise"))
-    pd.testing.assert_frame_equal(first.cues, second.cues)
-    (own / CEILING_CACHE).write_text("{")
-    with pytest.raises(CorpusError, match="only a cache"):
-        measure_corpus(own, tmp_path / "third", CueConfig(ceiling="optimise"))
+def test_measuring_changes_nothing_in_the_corpus(corpus: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in corpus.rglob("*")}
+    measure_corpus(corpus, tmp_path / "out", ceiling="optimise")
+    assert {path: path.stat().st_mtime_ns for path in corpus.rglob("*")} == before
 
 
 def test_a_lost_excerpt_costs_one_row(corpus: Path, tmp_path: Path, capsys) -> None:
@@ -169,10 +154,10 @@ def test_a_lost_excerpt_costs_one_row(corpus: Path, tmp_path: Path, capsys) -> N
 
 
 def test_refusals(corpus: Path, measured: Path, tmp_path: Path, capsys) -> None:
-    with pytest.raises(CheckpointError, match="--overwrite"):
+    with pytest.raises(FolderError, match="--overwrite"):
         measure_corpus(corpus, measured)
     (tmp_path / "thesis.txt").write_text("precious")
-    with pytest.raises(CheckpointError, match="not empty"):
+    with pytest.raises(FolderError, match="not empty"):
         measure_corpus(corpus, tmp_path, overwrite=True)
     for arguments, code in ((["--ceiling", "high"], 2), (["--ceiling", "9000"], 1)):
         with pytest.raises(SystemExit) as end:
@@ -184,9 +169,9 @@ def test_refusals(corpus: Path, measured: Path, tmp_path: Path, capsys) -> None:
 
 
 def test_options_reach_praat(corpus: Path, tmp_path: Path) -> None:
-    config = CueConfig(pitch_method="raw-ac", f0_ceiling_factor=2.5, ceiling=5200.0)
-    result = measure_corpus(corpus, tmp_path / "out", config)
-    assert result.manifest["parameters"]["praat"]["pitch"]["method"] == "raw-ac"
+    config = MeasureConfig(pitch_method="raw-ac", expressive=True, ceiling="5200")
+    result = measure_corpus(corpus, tmp_path / "out", config=config)
+    assert result.manifest["results"]["praat"]["pitch"]["method"] == "raw-ac"
     speakers = pd.read_csv(result.path / "speakers.csv")
     assert (speakers["formant_ceiling_hz"] == 5200).all()
     assert (speakers["formant_ceiling_source"] == "fixed").all()

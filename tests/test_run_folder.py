@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stressnet.errors import CorpusError
+from stressnet.errors import FolderError
 from stressnet.runs.folder import DryRun, RunFolder, Step, Work
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.options import option
@@ -51,7 +51,7 @@ def test_finished_folder_has_a_manifest_and_no_working_files(tmp_path: Path) -> 
 
 def test_same_kind_is_replaced_only_when_asked(tmp_path: Path) -> None:
     write(tmp_path / "out")
-    with pytest.raises(CorpusError, match="already holds a toy"):
+    with pytest.raises(FolderError, match="already holds a toy"):
         write(tmp_path / "out", value=2)
     write(tmp_path / "out", value=2, overwrite=True)
     assert (tmp_path / "out" / "table.csv").read_text() == "value\n2\n"
@@ -61,7 +61,7 @@ def test_same_kind_is_replaced_only_when_asked(tmp_path: Path) -> None:
 def test_another_kind_is_never_touched(tmp_path: Path, overwrite: bool) -> None:
     write(tmp_path / "out", kind="corpus")
     before = content(tmp_path / "out")
-    with pytest.raises(CorpusError, match="holds a corpus, not a toy"):
+    with pytest.raises(FolderError, match="holds a corpus, not a toy"):
         write(tmp_path / "out", overwrite=overwrite)
     assert content(tmp_path / "out") == before
 
@@ -73,7 +73,7 @@ def test_a_folder_that_is_not_ours_is_never_touched(tmp_path: Path, manifest: st
     (out / "manifest.json").write_text(manifest)
     (out / "thesis.txt").write_text("years of work")
     before = content(out)
-    with pytest.raises(CorpusError):
+    with pytest.raises(FolderError):
         write(out, overwrite=True)
     assert content(out) == before
 
@@ -82,7 +82,7 @@ def test_files_of_other_people_stop_the_replacement(tmp_path: Path) -> None:
     write(tmp_path / "out")
     (tmp_path / "out" / "notes.txt").write_text("mine")
     before = content(tmp_path / "out")
-    with pytest.raises(CorpusError, match=r"does not list: notes\.txt"):
+    with pytest.raises(FolderError, match=r"does not list: notes\.txt"):
         write(tmp_path / "out", overwrite=True)
     assert content(tmp_path / "out") == before
 
@@ -94,7 +94,7 @@ def test_a_manifest_cannot_name_files_outside(tmp_path: Path) -> None:
     manifest = json.loads(file.read_text())
     manifest["trees"] = ["../*.txt"]
     file.write_text(json.dumps(manifest))
-    with pytest.raises(CorpusError, match="lies outside"):
+    with pytest.raises(FolderError, match="lies outside"):
         write(tmp_path / "out", overwrite=True)
     assert (tmp_path / "secret.txt").exists()
 
@@ -104,7 +104,7 @@ def test_links_are_foreign_and_never_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere" / "one.txt").write_text("mine")
     write(tmp_path / "out")
     (tmp_path / "out" / "many" / "deep").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(CorpusError, match="does not list"):
+    with pytest.raises(FolderError, match="does not list"):
         write(tmp_path / "out", overwrite=True)
     assert (tmp_path / "elsewhere" / "one.txt").exists()
 
@@ -116,9 +116,9 @@ def test_output_and_input_are_apart(tmp_path: Path, where: str) -> None:
     link = tmp_path / "link"
     link.symlink_to(source)
     for out in (source / where, link / where):
-        with pytest.raises(CorpusError, match=r"also an input|lies inside the input"):
+        with pytest.raises(FolderError, match=r"also an input|lies inside the input"):
             RunFolder(out, "toy", inputs=[source], overwrite=True)
-    with pytest.raises(CorpusError, match="lies inside it"):
+    with pytest.raises(FolderError, match="lies inside it"):
         RunFolder(source, "toy", inputs=[source / "inner"])
 
 
@@ -127,7 +127,7 @@ def test_killed_before_the_manifest_continues_or_is_replaced(tmp_path: Path) -> 
     folder.begin(ToyConfig(), inputs={})
     folder.table("table.csv", pd.DataFrame({"value": [0]}))
     folder.__exit__(None, None, None)
-    with pytest.raises(CorpusError, match="unfinished toy of other settings"):
+    with pytest.raises(FolderError, match="unfinished toy of other settings"):
         write(tmp_path / "out", value=2)
     write(tmp_path / "out")
     folder = RunFolder(tmp_path / "other", "toy")
@@ -151,12 +151,12 @@ def test_nothing_is_removed_before_the_work_begins(tmp_path: Path) -> None:
 
 def test_failures_are_written_however_the_command_ends(tmp_path: Path) -> None:
     with (
-        pytest.raises(CorpusError) as raised,
+        pytest.raises(FolderError) as raised,
         RunFolder(tmp_path / "out", "toy") as folder,
     ):
         folder.begin(ToyConfig(), inputs={})
         folder.problems.append(Problem("utterance", "align", Severity.ERROR, "no sound"))
-        raise CorpusError("only 2 word families")
+        raise FolderError("only 2 word families")
     assert "utterance,align,error,no sound" in (tmp_path / "out" / "failures.csv").read_text()
     assert "failures.csv" in raised.value.__notes__[0]
 
@@ -192,7 +192,7 @@ def test_folders_within_are_replaced_with_their_parent(tmp_path: Path) -> None:
     parent()
     parent(overwrite=True)
     (tmp_path / "out" / "seed-0" / "mine.txt").write_text("mine")
-    with pytest.raises(CorpusError, match=r"seed-0/mine\.txt"):
+    with pytest.raises(FolderError, match=r"seed-0/mine\.txt"):
         parent(overwrite=True)
 
 
@@ -209,5 +209,5 @@ def test_a_finished_folder_of_the_same_request_is_reused(tmp_path: Path) -> None
     write(tmp_path / "out")
     folder = RunFolder(tmp_path / "out", "toy", reuse=True)
     assert folder.begin(ToyConfig(), inputs={})
-    with pytest.raises(CorpusError, match="already holds"):
+    with pytest.raises(FolderError, match="already holds"):
         RunFolder(tmp_path / "out", "toy", reuse=True).begin(ToyConfig(2), inputs={})

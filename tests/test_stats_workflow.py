@@ -11,20 +11,21 @@ import pytest
 from stats_runs import make_run
 
 from stressnet.cli import main
-from stressnet.errors import CheckpointError, ConfigError, CorpusError
+from stressnet.errors import ConfigError, CorpusError, FolderError
+from stressnet.report.stats_text import summary_text
 from stressnet.runs.manifest import read_manifest, write_manifest
-from stressnet.statistics import mixed
-from stressnet.statistics.estimate import COLUMNS
-from stressnet.workflows import stats_config
-from stressnet.workflows.stats import TABLES, run_statistics, summary_text
-from stressnet.workflows.stats_config import (
+from stressnet.stages.stats import run_statistics
+from stressnet.stages.stats.run import TABLES
+from stressnet.statistics import analysis as stats_config
+from stressnet.statistics.analysis import (
     EXAMPLE,
     RunEntry,
     StatsConfig,
     parse_config,
     read_config,
 )
-from stressnet.workflows.stats_plan import networks_by_label
+from stressnet.statistics.analysis_plan import networks_by_label
+from stressnet.statistics.estimate import COLUMNS
 
 SMALL = 'measures = ["density"]\nstrata = ["stress"]\nmodels = false\n'
 
@@ -126,7 +127,7 @@ def test_tables_seeds_and_manifest(seeds: StatsConfig, tmp_path: Path) -> None:
     manifest = read_manifest(out, "statistics")
     assert manifest["results"]["networks"]["net"]["seeds"] == [0, 1]
     assert not (out / "state").exists()
-    with pytest.raises(CheckpointError, match="already holds"):
+    with pytest.raises(FolderError, match="already holds"):
         run_statistics(seeds, out)
 
 
@@ -148,12 +149,12 @@ def test_an_interrupted_analysis_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(mixed, "fit", stop)
+        patch.setattr("stressnet.stages.stats.run.fit", stop)
         with pytest.raises(KeyboardInterrupt):
             run_statistics(config, tmp_path / "parts")
     assert list((tmp_path / "parts" / "state").glob("*.done"))
     with monkeypatch.context() as patch:
-        patch.setattr("stressnet.statistics.accumulate.accumulate", stop)  # must not sum again
+        patch.setattr("stressnet.stages.stats.run.accumulate", stop)  # must not sum again
         parts = run_statistics(config, tmp_path / "parts")
     for name in TABLES:
         pd.testing.assert_frame_equal(whole.tables[name], parts.tables[name])
@@ -162,7 +163,7 @@ def test_an_interrupted_analysis_goes_on(
     assert model["ratio"][0] == pytest.approx(2.0, abs=0.3)
     for suffix in ("csv", "R"):
         assert (tmp_path / "parts" / "models" / f"run_syllables.{suffix}").exists()
-    with pytest.raises(CheckpointError):
+    with pytest.raises(FolderError):
         run_statistics(
             config_of(text + "[claims]\nshare_margin = 0.2", tmp_path), tmp_path / "parts"
         )

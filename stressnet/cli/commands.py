@@ -165,7 +165,10 @@ def _execute(stage: Stage, values: dict[str, Any]) -> None:
     device = values.pop("device", "cpu")
     progress = Progress(not values.pop("quiet"))
     work = Work(values.pop("jobs", 1), device, progress)
-    config = make_config(stage.config, values)
+    try:
+        config = make_config(stage.config, values)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
     if not stage.kind:
         _print(stage, stage.runner(config, *stage.opened(given, device), work))
         return

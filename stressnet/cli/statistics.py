@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
-from stressnet.cli.options import PATH, exit_if_some_failed, output_options
+from stressnet.cli.commands import command_of
+from stressnet.stages.stats import run_statistics
+
+stats_command = command_of(run_statistics)
 
 
-@click.command("stats")
-@click.argument("source", type=PATH, metavar="CONFIG.toml|RUN", required=False)
-@click.argument("out", type=PATH, required=False)
-@click.option("--example", is_flag=True, help="Print a commented CONFIG.toml and stop.")
-@output_options
-def stats_command(
-    source: Path | None, out: Path | None, example: bool, overwrite: bool, quiet: bool
-) -> None:
-    """Tables of relevance with intervals and tests over one or more runs; write into OUT.
+def _print_example(context: click.Context, _: click.Parameter, wanted: bool) -> Any:
+    if wanted:
+        from stressnet.statistics.analysis import EXAMPLE
 
-    Takes a CONFIG.toml that names runs, strata, contrasts and models, or a folder of 'stressnet
-    explain', for which all are the defaults. Intervals respect speakers, words and training seeds.
-    Ends with a verdict on each claim of the paper. Interrupted, it continues with the same command.
-    """
-    from stressnet.runs.problems import count_lost
-    from stressnet.runs.progress import Progress
-    from stressnet.workflows import stats_config as configs
+        click.echo(EXAMPLE, nl=False)
+        context.exit()
 
-    if example:
-        click.echo(configs.EXAMPLE, nl=False)
-        return
-    if source is None or out is None:
-        raise click.UsageError("needs CONFIG.toml or RUN, and OUT (see --help)")
-    from stressnet.workflows.stats import run_statistics, summary_text
 
-    config = configs.config_for_run(source) if source.is_dir() else configs.read_config(source)
-    result = run_statistics(config, out, overwrite=overwrite, progress=Progress(not quiet))
-    click.echo(summary_text(result))
-    click.echo(f"statistics: {out}")
-    if result.problems:
-        for problem in result.problems:
-            click.echo(f"  {problem.severity}: {problem.item}: {problem.reason}", err=True)
-        click.echo(f"see {out / 'failures.csv'}", err=True)
-    exit_if_some_failed(count_lost(result.problems))
+stats_command.params.insert(
+    2,
+    click.Option(
+        ["--example"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_print_example,
+        help="Print a commented CONFIG.toml and stop.",
+    ),
+)

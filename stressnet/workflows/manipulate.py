@@ -27,6 +27,7 @@ from stressnet.runs.parallel import worker_pool
 from stressnet.runs.problems import Problem, Severity, count_lost, count_problems, write_problems
 from stressnet.runs.progress import Progress
 from stressnet.runs.tables import write_parquet
+from stressnet.stages.measure import measure_corpus
 from stressnet.workflows.manipulate_inputs import (
     ManipulateConfig,
     chosen_tokens,
@@ -43,7 +44,6 @@ from stressnet.workflows.manipulate_responses import (
 )
 from stressnet.workflows.manipulate_summary import crosstalk
 from stressnet.workflows.manipulate_token import TokenTask, make_token
-from stressnet.workflows.measure import measure_corpus
 from stressnet.workflows.train import REQUEST_NAME, claim_folder
 
 if TYPE_CHECKING:

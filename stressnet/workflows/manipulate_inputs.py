@@ -16,11 +16,11 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.manipulation.cues import CUE_NAMES, get_cue, in_order
 from stressnet.manipulation.endpoints import MIN_TOKENS, Endpoint, EndpointKind, Reference
+from stressnet.runs.folder import FAILURES
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.problems import Problem, Severity
-from stressnet.workflows.measure import FAILURES
-from stressnet.workflows.measure import TABLE as CUE_TABLE
-from stressnet.workflows.measure_speakers import CueConfig
+from stressnet.stages.measure.run import TABLE as CUE_TABLE
+from stressnet.stages.measure.speakers import first_pass
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ def voices_of(measured: Path) -> dict[str, SpeakerSettings]:
     import pandas as pd
 
     parameters = read_manifest(measured, "cues")["parameters"]
-    wide = CueConfig(pitch_method=parameters["pitch_method"]).first_pass
+    wide = first_pass(parameters["pitch_method"])
     table = pd.read_csv(measured / "speakers.csv", dtype={"speaker": str})
     return {
         str(row["speaker"]): SpeakerSettings(

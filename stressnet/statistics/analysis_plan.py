@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.problems import Problem, Severity
-from stressnet.workflows.stats_config import RunEntry, StatsConfig
+from stressnet.statistics.analysis import RunEntry, StatsConfig
 
 if TYPE_CHECKING:
     from stressnet.statistics.accumulate import Plan

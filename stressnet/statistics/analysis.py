@@ -197,6 +197,17 @@ _SECTIONS: dict[str, type] = {"claims": ClaimsEntry, "options": OptionsEntry}
 _PLAIN = ("measures", "regions", "nulls", "strata", "word_unit", "level")
 
 
+def open_analysis(path: Path) -> StatsConfig:
+    """The analysis that a TOML file describes, or the default one of a run folder.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read or is wrong.
+    """
+    return config_for_run(path) if path.is_dir() else read_config(path)
+
+
 def read_config(path: Path) -> StatsConfig:
     """Read and check a TOML file.
 

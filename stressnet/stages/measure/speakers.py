@@ -1,32 +1,24 @@
-"""Stage *speakers* of ``stressnet measure``: pitch range, median F0 and formant ceiling of each."""
+"""Pitch range, median F0 and formant ceiling of every speaker."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet.acoustics.ceilings import Ceiling, CeilingMethod
-from stressnet.acoustics.speakers import CEILING_FACTOR, SpeakerSettings, Vowel
+from stressnet.acoustics.speakers import SpeakerSettings, Vowel
 from stressnet.acoustics.tracks import FormantSettings, PitchSettings
 from stressnet.audio import Audio, read_audio
 from stressnet.corpus.store import Corpus
-from stressnet.errors import ConfigError, CorpusError, StressnetError
+from stressnet.errors import StressnetError
 from stressnet.lexicon.pronunciation import bare
-from stressnet.runs.journal import Journal
-from stressnet.runs.manifest import hash_data, write_json
-from stressnet.runs.parallel import in_order
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.progress import Progress
+from stressnet.stages.measure.config import MeasureConfig
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CEILING_CACHE = "formant_ceilings.json"
-"""In the corpus: ceilings that took a search, so that no later run searches again."""
 
 _SPEAKER_SAMPLE = 40  # excerpts for the pitch range, as build-corpus takes them
 _VOWEL_SAMPLE = 60
@@ -53,79 +45,36 @@ def records_of(tokens: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in tokens[list(TIMES)].to_dict("records")]
 
 
-@dataclass(frozen=True)
-class CueConfig:
-    """How cues are measured.
-
-    Parameters
-    ----------
-    pitch_method : {"filtered-ac", "raw-ac"}
-    f0_ceiling_factor : float
-        Pitch ceiling per upper quartile of the speaker: 1.5, or 2.5 for expressive speech.
-    ceiling : str or float
-        One of :data:`stressnet.acoustics.ceilings.METHODS`, or hertz for everyone.
-    """
-
-    pitch_method: str = "filtered-ac"
-    f0_ceiling_factor: float = CEILING_FACTOR
-    ceiling: CeilingMethod | float = "auto"
-
-    @property
-    def first_pass(self) -> PitchSettings:
-        """Wide pitch settings of the first pass."""
-        if self.pitch_method == "raw-ac":
-            return PitchSettings.raw()
-        if self.pitch_method != "filtered-ac":
-            raise ConfigError(f"no pitch method '{self.pitch_method}': filtered-ac or raw-ac")
-        return PitchSettings()
+def first_pass(pitch_method: str) -> PitchSettings:
+    """Wide pitch settings with which a speaker's range is found."""
+    return PitchSettings.raw() if pitch_method == "raw-ac" else PitchSettings()
 
 
 @dataclass(frozen=True)
 class _SpeakerTask:
     corpus: Path
-    speaker: str
     sex: str
     rows: list[dict[str, Any]]
-    config: CueConfig
-    known: Ceiling | None
+    config: MeasureConfig
 
 
 def find_voices(
-    corpus: Corpus,
-    out: Path,
-    config: CueConfig,
-    jobs: int,
-    executor: Executor | None,
-    progress: Progress,
-    problems: list[Problem],
+    corpus: Corpus, config: MeasureConfig, folder: RunFolder
 ) -> dict[str, dict[str, Any]]:
     """Each speaker's settings as plain values."""
     groups = {str(speaker): part for speaker, part in corpus.tokens.groupby("speaker", sort=True)}
-    cache = _CeilingCache(corpus, config)
-    with (
-        Journal(out / "state" / "speakers.jsonl") as journal,
-        progress.stage("speakers", len(groups), "speaker") as bar,
-    ):
-        todo = [speaker for speaker in groups if speaker not in journal.done]
-        bar.update(len(groups) - len(todo))
-        tasks = (
-            _SpeakerTask(
-                corpus.path,
-                speaker,
-                str(groups[speaker]["sex"].iloc[0] or ""),
-                records_of(groups[speaker]),
-                config,
-                cache.known.get(speaker),
-            )
-            for speaker in todo
+    tasks = (
+        (
+            speaker,
+            _SpeakerTask(corpus.path, str(part["sex"].iloc[0] or ""), records_of(part), config),
         )
-        for speaker, result in zip(todo, in_order(_voice_of, tasks, jobs, executor), strict=True):
-            journal.add(speaker, result)
-            bar.update()
-        voices = {speaker: journal.done[speaker] for speaker in groups}
-    cache.keep(voices, progress)
+        for speaker, part in groups.items()
+    )
+    voices = dict(folder.chunks("speakers", tasks, _voice_of, total=len(groups), unit="speaker"))
     for speaker, voice in voices.items():
-        problems += [Problem(speaker, "speakers", Severity.WARNING, w) for w in voice["warnings"]]
+        folder.problems += [
+            Problem(speaker, "speakers", Severity.WARNING, warning) for warning in voice["warnings"]
+        ]
     return voices
 
 
@@ -144,7 +93,7 @@ def _voice_of(task: _SpeakerTask) -> dict[str, Any]:
     voice = speaker_settings(
         ((audio.samples, audio.rate_hz) for _, audio in excerpts),
         task.sex or None,
-        pitch=task.config.first_pass,
+        pitch=first_pass(task.config.pitch_method),
         ceiling_factor=task.config.f0_ceiling_factor,
         spans_s=[
             [span_of(row, f"nucleus_{k}_start_s", f"nucleus_{k}_end_s") for k in (1, 2)]
@@ -157,7 +106,7 @@ def _voice_of(task: _SpeakerTask) -> dict[str, Any]:
             f"({voice.pitch.floor_hz:g} to {voice.pitch.ceiling_hz:g} Hz)"
         )
     vowels = _vowels(excerpts)
-    ceiling = task.known or choose_ceiling(task.config.ceiling, task.sex or None, vowels)
+    ceiling = choose_ceiling(task.config.ceiling_method, task.sex or None, vowels)
     if ceiling.warning:
         warnings.append(ceiling.warning)
     formants = replace(voice.formants, ceiling_hz=ceiling.ceiling_hz)
@@ -198,42 +147,6 @@ def _vowels(excerpts: Sequence[tuple[dict[str, Any], Audio]]) -> list[Vowel]:
                 Vowel(label, cut.samples, audio.rate_hz, start_s - first_s, end_s - first_s)
             )
     return vowels[:: -(-len(vowels) // _VOWEL_SAMPLE)] if vowels else []
-
-
-class _CeilingCache:
-    """Ceilings found by search, kept in the corpus under what they were searched with."""
-
-    def __init__(self, corpus: Corpus, config: CueConfig) -> None:
-        self.path = corpus.path / CEILING_CACHE
-        self.key = hash_data([config.ceiling, asdict(FormantSettings()), corpus.fingerprint])
-        self.known: dict[str, Ceiling] = {}
-        self.data: dict[str, Any] = {}
-        if self.path.is_file():
-            try:
-                self.data = json.loads(self.path.read_text(encoding="utf-8"))
-            except json.JSONDecodeError as error:
-                raise CorpusError(
-                    f"{self.path}: damaged JSON (line {error.lineno}); delete it, it is only a "
-                    f"cache"
-                ) from error
-            found = self.data.get(self.key, {}).get("speakers", {})
-            self.known = {speaker: Ceiling(**values) for speaker, values in found.items()}
-        self.method = config.ceiling
-
-    def keep(self, voices: dict[str, dict[str, Any]], progress: Progress) -> None:
-        """Add what is new; a corpus that cannot be written only costs time."""
-        searched = {
-            speaker: voice["ceiling"]
-            for speaker, voice in voices.items()
-            if voice["ceiling"]["source"] in ("optimised", "smoothest")
-        }
-        if not searched or searched.keys() <= self.known.keys():
-            return
-        self.data[self.key] = {"method": self.method, "speakers": searched}
-        try:
-            write_json(self.path, self.data)
-        except OSError as error:
-            progress.say(f"{self.path}: formant ceilings not kept ({error.strerror})")
 
 
 def speaker_rows(voices: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -1,15 +1,12 @@
-"""``stressnet measure``: acoustic cues to stress of every token of a corpus.
+"""Cues of every token: speakers first, then tokens in chunks, then what needs all of a speaker.
 
-Speakers first (pitch range, formant ceiling), then tokens in chunks, then what needs all tokens of
-a speaker (vowel space). Speakers and chunks are journalled, so an interrupted run continues with
-the same command. The tokens' stress is copied into the table but never looked at.
+The tokens' stress is copied into the table but never looked at.
 """
 
 from __future__ import annotations
 
-import shutil
-from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,34 +16,31 @@ from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.audio import read_audio
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError, CorpusError, StressnetError
-from stressnet.runs.journal import Journal
-from stressnet.runs.manifest import hash_data, write_manifest
-from stressnet.runs.parallel import in_order, worker_pool
-from stressnet.runs.problems import Problem, Severity, count_lost, count_problems, write_problems
-from stressnet.runs.progress import Progress
+from stressnet.runs.folder import RunFolder, Step
+from stressnet.runs.problems import Problem, Severity, count_problems
 from stressnet.runs.tables import write_parquet
-from stressnet.workflows.build_tokens import safe_name
-from stressnet.workflows.measure_speakers import (
-    CueConfig,
+from stressnet.stages.measure.config import MeasureConfig
+from stressnet.stages.measure.speakers import (
     find_voices,
+    first_pass,
     records_of,
     settings_of,
     span_of,
     speaker_rows,
 )
-from stressnet.workflows.train import REQUEST_NAME, claim_folder
+from stressnet.workflows.build_tokens import safe_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLE, TABLE_CSV, FAILURES, SPEAKERS = "cues.parquet", "cues.csv", "failures.csv", "speakers.csv"
+TABLE, TABLE_CSV, SPEAKERS = "cues.parquet", "cues.csv", "speakers.csv"
 CHUNK = 40
 """Tokens of one speaker per task."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What ``stressnet measure`` left on disk.
+    """What ``stressnet measure`` wrote.
 
     Parameters
     ----------
@@ -65,11 +59,6 @@ class Measured:
     problems: list[Problem]
     manifest: dict[str, Any]
 
-    @property
-    def n_failed(self) -> int:
-        """Tokens without a row."""
-        return count_lost(self.problems)
-
 
 @dataclass(frozen=True)
 class _ChunkTask:
@@ -80,36 +69,11 @@ class _ChunkTask:
     intensity: IntensitySettings = field(default_factory=IntensitySettings)
 
 
-def measure_corpus(
-    corpus_path: Path,
-    out: Path,
-    config: CueConfig | None = None,
-    *,
-    jobs: int = 1,
-    overwrite: bool = False,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
-) -> Measured:
-    """Measure all tokens of a corpus; an interrupted run continues.
-
-    Parameters
-    ----------
-    corpus_path : Path
-        A built corpus. Ceilings found by search are kept in it, if it can be written.
-    out : Path
-        Folder to write.
-    config : CueConfig, optional
-    jobs : int
-        Worker processes; the tables do not depend on it.
-    overwrite : bool
-        Replace an earlier measurement in ``out``.
-    executor : Executor, optional
-        Used instead of own processes.
+def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Measured:
+    """Measure all tokens of a corpus.
 
     Raises
     ------
-    CheckpointError
-        If ``out`` holds something else or cannot be written.
     CorpusError
         If the corpus is damaged, or no token could be measured.
     """
@@ -117,96 +81,82 @@ def measure_corpus(
 
     from stressnet.acoustics.cue_table import ID_COLUMNS, table_columns
 
-    progress = progress or Progress(verbose=False)
-    config = config or CueConfig()
-    corpus = Corpus.open(corpus_path)
-    content = {**asdict(config), "first_pass": config.first_pass.praat_arguments()}
-    request = hash_data([content, corpus.fingerprint])
-    claim_folder(out, request, overwrite, "measurement")
-    problems: list[Problem] = []
     tokens = corpus.tokens
-    own = worker_pool(jobs) if executor is None else None
-    if own is not None:
-        with own as pool:
-            voices = find_voices(corpus, out, config, jobs, pool, progress, problems)
-            measured = _measure_tokens(corpus, out, voices, jobs, pool, progress, problems)
-    else:
-        voices = find_voices(corpus, out, config, jobs, executor, progress, problems)
-        measured = _measure_tokens(corpus, out, voices, jobs, executor, progress, problems)
-    with progress.stage("tables"):
+    folder.begin(
+        config,
+        inputs={"corpus": corpus.fingerprint},
+        notes={
+            "corpus": str(corpus.path),
+            "corpus_name": corpus.name,
+            "f0_ceiling_factor": config.f0_ceiling_factor,
+            "first_pass": first_pass(config.pitch_method).praat_arguments(),
+        },
+        steps=[Step("measure", len(tokens), seconds_each=0.15)],
+    )
+    voices = find_voices(corpus, config, folder)
+    measured = _measure_tokens(corpus, voices, folder)
+    with folder.progress.stage("tables"):
         ids = tokens[list(ID_COLUMNS)]
         table = ids.merge(_placed(measured, tokens), on="token_id", validate="1:1")
         table = _typed(table[table_columns()])
-        write_parquet(table, out / TABLE)
-        _write_csv(table, out / TABLE_CSV)
+        folder.table(TABLE, table)
+        folder.table(TABLE_CSV, table, lineterminator="\n")
         speakers = pd.DataFrame(speaker_rows(voices))
-        _write_csv(speakers, out / SPEAKERS)
-        write_problems(out / FAILURES, problems)
-    manifest = write_manifest(
-        out,
-        "cues",
-        parameters={
-            "corpus": str(corpus_path),
-            "corpus_name": corpus.name,
-            **content,
-            "request": request,
-            "praat": _praat_arguments(voices),
-        },
-        inputs={"corpus": corpus.fingerprint},
-        outputs=[out / name for name in (TABLE, TABLE_CSV, FAILURES, SPEAKERS)],
-        results=_results(table, problems),
-        seconds=progress.seconds,
-    )
-    shutil.rmtree(out / "state")
-    (out / REQUEST_NAME).unlink()
-    return Measured(out, table, problems, manifest)
+        folder.table(SPEAKERS, speakers, lineterminator="\n")
+    results = {**_results(table, folder.problems), "praat": _praat_arguments(voices)}
+    return Measured(folder.path, table, folder.problems, folder.finish(results))
+
+
+def measured_text(result: Measured) -> str:
+    """How many tokens were measured, and what they lack."""
+    counts = result.manifest["results"]
+    lines = [
+        f"{counts['n_tokens']} tokens measured, {counts['n_complete']} of them completely; "
+        f"the others lack a cue, see missing_reason",
+        *(f"  {n:6d}  {reason}" for reason, n in list(counts["missing"].items())[:6]),
+    ]
+    if result.problems:
+        lines.append(f"problems: {counts['problems']}, see {result.path / 'failures.csv'}")
+    return "\n".join(lines)
 
 
 # -- tokens ----------------------------------------------------------------------------------------
 
 
 def _measure_tokens(
-    corpus: Corpus,
-    out: Path,
-    voices: dict[str, dict[str, Any]],
-    jobs: int,
-    executor: Executor | None,
-    progress: Progress,
-    problems: list[Problem],
+    corpus: Corpus, voices: dict[str, dict[str, Any]], folder: RunFolder
 ) -> pd.DataFrame:
     """Cues of every token, without the vowel space."""
     import pandas as pd
 
-    folder = out / "state" / "chunks"
-    folder.mkdir(parents=True, exist_ok=True)
-    chunks: list[tuple[str, list[dict[str, Any]]]] = []
-    for speaker, part in corpus.tokens.groupby("speaker", sort=True):
-        rows = records_of(part)
-        chunks += [(str(speaker), rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
-    files = [folder / f"{index:06d}.parquet" for index in range(len(chunks))]
-    with (
-        Journal(out / "state" / "chunks.jsonl") as journal,
-        progress.stage("measure", len(corpus.tokens), "token") as bar,
+    parts = folder.state / "chunks"
+    parts.mkdir(exist_ok=True)
+
+    def tasks() -> Iterator[tuple[str, _ChunkTask]]:
+        number = 0
+        for speaker, part in corpus.tokens.groupby("speaker", sort=True):
+            rows, voice = records_of(part), settings_of(voices[str(speaker)])
+            for start in range(0, len(rows), CHUNK):
+                file = parts / f"{number:06d}.parquet"
+                yield (
+                    str(number),
+                    _ChunkTask(corpus.path, rows[start : start + CHUNK], voice, file),
+                )
+                number += 1
+
+    for _, failures in folder.chunks(
+        "measure",
+        tasks(),
+        _measure_chunk,
+        total=len(corpus.tokens),
+        n_items=lambda task: len(task.rows),
     ):
-        todo = [index for index in range(len(chunks)) if str(index) not in journal.done]
-        bar.update(sum(len(rows) for _, rows in chunks) - sum(len(chunks[i][1]) for i in todo))
-        tasks = (
-            _ChunkTask(corpus.path, chunks[i][1], settings_of(voices[chunks[i][0]]), files[i])
-            for i in todo
-        )
-        for index, failures in zip(
-            todo, in_order(_measure_chunk, tasks, jobs, executor), strict=True
-        ):
-            journal.add(str(index), failures)
-            bar.update(len(chunks[index][1]))
-        for index in range(len(chunks)):
-            problems += [
-                Problem(token_id, "measure", Severity.ERROR, reason)
-                for token_id, reason in journal.done[str(index)]
-            ]
-    tables = [pd.read_parquet(file) for file in files if file.exists()]
+        folder.problems += [
+            Problem(token_id, "measure", Severity.ERROR, reason) for token_id, reason in failures
+        ]
+    tables = [pd.read_parquet(file) for file in sorted(parts.glob("*.parquet"))]
     if not tables:
-        first = problems[0].reason if problems else "it has no tokens"
+        first = folder.problems[0].reason if folder.problems else "it has no tokens"
         raise CorpusError(f"{corpus.path}: no token could be measured; {first}")
     return pd.concat(tables, ignore_index=True)
 
@@ -287,12 +237,6 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
         if is_flag:
             table[column] = table[column].astype("boolean")
     return table
-
-
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
-    part = path.with_name(f".{path.name}.part")
-    table.to_csv(part, index=False, lineterminator="\n")
-    part.replace(path)
 
 
 def _praat_arguments(voices: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,189 @@
+"""Simple classifiers on measured cues, tested as networks are tested."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stressnet.errors import CheckpointError, CorpusError
+from stressnet.report.cues_figure import plot_cues
+from stressnet.report.style import save_figure
+from stressnet.runs.folder import RunFolder, Step
+from stressnet.runs.manifest import hash_file, read_manifest
+from stressnet.stages.cue_baselines.config import CueBaselinesConfig
+from stressnet.stages.measure.run import TABLE
+from stressnet.training import cue_baselines as cb
+from stressnet.training.metrics import evaluate_splits
+
+METRICS, COEFFICIENTS, IMPORTANCE, COMPARISONS = (
+    "baselines.csv",
+    "coefficients.csv",
+    "importance.csv",
+    "comparisons.csv",
+)
+
+
+@dataclass(frozen=True)
+class CueBaselines:
+    """What ``stressnet cue-baselines`` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; ``predictions/<baseline>.parquet`` has the columns of a network's
+        ``predictions.parquet``.
+    metrics : DataFrame
+        One row per baseline, seed, test set and metric.
+    coefficients, importance : DataFrame
+        As :mod:`stressnet.training.cue_baselines` describes them.
+    comparisons : DataFrame
+        Networks against baselines, if any were given.
+    manifest : dict
+        Its manifest.
+    """
+
+    path: Path
+    metrics: pd.DataFrame
+    coefficients: pd.DataFrame
+    importance: pd.DataFrame
+    comparisons: pd.DataFrame
+    manifest: dict[str, Any]
+
+
+def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> CueBaselines:
+    """Train and test all baselines on the cues of a measured corpus.
+
+    Raises
+    ------
+    ConfigError
+        If the corpus has no splits or too few tokens.
+    CorpusError
+        If ``cues`` is no measurement.
+    CheckpointError
+        If a network was trained on another corpus.
+    """
+    source = read_manifest(cues, "cues")
+    rivals = {path.name: _network_predictions(path, source) for path in config.models}
+    data = cb.cue_data(pd.read_parquet(cues / TABLE))
+    every = list(cb.baselines())
+    folder.begin(
+        config,
+        inputs={
+            "cues": source["outputs"][TABLE],
+            "corpus": source["inputs"]["corpus"],
+            **{f"model {p.name}": hash_file(p / "predictions.parquet") for p in config.models},
+        },
+        notes={
+            "cues": str(cues),
+            "corpus_name": source["parameters"]["corpus_name"],
+            "five_cues": list(cb.FIVE_CUES),
+            "models": {path.name: str(path) for path in config.models},
+        },
+        steps=[Step("train", len(every), "baseline", 2.0)],
+    )
+    scores, settings, comparisons = [], {}, []
+    kept: dict[str, list[cb.Fitted]] = {}
+    with folder.progress.stage("baselines", len(every), "baseline") as bar:
+        for baseline in every:
+            for number in range(config.n_seeds if baseline.is_boosting else 1):
+                seed = config.seed + number
+                fitted = cb.fit_baseline(baseline, data, seed)
+                predictions = cb.predictions_of(fitted, data)
+                rows = evaluate_splits(
+                    predictions, seed=config.seed, n_resamples=config.n_resamples
+                )
+                names = {"baseline": baseline.name, "kind": baseline.kind, "seed": seed}
+                names["n_cues"] = len(baseline.columns)
+                scores.append(pd.concat([pd.DataFrame(names, index=rows.index), rows], axis=1))
+                kept.setdefault(baseline.name, []).append(fitted)
+                if number > 0:
+                    continue
+                folder.table(f"predictions/{baseline.name}.parquet", predictions)
+                settings[baseline.name] = fitted.setting
+                if baseline.kind == "several cues":
+                    comparisons += _compare(baseline.name, predictions, rivals, config.n_resamples)
+            bar.update()
+    with folder.progress.stage("importance"):
+        weights = pd.concat(
+            [
+                cb.coefficients(kept[name][0], data, seed=config.seed)
+                for name in (cb.LOGISTIC, cb.FIVE)
+            ],
+            ignore_index=True,
+        )
+        importance = pd.concat(
+            [
+                cb.permutation_importance(kept[name], data, seed=config.seed)
+                for name in (cb.LOGISTIC, cb.BOOSTING, cb.FIVE)
+            ],
+            ignore_index=True,
+        )
+    metrics = pd.concat(scores, ignore_index=True)
+    compared = pd.DataFrame(comparisons)
+    tables = {METRICS: metrics, COEFFICIENTS: weights, IMPORTANCE: importance}
+    if len(compared):
+        tables[COMPARISONS] = compared
+    for name, frame in tables.items():
+        folder.table(name, frame, lineterminator="\n")
+    folder.wrote(save_figure(plot_cues(weights, importance), folder.path / "cues"))
+    manifest = folder.finish({"settings": settings, "n_baselines": len(every)})
+    return CueBaselines(folder.path, metrics, weights, importance, compared, manifest)
+
+
+def _network_predictions(path: Path, source: dict[str, Any]) -> pd.DataFrame:
+    """A network's predictions, refused if it was trained on another corpus."""
+    manifest = read_manifest(path, "model")
+    if manifest["inputs"].get("corpus") != source["inputs"]["corpus"]:
+        raise CheckpointError(
+            f"{path}: was trained on another corpus than the cues were measured in; "
+            f"measure that corpus"
+        )
+    file = path / "predictions.parquet"
+    if not file.is_file():
+        raise CorpusError(f"{file} is missing; train the network again")
+    return pd.read_parquet(file)
+
+
+def _compare(
+    baseline: str, predictions: pd.DataFrame, rivals: dict[str, pd.DataFrame], n_resamples: int
+) -> list[dict[str, Any]]:
+    """Networks against a baseline on every test set; tokens without cues are left out."""
+    from stressnet.lexicon.stress import Stress
+    from stressnet.training.comparison import compare
+
+    rows = []
+    for name, theirs in rivals.items():
+        both = theirs.merge(
+            predictions[["token_id", "logit_initial", "logit_final"]],
+            on="token_id",
+            suffixes=("", "_cues"),
+            validate="1:1",
+        )
+        for split, part in both.groupby("split", sort=False):
+            result = compare(
+                [Stress(value).class_index for value in part["stress_true"]],
+                part["logit_initial"] - part["logit_final"],
+                part["logit_initial_cues"] - part["logit_final_cues"],
+                part["speaker"],
+                part["lemma"],
+                n_resamples=n_resamples,
+            )
+            rows.append(
+                {
+                    "model": name,
+                    "baseline": baseline,
+                    "test_set": split,
+                    "n": result.n,
+                    "only_model_right": result.only_first,
+                    "only_baseline_right": result.only_second,
+                    "mcnemar_p": result.mcnemar_p,
+                    "accuracy_difference": result.accuracy.value,
+                    "balanced_accuracy_difference": result.balanced_accuracy.value,
+                    "low": result.balanced_accuracy.low,
+                    "high": result.balanced_accuracy.high,
+                }
+            )
+    return rows

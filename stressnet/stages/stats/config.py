@@ -1,0 +1,30 @@
+"""The command ``stressnet stats``; what it computes is said by a TOML file of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stressnet.runs.stage import Input, Stage
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The analysis itself is an input, see :mod:`stressnet.statistics.analysis`."""
+
+
+run_statistics = Stage(
+    "stats",
+    config=NoOptions,
+    kind="statistics",
+    inputs=(Input("source", "stressnet.statistics.analysis:open_analysis"),),
+    run="stressnet.stages.stats.run:run",
+    text="stressnet.report.stats_text:summary_text",
+    items="comparisons or models failed",
+    done="statistics",
+    help="""Tables of relevance with intervals and tests over one or more runs; write into OUT.
+
+    SOURCE is a CONFIG.toml that names runs, strata, contrasts and models (--example prints one), or
+    a folder of 'stressnet explain', for which all are the defaults. Intervals respect speakers,
+    words and training seeds. Ends with a verdict on each claim of the paper.
+    """,
+)
