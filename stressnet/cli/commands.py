@@ -14,7 +14,8 @@ import click
 
 from stressnet.cli.options import DEFAULT_JOBS, EXIT_SOME_FAILED, PATH
 from stressnet.errors import ConfigError
-from stressnet.runs.folder import FAILURES, DryRun, Work
+from stressnet.runs.folder import DryRun, Work
+from stressnet.runs.held import FAILURES
 from stressnet.runs.options import Option, make_config, options_of
 from stressnet.runs.progress import Progress
 from stressnet.runs.stage import Input, Stage, load
@@ -169,13 +170,14 @@ def _execute(stage: Stage, values: dict[str, Any]) -> None:
         config = make_config(stage.config, values)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
+    opened = stage.opened(given, device)
     if not stage.kind:
-        _print(stage, stage.runner(config, *stage.opened(given, device), work))
+        _print(stage, stage.runner(config, *opened, work))
         return
     folder = stage.folder(given, out, config, overwrite=overwrite, dry_run=dry_run, work=work)
     try:
         with folder:
-            result = stage.runner(config, *stage.opened(given, device), folder)
+            result = stage.runner(config, *opened, folder)
     except DryRun as plan:
         click.echo(str(plan))
         return

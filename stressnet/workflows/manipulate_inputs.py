@@ -16,7 +16,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.manipulation.cues import CUE_NAMES, get_cue, in_order
 from stressnet.manipulation.endpoints import MIN_TOKENS, Endpoint, EndpointKind, Reference
-from stressnet.runs.folder import FAILURES
+from stressnet.runs.held import FAILURES
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.problems import Problem, Severity
 from stressnet.stages.measure.run import TABLE as CUE_TABLE
