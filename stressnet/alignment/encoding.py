@@ -1,12 +1,20 @@
-"""Text of annotation files in whatever encoding they come."""
+"""Text, numbers and labels of annotation files, in whatever encoding they come."""
 
 from __future__ import annotations
 
 import codecs
+import math
+import reprlib
 import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from stressnet.errors import AlignmentError
+from stressnet.intervals import SILENCE, Interval, marks_silence
+
+_SHORTENED = reprlib.Repr()
+_SHORTENED.maxstring = _SHORTENED.maxother = 80
 
 
 def read_text(path: Path) -> str:
@@ -49,6 +57,64 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def numbered_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Lines of a file that are not blank, each with its place (``FILE, line 3``) for messages."""
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if line.strip():
+            yield f"{path}, line {number}", line
+
+
 def nfc(text: str) -> str:
     """Unicode normal form C without blanks around it, the form in which labels are compared."""
     return unicodedata.normalize("NFC", text.strip())
+
+
+def shown(value: object) -> str:
+    """A value from a file as messages quote it: one line, shortened."""
+    return _SHORTENED.repr(value.strip() if isinstance(value, str) else value)
+
+
+def finite_number(value: object, place: str, name: str) -> float:
+    """A number from a file.
+
+    Parameters
+    ----------
+    value : object
+        Text or a number; nothing else counts as one.
+    place : str
+        File and line, or file, tier and interval, for the message.
+    name : str
+        What the number means.
+
+    Raises
+    ------
+    AlignmentError
+        If it is no number or not finite.
+    """
+    number = math.nan
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        with suppress(ValueError, OverflowError):
+            number = float(value)
+    if not math.isfinite(number):
+        raise AlignmentError(f"{place}: {name} {shown(value)} is no number; correct or remove it")
+    return number + 0.0  # without the sign of -0
+
+
+def label_text(value: object, place: str) -> str:
+    """A label from a file in normal form C.
+
+    Raises
+    ------
+    AlignmentError
+        If it is not text.
+    """
+    if not isinstance(value, str):
+        raise AlignmentError(
+            f"{place}: label {shown(value)} is not text; put it in quotation marks or remove it"
+        )
+    return nfc(value)
+
+
+def made_interval(start_s: float, end_s: float, label: str) -> Interval:
+    """An interval whose label is ``""`` if it is one of the field's marks for silence."""
+    return Interval(start_s, end_s, SILENCE if marks_silence(label) else label)

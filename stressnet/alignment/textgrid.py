@@ -1,25 +1,31 @@
 """Praat TextGrids: words and phones read, and written so that Praat opens them.
 
-Read are the long and the short text format and praatIO's JSON, in UTF-8 (with or without byte order
-mark) or UTF-16, whatever the order and case of the tiers, with or without a speaker before the name
-(``words``, ``Word``, ``ALICE - words``, ``ORT-MAU``). Written is the long format in UTF-8.
+Every text format of Praat but the chronological one can be read, and the JSON of praatIO and of the
+Montreal Forced Aligner, in UTF-8 (with or without byte order mark) or UTF-16. Tiers may have any
+order and case, and a speaker before the name (``words``, ``Word``, ``ALICE - words``, ``ORT-MAU``).
+The long format is written, in UTF-8.
 """
 
 from __future__ import annotations
 
+import json
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from praatio.utilities import errors as praatio_errors
 from praatio.utilities import textgrid_io
 
-from stressnet.alignment.encoding import read_text
+from stressnet.alignment.encoding import (
+    finite_number,
+    label_text,
+    made_interval,
+    nfc,
+    read_text,
+    shown,
+)
 from stressnet.alignment.validation import fit_to_audio, validate
 from stressnet.errors import AlignmentError
-from stressnet.intervals import SILENCE, Alignment, Interval, marks_silence
+from stressnet.intervals import SILENCE, Alignment, Interval
 
 __all__ = ["read_textgrid", "validate", "write_textgrid"]
 
@@ -30,10 +36,20 @@ PHONE_TIERS = frozenset(
 
 _SPEAKER_SEPARATOR = " - "
 _INTERVAL_TIER = ("IntervalTier", "interval")  # the latter in the Montreal Forced Aligner's JSON
-_DECLARED_SIZE = re.compile(
-    r'(?:intervals|points)\s*:\s*size\s*=\s*(\d+)|"(?:IntervalTier|TextTier)"\s*\n'
-    r'\s*"(?:[^"]|"")*"\s*\n\s*[-\d.eE+]+\s*\n\s*[-\d.eE+]+\s*\n\s*(\d+)\s*(?:\n|$)'
+
+# Praat reads strings in quotation marks (a quotation mark inside is doubled) and words that begin
+# with a number; every other word is a comment, as is everything from a "!" to the end of its line.
+# No alternative can give up what it has consumed, so the time is linear in the text.
+_TOKEN = (
+    r"""!.*|"(?P<text>{text})"(?={end})|(?P<undoubled>")|(?P<number>[-+]?\.?\d[^\s=]*+)|[^\s=]++"""
 )
+_AS_PRAAT = re.compile(_TOKEN.format(text=r'[^"]*+(?:""[^"]*+)*+', end=r"\s|\Z"))
+# Some programs do not double them; a string then ends with its line.
+_UNDOUBLED = re.compile(
+    _TOKEN.format(text=r'(?:[^"]|"(?![ \t]*(?:\n|\Z)))*+', end=r"[ \t]*(?:\n|\Z)")
+)
+_Tier = tuple[str, Sequence[object]]  # its name and its entries as they stand
+_ENTRIES = {"IntervalTier": re.compile("(?:nnt)*+"), "TextTier": re.compile("(?:nt)*+")}
 
 
 def read_textgrid(path: Path | str, speaker: str | None = None) -> Alignment:
@@ -123,68 +139,110 @@ def write_textgrid(
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _interval_tiers(path: Path) -> dict[str, tuple[Interval, ...]]:
-    """All interval tiers of a file by their names as they stand."""
-    text = read_text(path) + "\n"
-    _refuse_chronological(path, text)
-    try:
-        document = textgrid_io.parseTextgridStr(text, includeEmptyIntervals=True)
-        tiers = [
-            (tier["name"], tier["class"], [_interval(entry) for entry in tier["entries"]])
-            if tier["class"] in _INTERVAL_TIER
-            else (tier["name"], tier["class"], list(tier["entries"]))
-            for tier in document["tiers"]
-        ]
-    except (praatio_errors.PraatioException, ValueError, IndexError, KeyError, TypeError) as error:
-        raise AlignmentError(
-            f"{path}: not a TextGrid in Praat's long or short text format ({error}); "
-            "open it in Praat and save it again as a text file"
-        ) from error
-    declared = sum(int(a or b) for a, b in _DECLARED_SIZE.findall(text))
-    found = sum(len(entries) for _, _, entries in tiers)
-    if declared > found:
-        raise AlignmentError(
-            f"{path}: {declared} intervals are announced but only {found} are there; "
-            "the file is cut off or damaged, make it again"
-        )
-    return {
-        unicodedata.normalize("NFC", name.strip()): tuple(entries)
-        for name, kind, entries in tiers
-        if kind in _INTERVAL_TIER
-    }
-
-
-def _refuse_chronological(path: Path, text: str) -> None:
-    """Raise for the third way in which Praat saves a TextGrid; praatIO does not read it."""
+def _interval_tiers(path: Path) -> list[_Tier]:
+    """All interval tiers of a file."""
+    text = read_text(path)
     if "chronological" in text.split("\n", 1)[0]:
         raise AlignmentError(
             f"{path}: a TextGrid in Praat's chronological format; open it in Praat and save it "
             "with 'Save as text file...'"
         )
+    return list((_json_tiers if text.lstrip().startswith("{") else _praat_tiers)(path, text))
 
 
-def _interval(entry: Any) -> Interval:
-    start, end, label = entry
-    interval = Interval(float(start), float(end), unicodedata.normalize("NFC", label.strip()))
-    if marks_silence(interval.label):
-        return Interval(interval.start_s, interval.end_s, SILENCE)
-    return interval
+def _json_tiers(path: Path, text: str) -> Iterator[_Tier]:
+    """Interval tiers of the Montreal Forced Aligner's JSON and of praatIO's two kinds."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise AlignmentError(f"{path}: not a JSON file ({error}); make it again") from error
+    tiers = document.get("tiers")
+    if isinstance(tiers, dict):
+        named = list(tiers.items())
+    elif isinstance(tiers, list):
+        named = [(t.get("name") if isinstance(t, dict) else None, t) for t in tiers]
+    else:
+        raise AlignmentError(f"{path}: a JSON file without 'tiers' is no alignment; make it again")
+    for number, (name, tier) in enumerate(named, start=1):
+        entries = tier.get("entries") if isinstance(tier, dict) else None
+        if not isinstance(name, str) or not isinstance(entries, list):
+            raise AlignmentError(
+                f"{path}, tier {number}: {shown(tier)} has no name or no list 'entries'; correct it"
+            )
+        if tier.get("type", tier.get("class")) in _INTERVAL_TIER:
+            yield nfc(name), entries
+
+
+def _praat_tiers(path: Path, text: str) -> Iterator[_Tier]:
+    """Interval tiers of a TextGrid in one of Praat's text formats.
+
+    The long and the short format, free text with comments, and a TextGrid in a Praat Collection
+    are the same strings and numbers in the same order.
+    """
+    try:
+        kinds, values = _tokens(path, text, _AS_PRAAT)
+    except AlignmentError:
+        kinds, values = _tokens(path, text, _UNDOUBLED)
+    if "TextGrid" not in values:
+        raise AlignmentError(
+            f"{path}: not a TextGrid in Praat's text format; open it in Praat and save it again "
+            "as a text file"
+        )
+    place = 0
+    while place < len(values):
+        entries = _ENTRIES.get(values[place]) if kinds[place] == "t" else None
+        if entries is None:
+            place += 1
+            continue
+        # The tier's class and name, its start, its end, and the number of its entries.
+        if not kinds.startswith("ttnnn", place):
+            raise AlignmentError(f"{path}: the last tier is cut off; make the file again")
+        name, announced = nfc(values[place + 1]), values[place + 4]
+        first, width = place + 5, 3 if values[place] == "IntervalTier" else 2
+        match = entries.match(kinds, first)
+        end = match.end() if match else first
+        count = (end - first) // width
+        if finite_number(announced, f"{path}, tier '{name}'", "number of intervals") > count:
+            raise AlignmentError(
+                f"{path}, tier '{name}': {announced} intervals are announced but only {count} are "
+                "there; the file is cut off or damaged, make it again"
+            )
+        if width == 3:
+            columns = (values[first + k : end : 3] for k in range(3))
+            yield name, list(zip(*columns, strict=True))
+        place = end
+
+
+def _tokens(path: Path, text: str, pattern: re.Pattern[str]) -> tuple[str, list[str]]:
+    """Strings and numbers of a text in their order, and for each whether it is ``t`` or ``n``."""
+    kinds, values = [], []
+    for match in pattern.finditer(text):
+        if match.lastgroup == "undoubled":
+            line = text.count("\n", 0, match.start()) + 1
+            raise AlignmentError(
+                f"{path}, line {line}: a label does not end, or a quotation mark in it is not "
+                "doubled; open the file in Praat and save it again"
+            )
+        if match.lastgroup is not None:
+            kinds.append(match.lastgroup[0])
+            values.append(match[match.lastgroup].replace('""', '"'))
+    return "".join(kinds), values
 
 
 def _pick(
     path: Path,
-    tiers: Mapping[str, tuple[Interval, ...]],
+    tiers: Sequence[_Tier],
     names: frozenset[str],
     level: str,
     speaker: str | None,
 ) -> tuple[Interval, ...]:
     """The one tier of a level, by name without regard to case or speaker prefix."""
-    matching = {}
-    for name, intervals in tiers.items():
+    matching = []
+    for name, entries in tiers:
         prefix, _, base = name.rpartition(_SPEAKER_SEPARATOR)
         if base.strip().lower() in names and (speaker is None or prefix.strip() == speaker):
-            matching[name] = intervals
-    found = ", ".join(f"'{name}'" for name in tiers) or "none"
+            matching.append((name, entries))
+    found = ", ".join(f"'{name}'" for name, _ in tiers) or "none"
     if not matching:
         of_speaker = f" of speaker '{speaker}'" if speaker is not None else ""
         raise AlignmentError(
@@ -196,7 +254,19 @@ def _pick(
             f"{path}: more than one {level} tier; interval tiers found: {found}; "
             "name the speaker whose tiers to take, or remove the others"
         )
-    return next(iter(matching.values()))
+    ((name, entries),) = matching
+    return tuple(
+        _interval(entry, f"{path}, tier '{name}', interval {index}")
+        for index, entry in enumerate(entries, start=1)
+    )
+
+
+def _interval(entry: object, place: str) -> Interval:
+    if not isinstance(entry, (list, tuple)) or len(entry) != 3:
+        raise AlignmentError(f"{place}: {shown(entry)} is not [start, end, label]; correct it")
+    start_s = finite_number(entry[0], place, "start")
+    end_s = finite_number(entry[1], place, "end")
+    return made_interval(start_s, end_s, label_text(entry[2], place))
 
 
 def _contiguous(

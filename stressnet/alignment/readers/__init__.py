@@ -165,7 +165,7 @@ def holds(path: Path, utterance_id: str, format: str = AUTO) -> bool:
         If it cannot be read.
     """
     found = _all_of(path, format, ReadOptions())
-    return nfc(utterance_id) in found or set(found) == {""}
+    return nfc(utterance_id) in found or found.keys() == {""}
 
 
 def _all_of(path: Path, format: str, options: ReadOptions) -> Alignments:
@@ -231,6 +231,6 @@ def read_alignment(
     name = nfc(utterance_id)
     if name in found:
         return found[name]
-    if set(found) == {""}:  # a table without a column for it belongs to one recording
+    if found.keys() == {""}:  # a table without a column for it belongs to one recording
         return found[""]
     raise AlignmentError(f"{path}: holds no alignment of '{utterance_id}'; add it")

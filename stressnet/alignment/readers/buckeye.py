@@ -11,13 +11,20 @@ mark as its label, so that it is counted as no dictionary word instead of vanish
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
-from stressnet.alignment.encoding import nfc, read_text
-from stressnet.alignment.readers.options import ReadOptions, companion, number
+from stressnet.alignment.encoding import (
+    finite_number,
+    made_interval,
+    nfc,
+    numbered_lines,
+    shown,
+)
+from stressnet.alignment.readers.options import ReadOptions, pair
 from stressnet.alignment.readers.phone_sets import BUCKEYE, fold, resolve_flaps
 from stressnet.errors import AlignmentError
-from stressnet.intervals import SILENCE, Alignment, Interval, marks_silence
+from stressnet.intervals import SILENCE, Alignment, Interval
 
 _LINE = re.compile(r"\s*(\S+)\s+(\d+)(?:\s+(.*))?$")
 _DAMAGED_WORD = re.compile(r"<[A-Za-z_]+-.+>")
@@ -43,66 +50,40 @@ def read_buckeye(path: Path, options: ReadOptions) -> Alignment:
         If one of the two is missing, has no header, or a line is not ``end colour label``.
     """
     words, phones = buckeye_files(path)
-    tiers = Alignment(_words(words), fold(_phones(phones), BUCKEYE), source="buckeye")
-    return resolve_flaps(tiers)
+    phone_tier = fold(_tier(phones, _is_silent_phone), BUCKEYE)
+    alignment = Alignment(_tier(words, _is_silent_word), phone_tier, source="buckeye")
+    return resolve_flaps(alignment)
 
 
 def buckeye_files(path: Path) -> tuple[Path, Path]:
     """The ``.words`` and the ``.phones`` of a recording, given either."""
-    words, phones = companion(path, ".words"), companion(path, ".phones")
-    if words is None or phones is None:
-        lacking = ".words" if words is None else ".phones"
-        raise AlignmentError(
-            f"{path}: no file '{path.stem}{lacking}' beside it; Buckeye's words and phones are two "
-            "files, supply both"
-        )
-    return words, phones
+    return pair(path, ".words", ".phones", "Buckeye")
 
 
-def _words(path: Path) -> tuple[Interval, ...]:
-    tier = []
-    for start_s, end_s, label in _stretches(path):
-        is_mark = _MARK.fullmatch(label) and not _DAMAGED_WORD.fullmatch(label)
-        tier.append(Interval(start_s, end_s, SILENCE if is_mark or marks_silence(label) else label))
-    return tuple(tier)
+def _is_silent_word(label: str) -> bool:
+    return bool(_MARK.fullmatch(label)) and not _DAMAGED_WORD.fullmatch(label)
 
 
-def _phones(path: Path) -> list[Interval]:
-    return [
-        Interval(
-            start_s,
-            end_s,
-            SILENCE
-            if _MARK.fullmatch(label)
-            or marks_silence(label)
-            or label.split("-")[0].upper() in _NOISES
-            else label,
-        )
-        for start_s, end_s, label in _stretches(path)
-    ]
+def _is_silent_phone(label: str) -> bool:
+    return bool(_MARK.fullmatch(label)) or label.split("-")[0].upper() in _NOISES
 
 
-def _stretches(path: Path) -> list[tuple[float, float, str]]:
-    """Start, end and label of every line after the header."""
-    lines = read_text(path).splitlines()
-    header = next((k for k, line in enumerate(lines) if line.strip() == "#"), None)
-    if header is None:
+def _tier(path: Path, is_silent: Callable[[str], bool]) -> tuple[Interval, ...]:
+    """Every line after the header as a stretch."""
+    lines = numbered_lines(path)
+    if not any(line.strip() == "#" for _, line in lines):  # leaves the lines after it
         raise AlignmentError(
             f"{path}: no line '#', which ends the header of a Buckeye file; the file is cut off or "
             "of another format"
         )
-    stretches = []
+    tier = []
     start_s = 0.0
-    for line, text in enumerate(lines[header + 1 :], start=header + 2):
-        if not text.strip():
-            continue
-        match = _LINE.match(text)
+    for place, line in lines:
+        match = _LINE.match(line)
         if match is None:
-            raise AlignmentError(
-                f"{path}, line {line}: '{text.strip()}' is not 'end colour label'; correct it"
-            )
-        end_s = number(match[1], path, line, "end")
+            raise AlignmentError(f"{place}: {shown(line)} is not 'end colour label'; correct it")
+        end_s = finite_number(match[1], place, "end")
         label = nfc((match[3] or "").split(";")[0])
-        stretches.append((start_s, end_s, label))
+        tier.append(made_interval(start_s, end_s, SILENCE if is_silent(label) else label))
         start_s = end_s
-    return stretches
+    return tuple(tier)

@@ -12,8 +12,14 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-from stressnet.alignment.encoding import nfc, read_text
-from stressnet.alignment.readers.options import Alignments, ReadOptions, made_interval, number
+from stressnet.alignment.encoding import (
+    finite_number,
+    made_interval,
+    nfc,
+    numbered_lines,
+    shown,
+)
+from stressnet.alignment.readers.options import Alignments, ReadOptions, beside
 from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment, Interval
 
@@ -47,39 +53,34 @@ def read_ctm(path: Path, options: ReadOptions) -> Alignments:
 
 def ctm_files(path: Path) -> tuple[Path, Path | None]:
     """The file of words and the one of phones, given either."""
-    lower = path.name.lower()
-    for mine, other in (("word", "phone"), ("phone", "word")):
-        if mine in lower:
-            found = [
-                p
-                for p in path.parent.glob("*")
-                if p.name.lower() == lower.replace(mine, other) and p.is_file()
-            ]
-            if mine == "word":
-                return path, found[0] if found else None
-            if found:
-                return found[0], path
-            raise AlignmentError(
-                f"{path}: phones without words; put the words beside it in a file "
-                f"'{lower.replace(mine, other)}'"
-            )
-    return path, None
+    name = path.name.lower()
+    if "word" in name:
+        return path, beside(path, name.replace("word", "phone"))
+    if "phone" not in name:
+        return path, None
+    words = beside(path, name.replace("phone", "word"))
+    if words is None:
+        raise AlignmentError(
+            f"{path}: phones without words; put the words beside it in a file "
+            f"'{name.replace('phone', 'word')}'"
+        )
+    return words, path
 
 
 def _tiers(path: Path, options: ReadOptions) -> dict[str, tuple[Interval, ...]]:
     rows: dict[str, dict[str, list[Interval]]] = {}
     decimals = 0
-    for line, text in enumerate(read_text(path).splitlines(), start=1):
-        if not text.strip() or text.lstrip().startswith(";;"):
+    for place, line in numbered_lines(path):
+        if line.lstrip().startswith(";;"):
             continue
-        cells = text.split()
+        cells = line.split()
         if len(cells) < 5:
             raise AlignmentError(
-                f"{path}, line {line}: '{text.strip()}' is not 'recording channel start duration "
-                "label'; correct it"
+                f"{place}: {shown(line)} is not 'recording channel start duration label'; correct "
+                "it"
             )
-        start_s = number(cells[2], path, line, "start")
-        duration_s = number(cells[3], path, line, "duration")
+        start_s = finite_number(cells[2], place, "start")
+        duration_s = finite_number(cells[3], place, "duration")
         decimals = max(decimals, *(len(cell.partition(".")[2]) for cell in cells[2:4]))
         # Rounded, since 0.1 + 0.2 s would overlap a start at 0.3 s.
         end_s = round(start_s + duration_s, 6)

@@ -7,15 +7,20 @@ Lhotse's alignment items of supervisions.
 
 from __future__ import annotations
 
-import json
+import zlib
 from pathlib import Path
 from typing import Any
 
-from stressnet.alignment.encoding import nfc
-from stressnet.alignment.readers.options import Alignments, ReadOptions, made_interval
+from stressnet.alignment.encoding import finite_number, label_text, made_interval, nfc, shown
+from stressnet.alignment.readers.options import Alignments, ReadOptions
 from stressnet.errors import AlignmentError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 
+# What Lhotse raises for files and values that it does not expect.
+_UNREADABLE = (
+    OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError,
+    ArithmeticError, AssertionError, RecursionError,
+)  # fmt: skip
 _WORDS, _PHONES = ("word", "words"), ("phone", "phones", "phoneme", "phonemes")
 
 
@@ -37,9 +42,10 @@ def read_lhotse(path: Path, options: ReadOptions) -> Alignments:
             continue
         alignment = supervision.alignment or {}
         words, phones = tiers.setdefault(nfc(str(supervision.recording_id)), ([], []))
-        words += _items(alignment, _WORDS)
-        phones += _items(alignment, _PHONES)
-    found = {
+        place = f"{path}, supervision '{supervision.id}'"
+        words += _items(alignment, _WORDS, place)
+        phones += _items(alignment, _PHONES, place)
+    alignments = {
         name: Alignment(
             tuple(sorted(words, key=lambda i: i.start_s)),
             tuple(sorted(phones, key=lambda i: i.start_s)),
@@ -48,21 +54,26 @@ def read_lhotse(path: Path, options: ReadOptions) -> Alignments:
         for name, (words, phones) in tiers.items()
         if words
     }
-    if not found:
+    if not alignments:
         raise AlignmentError(
             f"{path}: no supervision has an alignment named 'word'; align the manifest first, "
             "e.g. with 'lhotse workflows align-with-torchaudio'"
         )
-    return found
+    return alignments
 
 
-def _items(alignment: dict[str, Any], names: tuple[str, ...]) -> list[Interval]:
-    found = [alignment[name] for name in names if name in alignment]
-    items: list[Any] = found[0] if found else []
-    return [made_interval(item.start, item.end, nfc(item.symbol)) for item in items]
+def _items(alignment: dict[str, Any], names: tuple[str, ...], place: str) -> list[Interval]:
+    items: list[Any] = next((alignment[name] for name in names if name in alignment), [])
+    intervals = []
+    for item in items:
+        start_s = finite_number(item.start, place, "start")
+        duration_s = finite_number(item.duration, place, "duration")
+        end_s = round(start_s + duration_s, 8)
+        intervals.append(made_interval(start_s, end_s, label_text(item.symbol, place)))
+    return intervals
 
 
-def _supervisions(path: Path) -> Any:
+def _supervisions(path: Path) -> list[Any]:
     """Supervisions of a manifest, those of cuts moved to the time of their recordings."""
     try:
         from lhotse import CutSet, load_manifest
@@ -72,32 +83,20 @@ def _supervisions(path: Path) -> Any:
         ) from error
     try:
         manifest = load_manifest(path)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AssertionError,
-        json.JSONDecodeError,
-    ) as error:
+        if isinstance(manifest, CutSet):
+            return [
+                supervision.with_offset(cut.start)
+                for cut in manifest
+                for supervision in cut.supervisions
+            ]
+        supervisions = list(manifest)
+    except _UNREADABLE as error:
         raise AlignmentError(
-            f"{path}: Lhotse cannot read it as a manifest ({error}); check that it is one of "
-            "supervisions or cuts"
+            f"{path}: Lhotse cannot read it as a manifest ({shown(str(error))}); check that it is "
+            "one of supervisions or cuts"
         ) from error
-    if isinstance(manifest, CutSet):
-        return [
-            supervision.with_offset(cut.start)
-            for cut in manifest
-            for supervision in cut.supervisions
-        ]
-    if not hasattr(manifest, "__iter__") or any(
-        not hasattr(item, "alignment") for item in _first(manifest)
-    ):
+    if not all(hasattr(item, "alignment") for item in supervisions):
         raise AlignmentError(
             f"{path}: a Lhotse manifest without supervisions; give the one of supervisions or cuts"
         )
-    return manifest
-
-
-def _first(manifest: Any) -> list[Any]:
-    return [item for item, _ in zip(manifest, range(1), strict=False)]
+    return supervisions

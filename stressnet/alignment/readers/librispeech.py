@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from stressnet.alignment.encoding import nfc, read_text
-from stressnet.alignment.readers.options import Alignments, ReadOptions, made_interval, number
+from stressnet.alignment.encoding import finite_number, made_interval, nfc, numbered_lines
+from stressnet.alignment.readers.options import Alignments, ReadOptions
 from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment
 
@@ -26,25 +26,23 @@ def read_condensed(path: Path, options: ReadOptions) -> Alignments:
     AlignmentError
         If a line is damaged or has more or fewer words than times.
     """
-    found: Alignments = {}
-    for line, text in enumerate(read_text(path).splitlines(), start=1):
-        if not text.strip():
-            continue
-        match = LINE.match(text)
+    alignments: Alignments = {}
+    for place, line in numbered_lines(path):
+        match = LINE.match(line)
         if match is None:
             raise AlignmentError(
-                f'{path}, line {line}: not \'utterance "WORDS" "ends"\'; the file is damaged or of '
+                f'{place}: not \'utterance "WORDS" "ends"\'; the file is damaged or of '
                 "another format"
             )
         words, ends = match[2].split(","), match[3].split(",")
         if len(words) != len(ends):
             raise AlignmentError(
-                f"{path}, line {line}: {len(words)} words but {len(ends)} times; get the file again"
+                f"{place}: {len(words)} words but {len(ends)} times; get the file again"
             )
-        ends_s = [number(end, path, line, "end") for end in ends]
+        ends_s = [finite_number(end, place, "end") for end in ends]
         tier = tuple(
             made_interval(start_s, end_s, nfc(word))
             for start_s, end_s, word in zip([0.0, *ends_s[:-1]], ends_s, words, strict=True)
         )
-        found[nfc(match[1])] = Alignment(tier, (), source="librispeech-alignments")
-    return found
+        alignments[nfc(match[1])] = Alignment(tier, (), source="librispeech-alignments")
+    return alignments

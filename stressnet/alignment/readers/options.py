@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from stressnet.errors import AlignmentError
-from stressnet.intervals import SILENCE, Alignment, Interval, marks_silence
+from stressnet.intervals import Alignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +30,26 @@ class ReadOptions:
     channel: str | None = None
 
 
-def made_interval(start_s: float, end_s: float, label: str) -> Interval:
-    """An interval whose label is ``""`` if it is one of the field's marks for silence."""
-    return Interval(start_s, end_s, SILENCE if marks_silence(label) else label)
-
-
-def number(text: str, path: Path, line: int, what: str) -> float:
-    """A number from a file.
-
-    Raises
-    ------
-    AlignmentError
-        Naming file and line if it is none, or not finite.
-    """
+def beside(path: Path, name: str) -> Path | None:
+    """The file in the folder of `path` with a name, whatever its case; None if there is none."""
+    exact = path.with_name(name)
+    if exact.is_file():
+        return exact
     try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not abs(value) < float("inf"):
-        raise AlignmentError(
-            f"{path}, line {line}: {what} '{text.strip()}' is no number; correct or remove the line"
-        )
-    return value
+        changed_ns = path.parent.stat().st_mtime_ns
+        # Within a tick of the file system's clock a folder may change and keep its time.
+        is_settled = time.time_ns() - changed_ns > 1e9
+        listing = (_listing if is_settled else _listing.__wrapped__)(path.parent, changed_ns)
+    except OSError:
+        return None
+    file = listing.get(name.lower())
+    return file if file is not None and file.is_file() else None
+
+
+@lru_cache(maxsize=4)
+def _listing(folder: Path, changed_ns: int) -> dict[str, Path]:
+    """Files by their names in lower case, kept while a folder of many recordings is read."""
+    return {file.name.lower(): file for file in sorted(folder.iterdir(), reverse=True)}
 
 
 def companion(path: Path, suffix: str) -> Path | None:
@@ -57,14 +57,25 @@ def companion(path: Path, suffix: str) -> Path | None:
 
     Both ``SA1.WRD`` + ``SA1.PHN`` and ``sa1.wrd`` + ``sa1.phn`` are pairs.
     """
-    wanted = (path.stem + suffix).lower()
-    exact = path.with_suffix(suffix)
-    if exact.is_file():
-        return exact
-    if not path.parent.is_dir():
-        return None
-    matches = sorted(p for p in path.parent.iterdir() if p.name.lower() == wanted and p.is_file())
-    return matches[0] if matches else None
+    return beside(path, path.stem + suffix)
+
+
+def pair(path: Path, words_suffix: str, phones_suffix: str, corpus: str) -> tuple[Path, Path]:
+    """The files of words and of phones of a recording, given either.
+
+    Raises
+    ------
+    AlignmentError
+        If one is missing.
+    """
+    words, phones = companion(path, words_suffix), companion(path, phones_suffix)
+    if words is None or phones is None:
+        lacking = words_suffix if words is None else phones_suffix
+        raise AlignmentError(
+            f"{path}: no file '{path.stem}{lacking}' beside it; {corpus}'s words and phones are "
+            "two files, supply both"
+        )
+    return words, phones
 
 
 Alignments = dict[str, Alignment]

@@ -18,13 +18,16 @@ closures and allophones; the Buckeye corpus manual (Pitt et al. 2007), section 3
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
-from stressnet.intervals import SILENCE, Alignment, Interval, within
+from stressnet.intervals import SILENCE, Alignment, Interval
 from stressnet.lexicon.pronunciation import Pronunciation, is_vowel
 
 FLAP = "DX"
 """Stands for ``T`` or ``D`` until the word is known."""
+
+_MOST_PHONES = 100  # in a word; more are looked at in no damaged file
 
 _SAME = (
     "aa ae ah ao aw ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh t th uh uw v w "
@@ -134,23 +137,26 @@ def resolve_flaps(alignment: Alignment, variants: Variants | None = None) -> Ali
 
         variants = load_dictionary(None).variants
     chosen: dict[Interval, str] = {}
+    spoken = sorted(alignment.spoken_phones(), key=lambda phone: phone.middle_s)
+    middles_s = [phone.middle_s for phone in spoken]
     for word in alignment.spoken_words():
-        phones = within(alignment.phones, word)
+        first = bisect_left(middles_s, word.start_s)
+        inside = spoken[first : min(bisect_left(middles_s, word.end_s), first + _MOST_PHONES)]
         places = [
             k
-            for k in _weak_places([p.label for p in phones])
-            if phones[k].label in (FLAP, "T", "D")
+            for k in _weak_places([p.label for p in inside])
+            if inside[k].label in (FLAP, "T", "D")
         ]
-        if not any(phones[k].label == FLAP for k in places):
+        if not any(inside[k].label == FLAP for k in places):
             continue
         for variant in variants(word.label):
             segments = variant.segments
             expected = [segments[k] for k in _weak_places(segments) if segments[k] in ("T", "D")]
             if len(expected) == len(places):
                 chosen |= {
-                    phones[k]: stop
+                    inside[k]: stop
                     for k, stop in zip(places, expected, strict=True)
-                    if phones[k].label == FLAP
+                    if inside[k].label == FLAP
                 }
                 break
     phones = tuple(

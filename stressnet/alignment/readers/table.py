@@ -17,10 +17,11 @@ Zero is the recording's first sample.
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from stressnet.alignment.encoding import nfc, read_text
-from stressnet.alignment.readers.options import Alignments, ReadOptions, made_interval, number
+from stressnet.alignment.encoding import finite_number, made_interval, nfc, read_text, shown
+from stressnet.alignment.readers.options import Alignments, ReadOptions
 from stressnet.alignment.textgrid import PHONE_TIERS, WORD_TIERS
 from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment, Interval
@@ -47,15 +48,14 @@ def read_table(path: Path, options: ReadOptions) -> Alignments:
     text = read_text(path)
     first = text.split("\n", 1)[0]
     delimiter = max(",\t;", key=first.count)
-    rows = csv.DictReader(text.splitlines(), delimiter=delimiter)
-    columns = {(name or "").strip().lower(): name for name in rows.fieldnames or ()}
+    rows = _rows(path, text, delimiter)
+    _, header = next(rows, ("", []))
+    columns = {name.strip().lower(): index for index, name in enumerate(header)}
     picked, per_s = _columns(path, columns, options)
     tiers: dict[str, dict[str, list[Interval]]] = {}
     speakers: dict[str, set[str]] = {}
-    for line, row in enumerate(rows, start=2):
-        cells = {key: row.get(name) or "" for key, name in picked.items()}
-        if not any(cells.values()):
-            continue
+    for place, row in rows:
+        cells = {key: row[index] if index < len(row) else "" for key, index in picked.items()}
         speaker = nfc(cells.get("speaker", ""))
         if options.speaker is not None and speaker not in ("", options.speaker):
             continue
@@ -65,8 +65,8 @@ def read_table(path: Path, options: ReadOptions) -> Alignments:
             continue  # a table may hold further tiers, as a TextGrid may
         name = nfc(PurePosixPath(cells.get("utterance", "").replace("\\", "/")).stem)
         speakers.setdefault(name, set()).add(speaker)
-        start_s = number(cells["start"], path, line, "start") / per_s
-        end_s = number(cells["end"], path, line, "end") / per_s
+        start_s = finite_number(cells["start"], place, "start") / per_s
+        end_s = finite_number(cells["end"], place, "end") / per_s
         interval = made_interval(start_s, end_s, nfc(cells["label"]))
         tiers.setdefault(name, {"words": [], "phones": []})[level].append(interval)
     for name, who in speakers.items():
@@ -79,12 +79,25 @@ def read_table(path: Path, options: ReadOptions) -> Alignments:
     if not tiers:
         raise AlignmentError(
             f"{path}: no row has the tier 'words' or 'phones'; name them so in the column "
-            f"'{picked['tier']}'"
+            f"'{header[picked['tier']]}'"
         )
     return {
-        name: Alignment(_sorted(found["words"]), _sorted(found["phones"]), source="table")
-        for name, found in tiers.items()
+        name: Alignment(_sorted(of["words"]), _sorted(of["phones"]), source="table")
+        for name, of in tiers.items()
     }
+
+
+def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
+    """Rows of a table, each with its place for messages."""
+    reader = csv.reader(text.splitlines(), delimiter=delimiter)
+    try:
+        for row in reader:
+            if any(row):
+                yield f"{path}, line {reader.line_num}", row
+    except csv.Error as error:
+        raise AlignmentError(
+            f"{path}, line {reader.line_num}: not a row of a table ({error}); correct the file"
+        ) from error
 
 
 def _sorted(intervals: list[Interval]) -> tuple[Interval, ...]:
@@ -92,10 +105,10 @@ def _sorted(intervals: list[Interval]) -> tuple[Interval, ...]:
 
 
 def _columns(
-    path: Path, columns: dict[str, str], options: ReadOptions
-) -> tuple[dict[str, str], float]:
+    path: Path, columns: dict[str, int], options: ReadOptions
+) -> tuple[dict[str, int], float]:
     """Column per meaning, and units of time per second."""
-    picked: dict[str, str] = {}
+    picked: dict[str, int] = {}
     per_s: set[float] = set()
     for key, names in _NAMES.items():
         units = {"": 1.0}
@@ -103,15 +116,15 @@ def _columns(
             units = dict(_UNITS_PER_S)
             units["_samples"] = float(options.rate_hz or 0)
         matches = [(name + unit, units[unit]) for name in names for unit in units]
-        found = next(((name, per) for name, per in matches if name in columns), None)
-        if found is not None:
-            picked[key] = columns[found[0]]
+        name, per = next(((name, per) for name, per in matches if name in columns), ("", 0.0))
+        if name:
+            picked[key] = columns[name]
             if key in ("start", "end"):
-                per_s.add(found[1])
+                per_s.add(per)
         elif key not in ("utterance", "speaker"):
             raise AlignmentError(
                 f"{path}: no column '{key}'; the first line names the columns start, end, label, "
-                f"tier (found: {', '.join(columns) or 'none'})"
+                f"tier (there are: {shown(', '.join(columns))})"
             )
     if len(per_s) != 1:
         raise AlignmentError(f"{path}: start and end are in different units; use one for both")

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stressnet.alignment.encoding import nfc, read_text
-from stressnet.alignment.readers.options import ReadOptions, companion, made_interval, number
+from stressnet.alignment.encoding import (
+    finite_number,
+    made_interval,
+    nfc,
+    numbered_lines,
+    shown,
+)
+from stressnet.alignment.readers.options import ReadOptions, pair
 from stressnet.alignment.readers.phone_sets import TIMIT, fold, merge_closures, resolve_flaps
 from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment, Interval
@@ -42,31 +48,19 @@ def read_timit(path: Path, options: ReadOptions) -> Alignment:
 
 def timit_files(path: Path) -> tuple[Path, Path]:
     """The ``.WRD`` and the ``.PHN`` of an utterance, given either."""
-    words, phones = companion(path, ".wrd"), companion(path, ".phn")
-    if words is None or phones is None:
-        lacking = ".WRD" if words is None else ".PHN"
-        raise AlignmentError(
-            f"{path}: no file '{path.stem}{lacking}' beside it; TIMIT's words and phones are two "
-            "files, supply both"
-        )
-    return words, phones
+    return pair(path, ".WRD", ".PHN", "TIMIT")
 
 
 def _tier(path: Path, rate_hz: int) -> tuple[Interval, ...]:
     intervals = []
-    for line, text in enumerate(read_text(path).splitlines(), start=1):
-        cells = text.split(maxsplit=2)
-        if not cells:
-            continue
+    for place, line in numbered_lines(path):
+        cells = line.split(maxsplit=2)
         if len(cells) != 3:
-            raise AlignmentError(
-                f"{path}, line {line}: '{text.strip()}' is not 'first last label'; correct it"
-            )
-        first = number(cells[0], path, line, "first sample")
-        last = number(cells[1], path, line, "last sample")
+            raise AlignmentError(f"{place}: {shown(line)} is not 'first last label'; correct it")
+        start_s = finite_number(cells[0], place, "first sample") / rate_hz
+        end_s = finite_number(cells[1], place, "last sample") / rate_hz
         label = nfc(cells[2])
-        if label.lower() == "epi":  # within words, so it must stay for merging to see it
-            intervals.append(Interval(first / rate_hz, last / rate_hz, label))
-        else:
-            intervals.append(made_interval(first / rate_hz, last / rate_hz, label))
+        # "epi" lies within words, so it must stay for the merging of closures to see it.
+        made = Interval if label.lower() == "epi" else made_interval
+        intervals.append(made(start_s, end_s, label))
     return tuple(intervals)
