@@ -301,7 +301,7 @@ def test_the_map_is_laid_where_the_layer_looked(stride: int) -> None:
     (gradient,) = torch.autograd.grad(net(leaf)[:, 0].sum(), leaf)
     rows = torch.nonzero(gradient[0, 0].sum(dim=1)).flatten().double()
     assert abs(float(rows.mean()) - centre_row) <= stride  # the pooling's winners are inside
-    from stressnet.explain.positions import PositionMode, cells_of, mark_input
+    from stressnet.explain.methods.positions import PositionMode, cells_of, mark_input
 
     with PositionMode() as mode:
         mark_input(leaf)

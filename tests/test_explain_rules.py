@@ -21,8 +21,8 @@ from stressnet.explain import (
     explain_batch,
     rules,
 )
-from stressnet.explain.maps import ConvolutionMap, DenseMap
 from stressnet.explain.rules import Layer
+from stressnet.explain.rules.linear_maps import ConvolutionMap, DenseMap
 
 ONE = torch.ones(1, dtype=torch.float64)
 EXACT = rules.zero()

@@ -16,7 +16,7 @@ from stressnet.explain import (
     explain_batch,
     explain_stream,
 )
-from stressnet.explain.memory import PeakMemory
+from stressnet.explain.stream import PeakMemory
 
 SHAPE = (16, 12)
 X = signed_input(3, SHAPE)
@@ -169,7 +169,7 @@ def test_parts_of_a_batch_equal_the_whole(
 ) -> None:
     options = {"bounds": (-6.0, 6.0), "layers": ["blocks.0"], "keep_channels": {"blocks.0": [0]}}
     whole = explain_batch(model, X, name, **options)
-    monkeypatch.setattr("stressnet.explain.layer_node.PART", 1)
+    monkeypatch.setattr("stressnet.explain.engine.layer_node.PART", 1)
     parts = explain_batch(model, X, name, **options)
     torch.testing.assert_close(parts.relevance, whole.relevance)
     torch.testing.assert_close(parts.shares(), whole.shares())

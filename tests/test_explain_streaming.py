@@ -14,7 +14,7 @@ from lrp_nets import CompactCNN, randomise
 from stressnet.axes import Axes
 from stressnet.corpus.store import Images
 from stressnet.explain import explain_batch, map_file
-from stressnet.explain.memory import PeakMemory
+from stressnet.explain.stream import PeakMemory
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.journal import Journal
 

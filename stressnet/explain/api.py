@@ -1,9 +1,9 @@
-"""Explain a batch, or a stream of batches."""
+"""Layer-wise relevance propagation of a batch."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,18 +20,18 @@ from stressnet.explain.checks import (
     plain_model,
 )
 from stressnet.explain.composites import Composite, find_composite
-from stressnet.explain.engine import ExplainWarning, RelevanceMode
+from stressnet.explain.engine.ledger import Ledger, at_least_float32
+from stressnet.explain.engine.mode import ExplainWarning, RelevanceMode
+from stressnet.explain.engine.route import Context
+from stressnet.explain.engine.tracking import Tag, set_tag, tag_of
 from stressnet.explain.functional import (
     Arguments,
     explain_mapped,
     is_transformed,
     refuse_derivatives,
 )
-from stressnet.explain.ledger import Ledger, at_least_float32
 from stressnet.explain.result import Explanation
-from stressnet.explain.route import Context
 from stressnet.explain.seeds import Target, check_logits, make_seed
-from stressnet.explain.tracking import Tag, set_tag, tag_of
 
 Bounds = tuple[float | Tensor, float | Tensor]
 
@@ -165,56 +165,6 @@ def _explain(
     )
     _warn_if_open(result, inputs.dtype)
     return result
-
-
-def explain_stream(
-    model: nn.Module,
-    batches: Iterable[Tensor] | Tensor,
-    *,
-    batch_size: int = 16,
-    max_bytes: int | None = None,
-    **options: object,
-) -> Iterator[Explanation]:
-    """Explanations of one batch after another, in constant memory.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        In evaluation mode.
-    batches : iterable of Tensor, or one Tensor
-        Batches of inputs; one tensor is cut into pieces of ``batch_size``.
-    batch_size : int
-        Samples per piece.
-    max_bytes : int, optional
-        Memory that one piece may take; ``batch_size`` is lowered to fit
-        (:func:`stressnet.explain.estimate_batch_size`). Only for one tensor.
-    **options
-        As in :func:`explain_batch`; ``target`` may hold one class for each sample of one tensor.
-
-    Yields
-    ------
-    Explanation
-    """
-    if not isinstance(batches, Tensor):
-        if max_bytes is not None:
-            raise ConfigError("max_bytes= cuts one tensor into pieces; batches are cut already")
-        for inputs in batches:
-            yield explain_batch(model, inputs, **options)  # type: ignore[arg-type]
-        return
-    target = options.pop("target", None)
-    if max_bytes is not None and len(batches):
-        from stressnet.explain.memory import estimate_batch_size
-
-        batch_size = min(batch_size, estimate_batch_size(model, batches, max_bytes, **options))
-    for start in range(0, len(batches), batch_size):
-        part = slice(start, start + batch_size)
-        chosen = target[part] if isinstance(target, Tensor) and target.dim() else target
-        yield explain_batch(
-            model,
-            batches[part],
-            target=chosen,  # type: ignore[arg-type]
-            **options,  # type: ignore[arg-type]
-        )
 
 
 def _propagate(logits: Tensor, weights: Tensor, leaf: Tensor, context: Context) -> Tensor:

@@ -42,7 +42,7 @@ class Composite:
     activation_stabiliser : float
         Stabiliser of the identity rule of activations other than ReLU.
     attention : {"refused", "attn-lrp", "cp-lrp"}
-        Softmax and attention: without rule, or as in :mod:`stressnet.explain.attention`.
+        Softmax and attention: without rule, or as in :mod:`stressnet.explain.engine.attention`.
     layers : tuple of (str, Rule)
         Module path patterns (``fnmatch``) and their rules; the first match wins over all else.
     """

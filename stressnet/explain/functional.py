@@ -15,17 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError, ExplainError
+from stressnet.explain.engine.calls import is_mapped
 from stressnet.explain.result import Explanation
 
 _functorch = torch._C._functorch
 
 Arguments = Mapping[str, Any]
 """``inputs, seed, target, low, high`` of an explanation."""
-
-
-def is_mapped(tensor: object) -> bool:
-    """The tensor is one entry of a tensor that ``vmap`` maps over."""
-    return isinstance(tensor, Tensor) and _functorch.is_functorch_wrapped_tensor(tensor)
 
 
 def is_transformed() -> bool:

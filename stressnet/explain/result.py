@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stressnet import __version__
 from stressnet.axes import Axes
-from stressnet.explain.ledger import COLUMNS, LedgerRecord
+from stressnet.explain.engine.ledger import COLUMNS, LedgerRecord
 
 
 def versions() -> dict[str, str]:

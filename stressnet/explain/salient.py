@@ -30,7 +30,7 @@ from torch.nn import functional as fn
 
 from stressnet.axes import Axes
 from stressnet.errors import ConfigError
-from stressnet.explain.positions import Cells, lay_over
+from stressnet.explain.methods.positions import Cells, lay_over
 from stressnet.explain.result import Explanation
 
 SCALES = (1.0, 0.8, 0.5, 0.3)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ConfigError
-from stressnet.explain.maps import LinearMap
+from stressnet.explain.rules.linear_maps import LinearMap
 
 
 def stabilise(z: Tensor, stabiliser: float, *, overwrite: bool = False) -> tuple[Tensor, Tensor]:
@@ -60,8 +60,8 @@ class Layer:
         What :meth:`once` has made.
 
     A large batch reaches its rule a few samples at a time (see
-    :class:`stressnet.explain.layer_node.LayerNode`), so ``x``, ``z`` and ``bounds`` may be a part
-    of the batch.
+    :class:`stressnet.explain.engine.layer_node.LayerNode`), so ``x``, ``z`` and ``bounds`` may be a
+    part of the batch.
     """
 
     x: Tensor

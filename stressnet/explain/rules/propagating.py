@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ConfigError
-from stressnet.explain.maps import ConvolutionMap
 from stressnet.explain.rules.base import Layer, Passed, rule, stabilise
+from stressnet.explain.rules.linear_maps import ConvolutionMap
 
 
 @rule("lrp-0")

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ConfigError
-from stressnet.explain.ledger import at_least_float32
-from stressnet.explain.problem import Chance, Problem, at_least_one, nothing
+from stressnet.explain.engine.ledger import at_least_float32
+from stressnet.explain.methods.problem import Chance, Problem, at_least_one, nothing
 
 
 def gradient(problem: Problem) -> tuple[Tensor, Tensor]:

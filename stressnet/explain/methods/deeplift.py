@@ -24,9 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ExplainError, MissingPartError
-from stressnet.explain.engine import ExplainWarning
-from stressnet.explain.ledger import at_least_float32
-from stressnet.explain.problem import Problem
+from stressnet.explain.engine.ledger import at_least_float32
+from stressnet.explain.engine.mode import ExplainWarning
+from stressnet.explain.methods.problem import Problem
 
 TOLERANCE = 1e-3
 """Part of a sample's difference to the baseline that may be missing without a warning."""

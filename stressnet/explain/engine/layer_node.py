@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ExplainError
-from stressnet.explain.ledger import _Entry, at_least_float32
-from stressnet.explain.maps import LinearMap
-from stressnet.explain.route import Context, forgotten
+from stressnet.explain.engine.ledger import _Entry, at_least_float32
+from stressnet.explain.engine.route import Context, forgotten
+from stressnet.explain.engine.tracking import Uses
 from stressnet.explain.rules import Layer, Rule
 from stressnet.explain.rules.base import per_sample
-from stressnet.explain.tracking import Uses
+from stressnet.explain.rules.linear_maps import LinearMap
 
 PART = 2**20
 """Values of a layer's input or output that pass through its rule at once, per thread of a CPU.

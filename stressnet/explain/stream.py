@@ -1,4 +1,4 @@
-"""How many samples an explanation can take at once within a memory limit.
+"""Explanations of many samples in constant memory.
 
 The memory of tensors that live at the same time is counted while one and two samples are explained;
 it grows by a constant per sample. Scratch space inside operations is not seen and is allowed for by
@@ -8,7 +8,7 @@ a margin.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -17,7 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from stressnet.errors import ConfigError
 from stressnet.explain.api import explain_batch
-from stressnet.explain.calls import tensors_in
+from stressnet.explain.engine.calls import tensors_in
+from stressnet.explain.result import Explanation
 
 MARGIN = 1.25
 """For scratch space of convolutions and fragmentation."""
@@ -99,3 +100,51 @@ def estimate_batch_size(model: nn.Module, inputs: Tensor, max_bytes: int, **opti
             f"max_bytes {max_bytes}: one sample needs about {round(fixed + each)} bytes; allow more"
         )
     return fits
+
+
+def explain_stream(
+    model: nn.Module,
+    batches: Iterable[Tensor] | Tensor,
+    *,
+    batch_size: int = 16,
+    max_bytes: int | None = None,
+    **options: object,
+) -> Iterator[Explanation]:
+    """Explanations of one batch after another, in constant memory.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        In evaluation mode.
+    batches : iterable of Tensor, or one Tensor
+        Batches of inputs; one tensor is cut into pieces of ``batch_size``.
+    batch_size : int
+        Samples per piece.
+    max_bytes : int, optional
+        Memory that one piece may take; ``batch_size`` is lowered to fit
+        (:func:`estimate_batch_size`). Only for one tensor.
+    **options
+        As in :func:`explain_batch`; ``target`` may hold one class for each sample of one tensor.
+
+    Yields
+    ------
+    Explanation
+    """
+    if not isinstance(batches, Tensor):
+        if max_bytes is not None:
+            raise ConfigError("max_bytes= cuts one tensor into pieces; batches are cut already")
+        for inputs in batches:
+            yield explain_batch(model, inputs, **options)  # type: ignore[arg-type]
+        return
+    target = options.pop("target", None)
+    if max_bytes is not None and len(batches):
+        batch_size = min(batch_size, estimate_batch_size(model, batches, max_bytes, **options))
+    for start in range(0, len(batches), batch_size):
+        part = slice(start, start + batch_size)
+        chosen = target[part] if isinstance(target, Tensor) and target.dim() else target
+        yield explain_batch(
+            model,
+            batches[part],
+            target=chosen,  # type: ignore[arg-type]
+            **options,  # type: ignore[arg-type]
+        )

@@ -14,7 +14,7 @@ from weakref import ReferenceType
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from stressnet.explain.layer_node import LayerNode
+    from stressnet.explain.engine.layer_node import LayerNode
 
 _ATTRIBUTE = "_stressnet_tag"
 

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ExplainError
-from stressnet.explain import attention, layers
-from stressnet.explain import operations as ops
-from stressnet.explain.calls import Call, all_nonnegative, known_tag, original, tensors_in
 from stressnet.explain.composites import Composite
-from stressnet.explain.layer_node import LayerNode
-from stressnet.explain.maps import ChannelwiseMap
-from stressnet.explain.nodes import (
+from stressnet.explain.engine import attention, layers
+from stressnet.explain.engine import operations as ops
+from stressnet.explain.engine.calls import Call, all_nonnegative, known_tag, original, tensors_in
+from stressnet.explain.engine.layer_node import LayerNode
+from stressnet.explain.engine.nodes import (
     ActivationNode,
     HalfNode,
     NormalisationNode,
@@ -23,11 +22,12 @@ from stressnet.explain.nodes import (
     StabiliserNode,
     UnknownNode,
 )
-from stressnet.explain.route import route
-from stressnet.explain.tracking import Tag, tag_of
+from stressnet.explain.engine.route import route
+from stressnet.explain.engine.tracking import Tag, tag_of
+from stressnet.explain.rules.linear_maps import ChannelwiseMap
 
 if TYPE_CHECKING:
-    from stressnet.explain.engine import RelevanceMode
+    from stressnet.explain.engine.mode import RelevanceMode
 
 Handler = Callable[["RelevanceMode", Call], Any]
 

@@ -1,6 +1,6 @@
 """Nodes of operations without a rule of their own: stabilisers, activations, sums, products.
 
-See :mod:`stressnet.explain.route` for what a node is.
+See :mod:`stressnet.explain.engine.route` for what a node is.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stressnet.explain.ledger import at_least_float32
-from stressnet.explain.route import Context, forgotten
+from stressnet.explain.engine.ledger import at_least_float32
+from stressnet.explain.engine.route import Context, forgotten
 from stressnet.explain.rules import stabilise
 
 

@@ -1,8 +1,8 @@
 """Class activation maps: what a layer's channels say about the explained value, and where.
 
 A map of a layer has few cells; it is laid over the input by the cells' positions
-(:mod:`stressnet.explain.positions`), not by stretching a picture. It says *where about*, in steps
-of the layer's cells, never which harmonic.
+(:mod:`stressnet.explain.methods.positions`), not by stretching a picture. It says *where about*,
+in steps of the layer's cells, never which harmonic.
 
 References
 ----------
@@ -18,8 +18,8 @@ from torch import Tensor
 
 from stressnet.errors import ExplainError
 from stressnet.explain.checks import check_paths
-from stressnet.explain.ledger import at_least_float32
-from stressnet.explain.positions import (
+from stressnet.explain.engine.ledger import at_least_float32
+from stressnet.explain.methods.positions import (
     Cells,
     PositionMode,
     cells_of,
@@ -27,7 +27,7 @@ from stressnet.explain.positions import (
     mark_input,
     with_cells_of,
 )
-from stressnet.explain.problem import Problem, nothing
+from stressnet.explain.methods.problem import Problem, nothing
 from stressnet.explain.seeds import check_logits, make_seed
 
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from stressnet.explain import layers
-from stressnet.explain import operations as ops
-from stressnet.explain.calls import Call, tensors_in
-from stressnet.explain.maps import ConvolutionMap
+from stressnet.explain.engine import layers
+from stressnet.explain.engine import operations as ops
+from stressnet.explain.engine.calls import Call, tensors_in
+from stressnet.explain.rules.linear_maps import ConvolutionMap
 
 _ATTRIBUTE = "_stressnet_cells"
 

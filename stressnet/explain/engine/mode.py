@@ -20,15 +20,21 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from stressnet.errors import ExplainError
-from stressnet.explain import operations as ops
-from stressnet.explain.calls import Call, is_foreign, known_tag, mark_constant, tensors_in
-from stressnet.explain.calls import without_history as cut
 from stressnet.explain.composites import Composite
-from stressnet.explain.functional import is_mapped
-from stressnet.explain.handlers import find_handler
-from stressnet.explain.layer_node import LayerNode
-from stressnet.explain.route import Context, route
-from stressnet.explain.tracking import Tag, Uses, set_tag, tag_of
+from stressnet.explain.engine import operations as ops
+from stressnet.explain.engine.calls import (
+    Call,
+    is_foreign,
+    is_mapped,
+    known_tag,
+    mark_constant,
+    tensors_in,
+)
+from stressnet.explain.engine.calls import without_history as cut
+from stressnet.explain.engine.handlers import find_handler
+from stressnet.explain.engine.layer_node import LayerNode
+from stressnet.explain.engine.route import Context, route
+from stressnet.explain.engine.tracking import Tag, Uses, set_tag, tag_of
 
 
 class ExplainWarning(UserWarning):

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stressnet.explain import operations as ops
-from stressnet.explain.tracking import Tag, tag_of
+from stressnet.explain.engine import operations as ops
+from stressnet.explain.engine.tracking import Tag, tag_of
 
 _CONSTANT = "_stressnet_constant"
 _ORIGINAL = "_stressnet_original"
@@ -23,7 +23,7 @@ class Call:
     Parameters
     ----------
     name : str
-        Canonical name (:func:`stressnet.explain.operations.canonical_name`).
+        Canonical name (:func:`stressnet.explain.engine.operations.canonical_name`).
     func : callable
         The operation.
     args, kwargs
@@ -140,6 +140,11 @@ def is_foreign(tensor: Tensor) -> bool:
     """A tensor with a gradient history that was not made by an operation the engine saw."""
     known = tag_of(tensor) is not None or _CONSTANT in tensor.__dict__
     return tensor.grad_fn is not None and not known
+
+
+def is_mapped(tensor: object) -> bool:
+    """The tensor is one entry of a tensor that ``torch.func.vmap`` maps over."""
+    return isinstance(tensor, Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 def all_nonnegative(tensors: Iterable[Tensor]) -> bool:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
 from stressnet.explain.checks import check_inputs, check_model, plain_model
-from stressnet.explain.ledger import at_least_float32
-from stressnet.explain.problem import Problem, at_least_one, nothing
+from stressnet.explain.engine.ledger import at_least_float32
+from stressnet.explain.methods.problem import Problem, at_least_one, nothing
 from stressnet.explain.seeds import Target
 
 Mask = Any

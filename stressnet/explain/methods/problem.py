@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain.ledger import at_least_float32
+from stressnet.explain.engine.ledger import at_least_float32
 from stressnet.explain.seeds import Seeded, Target, check_logits, make_seed
 
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ExplainError
-from stressnet.explain.calls import Call
-from stressnet.explain.layer_node import LayerNode
-from stressnet.explain.maps import ConvolutionMap, DenseMap, LinearMap
-from stressnet.explain.route import Context
+from stressnet.explain.engine.calls import Call
+from stressnet.explain.engine.layer_node import LayerNode
+from stressnet.explain.engine.route import Context
 from stressnet.explain.rules import proportional
+from stressnet.explain.rules.linear_maps import ConvolutionMap, DenseMap, LinearMap
 
 Arguments = dict[str, Any]
 

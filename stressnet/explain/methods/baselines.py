@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as fn
 
 from stressnet.errors import ConfigError
-from stressnet.explain.ledger import at_least_float32
-from stressnet.explain.problem import Chance, Problem, nothing
+from stressnet.explain.engine.ledger import at_least_float32
+from stressnet.explain.methods.problem import Chance, Problem, nothing
 
 
 def random(problem: Problem, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from stressnet.errors import ConfigError
-from stressnet.explain.api import explain_batch
-from stressnet.explain.composites import COMPOSITES
-from stressnet.explain.problem import Problem, nothing
 
 Normalisation = Literal["absolute-sum", "maximum"]
 
@@ -58,27 +55,3 @@ def mean_of_maps(
         scale = torch.where(scale == 0, 1, scale).reshape(-1, *(1,) * (one.dim() - 1))
         total = total + share / sum(shares) * one / scale
     return total
-
-
-def ensemble(
-    problem: Problem,
-    *,
-    members: Mapping[str, Mapping[str, Any]],
-    normalisation: Normalisation = "absolute-sum",
-    weights: Sequence[float] | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Mean of the normalised maps of methods or composites.
-
-    ``members`` maps the name of a method or of a composite to its options, e.g.
-    ``{"epsilon-plus": {}, "smoothgrad": {"generator": generator}}``.
-    """
-    from stressnet.explain.methods import attribute_batch
-
-    maps = []
-    for name, options in members.items():
-        explain = explain_batch if name in COMPOSITES else attribute_batch
-        explained = explain(
-            problem.model, problem.inputs, name, problem.seed, problem.target, **options
-        )
-        maps.append(explained.relevance)
-    return mean_of_maps(maps, normalisation, weights), nothing(problem)

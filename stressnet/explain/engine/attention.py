@@ -22,13 +22,13 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ExplainError
-from stressnet.explain.calls import Call
-from stressnet.explain.ledger import Ledger, at_least_float32
-from stressnet.explain.route import route
-from stressnet.explain.tracking import Tag
+from stressnet.explain.engine.calls import Call
+from stressnet.explain.engine.ledger import Ledger, at_least_float32
+from stressnet.explain.engine.route import route
+from stressnet.explain.engine.tracking import Tag
 
 if TYPE_CHECKING:
-    from stressnet.explain.engine import RelevanceMode
+    from stressnet.explain.engine.mode import RelevanceMode
 
 
 class SoftmaxNode:

@@ -25,7 +25,7 @@ over. Each method's module names its source.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -34,13 +34,39 @@ from torch import Tensor, nn
 
 from stressnet.axes import Axes
 from stressnet.errors import ConfigError
-from stressnet.explain import baselines, cam, deeplift, ensemble, gradients, occlusion
+from stressnet.explain.api import explain_batch
 from stressnet.explain.checks import check_axes, check_inputs, check_model, plain_model
+from stressnet.explain.composites import COMPOSITES
+from stressnet.explain.engine.ledger import Ledger
 from stressnet.explain.functional import refuse_mapped
-from stressnet.explain.ledger import Ledger
-from stressnet.explain.problem import Method, Problem
+from stressnet.explain.methods import baselines, cam, deeplift, gradients, occlusion
+from stressnet.explain.methods.ensemble import Normalisation, mean_of_maps
+from stressnet.explain.methods.problem import Method, Problem, nothing
 from stressnet.explain.result import Explanation
 from stressnet.explain.seeds import Target, check_logits, make_seed
+
+
+def ensemble(
+    problem: Problem,
+    *,
+    members: Mapping[str, Mapping[str, Any]],
+    normalisation: Normalisation = "absolute-sum",
+    weights: Sequence[float] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Mean of the normalised maps of methods or composites.
+
+    ``members`` maps the name of a method or of a composite to its options, e.g.
+    ``{"epsilon-plus": {}, "smoothgrad": {"generator": generator}}``.
+    """
+    maps = []
+    for name, options in members.items():
+        explain = explain_batch if name in COMPOSITES else attribute_batch
+        explained = explain(
+            problem.model, problem.inputs, name, problem.seed, problem.target, **options
+        )
+        maps.append(explained.relevance)
+    return mean_of_maps(maps, normalisation, weights), nothing(problem)
+
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
@@ -54,7 +80,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "grad-cam++": cam.grad_cam_plus_plus,
         "occlusion": occlusion.occlusion,
         "occlusion-by-masks": occlusion.mask_occlusion,
-        "ensemble": ensemble.ensemble,
+        "ensemble": ensemble,
         "sobel": baselines.sobel,
         "random": baselines.random,
     }

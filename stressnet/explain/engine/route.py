@@ -2,8 +2,9 @@
 
 The gradient that travels backwards is the *propagation coefficient* ``c``: the relevance of any
 tensor ``a`` is ``a * c``. A plain linear operation, a ReLU and a max pooling need nothing: autograd
-already does the right thing. All others are nodes: :class:`stressnet.explain.layer_node.LayerNode`
-and those in :mod:`stressnet.explain.nodes` and :mod:`stressnet.explain.attention`.
+already does the right thing. All others are nodes: a
+:class:`~stressnet.explain.engine.layer_node.LayerNode`, or one of
+:mod:`stressnet.explain.engine.nodes` and :mod:`stressnet.explain.engine.attention`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stressnet.explain.ledger import Ledger
+from stressnet.explain.engine.ledger import Ledger
 
 
 class _Route(torch.autograd.Function):
