@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from stressnet.errors import FolderError
-from stressnet.runs.folder import DryRun, RunFolder, Step, Work
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.options import option
 from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.work import DryRun, Step, Work
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import click
 
 from stressnet.cli.options import DEFAULT_JOBS, EXIT_SOME_FAILED, PATH
 from stressnet.errors import ConfigError
-from stressnet.runs.folder import DryRun, Work
 from stressnet.runs.held import FAILURES
 from stressnet.runs.options import Option, make_config, options_of
 from stressnet.runs.progress import Progress
 from stressnet.runs.stage import Input, Stage, load
 from stressnet.runs.toml_file import read_toml
+from stressnet.runs.work import DryRun, Work
 
 
 def command_of(stage: Stage) -> click.Command:

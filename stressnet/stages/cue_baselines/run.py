@@ -11,8 +11,9 @@ import pandas as pd
 from stressnet.errors import CheckpointError, CorpusError
 from stressnet.report.cues_figure import plot_cues
 from stressnet.report.style import save_figure
-from stressnet.runs.folder import RunFolder, Step
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file, read_manifest
+from stressnet.runs.work import Step
 from stressnet.stages.cue_baselines.config import CueBaselinesConfig
 from stressnet.stages.measure.run import TABLE
 from stressnet.training import cue_baselines as cb

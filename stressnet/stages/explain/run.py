@@ -36,8 +36,9 @@ from stressnet.regions.project_corpus import (
     summarise_localisation,
     summarise_nulls,
 )
-from stressnet.runs.folder import RunFolder, Step
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.problems import Problem
+from stressnet.runs.work import Step
 from stressnet.stages.explain.config import ExplainConfig
 from stressnet.statistics import summarise
 from stressnet.workflows.assess_tokens import reference_spectrum

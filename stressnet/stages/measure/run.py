@@ -16,9 +16,10 @@ from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.audio import read_audio
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError, CorpusError, StressnetError
-from stressnet.runs.folder import RunFolder, Step
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.problems import Problem, Severity, count_problems
 from stressnet.runs.tables import write_parquet
+from stressnet.runs.work import Step
 from stressnet.stages.measure.config import MeasureConfig
 from stressnet.stages.measure.speakers import (
     find_voices,

@@ -25,9 +25,10 @@ from stressnet.models.registry import get_spec
 from stressnet.regions import BandRule, get_regions
 from stressnet.regions.project_bands import BandTask, project_bands
 from stressnet.regions.project_corpus import draw_donors
-from stressnet.runs.folder import RunFolder, Step
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem
+from stressnet.runs.work import Step
 from stressnet.stages.sensitivity.config import SensitivityConfig
 from stressnet.statistics.settings import summarise_settings
 from stressnet.workflows.assess_tokens import reference_spectrum

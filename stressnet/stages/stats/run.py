@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.errors import ConfigError
-from stressnet.runs.folder import RunFolder, Step
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file, read_manifest, write_json
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.tables import write_parquet
+from stressnet.runs.work import Step
 from stressnet.stages.stats.config import NoOptions
 from stressnet.statistics.accumulate import accumulate, passes
 from stressnet.statistics.analysis import ModelEntry, StatsConfig
