@@ -36,10 +36,10 @@ from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.corpus.store import Corpus
 from stressnet.models.registry import build_model
 from stressnet.training import fit
+from stressnet.training.corpus_data import stress_data
 from stressnet.training.distributed import World
 from stressnet.training.recipes import get_recipe
 from stressnet.training.state import RunState
-from stressnet.workflows.train import stress_data
 
 PRESET = "allouche2025"
 RECIPE = get_recipe("allouche2025-lenet")

@@ -33,12 +33,12 @@ from stressnet.models.registry import build_model
 from stressnet.pretrained import pretrained_folder
 from stressnet.runs.manifest import hash_file
 from stressnet.training.calibration import Calibration, save_calibration
+from stressnet.training.corpus_data import stress_data
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.evaluate import evaluate_models
 from stressnet.workflows.evaluate_sets import load_models, sets_of, token_table
 from stressnet.workflows.export import export_onnx, run_onnx
 from stressnet.workflows.predict import predict_words, sources_of, spoken_part
-from stressnet.workflows.train import stress_data
 
 VOICES = {name: 105.0 + 9 * i for i, name in enumerate(["ann", "bo", "cy", "di", "ed", "flo"])}
 SENTENCES = (
@@ -204,8 +204,8 @@ def test_a_corpus_without_splits_is_tested_whole(corpus: Path, tmp_path: Path) -
 def test_networks_of_a_fold_are_tested_on_its_splits(corpus: Path, tmp_path: Path) -> None:
     from dataclasses import asdict, replace
 
+    from stressnet.training.corpus_data import Fold, splits_of_fold
     from stressnet.workflows.evaluate_sets import fold_of
-    from stressnet.workflows.train import Fold, splits_of_fold
 
     fold = Fold(2, 3, 5)
     opened = Corpus.open(corpus)

@@ -12,8 +12,8 @@ import pytest
 from command_line import run_cli
 
 from stressnet.errors import CorpusError
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.lock import hold, release
-from stressnet.workflows.train import claim_folder
 
 pytest.importorskip("fcntl")
 
@@ -52,7 +52,7 @@ def test_second_process_is_refused_and_free_after_a_kill(tmp_path, other):
     with pytest.raises(CorpusError, match="another stressnet command is writing it"):
         hold(tmp_path)
     with pytest.raises(CorpusError, match="another stressnet command is writing it"):
-        claim_folder(tmp_path, "request", overwrite=True, kind="run")
+        RunFolder(tmp_path, "run").begin({}, inputs={})
     other.send_signal(signal.SIGKILL)
     other.wait()
     hold(tmp_path)

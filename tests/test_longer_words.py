@@ -21,10 +21,11 @@ from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.runs.progress import Progress
 from stressnet.runs.tables import write_parquet
+from stressnet.stages.train import train_model
+from stressnet.training.corpus_data import stress_data, with_deviations
 from stressnet.training.data import JoinedImages
 from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.corpus_tools_merge import merge_corpora
-from stressnet.workflows.train import stress_data, train_model, with_deviations
 
 RECORDING = Recording("u1", "anna", "female", Path("u1.flac"), (), None, 9.0)
 CONFIG = BuildConfig("generic", tagger="none")

@@ -13,15 +13,16 @@ from toy_corpus import write_toy_corpus
 
 from stressnet.cli import main
 from stressnet.corpus.store import Corpus
-from stressnet.errors import CheckpointError, ConfigError
+from stressnet.errors import CheckpointError, ConfigError, FolderError
 from stressnet.models.checkpoint import load_checkpoint, read_info
 from stressnet.models.registry import MODELS
+from stressnet.stages.train import TrainOptions, train_model
+from stressnet.stages.train import run as train_stage
+from stressnet.training.corpus_data import Fold, splits_of_fold, stress_data
+from stressnet.training.ensembles import average_logits, pool_folds
 from stressnet.training.metrics import evaluate_splits
 from stressnet.training.recipes import TrainConfig, get_recipe, read_recipe, write_recipe
-from stressnet.workflows import train_many as many_module
 from stressnet.workflows.evaluate_sets import load_models, n_heard
-from stressnet.workflows.train import Fold, recipe_for, splits_of_fold, stress_data, train_model
-from stressnet.workflows.train_many import average_logits, pool_folds, train_many
 
 QUICK = {"max_epochs": 2, "mask_frames": 2, "mask_bins": 4, "batch_size": 16}
 
@@ -82,13 +83,13 @@ def test_finished_seeds_are_kept_and_others_refused(
     seeds: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    train_many(corpus, out, n_seeds=1, changes=QUICK)
+    train_model(corpus, out, seeds=1, changes=QUICK)
     stamp = (out / "seed-0" / "model.safetensors").stat().st_mtime_ns
-    with pytest.raises(CheckpointError, match="already holds a set of models"):
-        train_many(corpus, out, n_seeds=2, changes=QUICK)
+    with pytest.raises(FolderError, match="already holds a set of models"):
+        train_model(corpus, out, seeds=2, changes=QUICK)
     # Interrupted between its networks: the finished ones are not trained again.
     out = tmp_path / "cut"
-    original, calls = many_module.train_model, []
+    original, calls = train_stage.train_one, []
 
     def interrupt(*args: object, **options: object) -> object:
         if len(calls) == 1:
@@ -97,11 +98,11 @@ def test_finished_seeds_are_kept_and_others_refused(
         return original(*args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(many_module, "train_model", interrupt)
+        patch.setattr(train_stage, "train_one", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train_many(corpus, out, n_seeds=2, changes=QUICK)
+            train_model(corpus, out, seeds=2, changes=QUICK)
     stamp = (out / "seed-0" / "model.safetensors").stat().st_mtime_ns
-    done = train_many(corpus, out, n_seeds=2, changes=QUICK)
+    done = train_model(corpus, out, seeds=2, changes=QUICK)
     assert (out / "seed-0" / "model.safetensors").stat().st_mtime_ns == stamp
     assert len(done.models) == 2
     assert done.manifest["results"] == {"n_models": 2}
@@ -192,9 +193,10 @@ def test_recipe_files(tmp_path: Path, corpus: Path) -> None:
     (tmp_path / "short.toml").write_text('base = "allouche2025-lenet"\nbatch_size = 7\n')
     short = read_recipe(tmp_path / "short.toml")
     assert (short.name, short.batch_size, short.learning_rate) == ("short", 7, 1e-3)
-    assert recipe_for(tmp_path / "short.toml", 9).class_balance == "none"
-    assert recipe_for("allouche2025-lenet", 9).class_balance == "weights"
-    assert recipe_for(tmp_path / "short.toml", 9).seed == 9
+    recipe = str(tmp_path / "short.toml")
+    assert TrainOptions(recipe=recipe, seed=9).training().class_balance == "none"
+    assert TrainOptions(recipe="allouche2025-lenet", seed=9).training().class_balance == "weights"
+    assert TrainOptions(recipe=recipe, seed=9).training().seed == 9
     for text, message in (
         ("batch_size = 0", r"bad\.toml: .*at least 1"),
         ("momentum = 0.9", r"bad\.toml: .*no parameter momentum"),

@@ -19,7 +19,7 @@ from stressnet.models.checkpoint import load_checkpoint
 from stressnet.runs.manifest import hash_file
 from stressnet.stages.explain import explain_corpus
 from stressnet.stages.explain import run as explain_workflow
-from stressnet.workflows.train import train_model
+from stressnet.stages.train import train_model
 
 HEAVY = {"torch", "pandas", "numpy", "scipy", "librosa", "parselmouth", "matplotlib", "sklearn"}
 

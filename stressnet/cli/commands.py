@@ -19,7 +19,7 @@ from stressnet.runs.options import Option, make_config, options_of
 from stressnet.runs.progress import Progress
 from stressnet.runs.stage import Input, Stage, load
 from stressnet.runs.toml_file import read_toml
-from stressnet.runs.work import DryRun, Work
+from stressnet.runs.work import DryRun, Work, is_first_process
 
 
 def command_of(stage: Stage) -> click.Command:
@@ -180,6 +180,8 @@ def _execute(stage: Stage, values: dict[str, Any]) -> None:
             result = stage.runner(config, *opened, folder)
     except DryRun as plan:
         click.echo(str(plan))
+        return
+    if not is_first_process():
         return
     _print(stage, result)
     click.echo(f"{stage.done or stage.output}: {out}")

@@ -99,11 +99,6 @@ def is_distributed() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
-def is_first_process() -> bool:
-    """Whether this process speaks for all that torchrun started."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
     """Take part in the run that torchrun started, if any.

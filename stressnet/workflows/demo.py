@@ -74,10 +74,11 @@ def run_demo(
     from stressnet.corpus.splits import SplitConfig
     from stressnet.demo.corpus import speak_corpus
     from stressnet.report.explain_text import summary_text
+    from stressnet.report.train_text import metrics_text
     from stressnet.stages.explain import explain_corpus
+    from stressnet.stages.train import train_model
     from stressnet.workflows.build import BuildConfig, build_corpus
     from stressnet.workflows.report import report_run
-    from stressnet.workflows.train import metrics_text, train_model
 
     progress = progress or Progress(verbose=False)
     _claim(out, overwrite)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from stressnet.lexicon.controls import Use
     from stressnet.training.audits import PartOfSpeechAudit
+    from stressnet.training.corpus_data import Fold
     from stressnet.training.data import StressData
-    from stressnet.workflows.train import Fold
 
 COLUMNS = (
     "audit",
@@ -82,7 +82,7 @@ def run_audits(
     rows: list[dict[str, Any]] = []
     how = {"seed": seed, "n_resamples": n_resamples}
     if own:
-        from stressnet.workflows.train import stress_data
+        from stressnet.training.corpus_data import stress_data
 
         data = stress_data(corpus, unit.preset, fold)
         rows += _classifiers(corpus, data, unit, tokens, sets, progress, how)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from stressnet.models.checkpoint import CheckpointInfo
     from stressnet.training.calibration import Calibration
+    from stressnet.training.corpus_data import Fold
     from stressnet.training.data import StressData
-    from stressnet.workflows.train import Fold
 
 REDUCED_VOWELS = frozenset({"AH", "ER", "IH"})
 """Unstressed vowels that count as reduced: schwa, r-coloured schwa, and the vowel of *exact*, which
@@ -169,7 +169,7 @@ def fold_of(models: Sequence[Loaded]) -> Fold | None:
     ConfigError
         If they were not all trained on the same one: what is new to one is known to the other.
     """
-    from stressnet.workflows.train import Fold
+    from stressnet.training.corpus_data import Fold
 
     first = models[0].info.training.get("fold")
     for model in models[1:]:
@@ -209,7 +209,7 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
     """
     import numpy as np
 
-    from stressnet.workflows.train import splits_of_fold
+    from stressnet.training.corpus_data import splits_of_fold
 
     tokens = corpus.tokens.copy()
     if own and fold is not None:

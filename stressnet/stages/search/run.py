@@ -1,0 +1,114 @@
+"""Networks with varied recipes; what validates best is kept.
+
+Layout of the output folder::
+
+    trial-000/, ...    checkpoints, tested like any other (the search does not look)
+    study.jsonl        Optuna's journal
+    trials.csv         one row per trial: value, parameters, state
+    best.toml          the best recipe
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stressnet.corpus.store import Corpus
+from stressnet.models.checkpoint import pick_device, read_info
+from stressnet.models.registry import get_spec
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.work import Step
+from stressnet.stages.search.config import SearchOptions
+from stressnet.stages.train.config import TrainOptions
+from stressnet.stages.train.run import train_one
+from stressnet.training.distributed import World
+from stressnet.training.recipes import TrainConfig, write_recipe
+from stressnet.training.search import OBJECTIVES, STUDY_NAME, open_study, suggest
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+
+BEST, TRIALS = "best.toml", "trials.csv"
+
+
+@dataclass(frozen=True)
+class FoundRecipe:
+    """What a search found.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+    objective : str
+        What was searched for.
+    best : TrainConfig
+        The best recipe.
+    trials : DataFrame
+        One row per trial, best first.
+    """
+
+    path: Path
+    objective: str
+    best: TrainConfig
+    trials: pd.DataFrame
+
+
+def run(config: SearchOptions, corpus: Corpus, folder: RunFolder) -> FoundRecipe:
+    """Search for the recipe with the best figure on the validation split.
+
+    Raises
+    ------
+    ConfigError
+        If no trial came to an end.
+    MissingPartError
+        If Optuna is not installed.
+    """
+    fixed = config.recipe_changes()
+    base = config.training()
+    objective = config.objective
+    folder.begin(
+        {
+            "architecture": config.architecture,
+            "preset": config.preset or get_spec(config.architecture).preset,
+            "training": base.to_dict(),
+            "fixed": sorted(fixed),
+            "objective": objective,
+            "n_trials": config.n_trials,
+            "seed": config.seed,
+        },
+        inputs={"corpus": corpus.fingerprint},
+        notes={"corpus": str(corpus.path)},
+        steps=[Step("train", config.n_trials, "network", 180.0)],
+    )
+    world = World(device=pick_device(folder.work.device))
+
+    def try_recipe(trial: optuna.Trial) -> float:
+        name = f"trial-{trial.number:03d}"
+        folder.progress.say(f"{name} ({trial.number + 1} of {config.n_trials})")
+        options = TrainOptions(
+            architecture=config.architecture,
+            preset=config.preset,
+            recipe=config.recipe,
+            seed=config.seed,
+            changes={**fixed, **suggest(trial, base, fixed)},
+        )
+        with folder.folder(name, "model") as child:
+            model = train_one(options, corpus, child, world)
+        return float(read_info(model.path).metrics[objective])
+
+    folder.file(STUDY_NAME)
+    study = open_study(folder.path, objective, config.seed)
+    done = [t for t in study.trials if t.state.is_finished()]
+    study.optimize(try_recipe, n_trials=max(0, config.n_trials - len(done)))
+    trials = study.trials_dataframe(attrs=("number", "value", "params", "state", "duration"))
+    ascending = OBJECTIVES[objective] == "minimize"
+    trials = trials.sort_values("value", ascending=ascending).reset_index(drop=True)
+    folder.table(TRIALS, trials)
+    info = read_info(folder.path / f"trial-{study.best_trial.number:03d}")
+    recipe = TrainConfig(**info.training["recipe"])
+    best = replace(recipe, name=f"{config.architecture}-searched")
+    write_recipe(folder.file(BEST), best)
+    folder.finish({"best_trial": study.best_trial.number, "best_value": study.best_value})
+    return FoundRecipe(folder.path, objective, best, trials)

@@ -1,0 +1,183 @@
+"""Training data from a corpus: labelled tokens with their images, splits and folds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stressnet.audio import read_audio
+from stressnet.corpus.splits import VALIDATION_SPLITS
+from stressnet.corpus.store import LONGER_WORDS, Corpus
+from stressnet.corpus.tokens import LABEL_ALIGNER
+from stressnet.errors import CorpusError
+from stressnet.lexicon.stress import Stress
+from stressnet.runs.progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stressnet.training.data import StressData
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a cross-validation; see :mod:`stressnet.corpus.folds`.
+
+    Parameters
+    ----------
+    number, n_folds : int
+        Which, from 1, of how many.
+    seed : int
+        Of the deal.
+    """
+
+    number: int
+    n_folds: int
+    seed: int = 0
+
+
+def stress_data(
+    corpus: Corpus,
+    preset: str,
+    fold: Fold | None = None,
+    *,
+    longer_words: bool = False,
+    all_tokens: bool = False,
+) -> StressData:
+    """Labelled tokens of a corpus with their images.
+
+    All validation cells are one set here: the doubly new one alone is too small to stop by.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    preset : str
+        Whose images to take.
+    fold : Fold, optional
+        Take the splits of this fold instead of the corpus's own.
+    longer_words : bool
+        Put the stretches of longer words that may be trained on behind the tokens, in the
+        training set; a corpus without them is no error.
+    all_tokens : bool
+        Put every token with a label into the training set, whatever its split, but for those whose
+        label is only the aligner's choice.
+
+    Raises
+    ------
+    CorpusError
+        If the preset was not built, or the corpus has no splits.
+    """
+    import numpy as np
+
+    from stressnet.training.data import StressData
+    from stressnet.training.parts import parts_of_frames
+
+    tokens = corpus.tokens
+    if (tokens["split"] == "unsplit").all() and not all_tokens:
+        raise CorpusError(
+            f"{corpus.path}: was built with --no-splits; build it with splits to train"
+        )
+    images = corpus.images(preset)
+    own = tokens["split"]
+    if fold is not None:
+        own = splits_of_fold(tokens, fold)
+    if all_tokens:
+        usable = tokens["stress"].notna() & (tokens["label_source"] != LABEL_ALIGNER)
+        own = own.where(~usable, "train").where(usable, "unlabelled")
+    splits = own.replace(dict.fromkeys(VALIDATION_SPLITS, "valid"))
+    # Tokens without a label keep their place (images and table run in parallel) but no split uses
+    # them, so the class written here is never read.
+    labels = [Stress(s or Stress.INITIAL).class_index for s in tokens["stress"].fillna("")]
+    data = StressData(
+        images=images.values,
+        labels=np.array(labels),
+        speakers=tokens["speaker"].to_numpy(),
+        lemmas=tokens["family"].to_numpy(),
+        splits=splits.to_numpy(dtype=np.str_),
+        token_ids=tokens["token_id"].to_numpy(),
+        parts=parts_of_frames(tokens, images.axes.time_s),
+    )
+    if longer_words and len(corpus.stretches):
+        return _with_stretches(data, corpus, preset, tokens.assign(split=data.splits))
+    return data
+
+
+def _with_stretches(
+    data: StressData, corpus: Corpus, preset: str, tokens: pd.DataFrame
+) -> StressData:
+    """The data, and behind it all stretches; those that may not be trained on are in no set."""
+    import numpy as np
+
+    from stressnet.corpus.longer_words import trainable
+    from stressnet.training.data import TRAIN, JoinedImages, StressData
+    from stressnet.training.parts import parts_of_frames
+
+    more = corpus.stretches
+    splits = np.where(trainable(more, tokens), TRAIN, "held_out_stretch")
+    images = JoinedImages(corpus.images(preset).values, corpus.stretch_images(preset).values)
+    return StressData(
+        images=images,
+        labels=np.append(data.labels, [Stress(s).class_index for s in more["stress"]]),
+        speakers=np.append(data.speakers, more["speaker"].to_numpy(dtype=np.str_)),
+        lemmas=np.append(data.lemmas, more["word"].str.lower().to_numpy(dtype=np.str_)),
+        splits=np.append(data.splits, splits),
+        token_ids=np.append(data.token_ids, more["token_id"].to_numpy(dtype=np.str_)),
+        parts=np.concatenate([data.parts, parts_of_frames(more, corpus.images(preset).axes.time_s)])
+        if data.parts is not None
+        else None,
+    )
+
+
+def splits_of_fold(tokens: pd.DataFrame, fold: Fold) -> pd.Series:
+    """The split of each token in one fold, checked for leaks.
+
+    Raises
+    ------
+    ConfigError, CorpusError
+        If there are too few folds, speakers or word families.
+    """
+    from stressnet.corpus.folds import assign_folds, fold_splits
+
+    dealt = assign_folds(tokens, fold.n_folds, fold.seed)
+    return fold_splits(dealt, fold.number - 1, fold.n_folds)["split"]
+
+
+def with_deviations(
+    data: StressData, corpus: Corpus, preset: str, progress: Progress
+) -> StressData:
+    """The data with each image's standard deviation before normalisation.
+
+    Stored images no longer tell it, so it is computed from the excerpts, for the tokens that are
+    trained on: about two milliseconds each.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    from stressnet.acoustics.spectrogram import SpectrogramPreset, compute
+    from stressnet.training.data import TRAIN
+
+    kind = SpectrogramPreset.from_dict(corpus.images(preset).preset)
+    raw = replace(kind, normalisation="none")
+    with_padding = kind.normalisation == "zscore-image"
+    rows = data.rows(TRAIN)
+    deviations = np.ones(len(data), dtype=np.float32)
+    columns = ["start_s", "end_s", "excerpt_file", "excerpt_start_s"]
+    tables = [(corpus.path, corpus.tokens), (corpus.path / LONGER_WORDS, corpus.stretches)]
+    tokens = [(folder, row) for folder, t in tables for row in t[columns].to_dict("records")]
+    with progress.stage("levels", len(rows), "token") as bar:
+        for row in rows:
+            folder, token = tokens[row]
+            audio = read_audio(folder / token["excerpt_file"])
+            start_s, end_s = (token[k] - token["excerpt_start_s"] for k in ("start_s", "end_s"))
+            made = compute(raw, audio.samples, audio.rate_hz, start_s, end_s)
+            cells = made.values if with_padding else made.values[:, made.mask]
+            deviations[row] = cells.std(dtype=np.float64, ddof=1)
+            bar.update()
+    return replace(data, deviations=deviations)
+
+
+def add_token_columns(predictions: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
+    """Predictions with each token's word, sex, and the source of its label."""
+    columns = ["token_id", "word", "sex", "label_source", "is_prosody_only_pair"]
+    return predictions.merge(corpus.tokens[columns], on="token_id", how="left", validate="1:1")
