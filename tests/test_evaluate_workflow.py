@@ -21,22 +21,22 @@ from stressnet.cli import main
 from stressnet.cli.options import MODEL
 from stressnet.corpus.splits import SplitConfig
 from stressnet.corpus.store import Corpus
-from stressnet.errors import (
+from stressnet.errors import FolderError, (
     AlignmentError,
     CheckpointError,
     ConfigError,
     CorpusError,
     TranscriptError,
 )
+from stressnet.evaluation.sets import load_models, sets_of, token_table
 from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.pretrained import pretrained_folder
 from stressnet.runs.manifest import hash_file
+from stressnet.stages.evaluate import evaluate_models
 from stressnet.training.calibration import Calibration, save_calibration
 from stressnet.training.corpus_data import stress_data
 from stressnet.workflows.build import BuildConfig, build_corpus
-from stressnet.workflows.evaluate import evaluate_models
-from stressnet.workflows.evaluate_sets import load_models, sets_of, token_table
 from stressnet.workflows.export import export_onnx, run_onnx
 from stressnet.workflows.predict import predict_words, sources_of, spoken_part
 
@@ -204,8 +204,8 @@ def test_a_corpus_without_splits_is_tested_whole(corpus: Path, tmp_path: Path) -
 def test_networks_of_a_fold_are_tested_on_its_splits(corpus: Path, tmp_path: Path) -> None:
     from dataclasses import asdict, replace
 
+    from stressnet.evaluation.sets import fold_of
     from stressnet.training.corpus_data import Fold, splits_of_fold
-    from stressnet.workflows.evaluate_sets import fold_of
 
     fold = Fold(2, 3, 5)
     opened = Corpus.open(corpus)
@@ -239,10 +239,10 @@ def test_audits_stand_beside_the_network(
 
 
 def test_refusals(corpus: Path, seeds: Path, evaluation: Path, tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="--overwrite"):
+    with pytest.raises(FolderError, match="--overwrite"):
         evaluate_models(corpus, [seeds], evaluation)
     (tmp_path / "thesis.txt").write_text("precious")
-    with pytest.raises(CorpusError, match="not a stressnet"):
+    with pytest.raises(FolderError, match="not an evaluation of stressnet"):
         evaluate_models(corpus, [seeds], tmp_path, overwrite=True)
     stranger = checkpoint(tmp_path / "m", corpus, corpus_hash="elsewhere")
     with pytest.raises(ConfigError, match="evaluate them apart"):
@@ -271,7 +271,7 @@ def test_card_and_temperature(
     assert f"{stored['temperature']:.3f}" in out
     with pytest.raises(ConfigError, match="was not trained on"):
         stranger = checkpoint(tmp_path / "m", corpus, corpus_hash="elsewhere")
-        from stressnet.workflows.model_card import write_card
+        from stressnet.report.model_card import write_card
 
         write_card(corpus, stranger)
 

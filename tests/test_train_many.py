@@ -14,6 +14,7 @@ from toy_corpus import write_toy_corpus
 from stressnet.cli import main
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError, FolderError
+from stressnet.evaluation.sets import load_models, n_heard
 from stressnet.models.checkpoint import load_checkpoint, read_info
 from stressnet.models.registry import MODELS
 from stressnet.stages.train import TrainOptions, train_model
@@ -22,7 +23,6 @@ from stressnet.training.corpus_data import Fold, splits_of_fold, stress_data
 from stressnet.training.ensembles import average_logits, pool_folds
 from stressnet.training.metrics import evaluate_splits
 from stressnet.training.recipes import TrainConfig, get_recipe, read_recipe, write_recipe
-from stressnet.workflows.evaluate_sets import load_models, n_heard
 
 QUICK = {"max_epochs": 2, "mask_frames": 2, "mask_bins": 4, "batch_size": 16}
 

@@ -6,61 +6,11 @@ from pathlib import Path
 
 import click
 
-from stressnet.cli.options import MODEL, PATH, overwrite_option, quiet_option, seed_option
+from stressnet.cli.commands import command_of
+from stressnet.cli.options import MODEL, PATH, quiet_option, seed_option
+from stressnet.stages.evaluate import evaluate_models
 
-
-@click.command("evaluate")
-@click.argument("corpus", type=PATH)
-@click.argument("models", type=MODEL, nargs=-1, required=True, metavar="MODEL...")
-@click.argument("out", type=PATH)
-@click.option(
-    "--audits/--no-audits",
-    default=True,
-    show_default=True,
-    help="Leak audits: what classifiers know that see only padding, envelope or phones; a network "
-    "on shuffled labels; nouns and verbs without stress shift.",
-)
-@click.option(
-    "--resamples",
-    type=click.IntRange(100),
-    default=2000,
-    show_default=True,
-    help="Of the bootstrap behind the intervals.",
-)
-@seed_option
-@overwrite_option
-@quiet_option
-def evaluate_command(
-    corpus: Path,
-    models: tuple[Path, ...],
-    out: Path,
-    audits: bool,
-    resamples: int,
-    seed: int,
-    overwrite: bool,
-    quiet: bool,
-) -> None:
-    """Test one or more MODELs on CORPUS; write tables, figures and a page into OUT.
-
-    A MODEL is a folder that train wrote, or a folder of such folders. Networks that differ in
-    their seed only are also averaged into an ensemble. On the corpus they were trained on, every
-    test set is reported; on any other, all its labelled tokens.
-    """
-    from stressnet.runs.progress import Progress
-    from stressnet.workflows.evaluate import evaluate_models, evaluation_text
-
-    result = evaluate_models(
-        corpus,
-        models,
-        out,
-        audits=audits,
-        seed=seed,
-        n_resamples=resamples,
-        overwrite=overwrite,
-        progress=Progress(not quiet),
-    )
-    click.echo(evaluation_text(result))
-    click.echo(f"page: {out / 'index.html'}")
+evaluate_command = command_of(evaluate_models)
 
 
 @click.command("predict")
@@ -191,8 +141,8 @@ def card_command(
     The card says what the network was trained on, how well it does for which group, its limits and
     how to make it again. The temperature goes into MODEL/calibration.json, which predict uses.
     """
+    from stressnet.report.model_card import write_card
     from stressnet.runs.progress import Progress
-    from stressnet.workflows.model_card import write_card
 
     card = write_card(
         corpus, model, measured_path=measured, out=out, seed=seed, progress=Progress(not quiet)

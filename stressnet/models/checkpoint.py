@@ -149,15 +149,18 @@ class TrainedNetwork:
         Architecture, preset, training.
     digest : str
         SHA-256 of its weights.
+    name : str
+        What tables call it; its folder's name if not said otherwise.
     """
 
     path: Path
-    model: Network
+    model: Network = field(repr=False)
     info: CheckpointInfo
     digest: str
+    name: str
 
     @classmethod
-    def load(cls, path: Path | str, device: str = "cpu") -> TrainedNetwork:
+    def load(cls, path: Path | str, device: str = "cpu", name: str = "") -> TrainedNetwork:
         """Load a checkpoint folder.
 
         Parameters
@@ -167,6 +170,8 @@ class TrainedNetwork:
             comes first).
         device : str
             ``cpu``, ``cuda``, or ``auto`` for the first CUDA device if there is one.
+        name : str
+            What tables call it.
 
         Raises
         ------
@@ -181,12 +186,9 @@ class TrainedNetwork:
 
             folder = pretrained_folder()
         model, info = load_checkpoint(folder)
-        return cls(folder, model.to(pick_device(device)), info, _sha256(folder / WEIGHTS_NAME))
-
-    @property
-    def name(self) -> str:
-        """Name of its folder."""
-        return self.path.resolve().name
+        digest = _sha256(folder / WEIGHTS_NAME)
+        name = name or folder.resolve().name
+        return cls(folder, model.to(pick_device(device)), info, digest, name)
 
     @property
     def device(self) -> str:

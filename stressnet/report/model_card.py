@@ -11,13 +11,9 @@ from typing import TYPE_CHECKING, Any
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_PART_OF_SPEECH, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError
-from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
-from stressnet.runs.progress import Progress
-from stressnet.workflows import evaluate_tables as tables
-from stressnet.workflows.evaluate import _interval
-from stressnet.workflows.evaluate_sets import (
+from stressnet.evaluation import tables as tables
+from stressnet.evaluation.sets import (
     TITLES,
-    Loaded,
     Unit,
     fold_of,
     is_own_corpus,
@@ -26,9 +22,14 @@ from stressnet.workflows.evaluate_sets import (
     sets_of,
     token_table,
 )
+from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
+from stressnet.report.evaluation_text import interval_text
+from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from stressnet.models.checkpoint import TrainedNetwork
 
 CARD_NAME = "MODEL_CARD.md"
 
@@ -130,13 +131,11 @@ def write_card(
             raise CheckpointError(
                 f"{path}: cannot be written ({error.strerror}); choose another file"
             ) from error
-        save_calibration(
-            model_path, replace(unit.calibration, weights_sha256=described.weights_sha256)
-        )
+        save_calibration(model_path, replace(unit.calibration, weights_sha256=described.digest))
     return Card(path, unit.calibration.temperature)
 
 
-def _twin(described: Loaded, measured_path: Path, corpus: Corpus) -> Loaded:
+def _twin(described: TrainedNetwork, measured_path: Path, corpus: Corpus) -> TrainedNetwork:
     """The network to measure for one that was trained on all tokens."""
     twin = load_models([measured_path])[0]
     ours = described.info
@@ -159,7 +158,7 @@ def _twin(described: Loaded, measured_path: Path, corpus: Corpus) -> Loaded:
 
 def _document(
     corpus: Corpus,
-    model: Loaded,
+    model: TrainedNetwork,
     unit: Unit,
     scores: pd.DataFrame,
     groups: pd.DataFrame,
@@ -180,7 +179,7 @@ def _document(
                 f"input: spectrogram of preset `{info.preset}`, {info.n_bins} bins x "
                 f"{info.n_frames} frames, of one word with its limits known",
                 "output: two logits, INITIAL and FINAL; no other input, nothing about the speaker",
-                f"weights: SHA-256 `{model.weights_sha256}`",
+                f"weights: SHA-256 `{model.digest}`",
                 f"trained with stressnet {info.versions.get('stressnet', '?')}, torch "
                 f"{info.versions.get('torch', '?')}",
             ]
@@ -274,7 +273,7 @@ def _results(scores: pd.DataFrame) -> Table:
                 f"{first['n']} ({first['n_final']})",
                 f"{first['majority_rate']:.3f}",
                 *(
-                    _interval(values.loc[metric])
+                    interval_text(values.loc[metric])
                     for metric in (
                         "accuracy",
                         "balanced_accuracy",
@@ -288,7 +287,7 @@ def _results(scores: pd.DataFrame) -> Table:
     for _, row in scores[(scores["metric"] == tables.WORD_MEAN) & (scores["n"] > 0)].iterrows():
         if row["test_set"] == "minimal_pairs":
             title = f"mean over the {row['n_words']} words that show both readings"
-            rows.append([title, str(row["n"]), "", "", _interval(row), "", "", ""])
+            rows.append([title, str(row["n"]), "", "", interval_text(row), "", "", ""])
     columns = "test set,n (FINAL),majority,accuracy,balanced accuracy,recall INITIAL,recall FINAL"
     return Table([*columns.split(","), "AUROC"], rows)
 
@@ -306,7 +305,7 @@ def _groups(groups: pd.DataFrame) -> Table:
                 f"{_GROUP_TITLES[row['group']]}: {level}",
                 f"{row['n']} ({row['n_final']})",
                 str(row["n_speakers"]),
-                _interval(row),
+                interval_text(row),
             ]
         )
     return Table(
@@ -372,7 +371,7 @@ def _limits(facts: Mapping[str, Any], scores: pd.DataFrame) -> Sequence[str]:
     if len(prosody):
         row = prosody.iloc[0]
         found.insert(
-            3, f"where only prosody tells the readings apart: {_interval(row)}, n = {row['n']}"
+            3, f"where only prosody tells the readings apart: {interval_text(row)}, n = {row['n']}"
         )
     if facts["parameters"].get("synthetic"):
         found.insert(0, "trained on synthetic speech: not for people's voices")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError
+from stressnet.evaluation.sets import Unit, class_indices, whole_sets
 from stressnet.runs.progress import Progress
-from stressnet.workflows.evaluate_sets import Unit, class_indices, whole_sets
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from stressnet.workflows.evaluate_sets import (
+from stressnet.evaluation.sets import (
     Unit,
     class_indices,
     representatives,

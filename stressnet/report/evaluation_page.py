@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 from stressnet import __version__
 from stressnet.corpus.store import Corpus
+from stressnet.evaluation.audits import alarms
+from stressnet.evaluation.sets import TITLES, Unit, representatives, whole_sets
+from stressnet.evaluation.tables import WORD_MEAN
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Picture, Table
+from stressnet.report.evaluation_figures import accuracy_figure, reliability_figure
+from stressnet.report.evaluation_text import interval_text
 from stressnet.report.style import save_figure
-from stressnet.workflows.evaluate import _interval
-from stressnet.workflows.evaluate_audits import alarms
-from stressnet.workflows.evaluate_figures import accuracy_figure, reliability_figure
-from stressnet.workflows.evaluate_sets import TITLES, Loaded, Unit, representatives, whole_sets
-from stressnet.workflows.evaluate_tables import WORD_MEAN
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from stressnet.models.checkpoint import TrainedNetwork
 
 N_WORST = 15
 
@@ -28,7 +30,7 @@ Tables = Mapping[str, "pd.DataFrame"]
 def write_page(
     out: Path,
     corpus: Corpus,
-    models: Sequence[Loaded],
+    models: Sequence[TrainedNetwork],
     units: Sequence[Unit],
     tables: Tables,
     hardest: pd.DataFrame,
@@ -100,7 +102,7 @@ def write_page(
                     str(dict(one.info.training.get("recipe", {})).get("name", "")),
                     str(one.info.seed),
                     str(one.info.training.get("best_epoch", "")),
-                    one.weights_sha256[:12],
+                    one.digest[:12],
                 ]
                 for one in models
             ],
@@ -134,13 +136,13 @@ def _scores(page: Document, tables: Tables, names: Sequence[str]) -> None:
                     *(str(first[column]) for column in ("n", "n_final", "n_speakers", "n_words")),
                     f"{first['majority_rate']:.3f}",
                     *(
-                        _interval(values.loc[metric])
+                        interval_text(values.loc[metric])
                         for metric in ("accuracy", "balanced_accuracy")
                     ),
                 ]
             )
             others = ("mcc", "auroc", "recall_initial", "recall_final")
-            rows.append([title, *(_interval(values.loc[metric]) for metric in others)])
+            rows.append([title, *(interval_text(values.loc[metric]) for metric in others)])
         columns = "test set,n,FINAL,speakers,words,majority,accuracy,balanced accuracy"
         page.add(
             Heading(name, level=3),
@@ -187,9 +189,9 @@ def _audits(page: Document, tables: Tables) -> None:
                     row["audit"],
                     TITLES.get(row["test_set"], row["test_set"]),
                     str(row["n"]),
-                    _interval(row),
-                    _interval(row, "network"),
-                    _interval(row, "difference", signed=True),
+                    interval_text(row),
+                    interval_text(row, "network"),
+                    interval_text(row, "difference", signed=True),
                     row["verdict"],
                 ]
                 for _, row in audits.iterrows()
@@ -214,7 +216,7 @@ def _calibration(page: Document, tables: Tables, units: Sequence[Unit]) -> None:
                     TITLES[name],
                     "-" if unit.calibration is None else f"{unit.calibration.temperature:.2f}",
                     *(
-                        _interval(values.loc[metric])
+                        interval_text(values.loc[metric])
                         for metric in (
                             "ece",
                             "ece_calibrated",
@@ -297,7 +299,7 @@ def _pairs(page: Document, tables: Tables, names: Sequence[str]) -> None:
         Bullets(
             [
                 f"{row['model']}, {TITLES[row['test_set']]}: mean over {row['n_words']} words "
-                f"{_interval(row)} (n = {row['n']})"
+                f"{interval_text(row)} (n = {row['n']})"
                 for _, row in means.iterrows()
             ]
         ),
@@ -340,7 +342,7 @@ def _groups(page: Document, tables: Tables, names: Sequence[str]) -> None:
                     str(row["n"]),
                     str(row["n_final"]),
                     str(row["n_speakers"]),
-                    _interval(row),
+                    interval_text(row),
                 ]
                 for _, row in chosen.iterrows()
             ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.lexicon.pronunciation import bare
 from stressnet.lexicon.stress import Stress
-from stressnet.runs.manifest import hash_file
 from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from stressnet.models.checkpoint import CheckpointInfo
+    from stressnet.models.checkpoint import TrainedNetwork
     from stressnet.training.calibration import Calibration
     from stressnet.training.corpus_data import Fold
     from stressnet.training.data import StressData
@@ -73,31 +72,22 @@ class Unit:
     balanced: bool
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A checkpoint to evaluate."""
-
-    name: str
-    path: Path
-    model: Any = field(repr=False)
-    info: CheckpointInfo
-    weights_sha256: str
-
-
-def load_models(paths: Sequence[Path]) -> list[Loaded]:
+def load_models(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwork]:
     """Checkpoints, or folders of checkpoints.
 
     Parameters
     ----------
     paths : sequence of Path
-        A folder with ``model.json``, or one with such folders somewhere inside.
+        A folder with ``model.json``, or one with such folders somewhere inside; or ``pretrained``.
+    device : str
+        Where they run.
 
     Raises
     ------
     CheckpointError
         If one is neither, damaged, or given twice.
     """
-    from stressnet.models.checkpoint import INFO_NAME, WEIGHTS_NAME, load_checkpoint
+    from stressnet.models.checkpoint import INFO_NAME, TrainedNetwork
 
     found: list[Path] = []
     for path in paths:
@@ -110,11 +100,10 @@ def load_models(paths: Sequence[Path]) -> list[Loaded]:
     twice = [str(p) for p, n in Counter(places).items() if n > 1]
     if twice:
         raise CheckpointError(f"{twice[0]}: given twice; give each network once")
-    models = []
-    for path, name in zip(found, _names(places), strict=True):
-        model, info = load_checkpoint(path)
-        models.append(Loaded(name, path, model, info, hash_file(path / WEIGHTS_NAME)))
-    return models
+    return [
+        TrainedNetwork.load(path, device, name)
+        for path, name in zip(found, _names(places), strict=True)
+    ]
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -126,7 +115,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [str(path) for path in paths]
 
 
-def is_own_corpus(models: Sequence[Loaded], corpus: Corpus) -> bool:
+def is_own_corpus(models: Sequence[TrainedNetwork], corpus: Corpus) -> bool:
     """Whether the networks were trained on this corpus.
 
     Raises
@@ -151,7 +140,7 @@ def is_own_corpus(models: Sequence[Loaded], corpus: Corpus) -> bool:
     return bool(own)
 
 
-def n_heard(models: Sequence[Loaded], tokens: pd.DataFrame) -> int:
+def n_heard(models: Sequence[TrainedNetwork], tokens: pd.DataFrame) -> int:
     """How many tokens are by speakers named like one that a network was trained on.
 
     In a corpus that is not the networks' own, the same name may mean the same person (a corpus
@@ -161,7 +150,7 @@ def n_heard(models: Sequence[Loaded], tokens: pd.DataFrame) -> int:
     return int(tokens["speaker"].isin(known).sum())
 
 
-def fold_of(models: Sequence[Loaded]) -> Fold | None:
+def fold_of(models: Sequence[TrainedNetwork]) -> Fold | None:
     """The fold that all networks were trained on, None for the corpus's own splits.
 
     Raises
@@ -231,7 +220,11 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
 
 
 def predict_units(
-    models: Sequence[Loaded], corpus: Corpus, tokens: pd.DataFrame, own: bool, progress: Progress
+    models: Sequence[TrainedNetwork],
+    corpus: Corpus,
+    tokens: pd.DataFrame,
+    own: bool,
+    progress: Progress,
 ) -> list[Unit]:
     """What each network, and each set of networks that differ only in their seed, says.
 
@@ -255,7 +248,7 @@ def predict_units(
     with progress.stage("predict", len(models), "network") as bar:
         for one in models:
             images = corpus.images(one.info.preset)
-            one.info.check_input(one.info.preset, images.preset, images.axes.shape)
+            one.check_images(images)
             logits = predict_logits(one.model, _images_only(corpus, images.values), rows)
             logits = logits.astype(np.float64)
             scores: NDArray[np.float64] = np.subtract(
@@ -263,8 +256,8 @@ def predict_units(
             )
             recipe = dict(one.info.training.get("recipe", {}))
             balanced = recipe.get("class_balance", "none") != "none"
-            calibration = _fitted(labels[valid], scores[valid], balanced, one.weights_sha256)
-            calibration = calibration or load_calibration(one.path, one.weights_sha256)
+            calibration = _fitted(labels[valid], scores[valid], balanced, one.digest)
+            calibration = calibration or load_calibration(one.path, one.digest)
             unit = Unit(one.name, (one.name,), one.info.preset, scores, calibration, balanced)
             units.append(unit)
             key = (one.info.architecture, one.info.preset, str(recipe.get("name", "")))
@@ -368,7 +361,7 @@ def whole_sets(names: Iterable[str]) -> list[str]:
     return [name for name in names if "/" not in name]
 
 
-def describe_models(models: Sequence[Loaded]) -> list[Mapping[str, Any]]:
+def describe_models(models: Sequence[TrainedNetwork]) -> list[Mapping[str, Any]]:
     """What manifests and pages say of the networks."""
     return [
         {
@@ -379,7 +372,7 @@ def describe_models(models: Sequence[Loaded]) -> list[Mapping[str, Any]]:
             "seed": one.info.seed,
             "recipe": dict(one.info.training.get("recipe", {})).get("name", ""),
             "best_epoch": one.info.training.get("best_epoch"),
-            "weights_sha256": one.weights_sha256,
+            "weights_sha256": one.digest,
         }
         for one in models
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from stressnet.evaluation.sets import TITLES
 from stressnet.report.style import NULL_COLOUR, style, width_in
-from stressnet.workflows.evaluate_sets import TITLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,9 +25,9 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
     Parameters
     ----------
     scores : DataFrame
-        From :func:`stressnet.workflows.evaluate_tables.scores_table`.
+        From :func:`stressnet.evaluation.tables.scores_table`.
     audits : DataFrame
-        From :func:`stressnet.workflows.evaluate_audits.run_audits`; may be empty.
+        From :func:`stressnet.evaluation.audits.run_audits`; may be empty.
     models : sequence of str
         Which networks, in order.
     """
@@ -91,7 +91,7 @@ def reliability_figure(bins: pd.DataFrame, model: str) -> Figure:
     Parameters
     ----------
     bins : DataFrame
-        From :func:`stressnet.workflows.evaluate_tables.reliability_table`.
+        From :func:`stressnet.evaluation.tables.reliability_table`.
     model : str
         Which network.
     """

@@ -1,0 +1,1 @@
+"""Evaluation of networks: test sets, tables of figures with intervals, leak audits."""

@@ -1,0 +1,130 @@
+"""What ``stressnet evaluate`` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stressnet.evaluation import tables
+from stressnet.evaluation.sets import TITLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stressnet.stages.evaluate.run import Evaluated
+
+
+def heard_text(heard: int, n: int) -> str:
+    """A warning if tokens are by speakers named like those trained on, else nothing."""
+    if not heard:
+        return ""
+    return (
+        f"{heard} of {n} tokens are by speakers with the name of one that was trained on; if they "
+        f"are the same people, these figures are not those of new speakers"
+    )
+
+
+def evaluation_text(result: Evaluated) -> str:
+    """Figures of every network and test set, comparisons and audits."""
+    facts = result.manifest["results"]
+    warning = heard_text(facts["n_by_speakers_named_as_trained_on"], facts["n_tokens"])
+    lines = [f"warning: {warning}", ""] if warning else []
+    for unit in result.units:
+        rows = result.scores[result.scores["model"] == unit.name]
+        temperature = (
+            f", temperature {unit.calibration.temperature:.2f}" if unit.calibration else ""
+        )
+        lines += [
+            f"{unit.name} ({unit.preset}{temperature})",
+            f"  {'test set':<36}{'n':>6}{'FINAL':>7}{'majority':>10}{'accuracy':>23}"
+            f"{'balanced accuracy':>23}{'MCC':>25}{'AUROC':>23}{'recall I / F':>16}{'ECE':>8}",
+        ]
+        for name, part in rows.groupby("test_set", sort=False):
+            values = part.set_index("metric")
+            first = part.iloc[0]
+            line = f"  {TITLES[str(name)]:<36}{first['n']:>6}{first['n_final']:>7}"
+            line += f"{first['majority_rate']:>10.3f}"
+            for metric, width in (
+                ("accuracy", 23),
+                ("balanced_accuracy", 23),
+                ("mcc", 25),
+                ("auroc", 23),
+            ):
+                line += interval_text(values.loc[metric]).rjust(width)
+            initial, final, error = (
+                float(values["estimate"].loc[name])
+                for name in ("recall_initial", "recall_final", "ece_balanced")
+            )
+            line += f"{initial:.3f} / {final:.3f}".rjust(16)
+            lines.append(line + f"{error:.3f}".rjust(8))
+        for name, part in rows[rows["metric"] == tables.WORD_MEAN].groupby("test_set", sort=False):
+            row = part.iloc[0]
+            if row["n"]:
+                lines.append(
+                    f"  {TITLES[str(name)]}: mean over the {row['n_words']} words that show both "
+                    f"readings (n = {row['n']}): {interval_text(row)}"
+                )
+        lines.append("")
+    if len(result.seeds):
+        lines.append("balanced accuracy over seeds: mean, standard deviation, range; ensemble")
+        for _, row in result.seeds[result.seeds["metric"] == "balanced_accuracy"].iterrows():
+            lines.append(
+                f"  {row['model']:<30}{TITLES[row['test_set']]:<36}{row['mean']:.3f} "
+                f"{row['sd']:.3f} {row['min']:.3f} to {row['max']:.3f}; {row['ensemble']:.3f}"
+            )
+        lines.append("")
+    lines += _comparison_lines(result.comparisons)
+    lines += audit_lines(result.audits)
+    lines.append(
+        "intervals: 95 %, bootstrap clustered by speaker and word family. ECE: 10 bins of equal "
+        "width, both classes weighing the same, not calibrated; see calibration in scores.csv."
+    )
+    lines.append(f"page: {result.path / 'index.html'}")
+    return "\n".join(lines)
+
+
+def _comparison_lines(comparisons: pd.DataFrame) -> list[str]:
+    if not len(comparisons):
+        return []
+    lines = ["differences in balanced accuracy; McNemar's exact p takes tokens for independent"]
+    for _, row in comparisons.iterrows():
+        low, high = row["balanced_accuracy_low"], row["balanced_accuracy_high"]
+        lines.append(
+            f"  {row['first']} - {row['second']}, {TITLES[row['test_set']]:<36}"
+            f"{row['balanced_accuracy_difference']:+.3f} [{low:+.3f}, {high:+.3f}]  "
+            f"{row['only_first']} : {row['only_second']} tokens, p = {row['mcnemar_p']:.3g}"
+        )
+    return [*lines, ""]
+
+
+def audit_lines(audits: pd.DataFrame) -> list[str]:
+    """The audits as a table for people; says so if there are none."""
+    if not len(audits):
+        return ["leak audits: not run", ""]
+    lines = [
+        "leak audits, balanced accuracy (chance 0.5)",
+        f"  {'audit':<16}{'test set':<32}{'n':>6}{'audit':>23}{'network':>23}"
+        f"{'network - audit':>26}  verdict",
+    ]
+    for _, row in audits.iterrows():
+        title = TITLES.get(row["test_set"], row["test_set"])
+        line = f"  {row['audit']:<16}{title:<32}{row['n']:>6}{interval_text(row):>23}"
+        ours = interval_text(row, "network") if row["network"] == row["network"] else ""
+        apart = interval_text(row, "difference", signed=True) if ours else ""
+        lines.append(f"{line}{ours:>23}{apart:>26}  {row['verdict']}")
+    lines.append(
+        "  part of speech: 'audit' are nouns with final and verbs with initial stress, 'network' "
+        "the others; no difference is good"
+    )
+    return [*lines, ""]
+
+
+def interval_text(row: Any, name: str = "", *, signed: bool = False) -> str:
+    """``0.871 [0.826, 0.909]``."""
+    form = "+.3f" if signed else ".3f"
+    value = row[name or "estimate"]
+    low, high = (row[f"{name}_{end}" if name else end] for end in ("low", "high"))
+    if value != value:
+        return "-"
+    if low != low:
+        return f"{value:{form}} [no interval]"
+    return f"{value:{form}} [{low:{form}}, {high:{form}}]"

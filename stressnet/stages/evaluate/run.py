@@ -1,0 +1,150 @@
+"""How well networks predict stress, on every test set, with audits beside."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stressnet.corpus.store import Corpus
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.evaluation import tables
+from stressnet.evaluation.audits import COLUMNS, alarms, run_audits
+from stressnet.evaluation.sets import (
+    Unit,
+    describe_models,
+    fold_of,
+    is_own_corpus,
+    n_heard,
+    predict_units,
+    representatives,
+    sets_of,
+    token_table,
+)
+from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.report.evaluation_page import write_page
+from stressnet.report.evaluation_text import heard_text
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.work import Step
+from stressnet.stages.evaluate.config import EvaluateConfig
+
+N_HARDEST = 40
+"""Tokens that the page lets hear."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation found.
+
+    Parameters
+    ----------
+    path : Path
+        Folder with all tables, figures and ``index.html``.
+    own : bool
+        Whether the networks were trained on this corpus.
+    units : tuple of Unit
+        Networks, then ensembles.
+    scores, audits, comparisons, seeds : DataFrame
+        The main tables; see :mod:`stressnet.evaluation.tables`.
+    manifest : dict
+        Its manifest.
+    """
+
+    path: Path
+    own: bool
+    units: tuple[Unit, ...]
+    scores: pd.DataFrame
+    audits: pd.DataFrame
+    comparisons: pd.DataFrame
+    seeds: pd.DataFrame
+    manifest: dict[str, Any]
+
+
+def run(
+    config: EvaluateConfig, corpus: Corpus, models: list[TrainedNetwork], folder: RunFolder
+) -> Evaluated:
+    """Evaluate networks on a corpus: their own, or any other that has their preset.
+
+    Raises
+    ------
+    CheckpointError
+        If a network does not take the corpus's spectrograms.
+    ConfigError
+        If only some of the networks were trained on the corpus, or none is given.
+    CorpusError
+        If the corpus lacks a preset or labels.
+    """
+    if not models:
+        raise ConfigError("no network to evaluate; name at least one checkpoint folder")
+    own = is_own_corpus(models, corpus)
+    fold = fold_of(models) if own else None
+    tokens = token_table(corpus, own, fold)
+    sets = sets_of(tokens, own)
+    if not sets:
+        raise CorpusError(f"{corpus.path}: none of its tokens belongs to a test set")
+    heard = 0 if own else n_heard(models, tokens)
+    for model in models:
+        model.check_images(corpus.images(model.info.preset))
+    folder.begin(
+        config,
+        inputs={"corpus": corpus.fingerprint, **{one.name: one.digest for one in models}},
+        notes={
+            "corpus": str(corpus.path),
+            "corpus_name": corpus.name,
+            "models": describe_models(models),
+            "trained_on_this_corpus": own,
+            "fold": None if fold is None else asdict(fold),
+        },
+        steps=[Step("predict", len(tokens) * len(models), seconds_each=0.003)],
+    )
+
+    units = predict_units(models, corpus, tokens, own, folder.progress)
+    main = representatives(units)[0]
+    options = {"seed": config.seed, "n_resamples": config.n_resamples}
+    with folder.progress.stage("tables"):
+        scores = tables.scores_table(units, tokens, sets, **options)
+        results: dict[str, pd.DataFrame] = {
+            "scores": scores,
+            "groups": tables.groups_table(units, tokens, sets, **options),
+            "pairs": tables.pairs_table(units, tokens, sets),
+            "words": tables.cluster_table(units, tokens, sets, "lemma"),
+            "speakers": tables.cluster_table(units, tokens, sets, "speaker"),
+            "comparisons": tables.comparison_table(units, tokens, sets, **options),
+            "reliability": tables.reliability_table(units, tokens, sets),
+            "seeds": tables.seeds_table(units, scores),
+            "audits": pd.DataFrame(columns=list(COLUMNS)),
+        }
+    if config.audits:
+        results["audits"] = run_audits(
+            corpus, main, tokens, sets, own=own, fold=fold, progress=folder.progress, **options
+        )
+    with folder.progress.stage("page"):
+        for name, table in results.items():
+            if len(table.columns):
+                folder.table(f"{name}.csv", table)
+        folder.table("predictions.parquet", tables.predictions_of(units, tokens))
+        for pattern in ("figures/*", "sounds/*"):
+            folder.tree(pattern)
+        write_page(
+            folder.file("index.html").parent,
+            corpus,
+            models,
+            units,
+            results,
+            tables.hardest_tokens(main, tokens, sets, N_HARDEST),
+            heard=heard_text(heard, len(tokens)),
+            own=own,
+            n_resamples=config.n_resamples,
+        )
+    manifest = folder.finish(
+        {
+            "test_sets": {name: int(mask.sum()) for name, mask in sets.items()},
+            "alarms": list(alarms(results["audits"])),
+            "n_tokens": len(tokens),
+            "n_by_speakers_named_as_trained_on": heard,
+        }
+    )
+    kept = {name: results[name] for name in ("scores", "audits", "comparisons", "seeds")}
+    return Evaluated(folder.path, own, tuple(units), **kept, manifest=manifest)
