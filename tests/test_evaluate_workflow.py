@@ -21,11 +21,12 @@ from stressnet.cli import main
 from stressnet.cli.options import MODEL
 from stressnet.corpus.splits import SplitConfig
 from stressnet.corpus.store import Corpus
-from stressnet.errors import FolderError, (
+from stressnet.errors import (
     AlignmentError,
     CheckpointError,
     ConfigError,
     CorpusError,
+    FolderError,
     TranscriptError,
 )
 from stressnet.evaluation.sets import load_models, sets_of, token_table
