@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
+from stressnet.errors import AudioError
 from stressnet.intervals import Alignment
 
 Pronounce = Callable[[str], Sequence[tuple[str, ...]]]
@@ -37,6 +38,14 @@ class Utterance:
     audio_path: Path
     words: tuple[str, ...]
 
+    def failure(self, reason: str, problem: str) -> AlignmentFailure:
+        """Why this utterance cannot be aligned: the kind, and what is wrong with its file."""
+        return AlignmentFailure(self.utterance_id, reason, f"{self.audio_path}: {problem}")
+
+    def unreadable(self, error: AudioError) -> AlignmentFailure:
+        """The failure of a recording that cannot be read; the error names the file."""
+        return AlignmentFailure(self.utterance_id, "unreadable audio", str(error))
+
 
 @dataclass(frozen=True, slots=True)
 class AlignmentFailure:
@@ -58,8 +67,11 @@ class AlignmentFailure:
     detail: str
 
 
-class Aligner(Protocol):
-    """What every aligner offers."""
+Result = Alignment | AlignmentFailure
+
+
+class Aligner(ABC):
+    """What finds words and phones in recordings."""
 
     name: str
 
@@ -71,7 +83,7 @@ class Aligner(Protocol):
         jobs: int = 1,
         progress: Progress | None = None,
         seed: int = 0,
-    ) -> Iterator[tuple[str, Alignment | AlignmentFailure]]:
+    ) -> Iterator[tuple[str, Result]]:
         """Align utterances, in the order given.
 
         Parameters
@@ -85,7 +97,7 @@ class Aligner(Protocol):
         progress : callable, optional
             Told how many more utterances are done.
         seed : int
-            For what is drawn at random; the same seed gives the same result.
+            Random seed, for aligners that draw; the same seed gives the same result.
 
         Yields
         ------
@@ -93,4 +105,18 @@ class Aligner(Protocol):
             The utterance's id and what came of it. Phones carry the stress digits of the
             pronunciation that fits the sound best; `confidence` has one value per spoken word.
         """
-        ...
+        told = progress or (lambda count: None)
+        results = self._results(utterances, pronounce, jobs, told, seed)
+        for utterance, result in zip(utterances, results, strict=True):
+            yield utterance.utterance_id, result
+
+    @abstractmethod
+    def _results(
+        self,
+        utterances: Sequence[Utterance],
+        pronounce: Pronounce,
+        jobs: int,
+        progress: Progress,
+        seed: int,
+    ) -> Iterator[Result]:
+        """One result per utterance, in order; `progress` is called with 1 for each."""

@@ -17,18 +17,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.alignment.aligner import AlignmentFailure, Progress, Pronounce, Utterance
-from stressnet.alignment.paths import WordPath, arpabet, segments, to_alignment
+from stressnet.alignment.aligner import Aligner, Progress, Pronounce, Result, Utterance
+from stressnet.alignment.paths import WordPath, arpabet, segments, to_alignment, with_pauses
 from stressnet.audio import Audio, read_audio
 from stressnet.errors import AlignmentError, AudioError, LexiconError, MissingPartError
-from stressnet.intervals import SILENCE, Alignment, Interval
+from stressnet.intervals import Alignment, Interval
 
 BLANKS = ("<blank>", "-", "<pad>", "[PAD]")
 RATE_HZ = 16_000
@@ -85,8 +85,10 @@ def forced_spans(
     return [TokenSpan(span.start, span.end, float(span.score)) for span in spans]
 
 
-class CtcAligner:
+class CtcAligner(Aligner):
     """Words, and phones if the network's tokens are phones, by a CTC network.
+
+    A word's confidence is the mean log probability of its tokens. Nothing is random.
 
     Parameters
     ----------
@@ -115,43 +117,33 @@ class CtcAligner:
         known = {phone for phone in segments(arpabet()) if len(phone) == 2}
         return len(known & set(segments(tuple(self.tokens)))) >= _FEWEST_PHONES
 
-    def align(
+    def _results(
         self,
         utterances: Sequence[Utterance],
         pronounce: Pronounce,
-        *,
-        jobs: int = 1,
-        progress: Progress | None = None,
-        seed: int = 0,
-    ) -> Iterator[tuple[str, Alignment | AlignmentFailure]]:
-        """Align utterances in order; see `Aligner.align`.
-
-        ``confidence`` is the mean log probability of the word's tokens. `jobs` and `seed` are
-        unused: the network's own threads do the work, and nothing is random.
-        """
+        jobs: int,
+        progress: Progress,
+        seed: int,
+    ) -> Iterator[Result]:
+        # `jobs` is unused: the network's own threads do the work.
         for utterance in utterances:
-            yield utterance.utterance_id, self._align_one(utterance, pronounce)
-            if progress is not None:
-                progress(1)
+            yield self._align_one(utterance, pronounce)
+            progress(1)
 
-    def _align_one(
-        self, utterance: Utterance, pronounce: Pronounce
-    ) -> Alignment | AlignmentFailure:
-        identity, path = utterance.utterance_id, utterance.audio_path
+    def _align_one(self, utterance: Utterance, pronounce: Pronounce) -> Result:
         if not utterance.words:
-            text = f"{path}: the transcript is empty; fill it in"
-            return AlignmentFailure(identity, "no words", text)
+            return utterance.failure("no words", "the transcript is empty; fill it in")
         try:
-            audio = read_audio(path, RATE_HZ)
+            audio = read_audio(utterance.audio_path, RATE_HZ)
             spelled = [self._spelled(word, pronounce) for word in utterance.words]
             emissions = self.emissions(audio)
             return self._from_emissions(utterance.words, spelled, emissions, audio.duration_s)
         except AudioError as error:
-            return AlignmentFailure(identity, "unreadable audio", str(error))
+            return utterance.unreadable(error)
         except LexiconError as error:
-            return AlignmentFailure(identity, "no pronunciation", f"{path}: {error}")
+            return utterance.failure("no pronunciation", str(error))
         except AlignmentError as error:
-            return AlignmentFailure(identity, "too short", f"{path}: {error}")
+            return utterance.failure("too short", str(error))
 
     def emissions(self, audio: Audio) -> NDArray[np.float32]:
         """Log probabilities of the network's tokens, shape (n_frames, n_tokens)."""
@@ -160,8 +152,7 @@ class CtcAligner:
         samples = torch.from_numpy(np.array(audio.samples, dtype=np.float32))[None]
         with torch.inference_mode():
             logits, _ = self._model(samples)
-        found: NDArray[np.float32] = torch.log_softmax(logits[0], dim=-1).numpy()
-        return found
+        return np.asarray(torch.log_softmax(logits[0], dim=-1).numpy())
 
     def _spelled(self, word: str, pronounce: Pronounce) -> tuple[tuple[str, ...], tuple[int, ...]]:
         """What a word is made of, as labels and as the network's tokens."""
@@ -189,11 +180,8 @@ class CtcAligner:
         targets = [index for _, indices in spelled for index in indices]
         spans = forced_spans(emissions, targets, int(self._blank or 0))
         frame_s = duration_s / len(emissions)
-        position = 0
-        groups = []
-        for _, indices in spelled:
-            groups.append(spans[position : position + len(indices)])
-            position += len(indices)
+        remaining = iter(spans)
+        groups = [list(islice(remaining, len(indices))) for _, indices in spelled]
         confidence = tuple(float(np.mean([s.score for s in group])) for group in groups)
         if self.knows_phones:
             paths = [
@@ -201,7 +189,11 @@ class CtcAligner:
                 for (labels, _), group in zip(spelled, groups, strict=True)
             ]
             return to_alignment(words, paths, duration_s, self.name, confidence)
-        tier = _word_tier(words, groups, frame_s, duration_s)
+        spoken = [
+            Interval(frame_s * group[0].first, min(frame_s * group[-1].last, duration_s), word)
+            for word, group in zip(words, groups, strict=True)
+        ]
+        tier = with_pauses(spoken, duration_s)
         return Alignment(tier, (), source=self.name, confidence=confidence)
 
 
@@ -209,22 +201,6 @@ def _edges_s(group: Sequence[TokenSpan], frame_s: float) -> tuple[float, ...]:
     """Edges of phones that touch: blanks between two belong half to each."""
     inner = [0.5 * (a.last + b.first) for a, b in pairwise(group)]
     return tuple(frame_s * edge for edge in (group[0].first, *inner, group[-1].last))
-
-
-def _word_tier(
-    words: Sequence[str], groups: Sequence[Sequence[TokenSpan]], frame_s: float, duration_s: float
-) -> tuple[Interval, ...]:
-    tier: list[Interval] = []
-    now_s = 0.0
-    for word, group in zip(words, groups, strict=True):
-        start_s, end_s = frame_s * group[0].first, min(frame_s * group[-1].last, duration_s)
-        if start_s > now_s:
-            tier.append(Interval(now_s, start_s, SILENCE))
-        tier.append(Interval(start_s, end_s, word))
-        now_s = end_s
-    if now_s < duration_s:
-        tier.append(Interval(now_s, duration_s, SILENCE))
-    return tuple(tier)
 
 
 def load_network(weights: str | Path) -> tuple[Any, Mapping[str, int]]:
@@ -282,8 +258,8 @@ def _from_folder(folder: Path, models: Any) -> tuple[Any, Mapping[str, int]]:
             f"and tokens.txt"
         ) from error
     except (ValueError, TypeError, RuntimeError, SafetensorError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise MissingPartError(f"{folder}: not a checkpoint of Wav2Vec2 ({said})") from error
+        message = " ".join(str(error).split())[:300]
+        raise MissingPartError(f"{folder}: not a checkpoint of Wav2Vec2 ({message})") from error
     if config.get("aux_num_out") != len(tokens):
         raise MissingPartError(
             f"{folder}: {len(tokens)} tokens, but the network has {config.get('aux_num_out')} "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import kaldi_native_fbank as knf
 import numpy as np
@@ -55,20 +57,71 @@ def cepstra(samples: np.ndarray, settings: FeatureSettings) -> np.ndarray:
         Without dither, hence the same at every call. Empty if there is less than one frame.
     """
     options = knf.MfccOptions()
-    options.frame_opts.samp_freq = RATE_HZ
-    options.frame_opts.dither = 0.0
-    options.frame_opts.snip_edges = False
-    options.frame_opts.frame_shift_ms = 1000.0 * settings.frame_shift_s
-    options.frame_opts.frame_length_ms = 1000.0 * settings.frame_length_s
     options.mel_opts.num_bins = settings.num_bins
     options.num_ceps = settings.num_ceps
     options.use_energy = False
     if round(len(samples) / RATE_HZ / settings.frame_shift_s) < 1:
         return np.zeros((0, settings.num_ceps), dtype=np.float32)
+    frames = (settings.frame_shift_s, settings.frame_length_s)
+    return _frames(knf.OnlineMfcc, options, samples, *frames)
+
+
+def log_mel(
+    samples: np.ndarray,
+    shift_s: float,
+    length_s: float,
+    bands: int,
+    high_hz: float = RATE_HZ / 2,
+    noise: float = 1.0,
+) -> np.ndarray:
+    """Log energies in mel bands from 60 Hz on, Hann windows.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (samples,)
+        Mono, 16 kHz.
+    shift_s, length_s : float
+        Step and length of the windows in seconds.
+    bands : int
+        Number of bands.
+    high_hz : float
+        Upper limit of the last band.
+    noise : float
+        Level of the noise that is added, in units of 16-bit samples.
+
+    Returns
+    -------
+    ndarray of float32, shape (frames, bands)
+        Row ``t`` is centred at ``(t + 0.5) * shift_s`` seconds. Empty if there is less than one
+        frame.
+    """
+    if round(len(samples) / RATE_HZ / shift_s) < 1:
+        return np.zeros((0, bands), dtype=np.float32)
+    options = knf.FbankOptions()
+    options.frame_opts.window_type = "hanning"
+    options.mel_opts.num_bins = bands
+    options.mel_opts.low_freq = 60.0
+    options.mel_opts.high_freq = high_hz
+    return _frames(knf.OnlineFbank, options, samples, shift_s, length_s, noise)
+
+
+def _frames(
+    extractor_class: Callable[[Any], Any],
+    options: Any,
+    samples: np.ndarray,
+    shift_s: float,
+    length_s: float,
+    noise: float = 1.0,
+) -> np.ndarray:
+    options.frame_opts.samp_freq = RATE_HZ
+    options.frame_opts.dither = 0.0
+    options.frame_opts.snip_edges = False
+    options.frame_opts.frame_shift_ms = 1000.0 * shift_s
+    options.frame_opts.frame_length_ms = 1000.0 * length_s
     # A faint, fixed noise keeps digital silence from having a logarithm of zero.
-    noise = np.random.default_rng(0).standard_normal(len(samples))
-    extractor = knf.OnlineMfcc(options)
-    extractor.accept_waveform(RATE_HZ, (32768.0 * samples + noise).astype(np.float32).tolist())
+    faint = noise * np.random.default_rng(0).standard_normal(len(samples))
+    extractor = extractor_class(options)
+    extractor.accept_waveform(RATE_HZ, (32768.0 * samples + faint).astype(np.float32).tolist())
     extractor.input_finished()
     frames = [extractor.get_frame(t) for t in range(extractor.num_frames_ready)]
     return np.stack(frames).astype(np.float32)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,44 +86,30 @@ class FirstPass:
 
 
 def failure_of(task: Task, duration_s: float) -> AlignmentFailure | None:
-    """Why the words can not fit into the recording, if they can not.
-
-    Parameters
-    ----------
-    task : Task
-        Words and pronunciations.
-    duration_s : float
-        Length of the recording.
-    """
+    """Why the words cannot fit into a recording of this length, if they cannot."""
     utterance = task.utterance
     if not utterance.words:
-        return AlignmentFailure(
-            utterance.utterance_id,
-            "no words",
-            f"{utterance.audio_path}: its transcript has no words; add them or remove the file",
+        return utterance.failure(
+            "no words", "its transcript has no words; add them or remove the file"
         )
     for word, variants in zip(utterance.words, task.variants, strict=True):
         if not variants or not all(variants):
-            return AlignmentFailure(
-                utterance.utterance_id,
-                "no pronunciation",
-                f"{utterance.audio_path}: no pronunciation for '{word}'; add it to a dictionary",
+            return utterance.failure(
+                "no pronunciation", f"no pronunciation for '{word}'; add it to a dictionary"
             )
         strange = sorted({phone for variant in variants for phone in variant} - _ARPABET)
         if strange:
-            return AlignmentFailure(
-                utterance.utterance_id,
+            return utterance.failure(
                 "no pronunciation",
-                f"{utterance.audio_path}: '{strange[0]}' in the pronunciation of '{word}' is no "
-                "ARPAbet phone (vowels need a stress digit); correct the dictionary",
+                f"'{strange[0]}' in the pronunciation of '{word}' is no ARPAbet phone (vowels need "
+                "a stress digit); correct the dictionary",
             )
     needed_s = SHORTEST_PHONE_S * sum(min(map(len, variants)) for variants in task.variants)
     if duration_s < needed_s:
-        return AlignmentFailure(
-            utterance.utterance_id,
+        return utterance.failure(
             "too short",
-            f"{utterance.audio_path}: {duration_s:.2f} s of sound for {len(utterance.words)} words "
-            f"that need {needed_s:.2f} s; check that audio and transcript belong together",
+            f"{duration_s:.2f} s of sound for {len(utterance.words)} words that need "
+            f"{needed_s:.2f} s; check that audio and transcript belong together",
         )
     return None
 
@@ -137,74 +124,38 @@ def start_worker() -> None:
     _aligner[:] = [PocketAligner(Path(_folder[0].name))]
 
 
-def look(task: Task) -> FirstPass:
-    """Read, check and align one utterance.
-
-    Parameters
-    ----------
-    task : Task
-        The utterance.
-    """
+def look(task: Task, with_pocketsphinx: bool = True) -> FirstPass:
+    """Read, check and align one utterance."""
     try:
         samples = read_audio(task.utterance.audio_path, minimum_rate_hz=0).samples
     except AudioError as error:
-        return FirstPass(task, _unreadable(task, error))
+        return FirstPass(task, task.utterance.unreadable(error))
     duration_s = len(samples) / RATE_HZ
     failure = failure_of(task, duration_s)
     if failure is not None:
         return FirstPass(task, failure, duration_s)
-    seen = look_without_pocketsphinx(task, samples)
-    found = _aligner[0].align(samples, task.variants)
-    if found is None:
-        return seen
-    return replace(seen, paths=tuple(found.paths), confidence=tuple(found.confidence))
-
-
-def look_without_pocketsphinx(task: Task, samples: np.ndarray) -> FirstPass:
-    """Features and their statistics only.
-
-    Parameters
-    ----------
-    task : Task
-        The utterance.
-    samples : ndarray, shape (samples,)
-        Mono, 16 kHz.
-    """
     static = cepstra(samples, task.settings)
     wide = static.astype(np.float64)
-    return FirstPass(
+    seen = FirstPass(
         task,
-        duration_s=len(samples) / RATE_HZ,
+        duration_s=duration_s,
         frame_count=len(static),
         total=wide.sum(axis=0),
         total_squared=np.square(wide).sum(axis=0),
         static=static if task.keep_cepstra else None,
     )
-
-
-def after_crash(task: Task) -> FirstPass:
-    """What is known of an utterance on which pocketsphinx took its process down."""
-    try:
-        samples = read_audio(task.utterance.audio_path, minimum_rate_hz=0).samples
-    except AudioError as error:
-        return FirstPass(task, _unreadable(task, error))
-    return look_without_pocketsphinx(task, samples)
-
-
-def _unreadable(task: Task, error: AudioError) -> AlignmentFailure:
-    return AlignmentFailure(task.utterance.utterance_id, "unreadable audio", str(error))
+    found = _aligner[0].align(samples, task.variants) if with_pocketsphinx else None
+    if found is None:
+        return seen
+    return replace(seen, paths=tuple(found.paths), confidence=tuple(found.confidence))
 
 
 def first_passes(tasks: Iterator[Task] | Sequence[Task], jobs: int) -> Iterator[FirstPass]:
-    """Look at all utterances, in order.
+    """Look at all utterances, in order, in worker processes.
 
-    Parameters
-    ----------
-    tasks : iterable of Task
-        Consumed a few at a time.
-    jobs : int
-        Worker processes.
+    Where pocketsphinx takes its process down, the utterance has features but no paths.
     """
+    after_crash = partial(look, with_pocketsphinx=False)
     return isolated_map(look, tasks, jobs=jobs, on_crash=after_crash, initializer=start_worker)
 
 

@@ -12,16 +12,15 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-import kaldi_native_fbank as knf
 import numpy as np
 
-from stressnet.alignment.paths import CONSONANTS, VOWELS
-from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
+from stressnet.alignment import features
 from stressnet.errors import CheckpointError
+from stressnet.lexicon.pronunciation import CONSONANTS, VOWELS
 
 STEP_S = 0.005
 BANDS = 40
-CLASSES = ("", *CONSONANTS, *(vowel + digit for vowel in VOWELS for digit in "01"))
+CLASSES = ("", *sorted(CONSONANTS), *(vowel + digit for vowel in sorted(VOWELS) for digit in "01"))
 """Silence, consonants, vowels unstressed and stressed (primary and secondary together)."""
 
 DILATIONS = (1, 1, 2, 4, 8)
@@ -52,25 +51,7 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
         Row ``t`` is centred at ``(t + 0.5) * STEP_S`` seconds, windows of 20 ms. Empty if there is
         less than one frame.
     """
-    if round(len(samples) / RATE_HZ / STEP_S) < 1:
-        return np.zeros((0, BANDS), dtype=np.float32)
-    options = knf.FbankOptions()
-    options.frame_opts.samp_freq = RATE_HZ
-    options.frame_opts.dither = 0.0
-    options.frame_opts.snip_edges = False
-    options.frame_opts.frame_shift_ms = 1000.0 * STEP_S
-    options.frame_opts.frame_length_ms = 20.0
-    options.frame_opts.window_type = "hanning"
-    options.mel_opts.num_bins = BANDS
-    options.mel_opts.low_freq = 60.0
-    options.mel_opts.high_freq = 7600.0
-    # A faint, fixed noise keeps digital silence from having a logarithm of zero.
-    noise = np.random.default_rng(0).standard_normal(len(samples))
-    extractor = knf.OnlineFbank(options)
-    extractor.accept_waveform(RATE_HZ, (32768.0 * samples + noise).astype(np.float32).tolist())
-    extractor.input_finished()
-    frames = [extractor.get_frame(t) for t in range(extractor.num_frames_ready)]
-    return np.stack(frames).astype(np.float32)
+    return features.log_mel(samples, STEP_S, 0.02, BANDS, high_hz=7600.0)
 
 
 def normalised(energies: np.ndarray) -> np.ndarray:

@@ -13,9 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from stressnet.alignment.frame_net import STEP_S, FrameNet, class_of
-from stressnet.alignment.paths import WordPath
-
-Variants = Sequence[Sequence[tuple[str, ...]]]
+from stressnet.alignment.paths import Variants, WordPath
 
 PHONE_FRAMES = 4
 PAUSE_FRAMES = 6

@@ -21,9 +21,7 @@ from stressnet.alignment.gmm import (
     word_graph,
 )
 from stressnet.alignment.gmm_estimation import Statistics, pooled
-from stressnet.alignment.paths import WordPath, segments
-
-Variants = Sequence[Sequence[tuple[str, ...]]]
+from stressnet.alignment.paths import Variants, WordPath, segments
 
 
 @dataclass(frozen=True, slots=True)

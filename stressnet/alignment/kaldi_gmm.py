@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stressnet.alignment.aligner import AlignmentFailure, Progress, Pronounce, Utterance
+from stressnet.alignment.aligner import Aligner, Progress, Pronounce, Result, Utterance
 from stressnet.alignment.features import FeatureSettings, Normalisation, cepstra, with_deltas
 from stressnet.alignment.first_pass import FirstPass, first_passes, task_of
 from stressnet.alignment.frame_net import FrameNet, default_net, log_mel
@@ -38,12 +38,11 @@ from stressnet.alignment.gmm_training import (
 )
 from stressnet.alignment.landmarks import moved_to_landmarks
 from stressnet.alignment.paths import WordPath, averaged, to_alignment
-from stressnet.alignment.pocketsphinx_aligner import no_path, pocketsphinx_alignment
+from stressnet.alignment.pocketsphinx_aligner import pocketsphinx_alignment
 from stressnet.alignment.workers import isolated_map
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 from stressnet.audio import read_audio
 from stressnet.errors import AudioError
-from stressnet.intervals import Alignment
 
 TRAINING_S = 3600.0
 """Speech to train on, at most, in seconds."""
@@ -55,7 +54,7 @@ NET_NAME = "frame-net"
 """Source of alignments made without a trained model."""
 
 
-class KaldiGmmAligner:
+class KaldiGmmAligner(Aligner):
     """Words and phones by a model trained on the corpus and pocketsphinx's together.
 
     Parameters
@@ -86,19 +85,14 @@ class KaldiGmmAligner:
         self.average = average
         self.network = network
 
-    def align(
+    def _results(
         self,
         utterances: Sequence[Utterance],
         pronounce: Pronounce,
-        *,
-        jobs: int = 1,
-        progress: Progress | None = None,
-        seed: int = 0,
-    ) -> Iterator[tuple[str, Alignment | AlignmentFailure]]:
-        """Align utterances in order; see `Aligner.align`.
-
-        `seed` draws the utterances to train on. Half of the progress is told after the first pass.
-        """
+        jobs: int,
+        progress: Progress,
+        seed: int,
+    ) -> Iterator[Result]:
         chosen = training_choice(utterances, seed)
         tasks = (
             task_of(utterance, pronounce, self.frames, keep_cepstra=index in chosen)
@@ -110,7 +104,7 @@ class KaldiGmmAligner:
             if result.static is not None and result.paths is not None:
                 examples.append(result)
             seen.append(replace(result, static=None))
-            if progress is not None and len(seen) % 2 == 0:
+            if len(seen) % 2 == 0:  # half of the progress is the first pass
                 progress(1)
         speakers = speaker_normalisations(seen)
         model = self._model(examples, speakers)
@@ -125,9 +119,9 @@ class KaldiGmmAligner:
             initializer=start_worker,
             initargs=(state,),
         )
-        for index, (result, alignment) in enumerate(zip(seen, aligned, strict=True)):
-            yield result.task.utterance.utterance_id, alignment
-            if progress is not None and index % 2 == 0:
+        for index, alignment in enumerate(aligned):
+            yield alignment
+            if index % 2 == 0:
                 progress(1)
 
     def _model(
@@ -148,24 +142,14 @@ class KaldiGmmAligner:
             if example.static is not None and example.paths is not None
         ]
         job = (utterances, self.frames, self.training)
-        (model,) = isolated_map(_trained, [job], jobs=1, on_crash=_untrained)
+        (model,) = isolated_map(_trained, [job], jobs=1, on_crash=lambda job: None)
         return model
 
 
 def training_choice(utterances: Sequence[Utterance], seed: int) -> set[int]:
-    """Which utterances to train on: drawn by their names until there is enough sound.
+    """Positions of the utterances to train on, drawn by name until there is enough sound.
 
-    Parameters
-    ----------
-    utterances : sequence of Utterance
-        All there are.
-    seed : int
-        Another seed, another draw; the order of the utterances does not matter.
-
-    Returns
-    -------
-    set of int
-        Positions in `utterances`.
+    The order of the utterances does not matter.
     """
     import soundfile
 
@@ -188,13 +172,7 @@ def training_choice(utterances: Sequence[Utterance], seed: int) -> set[int]:
 
 
 def speaker_normalisations(seen: Sequence[FirstPass]) -> dict[str, Normalisation]:
-    """Mean and deviation of the cepstra of each speaker, over all readable utterances.
-
-    Parameters
-    ----------
-    seen : sequence of FirstPass
-        Sums over frames.
-    """
+    """Mean and deviation of the cepstra of each speaker, over all readable utterances."""
     counts: dict[str, int] = {}
     sums: dict[str, np.ndarray] = {}
     for result in seen:
@@ -206,15 +184,10 @@ def speaker_normalisations(seen: Sequence[FirstPass]) -> dict[str, Normalisation
     return {speaker: Normalisation.from_sums(counts[speaker], *sums[speaker]) for speaker in sums}
 
 
-_TrainingJob = tuple[list[TrainingUtterance], FeatureSettings, TrainingSettings]
-
-
-def _trained(job: _TrainingJob) -> GmmModel | None:
+def _trained(
+    job: tuple[list[TrainingUtterance], FeatureSettings, TrainingSettings],
+) -> GmmModel | None:
     return train(*job)
-
-
-def _untrained(job: _TrainingJob) -> GmmModel | None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,14 +210,8 @@ def start_worker(state: _Worker) -> None:
     _worker[:] = [state]
 
 
-def second_look(seen: FirstPass) -> Alignment | AlignmentFailure:
-    """Align one utterance with the other models and unite the results.
-
-    Parameters
-    ----------
-    seen : FirstPass
-        pocketsphinx's result, or a failure, which is handed on.
-    """
+def second_look(seen: FirstPass) -> Result:
+    """Align one utterance with the other models and unite the results."""
     if seen.failure is not None:
         return seen.failure
     state = _worker[0]
@@ -252,7 +219,7 @@ def second_look(seen: FirstPass) -> Alignment | AlignmentFailure:
     try:
         samples = read_audio(utterance.audio_path, minimum_rate_hz=0).samples
     except AudioError as error:
-        return AlignmentFailure(utterance.utterance_id, "unreadable audio", str(error))
+        return utterance.unreadable(error)
     trained = _by_gmm(state, seen, samples) if state.model is not None else None
     heard = _by_net(state, seen, trained, samples) if state.net is not None else None
     if heard is not None:  # its confidence can be compared across corpora
@@ -260,11 +227,11 @@ def second_look(seen: FirstPass) -> Alignment | AlignmentFailure:
     if trained is not None:
         source, confidence = KaldiGmmAligner.name, (heard or trained).confidence
     if heard is None and trained is None:
-        return pocketsphinx_alignment(seen) if seen.paths is not None else no_path(utterance)
-    found = [way.words for way in (heard, trained) if way is not None]
+        return pocketsphinx_alignment(seen)
+    models = [path.words for path in (heard, trained) if path is not None]
     if seen.paths is not None and state.average:
-        found.append(seen.paths)
-    words = averaged(*found)
+        models.append(seen.paths)
+    words = averaged(*models)
     if trained is not None:  # knows this corpus's stress
         words = [WordPath(a.phones, b.edges_s) for a, b in zip(trained.words, words, strict=True)]
     if state.landmarks:

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import kaldi_native_fbank as knf
 import numpy as np
 
-from stressnet.alignment.paths import SHORTEST_S, VOWELS, WordPath, pause_before, segments
-from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
+from stressnet.alignment.features import log_mel
+from stressnet.alignment.paths import SHORTEST_S, WordPath, pause_before, segments
+from stressnet.lexicon.pronunciation import VOWELS
 
 STEP_S = 0.002
 _FRICATIVES = frozenset("S SH Z ZH F TH".split())
@@ -26,39 +26,9 @@ _VOICED_FRICATIVES = frozenset("V DH HH".split())  # HH: as weak, and often voic
 _STOPS = frozenset("P T K B D G CH JH".split())
 _NASALS = frozenset("M N NG".split())
 _APPROXIMANTS = frozenset("L R W Y".split())
-_VOWELS = frozenset(VOWELS)
-_ONSETS = _VOWELS | frozenset("M N S SH Z ZH W L R Y".split())
-_BESIDE_VOWELS = _FRICATIVES | _VOICED_FRICATIVES | _NASALS
+_ONSETS = VOWELS | frozenset("M N S SH Z ZH W L R Y".split())
+_BESIDEVOWELS = _FRICATIVES | _VOICED_FRICATIVES | _NASALS
 _AFTER_FRICATIVES = _NASALS | _APPROXIMANTS | _VOICED_FRICATIVES
-
-
-def log_mel(samples: np.ndarray) -> np.ndarray:
-    """Log energies in 20 mel bands, one row every `STEP_S` seconds.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (samples,)
-        Mono, 16 kHz.
-
-    Returns
-    -------
-    ndarray, shape (frames, 20)
-        Row ``t`` is centred at ``(t + 0.5) * STEP_S`` seconds.
-    """
-    options = knf.FbankOptions()
-    options.frame_opts.samp_freq = RATE_HZ
-    options.frame_opts.dither = 0.0
-    options.frame_opts.snip_edges = False
-    options.frame_opts.frame_shift_ms = 1000.0 * STEP_S
-    options.frame_opts.frame_length_ms = 10.0
-    options.frame_opts.window_type = "hanning"
-    options.mel_opts.num_bins = 20
-    options.mel_opts.low_freq = 60.0
-    noise = np.random.default_rng(0).standard_normal(len(samples))
-    extractor = knf.OnlineFbank(options)
-    extractor.accept_waveform(RATE_HZ, (32768.0 * samples + 3.0 * noise).tolist())
-    extractor.input_finished()
-    return np.stack([extractor.get_frame(t) for t in range(extractor.num_frames_ready)])
 
 
 def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[WordPath]:
@@ -77,7 +47,7 @@ def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[W
         Same phones; edges moved by at most 30 ms, onsets after a pause by at most 50, of vowels
         there by at most 100.
     """
-    energies = log_mel(samples)
+    energies = log_mel(samples, STEP_S, 0.01, bands=20, noise=3.0)
     flat: list[tuple[str, float, float]] = []  # segment, start, end; silences as ""
     for index, path in enumerate(paths):
         if pause_before(paths, index):
@@ -111,15 +81,15 @@ def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[W
 def _reach_s(left: str, right: str) -> float:
     """How far a boundary between two segments may move; 0 if it must stay."""
     if left == "":
-        if right in _VOWELS:
+        if right in VOWELS:
             return 0.1  # a breath before it is easily taken for a part of it
         return 0.05 if right in _ONSETS else 0.0
-    if left in _VOWELS and right in _STOPS:
+    if left in VOWELS and right in _STOPS:
         return 0.03
     abrupt = (
-        (left in _BESIDE_VOWELS | _APPROXIMANTS and right in _VOWELS)
-        or (left in _VOWELS and right in _BESIDE_VOWELS)
-        or (left in _STOPS and (right in _VOWELS or right in _FRICATIVES))
+        (left in _BESIDEVOWELS | _APPROXIMANTS and right in VOWELS)
+        or (left in VOWELS and right in _BESIDEVOWELS)
+        or (left in _STOPS and (right in VOWELS or right in _FRICATIVES))
         or (left in _FRICATIVES and right in _AFTER_FRICATIVES)
     )
     return 0.02 if abrupt else 0.0

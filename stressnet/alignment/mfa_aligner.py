@@ -1,7 +1,7 @@
 """The Montreal Forced Aligner, where ``mfa`` is on the PATH; one call for the whole corpus.
 
-Spoken is the command line of versions 2 and 3. Version 4 gives ``mfa align`` another meaning, so it
-is refused by name. MFA gets the corpus's recordings as links under plain names (it has had trouble
+Versions 2 and 3 are supported. Version 4 gives ``mfa align`` another meaning, so it is refused by
+name. MFA gets the corpus's recordings as links under plain names (it has had trouble
 with blanks and with letters beyond ASCII), their words, and a dictionary written from stressnet's
 own pronunciations, so that no word is unknown to it and the digits of the phones it chooses say
 which reading it heard.
@@ -15,18 +15,24 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stressnet.alignment.aligner import AlignmentFailure, Progress, Pronounce, Utterance
+from stressnet.alignment.aligner import (
+    Aligner,
+    AlignmentFailure,
+    Progress,
+    Pronounce,
+    Result,
+    Utterance,
+)
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.alignment.validation import fit_to_audio
 from stressnet.audio import audio_facts
 from stressnet.errors import AlignmentError, AudioError, LexiconError, MissingPartError
-from stressnet.intervals import Alignment, Interval
 
 OLDEST, FIRST_UNKNOWN = 2, 4
-"""Versions whose syntax is spoken: from 2 to below 4."""
+"""Supported versions: from the first to below the second."""
 
 _QC_TABLE = "alignment_analysis.csv"
 _SCORE = "speech_log_likelihood"
@@ -37,8 +43,12 @@ _HOW_TO_GET_IT = (
 
 
 @dataclass
-class MfaAligner:
+class MfaAligner(Aligner):
     """Words and phones by the Montreal Forced Aligner.
+
+    All words of an utterance have the same confidence: MFA's log likelihood per frame of speech.
+    Aligning raises `MissingPartError` if ``mfa`` is missing or its version is not supported, and
+    `AlignmentError` if it fails as a whole.
 
     Parameters
     ----------
@@ -54,29 +64,16 @@ class MfaAligner:
     beam: int = 10
     retry_beam: int = 400
     executable: str = "mfa"
-    name: str = field(default="mfa", init=False)
+    name = "mfa"
 
-    def align(
+    def _results(
         self,
         utterances: Sequence[Utterance],
         pronounce: Pronounce,
-        *,
-        jobs: int = 1,
-        progress: Progress | None = None,
-        seed: int = 0,
-    ) -> Iterator[tuple[str, Alignment | AlignmentFailure]]:
-        """Align utterances, in the order given; see `Aligner.align`. `seed` is unused.
-
-        ``confidence`` is the same for all words of an utterance: MFA's log likelihood per frame of
-        speech, from its table of quality.
-
-        Raises
-        ------
-        MissingPartError
-            If ``mfa`` is missing or of a version whose syntax is not known.
-        AlignmentError
-            If it fails as a whole.
-        """
+        jobs: int,
+        progress: Progress,
+        seed: int,
+    ) -> Iterator[Result]:
         program = check_mfa(self.executable)
         with tempfile.TemporaryDirectory(prefix="stressnet-mfa-") as folder:
             root = Path(folder)
@@ -85,40 +82,22 @@ class MfaAligner:
                 self._run(program, root, jobs)
             scores = _scores(root / "aligned" / _QC_TABLE)
             for utterance in utterances:
-                identity = utterance.utterance_id
-                if identity in failures:
-                    yield identity, failures[identity]
-                else:
-                    name = names[identity]
-                    yield identity, _result(root, utterance, name, scores.get(Path(name).name))
-                if progress is not None:
-                    progress(1)
+                failure = failures.get(utterance.utterance_id)
+                name = names.get(utterance.utterance_id, "")
+                yield failure or _result(root, utterance, name, scores.get(Path(name).name))
+                progress(1)
 
     def _run(self, program: str, root: Path, jobs: int) -> None:
-        command = [
-            program,
-            "align",
-            str(root / "corpus"),
-            str(root / "words.dict"),
-            self.acoustic_model,
-            str(root / "aligned"),
-            "--clean",
-            "--num_jobs",
-            str(jobs),
-            "--beam",
-            str(self.beam),
-            "--retry_beam",
-            str(self.retry_beam),
-            "--output_format",
-            "long_textgrid",
-            "--temporary_directory",
-            str(root / "temporary"),
-        ]
+        folders = [str(root / name) for name in ("corpus", "words.dict", "aligned", "temporary")]
+        options = f"--clean --num_jobs {jobs} --beam {self.beam} --retry_beam {self.retry_beam}"
+        command = [program, "align", *folders[:2], self.acoustic_model, folders[2]]
+        command += [*options.split(), "--output_format", "long_textgrid"]
+        command += ["--temporary_directory", folders[3]]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            said = " ".join((done.stderr or done.stdout).split())[-400:]
+            message = " ".join((done.stderr or done.stdout).split())[-400:]
             raise AlignmentError(
-                f"mfa align failed with exit code {done.returncode}: {said or 'it said nothing'}; "
+                f"mfa align failed with exit code {done.returncode}: {message or 'no message'}; "
                 f"if the acoustic model is missing: mfa model download acoustic "
                 f"{self.acoustic_model}"
             )
@@ -136,13 +115,13 @@ def check_mfa(executable: str = "mfa") -> str:
     if program is None:
         raise MissingPartError(f"'{executable}' is not on the PATH; {_HOW_TO_GET_IT}")
     done = subprocess.run([program, "version"], capture_output=True, text=True, check=False)
-    found = re.search(r"(\d+)\.(\d+)[\w.]*", done.stdout)
-    if done.returncode != 0 or found is None:
-        said = " ".join((done.stderr or done.stdout).split())[-200:]
-        raise MissingPartError(f"{program}: 'mfa version' gives no version ({said})")
-    if not OLDEST <= int(found[1]) < FIRST_UNKNOWN:
+    version = re.search(r"(\d+)\.(\d+)[\w.]*", done.stdout)
+    if done.returncode != 0 or version is None:
+        message = " ".join((done.stderr or done.stdout).split())[-200:]
+        raise MissingPartError(f"{program}: 'mfa version' gives no version ({message})")
+    if not OLDEST <= int(version[1]) < FIRST_UNKNOWN:
         raise MissingPartError(
-            f"{program}: version {found[0]}, but the syntax of versions 2 and 3 is spoken here; "
+            f"{program}: version {version[0]}, but only versions 2 and 3 are supported; "
             f"{_HOW_TO_GET_IT}"
         )
     return program
@@ -163,14 +142,14 @@ def _lay_out(
             audio_facts(path)
             variants = {word: pronounce(word) for word in utterance.words}
         except AudioError as error:
-            failures[identity] = AlignmentFailure(identity, "unreadable audio", str(error))
+            failures[identity] = utterance.unreadable(error)
             continue
         except LexiconError as error:
-            failures[identity] = AlignmentFailure(identity, "no pronunciation", f"{path}: {error}")
+            failures[identity] = utterance.failure("no pronunciation", str(error))
             continue
         if not utterance.words:
-            failures[identity] = AlignmentFailure(
-                identity, "no words", f"{path}: the transcript is empty; fill it in"
+            failures[identity] = utterance.failure(
+                "no words", "the transcript is empty; fill it in"
             )
             continue
         entries |= variants
@@ -203,35 +182,28 @@ def _scores(path: Path) -> dict[str, float]:
     return scores
 
 
-def _result(
-    root: Path, utterance: Utterance, name: str, score: float | None
-) -> Alignment | AlignmentFailure:
-    identity, path = utterance.utterance_id, utterance.audio_path
+def _result(root: Path, utterance: Utterance, name: str, score: float | None) -> Result:
     grid = root / "aligned" / f"{name}.TextGrid"
     if not grid.is_file():
-        return AlignmentFailure(
-            identity,
+        return utterance.failure(
             "no path",
-            f"{path}: mfa wrote no alignment, even with its widest beam; check that "
-            "audio and transcript belong together",
+            "mfa wrote no alignment, even with its widest beam; check that audio and transcript "
+            "belong together",
         )
     try:
-        found = read_textgrid(grid)
-        fitted = fit_to_audio(found, audio_facts(path).duration_s)
+        duration_s = audio_facts(utterance.audio_path).duration_s
+        alignment = fit_to_audio(read_textgrid(grid), duration_s)
     except (AlignmentError, AudioError) as error:
-        return AlignmentFailure(identity, "no path", f"{path}: {error}")
-    spoken = fitted.spoken_words()
+        return utterance.failure("no path", str(error))
+    spoken = alignment.spoken_words()
     if len(spoken) != len(utterance.words):
-        return AlignmentFailure(
-            identity,
+        return utterance.failure(
             "no path",
-            f"{path}: mfa aligned {len(spoken)} of {len(utterance.words)} words; check the "
-            "transcript",
+            f"mfa aligned {len(spoken)} of {len(utterance.words)} words; check the transcript",
         )
     labels = iter(utterance.words)
     words = tuple(
-        word if word.is_silence else Interval(word.start_s, word.end_s, next(labels))
-        for word in fitted.words
+        word if word.is_silence else replace(word, label=next(labels)) for word in alignment.words
     )
     confidence = None if score is None else (score,) * len(spoken)
-    return replace(fitted, words=words, source="mfa", confidence=confidence)
+    return replace(alignment, words=words, source="mfa", confidence=confidence)

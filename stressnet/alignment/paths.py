@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from stressnet.intervals import SILENCE, Alignment, Interval
+from stressnet.lexicon.pronunciation import CONSONANTS, VOWELS, bare
 
-CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
-VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
+Variants = Sequence[Sequence[tuple[str, ...]]]
+"""For each word of an utterance its pronunciations, ARPAbet with stress digits."""
 
 SHORTEST_S = 0.005
 """No phone is made shorter than this when boundaries are moved."""
@@ -44,7 +45,7 @@ def arpabet() -> tuple[str, ...]:
 
 def segments(phones: Sequence[str]) -> tuple[str, ...]:
     """Phones without stress digits."""
-    return tuple(phone.rstrip("012") for phone in phones)
+    return tuple(map(bare, phones))
 
 
 def pause_before(paths: Sequence[WordPath], index: int) -> bool:
@@ -124,21 +125,23 @@ def to_alignment(
     """
     word_tier: list[Interval] = []
     phone_tier: list[Interval] = []
-    now_s = 0.0
     for label, path in zip(words, paths, strict=True):
         edges_s = [min(max(edge, 0.0), duration_s) for edge in path.edges_s]
-        if edges_s[0] > now_s:
-            pause = Interval(now_s, edges_s[0], SILENCE)
-            word_tier.append(pause)
-            phone_tier.append(pause)
         word_tier.append(Interval(edges_s[0], edges_s[-1], label))
-        phone_tier += [
-            Interval(start_s, end_s, phone)
-            for phone, start_s, end_s in zip(path.phones, edges_s[:-1], edges_s[1:], strict=True)
-        ]
-        now_s = edges_s[-1]
+        phone_tier += map(Interval, edges_s, edges_s[1:], path.phones)
+    tiers = with_pauses(word_tier, duration_s), with_pauses(phone_tier, duration_s)
+    return Alignment(*tiers, source=source, confidence=confidence)
+
+
+def with_pauses(intervals: Sequence[Interval], duration_s: float) -> tuple[Interval, ...]:
+    """Intervals in time order, with silences where nothing is spoken."""
+    tier: list[Interval] = []
+    now_s = 0.0
+    for interval in intervals:
+        if interval.start_s > now_s:
+            tier.append(Interval(now_s, interval.start_s, SILENCE))
+        tier.append(interval)
+        now_s = interval.end_s
     if now_s < duration_s:
-        pause = Interval(now_s, duration_s, SILENCE)
-        word_tier.append(pause)
-        phone_tier.append(pause)
-    return Alignment(tuple(word_tier), tuple(phone_tier), source=source, confidence=confidence)
+        tier.append(Interval(now_s, duration_s, SILENCE))
+    return tuple(tier)

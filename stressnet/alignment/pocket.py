@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import pocketsphinx
 
-from stressnet.alignment.paths import WordPath, segments
+from stressnet.alignment.paths import Variants, WordPath, segments
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
+from stressnet.lexicon.pronunciation import CONSONANTS, VOWELS
 
 FRAME_S = 0.01
 WINDOW_S = 0.025625
@@ -27,13 +28,8 @@ FRAME_OFFSET_S = (WINDOW_S - FRAME_S) / 2.0
 BEAMS = (1e-48, 1e-80, 1e-150, 1e-300)
 """pocketsphinx's own beam first, then wider ones."""
 
-PHONES = frozenset(
-    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W "
-    "Y Z ZH".split()
-)
-
-Variants = Sequence[Sequence[tuple[str, ...]]]
-"""For each word of an utterance its pronunciations, ARPAbet with stress digits."""
+PHONES = VOWELS | CONSONANTS
+"""The model's phones, which have no stress."""
 
 _SCORE_UNIT = 2**10  # pocketsphinx keeps acoustic scores shifted right by ten bits
 _ENTRY = re.compile(r"w(\d+)(?:\((\d+)\))?$")
