@@ -17,20 +17,15 @@ import numpy as np
 
 from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment, Interval
+from stressnet.lexicon.pronunciation import bare
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorSummary:
-    """Distribution of boundary errors.
+    """Median, mean and 90th percentile of `n` absolute boundary errors, in milliseconds.
 
-    Parameters
-    ----------
-    n : int
-        Boundaries compared.
-    median_ms, mean_ms, p90_ms : float
-        Of the absolute differences; NaN if there are none.
-    within_20_ms, within_25_ms, within_50_ms : float
-        Share of boundaries that differ by at most so much, 0 to 1.
+    ``within_20_ms`` and so on are the shares of boundaries that differ by at most so much, 0 to 1.
+    All but `n` are NaN if there are no boundaries.
     """
 
     n: int
@@ -45,7 +40,17 @@ class ErrorSummary:
 def boundary_errors(
     reference: Alignment, hypothesis: Alignment, level: Literal["word", "phone"] = "word"
 ) -> np.ndarray:
-    """Absolute differences of starts and ends.
+    """Absolute differences of starts and ends in milliseconds: start, end, start, end.
+
+    Parameters, errors and order as in `signed_boundary_errors`; shape (2 * matched intervals,).
+    """
+    return np.abs(signed_boundary_errors(reference, hypothesis, level)).ravel()
+
+
+def signed_boundary_errors(
+    reference: Alignment, hypothesis: Alignment, level: Literal["word", "phone"] = "word"
+) -> np.ndarray:
+    """Differences of starts and ends, positive where the hypothesis is later.
 
     Parameters
     ----------
@@ -56,28 +61,13 @@ def boundary_errors(
 
     Returns
     -------
-    ndarray of float, shape (2 * matched intervals,)
-        In milliseconds: start, end, start, end, in time order.
+    ndarray of float, shape (matched intervals, 2)
+        In milliseconds: column 0 starts, column 1 ends.
 
     Raises
     ------
     AlignmentError
         If the words differ.
-    """
-    return np.abs(signed_boundary_errors(reference, hypothesis, level)).ravel()
-
-
-def signed_boundary_errors(
-    reference: Alignment, hypothesis: Alignment, level: Literal["word", "phone"] = "word"
-) -> np.ndarray:
-    """Differences of starts and ends, positive where the hypothesis is later.
-
-    Parameters, errors and order as in `boundary_errors`.
-
-    Returns
-    -------
-    ndarray of float, shape (matched intervals, 2)
-        In milliseconds: column 0 starts, column 1 ends.
     """
     pairs = matched_words(reference, hypothesis)
     if level == "phone":
@@ -95,50 +85,34 @@ def signed_boundary_errors(
 
 def matched_words(reference: Alignment, hypothesis: Alignment) -> list[tuple[Interval, Interval]]:
     """Spoken words side by side, after checking that they are the same."""
-    ours, theirs = reference.spoken_words(), hypothesis.spoken_words()
-    for index, (a, b) in enumerate(zip(ours, theirs, strict=False)):
+    expected, given = reference.spoken_words(), hypothesis.spoken_words()
+    for index, (a, b) in enumerate(zip(expected, given, strict=False)):
         if a.label.casefold() != b.label.casefold():
             raise AlignmentError(
                 f"word {index} is '{a.label}' at {a.start_s:.3f} s in one alignment and "
                 f"'{b.label}' in the other; compare alignments of the same transcript"
             )
-    if len(ours) != len(theirs):
+    if len(expected) != len(given):
         raise AlignmentError(
-            f"the alignments have {len(ours)} and {len(theirs)} words; "
-            "compare alignments of the same transcript"
+            f"the alignments have {len(expected)} and {len(given)} words; compare alignments of "
+            "the same transcript"
         )
-    return list(zip(ours, theirs, strict=True))
+    return list(zip(expected, given, strict=True))
 
 
 def summarise(errors_ms: Iterable[float] | np.ndarray) -> ErrorSummary:
-    """Median, mean, 90th percentile and shares of absolute errors.
-
-    Parameters
-    ----------
-    errors_ms : iterable of float
-        Differences in milliseconds; signs are dropped.
-    """
+    """Median, mean, 90th percentile and shares of errors in milliseconds; signs are dropped."""
     errors = np.abs(np.fromiter(errors_ms, dtype=float))
     if len(errors) == 0:
-        nan = float("nan")
-        return ErrorSummary(0, nan, nan, nan, nan, nan, nan)
-    shares = [float(np.mean(errors <= limit + 1e-6)) for limit in (20.0, 25.0, 50.0)]
-    return ErrorSummary(
-        len(errors),
-        float(np.median(errors)),
-        float(errors.mean()),
-        float(np.percentile(errors, 90)),
-        *shares,
-    )
+        return ErrorSummary(0, *[float("nan")] * 6)
+    values = [np.median(errors), errors.mean(), np.percentile(errors, 90)]
+    values += [np.mean(errors <= limit + 1e-6) for limit in (20.0, 25.0, 50.0)]
+    return ErrorSummary(len(errors), *map(float, values))
 
 
 def _matched_phones(
     reference: tuple[Interval, ...], hypothesis: tuple[Interval, ...]
 ) -> list[tuple[Interval, Interval]]:
-    if [_segment(p.label) for p in reference] != [_segment(p.label) for p in hypothesis]:
-        return []
-    return list(zip(reference, hypothesis, strict=True))
-
-
-def _segment(label: str) -> str:
-    return label.rstrip("012").upper()
+    """Phones side by side; none if their strings differ, stress digits aside."""
+    strings = [[bare(phone.label).upper() for phone in tier] for tier in (reference, hypothesis)]
+    return list(zip(reference, hypothesis, strict=True)) if strings[0] == strings[1] else []

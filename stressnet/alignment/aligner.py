@@ -70,6 +70,17 @@ class AlignmentFailure:
 Result = Alignment | AlignmentFailure
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The arguments of `Aligner.align`, for the aligner that does the work."""
+
+    utterances: Sequence[Utterance]
+    pronounce: Pronounce
+    jobs: int
+    seed: int
+    progress: Progress
+
+
 class Aligner(ABC):
     """What finds words and phones in recordings."""
 
@@ -105,18 +116,10 @@ class Aligner(ABC):
             The utterance's id and what came of it. Phones carry the stress digits of the
             pronunciation that fits the sound best; `confidence` has one value per spoken word.
         """
-        told = progress or (lambda count: None)
-        results = self._results(utterances, pronounce, jobs, told, seed)
-        for utterance, result in zip(utterances, results, strict=True):
+        batch = Batch(utterances, pronounce, jobs, seed, progress or (lambda count: None))
+        for utterance, result in zip(utterances, self._results(batch), strict=True):
             yield utterance.utterance_id, result
 
     @abstractmethod
-    def _results(
-        self,
-        utterances: Sequence[Utterance],
-        pronounce: Pronounce,
-        jobs: int,
-        progress: Progress,
-        seed: int,
-    ) -> Iterator[Result]:
-        """One result per utterance, in order; `progress` is called with 1 for each."""
+    def _results(self, batch: Batch) -> Iterator[Result]:
+        """One result per utterance, in order; `batch.progress` is called with 1 for each."""

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.alignment.aligner import Aligner, Progress, Pronounce, Result, Utterance
+from stressnet.alignment.aligner import Aligner, Batch, Pronounce, Result, Utterance
 from stressnet.alignment.paths import WordPath, arpabet, segments, to_alignment, with_pauses
 from stressnet.audio import Audio, read_audio
 from stressnet.errors import AlignmentError, AudioError, LexiconError, MissingPartError
@@ -53,7 +53,7 @@ def forced_spans(
     Parameters
     ----------
     log_probs : ndarray, shape (n_frames, n_tokens)
-        Of the network, normalised per frame.
+        Log probabilities of the network, normalised per frame.
     targets : sequence of int
         The tokens to be found, in order, without blanks.
     blank : int
@@ -117,18 +117,11 @@ class CtcAligner(Aligner):
         known = {phone for phone in segments(arpabet()) if len(phone) == 2}
         return len(known & set(segments(tuple(self.tokens)))) >= _FEWEST_PHONES
 
-    def _results(
-        self,
-        utterances: Sequence[Utterance],
-        pronounce: Pronounce,
-        jobs: int,
-        progress: Progress,
-        seed: int,
-    ) -> Iterator[Result]:
-        # `jobs` is unused: the network's own threads do the work.
-        for utterance in utterances:
-            yield self._align_one(utterance, pronounce)
-            progress(1)
+    def _results(self, batch: Batch) -> Iterator[Result]:
+        # `batch.jobs` is unused: the network's own threads do the work.
+        for utterance in batch.utterances:
+            yield self._align_one(utterance, batch.pronounce)
+            batch.progress(1)
 
     def _align_one(self, utterance: Utterance, pronounce: Pronounce) -> Result:
         if not utterance.words:

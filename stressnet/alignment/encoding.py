@@ -75,16 +75,9 @@ def shown(value: object) -> str:
 
 
 def finite_number(value: object, place: str, name: str) -> float:
-    """A number from a file.
+    """A number from a file, given as text or number.
 
-    Parameters
-    ----------
-    value : object
-        Text or a number; nothing else counts as one.
-    place : str
-        File and line, or file, tier and interval, for the message.
-    name : str
-        What the number means.
+    `place` (file and line, or file, tier and interval) and `name` are for the message.
 
     Raises
     ------

@@ -35,11 +35,6 @@ class FeatureSettings:
     num_ceps: int = 13
     delta_s: float = 0.02
 
-    @property
-    def dimension(self) -> int:
-        """Columns of a feature matrix: cepstra, deltas and double deltas."""
-        return 3 * self.num_ceps
-
 
 def cepstra(samples: np.ndarray, settings: FeatureSettings) -> np.ndarray:
     """Mel-frequency cepstral coefficients of a recording.
@@ -54,16 +49,14 @@ def cepstra(samples: np.ndarray, settings: FeatureSettings) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (frames, num_ceps)
-        Without dither, hence the same at every call. Empty if there is less than one frame.
+        The same at every call. Empty if there is less than one frame.
     """
     options = knf.MfccOptions()
     options.mel_opts.num_bins = settings.num_bins
     options.num_ceps = settings.num_ceps
     options.use_energy = False
-    if round(len(samples) / RATE_HZ / settings.frame_shift_s) < 1:
-        return np.zeros((0, settings.num_ceps), dtype=np.float32)
-    frames = (settings.frame_shift_s, settings.frame_length_s)
-    return _frames(knf.OnlineMfcc, options, samples, *frames)
+    frames_s = (settings.frame_shift_s, settings.frame_length_s)
+    return _frames(knf.OnlineMfcc, options, samples, *frames_s, columns=settings.num_ceps)
 
 
 def log_mel(
@@ -95,14 +88,12 @@ def log_mel(
         Row ``t`` is centred at ``(t + 0.5) * shift_s`` seconds. Empty if there is less than one
         frame.
     """
-    if round(len(samples) / RATE_HZ / shift_s) < 1:
-        return np.zeros((0, bands), dtype=np.float32)
     options = knf.FbankOptions()
     options.frame_opts.window_type = "hanning"
     options.mel_opts.num_bins = bands
     options.mel_opts.low_freq = 60.0
     options.mel_opts.high_freq = high_hz
-    return _frames(knf.OnlineFbank, options, samples, shift_s, length_s, noise)
+    return _frames(knf.OnlineFbank, options, samples, shift_s, length_s, bands, noise)
 
 
 def _frames(
@@ -111,8 +102,11 @@ def _frames(
     samples: np.ndarray,
     shift_s: float,
     length_s: float,
+    columns: int,
     noise: float = 1.0,
 ) -> np.ndarray:
+    if round(len(samples) / RATE_HZ / shift_s) < 1:
+        return np.zeros((0, columns), dtype=np.float32)
     options.frame_opts.samp_freq = RATE_HZ
     options.frame_opts.dither = 0.0
     options.frame_opts.snip_edges = False
@@ -128,19 +122,7 @@ def _frames(
 
 
 def with_deltas(static: np.ndarray, settings: FeatureSettings) -> np.ndarray:
-    """Append first and second regression coefficients.
-
-    Parameters
-    ----------
-    static : ndarray, shape (frames, num_ceps)
-        Normalised cepstra.
-    settings : FeatureSettings
-        Gives the width of the regression window.
-
-    Returns
-    -------
-    ndarray of float32, shape (frames, 3 * num_ceps)
-    """
+    """Cepstra with first and second regression coefficients, shape (frames, 3 * num_ceps)."""
     half = max(1, round(settings.delta_s / settings.frame_shift_s))
     first = _slope(static, half)
     return np.hstack([static, first, _slope(first, half)]).astype(np.float32)
@@ -156,13 +138,7 @@ def _slope(values: np.ndarray, half: int) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Mean and standard deviation of a speaker's cepstra.
-
-    Parameters
-    ----------
-    mean, deviation : ndarray, shape (num_ceps,)
-        In the units of the cepstra.
-    """
+    """Mean and standard deviation of a speaker's cepstra, each of shape (num_ceps,)."""
 
     mean: np.ndarray
     deviation: np.ndarray
@@ -173,15 +149,7 @@ class Normalisation:
 
     @classmethod
     def from_sums(cls, count: int, total: np.ndarray, total_squared: np.ndarray) -> Normalisation:
-        """From sums over all frames of one speaker.
-
-        Parameters
-        ----------
-        count : int
-            Number of frames.
-        total, total_squared : ndarray, shape (num_ceps,)
-            Sums of the cepstra and of their squares.
-        """
+        """From the number of a speaker's frames and the sums of cepstra and of their squares."""
         count = max(count, 1)
         mean = total / count
         variance = np.maximum(total_squared / count - mean**2, 1e-6)

@@ -30,16 +30,16 @@ _ARPABET = frozenset(arpabet())
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One utterance to look at.
+    """One utterance to look at, with the pronunciations of each word.
 
     Parameters
     ----------
     utterance : Utterance
-        What to align.
+        The utterance.
     variants : tuple (words) of tuple (variants) of tuple of str
         Pronunciations.
     settings : FeatureSettings
-        How to make frames.
+        Frames of the features.
     keep_cepstra : bool
         Whether the features are wanted back, for training.
     """
@@ -59,13 +59,13 @@ class FirstPass:
     task : Task
         The task.
     failure : AlignmentFailure or None
-        Why the utterance can not be aligned at all.
+        Why the utterance cannot be aligned at all.
     duration_s : float
         Length of the recording in seconds.
     paths : tuple of WordPath or None
-        pocketsphinx's alignment, if it found one.
+        Words and phones by pocketsphinx, if it found them.
     confidence : tuple of float
-        pocketsphinx's, one per word.
+        Confidence of pocketsphinx, one per word.
     frame_count : int
         Frames of the recording.
     total, total_squared : ndarray, shape (num_ceps,)
@@ -144,10 +144,10 @@ def look(task: Task, with_pocketsphinx: bool = True) -> FirstPass:
         total_squared=np.square(wide).sum(axis=0),
         static=static if task.keep_cepstra else None,
     )
-    found = _aligner[0].align(samples, task.variants) if with_pocketsphinx else None
-    if found is None:
+    path = _aligner[0].align(samples, task.variants) if with_pocketsphinx else None
+    if path is None:
         return seen
-    return replace(seen, paths=tuple(found.paths), confidence=tuple(found.confidence))
+    return replace(seen, paths=path.words, confidence=path.confidence)
 
 
 def first_passes(tasks: Iterator[Task] | Sequence[Task], jobs: int) -> Iterator[FirstPass]:

@@ -38,7 +38,7 @@ def class_of(phone: str) -> int:
 
 
 def log_mel(samples: np.ndarray) -> np.ndarray:
-    """Log energies in 40 mel bands, one row every 5 ms.
+    """Log energies in 40 mel bands, one row every 5 ms; windows of 20 ms.
 
     Parameters
     ----------
@@ -48,26 +48,16 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (frames, 40)
-        Row ``t`` is centred at ``(t + 0.5) * STEP_S`` seconds, windows of 20 ms. Empty if there is
-        less than one frame.
+        Row ``t`` is centred at ``(t + 0.5) * STEP_S`` seconds.
     """
     return features.log_mel(samples, STEP_S, 0.02, BANDS, high_hz=7600.0)
 
 
 def normalised(energies: np.ndarray) -> np.ndarray:
-    """Energies relative to the mean spectrum of the loud frames.
+    """Energies (frames, bands) relative to the mean spectrum of the loud frames.
 
-    Loud are the frames within 17 dB of the 95th percentile: pauses, however many or noisy, do not
-    count.
-
-    Parameters
-    ----------
-    energies : ndarray, shape (frames, bands)
-        From `log_mel`.
-
-    Returns
-    -------
-    ndarray of float32, shape (frames, bands)
+    Loud are the frames within 17 dB of the 95th percentile, so pauses do not count, however many or
+    noisy they are.
     """
     level = energies.mean(axis=1)
     loud = level > np.percentile(level, 95) - _LOUD
@@ -82,11 +72,11 @@ class FrameNet:
     Parameters
     ----------
     weights : tuple of ndarray, each of shape (3, inputs, channels)
-        Of the convolutions, normalisation included: the frame before, at, and after.
+        Convolutions, normalisation included: the frame before, at, and after.
     biases : tuple of ndarray, each of shape (channels,)
-        Of the convolutions.
+        Biases of the convolutions.
     out_weight, out_bias : ndarray, shapes (channels, 2 * classes) and (2 * classes,)
-        Both frames of a pair.
+        Output layer, for both frames of a pair.
     log_priors : ndarray, shape (classes,)
         Logarithm of each class's share of the training frames.
     """
@@ -108,7 +98,7 @@ class FrameNet:
         Returns
         -------
         ndarray of float32, shape (frames, classes)
-            Rows are normalised.
+            Logarithms of probabilities that sum to 1 in each row.
         """
         frames = normalised(energies)
         if len(frames) % 2:
@@ -140,12 +130,7 @@ class FrameNet:
 
 
 def read_net(path: Path) -> FrameNet:
-    """Weights from a file.
-
-    Parameters
-    ----------
-    path : Path
-        safetensors, as written by ``scripts/train-frame-net``.
+    """Weights from a safetensors file as written by ``scripts/train-frame-net``.
 
     Raises
     ------

@@ -7,13 +7,12 @@ Long recordings are cut at pauses that another aligner found, so memory does not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from stressnet.alignment.frame_net import STEP_S, FrameNet, class_of
-from stressnet.alignment.paths import Variants, WordPath
+from stressnet.alignment.paths import FoundPath, Variants, WordPath
 
 PHONE_FRAMES = 4
 PAUSE_FRAMES = 6
@@ -31,22 +30,6 @@ PIECE_S = 30.0
 
 LONGEST_PIECE_S = 120.0
 """or, if there is none for so long, between two words."""
-
-
-@dataclass(frozen=True, slots=True)
-class FramePath:
-    """What was found.
-
-    Parameters
-    ----------
-    words : tuple of WordPath
-        One per word.
-    confidence : tuple of float
-        Per word the mean over its frames of the probability of the phone there, 0 to 1.
-    """
-
-    words: tuple[WordPath, ...]
-    confidence: tuple[float, ...]
 
 
 class _Graph:
@@ -150,7 +133,7 @@ def _best_states(graph: _Graph, scores: np.ndarray) -> np.ndarray | None:
 
 def _piece(
     log_posteriors: np.ndarray, log_priors: np.ndarray, variants: Variants
-) -> FramePath | None:
+) -> FoundPath | None:
     """Search one piece of a recording; times count from its first frame."""
     graph = _Graph(variants)
     scores = np.maximum(log_posteriors - PRIOR_WEIGHT * log_priors, WORST).astype(np.float64)
@@ -167,32 +150,24 @@ def _piece(
         span = np.arange(first, edges[-1])
         sounds = graph.states[path[span]]
         confidence.append(float(np.exp(log_posteriors[span, sounds]).mean()))
-    return FramePath(tuple(words), tuple(confidence))
+    return FoundPath(tuple(words), tuple(confidence))
 
 
 def cuts(around: Sequence[WordPath], duration_s: float) -> list[tuple[int, float]]:
-    """Where to cut a long recording: the number of the word after the cut, and the time.
-
-    Parameters
-    ----------
-    around : sequence of WordPath
-        Another aligner's words.
-    duration_s : float
-        Length of the recording.
-    """
-    found = [(0, 0.0)]
+    """Where to cut a long recording: the number of the word after each cut, and the time."""
+    places = [(0, 0.0)]
     for word in range(1, len(around)):
         before_s, after_s = around[word - 1].edges_s[-1], around[word].edges_s[0]
-        length_s = after_s - found[-1][1]
+        length_s = after_s - places[-1][1]
         pause = after_s - before_s >= 0.2
         if (length_s > PIECE_S and pause) or length_s > LONGEST_PIECE_S:
-            found.append((word, (before_s + after_s) / 2))
-    return [*found, (len(around), duration_s)]
+            places.append((word, (before_s + after_s) / 2))
+    return [*places, (len(around), duration_s)]
 
 
 def search(
     net: FrameNet, energies: np.ndarray, variants: Variants, around: Sequence[WordPath] | None
-) -> FramePath | None:
+) -> FoundPath | None:
     """Find words and phones.
 
     Parameters
@@ -204,11 +179,11 @@ def search(
     variants : sequence (words) of sequence (variants) of tuple of str
         Pronunciations, ARPAbet with stress digits.
     around : sequence of WordPath or None
-        Another aligner's words, for cutting long recordings.
+        Words of another aligner, for cutting long recordings.
 
     Returns
     -------
-    FramePath or None
+    FoundPath or None
         None if there are too few frames, or if the recording is longer than `LONGEST_PIECE_S` and
         nothing says where to cut it.
     """
@@ -223,11 +198,11 @@ def search(
     confidence: list[float] = []
     for (first, start_s), (last, end_s) in pairwise(limits):
         start, end = round(start_s / STEP_S), round(end_s / STEP_S)
-        found = _piece(posteriors[start:end], net.log_priors, variants[first:last])
-        if found is None:
+        piece = _piece(posteriors[start:end], net.log_priors, variants[first:last])
+        if piece is None:
             return None
-        for word in found.words:
+        for word in piece.words:
             edges_s = tuple(STEP_S * start + edge_s for edge_s in word.edges_s)
             words.append(WordPath(word.phones, edges_s))
-        confidence += found.confidence
-    return FramePath(tuple(words), tuple(confidence))
+        confidence += piece.confidence
+    return FoundPath(tuple(words), tuple(confidence))

@@ -21,11 +21,10 @@ from stressnet.alignment.paths import arpabet
 from stressnet.errors import MissingPartError
 
 SILENCE_PHONE = 1
-_POSITIONS = ("B", "I", "E", "S")
 
 
 def check_kaldi() -> None:
-    """Make sure that the two wheels of Kaldi's code fit each other.
+    """Check that the two wheels of Kaldi's code fit each other.
 
     Raises
     ------
@@ -45,18 +44,12 @@ def check_kaldi() -> None:
 
 @dataclass(frozen=True, slots=True)
 class PhoneSet:
-    """Kaldi's numbers for ARPAbet phones at their positions in the word.
-
-    Parameters
-    ----------
-    labels : tuple of str
-        Distinct phones, stress digits included, in sorted order.
-    """
+    """Kaldi's numbers for distinct ARPAbet phones, sorted, at their positions in a word."""
 
     labels: tuple[str, ...] = field(default_factory=arpabet)
 
     def number(self, label: str, position: int, length: int) -> int:
-        """Kaldi's phone for the phone `label`, the `position`-th of a word of `length` phones."""
+        """Kaldi's phone for `label`, the `position`-th of a word of `length` phones."""
         if length == 1:
             place = 3
         elif position == 0:
@@ -76,8 +69,7 @@ class PhoneSet:
     def sharing(self) -> list[list[int]]:
         """Sets of numbers that share densities.
 
-        The positions of one phone always share. Primary and secondary stress of a vowel share;
-        the unstressed vowel stands alone.
+        The positions of one phone always share, as do primary and secondary stress of a vowel.
         """
         classes: dict[str, list[int]] = {}
         for index, label in enumerate(self.labels):
@@ -88,15 +80,7 @@ class PhoneSet:
 
 
 def topology(phones: PhoneSet, phone_states: int, silence_states: int) -> khg.HmmTopology:
-    """Left-to-right models for phones, a loop of states for silence.
-
-    Parameters
-    ----------
-    phones : PhoneSet
-        All phones.
-    phone_states, silence_states : int
-        Emitting states of a phone and of silence (the latter at least 3).
-    """
+    """Left-to-right models for phones, a loop of at least 3 emitting states for silence."""
     numbers = range(SILENCE_PHONE + 1, SILENCE_PHONE + 1 + 4 * len(phones.labels))
     parts = ["<Topology>", "<TopologyEntry>", "<ForPhones>", *map(str, numbers), "</ForPhones>"]
     for state in range(phone_states):
@@ -124,20 +108,9 @@ def topology(phones: PhoneSet, phone_states: int, silence_states: int) -> khg.Hm
 
 @dataclass(frozen=True)
 class GmmModel:
-    """Everything needed to align with.
+    """A model to align with: Kaldi's phones, tree, transition probabilities and mixtures.
 
-    Parameters
-    ----------
-    phones : PhoneSet
-        Kaldi's numbers.
-    tree : ContextDependency
-        Which densities belong to which phone and state.
-    transitions : TransitionModel
-        Transition probabilities.
-    densities : AmDiagGmm
-        Gaussian mixtures.
-    silence_probability : float
-        Prior probability of a pause between two words.
+    `silence_probability` is the prior probability of a pause between two words.
     """
 
     phones: PhoneSet
@@ -162,9 +135,9 @@ class GmmModel:
         phones : PhoneSet
             All phones that occur in any pronunciation.
         mean, variance : ndarray, shape (dimension,)
-            Of all frames together.
+            Over all frames together.
         phone_states, silence_states : int
-            Emitting states.
+            Emitting states of a phone and of silence.
         """
         topo = topology(phones, phone_states, silence_states)
         tree = khg.monophone_context_dependency_shared(
@@ -184,16 +157,10 @@ class GmmModel:
 def word_graph(
     model: GmmModel, pronunciations: Sequence[Sequence[tuple[str, ...]]]
 ) -> kaldifst.StdVectorFst:
-    """The utterance as a graph of states: its words in order, each by any pronunciation.
+    """The utterance as a graph of states: its words in order, each by any of its variants.
 
-    A pause is possible before, between and after words. Transition probabilities are not yet in it.
-
-    Parameters
-    ----------
-    model : GmmModel
-        Gives phones and states.
-    pronunciations : sequence (words) of sequence (variants) of tuple of str
-        ARPAbet with stress digits.
+    A pause is possible before, between and after words. The graph has no transition probabilities
+    yet.
     """
     pause = -math.log(model.silence_probability)
     no_pause = -math.log(1.0 - model.silence_probability)
@@ -250,10 +217,8 @@ def best_path(
 
     Parameters
     ----------
-    model : GmmModel
-        Densities and transitions.
-    graph : StdVectorFst
-        From `word_graph`.
+    model, graph : GmmModel and StdVectorFst
+        The graph is one of `word_graph`.
     features : ndarray, shape (frames, dimension)
         Normalised features.
     beams : sequence of float
@@ -268,10 +233,7 @@ def best_path(
     """
     weighted = graph.copy()
     khg.add_transition_probs(
-        trans_model=model.transitions,
-        transition_scale=1.0,
-        self_loop_scale=0.1,
-        fst=weighted,
+        trans_model=model.transitions, transition_scale=1.0, self_loop_scale=0.1, fst=weighted
     )
     for beam in beams:
         decodable = khg.DecodableAmDiagGmmScaled(
@@ -296,15 +258,7 @@ def best_path(
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A phone on the frame axis.
-
-    Parameters
-    ----------
-    number : int
-        Kaldi's phone.
-    start, end : int
-        First frame, and the frame after the last.
-    """
+    """One of Kaldi's phones on the frame axis, from `start` to the frame before `end`."""
 
     number: int
     start: int
@@ -334,16 +288,16 @@ def phone_posteriors(
     Parameters
     ----------
     model : GmmModel
-        Densities.
+        The model that aligned.
     features : ndarray, shape (frames, dimension)
         Normalised features.
     segments : sequence of Segment
-        Cover all frames.
+        The phones; they cover all frames.
 
     Returns
     -------
     ndarray, shape (frames,)
-        0 to 1.
+        From 0 to 1.
     """
     classes = model.phones.sharing()
     likelihood = np.empty((len(features), len(classes)))

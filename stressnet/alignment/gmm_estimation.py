@@ -13,13 +13,7 @@ from stressnet.alignment.gmm import GmmModel
 
 @dataclass
 class Statistics:
-    """Sums over aligned frames from which a model is estimated anew.
-
-    Parameters
-    ----------
-    model : GmmModel
-        The model under which the frames were aligned.
-    """
+    """Sums over frames that a model aligned, from which the model is estimated anew."""
 
     model: GmmModel
     densities: khg.AccumAmDiagGmm = field(init=False)
@@ -30,35 +24,16 @@ class Statistics:
         self.densities.init(self.model.densities, int(khg.GmmUpdateFlags.kGmmAll))
         self.transitions = self.model.transitions.init_stats()
 
-    def add(self, features: np.ndarray, path: Sequence[int]) -> float:
-        """Add one utterance; returns its log likelihood.
-
-        Parameters
-        ----------
-        features : ndarray, shape (frames, dimension)
-            Normalised features.
-        path : sequence of int
-            One transition per frame.
-        """
+    def add(self, features: np.ndarray, path: Sequence[int]) -> None:
+        """Add an utterance's features and its transitions, one per frame."""
         numbers = np.asarray(path)
         self.transitions += np.bincount(numbers, minlength=len(self.transitions))
-        return self.add_densities(features, np.asarray(self.model.transitions.id2pdf_id)[numbers])
+        self.add_densities(features, np.asarray(self.model.transitions.id2pdf_id)[numbers])
 
-    def add_densities(self, features: np.ndarray, pdfs: np.ndarray) -> float:
-        """Add frames whose densities are known, transitions aside; returns the log likelihood.
-
-        Parameters
-        ----------
-        features : ndarray, shape (frames, dimension)
-            Normalised features.
-        pdfs : ndarray of int, shape (frames,)
-            Kaldi's numbers of densities.
-        """
-        accumulate, densities = self.densities.accumulate_for_gmm, self.model.densities
-        return sum(
-            accumulate(densities, frame, pdf, 1.0)
-            for frame, pdf in zip(features, pdfs.tolist(), strict=True)
-        )
+    def add_densities(self, features: np.ndarray, pdfs: np.ndarray) -> None:
+        """Add frames whose densities are known, transitions aside."""
+        for frame, pdf in zip(features, pdfs.tolist(), strict=True):
+            self.densities.accumulate_for_gmm(self.model.densities, frame, pdf, 1.0)
 
     def update(self, num_gaussians: int) -> None:
         """Estimate the model's parameters in place and split up to `num_gaussians` in all."""
@@ -77,20 +52,11 @@ class Statistics:
 
 
 def split(densities: khg.AmDiagGmm, occupancy: np.ndarray, num_gaussians: int) -> None:
-    """Split the heaviest Gaussians until there are `num_gaussians`, in place.
+    """Split the heaviest Gaussians until there are `num_gaussians` in all states, in place.
 
     Kaldi's own splitting draws from an unseeded generator; this one always gives the same. As
-    there, a state's share of Gaussians goes with the 0.2th power of its frames, and no Gaussian may
-    be left with fewer than 20.
-
-    Parameters
-    ----------
-    densities : AmDiagGmm
-        Mixtures of all states.
-    occupancy : ndarray, shape (states,)
-        Frames of each state.
-    num_gaussians : int
-        Target for all states together.
+    there, a state's share of Gaussians goes with the 0.2th power of its frames (`occupancy`), and
+    no Gaussian may be left with fewer than 20.
     """
     counts = np.array([densities.num_gauss_in_pdf(pdf) for pdf in range(densities.num_pdfs)])
     targets = counts.copy()

@@ -13,13 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stressnet.alignment.features import FeatureSettings
-from stressnet.alignment.gmm import (
-    SILENCE_PHONE,
-    GmmModel,
-    PhoneSet,
-    best_path,
-    word_graph,
-)
+from stressnet.alignment.gmm import SILENCE_PHONE, GmmModel, PhoneSet, best_path, word_graph
 from stressnet.alignment.gmm_estimation import Statistics, pooled
 from stressnet.alignment.paths import Variants, WordPath, segments
 
@@ -35,7 +29,7 @@ class TrainingUtterance:
     variants : sequence (words) of sequence (variants) of tuple of str
         Pronunciations.
     paths : tuple of WordPath
-        The other aligner's words and phones.
+        Words and phones of another aligner.
     """
 
     features: np.ndarray
@@ -45,7 +39,7 @@ class TrainingUtterance:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How the model grows.
+    """Size of the model and effort of its training.
 
     Parameters
     ----------
@@ -54,9 +48,9 @@ class TrainingSettings:
     iterations : int
         Rounds of alignment and estimation.
     frames_per_gaussian : float
-        The model ends with one Gaussian per so many frames,
+        Frames for each Gaussian of the final model.
     max_gaussians : int
-        but no more than this.
+        Most Gaussians of the final model.
     """
 
     phone_states: int = 3
@@ -69,12 +63,7 @@ class TrainingSettings:
 def agreeing(variants: Variants, paths: Sequence[WordPath] | None) -> list[list[tuple[str, ...]]]:
     """For each word the variants whose segments are those of the path, stress left open.
 
-    Parameters
-    ----------
-    variants : sequence (words) of sequence (variants) of tuple of str
-        Pronunciations.
-    paths : sequence of WordPath or None
-        One per word; None keeps all variants.
+    Without paths all variants are kept.
     """
     if paths is None:
         return [[tuple(v) for v in word] for word in variants]
@@ -85,26 +74,9 @@ def agreeing(variants: Variants, paths: Sequence[WordPath] | None) -> list[list[
 
 
 def train(
-    utterances: Sequence[TrainingUtterance],
-    frames: FeatureSettings,
-    settings: TrainingSettings,
+    utterances: Sequence[TrainingUtterance], frames: FeatureSettings, settings: TrainingSettings
 ) -> GmmModel:
-    """Estimate a model.
-
-    Parameters
-    ----------
-    utterances : sequence of TrainingUtterance
-        At least one.
-    frames : FeatureSettings
-        What the features were made with.
-    settings : TrainingSettings
-        Size and effort.
-
-    Returns
-    -------
-    GmmModel
-        The same for the same input; nothing is drawn at random.
-    """
+    """Estimate a model from at least one utterance; nothing is drawn at random."""
     mean, variance = pooled(u.features for u in utterances)
     model = GmmModel.flat(
         PhoneSet(), mean, variance, settings.phone_states, settings.silence_states
@@ -134,23 +106,7 @@ def initial_pdfs(
     frames: FeatureSettings,
     settings: TrainingSettings,
 ) -> np.ndarray:
-    """The density of every frame by the other aligner's phones, each cut into equal states.
-
-    Parameters
-    ----------
-    model : GmmModel
-        Knows which density belongs to which state.
-    utterance : TrainingUtterance
-        Features and phones.
-    frames : FeatureSettings
-        Step of the frames.
-    settings : TrainingSettings
-        Number of states.
-
-    Returns
-    -------
-    ndarray of int, shape (frames,)
-    """
+    """The density of every frame by the other aligner's phones, each cut into equal states."""
     count, states = len(utterance.features), settings.phone_states
     silence = [
         model.tree.compute([SILENCE_PHONE], state)[1] for state in range(settings.silence_states)

@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stressnet.alignment.aligner import Aligner, Progress, Pronounce, Result, Utterance
+from stressnet.alignment.aligner import Aligner, Batch, Result, Utterance
 from stressnet.alignment.features import FeatureSettings, Normalisation, cepstra, with_deltas
 from stressnet.alignment.first_pass import FirstPass, first_passes, task_of
 from stressnet.alignment.frame_net import FrameNet, default_net, log_mel
-from stressnet.alignment.frame_search import FramePath, search
+from stressnet.alignment.frame_search import search
 from stressnet.alignment.gmm import (
     SILENCE_PHONE,
     GmmModel,
@@ -30,18 +30,13 @@ from stressnet.alignment.gmm import (
     segments_of,
     word_graph,
 )
-from stressnet.alignment.gmm_training import (
-    TrainingSettings,
-    TrainingUtterance,
-    agreeing,
-    train,
-)
+from stressnet.alignment.gmm_training import TrainingSettings, TrainingUtterance, agreeing, train
 from stressnet.alignment.landmarks import moved_to_landmarks
-from stressnet.alignment.paths import WordPath, averaged, to_alignment
+from stressnet.alignment.paths import FoundPath, WordPath, averaged, to_alignment
 from stressnet.alignment.pocketsphinx_aligner import pocketsphinx_alignment
 from stressnet.alignment.workers import isolated_map
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
-from stressnet.audio import read_audio
+from stressnet.audio import audio_facts, read_audio
 from stressnet.errors import AudioError
 
 TRAINING_S = 3600.0
@@ -55,7 +50,7 @@ NET_NAME = "frame-net"
 
 
 class KaldiGmmAligner(Aligner):
-    """Words and phones by a model trained on the corpus and pocketsphinx's together.
+    """Words and phones by a model trained on the corpus, a network and pocketsphinx together.
 
     Parameters
     ----------
@@ -64,7 +59,7 @@ class KaldiGmmAligner(Aligner):
     landmarks : bool
         Whether abrupt boundaries are put on the acoustic change.
     average : bool
-        Whether boundaries are averaged with pocketsphinx's.
+        Whether the boundaries of pocketsphinx take part in the mean.
     network : bool
         Whether the network takes part.
     """
@@ -85,27 +80,20 @@ class KaldiGmmAligner(Aligner):
         self.average = average
         self.network = network
 
-    def _results(
-        self,
-        utterances: Sequence[Utterance],
-        pronounce: Pronounce,
-        jobs: int,
-        progress: Progress,
-        seed: int,
-    ) -> Iterator[Result]:
-        chosen = training_choice(utterances, seed)
+    def _results(self, batch: Batch) -> Iterator[Result]:
+        chosen = training_choice(batch.utterances, batch.seed)
         tasks = (
-            task_of(utterance, pronounce, self.frames, keep_cepstra=index in chosen)
-            for index, utterance in enumerate(utterances)
+            task_of(utterance, batch.pronounce, self.frames, keep_cepstra=index in chosen)
+            for index, utterance in enumerate(batch.utterances)
         )
         seen: list[FirstPass] = []
         examples: list[FirstPass] = []
-        for result in first_passes(tasks, jobs):
+        for result in first_passes(tasks, batch.jobs):
             if result.static is not None and result.paths is not None:
                 examples.append(result)
             seen.append(replace(result, static=None))
             if len(seen) % 2 == 0:  # half of the progress is the first pass
-                progress(1)
+                batch.progress(1)
         speakers = speaker_normalisations(seen)
         model = self._model(examples, speakers)
         examples.clear()
@@ -114,7 +102,7 @@ class KaldiGmmAligner(Aligner):
         aligned = isolated_map(
             second_look,
             seen,
-            jobs=jobs,
+            jobs=batch.jobs,
             on_crash=pocketsphinx_alignment,
             initializer=start_worker,
             initargs=(state,),
@@ -122,7 +110,7 @@ class KaldiGmmAligner(Aligner):
         for index, alignment in enumerate(aligned):
             yield alignment
             if index % 2 == 0:
-                progress(1)
+                batch.progress(1)
 
     def _model(
         self, examples: Sequence[FirstPass], speakers: dict[str, Normalisation]
@@ -151,7 +139,6 @@ def training_choice(utterances: Sequence[Utterance], seed: int) -> set[int]:
 
     The order of the utterances does not matter.
     """
-    import soundfile
 
     def draw(index: int) -> bytes:
         return hashlib.sha256(f"{seed} {utterances[index].utterance_id}".encode()).digest()
@@ -162,8 +149,8 @@ def training_choice(utterances: Sequence[Utterance], seed: int) -> set[int]:
         if total_s >= TRAINING_S:
             break
         try:
-            duration_s = soundfile.info(utterances[index].audio_path).duration
-        except (soundfile.LibsndfileError, OSError):
+            duration_s = audio_facts(utterances[index].audio_path).duration_s
+        except AudioError:
             continue  # the first pass reports it
         if total_s + duration_s <= 1.5 * TRAINING_S:
             chosen.add(index)
@@ -240,8 +227,8 @@ def second_look(seen: FirstPass) -> Result:
 
 
 def _by_net(
-    state: _Worker, seen: FirstPass, trained: FramePath | None, samples: np.ndarray
-) -> FramePath | None:
+    state: _Worker, seen: FirstPass, trained: FoundPath | None, samples: np.ndarray
+) -> FoundPath | None:
     """The network's alignment, with the segments that others have chosen."""
     if state.net is None:
         return None
@@ -250,7 +237,7 @@ def _by_net(
     return search(state.net, log_mel(samples), variants, around)
 
 
-def _by_gmm(state: _Worker, seen: FirstPass, samples: np.ndarray) -> FramePath | None:
+def _by_gmm(state: _Worker, seen: FirstPass, samples: np.ndarray) -> FoundPath | None:
     """The trained model's alignment, and the mean posterior of each word."""
     if state.model is None:
         return None
@@ -277,4 +264,4 @@ def _by_gmm(state: _Worker, seen: FirstPass, samples: np.ndarray) -> FramePath |
         WordPath(tuple(names), tuple(step_s * limit for limit in word))
         for names, word in zip(phones, limits, strict=True)
     )
-    return FramePath(words, tuple(float(posteriors[w[0] : w[-1]].mean()) for w in limits))
+    return FoundPath(words, tuple(float(posteriors[w[0] : w[-1]].mean()) for w in limits))

@@ -32,7 +32,7 @@ _AFTER_FRICATIVES = _NASALS | _APPROXIMANTS | _VOICED_FRICATIVES
 
 
 def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[WordPath]:
-    """Put the boundaries that are abrupt by nature where the spectrum changes.
+    """Boundaries that are abrupt by nature, put where the spectrum changes.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[W
     Returns
     -------
     list of WordPath
-        Same phones; edges moved by at most 30 ms, onsets after a pause by at most 50, of vowels
-        there by at most 100.
+        The same phones. Edges move by at most 30 ms, onsets after a pause by at most 50 ms, those
+        of vowels by at most 100 ms.
     """
     energies = log_mel(samples, STEP_S, 0.01, bands=20, noise=3.0)
     flat: list[tuple[str, float, float]] = []  # segment, start, end; silences as ""

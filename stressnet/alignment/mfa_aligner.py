@@ -21,7 +21,7 @@ from pathlib import Path
 from stressnet.alignment.aligner import (
     Aligner,
     AlignmentFailure,
-    Progress,
+    Batch,
     Pronounce,
     Result,
     Utterance,
@@ -66,26 +66,19 @@ class MfaAligner(Aligner):
     executable: str = "mfa"
     name = "mfa"
 
-    def _results(
-        self,
-        utterances: Sequence[Utterance],
-        pronounce: Pronounce,
-        jobs: int,
-        progress: Progress,
-        seed: int,
-    ) -> Iterator[Result]:
+    def _results(self, batch: Batch) -> Iterator[Result]:
         program = check_mfa(self.executable)
         with tempfile.TemporaryDirectory(prefix="stressnet-mfa-") as folder:
             root = Path(folder)
-            names, failures = _lay_out(root, utterances, pronounce)
+            names, failures = _lay_out(root, batch.utterances, batch.pronounce)
             if names:
-                self._run(program, root, jobs)
+                self._run(program, root, batch.jobs)
             scores = _scores(root / "aligned" / _QC_TABLE)
-            for utterance in utterances:
+            for utterance in batch.utterances:
                 failure = failures.get(utterance.utterance_id)
                 name = names.get(utterance.utterance_id, "")
                 yield failure or _result(root, utterance, name, scores.get(Path(name).name))
-                progress(1)
+                batch.progress(1)
 
     def _run(self, program: str, root: Path, jobs: int) -> None:
         folders = [str(root / name) for name in ("corpus", "words.dict", "aligned", "temporary")]

@@ -31,11 +31,19 @@ class WordPath:
     phones : tuple of str
         The pronunciation chosen, ARPAbet.
     edges_s : tuple of float
-        One more than phones: where the first starts, where each ends, in seconds.
+        Start of the first phone and end of each, in seconds: one more than phones.
     """
 
     phones: tuple[str, ...]
     edges_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPath:
+    """What a search found: one path per word, and a confidence for each, 0 to 1."""
+
+    words: tuple[WordPath, ...]
+    confidence: tuple[float, ...]
 
 
 def arpabet() -> tuple[str, ...]:
@@ -53,36 +61,25 @@ def pause_before(paths: Sequence[WordPath], index: int) -> bool:
     return index == 0 or paths[index].edges_s[0] > paths[index - 1].edges_s[-1] + 1e-6
 
 
-def averaged(ours: Sequence[WordPath], *theirs: Sequence[WordPath]) -> list[WordPath]:
+def averaged(leader: Sequence[WordPath], *others: Sequence[WordPath]) -> list[WordPath]:
     """The mean of alignments of the same phones, pauses decided by the first.
 
     Models err independently to some degree, so the mean of their boundaries is better than any.
     Where three or more lie further than `AGREEMENT_S` apart one of them is lost, and the median is
     taken. The start of a word after a pause is not averaged: a model that misses the pause is
-    off by all of it.
-
-    Parameters
-    ----------
-    ours, *theirs : sequences of WordPath
-        Same number of words, each with the same number of phones. `ours` is trusted with pauses;
-        one that it does not have is kept if most of the others have it.
-
-    Returns
-    -------
-    list of WordPath
-        Phones as in `ours`.
+    off by all of it. A pause that the first does not have is kept if most of the others have it.
     """
     result: list[WordPath] = []
     now_s = 0.0
-    for index, first in enumerate(ours):
-        words = [first, *(other[index] for other in theirs)]
+    for index, first in enumerate(leader):
+        words = [first, *(other[index] for other in others)]
         middles = [_middle(edges) for edges in zip(*(w.edges_s for w in words), strict=True)]
-        resumed = [other[index].edges_s[0] for other in theirs if pause_before(other, index)]
-        if pause_before(ours, index):
+        resumed = [other[index].edges_s[0] for other in others if pause_before(other, index)]
+        if pause_before(leader, index):
             start_s = first.edges_s[0]
             if middles[1] - start_s > LONGEST_S:  # noise or music taken for the first phone
                 start_s = max([start_s, *(s for s in resumed if s < middles[1])])
-        elif 2 * len(resumed) > len(theirs):
+        elif 2 * len(resumed) > len(others):
             start_s = _middle(resumed)
         else:
             start_s = now_s
@@ -117,9 +114,9 @@ def to_alignment(
     paths : sequence of WordPath
         As many, in time order.
     duration_s : float
-        Length of the recording; edges past it are clamped.
+        Length of the recording in seconds; edges past it are clamped.
     source : str
-        Who made it.
+        Name of the aligner.
     confidence : tuple of float, optional
         One value per word.
     """

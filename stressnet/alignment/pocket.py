@@ -11,13 +11,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pocketsphinx
 
-from stressnet.alignment.paths import Variants, WordPath, segments
+from stressnet.alignment.paths import FoundPath, Variants, WordPath, segments
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 from stressnet.lexicon.pronunciation import CONSONANTS, VOWELS
 
@@ -33,23 +32,6 @@ PHONES = VOWELS | CONSONANTS
 
 _SCORE_UNIT = 2**10  # pocketsphinx keeps acoustic scores shifted right by ten bits
 _ENTRY = re.compile(r"w(\d+)(?:\((\d+)\))?$")
-
-
-@dataclass(frozen=True, slots=True)
-class PocketAlignment:
-    """What pocketsphinx found in one utterance.
-
-    Parameters
-    ----------
-    paths : list of WordPath
-        One per word.
-    confidence : list of float
-        One per word, above 0 and up to 1: the geometric mean over the word's frames of the
-        likelihood of its state relative to the best state of all.
-    """
-
-    paths: list[WordPath]
-    confidence: list[float]
 
 
 def _entry_name(word: int, variant: int) -> str:
@@ -74,7 +56,7 @@ class PocketAligner:
         self._folder = folder
         self._beams = tuple(beams)
 
-    def align(self, samples: np.ndarray, variants: Variants) -> PocketAlignment | None:
+    def align(self, samples: np.ndarray, variants: Variants) -> FoundPath | None:
         """Find words and phones.
 
         Parameters
@@ -86,7 +68,7 @@ class PocketAligner:
 
         Returns
         -------
-        PocketAlignment or None
+        FoundPath or None
             The phones are those of the first variant given that has the segments found. None if
             even the widest beam finds no path or a phone is not among the model's.
         """
@@ -110,82 +92,79 @@ class PocketAligner:
         )
         sound = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
         for beam in self._beams:
-            found = _Search(dictionary, beam).find(sound, usable, variants)
-            if found is not None:
-                return found
+            decoder = _decoder(dictionary, beam)
+            alignment = _words_then_phones(decoder, sound, len(usable))
+            path = alignment and _path(decoder, alignment, usable, variants)
+            if path:
+                return path
         return None
 
 
-class _Search:
-    """One decoder with one beam."""
-
-    def __init__(self, dictionary: Path, beam: float) -> None:
-        self._decoder = pocketsphinx.Decoder(
-            pocketsphinx.Config(
-                hmm=pocketsphinx.get_model_path("en-us/en-us"),
-                dict=str(dictionary),
-                lm=None,
-                samprate=RATE_HZ,
-                frate=round(1.0 / FRAME_S),
-                wlen=WINDOW_S,
-                cmn="batch",  # live normalisation would make the order of utterances matter
-                beam=beam,
-                pbeam=beam,
-                wbeam=math.sqrt(beam),
-                bestpath=False,
-                loglevel="FATAL",
-            )
+def _decoder(dictionary: Path, beam: float) -> pocketsphinx.Decoder:
+    return pocketsphinx.Decoder(
+        pocketsphinx.Config(
+            hmm=pocketsphinx.get_model_path("en-us/en-us"),
+            dict=str(dictionary),
+            lm=None,
+            samprate=RATE_HZ,
+            frate=round(1.0 / FRAME_S),
+            wlen=WINDOW_S,
+            cmn="batch",  # live normalisation would make the order of utterances matter
+            beam=beam,
+            pbeam=beam,
+            wbeam=math.sqrt(beam),
+            bestpath=False,
+            loglevel="FATAL",
         )
-        self._log = self._decoder.logmath
+    )
 
-    def find(
-        self,
-        sound: bytes,
-        usable: list[tuple[tuple[str, ...], ...]],
-        variants: Variants,
-    ) -> PocketAlignment | None:
-        """Words first, then phones; None if there is no path."""
-        decoder = self._decoder
-        try:
-            decoder.set_align_text(" ".join(_entry_name(k, 0) for k in range(len(usable))))
-            self._decode(sound)
-            if decoder.hyp() is None:
-                return None
-            decoder.set_alignment()
-            self._decode(sound)
-            found = decoder.get_alignment()
-        except RuntimeError:  # pocketsphinx's way to say that it found no path
+
+def _words_then_phones(
+    decoder: pocketsphinx.Decoder, sound: bytes, count: int
+) -> pocketsphinx.Alignment | None:
+    def decode() -> None:
+        decoder.start_utt()
+        decoder.process_raw(sound, full_utt=True)
+        decoder.end_utt()
+
+    try:
+        decoder.set_align_text(" ".join(_entry_name(word, 0) for word in range(count)))
+        decode()
+        if decoder.hyp() is None:
             return None
-        return None if found is None else self._paths(found, usable, variants)
+        decoder.set_alignment()
+        decode()
+        return decoder.get_alignment()
+    except RuntimeError:  # pocketsphinx's way to say that there is no path
+        return None
 
-    def _decode(self, sound: bytes) -> None:
-        self._decoder.start_utt()
-        self._decoder.process_raw(sound, full_utt=True)
-        self._decoder.end_utt()
 
-    def _paths(
-        self,
-        found: pocketsphinx.Alignment,
-        usable: list[tuple[tuple[str, ...], ...]],
-        variants: Variants,
-    ) -> PocketAlignment | None:
-        paths: list[WordPath] = []
-        confidence = []
-        for entry in found:
-            match = _ENTRY.match(entry.name)
-            if match is None:  # silence or noise
-                continue
-            if int(match[1]) != len(paths):
-                return None
-            chosen = usable[len(paths)][int(match[2] or 1) - 1]
-            spans = [(phone.start, phone.start + phone.duration) for phone in entry]
-            if len(spans) != len(chosen) or any(end <= start for start, end in spans):
-                return None
-            frames = [spans[0][0], *(end for _, end in spans)]
-            phones = next(v for v in variants[len(paths)] if segments(v) == chosen)
-            edges_s = tuple(FRAME_S * frame + FRAME_OFFSET_S for frame in frames)
-            paths.append(WordPath(tuple(phones), edges_s))
-            score = _SCORE_UNIT * self._log.log_to_ln(entry.score)
-            mean_log = score / (frames[-1] - frames[0])
-            confidence.append(min(1.0, math.exp(mean_log)))
-        return PocketAlignment(paths, confidence) if len(paths) == len(usable) else None
+def _path(
+    decoder: pocketsphinx.Decoder,
+    alignment: pocketsphinx.Alignment,
+    usable: list[tuple[tuple[str, ...], ...]],
+    variants: Variants,
+) -> FoundPath | None:
+    """Words with the variants given; confidence is a mean over the word's frames.
+
+    It is the geometric mean of the likelihood of the frame's state relative to the best of all.
+    """
+    paths: list[WordPath] = []
+    confidence = []
+    for entry in alignment:
+        match = _ENTRY.match(entry.name)
+        if match is None:  # silence or noise
+            continue
+        if int(match[1]) != len(paths):
+            return None
+        chosen = usable[len(paths)][int(match[2] or 1) - 1]
+        spans = [(phone.start, phone.start + phone.duration) for phone in entry]
+        if len(spans) != len(chosen) or any(end <= start for start, end in spans):
+            return None
+        frames = [spans[0][0], *(end for _, end in spans)]
+        phones = next(v for v in variants[len(paths)] if segments(v) == chosen)
+        edges_s = tuple(FRAME_S * frame + FRAME_OFFSET_S for frame in frames)
+        paths.append(WordPath(tuple(phones), edges_s))
+        score = _SCORE_UNIT * decoder.logmath.log_to_ln(entry.score)
+        confidence.append(min(1.0, math.exp(score / (frames[-1] - frames[0]))))
+    return FoundPath(tuple(paths), tuple(confidence)) if len(paths) == len(usable) else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from stressnet.alignment.aligner import Aligner, Progress, Pronounce, Result, Utterance
+from stressnet.alignment.aligner import Aligner, Batch, Result
 from stressnet.alignment.features import FeatureSettings
 from stressnet.alignment.first_pass import FirstPass, first_passes, task_of
 from stressnet.alignment.paths import to_alignment
@@ -19,18 +19,12 @@ class PocketsphinxAligner(Aligner):
 
     name = "pocketsphinx"
 
-    def _results(
-        self,
-        utterances: Sequence[Utterance],
-        pronounce: Pronounce,
-        jobs: int,
-        progress: Progress,
-        seed: int,
-    ) -> Iterator[Result]:
-        tasks = (task_of(utterance, pronounce, FeatureSettings()) for utterance in utterances)
-        for seen in first_passes(tasks, jobs):
+    def _results(self, batch: Batch) -> Iterator[Result]:
+        settings = FeatureSettings()
+        tasks = (task_of(utterance, batch.pronounce, settings) for utterance in batch.utterances)
+        for seen in first_passes(tasks, batch.jobs):
             yield pocketsphinx_alignment(seen)
-            progress(1)
+            batch.progress(1)
 
 
 def pocketsphinx_alignment(seen: FirstPass) -> Result:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from praatio.utilities import textgrid_io
@@ -23,9 +24,10 @@ from stressnet.alignment.encoding import (
     read_text,
     shown,
 )
+from stressnet.alignment.paths import with_pauses
 from stressnet.alignment.validation import fit_to_audio, validate
 from stressnet.errors import AlignmentError
-from stressnet.intervals import SILENCE, Alignment, Interval
+from stressnet.intervals import Alignment, Interval
 
 __all__ = ["read_textgrid", "validate", "write_textgrid"]
 
@@ -119,22 +121,21 @@ def write_textgrid(
             tiers[name] = fit_to_audio(Alignment(tuple(intervals), ()), duration_s).words
     except AlignmentError as error:
         raise AlignmentError(f"{path}: {error}") from error
-    document = {
-        "xmin": 0.0,
-        "xmax": float(duration_s),
-        "tiers": [
-            {
-                "class": "IntervalTier",
-                "name": name,
-                "xmin": 0.0,
-                "xmax": float(duration_s),
-                "entries": _contiguous(path, name, intervals, duration_s),
-            }
-            for name, intervals in tiers.items()
-        ],
-    }
+    limits = {"xmin": 0.0, "xmax": float(duration_s)}
+    written = [
+        {
+            "class": "IntervalTier",
+            "name": name,
+            **limits,
+            "entries": _contiguous(path, name, intervals, float(duration_s)),
+        }
+        for name, intervals in tiers.items()
+    ]
     text = textgrid_io.getTextgridAsStr(
-        document, "long_textgrid", includeBlankSpaces=False, minimumIntervalLength=None
+        {**limits, "tiers": written},
+        "long_textgrid",
+        includeBlankSpaces=False,
+        minimumIntervalLength=None,
     )
     path.write_text(text, encoding="utf-8", newline="\n")
 
@@ -230,11 +231,7 @@ def _tokens(path: Path, text: str, pattern: re.Pattern[str]) -> tuple[str, list[
 
 
 def _pick(
-    path: Path,
-    tiers: Sequence[_Tier],
-    names: frozenset[str],
-    level: str,
-    speaker: str | None,
+    path: Path, tiers: Sequence[_Tier], names: frozenset[str], level: str, speaker: str | None
 ) -> tuple[Interval, ...]:
     """The one tier of a level, by name without regard to case or speaker prefix."""
     matching = []
@@ -242,16 +239,16 @@ def _pick(
         prefix, _, base = name.rpartition(_SPEAKER_SEPARATOR)
         if base.strip().lower() in names and (speaker is None or prefix.strip() == speaker):
             matching.append((name, entries))
-    found = ", ".join(f"'{name}'" for name, _ in tiers) or "none"
+    names_there = ", ".join(f"'{name}'" for name, _ in tiers) or "none"
     if not matching:
         of_speaker = f" of speaker '{speaker}'" if speaker is not None else ""
         raise AlignmentError(
-            f"{path}: no {level} tier{of_speaker}; interval tiers found: {found}; "
+            f"{path}: no {level} tier{of_speaker}; interval tiers found: {names_there}; "
             f"name one '{level}s'"
         )
     if len(matching) > 1:
         raise AlignmentError(
-            f"{path}: more than one {level} tier; interval tiers found: {found}; "
+            f"{path}: more than one {level} tier; interval tiers found: {names_there}; "
             "name the speaker whose tiers to take, or remove the others"
         )
     ((name, entries),) = matching
@@ -273,7 +270,7 @@ def _contiguous(
     path: Path, tier: str, intervals: Sequence[Interval], duration_s: float
 ) -> list[tuple[float, float, str]]:
     """Intervals in time order with empty ones in the gaps, as Praat wants them."""
-    entries: list[tuple[float, float, str]] = []
+    kept: list[Interval] = []
     now_s = 0.0
     for interval in sorted(intervals, key=lambda i: i.start_s):
         start_s, end_s = float(interval.start_s), float(interval.end_s)
@@ -284,14 +281,8 @@ def _contiguous(
                 f"{path}: tier '{tier}': '{interval.label}' at {start_s:.3f} s overlaps what is "
                 "before it or has no length; a TextGrid tier cannot hold this"
             )
-        if start_s > now_s:
-            entries.append((now_s, start_s, SILENCE))
-        entries.append((start_s, end_s, SILENCE if interval.is_silence else interval.label))
+        kept.append(Interval(start_s, end_s, interval.label))
         now_s = end_s
-    if now_s < duration_s:
-        if entries and duration_s - now_s < 1e-9:
-            start_s, _, label = entries[-1]
-            entries[-1] = (start_s, float(duration_s), label)
-        else:
-            entries.append((now_s, float(duration_s), SILENCE))
-    return entries
+    if kept and 0.0 < duration_s - now_s < 1e-9:
+        kept[-1] = replace(kept[-1], end_s=duration_s)
+    return [(i.start_s, i.end_s, i.label) for i in with_pauses(kept, duration_s)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment, Interval
@@ -18,16 +19,8 @@ _EPSILON_S = 1e-6
 class Finding:
     """One thing that is wrong with an alignment.
 
-    Parameters
-    ----------
-    tier : str
-        ``words`` or ``phones``.
-    time_s : float
-        Where, in seconds of the recording.
-    label : str
-        The word or phone.
-    problem : str
-        What is wrong, to be read after tier, label and time.
+    The tier (``words`` or ``phones``), the time in seconds of the recording, the word or phone, and
+    the problem, to be read after these.
     """
 
     tier: str
@@ -51,14 +44,14 @@ def validate(
     duration_s : float
         Length of the recording in seconds.
     tolerance_s : float
-        Ends past the audio by at most this much are no problem: `fit_to_audio` clamps them.
+        Largest overhang in seconds that is no problem: `fit_to_audio` clamps it.
 
     Returns
     -------
     list of str
-        One line per problem, naming tier, label and time; empty when all is well. Reported are
-        negative starts, lengths of zero or less, overlaps and disorder, ends past the audio, spoken
-        phones that cross the edge of a word or lie in none, and words without phones.
+        One line per problem, naming tier, label and time: negative starts, lengths of zero or less,
+        overlaps and disorder, ends past the audio, spoken phones that cross the edge of a word or
+        lie in none, and words without phones.
     """
     return [str(finding) for finding in findings(alignment, duration_s, tolerance_s)]
 
@@ -66,13 +59,13 @@ def validate(
 def findings(
     alignment: Alignment, duration_s: float, tolerance_s: float = OVERHANG_TOLERANCE_S
 ) -> list[Finding]:
-    """The same as `validate`, in parts for tables."""
-    found: list[Finding] = []
+    """The problems that `validate` lists, in parts for tables."""
+    problems: list[Finding] = []
     for tier, intervals in (("words", alignment.words), ("phones", alignment.phones)):
-        found += _tier_problems(tier, intervals, duration_s, tolerance_s)
+        problems += _tier_problems(tier, intervals, duration_s, tolerance_s)
     if alignment.phones:  # formats of words alone have no hierarchy to check
-        found += _hierarchy_problems(alignment)
-    return found
+        problems += _hierarchy_problems(alignment)
+    return problems
 
 
 def fit_to_audio(
@@ -87,13 +80,13 @@ def fit_to_audio(
     duration_s : float
         Length of the recording in seconds.
     tolerance_s : float
-        The largest overhang that is clamped.
+        Largest overhang in seconds that is clamped; silence may overhang by any length.
 
     Returns
     -------
     Alignment
-        Ends at most at `duration_s`; silence may have been any longer. Silences that vanish are
-        dropped. The very same object when nothing had to be done.
+        Ends at most at `duration_s`, without silences that vanish. The very same object when
+        nothing had to be done.
 
     Raises
     ------
@@ -123,10 +116,10 @@ def overhang_s(alignment: Alignment, duration_s: float) -> float:
 
 
 def without_overlaps(alignment: Alignment) -> Alignment:
-    """The tiers as a TextGrid can hold them.
+    """The tiers as a TextGrid can hold them, in time order and disjoint.
 
-    In time order; an interval that starts before the one before it ends starts there instead, and
-    what has no length is left out. The very same object when nothing had to be done.
+    An interval that starts before the one before it ends starts there instead, and what has no
+    length is left out. The very same object when nothing had to be done.
     """
     words, phones = _disjoint(alignment.words), _disjoint(alignment.phones)
     if words == alignment.words and phones == alignment.phones:
@@ -138,15 +131,10 @@ def _disjoint(intervals: tuple[Interval, ...]) -> tuple[Interval, ...]:
     kept: list[Interval] = []
     now_s = 0.0
     for interval in sorted(intervals, key=lambda i: (i.start_s, i.end_s)):
-        start_s = interval.start_s
-        if start_s < now_s - _EPSILON_S:
-            start_s = now_s
+        overlaps = interval.start_s < now_s - _EPSILON_S
+        start_s = now_s if overlaps else interval.start_s
         if interval.end_s > start_s:
-            kept.append(
-                interval
-                if start_s == interval.start_s
-                else Interval(start_s, interval.end_s, interval.label)
-            )
+            kept.append(replace(interval, start_s=start_s))
             now_s = interval.end_s
     return tuple(kept)
 
@@ -167,26 +155,22 @@ def _clamped(intervals: Iterable[Interval], duration_s: float) -> tuple[Interval
 
 def _tier_problems(
     tier: str, intervals: tuple[Interval, ...], duration_s: float, tolerance_s: float
-) -> list[Finding]:
-    found = []
+) -> Iterator[Finding]:
     previous: Interval | None = None
     for interval in intervals:
-        problems = []
+        finding = partial(Finding, tier, interval.start_s, interval.label)
         if interval.start_s < -_EPSILON_S:
-            problems.append("starts before the recording")
+            yield finding("starts before the recording")
         if interval.end_s <= interval.start_s:
-            problems.append(f"has no length (ends at {interval.end_s:.3f} s)")
+            yield finding(f"has no length (ends at {interval.end_s:.3f} s)")
         if interval.end_s > duration_s + tolerance_s + _EPSILON_S:
-            problems.append(f"ends at {interval.end_s:.3f} s, past the audio ({duration_s:.3f} s)")
+            yield finding(f"ends at {interval.end_s:.3f} s, past the audio ({duration_s:.3f} s)")
         if previous is not None and interval.start_s < previous.end_s - _EPSILON_S:
-            problems.append(f"overlaps '{previous.label}', which ends at {previous.end_s:.3f} s")
-        found += [Finding(tier, interval.start_s, interval.label, text) for text in problems]
+            yield finding(f"overlaps '{previous.label}', which ends at {previous.end_s:.3f} s")
         previous = interval
-    return found
 
 
-def _hierarchy_problems(alignment: Alignment) -> list[Finding]:
-    found = []
+def _hierarchy_problems(alignment: Alignment) -> Iterator[Finding]:
     words = sorted(alignment.spoken_words(), key=lambda word: word.start_s)
     phones = sorted(alignment.spoken_phones(), key=lambda phone: phone.start_s)
     filled = [False] * len(words)
@@ -195,14 +179,13 @@ def _hierarchy_problems(alignment: Alignment) -> list[Finding]:
         while index < len(words) and words[index].end_s <= phone.middle_s:
             index += 1
         if index == len(words) or not words[index].contains(phone.middle_s):
-            found.append(Finding("phones", phone.start_s, phone.label, "lies in no word"))
+            yield Finding("phones", phone.start_s, phone.label, "lies in no word")
             continue
         word = words[index]
         filled[index] = True
         if phone.start_s < word.start_s - _EPSILON_S or phone.end_s > word.end_s + _EPSILON_S:
             crossing = f"crosses the edge of the word '{word.label}'"
-            found.append(Finding("phones", phone.start_s, phone.label, crossing))
+            yield Finding("phones", phone.start_s, phone.label, crossing)
     for word, has_phones in zip(words, filled, strict=True):
         if not has_phones and word.duration_s > 0:
-            found.append(Finding("words", word.start_s, word.label, "has no phones"))
-    return found
+            yield Finding("words", word.start_s, word.label, "has no phones")

@@ -39,57 +39,43 @@ def isolated_map(
     function : callable
         Importable by name; gets one item.
     items : iterable
-        Consumed a few at a time.
+        Items, consumed a few at a time.
     jobs : int
         Number of processes.
     on_crash : callable
         Gives the result of an item that kills a process even when it runs alone.
     initializer, initargs : callable and tuple, optional
         Run once in every process before the first item.
-
-    Yields
-    ------
-    Result
-        One per item.
     """
     waiting = iter(items)
     setup = (initializer, initargs)
     while True:
-        pending: deque[tuple[Item, Future[Result]]] = deque()
+        under_way: deque[Item] = deque()
+        futures: deque[Future[Result]] = deque()
         with _pool(jobs, setup) as pool:
             try:
                 while True:
-                    room = _IN_FLIGHT_PER_WORKER * jobs - len(pending)
-                    for item in islice(waiting, room):
-                        pending.append((item, _submitted(pool, function, item)))
-                    if not pending:
+                    for item in islice(waiting, _IN_FLIGHT_PER_WORKER * jobs - len(under_way)):
+                        under_way.append(item)  # first, since the pool may be broken already
+                        futures.append(pool.submit(function, item))
+                    if not futures:
                         return
-                    yield pending[0][1].result()
-                    pending.popleft()
+                    yield futures[0].result()
+                    under_way.popleft()
+                    futures.popleft()
             except BrokenProcessPool:
                 pass
             finally:
-                for _, future in pending:
+                for future in futures:
                     future.cancel()
         # A process died; which item did it is unknown: each of those under way runs alone.
-        for item, _ in pending:
+        for item in under_way:
             with _pool(1, setup) as lone:
                 try:
                     result = lone.submit(function, item).result()
                 except BrokenProcessPool:
                     result = on_crash(item)
             yield result
-
-
-def _submitted(
-    pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item
-) -> Future[Result]:
-    try:
-        return pool.submit(function, item)
-    except BrokenProcessPool as error:  # broken since the last look: the item counts as under way
-        future: Future[Result] = Future()
-        future.set_exception(error)
-        return future
 
 
 def _pool(

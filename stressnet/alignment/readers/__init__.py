@@ -7,7 +7,6 @@ The format is told by name or found from the file's name and first lines. See ``
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,38 +39,31 @@ def _textgrid(path: Path, options: ReadOptions) -> Alignment:
     return read_textgrid(path, options.speaker)
 
 
-def _one_file(path: Path) -> tuple[Path | None, ...]:
-    return (path,)
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """How one format is read.
-
-    Parameters
-    ----------
-    one, many : callable or None
-        Reader of a file of one recording, or of one that holds many.
-    files : callable
-        All files that are read when one of them is given.
-    """
-
-    one: Callable[[Path, ReadOptions], Alignment] | None = None
-    many: Callable[[Path, ReadOptions], Alignments] | None = None
-    files: Callable[[Path], tuple[Path | None, ...]] = _one_file
-
-
-FORMATS: dict[str, Format] = {
-    "textgrid": Format(one=_textgrid),
-    "mfa-json": Format(one=_textgrid),
-    "timit": Format(one=read_timit, files=timit_files),
-    "buckeye": Format(one=read_buckeye, files=buckeye_files),
-    "librispeech": Format(many=read_condensed),
-    "ctm": Format(many=read_ctm, files=ctm_files),
-    "csv": Format(many=read_table),
-    "lhotse": Format(many=read_lhotse),
+_ONE: dict[str, Callable[[Path, ReadOptions], Alignment]] = {
+    "textgrid": _textgrid,
+    "mfa-json": _textgrid,
+    "timit": read_timit,
+    "buckeye": read_buckeye,
 }
-"""Formats by name; `csv` covers the Montreal Forced Aligner's."""
+"""Readers of files of one recording."""
+
+_MANY: dict[str, Callable[[Path, ReadOptions], Alignments]] = {
+    "librispeech": read_condensed,
+    "ctm": read_ctm,
+    "csv": read_table,
+    "lhotse": read_lhotse,
+}
+"""Readers of files that may hold many."""
+
+_FILES: dict[str, Callable[[Path], tuple[Path | None, ...]]] = {
+    "timit": timit_files,
+    "buckeye": buckeye_files,
+    "ctm": ctm_files,
+}
+"""All files that are read when one of them is given, where they are several."""
+
+FORMATS = (*_ONE, *_MANY)
+"""Names of formats; ``csv`` covers the Montreal Forced Aligner's."""
 
 _SUFFIXES = {
     ".textgrid": "textgrid",
@@ -111,30 +103,29 @@ def detect_format(path: Path) -> str:
     )
 
 
-def _format(path: Path, name: str) -> Format:
+def _format(path: Path, name: str) -> str:
     if name != AUTO and name not in FORMATS:
         raise ConfigError(
             f"no alignment format is called '{name}'; there are: auto, {', '.join(FORMATS)}"
         )
-    return FORMATS[detect_format(path) if name == AUTO else name]
+    return detect_format(path) if name == AUTO else name
 
 
 def has_many(path: Path, format: str = AUTO) -> bool:
     """Whether a file of this format may hold the alignments of many recordings."""
-    return _format(path, format).many is not None
+    return _format(path, format) in _MANY
 
 
 def files_of(path: Path, format: str = AUTO) -> tuple[Path, ...]:
     """All files that belong to an alignment, e.g. TIMIT's ``.WRD`` and ``.PHN``."""
-    return tuple(file for file in _format(path, format).files(path) if file is not None)
+    files = _FILES.get(_format(path, format), lambda path: (path,))
+    return tuple(file for file in files(path) if file is not None)
 
 
 def read_alignments(
     path: Path | str, format: str = AUTO, options: ReadOptions | None = None
 ) -> Alignments:
-    """All alignments of a file, by utterance id.
-
-    A file of a format for one recording gives one, named after the file.
+    """All alignments of a file, by utterance id; that of a single recording by the file's name.
 
     Raises
     ------
@@ -142,12 +133,11 @@ def read_alignments(
         If it cannot be read.
     """
     path = Path(path)
-    reader = _format(path, format)
+    name = _format(path, format)
     options = options or ReadOptions()
-    if reader.many is not None:
-        return reader.many(path, options)
-    assert reader.one is not None
-    return {nfc(path.stem): reader.one(path, options)}
+    if name in _MANY:
+        return _MANY[name](path, options)
+    return {nfc(path.stem): _ONE[name](path, options)}
 
 
 @lru_cache(maxsize=4)
@@ -164,8 +154,8 @@ def holds(path: Path, utterance_id: str, format: str = AUTO) -> bool:
     AlignmentError
         If it cannot be read.
     """
-    found = _all_of(path, format, ReadOptions())
-    return nfc(utterance_id) in found or found.keys() == {""}
+    alignments = _all_of(path, format, ReadOptions())
+    return nfc(utterance_id) in alignments or alignments.keys() == {""}
 
 
 def _all_of(path: Path, format: str, options: ReadOptions) -> Alignments:
@@ -196,7 +186,7 @@ def read_alignment(
     utterance_id : str, optional
         Which recording, where the file holds several.
     speaker : str, optional
-        Whose tiers or rows, where there are several speakers'.
+        Whose tiers or rows, where there are several speakers.
     rate_hz : int, optional
         Rate of times that are counted in samples, if not the format's own.
     channel : str, optional
@@ -217,20 +207,20 @@ def read_alignment(
         If there is no such format.
     """
     path = Path(path)
-    reader = _format(path, format)
+    reader = _ONE.get(_format(path, format))
     options = ReadOptions(speaker, rate_hz, channel)
-    if reader.one is not None:
-        return reader.one(path, options)
-    found = _all_of(path, format, options)
+    if reader is not None:
+        return reader(path, options)
+    alignments = _all_of(path, format, options)
     if utterance_id is None:
-        if len(found) == 1:
-            return next(iter(found.values()))
+        if len(alignments) == 1:
+            return next(iter(alignments.values()))
         raise AlignmentError(
-            f"{path}: holds {len(found)} recordings ({', '.join(list(found)[:3])}, ...); say which"
+            f"{path}: holds {len(alignments)} recordings ({', '.join(list(alignments)[:3])}, ...); "
+            "say which"
         )
-    name = nfc(utterance_id)
-    if name in found:
-        return found[name]
-    if found.keys() == {""}:  # a table without a column for it belongs to one recording
-        return found[""]
+    if nfc(utterance_id) in alignments:
+        return alignments[nfc(utterance_id)]
+    if alignments.keys() == {""}:  # a table without a column for it belongs to one recording
+        return alignments[""]
     raise AlignmentError(f"{path}: holds no alignment of '{utterance_id}'; add it")

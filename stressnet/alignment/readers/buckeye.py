@@ -14,13 +14,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from stressnet.alignment.encoding import (
-    finite_number,
-    made_interval,
-    nfc,
-    numbered_lines,
-    shown,
-)
+from stressnet.alignment.encoding import finite_number, made_interval, nfc, numbered_lines, shown
 from stressnet.alignment.readers.options import ReadOptions, pair
 from stressnet.alignment.readers.phone_sets import BUCKEYE, fold, resolve_flaps
 from stressnet.errors import AlignmentError
@@ -35,14 +29,7 @@ _MARK = re.compile(r"[{<].*[}>]|[{<].*|.*[}>]")
 
 
 def read_buckeye(path: Path, options: ReadOptions) -> Alignment:
-    """Words and phones of a Buckeye file.
-
-    Parameters
-    ----------
-    path : Path
-        Its ``.words`` or its ``.phones``; the other one must lie beside it.
-    options : ReadOptions
-        Not used.
+    """Words and phones of a Buckeye file, given its ``.words`` or its ``.phones``.
 
     Raises
     ------

@@ -12,13 +12,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-from stressnet.alignment.encoding import (
-    finite_number,
-    made_interval,
-    nfc,
-    numbered_lines,
-    shown,
-)
+from stressnet.alignment.encoding import finite_number, made_interval, nfc, numbered_lines, shown
 from stressnet.alignment.readers.options import Alignments, ReadOptions, beside
 from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment, Interval

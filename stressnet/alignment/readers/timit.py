@@ -8,13 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stressnet.alignment.encoding import (
-    finite_number,
-    made_interval,
-    nfc,
-    numbered_lines,
-    shown,
-)
+from stressnet.alignment.encoding import finite_number, made_interval, nfc, numbered_lines, shown
 from stressnet.alignment.readers.options import ReadOptions, pair
 from stressnet.alignment.readers.phone_sets import TIMIT, fold, merge_closures, resolve_flaps
 from stressnet.errors import AlignmentError
@@ -25,19 +19,14 @@ RATE_HZ = 16_000
 
 
 def read_timit(path: Path, options: ReadOptions) -> Alignment:
-    """Words and phones of a TIMIT utterance.
+    """Words and phones of a TIMIT utterance, given its ``.WRD`` or its ``.PHN`` in any case.
 
-    Parameters
-    ----------
-    path : Path
-        Its ``.WRD`` or its ``.PHN``, in any case; the other one must lie beside it.
-    options : ReadOptions
-        ``rate_hz`` if times are not counted at 16 kHz.
+    `options.rate_hz` is the rate of its times if that is not 16 kHz.
 
     Raises
     ------
     AlignmentError
-        If one of the two is missing, or a line is not ``first last label``.
+        If one of the two files is missing, or a line is not ``first last label``.
     """
     files = timit_files(path)
     rate_hz = options.rate_hz or RATE_HZ
