@@ -72,8 +72,10 @@ def top_sums(maps: Tensor, n: int) -> Tensor:
 def test_comprehensiveness_and_sufficiency_of_the_exact_map() -> None:
     _, inputs, maps, score = linear_case()
     zero, fractions = ff.fill_with(0.0), (0.1, 0.5)
-    comp = ff.comprehensiveness(score, inputs, maps, zero, generator(), fractions=fractions)
-    suff = ff.sufficiency(score, inputs, maps, zero, generator(), fractions=fractions)
+    comp = ff.comprehensiveness(
+        ff.Removal(score, inputs, maps, zero), generator(), fractions=fractions
+    )
+    suff = ff.sufficiency(ff.Removal(score, inputs, maps, zero), generator(), fractions=fractions)
     removed = (top_sums(maps, 3) + top_sums(maps, 15)) / 2
     total = maps.flatten(1).sum(dim=1)
     torch.testing.assert_close(comp.values, removed)
@@ -85,7 +87,9 @@ def test_only_cells_that_count_are_removed() -> None:
     cells = torch.zeros(SHAPE, dtype=torch.bool)
     cells[:, :2] = True  # ten cells
     comp = ff.comprehensiveness(
-        score, inputs, maps, ff.fill_with(0.0), generator(), fractions=(1.0,), cells=cells
+        ff.Removal(score, inputs, maps, ff.fill_with(0.0), cells=cells),
+        generator(),
+        fractions=(1.0,),
     )
     torch.testing.assert_close(comp.values, maps[:, :, :2].flatten(1).sum(dim=1))
 
@@ -93,9 +97,9 @@ def test_only_cells_that_count_are_removed() -> None:
 def test_curves_of_the_exact_map_are_the_sorted_sums() -> None:
     _, inputs, maps, score = linear_case()
     zero = ff.fill_with(0.0)
-    morf = ff.deletion_curve(score, inputs, maps, zero, generator(), fractions=N_CELLS)
+    morf = ff.deletion_curve(ff.Removal(score, inputs, maps, zero), generator(), fractions=N_CELLS)
     lerf = ff.deletion_curve(
-        score, inputs, maps, zero, generator(), order="lerf", fractions=N_CELLS
+        ff.Removal(score, inputs, maps, zero), generator(), order="lerf", fractions=N_CELLS
     )
     falling = maps.flatten(1).sort(dim=1, descending=True).values
     total = falling.sum(dim=1, keepdim=True)
@@ -117,7 +121,9 @@ def test_the_opposite_map_has_the_opposite_gain() -> None:
     def gain(maps: Tensor) -> Tensor:
         score = ff.Score.of_predictions(model, inputs)
         curves = [
-            ff.deletion_curve(score, inputs, maps, ff.local_mean, generator(), order=order)
+            ff.deletion_curve(
+                ff.Removal(score, inputs, maps, ff.local_mean), generator(), order=order
+            )
             for order in ("morf", "lerf")
         ]
         return ff.relevance_gain(*curves).values
@@ -130,12 +136,12 @@ def test_random_maps_are_at_chance() -> None:
     _, inputs, maps, score = linear_case(40)
     zero, draw = ff.fill_with(0.0), generator(5)
     noise = torch.randn(maps.shape, generator=draw, dtype=torch.float64)
-    comp = ff.comprehensiveness(score, inputs, noise, zero, draw, fractions=(0.5,))
+    comp = ff.comprehensiveness(ff.Removal(score, inputs, noise, zero), draw, fractions=(0.5,))
     expected = maps.flatten(1).sum(dim=1) / 2  # half of the cells hold half of the logit
     spread = (comp.values - expected).std() / np.sqrt(40)
     assert abs(float((comp.values - expected).mean())) < 4 * float(spread)
     curves = {
-        order: ff.deletion_curve(score, inputs, noise, zero, draw, order=order)
+        order: ff.deletion_curve(ff.Removal(score, inputs, noise, zero), draw, order=order)
         for order in ("morf", "lerf")
     }
     gain = ff.relevance_gain(curves["morf"], curves["lerf"]).values
@@ -149,7 +155,7 @@ def test_units_of_the_exact_map() -> None:
         rows[row, :, row] = True
     units = [rows] * 3
     comp, chance = ff.comprehensiveness_over_units(
-        score, inputs, maps, units, ff.fill_with(0.0), generator(), n_random=200
+        ff.Removal(score, inputs, maps, ff.fill_with(0.0)), units, generator(), n_random=200
     )
     sums = maps.sum(dim=(1, 3)).sort(dim=1, descending=True).values
     by_hand = sums.cumsum(dim=1)[:, :3].mean(dim=1)
@@ -158,7 +164,7 @@ def test_units_of_the_exact_map() -> None:
     # One, two and three of six units in random order hold a third of the total on average.
     torch.testing.assert_close(chance.values, total / 3, atol=0.6, rtol=0)
     suff, _ = ff.sufficiency_over_units(
-        score, inputs, maps, units, ff.fill_with(0.0), generator(), n_random=0
+        ff.Removal(score, inputs, maps, ff.fill_with(0.0)), units, generator(), n_random=0
     )
     torch.testing.assert_close(suff.values, total - by_hand)
 
@@ -172,7 +178,7 @@ def test_units_that_cannot_be_ranked_have_a_reason() -> None:
     maps[2] = maps[2].abs()
     maps[2, :, 3:] = maps[2, :, :3]
     values, _ = ff.comprehensiveness_over_units(
-        score, inputs, maps, [half[:1], half, half], ff.fill_with(0.0), generator()
+        ff.Removal(score, inputs, maps, ff.fill_with(0.0)), [half[:1], half, half], generator()
     )
     assert values.reasons == (TOO_FEW, ZERO, TIED)
     assert values.values.isnan().all()
@@ -183,14 +189,21 @@ def test_infidelity_of_the_exact_map_is_zero() -> None:
     options = {"window": (2, 2), "n_samples": 10}
     for scaled, factor in ((False, 1.0), (True, 7.0)):
         found = ff.infidelity(
-            score, inputs, factor * maps, ff.fill_with(0.0), generator(), scaled=scaled, **options
+            ff.Removal(score, inputs, factor * maps, ff.fill_with(0.0)),
+            generator(),
+            scaled=scaled,
+            **options,
         )
         torch.testing.assert_close(found.values, torch.zeros(3, dtype=torch.float64))
-    against = ff.infidelity(score, inputs, -maps, ff.fill_with(0.0), generator(), **options)
+    against = ff.infidelity(
+        ff.Removal(score, inputs, -maps, ff.fill_with(0.0)), generator(), **options
+    )
     torch.testing.assert_close(against.values, torch.ones(3, dtype=torch.float64))
     noise = torch.randn(maps.shape, generator=generator(4), dtype=torch.float64)
     options["n_samples"] = 100
-    chance = ff.infidelity(score, inputs, noise, ff.fill_with(0.0), generator(), **options)
+    chance = ff.infidelity(
+        ff.Removal(score, inputs, noise, ff.fill_with(0.0)), generator(), **options
+    )
     assert float(chance.mean) > 0.7
 
 
@@ -203,10 +216,13 @@ def test_max_sensitivity_by_formula() -> None:
     def doubled_noise(model: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor:
         return 2 * inputs
 
-    still = ff.max_sensitivity(constant, model, inputs, score.classes, generator())
+    still = ff.max_sensitivity(ff.Subject(constant, model, inputs, score.classes), generator())
     assert still.values.tolist() == [0, 0, 0]
     moved = ff.max_sensitivity(
-        doubled_noise, model, inputs, score.classes, generator(8), radius=0.1, n_samples=1
+        ff.Subject(doubled_noise, model, inputs, score.classes),
+        generator(8),
+        radius=0.1,
+        n_samples=1,
     )
     spread = inputs.flatten(1).std(dim=1)
     bound = 0.1 * spread * np.sqrt(N_CELLS) / inputs.flatten(1).norm(dim=1)
@@ -221,12 +237,18 @@ def test_randomisation_tells_maps_that_use_the_model_from_those_that_do_not() ->
     def edges(model: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor:
         return inputs.abs()
 
-    fixed, stages = ff.parameter_randomisation(edges, model, inputs, classes, generator())
+    fixed, stages = ff.parameter_randomisation(
+        ff.Subject(edges, model, inputs, classes), generator()
+    )
     torch.testing.assert_close(fixed.values, torch.ones(4, dtype=torch.float64))
     assert list(stages) == ["5", "1", "0"]  # from the output down
-    used, _ = ff.parameter_randomisation(gradient_map, model, inputs, classes, generator())
+    used, _ = ff.parameter_randomisation(
+        ff.Subject(gradient_map, model, inputs, classes), generator()
+    )
     assert float(used.mean) < 0.8
-    rise = ff.efficient_parameter_randomisation(edges, model, inputs, classes, generator())
+    rise = ff.efficient_parameter_randomisation(
+        ff.Subject(edges, model, inputs, classes), generator()
+    )
     assert rise.values.tolist() == [0.0] * 4
 
 
@@ -242,14 +264,16 @@ def test_randomisation_leaves_the_model_byte_identical() -> None:
         assert not altered.training
         changed = [k for k, v in altered.state_dict().items() if not torch.equal(v, before[k])]
         assert any(key.startswith(f"{path}.") for key in changed)
-    ff.parameter_randomisation(gradient_map, model, inputs, classes, generator())
-    ff.efficient_parameter_randomisation(gradient_map, model, inputs, classes, generator())
+    ff.parameter_randomisation(ff.Subject(gradient_map, model, inputs, classes), generator())
+    ff.efficient_parameter_randomisation(
+        ff.Subject(gradient_map, model, inputs, classes), generator()
+    )
 
     def broken(model: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor:
         return inputs[:, :, :1]
 
     with pytest.raises(ConfigError, match="explain returned"):
-        ff.parameter_randomisation(broken, model, inputs, classes, generator())
+        ff.parameter_randomisation(ff.Subject(broken, model, inputs, classes), generator())
     after = model.state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items())
     assert [id(p) for p in model.parameters()] == ids
@@ -284,7 +308,7 @@ def _score(
 def _morf(order: str) -> Run:
     return lambda m, x, r, b: (
         ff.deletion_curve(
-            _score(m, x, b), x, r, ff.local_mean, generator(), order=order, fractions=4
+            ff.Removal(_score(m, x, b), x, r, ff.local_mean), generator(), order=order, fractions=4
         ).values
     )
 
@@ -296,44 +320,50 @@ for _k in range(3):
 INVARIANT: dict[str, Run] = {
     "comprehensiveness": lambda m, x, r, b: (
         ff.comprehensiveness(
-            _score(m, x, b),
-            x,
-            r,
-            ff.fill_with_noise(x, torch.zeros(6, 1), torch.ones(6, 1), generator(1)),
+            ff.Removal(
+                _score(m, x, b),
+                x,
+                r,
+                ff.fill_with_noise(x, torch.zeros(6, 1), torch.ones(6, 1), generator(1)),
+            ),
             generator(),
         ).values
     ),
     "sufficiency": lambda m, x, r, b: (
-        ff.sufficiency(_score(m, x, b), x, r, ff.fill_with(0.0), generator()).values
+        ff.sufficiency(ff.Removal(_score(m, x, b), x, r, ff.fill_with(0.0)), generator()).values
     ),
     "units": lambda m, x, r, b: (
         ff.comprehensiveness_over_units(
-            _score(m, x, b), x, r, [UNITS] * len(x), ff.fill_with(0.0), generator()
+            ff.Removal(_score(m, x, b), x, r, ff.fill_with(0.0)), [UNITS] * len(x), generator()
         )[1].values
     ),
     "morf": _morf("morf"),
     "lerf": _morf("lerf"),
     "road": lambda m, x, r, b: (
-        ff.road(_score(m, x, b), x, r, ff.noisy_linear(x, generator(1)), generator()).values
+        ff.road(
+            ff.Removal(_score(m, x, b), x, r, ff.noisy_linear(x, generator(1))), generator()
+        ).values
     ),
     "infidelity": lambda m, x, r, b: (
         ff.infidelity(
-            _score(m, x, b, "log-odds"), x, r, ff.fill_with(0.0), generator(), window=(2, 2)
+            ff.Removal(_score(m, x, b, "log-odds"), x, r, ff.fill_with(0.0)),
+            generator(),
+            window=(2, 2),
         ).values
     ),
     "max_sensitivity": lambda m, x, r, b: (
         ff.max_sensitivity(
-            gradient_map, m, x, _score(m, x, b).classes, generator(), batch_size=b
+            ff.Subject(gradient_map, m, x, _score(m, x, b).classes, batch_size=b), generator()
         ).values
     ),
     "randomisation": lambda m, x, r, b: (
         ff.parameter_randomisation(
-            gradient_map, m, x, _score(m, x, b).classes, generator(), batch_size=b
+            ff.Subject(gradient_map, m, x, _score(m, x, b).classes, batch_size=b), generator()
         )[0].values
     ),
     "emprt": lambda m, x, r, b: (
         ff.efficient_parameter_randomisation(
-            gradient_map, m, x, _score(m, x, b).classes, generator(), batch_size=b
+            ff.Subject(gradient_map, m, x, _score(m, x, b).classes, batch_size=b), generator()
         ).values
     ),
 }
@@ -356,11 +386,13 @@ def test_samples_one_after_another_draw_as_together() -> None:
     inputs = torch.randn(4, *SHAPE, generator=generator(9), dtype=torch.float64)
     maps = inputs.round()  # many ties
     together = ff.comprehensiveness(
-        _score(model, inputs, 4), inputs, maps, ff.fill_with(0.0), generator()
+        ff.Removal(_score(model, inputs, 4), inputs, maps, ff.fill_with(0.0)), generator()
     )
     draw, alone = generator(), []
     for x, r in zip(inputs.split(1), maps.split(1), strict=True):
-        alone.append(ff.comprehensiveness(_score(model, x, 1), x, r, ff.fill_with(0.0), draw))
+        alone.append(
+            ff.comprehensiveness(ff.Removal(_score(model, x, 1), x, r, ff.fill_with(0.0)), draw)
+        )
     torch.testing.assert_close(together.values, torch.cat([one.values for one in alone]))
 
 
@@ -370,11 +402,13 @@ def test_maps_that_rank_nothing_have_no_value() -> None:
     maps[0], maps[1] = 0.0, 2.0
     zero = ff.fill_with(0.0)
     for found in (
-        ff.comprehensiveness(score, inputs, maps, zero, generator()),
-        ff.sufficiency(score, inputs, maps, zero, generator()),
-        ff.deletion_curve(score, inputs, maps, zero, generator()).area(),
-        ff.road(score, inputs, maps, ff.noisy_linear(inputs, generator()), generator()).mean(),
-        ff.infidelity(score, inputs, maps, zero, generator()),
+        ff.comprehensiveness(ff.Removal(score, inputs, maps, zero), generator()),
+        ff.sufficiency(ff.Removal(score, inputs, maps, zero), generator()),
+        ff.deletion_curve(ff.Removal(score, inputs, maps, zero), generator()).area(),
+        ff.road(
+            ff.Removal(score, inputs, maps, ff.noisy_linear(inputs, generator())), generator()
+        ).mean(),
+        ff.infidelity(ff.Removal(score, inputs, maps, zero), generator()),
     ):
         assert found.reasons == (ZERO, CONSTANT, "")
         assert found.values.isnan().tolist() == [True, True, False]
@@ -397,31 +431,40 @@ def test_bad_arguments_say_what_is_wrong() -> None:
     cases: list[tuple[str, Callable[[], Any]]] = [
         (
             "maps have shape",
-            lambda: ff.comprehensiveness(score, inputs, maps[:2], zero, generator()),
+            lambda: ff.comprehensiveness(ff.Removal(score, inputs, maps[:2], zero), generator()),
         ),
         (
             "fractions must",
-            lambda: ff.sufficiency(score, inputs, maps, zero, generator(), fractions=(0.5, 0.1)),
+            lambda: ff.sufficiency(
+                ff.Removal(score, inputs, maps, zero), generator(), fractions=(0.5, 0.1)
+            ),
         ),
         (
             "order must",
-            lambda: ff.deletion_curve(score, inputs, maps, zero, generator(), order="up"),
+            lambda: ff.deletion_curve(
+                ff.Removal(score, inputs, maps, zero), generator(), order="up"
+            ),
         ),
-        ("cells must", lambda: ff.road(score, inputs, maps, zero, generator(), cells=maps)),
-        ("torch.Generator", lambda: ff.comprehensiveness(score, inputs, maps, zero, 0)),  # type: ignore[arg-type]
+        (
+            "cells must",
+            lambda: ff.road(ff.Removal(score, inputs, maps, zero, cells=maps), generator()),
+        ),
+        ("torch.Generator", lambda: ff.comprehensiveness(ff.Removal(score, inputs, maps, zero), 0)),  # type: ignore[arg-type]
         ("no score", lambda: score.with_kind("loss")),
         ("batch_size", lambda: ff.Score(model, score.classes, batch_size=0)),
         ("classes must lie", lambda: ff.Score(model, score.classes + 5)(inputs)),
         (
             "lists of units",
-            lambda: ff.sufficiency_over_units(score, inputs, maps, [], zero, generator()),
+            lambda: ff.sufficiency_over_units(
+                ff.Removal(score, inputs, maps, zero), [], generator()
+            ),
         ),
         ("no baseline", lambda: ff.make_baselines(["nil"], inputs, generator())),
         ("mean", lambda: ff.make_baselines(["noise"], inputs, generator())),
         (
             "radius",
             lambda: ff.max_sensitivity(
-                gradient_map, model, inputs, score.classes, generator(), radius=0
+                ff.Subject(gradient_map, model, inputs, score.classes), generator(), radius=0
             ),
         ),
     ]

@@ -108,7 +108,9 @@ def test_deletion_curve_agrees_with_pixel_flipping(model: nn.Module) -> None:
     theirs = flip(model, x, classes.numpy(), a_batch=SIGNED.copy(), softmax=True, batch_size=5)
     score = ff.Score(model, classes, "probability")
     draw = torch.Generator().manual_seed(0)
-    ours = ff.deletion_curve(score, tensor(x), tensor(SIGNED), ff.fill_with(0.0), draw, fractions=8)
+    ours = ff.deletion_curve(
+        ff.Removal(score, tensor(x), tensor(SIGNED), ff.fill_with(0.0)), draw, fractions=8
+    )
     # ours has the whole image first; Quantus starts after the first step
     np.testing.assert_allclose(ours.values[:, 1:].numpy(), np.asarray(theirs), rtol=1e-5)
 
@@ -135,7 +137,7 @@ def test_max_sensitivity_agrees_on_the_same_perturbation(model: nn.Module) -> No
         model, x, classes.numpy(), explain_func=explain, batch_size=5
     )
     draw = torch.Generator().manual_seed(3)
-    ours = ff.max_sensitivity(relevance, model, tensor(x), classes, draw, n_samples=1)
+    ours = ff.max_sensitivity(ff.Subject(relevance, model, tensor(x), classes), draw, n_samples=1)
     close(ours, theirs, 1e-4)
 
 
@@ -196,7 +198,9 @@ def test_road_depends_on_the_batch_size_in_quantus(model: nn.Module) -> None:
 
         one = replace(score, batch_size=batch_size)
         baseline = ff.noisy_linear(tensor(x), torch.Generator().manual_seed(1))
-        return ff.road(one, tensor(x), tensor(maps), baseline, draw, fractions=(0.25, 0.75)).values
+        return ff.road(
+            ff.Removal(one, tensor(x), tensor(maps), baseline), draw, fractions=(0.25, 0.75)
+        ).values
 
     assert torch.equal(ours(5), ours(2))
 

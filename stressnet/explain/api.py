@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +38,30 @@ from stressnet.explain.seeds import Target, check_logits, make_seed
 Bounds = tuple[float | Tensor, float | Tensor]
 
 
+@dataclass(frozen=True)
+class Details:
+    """What else an explanation can be asked for.
+
+    Parameters
+    ----------
+    strict : bool
+        Raise at operations without a rule. With False, warn, use the plain gradient there and state
+        its share in the ledger.
+    layers : sequence of str
+        Module paths of convolutions or dense layers whose output relevance is wanted. Where a batch
+        normalisation is folded, it is the relevance of the normalised output.
+    keep_channels : dict of str to sequence of int, optional
+        Let relevance pass only through these channels of a layer (conditional relevance).
+    axes : Axes, optional
+        Seconds and hertz of the inputs' last two dimensions; they travel with the result.
+    """
+
+    strict: bool = True
+    layers: Sequence[str] = ()
+    keep_channels: Mapping[str, Sequence[int]] | None = None
+    axes: Axes | None = None
+
+
 @never_compiled
 def explain_batch(
     model: nn.Module,
@@ -44,11 +70,7 @@ def explain_batch(
     seed: str | Tensor = "logit-difference",
     target: Target = None,
     bounds: Bounds | None = None,
-    *,
-    strict: bool = True,
-    layers: Sequence[str] = (),
-    keep_channels: Mapping[str, Sequence[int]] | None = None,
-    axes: Axes | None = None,
+    **details: Any,
 ) -> Explanation:
     """Layer-wise relevance propagation through an unmodified model.
 
@@ -68,16 +90,8 @@ def explain_batch(
     bounds : tuple of float or Tensor, optional
         Lowest and highest possible input for rule zB, broadcastable to the inputs (per bin: shape
         ``(n_bins, 1)``).
-    strict : bool
-        Raise at operations without a rule. With False, warn, use the plain gradient there and state
-        its share in the ledger.
-    layers : sequence of str
-        Module paths of convolutions or dense layers whose output relevance is wanted. Where a batch
-        normalisation is folded, it is the relevance of the normalised output.
-    keep_channels : dict of str to sequence of int, optional
-        Let relevance pass only through these channels of a layer (conditional relevance).
-    axes : Axes, optional
-        Seconds and hertz of the inputs' last two dimensions; they travel with the result.
+    **details
+        ``strict``, ``layers``, ``keep_channels`` and ``axes``, see :class:`Details`.
 
     Returns
     -------
@@ -91,32 +105,25 @@ def explain_batch(
         For an unknown composite, seed, class or layer, missing or wrong bounds, and axes of another
         shape.
     """
-    recipe = find_composite(composite)
-    check_axes(inputs, axes)
+    recipe, wanted = find_composite(composite), Details(**details)
+    check_axes(inputs, wanted.axes)
     model = plain_model(model)
     refuse_derivatives((inputs, seed, target, *(bounds or ())), model)
     check_model(model)
-    keep = {path: tuple(channels) for path, channels in (keep_channels or {}).items()}
-    check_paths(model, (*layers, *keep))
+    check_paths(model, (*wanted.layers, *(wanted.keep_channels or ())))
 
     def explain(arguments: Arguments) -> Explanation:
-        return _explain(model, recipe, arguments, strict, tuple(layers), keep, axes)
+        return _explain(model, recipe, arguments, wanted)
 
     low, high = bounds or (None, None)
     if is_transformed():
-        limits = None if bounds is None else tuple(torch.as_tensor(b).to(inputs) for b in bounds)
-        return explain_mapped(explain, inputs, seed, target, limits)  # type: ignore[arg-type]
+        low, high = (None if b is None else torch.as_tensor(b).to(inputs) for b in (low, high))
+        return explain_mapped(explain, inputs, seed, target, low, high)
     return explain({"inputs": inputs, "seed": seed, "target": target, "low": low, "high": high})
 
 
 def _explain(
-    model: nn.Module,
-    recipe: Composite,
-    arguments: Arguments,
-    strict: bool,
-    layers: tuple[str, ...],
-    keep: dict[str, tuple[int, ...]],
-    axes: Axes | None,
+    model: nn.Module, recipe: Composite, arguments: Arguments, wanted: Details
 ) -> Explanation:
     """One batch of plain tensors."""
     inputs, seed, target = (arguments[name] for name in ("inputs", "seed", "target"))
@@ -127,8 +134,9 @@ def _explain(
         leaf = inputs.detach().clone().requires_grad_(True)
         root = leaf.clone()
         set_tag(root, Tag(is_input=True, bounds=limits))
-        context = Context(ledger, root, [], keep, frozenset(layers), {})
-        mode = RelevanceMode(model, recipe, context, strict=strict)
+        keep = {path: tuple(chosen) for path, chosen in (wanted.keep_channels or {}).items()}
+        context = Context(ledger, root, keep, frozenset(wanted.layers))
+        mode = RelevanceMode(model, recipe, context, strict=wanted.strict)
         with eager(), mode:
             logits = model(root)
         logits = check_logits(logits, len(inputs))
@@ -161,7 +169,7 @@ def _explain(
         stabilisers=_stabilisers(recipe),
         ledger=ledger.records(),
         layer_relevance=context.seen,
-        axes=axes,
+        axes=wanted.axes,
     )
     _warn_if_open(result, inputs.dtype)
     return result
@@ -227,14 +235,13 @@ def _limits(
 
 
 def _stabilisers(composite: Composite) -> dict[str, float]:
-    found = {
-        rule.name: float(value)
+    by_rule = {
+        rule.name: float(dict(rule.parameters)["stabiliser"])
         for rule in composite.all_rules
-        for key, value in rule.parameters
-        if key == "stabiliser"
+        if "stabiliser" in dict(rule.parameters)
     }
     return {
-        **found,
+        **by_rule,
         "pooling": composite.pooling_stabiliser,
         "addition": composite.addition_stabiliser,
         "activation": composite.activation_stabiliser,

@@ -110,3 +110,9 @@ def check_paths(model: nn.Module, paths: Sequence[str]) -> None:
     for path in paths:
         if path.partition("#")[0] not in known:
             raise ConfigError(f"the model has no layer {path!r}; see model.named_modules()")
+
+
+def at_least_one(what: str, value: int) -> None:
+    """Raise :class:`ConfigError` for numbers below one."""
+    if value < 1:
+        raise ConfigError(f"{what} must be at least 1, not {value}")

@@ -8,7 +8,7 @@ method), and nests; the engine never sees a mapped tensor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -93,15 +93,8 @@ class _Mapped(torch.autograd.Function):
         )
         run.made = made
         classes = made.output.new_zeros(len(inputs)) if made.target is None else made.target
-        shares = made.shares()
-        return (
-            made.relevance,
-            made.output,
-            made.logits,
-            classes,
-            shares,
-            *made.layer_relevance.values(),
-        )
+        layers = made.layer_relevance.values()
+        return (made.relevance, made.output, made.logits, classes, made.shares(), *layers)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -136,8 +129,8 @@ class _Mapped(torch.autograd.Function):
             value if value is None else _like(entries(value, dim), inputs).flatten(0, 1)
             for value, dim in ((low, in_dims[4]), (high, in_dims[5]))
         )
-        found = _Mapped.apply(run, inputs.flatten(0, 1), seed, target, low, high)
-        return tuple(value.unflatten(0, (n, batch)) for value in found), (0,) * len(found)
+        results = _Mapped.apply(run, inputs.flatten(0, 1), seed, target, low, high)
+        return tuple(value.unflatten(0, (n, batch)) for value in results), (0,) * len(results)
 
 
 def _like(value: Tensor, inputs: Tensor) -> Tensor:
@@ -151,7 +144,8 @@ def explain_mapped(
     inputs: Tensor,
     seed: str | Tensor,
     target: int | Tensor | None,
-    bounds: tuple[Tensor, Tensor] | None,
+    low: Tensor | None,
+    high: Tensor | None,
 ) -> Explanation:
     """One explanation of all entries, handed back as the entry that the caller sees.
 
@@ -159,27 +153,21 @@ def explain_mapped(
     ----------
     explain : callable
         Explains a plain batch.
-    inputs, seed, target, bounds
+    inputs, seed, target, low, high
         Of one entry; any of them may be mapped.
     """
     run = _Run(explain)
-    low, high = bounds or (None, None)
     relevance, output, logits, classes, shares, *layers = _Mapped.apply(
         run, inputs, seed, target, low, high
     )
     made = run.made
     assert made is not None  # apply() ran forward
-    return Explanation(
+    return replace(
+        made,
         relevance=relevance,
         output=output,
         logits=logits,
-        seed=made.seed,
         target=None if made.target is None else classes,
-        composite=made.composite,
-        rules=made.rules,
-        stabilisers=made.stabilisers,
         ledger=made.with_shares(shares),
-        versions=made.versions,
         layer_relevance=dict(zip(made.layer_relevance, layers, strict=True)),
-        axes=made.axes,
     )

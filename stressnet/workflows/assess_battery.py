@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -283,40 +283,28 @@ class _Part:
     def displaced(self) -> Tensor:
         return ff.displaced(self.maps, self.generator("displaced"), cells=self.batch.cells)
 
+    def without(self, baseline: ff.Baseline, maps: Tensor) -> ff.Removal:
+        return ff.Removal(self.score, self.batch.inputs, maps, baseline, self.batch.cells)
+
     def removal(self) -> None:
-        batch, maps, cells = self.batch, self.maps, self.batch.cells
         elsewhere = self.displaced()
         for name, baseline in self.baselines(*self.battery.baselines).items():
             measures: dict[str, Callable[..., ff.Scores]] = {
                 "comprehensiveness": ff.comprehensiveness,
                 "sufficiency": ff.sufficiency,
             }
+            own = self.without(baseline, self.maps)
             for metric, measure in measures.items():
                 if self.wants(metric):
                     found, chance = (
-                        measure(
-                            self.score,
-                            batch.inputs,
-                            m,
-                            baseline,
-                            self.generator(metric),
-                            cells=cells,
-                        )
-                        for m in (maps, elsewhere)
+                        measure(removal, self.generator(metric))
+                        for removal in (own, self.without(baseline, elsewhere))
                     )
                     self.add(metric, found, chance, "cells", name)
-            self.over_units(name, baseline)
+            self.over_units(name, own)
             if self.wants("morf_area", "lerf_area", "relevance_gain"):
                 morf, lerf = (
-                    ff.deletion_curve(
-                        self.score,
-                        batch.inputs,
-                        maps,
-                        baseline,
-                        self.generator(order),
-                        order=order,
-                        cells=cells,
-                    )
+                    ff.deletion_curve(own, self.generator(order), order=order)
                     for order in ("morf", "lerf")
                 )
                 self.add("morf_area", morf.area(), over="cells", baseline=name)
@@ -324,12 +312,10 @@ class _Part:
                 self.add("relevance_gain", ff.relevance_gain(morf, lerf), 0.0, "cells", name)
         if self.wants("road"):
             (linear,) = self.baselines("linear").values()
-            curve = ff.road(
-                self.score, batch.inputs, maps, linear, self.generator("road"), cells=cells
-            )
+            curve = ff.road(self.without(linear, self.maps), self.generator("road"))
             self.add("road", curve.mean(), over="cells", baseline="linear")
 
-    def over_units(self, name: str, baseline: ff.Baseline) -> None:
+    def over_units(self, name: str, removal: ff.Removal) -> None:
         measures = {
             "comprehensiveness": ff.comprehensiveness_over_units,
             "sufficiency": ff.sufficiency_over_units,
@@ -337,57 +323,49 @@ class _Part:
         for metric, measure in measures.items():
             for kind, units in self.batch.units.items():
                 if self.wants(metric):
-                    found, chance = measure(
-                        self.score,
-                        self.batch.inputs,
-                        self.maps,
-                        units,
-                        baseline,
-                        self.generator(f"{metric} {kind}"),
-                        n_random=1,
-                    )
+                    draw = self.generator(f"{metric} {kind}")
+                    found, chance = measure(removal, units, draw, n_random=1)
                     self.add(metric, found, chance, kind, name)
 
     def stability(self) -> None:
-        batch = self.batch
         if self.wants("infidelity"):
             name = self.battery.baselines[0]
             (baseline,) = self.baselines(name).values()
+            score = self.score.with_kind(SEED)
             found, chance = (
                 ff.infidelity(
-                    self.score.with_kind(SEED),
-                    batch.inputs,
-                    maps,
-                    baseline,
+                    replace(self.without(baseline, maps), score=score),
                     self.generator("infidelity"),
                     n_samples=24,
-                    cells=batch.cells,
                 )
                 for maps in (self.maps, self.displaced())
             )
             self.add("infidelity", found, chance, "rectangles", name)
         if self.wants("max_sensitivity"):
-            found = ff.max_sensitivity(
-                self.attribution,
-                self.battery.model,
-                batch.inputs,
-                self.score.classes,
-                self.generator("sensitivity"),
-                batch_size=EXPLAIN_BATCH,
-            )
+            found = ff.max_sensitivity(self.subject(), self.generator("sensitivity"))
             self.add("max_sensitivity", found, 2**0.5)
+
+    def subject(self) -> ff.Subject:
+        return ff.Subject(
+            self.attribution,
+            self.battery.model,
+            self.batch.inputs,
+            self.score.classes,
+            EXPLAIN_BATCH,
+        )
 
     def randomisation(self) -> None:
         # One draw of random networks for all tokens, whatever batch they are in.
-        arguments = (self.attribution, self.battery.model, self.batch.inputs, self.score.classes)
-        options: dict[str, Any] = {"cells": self.batch.cells, "batch_size": EXPLAIN_BATCH}
+        cells = self.batch.cells
         if self.wants("parameter_randomisation"):
             draw = torch.Generator().manual_seed(self.battery.seed)
-            mean, _ = ff.parameter_randomisation(*arguments, draw, n_stages=N_STAGES, **options)
+            mean, _ = ff.parameter_randomisation(
+                self.subject(), draw, n_stages=N_STAGES, cells=cells
+            )
             self.add("parameter_randomisation", mean, 1.0)
         if self.wants("efficient_parameter_randomisation"):
             draw = torch.Generator().manual_seed(self.battery.seed)
-            rise = ff.efficient_parameter_randomisation(*arguments, draw, **options)
+            rise = ff.efficient_parameter_randomisation(self.subject(), draw, cells=cells)
             self.add("efficient_parameter_randomisation", rise, 0.0)
 
     def of_the_map(self) -> None:

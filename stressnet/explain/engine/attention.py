@@ -15,7 +15,6 @@ Every other composite refuses softmax.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,44 +22,35 @@ from torch import Tensor
 
 from stressnet.errors import ExplainError
 from stressnet.explain.engine.calls import Call
-from stressnet.explain.engine.ledger import Ledger, at_least_float32
-from stressnet.explain.engine.route import route
+from stressnet.explain.engine.ledger import at_least_float32
+from stressnet.explain.engine.nodes import LedgerNode
+from stressnet.explain.engine.route import Context, forgotten, route
 from stressnet.explain.engine.tracking import Tag
 
 if TYPE_CHECKING:
     from stressnet.explain.engine.mode import RelevanceMode
 
 
-class SoftmaxNode:
+class SoftmaxNode(LedgerNode):
     """Taylor expansion of softmax at its input: the plain gradient, its constant booked as bias."""
 
-    def __init__(
-        self, ledger: Ledger, path: str, dim: int, compute: Callable[[Tensor], Tensor]
-    ) -> None:
-        self.ledger, self.path, self.dim = ledger, path, dim
-        self.compute: Callable[[Tensor], Tensor] | None = compute
-        self.entry = ledger.open(path, "softmax", "taylor()")
-        self.saved: tuple[Tensor, Tensor] | None = None
+    def __init__(self, context: Context, path: str, call: Call, x: Tensor, dim: int) -> None:
+        super().__init__(context.ledger, path, "softmax", "taylor()")
+        self.compute, self.dim = call.function_of(x), dim
 
     def run(self, x: Tensor) -> Tensor:
         """The softmax."""
-        assert self.compute is not None  # runs once
-        value = self.compute(x)
-        self.compute = None  # keeps no tensors alive
+        value = forgotten(self)(x)
         self.saved = (x.detach().clone(), value.detach().clone())
         return value
 
     def pull(self, coefficient: Tensor) -> Tensor:
         """``R_s - s sum R_s``; inputs of minus infinity (masked) carry none."""
-        assert self.saved is not None  # run() came first
         x, s = (at_least_float32(values) for values in self.saved)
         r = s * at_least_float32(coefficient)
         c = r - s * r.sum(dim=self.dim, keepdim=True)
-        finite = torch.where(x.isneginf(), 0, x)
-        total = self.ledger.sum_of_products(s, coefficient, self.path)
-        kept = self.ledger.sum_of_products(finite, c, self.path)
-        self.ledger.add(self.entry, "relevance_out", total)
-        self.ledger.add(self.entry, "relevance_in", kept)
+        total = self.book("relevance_out", s, coefficient)
+        kept = self.book("relevance_in", torch.where(x.isneginf(), 0, x), c)
         self.ledger.add(self.entry, "bias_share", total - kept)
         return c.to(coefficient.dtype)
 
@@ -87,7 +77,7 @@ def softmax(engine: RelevanceMode, call: Call) -> Any:
     if dim is None:
         raise ExplainError(f"in {engine.where()}: softmax without dim; state it")
     path = engine.numbered(engine.where())
-    node = SoftmaxNode(engine.context.ledger, path, dim, call.function_of(x))
+    node = SoftmaxNode(engine.context, path, call, x, dim)
     engine.rules[f"{path}.softmax"] = "taylor()"
     return engine.tag(route(node, x), Tag(nonnegative=True))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from stressnet.explain.engine import operations as ops
 from stressnet.explain.engine.tracking import Tag, tag_of
@@ -82,11 +83,32 @@ class Call:
             func = next(getattr(o, self.name) for o in owners if hasattr(o, self.name))
         return Call(self.name, func, self.args, kwargs)
 
+    def bound(self, *names: str) -> dict[str, Any]:
+        """The arguments by name; ``names`` are those that may be given by position."""
+        return {**dict(zip(names, self.args, strict=False)), **self.kwargs}
+
     def argument(self, name: str, position: int, default: Any = None) -> Any:
         """An argument given by keyword or position."""
         if name in self.kwargs:
             return self.kwargs[name]
         return self.args[position] if len(self.args) > position else default
+
+
+class CallMode(TorchFunctionMode):
+    """Hands every operation on a tensor to :meth:`follow` instead of running it."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        return self.follow(Call(ops.canonical_name(func), func, args, kwargs or {}))
+
+    def follow(self, call: Call) -> Any:
+        """The operation's result."""
+        raise NotImplementedError
 
 
 def tensors_in(tree: Any) -> Iterable[Tensor]:

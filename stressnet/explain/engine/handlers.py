@@ -13,7 +13,7 @@ from stressnet.explain.composites import Composite
 from stressnet.explain.engine import attention, layers
 from stressnet.explain.engine import operations as ops
 from stressnet.explain.engine.calls import Call, all_nonnegative, known_tag, original, tensors_in
-from stressnet.explain.engine.layer_node import LayerNode
+from stressnet.explain.engine.layer_node import LayerNode, LayerSpec
 from stressnet.explain.engine.nodes import (
     ActivationNode,
     HalfNode,
@@ -81,66 +81,53 @@ def selection(engine: RelevanceMode, call: Call) -> Any:
 def layer(engine: RelevanceMode, call: Call) -> Any:
     """Convolutions, dense layers and products with a constant matrix, under their rule."""
     tagged = call.tagged
-    spec = layers.describe(call.name, call.args, call.kwargs)
-    if spec is None or len(tagged) > 1 or tagged[0] is not spec.x:
+    layer_call = layers.describe(call)
+    if layer_call is None or len(tagged) > 1 or tagged[0] is not layer_call.x:
         if call.name in ops.MATRIX_PRODUCTS:
             result = call.run()
             return engine.tag(route(HalfNode(), result) if len(tagged) == 2 else result, Tag())
         return unknown(engine, call)
-    source = known_tag(spec.x)
-    path = engine.path_of(original(spec.weight))
-    node = LayerNode(
-        engine.context,
+    x, kind, bias = layer_call.x, layer_call.kind, layer_call.bias
+    source = known_tag(x)
+    path = engine.path_of(original(layer_call.weight))
+    spec = LayerSpec(
         path,
-        spec.kind,
-        engine.composite.rule_for(spec.kind, path, source.is_input),
-        spec.map,
-        spec.map_weight.detach(),
-        None if spec.bias is None else spec.bias.detach(),
-        call.function_of(spec.x),
-        reads_input=source.is_input,
-        x_is_nonnegative=source.nonnegative,
-        bounds=source.bounds,
+        kind,
+        engine.composite.rule_for(kind, path, source.is_input),
+        layer_call.map,
+        layer_call.map_weight.detach(),
+        None if bias is None else bias.detach(),
+        source.nonnegative,
+        source.is_input,
+        source.bounds,
     )
-    return engine.run_layer(node, spec.x)
+    return engine.run_layer(LayerNode(engine.context, spec, call.function_of(x)), x)
 
 
 def batch_norm(engine: RelevanceMode, call: Call) -> Any:
     """Folded into the layer whose very output it receives; otherwise a layer of its own."""
-    spec = layers.describe_batch_norm(call.args, call.kwargs)
-    path = engine.path_of(original(spec.weight))
-    if spec.training:
-        raise ExplainError(
-            f"{path}: batch normalisation uses the statistics of this batch; explain a model in "
-            "evaluation mode with running statistics"
-        )
-    scale, shift = spec.scale_and_shift()
-    tag = known_tag(spec.x)
+    given = layers.batch_norm_arguments(call)
+    x = given["input"]
+    path = engine.path_of(original(given.get("weight")))
+    scale, shift = layers.scale_and_shift(given, path)
+    tag = known_tag(x)
     before = tag.node
     if engine.composite.fold_batch_norm and before is not None:
         source = before.source
         assert source is not None  # set when the layer ran
         if source._version != before.versions["source"]:
             raise ExplainError(
-                f"{before.path}: its input was changed in place before the batch normalisation; "
-                "use the out-of-place operation there"
+                f"{before.spec.path}: its input was changed in place before the batch "
+                "normalisation; use the out-of-place operation there"
             )
-        output = spec.x.detach()
-        node = before.folded(scale, shift, lambda _: call.swapped(spec.x, output).run())
-        engine.rules[path] = f"folded into {before.path}"
+        output = x.detach()
+        spec = before.spec.followed_by(scale, shift)
+        node = LayerNode(engine.context, spec, lambda _: call.swapped(x, output).run())
+        engine.rules[path] = f"folded into {spec.path}"
         return engine.run_layer(node, source)
-    node = LayerNode(
-        engine.context,
-        path,
-        "batch_norm",
-        engine.composite.rule_for("batch_norm", path, tag.is_input),
-        ChannelwiseMap(),
-        scale,
-        shift,
-        call.function_of(spec.x),
-        x_is_nonnegative=tag.nonnegative,
-    )
-    result = engine.run_layer(node, spec.x)
+    rule = engine.composite.rule_for("batch_norm", path, tag.is_input)
+    spec = LayerSpec(path, "batch_norm", rule, ChannelwiseMap(), scale, shift, tag.nonnegative)
+    result = engine.run_layer(LayerNode(engine.context, spec, call.function_of(x)), x)
     known_tag(result).node = None
     return result
 
@@ -151,8 +138,8 @@ def pooling(engine: RelevanceMode, call: Call) -> Any:
     before = known_tag(x)
     if call.name in ops.MAX_POOLS and engine.composite.pooling == "proportional":
         path = engine.numbered(engine.where())
-        node = layers.proportional_pool(engine.context, path, call, before.nonnegative)
-        result = engine.run_layer(node, x)
+        spec = layers.proportional_pool(call, path, x, before.nonnegative)
+        result = engine.run_layer(LayerNode(engine.context, spec, call.function_of(x)), x)
         tag = known_tag(result)
         tag.nonnegative, tag.node = before.nonnegative, None
         return result
@@ -168,13 +155,8 @@ def activation(engine: RelevanceMode, call: Call) -> Any:
     if len(call.tagged) > 1:
         return unknown(engine, call)
     x = call.tagged[0]
-    node = ActivationNode(
-        engine.context,
-        engine.numbered(engine.where()),
-        call.name,
-        engine.composite.activation_stabiliser,
-        call.function_of(x),
-    )
+    path, stabiliser = engine.numbered(engine.where()), engine.composite.activation_stabiliser
+    node = ActivationNode(engine.context, path, call, x, stabiliser)
     return engine.tag(route(node, x), Tag(nonnegative=call.name in ops.NONNEGATIVE_RESULTS))
 
 
@@ -208,9 +190,9 @@ def normalisation(engine: RelevanceMode, call: Call) -> Any:
     if len(call.tagged) > 1:
         return unknown(engine, call)
     x = call.tagged[0]
-    details = layers.describe_normalisation(call.name, x, call.args, call.kwargs)
-    path = engine.path_of(original(details.pop("parameter")))
-    node = NormalisationNode(engine.context, path, call.name, call.function_of(x), **details)
+    details = layers.describe_normalisation(call, x)
+    path = engine.path_of(original(details.parameter))
+    node = NormalisationNode(engine.context, path, call, x, details)
     engine.rules[path] = "constant-scale()"
     return engine.tag(route(node, x), Tag())
 

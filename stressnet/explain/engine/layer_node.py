@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from stressnet.errors import ExplainError
-from stressnet.explain.engine.ledger import _Entry, at_least_float32
+from stressnet.explain.engine.ledger import LedgerEntry, at_least_float32
 from stressnet.explain.engine.route import Context, forgotten
 from stressnet.explain.engine.tracking import Uses
 from stressnet.explain.rules import Layer, Rule
@@ -24,13 +25,12 @@ costs more than the arithmetic; a few samples at a time reuse the same memory.
 """
 
 
-class LayerNode:
-    """A layer with parameters, under a rule.
+@dataclass(frozen=True)
+class LayerSpec:
+    """A layer with parameters, at its place in the model.
 
     Parameters
     ----------
-    context : Context
-        Shared state of this explanation.
     path : str
         Module path (with ``#2`` for the second use).
     kind : str
@@ -41,63 +41,47 @@ class LayerNode:
         The linear part.
     weight, bias : Tensor, Tensor or None
         Effective parameters, detached.
-    compute : callable
-        The original operation on its input.
-    reads_input : bool
-        The input is the model's input.
     x_is_nonnegative : bool
         Known from data flow.
+    reads_input : bool
+        The input is the model's input.
     bounds : tuple of Tensor or None
         Range of the input for rule zB.
     """
 
+    path: str
+    kind: str
+    rule: Rule
+    map: LinearMap
+    weight: Tensor
+    bias: Tensor | None
+    x_is_nonnegative: bool = False
+    reads_input: bool = False
+    bounds: tuple[Tensor, Tensor] | None = None
+
+    def followed_by(self, scale: Tensor, shift: Tensor) -> LayerSpec:
+        """This layer and then ``scale * z + shift`` per channel, as one layer."""
+        bias = shift if self.bias is None else self.bias.to(scale) * scale + shift
+        weight = self.map.scale_outputs(self.weight.to(scale), scale)
+        return replace(self, weight=weight, bias=bias)
+
+
+class LayerNode:
+    """A layer under its rule; ``compute`` is the model's own operation on the layer's input."""
+
     def __init__(
-        self,
-        context: Context,
-        path: str,
-        kind: str,
-        rule: Rule,
-        map: LinearMap,
-        weight: Tensor,
-        bias: Tensor | None,
-        compute: Callable[[Tensor], Tensor],
-        *,
-        reads_input: bool = False,
-        x_is_nonnegative: bool = False,
-        bounds: tuple[Tensor, Tensor] | None = None,
+        self, context: Context, spec: LayerSpec, compute: Callable[[Tensor], Tensor]
     ) -> None:
-        self.context, self.path, self.kind, self.rule, self.map = context, path, kind, rule, map
-        self.weight, self.bias, self.compute = weight, bias, compute
-        self.reads_input, self.bounds = reads_input, bounds
-        self.x_is_nonnegative = x_is_nonnegative
+        self.context, self.spec, self.compute = context, spec, compute
         self.uses = Uses()
         self.source: Tensor | None = None  # input with its history: folding, first-layer rules
         self.saved: dict[str, Tensor] = {}
         self.versions: dict[str, int] = {}
-        self.entry: _Entry | None = None
-
-    def folded(
-        self, scale: Tensor, shift: Tensor, compute: Callable[[Tensor], Tensor]
-    ) -> LayerNode:
-        """This layer followed by ``scale * z + shift`` per channel, as one layer."""
-        bias = shift if self.bias is None else self.bias.to(scale) * scale + shift
-        return LayerNode(
-            self.context,
-            self.path,
-            self.kind,
-            self.rule,
-            self.map,
-            self.map.scale_outputs(self.weight.to(scale), scale),
-            bias,
-            compute,
-            reads_input=self.reads_input,
-            x_is_nonnegative=self.x_is_nonnegative,
-            bounds=self.bounds,
-        )
+        self.entry: LedgerEntry | None = None
 
     def open(self) -> None:
         """Take a row in the ledger."""
-        self.entry = self.context.ledger.open(self.path, self.kind, str(self.rule))
+        self.entry = self.context.ledger.open(self.spec.path, self.spec.kind, str(self.spec.rule))
 
     def run(self, x: Tensor) -> Tensor:
         """The exact forward value; input and output are kept as aliases."""
@@ -120,11 +104,11 @@ class LayerNode:
     def pull(self, coefficient: Tensor) -> Tensor | None:
         """Relevance of the output to coefficients of the input."""
         self._refuse_changes()
-        context, entry = self.context, self.entry
+        context, entry, path = self.context, self.entry, self.spec.path
         ledger = context.ledger
         assert entry is not None  # opened when the node was made
-        ledger.check(self.saved["z"], self.path)
-        ledger.check(self.saved["x"], self.path)
+        ledger.check(self.saved["z"], path)
+        ledger.check(self.saved["x"], path)
         parts = self._parts()
         whole = None if len(parts) == 1 else torch.empty_like(self.saved["x"])
         shares: dict[str, list[Tensor]] = {}
@@ -136,14 +120,14 @@ class LayerNode:
             c = self._rows(coefficient, part)
             size = len(part)
             r = z * at_least_float32(c)
-            if self.path in context.watched:
+            if path in context.watched:
                 watched.append(r)
             booked = {"relevance_out": r.reshape(size, -1).sum(dim=1)}
-            if self.path in context.keep:
+            if path in context.keep:
                 r = r * self._mask(r)
                 left = r.reshape(size, -1).sum(dim=1)
                 booked["unaccounted_share"] = booked["relevance_out"] - left
-            passed = self.rule(self._layer(x, z, size, part, made), r)
+            passed = self.spec.rule(self._layer(x, z, size, part, made), r)
             booked["bias_share"] = passed.bias_share
             booked["stabiliser_share"] = passed.stabiliser_share
             if passed.relevance is not None:
@@ -161,7 +145,7 @@ class LayerNode:
         for column, pieces in shares.items():
             ledger.add(entry, column, torch.cat(pieces))
         if watched:
-            context.seen[self.path] = torch.cat(watched)
+            context.seen[path] = torch.cat(watched)
         self.saved.clear()
         if not direct:
             return whole
@@ -172,9 +156,10 @@ class LayerNode:
     def _refuse_changes(self) -> None:
         for slot, tensor in self.saved.items():
             if tensor._version != self.versions[slot]:
+                side = "input" if slot == "x" else "output"
                 raise ExplainError(
-                    f"{self.path} ({self.kind}): its {'input' if slot == 'x' else 'output'} was "
-                    "changed in place through a view; use the out-of-place operation there"
+                    f"{self.spec.path} ({self.spec.kind}): its {side} was changed in place through "
+                    "a view; use the out-of-place operation there"
                 )
 
     def _parts(self) -> list[range]:
@@ -194,24 +179,24 @@ class LayerNode:
     def _mask(self, r: Tensor) -> Tensor:
         """One for the channels that may carry relevance."""
         mask = torch.zeros(r.shape[1], dtype=r.dtype, device=r.device)
-        mask[list(self.context.keep[self.path])] = 1
+        mask[list(self.context.keep[self.spec.path])] = 1
         return mask.reshape(1, -1, *(1,) * (r.dim() - 2))
 
     def _layer(
         self, x: Tensor, z: Tensor, size: int, part: range, made: dict[str, Tensor]
     ) -> Layer:
         """What the rule sees of some samples."""
-        bounds = None
-        if self.bounds is not None:
-            bounds = self._rows(self.bounds[0], part), self._rows(self.bounds[1], part)
+        spec, bounds = self.spec, None
+        if spec.bounds is not None:
+            bounds = self._rows(spec.bounds[0], part), self._rows(spec.bounds[1], part)
         return Layer(
             x,
             z,
-            self.weight.to(x.dtype),
-            None if self.bias is None else self.bias.to(x.dtype),
-            self.map,
+            spec.weight.to(x.dtype),
+            None if spec.bias is None else spec.bias.to(x.dtype),
+            spec.map,
             size,
-            self.x_is_nonnegative,
+            spec.x_is_nonnegative,
             self.uses.only_rectified(),
             bounds,
             made,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from stressnet.errors import ExplainError
+from stressnet.explain.engine import operations as ops
 from stressnet.explain.engine.calls import Call
-from stressnet.explain.engine.layer_node import LayerNode
-from stressnet.explain.engine.route import Context
+from stressnet.explain.engine.layer_node import LayerSpec
 from stressnet.explain.rules import proportional
 from stressnet.explain.rules.linear_maps import ConvolutionMap, DenseMap, LinearMap
-
-Arguments = dict[str, Any]
 
 PROPORTIONAL = proportional(stabiliser=1e-9)
 
@@ -35,170 +33,138 @@ class LayerCall:
     map: LinearMap
 
 
-@dataclass(frozen=True)
-class BatchNormCall:
-    """A call of ``batch_norm``."""
-
-    x: Tensor
-    mean: Tensor | None
-    variance: Tensor | None
-    weight: Tensor | None
-    bias: Tensor | None
-    training: bool
-    eps: float
-
-    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
-        """Factor and offset of each channel, at least float32."""
-        assert self.mean is not None and self.variance is not None  # not training
-        dtype = torch.promote_types(self.variance.dtype, torch.float32)
-        scale = (self.variance.to(dtype) + self.eps).rsqrt()
-        if self.weight is not None:
-            scale = scale * self.weight.to(dtype)
-        shift = -self.mean.to(dtype) * scale
-        if self.bias is not None:
-            shift = shift + self.bias.to(dtype)
-        return scale, shift
-
-
-def _bind(names: tuple[str, ...], args: tuple[Any, ...], kwargs: Arguments) -> Arguments:
-    return {**dict(zip(names, args, strict=False)), **kwargs}
-
-
-def _each(value: int | tuple[int, ...] | list[int], dimensions: int) -> tuple[int, ...]:
+def each(value: int | tuple[int, ...] | list[int], dimensions: int) -> tuple[int, ...]:
+    """A size of a layer, one value per dimension."""
     values = (value,) if isinstance(value, int) else tuple(value)
     return values * dimensions if len(values) == 1 else values
 
 
-def describe(name: str, args: tuple[Any, ...], kwargs: Arguments) -> LayerCall | None:
+def describe(call: Call) -> LayerCall | None:
     """The layer behind a call of a convolution, ``linear``, ``addmm`` or a matrix product.
 
     Returns None for matrix products whose second operand is no plain matrix.
     """
-    if name == "linear":
-        call = _bind(("input", "weight", "bias"), args, kwargs)
-        weight = call["weight"]
-        return LayerCall("linear", call["input"], weight, weight, call.get("bias"), DenseMap())
-    if name == "addmm":
-        call = _bind(("input", "mat1", "mat2"), args, kwargs)
-        if call.get("alpha", 1) != 1 or call.get("beta", 1) != 1 or call["input"].dim() != 1:
+    if call.name == "linear":
+        x, weight, bias = (call.argument(n, i) for i, n in enumerate(("input", "weight", "bias")))
+        return LayerCall("linear", x, weight, weight, bias, DenseMap())
+    if call.name == "addmm":
+        bias, x, weight = (call.argument(n, i) for i, n in enumerate(("input", "mat1", "mat2")))
+        if call.kwargs.get("alpha", 1) != 1 or call.kwargs.get("beta", 1) != 1 or bias.dim() != 1:
             return None
-        weight = call["mat2"]
-        return LayerCall("linear", call["mat1"], weight, weight.T, call["input"], DenseMap())
-    if name in ("matmul", "mm", "bmm"):
-        x, weight = list(_bind(("input", "other"), args, kwargs).values())[:2]
+        return LayerCall("linear", x, weight, weight.T, bias, DenseMap())
+    if call.name in ops.MATRIX_PRODUCTS:
+        x, weight = [*call.args, *call.kwargs.values()][:2]
         if weight.dim() != 2 or x.dim() < 2:
             return None
         return LayerCall("linear", x, weight, weight.T, None, DenseMap())
-    return _describe_convolution(name, args, kwargs)
+    return _describe_convolution(call)
 
 
-def _describe_convolution(name: str, args: tuple[Any, ...], kwargs: Arguments) -> LayerCall:
-    dimensions = int(name[-2])
-    transposed = "transpose" in name
-    names: tuple[str, ...] = ("input", "weight", "bias", "stride", "padding")
-    names += ("output_padding", "groups", "dilation") if transposed else ("dilation", "groups")
-    call = _bind(names, args, kwargs)
-    x, weight = call["input"], call["weight"]
+def _describe_convolution(call: Call) -> LayerCall:
+    dimensions, transposed = int(call.name[-2]), "transpose" in call.name
+    rest = ("output_padding", "groups", "dilation") if transposed else ("dilation", "groups")
+    given = call.bound("input", "weight", "bias", "stride", "padding", *rest)
+    x, weight = given["input"], given["weight"]
     if x.dim() != dimensions + 2:
         raise ExplainError(
-            f"{name} received an input of shape {tuple(x.shape)} without a batch dimension; "
+            f"{call.name} received an input of shape {tuple(x.shape)} without a batch dimension; "
             "keep the samples in the first dimension"
         )
-    dilation = _each(call.get("dilation", 1), dimensions)
-    padding, extra = call.get("padding", 0), (0,) * dimensions
+    dilation = each(given.get("dilation", 1), dimensions)
+    padding, extra = given.get("padding", 0), (0,) * dimensions
     if padding == "valid":
         padding = 0
     elif padding == "same":
         total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
         padding = tuple(value // 2 for value in total)
         extra = tuple(value % 2 for value in total)
-    return LayerCall(
-        "convolution",
-        x,
-        weight,
-        weight,
-        call.get("bias"),
-        ConvolutionMap(
-            stride=_each(call.get("stride", 1), dimensions),
-            padding=_each(padding, dimensions),
-            dilation=dilation,
-            groups=call.get("groups", 1),
-            transposed=transposed,
-            output_padding=_each(call.get("output_padding", 0), dimensions),
-            extra_padding=extra,
-        ),
+    geometry = ConvolutionMap(
+        stride=each(given.get("stride", 1), dimensions),
+        padding=each(padding, dimensions),
+        dilation=dilation,
+        groups=given.get("groups", 1),
+        transposed=transposed,
+        output_padding=each(given.get("output_padding", 0), dimensions),
+        extra_padding=extra,
     )
+    return LayerCall("convolution", x, weight, weight, given.get("bias"), geometry)
 
 
-def describe_batch_norm(args: tuple[Any, ...], kwargs: Arguments) -> BatchNormCall:
-    """The arguments of ``torch.nn.functional.batch_norm``."""
-    names = (
-        "input",
-        "running_mean",
-        "running_var",
-        "weight",
-        "bias",
-        "training",
-        "momentum",
-        "eps",
-    )
-    call = _bind(names, args, kwargs)
-    mean, variance = call.get("running_mean"), call.get("running_var")
-    return BatchNormCall(
-        call["input"],
-        mean,
-        variance,
-        call.get("weight"),
-        call.get("bias"),
-        bool(call.get("training", False)) or mean is None or variance is None,
-        float(call.get("eps", 1e-5)),
-    )
+def batch_norm_arguments(call: Call) -> dict[str, Any]:
+    """Arguments of ``batch_norm`` by name."""
+    names = ("input", "running_mean", "running_var", "weight", "bias", "training")
+    return call.bound(*names, "momentum", "eps")
 
 
-def describe_normalisation(
-    name: str, x: Tensor, args: tuple[Any, ...], kwargs: Arguments
-) -> Arguments:
-    """Axes and parameters of layer, group, instance and RMS normalisation."""
-    rest = (1,) * (x.dim() - 2)
-    if name in ("layer_norm", "rms_norm"):
-        names = (
-            "input",
-            "normalized_shape",
-            "weight",
-            *(("bias",) if name == "layer_norm" else ()),
+def scale_and_shift(given: dict[str, Any], path: str) -> tuple[Tensor, Tensor]:
+    """Factor and offset of each channel of a batch normalisation, at least float32.
+
+    Raises
+    ------
+    ExplainError
+        If it uses the statistics of the batch.
+    """
+    mean, variance = given.get("running_mean"), given.get("running_var")
+    if given.get("training", False) or mean is None or variance is None:
+        raise ExplainError(
+            f"{path}: batch normalisation uses the statistics of this batch; explain a model in "
+            "evaluation mode with running statistics"
         )
-        call = _bind((*names, "eps"), args, kwargs)
-        kept = x.dim() - len(call["normalized_shape"])
-        shape = (*x.shape[:kept], -1)
-        weight, bias = call.get("weight"), call.get("bias")
+    dtype = torch.promote_types(variance.dtype, torch.float32)
+    scale = (variance.to(dtype) + float(given.get("eps", 1e-5))).rsqrt()
+    if given.get("weight") is not None:
+        scale = scale * given["weight"].to(dtype)
+    shift = -mean.to(dtype) * scale
+    if given.get("bias") is not None:
+        shift = shift + given["bias"].to(dtype)
+    return scale, shift
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """A layer, group, instance or RMS normalisation.
+
+    ``parameter`` is the weight as the call received it; ``weight`` and ``bias`` broadcast to the
+    input. Statistics run over the last axis of the input reshaped to ``groups_shape``, which is
+    ``centred`` (its mean subtracted) by all but RMS normalisation.
+    """
+
+    parameter: Tensor | None
+    groups_shape: tuple[int, ...]
+    weight: Tensor | None
+    bias: Tensor | None
+    eps: float
+    centred: bool
+
+
+def describe_normalisation(call: Call, x: Tensor) -> Normalisation:
+    """Axes and parameters of a normalisation of ``x``."""
+    if call.name in ("layer_norm", "rms_norm"):
+        bias = ("bias",) if call.name == "layer_norm" else ()
+        given = call.bound("input", "normalized_shape", "weight", *bias, "eps")
+        shape: tuple[int, ...] = (*x.shape[: x.dim() - len(given["normalized_shape"])], -1)
+        spatial = None
     else:
-        if name == "group_norm":
-            call = _bind(("input", "num_groups", "weight", "bias", "eps"), args, kwargs)
-            groups = call["num_groups"]
+        if call.name == "group_norm":
+            given = call.bound("input", "num_groups", "weight", "bias", "eps")
         else:
             names = ("input", "running_mean", "running_var", "weight", "bias", "use_input_stats")
-            call = _bind((*names, "momentum", "eps"), args, kwargs)
-            groups = x.shape[1]
-            if not call.get("use_input_stats", True):
+            given = call.bound(*names, "momentum", "eps")
+            if not given.get("use_input_stats", True):
                 raise ExplainError(
                     "instance_norm with running statistics has no rule; use batch normalisation"
                 )
-        shape = (x.shape[0], groups, -1)
-        weight, bias = (
-            None if call.get(key) is None else call[key].reshape(-1, *rest)
-            for key in ("weight", "bias")
-        )
-    eps = call.get("eps")
+        shape = (x.shape[0], given.get("num_groups", x.shape[1]), -1)
+        spatial = (-1, *(1,) * (x.dim() - 2))
+    weight, parameter_bias = (
+        value if value is None or spatial is None else value.reshape(spatial)
+        for value in (given.get("weight"), given.get("bias"))
+    )
+    eps = given.get("eps")
     if eps is None:
-        eps = torch.finfo(x.dtype).eps if name == "rms_norm" else 1e-5
-    return {
-        "parameter": call.get("weight"),
-        "groups_shape": shape,
-        "weight": weight,
-        "bias": bias,
-        "eps": float(eps),
-        "centred": name != "rms_norm",
-    }
+        eps = torch.finfo(x.dtype).eps if call.name == "rms_norm" else 1e-5
+    centred = call.name != "rms_norm"
+    return Normalisation(given.get("weight"), shape, weight, parameter_bias, float(eps), centred)
 
 
 def is_dropping(call: Call) -> bool:
@@ -210,14 +176,25 @@ def is_dropping(call: Call) -> bool:
 
 def fills(call: Call) -> bool:
     """The operation may put constants other than zero between the values."""
-    if call.name == "pad":
-        return bool(call.argument("value", 3))
-    if call.name == "constant_pad_nd":
-        return bool(call.argument("value", 2))
+    if call.name in ("pad", "constant_pad_nd"):
+        return bool(call.argument("value", 3 if call.name == "pad" else 2))
     return call.name in ("where", "masked_fill")
 
 
-def proportional_pool(context: Context, path: str, pool: Call, x_is_nonnegative: bool) -> LayerNode:
+def pool_geometry(call: Call, dimensions: int) -> tuple[tuple[int, ...], ConvolutionMap]:
+    """Window of a pooling, and its stride, padding and dilation, each with a value per axis."""
+    window = each(call.argument("kernel_size", 1), dimensions)
+    stride = call.argument("stride", 2)
+    dilation = call.argument("dilation", 4, 1) if call.name in ops.MAX_POOLS else 1
+    geometry = ConvolutionMap(
+        stride=window if stride is None or stride == [] else each(stride, dimensions),
+        padding=each(call.argument("padding", 3, 0), dimensions),
+        dilation=each(dilation, dimensions),
+    )
+    return window, geometry
+
+
+def proportional_pool(call: Call, path: str, x: Tensor, x_is_nonnegative: bool) -> LayerSpec:
     """Max pooling whose relevance goes to all inputs of a window in proportion to their value.
 
     Raises
@@ -225,32 +202,14 @@ def proportional_pool(context: Context, path: str, pool: Call, x_is_nonnegative:
     ExplainError
         For adaptive pooling and ``ceil_mode``, which have no fixed window.
     """
-    names = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
-    call = _bind(names, pool.args, pool.kwargs)
-    if pool.name.startswith("adaptive") or call.get("ceil_mode") or call.get("return_indices"):
+    unusual = call.argument("ceil_mode", 5) or call.kwargs.get("return_indices")
+    if call.name.startswith("adaptive") or unusual:
         raise ExplainError(
             f"{path}: proportional pooling needs a plain max pooling (no adaptive size, ceil_mode "
             "or indices); use pooling='winner'"
         )
-    x = call["input"]
-    dimensions, channels = x.dim() - 2, x.shape[1]
-    window = _each(call["kernel_size"], dimensions)
-    stride = call.get("stride")
-    geometry = ConvolutionMap(
-        stride=window if stride is None or stride == [] else _each(stride, dimensions),
-        padding=_each(call.get("padding", 0), dimensions),
-        dilation=_each(call.get("dilation", 1), dimensions),
-        groups=channels,
-    )
+    window, geometry = pool_geometry(call, x.dim() - 2)
+    channels = x.shape[1]
     weight = torch.ones(channels, 1, *window, dtype=x.dtype, device=x.device)
-    return LayerNode(
-        context,
-        path,
-        "pooling",
-        PROPORTIONAL,
-        geometry,
-        weight,
-        None,
-        pool.function_of(x),
-        x_is_nonnegative=x_is_nonnegative,
-    )
+    map = replace(geometry, groups=channels)
+    return LayerSpec(path, "pooling", PROPORTIONAL, map, weight, None, x_is_nonnegative)

@@ -26,7 +26,7 @@ LedgerRecord = dict[str, Any]
 
 
 @dataclass
-class _Entry:
+class LedgerEntry:
     layer: str
     operation: str
     rule: str
@@ -44,15 +44,15 @@ class Ledger:
 
     def __init__(self, batch: int) -> None:
         self.batch = batch
-        self._entries: list[_Entry] = []
+        self._entries: list[LedgerEntry] = []
 
-    def open(self, layer: str, operation: str, rule: str) -> _Entry:
+    def open(self, layer: str, operation: str, rule: str) -> LedgerEntry:
         """A new row, in order of the forward pass; fill it with :meth:`add`."""
-        entry = _Entry(layer, operation, rule)
+        entry = LedgerEntry(layer, operation, rule)
         self._entries.append(entry)
         return entry
 
-    def add(self, entry: _Entry, column: str, values: Tensor) -> None:
+    def add(self, entry: LedgerEntry, column: str, values: Tensor) -> None:
         """Add per-sample ``values``, shape ``(batch,)``."""
         values = values.detach().double()
         before = entry.columns.get(column)

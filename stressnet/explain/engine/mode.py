@@ -1,7 +1,7 @@
 """Watches a model's operations and gives each its rule.
 
 The model runs unmodified under a ``TorchFunctionMode``: every operation, whether called by a
-module, a function or an operator, passes through :meth:`RelevanceMode.__torch_function__`. The
+module, a function or an operator, passes through :meth:`RelevanceMode.follow`. The
 forward values are those of the model, bit by bit; what changes is the gradient. Nothing is written
 to the model: no hooks, no parameters replaced.
 """
@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 from weakref import ref
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from stressnet.errors import ExplainError
 from stressnet.explain.composites import Composite
 from stressnet.explain.engine import operations as ops
 from stressnet.explain.engine.calls import (
     Call,
+    CallMode,
     is_foreign,
     is_mapped,
     known_tag,
@@ -41,7 +40,7 @@ class ExplainWarning(UserWarning):
     """Something in an explanation that the user should know."""
 
 
-class RelevanceMode(TorchFunctionMode):
+class RelevanceMode(CallMode):
     """The engine for one forward pass.
 
     Parameters
@@ -69,14 +68,8 @@ class RelevanceMode(TorchFunctionMode):
         self._times_used: dict[str, int] = {}
         self._warned: set[str] = set()
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        call = Call(ops.canonical_name(func), func, args, kwargs or {})
+    def follow(self, call: Call) -> Any:
+        """The operation's result, with the gradient that its rule gives."""
         tensors = call.tensors
         for tensor in tensors:
             if is_mapped(tensor):
@@ -150,18 +143,19 @@ class RelevanceMode(TorchFunctionMode):
 
     def run_layer(self, node: LayerNode, x: Tensor) -> Tensor:
         """Send ``x`` through a layer under its rule."""
-        if node.rule.input_only and not node.reads_input:
+        rule, path = node.spec.rule, node.spec.path
+        if rule.input_only and not node.spec.reads_input:
             raise ExplainError(
-                f"rule {node.rule.name} at {node.path}: this layer does not read the model's "
-                f"input; rule {node.rule.name} gives relevance to zeros and is for the first "
+                f"rule {rule.name} at {path}: this layer does not read the model's "
+                f"input; rule {rule.name} gives relevance to zeros and is for the first "
                 "layer only"
             )
-        if node.rule.input_only and x is not self.context.root:
+        if rule.input_only and x is not self.context.root:
             self.context.keep_graph = True
         node.open()
         node.source, node.versions["source"] = x, x._version
         result = route(node, x)
-        self.rules[node.path] = str(node.rule)
+        self.rules[path] = str(rule)
         self.tag(result, Tag(node=node, uses=node.uses))
         known_tag(x).savers.append((ref(node), "x"))
         known_tag(result).savers.append((ref(node), "z"))

@@ -5,24 +5,36 @@ See :mod:`stressnet.explain.engine.route` for what a node is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from stressnet.explain.engine.ledger import at_least_float32
+from stressnet.explain.engine.calls import Call
+from stressnet.explain.engine.layers import Normalisation
+from stressnet.explain.engine.ledger import Ledger, at_least_float32
 from stressnet.explain.engine.route import Context, forgotten
 from stressnet.explain.rules import stabilise
 
 
-class StabiliserNode:
+class LedgerNode:
+    """A node with a row in the ledger."""
+
+    def __init__(self, ledger: Ledger, path: str, operation: str, rule: str) -> None:
+        self.ledger, self.path = ledger, path
+        self.entry = ledger.open(path, operation, rule)
+
+    def book(self, column: str, a: Tensor, b: Tensor) -> Tensor:
+        """Add ``sum(a * b)`` of each sample to a column; also returned, shape (batch,)."""
+        total = self.ledger.sum_of_products(a, b, self.path)
+        self.ledger.add(self.entry, column, total)
+        return total
+
+
+class StabiliserNode(LedgerNode):
     """Divides by the stabilised value instead of the value: epsilon rule of a plain linear step."""
 
     def __init__(self, context: Context, path: str, operation: str, stabiliser: float) -> None:
-        self.ledger, self.stabiliser = context.ledger, stabiliser
-        self.path = path
-        self.entry = self.ledger.open(path, operation, f"epsilon(stabiliser={stabiliser:g})")
-        self.value: Tensor | None = None
+        super().__init__(context.ledger, path, operation, f"epsilon(stabiliser={stabiliser:g})")
+        self.stabiliser = stabiliser
 
     def run(self, x: Tensor) -> Tensor:
         """A copy of the value (an alias could be overwritten later)."""
@@ -31,60 +43,45 @@ class StabiliserNode:
 
     def pull(self, coefficient: Tensor) -> Tensor:
         """Shrink the coefficient by ``z / s(z)``."""
-        assert self.value is not None  # run() came first
         z = at_least_float32(self.value)
         d, offset = stabilise(z, self.stabiliser)
         s = z * at_least_float32(coefficient) / d
-        total = self.ledger.sum_of_products(z, coefficient, self.path)
-        kept = self.ledger.sum_of_products(z, s, self.path)
-        lost = self.ledger.sum_of_products(offset, s, self.path)
-        self.ledger.add(self.entry, "relevance_out", total)
-        self.ledger.add(self.entry, "relevance_in", kept)
-        self.ledger.add(self.entry, "stabiliser_share", lost)
+        self.book("relevance_out", z, coefficient)
+        self.book("relevance_in", z, s)
+        self.book("stabiliser_share", offset, s)
         return s.to(coefficient.dtype)
 
 
-class ActivationNode:
+class ActivationNode(LedgerNode):
     """Identity rule of an element-wise activation: ``c_z = c_a * a / s(z)``."""
 
     def __init__(
-        self,
-        context: Context,
-        path: str,
-        operation: str,
-        stabiliser: float,
-        compute: Callable[[Tensor], Tensor],
+        self, context: Context, path: str, call: Call, x: Tensor, stabiliser: float
     ) -> None:
-        self.ledger, self.stabiliser, self.compute = context.ledger, stabiliser, compute
-        self.path = path
-        self.entry = self.ledger.open(path, operation, f"identity(stabiliser={stabiliser:g})")
-        self.ratio: Tensor | None = None
-        self.lost: Tensor | None = None
+        super().__init__(context.ledger, path, call.name, f"identity(stabiliser={stabiliser:g})")
+        self.stabiliser, self.compute = stabiliser, call.function_of(x)
 
     def run(self, x: Tensor) -> Tensor:
         """The activation; its ratio to the input is kept."""
         value = forgotten(self)(x)
-        z, a = at_least_float32(x), at_least_float32(value)
-        d, offset = stabilise(z, self.stabiliser)
-        self.ratio = a / d
+        d, offset = stabilise(at_least_float32(x), self.stabiliser)
+        self.ratio = at_least_float32(value) / d
         self.lost = self.ratio * offset
         return value
 
     def pull(self, coefficient: Tensor) -> Tensor:
         """Pass relevance unchanged, up to the stabiliser."""
-        assert self.ratio is not None and self.lost is not None  # run() came first
         c = at_least_float32(coefficient)
-        lost = self.ledger.sum_of_products(self.lost, c, self.path)
-        self.ledger.add(self.entry, "stabiliser_share", lost)
+        self.book("stabiliser_share", self.lost, c)
         return (c * self.ratio).to(coefficient.dtype)
 
 
-class OffsetNode:
+class OffsetNode(LedgerNode):
     """Books the part of a sum that does not depend on the input."""
 
     def __init__(self, context: Context, path: str, operation: str, constant: Tensor) -> None:
-        self.ledger, self.constant, self.path = context.ledger, constant, path
-        self.entry = self.ledger.open(path, operation, "lrp-0()")
+        super().__init__(context.ledger, path, operation, "lrp-0()")
+        self.constant = constant
 
     def run(self, x: Tensor) -> Tensor:
         """The value itself."""
@@ -95,8 +92,7 @@ class OffsetNode:
         constant = self.constant.to(coefficient.dtype).expand_as(coefficient)
         if bool(constant.isinf().any()):  # masks of attention; nothing passes there
             constant = torch.where(coefficient == 0, 0, constant)
-        share = self.ledger.sum_of_products(constant, coefficient, self.path)
-        self.ledger.add(self.entry, "bias_share", share)
+        self.book("bias_share", constant, coefficient)
         return coefficient
 
 
@@ -112,64 +108,47 @@ class HalfNode:
         return coefficient * 0.5
 
 
-class NormalisationNode:
+class NormalisationNode(LedgerNode):
     """Layer, group, instance or RMS normalisation with the scale held constant.
 
     ``y = (x - mean) * k * weight + bias`` with ``k = 1 / std`` taken as a constant (Ali et al.
-    2022, ICML); the bias takes its share. Statistics run over the last axis of ``x`` reshaped to
-    ``groups_shape``.
+    2022, ICML); the bias takes its share.
     """
 
     def __init__(
-        self,
-        context: Context,
-        path: str,
-        operation: str,
-        compute: Callable[[Tensor], Tensor],
-        *,
-        groups_shape: tuple[int, ...],
-        weight: Tensor | None,
-        bias: Tensor | None,
-        eps: float,
-        centred: bool = True,
+        self, context: Context, path: str, call: Call, x: Tensor, details: Normalisation
     ) -> None:
-        self.ledger, self.compute, self.path = context.ledger, compute, path
-        self.entry = self.ledger.open(path, operation, "constant-scale()")
-        self.groups_shape, self.eps, self.centred = groups_shape, eps, centred
-        self.weight, self.bias = weight, bias
-        self.factor: Tensor | None = None
+        super().__init__(context.ledger, path, call.name, "constant-scale()")
+        self.details, self.compute = details, call.function_of(x)
 
     def run(self, x: Tensor) -> Tensor:
         """The normalisation; its scale is kept."""
-        grouped = at_least_float32(x).reshape(self.groups_shape)
-        if self.centred:
+        grouped = at_least_float32(x).reshape(self.details.groups_shape)
+        if self.details.centred:
             square = grouped.var(dim=-1, unbiased=False, keepdim=True)
         else:
             square = (grouped**2).mean(dim=-1, keepdim=True)
-        self.factor = (square + self.eps).rsqrt()
+        self.factor = (square + self.details.eps).rsqrt()
         return forgotten(self)(x)
 
     def pull(self, coefficient: Tensor) -> Tensor:
         """Transpose of the map with constant scale."""
-        assert self.factor is not None  # run() came first
-        c = at_least_float32(coefficient)
-        if self.bias is not None:
-            share = self.ledger.sum_of_products(c, self.bias.to(c.dtype).expand_as(c), self.path)
-            self.ledger.add(self.entry, "bias_share", share)
-        if self.weight is not None:
-            c = c * self.weight.to(c.dtype)
-        grouped = c.reshape(self.groups_shape) * self.factor
-        if self.centred:
+        details, c = self.details, at_least_float32(coefficient)
+        if details.bias is not None:
+            self.book("bias_share", c, details.bias.to(c.dtype).expand_as(c))
+        if details.weight is not None:
+            c = c * details.weight.to(c.dtype)
+        grouped = c.reshape(details.groups_shape) * self.factor
+        if details.centred:
             grouped = grouped - grouped.mean(dim=-1, keepdim=True)
         return grouped.reshape(coefficient.shape).to(coefficient.dtype)
 
 
-class UnknownNode:
+class UnknownNode(LedgerNode):
     """Measures the relevance before and after an operation without a rule (``strict=False``)."""
 
     def __init__(self, context: Context, path: str, operation: str) -> None:
-        self.ledger, self.path = context.ledger, path
-        self.entry = self.ledger.open(path, operation, "plain gradient")
+        super().__init__(context.ledger, path, operation, "plain gradient")
 
     def at(self, side: str) -> _Probe:
         """A probe at the ``"in"`` or ``"out"`` side."""
@@ -179,16 +158,13 @@ class UnknownNode:
 class _Probe:
     def __init__(self, owner: UnknownNode, side: str) -> None:
         self.owner, self.side = owner, side
-        self.value: Tensor | None = None
 
     def run(self, x: Tensor) -> Tensor:
         self.value = x.detach().clone()
         return x.clone()
 
     def pull(self, coefficient: Tensor) -> Tensor:
-        assert self.value is not None  # run() came first
-        ledger, entry = self.owner.ledger, self.owner.entry
-        total = ledger.sum_of_products(self.value, coefficient, self.owner.path)
-        ledger.add(entry, f"relevance_{self.side}", total)
-        ledger.add(entry, "unaccounted_share", total if self.side == "out" else -total)
+        owner = self.owner
+        total = owner.book(f"relevance_{self.side}", self.value, coefficient)
+        owner.ledger.add(owner.entry, "unaccounted_share", total if self.side == "out" else -total)
         return coefficient

@@ -10,7 +10,7 @@ already does the right thing. All others are nodes: a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -55,23 +55,23 @@ class Context:
         Where shares go.
     root : Tensor
         The model's input, with gradient.
-    input_relevance : list of (Tensor, Tensor)
-        Tensors that hold (moved) input values, with the relevance that rules for the first layer
-        gave them directly.
     keep : dict
         Channels that may carry relevance, by module path.
     watched : set
         Module paths whose relevance is wanted.
     seen : dict
         Relevance of the watched outputs.
+    input_relevance : list of (Tensor, Tensor)
+        Tensors that hold (moved) input values, with the relevance that rules for the first layer
+        gave them directly.
     keep_graph : bool
         Relevance given to moved values of the input must still be moved back to it.
     """
 
     ledger: Ledger
     root: Tensor
-    input_relevance: list[tuple[Tensor, Tensor]]
     keep: dict[str, tuple[int, ...]]
     watched: frozenset[str]
-    seen: dict[str, Tensor]
+    seen: dict[str, Tensor] = field(default_factory=dict)
+    input_relevance: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     keep_graph: bool = False

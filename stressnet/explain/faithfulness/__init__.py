@@ -37,6 +37,7 @@ from stressnet.explain.faithfulness.readability import (
 from stressnet.explain.faithfulness.registry import METRICS, Metric
 from stressnet.explain.faithfulness.removal import (
     Curve,
+    Removal,
     comprehensiveness,
     deletion_curve,
     relevance_gain,
@@ -44,7 +45,7 @@ from stressnet.explain.faithfulness.removal import (
     sufficiency,
 )
 from stressnet.explain.faithfulness.scores import Score, Scores
-from stressnet.explain.faithfulness.stability import Explain, infidelity, max_sensitivity
+from stressnet.explain.faithfulness.stability import Explain, Subject, infidelity, max_sensitivity
 from stressnet.explain.faithfulness.units import (
     comprehensiveness_over_units,
     sufficiency_over_units,
@@ -58,8 +59,10 @@ __all__ = [
     "Curve",
     "Explain",
     "Metric",
+    "Removal",
     "Score",
     "Scores",
+    "Subject",
     "average_precision",
     "cascade",
     "complexity",

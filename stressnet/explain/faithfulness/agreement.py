@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+
 from torch import Tensor
 
 from stressnet.errors import ConfigError
@@ -27,17 +28,14 @@ def rank_correlation(
     absolute : bool
         Rank by size, whatever the sign.
     """
-    mine = check_maps(maps, others, cells)
     if absolute:
         maps, others = maps.abs(), others.abs()
-    reasons = combine_reasons(map_problems(maps, mine), map_problems(others, mine))
-    values = torch.full((len(maps),), torch.nan, dtype=torch.float64)
-    for sample, reason in enumerate(reasons):
-        if reason:
-            continue
-        a, b = (_ranks(m[sample].detach().cpu()[mine[sample]]) for m in (maps, others))
-        values[sample] = (a * b).sum() / (a.norm() * b.norm())
-    return Scores.of(values, reasons)
+
+    def correlation(a: Tensor, b: Tensor) -> float:
+        a, b = _ranks(a), _ranks(b)
+        return float((a * b).sum() / (a.norm() * b.norm()))
+
+    return _compare(maps, others, cells, correlation)
 
 
 def top_overlap(
@@ -55,18 +53,27 @@ def top_overlap(
     fraction : float
         Within (0, 1).
     """
-    mine = check_maps(maps, others, cells)
     if not 0 < fraction < 1:
         raise ConfigError(f"fraction must lie between 0 and 1, not {fraction}")
-    reasons = combine_reasons(map_problems(maps, mine), map_problems(others, mine))
-    values = torch.full((len(maps),), torch.nan, dtype=torch.float64)
-    for sample, reason in enumerate(reasons):
-        if reason:
-            continue
-        a, b = (m[sample].detach().double().cpu()[mine[sample]] for m in (maps, others))
+
+    def overlap(a: Tensor, b: Tensor) -> float:
         k = max(1, round(fraction * a.numel()))
-        values[sample] = (top_membership(a, k) * top_membership(b, k)).sum() / k
-    return Scores.of(values, reasons)
+        return float((top_membership(a, k) * top_membership(b, k)).sum() / k)
+
+    return _compare(maps, others, cells, overlap)
+
+
+def _compare(
+    maps: Tensor, others: Tensor, cells: Tensor | None, measure: Callable[[Tensor, Tensor], float]
+) -> Scores:
+    """A measure of the values that count in both maps of each pair."""
+    mine = check_maps(maps, others, cells)
+    reasons = combine_reasons(map_problems(maps, mine), map_problems(others, mine))
+    pairs = zip(reasons, maps, others, mine, strict=True)
+    return Scores.collect(
+        reason or measure(*(m.detach().double().cpu()[here] for m in (one, other)))
+        for reason, one, other, here in pairs
+    )
 
 
 def top_membership(values: Tensor, k: int) -> Tensor:
@@ -92,7 +99,7 @@ def top_membership(values: Tensor, k: int) -> Tensor:
 
 def _ranks(values: Tensor) -> Tensor:
     """Centred ranks; ties share their mean."""
-    _, place, counts = values.double().unique(return_inverse=True, return_counts=True)
+    _, place, counts = values.unique(return_inverse=True, return_counts=True)
     ends = counts.cumsum(0).double()
     middle = ends - (counts.double() - 1) / 2
     ranks = middle[place]

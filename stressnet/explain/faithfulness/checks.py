@@ -81,9 +81,3 @@ def check_generator(generator: torch.Generator) -> None:
         raise ConfigError(
             "generator must be a torch.Generator, e.g. torch.Generator().manual_seed(0)"
         )
-
-
-def check_at_least_one(what: str, value: int) -> None:
-    """Refuse counts below one."""
-    if value < 1:
-        raise ConfigError(f"{what} must be at least 1, not {value}")

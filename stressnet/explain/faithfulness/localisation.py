@@ -146,24 +146,19 @@ def _localise(
     measure: Callable[[Tensor, Tensor], tuple[float, float]],
     given: Tensor | None = None,
 ) -> tuple[Scores, Scores]:
-    """Apply a measure sample by sample to the cells that count, or say why not."""
+    """Apply a measure, and the level of chance, to the cells that count of each sample."""
     mine = check_maps(maps, masks, cells)
     exact = masks.detach().cpu().double()
     if not bool(((exact >= 0) & (exact <= 1)).all()):
         raise ConfigError("masks must lie within [0, 1]")
     stated = exact if given is None else given.detach().cpu().double()
-    values, chances, reasons = [], [], []
+    outcomes = []
     for one, mask, own, here in zip(maps, exact, stated, mine, strict=True):
-        found = one.detach().cpu().double()[here]
-        reason = _problem(found, own[here], mask[here])
-        value, chance = (torch.nan, torch.nan) if reason else measure(found, mask[here])
-        values.append(value)
-        chances.append(chance)
-        reasons.append(reason)
-    return (
-        Scores.of(torch.tensor(values, dtype=torch.float64), reasons),
-        Scores.of(torch.tensor(chances, dtype=torch.float64), reasons),
-    )
+        values = one.detach().cpu().double()[here]
+        reason = _problem(values, own[here], mask[here])
+        outcomes.append((reason, reason) if reason else measure(values, mask[here]))
+    values, chances = zip(*outcomes, strict=True)
+    return Scores.collect(values), Scores.collect(chances)
 
 
 def _problem(values: Tensor, stated: Tensor, mask: Tensor) -> str:

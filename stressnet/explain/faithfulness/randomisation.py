@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain.checks import check_inputs, check_model
+from stressnet.explain.checks import at_least_one, check_model
 from stressnet.explain.faithfulness.agreement import rank_correlation
-from stressnet.explain.faithfulness.checks import check_at_least_one, check_generator
+from stressnet.explain.faithfulness.checks import check_generator
 from stressnet.explain.faithfulness.readability import histogram_entropy
 from stressnet.explain.faithfulness.scores import Scores, combine_reasons
-from stressnet.explain.faithfulness.stability import Explain, explain_all
+from stressnet.explain.faithfulness.stability import Subject
 
 
 def layers_from_top(model: nn.Module) -> list[str]:
@@ -62,7 +62,7 @@ def cascade(
     check_generator(generator)
     paths = layers_from_top(model)
     n_stages = len(paths) if n_stages is None else n_stages
-    check_at_least_one("n_stages", n_stages)
+    at_least_one("n_stages", n_stages)
     n_stages = min(n_stages, len(paths))
     ends = [round((stage + 1) * len(paths) / n_stages) for stage in range(n_stages)]
     current, start = model, 0
@@ -76,16 +76,12 @@ def cascade(
 
 
 def parameter_randomisation(
-    explain: Explain,
-    model: nn.Module,
-    inputs: Tensor,
-    classes: Tensor,
+    subject: Subject,
     generator: torch.Generator,
     *,
     n_stages: int | None = None,
     cells: Tensor | None = None,
     absolute: bool = False,
-    batch_size: int = 32,
 ) -> tuple[Scores, dict[str, Scores]]:
     """Rank correlation of maps before and after cascading randomisation; lower is better.
 
@@ -94,18 +90,14 @@ def parameter_randomisation(
 
     Parameters
     ----------
-    explain : callable
-        See :data:`~stressnet.explain.faithfulness.stability.Explain`.
-    model, inputs, classes
-        What is explained. Classes stay those given.
+    subject : Subject
+        What is explained, and by which method.
     generator, n_stages
         See :func:`cascade`.
     cells : Tensor of bool, optional
         Cells that are compared; all if left out.
     absolute : bool
         Compare absolute relevance.
-    batch_size : int
-        Inputs per call of ``explain``.
 
     Returns
     -------
@@ -116,27 +108,18 @@ def parameter_randomisation(
     ----------
     Adebayo et al. (2018) NeurIPS, "Sanity checks for saliency maps".
     """
-    check_inputs(inputs)
-    start = explain_all(explain, model, inputs, classes, batch_size)
-    stages = {}
-    for path, altered in cascade(model, generator, n_stages=n_stages):
-        maps = explain_all(explain, altered, inputs, classes, batch_size)
-        stages[path] = rank_correlation(start, maps, cells=cells, absolute=absolute)
+    start = subject.maps()
+    stages = {
+        path: rank_correlation(start, subject.maps(model=altered), cells=cells, absolute=absolute)
+        for path, altered in cascade(subject.model, generator, n_stages=n_stages)
+    }
     reasons = combine_reasons(*(stage.reasons for stage in stages.values()))
     values = torch.stack([stage.values for stage in stages.values()]).mean(dim=0)
     return Scores.of(values, reasons), stages
 
 
 def efficient_parameter_randomisation(
-    explain: Explain,
-    model: nn.Module,
-    inputs: Tensor,
-    classes: Tensor,
-    generator: torch.Generator,
-    *,
-    cells: Tensor | None = None,
-    n_bins: int = 0,
-    batch_size: int = 32,
+    subject: Subject, generator: torch.Generator, *, cells: Tensor | None = None, n_bins: int = 0
 ) -> Scores:
     """Relative rise of the map's complexity when all parameters are randomised; higher is better.
 
@@ -145,7 +128,7 @@ def efficient_parameter_randomisation(
 
     Parameters
     ----------
-    explain, model, inputs, classes, generator, cells, batch_size
+    subject, generator, cells
         As for :func:`parameter_randomisation`.
     n_bins : int
         See :func:`~stressnet.explain.faithfulness.readability.histogram_entropy`.
@@ -154,15 +137,14 @@ def efficient_parameter_randomisation(
     ----------
     Hedström et al. (2023), "Sanity checks revisited", arXiv:2401.06465 (eMPRT).
     """
-    check_inputs(inputs)
-    start = explain_all(explain, model, inputs, classes, batch_size)
-    ((_, altered),) = cascade(model, generator, n_stages=1)
-    maps = explain_all(explain, altered, inputs, classes, batch_size)
-    before = histogram_entropy(start, cells=cells, n_bins=n_bins)
-    after = histogram_entropy(maps, cells=cells, n_bins=n_bins)
+    start = subject.maps()
+    ((_, altered),) = cascade(subject.model, generator, n_stages=1)
+    before, after = (
+        histogram_entropy(maps, cells=cells, n_bins=n_bins)
+        for maps in (start, subject.maps(model=altered))
+    )
     reasons = combine_reasons(before.reasons, after.reasons)
-    values = (after.values - before.values) / before.values
-    return Scores.of(values, reasons)
+    return Scores.of((after.values - before.values) / before.values, reasons)
 
 
 def _own_parameters(module: nn.Module) -> list[nn.Parameter]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from stressnet.explain.faithfulness.checks import NOT_FINITE, ZERO, check_maps
+from stressnet.explain.faithfulness.checks import CONSTANT, NOT_FINITE, ZERO, check_maps
 from stressnet.explain.faithfulness.scores import Scores
 
 GAUSSIAN_GINI = math.sqrt(2) - 1
@@ -25,17 +26,16 @@ def sparseness(maps: Tensor, *, cells: Tensor | None = None) -> Scores:
     Chalasani et al. (2020) ICML, "Concise explanations of neural networks using adversarial
     training".
     """
-    values, reasons = [], []
-    for sizes in _absolute(maps, cells):
-        reason = _problem(sizes)
-        reasons.append(reason)
-        if reason:
-            values.append(torch.nan)
-            continue
-        ordered, n = sizes.sort().values, sizes.numel()
+
+    def gini(values: Tensor) -> float | str:
+        sizes = values.abs()
+        if float(sizes.sum()) == 0:
+            return ZERO
+        n = sizes.numel()
         place = torch.arange(1, n + 1, dtype=torch.float64)
-        values.append(float(((2 * place - n - 1) * ordered).sum() / (n * ordered.sum())))
-    return Scores.of(torch.tensor(values, dtype=torch.float64), reasons)
+        return float(((2 * place - n - 1) * sizes.sort().values).sum() / (n * sizes.sum()))
+
+    return _of_each(maps, cells, gini)
 
 
 def complexity(maps: Tensor, *, cells: Tensor | None = None) -> Scores:
@@ -48,16 +48,12 @@ def complexity(maps: Tensor, *, cells: Tensor | None = None) -> Scores:
     ----------
     Bhatt et al. (2020) IJCAI, "Evaluating and aggregating feature-based model explanations".
     """
-    values, reasons = [], []
-    for sizes in _absolute(maps, cells):
-        reason = _problem(sizes)
-        reasons.append(reason)
-        if reason:
-            values.append(torch.nan)
-            continue
-        p = sizes / sizes.sum()
-        values.append(float(-torch.special.xlogy(p, p).sum()))
-    return Scores.of(torch.tensor(values, dtype=torch.float64), reasons)
+
+    def entropy(values: Tensor) -> float | str:
+        sizes = values.abs()
+        return _entropy(sizes / sizes.sum()) if float(sizes.sum()) else ZERO
+
+    return _of_each(maps, cells, entropy)
 
 
 def gaussian_complexity(n_cells: int) -> float:
@@ -83,35 +79,31 @@ def histogram_entropy(maps: Tensor, *, cells: Tensor | None = None, n_bins: int 
     ----------
     Hedström et al. (2023), "Sanity checks revisited", arXiv:2401.06465, for its use in eMPRT.
     """
-    mine = check_maps(maps, maps, cells)
-    values, reasons = [], []
-    for one, here in zip(maps, mine, strict=True):
-        found = one.detach().double().cpu()[here]
-        if found.numel() == 0 or not bool(torch.isfinite(found).all()):
-            values.append(torch.nan)
-            reasons.append(NOT_FINITE if found.numel() else "no cell counts")
-            continue
-        low, high = float(found.min()), float(found.max())
+
+    def entropy(values: Tensor) -> float | str:
+        low, high = float(values.min()), float(values.max())
         if low == high:
-            values.append(torch.nan)
-            reasons.append("the map is the same everywhere")
-            continue
-        bins = n_bins or math.ceil(2 * found.numel() ** (1 / 3))
-        place = ((found - low) / (high - low) * bins).long().clamp(max=bins - 1)
-        p = place.bincount(minlength=bins).double() / found.numel()
-        values.append(float(-torch.special.xlogy(p, p).sum()))
-        reasons.append("")
-    return Scores.of(torch.tensor(values, dtype=torch.float64), reasons)
+            return CONSTANT
+        bins = n_bins or math.ceil(2 * values.numel() ** (1 / 3))
+        place = ((values - low) / (high - low) * bins).long().clamp(max=bins - 1)
+        return _entropy(place.bincount(minlength=bins).double() / values.numel())
+
+    return _of_each(maps, cells, entropy)
 
 
-def _absolute(maps: Tensor, cells: Tensor | None) -> list[Tensor]:
-    mine = check_maps(maps, maps, cells)
-    return [one.detach().double().cpu()[here].abs() for one, here in zip(maps, mine, strict=True)]
+def _entropy(p: Tensor) -> float:
+    return float(-torch.special.xlogy(p, p).sum())
 
 
-def _problem(sizes: Tensor) -> str:
-    if sizes.numel() == 0:
-        return "no cell counts"
-    if not bool(torch.isfinite(sizes).all()):
-        return NOT_FINITE
-    return ZERO if float(sizes.sum()) == 0 else ""
+def _of_each(
+    maps: Tensor, cells: Tensor | None, measure: Callable[[Tensor], float | str]
+) -> Scores:
+    """A measure of the values that count, map by map."""
+    outcomes: list[float | str] = []
+    for one, here in zip(maps, check_maps(maps, maps, cells), strict=True):
+        values = one.detach().double().cpu()[here]
+        if values.numel() == 0:
+            outcomes.append("no cell counts")
+        else:
+            outcomes.append(measure(values) if bool(values.isfinite().all()) else NOT_FINITE)
+    return Scores.collect(outcomes)

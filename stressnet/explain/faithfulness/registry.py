@@ -44,143 +44,75 @@ class Metric:
 
 
 _DISPLACED = "the same map displaced: regions of equal area and shape"
+_UNITS = f"{_DISPLACED}; over units: random order"
 _AREA = "the region's share of the area"
+_WIDENED = f"{_AREA}, widened by the tolerance"
 _RANDOM = "the method 'random'"
+_NOISE = "ln n - 0.284 (Gaussian noise in n cells)"
+_IGNORES = "1 (a map that ignores the model)"
+_LIKENESS, _RISE = "parameter_randomisation", "efficient_parameter_randomisation"
+_GINI = "0.414 (Gaussian noise)"
+_CORRELATION, _OVERLAP = "rank correlation", "top-5 % overlap"
+_BETWEEN = "between training seeds"
+
+_GROUPS: Mapping[Group, tuple[tuple[str, str, bool, str, str], ...]] = {
+    "removal": (
+        ("comprehensiveness", "comprehensiveness", True, _UNITS, "DeYoung et al. 2020"),
+        ("sufficiency", "sufficiency", False, _UNITS, "DeYoung et al. 2020"),
+        ("morf_area", "area, most relevant first", False, _RANDOM, "Samek et al. 2017"),
+        ("lerf_area", "area, least relevant first", True, _RANDOM, "Samek et al. 2017"),
+        ("relevance_gain", "LeRF - MoRF", True, "0", "Blücher et al. 2024"),
+        ("road", "ROAD, most relevant first", False, _RANDOM, "Rong et al. 2022"),
+    ),
+    "stability": (
+        ("infidelity", "infidelity", False, _DISPLACED, "Yeh et al. 2019"),
+        ("max_sensitivity", "max-sensitivity", False, "1.41 (unrelated maps)", "Yeh et al. 2019"),
+    ),
+    "randomisation": (
+        (
+            "parameter_randomisation",
+            "likeness after randomisation",
+            False,
+            _IGNORES,
+            "Adebayo et al. 2018",
+        ),
+        (
+            "efficient_parameter_randomisation",
+            "rise of complexity (eMPRT)",
+            True,
+            "0",
+            "Hedström et al. 2023",
+        ),
+    ),
+    "readability": (
+        (
+            "sparseness",
+            "sparseness (Gini)",
+            True,
+            _GINI,
+            "Chalasani et al. 2020",
+        ),
+        ("complexity", "complexity (nats)", False, _NOISE, "Bhatt et al. 2020"),
+    ),
+    "localisation": (
+        ("relevance_mass_accuracy", "relevance mass", True, _AREA, "Arras et al. 2022"),
+        ("relevance_rank_accuracy", "relevance rank", True, _AREA, "Arras et al. 2022"),
+        ("pointing_game", "pointing game", True, _WIDENED, "Zhang et al. 2018"),
+        ("average_precision", "average precision", True, _AREA, "Davis & Goadrich 2006"),
+    ),
+    "agreement": (
+        ("rank_correlation", _CORRELATION, True, "0", "Spearman 1904"),
+        ("top_overlap", _OVERLAP, True, "0.05", "Krishna et al. 2022"),
+        ("seed_rank_correlation", f"{_CORRELATION} {_BETWEEN}", True, "0", "Spearman 1904"),
+        ("seed_top_overlap", f"{_OVERLAP} {_BETWEEN}", True, "0.05", "Krishna et al. 2022"),
+    ),
+}
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
-        metric.name: metric
-        for metric in (
-            Metric(
-                "comprehensiveness",
-                "comprehensiveness",
-                "removal",
-                True,
-                f"{_DISPLACED}; over units: random order",
-                "DeYoung et al. 2020",
-            ),
-            Metric(
-                "sufficiency",
-                "sufficiency",
-                "removal",
-                False,
-                f"{_DISPLACED}; over units: random order",
-                "DeYoung et al. 2020",
-            ),
-            Metric(
-                "morf_area",
-                "area, most relevant first",
-                "removal",
-                False,
-                _RANDOM,
-                "Samek et al. 2017",
-            ),
-            Metric(
-                "lerf_area",
-                "area, least relevant first",
-                "removal",
-                True,
-                _RANDOM,
-                "Samek et al. 2017",
-            ),
-            Metric("relevance_gain", "LeRF - MoRF", "removal", True, "0", "Blücher et al. 2024"),
-            Metric(
-                "road", "ROAD, most relevant first", "removal", False, _RANDOM, "Rong et al. 2022"
-            ),
-            Metric("infidelity", "infidelity", "stability", False, _DISPLACED, "Yeh et al. 2019"),
-            Metric(
-                "max_sensitivity",
-                "max-sensitivity",
-                "stability",
-                False,
-                "1.41 (unrelated maps)",
-                "Yeh et al. 2019",
-            ),
-            Metric(
-                "parameter_randomisation",
-                "likeness after randomisation",
-                "randomisation",
-                False,
-                "1 (a map that ignores the model)",
-                "Adebayo et al. 2018",
-            ),
-            Metric(
-                "efficient_parameter_randomisation",
-                "rise of complexity (eMPRT)",
-                "randomisation",
-                True,
-                "0",
-                "Hedström et al. 2023",
-            ),
-            Metric(
-                "sparseness",
-                "sparseness (Gini)",
-                "readability",
-                True,
-                "0.414 (Gaussian noise)",
-                "Chalasani et al. 2020",
-            ),
-            Metric(
-                "complexity",
-                "complexity (nats)",
-                "readability",
-                False,
-                "ln n - 0.284 (Gaussian noise in n cells)",
-                "Bhatt et al. 2020",
-            ),
-            Metric(
-                "relevance_mass_accuracy",
-                "relevance mass",
-                "localisation",
-                True,
-                _AREA,
-                "Arras et al. 2022",
-            ),
-            Metric(
-                "relevance_rank_accuracy",
-                "relevance rank",
-                "localisation",
-                True,
-                _AREA,
-                "Arras et al. 2022",
-            ),
-            Metric(
-                "pointing_game",
-                "pointing game",
-                "localisation",
-                True,
-                f"{_AREA}, widened by the tolerance",
-                "Zhang et al. 2018",
-            ),
-            Metric(
-                "average_precision",
-                "average precision",
-                "localisation",
-                True,
-                _AREA,
-                "Davis & Goadrich 2006",
-            ),
-            Metric("rank_correlation", "rank correlation", "agreement", True, "0", "Spearman 1904"),
-            Metric(
-                "top_overlap", "top-5 % overlap", "agreement", True, "0.05", "Krishna et al. 2022"
-            ),
-            Metric(
-                "seed_rank_correlation",
-                "rank correlation between training seeds",
-                "agreement",
-                True,
-                "0",
-                "Spearman 1904",
-            ),
-            Metric(
-                "seed_top_overlap",
-                "top-5 % overlap between training seeds",
-                "agreement",
-                True,
-                "0.05",
-                "Krishna et al. 2022",
-            ),
-        )
+        name: Metric(name, title, group, higher_is_better, chance, citation)
+        for group, metrics in _GROUPS.items()
+        for name, title, higher_is_better, chance, citation in metrics
     }
 )
 """Metrics by name."""

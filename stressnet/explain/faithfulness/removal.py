@@ -1,22 +1,22 @@
 """Remove what a map calls important, or keep only that, and see what the model says.
 
-Every function takes a :class:`~stressnet.explain.faithfulness.scores.Score` (the model and the
-explained classes), inputs and maps of one shape, and a baseline. Ties are broken at random: a map
-that is zero in half of its cells does not rank those.
+Every function takes a :class:`Removal` and a generator, which breaks ties: a map that is zero in
+half of its cells does not rank those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from stressnet.errors import ConfigError
+from stressnet.explain.checks import at_least_one
 from stressnet.explain.faithfulness.baselines import Baseline
 from stressnet.explain.faithfulness.checks import (
-    check_at_least_one,
     check_fractions,
     check_generator,
     check_maps,
@@ -55,15 +55,87 @@ def _first(ranks: Tensor, cells: Tensor, fraction: float) -> Tensor:
     return (ranks < n) & cells
 
 
+@dataclass(frozen=True)
+class Removal:
+    """Maps to be judged by what the model says when cells are removed.
+
+    Parameters
+    ----------
+    score : Score
+        The model, the explained classes, and which number of its output counts.
+    inputs, maps : Tensor, shape (n_samples, ...)
+        Inputs, and relevance for the explained class.
+    baseline : callable
+        What removed cells become.
+    cells : Tensor of bool, optional
+        Cells that count and may be removed, broadcastable to the inputs; all if left out.
+
+    Raises
+    ------
+    ConfigError
+        If maps or cells do not have the shape of the inputs.
+    """
+
+    score: Score
+    inputs: Tensor
+    maps: Tensor
+    baseline: Baseline
+    cells: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        check_maps(self.inputs, self.maps, self.cells)
+
+    @cached_property
+    def counting(self) -> Tensor:
+        """Cells that count, bool, shape of the inputs."""
+        return check_maps(self.inputs, self.maps, self.cells)
+
+    @cached_property
+    def problems(self) -> list[str]:
+        """Why each map cannot rank its cells; empty where it can."""
+        return map_problems(self.maps, self.counting)
+
+    @cached_property
+    def whole(self) -> Tensor:
+        """Score of each untouched input, float64, shape (n_samples,)."""
+        return self.score(self.inputs)
+
+    def without(self, removed: Tensor) -> Tensor:
+        """Score of each input without the cells of a bool mask of the inputs' shape."""
+        return self.score(self.baseline(self.inputs, removed))
+
+    def drops(self, masks: Iterable[Tensor]) -> Iterator[Tensor]:
+        """What each mask costs: the score of the whole minus the score without it."""
+        return (self.whole - self.without(removed) for removed in masks)
+
+    def mean_drop(self, masks: Sequence[Tensor]) -> Tensor:
+        """Mean of :meth:`drops`, shape (n_samples,)."""
+        total = torch.zeros(len(self.inputs), dtype=torch.float64)
+        for drop in self.drops(masks):
+            total += drop
+        return total / len(masks)
+
+    def top(
+        self, fractions: Sequence[float], generator: torch.Generator, *, least: bool = False
+    ) -> list[Tensor]:
+        """Masks of the most (or least) relevant cells, one for each share of the cells that count.
+
+        Raises
+        ------
+        ConfigError
+            For fractions that do not increase within (0, 1].
+        """
+        check_generator(generator)
+        fractions = check_fractions(fractions)
+        ranks = rank_cells(-self.maps if least else self.maps, self.counting, generator)
+        return [_first(ranks, self.counting, fraction) for fraction in fractions]
+
+
 def comprehensiveness(
-    score: Score,
-    inputs: Tensor,
-    maps: Tensor,
-    baseline: Baseline,
+    removal: Removal,
     generator: torch.Generator,
     *,
     fractions: Sequence[float] = ERASER_FRACTIONS,
-    cells: Tensor | None = None,
 ) -> Scores:
     """Mean drop of the score when the most relevant cells are removed; higher is better.
 
@@ -73,35 +145,26 @@ def comprehensiveness(
 
     Parameters
     ----------
-    score : Score
-        ERASER uses the probability of the explained class.
-    inputs, maps : Tensor, shape (n_samples, ...)
-        Inputs, and relevance for the explained class.
-    baseline : callable
-        What removed cells become.
+    removal : Removal
+        What is judged; ERASER scores the probability of the explained class.
     generator : torch.Generator
         Breaks ties.
     fractions : sequence of float
         Shares ``q_k`` of the cells that count.
-    cells : Tensor of bool, optional
-        Cells that count and may be removed; all if left out.
 
     References
     ----------
     DeYoung et al. (2020) ACL, "ERASER: a benchmark to evaluate rationalized NLP models".
     """
-    return _eraser(score, inputs, maps, baseline, generator, fractions, cells, keep=False)
+    masks = removal.top(fractions, generator)
+    return Scores.of(removal.mean_drop(masks), removal.problems)
 
 
 def sufficiency(
-    score: Score,
-    inputs: Tensor,
-    maps: Tensor,
-    baseline: Baseline,
+    removal: Removal,
     generator: torch.Generator,
     *,
     fractions: Sequence[float] = ERASER_FRACTIONS,
-    cells: Tensor | None = None,
 ) -> Scores:
     """Mean drop of the score when only the most relevant cells are kept; lower is better.
 
@@ -109,29 +172,8 @@ def sufficiency(
     count stay. Parameters as for :func:`comprehensiveness`. Not the measure of the same name by
     Dasgupta et al. (2022).
     """
-    return _eraser(score, inputs, maps, baseline, generator, fractions, cells, keep=True)
-
-
-def _eraser(
-    score: Score,
-    inputs: Tensor,
-    maps: Tensor,
-    baseline: Baseline,
-    generator: torch.Generator,
-    fractions: Sequence[float],
-    cells: Tensor | None,
-    keep: bool,
-) -> Scores:
-    mine = check_maps(inputs, maps, cells)
-    check_generator(generator)
-    fractions = check_fractions(fractions)
-    ranks = rank_cells(maps, mine, generator)
-    whole, drop = score(inputs), torch.zeros(len(inputs), dtype=torch.float64)
-    for fraction in fractions:
-        top = _first(ranks, mine, fraction)
-        removed = mine & ~top if keep else top
-        drop += whole - score(baseline(inputs, removed))
-    return Scores.of(drop / len(fractions), map_problems(maps, mine))
+    masks = [removal.counting & ~top for top in removal.top(fractions, generator)]
+    return Scores.of(removal.mean_drop(masks), removal.problems)
 
 
 @dataclass(frozen=True)
@@ -163,15 +205,11 @@ class Curve:
 
 
 def deletion_curve(
-    score: Score,
-    inputs: Tensor,
-    maps: Tensor,
-    baseline: Baseline,
+    removal: Removal,
     generator: torch.Generator,
     *,
     order: str = "morf",
     fractions: Sequence[float] | int = 10,
-    cells: Tensor | None = None,
 ) -> Curve:
     """The score while cells are removed, most (``morf``) or least (``lerf``) relevant first.
 
@@ -180,7 +218,7 @@ def deletion_curve(
 
     Parameters
     ----------
-    score, inputs, maps, baseline, generator, cells
+    removal, generator
         As for :func:`comprehensiveness`.
     order : {"morf", "lerf"}
         Which cells go first.
@@ -191,21 +229,17 @@ def deletion_curve(
     ----------
     Bach et al. (2015) PLoS ONE 10(7):e0130140; Samek et al. (2017) IEEE TNNLS 28(11).
     """
-    mine = check_maps(inputs, maps, cells)
-    check_generator(generator)
     if order not in ("morf", "lerf"):
         raise ConfigError(f"order must be 'morf' or 'lerf', not {order!r}")
     if isinstance(fractions, int):
-        check_at_least_one("the number of steps", fractions)
+        at_least_one("the number of steps", fractions)
         fractions = [(step + 1) / fractions for step in range(fractions)]
-    fractions = check_fractions(fractions)
-    ranks = rank_cells(maps if order == "morf" else -maps, mine, generator)
-    values = [score(inputs)]
-    values += [score(baseline(inputs, _first(ranks, mine, part))) for part in fractions]
-    reasons = map_problems(maps, mine)
-    gone = torch.tensor([bool(reason) for reason in reasons])
-    table = torch.stack(values, dim=1).masked_fill(gone[:, None], torch.nan)
-    return Curve(torch.tensor([0.0, *fractions], dtype=torch.float64), table, tuple(reasons))
+    masks = removal.top(fractions, generator, least=order == "lerf")
+    scores = torch.stack([removal.whole, *map(removal.without, masks)], dim=1)
+    unranked = torch.tensor([bool(reason) for reason in removal.problems])
+    shares = torch.tensor([0.0, *fractions], dtype=torch.float64)
+    values = scores.masked_fill(unranked[:, None], torch.nan)
+    return Curve(shares, values, tuple(removal.problems))
 
 
 def relevance_gain(morf: Curve, lerf: Curve) -> Scores:
@@ -224,15 +258,11 @@ def relevance_gain(morf: Curve, lerf: Curve) -> Scores:
 
 
 def road(
-    score: Score,
-    inputs: Tensor,
-    maps: Tensor,
-    baseline: Baseline,
+    removal: Removal,
     generator: torch.Generator,
     *,
     order: str = "morf",
     fractions: Sequence[float] = ROAD_FRACTIONS,
-    cells: Tensor | None = None,
 ) -> Curve:
     """ROAD: is the class still predicted when ranked cells are imputed from their neighbours?
 
@@ -242,22 +272,15 @@ def road(
 
     Parameters
     ----------
-    baseline : callable
-        Made by :func:`~stressnet.explain.faithfulness.baselines.noisy_linear`.
-    score, inputs, maps, generator, order, cells
-        As for :func:`deletion_curve`; the score's kind does not matter.
+    removal : Removal
+        With the baseline :func:`~stressnet.explain.faithfulness.baselines.noisy_linear`; the kind
+        of its score does not matter.
+    generator, order, fractions
+        As for :func:`deletion_curve`.
 
     References
     ----------
     Rong et al. (2022) ICML.
     """
-    return deletion_curve(
-        score.with_kind("decision"),
-        inputs,
-        maps,
-        baseline,
-        generator,
-        order=order,
-        fractions=tuple(fractions),
-        cells=cells,
-    )
+    decided = replace(removal, score=removal.score.with_kind("decision"))
+    return deletion_curve(decided, generator, order=order, fractions=fractions)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain.checks import check_inputs, check_model
+from stressnet.explain.checks import at_least_one, check_inputs, check_model
 from stressnet.explain.seeds import check_logits, make_seed
 
 SCORE_KINDS = ("probability", "log-odds", "logit", "decision")
@@ -41,8 +41,7 @@ class Score:
         check_model(self.model)
         if self.kind not in SCORE_KINDS:
             raise ConfigError(f"no score {self.kind!r}; choose from {', '.join(SCORE_KINDS)}")
-        if self.batch_size < 1:
-            raise ConfigError(f"batch_size must be at least 1, not {self.batch_size}")
+        at_least_one("batch_size", self.batch_size)
         if self.classes.dim() != 1 or self.classes.is_floating_point():
             raise ConfigError("classes must be one class number for each sample")
 
@@ -63,7 +62,7 @@ class Score:
 
     def with_kind(self, kind: str) -> Score:
         """The same model and classes with another score."""
-        return Score(self.model, self.classes, kind, self.batch_size)
+        return replace(self, kind=kind)
 
     def __call__(self, inputs: Tensor, samples: Tensor | None = None) -> Tensor:
         """Scores of inputs, float64 on the CPU, shape (n,).
@@ -133,11 +132,19 @@ class Scores:
         values = values.detach().double().cpu().masked_fill(gone, torch.nan)
         return cls(values, tuple(missing))
 
+    @classmethod
+    def collect(cls, outcomes: Iterable[float | str]) -> Scores:
+        """A value, or the reason why there is none, for each sample."""
+        listed = list(outcomes)
+        reasons = [one if isinstance(one, str) else "" for one in listed]
+        numbers = [torch.nan if isinstance(one, str) else one for one in listed]
+        return cls.of(torch.tensor(numbers, dtype=torch.float64), reasons)
+
     @property
     def mean(self) -> float:
         """Mean of the samples that have a value; NaN if none has."""
-        found = self.values[~self.values.isnan()]
-        return float(found.mean()) if len(found) else float("nan")
+        values = self.values[~self.values.isnan()]
+        return float(values.mean()) if len(values) else float("nan")
 
 
 def combine_reasons(*lists: Sequence[str]) -> list[str]:

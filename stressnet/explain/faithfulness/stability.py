@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain.checks import check_inputs, check_model
-from stressnet.explain.faithfulness.baselines import Baseline
-from stressnet.explain.faithfulness.checks import (
-    check_at_least_one,
-    check_generator,
-    check_maps,
-    map_problems,
-)
-from stressnet.explain.faithfulness.scores import Score, Scores, combine_reasons
+from stressnet.explain.checks import at_least_one, check_inputs, check_model
+from stressnet.explain.faithfulness.checks import ZERO, check_generator
+from stressnet.explain.faithfulness.removal import Removal
+from stressnet.explain.faithfulness.scores import Scores, combine_reasons
 
 Explain = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """``explain(model, inputs, classes) -> maps`` for the given classes, of the inputs' shape.
@@ -26,17 +22,76 @@ random numbers seeds its own generator inside.
 """
 
 
+@dataclass(frozen=True)
+class Subject:
+    """A method of explanation and what it is asked to explain.
+
+    Parameters
+    ----------
+    explain : callable
+        See :data:`Explain`.
+    model : torch.nn.Module
+        In evaluation mode.
+    inputs : Tensor, shape (n_samples, ...)
+        Samples.
+    classes : Tensor of int, shape (n_samples,)
+        Explained classes; they stay when the input or the model is altered.
+    batch_size : int
+        Inputs per call of ``explain``.
+
+    Raises
+    ------
+    ConfigError
+        If the inputs are no finite batch or there are more or fewer classes.
+    ExplainError
+        If the model is in training mode.
+    """
+
+    explain: Explain
+    model: nn.Module
+    inputs: Tensor
+    classes: Tensor
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        check_inputs(self.inputs)
+        check_model(self.model)
+        at_least_one("batch_size", self.batch_size)
+        if self.classes.shape != (len(self.inputs),):
+            raise ConfigError(
+                f"classes have shape {tuple(self.classes.shape)}, not {(len(self.inputs),)}"
+            )
+
+    def maps(self, *, model: nn.Module | None = None, inputs: Tensor | None = None) -> Tensor:
+        """Maps of all samples, or of an altered model or inputs; float64 on the CPU.
+
+        Raises
+        ------
+        ConfigError
+            If ``explain`` returns something of another shape than the inputs.
+        """
+        inputs = self.inputs if inputs is None else inputs
+        parts = []
+        for x, classes in zip(
+            inputs.split(self.batch_size), self.classes.split(self.batch_size), strict=True
+        ):
+            maps = self.explain(model or self.model, x, classes)
+            if maps.shape != x.shape:
+                raise ConfigError(
+                    f"explain returned maps of shape {tuple(maps.shape)} for inputs "
+                    f"{tuple(x.shape)}"
+                )
+            parts.append(maps.detach().double().cpu())
+        return torch.cat(parts)
+
+
 def infidelity(
-    score: Score,
-    inputs: Tensor,
-    maps: Tensor,
-    baseline: Baseline,
+    removal: Removal,
     generator: torch.Generator,
     *,
     window: tuple[int, int] = (16, 8),
     n_samples: int = 32,
     scaled: bool = True,
-    cells: Tensor | None = None,
 ) -> Scores:
     """Error with which a map's sums predict the effect of removing rectangles; lower is better.
 
@@ -48,12 +103,10 @@ def infidelity(
 
     Parameters
     ----------
-    score : Score
-        With the kind that the map adds up to (``log-odds``, ``logit``).
-    inputs, maps : Tensor, shape (n_samples, channels, n_bins, n_frames)
-        Inputs and contributions (input times coefficient, not bare gradients).
-    baseline : callable
-        What removed cells become.
+    removal : Removal
+        Of shape (n_samples, channels, n_bins, n_frames), with the score that the map adds up to
+        (``log-odds``, ``logit``) and contributions as maps (input times coefficient, not bare
+        gradients). Rectangles are centred on cells that count and cut to them.
     generator : torch.Generator
         Places the rectangles, the same for all methods under the same seed.
     window : tuple of int
@@ -62,39 +115,31 @@ def infidelity(
         Rectangles per sample.
     scaled : bool
         See above.
-    cells : Tensor of bool, optional
-        Rectangles are centred on cells that count and cut to them.
 
     References
     ----------
     Yeh et al. (2019) NeurIPS, "On the (in)fidelity and sensitivity of explanations": square
     removal. The scaling is the optimal one of its section 3, with the sign kept.
     """
-    mine = check_maps(inputs, maps, cells)
     check_generator(generator)
-    check_at_least_one("n_samples", n_samples)
-    check_at_least_one("window", min(window))
-    if inputs.dim() != 4:
+    at_least_one("n_samples", n_samples)
+    at_least_one("window", min(window))
+    if removal.inputs.dim() != 4:
         raise ConfigError(
-            f"infidelity needs inputs (batch, channels, bins, frames), not {inputs.dim()}-D"
+            f"infidelity needs inputs (batch, channels, bins, frames), not {removal.inputs.dim()}-D"
         )
-    boxes = torch.stack([_rectangles(one, window, n_samples, generator) for one in mine])
-    flat = maps.detach().double().cpu()
-    whole = score(inputs)
-    predicted, actual = [], []
-    for draw in range(n_samples):
-        removed = boxes[:, draw] & mine
-        predicted.append((flat * removed).sum(dim=(1, 2, 3)))
-        actual.append(whole - score(baseline(inputs, removed)))
-    a, b = torch.stack(predicted), torch.stack(actual)
-    reasons = [NO_CHANGE if bool((one == 0).all()) else "" for one in b.T]
-    if scaled:
-        product, a2, b2 = (a * b).mean(dim=0), (a * a).mean(dim=0), (b * b).mean(dim=0)
-        tiny = torch.finfo(torch.float64).tiny
-        values = 1 - product.clamp(min=0) ** 2 / (a2 * b2).clamp(min=tiny)
-        values = values.clamp(min=0.0)
-        return Scores.of(values, combine_reasons(map_problems(maps, mine), reasons))
-    return Scores.of(((a - b) ** 2).mean(dim=0), map_problems(maps, mine))
+    counting, maps = removal.counting, removal.maps.detach().double().cpu()
+    boxes = torch.stack([_rectangles(one, window, n_samples, generator) for one in counting])
+    masks = [boxes[:, draw] & counting for draw in range(n_samples)]
+    a = torch.stack([(maps * removed).sum(dim=(1, 2, 3)) for removed in masks])
+    b = torch.stack(list(removal.drops(masks)))
+    if not scaled:
+        return Scores.of(((a - b) ** 2).mean(dim=0), removal.problems)
+    product, a2, b2 = (a * b).mean(dim=0), (a * a).mean(dim=0), (b * b).mean(dim=0)
+    tiny = torch.finfo(torch.float64).tiny
+    values = 1 - product.clamp(min=0) ** 2 / (a2 * b2).clamp(min=tiny)
+    unchanged = [NO_CHANGE if bool((one == 0).all()) else "" for one in b.T]
+    return Scores.of(values.clamp(min=0.0), combine_reasons(removal.problems, unchanged))
 
 
 NO_CHANGE = "no removed rectangle changes the score"
@@ -109,27 +154,17 @@ def _rectangles(
     if len(where) == 0:
         return boxes
     chosen = where[torch.randint(len(where), (n,), generator=generator)]
-    for draw, (bin_, frame) in enumerate(chosen.tolist()):
-        low, first = max(bin_ - window[0] // 2, 0), max(frame - window[1] // 2, 0)
-        boxes[
-            draw,
-            :,
-            low : bin_ - window[0] // 2 + window[0],
-            first : frame - window[1] // 2 + window[1],
-        ] = True
+    for box, centre in zip(boxes, chosen.tolist(), strict=True):
+        starts = [place - size // 2 for place, size in zip(centre, window, strict=True)]
+        bins, frames = (
+            slice(max(start, 0), start + size) for start, size in zip(starts, window, strict=True)
+        )
+        box[:, bins, frames] = True
     return boxes
 
 
 def max_sensitivity(
-    explain: Explain,
-    model: nn.Module,
-    inputs: Tensor,
-    classes: Tensor,
-    generator: torch.Generator,
-    *,
-    radius: float = 0.05,
-    n_samples: int = 4,
-    batch_size: int = 32,
+    subject: Subject, generator: torch.Generator, *, radius: float = 0.05, n_samples: int = 4
 ) -> Scores:
     """Largest relative change of the map under small noise; lower is better, 0 is a constant map.
 
@@ -139,66 +174,35 @@ def max_sensitivity(
 
     Parameters
     ----------
-    explain : callable
-        See :data:`Explain`.
-    model, inputs, classes
-        What is explained; classes stay fixed while the input moves.
+    subject : Subject
+        What is explained, and by which method.
     generator : torch.Generator
         Draws the noise.
     radius, n_samples
         See above.
-    batch_size : int
-        Inputs per call of ``explain``.
 
     References
     ----------
     Yeh et al. (2019) NeurIPS.
     """
-    check_inputs(inputs)
-    check_model(model)
     check_generator(generator)
-    check_at_least_one("n_samples", n_samples)
+    at_least_one("n_samples", n_samples)
     if not radius > 0:
         raise ConfigError(f"radius must be positive, not {radius}")
+    inputs = subject.inputs
     shape = (-1, *(1,) * (inputs.dim() - 1))
     spread = inputs.double().reshape(len(inputs), -1).std(dim=1).reshape(shape)
     noise = torch.stack(
         [torch.rand((n_samples, *one.shape), generator=generator) * 2 - 1 for one in inputs]
     )
-    start = explain_all(explain, model, inputs, classes, batch_size)
+    start = subject.maps()
     size = _norm(start)
     worst = torch.zeros(len(inputs), dtype=torch.float64)
     for draw in range(n_samples):
         step = radius * spread * noise[:, draw].to(spread)
-        moved = (inputs.double() + step).to(inputs.dtype)
-        change = explain_all(explain, model, moved, classes, batch_size) - start
-        worst = torch.maximum(worst, _norm(change) / size)
-    reasons = ["" if float(value) > 0 else "the map is zero" for value in size]
-    return Scores.of(worst, reasons)
-
-
-def explain_all(
-    explain: Explain, model: nn.Module, inputs: Tensor, classes: Tensor, batch_size: int
-) -> Tensor:
-    """Maps of all inputs, piece by piece; float64 on the CPU.
-
-    Raises
-    ------
-    ConfigError
-        If ``explain`` returns something of another shape than the inputs.
-    """
-    check_at_least_one("batch_size", batch_size)
-    if classes.shape != (len(inputs),):
-        raise ConfigError(f"classes have shape {tuple(classes.shape)}, not {(len(inputs),)}")
-    parts = []
-    for x, c in zip(inputs.split(batch_size), classes.split(batch_size), strict=True):
-        maps = explain(model, x, c)
-        if maps.shape != x.shape:
-            raise ConfigError(
-                f"explain returned maps of shape {tuple(maps.shape)} for inputs {tuple(x.shape)}"
-            )
-        parts.append(maps.detach().double().cpu())
-    return torch.cat(parts)
+        moved = subject.maps(inputs=(inputs.double() + step).to(inputs.dtype))
+        worst = torch.maximum(worst, _norm(moved - start) / size)
+    return Scores.of(worst, ["" if float(value) > 0 else ZERO for value in size])
 
 
 def _norm(maps: Tensor) -> Tensor:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ConfigError
-from stressnet.explain.faithfulness.baselines import Baseline
-from stressnet.explain.faithfulness.checks import check_generator, check_maps, map_problems
-from stressnet.explain.faithfulness.scores import Score, Scores, combine_reasons
+from stressnet.explain.faithfulness.checks import check_generator, map_problems
+from stressnet.explain.faithfulness.removal import Removal
+from stressnet.explain.faithfulness.scores import Scores, combine_reasons
 
 TOO_FEW = "fewer than two units"
 TIED = "all units have the same relevance"
@@ -46,11 +46,8 @@ def unit_relevance(relevance: Tensor, units: Tensor, *, by: str = "sum") -> Tens
 
 
 def comprehensiveness_over_units(
-    score: Score,
-    inputs: Tensor,
-    maps: Tensor,
+    removal: Removal,
     units: Sequence[Tensor],
-    baseline: Baseline,
     generator: torch.Generator,
     *,
     by: str = "sum",
@@ -63,10 +60,12 @@ def comprehensiveness_over_units(
 
     Parameters
     ----------
-    score, inputs, maps, baseline, generator
-        As for :func:`~stressnet.explain.faithfulness.removal.comprehensiveness`.
+    removal : Removal
+        What is judged; a map's units alone are removed, whatever its ``cells``.
     units : sequence of Tensor of bool, each of shape (n_units, ...)
         The units of each sample.
+    generator : torch.Generator
+        Draws the random orders.
     by : {"sum", "mean"}
         See :func:`unit_relevance`.
     n_random : int
@@ -77,15 +76,13 @@ def comprehensiveness_over_units(
     values, chance : Scores
         The measure, and its mean over random orders of the same units.
     """
-    return _over_units(score, inputs, maps, units, baseline, generator, by, n_random, keep=False)
+    ranking = _ranked(removal, units, generator, by, n_random)
+    return _over_units(removal, units, ranking, keep=False)
 
 
 def sufficiency_over_units(
-    score: Score,
-    inputs: Tensor,
-    maps: Tensor,
+    removal: Removal,
     units: Sequence[Tensor],
-    baseline: Baseline,
     generator: torch.Generator,
     *,
     by: str = "sum",
@@ -95,30 +92,25 @@ def sufficiency_over_units(
 
     Cells in no unit stay. Parameters and result as for :func:`comprehensiveness_over_units`.
     """
-    return _over_units(score, inputs, maps, units, baseline, generator, by, n_random, keep=True)
+    ranking = _ranked(removal, units, generator, by, n_random)
+    return _over_units(removal, units, ranking, keep=True)
 
 
-def _over_units(
-    score: Score,
-    inputs: Tensor,
-    maps: Tensor,
-    units: Sequence[Tensor],
-    baseline: Baseline,
-    generator: torch.Generator,
-    by: str,
-    n_random: int,
-    keep: bool,
-) -> tuple[Scores, Scores]:
-    cells = check_maps(inputs, maps)
+Ranking = tuple[list[str], list[list[Tensor]]]
+"""Why a sample's units have no order, and its orders: by relevance, then at random."""
+
+
+def _ranked(
+    removal: Removal, units: Sequence[Tensor], generator: torch.Generator, by: str, n_random: int
+) -> Ranking:
     check_generator(generator)
-    if len(units) != len(inputs):
-        raise ConfigError(f"{len(units)} lists of units for {len(inputs)} inputs")
+    if len(units) != len(removal.inputs):
+        raise ConfigError(f"{len(units)} lists of units for {len(removal.inputs)} inputs")
     if n_random < 0:
         raise ConfigError(f"n_random must not be negative, but is {n_random}")
-    n_rows = 1 + n_random
-    whole = score(inputs)
+    everywhere = torch.ones(removal.maps.shape, dtype=torch.bool)
     reasons, orders = [], []
-    for one, masks in zip(maps, units, strict=True):
+    for one, masks in zip(removal.maps, units, strict=True):
         values = unit_relevance(one, masks, by=by)
         # Equal up to the rounding of sums counts as equal.
         tied = len(values) > 1 and bool(values.max() - values.min() <= 1e-12 * values.abs().max())
@@ -126,23 +118,29 @@ def _over_units(
         best = values.argsort(descending=True, stable=True)
         random = [torch.randperm(len(masks), generator=generator) for _ in range(n_random)]
         orders.append([best, *random])
-    reasons = combine_reasons(map_problems(maps, cells), reasons)
-    totals = torch.zeros(len(inputs), n_rows, dtype=torch.float64)
-    depth = [(len(masks) + 1) // 2 for masks in units]
+    return combine_reasons(map_problems(removal.maps, everywhere), reasons), orders
+
+
+def _over_units(
+    removal: Removal, units: Sequence[Tensor], ranking: Ranking, *, keep: bool
+) -> tuple[Scores, Scores]:
+    reasons, orders = ranking
+    n_rows = len(orders[0])
+    depth = torch.tensor([(len(masks) + 1) // 2 for masks in units])
+    ranked = torch.tensor([not reason for reason in reasons])
+    totals = torch.zeros(len(units), n_rows, dtype=torch.float64)
     for row in range(n_rows):
-        for k in range(1, max(depth, default=0) + 1):
-            removed = torch.zeros(inputs.shape, dtype=torch.bool)
-            for sample, masks in enumerate(units):
-                if reasons[sample] or k > depth[sample]:
-                    continue
+        for k in range(1, int(depth.max()) + 1):
+            active = ranked & (k <= depth)
+            removed = torch.zeros(removal.inputs.shape, dtype=torch.bool)
+            for sample in active.nonzero()[:, 0].tolist():
+                masks = units[sample]
                 top = masks[orders[sample][row][:k]].any(dim=0)
                 removed[sample] = masks.any(dim=0) & ~top if keep else top
-            drop = whole - score(baseline(inputs, removed))
-            active = torch.tensor([not r and k <= d for r, d in zip(reasons, depth, strict=True)])
+            (drop,) = removal.drops([removed])
             totals[:, row] += torch.where(active, drop, 0.0)
-    totals /= torch.tensor(depth, dtype=torch.float64).clamp(min=1)[:, None]
-    chance = totals[:, 1:].mean(dim=1)
+    totals /= depth.double().clamp(min=1)[:, None]
     no_chance = [
-        reason or ("" if n_random else "no random order was asked for") for reason in reasons
+        reason or ("" if n_rows > 1 else "no random order was asked for") for reason in reasons
     ]
-    return Scores.of(totals[:, 0], reasons), Scores.of(chance, no_chance)
+    return Scores.of(totals[:, 0], reasons), Scores.of(totals[:, 1:].mean(dim=1), no_chance)

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ConfigError
+from stressnet.explain.checks import at_least_one
 from stressnet.explain.engine.ledger import at_least_float32
-from stressnet.explain.methods.problem import Chance, Problem, at_least_one, nothing
+from stressnet.explain.methods.problem import Chance, Problem, nothing
 
 
 def gradient(problem: Problem) -> tuple[Tensor, Tensor]:

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain.checks import check_inputs, check_model, plain_model
+from stressnet.explain.checks import at_least_one, check_inputs, check_model, plain_model
 from stressnet.explain.engine.ledger import at_least_float32
-from stressnet.explain.methods.problem import Problem, at_least_one, nothing
+from stressnet.explain.methods.problem import Problem, nothing
 from stressnet.explain.seeds import Target
 
 Mask = Any

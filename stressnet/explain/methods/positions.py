@@ -8,17 +8,15 @@ picture causes where convolutions are not padded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from stressnet.explain.engine import layers
 from stressnet.explain.engine import operations as ops
-from stressnet.explain.engine.calls import Call, tensors_in
+from stressnet.explain.engine.calls import Call, CallMode, tensors_in
 from stressnet.explain.rules.linear_maps import ConvolutionMap
 
 _ATTRIBUTE = "_stressnet_cells"
@@ -64,7 +62,7 @@ def mark_input(tensor: Tensor) -> None:
     tensor.__dict__[_ATTRIBUTE] = (Cells(0.0, 1.0),) * (tensor.dim() - 2)
 
 
-class PositionMode(TorchFunctionMode):
+class PositionMode(CallMode):
     """Follows positions through a model's operations; what it cannot follow has none.
 
     Attributes
@@ -77,14 +75,8 @@ class PositionMode(TorchFunctionMode):
         super().__init__()
         self.last_convolution: Tensor | None = None
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        call = Call(ops.canonical_name(func), func, args, kwargs or {})
+    def follow(self, call: Call) -> Any:
+        """The operation's result, its cells' positions attached."""
         sources = [t for t in call.tensors if cells_of(t) is not None]
         result = call.run()
         for tensor in tensors_in(result):
@@ -119,10 +111,9 @@ def _after(call: Call, source: Tensor, result: Tensor) -> tuple[Cells, ...] | No
         sizes = zip(source.shape[2:], result.shape[2:], strict=True)
         return tuple(c.tiled(*size) for c, size in zip(before, sizes, strict=True))
     if call.name in ops.MAX_POOLS | ops.AVERAGE_POOLS:
-        return tuple(
-            cells.windowed(*window)
-            for cells, *window in zip(before, *_pool(call, len(before)), strict=True)
-        )
+        size, shape = layers.pool_geometry(call, len(before))
+        windows = zip(before, size, shape.stride, shape.padding, shape.dilation, strict=True)
+        return tuple(cells.windowed(*window) for cells, *window in windows)
     if call.name in ("pad", "constant_pad_nd"):
         pads = list(call.argument("pad", 1))[::2] + [0] * len(before)
         return tuple(
@@ -146,38 +137,19 @@ _IN_PLACE_VALUES = (
 
 
 def _after_convolution(call: Call, before: tuple[Cells, ...]) -> tuple[Cells, ...]:
-    layer = layers.describe(call.name, call.args, call.kwargs)
+    layer = layers.describe(call)
     assert layer is not None and isinstance(layer.map, ConvolutionMap)  # the name says so
-    kernel, shape = layer.weight.shape[2:], layer.map
-    found = []
-    for axis, cells in enumerate(before):
-        stride, padding = shape.stride[axis], shape.padding[axis]
-        window = (kernel[axis], stride, padding, shape.dilation[axis])
-        if shape.transposed:
-            middle = shape.dilation[axis] * (kernel[axis] - 1) / 2 - padding
-            step = cells.step / stride
-            found.append(Cells(cells.start - middle * step, step))
-        else:
-            found.append(cells.windowed(*window))
-    return tuple(found)
-
-
-def _pool(call: Call, n_axes: int) -> list[tuple[int, ...]]:
-    """Kernel, stride, padding and dilation of a pooling, each per axis."""
-
-    def each(value: Any) -> tuple[int, ...]:
-        values = (value,) if isinstance(value, int) else tuple(value)
-        return values * n_axes if len(values) == 1 else values
-
-    kernel = each(call.argument("kernel_size", 1))
-    stride = call.argument("stride", 2)
-    dilation = call.argument("dilation", 4, 1) if call.name in ops.MAX_POOLS else 1
-    return [
-        kernel,
-        kernel if stride is None or stride == [] else each(stride),
-        each(call.argument("padding", 3, 0)),
-        each(dilation),
-    ]
+    sizes, shape = layer.weight.shape[2:], layer.map
+    windows = zip(before, sizes, shape.stride, shape.padding, shape.dilation, strict=True)
+    if not shape.transposed:
+        return tuple(cells.windowed(*window) for cells, *window in windows)
+    return tuple(
+        Cells(
+            cells.start - (dilation * (kernel - 1) / 2 - padding) * (cells.step / stride),
+            cells.step / stride,
+        )
+        for cells, kernel, stride, padding, dilation in windows
+    )
 
 
 def lay_over(values: Tensor, cells: tuple[Cells, ...], sizes: tuple[int, ...]) -> Tensor:

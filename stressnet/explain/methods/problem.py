@@ -128,9 +128,3 @@ class Chance:
     def integer(self, high: int) -> list[int]:
         """A number in 0 … ``high`` - 1 for each sample."""
         return [int(torch.randint(high, (), generator=g)) for g in self.streams]
-
-
-def at_least_one(what: str, value: int) -> None:
-    """Raise :class:`ConfigError` for numbers below one."""
-    if value < 1:
-        raise ConfigError(f"{what} must be at least 1, not {value}")
