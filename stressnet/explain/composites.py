@@ -61,18 +61,16 @@ class Composite:
     layers: tuple[tuple[str, Rule], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.pooling not in ("winner", "proportional"):
-            raise ConfigError(
-                f"composite {self.name}: pooling is 'winner' or 'proportional', "
-                f"not {self.pooling!r}"
-            )
-        if self.attention not in ("refused", "attn-lrp", "cp-lrp"):
-            raise ConfigError(
-                f"composite {self.name}: attention is 'refused', 'attn-lrp' or 'cp-lrp', "
-                f"not {self.attention!r}"
-            )
+        for field_name, choices in (
+            ("pooling", ("winner", "proportional")),
+            ("attention", ("refused", "attn-lrp", "cp-lrp")),
+        ):
+            value = getattr(self, field_name)
+            if value not in choices:
+                named = f"{', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}"
+                raise ConfigError(f"composite {self.name}: {field_name} is {named}, not {value!r}")
         for what in ("convolution", "linear", "batch_norm"):
-            if getattr(self, what).input_only and what != "first":
+            if getattr(self, what).input_only:
                 raise ConfigError(
                     f"composite {self.name}: rule {getattr(self, what).name} gives relevance to "
                     f"inputs that are zero; use it as first=, not as {what}="
@@ -95,23 +93,15 @@ class Composite:
                 return rule
         if reads_input and self.first is not None and kind != "batch_norm":
             return self.first
-        return {
-            "convolution": self.convolution,
-            "linear": self.linear,
-            "batch_norm": self.batch_norm,
-        }[kind]
+        chosen: Rule = getattr(self, kind)
+        return chosen
 
     @property
     def all_rules(self) -> tuple[Rule, ...]:
         """Every rule that may be used."""
-        first = () if self.first is None else (self.first,)
-        return (
-            self.convolution,
-            self.linear,
-            self.batch_norm,
-            *first,
-            *(rule for _, rule in self.layers),
-        )
+        by_kind = (self.convolution, self.linear, self.batch_norm, self.first)
+        by_path = (rule for _, rule in self.layers)
+        return tuple(rule for rule in (*by_kind, *by_path) if rule is not None)
 
     @property
     def needs_bounds(self) -> bool:
@@ -132,10 +122,18 @@ def _catalogue() -> list[Composite]:
     fine = rules.epsilon(stabiliser=1e-9)
     alpha2 = rules.alpha_beta(alpha=2.0, beta=1.0, stabiliser=1e-6)
     gamma = rules.gamma(gamma=0.25, stabiliser=1e-6)
-    captum = {"fold_batch_norm": False, "batch_norm": fine, "pooling_stabiliser": 1e-9}
     plus = Composite("epsilon-plus", _plus(), epsilon)
     alpha2_beta1 = Composite("epsilon-alpha2-beta1", alpha2, epsilon)
     epsilon_gamma = Composite("epsilon-gamma", gamma, epsilon)
+    as_run = Composite(
+        "allouche2025-as-run",
+        rules.clamped_weights(stabiliser=1e-9),
+        fine,
+        first=fine,
+        fold_batch_norm=False,
+        batch_norm=fine,
+        pooling_stabiliser=1e-9,
+    )
     return [
         Composite("lrp-0", rules.zero(), rules.zero(), batch_norm=rules.zero()),
         Composite("epsilon", epsilon, epsilon),
@@ -152,20 +150,8 @@ def _catalogue() -> list[Composite]:
         Composite("cp-lrp", epsilon, epsilon, attention="cp-lrp"),
         Composite("alpha1-beta0", _plus(), _plus()),
         Composite("alpha2-beta1", alpha2, alpha2),
-        Composite(
-            "allouche2025-as-stated",
-            rules.clamped_weights(stabiliser=1e-9),
-            fine,
-            first=rules.identity(),
-            **captum,  # type: ignore[arg-type]
-        ),
-        Composite(
-            "allouche2025-as-run",
-            rules.clamped_weights(stabiliser=1e-9),
-            fine,
-            first=fine,
-            **captum,  # type: ignore[arg-type]
-        ),
+        as_run.with_(name="allouche2025-as-stated", first=rules.identity()),
+        as_run,
         Composite("allouche2025-corrected", _plus(1e-9), fine, first=fine),
     ]
 
@@ -173,29 +159,9 @@ def _catalogue() -> list[Composite]:
 COMPOSITES: Mapping[str, Composite] = MappingProxyType(
     {composite.name: composite for composite in _catalogue()}
 )
-"""Composites by name. All but ``as-stated`` and ``as-run`` fold batch normalisation.
+"""Composites by name, as in the table of ``docs/explain.md``.
 
-========================== ==================== ============== ====================
-name                       convolutions         dense layers   first layer
-========================== ==================== ============== ====================
-lrp-0                      lrp-0                lrp-0          lrp-0
-epsilon                    epsilon              epsilon        epsilon
-epsilon-plus               z-plus               epsilon        z-plus
-epsilon-plus-flat          z-plus               epsilon        flat
-epsilon-plus-w-square      z-plus               epsilon        w-square
-epsilon-plus-box           z-plus               epsilon        z-box
-epsilon-gamma              gamma 0.25           epsilon        gamma 0.25
-epsilon-gamma-box          gamma 0.25           epsilon        z-box
-epsilon-gamma-cp           gamma 0.25           epsilon        gamma 0.25
-epsilon-alpha2-beta1       alpha 2, beta 1      epsilon        alpha 2, beta 1
-epsilon-alpha2-beta1-flat  alpha 2, beta 1      epsilon        flat
-attn-lrp, cp-lrp           epsilon              epsilon        epsilon
-alpha1-beta0               z-plus               z-plus         z-plus
-alpha2-beta1               alpha 2, beta 1      alpha 2, beta 1 alpha 2, beta 1
-allouche2025-as-stated     clamped-weights      epsilon 1e-9   identity
-allouche2025-as-run        clamped-weights      epsilon 1e-9   epsilon 1e-9
-allouche2025-corrected     z-plus               epsilon 1e-9   epsilon 1e-9
-========================== ==================== ============== ====================
+All but ``allouche2025-as-stated`` and ``allouche2025-as-run`` fold batch normalisation.
 """
 
 

@@ -132,10 +132,10 @@ def salient_map(
     patch = (_odd(patch_hz / axes.frequency_step_hz), _odd(patch_s / axes.time_step_s))
     if any(size < cells for size, cells in zip(axes.shape, patch, strict=True)):
         raise ConfigError(f"a picture of {axes.shape} cells is smaller than a patch of {patch}")
-    found = [_salient(picture, positions, patch, n_similar) for picture in pictures]
+    results = [_salient(picture, positions, patch, n_similar) for picture in pictures]
     return SalientMap(
-        display=torch.stack([display for display, _ in found]),
-        foci=torch.stack([foci for _, foci in found]),
+        display=torch.stack([display for display, _ in results]),
+        foci=torch.stack([foci for _, foci in results]),
         axes=axes,
         made_from=f"{explained.composite}, {part} relevance",
         time_scale_s=time_scale_s,
@@ -214,12 +214,12 @@ def _patches(
     padded = fn.pad(small, (margin[1], margin[1], margin[0], margin[0]), mode="reflect")
     values = fn.unfold(padded, patch, stride=stride)[0].T
     shape, cells, along = [], [], []
-    for axis, (n, whole) in enumerate(zip(size, picture.shape, strict=True)):
+    for axis, (n, n_cells) in enumerate(zip(size, picture.shape, strict=True)):
         count = (n - 1) // stride[axis] + 1
-        grid = Cells(0.0, 1.0).tiled(whole, n)
+        grid = Cells(0.0, 1.0).tiled(n_cells, n)
         grid = Cells(grid.start, grid.step * stride[axis])
         index = grid.centres(count).numpy()
-        along.append(np.interp(index, np.arange(whole), positions[axis]))
+        along.append(np.interp(index, np.arange(n_cells), positions[axis]))
         shape.append(count)
         cells.append(grid)
     return _Patches(
@@ -238,7 +238,7 @@ def _saliency_at(
     known = [own, *(patches for patches in others if patches is not None)]
     values = torch.cat([patches.values for patches in known])
     places = torch.cat([patches.places for patches in known])
-    found = []
+    saliency = []
     for first in range(0, len(own.values), _ROWS):
         rows = slice(first, first + _ROWS)
         unlike = torch.cdist(own.values[rows], values) / values.shape[1] ** 0.5
@@ -247,6 +247,6 @@ def _saliency_at(
         unlike[itself, first + itself] = torch.inf
         k = min(n_similar, len(values) - 1)
         nearest = unlike.topk(k, dim=1, largest=False).values
-        found.append(1 - torch.exp(-nearest.mean(dim=1)))
-    level = torch.cat(found).reshape(1, *own.shape)
+        saliency.append(1 - torch.exp(-nearest.mean(dim=1)))
+    level = torch.cat(saliency).reshape(1, *own.shape)
     return lay_over(level, own.cells, tuple(picture.shape))[0]

@@ -39,7 +39,6 @@ class SoftmaxNode(LedgerNode):
         self.compute, self.dim = call.function_of(x), dim
 
     def run(self, x: Tensor) -> Tensor:
-        """The softmax."""
         value = forgotten(self)(x)
         self.saved = (x.detach().clone(), value.detach().clone())
         return value

@@ -19,17 +19,7 @@ _ORIGINAL = "_stressnet_original"
 
 @dataclass(frozen=True)
 class Call:
-    """An operation with its arguments.
-
-    Parameters
-    ----------
-    name : str
-        Canonical name (:func:`stressnet.explain.engine.operations.canonical_name`).
-    func : callable
-        The operation.
-    args, kwargs
-        Its arguments.
-    """
+    """An operation, its canonical name (:func:`operations.canonical_name`) and its arguments."""
 
     name: str
     func: Callable[..., Any]
@@ -37,7 +27,6 @@ class Call:
     kwargs: dict[str, Any]
 
     def run(self) -> Any:
-        """Do it."""
         return self.func(*self.args, **self.kwargs)
 
     @property

@@ -27,37 +27,17 @@ costs more than the arithmetic; a few samples at a time reuse the same memory.
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """A layer with parameters, at its place in the model.
+    """A layer with parameters, at its place in the model."""
 
-    Parameters
-    ----------
-    path : str
-        Module path (with ``#2`` for the second use).
-    kind : str
-        ``convolution``, ``linear``, ``batch_norm`` or ``pooling``.
-    rule : Rule
-        How relevance passes.
-    map : LinearMap
-        The linear part.
-    weight, bias : Tensor, Tensor or None
-        Effective parameters, detached.
-    x_is_nonnegative : bool
-        Known from data flow.
-    reads_input : bool
-        The input is the model's input.
-    bounds : tuple of Tensor or None
-        Range of the input for rule zB.
-    """
-
-    path: str
-    kind: str
+    path: str  # module path, with "#2" for the second use
+    kind: str  # convolution, linear, batch_norm or pooling
     rule: Rule
     map: LinearMap
-    weight: Tensor
+    weight: Tensor  # effective parameters, detached
     bias: Tensor | None
-    x_is_nonnegative: bool = False
-    reads_input: bool = False
-    bounds: tuple[Tensor, Tensor] | None = None
+    x_is_nonnegative: bool = False  # known from data flow
+    reads_input: bool = False  # its input is the model's
+    bounds: tuple[Tensor, Tensor] | None = None  # range of the input, for rule zB
 
     def followed_by(self, scale: Tensor, shift: Tensor) -> LayerSpec:
         """This layer and then ``scale * z + shift`` per channel, as one layer."""
@@ -110,7 +90,7 @@ class LayerNode:
         ledger.check(self.saved["z"], path)
         ledger.check(self.saved["x"], path)
         parts = self._parts()
-        whole = None if len(parts) == 1 else torch.empty_like(self.saved["x"])
+        coefficients = None if len(parts) == 1 else torch.empty_like(self.saved["x"])
         shares: dict[str, list[Tensor]] = {}
         direct: list[Tensor] = []
         watched: list[Tensor] = []
@@ -136,10 +116,10 @@ class LayerNode:
             else:
                 assert passed.coefficient is not None  # every rule returns one of the two
                 booked["relevance_in"] = per_sample(x, passed.coefficient, size)
-                if whole is None:
-                    whole = passed.coefficient.to(coefficient.dtype)
+                if coefficients is None:
+                    coefficients = passed.coefficient.to(coefficient.dtype)
                 else:
-                    self._rows(whole, part).copy_(passed.coefficient)
+                    self._rows(coefficients, part).copy_(passed.coefficient)
             for column, values in booked.items():
                 shares.setdefault(column, []).append(values)
         for column, pieces in shares.items():
@@ -148,7 +128,7 @@ class LayerNode:
             context.seen[path] = torch.cat(watched)
         self.saved.clear()
         if not direct:
-            return whole
+            return coefficients
         assert self.source is not None  # the engine sets it for layers that read the input
         context.input_relevance.append((self.source, torch.cat(direct)))
         return None

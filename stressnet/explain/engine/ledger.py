@@ -27,20 +27,12 @@ LedgerRecord = dict[str, Any]
 
 @dataclass
 class LedgerEntry:
-    layer: str
-    operation: str
-    rule: str
+    labels: dict[str, str]
     columns: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Ledger:
-    """Collects shares during the backward pass; one row per sample and operation.
-
-    Parameters
-    ----------
-    batch : int
-        Number of samples.
-    """
+    """Collects shares of ``batch`` samples during the backward pass, a row per operation."""
 
     def __init__(self, batch: int) -> None:
         self.batch = batch
@@ -48,7 +40,7 @@ class Ledger:
 
     def open(self, layer: str, operation: str, rule: str) -> LedgerEntry:
         """A new row, in order of the forward pass; fill it with :meth:`add`."""
-        entry = LedgerEntry(layer, operation, rule)
+        entry = LedgerEntry({"layer": layer, "operation": operation, "rule": rule})
         self._entries.append(entry)
         return entry
 
@@ -89,13 +81,7 @@ class Ledger:
         )
         values = table.permute(2, 0, 1).tolist()
         return tuple(
-            {
-                "sample": sample,
-                "layer": entry.layer,
-                "operation": entry.operation,
-                "rule": entry.rule,
-                **dict(zip(COLUMNS, row, strict=True)),
-            }
+            {"sample": sample, **entry.labels, **dict(zip(COLUMNS, row, strict=True))}
             for sample, rows in enumerate(values)
             for entry, row in zip(used, rows, strict=True)
         )

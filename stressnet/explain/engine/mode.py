@@ -41,18 +41,10 @@ class ExplainWarning(UserWarning):
 
 
 class RelevanceMode(CallMode):
-    """The engine for one forward pass.
+    """The engine for one forward pass of a model in evaluation mode.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        In evaluation mode.
-    composite : Composite
-        Rules.
-    context : Context
-        Ledger and side channels of this explanation.
-    strict : bool
-        Raise on operations without a rule; otherwise warn and use the plain gradient.
+    With ``strict`` it raises at operations without a rule; otherwise it warns and uses the plain
+    gradient there.
     """
 
     def __init__(

@@ -62,7 +62,6 @@ class ActivationNode(LedgerNode):
         self.stabiliser, self.compute = stabiliser, call.function_of(x)
 
     def run(self, x: Tensor) -> Tensor:
-        """The activation; its ratio to the input is kept."""
         value = forgotten(self)(x)
         d, offset = stabilise(at_least_float32(x), self.stabiliser)
         self.ratio = at_least_float32(value) / d
@@ -84,7 +83,6 @@ class OffsetNode(LedgerNode):
         self.constant = constant
 
     def run(self, x: Tensor) -> Tensor:
-        """The value itself."""
         return x.clone()
 
     def pull(self, coefficient: Tensor) -> Tensor:
@@ -100,11 +98,9 @@ class HalfNode:
     """Product of two branches: each gets half of the relevance."""
 
     def run(self, x: Tensor) -> Tensor:
-        """The value itself."""
         return x.clone()
 
     def pull(self, coefficient: Tensor) -> Tensor:
-        """Half of the coefficient."""
         return coefficient * 0.5
 
 
@@ -122,7 +118,6 @@ class NormalisationNode(LedgerNode):
         self.details, self.compute = details, call.function_of(x)
 
     def run(self, x: Tensor) -> Tensor:
-        """The normalisation; its scale is kept."""
         grouped = at_least_float32(x).reshape(self.details.groups_shape)
         if self.details.centred:
             square = grouped.var(dim=-1, unbiased=False, keepdim=True)

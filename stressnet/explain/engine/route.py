@@ -47,31 +47,14 @@ def forgotten(node: Any) -> Callable[[Tensor], Tensor]:
 
 @dataclass
 class Context:
-    """What nodes share in one explanation.
-
-    Parameters
-    ----------
-    ledger : Ledger
-        Where shares go.
-    root : Tensor
-        The model's input, with gradient.
-    keep : dict
-        Channels that may carry relevance, by module path.
-    watched : set
-        Module paths whose relevance is wanted.
-    seen : dict
-        Relevance of the watched outputs.
-    input_relevance : list of (Tensor, Tensor)
-        Tensors that hold (moved) input values, with the relevance that rules for the first layer
-        gave them directly.
-    keep_graph : bool
-        Relevance given to moved values of the input must still be moved back to it.
-    """
+    """What nodes share in one explanation; layers go by their module path."""
 
     ledger: Ledger
-    root: Tensor
-    keep: dict[str, tuple[int, ...]]
-    watched: frozenset[str]
-    seen: dict[str, Tensor] = field(default_factory=dict)
+    root: Tensor  # the model's input, with gradient
+    keep: dict[str, tuple[int, ...]]  # channels that may carry relevance
+    watched: frozenset[str]  # layers whose relevance is wanted
+    seen: dict[str, Tensor] = field(default_factory=dict)  # relevance of the watched layers
+    # Tensors that hold (moved) input values, with the relevance that rules for the first layer
+    # gave them directly; keep_graph if it must still be moved back to the input.
     input_relevance: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     keep_graph: bool = False

@@ -35,29 +35,14 @@ class Uses:
 
 @dataclass
 class Tag:
-    """Facts about a tensor that depends on the input.
+    """Facts about a tensor that depends on the input."""
 
-    Parameters
-    ----------
-    nonnegative : bool
-        Known to be ``>= 0`` from data flow.
-    is_input : bool
-        The input itself, or moved and copied values of it.
-    bounds : tuple of Tensor or None
-        Lowest and highest value of each element, for tensors with ``is_input``.
-    node : LayerNode or None
-        The layer whose output this is, as a batch normalisation would fold into it.
-    uses : Uses
-        Its consumers.
-    savers : list of (weak reference to LayerNode, str)
-        Layers that keep an alias of this tensor, and as what (``x`` or ``z``).
-    """
-
-    nonnegative: bool = False
-    is_input: bool = False
-    bounds: tuple[Tensor, Tensor] | None = None
-    node: LayerNode | None = None
+    nonnegative: bool = False  # known from data flow
+    is_input: bool = False  # the input itself, or moved and copied values of it
+    bounds: tuple[Tensor, Tensor] | None = None  # range of each value of the input
+    node: LayerNode | None = None  # whose output this is, for a batch normalisation to fold into
     uses: Uses = field(default_factory=Uses)
+    # Layers that keep an alias of this tensor, and as what (x or z).
     savers: list[tuple[ReferenceType[LayerNode], str]] = field(default_factory=list)
 
     def living_savers(self) -> Iterator[tuple[LayerNode, str]]:

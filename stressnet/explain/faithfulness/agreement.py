@@ -67,9 +67,9 @@ def _compare(
     maps: Tensor, others: Tensor, cells: Tensor | None, measure: Callable[[Tensor, Tensor], float]
 ) -> Scores:
     """A measure of the values that count in both maps of each pair."""
-    mine = check_maps(maps, others, cells)
-    reasons = combine_reasons(map_problems(maps, mine), map_problems(others, mine))
-    pairs = zip(reasons, maps, others, mine, strict=True)
+    counting = check_maps(maps, others, cells)
+    reasons = combine_reasons(map_problems(maps, counting), map_problems(others, counting))
+    pairs = zip(reasons, maps, others, counting, strict=True)
     return Scores.collect(
         reason or measure(*(m.detach().double().cpu()[here] for m in (one, other)))
         for reason, one, other, here in pairs

@@ -1,14 +1,4 @@
-"""What takes the place of removed cells. There is no neutral choice, so results name theirs.
-
-======== ==========================================================================================
-name     removed cells become
-======== ==========================================================================================
-fill     a constant: zero, or what pads the image
-mean     the mean of the given data in that bin
-noise    Gaussian noise with the mean and variance of the given data in that bin
-local    the mean of kept cells in the smallest square around the cell that holds any
-linear   the solution of ROAD's linear system over the neighbours, with faint noise
-======== ==========================================================================================
+"""What takes the place of removed cells; no choice is neutral, so every result names its own.
 
 A constant is far from anything the model was trained on; noise and imputation stay closer to it,
 but imputation can leak what was removed by the outline of the hole (Rong et al. 2022).
@@ -97,9 +87,9 @@ def local_mean(inputs: Tensor, removed: Tensor) -> Tensor:
     half, largest = 1, max(inputs.shape[-2:])
     while bool(open_cells.any()) and half < 2 * largest:
         total, count = _box_sum(values, half), _box_sum(kept, half).round()
-        found = open_cells & (count > 0)
-        result = torch.where(found, total / count.clamp(min=1), result)
-        open_cells &= ~found
+        reached = open_cells & (count > 0)
+        result = torch.where(reached, total / count.clamp(min=1), result)
+        open_cells &= ~reached
         half = 2 * half
     mean = inputs.double().mean(dim=(1, 2, 3), keepdim=True)
     return torch.where(open_cells, mean, result).to(inputs.dtype)

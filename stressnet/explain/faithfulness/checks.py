@@ -54,8 +54,8 @@ def check_maps(inputs: Tensor, maps: Tensor, cells: Tensor | None = None) -> Ten
 def map_problems(maps: Tensor, cells: Tensor) -> list[str]:
     """Why each map cannot rank its cells; empty where it can."""
     problems = []
-    for one, mine in zip(maps, cells, strict=True):
-        values = one.detach().cpu()[mine]
+    for one, counting in zip(maps, cells, strict=True):
+        values = one.detach().cpu()[counting]
         if values.numel() == 0:
             problems.append(NO_CELL)
         elif not bool(torch.isfinite(values).all()):
@@ -69,10 +69,10 @@ def map_problems(maps: Tensor, cells: Tensor) -> list[str]:
 
 def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
     """Refuse fractions that are not increasing within (0, 1]."""
-    found = tuple(float(f) for f in fractions)
-    if not found or found[0] <= 0 or found[-1] > 1 or any(b <= a for a, b in pairwise(found)):
-        raise ConfigError(f"fractions must increase within (0, 1], not {found}")
-    return found
+    shares = tuple(float(f) for f in fractions)
+    if not shares or shares[0] <= 0 or shares[-1] > 1 or any(b <= a for a, b in pairwise(shares)):
+        raise ConfigError(f"fractions must increase within (0, 1], not {shares}")
+    return shares
 
 
 def check_generator(generator: torch.Generator) -> None:

@@ -28,10 +28,10 @@ def displaced(maps: Tensor, generator: torch.Generator, *, cells: Tensor | None 
     -------
     Tensor, shape of the maps
     """
-    mine = check_maps(maps, maps, cells)
+    counting = check_maps(maps, maps, cells)
     check_generator(generator)
     moved = maps.detach().clone()
-    for sample, one in enumerate(mine):
+    for sample, one in enumerate(counting):
         where = torch.nonzero(one)
         if len(where) < 2:
             continue

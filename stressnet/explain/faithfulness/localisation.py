@@ -147,13 +147,13 @@ def _localise(
     given: Tensor | None = None,
 ) -> tuple[Scores, Scores]:
     """Apply a measure, and the level of chance, to the cells that count of each sample."""
-    mine = check_maps(maps, masks, cells)
+    counting = check_maps(maps, masks, cells)
     exact = masks.detach().cpu().double()
     if not bool(((exact >= 0) & (exact <= 1)).all()):
         raise ConfigError("masks must lie within [0, 1]")
     stated = exact if given is None else given.detach().cpu().double()
     outcomes = []
-    for one, mask, own, here in zip(maps, exact, stated, mine, strict=True):
+    for one, mask, own, here in zip(maps, exact, stated, counting, strict=True):
         values = one.detach().cpu().double()[here]
         reason = _problem(values, own[here], mask[here])
         outcomes.append((reason, reason) if reason else measure(values, mask[here]))

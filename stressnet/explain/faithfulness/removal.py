@@ -37,9 +37,9 @@ def rank_cells(maps: Tensor, cells: Tensor, generator: torch.Generator) -> Tenso
     Ties are in random order. Returns int64 of the maps' shape, on the CPU.
     """
     ranks = torch.empty(maps.shape, dtype=torch.int64)
-    for sample, (one, mine) in enumerate(zip(maps, cells, strict=True)):
+    for sample, (one, counting) in enumerate(zip(maps, cells, strict=True)):
         values = one.detach().double().cpu().reshape(-1)
-        values = values.masked_fill(~mine.reshape(-1), -torch.inf)
+        values = values.masked_fill(~counting.reshape(-1), -torch.inf)
         shuffled = torch.randperm(len(values), generator=generator)
         order = shuffled[values[shuffled].argsort(descending=True, stable=True)]
         rank = torch.empty_like(order)
@@ -96,7 +96,7 @@ class Removal:
         return map_problems(self.maps, self.counting)
 
     @cached_property
-    def whole(self) -> Tensor:
+    def untouched(self) -> Tensor:
         """Score of each untouched input, float64, shape (n_samples,)."""
         return self.score(self.inputs)
 
@@ -105,8 +105,8 @@ class Removal:
         return self.score(self.baseline(self.inputs, removed))
 
     def drops(self, masks: Iterable[Tensor]) -> Iterator[Tensor]:
-        """What each mask costs: the score of the whole minus the score without it."""
-        return (self.whole - self.without(removed) for removed in masks)
+        """What each mask costs: the score of the untouched input minus the score without it."""
+        return (self.untouched - self.without(removed) for removed in masks)
 
     def mean_drop(self, masks: Sequence[Tensor]) -> Tensor:
         """Mean of :meth:`drops`, shape (n_samples,)."""
@@ -235,7 +235,7 @@ def deletion_curve(
         at_least_one("the number of steps", fractions)
         fractions = [(step + 1) / fractions for step in range(fractions)]
     masks = removal.top(fractions, generator, least=order == "lerf")
-    scores = torch.stack([removal.whole, *map(removal.without, masks)], dim=1)
+    scores = torch.stack([removal.untouched, *map(removal.without, masks)], dim=1)
     unranked = torch.tensor([bool(reason) for reason in removal.problems])
     shares = torch.tensor([0.0, *fractions], dtype=torch.float64)
     values = scores.masked_fill(unranked[:, None], torch.nan)

@@ -80,11 +80,11 @@ def _combined(
     problem: Problem, values: Tensor, weights: Tensor, cells: tuple[Cells, ...], rectify: bool
 ) -> tuple[Tensor, Tensor]:
     inputs = problem.inputs
-    found = torch.einsum("bc,bc...->b...", weights, values)
+    combined = torch.einsum("bc,bc...->b...", weights, values)
     if rectify:
-        found = found.clamp(min=0)
-    found = lay_over(found, cells, tuple(inputs.shape[2:]))
-    return found[:, None].expand(inputs.shape).contiguous(), nothing(problem)
+        combined = combined.clamp(min=0)
+    combined = lay_over(combined, cells, tuple(inputs.shape[2:]))
+    return combined[:, None].expand(inputs.shape).contiguous(), nothing(problem)
 
 
 def _activations(problem: Problem, layer: str | None) -> tuple[Tensor, Tensor, tuple[Cells, ...]]:

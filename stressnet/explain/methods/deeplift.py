@@ -18,6 +18,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import torch
@@ -69,8 +70,8 @@ def deeplift(problem: Problem, *, baseline: float | Tensor = 0.0) -> tuple[Tenso
         with warnings.catch_warnings(), torch.enable_grad():
             warnings.simplefilter("ignore")  # captum announces its hooks
             leaf = problem.inputs[part].clone().requires_grad_(True)
-            found = captum_deeplift(explained).attribute(leaf, reference[part])
-        maps.append(at_least_float32(found.detach()))
+            contributions = captum_deeplift(explained).attribute(leaf, reference[part])
+        maps.append(at_least_float32(contributions.detach()))
     relevance = torch.cat(maps)
     elsewhere = problem.values(reference).output
     _warn_if_incomplete(relevance, start.output - elsewhere)
@@ -99,11 +100,15 @@ def _copy_without_in_place(model: nn.Module) -> nn.Module:
 def _refuse_reused(model: nn.Module, sample: Tensor) -> None:
     """Captum's result for a non-linear module that runs twice is wrong without a word."""
     times: Counter[str] = Counter()
-    handles = []
-    for path, module in model.named_modules():
-        if not list(module.children()):
-            count = _counter(times, path)
-            handles.append(module.register_forward_pre_hook(count))
+
+    def count(path: str, *_: Any) -> None:
+        times[path] += 1
+
+    handles = [
+        module.register_forward_pre_hook(partial(count, path))
+        for path, module in model.named_modules()
+        if not list(module.children())
+    ]
     try:
         with torch.no_grad():
             model(sample)
@@ -116,13 +121,6 @@ def _refuse_reused(model: nn.Module, sample: Tensor) -> None:
             f"{', '.join(reused)}: module used more than once, which captum's DeepLIFT gets wrong; "
             "give each use its own module, or choose integrated-gradients"
         )
-
-
-def _counter(times: Counter[str], path: str) -> Any:
-    def count(*_: Any) -> None:
-        times[path] += 1
-
-    return count
 
 
 def _warn_if_incomplete(relevance: Tensor, difference: Tensor) -> None:

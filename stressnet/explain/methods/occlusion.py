@@ -149,7 +149,7 @@ def _units(problem: Problem, masks: Masks) -> list[tuple[int, str, Tensor]]:
         given = [{str(number): mask for number, mask in enumerate(given)}] * batch
     if len(given) != batch:
         raise ConfigError(f"masks are given for {len(given)} samples, but there are {batch}")
-    found: list[tuple[int, str, Tensor]] = []
+    checked: list[tuple[int, str, Tensor]] = []
     for sample, units in enumerate(given):
         for unit, mask in units.items():
             values = torch.as_tensor(mask, device=inputs.device)
@@ -165,8 +165,8 @@ def _units(problem: Problem, masks: Masks) -> list[tuple[int, str, Tensor]]:
                 ) from None
             if not bool(values.any()):
                 raise ConfigError(f"{where} is empty; leave out units that cover no value")
-            found.append((sample, unit, values))
-    return found
+            checked.append((sample, unit, values))
+    return checked
 
 
 def _drops(

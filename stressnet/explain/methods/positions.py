@@ -24,18 +24,10 @@ _ATTRIBUTE = "_stressnet_cells"
 
 @dataclass(frozen=True)
 class Cells:
-    """Positions along one axis, in steps of the input's axis.
+    """Positions along one axis, in steps of the input; 0 is the centre of its first value."""
 
-    Parameters
-    ----------
-    start : float
-        Position of the first cell's centre; 0 is the centre of the input's first value.
-    step : float
-        Distance of neighbouring cells.
-    """
-
-    start: float
-    step: float
+    start: float  # centre of the first cell
+    step: float  # distance of neighbouring cells
 
     def centres(self, n: int) -> Tensor:
         """Positions of ``n`` cells, float64."""

@@ -98,13 +98,6 @@ class Chance:
     Every sample gets its own stream, started by one draw from ``generator``: a batch of n and the
     same n samples one after another see the same numbers. Numbers are drawn on the CPU, so that
     they do not depend on the model's device.
-
-    Parameters
-    ----------
-    generator : torch.Generator
-        Advanced by one draw per sample.
-    batch : int
-        Number of samples.
     """
 
     def __init__(self, generator: torch.Generator, batch: int) -> None:

@@ -8,8 +8,8 @@ element-wise affine map of an unfolded batch normalisation offer both here, with
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,24 +19,31 @@ THIN = 4
 one channel, nothing for twenty); the library's convolutions are made for many channels."""
 
 
-class LinearMap(Protocol):
+class LinearMap(ABC):
     """What a rule may ask of a layer."""
 
+    @abstractmethod
     def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Outputs for inputs ``x`` under ``weight`` and ``bias``."""
 
+    @abstractmethod
     def transpose(self, s: Tensor, weight: Tensor, x: Tensor) -> Tensor:
         """Sum over outputs of ``s_j w_ij``, shaped like ``x``."""
 
+    @abstractmethod
     def scale_outputs(self, weight: Tensor, scale: Tensor) -> Tensor:
         """Weights whose output channel ``c`` is multiplied by ``scale[c]``."""
 
     def per_channel(self, s: Tensor, batch: int) -> Tensor:
-        """``s`` summed within each output channel, shape ``(batch, channels)``."""
+        """``s`` summed within each output channel, shape ``(batch, channels)``.
+
+        Images that belong to one sample are summed too.
+        """
+        return s.reshape(batch, -1, s.shape[1], s[0, 0].numel()).sum(dim=3).sum(dim=1)
 
 
 @dataclass(frozen=True)
-class ConvolutionMap:
+class ConvolutionMap(LinearMap):
     """Convolution over 1 to 3 dimensions, or its transpose.
 
     Parameters
@@ -62,14 +69,8 @@ class ConvolutionMap:
 
     def _geometry(self) -> tuple:
         output_padding = self.output_padding or (0,) * len(self.stride)
-        return (
-            list(self.stride),
-            list(self.padding),
-            list(self.dilation),
-            self.transposed,
-            list(output_padding),
-            self.groups,
-        )
+        sizes = (list(self.stride), list(self.padding), list(self.dilation))
+        return (*sizes, self.transposed, list(output_padding), self.groups)
 
     def _padded(self, x: Tensor) -> Tensor:
         if not any(self.extra_padding):
@@ -113,34 +114,26 @@ class ConvolutionMap:
         split = weight.reshape(self.groups, -1, *weight.shape[1:])
         return (split * scale.reshape(self.groups, 1, per_group, *trailing)).reshape(weight.shape)
 
-    def per_channel(self, s: Tensor, batch: int) -> Tensor:
-        """Sum over space (and over images that belong to one sample)."""
-        return s.reshape(batch, -1, s.shape[1], s[0, 0].numel()).sum(dim=3).sum(dim=1)
-
 
 @dataclass(frozen=True)
-class DenseMap:
+class DenseMap(LinearMap):
     """``x @ weight.T + bias`` on the last dimension."""
 
     def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Outputs, shape ``(..., out_features)``."""
         return torch.nn.functional.linear(x, weight, bias)
 
     def transpose(self, s: Tensor, weight: Tensor, x: Tensor) -> Tensor:
-        """``s @ weight``, shape of ``x``."""
         return s @ weight
 
     def scale_outputs(self, weight: Tensor, scale: Tensor) -> Tensor:
-        """Multiply each row."""
         return weight * scale.reshape(-1, 1)
 
     def per_channel(self, s: Tensor, batch: int) -> Tensor:
-        """Sum over positions."""
         return s.reshape(batch, -1, s.shape[-1]).sum(dim=1)
 
 
 @dataclass(frozen=True)
-class ChannelwiseMap:
+class ChannelwiseMap(LinearMap):
     """Element-wise ``weight[c] * x + bias[c]``: a batch normalisation that was not folded."""
 
     @staticmethod
@@ -148,18 +141,11 @@ class ChannelwiseMap:
         return values.reshape(1, -1, *(1,) * (x.dim() - 2))
 
     def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Scale (and shift) each channel."""
         z = x * self._broadcast(weight, x)
         return z if bias is None else z + self._broadcast(bias, x)
 
     def transpose(self, s: Tensor, weight: Tensor, x: Tensor) -> Tensor:
-        """The map is diagonal and its own transpose."""
         return s * self._broadcast(weight, s)
 
     def scale_outputs(self, weight: Tensor, scale: Tensor) -> Tensor:
-        """Multiply each channel's factor."""
         return weight * scale
-
-    def per_channel(self, s: Tensor, batch: int) -> Tensor:
-        """Sum over everything but sample and channel."""
-        return s.reshape(batch, -1, s.shape[1], s[0, 0].numel()).sum(dim=3).sum(dim=1)
