@@ -129,12 +129,12 @@ class CpuProgress(Progress):
 
 def build(source: Path, recipe: Path, out: Path, jobs: int) -> dict[str, Any]:
     """Seconds of wall and CPU time per group of stages, and of the whole."""
-    from stressnet.workflows.build import BuildConfig, build_corpus
+    from stressnet.stages.build_corpus import BuildConfig, build_corpus
 
     progress = CpuProgress()
     wall, cpu = time.perf_counter(), cpu_s()
-    config = BuildConfig(str(recipe), splits=None, longer_words=False)
-    summary = build_corpus(source, out, config, jobs=jobs, progress=progress)
+    config = BuildConfig(str(recipe), no_splits=True, no_no_longer_words=False)
+    summary = build_corpus(source, out, config=config, jobs=jobs, progress=progress)
     result = {
         "hours": summary.manifest["results"]["audio_hours"],
         "n_tokens": summary.manifest["results"]["n_tokens"],

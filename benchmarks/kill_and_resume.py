@@ -185,14 +185,14 @@ def main() -> None:
 
         from tqdm import tqdm
 
-        from stressnet.workflows.build import BuildConfig, build_corpus
+        from stressnet.stages.build_corpus import BuildConfig, build_corpus
 
         # Bars would start a thread, and share a lock with all copies: one killed while it holds the
         # lock would stop all later ones.
         tqdm.monitor_interval = 0
         tqdm.set_lock(threading.RLock())
-        config = BuildConfig("librispeech", splits=None, shard=(1, 1), aligner=options.aligner)
-        build_corpus(source, warm, config)  # imports and dictionaries, which all kills share
+        config = BuildConfig("librispeech", no_splits=True, shard="1/1", aligner=options.aligner)
+        build_corpus(source, warm, config=config)  # imports and dictionaries, which all kills share
         seen, whole_s = first_seen(into(clean), clean)
         print(f"clean run: {whole_s:.1f} s; " + ", ".join(f"{k} {v:.1f}" for k, v in seen.items()))
         expected = content(clean)

@@ -15,8 +15,8 @@ from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.projection import project
 from stressnet.runs.manifest import write_manifest
 from stressnet.runs.tables import write_parquet
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.statistics import summarise
-from stressnet.workflows.build import BuildConfig, build_corpus
 
 VOICES = {"anna": 210.0, "bea": 190.0, "cleo": 220.0, "dan": 120.0, "emil": 130.0}
 
@@ -37,7 +37,7 @@ def make_run(make_corpus: Callable[..., Path], folder: Path) -> Path:
     if (run / "manifest.json").exists():  # made for another test module; nobody writes into it
         return run
     recordings = make_corpus(folder / "recordings", VOICES)
-    build_corpus(recordings, corpus_path, BuildConfig("generic", splits=None))
+    build_corpus(recordings, corpus_path, config=BuildConfig("generic", no_splits=True))
     corpus = Corpus.open(corpus_path)
     reader = SceneReader(corpus, "stressnet")
     ids = corpus.tokens["token_id"].tolist()

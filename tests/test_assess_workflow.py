@@ -22,10 +22,10 @@ from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.report.assess_figure import PANELS, plot_faithfulness, rank_methods
 from stressnet.runs.manifest import hash_file
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.workflows.assess import SUMMARY, TABLE, Assessment, assess
 from stressnet.workflows.assess_battery import Battery
 from stressnet.workflows.assess_summary import summarise_faithfulness
-from stressnet.workflows.build import BuildConfig, build_corpus
 
 VOICES = {"anna": 210.0, "bea": 190.0, "cleo": 220.0, "dan": 120.0, "emil": 130.0}
 METRICS_USED = (
@@ -63,7 +63,7 @@ def study(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
     """A corpus and two networks."""
     folder = tmp_path_factory.mktemp("assess")
     recordings = make_corpus(folder / "recordings", VOICES, SENTENCES[:1])
-    build_corpus(recordings, folder / "corpus", BuildConfig("generic", splits=None))
+    build_corpus(recordings, folder / "corpus", config=BuildConfig("generic", no_splits=True))
     save_network(folder / "corpus", folder / "model", 0)
     save_network(folder / "corpus", folder / "other", 1)
     return folder

@@ -14,10 +14,10 @@ from stressnet.alignment.textgrid import write_textgrid
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.intervals import Alignment, Interval
-from stressnet.workflows.build import BuildConfig, build_corpus
-from stressnet.workflows.build_tokens import safe_name
+from stressnet.runs.names import safe_name
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 
-CONFIG = BuildConfig("generic", tagger="none", splits=None)
+CONFIG = BuildConfig("generic", tagger="none", no_splits=True)
 SENTENCE = "THE WATER HOTEL RECORD"
 
 
@@ -98,7 +98,7 @@ def test_every_bad_file_gets_its_line_and_the_good_ones_are_built(tmp_path: Path
 
     soundfile.write(f"{studio}.flac", soxr.resample(samples, RATE_HZ, 44_100), 44_100)
 
-    summary = build_corpus(source, out, CONFIG)
+    summary = build_corpus(source, out, config=CONFIG)
     found = failures(out)
     expected = {
         "no-transcript": ("error", "no transcript for 'no-transcript'", "add it"),
@@ -153,7 +153,7 @@ def test_a_table_for_other_words_is_named(tmp_path: Path) -> None:
         "utterance_id\tword_index\tword\tstress\n"
         "u1\t3\trecord\tINITIAL\nu2\t2\trecord\tINITIAL\nu7\t3\trecord\tFINAL\n"
     )
-    summary = build_corpus(source, tmp_path / "out", CONFIG)
+    summary = build_corpus(source, tmp_path / "out", config=CONFIG)
     found = failures(tmp_path / "out")
     assert "word 2 of 'u2' is 'HOTEL', the table decides about 'RECORD'" in found["u2"]["reason"]
     assert found["labels.tsv"]["severity"] == "warning"
@@ -172,7 +172,9 @@ def test_a_users_table_wins_over_the_corpus_own(tmp_path: Path) -> None:
     own = tmp_path / "mine.csv"
     own.write_text("utterance_id,word_index,stress\nu1,3,FINAL\n")
     done = build_corpus(
-        source, tmp_path / "out", BuildConfig("generic", tagger="none", splits=None, labels=own)
+        source,
+        tmp_path / "out",
+        config=BuildConfig("generic", tagger="none", no_splits=True, labels=own),
     )
     tokens = Corpus.open(done.path).tokens.set_index("word")["stress"]
     assert tokens["RECORD"] == "FINAL"
@@ -188,9 +190,9 @@ def test_own_dictionary_and_function_words(tmp_path: Path) -> None:
     dictionary.write_text("blorptag  HH OW1 T EH0 L\n")
     words.write_text("WATER\n")
     config = BuildConfig(
-        "generic", tagger="none", splits=None, dictionary=dictionary, function_words=words
+        "generic", tagger="none", no_splits=True, dictionary=dictionary, function_words=words
     )
-    tokens = Corpus.open(build_corpus(source, tmp_path / "out", config).path).tokens
+    tokens = Corpus.open(build_corpus(source, tmp_path / "out", config=config).path).tokens
     assert dict(zip(tokens["word"], tokens["stress"], strict=True)) == {
         "BLORPTAG": "INITIAL",
         "RECORD": "FINAL",
@@ -201,11 +203,11 @@ def test_nothing_usable_says_why(tmp_path: Path) -> None:
     source = tmp_path / "source"
     recording(source / "anna" / "u1", "THE THE")
     with pytest.raises(CorpusError, match="no disyllabic content word in 1 aligned recordings"):
-        build_corpus(source, tmp_path / "out", CONFIG)
+        build_corpus(source, tmp_path / "out", config=CONFIG)
     recording(source / "anna" / "u1")
     (source / "anna" / "u1.flac").write_bytes(b"")
     with pytest.raises(CorpusError, match=r"first problems: .*u1\.flac: the file is empty"):
-        build_corpus(source, tmp_path / "out2", CONFIG)
+        build_corpus(source, tmp_path / "out2", config=CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +216,7 @@ def test_nothing_usable_says_why(tmp_path: Path) -> None:
 def test_names_of_any_script(tmp_path: Path, name: str) -> None:
     source = tmp_path / "source"
     recording(source / name / name[:100])
-    build_corpus(source, tmp_path / "out", CONFIG)
+    build_corpus(source, tmp_path / "out", config=CONFIG)
     corpus = Corpus.open(tmp_path / "out")
     assert set(corpus.tokens["speaker"]) == {name}
     assert set(corpus.tokens["utterance_id"]) == {name[:100]}
@@ -251,7 +253,7 @@ def test_words_at_the_edges_of_a_recording(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     soundfile.write(folder / "u.wav", sound_of(tight, end_s, 150, 1), RATE_HZ)
     write_textgrid(folder / "u.TextGrid", tight, end_s)
-    corpus = Corpus.open(build_corpus(tmp_path / "source", tmp_path / "out", CONFIG).path)
+    corpus = Corpus.open(build_corpus(tmp_path / "source", tmp_path / "out", config=CONFIG).path)
     first, last = corpus.tokens.iloc[0], corpus.tokens.iloc[-1]
     assert first["excerpt_start_s"] == first["start_s"] == 0
     assert last["excerpt_start_s"] + last["excerpt_duration_s"] == pytest.approx(end_s, abs=1e-4)
@@ -269,7 +271,7 @@ def test_real_speech(tmp_path: Path) -> None:
     for stem in stems:
         for suffix in (".flac", ".txt", ".TextGrid"):
             (source / f"{stem}{suffix}").write_bytes((REAL / f"{stem}{suffix}").read_bytes())
-    done = build_corpus(source, tmp_path / "out", BuildConfig("ljspeech", splits=None))
+    done = build_corpus(source, tmp_path / "out", config=BuildConfig("ljspeech", no_splits=True))
     assert done.n_errors == 0
     corpus = Corpus.open(done.path)
     tokens = corpus.tokens

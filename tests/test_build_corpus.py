@@ -22,15 +22,16 @@ from parselmouth.praat import call
 
 from stressnet.acoustics.spectrogram import compute, get_preset
 from stressnet.alignment.textgrid import read_textgrid
-from stressnet.corpus.splits import SplitConfig, check_leaks
+from stressnet.corpus.building import images as build_images
+from stressnet.corpus.splits import check_leaks
 from stressnet.corpus.store import Corpus
-from stressnet.errors import ConfigError, CorpusError, StressnetError
+from stressnet.errors import ConfigError, CorpusError, FolderError, StressnetError
 from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.runs.journal import Journal
 from stressnet.runs.manifest import hash_file
 from stressnet.runs.parallel import in_order, worker_pool
-from stressnet.workflows import build_images
-from stressnet.workflows.build import BuildConfig, BuildSummary, build_corpus
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
+from stressnet.stages.build_corpus.run import BuildSummary
 
 CONFIG = BuildConfig("generic", tagger="none")
 UNSTABLE = {"created", "seconds", "command"}
@@ -43,7 +44,7 @@ def source(make_corpus, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def built(source: Path, tmp_path_factory) -> BuildSummary:
-    return build_corpus(source, tmp_path_factory.mktemp("built") / "corpus", CONFIG)
+    return build_corpus(source, tmp_path_factory.mktemp("built") / "corpus", config=CONFIG)
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -193,7 +194,7 @@ def test_a_rerun_touches_nothing(built: BuildSummary, source: Path) -> None:
         }
 
     before = times()
-    again = build_corpus(source, built.path, CONFIG)
+    again = build_corpus(source, built.path, config=CONFIG)
     assert again.up_to_date
     assert again.manifest == built.manifest
     assert times() == before
@@ -203,15 +204,15 @@ def test_a_preset_is_added_later(source: Path, built: BuildSummary, tmp_path: Pa
     out = tmp_path / "corpus"
     shutil.copytree(built.path, out)
     both = BuildConfig("generic", tagger="none", presets=("stressnet", "allouche2025"))
-    added = build_corpus(source, out, both)
+    added = build_corpus(source, out, config=both)
     assert not added.up_to_date
     assert added.manifest["results"]["presets"] == ["allouche2025", "stressnet"]
     corpus = Corpus.open(out)
     assert corpus.presets() == ["allouche2025", "stressnet"]
     assert corpus.images("allouche2025").values.shape == (40, 161, 101)
-    straight = build_corpus(source, tmp_path / "straight", both)
+    straight = build_corpus(source, tmp_path / "straight", config=both)
     assert content(out) == content(straight.path)
-    assert build_corpus(source, out, CONFIG).up_to_date
+    assert build_corpus(source, out, config=CONFIG).up_to_date
 
 
 def test_another_corpus_is_not_overwritten_unless_asked(
@@ -220,27 +221,27 @@ def test_another_corpus_is_not_overwritten_unless_asked(
     out = tmp_path / "corpus"
     shutil.copytree(built.path, out)
     other = BuildConfig("generic", tagger="none", context_s=0.1)
-    with pytest.raises(CorpusError, match=r"holds another corpus \(recipe 'generic'.*--overwrite"):
-        build_corpus(source, out, other)
+    with pytest.raises(FolderError, match="already holds a corpus .*--overwrite"):
+        build_corpus(source, out, config=other)
     assert content(out) == content(built.path)
-    for splits in (None, SplitConfig(seed=1)):
-        with pytest.raises(CorpusError, match="holds another corpus"):
-            build_corpus(source, out, BuildConfig("generic", tagger="none", splits=splits))
-    done = build_corpus(source, out, other, overwrite=True)
+    for splits in ({"no_splits": True}, {"test_share": 0.3}):
+        with pytest.raises(FolderError, match="already holds a corpus"):
+            build_corpus(source, out, recipe="generic", tagger="none", **splits)
+    done = build_corpus(source, out, config=other, overwrite=True)
     assert done.manifest["parameters"]["context_s"] == 0.1
 
 
 def test_a_corrected_textgrid_is_another_corpus(make_corpus, tmp_path: Path) -> None:
     """Boundaries moved by hand leave the file's length as it was."""
     source = make_corpus(tmp_path / "source")
-    out = build_corpus(source, tmp_path / "out", CONFIG).path
+    out = build_corpus(source, tmp_path / "out", config=CONFIG).path
     grid = source / "anna" / "anna-0.TextGrid"
     text = grid.read_text(encoding="utf-8")
     moved = text.replace("0.54", "0.55")
     assert len(moved) == len(text) and moved != text
     grid.write_text(moved, encoding="utf-8")
-    with pytest.raises(CorpusError, match="changed files"):
-        build_corpus(source, out, CONFIG)
+    with pytest.raises(FolderError, match="changed files"):
+        build_corpus(source, out, config=CONFIG)
 
 
 def test_overwrite_spares_what_is_no_corpus(source: Path, tmp_path: Path) -> None:
@@ -248,17 +249,17 @@ def test_overwrite_spares_what_is_no_corpus(source: Path, tmp_path: Path) -> Non
         out = tmp_path / name
         out.mkdir()
         (out / name).write_text(text)
-        with pytest.raises(CorpusError, match=r"holds a model folder|not made by build-corpus"):
-            build_corpus(source, out, CONFIG, overwrite=True)
+        with pytest.raises(FolderError, match=r"holds a model|not a corpus of stressnet"):
+            build_corpus(source, out, config=CONFIG, overwrite=True)
         assert (out / name).read_text() == text
 
 
 def test_without_splits(make_corpus, tmp_path: Path) -> None:
     source = make_corpus(tmp_path / "one", {"anna": 200.0})
     with pytest.raises(CorpusError, match=r"1 speaker: too few.*--no-splits"):
-        build_corpus(source, tmp_path / "out", CONFIG)
+        build_corpus(source, tmp_path / "out", config=CONFIG)
     done = build_corpus(
-        source, tmp_path / "out", BuildConfig("generic", tagger="none", splits=None)
+        source, tmp_path / "out", config=BuildConfig("generic", tagger="none", no_splits=True)
     )
     assert done.manifest["results"]["splits"] == {"unsplit": 10}
 
@@ -293,7 +294,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
         with monkeypatch.context() as patch:
             interrupt_after(patch, rng.randint(1, 25))
             try:
-                build_corpus(source, out, CONFIG)
+                build_corpus(source, out, config=CONFIG)
                 break
             except KeyboardInterrupt:
                 n_interruptions += 1
@@ -302,7 +303,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
     assert content(out) == content(built.path)
 
 
-@pytest.mark.parametrize("stage", ["finish_tables", "write_card", "_write_manifest", "rmtree"])
+@pytest.mark.parametrize("stage", ["finish_tables", "write_card", "write_manifest", "remove_tree"])
 def test_interrupted_at_the_end(
     source: Path,
     built: BuildSummary,
@@ -311,19 +312,21 @@ def test_interrupted_at_the_end(
     stage: str,
 ) -> None:
     """Nothing is measured twice when only tables and tidying up are left."""
-    from stressnet.workflows import build, build_tracks
+    from stressnet.corpus.building import tracks as build_tracks
+    from stressnet.runs import folder
+    from stressnet.stages.build_corpus import run as build
 
     def stop(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
     out = tmp_path / "corpus"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(build.shutil if stage == "rmtree" else build, stage, stop)
-        build_corpus(source, out, CONFIG)
+        patch.setattr(folder if hasattr(folder, stage) else build, stage, stop)
+        build_corpus(source, out, config=CONFIG)
     with monkeypatch.context() as patch:
         patch.setattr(build_tracks, "tracks_of", stop)
         patch.setattr(build_images, "compute", stop)
-        build_corpus(source, out, CONFIG)
+        build_corpus(source, out, config=CONFIG)
     assert content(out) == content(built.path)
 
 
@@ -337,7 +340,9 @@ def _codes_of_killed_builds(source: Path, out: Path) -> list[int | None]:
     assert threading.active_count() == 1
     rng, codes = random.Random(7), []
     for _ in range(6):
-        process = get_context("fork").Process(target=build_corpus, args=(source, out, CONFIG))
+        process = get_context("fork").Process(
+            target=build_corpus, args=(source, out), kwargs={"config": CONFIG}
+        )
         process.start()
         process.join(rng.uniform(0.02, 0.5))
         process.kill()
@@ -355,7 +360,7 @@ def test_killed_processes_leave_a_run_that_goes_on(
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
         codes = fresh.submit(_codes_of_killed_builds, source, out).result()
     assert codes.count(-signal.SIGKILL) >= 2
-    build_corpus(source, out, CONFIG)
+    build_corpus(source, out, config=CONFIG)
     assert content(out) == content(built.path)
 
 
@@ -364,16 +369,17 @@ def test_an_unfinished_corpus_of_other_settings_is_refused(
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         interrupt_after(patch, 12)
-        build_corpus(source, tmp_path / "out", CONFIG)
-    with pytest.raises(CorpusError, match="unfinished corpus of other settings"):
-        build_corpus(source, tmp_path / "out", BuildConfig("generic", tagger="none", context_s=0.1))
+        build_corpus(source, tmp_path / "out", config=CONFIG)
+    with pytest.raises(FolderError, match="unfinished corpus of other settings"):
+        build_corpus(
+            source, tmp_path / "out", config=BuildConfig("generic", tagger="none", context_s=0.1)
+        )
     with pytest.raises(CorpusError, match="no finished stressnet corpus"):
         Corpus.open(tmp_path / "out")
     # Splits are dealt last, so an unfinished build may go on with others.
-    done = build_corpus(
-        source, tmp_path / "out", BuildConfig("generic", tagger="none", splits=None)
-    )
-    assert done.manifest["results"]["splits"] == {"unsplit": 40}
+    other = BuildConfig("generic", tagger="none", test_share=0.3)
+    done = build_corpus(source, tmp_path / "out", config=other)
+    assert done.manifest["parameters"]["splits"]["test_share"] == 0.3
 
 
 def test_a_full_disk_is_reported_and_the_run_goes_on(
@@ -385,8 +391,8 @@ def test_a_full_disk_is_reported_and_the_run_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "add", full)
         with pytest.raises(CorpusError, match=r"No space left on device; what is finished is kept"):
-            build_corpus(source, tmp_path / "out", CONFIG)
-    build_corpus(source, tmp_path / "out", CONFIG)
+            build_corpus(source, tmp_path / "out", config=CONFIG)
+    build_corpus(source, tmp_path / "out", config=CONFIG)
     assert content(tmp_path / "out") == content(built.path)
 
 
@@ -407,7 +413,7 @@ def test_a_torn_journal_line_is_done_again(tmp_path: Path) -> None:
 
 
 def test_two_workers_give_the_same_bytes(source: Path, built: BuildSummary, tmp_path: Path) -> None:
-    two = build_corpus(source, tmp_path / "corpus", CONFIG, jobs=2)
+    two = build_corpus(source, tmp_path / "corpus", config=CONFIG, jobs=2)
     assert content(two.path) == content(built.path)
 
 
@@ -431,37 +437,41 @@ def test_folders_that_cannot_be_written(source: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("x")
     for out in (file, file / "corpus"):
-        with pytest.raises(CorpusError, match=r"cannot be written .*choose another output folder"):
-            build_corpus(source, out, CONFIG)
+        with pytest.raises(
+            FolderError, match=r"cannot be written .*another|is a file; choose a new"
+        ):
+            build_corpus(source, out, config=CONFIG)
     assert file.read_text() == "x"
 
 
 def test_folders_inside_each_other(make_corpus, tmp_path: Path) -> None:
     source = make_corpus(tmp_path / "in" / "source")
     for out in (source / "corpus", source):
-        with pytest.raises(CorpusError, match="lies inside the recordings' folder"):
-            build_corpus(source, out, CONFIG)
+        with pytest.raises(FolderError, match=r"lies inside the input|is also an input"):
+            build_corpus(source, out, config=CONFIG)
     assert not (source / "corpus").exists()
-    with pytest.raises(CorpusError, match="lie inside it"):
-        build_corpus(source, tmp_path / "in", CONFIG, overwrite=True)
+    with pytest.raises(FolderError, match="lies inside it"):
+        build_corpus(source, tmp_path / "in", config=CONFIG, overwrite=True)
     link = tmp_path / "link"
     link.symlink_to(source)
-    with pytest.raises(CorpusError, match="lies inside"):
-        build_corpus(source, link / "corpus", CONFIG)
+    with pytest.raises(FolderError, match="lies inside"):
+        build_corpus(source, link / "corpus", config=CONFIG)
 
 
 def test_mistakes_are_found_before_any_work(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(ConfigError, match="no spectrogram preset 'nothing'"):
         build_corpus(
-            source, out, BuildConfig("generic", tagger="none", presets=("stressnet", "nothing"))
+            source,
+            out,
+            config=BuildConfig("generic", tagger="none", presets=("stressnet", "nothing")),
         )
     with pytest.raises(ConfigError, match=r"context of 0\.01 s is too short"):
         BuildConfig("generic", tagger="none", context_s=0.01)
     for name in ("dictionary", "function_words", "labels"):
         missing = BuildConfig("generic", tagger="none", **{name: tmp_path / "missing"})
         with pytest.raises(StressnetError, match=r"missing: cannot be read"):
-            build_corpus(source, out, missing)
+            build_corpus(source, out, config=missing)
     with pytest.raises(CorpusError, match="no such folder"):
-        build_corpus(tmp_path / "nowhere", out, CONFIG)
+        build_corpus(tmp_path / "nowhere", out, config=CONFIG)
     assert not out.exists()

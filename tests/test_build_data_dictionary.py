@@ -12,7 +12,7 @@ from conftest import SENTENCES
 
 from stressnet.corpus.splits import PAIR_SPLITS, TEST_SPLITS, VALIDATION_SPLITS
 from stressnet.runs.tables import write_parquet
-from stressnet.workflows.build import BuildConfig, build_corpus
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 
 PAGE = Path(__file__).parents[1] / "docs" / "data-dictionary.md"
 UNITS = {"_s": "s", "_hz": "Hz"}
@@ -22,7 +22,7 @@ UNITS = {"_s": "s", "_hz": "Hz"}
 def corpus(make_corpus, tmp_path_factory) -> Path:
     sentences = [*SENTENCES, "IMPORTANT"]
     source = make_corpus(tmp_path_factory.mktemp("dictionary") / "source", sentences=sentences)
-    return build_corpus(source, source.with_name("out"), BuildConfig("generic")).path
+    return build_corpus(source, source.with_name("out"), config=BuildConfig("generic")).path
 
 
 def documented(table: str) -> list[tuple[str, str, str]]:

@@ -11,7 +11,6 @@ from collections import Counter
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +23,9 @@ from test_build_corpus import content
 from stressnet import audio
 from stressnet.audio import read_audio, read_stretches, write_flac
 from stressnet.corpus import tables
+from stressnet.corpus.building import cut as build_tokens
+from stressnet.corpus.building import tables as build_tables
+from stressnet.corpus.building.align import Alignments, to_record
 from stressnet.corpus.longer_words import find_stretches
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Recording, Scan, scan
@@ -32,13 +34,12 @@ from stressnet.corpus.tables import ArrayFile, TableWriter, arrow_schema
 from stressnet.errors import AudioError, CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
+from stressnet.runs import parallel
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.journal import Journal
-from stressnet.runs.progress import Progress
-from stressnet.workflows import build_tables, build_tokens, parallel
-from stressnet.workflows.build import BuildConfig, build_corpus
-from stressnet.workflows.build_align import Alignments, to_record
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 
-CONFIG = BuildConfig("generic", tagger="none", splits=None)
+CONFIG = BuildConfig("generic", tagger="none", no_splits=True)
 VOICES = {"anna": 210.0, "bo": 120.0}
 
 
@@ -49,7 +50,7 @@ def source(make_corpus, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def straight(source: Path, tmp_path_factory) -> Path:
-    return build_corpus(source, tmp_path_factory.mktemp("straight") / "corpus", CONFIG).path
+    return build_corpus(source, tmp_path_factory.mktemp("straight") / "corpus", config=CONFIG).path
 
 
 # --- long recordings -----------------------------------------------------------------------------
@@ -127,9 +128,9 @@ def test_a_full_disk_anywhere(
     with monkeypatch.context() as patch:
         patch.setattr(place, name, FullDisk(n_writes).wraps(getattr(place, name)))
         with pytest.raises(CorpusError, match=r"No space left on device; what is finished is kept"):
-            build_corpus(source, out, CONFIG)
+            build_corpus(source, out, config=CONFIG)
     assert not (out / "manifest.json").exists()
-    done = build_corpus(source, out, CONFIG)
+    done = build_corpus(source, out, config=CONFIG)
     assert done.n_errors == 0
     assert content(out) == content(straight)
 
@@ -151,7 +152,7 @@ def test_links_out_of_the_corpus(make_corpus, tmp_path: Path) -> None:
     (source / "bo").symlink_to(elsewhere)
     (source / "anna" / "up").symlink_to(source)
     (source / "anna" / "gone.flac").symlink_to(tmp_path / "nothing.flac")
-    done = build_corpus(source, tmp_path / "out", CONFIG)
+    done = build_corpus(source, tmp_path / "out", config=CONFIG)
     assert [p.item for p in done.problems] == ["gone"]
     assert "gone.flac: is a link to nothing" in done.problems[0].reason
     tokens = Corpus.open(done.path).tokens
@@ -168,7 +169,7 @@ def test_a_flac_that_claims_ten_hours(make_corpus, tmp_path: Path) -> None:
     file.write_bytes(data)
     assert audio.audio_facts(file).duration_s == 36_000
     tracemalloc.start()
-    done = build_corpus(source, tmp_path / "out", CONFIG)
+    done = build_corpus(source, tmp_path / "out", config=CONFIG)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 100e6  # ten hours would have 2300 MB
@@ -185,7 +186,7 @@ def test_input_is_left_as_it_was(make_corpus, tmp_path: Path) -> None:
     for path in [*source.rglob("*"), source]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     before = {p: (p.stat().st_mtime_ns, p.stat().st_mode) for p in [*source.rglob("*"), source]}
-    build_corpus(source, tmp_path / "out", CONFIG)
+    build_corpus(source, tmp_path / "out", config=CONFIG)
     assert before == {p: (p.stat().st_mtime_ns, p.stat().st_mode) for p in before}
     for path in source.rglob("*"):
         path.chmod(0o755)
@@ -244,7 +245,8 @@ def test_a_build_holds_no_rows_of_tokens(
 
     def peak(n_recordings: int) -> int:
         out = tmp_path / str(n_recordings)
-        (out / "state").mkdir(parents=True)
+        folder = RunFolder(out, "corpus")
+        folder.begin({}, inputs={})
         found = tuple(replace(recording, utterance_id=f"u{k}") for k in range(n_recordings))
         monkeypatch.setattr(build_tokens, "_cut_one", lambda task: result)
         tracemalloc.start()
@@ -253,9 +255,8 @@ def test_a_build_holds_no_rows_of_tokens(
                 words = tuple(Interval(0.1 * k, 0.1 * k + 0.1, "WATER") for k in range(50))
                 journal.add(one.utterance_id, to_record(Alignment(words, words)))
             aligned = Alignments([one.utterance_id for one in found], journal.done)
-            how: Any = {"jobs": 1, "progress": Progress(verbose=False), "problems": []}
-            build_tokens.cut(out, source, Scan(found, ()), aligned, CONFIG, **how)
-        build_tables.finish_tables(out, None, Counter(), corpus="generic")
+            build_tokens.cut(folder, source, Scan(found, ()), aligned, CONFIG)
+        build_tables.finish_tables(folder, CONFIG, Counter(), "generic")
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert pq.read_metadata(out / "tokens.parquet").num_rows == 10 * n_recordings
@@ -334,14 +335,14 @@ def _alive(pid: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("mark", ["tokens.jsonl", "tracks/journal.jsonl"])
+@pytest.mark.parametrize("mark", ["cut.jsonl", "tracks.jsonl"])
 def test_two_workers_killed_in_the_middle(
     source: Path, straight: Path, tmp_path: Path, mark: str
 ) -> None:
     out = tmp_path / "out"
     # Not forked: a fork of a process with threads can wait for a lock for ever.
     process = get_context("spawn").Process(
-        target=build_corpus, args=(source, out, CONFIG), kwargs={"jobs": 2}
+        target=build_corpus, args=(source, out), kwargs={"config": CONFIG, "jobs": 2}
     )
     process.start()
     while process.is_alive() and not (out / "state" / mark).exists():
@@ -349,7 +350,7 @@ def test_two_workers_killed_in_the_middle(
     process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    build_corpus(source, out, CONFIG)
+    build_corpus(source, out, config=CONFIG)
     assert content(out) == content(straight)
 
 

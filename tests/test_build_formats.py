@@ -16,7 +16,7 @@ from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import scan
 from stressnet.corpus.store import Corpus
 from stressnet.intervals import Alignment, Interval
-from stressnet.workflows.build import BuildConfig, build_corpus
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 
 SENTENCE = "THE WATER HOTEL LETTER DECIDE"
 
@@ -83,8 +83,8 @@ def test_timit(tmp_path: Path, upper: bool) -> None:
     assert by_id["MCPM0_SA1"].words == tuple(SENTENCE.split())
     lost.with_suffix(".TXT" if upper else ".txt").unlink()
 
-    config = BuildConfig("timit", splits=None)
-    summary = build_corpus(source, tmp_path / "out", config)
+    config = BuildConfig("timit", no_splits=True)
+    summary = build_corpus(source, tmp_path / "out", config=config)
     assert [p.item.upper() for p in summary.problems] == ["MCPM0_SA1"]
     tokens = Corpus.open(tmp_path / "out").tokens
     assert len(tokens) == 3 * 4
@@ -135,7 +135,7 @@ def test_buckeye_with_a_file_of_minutes(tmp_path: Path) -> None:
         soundfile.write(stem.with_suffix(".wav"), samples, RATE_HZ)
         write_buckeye(stem, alignment, duration_s)
     (source / "speakers.tsv").write_text("speaker\tsex\ns01\tf\ns02\tm\n")
-    summary = build_corpus(source, tmp_path / "out", BuildConfig("buckeye", splits=None))
+    summary = build_corpus(source, tmp_path / "out", config=BuildConfig("buckeye", no_splits=True))
     assert summary.n_errors == 0
     # The label of the end lies past the audio, which is silence and does no harm.
     assert {(p.item, p.severity.value) for p in summary.problems} == {
@@ -170,8 +170,8 @@ def test_condensed_alignments_serve_as_transcripts(make_corpus, tmp_path: Path) 
     recordings = scan(load_recipe("librispeech"), source).recordings
     assert [bool(r.alignment_path) for r in recordings] == [True, False]
     assert recordings[1].words == tuple(SENTENCE.split())
-    config = BuildConfig("librispeech", splits=None, aligner="pocketsphinx")
-    summary = build_corpus(source, tmp_path / "out", config)
+    config = BuildConfig("librispeech", no_splits=True, aligner="pocketsphinx")
+    summary = build_corpus(source, tmp_path / "out", config=config)
     with (tmp_path / "out" / "failures.csv").open() as file:
         rows = list(csv.DictReader(file))
     told = [row["reason"] for row in rows if row["severity"] == "warning"]
@@ -202,12 +202,12 @@ def test_one_ctm_for_a_whole_corpus(tmp_path: Path) -> None:
         '[audio]\npattern = "**/wav/{speaker}/{utterance}.flac"\n'
         '[[alignment]]\npattern = "{folder}/../../all.words.ctm"\nformat = "ctm"\n'
     )
-    config = BuildConfig(str(recipe), splits=None)
-    summary = build_corpus(source, tmp_path / "out", config)
+    config = BuildConfig(str(recipe), no_splits=True)
+    summary = build_corpus(source, tmp_path / "out", config=config)
     assert summary.n_errors == 0
     tokens = pd.read_parquet(tmp_path / "out" / "tokens.parquet")
     assert tokens["word"].tolist() == SENTENCE.split()[1:] * 2
-    assert build_corpus(source, tmp_path / "out", config).up_to_date
+    assert build_corpus(source, tmp_path / "out", config=config).up_to_date
 
 
 def spoken_corpus(folder: Path) -> list[tuple[str, Alignment, float]]:
@@ -282,8 +282,8 @@ def write_lhotse(folder: Path) -> None:
 def test_shipped_recipes_for_other_programs(tmp_path: Path, recipe: str, write) -> None:
     source = tmp_path / "corpus"
     write(source)
-    config = BuildConfig(recipe, splits=None, tagger="none")
-    summary = build_corpus(source, tmp_path / "out", config)
+    config = BuildConfig(recipe, no_splits=True, tagger="none")
+    summary = build_corpus(source, tmp_path / "out", config=config)
     assert [p.reason for p in summary.problems] == []
     tokens = Corpus.open(tmp_path / "out").tokens
     assert tokens["word"].tolist() == SENTENCE.split()[1:] * 2

@@ -11,13 +11,12 @@ from click.testing import CliRunner
 from test_build_corpus import content
 
 from stressnet.cli import cli
-from stressnet.corpus.splits import SplitConfig
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, StressnetError
 from stressnet.runs.parallel import dask_executor
 from stressnet.runs.progress import Progress
-from stressnet.workflows.build import BuildConfig, build_corpus
-from stressnet.workflows.corpus_tools_merge import merge_corpora
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
+from stressnet.stages.corpus_merge import merge_corpora
 
 CONFIG = BuildConfig("generic")
 
@@ -29,12 +28,12 @@ def source(make_corpus, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def straight(source: Path, tmp_path_factory) -> Path:
-    return build_corpus(source, tmp_path_factory.mktemp("straight") / "corpus", CONFIG).path
+    return build_corpus(source, tmp_path_factory.mktemp("straight") / "corpus", config=CONFIG).path
 
 
 def test_any_executor_gives_the_same_bytes(source: Path, straight: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
-        build_corpus(source, tmp_path / "threads", CONFIG, executor=pool)
+        build_corpus(source, tmp_path / "threads", config=CONFIG, executor=pool)
     assert content(tmp_path / "threads") == content(straight)
 
 
@@ -46,7 +45,7 @@ def test_a_dask_cluster_gives_the_same_bytes(source: Path, straight: Path, tmp_p
         ) as cluster,
         dask_executor(cluster.scheduler_address) as executor,
     ):
-        build_corpus(source, tmp_path / "dask", CONFIG, executor=executor)
+        build_corpus(source, tmp_path / "dask", config=CONFIG, executor=executor)
     assert content(tmp_path / "dask") == content(straight)
 
 
@@ -89,7 +88,7 @@ def test_shards_merge_to_the_undivided_corpus(source: Path, straight: Path, tmp_
         shards.append(out)
     first, second = (set(Corpus.open(path).tokens["speaker"]) for path in shards)
     assert first == {"anna", "carl"} and second == {"bo", "dan"}
-    merge_corpora(shards, tmp_path / "all", splits=SplitConfig(), progress=Progress(verbose=False))
+    merge_corpora(shards, tmp_path / "all", splits="redraw", progress=Progress(verbose=False))
     merged, whole = Corpus.open(tmp_path / "all"), Corpus.open(straight)
     assert merged.name == "generic"
     by_id = merged.tokens.set_index("token_id").loc[whole.tokens["token_id"]].reset_index()
@@ -100,15 +99,15 @@ def test_shards_merge_to_the_undivided_corpus(source: Path, straight: Path, tmp_
         merge_corpora([shards[0], shards[0]], tmp_path / "x", progress=Progress(verbose=False))
 
 
-@pytest.mark.parametrize("shard", [(0, 2), (3, 2)])
-def test_impossible_shards(shard: tuple[int, int]) -> None:
+@pytest.mark.parametrize("shard", ["0/2", "3/2"])
+def test_impossible_shards(shard: str) -> None:
     with pytest.raises(ConfigError, match="from 1 to the second"):
         BuildConfig("generic", shard=shard)
 
 
 def test_more_shards_than_speakers(source: Path, tmp_path: Path) -> None:
-    config = BuildConfig("generic", shard=(1, 9), splits=None)
+    config = BuildConfig("generic", shard="1/9")
     with pytest.raises(CorpusError, match="4 speakers cannot be divided into 9 shards"):
-        build_corpus(source, tmp_path / "x", config)
+        build_corpus(source, tmp_path / "x", config=config)
     done = CliRunner().invoke(cli, ["build-corpus", "a", "b", "--shard", "three"])
     assert done.exit_code == 2 and "expected i/n" in done.output

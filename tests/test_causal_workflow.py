@@ -28,9 +28,9 @@ from stressnet.manipulation.verdicts import (
 )
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.measure import measure_corpus
 from stressnet.statistics.claims import CLAIMS, FAILS, HOLDS, OPEN
-from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.causal import causal_agreement, union_mask
 from stressnet.workflows.causal_findings_table import COLUMNS, findings_table
 from stressnet.workflows.manipulate import manipulate_corpus
@@ -44,7 +44,9 @@ def study(tmp_path_factory) -> Path:
     """A corpus, its cues, a network, and stimuli with the network's answers."""
     folder = tmp_path_factory.mktemp("causal")
     source = write_recordings(folder / "source", VOICES)
-    corpus = build_corpus(source, folder / "corpus", BuildConfig("generic", splits=None)).path
+    corpus = build_corpus(
+        source, folder / "corpus", config=BuildConfig("generic", no_splits=True)
+    ).path
     measured = measure_corpus(corpus, folder / "cues").path
     images = Corpus.open(corpus).images("stressnet")
     torch.manual_seed(0)

@@ -22,7 +22,7 @@ from stressnet.corpus.splits import (
 )
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.workflows.build import BuildConfig, build_corpus
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 
 
 def tokens_of(seed: int = 1, n_speakers: int = 12, n_tokens: int = 900) -> pd.DataFrame:
@@ -151,9 +151,9 @@ def test_a_leak_fails(tmp_path: Path, column: str) -> None:
 
 def test_a_leaking_file_fails_the_build(make_corpus, tmp_path: Path) -> None:
     source = make_corpus(tmp_path / "source")
-    first = build_corpus(source, tmp_path / "first", BuildConfig("generic")).path
+    first = build_corpus(source, tmp_path / "first", config=BuildConfig("generic")).path
     config = BuildConfig("generic", splits_file=first / "splits.csv")
-    second = build_corpus(source, tmp_path / "second", config).path
+    second = build_corpus(source, tmp_path / "second", config=config).path
     pd.testing.assert_frame_equal(Corpus.open(first).tokens, Corpus.open(second).tokens)
     table = pd.read_csv(first / "splits.csv", keep_default_na=False)
     moved = table["split"].isin(["train"]) & (table.index % 2 == 0)
@@ -161,7 +161,7 @@ def test_a_leaking_file_fails_the_build(make_corpus, tmp_path: Path) -> None:
     table.to_csv(tmp_path / "leak.csv", index=False)
     config = BuildConfig("generic", splits_file=tmp_path / "leak.csv")
     with pytest.raises(CorpusError, match=r"leak\.csv: .* is in both train and test"):
-        build_corpus(source, tmp_path / "third", config)
+        build_corpus(source, tmp_path / "third", config=config)
     done = CliRunner().invoke(
         cli,
         ["build-corpus", str(source), str(tmp_path / "second"), "-q", "-j", "1", "--splits",
@@ -201,4 +201,4 @@ def test_unknown_properties() -> None:
     with pytest.raises(ConfigError, match="'mood'; there are duration, frequency"):
         match_classes(tokens_of(), ["mood"])
     with pytest.raises(ConfigError, match="'mood'"):
-        BuildConfig("generic", match=("mood",))
+        build_corpus("recordings", "corpus", match=("mood",))

@@ -17,14 +17,15 @@ from parselmouth.praat import call
 
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.cli import cli
-from stressnet.corpus.splits import SplitConfig, check_leaks
+from stressnet.corpus.card import show_corpus
+from stressnet.corpus.splits import check_leaks
 from stressnet.corpus.store import Corpus
-from stressnet.errors import ConfigError, CorpusError
+from stressnet.errors import ConfigError, CorpusError, FolderError
 from stressnet.runs.manifest import hash_file
 from stressnet.runs.progress import Progress
-from stressnet.workflows.build import BuildConfig, build_corpus
-from stressnet.workflows.corpus_tools import export_corpus, show_corpus
-from stressnet.workflows.corpus_tools_merge import merge_corpora
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
+from stressnet.stages.corpus_export import export_corpus
+from stressnet.stages.corpus_merge import merge_corpora
 
 QUIET = Progress(verbose=False)
 
@@ -40,8 +41,8 @@ def corpora(make_corpus, tmp_path_factory) -> tuple[Path, Path]:
     paths = []
     for name, speakers in zip(("first", "second"), voices, strict=True):
         source = make_corpus(root / f"{name}-source", speakers)
-        config = BuildConfig("generic", tagger="none", splits=None)
-        paths.append(build_corpus(source, root / name, config).path)
+        config = BuildConfig("generic", tagger="none", no_splits=True)
+        paths.append(build_corpus(source, root / name, config=config).path)
     return paths[0], paths[1]
 
 
@@ -95,7 +96,9 @@ def test_tables_wavs_and_textgrids(corpora, tmp_path: Path) -> None:
 
 
 def test_words_without_context(corpora, tmp_path: Path) -> None:
-    export_corpus(corpora[0], tmp_path / "e", ["wav", "textgrid"], context=False, progress=QUIET)
+    export_corpus(
+        corpora[0], tmp_path / "e", wav=True, textgrid=True, no_context=True, progress=QUIET
+    )
     row = Corpus.open(corpora[0]).tokens.iloc[0]
     stem = tmp_path / "e" / "tokens" / row["speaker"] / row["token_id"]
     assert soundfile.info(f"{stem}.wav").duration == pytest.approx(row["duration_s"], abs=1e-4)
@@ -108,12 +111,12 @@ def test_an_export_spares_other_folders(corpora, tmp_path: Path) -> None:
     out.mkdir()
     (out / "thesis.tex").write_text("years of work")
     for overwrite in (False, True):
-        with pytest.raises(CorpusError, match="not empty"):
-            export_corpus(corpora[0], out, ["csv"], overwrite=overwrite, progress=QUIET)
-    with pytest.raises(ConfigError, match="'elan'; there are csv, wav"):
-        export_corpus(corpora[0], tmp_path / "x", ["elan"], progress=QUIET)
-    export_corpus(corpora[0], tmp_path / "y", ["csv"], progress=QUIET)
-    export_corpus(corpora[0], tmp_path / "y", ["csv"], overwrite=True, progress=QUIET)
+        with pytest.raises(FolderError, match="not empty"):
+            export_corpus(corpora[0], out, csv=True, overwrite=overwrite, progress=QUIET)
+    with pytest.raises(ConfigError, match="no option 'elan'; there are csv, wav"):
+        export_corpus(corpora[0], tmp_path / "x", elan=True, progress=QUIET)
+    export_corpus(corpora[0], tmp_path / "y", csv=True, progress=QUIET)
+    export_corpus(corpora[0], tmp_path / "y", csv=True, overwrite=True, progress=QUIET)
 
 
 # --- Hugging Face --------------------------------------------------------------------------------
@@ -123,7 +126,7 @@ def test_parquet_with_sound_opens_in_datasets(corpora, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     import io
 
-    export_corpus(corpora[0], tmp_path / "e", ["huggingface"], progress=QUIET)
+    export_corpus(corpora[0], tmp_path / "e", huggingface=True, progress=QUIET)
     loaded = datasets.load_dataset(
         str(tmp_path / "e" / "huggingface"), cache_dir=str(tmp_path / "cache")
     )
@@ -150,7 +153,7 @@ def test_parquet_with_sound_streams(corpora, tmp_path: Path, monkeypatch) -> Non
 
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(huggingface, "ROWS_PER_GROUP", 7)
-    export_corpus(corpora[0], tmp_path / "e", ["huggingface"], progress=QUIET)
+    export_corpus(corpora[0], tmp_path / "e", huggingface=True, progress=QUIET)
     streamed = datasets.load_dataset(
         str(tmp_path / "e" / "huggingface"), split="unsplit", streaming=True
     ).cast_column("audio", datasets.Audio(decode=False))
@@ -163,7 +166,7 @@ def test_parquet_with_sound_streams(corpora, tmp_path: Path, monkeypatch) -> Non
 
 def test_colliding_names_get_their_corpus_in_front(corpora, tmp_path: Path) -> None:
     out = tmp_path / "both"
-    merge_corpora(corpora, out, splits=None, progress=QUIET)
+    merge_corpora(corpora, out, splits="none", progress=QUIET)
     merged, parts = Corpus.open(out), [Corpus.open(path) for path in corpora]
     tokens = merged.tokens
     assert len(tokens) == 60 and tokens["token_id"].is_unique
@@ -201,17 +204,18 @@ def test_merging_twice_does_nothing_and_three_levels_keep_provenance(
     corpora, make_corpus, tmp_path: Path
 ) -> None:
     out = tmp_path / "both"
-    manifest = merge_corpora(corpora, out, splits=None, progress=QUIET)
-    assert merge_corpora(corpora, out, splits=None, progress=QUIET) == manifest
-    with pytest.raises(CorpusError, match="holds another corpus"):
+    merged = merge_corpora(corpora, out, splits="none", progress=QUIET)
+    again = merge_corpora(corpora, out, splits="none", progress=QUIET)
+    assert again.manifest == json.loads(json.dumps(merged.manifest))
+    with pytest.raises(FolderError, match="already holds a corpus"):
         merge_corpora(corpora, out, splits="keep", progress=QUIET)
     source = make_corpus(tmp_path / "s", {"fay": 220.0})
     for sentence in source.rglob("fay-*"):
         sentence.rename(sentence.with_name(f"third{sentence.name}"))
     third = build_corpus(
-        source, tmp_path / "third", BuildConfig("generic", tagger="none", splits=None)
+        source, tmp_path / "third", config=BuildConfig("generic", tagger="none", no_splits=True)
     ).path
-    merge_corpora([out, third], tmp_path / "all", splits=None, progress=QUIET)
+    merge_corpora([out, third], tmp_path / "all", splits="none", progress=QUIET)
     tokens = Corpus.open(tmp_path / "all").tokens
     assert set(tokens["corpus"]) == {"first", "second", "generic"}
     assert "fay" in set(tokens["speaker"])  # nothing collides, so nothing is renamed
@@ -234,8 +238,8 @@ def test_kept_splits_that_leak_are_refused(make_corpus, tmp_path: Path) -> None:
     paths = []
     for number in range(2):
         source = make_corpus(tmp_path / f"s{number}")
-        config = BuildConfig("generic", tagger="none", splits=SplitConfig(seed=number))
-        paths.append(build_corpus(source, tmp_path / f"c{number}", config).path)
+        config = BuildConfig("generic", tagger="none", seed=number)
+        paths.append(build_corpus(source, tmp_path / f"c{number}", config=config).path)
     first, second = (Corpus.open(path).tokens for path in paths)
     crossing = set(first.loc[first["split"] == "train", "family"]) & set(
         second.loc[second["split"].isin(["valid", "test"]), "family"]
@@ -245,7 +249,7 @@ def test_kept_splits_that_leak_are_refused(make_corpus, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"splits cannot be kept: family .*--splits redraw"):
         merge_corpora(paths, tmp_path / "out", splits="keep", progress=QUIET)
     # The refused merge left only its own state behind and can be repeated otherwise.
-    merge_corpora(paths, tmp_path / "out", splits=SplitConfig(), progress=QUIET)
+    merge_corpora(paths, tmp_path / "out", splits="redraw", progress=QUIET)
 
 
 def test_what_cannot_be_merged(corpora, tmp_path: Path) -> None:
@@ -255,7 +259,7 @@ def test_what_cannot_be_merged(corpora, tmp_path: Path) -> None:
         merge_corpora([corpora[0], tmp_path], tmp_path / "x", progress=QUIET)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
-    with pytest.raises(CorpusError, match="not empty and not a corpus"):
+    with pytest.raises(FolderError, match="not empty and not a corpus"):
         merge_corpora(corpora, tmp_path / "mine", overwrite=True, progress=QUIET)
 
 
@@ -271,7 +275,9 @@ def older(path: Path, target: Path) -> Path:
 def test_corpora_of_an_older_version(corpora, tmp_path: Path) -> None:
     """They merge if nothing differs; else the message says which version made what."""
     old = older(corpora[0], tmp_path / "old")
-    manifest = merge_corpora([old, corpora[1]], tmp_path / "all", splits=None, progress=QUIET)
+    manifest = merge_corpora(
+        [old, corpora[1]], tmp_path / "all", splits="none", progress=QUIET
+    ).manifest
     assert manifest["parameters"]["built_by"][0] == "stressnet 0.0.1"
     assert len(Corpus.open(tmp_path / "all").tokens) == 60
 

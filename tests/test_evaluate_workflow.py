@@ -19,7 +19,6 @@ from conftest import MakeCorpus, aligned_sentence, sound_of
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.cli import main
 from stressnet.cli.options import MODEL
-from stressnet.corpus.splits import SplitConfig
 from stressnet.corpus.store import Corpus
 from stressnet.errors import (
     AlignmentError,
@@ -34,10 +33,10 @@ from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_ch
 from stressnet.models.registry import build_model
 from stressnet.pretrained import pretrained_folder
 from stressnet.runs.manifest import hash_file
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.evaluate import evaluate_models
 from stressnet.training.calibration import Calibration, save_calibration
 from stressnet.training.corpus_data import stress_data
-from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.export import export_onnx, run_onnx
 from stressnet.workflows.predict import predict_words, sources_of, spoken_part
 
@@ -69,9 +68,10 @@ def corpus(recordings: Path) -> Path:
         "generic",
         presets=("stressnet", "allouche2025"),
         labels=labels,
-        splits=SplitConfig(valid_share=0.25, test_share=0.25),
+        valid_share=0.25,
+        test_share=0.25,
     )
-    build_corpus(recordings, out, config)
+    build_corpus(recordings, out, config=config)
     return out
 
 

@@ -21,9 +21,9 @@ from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_ch
 from stressnet.models.registry import build_model
 from stressnet.models.untrained import untrained_network
 from stressnet.regions.registry import REGIONS
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.explain import explain_corpus
 from stressnet.stages.sensitivity import measure_sensitivity
-from stressnet.workflows.build import BuildConfig, build_corpus
 
 VOICES = {"anna": 210.0, "bea": 190.0, "cleo": 220.0, "dan": 120.0, "emil": 130.0}
 PAGE = Path(__file__).parents[1] / "docs" / "data-dictionary.md"
@@ -43,7 +43,7 @@ def study(make_corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus of five tones and two networks with random weights, a run with every null."""
     folder = tmp_path_factory.mktemp("nulls")
     recordings = make_corpus(folder / "recordings", VOICES)
-    build_corpus(recordings, folder / "corpus", BuildConfig("generic", splits=None))
+    build_corpus(recordings, folder / "corpus", config=BuildConfig("generic", no_splits=True))
     images = Corpus.open(folder / "corpus").images("stressnet")
     for seed, name in enumerate(("model", "permuted")):
         torch.manual_seed(seed)

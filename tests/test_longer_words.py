@@ -21,11 +21,11 @@ from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.runs.progress import Progress
 from stressnet.runs.tables import write_parquet
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
+from stressnet.stages.corpus_merge import merge_corpora
 from stressnet.stages.train import train_model
 from stressnet.training.corpus_data import stress_data, with_deviations
 from stressnet.training.data import JoinedImages
-from stressnet.workflows.build import BuildConfig, build_corpus
-from stressnet.workflows.corpus_tools_merge import merge_corpora
 
 RECORDING = Recording("u1", "anna", "female", Path("u1.flac"), (), None, 9.0)
 CONFIG = BuildConfig("generic", tagger="none")
@@ -107,7 +107,7 @@ def built(make_corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("longer")
     sentences = [*SENTENCES, "THE IMPORTANT HOTEL DETERMINE"]
     source = make_corpus(folder / "recordings", sentences=sentences)
-    build_corpus(source, folder / "corpus", CONFIG)
+    build_corpus(source, folder / "corpus", config=CONFIG)
     return folder / "corpus"
 
 
@@ -134,15 +134,15 @@ def test_their_images_are_those_of_their_excerpts(built: Path) -> None:
 
 def test_a_preset_added_later_covers_them(make_corpus, tmp_path: Path) -> None:
     source = make_corpus(tmp_path / "recordings", sentences=[*SENTENCES, "IMPORTANT"])
-    build_corpus(source, tmp_path / "corpus", CONFIG)
+    build_corpus(source, tmp_path / "corpus", config=CONFIG)
     both = replace(CONFIG, presets=("stressnet", "allouche2025"))
-    build_corpus(source, tmp_path / "corpus", both)
+    build_corpus(source, tmp_path / "corpus", config=both)
     assert len(Corpus.open(tmp_path / "corpus").stretch_images("allouche2025").values) > 0
 
 
 def test_they_can_be_left_out(make_corpus, tmp_path: Path) -> None:
     source = make_corpus(tmp_path / "recordings", sentences=[*SENTENCES, "IMPORTANT"])
-    build_corpus(source, tmp_path / "corpus", replace(CONFIG, longer_words=False))
+    build_corpus(source, tmp_path / "corpus", config=replace(CONFIG, no_longer_words=True))
     corpus = Corpus.open(tmp_path / "corpus")
     assert corpus.stretches.empty and not (tmp_path / "corpus" / LONGER_WORDS).exists()
     with pytest.raises(CorpusError, match="no stretches of longer words under preset 'stressnet'"):
@@ -154,8 +154,8 @@ def test_merging_keeps_them(make_corpus, tmp_path: Path) -> None:
     for name, speakers in (("one", {"ada": 200.0}), ("two", {"bo": 120.0})):
         source = make_corpus(tmp_path / name, speakers, [*SENTENCES, "IMPORTANT"])
         parts.append(tmp_path / f"{name}-corpus")
-        build_corpus(source, parts[-1], replace(CONFIG, splits=None))
-    merge_corpora(parts, tmp_path / "both", splits=None, progress=Progress(verbose=False))
+        build_corpus(source, parts[-1], config=replace(CONFIG, shard="1/1"))
+    merge_corpora(parts, tmp_path / "both", splits="none", progress=Progress(verbose=False))
     both = Corpus.open(tmp_path / "both")
     each = [Corpus.open(part) for part in parts]
     assert len(both.stretches) == sum(len(corpus.stretches) for corpus in each) == 4

@@ -19,9 +19,9 @@ from stressnet.manipulation.cues import CUE_NAMES
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.runs.manifest import hash_file
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.measure import measure_corpus
 from stressnet.workflows import manipulate as workflow
-from stressnet.workflows.build import BuildConfig, build_corpus
 from stressnet.workflows.manipulate import manipulate_corpus, read_manipulation
 from stressnet.workflows.manipulate_inputs import ManipulateConfig, check_pairs
 
@@ -43,7 +43,7 @@ N_STIMULI = 2 * (2 + 2 * 2 + 4 + 2)
 def corpus(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("manipulate")
     source = write_recordings(folder / "source", {"anna": 200.0, "bo": 185.0, "carl": 115.0})
-    return build_corpus(source, folder / "corpus", BuildConfig("generic")).path
+    return build_corpus(source, folder / "corpus", config=BuildConfig("generic")).path
 
 
 @pytest.fixture(scope="module")

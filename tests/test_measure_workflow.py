@@ -18,9 +18,9 @@ from stressnet.corpus.store import TOKENS
 from stressnet.errors import FolderError
 from stressnet.runs.manifest import hash_file
 from stressnet.runs.tables import write_parquet
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.measure import MeasureConfig, measure_corpus
 from stressnet.stages.measure import run as workflow
-from stressnet.workflows.build import BuildConfig, build_corpus
 
 PAGE = Path(__file__).parents[1] / "docs" / "cues.md"
 TABLES = ("cues.parquet", "cues.csv", "failures.csv", "speakers.csv")
@@ -31,7 +31,7 @@ def corpus(make_corpus, tmp_path_factory) -> Path:
     source = make_corpus(
         tmp_path_factory.mktemp("measure") / "source", {"anna": 210.0, "bo": 190.0, "carl": 110.0}
     )
-    return build_corpus(source, source.with_name("corpus"), BuildConfig("generic")).path
+    return build_corpus(source, source.with_name("corpus"), config=BuildConfig("generic")).path
 
 
 @pytest.fixture(scope="module")

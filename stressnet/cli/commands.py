@@ -74,7 +74,7 @@ def _parameter_of(item: Option) -> click.Option:
         whole = item.type is int
         kind = click.IntRange(int(item.minimum)) if whole else click.FloatRange(item.minimum)
     return click.Option(
-        [item.flag, item.name],
+        [*item.flag.split(","), item.name],
         type=kind,
         multiple=item.repeatable,
         show_default=item.default not in (None, ()) and not item.default_text,

@@ -12,6 +12,8 @@ from stressnet.corpus.splits import split_counts
 from stressnet.lexicon.syllables import RULE_NAME
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 _BIN_S = 0.1
@@ -141,3 +143,31 @@ def _histogram(tokens: pd.DataFrame) -> list[str]:
         for k, n in enumerate(counts)
         if k >= first
     ]
+
+
+def sources_of(manifest: dict[str, Any]) -> list[Source]:
+    """Where a corpus comes from; several if it was merged."""
+    parameters = manifest["parameters"]
+    return [Source.of_parameters(p) for p in parameters.get("sources") or [parameters]]
+
+
+def show_corpus(path: Path) -> str:
+    """The card of a corpus, counted anew from its tables.
+
+    Raises
+    ------
+    CorpusError
+        If it is not a finished corpus.
+    """
+    from stressnet.corpus.store import Corpus
+
+    corpus = Corpus.open(path)
+    sources = sources_of(corpus.manifest)
+    title = sources[0].title if len(sources) == 1 else f"{len(sources)} corpora merged"
+    text = card_text(title, sources, corpus.tokens, corpus.manifest["results"])
+    presets = ", ".join(corpus.presets()) or "none"
+    versions = corpus.manifest["versions"]
+    return (
+        f"{text}\nSpectrograms: {presets}. Made by stressnet {versions['stressnet']}, "
+        f"{corpus.manifest['created']}.\n"
+    )

@@ -237,17 +237,13 @@ def check_leaks(tokens: pd.DataFrame) -> None:
         raise CorpusError("a minimal pair's family is in the training set")
 
 
-def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Take over the sets of another build from its ``splits.csv``.
-
-    Tokens are found by ``token_id``. One that the file does not list gets the set that follows from
-    its speaker and family, if the file deals both; else its split is ``unlisted``, which is in no
-    set.
+def read_splits(path: Path) -> pd.DataFrame:
+    """A build's ``splits.csv``, one row per token.
 
     Raises
     ------
     CorpusError
-        If the file cannot be read, lacks a column, lists none of the tokens, or its sets leak here.
+        If the file cannot be read, lacks a column, or lists a token twice.
     """
     try:
         given = pd.read_csv(path, keep_default_na=False, dtype=str)
@@ -261,6 +257,22 @@ def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
     repeated = given["token_id"][given["token_id"].duplicated()]
     if len(repeated):
         raise CorpusError(f"{path}: lists the token '{repeated.iloc[0]}' twice; keep one row")
+    return given
+
+
+def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Take over the sets of another build from its ``splits.csv``.
+
+    Tokens are found by ``token_id``. One that the file does not list gets the set that follows from
+    its speaker and family, if the file deals both; else its split is ``unlisted``, which is in no
+    set.
+
+    Raises
+    ------
+    CorpusError
+        If the file cannot be read, lacks a column, lists none of the tokens, or its sets leak here.
+    """
+    given = read_splits(path)
     tokens = tokens.copy()
     tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
     known = given.set_index("token_id")

@@ -227,7 +227,7 @@ def control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
     """
     from stressnet.alignment.textgrid import read_textgrid
     from stressnet.lexicon.controls import control_base, guess_use
-    from stressnet.workflows.build_tokens import safe_name
+    from stressnet.runs.names import safe_name
 
     sentences: dict[str, list[str]] = {}
     uses: list[Use | None] = []

@@ -71,13 +71,12 @@ def run_demo(
     CorpusError
         If ``out`` holds something else, or a finished demo and ``overwrite`` is not set.
     """
-    from stressnet.corpus.splits import SplitConfig
     from stressnet.demo.corpus import speak_corpus
     from stressnet.report.explain_text import summary_text
     from stressnet.report.train_text import metrics_text
+    from stressnet.stages.build_corpus import BuildConfig, build_corpus
     from stressnet.stages.explain import explain_corpus
     from stressnet.stages.train import train_model
-    from stressnet.workflows.build import BuildConfig, build_corpus
     from stressnet.workflows.report import report_run
 
     progress = progress or Progress(verbose=False)
@@ -91,10 +90,11 @@ def run_demo(
         recipe=CORPUS_NAME,
         labels=truth / "minimal_pairs.tsv",
         # Three voices are all that the tiny corpus has: one for each set.
-        splits=SplitConfig(seed=seed) if size == "full" else SplitConfig(0.3, 0.3, seed),
+        valid_share=0.10 if size == "full" else 0.3,
+        test_share=0.22 if size == "full" else 0.3,
         seed=seed,
     )
-    built = build_corpus(recordings, corpus, config, jobs=jobs, progress=progress)
+    built = build_corpus(recordings, corpus, config=config, jobs=jobs, progress=progress)
     with progress.stage("score"):
         alignment = score_alignment(corpus, truth)
         write_json(corpus / ALIGNMENT_FILE, alignment)

@@ -18,8 +18,8 @@ from stressnet.intervals import Alignment, Interval
 from stressnet.manipulation.continua import Asked, Step
 from stressnet.manipulation.cues import CUE_NAMES, Pair
 from stressnet.manipulation.endpoints import Endpoint
+from stressnet.runs.names import safe_name
 from stressnet.stages.measure.speakers import span_of
-from stressnet.workflows.build_tokens import safe_name
 
 if TYPE_CHECKING:
     from stressnet.manipulation.check import Checked

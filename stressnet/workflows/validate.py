@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from stressnet.alignment.validation import OVERHANG_TOLERANCE_S, findings, overhang_s
+from stressnet.corpus.building.align import read_given
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Recording, scan
 from stressnet.errors import AlignmentError, AudioError, MissingPartError
 from stressnet.runs.problems import Severity
 from stressnet.runs.progress import Progress
-from stressnet.workflows.build_align import read_given
 
 _ROUNDING_S = 0.001
 """Ends past the audio by less are rounding."""

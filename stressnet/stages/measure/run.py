@@ -17,6 +17,7 @@ from stressnet.audio import read_audio
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError, CorpusError, StressnetError
 from stressnet.runs.folder import RunFolder
+from stressnet.runs.names import safe_name
 from stressnet.runs.problems import Problem, Severity, count_problems
 from stressnet.runs.tables import write_parquet
 from stressnet.runs.work import Step
@@ -29,7 +30,6 @@ from stressnet.stages.measure.speakers import (
     span_of,
     speaker_rows,
 )
-from stressnet.workflows.build_tokens import safe_name
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from stressnet.lexicon.families import word_families
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stressnet.runs.folder import RunFolder
+    from stressnet.stages.build_corpus.config import BuildConfig
 
 _DECIDING = (
     "token_id",
@@ -41,30 +43,20 @@ _DECIDING = (
 
 
 def finish_tables(
-    out: Path,
-    splits: SplitConfig | None,
-    rejected: Counter[str],
-    *,
-    corpus: str,
-    splits_file: Path | None = None,
-    match: Collection[str] = (),
+    folder: RunFolder, config: BuildConfig, rejected: Counter[str], corpus: str
 ) -> pd.DataFrame:
     """Add the columns of corpus and splits to the token table and write the small tables.
 
     Parameters
     ----------
-    out : Path
-        The corpus folder.
-    splits : SplitConfig or None
-        How to draw the sets; None draws none.
+    folder : RunFolder
+        The corpus.
+    config : BuildConfig
+        How the sets are drawn, and what classes are matched by.
     rejected : Counter
         Words that are no tokens, by reason.
     corpus : str
         The recipe's name.
-    splits_file : Path or None
-        Splits to take over instead of drawing.
-    match : collection of str
-        What the classes are matched by within each set, see `match_classes`.
 
     Returns
     -------
@@ -73,15 +65,15 @@ def finish_tables(
     """
     import pandas as pd
 
-    tokens = pd.read_parquet(out / TOKENS, columns=list(_DECIDING))
+    tokens = pd.read_parquet(folder.path / TOKENS, columns=list(_DECIDING))
     tokens["corpus"] = corpus
-    tokens = split_tokens(tokens, splits, splits_file)
-    if match:
-        tokens = match_classes(tokens, match, splits.seed if splits else 0)
-    _add_columns(out / TOKENS, tokens)
-    write_splits(out, tokens)
+    tokens = split_tokens(tokens, config.splits, config.splits_file)
+    if config.match:
+        tokens = match_classes(tokens, config.match, config.seed if config.splits else 0)
+    _add_columns(folder.path / TOKENS, tokens)
+    folder.table("splits.csv", tokens[list(SPLIT_COLUMNS)])
     counts = pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"])
-    counts.to_csv(out / "rejected_words.csv", index=False)
+    folder.table("rejected_words.csv", counts)
     return tokens
 
 
@@ -118,13 +110,10 @@ def split_tokens(
     return tokens
 
 
-def write_splits(out: Path, tokens: pd.DataFrame) -> None:
-    """Write ``splits.csv``, which `--splits` takes back in."""
-    tokens[list(SPLIT_COLUMNS)].to_csv(out / "splits.csv", index=False)
-
-
-def write_card(out: Path, recipe: Recipe, tokens: pd.DataFrame, results: Mapping[str, Any]) -> None:
+def write_card(
+    folder: RunFolder, recipe: Recipe, tokens: pd.DataFrame, results: Mapping[str, Any]
+) -> None:
     """Write ``corpus-card.md``: what this corpus is, for people."""
     source = Source(recipe.name, recipe.title, recipe.licence, recipe.citation, recipe.synthetic)
     text = card_text(recipe.title, [source], tokens, results)
-    (out / "corpus-card.md").write_text(text, encoding="utf-8")
+    folder.file("corpus-card.md").write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""``stressnet corpus merge``: several corpora, or the shards of one, as one corpus.
+"""Several corpora, or the shards of one, as one corpus.
 
 Each token keeps where it came from in the column ``corpus``. If two corpora share an utterance's or
 a speaker's name, which means different people, every name gets its corpus's in front. Shards of one
@@ -7,30 +7,16 @@ build share their speakers on purpose and keep all names.
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from stressnet.corpus.card import card_text
-from stressnet.corpus.splits import SplitConfig, check_leaks
-from stressnet.corpus.store import LONGER_WORDS, PHONES, TOKENS, TRACKS, Corpus
-from stressnet.errors import CorpusError
-from stressnet.lexicon.families import word_families
-from stressnet.runs.lock import hold
-from stressnet.runs.manifest import FILE_NAME, hash_data, read_manifest, write_json, write_manifest
-from stressnet.runs.progress import Progress
-from stressnet.runs.tables import write_parquet
-from stressnet.workflows.build_tables import split_tokens, write_splits
-from stressnet.workflows.corpus_tools import sources_of
-from stressnet.workflows.corpus_tools_checks import (
-    check_columns,
-    check_complete,
-    version_of,
-)
-from stressnet.workflows.corpus_tools_merge_files import (
+from stressnet.corpus.building.tables import split_tokens
+from stressnet.corpus.card import card_text, sources_of
+from stressnet.corpus.merge_checks import check_columns, check_complete, version_of
+from stressnet.corpus.merging import (
     Part,
     append_images,
     append_table,
@@ -40,75 +26,74 @@ from stressnet.workflows.corpus_tools_merge_files import (
     write_longer_words,
     write_small_tables,
 )
+from stressnet.corpus.splits import SPLIT_COLUMNS, check_leaks
+from stressnet.corpus.store import LONGER_WORDS, PHONES, TOKENS, TRACKS, Corpus
+from stressnet.errors import CorpusError
+from stressnet.lexicon.families import word_families
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.manifest import read_manifest
+from stressnet.runs.work import Step
+from stressnet.stages.corpus_merge.config import MergeConfig
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STATE = "state"
-Splits = SplitConfig | Literal["keep"] | None
+
+@dataclass(frozen=True)
+class MergedCorpus:
+    """A merged corpus: its folder and manifest."""
+
+    path: Path
+    manifest: dict[str, Any]
 
 
-def merge_corpora(
-    paths: Sequence[Path],
-    out: Path,
-    *,
-    splits: Splits = SplitConfig(),  # noqa: B008
-    overwrite: bool = False,
-    progress: Progress,
-) -> dict[str, Any]:
+def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> MergedCorpus:
     """Write one corpus with the tokens of several.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        At least two corpora, built by one version with one set of columns.
-    out : Path
-        New corpus folder.
-    splits : SplitConfig, "keep" or None
-        Draw the sets anew over all of them, keep each corpus's own (an error if they leak into one
-        another), or have none.
-    overwrite : bool
-        Replace another corpus in ``out``.
-
-    Returns
-    -------
-    dict
-        The manifest.
 
     Raises
     ------
     CorpusError
-        If the corpora do not fit together, a kept split leaks, or ``out`` cannot be written.
+        If a kept split leaks, or the disk is full.
     """
-    parts = _parts(paths)
-    request = _request(parts, splits)
-    if (out / FILE_NAME).exists() and not overwrite:
-        manifest = read_manifest(out, "corpus")
-        if manifest["parameters"].get("request") == request:
-            return manifest
-        raise CorpusError(f"{out}: holds another corpus; choose another folder or --overwrite")
-    _prepare(out, request, overwrite)
+    tokens = _split(merged_tokens(parts), config)
+    parameters = _parameters(parts, config)
+    is_there = folder.begin(
+        {"parts": [[p.corpus.fingerprint, p.name, p.prefix] for p in parts]}
+        | {"splits": config.identity()},
+        inputs={str(part.corpus.path): part.corpus.fingerprint for part in parts},
+        notes=parameters,
+        steps=[Step("copy", len(tokens), seconds_each=0.005)],
+    )
+    if is_there:
+        return MergedCorpus(folder.path, read_manifest(folder.path, "corpus"))
+    out = folder.path
     try:
-        with progress.stage("tables"):
-            tokens = merged_tokens(parts)
-            tokens = _split(tokens, splits)
-            write_parquet(tokens, out / TOKENS)
-            write_splits(out, tokens)
-            write_small_tables(out, parts)
+        with folder.progress.stage("tables"):
+            folder.table(TOKENS, tokens)
+            folder.table("splits.csv", tokens[list(SPLIT_COLUMNS)])
+            write_small_tables(folder, parts)
             for table in (PHONES, TRACKS):
-                append_table(out / table, parts, table)
-        with progress.stage("excerpts", len(tokens), "token") as bar:
+                append_table(folder.file(table), parts, table)
+        folder.tree("excerpts/*/*.flac")
+        with folder.progress.stage("excerpts", len(tokens), "token") as bar:
             copy_excerpts(out, parts, bar.update)
+        folder.tree("textgrids/*.TextGrid")
         copy_textgrids(out, parts)
         holding = [part for part in parts if len(part.corpus.stretches)]
+        folder.tree(f"{LONGER_WORDS}/excerpts/*/*.flac")
+        folder.file(f"{LONGER_WORDS}/{TOKENS}")
         write_longer_words(out / LONGER_WORDS, holding)
         for preset in _common_presets(parts):
             images = [part.corpus.images(preset) for part in parts]
-            append_images(out, images, preset, progress)
+            append_images(folder, "", images, preset)
             if holding:
                 images = [part.corpus.stretch_images(preset) for part in holding]
-                append_images(out / LONGER_WORDS, images, preset, progress)
-        return _finish(out, parts, tokens, splits, request, progress)
+                append_images(folder, f"{LONGER_WORDS}/", images, preset)
+        results = _results(parts, tokens)
+        listed = sources_of({"parameters": parameters})
+        text = card_text(str(parameters["title"]), listed, tokens, results)
+        folder.file("corpus-card.md").write_text(text, encoding="utf-8")
+        return MergedCorpus(out, folder.finish(results))
     except OSError as error:
         raise CorpusError(
             f"{error.filename or out}: {error.strerror or error}; make room or correct the "
@@ -116,7 +101,19 @@ def merge_corpora(
         ) from error
 
 
-def _parts(paths: Sequence[Path]) -> list[Part]:
+def merged_text(merged: MergedCorpus) -> str:
+    """The corpus card."""
+    return (merged.path / "corpus-card.md").read_text(encoding="utf-8")
+
+
+def open_parts(paths: Sequence[Path]) -> list[Part]:
+    """Corpora that can be merged, each with its name and what goes before its ids.
+
+    Raises
+    ------
+    CorpusError
+        If there is only one, one is given twice, or they do not fit together.
+    """
     if len(paths) < 2:
         raise CorpusError("one corpus cannot be merged; give two or more")
     corpora = [Corpus.open(path) for path in paths]
@@ -161,34 +158,9 @@ def _are_shards(corpora: Sequence[Corpus]) -> bool:
     return all(shards) and len(builds) == 1 and len({tuple(s) for s in shards if s}) == len(shards)
 
 
-def _request(parts: Sequence[Part], splits: Splits) -> str:
-    how = asdict(splits) if isinstance(splits, SplitConfig) else splits
-    return hash_data([[[p.corpus.fingerprint, p.name, p.prefix] for p in parts], how])
-
-
-def _prepare(out: Path, request: str, overwrite: bool) -> None:
-    state = out / STATE / "merge.json"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        hold(out)
-        if any(out.iterdir()):
-            ours = state.exists() or ((out / FILE_NAME).exists() and overwrite)
-            if not ours:
-                raise CorpusError(f"{out}: not empty and not a corpus; choose a new folder")
-            shutil.rmtree(out)
-            out.mkdir()
-            hold(out)
-        state.parent.mkdir()
-        write_json(state, {"request": request})
-    except OSError as error:
-        raise CorpusError(
-            f"{out}: cannot be written ({error.strerror}); choose another folder"
-        ) from error
-
-
-def _split(tokens: pd.DataFrame, splits: Splits) -> pd.DataFrame:
-    if splits != "keep":
-        return split_tokens(tokens, splits)
+def _split(tokens: pd.DataFrame, config: MergeConfig) -> pd.DataFrame:
+    if config.splits != "keep":
+        return split_tokens(tokens, config.redrawn)
     # Families are closed over all words of a corpus, so they must be found anew.
     tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
     try:
@@ -210,16 +182,8 @@ def _common_presets(parts: Sequence[Part]) -> list[str]:
     )
 
 
-def _finish(
-    out: Path,
-    parts: Sequence[Part],
-    tokens: pd.DataFrame,
-    splits: Splits,
-    request: str,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Card, counts and manifest."""
-    results = _results(parts, tokens)
+def _parameters(parts: Sequence[Part], config: MergeConfig) -> dict[str, Any]:
+    """What the manifest says of the corpora."""
     shards = _are_shards([part.corpus for part in parts])
     sources = [p["parameters"] for p in (part.corpus.manifest for part in parts)]
     flat = [inner for p in sources for inner in (p.get("sources") or [p])]
@@ -229,40 +193,21 @@ def _finish(
     kept = [{k: p.get(k) for k in keys if p.get(k) is not None} for p in flat]
     versions = sorted({version_of(part.corpus) for part in parts})
     licences = list(dict.fromkeys(str(p["licence"]) for p in kept))
-    parameters = {
+    title = f"{len(kept)} corpora merged"
+    if len(kept) == 1:
+        title = str(kept[0].get("title", kept[0]["recipe"]))
+    return {
         "recipe": kept[0]["recipe"] if len(kept) == 1 else "merged",
-        "title": kept[0].get("title", kept[0]["recipe"])
-        if len(kept) == 1
-        else f"{len(kept)} corpora merged",
+        "title": title,
         "licence": "; ".join(licences),
         "citation": " ".join(dict.fromkeys(str(p["citation"]) for p in kept)),
         "synthetic": all(bool(p["synthetic"]) for p in kept),
         "source": [str(part.corpus.path) for part in parts],
         "prefixed": bool(parts[0].prefix),
-        "splits": asdict(splits) if isinstance(splits, SplitConfig) else splits,
+        "splits": config.identity(),
         "sources": kept,
         "built_by": [f"stressnet {version}" for version in versions],
-        "request": request,
     }
-    listed = sources_of({"parameters": parameters})
-    text = card_text(str(parameters["title"]), listed, tokens, results)
-    (out / "corpus-card.md").write_text(text, encoding="utf-8")
-    files = [p for p in out.iterdir() if p.suffix in (".parquet", ".csv", ".md")]
-    files += (out / LONGER_WORDS).glob("*.parquet")
-    for folder in (out, out / LONGER_WORDS):
-        images = (folder / "spectrograms").glob("*/*")
-        files += [p for p in images if p.suffix in (".npy", ".json")]
-    manifest = write_manifest(
-        out,
-        "corpus",
-        parameters=parameters,
-        inputs={str(part.corpus.path): part.corpus.fingerprint for part in parts},
-        outputs=files,
-        results=results,
-        seconds=progress.seconds,
-    )
-    shutil.rmtree(out / STATE)
-    return manifest
 
 
 def _results(parts: Sequence[Part], tokens: pd.DataFrame) -> dict[str, Any]:

@@ -6,10 +6,9 @@ They lie in a folder of their own, with a table, excerpts and spectrograms as th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stressnet.audio import read_stretches, write_flac
 from stressnet.corpus.longer_words import Stretch, find_stretches
@@ -19,12 +18,11 @@ from stressnet.corpus.tables import STRETCH_TYPES, TableWriter, arrow_schema
 from stressnet.errors import AlignmentError, AudioError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
-from stressnet.runs.journal import Journal
-from stressnet.runs.parallel import in_order
-from stressnet.runs.progress import Progress
-from stressnet.workflows.build_tokens import safe_name
+from stressnet.runs.names import safe_name
 
-STATE_FILE = Path("state") / "longer_words.jsonl"
+if TYPE_CHECKING:
+    from stressnet.runs.folder import RunFolder
+    from stressnet.stages.build_corpus.config import BuildConfig
 
 
 @dataclass(frozen=True)
@@ -84,31 +82,22 @@ def _by_word(stretches: list[Stretch]) -> Iterable[list[Stretch]]:
 
 
 def cut_longer_words(
-    out: Path,
-    found: Scan,
-    aligned: Mapping[str, Alignment],
-    *,
-    dictionary: Path | None,
-    context_s: float,
-    jobs: int,
-    executor: Executor | None = None,
-    progress: Progress,
+    folder: RunFolder, found: Scan, aligned: Mapping[str, Alignment], config: BuildConfig
 ) -> int:
-    """Write table and excerpts of all stretches into the corpus ``out``; return their number."""
-    folder = out / LONGER_WORDS
+    """Write table and excerpts of all stretches into the corpus; return their number."""
+    where = folder.tree(f"{LONGER_WORDS}/excerpts/*/*.flac").parent
     recordings = [r for r in found.recordings if r.utterance_id in aligned]
-    folder.mkdir(exist_ok=True)
-    with (
-        Journal(out / STATE_FILE) as journal,
-        TableWriter(folder / TOKENS, arrow_schema(STRETCH_TYPES)) as table,
-        progress.stage("longer words", len(recordings), "utt") as bar,
-    ):
-        todo = [r for r in recordings if r.utterance_id not in journal.done]
-        bar.update(len(recordings) - len(todo))
-        tasks = (_Task(r, aligned[r.utterance_id], dictionary, context_s, folder) for r in todo)
-        for recording, rows in zip(todo, in_order(_cut_one, tasks, jobs, executor), strict=True):
-            journal.add(recording.utterance_id, rows)
-            bar.update()
-        for recording in recordings:
-            table.add(journal.done[recording.utterance_id])
+    tasks = (
+        (
+            r.utterance_id,
+            _Task(r, aligned[r.utterance_id], config.dictionary, config.context_s, where),
+        )
+        for r in recordings
+    )
+    table_file = folder.file(f"{LONGER_WORDS}/{TOKENS}")
+    with TableWriter(table_file, arrow_schema(STRETCH_TYPES)) as table:
+        for _, rows in folder.chunks(
+            "longer words", tasks, _cut_one, total=len(recordings), unit="utt"
+        ):
+            table.add(rows)
     return table.n_rows

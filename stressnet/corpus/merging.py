@@ -18,12 +18,13 @@ import numpy as np
 from stressnet.axes import Axes
 from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus, Images, write_images_header
 from stressnet.corpus.tables import ArrayFile
-from stressnet.runs.progress import Progress
+from stressnet.runs.names import safe_name
 from stressnet.runs.tables import write_parquet
-from stressnet.workflows.build_tokens import safe_name
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from stressnet.runs.folder import RunFolder
 
 _CHUNK = 64
 
@@ -60,26 +61,26 @@ def merged_tokens(parts: Sequence[Part]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def write_small_tables(out: Path, parts: Sequence[Part]) -> None:
+def write_small_tables(folder: RunFolder, parts: Sequence[Part]) -> None:
     """Trackers' settings, failures and rejected words of all corpora."""
     import pandas as pd
 
     speakers, failures = [], []
     rejected: Counter[str] = Counter()
     for part in parts:
-        folder = part.corpus.path
-        table = pd.read_csv(folder / "speakers.csv", dtype={"speaker": str})
+        source = part.corpus.path
+        table = pd.read_csv(source / "speakers.csv", dtype={"speaker": str})
         table["speaker"] = part.renamed(table["speaker"])
         speakers.append(table)
-        table = pd.read_csv(folder / "failures.csv", dtype=str, keep_default_na=False)
+        table = pd.read_csv(source / "failures.csv", dtype=str, keep_default_na=False)
         table["item"] = part.renamed(table["item"])
         failures.append(table)
-        table = pd.read_csv(folder / "rejected_words.csv")
+        table = pd.read_csv(source / "rejected_words.csv")
         rejected.update(dict(zip(table["reason"], table["n_words"].astype(int), strict=True)))
-    pd.concat(speakers, ignore_index=True).to_csv(out / "speakers.csv", index=False)
-    pd.concat(failures, ignore_index=True).to_csv(out / "failures.csv", index=False)
+    folder.table("speakers.csv", pd.concat(speakers, ignore_index=True))
+    folder.table("failures.csv", pd.concat(failures, ignore_index=True))
     counts = pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"])
-    counts.to_csv(out / "rejected_words.csv", index=False)
+    folder.table("rejected_words.csv", counts)
 
 
 def append_table(out: Path, parts: Sequence[Part], table: str) -> None:
@@ -132,16 +133,16 @@ def copy_textgrids(out: Path, parts: Sequence[Part]) -> None:
                 shutil.copyfile(grid, out / "textgrids" / target)
 
 
-def append_images(out: Path, images: Sequence[Images], preset: str, progress: Progress) -> None:
+def append_images(folder: RunFolder, within: str, images: Sequence[Images], preset: str) -> None:
     """Write the images of all corpora into one store."""
-    folder = out / "spectrograms" / preset
-    folder.mkdir(parents=True)
+    for name in ("values.npy", "mask.npy", "axes.json"):
+        where = folder.file(f"{within}spectrograms/{preset}/{name}").parent
     n_images = sum(len(one.values) for one in images)
     axes: Axes = images[0].axes
     first = 0
     with (
-        ArrayFile(folder / "values.npy", (n_images, *axes.shape)) as values,
-        progress.stage(f"images {preset}", n_images, "image") as bar,
+        ArrayFile(where / "values.npy", (n_images, *axes.shape)) as values,
+        folder.progress.stage(f"images {preset}", n_images, "image") as bar,
     ):
         for one in images:
             for start in range(0, len(one.values), _CHUNK):
@@ -151,7 +152,7 @@ def append_images(out: Path, images: Sequence[Images], preset: str, progress: Pr
                 bar.update(len(block))
     masks = np.concatenate([one.mask for one in images])
     n_cut = sum(one.n_truncated for one in images)
-    write_images_header(folder, axes, images[0].preset, masks, n_truncated=n_cut)
+    write_images_header(where, axes, images[0].preset, masks, n_truncated=n_cut)
 
 
 def write_longer_words(out: Path, parts: Sequence[Part]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +16,13 @@ from stressnet.audio import read_audio
 from stressnet.corpus.store import TOKENS, TRACKS
 from stressnet.corpus.tables import TableWriter
 from stressnet.errors import CorpusError, StressnetError
-from stressnet.runs.journal import Journal
-from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.progress import Progress
 from stressnet.runs.tables import write_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STATE_FOLDER = Path("state") / "tracks"
+    from stressnet.runs.folder import RunFolder
 
 _SPEAKER_SAMPLE = 40
 """Most excerpts per speaker from which the pitch range is estimated."""
@@ -81,65 +77,50 @@ def _write_tracks(
     return failures
 
 
-def compute_tracks(
-    out: Path,
-    *,
-    jobs: int,
-    progress: Progress,
-    problems: list[Problem],
-    executor: Executor | None = None,
-) -> None:
+def compute_tracks(folder: RunFolder) -> None:
     """Write ``tracks.parquet`` and the trackers' settings per speaker, ``speakers.csv``."""
     import pandas as pd
 
+    out = folder.path
     columns = ["token_id", "excerpt_file", "start_s", "excerpt_start_s", *_NUCLEUS_TIMES]
     tokens = pd.read_parquet(out / TOKENS, columns=["speaker", "sex", *columns])
-    folder = out / STATE_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    how: Any = {"jobs": jobs, "executor": executor}
-    with progress.stage("tracks", len(tokens), "token") as bar:
-        settings = _speakers_settings(out, tokens, how)
-        with Journal(folder / "journal.jsonl") as journal:
-            chunks = list(_chunks(tokens))
-            todo = [chunk for chunk in chunks if chunk.name not in journal.done]
-            bar.update(sum(len(c.rows) for c in chunks) - sum(len(c.rows) for c in todo))
-            tasks = (
-                (
-                    out,
-                    folder / f"{chunk.name}.parquet",
-                    settings[chunk.speaker],
-                    tokens.iloc[chunk.rows][columns].to_dict("records"),
-                )
-                for chunk in todo
-            )
-            for chunk, failures in zip(todo, in_order(_write_tracks, tasks, **how), strict=True):
-                journal.add(chunk.name, failures)
-                bar.update(len(chunk.rows))
-            problems += [
-                Problem(token_id, "tracks", Severity.WARNING, reason)
-                for chunk in chunks
-                for token_id, reason in journal.done[chunk.name]
-            ]
-        speakers = [{"speaker": name, **_flat(found)} for name, found in settings.items()]
-        pd.DataFrame(speakers).to_csv(out / "speakers.csv", index=False)
-        _join([folder / f"{chunk.name}.parquet" for chunk in chunks], out / TRACKS)
-
-
-def _speakers_settings(
-    out: Path, tokens: pd.DataFrame, how: Mapping[str, Any]
-) -> Mapping[str, dict[str, Any]]:
-    """Settings of all speakers, in the order of their names."""
-    speakers = {str(name): part.index for name, part in tokens.groupby("speaker", sort=True)}
-    with Journal(out / STATE_FOLDER / "speakers.jsonl") as journal:
-        todo = [name for name in speakers if name not in journal.done]
-        samples = (speakers[name][:: -(-len(speakers[name]) // _SPEAKER_SAMPLE)] for name in todo)
-        tasks = (
-            (out, str(tokens["sex"].iloc[rows[0]] or ""), tokens.iloc[rows].to_dict("records"))
-            for rows in samples
+    parts = folder.state / "tracks"
+    parts.mkdir(exist_ok=True)
+    settings = _speakers_settings(folder, tokens)
+    chunks = list(_chunks(tokens))
+    tasks = (
+        (
+            chunk.name,
+            (
+                out,
+                parts / f"{chunk.name}.parquet",
+                settings[chunk.speaker],
+                tokens.iloc[chunk.rows][columns].to_dict("records"),
+            ),
         )
-        for name, found in zip(todo, in_order(_settings_of_speaker, tasks, **how), strict=True):
-            journal.add(name, found)
-        return {name: journal.done[name] for name in speakers}
+        for chunk in chunks
+    )
+    for _, failures in folder.chunks(
+        "tracks", tasks, _write_tracks, total=len(tokens), n_items=lambda task: len(task[3])
+    ):
+        folder.problems += [
+            Problem(token_id, "tracks", Severity.WARNING, reason) for token_id, reason in failures
+        ]
+    speakers = [{"speaker": name, **_flat(found)} for name, found in settings.items()]
+    folder.table("speakers.csv", pd.DataFrame(speakers))
+    _join([parts / f"{chunk.name}.parquet" for chunk in chunks], folder.file(TRACKS))
+
+
+def _speakers_settings(folder: RunFolder, tokens: pd.DataFrame) -> Mapping[str, dict[str, Any]]:
+    """Settings of all speakers, in the order of their names."""
+    tasks = []
+    for name, part in tokens.groupby("speaker", sort=True):
+        rows = part.index[:: -(-len(part) // _SPEAKER_SAMPLE)]
+        sample = tokens.iloc[rows].to_dict("records")
+        tasks.append((str(name), (folder.path, str(part["sex"].iloc[0] or ""), sample)))
+    return dict(
+        folder.chunks("voices", tasks, _settings_of_speaker, total=len(tasks), unit="speaker")
+    )
 
 
 @dataclass(frozen=True)

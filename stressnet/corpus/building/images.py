@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import Executor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +14,11 @@ from stressnet.corpus.store import TOKENS, write_images_header
 from stressnet.corpus.tables import ArrayFile
 from stressnet.runs.journal import Journal
 from stressnet.runs.parallel import in_order
-from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
-JOURNAL_FILE = "journal.jsonl"
+    from stressnet.runs.folder import RunFolder
 
 _CHUNK = 64
 """Tokens per task: large enough that handing over costs little."""
@@ -41,42 +39,35 @@ def _images_of(task: tuple[Path, SpectrogramPreset, list[dict[Any, Any]]]) -> An
     return images, masks, truncated
 
 
-def compute_spectrograms(
-    out: Path,
-    presets: list[str],
-    *,
-    jobs: int,
-    progress: Progress,
-    executor: Executor | None = None,
-) -> None:
-    """Write the images of every token under each preset.
+def compute_spectrograms(folder: RunFolder, presets: list[str], within: str = "") -> None:
+    """Write the images of every token under each preset; presets that are there are left alone.
 
-    Chunks are journalled, so an interrupted run keeps the finished ones. Presets that are complete
-    are left alone.
+    Parameters
+    ----------
+    folder : RunFolder
+        The corpus.
+    presets : list of str
+        Names of presets.
+    within : str
+        Folder of the corpus with a token table of its own; the corpus itself if left out.
     """
     import pandas as pd
 
     columns = ["excerpt_file", "start_s", "end_s", "excerpt_start_s"]
-    rows = pd.read_parquet(out / TOKENS, columns=columns)
+    rows = pd.read_parquet(folder.path / within / TOKENS, columns=columns)
     for name in presets:
-        folder = out / "spectrograms" / name
-        if (folder / "axes.json").exists():
-            (folder / JOURNAL_FILE).unlink(missing_ok=True)  # left by a kill at the very end
-        else:
-            _compute_preset(out, get_preset(name), rows, jobs, executor, progress)
+        where = (PurePosixPath(within) / "spectrograms" / name).as_posix()
+        for file in ("values.npy", "mask.npy", "axes.json"):
+            folder.file(f"{where}/{file}")
+        if not (folder.path / where / "axes.json").exists():
+            _compute_preset(folder, where, get_preset(name), rows, folder.path / within)
 
 
 def _compute_preset(
-    out: Path,
-    preset: SpectrogramPreset,
-    rows: pd.DataFrame,
-    jobs: int,
-    executor: Executor | None,
-    progress: Progress,
+    folder: RunFolder, where: str, preset: SpectrogramPreset, rows: pd.DataFrame, out: Path
 ) -> None:
-    folder = out / "spectrograms" / preset.name
-    folder.mkdir(parents=True, exist_ok=True)
-    array_file, journal_file = folder / "values.npy", folder / JOURNAL_FILE
+    array_file = folder.path / where / "values.npy"
+    journal_file = folder.state / f"{where.replace('/', '-')}.jsonl"
     resuming = journal_file.exists() and array_file.exists()
     if not resuming:
         journal_file.unlink(missing_ok=True)
@@ -86,7 +77,7 @@ def _compute_preset(
     with (
         ArrayFile(array_file, shape, keep=resuming) as values,
         Journal(journal_file) as journal,
-        progress.stage(f"images {preset.name}", len(rows), "token") as bar,
+        folder.progress.stage(f"images {preset.name}", len(rows), "token") as bar,
     ):
         todo = [i for i in range(len(chunks)) if str(i) not in journal.done]
         bar.update(sum(len(chunks[int(i)]) for i in journal.done))
@@ -95,7 +86,7 @@ def _compute_preset(
             for i in todo
         )
         for i, (images, chunk_masks, truncated) in zip(
-            todo, in_order(_images_of, tasks, jobs, executor), strict=True
+            todo, in_order(_images_of, tasks, folder.work.jobs, folder.pool), strict=True
         ):
             values.write(i * _CHUNK, images)
             # Sound is one run of frames, so its first and last say all.
@@ -106,8 +97,9 @@ def _compute_preset(
             for k, (first, last) in enumerate(journal.done[str(i)]["sound"]):
                 masks[i * _CHUNK + k, first : last + 1] = True
     n_cut = sum(record["n_truncated"] for record in journal.done.values())
-    write_images_header(folder, preset.axes(), preset.to_dict(), masks, n_truncated=n_cut)
-    journal_file.unlink()
+    write_images_header(
+        folder.path / where, preset.axes(), preset.to_dict(), masks, n_truncated=n_cut
+    )
 
 
 def n_truncated(folder: Path) -> int:

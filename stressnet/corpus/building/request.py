@@ -16,7 +16,17 @@ from stressnet.runs.manifest import hash_data, hash_ends, hash_file
 from stressnet.runs.problems import Problem, Severity
 
 if TYPE_CHECKING:
-    from stressnet.workflows.build import BuildConfig
+    from stressnet.stages.build_corpus.config import BuildConfig
+
+_HOW = (
+    "presets",
+    "scheduler",
+    "no_splits",
+    "no_longer_words",
+    "valid_share",
+    "test_share",
+)
+"""Options that decide nothing, or stand in other parameters."""
 
 _NOT_HASHED = ("source", "splits", "splits_file", "match")
 """Parameters that no stage before the splits depends on."""
@@ -46,8 +56,14 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
     ``hash`` covers everything that the stages before the splits depend on, so that an unfinished
     build can go on with other splits.
     """
-    settings = {k: v for k, v in asdict(config).items() if k != "presets"}
-    settings |= {k: list(v) for k, v in settings.items() if isinstance(v, tuple)}  # as in JSON
+    settings: dict[str, Any] = {k: v for k, v in asdict(config).items() if k not in _HOW}
+    splits = config.splits
+    settings |= {
+        "match": list(config.match),
+        "longer_words": config.longer_words,
+        "splits": None if splits is None else asdict(splits),
+        "shard": None if config.part is None else list(config.part),
+    }
     if settings["tagger"] == "crf":
         settings["tagger"] = f"crf {version('gruut-lang-en')}"
     elif settings["tagger"] == "spacy":
@@ -80,7 +96,7 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
     ]
     labels = sorted([*key, value.stress] for key, value in found.labels.items())
     content = {k: v for k, v in parameters.items() if k not in _NOT_HASHED}
-    if config.shard is None:
+    if config.part is None:
         del parameters["shard"], content["shard"]
     else:
         whole = {k: v for k, v in content.items() if k != "shard"}

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,20 +20,14 @@ from stressnet.errors import AlignmentError, AudioError, CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import get_tagger
-from stressnet.runs.journal import Journal
-from stressnet.runs.parallel import in_order
+from stressnet.runs.names import safe_name
 from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
-    from stressnet.workflows.build import BuildConfig
-
-STATE_FILE = Path("state") / "tokens.jsonl"
+    from stressnet.runs.folder import RunFolder
+    from stressnet.stages.build_corpus.config import BuildConfig
 
 _IS_OVERLAP = re.compile(r" overlaps | has no length ")
-
-_MAX_NAME_BYTES = 200
-"""File systems allow 255 bytes for a name, endings included."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +38,6 @@ class _CutTask:
     source: Path
     config: BuildConfig
     out: Path
-
-
-def safe_name(name: str) -> str:
-    """A name that any file system takes, still readable.
-
-    Characters that some system forbids become ``_``, names that are too long are cut; a changed
-    name gets a few digits of its hash, so that no two become one.
-    """
-    name = unicodedata.normalize("NFC", name)
-    safe = "".join("_" if c in '/\\:*?"<>|' or ord(c) < 32 else c for c in name)
-    if safe.startswith("."):
-        safe = "_" + safe[1:]
-    if len(safe.encode()) > _MAX_NAME_BYTES:
-        safe = safe.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
-    return safe if safe == name else f"{safe}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _cut_one(task: _CutTask) -> dict[str, Any]:
@@ -140,16 +116,11 @@ def _write_grid(task: _CutTask, tokens: list[Token], duration_s: float) -> list[
 
 
 def cut(
-    out: Path,
+    folder: RunFolder,
     source: Path,
     found: Scan,
     aligned: Mapping[str, Alignment],
     config: BuildConfig,
-    *,
-    jobs: int,
-    executor: Executor | None = None,
-    progress: Progress,
-    problems: list[Problem],
 ) -> Counter[str]:
     """Find tokens, write excerpts, TextGrids and the token and phone tables.
 
@@ -163,38 +134,31 @@ def cut(
     CorpusError
         If there is no token at all.
     """
+    out, problems = folder.path, folder.problems
+    folder.tree("excerpts/*/*.flac")
+    folder.tree("textgrids/*.TextGrid")
     labels: dict[str, dict[tuple[str, int], StressLabel]] = {}
     for (utterance_id, index), value in found.labels.items():
         labels.setdefault(utterance_id, {})[utterance_id, index] = value
     recordings = [r for r in found.recordings if r.utterance_id in aligned]
+    tasks = (
+        (r.utterance_id, _CutTask(r, aligned[r.utterance_id], of_utterance, source, config, out))
+        for r in recordings
+        for of_utterance in [labels.get(r.utterance_id, {})]
+    )
     rejected: Counter[str] = Counter()
     with (
-        Journal(out / STATE_FILE) as journal,
-        TableWriter(out / TOKENS, arrow_schema(TOKEN_TYPES)) as tokens,
-        TableWriter(out / PHONES, arrow_schema(PHONE_TYPES)) as phones,
-        progress.stage("cut", len(recordings), "utt") as bar,
+        TableWriter(folder.file(TOKENS), arrow_schema(TOKEN_TYPES)) as tokens,
+        TableWriter(folder.file(PHONES), arrow_schema(PHONE_TYPES)) as phones,
     ):
-        todo = [r for r in recordings if r.utterance_id not in journal.done]
-        bar.update(len(recordings) - len(todo))
-        tasks = (
-            _CutTask(
-                r, aligned[r.utterance_id], labels.get(r.utterance_id, {}), source, config, out
-            )
-            for r in todo
-        )
-        for recording, result in zip(todo, in_order(_cut_one, tasks, jobs, executor), strict=True):
-            journal.add(recording.utterance_id, result)
-            bar.update()
-        for recording in recordings:
-            result = journal.done[recording.utterance_id]
+        for utterance_id, result in folder.chunks(
+            "cut", tasks, _cut_one, total=len(recordings), unit="utt"
+        ):
             if "failure" in result:
-                problems.append(
-                    Problem(recording.utterance_id, "cut", Severity.ERROR, result["failure"])
-                )
+                problems.append(Problem(utterance_id, "cut", Severity.ERROR, result["failure"]))
                 continue
             problems += [
-                Problem(recording.utterance_id, "cut", Severity.WARNING, text)
-                for text in result["warnings"]
+                Problem(utterance_id, "cut", Severity.WARNING, text) for text in result["warnings"]
             ]
             rejected.update(result["rejected"])
             tokens.add(result["tokens"])

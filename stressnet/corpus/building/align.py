@@ -17,12 +17,10 @@ from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, load_dictionary
 from stressnet.runs.journal import Journal, Results
 from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
-    from stressnet.workflows.build import BuildConfig
-
-STATE_FILE = Path("state") / "alignments.jsonl"
+    from stressnet.runs.folder import RunFolder
+    from stressnet.stages.build_corpus.config import BuildConfig
 
 _NO_NEWS_S = 0.001
 """Ends past the audio by less are rounding, not worth a line each."""
@@ -186,26 +184,19 @@ def _aligner(name: str, problems: list[Problem]) -> Aligner:
     return aligner
 
 
-def align(
-    out: Path,
-    found: Scan,
-    config: BuildConfig,
-    *,
-    jobs: int,
-    progress: Progress,
-    problems: list[Problem],
-) -> Alignments:
+def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
     """Alignments of all recordings: the corpus's own where given, else an aligner's.
 
     Returns
     -------
     Alignments
-        Utterance id to alignment, in the order of the scan; failures are added to ``problems``.
+        Utterance id to alignment, in the order of the scan; failures become problems of the folder.
     """
     dictionary = load_dictionary(config.dictionary)
+    problems = folder.problems
     with (
-        Journal(out / STATE_FILE) as journal,
-        progress.stage("align", len(found.recordings), "utt") as bar,
+        folder.journal("alignments") as journal,
+        folder.progress.stage("align", len(found.recordings), "utt") as bar,
     ):
         bar.update(len(journal.done))
         for recording in found.recordings:
@@ -230,7 +221,7 @@ def align(
             utterances = [Utterance(r.utterance_id, r.speaker, r.audio_path, r.words) for r in todo]
             aligner = _aligner(config.aligner, problems)
             for utterance_id, result in aligner.align(
-                utterances, dictionary.pronounce, jobs=jobs, seed=config.seed
+                utterances, dictionary.pronounce, jobs=folder.work.jobs, seed=config.seed
             ):
                 if not _unaligned(journal.done.get(utterance_id)):
                     continue

@@ -1,0 +1,1 @@
+"""Parts of a build: align, cut, images, tracks, longer words, tables."""

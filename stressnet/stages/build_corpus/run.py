@@ -1,0 +1,211 @@
+"""From a folder of recordings to a corpus of disyllabic word tokens.
+
+Steps: scan, align, cut, spectrograms, tracks, longer words, splits and tables.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet.acoustics.spectrogram import get_preset
+from stressnet.corpus.building.align import align
+from stressnet.corpus.building.cut import cut
+from stressnet.corpus.building.images import compute_spectrograms, n_truncated
+from stressnet.corpus.building.longer_words import cut_longer_words
+from stressnet.corpus.building.request import make_request, shard_of, unused_labels
+from stressnet.corpus.building.tables import finish_tables, write_card
+from stressnet.corpus.building.tracks import compute_tracks
+from stressnet.corpus.recipe import load_recipe
+from stressnet.corpus.scan import Scan, read_labels, scan
+from stressnet.corpus.splits import check_speakers, read_splits
+from stressnet.corpus.store import LONGER_WORDS, TOKENS
+from stressnet.errors import CorpusError, FolderError
+from stressnet.lexicon.dictionary import load_dictionary, load_word_list
+from stressnet.lexicon.part_of_speech import resolve_tagger
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.manifest import read_manifest
+from stressnet.runs.parallel import dask_executor
+from stressnet.runs.problems import Problem, count_lost, count_problems
+from stressnet.runs.work import Step
+from stressnet.stages.build_corpus.config import BuildConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class BuildSummary:
+    """What a build made.
+
+    Parameters
+    ----------
+    path : Path
+        The corpus folder.
+    manifest : dict
+        Its manifest.
+    problems : tuple of Problem
+        Items that failed or look odd.
+    up_to_date : bool
+        Whether nothing had to be done.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    problems: tuple[Problem, ...]
+    up_to_date: bool = False
+
+    @property
+    def n_errors(self) -> int:
+        """Items that are missing from the corpus."""
+        return int(self.manifest["results"].get("n_errors", 0))
+
+
+def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
+    """Build a corpus, continue building it, or add spectrogram presets to it.
+
+    Raises
+    ------
+    CorpusError
+        If ``source`` holds nothing usable, or the disk is full.
+    ConfigError
+        If a preset is unknown.
+    """
+    for preset in config.presets:
+        get_preset(preset)
+    recipe = load_recipe(config.recipe)
+    config = replace(config, tagger=resolve_tagger(config.tagger))
+    _check_tables(config)
+    with folder.progress.stage("scan"):
+        found = scan(recipe, source)
+    if config.part is not None:
+        found = shard_of(found, config.part)
+    if config.labels is not None:
+        found = replace(found, labels={**found.labels, **read_labels(config.labels)})
+    if config.splits is not None and config.splits_file is None and found.recordings:
+        check_speakers(len({recording.speaker for recording in found.recordings}))
+    request = make_request(recipe, source, found, config)
+    hours = sum(recording.duration_s for recording in found.recordings) / 3600
+    is_there = folder.begin(
+        {"build": request["hash"]},
+        inputs={},
+        notes={**request["parameters"], "title": recipe.title},
+        steps=[Step("align and cut", len(found.recordings), "recording", 300 * hours)],
+    )
+    if is_there:
+        return _add_presets(config, request["parameters"], folder)
+
+    folder.problems += [*found.problems, *unused_labels(found)]
+    executor = dask_executor(config.scheduler) if config.scheduler else nullcontext()
+    try:
+        with executor as workers:
+            folder.use(workers)
+            aligned = align(folder, found, config)
+            rejected = cut(folder, source, found, aligned, config)
+            compute_spectrograms(folder, list(config.presets))
+            compute_tracks(folder)
+            if config.longer_words and cut_longer_words(folder, found, aligned, config):
+                compute_spectrograms(folder, list(config.presets), LONGER_WORDS)
+        with folder.progress.stage("tables"):
+            tokens = finish_tables(folder, config, rejected, recipe.name)
+        results = _results(folder, tokens, found, rejected, config)
+        write_card(folder, recipe, tokens, results)
+        manifest = folder.finish(results)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)  # Arrow adds its own words
+        raise CorpusError(
+            f"{error.filename or folder.path}: {reason}; what is finished is kept, so "
+            f"make room or correct the permissions and run the same command again"
+        ) from error
+    return BuildSummary(folder.path, manifest, tuple(folder.problems))
+
+
+def _check_tables(config: BuildConfig) -> None:
+    """Read the files that options name, so that a bad one costs nothing."""
+    load_dictionary(config.dictionary)
+    if config.function_words is not None:
+        load_word_list(config.function_words)
+    if config.splits_file is not None:
+        read_splits(config.splits_file)
+
+
+def _add_presets(
+    config: BuildConfig, parameters: Mapping[str, Any], folder: RunFolder
+) -> BuildSummary:
+    """Compute the presets that a finished corpus lacks."""
+    done = read_manifest(folder.path, "corpus")
+    wanted = json.loads(json.dumps(parameters))
+    deciding = ("splits", "splits_file", "match")
+    if any((done["parameters"].get(k) or None) != (wanted[k] or None) for k in deciding):
+        raise FolderError(
+            f"{folder.path}: already holds a corpus of these recordings with other splits; use "
+            f"--overwrite or a new folder"
+        )
+    there = set(done["results"]["presets"])
+    missing = [preset for preset in config.presets if preset not in there]
+    if not missing:
+        return BuildSummary(folder.path, done, (), up_to_date=True)
+    folder.reopen(done)
+    compute_spectrograms(folder, missing)
+    if _n_stretches(folder.path):
+        compute_spectrograms(folder, missing, LONGER_WORDS)
+    everything = sorted(there | set(missing))
+    results = {
+        **done["results"],
+        "presets": everything,
+        "words_longer_than_image": _n_truncated(folder.path, everything),
+    }
+    return BuildSummary(folder.path, folder.finish(results), ())
+
+
+def built_text(summary: BuildSummary) -> str:
+    """The corpus card, or that nothing was to be done."""
+    if summary.up_to_date:
+        return f"{summary.path}: up to date"
+    return (summary.path / "corpus-card.md").read_text(encoding="utf-8")
+
+
+def _n_truncated(out: Path, presets: list[str]) -> dict[str, int]:
+    """Per preset, words that are longer than its images and were cut on the right."""
+    return {name: n_truncated(out / "spectrograms" / name) for name in presets}
+
+
+def _n_stretches(out: Path) -> int:
+    """Rows of the table of stretches of longer words."""
+    import pyarrow.parquet as pq
+
+    path = out / LONGER_WORDS / TOKENS
+    return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
+
+
+def _results(
+    folder: RunFolder,
+    tokens: pd.DataFrame,
+    found: Scan,
+    rejected: Counter[str],
+    config: BuildConfig,
+) -> dict[str, Any]:
+    presets = sorted(set(config.presets))
+    return {
+        "n_tokens": len(tokens),
+        "n_stretches_of_longer_words": _n_stretches(folder.path),
+        "n_utterances": int(tokens["utterance_id"].nunique()),
+        "n_recordings_found": len(found.recordings),
+        "audio_hours": round(sum(r.duration_s for r in found.recordings) / 3600, 3),
+        "n_speakers": int(tokens["speaker"].nunique()),
+        "n_words": int(tokens["word"].nunique()),
+        "stress": {str(k): int(v) for k, v in tokens["stress"].value_counts(dropna=False).items()},
+        "splits": {str(k): int(v) for k, v in tokens["split"].value_counts().items()},
+        "rejected_words": dict(rejected.most_common()),
+        "problems": count_problems(folder.problems),
+        "n_errors": count_lost(folder.problems),
+        "presets": presets,
+        "words_longer_than_image": _n_truncated(folder.path, presets),
+        "token_table": TOKENS,
+    }

@@ -1,0 +1,189 @@
+"""A corpus for other programs: tables, sounds, TextGrids, or the splits of k folds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from stressnet.alignment.textgrid import write_textgrid
+from stressnet.corpus.store import TRACKS, Corpus
+from stressnet.errors import CorpusError
+from stressnet.intervals import Alignment, Interval
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.names import safe_name
+from stressnet.runs.work import Step
+from stressnet.stages.corpus_export.config import ExportConfig, FoldsConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_READ_ME_R = """# Tables of a stressnet corpus for R; columns: docs/data-dictionary.md
+tokens <- read.csv("tokens.csv", na.strings = "", stringsAsFactors = TRUE)
+phones <- read.csv("phones.csv", na.strings = "", stringsAsFactors = TRUE)
+tokens$sex <- factor(tokens$sex)
+# Durations of stressed and unstressed first vowels, speakers and words as random effects:
+# library(lme4)
+# tokens$nucleus_1_s <- tokens$nucleus_1_end_s - tokens$nucleus_1_start_s
+# lmer(log(nucleus_1_s) ~ stress + (1 + stress | speaker) + (1 | word), data = tokens)
+"""
+
+
+def export(config: ExportConfig, corpus: Corpus, folder: RunFolder) -> dict[str, int]:
+    """Write a corpus for other programs; returns the number of files or rows per kind.
+
+    Raises
+    ------
+    CorpusError
+        If the disk is full.
+    """
+    what = config.what
+    folder.begin(
+        {"what": sorted(what), "context": not config.no_context},
+        inputs={"tokens.parquet": corpus.fingerprint},
+        notes={"corpus": str(corpus.path)},
+        steps=[Step("export", len(corpus.tokens), seconds_each=0.01)],
+    )
+    counts: dict[str, int] = {}
+    try:
+        if "csv" in what:
+            counts["csv"] = _export_tables(corpus, folder)
+        if "wav" in what or "textgrid" in what:
+            counts |= _export_tokens(corpus, folder, what, not config.no_context)
+        if "huggingface" in what:
+            from stressnet.corpus.huggingface import write_dataset
+
+            where = folder.tree("huggingface/**")
+            with folder.progress.stage("huggingface"):
+                counts["huggingface"] = sum(write_dataset(corpus, where).values())
+    except OSError as error:
+        raise CorpusError(
+            f"{error.filename or folder.path}: {error.strerror or error}; make room or correct the "
+            f"permissions and run the same command again"
+        ) from error
+    folder.finish(counts)
+    return counts
+
+
+def export_text(counts: dict[str, int]) -> str:
+    """How many of what were written."""
+    units = {"csv": "tables", "wav": "WAVs", "textgrid": "TextGrids", "huggingface": "rows"}
+    return ", ".join(f"{n} {units[kind]}" for kind, n in counts.items())
+
+
+def write_folds(config: FoldsConfig, corpus: Corpus, folder: RunFolder) -> pd.DataFrame:
+    """Write the splits of a k-fold evaluation, one file per run, each as ``splits.csv``.
+
+    Returns
+    -------
+    DataFrame
+        Per run and set: tokens, classes, words, speakers.
+
+    Raises
+    ------
+    CorpusError
+        If there are too few speakers or words.
+    """
+    import pandas as pd
+
+    from stressnet.corpus.folds import assign_folds, fold_splits
+    from stressnet.corpus.splits import SPLIT_COLUMNS, split_counts
+
+    dealt = assign_folds(corpus.tokens, config.folds, config.seed)
+    folder.begin(
+        {"n_folds": config.folds, "rotations": config.rotations, "seed": config.seed},
+        inputs={"tokens.parquet": corpus.fingerprint},
+        notes={"corpus": str(corpus.path)},
+    )
+    counts = []
+    for rotation in range(min(config.rotations, config.folds)):
+        for fold in range(config.folds):
+            tokens = fold_splits(dealt, fold, config.folds, rotation=rotation)
+            name = f"splits-{rotation * config.folds + fold + 1:03d}.csv"
+            folder.table(name, tokens[list(SPLIT_COLUMNS)])
+            main = split_counts(tokens, ["train", "valid", "test"])
+            main.insert(0, "file", name)
+            counts.append(main)
+    table = pd.concat(counts, ignore_index=True)
+    folder.table("counts.csv", table)
+    folder.finish()
+    return table
+
+
+def folds_text(counts: pd.DataFrame) -> str:
+    """The counts per run and set."""
+    return counts.to_string(index=False)
+
+
+def _export_tables(corpus: Corpus, folder: RunFolder) -> int:
+    """The tables as CSV; the tracks, the largest, a part at a time."""
+    import pyarrow.parquet as pq
+
+    folder.table("tokens.csv", corpus.tokens)
+    folder.table("phones.csv", corpus.phones)
+    n_tables = 2
+    if (corpus.path / TRACKS).is_file():
+        with folder.file("tracks.csv").open("w", encoding="utf-8", newline="") as file:
+            for number, batch in enumerate(pq.ParquetFile(corpus.path / TRACKS).iter_batches()):
+                batch.to_pandas().to_csv(file, index=False, header=number == 0)
+        n_tables += 1
+    folder.file("read.R").write_text(_READ_ME_R, encoding="utf-8")
+    return n_tables
+
+
+def _export_tokens(
+    corpus: Corpus, folder: RunFolder, what: Collection[str], context: bool
+) -> dict[str, int]:
+    """A WAV and a TextGrid per token, in a folder per speaker."""
+    import soundfile
+
+    counts = dict.fromkeys([kind for kind in ("wav", "textgrid") if kind in what], 0)
+    rows = corpus.tokens
+    for kind, suffix in (("wav", "wav"), ("textgrid", "TextGrid")):
+        if kind in what:
+            folder.tree(f"tokens/*/*.{suffix}")
+    with folder.progress.stage("tokens", len(rows), "token") as bar:
+        for row in rows.to_dict("records"):
+            own = folder.path / "tokens" / safe_name(row["speaker"])
+            own.mkdir(parents=True, exist_ok=True)
+            stem = own / safe_name(row["token_id"])
+            audio = corpus.excerpt(row["token_id"])
+            origin_s = row["excerpt_start_s"]
+            if not context:
+                audio = audio.cut(row["start_s"] - origin_s, row["end_s"] - origin_s)
+                origin_s = row["start_s"]
+            if "wav" in what:
+                file = stem.with_name(f"{stem.name}.wav")
+                soundfile.write(str(file), audio.samples, audio.rate_hz, subtype="PCM_16")
+                counts["wav"] += 1
+            if "textgrid" in what:
+                grid = stem.with_name(f"{stem.name}.TextGrid")
+                write_textgrid(grid, *_token_grid(corpus, row, origin_s, audio.duration_s))
+                counts["textgrid"] += 1
+            bar.update()
+    return counts
+
+
+def _token_grid(
+    corpus: Corpus, row: dict[Any, Any], origin_s: float, duration_s: float
+) -> tuple[Alignment, float, dict[str, list[Interval]]]:
+    """A token's word, phones, syllables and stress, zero at its WAV's start."""
+
+    def clipped(start_s: float, end_s: float, label: str) -> Interval:
+        return Interval(max(0.0, start_s - origin_s), min(duration_s, end_s - origin_s), label)
+
+    word = clipped(row["start_s"], row["end_s"], row["word"])
+    found = corpus.phone_intervals(row["token_id"])
+    phones = tuple(clipped(p.start_s, p.end_s, p.label) for p in found)
+    parts = corpus.phone_parts(row["token_id"])
+    syllables = []
+    for number, start_s, end_s in (
+        (1, row["start_s"], row["boundary_s"]),
+        (2, row["boundary_s"], row["end_s"]),
+    ):
+        labels = [
+            p.label for p, (syllable, _) in zip(found, parts, strict=True) if syllable == number
+        ]
+        syllables.append(clipped(start_s, end_s, " ".join(labels)))
+    stress = "?" if row["stress"] is None else str(row["stress"])
+    extra = {"syllables": syllables, "stress": [Interval(word.start_s, word.end_s, stress)]}
+    return Alignment((word,), phones), duration_s, extra
