@@ -18,14 +18,15 @@ from stressnet.cli import main
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.explain.faithfulness import METRICS
+from stressnet.explain.faithfulness.battery import Battery
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.report.assess_figure import PANELS, plot_faithfulness, rank_methods
 from stressnet.runs.manifest import hash_file
+from stressnet.stages.assess import assess
+from stressnet.stages.assess.run import SUMMARY, TABLE, Assessment
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
-from stressnet.workflows.assess import SUMMARY, TABLE, Assessment, assess
-from stressnet.workflows.assess_battery import Battery
-from stressnet.workflows.assess_summary import summarise_faithfulness
+from stressnet.statistics.faithfulness_summary import summarise_faithfulness
 
 VOICES = {"anna": 210.0, "bea": 190.0, "cleo": 220.0, "dan": 120.0, "emil": 130.0}
 METRICS_USED = (

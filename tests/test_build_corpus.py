@@ -221,7 +221,7 @@ def test_another_corpus_is_not_overwritten_unless_asked(
     out = tmp_path / "corpus"
     shutil.copytree(built.path, out)
     other = BuildConfig("generic", tagger="none", context_s=0.1)
-    with pytest.raises(FolderError, match="already holds a corpus .*--overwrite"):
+    with pytest.raises(FolderError, match=r"already holds a corpus .*--overwrite"):
         build_corpus(source, out, config=other)
     assert content(out) == content(built.path)
     for splits in ({"no_splits": True}, {"test_share": 0.3}):

@@ -9,8 +9,8 @@ from torch import nn
 
 from stressnet.errors import ConfigError
 from stressnet.explain import attribute_batch
+from stressnet.explain.faithfulness.battery import N_STEPS, find_attributions
 from stressnet.explain.reference import REFERENCED, mean_spectrum, reference_images
-from stressnet.workflows.assess_battery import N_STEPS, find_attributions
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def plot_faithfulness(
     Parameters
     ----------
     summary : DataFrame
-        As :func:`stressnet.workflows.assess_summary.summarise_faithfulness` makes it.
+        As :func:`stressnet.statistics.faithfulness_summary.summarise_faithfulness` makes it.
     default : str
         Method drawn in black.
     width : {"page", "column"} or float

@@ -29,8 +29,8 @@ from stressnet.workflows.train import REQUEST_NAME, claim_folder
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stressnet.explain.faithfulness.battery import Attribution
     from stressnet.regions.from_corpus import SceneReader
-    from stressnet.workflows.assess_battery import Attribution
 
 PAIRS, TABLE, FIGURE = "pairs.parquet", "agreement.csv", "agreement"
 STIMULI_FOLDER = "stimuli"
@@ -119,15 +119,16 @@ def causal_agreement(
     CheckpointError
         If the network does not fit the corpus, or ``out`` holds something else.
     """
+    from stressnet.corpus.mean_spectrum import mean_spectrum
     from stressnet.explain.composites import suited
+    from stressnet.explain.faithfulness.battery import find_attributions
+    from stressnet.explain.reference import REFERENCED
     from stressnet.manipulation.causal import agreement_table
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
     from stressnet.regions.from_corpus import SceneReader
     from stressnet.report.manipulation_figures import plot_agreement
     from stressnet.report.style import save_figure
-    from stressnet.workflows.assess import DEFAULT_METHODS
-    from stressnet.workflows.assess_battery import find_attributions
-    from stressnet.workflows.assess_tokens import reference_spectrum
+    from stressnet.stages.assess.run import DEFAULT_METHODS
 
     progress = progress or Progress(verbose=False)
     corpus = Corpus.open(corpus_path)
@@ -137,7 +138,9 @@ def causal_agreement(
     images = corpus.images(info.preset)
     info.check_input(info.preset, images.preset, images.axes.shape)
     everything = corpus.tokens.assign(image=np.arange(len(corpus.tokens)))
-    spectrum = reference_spectrum(corpus, images, everything, names)
+    spectrum = None
+    if any(name in REFERENCED for name in names):
+        spectrum = mean_spectrum(corpus, images, everything)
     attributions = find_attributions(names, str(images.preset["padding"]), seed, spectrum)
     content = {
         "methods": list(names),

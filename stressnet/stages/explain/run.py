@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError, CorpusError
@@ -41,7 +42,6 @@ from stressnet.runs.problems import Problem
 from stressnet.runs.work import Step
 from stressnet.stages.explain.config import ExplainConfig
 from stressnet.statistics import summarise
-from stressnet.workflows.assess_tokens import reference_spectrum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +128,7 @@ def run(
         str(config.composite),
         config.seed_output,
         Stress.INITIAL.class_index,
-        reference_spectrum(corpus, images, chosen.tokens, [str(config.composite)]),
+        mean_spectrum(corpus, images, chosen.tokens) if config.composite in REFERENCED else None,
     )
 
     def explain(name: str, model: Any, file: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

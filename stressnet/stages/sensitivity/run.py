@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
+from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError
@@ -31,7 +32,6 @@ from stressnet.runs.problems import Problem
 from stressnet.runs.work import Step
 from stressnet.stages.sensitivity.config import SensitivityConfig
 from stressnet.statistics.settings import summarise_settings
-from stressnet.workflows.assess_tokens import reference_spectrum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,7 +145,9 @@ def run(
     for name, one in networks.items():
         images = corpus.images(one.info.preset)
         for composite in config.composites:
-            spectrum = reference_spectrum(corpus, images, chosen.tokens, [composite])
+            spectrum = None
+            if composite in REFERENCED:
+                spectrum = mean_spectrum(corpus, images, chosen.tokens)
             request = MapRequest(
                 chosen.image_index,
                 composite,

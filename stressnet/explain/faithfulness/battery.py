@@ -161,6 +161,18 @@ class TokenBatch:
     mean: Tensor
     sd: Tensor
 
+    def to(self, device: str) -> TokenBatch:
+        """The batch with all tensors on a device."""
+        moved: dict[str, Any] = {
+            name: value.to(device) for name, value in vars(self).items() if torch.is_tensor(value)
+        }
+        return replace(
+            self,
+            **moved,
+            units={kind: [m.to(device) for m in masks] for kind, masks in self.units.items()},
+            regions={name: mask.to(device) for name, mask in self.regions.items()},
+        )
+
 
 @dataclass(frozen=True)
 class Battery:

@@ -1,66 +1,22 @@
-"""What ``stressnet assess`` reads from a corpus: images, sound, phones, formant bands, regions."""
+"""Images, sound, phones, formant bands and regions of tokens, as the metrics need them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.corpus.store import Corpus, Images
+from stressnet.explain.faithfulness.battery import TokenBatch, fill_of
+from stressnet.regions import Missing, get_regions
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from stressnet.regions.from_corpus import SceneReader
-    from stressnet.workflows.assess_battery import TokenBatch
 
 FORMANT_UNITS = tuple(f"F{k}_{which}" for which in ("stressed", "unstressed") for k in range(1, 5))
 """Regions that are the units called formant bands."""
-
-N_FOR_STATISTICS = 500
-"""Training images from which mean and spread per bin are taken."""
-
-
-def bin_statistics(
-    corpus: Corpus, images: Images, chosen: pd.DataFrame, seed: int
-) -> tuple[Tensor, Tensor]:
-    """Mean and spread of sound per bin, (n_bins, 1), in training images or else the chosen ones."""
-    import torch
-
-    where = np.flatnonzero((corpus.tokens["split"] == "train").to_numpy())
-    if where.size == 0:
-        where = chosen["image"].to_numpy()
-    if where.size > N_FOR_STATISTICS:
-        rng = np.random.default_rng([seed, 4])
-        where = np.sort(rng.choice(where, N_FOR_STATISTICS, replace=False))
-    n_bins = images.axes.shape[0]
-    total, squares, count = np.zeros(n_bins), np.zeros(n_bins), 0
-    for index in where:
-        sound = np.asarray(images.values[index], dtype=np.float64)[:, images.mask[index]]
-        total += sound.sum(axis=1)
-        squares += (sound**2).sum(axis=1)
-        count += sound.shape[1]
-    mean = total / max(count, 1)
-    sd = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0.0))
-    return torch.from_numpy(mean)[:, None], torch.from_numpy(sd)[:, None]
-
-
-def reference_spectrum(
-    corpus: Corpus, images: Images, chosen: pd.DataFrame, methods: Iterable[str]
-) -> NDArray[np.float64] | None:
-    """What methods with a reference compare with: the mean of :func:`bin_statistics`, (n_bins,).
-
-    None if there is no such method among ``methods``.
-    """
-    from stressnet.explain.reference import REFERENCED
-
-    if not any(name in REFERENCED for name in methods):
-        return None
-    mean, _ = bin_statistics(corpus, images, chosen, seed=0)
-    return np.asarray(mean[:, 0].numpy())
 
 
 def read_batch(
@@ -83,9 +39,6 @@ def read_batch(
         Mean and standard deviation of sound per bin.
     """
     import torch
-
-    from stressnet.regions import Missing, get_regions
-    from stressnet.workflows.assess_battery import TokenBatch, fill_of
 
     values = reader.images.values
     picture = np.stack([values[reader.image_index(i)] for i in token_ids]).astype(np.float32)

@@ -1,0 +1,46 @@
+"""Mean and spread of sound per frequency bin of a corpus's images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.corpus.store import Corpus, Images
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+N_FOR_STATISTICS = 500
+"""Training images from which mean and spread per bin are taken."""
+
+
+def bin_statistics(
+    corpus: Corpus, images: Images, tokens: pd.DataFrame, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of sound per bin, each of shape (n_bins,).
+
+    Taken from training images; from those of ``tokens`` (column ``image``) where there are none.
+    """
+    where = np.flatnonzero((corpus.tokens["split"] == "train").to_numpy())
+    if where.size == 0:
+        where = tokens["image"].to_numpy()
+    if where.size > N_FOR_STATISTICS:
+        rng = np.random.default_rng([seed, 4])
+        where = np.sort(rng.choice(where, N_FOR_STATISTICS, replace=False))
+    n_bins = images.axes.shape[0]
+    total, squares, count = np.zeros(n_bins), np.zeros(n_bins), 0
+    for index in where:
+        sound = np.asarray(images.values[index], dtype=np.float64)[:, images.mask[index]]
+        total += sound.sum(axis=1)
+        squares += (sound**2).sum(axis=1)
+        count += sound.shape[1]
+    mean = total / max(count, 1)
+    sd = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0.0))
+    return mean, sd
+
+
+def mean_spectrum(corpus: Corpus, images: Images, tokens: pd.DataFrame) -> NDArray[np.float64]:
+    """The mean of :func:`bin_statistics`, which methods with a reference compare with."""
+    return bin_statistics(corpus, images, tokens)[0]

@@ -1,0 +1,216 @@
+"""How faithful several attribution methods are to one network.
+
+Tokens are measured a few at a time. Units and regions come from the corpus's alignment and formant
+tracks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from stressnet.corpus.mean_spectrum import bin_statistics, mean_spectrum
+from stressnet.corpus.splits import TEST_SPLITS
+from stressnet.corpus.store import Corpus, Images, Selection
+from stressnet.errors import ConfigError
+from stressnet.explain.composites import suited
+from stressnet.explain.faithfulness import BASELINES, METRICS
+from stressnet.explain.faithfulness.battery import Battery, find_attributions
+from stressnet.explain.faithfulness.scores import logits_of
+from stressnet.explain.reference import REFERENCED
+from stressnet.lexicon.stress import CLASSES
+from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.models.registry import get_spec
+from stressnet.regions import get_regions
+from stressnet.regions.from_corpus import SceneReader
+from stressnet.report.assess_figure import plot_faithfulness
+from stressnet.report.style import save_figure
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.work import Step
+from stressnet.stages.assess.config import AssessConfig
+from stressnet.stages.assess.tokens import read_batch
+from stressnet.statistics.faithfulness_summary import fill_chance, summarise_faithfulness
+
+DEFAULT_METHODS = (
+    "epsilon-gamma",
+    "epsilon-plus",
+    "input-times-gradient",
+    "integrated-gradients",
+    "random",
+)
+"""The first is what ``stressnet explain`` uses; the last is the chance level of some metrics."""
+
+CHUNK = 8
+"""Tokens that are measured together and draw from the same generators."""
+
+TABLE, SUMMARY = "faithfulness.csv", "faithfulness-summary.csv"
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What ``stressnet assess`` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    values, summary : DataFrame
+        One row per token, method and metric; one per method and metric.
+    manifest : dict
+        Its manifest.
+    """
+
+    path: Path
+    values: pd.DataFrame
+    summary: pd.DataFrame
+    manifest: dict[str, Any]
+
+
+def run(
+    config: AssessConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder
+) -> Assessment:
+    """Measure attribution methods on the tokens of a corpus.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown method, metric, baseline or region.
+    CheckpointError
+        If a network does not fit the corpus.
+    CorpusError
+        If no token is left.
+    """
+    config, methods = _checked(config, network)
+    images = corpus.images(network.info.preset)
+    others = {}
+    for one in [network, *(TrainedNetwork.load(p, network.device) for p in config.other_models)]:
+        one.check_images(images)
+        if one.name in others:
+            raise ConfigError(f"two other models are named '{one.name}'; rename a folder")
+        if one is not network:
+            others[one.name] = one
+    chosen = corpus.select(config.splits, config.max_tokens, config.seed)
+    spectrum = None
+    if any(name in REFERENCED for name in methods):
+        spectrum = mean_spectrum(corpus, images, chosen.tokens)
+    attributions = find_attributions(methods, str(images.preset["padding"]), config.seed, spectrum)
+    folder.begin(
+        {
+            "preset": network.info.preset,
+            "methods": list(methods),
+            **{
+                name: getattr(config, name)
+                for name in ("metrics", "baselines", "regions", "score", "splits", "max_tokens")
+            },
+            "seed": config.seed,
+        },
+        inputs={
+            "corpus": corpus.fingerprint,
+            "model": network.digest,
+            **{f"other_model {name}": other.digest for name, other in others.items()},
+        },
+        notes={
+            "corpus": str(corpus.path),
+            "model": str(network.path),
+            "other_models": [str(other.path) for other in others.values()],
+        },
+        steps=[Step("assess", len(chosen) * len(methods), "map", 5.0)],
+    )
+
+    battery = Battery(
+        model=network.model,
+        attributions=attributions,
+        metrics=config.metrics,
+        baselines=config.baselines,
+        score=config.score,
+        seed=config.seed,
+        others={name: other.model for name, other in others.items()},
+    )
+    rows = _measure(battery, corpus, network, chosen, config, folder)
+    with folder.progress.stage("summarise"):
+        values = fill_chance(_value_table(rows, chosen.tokens, network.model, images))
+        summary = summarise_faithfulness(values, methods[0], config.seed)
+        folder.table(TABLE, values, float_format="%.8g")
+        folder.table(SUMMARY, summary, float_format="%.8g")
+        figure = plot_faithfulness(summary, default=methods[0])
+        folder.wrote(save_figure(figure, folder.path / "faithfulness"))
+    manifest = folder.finish(
+        {
+            "n_tokens": len(chosen),
+            "n_speakers": int(chosen.tokens["speaker"].nunique()),
+            "n_rows": len(values),
+            "n_without_value": int(values["value"].isna().sum()),
+        }
+    )
+    return Assessment(folder.path, values, pd.DataFrame(summary), manifest)
+
+
+def _checked(config: AssessConfig, network: TrainedNetwork) -> tuple[AssessConfig, tuple[str, ...]]:
+    """The config with every name checked and what is left open filled in, and the methods."""
+    get_regions(config.regions)
+    own = get_spec(network.info.architecture).composite
+    methods = _unique(
+        "method", [*config.composites, *config.methods] or suited(DEFAULT_METHODS, own)
+    )
+    config = replace(
+        config,
+        metrics=_unique("metric", config.metrics or METRICS, METRICS),
+        baselines=_unique("baseline", config.baselines, BASELINES),
+        splits=config.splits or TEST_SPLITS,
+    )
+    return config, methods
+
+
+def _unique(what: str, names: Sequence[str] | Any, known: Any = None) -> tuple[str, ...]:
+    distinct = tuple(dict.fromkeys(names))
+    unknown = [name for name in distinct if known is not None and name not in known]
+    if unknown:
+        raise ConfigError(f"no {what} '{unknown[0]}'; there are {', '.join(known)}")
+    if not distinct:
+        raise ConfigError(f"no {what} was given")
+    return distinct
+
+
+def _measure(
+    battery: Battery,
+    corpus: Corpus,
+    network: TrainedNetwork,
+    chosen: Selection,
+    config: AssessConfig,
+    folder: RunFolder,
+) -> list[dict[str, Any]]:
+    """Rows of all tokens, methods and metrics."""
+    reader = SceneReader(corpus, network.info.preset)
+    mean, sd = bin_statistics(corpus, reader.images, chosen.tokens, config.seed)
+    statistics = torch.from_numpy(mean)[:, None], torch.from_numpy(sd)[:, None]
+    ids = chosen.tokens["token_id"].tolist()
+
+    def measure(token_ids: list[str]) -> list[dict[str, Any]]:
+        batch = read_batch(reader, token_ids, config.regions, statistics)
+        return battery.run(batch.to(network.device))
+
+    tasks = ((str(start), ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK))
+    chunks = folder.chunks("assess", tasks, measure, total=len(ids), n_items=len, here=True)
+    return [row for _, rows in chunks for row in rows]
+
+
+def _value_table(
+    records: list[dict[str, Any]], chosen: pd.DataFrame, model: Any, images: Images
+) -> pd.DataFrame:
+    """Rows with the token's word, speaker, stress and prediction."""
+    predicted = []
+    device = next(model.parameters()).device
+    for index in chosen["image"]:
+        image = torch.from_numpy(np.array(images.values[index], dtype=np.float32))[None, None].to(
+            device
+        )
+        predicted.append(CLASSES[int(logits_of(model, image, 1).argmax())].value)
+    tokens = chosen[["token_id", "word", "speaker", "stress", "split"]].copy()
+    tokens.insert(4, "stress_predicted", predicted)
+    return tokens.merge(pd.DataFrame(records), on="token_id", how="right", validate="1:m")
