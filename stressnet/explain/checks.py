@@ -1,4 +1,4 @@
-"""Checks of what is to be explained, before anything runs."""
+"""Checks of models and inputs before an explanation runs."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class StoredImages(Protocol):
 
 @dataclass(frozen=True)
 class MapRequest:
-    """Which images are explained, and how.
+    """Images to be explained, with the composite and the output.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def compute_maps(
     images : StoredImages
         All images and their masks.
     request : MapRequest
-        Which of them, and what is explained how.
+        Which of them are explained, by which composite and for which output.
     journal : Journal
         Where finished batches are recorded.
     bar : tqdm
@@ -171,7 +171,7 @@ def _batch_record(explained: Any, initial: int) -> dict[str, Any]:
 
 
 def _open_share(balance: Any) -> Any:
-    """What the map leaves unaccounted, over the scale of the residual: quadrature's error, e.g."""
+    """Unaccounted share (the error of a quadrature, for example) over the scale of the residual."""
     parts = (balance.output, balance.relevance, balance.bias_share)
     scale = sum(part.abs() for part in parts).clamp(min=1e-12)
     return balance.unaccounted_share.abs() / scale

@@ -1,4 +1,4 @@
-"""The result of an explanation: the map and everything needed to judge it."""
+"""Result of an explanation: the map, its ledger and its provenance."""
 
 from __future__ import annotations
 

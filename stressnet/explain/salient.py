@@ -1,4 +1,4 @@
-"""Salient Relevance: where on a relevance map the eye should go. A display, not a measurement.
+"""Salient Relevance: a display of where to look on a relevance map, not a measurement.
 
 Li et al. (2019) follow a relevance map with the context-aware saliency of Goferman et al. (2012):
 a patch is salient if it differs from the patches most like it, more so if those are near, and

@@ -16,14 +16,12 @@ classes is no share of any logit; it is booked as bias share of the row ``(seed)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from stressnet.errors import ConfigError, ExplainError
 
-SeedName = Literal["logit-difference", "logit", "log-odds"]
 SEEDS: tuple[str, ...] = ("logit-difference", "logit", "log-odds")
 Target = int | Tensor | None
 

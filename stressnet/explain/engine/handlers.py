@@ -1,4 +1,4 @@
-"""What to do with each kind of operation. All handlers take the engine and the call."""
+"""Handlers of each kind of operation; all of them take the engine and the call."""
 
 from __future__ import annotations
 

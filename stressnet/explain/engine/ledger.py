@@ -1,4 +1,4 @@
-"""The ledger: where the explained value went.
+"""Ledger of an explanation: how much of the explained value each layer passed on or kept.
 
 For every sample the explained value ``f`` equals the relevance of the input plus what layers kept:
 

@@ -1,4 +1,4 @@
-"""Is a map faithful to the model? Metrics with formula, direction, chance level and citation.
+"""Measures of how faithful a map is to the model, with formula, direction and chance level.
 
 Knows nothing of speech: models, inputs, maps and masks in, one value per sample out. Maps speak for
 the explained class of each sample (positive relevance: for it). Nothing depends on the batch size,

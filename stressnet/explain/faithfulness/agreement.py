@@ -1,4 +1,4 @@
-"""Do two maps of the same input say the same?"""
+"""Agreement of two maps of the same input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of what is to be judged, before anything runs."""
+"""Checks of inputs, maps and cells before a measure runs."""
 
 from __future__ import annotations
 

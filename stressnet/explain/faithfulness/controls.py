@@ -1,4 +1,4 @@
-"""Chance levels made from the maps themselves: the same map in the wrong place."""
+"""Displaced maps: chance levels made from the maps themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does positive relevance lie where it should? Against any mask, with chance beside each value.
+"""Measures of where positive relevance lies, against any mask, each with its chance level.
 
 Masks are ground truth for synthetic data. For speech a mask (a vowel, a formant band) is where
 phonetics expects the cue; a low value may mean that the network listens elsewhere.

@@ -1,6 +1,6 @@
-"""Does a map depend on what the model learned? Randomise the parameters and see it change.
+"""How much a map changes when the parameters of the network are randomised.
 
-The model itself is never touched: copies are randomised.
+Copies are randomised; the model itself stays as it is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How concentrated a map is. Not how right: one wrong cell is as sparse as one right cell."""
+"""How concentrated a map is, which says nothing about how right it is."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from torch import Tensor
 
 from stressnet.explain.faithfulness.checks import CONSTANT, NOT_FINITE, ZERO, check_maps
 from stressnet.explain.faithfulness.scores import Scores
-
-GAUSSIAN_GINI = math.sqrt(2) - 1
-"""Gini index of the absolute values of Gaussian noise, the chance level of sparseness."""
 
 
 def sparseness(maps: Tensor, *, cells: Tensor | None = None) -> Scores:

@@ -1,4 +1,4 @@
-"""The metrics as data: which way is better, what chance gives, who proposed them."""
+"""Catalogue of the metrics: direction, chance level and source of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Remove what a map calls important, or keep only that, and see what the model says.
+"""Score of the model when cells that a map calls important are removed, or kept alone.
 
 Every function takes a :class:`Removal` and a generator, which breaks ties: a map that is zero in
 half of its cells does not rank those.

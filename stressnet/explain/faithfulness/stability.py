@@ -1,4 +1,4 @@
-"""Does a map predict what removals do, and does it stay when the input hardly changes?"""
+"""Infidelity and sensitivity: how well a map predicts removals, and how stable it is."""
 
 from __future__ import annotations
 

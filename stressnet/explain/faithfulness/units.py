@@ -76,8 +76,7 @@ def comprehensiveness_over_units(
     values, chance : Scores
         The measure, and its mean over random orders of the same units.
     """
-    ranking = _ranked(removal, units, generator, by, n_random)
-    return _over_units(removal, units, ranking, keep=False)
+    return _over_units(removal, units, _orders(removal, units, generator, by, n_random))
 
 
 def sufficiency_over_units(
@@ -92,17 +91,14 @@ def sufficiency_over_units(
 
     Cells in no unit stay. Parameters and result as for :func:`comprehensiveness_over_units`.
     """
-    ranking = _ranked(removal, units, generator, by, n_random)
-    return _over_units(removal, units, ranking, keep=True)
+    orders = _orders(removal, units, generator, by, n_random)
+    return _over_units(removal, units, orders, keep=True)
 
 
-Ranking = tuple[list[str], list[list[Tensor]]]
-"""Why a sample's units have no order, and its orders: by relevance, then at random."""
-
-
-def _ranked(
+def _orders(
     removal: Removal, units: Sequence[Tensor], generator: torch.Generator, by: str, n_random: int
-) -> Ranking:
+) -> list[tuple[str, list[Tensor]]]:
+    """For each sample why its units cannot be ranked, and their orders: by relevance, at random."""
     check_generator(generator)
     if len(units) != len(removal.inputs):
         raise ConfigError(f"{len(units)} lists of units for {len(removal.inputs)} inputs")
@@ -118,20 +114,25 @@ def _ranked(
         best = values.argsort(descending=True, stable=True)
         random = [torch.randperm(len(masks), generator=generator) for _ in range(n_random)]
         orders.append([best, *random])
-    return combine_reasons(map_problems(removal.maps, everywhere), reasons), orders
+    reasons = combine_reasons(map_problems(removal.maps, everywhere), reasons)
+    return list(zip(reasons, orders, strict=True))
 
 
 def _over_units(
-    removal: Removal, units: Sequence[Tensor], ranking: Ranking, *, keep: bool
+    removal: Removal,
+    units: Sequence[Tensor],
+    ranked: list[tuple[str, list[Tensor]]],
+    *,
+    keep: bool = False,
 ) -> tuple[Scores, Scores]:
-    reasons, orders = ranking
+    reasons, orders = zip(*ranked, strict=True)
     n_rows = len(orders[0])
     depth = torch.tensor([(len(masks) + 1) // 2 for masks in units])
-    ranked = torch.tensor([not reason for reason in reasons])
+    has_order = torch.tensor([not reason for reason in reasons])
     totals = torch.zeros(len(units), n_rows, dtype=torch.float64)
     for row in range(n_rows):
         for k in range(1, int(depth.max()) + 1):
-            active = ranked & (k <= depth)
+            active = has_order & (k <= depth)
             removed = torch.zeros(removal.inputs.shape, dtype=torch.bool)
             for sample in active.nonzero()[:, 0].tolist():
                 masks = units[sample]

@@ -25,6 +25,7 @@ over. Each method's module names its source.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -35,7 +36,7 @@ from torch import Tensor, nn
 from stressnet.axes import Axes
 from stressnet.errors import ConfigError
 from stressnet.explain.api import explain_batch
-from stressnet.explain.checks import check_axes, check_inputs, check_model, plain_model
+from stressnet.explain.checks import check_axes, plain_model
 from stressnet.explain.composites import COMPOSITES
 from stressnet.explain.engine.ledger import Ledger
 from stressnet.explain.functional import refuse_mapped
@@ -43,7 +44,7 @@ from stressnet.explain.methods import baselines, cam, deeplift, gradients, occlu
 from stressnet.explain.methods.ensemble import Normalisation, mean_of_maps
 from stressnet.explain.methods.problem import Method, Problem, nothing
 from stressnet.explain.result import Explanation
-from stressnet.explain.seeds import Target, check_logits, make_seed
+from stressnet.explain.seeds import Target
 
 
 def ensemble(
@@ -132,21 +133,13 @@ def attribute_batch(
     check_axes(inputs, axes)
     model = plain_model(model)
     refuse_mapped(method, (inputs, seed, target, *options.values(), *model.parameters()))
-    check_model(model)
-    check_inputs(inputs)
     with torch.inference_mode(False):
-        data = inputs.detach().clone()
-        problem = Problem(model, data, seed, target)
-        with torch.no_grad():
-            logits = check_logits(model(data), len(data))
-        start = make_seed(logits, seed, target)
-        if start.target is not None:
-            problem = Problem(model, data, seed, start.target)
+        problem, logits, start = Problem.fixed(model, inputs, seed, target)
         _check_options(method, options)
         relevance, elsewhere = METHODS[method](problem, **options)
-    ledger = Ledger(len(data))
+    ledger = Ledger(len(inputs))
     entry = ledger.open("(method)", method, "")
-    total = relevance.double().reshape(len(data), -1).sum(dim=1).cpu()
+    total = relevance.double().reshape(len(inputs), -1).sum(dim=1).cpu()
     f = start.output.cpu()
     for column, values in (
         ("relevance_out", f),
@@ -170,17 +163,16 @@ def attribute_batch(
 
 
 def _check_options(method: str, options: Mapping[str, Any]) -> None:
-    function = METHODS[method]
-    code = function.__code__
-    known = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    parameters = inspect.signature(METHODS[method]).parameters.values()
+    known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ConfigError(
             f"method {method} has no option {', '.join(unknown)}; "
             f"it has {', '.join(known) or 'none'}"
         )
-    missing = sorted(set(known) - set(function.__kwdefaults__ or {}) - set(options))
-    missing = [name for name in missing if name != "generator"]
+    needed = {name for name, default in known.items() if default is inspect.Parameter.empty}
+    missing = sorted(needed - set(options) - {"generator"})
     if missing:
         raise ConfigError(f"method {method} needs {', '.join(missing)}; see its documentation")
     if "generator" in known and not isinstance(options.get("generator"), torch.Generator):

@@ -1,4 +1,4 @@
-"""Maps that know nothing of the model: what a method must beat.
+"""Maps that do not look at the model: noise and the edges of the input.
 
 An explanation that looks like an edge detector may well be one (Adebayo et al. 2018, NeurIPS); the
 Sobel map says how much of a score the picture alone earns.

@@ -1,4 +1,4 @@
-"""Class activation maps: what a layer's channels say about the explained value, and where.
+"""Class activation maps: a layer's channels weighted by their effect on the explained value.
 
 A map of a layer has few cells; it is laid over the input by the cells' positions
 (:mod:`stressnet.explain.methods.positions`), not by stretching a picture. It says *where about*,

@@ -1,4 +1,4 @@
-"""DeepLIFT (rescale rule) through captum, where captum's is right.
+"""DeepLIFT (rescale rule) computed by captum, for the models that captum explains correctly.
 
 Captum replaces gradients at *modules* and so is blind to some models. On a copy of the model this
 wrapper turns in-place activations off and, because captum 0.9 takes the first sample's gradient for

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain.checks import at_least_one, check_inputs, check_model, plain_model
+from stressnet.explain.checks import at_least_one, plain_model
 from stressnet.explain.engine.ledger import at_least_float32
 from stressnet.explain.methods.problem import Problem, nothing
 from stressnet.explain.seeds import Target
@@ -85,7 +85,7 @@ def occlusion_by_masks(
     seed: str | Tensor = "logit-difference",
     target: Target = None,
 ) -> tuple[OcclusionRecord, ...]:
-    """What each named part of each sample is worth: the drop of ``f`` without it.
+    """Drop of the explained value without each named part of each sample.
 
     Parameters
     ----------
@@ -110,15 +110,9 @@ def occlusion_by_masks(
     ConfigError
         For masks that are not boolean, are empty, or do not fit.
     """
-    model = plain_model(model)
-    check_model(model)
-    check_inputs(inputs)
     named = baselines if isinstance(baselines, Mapping) else {"baseline": baselines}
     with torch.inference_mode(False):
-        problem = Problem(model, inputs.detach().clone(), seed, target)
-        start = problem.values(problem.inputs)
-        if start.target is not None:
-            problem = Problem(model, problem.inputs, seed, start.target)
+        problem, _, start = Problem.fixed(plain_model(model), inputs, seed, target)
         units = _units(problem, masks)
         rows: list[OcclusionRecord] = []
         for name, baseline in named.items():

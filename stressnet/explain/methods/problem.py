@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
+from stressnet.explain.checks import check_inputs, check_model
 from stressnet.explain.engine.ledger import at_least_float32
 from stressnet.explain.seeds import Seeded, Target, check_logits, make_seed
 
@@ -31,6 +32,28 @@ class Problem:
     inputs: Tensor
     seed: str | Tensor
     target: Target
+
+    @classmethod
+    def fixed(
+        cls, model: nn.Module, inputs: Tensor, seed: str | Tensor, target: Target
+    ) -> tuple[Problem, Tensor, Seeded]:
+        """The problem with the predicted class fixed, and the logits and value at ``inputs``.
+
+        Raises
+        ------
+        ExplainError
+            For a model in training mode or one that does not return logits.
+        ConfigError
+            For inputs that are no finite batch, an unknown seed or a wrong class.
+        """
+        check_model(model)
+        check_inputs(inputs)
+        inputs = inputs.detach().clone()
+        with torch.no_grad():
+            logits = check_logits(model(inputs), len(inputs))
+        start = make_seed(logits, seed, target)
+        target = target if start.target is None else start.target
+        return cls(model, inputs, seed, target), logits, start
 
     def values(self, inputs: Tensor) -> Seeded:
         """``f`` of other inputs, without gradient."""
@@ -88,7 +111,7 @@ Method = Callable[..., tuple[Tensor, Tensor]]
 
 
 def nothing(problem: Problem) -> Tensor:
-    """No part of ``f`` is known to belong to no input."""
+    """Zeros, for methods that know of no part of ``f`` that belongs to no input."""
     return torch.zeros(len(problem.inputs), dtype=torch.float64)
 
 
