@@ -73,7 +73,7 @@ def checkpoints(tmp_path_factory) -> dict[str, Path]:
 def test_a_known_best_path() -> None:
     path = [0, 1, 1, 0, 2, 2, 2, 0, 0, 2, 0]
     spans = forced_spans(log_probs(path, 4), [1, 2, 2])
-    assert [(s.first, s.last) for s in spans] == [(1, 3), (4, 7), (9, 10)]
+    assert [(s.start, s.end) for s in spans] == [(1, 3), (4, 7), (9, 10)]
     assert all(s.score == pytest.approx(0.9, abs=1e-3) or s.score < 0 for s in spans)
 
 
@@ -97,7 +97,7 @@ def test_it_is_the_best_of_all_paths(seed: int) -> None:
         if token:
             expected[-1][1] = k + 1
     spans = forced_spans(values, targets)
-    assert [[s.first, s.last] for s in spans] == expected
+    assert [[s.start, s.end] for s in spans] == expected
 
 
 @pytest.mark.parametrize(("n_frames", "targets"), [(1, [1, 2]), (2, [1, 1]), (3, [])])

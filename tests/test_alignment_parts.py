@@ -203,7 +203,7 @@ def test_a_crash_costs_one_item(jobs):
 
 def test_splitting_is_reproducible_and_keeps_the_mean():
     khg = pytest.importorskip("kaldi_hmm_gmm")
-    from stressnet.alignment.gmm_estimation import split
+    from stressnet.alignment.gmm_training import split
 
     def model():
         densities = khg.AmDiagGmm()

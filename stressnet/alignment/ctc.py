@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,19 +29,12 @@ from stressnet.audio import Audio, read_audio
 from stressnet.errors import AlignmentError, AudioError, LexiconError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 
+if TYPE_CHECKING:
+    from torchaudio.functional import TokenSpan
+
 BLANKS = ("<blank>", "-", "<pad>", "[PAD]")
-RATE_HZ = 16_000
 _FEWEST_PHONES = 5
 """Networks for letters have no tokens like ``AH`` or ``DH``; those for phones have dozens."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenSpan:
-    """Frames of one token of the target: ``[first, last)``, and its mean log probability."""
-
-    first: int
-    last: int
-    score: float
 
 
 def forced_spans(
@@ -61,8 +53,8 @@ def forced_spans(
 
     Returns
     -------
-    list of TokenSpan
-        One per target.
+    list of torchaudio.functional.TokenSpan
+        One per target: its frames ``[start, end)`` and its mean log probability.
 
     Raises
     ------
@@ -81,8 +73,8 @@ def forced_spans(
     emissions = torch.from_numpy(np.ascontiguousarray(log_probs, dtype=np.float32))[None]
     labels = torch.tensor([list(targets)], dtype=torch.int32)
     path, scores = functional.forced_align(emissions, labels, blank=blank)
-    spans = functional.merge_tokens(path[0], scores[0], blank=blank)
-    return [TokenSpan(span.start, span.end, float(span.score)) for span in spans]
+    spans: list[TokenSpan] = functional.merge_tokens(path[0], scores[0], blank=blank)
+    return spans
 
 
 class CtcAligner(Aligner):
@@ -127,7 +119,7 @@ class CtcAligner(Aligner):
         if not utterance.words:
             return utterance.failure("no words", "the transcript is empty; fill it in")
         try:
-            audio = read_audio(utterance.audio_path, RATE_HZ)
+            audio = read_audio(utterance.audio_path)
             spelled = [self._spelled(word, pronounce) for word in utterance.words]
             emissions = self.emissions(audio)
             return self._from_emissions(utterance.words, spelled, emissions, audio.duration_s)
@@ -183,7 +175,7 @@ class CtcAligner(Aligner):
             ]
             return to_alignment(words, paths, duration_s, self.name, confidence)
         spoken = [
-            Interval(frame_s * group[0].first, min(frame_s * group[-1].last, duration_s), word)
+            Interval(frame_s * group[0].start, min(frame_s * group[-1].end, duration_s), word)
             for word, group in zip(words, groups, strict=True)
         ]
         tier = with_pauses(spoken, duration_s)
@@ -192,8 +184,8 @@ class CtcAligner(Aligner):
 
 def _edges_s(group: Sequence[TokenSpan], frame_s: float) -> tuple[float, ...]:
     """Edges of phones that touch: blanks between two belong half to each."""
-    inner = [0.5 * (a.last + b.first) for a, b in pairwise(group)]
-    return tuple(frame_s * edge for edge in (group[0].first, *inner, group[-1].last))
+    inner = [0.5 * (a.end + b.start) for a, b in pairwise(group)]
+    return tuple(frame_s * edge for edge in (group[0].start, *inner, group[-1].end))
 
 
 def load_network(weights: str | Path) -> tuple[Any, Mapping[str, int]]:

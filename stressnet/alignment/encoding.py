@@ -93,21 +93,16 @@ def finite_number(value: object, place: str, name: str) -> float:
     return number + 0.0  # without the sign of -0
 
 
-def label_text(value: object, place: str) -> str:
-    """A label from a file in normal form C.
+def made_interval(start_s: float, end_s: float, label: object, place: str) -> Interval:
+    """An interval whose label is in normal form C, ``""`` if it is one of the marks for silence.
 
     Raises
     ------
     AlignmentError
-        If it is not text.
+        If the label is not text.
     """
-    if not isinstance(value, str):
+    if not isinstance(label, str):
         raise AlignmentError(
-            f"{place}: label {shown(value)} is not text; put it in quotation marks or remove it"
+            f"{place}: label {shown(label)} is not text; put it in quotation marks or remove it"
         )
-    return nfc(value)
-
-
-def made_interval(start_s: float, end_s: float, label: str) -> Interval:
-    """An interval whose label is ``""`` if it is one of the field's marks for silence."""
-    return Interval(start_s, end_s, SILENCE if marks_silence(label) else label)
+    return Interval(start_s, end_s, SILENCE if marks_silence(label) else nfc(label))

@@ -30,59 +30,27 @@ _ARPABET = frozenset(arpabet())
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One utterance to look at, with the pronunciations of each word.
-
-    Parameters
-    ----------
-    utterance : Utterance
-        The utterance.
-    variants : tuple (words) of tuple (variants) of tuple of str
-        Pronunciations.
-    settings : FeatureSettings
-        Frames of the features.
-    keep_cepstra : bool
-        Whether the features are wanted back, for training.
-    """
+    """One utterance to look at, with the pronunciations of each word."""
 
     utterance: Utterance
-    variants: tuple[tuple[tuple[str, ...], ...], ...]
+    variants: tuple[tuple[tuple[str, ...], ...], ...]  # by word
     settings: FeatureSettings
-    keep_cepstra: bool = False
+    keep_cepstra: bool = False  # whether the features are wanted back, for training
 
 
 @dataclass(frozen=True, slots=True)
 class FirstPass:
-    """What came of a task.
-
-    Parameters
-    ----------
-    task : Task
-        The task.
-    failure : AlignmentFailure or None
-        Why the utterance cannot be aligned at all.
-    duration_s : float
-        Length of the recording in seconds.
-    paths : tuple of WordPath or None
-        Words and phones by pocketsphinx, if it found them.
-    confidence : tuple of float
-        Confidence of pocketsphinx, one per word.
-    frame_count : int
-        Frames of the recording.
-    total, total_squared : ndarray, shape (num_ceps,)
-        Sums of the cepstra and of their squares over the frames.
-    static : ndarray, shape (frames, num_ceps), or None
-        The cepstra, where the task wants them.
-    """
+    """What came of a task: a failure, or statistics of the features and pocketsphinx's words."""
 
     task: Task
-    failure: AlignmentFailure | None = None
+    failure: AlignmentFailure | None = None  # why the utterance cannot be aligned at all
     duration_s: float = 0.0
-    paths: tuple[WordPath, ...] | None = None
-    confidence: tuple[float, ...] = ()
+    paths: tuple[WordPath, ...] | None = None  # pocketsphinx's, if it found any
+    confidence: tuple[float, ...] = ()  # pocketsphinx's, one per word
     frame_count: int = 0
-    total: np.ndarray | None = None
-    total_squared: np.ndarray | None = None
-    static: np.ndarray | None = None
+    total: np.ndarray | None = None  # (num_ceps,), sums of the cepstra over the frames
+    total_squared: np.ndarray | None = None  # and of their squares
+    static: np.ndarray | None = None  # (frames, num_ceps), the cepstra, where the task wants them
 
 
 def failure_of(task: Task, duration_s: float) -> AlignmentFailure | None:

@@ -17,7 +17,7 @@ import kaldi_hmm_gmm as khg
 import kaldifst
 import numpy as np
 
-from stressnet.alignment.paths import arpabet
+from stressnet.alignment.paths import FoundPath, Variants, WordPath, arpabet
 from stressnet.errors import MissingPartError
 
 SILENCE_PHONE = 1
@@ -154,9 +154,7 @@ class GmmModel:
         return cls(phones, tree, khg.TransitionModel(tree, topo), densities)
 
 
-def word_graph(
-    model: GmmModel, pronunciations: Sequence[Sequence[tuple[str, ...]]]
-) -> kaldifst.StdVectorFst:
+def word_graph(model: GmmModel, pronunciations: Variants) -> kaldifst.StdVectorFst:
     """The utterance as a graph of states: its words in order, each by any of its variants.
 
     A pause is possible before, between and after words. The graph has no transition probabilities
@@ -213,7 +211,7 @@ def best_path(
     beams: Sequence[float] = (10.0, 40.0, 200.0),
     acoustic_scale: float = 0.1,
 ) -> list[int] | None:
-    """The most likely sequence of transitions, one per frame.
+    """The most likely sequence of Kaldi's transitions, one per frame; None if there is no path.
 
     Parameters
     ----------
@@ -225,11 +223,6 @@ def best_path(
         Tried one after the other until a path reaches the end.
     acoustic_scale : float
         Weight of the sound against the transitions.
-
-    Returns
-    -------
-    list of int or None
-        Kaldi's transition numbers; None if even the widest beam finds no path.
     """
     weighted = graph.copy()
     khg.add_transition_probs(
@@ -280,24 +273,10 @@ def segments_of(model: GmmModel, path: Sequence[int]) -> list[Segment]:
 def phone_posteriors(
     model: GmmModel, features: np.ndarray, segments: Sequence[Segment]
 ) -> np.ndarray:
-    """Probability, given the sound alone, of the phone that each frame was aligned with.
+    """Probability (frames,), given the sound alone, of the phone that a frame was aligned with.
 
     All phones (stressed and unstressed vowels apart, silence included) are equally likely
-    beforehand; a phone is as likely as its likeliest state.
-
-    Parameters
-    ----------
-    model : GmmModel
-        The model that aligned.
-    features : ndarray, shape (frames, dimension)
-        Normalised features.
-    segments : sequence of Segment
-        The phones; they cover all frames.
-
-    Returns
-    -------
-    ndarray, shape (frames,)
-        From 0 to 1.
+    beforehand; a phone is as likely as its likeliest state. The segments cover all frames.
     """
     classes = model.phones.sharing()
     likelihood = np.empty((len(features), len(classes)))
@@ -312,6 +291,42 @@ def phone_posteriors(
     aligned = np.concatenate([[class_of[s.number]] * (s.end - s.start) for s in segments])
     chosen = likelihood[np.arange(len(features)), aligned]
     return np.exp(chosen - _log_sum(likelihood))
+
+
+def find_words(
+    model: GmmModel, features: np.ndarray, variants: Variants, step_s: float
+) -> FoundPath | None:
+    """Words and phones of an utterance; confidence is the mean posterior of a word's phones.
+
+    Parameters
+    ----------
+    model : GmmModel
+        The model.
+    features : ndarray, shape (frames, dimension)
+        Normalised features, one row every `step_s` seconds.
+    variants : sequence (words) of sequence (variants) of tuple of str
+        Pronunciations, ARPAbet with stress digits.
+    """
+    path = best_path(model, word_graph(model, variants), features)
+    if path is None:
+        return None
+    segments = segments_of(model, path)
+    posteriors = phone_posteriors(model, features, segments)
+    phones: list[list[str]] = []
+    limits: list[list[int]] = []
+    for segment in segments:
+        if segment.number == SILENCE_PHONE:
+            continue
+        if model.phones.starts_word(segment.number):
+            phones.append([])
+            limits.append([segment.start])
+        phones[-1].append(model.phones.label(segment.number))
+        limits[-1].append(segment.end)
+    words = tuple(
+        WordPath(tuple(names), tuple(step_s * limit for limit in word))
+        for names, word in zip(phones, limits, strict=True)
+    )
+    return FoundPath(words, tuple(float(posteriors[w[0] : w[-1]].mean()) for w in limits))
 
 
 def _log_sum(values: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -22,14 +23,7 @@ from stressnet.alignment.features import FeatureSettings, Normalisation, cepstra
 from stressnet.alignment.first_pass import FirstPass, first_passes, task_of
 from stressnet.alignment.frame_net import FrameNet, default_net, log_mel
 from stressnet.alignment.frame_search import search
-from stressnet.alignment.gmm import (
-    SILENCE_PHONE,
-    GmmModel,
-    best_path,
-    phone_posteriors,
-    segments_of,
-    word_graph,
-)
+from stressnet.alignment.gmm import GmmModel, find_words
 from stressnet.alignment.gmm_training import TrainingSettings, TrainingUtterance, agreeing, train
 from stressnet.alignment.landmarks import moved_to_landmarks
 from stressnet.alignment.paths import FoundPath, WordPath, averaged, to_alignment
@@ -118,19 +112,15 @@ class KaldiGmmAligner(Aligner):
         """A model trained in a process of its own; None if there is too little to train on."""
         if sum(example.duration_s for example in examples) < MINIMUM_S:
             return None
-        utterances = [
-            TrainingUtterance(
-                with_deltas(
-                    speakers[example.task.utterance.speaker].apply(example.static), self.frames
-                ),
-                example.task.variants,
-                example.paths,
-            )
-            for example in examples
-            if example.static is not None and example.paths is not None
-        ]
-        job = (utterances, self.frames, self.training)
-        (model,) = isolated_map(_trained, [job], jobs=1, on_crash=lambda job: None)
+        utterances = []
+        for example in examples:
+            if example.static is not None and example.paths is not None:
+                normal = speakers[example.task.utterance.speaker]
+                features = with_deltas(normal.apply(example.static), self.frames)
+                variants = example.task.variants
+                utterances.append(TrainingUtterance(features, variants, example.paths))
+        estimate = partial(train, frames=self.frames, settings=self.training)
+        (model,) = isolated_map(estimate, [utterances], jobs=1, on_crash=lambda examples: None)
         return model
 
 
@@ -171,12 +161,6 @@ def speaker_normalisations(seen: Sequence[FirstPass]) -> dict[str, Normalisation
     return {speaker: Normalisation.from_sums(counts[speaker], *sums[speaker]) for speaker in sums}
 
 
-def _trained(
-    job: tuple[list[TrainingUtterance], FeatureSettings, TrainingSettings],
-) -> GmmModel | None:
-    return train(*job)
-
-
 @dataclass(frozen=True, slots=True)
 class _Worker:
     """What a worker process of the second pass needs."""
@@ -207,8 +191,8 @@ def second_look(seen: FirstPass) -> Result:
         samples = read_audio(utterance.audio_path, minimum_rate_hz=0).samples
     except AudioError as error:
         return utterance.unreadable(error)
-    trained = _by_gmm(state, seen, samples) if state.model is not None else None
-    heard = _by_net(state, seen, trained, samples) if state.net is not None else None
+    trained = _by_gmm(state, seen, samples)
+    heard = _by_net(state, seen, trained, samples)
     if heard is not None:  # its confidence can be compared across corpora
         source, confidence = NET_NAME, heard.confidence
     if trained is not None:
@@ -243,25 +227,5 @@ def _by_gmm(state: _Worker, seen: FirstPass, samples: np.ndarray) -> FoundPath |
         return None
     normal = state.speakers[seen.task.utterance.speaker]
     features = with_deltas(normal.apply(cepstra(samples, state.frames)), state.frames)
-    graph = word_graph(state.model, agreeing(seen.task.variants, seen.paths))
-    path = best_path(state.model, graph, features)
-    if path is None:
-        return None
-    segments = segments_of(state.model, path)
-    posteriors = phone_posteriors(state.model, features, segments)
-    phones: list[list[str]] = []
-    limits: list[list[int]] = []
-    for segment in segments:
-        if segment.number == SILENCE_PHONE:
-            continue
-        if state.model.phones.starts_word(segment.number):
-            phones.append([])
-            limits.append([segment.start])
-        phones[-1].append(state.model.phones.label(segment.number))
-        limits[-1].append(segment.end)
-    step_s = state.frames.frame_shift_s
-    words = tuple(
-        WordPath(tuple(names), tuple(step_s * limit for limit in word))
-        for names, word in zip(phones, limits, strict=True)
-    )
-    return FoundPath(words, tuple(float(posteriors[w[0] : w[-1]].mean()) for w in limits))
+    variants = agreeing(seen.task.variants, seen.paths)
+    return find_words(state.model, features, variants, state.frames.frame_shift_s)

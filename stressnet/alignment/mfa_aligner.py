@@ -18,14 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stressnet.alignment.aligner import (
-    Aligner,
-    AlignmentFailure,
-    Batch,
-    Pronounce,
-    Result,
-    Utterance,
-)
+from stressnet.alignment.aligner import Aligner, AlignmentFailure, Batch, Result, Utterance
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.alignment.validation import fit_to_audio
 from stressnet.audio import audio_facts
@@ -55,9 +48,9 @@ class MfaAligner(Aligner):
     acoustic_model : str
         Name of a downloaded model or path of one; its phones must be ARPAbet with stress digits.
     beam, retry_beam : int
-        Of the search; the second is for utterances that the first loses.
+        Widths of the search; the second is for utterances that the first loses.
     executable : str
-        What to call.
+        Name or path of the program.
     """
 
     acoustic_model: str = "english_us_arpa"
@@ -70,7 +63,7 @@ class MfaAligner(Aligner):
         program = check_mfa(self.executable)
         with tempfile.TemporaryDirectory(prefix="stressnet-mfa-") as folder:
             root = Path(folder)
-            names, failures = _lay_out(root, batch.utterances, batch.pronounce)
+            names, failures = _lay_out(root, batch)
             if names:
                 self._run(program, root, batch.jobs)
             scores = _scores(root / "aligned" / _QC_TABLE)
@@ -120,20 +113,18 @@ def check_mfa(executable: str = "mfa") -> str:
     return program
 
 
-def _lay_out(
-    root: Path, utterances: Sequence[Utterance], pronounce: Pronounce
-) -> tuple[dict[str, str], dict[str, AlignmentFailure]]:
+def _lay_out(root: Path, batch: Batch) -> tuple[dict[str, str], dict[str, AlignmentFailure]]:
     """Write the corpus and the dictionary; give each utterance's ``speaker/name`` there."""
     names: dict[str, str] = {}
     failures: dict[str, AlignmentFailure] = {}
     entries: dict[str, Sequence[tuple[str, ...]]] = {}
     speakers: dict[str, str] = {}
     (root / "corpus").mkdir()
-    for number, utterance in enumerate(utterances):
+    for number, utterance in enumerate(batch.utterances):
         identity, path = utterance.utterance_id, utterance.audio_path
         try:
             audio_facts(path)
-            variants = {word: pronounce(word) for word in utterance.words}
+            variants = {word: batch.pronounce(word) for word in utterance.words}
         except AudioError as error:
             failures[identity] = utterance.unreadable(error)
             continue

@@ -16,14 +16,7 @@ from pathlib import Path
 
 from praatio.utilities import textgrid_io
 
-from stressnet.alignment.encoding import (
-    finite_number,
-    label_text,
-    made_interval,
-    nfc,
-    read_text,
-    shown,
-)
+from stressnet.alignment.encoding import finite_number, made_interval, nfc, read_text, shown
 from stressnet.alignment.paths import with_pauses
 from stressnet.alignment.validation import fit_to_audio, validate
 from stressnet.errors import AlignmentError
@@ -263,7 +256,7 @@ def _interval(entry: object, place: str) -> Interval:
         raise AlignmentError(f"{place}: {shown(entry)} is not [start, end, label]; correct it")
     start_s = finite_number(entry[0], place, "start")
     end_s = finite_number(entry[1], place, "end")
-    return made_interval(start_s, end_s, label_text(entry[2], place))
+    return made_interval(start_s, end_s, entry[2], place)
 
 
 def _contiguous(

@@ -144,7 +144,7 @@ def _clamped(intervals: Iterable[Interval], duration_s: float) -> tuple[Interval
     for interval in intervals:
         end_s = min(interval.end_s, duration_s)
         if end_s > interval.start_s:
-            kept.append(Interval(interval.start_s, end_s, interval.label))
+            kept.append(replace(interval, end_s=end_s))
         elif not interval.is_silence:
             raise AlignmentError(
                 f"'{interval.label}' at {interval.start_s:.3f} s lies past the end of the audio "

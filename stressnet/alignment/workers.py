@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -48,11 +49,16 @@ def isolated_map(
         Run once in every process before the first item.
     """
     waiting = iter(items)
-    setup = (initializer, initargs)
+    new_pool = partial(
+        ProcessPoolExecutor,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(initializer, initargs),
+    )
     while True:
         under_way: deque[Item] = deque()
         futures: deque[Future[Result]] = deque()
-        with _pool(jobs, setup) as pool:
+        with new_pool(jobs) as pool:
             try:
                 while True:
                     for item in islice(waiting, _IN_FLIGHT_PER_WORKER * jobs - len(under_way)):
@@ -70,23 +76,12 @@ def isolated_map(
                     future.cancel()
         # A process died; which item did it is unknown: each of those under way runs alone.
         for item in under_way:
-            with _pool(1, setup) as lone:
+            with new_pool(1) as lone:
                 try:
                     result = lone.submit(function, item).result()
                 except BrokenProcessPool:
                     result = on_crash(item)
             yield result
-
-
-def _pool(
-    jobs: int, setup: tuple[Callable[..., None] | None, tuple[Any, ...]]
-) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        max_workers=jobs,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=setup,
-    )
 
 
 def _start_worker(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:

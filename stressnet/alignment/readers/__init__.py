@@ -39,28 +39,26 @@ def _textgrid(path: Path, options: ReadOptions) -> Alignment:
     return read_textgrid(path, options.speaker)
 
 
+# Readers of files of one recording.
 _ONE: dict[str, Callable[[Path, ReadOptions], Alignment]] = {
     "textgrid": _textgrid,
     "mfa-json": _textgrid,
     "timit": read_timit,
     "buckeye": read_buckeye,
 }
-"""Readers of files of one recording."""
-
+# Readers of files that may hold many.
 _MANY: dict[str, Callable[[Path, ReadOptions], Alignments]] = {
     "librispeech": read_condensed,
     "ctm": read_ctm,
     "csv": read_table,
     "lhotse": read_lhotse,
 }
-"""Readers of files that may hold many."""
-
+# All files that are read when one of them is given, where they are several.
 _FILES: dict[str, Callable[[Path], tuple[Path | None, ...]]] = {
     "timit": timit_files,
     "buckeye": buckeye_files,
     "ctm": ctm_files,
 }
-"""All files that are read when one of them is given, where they are several."""
 
 FORMATS = (*_ONE, *_MANY)
 """Names of formats; ``csv`` covers the Montreal Forced Aligner's."""

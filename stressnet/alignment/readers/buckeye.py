@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from stressnet.alignment.encoding import finite_number, made_interval, nfc, numbered_lines, shown
+from stressnet.alignment.encoding import finite_number, made_interval, numbered_lines, shown
 from stressnet.alignment.readers.options import ReadOptions, pair
 from stressnet.alignment.readers.phone_sets import BUCKEYE, fold, resolve_flaps
 from stressnet.errors import AlignmentError
@@ -70,7 +70,7 @@ def _tier(path: Path, is_silent: Callable[[str], bool]) -> tuple[Interval, ...]:
         if match is None:
             raise AlignmentError(f"{place}: {shown(line)} is not 'end colour label'; correct it")
         end_s = finite_number(match[1], place, "end")
-        label = nfc((match[3] or "").split(";")[0])
-        tier.append(made_interval(start_s, end_s, SILENCE if is_silent(label) else label))
+        label = (match[3] or "").split(";")[0].strip()
+        tier.append(made_interval(start_s, end_s, SILENCE if is_silent(label) else label, place))
         start_s = end_s
     return tuple(tier)

@@ -9,6 +9,7 @@ neighbours may overlap by one unit of the last decimal: such an end is moved to 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,10 +36,7 @@ def read_ctm(path: Path, options: ReadOptions) -> Alignments:
     return {
         name: Alignment(
             tier,
-            tuple(
-                Interval(p.start_s, p.end_s, _POSITION.sub("", p.label))
-                for p in phones.get(name, ())
-            ),
+            tuple(replace(p, label=_POSITION.sub("", p.label)) for p in phones.get(name, ())),
             source="ctm",
         )
         for name, tier in words.items()
@@ -78,7 +76,7 @@ def _tiers(path: Path, options: ReadOptions) -> dict[str, tuple[Interval, ...]]:
         decimals = max(decimals, *(len(cell.partition(".")[2]) for cell in cells[2:4]))
         # Rounded, since 0.1 + 0.2 s would overlap a start at 0.3 s.
         end_s = round(start_s + duration_s, 6)
-        interval = made_interval(start_s, end_s, nfc(cells[4]))
+        interval = made_interval(start_s, end_s, cells[4], place)
         rows.setdefault(nfc(cells[0]), {}).setdefault(cells[1], []).append(interval)
     unit_s = 10.0**-decimals
     return {
@@ -106,5 +104,5 @@ def _joined(intervals: list[Interval], unit_s: float) -> tuple[Interval, ...]:
     for k, (one, following) in enumerate(pairwise(intervals)):
         overlap_s = one.end_s - following.start_s
         if 0 < overlap_s <= unit_s * 1.001 and following.start_s > one.start_s:
-            joined[k] = Interval(one.start_s, following.start_s, one.label)
+            joined[k] = replace(one, end_s=following.start_s)
     return tuple(joined)

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from stressnet.alignment.encoding import finite_number, label_text, made_interval, nfc, shown
+from stressnet.alignment.encoding import finite_number, made_interval, nfc, shown
 from stressnet.alignment.readers.options import Alignments, ReadOptions
 from stressnet.errors import AlignmentError, MissingPartError
 from stressnet.intervals import Alignment, Interval
@@ -69,7 +69,7 @@ def _items(alignment: dict[str, Any], names: tuple[str, ...], place: str) -> lis
         start_s = finite_number(item.start, place, "start")
         duration_s = finite_number(item.duration, place, "duration")
         end_s = round(start_s + duration_s, 8)
-        intervals.append(made_interval(start_s, end_s, label_text(item.symbol, place)))
+        intervals.append(made_interval(start_s, end_s, item.symbol, place))
     return intervals
 
 

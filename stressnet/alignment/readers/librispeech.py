@@ -41,7 +41,7 @@ def read_condensed(path: Path, options: ReadOptions) -> Alignments:
             )
         ends_s = [finite_number(end, place, "end") for end in ends]
         tier = tuple(
-            made_interval(start_s, end_s, nfc(word))
+            made_interval(start_s, end_s, word, place)
             for start_s, end_s, word in zip([0.0, *ends_s[:-1]], ends_s, words, strict=True)
         )
         alignments[nfc(match[1])] = Alignment(tier, (), source="librispeech-alignments")

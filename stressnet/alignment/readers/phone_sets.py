@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from stressnet.intervals import SILENCE, Alignment, Interval
 from stressnet.lexicon.pronunciation import Pronunciation, is_vowel
@@ -90,8 +91,7 @@ def fold(
         if phones is None:
             folded.append(interval)
         elif len(phones) < 2:
-            label = phones[0] if phones else SILENCE
-            folded.append(Interval(interval.start_s, interval.end_s, label))
+            folded.append(replace(interval, label=phones[0] if phones else SILENCE))
         else:
             middle_s = interval.middle_s
             folded.append(Interval(interval.start_s, middle_s, phones[0]))
@@ -115,8 +115,7 @@ def merge_closures(intervals: Sequence[Interval]) -> tuple[Interval, ...]:
                 continue
         merged.append(interval)
     return tuple(
-        Interval(i.start_s, i.end_s, TIMIT_CLOSURES.get(i.label.lower(), (i.label,))[0])
-        for i in merged
+        replace(i, label=TIMIT_CLOSURES.get(i.label.lower(), (i.label,))[0]) for i in merged
     )
 
 
@@ -160,10 +159,10 @@ def resolve_flaps(alignment: Alignment, variants: Variants | None = None) -> Ali
                 }
                 break
     phones = tuple(
-        Interval(p.start_s, p.end_s, chosen.get(p, "T")) if p.label == FLAP else p
-        for p in alignment.phones
+        replace(phone, label=chosen.get(phone, "T")) if phone.label == FLAP else phone
+        for phone in alignment.phones
     )
-    return Alignment(alignment.words, phones, alignment.source, alignment.confidence)
+    return replace(alignment, phones=phones)
 
 
 def _weak_places(labels: Sequence[str]) -> list[int]:

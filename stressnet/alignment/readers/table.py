@@ -67,7 +67,7 @@ def read_table(path: Path, options: ReadOptions) -> Alignments:
         speakers.setdefault(name, set()).add(speaker)
         start_s = finite_number(cells["start"], place, "start") / per_s
         end_s = finite_number(cells["end"], place, "end") / per_s
-        interval = made_interval(start_s, end_s, nfc(cells["label"]))
+        interval = made_interval(start_s, end_s, cells["label"], place)
         tiers.setdefault(name, {"words": [], "phones": []})[level].append(interval)
     for name, who in speakers.items():
         if len(who) > 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stressnet.alignment.encoding import finite_number, made_interval, nfc, numbered_lines, shown
+from stressnet.alignment.encoding import finite_number, made_interval, numbered_lines, shown
 from stressnet.alignment.readers.options import ReadOptions, pair
 from stressnet.alignment.readers.phone_sets import TIMIT, fold, merge_closures, resolve_flaps
 from stressnet.errors import AlignmentError
@@ -48,8 +48,6 @@ def _tier(path: Path, rate_hz: int) -> tuple[Interval, ...]:
             raise AlignmentError(f"{place}: {shown(line)} is not 'first last label'; correct it")
         start_s = finite_number(cells[0], place, "first sample") / rate_hz
         end_s = finite_number(cells[1], place, "last sample") / rate_hz
-        label = nfc(cells[2])
-        # "epi" lies within words, so it must stay for the merging of closures to see it.
-        made = Interval if label.lower() == "epi" else made_interval
-        intervals.append(made(start_s, end_s, label))
+        # "epi" is no mark for silence here: it stays for the merging of closures to see it.
+        intervals.append(made_interval(start_s, end_s, cells[2], place))
     return tuple(intervals)
