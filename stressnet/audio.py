@@ -23,7 +23,7 @@ MINIMUM_RATE_HZ = 16_000
 
 
 _UNKNOWN_FRAMES = 1 << 62
-"""What libsndfile reports for a file whose header leaves its length open is larger than this."""
+"""libsndfile reports more frames than this if a header leaves the length open."""
 
 _BLOCK_FRAMES = 1 << 20
 
@@ -65,7 +65,7 @@ class Audio:
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """What a file's header says."""
+    """Sampling rate, channels and length of a recording, from its header."""
 
     rate_hz: int
     channels: int
@@ -148,14 +148,14 @@ def read_stretches(
     path : Path
         The recording.
     spans_s : sequence of (start_s, end_s)
-        In any order; they may overlap. Clipped to the recording.
+        Spans in any order, clipped to the recording; they may overlap.
 
     Returns
     -------
     stretches : list of Audio
-        In the order of ``spans_s``.
+        One per span, in their order.
     duration_s : float
-        Of the whole recording.
+        Length of the recording in seconds.
 
     Raises
     ------
@@ -208,10 +208,10 @@ def _blocks(path: Path, rate_hz: int, minimum_rate_hz: int) -> Iterator[NDArray[
         raise AudioError(
             f"{path}: truncated or damaged ({error.error_string}); copy it again"
         ) from error
-    found_s = n_read / facts.rate_hz
-    if found_s + 1e-3 < facts.duration_s:
+    read_s = n_read / facts.rate_hz
+    if read_s + 1e-3 < facts.duration_s:
         raise AudioError(
-            f"{path}: truncated, the header promises {facts.duration_s:.2f} s but {found_s:.2f} s "
+            f"{path}: truncated, the header promises {facts.duration_s:.2f} s but {read_s:.2f} s "
             f"are there; copy it again"
         )
     if is_silent:
@@ -222,7 +222,7 @@ def _blocks(path: Path, rate_hz: int, minimum_rate_hz: int) -> Iterator[NDArray[
 def _resampler(
     from_hz: int, to_hz: int
 ) -> Callable[[NDArray[np.float32], bool], NDArray[np.float32]]:
-    """Takes blocks and whether a block is the last; gives blocks at the new rate."""
+    """Function of a block and of whether it is the last that gives the block at the new rate."""
     if from_hz == to_hz:
         return lambda samples, last: samples
     import soxr

@@ -1,4 +1,4 @@
-"""Where words and phones lie in time: alignments read, checked, made and compared.
+"""Alignments of words and phones with sound: reading, checking, making and comparing them.
 
 Modules
 -------

@@ -1,4 +1,4 @@
-"""How far the boundaries of two alignments of one recording are apart.
+"""Boundary errors between two alignments of one recording.
 
 Conventions
 -----------
@@ -57,7 +57,7 @@ def signed_boundary_errors(
     reference, hypothesis : Alignment
         Two alignments of the same recording with the same words (case is ignored).
     level : {"word", "phone"}
-        What to compare.
+        Boundaries to compare.
 
     Returns
     -------

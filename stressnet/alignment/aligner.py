@@ -30,7 +30,7 @@ class Utterance:
     audio_path : Path
         Any rate and number of channels.
     words : tuple of str
-        In upper case, as in the dictionary.
+        Words in upper case, as in the dictionary.
     """
 
     utterance_id: str
@@ -82,7 +82,7 @@ class Batch:
 
 
 class Aligner(ABC):
-    """What finds words and phones in recordings."""
+    """Base of all aligners, which find words and phones in recordings."""
 
     name: str
 
@@ -100,7 +100,7 @@ class Aligner(ABC):
         Parameters
         ----------
         utterances : sequence of Utterance
-            What to align.
+            Recordings and the words spoken in them.
         pronounce : callable
             Gives at least one pronunciation for every word.
         jobs : int

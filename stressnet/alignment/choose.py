@@ -1,4 +1,4 @@
-"""Which aligner to use: by name, or the best that works here."""
+"""Choice of an aligner: by name, or the best that works in this installation."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class CtcAligner(Aligner):
         return np.asarray(torch.log_softmax(logits[0], dim=-1).numpy())
 
     def _spelled(self, word: str, pronounce: Pronounce) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """What a word is made of, as labels and as the network's tokens."""
+        """A word's phones or letters, as labels and as the network's tokens."""
         labels = tuple(pronounce(word)[0]) if self.knows_phones else tuple(word.lower())
         indices = []
         for label in labels:

@@ -14,7 +14,7 @@ from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 
 @dataclass(frozen=True, slots=True)
 class FeatureSettings:
-    """How sound becomes frames.
+    """Frames and filters of the cepstral features.
 
     Parameters
     ----------

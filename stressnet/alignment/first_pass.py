@@ -40,7 +40,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class FirstPass:
-    """What came of a task: a failure, or statistics of the features and pocketsphinx's words."""
+    """Result of a task: a failure, or statistics of the features and pocketsphinx's words."""
 
     task: Task
     failure: AlignmentFailure | None = None  # why the utterance cannot be aligned at all

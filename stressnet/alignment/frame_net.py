@@ -93,7 +93,7 @@ class FrameNet:
         Parameters
         ----------
         energies : ndarray, shape (frames, 40)
-            From `log_mel`; at least one frame.
+            Log energies of `log_mel`; at least one frame.
 
         Returns
         -------

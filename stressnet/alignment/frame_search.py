@@ -17,19 +17,19 @@ from stressnet.alignment.paths import FoundPath, Variants, WordPath
 PHONE_FRAMES = 4
 PAUSE_FRAMES = 6
 PRIOR_WEIGHT = 0.25
-"""How much of the phones' frequency is taken out of the network's posteriors."""
+"""Share of the phones' log frequency that is taken out of the network's log posteriors."""
 
 WORST = -12.0
-"""No frame costs more than this: one odd sound must not decide a path."""
+"""Lowest score of a frame, so that one odd sound does not decide a path."""
 
 PAUSE_COST = 3.0
 """Cost of a pause between words, in units of the logarithm."""
 
 PIECE_S = 30.0
-"""Recordings longer than this are cut at the next pause,"""
+"""Length in seconds from which on a recording is cut at the next pause."""
 
 LONGEST_PIECE_S = 120.0
-"""or, if there is none for so long, between two words."""
+"""Length in seconds from which on it is cut between two words if there is no pause."""
 
 
 class _Graph:
@@ -154,7 +154,7 @@ def _piece(
 
 
 def cuts(around: Sequence[WordPath], duration_s: float) -> list[tuple[int, float]]:
-    """Where to cut a long recording: the number of the word after each cut, and the time."""
+    """Cuts of a long recording: the number of the word after each, and the time in seconds."""
     places = [(0, 0.0)]
     for word in range(1, len(around)):
         before_s, after_s = around[word - 1].edges_s[-1], around[word].edges_s[0]
@@ -175,7 +175,7 @@ def search(
     net : FrameNet
         The network.
     energies : ndarray, shape (frames, 40)
-        From `frame_net.log_mel`.
+        Log energies of `frame_net.log_mel`.
     variants : sequence (words) of sequence (variants) of tuple of str
         Pronunciations, ARPAbet with stress digits.
     around : sequence of WordPath or None

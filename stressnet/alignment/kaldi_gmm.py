@@ -34,10 +34,10 @@ from stressnet.audio import audio_facts, read_audio
 from stressnet.errors import AudioError
 
 TRAINING_S = 3600.0
-"""Speech to train on, at most, in seconds."""
+"""Most speech to train on, in seconds."""
 
 MINIMUM_S = 15.0
-"""Below this much speech no model is trained."""
+"""Least speech to train on, in seconds."""
 
 NET_NAME = "frame-net"
 """Source of alignments made without a trained model."""
@@ -163,7 +163,7 @@ def speaker_normalisations(seen: Sequence[FirstPass]) -> dict[str, Normalisation
 
 @dataclass(frozen=True, slots=True)
 class _Worker:
-    """What a worker process of the second pass needs."""
+    """State of a worker process of the second pass."""
 
     model: GmmModel | None
     net: FrameNet | None

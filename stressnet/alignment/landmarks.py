@@ -79,7 +79,7 @@ def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[W
 
 
 def _reach_s(left: str, right: str) -> float:
-    """How far a boundary between two segments may move; 0 if it must stay."""
+    """Furthest that a boundary between two segments may move, in seconds; 0 if it must stay."""
     if left == "":
         if right in VOWELS:
             return 0.1  # a breath before it is easily taken for a part of it

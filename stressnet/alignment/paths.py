@@ -1,4 +1,4 @@
-"""What aligners hand to one another: words as chains of phones that touch."""
+"""Words as chains of phones that touch, which aligners hand to one another."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Variants = Sequence[Sequence[tuple[str, ...]]]
 """For each word of an utterance its pronunciations, ARPAbet with stress digits."""
 
 SHORTEST_S = 0.005
-"""No phone is made shorter than this when boundaries are moved."""
+"""Shortest phone in seconds when boundaries are moved."""
 
 LONGEST_S = 0.5
-"""A first phone after a pause that is longer is held to be partly something else."""
+"""Longest first phone after a pause, in seconds; what is longer is partly something else."""
 
 AGREEMENT_S = 0.03
-"""Boundaries that lie closer than this are averaged."""
+"""Distance in seconds up to which boundaries of three models are averaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class WordPath:
 
 @dataclass(frozen=True, slots=True)
 class FoundPath:
-    """What a search found: one path per word, and a confidence for each, 0 to 1."""
+    """Result of a search: one path per word, and a confidence for each, 0 to 1."""
 
     words: tuple[WordPath, ...]
     confidence: tuple[float, ...]
@@ -112,7 +112,7 @@ def to_alignment(
     words : sequence of str
         Labels of the words.
     paths : sequence of WordPath
-        As many, in time order.
+        One path per word, in time order.
     duration_s : float
         Length of the recording in seconds; edges past it are clamped.
     source : str

@@ -55,8 +55,8 @@ def read_textgrid(path: Path | str, speaker: str | None = None) -> Alignment:
     path : path
         The TextGrid.
     speaker : str, optional
-        Whose tiers to take where the tiers carry speakers' names (``ALICE - words``).
-        Not needed if there is only one speaker.
+        Speaker whose tiers to take where tiers carry speakers' names (``ALICE - words``). Not
+        needed if there is only one.
 
     Returns
     -------

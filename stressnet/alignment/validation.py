@@ -10,7 +10,7 @@ from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment, Interval
 
 OVERHANG_TOLERANCE_S = 0.05
-"""How far an alignment may end past its audio and still be clamped (seconds)."""
+"""Largest overhang in seconds of an alignment over its audio that is clamped."""
 
 _EPSILON_S = 1e-6
 
@@ -110,7 +110,7 @@ def fit_to_audio(
 
 
 def overhang_s(alignment: Alignment, duration_s: float) -> float:
-    """How far the last interval ends past the audio, in seconds; negative if before."""
+    """Time from the end of the audio to that of the alignment in seconds; negative if before."""
     ends = (i.end_s for i in (*alignment.words, *alignment.phones))
     return max(ends, default=0.0) - duration_s
 

@@ -23,7 +23,7 @@ _BEFORE_VERBS = frozenset(
 
 
 class Use(StrEnum):
-    """How a word is used in a sentence."""
+    """Use of a word in a sentence."""
 
     NOUN = "noun"
     VERB = "verb"

@@ -39,7 +39,7 @@ class Reject(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the dictionary says of a disyllabic candidate word.
+    """A disyllabic candidate word as the dictionary has it.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Dictionary:
     variants : mapping of str to iterable of Pronunciation
         Keyed by upper-case word.
     name : str
-        What manifests call it.
+        Name in manifests.
     """
 
     def __init__(self, variants: Mapping[str, Iterable[Pronunciation]], name: str) -> None:

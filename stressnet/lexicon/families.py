@@ -22,11 +22,11 @@ def lemmas(word: str) -> frozenset[str]:
     for suffix in ("'s", "s'", "'"):
         if base.endswith(suffix):
             base = base.removesuffix(suffix) + ("s" if suffix == "s'" else "")
-    found = getAllLemmas(base)
-    if not found:
+    forms_by_tag = getAllLemmas(base)
+    if not forms_by_tag:
         for part_of_speech in ("NOUN", "VERB"):
-            found |= getAllLemmasOOV(base, part_of_speech)
-    return frozenset({base, *(lemma.lower() for forms in found.values() for lemma in forms)})
+            forms_by_tag |= getAllLemmasOOV(base, part_of_speech)
+    return frozenset({base, *(lemma.lower() for forms in forms_by_tag.values() for lemma in forms)})
 
 
 def word_families(words: Iterable[str]) -> dict[str, str]:

@@ -27,7 +27,7 @@ from stressnet.lexicon.stress import Stress
 
 
 class PartOfSpeech(StrEnum):
-    """As coarse as stress needs it."""
+    """Parts of speech that stress depends on."""
 
     NOUN = "noun"
     VERB = "verb"
@@ -74,7 +74,7 @@ def stress_by_part_of_speech(
     tags : sequence of PartOfSpeech
         One per word.
     index : int
-        Which word.
+        Position of the word.
     """
     word, tag = words[index], tags[index]
     if word == "CONTENT":
@@ -121,11 +121,11 @@ def resolve_tagger(name: str = "auto") -> str:
     if name == "auto":
         return next((tagger for tagger, there in here.items() if there), "none")
     if name in here and not here[name]:
-        how = {
+        remedies = {
             "spacy": "pip install spacy, then python -m spacy download en_core_web_sm",
             "crf": "pip install gruut-lang-en python-crfsuite",
         }
-        raise MissingPartError(f"the tagger '{name}' is not installed; {how[name]}")
+        raise MissingPartError(f"the tagger '{name}' is not installed; {remedies[name]}")
     return name
 
 
@@ -184,7 +184,7 @@ def coarse_tag(penn: str) -> PartOfSpeech:
 
 
 def crf_features(words: Sequence[str]) -> list[dict[str, str | bool | float]]:
-    """What the model in ``gruut-lang-en`` was trained to look at.
+    """Features of words on which the model in ``gruut-lang-en`` was trained.
 
     Each word, its length, its first and last letters, whether it is punctuation or a number, and
     the same of two words on either side. The names and the encoding of words are the model's.
@@ -192,17 +192,17 @@ def crf_features(words: Sequence[str]) -> list[dict[str, str | bool | float]]:
     lower = [word.lower() for word in words]
     features = []
     for index in range(len(lower)):
-        found = _of_word(lower[index], "")
+        values = _of_word(lower[index], "")
         if index == 0:
-            found["BOS"] = True
+            values["BOS"] = True
         if index == len(lower) - 1:
-            found["EOS"] = True
+            values["EOS"] = True
         for step in (1, 2):
             if index >= step:
-                found |= _of_word(lower[index - step], f"-{step}:")
+                values |= _of_word(lower[index - step], f"-{step}:")
             if index + step < len(lower):
-                found |= _of_word(lower[index + step], f"+{step}:")
-        features.append(found)
+                values |= _of_word(lower[index + step], f"+{step}:")
+        features.append(values)
     return features
 
 

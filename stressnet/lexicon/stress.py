@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Stress(StrEnum):
-    """Which of a word's two syllables carries primary stress.
+    """Class of a disyllable: the syllable that carries primary stress.
 
     Members are strings, so tables hold ``"INITIAL"`` and ``"FINAL"``. Networks need a class index:
     :attr:`class_index` and :meth:`from_class_index` are the only place where the order is fixed.

@@ -34,7 +34,7 @@ LEGAL_ONSETS: frozenset[tuple[str, ...]] = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Syllables:
-    """Where a disyllable divides.
+    """Division of a disyllable.
 
     Parameters
     ----------

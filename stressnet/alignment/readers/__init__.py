@@ -1,7 +1,7 @@
 """Alignments in the formats that other programs and corpora use.
 
 `read_alignment` reads one recording's alignment; `read_alignments` all of a file that holds many.
-The format is told by name or found from the file's name and first lines. See ``docs/formats.md``.
+The format is named, or told from the file's name and first lines. See ``docs/formats.md``.
 """
 
 from __future__ import annotations
@@ -182,13 +182,13 @@ def read_alignment(
     format : str
         ``"auto"`` or one of `FORMATS`.
     utterance_id : str, optional
-        Which recording, where the file holds several.
+        The recording, where the file holds several.
     speaker : str, optional
-        Whose tiers or rows, where there are several speakers.
+        Speaker whose tiers or rows to take, where there are several.
     rate_hz : int, optional
         Rate of times that are counted in samples, if not the format's own.
     channel : str, optional
-        Which channel of a CTM file or Lhotse manifest.
+        Channel of a CTM file or Lhotse manifest.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a reader may need to know besides the file."""
+"""Options of readers, and the files that belong together."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class ReadOptions:
     Parameters
     ----------
     speaker : str or None
-        Whose tiers to take where tiers or rows carry speakers' names.
+        Speaker whose tiers or rows to take, where they carry names.
     rate_hz : int or None
         Samples per second of times given in samples; None takes the format's own (TIMIT: 16,000).
     channel : str or None
-        Which channel of a CTM file that has several.
+        Channel of a CTM file that has several.
     """
 
     speaker: str | None = None
