@@ -22,12 +22,12 @@ import time
 from functools import partial
 from pathlib import Path
 
+from stressnet.lab.board_plan import SETS
 from stressnet.lab.designs import DESIGNS
 from stressnet.lab.separation import separations
 from stressnet.lab.words import draw_words
 from stressnet.runs.parallel import in_order, worker_pool
 from stressnet.runs.problems import Problem
-from stressnet.workflows.validate_methods import SETS
 
 
 def processor_s() -> float:

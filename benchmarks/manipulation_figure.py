@@ -20,14 +20,14 @@ from matplotlib import pyplot as plt
 from stressnet.acoustics.cues import Segments
 from stressnet.acoustics.tracks import formant_track, pitch_track
 from stressnet.corpus.store import Corpus
+from stressnet.corpus.tokens import span_of
 from stressnet.manipulation.aim import make_stimulus
 from stressnet.manipulation.check import measure_source
 from stressnet.manipulation.continua import plan_steps
 from stressnet.manipulation.cues import get_cue
 from stressnet.manipulation.endpoints import Reference
 from stressnet.manipulation.resynthesis import analyse
-from stressnet.stages.measure.speakers import span_of
-from stressnet.workflows.manipulate_inputs import voices_of
+from stressnet.stages.manipulate.inputs import voices_of
 
 TOP_HZ = 3500.0
 

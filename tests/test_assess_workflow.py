@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from stressnet.cli import main
 from stressnet.corpus.store import Corpus
-from stressnet.errors import CheckpointError, ConfigError, CorpusError
+from stressnet.errors import ConfigError, FolderError
 from stressnet.explain.faithfulness import METRICS
 from stressnet.explain.faithfulness.battery import Battery
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
@@ -167,15 +167,15 @@ def test_refusals_are_one_line(
         ({"metrics": ["truth"]}, "no metric"),
         ({"baselines": ["void"]}, "no baseline"),
         ({"regions": ["F9"]}, "no region"),
-        ({"score": "loss"}, "no score"),
+        ({"score": "loss"}, "choose from probability"),
     ]
     for changes, text in cases:
         with pytest.raises(ConfigError, match=text):
             run(study, tmp_path / "new", **changes)
     assert not (tmp_path / "new").exists()
-    with pytest.raises(CheckpointError, match="--overwrite"):
+    with pytest.raises(FolderError, match="--overwrite"):
         run(study, result.path)
-    with pytest.raises(CorpusError, match="holds a corpus"):
+    with pytest.raises(FolderError, match="holds a corpus"):
         run(study, study / "corpus", overwrite=True)
     assert (study / "corpus" / "tokens.parquet").exists()
     with pytest.raises(SystemExit):

@@ -15,6 +15,7 @@ from spoken_words import write_recordings
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.manipulation.causal import ALL_CUES, CUE_REGIONS
+from stressnet.manipulation.findings_table import COLUMNS, findings_table
 from stressnet.manipulation.verdicts import (
     CONFIRMED,
     MAP_ONLY,
@@ -29,12 +30,10 @@ from stressnet.manipulation.verdicts import (
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
+from stressnet.stages.causal_agreement import causal_agreement, union_mask
+from stressnet.stages.manipulate import ManipulateConfig, manipulate_corpus
 from stressnet.stages.measure import measure_corpus
 from stressnet.statistics.claims import CLAIMS, FAILS, HOLDS, OPEN
-from stressnet.workflows.causal import causal_agreement, union_mask
-from stressnet.workflows.causal_findings_table import COLUMNS, findings_table
-from stressnet.workflows.manipulate import manipulate_corpus
-from stressnet.workflows.manipulate_inputs import ManipulateConfig
 
 VOICES = {"anna": 205.0, "bea": 190.0, "cleo": 220.0, "dan": 118.0, "emil": 130.0, "finn": 105.0}
 
@@ -55,14 +54,14 @@ def study(tmp_path_factory) -> Path:
     config = ManipulateConfig(
         cues=("f0", "duration", "intensity"),
         n_steps=3,
-        pairs=(("f0", "intensity"),),
+        pairs=("f0+intensity",),
         together=True,
         min_tokens=3,
         max_tokens=14,
+        measured=measured,
+        models=(folder / "net",),
     )
-    manipulate_corpus(
-        corpus, folder / "stimuli", config, measured=measured, models=[folder / "net"]
-    )
+    manipulate_corpus(corpus, folder / "stimuli", config=config)
     return folder
 
 

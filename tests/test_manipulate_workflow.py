@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +21,17 @@ from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.runs.manifest import hash_file
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
+from stressnet.stages.manipulate import ManipulateConfig, manipulate_corpus
+from stressnet.stages.manipulate.results import read_manipulation
 from stressnet.stages.measure import measure_corpus
 from stressnet.workflows import manipulate as workflow
-from stressnet.workflows.manipulate import manipulate_corpus, read_manipulation
-from stressnet.workflows.manipulate_inputs import ManipulateConfig, check_pairs
 
 TABLES = ("stimuli.parquet", "measures.parquet", "endpoints.parquet", "responses.parquet")
 WORDS = ("MONEY", "HOTEL")
 CONFIG = ManipulateConfig(
     cues=("f0", "intensity"),
     n_steps=2,
-    pairs=(("f0", "intensity"),),
+    pairs=("f0+intensity",),
     together=True,
     min_tokens=3,
     words=WORDS,
@@ -64,7 +65,9 @@ def network(corpus: Path) -> Path:
 @pytest.fixture(scope="module")
 def made(corpus: Path, measured: Path, network: Path) -> Path:
     out = corpus.with_name("made")
-    manipulate_corpus(corpus, out, CONFIG, measured=measured, models=[network], save_audio=True)
+    manipulate_corpus(
+        corpus, out, config=replace(CONFIG, measured=measured, models=(network,), save_audio=True)
+    )
     return out
 
 
@@ -161,8 +164,8 @@ def test_the_manifest_says_what_was_done(made: Path, corpus: Path) -> None:
 def test_workers_and_interruptions_do_not_change_a_byte(
     corpus: Path, measured: Path, network: Path, made: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    given = {"measured": measured, "models": [network], "save_audio": True}
-    manipulate_corpus(corpus, tmp_path / "two", CONFIG, jobs=2, **given)
+    given = {"measured": measured, "models": (network,), "save_audio": True}
+    manipulate_corpus(corpus, tmp_path / "two", config=replace(CONFIG, **given), jobs=2)
     original, done = workflow.make_token, []
 
     def stop_after_one(task):
@@ -174,9 +177,9 @@ def test_workers_and_interruptions_do_not_change_a_byte(
     with monkeypatch.context() as patch:
         patch.setattr(workflow, "make_token", stop_after_one)
         with pytest.raises(KeyboardInterrupt):
-            manipulate_corpus(corpus, tmp_path / "torn", CONFIG, **given)
+            manipulate_corpus(corpus, tmp_path / "torn", config=replace(CONFIG, **given))
     assert not (tmp_path / "torn" / "manifest.json").exists()
-    manipulate_corpus(corpus, tmp_path / "torn", CONFIG, **given)
+    manipulate_corpus(corpus, tmp_path / "torn", config=replace(CONFIG, **given))
     sounds = sorted(path.relative_to(made) for path in made.glob("audio/*/*.wav"))
     assert len(sounds) == len(read_manipulation(made)["stimuli"])
     for name in (*TABLES, "crosstalk.csv", "failures.csv", *sounds):
@@ -244,7 +247,7 @@ def test_a_damaged_excerpt_is_a_row_of_the_failures(
     chosen = tokens[tokens["word"] == "HOTEL"]
     (other / chosen["excerpt_file"].iloc[0]).write_bytes(b"no sound")
     config = ManipulateConfig(cues=("intensity",), n_steps=2, min_tokens=3, words=("HOTEL",))
-    result = manipulate_corpus(other, tmp_path / "out", config, measured=measured)
+    result = manipulate_corpus(other, tmp_path / "out", config=replace(config, measured=measured))
     assert [problem.stage for problem in result.problems] == ["analyse"]
     assert result.problems[0].item == chosen["token_id"].iloc[0]
     assert set(result.stimuli["token_id"]) == set(chosen["token_id"].iloc[1:])
@@ -254,7 +257,7 @@ def test_cues_are_measured_where_none_are_given(corpus: Path, tmp_path: Path) ->
     config = ManipulateConfig(
         cues=("intensity",), n_steps=2, min_tokens=3, words=("HOTEL",), max_tokens=1
     )
-    result = manipulate_corpus(corpus, tmp_path / "out", config)
+    result = manipulate_corpus(corpus, tmp_path / "out", config=config)
     assert (tmp_path / "out" / "cues" / "cues.parquet").is_file()
     assert len(result.stimuli) == 4
     assert result.responses is None
@@ -263,7 +266,7 @@ def test_cues_are_measured_where_none_are_given(corpus: Path, tmp_path: Path) ->
 def test_bad_requests(corpus: Path, measured: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no labelled token of BANANA"):
         config = ManipulateConfig(words=("BANANA",))
-        manipulate_corpus(corpus, tmp_path / "a", config, measured=measured)
+        manipulate_corpus(corpus, tmp_path / "a", config=replace(config, measured=measured))
     with pytest.raises(CorpusError, match="cues of another corpus"):
         manifest = json.loads((measured / "manifest.json").read_text())
         other = tmp_path / "cues"
@@ -275,5 +278,5 @@ def test_bad_requests(corpus: Path, measured: Path, tmp_path: Path) -> None:
         manipulate_corpus(corpus, tmp_path / "c", measured=measured, models=[tmp_path])
     assert not (tmp_path / "c").exists()
     with pytest.raises(ConfigError, match="no pair of cues; write f0\\+duration"):
-        check_pairs(["f0"])
-    assert check_pairs(["tilt+f0"]) == (("f0", "tilt"),)
+        _ = ManipulateConfig(pairs=("f0",)).pair_list
+    assert ManipulateConfig(pairs=("tilt+f0",)).pair_list == (("f0", "tilt"),)

@@ -10,17 +10,12 @@ import pytest
 
 from stressnet.cli import main
 from stressnet.errors import ConfigError, ExplainError
+from stressnet.lab import set_run as validate_methods_sets
+from stressnet.lab.board_plan import DEFAULT_PLAN, SMALL_PLAN, Plan
 from stressnet.lab.maps import Explainer
-from stressnet.workflows import validate_methods_sets
-from stressnet.workflows.validate_methods import (
-    DEFAULT_PLAN,
-    SMALL_PLAN,
-    TABLES,
-    Plan,
-    plan_with,
-    validate_methods,
-)
-from stressnet.workflows.validate_methods_sets import SetTask, run_set
+from stressnet.lab.set_run import SetTask, run_set
+from stressnet.stages.validate_methods import ValidateMethodsConfig, validate_methods
+from stressnet.stages.validate_methods.run import TABLES
 
 PLANTED = Plan(
     sets=("planted",),
@@ -39,7 +34,7 @@ PLANTED = Plan(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("board") / "out"
-    validate_methods(out, PLANTED)
+    validate_methods(out, base=PLANTED)
     return out
 
 
@@ -71,10 +66,10 @@ def test_broken_maps_do_not_beat_chance(folder: Path) -> None:
 
 
 def test_a_finished_board_is_not_overwritten(folder: Path) -> None:
-    from stressnet.errors import CheckpointError
+    from stressnet.errors import FolderError
 
-    with pytest.raises(CheckpointError, match="already holds a validation"):
-        validate_methods(folder, PLANTED)
+    with pytest.raises(FolderError, match="already holds a validation"):
+        validate_methods(folder, base=PLANTED)
 
 
 def task(state: Path, **changes: object) -> SetTask:
@@ -165,20 +160,20 @@ def test_what_does_not_exist_is_told_at_once(
 
 
 def test_plans_change_field_by_field() -> None:
-    changed = plan_with(SMALL_PLAN, n_words=100, networks=(), max_epochs=None)
+    changed = ValidateMethodsConfig(small=True, n_words=100).plan
     assert changed.n_words == 100 and changed.networks == SMALL_PLAN.networks
     assert DEFAULT_PLAN.trainings[:2] == (("compact", 0), ("lenet", 0))
-    with pytest.raises(ConfigError, match="no n_cats"):
-        plan_with(SMALL_PLAN, n_cats=3)
+    with pytest.raises(ConfigError, match="no option 'n_cats'"):
+        validate_methods("out", n_cats=3)
     with pytest.raises(ConfigError, match="at least one set"):
-        plan_with(SMALL_PLAN).__class__(sets=())
+        SMALL_PLAN.__class__(sets=())
 
 
 def test_the_recommended_methods_find_a_synthesised_f1(tmp_path: Path) -> None:
     """The regression gate: words through Praat, a network, the default and the best method."""
     found = validate_methods(
         tmp_path / "gate",
-        Plan(
+        base=Plan(
             sets=("f1",),
             n_words=144,
             n_scored=24,

@@ -59,12 +59,13 @@ def _argument(one: Input) -> click.Argument:
 
 def _parameter_of(item: Option) -> click.Option:
     """The click option of a declared option."""
-    text = item.help
-    if item.repeatable:
+    text, several = item.help, item.repeatable and not item.separated
+    if several:
         text = text.rstrip(".") + "; may be repeated."
     if item.default_text:
         text += f"  [default: {item.default_text}]"
-    shared: dict[str, Any] = {"help": text, "default": item.default}
+    default = ",".join(item.default) or None if item.separated else item.default
+    shared: dict[str, Any] = {"help": text, "default": default}
     if item.type is bool:
         return _switch(item, shared)
     kind: Any = {str: click.STRING, int: click.INT, float: click.FLOAT, Path: PATH}[item.type]
@@ -76,8 +77,8 @@ def _parameter_of(item: Option) -> click.Option:
     return click.Option(
         [*item.flag.split(","), item.name],
         type=kind,
-        multiple=item.repeatable,
-        show_default=item.default not in (None, ()) and not item.default_text,
+        multiple=several,
+        show_default=default not in (None, ()) and not item.default_text,
         metavar=item.metavar or None,
         **shared,
     )

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from stressnet.corpus.scan import Labels, Recording, StressLabel
 from stressnet.errors import AlignmentError, CorpusError
@@ -341,3 +343,8 @@ def phone_rows(token: Token) -> list[dict[str, object]]:
         }
         for index, phone in enumerate(token.phones)
     ]
+
+
+def span_of(row: Mapping[str, Any], start: str, end: str) -> tuple[float, float]:
+    """Two of a token's times, in the time of its excerpt."""
+    return row[start] - row["excerpt_start_s"], row[end] - row["excerpt_start_s"]

@@ -11,6 +11,7 @@ from stressnet.acoustics.speakers import SpeakerSettings, Vowel
 from stressnet.acoustics.tracks import FormantSettings, PitchSettings
 from stressnet.audio import Audio, read_audio
 from stressnet.corpus.store import Corpus
+from stressnet.corpus.tokens import span_of
 from stressnet.errors import StressnetError
 from stressnet.lexicon.pronunciation import bare
 from stressnet.runs.folder import RunFolder
@@ -179,8 +180,3 @@ def settings_of(voice: dict[str, Any]) -> SpeakerSettings:
         pitch_source=voice["pitch_source"],
         ceiling_source=voice["ceiling"]["source"],
     )
-
-
-def span_of(row: dict[str, Any], start: str, end: str) -> tuple[float, float]:
-    """Two of a token's times, in the time of its excerpt."""
-    return row[start] - row["excerpt_start_s"], row[end] - row["excerpt_start_s"]

@@ -51,7 +51,7 @@ def findings_table(
     claims : DataFrame
         Claims of one network over all tokens, from ``claims.csv``.
     losses : DataFrame
-        From :func:`stressnet.workflows.causal_deletion.delete_regions` with ``model``, ``speaker``
+        From :func:`stressnet.stages.findings.deletion.delete_regions` with ``model``, ``speaker``
         and ``family``.
     swings : DataFrame
         ``model, token_id, speaker, family, stress, logit_difference, cue, swing``.
@@ -221,8 +221,9 @@ def _jackknifed(table: pd.DataFrame, statistic: Any, per_model: Sequence[FloatAr
     return infer(found.value, add_seeds(spread, np.stack(per_model)))
 
 
-def findings_text(table: pd.DataFrame) -> str:
+def findings_text(result: Any) -> str:
     """The table for people."""
+    table = result.table
     head = f"{'claim':<20}{'relevance':>26}{'deletion':>26}{'causal effect':>26}  verdict"
     lines = [head]
     for row in table.to_dict("records"):

@@ -13,13 +13,13 @@ from stressnet.acoustics.cues import Segments
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.audio import read_audio
+from stressnet.corpus.tokens import span_of
 from stressnet.errors import AudioError, ManipulationError, StressnetError
 from stressnet.intervals import Alignment, Interval
 from stressnet.manipulation.continua import Asked, Step
 from stressnet.manipulation.cues import CUE_NAMES, Pair
 from stressnet.manipulation.endpoints import Endpoint
 from stressnet.runs.names import safe_name
-from stressnet.stages.measure.speakers import span_of
 
 if TYPE_CHECKING:
     from stressnet.manipulation.check import Checked

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,78 +13,18 @@ from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.acoustics.tracks import FormantSettings
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
-from stressnet.errors import ConfigError, CorpusError
-from stressnet.manipulation.cues import CUE_NAMES, get_cue, in_order
-from stressnet.manipulation.endpoints import MIN_TOKENS, Endpoint, EndpointKind, Reference
+from stressnet.errors import CorpusError
+from stressnet.manipulation.cues import get_cue, in_order
+from stressnet.manipulation.endpoints import Endpoint, Reference
 from stressnet.runs.held import FAILURES
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.problems import Problem, Severity
+from stressnet.stages.manipulate.config import ManipulateConfig
 from stressnet.stages.measure.run import TABLE as CUE_TABLE
 from stressnet.stages.measure.speakers import first_pass
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class ManipulateConfig:
-    """What is changed, and in which tokens.
-
-    Parameters
-    ----------
-    cues : tuple of str
-        Of :data:`stressnet.manipulation.cues.CUE_NAMES`.
-    n_steps : int
-        Steps of each continuum.
-    single : bool
-        Continua of each cue alone.
-    pairs : tuple of (str, str), or "every"
-        Full grids of two cues.
-    together : bool
-        A continuum of all cues at once.
-    endpoints : {"class", "pair"}
-        Class means, or the other member of a minimal pair.
-    min_tokens : int
-        Tokens of each class that a mean must rest on.
-    splits : tuple of str
-        Test sets to take tokens from; empty for all test sets.
-    words : tuple of str
-        Only these words, in upper case, whatever their split; empty for all of the splits.
-    max_tokens : int or None
-        A random sample of this size.
-    seed : int
-        For the sample.
-    """
-
-    cues: tuple[str, ...] = CUE_NAMES
-    n_steps: int = 7
-    single: bool = True
-    pairs: Any = ()
-    together: bool = False
-    endpoints: EndpointKind = "class"
-    min_tokens: int = MIN_TOKENS
-    splits: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
-    max_tokens: int | None = None
-    seed: int = 0
-
-
-def check_pairs(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Pairs written as ``f0+duration``.
-
-    Raises
-    ------
-    ConfigError
-        If one is not two cues with a plus between them.
-    """
-    pairs = []
-    for text in texts:
-        names = tuple(part.strip() for part in text.split("+"))
-        if len(names) != 2 or len(set(names)) != 2:
-            raise ConfigError(f"'{text}' is no pair of cues; write f0+duration")
-        ordered = in_order(names)
-        pairs.append((ordered[0], ordered[1]))
-    return tuple(pairs)
 
 
 def fingerprint_of(measured: Path, corpus: Corpus) -> str:
@@ -157,8 +97,7 @@ def endpoints_of(
     reference = Reference(table, config.min_tokens)
     rows = {str(row["token_id"]): row for row in table.to_dict("records")}
     wanted = set(config.cues)
-    if config.pairs != "every":
-        wanted |= {cue for pair in config.pairs for cue in pair}
+    wanted |= {cue for pair in config.pair_list for cue in pair}
     found: dict[str, dict[str, Endpoint]] = {}
     for token_id in map(str, tokens["token_id"]):
         found[token_id] = {}
@@ -167,7 +106,7 @@ def endpoints_of(
             problems.append(Problem(token_id, "endpoints", Severity.ERROR, reason))
             continue
         ends, missing = reference.endpoints(
-            rows[token_id], in_order(sorted(wanted)), config.endpoints
+            rows[token_id], in_order(sorted(wanted)), config.endpoint_kind
         )
         found[token_id] = ends
         problems += [

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stressnet.lexicon.stress import Stress
-from stressnet.runs.journal import Journal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
+    from stressnet.models.checkpoint import TrainedNetwork
     from stressnet.regions.from_corpus import SceneReader
     from stressnet.regions.scene import Scene
+    from stressnet.runs.folder import RunFolder
 
 BASELINE = "local"
 """What deleted cells become: the mean of their neighbourhood."""
@@ -46,22 +45,18 @@ class Target:
 
 
 def delete_regions(
-    file: Path,
-    model: Any,
+    network: TrainedNetwork,
     reader: SceneReader,
     tokens: pd.DataFrame,
     donors: Sequence[Sequence[str]],
     targets: Sequence[Target],
-    bar: Any,
+    folder: RunFolder,
 ) -> pd.DataFrame:
     """Loss of evidence by region, token by token.
 
     Parameters
     ----------
-    file : Path
-        Journal.
-    model : torch.nn.Module
-        In evaluation mode.
+    network : TrainedNetwork
     reader : SceneReader
         Of the corpus and the network's preset.
     tokens : DataFrame
@@ -69,8 +64,7 @@ def delete_regions(
     donors : sequence of sequence of str
         Per token those whose times and tracks its nulls borrow; the first is used.
     targets : sequence of Target
-    bar : tqdm
-        Counts tokens.
+    folder : RunFolder
 
     Returns
     -------
@@ -82,15 +76,19 @@ def delete_regions(
     """
     import pandas as pd
 
-    rows: list[Any] = []
-    with Journal(file) as journal:
-        for start in range(0, len(tokens), CHUNK):
-            part = tokens.iloc[start : start + CHUNK]
-            if str(start) not in journal.done:
-                lent = donors[start : start + CHUNK]
-                journal.add(str(start), _chunk(model, reader, part, lent, targets))
-            rows += journal.done[str(start)]
-            bar.update(len(part))
+    def delete(start: int) -> list[list[Any]]:
+        part = tokens.iloc[start : start + CHUNK]
+        return _chunk(network.model, reader, part, donors[start : start + CHUNK], targets)
+
+    chunks = folder.chunks(
+        f"delete {network.name}",
+        ((str(start), start) for start in range(0, len(tokens), CHUNK)),
+        delete,
+        total=len(tokens),
+        n_items=lambda start: min(CHUNK, len(tokens) - start),
+        here=True,
+    )
+    rows = [row for _, part in chunks for row in part]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -75,18 +75,3 @@ def _reached(own: pd.DataFrame | None) -> dict[str, float]:
     if not shares:
         return dict.fromkeys(names, float("nan"))
     return dict(zip(names, np.quantile(shares, [0.1, 0.5, 0.9]).tolist(), strict=True))
-
-
-def summary_text(table: pd.DataFrame) -> str:
-    """The intended cues' lines and the largest crosstalk of each, for people."""
-    lines = [f"{'continuum':<14}{'stimuli':>8}{'reached':>9}   others, largest share of own range"]
-    for continuum, part in table.groupby("continuum", sort=False):
-        others = part[~part["is_intended"]].nlargest(2, "share_of_range")
-        text = ", ".join(
-            f"{cue} {share:.0%}"
-            for cue, share in zip(others["cue"], others["share_of_range"], strict=True)
-        )
-        reached = part.loc[part["is_intended"], "reached_median"]
-        share = f"{reached.iloc[0]:.0%}" if len(reached) and np.isfinite(reached.iloc[0]) else "-"
-        lines.append(f"{continuum:<14}{part['n_stimuli'].iloc[0]:>8}{share:>9}   {text}")
-    return "\n".join(lines)

@@ -1,11 +1,9 @@
-"""What networks answer to the stimuli of ``stressnet manipulate``."""
+"""Networks' answers to stimuli."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +15,8 @@ from stressnet.lexicon.stress import Stress
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stressnet.models.checkpoint import TrainedNetwork
+
 _BATCH = 64
 
 FROM_STIMULI = (
@@ -27,57 +27,20 @@ FROM_STIMULI = (
 """Columns copied from ``stimuli.parquet`` so that the table can be used alone."""
 
 
-@dataclass(frozen=True)
-class AnsweringNetwork:
-    """A network that answers.
-
-    Parameters
-    ----------
-    name : str
-        In the table: the name of its folder.
-    path : Path
-    model : torch.nn.Module
-    architecture : str
-    preset : SpectrogramPreset
-    digest : str
-        Hash of its weights.
-    """
-
-    name: str
-    path: Path
-    model: Any
-    architecture: str
-    preset: SpectrogramPreset
-    digest: str
-
-
-def load_networks(paths: Sequence[Path]) -> list[AnsweringNetwork]:
-    """Networks by their folders.
+def preset_of(network: TrainedNetwork) -> SpectrogramPreset:
+    """The preset that a network takes, checked against its input.
 
     Raises
     ------
     CheckpointError
-        If one is damaged, or its preset does not fit it.
-    ConfigError
-        If two folders have the same name.
+        If the preset does not fit the network.
     """
-    from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
-    from stressnet.runs.manifest import hash_file
-
-    found: list[AnsweringNetwork] = []
-    for path in paths:
-        model, info = load_checkpoint(path)
-        preset = SpectrogramPreset.from_dict(info.preset_parameters)
-        info.check_input(preset.name, preset.to_dict(), preset.shape)
-        digest = hash_file(path / WEIGHTS_NAME)
-        name = path.resolve().name
-        if any(network.name == name for network in found):
-            raise ConfigError(f"two networks are called '{name}'; rename one of the folders")
-        found.append(AnsweringNetwork(name, path, model, info.architecture, preset, digest))
-    return found
+    preset = SpectrogramPreset.from_dict(network.info.preset_parameters)
+    network.info.check_input(preset.name, preset.to_dict(), preset.shape)
+    return preset
 
 
-def presets_of(networks: Sequence[AnsweringNetwork]) -> dict[str, SpectrogramPreset]:
+def presets_of(networks: Sequence[TrainedNetwork]) -> dict[str, SpectrogramPreset]:
     """The presets that the networks need, each once.
 
     Raises
@@ -87,8 +50,9 @@ def presets_of(networks: Sequence[AnsweringNetwork]) -> dict[str, SpectrogramPre
     """
     presets: dict[str, SpectrogramPreset] = {}
     for network in networks:
-        known = presets.setdefault(network.preset.name, network.preset)
-        if known != network.preset:
+        preset = preset_of(network)
+        known = presets.setdefault(preset.name, preset)
+        if known != preset:
             raise ConfigError(
                 f"{network.path}: preset '{known.name}' differs from that of another network; "
                 f"run them one at a time"
@@ -97,13 +61,13 @@ def presets_of(networks: Sequence[AnsweringNetwork]) -> dict[str, SpectrogramPre
 
 
 def responses(
-    network: AnsweringNetwork, stimuli: pd.DataFrame, images: NDArray[np.float32]
+    network: TrainedNetwork, stimuli: pd.DataFrame, images: NDArray[np.float32]
 ) -> pd.DataFrame:
     """One network's answers to the stimuli of a token.
 
     Parameters
     ----------
-    network : AnsweringNetwork
+    network : TrainedNetwork
     stimuli : DataFrame
         Rows of ``stimuli.parquet``.
     images : ndarray, shape (n, n_bins, n_frames)
@@ -122,11 +86,11 @@ def responses(
     with torch.inference_mode():
         for start in range(0, len(images), _BATCH):
             batch = torch.from_numpy(images[start : start + _BATCH]).unsqueeze(1)
-            parts.append(network.model(batch))
+            parts.append(network.model(batch.to(network.device)).cpu())
     logits = torch.cat(parts).double().numpy()
     table = stimuli[list(FROM_STIMULI)].copy()
     table.insert(0, "model", network.name)
-    table.insert(1, "architecture", network.architecture)
+    table.insert(1, "architecture", network.info.architecture)
     table["logit_initial"] = logits[:, Stress.INITIAL.class_index]
     table["logit_final"] = logits[:, Stress.FINAL.class_index]
     table["logit_difference"] = table["logit_initial"] - table["logit_final"]

@@ -1,0 +1,239 @@
+"""Does relevance predict what changing a cue does, token by token?
+
+Stimuli first (a finished folder can be given instead), then maps of the same tokens as recorded,
+then rank correlations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from stressnet.corpus.mean_spectrum import mean_spectrum
+from stressnet.corpus.store import Corpus
+from stressnet.errors import ConfigError
+from stressnet.explain.composites import suited
+from stressnet.explain.faithfulness.battery import Attribution, find_attributions
+from stressnet.explain.reference import REFERENCED
+from stressnet.lexicon.stress import Stress
+from stressnet.manipulation.causal import CUE_REGIONS, agreement_table
+from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.models.registry import get_spec
+from stressnet.regions import Missing, get_regions
+from stressnet.regions.from_corpus import SceneReader
+from stressnet.report.manipulation_figures import plot_agreement
+from stressnet.report.style import save_figure
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.manifest import FILE_NAME, hash_file
+from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.work import Step
+from stressnet.stages.assess.run import DEFAULT_METHODS
+from stressnet.stages.causal_agreement.config import CausalConfig
+from stressnet.stages.manipulate.config import ManipulateConfig
+from stressnet.stages.manipulate.results import effects_and_tokens, responses_of
+from stressnet.stages.manipulate.run import run as manipulate
+
+PAIRS, TABLE, FIGURE = "pairs.parquet", "agreement.csv", "agreement"
+STIMULI_FOLDER = "stimuli"
+CHUNK = 16
+"""Tokens that are explained together."""
+
+N_STEPS = 3
+"""Both ends and the middle: what causal agreement needs of a continuum."""
+
+
+@dataclass(frozen=True)
+class CausalResult:
+    """What ``stressnet causal-agreement`` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    pairs : DataFrame
+        One row per method, token and cue: relevance, effect, swing.
+    table : DataFrame
+        Rank correlations, see :func:`stressnet.manipulation.causal.agreement_table`.
+    manifest : dict
+    problems : list of Problem
+        Regions that tokens lack.
+    """
+
+    path: Path
+    pairs: pd.DataFrame
+    table: pd.DataFrame
+    manifest: dict[str, Any]
+    problems: list[Problem] = field(default_factory=list)
+
+
+def run(
+    config: CausalConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder
+) -> CausalResult:
+    """Compare maps with the effects of changed cues, token by token.
+
+    Raises
+    ------
+    ConfigError
+        If a method is unknown or no continuum has a neutral step.
+    CorpusError
+        If the stimuli are of another corpus or network.
+    CheckpointError
+        If the network does not fit the corpus.
+    """
+    own = get_spec(network.info.architecture).composite
+    names = tuple(dict.fromkeys(config.methods or suited(DEFAULT_METHODS, own)))
+    images = corpus.images(network.info.preset)
+    network.check_images(images)
+    spectrum = None
+    if any(name in REFERENCED for name in names):
+        everything = corpus.tokens.assign(image=np.arange(len(corpus.tokens)))
+        spectrum = mean_spectrum(corpus, images, everything)
+    attributions = find_attributions(names, str(images.preset["padding"]), config.seed, spectrum)
+    inputs = {"corpus": corpus.fingerprint, "model": network.digest}
+    if config.stimuli is not None:
+        responses_of(config.stimuli, corpus, network)
+        inputs["stimuli"] = hash_file(config.stimuli / FILE_NAME)
+    folder.begin(
+        {
+            "methods": names,
+            "splits": config.splits,
+            "max_tokens": config.max_tokens,
+            "seed": config.seed,
+        },
+        inputs=inputs,
+        notes={
+            "corpus": str(corpus.path),
+            "model": str(network.path),
+            "stimuli": str(config.stimuli or folder.path / STIMULI_FOLDER),
+            "preset": network.info.preset,
+        },
+        steps=[Step("manipulate", 0 if config.stimuli else config.max_tokens or 0, "token", 10.0)],
+    )
+    stimuli = config.stimuli or _make_stimuli(config, corpus, network, folder)
+    effects, tokens = effects_and_tokens(responses_of(stimuli, corpus, network), corpus)
+    reader = SceneReader(corpus, network.info.preset)
+    relevance = _relevance(network, attributions, reader, tokens, folder)
+    with folder.progress.stage("summarise"):
+        pairs = _pairs(effects, relevance, tokens)
+        table = agreement_table(pairs, seed=config.seed)
+        folder.table(PAIRS, pairs)
+        folder.table(TABLE, table, float_format="%.8g", lineterminator="\n")
+        figure = plot_agreement(pairs, table, method=names[0])
+        folder.wrote(save_figure(figure, folder.path / FIGURE))
+    manifest = folder.finish(
+        {
+            "n_tokens": int(pairs["token_id"].nunique()),
+            "n_speakers": int(tokens["speaker"].nunique()),
+            "n_pairs": len(pairs),
+        }
+    )
+    return CausalResult(folder.path, pairs, table, manifest, folder.problems)
+
+
+def _make_stimuli(
+    config: CausalConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder
+) -> Path:
+    """Both ends and the middle of every cue's continuum, unless they are there."""
+    options = ManipulateConfig(
+        n_steps=N_STEPS,
+        together=True,
+        splits=config.splits,
+        max_tokens=config.max_tokens,
+        measured=config.measured,
+        models=(network.path,),
+        seed=config.seed,
+    )
+    with folder.folder(STIMULI_FOLDER, "manipulation") as child:
+        manipulate(options, corpus, child)
+    folder.problems += child.problems
+    return child.path
+
+
+def _relevance(
+    network: TrainedNetwork,
+    attributions: dict[str, Attribution],
+    reader: SceneReader,
+    tokens: pd.DataFrame,
+    folder: RunFolder,
+) -> pd.DataFrame:
+    """Sums of maps in the regions of cues: ``token_id, method, cue, relevance``."""
+    ids = tokens["token_id"].tolist()
+
+    def explain(part: list[str]) -> list[list[Any]]:
+        return _relevance_of(network, attributions, reader, part)
+
+    tasks = ((str(start), ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK))
+    chunks = folder.chunks("explain", tasks, explain, total=len(ids), n_items=len, here=True)
+    rows = [row for _, part in chunks for row in part]
+    table = pd.DataFrame(rows, columns=["token_id", "method", "cue", "relevance", "missing"])
+    lost = table[table["missing"] != ""].drop_duplicates(["token_id", "cue"])
+    folder.problems += [
+        Problem(str(row.token_id), f"region of {row.cue}", Severity.WARNING, str(row.missing))
+        for row in lost.itertuples()
+    ]
+    return table
+
+
+def _relevance_of(
+    network: TrainedNetwork,
+    attributions: dict[str, Attribution],
+    reader: SceneReader,
+    ids: list[str],
+) -> list[list[Any]]:
+    """Relevance of some tokens' cues under every method; None where a region is missing."""
+    values = reader.images.values
+    picture = np.stack([values[reader.image_index(i)] for i in ids]).astype(np.float32)
+    inputs = torch.from_numpy(picture)[:, None].to(network.device)
+    # Log-odds of INITIAL are the logit difference INITIAL minus FINAL.
+    classes = torch.full((len(ids),), Stress.INITIAL.class_index, device=network.device)
+    scenes = {token_id: reader.scene(token_id, surroundings=False) for token_id in ids}
+    masks = {
+        (token_id, cue): union_mask(names, scene)
+        for token_id, scene in scenes.items()
+        for cue, names in CUE_REGIONS.items()
+    }
+    rows: list[list[Any]] = []
+    for method, attribution in attributions.items():
+        maps = attribution(network.model, inputs, classes)[:, 0].double().cpu().numpy()
+        for token_id, one in zip(ids, maps, strict=True):
+            for cue in CUE_REGIONS:
+                mask = masks[token_id, cue]
+                if isinstance(mask, str):
+                    rows.append([token_id, method, cue, None, mask])
+                else:
+                    rows.append([token_id, method, cue, float((one * mask).sum()), ""])
+    return rows
+
+
+def union_mask(names: Sequence[str], scene: Any) -> Any:
+    """Cells of several regions, each counted once; the reason if one of them is missing."""
+    masks = []
+    for region in get_regions(names):
+        mask = region.mask(scene)
+        if isinstance(mask, Missing):
+            return f"{region.name}: {mask.reason}"
+        masks.append(mask)
+    return np.maximum.reduce(masks)
+
+
+def _pairs(effects: pd.DataFrame, relevance: pd.DataFrame, tokens: pd.DataFrame) -> pd.DataFrame:
+    """Relevance beside effects, with everything that statistics need."""
+    about = ["token_id", "speaker", "word", "family", "stress", "split"]
+    about += ["stress_predicted", "logit_difference"]
+    pairs = relevance.merge(effects, on=["token_id", "cue"], validate="m:1")
+    pairs = tokens[about].merge(pairs, on="token_id", validate="1:m")
+    if pairs.empty:
+        raise ConfigError("no token has both a map and a changed cue")
+    pairs["relevance"] = pairs["relevance"].astype(np.float64)
+    order = list(dict.fromkeys(effects["cue"]))
+    methods = list(dict.fromkeys(relevance["method"]))
+    pairs["_cue"] = pairs["cue"].map(order.index)
+    pairs["_method"] = pairs["method"].map(methods.index)
+    pairs = pairs.sort_values(["_method", "_cue", "token_id"], kind="stable")
+    return pairs.drop(columns=["_method", "_cue"]).reset_index(drop=True)

@@ -1,0 +1,150 @@
+"""The paper's claims beside what tests them, with verdicts.
+
+Relevance comes from a folder of ``stressnet stats``, deletion is computed here, causal effects come
+from the responses in a folder of ``stressnet manipulate``. Rules are in
+:mod:`stressnet.manipulation.verdicts` and ``docs/findings.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stressnet.corpus.splits import TEST_SPLITS
+from stressnet.corpus.store import Corpus, Selection
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.manipulation.findings_table import findings_table
+from stressnet.manipulation.verdicts import CAUSAL_MARGIN, DENSITY_MARGIN, SHARE_MARGIN, TESTS
+from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.regions.from_corpus import SceneReader
+from stressnet.regions.project_corpus import draw_donors
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.manifest import FILE_NAME, hash_file, read_manifest
+from stressnet.runs.work import Step
+from stressnet.stages.findings.config import FindingsConfig
+from stressnet.stages.findings.deletion import Target, delete_regions
+from stressnet.stages.manipulate.results import effects_and_tokens, responses_of
+from stressnet.statistics.stream import EXCHANGE
+
+FINDINGS, DELETION, CAUSAL = "findings.csv", "deletion.parquet", "causal.parquet"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What ``stressnet findings`` wrote.
+
+    Parameters
+    ----------
+    path : Path
+    table : DataFrame
+        :data:`stressnet.manipulation.findings_table.COLUMNS`.
+    manifest : dict
+    """
+
+    path: Path
+    table: pd.DataFrame
+    manifest: dict[str, Any]
+
+
+def run(
+    config: FindingsConfig, corpus: Corpus, stats: Path, stimuli: Path, folder: RunFolder
+) -> Findings:
+    """Put relevance, deletion and causal effects side by side.
+
+    Raises
+    ------
+    ConfigError
+        If ``stats`` holds several networks and none was named.
+    CorpusError
+        If a folder is of another corpus or network.
+    CheckpointError
+        If a network does not fit the corpus.
+    """
+    claims = _claims(stats, config.network)
+    networks = [TrainedNetwork.load(path, folder.work.device) for path in config.models]
+    causal = []
+    for network in networks:
+        network.check_images(corpus.images(network.info.preset))
+        effects, tokens = effects_and_tokens(responses_of(stimuli, corpus, network), corpus)
+        about = ["token_id", "speaker", "family", "stress", "logit_difference"]
+        causal.append(effects.merge(tokens[about], on="token_id").assign(model=network.name))
+    splits = config.splits or TEST_SPLITS
+    chosen = corpus.select(splits, config.max_tokens, config.seed)
+    folder.begin(
+        {
+            "network": str(claims["network"].iloc[0]),
+            "splits": splits,
+            "max_tokens": config.max_tokens,
+            "seed": config.seed,
+        },
+        inputs={
+            "corpus": corpus.fingerprint,
+            "stats": hash_file(stats / FILE_NAME),
+            "stimuli": hash_file(stimuli / FILE_NAME),
+            **{network.name: network.digest for network in networks},
+        },
+        notes={
+            "corpus": str(corpus.path),
+            "stats": str(stats),
+            "stimuli": str(stimuli),
+            "models": [str(network.path) for network in networks],
+            "margins": {
+                "density": DENSITY_MARGIN,
+                "share": SHARE_MARGIN,
+                "causal": CAUSAL_MARGIN,
+            },
+        },
+        steps=[Step("delete", len(chosen) * len(networks), seconds_each=0.2)],
+    )
+    deleted = [
+        _deletion(corpus, network, chosen, config.seed, folder).assign(model=network.name)
+        for network in networks
+    ]
+    losses, swings = pd.concat(deleted, ignore_index=True), pd.concat(causal, ignore_index=True)
+    table = findings_table(claims, losses, swings)
+    folder.table(DELETION, losses)
+    folder.table(CAUSAL, swings)
+    folder.table(FINDINGS, table, float_format="%.6g", lineterminator="\n")
+    manifest = folder.finish(
+        {
+            "n_deletion": int(losses["token_id"].nunique()),
+            "n_causal": int(swings["token_id"].nunique()),
+        }
+    )
+    return Findings(folder.path, table, manifest)
+
+
+def _claims(stats: Path, network: str | None) -> pd.DataFrame:
+    """Claims over all tokens of one network."""
+    read_manifest(stats, "statistics")
+    file = stats / "claims.csv"
+    if not file.is_file():
+        raise CorpusError(f"{file}: file is missing; run 'stressnet stats' again")
+    claims = pd.read_csv(file, keep_default_na=True)
+    there = [str(name) for name in claims["network"].unique()]
+    if network is None and len(there) != 1:
+        raise ConfigError(f"{stats}: several networks; name one with --network: {', '.join(there)}")
+    name = network or there[0]
+    if name not in there:
+        raise ConfigError(f"{stats}: no network '{name}'; there are {', '.join(there)}")
+    return claims[(claims["network"] == name) & (claims["stratum"] == "ALL")]
+
+
+def _deletion(
+    corpus: Corpus, network: TrainedNetwork, chosen: Selection, seed: int, folder: RunFolder
+) -> pd.DataFrame:
+    """What the network loses without each region, and with the region of another token."""
+    wanted: dict[str, bool] = {}
+    for test in TESTS:
+        for region in test.regions:
+            wanted[region] = wanted.get(region, False) or test.against == EXCHANGE
+        if test.against not in (EXCHANGE, "share"):
+            wanted.setdefault(test.against, False)
+    targets = [Target(region, with_null) for region, with_null in wanted.items()]
+    donors, _ = draw_donors(chosen.tokens, seed)
+    reader = SceneReader(corpus, network.info.preset)
+    losses = delete_regions(network, reader, chosen.tokens, donors, targets, folder)
+    return losses.merge(chosen.tokens[["token_id", "speaker", "family", "stress"]], on="token_id")

@@ -1,0 +1,92 @@
+"""Tables of a finished folder of ``stressnet manipulate``, and what they say of one network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stressnet.corpus.store import Corpus
+from stressnet.errors import CorpusError
+from stressnet.lexicon.stress import Stress
+from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.runs.manifest import read_manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STIMULI, MEASURES, ENDPOINTS = "stimuli.parquet", "measures.parquet", "endpoints.parquet"
+RESPONSES, CROSSTALK = "responses.parquet", "crosstalk.csv"
+
+
+def read_manipulation(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables of a finished run: ``stimuli``, ``measures``, ``endpoints``, ``responses``.
+
+    Raises
+    ------
+    CorpusError
+        If there is no finished run.
+    """
+    import pandas as pd
+
+    read_manifest(folder, "manipulation")
+    names = {"stimuli": STIMULI, "measures": MEASURES, "endpoints": ENDPOINTS}
+    if (folder / RESPONSES).is_file():
+        names["responses"] = RESPONSES
+    return {name: pd.read_parquet(folder / file) for name, file in names.items()}
+
+
+def responses_of(folder: Path, corpus: Corpus, network: TrainedNetwork) -> pd.DataFrame:
+    """A network's responses in a folder of ``stressnet manipulate``.
+
+    Parameters
+    ----------
+    folder : Path
+    corpus : Corpus
+        That the stimuli must be of.
+    network : TrainedNetwork
+        Its name is that in the table.
+
+    Raises
+    ------
+    CorpusError
+        If the folder is of another corpus, or lacks this network's responses.
+    """
+    manifest = read_manifest(folder, "manipulation")
+    if manifest["inputs"].get("corpus") != corpus.fingerprint:
+        raise CorpusError(
+            f"{folder}: stimuli of another corpus than {corpus.path}; run 'stressnet manipulate'"
+        )
+    tables = read_manipulation(folder)
+    if manifest["inputs"].get(network.name) != network.digest or "responses" not in tables:
+        raise CorpusError(
+            f"{folder}: no responses of {network.path}; run 'stressnet manipulate' with "
+            f"--model {network.path}"
+        )
+    responses = tables["responses"]
+    return responses[responses["model"] == network.name].reset_index(drop=True)
+
+
+def effects_and_tokens(
+    responses: pd.DataFrame, corpus: Corpus
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Effects of one network's responses, and the tokens they are of.
+
+    Returns
+    -------
+    effects : DataFrame
+        ``token_id, cue, effect, swing``.
+    tokens : DataFrame
+        Rows of the corpus's tokens in its order, with ``logit_difference`` and
+        ``stress_predicted`` of the word as recorded.
+    """
+    from stressnet.manipulation.causal import effects_from_responses
+
+    effects = effects_from_responses(responses)
+    natural = responses[responses["kind"] == "natural"].set_index("token_id")["logit_difference"]
+    tokens = corpus.tokens[corpus.tokens["token_id"].isin(natural.index)].reset_index(drop=True)
+    tokens = tokens.assign(logit_difference=tokens["token_id"].map(natural))
+    initial = tokens["logit_difference"] > 0
+    predicted = np.where(initial, Stress.INITIAL.value, Stress.FINAL.value)
+    return effects, tokens.assign(stress_predicted=predicted)

@@ -1,0 +1,283 @@
+"""Words with one cue changed at a time, and networks' answers to them.
+
+Cues of the whole corpus first (they say what INITIAL-like and FINAL-like are), then tokens.
+Networks answer in this process while workers make the next stimuli, so the tables do not depend on
+the number of workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stressnet.corpus.store import Corpus
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.manipulation.continua import plan_steps
+from stressnet.manipulation.crosstalk import crosstalk
+from stressnet.manipulation.cues import in_order
+from stressnet.manipulation.responses import preset_of, presets_of, responses
+from stressnet.manipulation.token_stimuli import AUDIO_FOLDER, TokenTask, make_token
+from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.parallel import in_order as results_in_order
+from stressnet.runs.problems import Problem, Severity, count_problems
+from stressnet.runs.tables import write_parquet
+from stressnet.runs.work import Step
+from stressnet.stages.manipulate.config import ManipulateConfig
+from stressnet.stages.manipulate.inputs import (
+    chosen_tokens,
+    endpoint_table,
+    endpoints_of,
+    fingerprint_of,
+    voices_of,
+)
+from stressnet.stages.manipulate.results import (
+    CROSSTALK,
+    ENDPOINTS,
+    MEASURES,
+    RESPONSES,
+    STIMULI,
+)
+from stressnet.stages.measure.config import MeasureConfig
+from stressnet.stages.measure.run import run as measure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stressnet.manipulation.endpoints import Endpoint
+
+CUES_FOLDER = "cues"
+FILES = {
+    "stimuli": STIMULI,
+    "measures": MEASURES,
+    "endpoints": ENDPOINTS,
+    "responses": RESPONSES,
+}
+
+
+@dataclass(frozen=True)
+class Manipulated:
+    """What ``stressnet manipulate`` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    stimuli, measures, endpoints, summary : DataFrame
+        See ``docs/manipulation.md``.
+    responses : DataFrame or None
+        None without networks.
+    problems : list of Problem
+    manifest : dict
+    """
+
+    path: Path
+    stimuli: pd.DataFrame
+    measures: pd.DataFrame
+    endpoints: pd.DataFrame
+    summary: pd.DataFrame
+    responses: pd.DataFrame | None
+    problems: list[Problem]
+    manifest: dict[str, Any]
+
+
+def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Manipulated:
+    """Make continua of a corpus's words.
+
+    Raises
+    ------
+    CheckpointError
+        If a network is damaged.
+    ConfigError
+        If a cue, pair or number of steps makes no sense.
+    CorpusError
+        If the measured cues are of another corpus, no token is left, or no stimulus could be made.
+    """
+    words = tuple(word.upper() for word in config.words)
+    config = replace(config, cues=in_order(config.cues), words=words)
+    plan = plan_steps(
+        config.cues,
+        config.n_steps,
+        single=not config.no_single,
+        pairs=config.pair_list,
+        together=config.together,
+    )
+    networks = load_networks(config.models, folder.work.device)
+    inputs = {"corpus": corpus.fingerprint, **{one.name: one.digest for one in networks}}
+    if config.measured is not None:
+        inputs["cues"] = fingerprint_of(config.measured, corpus)
+    tokens = chosen_tokens(corpus, config)
+    folder.begin(
+        config.content(),
+        inputs=inputs,
+        notes={
+            "corpus": str(corpus.path),
+            "corpus_name": corpus.name,
+            "measured": str(config.measured or folder.path / CUES_FOLDER),
+            "models": {one.name: str(one.path) for one in networks},
+        },
+        steps=[Step("make", len(tokens) * len(plan), "stimulu", 0.4)],
+    )
+    cues = config.measured or _measured(corpus, folder)
+    tables = _make(config, corpus, networks, cues, tokens, tuple(plan), folder)
+    with folder.progress.stage("tables"):
+        summary = crosstalk(tables["stimuli"], tables["measures"], tables["endpoints"])
+        for name, table in tables.items():
+            folder.table(FILES[name], table)
+        folder.table(CROSSTALK, summary, lineterminator="\n")
+    manifest = folder.finish(_results(tables, folder.problems))
+    return Manipulated(
+        folder.path,
+        tables["stimuli"],
+        tables["measures"],
+        tables["endpoints"],
+        summary,
+        tables.get("responses"),
+        folder.problems,
+        manifest,
+    )
+
+
+def load_networks(paths: Sequence[Path], device: str) -> list[TrainedNetwork]:
+    """Networks by their folders, each with its preset checked.
+
+    Raises
+    ------
+    CheckpointError
+        If one is damaged, or its preset does not fit it.
+    ConfigError
+        If two folders have the same name, or two networks other presets of one name.
+    """
+    networks = [TrainedNetwork.load(path, device) for path in paths]
+    names = [network.name for network in networks]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"two networks are called '{name}'; rename one of the folders")
+    presets_of(networks)
+    return networks
+
+
+def _measured(corpus: Corpus, folder: RunFolder) -> Path:
+    """Cues of the whole corpus, measured into the output folder unless they are there."""
+    with folder.folder(CUES_FOLDER, "cues") as child:
+        measure(MeasureConfig(), corpus, child)
+    folder.progress.say(f"{len(corpus.tokens)} tokens measured, see {child.path}")
+    return child.path
+
+
+# -- stimuli ---------------------------------------------------------------------------------------
+
+
+def _make(
+    config: ManipulateConfig,
+    corpus: Corpus,
+    networks: Sequence[TrainedNetwork],
+    cues: Path,
+    tokens: pd.DataFrame,
+    plan: tuple[Any, ...],
+    folder: RunFolder,
+) -> dict[str, pd.DataFrame]:
+    """All tables, token by token."""
+    import pandas as pd
+
+    parts = folder.state / "tokens"
+    parts.mkdir(parents=True, exist_ok=True)
+    if config.save_audio:
+        folder.tree(f"{AUDIO_FOLDER}/**/*.wav")
+        folder.tree(f"{AUDIO_FOLDER}/**/*.TextGrid")
+    ends = endpoints_of(cues, tokens, config, folder.problems)
+    ids = [str(token_id) for token_id in tokens["token_id"]]
+    with (
+        folder.journal("tokens") as journal,
+        folder.progress.stage("manipulate", len(ids), "token") as bar,
+    ):
+        todo = [index for index, token_id in enumerate(ids) if token_id not in journal.done]
+        bar.update(len(ids) - len(todo))
+        tasks = _tasks(config, corpus, networks, cues, tokens, todo, ends, plan, folder)
+        results = results_in_order(_with_task, tasks, folder.work.jobs, folder.pool)
+        for index, (task, failures) in zip(todo, results, strict=True):
+            _answer(networks, task)
+            journal.add(ids[index], failures)
+            bar.update()
+        for token_id in ids:
+            folder.problems += [
+                Problem(item, stage, Severity.ERROR, reason)
+                for item, stage, reason in journal.done[token_id]
+            ]
+    tables = {"endpoints": endpoint_table(ends, ids)}
+    names = ["stimuli", "measures", *(["responses"] if networks else [])]
+    for name in names:
+        files = [parts / f"{index:06d}-{name}.parquet" for index in range(len(ids))]
+        read = [pd.read_parquet(file) for file in files if file.exists()]
+        if not read:
+            reason = folder.problems[0].reason if folder.problems else "there are no tokens"
+            raise CorpusError(f"{corpus.path}: no stimulus could be made; {reason}")
+        tables[name] = pd.concat(read, ignore_index=True)
+    return tables
+
+
+def _with_task(task: TokenTask) -> tuple[TokenTask, list[tuple[str, str, str]]]:
+    return task, make_token(task)
+
+
+def _answer(networks: Sequence[TrainedNetwork], task: TokenTask) -> None:
+    """Networks' answers to a token's stimuli; the images are deleted afterwards."""
+    import pandas as pd
+
+    stimuli_file = task.part(STIMULI)
+    if not networks or not stimuli_file.exists():
+        return
+    stimuli = pd.read_parquet(stimuli_file)
+    tables = []
+    for network in networks:
+        images = np.load(task.part(f"{preset_of(network).name}.npy"))
+        tables.append(responses(network, stimuli, images))
+    write_parquet(pd.concat(tables, ignore_index=True), task.part(RESPONSES))
+    for name in task.presets:
+        task.part(f"{name}.npy").unlink()
+
+
+def _tasks(
+    config: ManipulateConfig,
+    corpus: Corpus,
+    networks: Sequence[TrainedNetwork],
+    cues: Path,
+    tokens: pd.DataFrame,
+    todo: Sequence[int],
+    endpoints: dict[str, dict[str, Endpoint]],
+    plan: tuple[Any, ...],
+    folder: RunFolder,
+) -> Iterator[TokenTask]:
+    voices = voices_of(cues)
+    presets = presets_of(networks)
+    for index in todo:
+        row = {str(key): value for key, value in tokens.iloc[index].to_dict().items()}
+        token_id = str(row["token_id"])
+        yield TokenTask(
+            corpus=corpus.path,
+            out=folder.path,
+            row=row,
+            phones=corpus.phone_intervals(token_id, row["excerpt_start_s"]),
+            voice=voices[str(row["speaker"])],
+            plan=plan,
+            endpoints=endpoints[token_id],
+            file=folder.state / "tokens" / f"{index:06d}",
+            presets=presets,
+            save_audio=config.save_audio,
+        )
+
+
+def _results(tables: dict[str, pd.DataFrame], problems: list[Problem]) -> dict[str, Any]:
+    stimuli = tables["stimuli"]
+    return {
+        "n_tokens": int(stimuli["token_id"].nunique()),
+        "n_stimuli": len(stimuli),
+        "n_per_kind": {str(k): int(v) for k, v in stimuli["kind"].value_counts().items()},
+        "n_limited": int((stimuli["limited"] != "").sum()),
+        "n_scaled": int((stimuli["scaled_db"] != 0).sum()),
+        "problems": count_problems(problems),
+    }

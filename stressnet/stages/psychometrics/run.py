@@ -1,0 +1,100 @@
+"""Curves, cue weights and listeners from a folder of stimuli."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stressnet.errors import CorpusError
+from stressnet.manipulation.cues import CUES
+from stressnet.manipulation.psychometric import psychometric_table
+from stressnet.manipulation.weights import COLUMNS, beside_listeners, cue_weights
+from stressnet.report.manipulation_figures import plot_psychometric
+from stressnet.report.style import save_figure
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.manifest import FILE_NAME, hash_file
+from stressnet.stages.manipulate.results import read_manipulation
+from stressnet.stages.psychometrics.config import PsychometricsConfig
+
+CURVES, WEIGHTS, LISTENERS = "psychometric.csv", "weights.csv", "listeners.csv"
+FIGURE = "psychometric"
+
+
+@dataclass(frozen=True)
+class Psychometrics:
+    """What ``stressnet psychometrics`` wrote.
+
+    Parameters
+    ----------
+    path : Path
+    curves : DataFrame
+        One row per network and cue.
+    weights : DataFrame
+        One row per network and pair of cues; empty if no pairs were made.
+    listeners : DataFrame
+        Weights beside what studies of people found; empty without weights.
+    manifest : dict
+    """
+
+    path: Path
+    curves: pd.DataFrame
+    weights: pd.DataFrame
+    listeners: pd.DataFrame
+    manifest: dict[str, Any]
+
+
+def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Psychometrics:
+    """Fit psychometric functions and cue weights to networks' responses.
+
+    Raises
+    ------
+    CorpusError
+        If the folder has no responses.
+    """
+    tables = read_manipulation(stimuli)
+    if "responses" not in tables:
+        raise CorpusError(f"{stimuli}: no responses; run 'stressnet manipulate' with --model MODEL")
+    answers: Any = config.answers
+    folder.begin(
+        config,
+        inputs={"stimuli": hash_file(stimuli / FILE_NAME)},
+        notes={"stimuli": str(stimuli)},
+    )
+    responses = tables["responses"]
+    single = with_units(responses[responses["kind"].isin(["single", "all"])])
+    pairs = responses[responses["kind"] == "pair"]
+    with folder.progress.stage("fit"):
+        curves = (
+            psychometric_table(single, by=("model", "cue"), answers=answers)
+            if len(single)
+            else pd.DataFrame()
+        )
+        weights = pd.DataFrame(columns=["model", *COLUMNS])
+        listeners = pd.DataFrame()
+        if len(pairs):
+            parts, beside = [], []
+            for model, part in pairs.groupby("model", sort=False):
+                of_model = cue_weights(part, answers=answers)
+                parts.append(of_model.assign(model=model))
+                beside.append(beside_listeners(of_model).assign(model=model))
+            weights = pd.concat(parts, ignore_index=True)[["model", *COLUMNS]]
+            listeners = pd.concat(beside, ignore_index=True)
+    for table, name in ((curves, CURVES), (weights, WEIGHTS), (listeners, LISTENERS)):
+        if len(table):
+            folder.table(name, table, float_format="%.6g", lineterminator="\n")
+    if len(single):
+        figure = plot_psychometric(single, answers=answers)
+        folder.wrote(save_figure(figure, folder.path / FIGURE))
+    manifest = folder.finish(
+        {"n_tokens": int(responses["token_id"].nunique()), "n_responses": len(responses)}
+    )
+    return Psychometrics(folder.path, curves, weights, listeners, manifest)
+
+
+def with_units(responses: pd.DataFrame) -> pd.DataFrame:
+    """Responses with steps counted from 1 and the unit of each cue's contrast."""
+    units = {cue.name: cue.unit for cue in CUES}
+    return responses.assign(step=responses["step"] + 1, unit=responses["cue"].map(units).fillna(""))

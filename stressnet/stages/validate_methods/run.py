@@ -1,0 +1,216 @@
+"""A scoreboard of explanation methods on words with a known cue.
+
+Sets are independent of each other: they are worked on in as many processes as wanted, and each
+keeps a journal.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from stressnet.errors import ConfigError
+from stressnet.lab.board_plan import Plan
+from stressnet.lab.designs import get_design
+from stressnet.lab.maps import ALL_METHODS, make_explainers
+from stressnet.lab.recommend import recommend, recommendation_text
+from stressnet.lab.related import parse_natural
+from stressnet.lab.scoreboard import (
+    methods_table,
+    places_table,
+    scores_table,
+    sets_table,
+    units_table,
+)
+from stressnet.lab.set_run import CONTROL_METHODS, SetResult, SetTask, run_set
+from stressnet.models.registry import get_spec
+from stressnet.report.lab_figures import load_example, plot_board, plot_cue
+from stressnet.report.style import save_figure
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.manifest import hash_file
+from stressnet.runs.parallel import in_order
+from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.work import Step
+from stressnet.stages.validate_methods.config import ValidateMethodsConfig
+
+if TYPE_CHECKING:
+    from stressnet.lab.recommend import Recommendation
+
+TABLES = ("methods", "scores", "units", "networks", "places", "reactions", "sets")
+"""Names of the tables that are written, with the suffix ``.csv``."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What ``stressnet validate-methods`` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    tables : dict of str to DataFrame
+        By the names in :data:`TABLES`.
+    recommendations : list of Recommendation
+        The best method overall and for each question.
+    text : str
+        The written recommendation.
+    problems : list of Problem
+        What failed, and sets whose cue is not alone.
+    manifest : dict
+        Its manifest.
+    """
+
+    path: Path
+    tables: dict[str, pd.DataFrame]
+    recommendations: list[Recommendation]
+    text: str
+    problems: list[Problem]
+    manifest: dict[str, Any]
+
+
+def run(config: ValidateMethodsConfig, folder: RunFolder) -> Validation:
+    """Draw sets, train networks, explain them, score the maps, and write the board.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown set, network, method or seed.
+    """
+    plan, cues = config.plan, config.cues
+    if cues is not None and cues.is_dir():
+        cues = cues / "cues.parquet"
+    _check(plan, config.corpus, cues)
+    folder.begin(
+        asdict(plan),
+        inputs={} if cues is None else {"cues": hash_file(cues)},
+        notes={"corpus": None if config.corpus is None else str(config.corpus)},
+        steps=[Step("score", len(plan.sets), "set", 60.0 * len(plan.trainings))],
+    )
+    tasks = [_task(name, plan, folder.state, config.corpus, cues) for name in plan.sets]
+    results = []
+    with folder.progress.stage("sets", len(tasks), "set") as bar:
+        for result in in_order(_run_quietly, tasks, folder.work.jobs, folder.pool):
+            results.append(result)
+            bar.update()
+            lost = sum(p.severity is Severity.ERROR for p in result.problems)
+            failed = f", {lost} failed" if lost else ""
+            folder.progress.say(f"{result.name}: {len(result.entries)} scores{failed}")
+    folder.problems += [problem for result in results for problem in result.problems]
+    with folder.progress.stage("board"):
+        board = _write_board(folder, results, plan)
+    manifest = folder.finish(
+        {
+            "n_sets": len(board.tables["sets"]),
+            "n_networks": len(board.tables["networks"]),
+            "n_solved": int(board.tables["networks"]["solved"].sum()),
+            "n_scores": len(board.tables["scores"]),
+            "recommended": {one.question: one.name for one in board.recommendations},
+        }
+    )
+    return replace(board, manifest=manifest)
+
+
+def _write_board(folder: RunFolder, results: Sequence[SetResult], plan: Plan) -> Validation:
+    """Tables, figures and recommendation from the results of all sets."""
+    entries = [entry for result in results for entry in result.entries]
+    networks = pd.DataFrame(
+        [row for result in results for row in result.networks], columns=_NETWORK_COLUMNS
+    )
+    tables = {
+        "scores": scores_table(entries),
+        "units": units_table(entries),
+        "places": places_table(entries),
+        "networks": networks,
+        "reactions": pd.DataFrame([row for result in results for row in result.reactions]),
+        "sets": sets_table([result.described for result in results if result.described]),
+    }
+    tables["methods"] = methods_table(tables["units"], tables["scores"], seed=plan.seed)
+    for name, table in tables.items():
+        folder.table(f"{name}.csv", table, float_format="%.5g")
+    recommendations = recommend(tables["units"], tables["scores"], seed=plan.seed)
+    text = recommendation_text(
+        tables["units"],
+        tables["scores"],
+        networks,
+        tables["places"],
+        default=CONTROL_METHODS[0],
+        seed=plan.seed,
+    )
+    folder.file("recommendation.md").write_text(text, encoding="utf-8")
+    if len(tables["methods"]):
+        folder.wrote(save_figure(plot_board(tables["methods"]), folder.path / "board"))
+    for result in results:
+        file = _task(result.name, plan, folder.state, None, None).folder / "example.npz"
+        if file.is_file() and result.described:
+            figure = plot_cue(load_example(file), result.described, tables)
+            if figure is not None:
+                folder.wrote(save_figure(figure, folder.path / "cues" / _slug(result.name)))
+    return Validation(folder.path, tables, recommendations, text, folder.problems, {})
+
+
+_NETWORK_COLUMNS = (
+    "set cue network net_seed n_test balanced_accuracy low high auroc solved n_voices_solved "
+    "n_voices"
+).split()
+
+
+def _check(plan: Plan, corpus: Path | None, cues: Path | None) -> None:
+    """Raise for names that do not exist before hours are spent."""
+    for name in plan.networks:
+        get_spec(name)
+    make_explainers(plan.methods, plan.seeds)
+    for name in plan.sets:
+        kind, _, cue = name.partition(":")
+        if kind == "natural":
+            parse_natural(cue)
+        if kind == "natural" and (corpus is None or cues is None):
+            raise ConfigError(f"set {name} needs --corpus and --cues")
+        if kind not in ("natural", "folder", "planted"):
+            get_design(name)
+
+
+def _task(name: str, plan: Plan, state: Path, corpus: Path | None, cues: Path | None) -> SetTask:
+    census = (*plan.methods, *ALL_METHODS) if plan.all_methods else plan.methods
+    return SetTask(
+        name=name,
+        state=state,
+        n_words=plan.n_words,
+        n_scored=plan.n_scored,
+        effect=plan.effect,
+        networks=plan.trainings,
+        methods=plan.methods,
+        census=tuple(dict.fromkeys(census)),
+        seeds=plan.seeds,
+        changes=(
+            ("max_epochs", plan.max_epochs),
+            ("batch_size", plan.batch_size),
+            ("precision", plan.precision),
+        ),
+        seed=plan.seed,
+        corpus=corpus,
+        cues=cues,
+        allow_leaks=plan.allow_leaks,
+    )
+
+
+def _slug(name: str) -> str:
+    return SetTask(name, Path(), 0, 0, 0.0, (), (), ()).slug
+
+
+def _run_quietly(task: SetTask) -> SetResult:
+    """In a worker: one thread, and warnings of methods about their own limits once."""
+    import torch
+
+    from stressnet.explain import ExplainWarning
+
+    if os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExplainWarning)
+        return run_set(task)
