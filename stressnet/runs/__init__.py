@@ -1,0 +1,1 @@
+"""Runs: the folders that commands write, with manifest, lock, journal, workers and progress."""

@@ -1,0 +1,411 @@
+"""The folder that a command writes: claimed, locked, resumed, replaced, finished.
+
+A run folder goes through three steps. *Opened*: its kind is checked and it is locked; nothing is
+changed. *Begun*: what it held before is removed (with ``--overwrite``) or continued. *Finished*:
+the manifest is written and the working files in ``state/`` go. Between opening and beginning a
+command reads and checks all its inputs, so that bad input never costs an existing result.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from stressnet.errors import FolderError
+from stressnet.runs.held import FAILURES, LISTED, REQUEST, STATE, Held, check_apart, remove_tree
+from stressnet.runs.journal import Journal
+from stressnet.runs.lock import hold, release
+from stressnet.runs.manifest import FILE_NAME, hash_data, write_json, write_manifest
+from stressnet.runs.options import files_in, identity, parameters
+from stressnet.runs.parallel import in_order, worker_pool
+from stressnet.runs.problems import Problem, count_lost, count_problems, write_problems
+from stressnet.runs.progress import Progress
+from stressnet.runs.work import DryRun, Step, Work
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+class RunFolder:
+    """The output folder of a command; a context manager.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    kind : str
+        What it holds, as its manifest says: ``corpus``, ``model``, ``relevance`` …
+    inputs : sequence of Path
+        Folders and files that are read; none may be the folder, hold it or lie in it.
+    overwrite : bool
+        Replace a folder of the same kind.
+    reuse : bool
+        Accept a finished folder of the same request instead of raising.
+    dry_run : bool
+        Raise :class:`DryRun` instead of beginning.
+    work : Work
+        Workers, device and progress.
+
+    Attributes
+    ----------
+    problems : list of Problem
+        Items that failed or look odd; written as ``failures.csv`` however the command ends.
+    has_failures : bool
+        Whether the table is written even if it is empty.
+
+    Raises
+    ------
+    FolderError
+        If the folder is or touches an input, holds something else, cannot be written, or another
+        process writes it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        kind: str,
+        *,
+        inputs: Sequence[Path] = (),
+        overwrite: bool = False,
+        reuse: bool = False,
+        dry_run: bool = False,
+        work: Work | None = None,
+    ) -> None:
+        self.path = path
+        self.kind = kind
+        self.work = work or Work()
+        self.problems: list[Problem] = []
+        self.has_failures = False
+        self._overwrite = overwrite
+        self._reuse = reuse
+        self._dry_run = dry_run
+        self._request: dict[str, Any] = {}
+        self._inputs: dict[str, str] = {}
+        self._begun = False
+        self._names: dict[str, None] = {}
+        self._stack = ExitStack()
+        self._pool: Executor | None = None
+        check_apart(path, inputs)
+        self._held = Held.read(path, kind)
+
+    @property
+    def progress(self) -> Progress:
+        """Where progress is shown."""
+        return self.work.progress
+
+    @property
+    def state(self) -> Path:
+        """Folder of working files, which is removed in the end."""
+        return self.path / STATE
+
+    @property
+    def n_failed(self) -> int:
+        """Number of items that are missing from the result."""
+        return count_lost(self.problems)
+
+    # -- the way of a folder -----------------------------------------------------------------
+
+    def begin(
+        self,
+        config: Any,
+        *,
+        inputs: Mapping[str, str],
+        notes: Mapping[str, Any] | None = None,
+        steps: Sequence[Step] = (),
+    ) -> bool:
+        """Make the folder ready to be written; the last moment at which bad input costs nothing.
+
+        Parameters
+        ----------
+        config : dataclass or mapping
+            The command's options, or its parameters where these are not a config.
+        inputs : mapping
+            Name to hash of what is read; decides with the options what is the same request.
+        notes : mapping
+            Further entries of the manifest's parameters that decide nothing, e.g. paths.
+        steps : sequence of Step
+            The work ahead.
+
+        Returns
+        -------
+        bool
+            True if the folder already holds the finished result (only with ``reuse``).
+
+        Raises
+        ------
+        FolderError
+            If the folder holds another result and may not be replaced, or cannot be written.
+        DryRun
+            Instead of beginning, if asked for.
+        """
+        is_mapping = isinstance(config, Mapping)
+        named = files_in(config) if not is_mapping else []
+        check_apart(self.path, named)
+        content = dict(config) if is_mapping else identity(config)
+        given = dict(config) if is_mapping else parameters(config)
+        request = hash_data([content, dict(inputs)])
+        self._request = {**given, **dict(notes or {}), "request": request}
+        self._inputs = dict(inputs)
+        if self._dry_run:
+            self._held.check(request, self._overwrite, self._reuse)
+            raise DryRun(self._plan(steps))
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            hold(self.path)
+            held = Held.read(self.path, self.kind)
+            if held.check(request, self._overwrite, self._reuse):
+                self._tidy()  # after a kill at the very end
+                return True
+            if self._overwrite:
+                held.remove()
+            write_json(self.path / REQUEST, {"kind": self.kind, "request": request})
+            self.state.mkdir(exist_ok=True)
+        except OSError as error:
+            raise FolderError(
+                f"{self.path}: cannot be written ({error.strerror}); choose another output folder"
+            ) from error
+        listed = self.state / LISTED
+        if listed.is_file():
+            self._names = dict.fromkeys(listed.read_text(encoding="utf-8").splitlines())
+        self._begun = True
+        return False
+
+    def reopen(self, manifest: Mapping[str, Any]) -> None:
+        """Add to a finished folder; ``finish`` then writes its manifest anew.
+
+        Parameters
+        ----------
+        manifest : mapping
+            The folder's manifest.
+        """
+        self._request = dict(manifest["parameters"])
+        self._inputs = dict(manifest["inputs"])
+        self.progress.seconds = {**manifest["seconds"], **self.progress.seconds}
+        self.state.mkdir(exist_ok=True)
+        write_json(
+            self.path / REQUEST, {"kind": self.kind, "request": self._request.get("request", "")}
+        )
+        self._begun = True
+        for name in [*manifest["outputs"], *manifest.get("trees", [])]:
+            self._register(name)
+
+    def finish(self, results: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Write the manifest, remove working files, and return the manifest.
+
+        Parameters
+        ----------
+        results : mapping
+            Counts and the like.
+        """
+        results = dict(results or {})
+        if self.has_failures or self.problems:
+            self._write_failures()
+            results.setdefault("problems", count_problems(self.problems))
+        folders = [name for name in self._names if name.endswith("/")]
+        patterns = [name for name in self._names if "*" in name]
+        files = [self.path / name for name in self._names if name not in {*folders, *patterns}]
+        manifest = write_manifest(
+            self.path,
+            self.kind,
+            parameters=self._request,
+            inputs=self._inputs,
+            outputs=[path for path in files if path.is_file()],
+            trees=[*folders, *patterns],
+            results=results,
+            seconds=self.progress.seconds,
+        )
+        self._tidy()
+        self._begun = False
+        return manifest
+
+    def _tidy(self) -> None:
+        """Remove working files."""
+        remove_tree(self.state)
+        (self.path / REQUEST).unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+        if self._begun and error is not None and self.problems:
+            self._write_failures()
+            error.add_note(
+                f"{len(self.problems)} items failed or look odd before that; their reasons are in "
+                f"{self.path / FAILURES}"
+            )
+        release(self.path)
+
+    # -- what is written ---------------------------------------------------------------------
+
+    def file(self, name: str) -> Path:
+        """Path of an output file, which is listed in the manifest with its hash."""
+        self._register(name)
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def tree(self, pattern: str) -> Path:
+        """Folder of many output files, e.g. ``excerpts/*/*.flac``, listed by the pattern alone.
+
+        Returns
+        -------
+        Path
+            The part of the pattern before the first star.
+        """
+        self._register(pattern)
+        folder = self.path / pattern.split("*", 1)[0]
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def table(self, name: str, frame: pd.DataFrame, **how: Any) -> Path:
+        """Write a table as Parquet or CSV, by its name; it appears whole or not at all.
+
+        Parameters
+        ----------
+        name : str
+            File name with ``.parquet`` or ``.csv``.
+        frame : DataFrame
+        **how
+            For :meth:`pandas.DataFrame.to_csv`, e.g. ``float_format``.
+        """
+        from stressnet.runs.tables import write_csv, write_parquet
+
+        path = self.file(name)
+        if path.suffix == ".parquet":
+            write_parquet(frame, path)
+        else:
+            write_csv(frame, path, **how)
+        return path
+
+    def json(self, name: str, data: Any) -> Path:
+        """Write JSON that appears whole or not at all."""
+        path = self.file(name)
+        write_json(path, data)
+        return path
+
+    def wrote(self, paths: Iterable[Path]) -> None:
+        """List output files that another function has written into the folder."""
+        for path in paths:
+            self._register(path.relative_to(self.path).as_posix())
+
+    def folder(self, name: str, kind: str, *, writes: bool = True) -> RunFolder:
+        """A run folder within this one, e.g. the model of one seed; finished ones are kept.
+
+        ``writes`` is False in processes of a distributed training that only compute.
+        """
+        if writes:
+            self._register(f"{name}/")
+        return RunFolder(self.path / name, kind, reuse=True, work=self.work)
+
+    def _register(self, name: str) -> None:
+        parts = PurePosixPath(name).parts
+        if not self._begun or PurePosixPath(name).is_absolute() or ".." in parts:
+            raise ValueError(f"'{name}' is no name of an output of {self.path}")
+        if name not in self._names:
+            self._names[name] = None
+            with (self.state / LISTED).open("a", encoding="utf-8") as file:
+                file.write(name + "\n")
+
+    def _write_failures(self) -> None:
+        self._register(FAILURES)
+        write_problems(self.path / FAILURES, self.problems)
+
+    # -- work --------------------------------------------------------------------------------
+
+    def use(self, executor: Executor | None) -> None:
+        """Hand the work to another executor than worker processes here; None changes nothing."""
+        self._pool = executor or self.work.executor
+
+    @property
+    def pool(self) -> Executor | None:
+        """Workers that all steps of the command share; None works in this process."""
+        if self._pool is None and self.work.executor is not None:
+            return self.work.executor
+        if self._pool is None:
+            self._pool = self._stack.enter_context(worker_pool(self.work.jobs))
+        return self._pool
+
+    def journal(self, name: str) -> Journal:
+        """Journal of finished items, kept until the folder is finished."""
+        return Journal(self.state / f"{name}.jsonl")
+
+    def chunks(
+        self,
+        name: str,
+        tasks: Iterable[tuple[str, Any]],
+        function: Callable[[Any], Any],
+        *,
+        total: int | None = None,
+        unit: str = "token",
+        n_items: Callable[[Any], int] = lambda task: 1,
+        here: bool = False,
+    ) -> Iterator[tuple[str, Any]]:
+        """Results of a function for every task, in the order of the tasks.
+
+        What is finished is journalled, so that an interrupted command does not repeat it. The
+        result does not depend on the number of workers.
+
+        Parameters
+        ----------
+        name : str
+            Of the step, for the progress bar and the journal.
+        tasks : iterable of (str, task)
+            Each with a name that is unique in the step.
+        function : callable
+            Task to anything that JSON can hold; at a module's top level, so that workers find it.
+        total : int, optional
+            Number of items, for the progress bar.
+        unit : str
+            What an item is.
+        n_items : callable
+            Number of items in a task.
+        here : bool
+            Work in this process, e.g. with a network in memory.
+
+        Yields
+        ------
+        (str, object)
+            A task's name and its result.
+        """
+        order: deque[tuple[str, int]] = deque()
+        with self.journal(name) as journal, self.progress.stage(name, total, unit) as bar:
+
+            def unfinished() -> Iterator[Any]:
+                for key, task in tasks:
+                    order.append((key, n_items(task)))
+                    if key not in journal.done:
+                        yield task
+
+            def finished() -> Iterator[tuple[str, Any]]:
+                while order and order[0][0] in journal.done:
+                    key, n = order.popleft()
+                    bar.update(n)
+                    yield key, journal.done[key]
+
+            jobs, pool = (1, None) if here else (self.work.jobs, self.pool)
+            for result in in_order(function, unfinished(), jobs, pool):
+                yield from finished()
+                journal.add(order[0][0], result)
+                yield from finished()
+            yield from finished()
+
+    def _plan(self, steps: Sequence[Step]) -> str:
+        """What would be done, for people."""
+        lines = [f"{self.path}: {self._held.describe(self._overwrite)}"]
+        lines += [f"reads    {name} {digest[:12]}" for name, digest in self._inputs.items()]
+        lines += [f"option   {name} = {value}" for name, value in self._request.items()]
+        lines += [f"computes {step.what}: {step.n} {step.unit}s" for step in steps]
+        seconds = sum(step.n * step.seconds_each for step in steps) / max(1, self.work.jobs)
+        if seconds:
+            lines.append(f"time     about {max(1, round(seconds / 60))} min")
+        return "\n".join(lines)

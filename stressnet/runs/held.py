@@ -1,0 +1,199 @@
+"""What an output folder holds before a command begins, and whether it may be replaced.
+
+Only a folder of the same kind is replaced, and of it only the files that its own manifest (or,
+unfinished, its own list of files) names. A folder that holds anything else is left untouched.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from stressnet.errors import CorpusError, FolderError
+from stressnet.runs.manifest import FILE_NAME, read_json
+
+REQUEST = "request.json"
+STATE = "state"
+FAILURES = "failures.csv"
+
+LISTED = "files.txt"
+"""In ``state/``: names of the files and trees of an unfinished folder, one a line."""
+
+_SHOWN = 3
+
+_NOUNS = {"relevance": "run", "models": "set of models"}
+"""What people call a folder, where that is not its kind."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What an output folder holds before a command begins."""
+
+    path: Path
+    kind: str
+    finished: bool = False
+    request: str = ""
+    version: str = ""
+    names: tuple[str, ...] = ()
+    is_empty: bool = True
+
+    @classmethod
+    def read(cls, path: Path, kind: str = "") -> Held:
+        """Look at a folder without changing it; ``kind`` is left out where any will do.
+
+        Raises
+        ------
+        FolderError
+            If it is of another kind, or none of ours.
+        """
+        if path.is_file():
+            raise FolderError(f"{path}: is a file; choose a new folder")
+        if not path.is_dir() or all(p.name == f".{REQUEST}.part" for p in path.iterdir()):
+            return cls(path, kind)
+        finished = (path / FILE_NAME).is_file()
+        if not finished and not (path / REQUEST).is_file():
+            raise FolderError(f"{path}: not empty and not {named(kind)} of stressnet; choose a new folder")
+        try:
+            about = read_json(path / (FILE_NAME if finished else REQUEST))
+        except CorpusError as error:
+            raise FolderError(f"{error} or choose a new folder") from None
+        other = about.get("kind") if isinstance(about, dict) else None
+        if other != (kind or other) or not isinstance(other, str):
+            what = named(other) if isinstance(other, str) else "something else"
+            raise FolderError(f"{path}: holds {what}, not {named(kind)}; choose a new folder")
+        try:
+            if finished:
+                names = [*about["outputs"], *about.get("trees", [])]
+                request = about["parameters"].get("request", "")
+                version = about["versions"]["stressnet"]
+            else:
+                listed = path / STATE / LISTED
+                names = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+                request, version = about["request"], ""
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FolderError(
+                f"{path}: its manifest is damaged or not of stressnet; choose a new folder"
+            ) from error
+        return cls(path, other, finished, str(request), str(version), tuple(names), False)
+
+    def check(self, request: str, overwrite: bool, reuse: bool) -> bool:
+        """Whether the result is there already; raise unless the folder may be written."""
+        if self.is_empty:
+            return False
+        if overwrite:
+            self._refuse_foreign()
+        elif self.finished:
+            if reuse and self.request == request:
+                return True
+            other = "" if self.request == request else " of other settings or of changed files"
+            raise FolderError(
+                f"{self.path}: already holds {named(self.kind)}{other}; use --overwrite or a new "
+                f"folder"
+            )
+        elif self.request != request:
+            raise FolderError(
+                f"{self.path}: holds an unfinished {_NOUNS.get(self.kind, self.kind)} of other settings or inputs; use "
+                f"--overwrite or a new folder"
+            )
+        return False
+
+    def own(self) -> Iterator[Path]:
+        """Files that stressnet wrote, as far as they are there."""
+        yield from (self.path / name for name in (FILE_NAME, REQUEST, FAILURES))
+        for name in self.names:
+            parts = PurePosixPath(name).parts
+            if PurePosixPath(name).is_absolute() or ".." in parts:
+                raise FolderError(
+                    f"{self.path}: its manifest lists '{name}', which lies outside; remove the "
+                    f"folder yourself"
+                )
+            if name.endswith("/"):
+                yield from Held.read(self.path / name).own()
+            else:
+                yield from self.path.glob(name) if "*" in name else [self.path / name]
+        yield from _files_below(self.path / STATE)
+
+    def _refuse_foreign(self) -> None:
+        own = set(self.own())
+        foreign = [
+            path
+            for path in _files_below(self.path)
+            if path not in own and not _is_part(path, own)
+        ]
+        if foreign:
+            shown = ", ".join(str(p.relative_to(self.path)) for p in sorted(foreign)[:_SHOWN])
+            more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
+            by = f" (written by stressnet {self.version})" if self.version else ""
+            raise FolderError(
+                f"{self.path}: holds files that its manifest{by} does not list: {shown}{more}; "
+                f"move them away, or choose a new folder"
+            )
+
+    def remove(self) -> None:
+        """Remove what stressnet wrote; :meth:`check` has seen that nothing else is there."""
+        if not self.is_empty:
+            for path in _files_below(self.path):
+                path.unlink()
+            _remove_empty_below(self.path)
+
+    def describe(self, overwrite: bool) -> str:
+        """What will happen to the folder, for people."""
+        if self.is_empty:
+            return "would be made"
+        if overwrite:
+            return f"the {self.kind} there would be replaced"
+        return f"the unfinished {self.kind} there would be continued"
+
+
+def named(kind: str) -> str:
+    """A kind with its article, e.g. ``an evaluation``."""
+    noun = _NOUNS.get(kind, kind)
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
+def _is_part(path: Path, own: set[Path]) -> bool:
+    """Whether a file is an output that a kill left half written: ``.name.part``."""
+    name = path.name
+    return name.startswith(".") and name.endswith(".part") and path.with_name(name[1:-5]) in own
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All files and links below a folder; links are not followed."""
+    for where, folders, files in os.walk(folder):
+        links = [name for name in folders if (Path(where) / name).is_symlink()]
+        yield from (Path(where) / name for name in [*files, *links])
+
+
+def _remove_empty_below(folder: Path) -> None:
+    for where, folders, _ in os.walk(folder, topdown=False):
+        for name in folders:
+            (Path(where) / name).rmdir()
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder of working files, links in it unfollowed."""
+    for path in _files_below(folder):
+        path.unlink()
+    _remove_empty_below(folder)
+    if folder.is_dir():
+        folder.rmdir()
+
+
+def check_apart(out: Path, inputs: Iterable[Path]) -> None:
+    """Raise if an output folder is an input, lies in one, or holds one; also through links."""
+    target = out.resolve()
+    for path in inputs:
+        source = path.resolve()
+        if target == source:
+            raise FolderError(f"{out}: is also an input ({path}); choose another output folder")
+        if source in target.parents and source.is_dir():
+            raise FolderError(
+                f"{out}: lies inside the input {path}; choose an output folder outside it"
+            )
+        if target in source.parents:
+            raise FolderError(
+                f"{out}: the input {path} lies inside it; choose another output folder"
+            )
+

@@ -1,0 +1,24 @@
+"""File names made from ids: never outside a folder, the same wherever they are made."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+
+_MAX_NAME_BYTES = 200
+"""File systems allow 255 bytes for a name, endings included."""
+
+
+def safe_name(name: str) -> str:
+    """A name that any file system takes, still readable.
+
+    Characters that some system forbids become ``_``, names that are too long are cut; a changed
+    name gets a few digits of its hash, so that no two become one.
+    """
+    name = unicodedata.normalize("NFC", name)
+    safe = "".join("_" if c in '/\\:*?"<>|' or ord(c) < 32 else c for c in name)
+    if safe.startswith("."):
+        safe = "_" + safe[1:]
+    if len(safe.encode()) > _MAX_NAME_BYTES:
+        safe = safe.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
+    return safe if safe == name else f"{safe}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,243 @@
+"""Options of a command, declared once.
+
+A command's options are the fields of one frozen dataclass, its config. The same declaration gives
+the command line its options and help texts, Python its keyword arguments, a TOML file its keys,
+the manifest its parameters, and a run its identity.
+
+Example
+-------
+::
+
+    @dataclass(frozen=True)
+    class EvaluateConfig:
+        audits: bool = option(True, help="Run the leak audits.")
+        n_resamples: int = option(2000, help="Bootstrap resamples.", flag="--resamples", minimum=100)
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from stressnet.errors import ConfigError
+from stressnet.runs.manifest import hash_file
+
+_KEY = "stressnet"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a command.
+
+    Parameters
+    ----------
+    name : str
+        Field of the config.
+    type : type
+        ``str``, ``int``, ``float``, ``bool`` or ``Path``.
+    repeatable : bool
+        Whether it takes several values, as a tuple.
+    default : object
+        None where the command chooses.
+    help : str
+        What it does, for the help page.
+    flag : str
+        Its name on the command line, e.g. ``--max-tokens``.
+    choices : tuple of str
+        The values allowed; empty if any is.
+    minimum : float or None
+        The smallest number allowed.
+    default_text : str
+        Says in words what the default is, where None stands for it.
+    metavar : str
+        Name of the value on the help page.
+    in_identity : bool
+        Whether it changes the result; an unfinished run continues only under equal values.
+    separated : bool
+        Whether several values are written with commas between them.
+    """
+
+    name: str
+    type: type
+    repeatable: bool
+    default: Any
+    help: str
+    flag: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    default_text: str = ""
+    metavar: str = ""
+    in_identity: bool = True
+    separated: bool = False
+
+
+def option(
+    default: Any,
+    *,
+    help: str,
+    flag: str = "",
+    choices: Sequence[str] = (),
+    minimum: float | None = None,
+    default_text: str = "",
+    metavar: str = "",
+    in_identity: bool = True,
+    separated: bool = False,
+) -> Any:
+    """Field of a config that is an option of its command; for the parameters see :class:`Option`.
+
+    Parameters
+    ----------
+    flag : str
+        Left out, it follows from the field's name. ``--no-...`` for a field that is True by
+        default gives a switch that turns it off.
+    """
+    return field(
+        default=default,
+        metadata={
+            _KEY: {
+                "help": help,
+                "flag": flag,
+                "choices": tuple(choices),
+                "minimum": minimum,
+                "default_text": default_text,
+                "metavar": metavar,
+                "in_identity": in_identity,
+                "separated": separated,
+            }
+        },
+    )
+
+
+def seed_option() -> Any:
+    """The option ``--seed``."""
+    return option(0, help="Random seed.", minimum=0)
+
+
+def splits_option() -> Any:
+    """The option ``--split``: which tokens of a corpus."""
+    return option(
+        (),
+        flag="--split",
+        help="Tokens of this set, or 'all'.",
+        default_text="all test sets",
+    )
+
+
+def max_tokens_option(default: int | None = None) -> Any:
+    """The option ``--max-tokens``: a random sample."""
+    return option(default, help="Random sample of this many tokens.", minimum=1)
+
+
+def options_of(config: Any) -> tuple[Option, ...]:
+    """Options of a config class, in the order of its fields."""
+    hints = get_type_hints(config)
+    options = []
+    for item in fields(config):
+        if _KEY not in item.metadata:
+            continue
+        declared = dict(item.metadata[_KEY])
+        kind, repeatable = _value_type(hints[item.name])
+        declared["flag"] = declared["flag"] or "--" + item.name.replace("_", "-")
+        default = None if item.default is MISSING else item.default
+        options.append(Option(item.name, kind, repeatable, default, **declared))
+    return tuple(options)
+
+
+def _value_type(hint: Any) -> tuple[type, bool]:
+    """Type of one value, and whether there may be several."""
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = next(part for part in get_args(hint) if part is not type(None))
+    if get_origin(hint) is tuple:
+        return get_args(hint)[0], True
+    return hint, False
+
+
+def make_config(config: type, values: Mapping[str, Any]) -> Any:
+    """A config from values by field name, checked.
+
+    Parameters
+    ----------
+    config : type
+        The config's class.
+    values : mapping
+        Field to value; lists become tuples, text becomes a path where the field is one.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or a value is of the wrong type or out of range.
+    """
+    known: dict[str, Option] = {item.name: item for item in options_of(config)}
+    rest = {item.name for item in fields(config)} - set(known)
+    unknown = [name for name in values if name not in known and name not in rest]
+    if unknown:
+        raise ConfigError(f"no option '{unknown[0]}'; there are {', '.join(known)}")
+    return config(
+        **{
+            name: _checked(known[name], value) if name in known else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _checked(item: Option, value: Any) -> Any:
+    """A value in its field's type."""
+    if value is None:
+        return () if item.repeatable else None
+    if item.repeatable:
+        if item.separated and isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        elif isinstance(value, str | Path):
+            value = (value,)
+        return tuple(_one(item, part) for part in value)
+    return _one(item, value)
+
+
+def _one(item: Option, value: Any) -> Any:
+    also = {float: (int, float), Path: (str, Path), str: (str, Path)}
+    accepts: tuple[type, ...] = also.get(item.type, (item.type,))
+    of_type = isinstance(value, accepts) and not (isinstance(value, bool) and item.type is not bool)
+    if not of_type:
+        raise ConfigError(f"{item.name} = {value!r}: expected {item.type.__name__}")
+    if item.choices and value not in item.choices:
+        raise ConfigError(f"{item.name} = {value!r}: choose from {', '.join(item.choices)}")
+    if item.minimum is not None and value < item.minimum:
+        raise ConfigError(f"{item.name} = {value}: {item.minimum:g} is the smallest value")
+    converted: Any = item.type(value)
+    return converted
+
+
+def parameters(config: Any) -> dict[str, Any]:
+    """A config's options as JSON holds them: tuples as lists, paths as text."""
+    return {item.name: _plain(getattr(config, item.name)) for item in options_of(type(config))}
+
+
+def identity(config: Any) -> dict[str, Any]:
+    """What decides a result: options that change it, files by their content."""
+    return {
+        item.name: [hash_file(path) for path in files_in(config, item)]
+        if item.type is Path
+        else _plain(getattr(config, item.name))
+        for item in options_of(type(config))
+        if item.in_identity
+    }
+
+
+def files_in(config: Any, item: Option | None = None) -> list[Path]:
+    """Files that the options of a config name (or one option), those that exist."""
+    chosen = [item] if item is not None else options_of(type(config))
+    paths: list[Path] = []
+    for one in chosen:
+        value = getattr(config, one.name)
+        if one.type is Path and value is not None:
+            paths += value if one.repeatable else [value]
+    return [path for path in paths if path.is_file()]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,219 @@
+"""A command as a value: its config, its inputs, what it writes, and the function that does it.
+
+One :class:`Stage` serves the command line (:mod:`stressnet.cli.commands` makes a command of it)
+and Python: called with its inputs, the output folder and options by name, it opens the inputs,
+opens the run folder, and runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from stressnet.errors import ConfigError
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.work import Work
+from stressnet.runs.options import files_in, make_config
+from stressnet.runs.progress import Progress
+
+
+@dataclass(frozen=True)
+class Input:
+    """Something that a command reads, named on the command line by its place.
+
+    Parameters
+    ----------
+    name : str
+        On the help page, e.g. ``corpus``.
+    opener : str
+        ``module:function`` that opens a path (where several are taken, a list of paths) and checks
+        the kind. Empty passes the path on.
+    several : bool
+        Whether one or more are taken.
+    optional : bool
+        Whether it may be left out.
+    on_device : bool
+        Whether the opener takes ``device``, for networks.
+    """
+
+    name: str
+    opener: str = ""
+    several: bool = False
+    optional: bool = False
+    on_device: bool = False
+
+    def open(self, given: Any, device: str) -> Any:
+        """The input itself; what is open already is passed on."""
+        if given is None:
+            return None
+        if self.several and isinstance(given, str | Path):
+            given = [given]
+        is_path = all(isinstance(one, str | Path) for one in (given if self.several else [given]))
+        if not is_path:
+            return given
+        paths = [Path(one) for one in given] if self.several else Path(given)
+        if not self.opener:
+            return paths
+        opener = load(self.opener)
+        return opener(paths, device=device) if self.on_device else opener(paths)
+
+
+CORPUS = Input("corpus", "stressnet.corpus.store:Corpus.open")
+MODEL = Input("model", "stressnet.models.checkpoint:TrainedNetwork.load", on_device=True)
+
+
+def load(name: str) -> Any:
+    """The object that ``module:name`` names, imported when it is first needed."""
+    module, _, path = name.partition(":")
+    value: Any = import_module(module)
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A command.
+
+    Parameters
+    ----------
+    name : str
+        Of the command.
+    config : type
+        Class of its config, see :mod:`stressnet.runs.options`.
+    run : str
+        ``module:function``, called with the config, the opened inputs and the run folder (or, if
+        it writes none, the work).
+    help : str
+        What it does: a first line, an empty line, then the rest.
+    kind : str
+        What the folder that it writes holds; empty if it writes none. A config with a ``kind``
+        says it itself.
+    inputs : tuple of Input
+        In the order of the command line.
+    output : str
+        Name of the output folder on the help page.
+    text : str
+        ``module:function`` that turns the result into what is printed; empty prints nothing.
+    items : str
+        What may fail item by item, in the plural with a verb, e.g. ``tokens could not be
+        projected``; empty if nothing can.
+    has_jobs, has_device : bool
+        Whether there are worker processes, and whether networks run.
+    reuse : bool
+        Whether the same command, repeated, accepts its finished folder.
+    done : str
+        What the last line of output calls the folder.
+    """
+
+    name: str
+    config: type
+    run: str
+    help: str
+    kind: str = ""
+    inputs: tuple[Input, ...] = ()
+    output: str = "out"
+    text: str = ""
+    items: str = ""
+    has_jobs: bool = False
+    has_device: bool = False
+    reuse: bool = False
+    done: str = ""
+
+    def __call__(
+        self,
+        *given: Any,
+        config: Any = None,
+        overwrite: bool = False,
+        keep_finished: bool = False,
+        jobs: int = 1,
+        device: str = "cpu",
+        progress: Progress | None = None,
+        executor: Any = None,
+        **options: Any,
+    ) -> Any:
+        """Run the command.
+
+        Parameters
+        ----------
+        *given
+            The inputs, as paths or opened, then the output folder if it writes one.
+        config : object, optional
+            The whole config; or give its fields by name.
+        overwrite : bool
+            Replace a folder of the same kind.
+        keep_finished : bool
+            Return the result of a finished folder of the same request instead of raising.
+        jobs, device, progress, executor
+            See :class:`stressnet.runs.folder.Work`.
+        **options
+            Fields of the config.
+
+        Raises
+        ------
+        StressnetError
+            If an option, an input or the output folder is unusable.
+        """
+        if config is not None and options:
+            raise ConfigError(f"{self.name}: give a config or its fields, not both")
+        if config is not None:
+            options = {item.name: getattr(config, item.name) for item in fields(config)}
+        config = make_config(self.config, options)
+        work = Work(jobs, device, progress or Progress(verbose=False), executor)
+        if not self.kind:
+            return self.runner(config, *self.opened(given, device), work)
+        *inputs, out = given
+        opened = self.opened(inputs, device)
+        with self.folder(
+            inputs, out, config, overwrite=overwrite, keep_finished=keep_finished, work=work
+        ) as folder:
+            return self.runner(config, *opened, folder)
+
+    @property
+    def runner(self) -> Callable[..., Any]:
+        """The function that does it."""
+        function: Callable[..., Any] = load(self.run)
+        return function
+
+    def opened(self, given: Sequence[Any], device: str) -> list[Any]:
+        """The inputs, opened and checked."""
+        if len(given) != len(self.inputs):
+            names = ", ".join(one.name for one in self.inputs)
+            raise ConfigError(f"{self.name}: takes {names or 'no input'}, got {len(given)}")
+        return [one.open(path, device) for one, path in zip(self.inputs, given, strict=True)]
+
+    def folder(
+        self,
+        given: Sequence[Any],
+        out: Path | str,
+        config: Any,
+        *,
+        overwrite: bool = False,
+        keep_finished: bool = False,
+        dry_run: bool = False,
+        work: Work | None = None,
+    ) -> RunFolder:
+        """The run folder, its kind checked and apart from all inputs."""
+        paths = [path for one in given for path in _paths_of(one)]
+        folder = RunFolder(
+            Path(out),
+            getattr(config, "kind", self.kind),
+            inputs=[*paths, *files_in(config)],
+            overwrite=overwrite,
+            reuse=self.reuse or keep_finished,
+            dry_run=dry_run,
+            work=work,
+        )
+        folder.has_failures = bool(self.items)
+        return folder
+
+
+def _paths_of(given: Any) -> list[Path]:
+    """Paths behind an input that is a path, something opened, or a list of them."""
+    if isinstance(given, list | tuple):
+        return [path for one in given for path in _paths_of(one)]
+    path = getattr(given, "path", given)
+    return [Path(path)] if isinstance(path, str | Path) else []

@@ -1,0 +1,62 @@
+"""How a command works, and what it plans to do."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from stressnet.runs.progress import Progress
+
+
+def is_first_process() -> bool:
+    """Whether this process writes and prints for all that torchrun started."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the work, for ``--dry-run``.
+
+    Parameters
+    ----------
+    what : str
+        A verb, e.g. ``explain``.
+    n : int
+        Number of items.
+    unit : str
+        What an item is.
+    seconds_each : float
+        Processor time of one item, measured on an ordinary laptop core.
+    """
+
+    what: str
+    n: int
+    unit: str = "token"
+    seconds_each: float = 0.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """How a command works; nothing here changes its result.
+
+    Parameters
+    ----------
+    jobs : int
+        Worker processes.
+    device : str
+        ``cpu``, ``cuda`` or ``auto``, for networks.
+    progress : Progress
+        Where to show progress.
+    executor : Executor or None
+        Used instead of worker processes here.
+    """
+
+    jobs: int = 1
+    device: str = "cpu"
+    progress: Progress = field(default_factory=lambda: Progress(verbose=False))
+    executor: Executor | None = None
+
+
+class DryRun(Exception):
+    """Raised where the work would begin, with the plan as its text."""
