@@ -175,7 +175,7 @@ def test_refusals_are_one_line(
     assert not (tmp_path / "new").exists()
     with pytest.raises(FolderError, match="--overwrite"):
         run(study, result.path)
-    with pytest.raises(FolderError, match="holds a corpus"):
+    with pytest.raises(FolderError, match="is also an input"):
         run(study, study / "corpus", overwrite=True)
     assert (study / "corpus" / "tokens.parquet").exists()
     with pytest.raises(SystemExit):

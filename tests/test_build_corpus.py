@@ -325,7 +325,7 @@ def test_interrupted_at_the_end(
         build_corpus(source, out, config=CONFIG)
     with monkeypatch.context() as patch:
         patch.setattr(build_tracks, "tracks_of", stop)
-        patch.setattr(build_images, "compute", stop)
+        patch.setattr(build_images, "image_in_excerpt", stop)
         build_corpus(source, out, config=CONFIG)
     assert content(out) == content(built.path)
 

@@ -30,7 +30,8 @@ from stressnet.manipulation.verdicts import (
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
-from stressnet.stages.causal_agreement import causal_agreement, union_mask
+from stressnet.stages.causal_agreement import causal_agreement
+from stressnet.stages.causal_agreement.run import union_mask
 from stressnet.stages.manipulate import ManipulateConfig, manipulate_corpus
 from stressnet.stages.measure import measure_corpus
 from stressnet.statistics.claims import CLAIMS, FAILS, HOLDS, OPEN

@@ -30,15 +30,16 @@ from stressnet.errors import (
 )
 from stressnet.evaluation.sets import load_models, sets_of, token_table
 from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
+from stressnet.models.onnx_export import export_onnx, run_onnx
 from stressnet.models.registry import build_model
 from stressnet.pretrained import pretrained_folder
 from stressnet.runs.manifest import hash_file
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.evaluate import evaluate_models
+from stressnet.stages.predict.sources import sources_of
+from stressnet.stages.predict.words import predict_words, spoken_part
 from stressnet.training.calibration import Calibration, save_calibration
 from stressnet.training.corpus_data import stress_data
-from stressnet.workflows.export import export_onnx, run_onnx
-from stressnet.workflows.predict import predict_words, sources_of, spoken_part
 
 VOICES = {name: 105.0 + 9 * i for i, name in enumerate(["ann", "bo", "cy", "di", "ed", "flo"])}
 SENTENCES = (

@@ -14,10 +14,11 @@ import pytest
 from matplotlib.figure import Figure
 from report_runs import make_run
 
+from stressnet.report.explorer.writing import write_explorer
 from stressnet.report.run import RelevanceRun
 from stressnet.report.style import save_figure
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest, write_manifest
-from stressnet.workflows.report_explorer import write_explorer
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 
@@ -58,13 +59,16 @@ def report(make_corpus, tmp_path_factory) -> Path:
     )
     # Stand-ins for what the report has drawn already, which is tested elsewhere and takes long.
     out = folder / "report"
+    RunFolder(out, "report").begin({}, inputs={})
     for name in ("regions", "mean-maps", "vowel-space"):
         save_figure(Figure(figsize=(2, 2)), out / "figures" / name, ["png"])
         save_figure(Figure(figsize=(2, 2)), out / "figures" / f"{name}-2", ["png"])
     (out / "index.html").write_text("<!DOCTYPE html><title>report</title>", encoding="utf-8")
     runs = [RelevanceRun.open(run), RelevanceRun.open(other)]
-    page, n_tokens, problems = write_explorer(runs, runs[0].open_corpus(), out, most=2000)
-    assert (n_tokens, problems) == (50, [])
+    with RunFolder(out, "report") as opened:
+        opened.begin({}, inputs={})
+        page, n_tokens = write_explorer(runs, runs[0].open_corpus(), opened, most=2000)
+    assert (n_tokens, opened.problems) == (50, [])
     return page
 
 

@@ -16,18 +16,17 @@ from hypothesis.extra.numpy import arrays
 from report_runs import make_run
 
 from stressnet.cli import cli
-from stressnet.errors import ConfigError, CorpusError
+from stressnet.errors import ConfigError
 from stressnet.regions.registry import REGIONS
 from stressnet.report.choose import choose_words
 from stressnet.report.explorer import Method, TokenReader, choose_tokens, write_page
 from stressnet.report.explorer.pack import compand, expand, pack, runs_of, unpack
 from stressnet.report.explorer.site import ASSETS, prepare
 from stressnet.report.explorer.tokens import method_labels
+from stressnet.report.explorer.writing import open_methods
 from stressnet.report.names import region_group
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.manifest import read_manifest, write_manifest
-from stressnet.workflows.report import UNFINISHED, claim
-from stressnet.workflows.report_explorer import open_methods
 
 
 @pytest.fixture(scope="module")
@@ -226,26 +225,4 @@ def test_command_writes_report_and_explorer_and_reports_what_is_missing(
     assert "explorer.html" in (out / "index.html").read_text(encoding="utf-8")
     html = (out / "explorer.html").read_text(encoding="utf-8")
     assert "random sample of 49 tokens of 50" in html
-    assert not (out / UNFINISHED).exists()
-
-
-def test_interrupted_folders_can_be_made_again_and_foreign_ones_stay(tmp_path: Path) -> None:
-    out = tmp_path / "report"
-    claim(out, "report", overwrite=False)
-    (out / "half.png").touch()
-    claim(out, "report", overwrite=False)
-    assert not (out / "half.png").exists()
-    (out / UNFINISHED).unlink()
-    write_manifest(out, "report", parameters={})
-    with pytest.raises(CorpusError, match="already holds a report"):
-        claim(out, "report", overwrite=False)
-    with pytest.raises(CorpusError, match="expected a praat folder"):
-        claim(out, "praat", overwrite=True)
-    claim(out, "report", overwrite=True)
-    foreign = tmp_path / "thesis"
-    foreign.mkdir()
-    (foreign / "chapter.tex").write_text("precious")
-    for folder in (foreign, foreign / "chapter.tex"):
-        with pytest.raises(CorpusError, match=r"not a stressnet report|is a file"):
-            claim(folder, "report", overwrite=True)
-    assert (foreign / "chapter.tex").read_text() == "precious"
+    assert not (out / "state").exists()

@@ -22,9 +22,9 @@ from stressnet.models.registry import build_model
 from stressnet.runs.manifest import hash_file
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.manipulate import ManipulateConfig, manipulate_corpus
+from stressnet.stages.manipulate import run as workflow
 from stressnet.stages.manipulate.results import read_manipulation
 from stressnet.stages.measure import measure_corpus
-from stressnet.workflows import manipulate as workflow
 
 TABLES = ("stimuli.parquet", "measures.parquet", "endpoints.parquet", "responses.parquet")
 WORDS = ("MONEY", "HOTEL")

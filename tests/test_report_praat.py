@@ -29,7 +29,8 @@ from stressnet.report.praat import (
 )
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.manifest import read_manifest
-from stressnet.workflows.export_praat import Selection, export_praat
+from stressnet.stages.export_praat import PraatConfig, export_praat
+from stressnet.stages.export_praat.run import chosen_tokens
 
 
 @pytest.fixture(scope="module")
@@ -176,17 +177,17 @@ def test_utterances_and_several_methods(run: RelevanceRun, tmp_path: Path) -> No
 
 def test_selection(run: RelevanceRun) -> None:
     tokens = run.tokens
-    assert len(Selection(most=0).of(run)) == len(tokens)
-    assert len(Selection(most=7).of(run)) == 7
-    some = Selection(texts=("anna", "dan"), words=("water",), most=0).of(run)
+    assert len(chosen_tokens(PraatConfig(most=0), run)) == len(tokens)
+    assert len(chosen_tokens(PraatConfig(most=7), run)) == 7
+    some = chosen_tokens(PraatConfig(texts=("anna", "dan"), words=("water",), most=0), run)
     assert set(some["speaker"]) == {"anna", "dan"}
     assert set(some["word"]) == {"WATER"}
-    wrong = Selection(wrong=True, most=0)
+    wrong = PraatConfig(wrong=True, most=0)
     n_wrong = (tokens["stress"] != tokens["stress_predicted"]).sum()
     if n_wrong:
-        assert len(wrong.of(run)) == n_wrong
+        assert len(chosen_tokens(wrong, run)) == n_wrong
     with pytest.raises(ConfigError, match="no token meets"):
-        Selection(words=("zebra",)).of(run)
+        chosen_tokens(PraatConfig(words=("zebra",)), run)
 
 
 def test_syllables_are_marked_by_the_label_in_textgrids_and_in_the_explorer(

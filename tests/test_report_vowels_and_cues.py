@@ -16,7 +16,7 @@ from stressnet.errors import ConfigError, CorpusError
 from stressnet.report.cues_beside import plot_cues_beside_relevance
 from stressnet.report.run import RelevanceRun
 from stressnet.report.vowel_space import align_speakers, plot_vowel_space, vowel_table
-from stressnet.workflows.report import report_run
+from stressnet.stages.report import report_run
 
 
 def panel(figure: Figure, name: str):

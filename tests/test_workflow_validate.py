@@ -14,8 +14,7 @@ from conftest import RATE_HZ, aligned_sentence
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.cli import cli
 from stressnet.intervals import Alignment, Interval
-from stressnet.runs.progress import Progress
-from stressnet.workflows.validate import validate_folder
+from stressnet.stages.validate import validate_folder
 
 TABLE = "tier,start_s,end_s,label\n"
 
@@ -65,7 +64,7 @@ def test_each_problem_is_a_row(tmp_path: Path, recipe: Path) -> None:
     recording(root / "anna", "untold")
     before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in root.rglob("*.*")}
 
-    found = validate_folder(root, str(recipe), progress=Progress(verbose=False))
+    found = validate_folder(root, recipe=str(recipe))
     rows = {(r.item, r.severity, r.tier, r.label): r for r in found.rows}
     expected = {
         ("overlap", "error", "words", "cat"): "overlaps 'the', which ends at 0.500 s",
@@ -132,7 +131,7 @@ def test_a_textgrid_with_100_000_intervals(tmp_path: Path) -> None:
     root = tmp_path / "corpus"
     recording(root / "anna", "long", duration_s=n * step_s)
     write_textgrid(root / "anna" / "long.TextGrid", Alignment(words, phones), n * step_s)
-    found = validate_folder(root, "generic", progress=Progress(verbose=False))
+    found = validate_folder(root)
     assert found.rows == ()
     assert found.n_aligned == 1
 
@@ -140,4 +139,4 @@ def test_a_textgrid_with_100_000_intervals(tmp_path: Path) -> None:
 def test_good_corpora_have_no_problems(make_corpus, tmp_path: Path) -> None:
     root = make_corpus(tmp_path / "corpus", {"anna": 200.0})
     assert aligned_sentence("THE WATER")[0].words
-    assert validate_folder(root, "generic", progress=Progress(verbose=False)).rows == ()
+    assert validate_folder(root).rows == ()

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from stressnet.cli.options import DEFAULT_JOBS, EXIT_SOME_FAILED, PATH
+from stressnet.cli.options import DEFAULT_JOBS, EXIT_FAILED, EXIT_SOME_FAILED, PATH
 from stressnet.errors import ConfigError
 from stressnet.runs.held import FAILURES
 from stressnet.runs.options import Option, make_config, options_of
@@ -36,7 +36,17 @@ def command_of(stage: Stage) -> click.Command:
 
 def _arguments(stage: Stage) -> list[click.Parameter]:
     arguments: list[click.Parameter] = [_argument(one) for one in stage.inputs]
-    if stage.kind:
+    if stage.default_output:
+        arguments.append(
+            click.Option(
+                ["--out", _OUT],
+                type=PATH,
+                default=Path(stage.default_output),
+                show_default=True,
+                help="Folder to write.",
+            )
+        )
+    elif stage.kind:
         arguments.append(click.Argument([_OUT], type=PATH, metavar=stage.output.upper()))
     return arguments
 
@@ -173,7 +183,9 @@ def _execute(stage: Stage, values: dict[str, Any]) -> None:
         raise click.UsageError(str(error)) from None
     opened = stage.opened(given, device)
     if not stage.kind:
-        _print(stage, stage.runner(config, *opened, work))
+        result = stage.runner(config, *opened, work)
+        _print(stage, result)
+        _exit_for(result)
         return
     folder = stage.folder(given, out, config, overwrite=overwrite, dry_run=dry_run, work=work)
     try:
@@ -189,6 +201,15 @@ def _execute(stage: Stage, values: dict[str, Any]) -> None:
     if folder.n_failed:
         click.echo(f"{folder.n_failed} {stage.items}: {folder.path / FAILURES}", err=True)
         sys.exit(EXIT_SOME_FAILED)
+
+
+def _exit_for(result: Any) -> None:
+    """Tell what failed in a command that writes no folder, and exit with the right code."""
+    problems = getattr(result, "problems", ())
+    for problem in problems:
+        click.echo(f"stressnet: {problem.reason}", err=True)
+    if problems or getattr(result, "n_failed", 0):
+        sys.exit(EXIT_FAILED if getattr(result, "is_empty", False) else EXIT_SOME_FAILED)
 
 
 def _print(stage: Stage, result: Any) -> None:

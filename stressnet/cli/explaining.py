@@ -52,7 +52,7 @@ def regions_command(
     region_files: tuple[Path, ...],
 ) -> None:
     """List the regions, or draw them on a token of CORPUS."""
-    from stressnet.workflows.region_sheet import draw_regions, regions_text
+    from stressnet.report.region_sheet import draw_regions, regions_text
 
     if figure is None or corpus is None:
         if figure is not None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.errors import CorpusError
+from stressnet.runs.names import inside
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,7 +111,7 @@ def _rows_of(source: Any, split: str) -> Iterator[list[dict[str, Any]]]:
 
 def _sound(folder: Path, file: str) -> dict[str, Any]:
     try:
-        return {"bytes": (folder / file).read_bytes(), "path": Path(file).name}
+        return {"bytes": inside(folder, file).read_bytes(), "path": Path(file).name}
     except OSError as error:
         raise CorpusError(
             f"{folder / file}: cannot be read ({error.strerror}); build the corpus again"

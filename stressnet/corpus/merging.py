@@ -18,7 +18,7 @@ import numpy as np
 from stressnet.axes import Axes
 from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus, Images, write_images_header
 from stressnet.corpus.tables import ArrayFile
-from stressnet.runs.names import safe_name
+from stressnet.runs.names import inside, safe_name
 from stressnet.runs.tables import write_parquet
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def copy_excerpts(out: Path, parts: Sequence[Part], done: Callable[[], Any]) -> 
         ):
             folder = out / "excerpts" / safe_name(speaker)
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(part.corpus.path / file, folder / f"{safe_name(token)}.flac")
+            shutil.copyfile(inside(part.corpus.path, file), folder / f"{safe_name(token)}.flac")
             done()
 
 
@@ -127,7 +127,7 @@ def copy_textgrids(out: Path, parts: Sequence[Part]) -> None:
     (out / "textgrids").mkdir(exist_ok=True)
     for part in parts:
         for name in part.corpus.tokens["utterance_id"].unique():
-            grid = part.corpus.path / "textgrids" / f"{safe_name(name)}.TextGrid"
+            grid = part.corpus.textgrid_file(name)
             if grid.is_file():
                 target = f"{safe_name(part.prefix + name)}.TextGrid"
                 shutil.copyfile(grid, out / "textgrids" / target)
@@ -170,7 +170,7 @@ def write_longer_words(out: Path, parts: Sequence[Part]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             target = folder / f"{safe_name(part.prefix)}{Path(file).name}"
             if not target.exists():  # one word's excerpt serves several stretches
-                shutil.copyfile(source / file, target)
+                shutil.copyfile(inside(source, file), target)
         table["excerpt_file"] = [
             f"excerpts/{safe_name(speaker)}/{safe_name(part.prefix)}{Path(file).name}"
             for file, speaker in zip(table["excerpt_file"], table["speaker"], strict=True)

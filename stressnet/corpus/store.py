@@ -40,6 +40,7 @@ from stressnet.corpus.tables import STRETCH_TYPES
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.runs.manifest import hash_data, read_manifest, write_json
+from stressnet.runs.names import inside, safe_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -258,7 +259,7 @@ class Corpus:
             yield StoredToken(
                 row,
                 tuple(Interval(p["start_s"], p["end_s"], p["phone"]) for p in found),
-                read_audio(self.path / row["excerpt_file"]) if audio else None,
+                read_audio(inside(self.path, row["excerpt_file"])) if audio else None,
             )
 
     def presets(self) -> list[str]:
@@ -309,11 +310,25 @@ class Corpus:
             )
         return read_images(folder)
 
-    def excerpt(self, token_id: str) -> Audio:
-        """A token's sound with its context; see columns ``excerpt_*`` for the times."""
+    def textgrid_file(self, utterance_id: str) -> Path:
+        """The TextGrid of an utterance; it may be missing in a corpus that was edited."""
+        return self.path / "textgrids" / f"{safe_name(utterance_id)}.TextGrid"
+
+    def excerpt_file(self, token_id: str) -> Path:
+        """A token's sound file.
+
+        Raises
+        ------
+        CorpusError
+            If there is no such token, or its file lies outside the corpus.
+        """
         if token_id not in self._excerpt_files:
             raise CorpusError(f"{self.path}: no token '{token_id}'")
-        return read_audio(self.path / self._excerpt_files[token_id])
+        return inside(self.path, self._excerpt_files[token_id])
+
+    def excerpt(self, token_id: str) -> Audio:
+        """A token's sound with its context; see columns ``excerpt_*`` for the times."""
+        return read_audio(self.excerpt_file(token_id))
 
     @cached_property
     def _excerpt_files(self) -> dict[str, str]:

@@ -227,7 +227,6 @@ def control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
     """
     from stressnet.alignment.textgrid import read_textgrid
     from stressnet.lexicon.controls import control_base, guess_use
-    from stressnet.runs.names import safe_name
 
     sentences: dict[str, list[str]] = {}
     uses: list[Use | None] = []
@@ -237,7 +236,7 @@ def control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
             uses.append(None)
             continue
         if utterance_id not in sentences:
-            path = corpus.path / "textgrids" / f"{safe_name(utterance_id)}.TextGrid"
+            path = corpus.textgrid_file(utterance_id)
             try:
                 spoken = read_textgrid(path).spoken_words()
             except AlignmentError:

@@ -19,7 +19,7 @@ from stressnet.intervals import Alignment, Interval
 from stressnet.manipulation.continua import Asked, Step
 from stressnet.manipulation.cues import CUE_NAMES, Pair
 from stressnet.manipulation.endpoints import Endpoint
-from stressnet.runs.names import safe_name
+from stressnet.runs.names import inside, safe_name
 
 if TYPE_CHECKING:
     from stressnet.manipulation.check import Checked
@@ -84,7 +84,7 @@ def make_token(task: TokenTask) -> list[Failure]:
     measures: list[dict[str, Any]] = []
     images: dict[str, list[Any]] = {name: [] for name in task.presets}
     try:
-        audio = read_audio(task.corpus / task.row["excerpt_file"])
+        audio = read_audio(inside(task.corpus, task.row["excerpt_file"]))
         segments = _segments(task.row)
         source = analyse(audio.samples, audio.rate_hz, segments, task.voice, task.phones)
         natural = measure_source(source, task.voice)
@@ -131,10 +131,10 @@ def _segments(row: dict[str, Any]) -> Segments:
 
 def _image(stimulus: Stimulus, preset: SpectrogramPreset) -> Any:
     """The image that a corpus would hold of this word."""
-    from stressnet.workflows.predict import word_image
+    from stressnet.acoustics.spectrogram import image_in_recording
 
     word = Interval(*stimulus.segments.word, "")
-    return word_image(stimulus.audio, word, preset)
+    return image_in_recording(preset, stimulus.audio, word.start_s, word.end_s).values
 
 
 def _save(task: TokenTask, step: Step, stimulus: Stimulus) -> str:

@@ -137,7 +137,7 @@ class SceneReader:
 
     def _beside(self, row: Any) -> tuple[Interval, ...] | None:
         """Words and silences around a token in the recording; None without a TextGrid."""
-        file = self.corpus.path / "textgrids" / f"{row['utterance_id']}.TextGrid"
+        file = self.corpus.textgrid_file(row["utterance_id"])
         if not file.is_file():
             return None
         start_s, end_s = float(row["start_s"]), float(row["end_s"])

@@ -16,6 +16,7 @@ from stressnet.report.document import Bullets, Document, Heading, Paragraph, Pic
 from stressnet.report.evaluation_figures import accuracy_figure, reliability_figure
 from stressnet.report.evaluation_text import interval_text
 from stressnet.report.style import save_figure
+from stressnet.runs.names import inside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -357,7 +358,7 @@ def _hardest(page: Document, out: Path, corpus: Corpus, hardest: pd.DataFrame, n
     sounds.mkdir(exist_ok=True)
     files = []
     for number, file in enumerate(hardest["excerpt_file"]):
-        source = corpus.path / file
+        source = inside(corpus.path, file)
         target = sounds / f"{number:02d}{source.suffix}"
         if source.is_file():
             shutil.copyfile(source, target)

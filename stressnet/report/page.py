@@ -387,9 +387,7 @@ def _words_section(page: Document, sources: _Sources) -> None:
     for item in chosen:
         word = word_data(sources.corpus, sources.run, item.token_id)
         name = "word-" + "".join(c if c.isalnum() or c in "-_" else "_" for c in item.token_id)
-        excerpt = sources.corpus.path / str(
-            sources.corpus.tokens.set_index("token_id").loc[item.token_id, "excerpt_file"]
-        )
+        excerpt = sources.corpus.excerpt_file(item.token_id)
         sound = f"sounds/{name}{excerpt.suffix}"
         shutil.copyfile(excerpt, sources.out / sound)
         picture = _picture(

@@ -20,7 +20,7 @@ from stressnet.errors import FolderError
 from stressnet.runs.held import FAILURES, LISTED, REQUEST, STATE, Held, check_apart, remove_tree
 from stressnet.runs.journal import Journal
 from stressnet.runs.lock import hold, release
-from stressnet.runs.manifest import FILE_NAME, hash_data, write_json, write_manifest
+from stressnet.runs.manifest import hash_data, write_json, write_manifest
 from stressnet.runs.options import files_in, identity, parameters
 from stressnet.runs.parallel import in_order, worker_pool
 from stressnet.runs.problems import Problem, count_lost, count_problems, write_problems
@@ -29,6 +29,7 @@ from stressnet.runs.work import DryRun, Step, Work
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 class RunFolder:
     """The output folder of a command; a context manager.

@@ -54,7 +54,9 @@ class Held:
             return cls(path, kind)
         finished = (path / FILE_NAME).is_file()
         if not finished and not (path / REQUEST).is_file():
-            raise FolderError(f"{path}: not empty and not {named(kind)} of stressnet; choose a new folder")
+            raise FolderError(
+                f"{path}: not empty and not {named(kind)} of stressnet; choose a new folder"
+            )
         try:
             about = read_json(path / (FILE_NAME if finished else REQUEST))
         except CorpusError as error:
@@ -94,8 +96,8 @@ class Held:
             )
         elif self.request != request:
             raise FolderError(
-                f"{self.path}: holds an unfinished {_NOUNS.get(self.kind, self.kind)} of other settings or inputs; use "
-                f"--overwrite or a new folder"
+                f"{self.path}: holds an unfinished {_NOUNS.get(self.kind, self.kind)} of other "
+                f"settings or inputs; use --overwrite or a new folder"
             )
         return False
 
@@ -118,9 +120,7 @@ class Held:
     def _refuse_foreign(self) -> None:
         own = set(self.own())
         foreign = [
-            path
-            for path in _files_below(self.path)
-            if path not in own and not _is_part(path, own)
+            path for path in _files_below(self.path) if path not in own and not _is_part(path, own)
         ]
         if foreign:
             shown = ", ".join(str(p.relative_to(self.path)) for p in sorted(foreign)[:_SHOWN])
@@ -196,4 +196,3 @@ def check_apart(out: Path, inputs: Iterable[Path]) -> None:
             raise FolderError(
                 f"{out}: the input {path} lies inside it; choose another output folder"
             )
-

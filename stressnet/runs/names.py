@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from pathlib import Path, PurePath
+
+from stressnet.errors import CorpusError
 
 _MAX_NAME_BYTES = 200
 """File systems allow 255 bytes for a name, endings included."""
@@ -22,3 +25,26 @@ def safe_name(name: str) -> str:
     if len(safe.encode()) > _MAX_NAME_BYTES:
         safe = safe.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
     return safe if safe == name else f"{safe}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def inside(folder: Path, name: object) -> Path:
+    """Path of a file that a table or a manifest names, if it lies in the folder.
+
+    Raises
+    ------
+    CorpusError
+        If the name is absolute, climbs out of the folder, or goes through a link that leaves it.
+    """
+    path = folder / str(name)
+    parts = PurePath(str(name)).parts
+    if (
+        not isinstance(name, str)
+        or PurePath(name).is_absolute()
+        or ".." in parts
+        or (not path.resolve().is_relative_to(folder.resolve()))
+    ):
+        raise CorpusError(
+            f"{folder}: names the file '{name}', which lies outside the folder; it was not made by "
+            f"stressnet or was changed"
+        )
+    return path

@@ -11,7 +11,7 @@ Example
     @dataclass(frozen=True)
     class EvaluateConfig:
         audits: bool = option(True, help="Run the leak audits.")
-        n_resamples: int = option(2000, help="Bootstrap resamples.", flag="--resamples", minimum=100)
+        n_resamples: int = option(2000, help="Bootstrap resamples.", minimum=100)
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from typing import Any
 
 from stressnet.errors import ConfigError
 from stressnet.runs.folder import RunFolder
-from stressnet.runs.work import Work
 from stressnet.runs.options import files_in, make_config
 from stressnet.runs.progress import Progress
+from stressnet.runs.work import Work
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,8 @@ class Stage:
         In the order of the command line.
     output : str
         Name of the output folder on the help page.
+    default_output : str
+        Its default; the folder is then the option ``--out``.
     text : str
         ``module:function`` that turns the result into what is printed; empty prints nothing.
     items : str
@@ -116,6 +118,7 @@ class Stage:
     kind: str = ""
     inputs: tuple[Input, ...] = ()
     output: str = "out"
+    default_output: str = ""
     text: str = ""
     items: str = ""
     has_jobs: bool = False

@@ -11,6 +11,7 @@ from stressnet.corpus.store import LONGER_WORDS, Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER
 from stressnet.errors import CorpusError
 from stressnet.lexicon.stress import Stress
+from stressnet.runs.names import inside
 from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def with_deviations(
 
     import numpy as np
 
-    from stressnet.acoustics.spectrogram import SpectrogramPreset, compute
+    from stressnet.acoustics.spectrogram import SpectrogramPreset, image_in_excerpt
     from stressnet.training.data import TRAIN
 
     kind = SpectrogramPreset.from_dict(corpus.images(preset).preset)
@@ -168,9 +169,9 @@ def with_deviations(
     with progress.stage("levels", len(rows), "token") as bar:
         for row in rows:
             folder, token = tokens[row]
-            audio = read_audio(folder / token["excerpt_file"])
+            audio = read_audio(inside(folder, token["excerpt_file"]))
             start_s, end_s = (token[k] - token["excerpt_start_s"] for k in ("start_s", "end_s"))
-            made = compute(raw, audio.samples, audio.rate_hz, start_s, end_s)
+            made = image_in_excerpt(raw, audio, start_s, end_s)
             cells = made.values if with_padding else made.values[:, made.mask]
             deviations[row] = cells.std(dtype=np.float64, ddof=1)
             bar.update()

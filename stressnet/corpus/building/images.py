@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.acoustics.spectrogram import SpectrogramPreset, compute, get_preset
+from stressnet.acoustics.spectrogram import SpectrogramPreset, get_preset, image_in_excerpt
 from stressnet.audio import read_audio
 from stressnet.corpus.store import TOKENS, write_images_header
 from stressnet.corpus.tables import ArrayFile
 from stressnet.runs.journal import Journal
+from stressnet.runs.names import inside
 from stressnet.runs.parallel import in_order
 
 if TYPE_CHECKING:
@@ -31,10 +32,9 @@ def _images_of(task: tuple[Path, SpectrogramPreset, list[dict[Any, Any]]]) -> An
     masks = np.empty((len(rows), preset.n_frames), dtype=bool)
     truncated = np.empty(len(rows), dtype=bool)
     for i, row in enumerate(rows):
-        audio = read_audio(out / row["excerpt_file"])
-        start_s = row["start_s"] - row["excerpt_start_s"]
-        end_s = min(row["end_s"] - row["excerpt_start_s"], audio.duration_s)
-        image = compute(preset, audio.samples, audio.rate_hz, start_s, end_s)
+        audio = read_audio(inside(out, row["excerpt_file"]))
+        start_s, end_s = (row[name] - row["excerpt_start_s"] for name in ("start_s", "end_s"))
+        image = image_in_excerpt(preset, audio, start_s, end_s)
         images[i], masks[i], truncated[i] = image.values, image.mask, image.truncated
     return images, masks, truncated
 

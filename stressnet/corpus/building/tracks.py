@@ -16,6 +16,7 @@ from stressnet.audio import read_audio
 from stressnet.corpus.store import TOKENS, TRACKS
 from stressnet.corpus.tables import TableWriter
 from stressnet.errors import CorpusError, StressnetError
+from stressnet.runs.names import inside
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.tables import write_parquet
 
@@ -45,7 +46,7 @@ def _vowel_spans(row: Mapping[Any, Any]) -> list[tuple[float, float]]:
 def _settings_of_speaker(task: tuple[Path, str, list[dict[Any, Any]]]) -> dict[str, Any]:
     """One speaker's pitch range and formant ceiling, from a sample of the tokens."""
     out, sex, rows = task
-    sample = (read_audio(out / row["excerpt_file"]) for row in rows)
+    sample = (read_audio(inside(out, row["excerpt_file"])) for row in rows)
     settings = speaker_settings(
         ((audio.samples, audio.rate_hz) for audio in sample),
         sex or None,
@@ -65,7 +66,7 @@ def _write_tracks(
     tracks, failures = {}, []
     known = SpeakerSettings.from_dict(settings)
     for row in rows:
-        audio = read_audio(out / row["excerpt_file"])
+        audio = read_audio(inside(out, row["excerpt_file"]))
         origin_s = row["start_s"] - row["excerpt_start_s"]
         try:
             found = tracks_of(audio.samples, audio.rate_hz, known, origin_s=origin_s)

@@ -19,6 +19,7 @@ from stressnet.report.explorer.pack import rounded
 from stressnet.report.explorer.tokens import Method, TokenReader
 from stressnet.report.names import region_group, region_name
 from stressnet.report.style import STRESS_COLOURS, edges, relevance_colormap, relevance_limit
+from stressnet.runs.names import inside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +71,7 @@ def write_token(reader: TokenReader, out: Path, number: int, token_id: str) -> N
     script = f'Stressnet.receive({number},"{data}");\n'
     (out / FOLDER / "tokens" / f"{number:06d}.js").write_text(script, encoding="ascii")
     row = reader.row(token_id)
-    source = reader.corpus.path / str(row["excerpt_file"])
+    source = inside(reader.corpus.path, row["excerpt_file"])
     shutil.copyfile(source, out / FOLDER / "sounds" / f"{number:06d}{source.suffix}")
 
 

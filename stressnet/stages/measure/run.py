@@ -17,7 +17,7 @@ from stressnet.audio import read_audio
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError, CorpusError, StressnetError
 from stressnet.runs.folder import RunFolder
-from stressnet.runs.names import safe_name
+from stressnet.runs.names import inside
 from stressnet.runs.problems import Problem, Severity, count_problems
 from stressnet.runs.tables import write_parquet
 from stressnet.runs.work import Step
@@ -171,7 +171,7 @@ def _measure_chunk(task: _ChunkTask) -> list[tuple[str, str]]:
     rows, failures = [], []
     for row in task.rows:
         try:
-            audio = read_audio(task.corpus / row["excerpt_file"])
+            audio = read_audio(inside(task.corpus, row["excerpt_file"]))
             segments = Segments(
                 word=span_of(row, "start_s", "end_s"),
                 boundary_s=row["boundary_s"] - row["excerpt_start_s"],
@@ -203,7 +203,7 @@ def _speech_rate(corpus: Path, utterance_id: str) -> float:
     from stressnet.acoustics.rate import articulation_rate
     from stressnet.alignment.textgrid import read_textgrid
 
-    path = corpus / "textgrids" / f"{safe_name(utterance_id)}.TextGrid"
+    path = Corpus.open(corpus).textgrid_file(utterance_id)
     if not path.is_file():
         return float("nan")
     try:

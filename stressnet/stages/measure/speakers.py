@@ -15,6 +15,7 @@ from stressnet.corpus.tokens import span_of
 from stressnet.errors import StressnetError
 from stressnet.lexicon.pronunciation import bare
 from stressnet.runs.folder import RunFolder
+from stressnet.runs.names import inside
 from stressnet.runs.problems import Problem, Severity
 from stressnet.stages.measure.config import MeasureConfig
 
@@ -88,7 +89,7 @@ def _voice_of(task: _SpeakerTask) -> dict[str, Any]:
     excerpts, warnings = [], []
     for row in sample:
         try:
-            excerpts.append((row, read_audio(task.corpus / row["excerpt_file"])))
+            excerpts.append((row, read_audio(inside(task.corpus, row["excerpt_file"]))))
         except StressnetError:
             continue  # the chunk that holds the token reports it
     voice = speaker_settings(

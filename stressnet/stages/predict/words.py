@@ -1,4 +1,4 @@
-"""``stressnet predict``: the stress of disyllabic words in recordings, with a trained network.
+"""The stress of disyllabic words in recordings, with a trained network.
 
 The way from sound to image is that of ``build-corpus``: the same excerpt around a word through the
 same 16-bit FLAC, the same preset. No step knows the speaker or other recordings, so one file gives
@@ -7,7 +7,6 @@ the same answer alone and among others.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,30 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.audio import Audio, check_rate, read_audio
-from stressnet.errors import AlignmentError, AudioError, ConfigError, LexiconError, TranscriptError
+from stressnet.errors import AlignmentError, AudioError, ConfigError, LexiconError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.progress import Progress
+from stressnet.stages.predict.sources import Source
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from stressnet.models.checkpoint import CheckpointInfo
+    from stressnet.models.checkpoint import TrainedNetwork
     from stressnet.training.calibration import Calibration
-
-CONTEXT_S = 0.25
-"""Sound kept around a word, as ``build-corpus`` does."""
 
 TRIM_DB = 40.0
 """Around a single word, what is so far below its loudest 25 ms counts as silence."""
 
 ONE_WORD_S = 2.0
 """A recording without transcript must not have more sound than this: no word lasts longer."""
-
-_ALIGNMENTS = (".TextGrid", ".textgrid", ".json")
-_TRANSCRIPTS = (".txt", ".lab")
 
 
 @dataclass(frozen=True)
@@ -77,25 +71,6 @@ class WordPrediction:
 
 
 @dataclass(frozen=True)
-class Source:
-    """A recording and what is known of its words.
-
-    Parameters
-    ----------
-    audio : Path
-        The recording.
-    alignment : Path or None
-        TextGrid or another format with words and phones.
-    words : tuple of str
-        Transcript, if there is no alignment; empty for a recording of one unknown word.
-    """
-
-    audio: Path
-    alignment: Path | None = None
-    words: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Predicted:
     """Predictions for several recordings.
 
@@ -120,100 +95,9 @@ class Predicted:
     network: dict[str, Any] = field(default_factory=dict)
 
 
-def sources_of(
-    files: Sequence[Path],
-    alignments: Path | None = None,
-    transcripts: Path | None = None,
-    text: str | None = None,
-) -> list[Source]:
-    """Bring recordings together with their alignments or transcripts.
-
-    Parameters
-    ----------
-    files : sequence of Path
-        Recordings.
-    alignments, transcripts : Path, optional
-        A file if there is one recording, else a folder with a file named like each recording
-        (``.TextGrid``; ``.txt`` or ``.lab``) in it or in folders below. A transcript may also be a
-        line of a file in LibriSpeech's form, ``*.trans.txt``: the recording's name, then what is
-        said. With neither of them, nor a text, what lies beside a recording is taken.
-    text : str, optional
-        The transcript itself, for one recording.
-
-    Raises
-    ------
-    ConfigError
-        If more than one is given, or one text is to serve many recordings.
-    TranscriptError, AlignmentError
-        If a file is missing or a transcript holds no words.
-    """
-    from stressnet.corpus.scan import split_words
-
-    if sum(value is not None for value in (alignments, transcripts, text)) > 1:
-        raise ConfigError("give one of alignment, transcript and text, not several")
-    if text is not None:
-        if len(files) != 1:
-            raise ConfigError(f"one text cannot be that of {len(files)} recordings; use a folder")
-        return [Source(files[0], words=_nonempty(split_words(text), "the text given"))]
-    if alignments is not None:
-        found = [_beside(file, alignments, _ALIGNMENTS) for file in files]
-        for file, path in zip(files, found, strict=True):
-            if path is None:
-                raise AlignmentError(f"{alignments}: no TextGrid for {file.name}; add it")
-        return [Source(file, alignment=path) for file, path in zip(files, found, strict=True)]
-    if transcripts is not None:
-        return [Source(file, words=_words_said(file, transcripts)) for file in files]
-    return [_source_beside(file) for file in files]
-
-
-def _source_beside(file: Path) -> Source:
-    """A recording with the alignment or transcript of its name in its folder, if there is one."""
-    alignment = _beside(file, file.parent, _ALIGNMENTS[:2])
-    if alignment is not None:
-        return Source(file, alignment=alignment)
-    if _beside(file, file.parent, _TRANSCRIPTS) is not None:
-        return Source(file, words=_words_said(file, file.parent))
-    return Source(file)
-
-
-def _beside(file: Path, place: Path, endings: tuple[str, ...]) -> Path | None:
-    """The file in a folder that belongs to a recording, or the file given."""
-    if not place.is_dir():
-        return place
-    names = [f"{file.stem}{ending}" for ending in endings]
-    folders = [place, file.parent] if place in file.parents else [place]
-    for path in (folder / name for folder in folders for name in names):
-        if path.is_file():
-            return path
-    if place == file.parent:
-        return None
-    below = (path for name in names for path in sorted(place.rglob(name)))
-    return next((path for path in below if path.is_file()), None)
-
-
-def _words_said(file: Path, place: Path) -> tuple[str, ...]:
-    """Words of a recording: from its own file, or from its line of a file of many."""
-    from stressnet.corpus.scan import LINES_ENDING, read_lines, read_text, split_words
-
-    own = _beside(file, place, _TRANSCRIPTS)
-    if own is not None and not own.name.endswith(LINES_ENDING):
-        return _nonempty(split_words(read_text(own)), str(own))
-    many = sorted(place.rglob(f"*{LINES_ENDING}")) if place.is_dir() else [place]
-    for path in many:
-        if file.stem in (lines := read_lines(path)):
-            return _nonempty(lines[file.stem], f"{path}, line of {file.stem}")
-    raise TranscriptError(f"{place}: no transcript for {file.name}; add it")
-
-
-def _nonempty(words: tuple[str, ...], where: str) -> tuple[str, ...]:
-    if not words:
-        raise TranscriptError(f"{where}: holds no words; write down what is said")
-    return words
-
-
 def predict_words(
     sources: Sequence[Source],
-    model_path: Path | None = None,
+    network: TrainedNetwork | Path | str = "pretrained",
     *,
     aligner: str = "pocketsphinx",
     dictionary: Path | None = None,
@@ -225,8 +109,8 @@ def predict_words(
     Parameters
     ----------
     sources : sequence of Source
-        From :func:`sources_of`.
-    model_path : Path, optional
+        From :func:`stressnet.stages.predict.sources.sources_of`.
+    network : TrainedNetwork or Path
         A checkpoint folder; the network in the package if left out.
     aligner : str
         For recordings with a transcript only. The default needs no training, so it works on one
@@ -243,16 +127,13 @@ def predict_words(
     ConfigError
         If two transcribed recordings share a path, or the aligner is unknown.
     """
-    from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
-    from stressnet.pretrained import pretrained_folder
-    from stressnet.runs.manifest import hash_file
+    from stressnet.models.checkpoint import TrainedNetwork
     from stressnet.training.calibration import load_calibration
 
     progress = progress or Progress(verbose=False)
-    path = model_path or pretrained_folder()
-    model, info = load_checkpoint(path)
-    digest = hash_file(path / WEIGHTS_NAME)
-    calibration = load_calibration(path, digest)
+    if not isinstance(network, TrainedNetwork):
+        network = TrainedNetwork.load(network)
+    calibration = load_calibration(network.path, network.digest)
     problems: list[Problem] = []
     aligned = _aligned(sources, aligner, dictionary, problems, progress)
     words: list[WordPrediction] = []
@@ -267,22 +148,20 @@ def predict_words(
                 alignment = _alignment_of(source, audio, aligned)
                 if alignment is None:  # its aligner failed, which is among the problems
                     continue
-                found = _predict_file(
-                    name, audio, alignment, model, info, calibration, function_words
-                )
+                found = _predict_file(name, audio, alignment, network, calibration, function_words)
             except (AudioError, AlignmentError) as error:
                 problems.append(Problem(name, "predict", Severity.ERROR, str(error)))
                 continue
             words += found
             alignments[name], durations_s[name] = alignment, audio.duration_s
-    network = {
-        "path": str(path),
-        "architecture": info.architecture,
-        "preset": info.preset,
-        "weights_sha256": digest,
+    about = {
+        "path": str(network.path),
+        "architecture": network.info.architecture,
+        "preset": network.info.preset,
+        "weights_sha256": network.digest,
         "temperature": None if calibration is None else calibration.temperature,
     }
-    return Predicted(tuple(words), alignments, durations_s, tuple(problems), network)
+    return Predicted(tuple(words), alignments, durations_s, tuple(problems), about)
 
 
 def _aligned(
@@ -406,8 +285,7 @@ def _predict_file(
     name: str,
     audio: Audio,
     alignment: Alignment,
-    model: Any,
-    info: CheckpointInfo,
+    network: TrainedNetwork,
     calibration: Calibration | None,
     function_words: bool,
 ) -> list[WordPrediction]:
@@ -417,7 +295,7 @@ def _predict_file(
 
     words = skip_reasons(alignment, function_words)
     chosen = [word for word, reason in words if not reason]
-    scores = iter(_logit_differences(audio, chosen, model, info))
+    scores = iter(_logit_differences(audio, chosen, network))
     found = []
     for word, reason in words:
         label = "" if word.label == UNKNOWN_WORD else word_key(word.label)
@@ -444,49 +322,25 @@ def _predict_file(
 
 
 def _logit_differences(
-    audio: Audio, words: Sequence[Interval], model: Any, info: CheckpointInfo
+    audio: Audio, words: Sequence[Interval], network: TrainedNetwork
 ) -> NDArray[np.float64]:
     """INITIAL minus FINAL for some words of a recording."""
     import numpy as np
     import torch
 
-    from stressnet.acoustics.spectrogram import SpectrogramPreset
+    from stressnet.acoustics.spectrogram import SpectrogramPreset, image_in_recording
 
     if not words:
         return np.empty(0)
-    preset = SpectrogramPreset.from_dict(info.preset_parameters)
-    info.check_input(preset.name, preset.to_dict(), preset.shape)
-    images = np.stack([word_image(audio, word, preset) for word in words])
+    preset = SpectrogramPreset.from_dict(network.info.preset_parameters)
+    network.info.check_input(preset.name, preset.to_dict(), preset.shape)
+    images = np.stack(
+        [image_in_recording(preset, audio, word.start_s, word.end_s).values for word in words]
+    )
     parts = []
     with torch.inference_mode():
         for start in range(0, len(images), 64):
-            parts.append(model(torch.from_numpy(images[start : start + 64]).unsqueeze(1)))
+            batch = torch.from_numpy(images[start : start + 64]).unsqueeze(1)
+            parts.append(network.model(batch.to(network.device)).cpu())
     logits = torch.cat(parts).double().numpy()
     return logits[:, Stress.INITIAL.class_index] - logits[:, Stress.FINAL.class_index]
-
-
-def word_image(audio: Audio, word: Interval, preset: Any) -> NDArray[np.float32]:
-    """The image of a word exactly as a built corpus would hold it.
-
-    Parameters
-    ----------
-    audio : Audio
-        The recording.
-    word : Interval
-        Limits of the word.
-    preset : SpectrogramPreset
-        What to compute.
-    """
-    import soundfile
-
-    from stressnet.acoustics.spectrogram import compute
-
-    start_s = max(0.0, word.start_s - CONTEXT_S)
-    excerpt = audio.cut(start_s, word.end_s + CONTEXT_S)
-    buffer = io.BytesIO()  # excerpts of a corpus are 16-bit FLAC
-    soundfile.write(buffer, excerpt.samples, excerpt.rate_hz, format="FLAC", subtype="PCM_16")
-    buffer.seek(0)
-    samples, rate_hz = soundfile.read(buffer, dtype="float32")
-    origin_s = round(start_s * rate_hz) / rate_hz
-    end_s = min(word.end_s - origin_s, len(samples) / rate_hz)
-    return compute(preset, samples, rate_hz, word.start_s - origin_s, end_s).values

@@ -1,4 +1,4 @@
-"""``stressnet validate``: what is wrong with recordings and alignments; nothing is changed."""
+"""What is wrong with recordings and alignments; nothing is changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Recording, scan
 from stressnet.errors import AlignmentError, AudioError, MissingPartError
 from stressnet.runs.problems import Severity
-from stressnet.runs.progress import Progress
+from stressnet.runs.work import Work
+from stressnet.stages.validate.config import ValidateConfig
 
 _ROUNDING_S = 0.001
 """Ends past the audio by less are rounding."""
@@ -49,7 +50,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Validation:
-    """What `validate_folder` found.
+    """What was found.
 
     Parameters
     ----------
@@ -57,46 +58,53 @@ class Validation:
         By recording, then by time.
     n_recordings, n_aligned : int
         Usable recordings, and those with an alignment.
+    limit : int or None
+        Most rows to print.
+    table : Path or None
+        Where the whole table was written.
     """
 
     rows: tuple[Row, ...]
     n_recordings: int
     n_aligned: int
+    limit: int | None = None
+    table: Path | None = None
+
+    @property
+    def n_failed(self) -> int:
+        """Number of problems."""
+        return len(self.rows)
 
 
-def validate_folder(
-    folder: Path, recipe_name: str = "generic", *, samples: bool = False, progress: Progress
-) -> Validation:
+def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     """Check every recording of a folder and its alignment.
-
-    Parameters
-    ----------
-    folder : Path
-        Laid out as the recipe says.
-    recipe_name : str
-        Name of a shipped recipe or path of a TOML file.
-    samples : bool
-        Read the sound too, not only the files' headers; finds truncated recordings.
-    progress : Progress
-        Where to show progress.
 
     Raises
     ------
     CorpusError
         If the folder holds no audio that the recipe recognises.
     """
-    found = scan(load_recipe(recipe_name), folder)
+    found = scan(load_recipe(config.recipe), recordings)
     rows = [Row(p.item, p.severity.value, "file", None, "", p.reason) for p in found.problems]
     n_aligned = 0
-    with progress.stage("validate", len(found.recordings), "utt") as bar:
+    with work.progress.stage("validate", len(found.recordings), "utt") as bar:
         for recording in found.recordings:
-            if samples:
+            if config.samples:
                 rows += _unreadable(recording)
             if recording.alignment_path is not None:
                 n_aligned += 1
                 rows += _alignment_rows(recording, recording.alignment_path)
             bar.update()
-    return Validation(tuple(rows), len(found.recordings), n_aligned)
+    validation = Validation(tuple(rows), len(found.recordings), n_aligned, config.limit, config.csv)
+    if config.csv is not None:
+        write_table(config.csv, validation)
+    return validation
+
+
+def validation_text(validation: Validation) -> str:
+    """The table, and where the whole of it is."""
+    text = table_text(validation, validation.limit)
+    return text if validation.table is None else f"{text}\ntable: {validation.table}"
 
 
 def _unreadable(recording: Recording) -> list[Row]:

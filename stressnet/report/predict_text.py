@@ -12,8 +12,9 @@ from pathlib import Path
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
-from stressnet.runs.manifest import hash_file, write_manifest
-from stressnet.workflows.predict import UNKNOWN_WORD, Predicted, WordPrediction
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.manifest import hash_file
+from stressnet.stages.predict.words import UNKNOWN_WORD, Predicted, WordPrediction
 
 FORMATS = ("text", "csv", "json", "textgrid")
 COLUMNS = (
@@ -93,41 +94,39 @@ def as_json(result: Predicted) -> str:
 def write_textgrids(result: Predicted, out: Path) -> list[Path]:
     """One TextGrid per recording, with a tier ``stress``, in a folder with a manifest.
 
+    Earlier predictions in the folder are replaced.
+
     Raises
     ------
     ConfigError
-        If two recordings have the same name, or the folder cannot be written.
+        If two recordings have the same name.
+    FolderError
+        If the folder cannot be written, or holds something else.
     """
     stems = [Path(name).stem for name in result.alignments]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
         raise ConfigError(f"two recordings are called '{twice[0]}'; predict them one by one")
     files = []
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    with RunFolder(out, "predictions", overwrite=True) as folder:
+        folder.begin(
+            {"network": result.network, "label_of_unknown_words": UNKNOWN_WORD},
+            inputs={name: hash_file(Path(name)) for name in result.alignments},
+        )
         for name, alignment in result.alignments.items():
-            said = [
+            stress = [
                 Interval(word.start_s, word.end_s, f"{word.stress} {word.probability:.2f}")
                 for word in result.words
                 if word.file == name and word.stress is not None
             ]
-            path = out / f"{Path(name).stem}.TextGrid"
-            write_textgrid(path, alignment, result.durations_s[name], {"stress": said})
+            path = folder.file(f"{Path(name).stem}.TextGrid")
+            write_textgrid(path, alignment, result.durations_s[name], {"stress": stress})
             files.append(path)
-        write_manifest(
-            out,
-            "predictions",
-            parameters={"network": result.network, "label_of_unknown_words": UNKNOWN_WORD},
-            inputs={name: hash_file(Path(name)) for name in result.alignments},
-            outputs=files,
-            results={
+        folder.finish(
+            {
                 "n_words": sum(word.stress is not None for word in result.words),
                 "n_skipped": sum(word.stress is None for word in result.words),
                 "n_errors": len(result.problems),
-            },
+            }
         )
-    except OSError as error:
-        raise ConfigError(
-            f"{out}: cannot be written ({error.strerror}); choose another folder"
-        ) from error
     return files

@@ -1,11 +1,11 @@
-"""The explorer's part of ``stressnet report``: tokens over processes, page at the end."""
+"""The explorer of a report: tokens over processes, page at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, StressnetError
@@ -14,7 +14,9 @@ from stressnet.report.run import RelevanceRun
 from stressnet.runs.manifest import FILE_NAME, read_manifest
 from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.progress import Progress
+
+if TYPE_CHECKING:
+    from stressnet.runs.folder import RunFolder
 
 CHUNK = 50
 """Tokens per task."""
@@ -57,36 +59,30 @@ def open_methods(runs: Sequence[RelevanceRun], corpus: Corpus) -> list[Method]:
 
 
 def write_tokens(
-    methods: Sequence[Method],
-    corpus: Corpus,
-    token_ids: Sequence[str],
-    out: Path,
-    *,
-    jobs: int = 1,
-    progress: Progress | None = None,
-) -> tuple[list[tuple[int, str]], list[Problem]]:
-    """Write the files of all tokens.
+    methods: Sequence[Method], corpus: Corpus, token_ids: Sequence[str], folder: RunFolder
+) -> list[tuple[int, str]]:
+    """Write the files of all tokens; those that cannot be shown become problems.
 
     Returns
     -------
-    written : list of (int, str)
+    list of (int, str)
         Numbers, which are the files' names, and ids.
-    problems : list of Problem
-        Tokens that are left out, and why.
     """
-    progress = progress or Progress(verbose=False)
-    source = (str(corpus.path), tuple(str(m.run.path) for m in methods), str(out))
+    source = (str(corpus.path), tuple(str(m.run.path) for m in methods), str(folder.path))
     tasks = [
         (source, tuple(enumerate(token_ids[i : i + CHUNK], i)))
         for i in range(0, len(token_ids), CHUNK)
     ]
     failed: dict[str, str] = {}
-    with progress.stage("explorer", len(token_ids), "token") as bar:
-        for (_, chunk), errors in zip(tasks, in_order(_write_chunk, tasks, jobs), strict=True):
+    with folder.progress.stage("explorer", len(token_ids), "token") as bar:
+        results = in_order(_write_chunk, tasks, folder.work.jobs, folder.pool)
+        for (_, chunk), errors in zip(tasks, results, strict=True):
             failed.update(errors)
             bar.update(len(chunk))
-    problems = [Problem(t, "explorer", Severity.ERROR, reason) for t, reason in failed.items()]
-    return [(i, t) for i, t in enumerate(token_ids) if t not in failed], problems
+    folder.problems += [
+        Problem(token, "explorer", Severity.ERROR, reason) for token, reason in failed.items()
+    ]
+    return [(i, t) for i, t in enumerate(token_ids) if t not in failed]
 
 
 Task = tuple[tuple[str, tuple[str, ...], str], tuple[tuple[int, str], ...]]
@@ -116,15 +112,8 @@ def _reader(corpus_path: str, run_paths: tuple[str, ...]) -> TokenReader:
 
 
 def write_explorer(
-    runs: Sequence[RelevanceRun],
-    corpus: Corpus,
-    out: Path,
-    *,
-    most: int,
-    seed: int = 0,
-    jobs: int = 1,
-    progress: Progress | None = None,
-) -> tuple[Path, int, list[Problem]]:
+    runs: Sequence[RelevanceRun], corpus: Corpus, folder: RunFolder, most: int, seed: int = 0
+) -> tuple[Path, int]:
     """Write the explorer of one or more runs beside a report.
 
     Parameters
@@ -133,23 +122,19 @@ def write_explorer(
         The first decides which tokens are there; all on one corpus.
     corpus : Corpus
         That corpus.
-    out : Path
-        The report's folder.
+    folder : RunFolder
+        The report; tokens that could not be shown become its problems.
     most : int
         Largest number of tokens; of more, a random sample is taken.
     seed : int
-        For the sample.
-    jobs : int
-        Worker processes; the result does not depend on it.
+        Random seed of the sample.
 
     Returns
     -------
     page : Path
-        ``out/explorer.html``.
+        ``explorer.html``.
     n_tokens : int
         How many are there.
-    problems : list of Problem
-        Tokens that could not be shown.
 
     Raises
     ------
@@ -163,8 +148,13 @@ def write_explorer(
 
     methods = open_methods(runs, corpus)
     token_ids = choose_tokens(methods, most, seed)
+    out = folder.path
+    folder.tree("explorer/**")
+    folder.file("explorer/index.js")
+    folder.tree("figures/*")
+    folder.file("explorer.html")
     prepare(out)
-    written, problems = write_tokens(methods, corpus, token_ids, out, jobs=jobs, progress=progress)
+    written = write_tokens(methods, corpus, token_ids, folder)
     chosen = choose_words(runs[0].tokens[runs[0].tokens["token_id"].isin(token_ids)])
     notices = []
     if corpus.manifest.get("parameters", {}).get("synthetic"):
@@ -173,8 +163,10 @@ def write_explorer(
         notices.append(
             f"A random sample of {count_of(len(token_ids), 'token')} of {len(runs[0].tokens)}."
         )
-    if problems:
-        notices.append(f"{count_of(len(problems), 'token')} could not be shown; see failures.csv.")
+    if folder.problems:
+        notices.append(
+            f"{count_of(len(folder.problems), 'token')} could not be shown; see failures.csv."
+        )
     made = [file.stem for file in (out / "figures").glob("*.png")]
     page = write_page(
         out,
@@ -186,4 +178,4 @@ def write_explorer(
         notice=" ".join(notices),
         report="index.html" if (out / "index.html").is_file() else None,
     )
-    return page, len(written), problems
+    return page, len(written)

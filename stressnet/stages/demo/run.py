@@ -1,0 +1,140 @@
+"""The whole study on speech that espeak-ng speaks, with known times."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stressnet.alignment.accuracy import boundary_errors, summarise
+from stressnet.alignment.textgrid import read_textgrid
+from stressnet.corpus.store import Corpus
+from stressnet.demo.corpus import speak_corpus
+from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.report.explain_text import summary_text
+from stressnet.report.page import ALIGNMENT_FILE
+from stressnet.report.run import RelevanceRun
+from stressnet.report.train_text import trained_text
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.work import Step
+from stressnet.stages.build_corpus.config import BuildConfig
+from stressnet.stages.build_corpus.run import run as build
+from stressnet.stages.demo.config import DemoConfig
+from stressnet.stages.explain.config import ExplainConfig
+from stressnet.stages.explain.run import run as explain
+from stressnet.stages.report.config import ReportConfig
+from stressnet.stages.report.run import run as report
+from stressnet.stages.train.config import TrainOptions
+from stressnet.stages.train.run import run as train
+
+CORPUS_NAME = "espeak-demo"
+
+EPOCHS = {"full": 10, "tiny": 2}
+"""Short training: synthetic speech is easy, and the demo has five minutes."""
+
+EXPLORER_TOKENS = 300
+"""Enough to try the explorer; each takes some 50 ms to write."""
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo made.
+
+    Parameters
+    ----------
+    page : Path
+        The report.
+    text : str
+        Its figures.
+    """
+
+    page: Path
+    text: str
+
+
+def run(config: DemoConfig, folder: RunFolder) -> DemoResult:
+    """Speak, build, align, train, explain, report."""
+    seed, size = config.seed, config.size
+    folder.begin(config, inputs={}, steps=[Step("demo", 1, "run", 180.0)])
+    recordings, truth = folder.path / "recordings", folder.path / "recordings-truth"
+    for name in ("recordings", "recordings-truth"):
+        folder.tree(f"{name}/**")
+    if not (truth / "minimal_pairs.tsv").exists():
+        with folder.progress.stage("speak"):
+            speak_corpus(recordings, seed=seed, size=size, truth_out=truth)
+    options = BuildConfig(
+        recipe=CORPUS_NAME,
+        labels=truth / "minimal_pairs.tsv",
+        # Three voices are all that the tiny corpus has: one for each set.
+        valid_share=0.10 if size == "full" else 0.3,
+        test_share=0.22 if size == "full" else 0.3,
+        seed=seed,
+    )
+    with folder.folder("corpus", "corpus") as child:
+        built = build(options, recordings, child)
+    corpus = Corpus.open(built.path)
+    with folder.progress.stage("score"):
+        alignment = score_alignment(corpus.path, truth)
+        folder.json(f"corpus/{ALIGNMENT_FILE}", alignment)
+    with folder.folder("model", "model") as child:
+        trained = train(TrainOptions(max_epochs=EPOCHS[size], seed=seed), corpus, child)
+    network = TrainedNetwork.load(folder.path / "model")
+    with folder.folder("run", "relevance") as child:
+        explained = explain(ExplainConfig(seed=seed), corpus, network, child)
+    with folder.folder("report", "report") as child:
+        made = report(
+            ReportConfig(explorer_tokens=EXPLORER_TOKENS, seed=seed),
+            RelevanceRun.open(explained.path),
+            child,
+        )
+    folder.finish({"n_tokens": built.manifest["results"]["n_tokens"]})
+    counts = built.manifest["results"]
+    text = [
+        "SYNTHETIC SPEECH: the figures show that the software works, not how people stress words.",
+        "",
+        f"{counts['n_tokens']} tokens of {counts['n_words']} words by {counts['n_speakers']} "
+        f"voices",
+        "",
+        alignment_text(alignment),
+        "",
+        trained_text(trained),
+        "",
+        summary_text(explained),
+        f"report: {made.page}",
+    ]
+    return DemoResult(made.page, "\n".join(text))
+
+
+def demo_text(result: DemoResult) -> str:
+    """The figures and where the report is."""
+    return result.text
+
+
+def score_alignment(corpus: Path, truth: Path) -> dict[str, dict[str, float]]:
+    """Boundary errors of a corpus's TextGrids against those in ``truth``.
+
+    Returns
+    -------
+    dict
+        Per level (``word``, ``phone``): n, median, mean and 90th percentile of the absolute
+        difference in milliseconds, and shares within limits.
+    """
+    errors: dict[str, list[np.ndarray]] = {"word": [], "phone": []}
+    for file in sorted((corpus / "textgrids").glob("*.TextGrid")):
+        reference = read_textgrid(truth / file.name)
+        aligned = read_textgrid(file)
+        errors["word"].append(boundary_errors(reference, aligned, "word"))
+        errors["phone"].append(boundary_errors(reference, aligned, "phone"))
+    return {level: asdict(summarise(np.concatenate(parts))) for level, parts in errors.items()}
+
+
+def alignment_text(scores: dict[str, dict[str, float]]) -> str:
+    """The aligner's error."""
+    lines = ["aligner against the engine's own times (absolute difference of boundaries, ms):"]
+    for level, s in scores.items():
+        lines.append(
+            f"  {level:<6} median {s['median_ms']:.1f}, mean {s['mean_ms']:.1f}, "
+            f"90th percentile {s['p90_ms']:.1f}, n = {s['n']:.0f}"
+        )
+    return "\n".join(lines)

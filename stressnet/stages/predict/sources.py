@@ -1,0 +1,119 @@
+"""Recordings with what is known of their words: alignments, transcripts, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stressnet.corpus.scan import LINES_ENDING, read_lines, read_text, split_words
+from stressnet.errors import AlignmentError, ConfigError, TranscriptError
+
+_ALIGNMENTS = (".TextGrid", ".textgrid", ".json")
+_TRANSCRIPTS = (".txt", ".lab")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording and what is known of its words.
+
+    Parameters
+    ----------
+    audio : Path
+        The recording.
+    alignment : Path or None
+        TextGrid or another format with words and phones.
+    words : tuple of str
+        Transcript, if there is no alignment; empty for a recording of one unknown word.
+    """
+
+    audio: Path
+    alignment: Path | None = None
+    words: tuple[str, ...] = ()
+
+
+def sources_of(
+    files: Sequence[Path],
+    alignments: Path | None = None,
+    transcripts: Path | None = None,
+    text: str | None = None,
+) -> list[Source]:
+    """Bring recordings together with their alignments or transcripts.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Recordings.
+    alignments, transcripts : Path, optional
+        A file if there is one recording, else a folder with a file named like each recording
+        (``.TextGrid``; ``.txt`` or ``.lab``) in it or in folders below. A transcript may also be a
+        line of a file in LibriSpeech's form, ``*.trans.txt``: the recording's name, then what is
+        said. With neither of them, nor a text, what lies beside a recording is taken.
+    text : str, optional
+        The transcript itself, for one recording.
+
+    Raises
+    ------
+    ConfigError
+        If more than one is given, or one text is to serve many recordings.
+    TranscriptError, AlignmentError
+        If a file is missing or a transcript holds no words.
+    """
+    if sum(value is not None for value in (alignments, transcripts, text)) > 1:
+        raise ConfigError("give one of alignment, transcript and text, not several")
+    if text is not None:
+        if len(files) != 1:
+            raise ConfigError(f"one text cannot be that of {len(files)} recordings; use a folder")
+        return [Source(files[0], words=_nonempty(split_words(text), "the text given"))]
+    if alignments is not None:
+        paths = [_beside(file, alignments, _ALIGNMENTS) for file in files]
+        for file, path in zip(files, paths, strict=True):
+            if path is None:
+                raise AlignmentError(f"{alignments}: no TextGrid for {file.name}; add it")
+        return [Source(file, alignment=path) for file, path in zip(files, paths, strict=True)]
+    if transcripts is not None:
+        return [Source(file, words=_words_said(file, transcripts)) for file in files]
+    return [_source_beside(file) for file in files]
+
+
+def _source_beside(file: Path) -> Source:
+    """A recording with the alignment or transcript of its name in its folder, if there is one."""
+    alignment = _beside(file, file.parent, _ALIGNMENTS[:2])
+    if alignment is not None:
+        return Source(file, alignment=alignment)
+    if _beside(file, file.parent, _TRANSCRIPTS) is not None:
+        return Source(file, words=_words_said(file, file.parent))
+    return Source(file)
+
+
+def _beside(file: Path, place: Path, endings: tuple[str, ...]) -> Path | None:
+    """The file in a folder that belongs to a recording, or the file given."""
+    if not place.is_dir():
+        return place
+    names = [f"{file.stem}{ending}" for ending in endings]
+    folders = [place, file.parent] if place in file.parents else [place]
+    for path in (folder / name for folder in folders for name in names):
+        if path.is_file():
+            return path
+    if place == file.parent:
+        return None
+    below = (path for name in names for path in sorted(place.rglob(name)))
+    return next((path for path in below if path.is_file()), None)
+
+
+def _words_said(file: Path, place: Path) -> tuple[str, ...]:
+    """Words of a recording: from its own file, or from its line of a file of many."""
+    own = _beside(file, place, _TRANSCRIPTS)
+    if own is not None and not own.name.endswith(LINES_ENDING):
+        return _nonempty(split_words(read_text(own)), str(own))
+    many = sorted(place.rglob(f"*{LINES_ENDING}")) if place.is_dir() else [place]
+    for path in many:
+        if file.stem in (lines := read_lines(path)):
+            return _nonempty(lines[file.stem], f"{path}, line of {file.stem}")
+    raise TranscriptError(f"{place}: no transcript for {file.name}; add it")
+
+
+def _nonempty(words: tuple[str, ...], where: str) -> tuple[str, ...]:
+    if not words:
+        raise TranscriptError(f"{where}: holds no words; write down what is said")
+    return words

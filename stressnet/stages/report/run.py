@@ -1,0 +1,98 @@
+"""Figures and pages from a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stressnet.errors import CorpusError
+from stressnet.report.explorer.writing import model_folder, open_methods, write_explorer
+from stressnet.report.page import write_report
+from stressnet.report.run import RelevanceRun
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.manifest import FILE_NAME, hash_file
+from stressnet.runs.work import Step
+from stressnet.stages.report.config import ReportConfig
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``stressnet report`` wrote.
+
+    Parameters
+    ----------
+    page : Path
+        The report.
+    explorer : Path or None
+        The page for looking at tokens.
+    """
+
+    page: Path
+    explorer: Path | None
+
+
+def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Report:
+    """Write figures, ``index.html`` and ``explorer.html`` for a run.
+
+    Raises
+    ------
+    CorpusError
+        If the run's corpus is gone.
+    ConfigError
+        If the runs explain different corpora.
+    """
+    corpus = opened.open_corpus()
+    runs = [opened, *(RelevanceRun.find(other) for other in config.others)]
+    open_methods(runs, corpus)
+    coefficients = _coefficients(config.cues)
+    folder.begin(
+        {"explorer_tokens": config.explorer_tokens, "seed": config.seed},
+        inputs={
+            **opened.manifest["inputs"],
+            **{f"run {i}": hash_file(r.path / FILE_NAME) for i, r in enumerate(runs, 1)},
+            **({} if coefficients is None else {"coefficients": hash_file(coefficients)}),
+        },
+        notes={
+            "run": str(opened.path),
+            "others": [str(other) for other in config.others],
+            "cues": None if config.cues is None else str(config.cues),
+        },
+        steps=[Step("show", min(config.explorer_tokens, len(opened.tokens)), "token", 0.05)],
+    )
+    for pattern in ("figures/*", "sounds/*"):
+        folder.tree(pattern)
+    for name in ("index.html", "report.md"):
+        folder.file(name)
+    with folder.progress.stage("report"):
+        page = write_report(
+            opened.path,
+            model_folder(opened),
+            corpus,
+            folder.path,
+            explorer=config.explorer_tokens > 0,
+            coefficients=coefficients,
+        )
+    explorer, n_tokens = None, 0
+    if config.explorer_tokens > 0:
+        explorer, n_tokens = write_explorer(
+            runs, corpus, folder, config.explorer_tokens, config.seed
+        )
+    folder.finish({"n_tokens_in_explorer": n_tokens})
+    return Report(page, explorer)
+
+
+def report_text(report: Report) -> str:
+    """Where the pages are."""
+    lines = [f"report: {report.page}"]
+    if report.explorer is not None:
+        lines.append(f"explorer: {report.explorer}")
+    return "\n".join(lines)
+
+
+def _coefficients(cues: Path | None) -> Path | None:
+    if cues is None:
+        return None
+    file = cues / "coefficients.csv" if cues.is_dir() else cues
+    if not file.is_file():
+        raise CorpusError(f"{cues}: no coefficients.csv; run stressnet cue-baselines first")
+    return file

@@ -1,0 +1,36 @@
+"""Options of ``stressnet validate``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stressnet.runs.options import option
+from stressnet.runs.stage import Input, Stage
+
+
+@dataclass(frozen=True)
+class ValidateConfig:
+    """How the recordings are laid out, how deep they are looked into, and what is shown."""
+
+    recipe: str = option(
+        "generic",
+        help="How the recordings are laid out: a name (see 'stressnet recipes') or a TOML file.",
+    )
+    samples: bool = option(False, help="Read the sound too, not only the headers.")
+    csv: Path | None = option(None, help="Write the whole table to this file.")
+    limit: int = option(200, minimum=1, help="Most rows to print.")
+
+
+validate_folder = Stage(
+    "validate",
+    config=ValidateConfig,
+    inputs=(Input("recordings"),),
+    run="stressnet.stages.validate.run:run",
+    text="stressnet.stages.validate.run:validation_text",
+    help="""List what is wrong with RECORDINGS and their alignments; change nothing.
+
+    Overlaps, intervals without length, ends past the audio, phones that cross words, tiers that do
+    not match, unreadable files, missing transcripts. Exit code 3 if there is any.
+    """,
+)
