@@ -30,7 +30,6 @@ from stressnet.errors import (
 )
 from stressnet.evaluation.sets import load_models, sets_of, token_table
 from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
-from stressnet.models.onnx_export import export_onnx, run_onnx
 from stressnet.models.registry import build_model
 from stressnet.pretrained import pretrained_folder
 from stressnet.runs.manifest import hash_file
@@ -40,6 +39,7 @@ from stressnet.stages.predict.sources import sources_of
 from stressnet.stages.predict.words import predict_words, spoken_part
 from stressnet.training.calibration import Calibration, save_calibration
 from stressnet.training.corpus_data import stress_data
+from stressnet.training.onnx_export import export_onnx, run_onnx
 
 VOICES = {name: 105.0 + 9 * i for i, name in enumerate(["ann", "bo", "cy", "di", "ed", "flo"])}
 SENTENCES = (

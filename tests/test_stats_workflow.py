@@ -12,10 +12,10 @@ from stats_runs import make_run
 
 from stressnet.cli import main
 from stressnet.errors import ConfigError, CorpusError, FolderError
-from stressnet.report.stats_text import summary_text
 from stressnet.runs.manifest import read_manifest, write_manifest
 from stressnet.stages.stats import run_statistics
 from stressnet.stages.stats.run import TABLES
+from stressnet.stages.stats.text import summary_text
 from stressnet.statistics import analysis as stats_config
 from stressnet.statistics.analysis import (
     EXAMPLE,

@@ -26,7 +26,7 @@ def export_command(model: Path, out: Path) -> None:
     The file says of itself what it takes and gives: classes, preset with all parameters, axes in
     seconds and hertz, temperature, and hashes of corpus and weights.
     """
-    from stressnet.models.onnx_export import export_onnx
+    from stressnet.training.onnx_export import export_onnx
 
     result = export_onnx(model, out)
     click.echo(f"{result.path}: logits as the network's to {result.largest_difference:.1e}")

@@ -131,7 +131,7 @@ def _segments(row: dict[str, Any]) -> Segments:
 
 def _image(stimulus: Stimulus, preset: SpectrogramPreset) -> Any:
     """The image that a corpus would hold of this word."""
-    from stressnet.acoustics.spectrogram import image_in_recording
+    from stressnet.acoustics.token_image import image_in_recording
 
     word = Interval(*stimulus.segments.word, "")
     return image_in_recording(preset, stimulus.audio, word.start_s, word.end_s).values

@@ -12,9 +12,9 @@ from stressnet.corpus.store import Corpus
 from stressnet.evaluation.audits import alarms
 from stressnet.evaluation.sets import TITLES, Unit, representatives, whole_sets
 from stressnet.evaluation.tables import WORD_MEAN
+from stressnet.evaluation.text import interval_text
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Picture, Table
 from stressnet.report.evaluation_figures import accuracy_figure, reliability_figure
-from stressnet.report.evaluation_text import interval_text
 from stressnet.report.style import save_figure
 from stressnet.runs.names import inside
 

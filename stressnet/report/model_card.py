@@ -22,8 +22,8 @@ from stressnet.evaluation.sets import (
     sets_of,
     token_table,
 )
+from stressnet.evaluation.text import interval_text
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
-from stressnet.report.evaluation_text import interval_text
 from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:

@@ -155,7 +155,8 @@ def with_deviations(
 
     import numpy as np
 
-    from stressnet.acoustics.spectrogram import SpectrogramPreset, image_in_excerpt
+    from stressnet.acoustics.spectrogram import SpectrogramPreset
+    from stressnet.acoustics.token_image import image_in_excerpt
     from stressnet.training.data import TRAIN
 
     kind = SpectrogramPreset.from_dict(corpus.images(preset).preset)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.acoustics.spectrogram import SpectrogramPreset, get_preset, image_in_excerpt
+from stressnet.acoustics.spectrogram import SpectrogramPreset, get_preset
+from stressnet.acoustics.token_image import image_in_excerpt
 from stressnet.audio import read_audio
 from stressnet.corpus.store import TOKENS, write_images_header
 from stressnet.corpus.tables import ArrayFile

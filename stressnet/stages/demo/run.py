@@ -12,10 +12,8 @@ from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.store import Corpus
 from stressnet.demo.corpus import speak_corpus
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.report.explain_text import summary_text
 from stressnet.report.page import ALIGNMENT_FILE
 from stressnet.report.run import RelevanceRun
-from stressnet.report.train_text import trained_text
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.work import Step
 from stressnet.stages.build_corpus.config import BuildConfig
@@ -23,10 +21,12 @@ from stressnet.stages.build_corpus.run import run as build
 from stressnet.stages.demo.config import DemoConfig
 from stressnet.stages.explain.config import ExplainConfig
 from stressnet.stages.explain.run import run as explain
+from stressnet.stages.explain.text import summary_text
 from stressnet.stages.report.config import ReportConfig
 from stressnet.stages.report.run import run as report
 from stressnet.stages.train.config import TrainOptions
 from stressnet.stages.train.run import run as train
+from stressnet.stages.train.text import trained_text
 
 CORPUS_NAME = "espeak-demo"
 

@@ -32,7 +32,7 @@ evaluate_models = Stage(
         Input("model", "stressnet.evaluation.sets:load_models", several=True, on_device=True),
     ),
     run="stressnet.stages.evaluate.run:run",
-    text="stressnet.report.evaluation_text:evaluation_text",
+    text="stressnet.stages.evaluate.text:evaluation_text",
     done="evaluation",
     has_device=True,
     help="""Test one or more MODELs on CORPUS; write tables, figures and a page into OUT.

@@ -23,9 +23,9 @@ from stressnet.evaluation.sets import (
     sets_of,
     token_table,
 )
+from stressnet.evaluation.text import heard_text
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.evaluation_page import write_page
-from stressnet.report.evaluation_text import heard_text
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.work import Step
 from stressnet.stages.evaluate.config import EvaluateConfig

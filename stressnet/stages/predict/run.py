@@ -7,11 +7,11 @@ from pathlib import Path
 
 from stressnet.errors import ConfigError
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.report.predict_text import as_csv, as_json, as_text, write_textgrids
 from stressnet.runs.problems import Problem
 from stressnet.runs.work import Work
 from stressnet.stages.predict.config import PredictConfig
 from stressnet.stages.predict.sources import sources_of
+from stressnet.stages.predict.text import as_csv, as_json, as_text, write_textgrids
 from stressnet.stages.predict.words import Predicted, predict_words
 
 

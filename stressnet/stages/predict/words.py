@@ -328,7 +328,8 @@ def _logit_differences(
     import numpy as np
     import torch
 
-    from stressnet.acoustics.spectrogram import SpectrogramPreset, image_in_recording
+    from stressnet.acoustics.spectrogram import SpectrogramPreset
+    from stressnet.acoustics.token_image import image_in_recording
 
     if not words:
         return np.empty(0)

@@ -140,7 +140,7 @@ train_model = Stage(
     inputs=(CORPUS,),
     output="model",
     run="stressnet.stages.train.run:run",
-    text="stressnet.report.train_text:trained_text",
+    text="stressnet.stages.train.text:trained_text",
     has_device=True,
     help="""Train a network on CORPUS, test it, and save it in the folder MODEL.
 

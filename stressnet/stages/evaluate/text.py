@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stressnet.evaluation import tables
 from stressnet.evaluation.sets import TITLES
+from stressnet.evaluation.text import audit_lines, heard_text, interval_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from stressnet.stages.evaluate.run import Evaluated
-
-
-def heard_text(heard: int, n: int) -> str:
-    """A warning if tokens are by speakers named like those trained on, else nothing."""
-    if not heard:
-        return ""
-    return (
-        f"{heard} of {n} tokens are by speakers with the name of one that was trained on; if they "
-        f"are the same people, these figures are not those of new speakers"
-    )
 
 
 def evaluation_text(result: Evaluated) -> str:
@@ -94,37 +85,3 @@ def _comparison_lines(comparisons: pd.DataFrame) -> list[str]:
             f"{row['only_first']} : {row['only_second']} tokens, p = {row['mcnemar_p']:.3g}"
         )
     return [*lines, ""]
-
-
-def audit_lines(audits: pd.DataFrame) -> list[str]:
-    """The audits as a table for people; says so if there are none."""
-    if not len(audits):
-        return ["leak audits: not run", ""]
-    lines = [
-        "leak audits, balanced accuracy (chance 0.5)",
-        f"  {'audit':<16}{'test set':<32}{'n':>6}{'audit':>23}{'network':>23}"
-        f"{'network - audit':>26}  verdict",
-    ]
-    for _, row in audits.iterrows():
-        title = TITLES.get(row["test_set"], row["test_set"])
-        line = f"  {row['audit']:<16}{title:<32}{row['n']:>6}{interval_text(row):>23}"
-        ours = interval_text(row, "network") if row["network"] == row["network"] else ""
-        apart = interval_text(row, "difference", signed=True) if ours else ""
-        lines.append(f"{line}{ours:>23}{apart:>26}  {row['verdict']}")
-    lines.append(
-        "  part of speech: 'audit' are nouns with final and verbs with initial stress, 'network' "
-        "the others; no difference is good"
-    )
-    return [*lines, ""]
-
-
-def interval_text(row: Any, name: str = "", *, signed: bool = False) -> str:
-    """``0.871 [0.826, 0.909]``."""
-    form = "+.3f" if signed else ".3f"
-    value = row[name or "estimate"]
-    low, high = (row[f"{name}_{end}" if name else end] for end in ("low", "high"))
-    if value != value:
-        return "-"
-    if low != low:
-        return f"{value:{form}} [no interval]"
-    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
