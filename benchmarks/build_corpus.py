@@ -158,7 +158,8 @@ def plain_script(source: Path, corpus: Path, out: Path) -> dict[str, Any]:
 
     from stressnet.acoustics.speakers import speaker_settings
     from stressnet.acoustics.spectrogram import get_preset
-    from stressnet.acoustics.tracks import PitchSettings, Tracks, formant_track, pitch_track
+    from stressnet.acoustics.track_types import Tracks
+    from stressnet.acoustics.tracks import PitchSettings, formant_track, pitch_track
 
     out.mkdir()
     spent: dict[str, dict[str, float]] = {"wall": {}, "cpu": {}}

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from stressnet.axes import Axes
-from stressnet.corpus.store import Images
+from stressnet.corpus.images import Images
 from stressnet.explain.map_file import MapRequest, compute_maps
 from stressnet.lexicon.stress import Stress
 from stressnet.models.registry import build_model

@@ -13,13 +13,10 @@ from stressnet.acoustics.speakers import (
     speaker_settings,
     tracks_of,
 )
+from stressnet.acoustics.track_types import TRACK_COLUMNS, FormantTrack, PitchTrack, Tracks
 from stressnet.acoustics.tracks import (
-    TRACK_COLUMNS,
     FormantSettings,
-    FormantTrack,
     PitchSettings,
-    PitchTrack,
-    Tracks,
     formant_track,
     low_pass,
     pitch_track,

@@ -11,7 +11,8 @@ import soundfile
 
 from stressnet.audio import read_audio
 from stressnet.corpus.recipe import load_recipe
-from stressnet.corpus.scan import StressLabel, read_labels, read_text, scan, split_words
+from stressnet.corpus.scan import StressLabel, read_labels, scan
+from stressnet.corpus.transcripts import read_text, split_words
 from stressnet.errors import AudioError, CorpusError, TranscriptError
 from stressnet.runs.problems import Severity
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from stressnet.errors import ConfigError
 from stressnet.explain import attribute_batch
-from stressnet.explain.faithfulness.battery import N_STEPS, find_attributions
+from stressnet.explain.faithfulness.attributions import N_STEPS, find_attributions
 from stressnet.explain.reference import REFERENCED, mean_spectrum, reference_images
 
 

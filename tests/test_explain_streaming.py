@@ -12,7 +12,7 @@ import torch
 from lrp_nets import CompactCNN, randomise
 
 from stressnet.axes import Axes
-from stressnet.corpus.store import Images
+from stressnet.corpus.images import Images
 from stressnet.explain import explain_batch, map_file
 from stressnet.explain.stream import PeakMemory
 from stressnet.lexicon.stress import Stress

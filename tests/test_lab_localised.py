@@ -12,15 +12,9 @@ from command_line import run_cli
 
 from stressnet.acoustics.cue_table import table_columns
 from stressnet.acoustics.spectrogram import PRESETS
-from stressnet.acoustics.tracks import FormantTrack, PitchTrack, Tracks, tracks_frame
-from stressnet.corpus.store import (
-    PHONES,
-    TOKENS,
-    TRACKS,
-    Corpus,
-    write_images_header,
-    write_parquet,
-)
+from stressnet.acoustics.track_types import FormantTrack, PitchTrack, Tracks, tracks_frame
+from stressnet.corpus.images import write_images_header
+from stressnet.corpus.store import PHONES, TOKENS, TRACKS, Corpus, write_parquet
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lab.labset import LabSet
 from stressnet.lab.localised import (

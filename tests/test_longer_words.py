@@ -13,9 +13,10 @@ from toy_corpus import PRESET, write_toy_corpus
 
 from stressnet.acoustics.spectrogram import compute, get_preset
 from stressnet.audio import read_audio
+from stressnet.corpus.images import write_images_header
 from stressnet.corpus.longer_words import find_stretches, syllable_starts, trainable, unrelated
 from stressnet.corpus.scan import Recording
-from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus, write_images_header
+from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stressnet.acoustics.spectrogram import get_preset
-from stressnet.acoustics.tracks import FormantTrack, PitchTrack, Tracks
+from stressnet.acoustics.track_types import FormantTrack, PitchTrack, Tracks
 from stressnet.axes import Axes
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval

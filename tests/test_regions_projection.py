@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stressnet.acoustics.spectrogram import get_preset
-from stressnet.acoustics.tracks import FormantTrack, PitchTrack, Tracks
+from stressnet.acoustics.track_types import FormantTrack, PitchTrack, Tracks
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress

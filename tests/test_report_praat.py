@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from parselmouth.praat import call
 from report_runs import make_run
 
-from stressnet.acoustics.tracks import FormantTrack, PitchTrack
+from stressnet.acoustics.track_types import FormantTrack, PitchTrack
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.cli import cli
 from stressnet.errors import ConfigError

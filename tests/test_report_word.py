@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from report_runs import make_run
 
 from stressnet.acoustics.spectrogram import compute, get_preset
-from stressnet.acoustics.tracks import FormantTrack, PitchTrack, Tracks
+from stressnet.acoustics.track_types import FormantTrack, PitchTrack, Tracks
 from stressnet.audio import Audio
 from stressnet.axes import Axes
 from stressnet.corpus.store import Corpus

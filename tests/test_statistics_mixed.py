@@ -12,7 +12,8 @@ import pytest
 
 from stressnet.errors import ConfigError
 from stressnet.statistics import mixed
-from stressnet.statistics.mixed import COLUMNS, Design, design, fit, fit_rows, r_script
+from stressnet.statistics.mixed import Design, design, fit
+from stressnet.statistics.mixed_tables import COLUMNS, fit_rows, r_script
 
 EFFECTS = {"Intercept": 0.5, "stress[INITIAL - FINAL]": -0.4, "sex[female - male]": 0.2}
 SDS = {"speaker": 0.3, "word": 0.6, "residual": 0.9}

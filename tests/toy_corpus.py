@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from stressnet.acoustics.spectrogram import PRESETS
+from stressnet.corpus.images import write_images_header
 from stressnet.corpus.splits import SplitConfig, assign_splits
-from stressnet.corpus.store import PHONES, TOKENS, write_images_header
+from stressnet.corpus.store import PHONES, TOKENS
 from stressnet.runs.manifest import write_manifest
 from stressnet.runs.tables import write_parquet
 

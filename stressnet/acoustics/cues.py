@@ -27,13 +27,8 @@ from stressnet.acoustics.intensity import IntensitySettings, intensity_cues, pra
 from stressnet.acoustics.pitch_cues import pitch_cues, pitch_range_st
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.acoustics.spectral_balance import balance_cues, missing_balance, vowel_spectrum
-from stressnet.acoustics.tracks import (
-    N_FORMANTS,
-    formant_track_of,
-    praat_formant,
-    praat_pitch,
-    praat_sound,
-)
+from stressnet.acoustics.track_types import N_FORMANTS
+from stressnet.acoustics.tracks import formant_track_of, praat_formant, praat_pitch, praat_sound
 from stressnet.acoustics.vowel_space import centroid_bark, is_reduced, peripherality_bark
 from stressnet.errors import ConfigError
 

@@ -28,13 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.acoustics.hum import HIGH_PASS_HZ, HUM_THRESHOLD_DB, hum_level_db
-from stressnet.acoustics.tracks import (
-    FormantSettings,
-    PitchSettings,
-    Tracks,
-    formant_track,
-    pitch_track,
-)
+from stressnet.acoustics.track_types import Tracks
+from stressnet.acoustics.tracks import FormantSettings, PitchSettings, formant_track, pitch_track
 from stressnet.errors import ConfigError
 
 CEILING_HZ = {"male": 5000.0, "female": 5500.0}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.corpus.store import Corpus, Images
+from stressnet.corpus.images import Images
+from stressnet.corpus.store import Corpus
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stressnet.axes import Axes
-from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus, Images, write_images_header
+from stressnet.corpus.images import Images, write_images_header
+from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus
 from stressnet.corpus.tables import ArrayFile
 from stressnet.runs.names import inside, safe_name
 from stressnet.runs.tables import write_parquet

@@ -60,7 +60,8 @@ def _scores(
     from scipy.special import expit
 
     from stressnet.training.calibration import calibration_error
-    from stressnet.training.metrics import Estimate, evaluate, mean_over_words
+    from stressnet.training.metrics import Estimate, evaluate
+    from stressnet.training.word_means import mean_over_words
 
     part, scores = tokens[mask], unit.logit_difference[mask]
     labels = class_indices(part)
@@ -112,7 +113,7 @@ def pairs_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -> pd.D
     """Words that show both readings, one row per network, test set and word."""
     import pandas as pd
 
-    from stressnet.training.metrics import mean_over_words
+    from stressnet.training.word_means import mean_over_words
 
     parts = []
     for unit in representatives(units):

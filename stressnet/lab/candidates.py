@@ -26,7 +26,7 @@ from collections.abc import Container
 
 import numpy as np
 
-from stressnet.acoustics.tracks import N_FORMANTS
+from stressnet.acoustics.track_types import N_FORMANTS
 from stressnet.axes import BoolArray
 from stressnet.intervals import Interval
 from stressnet.regions.registry import Missing, get_regions

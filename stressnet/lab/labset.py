@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
-from stressnet.acoustics.tracks import N_FORMANTS, FormantTrack, PitchTrack, Tracks
+from stressnet.acoustics.track_types import N_FORMANTS, FormantTrack, PitchTrack, Tracks
 from stressnet.axes import Axes, BoolArray
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Interval

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from stressnet.acoustics.tracks import N_FORMANTS, FormantTrack, PitchTrack, Tracks
+from stressnet.acoustics.track_types import N_FORMANTS, FormantTrack, PitchTrack, Tracks
 from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval

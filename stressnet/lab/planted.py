@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset, get_preset
-from stressnet.acoustics.tracks import N_FORMANTS, FormantTrack, PitchTrack, Tracks
+from stressnet.acoustics.track_types import N_FORMANTS, FormantTrack, PitchTrack, Tracks
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lab.labset import LabSet

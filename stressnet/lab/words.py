@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.acoustics.tracks import Tracks
+from stressnet.acoustics.track_types import Tracks
 from stressnet.errors import AudioError, ConfigError
 from stressnet.intervals import Interval
 from stressnet.lab.designs import Design, get_design

@@ -22,7 +22,7 @@ from scipy.ndimage import median_filter
 from scipy.optimize import brentq
 from scipy.signal import lfilter
 
-from stressnet.acoustics.tracks import FormantTrack
+from stressnet.acoustics.track_types import FormantTrack
 from stressnet.errors import AudioError
 from stressnet.manipulation.intensity import level_db, plateau
 

@@ -28,15 +28,8 @@ from numpy.typing import NDArray
 
 from stressnet.acoustics.cues import Segments
 from stressnet.acoustics.speakers import SpeakerSettings
-from stressnet.acoustics.tracks import (
-    FormantTrack,
-    PitchTrack,
-    Tracks,
-    formant_track,
-    pitch_track_of,
-    praat_pitch,
-    praat_sound,
-)
+from stressnet.acoustics.track_types import FormantTrack, PitchTrack, Tracks
+from stressnet.acoustics.tracks import formant_track, pitch_track_of, praat_pitch, praat_sound
 from stressnet.audio import Audio
 from stressnet.errors import AudioError, ConfigError
 from stressnet.intervals import Interval

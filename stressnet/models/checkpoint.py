@@ -196,7 +196,7 @@ class TrainedNetwork:
         return str(next(self.model.parameters()).device)
 
     def check_images(self, images: Any) -> None:
-        """Refuse :class:`stressnet.corpus.store.Images` of another kind than it was trained on.
+        """Refuse :class:`stressnet.corpus.images.Images` of another kind than it was trained on.
 
         Raises
         ------

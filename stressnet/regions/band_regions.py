@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from stressnet.acoustics.tracks import N_FORMANTS
+from stressnet.acoustics.track_types import N_FORMANTS
 from stressnet.axes import FloatArray
 from stressnet.regions.registry import Missing, Region, Stretch, add
 from stressnet.regions.scene import Scene

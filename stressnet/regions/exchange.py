@@ -24,7 +24,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.acoustics.tracks import N_FORMANTS, FormantTrack, PitchTrack, Tracks
+from stressnet.acoustics.track_types import N_FORMANTS, FormantTrack, PitchTrack, Tracks
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.regions.scene import Scene

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset, compute
-from stressnet.acoustics.tracks import Tracks
+from stressnet.acoustics.track_types import Tracks
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.axes import FloatArray
-from stressnet.corpus.store import TRACKS, Corpus, Images
+from stressnet.corpus.images import Images
+from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress

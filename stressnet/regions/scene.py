@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from stressnet.acoustics.tracks import N_FORMANTS, Tracks
+from stressnet.acoustics.track_types import N_FORMANTS, Tracks
 from stressnet.axes import Axes, BoolArray, FloatArray
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval

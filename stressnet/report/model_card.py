@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from stressnet.evaluation.sets import (
 )
 from stressnet.evaluation.text import interval_text
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
+from stressnet.report.reproduce import reproduce
 from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
@@ -376,36 +376,3 @@ def _limits(facts: Mapping[str, Any], scores: pd.DataFrame) -> Sequence[str]:
     if facts["parameters"].get("synthetic"):
         found.insert(0, "trained on synthetic speech: not for people's voices")
     return found
-
-
-def reproduce(info: Any, facts: Mapping[str, Any]) -> str:
-    """One command line that builds the corpus and trains the network.
-
-    Parameters
-    ----------
-    info : CheckpointInfo
-        Of the network.
-    facts : mapping
-        Manifest of the corpus.
-    """
-    from stressnet.training.recipes import RECIPES
-
-    built = facts["parameters"]
-    build = f"stressnet build-corpus RECORDINGS CORPUS --recipe {built['recipe']}"
-    build += f" --preset {info.preset} --seed {built.get('seed', 0)}"
-    recipe = dict(info.training.get("recipe", {}))
-    name = str(recipe.get("name", ""))
-    train = f"stressnet train CORPUS MODEL --model {info.architecture} --preset {info.preset}"
-    train += f" --recipe {name} --seed {info.seed}"
-    usual = RECIPES[name].to_dict() if name in RECIPES else {}
-    usual["class_balance"] = "weights"  # what the command trains with
-    if info.training.get("all_tokens"):
-        train += " --all-tokens"
-    for key, value in recipe.items():
-        if key not in ("name", "seed") and key in usual and value != _as_json(usual[key]):
-            train += f" --set {shlex.quote(f'{key}={value}')}"
-    return f"{build} && \\\n{train}"
-
-
-def _as_json(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.acoustics.tracks import FormantTrack, PitchTrack
+from stressnet.acoustics.track_types import FormantTrack, PitchTrack
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.acoustics.tracks import FormantTrack, PitchTrack
+from stressnet.acoustics.track_types import FormantTrack, PitchTrack
 from stressnet.audio import Audio
 from stressnet.axes import Axes
 from stressnet.errors import ConfigError

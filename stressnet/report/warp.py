@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.axes import Axes
-from stressnet.corpus.store import Corpus, Images
+from stressnet.corpus.images import Images
+from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.report.run import RelevanceRun

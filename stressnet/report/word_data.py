@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.acoustics.tracks import Tracks
+from stressnet.acoustics.track_types import Tracks
 from stressnet.audio import Audio
 from stressnet.axes import Spectrogram
 from stressnet.corpus.store import TRACKS, Corpus

@@ -17,7 +17,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from stressnet.errors import FolderError
-from stressnet.runs.held import FAILURES, LISTED, REQUEST, STATE, Held, check_apart, remove_tree
+from stressnet.runs.held import (
+    FAILURES,
+    LISTED,
+    REQUEST,
+    STATE,
+    Held,
+    check_apart,
+    named,
+    remove_tree,
+)
 from stressnet.runs.journal import Journal
 from stressnet.runs.lock import hold, release
 from stressnet.runs.manifest import hash_data, write_json, write_manifest
@@ -25,7 +34,7 @@ from stressnet.runs.options import files_in, identity, parameters
 from stressnet.runs.parallel import in_order, worker_pool
 from stressnet.runs.problems import Problem, count_lost, count_problems, write_problems
 from stressnet.runs.progress import Progress
-from stressnet.runs.work import DryRun, Step, Work
+from stressnet.runs.work import DryRun, Step, Work, plan_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -401,12 +410,10 @@ class RunFolder:
             yield from finished()
 
     def _plan(self, steps: Sequence[Step]) -> str:
-        """What would be done, for people."""
+        """What would be done."""
         lines = [f"{self.path}: {self._held.describe(self._overwrite)}"]
         lines += [f"reads    {name} {digest[:12]}" for name, digest in self._inputs.items()]
         lines += [f"option   {name} = {value}" for name, value in self._request.items()]
-        lines += [f"computes {step.what}: {step.n} {step.unit}s" for step in steps]
-        seconds = sum(step.n * step.seconds_each for step in steps) / max(1, self.work.jobs)
-        if seconds:
-            lines.append(f"time     about {max(1, round(seconds / 60))} min")
+        lines += plan_text(steps, self.work.jobs)
+        lines.append(f"writes   {named(self.kind)} into {self.path}")
         return "\n".join(lines)

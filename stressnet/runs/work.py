@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -25,14 +26,14 @@ class Step:
     n : int
         Number of items.
     unit : str
-        What an item is.
+        What the items are, in the plural.
     seconds_each : float
         Processor time of one item, measured on an ordinary laptop core.
     """
 
     what: str
     n: int
-    unit: str = "token"
+    unit: str = "tokens"
     seconds_each: float = 0.0
 
 
@@ -56,6 +57,13 @@ class Work:
     device: str = "cpu"
     progress: Progress = field(default_factory=lambda: Progress(verbose=False))
     executor: Executor | None = None
+
+
+def plan_text(steps: Sequence[Step], jobs: int) -> list[str]:
+    """The work ahead and about how long it takes, a line each."""
+    lines = [f"computes {step.what}: {step.n} {step.unit}" for step in steps]
+    seconds = sum(step.n * step.seconds_each for step in steps) / max(1, jobs)
+    return [*lines, f"time     about {max(1, round(seconds / 60))} min"] if seconds else lines
 
 
 class DryRun(Exception):

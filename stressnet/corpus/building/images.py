@@ -11,7 +11,8 @@ import numpy as np
 from stressnet.acoustics.spectrogram import SpectrogramPreset, get_preset
 from stressnet.acoustics.token_image import image_in_excerpt
 from stressnet.audio import read_audio
-from stressnet.corpus.store import TOKENS, write_images_header
+from stressnet.corpus.images import write_images_header
+from stressnet.corpus.store import TOKENS
 from stressnet.corpus.tables import ArrayFile
 from stressnet.runs.journal import Journal
 from stressnet.runs.names import inside

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.acoustics.speakers import SpeakerSettings, speaker_settings, tracks_of
-from stressnet.acoustics.tracks import tracks_frame
+from stressnet.acoustics.track_types import tracks_frame
 from stressnet.audio import read_audio
 from stressnet.corpus.store import TOKENS, TRACKS
 from stressnet.corpus.tables import TableWriter

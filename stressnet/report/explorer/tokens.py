@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.acoustics.tracks import Tracks
+from stressnet.acoustics.track_types import Tracks
 from stressnet.audio import Audio
 from stressnet.axes import Axes
 from stressnet.corpus.store import Corpus

@@ -15,13 +15,15 @@ import numpy as np
 import pandas as pd
 import torch
 
+from stressnet.corpus.images import Images
 from stressnet.corpus.mean_spectrum import bin_statistics, mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
-from stressnet.corpus.store import Corpus, Images, Selection
+from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError
 from stressnet.explain.composites import suited
 from stressnet.explain.faithfulness import BASELINES, METRICS
-from stressnet.explain.faithfulness.battery import Battery, find_attributions
+from stressnet.explain.faithfulness.attributions import find_attributions
+from stressnet.explain.faithfulness.battery import Battery
 from stressnet.explain.faithfulness.scores import logits_of
 from stressnet.explain.reference import REFERENCED
 from stressnet.lexicon.stress import CLASSES
@@ -120,7 +122,7 @@ def run(
             "model": str(network.path),
             "other_models": [str(other.path) for other in others.values()],
         },
-        steps=[Step("assess", len(chosen) * len(methods), "map", 5.0)],
+        steps=[Step("assess", len(chosen) * len(methods), "maps", 5.0)],
     )
 
     battery = Battery(

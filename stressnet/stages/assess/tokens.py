@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.explain.faithfulness.battery import TokenBatch, fill_of
+from stressnet.explain.faithfulness.attributions import fill_of
+from stressnet.explain.faithfulness.battery import TokenBatch
 from stressnet.regions import Missing, get_regions
 
 if TYPE_CHECKING:

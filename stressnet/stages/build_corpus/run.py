@@ -96,7 +96,7 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
         {"build": request["hash"]},
         inputs={},
         notes={**request["parameters"], "title": recipe.title},
-        steps=[Step("align and cut", len(found.recordings), "recording", 300 * hours)],
+        steps=[Step("align and cut", len(found.recordings), "recordings", 300 * hours)],
     )
     if is_there:
         return _add_presets(config, request["parameters"], folder)

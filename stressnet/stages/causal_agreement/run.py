@@ -19,7 +19,7 @@ from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
 from stressnet.explain.composites import suited
-from stressnet.explain.faithfulness.battery import Attribution, find_attributions
+from stressnet.explain.faithfulness.attributions import Attribution, find_attributions
 from stressnet.explain.reference import REFERENCED
 from stressnet.lexicon.stress import Stress
 from stressnet.manipulation.causal import CUE_REGIONS, agreement_table
@@ -113,7 +113,7 @@ def run(
             "stimuli": str(config.stimuli or folder.path / STIMULI_FOLDER),
             "preset": network.info.preset,
         },
-        steps=[Step("manipulate", 0 if config.stimuli else config.max_tokens or 0, "token", 10.0)],
+        steps=[Step("manipulate", 0 if config.stimuli else config.max_tokens or 0, "tokens", 10.0)],
     )
     stimuli = config.stimuli or _make_stimuli(config, corpus, network, folder)
     effects, tokens = effects_and_tokens(responses_of(stimuli, corpus, network), corpus)

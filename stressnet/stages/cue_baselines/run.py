@@ -17,6 +17,7 @@ from stressnet.runs.work import Step
 from stressnet.stages.cue_baselines.config import CueBaselinesConfig
 from stressnet.stages.measure.run import TABLE
 from stressnet.training import cue_baselines as cb
+from stressnet.training.cue_weights import coefficients, permutation_importance
 from stressnet.training.metrics import evaluate_splits
 
 METRICS, COEFFICIENTS, IMPORTANCE, COMPARISONS = (
@@ -83,7 +84,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> CueBaselin
             "five_cues": list(cb.FIVE_CUES),
             "models": {path.name: str(path) for path in config.models},
         },
-        steps=[Step("train", len(every), "baseline", 2.0)],
+        steps=[Step("train", len(every), "baselines", 2.0)],
     )
     scores, settings, comparisons = [], {}, []
     kept: dict[str, list[cb.Fitted]] = {}
@@ -110,14 +111,14 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> CueBaselin
     with folder.progress.stage("importance"):
         weights = pd.concat(
             [
-                cb.coefficients(kept[name][0], data, seed=config.seed)
+                coefficients(kept[name][0], data, seed=config.seed)
                 for name in (cb.LOGISTIC, cb.FIVE)
             ],
             ignore_index=True,
         )
         importance = pd.concat(
             [
-                cb.permutation_importance(kept[name], data, seed=config.seed)
+                permutation_importance(kept[name], data, seed=config.seed)
                 for name in (cb.LOGISTIC, cb.BOOSTING, cb.FIVE)
             ],
             ignore_index=True,

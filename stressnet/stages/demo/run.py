@@ -12,7 +12,7 @@ from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.store import Corpus
 from stressnet.demo.corpus import speak_corpus
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.report.page import ALIGNMENT_FILE
+from stressnet.report.page_sections import ALIGNMENT_FILE
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.work import Step
@@ -56,7 +56,7 @@ class DemoResult:
 def run(config: DemoConfig, folder: RunFolder) -> DemoResult:
     """Speak, build, align, train, explain, report."""
     seed, size = config.seed, config.size
-    folder.begin(config, inputs={}, steps=[Step("demo", 1, "run", 180.0)])
+    folder.begin(config, inputs={}, steps=[Step("demo", 1, "runs", 180.0)])
     recordings, truth = folder.path / "recordings", folder.path / "recordings-truth"
     for name in ("recordings", "recordings-truth"):
         folder.tree(f"{name}/**")

@@ -120,7 +120,7 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Manipula
             "measured": str(config.measured or folder.path / CUES_FOLDER),
             "models": {one.name: str(one.path) for one in networks},
         },
-        steps=[Step("make", len(tokens) * len(plan), "stimulu", 0.4)],
+        steps=[Step("make", len(tokens) * len(plan), "stimuli", 0.4)],
     )
     cues = config.measured or _measured(corpus, folder)
     tables = _make(config, corpus, networks, cues, tokens, tuple(plan), folder)

@@ -57,7 +57,7 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Report
             "others": [str(other) for other in config.others],
             "cues": None if config.cues is None else str(config.cues),
         },
-        steps=[Step("show", min(config.explorer_tokens, len(opened.tokens)), "token", 0.05)],
+        steps=[Step("show", min(config.explorer_tokens, len(opened.tokens)), "tokens", 0.05)],
     )
     for pattern in ("figures/*", "sounds/*"):
         folder.tree(pattern)

@@ -80,7 +80,7 @@ def run(config: SearchOptions, corpus: Corpus, folder: RunFolder) -> FoundRecipe
         },
         inputs={"corpus": corpus.fingerprint},
         notes={"corpus": str(corpus.path)},
-        steps=[Step("train", config.n_trials, "network", 180.0)],
+        steps=[Step("train", config.n_trials, "networks", 180.0)],
     )
     world = World(device=pick_device(folder.work.device))
 

@@ -135,8 +135,8 @@ def run(
             "models": [str(one.path) for one in networks.values()],
         },
         steps=[
-            Step("explain", len(chosen) * len(networks) * len(config.composites), "map", 0.02),
-            Step("project", len(chosen) * len(networks) * len(config.composites), "map", 0.1),
+            Step("explain", len(chosen) * len(networks) * len(config.composites), "maps", 0.02),
+            Step("project", len(chosen) * len(networks) * len(config.composites), "maps", 0.1),
         ],
     )
 

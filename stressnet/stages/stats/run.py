@@ -23,8 +23,9 @@ from stressnet.statistics.analysis import ModelEntry, StatsConfig
 from stressnet.statistics.analysis_plan import networks_of, plan_of
 from stressnet.statistics.claims import claims_table
 from stressnet.statistics.estimate import COLUMNS, tables
-from stressnet.statistics.mixed import COLUMNS as MODEL_COLUMNS
-from stressnet.statistics.mixed import fit, fit_rows, r_script
+from stressnet.statistics.mixed import fit
+from stressnet.statistics.mixed_tables import COLUMNS as MODEL_COLUMNS
+from stressnet.statistics.mixed_tables import fit_rows, r_script
 from stressnet.statistics.model_data import collect
 
 if TYPE_CHECKING:

@@ -129,7 +129,7 @@ def train_one(
         _parameters(config, corpus, preset, fold),
         inputs={"corpus": corpus.fingerprint},
         notes={"corpus": str(corpus.path)},
-        steps=[Step("train", training.max_epochs, "epoch", 0.01 * len(data))],
+        steps=[Step("train", training.max_epochs, "epochs", 0.01 * len(data))],
     )
     if world.agree(is_done):
         return read_trained(folder.path)
@@ -231,7 +231,7 @@ def _train_several(
             parameters,
             inputs={"corpus": corpus.fingerprint},
             notes={"corpus": str(corpus.path)},
-            steps=[Step("train", len(folds) * len(seeds), "network", 180.0)],
+            steps=[Step("train", len(folds) * len(seeds), "networks", 180.0)],
         )
     world.wait()
     models: dict[tuple[Fold | None, int], TrainedModel] = {}

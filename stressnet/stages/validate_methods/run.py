@@ -28,9 +28,11 @@ from stressnet.lab.scoreboard import (
     sets_table,
     units_table,
 )
-from stressnet.lab.set_run import CONTROL_METHODS, SetResult, SetTask, run_set
+from stressnet.lab.set_run import run_set
+from stressnet.lab.set_task import CONTROL_METHODS, SetResult, SetTask
 from stressnet.models.registry import get_spec
-from stressnet.report.lab_figures import load_example, plot_board, plot_cue
+from stressnet.report.lab_cue_figure import plot_cue
+from stressnet.report.lab_figures import load_example, plot_board
 from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file
@@ -90,7 +92,7 @@ def run(config: ValidateMethodsConfig, folder: RunFolder) -> Validation:
         asdict(plan),
         inputs={} if cues is None else {"cues": hash_file(cues)},
         notes={"corpus": None if config.corpus is None else str(config.corpus)},
-        steps=[Step("score", len(plan.sets), "set", 60.0 * len(plan.trainings))],
+        steps=[Step("score", len(plan.sets), "sets", 60.0 * len(plan.trainings))],
     )
     tasks = [_task(name, plan, folder.state, config.corpus, cues) for name in plan.sets]
     results = []

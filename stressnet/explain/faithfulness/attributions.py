@@ -1,0 +1,123 @@
+"""Attribution methods by name, as the metrics call them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from stressnet.errors import ConfigError
+from stressnet.explain import COMPOSITES, METHODS, attribute_batch, explain_batch
+from stressnet.explain.reference import REFERENCED
+
+SEED = "log-odds"
+"""What maps explain: the log-odds of the predicted class, so that positive speaks for it."""
+
+
+N_STEPS = 16
+"""Quadrature points of integrated gradients."""
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """A method by name, as the metrics call it.
+
+    Parameters
+    ----------
+    name : str
+        Composite of layer-wise relevance propagation, or another method.
+    padding : str
+        The preset's padding, which says what an empty image holds.
+    seed : int
+        For methods that draw random numbers. The draw also depends on the sample's values, so that
+        tokens differ, and not on the model.
+    spectrum : ndarray, shape (n_bins,), optional
+        Mean of sound, for methods of :data:`stressnet.explain.reference.REFERENCED`.
+    """
+
+    name: str
+    padding: str
+    seed: int
+    spectrum: NDArray[np.floating] | None = None
+
+    def __call__(self, model: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor:
+        """Maps for the given classes, of the inputs' shape."""
+        if self.name in COMPOSITES:
+            return explain_batch(model, inputs, self.name, SEED, classes).relevance
+        method = REFERENCED.get(self.name, self.name)
+        known = METHODS[method].__code__.co_varnames
+        options: dict[str, Any] = {"n_steps": N_STEPS} if "n_steps" in known else {}
+        if "baseline" in known:
+            options["baseline"] = self._baseline(inputs)
+        if "generator" not in known:
+            return attribute_batch(model, inputs, method, SEED, classes, **options).relevance
+        maps = []
+        for x, c in zip(inputs.split(1), classes.split(1), strict=True):
+            digest = zlib.crc32(x.detach().cpu().contiguous().numpy().tobytes())
+            options["generator"] = torch.Generator().manual_seed(self.seed * 2**32 + digest)
+            maps.append(attribute_batch(model, x, self.name, SEED, c, **options).relevance)
+        return torch.cat(maps)
+
+    def _baseline(self, inputs: Tensor) -> Tensor:
+        """The padding value, with the mean spectrum where there is sound for methods that want it.
+
+        Sound is what differs from padding in any bin.
+        """
+        fill = fill_of(inputs, self.padding)
+        if self.name not in REFERENCED:
+            return fill
+        if self.spectrum is None:
+            raise ConfigError(f"method {self.name} needs the mean spectrum of sound")
+        sound = (inputs != fill).any(dim=-2, keepdim=True)
+        return torch.where(sound, torch.from_numpy(self.spectrum).to(inputs)[:, None], fill)
+
+
+def find_attributions(
+    names: Sequence[str],
+    padding: str,
+    seed: int,
+    spectrum: NDArray[np.floating] | None = None,
+) -> dict[str, Attribution]:
+    """Methods by name.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Composites, methods, or names of :data:`stressnet.explain.reference.REFERENCED`.
+    padding, seed, spectrum
+        As for :class:`Attribution`.
+
+    Raises
+    ------
+    ConfigError
+        If a name is neither a composite nor a method, or needs the range of the input.
+    """
+    found = {}
+    for name in names:
+        if not any(name in known for known in (COMPOSITES, METHODS, REFERENCED)):
+            raise ConfigError(
+                f"no method '{name}'; there are {', '.join((*METHODS, *REFERENCED))} and the "
+                f"composites {', '.join(COMPOSITES)}"
+            )
+        if name in COMPOSITES and COMPOSITES[name].needs_bounds:
+            raise ConfigError(f"composite {name} needs the range of the input and is not assessed")
+        if name in ("occlusion-by-masks", "ensemble"):
+            raise ConfigError(
+                f"method {name} needs {'masks' if name != 'ensemble' else 'members'} and is not "
+                "assessed from the command line; use stressnet.explain.faithfulness"
+            )
+        found[name] = Attribution(name, padding, seed, spectrum)
+    return found
+
+
+def fill_of(inputs: Tensor, padding: str) -> Tensor:
+    """What pads the images: their minimum (silence) or zero (the mean of sound), broadcastable."""
+    if padding == "zeros-around-word":
+        return inputs.amin(dim=(1, 2, 3), keepdim=True)
+    return torch.zeros_like(inputs[:, :1, :1, :1])

@@ -1,0 +1,176 @@
+"""What is to be done with one set of lab words, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet.errors import ConfigError
+from stressnet.runs.problems import Problem
+
+if TYPE_CHECKING:
+    from stressnet.lab.labset import LabSet
+
+
+CONTROL_METHODS = ("epsilon-gamma",)
+"""Methods whose maps are broken on purpose."""
+
+
+N_RESAMPLES = 400
+
+
+@dataclass(frozen=True)
+class SetTask:
+    """Everything a worker needs for one set.
+
+    Parameters
+    ----------
+    name : str
+        A design, ``planted``, ``natural:COLUMN`` (a cue of the corpus), or ``folder:PATH``.
+    state : Path
+        Folder for what is unfinished.
+    n_words, n_scored : int
+        Words to draw, and test words whose maps are scored.
+    effect : float
+        Size of the cue.
+    networks : tuple of (str, int)
+        Architecture and training seed.
+    methods, census : tuple of str
+        Methods for every network, and for the first network of a set.
+    seeds : tuple of str
+        What is explained; the second and further ones for the census only.
+    voices : tuple of str, optional
+        Speakers.
+    changes : tuple of (str, object)
+        Fields of the training recipe to replace.
+    seed : int
+        For all chance.
+    corpus, cues : Path, optional
+        A corpus and its table of cues, for ``natural:``.
+    allow_leaks : bool
+        Keep sets in which another cue separates the classes.
+    """
+
+    name: str
+    state: Path
+    n_words: int
+    n_scored: int
+    effect: float
+    networks: tuple[tuple[str, int], ...]
+    methods: tuple[str, ...]
+    census: tuple[str, ...]
+    seeds: tuple[str, ...] = ("logit-difference",)
+    voices: tuple[str, ...] | None = None
+    changes: tuple[tuple[str, Any], ...] = ()
+    seed: int = 0
+    corpus: Path | None = None
+    cues: Path | None = None
+    allow_leaks: bool = False
+
+    @property
+    def slug(self) -> str:
+        """A name for files."""
+        return "".join(c if c.isalnum() or c in "-_+." else "-" for c in self.name)
+
+    @property
+    def folder(self) -> Path:
+        """Where the set's state is."""
+        return self.state / self.slug
+
+
+@dataclass(frozen=True)
+class SetResult:
+    """What came of a set.
+
+    Parameters
+    ----------
+    name : str
+    described : dict
+        Name, cue, words, checks of the set.
+    networks, reactions, entries : list of dict
+        Rows of the tables.
+    problems : list of Problem
+    seconds : float
+        Wall time of this run.
+    """
+
+    name: str
+    described: dict[str, Any]
+    networks: list[dict[str, Any]]
+    reactions: list[dict[str, Any]]
+    entries: list[dict[str, Any]]
+    problems: list[Problem] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def usable_methods(names: Sequence[str], network: str) -> tuple[str, ...]:
+    """Of some methods those that an architecture can be explained by, its own composite among them
+    if it has attention."""
+    from stressnet.explain.composites import suited
+    from stressnet.lab.maps import VARIANTS
+    from stressnet.models.registry import get_spec
+
+    found = suited(names, get_spec(network).composite)
+    if set(names) <= set(found):
+        return found
+    return tuple(name for name in found if name not in VARIANTS)
+
+
+def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
+    """The words of a task.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such set, or what it needs was not given.
+    """
+    from stressnet.lab.designs import DESIGNS
+    from stressnet.lab.labset import LabSet
+
+    kind, _, rest = task.name.partition(":")
+    if task.name == "planted":
+        from stressnet.lab.planted import planted_set
+
+        return planted_set(task.n_words, strength=task.effect, seed=task.seed)
+    if kind == "folder":
+        return LabSet.load(Path(rest))
+    if kind == "natural":
+        import pandas as pd
+
+        from stressnet.corpus.store import Corpus
+        from stressnet.lab.localised import TargetRules, localised_set
+        from stressnet.lab.related import parse_natural
+
+        if task.corpus is None or task.cues is None:
+            raise ConfigError(f"set {task.name} needs a corpus and its table of cues")
+        cue, margin_sd = parse_natural(rest)
+        rules = TargetRules() if margin_sd is None else TargetRules(margin_sd=margin_sd)
+        table = pd.read_parquet(task.cues)
+        words = localised_set(Corpus.open(task.corpus), table, cue, rules=rules)
+        return words if margin_sd is None else replace(words, name=f"{words.name}/{margin_sd:g}")
+    if task.name not in DESIGNS:
+        raise ConfigError(
+            f"no set {task.name!r}; there are planted, {', '.join(DESIGNS)}, natural:COLUMN and "
+            "folder:PATH"
+        )
+    from stressnet.lab.drawn import drawn_set
+
+    return drawn_set(
+        task.name,
+        task.n_words,
+        task.seed,
+        voices=task.voices,
+        effect=task.effect,
+        problems=problems,
+        allow_leaks=task.allow_leaks,
+    )
+
+
+def cue_name(words: LabSet) -> str:
+    """The cue; that of natural words apart, whose truth is measured and whose cue is not alone."""
+    from stressnet.lab.scoreboard import NATURAL
+
+    natural = words.provenance.get("made_by") == "localised target"
+    return f"{NATURAL} {words.cue}" if natural else words.cue
