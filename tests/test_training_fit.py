@@ -15,14 +15,14 @@ from stressnet.errors import CheckpointError, ConfigError
 from stressnet.models.checkpoint import load_checkpoint
 from stressnet.training import epochs, fit, optimisation
 from stressnet.training.data import StressData
-from stressnet.training.fit import train
+from stressnet.training.fit import Origin, Watch, train
 from stressnet.training.optimisation import batch_loss, class_weights, learning_rate
 from stressnet.training.predict import predict_logits, predictions_table
 from stressnet.training.recipes import RECIPES, TrainConfig, get_recipe
 
 SHAPE = (40, 48)
 QUICK = get_recipe("compact", max_epochs=6, mask_frames=2, mask_bins=4)
-ORIGIN = {"preset": "toy", "preset_parameters": {"n_frames": 48}, "corpus_hash": "c0"}
+ORIGIN = Origin("toy", {"n_frames": 48}, "c0")
 
 
 def toy(n: int = 480, seed: int = 0, share_final: float = 0.5) -> StressData:
@@ -59,7 +59,7 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 def test_planted_cue_is_learnt_and_checkpoint_holds_it(tmp_path: Path) -> None:
     data = toy()
-    result = train("compact", data, QUICK, tmp_path, **ORIGIN)
+    result = train("compact", data, QUICK, tmp_path, origin=ORIGIN)
     assert accuracy(result.model, data) > 0.95
     loaded, info = load_checkpoint(tmp_path)
     assert same(loaded, result.model)
@@ -75,7 +75,7 @@ def test_planted_cue_is_learnt_and_checkpoint_holds_it(tmp_path: Path) -> None:
 
 def test_shuffled_labels_stay_at_chance(tmp_path: Path) -> None:
     data = toy()
-    result = train("compact", data, replace(QUICK, shuffle_labels=True), tmp_path, **ORIGIN)
+    result = train("compact", data, replace(QUICK, shuffle_labels=True), tmp_path, origin=ORIGIN)
     assert result.info.training["recipe"]["shuffle_labels"] is True
     n = len(data.rows("test"))
     assert abs(accuracy(result.model, data) - 0.5) < 3 * 0.5 / n**0.5
@@ -94,7 +94,7 @@ def test_labels_are_shuffled_within_train_and_valid_only() -> None:
 def test_lenet_in_the_published_recipe(tmp_path: Path) -> None:
     data = toy()
     recipe = get_recipe("allouche2025-lenet", max_epochs=6)
-    result = train("lenet", data, recipe, tmp_path, **ORIGIN)
+    result = train("lenet", data, recipe, tmp_path, origin=ORIGIN)
     assert accuracy(result.model, data) > 0.9
 
 
@@ -102,7 +102,7 @@ def test_lenet_in_the_published_recipe(tmp_path: Path) -> None:
 def test_rare_class_is_not_ignored(tmp_path: Path, class_balance: str) -> None:
     data = toy(600, share_final=0.1)
     config = replace(QUICK, class_balance=class_balance, max_epochs=8)
-    model = train("compact", data, config, tmp_path, **ORIGIN).model
+    model = train("compact", data, config, tmp_path, origin=ORIGIN).model
     rows = data.rows("test")[data.labels[data.rows("test")] == 1]
     assert (predict_logits(model, data, rows).argmax(1) == 1).mean() > 0.8
 
@@ -113,10 +113,10 @@ def test_same_seed_same_weights_and_the_callers_generator_is_left_alone(tmp_path
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    first = train("compact", data, config, tmp_path / "1", **ORIGIN)
+    first = train("compact", data, config, tmp_path / "1", origin=ORIGIN)
     assert torch.equal(torch.rand(1), expected)
-    second = train("compact", data, config, tmp_path / "2", **ORIGIN)
-    other = train("compact", data, replace(config, seed=1), tmp_path / "3", **ORIGIN)
+    second = train("compact", data, config, tmp_path / "2", origin=ORIGIN)
+    other = train("compact", data, replace(config, seed=1), tmp_path / "3", origin=ORIGIN)
     assert same(first.model, second.model)
     assert not same(first.model, other.model)
 
@@ -127,9 +127,9 @@ def test_float16_memory_map_gives_the_same_as_its_values_in_memory(tmp_path: Pat
     np.save(tmp_path / "images.npy", halves)
     mapped = replace(data, images=np.load(tmp_path / "images.npy", mmap_mode="r"))
     config = replace(QUICK, max_epochs=1)
-    first = train("compact", mapped, config, tmp_path / "1", **ORIGIN)
+    first = train("compact", mapped, config, tmp_path / "1", origin=ORIGIN)
     inside = replace(data, images=halves.astype(np.float32))
-    assert same(first.model, train("compact", inside, config, tmp_path / "2", **ORIGIN).model)
+    assert same(first.model, train("compact", inside, config, tmp_path / "2", origin=ORIGIN).model)
 
 
 def test_the_average_of_the_weights_is_kept(
@@ -144,7 +144,7 @@ def test_the_average_of_the_weights_is_kept(
 
     monkeypatch.setattr(optimisation.AveragedModel, "update_parameters", update)
     config = replace(QUICK, max_epochs=1, weight_average=0.7)
-    result = train("compact", toy(200), config, tmp_path, **ORIGIN)
+    result = train("compact", toy(200), config, tmp_path, origin=ORIGIN)
     for name, value in result.model.state_dict().items():
         if not value.is_floating_point():
             continue
@@ -165,7 +165,7 @@ def test_resumed_run_ends_in_the_same_weights(
 ) -> None:
     data = toy(200)
     config = replace(QUICK, max_epochs=4, weight_average=weight_average)
-    whole = train("compact", data, config, tmp_path / "whole", **ORIGIN)
+    whole = train("compact", data, config, tmp_path / "whole", origin=ORIGIN)
     original = epochs.augment
 
     def interrupt(*args: object, **options: object) -> torch.Tensor:
@@ -179,10 +179,10 @@ def test_resumed_run_ends_in_the_same_weights(
     with monkeypatch.context() as patch:
         patch.setattr(epochs, "augment", interrupt)
         with pytest.raises(Interrupted):
-            train("compact", data, config, tmp_path / "cut", **ORIGIN)
+            train("compact", data, config, tmp_path / "cut", origin=ORIGIN)
     assert (tmp_path / "cut" / fit.STATE_NAME).is_file()
     assert not (tmp_path / "cut" / "model.json").exists()
-    resumed = train("compact", data, config, tmp_path / "cut", resume=True, **ORIGIN)
+    resumed = train("compact", data, config, tmp_path / "cut", resume=True, origin=ORIGIN)
     assert same(resumed.model, whole.model)
     shown = ["epoch", "train_loss", "valid_loss"]
     assert resumed.history[shown].equals(whole.history[shown])
@@ -201,33 +201,33 @@ def test_state_of_another_run_or_damaged_is_refused(
     with monkeypatch.context() as patch:
         patch.setattr(fit, "_ended", lambda state, *_: fail() if state.epoch else "")
         with pytest.raises(Interrupted):
-            train("compact", data, config, tmp_path, **ORIGIN)
+            train("compact", data, config, tmp_path, origin=ORIGIN)
     with pytest.raises(CheckpointError, match="other data or settings"):
-        train("compact", data, replace(config, seed=9), tmp_path, resume=True, **ORIGIN)
+        train("compact", data, replace(config, seed=9), tmp_path, resume=True, origin=ORIGIN)
     path = tmp_path / fit.STATE_NAME
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match=r"unfinished\.safetensors: .*delete the file"):
-        train("compact", data, config, tmp_path, resume=True, **ORIGIN)
+        train("compact", data, config, tmp_path, resume=True, origin=ORIGIN)
 
 
 def test_patience_and_minutes_end_a_run(tmp_path: Path) -> None:
     data = toy(120)
     still = replace(QUICK, learning_rate=1e-12, schedule="constant", max_epochs=50, patience=2)
     shuffled = replace(data, labels=np.random.default_rng(1).permutation(data.labels))
-    result = train("compact", shuffled, still, tmp_path / "1", **ORIGIN)
+    result = train("compact", shuffled, still, tmp_path / "1", origin=ORIGIN)
     assert result.ended == "patience"
     assert len(result.history) == result.best_epoch + 2
     short = replace(QUICK, max_epochs=50, max_minutes=1e-6)
-    result = train("compact", data, short, tmp_path / "2", **ORIGIN)
+    result = train("compact", data, short, tmp_path / "2", origin=ORIGIN)
     assert (result.ended, len(result.history)) == ("max_minutes", 1)
 
 
 def test_progress_only_on_request(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = replace(QUICK, max_epochs=1)
-    train("compact", toy(60), config, tmp_path / "1", **ORIGIN)
+    train("compact", toy(60), config, tmp_path / "1", origin=ORIGIN)
     silent = capfd.readouterr()
     assert (silent.out, silent.err) == ("", "")
-    train("compact", toy(60), config, tmp_path / "2", progress=True, **ORIGIN)
+    train("compact", toy(60), config, tmp_path / "2", watch=Watch(progress=True), origin=ORIGIN)
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "training compact" in shown.err
@@ -240,21 +240,21 @@ def test_empty_split(tmp_path: Path, split: str, message: str) -> None:
     data = toy(40)
     moved = replace(data, splits=np.where(data.splits == split, "test", data.splits))
     with pytest.raises(ConfigError, match=message):
-        train("compact", moved, QUICK, tmp_path, **ORIGIN)
+        train("compact", moved, QUICK, tmp_path, origin=ORIGIN)
 
 
 def test_single_class_and_broken_images(tmp_path: Path) -> None:
     data = toy(40)
     with pytest.raises(ConfigError, match="no token with FINAL stress"):
-        train("compact", replace(data, labels=np.zeros(40, int)), QUICK, tmp_path, **ORIGIN)
+        train("compact", replace(data, labels=np.zeros(40, int)), QUICK, tmp_path, origin=ORIGIN)
     images = data.images.copy()
     images[data.rows("train")] = np.nan
     with pytest.raises(ConfigError, match=r"training loss is nan in epoch 1"):
-        train("compact", replace(data, images=images), QUICK, tmp_path, **ORIGIN)
+        train("compact", replace(data, images=images), QUICK, tmp_path, origin=ORIGIN)
     images = data.images.copy()
     images[data.rows("valid")] = np.inf
     with pytest.raises(ConfigError, match=r"validation loss is nan in epoch 1"):
-        train("compact", replace(data, images=images), QUICK, tmp_path, **ORIGIN)
+        train("compact", replace(data, images=images), QUICK, tmp_path, origin=ORIGIN)
 
 
 def test_data_that_do_not_fit_together() -> None:
@@ -281,7 +281,7 @@ def test_batch_is_a_copy_in_the_order_asked_for() -> None:
 def test_predictions_table(tmp_path: Path) -> None:
     data = toy(80)
     data = replace(data, speakers=np.where(data.splits == "test", "new", data.speakers))
-    model = train("compact", data, replace(QUICK, max_epochs=1), tmp_path, **ORIGIN).model
+    model = train("compact", data, replace(QUICK, max_epochs=1), tmp_path, origin=ORIGIN).model
     table = predictions_table(model, data, ["test", "valid", "absent"])
     assert list(table["token_id"]) == list(data.token_ids[np.isin(data.splits, ["test", "valid"])])
     assert set(table.loc[~table["speaker_is_known"], "split"]) == {"test"}

@@ -14,7 +14,7 @@ from torch.nn import functional
 from stressnet.errors import ConfigError
 from stressnet.models.registry import build_model
 from stressnet.training.data import StressData
-from stressnet.training.fit import train
+from stressnet.training.fit import Origin, train
 from stressnet.training.parts import UNKNOWN, moved, part_loss, parts_of_frames
 from stressnet.training.recipes import get_recipe
 
@@ -102,13 +102,13 @@ def toy(n: int = 240) -> StressData:
 CONFIG = get_recipe(
     "nuclei", max_epochs=10, batch_size=16, mask_frames=0, mask_bins=0, weight_average=0.0
 )
-ORIGIN = {"preset": "toy", "preset_parameters": {"n_frames": 48}, "corpus_hash": "c0"}
+ORIGIN = Origin("toy", {"n_frames": 48}, "c0")
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> torch.nn.Module:
     out = tmp_path_factory.mktemp("parts")
-    return train("nuclei", toy(), CONFIG, out, **ORIGIN).model
+    return train("nuclei", toy(), CONFIG, out, origin=ORIGIN).model
 
 
 def test_a_network_learns_where_the_nuclei_are(trained: torch.nn.Module) -> None:
@@ -129,9 +129,9 @@ def test_a_network_learns_where_the_nuclei_are(trained: torch.nn.Module) -> None
 def test_networks_and_data_without_parts_are_refused(tmp_path: Path) -> None:
     data = toy()
     with pytest.raises(ConfigError, match="'compact' does not say where the nuclei are"):
-        train("compact", data, CONFIG, tmp_path / "a", **ORIGIN)
+        train("compact", data, CONFIG, tmp_path / "a", origin=ORIGIN)
     with pytest.raises(ConfigError, match="needs the limits of nuclei"):
-        train("nuclei", replace(data, parts=None), CONFIG, tmp_path / "b", **ORIGIN)
+        train("nuclei", replace(data, parts=None), CONFIG, tmp_path / "b", origin=ORIGIN)
     with pytest.raises(ConfigError, match="one row of frames"):
         replace(data, parts=data.parts[:, :-1])  # type: ignore[index]
 

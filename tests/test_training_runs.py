@@ -26,11 +26,11 @@ from stressnet.training import fit
 from stressnet.training.data import StressData
 from stressnet.training.distributed import World, share_statistics
 from stressnet.training.feed import ImageFeed
-from stressnet.training.fit import train
+from stressnet.training.fit import Origin, Watch, train
 from stressnet.training.recipes import TrainConfig
 
 SHAPE = (12, 20)
-ORIGIN = {"preset": "toy", "preset_parameters": {"n_frames": 20}, "corpus_hash": "c0"}
+ORIGIN = Origin("toy", {"n_frames": 20}, "c0")
 CONFIG = TrainConfig(
     name="toy",
     batch_size=11,  # which two processes cannot share evenly
@@ -98,7 +98,7 @@ def slowly(*args, **options):
     time.sleep(0.1)
     return original(*args, **options)
 epochs.augment = slowly
-runs.train("normed", runs.toy(), runs.LONG, Path({out!r}), resume=True, **runs.ORIGIN)
+runs.train("normed", runs.toy(), runs.LONG, Path({out!r}), resume=True, origin=runs.ORIGIN)
 """
 LONG = replace(CONFIG, max_epochs=15)
 
@@ -121,8 +121,8 @@ def test_run_ends_in_the_same_weights_after_sigkill(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        resumed = train("normed", toy(), LONG, out, resume=True, **ORIGIN)
-        whole = train("normed", toy(), LONG, tmp_path / "whole", **ORIGIN)
+        resumed = train("normed", toy(), LONG, out, resume=True, origin=ORIGIN)
+        whole = train("normed", toy(), LONG, tmp_path / "whole", origin=ORIGIN)
     finally:
         torch.set_num_threads(threads)
     assert same(resumed.model, whole.model)
@@ -145,7 +145,7 @@ import test_training_runs as runs
 from stressnet.training.distributed import join_world
 with join_world("cpu") as world:
     out = Path({out!r})
-    result = runs.train("normed", runs.toy(), runs.CONFIG, out, world=world, **runs.ORIGIN)
+    result = runs.train("normed", runs.toy(), runs.CONFIG, out, world=world, origin=runs.ORIGIN)
     weights = torch.cat([v.double().ravel() for v in result.model.state_dict().values()])
     (out / f"rank{{world.rank}}.txt").write_text(str(float(weights.sum())))
 """
@@ -168,7 +168,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     model, info = load_checkpoint(out)
     assert info.training["processes"] == 2
-    alone = train("normed", toy(), CONFIG, tmp_path / "alone", **ORIGIN)
+    alone = train("normed", toy(), CONFIG, tmp_path / "alone", origin=ORIGIN)
     history = pd.read_csv(out / "history.csv")
     for column, tolerance in (
         ("train_loss", 1e-5),
@@ -194,7 +194,7 @@ def test_shares_cover_a_batch_once() -> None:
 def test_batches_smaller_than_the_processes_are_refused(tmp_path: Path) -> None:
     config = replace(CONFIG, batch_size=2)
     with pytest.raises(ConfigError, match="batches of 2 cannot be shared by 3 processes"):
-        train("normed", toy(), config, tmp_path, world=World(0, 3), **ORIGIN)
+        train("normed", toy(), config, tmp_path, world=World(0, 3), origin=ORIGIN)
 
 
 NORMS = """
@@ -256,7 +256,7 @@ def test_weights_are_untouched_when_statistics_are_shared() -> None:
 
 def test_tensorboard_gets_every_epoch(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    result = train("normed", toy(), CONFIG, tmp_path, tensorboard=True, **ORIGIN)
+    result = train("normed", toy(), CONFIG, tmp_path, watch=Watch(tensorboard=True), origin=ORIGIN)
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     for tag, column in (("loss/train", "train_loss"), ("loss/valid", "valid_loss")):
         logged = events.Scalars(tag)
@@ -267,7 +267,7 @@ def test_tensorboard_gets_every_epoch(tmp_path: Path) -> None:
 def test_missing_tensorboard_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingPartError, match=r"pip install 'stressnet\[tensorboard\]'"):
-        train("normed", toy(), CONFIG, tmp_path, tensorboard=True, **ORIGIN)
+        train("normed", toy(), CONFIG, tmp_path, watch=Watch(tensorboard=True), origin=ORIGIN)
 
 
 def test_bfloat16_trains_and_float16_needs_a_gpu(tmp_path: Path) -> None:
@@ -289,9 +289,9 @@ def test_bfloat16_trains_and_float16_needs_a_gpu(tmp_path: Path) -> None:
     MODELS["spied"] = spec
     try:
         config = replace(CONFIG, precision="bfloat16")
-        result = train("spied", toy(), config, tmp_path / "1", **ORIGIN)
+        result = train("spied", toy(), config, tmp_path / "1", origin=ORIGIN)
         dtypes = set(seen)
-        whole = train("spied", toy(), CONFIG, tmp_path / "2", **ORIGIN)
+        whole = train("spied", toy(), CONFIG, tmp_path / "2", origin=ORIGIN)
     finally:
         del MODELS["spied"]
     assert result.info.training["recipe"]["precision"] == "bfloat16"
@@ -300,7 +300,7 @@ def test_bfloat16_trains_and_float16_needs_a_gpu(tmp_path: Path) -> None:
     losses = [r.history["valid_loss"].iloc[-1] for r in (result, whole)]
     assert losses[0] == pytest.approx(losses[1], abs=0.05)
     with pytest.raises(ConfigError, match="float16 needs a GPU"):
-        train("normed", toy(), replace(CONFIG, precision="float16"), tmp_path / "3", **ORIGIN)
+        train("normed", toy(), replace(CONFIG, precision="float16"), tmp_path / "3", origin=ORIGIN)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
@@ -332,7 +332,7 @@ def test_history_is_on_disk_while_the_run_goes_on(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit, "RunLog", Log)
-        train("normed", toy(), CONFIG, tmp_path, **ORIGIN)
+        train("normed", toy(), CONFIG, tmp_path, origin=ORIGIN)
     assert written == [1, 2, 3, 4]
     recorded = json.loads((tmp_path / "model.json").read_text())["training"]
     assert recorded["epochs"] == 4

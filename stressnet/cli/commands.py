@@ -89,7 +89,6 @@ def _parameter_of(item: Option) -> click.Option:
         type=kind,
         multiple=several,
         show_default=default not in (None, ()) and not item.default_text,
-        metavar=item.metavar or None,
         **shared,
     )
 

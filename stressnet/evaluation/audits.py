@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError
-from stressnet.evaluation.sets import Unit, class_indices, whole_sets
+from stressnet.evaluation.sets import TestSets, Unit, class_indices, whole_sets
 from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from stressnet.lexicon.controls import Use
     from stressnet.training.audits import PartOfSpeechAudit
-    from stressnet.training.corpus_data import Fold
     from stressnet.training.data import StressData
 
 COLUMNS = (
@@ -43,11 +42,8 @@ COLUMNS = (
 def run_audits(
     corpus: Corpus,
     unit: Unit,
-    tokens: pd.DataFrame,
-    sets: Mapping[str, NDArray[np.bool_]],
+    tests: TestSets,
     *,
-    own: bool,
-    fold: Fold | None = None,
     seed: int,
     n_resamples: int,
     progress: Progress,
@@ -60,15 +56,13 @@ def run_audits(
         Where the tokens are from.
     unit : Unit
         The network (or ensemble) that the audits stand beside.
-    tokens, sets
-        Token table and test sets.
-    own : bool
-        Whether the network was trained on this corpus. The classifiers and the network on shuffled
-        labels need its training split and are left out if not.
-    fold : Fold, optional
-        Whose splits it was trained on, if not the corpus's own.
-    seed, n_resamples
-        For training and intervals.
+    tests : TestSets
+        Tokens and test sets. The classifiers and the network on shuffled labels need the training
+        split and are left out in a corpus that the network was not trained on.
+    seed, n_resamples : int
+        Random seed of trainings and intervals; bootstrap resamples.
+    progress : Progress
+        Where progress is shown.
 
     Returns
     -------
@@ -81,10 +75,11 @@ def run_audits(
 
     rows: list[dict[str, Any]] = []
     how = {"seed": seed, "n_resamples": n_resamples}
-    if own:
+    tokens, sets = tests.tokens, tests.masks
+    if tests.own:
         from stressnet.training.corpus_data import stress_data
 
-        data = stress_data(corpus, unit.preset, fold)
+        data = stress_data(corpus, unit.preset, tests.fold)
         rows += _classifiers(corpus, data, unit, tokens, sets, progress, how)
         rows += _shuffled(corpus, data, unit, tokens, sets, progress, how)
     with progress.stage("audit: part of speech"):

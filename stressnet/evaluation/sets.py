@@ -219,6 +219,57 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
     return tokens[keep].reset_index(drop=True)
 
 
+@dataclass(frozen=True)
+class TestSets:
+    """The tokens that networks are tested on.
+
+    Parameters
+    ----------
+    tokens : DataFrame
+        See :func:`token_table`.
+    masks : dict of str to ndarray of bool
+        Which tokens each test set holds, see :func:`sets_of`.
+    own : bool
+        Whether the networks were trained on this corpus.
+    fold : Fold or None
+        Whose splits these are, if not the corpus's own.
+    n_heard : int
+        Tokens by speakers named like one that was trained on, in a corpus that is not the networks'
+        own.
+    """
+
+    __test__ = False  # no test, whatever its name says to pytest
+
+    tokens: pd.DataFrame
+    masks: dict[str, NDArray[np.bool_]]
+    own: bool
+    fold: Fold | None
+    n_heard: int
+
+    @classmethod
+    def of(cls, corpus: Corpus, models: Sequence[TrainedNetwork]) -> TestSets:
+        """What a corpus offers to test these networks on.
+
+        Raises
+        ------
+        ConfigError
+            If only some of the networks were trained on the corpus, or on other folds.
+        CorpusError
+            If no token belongs to a test set.
+        CheckpointError
+            If a network does not take the corpus's spectrograms.
+        """
+        own = is_own_corpus(models, corpus)
+        fold = fold_of(models) if own else None
+        tokens = token_table(corpus, own, fold)
+        masks = sets_of(tokens, own)
+        if not masks:
+            raise CorpusError(f"{corpus.path}: none of its tokens belongs to a test set")
+        for model in models:
+            model.check_images(corpus.images(model.info.preset))
+        return cls(tokens, masks, own, fold, 0 if own else n_heard(models, tokens))
+
+
 def predict_units(
     models: Sequence[TrainedNetwork],
     corpus: Corpus,

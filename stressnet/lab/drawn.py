@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -43,7 +42,6 @@ def drawn_set(
     effect: float = 1.0,
     preset: SpectrogramPreset | None = None,
     problems: list[Problem] | None = None,
-    apply: Callable[..., Any] = map,
     allow_leaks: bool = False,
 ) -> LabSet:
     """Draw words of a design and make a set of them, if its cue is the only one.
@@ -59,7 +57,7 @@ def drawn_set(
         Words, even.
     seed : int
         Fixes everything.
-    voices, effect, problems, apply
+    voices, effect, problems
         As for :func:`stressnet.lab.words.draw_words`.
     preset : SpectrogramPreset, optional
         :func:`preset_for` the design if left out.
@@ -77,7 +75,7 @@ def drawn_set(
     """
     design = get_design(design)
     preset = preset or preset_for(design)
-    words = draw_words(design, n, seed, voices, effect, problems=problems, apply=apply)
+    words = draw_words(design, n, seed, voices, effect, problems=problems)
     checks = _checked(words, effect, problems, allow_leaks)
     images, scenes, truth, wide = [], [], [], []
     for word in words:

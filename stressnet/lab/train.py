@@ -152,7 +152,7 @@ def train_network(
         If ``out`` holds something else or cannot be written.
     """
     from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
-    from stressnet.training.fit import train
+    from stressnet.training.fit import Origin, train
 
     fields = words.preset.to_dict()
     name = fields.pop("name")
@@ -166,9 +166,7 @@ def train_network(
         stress_data(words),
         config,
         out,
-        preset=name,
-        preset_parameters=fields,
-        corpus_hash=words.fingerprint,
+        Origin(name, fields, words.fingerprint),
         resume=resume,
     ).model
 

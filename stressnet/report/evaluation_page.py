@@ -10,7 +10,7 @@ from stressnet import __version__
 from stressnet.corpus.store import Corpus
 from stressnet.evaluation.audits import alarms
 from stressnet.evaluation.sets import TITLES, Unit, representatives, whole_sets
-from stressnet.evaluation.text import interval_text
+from stressnet.evaluation.text import heard_text, interval_text
 from stressnet.report.document import Document, Heading, Paragraph, Picture, Table
 from stressnet.report.evaluation_figures import accuracy_figure, reliability_figure
 from stressnet.report.evaluation_tokens import Tables, _groups, _hardest, _pairs, _worst
@@ -19,6 +19,7 @@ from stressnet.report.style import save_figure
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stressnet.evaluation.sets import TestSets
     from stressnet.models.checkpoint import TrainedNetwork
 
 
@@ -29,10 +30,8 @@ def write_page(
     units: Sequence[Unit],
     tables: Tables,
     hardest: pd.DataFrame,
-    *,
-    own: bool,
+    tests: TestSets,
     n_resamples: int,
-    heard: str = "",
 ) -> Path:
     """Write ``index.html`` with its figures and sounds; it opens from disk.
 
@@ -48,12 +47,10 @@ def write_page(
         All tables of the evaluation by name.
     hardest : DataFrame
         Tokens to be heard, from the first of :func:`representatives`.
-    own : bool
-        Whether the networks were trained on this corpus.
+    tests : TestSets
+        What the networks were tested on.
     n_resamples : int
-        Of the bootstrap.
-    heard : str
-        What to say of speakers that may have been trained on; empty if there are none.
+        Bootstrap resamples.
     """
     names = [unit.name for unit in representatives(units)]
     figures = out / "figures"
@@ -64,7 +61,7 @@ def write_page(
     page.add(
         Paragraph(
             "The networks were trained on the training split of this corpus."
-            if own
+            if tests.own
             else "The networks were not trained on this corpus: nothing is said of which of its "
             "words and speakers they know."
         ),
@@ -74,6 +71,7 @@ def write_page(
             f"same answer makes 0.5."
         ),
     )
+    heard = heard_text(tests.n_heard, len(tests.tokens))
     for alarm in [*([f"{heard}."] if heard else []), *alarms(tables["audits"])]:
         page.add(Paragraph(alarm, kind="warning"))
     _scores(page, tables, names)

@@ -52,8 +52,6 @@ class Option:
         The smallest number allowed.
     default_text : str
         Says in words what the default is, where None stands for it.
-    metavar : str
-        Name of the value on the help page.
     in_identity : bool
         Whether it changes the result; an unfinished run continues only under equal values.
     separated : bool
@@ -69,7 +67,6 @@ class Option:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     default_text: str = ""
-    metavar: str = ""
     in_identity: bool = True
     separated: bool = False
 
@@ -82,7 +79,6 @@ def option(
     choices: Sequence[str] = (),
     minimum: float | None = None,
     default_text: str = "",
-    metavar: str = "",
     in_identity: bool = True,
     separated: bool = False,
 ) -> Any:
@@ -103,7 +99,6 @@ def option(
                 "choices": tuple(choices),
                 "minimum": minimum,
                 "default_text": default_text,
-                "metavar": metavar,
                 "in_identity": in_identity,
                 "separated": separated,
             }

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from zlib import crc32
 
 import numpy as np
 import pandas as pd
 
 from stressnet.errors import ConfigError
+from stressnet.statistics.analysis import ModelEntry
 from stressnet.statistics.mixed import Design, design
 from stressnet.statistics.scan import NetworkRuns
 from stressnet.statistics.stream import Alongside, FloatArray, Names, RunTables, Walk
 
 
-def collect(
-    network: NetworkRuns,
-    *,
-    name: str,
-    region: str,
-    other: str = "",
-    null: str = "",
-    measure: str = "density",
-    fixed: Sequence[str] = (),
-    offset: float = 0.05,
-    max_tokens: int = 5000,
-) -> Design:
+def collect(network: NetworkRuns, entry: ModelEntry, max_tokens: int = 5000) -> Design:
     """The data of one model.
 
     The response is log((a + offset) / (b + offset)) per token, a the region's measure, b that of
@@ -38,6 +28,8 @@ def collect(
     ConfigError
         If the runs lack a region, measure, null or factor.
     """
+    name, region, other, null = entry.name, entry.region, entry.other, entry.null
+    measure, fixed, offset = entry.measure, entry.fixed, entry.offset
     run = network.runs[0]
     for wanted in (region, *([other] if other else [])):
         if wanted not in run.regions:

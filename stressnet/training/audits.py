@@ -51,7 +51,7 @@ from stressnet.lexicon.controls import Use
 from stressnet.lexicon.pronunciation import bare
 from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.training.data import TRAIN, VALID, StressData
-from stressnet.training.fit import train
+from stressnet.training.fit import Origin, train
 from stressnet.training.metrics import Estimate, cluster_weights, interval_of
 from stressnet.training.predict import predict_logits
 from stressnet.training.recipes import TrainConfig
@@ -237,8 +237,7 @@ def shuffled_network(
             replace(data, labels=labels, splits=splits),
             config,
             Path(folder),
-            preset=preset,
-            preset_parameters=preset_parameters,
+            Origin(preset, preset_parameters),
         )
     logits = predict_logits(result.model, data, rows).astype(np.float64)
     return logits[:, Stress.INITIAL.class_index] - logits[:, Stress.FINAL.class_index]

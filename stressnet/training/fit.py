@@ -47,7 +47,7 @@ from stressnet.training.state import RunState, load_state, save_state
 
 STATE_NAME = "unfinished.safetensors"
 
-__all__ = ["HISTORY_NAME", "STATE_NAME", "TrainResult", "shuffled", "train"]
+__all__ = ["HISTORY_NAME", "STATE_NAME", "Origin", "TrainResult", "Watch", "shuffled", "train"]
 
 
 @dataclass(frozen=True)
@@ -76,21 +76,49 @@ class TrainResult:
     ended: str
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where training data come from; stored in the checkpoint.
+
+    Parameters
+    ----------
+    preset : str
+        Name of the spectrogram preset.
+    preset_parameters : mapping
+        All its parameters.
+    corpus_hash : str
+        Hash of the corpus.
+    fold : mapping, optional
+        What the splits are, if not the corpus's own.
+    validated : bool
+        False: no split is watched, all epochs run and the last weights are kept. Takes a recipe
+        that ends by itself (schedule ``one_cycle``).
+    """
+
+    preset: str
+    preset_parameters: Mapping[str, Any]
+    corpus_hash: str = ""
+    fold: Mapping[str, Any] | None = None
+    validated: bool = True
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a training is followed: by a progress bar on stderr, in ``out/tensorboard``, or not."""
+
+    progress: bool = False
+    tensorboard: bool = False
+
+
 def train(
     model_name: str,
     data: StressData,
     config: TrainConfig,
     out: Path,
+    origin: Origin,
     *,
-    preset: str,
-    preset_parameters: Mapping[str, Any],
-    corpus_hash: str = "",
-    device: str = "cpu",
-    progress: bool = False,
     resume: bool = False,
-    tensorboard: bool = False,
-    fold: Mapping[str, Any] | None = None,
-    validated: bool = True,
+    watch: Watch | None = None,
     world: World | None = None,
 ) -> TrainResult:
     """Train a network and save it as a checkpoint with its history.
@@ -108,24 +136,16 @@ def train(
     out : Path
         Folder for ``model.safetensors``, ``model.json`` and ``history.csv``. After every epoch the
         state of the run is written there too, and removed when the run is done.
-    preset, preset_parameters, corpus_hash
-        Where the images come from; stored in the checkpoint.
-    device : str
-        What torch calls it: "cpu", "cuda", ...
-    progress : bool
-        Show a progress bar on standard error.
+    origin : Origin
+        Where the images come from.
     resume : bool
         Continue an interrupted run with the same arguments if ``out`` holds one.
-    tensorboard : bool
-        Also log into ``out/tensorboard``.
-    fold : mapping, optional
-        What the splits are, if not the corpus's own; stored in the checkpoint.
-    validated : bool
-        False: no split is watched, all epochs run and the last weights are kept. Takes a recipe
-        that ends by itself (schedule ``one_cycle``).
+    watch : Watch, optional
+        How to follow it.
     world : World, optional
-        This process among several (:func:`stressnet.training.distributed.join_world`), whose
-        device then counts. All of them get the result, the first one writes the files.
+        The device, and this process among several
+        (:func:`stressnet.training.distributed.join_world`). All of them get the result, the first
+        one writes the files.
 
     Raises
     ------
@@ -137,96 +157,120 @@ def train(
     MissingPartError
         If TensorBoard is asked for and not installed.
     """
-    world = world or World(device=device)
-    kind = SpectrogramPreset.from_dict({"name": preset, **preset_parameters})
-    rows, valid_rows = _checked_rows(data, config, validated)
+    watch, world = watch or Watch(), world or World()
+    kind = SpectrogramPreset.from_dict({"name": origin.preset, **origin.preset_parameters})
+    rows, valid_rows = _checked_rows(data, config, origin.validated)
     _check_fit(data, config, kind, world, len(rows))
     if config.part_weight:
         _check_parts(model_name, data)
     if config.shuffle_labels:
         data = shuffled(data, config.seed)
-    shape = data.shape
-    both = np.concatenate([rows, valid_rows])
-    identity = hash_data(
-        {
-            "model": [model_name, *shape],
-            "config": config.to_dict(),
-            "origin": [preset, dict(preset_parameters), corpus_hash],
-            "tokens": [data.token_ids[both].tolist(), data.labels[both].tolist()],
-            "splits": data.splits[both].tolist(),
-            **({"processes": world.size} if world.size > 1 else {}),
-            **({} if validated else {"validated": False}),
-        }
+    identity = _identity(
+        model_name, data, config, origin, np.concatenate([rows, valid_rows]), world
     )
-    start_s = time.monotonic()
     target = torch.device(world.device)
     with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
         torch.manual_seed(config.seed)
-        model = build_model(model_name, *shape).to(target)
+        model = build_model(model_name, *data.shape).to(target)
         _lay_out(model, torch.channels_last)  # faster: docs/models.md
         run = Run(model, data, rows, valid_rows, kind, config, world, RunState(identity))
         if resume and (out / STATE_NAME).exists():
             run.state = load_state(out / STATE_NAME, identity, *run.memory)
-        log = RunLog(out, tensorboard=tensorboard and world.is_first, first_epoch=run.state.epoch)
-        with tqdm(
-            total=config.max_epochs * run.n_batches,
-            initial=run.state.epoch * run.n_batches,
-            disable=not (progress and world.is_first),
-            file=sys.stderr,
-            desc=f"training {model_name}",
-            unit="batch",
-        ) as bar:
-            ended = _ended(run.state, config, 0.0)
-            while not ended:
-                run.epoch(bar)
-                if validated:
-                    run.validate()
-                else:
-                    run.keep()
-                if world.is_first:
-                    save_state(out / STATE_NAME, run.state, *run.memory)
-                    log.write(run.state.history)
-                bar.set_postfix(_shown(run.state.history[-1]))
-                ended = world.agree(_ended(run.state, config, (time.monotonic() - start_s) / 60))
-        log.close()
-    state = run.state
+        ended = _run_epochs(run, out, origin.validated, watch, f"training {model_name}")
     with torch.device("meta"):
-        trained = build_model(model_name, *shape).eval()
-    trained.load_state_dict(state.best_weights, assign=True)
-    best = state.history[state.best_epoch - 1]
-    info = CheckpointInfo(
-        architecture=model_name,
-        n_bins=shape[0],
-        n_frames=shape[1],
-        preset=preset,
-        preset_parameters=dict(preset_parameters),
-        corpus_hash=corpus_hash,
-        training={
-            "recipe": config.to_dict(),
-            "n_train": len(rows),
-            "n_valid": len(valid_rows),
-            "speakers": sorted(set(data.speakers[rows].tolist())),
-            **({} if validated else {"all_tokens": True}),
-            "epochs": state.epoch,
-            "best_epoch": state.best_epoch,
-            "ended": ended,
-            "seconds": round(sum(row["seconds"] for row in state.history), 1),
-            "device": target.type,
-            "processes": world.size,
-            "threads": torch.get_num_threads(),
-            **({} if fold is None else {"fold": dict(fold)}),
-        },
-        seed=config.seed,
-        versions=versions(),
-        metrics={
-            k: best[k] for k in ("train_loss", "valid_loss", "valid_balanced_accuracy") if k in best
-        },
-    )
+        trained = build_model(model_name, *data.shape).eval()
+    trained.load_state_dict(run.state.best_weights, assign=True)
+    info = _described(model_name, run, origin, ended)
     if world.is_first:
         save_checkpoint(out, trained, info)
         (out / STATE_NAME).unlink(missing_ok=True)
     world.wait()
-    return TrainResult(trained, info, pd.DataFrame(state.history), state.best_epoch, ended)
+    history = pd.DataFrame(run.state.history)
+    return TrainResult(trained, info, history, run.state.best_epoch, ended)
+
+
+def _identity(
+    model_name: str,
+    data: StressData,
+    config: TrainConfig,
+    origin: Origin,
+    rows: NDArray[np.int64],
+    world: World,
+) -> str:
+    """Hash of all that decides a run, so that only the same run is resumed."""
+    return hash_data(
+        {
+            "model": [model_name, *data.shape],
+            "config": config.to_dict(),
+            "origin": [origin.preset, dict(origin.preset_parameters), origin.corpus_hash],
+            "tokens": [data.token_ids[rows].tolist(), data.labels[rows].tolist()],
+            "splits": data.splits[rows].tolist(),
+            **({"processes": world.size} if world.size > 1 else {}),
+            **({} if origin.validated else {"validated": False}),
+        }
+    )
+
+
+def _run_epochs(run: Run, out: Path, validated: bool, watch: Watch, title: str) -> Any:
+    """Train until the recipe says that it is enough; returns why it ended."""
+    config, world = run.config, run.world
+    start_s = time.monotonic()
+    log = RunLog(out, tensorboard=watch.tensorboard and world.is_first, first_epoch=run.state.epoch)
+    with tqdm(
+        total=config.max_epochs * run.n_batches,
+        initial=run.state.epoch * run.n_batches,
+        disable=not (watch.progress and world.is_first),
+        file=sys.stderr,
+        desc=title,
+        unit="batch",
+    ) as bar:
+        ended = _ended(run.state, config, 0.0)
+        while not ended:
+            run.epoch(bar)
+            if validated:
+                run.validate()
+            else:
+                run.keep()
+            if world.is_first:
+                save_state(out / STATE_NAME, run.state, *run.memory)
+                log.write(run.state.history)
+            bar.set_postfix(_shown(run.state.history[-1]))
+            ended = world.agree(_ended(run.state, config, (time.monotonic() - start_s) / 60))
+    log.close()
+    return ended
+
+
+def _described(model_name: str, run: Run, origin: Origin, ended: Any) -> CheckpointInfo:
+    """What the checkpoint says of itself."""
+    state, config, data = run.state, run.config, run.data
+    best = state.history[state.best_epoch - 1]
+    figures = ("train_loss", "valid_loss", "valid_balanced_accuracy")
+    return CheckpointInfo(
+        architecture=model_name,
+        n_bins=data.shape[0],
+        n_frames=data.shape[1],
+        preset=origin.preset,
+        preset_parameters=dict(origin.preset_parameters),
+        corpus_hash=origin.corpus_hash,
+        training={
+            "recipe": config.to_dict(),
+            "n_train": len(run.rows),
+            "n_valid": len(run.valid_rows),
+            "speakers": sorted(set(data.speakers[run.rows].tolist())),
+            **({} if origin.validated else {"all_tokens": True}),
+            "epochs": state.epoch,
+            "best_epoch": state.best_epoch,
+            "ended": ended,
+            "seconds": round(sum(row["seconds"] for row in state.history), 1),
+            "device": torch.device(run.world.device).type,
+            "processes": run.world.size,
+            "threads": torch.get_num_threads(),
+            **({} if origin.fold is None else {"fold": dict(origin.fold)}),
+        },
+        seed=config.seed,
+        versions=versions(),
+        metrics={name: best[name] for name in figures if name in best},
+    )
 
 
 def _checked_rows(

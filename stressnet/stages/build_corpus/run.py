@@ -91,12 +91,12 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
     if config.splits is not None and config.splits_file is None and found.recordings:
         check_speakers(len({recording.speaker for recording in found.recordings}))
     request = make_request(recipe, source, found, config)
-    hours = sum(recording.duration_s for recording in found.recordings) / 3600
+    audio_s = sum(recording.duration_s for recording in found.recordings)
     is_there = folder.begin(
         {"build": request["hash"]},
         inputs={},
         notes={**request["parameters"], "title": recipe.title},
-        steps=[Step("align and cut", len(found.recordings), "recordings", 300 * hours)],
+        steps=[Step("build", round(audio_s), "seconds of speech", 0.08)],
     )
     if is_there:
         return _add_presets(config, request["parameters"], folder)

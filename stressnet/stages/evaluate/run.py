@@ -9,21 +9,16 @@ from typing import Any
 import pandas as pd
 
 from stressnet.corpus.store import Corpus
-from stressnet.errors import ConfigError, CorpusError
+from stressnet.errors import ConfigError
 from stressnet.evaluation import tables
 from stressnet.evaluation.audits import COLUMNS, alarms, run_audits
 from stressnet.evaluation.sets import (
+    TestSets,
     Unit,
     describe_models,
-    fold_of,
-    is_own_corpus,
-    n_heard,
     predict_units,
     representatives,
-    sets_of,
-    token_table,
 )
-from stressnet.evaluation.text import heard_text
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.evaluation_page import write_page
 from stressnet.runs.folder import RunFolder
@@ -78,15 +73,8 @@ def run(
     """
     if not models:
         raise ConfigError("no network to evaluate; name at least one checkpoint folder")
-    own = is_own_corpus(models, corpus)
-    fold = fold_of(models) if own else None
-    tokens = token_table(corpus, own, fold)
-    sets = sets_of(tokens, own)
-    if not sets:
-        raise CorpusError(f"{corpus.path}: none of its tokens belongs to a test set")
-    heard = 0 if own else n_heard(models, tokens)
-    for model in models:
-        model.check_images(corpus.images(model.info.preset))
+    tests = TestSets.of(corpus, models)
+    tokens, sets = tests.tokens, tests.masks
     folder.begin(
         config,
         inputs={"corpus": corpus.fingerprint, **{one.name: one.digest for one in models}},
@@ -94,13 +82,13 @@ def run(
             "corpus": str(corpus.path),
             "corpus_name": corpus.name,
             "models": describe_models(models),
-            "trained_on_this_corpus": own,
-            "fold": None if fold is None else asdict(fold),
+            "trained_on_this_corpus": tests.own,
+            "fold": None if tests.fold is None else asdict(tests.fold),
         },
         steps=[Step("predict", len(tokens) * len(models), seconds_each=0.003)],
     )
 
-    units = predict_units(models, corpus, tokens, own, folder.progress)
+    units = predict_units(models, corpus, tokens, tests.own, folder.progress)
     main = representatives(units)[0]
     options = {"seed": config.seed, "n_resamples": config.n_resamples}
     with folder.progress.stage("tables"):
@@ -117,9 +105,7 @@ def run(
             "audits": pd.DataFrame(columns=list(COLUMNS)),
         }
     if config.audits:
-        results["audits"] = run_audits(
-            corpus, main, tokens, sets, own=own, fold=fold, progress=folder.progress, **options
-        )
+        results["audits"] = run_audits(corpus, main, tests, progress=folder.progress, **options)
     with folder.progress.stage("page"):
         for name, table in results.items():
             if len(table.columns):
@@ -134,17 +120,16 @@ def run(
             units,
             results,
             tables.hardest_tokens(main, tokens, sets, N_HARDEST),
-            heard=heard_text(heard, len(tokens)),
-            own=own,
-            n_resamples=config.n_resamples,
+            tests,
+            config.n_resamples,
         )
     manifest = folder.finish(
         {
             "test_sets": {name: int(mask.sum()) for name, mask in sets.items()},
             "alarms": list(alarms(results["audits"])),
             "n_tokens": len(tokens),
-            "n_by_speakers_named_as_trained_on": heard,
+            "n_by_speakers_named_as_trained_on": tests.n_heard,
         }
     )
     kept = {name: results[name] for name in ("scores", "audits", "comparisons", "seeds")}
-    return Evaluated(folder.path, own, tuple(units), **kept, manifest=manifest)
+    return Evaluated(folder.path, tests.own, tuple(units), **kept, manifest=manifest)

@@ -7,7 +7,7 @@ the number of workers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,8 +197,8 @@ def _make(
     ):
         todo = [index for index, token_id in enumerate(ids) if token_id not in journal.done]
         bar.update(len(ids) - len(todo))
-        tasks = _tasks(config, corpus, networks, cues, tokens, todo, ends, plan, folder)
-        results = results_in_order(_with_task, tasks, folder.work.jobs, folder.pool)
+        task_of = _task_maker(config, corpus, networks, cues, tokens, ends, plan, folder)
+        results = results_in_order(_with_task, map(task_of, todo), folder.work.jobs, folder.pool)
         for index, (task, failures) in zip(todo, results, strict=True):
             _answer(networks, task)
             journal.add(ids[index], failures)
@@ -241,23 +241,23 @@ def _answer(networks: Sequence[TrainedNetwork], task: TokenTask) -> None:
         task.part(f"{name}.npy").unlink()
 
 
-def _tasks(
+def _task_maker(
     config: ManipulateConfig,
     corpus: Corpus,
     networks: Sequence[TrainedNetwork],
     cues: Path,
     tokens: pd.DataFrame,
-    todo: Sequence[int],
     endpoints: dict[str, dict[str, Endpoint]],
     plan: tuple[Any, ...],
     folder: RunFolder,
-) -> Iterator[TokenTask]:
+) -> Callable[[int], TokenTask]:
     voices = voices_of(cues)
     presets = presets_of(networks)
-    for index in todo:
+
+    def task(index: int) -> TokenTask:
         row = {str(key): value for key, value in tokens.iloc[index].to_dict().items()}
         token_id = str(row["token_id"])
-        yield TokenTask(
+        return TokenTask(
             corpus=corpus.path,
             out=folder.path,
             row=row,
@@ -269,6 +269,8 @@ def _tasks(
             presets=presets,
             save_audio=config.save_audio,
         )
+
+    return task
 
 
 def _results(tables: dict[str, pd.DataFrame], problems: list[Problem]) -> dict[str, Any]:

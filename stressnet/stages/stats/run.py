@@ -185,17 +185,7 @@ def _fit_model(
 ) -> pd.DataFrame | None:
     """Collect, export and fit one model; None where the runs do not allow it by default."""
     try:
-        model = collect(
-            network,
-            name=entry.name,
-            region=entry.region,
-            other=entry.other,
-            null=entry.null,
-            measure=entry.measure,
-            fixed=entry.fixed,
-            offset=entry.offset,
-            max_tokens=config.options.max_tokens_in_models,
-        )
+        model = collect(network, entry, config.options.max_tokens_in_models)
     except ConfigError as error:
         if not config.models_are_default:
             raise

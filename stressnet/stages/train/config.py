@@ -52,8 +52,7 @@ class RecipeOptions:
     settings: tuple[str, ...] = option(
         (),
         flag="--set",
-        metavar="FIELD=VALUE",
-        help="Another value for any field of the recipe, e.g. noise_snr_db=[5,30].",
+        help="FIELD=VALUE: another value for any field of the recipe, e.g. noise_snr_db=[5,30].",
     )
     seed: int = seed_option()
     changes: Mapping[str, Any] = field(default_factory=dict)

@@ -38,7 +38,7 @@ from stressnet.training.corpus_data import (
 from stressnet.training.data import StressData
 from stressnet.training.distributed import World, join_world
 from stressnet.training.ensembles import average_logits, pool_folds, summarise_seeds
-from stressnet.training.fit import STATE_NAME, TrainResult, train
+from stressnet.training.fit import STATE_NAME, Origin, TrainResult, Watch, train
 from stressnet.training.image_domain import needs_deviations
 from stressnet.training.logs import HISTORY_NAME
 from stressnet.training.metrics import evaluate_splits
@@ -147,14 +147,15 @@ def train_one(
             data,
             training,
             folder.path,
-            preset=preset,
-            preset_parameters=images.preset,
-            corpus_hash=corpus.fingerprint,
-            progress=progress.verbose and sys.stderr.isatty(),
+            Origin(
+                preset,
+                images.preset,
+                corpus.fingerprint,
+                fold=None if fold is None else asdict(fold),
+                validated=not config.all_tokens,
+            ),
             resume=True,
-            tensorboard=config.tensorboard,
-            fold=None if fold is None else asdict(fold),
-            validated=not config.all_tokens,
+            watch=Watch(progress.verbose and sys.stderr.isatty(), config.tensorboard),
             world=world,
         )
     if world.is_first:
