@@ -13,7 +13,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.lexicon.pronunciation import bare
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
@@ -302,9 +302,7 @@ def predict_units(
             one.check_images(images)
             logits = predict_logits(one.model, _images_only(corpus, images.values), rows)
             logits = logits.astype(np.float64)
-            scores: NDArray[np.float64] = np.subtract(
-                logits[:, Stress.INITIAL.class_index], logits[:, Stress.FINAL.class_index]
-            )
+            scores: NDArray[np.float64] = logit_difference(logits)
             recipe = dict(one.info.training.get("recipe", {}))
             balanced = recipe.get("class_balance", "none") != "none"
             calibration = _fitted(labels[valid], scores[valid], balanced, one.digest)

@@ -36,7 +36,7 @@ from stressnet.explain.faithfulness.scores import logits_of
 from stressnet.lab.candidates import CANDIDATES, counterpart
 from stressnet.lab.labset import LabSet
 from stressnet.lab.scores import Scorer
-from stressnet.lexicon.stress import CLASSES
+from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,14 +106,15 @@ def measure_reactions(
     noise = fill(images, torch.ones_like(images, dtype=torch.bool))
     logits = logits_of(model, images, BATCH)
     predicted = logits.argmax(dim=1)
-    sign = 1.0 - 2.0 * predicted.double()
-    plain = sign * (logits[:, 0] - logits[:, 1]).double()
+    initial = predicted == Stress.INITIAL.class_index
+    sign = torch.where(initial, 1.0, -1.0).double()
+    plain = sign * logit_difference(logits).double()
     for start in range(0, len(jobs), BATCH):
         part = jobs[start : start + BATCH]
         at = torch.tensor([job.word for job in part])
         removed = torch.from_numpy(np.stack([job.cells for job in part]))[:, None]
         found = logits_of(model, torch.where(removed, noise[at], images[at]), BATCH)
-        drop = plain[at] - sign[at] * (found[:, 0] - found[:, 1]).double()
+        drop = plain[at] - sign[at] * logit_difference(found).double()
         for job, value in zip(part, drop.tolist(), strict=True):
             for role, region in job.stands_for:
                 drops[role, job.word, CANDIDATES.index(region)] = value

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.lab.labset import LabSet
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 from stressnet.training.recipes import TrainConfig, get_recipe
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def judge(model: nn.Module, words: LabSet, split: str = "test", *, seed: int = 0
     rows = words.rows(split)
     logits = predict_logits(model, stress_data(words), rows).astype(np.float64)
     initial = Stress.INITIAL.class_index
-    difference = logits[:, initial] - logits[:, 1 - initial]
+    difference = logit_difference(logits)
     labels, voices = words.labels[rows], words.voices[rows]
     found = evaluate(labels, difference, voices, words.words[rows], seed=seed, n_resamples=1000)
     correct = (difference >= 0) == (labels == initial)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 
 class Stress(StrEnum):
@@ -33,3 +34,17 @@ class Stress(StrEnum):
 
 CLASSES: tuple[Stress, ...] = (Stress.INITIAL, Stress.FINAL)
 """Order of a network's outputs. A logit difference is always INITIAL minus FINAL."""
+
+
+def logit_difference(logits: Any) -> Any:
+    """INITIAL minus FINAL of a network's outputs.
+
+    Parameters
+    ----------
+    logits : ndarray or Tensor, shape (..., 2)
+
+    Returns
+    -------
+    ndarray or Tensor, shape (...)
+    """
+    return logits[..., Stress.INITIAL.class_index] - logits[..., Stress.FINAL.class_index]

@@ -252,7 +252,7 @@ def _stressed(word: WordData) -> tuple[bool | None, bool | None]:
     """Which syllable the label stresses; None where there is no label."""
     if word.stress is None:
         return None, None
-    return word.stress.class_index == 0, word.stress.class_index == 1
+    return word.stress is Stress.INITIAL, word.stress is Stress.FINAL
 
 
 def _phone_label(label: str, ipa: bool) -> str:

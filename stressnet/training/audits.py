@@ -49,7 +49,7 @@ from threadpoolctl import threadpool_limits
 from stressnet.errors import ConfigError
 from stressnet.lexicon.controls import Use
 from stressnet.lexicon.pronunciation import bare
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 from stressnet.training.data import TRAIN, VALID, StressData
 from stressnet.training.fit import Origin, train
 from stressnet.training.metrics import Estimate, cluster_weights, interval_of
@@ -240,7 +240,7 @@ def shuffled_network(
             Origin(preset, preset_parameters),
         )
     logits = predict_logits(result.model, data, rows).astype(np.float64)
-    return logits[:, Stress.INITIAL.class_index] - logits[:, Stress.FINAL.class_index]
+    return logit_difference(logits)
 
 
 def mean_balanced_accuracy(labels: ArrayLike, logit_differences: NDArray[np.float64]) -> Estimate:

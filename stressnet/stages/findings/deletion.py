@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import Stress, logit_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +122,7 @@ def _chunk(
     inputs = torch.from_numpy(np.stack(copies))[:, None]
     removed = torch.from_numpy(np.stack(masks))[:, None]
     logits = logits_of(model, local_mean(inputs, removed), 64).double().numpy()
-    difference = logits[:, Stress.INITIAL.class_index] - logits[:, Stress.FINAL.class_index]
+    difference = logit_difference(logits)
     sign = {
         token_id: 1.0 if stress == Stress.INITIAL.value else -1.0
         for token_id, stress in zip(tokens["token_id"], tokens["stress"], strict=True)

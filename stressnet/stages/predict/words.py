@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from stressnet.audio import Audio, check_rate, read_audio
 from stressnet.errors import AlignmentError, AudioError, ConfigError, LexiconError
 from stressnet.intervals import Alignment, Interval
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.progress import Progress
 from stressnet.stages.predict.sources import Source
@@ -344,4 +344,4 @@ def _logit_differences(
             batch = torch.from_numpy(images[start : start + 64]).unsqueeze(1)
             parts.append(network.model(batch.to(network.device)).cpu())
     logits = torch.cat(parts).double().numpy()
-    return logits[:, Stress.INITIAL.class_index] - logits[:, Stress.FINAL.class_index]
+    return np.asarray(logit_difference(logits))
