@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import time
 import tracemalloc
@@ -213,7 +214,7 @@ def test_tokens_stream_in_constant_memory(straight: Path, tmp_path: Path) -> Non
     def peak(times: int) -> int:
         folder = tmp_path / str(times)
         folder.mkdir()
-        (folder / "excerpts").symlink_to(straight / "excerpts")
+        shutil.copytree(straight / "excerpts", folder / "excerpts")
         (folder / "manifest.json").write_bytes((straight / "manifest.json").read_bytes())
         for name in ("tokens.parquet", "phones.parquet"):
             part = pq.read_table(straight / name)

@@ -235,7 +235,7 @@ def test_not_a_measurement(tmp_path: Path) -> None:
     from stressnet.stages.cue_baselines import run_cue_baselines
 
     with pytest.raises(CorpusError, match="cues"):
-        run_cue_baselines(tmp_path, tmp_path / "out")
+        run_cue_baselines(tmp_path, tmp_path.with_name("out"))
 
 
 # -- the figure ------------------------------------------------------------------------------------

@@ -346,7 +346,7 @@ def test_predict_formats(
     assert data["words"][1]["stress"] == rows[1]["stress"]
     assert data["network"]["weights_sha256"] == hash_file(pretrained_folder() / "model.safetensors")
     code, _, err = run_cli(capsys, *command, "--format", "textgrid")
-    assert code == 1 and "--out" in err
+    assert code == 2 and "--out" in err
     code, _, _ = run_cli(capsys, *command, "--format", "textgrid", "--out", str(tmp_path / "g"))
     assert code == 0
     text = (tmp_path / "g" / "bo-0.TextGrid").read_text()

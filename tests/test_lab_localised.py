@@ -14,7 +14,7 @@ from stressnet.acoustics.cue_table import table_columns
 from stressnet.acoustics.spectrogram import PRESETS
 from stressnet.acoustics.track_types import FormantTrack, PitchTrack, Tracks, tracks_frame
 from stressnet.corpus.images import write_images_header
-from stressnet.corpus.store import PHONES, TOKENS, TRACKS, Corpus, write_parquet
+from stressnet.corpus.store import PHONES, TOKENS, TRACKS, Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lab.labset import LabSet
 from stressnet.lab.localised import (
@@ -29,6 +29,7 @@ from stressnet.lab.residual import auroc, correlation, leak, permutation_p
 from stressnet.lab.scores import Scorer
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.manifest import write_manifest
+from stressnet.runs.tables import write_parquet
 
 CUE = "nucleus_2_f1_hz"
 N = 600

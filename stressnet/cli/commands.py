@@ -14,8 +14,10 @@ import click
 
 from stressnet.cli.options import DEFAULT_JOBS, EXIT_FAILED, EXIT_SOME_FAILED, PATH
 from stressnet.errors import ConfigError
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.held import FAILURES
 from stressnet.runs.options import Option, make_config, options_of
+from stressnet.runs.problems import Severity
 from stressnet.runs.progress import Progress
 from stressnet.runs.stage import Input, Stage, load
 from stressnet.runs.toml_file import read_toml
@@ -52,6 +54,9 @@ def _arguments(stage: Stage) -> list[click.Parameter]:
 
 
 _OUT = "output_folder"
+
+_SHOWN = 5
+"""Failed items that are named on stderr."""
 
 
 def _argument(one: Input) -> click.Argument:
@@ -197,9 +202,19 @@ def _execute(stage: Stage, values: dict[str, Any]) -> None:
         return
     _print(stage, result)
     click.echo(f"{stage.done or stage.output}: {out}")
+    _tell_failures(folder)
     if folder.n_failed:
         click.echo(f"{folder.n_failed} {stage.items}: {folder.path / FAILURES}", err=True)
         sys.exit(EXIT_SOME_FAILED)
+
+
+def _tell_failures(folder: RunFolder) -> None:
+    """The first items that failed, on stderr; all of them are in the failure table."""
+    lost = [p for p in folder.problems if p.severity is Severity.ERROR]
+    for problem in lost[:_SHOWN]:
+        click.echo(f"{problem.item}: {problem.reason}", err=True)
+    if len(lost) > _SHOWN:
+        click.echo(f"... and {len(lost) - _SHOWN} more", err=True)
 
 
 def _exit_for(result: Any) -> None:

@@ -37,7 +37,6 @@ def summary_text(result: Statistics) -> str:
     lines += [_count_line(name, len(table)) for name, table in result.tables.items()]
     if result.problems:
         lines.append(f"{len(result.problems)} comparisons or models failed or were left out")
-        lines += [f"  {p.severity}: {p.item}: {p.reason}" for p in result.problems]
     return "\n".join(lines)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stressnet.runs.problems import Severity
-
 if TYPE_CHECKING:
     from stressnet.stages.validate_methods.run import Validation
 
@@ -29,9 +27,4 @@ def summary_text(result: Validation) -> str:
     lines.append("")
     for one in result.recommendations:
         lines.append(f"{one.question}: {one.name.replace('`', '')}")
-    lines += [
-        f"refused: {problem.item}: {problem.reason}"
-        for problem in result.problems
-        if problem.severity is Severity.ERROR and problem.stage == "set"
-    ]
     return "\n".join(lines)
