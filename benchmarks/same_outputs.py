@@ -113,6 +113,13 @@ MEASURED_TIMES = {
 }
 """Columns and keys that are not compared, by file."""
 
+MADE = re.compile(
+    rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
+    rb"|(?<=stressnet )\d+\.\d+\.\d+"
+    rb"|(?<=<td>time</td><td>)[^<]+|(?<=\| time \| )[^|\n]+"
+)
+"""When a folder was made, by which version, and how long its stages took: pages show that."""
+
 
 def make(folder: Path, librispeech: Path | None, only: Sequence[str] | None) -> None:
     """Run the commands on both corpora."""
@@ -203,29 +210,32 @@ def first_token(run: Path) -> str:
 
 def compare(a: Path, b: Path) -> bool:
     """Print what differs between two folders of ``make``; whether nothing does."""
-    files = {
-        file.relative_to(folder)
-        for folder in (a, b)
-        for file in folder.glob("*/*/**/*")
-        if file.is_file() and file.name not in LEFT_OUT
-    }
-    counts: dict[str, Counter[str]] = {}
-    differences = []
-    for file in sorted(files):
-        if not (a / file).exists():
-            outcome = "only B"
-        elif not (b / file).exists():
-            outcome = "only A"
-        else:
-            outcome = "same" if content(a / file) == content(b / file) else "differ"
-        counts.setdefault("/".join(file.parts[:2]), Counter())[outcome] += 1
-        if outcome != "same":
-            where = first_difference(a / file, b / file) if outcome == "differ" else outcome
-            differences.append(f"{file}: {where}")
+    finished = [{done.parent.relative_to(f) for done in f.glob(f"*/*/{FINISHED}")} for f in (a, b)]
+    differences = [f"{own}: finished only in A" for own in sorted(finished[0] - finished[1])]
+    differences += [f"{own}: finished only in B" for own in sorted(finished[1] - finished[0])]
     print(f"{'':<30}" + "".join(f"{outcome:>8}" for outcome in OUTCOMES))
-    for name, count in counts.items():
-        print(f"{name:<30}" + "".join(f"{count[outcome]:>8}" for outcome in OUTCOMES))
-    print("\n".join(["", *differences, f"{len(files)} files, {len(differences)} differ"]))
+    for own in sorted(finished[0] & finished[1]):
+        files = {
+            file.relative_to(folder)
+            for folder in (a, b)
+            for file in (folder / own).rglob("*")
+            if file.is_file() and file.name not in LEFT_OUT
+        }
+        counts: Counter[str] = Counter()
+        for file in sorted(files):
+            if not (b / file).exists():
+                outcome = first = "only A"
+            elif not (a / file).exists():
+                outcome = first = "only B"
+            elif content(a / file) == content(b / file):
+                outcome, first = "same", ""
+            else:
+                outcome, first = "differ", first_difference(a / file, b / file)
+            counts[outcome] += 1
+            if first:
+                differences.append(f"{file}: {first}")
+        print(f"{own!s:<30}" + "".join(f"{counts[outcome]:>8}" for outcome in OUTCOMES))
+    print("\n".join(["", *differences, f"{len(differences)} differences"]))
     return not differences
 
 
@@ -244,7 +254,7 @@ def content(file: Path) -> bytes:
         return model.SerializeToString(deterministic=True)
     for name in names:
         data = re.sub(rb'"%s": [0-9.]+' % name.encode(), b"", data)
-    return data
+    return data if b"\0" in data else MADE.sub(b"", data)
 
 
 def first_difference(a: Path, b: Path) -> str:
