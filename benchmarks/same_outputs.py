@@ -9,7 +9,7 @@ chooses the checkout): on the recordings of ``stressnet demo`` and, with ``--lib
 utterances of a folder in LibriSpeech's layout. Each command has a folder FOLDER/CORPUS/NAME for
 what it writes, what it prints (``stdout.txt``, ``stderr.txt``), its exit code and its seconds. A
 command that fails does not stop the rest. One whose folder holds an exit code is not run again:
-delete its folder to repeat it.
+delete its folder to repeat it. All takes 13 minutes on two quiet cores.
 
 ``compare`` compares all files byte by byte and prints the first difference of each. Exit code 1 if
 there is any. Not compared, because two runs of the same code differ in them: manifests, stderr and
@@ -208,12 +208,21 @@ def first_token(run: Path) -> str:
     return str(pq.read_table(file)["token_id"][0]) if file.exists() else "missing"
 
 
-def compare(a: Path, b: Path) -> bool:
+def compare(a: Path, b: Path, only: Sequence[str] | None) -> bool:
     """Print what differs between two folders of ``make``; whether nothing does."""
-    finished = [{done.parent.relative_to(f) for done in f.glob(f"*/*/{FINISHED}")} for f in (a, b)]
+    finished = [
+        {
+            done.parent.relative_to(folder)
+            for done in folder.glob(f"*/*/{FINISHED}")
+            if not only or done.parent.name in only
+        }
+        for folder in (a, b)
+    ]
+    if not finished[0] & finished[1]:
+        sys.exit(f"{a} and {b} have no finished command in common; run 'make' for both")
     differences = [f"{own}: finished only in A" for own in sorted(finished[0] - finished[1])]
     differences += [f"{own}: finished only in B" for own in sorted(finished[1] - finished[0])]
-    print(f"{'':<30}" + "".join(f"{outcome:>8}" for outcome in OUTCOMES))
+    print(f"{'':<30}" + "".join(f"{title:>8}" for title in (*OUTCOMES, "exit A")))
     for own in sorted(finished[0] & finished[1]):
         files = {
             file.relative_to(folder)
@@ -234,7 +243,8 @@ def compare(a: Path, b: Path) -> bool:
             counts[outcome] += 1
             if first:
                 differences.append(f"{file}: {first}")
-        print(f"{own!s:<30}" + "".join(f"{counts[outcome]:>8}" for outcome in OUTCOMES))
+        row = [*(counts[outcome] for outcome in OUTCOMES), (a / own / FINISHED).read_text()]
+        print(f"{own!s:<30}" + "".join(f"{cell:>8}" for cell in row))
     print("\n".join(["", *differences, f"{len(differences)} differences"]))
     return not differences
 
@@ -296,16 +306,15 @@ def main() -> None:
     making = verbs.add_parser("make", help="run all commands into a folder")
     making.add_argument("folder", type=Path)
     making.add_argument("--librispeech", type=Path, help="speech in LibriSpeech's layout")
-    making.add_argument(
-        "--only", nargs="+", choices=names, metavar="NAME", help="these and what they need"
-    )
     comparing = verbs.add_parser("compare", help="compare two such folders")
     comparing.add_argument("a", type=Path)
     comparing.add_argument("b", type=Path)
+    for verb, of_these in ((making, "these and what they need"), (comparing, "these")):
+        verb.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=of_these)
     options = parser.parse_args()
     if options.verb == "make":
         make(options.folder, options.librispeech, options.only)
-    elif not compare(options.a, options.b):
+    elif not compare(options.a, options.b, options.only):
         sys.exit(1)
 
 
