@@ -1,7 +1,7 @@
 """The command line: parses, calls, prints. Everything heavy is imported inside the commands.
 
-Each module here holds the commands of one part of the study; :data:`COMMANDS` lists them in the
-order of the help page. Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 done but some items
+:mod:`stressnet.cli.commands` makes a command from a stage; the others are in
+:mod:`stressnet.cli.looking`. Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 done but some items
 failed (see the table named in the output), 130 interrupted (run the same command to continue).
 """
 
@@ -13,22 +13,32 @@ from collections.abc import Sequence
 import click
 
 from stressnet import __version__
-from stressnet.cli import (
-    causal,
-    corpus,
-    corpus_tools,
-    evaluating,
-    explaining,
-    manipulating,
-    measuring,
-    reporting,
-    statistics,
-    training,
-    trying,
-    validating,
-)
+from stressnet.cli import looking
+from stressnet.cli.commands import command_of
 from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED
 from stressnet.errors import StressnetError
+from stressnet.stages.assess import assess
+from stressnet.stages.build_corpus import build_corpus
+from stressnet.stages.causal_agreement import causal_agreement
+from stressnet.stages.corpus_export import export_corpus, write_folds
+from stressnet.stages.corpus_merge import merge_corpora
+from stressnet.stages.cue_baselines import run_cue_baselines
+from stressnet.stages.demo import run_demo
+from stressnet.stages.evaluate import evaluate_models
+from stressnet.stages.explain import explain_corpus
+from stressnet.stages.export_praat import export_praat
+from stressnet.stages.findings import find_out
+from stressnet.stages.manipulate import manipulate_corpus
+from stressnet.stages.measure import measure_corpus
+from stressnet.stages.predict import predict
+from stressnet.stages.psychometrics import psychometrics
+from stressnet.stages.report import report_run
+from stressnet.stages.search import search_recipe
+from stressnet.stages.sensitivity import measure_sensitivity
+from stressnet.stages.stats import run_statistics
+from stressnet.stages.train import train_model
+from stressnet.stages.validate import validate_folder
+from stressnet.stages.validate_methods import validate_methods
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -62,49 +72,56 @@ def cli() -> None:
     """
 
 
+@cli.group("corpus")
+def corpus_group() -> None:
+    """Look at corpora, export them, merge them."""
+
+
 COMMANDS = (
-    corpus.validate_command,
-    corpus.build_corpus_command,
-    corpus_tools.corpus_group,
-    corpus.fetch_command,
-    corpus.recipes_command,
-    measuring.measure_command,
-    measuring.cue_baselines_command,
-    manipulating.manipulate_command,
-    causal.psychometrics_command,
-    training.train_command,
-    training.search_command,
-    training.models_command,
-    evaluating.evaluate_command,
-    evaluating.card_command,
-    evaluating.predict_command,
-    evaluating.export_command,
-    explaining.explain_command,
-    explaining.assess_command,
-    validating.validate_methods_command,
-    causal.causal_agreement_command,
-    causal.findings_command,
-    explaining.regions_command,
-    explaining.sensitivity_command,
-    statistics.stats_command,
-    reporting.report_command,
-    reporting.word_command,
-    reporting.export_praat_command,
-    trying.demo_command,
-    trying.doctor_command,
+    validate_folder,
+    build_corpus,
+    looking.fetch_command,
+    looking.recipes_command,
+    measure_corpus,
+    run_cue_baselines,
+    manipulate_corpus,
+    psychometrics,
+    train_model,
+    search_recipe,
+    looking.models_command,
+    evaluate_models,
+    looking.card_command,
+    predict,
+    looking.export_command,
+    explain_corpus,
+    assess,
+    validate_methods,
+    causal_agreement,
+    find_out,
+    looking.regions_command,
+    measure_sensitivity,
+    run_statistics,
+    report_run,
+    looking.word_command,
+    export_praat,
+    run_demo,
+    looking.doctor_command,
 )
-for command in COMMANDS:
-    cli.add_command(command)
+"""Stages and other commands, in the order of the work."""
+
+CORPUS_COMMANDS = (looking.show_command, export_corpus, write_folds, merge_corpora)
+
+for group, commands in ((cli, COMMANDS), (corpus_group, CORPUS_COMMANDS)):
+    for command in commands:
+        group.add_command(command if isinstance(command, click.Command) else command_of(command))
+cli.commands["stats"].params.insert(2, looking.EXAMPLE_OPTION)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: errors become one line on stderr and an exit code."""
     try:
         cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("interrupted; run the same command again to continue", err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted; run the same command again to continue", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except click.ClickException as error:

@@ -1,0 +1,190 @@
+"""Commands that are no stages: they look at something, fetch, draw or write one file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stressnet.cli.options import EXIT_FAILED, MODEL, PATH, quiet_option, seed_option
+
+
+@click.command("fetch")
+@click.argument("name")
+@click.option("--out", type=PATH, help="Folder to unpack into.  [default: the recipe's name]")
+@click.option("--keep-archive", is_flag=True, help="Keep the archive after unpacking.")
+@quiet_option
+def fetch_command(name: str, out: Path | None, keep_archive: bool, quiet: bool) -> None:
+    """Download NAME, e.g. librispeech:dev-clean, check it and unpack it.
+
+    Continues a download that broke off. 'stressnet recipes' lists what can be fetched.
+    """
+    from stressnet.corpus.fetch import fetch
+
+    folder = out or Path(name.split(":")[0])
+    fetch(name, folder, progress=not quiet, keep_archive=keep_archive)
+    recipe = name.split(":")[0]
+    click.echo(f"recordings: {folder}")
+    click.echo(f"next: stressnet build-corpus {folder} {folder}-corpus --recipe {recipe}")
+
+
+@click.command("recipes")
+def recipes_command() -> None:
+    """List the corpus recipes, their licences and what can be fetched."""
+    from stressnet.corpus.recipe import available_recipes, load_recipe
+
+    for name in available_recipes():
+        recipe = load_recipe(name)
+        click.echo(f"{name:<14} {recipe.title} (licence: {recipe.licence})")
+        for part, source in recipe.parts.items():
+            click.echo(f"{'':<14}   stressnet fetch {name}:{part}   {source.size}")
+
+
+@click.command("show")
+@click.argument("corpus", type=PATH)
+def show_command(corpus: Path) -> None:
+    """Print the card of CORPUS: sources, licences, counts, durations."""
+    from stressnet.corpus.card import show_corpus
+
+    click.echo(show_corpus(corpus))
+
+
+@click.command("models")
+@click.option("--preset", help="Describe all for images of this preset, not each for its own.")
+@click.option("--layers", metavar="NETWORK", help="List the layers of one network instead.")
+def models_command(preset: str | None, layers: str | None) -> None:
+    """List the networks: size, cost, reach, and the presets, recipes and rules that suit them."""
+    from stressnet.report.models_text import layers_text, models_text
+
+    click.echo(models_text(preset) if layers is None else layers_text(layers, preset))
+
+
+@click.command("export")
+@click.argument("model", type=MODEL)
+@click.argument("out", type=PATH)
+def export_command(model: Path, out: Path) -> None:
+    """Write MODEL as the ONNX file OUT, and check it in onnxruntime.
+
+    The file says of itself what it takes and gives: classes, preset with all parameters, axes in
+    seconds and hertz, temperature, and hashes of corpus and weights.
+    """
+    from stressnet.training.onnx_export import export_onnx
+
+    result = export_onnx(model, out)
+    click.echo(f"{result.path}: logits as the network's to {result.largest_difference:.1e}")
+
+
+@click.command("card")
+@click.argument("corpus", type=PATH)
+@click.argument("model", type=PATH)
+@click.option("--out", type=PATH, help="File to write.  [default: MODEL_CARD.md in MODEL]")
+@click.option(
+    "--measured",
+    type=PATH,
+    help="The same network without --all-tokens, to measure for a MODEL trained on all tokens.",
+)
+@seed_option
+@quiet_option
+def card_command(
+    corpus: Path, model: Path, out: Path | None, measured: Path | None, seed: int, quiet: bool
+) -> None:
+    """Write the model card of MODEL, which was trained on CORPUS, and its temperature.
+
+    The card says what the network was trained on, how well it does for which group, its limits and
+    how to make it again. The temperature goes into MODEL/calibration.json, which predict uses.
+    """
+    from stressnet.report.model_card import write_card
+    from stressnet.runs.progress import Progress
+
+    card = write_card(
+        corpus, model, measured_path=measured, out=out, seed=seed, progress=Progress(not quiet)
+    )
+    click.echo(f"{card.path}; temperature {card.temperature:.3f}")
+
+
+@click.command("regions")
+@click.argument("corpus", type=PATH, required=False)
+@click.option("--figure", type=PATH, help="Draw every region of a token of CORPUS into this file.")
+@click.option("--token", default="", help="Part of the token's id.  [default: one that has most]")
+@click.option("--preset", help="Spectrogram preset.  [default: the first that CORPUS has]")
+@click.option(
+    "--bands",
+    default="fixed-hz",
+    show_default=True,
+    help="Half-width of formant bands: fixed-hz[:HZ,HZ,HZ,HZ or :*FACTOR], fixed-bins[:BINS], "
+    "bandwidth[:LARGEST_HZ].",
+)
+@click.option(
+    "--regions-file",
+    "region_files",
+    type=PATH,
+    multiple=True,
+    help="Python file with regions of your own; may be repeated.",
+)
+def regions_command(
+    corpus: Path | None,
+    figure: Path | None,
+    token: str,
+    preset: str | None,
+    bands: str,
+    region_files: tuple[Path, ...],
+) -> None:
+    """List the regions, or draw them on a token of CORPUS."""
+    from stressnet.report.region_sheet import draw_regions, regions_text
+
+    if figure is None or corpus is None:
+        if figure is not None:
+            raise click.UsageError("--figure needs a CORPUS to take a token from")
+        click.echo(regions_text(region_files))
+        return
+    drawn = draw_regions(
+        corpus, figure, token=token, preset=preset, bands=bands, region_files=region_files
+    )
+    click.echo(f"{drawn}: {figure}")
+
+
+@click.command("word")
+@click.argument("run", type=PATH)
+@click.argument("token_id")
+@click.argument("figure", type=PATH)
+def word_command(run: Path, token_id: str, figure: Path) -> None:
+    """Draw one word of RUN: sound, spectrogram, formants, pitch, relevance, phones.
+
+    FIGURE ends in .png, .pdf or .svg. Token ids are in RUN/tokens.parquet; a part that only one
+    token has is enough.
+    """
+    from stressnet.report.draw_word import draw_word
+
+    click.echo(f"figure: {draw_word(run, token_id, figure)}")
+
+
+@click.command("doctor")
+def doctor_command() -> None:
+    """Show versions, devices, and which optional parts are there or missing."""
+    from stressnet.report.doctor import examine
+
+    text, healthy = examine()
+    click.echo(text)
+    if not healthy:
+        sys.exit(EXIT_FAILED)
+
+
+def _print_example(context: click.Context, _: click.Parameter, wanted: bool) -> Any:
+    if wanted:
+        from stressnet.statistics.analysis import EXAMPLE
+
+        click.echo(EXAMPLE, nl=False)
+        context.exit()
+
+
+EXAMPLE_OPTION = click.Option(
+    ["--example"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_example,
+    help="Print a commented CONFIG.toml and stop.",
+)
+"""``stressnet stats --example``."""
