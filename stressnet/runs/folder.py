@@ -8,10 +8,10 @@ command reads and checks all its inputs, so that bad input never costs an existi
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -153,8 +153,7 @@ class RunFolder:
             Instead of beginning, if asked for.
         """
         is_mapping = isinstance(config, Mapping)
-        named = files_in(config) if not is_mapping else []
-        check_apart(self.path, named)
+        check_apart(self.path, [] if is_mapping else files_in(config))
         content = dict(config) if is_mapping else identity(config)
         given = dict(config) if is_mapping else parameters(config)
         request = hash_data([content, dict(inputs)])
@@ -215,16 +214,15 @@ class RunFolder:
         if self.has_failures or self.problems:
             self._write_failures()
             results.setdefault("problems", count_problems(self.problems))
-        folders = [name for name in self._names if name.endswith("/")]
-        patterns = [name for name in self._names if "*" in name]
-        files = [self.path / name for name in self._names if name not in {*folders, *patterns}]
+        trees = [name for name in self._names if name.endswith("/") or "*" in name]
+        files = [self.path / name for name in self._names if name not in trees]
         manifest = write_manifest(
             self.path,
             self.kind,
             parameters=self._request,
             inputs=self._inputs,
             outputs=[path for path in files if path.is_file()],
-            trees=[*folders, *patterns],
+            trees=trees,
             results=results,
             seconds=self.progress.seconds,
         )
@@ -339,10 +337,9 @@ class RunFolder:
     @property
     def pool(self) -> Executor | None:
         """Workers that all steps of the command share; None works in this process."""
-        if self._pool is None and self.work.executor is not None:
-            return self.work.executor
         if self._pool is None:
-            self._pool = self._stack.enter_context(worker_pool(self.work.jobs))
+            own = self.work.executor
+            self._pool = own or self._stack.enter_context(worker_pool(self.work.jobs))
         return self._pool
 
     def journal(self, name: str) -> Journal:
@@ -387,27 +384,12 @@ class RunFolder:
         (str, object)
             A task's name and its result.
         """
-        order: deque[tuple[str, int]] = deque()
+        jobs, pool = (1, None) if here else (self.work.jobs, self.pool)
         with self.journal(name) as journal, self.progress.stage(name, total, unit) as bar:
-
-            def unfinished() -> Iterator[Any]:
-                for key, task in tasks:
-                    order.append((key, n_items(task)))
-                    if key not in journal.done:
-                        yield task
-
-            def finished() -> Iterator[tuple[str, Any]]:
-                while order and order[0][0] in journal.done:
-                    key, n = order.popleft()
-                    bar.update(n)
-                    yield key, journal.done[key]
-
-            jobs, pool = (1, None) if here else (self.work.jobs, self.pool)
-            for result in in_order(function, unfinished(), jobs, pool):
-                yield from finished()
-                journal.add(order[0][0], result)
-                yield from finished()
-            yield from finished()
+            work = partial(in_order, function, jobs=jobs, executor=pool)
+            for key, n, result in journal.results(tasks, work, n_items):
+                bar.update(n)
+                yield key, result
 
     def _plan(self, steps: Sequence[Step]) -> str:
         """What would be done."""

@@ -8,7 +8,8 @@ names only.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -95,6 +96,47 @@ class Journal:
     def first(self, item: str) -> Any:
         """The first result recorded for an item that was recorded more than once."""
         return self._first[item]
+
+    def results(
+        self,
+        tasks: Iterable[tuple[str, Any]],
+        work: Callable[[Iterator[Any]], Iterable[Any]],
+        n_items: Callable[[Any], int],
+    ) -> Iterator[tuple[str, int, Any]]:
+        """Results of all tasks, in their order; what is not yet recorded is done and recorded.
+
+        Parameters
+        ----------
+        tasks : iterable of (str, task)
+            Each with its name; consumed lazily.
+        work : callable
+            Tasks to their results, in the same order.
+        n_items : callable
+            Number of items in a task.
+
+        Yields
+        ------
+        (str, int, object)
+            A task's name, its number of items and its result.
+        """
+        order: deque[tuple[str, int]] = deque()
+
+        def unfinished() -> Iterator[Any]:
+            for key, task in tasks:
+                order.append((key, n_items(task)))
+                if key not in self.done:
+                    yield task
+
+        def finished() -> Iterator[tuple[str, int, Any]]:
+            while order and order[0][0] in self.done:
+                key, n = order.popleft()
+                yield key, n, self.done[key]
+
+        for result in work(unfinished()):
+            yield from finished()
+            self.add(order[0][0], result)
+            yield from finished()
+        yield from finished()
 
     def __enter__(self) -> Self:
         return self
