@@ -52,8 +52,6 @@ def run_audits(
 
     Parameters
     ----------
-    corpus : Corpus
-        Where the tokens are from.
     unit : Unit
         The network (or ensemble) that the audits stand beside.
     tests : TestSets
@@ -61,8 +59,6 @@ def run_audits(
         split and are left out in a corpus that the network was not trained on.
     seed, n_resamples : int
         Random seed of trainings and intervals; bootstrap resamples.
-    progress : Progress
-        Where progress is shown.
 
     Returns
     -------

@@ -54,8 +54,6 @@ class Unit:
         Unique in an evaluation.
     members : tuple of str
         Names of the networks; one for a single network.
-    preset : str
-        Of its spectrograms.
     logit_difference : ndarray, shape (n_tokens,)
         INITIAL minus FINAL, in the order of the token table.
     calibration : Calibration or None
@@ -79,8 +77,6 @@ def load_models(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwo
     ----------
     paths : sequence of Path
         A folder with ``model.json``, or one with such folders somewhere inside; or ``pretrained``.
-    device : str
-        Where they run.
 
     Raises
     ------
@@ -178,10 +174,6 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
 
     Parameters
     ----------
-    corpus : Corpus
-        Where the tokens are from.
-    own : bool
-        Whether the networks were trained on it.
     fold : Fold, optional
         Whose splits to take instead of the corpus's own.
 
@@ -229,8 +221,6 @@ class TestSets:
         See :func:`token_table`.
     masks : dict of str to ndarray of bool
         Which tokens each test set holds, see :func:`sets_of`.
-    own : bool
-        Whether the networks were trained on this corpus.
     fold : Fold or None
         Whose splits these are, if not the corpus's own.
     n_heard : int
@@ -371,8 +361,6 @@ def sets_of(tokens: pd.DataFrame, own: bool) -> dict[str, NDArray[np.bool_]]:
     ----------
     tokens : DataFrame
         From :func:`token_table`.
-    own : bool
-        Whether the networks were trained on this corpus.
 
     Returns
     -------

@@ -52,24 +52,14 @@ class Plan:
         Words of a set; test words whose maps are scored.
     effect : float
         Size of the cue: 1 is obvious, 0.25 near threshold.
-    networks : tuple of str
-        Architectures.
     n_seeds : int
         Trainings of each.
     methods : tuple of str
         Methods for every network.
     all_methods : bool
         Whether one network of each set gets every method there is.
-    seeds : tuple of str
-        What is explained.
-    max_epochs, batch_size : int
-        Of the trainings.
-    precision : str
-        Number format of the trainings.
     allow_leaks : bool
         Whether to keep sets in which a second measured cue separates the classes.
-    seed : int
-        For all chance.
     """
 
     sets: tuple[str, ...] = SETS

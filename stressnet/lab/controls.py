@@ -89,14 +89,10 @@ def break_maps(name: str, maps: Maps, sound: BoolArray, seed: int = 0) -> Maps:
 
     Parameters
     ----------
-    name : str
-        Key of :data:`CONTROLS`.
     maps : ndarray of float32, shape (n, n_bins, n_frames)
         Intact maps.
     sound : ndarray of bool, shape (n, n_frames)
         Frames with sound.
-    seed : int
-        For those that need chance.
 
     Raises
     ------

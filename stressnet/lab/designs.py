@@ -43,13 +43,11 @@ class CueKind:
 
     Parameters
     ----------
-    name : str
     parameters : tuple of str
         Parameters of a vowel (or of the consonant before it) that move.
     step : float
         Distance between the classes at effect 1, in the parameter's unit (logarithms for duration
         and formants).
-    unit : str
     kept : float
         Share of the parameter's natural standard deviation that stays.
     regions : tuple of str
@@ -154,7 +152,6 @@ class Design:
 
     Parameters
     ----------
-    name : str
     rules : tuple of CueRule
         None, one, or two for a conjunction.
     """

@@ -71,12 +71,8 @@ class PairTask:
 
     Parameters
     ----------
-    design : Design
-    pair, seed : int
-    voice : Voice
     case : int
         How the INITIAL word of a conjunction comes about.
-    effect : float
     attempt : int
         How often the pair was drawn before.
     """

@@ -51,16 +51,8 @@ def drawn_set(
 
     Parameters
     ----------
-    design : Design or str
-        See :mod:`stressnet.lab.designs`.
-    n : int
-        Words, even.
-    seed : int
-        Fixes everything.
     voices, effect, problems
         As for :func:`stressnet.lab.words.draw_words`.
-    preset : SpectrogramPreset, optional
-        :func:`preset_for` the design if left out.
     allow_leaks : bool
         Keep a set in which another measured cue separates the classes, or the intended one does
         not; it becomes a warning in ``problems``.

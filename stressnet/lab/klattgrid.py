@@ -26,14 +26,7 @@ _PHONATION = (
 
 
 class KlattTiers:
-    """Points of a KlattGrid with oral formants and frication, and no other resonances.
-
-    Parameters
-    ----------
-    duration_s : float
-    n_oral, n_frication : int
-        Numbers of resonances.
-    """
+    """Points of a KlattGrid with oral formants and frication, and no other resonances."""
 
     def __init__(self, duration_s: float, n_oral: int, n_frication: int) -> None:
         self.duration_s, self.n_oral, self.n_frication = duration_s, n_oral, n_frication
@@ -46,7 +39,6 @@ class KlattTiers:
         ----------
         tier : str
             Praat's name, e.g. ``oral formant frequency``.
-        time_s, value : float
         number : int
             Of the resonance, from 1; 0 for tiers that have none.
 

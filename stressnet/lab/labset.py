@@ -64,12 +64,8 @@ class LabSet:
     true_regions : tuple of str
         Names of the candidate regions (:mod:`stressnet.lab.candidates`) that are the true one;
         empty for cues without cells of their own.
-    preset : SpectrogramPreset
-        What the images were made with.
     audio : tuple of ndarray, optional
         Sound of each word at ``rate_hz``; not saved.
-    rate_hz : int
-        Sampling rate of ``audio``.
     provenance : mapping
         Anything JSON can hold: design, seed, effect size, checks.
 

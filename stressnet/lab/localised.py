@@ -69,16 +69,8 @@ def localised_set(
 
     Parameters
     ----------
-    corpus : Corpus
     cues : DataFrame
         The corpus's ``cues.parquet``.
-    cue : str
-        One of :data:`TARGETS`.
-    preset : str
-        Whose images to take.
-    rules : TargetRules, optional
-    target : LocalisedTarget, optional
-        If it was made already.
     reader : SceneReader, optional
         Of this corpus and preset; several sets may share one.
 

@@ -54,17 +54,14 @@ class VowelPlan:
 
     Parameters
     ----------
-    duration_s : float
     f0_level_st : float
         Mean F0 in semitones above the voice's median.
-    f0_slope_st_per_s : float
     f0_rise_st, f0_peak_position : float
         Height of a bell on top of the slope, and where it stands (0 onset, 1 offset).
     intensity_db : float
         Level of the whole vowel.
     tilt_db : float
         Level from 1 to 4 kHz above that from 0 to 1 kHz, under one Hann window.
-    f1_hz, f2_hz, f3_hz : float
     """
 
     duration_s: float
@@ -118,10 +115,8 @@ class WordPlan:
 
     Parameters
     ----------
-    voice : Voice
     consonants : tuple of ConsonantPlan
         Before the first vowel, before the second, and after it if there are three.
-    vowels : pair of VowelPlan
     noise_seed : int
         Of frication, aspiration and background.
     """

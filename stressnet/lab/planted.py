@@ -41,10 +41,6 @@ def planted_set(
     strength : float
         By how many standard deviations of the noise it differs from the rest; 0 is a set without
         a cue.
-    n_voices : int
-        Voices the words are dealt to.
-    seed : int
-        Fixes the set.
     preset : SpectrogramPreset, optional
         Shape and axes of the images; the default preset.
 

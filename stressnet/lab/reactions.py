@@ -84,16 +84,8 @@ def measure_reactions(
 
     Parameters
     ----------
-    model : torch.nn.Module
-        In evaluation mode.
-    scorer : Scorer
-        The words with their regions.
     weights : ndarray, shape (n_resamples, n_words)
         How often each word counts in the resamples of the bootstrap.
-    max_words : int, optional
-        Only the first so many words.
-    seed : int
-        Of the noise.
     """
     import pandas as pd
 

@@ -33,12 +33,8 @@ class Recommendation:
     ----------
     question : str
         A key of :data:`stressnet.lab.scoreboard.QUESTIONS`, or ``"all"``.
-    cues : tuple of str
-        Cues of the question that were solved.
     method, seed_output, part : str
         The best row of the table; empty where no network solved a set.
-    row : Series or None
-        That row.
     checked : float
         Share of units whose true region comes first in the half of the voices that the choice was
         not made on, mean over both halves; NaN with fewer than two voices.
@@ -61,15 +57,7 @@ class Recommendation:
 
 
 def recommend(units: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0) -> list[Recommendation]:
-    """The best method over all placed cues, then for each question.
-
-    Parameters
-    ----------
-    units, scores : DataFrame
-        As of :func:`stressnet.lab.scoreboard.units_table` and ``scores_table``.
-    seed : int
-        Of the bootstrap.
-    """
+    """The best method over all placed cues, then for each question."""
     asked: dict[str, Sequence[str]] = {"all": PLACED_CUES, **QUESTIONS}
     return [_recommend(name, cues, units, scores, seed) for name, cues in asked.items()]
 
@@ -141,17 +129,7 @@ def recommendation_text(
     default: str = "epsilon-gamma",
     seed: int = 0,
 ) -> str:
-    """The written recommendation, in Markdown.
-
-    Parameters
-    ----------
-    units, scores, networks, places : DataFrame
-        The tables of the board.
-    default : str
-        Method that ``stressnet explain`` uses.
-    seed : int
-        Of the bootstrap.
-    """
+    """The written recommendation, in Markdown."""
     found = recommend(units, scores, seed=seed)
     overall = found[0]
     lines = ["# Which explanation to trust", ""]

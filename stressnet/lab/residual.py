@@ -126,7 +126,6 @@ def permutation_p(
     values : ndarray, shape (n,)
     cues, measured : ndarray, shape (n, n_cues)
         All cues get the same permutations. What is missing stays where it is.
-    n_permutations, seed : int
 
     Returns
     -------

@@ -111,8 +111,6 @@ class Scorer:
         The words to score, usually those of the test split. Their cue must have a place.
     n_draws : int
         Other words whose regions each word borrows, and shifts in time.
-    seed : int
-        Which these are.
 
     Raises
     ------
@@ -226,8 +224,6 @@ class WordScores:
 
     Parameters
     ----------
-    words : LabSet
-        The words.
     values : ndarray, shape (n, n_measures)
         Measures; NaN where a word has none.
     chance : dict of str to ndarray, shape (n, n_measures)

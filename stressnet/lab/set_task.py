@@ -86,14 +86,10 @@ class SetResult:
 
     Parameters
     ----------
-    name : str
     described : dict
         Name, cue, words, checks of the set.
     networks, reactions, entries : list of dict
         Rows of the tables.
-    problems : list of Problem
-    seconds : float
-        Wall time of this run.
     """
 
     name: str

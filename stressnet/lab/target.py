@@ -98,10 +98,6 @@ class TargetRules:
         Tokens nearer to zero than so many standard deviations of the rest are left out.
     max_missing : float
         Share of training tokens; a cue that is missing in more is not used.
-    n_permutations : int
-        Of the permutation test.
-    seed : int
-        For permutations and gradient boosting.
 
     Raises
     ------
@@ -158,7 +154,6 @@ class LocalisedTarget:
         and in ``held_out`` (validation and test) tokens; ``auroc_held_out`` of the class.
     counts : mapping of str to int
         Tokens: all, left out for one reason each, and kept in each split.
-    rules : TargetRules
     """
 
     cue: str
@@ -206,7 +201,6 @@ def localised_target(
         ``cues.parquet`` as ``stressnet measure`` writes it.
     cue : str
         One of :data:`stressnet.lab.related.TARGETS`.
-    rules : TargetRules, optional
 
     Raises
     ------

@@ -39,12 +39,8 @@ class Learned:
 
     Parameters
     ----------
-    n_test : int
-        Test words.
     balanced_accuracy, auroc : Estimate
         On the test words, with 95 % intervals over voices and words.
-    solved : bool
-        Whether the set counts as solved.
     solved_by_voice : dict of str to bool
         Whether balanced accuracy among each voice's words is at least :data:`SOLVED` (the words of
         one voice are too few for an interval).
@@ -130,12 +126,6 @@ def train_network(
         With words in all splits.
     network : str
         Key of :data:`stressnet.models.registry.MODELS`.
-    seed : int
-        Of the training.
-    out : Path
-        Checkpoint folder.
-    resume : bool
-        Continue an interrupted training.
     **changes
         Fields of the recipe to replace.
 

@@ -90,8 +90,6 @@ def word_scene(word: LabWord, preset: SpectrogramPreset, sound: BoolArray | None
 
     Parameters
     ----------
-    word : LabWord
-    preset : SpectrogramPreset
     sound : ndarray of bool, shape (n_frames,), optional
         Padding mask of the word's image; computed if left out.
     """
@@ -115,11 +113,6 @@ def cue_truth(
 
     Parameters
     ----------
-    word : LabWord
-    preset : SpectrogramPreset
-        Whose axes the masks are on.
-    scene : Scene, optional
-        As :func:`word_scene` makes it.
     design : Design or str, optional
         The word's own if left out; another one says where its cue would be.
     """

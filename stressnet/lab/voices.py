@@ -20,7 +20,6 @@ class Voice:
 
     Parameters
     ----------
-    name : str
     f0_hz : float
         Median F0.
     tract : float

@@ -50,7 +50,6 @@ def shares(
 
     Parameters
     ----------
-    words : LabSet
     maps : ndarray, shape (n, n_bins, n_frames)
         Oriented maps.
     part : {"positive", "absolute"}

@@ -40,18 +40,10 @@ class LabWord:
 
     Parameters
     ----------
-    word_id : str
-        Unique.
     word : str
         Its phones and its pair: both members of a pair have the same.
-    design : str
-    voice : str
-    shape : {"CVCV", "CVCVC"}
-    stress : Stress
-        Its class.
     audio : ndarray of float32, shape (n,)
         The word with 120 ms of background on both sides; full scale 1.
-    sample_rate_hz : int
     start_s, end_s : float
         Limits of the word in the recording.
     phones : tuple of Interval
@@ -62,8 +54,6 @@ class LabWord:
         F0 and F1 to F4 as synthesised, zero at the word's onset; NaN outside the vowels.
     measured : dict of str to float
         :data:`stressnet.lab.measured.MEASURES`.
-    pair : int
-        Number of its pair.
     """
 
     word_id: str
@@ -112,12 +102,8 @@ def draw_words(
 
     Parameters
     ----------
-    design : str or Design
-        See :mod:`stressnet.lab.designs`.
     n : int
         Words; even, half of them of each class.
-    seed : int
-        Fixes everything.
     voices : sequence of str, optional
         Speakers that take turns; all if left out.
     effect : float

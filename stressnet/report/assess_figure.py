@@ -89,8 +89,6 @@ def plot_faithfulness(
         As :func:`stressnet.statistics.faithfulness_summary.summarise_faithfulness` makes it.
     default : str
         Method drawn in black.
-    width : {"page", "column"} or float
-        Inches or a name.
 
     Raises
     ------

@@ -61,7 +61,6 @@ def draw_coefficients(ax: Axes, coefficients: pd.DataFrame) -> None:
 
     Parameters
     ----------
-    ax : Axes
     coefficients : DataFrame
         Rows of one baseline in ``coefficients.csv``; drawn from top to bottom in their order.
     """
@@ -87,13 +86,10 @@ def draw_importance(
 
     Parameters
     ----------
-    ax : Axes
     importance : DataFrame
         Rows of one unit (cues or groups) in ``importance.csv``, of one or more baselines.
     order : list of str, optional
         Names from top to bottom; otherwise by the first baseline, the most important first.
-    legend : bool
-        Whether the baselines are named.
     """
     names = list(dict.fromkeys(importance["baseline"]))
     first = importance[importance["baseline"] == names[0]]
@@ -149,10 +145,6 @@ def plot_cues(
     ----------
     coefficients, importance : DataFrame
         ``coefficients.csv`` and ``importance.csv`` of ``stressnet cue-baselines``.
-    baseline : str
-        Whose coefficients.
-    width : str or float
-        ``"column"``, ``"page"``, or inches.
     """
     from matplotlib.figure import Figure
 

@@ -55,10 +55,6 @@ class Table:
 
     Parameters
     ----------
-    columns : sequence of str
-        Headings.
-    rows : sequence of sequence of str
-        Cells.
     caption : str
         What is in it, with units.
     flush_left : tuple of int
@@ -82,8 +78,6 @@ class Picture:
     ----------
     file : str
         PNG, relative to the page.
-    caption : str
-        Under it.
     others : sequence of str
         The same figure in other formats.
     sound : str

@@ -13,8 +13,6 @@ def draw_word(run: Path, token_id: str, figure: Path) -> Path:
 
     Parameters
     ----------
-    run : Path
-        A run folder.
     token_id : str
         A token's id or a part of it that only one token has.
     figure : Path

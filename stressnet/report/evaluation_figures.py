@@ -28,8 +28,6 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
         From :func:`stressnet.evaluation.tables.scores_table`.
     audits : DataFrame
         From :func:`stressnet.evaluation.audits.run_audits`; may be empty.
-    models : sequence of str
-        Which networks, in order.
     """
     import numpy as np
     from matplotlib.figure import Figure
@@ -92,8 +90,6 @@ def reliability_figure(bins: pd.DataFrame, model: str) -> Figure:
     ----------
     bins : DataFrame
         From :func:`stressnet.evaluation.tables.reliability_table`.
-    model : str
-        Which network.
     """
     from matplotlib.figure import Figure
 

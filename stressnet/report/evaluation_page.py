@@ -37,20 +37,8 @@ def write_page(
 
     Parameters
     ----------
-    out : Path
-        The evaluation's folder.
-    corpus : Corpus
-        Whose excerpts are copied.
-    models, units
-        Networks and ensembles.
-    tables : mapping
-        All tables of the evaluation by name.
     hardest : DataFrame
         Tokens to be heard, from the first of :func:`representatives`.
-    tests : TestSets
-        What the networks were tested on.
-    n_resamples : int
-        Bootstrap resamples.
     """
     names = [unit.name for unit in representatives(units)]
     figures = out / "figures"

@@ -24,8 +24,6 @@ def mesh(ax: Ax, values: NDArray, axes: Axes, **style: Any) -> QuadMesh:
         Keeps its limits of time if they were set.
     values : ndarray, shape (n_bins, n_frames)
         NaN is left blank.
-    axes : Axes
-        Of ``values``.
     **style
         Colours, as for ``pcolormesh``.
     """

@@ -31,7 +31,6 @@ def syllable_ipa(phones: Iterable[str], stressed: bool | None = None) -> str:
 
     Parameters
     ----------
-    phones : iterable of str
     stressed : bool, optional
         Whether the token's label puts primary stress here. The phones' digits say it if left out;
         they are those of the variant that was aligned, which may be the word's other reading.

@@ -41,14 +41,8 @@ def plot_cue(
 
     Parameters
     ----------
-    example : Example
-        A word with maps.
-    described : mapping
-        The set, as in the table of sets.
     tables : mapping of str to DataFrame
         ``units``, ``scores`` and ``places`` of the board.
-    width : {"page", "column"} or float
-        Inches or a name.
 
     Returns
     -------

@@ -41,12 +41,9 @@ class Example:
         Oriented maps by method (``method@seed`` for other seeds).
     image : ndarray, shape (n_bins, n_frames)
     truth : ndarray of bool, shape (n_bins, n_frames)
-    axes : Axes
     sound : ndarray of bool, shape (n_frames,)
     phones : list of (float, float, str)
         Start and end in seconds, label.
-    stress : Stress
-        The word's class.
     caption : str
         Voice and network.
     """
@@ -93,8 +90,6 @@ def plot_board(methods: pd.DataFrame, *, width: str | float = "page") -> Figure:
     ----------
     methods : DataFrame
         As :func:`stressnet.lab.scoreboard.methods_table` makes it.
-    width : {"page", "column"} or float
-        Inches or a name.
 
     Raises
     ------

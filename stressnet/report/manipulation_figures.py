@@ -65,10 +65,6 @@ def plot_psychometric(
         ``model``, each network gets a colour.
     answers : {"decision", "probability"}
         What a network answers.
-    level : float
-        Of the bands.
-    width : {"page", "column"} or float
-        Inches or a name.
 
     Raises
     ------
@@ -176,12 +172,8 @@ def plot_agreement(
     ----------
     pairs : DataFrame
         As for :func:`stressnet.manipulation.causal.agreement_table`.
-    table : DataFrame
-        What that function gave.
     method : str, optional
         Whose points are drawn; the first if left out.
-    width : {"page", "column"} or float
-        Inches or a name.
 
     Raises
     ------

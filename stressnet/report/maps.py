@@ -33,11 +33,8 @@ def draw_image(
 
     Parameters
     ----------
-    ax : matplotlib Axes
     values : ndarray, shape (n_bins, n_frames)
         The image.
-    axes : Axes
-        Its axes.
     mask : ndarray of bool, shape (n_frames,), optional
         True where there is sound.
 
@@ -68,7 +65,6 @@ def draw_relevance(
 
     Parameters
     ----------
-    ax : matplotlib Axes
     relevance : ndarray, shape (n_bins, n_frames)
         Positive for INITIAL (warm), negative for FINAL (cool).
     axes : Axes

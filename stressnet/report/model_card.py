@@ -54,8 +54,6 @@ class Card:
 
     Parameters
     ----------
-    path : Path
-        The file.
     temperature : float
         Fitted on validation and stored as ``calibration.json`` in the checkpoint folder.
     """
@@ -78,17 +76,11 @@ def write_card(
 
     Parameters
     ----------
-    corpus_path : Path
-        The corpus it was trained on.
-    model_path : Path
-        Its checkpoint folder.
     measured_path : Path, optional
         The network to measure for one that was trained on all tokens: the same recipe and seed on
         the training split alone. Figures and temperature are then that network's.
     out : Path, optional
         Where to write the card; ``MODEL_CARD.md`` in the checkpoint folder if left out.
-    seed, n_resamples : int
-        Of the bootstrap.
 
     Raises
     ------

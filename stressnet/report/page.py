@@ -43,13 +43,9 @@ def write_report(
 
     Parameters
     ----------
-    run : Path
-        Folder of relevance maps.
     model_folder : Path or None
         Checkpoint folder with ``metrics.csv``; without it (or without the file) the page says that
         success is unknown.
-    corpus : Corpus or Path
-        The corpus that was explained.
     out : Path
         Folder to write; files of the same names are replaced.
     explorer : bool

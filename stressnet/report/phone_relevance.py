@@ -19,8 +19,6 @@ def phone_relevance(
     ----------
     relevance : ndarray, shape (n_bins, n_frames)
         A map whose positive values speak for INITIAL.
-    scene : Scene
-        The token on the map's axes.
     towards_class : bool
         Turn signs so that positive values speak for the token's own class. Where the class is
         unknown, and if False, positive values speak for INITIAL.

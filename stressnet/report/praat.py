@@ -36,8 +36,6 @@ def relevance_tier(
     ----------
     relevance : ndarray, shape (n_bins, n_frames)
         A map whose positive values speak for INITIAL.
-    scene : Scene
-        The token on the map's axes.
     measure : str
         One of :data:`MEASURES`. Signs are turned towards the token's own class; where the class is
         unknown, positive speaks for INITIAL.
@@ -78,8 +76,6 @@ def syllable_tier(
 
     Parameters
     ----------
-    scene : Scene
-        The token.
     parts : sequence of (int, str)
         Syllable and role of each phone.
     origin_s : float
@@ -116,12 +112,8 @@ def write_formant(
 
     Parameters
     ----------
-    path : path
-        The file to write.
     track : FormantTrack
         Evenly spaced frames; time zero is the word's onset.
-    duration_s : float
-        Length of the sound.
     origin_s : float
         Time of the word's onset in the sound.
 

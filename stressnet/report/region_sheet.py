@@ -52,8 +52,6 @@ def draw_regions(
 
     Parameters
     ----------
-    corpus_path : Path
-        A built corpus.
     figure_path : Path
         PNG, PDF or SVG.
     token : str
@@ -105,8 +103,6 @@ def region_sheet(scene: Scene, values: Any, names: Sequence[str] | None = None) 
 
     Parameters
     ----------
-    scene : Scene
-        The token.
     values : ndarray, shape (n_bins, n_frames)
         Its image.
     names : sequence of str, optional

@@ -42,16 +42,10 @@ class RelevanceRun:
 
     Parameters
     ----------
-    path : Path
-        The folder.
-    manifest : dict
-        Its manifest.
     maps : ndarray, shape (n, n_bins, n_frames)
         Memory-mapped; positive relevance speaks for INITIAL.
     axes : Axes
         Of the maps; time zero is the word's onset.
-    preset : dict
-        Fields of the spectrogram preset.
     tokens : DataFrame
         One row per map.
     """

@@ -58,8 +58,6 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: str | float = "page") -> Figu
     ----------
     metrics : DataFrame
         As :func:`stressnet.training.metrics.evaluate_splits` makes it.
-    width : {"page", "column"} or float
-        Inches or a name.
 
     Raises
     ------
@@ -139,8 +137,6 @@ def plot_confusion(
         ``split``, the true class (``stress_true`` or ``stress``) and ``stress_predicted``.
     sets : sequence of str, optional
         Test sets in order; all by default.
-    width : {"page", "column"} or float
-        Inches or a name.
 
     Raises
     ------

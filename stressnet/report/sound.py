@@ -36,9 +36,6 @@ def draw_waveform(ax: Ax, audio: Audio, origin_s: float = 0.0) -> None:
 
     Parameters
     ----------
-    ax : matplotlib Axes
-    audio : Audio
-        The excerpt.
     origin_s : float
         Time in the excerpt that becomes zero.
     """
@@ -103,13 +100,10 @@ def draw_spectrogram(
 
     Parameters
     ----------
-    ax : matplotlib Axes
     audio : Audio
         The excerpt, with context on both sides.
     origin_s : float
         Time in the excerpt that becomes zero.
-    max_hz : float
-        Highest frequency drawn.
     range_db : float
         What lies further below the maximum is white; 50 to 70 is usual.
 
@@ -138,15 +132,12 @@ def draw_formants(
 
     Parameters
     ----------
-    ax : matplotlib Axes
     formants : FormantTrack
         Time zero is the word's onset.
     audio : Audio, optional
         With it, dots stand only where the sound is within :data:`FORMANT_RANGE_DB` of its loudest.
     origin_s : float
         Time in ``audio`` that is zero.
-    colour : str
-        Of the dots.
     size : float
         Diameter of the dots re 1.6 points.
     """
@@ -172,7 +163,6 @@ def draw_formants_plain(
 
     Parameters
     ----------
-    ax : matplotlib Axes
     formants : FormantTrack
         Time zero is the word's onset.
     within : sequence of Interval
@@ -239,7 +229,6 @@ def is_loud(audio: Audio, time_s: NDArray[np.float64]) -> NDArray[np.bool_]:
 
     Parameters
     ----------
-    audio : Audio
     time_s : ndarray, shape (n,)
         Seconds from the sound's start.
     """

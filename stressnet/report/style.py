@@ -158,8 +158,6 @@ def save_figure(
 
     Parameters
     ----------
-    figure : Figure
-        What to write.
     path : Path
         Name without suffix; its folder is made if needed.
     formats : iterable of {"png", "pdf", "svg"}

@@ -27,11 +27,8 @@ def draw_tier(
 
     Parameters
     ----------
-    ax : matplotlib Axes
     intervals : sequence of Interval
         Time zero is the word's onset; silences have no label.
-    name : str
-        Written to the left.
     shaded : sequence of Interval
         Drawn on grey (the nuclei).
     emphasised : sequence of Interval
@@ -72,10 +69,6 @@ def draw_boundaries(
         Times; those outside the axis are left out.
     strong : bool
         For limits of the word and syllables.
-
-    Returns
-    -------
-    list of Line2D
     """
     from matplotlib.lines import Line2D
     from matplotlib.transforms import blended_transform_factory

@@ -149,8 +149,6 @@ def plot_vowel_space(
         Axes.
     aligned : bool
         Take the speakers' vocal tracts out (:func:`align_speakers`).
-    width : {"page", "column"} or float
-        Inches or a name.
 
     Returns
     -------

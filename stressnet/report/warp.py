@@ -82,8 +82,6 @@ def warp_columns(
 
     Parameters
     ----------
-    axes : Axes
-        Of the map.
     source_s, target_s : ndarray, shape (n_landmarks,)
         Landmarks of the token and of the warped axis; neither decreases.
     grid_s : ndarray, shape (n_grid,)
@@ -127,18 +125,10 @@ def warped_means(
 
     Parameters
     ----------
-    corpus : Corpus
-        Landmarks and images.
-    run : RelevanceRun
-        Maps.
-    correct_only : bool
-        Only tokens that the network got right.
     max_tokens : int
         Per class; of more, a random sample.
     step_s : float
         Step of the common axis.
-    seed : int
-        Of the sample.
 
     Returns
     -------

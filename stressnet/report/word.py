@@ -67,8 +67,6 @@ def plot_word(
     ----------
     word : WordData
         From :func:`word_data`.
-    width : {"page", "column"} or float
-        Inches or a name in :data:`~stressnet.report.style.WIDTHS_IN`.
     ipa : bool
         Phones and syllables in IPA rather than ARPAbet.
     whole_image : bool
@@ -133,7 +131,6 @@ def caption(
 
     Parameters
     ----------
-    word : WordData
     limit, whole_image
         As for :func:`plot_word`.
     legend : bool

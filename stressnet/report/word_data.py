@@ -28,8 +28,6 @@ class WordData:
 
     Parameters
     ----------
-    token_id, word, speaker : str
-        What and who.
     stress : Stress or None
         The token's class; None where unknown.
     audio : Audio
@@ -90,12 +88,8 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
 
     Parameters
     ----------
-    corpus : Corpus
-        Where sound, phones and tracks are.
     run : RelevanceRun or None
         Where the maps are; None for a picture without relevance.
-    token_id : str
-        Which token.
 
     Raises
     ------

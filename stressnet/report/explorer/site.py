@@ -36,12 +36,8 @@ def choose_tokens(methods: Sequence[Method], most: int, seed: int = 0) -> list[s
 
     Parameters
     ----------
-    methods : sequence of Method
-        The first one decides.
     most : int
         If the run has more tokens, a random sample of this size.
-    seed : int
-        For the sample.
     """
     ids = [str(t) for t in methods[0].run.tokens["token_id"]]
     if len(ids) <= most:
@@ -92,18 +88,12 @@ def write_page(
     ----------
     out : Path
         The folder that :func:`prepare` made ready.
-    reader : TokenReader
-        Corpus and runs.
     tokens : sequence of (int, str)
         Number and id of those whose files were written.
-    first : str, optional
-        The token that is shown first.
     summary, provenance : sequence of Block
         What stands on the other two tabs.
     notice : str
         A sentence above everything, e.g. that the speech is synthetic.
-    report : str, optional
-        A page to link to.
 
     Returns
     -------

@@ -23,10 +23,6 @@ def summary_blocks(
 
     Parameters
     ----------
-    methods : sequence of Method
-        The runs.
-    corpus : Corpus
-        The corpus they explain.
     out : Path
         The report's folder; figures go to ``figures/``.
     made : sequence of str

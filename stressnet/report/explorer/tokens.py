@@ -53,8 +53,6 @@ class Method:
     ----------
     label : str
         Short; no two methods share it.
-    run : RelevanceRun
-        The maps.
     model : dict or None
         Manifest of the network that was explained, if it can be found.
     """
@@ -89,13 +87,6 @@ class Method:
 
 class TokenReader:
     """Gathers tokens of one corpus under the presets of several runs.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        The corpus that all runs explain.
-    methods : sequence of Method
-        At least one.
 
     Raises
     ------
@@ -358,7 +349,6 @@ def method_labels(
 
     Parameters
     ----------
-    runs : sequence of RelevanceRun
     models : sequence of dict or None
         Manifests of the networks, in the order of the runs.
     """

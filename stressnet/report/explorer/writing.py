@@ -120,14 +120,10 @@ def write_explorer(
     ----------
     runs : sequence of RelevanceRun
         The first decides which tokens are there; all on one corpus.
-    corpus : Corpus
-        That corpus.
     folder : RunFolder
         The report; tokens that could not be shown become its problems.
     most : int
         Largest number of tokens; of more, a random sample is taken.
-    seed : int
-        Random seed of the sample.
 
     Returns
     -------
