@@ -7,6 +7,9 @@ traceback. Anything else that escapes is a bug.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 
 class StressnetError(Exception):
     """Base of all errors raised on purpose."""
@@ -50,6 +53,13 @@ class ExplainError(StressnetError):
 
 class ConfigError(StressnetError):
     """A parameter out of range, or parameters that contradict each other."""
+
+
+def require_columns(table: Any, columns: Iterable[str], what: str) -> None:
+    """Raise :class:`ConfigError` if a DataFrame lacks columns; ``what`` names it in the message."""
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise ConfigError(f"{what} lacks column {', '.join(missing)}")
 
 
 class MissingPartError(StressnetError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stressnet.evaluation.sets import TITLES
@@ -30,8 +31,7 @@ def audit_lines(audits: pd.DataFrame) -> list[str]:
         f"{'network - audit':>26}  verdict",
     ]
     for _, row in audits.iterrows():
-        title = TITLES.get(row["test_set"], row["test_set"])
-        line = f"  {row['audit']:<16}{title:<32}{row['n']:>6}{interval_text(row):>23}"
+        line = f"  {row['audit']:<16}{set_title(row):<32}{row['n']:>6}{interval_text(row):>23}"
         ours = interval_text(row, "network") if row["network"] == row["network"] else ""
         apart = interval_text(row, "difference", signed=True) if ours else ""
         lines.append(f"{line}{ours:>23}{apart:>26}  {row['verdict']}")
@@ -40,6 +40,23 @@ def audit_lines(audits: pd.DataFrame) -> list[str]:
         "the others; no difference is good"
     )
     return [*lines, ""]
+
+
+def set_title(row: Any) -> str:
+    """The test set of a row in words."""
+    return TITLES.get(row["test_set"], row["test_set"])
+
+
+def level_text(row: Any) -> str:
+    """The level of a group in words."""
+    return {"True": "yes", "False": "no"}.get(row["level"], row["level"])
+
+
+def interval_rows(scores: pd.DataFrame, metrics: Sequence[str]) -> Iterator[tuple[Any, list[str]]]:
+    """Per test set: its first row, and the figures of some metrics with their intervals."""
+    for _, part in scores.groupby("test_set", sort=False):
+        values = part.set_index("metric")
+        yield part.iloc[0], [interval_text(values.loc[metric]) for metric in metrics]
 
 
 def interval_text(row: Any, name: str = "", *, signed: bool = False) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.errors import ConfigError
-from stressnet.report.style import NULL_COLOUR, style, text_width_in, width_in
+from stressnet.errors import ConfigError, require_columns
+from stressnet.report.grid import bare_rows, draw_estimate, panel
+from stressnet.report.style import NULL_COLOUR, Width, style, text_width_in, width_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ def headline(summary: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    _check(summary)
+    require_columns(summary, _COLUMNS, "table of metrics")
     measured = list(dict.fromkeys(zip(summary["metric"], summary["over"], strict=True)))
     panels = [panel for panel in PANELS if len(_rows(summary, *panel[:2]))] or [
         (metric, over, " ".join(f"{metric} {over}".replace("_", " ").split()))
@@ -78,9 +79,7 @@ def rank_methods(summary: pd.DataFrame) -> list[str]:
     return [str(method) for method in [*ranked.index, *rest]]
 
 
-def plot_faithfulness(
-    summary: pd.DataFrame, *, default: str = "", width: str | float = "page"
-) -> Figure:
+def plot_faithfulness(summary: pd.DataFrame, *, default: str = "", width: Width = "page") -> Figure:
     """A panel per metric, a row per method, ranked; markers are what removed cells become.
 
     Parameters
@@ -117,9 +116,7 @@ def plot_faithfulness(
             row, column = divmod(number, n_columns)
             left = names_in + column * (panel_in + gap_in)
             bottom = tall - (row + 1) * (high_in + title_in) + 0.26
-            ax = figure.add_axes(
-                (left / total, bottom / tall, panel_in / total, high_in / tall), label=title
-            )
+            ax = panel(figure, left, bottom, (panel_in, high_in), label=title)
             rows = _rows(summary, metric, over)
             _draw(ax, rows, methods, default, markers)
             arrow = "→" if rows["better"].iloc[0] == "higher" else "←"
@@ -144,7 +141,6 @@ def plot_faithfulness(
             labels,
             loc="lower left",
             ncols=len(labels),
-            frameon=False,
             borderpad=0.1,
             handletextpad=0.4,
             columnspacing=1.2,
@@ -162,11 +158,7 @@ def plot_faithfulness(
 
 
 def _draw(
-    ax: Plot,
-    rows: pd.DataFrame,
-    methods: list[str],
-    default: str,
-    markers: Mapping[str, str],
+    ax: Plot, rows: pd.DataFrame, methods: list[str], default: str, markers: Mapping[str, str]
 ) -> None:
     """Means, intervals and chance of one metric."""
     there = [str(b) for b in rows["baseline"].unique()]
@@ -178,24 +170,24 @@ def _draw(
         for place, method in enumerate(methods):
             if method not in part or not np.isfinite(part[method]["mean"]):
                 continue
-            one, y = part[method], place + shift
-            colour = _DEFAULT_COLOUR if method == default else _OTHER_COLOUR
-            if np.isfinite(one["chance"]):
-                ax.plot([one["chance"]] * 2, [y - 0.13, y + 0.13], color=NULL_COLOUR, linewidth=1.4)
-            if np.isfinite(one["low"]):
-                ax.plot([one["low"], one["high"]], [y, y], color=colour, linewidth=0.9)
-            ax.plot([one["mean"]], [y], markers.get(baseline, "o"), markersize=2.8, color=colour)
+            one = part[method]
+            draw_estimate(
+                ax,
+                place + shift,
+                one["mean"],
+                (one["low"], one["high"]),
+                one["chance"],
+                colour=_DEFAULT_COLOUR if method == default else _OTHER_COLOUR,
+                marker=markers.get(baseline, "o"),
+                tick=(0.13, NULL_COLOUR, 1.4, 2),
+            )
     ax.set_ylim(len(methods) - 0.45, -0.55)
     ax.margins(x=0.08)
     low, high = ax.get_xlim()
     if low < 0 < high:
         ax.axvline(0, color="#cccccc", linewidth=0.5, zorder=0)
     ax.locator_params(axis="x", nbins=4)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="y", color="#eeeeee", linewidth=0.5)
-    ax.set_axisbelow(True)
+    bare_rows(ax, lines=True)
 
 
 def _rows(summary: pd.DataFrame, metric: str, over: str) -> pd.DataFrame:
@@ -203,9 +195,3 @@ def _rows(summary: pd.DataFrame, metric: str, over: str) -> pd.DataFrame:
     summary = summary.assign(**{c: summary[c].fillna("") for c in ("over", "baseline")})
     chosen = (summary["metric"] == metric) & (summary["over"] == over)
     return summary[chosen & summary["mean"].notna()]
-
-
-def _check(summary: pd.DataFrame) -> None:
-    missing = [column for column in _COLUMNS if column not in summary.columns]
-    if missing:
-        raise ConfigError(f"table of metrics lacks column {', '.join(missing)}")

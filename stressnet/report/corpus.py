@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, require_columns
 from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.report.grid import bare_rows, panel
 from stressnet.report.names import count_of, grouped, region_name
-from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, style, text_width_in, width_in
+from stressnet.report.style import (
+    NULL_COLOUR,
+    STRESS_COLOURS,
+    Width,
+    style,
+    text_width_in,
+    width_in,
+)
 from stressnet.report.warp import warped_means
 from stressnet.report.warp_figure import plot_warped_means
 
@@ -45,7 +53,7 @@ def plot_regions(
     *,
     measure: str = "density",
     regions: Sequence[str] | None = None,
-    width: str | float = "page",
+    width: Width = "page",
 ) -> Figure:
     """Relevance by region, INITIAL and FINAL side by side, with null, intervals and speakers.
 
@@ -59,11 +67,6 @@ def plot_regions(
     regions : sequence of str, optional
         Regions in order; by default those of :data:`~stressnet.report.names.GROUPS` that are there.
 
-    Returns
-    -------
-    Figure
-        Panels labelled ``INITIAL`` and ``FINAL``.
-
     Raises
     ------
     ConfigError
@@ -71,9 +74,9 @@ def plot_regions(
     """
     from matplotlib.figure import Figure
 
-    _check(relevance, ("region", "stress", "speaker", measure), "table of relevance")
+    require_columns(relevance, ("region", "stress", "speaker", measure), "table of relevance")
     columns = ("region", "stress", "measure", "mean", "mean_low", "mean_high", "null_mean")
-    _check(summary, (*columns, "n_tokens", "n_speakers"), "summary of relevance")
+    require_columns(summary, (*columns, "n_tokens", "n_speakers"), "summary of relevance")
     rows = summary[summary["measure"] == measure]
     there = rows.loc[rows["mean"].notna() & rows["stress"].isin(list(CLASSES)), "region"]
     groups = grouped(there) if regions is None else [("", [r for r in regions if r in set(there)])]
@@ -81,9 +84,9 @@ def plot_regions(
     if not places:
         raise ConfigError(f"summary of relevance has no region to draw for measure {measure!r}")
     total = width_in(width)
-    names_in = 0.12 + max(text_width_in(_in_group(r, regions), 7.0) for r in places)
     names_in = max(
-        names_in, 0.16 + max((text_width_in(h, 6.5, "bold") for h in headings), default=0)
+        0.12 + max(text_width_in(_in_group(r, regions), 7.0) for r in places),
+        0.16 + max((text_width_in(h, 6.5, "bold") for h in headings), default=0),
     )
     stacked = total < 5
     n_columns, rows_of_panels = (1, 2) if stacked else (2, 1)
@@ -99,11 +102,15 @@ def plot_regions(
             column, row = (0, number) if stacked else (number, 0)
             left = names_in + column * (panel_in + 0.14)
             bottom = under_in + (rows_of_panels - 1 - row) * block_in
-            ax = figure.add_axes(
-                (left / total, bottom / tall, panel_in / total, plot_in / tall),
+            shared = panels[0] if panels else None
+            ax = panel(
+                figure,
+                left,
+                bottom,
+                (panel_in, plot_in),
                 label=stress.value,
-                sharey=panels[0] if panels else None,
-                sharex=panels[0] if panels else None,
+                sharey=shared,
+                sharex=shared,
             )
             panels.append(ax)
             _draw_regions(ax, relevance, rows, stress, measure, places)
@@ -112,28 +119,13 @@ def plot_regions(
         panels[1].tick_params(axis="y", labelleft=stacked)
         for ax in panels if stacked else panels[:1]:
             for name, place in headings.items():
-                ax.text(
-                    -0.03,
-                    place,
-                    name,
-                    transform=ax.get_yaxis_transform(),
-                    ha="right",
-                    va="center",
-                    fontsize=6.5,
-                    fontweight="bold",
-                )
+                _write(ax, -0.03, place, name, ha="right", fontsize=6.5, fontweight="bold")
         _set_range(panels, relevance, rows, measure, places, panel_in)
         label = MEASURE_LABELS.get(measure, measure)
         middle = 0.5 if stacked else (names_in + panel_in + 0.07) / total
-        lines = textwrap.wrap(label, 60) if stacked else [label]
-        figure.text(
-            middle,
-            (under_in - 0.24) / tall,
-            "\n".join(lines),
-            ha="center",
-            va="top",
-            linespacing=1.1,
-        )
+        text = textwrap.fill(label, 60) if stacked else label
+        at = middle, (under_in - 0.24) / tall
+        figure.text(*at, text, ha="center", va="top", linespacing=1.1)
         _legend(figure, min(middle, 0.52), 0.06 / tall, measure, 1 if stacked else 4)
     return figure
 
@@ -147,6 +139,7 @@ def _draw_regions(
     places: dict[str, float],
 ) -> None:
     colour = STRESS_COLOURS[stress]
+    look: dict[str, Any] = {}
     tokens = relevance[relevance["stress"] == stress.value]
     dots = tokens.groupby(["region", "speaker"], observed=True)[measure].mean()
     of_class = summary[summary["stress"] == stress.value]
@@ -158,81 +151,42 @@ def _draw_regions(
     for region, place in places.items():
         ax.axhline(place, color="#f0f0f0", linewidth=3.5, zorder=-1)
         if region not in rows or not np.isfinite(rows[region]["mean"]):
-            ax.text(
-                0.02,
-                place,
-                "missing",
-                transform=ax.get_yaxis_transform(),
-                fontsize=5.5,
-                va="center",
-                color=NULL_COLOUR,
-                style="italic",
-            )
+            look = {"fontsize": 5.5, "color": NULL_COLOUR, "style": "italic"}
+            _write(ax, 0.02, place, "missing", **look)
             continue
         row = rows[region]
         n_tokens, n_speakers = max(n_tokens, row["n_tokens"]), max(n_speakers, row["n_speakers"])
         if measure in _LOGARITHMIC and row["mean"] < _SMALLEST:
-            ax.text(
-                0.01,
-                place,
-                "← " + ("0" if row["mean"] == 0 else f"{row['mean']:.0e}"),
-                transform=ax.get_yaxis_transform(),
-                fontsize=6,
-                va="center",
-                color=colour,
-            )
+            value = "0" if row["mean"] == 0 else f"{row['mean']:.0e}"
+            _write(ax, 0.01, place, f"← {value}", fontsize=6, color=colour)
             continue
         if region in dots.index.get_level_values(0):
             values = dots.loc[region].dropna().to_numpy()
             jitter = rng.uniform(-0.22, 0.22, len(values))
-            ax.plot(
-                values,
-                place + jitter,
-                "o",
-                markersize=1.9,
-                color=colour,
-                alpha=0.35,
-                markeredgewidth=0,
-                zorder=2,
-            )
-        if np.isfinite(row["null_mean"]):
-            ax.plot(
-                [row["null_mean"]] * 2,
-                [place - 0.38, place + 0.38],
-                color=NULL_COLOUR,
-                linewidth=1.6,
-                solid_capstyle="butt",
-                zorder=2.5,
-            )
-        if np.isfinite(row["mean_low"]):
-            ax.plot(
-                [row["mean_low"], row["mean_high"]],
-                [place] * 2,
-                color=colour,
-                linewidth=1.5,
-                solid_capstyle="butt",
-                zorder=3,
-            )
-        ax.plot(
-            [row["mean"]],
-            [place],
-            "D",
-            markersize=3.4,
-            color=colour,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-            zorder=4,
-        )
-    ax.set_title(
-        f"{stress} stress  ({n_tokens} tokens, {count_of(n_speakers, 'speaker')})",
-        color=colour,
-        fontsize=7,
-        loc="left",
-        pad=4,
-    )
-    ax.tick_params(axis="y", length=0)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
+            look = {"markersize": 1.9, "alpha": 0.35, "markeredgewidth": 0, "color": colour}
+            ax.plot(values, place + jitter, "o", zorder=2, **look)
+        _draw_row(ax, place, row, colour)
+    title = f"{stress} stress  ({n_tokens} tokens, {count_of(n_speakers, 'speaker')})"
+    ax.set_title(title, color=colour, fontsize=7, loc="left", pad=4)
+    bare_rows(ax)
+
+
+def _draw_row(ax: Ax, place: float, row: dict[str, Any], colour: str) -> None:
+    """Null, interval and mean of one region."""
+    butt: dict[str, Any] = {"solid_capstyle": "butt"}
+    if np.isfinite(row["null_mean"]):
+        reach = [place - 0.38, place + 0.38]
+        ax.plot([row["null_mean"]] * 2, reach, color=NULL_COLOUR, linewidth=1.6, zorder=2.5, **butt)
+    if np.isfinite(row["mean_low"]):
+        limits = [row["mean_low"], row["mean_high"]]
+        ax.plot(limits, [place] * 2, color=colour, linewidth=1.5, zorder=3, **butt)
+    rim: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
+    ax.plot([row["mean"]], [place], "D", markersize=3.4, color=colour, zorder=4, **rim)
+
+
+def _write(ax: Ax, x: float, place: float, text: str, **look: Any) -> None:
+    """A word on a row; ``x`` is a share of the panel's width."""
+    ax.text(x, place, text, transform=ax.get_yaxis_transform(), va="center", **look)
 
 
 def _set_range(
@@ -305,16 +259,13 @@ def _legend(figure: Figure, x: float, y: float, measure: str, columns: int) -> N
     handles = [
         Line2D([], [], marker="D", markersize=3.4, color=grey, linewidth=1.5),
         Line2D([], [], marker="o", markersize=2.2, color=grey, alpha=0.5, linewidth=0),
-        Line2D(
-            [], [], marker="|", markersize=7, color=NULL_COLOUR, markeredgewidth=1.6, linewidth=0
-        ),
+        Line2D([], [], marker="|", markersize=7, color=NULL_COLOUR, markeredgewidth=1.6, lw=0),
     ]
     labels = [
         "mean, 95 % interval over speakers and words",
         "one speaker",
-        "null: another token's tracks",
+        "null: another token's tracks or boundaries",
     ]
-    labels[2] += " or boundaries"
     if measure in _CHANCE:
         handles.append(Line2D([], [], color="#bbbbbb", linewidth=0.6))
         labels.append("even spread" if _CHANCE[measure] else "zero")
@@ -324,14 +275,7 @@ def _legend(figure: Figure, x: float, y: float, measure: str, columns: int) -> N
         loc="lower center",
         bbox_to_anchor=(x, y),
         ncols=min(columns, len(handles)),
-        frameon=False,
         handletextpad=0.5,
         columnspacing=1.4,
         borderpad=0.0,
     )
-
-
-def _check(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
-    missing = [c for c in columns if c not in table.columns]
-    if missing:
-        raise ConfigError(f"{what} lacks column {', '.join(missing)}")

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, require_columns
 from stressnet.lexicon.stress import Stress
 from stressnet.report.cues_figure import cue_label
+from stressnet.report.grid import bare_rows, draw_estimate, panel
 from stressnet.report.names import region_name
 from stressnet.report.style import (
     NULL_COLOUR,
     STRESS_COLOURS,
+    Width,
     style,
     text_width_in,
     width_in,
@@ -55,9 +57,11 @@ def plot_cues_beside_relevance(
     summary: pd.DataFrame,
     *,
     baseline: str = "logistic-regression",
-    width: str | float = "page",
+    width: Width = "page",
 ) -> Figure:
     """Coefficients of cues on the left, density of relevance on the right, family by family.
+
+    Panels are labelled ``cues`` and ``relevance``.
 
     Parameters
     ----------
@@ -70,11 +74,6 @@ def plot_cues_beside_relevance(
     width : {"page", "column"} or float
         Inches or a name; below 5 inches the labels do not fit and the figure is refused.
 
-    Returns
-    -------
-    Figure
-        Panels labelled ``cues`` and ``relevance``.
-
     Raises
     ------
     ConfigError
@@ -82,9 +81,7 @@ def plot_cues_beside_relevance(
     """
     from matplotlib.figure import Figure
 
-    missing = [c for c in _COLUMNS if c not in coefficients.columns]
-    if missing:
-        raise ConfigError(f"table of coefficients lacks column {', '.join(missing)}")
+    require_columns(coefficients, _COLUMNS, "table of coefficients")
     chosen = coefficients[coefficients["baseline"] == baseline]
     rows = summary[(summary["measure"] == "density") & (summary["stress"] == "ALL")]
     by_region: dict[Any, Any] = rows.set_index("region").to_dict("index")
@@ -108,20 +105,17 @@ def plot_cues_beside_relevance(
     names = [region_name(r) for _, regions, _ in places.values() for r in regions]
     left = 0.14 + max(text_width_in(label, 6.5) for label in labels)
     middle = 0.2 + max((text_width_in(name, 6.5) for name in names), default=0.8)
-    panel = (total - left - middle - 0.15) / 2
+    panel_in = (total - left - middle - 0.15) / 2
     plot_in, under, over = _ROW_IN * (at + 0.2), 0.42, 0.3
     tall = plot_in + under + over
     with style():
         figure = Figure(figsize=(total, tall))
         axes: list[Ax] = []
         for number, name in enumerate(("cues", "relevance")):
-            x = left + number * (panel + middle)
-            box = (x / total, under / tall, panel / total, plot_in / tall)
-            ax = figure.add_axes(box, label=name)
+            x = left + number * (panel_in + middle)
+            ax = panel(figure, x, under, (panel_in, plot_in), label=name)
             ax.set_ylim(at, -0.3)
-            for side in ("top", "right", "left"):
-                ax.spines[side].set_visible(False)
-            ax.tick_params(axis="y", length=0, labelsize=6.5)
+            bare_rows(ax)
             axes.append(ax)
         _draw_cues(axes[0], chosen, places)
         _draw_regions(axes[1], by_region, places)
@@ -154,8 +148,8 @@ def _draw_cues(ax: Ax, chosen: pd.DataFrame, places: Places) -> None:
             row, y = index[cue], start + number
             value = float(row["coefficient"])
             colour = STRESS_COLOURS[Stress.INITIAL if value >= 0 else Stress.FINAL]
-            ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.0)
-            ax.plot([value], [y], "o", markersize=3, color=colour)
+            limits = row["low"], row["high"]
+            draw_estimate(ax, y, value, limits, colour=colour, size=3, width=1.0)
             ticks[y] = cue_label(cue)
     ax.axvline(0.0, color=NULL_COLOUR, linewidth=0.6, zorder=0)
     ax.set_yticks(list(ticks), list(ticks.values()))
@@ -180,15 +174,19 @@ def _draw_regions(ax: Ax, by_region: dict[Any, Any], places: Places) -> None:
             row, y = by_region[region], start + number
             if not (np.isfinite(row["mean"]) and row["mean"] > 0):
                 continue
-            if np.isfinite(row["null_mean"]) and row["null_mean"] > 0:
-                ax.plot([row["null_mean"]] * 2, [y - 0.35, y + 0.35], color=NULL_COLOUR, lw=1.6)
-            if np.isfinite(row["mean_low"]) and row["mean_low"] > 0:
-                ax.plot([row["mean_low"], row["mean_high"]], [y, y], color="#222222", lw=1.0)
-            ax.plot([row["mean"]], [y], "D", markersize=3, color="#222222")
+            draw_estimate(
+                ax,
+                y,
+                row["mean"],
+                (row["mean_low"], row["mean_high"]) if row["mean_low"] > 0 else (np.nan, np.nan),
+                row["null_mean"] if row["null_mean"] > 0 else np.nan,
+                colour="#222222",
+                marker="D",
+                size=3,
+                width=1.0,
+                tick=(0.35, NULL_COLOUR, 1.6, 2),
+            )
             ticks[y] = region_name(region)
     ax.axvline(1.0, color="#bbbbbb", linewidth=0.6, zorder=0)
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_yticks(list(ticks), list(ticks.values()))
-
-
-__all__ = ["REGIONS_OF_FAMILY", "plot_cues_beside_relevance"]

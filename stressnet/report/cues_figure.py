@@ -16,7 +16,8 @@ import numpy as np
 
 from stressnet.acoustics.cue_table import BANDS_HZ, NUCLEUS, band_name, contrast_columns
 from stressnet.lexicon.stress import Stress
-from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, style, width_in
+from stressnet.report.grid import bare_rows
+from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,9 +124,7 @@ def _rows(ax: Axes, labels: list[str], groups: list[str] | None) -> None:
     """Labels from top to bottom, with a faint line between families."""
     ax.set_yticks(np.arange(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
+    bare_rows(ax)
     if groups is not None:
         for index in range(1, len(groups)):
             if groups[index] != groups[index - 1]:
@@ -137,7 +136,7 @@ def plot_cues(
     importance: pd.DataFrame,
     *,
     baseline: str = "logistic-regression",
-    width: str | float = "page",
+    width: Width = "page",
 ) -> Figure:
     """Coefficients of all cues beside their importance, families of cues below.
 

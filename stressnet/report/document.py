@@ -7,8 +7,14 @@ beside it in its own folder.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Cell = str | Callable[[Any], str]
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,28 @@ class Table:
     caption: str = ""
     flush_left: tuple[int, ...] = (0,)
     sounds: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, columns: Sequence[tuple[str, Cell]], **options: Any) -> Table:
+        """The rows of a DataFrame.
+
+        Parameters
+        ----------
+        columns : sequence of (str, str or callable)
+            Heading, and what stands below it: a column (``"n"``, ``"accuracy:.2f"``) or a function
+            of the row.
+        **options
+            Caption, columns flush left, sounds.
+        """
+        rows = [[_cell(row, cell) for _, cell in columns] for _, row in frame.iterrows()]
+        return cls([heading for heading, _ in columns], rows, **options)
+
+
+def _cell(row: Any, cell: Cell) -> str:
+    if callable(cell):
+        return cell(row)
+    name, _, form = cell.partition(":")
+    return format(row[name], form) if form else str(row[name])
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stressnet.evaluation.sets import TITLES
+from stressnet.report.grid import bare_rows
 from stressnet.report.style import NULL_COLOUR, style, width_in
 
 if TYPE_CHECKING:
@@ -68,9 +69,7 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
         found = [table["low"].min(), audits["estimate"].min() if len(audits) else 1.0]
         ax.set_xlim(min(0.48, max(0.0, np.nanmin(found) - 0.02)), 1.005)
         ax.set_xlabel("balanced accuracy (95 % interval over speakers and words; dashes: chance)")
-        for side in ("top", "right", "left"):
-            ax.spines[side].set_visible(False)
-        ax.tick_params(axis="y", length=0)
+        bare_rows(ax)
         handles, said = ax.get_legend_handles_labels()
         order = sorted(range(len(said)), key=lambda i: said[i] not in models)
         figure.legend(
@@ -78,7 +77,6 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
             [said[i] for i in order],
             loc="outside upper center",
             ncols=4,
-            frameon=False,
         )
     return figure
 
@@ -112,7 +110,7 @@ def reliability_figure(bins: pd.DataFrame, model: str) -> Figure:
         for ax in grid[1]:
             ax.set_xlabel("probability of INITIAL")
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
+        figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return figure
 
 

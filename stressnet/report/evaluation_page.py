@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stressnet import __version__
 from stressnet.corpus.store import Corpus
 from stressnet.evaluation.audits import alarms
-from stressnet.evaluation.sets import TITLES, Unit, representatives, whole_sets
-from stressnet.evaluation.text import heard_text, interval_text
+from stressnet.evaluation.sets import Unit, representatives, whole_sets
+from stressnet.evaluation.tables import CALIBRATION_METRICS
+from stressnet.evaluation.text import heard_text, interval_rows, interval_text, set_title
 from stressnet.report.document import Document, Heading, Paragraph, Picture, Table
 from stressnet.report.evaluation_figures import accuracy_figure, reliability_figure
 from stressnet.report.evaluation_tokens import Tables, _groups, _hardest, _pairs, _worst
@@ -71,8 +72,8 @@ def write_page(
     _groups(page, tables, names)
     _hardest(page, out, corpus, hardest, names[0])
     _worst(page, tables, names[0])
-    page.add(Heading("Networks"))
     page.add(
+        Heading("Networks"),
         Table(
             ["network", "architecture", "preset", "recipe", "seed", "best epoch", "weights"],
             [
@@ -109,21 +110,12 @@ def _scores(page: Document, tables: Tables, names: Sequence[str]) -> None:
     scores = tables["scores"]
     for name in names:
         counts, rows = [], []
-        for test_set, part in scores[scores["model"] == name].groupby("test_set", sort=False):
-            values, first, title = part.set_index("metric"), part.iloc[0], TITLES[str(test_set)]
-            counts.append(
-                [
-                    title,
-                    *(str(first[column]) for column in ("n", "n_final", "n_speakers", "n_words")),
-                    f"{first['majority_rate']:.3f}",
-                    *(
-                        interval_text(values.loc[metric])
-                        for metric in ("accuracy", "balanced_accuracy")
-                    ),
-                ]
-            )
-            others = ("mcc", "auroc", "recall_initial", "recall_final")
-            rows.append([title, *(interval_text(values.loc[metric]) for metric in others)])
+        metrics = "accuracy balanced_accuracy mcc auroc recall_initial recall_final".split()
+        for first, texts in interval_rows(scores[scores["model"] == name], metrics):
+            sizes = [str(first[c]) for c in ("n", "n_final", "n_speakers", "n_words")]
+            majority = f"{first['majority_rate']:.3f}"
+            counts.append([set_title(first), *sizes, majority, *texts[:2]])
+            rows.append([set_title(first), *texts[2:]])
         columns = "test set,n,FINAL,speakers,words,majority,accuracy,balanced accuracy"
         page.add(
             Heading(name, level=3),
@@ -134,16 +126,14 @@ def _scores(page: Document, tables: Tables, names: Sequence[str]) -> None:
     if len(seeds):
         chosen = seeds[seeds["metric"] == "balanced_accuracy"]
         page.add(
-            Table(
-                ["ensemble", "test set", "seeds", "mean", "sd", "min", "max", "ensemble's"],
+            Table.of(
+                chosen,
                 [
-                    [
-                        row["model"],
-                        TITLES[row["test_set"]],
-                        str(row["n_seeds"]),
-                        *(f"{row[c]:.3f}" for c in ("mean", "sd", "min", "max", "ensemble")),
-                    ]
-                    for _, row in chosen.iterrows()
+                    ("ensemble", "model"),
+                    ("test set", set_title),
+                    ("seeds", "n_seeds"),
+                    *((name, f"{name}:.3f") for name in ("mean", "sd", "min", "max")),
+                    ("ensemble's", "ensemble:.3f"),
                 ],
                 caption="Balanced accuracy of single networks that differ in their seed.",
                 flush_left=(0, 1),
@@ -163,19 +153,16 @@ def _audits(page: Document, tables: Tables) -> None:
             "true cues of stress, so these classifiers may be above chance; what matters is how "
             "much the network adds. The network on shuffled labels must be at chance."
         ),
-        Table(
-            ["audit", "test set", "n", "audit", "network", "network - audit", "verdict"],
+        Table.of(
+            audits,
             [
-                [
-                    row["audit"],
-                    TITLES.get(row["test_set"], row["test_set"]),
-                    str(row["n"]),
-                    interval_text(row),
-                    interval_text(row, "network"),
-                    interval_text(row, "difference", signed=True),
-                    row["verdict"],
-                ]
-                for _, row in audits.iterrows()
+                ("audit", "audit"),
+                ("test set", set_title),
+                ("n", "n"),
+                ("audit", interval_text),
+                ("network", lambda row: interval_text(row, "network")),
+                ("network - audit", lambda row: interval_text(row, "difference", signed=True)),
+                ("verdict", "verdict"),
             ],
             caption="Balanced accuracy; chance is 0.5. Part of speech: 'audit' are nouns with "
             "final and verbs with initial stress, 'network' the others.",
@@ -186,27 +173,14 @@ def _audits(page: Document, tables: Tables) -> None:
 
 def _calibration(page: Document, tables: Tables, units: Sequence[Unit]) -> None:
     scores = tables["scores"]
+    whole = scores[scores["test_set"].isin(whole_sets(scores["test_set"].unique()))]
     rows = []
     for unit in representatives(units):
-        mine = scores[(scores["model"] == unit.name)]
-        for name in whole_sets(dict.fromkeys(mine["test_set"])):
-            values = mine[mine["test_set"] == name].set_index("metric")
-            rows.append(
-                [
-                    unit.name,
-                    TITLES[name],
-                    "-" if unit.calibration is None else f"{unit.calibration.temperature:.2f}",
-                    *(
-                        interval_text(values.loc[metric])
-                        for metric in (
-                            "ece",
-                            "ece_calibrated",
-                            "ece_balanced",
-                            "ece_balanced_calibrated",
-                        )
-                    ),
-                ]
-            )
+        fitted = unit.calibration
+        temperature = "-" if fitted is None else f"{fitted.temperature:.2f}"
+        mine = whole[whole["model"] == unit.name]
+        for first, texts in interval_rows(mine, CALIBRATION_METRICS):
+            rows.append([unit.name, set_title(first), temperature, *texts])
     page.add(
         Heading("Calibration"),
         Picture(
@@ -234,32 +208,23 @@ def _calibration(page: Document, tables: Tables, units: Sequence[Unit]) -> None:
 
 
 def _comparisons(page: Document, tables: Tables) -> None:
-    rows = [
-        [
-            f"{row['first']} - {row['second']}",
-            TITLES[row["test_set"]],
-            str(row["n"]),
-            f"{row['balanced_accuracy_difference']:+.3f} "
-            f"[{row['balanced_accuracy_low']:+.3f}, {row['balanced_accuracy_high']:+.3f}]",
-            str(row["only_first"]),
-            str(row["only_second"]),
-            f"{row['mcnemar_p']:.3g}",
-        ]
-        for _, row in tables["comparisons"].iterrows()
-    ]
+    def difference(row: Any) -> str:
+        value, low, high = (row[f"balanced_accuracy_{c}"] for c in ("difference", "low", "high"))
+        return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
+
     page.add(
         Heading("Comparisons"),
-        Table(
+        Table.of(
+            tables["comparisons"],
             [
-                "networks",
-                "test set",
-                "n",
-                "difference in balanced accuracy",
-                "only first right",
-                "only second right",
-                "McNemar's exact p",
+                ("networks", lambda row: f"{row['first']} - {row['second']}"),
+                ("test set", set_title),
+                ("n", "n"),
+                ("difference in balanced accuracy", difference),
+                ("only first right", "only_first"),
+                ("only second right", "only_second"),
+                ("McNemar's exact p", "mcnemar_p:.3g"),
             ],
-            rows,
             caption="McNemar's test takes tokens for independent, which those of one speaker or "
             "word are not; believe the interval.",
             flush_left=(0, 1),

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stressnet.corpus.store import Corpus
-from stressnet.evaluation.sets import TITLES
 from stressnet.evaluation.tables import WORD_MEAN
-from stressnet.evaluation.text import interval_text
+from stressnet.evaluation.text import interval_text, level_text, set_title
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
 from stressnet.runs.names import inside
 
@@ -36,26 +35,22 @@ def _pairs(page: Document, tables: Tables, names: Sequence[str]) -> None:
     page.add(
         Bullets(
             [
-                f"{row['model']}, {TITLES[row['test_set']]}: mean over {row['n_words']} words "
+                f"{row['model']}, {set_title(row)}: mean over {row['n_words']} words "
                 f"{interval_text(row)} (n = {row['n']})"
                 for _, row in means.iterrows()
             ]
         ),
-        Table(
-            ["network", "test set", "word", "INITIAL", "FINAL", "recall", "recall", "mean"],
+        Table.of(
+            pairs,
             [
-                [
-                    row["model"],
-                    TITLES[row["test_set"]],
-                    row["word"],
-                    str(row["n_initial"]),
-                    str(row["n_final"]),
-                    *(
-                        f"{row[c]:.2f}"
-                        for c in ("recall_initial", "recall_final", "balanced_accuracy")
-                    ),
-                ]
-                for _, row in pairs.iterrows()
+                ("network", "model"),
+                ("test set", set_title),
+                ("word", "word"),
+                ("INITIAL", "n_initial"),
+                ("FINAL", "n_final"),
+                ("recall", "recall_initial:.2f"),
+                ("recall", "recall_final:.2f"),
+                ("mean", "balanced_accuracy:.2f"),
             ],
             caption="Tokens of each reading, recall of INITIAL and of FINAL, and their mean.",
             flush_left=(0, 1, 2),
@@ -70,19 +65,16 @@ def _groups(page: Document, tables: Tables, names: Sequence[str]) -> None:
     chosen = chosen[pairs | (chosen["group"] != "speaker_is_known")]
     page.add(
         Heading("Groups"),
-        Table(
-            ["test set", "group", "level", "n", "FINAL", "speakers", "balanced accuracy"],
+        Table.of(
+            chosen,
             [
-                [
-                    TITLES[row["test_set"]],
-                    row["group"].replace("_", " "),
-                    {"True": "yes", "False": "no"}.get(row["level"], row["level"]),
-                    str(row["n"]),
-                    str(row["n_final"]),
-                    str(row["n_speakers"]),
-                    interval_text(row),
-                ]
-                for _, row in chosen.iterrows()
+                ("test set", set_title),
+                ("group", lambda row: row["group"].replace("_", " ")),
+                ("level", level_text),
+                ("n", "n"),
+                ("FINAL", "n_final"),
+                ("speakers", "n_speakers"),
+                ("balanced accuracy", interval_text),
             ],
             caption=f"{names[0]}. Unstressed vowels count as reduced if they are AH, ER or IH.",
             flush_left=(0, 1, 2),
@@ -107,19 +99,16 @@ def _hardest(page: Document, out: Path, corpus: Corpus, hardest: pd.DataFrame, n
             "readings it rests on grammar, and a speaker may deviate; of others on a dictionary. "
             "The sounds have a quarter of a second of context on both sides."
         ),
-        Table(
-            ["word", "label", "label from", "p(label)", "test set", "speaker", "token"],
+        Table.of(
+            hardest,
             [
-                [
-                    row["word"],
-                    row["stress"],
-                    row["label_source"],
-                    f"{row['p_true']:.3f}",
-                    TITLES[row["test_set"]],
-                    row["speaker"],
-                    row["token_id"],
-                ]
-                for _, row in hardest.iterrows()
+                ("word", "word"),
+                ("label", "stress"),
+                ("label from", "label_source"),
+                ("p(label)", "p_true:.3f"),
+                ("test set", set_title),
+                ("speaker", "speaker"),
+                ("token", "token_id"),
             ],
             flush_left=(0, 1, 2, 4, 5, 6),
             sounds=files,
@@ -134,19 +123,16 @@ def _worst(page: Document, tables: Tables, name: str) -> None:
         mine = table[(table["model"] == name) & (table["n"] >= 3)]
         rows = mine.sort_values(["accuracy", "n"], ascending=[True, False]).head(N_WORST)
         page.add(
-            Table(
-                [column, extra, "test set", "n", "FINAL", "accuracy", "mean p(label)"],
+            Table.of(
+                rows,
                 [
-                    [
-                        str(row[column]),
-                        str(row[extra]),
-                        TITLES[row["test_set"]],
-                        str(row["n"]),
-                        str(row["n_final"]),
-                        f"{row['accuracy']:.2f}",
-                        f"{row['mean_p_true']:.2f}",
-                    ]
-                    for _, row in rows.iterrows()
+                    (column, column),
+                    (extra, extra),
+                    ("test set", set_title),
+                    ("n", "n"),
+                    ("FINAL", "n_final"),
+                    ("accuracy", "accuracy:.2f"),
+                    ("mean p(label)", "mean_p_true:.2f"),
                 ],
                 caption=f"{name}: worst {key} with three tokens or more; all in {key}.csv.",
                 flush_left=(0, 1, 2),

@@ -1,4 +1,4 @@
-"""Arrays on axes in seconds and hertz, drawn where their axes say."""
+"""Panels of figures: where they stand, what frames them, and arrays on their own axes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,52 @@ from stressnet.report.style import edges
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax
     from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
+
+
+def panel(
+    figure: Figure, left_in: float, bottom_in: float, size_in: tuple[float, float], **options: Any
+) -> Ax:
+    """A panel at a place in inches from the figure's lower left corner; width before height."""
+    total, tall = figure.get_size_inches()
+    box = (left_in / total, bottom_in / tall, size_in[0] / total, size_in[1] / tall)
+    return figure.add_axes(box, **options)
+
+
+def bare_rows(ax: Ax, *, lines: bool = False) -> None:
+    """Leave only the axis below rows that are named at the left; ``lines`` marks each row."""
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    if lines:
+        ax.grid(axis="y", color="#eeeeee", linewidth=0.5)
+        ax.set_axisbelow(True)
+
+
+def draw_estimate(
+    ax: Ax,
+    y: float,
+    value: float,
+    interval: tuple[float, float] = (np.nan, np.nan),
+    chance: float = np.nan,
+    **look: Any,
+) -> None:
+    """A mean on its row with interval and the tick of chance; what is not finite is left out.
+
+    Parameters
+    ----------
+    **look
+        ``colour``, ``marker`` and ``size`` of the mean; ``tick``: reach up and down, colour, width
+        and order of the tick of chance; ``width`` of the interval's line.
+    """
+    colour = look["colour"]
+    reach, tick, width, order = look.get("tick", (0.3, "#bbbbbb", 1.6, 1))
+    if np.isfinite(chance):
+        ax.plot([chance] * 2, [y - reach, y + reach], color=tick, linewidth=width, zorder=order)
+    if np.isfinite(interval[0]):
+        ax.plot(interval, [y, y], color=colour, linewidth=look.get("width", 0.9))
+    if np.isfinite(value):
+        marker, size = look.get("marker", "o"), look.get("size", 2.8)
+        ax.plot([value], [y], marker, markersize=size, color=colour)
 
 
 def mesh(ax: Ax, values: NDArray, axes: Axes, **style: Any) -> QuadMesh:

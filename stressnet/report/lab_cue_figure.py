@@ -8,25 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stressnet.lexicon.stress import Stress
-from stressnet.report.lab_figures import _BROKEN, _GOOD, _ROW_IN, _UNRANKED, Example, _bare
+from stressnet.report.grid import bare_rows, draw_estimate, panel
+from stressnet.report.lab_figures import ROW_IN, UNRANKED, Example, row_colour
 from stressnet.report.maps import draw_image, draw_relevance
-from stressnet.report.style import NULL_COLOUR, edges, style, text_width_in, width_in
+from stressnet.report.style import Width, edges, style, text_width_in, width_in
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes as Plot
     from matplotlib.figure import Figure
 
-
 _TRUTH_COLOUR = "#0a7d3c"
-
-
 _N_MAPS = 5
-
-
 _ALWAYS = ("epsilon-gamma", "input-times-gradient")
-
-
 _PADDING_SHOWN_S = 0.1
 
 
@@ -35,7 +29,7 @@ def plot_cue(
     described: Mapping[str, Any],
     tables: Mapping[str, pd.DataFrame],
     *,
-    width: str | float = "page",
+    width: Width = "page",
 ) -> Figure | None:
     """The page of a cue: a word, its truth, maps, and the scores of all methods on the set.
 
@@ -63,19 +57,17 @@ def plot_cue(
     n = len(shown) + 1
     map_in = (total - left_in - 0.08 - gap_in * (n - 1)) / n
     map_high, head_in, under_in = 1.35, 0.62, 0.42
-    rows_in = _ROW_IN * len(summary) + 0.1
+    rows_in = ROW_IN * len(summary) + 0.1
     foot_in = 0.62
     tall = head_in + map_high + under_in + 0.3 + rows_in + foot_in
     with style():
         figure = Figure(figsize=(total, tall))
         figure.text(0.01, 1 - 0.16 / tall, _heading(described), fontsize=8, weight="bold")
         figure.text(0.01, 1 - 0.31 / tall, _subheading(described, example), fontsize=6.5)
-        bottom = (tall - head_in - map_high) / tall
+        bottom = tall - head_in - map_high
         for k, method in enumerate([None, *shown]):
-            left = (left_in + k * (map_in + gap_in)) / total
-            ax = figure.add_axes(
-                (left, bottom, map_in / total, map_high / tall), label=method or "word"
-            )
+            left = left_in + k * (map_in + gap_in)
+            ax = panel(figure, left, bottom, (map_in, map_high), label=method or "word")
             _draw_map(ax, example, method)
             if k:
                 ax.set_yticks([])
@@ -84,8 +76,7 @@ def plot_cue(
             title = method or "word and truth"
             points = min(6.5, 6.5 * (map_in - 0.04) / text_width_in(title, 6.5))
             ax.set_title(title, fontsize=points, pad=8, loc="left")
-        area = (0.0, foot_in / tall, 1.0, rows_in / tall)
-        _score_panels(figure, summary, area, total, placed)
+        _score_panels(figure, summary, foot_in, rows_in, placed)
         figure.text(
             0.008,
             0.04 / tall,
@@ -102,8 +93,6 @@ _PLACED_FOOT = (
     "for FINAL. Dots: mean over networks, grey ticks: highest\nchance level. All methods of the "
     "set, best first. Brown: deliberately broken maps."
 )
-
-
 _UNPLACED_FOOT = (
     "Green: cells in which something differs between the classes; the cue has none of its own. "
     "Warm: relevance for INITIAL, cool: for FINAL.\nDots: share of positive relevance by place, "
@@ -130,7 +119,7 @@ def _shown(summary: pd.DataFrame, example: Example) -> list[str]:
     ranked = [
         method
         for method in dict.fromkeys(summary["method"])
-        if method in example.maps and method not in _UNRANKED
+        if method in example.maps and method not in UNRANKED
     ]
     usual = [method for method in _ALWAYS if method in ranked]
     best = [method for method in ranked if method not in usual]
@@ -213,13 +202,10 @@ def _places_summary(name: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFra
 
 
 def _score_panels(
-    figure: Figure,
-    summary: pd.DataFrame,
-    area: tuple[float, float, float, float],
-    total: float,
-    placed: bool,
+    figure: Figure, summary: pd.DataFrame, bottom_in: float, high_in: float, placed: bool
 ) -> None:
     """A panel per measure, a row per method."""
+    total = float(figure.get_figwidth())
     if placed:
         panels = [
             ("first →", "first"),
@@ -235,18 +221,12 @@ def _score_panels(
     names_in = 0.12 + max(text_width_in(name, 6.0) for name in names)
     gap_in = 0.12
     panel_in = (total - names_in - 0.08 - gap_in * (len(panels) - 1)) / len(panels)
-    _, bottom, _, high = area
     for k, (title, column) in enumerate(panels):
-        left = (names_in + k * (panel_in + gap_in)) / total
-        ax = figure.add_axes((left, bottom, panel_in / total, high), label=title)
+        left = names_in + k * (panel_in + gap_in)
+        ax = panel(figure, left, bottom_in, (panel_in, high_in), label=title)
         for y, row in enumerate(summary.to_dict("records")):
-            colour = _BROKEN if row["kind"] != "method" else _GOOD
-            colour = NULL_COLOUR if row["method"] in _UNRANKED else colour
-            chance = row.get(f"{column}_chance", np.nan)
-            if np.isfinite(chance):
-                ax.plot([chance] * 2, [y - 0.3, y + 0.3], color="#bbbbbb", linewidth=1.6, zorder=1)
-            if np.isfinite(row[column]):
-                ax.plot([row[column]], [y], "o", markersize=2.6, color=colour)
+            chance, colour = row.get(f"{column}_chance", np.nan), row_colour(row)
+            draw_estimate(ax, y, row[column], chance=chance, colour=colour, size=2.6)
         ax.set_xlim(-0.04, 1.04)
         ax.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
         ax.set_ylim(len(names) - 0.4, -0.6)
@@ -254,4 +234,4 @@ def _score_panels(
         ax.tick_params(axis="y", labelsize=6.0)
         points = min(6.5, 6.5 * (panel_in + 0.06) / text_width_in(title, 6.5))
         ax.set_title(title, fontsize=points, pad=3, loc="left")
-        _bare(ax)
+        bare_rows(ax, lines=True)

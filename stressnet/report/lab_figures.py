@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 from stressnet.axes import Axes, BoolArray
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import CLASSES, Stress
-from stressnet.report.style import NULL_COLOUR, style, text_width_in, width_in
+from stressnet.report.grid import bare_rows, draw_estimate, panel
+from stressnet.report.style import NULL_COLOUR, Width, style, text_width_in, width_in
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes as Plot
     from matplotlib.figure import Figure
 
-_GOOD, _BROKEN = "#303030", "#b0721e"
-_UNRANKED = ("random", "sobel")
-_ROW_IN = 0.155
+UNRANKED = ("random", "sobel")
+ROW_IN = 0.155
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,7 @@ def load_example(path: Path) -> Example:
     )
 
 
-def best_rows(methods: pd.DataFrame) -> pd.DataFrame:
-    """One row per method: its best seed and part, in the order of the table; controls last."""
-    kept = methods[methods["kind"] != "no control"]
-    return kept.drop_duplicates(["method", "kind"]).reset_index(drop=True)
-
-
-def plot_board(methods: pd.DataFrame, *, width: str | float = "page") -> Figure:
+def plot_board(methods: pd.DataFrame, *, width: Width = "page") -> Figure:
     """A row per method, a panel per measure; the bar is dashed, chance is a grey tick.
 
     Parameters
@@ -100,7 +94,8 @@ def plot_board(methods: pd.DataFrame, *, width: str | float = "page") -> Figure:
 
     if not len(methods):
         raise ConfigError("the board is empty: no network solved a set whose cue has a place")
-    rows = best_rows(methods)
+    # Of each method the best seed and part, in the order of the table.
+    rows = methods[methods["kind"] != "no control"].drop_duplicates(["method", "kind"])
     names = [_label(row) for row in rows.to_dict("records")]
     total = width_in(width)
     names_in = 0.15 + max(text_width_in(name, 6.5) for name in names)
@@ -116,15 +111,13 @@ def plot_board(methods: pd.DataFrame, *, width: str | float = "page") -> Figure:
     )
     gap_in, bottom_in, top_in = 0.16, 0.62, 0.28
     panel_in = (total - names_in - 0.1 - gap_in * (len(panels) - 1)) / len(panels)
-    high_in = _ROW_IN * len(rows) + 0.1
+    high_in = ROW_IN * len(rows) + 0.1
     tall = top_in + high_in + bottom_in
     with style():
         figure = Figure(figsize=(total, tall))
         for k, (title, column, chance, bar) in enumerate(panels):
             left = names_in + k * (panel_in + gap_in)
-            ax = figure.add_axes(
-                (left / total, bottom_in / tall, panel_in / total, high_in / tall), label=title
-            )
+            ax = panel(figure, left, bottom_in, (panel_in, high_in), label=title)
             _dots(ax, rows, column, chance, bar)
             ax.set_title(f"{title} {'←' if column == 'false_positive' else '→'}", loc="left")
             ax.set_yticks(range(len(rows)), names if k == 0 else [])
@@ -151,26 +144,19 @@ def _label(row: Mapping[Any, Any]) -> str:
 def _dots(ax: Plot, rows: pd.DataFrame, column: str, chance: str | None, bar: float | None) -> None:
     """One panel of the board."""
     for y, row in enumerate(rows.to_dict("records")):
-        colour = _BROKEN if row["kind"] != "method" else _GOOD
-        colour = NULL_COLOUR if row["method"] in _UNRANKED else colour
-        low, high = row.get(f"{column}_low", np.nan), row.get(f"{column}_high", np.nan)
-        if chance is not None and np.isfinite(row[chance]):
-            ax.plot([row[chance]] * 2, [y - 0.3, y + 0.3], color="#bbbbbb", linewidth=1.6, zorder=1)
-        if np.isfinite(low):
-            ax.plot([low, high], [y, y], color=colour, linewidth=0.9)
-        if np.isfinite(row[column]):
-            ax.plot([row[column]], [y], "o", markersize=2.8, color=colour)
+        limits = row.get(f"{column}_low", np.nan), row.get(f"{column}_high", np.nan)
+        level = np.nan if chance is None else row[chance]
+        draw_estimate(ax, y, row[column], limits, level, colour=row_colour(row))
     if bar is not None:
         ax.axvline(bar, color="#555555", linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
     ax.set_xlim(-0.03, 1.03)
     ax.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    _bare(ax)
+    bare_rows(ax, lines=True)
 
 
-def _bare(ax: Plot) -> None:
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="y", color="#eeeeee", linewidth=0.5)
-    ax.set_axisbelow(True)
+def row_colour(row: Mapping[Any, Any]) -> str:
+    """Brown for broken maps, grey for methods that are not ranked, else black."""
+    if row["method"] in UNRANKED:
+        return NULL_COLOUR
+    return "#303030" if row["kind"] == "method" else "#b0721e"

@@ -11,12 +11,16 @@ import numpy as np
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
 from stressnet.manipulation.causal import ALL_CUES
-from stressnet.manipulation.psychometric import (
-    answers_of,
-    clusters_of,
-    fit_psychometric,
+from stressnet.manipulation.psychometric import answers_of, clusters_of, fit_psychometric
+from stressnet.report.grid import panel
+from stressnet.report.style import (
+    NULL_COLOUR,
+    STRESS_COLOURS,
+    Width,
+    style,
+    text_width_in,
+    width_in,
 )
-from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, style, text_width_in, width_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +40,6 @@ CUE_TITLES = {
 }
 """Names of cues in figures; others appear as they are."""
 
-CURVE_COLOUR = "#222222"
 _SEED_COLOURS = ("#222222", "#7a5195", "#2a9d6f", "#b8860b", "#8a8a8a", "#4aa3df")
 _NOTE_LETTERS = 26
 """Letters that fit into a line of a panel."""
@@ -44,17 +47,12 @@ _NOTE_LETTERS = 26
 _MOST_COLUMNS = 4
 
 
-def title_of(cue: str) -> str:
-    """A cue's name in figures; two at once are joined by +."""
-    return " + ".join(CUE_TITLES.get(part, part) for part in cue.split("+"))
-
-
 def plot_psychometric(
     responses: pd.DataFrame,
     *,
     answers: str = "decision",
     level: float = 0.95,
-    width: str | float = "page",
+    width: Width = "page",
 ) -> Figure:
     """A panel per cue: share of FINAL answers at each step, the fitted curve with its interval.
 
@@ -91,14 +89,13 @@ def plot_psychometric(
             row, column = divmod(number, n_columns)
             bottom = tall - (row + 1) * (panel_in + 0.48) + 0.28
             left = left_in + column * (wide_in + gap_in)
-            ax = figure.add_axes((left / total, bottom / tall, wide_in / total, panel_in / tall))
+            ax = panel(figure, left, bottom, (wide_in, panel_in))
             here = responses[responses["cue"] == cue]
             notes = []
             for place, model in enumerate(models):
                 part = here[here["model"] == model] if model else here
-                colour = _SEED_COLOURS[place % len(_SEED_COLOURS)]
-                notes.append(_draw_curve(ax, part, answers, level, colour))
-            ax.set_title(title_of(cue), loc="left", pad=3)
+                notes.append(_draw_curve(ax, part, answers, level, _colour(place)))
+            ax.set_title(_title(cue), loc="left", pad=3)
             _note(ax, notes)
             ax.set_ylim(-0.04, 1.04)
             ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"] if column == 0 else [])
@@ -106,22 +103,17 @@ def plot_psychometric(
             if column == 0:
                 ax.set_ylabel("share of FINAL")
             ax.set_xlabel("step", labelpad=1)
-            for side in ("top", "right"):
-                ax.spines[side].set_visible(False)
+            ax.spines[["top", "right"]].set_visible(False)
         ends = "first step: INITIAL-like, last: FINAL-like; points: answers, band: 95 % interval"
         figure.text(left_in / total, 0.06 / tall, ends, fontsize=6.5, color="#444444")
         if len(models) > 1:
-            handles = [
-                Line2D([], [], color=_SEED_COLOURS[i % len(_SEED_COLOURS)])
-                for i in range(len(models))
-            ]
+            handles = [Line2D([], [], color=_colour(i)) for i in range(len(models))]
             figure.legend(
                 handles,
                 models,
                 loc="lower left",
                 bbox_to_anchor=(left_in / total - 0.005, 0.2 / tall),
                 ncols=len(models),
-                frameon=False,
                 borderpad=0.0,
             )
     return figure
@@ -161,7 +153,7 @@ def plot_agreement(
     table: pd.DataFrame,
     *,
     method: str | None = None,
-    width: str | float = "page",
+    width: Width = "page",
 ) -> Figure:
     """Relevance against effect, token by token, and the rank correlations of all methods.
 
@@ -207,37 +199,29 @@ def plot_agreement(
             row, column = divmod(number, n_columns)
             bottom = tall - (row + 1) * (panel_in + 0.46) + 0.2
             left = left_in + column * (wide_in + gap_in)
-            ax = figure.add_axes((left / total, bottom / tall, wide_in / total, panel_in / tall))
+            ax = panel(figure, left, bottom, (wide_in, panel_in))
             found = table[(table["method"] == shown) & (table["cue"] == cue)].iloc[0]
             _draw_tokens(ax, mine[mine["cue"] == cue], found)
-            ax.set_title(title_of(cue), loc="left", pad=3)
+            ax.set_title(_title(cue), loc="left", pad=3)
             if column == 0:
                 ax.set_ylabel("effect of the cue")
             ax.set_xlabel("relevance of its region", labelpad=1)
-        names_in = 0.12 + max(text_width_in(_label(name), 6.5) for name in names)
-        bottom = legend_in + 0.36
-        ax = figure.add_axes(
-            (names_in / total, bottom / tall, (total - names_in - 0.1) / total, below_in / tall)
-        )
+        names_in = 0.12 + max(text_width_in(_title(name), 6.5) for name in names)
+        ax = panel(figure, names_in, legend_in + 0.36, (total - names_in - 0.1, below_in))
         _draw_correlations(ax, table, names, methods)
+        dot: dict[str, Any] = {"marker": "o", "markersize": 3}
         handles = [
-            Line2D([], [], marker="o", markersize=3, color=_SEED_COLOURS[i % len(_SEED_COLOURS)])
-            for i in range(len(methods))
+            *(Line2D([], [], color=_colour(i), **dot) for i in range(len(methods))),
+            Line2D([], [], color=NULL_COLOUR, linewidth=4, alpha=0.4),
+            *(Line2D([], [], linewidth=0, color=c, **dot) for c in STRESS_COLOURS.values()),
         ]
-        labels = list(methods)
-        handles.append(Line2D([], [], color=NULL_COLOUR, linewidth=4, alpha=0.4))
-        labels.append("null: relevance of another token of the class")
-        for stress in STRESS_COLOURS:
-            handles.append(
-                Line2D([], [], marker="o", linewidth=0, markersize=3, color=STRESS_COLOURS[stress])
-            )
-            labels.append(f"said {stress.value}")
+        labels = [*methods, "null: relevance of another token of the class"]
+        labels += [f"said {stress.value}" for stress in STRESS_COLOURS]
         figure.legend(
             handles,
             labels,
             loc="lower left",
             ncols=4,
-            frameon=False,
             borderpad=0.1,
             handlelength=1.4,
             columnspacing=1.2,
@@ -245,29 +229,29 @@ def plot_agreement(
     return figure
 
 
-def _label(cue: str) -> str:
-    return "over the cues of a token" if cue == ALL_CUES else title_of(cue)
+def _title(cue: str) -> str:
+    """A cue's name in figures; two at once are joined by +."""
+    if cue == ALL_CUES:
+        return "over the cues of a token"
+    return " + ".join(CUE_TITLES.get(part, part) for part in cue.split("+"))
+
+
+def _colour(place: int) -> str:
+    """One colour per network or method."""
+    return _SEED_COLOURS[place % len(_SEED_COLOURS)]
 
 
 def _draw_tokens(ax: Plot, part: pd.DataFrame, found: Any) -> None:
+    dot: dict[str, Any] = {"markersize": 1.8, "alpha": 0.6, "markeredgewidth": 0}
     for stress in Stress:
         here = part[part["stress_predicted"] == stress.value]
-        ax.plot(
-            here["relevance"],
-            here["effect"],
-            "o",
-            color=STRESS_COLOURS[stress],
-            markersize=1.8,
-            alpha=0.6,
-            markeredgewidth=0,
-        )
+        ax.plot(here["relevance"], here["effect"], "o", color=STRESS_COLOURS[stress], **dot)
     for line in (ax.axhline, ax.axvline):
         line(0, color=NULL_COLOUR, linewidth=0.5, zorder=0)
     if np.isfinite(found["rho"]):
         text = f"ρ {found['rho']:.2f}, in class {found['rho_in_class']:.2f}"
         ax.set_title(text.replace("-", "−"), loc="right", fontsize=5.5, pad=3)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
+    ax.spines[["top", "right"]].set_visible(False)
     ax.locator_params(nbins=4)
 
 
@@ -276,33 +260,24 @@ def _draw_correlations(
 ) -> None:
     """A row per cue, within it a line per method."""
     step = 1.0 / (len(methods) + 1)
+    null: dict[str, Any] = {"color": NULL_COLOUR, "linewidth": 4, "alpha": 0.4, "zorder": 1}
+    null["solid_capstyle"] = "butt"
     for row, name in enumerate(names):
         for place, method in enumerate(methods):
             found = table[(table["method"] == method) & (table["cue"] == name)]
             if found.empty or not np.isfinite(found["rho"].iloc[0]):
                 continue
-            at = row + (place + 1) * step
-            one = found.iloc[0]
-            colour = _SEED_COLOURS[place % len(_SEED_COLOURS)]
-            ax.plot(
-                [one["null_low"], one["null_high"]],
-                [at, at],
-                color=NULL_COLOUR,
-                linewidth=4,
-                alpha=0.4,
-                solid_capstyle="butt",
-                zorder=1,
-            )
+            at, one, colour = row + (place + 1) * step, found.iloc[0], _colour(place)
+            ax.plot([one["null_low"], one["null_high"]], [at, at], **null)
             ax.plot([one["rho_low"], one["rho_high"]], [at, at], color=colour, zorder=2)
             ax.plot([one["rho"]], [at], "o", color=colour, markersize=3, zorder=3)
     ax.axvline(0, color=NULL_COLOUR, linewidth=0.5, zorder=0)
     for row in range(1, len(names)):
         ax.axhline(row, color="#dddddd", linewidth=0.5, zorder=0)
     ax.set_ylim(len(names), 0)
-    ax.set_yticks(np.arange(len(names)) + 0.5, [_label(name) for name in names])
+    ax.set_yticks(np.arange(len(names)) + 0.5, [_title(name) for name in names])
     ax.tick_params(axis="y", length=0)
     low = float(np.nanmin(table[["rho_low", "null_low", "rho"]].to_numpy(np.float64), initial=0.0))
     ax.set_xlim(min(-0.2, low - 0.05), 1.03)
     ax.set_xlabel("rank correlation of relevance with the effect of neutralising the cue")
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
+    ax.spines[["top", "right"]].set_visible(False)

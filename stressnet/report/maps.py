@@ -127,15 +127,8 @@ def add_colour_bar(ax: Ax, mesh: QuadMesh, label: str) -> Ax:
     power = "" if exponent == 0 else f"10{_superscript(exponent)} "
     bar.set_label(label.format(power=power))
     for stress, y, va in ((Stress.INITIAL, box.y1, "top"), (Stress.FINAL, box.y0, "bottom")):
-        figure.text(
-            box.x1 + 0.05 / wide,
-            y,
-            stress.value,
-            va=va,
-            fontsize=5.5,
-            fontweight="bold",
-            color=STRESS_COLOURS[stress],
-        )
+        look = {"fontsize": 5.5, "fontweight": "bold", "color": STRESS_COLOURS[stress]}
+        figure.text(box.x1 + 0.05 / wide, y, stress.value, va=va, **look)
     return bar_ax
 
 
@@ -143,20 +136,11 @@ def _hatch_padding(ax: Ax, axes: Axes, mask: NDArray[np.bool_]) -> None:
     from matplotlib.patches import Rectangle
 
     x, y = edges(axes.time_s), edges(axes.frequency_hz)
+    look: dict[str, Any] = {"edgecolor": "#c8c8c8", "hatch": "////", "linewidth": 0}
     changes = np.flatnonzero(np.diff(np.r_[0, (~mask).astype(int), 0]))
     for first, last in zip(changes[::2], changes[1::2], strict=True):
-        ax.add_patch(
-            Rectangle(
-                (x[first], y[0]),
-                x[last] - x[first],
-                y[-1] - y[0],
-                facecolor="none",
-                edgecolor="#c8c8c8",
-                hatch="////",
-                linewidth=0,
-                zorder=0.5,
-            )
-        )
+        corner, size = (x[first], y[0]), (x[last] - x[first], y[-1] - y[0])
+        ax.add_patch(Rectangle(corner, *size, facecolor="none", zorder=0.5, **look))
 
 
 def _superscript(number: int) -> str:

@@ -21,7 +21,7 @@ from stressnet.evaluation.sets import (
     sets_of,
     token_table,
 )
-from stressnet.evaluation.text import interval_text
+from stressnet.evaluation.text import interval_rows, interval_text, level_text, set_title
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
 from stressnet.report.reproduce import reproduce
 from stressnet.runs.progress import Progress
@@ -256,26 +256,11 @@ def _other_labels(train: pd.DataFrame) -> str:
 
 
 def _results(scores: pd.DataFrame) -> Table:
-    rows = []
-    for name, part in scores.groupby("test_set", sort=False):
-        values, first = part.set_index("metric"), part.iloc[0]
-        rows.append(
-            [
-                TITLES[str(name)],
-                f"{first['n']} ({first['n_final']})",
-                f"{first['majority_rate']:.3f}",
-                *(
-                    interval_text(values.loc[metric])
-                    for metric in (
-                        "accuracy",
-                        "balanced_accuracy",
-                        "recall_initial",
-                        "recall_final",
-                        "auroc",
-                    )
-                ),
-            ]
-        )
+    metrics = "accuracy balanced_accuracy recall_initial recall_final auroc".split()
+    rows = [
+        [set_title(first), _size(first), f"{first['majority_rate']:.3f}", *texts]
+        for first, texts in interval_rows(scores, metrics)
+    ]
     for _, row in scores[(scores["metric"] == tables.WORD_MEAN) & (scores["n"] > 0)].iterrows():
         if row["test_set"] == "minimal_pairs":
             title = f"mean over the {row['n_words']} words that show both readings"
@@ -285,26 +270,22 @@ def _results(scores: pd.DataFrame) -> Table:
 
 
 def _groups(groups: pd.DataFrame) -> Table:
-    chosen = groups[groups["metric"] == "balanced_accuracy"]
-    rows = []
-    for _, row in chosen.iterrows():
-        if row["group"] == "speaker_is_known" and not row["test_set"].startswith("minimal"):
-            continue
-        level = {"True": "yes", "False": "no"}.get(row["level"], row["level"])
-        rows.append(
-            [
-                TITLES[row["test_set"]],
-                f"{_GROUP_TITLES[row['group']]}: {level}",
-                f"{row['n']} ({row['n_final']})",
-                str(row["n_speakers"]),
-                interval_text(row),
-            ]
-        )
-    return Table(
-        ["test set", "group", "n (FINAL)", "speakers", "balanced accuracy"],
-        rows,
+    shown = groups["test_set"].str.startswith("minimal") | (groups["group"] != "speaker_is_known")
+    return Table.of(
+        groups[shown & (groups["metric"] == "balanced_accuracy")],
+        [
+            ("test set", set_title),
+            ("group", lambda row: f"{_GROUP_TITLES[row['group']]}: {level_text(row)}"),
+            ("n (FINAL)", _size),
+            ("speakers", "n_speakers"),
+            ("balanced accuracy", interval_text),
+        ],
         flush_left=(0, 1),
     )
+
+
+def _size(row: Any) -> str:
+    return f"{row['n']} ({row['n_final']})"
 
 
 def _speakers(speakers: pd.DataFrame) -> str:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, require_columns
 from stressnet.lexicon.stress import CLASSES
-from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, style, text_width_in, width_in
+from stressnet.report.grid import bare_rows, panel
+from stressnet.report.style import (
+    NULL_COLOUR,
+    STRESS_COLOURS,
+    Width,
+    style,
+    text_width_in,
+    width_in,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +58,7 @@ def test_order(name: str) -> tuple[int, int]:
     return first, known.index(name) if name in known else len(known)
 
 
-def plot_accuracy(metrics: pd.DataFrame, *, width: str | float = "page") -> Figure:
+def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
     """Balanced accuracy and accuracy of every test set with intervals and the majority rate.
 
     Parameters
@@ -68,9 +75,7 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: str | float = "page") -> Figu
     from matplotlib.lines import Line2D
 
     needed = ("test_set", "metric", "estimate", "low", "high", "n", "majority_rate")
-    missing = [c for c in needed if c not in metrics.columns]
-    if missing:
-        raise ConfigError(f"table of metrics lacks column {', '.join(missing)}")
+    require_columns(metrics, needed, "table of metrics")
     there = metrics.loc[metrics["n"] > 0, "test_set"].unique()
     sets = sorted((str(name) for name in there), key=test_order)
     if not sets:
@@ -83,30 +88,25 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: str | float = "page") -> Figu
     tall = plot_in + 0.80
     with style():
         figure = Figure(figsize=(total, tall))
-        ax = figure.add_axes(
-            (names_in / total, 0.62 / tall, (total - names_in - 0.15) / total, plot_in / tall),
-            label="accuracy",
-        )
+        size_in = (total - names_in - 0.15, plot_in)
+        ax = panel(figure, names_in, 0.62, size_in, label="accuracy")
         for place, name in enumerate(sets):
             part = metrics[metrics["test_set"] == name]
             rows: dict[Any, Any] = part.set_index("metric").to_dict("index")
             majority = float(part["majority_rate"].iloc[0])
             ax.plot([majority] * 2, [place - 0.35, place + 0.35], color=NULL_COLOUR, linewidth=1.6)
             for (metric, marker, colour), shift in zip(_SHOWN, (-0.14, 0.14), strict=True):
-                if metric not in rows or not np.isfinite(rows[metric]["estimate"]):
-                    continue
-                row = rows[metric]
-                ax.plot([row["low"], row["high"]], [place + shift] * 2, color=colour, linewidth=1.4)
-                ax.plot([row["estimate"]], [place + shift], marker, markersize=3.6, color=colour)
+                if metric in rows and np.isfinite(rows[metric]["estimate"]):
+                    row, y = rows[metric], place + shift
+                    ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.4)
+                    ax.plot([row["estimate"]], [y], marker, markersize=3.6, color=colour)
         ax.axvline(0.5, color="#bbbbbb", linewidth=0.6, zorder=0)
         low = metrics.loc[metrics["metric"].isin([m for m, _, _ in _SHOWN]), ["low", "estimate"]]
         ax.set_xlim(min(0.4, np.nanmin(low.to_numpy(np.float64), initial=0.4) - 0.02), 1.01)
         ax.set_ylim(len(sets) - 0.4, -0.6)
         ax.set_yticks(range(len(sets)), labels)
         ax.set_xlabel("share of tokens", labelpad=2)
-        for side in ("top", "right", "left"):
-            ax.spines[side].set_visible(False)
-        ax.tick_params(axis="y", length=0)
+        bare_rows(ax)
         handles = [
             Line2D([], [], marker=marker, markersize=3.6, color=colour, linewidth=1.4)
             for _, marker, colour in _SHOWN
@@ -120,39 +120,33 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: str | float = "page") -> Figu
             names,
             loc="lower center",
             ncols=3 if total > 5 else 1,
-            frameon=False,
             borderpad=0.1,
         )
     return figure
 
 
-def plot_confusion(
-    predictions: pd.DataFrame, *, sets: Sequence[str] | None = None, width: str | float = "page"
-) -> Figure:
+def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figure:
     """How often each class was heard as each, one small matrix per test set.
 
     Parameters
     ----------
     predictions : DataFrame
         ``split``, the true class (``stress_true`` or ``stress``) and ``stress_predicted``.
-    sets : sequence of str, optional
-        Test sets in order; all by default.
 
     Raises
     ------
     ConfigError
         If a column is missing or there are no tokens.
     """
+    import pandas as pd
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
     truth = "stress_true" if "stress_true" in predictions.columns else "stress"
-    missing = [c for c in ("split", truth, "stress_predicted") if c not in predictions.columns]
-    if missing:
-        raise ConfigError(f"table of predictions lacks column {', '.join(missing)}")
-    known = predictions[predictions[truth].isin([s.value for s in CLASSES])]
-    names = list(sets or sorted((str(s) for s in known["split"].unique()), key=test_order))
-    names = [name for name in names if (known["split"] == name).any()]
+    require_columns(predictions, ("split", truth, "stress_predicted"), "table of predictions")
+    ticks = [s.value for s in CLASSES]
+    known = predictions[predictions[truth].isin(ticks)]
+    names = sorted((str(s) for s in known["split"].unique()), key=test_order)
     if not names:
         raise ConfigError("table of predictions has no tokens with known stress")
     total = width_in(width)
@@ -166,25 +160,11 @@ def plot_confusion(
         figure = Figure(figsize=(total, tall))
         for number, name in enumerate(names):
             row, column = divmod(number, columns)
-            box = (
-                (left + column * (2 * cell + gap)) / total,
-                (tall - row * block - top - 2 * cell) / tall,
-                2 * cell / total,
-                2 * cell / tall,
-            )
-            ax = figure.add_axes(box, label=f"confusion {name}")
+            at = left + column * (2 * cell + gap), tall - row * block - top - 2 * cell
+            ax = panel(figure, *at, (2 * cell, 2 * cell), label=f"confusion {name}")
             part = known[known["split"] == name]
-            counts = np.array(
-                [
-                    [
-                        int(
-                            ((part[truth] == t.value) & (part["stress_predicted"] == p.value)).sum()
-                        )
-                        for p in CLASSES
-                    ]
-                    for t in CLASSES
-                ]
-            )
+            table = pd.crosstab(part[truth], part["stress_predicted"])
+            counts = table.reindex(index=ticks, columns=ticks, fill_value=0).to_numpy()
             shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
             for i, stress in enumerate(CLASSES):
                 ramp = LinearSegmentedColormap.from_list("", ["white", STRESS_COLOURS[stress]])
@@ -195,7 +175,6 @@ def plot_confusion(
                     ax.text(j, i, text, ha="center", va="center", fontsize=6.5)
             ax.set_xlim(-0.5, 1.5)
             ax.set_ylim(1.5, -0.5)
-            ticks = [s.value for s in CLASSES]
             ax.set_xticks([0, 1], ticks, fontsize=5.5)
             ax.set_yticks([0, 1], ticks if column == 0 else ["", ""], fontsize=5.5)
             ax.tick_params(length=0, pad=2)

@@ -44,8 +44,7 @@ def draw_waveform(ax: Ax, audio: Audio, origin_s: float = 0.0) -> None:
     peak = float(np.max(np.abs(audio.samples), initial=1e-6))
     ax.set_ylim(-1.05 * peak, 1.05 * peak)
     ax.set_yticks([])
-    for side in ("top", "right", "left", "bottom"):
-        ax.spines[side].set_visible(False)
+    ax.spines[:].set_visible(False)
 
 
 def wide_band(audio: Audio, max_hz: float = 5500.0) -> tuple[NDArray[np.float64], Axes]:
@@ -174,14 +173,8 @@ def draw_formants_plain(
     for part in within:
         piece = formants.between(part.start_s, part.end_s)
         for colour, points in (("white", 2.3), ("black", 1.3)):
-            ax.plot(
-                piece.time_s,
-                piece.frequency_hz.T,
-                color=colour,
-                markersize=points * size,
-                zorder=3,
-                **dots,
-            )
+            dots |= {"color": colour, "markersize": points * size, "zorder": 3}
+            ax.plot(piece.time_s, piece.frequency_hz.T, **dots)
 
 
 def draw_pitch(

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 WIDTHS_IN: dict[str, float] = {"column": 3.5, "page": 7.0}
 """Figure widths in inches: one column, and the full page of a two-column journal."""
 
+Width = str | float
+"""How wide a figure is: a name in :data:`WIDTHS_IN`, or inches."""
+
 STRESS_COLOURS: dict[Stress, str] = {Stress.INITIAL: "#c8400c", Stress.FINAL: "#1768ac"}
 """One colour per class, used for nothing else in statistics figures."""
 
@@ -58,6 +61,7 @@ _RC: Any = {
     "ytick.major.size": 2.5,
     "xtick.minor.size": 1.5,
     "ytick.minor.size": 1.5,
+    "legend.frameon": False,
     "lines.linewidth": 0.8,
     "axes.unicode_minus": True,
     "axes.formatter.useoffset": False,
@@ -84,7 +88,7 @@ def style() -> Iterator[None]:
         yield
 
 
-def width_in(width: str | float) -> float:
+def width_in(width: Width) -> float:
     """A figure width in inches, by name (:data:`WIDTHS_IN`) or as a number.
 
     Raises

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stressnet.intervals import Interval
 from stressnet.report.style import BOUNDARY_COLOUR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax
-    from matplotlib.lines import Line2D
 
 
 def draw_tier(
@@ -52,13 +51,10 @@ def draw_tier(
             fontweight="bold" if strong else "normal",
             clip_on=True,
         )
-    for spine in ax.spines.values():
-        spine.set_linewidth(0.4)
+    ax.spines[:].set_linewidth(0.4)
 
 
-def draw_boundaries(
-    top: Ax, bottom: Ax, times_s: Sequence[float], *, strong: bool = False
-) -> list[Line2D]:
+def draw_boundaries(top: Ax, bottom: Ax, times_s: Sequence[float], *, strong: bool = False) -> None:
     """Thin vertical lines from the top of one panel to the bottom of another, gaps included.
 
     Parameters
@@ -77,17 +73,9 @@ def draw_boundaries(
     transform = blended_transform_factory(top.transData, figure.transFigure)
     y = [bottom.get_position().y0, top.get_position().y1]
     first, last = top.get_xlim()
-    lines = []
+    look: dict[str, Any] = {"linewidth": 0.4, "linestyle": (0, (3, 2)), "color": BOUNDARY_COLOUR}
+    if strong:
+        look |= {"linewidth": 0.7, "linestyle": "-"}
     for time_s in times_s:
         if first < time_s < last:
-            line = Line2D(
-                [time_s, time_s],
-                y,
-                transform=transform,
-                color=BOUNDARY_COLOUR,
-                linewidth=0.7 if strong else 0.4,
-                linestyle="-" if strong else (0, (3, 2)),
-            )
-            figure.add_artist(line)
-            lines.append(line)
-    return lines
+            figure.add_artist(Line2D([time_s, time_s], y, transform=transform, **look))

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from stressnet.acoustics.vowel_space import bark
 from stressnet.corpus.store import TRACKS, Corpus
-from stressnet.errors import ConfigError, CorpusError
+from stressnet.errors import ConfigError, CorpusError, require_columns
 from stressnet.lexicon.pronunciation import bare
 from stressnet.lexicon.stress import Stress
+from stressnet.report.grid import panel
 from stressnet.report.ipa import to_ipa
 from stressnet.report.names import count_of
 from stressnet.report.run import RelevanceRun
-from stressnet.report.style import style, width_in
+from stressnet.report.style import Width, style, width_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,7 +134,7 @@ def plot_vowel_space(
     measure: Literal["density", "ratio"] = "density",
     scale: Literal["hz", "bark"] = "hz",
     aligned: bool = True,
-    width: str | float = "page",
+    width: Width = "page",
 ) -> Figure:
     """F1 against F2 with reversed axes, stressed and unstressed vowels side by side.
 
@@ -175,17 +176,20 @@ def plot_vowel_space(
     total = width_in(width)
     stacked = total < 5
     left, right, gap, under, over = 0.52, 0.86, 0.12, 0.45, 0.28
-    panel = (total - left - right) if stacked else (total - left - right - gap) / 2
-    high = 0.82 * panel
+    panel_in = (total - left - right) if stacked else (total - left - right - gap) / 2
+    high = 0.82 * panel_in
     tall = under + over + high + ((high + over) if stacked else 0.0)
     with style():
         figure = Figure(figsize=(total, tall))
         first: Ax | None = None
         for number, stressed in enumerate((True, False)):
-            x = left + (0 if stacked else number * (panel + gap))
+            x = left + (0 if stacked else number * (panel_in + gap))
             y = under + ((1 - number) * (high + over) if stacked else 0.0)
-            ax = figure.add_axes(
-                (x / total, y / tall, panel / total, high / tall),
+            ax = panel(
+                figure,
+                x,
+                y,
+                (panel_in, high),
                 label="stressed" if stressed else "unstressed",
                 sharex=first,
                 sharey=first,
@@ -199,13 +203,10 @@ def plot_vowel_space(
         _limits(first, shown, scale)
         unit = "Hz" if scale == "hz" else "Bark"
         note = ", speakers aligned" if aligned else ""
-        middle = (left + (panel if stacked else 2 * panel + gap) / 2) / total
+        middle = (left + (panel_in if stacked else 2 * panel_in + gap) / 2) / total
         figure.text(middle, 0.06 / tall, f"F2 ({unit}){note}", ha="center", va="bottom")
-        bar = figure.add_axes(
-            ((total - right + 0.14) / total, (under + 0.08 * high) / tall, 0.1 / total,
-             0.84 * high / tall),
-            label="colour bar",
-        )  # fmt: skip
+        at, size_in = (total - right + 0.14, under + 0.08 * high), (0.1, 0.84 * high)
+        bar = panel(figure, *at, size_in, label="colour bar")
         ticks = list(range(-3, 4))
         drawn = figure.colorbar(mapped, cax=bar, ticks=ticks, extend="both")
         drawn.set_ticklabels([_ratio(t) for t in ticks])
@@ -215,13 +216,10 @@ def plot_vowel_space(
 
 def _prepared(table: pd.DataFrame, measure: str, aligned: bool) -> pd.DataFrame:
     """Vowels that have formants and relevance, with ``colour`` as a binary logarithm."""
-    missing = [c for c in _COLUMNS if c not in table.columns]
-    if missing:
-        raise ConfigError(f"table of vowels lacks column {', '.join(missing)}")
+    require_columns(table, _COLUMNS, "table of vowels")
     value = table["density"].to_numpy(np.float64)
     if measure == "ratio":
-        if "null_density" not in table.columns:
-            raise ConfigError("table of vowels lacks column null_density")
+        require_columns(table, ["null_density"], "table of vowels")
         null = table["null_density"].to_numpy(np.float64)
         value = np.divide(value, null, out=np.full(len(table), np.nan), where=null > 0)
     formants = table[["f1_hz", "f2_hz"]].to_numpy(np.float64)
@@ -234,21 +232,12 @@ def _prepared(table: pd.DataFrame, measure: str, aligned: bool) -> pd.DataFrame:
 
 def _draw(ax: Ax, vowels: pd.DataFrame, mapped: ScalarMappable, scale: str) -> None:
     x, y = _scaled(vowels["f2_hz"], scale), _scaled(vowels["f1_hz"], scale)
-    ax.scatter(
-        x,
-        y,
-        s=3.5,
-        c=mapped.to_rgba(vowels["colour"].to_numpy(np.float64)),
-        alpha=0.55,
-        linewidths=0,
-    )
+    colours = mapped.to_rgba(vowels["colour"].to_numpy(np.float64))
+    ax.scatter(x, y, s=3.5, c=colours, alpha=0.55, linewidths=0)
     for vowel, part in vowels.groupby("vowel"):
         if len(part) < MIN_TOKENS:
             continue
-        at = (
-            float(_scaled(part["f2_hz"], scale).mean()),
-            float(_scaled(part["f1_hz"], scale).mean()),
-        )
+        at = _scaled(part["f2_hz"], scale).mean(), _scaled(part["f1_hz"], scale).mean()
         red, green, blue = mapped.to_rgba(np.array([part["colour"].median()]))[0][:3]
         dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
         ax.annotate(
@@ -302,6 +291,3 @@ def _limits(ax: Ax, vowels: pd.DataFrame, scale: str) -> None:
 
 def _ratio(power: int) -> str:
     return f"{2**power}" if power >= 0 else f"1/{2**-power}"
-
-
-__all__ = ["MEASURES", "align_speakers", "plot_vowel_space", "vowel_table"]

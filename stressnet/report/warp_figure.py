@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +11,16 @@ from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.report import layers
+from stressnet.report.grid import panel
 from stressnet.report.names import count_of
-from stressnet.report.style import STRESS_COLOURS, relevance_limit, style, text_width_in, width_in
+from stressnet.report.style import (
+    STRESS_COLOURS,
+    Width,
+    relevance_limit,
+    style,
+    text_width_in,
+    width_in,
+)
 from stressnet.report.warp import SEGMENTS, WarpedMean
 
 if TYPE_CHECKING:
@@ -25,9 +32,7 @@ _LEFT_IN, _BAR_IN, _GAP_IN, _TOP_IN, _BOTTOM_IN, _BETWEEN_IN = 0.62, 0.72, 0.16,
 _HEIGHTS_IN = {"map": 1.9, "time": 0.55, "segments": 0.18, "syllables": 0.18}
 
 
-def plot_warped_means(
-    means: Sequence[WarpedMean], *, width: str | float = "page", limit: float | None = None
-) -> Figure:
+def plot_warped_means(means: Sequence[WarpedMean], *, width: Width = "page") -> Figure:
     """Mean relevance maps of INITIAL and FINAL tokens on their common warped time axis.
 
     Parameters
@@ -36,9 +41,6 @@ def plot_warped_means(
         From :func:`~stressnet.report.warp.warped_means`.
     width : {"page", "column"} or float
         Inches or a name; a column gets the classes below each other.
-    limit : float, optional
-        Absolute value at which colours saturate, the same for all panels; by default the 99.5th
-        percentile over them.
 
     Returns
     -------
@@ -61,8 +63,7 @@ def plot_warped_means(
     panel_in = (total - _LEFT_IN - _BAR_IN - _GAP_IN * (columns - 1)) / columns
     block = _TOP_IN + sum(_HEIGHTS_IN.values()) + _GAP_IN + _BOTTOM_IN
     tall = block * rows
-    if limit is None:
-        limit = relevance_limit(np.concatenate([m.relevance.ravel() for m in means]))
+    limit = relevance_limit(np.concatenate([m.relevance.ravel() for m in means]))
     with style():
         figure = Figure(figsize=(total, tall))
         shared: Ax | None = None
@@ -72,9 +73,11 @@ def plot_warped_means(
             y = tall - row * block - _TOP_IN
             panels: dict[str, Ax] = {}
             for name, height in _HEIGHTS_IN.items():
-                box = (x / total, (y - height) / tall, panel_in / total, height / tall)
-                panels[name] = figure.add_axes(
-                    box,
+                panels[name] = panel(
+                    figure,
+                    x,
+                    y - height,
+                    (panel_in, height),
                     label=f"{name} {mean.stress}",
                     sharex=panels.get("map"),
                     sharey=shared if name == "time" else None,
@@ -83,9 +86,9 @@ def plot_warped_means(
             shared = panels["time"]
             mesh = _draw_warped(panels, mean, limit, panel_in)
             if column > 0:
-                for panel in panels.values():
-                    panel.set_ylabel("")
-                    panel.tick_params(axis="y", labelleft=False)
+                for ax in panels.values():
+                    ax.set_ylabel("")
+                    ax.tick_params(axis="y", labelleft=False)
             if column == columns - 1:
                 layers.add_colour_bar(
                     panels["map"], mesh, "mean relevance ({power}of Σ|R| per cell)"
@@ -112,20 +115,12 @@ def _draw_warped(
     _draw_over_time(panels["time"], mean)
     marks = [float(t) for t in mean.landmarks_s]
     span = mean.axes.time_s[-1] - mean.axes.time_s[0]
-    rooms_in = {
-        name: (b - a) / span * panel_in
-        for name, a, b in zip(SEGMENTS, marks[:-1], marks[1:], strict=True)
-    }
-    segments = [
-        Interval(a, b, _segment_label(name, rooms_in))
-        for name, a, b in zip(SEGMENTS, marks[:-1], marks[1:], strict=True)
-    ]
-    syllables = [Interval(marks[0], marks[3], "1st"), Interval(marks[3], marks[6], "2nd")]
+    stretches = list(zip(SEGMENTS, marks[:-1], marks[1:], strict=True))
+    rooms_in = {name: (b - a) / span * panel_in for name, a, b in stretches}
+    segments = [Interval(a, b, _segment_label(name, rooms_in)) for name, a, b in stretches]
     stressed = mean.stress.class_index
-    syllables = [
-        replace(s, label="stressed" if i == stressed else "unstressed")
-        for i, s in enumerate(syllables)
-    ]
+    labels = ["stressed" if i == stressed else "unstressed" for i in range(2)]
+    syllables = [Interval(marks[3 * i], marks[3 * i + 3], labels[i]) for i in range(2)]
     layers.draw_tier(
         panels["segments"], segments, "segments", shaded=(segments[1], segments[4]), fontsize=5.5
     )
@@ -137,9 +132,9 @@ def _draw_warped(
         emphasis_colour=STRESS_COLOURS[mean.stress],
         fontsize=6.0,
     )
-    for name, panel in panels.items():
+    for name, ax in panels.items():
         last = name == "syllables"
-        panel.tick_params(axis="x", bottom=last, labelbottom=last)
+        ax.tick_params(axis="x", bottom=last, labelbottom=last)
     panels["syllables"].set_xlabel("time in the mean word (s)", labelpad=1.5)
     outer, inner = [marks[0], marks[3], marks[6]], [marks[k] for k in (1, 2, 4, 5)]
     layers.draw_boundaries(panels["map"], panels["syllables"], outer, strong=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +11,11 @@ import numpy as np
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.report import layers
+from stressnet.report.grid import panel
 from stressnet.report.ipa import syllable_ipa, to_ipa
 from stressnet.report.style import (
     STRESS_COLOURS,
+    Width,
     relevance_limit,
     style,
     text_width_in,
@@ -54,7 +56,7 @@ class _Piece:
 def plot_word(
     word: WordData,
     *,
-    width: str | float = "page",
+    width: Width = "page",
     ipa: bool = True,
     whole_image: bool = False,
     limit: float | None = None,
@@ -90,7 +92,8 @@ def plot_word(
     total = width_in(width)
     if limit is None and word.relevance is not None:
         limit = relevance_limit(word.relevance)
-    lines = _note_lines(caption(word, limit, whole_image), total) if note else []
+    text = caption(word, limit, whole_image) if note else ""
+    lines = textwrap.wrap(text, max(40, int(total * 25.0)))
     heights = {"waveform": _WAVE_IN, "spectrogram": _SPECTROGRAM_IN}
     if word.image is not None:
         heights["relevance"] = _MAP_IN
@@ -145,11 +148,12 @@ def caption(
     total = float(np.abs(word.relevance).sum())
     hidden = float(np.abs(word.relevance[:, ~shown]).sum()) / total if total else 0.0
     rules = f" ({word.composite})" if word.composite else ""
+    logits = f"{float(word.relevance.sum()):+.2f}".replace("-", "−")
     text = (
         f"Relevance{rules}: signed shares of the logit difference INITIAL − FINAL on the network's "
         f"own spectrogram ({word.image_name or 'unnamed preset'}), one colour per cell without "
         f"smoothing; colours saturate at ±{limit:.2g} (symmetric, zero transparent). Sum over the "
-        f"image {_signed(float(word.relevance.sum()))} logits; {100 * hidden:.0f} % of |R| lies "
+        f"image {logits} logits; {100 * hidden:.0f} % of |R| lies "
         f"outside the time shown."
     )
     return " ".join([*start, text])
@@ -171,13 +175,8 @@ def _panels(figure: Figure, heights: dict[str, float], over: float) -> dict[str,
     total, tall = figure.get_size_inches()
     top = tall - over
     for name, height in heights.items():
-        box = (
-            _LEFT_IN / total,
-            (top - height) / tall,
-            (total - _LEFT_IN - _RIGHT_IN) / total,
-            height / tall,
-        )
-        panels[name] = figure.add_axes(box, label=name, sharex=panels.get("waveform"))
+        size_in, shared = (total - _LEFT_IN - _RIGHT_IN, height), panels.get("waveform")
+        panels[name] = panel(figure, _LEFT_IN, top - height, size_in, label=name, sharex=shared)
         panels[name].tick_params(axis="x", bottom=name == "word", labelbottom=name == "word")
         top -= height + _GAP_IN
     panels["word"].set_xlabel("time from word onset (s)", labelpad=1.5)
@@ -207,13 +206,13 @@ def _draw_relevance(ax: Ax, word: WordData, limit: float | None, dots: float) ->
 
 
 def _draw_tiers(panels: dict[str, Ax], word: WordData, ipa: bool, inches_per_s: float) -> None:
-    phones = [Interval(p.start_s, p.end_s, _phone_label(p.label, ipa)) for p in word.phones]
-    syllables = [
-        Interval(s.start_s, s.end_s, syllable_ipa(s.label.split(), has_stress) if ipa else s.label)
-        for s, has_stress in zip(word.syllables, _stressed(word), strict=True)
-    ]
-    stressed = []
-    colour = "black"
+    phones, syllables, stressed, colour = list(word.phones), list(word.syllables), [], "black"
+    if ipa:
+        phones = [replace(p, label=to_ipa(p.label)) for p in phones]
+        for k, part in enumerate(syllables):
+            has_stress = None if word.stress is None else word.stress.class_index == k
+            label = syllable_ipa(part.label.split(), has_stress)
+            syllables[k] = replace(part, label=label)
     if word.stress is not None:
         stressed = [syllables[word.stress.class_index]]
         colour = STRESS_COLOURS[word.stress]
@@ -243,17 +242,6 @@ def _draw_tiers(panels: dict[str, Ax], word: WordData, ipa: bool, inches_per_s: 
     layers.draw_boundaries(top, panels["word"], sorted(ends), strong=True)
     layers.draw_boundaries(top, panels["syllables"], sorted(middle), strong=True)
     layers.draw_boundaries(top, panels["phones"], sorted(inner))
-
-
-def _stressed(word: WordData) -> tuple[bool | None, bool | None]:
-    """Which syllable the label stresses; None where there is no label."""
-    if word.stress is None:
-        return None, None
-    return word.stress is Stress.INITIAL, word.stress is Stress.FINAL
-
-
-def _phone_label(label: str, ipa: bool) -> str:
-    return to_ipa(label) if ipa else label
 
 
 def _fitting(intervals: list[Interval], inches_per_s: float, largest: float) -> float:
@@ -303,11 +291,3 @@ def _write_titles(figure: Figure, lines: list[list[_Piece]]) -> None:
                 va="center_baseline",
             )
             x += piece.width_in + _PIECE_GAP_IN
-
-
-def _note_lines(text: str, total: float) -> list[str]:
-    return textwrap.wrap(text, max(40, int(total * 25.0)))
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
