@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
@@ -11,32 +12,15 @@ from stressnet.evaluation.sets import TestSets, Unit, class_indices, whole_sets
 from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
     from stressnet.lexicon.controls import Use
-    from stressnet.training.audits import PartOfSpeechAudit
     from stressnet.training.data import StressData
 
 COLUMNS = (
-    "audit",
-    "preset",
-    "model",
-    "test_set",
-    "n",
-    "estimate",
-    "low",
-    "high",
-    "chance",
-    "network",
-    "network_low",
-    "network_high",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "verdict",
-)
+    "audit preset model test_set n estimate low high chance network network_low network_high "
+    "difference difference_low difference_high verdict"
+).split()
 
 
 def run_audits(
@@ -71,25 +55,22 @@ def run_audits(
 
     rows: list[dict[str, Any]] = []
     how = {"seed": seed, "n_resamples": n_resamples}
-    tokens, sets = tests.tokens, tests.masks
     if tests.own:
         from stressnet.training.corpus_data import stress_data
 
         data = stress_data(corpus, unit.preset, tests.fold)
-        rows += _classifiers(corpus, data, unit, tokens, sets, progress, how)
-        rows += _shuffled(corpus, data, unit, tokens, sets, progress, how)
+        rows += _classifiers(corpus, data, unit, tests, progress, how)
+        rows.append(_shuffled(corpus, data, unit, tests, progress, how))
     with progress.stage("audit: part of speech"):
-        audit = _part_of_speech(corpus, unit, tokens, how)
-    rows.append(_part_of_speech_row(unit, audit))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        rows.append(_part_of_speech(corpus, unit, tests.tokens, how))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _classifiers(
     corpus: Corpus,
     data: StressData,
     unit: Unit,
-    tokens: pd.DataFrame,
-    sets: Mapping[str, NDArray[np.bool_]],
+    tests: TestSets,
     progress: Progress,
     how: dict[str, int],
 ) -> list[dict[str, Any]]:
@@ -104,7 +85,7 @@ def _classifiers(
     from stressnet.training.comparison import compare
     from stressnet.training.metrics import evaluate
 
-    images = corpus.images(unit.preset)
+    images, tokens, sets = corpus.images(unit.preset), tests.tokens, tests.masks
     rows = []
     with progress.stage("audits", len(CLASSIFIER_AUDITS), "classifier") as bar:
         for name, features in (
@@ -122,7 +103,6 @@ def _classifiers(
                 audit = evaluate(labels, scores[mask], *clusters, **how)
                 ours = evaluate(labels, network, *clusters, **how).metrics["balanced_accuracy"]
                 apart = compare(labels, network, scores[mask], *clusters, **how).balanced_accuracy
-                found = audit.metrics["balanced_accuracy"]
                 if apart.low > 0:
                     verdict = "network better"
                 elif apart.high < 0:
@@ -136,16 +116,10 @@ def _classifiers(
                         "model": unit.name,
                         "test_set": test_set,
                         "n": audit.n,
-                        "estimate": found.value,
-                        "low": found.low,
-                        "high": found.high,
+                        **audit.metrics["balanced_accuracy"].columns(),
                         "chance": CHANCE,
-                        "network": ours.value,
-                        "network_low": ours.low,
-                        "network_high": ours.high,
-                        "difference": apart.value,
-                        "difference_low": apart.low,
-                        "difference_high": apart.high,
+                        **ours.columns("network"),
+                        **apart.columns("difference"),
                         "verdict": verdict,
                     }
                 )
@@ -157,11 +131,10 @@ def _shuffled(
     corpus: Corpus,
     data: StressData,
     unit: Unit,
-    tokens: pd.DataFrame,
-    sets: Mapping[str, NDArray[np.bool_]],
+    tests: TestSets,
     progress: Progress,
     how: dict[str, int],
-) -> list[dict[str, Any]]:
+) -> dict[str, Any]:
     import numpy as np
 
     from stressnet.training.audits import (
@@ -172,7 +145,7 @@ def _shuffled(
         shuffled_network,
     )
 
-    images = corpus.images(unit.preset)
+    images, tokens = corpus.images(unit.preset), tests.tokens
     with progress.stage("audit: shuffled labels", N_SHUFFLES, "network") as bar:
         scores = []
         for number in range(N_SHUFFLES):
@@ -186,7 +159,7 @@ def _shuffled(
                 )
             )
             bar.update()
-    mask = np.any(list(sets.values()), axis=0)
+    mask = np.any(list(tests.masks.values()), axis=0)
     found = mean_balanced_accuracy(class_indices(tokens[mask]), np.stack(scores)[:, mask])
     if found.low > CHANCE:
         verdict = "ABOVE CHANCE"
@@ -194,23 +167,19 @@ def _shuffled(
         verdict = "below chance"
     else:
         verdict = "at chance"
-    return [
-        {
-            "audit": SHUFFLED,
-            "preset": unit.preset,
-            "model": f"compact, {N_SHUFFLES} times",
-            "test_set": "all test sets together",
-            "n": int(mask.sum()),
-            "estimate": found.value,
-            "low": found.low,
-            "high": found.high,
-            "chance": CHANCE,
-            "verdict": verdict,
-        }
-    ]
+    return {
+        "audit": SHUFFLED,
+        "preset": unit.preset,
+        "model": f"compact, {N_SHUFFLES} times",
+        "test_set": "all test sets together",
+        "n": int(mask.sum()),
+        **found.columns(),
+        "chance": CHANCE,
+        "verdict": verdict,
+    }
 
 
-def control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
+def _control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
     """Noun or verb for every token that is a control, None for all others.
 
     The word before is read from the utterance's TextGrid in the corpus folder; utterances whose
@@ -227,12 +196,10 @@ def control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
             uses.append(None)
             continue
         if utterance_id not in sentences:
-            path = corpus.textgrid_file(utterance_id)
-            try:
-                spoken = read_textgrid(path).spoken_words()
-            except AlignmentError:
-                spoken = ()
-            sentences[utterance_id] = [interval.label for interval in spoken]
+            sentences[utterance_id] = []
+            with suppress(AlignmentError):
+                spoken = read_textgrid(corpus.textgrid_file(utterance_id)).spoken_words()
+                sentences[utterance_id] = [interval.label for interval in spoken]
         words = sentences[utterance_id]
         there = 0 <= index < len(words)
         uses.append(guess_use(word, words[index - 1] if index else "") if there else None)
@@ -241,15 +208,15 @@ def control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
 
 def _part_of_speech(
     corpus: Corpus, unit: Unit, tokens: pd.DataFrame, how: dict[str, int]
-) -> PartOfSpeechAudit:
+) -> dict[str, Any]:
     import numpy as np
 
-    from stressnet.training.audits import part_of_speech_audit
+    from stressnet.training.audits import CHANCE, PART_OF_SPEECH, part_of_speech_audit
 
-    uses = control_uses(corpus, tokens)
+    uses = _control_uses(corpus, tokens)
     chosen = np.array([use is not None for use in uses], dtype=bool)
     part = tokens[chosen]
-    return part_of_speech_audit(
+    audit = part_of_speech_audit(
         class_indices(part),
         unit.logit_difference[chosen],
         [use for use in uses if use is not None],
@@ -257,11 +224,6 @@ def _part_of_speech(
         part["lemma"],
         **how,
     )
-
-
-def _part_of_speech_row(unit: Unit, audit: PartOfSpeechAudit) -> dict[str, Any]:
-    from stressnet.training.audits import CHANCE, PART_OF_SPEECH
-
     if not audit.difference.low <= audit.difference.high:  # nan
         verdict = "too few controls"
     elif audit.difference.low > 0:
@@ -274,16 +236,10 @@ def _part_of_speech_row(unit: Unit, audit: PartOfSpeechAudit) -> dict[str, Any]:
         "model": unit.name,
         "test_set": "nouns and verbs without shift",
         "n": audit.n_congruent + audit.n_incongruent,
-        "estimate": audit.incongruent.value,
-        "low": audit.incongruent.low,
-        "high": audit.incongruent.high,
+        **audit.incongruent.columns(),
         "chance": CHANCE,
-        "network": audit.congruent.value,
-        "network_low": audit.congruent.low,
-        "network_high": audit.congruent.high,
-        "difference": audit.difference.value,
-        "difference_low": audit.difference.low,
-        "difference_high": audit.difference.high,
+        **audit.congruent.columns("network"),
+        **audit.difference.columns("difference"),
         "verdict": verdict,
     }
 

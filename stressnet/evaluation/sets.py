@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet.corpus.splits import PAIR_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
@@ -88,10 +87,7 @@ def load_models(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwo
     found: list[Path] = []
     for path in paths:
         inside = sorted(file.parent for file in path.rglob(INFO_NAME))
-        if (path / INFO_NAME).is_file() or not inside:
-            found.append(path)
-        else:
-            found += inside
+        found += [path] if (path / INFO_NAME).is_file() or not inside else inside
     places = [path.resolve() for path in found]
     twice = [str(p) for p, n in Counter(places).items() if n > 1]
     if twice:
@@ -282,7 +278,8 @@ def predict_units(
     from stressnet.training.predict import predict_logits
 
     rows = tokens["row"].to_numpy()
-    valid = tokens["split"].str.startswith("valid").to_numpy() & ~_mixed(tokens) & own
+    split = tokens["split"]
+    valid = (split.str.startswith("valid") & (split != "valid_test_mixed")).to_numpy() & own
     labels = class_indices(tokens)
     units: list[Unit] = []
     groups: dict[tuple[str, str, str], list[Unit]] = {}
@@ -291,9 +288,8 @@ def predict_units(
             images = corpus.images(one.info.preset)
             one.check_images(images)
             logits = predict_logits(one.model, _images_only(corpus, images.values), rows)
-            logits = logits.astype(np.float64)
-            scores: NDArray[np.float64] = logit_difference(logits)
-            recipe = dict(one.info.training.get("recipe", {}))
+            scores: NDArray[np.float64] = logit_difference(logits.astype(np.float64))
+            recipe = one.info.training.get("recipe", {})
             balanced = recipe.get("class_balance", "none") != "none"
             calibration = _fitted(labels[valid], scores[valid], balanced, one.digest)
             calibration = calibration or load_calibration(one.path, one.digest)
@@ -332,10 +328,6 @@ def representatives(units: Sequence[Unit]) -> list[Unit]:
     return [unit for unit in units if unit.name not in inside]
 
 
-def _mixed(tokens: pd.DataFrame) -> NDArray[np.bool_]:
-    return (tokens["split"] == "valid_test_mixed").to_numpy()
-
-
 def _fitted(
     labels: NDArray[np.int64], scores: NDArray[np.float64], balanced: bool, sha256: str
 ) -> Calibration | None:
@@ -370,8 +362,7 @@ def sets_of(tokens: pd.DataFrame, own: bool) -> dict[str, NDArray[np.bool_]]:
     split = tokens["split"]
     sets: dict[str, Any] = {}
     if own:
-        for name in ("test", "test_known_speakers", "test_known_words"):
-            sets[name] = split == name
+        sets = {n: split == n for n in ("test", "test_known_speakers", "test_known_words")}
     pairs = tokens["is_minimal_pair"] & (tokens["label_source"] == LABEL_TABLE)
     sets["minimal_pairs"] = pairs
     if own and tokens.loc[pairs, "speaker_is_known"].nunique() == 2:
@@ -382,15 +373,8 @@ def sets_of(tokens: pd.DataFrame, own: bool) -> dict[str, NDArray[np.bool_]]:
     if not own:
         sets["all"] = split.notna()
     masks = {name: mask.to_numpy(dtype=bool) for name, mask in sets.items()}
-    order = ["all", *TITLES] if not own else list(TITLES)
-    return {
-        name: masks[name] for name in dict.fromkeys(order) if name in masks and masks[name].any()
-    }
-
-
-def is_pair_set(name: str) -> bool:
-    """Whether a test set holds words with both readings."""
-    return name.split("/")[0] in PAIR_SPLITS
+    order = TITLES if own else {"all": "", **TITLES}
+    return {name: masks[name] for name in order if name in masks and masks[name].any()}
 
 
 def whole_sets(names: Iterable[str]) -> list[str]:

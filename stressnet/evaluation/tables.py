@@ -6,12 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from stressnet.evaluation.sets import (
-    Unit,
-    class_indices,
-    representatives,
-    whole_sets,
-)
+from stressnet.evaluation.sets import Unit, class_indices, representatives, whole_sets
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,17 +40,12 @@ def scores_table(
     rows: list[dict[str, Any]] = []
     for unit in units:
         for name, mask in sets.items():
-            rows += _scores(unit, name, tokens, mask, seed, n_resamples)
+            rows += _scores(unit, name, tokens, mask, {"seed": seed, "n_resamples": n_resamples})
     return pd.DataFrame(rows)
 
 
 def _scores(
-    unit: Unit,
-    name: str,
-    tokens: pd.DataFrame,
-    mask: NDArray[np.bool_],
-    seed: int,
-    n_resamples: int,
+    unit: Unit, name: str, tokens: pd.DataFrame, mask: NDArray[np.bool_], how: dict[str, int]
 ) -> list[dict[str, Any]]:
     from scipy.special import expit
 
@@ -66,47 +56,28 @@ def _scores(
     part, scores = tokens[mask], unit.logit_difference[mask]
     labels = class_indices(part)
     clusters = (part["speaker"], part["lemma"])
-    how: dict[str, Any] = {"seed": seed, "n_resamples": n_resamples}
     result = evaluate(labels, scores, *clusters, **how)
     found: dict[str, Estimate] = dict(result.metrics)
     found[WORD_MEAN], by_word = mean_over_words(labels, scores, *clusters, **how)
+    nan = float("nan")
+    kinds = {"": expit(scores)}
+    if unit.calibration is not None:
+        kinds["_calibrated"] = unit.calibration.p_initial(scores)
     for metric in CALIBRATION_METRICS:
-        if metric.endswith("_calibrated") and unit.calibration is None:
-            nan = float("nan")
-            found[metric] = Estimate(nan, nan, nan, "no validation tokens to fit a temperature on")
-            continue
-        p = expit(scores)
-        if metric.endswith("_calibrated") and unit.calibration is not None:
-            p = unit.calibration.p_initial(scores)
-        found[metric] = calibration_error(
-            labels, p, *clusters, balanced="balanced" in metric, **how
-        )
-    counts = {
-        "n": result.n,
-        "n_initial": result.n_initial,
-        "n_final": result.n_final,
-        "n_speakers": result.n_speakers,
-        "n_words": result.n_words,
-        "majority_rate": result.majority_rate,
-    }
+        found[metric] = Estimate(nan, nan, nan, "no validation tokens to fit a temperature on")
+        p = kinds.get("_calibrated" if metric.endswith("_calibrated") else "")
+        if p is not None:
+            balanced = "balanced" in metric
+            found[metric] = calibration_error(labels, p, *clusters, balanced=balanced, **how)
     rows = []
     for metric, estimate in found.items():
-        row = {
-            "model": unit.name,
-            "test_set": name,
-            "metric": metric,
-            **_limits(estimate),
-            **counts,
-        }
+        row: dict[str, Any] = {"model": unit.name, "test_set": name, "metric": metric}
+        row |= {**estimate.columns(), **result.counts}
         if metric == WORD_MEAN:
             row["n_words"] = len(by_word)
             row["n"] = int(by_word[["n_initial", "n_final"]].to_numpy().sum())
         rows.append({**row, "reason": estimate.reason})
     return rows
-
-
-def _limits(estimate: Estimate) -> dict[str, float]:
-    return {"estimate": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
 def pairs_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -> pd.DataFrame:
@@ -160,27 +131,11 @@ def groups_table(
                         seed=seed,
                         n_resamples=n_resamples,
                     )
-                    for metric in (
-                        "accuracy",
-                        "balanced_accuracy",
-                        "recall_initial",
-                        "recall_final",
-                    ):
-                        rows.append(
-                            {
-                                "model": unit.name,
-                                "test_set": name,
-                                "group": group,
-                                "level": level or "unknown",
-                                "metric": metric,
-                                **_limits(result.metrics[metric]),
-                                "n": result.n,
-                                "n_initial": result.n_initial,
-                                "n_final": result.n_final,
-                                "n_speakers": result.n_speakers,
-                            }
-                        )
-    return pd.DataFrame(rows)
+                    for metric in "accuracy balanced_accuracy recall_initial recall_final".split():
+                        row = {"model": unit.name, "test_set": name, "group": group}
+                        row |= {"level": level or "unknown", "metric": metric}
+                        rows.append({**row, **result.metrics[metric].columns(), **result.counts})
+    return pd.DataFrame(rows).drop(columns=["n_words", "majority_rate"], errors="ignore")
 
 
 def cluster_table(
@@ -230,12 +185,12 @@ def cluster_table(
                     }
                 )
     table = pd.DataFrame(rows)
-    order = pd.Categorical(table["model"], [unit.name for unit in units])
-    return (
-        table.assign(_order=order)
-        .sort_values(["_order", "test_set", "accuracy", "n"], ascending=[True, True, True, False])
-        .drop(columns="_order")
-        .reset_index(drop=True)
+    names = [unit.name for unit in units]
+    return table.sort_values(
+        ["model", "test_set", "accuracy", "n"],
+        ascending=[True, True, True, False],
+        key=lambda column: pd.Categorical(column, names) if column.name == "model" else column,
+        ignore_index=True,
     )
 
 
@@ -268,8 +223,8 @@ def comparison_table(
                 n_resamples=n_resamples,
             )
             row: dict[str, Any] = {"first": one.name, "second": other.name, "test_set": name}
-            row |= {key: getattr(found, key) for key in ("n", "only_first", "only_second")}
-            row["mcnemar_p"] = found.mcnemar_p
+            for key in ("n", "only_first", "only_second", "mcnemar_p"):
+                row[key] = getattr(found, key)
             for metric in ("accuracy", "balanced_accuracy"):
                 estimate = getattr(found, metric)
                 row[f"{metric}_difference"] = estimate.value
@@ -289,31 +244,18 @@ def seeds_table(units: Sequence[Unit], scores: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = []
+    keys, parts = ["test_set", "metric"], []
     for unit in units:
-        if len(unit.members) == 1:
-            continue
-        inside = scores[scores["model"].isin(unit.members)]
-        of_all = {
-            (row["test_set"], row["metric"]): row["estimate"]
-            for _, row in scores[scores["model"] == unit.name].iterrows()
-        }
-        for (name, metric), part in inside.groupby(["test_set", "metric"], sort=False):
-            values = part["estimate"]
-            rows.append(
-                {
-                    "model": unit.name,
-                    "test_set": name,
-                    "metric": metric,
-                    "n_seeds": len(values),
-                    "mean": values.mean(),
-                    "sd": values.std(),
-                    "min": values.min(),
-                    "max": values.max(),
-                    "ensemble": of_all[name, metric],
-                }
+        if len(unit.members) > 1:
+            members = scores[scores["model"].isin(unit.members)]
+            found = members.groupby(keys, sort=False)["estimate"].agg(
+                n_seeds="size", mean=pd.Series.mean, sd=pd.Series.std, min="min", max="max"
             )
-    return pd.DataFrame(rows)
+            own = scores[scores["model"] == unit.name].set_index(keys)["estimate"]
+            found = found.assign(ensemble=own).reset_index()
+            found.insert(0, "model", unit.name)
+            parts.append(found)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def reliability_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -> pd.DataFrame:

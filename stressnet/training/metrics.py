@@ -47,6 +47,11 @@ class Estimate:
     high: float
     reason: str = ""
 
+    def columns(self, name: str = "") -> dict[str, float]:
+        """For tables: ``estimate``, ``low``, ``high``, or ``name``, ``name_low``, ``name_high``."""
+        keys = (name, f"{name}_low", f"{name}_high") if name else ("estimate", "low", "high")
+        return dict(zip(keys, (self.value, self.low, self.high), strict=True))
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -69,6 +74,11 @@ class Evaluation:
     n_words: int
     majority_rate: float
     metrics: dict[str, Estimate]
+
+    @property
+    def counts(self) -> dict[str, float]:
+        """For tables: everything but the metrics."""
+        return {key: value for key, value in vars(self).items() if key != "metrics"}
 
 
 def evaluate(
@@ -186,22 +196,8 @@ def evaluate_splits(
             n_resamples=n_resamples,
         )
         for metric, estimate in result.metrics.items():
-            lines.append(
-                {
-                    "test_set": name,
-                    "metric": metric,
-                    "estimate": estimate.value,
-                    "low": estimate.low,
-                    "high": estimate.high,
-                    "n": result.n,
-                    "n_initial": result.n_initial,
-                    "n_final": result.n_final,
-                    "n_speakers": result.n_speakers,
-                    "n_words": result.n_words,
-                    "majority_rate": result.majority_rate,
-                    "reason": estimate.reason,
-                }
-            )
+            row = {"test_set": name, "metric": metric, **estimate.columns(), **result.counts}
+            lines.append({**row, "reason": estimate.reason})
     columns = "test_set metric estimate low high n n_initial n_final n_speakers n_words".split()
     return pd.DataFrame(lines, columns=[*columns, "majority_rate", "reason"])
 
