@@ -59,6 +59,8 @@ CANDIDATES: tuple[str, ...] = (
 """Names of all candidate regions, in the order of tables."""
 
 _MIRRORED = {
+    **{f"{part}_1": f"{part}_2" for part in _PARTS},
+    **{f"{part}_2": f"{part}_1" for part in _PARTS},
     "word_start": "word_end",
     "word_end": "word_start",
     "before": "after",
@@ -82,12 +84,8 @@ def counterpart(name: str, there: Container[str] = CANDIDATES) -> str | None:
     str or None
         None for ``padding``, and where the word has no counterpart.
     """
-    other = _MIRRORED.get(name)
-    if name[-2:] in ("_1", "_2"):
-        other = name[:-1] + ("2" if name.endswith("1") else "1")
-    if other not in there:
-        other = _INSTEAD.get(name)
-    return other if other is not None and other in there else None
+    options = _MIRRORED.get(name), _INSTEAD.get(name)
+    return next((other for other in options if other is not None and other in there), None)
 
 
 def candidate_masks(scene: Scene) -> dict[str, BoolArray]:
@@ -162,6 +160,13 @@ def true_masks(
         if mask.any():
             found[name] = mask
     return found
+
+
+def grown(mask: BoolArray, bins: int, frames: int) -> BoolArray:
+    """A mask with what lies within so many bins and frames of it."""
+    from scipy.ndimage import binary_dilation
+
+    return binary_dilation(mask, np.ones((2 * bins + 1, 2 * frames + 1), dtype=bool))
 
 
 def _around(time_s: float, reach_s: float) -> Interval:

@@ -173,11 +173,6 @@ class Design:
         ]
         return "+".join(dict.fromkeys(places)) or "nowhere"
 
-    @property
-    def n_cases(self) -> int:
-        """In how many ways INITIAL words come about, which take turns over the pairs."""
-        return 3 if len(self.rules) == 2 else 1
-
     def signs(self, stress: Stress, case: int = 0) -> tuple[int, ...]:
         """High (1) or low (-1) of every rule in a word of a class."""
         if len(self.rules) == 2:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from stressnet.acoustics.spectrogram import PRESETS, SpectrogramPreset, get_preset
-from stressnet.axes import BoolArray
 from stressnet.errors import ConfigError
 from stressnet.lab.designs import Design, get_design
 from stressnet.lab.labset import LabSet
@@ -69,29 +68,26 @@ def drawn_set(
     preset = preset or preset_for(design)
     words = draw_words(design, n, seed, voices, effect, problems=problems)
     checks = _checked(words, effect, problems, allow_leaks)
-    images, scenes, truth, wide = [], [], [], []
-    for word in words:
-        image = word_image(word, preset)
-        scene = word_scene(word, preset, image.mask)
-        found = cue_truth(word, preset, scene=scene)
-        images.append(image.values.astype(np.float32))
-        scenes.append(scene)
-        truth.append(found.truth)
-        wide.append(found.wide)
-    splits = _splits(words, seed)
     shape = (len(words), *preset.shape)
-    nowhere: BoolArray = np.zeros(shape, dtype=bool)
+    images = np.zeros(shape, dtype=np.float32)
+    truth, wide = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    scenes = []
+    for i, word in enumerate(words):
+        image = word_image(word, preset)
+        scenes.append(word_scene(word, preset, image.mask))
+        images[i] = image.values
+        truth[i], wide[i] = cue_truth(word, preset, scene=scenes[i])
     return LabSet(
         name=f"{design.name}/{effect:g}",
         cue=design.cue,
-        images=np.stack(images) if images else np.zeros(shape, dtype=np.float32),
+        images=images,
         labels=np.array([word.stress.class_index for word in words], dtype=np.int64),
-        splits=splits,
+        splits=_splits(words, seed),
         voices=np.array([word.voice for word in words], dtype=np.str_),
         words=np.array([word.word for word in words], dtype=np.str_),
         word_ids=np.array([word.word_id for word in words], dtype=np.str_),
-        truth=np.stack(truth) if truth else nowhere,
-        wide=np.stack(wide) if wide else nowhere,
+        truth=truth,
+        wide=wide,
         scenes=tuple(scenes),
         true_regions=design.true_regions,
         preset=preset,

@@ -21,7 +21,6 @@ Klatt & Klatt (1990) describe the synthesiser.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -32,6 +31,7 @@ from numpy.typing import NDArray
 from stressnet.audio import WORKING_RATE_HZ
 from stressnet.axes import FloatArray
 from stressnet.errors import AudioError
+from stressnet.lab.candidates import TILT_SPLIT_HZ
 from stressnet.lab.klattgrid import KlattTiers
 from stressnet.lab.plans import (
     BANDWIDTHS_HZ,
@@ -53,7 +53,6 @@ _N_ORAL = len(NEUTRAL_HZ)
 BACKGROUND_DB = 26.0
 """White noise under the whole recording, about 40 dB below the vowels."""
 
-TILT_SPLIT_HZ = 1000.0
 TILT_TOP_HZ = 4000.0
 _TILT_SHARES = (0.0, 0.8, 1.0, 1.2, 1.3, 1.3)
 """How strongly the formants' levels follow the tilt. F1 does not: a source that tilts below 1 kHz,
@@ -81,15 +80,6 @@ _FRICATION: dict[str, tuple[tuple[float, float, float], ...]] = {
     "SH": ((2500, 500, -2), (4200, 1000, -2), (6200, 1500, -10)),
 }
 """Frequency, bandwidth and amplitude (dB) of the noise's three resonances."""
-
-
-@dataclass
-class _Settings:
-    """Amplitudes that the second synthesis corrects."""
-
-    voicing_db: FloatArray
-    upper_formants_db: FloatArray
-    noise_db: FloatArray
 
 
 def synthesise(plan: WordPlan) -> NDArray[np.float32]:
@@ -127,24 +117,23 @@ def synthesise(plan: WordPlan) -> NDArray[np.float32]:
 
 def _fitted(plan: WordPlan) -> FloatArray:
     """Synthesised again and again until tilt and levels are the planned ones, or nearly so."""
-    settings = _Settings(
-        np.full(2, _VOICING_DB), np.zeros(2), np.full(len(plan.consonants), _NOISE_DB)
-    )
+    voicing_db, upper_formants_db = np.full(2, _VOICING_DB), np.zeros(2)
+    noise_db = np.full(len(plan.consonants), _NOISE_DB)
     wanted_level = np.array([v.intensity_db for v in plan.vowels])
     wanted_tilt = np.array([v.tilt_db for v in plan.vowels])
     wanted_noise = np.array([c.level_db for c in plan.consonants])
     tiers = _tiers(plan)
     with TemporaryDirectory() as folder:
         for _ in range(_MAX_ROUNDS):
-            _set_amplitudes(tiers, plan, settings)
+            _set_amplitudes(tiers, plan, voicing_db, upper_formants_db, noise_db)
             samples = _render(tiers.grid(Path(folder)), plan)
             level, tilt, noise = _measure(plan, samples)
             missing_tilt = wanted_tilt - tilt
             if max(np.abs(missing_tilt).max(), np.abs(wanted_noise - noise).max()) < _CLOSE_DB:
                 break
-            settings.upper_formants_db += _TILT_STEP * missing_tilt
-            settings.voicing_db += wanted_level - level
-            settings.noise_db += wanted_noise - noise
+            upper_formants_db += _TILT_STEP * missing_tilt
+            voicing_db += wanted_level - level
+            noise_db += wanted_noise - noise
     return samples
 
 
@@ -202,30 +191,36 @@ _SET_AGAIN = (
 )
 
 
-def _set_amplitudes(tiers: KlattTiers, plan: WordPlan, settings: _Settings) -> None:
+def _set_amplitudes(
+    tiers: KlattTiers,
+    plan: WordPlan,
+    voicing_db: FloatArray,
+    upper_formants_db: FloatArray,
+    noise_db: FloatArray,
+) -> None:
     """Amplitudes of voice, breath, upper formants and noise, in place of any there were."""
     tiers.clear(*_SET_AGAIN)
     tiers.add("oral formant amplitude", 0.0, _AMPLITUDES_DB[0], 1)
-    for span, voicing_db, upper_db in zip(
-        plan.vowel_spans, settings.voicing_db, settings.upper_formants_db, strict=True
+    for span, voice_db, upper_db in zip(
+        plan.vowel_spans, voicing_db, upper_formants_db, strict=True
     ):
-        tiers.hold("voicing amplitude", span, voicing_db, _OFF_DB)
-        breath_db = plan.voice.breath_db + voicing_db - _VOICING_DB
+        tiers.hold("voicing amplitude", span, voice_db, _OFF_DB)
+        breath_db = plan.voice.breath_db + voice_db - _VOICING_DB
         tiers.hold("breathiness amplitude", span, breath_db, _OFF_DB)
         for number in range(1, _N_ORAL):
             base_db = _AMPLITUDES_DB[number]
             in_vowel_db = base_db + _TILT_SHARES[number] * upper_db
             tiers.hold("oral formant amplitude", span, in_vowel_db, base_db, number + 1)
-    for consonant, (start, end), noise_db in zip(
-        plan.consonants, plan.spans[0::2], settings.noise_db, strict=True
+    for consonant, (start, end), level_db in zip(
+        plan.consonants, plan.spans[0::2], noise_db, strict=True
     ):
         burst = start + consonant.closure_s
         is_stop = consonant.label in STOPS
         burst_end = min(burst + _BURST_S, end) if is_stop else end
-        tiers.hold("frication amplitude", (burst, burst_end - 1e-3), noise_db, _OFF_DB)
+        tiers.hold("frication amplitude", (burst, burst_end - 1e-3), level_db, _OFF_DB)
         if burst_end < end:
-            level_db = noise_db - _ASPIRATION_DB
-            tiers.hold("aspiration amplitude", (burst_end, end - 1e-3), level_db, _OFF_DB)
+            breath_db = level_db - _ASPIRATION_DB
+            tiers.hold("aspiration amplitude", (burst_end, end - 1e-3), breath_db, _OFF_DB)
 
 
 def level_db(samples: FloatArray) -> float:

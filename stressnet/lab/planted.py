@@ -12,6 +12,7 @@ from stressnet.acoustics.spectrogram import SpectrogramPreset, get_preset
 from stressnet.acoustics.track_types import N_FORMANTS, FormantTrack, PitchTrack, Tracks
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
+from stressnet.lab.candidates import grown
 from stressnet.lab.labset import LabSet
 from stressnet.lexicon.stress import CLASSES
 from stressnet.regions.scene import Scene, TokenTimes
@@ -70,7 +71,7 @@ def planted_set(
         band = scene.formant_bands[formant - 1] >= 0.5
         frames = scene.in_time(scene.times.nuclei[syllable - 1]) >= 0.5
         truth[i] = band & frames
-        wide[i] = _dilated(truth[i], 4, 4)
+        wide[i] = grown(truth[i], 4, 4)
         images[i][truth[i]] += strength if labels[i] == 0 else -strength
     return LabSet(
         name=f"planted-f{formant}-syllable-{syllable}",
@@ -106,10 +107,3 @@ def _scene(rng: np.random.Generator, preset: SpectrogramPreset, label: int) -> S
     pitch = PitchTrack(time_s, np.full(len(time_s), rng.uniform(110, 240)))
     tracks = Tracks(FormantTrack(time_s, formants, np.full_like(formants, 100.0)), pitch)
     return Scene(times, tracks, axes, sound, preset.resolution_hz)
-
-
-def _dilated(mask: np.ndarray, bins: int, frames: int) -> np.ndarray:
-    """The mask and what lies within so many bins and frames of it."""
-    from scipy.ndimage import binary_dilation
-
-    return binary_dilation(mask, np.ones((2 * bins + 1, 2 * frames + 1), dtype=bool))

@@ -55,16 +55,15 @@ class Reactions:
 
     Parameters
     ----------
-    drops, control_drops : ndarray, shape (n_words, n_candidates)
-        Drop of the logit difference without the region, and without its counterpart, where the
-        word has both; else NaN.
+    drops : ndarray, shape (n_words, n_candidates)
+        Drop of the logit difference without the region, where the word has it and its counterpart;
+        else NaN.
     table : DataFrame
-        One row per class and region: ``stress, region, control, n, drop, drop_control, difference,
-        low, high, used``.
+        One row per class and region: ``stress, region, n, drop, drop_control, difference, low,
+        high, used``.
     """
 
     drops: NDArray[np.float64]
-    control_drops: NDArray[np.float64]
     table: pd.DataFrame
 
     @property
@@ -122,7 +121,7 @@ def measure_reactions(
                 rows.append({"stress": stress.value, "region": name, **row})
     columns = "stress region n drop drop_control difference low high used".split()
     table = pd.DataFrame(rows, columns=columns)
-    return Reactions(drops[0], drops[1], table)
+    return Reactions(drops[0], table)
 
 
 def _compared(
@@ -130,9 +129,7 @@ def _compared(
 ) -> dict[str, float | int | bool]:
     total = weights.sum(axis=1)
     kept = weights[total > 0] / total[total > 0, None]
-    low = high = float("nan")
-    if len(kept):
-        low, high = np.quantile(kept @ drop - np.abs(kept @ control), (0.025, 0.975)).tolist()
+    low, high = percentile_limits(kept @ drop - np.abs(kept @ control))
     return {
         "n": len(drop),
         "drop": float(drop.mean()),
@@ -202,8 +199,12 @@ def _same_length(one: BoolArray, other: BoolArray) -> tuple[BoolArray, BoolArray
 def interval(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
     """Percentile interval of a mean over resamples; missing where there are none."""
     total = weights.sum(axis=1)
-    means = (weights @ values)[total > 0] / total[total > 0]
-    if not len(means):
+    return percentile_limits((weights @ values)[total > 0] / total[total > 0])
+
+
+def percentile_limits(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    """Limits between which 95 % of resampled figures lie; missing where there are none."""
+    if not len(resampled):
         return float("nan"), float("nan")
-    low, high = np.quantile(means, (0.025, 0.975))
+    low, high = np.quantile(resampled, (0.025, 0.975))
     return float(low), float(high)

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from stressnet.lab.candidates import CANDIDATES
 from stressnet.lab.labset import LabSet
-from stressnet.lab.reactions import interval
-from stressnet.lab.scores import CHANCES, MEASURES, WordScores
+from stressnet.lab.reactions import interval, percentile_limits
+from stressnet.lab.scores import CHANCES, MEASURES, WordScores, column_means
 from stressnet.lab.where import PLACES, shares
 
 if TYPE_CHECKING:
@@ -147,56 +147,51 @@ def _means(density: FloatArray) -> FloatArray:
     there = np.isfinite(density)
     n = there.any(axis=1).sum()
     enough = (there.sum(axis=0) >= 0.5 * n) & there.any(axis=0)
-    sums = np.where(there, density, 0.0).sum(axis=0)
-    return np.where(enough, sums / np.maximum(there.sum(axis=0), 1), -1.0)
+    return np.where(enough, column_means(density), -1.0)
 
 
 def scores_table(entries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Tidy: one row per entry and measure."""
-    import pandas as pd
-
-    rows = []
-    for entry in entries:
-        for name, row in entry.get("measures", {}).items():
-            rows.append({**_identity(entry), "measure": name, **row})
-    columns = [*_IDENTITY, "measure", "value", "low", "high", *CHANCES]
-    columns += ["gain", "gain_low", "gain_high"]
-    return pd.DataFrame(rows).reindex(columns=columns)
+    rows = [
+        {**entry, "measure": name, **row}
+        for entry in entries
+        for name, row in entry.get("measures", {}).items()
+    ]
+    chances = " ".join(CHANCES)
+    return _table(rows, f"measure value low high {chances} gain gain_low gain_high")
 
 
 def places_table(entries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Tidy: one row per entry of a cue without place, and place."""
-    import pandas as pd
-
-    rows = []
-    for entry in entries:
-        for name, row in entry.get("places", {}).items():
-            rows.append({**_identity(entry), "place": name, **row})
-    return pd.DataFrame(rows).reindex(
-        columns=[*_IDENTITY, "place", "value", "low", "high", "area", "gain", "gain_low"]
-    )
+    rows = [
+        {**entry, "place": name, **row}
+        for entry in entries
+        for name, row in entry.get("places", {}).items()
+    ]
+    return _table(rows, "place value low high area gain gain_low")
 
 
 def units_table(entries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per entry and voice that the network solved."""
+    rows = [
+        {**entry, **row}
+        for entry in entries
+        for row in entry.get("units", ())
+        if row["voice"] in entry.get("solved_voices", ()) and row["place"] is not None
+    ]
+    return _table(
+        rows,
+        "voice n place place_exchange place_displaced n_regions n_true top second density rival "
+        "false_positive",
+    )
+
+
+def _table(rows: list[dict[str, Any]], columns: str) -> pd.DataFrame:
+    """What a row is about, and the given columns."""
     import pandas as pd
 
-    rows = []
-    for entry in entries:
-        solved = set(entry.get("solved_voices", ()))
-        for row in entry.get("units", ()):
-            if row["voice"] in solved and row["place"] is not None:
-                rows.append({**_identity(entry), **row})
-    columns = [*_IDENTITY, "voice", "n", "place", "place_exchange", "place_displaced"]
-    columns += ["n_regions", "n_true", "top", "second", "density", "rival", "false_positive"]
-    return pd.DataFrame(rows).reindex(columns=columns)
-
-
-_IDENTITY = ("set", "cue", "where", "network", "net_seed", *_KEYS, "n_words")
-
-
-def _identity(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: entry[name] for name in _IDENTITY}
+    about = ["set", "cue", "where", "network", "net_seed", *_KEYS, "n_words"]
+    return pd.DataFrame(rows).reindex(columns=[*about, *columns.split()])
 
 
 def methods_table(
@@ -299,20 +294,11 @@ def _macro(
             mine = (codes == code) & np.isfinite(values)
             with np.errstate(invalid="ignore", divide="ignore"):
                 totals.append((of[:, mine] @ values[mine]) / of[:, mine].sum(axis=1))
-        stacked = np.stack(totals)
-        there = np.isfinite(stacked)
-        sums, counted = np.where(there, stacked, 0.0).sum(axis=0), there.sum(axis=0)
-        return np.where(counted > 0, sums / np.maximum(counted, 1), np.nan)
+        return column_means(np.stack(totals))
 
     value = float(mean(np.ones((1, len(values))))[0])
-    if weights is None or not len(weights):
-        return value, float("nan"), float("nan")
-    resampled = mean(weights)
-    resampled = resampled[np.isfinite(resampled)]
-    if not len(resampled):
-        return value, float("nan"), float("nan")
-    low, high = np.quantile(resampled, (0.025, 0.975))
-    return value, float(low), float(high)
+    resampled = np.zeros(0) if weights is None else mean(weights)
+    return value, *percentile_limits(resampled[np.isfinite(resampled)])
 
 
 def sets_table(described: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

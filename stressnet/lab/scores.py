@@ -44,12 +44,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_matrix
 
 from stressnet.axes import BoolArray
 from stressnet.errors import ConfigError
-from stressnet.lab.candidates import CANDIDATES, candidate_masks, rivals, true_masks
+from stressnet.lab.candidates import CANDIDATES, candidate_masks, grown, rivals, true_masks
 from stressnet.lab.labset import LabSet
 from stressnet.regions.localisation import TOLERANCE_HZ, TOLERANCE_S
 
@@ -147,13 +147,11 @@ class Scorer:
         masks = candidate_masks(scene)
         true = true_masks(masks, truth, scene, words.true_regions)
         kept = {**true, **rivals(masks, wide, words.true_regions)}
-        bins, frames = self._tolerance
-        box = np.ones((2 * bins + 1, 2 * frames + 1), dtype=bool)
         stack = np.stack([mask.ravel() for mask in kept.values()])
         return WordRegions(
             truth=truth.ravel(),
             wide=wide.ravel(),
-            pointing=(binary_dilation(truth, box) & sound).ravel(),
+            pointing=(grown(truth, *self._tolerance) & sound).ravel(),
             sound=sound.ravel(),
             names=tuple(kept),
             is_true=np.array([name in true for name in kept]),
@@ -201,7 +199,7 @@ class Scorer:
             own[i, -1] = found.false_positive(mine)
             if own[i, -1] == 1:
                 marked[i] = found.marked(mine)
-            chance["area"][i] = chance_by_area(mine)
+            chance["area"][i] = _chance_by_area(mine)
             frames = self.words.scenes[i].sound
             shifted = [found.shifted(int(u * frames.sum()), frames) for u in self.shifts[i]]
             others = [self.regions[k] for k in self.partners[i]]
@@ -212,7 +210,7 @@ class Scorer:
                 ("displaced", [(mine, one) for one in shifted]),
             ):
                 results = [one.measure(regions) for regions, one in draws]
-                chance[level][i] = _mean([values for values, _ in results])
+                chance[level][i] = column_means(np.stack([values for values, _ in results]))
                 pairs = [(r, d) for (r, _), (_, d) in zip(draws, results, strict=True)]
                 densities[level][i] = _by_candidate(pairs) / mean
         return WordScores(self.words, own, chance, densities, marked, reasons)
@@ -260,7 +258,7 @@ class WordScores:
         return pd.DataFrame({**columns, "marked": self.marked, "reason": self.reasons})
 
 
-def chance_by_area(regions: WordRegions) -> FloatArray:
+def _chance_by_area(regions: WordRegions) -> FloatArray:
     """Levels of :data:`MEASURES` for values strewn at random over the sounding cells.
 
     There is none for false positives, whose level depends on the tails of the values.
@@ -300,10 +298,6 @@ class _Map:
         other.peaks = np.flatnonzero(self.sound & (other.flat == self.ordered[-1]))
         return other
 
-    def densities(self, regions: WordRegions) -> FloatArray:
-        """Mean of A in each region."""
-        return np.asarray(regions.cells @ self.flat) / regions.sizes
-
     def measure(self, regions: WordRegions) -> tuple[FloatArray, FloatArray]:
         """The measures but false positives, for the word's own regions or another's; densities."""
         truth = regions.truth & self.sound
@@ -313,7 +307,7 @@ class _Map:
             result[0] = self.sounding[truth].sum() / self.total
             result[1] = self._top(truth, k) / k
             result[2] = float(np.mean(regions.pointing[self.peaks]))
-        densities = self.densities(regions)
+        densities = np.asarray(regions.cells @ self.flat) / regions.sizes
         result[3:5] = _places(densities, regions.is_true)
         return result, densities
 
@@ -346,17 +340,14 @@ class _Map:
 
 def _by_candidate(draws: list[tuple[WordRegions, FloatArray]]) -> FloatArray:
     """Mean density of each of :data:`CANDIDATES`; NaN where no draw has it."""
-    sums, counts = np.zeros(len(CANDIDATES)), np.zeros(len(CANDIDATES))
-    for regions, density in draws:
-        at = [CANDIDATES.index(name) for name in regions.names]
-        sums[at] += density
-        counts[at] += 1
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    rows = np.full((len(draws), len(CANDIDATES)), np.nan)
+    for row, (regions, density) in zip(rows, draws, strict=True):
+        row[[CANDIDATES.index(name) for name in regions.names]] = density
+    return column_means(rows)
 
 
-def _mean(rows: list[FloatArray]) -> FloatArray:
-    """Column means without what is missing."""
-    values = np.stack(rows)
+def column_means(values: FloatArray) -> FloatArray:
+    """Means over rows without what is missing; NaN for columns without values."""
     there = np.isfinite(values)
     counted = there.sum(axis=0)
     sums = np.where(there, values, 0.0).sum(axis=0)

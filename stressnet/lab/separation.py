@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import rankdata
 
-from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.lab.designs import get_design
 from stressnet.lab.measured import MEASURES
+from stressnet.lab.residual import auroc
 from stressnet.lab.words import LabWord
 from stressnet.lexicon.stress import Stress
 
@@ -64,27 +63,6 @@ class Separation:
         if self.role == "other":
             return not abs(self.auroc - 0.5) <= self.limit
         return self.role == "intended" and not abs(self.auroc - 0.5) >= MIN_INTENDED - 0.5
-
-
-def auroc(values: FloatArray, positive: np.ndarray) -> float:
-    """Area under the ROC curve, ties counting half.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-    positive : ndarray of bool, shape (n,)
-
-    Returns
-    -------
-    float
-        NaN without members of both classes.
-    """
-    n_positive = int(positive.sum())
-    n_negative = len(positive) - n_positive
-    if not n_positive or not n_negative:
-        return float("nan")
-    ranks = rankdata(values)[positive].sum()
-    return float((ranks - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
 def leak_limit(n_words: int) -> float:

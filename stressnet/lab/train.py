@@ -9,7 +9,7 @@ threshold of audibility still count.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.lab.labset import LabSet
-from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
+from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.training.recipes import TrainConfig, get_recipe
 
 if TYPE_CHECKING:
@@ -54,12 +54,6 @@ class Learned:
     solved: bool
     solved_by_voice: dict[str, bool]
     correct: NDArray[np.bool_]
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON; without ``correct``."""
-        found = asdict(self)
-        del found["correct"]
-        return found
 
 
 def lab_recipe(network: str, seed: int, **changes: Any) -> TrainConfig:
@@ -115,9 +109,7 @@ def stress_data(words: LabSet) -> StressData:
     )
 
 
-def train_network(
-    words: LabSet, network: str, seed: int, out: Path, *, resume: bool = True, **changes: Any
-) -> nn.Module:
+def train_network(words: LabSet, network: str, seed: int, out: Path, **changes: Any) -> nn.Module:
     """Train a network on the set's training words, or load it if ``out`` holds it.
 
     Parameters
@@ -151,22 +143,16 @@ def train_network(
         model, info = load_checkpoint(out)
         if info.corpus_hash == words.fingerprint and info.training["recipe"] == config.to_dict():
             return model
-    return train(
-        network,
-        stress_data(words),
-        config,
-        out,
-        Origin(name, fields, words.fingerprint),
-        resume=resume,
-    ).model
+    origin = Origin(name, fields, words.fingerprint)
+    return train(network, stress_data(words), config, out, origin, resume=True).model
 
 
-def judge(model: nn.Module, words: LabSet, split: str = "test", *, seed: int = 0) -> Learned:
-    """How well a network does on one split of a set, and whether it solved it."""
+def judge(model: nn.Module, words: LabSet, *, seed: int = 0) -> Learned:
+    """How well a network does on the test words of a set, and whether it solved it."""
     from stressnet.training.metrics import evaluate
     from stressnet.training.predict import predict_logits
 
-    rows = words.rows(split)
+    rows = words.rows("test")
     logits = predict_logits(model, stress_data(words), rows).astype(np.float64)
     initial = Stress.INITIAL.class_index
     difference = logit_difference(logits)
@@ -176,11 +162,7 @@ def judge(model: nn.Module, words: LabSet, split: str = "test", *, seed: int = 0
     by_voice = {}
     for voice in np.unique(voices):
         mine = voices == voice
-        recalls = [
-            correct[mine & (labels == c)].mean()
-            for c in range(len(CLASSES))
-            if (mine & (labels == c)).any()
-        ]
+        recalls = [correct[mine & (labels == c)].mean() for c in np.unique(labels[mine])]
         by_voice[str(voice)] = bool(np.mean(recalls) >= SOLVED)
     balanced = found.metrics["balanced_accuracy"]
     # With one voice and one word there is no interval, and nothing counts as solved.

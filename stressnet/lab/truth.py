@@ -25,39 +25,25 @@ cells are the same cells, and later ones are elsewhere. Their masks say where so
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import binary_dilation
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset, TokenSpectrogram, compute
 from stressnet.axes import BoolArray
 from stressnet.intervals import Interval
+from stressnet.lab.candidates import TILT_SPLIT_HZ, grown
 from stressnet.lab.designs import CueRule, Design, get_design
-from stressnet.lab.klatt import TILT_SPLIT_HZ
 from stressnet.lab.plans import LEAD_S, noise_spans
 from stressnet.lab.words import LabWord
 from stressnet.regions.scene import Scene, TokenTimes
-
-NUCLEI = (1, 3)
-SECOND_SYLLABLE = 2
-"""Indices of the vowels and of the second syllable's first phone, in CVCV and CVCVC."""
 
 _FORMANT = {"f1": (0,), "f2": (1,), "f3": (2,), "reduction": (0, 1)}
 _HALF = 0.5
 
 
-@dataclass(frozen=True)
-class Truth:
-    """True cells of a word.
-
-    Parameters
-    ----------
-    truth : ndarray of bool, shape (n_bins, n_frames)
-        Cells of the cue; all False for a word without one.
-    wide : ndarray of bool, shape (n_bins, n_frames)
-        The same with its margin.
-    """
+class Truth(NamedTuple):
+    """True cells of a word, and the same with their margin; shape (n_bins, n_frames) each."""
 
     truth: BoolArray
     wide: BoolArray
@@ -73,15 +59,12 @@ def word_times(word: LabWord) -> TokenTimes:
     recording_s = len(word.audio) / word.sample_rate_hz
     return TokenTimes.from_phones(
         word.phones,
-        NUCLEI,
-        SECOND_SYLLABLE,
+        (1, 3),  # the vowels and the second syllable's first phone, in CVCV and CVCVC
+        2,
         word.stress,
         origin_s=word.start_s,
         word=Interval(word.start_s, word.end_s, word.word),
-        beside=(
-            Interval(0.0, word.start_s, ""),
-            Interval(word.end_s, recording_s, ""),
-        ),
+        beside=(Interval(0.0, word.start_s, ""), Interval(word.end_s, recording_s, "")),
     )
 
 
@@ -125,15 +108,11 @@ def cue_truth(
             core, around = _masks(rule, vowel, word, scene, preset)
             truth |= core
             wide |= core | around
-    return Truth(truth, wide | dilated(truth, preset))
-
-
-def dilated(mask: BoolArray, preset: SpectrogramPreset) -> BoolArray:
-    """A mask with what the window smears: a main lobe up and down, half a window left and right."""
+    # What the window smears: a main lobe up and down, half a window left and right.
     axes = preset.axes()
     bins = int(np.ceil(preset.resolution_hz / axes.frequency_step_hz))
     frames = int(np.ceil(0.5 * preset.window_s / axes.time_step_s))
-    return binary_dilation(mask, np.ones((2 * bins + 1, 2 * frames + 1), dtype=bool))
+    return Truth(truth, wide | grown(truth, bins, frames))
 
 
 def _masks(

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from stressnet.errors import ConfigError
 
 
@@ -92,8 +90,3 @@ def get_voices(names: tuple[str, ...] | list[str] | None = None) -> list[Voice]:
             f"no voice {', '.join(unknown) or 'given'}; there are {', '.join(VOICES)}"
         )
     return [VOICES[name] for name in names]
-
-
-def f0_hz(voice: Voice, level_st: float | np.ndarray) -> float | np.ndarray:
-    """Semitones above the voice's median in hertz."""
-    return voice.f0_hz * 2.0 ** (np.asarray(level_st) / 12.0)
