@@ -140,7 +140,7 @@ def test_mfa_csv(tmp_path: Path, encoding: str) -> None:
 def test_rows_of_two_speakers_need_a_choice(tmp_path: Path) -> None:
     second = MFA_CSV.format("bo").replace("the", "they").split("\n", 1)[1]
     path = write(tmp_path / "a.csv", MFA_CSV.format("anna") + second)
-    with pytest.raises(AlignmentError, match="speakers anna, bo are mixed; say whose"):
+    with pytest.raises(AlignmentError, match="speakers anna, bo; choose one with --speaker"):
         read_alignment(path)
     assert read_alignment(path, speaker="bo").spoken_words()[0].label == "they"
 
@@ -439,7 +439,7 @@ def test_a_larger_overlap_in_a_ctm_stays_for_validation(tmp_path: Path) -> None:
 
 def test_channels_of_a_ctm(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ctm", "u A 0.1 0.3 one\nu B 0.2 0.1 two\n")
-    with pytest.raises(AlignmentError, match="'u' has channels A, B; say which"):
+    with pytest.raises(AlignmentError, match="'u' has the channels A, B; choose one with --speaker"):
         read_alignment(path)
     assert read_alignment(path, channel="B").words[0].label == "two"
 

@@ -273,14 +273,21 @@ def test_empty_transcript(with_good_one: Path, content: str) -> None:
 
 
 def test_duplicated_ids(with_good_one: Path) -> None:
-    first = audio(with_good_one / "anna" / "same.wav")
-    second = audio(with_good_one / "bo" / "same.wav")
-    for file in (first, second):
-        text(file.with_suffix(".txt"), "record")
+    first = audio(with_good_one / "anna" / "same.flac")
+    second = audio(with_good_one / "anna" / "same.wav")
+    text(first.with_suffix(".txt"), "record")
     problem, recordings = only_problem(with_good_one)
     assert str(second) in problem.reason and str(first) in problem.reason
     assert "rename one" in problem.reason
     assert [r.speaker for r in recordings] == ["anna", "good"]
+
+
+def test_a_copy_of_a_recording_is_no_second_one(with_good_one: Path) -> None:
+    first = audio(with_good_one / "good" / "good1.wav")
+    second = audio(with_good_one / "old" / "good" / "good1.wav")
+    problem, recordings = only_problem(with_good_one)
+    assert str(second) in problem.reason and str(first) in problem.reason
+    assert len(recordings) == 1
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,23 @@ def read_textgrid(path: Path | str, speaker: str | None = None) -> Alignment:
     return Alignment(words=words, phones=phones, source="textgrid")
 
 
+def speakers_of(path: Path | str) -> tuple[str, ...]:
+    """Speakers before the names of word tiers, in their order; empty if there is one word tier.
+
+    ``""`` stands for a word tier without a speaker.
+
+    Raises
+    ------
+    AlignmentError
+        If the file cannot be read as a TextGrid.
+    """
+    path = Path(path)
+    tiers = (name.rpartition(_SPEAKER_SEPARATOR) for name, _ in _interval_tiers(path))
+    speakers = [prefix.strip() for prefix, _, base in tiers if base.strip().lower() in WORD_TIERS]
+    several = len(speakers) > 1 and len(set(speakers)) == len(speakers)
+    return tuple(speakers) if several else ()
+
+
 def write_textgrid(
     path: Path | str,
     alignment: Alignment,
@@ -230,7 +247,9 @@ def _pick(
     matching = []
     for name, entries in tiers:
         prefix, _, base = name.rpartition(_SPEAKER_SEPARATOR)
-        if base.strip().lower() in names and (speaker is None or prefix.strip() == speaker):
+        if base.strip().lower() in names and (
+            speaker is None or prefix.strip().casefold() == speaker.casefold()
+        ):
             matching.append((name, entries))
     names_there = ", ".join(f"'{name}'" for name, _ in tiers) or "none"
     if not matching:
@@ -242,7 +261,7 @@ def _pick(
     if len(matching) > 1:
         raise AlignmentError(
             f"{path}: more than one {level} tier; interval tiers found: {names_there}; "
-            "name the speaker whose tiers to take, or remove the others"
+            "choose the speaker whose tiers to take with --speaker, or remove the others"
         )
     ((name, entries),) = matching
     return tuple(

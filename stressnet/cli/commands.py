@@ -101,7 +101,7 @@ def _parameter_of(item: Option) -> click.Option:
 def _switch(item: Option, shared: dict[str, Any]) -> click.Option:
     """``--audits/--no-audits``, ``--no-splits`` or ``--samples``."""
     if item.flag.startswith("--no-"):
-        return click.Option([item.flag, item.name], flag_value=False, **shared)
+        return click.Option([item.flag, item.name], flag_value=not item.default, **shared)
     if item.default:
         name = item.flag.removeprefix("--")
         names = f"--{name}/--no-{name}"

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stressnet.alignment.readers import has_many, holds
+from stressnet.alignment.readers import detect_format, has_many, holds, voices_of
 from stressnet.audio import audio_facts, check_rate
-from stressnet.corpus.recipe import Recipe, SpeakerTable, find_audio
-from stressnet.corpus.transcripts import Transcripts, _nfc, _resolve, read_text, split_words
+from stressnet.corpus.labels import Labels, StressLabel, read_labels
+from stressnet.corpus.recipe import Recipe, find_audio
+from stressnet.corpus.speakers import (
+    SEXES,
+    Candidate,
+    People,
+    examples,
+    from_listed_folders,
+    make_unique,
+    one_name_many_folders,
+    read_speakers,
+    unmatched,
+)
+from stressnet.corpus.transcripts import Transcripts, _nfc, _resolve
 from stressnet.errors import (
     AlignmentError,
     AudioError,
@@ -20,8 +31,10 @@ from stressnet.errors import (
 )
 from stressnet.runs.problems import Problem, Severity
 
-_LABEL_COLUMNS = ("utterance_id", "word_index", "stress")
-_SEXES = {"f": "female", "m": "male", "female": "female", "male": "male", "w": "female"}
+_CHANNELS = {"A": 1, "B": 2, "1": 1, "2": 2}
+"""Channels of a CTM file as channels of the sound."""
+
+__all__ = ["Labels", "Recording", "Scan", "StressLabel", "read_labels", "scan"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,13 @@ class Recording:
         From the header.
     alignment_format : str
         How `alignment_path` is to be read; see `stressnet.alignment.readers`.
+    alignment_id : str
+        The recording's name in an alignment of many.
+    voice : str or None
+        Speaker (in a CTM file, channel) whose words to take of an alignment with several; the same
+        sound is then that of several recordings, one per speaker.
+    channel : int or None
+        The channel of the sound, counted from 1; None for the mean of all.
     """
 
     utterance_id: str
@@ -54,29 +74,9 @@ class Recording:
     alignment_path: Path | None
     duration_s: float
     alignment_format: str = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class StressLabel:
-    """A person's decision on one word.
-
-    Parameters
-    ----------
-    stress : str
-        ``"INITIAL"``, ``"FINAL"`` or ``"VARIES"``.
-    word : str
-        Which word it was made for, upper case; empty if the table does not say.
-    table : str
-        Name of the table, for messages.
-    """
-
-    stress: str
-    word: str = ""
-    table: str = "label table"
-
-
-Labels = Mapping[tuple[str, int], StressLabel]
-"""Decisions by utterance id and index of the word, counted from 0."""
+    alignment_id: str = ""
+    voice: str | None = None
+    channel: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,81 +88,135 @@ class Scan:
     labels: Labels = field(default_factory=dict)
 
 
-def _given_alignment(
-    recipe: Recipe, fields: Mapping[str, str], folder: Path, root: Path, utterance_id: str
-) -> tuple[Path | None, str]:
-    """The first alignment that exists for a recording, and its format.
+@dataclass(frozen=True)
+class _Given:
+    """An alignment that came with a recording: its file, and what to ask of it."""
+
+    path: Path
+    format: str
+    utterance_id: str
+
+
+def _given_alignment(recipe: Recipe, candidate: Candidate, root: Path) -> _Given | None:
+    """The first alignment that exists for a recording.
 
     A file for many recordings that lacks this one is passed over, as if it were not there.
     """
+    names = list(dict.fromkeys((candidate.utterance_id, candidate.name)))
+    folder = candidate.path.parent
     for source in recipe.alignments:
-        path = _resolve(source.pattern, fields, folder, root, ignore_case=recipe.ignore_case)
+        path = _resolve(
+            source.pattern, candidate.fields, folder, root, ignore_case=recipe.ignore_case
+        )
         if not path.is_file():
             continue
         try:
-            if not has_many(path, source.format) or holds(path, utterance_id, source.format):
-                return path, source.format
+            if not has_many(path, source.format):
+                return _Given(path, source.format, names[0])
+            for name in names:
+                if holds(path, name, source.format):
+                    return _Given(path, source.format, name)
         except (AlignmentError, MissingPartError):
-            return path, source.format  # reported when it is read
-    return None, "auto"
+            return _Given(path, source.format, names[0])  # reported when it is read
+    return None
 
 
-def read_speakers(root: Path, tables: tuple[SpeakerTable, ...]) -> dict[str, str]:
-    """Sex per speaker from the first table that exists in ``root``; empty if there is none."""
-    for table in tables:
-        path = root / table.file
-        if not path.is_file():
-            continue
-        sexes: dict[str, str] = {}
-        lines = [line for line in read_text(path).splitlines() if line.strip()]
-        lines = [line for line in lines if not line.startswith(table.comment)]
-        for line in lines[1:] if table.header else lines:
-            cells = [cell.strip() for cell in line.split(table.delimiter)]
-            if len(cells) > max(table.speaker_column, table.sex_column):
-                sex = _SEXES.get(cells[table.sex_column].lower(), "")
-                sexes[_nfc(cells[table.speaker_column])] = sex
-        return sexes
-    return {}
+def _candidate(recipe: Recipe, root: Path, path: Path, fields: dict[str, str]) -> Candidate:
+    """A recording with the names that the recipe gives it and its speaker."""
+    name = _nfc(recipe.utterance_id.format(**fields))
+    fields.setdefault("utterance", name)
+    speaker = recipe.speaker_constant or _nfc(recipe.speaker_name.format(**fields))
+    parts = tuple(_nfc(part) for part in path.parent.relative_to(root).parts)
+    return Candidate(path, parts, fields, name, speaker)
 
 
-def read_labels(path: Path) -> dict[tuple[str, int], StressLabel]:
-    """A user's table of stress: columns utterance_id, word_index (from 0) and stress.
+def _words(transcripts: Transcripts, candidate: Candidate) -> tuple[str, ...]:
+    """The transcript of a recording, by the id that was made for it or by its name."""
+    if candidate.utterance_id != candidate.name:
+        with suppress(TranscriptError):
+            fields = {**candidate.fields, "utterance": candidate.utterance_id}
+            return transcripts.find(fields, candidate.path.parent)
+    return transcripts.find(candidate.fields, candidate.path.parent)
 
-    A column ``word``, if there, is compared with the transcript later on, so that a table made for
-    another transcript does not label the wrong words.
 
-    Raises
-    ------
-    CorpusError
-        Naming the line if a column or value is wrong, or a word is decided twice in two ways.
-    TranscriptError
-        If the file cannot be read.
-    """
-    delimiter = "," if path.suffix.lower() == ".csv" else "\t"
-    rows = csv.DictReader(read_text(path).splitlines(), delimiter=delimiter)
-    missing = set(_LABEL_COLUMNS) - set(rows.fieldnames or ())
-    if missing:
-        raise CorpusError(
-            f"{path}: lacks the column {', '.join(sorted(missing))}; the first line names the "
-            f"columns, separated by {'commas' if delimiter == ',' else 'tabs'}"
+def _voices(recording: Recording, people: People) -> list[Recording]:
+    """A recording of several speakers as one recording per speaker; see `Recording.voice`."""
+    path, format = recording.alignment_path, recording.alignment_format
+    if path is None:
+        return [recording]
+    try:
+        voices = voices_of(path, recording.alignment_id, format)
+        by_channel = "ctm" in (format, detect_format(path) if format == "auto" else "")
+    except (AlignmentError, MissingPartError):
+        return [recording]  # reported when it is read
+    found = []
+    for voice in voices:
+        own = f"{recording.utterance_id}_{voice}"
+        speaker = own if by_channel else people.name(voice or recording.speaker)
+        is_owner = not voice or speaker == recording.speaker
+        found.append(
+            replace(
+                recording,
+                utterance_id=recording.utterance_id if is_owner else own,
+                speaker=speaker,
+                voice=voice,
+                channel=recording.channel or (_CHANNELS.get(voice) if by_channel else None),
+            )
         )
-    labels: dict[tuple[str, int], StressLabel] = {}
-    for number, row in enumerate(rows, start=2):
-        cells = {name: (row.get(name) or "").strip() for name in (*_LABEL_COLUMNS, "word")}
-        stress, index = cells["stress"].upper(), cells["word_index"]
-        if stress not in ("INITIAL", "FINAL", "VARIES") or not index.isdecimal():
-            raise CorpusError(
-                f"{path}, line {number}: word_index '{index}', stress '{stress}'; expected a "
-                f"number from 0 and INITIAL, FINAL or VARIES"
+    return found or [recording]
+
+
+@dataclass
+class _Found:
+    """What the scan has gathered so far."""
+
+    recordings: dict[str, Recording] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    claims: dict[tuple[Path, str], list[str]] = field(default_factory=dict)
+
+    def problem(self, item: str, severity: Severity, reason: str) -> None:
+        self.problems.append(Problem(item, "scan", severity, reason))
+
+    def add(self, recording: Recording) -> None:
+        first = self.recordings.get(recording.utterance_id)
+        if first is None:
+            self.recordings[recording.utterance_id] = recording
+            return
+        self.problem(
+            recording.utterance_id,
+            Severity.ERROR,
+            f"{recording.audio_path}: second recording with the id '{recording.utterance_id}' "
+            f"(first: {first.audio_path}); rename one",
+        )
+
+    def tell_of_voices(self) -> None:
+        """Say that recordings of several speakers became one recording per speaker."""
+        several = [r for r in self.recordings.values() if r.voice is not None]
+        if several:
+            path = several[0].audio_path
+            here = [r for r in several if r.audio_path == path]
+            self.problem(
+                several[0].alignment_id,
+                Severity.WARNING,
+                f"{path}: {len(here)} speakers ({examples(r.speaker for r in here)}), as in "
+                f"{len({r.audio_path for r in several})} files in all; each speaker's words are "
+                f"taken, under ids such as {examples(r.utterance_id for r in here)}",
             )
-        key = (_nfc(cells["utterance_id"]), int(index))
-        if key in labels and labels[key].stress != stress:
-            raise CorpusError(
-                f"{path}, line {number}: word {index} of '{key[0]}' is {stress} here and "
-                f"{labels[key].stress} further up; keep one"
-            )
-        labels[key] = StressLabel(stress, " ".join(split_words(cells["word"])), path.name)
-    return labels
+
+    def refuse_shared_alignments(self) -> None:
+        """Leave out recordings of one name that would share one alignment."""
+        for (path, name), ids in self.claims.items():
+            if len(set(ids)) < 2:
+                continue
+            for utterance_id in ids:
+                if self.recordings.pop(utterance_id, None) is None:
+                    continue
+                self.problem(
+                    utterance_id,
+                    Severity.ERROR,
+                    f"{path}: '{name}' may be any of {examples(ids)}; call the recordings by these "
+                    f"ids in it, or keep an alignment beside each recording",
+                )
 
 
 def scan(recipe: Recipe, root: Path) -> Scan:
@@ -182,63 +236,87 @@ def scan(recipe: Recipe, root: Path) -> Scan:
     """
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder; check the path")
-    sexes = read_speakers(root, recipe.speaker_tables)
-    transcripts = Transcripts(recipe.transcripts, root, ignore_case=recipe.ignore_case)
-    recordings: dict[str, Recording] = {}
-    problems: list[Problem] = []
-    n_audio = 0
-    for path, fields in find_audio(recipe, root):
-        n_audio += 1
-        utterance_id = _nfc(recipe.utterance_id.format(**fields))
-        fields.setdefault("utterance", utterance_id)
-        if utterance_id in recordings:
-            problems.append(
-                Problem(
-                    utterance_id,
-                    "scan",
-                    Severity.ERROR,
-                    f"{path}: second recording with the id '{utterance_id}' (first: "
-                    f"{recordings[utterance_id].audio_path}); rename one",
-                )
-            )
-            continue
-        alignment, format = _given_alignment(recipe, fields, path.parent, root, utterance_id)
-        try:
-            facts = audio_facts(path)
-            check_rate(path, facts.rate_hz)
-            words = () if alignment else transcripts.find(fields, path.parent)
-        except (AudioError, TranscriptError) as error:
-            problems.append(Problem(utterance_id, "scan", Severity.ERROR, str(error)))
-            continue
-        if facts.channels > 1:
-            problems.append(
-                Problem(
-                    utterance_id,
-                    "scan",
-                    Severity.WARNING,
-                    f"{path}: {facts.channels} channels, averaged to one; if only one holds the "
-                    f"speaker, extract it first",
-                )
-            )
-        speaker = recipe.speaker_constant or _nfc(recipe.speaker_name.format(**fields))
-        sex = (recipe.sex_constant or "").format(**fields)
-        recordings[utterance_id] = Recording(
-            utterance_id=utterance_id,
-            speaker=speaker,
-            sex=sexes.get(speaker, _SEXES.get(sex.lower(), sex)),
-            audio_path=path,
-            words=words,
-            alignment_path=alignment,
-            duration_s=facts.duration_s,
-            alignment_format=format,
-        )
-    if not n_audio:
+    table = read_speakers(root, recipe.speaker_tables)
+    candidates = [
+        _candidate(recipe, root, path, fields) for path, fields in find_audio(recipe, root)
+    ]
+    if not candidates:
         raise CorpusError(
             f"{root}: no audio that recipe '{recipe.name}' recognises "
             f"({', '.join(recipe.audio_patterns)}); check the folder or choose another recipe"
         )
+    found = _Found(problems=list(table.problems))
+    if recipe.speaker_constant is None and recipe.speaker_name == "{speaker}":
+        found.problems += from_listed_folders(candidates, table)
+    found.problems += make_unique(candidates)
+    if recipe.speaker_constant is None and recipe.speaker_name == "{speaker}":
+        found.problems += one_name_many_folders(candidates, table)
+    transcripts = Transcripts(recipe.transcripts, root, ignore_case=recipe.ignore_case)
+    people = People(table, (candidate.speaker for candidate in candidates))
+    for candidate in candidates:
+        try:
+            recordings = _recordings_of(candidate, recipe, root, transcripts, people, found)
+        except (AudioError, TranscriptError) as error:
+            found.problem(candidate.utterance_id, Severity.ERROR, str(error))
+            continue
+        for recording in recordings:
+            sex = (recipe.sex_constant or "").format(**candidate.fields)
+            found.add(
+                replace(recording, sex=table.sex(recording.speaker, SEXES.get(sex.lower(), sex)))
+            )
+    found.refuse_shared_alignments()
+    found.tell_of_voices()
+    found.problems += unmatched(table, (r.speaker for r in found.recordings.values()))
     labels: dict[tuple[str, int], StressLabel] = {}
-    for table in recipe.label_tables:
-        if (root / table).is_file():
-            labels |= read_labels(root / table)
-    return Scan(tuple(recordings.values()), tuple(problems), labels)
+    for label_table in recipe.label_tables:
+        if (root / label_table).is_file():
+            labels |= read_labels(root / label_table)
+    return Scan(tuple(found.recordings.values()), tuple(found.problems), labels)
+
+
+def _recordings_of(
+    candidate: Candidate,
+    recipe: Recipe,
+    root: Path,
+    transcripts: Transcripts,
+    people: People,
+    found: _Found,
+) -> list[Recording]:
+    """What one file holds: a recording, or one per speaker.
+
+    Raises
+    ------
+    AudioError, TranscriptError
+        If it cannot be used.
+    """
+    path, utterance_id = candidate.path, candidate.utterance_id
+    if utterance_id in found.recordings:
+        return [Recording(utterance_id, candidate.speaker, "", path, (), None, 0.0)]
+    given = _given_alignment(recipe, candidate, root)
+    facts = audio_facts(path)
+    check_rate(path, facts.rate_hz)
+    words = () if given else _words(transcripts, candidate)
+    recording = Recording(
+        utterance_id=utterance_id,
+        speaker=candidate.speaker,
+        sex="",
+        audio_path=path,
+        words=words,
+        alignment_path=given.path if given else None,
+        duration_s=facts.duration_s,
+        alignment_format=given.format if given else "auto",
+        alignment_id=given.utterance_id if given else "",
+    )
+    if given and utterance_id != candidate.name:
+        found.claims.setdefault((given.path, given.utterance_id), []).append(utterance_id)
+    recordings = _voices(recording, people)
+    if facts.channels > 1 and any(r.channel is None for r in recordings):
+        found.problem(
+            utterance_id,
+            Severity.WARNING,
+            f"{path}: {facts.channels} channels, averaged to one; if only one holds the speaker, "
+            f"extract it first",
+        )
+    if facts.channels == 1:
+        recordings = [replace(r, channel=None) for r in recordings]
+    return recordings

@@ -7,6 +7,7 @@ The format is named, or told from the file's name and first lines. See ``docs/fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from stressnet.alignment.readers.librispeech import LINE, read_condensed
 from stressnet.alignment.readers.options import Alignments, ReadOptions
 from stressnet.alignment.readers.table import read_table
 from stressnet.alignment.readers.timit import read_timit, timit_files
-from stressnet.alignment.textgrid import read_textgrid
+from stressnet.alignment.textgrid import read_textgrid, speakers_of
 from stressnet.errors import AlignmentError, ConfigError
 from stressnet.intervals import Alignment
 
@@ -30,6 +31,7 @@ __all__ = [
     "holds",
     "read_alignment",
     "read_alignments",
+    "voices_of",
 ]
 
 AUTO = "auto"
@@ -135,7 +137,7 @@ def read_alignments(
     options = options or ReadOptions()
     if name in _MANY:
         return _MANY[name](path, options)
-    return {nfc(path.stem): _ONE[name](path, options)}
+    return Alignments({nfc(path.stem): _ONE[name](path, options)})
 
 
 @lru_cache(maxsize=4)
@@ -153,7 +155,29 @@ def holds(path: Path, utterance_id: str, format: str = AUTO) -> bool:
         If it cannot be read.
     """
     alignments = _all_of(path, format, ReadOptions())
-    return nfc(utterance_id) in alignments or alignments.keys() == {""}
+    name = nfc(utterance_id)
+    names = alignments.keys() | alignments.voices.keys()
+    return name in names or names == {""}
+
+
+def voices_of(path: Path, utterance_id: str, format: str = AUTO) -> tuple[str, ...]:
+    """Speakers (of a CTM file: channels) whose words an alignment of one recording tells apart.
+
+    Empty if it tells of one only, or has no names. ``""`` stands for tiers or rows without a name.
+
+    Raises
+    ------
+    AlignmentError
+        If it cannot be read.
+    """
+    name = _format(path, format)
+    if name in ("textgrid", "mfa-json"):
+        return speakers_of(path)
+    if name not in _MANY:
+        return ()
+    all_voices = _all_of(path, format, ReadOptions()).voices
+    voices = tuple(all_voices.get(nfc(utterance_id)) or all_voices.get("") or ())
+    return voices if len(voices) > 1 else ()
 
 
 def _all_of(path: Path, format: str, options: ReadOptions) -> Alignments:
@@ -184,7 +208,7 @@ def read_alignment(
     utterance_id : str, optional
         The recording, where the file holds several.
     speaker : str, optional
-        Speaker whose tiers or rows to take, where there are several.
+        Speaker whose tiers or rows to take, where there are several; the case does not matter.
     rate_hz : int, optional
         Rate of times that are counted in samples, if not the format's own.
     channel : str, optional
@@ -209,16 +233,31 @@ def read_alignment(
     options = ReadOptions(speaker, rate_hz, channel)
     if reader is not None:
         return reader(path, options)
-    alignments = _all_of(path, format, options)
-    if utterance_id is None:
-        if len(alignments) == 1:
-            return next(iter(alignments.values()))
+    # Files of many are kept as they are, whichever speaker is wanted.
+    alignments = _all_of(path, format, replace(options, speaker=None))
+    names = list(dict.fromkeys((*alignments, *alignments.voices)))
+    if utterance_id is not None and nfc(utterance_id) in names:
+        name = nfc(utterance_id)
+    elif names == [""] or (utterance_id is None and len(names) == 1):
+        name = names[0]  # a table without a column for it belongs to one recording
+    elif utterance_id is None:
         raise AlignmentError(
-            f"{path}: holds {len(alignments)} recordings ({', '.join(list(alignments)[:3])}, ...); "
-            "say which"
+            f"{path}: holds {len(names)} recordings ({', '.join(names[:3])}, ...); say which by "
+            f"utterance_id"
         )
-    if nfc(utterance_id) in alignments:
-        return alignments[nfc(utterance_id)]
-    if alignments.keys() == {""}:  # a table without a column for it belongs to one recording
-        return alignments[""]
-    raise AlignmentError(f"{path}: holds no alignment of '{utterance_id}'; add it")
+    else:
+        raise AlignmentError(f"{path}: holds no alignment of '{utterance_id}'; add it")
+    voices = alignments.voices.get(name, {})
+    is_one_of_many = speaker is not None and any(voices)
+    if name in alignments and not is_one_of_many:
+        return alignments[name]
+    wanted = {v.casefold() for v in (speaker, channel) if v is not None}
+    for voice, alignment in voices.items():
+        if voice.casefold() in wanted:
+            return alignment
+    what = "channels" if _format(path, format) == "ctm" else "speakers"
+    raise AlignmentError(
+        f"{path}: '{name or path.stem}' has the {what} {', '.join(sorted(voices))}"
+        + (f", not {speaker}" if speaker is not None else "")
+        + "; choose one with --speaker"
+    )

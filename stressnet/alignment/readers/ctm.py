@@ -28,19 +28,31 @@ def read_ctm(path: Path, options: ReadOptions) -> Alignments:
     Raises
     ------
     AlignmentError
-        If a line is damaged, or a recording has several channels and none was chosen.
+        If a line is damaged.
     """
     words_file, phones_file = ctm_files(path)
     words = _tiers(words_file, options)
     phones = _tiers(phones_file, options) if phones_file else {}
-    return {
-        name: Alignment(
-            tier,
-            tuple(replace(p, label=_POSITION.sub("", p.label)) for p in phones.get(name, ())),
-            source="ctm",
+    alignments = Alignments()
+    for name, channels in words.items():
+        of_name = phones.get(name, {})
+        if len(channels) == len(of_name) == 1:  # the two files may name it differently
+            of_name = dict(zip(channels, of_name.values(), strict=True))
+        alignments.add(
+            name,
+            {
+                channel: Alignment(
+                    tier,
+                    tuple(
+                        replace(p, label=_POSITION.sub("", p.label))
+                        for p in of_name.get(channel, ())
+                    ),
+                    source="ctm",
+                )
+                for channel, tier in channels.items()
+            },
         )
-        for name, tier in words.items()
-    }
+    return alignments
 
 
 def ctm_files(path: Path) -> tuple[Path, Path | None]:
@@ -59,7 +71,8 @@ def ctm_files(path: Path) -> tuple[Path, Path | None]:
     return words, path
 
 
-def _tiers(path: Path, options: ReadOptions) -> dict[str, tuple[Interval, ...]]:
+def _tiers(path: Path, options: ReadOptions) -> dict[str, dict[str, tuple[Interval, ...]]]:
+    """Intervals by recording and channel; of the channel asked for, where a recording has it."""
     rows: dict[str, dict[str, list[Interval]]] = {}
     decimals = 0
     for place, line in numbered_lines(path):
@@ -80,22 +93,13 @@ def _tiers(path: Path, options: ReadOptions) -> dict[str, tuple[Interval, ...]]:
         rows.setdefault(nfc(cells[0]), {}).setdefault(cells[1], []).append(interval)
     unit_s = 10.0**-decimals
     return {
-        name: _joined(sorted(_channel(path, name, of, options), key=lambda i: i.start_s), unit_s)
-        for name, of in rows.items()
+        name: {
+            channel: _joined(sorted(intervals, key=lambda i: i.start_s), unit_s)
+            for channel, intervals in channels.items()
+            if channel == options.channel or options.channel not in channels
+        }
+        for name, channels in rows.items()
     }
-
-
-def _channel(
-    path: Path, name: str, channels: dict[str, list[Interval]], options: ReadOptions
-) -> list[Interval]:
-    if options.channel is not None and options.channel in channels:
-        return channels[options.channel]
-    if len(channels) > 1:
-        raise AlignmentError(
-            f"{path}: '{name}' has channels {', '.join(sorted(channels))}; say which to take, or "
-            "split the file by channel"
-        )
-    return next(iter(channels.values()))
 
 
 def _joined(intervals: list[Interval], unit_s: float) -> tuple[Interval, ...]:

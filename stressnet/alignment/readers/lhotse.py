@@ -25,7 +25,7 @@ _WORDS, _PHONES = ("word", "words"), ("phone", "phones", "phoneme", "phonemes")
 
 
 def read_lhotse(path: Path, options: ReadOptions) -> Alignments:
-    """Alignments of a manifest, by recording; supervisions of one recording are joined.
+    """Alignments of a manifest, by recording; a speaker's supervisions of one recording are joined.
 
     Raises
     ------
@@ -34,27 +34,30 @@ def read_lhotse(path: Path, options: ReadOptions) -> Alignments:
     AlignmentError
         If the manifest cannot be read or holds no word alignments.
     """
-    tiers: dict[str, tuple[list[Interval], list[Interval]]] = {}
+    tiers: dict[str, dict[str, tuple[list[Interval], list[Interval]]]] = {}
     for supervision in _supervisions(path):
-        if options.speaker is not None and supervision.speaker not in (None, options.speaker):
-            continue
         if options.channel is not None and str(supervision.channel) != options.channel:
             continue
         alignment = supervision.alignment or {}
-        words, phones = tiers.setdefault(nfc(str(supervision.recording_id)), ([], []))
+        voices = tiers.setdefault(nfc(str(supervision.recording_id)), {})
+        words, phones = voices.setdefault(nfc(str(supervision.speaker or "")), ([], []))
         place = f"{path}, supervision '{supervision.id}'"
         words += _items(alignment, _WORDS, place)
         phones += _items(alignment, _PHONES, place)
-    alignments = {
-        name: Alignment(
-            tuple(sorted(words, key=lambda i: i.start_s)),
-            tuple(sorted(phones, key=lambda i: i.start_s)),
-            source="lhotse",
-        )
-        for name, (words, phones) in tiers.items()
-        if words
-    }
-    if not alignments:
+    alignments = Alignments()
+    for name, voices in tiers.items():
+        spoken = {
+            speaker: Alignment(
+                tuple(sorted(words, key=lambda i: i.start_s)),
+                tuple(sorted(phones, key=lambda i: i.start_s)),
+                source="lhotse",
+            )
+            for speaker, (words, phones) in voices.items()
+            if words
+        }
+        if spoken:
+            alignments.add(name, spoken)
+    if not alignments and not alignments.voices:
         raise AlignmentError(
             f"{path}: no supervision has an alignment named 'word'; align the manifest first, "
             "e.g. with 'lhotse workflows align-with-torchaudio'"

@@ -26,7 +26,7 @@ def read_condensed(path: Path, options: ReadOptions) -> Alignments:
     AlignmentError
         If a line is damaged or has more or fewer words than times.
     """
-    alignments: Alignments = {}
+    alignments = Alignments()
     for place, line in numbered_lines(path):
         match = LINE.match(line)
         if match is None:

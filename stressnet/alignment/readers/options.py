@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,5 +79,22 @@ def pair(path: Path, words_suffix: str, phones_suffix: str, corpus: str) -> tupl
     return words, phones
 
 
-Alignments = dict[str, Alignment]
-"""Alignment by utterance id."""
+class Alignments(dict[str, Alignment]):
+    """Alignment by utterance id.
+
+    Attributes
+    ----------
+    voices : dict
+        Names and alignments of a recording's speakers or channels; a recording with several is
+        not in the dict itself.
+    """
+
+    def __init__(self, alignments: Mapping[str, Alignment] | None = None) -> None:
+        super().__init__(alignments or {})
+        self.voices: dict[str, dict[str, Alignment]] = {}
+
+    def add(self, name: str, voices: Mapping[str, Alignment]) -> None:
+        """A recording's alignment, or one per voice if there are several."""
+        self.voices[name] = dict(voices)
+        if len(voices) == 1:
+            self[name] = next(iter(voices.values()))

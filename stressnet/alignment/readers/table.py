@@ -34,6 +34,9 @@ _NAMES = {
     "utterance": ("utterance_id", "utterance", "file", "filename", "recording"),
     "speaker": ("speaker",),
 }
+_ENDINGS = frozenset(
+    ".wav .wave .flac .mp3 .m4a .ogg .opus .aif .aiff .textgrid .lab .txt .csv .json".split()
+)
 _UNITS_PER_S = {"": 1.0, "_s": 1.0, "_sec": 1.0, "_ms": 1000.0}
 
 
@@ -43,7 +46,7 @@ def read_table(path: Path, options: ReadOptions) -> Alignments:
     Raises
     ------
     AlignmentError
-        If a column is missing, a row damaged, or rows of several speakers are mixed.
+        If a column is missing or a row damaged.
     """
     text = read_text(path)
     first = text.split("\n", 1)[0]
@@ -52,39 +55,46 @@ def read_table(path: Path, options: ReadOptions) -> Alignments:
     _, header = next(rows, ("", []))
     columns = {name.strip().lower(): index for index, name in enumerate(header)}
     picked, per_s = _columns(path, columns, options)
-    tiers: dict[str, dict[str, list[Interval]]] = {}
-    speakers: dict[str, set[str]] = {}
+    tiers: dict[str, dict[str, dict[str, list[Interval]]]] = {}
     for place, row in rows:
         cells = {key: row[index] if index < len(row) else "" for key, index in picked.items()}
         speaker = nfc(cells.get("speaker", ""))
-        if options.speaker is not None and speaker not in ("", options.speaker):
-            continue
         tier = cells["tier"].strip().lower().rpartition(" - ")[2]
         level = "words" if tier in WORD_TIERS else "phones" if tier in PHONE_TIERS else None
         if level is None:
             continue  # a table may hold further tiers, as a TextGrid may
-        name = nfc(PurePosixPath(cells.get("utterance", "").replace("\\", "/")).stem)
-        speakers.setdefault(name, set()).add(speaker)
-        start_s = finite_number(cells["start"], place, "start") / per_s
-        end_s = finite_number(cells["end"], place, "end") / per_s
+        name = _utterance(cells.get("utterance", ""))
+        start_s = finite_number(_with_point(cells["start"]), place, "start") / per_s
+        end_s = finite_number(_with_point(cells["end"]), place, "end") / per_s
         interval = made_interval(start_s, end_s, cells["label"], place)
-        tiers.setdefault(name, {"words": [], "phones": []})[level].append(interval)
-    for name, who in speakers.items():
-        if len(who) > 1:
-            raise AlignmentError(
-                f"{path}: rows of the speakers {', '.join(sorted(who))} are mixed"
-                + (f" in '{name}'" if name else "")
-                + "; say whose to take"
-            )
+        voices = tiers.setdefault(name, {})
+        voices.setdefault(speaker, {"words": [], "phones": []})[level].append(interval)
     if not tiers:
         raise AlignmentError(
             f"{path}: no row has the tier 'words' or 'phones'; name them so in the column "
             f"'{header[picked['tier']]}'"
         )
-    return {
-        name: Alignment(_sorted(of["words"]), _sorted(of["phones"]), source="table")
-        for name, of in tiers.items()
-    }
+    alignments = Alignments()
+    for name, voices in tiers.items():
+        alignments.add(
+            name,
+            {
+                speaker: Alignment(_sorted(of["words"]), _sorted(of["phones"]), source="table")
+                for speaker, of in voices.items()
+            },
+        )
+    return alignments
+
+
+def _utterance(cell: str) -> str:
+    """A recording's name from a name or path; only the ending of a file is no part of it."""
+    name = PurePosixPath(cell.replace("\\", "/"))
+    return nfc(name.stem if name.suffix.lower() in _ENDINGS else name.name)
+
+
+def _with_point(number: str) -> str:
+    """A number with a decimal point, where a comma was written."""
+    return number if "." in number else number.replace(",", ".")
 
 
 def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:

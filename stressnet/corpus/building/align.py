@@ -104,7 +104,10 @@ def read_given(recording: Recording, path: Path) -> Alignment:
     """
     from stressnet.alignment.readers import read_alignment
 
-    how: Any = {"format": recording.alignment_format, "utterance_id": recording.utterance_id}
+    name = recording.alignment_id or recording.utterance_id
+    how: Any = {"format": recording.alignment_format, "utterance_id": name}
+    if recording.voice is not None:
+        return read_alignment(path, **how, speaker=recording.voice)
     try:
         return read_alignment(path, **how)
     except AlignmentError as error:
@@ -208,6 +211,13 @@ def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
                 journal.add(recording.utterance_id, {"failure": str(error)})
             else:
                 if given.spoken_words() and not given.phones:
+                    if recording.voice:
+                        text = (
+                            f"{recording.alignment_path}: words of several speakers without phones "
+                            f"cannot be aligned apart; add phone tiers"
+                        )
+                        journal.add(recording.utterance_id, {"failure": text})
+                        continue
                     words = tuple(word_key(word.label) for word in given.spoken_words())
                     journal.add(recording.utterance_id, {"words_only": words})
                     continue
