@@ -439,7 +439,9 @@ def test_a_larger_overlap_in_a_ctm_stays_for_validation(tmp_path: Path) -> None:
 
 def test_channels_of_a_ctm(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ctm", "u A 0.1 0.3 one\nu B 0.2 0.1 two\n")
-    with pytest.raises(AlignmentError, match="'u' has the channels A, B; choose one with --speaker"):
+    with pytest.raises(
+        AlignmentError, match="'u' has the channels A, B; choose one with --speaker"
+    ):
         read_alignment(path)
     assert read_alignment(path, channel="B").words[0].label == "two"
 

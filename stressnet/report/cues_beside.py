@@ -49,7 +49,7 @@ REGIONS_OF_FAMILY: dict[str, tuple[str, ...]] = {
 
 _NO_PLACE = "no region: spread over all cells"
 _ROW_IN, _HEAD_IN = 0.165, 0.20
-_COLUMNS = ("cue", "group", "coefficient", "low", "high", "baseline")
+COEFFICIENT_COLUMNS = ("cue", "group", "coefficient", "low", "high", "baseline")
 
 
 def plot_cues_beside_relevance(
@@ -81,7 +81,7 @@ def plot_cues_beside_relevance(
     """
     from matplotlib.figure import Figure
 
-    require_columns(coefficients, _COLUMNS, "table of coefficients")
+    require_columns(coefficients, COEFFICIENT_COLUMNS, "table of coefficients")
     chosen = coefficients[coefficients["baseline"] == baseline]
     rows = summary[(summary["measure"] == "density") & (summary["stress"] == "ALL")]
     by_region: dict[Any, Any] = rows.set_index("region").to_dict("index")

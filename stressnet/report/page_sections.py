@@ -15,7 +15,7 @@ from stressnet.errors import ConfigError, CorpusError
 from stressnet.report import tables
 from stressnet.report.choose import choose_words
 from stressnet.report.corpus import plot_regions, plot_warped_means, warped_means
-from stressnet.report.cues_beside import plot_cues_beside_relevance
+from stressnet.report.cues_beside import COEFFICIENT_COLUMNS, plot_cues_beside_relevance
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Picture
 from stressnet.report.names import count_of, method_text, region_name
 from stressnet.report.run import RelevanceRun
@@ -23,6 +23,7 @@ from stressnet.report.scores import plot_accuracy, plot_confusion
 from stressnet.report.style import save_figure
 from stressnet.report.vowel_space import plot_vowel_space, vowel_table
 from stressnet.report.word import LEGEND, caption, plot_word, word_data
+from stressnet.runs.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -270,16 +271,8 @@ def _vowels_section(page: Document, sources: _Sources) -> None:
 
 
 def _cues_section(page: Document, sources: _Sources, coefficients: Path) -> None:
-    import pandas as pd
-
     page.add(Heading("Cues beside relevance"))
-    try:
-        table = pd.read_csv(coefficients)
-    except (OSError, ValueError) as error:
-        raise CorpusError(
-            f"{coefficients}: not readable as a table of coefficients ({error}); give the "
-            "coefficients.csv that cue-baselines wrote"
-        ) from error
+    table = read_table(coefficients, COEFFICIENT_COLUMNS)
     shutil.copyfile(coefficients, sources.out / "tables" / "coefficients.csv")
     if sources.run.summary is None:
         page.add(Paragraph("The run has no summary.csv; run explain again.", "missing"))

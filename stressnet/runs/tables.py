@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from stressnet.errors import CorpusError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +44,33 @@ def write_csv(frame: pd.DataFrame, path: Path, **how: Any) -> None:
     part = path.with_name(f".{path.name}.part")
     frame.to_csv(part, index=False, **how)
     part.replace(path)
+
+
+def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a CSV or Parquet table that another command, or a person, has written.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+        Columns that it must have.
+
+    Raises
+    ------
+    CorpusError
+        If it is missing, cannot be read, or lacks a column.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise CorpusError(f"{path}: cannot be read as a table ({reason})") from None
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise CorpusError(f"{path}: lacks the column {', '.join(missing)}")
+    return table
 
 
 class WholeTable(ABC):

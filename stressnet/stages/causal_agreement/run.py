@@ -36,6 +36,7 @@ from stressnet.runs.work import Step
 from stressnet.stages.assess.run import DEFAULT_METHODS
 from stressnet.stages.causal_agreement.config import CausalConfig
 from stressnet.stages.manipulate.config import ManipulateConfig
+from stressnet.stages.manipulate.inputs import fingerprint_of
 from stressnet.stages.manipulate.results import effects_and_tokens, responses_of
 from stressnet.stages.manipulate.run import run as manipulate
 
@@ -96,6 +97,8 @@ def run(
         spectrum = mean_spectrum(corpus, images, everything)
     attributions = find_attributions(names, str(images.preset["padding"]), config.seed, spectrum)
     inputs = {"corpus": corpus.fingerprint, "model": network.digest}
+    if config.measured is not None:
+        fingerprint_of(config.measured, corpus)
     if config.stimuli is not None:
         responses_of(config.stimuli, corpus, network)
         inputs["stimuli"] = hash_file(config.stimuli / FILE_NAME)

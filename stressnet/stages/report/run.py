@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stressnet.errors import CorpusError
+from stressnet.report.cues_beside import COEFFICIENT_COLUMNS
 from stressnet.report.explorer.writing import model_folder, open_methods, write_explorer
 from stressnet.report.page import write_report
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file
+from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
 from stressnet.stages.report.config import ReportConfig
 
@@ -95,4 +97,5 @@ def _coefficients(cues: Path | None) -> Path | None:
     file = cues / "coefficients.csv" if cues.is_dir() else cues
     if not file.is_file():
         raise CorpusError(f"{cues}: no coefficients.csv; run stressnet cue-baselines first")
+    read_table(file, COEFFICIENT_COLUMNS)
     return file

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
 from stressnet.lab.board_plan import Plan
 from stressnet.lab.designs import get_design
@@ -38,6 +39,7 @@ from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file
 from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
 from stressnet.stages.validate_methods.config import ValidateMethodsConfig
 
@@ -163,7 +165,11 @@ _NETWORK_COLUMNS = (
 
 
 def _check(plan: Plan, corpus: Path | None, cues: Path | None) -> None:
-    """Raise for names that do not exist before hours are spent."""
+    """Raise for names and inputs that do not exist before hours are spent."""
+    if corpus is not None:
+        Corpus.open(corpus)
+    if cues is not None:
+        read_table(cues)
     for name in plan.networks:
         get_spec(name)
     make_explainers(plan.methods, plan.seeds)

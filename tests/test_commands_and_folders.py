@@ -1,0 +1,295 @@
+"""What every command that writes a folder promises, checked for every such command.
+
+Nothing that exists is lost: not a folder of another kind, not one that is not stressnet's, not an
+input, and not a finished result when an option or an input is wrong. A new command is checked, too:
+the list comes from the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from command_line import run_cli
+from spoken_words import write_recordings
+
+from stressnet.cli import COMMANDS, CORPUS_COMMANDS
+from stressnet.corpus.store import Corpus
+from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
+from stressnet.models.registry import build_model
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.options import options_of
+from stressnet.runs.stage import Stage
+from stressnet.stages.build_corpus import build_corpus
+from stressnet.stages.explain import explain_corpus
+from stressnet.stages.manipulate import manipulate_corpus
+from stressnet.stages.measure import measure_corpus
+from stressnet.stages.stats import run_statistics
+
+STAGES = {
+    ("corpus " if one in CORPUS_COMMANDS else "") + one.name: one
+    for one in (*COMMANDS, *CORPUS_COMMANDS)
+    if isinstance(one, Stage) and one.kind
+}
+
+VOICES = {"anna": 205.0, "bea": 190.0, "cleo": 220.0, "dan": 118.0, "emil": 130.0, "finn": 105.0}
+
+every_command = pytest.mark.parametrize("name", STAGES)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One finished folder of each kind that commands read."""
+    folder = tmp_path_factory.mktemp("study")
+    write_recordings(folder / "recordings", VOICES)
+    write_recordings(folder / "others", {"gina": 215.0})
+    for name, no_splits in (("recordings", False), ("others", True)):
+        build_corpus(
+            folder / name,
+            folder / ("corpus" if name == "recordings" else "corpora"),
+            recipe="generic",
+            no_splits=no_splits,
+            no_longer_words=True,
+        )
+    images = Corpus.open(folder / "corpus").images("stressnet")
+    torch.manual_seed(0)
+    info = CheckpointInfo("compact", *images.axes.shape, "stressnet", dict(images.preset))
+    save_checkpoint(folder / "model", build_model("compact", *images.axes.shape).eval(), info)
+    measure_corpus(folder / "corpus", folder / "cues")
+    explain_corpus(
+        folder / "corpus", folder / "model", folder / "run", splits=("all",), max_tokens=6
+    )
+    run_statistics(folder / "run", folder / "stats")
+    manipulate_corpus(
+        folder / "corpus",
+        folder / "stimuli",
+        cues=("duration",),
+        n_steps=3,
+        max_tokens=4,
+        models=(folder / "model",),
+        measured=folder / "cues",
+    )
+    return folder
+
+
+@pytest.fixture
+def world(study: Path, tmp_path: Path) -> Path:
+    """A copy of the study that a command may harm."""
+    shutil.copytree(study, tmp_path / "world")
+    return tmp_path / "world"
+
+
+OF_INPUT = {"source": "run"}
+"""Folders of the study that stand for an input, where its name is not the folder's."""
+
+EXTRA = {
+    "build-corpus": ["--recipe", "generic", "--no-splits"],
+    "corpus folds": ["--folds", "3"],
+    "corpus merge": ["--splits", "none"],
+    "findings": ["--model", "{world}/model"],
+}
+"""Options without which a command refuses the study."""
+
+
+def command(world: Path, name: str, out: Path, *options: object) -> list[object]:
+    """A command's arguments on the study."""
+    stage = STAGES[name]
+    inputs = [world / OF_INPUT.get(one.name, one.name) for one in stage.inputs]
+    if name == "corpus merge":
+        inputs.append(world / "corpus")
+    place = ["--out", out] if stage.default_output else [out]
+    extra = [text.format(world=world) for text in EXTRA.get(name, [])]
+    return [*name.split(), *inputs, *place, "-q", *extra, *options]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def finished(folder: Path, kind: str) -> Path:
+    """A finished folder of a kind."""
+    with RunFolder(folder, kind) as run:
+        run.begin({"made": "before"}, inputs={})
+        run.table("table.csv", pd.DataFrame({"value": [1]}))
+        run.finish()
+    return folder
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """The one line with which a command refuses."""
+    code, out, err = run_cli(capsys, *arguments)
+    lines = [line for line in err.splitlines() if line.strip()]
+    assert code in (1, 2), f"exit code {code}: {out}{err}"
+    assert "Traceback" not in err
+    assert lines, "it says nothing"
+    if code == 1:
+        assert len(lines) == 1, err
+    return lines[-1]
+
+
+@pytest.fixture
+def unharmed(world: Path) -> Iterator[Path]:
+    """The study, which must be the same afterwards."""
+    before = content(world)
+    yield world
+    assert content(world) == before
+
+
+@every_command
+def test_a_folder_of_another_kind_stays(name: str, unharmed: Path, tmp_path: Path, capsys) -> None:
+    out = finished(tmp_path / "out", "something else")
+    before = content(out)
+    refused(capsys, *command(unharmed, name, out, "--overwrite"))
+    assert content(out) == before
+
+
+@every_command
+def test_a_strangers_folder_stays(name: str, unharmed: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "app"
+    out.mkdir()
+    (out / "manifest.json").write_text('{"name": "app", "start_url": "/"}')
+    (out / "thesis.txt").write_text("years of work")
+    before = content(out)
+    refused(capsys, *command(unharmed, name, out, "--overwrite"))
+    assert content(out) == before
+
+
+@every_command
+def test_a_foreign_file_stops_the_replacement(
+    name: str, unharmed: Path, tmp_path: Path, capsys
+) -> None:
+    out = finished(tmp_path / "out", STAGES[name].kind)
+    (out / "notes.txt").write_text("mine")
+    before = content(out)
+    assert "notes.txt" in refused(capsys, *command(unharmed, name, out, "--overwrite"))
+    assert content(out) == before
+
+
+@every_command
+def test_a_finished_result_stays_without_overwrite(
+    name: str, unharmed: Path, tmp_path: Path, capsys
+) -> None:
+    out = finished(tmp_path / "out", STAGES[name].kind)
+    before = content(out)
+    assert "already holds" in refused(capsys, *command(unharmed, name, out))
+    assert content(out) == before
+
+
+@every_command
+def test_a_dry_run_writes_nothing(name: str, unharmed: Path, tmp_path: Path, capsys) -> None:
+    out = finished(tmp_path / "out", STAGES[name].kind)
+    before = content(out)
+    for options in (["--overwrite"], []):
+        place = out if options else tmp_path / "new"
+        code, text, err = run_cli(capsys, *command(unharmed, name, place, "--dry-run", *options))
+        assert code == 0, err
+        assert "writes" in text
+    assert content(out) == before
+    assert not (tmp_path / "new").exists()
+
+
+INPUTS = [(name, one.name) for name, stage in STAGES.items() for one in stage.inputs]
+
+
+@pytest.mark.parametrize("where", ["same", "inside", "above", "link"])
+@pytest.mark.parametrize(("name", "input_name"), INPUTS)
+def test_output_and_inputs_are_apart(
+    name: str, input_name: str, where: str, unharmed: Path, tmp_path: Path, capsys
+) -> None:
+    source = unharmed / OF_INPUT.get(input_name, input_name)
+    (tmp_path / "link").symlink_to(source)
+    places = {"same": source, "inside": source / "out", "above": unharmed, "link": "link"}
+    out = tmp_path / places[where]
+    refused(capsys, *command(unharmed, name, out, "--overwrite"))
+
+
+WRONG = ("missing", "empty", "file", "other kind", "stranger", "list", "numbers", "newer", "cut")
+"""Ways in which an input can be wrong."""
+
+
+def spoil(folder: Path, how: str) -> None:
+    """Put something wrong in the place of an input."""
+    manifest = folder / "manifest.json"
+    if how in ("missing", "empty", "file", "other kind", "stranger"):
+        shutil.rmtree(folder)
+    if how == "empty":
+        folder.mkdir()
+    elif how == "file":
+        folder.write_text("not a folder")
+    elif how == "other kind":
+        finished(folder, "something else")
+    elif how == "stranger":
+        folder.mkdir()
+        manifest.write_text('{"name": "app", "start_url": "/"}')
+    elif how == "list":
+        manifest.write_text("[1, 2]")
+    elif how == "numbers":
+        manifest.write_text(json.dumps(dict.fromkeys(json.loads(manifest.read_text()), 5)))
+    elif how == "newer":
+        about = json.loads(manifest.read_text())
+        manifest.write_text(json.dumps({"kind": about["kind"], "format": 99, "contents": "new"}))
+    elif how == "cut":
+        manifest.write_bytes(manifest.read_bytes()[:100])
+
+
+@pytest.mark.parametrize("how", WRONG)
+@pytest.mark.parametrize(("name", "input_name"), INPUTS)
+def test_a_wrong_input_costs_nothing(
+    name: str, input_name: str, how: str, world: Path, tmp_path: Path, capsys
+) -> None:
+    source = world / OF_INPUT.get(input_name, input_name)
+    if input_name == "recordings" and how not in ("missing", "empty", "file"):
+        pytest.skip("recordings have no manifest")
+    if not (source / "manifest.json").is_file() and how in ("list", "numbers", "newer", "cut"):
+        pytest.skip(f"a {input_name} has no manifest here")
+    spoil(source, how)
+    out = finished(tmp_path / "out", STAGES[name].kind)
+    before = content(out)
+    refused(capsys, *command(world, name, out, "--overwrite"))
+    assert content(out) == before
+    refused(capsys, *command(world, name, tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+
+
+PATH_OPTIONS = [
+    (name, item.flag.split(",")[-1])
+    for name, stage in STAGES.items()
+    for item in options_of(stage.config)
+    if item.type is Path and item.name != "out"
+]
+
+
+@pytest.mark.parametrize(("name", "flag"), PATH_OPTIONS)
+def test_a_wrong_option_costs_nothing(
+    name: str, flag: str, unharmed: Path, tmp_path: Path, capsys
+) -> None:
+    out = finished(tmp_path / "out", STAGES[name].kind)
+    before = content(out)
+    (tmp_path / "damaged").write_bytes(b"\x00\xff[[[ not a file of any kind")
+    for value in (tmp_path / "nowhere", tmp_path / "damaged"):
+        refused(capsys, *command(unharmed, name, out, "--overwrite", flag, value))
+        assert content(out) == before
+
+
+@every_command
+def test_an_unknown_key_of_a_config_costs_nothing(
+    name: str, unharmed: Path, tmp_path: Path, capsys
+) -> None:
+    out = finished(tmp_path / "out", STAGES[name].kind)
+    before = content(out)
+    (tmp_path / "config.toml").write_text("no_such_option = 3\n")
+    message = refused(
+        capsys, *command(unharmed, name, out, "--overwrite", "--config", tmp_path / "config.toml")
+    )
+    assert "no_such_option" in message
+    assert content(out) == before
