@@ -1,6 +1,7 @@
 """Recordings: samples that always travel with their rate.
 
-Reading goes through ``soundfile`` (WAV, FLAC, OGG, ...), resampling through ``soxr``.
+Reading goes through ``soundfile`` (WAV, FLAC, OGG, MP3, ...) or PyAV (M4A, ...), resampling
+through ``soxr``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.errors import AudioError
+from stressnet.media import decoded_blocks, decoded_facts, is_decoded, share_present
 
 WORKING_RATE_HZ = 16_000
 """Rate at which everything is analysed: 8 kHz of bandwidth holds F4 and the sibilants."""
@@ -26,6 +28,12 @@ _UNKNOWN_FRAMES = 1 << 62
 """libsndfile reports more frames than this if a header leaves the length open."""
 
 _BLOCK_FRAMES = 1 << 20
+
+_ROUNDING_S = 0.01
+"""A recording may be shorter than promised by so much."""
+
+_DECODED_ROUNDING_S = 0.2
+"""Lengths that compressed formats state are rounded to their frames."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +86,18 @@ def audio_facts(path: Path) -> AudioFacts:
     Raises
     ------
     AudioError
-        If the file is missing, empty, without samples or length, or no audio.
+        If the file is missing, empty, without samples or length, shorter than its header says, or
+        no audio.
     """
     import soundfile
 
     try:
         if path.stat().st_size == 0:
             raise AudioError(f"{path}: the file is empty; copy it again")
+        if is_decoded(path):
+            return AudioFacts(*decoded_facts(path))
         info = soundfile.info(str(path))
+        share = share_present(path)
     except OSError as error:
         what = "is a link to nothing" if path.is_symlink() else "cannot be opened"
         raise AudioError(f"{path}: {what} ({error.strerror}); check the path") from error
@@ -101,7 +113,14 @@ def audio_facts(path: Path) -> AudioFacts:
             f"{path}: the header does not say how long it is; write it again, "
             f"e.g. with 'ffmpeg -i old.flac new.flac'"
         )
-    return AudioFacts(info.samplerate, info.channels, info.frames / info.samplerate)
+    duration_s = info.frames / info.samplerate
+    # A few bytes too many are an old mistake of some programs, not a loss.
+    if duration_s / share - duration_s > _ROUNDING_S:
+        raise AudioError(
+            f"{path}: truncated, the header promises {duration_s / share:.2f} s but "
+            f"{duration_s:.2f} s are there; copy it again"
+        )
+    return AudioFacts(info.samplerate, info.channels, duration_s)
 
 
 def check_rate(path: Path, rate_hz: int, minimum_rate_hz: int = MINIMUM_RATE_HZ) -> None:
@@ -114,20 +133,25 @@ def check_rate(path: Path, rate_hz: int, minimum_rate_hz: int = MINIMUM_RATE_HZ)
 
 
 def read_audio(
-    path: Path, rate_hz: int = WORKING_RATE_HZ, *, minimum_rate_hz: int = MINIMUM_RATE_HZ
+    path: Path,
+    rate_hz: int = WORKING_RATE_HZ,
+    *,
+    minimum_rate_hz: int = MINIMUM_RATE_HZ,
+    channel: int | None = None,
 ) -> Audio:
     """Read a recording as one channel at ``rate_hz``.
 
-    Channels are averaged. Recordings at a higher rate are resampled; those below
-    ``minimum_rate_hz`` are refused, since nothing can restore the missing spectrum.
+    Channels are averaged, unless one is chosen, counted from 1. Recordings at a higher rate are
+    resampled; those below ``minimum_rate_hz`` are refused, since nothing can restore the missing
+    spectrum.
 
     Raises
     ------
     AudioError
-        If the file is missing, empty, truncated, silent by zeros only, sampled too low, or holds
-        samples that are no finite numbers.
+        If the file is missing, empty, truncated, silent by zeros only, sampled too low, lacks the
+        channel, or holds samples that are no finite numbers.
     """
-    blocks = [np.zeros(0, dtype=np.float32), *_blocks(path, rate_hz, minimum_rate_hz)]
+    blocks = [np.zeros(0, dtype=np.float32), *_blocks(path, rate_hz, minimum_rate_hz, channel)]
     return Audio(np.concatenate(blocks), rate_hz)
 
 
@@ -137,6 +161,7 @@ def read_stretches(
     rate_hz: int = WORKING_RATE_HZ,
     *,
     minimum_rate_hz: int = MINIMUM_RATE_HZ,
+    channel: int | None = None,
 ) -> tuple[list[Audio], float]:
     """Parts of a recording as `read_audio` and `Audio.cut` give them, without holding the whole.
 
@@ -149,6 +174,8 @@ def read_stretches(
         The recording.
     spans_s : sequence of (start_s, end_s)
         Spans in any order, clipped to the recording; they may overlap.
+    channel : int, optional
+        The channel to take, counted from 1; left out, all are averaged.
 
     Returns
     -------
@@ -167,7 +194,7 @@ def read_stretches(
     pieces: list[list[NDArray[np.float32]]] = [[] for _ in limits]
     n_read = n_begun = 0
     open_spans: list[int] = []
-    for block in _blocks(path, rate_hz, minimum_rate_hz):
+    for block in _blocks(path, rate_hz, minimum_rate_hz, channel):
         end = n_read + len(block)
         while n_begun < len(order) and limits[order[n_begun]][0] < end:
             open_spans.append(order[n_begun])
@@ -182,38 +209,69 @@ def read_stretches(
     return stretches, n_read / rate_hz
 
 
-def _blocks(path: Path, rate_hz: int, minimum_rate_hz: int) -> Iterator[NDArray[np.float32]]:
-    """A recording's samples at ``rate_hz``, channels averaged, block by block and checked.
+def read_channels(path: Path, facts: AudioFacts) -> Iterator[NDArray[np.float32]]:
+    """A recording's samples as they are, shape (n, channels), block by block.
 
     A header may promise the impossible, hence no array of its length is ever made.
+
+    Raises
+    ------
+    AudioError
+        If it is damaged, truncated, or holds samples that are no finite numbers.
     """
     import soundfile
 
-    facts = audio_facts(path)
-    check_rate(path, facts.rate_hz, minimum_rate_hz)
-    n_read, is_silent = 0, True
-    stream = _resampler(facts.rate_hz, rate_hz)
+    n_read = 0
     try:
-        with soundfile.SoundFile(str(path)) as file:
-            while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-                samples = block.mean(axis=1)
-                if not np.isfinite(samples).all():
-                    raise AudioError(
-                        f"{path}: holds samples that are no finite numbers; convert it again"
-                    )
-                n_read += len(samples)
-                is_silent = is_silent and not samples.any()
-                yield stream(samples, False)
+        for block in decoded_blocks(path) if is_decoded(path) else _sndfile_blocks(path):
+            if not np.isfinite(block).all():
+                raise AudioError(
+                    f"{path}: holds samples that are no finite numbers; convert it again"
+                )
+            n_read += len(block)
+            yield block
     except soundfile.LibsndfileError as error:
         raise AudioError(
             f"{path}: truncated or damaged ({error.error_string}); copy it again"
         ) from error
     read_s = n_read / facts.rate_hz
-    if read_s + 1e-3 < facts.duration_s:
+    if read_s + (_DECODED_ROUNDING_S if is_decoded(path) else 1e-3) < facts.duration_s:
         raise AudioError(
             f"{path}: truncated, the header promises {facts.duration_s:.2f} s but {read_s:.2f} s "
             f"are there; copy it again"
         )
+
+
+def _sndfile_blocks(path: Path) -> Iterator[NDArray[np.float32]]:
+    import soundfile
+
+    with soundfile.SoundFile(str(path)) as file:
+        while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
+            yield block
+
+
+def check_channel(path: Path, channels: int, channel: int | None) -> None:
+    """Raise :class:`AudioError` if a recording lacks a channel, counted from 1."""
+    if channel is not None and not 1 <= channel <= channels:
+        raise AudioError(
+            f"{path}: has {channels} channel{'s' * (channels != 1)}, not a channel {channel}; "
+            f"choose another with --channel"
+        )
+
+
+def _blocks(
+    path: Path, rate_hz: int, minimum_rate_hz: int, channel: int | None
+) -> Iterator[NDArray[np.float32]]:
+    """A recording's samples at ``rate_hz``, one channel or their mean, block by block."""
+    facts = audio_facts(path)
+    check_rate(path, facts.rate_hz, minimum_rate_hz)
+    check_channel(path, facts.channels, channel)
+    is_silent = True
+    stream = _resampler(facts.rate_hz, rate_hz)
+    for block in read_channels(path, facts):
+        samples = block.mean(axis=1) if channel is None else block[:, channel - 1].copy()
+        is_silent = is_silent and not samples.any()
+        yield stream(samples, False)
     if is_silent:
         raise AudioError(f"{path}: holds only digital silence; check the recording")
     yield stream(np.zeros(0, dtype=np.float32), True)

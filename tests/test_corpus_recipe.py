@@ -166,9 +166,19 @@ def touch(root: Path, *names: str) -> None:
 
 def test_audio_is_found_in_order_of_path_without_hidden_files(tmp_path: Path) -> None:
     recipe = load_recipe("generic")
-    touch(tmp_path, "b/2.wav", "b/1.flac", "a/x y.WAV", "a/._x y.WAV", ".git/a/1.wav", "a/1.mp3")
+    touch(
+        tmp_path,
+        "b/2.wav",
+        "b/1.flac",
+        "a/x y.WAV",
+        "a/._x y.WAV",
+        ".git/a/1.wav",
+        "a/1.mp3",
+        "a/1.doc",
+    )
     found = [(p.relative_to(tmp_path).as_posix(), f) for p, f in find_audio(recipe, tmp_path)]
     assert found == [
+        ("a/1.mp3", {"speaker": "a", "utterance": "1"}),
         ("a/x y.WAV", {"speaker": "a", "utterance": "x y"}),
         ("b/1.flac", {"speaker": "b", "utterance": "1"}),
         ("b/2.wav", {"speaker": "b", "utterance": "2"}),

@@ -256,11 +256,11 @@ def test_missing_transcript(with_good_one: Path) -> None:
     assert [r.utterance_id for r in recordings] == ["good1"]
 
 
-def test_missing_line(with_good_one: Path) -> None:
-    folder = with_good_one / "19" / "1"
+def test_missing_line(tmp_path: Path) -> None:
+    folder = tmp_path / "19" / "1"
     audio(folder / "19-1-0.flac")
     text(folder / "19-1.trans.txt", "19-1-00 RECORD\n")
-    problem, _ = only_problem(with_good_one, LIBRISPEECH)
+    problem, _ = only_problem(tmp_path, LIBRISPEECH)
     assert "no transcript for '19-1-0'" in problem.reason
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from stressnet.audio import audio_facts, read_audio, read_stretches
 from stressnet.corpus.building.align import read_given
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Scan, scan
+from stressnet.errors import AudioError, CorpusError
 from stressnet.runs.problems import Severity
 
 RATE_HZ = 16_000
@@ -250,3 +252,131 @@ def test_a_table_of_alignments_with_two_speakers(tmp_path: Path) -> None:
     assert said(scan(recipe, tmp_path)) == {"u_X": ("X", "a"), "u_Y": ("Y", "b")}
     words = read_given(scan(recipe, tmp_path).recordings[0], tmp_path / "calls" / "u.csv").words
     assert (words[0].start_s, words[0].end_s) == (0.1, 0.3)
+
+
+# --- files that are passed over ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "ending", ["mp3", "ogg", "opus", "aiff", "AIF", "Wav", "WAVE", "au", "w64"]
+)
+def test_what_libsndfile_reads_is_read(tmp_path: Path, ending: str) -> None:
+    noise = 0.1 * np.random.default_rng(1).standard_normal(RATE_HZ)
+    (tmp_path / "anna").mkdir()
+    format = {"aif": "AIFF", "wave": "WAV", "opus": "OGG"}.get(ending.lower(), ending.upper())
+    subtype = "OPUS" if ending == "opus" else None
+    soundfile.write(tmp_path / "anna" / f"a.{ending}", noise, RATE_HZ, subtype, format=format)
+    (tmp_path / "anna" / "a.TXT").write_text("the rebel")
+    found = scan(GENERIC, tmp_path)
+    assert found.problems == ()
+    assert found.recordings[0].words == ("THE", "REBEL")
+    assert found.recordings[0].duration_s == pytest.approx(1.0, abs=0.1)
+
+
+def rows(found: Scan) -> dict[str, tuple[str, str]]:
+    return {p.item: (p.severity.value, p.reason) for p in found.problems}
+
+
+def test_files_that_are_not_used_are_listed_with_their_reason(tmp_path: Path) -> None:
+    spoken(tmp_path, "anna/a.wav")
+    sound(tmp_path / "flat.wav")
+    sound(tmp_path / "anna" / "a.mp3")
+    grid(tmp_path / "anna" / "lost.TextGrid", "words", "phones")
+    for name in ("notes of anna.txt", "a.txt", "README.txt", "a.docx"):
+        (tmp_path / "anna" / name).write_text("rebel")
+    (tmp_path / "all.ctm").write_text("a 1 0 0.4 rebel\n")
+    (tmp_path / "README.txt").write_text("about")
+    found = rows(scan(GENERIC, tmp_path))
+    assert {item: severity for item, (severity, _) in found.items()} == {
+        "flat.wav": "error",
+        "anna/a.mp3": "warning",
+        "anna/lost.TextGrid": "warning",
+        "anna/notes of anna.txt": "warning",
+        "all.ctm": "warning",
+    }
+    assert "put it into a folder named after its speaker" in found["flat.wav"][1]
+    assert "not used, since a.wav is there" in found["anna/a.mp3"][1]
+    assert "belongs to no recording" in found["anna/lost.TextGrid"][1]
+    assert "use --recipe ctm" in found["all.ctm"][1]
+
+
+def test_a_format_that_nothing_here_reads_says_what_would(tmp_path: Path, monkeypatch) -> None:
+    spoken(tmp_path, "anna/a.wav")
+    (tmp_path / "ben").mkdir()
+    (tmp_path / "ben" / "b.m4a").write_bytes(b"\0\0\0\x18ftypM4A " + bytes(100))
+    (tmp_path / "ben" / "b.txt").write_text("rebel")
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    found = rows(scan(GENERIC, tmp_path))
+    assert set(found) == {"b"}
+    assert found["b"][0] == "error"
+    assert "b.m4a: only PyAV decodes '.m4a'; pip install 'stressnet[media]'" in found["b"][1]
+
+
+def test_m4a_is_decoded(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    file = tmp_path / "a.m4a"
+    tone = 0.3 * np.sin(2 * np.pi * 300 * np.arange(44_100) / 44_100).astype(np.float32)
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("aac", rate=44_100, layout="mono")
+        frame = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
+        frame.sample_rate = 44_100
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            container.mux(packet)
+    decoded = read_audio(file)
+    assert decoded.duration_s == pytest.approx(1.0, abs=0.05)
+    level = np.sqrt(np.mean(decoded.samples[2000:12_000] ** 2))
+    assert level == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(AudioError, match=r"a\.m4a: not readable as audio"):
+        read_audio(file)
+
+
+# --- sound that is less than its header says -----------------------------------------------------
+
+
+@pytest.mark.parametrize("format", ["WAV", "AIFF", "RF64", "NIST"])
+def test_half_a_recording_is_noticed_by_its_header(tmp_path: Path, format: str) -> None:
+    file = tmp_path / f"a.{format.lower()}"
+    noise = 0.1 * np.random.default_rng(1).standard_normal(RATE_HZ)
+    soundfile.write(file, noise, RATE_HZ, "PCM_16", format=format)
+    assert audio_facts(file).duration_s == pytest.approx(1.0)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(
+        AudioError, match=r"truncated, the header promises 1\.0\d s but 0\.[45]\d s"
+    ):
+        audio_facts(file)
+
+
+@pytest.mark.parametrize("stated", [0, 0x7FFFF000, 0xFFFFFFFF, 2 * RATE_HZ + 44])
+def test_headers_of_streams_are_read_to_the_end(tmp_path: Path, stated: int) -> None:
+    file = sound(tmp_path / "a.wav", 1.0)
+    data = bytearray(file.read_bytes())
+    data[40:44] = stated.to_bytes(4, "little")
+    file.write_bytes(bytes(data))
+    if stated:
+        assert audio_facts(file).duration_s == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_channel_is_chosen(tmp_path: Path) -> None:
+    file = tmp_path / "anna" / "a.wav"
+    file.parent.mkdir()
+    noise = 0.1 * np.random.default_rng(1).standard_normal((RATE_HZ, 2))
+    soundfile.write(file, noise, RATE_HZ)
+    file.with_suffix(".txt").write_text("rebel")
+    expected, _ = soundfile.read(file, dtype="float32")
+    np.testing.assert_array_equal(read_audio(file, channel=2).samples, expected[:, 1])
+    (stretch,), _ = read_stretches(file, [(0.2, 0.3)], channel=1)
+    np.testing.assert_array_equal(stretch.samples, expected[3200:4800, 0])
+    with pytest.raises(AudioError, match="has 2 channels, not a channel 3; choose another"):
+        read_audio(file, channel=3)
+    found = scan(GENERIC, tmp_path, channel=2)
+    assert found.problems == ()
+    assert found.recordings[0].channel == 2
+
+
+def test_one_speaker_of_many(tmp_path: Path) -> None:
+    grid(sound(tmp_path / "i" / "i1.flac").with_suffix(".TextGrid"), *TWO)
+    assert set(said(scan(GENERIC, tmp_path, speakers=["mary"]))) == {"i1_Mary"}
+    with pytest.raises(CorpusError, match=r"--speaker bob: nobody is called so.*'John', 'Mary'"):
+        scan(GENERIC, tmp_path, speakers=["Bob"])

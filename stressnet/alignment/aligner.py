@@ -31,12 +31,15 @@ class Utterance:
         Any rate and number of channels.
     words : tuple of str
         Words in upper case, as in the dictionary.
+    channel : int or None
+        The channel of the sound, counted from 1; None for the mean of all.
     """
 
     utterance_id: str
     speaker: str
     audio_path: Path
     words: tuple[str, ...]
+    channel: int | None = None
 
     def failure(self, reason: str, problem: str) -> AlignmentFailure:
         """Why this utterance cannot be aligned: the kind, and what is wrong with its file."""

@@ -119,7 +119,7 @@ class CtcAligner(Aligner):
         if not utterance.words:
             return utterance.failure("no words", "the transcript is empty; fill it in")
         try:
-            audio = read_audio(utterance.audio_path)
+            audio = read_audio(utterance.audio_path, channel=utterance.channel)
             spelled = [self._spelled(word, pronounce) for word in utterance.words]
             emissions = self.emissions(audio)
             return self._from_emissions(utterance.words, spelled, emissions, audio.duration_s)

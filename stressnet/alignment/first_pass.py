@@ -95,7 +95,9 @@ def start_worker() -> None:
 def look(task: Task, with_pocketsphinx: bool = True) -> FirstPass:
     """Read, check and align one utterance."""
     try:
-        samples = read_audio(task.utterance.audio_path, minimum_rate_hz=0).samples
+        samples = read_audio(
+            task.utterance.audio_path, minimum_rate_hz=0, channel=task.utterance.channel
+        ).samples
     except AudioError as error:
         return FirstPass(task, task.utterance.unreadable(error))
     duration_s = len(samples) / RATE_HZ

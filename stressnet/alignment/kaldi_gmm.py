@@ -188,7 +188,9 @@ def second_look(seen: FirstPass) -> Result:
     state = _worker[0]
     utterance = seen.task.utterance
     try:
-        samples = read_audio(utterance.audio_path, minimum_rate_hz=0).samples
+        samples = read_audio(
+            utterance.audio_path, minimum_rate_hz=0, channel=utterance.channel
+        ).samples
     except AudioError as error:
         return utterance.unreadable(error)
     trained = _by_gmm(state, seen, samples)

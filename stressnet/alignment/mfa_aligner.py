@@ -21,7 +21,7 @@ from pathlib import Path
 from stressnet.alignment.aligner import Aligner, AlignmentFailure, Batch, Result, Utterance
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.alignment.validation import fit_to_audio
-from stressnet.audio import audio_facts
+from stressnet.audio import audio_facts, read_audio, write_flac
 from stressnet.errors import AlignmentError, AudioError, LexiconError, MissingPartError
 
 OLDEST, FIRST_UNKNOWN = 2, 4
@@ -124,6 +124,11 @@ def _lay_out(root: Path, batch: Batch) -> tuple[dict[str, str], dict[str, Alignm
         identity, path = utterance.utterance_id, utterance.audio_path
         try:
             audio_facts(path)
+            one_channel = (
+                None
+                if utterance.channel is None
+                else read_audio(path, minimum_rate_hz=0, channel=utterance.channel)
+            )
             variants = {word: batch.pronounce(word) for word in utterance.words}
         except AudioError as error:
             failures[identity] = utterance.unreadable(error)
@@ -140,7 +145,10 @@ def _lay_out(root: Path, batch: Batch) -> tuple[dict[str, str], dict[str, Alignm
         speaker = speakers.setdefault(utterance.speaker, f"s{len(speakers):05d}")
         stem = root / "corpus" / speaker / f"u{number:07d}"
         stem.parent.mkdir(exist_ok=True)
-        stem.with_suffix(path.suffix.lower()).symlink_to(path.resolve())
+        if one_channel is None:
+            stem.with_suffix(path.suffix.lower()).symlink_to(path.resolve())
+        else:
+            write_flac(stem.with_suffix(".flac"), one_channel)
         stem.with_suffix(".lab").write_text(" ".join(utterance.words).lower(), encoding="utf-8")
         names[identity] = f"{speaker}/{stem.name}"
     lines = [

@@ -117,6 +117,7 @@ class Recipe:
     utterance_id: str = "{utterance}"
     speaker_name: str = "{speaker}"
     ignore_case: bool = False
+    channel: int | None = None
 
 
 def template_to_regex(template: str, *, ignore_case: bool = False) -> re.Pattern[str]:
@@ -150,7 +151,7 @@ def template_to_regex(template: str, *, ignore_case: bool = False) -> re.Pattern
     return re.compile("".join(out), re.IGNORECASE if ignore_case else 0)
 
 
-def _files_below(root: Path) -> Iterator[tuple[str, Path]]:
+def files_below(root: Path) -> Iterator[tuple[str, Path]]:
     """Files with their path relative to ``root``; hidden ones left out, links followed once.
 
     A link to nothing is among them, so that it is reported and not passed over.
@@ -184,7 +185,7 @@ def find_audio(recipe: Recipe, root: Path) -> Iterator[tuple[Path, dict[str, str
         template_to_regex(pattern, ignore_case=recipe.ignore_case)
         for pattern in recipe.audio_patterns
     ]
-    for relative, path in sorted(_files_below(root)):
+    for relative, path in sorted(files_below(root)):
         for pattern in patterns:
             match = pattern.fullmatch(relative)
             if match:
@@ -239,7 +240,7 @@ def _parse(data: dict[str, Any], path: Path) -> Recipe:
         corpus, {"name", "title", "licence", "citation", "url", "synthetic"}, path, "corpus"
     )
     audio = _section(data, "audio", path)
-    _only_known(audio, {"pattern", "id", "ignore_case"}, path, "audio")
+    _only_known(audio, {"pattern", "id", "ignore_case", "channel"}, path, "audio")
     speakers = _section(data, "speakers", path, optional=True)
     _only_known(speakers, {"constant", "name", "sex", "table"}, path, "speakers")
     recipe = Recipe(
@@ -263,6 +264,7 @@ def _parse(data: dict[str, Any], path: Path) -> Recipe:
         utterance_id=_text(audio, "id", path, "audio", default="{utterance}"),
         speaker_name=_text(speakers, "name", path, "speakers", default="{speaker}"),
         ignore_case=audio.get("ignore_case", False) is True,
+        channel=_channel(audio, path),
     )
     _check_templates(recipe, path)
     return recipe
@@ -350,6 +352,13 @@ def _text(
         raise RecipeError(f"{path}: [{where}] lacks '{key}'")
     if not isinstance(value, str):
         raise RecipeError(f"{path}: [{where}] {key} = {value!r} must be text in quotes")
+    return value
+
+
+def _channel(audio: Mapping[str, Any], path: Path) -> int | None:
+    value = audio.get("channel")
+    if value is not None and (type(value) is not int or value < 1):
+        raise RecipeError(f"{path}: [audio] channel = {value!r} must be a whole number from 1")
     return value
 
 

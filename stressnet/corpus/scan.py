@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stressnet.alignment.readers import detect_format, has_many, holds, voices_of
-from stressnet.audio import audio_facts, check_rate
+from stressnet.audio import audio_facts, check_channel, check_rate
 from stressnet.corpus.labels import Labels, StressLabel, read_labels
+from stressnet.corpus.passed_over import passed_over, without_lossy_copies
 from stressnet.corpus.recipe import Recipe, find_audio
 from stressnet.corpus.speakers import (
     SEXES,
@@ -203,6 +205,21 @@ class _Found:
                 f"taken, under ids such as {examples(r.utterance_id for r in here)}",
             )
 
+    def keep(self, speakers: Sequence[str]) -> None:
+        """Leave out everybody else."""
+        if not speakers:
+            return
+        wanted = {name.casefold() for name in speakers}
+        there = sorted({r.speaker for r in self.recordings.values()})
+        if missing := wanted - {name.casefold() for name in there}:
+            raise CorpusError(
+                f"--speaker {min(missing)}: nobody is called so; the recordings have "
+                f"{examples(there)}"
+            )
+        self.recordings = {
+            name: r for name, r in self.recordings.items() if r.speaker.casefold() in wanted
+        }
+
     def refuse_shared_alignments(self) -> None:
         """Leave out recordings of one name that would share one alignment."""
         for (path, name), ids in self.claims.items():
@@ -219,7 +236,9 @@ class _Found:
                 )
 
 
-def scan(recipe: Recipe, root: Path) -> Scan:
+def scan(
+    recipe: Recipe, root: Path, *, speakers: Sequence[str] = (), channel: int | None = None
+) -> Scan:
     """Find the recordings of a corpus.
 
     Parameters
@@ -228,18 +247,25 @@ def scan(recipe: Recipe, root: Path) -> Scan:
         Where things are.
     root : Path
         The corpus folder.
+    speakers : sequence of str
+        Take only these, in any case; empty for everybody.
+    channel : int, optional
+        Channel of the sound, counted from 1, instead of the recipe's.
 
     Raises
     ------
     CorpusError
-        If the folder does not exist or holds no audio the recipe recognises.
+        If the folder does not exist, holds no audio the recipe recognises, or none of these
+        speakers.
     """
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder; check the path")
+    if channel is not None:
+        recipe = replace(recipe, channel=channel)
     table = read_speakers(root, recipe.speaker_tables)
-    candidates = [
-        _candidate(recipe, root, path, fields) for path, fields in find_audio(recipe, root)
-    ]
+    candidates = without_lossy_copies(
+        [_candidate(recipe, root, path, fields) for path, fields in find_audio(recipe, root)]
+    )
     if not candidates:
         raise CorpusError(
             f"{root}: no audio that recipe '{recipe.name}' recognises "
@@ -266,6 +292,8 @@ def scan(recipe: Recipe, root: Path) -> Scan:
             )
     found.refuse_shared_alignments()
     found.tell_of_voices()
+    found.keep(speakers)
+    found.problems += passed_over(recipe, root, candidates, found.recordings.values())
     found.problems += unmatched(table, (r.speaker for r in found.recordings.values()))
     labels: dict[tuple[str, int], StressLabel] = {}
     for label_table in recipe.label_tables:
@@ -295,6 +323,7 @@ def _recordings_of(
     given = _given_alignment(recipe, candidate, root)
     facts = audio_facts(path)
     check_rate(path, facts.rate_hz)
+    check_channel(path, facts.channels, recipe.channel)
     words = () if given else _words(transcripts, candidate)
     recording = Recording(
         utterance_id=utterance_id,
@@ -306,6 +335,7 @@ def _recordings_of(
         duration_s=facts.duration_s,
         alignment_format=given.format if given else "auto",
         alignment_id=given.utterance_id if given else "",
+        channel=recipe.channel,
     )
     if given and utterance_id != candidate.name:
         found.claims.setdefault((given.path, given.utterance_id), []).append(utterance_id)
@@ -315,8 +345,8 @@ def _recordings_of(
             utterance_id,
             Severity.WARNING,
             f"{path}: {facts.channels} channels, averaged to one; if only one holds the speaker, "
-            f"extract it first",
+            f"choose it with --channel or extract it first",
         )
-    if facts.channels == 1:
+    if facts.channels == 1:  # of a CTM's two, for instance
         recordings = [replace(r, channel=None) for r in recordings]
     return recordings

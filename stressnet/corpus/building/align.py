@@ -228,7 +228,9 @@ def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
         # The aligner learns from the whole corpus, so it must see all of it even when only a few
         # utterances are missing: otherwise a resumed run would differ from a straight one.
         if any(_unaligned(journal.done.get(r.utterance_id)) for r in todo):
-            utterances = [Utterance(r.utterance_id, r.speaker, r.audio_path, r.words) for r in todo]
+            utterances = [
+                Utterance(r.utterance_id, r.speaker, r.audio_path, r.words, r.channel) for r in todo
+            ]
             aligner = _aligner(config.aligner, problems)
             for utterance_id, result in aligner.align(
                 utterances, dictionary.pronounce, jobs=folder.work.jobs, seed=config.seed

@@ -54,7 +54,9 @@ def _cut_one(task: _CutTask) -> dict[str, Any]:
         )
         starts_s = [max(0.0, token.start_s - config.context_s) for token in tokens]
         spans_s = [(a, t.end_s + config.context_s) for a, t in zip(starts_s, tokens, strict=True)]
-        excerpts, duration_s = read_stretches(recording.audio_path, spans_s)
+        excerpts, duration_s = read_stretches(
+            recording.audio_path, spans_s, channel=recording.channel
+        )
         warnings = _write_grid(task, tokens, duration_s)
     except (AlignmentError, AudioError, CorpusError) as error:
         return {"failure": str(error)}

@@ -42,7 +42,7 @@ def _cut_one(task: _Task) -> list[dict[str, Any]]:
         words = list(_by_word(found))
         starts_s = [max(0.0, group[0].start_s - task.context_s) for group in words]
         spans_s = [(a, g[-1].end_s + task.context_s) for a, g in zip(starts_s, words, strict=True)]
-        excerpts, _ = read_stretches(recording.audio_path, spans_s)
+        excerpts, _ = read_stretches(recording.audio_path, spans_s, channel=recording.channel)
     except (AlignmentError, AudioError):  # told by the stage that cuts the tokens
         return []
     rows = []

@@ -22,6 +22,15 @@ class BuildConfig:
         "generic",
         help="How the recordings are laid out: a name (see 'stressnet recipes') or a TOML file.",
     )
+    speakers: tuple[str, ...] = option(
+        (), flag="--speaker", help="Take only what this speaker says.", default_text="everybody"
+    )
+    channel: int | None = option(
+        None,
+        minimum=1,
+        help="Channel of the recordings to take, counted from 1.",
+        default_text="the recipe's, else the mean of all",
+    )
     presets: tuple[str, ...] = option(
         ("stressnet",), flag="--preset", help="Spectrogram preset (stressnet, allouche2025)."
     )

@@ -83,7 +83,7 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
     config = replace(config, tagger=resolve_tagger(config.tagger))
     _check_tables(config)
     with folder.progress.stage("scan"):
-        found = scan(recipe, source)
+        found = scan(recipe, source, speakers=config.speakers, channel=config.channel)
     if config.part is not None:
         found = shard_of(found, config.part)
     if config.labels is not None:

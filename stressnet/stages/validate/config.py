@@ -17,7 +17,16 @@ class ValidateConfig:
         "generic",
         help="How the recordings are laid out: a name (see 'stressnet recipes') or a TOML file.",
     )
-    samples: bool = option(False, help="Read the sound too, not only the headers.")
+    speakers: tuple[str, ...] = option(
+        (), flag="--speaker", help="Take only what this speaker says.", default_text="everybody"
+    )
+    channel: int | None = option(
+        None,
+        minimum=1,
+        help="Channel of the recordings to take, counted from 1.",
+        default_text="the recipe's, else the mean of all",
+    )
+    samples: bool = option(True, help="Read the sound too, not only the headers.")
     csv: Path | None = option(None, help="Write the whole table to this file.")
     limit: int = option(200, minimum=1, help="Most rows to print.")
 

@@ -84,7 +84,9 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     CorpusError
         If the folder holds no audio that the recipe recognises.
     """
-    found = scan(load_recipe(config.recipe), recordings)
+    found = scan(
+        load_recipe(config.recipe), recordings, speakers=config.speakers, channel=config.channel
+    )
     rows = [Row(p.item, p.severity.value, "file", None, "", p.reason) for p in found.problems]
     n_aligned = 0
     with work.progress.stage("validate", len(found.recordings), "utt") as bar:

@@ -1,0 +1,126 @@
+"""Files that look like speech, transcripts or alignments and are not used, each with its reason."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from stressnet.alignment.readers import files_of
+from stressnet.corpus.recipe import Recipe, files_below
+from stressnet.corpus.speakers import Candidate
+from stressnet.corpus.transcripts import _resolve
+from stressnet.errors import AlignmentError, MissingPartError
+from stressnet.media import AUDIO_ENDINGS
+from stressnet.runs.problems import Problem, Severity
+
+_LOSSY = frozenset(
+    ".mp3 .ogg .oga .opus .m4a .m4b .mp4 .aac .wma .amr .3gp .webm .mka .mkv".split()
+)
+_OWN_LAYOUTS = frozenset({"generic", "mfa", "ctm", "lhotse"})
+"""Recipes for anybody's folder, in which no sound should lie that they do not take."""
+
+_ALIGNMENTS = frozenset({".textgrid"})
+_TRANSCRIPTS = frozenset({".txt", ".lab"})
+_ABOUT = ("readme", "license", "licence", "copying", "changelog", "changes", "index")
+
+
+class Used(Protocol):
+    """A recording's alignment."""
+
+    @property
+    def alignment_path(self) -> Path | None: ...
+
+    @property
+    def alignment_format(self) -> str: ...
+
+
+def _files_of(recording: Used) -> tuple[Path, ...]:
+    if recording.alignment_path is None:
+        return ()
+    try:
+        return files_of(recording.alignment_path, recording.alignment_format)
+    except (AlignmentError, MissingPartError):
+        return (recording.alignment_path,)
+
+
+def without_lossy_copies(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Recordings without compressed copies of others: ``a.mp3`` beside ``a.wav``."""
+    exact = {(c.parts, c.name) for c in candidates if c.path.suffix.lower() not in _LOSSY}
+    return [
+        c
+        for c in candidates
+        if c.path.suffix.lower() not in _LOSSY or (c.parts, c.name) not in exact
+    ]
+
+
+def passed_over(
+    recipe: Recipe, root: Path, candidates: Sequence[Candidate], recordings: Iterable[Used]
+) -> list[Problem]:
+    """A row for each file that one might expect to be used.
+
+    What lies beside a recording of its name belongs to it and is not listed, neither are files of
+    another kind, nor texts in folders without recordings.
+
+    Parameters
+    ----------
+    recipe, root : Recipe, Path
+        What was looked for, and where.
+    candidates : sequence of Candidate
+        Files that were taken as recordings, also those that could not be read.
+    recordings : iterable
+        What was made of them.
+    """
+    taken = {candidate.path for candidate in candidates}
+    names = {str(path).casefold() for path in taken}
+    by_name = {c.path.with_suffix(""): c.path for c in candidates}
+    used = {path for r in recordings for path in _files_of(r)}
+    templates = [source.pattern for source in recipe.transcripts]
+    templates += [source.pattern for source in recipe.alignments]
+    for c in candidates:
+        for template in templates:
+            folder = c.path.parent
+            used.add(_resolve(template, c.fields, folder, root, ignore_case=recipe.ignore_case))
+    files = sorted(files_below(root))
+    sounds: dict[Path, set[str]] = defaultdict(set)
+    for _, path in files:
+        if path in taken or path.suffix.lower() in AUDIO_ENDINGS:
+            sounds[path.parent].add(path.stem.casefold())
+    problems = []
+    for relative, path in files:
+        if path in taken or path in used or str(path.with_suffix("")).casefold() in names:
+            continue  # the last are copies such as SA1.WAV.wav
+        ending, beside = path.suffix.lower(), sounds.get(path.parent, set())
+        severity = Severity.WARNING
+        if ending in AUDIO_ENDINGS:
+            twin = by_name.get(path.with_suffix(""))
+            if twin is not None:
+                reason = f"not used, since {twin.name} is there"
+            else:
+                severity = Severity.ERROR if recipe.name in _OWN_LAYOUTS else severity
+                reason = _unmatched(recipe)
+        elif ending == ".ctm":
+            reason = f"recipe '{recipe.name}' does not read it; use --recipe ctm"
+        elif path.stem.casefold() in beside:
+            continue
+        elif ending in _ALIGNMENTS or (ending in _TRANSCRIPTS and beside and not _is_about(path)):
+            reason = (
+                "belongs to no recording, since there is no sound of this name beside it; rename "
+                "it, or give a recipe that says where it belongs"
+            )
+        else:
+            continue
+        problems.append(Problem(relative, "scan", severity, f"{path}: {reason}"))
+    return problems
+
+
+def _unmatched(recipe: Recipe) -> str:
+    return (
+        f"sound that recipe '{recipe.name}' does not take ({', '.join(recipe.audio_patterns)}); "
+        f"put it into a folder named after its speaker, or give a recipe that says where it is"
+    )
+
+
+def _is_about(path: Path) -> bool:
+    return path.stem.casefold().startswith(_ABOUT)
