@@ -390,7 +390,7 @@ def test_a_full_disk_is_reported_and_the_run_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "add", full)
-        with pytest.raises(CorpusError, match=r"No space left on device; what is finished is kept"):
+        with pytest.raises(FolderError, match=r"No space left on device; what is finished is kept"):
             build_corpus(source, tmp_path / "out", config=CONFIG)
     build_corpus(source, tmp_path / "out", config=CONFIG)
     assert content(tmp_path / "out") == content(built.path)

@@ -32,7 +32,7 @@ from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Recording, Scan, scan
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tables import ArrayFile, TableWriter, arrow_schema
-from stressnet.errors import AudioError, CorpusError
+from stressnet.errors import AudioError, FolderError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.runs import parallel
@@ -128,7 +128,7 @@ def test_a_full_disk_anywhere(
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
         patch.setattr(place, name, FullDisk(n_writes).wraps(getattr(place, name)))
-        with pytest.raises(CorpusError, match=r"No space left on device; what is finished is kept"):
+        with pytest.raises(FolderError, match=r"No space left on device; what is finished is kept"):
             build_corpus(source, out, config=CONFIG)
     assert not (out / "manifest.json").exists()
     done = build_corpus(source, out, config=CONFIG)

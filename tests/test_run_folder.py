@@ -212,3 +212,70 @@ def test_a_finished_folder_of_the_same_request_is_reused(tmp_path: Path) -> None
     assert folder.begin(ToyConfig(), inputs={})
     with pytest.raises(FolderError, match="already holds"):
         RunFolder(tmp_path / "out", "toy", reuse=True).begin(ToyConfig(2), inputs={})
+
+
+@pytest.mark.parametrize("n_removed", range(6))
+def test_a_kill_while_the_old_result_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_removed: int
+) -> None:
+    """The folder is then no finished one, still ours, and the same command replaces it."""
+    out, left = tmp_path / "out", n_removed
+
+    def parent(**how: object) -> None:
+        with RunFolder(out, "set", **how) as folder:
+            folder.begin(ToyConfig(), inputs={})
+            with folder.folder("seed-0", "toy") as child:
+                if not child.begin(ToyConfig(), inputs={}):
+                    child.file("weights").write_text("1")
+                    child.finish()
+            (folder.tree("many/*.txt") / "one.txt").write_text("1")
+            folder.finish()
+
+    class Killed(BaseException):
+        pass
+
+    unlink = Path.unlink
+
+    def kill(path: Path, missing_ok: bool = False) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+        unlink(path, missing_ok=missing_ok)
+
+    parent()
+    expected = set(content(out))
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Path, "unlink", kill)
+        parent(overwrite=True)
+    if n_removed:
+        with pytest.raises(FolderError, match="unfinished set of other settings"):
+            parent()
+    (out / "mine.txt").write_text("mine")
+    with pytest.raises(FolderError, match=r"does not list: mine\.txt"):
+        parent(overwrite=True)
+    (out / "mine.txt").unlink()
+    parent(overwrite=True)
+    assert set(content(out)) == expected
+
+
+def test_a_kill_at_the_very_end_leaves_no_working_files(tmp_path: Path) -> None:
+    write(tmp_path / "out")
+    expected = content(tmp_path / "out")
+    (tmp_path / "out" / "state").mkdir()
+    (tmp_path / "out" / "request.json").write_text('{"kind": "toy", "request": ""}')
+    with pytest.raises(FolderError, match="already holds a toy"):
+        write(tmp_path / "out")
+    assert content(tmp_path / "out") == expected
+    assert not (tmp_path / "out" / "state").exists()
+
+
+def test_what_the_file_system_refuses_is_one_line(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FolderError, match="No space left on device; what is finished is kept"),
+        RunFolder(tmp_path / "out", "toy") as folder,
+    ):
+        folder.begin(ToyConfig(), inputs={})
+        folder.problems.append(Problem("utterance", "align", Severity.ERROR, "no sound"))
+        raise OSError(28, "No space left on device")
+    assert (tmp_path / "out" / "failures.csv").exists()

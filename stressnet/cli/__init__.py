@@ -2,20 +2,25 @@
 
 :mod:`stressnet.cli.commands` makes a command from a stage; the others are in
 :mod:`stressnet.cli.looking`. Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 done but some items
-failed (see the table named in the output), 130 interrupted (run the same command to continue).
+failed (see the table named in the output), 130 interrupted and 143 terminated (run the same command
+to continue).
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import click
 
 from stressnet import __version__
 from stressnet.cli import looking
 from stressnet.cli.commands import command_of
-from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED
+from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, echo
 from stressnet.errors import StressnetError
 from stressnet.stages.assess import assess
 from stressnet.stages.build_corpus import build_corpus
@@ -117,16 +122,57 @@ for group, commands in ((cli, COMMANDS), (corpus_group, CORPUS_COMMANDS)):
 cli.commands["stats"].params.insert(2, looking.EXAMPLE_OPTION)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, e.g. of a batch system whose time is up."""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: errors become one line on stderr and an exit code."""
+    before = _on_sigterm(_terminate)
     try:
         cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("interrupted; run the same command again to continue", err=True)
-        sys.exit(EXIT_INTERRUPTED)
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        is_terminated = isinstance(error.__cause__ or error, Terminated)
+        word = "terminated" if is_terminated else "interrupted"
+        click.echo(f"{word}; run the same command again to continue", err=True)
+        sys.exit(EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except StressnetError as error:
-        click.echo(f"stressnet: {error}", err=True)
-        sys.exit(EXIT_FAILED)
+        _fail(f"{error}")
+    except OSError as error:
+        _fail(f"{error.filename or 'output'}: {error.strerror or error}")
+    except (MemoryError, RuntimeError) as error:
+        if not _is_lack_of_memory(error):
+            raise
+        _fail(
+            "not enough memory; run the same command again with fewer --jobs, or with more memory"
+        )
+    finally:
+        _on_sigterm(before)
+
+
+def _fail(text: str) -> NoReturn:
+    echo(f"stressnet: {text}", err=True)
+    if sys.stdout is sys.__stdout__:
+        # What could not be printed would be tried again, and complained about, at the very end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(EXIT_FAILED)
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Also torch's, which is a RuntimeError, and that of a thread that finds no room to start."""
+    words = ("allocate memory", "out of memory", "not enough memory", "start new thread")
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
+def _on_sigterm(handler: Any) -> Any:
+    """Set what SIGTERM does, and return what it did; only a main thread may."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from stressnet.cli.options import DEFAULT_JOBS, EXIT_FAILED, EXIT_SOME_FAILED, PATH
+from stressnet.cli.options import DEFAULT_JOBS, EXIT_FAILED, EXIT_SOME_FAILED, PATH, echo
 from stressnet.errors import ConfigError
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.held import FAILURES
@@ -196,15 +196,15 @@ def _execute(stage: Stage, values: dict[str, Any]) -> None:
         with folder:
             result = stage.runner(config, *opened, folder)
     except DryRun as plan:
-        click.echo(str(plan))
+        echo(str(plan))
         return
     if not is_first_process():
         return
     _print(stage, result)
-    click.echo(f"{stage.done or stage.output}: {out}")
+    echo(f"{stage.done or stage.output}: {out}")
     _tell_failures(folder)
     if folder.n_failed:
-        click.echo(f"{folder.n_failed} {stage.items}: {folder.path / FAILURES}", err=True)
+        echo(f"{folder.n_failed} {stage.items}: {folder.path / FAILURES}", err=True)
         sys.exit(EXIT_SOME_FAILED)
 
 
@@ -212,16 +212,16 @@ def _tell_failures(folder: RunFolder) -> None:
     """The first items that failed, on stderr; all of them are in the failure table."""
     lost = [p for p in folder.problems if p.severity is Severity.ERROR]
     for problem in lost[:_SHOWN]:
-        click.echo(f"{problem.item}: {problem.reason}", err=True)
+        echo(f"{problem.item}: {problem.reason}", err=True)
     if len(lost) > _SHOWN:
-        click.echo(f"... and {len(lost) - _SHOWN} more", err=True)
+        echo(f"... and {len(lost) - _SHOWN} more", err=True)
 
 
 def _exit_for(result: Any) -> None:
     """Tell what failed in a command that writes no folder, and exit with the right code."""
     problems = getattr(result, "problems", ())
     for problem in problems:
-        click.echo(f"stressnet: {problem.reason}", err=True)
+        echo(f"stressnet: {problem.reason}", err=True)
     if problems or getattr(result, "n_failed", 0):
         sys.exit(EXIT_FAILED if getattr(result, "is_empty", False) else EXIT_SOME_FAILED)
 
@@ -230,4 +230,4 @@ def _print(stage: Stage, result: Any) -> None:
     if stage.text:
         text = load(stage.text)(result)
         if text:
-            click.echo(text)
+            echo(text)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stressnet.cli.options import EXIT_FAILED, MODEL, PATH, quiet_option, seed_option
+from stressnet.cli.options import EXIT_FAILED, MODEL, PATH, echo, quiet_option, seed_option
 
 
 @click.command("fetch")
@@ -26,8 +26,8 @@ def fetch_command(name: str, out: Path | None, keep_archive: bool, quiet: bool) 
     folder = out or Path(name.split(":")[0])
     fetch(name, folder, progress=not quiet, keep_archive=keep_archive)
     recipe = name.split(":")[0]
-    click.echo(f"recordings: {folder}")
-    click.echo(f"next: stressnet build-corpus {folder} {folder}-corpus --recipe {recipe}")
+    echo(f"recordings: {folder}")
+    echo(f"next: stressnet build-corpus {folder} {folder}-corpus --recipe {recipe}")
 
 
 @click.command("recipes")
@@ -37,9 +37,9 @@ def recipes_command() -> None:
 
     for name in available_recipes():
         recipe = load_recipe(name)
-        click.echo(f"{name:<14} {recipe.title} (licence: {recipe.licence})")
+        echo(f"{name:<14} {recipe.title} (licence: {recipe.licence})")
         for part, source in recipe.parts.items():
-            click.echo(f"{'':<14}   stressnet fetch {name}:{part}   {source.size}")
+            echo(f"{'':<14}   stressnet fetch {name}:{part}   {source.size}")
 
 
 @click.command("show")
@@ -48,7 +48,7 @@ def show_command(corpus: Path) -> None:
     """Print the card of CORPUS: sources, licences, counts, durations."""
     from stressnet.corpus.card import show_corpus
 
-    click.echo(show_corpus(corpus))
+    echo(show_corpus(corpus))
 
 
 @click.command("models")
@@ -58,7 +58,7 @@ def models_command(preset: str | None, layers: str | None) -> None:
     """List the networks: size, cost, reach, and the presets, recipes and rules that suit them."""
     from stressnet.report.models_text import layers_text, models_text
 
-    click.echo(models_text(preset) if layers is None else layers_text(layers, preset))
+    echo(models_text(preset) if layers is None else layers_text(layers, preset))
 
 
 @click.command("export")
@@ -73,7 +73,7 @@ def export_command(model: Path, out: Path) -> None:
     from stressnet.training.onnx_export import export_onnx
 
     result = export_onnx(model, out)
-    click.echo(f"{result.path}: logits as the network's to {result.largest_difference:.1e}")
+    echo(f"{result.path}: logits as the network's to {result.largest_difference:.1e}")
 
 
 @click.command("card")
@@ -101,7 +101,7 @@ def card_command(
     card = write_card(
         corpus, model, measured_path=measured, out=out, seed=seed, progress=Progress(not quiet)
     )
-    click.echo(f"{card.path}; temperature {card.temperature:.3f}")
+    echo(f"{card.path}; temperature {card.temperature:.3f}")
 
 
 @click.command("regions")
@@ -137,12 +137,12 @@ def regions_command(
     if figure is None or corpus is None:
         if figure is not None:
             raise click.UsageError("--figure needs a CORPUS to take a token from")
-        click.echo(regions_text(region_files))
+        echo(regions_text(region_files))
         return
     drawn = draw_regions(
         corpus, figure, token=token, preset=preset, bands=bands, region_files=region_files
     )
-    click.echo(f"{drawn}: {figure}")
+    echo(f"{drawn}: {figure}")
 
 
 @click.command("word")
@@ -157,7 +157,7 @@ def word_command(run: Path, token_id: str, figure: Path) -> None:
     """
     from stressnet.report.draw_word import draw_word
 
-    click.echo(f"figure: {draw_word(run, token_id, figure)}")
+    echo(f"figure: {draw_word(run, token_id, figure)}")
 
 
 @click.command("doctor")
@@ -166,7 +166,7 @@ def doctor_command() -> None:
     from stressnet.report.doctor import examine
 
     text, healthy = examine()
-    click.echo(text)
+    echo(text)
     if not healthy:
         sys.exit(EXIT_FAILED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 EXIT_FAILED = 1
 EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 PATH = click.Path(path_type=Path)
 
@@ -32,6 +34,17 @@ class ModelPath(click.ParamType):
 
 MODEL = ModelPath()
 DEFAULT_JOBS = max(1, min(os.cpu_count() or 1, 8))
+
+
+_HIDDEN = re.compile(
+    r"(?!\r\n)[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters that a terminal acts on, or that no encoding has (from names that are not UTF-8)."""
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Print text with what a terminal would act on, e.g. colours in a file's name, shown."""
+    click.echo(_HIDDEN.sub(lambda match: repr(match[0])[1:-1], text), err=err)
 
 
 def quiet_option(function: Any) -> Any:

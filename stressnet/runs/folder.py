@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -25,7 +25,9 @@ from stressnet.runs.held import (
     Held,
     check_apart,
     named,
+    read_listed,
     remove_tree,
+    unwritable,
 )
 from stressnet.runs.journal import Journal
 from stressnet.runs.lock import hold, release
@@ -166,8 +168,9 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             hold(self.path)
             held = Held.read(self.path, self.kind)
-            if held.check(request, self._overwrite, self._reuse):
+            if held.finished and not self._overwrite:
                 self._tidy()  # after a kill at the very end
+            if held.check(request, self._overwrite, self._reuse):
                 return True
             if self._overwrite:
                 held.remove()
@@ -177,20 +180,12 @@ class RunFolder:
             raise FolderError(
                 f"{self.path}: cannot be written ({error.strerror}); choose another output folder"
             ) from error
-        listed = self.state / LISTED
-        if listed.is_file():
-            self._names = dict.fromkeys(listed.read_text(encoding="utf-8").splitlines())
+        self._names = dict.fromkeys(read_listed(self.state / LISTED))
         self._begun = True
         return False
 
     def reopen(self, manifest: Mapping[str, Any]) -> None:
-        """Add to a finished folder; ``finish`` then writes its manifest anew.
-
-        Parameters
-        ----------
-        manifest : mapping
-            The folder's manifest.
-        """
+        """Add to a finished folder, of that manifest; ``finish`` then writes it anew."""
         self._request = dict(manifest["parameters"])
         self._inputs = dict(manifest["inputs"])
         self.progress.seconds = {**manifest["seconds"], **self.progress.seconds}
@@ -203,13 +198,7 @@ class RunFolder:
             self._register(name)
 
     def finish(self, results: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Write the manifest, remove working files, and return the manifest.
-
-        Parameters
-        ----------
-        results : mapping
-            Counts and the like.
-        """
+        """Write the manifest with counts and the like, remove working files; the manifest."""
         results = dict(results or {})
         if self.has_failures or self.problems:
             self._write_failures()
@@ -245,13 +234,24 @@ class RunFolder:
         traceback: TracebackType | None,
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
-        if self._begun and error is not None and self.problems:
-            self._write_failures()
-            error.add_note(
-                f"{len(self.problems)} items failed or look odd before that; their reasons are in "
-                f"{self.path / FAILURES}"
-            )
-        release(self.path)
+        try:
+            if self._begun and error is not None:
+                self._stop(error)
+        finally:
+            release(self.path)
+
+    def _stop(self, error: BaseException) -> None:
+        """Keep the failures so far; raise what the file system refused as one line."""
+        stopped = unwritable(self.path, error) if isinstance(error, OSError) else error
+        with suppress(OSError):  # a full disk is reported once
+            if self.problems:
+                self._write_failures()
+                stopped.add_note(
+                    f"{len(self.problems)} items failed or look odd before that; their reasons are "
+                    f"in {self.path / FAILURES}"
+                )
+        if stopped is not error:
+            raise stopped from error
 
     # -- what is written ---------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from stressnet.errors import CorpusError, FolderError
-from stressnet.runs.manifest import FILE_NAME, read_json
+from stressnet.runs.manifest import FILE_NAME, read_json, write_json
 
 REQUEST = "request.json"
 STATE = "state"
@@ -72,7 +72,7 @@ class Held:
                 version = about["versions"]["stressnet"]
             else:
                 listed = path / STATE / LISTED
-                names = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+                names = read_listed(listed)
                 request, version = about["request"], ""
         except (KeyError, TypeError, AttributeError) as error:
             raise FolderError(
@@ -132,11 +132,27 @@ class Held:
             )
 
     def remove(self) -> None:
-        """Remove what stressnet wrote; :meth:`check` has seen that nothing else is there."""
-        if not self.is_empty:
-            for path in _files_below(self.path):
-                path.unlink()
-            _remove_empty_below(self.path)
+        """Remove what stressnet wrote; :meth:`check` has seen that nothing else is there.
+
+        Whatever a kill leaves is an unfinished folder: the list of its files goes last, and the
+        request, which says its kind, stays until the next one takes its place.
+        """
+        if self.is_empty:
+            return
+        files = list(_files_below(self.path))
+        listed, request = self.path / STATE / LISTED, self.path / REQUEST
+        write_json(request, {"kind": self.kind, "request": ""})
+        listed.parent.mkdir(exist_ok=True)
+        part = listed.with_name(f".{LISTED}.part")
+        names = [path.relative_to(self.path).as_posix() for path in files]
+        part.write_bytes(os.fsencode("".join(f"{name}\n" for name in names)))
+        part.replace(listed)
+        (self.path / FILE_NAME).unlink(missing_ok=True)
+        for path in files:
+            if path not in (listed, request):
+                path.unlink(missing_ok=True)
+        listed.unlink()
+        _remove_empty_below(self.path)
 
     def describe(self, overwrite: bool) -> str:
         """What will happen to the folder, for people."""
@@ -147,10 +163,26 @@ class Held:
         return f"the unfinished {self.kind} there would be continued"
 
 
+def unwritable(folder: Path, error: OSError) -> FolderError:
+    """What to say when the file system refuses something in the middle of the work."""
+    reason = os.strerror(error.errno) if error.errno else str(error)  # Arrow adds its own words
+    return FolderError(
+        f"{error.filename or folder}: {reason}; what is finished is kept, so make room or correct "
+        f"the permissions and run the same command again"
+    )
+
+
 def named(kind: str) -> str:
     """A kind with its article, e.g. ``an evaluation``."""
     noun = _NOUNS.get(kind, kind)
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
+def read_listed(file: Path) -> list[str]:
+    """Names of the files and trees of an unfinished folder; a line that a kill tore is no name."""
+    if not file.is_file():
+        return []
+    return os.fsdecode(file.read_bytes()).split("\n")[:-1]
 
 
 def _is_part(path: Path, own: set[Path]) -> bool:

@@ -7,7 +7,9 @@ lock during analysis, so threads would not help.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -29,7 +31,11 @@ _AHEAD = 4
 
 
 def _start_worker() -> None:
-    """One thread for numerical libraries, which a worker loads later; no life without a parent."""
+    """One thread for numerical libraries, which a worker loads later; no life without a parent.
+
+    Ctrl-C reaches all processes of a terminal: the parent says what happened, and ends its workers.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = "1"
@@ -49,8 +55,11 @@ def worker_pool(jobs: int) -> Iterator[Executor | None]:
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker) as pool:
         try:
             yield pool
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt):
+                for worker in multiprocessing.active_children():
+                    worker.terminate()
             raise
 
 

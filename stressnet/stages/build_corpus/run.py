@@ -6,7 +6,6 @@ Steps: scan, align, cut, spectrograms, tracks, longer words, splits and tables.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -26,7 +25,7 @@ from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Scan, read_labels, scan
 from stressnet.corpus.splits import check_speakers, read_splits
 from stressnet.corpus.store import LONGER_WORDS, TOKENS
-from stressnet.errors import CorpusError, FolderError
+from stressnet.errors import FolderError
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import resolve_tagger
 from stressnet.runs.folder import RunFolder
@@ -73,7 +72,7 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
     Raises
     ------
     CorpusError
-        If ``source`` holds nothing usable, or the disk is full.
+        If ``source`` holds nothing usable.
     ConfigError
         If a preset is unknown.
     """
@@ -103,26 +102,19 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
 
     folder.problems += [*found.problems, *unused_labels(found)]
     executor = dask_executor(config.scheduler) if config.scheduler else nullcontext()
-    try:
-        with executor as workers:
-            folder.use(workers)
-            aligned = align(folder, found, config)
-            rejected = cut(folder, source, found, aligned, config)
-            compute_spectrograms(folder, list(config.presets))
-            compute_tracks(folder)
-            if config.longer_words and cut_longer_words(folder, found, aligned, config):
-                compute_spectrograms(folder, list(config.presets), LONGER_WORDS)
-        with folder.progress.stage("tables"):
-            tokens = finish_tables(folder, config, rejected, recipe.name)
-        results = _results(folder, tokens, found, rejected, config)
-        write_card(folder, recipe, tokens, results)
-        manifest = folder.finish(results)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)  # Arrow adds its own words
-        raise CorpusError(
-            f"{error.filename or folder.path}: {reason}; what is finished is kept, so "
-            f"make room or correct the permissions and run the same command again"
-        ) from error
+    with executor as workers:
+        folder.use(workers)
+        aligned = align(folder, found, config)
+        rejected = cut(folder, source, found, aligned, config)
+        compute_spectrograms(folder, list(config.presets))
+        compute_tracks(folder)
+        if config.longer_words and cut_longer_words(folder, found, aligned, config):
+            compute_spectrograms(folder, list(config.presets), LONGER_WORDS)
+    with folder.progress.stage("tables"):
+        tokens = finish_tables(folder, config, rejected, recipe.name)
+    results = _results(folder, tokens, found, rejected, config)
+    write_card(folder, recipe, tokens, results)
+    manifest = folder.finish(results)
     return BuildSummary(folder.path, manifest, tuple(folder.problems))
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.corpus.store import TRACKS, Corpus
-from stressnet.errors import CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import safe_name
@@ -44,22 +43,16 @@ def export(config: ExportConfig, corpus: Corpus, folder: RunFolder) -> dict[str,
         steps=[Step("export", len(corpus.tokens), seconds_each=0.01)],
     )
     counts: dict[str, int] = {}
-    try:
-        if "csv" in what:
-            counts["csv"] = _export_tables(corpus, folder)
-        if "wav" in what or "textgrid" in what:
-            counts |= _export_tokens(corpus, folder, what, not config.no_context)
-        if "huggingface" in what:
-            from stressnet.corpus.huggingface import write_dataset
+    if "csv" in what:
+        counts["csv"] = _export_tables(corpus, folder)
+    if "wav" in what or "textgrid" in what:
+        counts |= _export_tokens(corpus, folder, what, not config.no_context)
+    if "huggingface" in what:
+        from stressnet.corpus.huggingface import write_dataset
 
-            where = folder.tree("huggingface/**")
-            with folder.progress.stage("huggingface"):
-                counts["huggingface"] = sum(write_dataset(corpus, where).values())
-    except OSError as error:
-        raise CorpusError(
-            f"{error.filename or folder.path}: {error.strerror or error}; make room or correct the "
-            f"permissions and run the same command again"
-        ) from error
+        where = folder.tree("huggingface/**")
+        with folder.progress.stage("huggingface"):
+            counts["huggingface"] = sum(write_dataset(corpus, where).values())
     folder.finish(counts)
     return counts
 

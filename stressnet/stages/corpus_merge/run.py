@@ -67,38 +67,32 @@ def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> MergedCorp
     if is_there:
         return MergedCorpus(folder.path, read_manifest(folder.path, "corpus"))
     out = folder.path
-    try:
-        with folder.progress.stage("tables"):
-            folder.table(TOKENS, tokens)
-            folder.table("splits.csv", tokens[list(SPLIT_COLUMNS)])
-            write_small_tables(folder, parts)
-            for table in (PHONES, TRACKS):
-                append_table(folder.file(table), parts, table)
-        folder.tree("excerpts/*/*.flac")
-        with folder.progress.stage("excerpts", len(tokens), "token") as bar:
-            copy_excerpts(out, parts, bar.update)
-        folder.tree("textgrids/*.TextGrid")
-        copy_textgrids(out, parts)
-        holding = [part for part in parts if len(part.corpus.stretches)]
-        folder.tree(f"{LONGER_WORDS}/excerpts/*/*.flac")
-        folder.file(f"{LONGER_WORDS}/{TOKENS}")
-        write_longer_words(out / LONGER_WORDS, holding)
-        for preset in _common_presets(parts):
-            images = [part.corpus.images(preset) for part in parts]
-            append_images(folder, "", images, preset)
-            if holding:
-                images = [part.corpus.stretch_images(preset) for part in holding]
-                append_images(folder, f"{LONGER_WORDS}/", images, preset)
-        results = _results(parts, tokens)
-        listed = sources_of({"parameters": parameters})
-        text = card_text(str(parameters["title"]), listed, tokens, results)
-        folder.file("corpus-card.md").write_text(text, encoding="utf-8")
-        return MergedCorpus(out, folder.finish(results))
-    except OSError as error:
-        raise CorpusError(
-            f"{error.filename or out}: {error.strerror or error}; make room or correct the "
-            f"permissions and run the same command again"
-        ) from error
+    with folder.progress.stage("tables"):
+        folder.table(TOKENS, tokens)
+        folder.table("splits.csv", tokens[list(SPLIT_COLUMNS)])
+        write_small_tables(folder, parts)
+        for table in (PHONES, TRACKS):
+            append_table(folder.file(table), parts, table)
+    folder.tree("excerpts/*/*.flac")
+    with folder.progress.stage("excerpts", len(tokens), "token") as bar:
+        copy_excerpts(out, parts, bar.update)
+    folder.tree("textgrids/*.TextGrid")
+    copy_textgrids(out, parts)
+    holding = [part for part in parts if len(part.corpus.stretches)]
+    folder.tree(f"{LONGER_WORDS}/excerpts/*/*.flac")
+    folder.file(f"{LONGER_WORDS}/{TOKENS}")
+    write_longer_words(out / LONGER_WORDS, holding)
+    for preset in _common_presets(parts):
+        images = [part.corpus.images(preset) for part in parts]
+        append_images(folder, "", images, preset)
+        if holding:
+            images = [part.corpus.stretch_images(preset) for part in holding]
+            append_images(folder, f"{LONGER_WORDS}/", images, preset)
+    results = _results(parts, tokens)
+    listed = sources_of({"parameters": parameters})
+    text = card_text(str(parameters["title"]), listed, tokens, results)
+    folder.file("corpus-card.md").write_text(text, encoding="utf-8")
+    return MergedCorpus(out, folder.finish(results))
 
 
 def merged_text(merged: MergedCorpus) -> str:
