@@ -86,7 +86,7 @@ def test_runs_are_the_mask(mask: np.ndarray) -> None:
 
 def test_token_holds_map_outlines_and_measures(reader: TokenReader, opened: RelevanceRun) -> None:
     token_id = str(opened.tokens["token_id"].iloc[3])
-    header, found = unpack(reader.packed(token_id))
+    header, found = unpack(pack(*reader.token(token_id)))
     expected = opened.map_of(token_id)
     back = expand(found["relevance0"], header["runs"][0]["peak"])
     np.testing.assert_allclose(back.T, expected, atol=np.abs(expected).max() / 60)
@@ -112,7 +112,7 @@ def test_formants_and_pitch_are_whole_hertz_of_the_tracks(
     reader: TokenReader, opened: RelevanceRun
 ) -> None:
     token_id = str(opened.tokens["token_id"].iloc[0])
-    header, found = unpack(reader.packed(token_id))
+    header, found = unpack(pack(*reader.token(token_id)))
     tracks = reader._scenes(token_id)[0].tracks
     grid = header["tracks"]["f0"]
     times = grid["start_s"] + grid["step_s"] * np.arange(len(found["f0"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -73,19 +74,9 @@ def test_a_finished_board_is_not_overwritten(folder: Path) -> None:
         validate_methods(folder, base=PLANTED)
 
 
-def task(state: Path, **changes: object) -> SetTask:
-    values: dict = {
-        "name": "planted",
-        "state": state,
-        "n_words": 180,
-        "n_scored": 16,
-        "effect": 2.0,
-        "networks": (("compact", 0),),
-        "methods": ("epsilon-gamma", "input-times-gradient"),
-        "census": ("epsilon-gamma", "input-times-gradient"),
-        "changes": (("max_epochs", 10), ("batch_size", 16)),
-    }
-    return SetTask(**{**values, **changes})
+def task(state: Path) -> SetTask:
+    methods = ("epsilon-gamma", "input-times-gradient")
+    return SetTask("planted", replace(PLANTED, n_scored=16, methods=methods), state)
 
 
 def test_an_interrupted_set_goes_on_where_it_stopped(

@@ -155,7 +155,7 @@ def word_command(run: Path, token_id: str, figure: Path) -> None:
     FIGURE ends in .png, .pdf or .svg. Token ids are in RUN/tokens.parquet; a part that only one
     token has is enough.
     """
-    from stressnet.report.draw_word import draw_word
+    from stressnet.report.word import draw_word
 
     echo(f"figure: {draw_word(run, token_id, figure)}")
 

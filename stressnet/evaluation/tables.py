@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,15 @@ def _scores(
     return rows
 
 
+def _parts(
+    units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets
+) -> Iterator[tuple[Unit, str, pd.DataFrame, NDArray[np.float64]]]:
+    """Ensembles and networks in none, with the tokens of each whole test set and their answers."""
+    for unit in representatives(units):
+        for name in whole_sets(sets):
+            yield unit, name, tokens[sets[name]], unit.logit_difference[sets[name]]
+
+
 def pairs_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -> pd.DataFrame:
     """Words that show both readings, one row per network, test set and word."""
     import pandas as pd
@@ -87,13 +96,10 @@ def pairs_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -> pd.D
     from stressnet.training.word_means import mean_over_words
 
     parts = []
-    for unit in representatives(units):
-        for name in whole_sets(sets):
-            part = tokens[sets[name]]
-            clusters = (part["speaker"], part["lemma"])
-            scores = unit.logit_difference[sets[name]]
-            _, by_word = mean_over_words(class_indices(part), scores, *clusters, n_resamples=1)
-            parts.append(by_word.assign(model=unit.name, test_set=name))
+    for unit, name, part, scores in _parts(units, tokens, sets):
+        clusters = (part["speaker"], part["lemma"])
+        _, by_word = mean_over_words(class_indices(part), scores, *clusters, n_resamples=1)
+        parts.append(by_word.assign(model=unit.name, test_set=name))
     table = pd.concat(parts, ignore_index=True)
     return table[["model", "test_set", *[c for c in table if c not in ("model", "test_set")]]]
 
@@ -115,26 +121,24 @@ def groups_table(
     from stressnet.training.metrics import evaluate
 
     rows = []
-    for unit in representatives(units):
-        for name in whole_sets(sets):
-            part, scores = tokens[sets[name]], unit.logit_difference[sets[name]]
-            for group in GROUPS:
-                levels = part[group].astype(str).to_numpy()
-                for level in sorted(set(levels)):
-                    chosen = levels == level
-                    few = part[chosen]
-                    result = evaluate(
-                        class_indices(few),
-                        scores[chosen],
-                        few["speaker"],
-                        few["lemma"],
-                        seed=seed,
-                        n_resamples=n_resamples,
-                    )
-                    for metric in "accuracy balanced_accuracy recall_initial recall_final".split():
-                        row = {"model": unit.name, "test_set": name, "group": group}
-                        row |= {"level": level or "unknown", "metric": metric}
-                        rows.append({**row, **result.metrics[metric].columns(), **result.counts})
+    for unit, name, part, scores in _parts(units, tokens, sets):
+        for group in GROUPS:
+            levels = part[group].astype(str).to_numpy()
+            for level in sorted(set(levels)):
+                chosen = levels == level
+                few = part[chosen]
+                result = evaluate(
+                    class_indices(few),
+                    scores[chosen],
+                    few["speaker"],
+                    few["lemma"],
+                    seed=seed,
+                    n_resamples=n_resamples,
+                )
+                for metric in "accuracy balanced_accuracy recall_initial recall_final".split():
+                    row = {"model": unit.name, "test_set": name, "group": group}
+                    row |= {"level": level or "unknown", "metric": metric}
+                    rows.append({**row, **result.metrics[metric].columns(), **result.counts})
     return pd.DataFrame(rows).drop(columns=["n_words", "majority_rate"], errors="ignore")
 
 
@@ -155,35 +159,32 @@ def cluster_table(
     from scipy.special import expit
 
     rows = []
-    for unit in representatives(units):
-        for name in whole_sets(sets):
-            part = tokens[sets[name]].copy()
-            scores = unit.logit_difference[sets[name]]
-            first = (part["stress"] == "INITIAL").to_numpy()
-            part["hit"] = (scores >= 0) == first
-            part["p_true"] = expit(scores * (2.0 * first - 1.0))
-            for value, few in part.groupby(column, sort=True):
-                side = few["stress"] == "INITIAL"
-                extra = (
-                    {"sex": few["sex"].iloc[0]}
-                    if column == "speaker"
-                    else {"words": " ".join(sorted(set(few["word"])))}
-                )
-                rows.append(
-                    {
-                        "model": unit.name,
-                        "test_set": name,
-                        column: value,
-                        **extra,
-                        "n": len(few),
-                        "n_initial": int(side.sum()),
-                        "n_final": int((~side).sum()),
-                        "accuracy": few["hit"].mean(),
-                        "recall_initial": few.loc[side, "hit"].mean(),
-                        "recall_final": few.loc[~side, "hit"].mean(),
-                        "mean_p_true": few["p_true"].mean(),
-                    }
-                )
+    for unit, name, part, scores in _parts(units, tokens, sets):
+        first = (part["stress"] == "INITIAL").to_numpy()
+        p_true = expit(scores * (2.0 * first - 1.0))
+        part = part.assign(hit=(scores >= 0) == first, p_true=p_true)
+        for value, few in part.groupby(column, sort=True):
+            side = few["stress"] == "INITIAL"
+            extra = (
+                {"sex": few["sex"].iloc[0]}
+                if column == "speaker"
+                else {"words": " ".join(sorted(set(few["word"])))}
+            )
+            rows.append(
+                {
+                    "model": unit.name,
+                    "test_set": name,
+                    column: value,
+                    **extra,
+                    "n": len(few),
+                    "n_initial": int(side.sum()),
+                    "n_final": int((~side).sum()),
+                    "accuracy": few["hit"].mean(),
+                    "recall_initial": few.loc[side, "hit"].mean(),
+                    "recall_final": few.loc[~side, "hit"].mean(),
+                    "mean_p_true": few["p_true"].mean(),
+                }
+            )
     table = pd.DataFrame(rows)
     names = [unit.name for unit in units]
     return table.sort_values(
@@ -266,20 +267,18 @@ def reliability_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -
     from stressnet.training.calibration import reliability
 
     parts = []
-    for unit in representatives(units):
-        for name in whole_sets(sets):
-            scores, labels = unit.logit_difference[sets[name]], class_indices(tokens[sets[name]])
-            kinds = {"plain": expit(scores)}
-            if unit.calibration is not None:
-                kinds["calibrated"] = unit.calibration.p_initial(scores)
-            for kind, p in kinds.items():
-                for balanced in (False, True):
-                    found = reliability(labels, p, balanced=balanced)
-                    found.insert(0, "model", unit.name)
-                    found.insert(1, "test_set", name)
-                    found.insert(2, "probability", kind)
-                    found.insert(3, "balanced", balanced)
-                    parts.append(found)
+    for unit, name, part, scores in _parts(units, tokens, sets):
+        kinds = {"plain": expit(scores)}
+        if unit.calibration is not None:
+            kinds["calibrated"] = unit.calibration.p_initial(scores)
+        for kind, p in kinds.items():
+            for balanced in (False, True):
+                found = reliability(class_indices(part), p, balanced=balanced)
+                found.insert(0, "model", unit.name)
+                found.insert(1, "test_set", name)
+                found.insert(2, "probability", kind)
+                found.insert(3, "balanced", balanced)
+                parts.append(found)
     return pd.concat(parts, ignore_index=True)
 
 

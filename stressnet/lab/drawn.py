@@ -26,12 +26,6 @@ PRESETS.setdefault(NARROWBAND.name, NARROWBAND)
 MAX_TEST, VALID_SHARE = 0.35, 0.12
 
 
-def preset_for(design: Design | str) -> SpectrogramPreset:
-    """The default preset, or the narrow-band one where F0 is among the cues."""
-    cues = get_design(design).cue.split("+")
-    return NARROWBAND if any(cue.startswith("f0") for cue in cues) else get_preset("stressnet")
-
-
 def drawn_set(
     design: Design | str,
     n: int,
@@ -39,7 +33,6 @@ def drawn_set(
     *,
     voices: Sequence[str] | None = None,
     effect: float = 1.0,
-    preset: SpectrogramPreset | None = None,
     problems: list[Problem] | None = None,
     allow_leaks: bool = False,
 ) -> LabSet:
@@ -65,7 +58,9 @@ def drawn_set(
         If a word cannot be synthesised and there is no list of problems.
     """
     design = get_design(design)
-    preset = preset or preset_for(design)
+    # The narrow band where F0 is among the cues.
+    has_f0 = any(cue.startswith("f0") for cue in design.cue.split("+"))
+    preset = NARROWBAND if has_f0 else get_preset("stressnet")
     words = draw_words(design, n, seed, voices, effect, problems=problems)
     checks = _checked(words, effect, problems, allow_leaks)
     shape = (len(words), *preset.shape)

@@ -29,6 +29,8 @@ from stressnet.runs.manifest import hash_data, write_json
 
 SPLITS = ("train", "valid", "test")
 
+_COLUMNS = ("labels", "splits", "voices", "words", "word_ids")
+
 _IMAGES, _ARRAYS, _DESCRIPTION = "images.npy", "arrays.npz", "labset.json"
 _KIND = "labset"
 
@@ -96,9 +98,9 @@ class LabSet:
     def __post_init__(self) -> None:
         n = len(self.images)
         object.__setattr__(self, "labels", np.asarray(self.labels, dtype=np.int64))
-        for name in ("splits", "voices", "words", "word_ids"):
+        for name in _COLUMNS[1:]:
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.str_))
-        for name in ("labels", "splits", "voices", "words", "word_ids"):
+        for name in _COLUMNS:
             if getattr(self, name).shape != (n,):
                 raise ConfigError(f"lab set {self.name}: {name} must have one value per image")
         problem = self._problem()
@@ -157,21 +159,10 @@ class LabSet:
     def take(self, rows: NDArray[np.integer] | Sequence[int]) -> LabSet:
         """Some of the words, in the given order."""
         at = np.asarray(rows, dtype=np.int64)
+        arrays = ("images", "truth", "wide", *_COLUMNS)
         return replace(
             self,
-            **{
-                name: getattr(self, name)[at]
-                for name in (
-                    "images",
-                    "labels",
-                    "splits",
-                    "voices",
-                    "words",
-                    "word_ids",
-                    "truth",
-                    "wide",
-                )
-            },
+            **{name: getattr(self, name)[at] for name in arrays},
             scenes=tuple(self.scenes[i] for i in at),
             audio=None if self.audio is None else tuple(self.audio[i] for i in at),
         )
@@ -207,11 +198,7 @@ class LabSet:
         pitch = [scene.tracks.pitch for scene in self.scenes]
         formants = [scene.tracks.formants for scene in self.scenes]
         return {
-            "labels": self.labels,
-            "splits": self.splits,
-            "voices": self.voices,
-            "words": self.words,
-            "word_ids": self.word_ids,
+            **{name: getattr(self, name) for name in _COLUMNS},
             "truth": np.packbits(self.truth, axis=None),
             "wide": np.packbits(self.wide, axis=None),
             "sound": self.sound,
@@ -292,7 +279,7 @@ class LabSet:
             name=described["name"],
             cue=described["cue"],
             images=images,
-            **{n: arrays[n] for n in ("labels", "splits", "voices", "words", "word_ids")},
+            **{name: arrays[name] for name in _COLUMNS},
             **masks,
             scenes=scenes,
             true_regions=tuple(described["true_regions"]),

@@ -18,13 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain import (
-    COMPOSITES,
-    METHODS,
-    attribute_batch,
-    explain_batch,
-    rules,
-)
+from stressnet.explain import COMPOSITES, METHODS, attribute_batch, explain_batch, rules
 from stressnet.explain.composites import Composite
 from stressnet.explain.faithfulness.scores import logits_of
 from stressnet.explain.reference import REFERENCED
@@ -38,8 +32,7 @@ ENSEMBLE = ("epsilon-gamma", "epsilon-plus", "input-times-gradient")
 SEEDLESS = ("random", "sobel")
 """Methods that do not look at the network."""
 
-N_STEPS = 16
-N_SAMPLES = 12
+_DRAWS = {"n_steps": 16, "n_samples": 12}
 """Quadrature points and random draws of methods that integrate: fewer than their own defaults, so
 that a board of many sets takes minutes."""
 
@@ -94,11 +87,6 @@ class Explainer:
         """``method`` for the logit difference, else ``method@seed``."""
         return self.method if self.seed == SEEDS[0] else f"{self.method}@{self.seed}"
 
-    @property
-    def composite(self) -> Composite | None:
-        """The composite, if it is layer-wise relevance propagation."""
-        return VARIANTS.get(self.method) or COMPOSITES.get(self.method)
-
     def maps(
         self,
         model: nn.Module,
@@ -149,8 +137,15 @@ class Explainer:
         bounds: tuple[Tensor, Tensor] | None,
         baseline: Tensor | None,
     ) -> Tensor:
-        seed, target = self._start(predicted)
-        composite = self.composite
+        # Seed and target make positive relevance speak for the predicted class. The difference
+        # towards it is given as weights of the logits: methods that cut off what is negative would
+        # else keep the wrong half for one of the classes.
+        seed: str | Tensor = self.seed
+        target: Tensor | None = predicted
+        if seed == SEEDS[0]:
+            seed = 2.0 * torch.nn.functional.one_hot(predicted, 2).double() - 1.0
+            target = None
+        composite = VARIANTS.get(self.method) or COMPOSITES.get(self.method)
         if composite is not None:
             limits = None
             if composite.needs_bounds:
@@ -162,11 +157,14 @@ class Explainer:
                     torch.maximum(bounds[1].to(inputs), inputs),
                 )
             return explain_batch(model, inputs, composite, seed, target, limits).relevance
-        options = self._options()
+        method = REFERENCED.get(self.method, self.method)
+        known = METHODS[method].__code__.co_varnames
+        options: dict[str, Any] = {name: n for name, n in _DRAWS.items() if name in known}
+        if self.method == "ensemble":
+            options["members"] = {name: {} for name in ENSEMBLE}
         if baseline is not None:
             options["baseline"] = baseline
-        method = REFERENCED.get(self.method, self.method)
-        if "generator" not in METHODS[method].__code__.co_varnames:
+        if "generator" not in known:
             return attribute_batch(model, inputs, method, seed, target, **options).relevance
         rows = []
         for k, one in enumerate(inputs.split(1)):
@@ -178,28 +176,6 @@ class Explainer:
             found = attribute_batch(model, one, method, towards, mine, **options)
             rows.append(found.relevance)
         return torch.cat(rows)
-
-    def _start(self, predicted: Tensor) -> tuple[str | Tensor, Tensor | None]:
-        """Seed and target that make positive relevance speak for the predicted class.
-
-        The difference towards it is given as weights of the logits: methods that cut off what is
-        negative would else keep the wrong half for one of the classes.
-        """
-        if self.seed != SEEDS[0]:
-            return self.seed, predicted
-        towards = 2.0 * torch.nn.functional.one_hot(predicted, 2).double() - 1.0
-        return towards, None
-
-    def _options(self) -> dict[str, Any]:
-        known = METHODS[REFERENCED.get(self.method, self.method)].__code__.co_varnames
-        options: dict[str, Any] = {}
-        if "n_steps" in known:
-            options["n_steps"] = N_STEPS
-        if "n_samples" in known:
-            options["n_samples"] = N_SAMPLES
-        if self.method == "ensemble":
-            options["members"] = {name: {} for name in ENSEMBLE}
-        return options
 
 
 ALL_METHODS: tuple[str, ...] = (

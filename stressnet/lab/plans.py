@@ -150,10 +150,10 @@ class WordPlan:
 
 
 def f0_contour(
-    voice: Voice, vowel: VowelPlan, span: tuple[float, float], step_s: float = 0.005
+    voice: Voice, vowel: VowelPlan, span: tuple[float, float]
 ) -> tuple[FloatArray, FloatArray]:
     """Times and F0 in hertz of a vowel: level, slope and a bell, whose mean adds nothing."""
-    n = max(3, int(np.ceil((span[1] - span[0]) / step_s)) + 1)
+    n = max(3, int(np.ceil((span[1] - span[0]) / 0.005)) + 1)
     position = np.linspace(0.0, 1.0, n)
     time_s = span[0] + position * (span[1] - span[0])
     bell = np.exp(-0.5 * ((position - vowel.f0_peak_position) / _PEAK_WIDTH) ** 2)
@@ -177,17 +177,16 @@ def formant_points(plan: WordPlan, number: int) -> tuple[FloatArray, FloatArray]
         before, after = loci[k], loci[k + 1] if k + 1 < len(loci) else neutral
         if number == 0:
             times += [start - STEP_S, start, end, end + STEP_S]
-            values += [before, target, target, after]
-            continue
-        glide = min(TRANSITION_S, 0.3 * (end - start))
-        times += [start, start + glide, end - glide, end]
+        else:
+            glide = min(TRANSITION_S, 0.3 * (end - start))
+            times += [start, start + glide, end - glide, end]
         values += [before, target, target, after]
     return np.array(times), np.array(values)
 
 
-def true_tracks(plan: WordPlan, step_s: float = 0.002) -> Tracks:
+def true_tracks(plan: WordPlan) -> Tracks:
     """F0 and F1 to F4 as planned, zero at the word's onset; NaN outside the vowels."""
-    time_s = np.arange(LEAD_S, plan.spans[-1][1] + step_s / 2, step_s)
+    time_s = np.arange(LEAD_S, plan.spans[-1][1] + 0.001, 0.002)
     voiced = np.zeros(len(time_s), dtype=bool)
     f0 = np.full(len(time_s), np.nan)
     for vowel, span in zip(plan.vowels, plan.vowel_spans, strict=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset, get_preset
-from stressnet.acoustics.track_types import N_FORMANTS, FormantTrack, PitchTrack, Tracks
+from stressnet.acoustics.track_types import FormantTrack, PitchTrack, Tracks
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lab.candidates import grown
@@ -20,25 +20,22 @@ from stressnet.regions.scene import Scene, TokenTimes
 _FORMANTS_HZ = ((300.0, 750.0), (1000.0, 2000.0), (2400.0, 2900.0), (3500.0, 4100.0))
 """Ranges that F1 to F4 are drawn from."""
 
+_N_VOICES = 6
+
 
 def planted_set(
     n: int = 240,
     *,
-    formant: int = 1,
-    syllable: int = 1,
     strength: float = 1.0,
-    n_voices: int = 6,
     seed: int = 0,
     preset: SpectrogramPreset | None = None,
 ) -> LabSet:
-    """Noise in which a formant band of one vowel is brighter in one class than in the other.
+    """Noise in which F1 of the first vowel is brighter in one class than in the other.
 
     Parameters
     ----------
     n : int
         Words; half of them train, a sixth validate, a third test.
-    formant, syllable : int
-        Which band (1 to 4) of which vowel (1 or 2).
     strength : float
         By how many standard deviations of the noise it differs from the rest; 0 is a set without
         a cue.
@@ -48,10 +45,8 @@ def planted_set(
     Raises
     ------
     ConfigError
-        If formant or syllable do not exist or there are too few words.
+        If there are too few words.
     """
-    if not 1 <= formant <= N_FORMANTS or syllable not in (1, 2):
-        raise ConfigError(f"no formant {formant} of syllable {syllable}")
     if n < 12:
         raise ConfigError(f"{n} words are too few for three splits; draw at least 12")
     rng = np.random.default_rng(seed)
@@ -63,29 +58,25 @@ def planted_set(
     images = rng.standard_normal((n, *axes.shape)).astype(np.float32)
     truth = np.zeros(images.shape, dtype=bool)
     wide = np.zeros(images.shape, dtype=bool)
-    scenes = []
-    for i in range(n):
-        scene = _scene(rng, preset, labels[i])
-        scenes.append(scene)
+    scenes = tuple(_scene(rng, preset, label) for label in labels)
+    for i, scene in enumerate(scenes):
         images[i] *= scene.sound
-        band = scene.formant_bands[formant - 1] >= 0.5
-        frames = scene.in_time(scene.times.nuclei[syllable - 1]) >= 0.5
-        truth[i] = band & frames
+        truth[i] = (scene.formant_bands[0] >= 0.5) & (scene.in_time(scene.times.nuclei[0]) >= 0.5)
         wide[i] = grown(truth[i], 4, 4)
         images[i][truth[i]] += strength if labels[i] == 0 else -strength
     return LabSet(
-        name=f"planted-f{formant}-syllable-{syllable}",
-        cue="none" if strength == 0 else f"f{formant}",
+        name="planted-f1-syllable-1",
+        cue="f1" if strength else "none",
         images=images,
         labels=labels,
         splits=splits,
-        voices=np.array([f"voice-{v}" for v in rng.integers(n_voices, size=n)]),
+        voices=np.array([f"voice-{v}" for v in rng.integers(_N_VOICES, size=n)]),
         words=np.array([f"word-{i}" for i in range(n)]),
         word_ids=np.array([f"planted-{i}" for i in range(n)]),
         truth=truth if strength else np.zeros_like(truth),
         wide=wide if strength else np.zeros_like(wide),
-        scenes=tuple(scenes),
-        true_regions=(f"F{formant}_{syllable}",) if strength else (),
+        scenes=scenes,
+        true_regions=("F1_1",) if strength else (),
         preset=preset,
         provenance={"made_by": "planted", "strength": strength, "seed": seed, "n": n},
     )

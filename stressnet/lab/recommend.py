@@ -21,6 +21,10 @@ from stressnet.lab.scoreboard import (
 if TYPE_CHECKING:
     import pandas as pd
 
+_CHOICE = ["method", "seed_output", "part"]
+_DEFAULT_CHOICE = ("logit-difference", "positive")
+"""Seed and part that ``stressnet explain`` uses."""
+
 NO_CHOICE = ("random", "sobel")
 """Methods that do not look at the network: levels to compare with, never recommended."""
 
@@ -62,15 +66,6 @@ def recommend(units: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0) -> li
     return [_recommend(name, cues, units, scores, seed) for name, cues in asked.items()]
 
 
-def candidates_of(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows that can be recommended: intact methods that look at the network, on all its networks.
-
-    Methods that only some of the networks were explained with are compared by the others' table.
-    """
-    chosen = table[(table["kind"] == "method") & ~table["method"].isin(NO_CHOICE)]
-    return chosen[chosen["n_networks"] == chosen["n_networks"].max()]
-
-
 def _recommend(
     question: str, cues: Sequence[str], units: pd.DataFrame, scores: pd.DataFrame, seed: int
 ) -> Recommendation:
@@ -78,46 +73,41 @@ def _recommend(
 
     mine = units[units["cue"].isin(cues)]
     solved = tuple(cue for cue in cues if (mine["cue"] == cue).any())
-    table = candidates_of(methods_table(units, scores, cues, seed=seed))
+    table = methods_table(units, scores, cues, seed=seed)
+    # Intact methods that look at the network; those that only some networks were explained with
+    # cannot be compared with the others.
+    table = table[(table["kind"] == "method") & ~table["method"].isin(NO_CHOICE)]
+    table = table[table["n_networks"] == table["n_networks"].max()]
     if not len(table):
         return Recommendation(question, solved, "", "", "", None, float("nan"))
-    best = table.iloc[0]
-    return Recommendation(
-        question,
-        solved,
-        str(best["method"]),
-        str(best["seed_output"]),
-        str(best["part"]),
-        best,
-        float(np.nanmean(_cross_checked(mine, table)))
-        if mine["voice"].nunique() > 1
-        else float("nan"),
-    )
+    best, checked = table.iloc[0], float("nan")
+    if mine["voice"].nunique() > 1:
+        checked = float(np.nanmean(_cross_checked(mine, table)))
+    method, seed_output, part = (str(best[name]) for name in _CHOICE)
+    return Recommendation(question, solved, method, seed_output, part, best, checked)
 
 
 def _cross_checked(units: pd.DataFrame, table: pd.DataFrame) -> list[float]:
     """Choose on every other voice; the share that comes first among the rest."""
-    keys = ["method", "seed_output", "part"]
-    known = set(map(tuple, table[keys].to_numpy()))
-    units = units[[tuple(row) in known for row in units[keys].to_numpy()]]
+    keys = [*_CHOICE, "kind"]
+    known = set(map(tuple, table[_CHOICE].to_numpy()))
+    units = units[[tuple(row) in known for row in units[_CHOICE].to_numpy()]]
+    units = units.assign(first=units["place"] == 1)
     voices = sorted(units["voice"].unique())
-    found = []
+    shares = []
     for half in (0, 1):
         chosen_on = units["voice"].isin(voices[half::2])
-        rates = _rates(units[chosen_on])
-        best = rates.iloc[0][keys]
-        rest = units[~chosen_on]
-        rest = rest[(rest[keys] == best.to_numpy()).all(axis=1)]
+        by_cue = units[chosen_on].groupby([*keys, "cue"], sort=False)
+        means = by_cue[["first", "false_positive"]].mean().groupby(keys, sort=False).mean()
+        best = rank_methods(means.reset_index().assign(rank_gain=0.0)).iloc[0]
+        rest = _rows_of(units[~chosen_on], *best[_CHOICE])
         if len(rest):
-            found.append(float((rest["place"] == 1).groupby(rest["cue"]).mean().mean()))
-    return found
+            shares.append(float(rest["first"].groupby(rest["cue"]).mean().mean()))
+    return shares
 
 
-def _rates(units: pd.DataFrame) -> pd.DataFrame:
-    keys = ["method", "seed_output", "part", "kind"]
-    by_cue = units.assign(first=units["place"] == 1).groupby([*keys, "cue"], sort=False)
-    means = by_cue[["first", "false_positive"]].mean().groupby(keys, sort=False).mean()
-    return rank_methods(means.reset_index().assign(rank_gain=0.0))
+def _rows_of(table: pd.DataFrame, method: str, seed_output: str, part: str) -> pd.DataFrame:
+    return table[(table[_CHOICE] == [method, seed_output, part]).all(axis=1)]
 
 
 def recommendation_text(
@@ -215,8 +205,8 @@ def _bar_text(overall: Recommendation) -> list[str]:
 
 def _failures_text(overall: Recommendation, units: pd.DataFrame) -> list[str]:
     """Units of the best method whose true region is not first, by cue and by what came first."""
-    mine = _rows_of(units, overall)
-    mine = mine[mine["cue"].isin(PLACED_CUES)]
+    mine = _rows_of(units, overall.method, overall.seed_output, overall.part)
+    mine = mine[mine["cue"].isin(PLACED_CUES) & (mine["kind"] == "method")]
     missed = mine[mine["place"] > 1]
     if not len(missed):
         lines = ["The best method puts the true region first in every unit."]
@@ -237,21 +227,10 @@ def _failures_text(overall: Recommendation, units: pd.DataFrame) -> list[str]:
     return [*lines, "", f"First places / false positives by cue: {'; '.join(parts)}."]
 
 
-def _rows_of(units: pd.DataFrame, one: Recommendation) -> pd.DataFrame:
-    return units[
-        (units["method"] == one.method)
-        & (units["seed_output"] == one.seed_output)
-        & (units["part"] == one.part)
-        & (units["kind"] == "method")
-    ]
-
-
 def _default_text(
     overall: Recommendation, units: pd.DataFrame, scores: pd.DataFrame, default: str, seed: int
 ) -> list[str]:
-    table = methods_table(units, scores, seed=seed)
-    mine = table[(table["method"] == default) & (table["seed_output"] == "logit-difference")]
-    mine = mine[(mine["part"] == "positive") & (mine["kind"] == "method")]
+    mine = _rows_of(methods_table(units, scores, seed=seed), default, *_DEFAULT_CHOICE)
     if not len(mine) or overall.row is None:
         return [f"The default composite, `{default}`, was not scored."]
     row = mine.iloc[0]
@@ -278,17 +257,12 @@ def _controls_text(scores: pd.DataFrame) -> list[str]:
     if not len(broken):
         return ["No control was scored."]
     means = broken.groupby(["method", "measure"])["gain"].mean().dropna()
-    parts = []
-    for method, gains in means.groupby(level=0):
-        measure = gains.droplevel(0).idxmax()
-        parts.append(f"`{method}` {gains.max():+.3f} ({measure})")
-    base = str(broken["method"].iloc[0]).split("/")[0]
-    intact = scores[
-        (scores["kind"] == "method")
-        & (scores["method"] == base)
-        & (scores["part"] == "positive")
-        & (scores["seed_output"] == "logit-difference")
+    parts = [
+        f"`{method}` {gains.max():+.3f} ({gains.droplevel(0).idxmax()})"
+        for method, gains in means.groupby(level=0)
     ]
+    base = str(broken["method"].iloc[0]).split("/")[0]
+    intact = _rows_of(scores, base, *_DEFAULT_CHOICE)
     gains = intact.groupby("measure")["gain"].mean().dropna()
     own = ", ".join(f"{name} {value:+.3f}" for name, value in gains.items())
     return [
@@ -301,11 +275,7 @@ def _controls_text(scores: pd.DataFrame) -> list[str]:
 def _places_text(places: pd.DataFrame, overall: Recommendation) -> list[str]:
     if not len(places):
         return ["No network solved a set whose cue has no place."]
-    mine = places[
-        (places["method"] == overall.method)
-        & (places["seed_output"] == overall.seed_output)
-        & (places["part"] == overall.part)
-    ]
+    mine = _rows_of(places, overall.method, overall.seed_output, overall.part)
     lines = [
         "These cues have no cells of their own, so no map can be right or wrong. Share of the "
         f"relevance of {overall.name} (in brackets: share of the image's area):"

@@ -109,8 +109,6 @@ class Scorer:
     ----------
     words : LabSet
         The words to score, usually those of the test split. Their cue must have a place.
-    n_draws : int
-        Other words whose regions each word borrows, and shifts in time.
 
     Raises
     ------
@@ -118,32 +116,25 @@ class Scorer:
         If the cue has no cells of its own or there are too few words.
     """
 
-    def __init__(self, words: LabSet, *, n_draws: int = N_DRAWS, seed: int = 0) -> None:
+    def __init__(self, words: LabSet, *, seed: int = 0) -> None:
         if not words.has_place:
             raise ConfigError(f"lab set {words.name}: cue {words.cue} has no cells of its own")
-        if len(words) <= n_draws:
+        if len(words) <= N_DRAWS:
             raise ConfigError(f"lab set {words.name}: {len(words)} words are too few to score")
         self.words = words
-        axes = words.axes
-        self._tolerance = (
-            int(TOLERANCE_HZ / axes.frequency_step_hz + 1e-6),
-            int(TOLERANCE_S / axes.time_step_s + 1e-6),
-        )
         self.regions = [self._word(i) for i in range(len(words))]
         rng = np.random.default_rng([seed, 11])
-        others = np.arange(len(words) - 1)
-        self.partners = np.stack(
-            [
-                rng.choice(np.where(others >= i, others + 1, others), n_draws, replace=False)
-                for i in range(len(words))
-            ]
-        )
+        everybody = np.arange(len(words))
+        partners = [rng.choice(np.delete(everybody, i), N_DRAWS, replace=False) for i in everybody]
+        self.partners = np.stack(partners)
         self.shifts = rng.random(self.partners.shape)
 
     def _word(self, i: int) -> WordRegions:
         words, scene = self.words, self.words.scenes[i]
         sound = np.broadcast_to(scene.sound, words.axes.shape)
         truth, wide = words.truth[i] & sound, words.wide[i]
+        bins = int(TOLERANCE_HZ / words.axes.frequency_step_hz + 1e-6)
+        frames = int(TOLERANCE_S / words.axes.time_step_s + 1e-6)
         masks = candidate_masks(scene)
         true = true_masks(masks, truth, scene, words.true_regions)
         kept = {**true, **rivals(masks, wide, words.true_regions)}
@@ -151,7 +142,7 @@ class Scorer:
         return WordRegions(
             truth=truth.ravel(),
             wide=wide.ravel(),
-            pointing=(grown(truth, *self._tolerance) & sound).ravel(),
+            pointing=(grown(truth, bins, frames) & sound).ravel(),
             sound=sound.ravel(),
             names=tuple(kept),
             is_true=np.array([name in true for name in kept]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from stressnet.runs.problems import Problem, Severity
 if TYPE_CHECKING:
     from torch import nn
 
+    from stressnet.lab.board_plan import Plan
     from stressnet.lab.labset import LabSet
     from stressnet.lab.maps import Explainer
     from stressnet.lab.train import Learned
@@ -51,25 +52,22 @@ def run_set(task: SetTask) -> SetResult:
                 _Run(task, journal).all()
             except StressnetError as error:
                 problem = Problem(task.name, "set", Severity.ERROR, str(error))
-                return SetResult(task.name, {}, [], [], [], [problem])
-        result = _collected(task, journal)
-    return replace(result, seconds=time.perf_counter() - started)
+                return SetResult(task.name, problems=[problem])
 
+        def rows(kind: str) -> list[Any]:
+            return [row for key, row in journal.done.items() if key.startswith(f"{kind} ")]
 
-def _collected(task: SetTask, journal: Journal) -> SetResult:
-    """The result as the journal has it."""
-    rows: dict[str, list[Any]] = {"network": [], "reactions": [], "entry": [], "problem": []}
-    for key, value in journal.done.items():
-        kind = key.split(" ", 1)[0]
-        if kind == "reactions":
-            rows[kind] += value
-        elif kind in rows:
-            rows[kind].append(value)
-    problems = [Problem(**{**p, "severity": Severity(p["severity"])}) for p in rows["problem"]]
-    described = journal.done[SET_DONE]
-    return SetResult(
-        task.name, described, rows["network"], rows["reactions"], rows["entry"], problems
-    )
+        return SetResult(
+            name=task.name,
+            described=journal.done[SET_DONE],
+            networks=rows("network"),
+            reactions=[row for part in rows("reactions") for row in part],
+            entries=rows("entry"),
+            problems=[
+                Problem(**{**one, "severity": Severity(one["severity"])}) for one in rows("problem")
+            ],
+            seconds=time.perf_counter() - started,
+        )
 
 
 class _Run:
@@ -82,21 +80,21 @@ class _Run:
     def all(self) -> None:
         """Every network; then what was drawn and trained is no longer needed."""
         words = self.words
-        first = True
-        for network, seed in self.task.networks:
+        census = True
+        for network, seed in self.task.plan.trainings:
             try:
-                found = self._network(network, seed, census=first)
+                solved = self._network(network, seed, census=census)
             except StressnetError as error:
-                self._problem(f"{words.name} {network}-{seed}", "network", error)
+                text = f"{words.name} {network}-{seed}"
+                self._problem(Problem(text, "network", Severity.ERROR, str(error)))
                 continue
-            first = first and not found
+            census = census and not solved
         self.journal.add(SET_DONE, _described(words))
         for folder in ("set", "networks"):
             shutil.rmtree(self.task.folder / folder, ignore_errors=True)
 
-    def _problem(self, item: str, stage: str, error: StressnetError) -> None:
-        problem = Problem(item, stage, Severity.ERROR, str(error))
-        self.journal.add(f"problem {stage} {item}", {**asdict(problem)})
+    def _problem(self, problem: Problem) -> None:
+        self.journal.add(f"problem {problem.stage} {problem.item}", asdict(problem))
 
     def _words(self) -> LabSet:
         """The set from the state folder, or drawn anew."""
@@ -109,51 +107,45 @@ class _Run:
             problems: list[Problem] = []
             words = make_set(self.task, problems)
             for problem in problems:
-                self.journal.add(f"problem {problem.stage} {problem.item}", asdict(problem))
+                self._problem(problem)
             words.save(folder)
             return words
 
     def _network(self, network: str, seed: int, *, census: bool) -> bool:
         """Train, judge, explain and score one network; True if it solved the set."""
-        from stressnet.lab.maps import make_explainers
         from stressnet.lab.train import judge, train_network
 
-        task, words = self.task, self.words
+        plan, words = self.task.plan, self.words
         label = f"{network}-{seed}"
         done = self.journal.done
         if f"done {label}" in done:
             return bool(done[f"done {label}"])
         model = train_network(
-            words, network, seed, task.folder / "networks" / label, **dict(task.changes)
+            words,
+            network,
+            seed,
+            self.task.folder / "networks" / label,
+            max_epochs=plan.max_epochs,
+            batch_size=plan.batch_size,
+            precision=plan.precision,
         )
-        learned = judge(model, words, seed=task.seed)
+        learned = judge(model, words, seed=plan.seed)
         self.journal.add(f"network {label}", self._network_row(network, seed, learned))
         if learned.solved:
-            first, *others = task.seeds
-            methods = usable_methods(task.methods, network)
-            every = usable_methods(task.census, network) if census else methods
-            explainers = make_explainers(every, [first], chance_seed=task.seed)
-            if census:
-                explainers += [
-                    one
-                    for one in make_explainers(methods, others, chance_seed=task.seed)
-                    if one not in explainers
-                ]
-            chosen = self._chosen(learned)
-            known = _Known.of(words)
-            scoring = _Scoring(self, model, network, seed, learned, words.take(chosen), known)
-            for explainer in explainers:
+            scoring = _Scoring(self, model, network, seed, learned)
+            for explainer in _explainers(plan, network, census=census):
                 try:
                     scoring.explain(explainer)
                 except StressnetError as error:
-                    self._problem(f"{words.name} {label} {explainer.name}", "explain", error)
+                    text = f"{words.name} {label} {explainer.name}"
+                    self._problem(Problem(text, "explain", Severity.ERROR, str(error)))
             if census:
                 scoring.save_example()
         self.journal.add(f"done {label}", learned.solved)
         return learned.solved
 
     def _network_row(self, network: str, seed: int, learned: Learned) -> dict[str, Any]:
-        balanced, auroc = learned.balanced_accuracy, learned.auroc
+        balanced = learned.balanced_accuracy
         return {
             "set": self.words.name,
             "cue": cue_name(self.words),
@@ -163,63 +155,60 @@ class _Run:
             "balanced_accuracy": balanced.value,
             "low": balanced.low,
             "high": balanced.high,
-            "auroc": auroc.value,
+            "auroc": learned.auroc.value,
             "solved": learned.solved,
             "n_voices_solved": sum(learned.solved_by_voice.values()),
             "n_voices": len(learned.solved_by_voice),
         }
 
-    def _chosen(self, learned: Learned) -> NDArray[np.int64]:
+    def chosen(self, learned: Learned) -> LabSet:
         """Test words that the network gets right, as many of every voice and class as there are."""
+        import pandas as pd
+
         words = self.words
         rows = words.rows("test")[learned.correct]
-        rng = np.random.default_rng([self.task.seed, 19])
-        rows = rng.permutation(rows)
-        groups: dict[tuple[str, int], list[int]] = {}
-        for row in rows:
-            groups.setdefault((str(words.voices[row]), int(words.labels[row])), []).append(int(row))
-        picked: list[int] = []
-        depth = max((len(each) for each in groups.values()), default=0)
-        for k in range(depth):
-            picked += [each[k] for each in groups.values() if k < len(each)]
-        return np.sort(np.array(picked[: self.task.n_scored], dtype=np.int64))
+        rows = np.random.default_rng([self.task.plan.seed, 19]).permutation(rows)
+        table = pd.DataFrame({"voice": words.voices[rows], "label": words.labels[rows]})
+        groups = table.groupby(["voice", "label"], sort=False)
+        in_turns = rows[np.lexsort([groups.ngroup(), groups.cumcount()])]
+        return words.take(np.sort(in_turns[: self.task.plan.n_scored]))
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What methods may know of the training words: range per bin, and mean spectrum."""
+def _explainers(plan: Plan, network: str, *, census: bool) -> list[Explainer]:
+    """Methods and seeds for a network; a census takes every method that there is."""
+    from stressnet.lab.maps import ALL_METHODS, make_explainers
 
-    bounds: Any
-    spectrum: FloatArray
-
-    @classmethod
-    def of(cls, words: LabSet) -> _Known:
-        from stressnet.explain.reference import mean_spectrum
-        from stressnet.lab.maps import input_bounds
-
-        rows = words.rows("train")
-        images = np.asarray(words.images[rows])
-        return cls(input_bounds(images), mean_spectrum(images, words.sound[rows]))
+    first, *others = plan.seeds
+    methods = usable_methods(plan.methods, network)
+    if not census:
+        return make_explainers(methods, [first], chance_seed=plan.seed)
+    every = tuple(dict.fromkeys((*plan.methods, *(ALL_METHODS if plan.all_methods else ()))))
+    explainers = make_explainers(
+        usable_methods(every, network), [first], chance_seed=plan.seed
+    ) + make_explainers(methods, others, chance_seed=plan.seed)
+    return list(dict.fromkeys(explainers))
 
 
 class _Scoring:
     """Maps of one network on the words to be scored."""
 
     def __init__(
-        self,
-        run: _Run,
-        model: nn.Module,
-        network: str,
-        seed: int,
-        learned: Learned,
-        words: LabSet,
-        known: _Known,
+        self, run: _Run, model: nn.Module, network: str, seed: int, learned: Learned
     ) -> None:
+        from stressnet.explain.reference import mean_spectrum, reference_images
+        from stressnet.lab.maps import input_bounds
         from stressnet.lab.reactions import measure_reactions
         from stressnet.lab.scores import Scorer
         from stressnet.training.metrics import cluster_weights
 
-        self.run, self.model, self.words, self.known = run, model, words, known
+        words = run.chosen(learned)
+        self.run, self.model, self.words = run, model, words
+        # What methods may know of the training words: range per bin, and mean spectrum.
+        train = run.words.rows("train")
+        images = np.asarray(run.words.images[train])
+        self.bounds = input_bounds(images)
+        spectrum = mean_spectrum(images, run.words.sound[train])
+        self.references = reference_images(words.images, words.sound, spectrum)
         self.label = f"{network}-{seed}"
         self.identity = {
             "set": words.name,
@@ -229,8 +218,9 @@ class _Scoring:
             "net_seed": seed,
             "solved_voices": [voice for voice, ok in learned.solved_by_voice.items() if ok],
         }
+        self.chance_seed = run.task.plan.seed
         draws = cluster_weights(
-            words.voices, words.words, seed=run.task.seed, n_resamples=N_RESAMPLES
+            words.voices, words.words, seed=self.chance_seed, n_resamples=N_RESAMPLES
         )
         self.weights: FloatArray = np.concatenate(list(draws))
         self.example: dict[str, NDArray[np.float32]] = {}
@@ -238,9 +228,9 @@ class _Scoring:
         self.used: frozenset[str] = frozenset()
         if not words.has_place:
             return
-        self.scorer = Scorer(words, seed=run.task.seed)
+        self.scorer = Scorer(words, seed=self.chance_seed)
         reactions = measure_reactions(
-            model, self.scorer, self.weights, MAX_REACTION_WORDS, run.task.seed
+            model, self.scorer, self.weights, MAX_REACTION_WORDS, self.chance_seed
         )
         self.used = reactions.used
         rows = reactions.table.assign(set=words.name, network=network, net_seed=seed)
@@ -248,17 +238,15 @@ class _Scoring:
 
     def explain(self, explainer: Explainer) -> None:
         """Maps of one method, scored as they are, and broken where it is a control's method."""
-        from stressnet.explain.reference import reference_images
         from stressnet.lab.controls import CONTROLS, break_maps, breaks
+        from stressnet.lab.scores import PARTS
 
-        names = {part: f"entry {self.label} {explainer.name} {part}" for part in self._parts()}
+        names = {part: f"entry {self.label} {explainer.name} {part}" for part in PARTS}
         control = explainer.name in CONTROL_METHODS and self.scorer is not None
         done = self.run.journal.done
         if all(key in done for key in names.values()) and not control:
             return
-        words = self.words
-        references = reference_images(words.images, words.sound, self.known.spectrum)
-        maps = explainer.maps(self.model, words.images, self.known.bounds, references)
+        maps = explainer.maps(self.model, self.words.images, self.bounds, self.references)
         self.example[explainer.name] = maps[0]
         for part, key in names.items():
             if key not in done:
@@ -268,14 +256,10 @@ class _Scoring:
         for name in CONTROLS:
             key = f"entry {self.label} {explainer.name}/{name} positive"
             if key not in done:
-                kind = "control" if breaks(name, self.scorer, self.run.task.seed) else "no control"
-                broken = break_maps(name, maps, self.words.sound, self.run.task.seed)
-                self._add(key, explainer, broken, "positive", kind, suffix=f"/{name}")
-
-    def _parts(self) -> tuple[str, ...]:
-        from stressnet.lab.scores import PARTS
-
-        return PARTS
+                kind = "control" if breaks(name, self.scorer, self.chance_seed) else "no control"
+                broken = break_maps(name, maps, self.words.sound, self.chance_seed)
+                control_of = replace(explainer, method=f"{explainer.method}/{name}")
+                self._add(key, control_of, broken, "positive", kind)
 
     def _add(
         self,
@@ -284,7 +268,6 @@ class _Scoring:
         maps: NDArray[np.float32],
         part: str,
         kind: str,
-        suffix: str = "",
     ) -> None:
         from stressnet.lab.scoreboard import place_entry, score_entry
 
@@ -292,17 +275,8 @@ class _Scoring:
             found = place_entry(self.words, maps, part, self.weights)
         else:
             found = score_entry(self.scorer.score(maps, part), self.used, self.weights)
-        self.run.journal.add(
-            key,
-            {
-                **self.identity,
-                "method": explainer.method + suffix,
-                "seed_output": explainer.seed,
-                "part": part,
-                "kind": kind,
-                **found,
-            },
-        )
+        about = {"method": explainer.method, "seed_output": explainer.seed}
+        self.run.journal.add(key, {**self.identity, **about, "part": part, "kind": kind, **found})
 
     def save_example(self) -> None:
         """The first word with its maps, for the figure of the set."""

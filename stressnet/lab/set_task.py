@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.errors import ConfigError
+from stressnet.lab.board_plan import Plan
 from stressnet.runs.problems import Problem
 
 if TYPE_CHECKING:
@@ -29,45 +30,19 @@ class SetTask:
     ----------
     name : str
         A design, ``planted``, ``natural:COLUMN`` (a cue of the corpus), or ``folder:PATH``.
+    plan : Plan
+        How much of everything; its list of sets has no part in it.
     state : Path
         Folder for what is unfinished.
-    n_words, n_scored : int
-        Words to draw, and test words whose maps are scored.
-    effect : float
-        Size of the cue.
-    networks : tuple of (str, int)
-        Architecture and training seed.
-    methods, census : tuple of str
-        Methods for every network, and for the first network of a set.
-    seeds : tuple of str
-        What is explained; the second and further ones for the census only.
-    voices : tuple of str, optional
-        Speakers.
-    changes : tuple of (str, object)
-        Fields of the training recipe to replace.
-    seed : int
-        For all chance.
     corpus, cues : Path, optional
         A corpus and its table of cues, for ``natural:``.
-    allow_leaks : bool
-        Keep sets in which another cue separates the classes.
     """
 
     name: str
+    plan: Plan
     state: Path
-    n_words: int
-    n_scored: int
-    effect: float
-    networks: tuple[tuple[str, int], ...]
-    methods: tuple[str, ...]
-    census: tuple[str, ...]
-    seeds: tuple[str, ...] = ("logit-difference",)
-    voices: tuple[str, ...] | None = None
-    changes: tuple[tuple[str, Any], ...] = ()
-    seed: int = 0
     corpus: Path | None = None
     cues: Path | None = None
-    allow_leaks: bool = False
 
     @property
     def slug(self) -> str:
@@ -90,13 +65,15 @@ class SetResult:
         Name, cue, words, checks of the set.
     networks, reactions, entries : list of dict
         Rows of the tables.
+    seconds : float
+        Wall time of this run.
     """
 
     name: str
-    described: dict[str, Any]
-    networks: list[dict[str, Any]]
-    reactions: list[dict[str, Any]]
-    entries: list[dict[str, Any]]
+    described: dict[str, Any] = field(default_factory=dict)
+    networks: list[dict[str, Any]] = field(default_factory=list)
+    reactions: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -125,11 +102,12 @@ def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
     from stressnet.lab.designs import DESIGNS
     from stressnet.lab.labset import LabSet
 
+    plan = task.plan
     kind, _, rest = task.name.partition(":")
     if task.name == "planted":
         from stressnet.lab.planted import planted_set
 
-        return planted_set(task.n_words, strength=task.effect, seed=task.seed)
+        return planted_set(plan.n_words, strength=plan.effect, seed=plan.seed)
     if kind == "folder":
         return LabSet.load(Path(rest))
     if kind == "natural":
@@ -155,12 +133,11 @@ def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
 
     return drawn_set(
         task.name,
-        task.n_words,
-        task.seed,
-        voices=task.voices,
-        effect=task.effect,
+        plan.n_words,
+        plan.seed,
+        effect=plan.effect,
         problems=problems,
-        allow_leaks=task.allow_leaks,
+        allow_leaks=plan.allow_leaks,
     )
 
 

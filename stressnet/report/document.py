@@ -132,6 +132,10 @@ class Document:
         """Append blocks."""
         self.blocks.extend(blocks)
 
+    def say(self, text: str, kind: str = "text") -> None:
+        """Append a :class:`Paragraph`."""
+        self.add(Paragraph(text, kind))
+
     def to_html(self) -> str:
         """The page."""
         sections = [b for b in self.blocks if isinstance(b, Heading) and b.level == 2]

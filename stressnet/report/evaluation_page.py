@@ -62,7 +62,7 @@ def write_page(
     )
     heard = heard_text(tests.n_heard, len(tests.tokens))
     for alarm in [*([f"{heard}."] if heard else []), *alarms(tables["audits"])]:
-        page.add(Paragraph(alarm, kind="warning"))
+        page.say(alarm, kind="warning")
     _scores(page, tables, names)
     _audits(page, tables)
     _calibration(page, tables, units)
@@ -145,7 +145,7 @@ def _audits(page: Document, tables: Tables) -> None:
     audits = tables["audits"]
     page.add(Heading("Leak audits"))
     if not len(audits):
-        page.add(Paragraph("Not run.", kind="missing"))
+        page.say("Not run.", kind="missing")
         return
     page.add(
         Paragraph(

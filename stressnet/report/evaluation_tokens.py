@@ -30,7 +30,7 @@ def _pairs(page: Document, tables: Tables, names: Sequence[str]) -> None:
         (scores["metric"] == WORD_MEAN) & scores["model"].isin(names) & (scores["n"] > 0)
     ]
     if not len(pairs):
-        page.add(Paragraph("No word shows both readings here.", kind="missing"))
+        page.say("No word shows both readings here.", kind="missing")
         return
     page.add(
         Bullets(

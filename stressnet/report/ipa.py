@@ -6,9 +6,10 @@ schwa and ``ER0`` its r-coloured kin, which the digits alone tell apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from stressnet.lexicon.pronunciation import bare
+from stressnet.regions.scene import TokenTimes
 
 _IPA = dict(
     pair.split("=")
@@ -40,3 +41,14 @@ def syllable_ipa(phones: Iterable[str], stressed: bool | None = None) -> str:
     primary = "1" in digits if stressed is None else stressed
     mark = "ˈ" if primary else "ˌ" if "2" in digits else ""
     return mark + "".join(to_ipa(phone) for phone in phones)
+
+
+def syllable_labels(times: TokenTimes, parts: Sequence[tuple[int, str]]) -> list[str]:
+    """Both syllables of a token; ``parts`` are syllable (1, 2) and role of each phone."""
+    labels = []
+    for n in (1, 2):
+        phones = [p.label for p, (k, _) in zip(times.phones, parts, strict=True) if k == n]
+        labels.append(
+            syllable_ipa(phones, None if times.stressed is None else times.stressed == n - 1)
+        )
+    return labels

@@ -62,8 +62,9 @@ def plot_cue(
     tall = head_in + map_high + under_in + 0.3 + rows_in + foot_in
     with style():
         figure = Figure(figsize=(total, tall))
-        figure.text(0.01, 1 - 0.16 / tall, _heading(described), fontsize=8, weight="bold")
-        figure.text(0.01, 1 - 0.31 / tall, _subheading(described, example), fontsize=6.5)
+        heading, below = _headings(described, example)
+        figure.text(0.01, 1 - 0.16 / tall, heading, fontsize=8, weight="bold")
+        figure.text(0.01, 1 - 0.31 / tall, below, fontsize=6.5)
         bottom = tall - head_in - map_high
         for k, method in enumerate([None, *shown]):
             left = left_in + k * (map_in + gap_in)
@@ -100,17 +101,14 @@ _UNPLACED_FOOT = (
 )
 
 
-def _heading(described: Mapping[str, Any]) -> str:
+def _headings(described: Mapping[str, Any], example: Example) -> tuple[str, str]:
     true = described["true_regions"]
     names = ", ".join(true) if not isinstance(true, str) else true
-    return f"{described['set']}: true region {names or 'none of its own'}"
-
-
-def _subheading(described: Mapping[str, Any], example: Example) -> str:
     return (
+        f"{described['set']}: true region {names or 'none of its own'}",
         f"{described['n_words']} words ({described['n_train']} train, {described['n_test']} test), "
         f"{described['n_voices']} voices, preset {described['preset']}; shown: a word of class "
-        f"{example.stress}, {example.caption}"
+        f"{example.stress}, {example.caption}",
     )
 
 

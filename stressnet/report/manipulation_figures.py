@@ -51,7 +51,6 @@ def plot_psychometric(
     responses: pd.DataFrame,
     *,
     answers: str = "decision",
-    level: float = 0.95,
     width: Width = "page",
 ) -> Figure:
     """A panel per cue: share of FINAL answers at each step, the fitted curve with its interval.
@@ -94,7 +93,7 @@ def plot_psychometric(
             notes = []
             for place, model in enumerate(models):
                 part = here[here["model"] == model] if model else here
-                notes.append(_draw_curve(ax, part, answers, level, _colour(place)))
+                notes.append(_draw_curve(ax, part, answers, _colour(place)))
             ax.set_title(_title(cue), loc="left", pad=3)
             _note(ax, notes)
             ax.set_ylim(-0.04, 1.04)
@@ -119,11 +118,11 @@ def plot_psychometric(
     return figure
 
 
-def _draw_curve(ax: Plot, part: pd.DataFrame, answers: str, level: float, colour: str) -> str:
+def _draw_curve(ax: Plot, part: pd.DataFrame, answers: str, colour: str) -> str:
     """One network's answers to one cue; what to write into the panel."""
     y = answers_of(part, answers)
     x = part["step"].to_numpy(np.float64)
-    fit = fit_psychometric(x, y, clusters_of(part), level=level)
+    fit = fit_psychometric(x, y, clusters_of(part))
     steps = np.unique(x)
     shares = [y[x == step].mean() for step in steps]
     ax.plot(steps, shares, "o", color=colour, markersize=2.6, zorder=3)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_PART_OF_SPEECH, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError
-from stressnet.evaluation import tables as tables
+from stressnet.evaluation import tables
 from stressnet.evaluation.sets import (
     TITLES,
     Unit,

@@ -7,27 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError, StressnetError
-from stressnet.report.document import Bullets, Document, Heading, Link
-from stressnet.report.page_sections import (
-    LIMITS,
-    _conservation_section,
-    _corpus_section,
-    _cues_section,
-    _introduction,
-    _means_section,
-    _provenance_section,
-    _regions_section,
-    _Sources,
-    _success_section,
-    _table,
-    _vowels_section,
-    _words_section,
-)
+from stressnet.report.document import Document, Link
+from stressnet.report.page_sections import Sources, add_sections
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.manifest import read_manifest
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 
 def write_report(
@@ -73,7 +59,7 @@ def write_report(
             f"{out}: cannot be written ({error.strerror}); choose another output folder"
         ) from error
     folder = None if model_folder is None else Path(model_folder)
-    sources = _Sources(
+    sources = Sources(
         run=opened,
         corpus=corpus,
         model=_manifest(folder),
@@ -84,18 +70,7 @@ def write_report(
     page = Document(f"Where a network hears stress: {corpus.name}")
     if explorer:
         page.add(Link("explorer.html", "Explorer: hear and see every token"))
-    _introduction(page, sources)
-    _corpus_section(page, sources)
-    _success_section(page, sources)
-    _regions_section(page, sources)
-    _means_section(page, sources)
-    _vowels_section(page, sources)
-    if coefficients is not None:
-        _cues_section(page, sources, coefficients)
-    _words_section(page, sources)
-    _conservation_section(page, sources)
-    page.add(Heading("Limits"), Bullets(LIMITS))
-    _provenance_section(page, sources)
+    add_sections(page, sources, coefficients)
     (out / "report.md").write_text(page.to_markdown(), encoding="utf-8")
     index = out / "index.html"
     index.write_text(page.to_html(), encoding="utf-8")
@@ -112,4 +87,10 @@ def _manifest(folder: Path | None) -> dict[str, Any] | None:
         return None  # the page says that success is unknown
 
 
-__all__ = ["LIMITS", "write_report"]
+def _table(folder: Path | None, name: str) -> pd.DataFrame | None:
+    import pandas as pd
+
+    if folder is None or not (folder / name).is_file():
+        return None
+    file = folder / name
+    return pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)

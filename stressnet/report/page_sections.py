@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +53,7 @@ LIMITS = (
 
 
 @dataclass(frozen=True)
-class _Sources:
+class Sources:
     """What the report is made from; parts that are missing are None."""
 
     run: RelevanceRun
@@ -64,36 +63,66 @@ class _Sources:
     predictions: pd.DataFrame | None
     out: Path
 
+    def picture(self, figure: Figure, name: str, text: str) -> Picture:
+        """Write a figure; the block that shows it."""
+        saved = save_figure(figure, self.out / "figures" / name)
+        first, *others = (f"figures/{file.name}" for file in saved)
+        return Picture(first, text, others)
 
-def _introduction(page: Document, sources: _Sources) -> None:
+
+def add_sections(page: Document, sources: Sources, coefficients: Path | None) -> None:
+    """All sections in order; cues are drawn beside relevance if there are coefficients."""
+    _introduction(page, sources)
+    _corpus_section(page, sources)
+    _success_section(page, sources)
+    _regions_section(page, sources)
+    _means_section(page, sources)
+    _vowels_section(page, sources)
+    if coefficients is not None:
+        _cues_section(page, sources, coefficients)
+    _words_section(page, sources)
+    page.add(
+        Heading("Conservation"),
+        Paragraph(
+            "The logit difference is redistributed, not created: what does not reach the image is "
+            "kept by biases and stabilisers, and a ledger accounts for every part."
+        ),
+        tables.conservation_table(sources.run.tokens)
+        or Paragraph("Conservation unknown: the run's token table has no ledger.", "missing"),
+    )
+    page.add(Heading("Limits"), Bullets(LIMITS))
+    manifests = {"corpus": sources.corpus.manifest}
+    if sources.model is not None:
+        manifests["network"] = sources.model
+    manifests["relevance"] = sources.run.manifest
+    page.add(Heading("Provenance"), tables.provenance_table(manifests))
+
+
+def _introduction(page: Document, sources: Sources) -> None:
     run, corpus = sources.run, sources.corpus
     parameters = corpus.manifest.get("parameters", {})
     if parameters.get("synthetic"):
-        page.add(
-            Paragraph(
-                "Synthetic speech: these figures show that the software works, not how people "
-                "stress words.",
-                "warning",
-            )
+        page.say(
+            "Synthetic speech: these figures show that the software works, not how people "
+            "stress words.",
+            "warning",
         )
     architecture = (sources.model or {}).get("parameters", {}).get("architecture")
     model = "a network" if architecture is None else f"a network ({architecture})"
-    page.add(
-        Paragraph(
-            f"Disyllabic words were cut from the recordings of {corpus.name}; {model} was trained "
-            f"to tell from a spectrogram ({run.preset_name or 'preset unknown'}) whether stress is "
-            f"INITIAL or FINAL; its answers on {count_of(len(run.tokens), 'token')} were explained "
-            f"by {method_text(run.composite)}. Relevance "
-            "is signed: warm speaks for INITIAL, cool for FINAL. The question is where it lies: in "
-            "which syllable, in the vowels or beside them, around which formant."
-        )
+    page.say(
+        f"Disyllabic words were cut from the recordings of {corpus.name}; {model} was trained "
+        f"to tell from a spectrogram ({run.preset_name or 'preset unknown'}) whether stress is "
+        f"INITIAL or FINAL; its answers on {count_of(len(run.tokens), 'token')} were explained "
+        f"by {method_text(run.composite)}. Relevance "
+        "is signed: warm speaks for INITIAL, cool for FINAL. The question is where it lies: in "
+        "which syllable, in the vowels or beside them, around which formant."
     )
     facts = _main_findings(sources)
     if facts:
         page.add(Heading("In short"), Bullets(facts))
 
 
-def _main_findings(sources: _Sources) -> list[str]:
+def _main_findings(sources: Sources) -> list[str]:
     """Sentences about the primary figures, each with n, interval and what to compare it with."""
     found = []
     metrics = sources.metrics
@@ -115,8 +144,9 @@ def _main_findings(sources: _Sources) -> list[str]:
             row = index.get(region)
             if row is not None and math.isfinite(row["mean"]):
                 value = tables.with_interval(row["mean"], row["mean_low"], row["mean_high"])
+                name = region_name(region)
                 found.append(
-                    f"{_sentence_case(region_name(region))}: {value} times as much relevance for "
+                    f"{name[:1].upper()}{name[1:]}: {value} times as much relevance for "
                     f"the word's class per cell as if it were spread evenly; null "
                     f"{tables.number(row['null_mean'])}: {tables.compared(row)} "
                     f"(n = {int(row['n_tokens'])})."
@@ -124,7 +154,7 @@ def _main_findings(sources: _Sources) -> list[str]:
     return found
 
 
-def _corpus_section(page: Document, sources: _Sources) -> None:
+def _corpus_section(page: Document, sources: Sources) -> None:
     corpus = sources.corpus
     parameters = corpus.manifest.get("parameters", {})
     results = corpus.manifest.get("results", {})
@@ -134,43 +164,35 @@ def _corpus_section(page: Document, sources: _Sources) -> None:
     if results.get("audio_hours"):
         parts.insert(0, f"{results['audio_hours']:.2f} hours of recordings.")
     if parts:
-        page.add(Paragraph(" ".join(parts)))
+        page.say(" ".join(parts))
     page.add(tables.corpus_table(corpus.tokens))
     if "aligner" in corpus.tokens:
         counts = corpus.tokens["aligner"].value_counts()
         by = ", ".join(f"{name} ({n} tokens)" for name, n in counts.items())
-        page.add(Paragraph(f"Boundaries by: {by}."))
+        page.say(f"Boundaries by: {by}.")
     file = corpus.path / ALIGNMENT_FILE
     if file.is_file():
         page.add(tables.alignment_table(json.loads(file.read_text(encoding="utf-8"))))
     else:
-        page.add(
-            Paragraph(
-                "Alignment error unknown: there are no reference times for this corpus.", "missing"
-            )
+        page.say(
+            "Alignment error unknown: there are no reference times for this corpus.", "missing"
         )
     errors = results.get("n_errors")
     if errors:
-        page.add(
-            Paragraph(f"{count_of(int(errors), 'item')} failed; see the corpus's failures.csv.")
-        )
+        page.say(f"{count_of(int(errors), 'item')} failed; see the corpus's failures.csv.")
 
 
-def _success_section(page: Document, sources: _Sources) -> None:
+def _success_section(page: Document, sources: Sources) -> None:
     page.add(Heading("Success of the network"))
     if sources.metrics is None:
-        page.add(
-            Paragraph(
-                "Success unknown: no metrics.csv beside the network; run train to get it.",
-                "missing",
-            )
+        page.say(
+            "Success unknown: no metrics.csv beside the network; run train to get it.", "missing"
         )
     else:
         sources.metrics.to_csv(sources.out / "tables" / "metrics.csv", index=False)
         page.add(
             tables.metrics_table(sources.metrics),
-            _picture(
-                sources.out,
+            sources.picture(
                 plot_accuracy(sources.metrics),
                 "accuracy",
                 "Balanced accuracy and accuracy per test set with 95 % intervals; the bar is the "
@@ -181,8 +203,7 @@ def _success_section(page: Document, sources: _Sources) -> None:
     truth = "stress_true" if "stress_true" in answers.columns else "stress"
     if "split" in answers.columns and answers[truth].notna().any():
         page.add(
-            _picture(
-                sources.out,
+            sources.picture(
                 plot_confusion(answers),
                 "confusion",
                 "Answers per test set: tokens and per cent of the row.",
@@ -190,25 +211,20 @@ def _success_section(page: Document, sources: _Sources) -> None:
         )
 
 
-def _regions_section(page: Document, sources: _Sources) -> None:
+def _regions_section(page: Document, sources: Sources) -> None:
     page.add(Heading("Relevance by region"))
     summary, relevance = sources.run.summary, sources.run.relevance
     if summary is None or relevance is None:
-        page.add(
-            Paragraph(
-                "Relevance by region is missing: the run has no summary.csv or relevance.parquet; "
-                "run explain again.",
-                "missing",
-            )
+        page.say(
+            "Relevance by region is missing: the run has no summary.csv or relevance.parquet; "
+            "run explain again.",
+            "missing",
         )
         return
     shutil.copyfile(sources.run.path / "summary.csv", sources.out / "tables" / "summary.csv")
     if summary.loc[summary["measure"] == "density", "null_mean"].isna().all():
-        page.add(
-            Paragraph(
-                "No null: without it a density says nothing about this word's own formants.",
-                "missing",
-            )
+        page.say(
+            "No null: without it a density says nothing about this word's own formants.", "missing"
         )
     figure_of = (
         ("density", "regions", "Density of relevance for the word's class, by region and class."),
@@ -218,8 +234,7 @@ def _regions_section(page: Document, sources: _Sources) -> None:
     for measure, name, text in figure_of:
         if measure in measures:
             page.add(
-                _picture(
-                    sources.out,
+                sources.picture(
                     plot_regions(relevance, summary, measure=measure),
                     name,
                     f"{text} Diamonds: means with 95 % intervals over speakers and words; "
@@ -235,12 +250,11 @@ def _regions_section(page: Document, sources: _Sources) -> None:
     )
 
 
-def _means_section(page: Document, sources: _Sources) -> None:
+def _means_section(page: Document, sources: Sources) -> None:
     page.add(Heading("Mean relevance"))
     means = warped_means(sources.corpus, sources.run)
     page.add(
-        _picture(
-            sources.out,
+        sources.picture(
             plot_warped_means(means),
             "mean-maps",
             "Mean relevance (each token's map divided by its Σ|R|) over the mean spectrogram. Time "
@@ -250,16 +264,15 @@ def _means_section(page: Document, sources: _Sources) -> None:
     )
 
 
-def _vowels_section(page: Document, sources: _Sources) -> None:
+def _vowels_section(page: Document, sources: Sources) -> None:
     page.add(Heading("Vowel space"))
     try:
         figure = plot_vowel_space(vowel_table(sources.corpus, sources.run))
     except (ConfigError, CorpusError) as error:
-        page.add(Paragraph(f"No vowel space: {error}", "missing"))
+        page.say(f"No vowel space: {error}", "missing")
         return
     page.add(
-        _picture(
-            sources.out,
+        sources.picture(
             figure,
             "vowel-space",
             "F1 and F2 (medians over the middle half of each nucleus, speakers' vocal tracts taken "
@@ -270,16 +283,15 @@ def _vowels_section(page: Document, sources: _Sources) -> None:
     )
 
 
-def _cues_section(page: Document, sources: _Sources, coefficients: Path) -> None:
+def _cues_section(page: Document, sources: Sources, coefficients: Path) -> None:
     page.add(Heading("Cues beside relevance"))
     table = read_table(coefficients, COEFFICIENT_COLUMNS)
     shutil.copyfile(coefficients, sources.out / "tables" / "coefficients.csv")
     if sources.run.summary is None:
-        page.add(Paragraph("The run has no summary.csv; run explain again.", "missing"))
+        page.say("The run has no summary.csv; run explain again.", "missing")
         return
     page.add(
-        _picture(
-            sources.out,
+        sources.picture(
             plot_cues_beside_relevance(table, sources.run.summary),
             "cues-beside-relevance",
             "Left: standardised coefficients of a logistic regression on acoustic cues (first "
@@ -290,17 +302,15 @@ def _cues_section(page: Document, sources: _Sources, coefficients: Path) -> None
     )
 
 
-def _words_section(page: Document, sources: _Sources) -> None:
+def _words_section(page: Document, sources: Sources) -> None:
     page.add(Heading("Words"))
     chosen = choose_words(sources.run.tokens)
     if not chosen:
-        page.add(Paragraph("No token with known stress to show.", "missing"))
+        page.say("No token with known stress to show.", "missing")
         return
-    page.add(
-        Paragraph(
-            f"Chosen by rule from the network's answers. {LEGEND} Black dots on the relevance map "
-            "are the formants inside the nuclei; hatched frames are padding."
-        )
+    page.say(
+        f"Chosen by rule from the network's answers. {LEGEND} Black dots on the relevance map "
+        "are the formants inside the nuclei; hatched frames are padding."
     )
     for item in chosen:
         word = word_data(sources.corpus, sources.run, item.token_id)
@@ -308,8 +318,7 @@ def _words_section(page: Document, sources: _Sources) -> None:
         excerpt = sources.corpus.excerpt_file(item.token_id)
         sound = f"sounds/{name}{excerpt.suffix}"
         shutil.copyfile(excerpt, sources.out / sound)
-        picture = _picture(
-            sources.out,
+        picture = sources.picture(
             plot_word(word, note=False),
             name,
             f"{word.word.lower()}, speaker {word.speaker} ({item.token_id}): {item.reason}. "
@@ -320,47 +329,3 @@ def _words_section(page: Document, sources: _Sources) -> None:
             Heading(f"{word.word.lower()}{stress}: {item.reason}", 3),
             Picture(picture.file, picture.caption, picture.others, sound),
         )
-
-
-def _conservation_section(page: Document, sources: _Sources) -> None:
-    page.add(
-        Heading("Conservation"),
-        Paragraph(
-            "The logit difference is redistributed, not created: what does not reach the image is "
-            "kept by biases and stabilisers, and a ledger accounts for every part."
-        ),
-    )
-    table = tables.conservation_table(sources.run.tokens)
-    page.add(
-        table or Paragraph("Conservation unknown: the run's token table has no ledger.", "missing")
-    )
-
-
-def _provenance_section(page: Document, sources: _Sources) -> None:
-    manifests = {"corpus": sources.corpus.manifest}
-    if sources.model is not None:
-        manifests["network"] = sources.model
-    manifests["relevance"] = sources.run.manifest
-    page.add(Heading("Provenance"), tables.provenance_table(manifests))
-
-
-def _picture(
-    out: Path, figure: Figure, name: str, text: str, formats: Sequence[str] = ("png", "pdf")
-) -> Picture:
-    files = [
-        f"figures/{file.name}" for file in save_figure(figure, out / "figures" / name, formats)
-    ]
-    return Picture(files[0], text, files[1:])
-
-
-def _table(folder: Path | None, name: str) -> pd.DataFrame | None:
-    import pandas as pd
-
-    if folder is None or not (folder / name).is_file():
-        return None
-    file = folder / name
-    return pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
-
-
-def _sentence_case(text: str) -> str:
-    return text[:1].upper() + text[1:]

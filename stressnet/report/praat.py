@@ -20,7 +20,7 @@ from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.scene import Scene
-from stressnet.report.ipa import syllable_ipa
+from stressnet.report.ipa import syllable_labels
 from stressnet.report.phone_relevance import phone_relevance
 
 MEASURES = ("signed_share", "positive_share", "absolute_share", "density", "density_absolute")
@@ -81,17 +81,9 @@ def syllable_tier(
     origin_s : float
         Time of the word's onset in the sound.
     """
-    stressed = scene.times.stressed
-    labels = [
-        syllable_ipa(
-            (p.label for p, (k, _) in zip(scene.times.phones, parts, strict=True) if k == n),
-            None if stressed is None else stressed == n - 1,
-        )
-        for n in (1, 2)
-    ]
     return tuple(
         Interval(s.start_s + origin_s, s.end_s + origin_s, label)
-        for s, label in zip(scene.times.syllables, labels, strict=True)
+        for s, label in zip(scene.times.syllables, syllable_labels(scene.times, parts), strict=True)
     )
 
 

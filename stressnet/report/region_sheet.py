@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.report.style import edges
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +100,7 @@ def draw_regions(
     return token_id
 
 
-def region_sheet(scene: Scene, values: Any, names: Sequence[str] | None = None) -> Figure:
+def region_sheet(scene: Scene, values: Any) -> Figure:
     """One panel per region: its mask over the spectrogram, or why the token does not have it.
 
     Parameters
@@ -112,7 +114,7 @@ def region_sheet(scene: Scene, values: Any, names: Sequence[str] | None = None) 
 
     from stressnet.regions import Missing, get_regions
 
-    regions = get_regions(names)
+    regions = get_regions()
     n_rows = math.ceil((len(regions) + 1) / N_COLUMNS)
     figure = Figure(figsize=(WIDTH_IN, ROW_IN * n_rows + 0.35), layout="constrained")
     panels = figure.subplots(n_rows, N_COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
@@ -122,15 +124,8 @@ def region_sheet(scene: Scene, values: Any, names: Sequence[str] | None = None) 
         _draw_image(ax, scene, values, faint=isinstance(mask, Missing))
         ax.set_title(region.name, fontsize=5.5 if len(region.name) < 24 else 4.5, pad=2)
         if isinstance(mask, Missing):
-            ax.text(
-                0.5,
-                0.5,
-                _wrapped(mask.reason),
-                transform=ax.transAxes,
-                fontsize=4.6,
-                ha="center",
-                va="center",
-            )
+            reason, middle = textwrap.fill(mask.reason, 22), {"ha": "center", "va": "center"}
+            ax.text(0.5, 0.5, reason, transform=ax.transAxes, fontsize=4.6, **middle)
         else:
             _draw_mask(ax, scene, mask)
     for ax in panels[len(regions) + 1 :]:
@@ -161,15 +156,8 @@ def _find_token(reader: Any, text: str) -> str:
 
 
 def _extent(scene: Scene) -> tuple[float, float, float, float]:
-    axes = scene.axes
-    half_s, half_hz = axes.time_step_s / 2, axes.frequency_step_hz / 2
-    low, high = axes.frequency_hz[0] - half_hz, axes.frequency_hz[-1] + half_hz
-    return (
-        float(axes.time_s[0] - half_s),
-        float(axes.time_s[-1] + half_s),
-        float(low / 1000),
-        float(high / 1000),
-    )
+    time_s, frequency_hz = edges(scene.axes.time_s), edges(scene.axes.frequency_hz) / 1000
+    return time_s[0], time_s[-1], frequency_hz[0], frequency_hz[-1]
 
 
 def _draw_image(ax: Any, scene: Scene, values: Any, *, faint: bool = False) -> None:
@@ -219,9 +207,3 @@ def _draw_token(ax: Any, scene: Scene, values: Any) -> None:
         )  # fmt: skip
     ax.axvline(scene.times.word.end_s, color=BOUNDARY_COLOUR, linewidth=0.4)
     ax.set_title(f"{scene.times.word.label}: formants, F0", fontsize=5.5, pad=2)
-
-
-def _wrapped(text: str, width: int = 22) -> str:
-    import textwrap
-
-    return textwrap.fill(text, width)

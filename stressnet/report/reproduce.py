@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from stressnet.evaluation import tables as tables
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 
 def reproduce(info: Any, facts: Mapping[str, Any]) -> str:

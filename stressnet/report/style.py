@@ -137,11 +137,11 @@ def symmetric_norm(limit: float) -> Normalize:
     return Normalize(-limit, limit)
 
 
-def relevance_limit(relevance: NDArray[np.floating], percentile: float = 99.5) -> float:
-    """Absolute relevance at which colours saturate: a percentile of the cells that are not zero."""
+def relevance_limit(relevance: NDArray[np.floating]) -> float:
+    """Absolute relevance at which colours saturate: 99.5 % of cells that are not zero have less."""
     values = np.abs(np.asarray(relevance, dtype=np.float64))
     values = values[np.isfinite(values) & (values > 0)]
-    return float(np.percentile(values, percentile)) if values.size else 0.0
+    return float(np.percentile(values, 99.5)) if values.size else 0.0
 
 
 def edges(centres: NDArray[np.floating]) -> NDArray[np.float64]:

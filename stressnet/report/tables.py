@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stressnet.lexicon.stress import CLASSES
 from stressnet.report.document import Table
@@ -42,30 +43,13 @@ def p_value(value: float) -> str:
 def corpus_table(tokens: pd.DataFrame) -> Table:
     """Tokens, classes, words and speakers per split."""
     rows = []
-    parts = [(str(name), part) for name, part in tokens.groupby("split", sort=False)]
-    for name, part in sorted(parts, key=lambda item: _split_order(item[0])):
+    splits = {str(name): part for name, part in tokens.groupby("split", sort=False)}
+    parts = [(set_name(name), splits[name]) for name in sorted(splits, key=_split_order)]
+    for name, part in [*parts, ("all", tokens)]:
         counts = [int((part["stress"] == s.value).sum()) for s in CLASSES]
-        rows.append(
-            [
-                set_name(name),
-                str(len(part)),
-                *(str(c) for c in counts),
-                str(len(part) - sum(counts)),
-                str(part["word"].nunique()),
-                str(part["speaker"].nunique()),
-            ]
-        )
-    totals = [int((tokens["stress"] == s.value).sum()) for s in CLASSES]
-    rows.append(
-        [
-            "all",
-            str(len(tokens)),
-            *(str(c) for c in totals),
-            str(len(tokens) - sum(totals)),
-            str(tokens["word"].nunique()),
-            str(tokens["speaker"].nunique()),
-        ]
-    )
+        sizes = [len(part), *counts, len(part) - sum(counts)]
+        different = [part[column].nunique() for column in ("word", "speaker")]
+        rows.append([name, *map(str, [*sizes, *different])])
     return Table(
         ["split", "tokens", *(s.value for s in CLASSES), "unknown", "words", "speakers"],
         rows,
@@ -87,23 +71,12 @@ def metrics_table(metrics: pd.DataFrame) -> Table:
         row.append(number(float(first["majority_rate"]), 3))
         for metric in ("accuracy", "balanced_accuracy", "mcc"):
             found = by_metric.get(metric)
-            row.append(
-                DASH
-                if found is None
-                else with_interval(found["estimate"], found["low"], found["high"], 3)
-            )
+            limits = () if found is None else (found["estimate"], found["low"], found["high"])
+            row.append(with_interval(*limits, 3) if limits else DASH)
         rows.append(row)
+    columns = ["test set", "n", *(s.value for s in CLASSES), "speakers / words", "majority rate"]
     return Table(
-        [
-            "test set",
-            "n",
-            *(s.value for s in CLASSES),
-            "speakers / words",
-            "majority rate",
-            "accuracy",
-            "balanced accuracy",
-            "MCC",
-        ],
+        [*columns, "accuracy", "balanced accuracy", "MCC"],
         rows,
         "Success with 95 % intervals (bootstrap clustered by speaker and word family). The "
         "majority rate is the accuracy of always saying the more frequent class; balanced "
@@ -117,11 +90,8 @@ def alignment_table(scores: dict[str, dict[str, float]]) -> Table:
         [
             level,
             f"{s['n']:.0f}",
-            number(s["median_ms"], 1),
-            number(s["mean_ms"], 1),
-            number(s["p90_ms"], 1),
-            number(100 * s["within_20_ms"], 0),
-            number(100 * s["within_50_ms"], 0),
+            *(number(s[name], 1) for name in ("median_ms", "mean_ms", "p90_ms")),
+            *(number(100 * s[name], 0) for name in ("within_20_ms", "within_50_ms")),
         ]
         for level, s in scores.items()
     ]
@@ -135,30 +105,24 @@ def alignment_table(scores: dict[str, dict[str, float]]) -> Table:
 
 def conservation_table(tokens: pd.DataFrame) -> Table | None:
     """Where the explained logit difference went; None if the run does not say."""
-    shares = ("relevance_sum", "bias_share", "stabiliser_share")
-    if not {"output", *shares} <= set(tokens.columns) or tokens.empty:
-        return None
-    output = tokens["output"].to_numpy(np.float64)
-    parts = {name: tokens[name].to_numpy(np.float64) for name in shares}
-    scale = np.maximum.reduce([np.abs(output), *(np.abs(p) for p in parts.values())])
-    residual = np.abs(output - sum(parts.values())) / np.maximum(scale, 1e-30)
     names = {
         "relevance_sum": "relevance on the image",
         "bias_share": "kept by biases",
         "stabiliser_share": "kept by stabilisers",
     }
+    if not {"output", *names} <= set(tokens.columns) or tokens.empty:
+        return None
+    output = tokens["output"].to_numpy(np.float64)
+    parts = {names[name]: tokens[name].to_numpy(np.float64) for name in names}
+    scale = np.maximum.reduce([np.abs(output), *(np.abs(p) for p in parts.values())])
+    residual = np.abs(output - sum(parts.values())) / np.maximum(scale, 1e-30)
+
+    def median(values: NDArray[np.float64]) -> str:
+        return number(float(np.median(values)), 3)
+
     with np.errstate(divide="ignore", invalid="ignore"):
-        rows = [
-            [
-                names[name],
-                number(float(np.median(part / output)), 3),
-                number(float(np.median(np.abs(part))), 3),
-            ]
-            for name, part in parts.items()
-        ]
-    rows.append(
-        ["explained logit difference", "1.000", number(float(np.median(np.abs(output))), 3)]
-    )
+        rows = [[name, median(p / output), median(np.abs(p))] for name, p in parts.items()]
+    rows.append(["explained logit difference", "1.000", median(np.abs(output))])
     return Table(
         ["part", "median share of the logit difference", "median absolute value (logits)"],
         rows,
@@ -174,11 +138,8 @@ def region_table(summary: pd.DataFrame) -> Table:
     index: dict[Any, Any] = summary.set_index(["region", "stress", "measure"]).to_dict("index")
     for region in regions:
         for stress in CLASSES:
-            found = {
-                m: index.get((region, stress.value, m))
-                for m in ("positive_share", "area_share", "density")
-            }
-            density, share, area = found["density"], found["positive_share"], found["area_share"]
+            measures = ("density", "positive_share", "area_share")
+            density, share, area = (index.get((region, stress.value, m)) for m in measures)
             if density is None:
                 continue
             rows.append(
@@ -195,19 +156,9 @@ def region_table(summary: pd.DataFrame) -> Table:
                     compared(density),
                 ]
             )
+    columns = "region,stress,n,area (%),share (%),density,null density,density / null,p (Holm)"
     return Table(
-        [
-            "region",
-            "stress",
-            "n",
-            "area (%)",
-            "share (%)",
-            "density",
-            "null density",
-            "density / null",
-            "p (Holm)",
-            "verdict",
-        ],
+        [*columns.split(","), "verdict"],
         rows,
         "Relevance that speaks for the word's own class. Area: share of the sounding cells. "
         "Share: of all positive relevance. Density: mean relevance per cell re the mean over "
@@ -219,13 +170,13 @@ def region_table(summary: pd.DataFrame) -> Table:
     )
 
 
-def compared(row: dict[str, Any], level: float = 0.05) -> str:
+def compared(row: dict[str, Any]) -> str:
     """How a region fares against its null, in words, after correction for many regions."""
     if not math.isfinite(row["null_mean"]):
         return "no null"
     if not math.isfinite(row["p_holm"]):
         return "too few speakers"
-    if row["p_holm"] > level:
+    if row["p_holm"] > 0.05:
         return "not told apart from null"
     return "denser than null" if row["difference"] > 0 else "less dense than null"
 

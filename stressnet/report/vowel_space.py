@@ -133,7 +133,6 @@ def plot_vowel_space(
     *,
     measure: Literal["density", "ratio"] = "density",
     scale: Literal["hz", "bark"] = "hz",
-    aligned: bool = True,
     width: Width = "page",
 ) -> Figure:
     """F1 against F2 with reversed axes, stressed and unstressed vowels side by side.
@@ -148,8 +147,6 @@ def plot_vowel_space(
         less. (Warm and cool for INITIAL and FINAL have no part in this figure.)
     scale : {"hz", "bark"}
         Axes.
-    aligned : bool
-        Take the speakers' vocal tracts out (:func:`align_speakers`).
 
     Returns
     -------
@@ -171,8 +168,9 @@ def plot_vowel_space(
             f"a vowel space of {measure!r} in {scale!r} is not known; "
             f"measures are {', '.join(MEASURES)}, scales hz, bark"
         )
-    shown = _prepared(table, measure, aligned)
+    shown = _prepared(table, measure)
     mapped = ScalarMappable(Normalize(-_RANGE_LOG2, _RANGE_LOG2), _COLOURS)
+    unit = "Hz" if scale == "hz" else "Bark"
     total = width_in(width)
     stacked = total < 5
     left, right, gap, under, over = 0.52, 0.86, 0.12, 0.45, 0.28
@@ -198,13 +196,11 @@ def plot_vowel_space(
             _draw(ax, shown[shown["stressed"] == stressed], mapped, scale)
             ax.tick_params(labelleft=stacked or stressed, labelbottom=not stacked or not stressed)
             if stacked or stressed:
-                ax.set_ylabel(f"F1 ({'Hz' if scale == 'hz' else 'Bark'})")
+                ax.set_ylabel(f"F1 ({unit})")
         assert first is not None
         _limits(first, shown, scale)
-        unit = "Hz" if scale == "hz" else "Bark"
-        note = ", speakers aligned" if aligned else ""
         middle = (left + (panel_in if stacked else 2 * panel_in + gap) / 2) / total
-        figure.text(middle, 0.06 / tall, f"F2 ({unit}){note}", ha="center", va="bottom")
+        figure.text(middle, 0.06 / tall, f"F2 ({unit}), speakers aligned", ha="center", va="bottom")
         at, size_in = (total - right + 0.14, under + 0.08 * high), (0.1, 0.84 * high)
         bar = panel(figure, *at, size_in, label="colour bar")
         ticks = list(range(-3, 4))
@@ -214,7 +210,7 @@ def plot_vowel_space(
     return figure
 
 
-def _prepared(table: pd.DataFrame, measure: str, aligned: bool) -> pd.DataFrame:
+def _prepared(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Vowels that have formants and relevance, with ``colour`` as a binary logarithm."""
     require_columns(table, _COLUMNS, "table of vowels")
     value = table["density"].to_numpy(np.float64)
@@ -226,8 +222,7 @@ def _prepared(table: pd.DataFrame, measure: str, aligned: bool) -> pd.DataFrame:
     keep = np.isfinite(value) & (np.nan_to_num(formants, nan=-1.0) > 0).all(axis=1)
     if not keep.any():
         raise ConfigError("no vowel has both formants and relevance; nothing to draw")
-    shown = table[keep].assign(colour=np.log2(np.maximum(value[keep], 1e-3)))
-    return align_speakers(shown) if aligned else shown
+    return align_speakers(table[keep].assign(colour=np.log2(np.maximum(value[keep], 1e-3))))
 
 
 def _draw(ax: Ax, vowels: pd.DataFrame, mapped: ScalarMappable, scale: str) -> None:

@@ -34,6 +34,9 @@ SEGMENTS = ("onset 1", "nucleus 1", "coda 1", "onset 2", "nucleus 2", "coda 2")
 MARGIN_S = 0.03
 """Sound beside the word that is kept, not warped."""
 
+STEP_S = 0.004
+"""Step of the common axis."""
+
 _LANDMARK_COLUMNS = (
     "start_s",
     "nucleus_1_start_s",
@@ -118,8 +121,6 @@ def warped_means(
     *,
     correct_only: bool = False,
     max_tokens: int = 4000,
-    step_s: float = 0.004,
-    seed: int = 0,
 ) -> list[WarpedMean]:
     """Mean relevance of INITIAL and of FINAL tokens, warped to common landmarks.
 
@@ -127,8 +128,6 @@ def warped_means(
     ----------
     max_tokens : int
         Per class; of more, a random sample.
-    step_s : float
-        Step of the common axis.
 
     Returns
     -------
@@ -160,8 +159,8 @@ def warped_means(
         raise CorpusError(f"{corpus.path}: the boundaries of token '{bad}' are out of order")
     landmarks = np.maximum.accumulate(landmarks, axis=1)
     target_s = landmarks.mean(axis=0) if len(landmarks) else np.zeros(len(_LANDMARK_COLUMNS))
-    grid_s = np.arange(-MARGIN_S, target_s[-1] + MARGIN_S + step_s / 2, step_s)
-    rng = np.random.default_rng(seed)
+    grid_s = np.arange(-MARGIN_S, target_s[-1] + MARGIN_S + STEP_S / 2, STEP_S)
+    rng = np.random.default_rng(0)
     results = []
     for stress in CLASSES:
         rows = np.flatnonzero((table["stress"] == stress.value).to_numpy())

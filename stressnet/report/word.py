@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.report import layers
 from stressnet.report.grid import panel
 from stressnet.report.ipa import syllable_ipa, to_ipa
+from stressnet.report.run import RelevanceRun
 from stressnet.report.style import (
     STRESS_COLOURS,
     Width,
     relevance_limit,
+    save_figure,
     style,
     text_width_in,
     width_in,
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax
     from matplotlib.figure import Figure
 
-__all__ = ["LEGEND", "WordData", "caption", "plot_word", "word_data"]
+__all__ = ["LEGEND", "WordData", "caption", "draw_word", "plot_word", "word_data"]
 
 CONTEXT_S = 0.10
 """Sound shown before and after the word."""
@@ -291,3 +295,31 @@ def _write_titles(figure: Figure, lines: list[list[_Piece]]) -> None:
                 va="center_baseline",
             )
             x += piece.width_in + _PIECE_GAP_IN
+
+
+def draw_word(run: Path, token_id: str, figure: Path) -> Path:
+    """Draw one token of a run.
+
+    Parameters
+    ----------
+    token_id : str
+        A token's id or a part of it that only one token has.
+    figure : Path
+        File to write; the suffix decides the format.
+
+    Raises
+    ------
+    CorpusError
+        If no token or more than one matches.
+    """
+    opened = RelevanceRun.find(run)
+    ids = opened.tokens["token_id"]
+    matches = [i for i in ids if i == token_id] or [i for i in ids if token_id in i]
+    if len(matches) != 1:
+        some = f" ({', '.join(matches[:5])} ...)" if matches else ""
+        raise CorpusError(
+            f"{run}: {len(matches)} tokens match '{token_id}'{some}; give the id of one"
+        )
+    drawing = plot_word(word_data(opened.open_corpus(), opened, matches[0]))
+    suffix = figure.suffix.lstrip(".").lower() or "png"
+    return save_figure(drawing, figure.with_suffix(""), [suffix])[0]

@@ -105,12 +105,8 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
     phones = corpus.phone_intervals(token_id, onset_s)
     boundary_s, end_s = float(row["boundary_s"]) - onset_s, float(row["end_s"]) - onset_s
     nuclei = tuple(
-        Interval(
-            float(row[f"nucleus_{k}_start_s"]) - onset_s,
-            float(row[f"nucleus_{k}_end_s"]) - onset_s,
-            str(row[f"nucleus_{k}"]),
-        )
-        for k in (1, 2)
+        Interval(row[f"{name}_start_s"], row[f"{name}_end_s"], str(row[name])).shifted(-onset_s)
+        for name in ("nucleus_1", "nucleus_2")
     )
     first = " ".join(p.label for p in phones if p.middle_s < boundary_s)
     second = " ".join(p.label for p in phones if p.middle_s >= boundary_s)
@@ -125,7 +121,7 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
         token_id=token_id,
         word=str(row["word"]),
         speaker=str(row["speaker"]),
-        stress=_stress(row["stress"]),
+        stress=Stress(row["stress"]) if isinstance(row["stress"], str) else None,
         audio=corpus.excerpt(token_id),
         origin_s=onset_s - float(row["excerpt_start_s"]),
         phones=phones,
@@ -139,10 +135,6 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
         composite="" if run is None else run.composite,
         image_name="" if run is None else run.preset_name,
     )
-
-
-def _stress(value: object) -> Stress | None:
-    return Stress(value) if isinstance(value, str) and value else None
 
 
 def _tracks(corpus: Corpus, token_id: str) -> Tracks | None:

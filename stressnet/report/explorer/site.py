@@ -15,7 +15,7 @@ from stressnet.axes import Axes
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.registry import REGIONS
 from stressnet.report.document import Block, block_html
-from stressnet.report.explorer.pack import rounded
+from stressnet.report.explorer.pack import pack, rounded
 from stressnet.report.explorer.tokens import Method, TokenReader
 from stressnet.report.names import region_group, region_name
 from stressnet.report.style import STRESS_COLOURS, edges, relevance_colormap, relevance_limit
@@ -63,7 +63,7 @@ def write_token(reader: TokenReader, out: Path, number: int, token_id: str) -> N
     StressnetError
         If the token's sound, image or map cannot be read.
     """
-    data = reader.packed(token_id)
+    data = pack(*reader.token(token_id))
     script = f'Stressnet.receive({number},"{data}");\n'
     (out / FOLDER / "tokens" / f"{number:06d}.js").write_text(script, encoding="ascii")
     row = reader.row(token_id)
@@ -100,7 +100,7 @@ def write_page(
     Path
         ``out/explorer.html``.
     """
-    index = index_of(reader, tokens, first)
+    index = _index(reader, tokens, first)
     text = json.dumps(index, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # A script may not hold "</script" nor line separators that JSON allows.
     text = text.replace("</", "<\\/").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
@@ -123,8 +123,8 @@ def write_page(
     return file
 
 
-def index_of(
-    reader: TokenReader, tokens: Sequence[tuple[int, str]], first: str | None = None
+def _index(
+    reader: TokenReader, tokens: Sequence[tuple[int, str]], first: str | None
 ) -> dict[str, Any]:
     """What the page knows before it loads a token."""
     token_ids = [token_id for _, token_id in tokens]

@@ -17,10 +17,10 @@ from stressnet.axes import Axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
 from stressnet.regions.from_corpus import SceneReader
-from stressnet.regions.registry import REGIONS, Missing
+from stressnet.regions.registry import REGIONS
 from stressnet.regions.scene import Scene
-from stressnet.report.explorer.pack import compand, pack, rounded, runs_of
-from stressnet.report.ipa import syllable_ipa, to_ipa
+from stressnet.report.explorer.pack import compand, rounded, runs_of
+from stressnet.report.ipa import syllable_labels, to_ipa
 from stressnet.report.phone_relevance import phone_relevance
 from stressnet.report.run import RelevanceRun
 from stressnet.report.sound import is_loud, wide_band
@@ -107,11 +107,6 @@ class TokenReader:
         """A token's row of the corpus."""
         return self._rows[token_id]
 
-    def packed(self, token_id: str) -> str:
-        """A token's data as text, see :mod:`stressnet.report.explorer.pack`."""
-        header, arrays = self.token(token_id)
-        return pack(header, arrays)
-
     def token(self, token_id: str) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """A token's data before packing.
 
@@ -174,19 +169,11 @@ class TokenReader:
 
     def _outlines(self, arrays: dict[str, NDArray], number: int, scene: Scene) -> None:
         """Cells of which at least half belongs to a region, per region of any run."""
-        names = dict.fromkeys(
-            r
-            for m in self.methods
-            if m.run.preset_name == self.presets[number]
-            for r in m.regions
-            if r in REGIONS
-        )
-        for name in names:
-            mask = REGIONS[name].mask(scene)
-            if not isinstance(mask, Missing):
-                runs = runs_of(mask >= 0.5)
-                if len(runs):
-                    arrays[f"outline{number}:{name}"] = runs
+        names = [r for m in self.methods if self.preset_of(m) == number for r in m.regions]
+        for name in dict.fromkeys(names):
+            mask = REGIONS[name].mask(scene) if name in REGIONS else None
+            if isinstance(mask, np.ndarray) and (mask >= 0.5).any():
+                arrays[f"outline{number}:{name}"] = runs_of(mask >= 0.5)
 
     def _relevance(
         self,
@@ -233,19 +220,12 @@ def _tiers(scene: Scene, parts: Sequence[tuple[int, str]]) -> dict[str, Any]:
         [rounded(p.start_s, 5), rounded(p.end_s, 5), p.label, to_ipa(p.label), role]
         for p, (_, role) in zip(times.phones, parts, strict=True)
     ]
-    of_syllable = [
-        [p.label for p, (number, _) in zip(times.phones, parts, strict=True) if number == k]
-        for k in (1, 2)
-    ]
+    labels = syllable_labels(times, parts)
     return {
         "phones": phones,
         "syllables": [
-            [
-                rounded(s.start_s, 5),
-                rounded(s.end_s, 5),
-                syllable_ipa(labels, None if times.stressed is None else times.stressed == k),
-            ]
-            for k, (s, labels) in enumerate(zip(times.syllables, of_syllable, strict=True))
+            [rounded(s.start_s, 5), rounded(s.end_s, 5), label]
+            for s, label in zip(times.syllables, labels, strict=True)
         ],
         "stressed": times.stressed,
         "end_s": rounded(times.word.end_s, 5),
@@ -312,13 +292,9 @@ def _tracks(
     """Formants, bandwidths and F0 in whole hertz; 0 is missing."""
     shown = tracks.between(start_s, end_s)
     formants, pitch = shown.formants, shown.pitch
-    if len(formants.time_s):
-        loud = is_loud(audio, formants.time_s + origin_s)
-    else:
-        loud = np.zeros(0, dtype=bool)
     arrays["formants"] = _hertz(formants.frequency_hz)
     arrays["bandwidths"] = _hertz(formants.bandwidth_hz)
-    arrays["loud"] = loud.astype(np.uint8)
+    arrays["loud"] = is_loud(audio, formants.time_s + origin_s).astype(np.uint8)
     arrays["f0"] = _hertz(10 * pitch.f0_hz)
     return {"formants": _grid(formants.time_s), "f0": {**_grid(pitch.time_s), "scale": 0.1}}
 

@@ -19,7 +19,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
 from stressnet.lab.board_plan import Plan
 from stressnet.lab.designs import get_design
-from stressnet.lab.maps import ALL_METHODS, make_explainers
+from stressnet.lab.maps import make_explainers
 from stressnet.lab.recommend import recommend, recommendation_text
 from stressnet.lab.related import parse_natural
 from stressnet.lab.scoreboard import (
@@ -96,7 +96,7 @@ def run(config: ValidateMethodsConfig, folder: RunFolder) -> Validation:
         notes={"corpus": None if config.corpus is None else str(config.corpus)},
         steps=[Step("score", len(plan.sets), "sets", 60.0 * len(plan.trainings))],
     )
-    tasks = [_task(name, plan, folder.state, config.corpus, cues) for name in plan.sets]
+    tasks = [SetTask(name, plan, folder.state, config.corpus, cues) for name in plan.sets]
     results = []
     with folder.progress.stage("sets", len(tasks), "set") as bar:
         for result in in_order(_run_quietly, tasks, folder.work.jobs, folder.pool):
@@ -150,11 +150,12 @@ def _write_board(folder: RunFolder, results: Sequence[SetResult], plan: Plan) ->
     if len(tables["methods"]):
         folder.wrote(save_figure(plot_board(tables["methods"]), folder.path / "board"))
     for result in results:
-        file = _task(result.name, plan, folder.state, None, None).folder / "example.npz"
+        task = SetTask(result.name, plan, folder.state)
+        file = task.folder / "example.npz"
         if file.is_file() and result.described:
             figure = plot_cue(load_example(file), result.described, tables)
             if figure is not None:
-                folder.wrote(save_figure(figure, folder.path / "cues" / _slug(result.name)))
+                folder.wrote(save_figure(figure, folder.path / "cues" / task.slug))
     return Validation(folder.path, tables, recommendations, text, folder.problems, {})
 
 
@@ -181,34 +182,6 @@ def _check(plan: Plan, corpus: Path | None, cues: Path | None) -> None:
             raise ConfigError(f"set {name} needs --corpus and --cues")
         if kind not in ("natural", "folder", "planted"):
             get_design(name)
-
-
-def _task(name: str, plan: Plan, state: Path, corpus: Path | None, cues: Path | None) -> SetTask:
-    census = (*plan.methods, *ALL_METHODS) if plan.all_methods else plan.methods
-    return SetTask(
-        name=name,
-        state=state,
-        n_words=plan.n_words,
-        n_scored=plan.n_scored,
-        effect=plan.effect,
-        networks=plan.trainings,
-        methods=plan.methods,
-        census=tuple(dict.fromkeys(census)),
-        seeds=plan.seeds,
-        changes=(
-            ("max_epochs", plan.max_epochs),
-            ("batch_size", plan.batch_size),
-            ("precision", plan.precision),
-        ),
-        seed=plan.seed,
-        corpus=corpus,
-        cues=cues,
-        allow_leaks=plan.allow_leaks,
-    )
-
-
-def _slug(name: str) -> str:
-    return SetTask(name, Path(), 0, 0, 0.0, (), (), ()).slug
 
 
 def _run_quietly(task: SetTask) -> SetResult:
