@@ -7,6 +7,7 @@ the list comes from the command line.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 import torch
 from command_line import run_cli
+from safetensors.torch import load_file, save_file
 from spoken_words import write_recordings
 
 from stressnet.cli import COMMANDS, CORPUS_COMMANDS
@@ -216,10 +218,52 @@ def test_output_and_inputs_are_apart(
 WRONG = ("missing", "empty", "file", "other kind", "stranger", "list", "numbers", "newer", "cut")
 """Ways in which an input can be wrong."""
 
+WRONG_CORPUS = ("table cut", "no columns", "outside", "above")
+"""Ways in which a corpus can be wrong behind its manifest."""
+
+WRONG_MODEL = ("NaN", "weights cut", "huge header", "other shapes")
+"""Ways in which a model can be wrong behind its description."""
+
+
+def spoil_corpus(folder: Path, how: str) -> None:
+    """Change the token table of a corpus."""
+    path = folder / "tokens.parquet"
+    table = pd.read_parquet(path)
+    if how == "table cut":
+        path.write_bytes(path.read_bytes()[:500])
+        return
+    if how == "no columns":
+        table = table[["word"]]
+    else:
+        outside = folder.parent / "secret.txt"
+        outside.write_text("a secret of the person who opens the corpus")
+        (folder / "link.flac").symlink_to(outside)
+        names = {"outside": str(outside), "above": "../secret.txt", "link": "link.flac"}
+        table["excerpt_file"] = names[how]
+    table.to_parquet(path)
+
+
+def spoil_model(folder: Path, how: str) -> None:
+    """Change the weights of a model, and their hash with them."""
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    if how == "NaN":
+        floats = {n: w * torch.nan for n, w in weights.items() if w.is_floating_point()}
+        save_file({**weights, **floats}, path)
+    elif how == "weights cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif how == "huge header":
+        path.write_bytes((10**10).to_bytes(8, "little") + path.read_bytes()[8:])
+    elif how == "other shapes":
+        save_file({name: torch.zeros(3, 3) for name in weights}, path)
+    about = json.loads((folder / "model.json").read_text())
+    about["weights_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "model.json").write_text(json.dumps(about))
+
 
 def spoil(folder: Path, how: str) -> None:
     """Put something wrong in the place of an input."""
-    manifest = folder / "manifest.json"
+    manifest = folder / ("model.json" if folder.name == "model" else "manifest.json")
     if how in ("missing", "empty", "file", "other kind", "stranger"):
         shutil.rmtree(folder)
     if how == "empty":
@@ -237,22 +281,23 @@ def spoil(folder: Path, how: str) -> None:
         manifest.write_text(json.dumps(dict.fromkeys(json.loads(manifest.read_text()), 5)))
     elif how == "newer":
         about = json.loads(manifest.read_text())
-        manifest.write_text(json.dumps({"kind": about["kind"], "format": 99, "contents": "new"}))
+        manifest.write_text(json.dumps({"kind": about.get("kind"), "format": 99, "new": 1}))
     elif how == "cut":
         manifest.write_bytes(manifest.read_bytes()[:100])
 
 
-@pytest.mark.parametrize("how", WRONG)
-@pytest.mark.parametrize(("name", "input_name"), INPUTS)
+WRONG_INPUTS = [
+    (name, input_name, how)
+    for name, input_name in INPUTS
+    for how in (WRONG[:3] if input_name == "recordings" else WRONG)
+]
+
+
+@pytest.mark.parametrize(("name", "input_name", "how"), WRONG_INPUTS)
 def test_a_wrong_input_costs_nothing(
     name: str, input_name: str, how: str, world: Path, tmp_path: Path, capsys
 ) -> None:
-    source = world / OF_INPUT.get(input_name, input_name)
-    if input_name == "recordings" and how not in ("missing", "empty", "file"):
-        pytest.skip("recordings have no manifest")
-    if not (source / "manifest.json").is_file() and how in ("list", "numbers", "newer", "cut"):
-        pytest.skip(f"a {input_name} has no manifest here")
-    spoil(source, how)
+    spoil(world / OF_INPUT.get(input_name, input_name), how)
     out = finished(tmp_path / "out", STAGES[name].kind)
     before = content(out)
     refused(capsys, *command(world, name, out, "--overwrite"))
@@ -292,4 +337,35 @@ def test_an_unknown_key_of_a_config_costs_nothing(
         capsys, *command(unharmed, name, out, "--overwrite", "--config", tmp_path / "config.toml")
     )
     assert "no_such_option" in message
+    assert content(out) == before
+
+
+CHANGED = [(n, how) for n, i in INPUTS if i in ("corpus", "corpora") for how in WRONG_CORPUS]
+OF_SOUNDS = ("measure", "evaluate", "corpus export", "corpus merge")
+"""Commands that open every sound, and so meet a link that leaves the folder."""
+
+
+@pytest.mark.parametrize(("name", "how"), [*CHANGED, *((n, "link") for n in OF_SOUNDS)])
+def test_a_changed_corpus_gives_nothing_away(
+    name: str, how: str, world: Path, tmp_path: Path, capsys
+) -> None:
+    spoil_corpus(world / STAGES[name].inputs[0].name, how)
+    out = tmp_path / "out"
+    code, _, err = run_cli(capsys, *command(world, name, out))
+    assert code == 1, err
+    assert "Traceback" not in err
+    if how != "link":
+        assert not out.exists()
+    assert not any(b"a secret of" in data for data in content(out).values())
+
+
+@pytest.mark.parametrize("how", WRONG_MODEL)
+@pytest.mark.parametrize("name", [n for n, i in INPUTS if i == "model"])
+def test_a_changed_model_costs_nothing(
+    name: str, how: str, world: Path, tmp_path: Path, capsys
+) -> None:
+    spoil_model(world / "model", how)
+    out = finished(tmp_path / "out", STAGES[name].kind)
+    before = content(out)
+    refused(capsys, *command(world, name, out, "--overwrite"))
     assert content(out) == before

@@ -39,6 +39,7 @@ from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.names import inside, safe_name
+from stressnet.runs.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,6 +123,19 @@ class Corpus:
                 raise CorpusError(f"{path}: {name} is missing; build the corpus again")
         return cls(path, manifest)
 
+    @classmethod
+    def checked(cls, path: Path | str) -> Corpus:
+        """Open a corpus folder and read its token table.
+
+        Raises
+        ------
+        CorpusError
+            If it is not a finished corpus, or the table cannot be read or names a file outside.
+        """
+        corpus = cls.open(path)
+        _ = corpus.tokens
+        return corpus
+
     @property
     def name(self) -> str:
         """The recipe's name."""
@@ -135,23 +149,22 @@ class Corpus:
     @cached_property
     def tokens(self) -> pd.DataFrame:
         """One row per token, see ``docs/data-dictionary.md``."""
-        import pandas as pd
-
-        return pd.read_parquet(self.path / TOKENS)
+        table = read_table(self.path / TOKENS, ("token_id", "word", "speaker", "stress", "split"))
+        if "excerpt_file" in table:
+            files = table["excerpt_file"].astype(str)
+            for name in files[files.str.contains(r"^[/\\]|\.\.|^\w:", regex=True)].head(1):
+                inside(self.path, name)
+        return table
 
     @cached_property
     def phones(self) -> pd.DataFrame:
         """One row per phone of a token; times in seconds of the recording."""
-        import pandas as pd
-
-        return pd.read_parquet(self.path / PHONES)
+        return read_table(self.path / PHONES)
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
         """F0 and formants, one row per token and time; time zero is the word's onset."""
-        import pandas as pd
-
-        return pd.read_parquet(self.path / TRACKS)
+        return read_table(self.path / TRACKS)
 
     def select(
         self, splits: Collection[str], max_tokens: int | None = None, seed: int = 0

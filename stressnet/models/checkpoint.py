@@ -186,7 +186,7 @@ class TrainedNetwork:
 
             folder = pretrained_folder()
         model, info = load_checkpoint(folder)
-        digest = _sha256(folder / WEIGHTS_NAME)
+        _, digest = _read_info(folder)
         name = name or folder.resolve().name
         return cls(folder, model.to(pick_device(device)), info, digest, name)
 
@@ -245,6 +245,8 @@ def load_checkpoint(folder: Path) -> tuple[Network, CheckpointInfo]:
         weights = safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
         raise CheckpointError(f"{path}: not readable as safetensors ({error})") from None
+    if not all(weight.isfinite().all() for weight in weights.values()):
+        raise CheckpointError(f"{path}: holds weights that are not finite numbers; train again")
     try:
         with torch.device("meta"):
             model = build_model(info.architecture, info.n_bins, info.n_frames, len(info.classes))

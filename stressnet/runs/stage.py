@@ -61,7 +61,7 @@ class Input:
         return opener(paths, device=device) if self.on_device else opener(paths)
 
 
-CORPUS = Input("corpus", "stressnet.corpus.store:Corpus.open")
+CORPUS = Input("corpus", "stressnet.corpus.store:Corpus.checked")
 MODEL = Input("model", "stressnet.models.checkpoint:TrainedNetwork.load", on_device=True)
 
 

@@ -110,7 +110,7 @@ def open_parts(paths: Sequence[Path]) -> list[Part]:
     """
     if len(paths) < 2:
         raise CorpusError("one corpus cannot be merged; give two or more")
-    corpora = [Corpus.open(path) for path in paths]
+    corpora = [Corpus.checked(path) for path in paths]
     fingerprints: dict[str, Path] = {}
     for corpus in corpora:
         twin = fingerprints.get(corpus.fingerprint)
