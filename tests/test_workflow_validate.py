@@ -97,7 +97,10 @@ def test_the_command(tmp_path: Path, recipe: Path) -> None:
     arguments = ["validate", str(root), "--recipe", str(recipe), "-q"]
     done = CliRunner().invoke(cli, arguments)
     assert done.exit_code == 0, done.output
-    assert done.output == "1 usable recordings, 1 with alignments: no problems\n"
+    assert done.output.startswith("1 usable recordings, 1 with alignments: no problems\n")
+    assert "speakers: 1 (anna)" in done.output
+    assert "expected tokens: 0 INITIAL, 0 FINAL, 0 of words with both readings" in done.output
+    assert "enough to train: no, there is no disyllabic content word" in done.output
 
     recording(root / "anna", "é 汉", GOOD + "words,0.45,0.9,cat\nwords,0.6,0.9,dog\n")
     done = CliRunner().invoke(cli, [*arguments, "--csv", str(tmp_path / "t.csv"), "--limit", "1"])

@@ -74,3 +74,11 @@ def read_labels(path: Path) -> dict[tuple[str, int], StressLabel]:
             )
         labels[key] = StressLabel(stress, " ".join(split_words(cells["word"])), path.name)
     return labels
+
+
+def labels_by_utterance(labels: Labels) -> dict[str, dict[tuple[str, int], StressLabel]]:
+    """The decisions about each utterance."""
+    found: dict[str, dict[tuple[str, int], StressLabel]] = {}
+    for (utterance_id, index), label in labels.items():
+        found.setdefault(utterance_id, {})[utterance_id, index] = label
+    return found

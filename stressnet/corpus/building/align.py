@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,34 +118,38 @@ def read_given(recording: Recording, path: Path) -> Alignment:
             raise error from None
 
 
+def unpronounceable(recording: Recording, dictionary: Dictionary) -> str | None:
+    """The reason why a recording's words cannot be aligned; None if all have a pronunciation."""
+    for word in recording.words:
+        reason = _reason(word, dictionary)
+        if reason:
+            return (
+                f"{recording.audio_path}: {reason}; spell the word out in the transcript or add it "
+                f"with --dictionary"
+            )
+    return None
+
+
+@lru_cache(maxsize=1 << 16)
+def _reason(word: str, dictionary: Dictionary) -> str | None:
+    try:
+        dictionary.pronounce(word)
+    except LexiconError as error:
+        return str(error)
+    return None
+
+
 def _pronounceable(
     recordings: list[Recording], dictionary: Dictionary, problems: list[Problem]
 ) -> list[Recording]:
     """Recordings whose words all have a pronunciation; others become problems."""
-    trouble: dict[str, str | None] = {}
     kept = []
     for recording in recordings:
-        reasons = []
-        for word in recording.words:
-            if word not in trouble:
-                try:
-                    dictionary.pronounce(word)
-                    trouble[word] = None
-                except LexiconError as error:
-                    trouble[word] = str(error)
-            reasons += [trouble[word]] if trouble[word] else []
-        if not reasons:
+        reason = unpronounceable(recording, dictionary)
+        if reason is None:
             kept.append(recording)
-            continue
-        problems.append(
-            Problem(
-                recording.utterance_id,
-                "align",
-                Severity.ERROR,
-                f"{recording.audio_path}: {reasons[0]}; spell the word out in the transcript or "
-                f"add it with --dictionary",
-            )
-        )
+        else:
+            problems.append(Problem(recording.utterance_id, "align", Severity.ERROR, reason))
     return kept
 
 

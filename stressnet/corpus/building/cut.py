@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.alignment.validation import fit_to_audio, validate, without_overlaps
 from stressnet.audio import read_stretches, write_flac
-from stressnet.corpus.scan import Labels, Recording, Scan, StressLabel
+from stressnet.corpus.labels import Labels, labels_by_utterance
+from stressnet.corpus.scan import Recording, Scan
 from stressnet.corpus.store import PHONES, TOKENS
 from stressnet.corpus.tables import PHONE_TYPES, TOKEN_TYPES, TableWriter, arrow_schema
 from stressnet.corpus.tokens import Token, find_tokens, phone_rows, token_row
@@ -139,9 +140,7 @@ def cut(
     out, problems = folder.path, folder.problems
     folder.tree("excerpts/*/*.flac")
     folder.tree("textgrids/*.TextGrid")
-    labels: dict[str, dict[tuple[str, int], StressLabel]] = {}
-    for (utterance_id, index), value in found.labels.items():
-        labels.setdefault(utterance_id, {})[utterance_id, index] = value
+    labels = labels_by_utterance(found.labels)
     recordings = [r for r in found.recordings if r.utterance_id in aligned]
     tasks = (
         (r.utterance_id, _CutTask(r, aligned[r.utterance_id], of_utterance, source, config, out))

@@ -60,6 +60,7 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
     splits = config.splits
     settings |= {
         "match": list(config.match),
+        "speakers": list(config.speakers),
         "longer_words": config.longer_words,
         "splits": None if splits is None else asdict(splits),
         "shard": None if config.part is None else list(config.part),

@@ -17,6 +17,7 @@ from stressnet.acoustics.spectrogram import get_preset
 from stressnet.corpus.building.align import align
 from stressnet.corpus.building.cut import cut
 from stressnet.corpus.building.images import compute_spectrograms, n_truncated
+from stressnet.corpus.building.listen import listen
 from stressnet.corpus.building.longer_words import cut_longer_words
 from stressnet.corpus.building.request import make_request, shard_of, unused_labels
 from stressnet.corpus.building.tables import finish_tables, write_card
@@ -104,11 +105,12 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
     executor = dask_executor(config.scheduler) if config.scheduler else nullcontext()
     with executor as workers:
         folder.use(workers)
-        aligned = align(folder, found, config)
-        rejected = cut(folder, source, found, aligned, config)
+        heard = listen(folder, found)
+        aligned = align(folder, heard, config)
+        rejected = cut(folder, source, heard, aligned, config)
         compute_spectrograms(folder, list(config.presets))
         compute_tracks(folder)
-        if config.longer_words and cut_longer_words(folder, found, aligned, config):
+        if config.longer_words and cut_longer_words(folder, heard, aligned, config):
             compute_spectrograms(folder, list(config.presets), LONGER_WORDS)
     with folder.progress.stage("tables"):
         tokens = finish_tables(folder, config, rejected, recipe.name)

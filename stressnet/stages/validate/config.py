@@ -27,6 +27,9 @@ class ValidateConfig:
         default_text="the recipe's, else the mean of all",
     )
     samples: bool = option(True, help="Read the sound too, not only the headers.")
+    labels: Path | None = option(None, help="Table of stress decided by a person, as the build's.")
+    dictionary: Path | None = option(None, help="Further pronunciations in CMUdict's format.")
+    function_words: Path | None = option(None, help="List of words to leave out, one per line.")
     csv: Path | None = option(None, help="Write the whole table to this file.")
     limit: int = option(200, minimum=1, help="Most rows to print.")
 
@@ -40,6 +43,8 @@ validate_folder = Stage(
     help="""List what is wrong with RECORDINGS and their alignments; change nothing.
 
     Overlaps, intervals without length, ends past the audio, phones that cross words, tiers that do
-    not match, unreadable files, missing transcripts. Exit code 3 if there is any.
+    not match, unreadable or truncated files, clipping and other faults of the sound, missing
+    transcripts, words without pronunciation, files that are not used. Says how many tokens of each
+    class to expect, and whether they are enough to train on. Exit code 3 if anything is wrong.
     """,
 )

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from stressnet.alignment.validation import OVERHANG_TOLERANCE_S, findings, overhang_s
 from stressnet.corpus.building.align import read_given
+from stressnet.corpus.building.expect import Expected, expected_text
+from stressnet.corpus.building.listen import SoundKey
+from stressnet.corpus.building.request import unused_labels
+from stressnet.corpus.labels import labels_by_utterance
 from stressnet.corpus.recipe import load_recipe
-from stressnet.corpus.scan import Recording, scan
-from stressnet.errors import AlignmentError, AudioError, MissingPartError
+from stressnet.corpus.scan import Recording, read_labels, scan
+from stressnet.corpus.sound_check import Finding, check_sound
+from stressnet.errors import AlignmentError, MissingPartError
+from stressnet.intervals import Alignment
+from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.runs.problems import Severity
 from stressnet.runs.work import Work
 from stressnet.stages.validate.config import ValidateConfig
@@ -62,6 +69,8 @@ class Validation:
         Most rows to print.
     table : Path or None
         Where the whole table was written.
+    expected : str
+        Tokens that the build would find, per class, and whether they are enough to train on.
     """
 
     rows: tuple[Row, ...]
@@ -69,6 +78,7 @@ class Validation:
     n_aligned: int
     limit: int | None = None
     table: Path | None = None
+    expected: str = ""
 
     @property
     def n_failed(self) -> int:
@@ -77,7 +87,7 @@ class Validation:
 
 
 def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
-    """Check every recording of a folder and its alignment.
+    """Check every recording of a folder, its alignment and its words, as the build would.
 
     Raises
     ------
@@ -87,17 +97,46 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     found = scan(
         load_recipe(config.recipe), recordings, speakers=config.speakers, channel=config.channel
     )
-    rows = [Row(p.item, p.severity.value, "file", None, "", p.reason) for p in found.problems]
-    n_aligned = 0
+    labels = {**found.labels, **(read_labels(config.labels) if config.labels else {})}
+    found = replace(found, labels=labels)
+    dictionary = load_dictionary(config.dictionary)
+    function_words = load_word_list(config.function_words) if config.function_words else None
+    by_utterance = labels_by_utterance(found.labels)
+    problems = (*found.problems, *unused_labels(found))
+    rows = [Row(p.item, p.severity.value, "file", None, "", p.reason) for p in problems]
+    expected, n_aligned = Expected(), 0
+    heard: dict[SoundKey, list[Finding]] = {}
     with work.progress.stage("validate", len(found.recordings), "utt") as bar:
         for recording in found.recordings:
-            if config.samples:
-                rows += _unreadable(recording)
-            if recording.alignment_path is not None:
+            name = recording.utterance_id
+            sound = (recording.audio_path, recording.channel)
+            is_first = sound not in heard
+            if is_first:
+                heard[sound] = check_sound(*sound) if config.samples else []
+            lost = [(s, text) for s, text in heard[sound] if s == Severity.ERROR]
+            rows += [
+                Row(name, s, "file", None, "", t) for s, t in (heard[sound] if is_first else lost)
+            ]
+            alignment, path = None, recording.alignment_path
+            if path is not None:
                 n_aligned += 1
-                rows += _alignment_rows(recording, recording.alignment_path)
+                alignment, own_rows = _alignment_rows(recording, path)
+                rows += own_rows
+            if not lost and (path is None or alignment is not None):
+                refused = expected.add(
+                    recording, alignment, dictionary, by_utterance.get(name, {}), function_words
+                )
+                if refused and not any(r.item == name and r.severity == "error" for r in rows):
+                    rows.append(Row(name, Severity.ERROR.value, "file", None, "", refused))
             bar.update()
-    validation = Validation(tuple(rows), len(found.recordings), n_aligned, config.limit, config.csv)
+    validation = Validation(
+        tuple(rows),
+        len(found.recordings),
+        n_aligned,
+        config.limit,
+        config.csv,
+        expected_text(expected, [recording.speaker for recording in found.recordings]),
+    )
     if config.csv is not None:
         write_table(config.csv, validation)
     return validation
@@ -106,26 +145,17 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
 def validation_text(validation: Validation) -> str:
     """The table, and where the whole of it is."""
     text = table_text(validation, validation.limit)
+    text = f"{text}\n{validation.expected}" if validation.expected else text
     return text if validation.table is None else f"{text}\ntable: {validation.table}"
 
 
-def _unreadable(recording: Recording) -> list[Row]:
-    from stressnet.audio import read_audio
-
-    try:
-        read_audio(recording.audio_path)
-    except AudioError as error:
-        name = recording.utterance_id
-        return [Row(name, Severity.ERROR.value, "file", None, "", str(error))]
-    return []
-
-
-def _alignment_rows(recording: Recording, path: Path) -> list[Row]:
+def _alignment_rows(recording: Recording, path: Path) -> tuple[Alignment | None, list[Row]]:
+    """An alignment, if it can be read, and what is wrong with it."""
     name = recording.utterance_id
     try:
         alignment = read_given(recording, path)
     except (AlignmentError, MissingPartError) as error:
-        return [Row(name, Severity.ERROR.value, "file", None, "", str(error))]
+        return None, [Row(name, Severity.ERROR.value, "file", None, "", str(error))]
     rows = []
     over_s = overhang_s(alignment, recording.duration_s)
     if _ROUNDING_S < over_s <= OVERHANG_TOLERANCE_S:
@@ -136,7 +166,8 @@ def _alignment_rows(recording: Recording, path: Path) -> list[Row]:
         rows.append(Row(name, Severity.WARNING.value, "file", None, "", text))
     found = sorted(findings(alignment, recording.duration_s), key=lambda f: f.time_s)
     wrong = Severity.ERROR.value
-    return rows + [Row(name, wrong, f.tier, f.time_s, f.label, f.problem) for f in found]
+    rows += [Row(name, wrong, f.tier, f.time_s, f.label, f.problem) for f in found]
+    return alignment, rows
 
 
 def table_text(validation: Validation, limit: int | None = None) -> str:

@@ -1,0 +1,118 @@
+"""What a build would make of recordings, as far as that can be told without aligning them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from stressnet.alignment.validation import fit_to_audio
+from stressnet.corpus.building.align import unpronounceable
+from stressnet.corpus.labels import Labels
+from stressnet.corpus.scan import Recording
+from stressnet.corpus.splits import SETS, check_speakers
+from stressnet.corpus.tokens import find_tokens, word_key
+from stressnet.errors import AlignmentError, CorpusError
+from stressnet.intervals import Alignment
+from stressnet.lexicon.dictionary import Dictionary, Entry
+from stressnet.lexicon.families import word_families
+from stressnet.lexicon.stress import Stress
+
+FEW_TOKENS = 500
+"""Fewer tokens of a class are called few: a guide, not a measured limit."""
+
+
+@dataclass
+class Expected:
+    """Tokens that a build would find.
+
+    Parameters
+    ----------
+    words : list of (str, str, Stress or None)
+        Speaker, word, and stress by a label table or the dictionary; None for words with both
+        readings, which part of speech and aligner decide.
+    """
+
+    words: list[tuple[str, str, Stress | None]] = field(default_factory=list)
+
+    def add(
+        self,
+        recording: Recording,
+        alignment: Alignment | None,
+        dictionary: Dictionary,
+        labels: Labels,
+        function_words: frozenset[str] | None = None,
+    ) -> str | None:
+        """Count the tokens of a recording; the reason if the build would refuse it.
+
+        Parameters
+        ----------
+        recording : Recording
+            As the scan found it.
+        alignment : Alignment or None
+            The one that came with it.
+        dictionary, labels, function_words
+            As in `stressnet.corpus.tokens.find_tokens`.
+        """
+        if alignment is not None and not alignment.phones:
+            spoken = tuple(word_key(word.label) for word in alignment.spoken_words())
+            recording, alignment = replace(recording, words=spoken), None
+        if alignment is None:
+            reason = unpronounceable(recording, dictionary)
+            entries = (dictionary.entry(word, function_words) for word in recording.words)
+            if reason is None:
+                self.words += [
+                    (recording.speaker, e.word, e.stress) for e in entries if isinstance(e, Entry)
+                ]
+            return reason
+        try:
+            fitted = fit_to_audio(alignment, recording.duration_s)
+            tokens, _ = find_tokens(recording, fitted, dictionary, labels, function_words)
+        except (AlignmentError, CorpusError) as error:
+            return str(error)
+        self.words += [
+            (t.speaker, t.word, None if t.label_source == "aligner" else t.stress) for t in tokens
+        ]
+        return None
+
+    @property
+    def counts(self) -> Counter[Stress | None]:
+        """Tokens per class."""
+        return Counter(stress for _, _, stress in self.words)
+
+    def training(self) -> str:
+        """Whether this is enough to train and test a network on, in words."""
+        if not self.words:
+            return "no, there is no disyllabic content word, without which build-corpus stops"
+        try:
+            check_speakers(len({speaker for speaker, _, _ in self.words}))
+        except CorpusError as error:
+            return f"no, {error}"
+        families = word_families(sorted({word for _, word, _ in self.words}))
+        for stress in (Stress.INITIAL, Stress.FINAL):
+            n = len({families[word] for _, word, s in self.words if s is stress})
+            if n < len(SETS):
+                return (
+                    f"no, {n} word famil{'y' if n == 1 else 'ies'} with stress {stress}: too few "
+                    f"for word-disjoint sets, which need {len(SETS)}; use --no-splits to build "
+                    f"without them"
+                )
+        fewest = min(self.counts[Stress.INITIAL], self.counts[Stress.FINAL])
+        if fewest < FEW_TOKENS:
+            return f"yes, but {fewest} tokens of a class are few; try for {FEW_TOKENS}"
+        return "yes"
+
+
+def expected_text(expected: Expected, speakers: Sequence[str]) -> str:
+    """Tokens per class, speakers, and whether that is enough, a line each."""
+    counts = expected.counts
+    names = sorted(set(speakers))
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return "\n".join(
+        [
+            f"speakers: {len(names)} ({', '.join(names[:5])}{more})",
+            f"expected tokens: {counts[Stress.INITIAL]} INITIAL, {counts[Stress.FINAL]} FINAL, "
+            f"{counts[None]} of words with both readings",
+            f"enough to train: {expected.training()}",
+        ]
+    )

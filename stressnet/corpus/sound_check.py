@@ -1,0 +1,229 @@
+"""Whether a recording sounds as its header says: clipping, silence, offset, channels, bandwidth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stressnet.audio import audio_facts, check_channel, read_channels
+from stressnet.errors import AudioError
+from stressnet.runs.problems import Severity
+
+_FRAME = 512
+_MOST_FRAMES_PER_BLOCK = 400
+"""Spectra are taken of so many frames of a block of a million samples, evenly spread."""
+
+_MIN_CLIPPED_RUNS = 10
+_MIN_CLIPPED_SHARE = 1e-4
+_CLIPPED_PEAK = 0.05
+"""Peaks of quieter recordings are flat because of their few steps."""
+
+_QUIET_PEAK = 0.003
+_LOST_SHARE = 0.01
+"""With more samples beyond full scale, the recording is lost; with fewer, some peaks are cut."""
+
+_SHORTEST_S = 0.25
+"""Means of less are no offset."""
+
+_OFFSET = 0.05
+"""Real recordings are shifted by up to half of this without harm."""
+
+_CANCELLED = 0.05
+_DIFFERENT = 0.3
+_SILENT_CHANNEL = 1e-4
+_BAND_FLOOR = 10**-4.5
+_LOWEST_CUTOFF_HZ = 4_800
+"""Speech without anything above this is speech of a telephone or of 8 kHz; F4 and s are missing."""
+
+Finding = tuple[str, str]
+"""Severity and what is wrong, with the remedy."""
+
+
+@dataclass
+class _Measured:
+    """Sums over a recording's blocks, per channel."""
+
+    channels: int
+    n: int = 0
+    n_beyond: int = 0
+    peak: NDArray[np.float64] = field(init=False)
+    total: NDArray[np.float64] = field(init=False)
+    products: NDArray[np.float64] = field(init=False)
+    spectra: list[NDArray[np.float64]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.peak, self.total = np.zeros(self.channels), np.zeros(self.channels)
+        self.products = np.zeros((self.channels, self.channels))
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        values = block.astype(np.float64)
+        self.n += len(values)
+        self.n_beyond += int((np.abs(values) > 1.0).any(axis=1).sum())
+        self.peak = np.maximum(self.peak, np.abs(values).max(axis=0))
+        self.total += values.sum(axis=0)
+        self.products += values.T @ values
+        n_frames = len(values) // _FRAME
+        if n_frames:
+            step = -(-n_frames // _MOST_FRAMES_PER_BLOCK)
+            mono = values.mean(axis=1) if self.channels > 1 else values[:, 0]
+            frames = mono[: n_frames * _FRAME].reshape(n_frames, _FRAME)[::step]
+            frames = frames - frames.mean(axis=1, keepdims=True)
+            self.spectra.append(np.abs(np.fft.rfft(frames * np.hanning(_FRAME))) ** 2)
+
+
+def check_sound(path: Path, channel: int | None = None) -> list[Finding]:
+    """What is wrong with the sound of a recording.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    channel : int, optional
+        The channel that is used, counted from 1; left out, the mean of all.
+
+    Returns
+    -------
+    list of (str, str)
+        ``error`` if it cannot be used, ``warning`` if it can; and one line: file, what is wrong,
+        what to do.
+    """
+    error, warning = Severity.ERROR.value, Severity.WARNING.value
+    try:
+        facts = audio_facts(path)
+        check_channel(path, facts.channels, channel)
+        picked = slice(None) if channel is None else slice(channel - 1, channel)
+        n_channels = facts.channels if channel is None else 1
+        measured, clipped = _Measured(n_channels), _Clipping(n_channels)
+        for block in read_channels(path, facts):
+            measured.add(block[:, picked])
+            clipped.add(block[:, picked])
+    except AudioError as problem:
+        return [(error, str(problem))]
+    peak = float(measured.peak.max())
+    if not peak:
+        return [(error, f"{path}: holds only digital silence; check the recording")]
+    found: list[Finding] = []
+    beyond = measured.n_beyond / measured.n
+    if beyond:
+        text = (
+            f"{path}: {100 * beyond:.2g} % of the samples lie beyond full scale (peak {peak:.3g}); "
+            f"export it again at a lower level"
+        )
+        found.append((error if beyond > _LOST_SHARE else warning, text))
+    elif clipped.is_clipped(measured.n):
+        text = (
+            f"{path}: clipped at {20 * np.log10(peak):.1f} dB of full scale in {clipped.n_runs} "
+            f"places; loudness and formants suffer: record it again, or look at the tokens"
+        )
+        found.append((warning, text))
+    if peak < _QUIET_PEAK:
+        text = f"{path}: nearly silent (peak {20 * np.log10(peak):.0f} dB); check the recording"
+        found.append((warning, text))
+    mean = measured.total / measured.n
+    power = np.diag(measured.products) / measured.n
+    spread = np.sqrt(np.maximum(power - mean**2, 0.0))
+    worst = int(np.argmax(np.abs(mean)))
+    is_long = measured.n >= _SHORTEST_S * facts.rate_hz
+    if is_long and abs(mean[worst]) > max(_OFFSET, 0.2 * spread[worst]):
+        text = (
+            f"{path}: shifted by {mean[worst]:+.3f} of full scale (DC offset); intensity suffers: "
+            f"filter it, e.g. with Praat's 'Subtract mean'"
+        )
+        found.append((warning, text))
+    found += [(s, f"{path}: {text}") for s, text in _channel_findings(measured, power, mean)]
+    cutoff_hz = _cutoff_hz(measured.spectra, facts.rate_hz)
+    if cutoff_hz is not None and cutoff_hz < _LOWEST_CUTOFF_HZ:
+        text = (
+            f"{path}: sampled at {facts.rate_hz} Hz, but nothing lies above {cutoff_hz:.0f} Hz, as "
+            f"in speech of a telephone or of 8000 Hz; use the original, or leave it out"
+        )
+        found.append((warning, text))
+    return found
+
+
+class _Clipping:
+    """Runs of three and more samples at the recording's peak."""
+
+    def __init__(self, channels: int) -> None:
+        self._level = np.zeros(channels)
+        self._runs = np.zeros(channels, dtype=int)
+        self._samples = np.zeros(channels, dtype=int)
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        for k in range(block.shape[1]):
+            size = np.abs(block[:, k])
+            peak = float(size.max())
+            if peak > self._level[k] * 1.001:  # what was flat further down was no clipping
+                self._level[k], self._runs[k], self._samples[k] = peak, 0, 0
+            flat = size >= self._level[k] * 0.9995
+            inside = flat[2:] & flat[1:-1] & flat[:-2]
+            starts = inside & ~np.concatenate([[False], inside[:-1]])
+            self._runs[k] += int(starts.sum())
+            self._samples[k] += int(inside.sum() + 2 * starts.sum())
+
+    @property
+    def n_runs(self) -> int:
+        return int(self._runs.max())
+
+    def is_clipped(self, n: int) -> bool:
+        at_peak = self._level >= _CLIPPED_PEAK
+        many = (self._runs >= _MIN_CLIPPED_RUNS) & (self._samples >= _MIN_CLIPPED_SHARE * n)
+        return bool((at_peak & many).any())
+
+
+def _channel_findings(
+    measured: _Measured, power: NDArray[np.float64], mean: NDArray[np.float64]
+) -> list[Finding]:
+    """Whether channels cancel each other, differ, or are empty; nothing for one channel."""
+    if measured.channels < 2:
+        return []
+    loudest = int(np.argmax(power))
+    mix = measured.products.sum() / measured.n / measured.channels**2
+    if mix < _CANCELLED * power.mean():
+        text = (
+            f"its channels cancel each other when averaged (antiphase); choose one with "
+            f"--channel {loudest + 1}"
+        )
+        return [(Severity.ERROR.value, text)]
+    silent = [k + 1 for k in range(measured.channels) if power[k] < _SILENT_CHANNEL * power.max()]
+    if silent:
+        text = (
+            f"channel {silent[0]} is silent, so the mean is half as loud; choose the other with "
+            f"--channel {loudest + 1}"
+        )
+        return [(Severity.WARNING.value, text)]
+    covariance = measured.products / measured.n - np.outer(mean, mean)
+    scale = np.sqrt(np.maximum(np.diag(covariance), 1e-20))
+    likeness = (covariance / np.outer(scale, scale))[~np.eye(measured.channels, dtype=bool)]
+    if likeness.min() < _DIFFERENT:
+        text = (
+            f"its channels hold different sound (correlation {likeness.min():.2f}), e.g. a speaker "
+            f"each, and are averaged; choose one with --channel"
+        )
+        return [(Severity.WARNING.value, text)]
+    return []
+
+
+def _cutoff_hz(spectra: list[NDArray[np.float64]], rate_hz: int) -> float | None:
+    """Frequency above which, up to 8 kHz, even the strongest frames hold nothing; None if short.
+
+    Nothing is 45 dB below the strongest band, in bands of 250 Hz; the 98th percentile over frames
+    lets a few fricatives speak for the recording.
+    """
+    frames = np.concatenate(spectra) if spectra else np.zeros((0, 0))
+    if len(frames) < 50:
+        return None
+    frequencies_hz = np.fft.rfftfreq(_FRAME, 1 / rate_hz)
+    strong = np.percentile(frames, 98, axis=0)
+    edges_hz = np.arange(0, min(8000.0, rate_hz / 2) + 1, 250)
+    bands = [
+        strong[(frequencies_hz >= low) & (frequencies_hz < low + 250)].mean()
+        for low in edges_hz[:-1]
+    ]
+    if not max(bands):
+        return None
+    there = np.flatnonzero(np.array(bands) > _BAND_FLOOR * max(bands))
+    return float(edges_hz[there[-1] + 1])
