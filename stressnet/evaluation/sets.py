@@ -373,8 +373,8 @@ def sets_of(tokens: pd.DataFrame, own: bool) -> dict[str, NDArray[np.bool_]]:
     if not own:
         sets["all"] = split.notna()
     masks = {name: mask.to_numpy(dtype=bool) for name, mask in sets.items()}
-    order = TITLES if own else {"all": "", **TITLES}
-    return {name: masks[name] for name in order if name in masks and masks[name].any()}
+    order = [*([] if own else ["all"]), *TITLES]
+    return {name: masks[name] for name in sorted(masks, key=order.index) if masks[name].any()}
 
 
 def whole_sets(names: Iterable[str]) -> list[str]:

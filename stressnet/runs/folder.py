@@ -156,8 +156,9 @@ class RunFolder:
         """
         is_mapping = isinstance(config, Mapping)
         check_apart(self.path, [] if is_mapping else files_in(config))
-        content = dict(config) if is_mapping else identity(config)
-        given = dict(config) if is_mapping else parameters(config)
+        content, given = (
+            [dict(config)] * 2 if is_mapping else [identity(config), parameters(config)]
+        )
         request = hash_data([content, dict(inputs)])
         self._request = {**given, **dict(notes or {}), "request": request}
         self._inputs = dict(inputs)
@@ -317,7 +318,9 @@ class RunFolder:
 
     def _register(self, name: str) -> None:
         parts = PurePosixPath(name).parts
-        if not self._begun or PurePosixPath(name).is_absolute() or ".." in parts:
+        if not self._begun:
+            raise ValueError(f"'{name}' cannot be written before begin() of {self.path}")
+        if PurePosixPath(name).is_absolute() or ".." in parts:
             raise ValueError(f"'{name}' is no name of an output of {self.path}")
         if name not in self._names:
             self._names[name] = None
@@ -393,9 +396,6 @@ class RunFolder:
 
     def _plan(self, steps: Sequence[Step]) -> str:
         """What would be done."""
-        lines = [f"{self.path}: {self._held.describe(self._overwrite)}"]
-        lines += [f"reads    {name} {digest[:12]}" for name, digest in self._inputs.items()]
-        lines += [f"option   {name} = {value}" for name, value in self._request.items()]
-        lines += plan_text(steps, self.work.jobs)
-        lines.append(f"writes   {named(self.kind)} into {self.path}")
-        return "\n".join(lines)
+        first = f"{self.path}: {self._held.describe(self._overwrite)}"
+        lines = plan_text(self._inputs, self._request, steps, self.work.jobs)
+        return "\n".join([first, *lines, f"writes   {named(self.kind)} into {self.path}"])

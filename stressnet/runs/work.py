@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import Any
 
 from stressnet.runs.progress import Progress
 
@@ -59,9 +60,13 @@ class Work:
     executor: Executor | None = None
 
 
-def plan_text(steps: Sequence[Step], jobs: int) -> list[str]:
-    """The work ahead and about how long it takes, a line each."""
-    lines = [f"computes {step.what}: {step.n} {step.unit}" for step in steps]
+def plan_text(
+    inputs: Mapping[str, str], options: Mapping[str, Any], steps: Sequence[Step], jobs: int
+) -> list[str]:
+    """Inputs with their hashes, options, the work ahead and about how long it takes, by line."""
+    lines = [f"reads    {name} {digest[:12]}" for name, digest in inputs.items()]
+    lines += [f"option   {name} = {value}" for name, value in options.items()]
+    lines += [f"computes {step.what}: {step.n} {step.unit}" for step in steps]
     seconds = sum(step.n * step.seconds_each for step in steps) / max(1, jobs)
     return [*lines, f"time     about {max(1, round(seconds / 60))} min"] if seconds else lines
 
