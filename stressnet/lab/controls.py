@@ -9,20 +9,10 @@ control                the map
 ``random``             Gaussian noise
 =====================  ============================================================================
 
-What chance is
---------------
-Chance by area supposes values strewn at random over the sound. Of the broken maps only ``random``
-is that. A map of another word beats it, because cues of one kind lie at similar places in all
-words: its level is that of exchange, the same map scored with the truth of other words, which it
-equals because words are exchangeable. A map turned round in time has lost the moment but kept the
-word's own frequencies, which no other word lends it: its level is that of displacement, the same
-map shifted in time; it lies below, since it points at the other syllable every time. A map turned
-upside down misses wherever it is put. So a method beats chance only if it beats all three levels,
-and the claim tested is that no control does, in any measure, while the intact map does.
-
-A control is one only where it breaks the perfect map: turned upside down, a truth that spans all
-frequencies stays where it is, and so may a relation of both syllables turned round in time.
-:func:`breaks` asks this of the truth itself.
+No control may beat all three chance levels of :mod:`stressnet.lab.scores` in any measure, while the
+intact map does; ``docs/validation.md`` tells why it takes three. A control is one only where it
+breaks the perfect map: turned upside down, a truth that spans all frequencies stays where it is,
+and so may a relation of both syllables turned round in time. :func:`breaks` asks this of the truth.
 """
 
 from __future__ import annotations

@@ -1,24 +1,18 @@
 """Does the network use a place that a map marks? Perturb it, and its mirrored control.
 
 A map may mark a place outside the truth because the map is wrong, or because the network does use
-that place (the skirt of a moved formant, say). Siegel et al. (arXiv 2508.02560) tell the two apart
-by perturbing the marked place and its counterpart of equal size in the other half of the brain. In
-a word the counterpart is the same part of the other syllable
-(:func:`stressnet.lab.candidates.counterpart`). Both are cut to the same number of frames and filled
-with noise of the set's mean and spread in each bin. What counts is the drop of the logit difference
-towards the predicted class: a marked place is said to speak for that class, so without it the
-evidence must fall. (The size of the change alone would not do: a network is sensitive to noise
-everywhere near its cue. Nor would filling from the surroundings, which carries the cue into the
-hole.)
+that place. Siegel et al. (arXiv 2508.02560) tell the two apart by perturbing the marked place and
+its counterpart of equal size in the other half of the brain. In a word the counterpart is the same
+part of the other syllable (:func:`stressnet.lab.candidates.counterpart`). Both are cut to the same
+number of frames and filled with noise of the set's mean and spread in each bin. What counts is the
+drop of the logit difference towards the predicted class. The size of the change alone would not do:
+a network is sensitive to noise everywhere near its cue. Nor would filling from the surroundings,
+which carries the cue into the hole.
 
-The comparison is made for every candidate region of a set and either class, whatever maps mark: the
-mean drop without the region, over the words that the network takes for that class, less the size of
-the mean drop without its counterpart, with an interval over voices and words. (Its size: where the
-counterpart counts against the class, the region itself need not count at all.) A region whose
-interval lies above zero in one of the classes is *used*; a map that marks it is excused. Classes
-are told apart because a place may speak for one of them alone: where a network answers INITIAL
-unless it finds energy in the second vowel, other energy nearby (a final consonant's) counts against
-what it finds, and so for INITIAL. Taken together, what the classes lose without it may cancel.
+For every candidate region and either class: the mean drop without the region, over the words that
+the network takes for that class, less the size of the mean drop without its counterpart, with an
+interval over voices and words. A region whose interval lies above zero in one of the classes is
+*used*; a map that marks it is excused. ``docs/validation.md`` tells why classes are told apart.
 """
 
 from __future__ import annotations

@@ -21,18 +21,10 @@ never the signed map, whose sums cancel.
 
 Chance
 ------
-``*_area``
-    What a map gets whose values are strewn at random over the sounding cells: the truth's share of
-    them; for regions, that all of them are equally likely to come first.
-``*_exchange``
-    What the same map gets when the word borrows the truth and the regions of other words (the mean
-    over some). A map that only knows where such a cue usually lies gets this much.
-``*_displaced``
-    What the same map gets after a random cyclic shift in time over the word's sound (the mean over
-    some). A map that only knows the right frequencies gets this much.
-
-A method beats chance in a measure if its mean exceeds all three. Why it takes all of them is told
-in :mod:`stressnet.lab.controls`.
+``*_area`` is what values strewn at random over the sounding cells get, ``*_exchange`` what the same
+map gets with the truth and regions of other words, ``*_displaced`` what it gets after random cyclic
+shifts in time over the word's sound (the means over some). A method beats chance in a measure if
+its mean exceeds all three; ``docs/validation.md`` tells why it takes all of them.
 """
 
 from __future__ import annotations

@@ -1,37 +1,14 @@
 """The part of a cue that no other cue tells, as a class for natural words: a localised target.
 
 Synthetic words have a known cue but are not speech. Here the sound is untouched and the *class* is
-made: one measured cue is regressed on principal components of all unrelated cues, and the class is
-the sign of what is left over. Whatever tells it should lie where the cue was measured. The idea
-is that of Siegel et al. (2025, arXiv:2508.02560), who validated explanations of brain images so.
+made: one measured cue is regressed on principal components of all unrelated cues
+(:mod:`stressnet.lab.related`) and on indicators of sex and both vowels' labels, on training tokens
+alone, and the class is the sign of what is left over: ``INITIAL`` where it is positive. Whatever
+tells it should lie where the cue was measured. The idea is that of Siegel et al. (2025,
+arXiv:2508.02560), who validated explanations of brain images so.
 
-How a target is made
---------------------
-1. Frequencies and durations become logarithms; every cue is standardised by the training tokens.
-2. Cues related by nature (:mod:`stressnet.lab.related`) are neither regressors nor expected to be
-   uncorrelated.
-3. Ordinary least squares on the ``k`` first principal components of the unrelated cues, and on
-   indicators of sex and both vowels' labels: a vowel says much about formants that is no straight
-   line in other cues. All of it is fitted on the training tokens alone.
-4. ``k`` is the smallest number with which, in training, no unrelated cue correlates with the rest
-   by more than ``max_correlation``, none does significantly (permutation test, Holm), and the rest
-   still correlates with the cue itself.
-5. The class is ``INITIAL`` where the rest is positive, ``FINAL`` where it is negative; stress has
-   nothing to do with it. Tokens near zero are left out.
-
-What is missing: a token without the target cue, or with a formant target in a vowel whose formants
-are suspect, is left out. A missing regressor becomes the training median; a cue that is missing in
-more than ``max_missing`` of the training tokens is not used. All of it is counted.
-
-Splits are the corpus's, as far as words are new: validation and test words never occur in training.
-
-What it does not give
----------------------
-Uncorrelated is not unused: the rest is the cue *minus* what others predict of it, so that a network
-gains by looking at the others too (suppressors; Haufe et al. 2014, *NeuroImage* 87:96-110), the
-more so the larger ``explained`` is. And what others tell in other than straight lines stays:
-``leak`` is the AUROC with which gradient boosting finds the class from all unrelated cues in
-held-out tokens, 0.5 at best.
+``docs/validation-localised.md`` has the steps, what happens to missing values, and the limits:
+uncorrelated is not unused (suppressors; Haufe et al. 2014, *NeuroImage* 87:96-110).
 """
 
 from __future__ import annotations
@@ -121,6 +98,11 @@ class TargetRules:
             )
         if self.n_permutations < 1:
             raise ConfigError("a permutation test needs at least one permutation")
+
+    def p_values(self, rest: FloatArray, cues: FloatArray, measured: BoolArray) -> FloatArray:
+        """Holm-corrected p of the correlation with each cue, by permutation."""
+        n, seed = self.n_permutations, self.seed
+        return holm(permutation_p(rest, cues, measured, n_permutations=n, seed=seed))
 
 
 @dataclass(frozen=True)
@@ -304,10 +286,7 @@ def _fewest(
         )
         if np.abs(correlation(rest[train], rivals, there)).max() > rules.max_correlation:
             continue
-        p = permutation_p(
-            rest[train], rivals, there, n_permutations=rules.n_permutations, seed=rules.seed
-        )
-        if not (holm(p) < ALPHA).any():
+        if not (rules.p_values(rest[train], rivals, there) < ALPHA).any():
             return n, rest
     raise ConfigError(
         f"{cue} cannot be localised: with all {components.n_components} components another cue "
@@ -342,15 +321,7 @@ def _table(
         table[f"before_{part}"] = correlation(values[rows, own], values[rows], there)
         table[f"after_{part}"] = correlation(rest[rows], values[rows], there)
         p = np.full(len(COLUMNS), np.nan)
-        p[tested] = holm(
-            permutation_p(
-                rest[rows],
-                values[rows][:, tested],
-                there[:, tested],
-                n_permutations=rules.n_permutations,
-                seed=rules.seed,
-            )
-        )
+        p[tested] = rules.p_values(rest[rows], values[rows][:, tested], there[:, tested])
         table[f"p_{part}"] = p
     rows = kept & parts["held_out"]
     table["auroc_held_out"] = [
