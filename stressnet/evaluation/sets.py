@@ -257,11 +257,7 @@ class TestSets:
 
 
 def predict_units(
-    models: Sequence[TrainedNetwork],
-    corpus: Corpus,
-    tokens: pd.DataFrame,
-    own: bool,
-    progress: Progress,
+    models: Sequence[TrainedNetwork], corpus: Corpus, tests: TestSets, progress: Progress
 ) -> list[Unit]:
     """What each network, and each set of networks that differ only in their seed, says.
 
@@ -277,10 +273,9 @@ def predict_units(
     from stressnet.training.calibration import load_calibration
     from stressnet.training.predict import predict_logits
 
-    rows = tokens["row"].to_numpy()
-    split = tokens["split"]
-    valid = (split.str.startswith("valid") & (split != "valid_test_mixed")).to_numpy() & own
-    labels = class_indices(tokens)
+    rows, split = tests.tokens["row"].to_numpy(), tests.tokens["split"]
+    valid = (split.str.startswith("valid") & (split != "valid_test_mixed")).to_numpy() & tests.own
+    labels = class_indices(tests.tokens)
     units: list[Unit] = []
     groups: dict[tuple[str, str, str], list[Unit]] = {}
     with progress.stage("predict", len(models), "network") as bar:

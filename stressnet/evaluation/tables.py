@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from stressnet.evaluation.sets import Unit, class_indices, representatives, whole_sets
+from stressnet.evaluation.sets import TestSets, Unit, class_indices, representatives, whole_sets
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,11 +21,9 @@ WORD_MEAN = "word_mean"
 
 GROUPS = ("sex", "unstressed_vowel", "speaker_is_known")
 
-Sets = Mapping[str, "NDArray[np.bool_]"]
-
 
 def scores_table(
-    units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets, *, seed: int, n_resamples: int
+    units: Sequence[Unit], tests: TestSets, *, seed: int, n_resamples: int
 ) -> pd.DataFrame:
     """All metrics of all networks on all test sets.
 
@@ -39,21 +37,19 @@ def scores_table(
 
     rows: list[dict[str, Any]] = []
     for unit in units:
-        for name, mask in sets.items():
-            rows += _scores(unit, name, tokens, mask, {"seed": seed, "n_resamples": n_resamples})
+        for name in tests.masks:
+            rows += _scores(unit, name, tests, {"seed": seed, "n_resamples": n_resamples})
     return pd.DataFrame(rows)
 
 
-def _scores(
-    unit: Unit, name: str, tokens: pd.DataFrame, mask: NDArray[np.bool_], how: dict[str, int]
-) -> list[dict[str, Any]]:
+def _scores(unit: Unit, name: str, tests: TestSets, how: dict[str, int]) -> list[dict[str, Any]]:
     from scipy.special import expit
 
     from stressnet.training.calibration import calibration_error
     from stressnet.training.metrics import Estimate, evaluate
     from stressnet.training.word_means import mean_over_words
 
-    part, scores = tokens[mask], unit.logit_difference[mask]
+    part, scores = tests.tokens[tests.masks[name]], unit.logit_difference[tests.masks[name]]
     labels = class_indices(part)
     clusters = (part["speaker"], part["lemma"])
     result = evaluate(labels, scores, *clusters, **how)
@@ -81,22 +77,23 @@ def _scores(
 
 
 def _parts(
-    units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets
+    units: Sequence[Unit], tests: TestSets
 ) -> Iterator[tuple[Unit, str, pd.DataFrame, NDArray[np.float64]]]:
     """Ensembles and networks in none, with the tokens of each whole test set and their answers."""
     for unit in representatives(units):
-        for name in whole_sets(sets):
-            yield unit, name, tokens[sets[name]], unit.logit_difference[sets[name]]
+        for name in whole_sets(tests.masks):
+            mask = tests.masks[name]
+            yield unit, name, tests.tokens[mask], unit.logit_difference[mask]
 
 
-def pairs_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -> pd.DataFrame:
+def pairs_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
     """Words that show both readings, one row per network, test set and word."""
     import pandas as pd
 
     from stressnet.training.word_means import mean_over_words
 
     parts = []
-    for unit, name, part, scores in _parts(units, tokens, sets):
+    for unit, name, part, scores in _parts(units, tests):
         clusters = (part["speaker"], part["lemma"])
         _, by_word = mean_over_words(class_indices(part), scores, *clusters, n_resamples=1)
         parts.append(by_word.assign(model=unit.name, test_set=name))
@@ -105,7 +102,7 @@ def pairs_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -> pd.D
 
 
 def groups_table(
-    units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets, *, seed: int, n_resamples: int
+    units: Sequence[Unit], tests: TestSets, *, seed: int, n_resamples: int
 ) -> pd.DataFrame:
     """Scores by sex, by whether the unstressed vowel is reduced, and by whether the voice is known.
 
@@ -121,7 +118,7 @@ def groups_table(
     from stressnet.training.metrics import evaluate
 
     rows = []
-    for unit, name, part, scores in _parts(units, tokens, sets):
+    for unit, name, part, scores in _parts(units, tests):
         for group in GROUPS:
             levels = part[group].astype(str).to_numpy()
             for level in sorted(set(levels)):
@@ -142,9 +139,7 @@ def groups_table(
     return pd.DataFrame(rows).drop(columns=["n_words", "majority_rate"], errors="ignore")
 
 
-def cluster_table(
-    units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets, column: str
-) -> pd.DataFrame:
+def cluster_table(units: Sequence[Unit], tests: TestSets, column: str) -> pd.DataFrame:
     """Hits per word family (``lemma``) or ``speaker``, worst first.
 
     Returns
@@ -159,7 +154,7 @@ def cluster_table(
     from scipy.special import expit
 
     rows = []
-    for unit, name, part, scores in _parts(units, tokens, sets):
+    for unit, name, part, scores in _parts(units, tests):
         first = (part["stress"] == "INITIAL").to_numpy()
         p_true = expit(scores * (2.0 * first - 1.0))
         part = part.assign(hit=(scores >= 0) == first, p_true=p_true)
@@ -196,7 +191,7 @@ def cluster_table(
 
 
 def comparison_table(
-    units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets, *, seed: int, n_resamples: int
+    units: Sequence[Unit], tests: TestSets, *, seed: int, n_resamples: int
 ) -> pd.DataFrame:
     """Every pair of networks (ensembles instead of their members) on every test set.
 
@@ -212,8 +207,8 @@ def comparison_table(
 
     rows = []
     for one, other in combinations(representatives(units), 2):
-        for name, mask in sets.items():
-            part = tokens[mask]
+        for name, mask in tests.masks.items():
+            part = tests.tokens[mask]
             found = compare(
                 class_indices(part),
                 one.logit_difference[mask],
@@ -259,7 +254,7 @@ def seeds_table(units: Sequence[Unit], scores: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def reliability_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -> pd.DataFrame:
+def reliability_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
     """Bins of the reliability figure for every network, test set, and kind of probability."""
     import pandas as pd
     from scipy.special import expit
@@ -267,7 +262,7 @@ def reliability_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -
     from stressnet.training.calibration import reliability
 
     parts = []
-    for unit, name, part, scores in _parts(units, tokens, sets):
+    for unit, name, part, scores in _parts(units, tests):
         kinds = {"plain": expit(scores)}
         if unit.calibration is not None:
             kinds["calibrated"] = unit.calibration.p_initial(scores)
@@ -282,18 +277,18 @@ def reliability_table(units: Sequence[Unit], tokens: pd.DataFrame, sets: Sets) -
     return pd.concat(parts, ignore_index=True)
 
 
-def predictions_of(units: Sequence[Unit], tokens: pd.DataFrame) -> pd.DataFrame:
+def predictions_of(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
     """What every network says of every token, one row per token and network."""
     import numpy as np
     import pandas as pd
     from scipy.special import expit
 
-    columns = "token_id split speaker sex lemma word stress label_source".split()
+    columns = "token_id split speaker sex lemma word stress label_source speaker_is_known".split()
+    columns += ["is_prosody_only_pair", "unstressed_vowel"]
     parts = []
     for unit in units:
         scores = unit.logit_difference
-        part = tokens[[*columns, "speaker_is_known", "is_prosody_only_pair", "unstressed_vowel"]]
-        part = part.rename(columns={"stress": "stress_true"})
+        part = tests.tokens[columns].rename(columns={"stress": "stress_true"})
         part.insert(0, "model", unit.name)
         said = np.where(scores >= 0, "INITIAL", "FINAL")
         p = {"logit_difference": scores, "p_initial": expit(scores)}
@@ -303,11 +298,12 @@ def predictions_of(units: Sequence[Unit], tokens: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def hardest_tokens(unit: Unit, tokens: pd.DataFrame, sets: Sets, n: int) -> pd.DataFrame:
+def hardest_tokens(unit: Unit, tests: TestSets, n: int) -> pd.DataFrame:
     """The tokens of any test set on which a network is most wrong, worst first."""
     import numpy as np
     from scipy.special import expit
 
+    tokens, sets = tests.tokens, tests.masks
     inside = np.any(list(sets.values()), axis=0)
     first = (tokens["stress"] == "INITIAL").to_numpy()
     margin = unit.logit_difference * (2.0 * first - 1.0)

@@ -46,8 +46,8 @@ class CueKind:
     parameters : tuple of str
         Parameters of a vowel (or of the consonant before it) that move.
     step : float
-        Distance between the classes at effect 1, in the parameter's unit (logarithms for duration
-        and formants).
+        Distance between the classes at effect 1, in the parameter's unit: semitones, decibels,
+        natural logarithms of duration and formants, shares of the vowel and of the way to schwa.
     kept : float
         Share of the parameter's natural standard deviation that stays.
     regions : tuple of str
@@ -60,7 +60,6 @@ class CueKind:
     name: str
     parameters: tuple[str, ...]
     step: float
-    unit: str
     kept: float
     regions: tuple[str, ...]
     measured: tuple[str, ...]
@@ -69,34 +68,30 @@ class CueKind:
 CUE_KINDS: dict[str, CueKind] = {
     kind.name: kind
     for kind in (
-        CueKind(
-            "f0_level", ("f0_level_st",), 5.0, "st", 0.4, ("F0", "harmonics"), ("f0_level_st",)
-        ),
+        CueKind("f0_level", ("f0_level_st",), 5.0, 0.4, ("F0", "harmonics"), ("f0_level_st",)),
         CueKind(
             "f0_peak",
             ("f0_peak_position",),
             0.6,
-            "of the vowel",
             0.4,
             ("F0", "harmonics"),
             ("f0_slope_st_per_s", "f0_peak_position"),
         ),
-        CueKind("duration", ("log_duration",), 0.8, "ln s", 0.4, (), ("log_duration",)),
-        CueKind("intensity", ("intensity_db",), 7.0, "dB", 0.4, (), ("intensity_db",)),
-        CueKind("tilt", ("tilt_db",), 5.0, "dB", 0.3, ("high", "F2", "F3", "F4"), ("tilt_db",)),
-        CueKind("f1", ("log_f1",), 0.38, "ln Hz", 0.4, ("F1",), ("log_f1", "peripherality")),
-        CueKind("f2", ("log_f2",), 0.36, "ln Hz", 0.4, ("F2",), ("log_f2", "peripherality")),
-        CueKind("f3", ("log_f3",), 0.16, "ln Hz", 0.3, ("F3",), ("log_f3",)),
+        CueKind("duration", ("log_duration",), 0.8, 0.4, (), ("log_duration",)),
+        CueKind("intensity", ("intensity_db",), 7.0, 0.4, (), ("intensity_db",)),
+        CueKind("tilt", ("tilt_db",), 5.0, 0.3, ("high", "F2", "F3", "F4"), ("tilt_db",)),
+        CueKind("f1", ("log_f1",), 0.38, 0.4, ("F1",), ("log_f1", "peripherality")),
+        CueKind("f2", ("log_f2",), 0.36, 0.4, ("F2",), ("log_f2", "peripherality")),
+        CueKind("f3", ("log_f3",), 0.16, 0.3, ("F3",), ("log_f3",)),
         CueKind(
             "reduction",
             ("peripherality",),
             0.85,
-            "of the distance to schwa",
             0.4,
             ("F1", "F2"),
             ("peripherality", "log_f1", "log_f2"),
         ),
-        CueKind("consonant", ("level_db",), 12.0, "dB", 0.5, ("onset",), ("consonant_db",)),
+        CueKind("consonant", ("level_db",), 12.0, 0.5, ("onset",), ("consonant_db",)),
     )
 }
 """Kinds of cues by name."""

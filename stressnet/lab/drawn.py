@@ -86,8 +86,6 @@ def drawn_set(
         scenes=tuple(scenes),
         true_regions=design.true_regions,
         preset=preset,
-        audio=tuple(word.audio for word in words),
-        rate_hz=words[0].sample_rate_hz if words else 16_000,
         provenance={
             "made_by": "synthesis",
             "design": design.name,

@@ -66,8 +66,6 @@ class LabSet:
     true_regions : tuple of str
         Names of the candidate regions (:mod:`stressnet.lab.candidates`) that are the true one;
         empty for cues without cells of their own.
-    audio : tuple of ndarray, optional
-        Sound of each word at ``rate_hz``; not saved.
     provenance : mapping
         Anything JSON can hold: design, seed, effect size, checks.
 
@@ -91,8 +89,6 @@ class LabSet:
     scenes: tuple[Scene, ...]
     true_regions: tuple[str, ...]
     preset: SpectrogramPreset
-    audio: tuple[NDArray[np.float32], ...] | None = None
-    rate_hz: int = 16_000
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -117,8 +113,6 @@ class LabSet:
                 return f"{name} must be a bool array of shape {shape}"
         if len(self.scenes) != len(self.images):
             return f"{len(self.scenes)} scenes for {len(self.images)} images"
-        if self.audio is not None and len(self.audio) != len(self.images):
-            return f"{len(self.audio)} sounds for {len(self.images)} images"
         if not np.isin(self.labels, range(len(CLASSES))).all():
             return f"labels must be class indices below {len(CLASSES)}"
         unknown = sorted(set(self.splits.tolist()) - set(SPLITS))
@@ -164,7 +158,6 @@ class LabSet:
             self,
             **{name: getattr(self, name)[at] for name in arrays},
             scenes=tuple(self.scenes[i] for i in at),
-            audio=None if self.audio is None else tuple(self.audio[i] for i in at),
         )
 
     @property
@@ -181,7 +174,7 @@ class LabSet:
         )
 
     def save(self, folder: Path) -> None:
-        """Write the set (without sound) as ``images.npy``, ``arrays.npz`` and ``labset.json``.
+        """Write the set as ``images.npy``, ``arrays.npz`` and ``labset.json``.
 
         The description is written last: a folder without it is unfinished.
         """

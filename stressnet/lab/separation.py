@@ -1,12 +1,11 @@
 """Whether the intended cue tells the classes of a set apart, and no other measured cue does.
 
-A measured cue that moves with the intended one by definition (F0 slope with the position of the F0
-peak, the word's duration with the vowel's) may separate too; the design names these
+Cues that move with the intended one by definition may separate too; the design names these
 (:attr:`~stressnet.lab.designs.Design.own_measures`). All others must have an area under the ROC
-curve within 0.5 ± 0.03. By chance alone it has a standard deviation of 0.018 in 1,000 words, and
-one of 25 cues would nearly always be out; since words come in matched pairs, only what crosses over
-in the synthesis or the measurement is left. In sets of fewer than 300 words the limit grows as
-chance does, with one over the square root of their number.
+curve within 0.5 ± 0.03, in sets of fewer than 300 words within a limit that grows as chance does.
+By chance alone the area has a standard deviation of 0.018 in 1,000 words, and one of 25 cues would
+nearly always be out; since words come in matched pairs, only what crosses over in the synthesis or
+the measurement is left.
 """
 
 from __future__ import annotations

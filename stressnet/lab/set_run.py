@@ -7,7 +7,6 @@ stopped; what was drawn and trained stays in the state folder until the set is d
 from __future__ import annotations
 
 import shutil
-import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +43,6 @@ MAX_REACTION_WORDS = 96
 
 def run_set(task: SetTask) -> SetResult:
     """Draw, train, explain and score one set; what fails becomes a problem."""
-    started = time.perf_counter()
     task.folder.mkdir(parents=True, exist_ok=True)
     with Journal(task.folder / "journal.jsonl") as journal:
         if SET_DONE not in journal.done:
@@ -66,7 +64,6 @@ def run_set(task: SetTask) -> SetResult:
             problems=[
                 Problem(**{**one, "severity": Severity(one["severity"])}) for one in rows("problem")
             ],
-            seconds=time.perf_counter() - started,
         )
 
 

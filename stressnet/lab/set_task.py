@@ -65,8 +65,6 @@ class SetResult:
         Name, cue, words, checks of the set.
     networks, reactions, entries : list of dict
         Rows of the tables.
-    seconds : float
-        Wall time of this run.
     """
 
     name: str
@@ -75,7 +73,6 @@ class SetResult:
     reactions: list[dict[str, Any]] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 def usable_methods(names: Sequence[str], network: str) -> tuple[str, ...]:

@@ -13,13 +13,11 @@ from stressnet.errors import CheckpointError, ConfigError
 from stressnet.evaluation import tables
 from stressnet.evaluation.sets import (
     TITLES,
+    TestSets,
     Unit,
-    fold_of,
     is_own_corpus,
     load_models,
     predict_units,
-    sets_of,
-    token_table,
 )
 from stressnet.evaluation.text import interval_rows, interval_text, level_text, set_title
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
@@ -105,16 +103,15 @@ def write_card(
             f"{model_path}: was not trained on {corpus_path}; a card needs the corpus it knows, "
             f"since its validation tokens set the temperature"
         )
-    tokens = token_table(corpus, True, fold_of(models))
-    sets = sets_of(tokens, own=True)
-    unit = predict_units(models, corpus, tokens, True, progress)[0]
+    tests = TestSets.of(corpus, models)
+    unit = predict_units(models, corpus, tests, progress)[0]
     if unit.calibration is None:
         raise ConfigError(f"{corpus_path}: no validation tokens of both classes to calibrate on")
     how = {"seed": seed, "n_resamples": n_resamples}
     with progress.stage("card"):
-        scores = tables.scores_table([unit], tokens, sets, **how)
-        groups = tables.groups_table([unit], tokens, sets, **how)
-        speakers = tables.cluster_table([unit], tokens, sets, "speaker")
+        scores = tables.scores_table([unit], tests, **how)
+        groups = tables.groups_table([unit], tests, **how)
+        speakers = tables.cluster_table([unit], tests, "speaker")
         document = _document(corpus, described, unit, scores, groups, speakers)
         path = out or model_path / CARD_NAME
         try:

@@ -1,15 +1,8 @@
-"""Means of maps over words of different length, on a time axis warped to landmarks.
+"""Means of maps over words of different length, on a time axis warped to seven landmarks.
 
-Conventions
------------
-Landmarks of a disyllable: onset of the word, both edges of each nucleus, the syllable boundary
-between them, offset of the word. Between neighbouring landmarks time is stretched linearly so that
-every token's landmarks fall on the means of all tokens. A segment that a token lacks (the coda of
-an open syllable) has no part in the mean there. Warping moves cells in time and leaves their
-values: a stretched vowel is not given more relevance per cell.
-
-Each map is divided by its own Σ|R| first, so that every token weighs the same whatever the
-network's certainty; the unit of the mean is the share of a token's absolute relevance per cell.
+``docs/figures.md`` says how. Warping moves cells in time and leaves their values: a stretched vowel
+is not given more relevance per cell. Each map is divided by its own Σ|R| first, so that the unit of
+the mean is the share of a token's absolute relevance per cell.
 """
 
 from __future__ import annotations

@@ -74,7 +74,6 @@ def run(
     if not models:
         raise ConfigError("no network to evaluate; name at least one checkpoint folder")
     tests = TestSets.of(corpus, models)
-    tokens, sets = tests.tokens, tests.masks
     folder.begin(
         config,
         inputs={"corpus": corpus.fingerprint, **{one.name: one.digest for one in models}},
@@ -85,24 +84,24 @@ def run(
             "trained_on_this_corpus": tests.own,
             "fold": None if tests.fold is None else asdict(tests.fold),
         },
-        steps=[Step("predict", len(tokens) * len(models), seconds_each=0.003)],
+        steps=[Step("predict", len(tests.tokens) * len(models), seconds_each=0.003)],
     )
 
-    units = predict_units(models, corpus, tokens, tests.own, folder.progress)
+    units = predict_units(models, corpus, tests, folder.progress)
     main = representatives(units)[0]
     options = {"seed": config.seed, "n_resamples": config.n_resamples}
     with folder.progress.stage("tables"):
-        scores = tables.scores_table(units, tokens, sets, **options)
+        scores = tables.scores_table(units, tests, **options)
         results: dict[str, pd.DataFrame] = {
             "scores": scores,
-            "groups": tables.groups_table(units, tokens, sets, **options),
-            "pairs": tables.pairs_table(units, tokens, sets),
-            "words": tables.cluster_table(units, tokens, sets, "lemma"),
-            "speakers": tables.cluster_table(units, tokens, sets, "speaker"),
-            "comparisons": tables.comparison_table(units, tokens, sets, **options),
-            "reliability": tables.reliability_table(units, tokens, sets),
+            "groups": tables.groups_table(units, tests, **options),
+            "pairs": tables.pairs_table(units, tests),
+            "words": tables.cluster_table(units, tests, "lemma"),
+            "speakers": tables.cluster_table(units, tests, "speaker"),
+            "comparisons": tables.comparison_table(units, tests, **options),
+            "reliability": tables.reliability_table(units, tests),
             "seeds": tables.seeds_table(units, scores),
-            "audits": pd.DataFrame(columns=list(COLUMNS)),
+            "audits": pd.DataFrame(columns=COLUMNS),
         }
     if config.audits:
         results["audits"] = run_audits(corpus, main, tests, progress=folder.progress, **options)
@@ -110,7 +109,7 @@ def run(
         for name, table in results.items():
             if len(table.columns):
                 folder.table(f"{name}.csv", table)
-        folder.table("predictions.parquet", tables.predictions_of(units, tokens))
+        folder.table("predictions.parquet", tables.predictions_of(units, tests))
         for pattern in ("figures/*", "sounds/*"):
             folder.tree(pattern)
         write_page(
@@ -119,15 +118,15 @@ def run(
             models,
             units,
             results,
-            tables.hardest_tokens(main, tokens, sets, N_HARDEST),
+            tables.hardest_tokens(main, tests, N_HARDEST),
             tests,
             config.n_resamples,
         )
     manifest = folder.finish(
         {
-            "test_sets": {name: int(mask.sum()) for name, mask in sets.items()},
+            "test_sets": {name: int(mask.sum()) for name, mask in tests.masks.items()},
             "alarms": list(alarms(results["audits"])),
-            "n_tokens": len(tokens),
+            "n_tokens": len(tests.tokens),
             "n_by_speakers_named_as_trained_on": tests.n_heard,
         }
     )
