@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ import soundfile
 
 from stressnet.audio import audio_facts, read_audio, read_stretches
 from stressnet.corpus.building.align import read_given
-from stressnet.corpus.recipe import load_recipe
+from stressnet.corpus.layouts import recipe_text
+from stressnet.corpus.recipe import available_recipes, load_recipe
 from stressnet.corpus.scan import Scan, scan
-from stressnet.errors import AudioError, CorpusError
+from stressnet.errors import AudioError, ConfigError, CorpusError
 from stressnet.runs.problems import Severity
+from stressnet.stages.inspect import inspect_folder
+from stressnet.stages.inspect.run import inspection_text
+from stressnet.stages.validate import validate_folder
 
 RATE_HZ = 16_000
 
@@ -380,3 +385,83 @@ def test_one_speaker_of_many(tmp_path: Path) -> None:
     assert set(said(scan(GENERIC, tmp_path, speakers=["mary"]))) == {"i1_Mary"}
     with pytest.raises(CorpusError, match=r"--speaker bob: nobody is called so.*'John', 'Mary'"):
         scan(GENERIC, tmp_path, speakers=["Bob"])
+
+
+# --- the recipe that fits ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", available_recipes())
+def test_a_recipe_written_reads_as_itself(tmp_path: Path, name: str) -> None:
+    recipe = replace(load_recipe(name), parts={}, title='a "b" \\ c')
+    file = tmp_path / "r.toml"
+    file.write_text(recipe_text(recipe, ["a comment"]), encoding="utf-8")
+    assert load_recipe(str(file)) == recipe
+
+
+def lines(root: Path) -> None:
+    sound(root / "19" / "198" / "19-198-0000.flac")
+    (root / "19" / "198" / "19-198.trans.txt").write_text("19-198-0000 REBEL\n")
+
+
+def flat_with_prefixes(root: Path) -> None:
+    for seed, name in enumerate(("anna_1", "anna_2", "ben_1", "ben_2")):
+        sound(root / f"{name}.wav", seed=seed).with_suffix(".txt").write_text("rebel")
+
+
+def flat(root: Path) -> None:
+    sound(root / "interview.wav").with_suffix(".txt").write_text("rebel")
+
+
+def apart(root: Path) -> None:
+    for seed, speaker in enumerate(("anna", "ben")):
+        sound(root / "wav" / speaker / f"{speaker}1.wav", seed=seed)
+        grid(root / "grids" / speaker / f"{speaker}1.TextGrid", "words", "phones")
+
+
+def with_ctm(root: Path) -> None:
+    sound(root / "anna" / "u.wav").with_suffix(".txt").write_text("rebel")
+    (root / "all.words.ctm").write_text("u 1 0 0.4 rebel\n")
+
+
+def sessions(root: Path) -> None:
+    spoken(root, *SESSIONS)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "speakers"),
+    [
+        (lines, "librispeech", {"19"}),
+        (flat_with_prefixes, "own", {"anna", "ben"}),
+        (flat, "own", {"speaker"}),
+        (apart, "own", {"anna", "ben"}),
+        (with_ctm, "ctm", {"anna"}),
+        (sessions, "own", {"anna", "ben"}),
+        (lambda root: spoken(root, "anna/a.wav"), "generic", {"anna"}),
+    ],
+)
+def test_inspect_writes_the_recipe_that_fits(tmp_path: Path, make, name: str, speakers) -> None:
+    root, file = tmp_path / "c", tmp_path / "recipe.toml"
+    make(root)
+    inspection = inspect_folder(root, out=file)
+    assert inspection.layout.recipe.name == name
+    assert inspection.n_failed == 0, inspection.layout.found.problems
+    found = scan(load_recipe(str(file)), root)
+    assert found.recordings == inspection.layout.found.recordings
+    assert {r.speaker for r in found.recordings} == speakers
+    assert f"recipe written: {file}" in inspection_text(inspection)
+    again = validate_folder(root, samples=False)
+    assert again.n_recordings == len(found.recordings)
+
+
+def test_inspect_leaves_another_recipe_alone(tmp_path: Path) -> None:
+    spoken(tmp_path / "c", "anna/a.wav")
+    file = tmp_path / "recipe.toml"
+    file.write_text("mine")
+    with pytest.raises(ConfigError, match=r"recipe\.toml: is there already.*--out"):
+        inspect_folder(tmp_path / "c", out=file)
+    assert file.read_text() == "mine"
+
+
+def test_inspect_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no sound in it"):
+        inspect_folder(tmp_path, out=tmp_path / "r.toml")

@@ -33,6 +33,7 @@ from stressnet.stages.evaluate import evaluate_models
 from stressnet.stages.explain import explain_corpus
 from stressnet.stages.export_praat import export_praat
 from stressnet.stages.findings import find_out
+from stressnet.stages.inspect import inspect_folder
 from stressnet.stages.manipulate import manipulate_corpus
 from stressnet.stages.measure import measure_corpus
 from stressnet.stages.predict import predict
@@ -56,6 +57,7 @@ def cli() -> None:
 
     \b
       stressnet demo                                   try everything, no data needed
+      stressnet inspect RECORDINGS                     what a folder holds, and its recipe
       stressnet validate RECORDINGS                    what is wrong with files and alignments
       stressnet build-corpus RECORDINGS CORPUS         words, phones, spectrograms
       stressnet corpus show|export|merge               cards, exports, several corpora as one
@@ -83,6 +85,7 @@ def corpus_group() -> None:
 
 
 COMMANDS = (
+    inspect_folder,
     validate_folder,
     build_corpus,
     looking.fetch_command,

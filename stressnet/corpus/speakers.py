@@ -17,7 +17,7 @@ SEXES = {"f": "female", "m": "male", "female": "female", "male": "male", "w": "f
 _SPEAKER_HEADERS = ("speaker", "speaker_id", "speakerid", "spk", "id", "name", "participant")
 _SEX_HEADERS = ("sex", "gender")
 _DELIMITERS = ("\t", ";", ",", "|")
-_SET_NAMES = frozenset({"train", "training", "dev", "valid", "validation", "test", "eval"})
+SET_NAMES = frozenset({"train", "training", "dev", "valid", "validation", "test", "eval"})
 """Folders of sets, below which the same speakers may lie."""
 
 
@@ -222,7 +222,7 @@ def one_name_many_folders(candidates: Sequence[Candidate], speakers: Speakers) -
     several = {
         name: sorted(folders)
         for name, folders in above.items()
-        if len(folders) > 1 and not any(_SET_NAMES & {p.lower() for p in f} for f in folders)
+        if len(folders) > 1 and not any(SET_NAMES & {p.lower() for p in f} for f in folders)
     }
     if not several:
         return []

@@ -10,6 +10,9 @@ from stressnet.errors import ConfigError
 from stressnet.runs.options import option, seed_option
 from stressnet.runs.stage import Input, Stage
 
+AUTO = "auto"
+"""The recipe is found by looking at the recordings."""
+
 if TYPE_CHECKING:
     from stressnet.corpus.splits import SplitConfig
 
@@ -19,8 +22,9 @@ class BuildConfig:
     """What decides the content of a corpus."""
 
     recipe: str = option(
-        "generic",
-        help="How the recordings are laid out: a name (see 'stressnet recipes') or a TOML file.",
+        AUTO,
+        help="How the recordings are laid out: a name (see 'stressnet recipes'), a TOML file, or "
+        "auto: the recipe that 'stressnet inspect' finds.",
     )
     speakers: tuple[str, ...] = option(
         (), flag="--speaker", help="Take only what this speaker says.", default_text="everybody"

@@ -22,7 +22,8 @@ from stressnet.corpus.building.longer_words import cut_longer_words
 from stressnet.corpus.building.request import make_request, shard_of, unused_labels
 from stressnet.corpus.building.tables import finish_tables, write_card
 from stressnet.corpus.building.tracks import compute_tracks
-from stressnet.corpus.recipe import load_recipe
+from stressnet.corpus.layouts import layouts_of
+from stressnet.corpus.recipe import Recipe, load_recipe
 from stressnet.corpus.scan import Scan, read_labels, scan
 from stressnet.corpus.splits import check_speakers, read_splits
 from stressnet.corpus.store import LONGER_WORDS, TOKENS
@@ -32,9 +33,9 @@ from stressnet.lexicon.part_of_speech import resolve_tagger
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.parallel import dask_executor
-from stressnet.runs.problems import Problem, count_lost, count_problems
+from stressnet.runs.problems import Problem, Severity, count_lost, count_problems
 from stressnet.runs.work import Step
-from stressnet.stages.build_corpus.config import BuildConfig
+from stressnet.stages.build_corpus.config import AUTO, BuildConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,8 +80,8 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
     """
     for preset in config.presets:
         get_preset(preset)
-    recipe = load_recipe(config.recipe)
-    config = replace(config, tagger=resolve_tagger(config.tagger))
+    recipe = _recipe(config, source, folder)
+    config = replace(config, recipe=recipe.name, tagger=resolve_tagger(config.tagger))
     _check_tables(config)
     with folder.progress.stage("scan"):
         found = scan(recipe, source, speakers=config.speakers, channel=config.channel)
@@ -118,6 +119,24 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
     write_card(folder, recipe, tokens, results)
     manifest = folder.finish(results)
     return BuildSummary(folder.path, manifest, tuple(folder.problems))
+
+
+def _recipe(config: BuildConfig, source: Path, folder: RunFolder) -> Recipe:
+    """The recipe asked for, or the one that fits best; that it was found is said."""
+    if config.recipe != AUTO:
+        return load_recipe(config.recipe)
+    layout = layouts_of(source)[0]
+    folder.progress.say(
+        f"recipe       {layout.recipe.name}: {layout.why} (no --recipe given; 'stressnet inspect' "
+        f"shows and writes it)"
+    )
+    if layout.recipe.name != "generic":
+        text = (
+            f"{source}: no --recipe was given; '{layout.recipe.name}' fits best: {layout.why}; see "
+            f"'stressnet inspect', which writes the recipe"
+        )
+        folder.problems.append(Problem(str(source), "scan", Severity.WARNING, text))
+    return layout.recipe
 
 
 def _check_tables(config: BuildConfig) -> None:

@@ -8,14 +8,18 @@ from pathlib import Path
 from stressnet.runs.options import option
 from stressnet.runs.stage import Input, Stage
 
+AUTO = "auto"
+"""The recipe is found by looking at the recordings."""
+
 
 @dataclass(frozen=True)
 class ValidateConfig:
     """How the recordings are laid out, how deep they are looked into, and what is shown."""
 
     recipe: str = option(
-        "generic",
-        help="How the recordings are laid out: a name (see 'stressnet recipes') or a TOML file.",
+        AUTO,
+        help="How the recordings are laid out: a name (see 'stressnet recipes'), a TOML file, or "
+        "auto: the recipe that 'stressnet inspect' finds.",
     )
     speakers: tuple[str, ...] = option(
         (), flag="--speaker", help="Take only what this speaker says.", default_text="everybody"

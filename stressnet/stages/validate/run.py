@@ -13,6 +13,7 @@ from stressnet.corpus.building.expect import Expected, expected_text
 from stressnet.corpus.building.listen import SoundKey
 from stressnet.corpus.building.request import unused_labels
 from stressnet.corpus.labels import labels_by_utterance
+from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Recording, read_labels, scan
 from stressnet.corpus.sound_check import Finding, check_sound
@@ -21,7 +22,7 @@ from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.runs.problems import Severity
 from stressnet.runs.work import Work
-from stressnet.stages.validate.config import ValidateConfig
+from stressnet.stages.validate.config import AUTO, ValidateConfig
 
 _ROUNDING_S = 0.001
 """Ends past the audio by less are rounding."""
@@ -94,9 +95,9 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     CorpusError
         If the folder holds no audio that the recipe recognises.
     """
-    found = scan(
-        load_recipe(config.recipe), recordings, speakers=config.speakers, channel=config.channel
-    )
+    recipe = layouts_of(recordings)[0].recipe if config.recipe == AUTO else None
+    recipe = recipe or load_recipe(config.recipe)
+    found = scan(recipe, recordings, speakers=config.speakers, channel=config.channel)
     labels = {**found.labels, **(read_labels(config.labels) if config.labels else {})}
     found = replace(found, labels=labels)
     dictionary = load_dictionary(config.dictionary)
