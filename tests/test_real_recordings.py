@@ -18,6 +18,7 @@ from stressnet.errors import AudioError, ConfigError, CorpusError
 from stressnet.runs.problems import Severity
 from stressnet.stages.inspect import inspect_folder
 from stressnet.stages.inspect.run import inspection_text
+from stressnet.stages.predict.config import predict
 from stressnet.stages.validate import validate_folder
 
 RATE_HZ = 16_000
@@ -465,3 +466,19 @@ def test_inspect_leaves_another_recipe_alone(tmp_path: Path) -> None:
 def test_inspect_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no sound in it"):
         inspect_folder(tmp_path, out=tmp_path / "r.toml")
+
+
+# --- predict -------------------------------------------------------------------------------------
+
+
+def test_predict_takes_the_speaker_and_the_channel_it_is_given(tmp_path: Path) -> None:
+    file = tmp_path / "i.wav"
+    noise = 0.1 * np.random.default_rng(1).standard_normal((RATE_HZ, 2))
+    soundfile.write(file, noise, RATE_HZ)
+    grid(file.with_suffix(".TextGrid"), *TWO)
+    answer = predict([file], speaker="john", channel=2)
+    assert [word.word for word in answer.predicted.words] == ["JOHN"]
+    answer = predict([file])
+    assert answer.is_empty
+    assert "choose the speaker whose tiers to take with --speaker" in answer.problems[0].reason
+    assert "not a channel 3" in predict([file], speaker="john", channel=3).problems[0].reason

@@ -23,6 +23,15 @@ class PredictConfig:
         None,
         help="Text of the FILE, or a folder of .txt, .lab or .trans.txt files; or a .trans.txt.",
     )
+    speaker: str | None = option(
+        None, help="Whose words to take of an alignment with several speakers."
+    )
+    channel: int | None = option(
+        None,
+        minimum=1,
+        help="Channel of the recordings to take, counted from 1.",
+        default_text="the mean of all",
+    )
     word: str | None = option(None, help="The word (or words) said in the one FILE.")
     model: Path = option(
         Path("pretrained"), help="Checkpoint folder.", default_text="the network in stressnet"

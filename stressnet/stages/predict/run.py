@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stressnet.errors import ConfigError
@@ -49,8 +49,9 @@ def run(config: PredictConfig, files: list[Path], work: Work) -> Prediction:
     ConfigError
         If the answer cannot be written.
     """
+    sources = sources_of(files, config.textgrid, config.transcript, config.word)
     result = predict_words(
-        sources_of(files, config.textgrid, config.transcript, config.word),
+        [replace(s, speaker=config.speaker, channel=config.channel) for s in sources],
         TrainedNetwork.load(config.model, work.device),
         aligner=config.aligner,
         dictionary=config.dictionary,

@@ -25,11 +25,17 @@ class Source:
         TextGrid or another format with words and phones.
     words : tuple of str
         Transcript, if there is no alignment; empty for a recording of one unknown word.
+    speaker : str or None
+        Whose tiers or rows to take, or which channel of a CTM file, where there are several.
+    channel : int or None
+        The channel of the sound, counted from 1; None for the mean of all.
     """
 
     audio: Path
     alignment: Path | None = None
     words: tuple[str, ...] = ()
+    speaker: str | None = None
+    channel: int | None = None
 
 
 def sources_of(

@@ -144,7 +144,7 @@ def predict_words(
             bar.update()
             name = str(source.audio)
             try:
-                audio = read_audio(source.audio)
+                audio = read_audio(source.audio, channel=source.channel)
                 alignment = _alignment_of(source, audio, aligned)
                 if alignment is None:  # its aligner failed, which is among the problems
                     continue
@@ -189,7 +189,7 @@ def _aligned(
         if source.words:
             # Every recording is its own speaker: nothing may depend on what else is given.
             name = str(source.audio)
-            utterances.append(Utterance(name, name, source.audio, source.words))
+            utterances.append(Utterance(name, name, source.audio, source.words, source.channel))
     if len({utterance.utterance_id for utterance in utterances}) < len(utterances):
         raise ConfigError("a recording is given twice; give each once")
     found: dict[str, Alignment] = {}
@@ -207,7 +207,7 @@ def _aligned(
 
 def _alignment_of(source: Source, audio: Audio, aligned: dict[str, Alignment]) -> Alignment | None:
     """Words and phones of a recording; one interval without label for an unknown word."""
-    from stressnet.alignment.readers import read_alignment
+    from stressnet.alignment.readers import has_many, read_alignment
     from stressnet.alignment.validation import fit_to_audio
 
     if source.words:
@@ -216,7 +216,12 @@ def _alignment_of(source: Source, audio: Audio, aligned: dict[str, Alignment]) -
         return Alignment((spoken_part(audio, source.audio),), (), "silence trimmed")
     check_rate(source.audio, audio.rate_hz)
     try:
-        return fit_to_audio(read_alignment(source.alignment), audio.duration_s)
+        alignment = read_alignment(
+            source.alignment,
+            utterance_id=source.audio.stem if has_many(source.alignment) else None,
+            speaker=source.speaker,
+        )
+        return fit_to_audio(alignment, audio.duration_s)
     except AlignmentError as error:
         text = str(error)
         named = text if str(source.alignment) in text else f"{source.alignment}: {text}"
