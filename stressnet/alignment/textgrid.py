@@ -68,11 +68,15 @@ def read_textgrid(path: Path | str, speaker: str | None = None) -> Alignment:
     Raises
     ------
     AlignmentError
-        If the file cannot be read as a TextGrid or has no word or no phone tier.
+        If the file cannot be read as a TextGrid, has no word tier, or none of its other interval
+        tiers holds phones. Without other interval tiers there are words only.
     """
     path = Path(path)
     tiers = _interval_tiers(path)
     words = _pick(path, tiers, WORD_TIERS, "word", speaker)
+    bases = {name.rpartition(_SPEAKER_SEPARATOR)[2].strip().lower() for name, _ in tiers}
+    if bases <= WORD_TIERS:
+        return Alignment(words=words, phones=(), source="textgrid")
     phones = _pick(path, tiers, PHONE_TIERS, "phone", speaker)
     return Alignment(words=words, phones=phones, source="textgrid")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -205,6 +206,19 @@ class _Found:
                 f"taken, under ids such as {examples(r.utterance_id for r in here)}",
             )
 
+    def tell_of_marks(self, marks: Mapping[str, Sequence[str]]) -> None:
+        """Say what transcripts hold that nobody says, and that it was left out."""
+        kinds = Counter(mark for several in marks.values() for mark in several)
+        if kinds:
+            shown = ", ".join(f"'{mark}' ({n})" for mark, n in kinds.most_common(5))
+            more = f" and {len(kinds) - 5} more" if len(kinds) > 5 else ""
+            self.problem(
+                next(iter(marks)),
+                Severity.WARNING,
+                f"the transcripts of {len(marks)} recordings hold {kinds.total()} marks that are "
+                f"no words: {shown}{more}; they were left out, write out those that are said",
+            )
+
     def keep(self, speakers: Sequence[str]) -> None:
         """Leave out everybody else."""
         if not speakers:
@@ -292,6 +306,7 @@ def scan(
             )
     found.refuse_shared_alignments()
     found.tell_of_voices()
+    found.tell_of_marks(transcripts.marks)
     found.keep(speakers)
     found.problems += passed_over(recipe, root, candidates, found.recordings.values())
     found.problems += unmatched(table, (r.speaker for r in found.recordings.values()))

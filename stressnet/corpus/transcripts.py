@@ -13,19 +13,50 @@ from stressnet.errors import (
     TranscriptError,
 )
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*['’]?", re.UNICODE)
+_APOSTROPHES = dict.fromkeys(map(ord, "’‘´`ʼ′＇"), "'")
+_INVISIBLE = dict.fromkeys(
+    [0x00AD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF]
+)  # soft hyphen, zero-width and direction marks
+_NOISES = (
+    "applause|breath|cough|cross ?talk|gasp|inaudible|inhal|exhal|laugh|lip ?smack|music|noise|"
+    "pause|sigh|silence|sneez|sniff|throat|unclear|unintelligible|whistl|yawn"
+)
+_MARK = re.compile(
+    r"\[[^\]\n]*\]|\{[^}\n]*\}|<[^>\n]*>|\(\([^)\n]*\)\)"  # what somebody heard or did
+    rf"|\((?:[^()\n]{{0,20}}\b)?(?:{_NOISES})[^()\n]{{0,20}}\)"  # other parentheses are read out
+    r"|^[ \t]*(?-i:[A-Z])[\w.]*:(?=\s)"  # who speaks, at the start of a line
+    r"|(?<!\S)(?:xxx|yyy|www)(?!\w)"  # not understood, in CHAT's convention
+    r"|(?<![\w'-])[^\W\d_]+-(?=\s|$)(?!\s+(?:and|or)\b)",  # a word that breaks off
+    re.MULTILINE | re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*'?", re.UNICODE)
+
+
+def marks_in(text: str) -> list[str]:
+    """What a transcript holds that nobody says.
+
+    Marks in brackets, speakers' names before a colon, ``xxx``, and words that break off.
+
+    Examples
+    --------
+    >>> marks_in("Susan: the [laughter] per- permit (coughing) (as he said) xxx")
+    ['Susan:', '[laughter]', 'per-', '(coughing)', 'xxx']
+    """
+    return [mark.strip() for mark in _MARK.findall(_nfc(text))]
 
 
 def split_words(text: str) -> tuple[str, ...]:
     """Words of a transcript: upper case, punctuation dropped, apostrophes kept, hyphens split.
+
+    What :func:`marks_in` lists is left out.
 
     Examples
     --------
     >>> split_words("The rebel's well-known protest -- didn’t last.")
     ('THE', "REBEL'S", 'WELL', 'KNOWN', 'PROTEST', "DIDN'T", 'LAST')
     """
-    text = _nfc(text)
-    return tuple(word.replace("’", "'").upper() for word in _WORD.findall(text))
+    text = _MARK.sub(" ", _nfc(text)).translate(_INVISIBLE).translate(_APOSTROPHES)
+    return tuple(word.upper() for word in _WORD.findall(text))
 
 
 LINES_ENDING = ".trans.txt"
@@ -45,7 +76,7 @@ def read_lines(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def read_text(path: Path) -> str:
-    """Read a text file in UTF-8 (with or without BOM), UTF-16, or Latin-1.
+    """Read a text file in UTF-8 (with or without BOM), UTF-16, or Windows-1252.
 
     Raises
     ------
@@ -66,7 +97,7 @@ def read_text(path: Path) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         if encoding == "utf-8-sig":
-            return data.decode("latin-1")
+            return data.decode("cp1252", errors="replace")
         raise TranscriptError(
             f"{path}: damaged UTF-16 ({error.reason} at byte {error.start}); save it as UTF-8"
         ) from error
@@ -83,6 +114,11 @@ class Transcripts:
         The corpus folder.
     ignore_case : bool
         Whether files are found whatever the case of their names.
+
+    Attributes
+    ----------
+    marks : dict of str to list of str
+        By utterance, what its transcript holds that nobody says.
     """
 
     def __init__(
@@ -96,6 +132,7 @@ class Transcripts:
         self._root = root
         self._ignore_case = ignore_case
         self._shared: dict[tuple[Path, TranscriptSource], dict[str, str]] = {}
+        self.marks: dict[str, list[str]] = {}
 
     def find(self, fields: Mapping[str, str], folder: Path) -> tuple[str, ...]:
         """Words of an utterance from the first source that has it.
@@ -132,6 +169,8 @@ class Transcripts:
             words = split_words(text)
             if not words:
                 raise TranscriptError(f"{path}: holds no words for '{utterance}'; fill it in")
+            if marks := marks_in(text):
+                self.marks[utterance] = marks
             return words
         raise TranscriptError(
             f"no transcript for '{utterance}' in {folder} "

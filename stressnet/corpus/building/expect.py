@@ -14,9 +14,12 @@ from stressnet.corpus.splits import SETS, check_speakers
 from stressnet.corpus.tokens import find_tokens, word_key
 from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment
-from stressnet.lexicon.dictionary import Dictionary, Entry
+from stressnet.lexicon.dictionary import Dictionary, Entry, Reject
 from stressnet.lexicon.families import word_families
 from stressnet.lexicon.stress import Stress
+
+MOST_UNKNOWN = 1 / 3
+"""Largest share of words outside the dictionary that is ordinary: names, compounds, slips."""
 
 FEW_TOKENS = 500
 """Fewer tokens of a class are called few: a guide, not a measured limit."""
@@ -31,9 +34,12 @@ class Expected:
     words : list of (str, str, Stress or None)
         Speaker, word, and stress by a label table or the dictionary; None for words with both
         readings, which part of speech and aligner decide.
+    n_unknown : int
+        Words that are not in the dictionary.
     """
 
     words: list[tuple[str, str, Stress | None]] = field(default_factory=list)
+    n_unknown: int = 0
 
     def add(
         self,
@@ -59,7 +65,8 @@ class Expected:
             recording, alignment = replace(recording, words=spoken), None
         if alignment is None:
             reason = unpronounceable(recording, dictionary)
-            entries = (dictionary.entry(word, function_words) for word in recording.words)
+            entries = [dictionary.entry(word, function_words) for word in recording.words]
+            self.n_unknown += entries.count(Reject.NOT_IN_DICTIONARY)
             if reason is None:
                 self.words += [
                     (recording.speaker, e.word, e.stress) for e in entries if isinstance(e, Entry)
@@ -67,9 +74,10 @@ class Expected:
             return reason
         try:
             fitted = fit_to_audio(alignment, recording.duration_s)
-            tokens, _ = find_tokens(recording, fitted, dictionary, labels, function_words)
+            tokens, rejected = find_tokens(recording, fitted, dictionary, labels, function_words)
         except (AlignmentError, CorpusError) as error:
             return str(error)
+        self.n_unknown += rejected[Reject.NOT_IN_DICTIONARY]
         self.words += [
             (t.speaker, t.word, None if t.label_source == "aligner" else t.stress) for t in tokens
         ]
@@ -103,13 +111,41 @@ class Expected:
         return "yes"
 
 
+def unknown_words(n_unknown: int, n_tokens: int) -> str:
+    """A warning if so many words are in no dictionary that they may be of another language.
+
+    Words of another language become tokens where English has a name or word that is spelled alike.
+
+    Parameters
+    ----------
+    n_unknown : int
+        Words that are not in the dictionary.
+    n_tokens : int
+        Disyllabic content words that are.
+
+    Returns
+    -------
+    str
+        Empty if the share is :data:`MOST_UNKNOWN` or less.
+    """
+    n = n_unknown + n_tokens
+    if n_unknown <= MOST_UNKNOWN * n:
+        return ""
+    return (
+        f"{n_unknown} of {n} words are not in the dictionary ({100 * n_unknown / n:.0f} %); is this "
+        f"English? Give a pronunciation dictionary of its language with --dictionary"
+    )
+
+
 def expected_text(expected: Expected, speakers: Sequence[str]) -> str:
     """Tokens per class, speakers, and whether that is enough, a line each."""
     counts = expected.counts
     names = sorted(set(speakers))
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    warning = unknown_words(expected.n_unknown, len(expected.words))
     return "\n".join(
         [
+            *([f"WARNING: {warning}"] if warning else []),
             f"speakers: {len(names)} ({', '.join(names[:5])}{more})",
             f"expected tokens: {counts[Stress.INITIAL]} INITIAL, {counts[Stress.FINAL]} FINAL, "
             f"{counts[None]} of words with both readings",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from stressnet.acoustics.spectrogram import get_preset
 from stressnet.corpus.building.align import align
 from stressnet.corpus.building.cut import cut
+from stressnet.corpus.building.expect import unknown_words
 from stressnet.corpus.building.images import compute_spectrograms, n_truncated
 from stressnet.corpus.building.listen import listen
 from stressnet.corpus.building.longer_words import cut_longer_words
@@ -28,7 +29,7 @@ from stressnet.corpus.scan import Scan, read_labels, scan
 from stressnet.corpus.splits import check_speakers, read_splits
 from stressnet.corpus.store import LONGER_WORDS, TOKENS
 from stressnet.errors import FolderError
-from stressnet.lexicon.dictionary import load_dictionary, load_word_list
+from stressnet.lexicon.dictionary import Reject, load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import resolve_tagger
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest
@@ -39,6 +40,10 @@ from stressnet.stages.build_corpus.config import AUTO, BuildConfig
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+LANGUAGE = "language"
+"""Stage of the warning that words may be of another language."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,9 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
             compute_spectrograms(folder, list(config.presets), LONGER_WORDS)
     with folder.progress.stage("tables"):
         tokens = finish_tables(folder, config, rejected, recipe.name)
+    warning = unknown_words(rejected[Reject.NOT_IN_DICTIONARY], len(tokens))
+    if warning:
+        folder.problems.append(Problem("", LANGUAGE, Severity.WARNING, warning))
     results = _results(folder, tokens, found, rejected, config)
     write_card(folder, recipe, tokens, results)
     manifest = folder.finish(results)
@@ -181,7 +189,9 @@ def built_text(summary: BuildSummary) -> str:
     """The corpus card, or that nothing was to be done."""
     if summary.up_to_date:
         return f"{summary.path}: up to date"
-    return (summary.path / "corpus-card.md").read_text(encoding="utf-8")
+    card = (summary.path / "corpus-card.md").read_text(encoding="utf-8")
+    warnings = [f"WARNING: {p.reason}\n\n" for p in summary.problems if p.stage == LANGUAGE]
+    return "".join([*warnings, card])
 
 
 def _n_truncated(out: Path, presets: list[str]) -> dict[str, int]:

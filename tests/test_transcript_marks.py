@@ -1,0 +1,72 @@
+"""What transcripts hold that nobody says, and words of another language."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from command_line import run_cli
+
+from stressnet.alignment.textgrid import read_textgrid
+from stressnet.corpus.building.expect import unknown_words
+from stressnet.corpus.transcripts import marks_in, read_text, split_words
+from stressnet.intervals import Alignment, Interval
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "marks"),
+    [
+        ("Susan: the permit", "THE PERMIT", ["Susan:"]),
+        ("the [laughter] permit {noise} <sil>", "THE PERMIT", ["[laughter]", "{noise}", "<sil>"]),
+        ("the permit (coughing) ((a record))", "THE PERMIT", ["(coughing)", "((a record))"]),
+        ("the fi- final xxx permit w-", "THE FINAL PERMIT", ["fi-", "xxx", "w-"]),
+        ("he (as he said) read out", "HE AS HE SAID READ OUT", []),
+        ("pre- and postwar, a well-known --", "PRE AND POSTWAR A WELL KNOWN", []),
+        ("THE RATIO: TWO", "THE RATIO TWO", []),
+    ],
+)
+def test_marks_are_no_words(text: str, words: str, marks: list[str]) -> None:
+    assert split_words(text) == tuple(words.split())
+    assert marks_in(text) == marks
+
+
+@pytest.mark.parametrize("apostrophe", "'’‘´`ʼ′＇")
+def test_every_apostrophe_is_one(apostrophe: str) -> None:
+    text = f"The rebel{apostrophe}s report didn{apostrophe}t last"
+    assert split_words(text) == ("THE", "REBEL'S", "REPORT", "DIDN'T", "LAST")
+
+
+def test_invisible_characters_do_not_split_words() -> None:
+    assert split_words("\ufeffre\u00adcord per\u200bmit") == ("RECORD", "PERMIT")
+
+
+def test_windows_apostrophes(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("The rebel’s report".encode("cp1252"))
+    assert split_words(read_text(tmp_path / "a.txt")) == ("THE", "REBEL'S", "REPORT")
+
+
+def test_words_without_phones_are_words(tmp_path: Path) -> None:
+    tier = 'intervals: size = 1\nxmin = 0\nxmax = 1\ntext = "permit"\n'
+    head = 'File type = "ooTextFile"\nObject class = "TextGrid"\nxmin = 0\nxmax = 1\n<exists>\n'
+    one = 'size = 1\nclass = "IntervalTier"\nname = "words"\nxmin = 0\nxmax = 1\n'
+    (tmp_path / "w.TextGrid").write_text(head + one + tier)
+    words = (Interval(0.0, 1.0, "permit"),)
+    assert read_textgrid(tmp_path / "w.TextGrid") == Alignment(words, (), "textgrid")
+
+
+@pytest.mark.parametrize(("n_unknown", "n_tokens", "warns"), [(0, 0, 0), (1, 2, 0), (2, 3, 1)])
+def test_share_of_unknown_words(n_unknown: int, n_tokens: int, warns: bool) -> None:
+    assert bool(unknown_words(n_unknown, n_tokens)) == bool(warns)
+
+
+def test_validate_and_build_tell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "recordings" / "anna"
+    folder.mkdir(parents=True)
+    noise = np.random.default_rng(0).normal(0, 0.05, 32_000)
+    soundfile.write(folder / "de.flac", noise, 16_000)
+    (folder / "de.txt").write_text("Anna: der Bruder [lacht] im Norden gibt keinen Regen\n")
+    _, out, err = run_cli(capsys, "validate", tmp_path / "recordings", "-q")
+    assert "WARNING" in out and "is this English?" in out
+    assert "'Anna:' (1), '[lacht]' (1)" in out + err
