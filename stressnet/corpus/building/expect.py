@@ -132,7 +132,7 @@ def unknown_words(n_unknown: int, n_tokens: int) -> str:
     if n_unknown <= MOST_UNKNOWN * n:
         return ""
     return (
-        f"{n_unknown} of {n} words are not in the dictionary ({100 * n_unknown / n:.0f} %); is this "
+        f"{n_unknown} of {n} words are not in the dictionary ({n_unknown / n:.0%}); is this "
         f"English? Give a pronunciation dictionary of its language with --dictionary"
     )
 

@@ -167,10 +167,6 @@ _NETWORK_COLUMNS = (
 
 def _check(plan: Plan, corpus: Path | None, cues: Path | None) -> None:
     """Raise for names and inputs that do not exist before hours are spent."""
-    if corpus is not None:
-        Corpus.open(corpus)
-    if cues is not None:
-        read_table(cues)
     for name in plan.networks:
         get_spec(name)
     make_explainers(plan.methods, plan.seeds)
@@ -182,6 +178,10 @@ def _check(plan: Plan, corpus: Path | None, cues: Path | None) -> None:
             raise ConfigError(f"set {name} needs --corpus and --cues")
         if kind not in ("natural", "folder", "planted"):
             get_design(name)
+    if corpus is not None:
+        Corpus.open(corpus)
+    if cues is not None:
+        read_table(cues)
 
 
 def _run_quietly(task: SetTask) -> SetResult:
