@@ -395,7 +395,6 @@ def _entry(kind: type[Entry], values: Any, path: Path, where: str) -> Entry:
         if type(value).__name__ != known[name].type:
             kind_of_value = _IN_WORDS[str(known[name].type)]
             raise RecipeError(f"{path}: {where} {name} = {value!r} must be {kind_of_value}")
-    missing = [n for n, f in known.items() if n not in values and f.default is MISSING]
-    if missing:
+    if missing := [n for n, f in known.items() if n not in values and f.default is MISSING]:
         raise RecipeError(f"{path}: {where} lacks '{missing[0]}'")
     return kind(**values)

@@ -100,7 +100,7 @@ class RunFolder:
         self._begun = False
         self._names: dict[str, None] = {}
         self._stack = ExitStack()
-        self._pool: Executor | None = None
+        self._pool = self.work.executor
         check_apart(path, inputs)
         self._held = Held.read(path, kind)
 
@@ -341,8 +341,7 @@ class RunFolder:
     def pool(self) -> Executor | None:
         """Workers that all steps of the command share; None works in this process."""
         if self._pool is None:
-            own = self.work.executor
-            self._pool = own or self._stack.enter_context(worker_pool(self.work.jobs))
+            self._pool = self._stack.enter_context(worker_pool(self.work.jobs))
         return self._pool
 
     def journal(self, name: str) -> Journal:
@@ -396,6 +395,6 @@ class RunFolder:
 
     def _plan(self, steps: Sequence[Step]) -> str:
         """What would be done."""
-        first = f"{self.path}: {self._held.describe(self._overwrite)}"
         lines = plan_text(self._inputs, self._request, steps, self.work.jobs)
-        return "\n".join([first, *lines, f"writes   {named(self.kind)} into {self.path}"])
+        lines.insert(0, f"{self.path}: {self._held.describe(self._overwrite)}")
+        return "\n".join([*lines, f"writes   {named(self.kind)} into {self.path}"])
