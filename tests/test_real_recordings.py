@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from stressnet.alignment.readers import read_alignments
 from stressnet.audio import audio_facts, read_audio, read_stretches
 from stressnet.corpus.building.align import read_given
+from stressnet.corpus.building.request import unused_labels
 from stressnet.corpus.layouts import recipe_text
 from stressnet.corpus.recipe import available_recipes, load_recipe
-from stressnet.corpus.scan import Scan, scan
+from stressnet.corpus.scan import Scan, StressLabel, read_labels, scan
 from stressnet.errors import AudioError, ConfigError, CorpusError
 from stressnet.runs.problems import Severity
 from stressnet.stages.inspect import inspect_folder
@@ -482,3 +484,30 @@ def test_predict_takes_the_speaker_and_the_channel_it_is_given(tmp_path: Path) -
     assert answer.is_empty
     assert "choose the speaker whose tiers to take with --speaker" in answer.problems[0].reason
     assert "not a channel 3" in predict([file], speaker="john", channel=3).problems[0].reason
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ",", ";"])
+@pytest.mark.parametrize("name", ["labels.tsv", "labels.csv"])
+def test_labels_in_any_shape(tmp_path: Path, name: str, delimiter: str) -> None:
+    rows = [("Utterance_ID", "word_index", "Stress"), ("a.1", "0", "final")]
+    text = "\ufeff" + "".join(delimiter.join(row) + "\r\n" for row in rows)
+    (tmp_path / name).write_bytes(text.encode())
+    assert read_labels(tmp_path / name) == {("a.1", 0): StressLabel("FINAL", "", name)}
+
+
+def test_labels_for_nobody_say_what_was_looked_for(tmp_path: Path) -> None:
+    spoken(tmp_path, "anna/w.flac", "ben/w.flac")
+    rows = "".join(f"w{n}\t0\tFINAL\n" for n in ("", 1, 2, 3))
+    (tmp_path / "labels.tsv").write_text("utterance_id\tword_index\tstress\n" + rows)
+    (problem,) = unused_labels(scan(GENERIC, tmp_path))
+    assert "('w', 'w1', 'w2' and 1 more); the recordings are called 'anna_w', 'ben_w'" in (
+        problem.reason
+    )
+
+
+def test_dots_in_names(tmp_path: Path) -> None:
+    path = tmp_path / "all.csv"
+    path.write_text(
+        "file,tier,start,end,label\na.1,words,0,1,one\na.2.wav,words,0,1,two\nx/a.3,words,0,1,x\n"
+    )
+    assert list(read_alignments(path)) == ["a.1", "a.2", "a.3"]

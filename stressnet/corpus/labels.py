@@ -49,9 +49,13 @@ def read_labels(path: Path) -> dict[tuple[str, int], StressLabel]:
     TranscriptError
         If the file cannot be read.
     """
+    lines = read_text(path).splitlines()
     delimiter = "," if path.suffix.lower() == ".csv" else "\t"
-    rows = csv.DictReader(read_text(path).splitlines(), delimiter=delimiter)
-    missing = set(_LABEL_COLUMNS) - set(rows.fieldnames or ())
+    if lines and delimiter not in lines[0]:
+        delimiter = next((other for other in ";,\t" if other in lines[0]), delimiter)
+    rows = csv.DictReader(lines, delimiter=delimiter)
+    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+    missing = set(_LABEL_COLUMNS) - set(rows.fieldnames)
     if missing:
         raise CorpusError(
             f"{path}: lacks the column {', '.join(sorted(missing))}; the first line names the "

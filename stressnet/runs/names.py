@@ -11,6 +11,18 @@ from stressnet.errors import CorpusError
 _MAX_NAME_BYTES = 200
 """File systems allow 255 bytes for a name, endings included."""
 
+_RESERVED = frozenset(
+    [
+        "",
+        "CON",
+        "PRN",
+        "AUX",
+        "NUL",
+        *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10)),
+    ]
+)
+"""Names that Windows keeps for devices, and no name at all."""
+
 
 def safe_name(name: str) -> str:
     """A name that any file system takes, still readable.
@@ -20,8 +32,12 @@ def safe_name(name: str) -> str:
     """
     name = unicodedata.normalize("NFC", name)
     safe = "".join("_" if c in '/\\:*?"<>|' or ord(c) < 32 else c for c in name)
-    if safe.startswith("."):
+    if safe.startswith((".", "-")):
         safe = "_" + safe[1:]
+    if safe.endswith((".", " ")):  # Windows drops them
+        safe = safe[:-1] + "_"
+    if safe.partition(".")[0].upper() in _RESERVED:
+        safe = f"_{safe}"
     if len(safe.encode()) > _MAX_NAME_BYTES:
         safe = safe.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
     return safe if safe == name else f"{safe}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stressnet.alignment.readers import files_of
 from stressnet.corpus.recipe import Recipe
 from stressnet.corpus.scan import Scan
+from stressnet.corpus.speakers import examples
 from stressnet.errors import AlignmentError, CorpusError, MissingPartError
 from stressnet.runs.manifest import hash_data, hash_ends, hash_file
 from stressnet.runs.problems import Problem, Severity
@@ -134,7 +135,7 @@ def unused_labels(found: Scan) -> list[Problem]:
             "labels",
             Severity.WARNING,
             f"{table}: {len(ids)} of its words belong to utterances that are not there or failed "
-            f"(first: '{ids[0]}'); check the ids if you expected them",
+            f"({examples(ids)}); the recordings are called {examples(sorted(known))}",
         )
         for table, ids in unused.items()
     ]
