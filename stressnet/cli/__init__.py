@@ -156,7 +156,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _on_sigterm(before)
 
 
+_LONGEST = 2000
+"""Characters of a message; damaged files can hold values of any length."""
+
+
 def _fail(text: str) -> NoReturn:
+    if len(text) > _LONGEST:  # the file stands at the beginning, the remedy at the end
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
     echo(f"stressnet: {text}", err=True)
     if sys.stdout is sys.__stdout__:
         # What could not be printed would be tried again, and complained about, at the very end.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.axes import Axes
-from stressnet.errors import CorpusError
-from stressnet.runs.manifest import hash_data, write_json
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.runs.arrays import open_array
+from stressnet.runs.manifest import hash_data, read_json, write_json
 
 if TYPE_CHECKING:
     pass
@@ -77,14 +77,39 @@ def write_images_header(
     )
 
 
+def read_axes(file: Path) -> tuple[Axes, dict[str, Any]]:
+    """The axes of images or maps, and all else that their ``axes.json`` says.
+
+    Raises
+    ------
+    CorpusError
+        If it is missing or damaged.
+    """
+    header = read_json(file)
+    try:
+        axes = Axes(np.array(header["time_s"]), np.array(header["frequency_hz"]))
+        header = {"preset": {}, "n_truncated": 0} | header
+        if not isinstance(header["preset"], dict) or not isinstance(header["n_truncated"], int):
+            raise TypeError("preset or n_truncated")
+    except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CorpusError(f"{file}: damaged ({error}); make the folder again") from None
+    return axes, header
+
+
 def read_images(folder: Path) -> Images:
-    """Open the spectrograms in ``folder`` without loading them."""
-    header = json.loads((folder / "axes.json").read_text(encoding="utf-8"))
-    axes = Axes(np.array(header["time_s"]), np.array(header["frequency_hz"]))
-    values = np.load(folder / "values.npy", mmap_mode="r")
+    """Open the spectrograms in ``folder`` without loading them.
+
+    Raises
+    ------
+    CorpusError
+        If a file is missing or damaged, or they do not fit each other.
+    """
+    axes, header = read_axes(folder / "axes.json")
+    values, mask = open_array(folder / "values.npy"), np.array(open_array(folder / "mask.npy"))
     if values.shape[1:] != axes.shape:
         raise CorpusError(
             f"{folder}: images are {values.shape[1:]}, axes {axes.shape}; build again"
         )
-    mask = np.load(folder / "mask.npy")
-    return Images(values, mask, axes, header["preset"], header.get("n_truncated", 0))
+    if mask.shape != (len(values), axes.shape[1]) or values.dtype.kind != "f":
+        raise CorpusError(f"{folder}: images and mask do not fit each other; build again")
+    return Images(values, mask, axes, header["preset"], header["n_truncated"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from stressnet.corpus.store import PHONES, TOKENS, TRACKS, Corpus
 from stressnet.errors import CorpusError
+from stressnet.runs.manifest import read_json
 
 _SMALL_TABLES = ("speakers.csv", "failures.csv", "rejected_words.csv")
 _COUNTS = ("n_recordings_found", "audio_hours", "n_errors", "words_longer_than_image")
@@ -50,5 +50,5 @@ def version_of(corpus: Corpus) -> str:
 
 def images_header(folder: Path) -> dict[str, Any]:
     """What ``axes.json`` of a preset's folder says."""
-    header: dict[str, Any] = json.loads((folder / "axes.json").read_text(encoding="utf-8"))
+    header: dict[str, Any] = read_json(folder / "axes.json")
     return header

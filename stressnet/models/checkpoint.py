@@ -26,6 +26,8 @@ from stressnet.models.registry import build_model
 
 WEIGHTS_NAME = "model.safetensors"
 INFO_NAME = "model.json"
+MAX_SIDE = 100_000
+"""Bins or frames of an image; more are damage."""
 FORMAT = 1
 
 
@@ -278,7 +280,7 @@ def _read_info(folder: Path) -> tuple[CheckpointInfo, str]:
         raise CheckpointError(f"{path}: file is missing; is this a folder written by training?")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not readable as JSON ({error}); train again") from None
     if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
         raise CheckpointError(f"{path}: not a checkpoint of format {FORMAT}; update or train again")
@@ -287,8 +289,18 @@ def _read_info(folder: Path) -> tuple[CheckpointInfo, str]:
     try:
         info = CheckpointInfo(**values)
     except TypeError:
-        wrong = ", ".join(sorted(known ^ set(values)))
+        wrong = ", ".join(repr(name)[1:-1] for name in sorted(known ^ set(values)))
         raise CheckpointError(f"{path}: fields missing or unknown ({wrong}); train again") from None
+    for field_ in fields(CheckpointInfo):
+        value, kinds = getattr(info, field_.name), {"tuple": (list, tuple), "dict": (dict,)}
+        kind = str(field_.type).split("[")[0]
+        expected = kinds.get(kind) or ({"str": str, "int": int}[kind],)
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise CheckpointError(f"{path}: '{field_.name}' is {value!r:.40}; train again")
+    if not (0 < info.n_bins <= MAX_SIDE and 0 < info.n_frames <= MAX_SIDE):
+        raise CheckpointError(
+            f"{path}: images of {info.n_bins} x {info.n_frames} are none that stressnet makes"
+        )
     if tuple(info.classes) != tuple(CLASSES):
         raise CheckpointError(
             f"{path}: classes are {list(info.classes)}, expected {list(CLASSES)}; train again"

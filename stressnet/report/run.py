@@ -16,7 +16,6 @@ Layout
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,8 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.axes import Axes
+from stressnet.corpus.images import read_axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
+from stressnet.runs.arrays import open_array
 from stressnet.runs.manifest import read_manifest
 
 if TYPE_CHECKING:
@@ -73,9 +74,8 @@ class RelevanceRun:
         for name in ("maps.npy", "axes.json", "tokens.parquet"):
             if not (path / name).is_file():
                 raise CorpusError(f"{path}: {name} is missing; run explain again")
-        header = json.loads((path / "axes.json").read_text(encoding="utf-8"))
-        axes = Axes(np.array(header["time_s"]), np.array(header["frequency_hz"]))
-        maps = np.load(path / "maps.npy", mmap_mode="r")
+        axes, header = read_axes(path / "axes.json")
+        maps = open_array(path / "maps.npy")
         tokens = pd.read_parquet(path / "tokens.parquet")
         missing = [c for c in TOKEN_COLUMNS if c not in tokens.columns]
         if missing:
@@ -90,7 +90,7 @@ class RelevanceRun:
             raise CorpusError(
                 f"{path}: tokens.parquet points beyond the {len(maps)} maps; run explain again"
             )
-        return cls(path, manifest, maps, axes, dict(header.get("preset", {})), tokens)
+        return cls(path, manifest, maps, axes, header["preset"], tokens)
 
     @classmethod
     def find(cls, path: Path | str) -> RelevanceRun:

@@ -74,6 +74,8 @@ class Held:
                 listed = path / STATE / LISTED
                 names = read_listed(listed)
                 request, version = about["request"], ""
+            if not all(isinstance(name, str) for name in names):
+                raise TypeError
         except (KeyError, TypeError, AttributeError) as error:
             raise FolderError(
                 f"{path}: its manifest is damaged or not of stressnet; choose a new folder"

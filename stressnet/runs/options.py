@@ -187,6 +187,8 @@ def _checked(item: Option, value: Any) -> Any:
             value = [part.strip() for part in value.split(",") if part.strip()]
         elif isinstance(value, str | Path):
             value = (value,)
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{item.name} = {value!r}: expected a list")
         return tuple(_one(item, part) for part in value)
     return _one(item, value)
 

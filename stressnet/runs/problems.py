@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 
+from stressnet.runs.tables import no_formula
+
 
 class Severity(StrEnum):
     """``ERROR``: the item is missing from the result. ``WARNING``: it is there, but look at it."""
@@ -45,12 +47,16 @@ class Problem:
 
 
 def write_problems(path: Path, problems: Iterable[Problem]) -> None:
-    """Write the failure table; an empty table has its header all the same."""
+    """Write the failure table; an empty table has its header all the same.
+
+    People open it in spreadsheets, so names that would be formulas there are made harmless.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         names = [field.name for field in fields(Problem)]
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(problem) for problem in problems)
+        for problem in problems:
+            writer.writerow({name: no_formula(cell) for name, cell in asdict(problem).items()})
 
 
 def count_problems(problems: Iterable[Problem]) -> dict[str, int]:

@@ -73,6 +73,25 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     return table
 
 
+def no_formula(cell: Any) -> Any:
+    """A cell of a CSV table that no spreadsheet takes for a formula.
+
+    Text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return gets a ``'`` before
+    it, as OWASP advises (https://owasp.org/www-community/attacks/CSV_Injection); all else, numbers
+    included, stays as it is.
+    """
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def no_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table in whose text columns no cell is taken for a formula."""
+    texts = frame.select_dtypes(exclude=["number", "bool"]).columns
+    return frame.assign(**{str(name): frame[name].map(no_formula) for name in texts})
+
+
 class WholeTable(ABC):
     """A Parquet file written part by part, which appears whole or not at all.
 

@@ -29,5 +29,5 @@ def read_toml(path: Path, error: type[StressnetError]) -> dict[str, Any]:
         raise error(f"{path}: cannot be read ({problem.strerror}); check the path") from problem
     except UnicodeDecodeError as problem:
         raise error(f"{path}: not UTF-8 ({problem.reason}); save it as UTF-8") from problem
-    except tomllib.TOMLDecodeError as problem:
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
         raise error(f"{path}: not valid TOML: {problem}") from problem

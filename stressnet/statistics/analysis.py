@@ -286,6 +286,8 @@ def _check(config: StatsConfig, path: Path) -> None:
 
 
 def _placed(entry: RunEntry, base: Path) -> RunEntry:
+    if "\0" in entry.path + entry.corpus:
+        raise ConfigError(f"[[run]] path or corpus {entry.path!r} holds a NUL, as no path does")
     corpus = str((base / entry.corpus).resolve()) if entry.corpus else ""
     values = asdict(entry) | {"path": str((base / entry.path).resolve()), "corpus": corpus}
     return RunEntry(**values)

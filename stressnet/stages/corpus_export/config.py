@@ -16,6 +16,10 @@ class ExportConfig:
     wav: bool = option(False, help="A WAV per token.")
     textgrid: bool = option(False, help="A TextGrid per token that fits its WAV.")
     huggingface: bool = option(False, help="Parquet with the sound, for 'datasets'.")
+    spreadsheet: bool = option(
+        False,
+        help="In CSV, ' before text that a spreadsheet would take for a formula (=, +, -, @).",
+    )
     no_context: bool = option(False, help="WAVs of the words alone, without sound around them.")
 
     @property

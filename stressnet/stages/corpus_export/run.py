@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from stressnet.alignment.textgrid import write_textgrid
@@ -10,6 +10,7 @@ from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.intervals import Alignment, Interval
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import safe_name
+from stressnet.runs.tables import no_formulas
 from stressnet.runs.work import Step
 from stressnet.stages.corpus_export.config import ExportConfig, FoldsConfig
 
@@ -37,14 +38,20 @@ def export(config: ExportConfig, corpus: Corpus, folder: RunFolder) -> dict[str,
     """
     what = config.what
     folder.begin(
-        {"what": sorted(what), "context": not config.no_context},
+        {
+            "what": sorted(what),
+            "context": not config.no_context,
+            "spreadsheet": config.spreadsheet,
+        },
         inputs={"tokens.parquet": corpus.fingerprint},
         notes={"corpus": str(corpus.path)},
         steps=[Step("export", len(corpus.tokens), seconds_each=0.01)],
     )
     counts: dict[str, int] = {}
     if "csv" in what:
-        counts["csv"] = _export_tables(corpus, folder)
+        counts["csv"] = _export_tables(
+            corpus, folder, no_formulas if config.spreadsheet else lambda table: table
+        )
     if "wav" in what or "textgrid" in what:
         counts |= _export_tokens(corpus, folder, what, not config.no_context)
     if "huggingface" in what:
@@ -107,17 +114,19 @@ def folds_text(counts: pd.DataFrame) -> str:
     return counts.to_string(index=False)
 
 
-def _export_tables(corpus: Corpus, folder: RunFolder) -> int:
+def _export_tables(
+    corpus: Corpus, folder: RunFolder, changed: Callable[[pd.DataFrame], pd.DataFrame]
+) -> int:
     """The tables as CSV; the tracks, the largest, a part at a time."""
     import pyarrow.parquet as pq
 
-    folder.table("tokens.csv", corpus.tokens)
-    folder.table("phones.csv", corpus.phones)
+    folder.table("tokens.csv", changed(corpus.tokens))
+    folder.table("phones.csv", changed(corpus.phones))
     n_tables = 2
     if (corpus.path / TRACKS).is_file():
         with folder.file("tracks.csv").open("w", encoding="utf-8", newline="") as file:
             for number, batch in enumerate(pq.ParquetFile(corpus.path / TRACKS).iter_batches()):
-                batch.to_pandas().to_csv(file, index=False, header=number == 0)
+                changed(batch.to_pandas()).to_csv(file, index=False, header=number == 0)
         n_tables += 1
     folder.file("read.R").write_text(_READ_ME_R, encoding="utf-8")
     return n_tables

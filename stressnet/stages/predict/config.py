@@ -39,6 +39,10 @@ class PredictConfig:
     format: str = option(
         "text", choices=("text", "csv", "json", "textgrid"), help="How predictions are written."
     )
+    spreadsheet: bool = option(
+        False,
+        help="In CSV, ' before text that a spreadsheet would take for a formula (=, +, -, @).",
+    )
     out: Path | None = option(
         None, help="File to write, or a folder for TextGrids.", default_text="the terminal"
     )

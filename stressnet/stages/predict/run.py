@@ -61,9 +61,11 @@ def run(config: PredictConfig, files: list[Path], work: Work) -> Prediction:
     if config.format == "textgrid" and config.out is not None:
         written = write_textgrids(result, config.out)
         return Prediction(result, "\n".join(str(path) for path in written))
-    text = {"text": as_text, "csv": lambda r: as_csv(r.words).removesuffix("\n"), "json": as_json}[
-        config.format
-    ](result)
+
+    def csv_text(result: Predicted) -> str:
+        return as_csv(result.words, config.spreadsheet).removesuffix("\n")
+
+    text = {"text": as_text, "csv": csv_text, "json": as_json}[config.format](result)
     if config.out is None:
         return Prediction(result, text)
     try:

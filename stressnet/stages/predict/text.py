@@ -14,6 +14,7 @@ from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file
+from stressnet.runs.tables import no_formula
 from stressnet.stages.predict.words import UNKNOWN_WORD, Predicted, WordPrediction
 
 FORMATS = ("text", "csv", "json", "textgrid")
@@ -59,13 +60,18 @@ def as_text(result: Predicted) -> str:
     return "\n".join(lines)
 
 
-def as_csv(words: Sequence[WordPrediction]) -> str:
-    """CSV with a header; numbers of skipped words are empty."""
+def as_csv(words: Sequence[WordPrediction], spreadsheet: bool = False) -> str:
+    """CSV with a header; numbers of skipped words are empty.
+
+    ``spreadsheet`` makes words and files' names harmless that would be formulas there.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     for word in words:
-        row = [word.file, word.word, f"{word.start_s:.4f}", f"{word.end_s:.4f}"]
+        names = [word.file, word.word]
+        row = [no_formula(name) for name in names] if spreadsheet else names
+        row += [f"{word.start_s:.4f}", f"{word.end_s:.4f}"]
         if word.stress is None:
             row += ["", "", "", ""]
         else:

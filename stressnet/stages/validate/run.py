@@ -21,6 +21,7 @@ from stressnet.errors import AlignmentError, MissingPartError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.runs.problems import Severity
+from stressnet.runs.tables import no_formula
 from stressnet.runs.work import Work
 from stressnet.stages.validate.config import AUTO, ValidateConfig
 
@@ -206,8 +207,9 @@ def table_text(validation: Validation, limit: int | None = None) -> str:
 
 
 def write_table(path: Path, validation: Validation) -> None:
-    """Write the table as CSV."""
+    """Write the table as CSV, without what a spreadsheet would take for a formula."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [f.name for f in fields(Row)], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(row) for row in validation.rows)
+        for row in validation.rows:
+            writer.writerow({name: no_formula(cell) for name, cell in asdict(row).items()})
