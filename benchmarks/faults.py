@@ -197,9 +197,15 @@ def prepare_commands(
 ) -> Iterator[Command]:
     """Run the commands undisturbed, twice: as inputs of others, and for their content."""
     lines = COMMANDS.replace("\n ", " ").strip().splitlines()
+    texts = dict(line.split(maxsplit=1) for line in lines)
+    needed = set(only or texts)
+    for name in reversed(texts):
+        if name in needed:
+            needed |= {other for other in texts if f"{{base}}/{other}" in texts[name].split()}
     base, out, log = work / "base", work / "out", work / "log.txt"
-    for line in lines:
-        name, text = line.split(maxsplit=1)
+    for name, text in texts.items():
+        if name not in needed:
+            continue
         arguments = {}
         for folder in (base / name, out):
             words = {"recordings": recordings, "base": base, "out": folder, "options": options}
@@ -509,6 +515,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--only", nargs="+", choices=names, metavar="COMMAND")
     parser.add_argument("--faults", nargs="+", choices=[*FAULTS], default=[*FAULTS])
+    parser.add_argument(
+        "--spread", action="store_true", help="each fault to one command in turn, not to all"
+    )
     parser.add_argument("--recordings", type=Path, help="instead of synthetic speech")
     parser.add_argument("--options", help="of build-corpus for these recordings", default="")
     parser.add_argument("--seed", type=int, default=0)
@@ -525,7 +534,9 @@ def main() -> None:
             demo.speak_corpus(recordings, size="least", truth_out=truth)
             build_options = f"--recipe espeak-demo --labels {truth}/minimal_pairs.tsv"
         log = work / "log.txt"
-        for command in prepare_commands(work, recordings, build_options, options.only):
+        n_commands = len(options.only or names)
+        commands = prepare_commands(work, recordings, build_options, options.only)
+        for number, command in enumerate(commands):
             told = f"{command.name}: {command.seconds:.1f} s, {command.n_changes} changes"
             print(told, flush=True)
             if "faults" not in options.what:
@@ -533,7 +544,8 @@ def main() -> None:
                 table[command.name] = kills(command, options.kills, rng, log)
                 print(f"  {dict(table[command.name])}", flush=True)
             if "kills" not in options.what:
-                outcomes[command.name] = faults(command, options.faults, log)
+                chosen = options.faults[number::n_commands] if options.spread else options.faults
+                outcomes[command.name] = faults(command, chosen, log)
                 print(f"  {outcomes[command.name]}", flush=True)
     print_table(table, ("kills", "at work", "resumed", "identical"))
     print_table(outcomes, options.faults)
@@ -547,7 +559,9 @@ def print_table(table: Mapping[str, Mapping[str, object]], columns: Sequence[str
     if table:
         print("\n| command | " + " | ".join(columns) + " |\n|" + "---|" * (len(columns) + 1))
         for name, row in table.items():
-            print(f"| {name} | " + " | ".join(str(row[column]) for column in columns) + " |")
+            print(
+                f"| {name} | " + " | ".join(str(row.get(column, "-")) for column in columns) + " |"
+            )
 
 
 if __name__ == "__main__":

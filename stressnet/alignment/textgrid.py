@@ -212,7 +212,7 @@ def _praat_tiers(path: Path, text: str) -> Iterator[_Tier]:
         # The tier's class and name, its start, its end, and the number of its entries.
         if not kinds.startswith("ttnnn", place):
             raise AlignmentError(f"{path}: the last tier is cut off; make the file again")
-        name, announced = nfc(values[place + 1]), values[place + 4]
+        name, announced = " ".join(nfc(values[place + 1]).splitlines()), values[place + 4]
         first, width = place + 5, 3 if values[place] == "IntervalTier" else 2
         match = entries.match(kinds, first)
         end = match.end() if match else first

@@ -249,7 +249,7 @@ def read_splits(path: Path) -> pd.DataFrame:
         given = pd.read_csv(path, keep_default_na=False, dtype=str)
     except (OSError, ValueError) as error:
         raise CorpusError(
-            f"{path}: cannot be read as a table ({error}); give a splits.csv"
+            f"{path}: cannot be read as a table ({' '.join(str(error).split())}); give a splits.csv"
         ) from error
     missing = [column for column in SPLIT_COLUMNS if column not in given]
     if missing:

@@ -74,7 +74,7 @@ class Held:
                 listed = path / STATE / LISTED
                 names = read_listed(listed)
                 request, version = about["request"], ""
-            if not all(isinstance(name, str) for name in names):
+            if not all(isinstance(name, str) and _may_be_path(name) for name in names):
                 raise TypeError
         except (KeyError, TypeError, AttributeError) as error:
             raise FolderError(
@@ -178,6 +178,12 @@ def named(kind: str) -> str:
     """A kind with its article, e.g. ``an evaluation``."""
     noun = _NOUNS.get(kind, kind)
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
+def _may_be_path(name: str) -> bool:
+    """Whether every part of a name is short enough for file systems, and none holds a NUL."""
+    parts = PurePosixPath(name).parts
+    return "\0" not in name and all(len(part.encode(errors="replace")) <= 255 for part in parts)
 
 
 def read_listed(file: Path) -> list[str]:

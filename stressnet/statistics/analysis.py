@@ -313,7 +313,10 @@ def _entry(kind: type, values: Any, path: Path, where: str) -> Any:
 def _checked(value: Any, kind: str, where: str) -> Any:
     """A value of the type a dataclass declares, or an error that names the place."""
     if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(f"{where} is beyond all numbers") from None
     if kind == "list[str]":
         if isinstance(value, list) and all(isinstance(v, str) for v in value):
             return value
