@@ -38,7 +38,7 @@ from stressnet.stages.evaluate import evaluate_models
 from stressnet.stages.predict.sources import sources_of
 from stressnet.stages.predict.words import predict_words, spoken_part
 from stressnet.training.calibration import Calibration, save_calibration
-from stressnet.training.corpus_data import stress_data
+from stressnet.training.corpus_data import recordings_of, stress_data
 from stressnet.training.onnx_export import export_onnx, run_onnx
 
 VOICES = {name: 105.0 + 9 * i for i, name in enumerate(["ann", "bo", "cy", "di", "ed", "flo"])}
@@ -77,7 +77,12 @@ def corpus(recordings: Path) -> Path:
 
 
 def checkpoint(
-    folder: Path, corpus: Path, architecture: str = "compact", seed: int = 0, corpus_hash: str = ""
+    folder: Path,
+    corpus: Path,
+    architecture: str = "compact",
+    seed: int = 0,
+    corpus_hash: str = "",
+    **training: object,
 ) -> Path:
     """A network with random weights that says it was trained on the corpus."""
     opened = Corpus.open(corpus)
@@ -90,7 +95,7 @@ def checkpoint(
         preset,
         images.preset,
         corpus_hash=corpus_hash or opened.fingerprint,
-        training={"recipe": {"name": "compact", "class_balance": "weights"}},
+        training={"recipe": {"name": "compact", "class_balance": "weights"}, **training},
         seed=seed,
     )
     save_checkpoint(folder, build_model(architecture, *images.axes.shape), info)
@@ -527,3 +532,46 @@ def test_the_networks_in_the_package_have_a_name(tmp_path: Path, monkeypatch) ->
     (tmp_path / "pretrained").mkdir()
     assert MODEL.convert("pretrained", None, None) == Path("pretrained")
     assert MODEL.convert("mine", None, None) == Path("mine")
+
+
+def test_a_corpus_built_again_is_noticed(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its hash is another, its recordings, words and speakers are those of the training."""
+    opened = Corpus.open(corpus)
+    tokens = opened.tokens
+    trained = tokens[tokens["split"] == "train"]
+    model = checkpoint(
+        tmp_path / "model",
+        corpus,
+        corpus_hash="of another build",
+        speakers=sorted(trained["speaker"].unique()),
+        families=sorted(trained["family"].unique()),
+        recordings=list(recordings_of(opened, trained["token_id"])),
+    )
+    out = tmp_path / "out"
+    options = ("--no-audits", "--resamples", 100, "-q")
+    code, text, err = run_cli(capsys, "evaluate", corpus, model, out, *options)
+    assert code == 0, err
+    assert "are of recordings that were trained on and are left out" in text
+    tested = set(pd.read_parquet(out / "predictions.parquet")["token_id"])
+    heard = tokens["utterance_id"].isin(trained["utterance_id"])
+    assert tested
+    assert not tested & set(tokens.loc[heard, "token_id"])
+    scores = pd.read_csv(out / "scores.csv").drop_duplicates("test_set").set_index("test_set")
+    words = tokens[tokens["token_id"].isin(tested)]["family"].isin(trained["family"])
+    assert scores.loc["all/known_words", "n"] == words.sum() > 0
+    assert scores.loc["all/new_words", "n"] == (~words).sum() > 0
+    assert "trained on and are left out" in (out / "index.html").read_text()
+
+
+def test_a_corpus_of_nothing_but_the_training_is_refused(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = Corpus.open(corpus)
+    known = list(recordings_of(opened, opened.tokens["token_id"]))
+    model = checkpoint(tmp_path / "model", corpus, corpus_hash="another", recordings=known)
+    code, _, err = run_cli(capsys, "evaluate", corpus, model, tmp_path / "out", "-q")
+    assert code == 1
+    assert "all its recordings were trained on" in err
+    assert not (tmp_path / "out").exists()

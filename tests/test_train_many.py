@@ -14,7 +14,8 @@ from toy_corpus import write_toy_corpus
 from stressnet.cli import main
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError, FolderError
-from stressnet.evaluation.sets import load_models, n_heard
+from stressnet.evaluation.heard import Heard
+from stressnet.evaluation.sets import load_models
 from stressnet.models.checkpoint import load_checkpoint, read_info
 from stressnet.models.registry import MODELS
 from stressnet.stages.train import TrainOptions, train_model
@@ -331,6 +332,8 @@ def test_all_tokens_are_trained_on_and_the_last_weights_kept(
     assert info.training["all_tokens"]
     assert info.training["best_epoch"] == info.training["epochs"] == QUICK["max_epochs"]
     assert info.training["speakers"] == sorted(tokens["speaker"].unique())
+    assert info.training["families"] == sorted(tokens["family"].unique())
+    assert len(info.training["recordings"]) == tokens["utterance_id"].nunique()
     assert not (everything / "metrics.csv").exists()
     assert "valid_loss" not in info.metrics
 
@@ -375,6 +378,6 @@ def test_all_tokens_need_a_recipe_that_ends_by_itself(corpus: Path, tmp_path: Pa
 
 def test_tokens_by_speakers_heard_in_training_are_counted(everything: Path) -> None:
     """A corpus built again is another corpus; its speakers still have their names."""
-    models = load_models([everything])
-    assert n_heard(models, pd.DataFrame({"speaker": ["s0", "s8", "s8", "elsewhere"]})) == 3
-    assert n_heard(models, pd.DataFrame({"speaker": ["elsewhere"]})) == 0
+    heard = Heard.by(load_models([everything]))
+    tokens = pd.DataFrame({"speaker": ["s0", "s8", "s8", "elsewhere"]})
+    assert heard.has_speaker(tokens).tolist() == [True, True, True, False]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
+from stressnet.evaluation.heard import Heard, is_own_corpus
 from stressnet.lexicon.pronunciation import bare
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.runs.progress import Progress
@@ -39,6 +40,10 @@ TITLES: dict[str, str] = {
     "minimal_pairs/prosody_only": "minimal pairs, only prosody differs",
     "minimal_pairs/vowel_changes": "minimal pairs, a vowel changes",
     "all": "all tokens",
+    "all/new_words": "new words",
+    "all/known_words": "known words",
+    "all/other_speakers": "speakers of other names",
+    "all/namesakes": "speakers named as in training",
 }
 """Test sets in words."""
 
@@ -105,41 +110,6 @@ def _names(paths: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [str(path) for path in paths]
-
-
-def is_own_corpus(models: Sequence[TrainedNetwork], corpus: Corpus) -> bool:
-    """Whether the networks were trained on this corpus.
-
-    Raises
-    ------
-    ConfigError
-        If only some were: what is known to one is new to the other; or if one was trained on all
-        its tokens, so that none is left to test on.
-    """
-    own = [model for model in models if model.info.corpus_hash == corpus.fingerprint]
-    for model in own:
-        if model.info.training.get("all_tokens"):
-            raise ConfigError(
-                f"{model.path}: was trained on all tokens of {corpus.path}, none is left to test "
-                f"on; use another corpus, or a network trained without --all-tokens"
-            )
-    if own and len(own) < len(models):
-        other = next(model for model in models if model not in own)
-        raise ConfigError(
-            f"{other.path}: was not trained on {corpus.path}, but {own[0].path} was; evaluate them "
-            f"apart, since their new words and speakers differ"
-        )
-    return bool(own)
-
-
-def n_heard(models: Sequence[TrainedNetwork], tokens: pd.DataFrame) -> int:
-    """How many tokens are by speakers named like one that a network was trained on.
-
-    In a corpus that is not the networks' own, the same name may mean the same person (a corpus
-    built again) or another one.
-    """
-    known = {name for model in models for name in model.info.training.get("speakers", ())}
-    return int(tokens["speaker"].isin(known).sum())
 
 
 def fold_of(models: Sequence[TrainedNetwork]) -> Fold | None:
@@ -222,6 +192,8 @@ class TestSets:
     n_heard : int
         Tokens by speakers named like one that was trained on, in a corpus that is not the networks'
         own.
+    n_left_out : int
+        Further tokens of such a corpus: of recordings that were trained on, left out.
     """
 
     __test__ = False  # no test, whatever its name says to pytest
@@ -230,7 +202,8 @@ class TestSets:
     masks: dict[str, NDArray[np.bool_]]
     own: bool
     fold: Fold | None
-    n_heard: int
+    n_heard: int = 0
+    n_left_out: int = 0
 
     @classmethod
     def of(cls, corpus: Corpus, models: Sequence[TrainedNetwork]) -> TestSets:
@@ -239,7 +212,8 @@ class TestSets:
         Raises
         ------
         ConfigError
-            If only some of the networks were trained on the corpus, or on other folds.
+            If only some of the networks were trained on the corpus, or on other folds; or all its
+            recordings were trained on.
         CorpusError
             If no token belongs to a test set.
         CheckpointError
@@ -248,12 +222,21 @@ class TestSets:
         own = is_own_corpus(models, corpus)
         fold = fold_of(models) if own else None
         tokens = token_table(corpus, own, fold)
-        masks = sets_of(tokens, own)
+        heard = Heard() if own else Heard.by(models)
+        trained_on = heard.has_recording(tokens)
+        if trained_on.all():
+            raise ConfigError(
+                f"{corpus.path}: all its recordings were trained on, so none is left to test on; "
+                f"evaluate on the corpus of the training, whose test sets are known"
+            )
+        tokens = tokens[~trained_on].reset_index(drop=True)
+        masks = sets_of(tokens, own, heard)
         if not masks:
             raise CorpusError(f"{corpus.path}: none of its tokens belongs to a test set")
         for model in models:
             model.check_images(corpus.images(model.info.preset))
-        return cls(tokens, masks, own, fold, 0 if own else n_heard(models, tokens))
+        n_heard = int(heard.has_speaker(tokens).sum())
+        return cls(tokens, masks, own, fold, n_heard, int(trained_on.sum()))
 
 
 def predict_units(
@@ -341,13 +324,17 @@ def class_indices(tokens: pd.DataFrame) -> NDArray[np.int64]:
     return np.asarray(indices, dtype=np.int64)
 
 
-def sets_of(tokens: pd.DataFrame, own: bool) -> dict[str, NDArray[np.bool_]]:
+def sets_of(
+    tokens: pd.DataFrame, own: bool, heard: Heard | None = None
+) -> dict[str, NDArray[np.bool_]]:
     """Which tokens each test set holds; sets without tokens are left out.
 
     Parameters
     ----------
     tokens : DataFrame
         From :func:`token_table`.
+    heard : Heard, optional
+        What was trained on, if the corpus is not the networks' own.
 
     Returns
     -------
@@ -366,7 +353,15 @@ def sets_of(tokens: pd.DataFrame, own: bool) -> dict[str, NDArray[np.bool_]]:
     sets["minimal_pairs/prosody_only"] = pairs & tokens["is_prosody_only_pair"]
     sets["minimal_pairs/vowel_changes"] = pairs & ~tokens["is_prosody_only_pair"]
     if not own:
+        heard = heard or Heard()
         sets["all"] = split.notna()
+        parts = {
+            ("all/known_words", "all/new_words"): heard.has_word(tokens),
+            ("all/namesakes", "all/other_speakers"): heard.has_speaker(tokens),
+        }
+        for (known, new), mask in parts.items():
+            if mask.any():
+                sets |= {known: mask, new: ~mask}
     masks = {name: mask.to_numpy(dtype=bool) for name, mask in sets.items()}
     order = [*([] if own else ["all"]), *TITLES]
     return {name: masks[name] for name in sorted(masks, key=order.index) if masks[name].any()}

@@ -11,14 +11,30 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def heard_text(heard: int, n: int) -> str:
-    """A warning if tokens are by speakers named like those trained on, else nothing."""
-    if not heard:
-        return ""
-    return (
-        f"{heard} of {n} tokens are by speakers with the name of one that was trained on; if they "
-        f"are the same people, these figures are not those of new speakers"
-    )
+def heard_text(heard: int, n: int, n_left_out: int = 0) -> str:
+    """A warning if a corpus repeats what was trained on, else nothing.
+
+    Parameters
+    ----------
+    heard : int
+        Tokens by speakers named like one that was trained on.
+    n : int
+        Tokens that are tested on.
+    n_left_out : int
+        Further tokens, of recordings that were trained on.
+    """
+    parts = []
+    if n_left_out:
+        parts.append(
+            f"{n_left_out} of {n + n_left_out} tokens are of recordings that were trained on and "
+            f"are left out"
+        )
+    if heard:
+        parts.append(
+            f"{heard} of {n} tokens are by speakers with the name of one that was trained on; if "
+            f"they are the same people, these figures are not those of new speakers"
+        )
+    return "; ".join(parts)
 
 
 def audit_lines(audits: pd.DataFrame) -> list[str]:

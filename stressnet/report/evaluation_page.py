@@ -51,8 +51,8 @@ def write_page(
         Paragraph(
             "The networks were trained on the training split of this corpus."
             if tests.own
-            else "The networks were not trained on this corpus: nothing is said of which of its "
-            "words and speakers they know."
+            else "The networks were not trained on this corpus. Which of its words they know is "
+            "said where their checkpoints list the words of the training."
         ),
         Paragraph(
             f"Intervals are 95 %, from {n_resamples} resamples of speakers and, independently, of "
@@ -60,7 +60,7 @@ def write_page(
             f"same answer makes 0.5."
         ),
     )
-    heard = heard_text(tests.n_heard, len(tests.tokens))
+    heard = heard_text(tests.n_heard, len(tests.tokens), tests.n_left_out)
     for alarm in [*([f"{heard}."] if heard else []), *alarms(tables["audits"])]:
         page.say(alarm, kind="warning")
     _scores(page, tables, names)

@@ -11,11 +11,11 @@ from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_PART_OF_SPEECH, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.evaluation import tables
+from stressnet.evaluation.heard import is_own_corpus
 from stressnet.evaluation.sets import (
     TITLES,
     TestSets,
     Unit,
-    is_own_corpus,
     load_models,
     predict_units,
 )

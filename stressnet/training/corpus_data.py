@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -127,6 +129,24 @@ def _with_stretches(
         if data.parts is not None
         else None,
     )
+
+
+def recording_hashes(tokens: pd.DataFrame) -> pd.Series:
+    """A short hash of each token's recording: of the speaker's and the utterance's name.
+
+    Equal in a corpus that is built again from the same recordings, whatever its splits, presets
+    and alignments.
+    """
+    names = tokens["speaker"].astype(str) + "\0" + tokens["utterance_id"].astype(str)
+    return names.map(lambda name: hashlib.sha256(name.encode()).hexdigest()[:16])
+
+
+def recordings_of(corpus: Corpus, token_ids: Collection[str]) -> tuple[str, ...]:
+    """Hashes of the recordings that some tokens, or stretches of longer words, are of."""
+    hashes: set[str] = set()
+    for table in (corpus.tokens, corpus.stretches):
+        hashes.update(recording_hashes(table[table["token_id"].isin(token_ids)]))
+    return tuple(sorted(hashes))
 
 
 def splits_of_fold(tokens: pd.DataFrame, fold: Fold) -> pd.Series:

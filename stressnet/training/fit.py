@@ -93,6 +93,9 @@ class Origin:
     validated : bool
         False: no split is watched, all epochs run and the last weights are kept. Takes a recipe
         that ends by itself (schedule ``one_cycle``).
+    recordings : tuple of str
+        Hashes of the recordings that are trained on, see
+        :func:`stressnet.training.corpus_data.recordings_of`.
     """
 
     preset: str
@@ -100,6 +103,7 @@ class Origin:
     corpus_hash: str = ""
     fold: Mapping[str, Any] | None = None
     validated: bool = True
+    recordings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -257,6 +261,8 @@ def _described(model_name: str, run: Run, origin: Origin, ended: Any) -> Checkpo
             "n_train": len(run.rows),
             "n_valid": len(run.valid_rows),
             "speakers": sorted(set(data.speakers[run.rows].tolist())),
+            "families": sorted(set(data.lemmas[run.rows].tolist())),
+            "recordings": list(origin.recordings),
             **({} if origin.validated else {"all_tokens": True}),
             "epochs": state.epoch,
             "best_epoch": state.best_epoch,

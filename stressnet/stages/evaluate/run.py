@@ -67,7 +67,8 @@ def run(
     CheckpointError
         If a network does not take the corpus's spectrograms.
     ConfigError
-        If only some of the networks were trained on the corpus, or none is given.
+        If only some of the networks were trained on the corpus, none is given, or all recordings
+        of the corpus were trained on.
     CorpusError
         If the corpus lacks a preset or labels.
     """
@@ -128,6 +129,7 @@ def run(
             "alarms": list(alarms(results["audits"])),
             "n_tokens": len(tests.tokens),
             "n_by_speakers_named_as_trained_on": tests.n_heard,
+            "n_of_recordings_trained_on": tests.n_left_out,
         }
     )
     kept = {name: results[name] for name in ("scores", "audits", "comparisons", "seeds")}

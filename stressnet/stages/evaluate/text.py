@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 def evaluation_text(result: Evaluated) -> str:
     """Figures of every network and test set, comparisons and audits."""
     facts = result.manifest["results"]
-    warning = heard_text(facts["n_by_speakers_named_as_trained_on"], facts["n_tokens"])
+    warning = heard_text(
+        facts["n_by_speakers_named_as_trained_on"],
+        facts["n_tokens"],
+        facts["n_of_recordings_trained_on"],
+    )
     lines = [f"warning: {warning}", ""] if warning else []
     for unit in result.units:
         rows = result.scores[result.scores["model"] == unit.name]

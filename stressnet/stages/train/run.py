@@ -31,11 +31,12 @@ from stressnet.stages.train.config import TrainOptions
 from stressnet.training.corpus_data import (
     Fold,
     add_token_columns,
+    recordings_of,
     splits_of_fold,
     stress_data,
     with_deviations,
 )
-from stressnet.training.data import StressData
+from stressnet.training.data import TRAIN, StressData
 from stressnet.training.distributed import World, join_world
 from stressnet.training.ensembles import average_logits, pool_folds, summarise_seeds
 from stressnet.training.fit import STATE_NAME, Origin, TrainResult, Watch, train
@@ -136,7 +137,7 @@ def train_one(
     progress = folder.progress if world.is_first else Progress(verbose=False)
     if world.is_first:
         for name in (WEIGHTS_NAME, INFO_NAME, HISTORY_NAME, STATE_NAME):
-            folder.file(name)
+            folder.file(name, optional=name == STATE_NAME)
         if config.tensorboard:
             folder.tree("tensorboard/**")
     if needs_deviations(training, SpectrogramPreset.from_dict(images.preset)):
@@ -153,6 +154,7 @@ def train_one(
                 corpus.fingerprint,
                 fold=None if fold is None else asdict(fold),
                 validated=not config.all_tokens,
+                recordings=recordings_of(corpus, data.token_ids[data.rows(TRAIN)]),
             ),
             resume=True,
             watch=Watch(progress.verbose and sys.stderr.isatty(), config.tensorboard),

@@ -1,0 +1,105 @@
+"""What networks were trained on, as their checkpoints say it, to tell what another corpus repeats.
+
+A corpus that is built again, or merged with others, is another corpus by its hash, and its splits
+are others; the recordings, words and speakers that the networks know are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stressnet.errors import CheckpointError, ConfigError
+from stressnet.lexicon.families import word_families
+from stressnet.training.corpus_data import recording_hashes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stressnet.corpus.store import Corpus
+    from stressnet.models.checkpoint import TrainedNetwork
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Speakers, word families and recordings that at least one network was trained on.
+
+    Parameters
+    ----------
+    speakers : frozenset of str
+        Their names; in another corpus the same name may be another person.
+    families : frozenset of str
+        Names of word families; empty for checkpoints that do not say.
+    recordings : frozenset of str
+        Hashes from :func:`stressnet.training.corpus_data.recording_hashes`; empty for checkpoints
+        that do not say.
+    """
+
+    speakers: frozenset[str] = frozenset()
+    families: frozenset[str] = frozenset()
+    recordings: frozenset[str] = frozenset()
+
+    @classmethod
+    def by(cls, models: Sequence[TrainedNetwork]) -> Heard:
+        """What some networks were trained on together.
+
+        Raises
+        ------
+        CheckpointError
+            If a checkpoint says it in another form.
+        """
+        names: dict[str, set[str]] = {"speakers": set(), "families": set(), "recordings": set()}
+        for model in models:
+            for name, known in names.items():
+                listed = model.info.training.get(name, [])
+                if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+                    raise CheckpointError(
+                        f"{model.path}: '{name}' is no list of names; train again"
+                    )
+                known.update(listed)
+        return cls(*map(frozenset, names.values()))
+
+    def has_recording(self, tokens: pd.DataFrame) -> pd.Series:
+        """Which tokens are of recordings that were trained on."""
+        return recording_hashes(tokens).isin(self.recordings)
+
+    def has_speaker(self, tokens: pd.DataFrame) -> pd.Series:
+        """Which tokens are by speakers named like one that was trained on."""
+        return tokens["speaker"].isin(self.speakers)
+
+    def has_word(self, tokens: pd.DataFrame) -> pd.Series:
+        """Which tokens are of word families that were trained on.
+
+        A family is called by one of its words, so both corpora's are joined anew.
+        """
+        if not self.families:
+            return tokens["word"].isin([])
+        joined = word_families([*self.families, *tokens["word"].unique()])
+        known = {joined[name.upper()] for name in self.families}
+        return tokens["word"].str.upper().map(joined).isin(known)
+
+
+def is_own_corpus(models: Sequence[TrainedNetwork], corpus: Corpus) -> bool:
+    """Whether the networks were trained on this corpus.
+
+    Raises
+    ------
+    ConfigError
+        If only some were: what is known to one is new to the other; or if one was trained on all
+        its tokens, so that none is left to test on.
+    """
+    own = [model for model in models if model.info.corpus_hash == corpus.fingerprint]
+    for model in own:
+        if model.info.training.get("all_tokens"):
+            raise ConfigError(
+                f"{model.path}: was trained on all tokens of {corpus.path}, none is left to test "
+                f"on; use another corpus, or a network trained without --all-tokens"
+            )
+    if own and len(own) < len(models):
+        other = next(model for model in models if model not in own)
+        raise ConfigError(
+            f"{other.path}: was not trained on {corpus.path}, but {own[0].path} was; evaluate them "
+            f"apart, since their new words and speakers differ"
+        )
+    return bool(own)
