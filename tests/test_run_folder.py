@@ -279,3 +279,51 @@ def test_what_the_file_system_refuses_is_one_line(tmp_path: Path) -> None:
         folder.problems.append(Problem("utterance", "align", Severity.ERROR, "no sound"))
         raise OSError(28, "No space left on device")
     assert (tmp_path / "out" / "failures.csv").exists()
+
+
+def test_an_output_that_is_gone_stops_the_end(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "out", "toy") as folder:
+        folder.begin(ToyConfig(), inputs={})
+        folder.file("maybe.csv", optional=True)
+        folder.file("table.csv").write_text("1")
+        (tmp_path / "out" / "table.csv").unlink()
+        with pytest.raises(FolderError, match=r"table\.csv: was written and is gone"):
+            folder.finish()
+        folder.file("table.csv").write_text("1")
+        assert set(folder.finish()["outputs"]) == {"table.csv"}
+
+
+def test_a_folder_of_other_people_that_is_called_state(tmp_path: Path) -> None:
+    write(tmp_path / "out")
+    (tmp_path / "out" / "state").mkdir()
+    (tmp_path / "out" / "state" / "mine.txt").write_text("mine")
+    before = content(tmp_path / "out")
+    with pytest.raises(FolderError, match="already holds a toy"):
+        write(tmp_path / "out")
+    with pytest.raises(FolderError, match=r"does not list: state/mine\.txt"):
+        write(tmp_path / "out", overwrite=True)
+    assert content(tmp_path / "out") == before
+
+
+def test_failures_of_an_interrupted_attempt_do_not_stay(tmp_path: Path) -> None:
+    with pytest.raises(FolderError), RunFolder(tmp_path / "out", "toy") as folder:
+        folder.begin(ToyConfig(), inputs={})
+        folder.problems.append(Problem("utterance", "align", Severity.ERROR, "no sound"))
+        raise FolderError("stopped")
+    manifest = write(tmp_path / "out")
+    assert "no sound" not in (tmp_path / "out" / "failures.csv").read_text()
+    assert "failures.csv" in manifest["outputs"]
+
+
+def test_what_is_added_to_a_finished_folder_leaves_its_failures(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "out", "toy") as folder:
+        folder.begin(ToyConfig(), inputs={})
+        folder.problems.append(Problem("utterance", "align", Severity.ERROR, "no sound"))
+        manifest = folder.finish()
+    with RunFolder(tmp_path / "out", "toy", reuse=True) as folder:
+        folder.has_failures = True
+        assert folder.begin(ToyConfig(), inputs={})
+        folder.reopen(manifest)
+        folder.file("more.txt").write_text("1")
+        assert set(folder.finish()["outputs"]) == {"failures.csv", "more.txt"}
+    assert "no sound" in (tmp_path / "out" / "failures.csv").read_text()

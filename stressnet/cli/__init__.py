@@ -8,6 +8,7 @@ to continue).
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ import click
 from stressnet import __version__
 from stressnet.cli import looking
 from stressnet.cli.commands import command_of
-from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, echo
+from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, echo, echo_line
 from stressnet.errors import StressnetError
 from stressnet.stages.assess import assess
 from stressnet.stages.build_corpus import build_corpus
@@ -137,33 +138,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
         is_terminated = isinstance(error.__cause__ or error, Terminated)
         word = "terminated" if is_terminated else "interrupted"
-        click.echo(f"{word}; run the same command again to continue", err=True)
+        _tell(f"{word}; run the same command again to continue", error)
         sys.exit(EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        echo(text.getvalue().rstrip("\n"), err=True)
         sys.exit(error.exit_code)
     except StressnetError as error:
-        _fail(f"{error}")
+        _fail(str(error), error)
     except OSError as error:
-        _fail(f"{error.filename or 'output'}: {error.strerror or error}")
+        _fail(f"{error.filename or 'output'}: {error.strerror or error}", error)
     except (MemoryError, RuntimeError) as error:
         if not _is_lack_of_memory(error):
             raise
         _fail(
-            "not enough memory; run the same command again with fewer --jobs, or with more memory"
+            "not enough memory; run the same command again with fewer --jobs, or with more memory",
+            error,
         )
     finally:
         _on_sigterm(before)
 
 
-_LONGEST = 2000
-"""Characters of a message; damaged files can hold values of any length."""
+def _tell(text: str, error: BaseException) -> None:
+    """Print a message and the notes of the error behind it, one line each."""
+    for line in (text, *getattr(error, "__notes__", ())):
+        echo_line(line)
 
 
-def _fail(text: str) -> NoReturn:
-    if len(text) > _LONGEST:  # the file stands at the beginning, the remedy at the end
-        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
-    echo(f"stressnet: {text}", err=True)
+def _fail(text: str, error: BaseException) -> NoReturn:
+    _tell(f"stressnet: {text}", error)
     if sys.stdout is sys.__stdout__:
         # What could not be printed would be tried again, and complained about, at the very end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from stressnet.cli.options import DEFAULT_JOBS, EXIT_FAILED, EXIT_SOME_FAILED, PATH, echo
+from stressnet.cli.options import DEFAULT_JOBS, EXIT_FAILED, EXIT_SOME_FAILED, PATH, echo, echo_line
 from stressnet.errors import ConfigError
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.held import FAILURES
@@ -212,7 +212,7 @@ def _tell_failures(folder: RunFolder) -> None:
     """The first items that failed, on stderr; all of them are in the failure table."""
     lost = [p for p in folder.problems if p.severity is Severity.ERROR]
     for problem in lost[:_SHOWN]:
-        echo(f"{problem.item}: {problem.reason}", err=True)
+        echo_line(f"{problem.item}: {problem.reason}")
     if len(lost) > _SHOWN:
         echo(f"... and {len(lost) - _SHOWN} more", err=True)
 
@@ -221,7 +221,7 @@ def _exit_for(result: Any) -> None:
     """Tell what failed in a command that writes no folder, and exit with the right code."""
     problems = getattr(result, "problems", ())
     for problem in problems:
-        echo(f"stressnet: {problem.reason}", err=True)
+        echo_line(f"stressnet: {problem.reason}")
     if problems or getattr(result, "n_failed", 0):
         sys.exit(EXIT_FAILED if getattr(result, "is_empty", False) else EXIT_SOME_FAILED)
 

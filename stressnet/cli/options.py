@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import click
+
+from stressnet.runs.progress import shown
 
 EXIT_FAILED = 1
 EXIT_SOME_FAILED = 3
@@ -36,15 +37,21 @@ MODEL = ModelPath()
 DEFAULT_JOBS = max(1, min(os.cpu_count() or 1, 8))
 
 
-_HIDDEN = re.compile(
-    r"(?!\r\n)[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-"""Characters that a terminal acts on, or that no encoding has (from names that are not UTF-8)."""
-
-
 def echo(text: str, err: bool = False) -> None:
     """Print text with what a terminal would act on, e.g. colours in a file's name, shown."""
-    click.echo(_HIDDEN.sub(lambda match: repr(match[0])[1:-1], text), err=err)
+    click.echo(shown(text), err=err)
+
+
+_LONGEST = 2000
+"""Characters of a message; damaged files can hold values of any length."""
+
+
+def echo_line(text: str) -> None:
+    """Print a message on stderr as one line, whatever names it holds."""
+    text = " ".join(part.strip() for part in shown(text).split("\n"))
+    if len(text) > _LONGEST:  # the file stands at the beginning, the remedy at the end
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+    echo(text, err=True)
 
 
 def quiet_option(function: Any) -> Any:

@@ -161,7 +161,7 @@ def project_run(
         bar = stack.enter_context(folder.progress.stage("project", len(tokens), "token"))
         for name, stream in streams.items():
             stack.enter_context(stream)
-            folder.file(name)
+            folder.file(name, optional=name != RELEVANCE)
         parts = in_order(_project_chunk, tasks, folder.work.jobs, folder.pool)
         for task, part in zip(tasks, parts, strict=True):
             folder.problems += part.problems

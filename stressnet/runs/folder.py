@@ -98,7 +98,7 @@ class RunFolder:
         self._request: dict[str, Any] = {}
         self._inputs: dict[str, str] = {}
         self._begun = False
-        self._names: dict[str, None] = {}
+        self._names: dict[str, bool] = {}  # and whether the file must be there in the end
         self._stack = ExitStack()
         self._pool = self.work.executor
         check_apart(path, inputs)
@@ -154,17 +154,19 @@ class RunFolder:
         DryRun
             Instead of beginning, if asked for.
         """
-        is_mapping = isinstance(config, Mapping)
-        check_apart(self.path, [] if is_mapping else files_in(config))
-        content, given = (
-            [dict(config)] * 2 if is_mapping else [identity(config), parameters(config)]
-        )
+        if isinstance(config, Mapping):
+            content = given = dict(config)
+        else:
+            check_apart(self.path, files_in(config))
+            content, given = identity(config), parameters(config)
         request = hash_data([content, dict(inputs)])
         self._request = {**given, **dict(notes or {}), "request": request}
         self._inputs = dict(inputs)
         if self._dry_run:
             self._held.check(request, self._overwrite, self._reuse)
-            raise DryRun(self._plan(steps))
+            plan = [f"{self.path}: {self._held.describe(self._overwrite)}"]
+            plan += plan_text(self._inputs, self._request, steps, self.work.jobs)
+            raise DryRun("\n".join([*plan, f"writes   {named(self.kind)} into {self.path}"]))
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             hold(self.path)
@@ -181,7 +183,8 @@ class RunFolder:
             raise FolderError(
                 f"{self.path}: cannot be written ({error.strerror}); choose another output folder"
             ) from error
-        self._names = dict.fromkeys(read_listed(self.state / LISTED))
+        self._names = dict.fromkeys(read_listed(self.state / LISTED), False)
+        self.has_failures |= FAILURES in self._names  # of the attempt that was interrupted
         self._begun = True
         return False
 
@@ -191,10 +194,10 @@ class RunFolder:
         self._inputs = dict(manifest["inputs"])
         self.progress.seconds = {**manifest["seconds"], **self.progress.seconds}
         self.state.mkdir(exist_ok=True)
-        write_json(
-            self.path / REQUEST, {"kind": self.kind, "request": self._request.get("request", "")}
-        )
+        request = self._request.get("request", "")
+        write_json(self.path / REQUEST, {"kind": self.kind, "request": request})
         self._begun = True
+        self.has_failures, self.problems = False, []  # their table stays as it is
         for name in [*manifest["outputs"], *manifest.get("trees", [])]:
             self._register(name)
 
@@ -205,7 +208,10 @@ class RunFolder:
             self._write_failures()
             results.setdefault("problems", count_problems(self.problems))
         trees = [name for name in self._names if name.endswith("/") or "*" in name]
-        files = [self.path / name for name in self._names if name not in trees]
+        files = {self.path / name: must for name, must in self._names.items() if name not in trees}
+        for path, must in files.items():
+            if must and not path.is_file():
+                raise FolderError(f"{path}: was written and is gone; run the same command again")
         manifest = write_manifest(
             self.path,
             self.kind,
@@ -221,9 +227,10 @@ class RunFolder:
         return manifest
 
     def _tidy(self) -> None:
-        """Remove working files."""
-        remove_tree(self.state)
-        (self.path / REQUEST).unlink(missing_ok=True)
+        """Remove working files, which are ours as long as the request is there."""
+        if (self.path / REQUEST).is_file():
+            remove_tree(self.state)
+            (self.path / REQUEST).unlink()
 
     def __enter__(self) -> Self:
         return self
@@ -256,9 +263,9 @@ class RunFolder:
 
     # -- what is written ---------------------------------------------------------------------
 
-    def file(self, name: str) -> Path:
-        """Path of an output file, which is listed in the manifest with its hash."""
-        self._register(name)
+    def file(self, name: str, *, optional: bool = False) -> Path:
+        """Path of an output file, listed in the manifest with its hash; or, optional, if there."""
+        self._register(name, not optional)
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -266,10 +273,7 @@ class RunFolder:
     def tree(self, pattern: str) -> Path:
         """Folder of many output files, e.g. ``excerpts/*/*.flac``, listed by the pattern alone.
 
-        Returns
-        -------
-        Path
-            The part of the pattern before the first star.
+        Returns the part of the pattern before the first star.
         """
         self._register(pattern)
         folder = self.path / pattern.split("*", 1)[0]
@@ -316,16 +320,15 @@ class RunFolder:
             self._register(f"{name}/")
         return RunFolder(self.path / name, kind, reuse=True, work=self.work)
 
-    def _register(self, name: str) -> None:
-        parts = PurePosixPath(name).parts
+    def _register(self, name: str, must_exist: bool = True) -> None:
         if not self._begun:
             raise ValueError(f"'{name}' cannot be written before begin() of {self.path}")
-        if PurePosixPath(name).is_absolute() or ".." in parts:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise ValueError(f"'{name}' is no name of an output of {self.path}")
         if name not in self._names:
-            self._names[name] = None
             with (self.state / LISTED).open("a", encoding="utf-8") as file:
                 file.write(name + "\n")
+        self._names[name] = must_exist
 
     def _write_failures(self) -> None:
         self._register(FAILURES)
@@ -392,9 +395,3 @@ class RunFolder:
             for key, n, result in journal.results(tasks, work, n_items):
                 bar.update(n)
                 yield key, result
-
-    def _plan(self, steps: Sequence[Step]) -> str:
-        """What would be done."""
-        lines = plan_text(self._inputs, self._request, steps, self.work.jobs)
-        lines.insert(0, f"{self.path}: {self._held.describe(self._overwrite)}")
-        return "\n".join([*lines, f"writes   {named(self.kind)} into {self.path}"])

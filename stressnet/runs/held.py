@@ -117,7 +117,8 @@ class Held:
                 yield from Held.read(self.path / name).own()
             else:
                 yield from self.path.glob(name) if "*" in name else [self.path / name]
-        yield from _files_below(self.path / STATE)
+        if not self.finished or (self.path / REQUEST).is_file():  # or killed at the very end
+            yield from _files_below(self.path / STATE)
 
     def _refuse_foreign(self) -> None:
         own = set(self.own())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -10,6 +11,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+_HIDDEN = re.compile(
+    r"(?!\r\n)[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters that a terminal acts on, or that no encoding has (from names that are not UTF-8)."""
+
+
+def shown(text: str) -> str:
+    """Text with what a terminal would act on, e.g. colours in a file's name, written as escapes."""
+    return _HIDDEN.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 class Progress:
@@ -33,7 +44,7 @@ class Progress:
     def say(self, text: str) -> None:
         """One line on stderr."""
         if self.verbose:
-            print(text, file=sys.stderr, flush=True)
+            print(shown(text), file=sys.stderr, flush=True)
 
     @contextmanager
     def stage(self, name: str, total: int | None = None, unit: str = "it") -> Iterator[tqdm]:
@@ -43,6 +54,7 @@ class Progress:
         """
         from tqdm import tqdm
 
+        name = shown(name)
         started = time.perf_counter()
         interactive = sys.stderr.isatty()
         with tqdm(

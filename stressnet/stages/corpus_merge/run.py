@@ -80,7 +80,7 @@ def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> MergedCorp
     copy_textgrids(out, parts)
     holding = [part for part in parts if len(part.corpus.stretches)]
     folder.tree(f"{LONGER_WORDS}/excerpts/*/*.flac")
-    folder.file(f"{LONGER_WORDS}/{TOKENS}")
+    folder.file(f"{LONGER_WORDS}/{TOKENS}", optional=not holding)
     write_longer_words(out / LONGER_WORDS, holding)
     for preset in _common_presets(parts):
         images = [part.corpus.images(preset) for part in parts]
