@@ -82,8 +82,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def world(study: Path, tmp_path: Path) -> Path:
     """A copy of the study that a command may harm."""
-    shutil.copytree(study, tmp_path / "world")
-    return tmp_path / "world"
+    world = tmp_path / "world"
+    shutil.copytree(study, world)
+    manifest = world / "run" / "manifest.json"  # names its corpus
+    manifest.write_text(manifest.read_text().replace(str(study), str(world)))
+    return world
 
 
 OF_INPUT = {"source": "run"}
@@ -215,10 +218,12 @@ def test_output_and_inputs_are_apart(
     refused(capsys, *command(unharmed, name, out, "--overwrite"))
 
 
-WRONG = ("missing", "empty", "file", "other kind", "stranger", "list", "numbers", "newer", "cut")
+WRONG = ("missing", "empty", "file", "other kind", "stranger")
+WRONG += ("list", "numbers", "newer", "cut")
 """Ways in which an input can be wrong."""
 
-WRONG_CORPUS = ("table cut", "no columns", "outside", "above")
+WRONG_CORPUS = ("table cut", "no columns", "numbers for text", "text for numbers")
+WRONG_CORPUS += ("outside", "above")
 """Ways in which a corpus can be wrong behind its manifest."""
 
 WRONG_MODEL = ("NaN", "weights cut", "huge header", "other shapes")
@@ -234,6 +239,16 @@ def spoil_corpus(folder: Path, how: str) -> None:
         return
     if how == "no columns":
         table = table[["word"]]
+    elif how == "numbers for text":
+        table["word"] = 5
+    elif how == "text for numbers":
+        table["start_s"] = "soon"
+    elif how == "grid":
+        outside = folder.parent / "secret.txt"
+        outside.write_text("a secret of the person who opens the corpus")
+        for file in (folder / "textgrids").iterdir():
+            file.unlink()
+            file.symlink_to(outside)
     else:
         outside = folder.parent / "secret.txt"
         outside.write_text("a secret of the person who opens the corpus")
@@ -279,6 +294,11 @@ def spoil(folder: Path, how: str) -> None:
         manifest.write_text("[1, 2]")
     elif how == "numbers":
         manifest.write_text(json.dumps(dict.fromkeys(json.loads(manifest.read_text()), 5)))
+    elif how == "hollow":
+        about = json.loads(manifest.read_text())
+        versions = {"versions": {"stressnet": "9.9"}}
+        hollow = {k: {} if isinstance(v, dict) else v for k, v in about.items()}
+        manifest.write_text(json.dumps(hollow | versions))
     elif how == "newer":
         about = json.loads(manifest.read_text())
         manifest.write_text(json.dumps({"kind": about.get("kind"), "format": 99, "new": 1}))
@@ -304,6 +324,17 @@ def test_a_wrong_input_costs_nothing(
     assert content(out) == before
     refused(capsys, *command(world, name, tmp_path / "new"))
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("name", "input_name"), [p for p in INPUTS if p[1] != "recordings"])
+def test_a_manifest_that_says_nothing_is_no_traceback(
+    name: str, input_name: str, world: Path, tmp_path: Path, capsys
+) -> None:
+    """Some commands need nothing of it; the others say what is missing."""
+    spoil(world / OF_INPUT.get(input_name, input_name), "hollow")
+    code, _, err = run_cli(capsys, *command(world, name, tmp_path / "new"))
+    assert code in (0, 1, 3), err
+    assert (tmp_path / "new").exists() == (code != 1)
 
 
 PATH_OPTIONS = [
@@ -345,16 +376,23 @@ OF_SOUNDS = ("measure", "evaluate", "corpus export", "corpus merge")
 """Commands that open every sound, and so meet a link that leaves the folder."""
 
 
-@pytest.mark.parametrize(("name", "how"), [*CHANGED, *((n, "link") for n in OF_SOUNDS)])
+BEHIND_RUNS = [(name, how) for name in ("report", "export-praat") for how in ("link", "above")]
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [*CHANGED, *((n, "link") for n in OF_SOUNDS), ("corpus merge", "grid"), *BEHIND_RUNS],
+)
 def test_a_changed_corpus_gives_nothing_away(
     name: str, how: str, world: Path, tmp_path: Path, capsys
 ) -> None:
-    spoil_corpus(world / STAGES[name].inputs[0].name, how)
+    of_run = STAGES[name].inputs[0].name in ("run", "source")
+    spoil_corpus(world / ("corpus" if of_run else STAGES[name].inputs[0].name), how)
     out = tmp_path / "out"
     code, _, err = run_cli(capsys, *command(world, name, out))
-    assert code == 1, err
+    assert code in ((1, 3) if of_run else (1,)), err
     assert "Traceback" not in err
-    if how != "link":
+    if how not in ("link", "grid"):
         assert not out.exists()
     assert not any(b"a secret of" in data for data in content(out).values())
 
@@ -369,3 +407,25 @@ def test_a_changed_model_costs_nothing(
     before = content(out)
     refused(capsys, *command(world, name, out, "--overwrite"))
     assert content(out) == before
+
+
+HEADED = (".parquet", ".npy", ".json", ".safetensors")
+"""Endings of files that say themselves how they go on, so that what is cut off is noticed."""
+
+
+@pytest.mark.parametrize(("name", "input_name"), [p for p in INPUTS if p[1] != "recordings"])
+def test_a_file_that_is_cut_off_costs_nothing(
+    name: str, input_name: str, world: Path, tmp_path: Path, capsys
+) -> None:
+    """Tables and arrays of an input are looked at before the work begins, needed or not."""
+    source, out = world / OF_INPUT.get(input_name, input_name), tmp_path / "new"
+    for file in [path for path in source.rglob("*") if path.suffix in (*HEADED, ".csv")]:
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2])
+        if file.suffix in HEADED:
+            assert file.name in refused(capsys, *command(world, name, out, "--dry-run"))
+        else:
+            code, _, err = run_cli(capsys, *command(world, name, out, "--dry-run"))
+            assert code in (0, 1), err
+        file.write_bytes(whole)
+    assert not out.exists()

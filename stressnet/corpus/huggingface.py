@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.errors import CorpusError
 from stressnet.runs.names import inside
+from stressnet.runs.tables import open_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,7 +80,7 @@ def write_dataset(corpus: Corpus, folder: Path) -> dict[str, int]:
 
     from stressnet.corpus.store import TOKENS
 
-    source = pq.ParquetFile(corpus.path / TOKENS)
+    source = open_parquet(corpus.path / TOKENS)
     rates = corpus.tokens["rate_hz"].unique().tolist()
     if len(rates) != 1:
         raise CorpusError(f"{corpus.path}: excerpts of several rates ({rates}); export them apart")

@@ -8,6 +8,7 @@ from typing import Any
 from stressnet.corpus.store import PHONES, TOKENS, TRACKS, Corpus
 from stressnet.errors import CorpusError
 from stressnet.runs.manifest import read_json
+from stressnet.runs.tables import open_parquet
 
 _SMALL_TABLES = ("speakers.csv", "failures.csv", "rejected_words.csv")
 _COUNTS = ("n_recordings_found", "audio_hours", "n_errors", "words_longer_than_image")
@@ -31,10 +32,11 @@ def check_complete(corpus: Corpus) -> None:
 
 def check_columns(first: Corpus, second: Corpus) -> None:
     """Raise unless the tables of two corpora have the same columns."""
-    import pyarrow.parquet as pq
-
     for table in (TOKENS, PHONES, TRACKS):
-        one, two = (set(pq.read_schema(c.path / table).names) - {"corpus"} for c in (first, second))
+        one, two = (
+            set(open_parquet(c.path / table).schema_arrow.names) - {"corpus"}
+            for c in (first, second)
+        )
         if one != two:
             raise CorpusError(
                 f"{second.path}: its {table} (stressnet {version_of(second)}) and that of "

@@ -20,7 +20,7 @@ from stressnet.corpus.images import Images, write_images_header
 from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus
 from stressnet.corpus.tables import ArrayFile
 from stressnet.runs.names import inside, safe_name
-from stressnet.runs.tables import write_parquet
+from stressnet.runs.tables import open_parquet, read_table, write_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,26 +62,33 @@ def merged_tokens(parts: Sequence[Part]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def write_small_tables(folder: RunFolder, parts: Sequence[Part]) -> None:
-    """Trackers' settings, failures and rejected words of all corpora."""
+def small_tables(parts: Sequence[Part]) -> dict[str, pd.DataFrame]:
+    """Trackers' settings, failures and rejected words of all corpora, by the file's name.
+
+    Raises
+    ------
+    CorpusError
+        If one cannot be read.
+    """
     import pandas as pd
 
     speakers, failures = [], []
     rejected: Counter[str] = Counter()
     for part in parts:
         source = part.corpus.path
-        table = pd.read_csv(source / "speakers.csv", dtype={"speaker": str})
+        table = read_table(source / "speakers.csv", ["speaker"], dtype={"speaker": str})
         table["speaker"] = part.renamed(table["speaker"])
         speakers.append(table)
-        table = pd.read_csv(source / "failures.csv", dtype=str, keep_default_na=False)
+        table = read_table(source / "failures.csv", ["item"], dtype=str, keep_default_na=False)
         table["item"] = part.renamed(table["item"])
         failures.append(table)
-        table = pd.read_csv(source / "rejected_words.csv")
+        table = read_table(source / "rejected_words.csv", ["reason", "n_words"])
         rejected.update(dict(zip(table["reason"], table["n_words"].astype(int), strict=True)))
-    folder.table("speakers.csv", pd.concat(speakers, ignore_index=True))
-    folder.table("failures.csv", pd.concat(failures, ignore_index=True))
-    counts = pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"])
-    folder.table("rejected_words.csv", counts)
+    return {
+        "speakers.csv": pd.concat(speakers, ignore_index=True),
+        "failures.csv": pd.concat(failures, ignore_index=True),
+        "rejected_words.csv": pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"]),
+    }
 
 
 def append_table(out: Path, parts: Sequence[Part], table: str) -> None:
@@ -90,11 +97,11 @@ def append_table(out: Path, parts: Sequence[Part], table: str) -> None:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    schema = pq.read_schema(parts[0].corpus.path / table).remove_metadata()
+    schema = open_parquet(parts[0].corpus.path / table).schema_arrow.remove_metadata()
     part_file = out.with_name(f".{out.name}.part")
     with pq.ParquetWriter(part_file, schema) as writer:
         for part in parts:
-            for batch in pq.ParquetFile(part.corpus.path / table).iter_batches():
+            for batch in open_parquet(part.corpus.path / table).iter_batches():
                 rows = pa.Table.from_batches([batch]).replace_schema_metadata(None)
                 ids = rows.column("token_id")
                 if part.prefix:

@@ -34,12 +34,18 @@ from numpy.typing import NDArray
 
 from stressnet.audio import Audio, read_audio
 from stressnet.corpus.images import Images, read_images
-from stressnet.corpus.tables import STRETCH_TYPES
+from stressnet.corpus.tables import (
+    PHONE_TYPES,
+    SPLIT_TYPES,
+    STRETCH_TYPES,
+    TOKEN_TYPES,
+    check_types,
+)
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.names import inside, safe_name
-from stressnet.runs.tables import read_table
+from stressnet.runs.tables import open_parquet, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,14 +131,18 @@ class Corpus:
 
     @classmethod
     def checked(cls, path: Path | str) -> Corpus:
-        """Open a corpus folder and read its token table.
+        """Open a corpus folder, read its token table and check the types of its columns.
 
         Raises
         ------
         CorpusError
-            If it is not a finished corpus, or the table cannot be read or names a file outside.
+            If it is not a finished corpus, or a table cannot be read, holds numbers for text, or
+            names a file outside.
         """
         corpus = cls.open(path)
+        _ = corpus.name, corpus.fingerprint
+        check_types(corpus.path / TOKENS, {**TOKEN_TYPES, **SPLIT_TYPES})
+        check_types(corpus.path / PHONES, PHONE_TYPES)
         _ = corpus.tokens
         return corpus
 
@@ -273,7 +283,7 @@ class Corpus:
         path = self.path / LONGER_WORDS / TOKENS
         if not path.is_file():
             return pd.DataFrame({name: [] for name in STRETCH_TYPES})
-        return pd.read_parquet(path)
+        return read_table(path, tuple(STRETCH_TYPES))
 
     def stretch_images(self, preset: str) -> Images:
         """Spectrograms of `stretches` under a preset.
@@ -292,8 +302,14 @@ class Corpus:
         return read_images(folder)
 
     def textgrid_file(self, utterance_id: str) -> Path:
-        """The TextGrid of an utterance; it may be missing in a corpus that was edited."""
-        return self.path / "textgrids" / f"{safe_name(utterance_id)}.TextGrid"
+        """The TextGrid of an utterance; it may be missing in a corpus that was edited.
+
+        Raises
+        ------
+        CorpusError
+            If it is a link that leaves the corpus.
+        """
+        return inside(self.path, f"textgrids/{safe_name(utterance_id)}.TextGrid")
 
     def excerpt_file(self, token_id: str) -> Path:
         """A token's sound file.
@@ -335,9 +351,7 @@ class Corpus:
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of a Parquet file, a few hundred in memory at a time."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         for batch in file.iter_batches(_ROWS_AT_A_TIME):
             yield from batch.to_pylist()
 

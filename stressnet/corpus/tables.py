@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.runs.tables import WholeTable
+from stressnet.errors import CorpusError
+from stressnet.runs.tables import WholeTable, open_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,6 +97,27 @@ def arrow_schema(types: Mapping[str, str]) -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in types.items()])
+
+
+def check_types(path: Path, types: Mapping[str, str]) -> None:
+    """Raise :class:`CorpusError` if a column of a table holds another type than it should.
+
+    Whole numbers and others stand for each other, and a column may be without any value.
+    """
+    import pyarrow as pa
+
+    kinds = {_STRING: "text", _INT: "numbers", _FLOAT: "numbers", _BOOL: "yes or no"}
+    for column in open_parquet(path).schema_arrow:
+        expected = kinds.get(types.get(column.name, ""))
+        is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        found = "numbers" if is_number else "text" if is_text else str(column.type)
+        found = kinds[_BOOL] if pa.types.is_boolean(column.type) else found
+        if expected and found not in (expected, "null"):
+            raise CorpusError(
+                f"{path}: the column '{column.name}' holds {found} instead of {expected}; build "
+                f"the corpus again"
+            )
 
 
 class TableWriter(WholeTable):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stressnet.errors import ConfigError
 from stressnet.lab.board_plan import Plan
 from stressnet.runs.problems import Problem
+from stressnet.runs.tables import read_table
 
 if TYPE_CHECKING:
     from stressnet.lab.labset import LabSet
@@ -108,8 +109,6 @@ def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
     if kind == "folder":
         return LabSet.load(Path(rest))
     if kind == "natural":
-        import pandas as pd
-
         from stressnet.corpus.store import Corpus
         from stressnet.lab.localised import TargetRules, localised_set
         from stressnet.lab.related import parse_natural
@@ -118,7 +117,7 @@ def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
             raise ConfigError(f"set {task.name} needs a corpus and its table of cues")
         cue, margin_sd = parse_natural(rest)
         rules = TargetRules() if margin_sd is None else TargetRules(margin_sd=margin_sd)
-        table = pd.read_parquet(task.cues)
+        table = read_table(task.cues)
         words = localised_set(Corpus.open(task.corpus), table, cue, rules=rules)
         return words if margin_sd is None else replace(words, name=f"{words.name}/{margin_sd:g}")
     if task.name not in DESIGNS:

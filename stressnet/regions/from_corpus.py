@@ -17,6 +17,7 @@ from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.scene import BandRule, Scene, TokenTimes
+from stressnet.runs.tables import open_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,11 +42,9 @@ class TrackReader:
     """
 
     def __init__(self, path: Path) -> None:
-        import pyarrow.parquet as pq
-
         if not path.is_file():
             raise CorpusError(f"{path}: file is missing; build the corpus again")
-        self._file = pq.ParquetFile(path)
+        self._file = open_parquet(path)
         self._held: OrderedDict[int, dict[str, Tracks]] = OrderedDict()
 
     @cached_property

@@ -11,6 +11,7 @@ from stressnet.report.document import Document, Link
 from stressnet.report.page_sections import Sources, add_sections
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.manifest import read_manifest
+from stressnet.runs.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,9 +89,6 @@ def _manifest(folder: Path | None) -> dict[str, Any] | None:
 
 
 def _table(folder: Path | None, name: str) -> pd.DataFrame | None:
-    import pandas as pd
-
     if folder is None or not (folder / name).is_file():
         return None
-    file = folder / name
-    return pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
+    return read_table(folder / name)

@@ -29,7 +29,9 @@ from stressnet.corpus.images import read_axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.runs.arrays import open_array
+from stressnet.runs.checks import check_files
 from stressnet.runs.manifest import read_manifest
+from stressnet.runs.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,8 +69,6 @@ class RelevanceRun:
         CorpusError
             If it is no finished run, or its parts do not fit each other.
         """
-        import pandas as pd
-
         path = Path(path)
         manifest = read_manifest(path, "relevance")
         for name in ("maps.npy", "axes.json", "tokens.parquet"):
@@ -76,12 +76,7 @@ class RelevanceRun:
                 raise CorpusError(f"{path}: {name} is missing; run explain again")
         axes, header = read_axes(path / "axes.json")
         maps = open_array(path / "maps.npy")
-        tokens = pd.read_parquet(path / "tokens.parquet")
-        missing = [c for c in TOKEN_COLUMNS if c not in tokens.columns]
-        if missing:
-            raise CorpusError(
-                f"{path}: tokens.parquet lacks {', '.join(missing)}; run explain again"
-            )
+        tokens = read_table(path / "tokens.parquet", TOKEN_COLUMNS)
         if maps.ndim != 3 or maps.shape[1:] != axes.shape:
             raise CorpusError(
                 f"{path}: maps are {maps.shape}, axes {axes.shape}; run explain again"
@@ -116,9 +111,9 @@ class RelevanceRun:
         named = Path(str(self.parameters.get("corpus", "")))
         places = [named, self.path.parent / named.name, self.path.parent / "corpus"]
         found = next((p for p in places if (p / "manifest.json").is_file()), named)
-        corpus = Corpus.open(found)
-        explained = self.manifest.get("inputs", {}).get("corpus")
-        if explained is not None and explained != corpus.fingerprint:
+        check_files(found)
+        corpus = Corpus.checked(found)
+        if self.manifest["inputs"].get("corpus") != corpus.fingerprint:
             raise CorpusError(f"{self.path}: explains another corpus than the one now in {found}")
         return corpus
 
@@ -165,15 +160,11 @@ class RelevanceRun:
     @cached_property
     def relevance(self) -> pd.DataFrame | None:
         """Relevance per token and region; None if the run has none."""
-        import pandas as pd
-
         file = self.path / "relevance.parquet"
-        return pd.read_parquet(file) if file.is_file() else None
+        return read_table(file) if file.is_file() else None
 
     @cached_property
     def summary(self) -> pd.DataFrame | None:
         """Relevance per region and class; None if the run has none."""
-        import pandas as pd
-
         file = self.path / "summary.csv"
-        return pd.read_csv(file) if file.is_file() else None
+        return read_table(file) if file.is_file() else None

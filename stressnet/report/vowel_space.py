@@ -17,6 +17,7 @@ from stressnet.report.ipa import to_ipa
 from stressnet.report.names import count_of
 from stressnet.report.run import RelevanceRun
 from stressnet.report.style import Width, style, width_in
+from stressnet.runs.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,13 +98,11 @@ def _vowel(label: str) -> str:
 
 def _with_formants(corpus: Corpus, table: pd.DataFrame) -> pd.DataFrame:
     """Medians of F1 and F2 between ``from_s`` and ``to_s``."""
-    import pandas as pd
-
     file = corpus.path / TRACKS
     if not file.is_file():
         raise CorpusError(f"{corpus.path}: has no {TRACKS}; build the corpus again")
     columns = ["token_id", "time_s", "f1_hz", "f2_hz"]
-    tracks = pd.read_parquet(file, columns=columns, filters=[("track", "==", "formants")])
+    tracks = read_table(file, columns, filters=[("track", "==", "formants")])[columns]
     tracks = tracks[tracks["token_id"].isin(table["token_id"])]
     keys = ["token_id", "syllable"]
     frames = tracks.merge(table[[*keys, "from_s", "to_s"]], on="token_id")

@@ -17,9 +17,10 @@ from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.report.run import RelevanceRun
+from stressnet.runs.tables import read_table
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,10 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
 
 def _tracks(corpus: Corpus, token_id: str) -> Tracks | None:
     """A token's tracks without reading those of all others; None if not measured."""
-    import pandas as pd
-
     file = corpus.path / TRACKS
     if not file.is_file():
         return None
-    rows: pd.DataFrame = pd.read_parquet(file, filters=[("token_id", "==", token_id)])
+    rows = read_table(file, filters=[("token_id", "==", token_id)])
     return Tracks.from_frame(rows).get(token_id) if len(rows) else None
 
 

@@ -156,6 +156,15 @@ def read_json(path: Path) -> Any:
         raise CorpusError(f"{path}: damaged JSON ({error}); make the folder again") from error
 
 
+class _Section(dict[str, Any]):
+    """A part of a manifest, where the lack of a name is an error of the folder."""
+
+    file: Path
+
+    def __missing__(self, name: str) -> Any:
+        raise CorpusError(f"{self.file}: lacks '{name}'; make the folder again")
+
+
 def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
     """Read a folder's manifest and check its kind.
 
@@ -177,4 +186,8 @@ def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
     for name in ("parameters", "inputs", "outputs", "results", "versions"):
         if not isinstance(manifest.get(name), dict):
             raise CorpusError(f"{path}: '{name}' is missing or damaged; make the folder again")
+        manifest[name] = _Section(manifest[name])
+        manifest[name].file = path
+    if "stressnet" not in manifest["versions"]:
+        raise CorpusError(f"{path}: does not say which stressnet wrote it; make the folder again")
     return dict(manifest)

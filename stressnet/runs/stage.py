@@ -47,6 +47,8 @@ class Input:
 
     def open(self, given: Any, device: str) -> Any:
         """The input itself; what is open already is passed on."""
+        from stressnet.runs.checks import check_files
+
         if given is None:
             return None
         if self.several and isinstance(given, str | Path):
@@ -55,6 +57,8 @@ class Input:
         if not is_path:
             return given
         paths = [Path(one) for one in given] if self.several else Path(given)
+        for path in paths if isinstance(paths, list) else [paths]:
+            check_files(path)
         if not self.opener:
             return paths
         opener = load(self.opener)

@@ -46,7 +46,7 @@ def write_csv(frame: pd.DataFrame, path: Path, **how: Any) -> None:
     part.replace(path)
 
 
-def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str] = (), **how: Any) -> pd.DataFrame:
     """Read a CSV or Parquet table that another command, or a person, has written.
 
     Parameters
@@ -54,6 +54,8 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     path : Path
     columns : sequence of str
         Columns that it must have.
+    **how
+        For :func:`pandas.read_csv` or :func:`pandas.read_parquet`, e.g. ``dtype``.
 
     Raises
     ------
@@ -61,16 +63,39 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
         If it is missing, cannot be read, or lacks a column.
     """
     import pandas as pd
+    import pyarrow as pa
 
+    read: Any = pd.read_csv if path.suffix == ".csv" else pd.read_parquet
     try:
-        table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise CorpusError(f"{path}: cannot be read as a table ({reason})") from None
+        table: pd.DataFrame = read(path, **how)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise CorpusError(f"{path}: lacks the column {', '.join(missing)}")
     return table
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """A Parquet file to be read part by part.
+
+    Raises
+    ------
+    CorpusError
+        If it is missing or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path, pre_buffer=False)  # a buffer keeps all it read
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> CorpusError:
+    reason = str(error).strip().split("\n", 1)[0]
+    return CorpusError(f"{path}: cannot be read as a table ({reason})")
 
 
 def no_formula(cell: Any) -> Any:

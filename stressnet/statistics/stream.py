@@ -8,7 +8,6 @@ order is refused.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -18,10 +17,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stressnet.errors import CorpusError
+from stressnet.runs.checks import check_files
+from stressnet.runs.tables import open_parquet
 
 FloatArray = NDArray[np.float64]
 Names = NDArray[np.object_]
@@ -63,14 +63,7 @@ class RunTables:
     @staticmethod
     @lru_cache(maxsize=64)
     def _columns(path: Path) -> pa.Schema:
-        try:
-            return pq.read_schema(path)
-        except OSError as error:
-            raise CorpusError(f"{path}: cannot be read; run stressnet explain again") from error
-        except pa.ArrowInvalid as error:
-            raise CorpusError(
-                f"{path}: no readable Parquet file; run stressnet explain again"
-            ) from error
+        return open_parquet(path).schema_arrow
 
     @cached_property
     def token_columns(self) -> list[str]:
@@ -204,8 +197,9 @@ def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = N
     CorpusError
         If the run or a corpus that was named is not finished.
     """
-    from stressnet.runs.manifest import FILE_NAME, read_manifest
+    from stressnet.runs.manifest import FILE_NAME, read_json, read_manifest
 
+    check_files(path)
     manifest = read_manifest(path, "relevance")
     place = corpus or Path(str(manifest["parameters"].get("corpus", "")))
     if corpus is not None:
@@ -213,7 +207,7 @@ def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = N
     there = (place / "tokens.parquet").exists() and (place / FILE_NAME).exists()
     name = corpus_name
     if name is None and there:
-        about = json.loads((place / FILE_NAME).read_text(encoding="utf-8"))
+        about = read_json(place / FILE_NAME)
         parameters = about.get("parameters", {})
         name = str(parameters.get("name") or parameters.get("recipe") or place.name)
     return RunTables(path, place if there else None, {"corpus": name or "unknown"})
@@ -305,14 +299,14 @@ class Alongside:
 
 
 def _frames(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-    with pq.ParquetFile(path, pre_buffer=False) as file:  # a buffer keeps all it read
+    with open_parquet(path) as file:
         for batch in file.iter_batches(1 << 14, columns=list(columns), use_threads=False):
             yield batch.to_pandas()
 
 
 def _distinct(path: Path, column: str) -> list[str]:
     found: dict[str, None] = {}
-    with pq.ParquetFile(path, pre_buffer=False) as file:  # a buffer keeps all it read
+    with open_parquet(path) as file:
         for batch in file.iter_batches(ROWS_PER_BLOCK, columns=[column], use_threads=False):
             found.update(dict.fromkeys(pc.unique(batch.column(0)).to_pylist()))
     return [str(name) for name in found if name is not None]
@@ -324,7 +318,7 @@ def _blocks(
     wanted = ["token_id", "region", *columns, *(["null"] if null is not None else [])]
     value_set = pa.array(list(regions))
     rest: pa.Table | None = None
-    with pq.ParquetFile(path, pre_buffer=False) as file:  # a buffer keeps all it read
+    with open_parquet(path) as file:
         for batch in file.iter_batches(ROWS_PER_BLOCK, columns=wanted, use_threads=False):
             table = pa.Table.from_batches([batch])
             if null is not None:

@@ -10,7 +10,7 @@ from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.intervals import Alignment, Interval
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import safe_name
-from stressnet.runs.tables import no_formulas
+from stressnet.runs.tables import no_formulas, open_parquet
 from stressnet.runs.work import Step
 from stressnet.stages.corpus_export.config import ExportConfig, FoldsConfig
 
@@ -118,14 +118,12 @@ def _export_tables(
     corpus: Corpus, folder: RunFolder, changed: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> int:
     """The tables as CSV; the tracks, the largest, a part at a time."""
-    import pyarrow.parquet as pq
-
     folder.table("tokens.csv", changed(corpus.tokens))
     folder.table("phones.csv", changed(corpus.phones))
     n_tables = 2
     if (corpus.path / TRACKS).is_file():
         with folder.file("tracks.csv").open("w", encoding="utf-8", newline="") as file:
-            for number, batch in enumerate(pq.ParquetFile(corpus.path / TRACKS).iter_batches()):
+            for number, batch in enumerate(open_parquet(corpus.path / TRACKS).iter_batches()):
                 changed(batch.to_pandas()).to_csv(file, index=False, header=number == 0)
         n_tables += 1
     folder.file("read.R").write_text(_READ_ME_R, encoding="utf-8")

@@ -23,8 +23,8 @@ from stressnet.corpus.merging import (
     copy_excerpts,
     copy_textgrids,
     merged_tokens,
+    small_tables,
     write_longer_words,
-    write_small_tables,
 )
 from stressnet.corpus.splits import SPLIT_COLUMNS, check_leaks
 from stressnet.corpus.store import LONGER_WORDS, PHONES, TOKENS, TRACKS, Corpus
@@ -56,7 +56,7 @@ def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> MergedCorp
         If a kept split leaks, or the disk is full.
     """
     tokens = _split(merged_tokens(parts), config)
-    parameters = _parameters(parts, config)
+    parameters, small = _parameters(parts, config), small_tables(parts)
     is_there = folder.begin(
         {"parts": [[p.corpus.fingerprint, p.name, p.prefix] for p in parts]}
         | {"splits": config.identity()},
@@ -70,7 +70,8 @@ def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> MergedCorp
     with folder.progress.stage("tables"):
         folder.table(TOKENS, tokens)
         folder.table("splits.csv", tokens[list(SPLIT_COLUMNS)])
-        write_small_tables(folder, parts)
+        for name, small_table in small.items():
+            folder.table(name, small_table)
         for table in (PHONES, TRACKS):
             append_table(folder.file(table), parts, table)
     folder.tree("excerpts/*/*.flac")

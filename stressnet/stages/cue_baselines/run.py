@@ -13,6 +13,7 @@ from stressnet.report.cues_figure import plot_cues
 from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file, read_manifest
+from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
 from stressnet.stages.cue_baselines.config import CueBaselinesConfig
 from stressnet.stages.measure.run import TABLE
@@ -69,7 +70,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> CueBaselin
     """
     source = read_manifest(cues, "cues")
     rivals = {path.name: _network_predictions(path, source) for path in config.models}
-    data = cb.cue_data(pd.read_parquet(cues / TABLE))
+    data = cb.cue_data(read_table(cues / TABLE))
     every = list(cb.baselines())
     folder.begin(
         config,
@@ -146,7 +147,7 @@ def _network_predictions(path: Path, source: dict[str, Any]) -> pd.DataFrame:
     file = path / "predictions.parquet"
     if not file.is_file():
         raise CorpusError(f"{file} is missing; train the network again")
-    return pd.read_parquet(file)
+    return read_table(file)
 
 
 def _compare(

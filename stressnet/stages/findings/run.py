@@ -23,6 +23,7 @@ from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.project_corpus import draw_donors
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file, read_manifest
+from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
 from stressnet.stages.findings.config import FindingsConfig
 from stressnet.stages.findings.deletion import Target, delete_regions
@@ -123,7 +124,7 @@ def _claims(stats: Path, network: str | None) -> pd.DataFrame:
     file = stats / "claims.csv"
     if not file.is_file():
         raise CorpusError(f"{file}: file is missing; run 'stressnet stats' again")
-    claims = pd.read_csv(file, keep_default_na=True)
+    claims = read_table(file, ["network", "stratum"])
     there = [str(name) for name in claims["network"].unique()]
     if network is None and len(there) != 1:
         raise ConfigError(f"{stats}: several networks; name one with --network: {', '.join(there)}")

@@ -19,6 +19,7 @@ from stressnet.manipulation.endpoints import Endpoint, Reference
 from stressnet.runs.held import FAILURES
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.tables import read_table
 from stressnet.stages.manipulate.config import ManipulateConfig
 from stressnet.stages.measure.run import TABLE as CUE_TABLE
 from stressnet.stages.measure.speakers import first_pass
@@ -40,11 +41,9 @@ def fingerprint_of(measured: Path, corpus: Corpus) -> str:
 
 def voices_of(measured: Path) -> dict[str, SpeakerSettings]:
     """The settings with which ``stressnet measure`` measured each speaker."""
-    import pandas as pd
-
     parameters = read_manifest(measured, "cues")["parameters"]
     wide = first_pass(parameters["pitch_method"])
-    table = pd.read_csv(measured / "speakers.csv", dtype={"speaker": str})
+    table = read_table(measured / "speakers.csv", ["speaker"], dtype={"speaker": str})
     return {
         str(row["speaker"]): SpeakerSettings(
             pitch=replace(
@@ -91,9 +90,7 @@ def endpoints_of(
     cues: Path, tokens: pd.DataFrame, config: ManipulateConfig, problems: list[Problem]
 ) -> dict[str, dict[str, Endpoint]]:
     """Ends of every cue that has some, by token; those that have none become problems."""
-    import pandas as pd
-
-    table = pd.read_parquet(cues / CUE_TABLE)
+    table = read_table(cues / CUE_TABLE, ["token_id"])
     reference = Reference(table, config.min_tokens)
     rows = {str(row["token_id"]): row for row in table.to_dict("records")}
     wanted = set(config.cues)

@@ -12,6 +12,7 @@ from stressnet.errors import CorpusError
 from stressnet.lexicon.stress import Stress
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.runs.manifest import read_manifest
+from stressnet.runs.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,13 +29,11 @@ def read_manipulation(folder: Path) -> dict[str, pd.DataFrame]:
     CorpusError
         If there is no finished run.
     """
-    import pandas as pd
-
     read_manifest(folder, "manipulation")
     names = {"stimuli": STIMULI, "measures": MEASURES, "endpoints": ENDPOINTS}
     if (folder / RESPONSES).is_file():
         names["responses"] = RESPONSES
-    return {name: pd.read_parquet(folder / file) for name, file in names.items()}
+    return {name: read_table(folder / file) for name, file in names.items()}
 
 
 def responses_of(folder: Path, corpus: Corpus, network: TrainedNetwork) -> pd.DataFrame:
