@@ -179,9 +179,10 @@ def toy(tmp_path: Path) -> Path:
     """A toy corpus with one stretch of each speaker, and one of a held-out word."""
     corpus = write_toy_corpus(tmp_path / "corpus")
     speakers = sorted(Corpus.open(corpus).tokens["speaker"].unique())
-    rows = [(f"x{n}", s, "IMPORTANT", "FINAL") for n, s in enumerate(speakers)]
-    rows.append(("x99", speakers[0], "PERMITTING", "FINAL"))
-    table = pd.DataFrame(rows, columns=["token_id", "speaker", "word", "stress"])
+    rows = [(f"x{n}", f"u{n}", s, "IMPORTANT", "FINAL") for n, s in enumerate(speakers)]
+    rows.append(("x99", "u99", speakers[0], "PERMITTING", "FINAL"))
+    columns = ["token_id", "utterance_id", "speaker", "word", "stress"]
+    table = pd.DataFrame(rows, columns=columns)
     folder = corpus / LONGER_WORDS
     images = folder / "spectrograms" / "stressnet"
     images.mkdir(parents=True)

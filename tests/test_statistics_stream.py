@@ -219,5 +219,5 @@ def test_errors_name_what_is_wrong(run: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no finished stressnet relevance folder"):
         open_run(tmp_path)
     (tmp_path / "relevance.parquet").write_text("no parquet")
-    with pytest.raises(CorpusError, match="no readable Parquet file"):
+    with pytest.raises(CorpusError, match=r"cannot be read as a table .*; correct it, or make"):
         _ = RunTables(tmp_path).measures

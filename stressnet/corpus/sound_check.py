@@ -218,9 +218,10 @@ def _cutoff_hz(spectra: list[NDArray[np.float64]], rate_hz: int) -> float | None
         return None
     frequencies_hz = np.fft.rfftfreq(_FRAME, 1 / rate_hz)
     strong = np.percentile(frames, 98, axis=0)
-    edges_hz = np.arange(0, min(8000.0, rate_hz / 2) + 1, 250)
+    width_hz = max(250.0, rate_hz / _FRAME)  # no band is narrower than a bin
+    edges_hz = np.arange(0, min(8000.0, rate_hz / 2) + 1, width_hz)
     bands = [
-        strong[(frequencies_hz >= low) & (frequencies_hz < low + 250)].mean()
+        strong[(frequencies_hz >= low) & (frequencies_hz < low + width_hz)].mean()
         for low in edges_hz[:-1]
     ]
     if not max(bands):

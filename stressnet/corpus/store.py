@@ -283,7 +283,7 @@ class Corpus:
         path = self.path / LONGER_WORDS / TOKENS
         if not path.is_file():
             return pd.DataFrame({name: [] for name in STRETCH_TYPES})
-        return read_table(path, tuple(STRETCH_TYPES))
+        return read_table(path, ("token_id", "utterance_id", "speaker", "word", "stress"))
 
     def stretch_images(self, preset: str) -> Images:
         """Spectrograms of `stretches` under a preset.

@@ -94,8 +94,10 @@ def open_parquet(path: Path) -> pq.ParquetFile:
 
 
 def _unreadable(path: Path, error: Exception) -> CorpusError:
-    reason = str(error).strip().split("\n", 1)[0]
-    return CorpusError(f"{path}: cannot be read as a table ({reason})")
+    reason = str(error).strip().split("\n", 1)[0].rstrip(".")
+    return CorpusError(
+        f"{path}: cannot be read as a table ({reason}); correct it, or make its folder again"
+    )
 
 
 def no_formula(cell: Any) -> Any:

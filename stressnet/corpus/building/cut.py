@@ -166,8 +166,10 @@ def cut(
             phones.add(result["phones"])
     if not tokens.n_rows:
         reasons = "; ".join(problem.reason for problem in problems[:3])
+        counts = ", ".join(f"{n} {reason}" for reason, n in rejected.most_common(3))
         raise CorpusError(
             f"{out}: no disyllabic content word in {len(recordings)} aligned recordings"
+            + (f"; words left out: {counts}" if counts else "")
             + (f"; first problems: {reasons}" if reasons else "")
         )
     return rejected
