@@ -429,3 +429,65 @@ def test_a_file_that_is_cut_off_costs_nothing(
             assert code in (0, 1), err
         file.write_bytes(whole)
     assert not out.exists()
+
+
+# -- commands that write a file -------------------------------------------------------------------
+
+RECORDING = "{world}/recordings/anna/anna-0"
+FILES = {
+    "inspect": ["{world}/recordings", "--out", RECORDING + ".TextGrid", "-q"],
+    "validate": ["{world}/recordings", "--csv", RECORDING + ".TextGrid", "-q"],
+    "predict": [RECORDING + ".flac", "--word", "water", "--out", RECORDING + ".flac"],
+    "export": ["{world}/model", "{world}/model/model.json"],
+    "card": ["{world}/corpus", "{world}/model", "--out", "{world}/corpus/tokens.parquet"],
+    "regions": ["{world}/corpus", "--figure", "{world}/corpus/tokens.parquet"],
+    "word": ["{world}/run", "{token}", "{world}/run/maps.npy"],
+}
+"""Commands that write a file, told to write it over an input."""
+
+WRITES_NOTHING = {"doctor", "recipes", "models", "corpus show"}
+IN_A_FOLDER_OF_ITS_OWN = {"fetch"}  # tests/test_fetch.py
+
+
+def test_every_command_is_known_here() -> None:
+    groups = {"": COMMANDS, "corpus ": CORPUS_COMMANDS}
+    names = {before + one.name for before, commands in groups.items() for one in commands}
+    assert names == {*STAGES, *FILES, *WRITES_NOTHING, *IN_A_FOLDER_OF_ITS_OWN}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_never_written_over_an_input(name: str, unharmed: Path, capsys) -> None:
+    token = pd.read_parquet(unharmed / "run" / "tokens.parquet")["token_id"].iloc[0]
+    arguments = [text.format(world=unharmed, token=token) for text in FILES[name]]
+    assert "match" not in refused(capsys, name, *arguments)
+
+
+# -- what is printed ------------------------------------------------------------------------------
+
+
+@every_command
+def test_names_send_no_terminal_codes(name: str, world: Path, tmp_path: Path, capsys) -> None:
+    """Names in folders, options and inputs are shown with the codes in them written out."""
+    evil = "\x1b]0;owned\x07\x1b[2J"
+    out = finished(tmp_path / f"out{evil}", "something else")
+    config = ["--config", tmp_path / evil]
+    for arguments in (
+        command(world, name, out, "--overwrite"),
+        command(world, name, tmp_path / "new", *config),
+        [*name.split(), f"--{evil}"],
+    ):
+        code, text, err = run_cli(capsys, *arguments)
+        assert code in (1, 2)
+        assert "\\x1b]0;owned\\x07" in err
+        assert "\x1b" not in text + err
+
+
+def test_notes_of_an_error_are_printed(world: Path, tmp_path: Path, capsys) -> None:
+    """What failed before a build stopped is said, too."""
+    (world / "others" / "gina" / "gina-0.flac").write_bytes(b"")
+    out = tmp_path / "out"
+    code, _, err = run_cli(capsys, "build-corpus", world / "others", out, "--no-splits", "-q")
+    assert code == 1
+    first, second = err.splitlines()
+    assert "no disyllabic content word" in first
+    assert "failures.csv" in second

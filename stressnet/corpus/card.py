@@ -161,7 +161,7 @@ def show_corpus(path: Path) -> str:
     """
     from stressnet.corpus.store import Corpus
 
-    corpus = Corpus.open(path)
+    corpus = Corpus.checked(path)
     sources = sources_of(corpus.manifest)
     title = sources[0].title if len(sources) == 1 else f"{len(sources)} corpora merged"
     text = card_text(title, sources, corpus.tokens, corpus.manifest["results"])

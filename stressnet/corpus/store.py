@@ -43,6 +43,7 @@ from stressnet.corpus.tables import (
 )
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
+from stressnet.runs.checks import check_files
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.names import inside, safe_name
 from stressnet.runs.tables import open_parquet, read_table
@@ -140,6 +141,7 @@ class Corpus:
             names a file outside.
         """
         corpus = cls.open(path)
+        check_files(corpus.path)
         _ = corpus.name, corpus.fingerprint
         check_types(corpus.path / TOKENS, {**TOKEN_TYPES, **SPLIT_TYPES})
         check_types(corpus.path / PHONES, PHONE_TYPES)
@@ -162,7 +164,7 @@ class Corpus:
         table = read_table(self.path / TOKENS, ("token_id", "word", "speaker", "stress", "split"))
         if "excerpt_file" in table:
             files = table["excerpt_file"].astype(str)
-            for name in files[files.str.contains(r"^[/\\]|\.\.|^\w:", regex=True)].head(1):
+            for name in files[files.str.contains(r"^[/\\]|\.\.|^\w:", regex=True)]:
                 inside(self.path, name)
         return table
 

@@ -22,6 +22,7 @@ from stressnet.evaluation.sets import (
 from stressnet.evaluation.text import interval_rows, interval_text, level_text, set_title
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
 from stressnet.report.reproduce import reproduce
+from stressnet.runs.held import check_file
 from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ def write_card(
     from stressnet.training.calibration import save_calibration
 
     progress = progress or Progress(verbose=False)
-    corpus = Corpus.open(corpus_path)
+    if out is not None and out.name != CARD_NAME:
+        check_file(out, [corpus_path, model_path, measured_path])
+    corpus = Corpus.checked(corpus_path)
     models = load_models([model_path])
     if len(models) != 1:
         raise ConfigError(f"{model_path}: holds {len(models)} networks; a card is about one")

@@ -85,7 +85,7 @@ def draw_regions(
         raise ConfigError(f"{figure_path}: figures are written as {', '.join(FORMATS)}")
     for file in region_files:
         load_regions(file)
-    corpus = Corpus.open(corpus_path)
+    corpus = Corpus.checked(corpus_path)
     presets = corpus.presets()
     if not presets:
         raise CorpusError(f"{corpus_path}: has no spectrograms; build it with a preset")

@@ -29,7 +29,6 @@ from stressnet.corpus.images import read_axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.runs.arrays import open_array
-from stressnet.runs.checks import check_files
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.tables import read_table
 
@@ -111,7 +110,6 @@ class RelevanceRun:
         named = Path(str(self.parameters.get("corpus", "")))
         places = [named, self.path.parent / named.name, self.path.parent / "corpus"]
         found = next((p for p in places if (p / "manifest.json").is_file()), named)
-        check_files(found)
         corpus = Corpus.checked(found)
         if self.manifest["inputs"].get("corpus") != corpus.fingerprint:
             raise CorpusError(f"{self.path}: explains another corpus than the one now in {found}")

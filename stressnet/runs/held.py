@@ -222,6 +222,18 @@ def remove_tree(folder: Path) -> None:
         folder.rmdir()
 
 
+def check_file(out: Path, inputs: Iterable[Path | None]) -> None:
+    """Raise if a file to be written is an input or would replace a file of one; through links, too.
+
+    Inputs that are None are left out.
+    """
+    target = out.resolve()
+    for path in filter(None, inputs):
+        source = path.resolve()
+        if target == source or (source in target.parents and out.exists()):
+            raise FolderError(f"{out}: belongs to the input {path}; choose another file")
+
+
 def check_apart(out: Path, inputs: Iterable[Path]) -> None:
     """Raise if an output folder is an input, lies in one, or holds one; also through links."""
     target = out.resolve()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet import __version__
 from stressnet.errors import CheckpointError, MissingPartError
+from stressnet.runs.held import check_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,6 +67,8 @@ def export_onnx(model_path: Path, out: Path, *, seed: int = 0) -> Exported:
 
     Raises
     ------
+    FolderError
+        If ``out`` is a file of the checkpoint.
     CheckpointError
         If the checkpoint is damaged, cannot be exported, or the export gives other logits.
     MissingPartError
@@ -80,6 +83,8 @@ def export_onnx(model_path: Path, out: Path, *, seed: int = 0) -> Exported:
     from stressnet.runs.manifest import hash_file
     from stressnet.training.calibration import load_calibration
 
+    if out.suffix != ".onnx":
+        check_file(out, [model_path])
     model, info = load_checkpoint(model_path)
     digest = hash_file(model_path / WEIGHTS_NAME)
     metadata = _metadata(info, digest, load_calibration(model_path, digest))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stressnet.errors import ConfigError
 from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.runs.held import check_file
 from stressnet.runs.problems import Problem
 from stressnet.runs.work import Work
 from stressnet.stages.predict.config import PredictConfig
@@ -49,6 +50,9 @@ def run(config: PredictConfig, files: list[Path], work: Work) -> Prediction:
     ConfigError
         If the answer cannot be written.
     """
+    given = [*files, config.textgrid, config.transcript, config.model, config.dictionary]
+    if config.out is not None and config.format != "textgrid":
+        check_file(config.out, given)
     sources = sources_of(files, config.textgrid, config.transcript, config.word)
     result = predict_words(
         [replace(s, speaker=config.speaker, channel=config.channel) for s in sources],
@@ -59,7 +63,7 @@ def run(config: PredictConfig, files: list[Path], work: Work) -> Prediction:
         progress=work.progress,
     )
     if config.format == "textgrid" and config.out is not None:
-        written = write_textgrids(result, config.out)
+        written = write_textgrids(result, config.out, [path for path in given if path])
         return Prediction(result, "\n".join(str(path) for path in written))
 
     def csv_text(result: Predicted) -> str:

@@ -97,10 +97,10 @@ def as_json(result: Predicted) -> str:
     )
 
 
-def write_textgrids(result: Predicted, out: Path) -> list[Path]:
+def write_textgrids(result: Predicted, out: Path, inputs: Sequence[Path] = ()) -> list[Path]:
     """One TextGrid per recording, with a tier ``stress``, in a folder with a manifest.
 
-    Earlier predictions in the folder are replaced.
+    Earlier predictions in the folder are replaced. No input may lie in it.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def write_textgrids(result: Predicted, out: Path) -> list[Path]:
     if twice:
         raise ConfigError(f"two recordings are called '{twice[0]}'; predict them one by one")
     files = []
-    with RunFolder(out, "predictions", overwrite=True) as folder:
+    with RunFolder(out, "predictions", inputs=inputs, overwrite=True) as folder:
         folder.begin(
             {"network": result.network, "label_of_unknown_words": UNKNOWN_WORD},
             inputs={name: hash_file(Path(name)) for name in result.alignments},

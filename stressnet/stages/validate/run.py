@@ -20,6 +20,7 @@ from stressnet.corpus.sound_check import Finding, check_sound
 from stressnet.errors import AlignmentError, MissingPartError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
+from stressnet.runs.held import check_file
 from stressnet.runs.problems import Severity
 from stressnet.runs.tables import no_formula
 from stressnet.runs.work import Work
@@ -96,6 +97,10 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     CorpusError
         If the folder holds no audio that the recipe recognises.
     """
+    if config.csv is not None:
+        check_file(
+            config.csv, [recordings, config.labels, config.dictionary, config.function_words]
+        )
     recipe = layouts_of(recordings)[0].recipe if config.recipe == AUTO else None
     recipe = recipe or load_recipe(config.recipe)
     found = scan(recipe, recordings, speakers=config.speakers, channel=config.channel)

@@ -179,7 +179,7 @@ def _check(plan: Plan, corpus: Path | None, cues: Path | None) -> None:
         if kind not in ("natural", "folder", "planted"):
             get_design(name)
     if corpus is not None:
-        Corpus.open(corpus)
+        Corpus.checked(corpus)
     if cues is not None:
         read_table(cues)
 
