@@ -18,7 +18,7 @@ import soundfile
 from stressnet.corpus.fetch import fetch, split_name
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import scan
-from stressnet.errors import CorpusError, RecipeError
+from stressnet.errors import CorpusError, FolderError, RecipeError
 
 
 def librispeech_archive(folder: Path) -> bytes:
@@ -260,3 +260,45 @@ def test_names() -> None:
         split_name("generic:all")
     with pytest.raises(RecipeError, match="no recipe named 'nowhere'"):
         split_name("nowhere:train")
+
+
+def test_a_folder_of_other_people_is_left_alone(server: Server, name: str, tmp_path: Path) -> None:
+    (tmp_path / "data" / "LibriSpeech").mkdir(parents=True)
+    (tmp_path / "data" / "LibriSpeech" / "SPEAKERS.TXT").write_text("mine")
+    with pytest.raises(FolderError, match="holds files that were not fetched"):
+        get(name, tmp_path / "data")
+    assert not server.ranges
+    assert (tmp_path / "data" / "LibriSpeech" / "SPEAKERS.TXT").read_text() == "mine"
+
+
+def test_an_archive_that_swells_is_refused(
+    server: Server, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stressnet.corpus.fetch._SMALL_BYTES", 1000)
+    old, packed = server.data, io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        member = tarfile.TarInfo("zeros")
+        member.size = 10_000_000
+        tar.addfile(member, io.BytesIO(bytes(member.size)))
+    server.data = packed.getvalue()
+    recipe = tmp_path / "local.toml"
+    digests = [hashlib.sha256(data).hexdigest() for data in (old, server.data)]
+    recipe.write_text(recipe.read_text().replace(*digests))
+    with pytest.raises(CorpusError, match="unpacks to many times its size"):
+        get(name, tmp_path / "data")
+    assert not (tmp_path / "data" / "zeros").exists()
+
+
+def test_links_that_leave_the_folder_are_refused(server: Server, name: str, tmp_path: Path) -> None:
+    old, packed = server.data, io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc"
+        tar.addfile(link)
+    server.data = packed.getvalue()
+    recipe = tmp_path / "local.toml"
+    digests = [hashlib.sha256(data).hexdigest() for data in (old, server.data)]
+    recipe.write_text(recipe.read_text().replace(*digests))
+    with pytest.raises(CorpusError, match="cannot be unpacked"):
+        get(name, tmp_path / "data")
+    assert not (tmp_path / "data" / "link").is_symlink()

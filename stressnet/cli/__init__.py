@@ -149,6 +149,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(str(error), error)
     except OSError as error:
         _fail(f"{error.filename or 'output'}: {error.strerror or error}", error)
+    except ValueError as error:
+        if not type(error).__module__.startswith("pyarrow"):
+            raise
+        _fail(f"a table of an input is damaged ({error}); make its folder again", error)
     except (MemoryError, RuntimeError) as error:
         if not _is_lack_of_memory(error):
             raise

@@ -7,16 +7,21 @@ handed to it, since its own starts over.
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from stressnet.corpus.recipe import Recipe, load_recipe
-from stressnet.errors import CorpusError, RecipeError
+from stressnet.errors import CorpusError, FolderError, RecipeError
 
 _BLOCK_BYTES = 1 << 14
 """What is lost at most when a connection breaks."""
 
 _TIMEOUT_S = 30
+
+_SMALL_BYTES, _LARGEST_RATIO = 100_000_000, 50
+"""An archive that unpacks to more than the first, and to so many times its size, is a bomb; speech
+hardly shrinks, and lists and texts do by ten or twenty times."""
 
 
 class ResumingDownloader:
@@ -89,6 +94,20 @@ def split_name(name: str) -> tuple[Recipe, str]:
     return recipe, part
 
 
+def _checked_member(archive_bytes: int) -> Callable[[tarfile.TarInfo, str], tarfile.TarInfo | None]:
+    """A filter that refuses what would leave the folder, and archives that swell beyond reason."""
+    left = max(_SMALL_BYTES, _LARGEST_RATIO * archive_bytes)
+
+    def checked(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+        nonlocal left
+        left -= member.size
+        if left < 0:
+            raise tarfile.TarError("unpacks to many times its size, as no speech does")
+        return tarfile.data_filter(member, folder)
+
+    return checked
+
+
 def fetch(name: str, folder: Path, *, progress: bool = True, keep_archive: bool = False) -> Path:
     """Download and unpack a part of a corpus.
 
@@ -110,6 +129,8 @@ def fetch(name: str, folder: Path, *, progress: bool = True, keep_archive: bool 
 
     Raises
     ------
+    FolderError
+        If the folder holds anything that was not fetched.
     CorpusError
         If the download fails (what came so far is kept, and the next call continues it), or the
         archive is not what its checksum promises.
@@ -130,6 +151,11 @@ def fetch(name: str, folder: Path, *, progress: bool = True, keep_archive: bool 
     if done.exists() and done.read_text(encoding="utf-8").strip() == source.sha256:
         return folder
     partial = folder / f"{file_name}.part"
+    fetched = any(folder.glob(".*.unpacked")) or partial.exists() or (folder / file_name).exists()
+    if not fetched and any(folder.iterdir()):
+        raise FolderError(
+            f"{folder}: holds files that were not fetched; choose another folder with --out"
+        )
     try:
         archive = pooch.retrieve(
             source.url,
@@ -151,7 +177,7 @@ def fetch(name: str, folder: Path, *, progress: bool = True, keep_archive: bool 
         ) from error
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
+            tar.extractall(folder, filter=_checked_member(Path(archive).stat().st_size))
     except tarfile.TarError as error:
         raise CorpusError(
             f"{archive}: cannot be unpacked ({error}); delete it and fetch again"
