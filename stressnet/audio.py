@@ -87,17 +87,20 @@ def audio_facts(path: Path) -> AudioFacts:
     ------
     AudioError
         If the file is missing, empty, without samples or length, shorter than its header says, or
-        no audio.
+        no audio; or if its name is not UTF-8.
     """
     import soundfile
 
     try:
         if path.stat().st_size == 0:
             raise AudioError(f"{path}: the file is empty; copy it again")
+        str(path).encode()  # no table can hold other names
         if is_decoded(path):
             return AudioFacts(*decoded_facts(path))
         info = soundfile.info(str(path))
         share = share_present(path)
+    except UnicodeEncodeError as error:
+        raise AudioError(f"{path}: its name is not UTF-8; rename it") from error
     except OSError as error:
         what = "is a link to nothing" if path.is_symlink() else "cannot be opened"
         raise AudioError(f"{path}: {what} ({error.strerror}); check the path") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,3 +128,23 @@ def test_the_whole_way(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     works("evaluate", corpus, model, tmp_path / "e", "--no-audits", "--resamples", 100)
     assert works("explain", corpus, model, relevance, "--split", "all", "--max-tokens", 2, "-j", 1)
     assert works("stats", relevance, tmp_path / "stats")
+
+
+def test_a_name_that_is_not_utf8_is_a_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in archives from old systems: the file is named, escaped, and the rest is built."""
+    recordings = write(Edge(ONE), tmp_path / "recordings")
+    other = Path(os.fsdecode(os.fsencode(recordings / "anna") + b"/caf\xe9.flac"))
+    try:
+        shutil.copy(recordings / "anna" / "anna-0.flac", other)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    table, corpus = tmp_path / "table.csv", tmp_path / "corpus"
+    code, _, err = run_cli(capsys, "validate", recordings, "--csv", table, "-q")
+    assert code == 3, err
+    code, _, err = run_cli(capsys, "build-corpus", recordings, corpus, "--no-splits", "-q", "-j", 1)
+    assert code == 3
+    for text in (err, table.read_text(), (corpus / "failures.csv").read_text()):
+        assert "caf\\udce9.flac: its name is not UTF-8; rename it" in text
+    assert set(Corpus.open(corpus).tokens["utterance_id"]) == {"anna-0", "anna-1"}

@@ -51,7 +51,8 @@ def write_problems(path: Path, problems: Iterable[Problem]) -> None:
 
     People open it in spreadsheets, so names that would be formulas there are made harmless.
     """
-    with path.open("w", newline="", encoding="utf-8") as file:
+    # Names of files may be of another encoding.
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         names = [field.name for field in fields(Problem)]
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()

@@ -213,7 +213,7 @@ def table_text(validation: Validation, limit: int | None = None) -> str:
 
 def write_table(path: Path, validation: Validation) -> None:
     """Write the table as CSV, without what a spreadsheet would take for a formula."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.DictWriter(file, [f.name for f in fields(Row)], lineterminator="\n")
         writer.writeheader()
         for row in validation.rows:
