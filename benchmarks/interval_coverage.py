@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from stressnet.statistics.clustered import sums_by
 from stressnet.statistics.twoway import (
     Inference,
-    cluster_weights,
     crossed_variance,
     infer,
 )
@@ -108,11 +107,11 @@ def crossed(
         k = int(codes.max()) + 1
         count = sums_by(np.ones_like(column), codes, k)
         contributions[kind] = (sums_by(column, codes, k) - mean * count) / len(values)
-        weights[kind] = cluster_weights(count)
+        weights[kind] = count
     _, cell = np.unique(s * (w.max() + 1) + w, return_inverse=True)
-    u = sums_by(column - mean, cell, int(cell.max()) + 1) / len(values)
-    cells = (u**2).sum(axis=0) if third_term else np.zeros(1)
-    return infer(mean, crossed_variance(contributions, weights, cells))
+    if third_term:
+        contributions["cells"] = sums_by(column - mean, cell, int(cell.max()) + 1) / len(values)
+    return infer(mean, crossed_variance(contributions, weights))
 
 
 def main() -> None:

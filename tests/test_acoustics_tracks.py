@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter, resample_poly
 
+from stressnet.acoustics.ceilings import choose_ceiling
 from stressnet.acoustics.speakers import (
     Vowel,
     optimise_ceiling,
@@ -252,8 +253,7 @@ def test_optimised_ceiling_avoids_the_catastrophe() -> None:
             vowels.append(Vowel(label, sound, RATE, 0.05, 0.25))
     ceiling_hz = optimise_ceiling(vowels, ceilings_hz=(4500, 5000, 5500, 6000))
     assert ceiling_hz >= 5500
-    settings = speaker_settings([], vowels=vowels[:8])
-    assert settings.ceiling_source == "optimised"
+    assert choose_ceiling("optimise", None, vowels[:8]).source == "optimised"
     with pytest.raises(ConfigError, match="two usable tokens"):
         optimise_ceiling(vowels[:1])
     with pytest.raises(ConfigError, match="two usable tokens"):

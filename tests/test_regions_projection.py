@@ -147,7 +147,7 @@ def test_cancelling_relevance_has_no_net_share() -> None:
 
 def test_records_have_all_columns_and_reasons() -> None:
     scene = make_scene()
-    silent = scene.with_tracks(Tracks.missing())
+    silent = dataclasses.replace(scene, tracks=Tracks.missing())
     records = by_region(project(np.ones((161, 101)), silent, donors=[scene]))
     assert set(records) == set(REGIONS)
     columns = {"region", "missing", *MEASURES, *(f"null_{m}" for m in NULL_MEASURES)}
@@ -242,22 +242,24 @@ def test_partners_are_others_of_like_duration_and_other_words() -> None:
     duration = rng.uniform(0.2, 0.9, 300)
     words = rng.integers(0, 40, 300).astype(str)
     sexes = np.where(rng.random(300) < 0.5, "F", "M")
-    partner = draw_partners(duration, rng, groups=words, strata=sexes, block=20)
+    partner = draw_partners(duration, rng, groups=words, strata=[sexes], block=20)
     assert sorted(partner) == list(range(300))
     assert np.all(partner != np.arange(300))
     assert np.array_equal(sexes, sexes[partner])
     assert np.abs(duration - duration[partner]).mean() < 0.06
     assert np.mean(words == words[partner]) < 0.01
-    again = draw_partners(duration, np.random.default_rng(5), groups=words, strata=sexes, block=20)
-    same = draw_partners(duration, np.random.default_rng(5), groups=words, strata=sexes, block=20)
+    again = draw_partners(
+        duration, np.random.default_rng(5), groups=words, strata=[sexes], block=20
+    )
+    same = draw_partners(duration, np.random.default_rng(5), groups=words, strata=[sexes], block=20)
     np.testing.assert_array_equal(again, same)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 33])
 @pytest.mark.parametrize("strata", [None, "one-apart"])
 def test_small_sets_still_have_partners(n: int, strata: str | None) -> None:
-    labels = None if strata is None else ["?"] + ["M"] * (n - 1)
-    partner = draw_partners(np.ones(n), np.random.default_rng(0), strata=labels)
+    levels = [] if strata is None else [["?"] + ["M"] * (n - 1)]
+    partner = draw_partners(np.ones(n), np.random.default_rng(0), strata=levels)
     assert sorted(partner) == list(range(n))
     assert np.all(partner != np.arange(n))
 

@@ -18,8 +18,7 @@ from stressnet.training.calibration import (
     save_calibration,
 )
 from stressnet.training.comparison import compare
-from stressnet.training.metrics import cluster_weights
-from stressnet.training.word_means import mean_over_words
+from stressnet.training.metrics import cluster_weights, mean_over_words
 
 
 def drawn(n: int, temperature: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

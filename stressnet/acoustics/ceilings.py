@@ -1,15 +1,8 @@
-"""Which formant ceiling a speaker gets, and whether it looks too low.
+"""Which formant ceiling a speaker gets, by one of four ways, and whether it looks too low.
 
-Four ways, all per speaker, since a word has too few frames to decide by:
-
-- ``sex``: 5000 Hz for men, 5500 Hz for women and where the sex is unknown (Praat's manual).
-- ``optimise``: least variance within vowel categories over a grid of ceilings (Escudero et al.
-  2009), see :func:`stressnet.acoustics.speakers.optimise_ceiling`.
-- ``smoothest``: the criterion of Praat's FormantPath (Weenink 2015), the ceiling under which
-  tracks run smoothest, see :func:`smoothest_ceiling`. FormantPath itself is not used: the Praat
-  inside parselmouth 0.4 can make one, but has no command that tells which ceiling it preferred or
-  by how much, and it decides anew along every word.
-- ``auto``: ``sex`` where it is known, else ``optimise``.
+``docs/cues.md`` describes the ways. All are per speaker, since a word has too few frames to decide
+by. FormantPath itself is not used: the Praat inside parselmouth 0.4 can make one, but has no
+command that tells which ceiling it preferred or by how much, and it decides anew along every word.
 
 A ceiling that is too low is the error to fear: Praat then merges two formants and everything above
 is wrong, with bandwidths that give it away. :func:`low_ceiling_evidence` compares with the next
@@ -26,11 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.acoustics.speakers import (
-    CEILING_HZ,
     UNKNOWN_CEILING_HZ,
     Vowel,
+    ceiling_of,
     optimise_ceiling,
-    sex_of,
 )
 from stressnet.acoustics.tracks import FormantSettings, formant_track
 from stressnet.errors import ConfigError
@@ -61,15 +53,9 @@ _N_TRACKS = 3
 class Ceiling:
     """A speaker's formant ceiling.
 
-    Parameters
-    ----------
-    ceiling_hz : float
-    source : str
-        ``sex``, ``unknown-sex``, ``optimised``, ``smoothest``, ``fixed``.
-    n_vowels : int
-        Vowels it was chosen on; 0 where none were needed.
-    warning : str
-        Why another way than the one asked for was taken; else empty.
+    ``source`` is ``sex``, ``unknown-sex``, ``optimised``, ``smoothest`` or ``fixed``, ``n_vowels``
+    the number of vowels it was chosen on, and ``warning`` says why another way than the one asked
+    for was taken, else it is empty.
     """
 
     ceiling_hz: float
@@ -82,33 +68,24 @@ def choose_ceiling(
     method: CeilingMethod | float,
     sex: str | None,
     vowels: Sequence[Vowel],
-    settings: FormantSettings | None = None,
 ) -> Ceiling:
     """A speaker's ceiling by one of :data:`METHODS`, or a fixed one in hertz.
 
     Where the speaker's vowels do not suffice, the ceiling of the sex is taken, with a warning.
-
-    Raises
-    ------
-    ConfigError
-        If the method is unknown.
+    Raises ConfigError if the method is unknown.
     """
     if isinstance(method, int | float):
         return Ceiling(float(method), "fixed")
     if method not in METHODS:
         raise ConfigError(f"no formant ceiling '{method}'; choose from {', '.join(METHODS)} or Hz")
-    known = sex_of(sex)
-    default = Ceiling(
-        CEILING_HZ[known] if known else UNKNOWN_CEILING_HZ, "sex" if known else "unknown-sex"
-    )
-    if method == "sex" or (method == "auto" and known):
+    default = Ceiling(*ceiling_of(sex))
+    if method == "sex" or (method == "auto" and default.source == "sex"):
         return default
     try:
         if method == "smoothest":
-            middle_hz = CEILING_HZ[known] if known else UNKNOWN_CEILING_HZ
-            chosen = smoothest_ceiling(vowels, middle_hz=middle_hz, settings=settings)
+            chosen = smoothest_ceiling(vowels, middle_hz=default.ceiling_hz)
             return Ceiling(chosen, "smoothest", len(vowels))
-        return Ceiling(optimise_ceiling(vowels, settings=settings), "optimised", len(vowels))
+        return Ceiling(optimise_ceiling(vowels), "optimised", len(vowels))
     except ConfigError as error:
         return replace(default, warning=f"{error}; {default.ceiling_hz:g} Hz was used")
 
@@ -123,12 +100,8 @@ def smoothest_ceiling(
 
     For each vowel of 60 ms or more and each candidate, log F1 to F3 are fitted with cubics over the
     vowel; the roughness is the mean square of the residuals. Candidates that lose a formant
-    anywhere are out for that vowel. The speaker's ceiling is the median of the vowels' best.
-
-    Raises
-    ------
-    ConfigError
-        If no vowel is long enough.
+    anywhere are out for that vowel. The speaker's ceiling is the median of the vowels' best. Raises
+    ConfigError if no vowel is long enough.
     """
     settings = settings or FormantSettings()
     steps = np.arange(-PATH_STEPS, PATH_STEPS + 1)
@@ -165,9 +138,7 @@ def suspect_share(vowels: Sequence[Vowel], settings: FormantSettings) -> float:
     """Share of vowels whose middle is mostly wide-band (:attr:`FormantTrack.wide_band_share`)."""
     shares = []
     for vowel in vowels:
-        length_s = vowel.end_s - vowel.start_s
-        track = formant_track(vowel.samples, vowel.rate_hz, settings)
-        middle = track.between(vowel.start_s + 0.3 * length_s, vowel.end_s - 0.3 * length_s)
+        middle = vowel.middle(settings)
         if len(middle.time_s):
             shares.append(middle.wide_band_share > 0.5)
     return float(np.mean(shares)) if shares else float("nan")

@@ -27,21 +27,12 @@ Contrast = Literal["difference", "log2_ratio"]
 
 @dataclass(frozen=True)
 class Cue:
-    """One measured quantity.
+    """One measured quantity, named with its unit, as in the columns.
 
-    Parameters
-    ----------
-    name : str
-        With its unit, as in the columns.
-    group : str
-        Family of cues that belong together: ``duration``, ``f0``, ``intensity``,
-        ``spectral balance``, ``formants``, ``vowel quality``, ``voice quality``.
-    domains : tuple of str
-        ``syllable``, ``nucleus``.
-    contrast : {"difference", "log2_ratio"}, optional
-        How the two syllables are compared; None where another cue's contrast says the same.
-    is_flag : bool
-        Whether it is a yes or no.
+    ``group`` is the family of cues that belong together: ``duration``, ``f0``, ``intensity``,
+    ``spectral balance``, ``formants``, ``vowel quality``, ``voice quality``. ``domains`` are
+    ``syllable`` and ``nucleus``. ``contrast`` says how the two syllables are compared; None where
+    another cue's contrast says the same.
     """
 
     name: str
@@ -53,10 +44,7 @@ class Cue:
     @property
     def bare_name(self) -> str:
         """The name without its unit: ``duration`` for ``duration_s``."""
-        for unit in ("_hz", "_s"):
-            if self.name.endswith(unit):
-                return self.name.removesuffix(unit)
-        return self.name
+        return self.name.removesuffix("_hz").removesuffix("_s")
 
     def contrast_column(self, domain: str) -> str | None:
         """Column of the comparison of both syllables, None if there is none."""
@@ -95,31 +83,15 @@ CUES: tuple[Cue, ...] = (
 )
 
 WORD_COLUMNS: tuple[str, ...] = (
-    "word_duration_s",
-    "word_relative_duration",
-    "word_f0_mean_hz",
-    "word_f0_mean_st",
-    "word_f0_range_st",
-    "word_voiced_fraction",
-    "word_intensity_mean_db",
+    *("word_duration_s", "word_relative_duration", "word_f0_mean_hz", "word_f0_mean_st"),
+    *("word_f0_range_st", "word_voiced_fraction", "word_intensity_mean_db"),
     "speech_rate_syllables_per_s",
 )
 """Cues of the whole token."""
 
 ID_COLUMNS: tuple[str, ...] = (
-    "token_id",
-    "utterance_id",
-    "speaker",
-    "sex",
-    "word",
-    "family",
-    "stress",
-    "label_source",
-    "is_minimal_pair",
-    "is_prosody_only_pair",
-    "split",
-    "nucleus_1",
-    "nucleus_2",
+    *("token_id", "utterance_id", "speaker", "sex", "word", "family", "stress", "label_source"),
+    *("is_minimal_pair", "is_prosody_only_pair", "split", "nucleus_1", "nucleus_2"),
 )
 """Columns copied from the corpus so that the table can be used alone; no cue is made of them."""
 

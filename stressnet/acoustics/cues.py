@@ -47,20 +47,9 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Segments:
-    """Where a token's parts lie in its excerpt, in seconds.
+    """Where a token's word, syllable boundary and vowels lie in its excerpt, in seconds.
 
-    Parameters
-    ----------
-    word : (start_s, end_s)
-    boundary_s : float
-        Between the syllables.
-    nuclei : pair of (start_s, end_s)
-        The two vowels.
-
-    Raises
-    ------
-    ConfigError
-        If they are not in order.
+    Raises ConfigError if they are not in order.
     """
 
     word: Span
@@ -86,7 +75,7 @@ class Segments:
 
 
 @dataclass(frozen=True)
-class _Analysis:
+class Analysis:
     """An excerpt as Praat sees it, and what could not be measured."""
 
     sound: parselmouth.Sound
@@ -95,6 +84,23 @@ class _Analysis:
     intensity: parselmouth.Intensity | None
     median_hz: float
     reasons: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        samples: NDArray,
+        rate_hz: int,
+        voice: SpeakerSettings,
+        intensity: IntensitySettings | None = None,
+    ) -> Analysis:
+        """The analysis of an excerpt under a speaker's settings."""
+        return cls(
+            sound=praat_sound(samples, rate_hz),
+            pitch=praat_pitch(samples, rate_hz, voice.pitch),
+            formant=praat_formant(samples, rate_hz, voice.formants),
+            intensity=praat_intensity(samples, rate_hz, intensity),
+            median_hz=voice.f0_median_hz,
+        )
 
 
 def measure_token(
@@ -112,15 +118,11 @@ def measure_token(
     ----------
     samples : ndarray, shape (n_samples,)
         Excerpt with context, one channel.
-    rate_hz : int
-    segments : Segments
     voice : SpeakerSettings
-        The speaker's pitch range, median F0 and formant settings
-        (:func:`~stressnet.acoustics.speakers.speaker_settings`).
+        Of :func:`~stressnet.acoustics.speakers.speaker_settings`.
     speech_rate : float
         Syllables per second of the utterance
         (:func:`~stressnet.acoustics.rate.articulation_rate`).
-    intensity : IntensitySettings, optional
 
     Returns
     -------
@@ -133,15 +135,8 @@ def measure_token(
     AudioError
         If the excerpt is no finite sound or cannot carry the formant ceiling.
     """
-    reasons: list[str] = []
-    analysis = _Analysis(
-        sound=praat_sound(samples, rate_hz),
-        pitch=praat_pitch(samples, rate_hz, voice.pitch),
-        formant=praat_formant(samples, rate_hz, voice.formants),
-        intensity=praat_intensity(samples, rate_hz, intensity),
-        median_hz=voice.f0_median_hz,
-        reasons=reasons,
-    )
+    analysis = Analysis.of(samples, rate_hz, voice, intensity)
+    reasons = analysis.reasons
     if not np.isfinite(speech_rate):
         reasons.append("utterance: no speech rate")
     if not np.isfinite(voice.f0_median_hz):
@@ -149,14 +144,14 @@ def measure_token(
     row = _word_cues(analysis, segments, speech_rate)
     for domain in BOTH:
         for number in (1, 2):
-            cues = _part_cues(analysis, domain, number, segments.span(domain, number), speech_rate)
+            cues = part_cues(analysis, domain, number, segments.span(domain, number), speech_rate)
             row |= {f"{domain}_{number}_{name}": value for name, value in cues.items()}
     row |= contrasts(row)
     row["missing_reason"] = "; ".join(reasons)
     return row
 
 
-def _word_cues(analysis: _Analysis, segments: Segments, speech_rate: float) -> dict[str, Any]:
+def _word_cues(analysis: Analysis, segments: Segments, speech_rate: float) -> dict[str, Any]:
     start_s, end_s = segments.word
     pitch, level = _levels(analysis, segments.word)
     range_st = np.nan
@@ -174,7 +169,7 @@ def _word_cues(analysis: _Analysis, segments: Segments, speech_rate: float) -> d
     }
 
 
-def _levels(analysis: _Analysis, span: Span) -> tuple[dict[str, float], dict[str, float]]:
+def _levels(analysis: Analysis, span: Span) -> tuple[dict[str, float], dict[str, float]]:
     """F0 and intensity cues of a stretch; NaN where the excerpt was too short for Praat."""
     pitch = dict.fromkeys((c.name for c in CUES if c.group == "f0"), np.nan)
     level = dict.fromkeys((c.name for c in CUES if c.group == "intensity"), np.nan)
@@ -185,8 +180,8 @@ def _levels(analysis: _Analysis, span: Span) -> tuple[dict[str, float], dict[str
     return pitch, level
 
 
-def _part_cues(
-    analysis: _Analysis, domain: str, number: int, span: Span, speech_rate: float
+def part_cues(
+    analysis: Analysis, domain: str, number: int, span: Span, speech_rate: float = float("nan")
 ) -> dict[str, float]:
     """Cues of one syllable or nucleus, in the order of the table."""
     pitch, level = _levels(analysis, span)
@@ -208,7 +203,7 @@ def _part_cues(
     return cues
 
 
-def _vowel_cues(analysis: _Analysis, part: str, span: Span, f0_hz: float) -> dict[str, float]:
+def _vowel_cues(analysis: Analysis, part: str, span: Span, f0_hz: float) -> dict[str, float]:
     """Spectral cues of a vowel."""
     reasons = analysis.reasons
     cues = missing_balance()
@@ -293,21 +288,11 @@ def contrasts(row: dict[str, Any]) -> dict[str, float]:
 
 
 def place_vowels(table: pd.DataFrame) -> pd.DataFrame:
-    """Fill in peripherality and reduction of one speaker's tokens.
+    """Fill in peripherality and reduction of one speaker's tokens (:func:`measure_token`); a copy.
 
     The centroid and the medians are those of all the speaker's vowels in the table, first and
-    second alike; vowels with suspect formants do not enter the centroid.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of :func:`measure_token`, all of one speaker.
-
-    Returns
-    -------
-    DataFrame
-        A copy. With too few vowels for a centroid the values stay NaN and ``missing_reason`` says
-        so.
+    second alike; vowels with suspect formants do not enter the centroid. With too few vowels for a
+    centroid the values stay NaN and ``missing_reason`` says so.
     """
     table = table.copy()
     values = {

@@ -1,19 +1,11 @@
 """What one speaker's voice needs from the trackers: a pitch range and a formant ceiling.
 
 A word is too short to tell a speaker's range, so both are derived from several excerpts of the
-speaker and kept. Quartiles are taken over vowels where these are known: between words the trackers
-may follow mains hum or a fan, which in a home recording can outnumber the voiced frames of speech.
-
-Pitch range: two passes (De Looze & Hirst 2008). A wide first pass gives the quartiles of voiced
-frames; then floor = 0.75 · q25 and ceiling = 1.5 · q75 (2.5 · q75 for expressive speech). Mains
-hum of 50 or 60 Hz is kept out: the first pass starts at 75 Hz, no floor is below 62 Hz (creak below
-that counts as unvoiced), and where excerpts hum, a high-pass goes first
-(:mod:`stressnet.acoustics.hum`).
-
-Formant ceiling: 5000 Hz for men and 5500 Hz for women, as the Praat manual advises, and 5500 Hz
-where the sex is unknown, because a ceiling that is too low loses a formant while one that is too
-high costs a few hertz. :func:`optimise_ceiling` instead takes the ceiling under which the
-speaker's vowels vary least (Escudero, Boersma, Rauber & Bion 2009).
+speaker and kept; ``docs/cues.md`` says how (De Looze & Hirst 2008; Escudero, Boersma, Rauber & Bion
+2009). Quartiles are taken over vowels where these are known: between words the trackers may follow
+mains hum or a fan, which in a home recording can outnumber the voiced frames of speech. Where the
+sex is unknown the ceiling is the higher one, because a ceiling that is too low loses a formant
+while one that is too high costs a few hertz.
 """
 
 from __future__ import annotations
@@ -28,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.acoustics.hum import HIGH_PASS_HZ, HUM_THRESHOLD_DB, hum_level_db
-from stressnet.acoustics.track_types import Tracks
+from stressnet.acoustics.track_types import FormantTrack, Tracks
 from stressnet.acoustics.tracks import FormantSettings, PitchSettings, formant_track, pitch_track
 from stressnet.errors import ConfigError
 
@@ -48,18 +40,9 @@ MIN_VOICED_FRAMES = 20
 class SpeakerSettings:
     """Tracker settings of one speaker and where they come from.
 
-    Parameters
-    ----------
-    pitch, formants : PitchSettings, FormantSettings
-        What the trackers are called with.
-    f0_median_hz : float
-        Median of the first pass, NaN if nothing was voiced.
-    n_voiced_frames : int
-        Frames the range rests on.
-    pitch_source : {"two-pass", "wide"}
-        ``"wide"`` if there were too few voiced frames for quartiles.
-    ceiling_source : str
-        ``"sex"``, ``"unknown-sex"`` or ``"optimised"``.
+    The median F0 is that of the first pass, NaN if nothing was voiced, and rests on
+    ``n_voiced_frames``; with too few of them for quartiles ``pitch_source`` is ``wide``, else
+    ``two-pass``. ``ceiling_source`` is ``sex``, ``unknown-sex`` or ``optimised``.
     """
 
     pitch: PitchSettings
@@ -88,18 +71,10 @@ class SpeakerSettings:
 
 @dataclass(frozen=True)
 class Vowel:
-    """A vowel token for :func:`optimise_ceiling`.
+    """A vowel token for :func:`optimise_ceiling`: an excerpt with context, and its limits therein.
 
-    Parameters
-    ----------
-    label : str
-        Vowel category; stress digits should be kept, since stressed and reduced vowels differ.
-    samples : ndarray, shape (n_samples,)
-        Excerpt with context.
-    rate_hz : int
-        Its sampling rate.
-    start_s, end_s : float
-        Limits of the vowel inside the excerpt.
+    ``label`` is its category; stress digits should be kept, since stressed and reduced vowels
+    differ.
     """
 
     label: str
@@ -108,6 +83,12 @@ class Vowel:
     start_s: float
     end_s: float
 
+    def middle(self, settings: FormantSettings) -> FormantTrack:
+        """Formants in its middle 40 %."""
+        track = formant_track(self.samples, self.rate_hz, settings)
+        length_s = self.end_s - self.start_s
+        return track.between(self.start_s + 0.3 * length_s, self.end_s - 0.3 * length_s)
+
 
 def sex_of(text: str | None) -> str | None:
     """``"male"``, ``"female"`` or None from ``M``, ``f``, ``Female``, ``?`` and the like."""
@@ -115,13 +96,17 @@ def sex_of(text: str | None) -> str | None:
     return {"m": "male", "f": "female", "w": "female"}.get(first)
 
 
+def ceiling_of(sex: str | None) -> tuple[float, str]:
+    """Formant ceiling of a sex in hertz, and ``sex`` or ``unknown-sex``."""
+    known = sex_of(sex)
+    return (CEILING_HZ[known], "sex") if known else (UNKNOWN_CEILING_HZ, "unknown-sex")
+
+
 def speaker_settings(
     excerpts: Iterable[tuple[NDArray, int]],
     sex: str | None = None,
     *,
     pitch: PitchSettings | None = None,
-    formants: FormantSettings | None = None,
-    vowels: Sequence[Vowel] | None = None,
     ceiling_factor: float = CEILING_FACTOR,
     spans_s: Sequence[Sequence[tuple[float, float]]] | None = None,
 ) -> SpeakerSettings:
@@ -133,10 +118,8 @@ def speaker_settings(
         Speech of the speaker; a few dozen words are plenty.
     sex : str, optional
         As :func:`sex_of` reads it; None if unknown.
-    pitch, formants : PitchSettings, FormantSettings, optional
-        First-pass pitch settings and formant settings to start from.
-    vowels : sequence of Vowel, optional
-        If given, the ceiling is optimised on them instead of taken from the sex.
+    pitch : PitchSettings, optional
+        Settings of the first pass.
     ceiling_factor : float
         What q75 is multiplied with for the pitch ceiling: 1.5, or 2.5 for expressive speech.
     spans_s : sequence of sequences of (start_s, end_s), optional
@@ -144,7 +127,7 @@ def speaker_settings(
     """
     wide = pitch or PitchSettings()
     wide = replace(wide, floor_hz=max(wide.floor_hz, FIRST_PASS_FLOOR_HZ))
-    base = formants or FormantSettings()
+
     everywhere = [(0.0, float("inf"))]
     spans = repeat(everywhere) if spans_s is None else spans_s
     parts = [np.zeros(0)]
@@ -165,15 +148,10 @@ def speaker_settings(
         ceiling_hz = min(wide.ceiling_hz, float(np.ceil(ceiling_factor * q75)))
         narrow, pitch_source = replace(wide, floor_hz=floor_hz, ceiling_hz=ceiling_hz), "two-pass"
 
-    if vowels is not None:
-        ceiling, ceiling_source = optimise_ceiling(vowels, settings=base), "optimised"
-    else:
-        known = sex_of(sex)
-        ceiling = CEILING_HZ[known] if known else UNKNOWN_CEILING_HZ
-        ceiling_source = "sex" if known else "unknown-sex"
+    ceiling_hz, ceiling_source = ceiling_of(sex)
     return SpeakerSettings(
         pitch=narrow,
-        formants=replace(base, ceiling_hz=ceiling),
+        formants=FormantSettings(ceiling_hz=ceiling_hz),
         f0_median_hz=float(np.median(f0_hz)) if len(f0_hz) else float("nan"),
         n_voiced_frames=len(f0_hz),
         pitch_source=pitch_source,
@@ -208,12 +186,8 @@ def optimise_ceiling(
 
     For each ceiling, F1 and F2 are the medians over the middle 40 % of each vowel; the loss is the
     within-category variance of log F1 plus that of log F2, pooled over categories (Escudero et al.
-    2009, who do this per vowel). Only vowels measurable under every ceiling count.
-
-    Raises
-    ------
-    ConfigError
-        If no category has two usable vowels.
+    2009, who do this per vowel). Only vowels measurable under every ceiling count. Raises
+    ConfigError if no category has two usable vowels.
     """
     settings = settings or FormantSettings()
     groups: dict[str, list[int]] = defaultdict(list)
@@ -236,9 +210,7 @@ def optimise_ceiling(
 
 def _middle(vowel: Vowel, settings: FormantSettings, ceiling_hz: float) -> NDArray[np.float64]:
     """Median F1 and F2 over the middle 40 % of a vowel, NaN if it has no frame there."""
-    track = formant_track(vowel.samples, vowel.rate_hz, replace(settings, ceiling_hz=ceiling_hz))
-    length_s = vowel.end_s - vowel.start_s
-    middle = track.between(vowel.start_s + 0.3 * length_s, vowel.end_s - 0.3 * length_s)
+    middle = vowel.middle(replace(settings, ceiling_hz=ceiling_hz))
     if len(middle.time_s) == 0:
         return np.full(2, np.nan)
     return np.median(middle.frequency_hz[:2], axis=1)

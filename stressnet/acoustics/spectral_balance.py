@@ -40,22 +40,13 @@ def vowel_spectrum(
 
 
 def balance_cues(spectrum: parselmouth.Spectrum, duration_s: float) -> dict[str, float]:
-    """Levels of the four bands, emphasis and tilt.
+    """Levels of the four bands, emphasis and tilt of a vowel's :func:`vowel_spectrum`.
 
-    Parameters
-    ----------
-    spectrum : parselmouth.Spectrum
-        As :func:`vowel_spectrum` makes it.
-    duration_s : float
-        Of the window, to turn energy into power.
-
-    Returns
-    -------
-    dict
-        ``level_<low>_<high>_hz_db``: 10 log10 of Praat's *Get band energy* by the window's
-        energy-equivalent duration (3/8 of the vowel) and (20 µPa)². ``spectral_emphasis_db``:
-        energy from 0.5 to 4 kHz re that below 0.5 kHz. ``spectral_tilt_db``: mean level from 1 to
-        4 kHz minus mean level below 1 kHz (Praat's *Ltas: Get slope* with "energy").
+    ``level_<low>_<high>_hz_db`` is 10 log10 of Praat's *Get band energy* by the window's
+    energy-equivalent duration (3/8 of the vowel's ``duration_s``) and (20 µPa)²;
+    ``spectral_emphasis_db`` the energy from 0.5 to 4 kHz re that below 0.5 kHz;
+    ``spectral_tilt_db`` the mean level from 1 to 4 kHz minus that below 1 kHz (Praat's *Ltas: Get
+    slope* with "energy").
     """
     from parselmouth.praat import call
 
@@ -77,11 +68,7 @@ def decibels(power_ratio: float) -> float:
     return 10.0 * math.log10(power_ratio) if power_ratio > 0 else float("nan")
 
 
-def balance_names() -> list[str]:
-    """Names of the cues here."""
-    return [*(band_name(*b) for b in BANDS_HZ), "spectral_emphasis_db", "spectral_tilt_db"]
-
-
 def missing_balance() -> dict[str, float]:
     """The cues of a vowel that is too short."""
-    return dict.fromkeys(balance_names(), np.nan)
+    names = [*(band_name(*b) for b in BANDS_HZ), "spectral_emphasis_db", "spectral_tilt_db"]
+    return dict.fromkeys(names, np.nan)

@@ -7,18 +7,10 @@ Arrays are ``(frequency, time)``. All tokens of a preset share one pair of axes
 the word; frames are labelled by their centre, bins by their centre frequency. The word stands at
 the left, padding at the right. ``docs/spectrograms.md`` walks through every step with shapes.
 
-Presets
--------
-``allouche2025``
-    The representation of arXiv:2508.07229, read from its authors' public code: 20 ms Hamming,
-    10 ms hop, 161 linear bins to 8 kHz, ``log(1 + magnitude)`` of the word cut alone, zeros to the
-    right up to 101 frames, one z-score over the whole image *including* the padding. Duration
-    therefore leaks into every value; the preset is kept because it is the reference.
-``stressnet``
-    25 ms Hann, 10 ms hop, 161 linear bins to 6.4 kHz, 30 ms of real context on both sides,
-    ``log(1 + magnitude)`` with the knee 30 dB under the token's peak, so that the recording's level
-    does not matter; mean and standard deviation over the sounding frames only, padding exactly
-    zero and told apart by the mask.
+Preset ``allouche2025`` is the representation of arXiv:2508.07229, read from its authors' public
+code. Its z-score includes the padding, so that duration leaks into every value; it is kept because
+it is the reference. ``stressnet`` keeps real context, does not depend on the recording's level, and
+its padding is exactly zero.
 """
 
 from __future__ import annotations
@@ -161,10 +153,7 @@ class SpectrogramPreset:
     def from_dict(cls, fields: dict[str, Any]) -> SpectrogramPreset:
         """The preset a manifest describes.
 
-        Raises
-        ------
-        ConfigError
-            If a field is unknown, missing or out of range.
+        Raises ConfigError if a field is unknown, missing or out of range.
         """
         try:
             return cls(**fields)
@@ -191,17 +180,9 @@ PRESETS: dict[str, SpectrogramPreset] = {
 }
 """Presets by name. ``PRESETS[p.name] = p`` adds one."""
 
-DEFAULT_PRESET = "stressnet"
-
 
 def get_preset(name: str) -> SpectrogramPreset:
-    """The preset called ``name``.
-
-    Raises
-    ------
-    ConfigError
-        If there is none; the message lists those there are.
-    """
+    """The preset called ``name``; ConfigError lists those there are if it is none of them."""
     if name not in PRESETS:
         raise ConfigError(f"no spectrogram preset {name!r}; there are {', '.join(sorted(PRESETS))}")
     return PRESETS[name]
@@ -211,13 +192,9 @@ def get_preset(name: str) -> SpectrogramPreset:
 class TokenSpectrogram(Spectrogram):
     """A token's image with what the image itself no longer tells.
 
-    Parameters
-    ----------
-    power : ndarray, shape (n_bins, n_frames)
-        Squared magnitude of the Fourier transform on a linear scale, zero in the padding: the
-        energy that energy shares refer to.
-    truncated : bool
-        Whether the word (with its margin) is longer than the image and was cut on the right.
+    ``power`` (n_bins, n_frames) is the squared magnitude of the Fourier transform on a linear
+    scale, zero in the padding: the energy that energy shares refer to. ``truncated`` says whether
+    the word (with its margin) is longer than the image and was cut on the right.
     """
 
     power: FloatArray
@@ -235,24 +212,14 @@ def compute(
     word_start_s: float,
     word_end_s: float,
 ) -> TokenSpectrogram:
-    """The image of one word.
+    """The image of one word; ``mask`` is True where a frame is centred on recorded sound.
 
     Parameters
     ----------
-    preset : SpectrogramPreset
-        What to compute.
     samples : ndarray, shape (n_samples,)
         An excerpt of the recording with context around the word; full scale is 1.
-    rate_hz : int
-        Its sampling rate.
     word_start_s, word_end_s : float
         Limits of the word in seconds from the start of the excerpt.
-
-    Returns
-    -------
-    TokenSpectrogram
-        ``values`` float32 of :attr:`SpectrogramPreset.shape`; ``mask`` True where a frame is
-        centred on recorded sound.
 
     Raises
     ------

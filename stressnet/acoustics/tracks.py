@@ -1,21 +1,14 @@
 """Formant and pitch tracks through Praat, on their own time axes.
 
-Conventions
------------
 Analyse wide, then slice: tracks are computed on an excerpt with context around the word, because
 an analysis window that meets an edge gives wrong numbers. Times are seconds from ``origin_s`` of
 the excerpt (for a token: word onset = 0), frequencies hertz. What could not be measured is NaN;
-an excerpt too short for the analysis gives a track without frames, never a number.
+an excerpt too short for the analysis gives a track without frames, never a number. Praat's frames
+and a spectrogram's frames are different grids: tracks are read at any times by their ``at``.
 
-Praat's frames and a spectrogram's frames are different grids. :meth:`FormantTrack.at` and
-:meth:`PitchTrack.at` read a track at any times.
-
-Pitch
------
-``"raw-ac"`` is Praat's *To Pitch (ac)*. ``"filtered-ac"`` is the method Praat recommends for
-intonation since version 6.4; the Praat inside parselmouth 0.4 is older, so its filter, a Gaussian
-low-pass that lets through ``attenuation_at_top`` of the amplitude at ``filter_top_hz``, is applied
-here in front of the same command (Praat manual, *Sound: To Pitch (filtered ac)...*).
+``"filtered-ac"`` is the pitch method that Praat recommends for intonation since version 6.4; the
+Praat inside parselmouth 0.4 is older, so its filter is applied here (:func:`low_pass`) in front of
+*To Pitch (ac)*, which ``"raw-ac"`` is alone (Praat manual, *Sound: To Pitch (filtered ac)...*).
 """
 
 from __future__ import annotations
@@ -125,21 +118,9 @@ def formant_track(
 ) -> FormantTrack:
     """F1 to F4 of an excerpt by Praat's Burg method.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (n_samples,)
-        The excerpt, with at least 25 ms of context on both sides of what matters.
-    rate_hz : int
-        Its sampling rate.
-    settings : FormantSettings, optional
-        Praat's arguments.
-    origin_s : float
-        Time in the excerpt that becomes zero, usually the word's onset.
-
-    Raises
-    ------
-    AudioError
-        If the sampling rate cannot carry the ceiling.
+    There must be 25 ms of context at least on both sides of what matters. ``origin_s`` is the time
+    in the excerpt that becomes zero, usually the word's onset. Raises AudioError if the sampling
+    rate cannot carry the ceiling.
     """
     formant = praat_formant(samples, rate_hz, settings)
     return Tracks.missing().formants if formant is None else formant_track_of(formant, origin_s)
@@ -163,10 +144,9 @@ def pitch_track(
     *,
     origin_s: float = 0.0,
 ) -> PitchTrack:
-    """F0 of an excerpt by autocorrelation, filtered or raw.
+    """F0 of an excerpt by autocorrelation, filtered or raw; arguments as of :func:`formant_track`.
 
-    Parameters are those of :func:`formant_track`; 30 ms of context and more are needed for low
-    floors, since a window spans three periods.
+    30 ms of context and more are needed for low floors, since a window spans three periods.
     """
     pitch = praat_pitch(samples, rate_hz, settings)
     return Tracks.missing().pitch if pitch is None else pitch_track_of(pitch, origin_s)
@@ -184,10 +164,7 @@ def praat_formant(
 ) -> parselmouth.Formant | None:
     """Praat's own Formant object, to be queried; None if the excerpt is too short.
 
-    Raises
-    ------
-    AudioError
-        If the sampling rate cannot carry the ceiling.
+    Raises AudioError if the sampling rate cannot carry the ceiling.
     """
     settings = settings or FormantSettings()
     sound = praat_sound(samples, rate_hz)

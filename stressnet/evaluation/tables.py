@@ -46,8 +46,7 @@ def _scores(unit: Unit, name: str, tests: TestSets, how: dict[str, int]) -> list
     from scipy.special import expit
 
     from stressnet.training.calibration import calibration_error
-    from stressnet.training.metrics import Estimate, evaluate
-    from stressnet.training.word_means import mean_over_words
+    from stressnet.training.metrics import Estimate, evaluate, mean_over_words
 
     part, scores = tests.tokens[tests.masks[name]], unit.logit_difference[tests.masks[name]]
     labels = class_indices(part)
@@ -90,7 +89,7 @@ def pairs_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
     """Words that show both readings, one row per network, test set and word."""
     import pandas as pd
 
-    from stressnet.training.word_means import mean_over_words
+    from stressnet.training.metrics import mean_over_words
 
     parts = []
     for unit, name, part, scores in _parts(units, tests):

@@ -44,23 +44,11 @@ def make_stimulus(
 ) -> tuple[Stimulus, Asked, Checked]:
     """One stimulus of a token's plan, made and measured again.
 
-    Parameters
-    ----------
-    step : Step
-    source : Source
-    endpoints : mapping
-        Ends of every cue that moves.
-    natural : dict
-        :func:`~stressnet.manipulation.check.measure_source` of the word as recorded.
-    voice : SpeakerSettings
-    tries : int
-        Corrections of the formants at most; 0 filters once.
-
-    Raises
-    ------
-    AudioError, ManipulationError
-        If it cannot be made or analysed. Whether its cues moved is for
-        :meth:`~stressnet.manipulation.check.Checked.problems` to say.
+    ``endpoints`` are the ends of every cue that moves, ``natural`` is
+    :func:`~stressnet.manipulation.check.measure_source` of the word as recorded. Formants are
+    corrected ``tries`` times at most; 0 filters once. Raises AudioError or ManipulationError if it
+    cannot be made or analysed; whether its cues moved is for
+    :meth:`~stressnet.manipulation.check.Checked.problems` to say.
     """
     asked = ask(step, source, endpoints)
     formants = [cue for cue in asked.moves if get_cue(cue).is_formant]
@@ -89,10 +77,9 @@ def make_stimulus(
 
 def _missed(cue: str, asked: Asked, natural: Values, measured: Values) -> Pair:
     """How far each nucleus still has to go; 0 where the formant was lost."""
-    missing = [
-        a - (m - n) for a, m, n in zip(asked.moves[cue], measured[cue], natural[cue], strict=True)
-    ]
-    first, second = (value if np.isfinite(value) else 0.0 for value in missing)
+    moves = zip(asked.moves[cue], measured[cue], natural[cue], strict=True)
+    missing = np.array([wanted - (now - before) for wanted, now, before in moves])
+    first, second = np.where(np.isfinite(missing), missing, 0.0).tolist()
     return first, second
 
 

@@ -1,14 +1,8 @@
 """Causal agreement: does the relevance of a cue's region predict what changing the cue does?
 
-For each token and cue there are two numbers with the same sign convention (positive speaks for
-INITIAL):
-
-relevance
-    Sum of the map in the cue's region, of the logit difference INITIAL minus FINAL.
-effect
-    Logit difference as it is minus the logit difference after the cue was neutralised, i.e. set to
-    the midpoint between the class means. Both sounds were resynthesised in the same way.
-
+For each token and cue there are two numbers of which positive speaks for INITIAL: the sum of the
+map of the logit difference in the cue's region, and the logit difference as it is minus that after
+the cue was set to the midpoint between the class means, both sounds resynthesised in the same way.
 If relevance is what a cue contributes, the two agree. Measured as rank correlation (Spearman)
 
 - **within a cue, over tokens**: does the map know *for which token* the cue matters? Also within
@@ -23,6 +17,7 @@ Intervals are over speakers and words.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,9 +26,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from stressnet.errors import ConfigError
 from stressnet.manipulation.cues import get_cue
-from stressnet.manipulation.psychometric import clusters_of
+from stressnet.manipulation.psychometric import clusters_of, counts_of
 from stressnet.statistics.jackknife import jackknife, mean_of
 from stressnet.statistics.multiplicity import holm
+from stressnet.statistics.twoway import Inference
 
 FloatArray = NDArray[np.float64]
 
@@ -74,8 +70,9 @@ COLUMNS = (
 
 
 def _signs(values: FloatArray) -> FloatArray:
-    """1 where a row's value is above a column's, -1 below, 0 where equal."""
-    return np.sign(values[:, None] - values[None, :])
+    """1 where a row's value is above a column's, -1 below, 0 where equal; along the last axis."""
+    with np.errstate(invalid="ignore"):
+        return np.sign(values[..., :, None] - values[..., None, :])
 
 
 def _correlations(one: FloatArray, other: FloatArray, kept: FloatArray) -> FloatArray:
@@ -90,22 +87,11 @@ def _correlations(one: FloatArray, other: FloatArray, kept: FloatArray) -> Float
 def rank_correlations(
     x: ArrayLike, y: ArrayLike, classes: ArrayLike, kept: FloatArray | None = None
 ) -> FloatArray:
-    """Rank correlations over all rows, and within classes.
+    """Rank correlations over all rows, and within classes, shape (n_sets, 2).
 
     Within classes, each class has its own ranks, centred and divided by its size, so that no
-    difference between classes enters.
-
-    Parameters
-    ----------
-    x, y : array, shape (n_rows,)
-    classes : array, shape (n_rows,)
-    kept : ndarray, shape (n_rows, n_sets), optional
-        1 for the rows of each set, else 0; all rows if left out.
-
-    Returns
-    -------
-    ndarray, shape (n_sets, 2)
-        NaN where either does not vary or there are fewer than three pairs.
+    difference between classes enters. ``kept``, (n_rows, n_sets), is 1 for the rows of each set,
+    else 0. NaN where either does not vary or there are fewer than three pairs.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     names = np.asarray(classes)
@@ -185,11 +171,8 @@ def agreement_table(
 
 
 def _counts(part: pd.DataFrame) -> dict[str, Any]:
-    clusters = clusters_of(part)
     return {
-        "n_tokens": part["token_id"].nunique(),
-        "n_speakers": len(np.unique(clusters["speakers"])),
-        "n_words": len(np.unique(clusters["words"])),
+        **counts_of(part),
         "mean_relevance": float(part["relevance"].mean()),
         "mean_effect": float(part["effect"].mean()),
         "same_sign": float((part["relevance"] * part["effect"] > 0).mean()),
@@ -214,17 +197,27 @@ def _within_cue(
         return np.arctanh(np.clip(found, -1 + 1e-12, 1 - 1e-12))
 
     found = jackknife(statistic, len(x), clusters_of(part), level=level)
-    null, null_class = _exchanged(x, y, classes, rng, n_null)
-    whole, in_class = (float(v) for v in np.tanh(found.value))
-    return row | {
-        "rho": whole,
-        "rho_low": float(np.tanh(found.low[0])),
-        "rho_high": float(np.tanh(found.high[0])),
-        **_of_null(whole, null),
-        "rho_in_class": in_class,
-        "rho_in_class_low": float(np.tanh(found.low[1])),
-        "rho_in_class_high": float(np.tanh(found.high[1])),
-        "p_in_class": _p_value(in_class, null_class),
+    value, low, high = (np.tanh(v) for v in (found.value, found.low, found.high))
+    found = replace(found, value=value, low=low, high=high)
+    return row | _agreement(found, _exchanged(x, y, classes, rng, n_null))
+
+
+def _agreement(found: Inference, nulls: tuple[FloatArray, FloatArray]) -> dict[str, Any]:
+    """Columns of two correlations, plain and in class, each with draws of its null."""
+    null_low, null_high = np.quantile(nulls[0], [0.025, 0.975])
+    # One-sided: how often chance agrees at least as well; the value itself is one draw.
+    p_value, p_in_class = (
+        float((1 + (null >= value).sum()) / (1 + len(null)))
+        for value, null in zip(found.value, nulls, strict=True)
+    )
+    return {
+        **found.columns("rho", 0),
+        "null": float(nulls[0].mean()),
+        "null_low": float(null_low),
+        "null_high": float(null_high),
+        "p_value": p_value,
+        **found.columns("rho_in_class", 1),
+        "p_in_class": p_in_class,
         "reason": str(found.reason[0]),
     }
 
@@ -258,35 +251,15 @@ def _within_classes(classes: NDArray[Any], rng: np.random.Generator) -> NDArray[
     return order
 
 
-def _p_value(value: float, null: FloatArray) -> float:
-    """One-sided: how often chance agrees at least as well; the value itself is one draw."""
-    return float((1 + (null >= value).sum()) / (1 + len(null)))
-
-
-def _of_null(value: float, null: FloatArray) -> dict[str, float]:
-    low, high = np.quantile(null, [0.025, 0.975])
-    return {
-        "null": float(null.mean()),
-        "null_low": float(low),
-        "null_high": float(high),
-        "p_value": _p_value(value, null),
-    }
-
-
 def _over_cues(
     part: pd.DataFrame, level: float, rng: np.random.Generator, n_null: int
 ) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(COLUMNS[2:], np.nan) | {"reason": ""}
-    wide = {
-        name: part.pivot(index="token_id", columns="cue", values=name).to_numpy(np.float64)
-        for name in ("relevance", "effect")
-    }
-    ids = part.pivot(index="token_id", columns="cue", values="effect").index
-    firsts = part.drop_duplicates("token_id").set_index("token_id").loc[ids]
-    x, y = wide["relevance"], wide["effect"]
+    wide = part.pivot(index="token_id", columns="cue", values=["relevance", "effect"])
+    named = part.drop_duplicates("token_id").set_index("token_id").loc[wide.index].reset_index()
+    x, y = (wide[name].to_numpy(np.float64) for name in ("relevance", "effect"))
     enough = np.isfinite(x).sum(axis=1) >= MIN_CUES
-    x, y, firsts = x[enough], y[enough], firsts[enough]
-    named = firsts.reset_index()
+    x, y, named = x[enough], y[enough], named[enough]
     row |= _counts(part[part["token_id"].isin(named["token_id"])])
     if len(x) < MIN_TOKENS:
         return row | {"reason": f"{len(x)} tokens with {MIN_CUES} cues: fewer than {MIN_TOKENS}"}
@@ -307,30 +280,15 @@ def _over_cues(
         null_beyond[draw] = np.nanmean(
             _each_token(mixed - np.nanmean(x, axis=0), y - np.nanmean(y, axis=0))
         )
-    return row | {
-        "rho": float(found.value[0]),
-        "rho_low": float(found.low[0]),
-        "rho_high": float(found.high[0]),
-        **_of_null(float(found.value[0]), null),
-        "rho_in_class": float(found.value[1]),
-        "rho_in_class_low": float(found.low[1]),
-        "rho_in_class_high": float(found.high[1]),
-        "p_in_class": _p_value(float(found.value[1]), null_beyond),
-        "reason": str(found.reason[0]),
-    }
+    return row | _agreement(found, (null, null_beyond))
 
 
 def _each_token(x: FloatArray, y: FloatArray) -> FloatArray:
     """Rank correlation over the cues of each token, shape (n_tokens,); NaN where there is none."""
     both = np.isfinite(x) & np.isfinite(y)
     pairs = both[:, :, None] & both[:, None, :]
-    ranks = []
-    for values in (x, y):
-        with np.errstate(invalid="ignore"):
-            # Half for each cue that is above, minus half for each below: centred midranks.
-            signs = np.sign(values[:, :, None] - values[:, None, :])
-        ranks.append(np.where(pairs, signs, 0.0).sum(axis=2))
-    one, other = ranks
+    # The number of cues below minus the number above is the centred midrank, twice.
+    one, other = (np.where(pairs, _signs(values), 0.0).sum(axis=2) for values in (x, y))
     scale = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
     enough = (both.sum(axis=1) >= MIN_CUES) & (scale > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -340,11 +298,9 @@ def _each_token(x: FloatArray, y: FloatArray) -> FloatArray:
 def effects_from_responses(responses: pd.DataFrame) -> pd.DataFrame:
     """What neutralising each cue does, and what moving it from one end to the other does.
 
-    Parameters
-    ----------
-    responses : DataFrame
-        ``responses.parquet`` of ``stressnet manipulate`` for one network: ``token_id, kind, cue,
-        position, logit_difference``.
+    ``responses`` are those of ``stressnet manipulate`` for one network: ``token_id, kind, cue,
+    position, logit_difference``. Raises ConfigError if there are several networks, or no continuum
+    has a neutral step.
 
     Returns
     -------
@@ -353,11 +309,6 @@ def effects_from_responses(responses: pd.DataFrame) -> pd.DataFrame:
         ``effect`` is the logit difference of the word as it is minus that at position 0.5; where
         the continuum went through overlap-add, so did the word as it is. ``swing`` is that of the
         INITIAL-like end minus that of the FINAL-like end.
-
-    Raises
-    ------
-    ConfigError
-        If there are several networks, or no continuum has a neutral step.
     """
     if "model" in responses.columns and responses["model"].nunique() > 1:
         raise ConfigError("responses of several networks; take those of one")

@@ -9,19 +9,16 @@ or cannot be measured any more, is a failure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import parselmouth
 
-from stressnet.acoustics.cues import middle_formants
-from stressnet.acoustics.intensity import intensity_cues, praat_intensity
-from stressnet.acoustics.pitch_cues import pitch_cues
+from stressnet.acoustics.cue_table import NUCLEUS
+from stressnet.acoustics.cues import Analysis, middle_formants, part_cues
 from stressnet.acoustics.speakers import SpeakerSettings
-from stressnet.acoustics.spectral_balance import balance_cues, vowel_spectrum
-from stressnet.acoustics.tracks import praat_formant, praat_pitch, praat_sound
+from stressnet.acoustics.tracks import praat_formant
 from stressnet.errors import ManipulationError
 from stressnet.manipulation.continua import Asked
 from stressnet.manipulation.cues import CUES, Pair, get_cue
@@ -38,12 +35,8 @@ Values = dict[str, Pair]
 class Checked:
     """A stimulus measured again.
 
-    Parameters
-    ----------
-    asked : dict
-        Cue to how far each nucleus was asked to move; cues that were to stay are not in it.
-    natural, measured : dict
-        Cue to the values of the word as recorded, and of the stimulus.
+    ``asked`` says how far each nucleus was asked to move, for the cues that were to; ``natural``
+    and ``measured`` are the values of the word as recorded, and of the stimulus.
     """
 
     asked: dict[str, Pair]
@@ -81,22 +74,10 @@ class Checked:
 
 
 def check(stimulus: Stimulus, asked: Asked, natural: Values, voice: SpeakerSettings) -> Checked:
-    """Measure a stimulus again.
+    """Measure a stimulus again, under the settings of the recording.
 
-    Parameters
-    ----------
-    stimulus : Stimulus
-    asked : Asked
-        What it was made for.
-    natural : dict
-        :func:`measure_source` of the word as recorded.
-    voice : SpeakerSettings
-        As for the recording.
-
-    Raises
-    ------
-    ManipulationError
-        If Praat cannot analyse it.
+    ``asked`` is what it was made for, ``natural`` is of :func:`measure_source`. Raises
+    ManipulationError if Praat cannot analyse it.
     """
     measured = measure_stimulus(stimulus, voice)
     if stimulus.scaled_db:
@@ -134,34 +115,13 @@ def _measure(
     """The seven cues as :func:`stressnet.acoustics.cues.measure_token` measures them."""
     rows: dict[str, float] = {}
     try:
-        sound = praat_sound(samples, rate_hz)
-        pitch = praat_pitch(samples, rate_hz, voice.pitch)
-        formant = praat_formant(samples, rate_hz, voice.formants)
-        intensity = praat_intensity(samples, rate_hz)
+        analysis = Analysis.of(samples, rate_hz, voice)
         for k, span in enumerate(nuclei, start=1):
-            cues = _nucleus(sound, pitch, formant, intensity, span, voice.f0_median_hz)
+            cues = part_cues(analysis, NUCLEUS, k, span)
             rows |= {f"nucleus_{k}_{name}": value for name, value in cues.items()}
     except parselmouth.PraatError as error:
         raise _not_analysed(error) from error
     return {cue.name: cue.values(rows) for cue in CUES}
-
-
-def _nucleus(
-    sound: Any, pitch: Any, formant: Any, intensity: Any, span: Pair, median_hz: float
-) -> Mapping[str, float]:
-    """One nucleus's cues under the names of ``cues.parquet``."""
-    nan = float("nan")
-    found = {"duration_s": span[1] - span[0], "f0_mean_st": nan, "intensity_mean_db": nan}
-    found["spectral_tilt_db"] = nan
-    if pitch is not None:
-        found["f0_mean_st"] = pitch_cues(pitch, *span, median_hz)["f0_mean_st"]
-    if intensity is not None:
-        found["intensity_mean_db"] = intensity_cues(intensity, *span)["intensity_mean_db"]
-    spectrum = vowel_spectrum(sound, *span)
-    if spectrum is not None:
-        found["spectral_tilt_db"] = balance_cues(spectrum, span[1] - span[0])["spectral_tilt_db"]
-    middle = middle_formants(formant, span)
-    return found | {f"f{k}_hz": float(middle.medians_hz[k - 1]) for k in (1, 2, 3)}
 
 
 def _not_analysed(error: parselmouth.PraatError) -> ManipulationError:

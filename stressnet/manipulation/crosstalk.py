@@ -21,10 +21,7 @@ SUMMARY_COLUMNS = (
 def crosstalk(stimuli: pd.DataFrame, measures: pd.DataFrame, endpoints: pd.DataFrame) -> Any:
     """Rows of ``crosstalk.csv``: each single continuum, and the mere resynthesis, by cue.
 
-    Parameters
-    ----------
-    stimuli, measures, endpoints : DataFrame
-        The tables of the same names.
+    Arguments are the tables of the same names.
 
     Returns
     -------
@@ -64,14 +61,12 @@ def crosstalk(stimuli: pd.DataFrame, measures: pd.DataFrame, endpoints: pd.DataF
 
 
 def _reached(own: pd.DataFrame | None) -> dict[str, float]:
-    names = ("reached_p10", "reached_median", "reached_p90")
-    if own is None:
-        return dict.fromkeys(names, float("nan"))
     shares = []
-    for _, part in own.groupby("stimulus_id", sort=False):
+    for _, part in own.groupby("stimulus_id", sort=False) if own is not None else ():
         asked, moved = part["asked"].to_numpy(), part["moved"].to_numpy()
         if np.abs(asked).max() > 2 * get_cue(part["cue"].iloc[0]).tolerance:
             shares.append(float(asked @ moved / (asked @ asked)))
+    names = ("reached_p10", "reached_median", "reached_p90")
     if not shares:
         return dict.fromkeys(names, float("nan"))
     return dict(zip(names, np.quantile(shares, [0.1, 0.5, 0.9]).tolist(), strict=True))

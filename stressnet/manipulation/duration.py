@@ -21,17 +21,9 @@ from stressnet.intervals import Interval
 
 @dataclass(frozen=True)
 class TimeMap:
-    """From times before a change to times after it.
+    """From times before a change to times after it, given at knots that rise.
 
-    Parameters
-    ----------
-    before_s, after_s : tuple of float
-        Knots, both rising.
-
-    Raises
-    ------
-    ConfigError
-        If they differ in number or fall.
+    Raises ConfigError if they differ in number or fall.
     """
 
     before_s: tuple[float, ...]
@@ -72,12 +64,10 @@ class TimeMap:
 
     def segments(self, segments: Segments) -> Segments:
         """A token's parts after the change."""
-        first, second = segments.nuclei
-        return Segments(
-            word=(self(segments.word[0]), self(segments.word[1])),
-            boundary_s=self(segments.boundary_s),
-            nuclei=((self(first[0]), self(first[1])), (self(second[0]), self(second[1]))),
+        word, first, second = (
+            (self(start_s), self(end_s)) for start_s, end_s in (segments.word, *segments.nuclei)
         )
+        return Segments(word, self(segments.boundary_s), (first, second))
 
     def intervals(self, intervals: Sequence[Interval]) -> tuple[Interval, ...]:
         """Intervals after the change."""

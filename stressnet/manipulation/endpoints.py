@@ -1,27 +1,17 @@
 """Where a continuum begins and ends: what an INITIAL-like and a FINAL-like version of a word are.
 
-Class means
-    *F0, duration, intensity, tilt*: the mean contrast (first nucleus minus second) of the speaker's
-    INITIAL tokens and of the FINAL ones. A token gets that contrast while the mean over its own two
-    vowels stays, so both vowels move in opposite directions and only the relation changes.
-    *F1, F2, F3*: what stress does to a formant depends on the vowel. The token's own formants are
-    one end. At the other end each vowel is moved by the difference between the means of stressed
-    and unstressed vowels of its kind: the same vowel for those that occur unreduced without
-    stress, else the schwa, which is what they reduce to.
-The other member of a minimal pair
-    The token itself is one end; the other end is the contrast (formants: the values) of the same
-    spelling with the other stress.
-
-Means are the speaker's where there are enough tokens, else those of all speakers of that sex, else
-of all; ``source`` says which. A speaker whose few tokens put the two classes the other way round
-than all speakers do counts as having too few. Formants are pooled relative to each speaker's own
-mean, so that no vocal tract enters.
+Ends come from class means or from the other member of a minimal pair, as ``docs/manipulation.md``
+explains. Means are the speaker's where there are enough tokens, else those of all speakers of that
+sex, else of all; ``source`` says which. A speaker whose few tokens put the two classes the other
+way round than all speakers do counts as having too few. Formants are pooled relative to each
+speaker's own mean, so that no vocal tract enters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -47,19 +37,12 @@ _SCHWA = "AH"
 class Endpoint:
     """Both ends of one cue's continuum for one token.
 
-    Parameters
-    ----------
-    cue : str
-    natural : (first, second)
-        Values of the token as recorded, on the cue's scale (:mod:`stressnet.manipulation.cues`).
-    initial, final : (first, second)
-        Values of its two nuclei at the INITIAL-like and the FINAL-like end.
-    source : str
-        ``speaker``, ``sex`` or ``all``: whose means; for formants of the first and the second
-        vowel, joined by ``+`` where they differ.
-    n_initial, n_final : int
-        Tokens behind the ends; for formants stressed and unstressed vowels, the smaller number of
-        the two nuclei; 1 where the token itself is the end.
+    ``natural``, ``initial`` and ``final`` are values of both nuclei as recorded and at the
+    INITIAL-like and the FINAL-like end, on the cue's scale (:mod:`stressnet.manipulation.cues`).
+    ``source`` says whose means they are, ``speaker``, ``sex`` or ``all``; for formants of the first
+    and the second vowel, joined by ``+`` where they differ. ``n_initial`` and ``n_final`` count
+    tokens behind the ends; for formants stressed and unstressed vowels, the smaller number of the
+    two nuclei; 1 where the token itself is the end.
     """
 
     cue: str
@@ -90,14 +73,9 @@ class _Mean:
 
 
 class Reference:
-    """The measured cues of a corpus, asked for endpoints.
+    """The measured cues of a corpus (``cues.parquet``), asked for endpoints.
 
-    Parameters
-    ----------
-    cues : DataFrame
-        ``cues.parquet`` of ``stressnet measure``.
-    min_tokens : int
-        Tokens of each class that a mean must rest on.
+    Means rest on ``min_tokens`` tokens of each class or more.
     """
 
     def __init__(self, cues: pd.DataFrame, min_tokens: int = MIN_TOKENS) -> None:
@@ -119,23 +97,15 @@ class Reference:
                 columns[f"{cue.name}_{k}"] = scaled
         self.tokens = pd.DataFrame(columns)
         self.vowels = self._vowels()
-        self._cache: dict[tuple[Any, ...], Any] = {}
+        self._contrasts = cache(self._find_contrasts)
+        self._formant = cache(self._find_formant)
+        self._speaker_mean = cache(self._find_speaker_mean)
 
     def endpoint(self, row: Mapping[Any, Any], cue: str, kind: EndpointKind = "class") -> Endpoint:
-        """Both ends of one cue's continuum for one token.
+        """Both ends of one cue's continuum for the token of a row of ``cues.parquet``.
 
-        Parameters
-        ----------
-        row : mapping
-            The token's row of ``cues.parquet``.
-        cue : str
-        kind : {"class", "pair"}
-
-        Raises
-        ------
-        ManipulationError
-            If the token's stress is not known, the cue was not measured in both vowels, or nobody
-            has enough tokens for the ends.
+        Raises ManipulationError if the token's stress is not known, the cue was not measured in
+        both vowels, or nobody has enough tokens for the ends.
         """
         if kind not in KINDS:
             raise ConfigError(f"no endpoints '{kind}'; there are {', '.join(KINDS)}")
@@ -170,87 +140,70 @@ class Reference:
     def _from_contrasts(
         self, row: Mapping[Any, Any], cue: ManipulatedCue, natural: Pair
     ) -> Endpoint:
-        overall = self._contrasts(cue.name, "all", "")
-        direction = 0.0 if None in overall else np.sign(overall[0].value - overall[1].value)
+        direction = 0.0
+        first, second = self._contrasts(cue.name, "all", "")
+        if first is not None and second is not None:
+            direction = np.sign(first.value - second.value)
         for source, value in self._groups(row):
             initial, final = self._contrasts(cue.name, source, value)
             if initial is None or final is None:
                 continue
             if source != "all" and np.sign(initial.value - final.value) != direction:
                 continue
-            return Endpoint(
-                cue.name,
-                natural,
-                _around(natural, initial.value),
-                _around(natural, final.value),
-                source,
-                initial.n,
-                final.n,
-            )
+            one, other = (_around(natural, mean.value) for mean in (initial, final))
+            return Endpoint(cue.name, natural, one, other, source, initial.n, final.n)
         raise ManipulationError(
             f"{cue.name}: fewer than {self.min_tokens} measured tokens of a class in the corpus"
         )
 
-    def _contrasts(self, cue: str, source: str, value: str) -> tuple[Any, Any]:
-        def compute() -> tuple[_Mean | None, _Mean | None]:
-            part = self._part(self.tokens, source, value)
-            contrast = part[f"{cue}_1"] - part[f"{cue}_2"]
-            initial, final = (
-                self._mean(contrast[part["stress"] == stress]) for stress in ("INITIAL", "FINAL")
-            )
-            return initial, final
-
-        return self._once(("contrast", cue, source, value), compute)
+    def _find_contrasts(
+        self, cue: str, source: str, value: str
+    ) -> tuple[_Mean | None, _Mean | None]:
+        part = self._part(self.tokens, source, value)
+        contrast = part[f"{cue}_1"] - part[f"{cue}_2"]
+        initial, final = (
+            self._mean(contrast[part["stress"] == stress]) for stress in ("INITIAL", "FINAL")
+        )
+        return initial, final
 
     def _from_vowels(self, row: Mapping[Any, Any], cue: ManipulatedCue, natural: Pair) -> Endpoint:
         stressed = 0 if row["stress"] == "INITIAL" else 1
-        other: list[float] = []
-        sources: list[str] = []
-        numbers: list[Pair] = []
+        other, sources, counts = [], [], []
         for k in (0, 1):
-            label = str(row[f"nucleus_{k + 1}"])
-            found = self._stress_effect(row, cue, bare(label), is_stressed=k == stressed)
-            effect, source, counts = found
+            vowel = bare(str(row[f"nucleus_{k + 1}"]))
+            effect, source, *n = self._stress_effect(row, cue, vowel, is_stressed=k == stressed)
             other.append(natural[k] - effect if k == stressed else natural[k] + effect)
             sources.append(source)
-            numbers.append(counts)
-        ends = (natural, (other[0], other[1]))
-        initial, final = ends if stressed == 0 else ends[::-1]
-        return Endpoint(
-            cue.name,
-            natural,
-            initial,
-            final,
-            "+".join(dict.fromkeys(sources)),
-            int(min(n[0] for n in numbers)),
-            int(min(n[1] for n in numbers)),
-        )
+            counts.append(n)
+        initial, final = natural, (other[0], other[1])
+        if stressed == 1:
+            initial, final = final, initial
+        source = "+".join(dict.fromkeys(sources))
+        n_initial, n_final = np.min(counts, axis=0).tolist()
+        return Endpoint(cue.name, natural, initial, final, source, n_initial, n_final)
 
     def _stress_effect(
         self, row: Mapping[Any, Any], cue: ManipulatedCue, vowel: str, *, is_stressed: bool
-    ) -> tuple[float, str, Pair]:
+    ) -> tuple[float, str, int, int]:
         """Stressed minus unstressed of a vowel, whose means, and how many vowels each rests on."""
         unstressed_vowel = _SCHWA if is_stressed and vowel not in UNREDUCED else vowel
         for source, value in self._groups(row):
             with_stress = self._formant(cue.name, source, value, vowel, True)
             without = self._formant(cue.name, source, value, unstressed_vowel, False)
             if with_stress is not None and without is not None:
-                counts = (float(with_stress.n), float(without.n))
-                return with_stress.value - without.value, source, counts
+                effect = with_stress.value - without.value
+                return effect, source, with_stress.n, without.n
         raise ManipulationError(
             f"{cue.name}: fewer than {self.min_tokens} measured vowels {vowel} with stress or "
             f"{unstressed_vowel} without in the corpus"
         )
 
-    def _formant(
+    def _find_formant(
         self, cue: str, source: str, value: str, vowel: str, is_stressed: bool
     ) -> _Mean | None:
-        def compute() -> _Mean | None:
-            part = self._part(self.vowels, source, value)
-            chosen = (part["vowel"] == vowel) & (part["is_stressed"] == is_stressed)
-            return self._mean(part.loc[chosen, cue])
-
-        return self._once(("formant", cue, source, value, vowel, is_stressed), compute)
+        part = self._part(self.vowels, source, value)
+        chosen = (part["vowel"] == vowel) & (part["is_stressed"] == is_stressed)
+        return self._mean(part.loc[chosen, cue])
 
     def _vowels(self) -> pd.DataFrame:
         """All nuclei with their formants re the speaker's mean, in log2."""
@@ -296,13 +249,10 @@ class Reference:
             f"{cue.name}: no measured token of {row['word']} with the other stress in the corpus"
         )
 
-    def _speaker_mean(self, cue: str, speaker: Any) -> float:
-        def compute() -> float:
-            part = self.tokens[self.tokens["speaker"] == speaker]
-            values = part[[f"{cue}_1", f"{cue}_2"]].to_numpy(np.float64)
-            return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-
-        return float(self._once(("speaker", cue, speaker), compute))
+    def _find_speaker_mean(self, cue: str, speaker: Any) -> float:
+        part = self.tokens[self.tokens["speaker"] == speaker]
+        values = part[[f"{cue}_1", f"{cue}_2"]].to_numpy(np.float64)
+        return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
     # -- groups ------------------------------------------------------------------------------------
 
@@ -324,11 +274,6 @@ class Reference:
     def _mean(self, values: pd.Series) -> _Mean | None:
         found = values.dropna()
         return _Mean(float(found.mean()), len(found)) if len(found) >= self.min_tokens else None
-
-    def _once(self, key: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
-        if key not in self._cache:
-            self._cache[key] = compute()
-        return self._cache[key]
 
 
 def _around(natural: Pair, contrast: float) -> Pair:

@@ -1,12 +1,9 @@
 """Formants and spectral tilt of a vowel, moved without touching its source.
 
-Formants
-    Each formant is a pair of poles. A filter that cancels the poles where Praat's LPC found them
-    and puts new ones elsewhere, with the same bandwidth, is the source-filter way of moving one
-    formant; poles that do not move cancel and need not be known. The filter follows the formant
-    track every 5 ms. The whole band of the recording stays, and no change is exactly no change.
-Tilt
-    A filter without phase whose gain is a straight line in decibels over octaves.
+A formant is a pair of poles: a filter that cancels the poles where Praat's LPC found them and puts
+new ones elsewhere, with the same bandwidth, follows the formant track every 5 ms. Poles that do not
+move cancel and need not be known; no change is exactly no change. A tilt is a filter without phase
+whose gain is a straight line in decibels over octaves.
 
 Moving one formant of a cascade changes the level of everything above it. :func:`with_level_of`
 takes the level, and on demand the tilt, back to what they were, so that one cue moves at a time.
@@ -49,24 +46,12 @@ def shift_formants(
     track: FormantTrack,
     factors: Sequence[float],
 ) -> FloatArray:
-    """The excerpt with some formants of one vowel multiplied by factors.
+    """The excerpt with some formants of one vowel, ``span_s``, multiplied by factors.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (n_samples,)
-    rate_hz : int
-    span_s : (start_s, end_s)
-        The vowel.
-    track : FormantTrack
-        Of the same excerpt.
-    factors : sequence of float
-        For F1, F2, F3; 1 leaves a formant alone. They rise from 1 and fall back to it at the
-        vowel's edges, see :data:`~stressnet.manipulation.intensity.RAMP_S`.
-
-    Raises
-    ------
-    AudioError
-        If a formant to be moved was not found in the vowel, or would leave the band.
+    ``track`` is that of the same excerpt. Factors are for F1, F2, F3; 1 leaves a formant alone.
+    They rise from 1 and fall back to it at the vowel's edges, see
+    :data:`~stressnet.manipulation.intensity.RAMP_S`. Raises AudioError if a formant to be moved was
+    not found in the vowel, or would leave the band.
     """
     moved = [k for k, factor in enumerate(factors) if factor != 1.0]
     if not moved:

@@ -6,13 +6,15 @@ Effects and intervals are those of one network over speakers, words and training
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
+from stressnet.manipulation.psychometric import clusters_of
 from stressnet.manipulation.verdicts import (
     CAUSAL_MARGIN,
     DENSITY_MARGIN,
@@ -26,9 +28,6 @@ from stressnet.statistics.claims import HOLDS, PRIMARY, decide, verdict
 from stressnet.statistics.jackknife import jackknife
 from stressnet.statistics.stream import EXCHANGE
 from stressnet.statistics.twoway import FloatArray, Inference, Spread, add_seeds, infer
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLUMNS = (
     *("claim", "verdict", "relevance", "deletion", "causal"),
@@ -44,25 +43,13 @@ COLUMNS = (
 def findings_table(
     claims: pd.DataFrame, losses: pd.DataFrame, swings: pd.DataFrame
 ) -> pd.DataFrame:
-    """The table of findings.
+    """The table of findings, :data:`COLUMNS`.
 
-    Parameters
-    ----------
-    claims : DataFrame
-        Claims of one network over all tokens, from ``claims.csv``.
-    losses : DataFrame
-        From :func:`stressnet.stages.findings.deletion.delete_regions` with ``model``, ``speaker``
-        and ``family``.
-    swings : DataFrame
-        ``model, token_id, speaker, family, stress, logit_difference, cue, swing``.
-
-    Returns
-    -------
-    DataFrame
-        :data:`COLUMNS`.
+    ``claims`` are those of one network over all tokens, from ``claims.csv``; ``losses`` are of
+    :func:`stressnet.stages.findings.deletion.delete_regions` with ``model``, ``speaker`` and
+    ``family``; ``swings`` have ``model, token_id, speaker, family, stress, logit_difference, cue,
+    swing``.
     """
-    import pandas as pd
-
     rows: list[dict[str, Any]] = []
     for test in TESTS:
         relevance = _relevance(claims, test)
@@ -85,7 +72,7 @@ def findings_table(
     return pd.DataFrame(rows)[list(COLUMNS)]
 
 
-def _relevance(claims: pd.DataFrame, test: ClaimTests) -> list[dict[str, Any]]:
+def _relevance(claims: pd.DataFrame, test: ClaimTests) -> list[dict[Any, Any]]:
     """The claim's primary criteria, one per deleted region."""
     rows = claims[(claims["claim"] == test.claim) & (claims["role"] == PRIMARY)]
     if rows.empty:
@@ -96,44 +83,27 @@ def _relevance(claims: pd.DataFrame, test: ClaimTests) -> list[dict[str, Any]]:
         & (claims["null"] == EXCHANGE)
     ]
     beyond = float(energy["effect"].iloc[0]) if len(energy) else np.nan
-    return [
-        {
-            "relevance": row["verdict"],
-            "relevance_effect": row["effect"],
-            "relevance_low": row["low"],
-            "relevance_high": row["high"],
-            "relevance_observed": row["observed"],
-            "relevance_null": row["compared_with"],
-            "relevance_beyond_energy": beyond,
-            "n_relevance": row["n_tokens"],
-        }
-        for row in rows.to_dict("records")
-    ]
+    names = {"verdict": "relevance", "compared_with": "relevance_null", "n_tokens": "n_relevance"}
+    names |= {name: f"relevance_{name}" for name in ("effect", "low", "high", "observed")}
+    table = rows[list(names)].rename(columns=names)
+    return table.assign(relevance_beyond_energy=beyond).to_dict("records")
 
 
 def _deletion_row(losses: pd.DataFrame, test: ClaimTests, region: str) -> dict[str, Any]:
     is_share = test.against == "share"
-    null = EXCHANGE if test.against == EXCHANGE else ""
-    other = region if test.against == EXCHANGE else test.against
-    per_model: list[FloatArray] = []
-    found: Inference | None = None
-    tables = []
-    for _, part in losses.groupby("model", sort=False):
-        tables.append(_paired(part, region, None if is_share else (other, null)))
-    whole = _mean_over_models(tables)
-    row: dict[str, Any] = {
-        "region": region,
-        "against": test.against,
-        "n_deletion": len(whole),
-        "reason": "",
-    }
-    nothing = ("deleted", "deleted_null", "deletion_effect", "deletion_low", "deletion_high")
-    if whole.empty:
+    other = (region, EXCHANGE) if test.against == EXCHANGE else (test.against, "")
+    tables = [
+        _paired(part, region, None if is_share else other)
+        for _, part in losses.groupby("model", sort=False)
+    ]
+    row: dict[str, Any] = {"region": region, "against": test.against, "n_deletion": 0, "reason": ""}
+    if not any(map(len, tables)):
+        nothing = ("deleted", "deleted_null", "deletion_effect", "deletion_low", "deletion_high")
         return row | dict.fromkeys(nothing, np.nan) | {"deletion": decide(np.nan, np.nan, 0)}
-    per_model = [_deleted(table, np.ones((len(table), 1)), is_share)[0] for table in tables]
-    found = _jackknifed(whole, lambda table, kept: _deleted(table, kept, is_share), per_model)
+    found, n = _jackknifed(tables, lambda table, kept: _deleted(table, kept, is_share))
     margin = SHARE_MARGIN if is_share else DENSITY_MARGIN
     return row | {
+        "n_deletion": n,
         "deleted": found.value[0],
         "deleted_null": np.nan if is_share else found.value[1],
         "deletion_effect": found.value[2],
@@ -158,14 +128,6 @@ def _paired(part: pd.DataFrame, region: str, other: tuple[str, str] | None) -> p
     return table.merge(theirs, on="token_id", validate="1:1")
 
 
-def _mean_over_models(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Mean over networks of every number of each token."""
-    import pandas as pd
-
-    keys = ["token_id", "speaker", "family"]
-    return pd.concat(tables).groupby(keys, sort=False, as_index=False).mean(numeric_only=True)
-
-
 def _deleted(table: pd.DataFrame, kept: FloatArray, is_share: bool) -> FloatArray:
     """Deleted share (or density), that of the null, and their difference, (n_sets, 3)."""
     names = ["loss", "area", "other_loss", "other_area", "evidence"]
@@ -186,13 +148,10 @@ def _causal_row(swings: pd.DataFrame, test: ClaimTests) -> dict[str, Any]:
     if here.empty:
         return row
     tables = [part for _, part in here.groupby("model", sort=False)]
-    keys = ["token_id", "speaker", "family", "stress"]
-    whole = here.groupby(keys, sort=False, as_index=False).mean(numeric_only=True)
-    per_model = [_swing(table, np.ones((len(table), 1)))[0] for table in tables]
-    found = _jackknifed(whole, _swing, per_model)
+    found, n = _jackknifed(tables, _swing)
     low, high = float(found.low[0]), float(found.high[0])
     return row | {
-        "n_causal": len(whole),
+        "n_causal": n,
         "causal_effect": float(found.value[0]),
         "causal_low": low,
         "causal_high": high,
@@ -210,15 +169,17 @@ def _swing(table: pd.DataFrame, kept: FloatArray) -> FloatArray:
         return (swing / (means[0] - means[1]))[:, None]
 
 
-def _jackknifed(table: pd.DataFrame, statistic: Any, per_model: Sequence[FloatArray]) -> Inference:
-    """Interval over speakers, words and training seeds."""
-    clusters = {
-        "speakers": table["speaker"].astype(str).to_numpy(),
-        "words": table["family"].astype(str).to_numpy(),
-    }
-    found = jackknife(lambda kept: statistic(table, kept), len(table), clusters)
+def _jackknifed(
+    tables: Sequence[pd.DataFrame], statistic: Callable[[pd.DataFrame, FloatArray], FloatArray]
+) -> tuple[Inference, int]:
+    """Mean over networks, with intervals over speakers, words and seeds, and number of tokens."""
+    joined = pd.concat(tables)
+    keys = [k for k in ("token_id", "speaker", "family", "stress") if k in joined]
+    mean = joined.groupby(keys, sort=False, as_index=False).mean(numeric_only=True)
+    found = jackknife(lambda kept: statistic(mean, kept), len(mean), clusters_of(mean))
     spread = Spread(found.error**2, found.df, found.reason)
-    return infer(found.value, add_seeds(spread, np.stack(per_model)))
+    per_model = [statistic(table, np.ones((len(table), 1)))[0] for table in tables]
+    return infer(found.value, add_seeds(spread, np.stack(per_model))), len(mean)
 
 
 def findings_text(result: Any) -> str:

@@ -36,15 +36,8 @@ _SEED = 1
 class Prosody:
     """What happens to one vowel.
 
-    Parameters
-    ----------
-    span_s : (start_s, end_s)
-        The vowel.
-    f0_st : float
-        Shift in semitones.
-    f0_contour_st : tuple of (position, semitones)
-        Further shift that changes over the vowel; positions from 0 to 1 in order, linear between.
-    duration_factor : float
+    ``f0_st`` shifts F0, ``f0_contour_st`` shifts it further by semitones at positions from 0 to 1
+    in order, linear between.
     """
 
     span_s: tuple[float, float]
@@ -83,48 +76,33 @@ def overlap_add(
 ) -> tuple[FloatArray, TimeMap]:
     """The excerpt with resynthesised vowels, and where its times went.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (n_samples,)
-    rate_hz : int
-    pitch : parselmouth.Pitch
-        Of the same excerpt; it decides what is voiced.
-    changes : sequence of Prosody
-        In order of time, not overlapping. A vowel without change is resynthesised too.
-
-    Raises
-    ------
-    AudioError
-        If Praat cannot resynthesise the excerpt.
+    ``pitch`` is that of the same excerpt; it decides what is voiced. ``changes`` are in order of
+    time and do not overlap; a vowel without change is resynthesised too. Raises AudioError if Praat
+    cannot resynthesise the excerpt.
     """
     try:
         raw = _praat_overlap_add(samples, rate_hz, pitch, changes)
     except parselmouth.PraatError as error:
         first = str(error).strip().splitlines()[0]
         raise AudioError(f"Praat cannot resynthesise the word: {first}") from error
-    planned = TimeMap.stretched(
-        [c.span_s for c in changes],
-        [c.duration_factor for c in changes],
-        len(samples) / rate_hz,
-    )
+    spans_s, factors = [c.span_s for c in changes], [c.duration_factor for c in changes]
+    planned = TimeMap.stretched(spans_s, factors, len(samples) / rate_hz)
     pieces: list[FloatArray] = []
     before, after = [0.0], [0.0]
-    n_done = n_read = 0
-    for change in changes:
-        start, end = (round(t * rate_hz) for t in change.span_s)
-        pieces.append(samples[n_read:start])
-        n_done += start - n_read
+    n_read = 0
+    for span_s in spans_s:
+        start, end = (round(t * rate_hz) for t in span_s)
         vowel = _spliced(samples, raw, rate_hz, pitch, (start, end), planned)
-        before += [change.span_s[0], change.span_s[1]]
-        after += [n_done / rate_hz + change.span_s[0] - start / rate_hz]
-        n_done += len(vowel)
-        after += [n_done / rate_hz + change.span_s[1] - end / rate_hz]
-        pieces.append(vowel)
+        for piece, at, edge_s in (
+            (samples[n_read:start], start, span_s[0]),
+            (vowel, end, span_s[1]),
+        ):
+            pieces.append(piece)
+            before.append(edge_s)
+            after.append(sum(map(len, pieces)) / rate_hz + edge_s - at / rate_hz)
         n_read = end
-    pieces.append(samples[n_read:])
-    n_done += len(samples) - n_read
-    result = np.concatenate(pieces)
-    return result, TimeMap((*before, len(samples) / rate_hz), (*after, n_done / rate_hz))
+    result = np.concatenate([*pieces, samples[n_read:]])
+    return result, TimeMap((*before, len(samples) / rate_hz), (*after, len(result) / rate_hz))
 
 
 def _praat_overlap_add(

@@ -4,28 +4,17 @@
 
 with x the step of a continuum, or the cue's value in its own unit. The **slope** b is in log odds
 per step or per unit; the **crossover** -a / b is where both answers are equally likely. A curve is
-fitted to the answers to all tokens at once, as in a listening experiment with many words: what
-differs between words makes it flatter than any single word's curve.
-
-Estimation
-    Maximum likelihood with the penalty of Firth (1993, *Biometrika* 80:27-38), which keeps slopes
-    finite and takes out most of their bias in small samples. Answers may be decisions (0, 1) or
-    probabilities.
-Intervals
-    Over speakers and words (:mod:`stressnet.statistics.twoway`) from each row's linearised
-    contribution. The crossover's limits are those of the x whose log odds are not distinguishable
-    from zero (Fieller's construction), hence open where the continuum does not bound them.
-What cannot be estimated
-    Answers that never change have neither slope nor crossover. If all answers below some step are
-    one class and all above it the other (**complete separation**), the slope has no upper limit:
-    the fitted one is a lower bound without interval, and the crossover lies between the two steps.
-    A crossover outside the continuum is not extrapolated.
+fitted to the answers to all tokens at once, by maximum likelihood with the penalty of Firth (1993),
+with intervals over speakers and words from each row's linearised contribution
+(:mod:`stressnet.statistics.twoway`). The crossover's limits are those of the x whose log odds are
+not distinguishable from zero (Fieller's construction), hence open where the continuum does not
+bound them. ``docs/causal.md`` says what cannot be estimated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,37 +45,35 @@ class Psychometric:
 
     Parameters
     ----------
+    grid, curve, curve_low, curve_high : ndarray, shape (N_GRID,)
+        Places along x, probability of FINAL there, and its limits.
+    n_rows : int
+        Answers.
+    reason : str
+        What is special or missing, else an empty string.
     intercept, slope : float
-        Log odds of FINAL at x = 0, and per unit of x.
-    slope_low, slope_high : float
-        Limits; NaN without interval.
+        Log odds of FINAL at x = 0, and per unit of x; the slope's limits are NaN without interval.
     crossover, crossover_low, crossover_high : float
         Where both answers are equally likely; NaN where it lies outside the continuum. A limit
         beyond the continuum is infinite.
     p_value : float
         That the slope is zero.
-    reason : str
-        What is special or missing, else an empty string.
-    grid, curve, curve_low, curve_high : ndarray, shape (N_GRID,)
-        Places along x, probability of FINAL there, and its limits.
-    n_rows : int
-        Answers.
     """
 
-    intercept: float
-    slope: float
-    slope_low: float
-    slope_high: float
-    crossover: float
-    crossover_low: float
-    crossover_high: float
-    p_value: float
-    reason: str
     grid: FloatArray
     curve: FloatArray
     curve_low: FloatArray
     curve_high: FloatArray
     n_rows: int
+    reason: str
+    intercept: float = np.nan
+    slope: float = np.nan
+    slope_low: float = np.nan
+    slope_high: float = np.nan
+    crossover: float = np.nan
+    crossover_low: float = np.nan
+    crossover_high: float = np.nan
+    p_value: float = np.nan
 
 
 def fit_psychometric(
@@ -98,21 +85,9 @@ def fit_psychometric(
 ) -> Psychometric:
     """The psychometric function of answers along a continuum.
 
-    Parameters
-    ----------
-    x : array, shape (n_rows,)
-        Step, or value of the cue.
-    answers : array, shape (n_rows,)
-        1 for FINAL, 0 for INITIAL, or probabilities of FINAL.
-    clusters : mapping of str to array of shape (n_rows,)
-        Names of ``"speakers"`` and ``"words"`` (one kind is enough) that answers belong to.
-    level : float
-        Confidence level.
-
-    Raises
-    ------
-    ConfigError
-        If arrays do not fit or there is no answer.
+    ``x``, (n_rows,), are steps or values of the cue, ``answers`` 1 for FINAL, 0 for INITIAL, or
+    probabilities of FINAL; ``clusters`` names the ``"speakers"`` and ``"words"`` (one kind is
+    enough) that they belong to. Raises ConfigError if arrays do not fit or there is no answer.
     """
     x = np.asarray(x, dtype=np.float64)
     y = np.asarray(answers, dtype=np.float64)
@@ -121,48 +96,26 @@ def fit_psychometric(
     if x.shape != y.shape:
         raise ConfigError(f"{x.shape} steps do not fit answers of shape {y.shape}")
     grid = np.linspace(x.min(), x.max(), N_GRID)
+    nothing = np.full(N_GRID, np.nan)
     constant = _constant(x, y)
     if constant:
-        nothing = np.full(N_GRID, np.nan)
-        return Psychometric(
-            *(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan),
-            reason=constant,
-            grid=grid,
-            curve=np.full(N_GRID, y.mean()),
-            curve_low=nothing,
-            curve_high=nothing,
-            n_rows=len(y),
-        )
+        mean = np.full(N_GRID, y.mean())
+        return Psychometric(grid, mean, nothing, nothing, len(y), constant)
     fit = fit_logistic(x, y)
     a, b = (float(value) for value in fit.coefficients)
     places = np.column_stack([np.ones(N_GRID), grid])
     odds = places @ fit.coefficients
+    line = Psychometric(grid, expit(odds), nothing, nothing, len(y), SEPARATED, a, b)
     switch = separation(x, y)
     if switch is not None:
-        nothing = np.full(N_GRID, np.nan)
-        return Psychometric(
-            intercept=a,
-            slope=b,
-            slope_low=np.nan,
-            slope_high=np.nan,
-            crossover=min(max(-a / b, switch[0]), switch[1]),
-            crossover_low=switch[0],
-            crossover_high=switch[1],
-            p_value=np.nan,
-            reason=SEPARATED,
-            grid=grid,
-            curve=expit(odds),
-            curve_low=nothing,
-            curve_high=nothing,
-            n_rows=len(y),
-        )
+        low, high = switch
+        crossover = min(max(-a / b, low), high)
+        return replace(line, crossover=crossover, crossover_low=low, crossover_high=high)
     each = fit.contributions @ np.vstack([[0.0, 1.0], places]).T
     found = infer(np.concatenate([[b], odds]), spread_of(each, clusters), level=level)
-    low, high = found.low[1:], found.high[1:]
-    at, at_low, at_high, note = _crossover(a, b, grid, low, high)
-    return Psychometric(
-        intercept=a,
-        slope=b,
+    at, at_low, at_high, note = _crossover(a, b, grid, found.low[1:], found.high[1:])
+    return replace(
+        line,
         slope_low=float(found.low[0]),
         slope_high=float(found.high[0]),
         crossover=at,
@@ -170,22 +123,16 @@ def fit_psychometric(
         crossover_high=at_high,
         p_value=float(found.p_value[0]),
         reason="; ".join(part for part in (str(found.reason[0]), note) if part),
-        grid=grid,
-        curve=expit(odds),
-        curve_low=expit(low),
-        curve_high=expit(high),
-        n_rows=len(y),
+        curve_low=expit(found.low[1:]),
+        curve_high=expit(found.high[1:]),
     )
 
 
 def separation(x: ArrayLike, answers: ArrayLike) -> tuple[float, float] | None:
     """The steps between which all answers change, or None if they overlap.
 
-    Returns
-    -------
-    tuple of float or None
-        The last step at which, as at all below it, everyone gave one answer, and the first from
-        which on everyone gave the other. Answers may be mixed at one step between them.
+    The first is the last step at which, as at all below it, everyone gave one answer, the second
+    the first from which on everyone gave the other. Answers may be mixed at one step between them.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(answers, dtype=np.float64)
     if not np.isin(y, (0.0, 1.0)).all() or y.min(initial=1) == y.max(initial=0):
@@ -261,8 +208,6 @@ def psychometric_table(
         What has a curve of its own, e.g. ``("model", "cue")``.
     answers : {"decision", "probability"}
         What a network answers: its class, as a listener would, or its probability.
-    level : float
-        Confidence level.
 
     Returns
     -------
@@ -307,6 +252,12 @@ def clusters_of(table: pd.DataFrame) -> dict[str, NDArray[Any]]:
     }
 
 
+def counts_of(table: pd.DataFrame) -> dict[str, int]:
+    """``n_tokens``, ``n_speakers`` and ``n_words`` of a table's rows."""
+    counts = {f"n_{kind}": len(np.unique(names)) for kind, names in clusters_of(table).items()}
+    return {"n_tokens": table["token_id"].nunique(), **counts}
+
+
 def _row(part: pd.DataFrame, answers: str, level: float) -> dict[str, Any]:
     clusters = clusters_of(part)
     y = answers_of(part, answers)
@@ -316,9 +267,7 @@ def _row(part: pd.DataFrame, answers: str, level: float) -> dict[str, Any]:
         "cue": str(part["cue"].iloc[0]),
         "unit": str(part["unit"].iloc[0]) if "unit" in part.columns else "",
         "n_stimuli": len(part),
-        "n_tokens": part["token_id"].nunique(),
-        "n_speakers": len(np.unique(clusters["speakers"])),
-        "n_words": len(np.unique(clusters["words"])),
+        **counts_of(part),
         **_named(by_step, "step"),
         "p_value": by_step.p_value,
         "reason": by_step.reason,
@@ -340,12 +289,9 @@ def _row(part: pd.DataFrame, answers: str, level: float) -> dict[str, Any]:
 
 def _named(fit: Psychometric, what: str) -> dict[str, float]:
     return {
-        f"slope_per_{what}": fit.slope,
-        f"slope_per_{what}_low": fit.slope_low,
-        f"slope_per_{what}_high": fit.slope_high,
-        f"crossover_{what}": fit.crossover,
-        f"crossover_{what}_low": fit.crossover_low,
-        f"crossover_{what}_high": fit.crossover_high,
+        f"{name}_{what}{limit}": getattr(fit, f"{field}{limit}")
+        for name, field in (("slope_per", "slope"), ("crossover", "crossover"))
+        for limit in ("", "_low", "_high")
     }
 
 
@@ -353,19 +299,14 @@ def _within(part: pd.DataFrame, level: float) -> dict[str, float]:
     """Mean slope of the log odds of FINAL within tokens."""
     slopes = part.groupby("token_id", sort=False)[["step", "logit_difference"]].apply(_token_slope)
     kept = slopes[np.isfinite(slopes)]
-    nothing = dict.fromkeys(("logit_per_step", "logit_per_step_low", "logit_per_step_high"), np.nan)
     if kept.empty:
-        return nothing
+        names = ("logit_per_step", "logit_per_step_low", "logit_per_step_high")
+        return dict.fromkeys(names, np.nan)
     firsts = part.drop_duplicates("token_id").set_index("token_id").loc[kept.index]
     values = kept.to_numpy(np.float64)
     mean = float(values.mean())
     spread = spread_of(((values - mean) / len(values))[:, None], clusters_of(firsts))
-    found = infer(np.array([mean]), spread, level=level)
-    return {
-        "logit_per_step": mean,
-        "logit_per_step_low": float(found.low[0]),
-        "logit_per_step_high": float(found.high[0]),
-    }
+    return infer(np.array([mean]), spread, level=level).columns("logit_per_step", 0)
 
 
 def _token_slope(rows: pd.DataFrame) -> float:

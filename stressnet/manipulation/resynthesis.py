@@ -45,10 +45,16 @@ FloatArray = NDArray[np.float64]
 MAX_AMPLITUDE = 0.99
 """A stimulus with larger samples is made softer as a whole, so that no file clips it."""
 
-MAX_SEMITONES = 24.0
-MAX_DURATION_FACTOR = 5.0
-MAX_GAIN_DB = 40.0
-MAX_FORMANT_FACTOR = 2.0
+_LIMITS = {
+    "f0_st": (-24.0, 24.0),
+    "duration_factor": (1 / 5.0, 5.0),
+    "intensity_db": (-40.0, 40.0),
+    "f1_factor": (1 / 2.0, 2.0),
+    "f2_factor": (1 / 2.0, 2.0),
+    "f3_factor": (1 / 2.0, 2.0),
+    "tilt_db_per_octave": (-24.0, 24.0),
+}
+"""How far speech goes."""
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
@@ -92,21 +98,13 @@ class CueChange:
     tilt_db_per_octave: float = 0.0
 
     def __post_init__(self) -> None:
-        _check("f0_st", self.f0_st, -MAX_SEMITONES, MAX_SEMITONES)
         places = [place for place, _ in self.f0_contour_st]
         if places != sorted(places) or any(not 0 <= place <= 1 for place in places):
             raise ConfigError("f0_contour_st: positions must rise and lie between 0 and 1")
         for _, value in self.f0_contour_st:
-            _check("f0_contour_st", value, -MAX_SEMITONES, MAX_SEMITONES)
-        _check(
-            "duration_factor", self.duration_factor, 1 / MAX_DURATION_FACTOR, MAX_DURATION_FACTOR
-        )
-        _check("intensity_db", self.intensity_db, -MAX_GAIN_DB, MAX_GAIN_DB)
-        for name, factor in zip(
-            ("f1_factor", "f2_factor", "f3_factor"), self.formants, strict=True
-        ):
-            _check(name, factor, 1 / MAX_FORMANT_FACTOR, MAX_FORMANT_FACTOR)
-        _check("tilt_db_per_octave", self.tilt_db_per_octave, -24.0, 24.0)
+            _check("f0_contour_st", value, *_LIMITS["f0_st"])
+        for name, limits in _LIMITS.items():
+            _check(name, getattr(self, name), *limits)
 
     @property
     def formants(self) -> tuple[float, float, float]:
@@ -135,19 +133,8 @@ NO_CHANGE = CueChange()
 class Source:
     """A word as recorded, with what has to be known to change it; see :func:`analyse`.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (n_samples,)
-        Excerpt with context.
-    rate_hz : int
-    segments : Segments
-        Word, syllable boundary and nuclei in seconds of the excerpt.
-    phones : tuple of Interval
-        The word's phones in seconds of the excerpt; may be empty.
-    tracks : Tracks
-        F0 and formants; time zero is the start of the excerpt.
-    pitch : parselmouth.Pitch or None
-        The F0 track as Praat's own object.
+    ``samples`` are an excerpt with context, whose start is time zero of word, syllable boundary,
+    nuclei, phones (there may be none) and tracks. ``pitch`` is the F0 track as Praat's own object.
     """
 
     samples: FloatArray
@@ -160,22 +147,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Stimulus:
-    """A changed word.
+    """A changed word: its excerpt, where the word's parts and phones lie now, and what was done.
 
-    Parameters
-    ----------
-    audio : Audio
-        The excerpt.
-    segments : Segments
-        Where the word's parts lie now.
-    phones : tuple of Interval
-        Where its phones lie now.
-    changes : tuple of CueChange
-        What was done to each nucleus.
-    psola : bool
-        Whether the nuclei went through overlap-add.
-    scaled_db : float
-        0, or by how much the whole excerpt was made softer so that it does not clip.
+    ``changes`` are those of each nucleus, ``psola`` says whether the nuclei went through
+    overlap-add, ``scaled_db`` by how much the whole excerpt was made softer so that it does not
+    clip, else 0.
     """
 
     audio: Audio
@@ -193,23 +169,11 @@ def analyse(
     voice: SpeakerSettings,
     phones: Sequence[Interval] = (),
 ) -> Source:
-    """Find F0 and formants of an excerpt, once for all its stimuli.
+    """Find F0 and formants of an excerpt with context, once for all its stimuli.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (n_samples,)
-        Excerpt with context, one channel.
-    rate_hz : int
-    segments : Segments
-    voice : SpeakerSettings
-        The speaker's pitch range and formant ceiling.
-    phones : sequence of Interval
-        In seconds of the excerpt.
-
-    Raises
-    ------
-    AudioError
-        If the excerpt is no finite sound, or too short for a vowel of it to lie inside.
+    ``segments`` and ``phones`` are in seconds of the excerpt, ``voice`` is the speaker's pitch
+    range and formant ceiling. Raises AudioError if the excerpt is no finite sound, or too short for
+    a vowel of it to lie inside.
     """
     sound = praat_sound(samples, rate_hz)
     if segments.word[0] < -1e-6 or segments.word[1] > sound.duration + 1.0 / rate_hz:
@@ -220,14 +184,8 @@ def analyse(
     pitch = praat_pitch(samples, rate_hz, voice.pitch)
     f0 = PitchTrack(np.zeros(0), np.zeros(0)) if pitch is None else pitch_track_of(pitch)
     formants: FormantTrack = formant_track(samples, rate_hz, voice.formants)
-    return Source(
-        np.asarray(samples, dtype=np.float64),
-        rate_hz,
-        segments,
-        tuple(phones),
-        Tracks(formants, f0),
-        pitch,
-    )
+    excerpt = np.asarray(samples, dtype=np.float64)
+    return Source(excerpt, rate_hz, segments, tuple(phones), Tracks(formants, f0), pitch)
 
 
 def resynthesise(
@@ -235,20 +193,15 @@ def resynthesise(
     changes: Sequence[CueChange],
     *,
     psola: bool | None = None,
-    keep_tilt: bool = True,
 ) -> Stimulus:
     """Change cues of a word's nuclei.
 
     Parameters
     ----------
-    source : Source
-        From :func:`analyse`.
     changes : sequence of CueChange
         For the first and the second nucleus.
     psola : bool, optional
         Send the nuclei through overlap-add; by default only if F0 or duration changes.
-    keep_tilt : bool
-        Take the spectral tilt back to what it was after moving formants.
 
     Raises
     ------
@@ -267,7 +220,7 @@ def resynthesise(
     through_psola = any(c.needs_psola for c in changes) if psola is None else psola
     rate_hz, samples = source.rate_hz, source.samples
     for span, change in zip(spans, changes, strict=True):
-        samples = _envelope(samples, source, span, change, keep_tilt)
+        samples = _envelope(samples, source, span, change)
     where = TimeMap((0.0, len(samples) / rate_hz), (0.0, len(samples) / rate_hz))
     if through_psola:
         samples, where = _prosody(samples, source, changes)
@@ -293,13 +246,12 @@ def _envelope(
     source: Source,
     span: tuple[float, float],
     change: CueChange,
-    keep_tilt: bool,
 ) -> FloatArray:
-    """Formants and tilt of one vowel, at its old level."""
+    """Formants and tilt of one vowel, at its old level; moving formants keeps the tilt."""
     rate_hz = source.rate_hz
     if any(factor != 1.0 for factor in change.formants):
         shifted = shift_formants(samples, rate_hz, span, source.tracks.formants, change.formants)
-        samples = with_level_of(shifted, samples, rate_hz, span, keep_tilt=keep_tilt)
+        samples = with_level_of(shifted, samples, rate_hz, span, keep_tilt=True)
     if change.tilt_db_per_octave != 0.0:
         tilted = tilt(samples, rate_hz, span, change.tilt_db_per_octave)
         samples = with_level_of(tilted, samples, rate_hz, span, keep_tilt=False)

@@ -35,22 +35,10 @@ Failure = tuple[str, str, str]
 class TokenTask:
     """What a worker needs to make the stimuli of a token.
 
-    Parameters
-    ----------
-    corpus, out : Path
-    row : dict
-        Of the token table.
-    phones : tuple of Interval
-        In seconds of the excerpt.
-    voice : SpeakerSettings
-    plan : tuple of Step
-    endpoints : dict
-        Ends of the cues that have some; steps of others are left out.
-    file : Path
-        Where tables and images go: ``<file>-stimuli.parquet`` and so on.
-    presets : dict
-        Spectrogram presets to draw every stimulus under, for the networks.
-    save_audio : bool
+    ``row`` is of the token table, ``phones`` are in seconds of the excerpt. Endpoints are those of
+    the cues that have some; steps of others are left out. Tables and images go to
+    ``<file>-stimuli.parquet`` and so on; every stimulus is drawn under each of the presets, for the
+    networks.
     """
 
     corpus: Path
@@ -73,6 +61,7 @@ def make_token(task: TokenTask) -> list[Failure]:
     """Write a token's stimuli; returns what failed."""
     import pandas as pd
 
+    from stressnet.acoustics.token_image import image_in_recording
     from stressnet.manipulation.aim import make_stimulus
     from stressnet.manipulation.check import measure_source
     from stressnet.manipulation.resynthesis import analyse
@@ -104,9 +93,9 @@ def make_token(task: TokenTask) -> list[Failure]:
         if wrong := checked.problems():
             failures.append((stimulus_id, "check", "; ".join(wrong)))
             continue
-        drawn = {name: _image(stimulus, preset) for name, preset in task.presets.items()}
-        for name, image in drawn.items():
-            images[name].append(image)
+        for name, preset in task.presets.items():
+            image = image_in_recording(preset, stimulus.audio, *stimulus.segments.word)
+            images[name].append(image.values)
         file = _save(task, step, stimulus) if task.save_audio else ""
         stimuli.append(_stimulus_row(task.row, step, stimulus, asked, checked, file))
         measures += _measure_rows(stimulus_id, token_id, step, checked)
@@ -127,14 +116,6 @@ def _segments(row: dict[str, Any]) -> Segments:
             span_of(row, "nucleus_2_start_s", "nucleus_2_end_s"),
         ),
     )
-
-
-def _image(stimulus: Stimulus, preset: SpectrogramPreset) -> Any:
-    """The image that a corpus would hold of this word."""
-    from stressnet.acoustics.token_image import image_in_recording
-
-    word = Interval(*stimulus.segments.word, "")
-    return image_in_recording(preset, stimulus.audio, word.start_s, word.end_s).values
 
 
 def _save(task: TokenTask, step: Step, stimulus: Stimulus) -> str:
@@ -213,26 +194,23 @@ def _measure_rows(
     stimulus_id: str, token_id: str, step: Step, checked: Checked
 ) -> list[dict[str, Any]]:
     """Rows of ``measures.parquet``: one per cue and nucleus."""
-    rows = []
-    for cue in CUE_NAMES:
-        asked, moved = checked.asked.get(cue, (0.0, 0.0)), checked.moved(cue)
-        for k in (0, 1):
-            rows.append(
-                {
-                    "stimulus_id": stimulus_id,
-                    "token_id": token_id,
-                    "kind": step.kind,
-                    "continuum": step.continuum,
-                    "cue": cue,
-                    "nucleus": k + 1,
-                    "is_intended": cue in checked.asked,
-                    "natural": checked.natural[cue][k],
-                    "asked": asked[k],
-                    "measured": checked.measured[cue][k],
-                    "moved": moved[k],
-                }
-            )
-    return rows
+    return [
+        {
+            "stimulus_id": stimulus_id,
+            "token_id": token_id,
+            "kind": step.kind,
+            "continuum": step.continuum,
+            "cue": cue,
+            "nucleus": k + 1,
+            "is_intended": cue in checked.asked,
+            "natural": checked.natural[cue][k],
+            "asked": checked.asked.get(cue, (0.0, 0.0))[k],
+            "measured": checked.measured[cue][k],
+            "moved": checked.moved(cue)[k],
+        }
+        for cue in CUE_NAMES
+        for k in (0, 1)
+    ]
 
 
 def _contrast(pair: Pair) -> float:

@@ -50,19 +50,11 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class ClaimTests:
-    """What tests a claim besides relevance.
+    """What tests a claim of :data:`stressnet.statistics.claims.CLAIMS` besides relevance.
 
-    Parameters
-    ----------
-    claim : str
-        Name in :data:`stressnet.statistics.claims.CLAIMS`.
-    regions : tuple of str
-        Regions that are deleted.
-    against : str
-        What deletion of a region is compared with: another region, ``"exchange"`` (the same region
-        by another token's times or tracks), or ``"share"`` (nothing: the share itself counts).
-    cue : str
-        Continuum whose effect tests the claim; empty if none does.
+    Deletion of each region is compared ``against`` another region, ``"exchange"`` (the same region
+    by another token's times or tracks), or ``"share"`` (nothing: the share itself counts). ``cue``
+    is the continuum whose effect tests the claim; empty if none does.
     """
 
     claim: str
@@ -86,30 +78,17 @@ continuum tests one syllable against the other; consonants are not changed."""
 
 
 def overall(relevance: str, others: Sequence[str]) -> str:
-    """The verdict on a claim.
+    """The verdict on a claim from the decision on relevance and those on what tests it.
 
-    Parameters
-    ----------
-    relevance : str
-        ``holds``, ``does not hold`` or ``cannot be decided``.
-    others : sequence of str
-        The same for deletion and causal effect, or :data:`NOT_TESTED`.
-
-    Raises
-    ------
-    ConfigError
-        If a decision is none of these.
+    Decisions are those of :mod:`stressnet.statistics.claims` or, of the others, also
+    :data:`NOT_TESTED`; ConfigError is raised for any other.
     """
     for decision in (relevance, *others):
         if decision not in (HOLDS, FAILS, OPEN, NOT_TESTED):
             raise ConfigError(f"no decision '{decision}'")
-    tested = [decision for decision in others if decision != NOT_TESTED]
+    tested = {decision for decision in others if decision != NOT_TESTED}
     if relevance == HOLDS and FAILS in tested:
         return MAP_ONLY
-    if relevance == HOLDS and tested and all(decision == HOLDS for decision in tested):
-        return CONFIRMED
-    if relevance == FAILS and tested and all(decision == HOLDS for decision in tested):
-        return MISSED
-    if relevance == FAILS and tested and all(decision == FAILS for decision in tested):
-        return REFUTED
-    return UNDECIDED
+    both = (relevance, tested.pop() if len(tested) == 1 else OPEN)
+    agreed = {(HOLDS, HOLDS): CONFIRMED, (FAILS, HOLDS): MISSED, (FAILS, FAILS): REFUTED}
+    return agreed.get(both, UNDECIDED)

@@ -1,18 +1,15 @@
 """Cue weights from two cues at a time, beside what is known of listeners.
 
-Listeners' cue weights come from words in which two cues are changed independently in five to seven
-steps each: a logistic regression of the answers on both steps, each standardised over the
-stimuli, gives two coefficients, and their absolute values divided by their sum are the weights
-(Holt & Lotto 2006, *JASA* 119:3059-3071). Here the same is done with a network's answers.
-
-A weight compares cues over the ranges that the stimuli span, from INITIAL-like to FINAL-like; with
-other end points there are other weights.
+As in studies of listeners (Holt & Lotto 2006, *JASA* 119:3059-3071), two cues are changed
+independently; a logistic regression of the answers on both steps, each standardised over the
+stimuli, gives two coefficients, and their absolute values divided by their sum are the weights. A
+weight compares cues over the ranges that the stimuli span; with other end points there are others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -22,12 +19,9 @@ from scipy.special import expit
 
 from stressnet.errors import ConfigError
 from stressnet.manipulation.logistic import fit_logistic
-from stressnet.manipulation.psychometric import answers_of, clusters_of
+from stressnet.manipulation.psychometric import answers_of, clusters_of, counts_of
 from stressnet.statistics.jackknife import spread_of
 from stressnet.statistics.twoway import infer
-
-STEPS_OF_LISTENERS = (5, 7)
-"""Fewest and most steps per cue in the listeners' studies below."""
 
 NEEDED = ("token_id", "speaker", "word", "cue_1", "cue_2", "step_1", "step_2", "logit_difference")
 """Columns that responses to two cues must have."""
@@ -42,167 +36,15 @@ COLUMNS = (
 """Columns of :func:`cue_weights`."""
 
 
-@dataclass(frozen=True)
-class ListenerStudy:
-    """What a study found about people.
-
-    Parameters
-    ----------
-    study : str
-        Authors and year.
-    about : {"perception", "production"}
-        Whether people judged or spoke.
-    who : str
-        Language and design.
-    n_steps : int
-        Steps per cue; 0 where the design had none or it is not known.
-    finding : str
-        In words.
-    stronger : tuple of (str, str)
-        Pairs of cues of which the first was found to be the stronger.
-    source : str
-        Where it was read.
-    """
-
-    study: str
-    about: str
-    who: str
-    n_steps: int
-    finding: str
-    stronger: tuple[tuple[str, str], ...]
-    source: str
-
-
-def _ranked(*cues: str) -> tuple[tuple[str, str], ...]:
-    return tuple((a, b) for i, a in enumerate(cues) for b in cues[i + 1 :])
-
-
-def _over_quality(*cues: str) -> tuple[tuple[str, str], ...]:
-    """Every measure of vowel quality weaker than these cues."""
-    return tuple((cue, quality) for cue in cues for quality in VOWEL_QUALITY)
-
-
-VOWEL_QUALITY = ("reduction", "f1", "f2")
-"""Cues that are vowel quality."""
-
-LISTENERS = (
-    ListenerStudy(
-        "Fry 1955-65, re-ranked by Koffi",
-        "perception",
-        "English",
-        0,
-        "F0 > duration > intensity > vowel quality",
-        (*_ranked("f0", "duration", "intensity"), *_over_quality("f0", "duration", "intensity")),
-        "repository.stcloudstate.edu/stcloud_ling/vol7/iss1/2",
-    ),
-    ListenerStudy(
-        "Tremblay et al. 2021",
-        "perception",
-        "English and Dutch listeners, DEsert/deSSERT, two cues at a time",
-        7,
-        "vowel reduction is a strong cue for English listeners; Dutch listeners rely less on it "
-        "and more on pitch",
-        (),
-        "ouci.dntb.gov.ua/en/works/7WdWbzD4",
-    ),
-    ListenerStudy(
-        "Lee 2022",
-        "perception",
-        'English and Korean listeners, "object"',
-        5,
-        "vowel quality weighs most",
-        tuple(("reduction", cue) for cue in ("f0", "duration", "intensity")),
-        "eksss.org pss-14-4-19",
-    ),
-    ListenerStudy(
-        "Sluijter & van Heuven 1996, perception twin",
-        "perception",
-        "Dutch",
-        0,
-        "high-band intensity nearly as strong as duration",
-        (("duration", "tilt"),),
-        "scilit.com/publications/2fb11b2f",
-    ),
-    ListenerStudy(
-        "Bruggeman, Yu & Cutler 2022",
-        "perception",
-        "English listeners",
-        0,
-        "suprasegmental cues are largely ignored because schwa marks most unstressed syllables",
-        tuple(("reduction", cue) for cue in ("f0", "duration", "intensity")),
-        "mpi.nl item3379288",
-    ),
-    ListenerStudy(
-        "Catalan speakers' perception of word stress in unaccented contexts",
-        "perception",
-        "English, unaccented",
-        0,
-        "formant differences of reduction are the consistent cue; no single cue is indispensable, "
-        "cues trade",
-        (),
-        "repositori.upf.edu/handle/10230/27269",
-    ),
-    ListenerStudy(
-        "Fry 1954/55",
-        "production",
-        "English, 6 noun/verb pairs, 12 American speakers",
-        0,
-        "the vowels change most in duration and intensity, other parts stay nearly constant; the "
-        "two cues trade",
-        (),
-        "mendeley.com catalogue 38c965e6",
-    ),
-    ListenerStudy(
-        "Sluijter & van Heuven 1996",
-        "production",
-        "Dutch, 10 speakers, minimal pairs",
-        0,
-        "duration best, spectral balance (> 0.5 kHz) close second, overall intensity and vowel "
-        "quality poorest",
-        (
-            ("duration", "tilt"),
-            *((one, "intensity") for one in ("duration", "tilt")),
-            *_over_quality("duration", "tilt"),
-        ),
-        "docslib.org/doc/5423860",
-    ),
-    ListenerStudy(
-        "Severijnen et al. 2022",
-        "production",
-        "38 speakers, 744 tokens, 10 vowels",
-        0,
-        "spectral tilt and overall intensity equally good; tilt ahead only for /a:/",
-        (),
-        "hrbosker.github.io",
-    ),
-    ListenerStudy(
-        "Fuchs 2016",
-        "production",
-        "Southern British English /I/, 614 tokens, 10 men",
-        0,
-        "stress is tilt, intensity, H1 and A1 measures; F1 perhaps; F2 unrelated",
-        (("tilt", "f2"), ("intensity", "f2")),
-        "sites.google.com/site/sp2016enhancedproceedings/p321a",
-    ),
-)
-"""Studies of listeners and speakers; none of the sources read gives weights as numbers, so what can
-be compared is which of two cues is the stronger."""
-
-
 def cue_weights(
     responses: pd.DataFrame, *, answers: str = "decision", level: float = 0.95
 ) -> pd.DataFrame:
     """Weights of two cues against each other, for every pair of cues.
 
-    Parameters
-    ----------
-    responses : DataFrame
-        One row per stimulus with columns :data:`NEEDED`; steps count from INITIAL-like to
-        FINAL-like, ``logit_difference`` is INITIAL minus FINAL.
-    answers : {"decision", "probability"}
-        What a network answers.
-    level : float
-        Confidence level.
+    ``responses`` have a row per stimulus with columns :data:`NEEDED`; steps count from INITIAL-like
+    to FINAL-like, ``logit_difference`` is INITIAL minus FINAL. ``answers``, ``decision`` or
+    ``probability``, is what a network answers. Raises ConfigError if a column is missing or there
+    is nothing to fit.
 
     Returns
     -------
@@ -210,11 +52,6 @@ def cue_weights(
         One row per pair of cues with :data:`COLUMNS`. Coefficients are log odds of FINAL per
         standard deviation of the steps; weights are their absolute values over their sum.
         ``stronger`` names a cue if the interval of the weights excludes one half.
-
-    Raises
-    ------
-    ConfigError
-        If a column is missing or there is nothing to fit.
     """
     missing = [name for name in NEEDED if name not in responses.columns]
     if missing:
@@ -238,9 +75,7 @@ def _row(one: str, other: str, part: pd.DataFrame, answers: str, level: float) -
         "n_steps_1": part["step_1"].nunique(),
         "n_steps_2": part["step_2"].nunique(),
         "n_stimuli": len(part),
-        "n_tokens": part["token_id"].nunique(),
-        "n_speakers": len(np.unique(clusters["speakers"])),
-        "n_words": len(np.unique(clusters["words"])),
+        **counts_of(part),
         "stronger": "",
         "reason": "",
     }
@@ -271,12 +106,8 @@ def _weights(
     weight, low, high = (float(expit(v[2])) for v in (found.value, found.low, found.high))
     stronger = names[0] if low > 0.5 else names[1] if high < 0.5 else ""
     return {
-        "coefficient_1": first,
-        "coefficient_1_low": found.low[0],
-        "coefficient_1_high": found.high[0],
-        "coefficient_2": second,
-        "coefficient_2_low": found.low[1],
-        "coefficient_2_high": found.high[1],
+        **found.columns("coefficient_1", 0),
+        **found.columns("coefficient_2", 1),
         "weight_1": weight,
         "weight_1_low": low,
         "weight_1_high": high,
@@ -289,12 +120,11 @@ def _weights(
 
 
 def beside_listeners(weights: pd.DataFrame) -> pd.DataFrame:
-    """The network's weights beside what studies found about the same two cues.
+    """The weights of :func:`cue_weights` beside what studies found about the same two cues.
 
-    Parameters
-    ----------
-    weights : DataFrame
-        From :func:`cue_weights`.
+    Studies are in ``listeners.csv`` with the pairs of cues of which the first was found to be the
+    stronger (``n_steps`` is 0 where the design had none or it is not known). None of the sources
+    read gives weights as numbers, so what can be compared is which of two cues is the stronger.
 
     Returns
     -------
@@ -305,29 +135,23 @@ def beside_listeners(weights: pd.DataFrame) -> pd.DataFrame:
         (``yes``, ``no``, ``undecided``) and ``source``. Studies without a ranking of these cues
         have one row with the cues left empty.
     """
-    rows: list[dict[str, Any]] = []
-    for study in LISTENERS:
-        about = {
-            "study": study.study,
-            "about": study.about,
-            "who": study.who,
-            "n_steps": study.n_steps,
-            "finding": study.finding,
-        }
+    with resources.as_file(resources.files("stressnet.manipulation") / "listeners.csv") as file:
+        studies = pd.read_csv(file, keep_default_na=False).to_dict("records")
+    texts = ("people_stronger", "people_weaker", "network_stronger", "same")
+    rows: list[dict[Any, Any]] = []
+    for study in studies:
         found = [
-            {**about, **_compared(row, pair), "source": study.source}
-            for pair in study.stronger
+            study | _compared(row, (stronger, weaker))
+            for stronger, weaker in (pair.split(">") for pair in study["stronger"].split())
             for row in weights.to_dict("records")
-            if {row["cue_1"], row["cue_2"]} == set(pair)
+            if {row["cue_1"], row["cue_2"]} == {stronger, weaker}
         ]
-        nothing = {"people_stronger": "", "people_weaker": "", "network_stronger": "", "same": ""}
-        nothing |= dict.fromkeys(("network_weight", "network_low", "network_high"), np.nan)  # type: ignore[arg-type]
-        rows += found or [{**about, **nothing, "source": study.source}]
+        rows += found or [study | dict.fromkeys(texts, "")]
     columns = [
         *("study", "about", "who", "n_steps", "finding", "people_stronger", "people_weaker"),
         *("network_stronger", "network_weight", "network_low", "network_high", "same", "source"),
     ]
-    return pd.DataFrame(rows)[columns]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _compared(row: Mapping[Any, Any], pair: tuple[str, str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Parts of a token's image by name, as masks in seconds and hertz, and relevance within them."""
 
-from stressnet.regions import definitions as _definitions  # registers the regions
+from stressnet.regions import band_regions, phone_regions, time_regions
 from stressnet.regions.registry import (
     REGIONS,
     Missing,
@@ -25,4 +25,5 @@ __all__ = [
     "region",
 ]
 
-del _definitions
+for _module in (time_regions, phone_regions, band_regions):
+    _module.add_regions()

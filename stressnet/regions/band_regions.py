@@ -16,7 +16,7 @@ from stressnet.acoustics.track_types import N_FORMANTS
 from stressnet.axes import FloatArray
 from stressnet.regions.registry import Missing, Region, Stretch, add
 from stressnet.regions.scene import Scene
-from stressnet.regions.time_regions import STRESS_UNKNOWN, nucleus_cover
+from stressnet.regions.time_regions import nucleus_cover
 
 MIN_MEASURED = 0.5
 """A track region is missing where the tracker was silent in more than half of its time."""
@@ -39,35 +39,34 @@ def _host(which: str | None) -> str:
     return "nuclei" if which is None else f"nucleus_{which}"
 
 
-def _formant(scene: Scene, number: int, which: str | None) -> Stretch | Missing:
-    cover = nucleus_cover(scene, which)
-    if cover is None:
-        return STRESS_UNKNOWN
-    absent = _absent(scene, cover, number)
-    if absent:
-        return absent
+def _inside(
+    scene: Scene,
+    which: str | None,
+    cover_of: Callable[[Scene, str | None], FloatArray | Missing],
+    draw: Callable[[Scene, FloatArray], Stretch | Missing],
+) -> Stretch | Missing:
+    """What is drawn inside a nucleus or both, if its cover is known."""
+    cover = cover_of(scene, which)
+    return cover if isinstance(cover, Missing) else draw(scene, cover)
 
+
+def _formant(scene: Scene, cover: FloatArray, number: int) -> Stretch | Missing:
     def bands() -> list[Stretch]:
         frequency_hz, half_hz = scene.formants_at_frames
         return _in_vowels(scene, frequency_hz - half_hz, frequency_hz + half_hz)
 
-    return _cut(scene.once("formants", bands)[number - 1], cover)
+    absent = _absent(scene, cover, number)
+    return absent or _cut(scene.once("formants", bands)[number - 1], cover)
 
 
-def _valley(scene: Scene, number: int, which: str | None) -> Stretch | Missing:
+def _valley(scene: Scene, cover: FloatArray, number: int) -> Stretch | Missing:
     """Between the bands of formants ``number`` and ``number + 1``; 0 below F1, 4 above F4."""
-    cover = nucleus_cover(scene, which)
-    if cover is None:
-        return STRESS_UNKNOWN
     for neighbour in (number, number + 1):
-        if 1 <= neighbour <= N_FORMANTS:
-            absent = _absent(scene, cover, neighbour)
-            if absent:
-                return absent
+        if 1 <= neighbour <= N_FORMANTS and (absent := _absent(scene, cover, neighbour)):
+            return absent
     mask = _cut(scene.once("valleys", lambda: _valleys(scene))[number], cover)
-    return (
-        mask if mask.values.any() else Missing("the bands on both sides leave nothing between them")
-    )
+    nothing = Missing("the bands on both sides leave nothing between them")
+    return mask if mask.values.any() else nothing
 
 
 def _valleys(scene: Scene) -> list[Stretch]:
@@ -92,8 +91,8 @@ def _absent(scene: Scene, cover: FloatArray, number: int) -> Missing | None:
 def _resolved_cover(scene: Scene, which: str | None) -> FloatArray | Missing:
     """Cover of the nucleus if the window tells harmonics apart in most of its voiced frames."""
     cover = nucleus_cover(scene, which)
-    if cover is None:
-        return STRESS_UNKNOWN
+    if isinstance(cover, Missing):
+        return cover
     f0_hz = scene.f0_at_frames
     voiced = np.isfinite(f0_hz)
     if cover.sum() > 0 and (cover * voiced).sum() < MIN_MEASURED * cover.sum():
@@ -120,27 +119,17 @@ def _harmonic_bands(scene: Scene) -> list[Stretch]:
     return scene.once("harmonics", lambda: _in_vowels(scene, *_harmonic_limits(scene)))
 
 
-def _harmonic(scene: Scene, number: int, which: str | None) -> Stretch | Missing:
-    cover = _resolved_cover(scene, which)
-    if isinstance(cover, Missing):
-        return cover
+def _harmonic(scene: Scene, cover: FloatArray, number: int) -> Stretch:
     return _cut(_harmonic_bands(scene)[number - 1], cover)
 
 
-def _comb(scene: Scene, which: str | None) -> Stretch | Missing:
+def _comb(scene: Scene, cover: FloatArray) -> Stretch:
     """Bands around H1 to H10."""
-    cover = _resolved_cover(scene, which)
-    if isinstance(cover, Missing):
-        return cover
-    comb = scene.once("comb", lambda: _sum(_harmonic_bands(scene)))
-    return _cut(comb, cover)
+    return _cut(scene.once("comb", lambda: _sum(_harmonic_bands(scene))), cover)
 
 
-def _gaps(scene: Scene, which: str | None) -> Stretch | Missing:
+def _gaps(scene: Scene, cover: FloatArray) -> Stretch | Missing:
     """What lies between the bands of H1 to H10."""
-    cover = _resolved_cover(scene, which)
-    if isinstance(cover, Missing):
-        return cover
 
     def between() -> Stretch:
         low_hz, high_hz = _harmonic_limits(scene)
@@ -177,12 +166,9 @@ def _sum(masks: Sequence[Stretch]) -> Stretch:
 
 
 def _balance(scene: Scene, low_hz: float, high_hz: float, which: str | None) -> Stretch | Missing:
-    if which is None:
-        cover: FloatArray | None = scene.in_time(scene.times.word)
-    else:
-        cover = nucleus_cover(scene, which)
-    if cover is None:
-        return STRESS_UNKNOWN
+    cover = nucleus_cover(scene, which) if which else scene.in_time(scene.times.word)
+    if isinstance(cover, Missing):
+        return cover
     frames = np.flatnonzero(cover)
     if not len(frames):
         return Missing("outside the image")
@@ -191,18 +177,16 @@ def _balance(scene: Scene, low_hz: float, high_hz: float, which: str | None) -> 
 
 
 def _add_track_region(
-    name: str,
-    definition: str,
-    which: str | None,
-    mask_fn: Callable[..., Stretch | Missing],
+    name: str, definition: str, which: str | None, draw: Callable[..., Stretch | Missing]
 ) -> None:
     suffix = f"_{which}" if which else ""
     where = f"the nucleus of the {which} syllable" if which else "the two nuclei"
-    text = f"{definition} inside {where}"
+    text, cover_of = f"{definition} inside {where}", nucleus_cover
     if "harmonic" in definition or name == "F0":
         text += ", where the window resolves harmonics"
-    bound = partial(mask_fn, which=which)
-    add(Region(f"{name}{suffix}", text, bound, exchange="tracks", within=_host(which)))
+        cover_of = _resolved_cover
+    mask_fn = partial(_inside, which=which, cover_of=cover_of, draw=draw)
+    add(Region(f"{name}{suffix}", text, mask_fn, exchange="tracks", within=_host(which)))
 
 
 def add_regions() -> None:

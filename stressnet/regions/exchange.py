@@ -40,32 +40,24 @@ def draw_partners(
     rng: np.random.Generator,
     *,
     groups: Sequence[str] | None = None,
-    strata: Sequence[str] | Sequence[Sequence[str]] | None = None,
+    strata: Sequence[Sequence[str]] = (),
     block: int = 32,
 ) -> NDArray[np.intp]:
-    """For every token the index of another token, each token being used exactly once.
+    """For every token the index of another token: a permutation without fixed points.
 
     Parameters
     ----------
     duration_s : sequence of float, shape (n,)
         Durations of the words.
-    rng : numpy.random.Generator
-        Source of randomness.
     groups : sequence of str, optional
         Partners should differ in this, e.g. the word family; kept to wherever a stratum allows.
-    strata : sequence of str, or of sequences of str, optional
-        Partners agree in this, e.g. the speaker's sex. Several, from the finest to the coarsest,
-        e.g. sex and both vowels, then sex and stressed vowel, then sex: a token without a partner
-        of another group in its stratum looks for one in the next. What is left in the end is
-        paired without regard to strata.
+    strata : sequence of sequences of str
+        Partners agree in this, from the finest to the coarsest, e.g. sex and both vowels, then sex
+        and stressed vowel, then sex: a token without a partner of another group in its stratum
+        looks for one in the next. What is left in the end is paired without regard to strata.
     block : int
         Partners are drawn among so many tokens neighbouring in duration; the number of tokens or
         more for any token.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        A permutation without fixed points.
 
     Raises
     ------
@@ -84,7 +76,9 @@ def draw_partners(
         left = np.flatnonzero(partner < 0)
         for name in np.unique(stratum[left]):
             members = left[stratum[left] == name]
-            if not _avoidable(group[members]):
+            # Everybody can get a partner of another group if none has more than half.
+            largest = np.unique(group[members], return_counts=True)[1].max()
+            if len(members) < 2 or 2 * largest > len(members):
                 continue
             members = members[np.argsort(duration[members], kind="stable")]
             for part in np.array_split(members, max(1, len(members) // block)):
@@ -108,24 +102,11 @@ def matched_share(partner: NDArray[np.intp], strata: Sequence[Sequence[str]]) ->
     return tuple(float(np.mean(level == level[partner])) for level in _levels(strata, len(partner)))
 
 
-def _levels(
-    strata: Sequence[str] | Sequence[Sequence[str]] | None, n: int
-) -> list[NDArray[np.str_]]:
-    if strata is None:
-        return []
+def _levels(strata: Sequence[Sequence[str]], n: int) -> list[NDArray[np.str_]]:
     levels = [np.asarray(level).astype(str) for level in strata]
-    if levels and levels[0].ndim == 0:
-        levels = [np.array(levels)]
     if any(level.shape != (n,) for level in levels):
         raise ConfigError("strata must name one stratum per token")
     return levels
-
-
-def _avoidable(labels: NDArray[np.str_]) -> bool:
-    """Whether everybody can get a partner with another label: no label has more than half."""
-    if len(labels) < 2:
-        return False
-    return 2 * int(np.unique(labels, return_counts=True)[1].max()) <= len(labels)
 
 
 def _derange(
@@ -156,14 +137,11 @@ def exchange_tracks(scene: Scene, donor: Scene) -> Scene:
     swap = same_role and scene.times.stressed != donor.times.stressed
     nuclei = scene.times.nuclei
     sources = donor.times.nuclei[::-1] if swap else donor.times.nuclei
-    times = times_across(nuclei)
-    columns = []
-    for own_s, nucleus, source in zip(times, nuclei, sources, strict=True):
+    places = []
+    for own_s, nucleus, source in zip(times_across(nuclei), nuclei, sources, strict=True):
         relative = (own_s - nucleus.start_s) / nucleus.duration_s
-        there_s = source.start_s + relative * source.duration_s
-        formants, bandwidths = donor.tracks.formants.at(there_s)
-        columns.append(np.vstack([formants, bandwidths, donor.tracks.pitch.at(there_s)]))
-    return scene.with_tracks(joined_tracks(times, columns))
+        places.append(source.start_s + relative * source.duration_s)
+    return with_tracks_of(scene, donor.tracks, places)
 
 
 def times_across(nuclei: tuple[Interval, Interval]) -> tuple[FloatArray, FloatArray]:
@@ -173,26 +151,25 @@ def times_across(nuclei: tuple[Interval, Interval]) -> tuple[FloatArray, FloatAr
     return first, _across(nuclei[1], middle_s + 1e-6, np.inf)
 
 
-def joined_tracks(times: Sequence[FloatArray], columns: Sequence[FloatArray]) -> Tracks:
-    """Tracks of two nuclei, and nothing between them.
+def with_tracks_of(scene: Scene, tracks: Tracks, places: Sequence[FloatArray]) -> Scene:
+    """The scene with what some tracks are at given places, and nothing between its nuclei.
 
-    Parameters
-    ----------
-    times : sequence of ndarray
-        Times in the two nuclei.
-    columns : sequence of ndarray, shape (9, n)
-        Four formants, four bandwidths and F0 at these times.
+    For each nucleus, ``places`` are times in these tracks, one for each of :func:`times_across`.
     """
-    time_s = np.concatenate(times)
-    values = np.concatenate(columns, axis=1)
+    times = times_across(scene.times.nuclei)
+    time_s, there_s = np.concatenate(times), np.concatenate(places)
+    values = np.vstack([*tracks.formants.at(there_s), tracks.pitch.at(there_s)])
     if times[1][0] - times[0][-1] > TRACK_STEP_S:
         gap_s = [times[0][-1] + 1e-6, times[1][0] - 1e-6]
         at = len(times[0])
         time_s = np.insert(time_s, at, gap_s)
         values = np.insert(values, [at, at], np.nan, axis=1)
-    return Tracks(
-        FormantTrack(time_s, values[:N_FORMANTS], values[N_FORMANTS : 2 * N_FORMANTS]),
-        PitchTrack(time_s, values[-1]),
+    return replace(
+        scene,
+        tracks=Tracks(
+            FormantTrack(time_s, values[:N_FORMANTS], values[N_FORMANTS : 2 * N_FORMANTS]),
+            PitchTrack(time_s, values[-1]),
+        ),
     )
 
 

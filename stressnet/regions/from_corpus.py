@@ -7,7 +7,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet.acoustics.spectrogram import SpectrogramPreset, compute
+from stressnet.acoustics.spectrogram import SpectrogramPreset
+from stressnet.acoustics.token_image import image_in_excerpt
 from stressnet.acoustics.track_types import Tracks
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.axes import FloatArray
@@ -34,11 +35,6 @@ class TrackReader:
 
     The file is read by groups of rows; the last :data:`MAX_GROUPS` stay in memory. A corpus of some
     thousand tokens fits whole, a large one is read again where needed.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,17 +74,7 @@ class TrackReader:
 
 
 class SceneReader:
-    """Makes scenes for the tokens of a corpus under one preset.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        A built corpus.
-    preset : str
-        Preset whose axes and padding masks the scenes get.
-    bands : BandRule, optional
-        Width of formant bands.
-    """
+    """Makes scenes for the tokens of a corpus, with the axes and padding masks of one preset."""
 
     def __init__(self, corpus: Corpus, preset: str, bands: BandRule | None = None) -> None:
         self.corpus = corpus
@@ -113,11 +99,8 @@ class SceneReader:
     def times(self, token_id: str, *, surroundings: bool = True) -> TokenTimes:
         """Word, phones, nuclei and syllables, from the word's onset.
 
-        Parameters
-        ----------
-        token_id : str
-        surroundings : bool
-            Whether to look up what lies beside the word, which costs reading a TextGrid.
+        ``surroundings`` says whether to look up what lies beside the word, which costs reading a
+        TextGrid.
         """
         row = self._row(token_id)
         start_s = float(row["start_s"])
@@ -166,11 +149,11 @@ class SceneReader:
     def power(self, token_id: str) -> FloatArray:
         """Linear power of the sound on the image's axes, shape (n_bins, n_frames)."""
         row = self._row(token_id)
-        audio = self.corpus.excerpt(token_id)
-        start_s = float(row["start_s"] - row["excerpt_start_s"])
-        end_s = min(float(row["end_s"] - row["excerpt_start_s"]), audio.duration_s)
-        image = compute(self.preset, audio.samples, audio.rate_hz, start_s, end_s)
-        return image.power
+        start_s, end_s = (
+            float(row[limit] - row["excerpt_start_s"]) for limit in ("start_s", "end_s")
+        )
+        excerpt = self.corpus.excerpt(token_id)
+        return image_in_excerpt(self.preset, excerpt, start_s, end_s).power
 
     def _row(self, token_id: str) -> Any:
         if token_id not in self._rows.index:

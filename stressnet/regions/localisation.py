@@ -1,27 +1,12 @@
 """Does relevance point at a region? Ranks, overlap and the largest value, with chance beside them.
 
 The definitions are those of :mod:`stressnet.explain.faithfulness.localisation` (the test-suite
-checks that they agree), over one token's sounding cells and without torch, which tables need not
-load. The fourth measure of that module, relevance mass, is ``mass_accuracy`` among the shares. A
-cell belongs to a region from a part of one half on; chance is what a map gets whose values are
-strewn at random over the sounding cells.
-
-``rank_accuracy``, ``rank_accuracy_chance``
-    Of the region's K cells, the share among the K most relevant of the sound; chance K / N with N
-    sounding cells.
-``iou``, ``iou_chance``
-    Intersection over union of the region and the K most relevant cells, a threshold that gives both
-    the same area. Chance: the same with the overlap that is expected, K² / N.
-``iou_top10``, ``iou_top10_chance``
-    Intersection over union of the region and the most relevant 10 % of the sounding cells, whatever
-    the region's size. A small region cannot get near 1.
-``pointing``, ``pointing_chance``
-    1 if the most relevant cell lies in the region or within 20 ms and 80 Hz of it (Zhang et al.
-    2018); chance is the share of sounding cells for which that holds. Means over tokens are hit
-    rates.
-
-All are missing if the region holds no whole sounding cell or all of them, or if the map has no
-positive relevance.
+checks that they agree) and in ``docs/regions.md``, over one token's sounding cells and without
+torch, which tables need not load. A cell belongs to a region from a part of one half on; chance is
+what a map gets whose values are strewn at random over the N sounding cells, for a region of K cells
+K / N, the overlap K² / N, or the share of cells from which the region is pointed at (Zhang et al.
+2018). All are missing if the region holds no whole sounding cell or all of them, or if the map has
+no positive relevance.
 """
 
 from __future__ import annotations
@@ -35,14 +20,8 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 LOCALISATION = (
-    "rank_accuracy",
-    "rank_accuracy_chance",
-    "iou",
-    "iou_chance",
-    "iou_top10",
-    "iou_top10_chance",
-    "pointing",
-    "pointing_chance",
+    *("rank_accuracy", "rank_accuracy_chance", "iou", "iou_chance"),
+    *("iou_top10", "iou_top10_chance", "pointing", "pointing_chance"),
 )
 """Measures of localisation, in the order of :class:`Localiser`'s results."""
 
@@ -57,14 +36,10 @@ TOLERANCE_HZ = 80.0
 
 
 class Localiser:
-    """Where one token's most relevant cells lie.
+    """Where the most relevant cells of one token's map lie.
 
-    Parameters
-    ----------
-    relevance : ndarray, shape (n_frames, n_bins)
-        The map, frame by frame, positive values speaking for the token's own class.
-    scene : Scene
-        The token.
+    The map is given frame by frame, (n_frames, n_bins), positive values speaking for the token's
+    own class.
     """
 
     def __init__(self, relevance: FloatArray, scene: Scene) -> None:
@@ -93,7 +68,7 @@ class Localiser:
         frames = (cover >= 0.5) & self._sound
         k = int(np.count_nonzero(frames)) * self._n_bins
         if self._void or not 0 < k < self._n:
-            return self._missing()
+            return np.full(len(LOCALISATION), np.nan)
         wide = _widened(frames[:, None], (self._tolerance[0], 0))[:, 0]
         hits = float(np.mean(wide[self._peaks[0]]))
         area = float(np.count_nonzero(wide & self._sound)) * self._n_bins / self._n
@@ -107,7 +82,7 @@ class Localiser:
         hard = (mask >= 0.5) & self._sound[part, None]
         k = int(np.count_nonzero(hard))
         if self._void or not 0 < k < self._n:
-            return self._missing()
+            return np.full(len(LOCALISATION), np.nan)
         up, over = self._tolerance
         start, stop = max(0, part.start - up), min(len(self._sound), part.stop + up)
         frames, bins = self._peaks
@@ -157,10 +132,6 @@ class Localiser:
         """How many cells of a region are among the most relevant; ties by their chance."""
         value, part = threshold
         return float(np.count_nonzero(inside > value)) + part * np.count_nonzero(inside == value)
-
-    @staticmethod
-    def _missing() -> FloatArray:
-        return np.full(len(LOCALISATION), np.nan)
 
 
 def _widened(cells: BoolArray, by: tuple[int, int]) -> BoolArray:

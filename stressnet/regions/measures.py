@@ -1,44 +1,15 @@
 """Relevance within masks of one token: shares, areas, energies, densities, localisation.
 
-Measures
---------
-Let R be a token's relevance, R⁺ its positive part, m a region's mask and P the linear power of the
-sound.
-
-``signed_share``
-    Σ m R / Σ |R|. Between -1 and 1, defined for every map that is not zero. Over a partition it
-    adds to Σ R / Σ |R|.
-``net_share``
-    Σ m R / Σ R. Adds to 1 over a partition, but has no meaning where positive and negative
-    relevance cancel: missing if |Σ R| is under 5 % of Σ |R|.
-``positive_share``, ``absolute_share``
-    Σ m R⁺ / Σ R⁺ and Σ m |R| / Σ |R|, over the whole image, padding included.
-``area_share``
-    Cells of the region that hold sound, as a share of all cells that hold sound. Padding is left
-    out because a network sees nothing there: with it, any region of a short word would look small
-    and its relevance dense.
-``area_share_image``, ``area_share_word``
-    The same over all cells of the image, and over the cells of the word.
-``energy_share``
-    Σ m P over the sound divided by Σ P over the sound. P is the squared magnitude of the Fourier
-    transform, passed in beside the image: values of an image are logarithms and standardised, so
-    that their sum is no energy.
-``density``, ``density_absolute``
-    Mean R⁺ (or |R|) in the region's cells divided by the mean in cells that hold sound. 1 is what a
-    region gets if relevance is strewn evenly over the sound. Where no relevance lies on padding,
-    this is ``positive_share / area_share``.
-``density_energy``
-    Share of the sound's positive relevance divided by ``energy_share``.
-``mass_accuracy``
-    Share of the sound's positive relevance (Arras et al. 2022: relevance mass accuracy). Chance is
-    ``area_share``. It differs from ``positive_share`` only where padding carries relevance.
-``share_in_nucleus``, ``signed_share_in_nucleus``, ``area_share_in_nucleus``
-    Σ m R⁺ / Σ R⁺, Σ m R / Σ |R| and Σ m / cells, all within the nucleus (or the two nuclei) in
-    which the region lies; only for regions with :attr:`~stressnet.regions.registry.Region.within`.
-``density_in_nucleus``
-    ``share_in_nucleus / area_share_in_nucleus``: 1 if relevance is strewn evenly over the nucleus.
-
-The rest is in :mod:`stressnet.regions.localisation`.
+``docs/regions.md`` defines every measure. With R a token's relevance, m a region's mask and P the
+linear power of the sound: shares of R over the whole image include padding; areas and energies are
+of cells that hold sound, since a network sees nothing in padding and with it any region of a short
+word would look small and its relevance dense. ``net_share`` has no meaning where positive and
+negative relevance cancel: missing if |Σ R| is under 5 % of Σ |R|. ``density`` is the mean R⁺ in the
+region's cells by that in cells with sound, ``density_energy`` the share of the sound's R⁺ by
+``energy_share``. ``mass_accuracy`` (Arras et al. 2022) differs from ``positive_share`` only where
+padding carries relevance. Measures ``*_in_nucleus`` are only of regions with
+:attr:`~stressnet.regions.registry.Region.within`. The rest is in
+:mod:`stressnet.regions.localisation`.
 """
 
 from __future__ import annotations
@@ -56,22 +27,10 @@ from stressnet.regions.time_regions import nucleus_cover
 FloatArray = NDArray[np.float64]
 
 MEASURES = (
-    "signed_share",
-    "net_share",
-    "positive_share",
-    "absolute_share",
-    "area_share",
-    "area_share_image",
-    "area_share_word",
-    "energy_share",
-    "density",
-    "density_absolute",
-    "density_energy",
-    "mass_accuracy",
-    "share_in_nucleus",
-    "signed_share_in_nucleus",
-    "area_share_in_nucleus",
-    "density_in_nucleus",
+    *("signed_share", "net_share", "positive_share", "absolute_share"),
+    *("area_share", "area_share_image", "area_share_word", "energy_share"),
+    *("density", "density_absolute", "density_energy", "mass_accuracy"),
+    *("share_in_nucleus", "signed_share_in_nucleus", "area_share_in_nucleus", "density_in_nucleus"),
     *LOCALISATION,
 )
 """All measures, in the order of :meth:`MapSums.measure`'s columns."""
@@ -87,14 +46,8 @@ _N_QUANTITIES = 9
 class MapSums:
     """Sums of one token's map under any mask.
 
-    Parameters
-    ----------
-    relevance : ndarray, shape (n_bins, n_frames)
-        The map, positive values speaking for the token's own class.
-    scene : Scene
-        The token.
-    power : ndarray, shape (n_bins, n_frames), optional
-        Linear power of the sound; without it energies are missing.
+    The map, (n_bins, n_frames), has positive values speaking for the token's own class; ``power``,
+    of the same shape, is the linear power of the sound. Without it energies are missing.
     """
 
     def __init__(self, relevance: FloatArray, scene: Scene, power: NDArray | None) -> None:
@@ -124,7 +77,7 @@ class MapSums:
         for host in HOSTS:
             which = None if host == "nuclei" else host.removeprefix("nucleus_")
             cover = nucleus_cover(scene, which)
-            if cover is not None:
+            if not isinstance(cover, Missing):
                 self._hosts[host] = cover @ self._per_frame
         self._localiser = Localiser(by_frame, scene)
 
@@ -135,21 +88,10 @@ class MapSums:
         *,
         chance: bool = True,
     ) -> FloatArray:
-        """Measures of some regions.
+        """Measures of some regions under their masks, shape (n_regions, n_measures).
 
-        Parameters
-        ----------
-        regions : sequence of Region
-            Which, in the order of the result.
-        masks : mapping
-            Their masks by name.
-        chance : bool
-            Whether ``pointing_chance``, the costliest of all, is wanted.
-
-        Returns
-        -------
-        ndarray, shape (n_regions, n_measures)
-            Columns :data:`MEASURES`; NaN throughout where the mask is missing.
+        Columns are :data:`MEASURES`, NaN throughout where the mask is missing. Without ``chance``,
+        ``pointing_chance``, the costliest of all, is left out.
         """
         result = np.full((len(regions), len(MEASURES)), np.nan)
         sums = np.full((len(regions), _N_QUANTITIES), np.nan)

@@ -1,19 +1,7 @@
 """Nulls that need only one token: its own tracks or boundaries, moved in time or in frequency.
 
 The exchange between tokens is in :mod:`stressnet.regions.exchange`; nulls of other networks are the
-measures of other maps under the token's own masks.
-
-``time_shift``
-    Time goes round in a circle. For regions of tracks the circle is the vowels' time: the tracks of
-    both nuclei are laid end to end and read a third and two thirds of their length later, so that
-    most of a vowel gets the formants of the other vowel of the same word and voice. For other
-    regions the circle is the sound: the mask moves on by a third and by two thirds of the sounding
-    frames. Time shifts say whether relevance needs *this* moment.
-``frequency_shift``
-    Bands around tracks move up and down by their own width, onto the places directly above and
-    below them (harmonics: halfway to their neighbours). It says whether relevance needs *this*
-    frequency and not just its surroundings. Only for regions of tracks.
-
+measures of other maps under the token's own masks. ``docs/regions.md`` says what each takes away.
 Each is the mean of its two shifts; a shift that leaves nothing in the image is left out.
 """
 
@@ -25,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.regions.exchange import joined_tracks, times_across
+from stressnet.regions.exchange import times_across, with_tracks_of
 from stressnet.regions.registry import Mask, Missing, Region, Stretch
 from stressnet.regions.scene import Scene
 
@@ -46,17 +34,14 @@ def rotate_tracks(scene: Scene, part: float) -> Scene:
     lengths = np.array([nucleus.duration_s for nucleus in nuclei])
     starts = np.array([nucleus.start_s for nucleus in nuclei])
     around = lengths.sum()
-    times, columns = [], []
+    places = []
     for index, own_s in enumerate(times_across(nuclei)):
         # Frames centred just outside a vowel, which they cover in part, go with its edge.
         place = np.clip(own_s - starts[index], 0.0, lengths[index] - 1e-9) + lengths[:index].sum()
         place = (place + part * around) % around
         second = place >= lengths[0]
-        there_s = np.where(second, starts[1] + place - lengths[0], starts[0] + place)
-        formants, bandwidths = scene.tracks.formants.at(there_s)
-        columns.append(np.vstack([formants, bandwidths, scene.tracks.pitch.at(there_s)]))
-        times.append(own_s)
-    return scene.with_tracks(joined_tracks(times, columns))
+        places.append(np.where(second, starts[1] + place - lengths[0], starts[0] + place))
+    return with_tracks_of(scene, scene.tracks, places)
 
 
 def rotate_mask(mask: Mask, scene: Scene, part: float) -> NDArray:
@@ -74,42 +59,39 @@ def rotate_mask(mask: Mask, scene: Scene, part: float) -> NDArray:
     return moved
 
 
-def time_shift_masks(
+def _time_shift_masks(
     regions: Sequence[Region], scene: Scene, masks: Mapping[str, Mask | Missing]
 ) -> list[Masks]:
     """Masks of the null ``time_shift``, one set per shift."""
-    result: list[Masks] = []
-    for part in TIME_SHIFTS:
-        rotated = rotate_tracks(scene, part)
-        moved: Masks = {}
-        for region in regions:
-            mask = masks[region.name]
-            if isinstance(mask, Missing) or region.exchange == "none":
-                moved[region.name] = _NOTHING
-            elif region.exchange == "tracks":
-                moved[region.name] = region.draw(rotated)
-            else:
-                moved[region.name] = rotate_mask(mask, scene, part)
-        result.append(moved)
-    return result
+
+    def moved(region: Region, part: float, rotated: Scene) -> Mask | Missing:
+        mask = masks[region.name]
+        if isinstance(mask, Missing) or region.exchange == "none":
+            return _NOTHING
+        return (
+            region.draw(rotated) if region.exchange == "tracks" else rotate_mask(mask, scene, part)
+        )
+
+    scenes = {part: rotate_tracks(scene, part) for part in TIME_SHIFTS}
+    return [
+        {region.name: moved(region, part, rotated) for region in regions}
+        for part, rotated in scenes.items()
+    ]
 
 
-def frequency_shift_masks(
+def _frequency_shift_masks(
     regions: Sequence[Region], scene: Scene, masks: Mapping[str, Mask | Missing]
 ) -> list[Masks]:
     """Masks of the null ``frequency_shift``, one set per shift."""
-    result: list[Masks] = []
-    for shift in BAND_SHIFTS:
-        shifted = replace(scene, band_shift=shift)
-        result.append(
-            {
-                region.name: region.draw(shifted)
-                if region.exchange == "tracks" and not isinstance(masks[region.name], Missing)
-                else _NOTHING
-                for region in regions
-            }
-        )
-    return result
+    return [
+        {
+            region.name: region.draw(shifted)
+            if region.exchange == "tracks" and not isinstance(masks[region.name], Missing)
+            else _NOTHING
+            for region in regions
+        }
+        for shifted in (replace(scene, band_shift=shift) for shift in BAND_SHIFTS)
+    ]
 
 
 _NOTHING = Missing("nothing to move")
@@ -117,7 +99,7 @@ _NOTHING = Missing("nothing to move")
 SHIFTS: dict[
     str,
     Callable[[Sequence[Region], Scene, Mapping[str, Mask | Missing]], list[Masks]],
-] = {TIME_SHIFT: time_shift_masks, FREQUENCY_SHIFT: frequency_shift_masks}
+] = {TIME_SHIFT: _time_shift_masks, FREQUENCY_SHIFT: _frequency_shift_masks}
 """Nulls of one token by name."""
 
 

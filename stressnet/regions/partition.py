@@ -15,74 +15,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError
+from stressnet.regions.band_regions import BALANCE_BANDS_HZ
+from stressnet.regions.phone_regions import MANNERS
 from stressnet.regions.registry import Missing, get_regions
 from stressnet.regions.scene import Scene
 
 _ROLES = ("stressed", "unstressed")
 REST = "rest"
+_ROUNDING = 1e-12
+_FORMANTS = [f"F{k}_{which}" for which in _ROLES for k in (1, 2, 3, 4)]
+_REMAINDER = ("nucleus_stressed", "nucleus_unstressed", "consonants", "context")
 
 PARTITIONS: dict[str, tuple[str, ...]] = {
-    "time": ("padding", "nucleus_stressed", "nucleus_unstressed", "consonants", "context"),
+    "time": ("padding", *_REMAINDER),
     "syllables": ("padding", "syllable_stressed", "syllable_unstressed", "context"),
     "parts": (
         "padding",
         *(f"{part}_{which}" for which in _ROLES for part in ("nucleus", "onset", "coda")),
         "context",
     ),
-    "manners": (
-        "padding",
-        "vowel_full",
-        "vowel_reduced",
-        "stops",
-        "fricatives",
-        "affricates",
-        "nasals",
-        "liquids",
-        "glides",
-        "context",
-    ),
-    "formants": (
-        "padding",
-        *(f"F{k}_{which}" for which in _ROLES for k in (1, 2, 3, 4)),
-        "nucleus_stressed",
-        "nucleus_unstressed",
-        "consonants",
-        "context",
-    ),
+    "manners": ("padding", "vowel_full", "vowel_reduced", *MANNERS, "context"),
+    "formants": ("padding", *_FORMANTS, *_REMAINDER),
     "valleys": (
         "padding",
-        *(f"F{k}_{which}" for which in _ROLES for k in (1, 2, 3, 4)),
+        *_FORMANTS,
         *(
             f"{valley}_{which}"
             for which in _ROLES
-            for valley in (
-                "below_F1",
-                "valley_F1_F2",
-                "valley_F2_F3",
-                "valley_F3_F4",
-                "above_F4",
-            )
+            for valley in ("below_F1", *(f"valley_F{k}_F{k + 1}" for k in (1, 2, 3)), "above_F4")
         ),
-        "nucleus_stressed",
-        "nucleus_unstressed",
-        "consonants",
-        "context",
+        *_REMAINDER,
     ),
     "harmonics": (
         "padding",
         *(f"{name}_{which}" for which in _ROLES for name in ("harmonics", "between_harmonics")),
-        "nucleus_stressed",
-        "nucleus_unstressed",
-        "consonants",
-        "context",
+        *_REMAINDER,
     ),
     "balance": (
-        "padding",
-        "context",
-        "band_0_500_hz",
-        "band_500_1000_hz",
-        "band_1000_2000_hz",
-        "band_2000_4000_hz",
+        *("padding", "context"),
+        *(f"band_{low_hz}_{high_hz}_hz" for low_hz, high_hz in BALANCE_BANDS_HZ),
         "word",
     ),
 }
@@ -93,26 +64,11 @@ bands overlap, the lower formant has the cell. In ``balance`` the word is what l
 def partition(
     scene: Scene, names: str | Iterable[str] = "time", *, split_cells: bool = False
 ) -> dict[str, NDArray[np.float64]]:
-    """Masks that add to 1 in every cell.
+    """Masks that add to 1 in every cell: per region, ``rest`` last, without those that got no cell.
 
-    Parameters
-    ----------
-    scene : Scene
-        The token.
-    names : str or iterable of str
-        A name in :data:`PARTITIONS`, or regions in order of precedence.
-    split_cells : bool
-        Whether a cell that a boundary cuts is shared; otherwise masks hold only 0 and 1.
-
-    Returns
-    -------
-    dict
-        Mask per region, ``rest`` last, without regions that got no cell.
-
-    Raises
-    ------
-    ConfigError
-        If a name is unknown.
+    ``names`` is a name in :data:`PARTITIONS`, or regions in order of precedence. With
+    ``split_cells`` a cell that a boundary cuts is shared; otherwise masks hold only 0 and 1. Raises
+    ConfigError if a name is unknown.
     """
     if isinstance(names, str):
         if names not in PARTITIONS:
@@ -132,6 +88,3 @@ def partition(
     if free.any():
         masks[REST] = free
     return masks
-
-
-_ROUNDING = 1e-12

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stressnet.corpus.store import Corpus
 from stressnet.errors import StressnetError
+from stressnet.regions.project_corpus import reader_of
 from stressnet.runs.problems import Problem, Severity
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from stressnet.regions.from_corpus import SceneReader
 
 
 @dataclass(frozen=True)
@@ -33,13 +30,6 @@ class BandTask:
     donor_ids: list[list[str]]
 
 
-@lru_cache(maxsize=4)
-def _reader(corpus_path: Path, preset: str) -> SceneReader:
-    from stressnet.regions.from_corpus import SceneReader
-
-    return SceneReader(Corpus.open(corpus_path), preset)
-
-
 def project_bands(task: BandTask) -> tuple[pd.DataFrame | None, list[Problem]]:
     """Measures of every region under every band rule; regions of times only under the first."""
     import pandas as pd
@@ -47,7 +37,7 @@ def project_bands(task: BandTask) -> tuple[pd.DataFrame | None, list[Problem]]:
     from stressnet.regions import BandRule, get_regions
     from stressnet.regions.projection import project
 
-    reader = _reader(task.corpus, task.preset)
+    reader = reader_of(task.corpus, task.preset, BandRule())
     maps = np.load(task.maps, mmap_mode="r")
     drawn = [r.name for r in get_regions(task.regions) if r.exchange == "tracks"]
     rows, problems = [], []

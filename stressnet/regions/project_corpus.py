@@ -41,14 +41,8 @@ TOKEN_COLUMNS = ("word", "family", "speaker", "stress", "stress_predicted", "cor
 """Columns of ``tokens.parquet`` that ``relevance.parquet`` repeats for statistics."""
 
 PARTITION_MEASURES = (
-    "signed_share",
-    "net_share",
-    "positive_share",
-    "absolute_share",
-    "area_share",
-    "area_share_image",
-    "energy_share",
-    "density",
+    *("signed_share", "net_share", "positive_share", "absolute_share"),
+    *("area_share", "area_share_image", "energy_share", "density"),
 )
 """Measures of ``partitions.parquet``; all but the density add up over a token's partition."""
 
@@ -58,24 +52,11 @@ MATCHES = ("both vowels, sex, class", "stressed vowel, sex, class", "stressed vo
 
 @dataclass(frozen=True)
 class ProjectionSettings:
-    """What is projected.
+    """What is projected, under which width of formant bands.
 
-    Parameters
-    ----------
-    preset : str
-        Spectrogram preset of the maps.
-    bands : BandRule
-        Width of formant bands.
-    shifts : tuple of str
-        Nulls of :data:`stressnet.regions.nulls.SHIFTS`.
-    maps : Path
-        The maps.
-    null_maps : tuple of (str, Path)
-        Maps of other networks and the names of their nulls.
-    region_files : tuple of Path
-        Python files that register further regions.
-    partitions : tuple of str
-        Names of :data:`stressnet.regions.partition.PARTITIONS`.
+    ``shifts`` are nulls of :data:`stressnet.regions.nulls.SHIFTS`, ``null_maps`` the names of nulls
+    with maps of other networks, ``region_files`` Python files that register further regions,
+    ``partitions`` names of :data:`stressnet.regions.partition.PARTITIONS`.
     """
 
     preset: str
@@ -97,16 +78,6 @@ class _Task:
     null_signs: dict[str, list[float]]
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Tables of a task, and what went wrong."""
-
-    relevance: pd.DataFrame | None
-    nulls: pd.DataFrame | None
-    partitions: pd.DataFrame | None
-    problems: list[Problem]
-
-
 def project_run(
     folder: RunFolder,
     corpus_path: Path,
@@ -117,44 +88,20 @@ def project_run(
 ) -> dict[str, float]:
     """Write ``relevance.parquet``, ``nulls.parquet`` and, if wanted, ``partitions.parquet``.
 
-    Parameters
-    ----------
-    folder : RunFolder
-        The run folder; tokens that could not be projected become its problems.
-    corpus_path : Path
-        The corpus.
-    settings : ProjectionSettings
-        What is projected.
-    tokens : DataFrame
-        ``tokens.parquet`` of the run and columns ``nucleus_1``, ``nucleus_2``.
-    seed : int
-        For the exchanges.
-    null_signs : mapping of str to sequence of float
-        Per null of another network and token, 1 if that network says INITIAL, -1 if FINAL: its maps
-        are turned towards its own verdict.
-
-    Returns
-    -------
-    dict of str to float
-        Which part of the tokens agrees with its donors in what.
+    Returns which part of the tokens agrees with its donors in what (:func:`draw_donors`).
+    ``tokens`` are those of the run with columns ``nucleus_1``, ``nucleus_2``; those that could not
+    be projected become problems of the folder. ``null_signs`` are, per null of another network and
+    token, 1 if that network says INITIAL, -1 if FINAL: its maps are turned towards its own verdict.
     """
     donors, matches = draw_donors(tokens, seed)
-    ids = tokens["token_id"].tolist()
-    map_indices = tokens["map_index"].tolist()
-    tasks = [
-        _Task(
-            corpus_path,
-            settings,
-            map_indices[start : start + PROJECTION_CHUNK],
-            ids[start : start + PROJECTION_CHUNK],
-            donors[start : start + PROJECTION_CHUNK],
-            {
-                name: list(signs[start : start + PROJECTION_CHUNK])
-                for name, signs in (null_signs or {}).items()
-            },
+    ids, map_indices = tokens["token_id"].tolist(), tokens["map_index"].tolist()
+    tasks = []
+    for start in range(0, len(tokens), PROJECTION_CHUNK):
+        part = slice(start, start + PROJECTION_CHUNK)
+        signs = {name: list(each[part]) for name, each in (null_signs or {}).items()}
+        tasks.append(
+            _Task(corpus_path, settings, map_indices[part], ids[part], donors[part], signs)
         )
-        for start in range(0, len(tokens), PROJECTION_CHUNK)
-    ]
     known = tokens.set_index("token_id")[list(TOKEN_COLUMNS)]
     streams = {name: TableStream(folder.path / name) for name in (RELEVANCE, NULLS, PARTITIONS)}
     with ExitStack() as stack:
@@ -163,29 +110,27 @@ def project_run(
             stack.enter_context(stream)
             folder.file(name, optional=name != RELEVANCE)
         parts = in_order(_project_chunk, tasks, folder.work.jobs, folder.pool)
-        for task, part in zip(tasks, parts, strict=True):
-            folder.problems += part.problems
-            if part.relevance is not None:
-                table = part.relevance
-                rows = known.loc[table["token_id"]].reset_index(drop=True)
-                joined = table[["token_id"]].join(rows).join(table.drop(columns="token_id"))
-                streams[RELEVANCE].write(joined)
-            if part.nulls is not None:
-                streams[NULLS].write(part.nulls)
-            if part.partitions is not None:
-                streams[PARTITIONS].write(part.partitions)
+        for task, (parts_of_task, problems) in zip(tasks, parts, strict=True):
+            folder.problems += problems
+            for name, table in parts_of_task.items():
+                if name == RELEVANCE:
+                    rows = known.loc[table["token_id"]].reset_index(drop=True)
+                    table = table[["token_id"]].join(rows).join(table.drop(columns="token_id"))
+                streams[name].write(table)
             bar.update(len(task.token_ids))
     return matches
 
 
 @lru_cache(maxsize=2)
-def _reader(corpus_path: Path, preset: str, bands: BandRule) -> SceneReader:
+def reader_of(corpus_path: Path, preset: str, bands: BandRule) -> SceneReader:
+    """The corpus's scenes; a worker opens it once."""
     from stressnet.regions.from_corpus import SceneReader
 
     return SceneReader(Corpus.open(corpus_path), preset, bands)
 
 
-def _project_chunk(task: _Task) -> _Part:
+def _project_chunk(task: _Task) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
+    """Tables of a task by their file, and what went wrong."""
     from stressnet.regions import load_regions
     from stressnet.regions.partition import partition
     from stressnet.regions.projection import project_map, project_masks
@@ -193,7 +138,7 @@ def _project_chunk(task: _Task) -> _Part:
     settings = task.settings
     for file in settings.region_files:
         load_regions(file)
-    reader = _reader(task.corpus, settings.preset, settings.bands)
+    reader = reader_of(task.corpus, settings.preset, settings.bands)
     maps = np.load(settings.maps, mmap_mode="r")
     others = {name: np.load(file, mmap_mode="r") for name, file in settings.null_maps}
     done: dict[str, Projection] = {}
@@ -224,12 +169,10 @@ def _project_chunk(task: _Task) -> _Part:
                     pieces.append({"token_id": token_id, **region, **kept})
         except StressnetError as error:
             problems.append(Problem(token_id, "project", Severity.ERROR, str(error)))
-    return _Part(*_tables(done, pieces), problems)
+    return _tables(done, pieces), problems
 
 
-def _tables(
-    done: dict[str, Projection], pieces: list[dict[str, Any]]
-) -> tuple[pd.DataFrame | None, pd.DataFrame | None, pd.DataFrame | None]:
+def _tables(done: dict[str, Projection], pieces: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
     """Tables of some tokens, column by column: a dictionary per row costs as much as the sums."""
     import pandas as pd
 
@@ -238,7 +181,7 @@ def _tables(
     from stressnet.regions.projection import NULL_MEASURES
 
     if not done:
-        return None, None, None
+        return {}
     first = next(iter(done.values()))
     names = [region.name for region in first.regions]
     n_tokens, n_regions = len(done), len(names)
@@ -262,32 +205,21 @@ def _tables(
         rows["null"] = np.full(int(there.sum()), null, dtype=object)
         rows.update({name: theirs[there, i] for i, name in enumerate(MEASURES)})
         long.append(pd.DataFrame(rows))
-    nulls = pd.concat(long, ignore_index=True) if long else None
-    return pd.DataFrame(columns), nulls, pd.DataFrame(pieces) if pieces else None
+    tables = {RELEVANCE: pd.DataFrame(columns)}
+    if long:
+        tables[NULLS] = pd.concat(long, ignore_index=True)
+    if pieces:
+        tables[PARTITIONS] = pd.DataFrame(pieces)
+    return tables
 
 
 def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[str, float]]:
     """For each token those whose tracks and times it borrows, and how well they match.
 
-    Parameters
-    ----------
-    tokens : DataFrame
-        ``token_id``, ``family``, ``sex``, ``stress``, ``duration_s``, ``nucleus_1``, ``nucleus_2``.
-    seed : int
-        For the draw.
-
-    Returns
-    -------
-    donors : list of list of str
-        :data:`N_DONORS` ids per token; none if there is only one token.
-    matches : dict of str to float
-        Which part of the tokens agrees with its donors in each of :data:`MATCHES`.
-
-    Notes
-    -----
-    Donors are tokens of other word families. They share sex, class and both vowels where the tokens
-    allow, else sex, class and the stressed vowel, else sex and that vowel, else sex; among those
-    they are near in duration.
+    Donors are :data:`N_DONORS` tokens of other word families; none if there is only one token. They
+    share sex, class and both vowels where the tokens allow, else sex, class and the stressed vowel,
+    else sex and that vowel, else sex; among those they are near in duration. The second result says
+    which part of the tokens agrees with its donors in each of :data:`MATCHES`.
     """
     from stressnet.lexicon.pronunciation import bare
     from stressnet.regions.exchange import draw_partners, matched_share
@@ -335,14 +267,8 @@ def summarise_nulls(relevance: pd.DataFrame, nulls: pd.DataFrame) -> pd.DataFram
 
 
 NULL_SUMMARY = (
-    "positive_share",
-    "signed_share",
-    "density",
-    "density_energy",
-    "share_in_nucleus",
-    "density_in_nucleus",
-    "rank_accuracy",
-    "iou",
+    *("positive_share", "signed_share", "density", "density_energy"),
+    *("share_in_nucleus", "density_in_nucleus", "rank_accuracy", "iou"),
 )
 """Measures of ``summary_nulls.csv``."""
 

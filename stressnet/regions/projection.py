@@ -18,7 +18,7 @@ from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.exchange import exchange_times, exchange_tracks
 from stressnet.regions.measures import MEASURES, MapSums
-from stressnet.regions.nulls import EXCHANGE, SHIFTS, applies
+from stressnet.regions.nulls import EXCHANGE, SHIFTS
 from stressnet.regions.registry import Mask, Missing, Region, get_regions
 from stressnet.regions.scene import Scene
 
@@ -27,16 +27,8 @@ Record = dict[str, object]
 Masks = dict[str, Mask | Missing]
 
 NULL_MEASURES = (
-    "signed_share",
-    "positive_share",
-    "absolute_share",
-    "area_share",
-    "energy_share",
-    "density",
-    "density_absolute",
-    "density_energy",
-    "share_in_nucleus",
-    "density_in_nucleus",
+    *("signed_share", "positive_share", "absolute_share", "area_share", "energy_share"),
+    *("density", "density_absolute", "density_energy", "share_in_nucleus", "density_in_nucleus"),
 )
 """Measures that also come as ``null_<measure>``: the same under the null ``exchange``."""
 
@@ -52,16 +44,9 @@ _EXCHANGES: dict[str, Callable[[Scene, Scene], Scene]] = {
 class Projection:
     """One token's map in regions.
 
-    Parameters
-    ----------
-    regions : tuple of Region
-        Which.
-    missing : tuple of str
-        Per region why it is missing; empty if it is not.
-    values : ndarray, shape (n_regions, n_measures)
-        Columns :data:`~stressnet.regions.measures.MEASURES`.
-    nulls : dict of str to ndarray, shape (n_regions, n_measures)
-        The same under each null; NaN where a null says nothing about a region.
+    ``missing`` says per region why it is missing, or is empty. ``values`` (n_regions, n_measures)
+    have columns :data:`~stressnet.regions.measures.MEASURES`; ``nulls`` are the same under each
+    null, NaN where a null says nothing about a region.
     """
 
     regions: tuple[Region, ...]
@@ -82,34 +67,14 @@ class Projection:
             rows.append(row)
         return rows
 
-    def null_records(self) -> list[Record]:
-        """A row per region and null that bears on it: ``region``, ``null``, measures."""
-        return [
-            {"region": region.name, "null": null, **dict(zip(MEASURES, row.tolist(), strict=True))}
-            for null, values in self.nulls.items()
-            for region, reason, row in zip(self.regions, self.missing, values, strict=True)
-            if applies(null, region) and not reason
-        ]
-
 
 def orient(relevance: NDArray, scene: Scene, positive_for: Stress | None) -> FloatArray:
     """Relevance whose positive values speak for the token's own class.
 
-    Parameters
-    ----------
-    relevance : ndarray, shape (n_bins, n_frames)
-        The map.
-    scene : Scene
-        The token.
-    positive_for : Stress or None
-        The class for which the map's positive values speak (INITIAL for the logit difference
-        INITIAL - FINAL); None if the map is of the token's own class already.
-
-    Raises
-    ------
-    ConfigError
-        If the token's stress is unknown, or the map has another shape or values that are not
-        finite.
+    ``positive_for`` is the class for which the map's positive values speak (INITIAL for the logit
+    difference INITIAL - FINAL); None if the map is of the token's own class already. Raises
+    ConfigError if the token's stress is unknown, or the map has another shape or values that are
+    not finite.
     """
     scene.axes.check(relevance, "relevance")
     if not np.isfinite(relevance).all():
@@ -134,28 +99,11 @@ def project(
     donors: Sequence[Scene] = (),
     positive_for: Stress | None = Stress.INITIAL,
 ) -> list[Record]:
-    """One record per region of one token.
+    """One record per region of one token: the records of :func:`project_map` without shifts.
 
-    Parameters
-    ----------
-    relevance : ndarray, shape (n_bins, n_frames)
-        The map.
-    scene : Scene
-        The token on the map's axes.
-    power : ndarray, shape (n_bins, n_frames), optional
-        Linear power of the sound; without it energies are missing.
-    regions : iterable of str, optional
-        Names; all registered regions if left out.
-    donors : sequence of Scene
-        Tokens to exchange tracks or boundaries with; ``null_*`` are means over them.
-    positive_for : Stress or None
-        See :func:`orient`.
-
-    Returns
-    -------
-    list of dict
-        ``region``, ``missing`` (empty if not), :data:`~stressnet.regions.measures.MEASURES`, and
-        ``null_<measure>`` for :data:`NULL_MEASURES` if there are donors.
+    Records hold ``region``, ``missing`` (empty if not),
+    :data:`~stressnet.regions.measures.MEASURES`, and ``null_<measure>`` for :data:`NULL_MEASURES`
+    if there are donors, as means over them.
     """
     return project_map(
         relevance, scene, power=power, regions=regions, donors=donors, positive_for=positive_for
@@ -177,10 +125,14 @@ def project_map(
 
     Parameters
     ----------
-    relevance, scene, power, regions, positive_for
-        As for :func:`project`.
+    relevance : ndarray, shape (n_bins, n_frames)
+        The map, on the scene's axes; ``positive_for`` is as for :func:`orient`.
+    power : ndarray, shape (n_bins, n_frames), optional
+        Linear power of the sound; without it energies are missing.
+    regions : iterable of str, optional
+        Names; all registered regions if left out.
     donors : sequence of Scene
-        For the null ``exchange``.
+        Tokens to exchange tracks or boundaries with, for the null ``exchange``.
     shifts : sequence of str
         Nulls of :data:`stressnet.regions.nulls.SHIFTS`.
     other_maps : mapping of str to ndarray

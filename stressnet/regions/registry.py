@@ -35,15 +35,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A mask that is zero outside a stretch of frames, without the zeros.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_bins, n)
-        The mask in these frames.
-    start : int
-        First of them.
-    """
+    """A mask of shape (n_bins, n) from frame ``start`` on; it is zero elsewhere."""
 
     values: FloatArray
     start: int
@@ -65,10 +57,8 @@ class Region:
 
     Parameters
     ----------
-    name : str
-        Name in tables.
-    definition : str
-        What it is, in words.
+    name, definition : str
+        Name in tables, and what it is, in words.
     mask_fn : callable
         From a :class:`~stressnet.regions.scene.Scene` to a mask of values in [0, 1] with the shape
         of its axes (or a :class:`Stretch` of it), or :class:`Missing`.
@@ -76,9 +66,8 @@ class Region:
         What another token lends for the null: its boundaries, or its tracks inside this token's
         boundaries; nothing for regions that have no null.
     within : str, optional
-        The region whose relevance the measures ``*_in_nucleus`` are shares of: ``"nuclei"``,
-        ``"nucleus_stressed"``, ``"nucleus_unstressed"``, ``"nucleus_1"`` or ``"nucleus_2"``, for a
-        region that lies inside it.
+        The region of :data:`HOSTS` inside which it lies, whose relevance the measures
+        ``*_in_nucleus`` are shares of.
     """
 
     name: str
@@ -98,12 +87,9 @@ class Region:
             )
 
     def mask(self, scene: Scene) -> FloatArray | Missing:
-        """The region's mask in a scene, shape (n_bins, n_frames).
+        """The region's mask in a scene, (n_bins, n_frames).
 
-        Raises
-        ------
-        ConfigError
-            If the mask function breaks its contract.
+        Raises ConfigError if the mask function breaks its contract.
         """
         mask = self.draw(scene)
         return mask.whole(scene) if isinstance(mask, Stretch) else mask
@@ -135,13 +121,7 @@ REGIONS: dict[str, Region] = {}
 def region(
     name: str, definition: str, *, exchange: Exchange = "times", within: str | None = None
 ) -> Callable[[MaskFunction], MaskFunction]:
-    """Decorator that registers a mask function as a region; parameters as of :class:`Region`.
-
-    Raises
-    ------
-    ConfigError
-        If the name is taken.
-    """
+    """Decorator that registers a mask function as a region; parameters as of :class:`Region`."""
 
     def register(mask_fn: MaskFunction) -> MaskFunction:
         add(Region(name, definition, mask_fn, exchange, within))
@@ -158,22 +138,9 @@ def add(new: Region) -> None:
 
 
 def load_regions(path: Path | str) -> list[str]:
-    """Run a Python file that registers regions, once per process.
+    """Run a Python file that registers regions, once per process; names of these.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    list of str
-        Names of the regions it registered.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read or run, or registers nothing.
+    Raises ConfigError if the file cannot be read or run, or registers nothing.
     """
     file = Path(path).resolve()
     if file in _LOADED:
@@ -198,13 +165,7 @@ _LOADED: dict[Path, list[str]] = {}
 
 
 def get_regions(names: Iterable[str] | None = None) -> list[Region]:
-    """Regions by name, or all.
-
-    Raises
-    ------
-    ConfigError
-        If a name is unknown; the message lists those there are.
-    """
+    """Regions by name, or all; ConfigError lists those there are if a name is unknown."""
     if names is None:
         return list(REGIONS.values())
     names = list(names)

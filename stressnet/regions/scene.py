@@ -12,7 +12,7 @@ exact on any grid, and regions that tile the word tile the image.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
@@ -32,21 +32,10 @@ MIN_HALF_WIDTH_BINS = 1.5
 
 @dataclass(frozen=True)
 class TokenTimes:
-    """Where the parts of a word are, in seconds from its onset.
+    """Where the parts of a word are, in seconds from its onset, and its class where that is known.
 
-    Parameters
-    ----------
-    word : Interval
-        The word, starting at 0.
-    phones : tuple of Interval
-        Its phones.
-    nuclei, syllables : tuple of two Interval
-        The two vowels and the two syllables.
-    stress : Stress or None
-        The token's class; None where unknown.
-    beside : tuple of Interval, optional
-        What the word tier says before and after the word, silences with an empty label; None where
-        that is unknown.
+    ``beside`` is what the word tier says before and after the word, silences with an empty label;
+    None where that is unknown.
     """
 
     word: Interval
@@ -68,29 +57,12 @@ class TokenTimes:
         word: Interval | None = None,
         beside: Sequence[Interval] | None = None,
     ) -> TokenTimes:
-        """From phones and syllabification.
+        """From the word's phones in time order and its syllabification.
 
-        Parameters
-        ----------
-        phones : sequence of Interval
-            The word's phones in time order.
-        nuclei : tuple of int
-            Indices of the two vowels.
-        boundary : int
-            Index of the first phone of the second syllable.
-        stress : Stress or None
-            The token's class.
-        origin_s : float
-            Time that becomes zero; the word's onset.
-        word : Interval, optional
-            The word if it is not exactly its phones.
-        beside : sequence of Interval, optional
-            Words and silences before and after it.
-
-        Raises
-        ------
-        ConfigError
-            If the indices do not describe two syllables.
+        ``nuclei`` are the indices of the two vowels, ``boundary`` that of the first phone of the
+        second syllable; ConfigError if they do not describe two syllables. ``origin_s`` becomes
+        zero. ``word`` is the word if it is not exactly its phones, ``beside`` what is said before
+        and after it.
         """
         if not 0 <= nuclei[0] < boundary <= nuclei[1] < len(phones):
             raise ConfigError(
@@ -143,7 +115,7 @@ class TokenTimes:
 
 @dataclass(frozen=True)
 class BandRule:
-    """How wide a band around a formant is.
+    """How wide a band around a formant is: at least 1.5 bins to either side.
 
     Parameters
     ----------
@@ -157,8 +129,6 @@ class BandRule:
         For ``"fixed-bins"``.
     max_half_width_hz : float
         Upper limit for ``"bandwidth"``.
-
-    Every half-width is at least 1.5 bins.
 
     Raises
     ------
@@ -187,12 +157,8 @@ class BandRule:
 
         After ``fixed-hz`` come one half-width in hertz for all formants, four, or ``*`` and a
         factor for the default ones; after ``fixed-bins`` the half-width in bins; after
-        ``bandwidth`` the largest half-width in hertz.
-
-        Raises
-        ------
-        ConfigError
-            If the text is none of these.
+        ``bandwidth`` the largest half-width in hertz. Raises ConfigError if the text is none of
+        these.
         """
         kind, _, rest = text.strip().partition(":")
         try:
@@ -237,26 +203,13 @@ class BandRule:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a region's mask function receives.
+    """What a region's mask function receives; times are from the word's onset.
 
-    Parameters
-    ----------
-    times : TokenTimes
-        Word, phones, nuclei, syllables and stress.
-    tracks : Tracks
-        Formants and pitch with time zero at the word's onset.
-    axes : Axes
-        Of the image.
-    sound : ndarray of bool, shape (n_frames,)
-        The image's padding mask: True where there is sound.
-    resolution_hz : float
-        Width of the analysis window's main lobe
-        (:attr:`~stressnet.acoustics.spectrogram.SpectrogramPreset.resolution_hz`).
-    bands : BandRule
-        Width of formant bands.
-    band_shift : float
-        By how many of their half-widths bands around formants and harmonics are moved upwards; not
-        0 only for the null of shifted tracks.
+    ``sound`` is the image's padding mask, (n_frames,), True where there is sound; ``resolution_hz``
+    the width of the analysis window's main lobe
+    (:attr:`~stressnet.acoustics.spectrogram.SpectrogramPreset.resolution_hz`); ``bands`` the width
+    of formant bands. Bands around formants and harmonics are moved upwards by ``band_shift`` of
+    their half-widths; not 0 only for the null of shifted tracks.
     """
 
     times: TokenTimes
@@ -270,15 +223,6 @@ class Scene:
     def __post_init__(self) -> None:
         if self.sound.shape != (self.axes.shape[1],):
             raise ConfigError(f"padding mask has shape {self.sound.shape}, not one value per frame")
-
-    def with_tracks(self, tracks: Tracks) -> Scene:
-        """The same scene with other tracks."""
-        return replace(self, tracks=tracks)
-
-    @cached_property
-    def sound_mask(self) -> FloatArray:
-        """1 where there is sound, shape (n_bins, n_frames)."""
-        return np.broadcast_to(self.sound.astype(float), self.axes.shape)
 
     @cached_property
     def formant_bands(self) -> FloatArray:
@@ -317,16 +261,10 @@ class Scene:
         return np.minimum(covered, 1.0) * self.sound
 
     def in_band(self, low_hz: FloatArray | float, high_hz: FloatArray | float) -> FloatArray:
-        """Which part of each bin lies between two frequencies.
+        """Which part of each bin lies between two frequencies; NaN where there is no band.
 
-        Parameters
-        ----------
-        low_hz, high_hz : float or ndarray, shape (..., n)
-            Limits; NaN where there is no band.
-
-        Returns
-        -------
-        ndarray, shape (n_bins,) for numbers and (..., n_bins, n) for arrays
+        Limits may be numbers, for a result of shape (n_bins,), or arrays (..., n), for (...,
+        n_bins, n).
         """
         low, high = np.asarray(low_hz, dtype=float), np.asarray(high_hz, dtype=float)
         if low.ndim == 0:

@@ -25,12 +25,12 @@ def syllable_index(scene: Scene, which: str) -> int | None:
     return stressed if which == "stressed" else 1 - stressed
 
 
-def nucleus_cover(scene: Scene, which: str | None) -> FloatArray | None:
-    """Cover of both nuclei (None), or of one; None where the stress is unknown."""
+def nucleus_cover(scene: Scene, which: str | None) -> FloatArray | Missing:
+    """Cover of both nuclei (None), or of one."""
     if which is None:
         return np.minimum(scene.nuclei_cover.sum(axis=0), 1.0)
     index = syllable_index(scene, which)
-    return None if index is None else scene.nuclei_cover[index]
+    return STRESS_UNKNOWN if index is None else scene.nuclei_cover[index]
 
 
 def _syllable(scene: Scene, which: str) -> FloatArray | Missing:
@@ -42,7 +42,7 @@ def _syllable(scene: Scene, which: str) -> FloatArray | Missing:
 
 def _nucleus(scene: Scene, which: str | None) -> FloatArray | Missing:
     cover = nucleus_cover(scene, which)
-    return STRESS_UNKNOWN if cover is None else scene.over_bins(cover)
+    return cover if isinstance(cover, Missing) else scene.over_bins(cover)
 
 
 def _margin(scene: Scene, which: str, part: str) -> FloatArray | Missing:

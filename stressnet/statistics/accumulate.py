@@ -13,19 +13,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stressnet.statistics.scan import Coder, NetworkRuns, everything
+from stressnet.statistics.scan import NetworkRuns
 from stressnet.statistics.strata import ALL, Stratum
-from stressnet.statistics.stream import EXCHANGE, Alongside, RunTables, Walk
+from stressnet.statistics.stream import EXCHANGE, Names, RunTables, Walk
 from stressnet.statistics.sums import StratifiedSums, TokenCodes
-
-FloatArray = NDArray[np.float64]
 
 MEMORY_BUDGET = 1 << 28
 """Bytes of sums held at a time; more take more passes over the data."""
 
-NULL_TERMS = 2
-PAIR_TERMS = 2
-PAIR_NULL_TERMS = 4
+MEAN, PAIR, ENERGY_TOO = "mean", "pair", "energy too"
+"""Kinds of samples: a region's values; two regions' values; a share and the share of energy."""
+
+Samples = dict[tuple[str, str], StratifiedSums]
+"""Sums of one measure in one stratum by kind of sample and null ("" for none). Under a null, the
+values under it follow those observed; in the last kind the share of energy and its null follow."""
 
 SHARE, ENERGY = "positive_share", "energy_share"
 PER_ENERGY = "share_per_energy"
@@ -34,22 +35,10 @@ PER_ENERGY = "share_per_energy"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to sum.
+    """What to sum, in the order of tables: regions, measures, and strata (``ALL`` for all tokens).
 
-    Parameters
-    ----------
-    regions : tuple of str
-        Regions in the order of tables.
-    measures : tuple of str
-        Measures.
-    strata : tuple of str
-        Names of strata, ``ALL`` among them if all tokens together are wanted.
-    pairs : dict of str to tuple of (str, str)
-        Pairs of regions to contrast, per measure.
-    nulls : dict of str to tuple of str
-        Names of nulls, per measure.
-    null_strata : tuple of str, optional
-        Strata in which all nulls are compared; in others only the exchange. All if left out.
+    Pairs of regions to contrast and names of nulls are per measure. All nulls are compared in
+    ``null_strata`` only, in others the exchange; everywhere if left out.
     """
 
     regions: tuple[str, ...]
@@ -67,88 +56,21 @@ class Plan:
             return found
         return tuple(n for n in found if n == EXCHANGE)
 
-    def energy_nulls(self, measure: str, stratum: str) -> tuple[str, ...]:
-        """Nulls against which a share is compared beside the share of energy."""
-        if measure != SHARE:
-            return ()
-        energy = self.nulls_of(ENERGY, stratum)
-        return tuple(n for n in self.nulls_of(SHARE, stratum) if n in energy)
+    def samples(self, measure: str, stratum: str) -> dict[tuple[str, str], tuple[int, int]]:
+        """Numbers of quantities and of members of each sample."""
+        n_regions, n_pairs = len(self.regions), len(self.pairs.get(measure, ()))
+        nulls = self.nulls_of(measure, stratum)
+        shapes = {(MEAN, ""): (n_regions, 1), (PAIR, ""): (n_pairs, 2)}
+        shapes |= {(MEAN, null): (n_regions, 2) for null in nulls}
+        shapes |= {(PAIR, null): (n_pairs, 4) for null in nulls}
+        if measure == SHARE:
+            both = [null for null in nulls if null in self.nulls_of(ENERGY, stratum)]
+            shapes |= {(ENERGY_TOO, null): (n_regions, 4) for null in both}
+        return shapes
 
     def jobs(self) -> list[tuple[str, str]]:
         """Measure and stratum of every table of sums."""
         return [(m, s) for m in self.measures for s in self.strata]
-
-
-class JobSums:
-    """Sums of one measure in the levels of one stratum.
-
-    Attributes
-    ----------
-    means : StratifiedSums
-        Per region: (observed,).
-    nulls : dict of str to StratifiedSums
-        Per null and region: (observed, null).
-    pairs : StratifiedSums
-        Per pair of regions: (first, second).
-    pair_nulls : dict of str to StratifiedSums
-        Per null and pair: (first, second, null of first, null of second).
-    energy : dict of str to StratifiedSums
-        Of shares, per null and region: (share, null, share of energy, its null).
-    """
-
-    def __init__(self, network: NetworkRuns, plan: Plan, measure: str, stratum: str) -> None:
-        n_levels = len(network.levels[stratum])
-        n_regions = len(plan.regions)
-        pairs = plan.pairs.get(measure, ())
-        index = {name: i for i, name in enumerate(plan.regions)}
-        self._first = [index[a] for a, _ in pairs]
-        self._second = [index[b] for _, b in pairs]
-
-        def sums(n_quantities: int, n_members: int) -> StratifiedSums:
-            return StratifiedSums(network.clusters, n_levels, n_quantities, n_members)
-
-        nulls = plan.nulls_of(measure, stratum)
-        self.means = sums(n_regions, 1)
-        self.nulls = {name: sums(n_regions, NULL_TERMS) for name in nulls}
-        self.pairs = sums(len(pairs), PAIR_TERMS)
-        self.pair_nulls = {name: sums(len(pairs), PAIR_NULL_TERMS) for name in nulls}
-        self.energy = {
-            name: sums(n_regions, PAIR_NULL_TERMS) for name in plan.energy_nulls(measure, stratum)
-        }
-
-    @staticmethod
-    def n_bytes(network: NetworkRuns, plan: Plan, measure: str, stratum: str) -> int:
-        """Memory of such sums."""
-        n_levels, n_regions = len(network.levels[stratum]), len(plan.regions)
-        n_pairs, n_nulls = len(plan.pairs.get(measure, ())), len(plan.nulls_of(measure, stratum))
-        shapes = [(n_regions, 1), (n_pairs, PAIR_TERMS)]
-        shapes += [(n_regions, NULL_TERMS), (n_pairs, PAIR_NULL_TERMS)] * n_nulls
-        shapes += [(n_regions, PAIR_NULL_TERMS)] * len(plan.energy_nulls(measure, stratum))
-        return sum(StratifiedSums.n_bytes(network.clusters, n_levels, *shape) for shape in shapes)
-
-    def add(
-        self,
-        codes: TokenCodes,
-        level: NDArray[np.intp],
-        values: FloatArray,
-        nulls: dict[str, FloatArray],
-        energy: FloatArray | None = None,
-        energy_nulls: dict[str, FloatArray] | None = None,
-    ) -> None:
-        """Add a block: matrices (n_tokens, n_regions) of the measure, its nulls, and of energy."""
-        self.means.add(codes, level, [values])
-        first, second = values[:, self._first], values[:, self._second]
-        if self._first:
-            self.pairs.add(codes, level, [first, second])
-        for name in self.nulls:
-            null = nulls[name]
-            self.nulls[name].add(codes, level, [values, null])
-            if self._first:
-                others = [null[:, self._first], null[:, self._second]]
-                self.pair_nulls[name].add(codes, level, [first, second, *others])
-        for name, table in self.energy.items():
-            if energy is not None and energy_nulls is not None and name in energy_nulls:
-                table.add(codes, level, [values, nulls[name], energy, energy_nulls[name]])
 
 
 def passes(
@@ -159,7 +81,11 @@ def passes(
     groups: list[list[tuple[str, str]]] = []
     used = 0
     for job in plan.jobs():
-        size = JobSums.n_bytes(network, plan, *job)
+        n_levels = len(network.levels[job[1]])
+        size = sum(
+            StratifiedSums.n_bytes(network.clusters, n_levels, *shape)
+            for shape in plan.samples(*job).values()
+        )
         if not groups or used + size > budget:
             groups.append([])
             used = 0
@@ -173,117 +99,71 @@ def accumulate(
     plan: Plan,
     jobs: Sequence[tuple[str, str]],
     advance: Callable[[int], object] = lambda n: None,
-) -> dict[tuple[str, str], JobSums]:
-    """Sum some jobs of a plan in one pass over a network's runs.
+) -> dict[tuple[str, str], Samples]:
+    """Sum some jobs (measure, stratum) of a plan in one pass over a network's runs.
 
-    Parameters
-    ----------
-    network : NetworkRuns
-        From :func:`stressnet.statistics.scan.scan`.
-    plan : Plan
-        What to sum.
-    jobs : sequence of (measure, stratum)
-        Which of its jobs.
-    advance : callable
-        Told the number of tokens done, block by block.
-
-    Raises
-    ------
-    CorpusError
-        If a run's tables are damaged or not in one order.
+    ``advance`` is told the number of tokens done, block by block. Raises CorpusError if a run's
+    tables are damaged or not in one order.
     """
-    measures = tuple(dict.fromkeys(m for m, _ in jobs))
-    if any(plan.energy_nulls(m, s) for m, s in jobs):
-        measures = tuple(dict.fromkeys([*measures, ENERGY]))
-    sums = {job: JobSums(network, plan, *job) for job in jobs}
-    strata = {s.name: s for s in network.strata}
-    coder = Coder(network)
+    sums: dict[tuple[str, str], Samples] = {}
+    for measure, stratum in jobs:
+        n_levels = len(network.levels[stratum])
+        sums[measure, stratum] = {
+            sample: StratifiedSums(network.clusters, n_levels, *shape)
+            for sample, shape in plan.samples(measure, stratum).items()
+        }
+    measures = list(dict.fromkeys(measure for measure, _ in jobs))
+    if any(kind == ENERGY_TOO for samples in sums.values() for kind, _ in samples):
+        measures = list(dict.fromkeys([*measures, ENERGY]))
+    nulls = {
+        measure: list(dict.fromkeys(n for _, s in jobs for n in plan.nulls_of(measure, s)))
+        for measure in measures
+    }
+    place = {name: i for i, name in enumerate(plan.regions)}
+    sides = {
+        measure: [[place[pair[k]] for pair in plan.pairs.get(measure, ())] for k in (0, 1)]
+        for measure in measures
+    }
+    wanted = [s for s in network.strata if any(s.name == name for _, name in jobs)]
     for seed, run in enumerate(network.runs):
-        for codes, levels, values, nulls in _walk(
-            network, plan, coder, seed, run, measures, [s for _, s in jobs], strata
-        ):
-            for (measure, stratum), job in sums.items():
-                found = {n: columns[measure] for n, columns in nulls.items() if measure in columns}
-                energy = {n: columns[ENERGY] for n, columns in nulls.items() if ENERGY in columns}
-                job.add(codes, levels[stratum], values[measure], found, values.get(ENERGY), energy)
-            advance(len(codes.speaker))
+        walk = Walk(_coded(network, run, wanted), run.path / "tokens.parquet")
+        for ids, values, under in run.measured(measures, nulls, plan.regions):
+            table = walk.take_all(ids)
+            speaker, word = table["speaker"].to_numpy(), table["word"].to_numpy()
+            codes = TokenCodes.of(network.clusters, speaker, word, seed)
+            everyone = np.zeros(len(ids), dtype=np.intp)
+            for (measure, stratum), samples in sums.items():
+                level = everyone if stratum == ALL else table[f"level of {stratum}"].to_numpy()
+                for (kind, null), sample in samples.items():
+                    members = [values[measure]]
+                    if null:
+                        members.append(under[measure, null])
+                    if kind == PAIR:
+                        members = [m[:, side] for m in members for side in sides[measure]]
+                    elif kind == ENERGY_TOO:
+                        members += [values[ENERGY], under[ENERGY, null]]
+                    if kind != PAIR or sides[measure][0]:
+                        sample.add(codes, level, members)
+            advance(len(ids))
     return sums
 
 
-def _walk(
-    network: NetworkRuns,
-    plan: Plan,
-    coder: Coder,
-    seed: int,
-    run: RunTables,
-    measures: Sequence[str],
-    strata_wanted: Sequence[str],
-    strata: dict[str, Stratum],
-) -> Iterator[
-    tuple[
-        TokenCodes,
-        dict[str, NDArray[np.intp]],
-        dict[str, FloatArray],
-        dict[str, dict[str, FloatArray]],
-    ]
-]:
-    """Blocks of one run: codes, levels per stratum, matrices per measure, and per null."""
-    beside: dict[str, dict[str, str]] = {}  # null -> measure -> column of relevance.parquet
-    elsewhere: dict[str, list[str]] = {}  # null -> measures in nulls.parquet
-    for measure in measures:
-        for null in dict.fromkeys(n for s in strata_wanted for n in plan.nulls_of(measure, s)):
-            source = run.null_source(null, measure)
-            if source is None:
-                continue
-            if source[0] == "relevance.parquet":
-                beside.setdefault(null, {})[measure] = source[1]
-            else:
-                elsewhere.setdefault(null, []).append(measure)
-    others = {
-        null: Alongside(run.blocks(having, plan.regions, null))
-        for null, having in elsewhere.items()
-    }
-    columns = dict.fromkeys([*measures, *(c for found in beside.values() for c in found.values())])
-    wanted = [name for name in dict.fromkeys(strata_wanted) if name != ALL]
-    tokens = _TokenRows(run, network, coder, seed, {name: strata[name] for name in wanted})
-    for ids, matrices in run.blocks(list(columns), plan.regions):
-        codes, levels = tokens.take(ids)
-        levels[ALL] = everything(len(ids))
-        nulls = {n: {m: matrices[c] for m, c in found.items()} for n, found in beside.items()}
-        for null, alongside in others.items():
-            found = alongside.take(ids, elsewhere[null], len(plan.regions))
-            nulls[null] = nulls.get(null, {}) | found
-        yield codes, levels, {m: matrices[m] for m in measures}, nulls
-    for alongside in others.values():
-        alongside.finish(run.path / "nulls.parquet")
+def _coded(
+    network: NetworkRuns, run: RunTables, strata: Sequence[Stratum]
+) -> Iterator[tuple[Names, pd.DataFrame]]:
+    """Blocks of a run's tokens: their names, and codes of speaker, word and levels (-1: none)."""
 
+    def coder(names: Sequence[str]) -> Callable[[pd.Series], NDArray[np.intp]]:
+        known = {name: i for i, name in enumerate(names)}
+        return lambda values: np.array([known.get(v, -1) for v in values], dtype=np.intp)
 
-class _TokenRows:
-    """Codes of the tokens of a run for the ids of blocks of relevance, both in one order."""
-
-    def __init__(
-        self,
-        run: RunTables,
-        network: NetworkRuns,
-        coder: Coder,
-        seed: int,
-        strata: dict[str, Stratum],
-    ) -> None:
-        def blocks() -> Iterator[tuple[NDArray[np.object_], pd.DataFrame]]:
-            for frame in run.tokens(network.token_columns):
-                speaker, word = coder.clusters(frame)
-                columns = {"speaker": speaker, "word": word}
-                columns |= {name: coder.level(frame, stratum) for name, stratum in strata.items()}
-                yield frame["token_id"].to_numpy(object), pd.DataFrame(columns)
-
-        self._names = list(strata)
-        self._clusters = network.clusters
-        self._seed = seed
-        self._walk = Walk(blocks(), run.path / "tokens.parquet")
-
-    def take(self, ids: NDArray[np.object_]) -> tuple[TokenCodes, dict[str, NDArray[np.intp]]]:
-        table = self._walk.take_all(ids)
-        codes = TokenCodes.of(
-            self._clusters, table["speaker"].to_numpy(), table["word"].to_numpy(), self._seed
-        )
-        return codes, {name: table[name].to_numpy() for name in self._names}
+    speaker, word = coder(network.clusters.speakers), coder(network.clusters.words)
+    levels = {stratum.name: coder(network.levels[stratum.name]) for stratum in strata}
+    for tokens in run.tokens(network.token_columns):
+        columns = {
+            "speaker": speaker(tokens["speaker"].astype(str)),
+            "word": word(tokens[network.word_column].astype(str)),
+        }
+        for stratum in strata:
+            columns[f"level of {stratum.name}"] = levels[stratum.name](stratum.level(tokens))
+        yield tokens["token_id"].to_numpy(object), pd.DataFrame(columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,7 @@ from stressnet.runs.toml_file import read_toml
 from stressnet.statistics.claims import CLAIM_PAIRS, RATIO_MARGIN, SHARE_MARGIN
 
 DEFAULT_STRATA = (
-    "stress",
-    "correct",
-    "pair",
-    "unstressed_vowel",
-    "vowel",
-    "sex",
-    "corpus",
-    "duration",
+    *("stress", "correct", "pair", "unstressed_vowel", "vowel", "sex", "corpus", "duration"),
 )
 
 EXAMPLE = """\
@@ -173,10 +166,6 @@ class StatsConfig:
     claims: ClaimsEntry = field(default_factory=ClaimsEntry)
     options: OptionsEntry = field(default_factory=OptionsEntry)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for the manifest."""
-        return asdict(self)
-
     def level_pairs(self) -> dict[str, Sequence[tuple[str, str]]] | None:
         """Levels to contrast per stratum; None for all pairs of small strata."""
         if self.strata_contrast is None:
@@ -200,24 +189,15 @@ _PLAIN = ("measures", "regions", "nulls", "strata", "word_unit", "level")
 def open_analysis(path: Path) -> StatsConfig:
     """The analysis that a TOML file describes, or the default one of a run folder.
 
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read or is wrong.
+    Raises ConfigError if the file cannot be read, or an entry is unknown, missing, or of another
+    type.
     """
     return config_for_run(path) if path.is_dir() else read_config(path)
 
 
 def read_config(path: Path) -> StatsConfig:
-    """Read and check a TOML file.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be read, or an entry is unknown, missing, or of another type.
-    """
-    data = read_toml(path, ConfigError)
-    return parse_config(data, path)
+    """Read and check a TOML file."""
+    return parse_config(read_toml(path, ConfigError), path)
 
 
 def config_for_run(path: Path) -> StatsConfig:
@@ -235,10 +215,9 @@ def parse_config(data: Mapping[str, Any], path: Path) -> StatsConfig:
                 f"(see stressnet stats --example)"
             )
     values: dict[str, Any] = {}
-    plain = {f.name: f for f in fields(StatsConfig) if f.name in _PLAIN}
-    for name, f in plain.items():
-        if name in data:
-            values[name] = _checked(data[name], str(f.type), f"{path}: {name}")
+    for f in fields(StatsConfig):
+        if f.name in _PLAIN and f.name in data:
+            values[f.name] = _checked(data[f.name], str(f.type), f"{path}: {f.name}")
     for name, kind in _LISTS.items():
         if name in data:
             entries = data[name]
@@ -250,7 +229,14 @@ def parse_config(data: Mapping[str, Any], path: Path) -> StatsConfig:
             values[name] = _entry(kind, data[name], path, f"[{name}]")
     if not values.get("run"):
         raise ConfigError(f"{path}: lacks [[run]], the runs to compare; see stats --example")
-    values["run"] = [_placed(entry, path.parent) for entry in values["run"]]
+    values["run"] = [
+        replace(
+            entry,
+            path=str((path.parent / entry.path).resolve()),
+            corpus=str((path.parent / entry.corpus).resolve()) if entry.corpus else "",
+        )
+        for entry in values["run"]
+    ]
     if "contrast" in values:
         values["contrast"] = [*DEFAULT_CONTRASTS[: len(CLAIM_PAIRS)], *values["contrast"]]
     values["strata_are_default"] = "strata" not in values
@@ -283,14 +269,6 @@ def _check(config: StatsConfig, path: Path) -> None:
             raise ConfigError(f"{path}: two models are called '{model.name}'")
     if config.options.max_tokens_in_models < 50:
         raise ConfigError(f"{path}: max_tokens_in_models must be at least 50")
-
-
-def _placed(entry: RunEntry, base: Path) -> RunEntry:
-    if "\0" in entry.path + entry.corpus:
-        raise ConfigError(f"[[run]] path or corpus {entry.path!r} holds a NUL, as no path does")
-    corpus = str((base / entry.corpus).resolve()) if entry.corpus else ""
-    values = asdict(entry) | {"path": str((base / entry.path).resolve()), "corpus": corpus}
-    return RunEntry(**values)
 
 
 def _entry(kind: type, values: Any, path: Path, where: str) -> Any:

@@ -27,14 +27,9 @@ DEFAULT_MEASURES = (
 def networks_of(config: StatsConfig, problems: list[Problem]) -> list[NetworkRuns]:
     """The networks of an analysis, their runs read through once.
 
-    Default strata that a run cannot have are left out and added to ``problems``.
-
-    Raises
-    ------
-    ConfigError
-        If a stratum that the configuration names cannot be had.
-    CorpusError
-        If a run is unfinished or damaged.
+    Default strata that a run cannot have are left out and added to ``problems``. Raises ConfigError
+    if a stratum that the configuration names cannot be had, CorpusError if a run is unfinished or
+    damaged.
     """
     return [_scan(name, runs, config, problems) for name, runs in networks_by_label(config).items()]
 
@@ -67,6 +62,7 @@ def _scan(
     name: str, entries: Sequence[RunEntry], config: StatsConfig, problems: list[Problem]
 ) -> NetworkRuns:
     from stressnet.statistics.scan import scan
+    from stressnet.statistics.strata import get_strata
     from stressnet.statistics.stream import open_run
 
     runs = [
@@ -75,37 +71,22 @@ def _scan(
     ]
     strata = []
     for stratum in config.strata:
-        reason = _lacking(stratum, runs)
-        if not reason:
-            strata.append(stratum)
-        elif not config.strata_are_default:
-            raise ConfigError(f"{runs[0].path}: {reason}")
-        else:
-            problems.append(Problem(f"{name}: {stratum}", "strata", Severity.WARNING, reason))
-    return scan(name, runs, [e.seed for e in entries], strata, config.word_unit)
-
-
-def _lacking(stratum: str, runs: Sequence[Any]) -> str:
-    """Why a stratum cannot be had, or an empty string."""
-    from stressnet.statistics.strata import get_strata
-
-    for run in runs:
         try:
-            get_strata([stratum], run.token_columns)
+            for run in runs:
+                get_strata([stratum], run.token_columns)
+            strata.append(stratum)
         except ConfigError as error:
-            return str(error)
-    return ""
+            if not config.strata_are_default:
+                raise ConfigError(f"{runs[0].path}: {error}") from None
+            problems.append(Problem(f"{name}: {stratum}", "strata", Severity.WARNING, str(error)))
+    return scan(name, runs, [e.seed for e in entries], strata, config.word_unit)
 
 
 def plan_of(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) -> Plan:
     """What to sum, checked against what the runs hold.
 
-    Contrasts of regions that a run lacks are left out and added to ``problems``.
-
-    Raises
-    ------
-    ConfigError
-        If the runs lack a region, measure or null that the configuration names.
+    Contrasts of regions that a run lacks are left out and added to ``problems``. Raises ConfigError
+    if the runs lack a region, measure or null that the configuration names.
     """
     from stressnet.statistics.accumulate import Plan
     from stressnet.statistics.claims import CLAIM_MEASURES, CLAIM_PAIRS
@@ -157,13 +138,12 @@ def plan_of(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) 
     claim_regions = [r for p in CLAIM_PAIRS for r in p if r in regions]
     contrasted = [r for p in pairs.values() for pair in p for r in pair]
     kept = list(dict.fromkeys([*kept, *(claim_regions if config.regions else []), *contrasted]))
-    by_measure = {}
-    for measure in chosen:
-        by_measure[measure] = tuple(
-            n
-            for n in (config.nulls or nulls)
-            if all(r.null_source(n, measure) for r in network.runs)
+    by_measure = {
+        m: tuple(
+            n for n in (config.nulls or nulls) if all(r.null_source(n, m) for r in network.runs)
         )
+        for m in chosen
+    }
     return Plan(
         tuple(kept),
         tuple(chosen),

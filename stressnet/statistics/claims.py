@@ -45,23 +45,11 @@ PRIMARY, CONTROL = "primary", "control"
 
 @dataclass(frozen=True)
 class Criterion:
-    """One estimate and the margin it must pass.
+    """One estimate, ``name`` in words, and the margin it must pass.
 
-    Parameters
-    ----------
-    name : str
-        In words.
-    role : str
-        ``primary`` or ``control``.
-    kind : str
-        ``pair``: ratio of a region's mean to another's; ``pair-null``: that ratio over the same
-        under the null; ``null``: ratio of a region's mean to its null; ``share``: a region's mean.
-    measure : str
-        What is compared.
-    region : str
-        Which region.
-    other : str
-        The other region of a pair.
+    ``role`` is ``primary`` or ``control``. ``kind`` is ``pair``: ratio of a region's mean to
+    another's; ``pair-null``: that ratio over the same under the null; ``null``: ratio of a region's
+    mean to its null; ``share``: a region's mean.
     """
 
     name: str
@@ -74,17 +62,7 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper.
-
-    Parameters
-    ----------
-    name : str
-        Short name.
-    text : str
-        The statement.
-    criteria : tuple of Criterion
-        What decides it, and controls.
-    """
+    """A statement of the paper with what decides it, and controls."""
 
     name: str
     text: str
@@ -92,11 +70,10 @@ class Claim:
 
 
 def _pair(region: str, other: str) -> tuple[Criterion, ...]:
+    controlled = "beyond boundaries of other words"
     return (
         Criterion("denser", PRIMARY, "pair", "density", region, other),
-        Criterion(
-            "beyond boundaries of other words", CONTROL, "pair-null", "density", region, other
-        ),
+        Criterion(controlled, CONTROL, "pair-null", "density", region, other),
     )
 
 
@@ -130,11 +107,12 @@ CLAIMS = (
     Claim(
         "throughout the word",
         "The unstressed syllable and the consonants each hold part of the positive relevance",
-        (
-            Criterion(
-                "unstressed syllable", PRIMARY, "share", "positive_share", "syllable_unstressed"
-            ),
-            Criterion("consonants", PRIMARY, "share", "positive_share", "consonants"),
+        tuple(
+            Criterion(name, PRIMARY, "share", "positive_share", region)
+            for name, region in (
+                ("unstressed syllable", "syllable_unstressed"),
+                ("consonants", "consonants"),
+            )
         ),
     ),
 )
@@ -149,17 +127,8 @@ CLAIM_MEASURES = ("density", "positive_share", "energy_share")
 """Measures that the claims need."""
 
 COLUMNS = (
-    *(
-        "claim",
-        "statement",
-        "network",
-        "stratum",
-        "level",
-        "verdict",
-        "controls",
-        "criterion",
-        "role",
-    ),
+    *("claim", "statement", "network", "stratum", "level", "verdict", "controls"),
+    *("criterion", "role"),
     *("measure", "region", "other", "null", "effect", "low", "high", "scale", "margin", "decision"),
     *("observed", "compared_with", "p_value", "p_holm"),
     *("n_tokens", "n_words", "n_speakers", "n_seeds", "reason"),
@@ -189,28 +158,12 @@ def claims_table(
     share_margin: float = SHARE_MARGIN,
     strata: Sequence[str] = ("ALL",),
 ) -> pd.DataFrame:
-    """Every claim for every network and level of some strata.
+    """Every claim for every network and level of some strata, with columns :data:`COLUMNS`.
 
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        From :func:`stressnet.statistics.estimate.tables`.
-    ratio_margin, share_margin : float
-        Smallest effects of interest.
-    strata : sequence of str
-        For which strata.
-
-    Returns
-    -------
-    DataFrame
-        One row per claim, network, level, criterion and null, with columns :data:`COLUMNS`.
-        ``verdict`` is the claim's, ``decision`` the criterion's. Nulls other than the exchange are
-        controls.
-
-    Raises
-    ------
-    ConfigError
-        If a margin makes no sense.
+    ``tables`` are of :func:`stressnet.statistics.estimate.tables`, the margins the smallest effects
+    of interest. There is a row per claim, network, level, criterion and null; ``verdict`` is the
+    claim's, ``decision`` the criterion's, and nulls other than the exchange are controls. Raises
+    ConfigError if a margin makes no sense.
     """
     if not ratio_margin >= 1:
         raise ConfigError(f"ratio margin {ratio_margin} must be at least 1 (1.1: a tenth more)")
@@ -222,13 +175,8 @@ def claims_table(
     rows: list[dict[str, Any]] = []
     for keys in groups.drop_duplicates().itertuples(index=False):
         here = {
-            name: table[
-                (table["network"] == keys.network)
-                & (table["stratum"] == keys.stratum)
-                & (table["level"] == keys.level)
-            ]
-            for name, table in tables.items()
-            if name in ("summary", "nulls", "contrasts")
+            name: tables[name].merge(pd.DataFrame([keys]), on=["network", "stratum", "level"])
+            for name in ("summary", "nulls", "contrasts")
         }
         found = [row for claim in CLAIMS for row in _claim_rows(claim, here, margins)]
         p = np.array([r["p_value"] if r["role"] == PRIMARY else np.nan for r in found])

@@ -1,26 +1,16 @@
 """Intervals and tests for numbers that come in one kind of clusters, e.g. speakers.
 
 Tokens of one speaker resemble each other, so a mean over tokens is as certain as its speakers are
-many. Everything here works on sums per cluster: memory does not grow with the number of tokens,
-and sums over parts of a corpus can be added. For speakers and words at once there is
-:mod:`stressnet.statistics.twoway`.
-
-Estimates
-    A ratio of totals Σ a / Σ b over clusters: the mean over tokens if b counts them, the ratio of
-    two means if both are sums of measurements.
-Intervals
-    t intervals with the linearised cluster-robust standard error, corrected for few and unequal
-    clusters, and Satterthwaite's degrees of freedom (Bell & McCaffrey 2002). The test-suite checks
-    their coverage. A studentised bootstrap does as well with equal clusters, but its limits run
-    away where few clusters outweigh the others.
-Tests
-    Sign flips: if nothing distinguishes observed from null, each cluster's total difference is as
-    likely with either sign (Fisher's randomisation test, clusters as units).
+many. Everything here works on sums per cluster: memory does not grow with the number of tokens, and
+sums over parts of a corpus can be added. Estimates are ratios of totals Σ a / Σ b over clusters
+with the intervals of :mod:`stressnet.statistics.twoway`, which is for speakers and words at once;
+the test-suite checks their coverage. A studentised bootstrap does as well with equal clusters, but
+its limits run away where few clusters outweigh the others. Tests flip signs: if nothing
+distinguishes observed from null, each cluster's total difference is as likely with either sign
+(Fisher's randomisation test, clusters as units).
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,63 +20,25 @@ from stressnet.errors import ConfigError
 from stressnet.statistics.twoway import (
     MIN_CLUSTERS,
     FloatArray,
-    cluster_weights,
+    Inference,
     crossed_variance,
     infer,
 )
 
 
-@dataclass(frozen=True)
-class Estimates:
-    """Estimates with interval limits, each of shape (n_quantities,); NaN where there is none."""
-
-    value: FloatArray
-    low: FloatArray
-    high: FloatArray
-
-
 def sums_by(values: FloatArray, codes: NDArray[np.intp], n_groups: int) -> FloatArray:
-    """Column sums within groups.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_rows, n_quantities)
-        NaN counts as zero.
-    codes : ndarray of int, shape (n_rows,)
-        Group of each row.
-    n_groups : int
-        Number of groups.
-
-    Returns
-    -------
-    ndarray, shape (n_groups, n_quantities)
-    """
+    """Sums of values (n_rows, n_quantities) within groups; NaN counts as zero."""
     n_rows = len(codes)
     member = csr_matrix((np.ones(n_rows), (codes, np.arange(n_rows))), shape=(n_groups, n_rows))
     return np.asarray(member @ np.nan_to_num(values, nan=0.0))
 
 
-def ratio_intervals(top: FloatArray, bottom: FloatArray, *, level: float = 0.95) -> Estimates:
+def ratio_intervals(top: FloatArray, bottom: FloatArray, *, level: float = 0.95) -> Inference:
     """Ratios of totals with intervals over clusters.
 
-    Parameters
-    ----------
-    top, bottom : ndarray, shape (n_clusters, n_quantities)
-        Sums per cluster. For means, ``bottom`` is the number of tokens. Clusters whose sums are
-        both zero do not count.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    Estimates
-        Without limits where fewer than five clusters are there, or so few outweigh the others that
-        the effective number is below three.
-
-    Raises
-    ------
-    ConfigError
-        If the level is not between 0 and 1, or the shapes differ.
+    ``top`` and ``bottom`` are sums per cluster, each (n_clusters, n_quantities); for means,
+    ``bottom`` is the number of tokens. Clusters whose sums are both zero do not count. Raises
+    ConfigError if the level is not between 0 and 1, or the shapes differ.
     """
     if top.shape != bottom.shape or top.ndim != 2:
         raise ConfigError(f"sums have shapes {top.shape} and {bottom.shape}, not the same matrix")
@@ -94,11 +46,8 @@ def ratio_intervals(top: FloatArray, bottom: FloatArray, *, level: float = 0.95)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = top.sum(axis=0) / total
         contributions = (top - value * bottom) / total
-    spread = crossed_variance(
-        {"clusters": contributions}, {"clusters": cluster_weights(bottom)}, np.zeros(len(total))
-    )
-    found = infer(value, spread, level=level)
-    return Estimates(found.value, found.low, found.high)
+    spread = crossed_variance({"clusters": contributions}, {"clusters": bottom})
+    return infer(value, spread, level=level)
 
 
 def sign_flip_p(
@@ -106,20 +55,9 @@ def sign_flip_p(
 ) -> FloatArray:
     """Two-sided p-values that differences between paired measurements are not zero.
 
-    Parameters
-    ----------
-    differences : ndarray, shape (n_clusters, n_quantities)
-        Sums of paired differences per cluster.
-    rng : numpy.random.Generator
-        Source of randomness.
-    n_resamples : int
-        Random sign patterns; the smallest p-value is 1 / (n_resamples + 1), and never below
-        2 / 2^n_clusters.
-
-    Returns
-    -------
-    ndarray, shape (n_quantities,)
-        NaN where fewer than five clusters have a difference.
+    ``differences``, (n_clusters, n_quantities), are sums of paired differences per cluster;
+    p-values are NaN where fewer than five clusters have one. The smallest is 1 / (n_resamples + 1),
+    and never below 2 / 2^n_clusters.
     """
     observed = np.abs(differences.sum(axis=0))
     signs = rng.integers(0, 2, size=(n_resamples, len(differences))) * 2.0 - 1.0

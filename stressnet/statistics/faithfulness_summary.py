@@ -34,16 +34,13 @@ def summarise_faithfulness(rows: pd.DataFrame, default: str, seed: int) -> pd.Da
     """One row per method and metric.
 
     Means are over tokens; intervals (95 %) and tests treat speakers as the units. Differences are
-    paired: only tokens for which both values exist.
+    paired: only tokens for which both values exist. ``default`` is the method that the others are
+    compared with, beside ``random``; ``seed`` is that of the tests.
 
     Parameters
     ----------
     rows : DataFrame
         Columns ``token_id, speaker, method, metric, over, baseline, value, chance``.
-    default : str
-        Method that the others are compared with, beside ``random``.
-    seed : int
-        For the bootstrap and the tests.
 
     Returns
     -------
@@ -114,5 +111,5 @@ def _means(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means over tokens with intervals over clusters; NaN where there is nothing."""
     there = np.isfinite(values).astype(np.float64)
-    estimates = ratio_intervals(sums_by(values, *clusters), sums_by(there, *clusters))
-    return estimates.value, estimates.low, estimates.high
+    means = ratio_intervals(sums_by(values, *clusters), sums_by(there, *clusters))
+    return means.value, means.low, means.high

@@ -23,7 +23,6 @@ from stressnet.statistics.twoway import (
     FloatArray,
     Inference,
     Spread,
-    cluster_weights,
     crossed_variance,
     infer,
 )
@@ -34,14 +33,8 @@ Statistic = Callable[[FloatArray], FloatArray]
 _SETS_AT_ONCE = 512
 
 
-def codes_of(clusters: Mapping[str, ArrayLike], n_rows: int) -> dict[str, NDArray[np.intp]]:
-    """Cluster numbers 0, 1, ... of each row, per kind; for two kinds also their ``cells``.
-
-    Raises
-    ------
-    ConfigError
-        If a kind has not one name per row, or there are other than one or two kinds.
-    """
+def _codes(clusters: Mapping[str, ArrayLike], n_rows: int) -> dict[str, NDArray[np.intp]]:
+    """Cluster numbers 0, 1, ... of each row, per kind; for two kinds also their ``cells``."""
     import pandas as pd
 
     if len(clusters) not in (1, 2):
@@ -59,29 +52,30 @@ def codes_of(clusters: Mapping[str, ArrayLike], n_rows: int) -> dict[str, NDArra
     return codes
 
 
-def spread_of(contributions: FloatArray, clusters: Mapping[str, ArrayLike]) -> Spread:
-    """Variance of an estimate from the contribution of each row.
+def _spread(
+    contributions: Mapping[str, FloatArray], codes: Mapping[str, NDArray[np.intp]]
+) -> Spread:
+    """Variance from the contributions of clusters and cells, which weigh as their rows do."""
+    bottoms = {}
+    for kind, u in contributions.items():
+        if kind != "cells":
+            counts = np.bincount(codes[kind]).astype(np.float64)
+            bottoms[kind] = np.repeat(counts[:, None], u.shape[1], axis=1)
+    return crossed_variance(contributions, bottoms)
 
-    Parameters
-    ----------
-    contributions : ndarray, shape (n_rows, n_quantities)
-        Linearised: they sum to zero.
-    clusters : mapping of str to array of shape (n_rows,)
-        One or two kinds (``"speakers"``, ``"words"``).
+
+def spread_of(contributions: FloatArray, clusters: Mapping[str, ArrayLike]) -> Spread:
+    """Variance of an estimate from the linearised contribution of each row, (n_rows, n_quantities).
+
+    Contributions sum to zero; ``clusters`` are as for :func:`jackknife`. Raises ConfigError if they
+    do not fit the rows.
     """
-    n_rows, n_quantities = contributions.shape
-    codes = codes_of(clusters, n_rows)
-    cells = np.zeros(n_quantities)
-    if "cells" in codes:
-        each = codes.pop("cells")
-        cells = (sums_by(contributions, each, int(each.max()) + 1) ** 2).sum(axis=0)
-    summed, weights = {}, {}
-    for kind, each in codes.items():
-        n_groups = int(each.max(initial=-1)) + 1
-        summed[kind] = sums_by(contributions, each, n_groups)
-        rows = np.bincount(each, minlength=n_groups).astype(np.float64)
-        weights[kind] = cluster_weights(np.repeat(rows[:, None], n_quantities, axis=1))
-    return crossed_variance(summed, weights, cells)
+    codes = _codes(clusters, len(contributions))
+    summed = {
+        kind: sums_by(contributions, each, int(each.max(initial=-1)) + 1)
+        for kind, each in codes.items()
+    }
+    return _spread(summed, codes)
 
 
 def jackknife(
@@ -90,56 +84,38 @@ def jackknife(
     clusters: Mapping[str, ArrayLike],
     *,
     level: float = 0.95,
-    null: float = 0.0,
 ) -> Inference:
-    """Estimates with intervals and tests over clusters.
+    """Estimates with intervals and tests over clusters, each of shape (n_quantities,).
 
     Parameters
     ----------
     statistic : callable
         From which rows are kept, 0 or 1 of shape (n_rows, n_sets), to one or several values of
-        each set, shape (n_sets, n_quantities). It is called for many sets at once.
-    n_rows : int
-        How many rows there are.
+        each set, shape (n_sets, n_quantities). It is called for many sets at once. Values that do
+        not exist without some cluster have no interval.
     clusters : mapping of str to array of shape (n_rows,)
         One or two kinds (``"speakers"``, ``"words"``).
-    level : float
-        Confidence level.
-    null : float
-        What the test compares with.
-
-    Returns
-    -------
-    Inference
-        Each of shape (n_quantities,). Values that do not exist without some cluster have no
-        interval.
 
     Raises
     ------
     ConfigError
         If clusters do not fit the rows.
     """
-    codes = codes_of(clusters, n_rows)
-    whole = statistic(np.ones((n_rows, 1)))[0]
-    summed: dict[str, FloatArray] = {}
-    weights = {}
+    codes = _codes(clusters, n_rows)
+    everything = statistic(np.ones((n_rows, 1)))[0]
+    contributions: dict[str, FloatArray] = {}
     for kind, each in codes.items():
         counts = np.bincount(each).astype(np.float64)
         parts = []
         for start in range(0, len(counts), _SETS_AT_ONCE):
             groups = np.arange(start, min(start + _SETS_AT_ONCE, len(counts)))
             parts.append(statistic((each[:, None] != groups).astype(np.float64)))
-        left_out = np.concatenate(parts)
-        summed[kind] = (1 - counts / n_rows)[:, None] * (whole - left_out)
-        weights[kind] = cluster_weights(np.repeat(counts[:, None], len(whole), axis=1))
-    cells = np.zeros(len(whole))
-    if "cells" in summed:
-        cells = (summed.pop("cells") ** 2).sum(axis=0)
-        weights.pop("cells")
-    spread = crossed_variance(summed, weights, cells)
+        share = counts / n_rows
+        contributions[kind] = (1 - share)[:, None] * (everything - np.concatenate(parts))
+    spread = _spread(contributions, codes)
     lost = ~np.isfinite(spread.variance) & (spread.reason == "")
     reason = np.where(lost, "hangs on a single cluster", spread.reason)
-    return infer(whole, Spread(spread.variance, spread.df, reason), level=level, null=null)
+    return infer(everything, Spread(spread.variance, spread.df, reason), level=level)
 
 
 def mean_of(values: FloatArray) -> Statistic:

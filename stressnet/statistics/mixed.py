@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,14 +44,10 @@ _NO_VARIANCE = 1e-3  # standard deviation relative to the residual's
 
 @dataclass(frozen=True)
 class Design:
-    """The data of a model.
+    """The data of a model and its response, in words.
 
     Parameters
     ----------
-    name : str
-        Name of the model.
-    response : str
-        What the response is, in words.
     data : DataFrame
         One row per token: ``token_id``, ``response``, ``raw_difference``, ``speaker``, ``word``,
         the factors, and the coded columns named in ``terms``.
@@ -59,10 +55,8 @@ class Design:
         Readable name of each fixed effect (beside the intercept) to its coded column.
     comparisons : dict of str to (str, str, str)
         For factors of two levels: term to factor, first and second level.
-    n_left_out : int
-        Tokens without the response or a factor.
-    n_available : int
-        Tokens before sampling.
+    n_left_out, n_available : int
+        Tokens without the response or a factor, and tokens before sampling.
     """
 
     name: str
@@ -79,21 +73,10 @@ def design(
 ) -> Design:
     """Code the fixed effects of a model.
 
-    Parameters
-    ----------
-    name, response : str
-        Name of the model and, in words, its response.
-    tokens : DataFrame
-        Columns ``token_id``, ``response``, ``raw_difference``, ``speaker``, ``word`` and factors.
-    fixed : sequence of str
-        Factors; ``a:b`` is the interaction of two that are also listed.
-    n_available : int
-        Tokens before sampling; the number of rows if left out.
-
-    Raises
-    ------
-    ConfigError
-        If a factor is missing or has only one level, or an interaction lacks a main effect.
+    ``tokens`` have the columns ``token_id``, ``response``, ``raw_difference``, ``speaker``,
+    ``word`` and factors. Of the ``fixed`` effects, ``a:b`` is the interaction of two that are also
+    listed. ``n_available`` are the tokens before sampling; the number of rows if left out. Raises
+    ConfigError if a factor is missing or has only one level, or an interaction lacks a main effect.
     """
     factors = [f for f in fixed if ":" not in f]
     missing = [f for f in factors if f not in tokens.columns]
@@ -134,35 +117,16 @@ def design(
         columns[f"x{i + 1}"] = column
     kept = ["token_id", "response", "raw_difference", *GROUPS, *factors]
     data = whole[kept].assign(**columns)
-    return Design(
-        name,
-        response,
-        data,
-        terms,
-        comparisons,
-        len(tokens) - len(whole),
-        n_available or len(tokens),
-    )
+    n_left_out = len(tokens) - len(whole)
+    return Design(name, response, data, terms, comparisons, n_left_out, n_available or len(tokens))
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model.
+    """A fitted model: the intercept and the fixed effects, each (n_terms,), with standard errors.
 
-    Parameters
-    ----------
-    terms : tuple of str
-        The intercept and the fixed effects.
-    estimate, error : ndarray, shape (n_terms,)
-        Fixed effects and their standard errors.
-    sd : dict of str to float
-        Standard deviations of the random effects and of the residual.
-    log_likelihood : float
-        Restricted.
-    converged : bool
-        Whether the fit may be believed.
-    message : str
-        What went wrong or deserves attention, else empty.
+    ``sd`` are the standard deviations of the random effects and of the residual, the log-likelihood
+    is restricted, and ``message`` says what went wrong or deserves attention.
     """
 
     terms: tuple[str, ...]
@@ -192,19 +156,20 @@ def fit(model: Design) -> Fit:
     if len(y) <= x.shape[1] + len(GROUPS) or np.ptp(y) == 0:
         return _unfitted(names, "too few tokens, or the response does not vary")
     theta, likelihood = profile(y, x, [model.data[group].to_numpy() for group in GROUPS])
-    kept = [g for g, t in zip(GROUPS, theta, strict=True) if t > _NO_VARIANCE]
+    # statsmodels sorts variance components by name, and so does GROUPS.
+    kept = {g: t for g, t in zip(GROUPS, theta, strict=True) if t > _NO_VARIANCE}
+    fitted = _statsmodels(model, x, y, kept) if kept else _without_groups(names, x, y)
+    converged = fitted.converged
     notes = [f"no variance between {g}s" for g in GROUPS if g not in kept]
-    found = _statsmodels(model, names, x, y, dict(zip(GROUPS, theta, strict=True)), kept)
-    estimate, error, sd, reached, converged, said = found
-    behind = likelihood - reached
+    behind = likelihood - fitted.log_likelihood
     if kept and behind > LIKELIHOOD_TOLERANCE:
         converged = False
         notes.append(f"log-likelihood {behind:.2f} below its maximum")
-    if not np.isfinite(error).all():
+    if not np.isfinite(fitted.error).all():
         converged = False
         notes.append("a standard error is not finite")
-    notes += said
-    return Fit(names, estimate, error, sd, reached, converged, "; ".join(notes))
+    message = "; ".join([*notes, *([fitted.message] if fitted.message else [])])
+    return replace(fitted, converged=converged, message=message)
 
 
 def _unfitted(names: tuple[str, ...], message: str) -> Fit:
@@ -213,55 +178,52 @@ def _unfitted(names: tuple[str, ...], message: str) -> Fit:
     return Fit(names, nothing, nothing.copy(), sd, np.nan, False, message)
 
 
-def _statsmodels(
-    model: Design,
-    names: tuple[str, ...],
-    x: FloatArray,
-    y: FloatArray,
-    theta: dict[str, float],
-    kept: Sequence[str],
-) -> tuple[FloatArray, FloatArray, dict[str, float], float, bool, list[str]]:
-    """Estimates, errors, standard deviations, likelihood, convergence and remarks."""
+def _without_groups(names: tuple[str, ...], x: FloatArray, y: FloatArray) -> Fit:
+    """Ordinary least squares, where no group varies."""
+    import statsmodels.api as sm
+
+    plain = sm.OLS(y, x).fit()
+    sd = {**dict.fromkeys(GROUPS, 0.0), "residual": float(np.sqrt(plain.scale))}
+    likelihood = -0.5 * _deviance(np.zeros(0), _Crossed(y, x, []))
+    return Fit(names, plain.params, plain.bse, sd, likelihood, True, "")
+
+
+def _statsmodels(model: Design, x: FloatArray, y: FloatArray, theta: dict[str, float]) -> Fit:
+    """Fitted from the profiled maximum, with the groups in ``theta`` (relative deviations)."""
     import statsmodels.api as sm
     from statsmodels.regression.mixed_linear_model import MixedLMParams
 
-    sd = dict.fromkeys(GROUPS, 0.0)
-    if not kept:
-        plain = sm.OLS(y, x).fit()
-        sd["residual"] = float(np.sqrt(plain.scale))
-        reached = -0.5 * _deviance(np.zeros(0), _Crossed(y, x, []))
-        return plain.params, plain.bse, sd, reached, True, []
-    frame = model.data.assign(**{f"f{i}": x[:, i] for i in range(x.shape[1])})
-    formula = "response ~ 0 + " + " + ".join(f"f{i}" for i in range(x.shape[1]))
-    parts = {group: f"0 + C({group})" for group in kept}
+    names = ("Intercept", *model.terms)
+    columns = [f"f{i}" for i in range(x.shape[1])]
+    frame = model.data.assign(**dict(zip(columns, x.T, strict=True)))
     start = MixedLMParams.from_components(
         fe_params=np.linalg.lstsq(x, y, rcond=None)[0],
-        # statsmodels sorts variance components by name, and so does GROUPS.
-        vcomp=np.array([theta[g] ** 2 for g in sorted(kept)]),
+        vcomp=np.array([value**2 for value in theta.values()]),
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         mixed = sm.MixedLM.from_formula(
-            formula, groups=np.ones(len(y)), vc_formula=parts, re_formula="0", data=frame
+            "response ~ 0 + " + " + ".join(columns),
+            groups=np.ones(len(y)),
+            vc_formula={group: f"0 + C({group})" for group in theta},
+            re_formula="0",
+            data=frame,
         )
         try:
             result = mixed.fit(reml=True, method="lbfgs", start_params=start)
         except np.linalg.LinAlgError as error:
-            empty = np.full(len(names), np.nan)
-            nothing = dict.fromkeys([*GROUPS, "residual"], np.nan)
-            return empty, empty.copy(), nothing, -np.inf, False, [f"statsmodels: {error}"]
-    residual = float(np.sqrt(result.scale))
-    for group, variance in zip(sorted(kept), result.vcomp, strict=True):
-        sd[group] = float(np.sqrt(max(variance, 0.0)))
-    sd["residual"] = residual
-    said = sorted({str(w.message).splitlines()[0] for w in caught})
-    return (
+            return replace(_unfitted(names, f"statsmodels: {error}"), log_likelihood=-np.inf)
+    deviations = (float(np.sqrt(max(variance, 0.0))) for variance in result.vcomp)
+    sd = dict.fromkeys(GROUPS, 0.0) | dict(zip(theta, deviations, strict=True))
+    remarks = sorted({str(w.message).splitlines()[0] for w in caught})
+    return Fit(
+        names,
         np.asarray(result.fe_params, dtype=np.float64),
         np.asarray(result.bse_fe, dtype=np.float64),
-        sd,
+        {**sd, "residual": float(np.sqrt(result.scale))},
         float(result.llf),
         bool(result.converged),
-        [] if result.converged else said,
+        "" if result.converged else "; ".join(remarks),
     )
 
 
@@ -308,12 +270,8 @@ def profile(
 ) -> tuple[FloatArray, float]:
     """Where the restricted likelihood of crossed random intercepts has its maximum.
 
-    Returns
-    -------
-    theta : ndarray, shape (n_groups,)
-        Standard deviations relative to the residual's.
-    log_likelihood : float
-        At the maximum.
+    Returns their standard deviations relative to the residual's, shape (n_groups,), and the
+    log-likelihood there.
     """
     crossed = _Crossed(y, x, groups)
     best = minimize(

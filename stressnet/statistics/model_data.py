@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from zlib import crc32
 
 import numpy as np
@@ -12,7 +11,7 @@ from stressnet.errors import ConfigError
 from stressnet.statistics.analysis import ModelEntry
 from stressnet.statistics.mixed import Design, design
 from stressnet.statistics.scan import NetworkRuns
-from stressnet.statistics.stream import Alongside, FloatArray, Names, RunTables, Walk
+from stressnet.statistics.stream import Walk
 
 
 def collect(network: NetworkRuns, entry: ModelEntry, max_tokens: int = 5000) -> Design:
@@ -21,12 +20,7 @@ def collect(network: NetworkRuns, entry: ModelEntry, max_tokens: int = 5000) -> 
     The response is log((a + offset) / (b + offset)) per token, a the region's measure, b that of
     ``other`` or of the region under ``null``. Training seeds are averaged per token. More tokens
     than ``max_tokens`` are sampled by a hash of their names, so that the sample depends on nothing
-    else.
-
-    Raises
-    ------
-    ConfigError
-        If the runs lack a region, measure, null or factor.
+    else. Raises ConfigError if the runs lack a region, measure, null or factor.
     """
     name, region, other, null = entry.name, entry.region, entry.other, entry.null
     measure, fixed, offset = entry.measure, entry.fixed, entry.offset
@@ -49,9 +43,14 @@ def collect(network: NetworkRuns, entry: ModelEntry, max_tokens: int = 5000) -> 
     for run in network.runs:
         tokens = run.tokens(network.token_columns)
         walk = Walk(((t["token_id"].to_numpy(object), t) for t in tokens), run.path)
-        for ids, first, second in _pairs(run, region, other, null, measure):
+        nulls = {measure: [null] if null else []}
+        for ids, values, under in run.measured(
+            [measure], nulls, [region, *([other] if other else [])]
+        ):
+            first = values[measure][:, 0]
+            second = under[measure, null][:, 0] if null else values[measure][:, 1]
             rows = walk.take_all(ids)
-            kept = np.array([_chosen(i, share) for i in ids])
+            kept = np.array([share >= 1 or crc32(i.encode()) < share * 2**32 for i in ids])
             levels = {f: known[f].level(rows) for f in factors}
             with np.errstate(invalid="ignore"):
                 response = np.log((first + offset) / (second + offset))
@@ -73,35 +72,10 @@ def collect(network: NetworkRuns, entry: ModelEntry, max_tokens: int = 5000) -> 
     table = pd.DataFrame(list(about.values()))
     if table.empty:
         raise ConfigError(f"model '{name}': no tokens left")
-    values = np.array(list(sums.values()))
+    totals = np.array(list(sums.values()))
     with np.errstate(invalid="ignore", divide="ignore"):
-        table["response"] = values[:, 0] / values[:, 2]
-        table["raw_difference"] = values[:, 1] / values[:, 2]
+        table["response"] = totals[:, 0] / totals[:, 2]
+        table["raw_difference"] = totals[:, 1] / totals[:, 2]
     against = other or f"{region} under the null '{null}'"
     words = f"log(({measure} of {region} + {offset:g}) / ({measure} of {against} + {offset:g}))"
     return design(name, words, table, fixed, network.n_tokens)
-
-
-def _chosen(token_id: str, share: float) -> bool:
-    return share >= 1 or crc32(token_id.encode()) < share * 2**32
-
-
-def _pairs(
-    run: RunTables, region: str, other: str, null: str, measure: str
-) -> Iterator[tuple[Names, FloatArray, FloatArray]]:
-    """Blocks of token ids with the two numbers that are compared."""
-    regions = [region, *([other] if other else [])]
-    file, column = (run.null_source(null, measure) if null else None) or ("", "")
-    beside = file == "relevance.parquet"
-    alongside = None
-    if file and not beside:
-        alongside = Alongside(run.blocks([column], [region], null))
-    for ids, matrices in run.blocks([measure, *([column] if beside else [])], regions):
-        first = matrices[measure][:, 0]
-        if alongside is not None:
-            second = alongside.take(ids, [column], 1)[column][:, 0]
-        elif beside:
-            second = matrices[column][:, 0]
-        else:
-            second = matrices[measure][:, 1]
-        yield ids, first, second

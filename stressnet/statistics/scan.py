@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.statistics.strata import (
@@ -29,24 +27,8 @@ MAX_DURATION_S = 10.0
 class NetworkRuns:
     """The runs of one network, one per training seed, and what their tokens are like.
 
-    Parameters
-    ----------
-    name : str
-        Label of the network.
-    runs : tuple of RunTables
-        One per training seed.
-    seeds : tuple of int
-        The training seeds.
-    word_column : str
-        Which column says what counts as one word.
-    clusters : Clusters
-        Speakers, words and cells of all runs.
-    strata : tuple of Stratum
-        How tokens are sorted.
-    levels : dict of str to list of str
-        The levels that occur, per stratum.
-    n_tokens : int
-        Tokens of the largest run.
+    ``word_column`` says what counts as one word, ``levels`` are those that occur, per stratum, and
+    ``n_tokens`` are those of the largest run.
     """
 
     name: str
@@ -65,35 +47,6 @@ class NetworkRuns:
         return list(dict.fromkeys(["speaker", self.word_column, *needed]))
 
 
-class Coder:
-    """Turns names into codes, block by block."""
-
-    def __init__(self, network: NetworkRuns) -> None:
-        self.network = network
-        self._speaker = {name: i for i, name in enumerate(network.clusters.speakers)}
-        self._word = {name: i for i, name in enumerate(network.clusters.words)}
-        self._levels = {
-            stratum: {name: i for i, name in enumerate(names)}
-            for stratum, names in network.levels.items()
-        }
-
-    def clusters(self, tokens: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Speaker and word of each token of a block."""
-        speaker = _codes(tokens["speaker"], self._speaker)
-        return speaker, _codes(tokens[self.network.word_column], self._word)
-
-    def level(self, tokens: pd.DataFrame, stratum: Stratum) -> NDArray[np.intp]:
-        """Levels of a block of tokens; -1 where the stratum does not apply."""
-        known = self._levels[stratum.name]
-        levels = stratum.level(tokens)
-        return np.array([known.get(v, -1) for v in levels], dtype=np.intp)
-
-
-def everything(n_tokens: int) -> NDArray[np.intp]:
-    """The single level of the stratum of all tokens."""
-    return np.zeros(n_tokens, dtype=np.intp)
-
-
 def scan(
     name: str,
     runs: Sequence[RunTables],
@@ -101,28 +54,14 @@ def scan(
     strata: Sequence[str],
     word_unit: str = "family",
 ) -> NetworkRuns:
-    """Walk once along the tokens of a network's runs.
+    """Walk once along the tokens of a network's runs, one per training seed.
 
-    Parameters
-    ----------
-    name : str
-        Label of the network.
-    runs : sequence of RunTables
-        One per training seed.
-    seeds : sequence of int
-        The training seeds.
-    strata : sequence of str
-        Names, see :func:`stressnet.statistics.strata.get_strata`.
-    word_unit : str
-        Column that says what counts as one word: ``family`` (forms of a lemma are one word) or
-        ``word``; where the runs lack a family, the word is taken.
+    ``strata`` are names, see :func:`stressnet.statistics.strata.get_strata`; ``word_unit`` is the
+    column that says what counts as one word: ``family`` (forms of a lemma are one word) or
+    ``word``. Where the runs lack a family, the word is taken.
 
-    Raises
-    ------
-    ConfigError
-        If a seed occurs twice, or a stratum is unknown, has no level, or too many.
-    CorpusError
-        If a token lacks speaker or word.
+    Raises ConfigError if a seed occurs twice, or a stratum is unknown, has no level, or too many,
+    CorpusError if a token lacks speaker or word.
     """
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"network '{name}' has two runs of one training seed; number them apart")
@@ -162,7 +101,12 @@ def scan(
         if not n:
             raise CorpusError(f"{run.path}: holds no tokens; run stressnet explain again")
         n_tokens.append(n)
-    clusters = _clusters(speakers, words, cells, len(runs))
+    by_speaker, by_word = sorted(speakers), sorted(words)
+    coded = None
+    if len(cells) <= CELL_LIMIT:
+        s, w = ({name: i for i, name in enumerate(names)} for names in (by_speaker, by_word))
+        coded = tuple(sorted((s[a], w[b]) for a, b in cells))
+    clusters = Clusters(tuple(by_speaker), tuple(by_word), coded, len(runs))
     return NetworkRuns(
         name,
         tuple(runs),
@@ -175,18 +119,6 @@ def scan(
     )
 
 
-def _clusters(
-    speakers: set[str], words: set[str], cells: set[tuple[str, str]], n_seeds: int
-) -> Clusters:
-    by_speaker, by_word = tuple(sorted(speakers)), tuple(sorted(words))
-    s = {name: i for i, name in enumerate(by_speaker)}
-    w = {name: i for i, name in enumerate(by_word)}
-    coded = None
-    if len(cells) <= CELL_LIMIT:
-        coded = tuple(sorted((s[a], w[b]) for a, b in cells))
-    return Clusters(by_speaker, by_word, coded, n_seeds)
-
-
 def _duration_limits(run: RunTables) -> tuple[float, float]:
     n_bins = round(MAX_DURATION_S / DURATION_STEP_S)
     counts = np.zeros(n_bins, dtype=np.intp)
@@ -197,7 +129,3 @@ def _duration_limits(run: RunTables) -> tuple[float, float]:
         bins = np.clip(np.floor(seconds / DURATION_STEP_S).astype(np.intp), 0, n_bins - 1)
         counts += np.bincount(bins, minlength=n_bins)
     return tertile_limits(counts)
-
-
-def _codes(names: pd.Series, known: dict[str, int]) -> NDArray[np.intp]:
-    return np.array([known[name] for name in names.astype(str)], dtype=np.intp)

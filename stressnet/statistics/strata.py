@@ -31,18 +31,10 @@ DURATION_STEP_S = 0.001
 
 @dataclass(frozen=True)
 class Stratum:
-    """A way to sort tokens.
+    """A way to sort tokens: from a table with some columns to levels, a Series of str or missing.
 
-    Parameters
-    ----------
-    name : str
-        What it is called in tables.
-    definition : str
-        In words.
-    columns : tuple of str
-        Columns it needs, of the run's tokens or, failing that, of the corpus's.
-    level : callable
-        From a table with these columns to the levels, a Series of str or missing.
+    Columns are those of the run's tokens or, failing that, of the corpus's; ``definition`` says in
+    words what the levels are.
     """
 
     name: str
@@ -127,29 +119,19 @@ STRATA = {
 
 DURATION_LEVELS = ("short", "medium", "long")
 LEVEL_ORDER = (
-    "INITIAL",
-    "FINAL",
-    "correct",
-    "wrong",
-    "prosody-only",
-    "vowel-changing",
-    "no pair",
-    "full",
-    "reduced",
-    *DURATION_LEVELS,
+    *("INITIAL", "FINAL", "correct", "wrong", "prosody-only", "vowel-changing", "no pair"),
+    *("full", "reduced", *DURATION_LEVELS),
 )
 
 
-def duration_stratum(limits_s: tuple[float, float]) -> Stratum:
+def _duration(limits_s: tuple[float, float]) -> Stratum:
     """Tertiles of the word's duration between given limits."""
     low_s, high_s = limits_s
 
     def level(tokens: pd.DataFrame) -> pd.Series:
         d = tokens["duration_s"]
-        names = zip(
-            (d < low_s, (d >= low_s) & (d < high_s), d >= high_s), DURATION_LEVELS, strict=True
-        )
-        return _pick(list(names), tokens.index)
+        inside = (d < low_s, (d >= low_s) & (d < high_s), d >= high_s)
+        return _pick(list(zip(inside, DURATION_LEVELS, strict=True)), tokens.index)
 
     definition = f"tertiles of the word's duration: limits {low_s:.3f} s and {high_s:.3f} s"
     return Stratum("duration", definition, ("duration_s",), level)
@@ -165,21 +147,10 @@ def tertile_limits(counts: NDArray[np.intp]) -> tuple[float, float]:
 def get_strata(
     names: Sequence[str], available: Sequence[str], limits_s: tuple[float, float] | None = None
 ) -> list[Stratum]:
-    """Strata by name.
+    """Strata by name: in :data:`STRATA`, ``duration``, a column of the tokens, or two with ``+``.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Names in :data:`STRATA`, ``duration``, a column of the tokens, or two of these with ``+``.
-    available : sequence of str
-        Columns of the tokens (the run's and the corpus's).
-    limits_s : (float, float), optional
-        For ``duration``.
-
-    Raises
-    ------
-    ConfigError
-        If a name is unknown or a column that it needs is missing.
+    ``available`` are the columns of the tokens (the run's and the corpus's), ``limits_s`` those of
+    ``duration``. Raises ConfigError if a name is unknown or a column that it needs is missing.
     """
     found = []
     for name in names:
@@ -190,7 +161,7 @@ def get_strata(
 
 def _single(name: str, available: Sequence[str], limits_s: tuple[float, float] | None) -> Stratum:
     if name == "duration":
-        stratum = duration_stratum(limits_s or (0.0, 0.0))
+        stratum = _duration(limits_s or (0.0, 0.0))
     elif name in STRATA:
         stratum = STRATA[name]
     elif name in available:

@@ -44,16 +44,10 @@ NOT_MEASURES = ("correct", "is_minimal_pair", "is_prosody_only_pair")
 
 @dataclass(frozen=True)
 class RunTables:
-    """The tables of one run.
+    """The tables of one run in the folder ``path``.
 
-    Parameters
-    ----------
-    path : Path
-        The run folder.
-    corpus : Path, optional
-        The corpus folder, for columns that the run's tokens lack; left out if it is not there.
-    constants : mapping
-        Columns that are the same for every token, e.g. the corpus's name.
+    Columns that the run's tokens lack come from the corpus, where its folder is there;
+    ``constants`` are columns that are the same for every token, e.g. the corpus's name.
     """
 
     path: Path
@@ -133,10 +127,7 @@ class RunTables:
     def tokens(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         """Blocks of tokens with ``token_id`` and the given columns, from run and corpus.
 
-        Raises
-        ------
-        CorpusError
-            If the corpus lacks a token of the run, or has it elsewhere in the order.
+        Raises CorpusError if the corpus lacks a token of the run, or has it elsewhere in the order.
         """
         file = self.path / "tokens.parquet"
         own = [c for c in columns if c in self._columns(file).names]
@@ -167,35 +158,49 @@ class RunTables:
     ) -> Iterator[tuple[Names, dict[str, FloatArray]]]:
         """Blocks of measurements: token ids and, per column, a matrix (n_tokens, n_regions).
 
-        Parameters
-        ----------
-        columns : sequence of str
-            Columns of ``relevance.parquet``, or of ``nulls.parquet`` if a null is named.
-        regions : sequence of str
-            Order of the matrices' columns.
-        null : str, optional
-            Which null of ``nulls.parquet``; several rows per token and region are averaged.
+        Columns are of ``relevance.parquet``, or of ``nulls.parquet`` if a null is named; of a null,
+        several rows per token and region are averaged.
         """
         name = "relevance.parquet" if null is None else "nulls.parquet"
         return _blocks(self.path / name, columns, regions, null)
 
+    def measured(
+        self,
+        measures: Sequence[str],
+        nulls: Mapping[str, Sequence[str]],
+        regions: Sequence[str],
+    ) -> Iterator[tuple[Names, dict[str, FloatArray], dict[tuple[str, str], FloatArray]]]:
+        """Blocks of token ids, matrices per measure, and matrices per measure and null of it."""
+        beside: dict[tuple[str, str], str] = {}  # columns of relevance.parquet
+        elsewhere: dict[str, list[str]] = {}  # measures in nulls.parquet
+        for measure, names in nulls.items():
+            for null in names:
+                file, column = self.null_source(null, measure) or ("", "")
+                if file == "relevance.parquet":
+                    beside[measure, null] = column
+                elif file:
+                    elsewhere.setdefault(null, []).append(measure)
+        others = {
+            null: Alongside(self.blocks(having, regions, null))
+            for null, having in elsewhere.items()
+        }
+        for ids, matrices in self.blocks(
+            list(dict.fromkeys([*measures, *beside.values()])), regions
+        ):
+            under = {key: matrices[column] for key, column in beside.items()}
+            for null, having in elsewhere.items():
+                found = others[null].take(ids, having, len(regions))
+                under |= {(measure, null): matrix for measure, matrix in found.items()}
+            yield ids, {measure: matrices[measure] for measure in measures}, under
+        for other in others.values():
+            other.finish(self.path / "nulls.parquet")
+
 
 def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = None) -> RunTables:
-    """A finished run with its corpus, where that is still to be found.
+    """A finished run of ``stressnet explain`` with its corpus, where that is still to be found.
 
-    Parameters
-    ----------
-    path : Path
-        Folder of ``stressnet explain``.
-    corpus : Path, optional
-        The corpus if it has moved since.
-    corpus_name : str, optional
-        Name of the corpus in tables; its recipe's if left out.
-
-    Raises
-    ------
-    CorpusError
-        If the run or a corpus that was named is not finished.
+    ``corpus`` is its folder if it has moved since, ``corpus_name`` its name in tables; its recipe's
+    if left out. Raises CorpusError if the run or a corpus that was named is not finished.
     """
     from stressnet.runs.manifest import FILE_NAME, read_json, read_manifest
 
@@ -216,12 +221,8 @@ def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = N
 class Walk:
     """Rows of another table for given tokens, both in the same order.
 
-    Parameters
-    ----------
-    blocks : iterator of (token ids, DataFrame)
-        The other table, which holds all tokens that will be asked for, and may hold more.
-    file : Path
-        For messages.
+    ``blocks`` are those of the other table, in ``file``, which holds all tokens that will be asked
+    for, and may hold more.
     """
 
     def __init__(self, blocks: Iterator[tuple[Names, pd.DataFrame]], file: Path) -> None:
@@ -255,10 +256,7 @@ class Walk:
 class Alongside:
     """Matrices of another table for given tokens, missing where that table lacks a token.
 
-    Parameters
-    ----------
-    blocks : iterator of (token ids, matrices)
-        From :meth:`RunTables.blocks`, its tokens in the order in which they will be asked for.
+    ``blocks`` are of :meth:`RunTables.blocks`, in the order in which tokens will be asked for.
     """
 
     def __init__(self, blocks: Iterator[tuple[Names, dict[str, FloatArray]]]) -> None:

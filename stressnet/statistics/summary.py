@@ -16,8 +16,6 @@ import numpy as np
 import pandas as pd
 
 from stressnet.errors import ConfigError
-from stressnet.statistics.clustered import FloatArray
-from stressnet.statistics.limits import lower_limit
 from stressnet.statistics.multiplicity import holm
 from stressnet.statistics.sums import (
     CELL_LIMIT,
@@ -26,6 +24,7 @@ from stressnet.statistics.sums import (
     StratifiedSums,
     TokenCodes,
 )
+from stressnet.statistics.twoway import FloatArray, lower_limit
 
 ALL = "ALL"
 """Value of ``stress`` in rows over both classes."""
@@ -44,25 +43,9 @@ SUMMARY_MEASURES = (
 """What :func:`summarise` summarises by default, as far as the table has it."""
 
 SUMMARY_COLUMNS = (
-    "region",
-    "stress",
-    "measure",
-    "mean",
-    "mean_low",
-    "mean_high",
-    "null_mean",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "ratio",
-    "ratio_low",
-    "ratio_high",
-    "p_value",
-    "p_holm",
-    "n_tokens",
-    "n_words",
-    "n_speakers",
-    "n_missing",
+    *("region", "stress", "measure", "mean", "mean_low", "mean_high", "null_mean"),
+    *("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high"),
+    *("p_value", "p_holm", "n_tokens", "n_words", "n_speakers", "n_missing"),
 )
 """Columns of :func:`summarise`; documented there."""
 
@@ -145,16 +128,8 @@ def contrast(
 ) -> pd.DataFrame:
     """Two regions of the same tokens compared, e.g. stressed against unstressed nucleus.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As for :func:`summarise`.
-    pairs : sequence of (str, str)
-        Names of regions, first minus second.
-    measure : str
-        What is compared.
-    level : float
-        Confidence level of the intervals.
+    ``table`` is as for :func:`summarise`, ``pairs`` are names of regions, first minus second.
+    Raises ConfigError if a region or column is not in the table.
 
     Returns
     -------
@@ -162,11 +137,6 @@ def contrast(
         ``region``, ``other``, ``measure``, ``mean`` and ``other_mean`` over tokens with both
         regions, ``difference`` and ``ratio`` with limits, ``p_value``, ``p_holm`` over the pairs,
         ``n_tokens``, ``n_words``, ``n_speakers``.
-
-    Raises
-    ------
-    ConfigError
-        If a region or column is not in the table.
     """
     _checked(table, [measure])
     codes, clusters, regions, columns, tokens = _matrices(table, [measure])
@@ -200,19 +170,15 @@ def _comparison(
     sums: SampleSums, values: FloatArray, other: FloatArray, level: float
 ) -> dict[str, FloatArray]:
     """Difference and ratio of paired columns (n_tokens, n_quantities) from their sums."""
-    shift, ratio = sums.linear((1, -1), level), sums.log_linear((1, -1), level)
+    shift = sums.linear((1, -1), level)
+    ratio = sums.linear((1, -1), level, logarithmic=True)
     # Ratios only of quantities that are never negative.
     with np.errstate(invalid="ignore"):
         bad = (values < 0).any(axis=0) | (other < 0).any(axis=0)
-    value, low, high = (np.where(bad, np.nan, x) for x in (ratio.value, ratio.low, ratio.high))
     return {
         "null_mean": sums.means[1],
-        "difference": shift.value,
-        "difference_low": shift.low,
-        "difference_high": shift.high,
-        "ratio": value,
-        "ratio_low": low,
-        "ratio_high": high,
+        **shift.columns("difference"),
+        **{name: np.where(bad, np.nan, limit) for name, limit in ratio.columns("ratio").items()},
         "p_value": shift.p_value,
         "p_holm": holm(shift.p_value),
     }

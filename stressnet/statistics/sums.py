@@ -16,8 +16,9 @@ with a random sign into one of so many bins, whose sums of squares estimate the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from zlib import crc32
 
 import numpy as np
@@ -29,7 +30,6 @@ from stressnet.statistics.twoway import (
     Inference,
     Spread,
     add_seeds,
-    cluster_weights,
     crossed_variance,
     infer,
 )
@@ -48,22 +48,27 @@ CLUSTERS = ("speakers", "words")
 
 @dataclass(frozen=True)
 class Clusters:
-    """Who can speak and what can be said.
+    """Who can speak and what can be said; names are sorted.
 
-    Parameters
-    ----------
-    speakers, words : tuple of str
-        Names, sorted.
-    cells : tuple of (int, int), optional
-        Pairs of speaker and word code that occur, if no more than :data:`CELL_LIMIT`.
-    n_seeds : int
-        Training seeds of the network.
+    ``cells`` are the pairs of speaker and word code that occur, if no more than :data:`CELL_LIMIT`,
+    ``n_seeds`` the training seeds of the network.
     """
 
     speakers: tuple[str, ...]
     words: tuple[str, ...]
     cells: tuple[tuple[int, int], ...] | None = None
     n_seeds: int = 1
+
+    @cached_property
+    def _hashes(self) -> list[NDArray[np.uint64]]:
+        return [
+            np.array([crc32(n.encode()) for n in names], dtype=np.uint64)
+            for names in (self.speakers, self.words)
+        ]
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, int], int]:
+        return {pair: i for i, pair in enumerate(self.cells or ())}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -76,22 +81,13 @@ class Clusters:
             "seeds": self.n_seeds,
         }
 
-    def __post_init__(self) -> None:
-        hashes = [
-            np.array([crc32(n.encode()) for n in names], dtype=np.uint64)
-            for names in (self.speakers, self.words)
-        ]
-        object.__setattr__(self, "_hashes", hashes)
-        known = {pair: i for i, pair in enumerate(self.cells or ())}
-        object.__setattr__(self, "_known", known)
-
     def cell_codes(self, speaker: Codes, word: Codes) -> tuple[Codes, FloatArray]:
         """Cell and sign of each token."""
         if self.cells is not None:
-            known: Mapping[tuple[int, int], int] = self.__dict__["_known"]
-            codes = [known[pair] for pair in zip(speaker.tolist(), word.tolist(), strict=True)]
+            pairs = zip(speaker.tolist(), word.tolist(), strict=True)
+            codes = [self._known[pair] for pair in pairs]
             return np.array(codes, dtype=np.intp), np.ones(len(codes))
-        by_speaker, by_word = self.__dict__["_hashes"]
+        by_speaker, by_word = self._hashes
         mixed = _mix(by_speaker[speaker] << np.uint64(32) | by_word[word])
         sign = np.where((mixed >> np.uint64(60)) & np.uint64(1), 1.0, -1.0)
         return (mixed % np.uint64(CELL_LIMIT)).astype(np.intp), sign
@@ -106,18 +102,9 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class TokenCodes:
-    """The clusters of a block of tokens, each array of shape (n_tokens,).
+    """Codes in :class:`Clusters` of a block of tokens, and signs of their cells, each (n_tokens,).
 
-    Parameters
-    ----------
-    speaker, word : ndarray of int
-        Codes in :class:`Clusters`.
-    cell : ndarray of int
-        Codes of cells.
-    sign : ndarray
-        Signs of cells.
-    seed : int
-        Which training seed explained them.
+    ``seed`` says which training seed explained them.
     """
 
     speaker: Codes
@@ -141,16 +128,8 @@ class TokenCodes:
 class StratifiedSums:
     """Sums of one sample in several groups of tokens, e.g. the levels of a stratum.
 
-    Parameters
-    ----------
-    clusters : Clusters
-        What tokens are grouped by.
-    n_levels : int
-        Number of disjoint groups of tokens.
-    n_quantities : int
-        How many tuples of columns are treated alike (regions, pairs of regions).
-    n_members : int
-        How many columns a tuple has.
+    A sample has ``n_members`` columns; ``n_quantities`` of them (regions, pairs of regions) are
+    treated alike, in each of ``n_levels`` disjoint groups of tokens.
     """
 
     def __init__(
@@ -171,16 +150,9 @@ class StratifiedSums:
         return 8 * n_levels * (1 + n_members) * n_quantities * sum(clusters.sizes.values())
 
     def add(self, codes: TokenCodes, level: Codes, members: Sequence[FloatArray]) -> None:
-        """Add a block of tokens.
+        """Add a block of tokens with their groups (n_tokens,); a negative number is none.
 
-        Parameters
-        ----------
-        codes : TokenCodes
-            Their clusters.
-        level : ndarray of int, shape (n_tokens,)
-            Their groups; tokens with a negative number belong to none.
-        members : sequence of ndarray, each (n_tokens, n_quantities)
-            The sample's columns.
+        ``members`` are the sample's columns, each (n_tokens, n_quantities).
         """
         inside = level >= 0
         if not inside.any():
@@ -221,12 +193,10 @@ class StratifiedSums:
 
 @dataclass(frozen=True)
 class SampleSums:
-    """Sums of one sample in one group of tokens.
+    """Counts and sums of one sample in one group of tokens, per kind of cluster.
 
-    Parameters
-    ----------
-    tables : dict of str to ndarray, each (n_clusters, 1 + n_members, n_quantities)
-        Counts and sums per kind of cluster (``speakers``, ``words``, ``cells``, ``seeds``).
+    Kinds are ``speakers``, ``words``, ``cells`` and ``seeds``, each array (n_clusters, 1 +
+    n_members, n_quantities).
     """
 
     tables: dict[str, FloatArray]
@@ -251,76 +221,62 @@ class SampleSums:
         with np.errstate(divide="ignore", invalid="ignore"):
             return total[1:] / total[0]
 
-    def linear(self, coefficients: Sequence[float], level: float = 0.95) -> Inference:
-        """A sum of means, Σ c_j mean_j, with interval and a test of zero."""
-        part = self._part(coefficients, logarithmic=False)
-        return infer(part.value, add_seeds(part.spread(), part.seeds), level=level)
+    def linear(
+        self, coefficients: Sequence[float], level: float = 0.95, *, logarithmic: bool = False
+    ) -> Inference:
+        """A sum of means, Σ c_j mean_j, with interval and test of zero.
 
-    def log_linear(self, coefficients: Sequence[float], level: float = 0.95) -> Inference:
-        """A product of powers of means, Π mean_j^c_j (a ratio, a ratio of ratios).
-
-        The interval is computed on the logarithm, the test is of one. Not estimable where a mean
-        is not positive.
+        With ``logarithmic`` a product of powers of means, Π mean_j^c_j (a ratio, a ratio of
+        ratios), with the interval computed on the logarithm and a test of one; not estimable where
+        a mean is not positive.
         """
-        part = self._part(coefficients, logarithmic=True)
+        part = self.part(coefficients, logarithmic)
+        spread = crossed_variance(part.contributions, part.weights)
         return infer(
-            part.value, add_seeds(part.spread(), part.seeds), level=level, logarithmic=True
+            part.value, add_seeds(spread, part.seeds), level=level, logarithmic=logarithmic
         )
 
-    def _part(self, coefficients: Sequence[float], *, logarithmic: bool) -> Part:
+    def part(self, coefficients: Sequence[float], logarithmic: bool) -> Part:
+        """The estimate of :meth:`linear`, linearised."""
         c = np.asarray(coefficients, dtype=np.float64)
-        n_members = self.tables["seeds"].shape[1] - 1
-        if c.shape != (n_members,):
-            raise ConfigError(f"{n_members} members need as many coefficients, not {len(c)}")
-        return _linearise(self, c, logarithmic)
+        seeds = self.tables["seeds"]
+        if c.shape != (seeds.shape[1] - 1,):
+            raise ConfigError(
+                f"{seeds.shape[1] - 1} members need as many coefficients, not {len(c)}"
+            )
+        total = seeds.sum(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean, by_seed = total[1:] / total[0], seeds[:, 1:] / seeds[:, :1]
+            if logarithmic:
+                mean = np.where(mean > 0, mean, np.nan)
+                value, slope = c @ np.log(mean), c[:, None] / mean
+                by_seed = np.log(np.where(by_seed > 0, by_seed, np.nan))
+            else:
+                value, slope = c @ mean, np.repeat(c[:, None], mean.shape[1], axis=1)
+            contributions = {}
+            for kind in (*CLUSTERS, "cells"):
+                table = self.tables[kind]
+                # Σ_j slope_j (A_jg - mean_j B_g) / B
+                along = np.einsum("gjq,jq->gq", table[:, 1:], slope)
+                u = (along - (slope * mean).sum(axis=0) * table[:, 0]) / total[0]
+                floor = (
+                    _ROUNDING * np.abs(slope * mean).sum(axis=0) * np.abs(table[:, 0]) / total[0]
+                )
+                contributions[kind] = np.where(
+                    np.abs(u) <= floor, 0.0, u
+                )  # rounding is no variation
+            per_seed = np.einsum("j,kjq->kq", c, by_seed)
+        return Part(value, per_seed, contributions, {k: self.tables[k][:, 0] for k in CLUSTERS})
 
 
 @dataclass(frozen=True)
 class Part:
-    """An estimate with what each cluster contributes to its error.
-
-    Differences between groups of tokens subtract the contributions of their parts.
-    """
+    """An estimate, those of each seed, and what each cluster contributes and weighs."""
 
     value: FloatArray
     seeds: FloatArray
     contributions: dict[str, FloatArray]
     weights: dict[str, FloatArray]
-
-    def spread(self) -> Spread:
-        """Its variance from speakers and words."""
-        kinds = {kind: self.contributions[kind] for kind in CLUSTERS}
-        weights = {kind: cluster_weights(self.weights[kind]) for kind in CLUSTERS}
-        return crossed_variance(kinds, weights, (self.contributions["cells"] ** 2).sum(axis=0))
-
-
-def _linearise(sums: SampleSums, c: FloatArray, logarithmic: bool) -> Part:
-    total = sums.tables["seeds"].sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = total[1:] / total[0]
-        if logarithmic:
-            mean = np.where(mean > 0, mean, np.nan)
-            value = c @ np.log(mean)
-            slope = c[:, None] / mean
-        else:
-            value = c @ mean
-            slope = np.repeat(c[:, None], mean.shape[1], axis=1)
-        contributions = {}
-        for kind in (*CLUSTERS, "cells"):
-            table = sums.tables[kind]
-            # Σ_j slope_j (A_jg - mean_j B_g) / B
-            along = np.einsum("gjq,jq->gq", table[:, 1:], slope)
-            u = (along - (slope * mean).sum(axis=0) * table[:, 0]) / total[0]
-            floor = _ROUNDING * np.abs(slope * mean).sum(axis=0) * np.abs(table[:, 0]) / total[0]
-            contributions[kind] = np.where(np.abs(u) <= floor, 0.0, u)  # rounding is no variation
-        seeds = sums.tables["seeds"]
-        by_seed = seeds[:, 1:] / seeds[:, :1]
-        per_seed = np.einsum(
-            "j,kjq->kq",
-            c,
-            np.log(np.where(by_seed > 0, by_seed, np.nan)) if logarithmic else by_seed,
-        )
-    return Part(value, per_seed, contributions, {k: sums.tables[k][:, 0] for k in CLUSTERS})
 
 
 def difference(
@@ -331,38 +287,20 @@ def difference(
     logarithmic: bool = False,
     level: float = 0.95,
 ) -> Inference:
-    """The same estimate in two groups of tokens, first minus second (or divided by it).
+    """:meth:`SampleSums.linear` in two disjoint groups of tokens, first minus (or by) second.
 
     Speakers and words may occur in both groups; what they share cancels. Degrees of freedom follow
     Welch: those of the two variances, combined.
-
-    Parameters
-    ----------
-    first, second : SampleSums
-        Sums of the same sample in two disjoint groups of tokens.
-    coefficients : sequence of float, shape (n_members,)
-        As for :meth:`SampleSums.linear`.
-    logarithmic : bool
-        A ratio of products instead of a difference of sums.
-    level : float
-        Confidence level.
     """
-    one = first._part(coefficients, logarithmic=logarithmic)
-    two = second._part(coefficients, logarithmic=logarithmic)
-    a, b = one.spread(), two.spread()
-    together = {k: one.contributions[k] - two.contributions[k] for k in one.contributions}
-    weights = {k: cluster_weights(one.weights[k] + two.weights[k]) for k in CLUSTERS}
+    one, two = (sums.part(coefficients, logarithmic) for sums in (first, second))
+    a, b = (crossed_variance(part.contributions, part.weights) for part in (one, two))
     joint = crossed_variance(
-        {k: together[k] for k in CLUSTERS}, weights, (together["cells"] ** 2).sum(axis=0)
+        {kind: u - two.contributions[kind] for kind, u in one.contributions.items()},
+        {kind: w + two.weights[kind] for kind, w in one.weights.items()},
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         welch = (a.variance + b.variance) ** 2 / (a.variance**2 / a.df + b.variance**2 / b.df)
     df = np.where(welch > 0, np.fmin(welch, joint.df), joint.df)
     reason = np.where(a.reason != "", a.reason, np.where(b.reason != "", b.reason, joint.reason))
-    spread = Spread(joint.variance, df, reason)
-    return infer(
-        one.value - two.value,
-        add_seeds(spread, one.seeds - two.seeds),
-        level=level,
-        logarithmic=logarithmic,
-    )
+    spread = add_seeds(Spread(joint.variance, df, reason), one.seeds - two.seeds)
+    return infer(one.value - two.value, spread, level=level, logarithmic=logarithmic)

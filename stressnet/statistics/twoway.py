@@ -1,27 +1,24 @@
 """Intervals for numbers that come in two crossed kinds of clusters: who spoke and what was said.
 
-Tokens of one speaker resemble each other, and so do tokens of one word. Everything here is an
-estimate that is smooth in a few totals (a mean, a ratio of means, a product of powers of means),
-linearised: each cluster g contributes U_g, and
+Everything here is an estimate that is smooth in a few totals (a mean, a ratio of means, a product
+of powers of means), linearised: each cluster g contributes U_g, and
 
     V = c_s Σ_speakers U² + c_w Σ_words U² - Σ_cells U²
 
 where a cell is a speaker saying a word (Cameron, Gelbach & Miller 2011, *Journal of Business &
-Economic Statistics* 29:238-249). The last term takes out what the first two count twice; where it
-takes out too much, which happens by chance with few clusters, the larger one-way term stays.
-
-Few or unequal clusters make such a variance too small and too uncertain. Both are mended as Bell &
-McCaffrey (2002, *Survey Methodology* 28:169-181) do for a mean of unequal clusters: c corrects the
-bias and the t distribution gets the degrees of freedom of Satterthwaite, which are the number of
-clusters less one if all weigh the same, and few if some weigh much. Widths are therefore finite
-and honest; where the effective number of clusters is below :data:`MIN_EFFECTIVE`, no interval is
-given, and a reason instead.
+Economic Statistics* 29:238-249). Where the last term takes out too much, which happens by chance
+with few clusters, the larger one-way term stays. c corrects the bias of few or unequal clusters,
+and the t distribution gets the degrees of freedom of Satterthwaite, as Bell & McCaffrey (2002,
+*Survey Methodology* 28:169-181) do for a mean of unequal clusters. Where the effective number of
+clusters is below :data:`MIN_EFFECTIVE`, no interval is given, and a reason instead.
+``docs/statistics.md`` shows how well that works.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +27,9 @@ from scipy.stats import t as student
 from stressnet.errors import ConfigError
 
 FloatArray = NDArray[np.float64]
+
+SIGNED_MEASURES = ("signed_", "net_")
+"""How names of measures begin that can be negative; shares, densities and scores cannot."""
 
 MIN_CLUSTERS = 5
 """With fewer speakers or words there is no honest interval and none is given."""
@@ -47,20 +47,9 @@ _ROUNDING = 1e-12
 class Inference:
     """Estimates with standard errors, limits and tests, each of shape (n_quantities,).
 
-    Parameters
-    ----------
-    value : ndarray
-        The estimates.
-    error : ndarray
-        Standard errors; NaN where not estimable.
-    df : ndarray
-        Degrees of freedom of the t distribution; NaN where nothing varies.
-    low, high : ndarray
-        Limits of the interval; NaN where not estimable.
-    p_value : ndarray
-        Two-sided, that the value differs from ``null``; NaN where not estimable or constant.
-    reason : ndarray of str
-        Why there is no interval, else an empty string.
+    All but the value are NaN where not estimable, and ``reason`` says why (else it is empty).
+    ``df`` are the degrees of freedom of the t distribution; they and the p-value (two-sided, that
+    the value is zero, or the ratio one) are NaN where nothing varies, too.
     """
 
     value: FloatArray
@@ -71,21 +60,21 @@ class Inference:
     p_value: FloatArray
     reason: NDArray[np.object_]
 
+    def columns(self, name: str, index: int | None = None) -> dict[str, Any]:
+        """For tables: ``name``, ``name_low``, ``name_high``, of one quantity or of all."""
+        limits: Iterable[Any] = (self.value, self.low, self.high)
+        if index is not None:
+            limits = (float(values[index]) for values in limits)
+        return dict(zip((name, f"{name}_low", f"{name}_high"), limits, strict=True))
+
 
 @dataclass(frozen=True)
 class Weights:
-    """What the weights of clusters say about how much they can tell, each (n_quantities,).
+    """What the weights w of clusters say about how much they can tell, each (n_quantities,).
 
-    Parameters
-    ----------
-    n : ndarray
-        Clusters with any weight.
-    effective : ndarray
-        (Σ w)² / Σ w².
-    correction : ndarray
-        Factor that makes Σ U² unbiased for clusters that vary alike.
-    df : ndarray
-        Satterthwaite's degrees of freedom of Σ U².
+    ``n`` counts clusters with any weight, ``effective`` is (Σ w)² / Σ w², ``correction`` the factor
+    that makes Σ U² unbiased for clusters that vary alike, ``df`` Satterthwaite's degrees of freedom
+    of Σ U².
     """
 
     n: FloatArray
@@ -99,16 +88,8 @@ def cluster_weights(bottom: FloatArray) -> Weights:
 
     With weights w that sum to 1 and independent cluster means of equal variance, Σ U² is a
     quadratic form in the means, (I - 1w')' W² (I - 1w'), W the weights on the diagonal; its
-    expectation and variance follow from power sums of w.
-
-    Parameters
-    ----------
-    bottom : ndarray, shape (n_clusters, n_quantities)
-        Weight of each cluster: its number of tokens, or its sum of what stands below the line.
-
-    Returns
-    -------
-    Weights
+    expectation and variance follow from power sums of w. ``bottom``, (n_clusters, n_quantities),
+    are the weights: each cluster's number of tokens, or its sum of what stands below the line.
     """
     total = bottom.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -127,16 +108,9 @@ def cluster_weights(bottom: FloatArray) -> Weights:
 
 @dataclass(frozen=True)
 class Spread:
-    """A variance from crossed clusters, each of shape (n_quantities,).
+    """Variances of estimates and their degrees of freedom, each of shape (n_quantities,).
 
-    Parameters
-    ----------
-    variance : ndarray
-        Of the estimate; NaN where not estimable.
-    df : ndarray
-        Its degrees of freedom.
-    reason : ndarray of str
-        Why it is not estimable, else an empty string.
+    NaN where not estimable; ``reason`` says why, else it is empty.
     """
 
     variance: FloatArray
@@ -145,34 +119,21 @@ class Spread:
 
 
 def crossed_variance(
-    contributions: Mapping[str, FloatArray], weights: Mapping[str, Weights], cells: FloatArray
+    contributions: Mapping[str, FloatArray], bottoms: Mapping[str, FloatArray]
 ) -> Spread:
     """Variance of a linearised estimate from its contributions by kind of cluster.
 
-    Parameters
-    ----------
-    contributions : mapping of str to ndarray, each (n_clusters, n_quantities)
-        U of each cluster, per kind (``"speakers"``, ``"words"``); the kinds' names appear in
-        reasons.
-    weights : mapping of str to Weights
-        The same kinds.
-    cells : ndarray, shape (n_quantities,)
-        Σ U² over cells; zero for a single kind of cluster.
-
-    Returns
-    -------
-    Spread
+    Contributions U, (n_clusters, n_quantities), are per kind (``"speakers"``, ``"words"``) and, if
+    there are two, of their ``"cells"``; ``bottoms`` are the weights of the clusters of each kind
+    (:func:`cluster_weights`). The kinds' names appear in reasons.
     """
-    parts = {
-        kind: weights[kind].correction * (u**2).sum(axis=0) for kind, u in contributions.items()
-    }
-    terms = np.stack(list(parts.values()))
-    dfs = np.stack([weights[kind].df for kind in parts])
-    largest = terms.max(axis=0)
-    variance = np.maximum(terms.sum(axis=0) - cells, largest)
+    weights = {kind: cluster_weights(bottom) for kind, bottom in bottoms.items()}
+    squares = {kind: (u**2).sum(axis=0) for kind, u in contributions.items()}
+    terms = np.stack([w.correction * squares[kind] for kind, w in weights.items()])
+    dfs = np.stack([w.df for w in weights.values()])
+    variance = np.maximum(terms.sum(axis=0) - squares.get("cells", 0.0), terms.max(axis=0))
     reason = np.full(variance.shape, "", dtype=object)
-    for kind in parts:
-        w = weights[kind]
+    for kind, w in weights.items():
         for i in range(len(reason)):
             if not reason[i]:
                 reason[i] = _too_few(kind, float(w.n[i]), float(w.effective[i]))
@@ -181,8 +142,7 @@ def crossed_variance(
     # Where one kind carries everything, its own degrees of freedom decide; where nothing varies,
     # any number would do.
     df = np.where(terms.sum(axis=0) > 0, df, dfs.min(axis=0))
-    few = ~(df >= MIN_DF) & (reason == "")
-    for place in np.flatnonzero(few):
+    for place in np.flatnonzero(~(df >= MIN_DF) & (reason == "")):
         reason[place] = f"{df[place]:.1f} degrees of freedom: a few clusters outweigh all others"
     bad = reason != ""
     return Spread(np.where(bad, np.nan, variance), np.where(bad, np.nan, df), reason)
@@ -201,19 +161,8 @@ def add_seeds(spread: Spread, per_seed: FloatArray) -> Spread:
 
     Seeds are crossed with tokens (all explain the same ones), so the variance of their mean comes
     on top of that from speakers and words. With one seed nothing can be added and the interval is
-    about that one set of weights.
-
-    Parameters
-    ----------
-    spread : Spread
-        From speakers and words, of the mean over seeds.
-    per_seed : ndarray, shape (n_seeds, n_quantities)
-        The estimate of each seed.
-
-    Returns
-    -------
-    Spread
-        Degrees of freedom combined by Satterthwaite.
+    about that one set of weights. ``per_seed``, (n_seeds, n_quantities), are the estimates of each
+    seed, ``spread`` is that of their mean; degrees of freedom are combined by Satterthwaite.
     """
     n_seeds = len(per_seed)
     if n_seeds < 2:
@@ -235,39 +184,25 @@ def infer(
     spread: Spread,
     *,
     level: float = 0.95,
-    null: float = 0.0,
     logarithmic: bool = False,
 ) -> Inference:
-    """t intervals and tests.
+    """t intervals and tests of zero for estimates, (n_quantities,), with their variances.
 
-    Parameters
-    ----------
-    value : ndarray, shape (n_quantities,)
-        Estimates; with ``logarithmic``, their logarithms.
-    spread : Spread
-        Their variances (of the logarithms).
-    level : float
-        Confidence level.
-    null : float
-        What the test compares with (on the scale of ``value`` as passed).
-    logarithmic : bool
-        Take value and limits out of the logarithm; errors become those of the ratio.
-
-    Raises
-    ------
-    ConfigError
-        If the level is not between 0 and 1.
+    With ``logarithmic``, value and spread are those of logarithms: value and limits are taken out
+    of the logarithm, and errors become those of the ratio. Raises ConfigError if the confidence
+    level is not between 0 and 1.
     """
     if not 0 < level < 1:
         raise ConfigError(f"confidence level {level} must lie between 0 and 1")
-    reason = np.where(np.isfinite(value), spread.reason, _or_missing(spread.reason))
+    missing = ~np.isfinite(value) & (spread.reason == "")
+    reason = np.where(missing, "no value", spread.reason)
     error = np.where(reason == "", np.sqrt(spread.variance), np.nan)
     half = student.ppf(0.5 + level / 2, spread.df) * error
     scale = np.maximum(np.abs(value), np.finfo(float).tiny)
     constant = error <= _ROUNDING * scale
     half = np.where(constant, 0.0, half)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * student.sf(np.abs(value - null) / error, spread.df)
+        p = 2 * student.sf(np.abs(value) / error, spread.df)
     p = np.where(constant, np.nan, p)
     low, high = value - half, value + half
     df = np.where((reason == "") & ~constant, spread.df, np.nan)
@@ -278,5 +213,9 @@ def infer(
     return Inference(value, error, df, low, high, p, reason)
 
 
-def _or_missing(reason: NDArray[np.object_]) -> NDArray[np.object_]:
-    return np.where(reason == "", "no value", reason)
+def lower_limit(low: FloatArray, measure: str) -> FloatArray:
+    """Lower limits of a mean, not below zero if the measure cannot be negative.
+
+    Cutting off what cannot be true takes nothing from the coverage of an interval.
+    """
+    return low if measure.startswith(SIGNED_MEASURES) else np.maximum(low, 0.0)

@@ -1,28 +1,11 @@
-"""What can be known of the stress without hearing it: audits that stand beside every result.
+"""Audits: what can be known of the stress without hearing it, or of another kind than stress.
 
-Each audit asks whether a network's figure could have come from somewhere else.
-
-``padding``
-    A classifier that sees only how many frames of the image are sound, that is the word's duration.
-``envelope``
-    A classifier that sees only the mean level of each frame, without any frequency.
-``phones``
-    A classifier that sees which phones (without stress digits) stand in which part of the word. The
-    aligner chose among the dictionary's variants by listening, so this is what knowing the segments
-    is worth, above all the vowels' reduction. It is no leak, but what a network should not stay
-    below.
-``shuffled labels``
-    The compact network, trained for a few epochs on labels that were dealt out anew, must be at
-    chance on the true ones. Otherwise something but the labels tells the answer. A single deal may
-    by luck resemble the truth or its opposite, so it is done several times, and the interval is
-    that of the mean over deals (Student's t).
-``part of speech``
-    Nouns and verbs that are spelled alike and never move their stress. A network that listens for
-    nouns and verbs gets *to answer* and *a report* wrong more often than *an answer* and *to
-    report*.
-
-The first three choose between logistic regression and gradient boosting by their balanced accuracy
-in validation, with both classes weighing the same.
+``docs/evaluation.md`` says what each sees. The aligner chose among the dictionary's variants by
+listening, so ``phones`` is what knowing the segments is worth, above all the vowels' reduction. A
+single deal of ``shuffled labels`` may by luck resemble the truth or its opposite, so it is done
+several times, and the interval is that of the mean over deals (Student's t). Classifiers are
+logistic regression or gradient boosting, whichever has the higher balanced accuracy in validation,
+with both classes weighing the same.
 """
 
 from __future__ import annotations
@@ -52,7 +35,7 @@ from stressnet.lexicon.pronunciation import bare
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 from stressnet.training.data import TRAIN, VALID, StressData
 from stressnet.training.fit import Origin, train
-from stressnet.training.metrics import Estimate, cluster_weights, interval_of
+from stressnet.training.metrics import Estimate, bootstrapped, mean_of_sides
 from stressnet.training.predict import predict_logits
 from stressnet.training.recipes import TrainConfig
 
@@ -74,14 +57,9 @@ _READ = 512  # images in memory at a time
 class PartOfSpeechAudit:
     """How a network fares on nouns and verbs that do not shift.
 
-    Parameters
-    ----------
-    n_congruent, n_incongruent : int
-        Tokens whose stress is that of their part of speech (nouns INITIAL, verbs FINAL), and whose
-        is not.
-    congruent, incongruent, difference : Estimate
-        Balanced accuracy of each and the first minus the second; the difference is zero for a
-        network that does not care for part of speech.
+    Congruent tokens have the stress of their part of speech (nouns INITIAL, verbs FINAL). The
+    estimates are balanced accuracies; the difference, congruent minus incongruent, is zero for a
+    network that does not care for part of speech.
     """
 
     n_congruent: int
@@ -106,19 +84,9 @@ def envelope_features(images: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def phone_features(phones: pd.DataFrame, token_ids: Sequence[str]) -> NDArray[np.float32]:
-    """Which phones stand where, without stress digits.
+    """How often each phone, without stress digits, stands in each syllable and role.
 
-    Parameters
-    ----------
-    phones : DataFrame
-        A corpus's ``phones.parquet``: ``token_id``, ``phone``, ``syllable``, ``role``.
-    token_ids : sequence of str
-        Rows of the result.
-
-    Returns
-    -------
-    ndarray, shape (n, n_features)
-        Ones for ``syllable role phone``, counts if a phone stands twice in one place.
+    ``phones`` is a corpus's ``phones.parquet``; the result has shape (n, n_features).
     """
     names: dict[str, dict[str, float]] = {token_id: {} for token_id in token_ids}
     columns = (phones[name] for name in ("token_id", "syllable", "role", "phone"))
@@ -133,28 +101,11 @@ def phone_features(phones: pd.DataFrame, token_ids: Sequence[str]) -> NDArray[np
 def classify(
     features: NDArray[np.float32], data: StressData, *, seed: int = 0
 ) -> tuple[NDArray[np.float64], str]:
-    """Train on the training split what is best in validation.
+    """Logits INITIAL minus FINAL, shape (n,), of what is best in validation, and its name.
 
-    Parameters
-    ----------
-    features : ndarray, shape (n, n_features)
-        Of all tokens of ``data``.
-    data : StressData
-        Labels and splits; the images are not looked at.
-    seed : int
-        For gradient boosting.
-
-    Returns
-    -------
-    logit_difference : ndarray, shape (n,)
-        INITIAL minus FINAL for all tokens.
-    name : str
-        Which classifier was chosen.
-
-    Raises
-    ------
-    ConfigError
-        If the training split has not both classes.
+    ``features``, (n, n_features), are of all tokens of ``data``, whose images are not looked at;
+    ``seed`` is that of gradient boosting. Raises ConfigError if the training split has not both
+    classes.
     """
     rows, valid = data.rows(TRAIN), data.rows(VALID)
     if len(np.unique(data.labels[rows])) < len(CLASSES):
@@ -172,21 +123,20 @@ def classify(
             random_state=seed,
         ),
     }
-    best: tuple[float, str, Any] | None = None
+    scores = {}
     for name, model in candidates.items():
         # So little work that threads only wait for each other, for minutes on a busy machine.
         with threadpool_limits(1):
             model.fit(features[rows], data.labels[rows])
-        score = -1.0
+        scores[name] = -1.0
         if len(np.unique(data.labels[valid])) == len(CLASSES):
-            score = balanced_accuracy_score(data.labels[valid], model.predict(features[valid]))
-        if best is None or score > best[0]:
-            best = score, name, model
-    assert best is not None
+            answers = model.predict(features[valid])
+            scores[name] = balanced_accuracy_score(data.labels[valid], answers)
+    best = max(scores, key=lambda name: scores[name])
     # scikit-learn's decision is for the class with the larger index, which is FINAL.
-    decision = np.asarray(best[2].decision_function(features), dtype=np.float64)
+    decision = np.asarray(candidates[best].decision_function(features), dtype=np.float64)
     initial_is_first = Stress.INITIAL.class_index < Stress.FINAL.class_index
-    return (-decision if initial_is_first else decision), best[1]
+    return (-decision if initial_is_first else decision), best
 
 
 def shuffled_network(
@@ -195,34 +145,12 @@ def shuffled_network(
     *,
     preset: str,
     preset_parameters: dict[str, Any],
-    architecture: str = "compact",
-    epochs: int = SHUFFLED_EPOCHS,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Logits of a network trained on shuffled labels.
+    """Logits INITIAL minus FINAL, (len(rows),), of a compact network trained on shuffled labels.
 
-    Labels are exchanged within the training split and within the validation split, so that the
-    numbers of the classes stay.
-
-    Parameters
-    ----------
-    data : StressData
-        With true labels.
-    rows : ndarray of int
-        Tokens to predict.
-    preset, preset_parameters
-        Of the images.
-    architecture : str
-        Network.
-    epochs : int
-        For how long.
-    seed : int
-        For the exchange and the training.
-
-    Returns
-    -------
-    ndarray, shape (len(rows),)
-        INITIAL minus FINAL.
+    Labels are exchanged within the training split and within the validation split of ``data``, so
+    that the numbers of the classes stay. ``seed`` is that of the exchange and of the training.
     """
     rng = np.random.default_rng([seed, 7])
     labels, splits = data.labels.copy(), np.full_like(data.splits, "")
@@ -230,15 +158,11 @@ def shuffled_network(
         there = rng.permutation(data.rows(split))[:most]
         labels[there] = labels[rng.permutation(there)]
         splits[there] = split
-    config = TrainConfig("shuffled labels", max_epochs=epochs, patience=epochs, seed=seed)
+    config = TrainConfig(SHUFFLED, max_epochs=SHUFFLED_EPOCHS, patience=SHUFFLED_EPOCHS, seed=seed)
+    shuffled = replace(data, labels=labels, splits=splits)
+    origin = Origin(preset, preset_parameters)
     with tempfile.TemporaryDirectory() as folder:
-        result = train(
-            architecture,
-            replace(data, labels=labels, splits=splits),
-            config,
-            Path(folder),
-            Origin(preset, preset_parameters),
-        )
+        result = train("compact", shuffled, config, Path(folder), origin)
     logits = predict_logits(result.model, data, rows).astype(np.float64)
     return logit_difference(logits)
 
@@ -246,17 +170,8 @@ def shuffled_network(
 def mean_balanced_accuracy(labels: ArrayLike, logit_differences: NDArray[np.float64]) -> Estimate:
     """Balanced accuracy, averaged over networks that differ by chance only.
 
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        Class indices.
-    logit_differences : ndarray, shape (n_networks, n)
-        INITIAL minus FINAL.
-
-    Returns
-    -------
-    Estimate
-        With Student's interval for the mean over networks; none for a single one.
+    ``logit_differences`` (n_networks, n) are INITIAL minus FINAL. The interval is Student's; a
+    single network gives none.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     hits = ((logit_differences >= 0) == is_initial).astype(np.float64)
@@ -280,60 +195,21 @@ def part_of_speech_audit(
 ) -> PartOfSpeechAudit:
     """Compare tokens whose stress is and is not that of their part of speech.
 
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        Class indices.
-    logit_difference : array_like of float, shape (n,)
-        INITIAL minus FINAL.
-    uses : sequence of Use
-        Noun or verb.
-    speakers, words, seed, n_resamples
-        As for :func:`stressnet.training.metrics.evaluate`.
+    ``uses`` says of each token whether it is a noun or a verb; the other arguments are those of
+    :func:`stressnet.training.metrics.evaluate`.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     is_noun = np.array([use is Use.NOUN for use in uses], dtype=bool)
     congruent = is_noun == is_initial
     hits = ((np.asarray(logit_difference) >= 0) == is_initial).astype(np.float64)
-    groups = {
-        True: [congruent & is_initial, congruent & ~is_initial],
-        False: [~congruent & is_initial, ~congruent & ~is_initial],
-    }
-    one, other = (
-        _estimate(hits, groups[side], speakers, words, seed, n_resamples) for side in (True, False)
+    one, other = ([group & is_initial, group & ~is_initial] for group in (congruent, ~congruent))
+    figures = (
+        lambda weights: mean_of_sides(weights, hits, one),
+        lambda weights: mean_of_sides(weights, hits, other),
+        lambda weights: mean_of_sides(weights, hits, one) - mean_of_sides(weights, hits, other),
     )
-    ones = np.ones((1, len(hits)))
-    value = float(
-        (_mean_recall(ones, hits, groups[True]) - _mean_recall(ones, hits, groups[False]))[0]
+    estimates = (
+        bootstrapped(figure, speakers, words, seed=seed, n_resamples=n_resamples)
+        for figure in figures
     )
-    resamples = [
-        _mean_recall(weights, hits, groups[True]) - _mean_recall(weights, hits, groups[False])
-        for weights in cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
-    ]
-    difference = interval_of(value, np.concatenate([*resamples, np.empty(0)]), n_resamples)
-    return PartOfSpeechAudit(int(congruent.sum()), int((~congruent).sum()), one, other, difference)
-
-
-def _estimate(
-    hits: NDArray[np.float64],
-    sides: Sequence[NDArray[np.bool_]],
-    speakers: ArrayLike,
-    words: ArrayLike,
-    seed: int,
-    n_resamples: int,
-) -> Estimate:
-    value = float(_mean_recall(np.ones((1, len(hits))), hits, sides)[0])
-    resamples = [
-        _mean_recall(weights, hits, sides)
-        for weights in cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
-    ]
-    return interval_of(value, np.concatenate([*resamples, np.empty(0)]), n_resamples)
-
-
-def _mean_recall(
-    weights: NDArray[np.float64], hits: NDArray[np.float64], sides: Sequence[NDArray[np.bool_]]
-) -> NDArray[np.float64]:
-    """Mean over sides of the weighted share of hits, shape (resamples,)."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        recalls = [(weights[:, s] @ hits[s]) / weights[:, s].sum(axis=1) for s in sides]
-    return np.mean(recalls, axis=0)
+    return PartOfSpeechAudit(int(congruent.sum()), int((~congruent).sum()), *estimates)

@@ -40,16 +40,6 @@ def draw(
 ) -> Draws:
     """Random numbers for ``n`` images; only those of the changes that are switched on.
 
-    Parameters
-    ----------
-    rng : numpy Generator
-    n : int
-        Number of images.
-    config : TrainConfig
-        Switches and ranges.
-    n_bins, n_frames : int
-        Shape of the images.
-
     Returns
     -------
     dict of ndarray, each of shape (n,)
@@ -97,26 +87,18 @@ def augment(
     fill_value: float | None = None,
     deviations: Tensor | None = None,
 ) -> Tensor:
-    """Change the images of a batch, each as drawn for it.
+    """Change the images of a batch, each as drawn for it by :func:`draw`; the input stays as it is.
 
     Parameters
     ----------
     images : tensor, shape (batch, 1, n_bins, n_frames), float32
-    draws : dict
-        From :func:`draw`, for these images.
     preset : SpectrogramPreset
         What made the images.
     fill_value : float, optional
         Value of what enters or is masked; None takes the value of the preset's padding
         (:func:`stressnet.training.image_domain.padding_value`).
     deviations : tensor, shape (batch,), optional
-        Standard deviation of each image before it was normalised (see
-        :func:`stressnet.training.image_domain.needs_deviations`).
-
-    Returns
-    -------
-    tensor of the same shape
-        New; the input is unchanged.
+        Standard deviation of each image before it was normalised.
 
     Raises
     ------
@@ -130,10 +112,8 @@ def augment(
 
     fill = padding_value(images, preset) if fill_value is None else constant(images, fill_value)
     mask = sounding(images)
-    changed = False
     if "speed" in draws:
         images, mask = change_speed(images, mask, numbers("speed"), fill)
-        changed = True
     if "pitch" in draws or "vocal_tract" in draws:
         envelope, fine = split_envelope(images, preset)
         if "pitch" in draws:
@@ -141,7 +121,6 @@ def augment(
         if "vocal_tract" in draws:
             envelope = warp_vocal_tract(envelope, numbers("vocal_tract"))
         images = torch.where(mask, envelope + fine, fill)
-        changed = True
     if "rt60_s" in draws or "snr_db" in draws:
         magnitude = to_magnitude(images, mask, preset, deviations)
         if "rt60_s" in draws:
@@ -157,8 +136,7 @@ def augment(
                 preset,
             )
         images = compress(magnitude, mask, preset)
-        changed = True
-    if changed:
+    if not draws.keys().isdisjoint({"speed", "pitch", "vocal_tract", "rt60_s", "snr_db"}):
         images = normalise(images, mask, preset)
         if fill_value is None:
             fill = padding_value(images, preset)

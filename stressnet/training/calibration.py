@@ -25,7 +25,7 @@ from scipy.special import expit, log_expit
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.manifest import write_json
-from stressnet.training.metrics import Estimate, cluster_weights, interval_of
+from stressnet.training.metrics import Estimate, interval_of, resampled
 
 FILE_NAME = "calibration.json"
 N_BINS = 10
@@ -36,20 +36,11 @@ _RANGE = (math.log(0.05), math.log(20.0))
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature and what it was fitted on.
+    """A temperature, by which logits are divided, and what it was fitted on.
 
-    Parameters
-    ----------
-    temperature : float
-        Logits are divided by it.
-    balanced : bool
-        Whether both classes weighed the same in the fit.
-    n : int
-        Tokens it was fitted on.
-    loss_before, loss_after : float
-        Mean negative log likelihood of those tokens in nats, weighted as in the fit.
-    weights_sha256 : str
-        Hash of the weights it belongs to.
+    ``balanced`` says whether both classes weighed the same, ``n`` counts the tokens; the losses are
+    their mean negative log likelihood in nats, weighted as in the fit. ``weights_sha256`` is the
+    hash of the network's weights.
     """
 
     temperature: float
@@ -71,23 +62,10 @@ def fit_temperature(
     balanced: bool = False,
     weights_sha256: str = "",
 ) -> Calibration:
-    """The temperature with the smallest negative log likelihood.
+    """The temperature with the smallest negative log likelihood of the logits INITIAL minus FINAL.
 
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        Class indices.
-    logit_difference : array_like of float, shape (n,)
-        INITIAL minus FINAL.
-    balanced : bool
-        Let both classes weigh the same.
-    weights_sha256 : str
-        Hash of the network's weights, kept with the result.
-
-    Raises
-    ------
-    ConfigError
-        If there are no tokens, or only one class.
+    With ``balanced`` both classes weigh the same. Raises ConfigError if there are no tokens, or
+    only one class.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     scores = np.asarray(logit_difference, dtype=np.float64)
@@ -110,21 +88,10 @@ def fit_temperature(
     )
 
 
-def reliability(
-    labels: ArrayLike, p_initial: ArrayLike, *, balanced: bool = False, n_bins: int = N_BINS
-) -> pd.DataFrame:
-    """Predicted and observed shares of INITIAL, bin by bin.
+def reliability(labels: ArrayLike, p_initial: ArrayLike, *, balanced: bool = False) -> pd.DataFrame:
+    """Predicted and observed shares of INITIAL, in bins of equal width over its probability.
 
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        Class indices.
-    p_initial : array_like of float, shape (n,)
-        Probabilities.
-    balanced : bool
-        Let both classes weigh the same.
-    n_bins : int
-        Bins of equal width.
+    With ``balanced`` both classes weigh the same.
 
     Returns
     -------
@@ -133,23 +100,21 @@ def reliability(
         to 1), ``predicted`` (mean probability), ``observed`` (share of INITIAL); nan where empty.
     """
     is_initial, p = np.asarray(labels) == Stress.INITIAL.class_index, np.asarray(p_initial)
-    bins = _bin_of(p, n_bins)
+    bins = _bin_of(p)
     weights = _weights(is_initial, balanced)
-    total = np.bincount(bins, weights, n_bins)
+    total = np.bincount(bins, weights, N_BINS)
+    edges = np.linspace(0, 1, N_BINS + 1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        predicted = np.bincount(bins, weights * p, n_bins) / total
-        observed = np.bincount(bins, weights * is_initial, n_bins) / total
-    edges = np.linspace(0, 1, n_bins + 1)
-    return pd.DataFrame(
-        {
-            "low": edges[:-1],
-            "high": edges[1:],
-            "n": np.bincount(bins, minlength=n_bins),
-            "weight": total,
-            "predicted": predicted,
-            "observed": observed,
-        }
-    )
+        return pd.DataFrame(
+            {
+                "low": edges[:-1],
+                "high": edges[1:],
+                "n": np.bincount(bins, minlength=N_BINS),
+                "weight": total,
+                "predicted": np.bincount(bins, weights * p, N_BINS) / total,
+                "observed": np.bincount(bins, weights * is_initial, N_BINS) / total,
+            }
+        )
 
 
 def calibration_error(
@@ -159,7 +124,6 @@ def calibration_error(
     words: ArrayLike,
     *,
     balanced: bool = False,
-    n_bins: int = N_BINS,
     seed: int = 0,
     n_resamples: int = 2000,
 ) -> Estimate:
@@ -169,12 +133,7 @@ def calibration_error(
     never negative, so that with few tokens even perfect probabilities get more than zero. Resamples
     add to that; the interval is moved down by what they add on average (but not below zero).
 
-    Parameters
-    ----------
-    labels, p_initial, balanced, n_bins
-        As for :func:`reliability`.
-    speakers, words, seed, n_resamples
-        As for :func:`stressnet.training.metrics.evaluate`.
+    Parameters are as for :func:`reliability` and :func:`stressnet.training.metrics.evaluate`.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     p = np.asarray(p_initial, dtype=np.float64)
@@ -182,23 +141,20 @@ def calibration_error(
         return Estimate(math.nan, math.nan, math.nan, "no tokens")
     if balanced and (is_initial.all() or not is_initial.any()):
         return Estimate(math.nan, math.nan, math.nan, "needs tokens of both classes")
-    member = np.eye(n_bins)[_bin_of(p, n_bins)]
+    member = np.eye(N_BINS)[_bin_of(p)]
 
     def errors(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         if balanced:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                first = weights * is_initial / (2 * (weights * is_initial).sum(1, keepdims=True))
-                weights = first + weights * ~is_initial / (
-                    2 * (weights * ~is_initial).sum(1, keepdims=True)
-                )
+            one, other = (
+                weights * side / (2 * (weights * side).sum(1, keepdims=True))
+                for side in (is_initial, ~is_initial)
+            )
+            weights = one + other
         else:
             weights = weights / weights.sum(axis=1, keepdims=True)
         return np.abs((weights * (p - is_initial)) @ member).sum(axis=1)
 
-    value = float(errors(np.ones((1, len(p))))[0])
-    draws = cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        resamples = np.concatenate([*(errors(weights) for weights in draws), np.empty(0)])
+    value, resamples = resampled(errors, speakers, words, seed=seed, n_resamples=n_resamples)
     defined = resamples[np.isfinite(resamples)]
     added = float(defined.mean()) - value if len(defined) else 0.0
     return interval_of(value, np.maximum(resamples - added, 0.0), n_resamples)
@@ -207,10 +163,7 @@ def calibration_error(
 def save_calibration(folder: Path, calibration: Calibration) -> None:
     """Write ``calibration.json`` into a checkpoint folder.
 
-    Raises
-    ------
-    CheckpointError
-        If it cannot be written.
+    Raises CheckpointError if it cannot be written.
     """
     try:
         write_json(folder / FILE_NAME, asdict(calibration))
@@ -223,17 +176,8 @@ def save_calibration(folder: Path, calibration: Calibration) -> None:
 def load_calibration(folder: Path, weights_sha256: str) -> Calibration | None:
     """The temperature stored with a checkpoint, None if there is none.
 
-    Parameters
-    ----------
-    folder : Path
-        The checkpoint.
-    weights_sha256 : str
-        Hash of the weights at hand.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is damaged or belongs to other weights.
+    Raises CheckpointError if the file is damaged or belongs to weights of another hash than
+    ``weights_sha256``.
     """
     path = folder / FILE_NAME
     if not path.is_file():
@@ -252,8 +196,8 @@ def load_calibration(folder: Path, weights_sha256: str) -> Calibration | None:
     return found
 
 
-def _bin_of(p: NDArray, n_bins: int) -> NDArray[np.int64]:
-    return np.minimum((np.asarray(p, dtype=np.float64) * n_bins).astype(np.int64), n_bins - 1)
+def _bin_of(p: NDArray) -> NDArray[np.int64]:
+    return np.minimum((np.asarray(p, dtype=np.float64) * N_BINS).astype(np.int64), N_BINS - 1)
 
 
 def _weights(is_initial: NDArray[np.bool_], balanced: bool) -> NDArray[np.float64]:

@@ -8,32 +8,25 @@ for the difference; that is the one to believe.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
-from stressnet.training.metrics import Estimate, cluster_weights, interval_of
+from stressnet.training.metrics import Estimate, Side, bootstrapped, mean_of_sides
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A first network against a second one.
+    """A first network against a second one on ``n`` tokens.
 
-    Parameters
-    ----------
-    n : int
-        Tokens.
-    only_first, only_second : int
-        Tokens that only this one gets right.
-    mcnemar_p : float
-        Exact two-sided p-value; 1 where they never disagree.
-    accuracy, balanced_accuracy : Estimate
-        First minus second, with clustered intervals.
+    ``only_first`` and ``only_second`` count the tokens that only this one gets right; ``mcnemar_p``
+    is exact, two-sided, and 1 where they never disagree. The estimates are first minus second, with
+    clustered intervals.
     """
 
     n: int
@@ -54,54 +47,29 @@ def compare(
     seed: int = 0,
     n_resamples: int = 2000,
 ) -> Comparison:
-    """Compare two networks token by token.
+    """Compare two networks by their logits INITIAL minus FINAL for the same tokens.
 
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        Class indices.
-    first, second : array_like of float, shape (n,)
-        Logits INITIAL minus FINAL of the two; INITIAL is predicted where they are >= 0.
-    speakers, words, seed, n_resamples
-        As for :func:`stressnet.training.metrics.evaluate`.
-
-    Raises
-    ------
-    ConfigError
-        If lengths differ.
+    INITIAL is predicted where they are >= 0. The other arguments are those of
+    :func:`stressnet.training.metrics.evaluate`. Raises ConfigError if lengths differ.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
-    said = [np.asarray(scores, dtype=np.float64) >= 0 for scores in (first, second)]
-    if not len(is_initial) == len(said[0]) == len(said[1]):
+    answers = [np.asarray(scores, dtype=np.float64) >= 0 for scores in (first, second)]
+    if not len(is_initial) == len(answers[0]) == len(answers[1]):
         raise ConfigError("the two networks predict different tokens; evaluate them on the same")
-    hits = [answers == is_initial for answers in said]
+    hits = [answer == is_initial for answer in answers]
     only_first, only_second = int((hits[0] & ~hits[1]).sum()), int((hits[1] & ~hits[0]).sum())
     n_apart = only_first + only_second
     p = float(binomtest(only_first, n_apart, 0.5).pvalue) if n_apart else 1.0
     gain = hits[0].astype(np.float64) - hits[1].astype(np.float64)
-    found = []
-    for balanced in (False, True):
-        value = float(_difference(np.ones((1, len(gain))), gain, is_initial, balanced)[0])
-        draws = cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
-        parts = [_difference(weights, gain, is_initial, balanced) for weights in draws]
-        found.append(interval_of(value, np.concatenate([*parts, np.empty(0)]), n_resamples))
-    return Comparison(len(gain), only_first, only_second, p, *found)
 
+    def difference(sides: Sequence[Side]) -> Estimate:
+        return bootstrapped(
+            lambda weights: mean_of_sides(weights, gain, sides),
+            speakers,
+            words,
+            seed=seed,
+            n_resamples=n_resamples,
+        )
 
-def _difference(
-    weights: NDArray[np.float64],
-    gain: NDArray[np.float64],
-    is_initial: NDArray[np.bool_],
-    balanced: bool,
-) -> NDArray[np.float64]:
-    """Weighted difference of (balanced) accuracy, shape (resamples,); nan where undefined."""
-    if not len(gain):
-        return np.full(len(weights), math.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if not balanced:
-            return (weights @ gain) / weights.sum(axis=1)
-        sides = [
-            (weights[:, side] @ gain[side]) / weights[:, side].sum(axis=1)
-            for side in (is_initial, ~is_initial)
-        ]
-    return np.mean(sides, axis=0)
+    accuracy, balanced = difference([slice(None)]), difference([is_initial, ~is_initial])
+    return Comparison(len(gain), only_first, only_second, p, accuracy, balanced)

@@ -24,15 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold of a cross-validation; see :mod:`stressnet.corpus.folds`.
-
-    Parameters
-    ----------
-    number, n_folds : int
-        Which, from 1, of how many.
-    seed : int
-        Of the deal.
-    """
+    """One fold, counted from 1, of a cross-validation; see :mod:`stressnet.corpus.folds`."""
 
     number: int
     n_folds: int
@@ -47,15 +39,12 @@ def stress_data(
     longer_words: bool = False,
     all_tokens: bool = False,
 ) -> StressData:
-    """Labelled tokens of a corpus with their images.
+    """Labelled tokens of a corpus with their images under one preset.
 
     All validation cells are one set here: the doubly new one alone is too small to stop by.
 
     Parameters
     ----------
-    corpus : Corpus
-    preset : str
-        Whose images to take.
     fold : Fold, optional
         Take the splits of this fold instead of the corpus's own.
     longer_words : bool
@@ -152,10 +141,7 @@ def recordings_of(corpus: Corpus, token_ids: Collection[str]) -> tuple[str, ...]
 def splits_of_fold(tokens: pd.DataFrame, fold: Fold) -> pd.Series:
     """The split of each token in one fold, checked for leaks.
 
-    Raises
-    ------
-    ConfigError, CorpusError
-        If there are too few folds, speakers or word families.
+    Raises ConfigError or CorpusError if there are too few folds, speakers or word families.
     """
     from stressnet.corpus.folds import assign_folds, fold_splits
 

@@ -2,31 +2,18 @@
 
 Trained on the corpus's own training split, tuned in validation, and evaluated on the same test sets
 with the same metrics as the networks, so that the tables stand side by side and two rows can be
-compared token by token. Predictors are only comparisons of the two syllables, first minus second
-(:func:`stressnet.acoustics.cue_table.contrast_columns`); none knows which one is stressed.
-
-Baselines
----------
-``majority``
-    The more frequent class of the training split, always.
-a cue's column, e.g. ``nucleus_log2ratio_duration``
-    Logistic regression on this cue alone.
-``group-duration``, ``group-f0``, ...
-    Logistic regression on all cues of one family.
-``five-cues``
-    Logistic regression on one cue each of duration, F0, intensity, spectral balance and vowel
-    quality (:data:`FIVE_CUES`).
-``logistic-regression``, ``gradient-boosting``
-    On all relative cues.
-
-Both classes weigh the same. Logistic regression gets medians for missing values and standardised
-predictors; gradient boosting handles missing values itself. The positive class is INITIAL.
+compared token by token; ``docs/cues.md`` lists them. Predictors are only comparisons of the two
+syllables, first minus second (:func:`stressnet.acoustics.cue_table.contrast_columns`); none knows
+which one is stressed. Both classes weigh the same. Logistic regression gets medians for missing
+values and standardised predictors; gradient boosting handles missing values itself. The positive
+class is INITIAL.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,7 +23,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, log_loss
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
@@ -68,17 +55,9 @@ _USUAL_TREES = 150  # where validation cannot decide
 
 @dataclass(frozen=True)
 class Baseline:
-    """A classifier on cues.
+    """A classifier on the cues of some columns.
 
-    Parameters
-    ----------
-    name : str
-    kind : str
-        ``majority``, ``single cue``, ``cue group``, ``several cues``.
-    columns : tuple of str
-        Its predictors.
-    is_boosting : bool
-        Gradient boosting instead of logistic regression.
+    ``kind`` is ``majority``, ``single cue``, ``cue group`` or ``several cues``.
     """
 
     name: str
@@ -89,17 +68,14 @@ class Baseline:
 
 @dataclass(frozen=True)
 class CueData:
-    """Labelled tokens of a cue table.
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``cues.parquet``, without unlabelled tokens; all validation cells are one split ``valid``.
-    is_initial : ndarray of bool, shape (n,)
-    """
+    """Labelled tokens of ``cues.parquet``; all validation cells are one split ``valid``."""
 
     table: pd.DataFrame
-    is_initial: NDArray[np.bool_]
+
+    @cached_property
+    def is_initial(self) -> NDArray[np.bool_]:
+        """Whether each token is INITIAL, shape (n,)."""
+        return (self.table["stress"] == Stress.INITIAL.value).to_numpy(dtype=bool)
 
     def rows(self, splits: Sequence[str]) -> NDArray[np.int64]:
         """Positions of the tokens of some splits."""
@@ -113,20 +89,14 @@ class CueData:
 def cue_data(table: pd.DataFrame) -> CueData:
     """Labelled tokens of ``cues.parquet``.
 
-    Raises
-    ------
-    ConfigError
-        If a contrast is missing from the table, or the training split lacks a class.
+    Raises ConfigError if the table lacks a contrast, or the training split a class.
     """
     missing = [column for column in contrast_columns() if column not in table.columns]
     if missing:
         raise ConfigError(f"the table of cues lacks {missing[0]}; measure the corpus again")
     labelled = table[table["stress"].notna()].reset_index(drop=True)
     split = labelled["split"].replace(dict.fromkeys(VALIDATION_SPLITS, VALID))
-    data = CueData(
-        labelled.assign(split=split),
-        (labelled["stress"] == Stress.INITIAL.value).to_numpy(dtype=bool),
-    )
+    data = CueData(labelled.assign(split=split))
     if len(np.unique(data.is_initial[data.rows([TRAIN])])) < 2:
         raise ConfigError(
             "cue baselines need a training split with both classes; build the corpus with splits"
@@ -182,24 +152,19 @@ def fit_baseline(baseline: Baseline, data: CueData, seed: int = 0) -> Fitted:
     can_tune = len(np.unique(truth[valid])) == 2
     if baseline.is_boosting:
         return _fit_boosting(baseline, values, truth, train, valid if can_tune else None, seed)
-    best: tuple[float, float, Pipeline] | None = None
+    scores, models = {}, {}
     for penalty in PENALTIES if can_tune else PENALTIES[-2:-1]:
-        model = _logistic(penalty).fit(values[train], truth[train])
-        score = 0.0
+        models[penalty] = make_pipeline(
+            SimpleImputer(strategy="median", keep_empty_features=True),
+            StandardScaler(),
+            LogisticRegression(C=penalty, max_iter=2000, class_weight="balanced"),
+        ).fit(values[train], truth[train])
+        scores[penalty] = 0.0
         if can_tune:
-            score = balanced_accuracy_score(truth[valid], model.predict(values[valid]))
-        if best is None or score > best[0]:
-            best = score, penalty, model
-    assert best is not None
-    return Fitted(baseline, best[2], f"C={best[1]:g}")
-
-
-def _logistic(penalty: float) -> Pipeline:
-    return make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True),
-        StandardScaler(),
-        LogisticRegression(C=penalty, max_iter=2000, class_weight="balanced"),
-    )
+            answers = models[penalty].predict(values[valid])
+            scores[penalty] = balanced_accuracy_score(truth[valid], answers)
+    best = max(scores, key=lambda penalty: scores[penalty])
+    return Fitted(baseline, models[best], f"C={best:g}")
 
 
 def _fit_boosting(
@@ -244,22 +209,20 @@ def predictions_of(fitted: Fitted, data: CueData) -> pd.DataFrame:
     half = fitted.logits(data, rows) / 2.0
     table = data.table.iloc[rows]
     known = set(data.table["speaker"].iloc[data.rows([TRAIN])])
-    names = (Stress.INITIAL.value, Stress.FINAL.value)
+    names = np.array([Stress.INITIAL.value, Stress.FINAL.value], dtype=object)
+    texts = ["token_id", "split", "speaker", "family", "stress", "word", "sex", "label_source"]
+    columns = {name: table[name].to_numpy(dtype=object) for name in texts}
     return pd.DataFrame(
         {
-            "token_id": table["token_id"].to_numpy(dtype=object),
-            "split": table["split"].to_numpy(dtype=object),
-            "speaker": table["speaker"].to_numpy(dtype=object),
-            "lemma": table["family"].to_numpy(dtype=object),
+            **{name: columns[name] for name in ("token_id", "split", "speaker")},
+            "lemma": columns["family"],
             "speaker_is_known": table["speaker"].isin(known).to_numpy(),
-            "stress_true": table["stress"].to_numpy(dtype=object),
-            "stress_predicted": np.where(half >= 0, *np.array(names, dtype=object)),
+            "stress_true": columns["stress"],
+            "stress_predicted": np.where(half >= 0, *names),
             "logit_initial": half,
             "logit_final": -half,
             "p_initial": 1.0 / (1.0 + np.exp(-2.0 * half)),
-            "word": table["word"].to_numpy(dtype=object),
-            "sex": table["sex"].to_numpy(dtype=object),
-            "label_source": table["label_source"].to_numpy(dtype=object),
+            **{name: columns[name] for name in ("word", "sex", "label_source")},
             "is_prosody_only_pair": table["is_prosody_only_pair"].to_numpy(),
         }
     )

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from stressnet.acoustics.cue_table import contrast_columns
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.errors import ConfigError
 from stressnet.training.cue_baselines import TRAIN, CueData, Fitted
-from stressnet.training.metrics import cluster_weights, interval_of
+from stressnet.training.metrics import cluster_weights, interval_of, mean_of_sides
 
 
 def coefficients(
@@ -21,14 +20,8 @@ def coefficients(
 ) -> pd.DataFrame:
     """Standardised coefficients of a logistic regression with clustered intervals.
 
-    Parameters
-    ----------
-    fitted : Fitted
-        A logistic regression.
-    data : CueData
-    seed, n_resamples : int
-        Of the pigeonhole bootstrap over speakers and word families of the training split; every
-        resample is fitted anew with the same penalty and the same standardisation.
+    Intervals come from the pigeonhole bootstrap over speakers and word families of the training
+    split; every resample is fitted anew with the same penalty and the same standardisation.
 
     Returns
     -------
@@ -78,7 +71,6 @@ def permutation_importance(
     models: Sequence[Fitted],
     data: CueData,
     *,
-    splits: Sequence[str] = TEST_SPLITS,
     n_repeats: int = 20,
     seed: int = 0,
     n_resamples: int = 500,
@@ -86,21 +78,9 @@ def permutation_importance(
     """How much balanced accuracy is lost when a cue, or a family of cues, is dealt out anew.
 
     Cues that say the same cover for each other: alone each may look unimportant. Families are
-    therefore permuted as a whole too, which scikit-learn's own function does not do.
-
-    Parameters
-    ----------
-    models : sequence of Fitted
-        The same baseline under several seeds; losses are averaged.
-    data : CueData
-    splits : sequence of str
-        Tokens to predict, pooled.
-    n_repeats : int
-        Permutations per cue and seed.
-    seed : int
-        For permutations and resamples.
-    n_resamples : int
-        Of the pigeonhole bootstrap over speakers and word families.
+    therefore permuted as a whole too, which scikit-learn's own function does not do. ``models`` are
+    one baseline under several seeds; losses are averaged over them and over ``n_repeats``
+    permutations of the tokens of all test sets.
 
     Returns
     -------
@@ -109,20 +89,15 @@ def permutation_importance(
         balanced accuracy), ``low``, ``high``, ``sd_repeats``, ``n``, ``n_seeds``, ``n_repeats``.
     """
     baseline = models[0].baseline
-    rows = data.rows(splits)
+    rows = data.rows(TEST_SPLITS)
     truth = data.is_initial[rows]
     if len(np.unique(truth)) < 2:
         raise ConfigError("importance needs test tokens of both classes; build the corpus larger")
     values = data.values(baseline.columns)[rows]
     groups = data.table[["speaker", "family"]].iloc[rows].fillna("")
-    weights = np.concatenate(
-        [
-            *cluster_weights(
-                groups["speaker"], groups["family"], seed=seed, n_resamples=n_resamples
-            ),
-            np.zeros((0, len(rows))),
-        ]
-    )
+    draws = cluster_weights(groups["speaker"], groups["family"], seed=seed, n_resamples=n_resamples)
+    weights = np.concatenate([*draws, np.zeros((0, len(rows)))])
+    classes = [truth, ~truth]
     lines = []
     for unit, name, columns in _units(baseline.columns):
         rng = np.random.default_rng(seed)  # the same permutations for every cue
@@ -133,11 +108,11 @@ def permutation_importance(
                 dealt = values.copy()
                 dealt[:, columns] = values[rng.permutation(len(rows))][:, columns]
                 gain = hits.astype(float) - ((model.logits_of(dealt, len(rows)) >= 0) == truth)
-                losses.append(float(_balanced(np.ones((1, len(gain))), gain, truth)[0]))
+                losses.append(float(mean_of_sides(np.ones((1, len(gain))), gain, classes)[0]))
                 gains += gain
         gains /= len(losses)
         value = float(np.mean(losses))
-        interval = interval_of(value, _balanced(weights, gains, truth), n_resamples)
+        interval = interval_of(value, mean_of_sides(weights, gains, classes), n_resamples)
         lines.append(
             {
                 "baseline": baseline.name,
@@ -162,15 +137,3 @@ def _units(columns: Sequence[str]) -> Iterator[tuple[str, str, list[int]]]:
         yield "cue", column, [index]
     for group in dict.fromkeys(contrasts[column].group for column in columns):
         yield "group", group, [i for i, c in enumerate(columns) if contrasts[c].group == group]
-
-
-def _balanced(
-    weights: NDArray[np.float64], gain: NDArray[np.float64], is_initial: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Mean over both classes of the weighted mean gain, one value per row of weights."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        sides = [
-            (weights[:, side] @ gain[side]) / weights[:, side].sum(axis=1)
-            for side in (is_initial, ~is_initial)
-        ]
-    return (sides[0] + sides[1]) / 2.0

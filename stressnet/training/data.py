@@ -13,30 +13,12 @@ from stressnet.lexicon.stress import CLASSES
 
 TRAIN = "train"
 VALID = "valid"
-TEST = "test"
-"""New words of new speakers."""
-TEST_KNOWN_WORDS = "test_known_words"
-"""Words of the training set, new speakers."""
-TEST_KNOWN_SPEAKERS = "test_known_speakers"
-"""New words, speakers of the training set."""
-MINIMAL_PAIRS = "minimal_pairs"
-"""Words that have both readings; speakers may be known or new."""
-
-TEST_SPLITS = (TEST, TEST_KNOWN_WORDS, TEST_KNOWN_SPEAKERS, MINIMAL_PAIRS)
 
 
 class JoinedImages:
-    """Images of two stores as if they were one, read only where asked for.
+    """Images (n, n_bins, n_frames) of two stores as if they were one, read only where asked for.
 
-    Parameters
-    ----------
-    first, second : ndarray or memmap, shape (n, n_bins, n_frames)
-        Of one dtype and size of image.
-
-    Raises
-    ------
-    ConfigError
-        If they do not fit together.
+    Raises ConfigError if their dtypes or sizes of image differ.
     """
 
     ndim = 3
@@ -81,8 +63,7 @@ class StressData:
         Standard deviation of each image before it was normalised; some augmentations need it
         (:func:`stressnet.training.image_domain.needs_deviations`).
     parts : ndarray of int8, shape (n, n_frames), optional
-        Part of the word each frame belongs to (:mod:`stressnet.training.parts`), for networks that
-        learn to find them.
+        Part of the word each frame belongs to (:mod:`stressnet.training.parts`).
 
     Raises
     ------
@@ -111,11 +92,10 @@ class StressData:
         object.__setattr__(self, "labels", labels.astype(np.int64))
         for name in ("speakers", "lemmas", "splits", "token_ids"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.str_))
-        for name in ("labels", "speakers", "lemmas", "splits", "token_ids"):
-            if getattr(self, name).shape != (len(self.images),):
+        for name in ("labels", "speakers", "lemmas", "splits", "token_ids", "deviations"):
+            values = getattr(self, name)
+            if values is not None and values.shape != (len(self),):
                 raise ConfigError(f"{name} must have one value for each of {len(self)} images")
-        if self.deviations is not None and self.deviations.shape != (len(self.images),):
-            raise ConfigError(f"deviations must have one value for each of {len(self)} images")
         if self.parts is not None and self.parts.shape != (len(self), self.shape[1]):
             raise ConfigError(f"parts must have one row of frames for each of {len(self)} images")
         if len(np.unique(self.token_ids)) != len(self):
@@ -138,17 +118,6 @@ class StressData:
         return np.isin(self.speakers, np.unique(self.speakers[self.rows(TRAIN)]))
 
     def batch(self, rows: ArrayLike) -> torch.Tensor:
-        """Images of some tokens.
-
-        Parameters
-        ----------
-        rows : array_like of int, shape (batch,)
-            Positions, in any order.
-
-        Returns
-        -------
-        tensor, shape (batch, 1, n_bins, n_frames), float32
-            A copy; changing it does not touch the store.
-        """
+        """Images of the tokens at some positions, (batch, 1, n_bins, n_frames) float32; a copy."""
         chosen = np.asarray(self.images[np.asarray(rows, dtype=np.int64)], dtype=np.float32)
         return torch.from_numpy(chosen).unsqueeze(1)

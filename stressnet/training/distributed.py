@@ -29,17 +29,7 @@ Anything = TypeVar("Anything")
 
 @dataclass(frozen=True)
 class World:
-    """The processes of a run, seen from one of them.
-
-    Parameters
-    ----------
-    rank : int
-        Number of this process, from 0.
-    size : int
-        Number of processes.
-    device : str
-        What this process computes on.
-    """
+    """The processes of a run, seen from the one numbered ``rank``, from 0."""
 
     rank: int = 0
     size: int = 1
@@ -94,26 +84,13 @@ class World:
         )
 
 
-def is_distributed() -> bool:
-    """Whether this process was started by torchrun as one of several."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
-    """Take part in the run that torchrun started, if any.
+    """Take part in the run that torchrun started, if any; a single process where there was none.
 
-    Parameters
-    ----------
-    device : str
-        ``cpu``, or ``cuda`` for one GPU per process.
-
-    Yields
-    ------
-    World
-        A single process where there was no torchrun.
+    ``device`` is ``cpu``, or ``cuda`` for one GPU per process.
     """
-    if not is_distributed():
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield World(device=device)
         return
     if torch.device(device).type == "cuda":

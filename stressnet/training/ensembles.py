@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
+import pandas as pd
+from scipy.special import expit
 
 from stressnet.corpus.splits import PAIR_SPLITS
 from stressnet.errors import CheckpointError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from stressnet.lexicon.stress import Stress
 
 
 def average_logits(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Predictions of an ensemble: the mean of its members' logits, token by token.
 
-    Parameters
-    ----------
-    tables : list of DataFrame
-        As :func:`stressnet.training.predict.predictions_table` makes them, of the same tokens in
-        the same order.
-
-    Returns
-    -------
-    DataFrame
-        Of the same columns.
-
-    Raises
-    ------
-    CheckpointError
-        If the tables are not of the same tokens.
+    ``tables`` come from :func:`stressnet.training.predict.predictions_table` and must be of the
+    same tokens in the same order, else CheckpointError is raised.
     """
     if any(list(table["token_id"]) != list(tables[0]["token_id"]) for table in tables):
         raise CheckpointError("predictions to average are not of the same tokens; train again")
@@ -44,8 +31,6 @@ def pool_folds(tables: list[pd.DataFrame]) -> pd.DataFrame:
     Words with both readings are tested in every fold; where the speaker was new, their logits are
     averaged, the other folds are left out. Validation tokens are left out, too: they steered.
     """
-    import pandas as pd
-
     joined = pd.concat(tables, ignore_index=True)
     of_pair = joined["split"].isin(PAIR_SPLITS)
     joined = joined[(joined["split"] != "valid") & ~(of_pair & joined["speaker_is_known"])]
@@ -57,11 +42,6 @@ def pool_folds(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 def _decided(table: pd.DataFrame) -> pd.DataFrame:
     """Probability and predicted class from the logits."""
-    import numpy as np
-    from scipy.special import expit
-
-    from stressnet.lexicon.stress import Stress
-
     difference = table["logit_initial"] - table["logit_final"]
     names = np.where(difference >= 0, Stress.INITIAL.value, Stress.FINAL.value)
     return table.assign(stress_predicted=names, p_initial=expit(difference.to_numpy()))
@@ -70,20 +50,10 @@ def _decided(table: pd.DataFrame) -> pd.DataFrame:
 def summarise_seeds(members: list[pd.DataFrame], ensemble: pd.DataFrame) -> pd.DataFrame:
     """Mean, standard deviation and range of metrics over members, beside the ensemble's.
 
-    Parameters
-    ----------
-    members : list of DataFrame
-        With ``test_set``, ``metric`` and ``estimate``.
-    ensemble : DataFrame
-        As :func:`stressnet.training.metrics.evaluate_splits` makes it.
-
-    Returns
-    -------
-    DataFrame
-        See :class:`stressnet.stages.train.several.TrainedSet`; one row per row of ``ensemble``.
+    ``members`` have ``test_set``, ``metric`` and ``estimate``, ``ensemble`` is of
+    :func:`stressnet.training.metrics.evaluate_splits` and gives one row per row of the result,
+    whose columns :class:`stressnet.stages.train.several.TrainedSet` documents.
     """
-    import pandas as pd
-
     keys = ["test_set", "metric"]
     over = pd.concat(members).groupby(keys, sort=False)["estimate"]
     table = ensemble[[*keys, "n", "estimate", "low", "high"]].rename(

@@ -61,7 +61,11 @@ class Run:
         self.average = averaged(model, config)
         self.memory = (model, self.optimizer, self.scaler, self.average)
         self.weights = class_weights(data.labels[rows], config).to(self.device)
-        self.parts_heard = _PartsHeard(model) if config.part_weight else None
+        self.heard: dict[str, torch.Tensor] = {}  # what the network says of the parts of the word
+        if config.part_weight:
+            model.get_submodule("where").register_forward_hook(
+                lambda module, inputs, output: self.heard.update(parts=output)
+            )
         self.feed = ImageFeed(data, rows, self.device)
         self.n_batches = max(1, len(rows) // config.batch_size)
 
@@ -122,7 +126,7 @@ class Run:
         draws: Draws,
     ) -> tuple[torch.Tensor, int] | None:
         """Parts of this process's images as changed, and how many of the batch have any."""
-        if self.parts_heard is None or self.data.parts is None:
+        if not self.config.part_weight or self.data.parts is None:
             return None
         rows = self.data.parts[chosen]
         own = torch.from_numpy(rows[share]).to(self.device)
@@ -149,9 +153,8 @@ class Run:
         loss = batch_loss(
             logits, targets[torch.from_numpy(share)], targets, self.weights, self.config
         )
-        if parts is not None and self.parts_heard is not None:
-            found = part_loss(self.parts_heard.logits, *parts)
-            loss = loss + self.config.part_weight * found
+        if parts is not None:
+            loss = loss + self.config.part_weight * part_loss(self.heard["parts"], *parts)
         # Averaging over processes, as DistributedDataParallel does, must give the sum of the parts.
         self.scaler.scale(loss * self.world.size).backward()
         self.scaler.step(self.optimizer)
@@ -189,18 +192,6 @@ class Run:
     def _tested(self) -> nn.Module:
         """The network whose weights count: the running average if there is one."""
         return self.model if self.average is None else self.average.module
-
-
-class _PartsHeard:
-    """Listens to what a network says of the parts of the word, its submodule ``where``."""
-
-    logits: torch.Tensor
-
-    def __init__(self, model: nn.Module) -> None:
-        model.get_submodule("where").register_forward_hook(self._listen)
-
-    def _listen(self, module: nn.Module, inputs: object, output: torch.Tensor) -> None:
-        self.logits = output
 
 
 def _batches(

@@ -24,18 +24,10 @@ _CHUNK = 512
 
 
 class ImageFeed:
-    """Images of some tokens, batch by batch.
+    """Images of those tokens of some data that may be asked for, batch by batch, on a device.
 
-    Parameters
-    ----------
-    data : StressData
-        Where the images are.
-    rows : ndarray of int
-        Tokens that may be asked for.
-    device : str or torch.device
-        Where batches go.
-    resident : bool, optional
-        Keep all images on the device; None decides by the device's free memory (CPUs: no).
+    ``resident`` keeps all of them on the device; None decides by the device's free memory (CPUs:
+    no).
     """
 
     def __init__(
@@ -53,8 +45,8 @@ class ImageFeed:
         if resident:
             self.store = torch.cat(
                 [
-                    self._as_stored(rows[start : start + _CHUNK]).to(self.device)
-                    for start in range(0, len(rows), _CHUNK)
+                    torch.from_numpy(np.array(data.images[rows[i : i + _CHUNK]])).to(self.device)
+                    for i in range(0, len(rows), _CHUNK)
                 ]
             )
             self.place = np.full(len(data), -1, dtype=np.int64)
@@ -72,10 +64,10 @@ class ImageFeed:
             for rows in batches:
                 coming = reader.submit(self._read, rows)
                 if ahead is not None:
-                    yield self._moved(ahead.result())
+                    yield ahead.result().to(self.device, non_blocking=True)
                 ahead = coming
             if ahead is not None:
-                yield self._moved(ahead.result())
+                yield ahead.result().to(self.device, non_blocking=True)
 
     def _fits(self, n: int) -> bool:
         if self.device.type != "cuda":
@@ -84,12 +76,6 @@ class ImageFeed:
         n_bytes = n * int(np.prod(self.data.shape)) * self.data.images.dtype.itemsize
         return n_bytes < RESIDENT_SHARE * free
 
-    def _as_stored(self, rows: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(np.array(self.data.images[rows]))
-
     def _read(self, rows: NDArray[np.int64]) -> Tensor:
         images = self.data.batch(rows)
         return images.pin_memory() if self.device.type == "cuda" else images
-
-    def _moved(self, images: Tensor) -> Tensor:
-        return images.to(self.device, non_blocking=True)

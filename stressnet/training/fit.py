@@ -52,21 +52,11 @@ __all__ = ["HISTORY_NAME", "STATE_NAME", "Origin", "TrainResult", "Watch", "shuf
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A trained network.
+    """A trained network, in evaluation mode, with the weights of the best epoch (counted from 1).
 
-    Parameters
-    ----------
-    model : nn.Module
-        With the weights of the best epoch, in evaluation mode.
-    info : CheckpointInfo
-        What was saved beside it.
-    history : DataFrame
-        One row per epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``valid_balanced_accuracy``,
-        ``learning_rate``, ``seconds``, ``images_per_s``.
-    best_epoch : int
-        Counted from 1.
-    ended : {"max_epochs", "patience", "max_minutes"}
-        Why training ended.
+    ``history`` has a row per epoch: ``epoch``, ``train_loss``, ``valid_loss``,
+    ``valid_balanced_accuracy``, ``learning_rate``, ``seconds``, ``images_per_s``. ``ended`` is
+    ``max_epochs``, ``patience`` or ``max_minutes``.
     """
 
     model: nn.Module
@@ -128,28 +118,11 @@ def train(
     """Train a network and save it as a checkpoint with its history.
 
     On one machine with one number of threads, the same arguments give bitwise the same weights on
-    the CPU (unless ``max_minutes`` cuts the run short).
-
-    Parameters
-    ----------
-    model_name : str
-        Key of :data:`stressnet.models.registry.MODELS`.
-    data : StressData
-        Tokens of the splits "train" and "valid" are used, others are not touched.
-    config : TrainConfig
-    out : Path
-        Folder for ``model.safetensors``, ``model.json`` and ``history.csv``. After every epoch the
-        state of the run is written there too, and removed when the run is done.
-    origin : Origin
-        Where the images come from.
-    resume : bool
-        Continue an interrupted run with the same arguments if ``out`` holds one.
-    watch : Watch, optional
-        How to follow it.
-    world : World, optional
-        The device, and this process among several
-        (:func:`stressnet.training.distributed.join_world`). All of them get the result, the first
-        one writes the files.
+    the CPU (unless ``max_minutes`` cuts the run short). All processes of a ``world`` get the
+    result, the first one writes the files. Of the data, the splits "train" and "valid" are used.
+    ``out`` gets ``model.safetensors``, ``model.json`` and ``history.csv``; after every epoch the
+    state of the run is written there too, and removed when the run is done. With ``resume`` an
+    interrupted run with the same arguments is continued if ``out`` holds one.
 
     Raises
     ------
@@ -176,7 +149,8 @@ def train(
     with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
         torch.manual_seed(config.seed)
         model = build_model(model_name, *data.shape).to(target)
-        _lay_out(model, torch.channels_last)  # faster: docs/models.md
+        # Faster, with the same weights: docs/models.md
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         run = Run(model, data, rows, valid_rows, kind, config, world, RunState(identity))
         if resume and (out / STATE_NAME).exists():
             run.state = load_state(out / STATE_NAME, identity, *run.memory)
@@ -288,8 +262,8 @@ def _checked_rows(
             f"training without validation needs a recipe that ends by itself, and "
             f"{config.name!r} has schedule {config.schedule!r}; use one_cycle"
         )
-    for name, found in ((TRAIN, rows), (VALID, valid_rows)):
-        if not len(found) and (validated or name == TRAIN):
+    for name, chosen in ((TRAIN, rows), (VALID, valid_rows)):
+        if not len(chosen) and (validated or name == TRAIN):
             raise ConfigError(f"no token in split {name!r}; build the corpus from more speech")
     for stress in CLASSES:
         if not np.any(data.labels[rows] == stress.class_index):
@@ -336,11 +310,6 @@ def shuffled(data: StressData, seed: int) -> StressData:
         rows = data.rows(split)
         labels[rows] = rng.permutation(labels[rows])
     return replace(data, labels=labels)
-
-
-def _lay_out(model: nn.Module, memory_format: torch.memory_format) -> None:
-    """Order the weights of convolutions in memory; values stay the same."""
-    model.to(memory_format=memory_format)  # type: ignore[call-overload]
 
 
 def _shown(epoch: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,25 +1,9 @@
 """Changes of training images that leave their stress as it is, one function each.
 
 Every change is a function on images ``(batch, 1, n_bins, n_frames)`` with one number per image, so
-that what was done is known and can be looked at (``docs/models.md`` has a picture of each). All of
-them work on the spectrogram, on whatever device it lies; no sound is read again, so that a batch
-costs milliseconds. What that approximates:
-
-==================  ====================================================================
-speed               time axis resampled about the start of the sound; harmonics and
-                    formants stay where they are. Frames keep the analysis window, so
-                    fast transitions are not sharpened.
-pitch               fine structure along frequency (cepstrum above 2.5 ms) stretched,
-                    envelope kept. Only where the window resolves harmonics: with 25 ms
-                    from about 80 Hz up; voices above 400 Hz count as envelope.
-vocal tract         the envelope alone stretched, piecewise linear as in Jaitly & Hinton
-                    (2013), fine structure (pitch) kept
-noise               spectrum of a noise with the preset's own window and hop, added to
-                    the magnitudes with random phase, SNR over the sounding frames
-room response       late reverberation as its expected power: every frame decays
-                    exponentially into those after it (Polack's model of a diffuse
-                    field); no early reflections, nothing from before the image
-==================  ====================================================================
+that what was done is known and can be looked at. ``docs/models.md`` has a picture of each and says
+what it approximates. All of them work on the spectrogram, on whatever device it lies; no sound is
+read again, so that a batch costs milliseconds.
 
 References
 ----------
@@ -55,22 +39,10 @@ VOCAL_TRACT_KNEE = 0.75
 def change_speed(
     images: Tensor, mask: Tensor, speed: Tensor, fill: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Say it faster (``speed`` above 1) or slower, at the same pitch.
+    """Say it faster (``speed`` above 1) or slower, at the same pitch; images and where they sound.
 
-    Where a slower word would not fit the image, it is slowed only as far as it does.
-
-    Parameters
-    ----------
-    images, mask : tensor
-        Images and their sounding frames, which follow each other without a gap.
-    speed : tensor, shape (batch,)
-    fill : tensor
-        Value of the padding.
-
-    Returns
-    -------
-    images, mask : tensor
-        New images and where they sound.
+    Where a slower word would not fit the image, it is slowed only as far as it does. ``mask`` holds
+    the sounding frames, which follow each other without a gap, ``fill`` the value of the padding.
     """
     n_frames = images.shape[3]
     frames = torch.arange(n_frames, device=images.device)
@@ -88,8 +60,9 @@ def change_speed(
 def split_envelope(images: Tensor, preset: SpectrogramPreset) -> tuple[Tensor, Tensor]:
     """Envelope and fine structure of every frame, which add up to the image.
 
-    The envelope is the part below :data:`FINE_STRUCTURE_S` of the cosine transform along
-    frequency (the cepstrum, as the images are logarithmic above their knee).
+    The envelope is the part below :data:`FINE_STRUCTURE_S` of the cosine transform along frequency
+    (the cepstrum, as the images are logarithmic above their knee): harmonics are told apart from
+    about 80 Hz up with a window of 25 ms, and voices above 400 Hz count as envelope.
     """
     n_bins = images.shape[2]
     width_hz = n_bins * preset.rate_hz / preset.n_fft
@@ -123,18 +96,11 @@ def warp_vocal_tract(envelope: Tensor, factor: Tensor) -> Tensor:
 
 
 def add_room(magnitude: Tensor, rt60_s: Tensor, drr_db: Tensor, hop_s: float) -> Tensor:
-    """Late reverberation: power that falls by 60 dB in ``rt60_s``.
+    """Late reverberation: power that falls by 60 dB in ``rt60_s`` (0 leaves an image as it is).
 
-    Parameters
-    ----------
-    magnitude : tensor, shape (batch, 1, n_bins, n_frames)
-    rt60_s : tensor, shape (batch,)
-        Reverberation time; 0 leaves an image as it is.
-    drr_db : tensor, shape (batch,)
-        Energy of the direct sound over that of the reverberation, for a sound that ends long
-        before the image does.
-    hop_s : float
-        Distance of frames in seconds.
+    ``drr_db`` is the energy of the direct sound over that of the reverberation, for a sound that
+    ends long before the image does. ``magnitude`` is (batch, 1, n_bins, n_frames), the others
+    (batch,).
     """
     n_frames = magnitude.shape[3]
     frames = torch.arange(n_frames, device=magnitude.device)
@@ -166,14 +132,10 @@ def add_noise(
     slope : tensor, shape (batch,)
         Power of the noise falls with this power of frequency: 0 is white, 1 pink.
     seeds : ndarray of int, shape (batch,)
-        Of each image's noise.
+        Random seed of each image's noise.
     preset : SpectrogramPreset
-        Its window and hop make the noise's spectrum.
-
-    Raises
-    ------
-    ConfigError
-        If the preset has fewer bins than the images.
+        Its window and hop make the noise's spectrum. Raises ConfigError if it has fewer bins than
+        the images.
     """
     n_bins, n_frames = magnitude.shape[2:]
     if n_bins > preset.n_fft // 2 + 1:
@@ -208,7 +170,8 @@ def add_noise(
     tilt = frequency[None, :] ** (-slope[chosen, None] / 2)
     noise = spectrum * tilt[:, None, :, None] * mask[chosen]
     clean = magnitude[chosen]
-    ratio = clean.square().sum(dim=(1, 2, 3)) / _energy(noise).clamp_min(TINY)
+    energy = (noise.real.square() + noise.imag.square()).sum(dim=(1, 2, 3))
+    ratio = clean.square().sum(dim=(1, 2, 3)) / energy.clamp_min(TINY)
     gain = (ratio * 10 ** (-snr_db[chosen] / 10)).sqrt()
     result = magnitude.clone()
     result[chosen] = (clean + noise * gain[:, None, None, None]).abs()
@@ -234,10 +197,6 @@ def mask_stretch(images: Tensor, start: Tensor, length: Tensor, dim: int, fill: 
     shape = [len(images), 1, 1, 1]
     shape[dim] = -1
     return torch.where(hidden.reshape(shape), fill, images)
-
-
-def _energy(spectrum: Tensor) -> Tensor:
-    return (spectrum.real.square() + spectrum.imag.square()).sum(dim=(1, 2, 3))
 
 
 def _resample(images: Tensor, source: Tensor, dim: int) -> Tensor:

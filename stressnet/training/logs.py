@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from stressnet.errors import CheckpointError, MissingPartError
+from stressnet.runs.tables import write_csv
 
 HISTORY_NAME = "history.csv"
-TENSORBOARD_NAME = "tensorboard"
 
 _SCALARS = {
     "train_loss": "loss/train",
@@ -22,21 +22,10 @@ _SCALARS = {
 
 
 class RunLog:
-    """Writes what each epoch gave.
+    """Writes what each epoch gave into ``history.csv``, and with ``tensorboard`` into event files.
 
-    Parameters
-    ----------
-    out : Path
-        Folder of the run.
-    tensorboard : bool
-        Also write event files into ``out/tensorboard``.
-    first_epoch : int
-        Finished epochs; later ones that an interrupted run may have logged are hidden.
-
-    Raises
-    ------
-    MissingPartError
-        If TensorBoard is asked for and not installed.
+    ``first_epoch`` counts finished epochs; later ones that an interrupted run may have logged are
+    hidden. Raises MissingPartError if TensorBoard is asked for and not installed.
     """
 
     def __init__(self, out: Path, *, tensorboard: bool = False, first_epoch: int = 0) -> None:
@@ -49,20 +38,15 @@ class RunLog:
                 raise MissingPartError(
                     f"TensorBoard is not installed ({error}); pip install 'stressnet[tensorboard]'"
                 ) from None
-            self.writer = SummaryWriter(str(out / TENSORBOARD_NAME), purge_step=first_epoch + 1)
+            self.writer = SummaryWriter(str(out / "tensorboard"), purge_step=first_epoch + 1)
 
     def write(self, history: list[dict[str, Any]]) -> None:
         """Replace the CSV by all epochs so far, and add the last one to TensorBoard.
 
-        Raises
-        ------
-        CheckpointError
-            If the file cannot be written.
+        Raises CheckpointError if the file cannot be written.
         """
-        part = self.path.with_name(f".{self.path.name}.part")
         try:
-            pd.DataFrame(history).to_csv(part, index=False)
-            part.replace(self.path)
+            write_csv(pd.DataFrame(history), self.path)
         except OSError as error:
             raise CheckpointError(f"{self.path}: cannot be written ({error})") from None
         if self.writer is not None:

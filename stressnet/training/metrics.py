@@ -11,7 +11,7 @@ resample is perfect too and the interval is a point: then n is what tells how mu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,6 @@ from sklearn import metrics as sklearn_metrics
 
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import CLASSES, Stress
-from stressnet.training.data import MINIMAL_PAIRS
 
 METRICS = (
     "accuracy",
@@ -34,6 +33,8 @@ METRICS = (
 """Names of what is measured. Balanced accuracy is the mean of the two recalls (chance: 0.5); MCC is
 Matthews' correlation (chance: 0); AUROC is the chance that a token with initial stress gets a
 higher logit difference than one with final stress (chance: 0.5)."""
+
+Side = NDArray[np.bool_] | slice
 
 _CHUNK = 100  # resamples held in memory at a time
 
@@ -55,16 +56,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a set of predictions fares.
+    """How predictions fare: numbers of tokens, of each class, speakers and words, and metrics.
 
-    Parameters
-    ----------
-    n, n_initial, n_final, n_speakers, n_words : int
-        Tokens, tokens of each class, different speakers and words.
-    majority_rate : float
-        Accuracy of always saying the more frequent class; nan for no tokens.
-    metrics : dict of Estimate
-        One per name in :data:`METRICS`.
+    ``majority_rate`` is the accuracy of always saying the more frequent class; nan for no tokens.
     """
 
     n: int
@@ -101,9 +95,9 @@ def evaluate(
     speakers, words : array_like, shape (n,)
         Clusters. Words should be families (``present`` with ``presents``).
     seed : int
-        Fixes the resamples.
+        Random seed of the resamples.
     n_resamples : int
-        Resamples of the bootstrap.
+        Bootstrap resamples.
 
     Returns
     -------
@@ -119,9 +113,8 @@ def evaluate(
     """
     truth = np.asarray(labels, dtype=np.int64)
     scores = np.asarray(logit_difference, dtype=np.float64)
-    speaker_codes, n_speakers = _codes(speakers)
-    word_codes, n_words = _codes(words)
-    if not len(truth) == len(scores) == len(speaker_codes) == len(word_codes):
+    n_speakers, n_words = (len(np.unique(np.asarray(c, dtype=np.str_))) for c in (speakers, words))
+    if not len(truth) == len(scores) == len(np.asarray(speakers)) == len(np.asarray(words)):
         raise ConfigError("labels, logit differences, speakers and words differ in length")
     if not np.isfinite(scores).all():
         raise ConfigError("a logit difference is not finite; the network or an image is damaged")
@@ -129,22 +122,17 @@ def evaluate(
     n, n_initial = len(truth), int(is_initial.sum())
     points = _points(is_initial, scores)
     reasons = _reasons(n_initial, n - n_initial)
-    if n and max(n_speakers, n_words) > 1:
-        resamples = _resample(
-            is_initial, scores, speaker_codes, word_codes, np.random.default_rng(seed), n_resamples
-        )
-    else:
-        resamples = {name: np.full(1, np.nan) for name in METRICS}
-    found = {}
+    order = np.argsort(scores, kind="stable")
+    parts = [
+        _weighted(weights[:, order], is_initial[order], scores[order])
+        for weights in cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
+    ]
+    metrics = {}
     for name in METRICS:
-        defined = resamples[name][np.isfinite(resamples[name])]
-        reason = reasons[name]
-        low = high = math.nan
-        if not reason and 2 * len(defined) < len(resamples[name]):
-            reason = "no interval: too few speakers and words to resample"
-        elif not reason:
-            low, high = (float(v) for v in np.quantile(defined, (0.025, 0.975)))
-        found[name] = Estimate(points[name], low, high, reason)
+        resamples = np.concatenate([*(part[name] for part in parts), np.empty(0)])
+        metrics[name] = interval_of(points[name], resamples, n_resamples)
+        if reasons[name]:
+            metrics[name] = Estimate(points[name], math.nan, math.nan, reasons[name])
     return Evaluation(
         n=n,
         n_initial=n_initial,
@@ -152,21 +140,14 @@ def evaluate(
         n_speakers=n_speakers,
         n_words=n_words,
         majority_rate=max(n_initial, n - n_initial) / n if n else math.nan,
-        metrics=found,
+        metrics=metrics,
     )
 
 
 def evaluate_splits(
     predictions: pd.DataFrame, *, seed: int = 0, n_resamples: int = 2000
 ) -> pd.DataFrame:
-    """Metrics of every split in a table of predictions.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        As :func:`stressnet.training.predict.predictions_table` makes it.
-    seed, n_resamples
-        As for :func:`evaluate`.
+    """Metrics of every split in a table from :func:`stressnet.training.predict.predictions_table`.
 
     Returns
     -------
@@ -181,7 +162,7 @@ def evaluate_splits(
     for split in predictions["split"].unique():
         rows = predictions[predictions["split"] == split]
         sets.append((split, rows))
-        if split == MINIMAL_PAIRS and rows["speaker_is_known"].nunique() == 2:
+        if split == "minimal_pairs" and rows["speaker_is_known"].nunique() == 2:
             known = rows["speaker_is_known"].to_numpy(dtype=bool)
             sets.append((f"{split}/new_speakers", rows[~known]))
             sets.append((f"{split}/known_speakers", rows[known]))
@@ -207,37 +188,67 @@ def cluster_weights(
 ) -> Iterator[NDArray[np.float64]]:
     """How often each token counts in the resamples of the pigeonhole bootstrap.
 
-    For figures that :func:`evaluate` does not know, such as differences between two networks.
-
-    Parameters
-    ----------
-    speakers, words : array_like, shape (n,)
-        Clusters.
-    seed, n_resamples
-        As for :func:`evaluate`.
-
-    Yields
-    ------
-    ndarray, shape (some resamples, n)
-        Until ``n_resamples`` rows were given in all.
+    Yields arrays of shape (some resamples, n), ``n_resamples`` rows in all; none where speakers and
+    words, each of shape (n,), hold only one cluster.
     """
-    speaker_codes, n_speakers = _codes(speakers)
-    word_codes, n_words = _codes(words)
-    if max(n_speakers, n_words) > 1:
-        yield from _draws(speaker_codes, word_codes, np.random.default_rng(seed), n_resamples)
+    speaker_codes, word_codes = _codes(speakers), _codes(words)
+    if max(speaker_codes.max(initial=0), word_codes.max(initial=0)) > 0:
+        rng = np.random.default_rng(seed)
+        for start in range(0, n_resamples, _CHUNK):
+            size = min(_CHUNK, n_resamples - start)
+            counts = _draw(rng, speaker_codes, size) * _draw(rng, word_codes, size)
+            yield counts.astype(np.float64)
+
+
+def resampled(
+    figure: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    speakers: ArrayLike,
+    words: ArrayLike,
+    *,
+    seed: int = 0,
+    n_resamples: int = 2000,
+) -> tuple[float, NDArray[np.float64]]:
+    """A figure of the tokens as they are, and in each resample.
+
+    ``figure`` maps weights of tokens, shape (some, n), to values, shape (some,).
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = float(figure(np.ones((1, len(np.asarray(speakers)))))[0])
+        draws = cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
+        return value, np.concatenate([*(figure(weights) for weights in draws), np.empty(0)])
+
+
+def bootstrapped(
+    figure: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    speakers: ArrayLike,
+    words: ArrayLike,
+    *,
+    seed: int = 0,
+    n_resamples: int = 2000,
+) -> Estimate:
+    """A figure with its percentile interval; arguments are those of :func:`resampled`."""
+    value, resamples = resampled(figure, speakers, words, seed=seed, n_resamples=n_resamples)
+    return interval_of(value, resamples, n_resamples)
+
+
+def mean_of_sides(
+    weights: NDArray[np.float64], values: NDArray[np.float64], sides: Sequence[Side]
+) -> NDArray[np.float64]:
+    """Mean over groups of tokens of their weighted mean value, shape (n_resamples,).
+
+    Nan where a group has no weight. With hits as values and the two classes as groups this is
+    balanced accuracy.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = [(weights[:, s] @ values[s]) / weights[:, s].sum(axis=1) for s in sides]
+    return np.mean(means, axis=0)
 
 
 def interval_of(value: float, resamples: ArrayLike, n_resamples: int) -> Estimate:
     """A figure with the percentile interval of its resamples.
 
-    Parameters
-    ----------
-    value : float
-        The figure.
-    resamples : array_like
-        The figure in each resample, nan where it does not exist.
-    n_resamples : int
-        How many there should be; where fewer than half exist, the interval is nan.
+    Resamples are nan where the figure does not exist. Where fewer than half of the ``n_resamples``
+    that there should be exist, the interval is nan.
     """
     values = np.asarray(resamples, dtype=np.float64)
     defined = values[np.isfinite(values)]
@@ -251,9 +262,69 @@ def interval_of(value: float, resamples: ArrayLike, n_resamples: int) -> Estimat
     return Estimate(value, low, high)
 
 
-def _codes(values: ArrayLike) -> tuple[NDArray[np.int64], int]:
-    unique, codes = np.unique(np.asarray(values, dtype=np.str_), return_inverse=True)
-    return codes.reshape(-1), len(unique)
+def mean_over_words(
+    labels: ArrayLike,
+    logit_difference: ArrayLike,
+    speakers: ArrayLike,
+    words: ArrayLike,
+    *,
+    seed: int = 0,
+    n_resamples: int = 2000,
+) -> tuple[Estimate, pd.DataFrame]:
+    """Mean over the words that show both readings of their balanced accuracy.
+
+    A word that (almost) always has one reading in the test can be got right by knowing the word;
+    here it does not count, and frequent words count no more than rare ones. Arguments are those of
+    :func:`evaluate`.
+
+    Returns
+    -------
+    estimate : Estimate
+        Chance is 0.5; nan, with a reason, where no word shows both readings.
+    by_word : DataFrame
+        One row per such word: ``word``, ``n_initial``, ``n_final``, ``recall_initial``,
+        ``recall_final``, ``balanced_accuracy``.
+    """
+    is_initial = np.asarray(labels) == Stress.INITIAL.class_index
+    hit = (np.asarray(logit_difference, dtype=np.float64) >= 0) == is_initial
+    names, codes = np.unique(np.asarray(words, dtype=np.str_), return_inverse=True)
+    codes = codes.reshape(-1)
+    counts = np.array(
+        [np.bincount(codes[m], minlength=len(names)) for m in (is_initial, ~is_initial)]
+    )
+    both = np.flatnonzero((counts > 0).all(axis=0)) if len(names) else np.empty(0, dtype=np.int64)
+    rows = []
+    for word in both:
+        recalls = [hit[(codes == word) & side].mean() for side in (is_initial, ~is_initial)]
+        rows.append([names[word], *counts[:, word], *recalls, float(np.mean(recalls))])
+    columns = "word n_initial n_final recall_initial recall_final balanced_accuracy".split()
+    by_word = pd.DataFrame(rows, columns=columns)
+    if not len(both):
+        return Estimate(math.nan, math.nan, math.nan, "no word shows both readings"), by_word
+    value = float(by_word["balanced_accuracy"].mean())
+    kept = np.isin(codes, both)
+    member = (codes[kept][:, None] == both).astype(np.float64)
+    side, right = is_initial[kept], hit[kept].astype(np.float64)
+    speaker_codes = _codes(np.asarray(speakers)[kept])
+    rng = np.random.default_rng(seed)
+    means = []
+    for start in range(0, n_resamples, _CHUNK):
+        size = min(_CHUNK, n_resamples - start)
+        drawn = _draw(rng, speaker_codes, size).astype(np.float64)
+        times = _draw(rng, np.arange(len(both)), size)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            recalls = [
+                (drawn[:, s] @ (member[s] * right[s, None])) / (drawn[:, s] @ member[s])
+                for s in (side, ~side)
+            ]
+            scores = np.mean(recalls, axis=0)
+            weight = np.where(np.isfinite(scores), times, 0)
+            means.append((np.nan_to_num(scores) * weight).sum(axis=1) / weight.sum(axis=1))
+    return interval_of(value, np.concatenate(means), n_resamples), by_word
+
+
+def _codes(values: ArrayLike) -> NDArray[np.int64]:
+    return np.unique(np.asarray(values, dtype=np.str_), return_inverse=True)[1].reshape(-1)
 
 
 def _reasons(n_initial: int, n_final: int) -> dict[str, str]:
@@ -287,34 +358,6 @@ def _points(is_initial: NDArray[np.bool_], scores: NDArray[np.float64]) -> dict[
     return points
 
 
-def _resample(
-    is_initial: NDArray[np.bool_],
-    scores: NDArray[np.float64],
-    speakers: NDArray[np.int64],
-    words: NDArray[np.int64],
-    rng: np.random.Generator,
-    n_resamples: int,
-) -> dict[str, NDArray[np.float64]]:
-    """Metrics of resamples, each an array of ``n_resamples`` values."""
-    order = np.argsort(scores, kind="stable")
-    is_initial, scores = is_initial[order], scores[order]
-    draws = _draws(speakers[order], words[order], rng, n_resamples)
-    parts = [_weighted(weights, is_initial, scores) for weights in draws]
-    return {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
-
-
-def _draws(
-    speakers: NDArray[np.int64],
-    words: NDArray[np.int64],
-    rng: np.random.Generator,
-    n_resamples: int,
-) -> Iterator[NDArray[np.float64]]:
-    """Weights of the tokens in chunks of resamples."""
-    for start in range(0, n_resamples, _CHUNK):
-        size = min(_CHUNK, n_resamples - start)
-        yield (_draw(rng, speakers, size) * _draw(rng, words, size)).astype(np.float64)
-
-
 def _draw(rng: np.random.Generator, codes: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """How often each token's cluster is drawn, shape (size, n)."""
     n = int(codes.max()) + 1
@@ -324,14 +367,7 @@ def _draw(rng: np.random.Generator, codes: NDArray[np.int64], size: int) -> NDAr
 def _weighted(
     weights: NDArray[np.float64], is_initial: NDArray[np.bool_], scores: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
-    """Metrics with weighted tokens.
-
-    Parameters
-    ----------
-    weights : ndarray, shape (resamples, n)
-    is_initial, scores : ndarray, shape (n,)
-        Sorted by increasing score.
-    """
+    """Metrics with weights of shape (resamples, n) for tokens sorted by increasing score."""
     said_initial = scores >= 0
     tp = weights[:, is_initial & said_initial].sum(axis=1)
     fn = weights[:, is_initial & ~said_initial].sum(axis=1)

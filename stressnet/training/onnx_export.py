@@ -32,29 +32,18 @@ _OPSET = 18
 
 @dataclass(frozen=True)
 class Exported:
-    """An export that was checked.
-
-    Parameters
-    ----------
-    path : Path
-        The ONNX file.
-    largest_difference : float
-        Between its logits and the network's, over random images.
-    metadata : dict of str
-        What the file says of itself.
-    """
+    """An ONNX file, and by how much its logits differ from the network's on random images."""
 
     path: Path
     largest_difference: float
-    metadata: dict[str, str]
 
 
-def export_onnx(model_path: Path, out: Path, *, seed: int = 0) -> Exported:
+def export_onnx(model_path: Path, out: Path) -> Exported:
     """Write a network as ONNX and run it in onnxruntime.
 
     Input ``spectrogram`` is float32 of shape ``(batch, 1, n_bins, n_frames)`` with any batch size,
     output ``logits`` of shape ``(batch, 2)``. The metadata hold classes, preset with all
-    parameters, axes, temperature and provenance.
+    parameters, axes, temperature and provenance. ``out`` appears only if both give the same logits.
 
     Parameters
     ----------
@@ -62,8 +51,6 @@ def export_onnx(model_path: Path, out: Path, *, seed: int = 0) -> Exported:
         A checkpoint folder.
     out : Path
         The file to write; appears only if the check succeeds.
-    seed : int
-        For the images of the check.
 
     Raises
     ------
@@ -79,16 +66,15 @@ def export_onnx(model_path: Path, out: Path, *, seed: int = 0) -> Exported:
     import onnx
     import torch
 
-    from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
-    from stressnet.runs.manifest import hash_file
+    from stressnet.models.checkpoint import TrainedNetwork
     from stressnet.training.calibration import load_calibration
 
     if out.suffix != ".onnx":
         check_file(out, [model_path])
-    model, info = load_checkpoint(model_path)
-    digest = hash_file(model_path / WEIGHTS_NAME)
-    metadata = _metadata(info, digest, load_calibration(model_path, digest))
-    images = np.random.default_rng(seed).standard_normal(
+    network = TrainedNetwork.load(model_path)
+    model, info = network.model, network.info
+    metadata = _metadata(info, network.digest, load_calibration(model_path, network.digest))
+    images = np.random.default_rng(0).standard_normal(
         (_N_CHECKED, 1, info.n_bins, info.n_frames), dtype=np.float32
     )
     part = out.with_name(f".{out.name}.part")
@@ -133,18 +119,11 @@ def export_onnx(model_path: Path, out: Path, *, seed: int = 0) -> Exported:
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
-    return Exported(out, apart, metadata)
+    return Exported(out, apart)
 
 
 def run_onnx(path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits of an exported network, in onnxruntime on the CPU.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    images : ndarray, shape (batch, 1, n_bins, n_frames)
-    """
+    """Logits of an exported network, in onnxruntime on the CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

@@ -14,25 +14,15 @@ from torch import nn
 from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.training.data import StressData
 
+_BATCH = 128  # images at a time; does not change the result beyond rounding
+
 
 def predict_logits(
-    model: nn.Module, data: StressData, rows: NDArray[np.int64], batch_size: int = 128
+    model: nn.Module, data: StressData, rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Logits of some tokens, in evaluation mode; the model's mode is restored.
+    """Logits (n, n_classes) of some tokens, in evaluation mode; the model's mode is restored.
 
-    Parameters
-    ----------
-    model : nn.Module
-        Maps ``(batch, 1, n_bins, n_frames)`` to ``(batch, n_classes)``.
-    data : StressData
-    rows : ndarray of int, shape (n,)
-        Positions of the tokens.
-    batch_size : int
-        Images at a time; does not change the result beyond rounding.
-
-    Returns
-    -------
-    ndarray, shape (n, n_classes), float32
+    ``model`` maps ``(batch, 1, n_bins, n_frames)`` to ``(batch, n_classes)``.
     """
     first = next(model.parameters())
     was_training = model.training
@@ -40,25 +30,16 @@ def predict_logits(
     parts = [np.empty((0, len(CLASSES)), dtype=np.float32)]
     try:
         with torch.inference_mode():
-            for start in range(0, len(rows), batch_size):
-                images = data.batch(rows[start : start + batch_size]).to(first.device)
+            for start in range(0, len(rows), _BATCH):
+                images = data.batch(rows[start : start + _BATCH]).to(first.device)
                 parts.append(model(images).float().cpu().numpy())
     finally:
         model.train(was_training)
     return np.concatenate(parts)
 
 
-def predictions_table(
-    model: nn.Module, data: StressData, splits: Iterable[str], batch_size: int = 128
-) -> pd.DataFrame:
-    """Predictions for all tokens of some splits.
-
-    Parameters
-    ----------
-    model, data
-        As for :func:`predict_logits`.
-    splits : iterable of str
-        Names of splits; those without tokens give no rows.
+def predictions_table(model: nn.Module, data: StressData, splits: Iterable[str]) -> pd.DataFrame:
+    """Predictions for all tokens of some splits; those without tokens give no rows.
 
     Returns
     -------
@@ -69,7 +50,7 @@ def predictions_table(
         (softmax; not calibrated).
     """
     rows = np.flatnonzero(np.isin(data.splits, list(splits)))
-    logits = predict_logits(model, data, rows, batch_size).astype(np.float64)
+    logits = predict_logits(model, data, rows).astype(np.float64)
     names = np.array([stress.value for stress in CLASSES], dtype=object)
     initial, final = Stress.INITIAL.class_index, Stress.FINAL.class_index
     return pd.DataFrame(

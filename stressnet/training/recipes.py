@@ -152,21 +152,19 @@ class TrainConfig:
             return f"max_minutes={self.max_minutes} must be positive"
         if min(self.time_shift_frames, self.mask_frames, self.mask_bins, self.weight_decay) < 0:
             return "shifts, masks and weight_decay must not be negative"
-        if not 0 <= self.label_smoothing < 1:
-            return f"label_smoothing={self.label_smoothing} must lie in [0, 1)"
-        if not 0 <= self.part_weight <= 100:
-            return f"part_weight={self.part_weight} must lie in [0, 100]"
-        if not 0 <= self.weight_average < 1:
-            return f"weight_average={self.weight_average} must lie in [0, 1)"
-        for name, most in (
-            ("speed_range", 0.5),
-            ("vocal_tract_range", 0.5),
-            ("pitch_semitones", 12.0),
-            ("noise_share", 1.0),
-            ("room_share", 1.0),
+        for name, most, limit in (
+            ("label_smoothing", 1.0, ")"),
+            ("part_weight", 100.0, "]"),
+            ("weight_average", 1.0, ")"),
+            ("speed_range", 0.5, "]"),
+            ("vocal_tract_range", 0.5, "]"),
+            ("pitch_semitones", 12.0, "]"),
+            ("noise_share", 1.0, "]"),
+            ("room_share", 1.0, "]"),
         ):
-            if not 0 <= getattr(self, name) <= most:
-                return f"{name}={getattr(self, name)} must lie in [0, {most:g}]"
+            value = getattr(self, name)
+            if not 0 <= value <= most or (value == most and limit == ")"):
+                return f"{name}={value} must lie in [0, {most:g}{limit}"
         for name in ("noise_snr_db", "room_rt60_s", "room_drr_db"):
             limits = getattr(self, name)
             if limits is not None and not (len(limits) == 2 and limits[0] <= limits[1]):
@@ -251,12 +249,8 @@ def read_recipe(path: Path) -> TrainConfig:
     """The recipe in a TOML file.
 
     Its keys are the fields of :class:`TrainConfig`; what is not given is as in the recipe named by
-    ``base``, or as in ``compact``.
-
-    Raises
-    ------
-    ConfigError
-        If the file is missing, no TOML, or has unknown fields or values out of range.
+    ``base``, or as in ``compact``. Raises ConfigError if the file is missing, no TOML, or has
+    unknown fields or values out of range.
     """
     values = read_toml(path, ConfigError)
     base = values.pop("base", "compact")
@@ -279,19 +273,9 @@ def write_recipe(path: Path, config: TrainConfig) -> None:
 
 
 def get_recipe(name: str | Path, /, **changes: Any) -> TrainConfig:
-    """The recipe called ``name``, with some parameters changed.
+    """The recipe called ``name`` or read from that TOML file, with some fields changed.
 
-    Parameters
-    ----------
-    name : str or Path
-        Key of :data:`RECIPES`, or a TOML file (:func:`read_recipe`).
-    **changes
-        Fields of :class:`TrainConfig` to replace, such as ``seed=3``.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such recipe or field, or a value is out of range.
+    Raises ConfigError if there is no such recipe or field, or a value is out of range.
     """
     if not is_recipe_file(name) and name not in RECIPES:
         raise ConfigError(

@@ -7,7 +7,7 @@ where it stopped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,7 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Statistics:
         networks = networks_of(analysis, folder.problems)
     plans = [plan_of(network, analysis, folder.problems) for network in networks]
     inputs = _inputs(analysis)
-    content = analysis.as_dict()
+    content = asdict(analysis)
     folder.begin(
         {**content, "run": [{**entry, "path": ""} for entry in content["run"]]},
         inputs={str(number): digest for number, digest in enumerate(inputs.values())},

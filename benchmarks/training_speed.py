@@ -1,6 +1,6 @@
 """Time of one training step per thousand images, for every network and memory layout.
 
-Run: ``OMP_NUM_THREADS=2 uv run python -m stressnet.training.speed [NETWORK ...]``
+Run: ``OMP_NUM_THREADS=2 uv run python benchmarks/training_speed.py [NETWORK ...]``
 """
 
 from __future__ import annotations
