@@ -35,7 +35,7 @@ from stressnet.lab.scoreboard import place_entry, score_entry
 from stressnet.lab.scores import Scorer
 from stressnet.lab.train import Learned, judge, train_network
 from stressnet.regions.from_corpus import SceneReader
-from stressnet.training.metrics import cluster_weights
+from stressnet.training.bootstrap import cluster_weights
 
 METHODS = ("epsilon-gamma", "epsilon-plus", "input-times-gradient", "smoothgrad", "random")
 RECIPE: dict[str, Any] = {

@@ -9,6 +9,7 @@ import pytest
 from scipy.special import expit
 
 from stressnet.errors import CheckpointError, ConfigError
+from stressnet.training.bootstrap import cluster_weights
 from stressnet.training.calibration import (
     Calibration,
     calibration_error,
@@ -18,7 +19,7 @@ from stressnet.training.calibration import (
     save_calibration,
 )
 from stressnet.training.comparison import compare
-from stressnet.training.metrics import cluster_weights, mean_over_words
+from stressnet.training.metrics import mean_over_words
 
 
 def drawn(n: int, temperature: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -53,9 +53,15 @@ _N_TRACKS = 3
 class Ceiling:
     """A speaker's formant ceiling.
 
-    ``source`` is ``sex``, ``unknown-sex``, ``optimised``, ``smoothest`` or ``fixed``, ``n_vowels``
-    the number of vowels it was chosen on, and ``warning`` says why another way than the one asked
-    for was taken, else it is empty.
+    Parameters
+    ----------
+    ceiling_hz : float
+    source : str
+        ``sex``, ``unknown-sex``, ``optimised``, ``smoothest``, ``fixed``.
+    n_vowels : int
+        Vowels it was chosen on; 0 where none were needed.
+    warning : str
+        Why another way than the one asked for was taken; else empty.
     """
 
     ceiling_hz: float
@@ -72,7 +78,11 @@ def choose_ceiling(
     """A speaker's ceiling by one of :data:`METHODS`, or a fixed one in hertz.
 
     Where the speaker's vowels do not suffice, the ceiling of the sex is taken, with a warning.
-    Raises ConfigError if the method is unknown.
+
+    Raises
+    ------
+    ConfigError
+        If the method is unknown.
     """
     if isinstance(method, int | float):
         return Ceiling(float(method), "fixed")
@@ -100,8 +110,12 @@ def smoothest_ceiling(
 
     For each vowel of 60 ms or more and each candidate, log F1 to F3 are fitted with cubics over the
     vowel; the roughness is the mean square of the residuals. Candidates that lose a formant
-    anywhere are out for that vowel. The speaker's ceiling is the median of the vowels' best. Raises
-    ConfigError if no vowel is long enough.
+    anywhere are out for that vowel. The speaker's ceiling is the median of the vowels' best.
+
+    Raises
+    ------
+    ConfigError
+        If no vowel is long enough.
     """
     settings = settings or FormantSettings()
     steps = np.arange(-PATH_STEPS, PATH_STEPS + 1)

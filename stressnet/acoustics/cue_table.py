@@ -27,12 +27,21 @@ Contrast = Literal["difference", "log2_ratio"]
 
 @dataclass(frozen=True)
 class Cue:
-    """One measured quantity, named with its unit, as in the columns.
+    """One measured quantity.
 
-    ``group`` is the family of cues that belong together: ``duration``, ``f0``, ``intensity``,
-    ``spectral balance``, ``formants``, ``vowel quality``, ``voice quality``. ``domains`` are
-    ``syllable`` and ``nucleus``. ``contrast`` says how the two syllables are compared; None where
-    another cue's contrast says the same.
+    Parameters
+    ----------
+    name : str
+        With its unit, as in the columns.
+    group : str
+        Family of cues that belong together: ``duration``, ``f0``, ``intensity``,
+        ``spectral balance``, ``formants``, ``vowel quality``, ``voice quality``.
+    domains : tuple of str
+        ``syllable``, ``nucleus``.
+    contrast : {"difference", "log2_ratio"}, optional
+        How the two syllables are compared; None where another cue's contrast says the same.
+    is_flag : bool
+        Whether it is a yes or no.
     """
 
     name: str

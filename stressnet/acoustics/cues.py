@@ -47,9 +47,20 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Segments:
-    """Where a token's word, syllable boundary and vowels lie in its excerpt, in seconds.
+    """Where a token's parts lie in its excerpt, in seconds.
 
-    Raises ConfigError if they are not in order.
+    Parameters
+    ----------
+    word : (start_s, end_s)
+    boundary_s : float
+        Between the syllables.
+    nuclei : pair of (start_s, end_s)
+        The two vowels.
+
+    Raises
+    ------
+    ConfigError
+        If they are not in order.
     """
 
     word: Span
@@ -288,11 +299,21 @@ def contrasts(row: dict[str, Any]) -> dict[str, float]:
 
 
 def place_vowels(table: pd.DataFrame) -> pd.DataFrame:
-    """Fill in peripherality and reduction of one speaker's tokens (:func:`measure_token`); a copy.
+    """Fill in peripherality and reduction of one speaker's tokens.
 
     The centroid and the medians are those of all the speaker's vowels in the table, first and
-    second alike; vowels with suspect formants do not enter the centroid. With too few vowels for a
-    centroid the values stay NaN and ``missing_reason`` says so.
+    second alike; vowels with suspect formants do not enter the centroid.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`measure_token`, all of one speaker.
+
+    Returns
+    -------
+    DataFrame
+        A copy. With too few vowels for a centroid the values stay NaN and ``missing_reason`` says
+        so.
     """
     table = table.copy()
     values = {

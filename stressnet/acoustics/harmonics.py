@@ -47,10 +47,23 @@ def resonance_db(
 def h1_a3_corrected_db(
     samples: NDArray[np.float64], rate_hz: float, f0_hz: float, formants_hz: ArrayLike
 ) -> float:
-    """H1*-A3* in dB of a vowel alone, (n,), from its F0 and F1 to F3.
+    """H1*-A3* of a vowel.
 
-    NaN if a frequency is missing, if F3 is out of order or beyond the spectrum, or if the vowel is
-    shorter than four periods.
+    Parameters
+    ----------
+    samples : ndarray, shape (n,)
+        The vowel alone.
+    rate_hz : float
+    f0_hz : float
+        Its fundamental frequency.
+    formants_hz : array_like, shape (3,)
+        F1, F2, F3.
+
+    Returns
+    -------
+    float
+        In dB; NaN if a frequency is missing, if F3 is out of order or beyond the spectrum, or if
+        the vowel is shorter than four periods.
     """
     formants = np.asarray(formants_hz, dtype=np.float64)
     known = np.isfinite(f0_hz) and np.isfinite(formants).all()

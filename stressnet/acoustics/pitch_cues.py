@@ -23,7 +23,16 @@ def semitones(f0_hz: float, reference_hz: float) -> float:
 def pitch_cues(
     pitch: parselmouth.Pitch, start_s: float, end_s: float, median_hz: float
 ) -> dict[str, float]:
-    """F0 cues between two times of a wider excerpt; semitones are re ``median_hz``.
+    """F0 cues between two times.
+
+    Parameters
+    ----------
+    pitch : parselmouth.Pitch
+        Analysed on a wider excerpt.
+    start_s, end_s : float
+        In the time of the excerpt.
+    median_hz : float
+        The speaker's median F0, reference of the semitones.
 
     Returns
     -------

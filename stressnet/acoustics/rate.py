@@ -12,9 +12,17 @@ MIN_SYLLABLES = 3
 
 
 def articulation_rate(phones: Iterable[Interval]) -> float:
-    """Syllables (vowels) per second of speech, from all phones of an utterance but the silences.
+    """Syllables (vowels) per second of speech, silences left out.
 
-    NaN with fewer than three syllables.
+    Parameters
+    ----------
+    phones : iterable of Interval
+        All phones of the utterance; silences have an empty label.
+
+    Returns
+    -------
+    float
+        NaN with fewer than three syllables.
     """
     spoken = [phone for phone in phones if phone.label]
     n_syllables = sum(is_vowel(phone.label) for phone in spoken)

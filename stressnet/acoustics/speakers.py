@@ -40,9 +40,18 @@ MIN_VOICED_FRAMES = 20
 class SpeakerSettings:
     """Tracker settings of one speaker and where they come from.
 
-    The median F0 is that of the first pass, NaN if nothing was voiced, and rests on
-    ``n_voiced_frames``; with too few of them for quartiles ``pitch_source`` is ``wide``, else
-    ``two-pass``. ``ceiling_source`` is ``sex``, ``unknown-sex`` or ``optimised``.
+    Parameters
+    ----------
+    pitch, formants : PitchSettings, FormantSettings
+        What the trackers are called with.
+    f0_median_hz : float
+        Median of the first pass, NaN if nothing was voiced.
+    n_voiced_frames : int
+        Frames the range rests on.
+    pitch_source : {"two-pass", "wide"}
+        ``"wide"`` if there were too few voiced frames for quartiles.
+    ceiling_source : str
+        ``"sex"``, ``"unknown-sex"`` or ``"optimised"``.
     """
 
     pitch: PitchSettings
@@ -71,10 +80,18 @@ class SpeakerSettings:
 
 @dataclass(frozen=True)
 class Vowel:
-    """A vowel token for :func:`optimise_ceiling`: an excerpt with context, and its limits therein.
+    """A vowel token for :func:`optimise_ceiling`.
 
-    ``label`` is its category; stress digits should be kept, since stressed and reduced vowels
-    differ.
+    Parameters
+    ----------
+    label : str
+        Vowel category; stress digits should be kept, since stressed and reduced vowels differ.
+    samples : ndarray, shape (n_samples,)
+        Excerpt with context.
+    rate_hz : int
+        Its sampling rate.
+    start_s, end_s : float
+        Limits of the vowel inside the excerpt.
     """
 
     label: str
@@ -186,8 +203,12 @@ def optimise_ceiling(
 
     For each ceiling, F1 and F2 are the medians over the middle 40 % of each vowel; the loss is the
     within-category variance of log F1 plus that of log F2, pooled over categories (Escudero et al.
-    2009, who do this per vowel). Only vowels measurable under every ceiling count. Raises
-    ConfigError if no category has two usable vowels.
+    2009, who do this per vowel). Only vowels measurable under every ceiling count.
+
+    Raises
+    ------
+    ConfigError
+        If no category has two usable vowels.
     """
     settings = settings or FormantSettings()
     groups: dict[str, list[int]] = defaultdict(list)

@@ -40,13 +40,22 @@ def vowel_spectrum(
 
 
 def balance_cues(spectrum: parselmouth.Spectrum, duration_s: float) -> dict[str, float]:
-    """Levels of the four bands, emphasis and tilt of a vowel's :func:`vowel_spectrum`.
+    """Levels of the four bands, emphasis and tilt.
 
-    ``level_<low>_<high>_hz_db`` is 10 log10 of Praat's *Get band energy* by the window's
-    energy-equivalent duration (3/8 of the vowel's ``duration_s``) and (20 µPa)²;
-    ``spectral_emphasis_db`` the energy from 0.5 to 4 kHz re that below 0.5 kHz;
-    ``spectral_tilt_db`` the mean level from 1 to 4 kHz minus that below 1 kHz (Praat's *Ltas: Get
-    slope* with "energy").
+    Parameters
+    ----------
+    spectrum : parselmouth.Spectrum
+        As :func:`vowel_spectrum` makes it.
+    duration_s : float
+        Of the window, to turn energy into power.
+
+    Returns
+    -------
+    dict
+        ``level_<low>_<high>_hz_db``: 10 log10 of Praat's *Get band energy* by the window's
+        energy-equivalent duration (3/8 of the vowel) and (20 µPa)². ``spectral_emphasis_db``:
+        energy from 0.5 to 4 kHz re that below 0.5 kHz. ``spectral_tilt_db``: mean level from 1 to
+        4 kHz minus mean level below 1 kHz (Praat's *Ltas: Get slope* with "energy").
     """
     from parselmouth.praat import call
 

@@ -153,7 +153,10 @@ class SpectrogramPreset:
     def from_dict(cls, fields: dict[str, Any]) -> SpectrogramPreset:
         """The preset a manifest describes.
 
-        Raises ConfigError if a field is unknown, missing or out of range.
+        Raises
+        ------
+        ConfigError
+            If a field is unknown, missing or out of range.
         """
         try:
             return cls(**fields)
@@ -182,7 +185,13 @@ PRESETS: dict[str, SpectrogramPreset] = {
 
 
 def get_preset(name: str) -> SpectrogramPreset:
-    """The preset called ``name``; ConfigError lists those there are if it is none of them."""
+    """The preset called ``name``.
+
+    Raises
+    ------
+    ConfigError
+        If there is none; the message lists those there are.
+    """
     if name not in PRESETS:
         raise ConfigError(f"no spectrogram preset {name!r}; there are {', '.join(sorted(PRESETS))}")
     return PRESETS[name]
@@ -192,9 +201,13 @@ def get_preset(name: str) -> SpectrogramPreset:
 class TokenSpectrogram(Spectrogram):
     """A token's image with what the image itself no longer tells.
 
-    ``power`` (n_bins, n_frames) is the squared magnitude of the Fourier transform on a linear
-    scale, zero in the padding: the energy that energy shares refer to. ``truncated`` says whether
-    the word (with its margin) is longer than the image and was cut on the right.
+    Parameters
+    ----------
+    power : ndarray, shape (n_bins, n_frames)
+        Squared magnitude of the Fourier transform on a linear scale, zero in the padding: the
+        energy that energy shares refer to.
+    truncated : bool
+        Whether the word (with its margin) is longer than the image and was cut on the right.
     """
 
     power: FloatArray
@@ -212,14 +225,24 @@ def compute(
     word_start_s: float,
     word_end_s: float,
 ) -> TokenSpectrogram:
-    """The image of one word; ``mask`` is True where a frame is centred on recorded sound.
+    """The image of one word.
 
     Parameters
     ----------
+    preset : SpectrogramPreset
+        What to compute.
     samples : ndarray, shape (n_samples,)
         An excerpt of the recording with context around the word; full scale is 1.
+    rate_hz : int
+        Its sampling rate.
     word_start_s, word_end_s : float
         Limits of the word in seconds from the start of the excerpt.
+
+    Returns
+    -------
+    TokenSpectrogram
+        ``values`` float32 of :attr:`SpectrogramPreset.shape`; ``mask`` True where a frame is
+        centred on recorded sound.
 
     Raises
     ------

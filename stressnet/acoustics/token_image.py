@@ -14,7 +14,17 @@ CONTEXT_S = 0.25
 def image_in_excerpt(
     preset: SpectrogramPreset, excerpt: Audio, start_s: float, end_s: float
 ) -> TokenSpectrogram:
-    """The image of a token from its word's limits in its excerpt."""
+    """The image of a token in its excerpt.
+
+    Parameters
+    ----------
+    preset : SpectrogramPreset
+        What to compute.
+    excerpt : Audio
+        The token's sound with context around it.
+    start_s, end_s : float
+        The word's limits in the excerpt.
+    """
     end_s = min(end_s, excerpt.duration_s)
     return compute(preset, excerpt.samples, excerpt.rate_hz, start_s, end_s)
 
@@ -26,6 +36,15 @@ def image_in_recording(
 
     The word is cut out with :data:`CONTEXT_S` of sound around it and goes through the 16-bit FLAC
     in which a corpus keeps its excerpts.
+
+    Parameters
+    ----------
+    preset : SpectrogramPreset
+        What to compute.
+    recording : Audio
+        The whole recording.
+    start_s, end_s : float
+        The word's limits in the recording.
     """
     import soundfile
 

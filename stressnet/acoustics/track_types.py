@@ -27,9 +27,14 @@ TRACK_COLUMNS = ["token_id", "track", "time_s", "f0_hz", *_FORMANT_COLUMNS, *_BA
 
 @dataclass(frozen=True)
 class FormantTrack:
-    """Formants over time: frame centres (n,), and F1 to F4 and their bandwidths, each (4, n).
+    """Formants over time.
 
-    NaN where Praat found none.
+    Parameters
+    ----------
+    time_s : ndarray, shape (n,)
+        Frame centres in seconds.
+    frequency_hz, bandwidth_hz : ndarray, shape (4, n)
+        F1 to F4 and their bandwidths; NaN where Praat found none.
     """
 
     time_s: FloatArray
@@ -74,7 +79,15 @@ class FormantTrack:
 
 @dataclass(frozen=True)
 class PitchTrack:
-    """Fundamental frequency over time: frame centres and F0, each (n,); NaN where unvoiced."""
+    """Fundamental frequency over time.
+
+    Parameters
+    ----------
+    time_s : ndarray, shape (n,)
+        Frame centres in seconds.
+    f0_hz : ndarray, shape (n,)
+        NaN where unvoiced.
+    """
 
     time_s: FloatArray
     f0_hz: FloatArray
@@ -120,8 +133,12 @@ class Tracks:
     def from_frame(cls, frame: pd.DataFrame) -> dict[str, Tracks]:
         """The tracks of every token in a table with :data:`TRACK_COLUMNS`.
 
-        A token for which nothing could be measured has no rows and is not in the result. Raises
-        ConfigError if a column is missing.
+        A token for which nothing could be measured has no rows and is not in the result.
+
+        Raises
+        ------
+        ConfigError
+            If a column is missing.
         """
         missing = [c for c in TRACK_COLUMNS if c not in frame.columns]
         if missing:

@@ -118,9 +118,21 @@ def formant_track(
 ) -> FormantTrack:
     """F1 to F4 of an excerpt by Praat's Burg method.
 
-    There must be 25 ms of context at least on both sides of what matters. ``origin_s`` is the time
-    in the excerpt that becomes zero, usually the word's onset. Raises AudioError if the sampling
-    rate cannot carry the ceiling.
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples,)
+        The excerpt, with at least 25 ms of context on both sides of what matters.
+    rate_hz : int
+        Its sampling rate.
+    settings : FormantSettings, optional
+        Praat's arguments.
+    origin_s : float
+        Time in the excerpt that becomes zero, usually the word's onset.
+
+    Raises
+    ------
+    AudioError
+        If the sampling rate cannot carry the ceiling.
     """
     formant = praat_formant(samples, rate_hz, settings)
     return Tracks.missing().formants if formant is None else formant_track_of(formant, origin_s)
@@ -164,7 +176,10 @@ def praat_formant(
 ) -> parselmouth.Formant | None:
     """Praat's own Formant object, to be queried; None if the excerpt is too short.
 
-    Raises AudioError if the sampling rate cannot carry the ceiling.
+    Raises
+    ------
+    AudioError
+        If the sampling rate cannot carry the ceiling.
     """
     settings = settings or FormantSettings()
     sound = praat_sound(samples, rate_hz)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from stressnet.training.metrics import Estimate
+    from stressnet.training.bootstrap import Estimate
 
 CALIBRATION_METRICS = ("ece", "ece_calibrated", "ece_balanced", "ece_balanced_calibrated")
 WORD_MEAN = "word_mean"
@@ -45,8 +45,9 @@ def scores_table(
 def _scores(unit: Unit, name: str, tests: TestSets, how: dict[str, int]) -> list[dict[str, Any]]:
     from scipy.special import expit
 
+    from stressnet.training.bootstrap import Estimate
     from stressnet.training.calibration import calibration_error
-    from stressnet.training.metrics import Estimate, evaluate, mean_over_words
+    from stressnet.training.metrics import evaluate, mean_over_words
 
     part, scores = tests.tokens[tests.masks[name]], unit.logit_difference[tests.masks[name]]
     labels = class_indices(part)

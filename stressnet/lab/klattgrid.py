@@ -26,7 +26,14 @@ _PHONATION = (
 
 
 class KlattTiers:
-    """Points of a KlattGrid with oral formants and frication, and no other resonances."""
+    """Points of a KlattGrid with oral formants and frication, and no other resonances.
+
+    Parameters
+    ----------
+    duration_s : float
+    n_oral, n_frication : int
+        Numbers of resonances.
+    """
 
     def __init__(self, duration_s: float, n_oral: int, n_frication: int) -> None:
         self.duration_s, self.n_oral, self.n_frication = duration_s, n_oral, n_frication

@@ -64,6 +64,11 @@ def score_entry(scores: WordScores, used: frozenset[str], weights: FloatArray) -
         (:class:`stressnet.lab.reactions.Reactions`).
     weights : ndarray, shape (n_resamples, n_words)
         How often each word counts in each resample.
+
+    Returns
+    -------
+    dict
+        What JSON can hold.
     """
     found: dict[str, Any] = {"measures": {}}
     for k, name in enumerate(MEASURES):
@@ -207,6 +212,15 @@ def methods_table(
     Rates are means over cues of means over units, so that a cue with more sets does not count for
     more; intervals resample voices and sets.
 
+    Parameters
+    ----------
+    units, scores : DataFrame
+        As of :func:`units_table` and :func:`scores_table`.
+    cues : sequence of str
+        Which cues.
+    seed, n_resamples : int
+        Of the bootstrap.
+
     Returns
     -------
     DataFrame
@@ -277,7 +291,7 @@ def rank_methods(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _weights(units: pd.DataFrame, seed: int, n_resamples: int) -> FloatArray:
-    from stressnet.training.metrics import cluster_weights
+    from stressnet.training.bootstrap import cluster_weights
 
     drawn = list(cluster_weights(units["voice"], units["set"], seed=seed, n_resamples=n_resamples))
     return np.concatenate(drawn) if drawn else np.zeros((0, len(units)))

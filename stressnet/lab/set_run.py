@@ -196,7 +196,7 @@ class _Scoring:
         from stressnet.lab.maps import input_bounds
         from stressnet.lab.reactions import measure_reactions
         from stressnet.lab.scores import Scorer
-        from stressnet.training.metrics import cluster_weights
+        from stressnet.training.bootstrap import cluster_weights
 
         words = run.chosen(learned)
         self.run, self.model, self.words = run, model, words

@@ -23,8 +23,8 @@ from stressnet.training.recipes import TrainConfig, get_recipe
 if TYPE_CHECKING:
     from torch import nn
 
+    from stressnet.training.bootstrap import Estimate
     from stressnet.training.data import StressData
-    from stressnet.training.metrics import Estimate
 
 SOLVED = 0.75
 """Least lower limit of balanced accuracy for a set to be solved."""

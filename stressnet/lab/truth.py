@@ -43,7 +43,15 @@ _HALF = 0.5
 
 
 class Truth(NamedTuple):
-    """True cells of a word, and the same with their margin; shape (n_bins, n_frames) each."""
+    """True cells of a word.
+
+    Parameters
+    ----------
+    truth : ndarray of bool, shape (n_bins, n_frames)
+        Cells of the cue; all False for a word without one.
+    wide : ndarray of bool, shape (n_bins, n_frames)
+        The same with its margin.
+    """
 
     truth: BoolArray
     wide: BoolArray

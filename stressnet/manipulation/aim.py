@@ -44,11 +44,23 @@ def make_stimulus(
 ) -> tuple[Stimulus, Asked, Checked]:
     """One stimulus of a token's plan, made and measured again.
 
-    ``endpoints`` are the ends of every cue that moves, ``natural`` is
-    :func:`~stressnet.manipulation.check.measure_source` of the word as recorded. Formants are
-    corrected ``tries`` times at most; 0 filters once. Raises AudioError or ManipulationError if it
-    cannot be made or analysed; whether its cues moved is for
-    :meth:`~stressnet.manipulation.check.Checked.problems` to say.
+    Parameters
+    ----------
+    step : Step
+    source : Source
+    endpoints : mapping
+        Ends of every cue that moves.
+    natural : dict
+        :func:`~stressnet.manipulation.check.measure_source` of the word as recorded.
+    voice : SpeakerSettings
+    tries : int
+        Corrections of the formants at most; 0 filters once.
+
+    Raises
+    ------
+    AudioError, ManipulationError
+        If it cannot be made or analysed. Whether its cues moved is for
+        :meth:`~stressnet.manipulation.check.Checked.problems` to say.
     """
     asked = ask(step, source, endpoints)
     formants = [cue for cue in asked.moves if get_cue(cue).is_formant]

@@ -87,11 +87,22 @@ def _correlations(one: FloatArray, other: FloatArray, kept: FloatArray) -> Float
 def rank_correlations(
     x: ArrayLike, y: ArrayLike, classes: ArrayLike, kept: FloatArray | None = None
 ) -> FloatArray:
-    """Rank correlations over all rows, and within classes, shape (n_sets, 2).
+    """Rank correlations over all rows, and within classes.
 
     Within classes, each class has its own ranks, centred and divided by its size, so that no
-    difference between classes enters. ``kept``, (n_rows, n_sets), is 1 for the rows of each set,
-    else 0. NaN where either does not vary or there are fewer than three pairs.
+    difference between classes enters.
+
+    Parameters
+    ----------
+    x, y : array, shape (n_rows,)
+    classes : array, shape (n_rows,)
+    kept : ndarray, shape (n_rows, n_sets), optional
+        1 for the rows of each set, else 0; all rows if left out.
+
+    Returns
+    -------
+    ndarray, shape (n_sets, 2)
+        NaN where either does not vary or there are fewer than three pairs.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     names = np.asarray(classes)
@@ -298,9 +309,11 @@ def _each_token(x: FloatArray, y: FloatArray) -> FloatArray:
 def effects_from_responses(responses: pd.DataFrame) -> pd.DataFrame:
     """What neutralising each cue does, and what moving it from one end to the other does.
 
-    ``responses`` are those of ``stressnet manipulate`` for one network: ``token_id, kind, cue,
-    position, logit_difference``. Raises ConfigError if there are several networks, or no continuum
-    has a neutral step.
+    Parameters
+    ----------
+    responses : DataFrame
+        ``responses.parquet`` of ``stressnet manipulate`` for one network: ``token_id, kind, cue,
+        position, logit_difference``.
 
     Returns
     -------
@@ -309,6 +322,11 @@ def effects_from_responses(responses: pd.DataFrame) -> pd.DataFrame:
         ``effect`` is the logit difference of the word as it is minus that at position 0.5; where
         the continuum went through overlap-add, so did the word as it is. ``swing`` is that of the
         INITIAL-like end minus that of the FINAL-like end.
+
+    Raises
+    ------
+    ConfigError
+        If there are several networks, or no continuum has a neutral step.
     """
     if "model" in responses.columns and responses["model"].nunique() > 1:
         raise ConfigError("responses of several networks; take those of one")

@@ -35,8 +35,12 @@ Values = dict[str, Pair]
 class Checked:
     """A stimulus measured again.
 
-    ``asked`` says how far each nucleus was asked to move, for the cues that were to; ``natural``
-    and ``measured`` are the values of the word as recorded, and of the stimulus.
+    Parameters
+    ----------
+    asked : dict
+        Cue to how far each nucleus was asked to move; cues that were to stay are not in it.
+    natural, measured : dict
+        Cue to the values of the word as recorded, and of the stimulus.
     """
 
     asked: dict[str, Pair]
@@ -74,10 +78,22 @@ class Checked:
 
 
 def check(stimulus: Stimulus, asked: Asked, natural: Values, voice: SpeakerSettings) -> Checked:
-    """Measure a stimulus again, under the settings of the recording.
+    """Measure a stimulus again.
 
-    ``asked`` is what it was made for, ``natural`` is of :func:`measure_source`. Raises
-    ManipulationError if Praat cannot analyse it.
+    Parameters
+    ----------
+    stimulus : Stimulus
+    asked : Asked
+        What it was made for.
+    natural : dict
+        :func:`measure_source` of the word as recorded.
+    voice : SpeakerSettings
+        As for the recording.
+
+    Raises
+    ------
+    ManipulationError
+        If Praat cannot analyse it.
     """
     measured = measure_stimulus(stimulus, voice)
     if stimulus.scaled_db:

@@ -29,10 +29,17 @@ DEFAULT_STEPS = 7
 
 @dataclass(frozen=True)
 class Step:
-    """One stimulus of a token's plan: the cues that move, in the order of tables, if any.
+    """One stimulus of a token's plan.
 
-    For each cue there is a step, counted from 0 (for ``all`` the same for every cue), and a
-    position from 0 (INITIAL-like) to 1 (FINAL-like).
+    Parameters
+    ----------
+    kind : {"natural", "resynthesised", "single", "pair", "all"}
+    cues : tuple of str
+        Cues that move, in the order of tables; none for the first two kinds.
+    steps : tuple of int
+        Step of each cue, counted from 0; for ``all`` the same for every cue.
+    positions : tuple of float
+        Position of each cue, from 0 (INITIAL-like) to 1 (FINAL-like).
     """
 
     kind: StimulusKind
@@ -63,9 +70,14 @@ class Step:
 class Asked:
     """What a step asks of a token.
 
-    ``changes`` are those of the first and the second nucleus, ``moves`` how far each nucleus's
-    value moves on the cue's scale, for each cue that does; ``limited`` names the cues whose move
-    was larger than resynthesis can do and was cut to what it can.
+    Parameters
+    ----------
+    changes : pair of CueChange
+        For the first and the second nucleus.
+    moves : dict
+        For each cue that moves, how far each nucleus's value moves on the cue's scale.
+    limited : tuple of str
+        Cues whose move was larger than resynthesis can do and was cut to what it can.
     """
 
     changes: tuple[CueChange, CueChange]
@@ -122,9 +134,20 @@ def plan_steps(
 
 
 def ask(step: Step, source: Source, endpoints: Mapping[str, Endpoint]) -> Asked:
-    """What a step asks of a token, whose spectrum decides the slope that moves its tilt.
+    """What a step asks of a token.
 
-    Raises ConfigError if a cue that moves has no ends.
+    Parameters
+    ----------
+    step : Step
+    source : Source
+        The token's sound; the slope that moves its tilt depends on its spectrum.
+    endpoints : mapping
+        Ends of every cue that moves.
+
+    Raises
+    ------
+    ConfigError
+        If a cue that moves has no ends.
     """
     moves: dict[str, Pair] = {}
     limited = []

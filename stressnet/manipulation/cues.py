@@ -84,7 +84,13 @@ CUE_NAMES: tuple[str, ...] = tuple(cue.name for cue in CUES)
 
 
 def get_cue(name: str) -> ManipulatedCue:
-    """The cue called ``name``; ConfigError lists those there are if it is none of them."""
+    """The cue called ``name``.
+
+    Raises
+    ------
+    ConfigError
+        If there is none; the message lists those there are.
+    """
     for cue in CUES:
         if cue.name == name:
             return cue
@@ -92,6 +98,12 @@ def get_cue(name: str) -> ManipulatedCue:
 
 
 def in_order(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of cues, each once, in the order of tables; ConfigError if one is unknown."""
+    """Names of cues, each once, in the order of tables.
+
+    Raises
+    ------
+    ConfigError
+        If one is unknown.
+    """
     chosen = {get_cue(name).name for name in names}
     return tuple(name for name in CUE_NAMES if name in chosen)

@@ -21,9 +21,17 @@ from stressnet.intervals import Interval
 
 @dataclass(frozen=True)
 class TimeMap:
-    """From times before a change to times after it, given at knots that rise.
+    """From times before a change to times after it.
 
-    Raises ConfigError if they differ in number or fall.
+    Parameters
+    ----------
+    before_s, after_s : tuple of float
+        Knots, both rising.
+
+    Raises
+    ------
+    ConfigError
+        If they differ in number or fall.
     """
 
     before_s: tuple[float, ...]

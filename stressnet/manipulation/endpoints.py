@@ -37,12 +37,19 @@ _SCHWA = "AH"
 class Endpoint:
     """Both ends of one cue's continuum for one token.
 
-    ``natural``, ``initial`` and ``final`` are values of both nuclei as recorded and at the
-    INITIAL-like and the FINAL-like end, on the cue's scale (:mod:`stressnet.manipulation.cues`).
-    ``source`` says whose means they are, ``speaker``, ``sex`` or ``all``; for formants of the first
-    and the second vowel, joined by ``+`` where they differ. ``n_initial`` and ``n_final`` count
-    tokens behind the ends; for formants stressed and unstressed vowels, the smaller number of the
-    two nuclei; 1 where the token itself is the end.
+    Parameters
+    ----------
+    cue : str
+    natural : (first, second)
+        Values of the token as recorded, on the cue's scale (:mod:`stressnet.manipulation.cues`).
+    initial, final : (first, second)
+        Values of its two nuclei at the INITIAL-like and the FINAL-like end.
+    source : str
+        ``speaker``, ``sex`` or ``all``: whose means; for formants of the first and the second
+        vowel, joined by ``+`` where they differ.
+    n_initial, n_final : int
+        Tokens behind the ends; for formants stressed and unstressed vowels, the smaller number of
+        the two nuclei; 1 where the token itself is the end.
     """
 
     cue: str
@@ -73,9 +80,14 @@ class _Mean:
 
 
 class Reference:
-    """The measured cues of a corpus (``cues.parquet``), asked for endpoints.
+    """The measured cues of a corpus, asked for endpoints.
 
-    Means rest on ``min_tokens`` tokens of each class or more.
+    Parameters
+    ----------
+    cues : DataFrame
+        ``cues.parquet`` of ``stressnet measure``.
+    min_tokens : int
+        Tokens of each class that a mean must rest on.
     """
 
     def __init__(self, cues: pd.DataFrame, min_tokens: int = MIN_TOKENS) -> None:
@@ -102,10 +114,20 @@ class Reference:
         self._speaker_mean = cache(self._find_speaker_mean)
 
     def endpoint(self, row: Mapping[Any, Any], cue: str, kind: EndpointKind = "class") -> Endpoint:
-        """Both ends of one cue's continuum for the token of a row of ``cues.parquet``.
+        """Both ends of one cue's continuum for one token.
 
-        Raises ManipulationError if the token's stress is not known, the cue was not measured in
-        both vowels, or nobody has enough tokens for the ends.
+        Parameters
+        ----------
+        row : mapping
+            The token's row of ``cues.parquet``.
+        cue : str
+        kind : {"class", "pair"}
+
+        Raises
+        ------
+        ManipulationError
+            If the token's stress is not known, the cue was not measured in both vowels, or nobody
+            has enough tokens for the ends.
         """
         if kind not in KINDS:
             raise ConfigError(f"no endpoints '{kind}'; there are {', '.join(KINDS)}")

@@ -46,12 +46,24 @@ def shift_formants(
     track: FormantTrack,
     factors: Sequence[float],
 ) -> FloatArray:
-    """The excerpt with some formants of one vowel, ``span_s``, multiplied by factors.
+    """The excerpt with some formants of one vowel multiplied by factors.
 
-    ``track`` is that of the same excerpt. Factors are for F1, F2, F3; 1 leaves a formant alone.
-    They rise from 1 and fall back to it at the vowel's edges, see
-    :data:`~stressnet.manipulation.intensity.RAMP_S`. Raises AudioError if a formant to be moved was
-    not found in the vowel, or would leave the band.
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples,)
+    rate_hz : int
+    span_s : (start_s, end_s)
+        The vowel.
+    track : FormantTrack
+        Of the same excerpt.
+    factors : sequence of float
+        For F1, F2, F3; 1 leaves a formant alone. They rise from 1 and fall back to it at the
+        vowel's edges, see :data:`~stressnet.manipulation.intensity.RAMP_S`.
+
+    Raises
+    ------
+    AudioError
+        If a formant to be moved was not found in the vowel, or would leave the band.
     """
     moved = [k for k, factor in enumerate(factors) if factor != 1.0]
     if not moved:

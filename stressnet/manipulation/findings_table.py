@@ -43,12 +43,22 @@ COLUMNS = (
 def findings_table(
     claims: pd.DataFrame, losses: pd.DataFrame, swings: pd.DataFrame
 ) -> pd.DataFrame:
-    """The table of findings, :data:`COLUMNS`.
+    """The table of findings.
 
-    ``claims`` are those of one network over all tokens, from ``claims.csv``; ``losses`` are of
-    :func:`stressnet.stages.findings.deletion.delete_regions` with ``model``, ``speaker`` and
-    ``family``; ``swings`` have ``model, token_id, speaker, family, stress, logit_difference, cue,
-    swing``.
+    Parameters
+    ----------
+    claims : DataFrame
+        Claims of one network over all tokens, from ``claims.csv``.
+    losses : DataFrame
+        From :func:`stressnet.stages.findings.deletion.delete_regions` with ``model``, ``speaker``
+        and ``family``.
+    swings : DataFrame
+        ``model, token_id, speaker, family, stress, logit_difference, cue, swing``.
+
+    Returns
+    -------
+    DataFrame
+        :data:`COLUMNS`.
     """
     rows: list[dict[str, Any]] = []
     for test in TESTS:

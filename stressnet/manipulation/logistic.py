@@ -25,8 +25,14 @@ _LARGEST_MOVE = 2.0
 class LogisticFit:
     """A logistic regression with each row's contribution to its coefficients.
 
-    Coefficients, (1 + n_predictors,), are log odds, the intercept first; contributions, (n_rows,
-    1 + n_predictors), are linearised, and their columns sum to about zero.
+    Parameters
+    ----------
+    coefficients : ndarray, shape (1 + n_predictors,)
+        Intercept first, log odds.
+    contributions : ndarray, shape (n_rows, 1 + n_predictors)
+        Linearised contribution of each row; columns sum to about zero.
+    converged : bool
+        Whether the iteration ended.
     """
 
     coefficients: FloatArray
@@ -37,9 +43,22 @@ class LogisticFit:
 def fit_logistic(predictors: ArrayLike, answers: ArrayLike) -> LogisticFit:
     """Logistic regression by Firth's penalised likelihood.
 
-    Predictors, (n_rows,) or (n_rows, n_predictors), come without the intercept; answers, (n_rows,),
-    are decisions or probabilities. Raises ConfigError if shapes differ, values are not finite,
-    answers lie outside [0, 1], or a predictor does not vary.
+    Parameters
+    ----------
+    predictors : array, shape (n_rows,) or (n_rows, n_predictors)
+        Without the intercept.
+    answers : array, shape (n_rows,)
+        In [0, 1]: decisions or probabilities.
+
+    Returns
+    -------
+    LogisticFit
+
+    Raises
+    ------
+    ConfigError
+        If shapes differ, values are not finite, answers lie outside [0, 1], or a predictor does
+        not vary.
     """
     x = np.asarray(predictors, dtype=np.float64)
     x = x[:, None] if x.ndim == 1 else x

@@ -36,8 +36,15 @@ _SEED = 1
 class Prosody:
     """What happens to one vowel.
 
-    ``f0_st`` shifts F0, ``f0_contour_st`` shifts it further by semitones at positions from 0 to 1
-    in order, linear between.
+    Parameters
+    ----------
+    span_s : (start_s, end_s)
+        The vowel.
+    f0_st : float
+        Shift in semitones.
+    f0_contour_st : tuple of (position, semitones)
+        Further shift that changes over the vowel; positions from 0 to 1 in order, linear between.
+    duration_factor : float
     """
 
     span_s: tuple[float, float]
@@ -76,9 +83,19 @@ def overlap_add(
 ) -> tuple[FloatArray, TimeMap]:
     """The excerpt with resynthesised vowels, and where its times went.
 
-    ``pitch`` is that of the same excerpt; it decides what is voiced. ``changes`` are in order of
-    time and do not overlap; a vowel without change is resynthesised too. Raises AudioError if Praat
-    cannot resynthesise the excerpt.
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples,)
+    rate_hz : int
+    pitch : parselmouth.Pitch
+        Of the same excerpt; it decides what is voiced.
+    changes : sequence of Prosody
+        In order of time, not overlapping. A vowel without change is resynthesised too.
+
+    Raises
+    ------
+    AudioError
+        If Praat cannot resynthesise the excerpt.
     """
     try:
         raw = _praat_overlap_add(samples, rate_hz, pitch, changes)

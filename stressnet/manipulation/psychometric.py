@@ -85,9 +85,21 @@ def fit_psychometric(
 ) -> Psychometric:
     """The psychometric function of answers along a continuum.
 
-    ``x``, (n_rows,), are steps or values of the cue, ``answers`` 1 for FINAL, 0 for INITIAL, or
-    probabilities of FINAL; ``clusters`` names the ``"speakers"`` and ``"words"`` (one kind is
-    enough) that they belong to. Raises ConfigError if arrays do not fit or there is no answer.
+    Parameters
+    ----------
+    x : array, shape (n_rows,)
+        Step, or value of the cue.
+    answers : array, shape (n_rows,)
+        1 for FINAL, 0 for INITIAL, or probabilities of FINAL.
+    clusters : mapping of str to array of shape (n_rows,)
+        Names of ``"speakers"`` and ``"words"`` (one kind is enough) that answers belong to.
+    level : float
+        Confidence level.
+
+    Raises
+    ------
+    ConfigError
+        If arrays do not fit or there is no answer.
     """
     x = np.asarray(x, dtype=np.float64)
     y = np.asarray(answers, dtype=np.float64)
@@ -131,8 +143,11 @@ def fit_psychometric(
 def separation(x: ArrayLike, answers: ArrayLike) -> tuple[float, float] | None:
     """The steps between which all answers change, or None if they overlap.
 
-    The first is the last step at which, as at all below it, everyone gave one answer, the second
-    the first from which on everyone gave the other. Answers may be mixed at one step between them.
+    Returns
+    -------
+    tuple of float or None
+        The last step at which, as at all below it, everyone gave one answer, and the first from
+        which on everyone gave the other. Answers may be mixed at one step between them.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(answers, dtype=np.float64)
     if not np.isin(y, (0.0, 1.0)).all() or y.min(initial=1) == y.max(initial=0):

@@ -30,7 +30,10 @@ FROM_STIMULI = (
 def preset_of(network: TrainedNetwork) -> SpectrogramPreset:
     """The preset that a network takes, checked against its input.
 
-    Raises CheckpointError if the preset does not fit the network.
+    Raises
+    ------
+    CheckpointError
+        If the preset does not fit the network.
     """
     preset = SpectrogramPreset.from_dict(network.info.preset_parameters)
     network.info.check_input(preset.name, preset.to_dict(), preset.shape)
@@ -40,7 +43,10 @@ def preset_of(network: TrainedNetwork) -> SpectrogramPreset:
 def presets_of(networks: Sequence[TrainedNetwork]) -> dict[str, SpectrogramPreset]:
     """The presets that the networks need, each once.
 
-    Raises ConfigError if two networks use different presets of the same name.
+    Raises
+    ------
+    ConfigError
+        If two networks use different presets of the same name.
     """
     presets: dict[str, SpectrogramPreset] = {}
     for network in networks:
@@ -59,8 +65,13 @@ def responses(
 ) -> pd.DataFrame:
     """One network's answers to the stimuli of a token.
 
-    ``stimuli`` are rows of ``stimuli.parquet``, ``images`` (n, n_bins, n_frames) theirs, in the
-    same order, under the network's preset.
+    Parameters
+    ----------
+    network : TrainedNetwork
+    stimuli : DataFrame
+        Rows of ``stimuli.parquet``.
+    images : ndarray, shape (n, n_bins, n_frames)
+        In the same order, under the network's preset.
 
     Returns
     -------

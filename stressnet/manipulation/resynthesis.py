@@ -133,8 +133,19 @@ NO_CHANGE = CueChange()
 class Source:
     """A word as recorded, with what has to be known to change it; see :func:`analyse`.
 
-    ``samples`` are an excerpt with context, whose start is time zero of word, syllable boundary,
-    nuclei, phones (there may be none) and tracks. ``pitch`` is the F0 track as Praat's own object.
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples,)
+        Excerpt with context.
+    rate_hz : int
+    segments : Segments
+        Word, syllable boundary and nuclei in seconds of the excerpt.
+    phones : tuple of Interval
+        The word's phones in seconds of the excerpt; may be empty.
+    tracks : Tracks
+        F0 and formants; time zero is the start of the excerpt.
+    pitch : parselmouth.Pitch or None
+        The F0 track as Praat's own object.
     """
 
     samples: FloatArray
@@ -147,11 +158,22 @@ class Source:
 
 @dataclass(frozen=True)
 class Stimulus:
-    """A changed word: its excerpt, where the word's parts and phones lie now, and what was done.
+    """A changed word.
 
-    ``changes`` are those of each nucleus, ``psola`` says whether the nuclei went through
-    overlap-add, ``scaled_db`` by how much the whole excerpt was made softer so that it does not
-    clip, else 0.
+    Parameters
+    ----------
+    audio : Audio
+        The excerpt.
+    segments : Segments
+        Where the word's parts lie now.
+    phones : tuple of Interval
+        Where its phones lie now.
+    changes : tuple of CueChange
+        What was done to each nucleus.
+    psola : bool
+        Whether the nuclei went through overlap-add.
+    scaled_db : float
+        0, or by how much the whole excerpt was made softer so that it does not clip.
     """
 
     audio: Audio
@@ -169,11 +191,23 @@ def analyse(
     voice: SpeakerSettings,
     phones: Sequence[Interval] = (),
 ) -> Source:
-    """Find F0 and formants of an excerpt with context, once for all its stimuli.
+    """Find F0 and formants of an excerpt, once for all its stimuli.
 
-    ``segments`` and ``phones`` are in seconds of the excerpt, ``voice`` is the speaker's pitch
-    range and formant ceiling. Raises AudioError if the excerpt is no finite sound, or too short for
-    a vowel of it to lie inside.
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples,)
+        Excerpt with context, one channel.
+    rate_hz : int
+    segments : Segments
+    voice : SpeakerSettings
+        The speaker's pitch range and formant ceiling.
+    phones : sequence of Interval
+        In seconds of the excerpt.
+
+    Raises
+    ------
+    AudioError
+        If the excerpt is no finite sound, or too short for a vowel of it to lie inside.
     """
     sound = praat_sound(samples, rate_hz)
     if segments.word[0] < -1e-6 or segments.word[1] > sound.duration + 1.0 / rate_hz:
@@ -198,6 +232,8 @@ def resynthesise(
 
     Parameters
     ----------
+    source : Source
+        The word.
     changes : sequence of CueChange
         For the first and the second nucleus.
     psola : bool, optional

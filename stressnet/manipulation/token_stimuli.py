@@ -35,10 +35,22 @@ Failure = tuple[str, str, str]
 class TokenTask:
     """What a worker needs to make the stimuli of a token.
 
-    ``row`` is of the token table, ``phones`` are in seconds of the excerpt. Endpoints are those of
-    the cues that have some; steps of others are left out. Tables and images go to
-    ``<file>-stimuli.parquet`` and so on; every stimulus is drawn under each of the presets, for the
-    networks.
+    Parameters
+    ----------
+    corpus, out : Path
+    row : dict
+        Of the token table.
+    phones : tuple of Interval
+        In seconds of the excerpt.
+    voice : SpeakerSettings
+    plan : tuple of Step
+    endpoints : dict
+        Ends of the cues that have some; steps of others are left out.
+    file : Path
+        Where tables and images go: ``<file>-stimuli.parquet`` and so on.
+    presets : dict
+        Spectrogram presets to draw every stimulus under, for the networks.
+    save_audio : bool
     """
 
     corpus: Path

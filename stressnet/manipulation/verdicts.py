@@ -50,11 +50,19 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class ClaimTests:
-    """What tests a claim of :data:`stressnet.statistics.claims.CLAIMS` besides relevance.
+    """What tests a claim besides relevance.
 
-    Deletion of each region is compared ``against`` another region, ``"exchange"`` (the same region
-    by another token's times or tracks), or ``"share"`` (nothing: the share itself counts). ``cue``
-    is the continuum whose effect tests the claim; empty if none does.
+    Parameters
+    ----------
+    claim : str
+        Name in :data:`stressnet.statistics.claims.CLAIMS`.
+    regions : tuple of str
+        Regions that are deleted.
+    against : str
+        What deletion of a region is compared with: another region, ``"exchange"`` (the same region
+        by another token's times or tracks), or ``"share"`` (nothing: the share itself counts).
+    cue : str
+        Continuum whose effect tests the claim; empty if none does.
     """
 
     claim: str
@@ -78,10 +86,19 @@ continuum tests one syllable against the other; consonants are not changed."""
 
 
 def overall(relevance: str, others: Sequence[str]) -> str:
-    """The verdict on a claim from the decision on relevance and those on what tests it.
+    """The verdict on a claim.
 
-    Decisions are those of :mod:`stressnet.statistics.claims` or, of the others, also
-    :data:`NOT_TESTED`; ConfigError is raised for any other.
+    Parameters
+    ----------
+    relevance : str
+        ``holds``, ``does not hold`` or ``cannot be decided``.
+    others : sequence of str
+        The same for deletion and causal effect, or :data:`NOT_TESTED`.
+
+    Raises
+    ------
+    ConfigError
+        If a decision is none of these.
     """
     for decision in (relevance, *others):
         if decision not in (HOLDS, FAILS, OPEN, NOT_TESTED):

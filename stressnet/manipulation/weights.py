@@ -41,10 +41,15 @@ def cue_weights(
 ) -> pd.DataFrame:
     """Weights of two cues against each other, for every pair of cues.
 
-    ``responses`` have a row per stimulus with columns :data:`NEEDED`; steps count from INITIAL-like
-    to FINAL-like, ``logit_difference`` is INITIAL minus FINAL. ``answers``, ``decision`` or
-    ``probability``, is what a network answers. Raises ConfigError if a column is missing or there
-    is nothing to fit.
+    Parameters
+    ----------
+    responses : DataFrame
+        One row per stimulus with columns :data:`NEEDED`; steps count from INITIAL-like to
+        FINAL-like, ``logit_difference`` is INITIAL minus FINAL.
+    answers : {"decision", "probability"}
+        What a network answers.
+    level : float
+        Confidence level.
 
     Returns
     -------
@@ -52,6 +57,11 @@ def cue_weights(
         One row per pair of cues with :data:`COLUMNS`. Coefficients are log odds of FINAL per
         standard deviation of the steps; weights are their absolute values over their sum.
         ``stronger`` names a cue if the interval of the weights excludes one half.
+
+    Raises
+    ------
+    ConfigError
+        If a column is missing or there is nothing to fit.
     """
     missing = [name for name in NEEDED if name not in responses.columns]
     if missing:
@@ -120,11 +130,12 @@ def _weights(
 
 
 def beside_listeners(weights: pd.DataFrame) -> pd.DataFrame:
-    """The weights of :func:`cue_weights` beside what studies found about the same two cues.
+    """The network's weights beside what studies found about the same two cues.
 
-    Studies are in ``listeners.csv`` with the pairs of cues of which the first was found to be the
-    stronger (``n_steps`` is 0 where the design had none or it is not known). None of the sources
-    read gives weights as numbers, so what can be compared is which of two cues is the stronger.
+    Parameters
+    ----------
+    weights : DataFrame
+        From :func:`cue_weights`.
 
     Returns
     -------

@@ -43,21 +43,28 @@ def draw_partners(
     strata: Sequence[Sequence[str]] = (),
     block: int = 32,
 ) -> NDArray[np.intp]:
-    """For every token the index of another token: a permutation without fixed points.
+    """For every token the index of another token, each token being used exactly once.
 
     Parameters
     ----------
     duration_s : sequence of float, shape (n,)
         Durations of the words.
+    rng : numpy.random.Generator
+        Source of randomness.
     groups : sequence of str, optional
         Partners should differ in this, e.g. the word family; kept to wherever a stratum allows.
     strata : sequence of sequences of str
-        Partners agree in this, from the finest to the coarsest, e.g. sex and both vowels, then sex
-        and stressed vowel, then sex: a token without a partner of another group in its stratum
+        Partners agree in these, from the finest to the coarsest, e.g. sex and both vowels, then
+        sex and stressed vowel, then sex: a token without a partner of another group in its stratum
         looks for one in the next. What is left in the end is paired without regard to strata.
     block : int
         Partners are drawn among so many tokens neighbouring in duration; the number of tokens or
         more for any token.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        A permutation without fixed points.
 
     Raises
     ------

@@ -35,6 +35,11 @@ class TrackReader:
 
     The file is read by groups of rows; the last :data:`MAX_GROUPS` stay in memory. A corpus of some
     thousand tokens fits whole, a large one is read again where needed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -74,7 +79,17 @@ class TrackReader:
 
 
 class SceneReader:
-    """Makes scenes for the tokens of a corpus, with the axes and padding masks of one preset."""
+    """Makes scenes for the tokens of a corpus under one preset.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        A built corpus.
+    preset : str
+        Preset whose axes and padding masks the scenes get.
+    bands : BandRule, optional
+        Width of formant bands.
+    """
 
     def __init__(self, corpus: Corpus, preset: str, bands: BandRule | None = None) -> None:
         self.corpus = corpus
@@ -99,8 +114,11 @@ class SceneReader:
     def times(self, token_id: str, *, surroundings: bool = True) -> TokenTimes:
         """Word, phones, nuclei and syllables, from the word's onset.
 
-        ``surroundings`` says whether to look up what lies beside the word, which costs reading a
-        TextGrid.
+        Parameters
+        ----------
+        token_id : str
+        surroundings : bool
+            Whether to look up what lies beside the word, which costs reading a TextGrid.
         """
         row = self._row(token_id)
         start_s = float(row["start_s"])

@@ -36,10 +36,14 @@ TOLERANCE_HZ = 80.0
 
 
 class Localiser:
-    """Where the most relevant cells of one token's map lie.
+    """Where one token's most relevant cells lie.
 
-    The map is given frame by frame, (n_frames, n_bins), positive values speaking for the token's
-    own class.
+    Parameters
+    ----------
+    relevance : ndarray, shape (n_frames, n_bins)
+        The map, frame by frame, positive values speaking for the token's own class.
+    scene : Scene
+        The token.
     """
 
     def __init__(self, relevance: FloatArray, scene: Scene) -> None:

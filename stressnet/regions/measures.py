@@ -46,8 +46,14 @@ _N_QUANTITIES = 9
 class MapSums:
     """Sums of one token's map under any mask.
 
-    The map, (n_bins, n_frames), has positive values speaking for the token's own class; ``power``,
-    of the same shape, is the linear power of the sound. Without it energies are missing.
+    Parameters
+    ----------
+    relevance : ndarray, shape (n_bins, n_frames)
+        The map, positive values speaking for the token's own class.
+    scene : Scene
+        The token.
+    power : ndarray, shape (n_bins, n_frames), optional
+        Linear power of the sound; without it energies are missing.
     """
 
     def __init__(self, relevance: FloatArray, scene: Scene, power: NDArray | None) -> None:
@@ -88,10 +94,21 @@ class MapSums:
         *,
         chance: bool = True,
     ) -> FloatArray:
-        """Measures of some regions under their masks, shape (n_regions, n_measures).
+        """Measures of some regions.
 
-        Columns are :data:`MEASURES`, NaN throughout where the mask is missing. Without ``chance``,
-        ``pointing_chance``, the costliest of all, is left out.
+        Parameters
+        ----------
+        regions : sequence of Region
+            Which, in the order of the result.
+        masks : mapping
+            Their masks by name.
+        chance : bool
+            Whether ``pointing_chance``, the costliest of all, is wanted.
+
+        Returns
+        -------
+        ndarray, shape (n_regions, n_measures)
+            Columns :data:`MEASURES`; NaN throughout where the mask is missing.
         """
         result = np.full((len(regions), len(MEASURES)), np.nan)
         sums = np.full((len(regions), _N_QUANTITIES), np.nan)

@@ -64,11 +64,26 @@ bands overlap, the lower formant has the cell. In ``balance`` the word is what l
 def partition(
     scene: Scene, names: str | Iterable[str] = "time", *, split_cells: bool = False
 ) -> dict[str, NDArray[np.float64]]:
-    """Masks that add to 1 in every cell: per region, ``rest`` last, without those that got no cell.
+    """Masks that add to 1 in every cell.
 
-    ``names`` is a name in :data:`PARTITIONS`, or regions in order of precedence. With
-    ``split_cells`` a cell that a boundary cuts is shared; otherwise masks hold only 0 and 1. Raises
-    ConfigError if a name is unknown.
+    Parameters
+    ----------
+    scene : Scene
+        The token.
+    names : str or iterable of str
+        A name in :data:`PARTITIONS`, or regions in order of precedence.
+    split_cells : bool
+        Whether a cell that a boundary cuts is shared; otherwise masks hold only 0 and 1.
+
+    Returns
+    -------
+    dict
+        Mask per region, ``rest`` last, without regions that got no cell.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown.
     """
     if isinstance(names, str):
         if names not in PARTITIONS:

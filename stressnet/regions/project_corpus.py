@@ -52,11 +52,24 @@ MATCHES = ("both vowels, sex, class", "stressed vowel, sex, class", "stressed vo
 
 @dataclass(frozen=True)
 class ProjectionSettings:
-    """What is projected, under which width of formant bands.
+    """What is projected.
 
-    ``shifts`` are nulls of :data:`stressnet.regions.nulls.SHIFTS`, ``null_maps`` the names of nulls
-    with maps of other networks, ``region_files`` Python files that register further regions,
-    ``partitions`` names of :data:`stressnet.regions.partition.PARTITIONS`.
+    Parameters
+    ----------
+    preset : str
+        Spectrogram preset of the maps.
+    bands : BandRule
+        Width of formant bands.
+    shifts : tuple of str
+        Nulls of :data:`stressnet.regions.nulls.SHIFTS`.
+    maps : Path
+        The maps.
+    null_maps : tuple of (str, Path)
+        Maps of other networks and the names of their nulls.
+    region_files : tuple of Path
+        Python files that register further regions.
+    partitions : tuple of str
+        Names of :data:`stressnet.regions.partition.PARTITIONS`.
     """
 
     preset: str
@@ -88,10 +101,26 @@ def project_run(
 ) -> dict[str, float]:
     """Write ``relevance.parquet``, ``nulls.parquet`` and, if wanted, ``partitions.parquet``.
 
-    Returns which part of the tokens agrees with its donors in what (:func:`draw_donors`).
-    ``tokens`` are those of the run with columns ``nucleus_1``, ``nucleus_2``; those that could not
-    be projected become problems of the folder. ``null_signs`` are, per null of another network and
-    token, 1 if that network says INITIAL, -1 if FINAL: its maps are turned towards its own verdict.
+    Parameters
+    ----------
+    folder : RunFolder
+        The run folder; tokens that could not be projected become its problems.
+    corpus_path : Path
+        The corpus.
+    settings : ProjectionSettings
+        What is projected.
+    tokens : DataFrame
+        ``tokens.parquet`` of the run and columns ``nucleus_1``, ``nucleus_2``.
+    seed : int
+        For the exchanges.
+    null_signs : mapping of str to sequence of float
+        Per null of another network and token, 1 if that network says INITIAL, -1 if FINAL: its maps
+        are turned towards its own verdict.
+
+    Returns
+    -------
+    dict of str to float
+        Which part of the tokens agrees with its donors in what.
     """
     donors, matches = draw_donors(tokens, seed)
     ids, map_indices = tokens["token_id"].tolist(), tokens["map_index"].tolist()
@@ -216,10 +245,25 @@ def _tables(done: dict[str, Projection], pieces: list[dict[str, Any]]) -> dict[s
 def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[str, float]]:
     """For each token those whose tracks and times it borrows, and how well they match.
 
-    Donors are :data:`N_DONORS` tokens of other word families; none if there is only one token. They
-    share sex, class and both vowels where the tokens allow, else sex, class and the stressed vowel,
-    else sex and that vowel, else sex; among those they are near in duration. The second result says
-    which part of the tokens agrees with its donors in each of :data:`MATCHES`.
+    Parameters
+    ----------
+    tokens : DataFrame
+        ``token_id``, ``family``, ``sex``, ``stress``, ``duration_s``, ``nucleus_1``, ``nucleus_2``.
+    seed : int
+        For the draw.
+
+    Returns
+    -------
+    donors : list of list of str
+        :data:`N_DONORS` ids per token; none if there is only one token.
+    matches : dict of str to float
+        Which part of the tokens agrees with its donors in each of :data:`MATCHES`.
+
+    Notes
+    -----
+    Donors are tokens of other word families. They share sex, class and both vowels where the tokens
+    allow, else sex, class and the stressed vowel, else sex and that vowel, else sex; among those
+    they are near in duration.
     """
     from stressnet.lexicon.pronunciation import bare
     from stressnet.regions.exchange import draw_partners, matched_share

@@ -44,9 +44,16 @@ _EXCHANGES: dict[str, Callable[[Scene, Scene], Scene]] = {
 class Projection:
     """One token's map in regions.
 
-    ``missing`` says per region why it is missing, or is empty. ``values`` (n_regions, n_measures)
-    have columns :data:`~stressnet.regions.measures.MEASURES`; ``nulls`` are the same under each
-    null, NaN where a null says nothing about a region.
+    Parameters
+    ----------
+    regions : tuple of Region
+        Which.
+    missing : tuple of str
+        Per region why it is missing; empty if it is not.
+    values : ndarray, shape (n_regions, n_measures)
+        Columns :data:`~stressnet.regions.measures.MEASURES`.
+    nulls : dict of str to ndarray, shape (n_regions, n_measures)
+        The same under each null; NaN where a null says nothing about a region.
     """
 
     regions: tuple[Region, ...]
@@ -71,10 +78,21 @@ class Projection:
 def orient(relevance: NDArray, scene: Scene, positive_for: Stress | None) -> FloatArray:
     """Relevance whose positive values speak for the token's own class.
 
-    ``positive_for`` is the class for which the map's positive values speak (INITIAL for the logit
-    difference INITIAL - FINAL); None if the map is of the token's own class already. Raises
-    ConfigError if the token's stress is unknown, or the map has another shape or values that are
-    not finite.
+    Parameters
+    ----------
+    relevance : ndarray, shape (n_bins, n_frames)
+        The map.
+    scene : Scene
+        The token.
+    positive_for : Stress or None
+        The class for which the map's positive values speak (INITIAL for the logit difference
+        INITIAL - FINAL); None if the map is of the token's own class already.
+
+    Raises
+    ------
+    ConfigError
+        If the token's stress is unknown, or the map has another shape or values that are not
+        finite.
     """
     scene.axes.check(relevance, "relevance")
     if not np.isfinite(relevance).all():
@@ -99,11 +117,28 @@ def project(
     donors: Sequence[Scene] = (),
     positive_for: Stress | None = Stress.INITIAL,
 ) -> list[Record]:
-    """One record per region of one token: the records of :func:`project_map` without shifts.
+    """One record per region of one token.
 
-    Records hold ``region``, ``missing`` (empty if not),
-    :data:`~stressnet.regions.measures.MEASURES`, and ``null_<measure>`` for :data:`NULL_MEASURES`
-    if there are donors, as means over them.
+    Parameters
+    ----------
+    relevance : ndarray, shape (n_bins, n_frames)
+        The map.
+    scene : Scene
+        The token on the map's axes.
+    power : ndarray, shape (n_bins, n_frames), optional
+        Linear power of the sound; without it energies are missing.
+    regions : iterable of str, optional
+        Names; all registered regions if left out.
+    donors : sequence of Scene
+        Tokens to exchange tracks or boundaries with; ``null_*`` are means over them.
+    positive_for : Stress or None
+        See :func:`orient`.
+
+    Returns
+    -------
+    list of dict
+        ``region``, ``missing`` (empty if not), :data:`~stressnet.regions.measures.MEASURES`, and
+        ``null_<measure>`` for :data:`NULL_MEASURES` if there are donors.
     """
     return project_map(
         relevance, scene, power=power, regions=regions, donors=donors, positive_for=positive_for

@@ -35,7 +35,15 @@ class Missing:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A mask of shape (n_bins, n) from frame ``start`` on; it is zero elsewhere."""
+    """A mask that is zero outside a stretch of frames, without the zeros.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_bins, n)
+        The mask in these frames.
+    start : int
+        First of them.
+    """
 
     values: FloatArray
     start: int
@@ -87,9 +95,12 @@ class Region:
             )
 
     def mask(self, scene: Scene) -> FloatArray | Missing:
-        """The region's mask in a scene, (n_bins, n_frames).
+        """The region's mask in a scene, shape (n_bins, n_frames).
 
-        Raises ConfigError if the mask function breaks its contract.
+        Raises
+        ------
+        ConfigError
+            If the mask function breaks its contract.
         """
         mask = self.draw(scene)
         return mask.whole(scene) if isinstance(mask, Stretch) else mask
@@ -121,7 +132,13 @@ REGIONS: dict[str, Region] = {}
 def region(
     name: str, definition: str, *, exchange: Exchange = "times", within: str | None = None
 ) -> Callable[[MaskFunction], MaskFunction]:
-    """Decorator that registers a mask function as a region; parameters as of :class:`Region`."""
+    """Decorator that registers a mask function as a region; parameters as of :class:`Region`.
+
+    Raises
+    ------
+    ConfigError
+        If the name is taken.
+    """
 
     def register(mask_fn: MaskFunction) -> MaskFunction:
         add(Region(name, definition, mask_fn, exchange, within))
@@ -138,9 +155,22 @@ def add(new: Region) -> None:
 
 
 def load_regions(path: Path | str) -> list[str]:
-    """Run a Python file that registers regions, once per process; names of these.
+    """Run a Python file that registers regions, once per process.
 
-    Raises ConfigError if the file cannot be read or run, or registers nothing.
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    list of str
+        Names of the regions it registered.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read or run, or registers nothing.
     """
     file = Path(path).resolve()
     if file in _LOADED:
@@ -165,7 +195,13 @@ _LOADED: dict[Path, list[str]] = {}
 
 
 def get_regions(names: Iterable[str] | None = None) -> list[Region]:
-    """Regions by name, or all; ConfigError lists those there are if a name is unknown."""
+    """Regions by name, or all.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown; the message lists those there are.
+    """
     if names is None:
         return list(REGIONS.values())
     names = list(names)

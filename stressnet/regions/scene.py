@@ -32,10 +32,21 @@ MIN_HALF_WIDTH_BINS = 1.5
 
 @dataclass(frozen=True)
 class TokenTimes:
-    """Where the parts of a word are, in seconds from its onset, and its class where that is known.
+    """Where the parts of a word are, in seconds from its onset.
 
-    ``beside`` is what the word tier says before and after the word, silences with an empty label;
-    None where that is unknown.
+    Parameters
+    ----------
+    word : Interval
+        The word, starting at 0.
+    phones : tuple of Interval
+        Its phones.
+    nuclei, syllables : tuple of two Interval
+        The two vowels and the two syllables.
+    stress : Stress or None
+        The token's class; None where unknown.
+    beside : tuple of Interval, optional
+        What the word tier says before and after the word, silences with an empty label; None where
+        that is unknown.
     """
 
     word: Interval
@@ -57,12 +68,29 @@ class TokenTimes:
         word: Interval | None = None,
         beside: Sequence[Interval] | None = None,
     ) -> TokenTimes:
-        """From the word's phones in time order and its syllabification.
+        """From phones and syllabification.
 
-        ``nuclei`` are the indices of the two vowels, ``boundary`` that of the first phone of the
-        second syllable; ConfigError if they do not describe two syllables. ``origin_s`` becomes
-        zero. ``word`` is the word if it is not exactly its phones, ``beside`` what is said before
-        and after it.
+        Parameters
+        ----------
+        phones : sequence of Interval
+            The word's phones in time order.
+        nuclei : tuple of int
+            Indices of the two vowels.
+        boundary : int
+            Index of the first phone of the second syllable.
+        stress : Stress or None
+            The token's class.
+        origin_s : float
+            Time that becomes zero; the word's onset.
+        word : Interval, optional
+            The word if it is not exactly its phones.
+        beside : sequence of Interval, optional
+            Words and silences before and after it.
+
+        Raises
+        ------
+        ConfigError
+            If the indices do not describe two syllables.
         """
         if not 0 <= nuclei[0] < boundary <= nuclei[1] < len(phones):
             raise ConfigError(
@@ -157,8 +185,12 @@ class BandRule:
 
         After ``fixed-hz`` come one half-width in hertz for all formants, four, or ``*`` and a
         factor for the default ones; after ``fixed-bins`` the half-width in bins; after
-        ``bandwidth`` the largest half-width in hertz. Raises ConfigError if the text is none of
-        these.
+        ``bandwidth`` the largest half-width in hertz.
+
+        Raises
+        ------
+        ConfigError
+            If the text is none of these.
         """
         kind, _, rest = text.strip().partition(":")
         try:
@@ -203,13 +235,26 @@ class BandRule:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a region's mask function receives; times are from the word's onset.
+    """What a region's mask function receives.
 
-    ``sound`` is the image's padding mask, (n_frames,), True where there is sound; ``resolution_hz``
-    the width of the analysis window's main lobe
-    (:attr:`~stressnet.acoustics.spectrogram.SpectrogramPreset.resolution_hz`); ``bands`` the width
-    of formant bands. Bands around formants and harmonics are moved upwards by ``band_shift`` of
-    their half-widths; not 0 only for the null of shifted tracks.
+    Parameters
+    ----------
+    times : TokenTimes
+        Word, phones, nuclei, syllables and stress.
+    tracks : Tracks
+        Formants and pitch with time zero at the word's onset.
+    axes : Axes
+        Of the image.
+    sound : ndarray of bool, shape (n_frames,)
+        The image's padding mask: True where there is sound.
+    resolution_hz : float
+        Width of the analysis window's main lobe
+        (:attr:`~stressnet.acoustics.spectrogram.SpectrogramPreset.resolution_hz`).
+    bands : BandRule
+        Width of formant bands.
+    band_shift : float
+        By how many of their half-widths bands around formants and harmonics are moved upwards; not
+        0 only for the null of shifted tracks.
     """
 
     times: TokenTimes
@@ -261,10 +306,16 @@ class Scene:
         return np.minimum(covered, 1.0) * self.sound
 
     def in_band(self, low_hz: FloatArray | float, high_hz: FloatArray | float) -> FloatArray:
-        """Which part of each bin lies between two frequencies; NaN where there is no band.
+        """Which part of each bin lies between two frequencies.
 
-        Limits may be numbers, for a result of shape (n_bins,), or arrays (..., n), for (...,
-        n_bins, n).
+        Parameters
+        ----------
+        low_hz, high_hz : float or ndarray, shape (..., n)
+            Limits; NaN where there is no band.
+
+        Returns
+        -------
+        ndarray, shape (n_bins,) for numbers and (..., n_bins, n) for arrays
         """
         low, high = np.asarray(low_hz, dtype=float), np.asarray(high_hz, dtype=float)
         if low.ndim == 0:

@@ -61,8 +61,6 @@ def plot_cues_beside_relevance(
 ) -> Figure:
     """Coefficients of cues on the left, density of relevance on the right, family by family.
 
-    Panels are labelled ``cues`` and ``relevance``.
-
     Parameters
     ----------
     coefficients : DataFrame
@@ -71,8 +69,15 @@ def plot_cues_beside_relevance(
         for INITIAL.
     summary : DataFrame
         A run's ``summary.csv``; density of all tokens is drawn with interval and null.
+    baseline : str
+        Whose coefficients.
     width : {"page", "column"} or float
         Inches or a name; below 5 inches the labels do not fit and the figure is refused.
+
+    Returns
+    -------
+    Figure
+        Panels labelled ``cues`` and ``relevance``.
 
     Raises
     ------

@@ -35,10 +35,22 @@ PER_ENERGY = "share_per_energy"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to sum, in the order of tables: regions, measures, and strata (``ALL`` for all tokens).
+    """What to sum.
 
-    Pairs of regions to contrast and names of nulls are per measure. All nulls are compared in
-    ``null_strata`` only, in others the exchange; everywhere if left out.
+    Parameters
+    ----------
+    regions : tuple of str
+        Regions in the order of tables.
+    measures : tuple of str
+        Measures.
+    strata : tuple of str
+        Names of strata, ``ALL`` among them if all tokens together are wanted.
+    pairs : dict of str to tuple of (str, str)
+        Pairs of regions to contrast, per measure.
+    nulls : dict of str to tuple of str
+        Names of nulls, per measure.
+    null_strata : tuple of str, optional
+        Strata in which all nulls are compared; in others only the exchange. All if left out.
     """
 
     regions: tuple[str, ...]
@@ -100,10 +112,23 @@ def accumulate(
     jobs: Sequence[tuple[str, str]],
     advance: Callable[[int], object] = lambda n: None,
 ) -> dict[tuple[str, str], Samples]:
-    """Sum some jobs (measure, stratum) of a plan in one pass over a network's runs.
+    """Sum some jobs of a plan in one pass over a network's runs.
 
-    ``advance`` is told the number of tokens done, block by block. Raises CorpusError if a run's
-    tables are damaged or not in one order.
+    Parameters
+    ----------
+    network : NetworkRuns
+        From :func:`stressnet.statistics.scan.scan`.
+    plan : Plan
+        What to sum.
+    jobs : sequence of (measure, stratum)
+        Which of its jobs.
+    advance : callable
+        Told the number of tokens done, block by block.
+
+    Raises
+    ------
+    CorpusError
+        If a run's tables are damaged or not in one order.
     """
     sums: dict[tuple[str, str], Samples] = {}
     for measure, stratum in jobs:

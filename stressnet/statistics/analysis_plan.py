@@ -27,9 +27,14 @@ DEFAULT_MEASURES = (
 def networks_of(config: StatsConfig, problems: list[Problem]) -> list[NetworkRuns]:
     """The networks of an analysis, their runs read through once.
 
-    Default strata that a run cannot have are left out and added to ``problems``. Raises ConfigError
-    if a stratum that the configuration names cannot be had, CorpusError if a run is unfinished or
-    damaged.
+    Default strata that a run cannot have are left out and added to ``problems``.
+
+    Raises
+    ------
+    ConfigError
+        If a stratum that the configuration names cannot be had.
+    CorpusError
+        If a run is unfinished or damaged.
     """
     return [_scan(name, runs, config, problems) for name, runs in networks_by_label(config).items()]
 
@@ -85,8 +90,12 @@ def _scan(
 def plan_of(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) -> Plan:
     """What to sum, checked against what the runs hold.
 
-    Contrasts of regions that a run lacks are left out and added to ``problems``. Raises ConfigError
-    if the runs lack a region, measure or null that the configuration names.
+    Contrasts of regions that a run lacks are left out and added to ``problems``.
+
+    Raises
+    ------
+    ConfigError
+        If the runs lack a region, measure or null that the configuration names.
     """
     from stressnet.statistics.accumulate import Plan
     from stressnet.statistics.claims import CLAIM_MEASURES, CLAIM_PAIRS

@@ -45,11 +45,23 @@ PRIMARY, CONTROL = "primary", "control"
 
 @dataclass(frozen=True)
 class Criterion:
-    """One estimate, ``name`` in words, and the margin it must pass.
+    """One estimate and the margin it must pass.
 
-    ``role`` is ``primary`` or ``control``. ``kind`` is ``pair``: ratio of a region's mean to
-    another's; ``pair-null``: that ratio over the same under the null; ``null``: ratio of a region's
-    mean to its null; ``share``: a region's mean.
+    Parameters
+    ----------
+    name : str
+        In words.
+    role : str
+        ``primary`` or ``control``.
+    kind : str
+        ``pair``: ratio of a region's mean to another's; ``pair-null``: that ratio over the same
+        under the null; ``null``: ratio of a region's mean to its null; ``share``: a region's mean.
+    measure : str
+        What is compared.
+    region : str
+        Which region.
+    other : str
+        The other region of a pair.
     """
 
     name: str
@@ -62,7 +74,17 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper with what decides it, and controls."""
+    """A statement of the paper.
+
+    Parameters
+    ----------
+    name : str
+        Short name.
+    text : str
+        The statement.
+    criteria : tuple of Criterion
+        What decides it, and controls.
+    """
 
     name: str
     text: str
@@ -158,12 +180,28 @@ def claims_table(
     share_margin: float = SHARE_MARGIN,
     strata: Sequence[str] = ("ALL",),
 ) -> pd.DataFrame:
-    """Every claim for every network and level of some strata, with columns :data:`COLUMNS`.
+    """Every claim for every network and level of some strata.
 
-    ``tables`` are of :func:`stressnet.statistics.estimate.tables`, the margins the smallest effects
-    of interest. There is a row per claim, network, level, criterion and null; ``verdict`` is the
-    claim's, ``decision`` the criterion's, and nulls other than the exchange are controls. Raises
-    ConfigError if a margin makes no sense.
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        From :func:`stressnet.statistics.estimate.tables`.
+    ratio_margin, share_margin : float
+        Smallest effects of interest.
+    strata : sequence of str
+        For which strata.
+
+    Returns
+    -------
+    DataFrame
+        One row per claim, network, level, criterion and null, with columns :data:`COLUMNS`.
+        ``verdict`` is the claim's, ``decision`` the criterion's. Nulls other than the exchange are
+        controls.
+
+    Raises
+    ------
+    ConfigError
+        If a margin makes no sense.
     """
     if not ratio_margin >= 1:
         raise ConfigError(f"ratio margin {ratio_margin} must be at least 1 (1.1: a tenth more)")

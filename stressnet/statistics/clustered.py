@@ -27,7 +27,21 @@ from stressnet.statistics.twoway import (
 
 
 def sums_by(values: FloatArray, codes: NDArray[np.intp], n_groups: int) -> FloatArray:
-    """Sums of values (n_rows, n_quantities) within groups; NaN counts as zero."""
+    """Column sums within groups.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_rows, n_quantities)
+        NaN counts as zero.
+    codes : ndarray of int, shape (n_rows,)
+        Group of each row.
+    n_groups : int
+        Number of groups.
+
+    Returns
+    -------
+    ndarray, shape (n_groups, n_quantities)
+    """
     n_rows = len(codes)
     member = csr_matrix((np.ones(n_rows), (codes, np.arange(n_rows))), shape=(n_groups, n_rows))
     return np.asarray(member @ np.nan_to_num(values, nan=0.0))
@@ -36,9 +50,24 @@ def sums_by(values: FloatArray, codes: NDArray[np.intp], n_groups: int) -> Float
 def ratio_intervals(top: FloatArray, bottom: FloatArray, *, level: float = 0.95) -> Inference:
     """Ratios of totals with intervals over clusters.
 
-    ``top`` and ``bottom`` are sums per cluster, each (n_clusters, n_quantities); for means,
-    ``bottom`` is the number of tokens. Clusters whose sums are both zero do not count. Raises
-    ConfigError if the level is not between 0 and 1, or the shapes differ.
+    Parameters
+    ----------
+    top, bottom : ndarray, shape (n_clusters, n_quantities)
+        Sums per cluster. For means, ``bottom`` is the number of tokens. Clusters whose sums are
+        both zero do not count.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Inference
+        Without limits where fewer than five clusters are there, or so few outweigh the others that
+        the effective number is below three.
+
+    Raises
+    ------
+    ConfigError
+        If the level is not between 0 and 1, or the shapes differ.
     """
     if top.shape != bottom.shape or top.ndim != 2:
         raise ConfigError(f"sums have shapes {top.shape} and {bottom.shape}, not the same matrix")
@@ -55,9 +84,20 @@ def sign_flip_p(
 ) -> FloatArray:
     """Two-sided p-values that differences between paired measurements are not zero.
 
-    ``differences``, (n_clusters, n_quantities), are sums of paired differences per cluster;
-    p-values are NaN where fewer than five clusters have one. The smallest is 1 / (n_resamples + 1),
-    and never below 2 / 2^n_clusters.
+    Parameters
+    ----------
+    differences : ndarray, shape (n_clusters, n_quantities)
+        Sums of paired differences per cluster.
+    rng : numpy.random.Generator
+        Source of randomness.
+    n_resamples : int
+        Random sign patterns; the smallest p-value is 1 / (n_resamples + 1), and never below
+        2 / 2^n_clusters.
+
+    Returns
+    -------
+    ndarray, shape (n_quantities,)
+        NaN where fewer than five clusters have a difference.
     """
     observed = np.abs(differences.sum(axis=0))
     signs = rng.integers(0, 2, size=(n_resamples, len(differences))) * 2.0 - 1.0

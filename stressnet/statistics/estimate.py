@@ -54,9 +54,23 @@ def tables(
 ) -> dict[str, pd.DataFrame]:
     """All tables that follow from some jobs' sums.
 
-    Sums are of :func:`stressnet.statistics.accumulate.accumulate`, ``level_pairs`` the levels to
-    contrast, per stratum; all pairs of strata with up to three levels if left out. The result holds
-    ``summary``, ``nulls``, ``contrasts`` and ``strata_contrasts``, with :data:`COLUMNS`.
+    Parameters
+    ----------
+    network : NetworkRuns
+        Whose sums.
+    plan : Plan
+        What was summed.
+    sums : dict
+        From :func:`stressnet.statistics.accumulate.accumulate`.
+    level : float
+        Confidence level.
+    level_pairs : dict of str to sequence of (str, str), optional
+        Levels to contrast, per stratum; all pairs of strata with up to three levels if left out.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``summary``, ``nulls``, ``contrasts``, ``strata_contrasts``, with :data:`COLUMNS`.
     """
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
     regions = {"region": list(plan.regions)}

@@ -65,10 +65,14 @@ def _spread(
 
 
 def spread_of(contributions: FloatArray, clusters: Mapping[str, ArrayLike]) -> Spread:
-    """Variance of an estimate from the linearised contribution of each row, (n_rows, n_quantities).
+    """Variance of an estimate from the contribution of each row.
 
-    Contributions sum to zero; ``clusters`` are as for :func:`jackknife`. Raises ConfigError if they
-    do not fit the rows.
+    Parameters
+    ----------
+    contributions : ndarray, shape (n_rows, n_quantities)
+        Linearised: they sum to zero.
+    clusters : mapping of str to array of shape (n_rows,)
+        One or two kinds (``"speakers"``, ``"words"``).
     """
     codes = _codes(clusters, len(contributions))
     summed = {
@@ -85,16 +89,25 @@ def jackknife(
     *,
     level: float = 0.95,
 ) -> Inference:
-    """Estimates with intervals and tests over clusters, each of shape (n_quantities,).
+    """Estimates with intervals and tests over clusters.
 
     Parameters
     ----------
     statistic : callable
         From which rows are kept, 0 or 1 of shape (n_rows, n_sets), to one or several values of
-        each set, shape (n_sets, n_quantities). It is called for many sets at once. Values that do
-        not exist without some cluster have no interval.
+        each set, shape (n_sets, n_quantities). It is called for many sets at once.
+    n_rows : int
+        How many rows there are.
     clusters : mapping of str to array of shape (n_rows,)
         One or two kinds (``"speakers"``, ``"words"``).
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Inference
+        Each of shape (n_quantities,). Values that do not exist without some cluster have no
+        interval.
 
     Raises
     ------

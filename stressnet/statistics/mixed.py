@@ -73,10 +73,21 @@ def design(
 ) -> Design:
     """Code the fixed effects of a model.
 
-    ``tokens`` have the columns ``token_id``, ``response``, ``raw_difference``, ``speaker``,
-    ``word`` and factors. Of the ``fixed`` effects, ``a:b`` is the interaction of two that are also
-    listed. ``n_available`` are the tokens before sampling; the number of rows if left out. Raises
-    ConfigError if a factor is missing or has only one level, or an interaction lacks a main effect.
+    Parameters
+    ----------
+    name, response : str
+        Name of the model and, in words, its response.
+    tokens : DataFrame
+        Columns ``token_id``, ``response``, ``raw_difference``, ``speaker``, ``word`` and factors.
+    fixed : sequence of str
+        Factors; ``a:b`` is the interaction of two that are also listed.
+    n_available : int
+        Tokens before sampling; the number of rows if left out.
+
+    Raises
+    ------
+    ConfigError
+        If a factor is missing or has only one level, or an interaction lacks a main effect.
     """
     factors = [f for f in fixed if ":" not in f]
     missing = [f for f in factors if f not in tokens.columns]
@@ -123,10 +134,22 @@ def design(
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model: the intercept and the fixed effects, each (n_terms,), with standard errors.
+    """A fitted model.
 
-    ``sd`` are the standard deviations of the random effects and of the residual, the log-likelihood
-    is restricted, and ``message`` says what went wrong or deserves attention.
+    Parameters
+    ----------
+    terms : tuple of str
+        The intercept and the fixed effects.
+    estimate, error : ndarray, shape (n_terms,)
+        Fixed effects and their standard errors.
+    sd : dict of str to float
+        Standard deviations of the random effects and of the residual.
+    log_likelihood : float
+        Restricted.
+    converged : bool
+        Whether the fit may be believed.
+    message : str
+        What went wrong or deserves attention, else empty.
     """
 
     terms: tuple[str, ...]
@@ -270,8 +293,12 @@ def profile(
 ) -> tuple[FloatArray, float]:
     """Where the restricted likelihood of crossed random intercepts has its maximum.
 
-    Returns their standard deviations relative to the residual's, shape (n_groups,), and the
-    log-likelihood there.
+    Returns
+    -------
+    theta : ndarray, shape (n_groups,)
+        Standard deviations relative to the residual's.
+    log_likelihood : float
+        At the maximum.
     """
     crossed = _Crossed(y, x, groups)
     best = minimize(

@@ -20,7 +20,12 @@ def collect(network: NetworkRuns, entry: ModelEntry, max_tokens: int = 5000) -> 
     The response is log((a + offset) / (b + offset)) per token, a the region's measure, b that of
     ``other`` or of the region under ``null``. Training seeds are averaged per token. More tokens
     than ``max_tokens`` are sampled by a hash of their names, so that the sample depends on nothing
-    else. Raises ConfigError if the runs lack a region, measure, null or factor.
+    else.
+
+    Raises
+    ------
+    ConfigError
+        If the runs lack a region, measure, null or factor.
     """
     name, region, other, null = entry.name, entry.region, entry.other, entry.null
     measure, fixed, offset = entry.measure, entry.fixed, entry.offset

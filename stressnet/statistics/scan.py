@@ -27,8 +27,24 @@ MAX_DURATION_S = 10.0
 class NetworkRuns:
     """The runs of one network, one per training seed, and what their tokens are like.
 
-    ``word_column`` says what counts as one word, ``levels`` are those that occur, per stratum, and
-    ``n_tokens`` are those of the largest run.
+    Parameters
+    ----------
+    name : str
+        Label of the network.
+    runs : tuple of RunTables
+        One per training seed.
+    seeds : tuple of int
+        The training seeds.
+    word_column : str
+        Which column says what counts as one word.
+    clusters : Clusters
+        Speakers, words and cells of all runs.
+    strata : tuple of Stratum
+        How tokens are sorted.
+    levels : dict of str to list of str
+        The levels that occur, per stratum.
+    n_tokens : int
+        Tokens of the largest run.
     """
 
     name: str
@@ -54,14 +70,28 @@ def scan(
     strata: Sequence[str],
     word_unit: str = "family",
 ) -> NetworkRuns:
-    """Walk once along the tokens of a network's runs, one per training seed.
+    """Walk once along the tokens of a network's runs.
 
-    ``strata`` are names, see :func:`stressnet.statistics.strata.get_strata`; ``word_unit`` is the
-    column that says what counts as one word: ``family`` (forms of a lemma are one word) or
-    ``word``. Where the runs lack a family, the word is taken.
+    Parameters
+    ----------
+    name : str
+        Label of the network.
+    runs : sequence of RunTables
+        One per training seed.
+    seeds : sequence of int
+        The training seeds.
+    strata : sequence of str
+        Names, see :func:`stressnet.statistics.strata.get_strata`.
+    word_unit : str
+        Column that says what counts as one word: ``family`` (forms of a lemma are one word) or
+        ``word``; where the runs lack a family, the word is taken.
 
-    Raises ConfigError if a seed occurs twice, or a stratum is unknown, has no level, or too many,
-    CorpusError if a token lacks speaker or word.
+    Raises
+    ------
+    ConfigError
+        If a seed occurs twice, or a stratum is unknown, has no level, or too many.
+    CorpusError
+        If a token lacks speaker or word.
     """
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"network '{name}' has two runs of one training seed; number them apart")

@@ -31,10 +31,18 @@ DURATION_STEP_S = 0.001
 
 @dataclass(frozen=True)
 class Stratum:
-    """A way to sort tokens: from a table with some columns to levels, a Series of str or missing.
+    """A way to sort tokens.
 
-    Columns are those of the run's tokens or, failing that, of the corpus's; ``definition`` says in
-    words what the levels are.
+    Parameters
+    ----------
+    name : str
+        What it is called in tables.
+    definition : str
+        In words.
+    columns : tuple of str
+        Columns it needs, of the run's tokens or, failing that, of the corpus's.
+    level : callable
+        From a table with these columns to the levels, a Series of str or missing.
     """
 
     name: str
@@ -147,10 +155,21 @@ def tertile_limits(counts: NDArray[np.intp]) -> tuple[float, float]:
 def get_strata(
     names: Sequence[str], available: Sequence[str], limits_s: tuple[float, float] | None = None
 ) -> list[Stratum]:
-    """Strata by name: in :data:`STRATA`, ``duration``, a column of the tokens, or two with ``+``.
+    """Strata by name.
 
-    ``available`` are the columns of the tokens (the run's and the corpus's), ``limits_s`` those of
-    ``duration``. Raises ConfigError if a name is unknown or a column that it needs is missing.
+    Parameters
+    ----------
+    names : sequence of str
+        Names in :data:`STRATA`, ``duration``, a column of the tokens, or two of these with ``+``.
+    available : sequence of str
+        Columns of the tokens (the run's and the corpus's).
+    limits_s : (float, float), optional
+        For ``duration``.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or a column that it needs is missing.
     """
     found = []
     for name in names:

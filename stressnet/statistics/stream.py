@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from stressnet.errors import CorpusError
 from stressnet.runs.checks import check_files
 from stressnet.runs.tables import open_parquet
+from stressnet.statistics.walk import Alongside, Walk
 
 FloatArray = NDArray[np.float64]
 Names = NDArray[np.object_]
@@ -44,10 +45,16 @@ NOT_MEASURES = ("correct", "is_minimal_pair", "is_prosody_only_pair")
 
 @dataclass(frozen=True)
 class RunTables:
-    """The tables of one run in the folder ``path``.
+    """The tables of one run.
 
-    Columns that the run's tokens lack come from the corpus, where its folder is there;
-    ``constants`` are columns that are the same for every token, e.g. the corpus's name.
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    corpus : Path, optional
+        The corpus folder, for columns that the run's tokens lack; left out if it is not there.
+    constants : mapping
+        Columns that are the same for every token, e.g. the corpus's name.
     """
 
     path: Path
@@ -127,7 +134,10 @@ class RunTables:
     def tokens(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         """Blocks of tokens with ``token_id`` and the given columns, from run and corpus.
 
-        Raises CorpusError if the corpus lacks a token of the run, or has it elsewhere in the order.
+        Raises
+        ------
+        CorpusError
+            If the corpus lacks a token of the run, or has it elsewhere in the order.
         """
         file = self.path / "tokens.parquet"
         own = [c for c in columns if c in self._columns(file).names]
@@ -158,8 +168,14 @@ class RunTables:
     ) -> Iterator[tuple[Names, dict[str, FloatArray]]]:
         """Blocks of measurements: token ids and, per column, a matrix (n_tokens, n_regions).
 
-        Columns are of ``relevance.parquet``, or of ``nulls.parquet`` if a null is named; of a null,
-        several rows per token and region are averaged.
+        Parameters
+        ----------
+        columns : sequence of str
+            Columns of ``relevance.parquet``, or of ``nulls.parquet`` if a null is named.
+        regions : sequence of str
+            Order of the matrices' columns.
+        null : str, optional
+            Which null of ``nulls.parquet``; several rows per token and region are averaged.
         """
         name = "relevance.parquet" if null is None else "nulls.parquet"
         return _blocks(self.path / name, columns, regions, null)
@@ -197,10 +213,21 @@ class RunTables:
 
 
 def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = None) -> RunTables:
-    """A finished run of ``stressnet explain`` with its corpus, where that is still to be found.
+    """A finished run with its corpus, where that is still to be found.
 
-    ``corpus`` is its folder if it has moved since, ``corpus_name`` its name in tables; its recipe's
-    if left out. Raises CorpusError if the run or a corpus that was named is not finished.
+    Parameters
+    ----------
+    path : Path
+        Folder of ``stressnet explain``.
+    corpus : Path, optional
+        The corpus if it has moved since.
+    corpus_name : str, optional
+        Name of the corpus in tables; its recipe's if left out.
+
+    Raises
+    ------
+    CorpusError
+        If the run or a corpus that was named is not finished.
     """
     from stressnet.runs.manifest import FILE_NAME, read_json, read_manifest
 
@@ -216,84 +243,6 @@ def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = N
         parameters = about.get("parameters", {})
         name = str(parameters.get("name") or parameters.get("recipe") or place.name)
     return RunTables(path, place if there else None, {"corpus": name or "unknown"})
-
-
-class Walk:
-    """Rows of another table for given tokens, both in the same order.
-
-    ``blocks`` are those of the other table, in ``file``, which holds all tokens that will be asked
-    for, and may hold more.
-    """
-
-    def __init__(self, blocks: Iterator[tuple[Names, pd.DataFrame]], file: Path) -> None:
-        self.blocks = blocks
-        self.file = file
-        self.place: dict[str, int] = {}
-        self.frame = pd.DataFrame()
-
-    def take_all(self, ids: Names) -> pd.DataFrame:
-        """One row per id; the other table must hold all of them."""
-        parts: list[pd.DataFrame] = []
-        rows: list[int] = []
-        for token_id in ids:
-            while token_id not in self.place:
-                if rows:
-                    parts.append(self.frame.iloc[rows])
-                    rows = []
-                block = next(self.blocks, None)
-                if block is None:
-                    raise CorpusError(
-                        f"{self.file}: does not hold the token {token_id} of the run, or not in "
-                        f"the run's order; run stressnet explain again on this corpus"
-                    )
-                self.place = {name: i for i, name in enumerate(block[0])}
-                self.frame = block[1]
-            rows.append(self.place[token_id])
-        parts.append(self.frame.iloc[rows])
-        return pd.concat(parts, ignore_index=True)
-
-
-class Alongside:
-    """Matrices of another table for given tokens, missing where that table lacks a token.
-
-    ``blocks`` are of :meth:`RunTables.blocks`, in the order in which tokens will be asked for.
-    """
-
-    def __init__(self, blocks: Iterator[tuple[Names, dict[str, FloatArray]]]) -> None:
-        self._blocks = blocks
-        self._ids: Names = np.empty(0, dtype=object)
-        self._matrices: dict[str, FloatArray] = {}
-        self._used = 0
-
-    def take(self, ids: Names, columns: Sequence[str], n_regions: int) -> dict[str, FloatArray]:
-        """Matrices (n_tokens, n_regions) of the tokens asked for."""
-        result = {c: np.full((len(ids), n_regions), np.nan) for c in columns}
-        done = 0
-        while done < len(ids):
-            if self._used == len(self._ids):
-                block = next(self._blocks, None)
-                if block is None:
-                    break
-                self._ids, self._matrices = block
-                self._used = 0
-            n = min(len(ids) - done, len(self._ids) - self._used)
-            same = ids[done : done + n] == self._ids[self._used : self._used + n]
-            run = n if same.all() else int(np.argmin(same))
-            for c in columns:
-                result[c][done : done + run] = self._matrices[c][self._used : self._used + run]
-            done += run
-            self._used += run
-            if run < n:  # the next one asked for is not here
-                done += 1
-        return result
-
-    def finish(self, file: Path) -> None:
-        """Raise unless everything was used, i.e. the orders agreed."""
-        if self._used < len(self._ids) or next(self._blocks, None) is not None:
-            raise CorpusError(
-                f"{file}: its tokens are not in the order of relevance.parquet; "
-                f"run stressnet explain again"
-            )
 
 
 def _frames(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:

@@ -128,8 +128,16 @@ def contrast(
 ) -> pd.DataFrame:
     """Two regions of the same tokens compared, e.g. stressed against unstressed nucleus.
 
-    ``table`` is as for :func:`summarise`, ``pairs`` are names of regions, first minus second.
-    Raises ConfigError if a region or column is not in the table.
+    Parameters
+    ----------
+    table : DataFrame
+        As for :func:`summarise`.
+    pairs : sequence of (str, str)
+        Names of regions, first minus second.
+    measure : str
+        What is compared.
+    level : float
+        Confidence level of the intervals.
 
     Returns
     -------
@@ -137,6 +145,11 @@ def contrast(
         ``region``, ``other``, ``measure``, ``mean`` and ``other_mean`` over tokens with both
         regions, ``difference`` and ``ratio`` with limits, ``p_value``, ``p_holm`` over the pairs,
         ``n_tokens``, ``n_words``, ``n_speakers``.
+
+    Raises
+    ------
+    ConfigError
+        If a region or column is not in the table.
     """
     _checked(table, [measure])
     codes, clusters, regions, columns, tokens = _matrices(table, [measure])

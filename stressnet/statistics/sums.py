@@ -48,10 +48,16 @@ CLUSTERS = ("speakers", "words")
 
 @dataclass(frozen=True)
 class Clusters:
-    """Who can speak and what can be said; names are sorted.
+    """Who can speak and what can be said.
 
-    ``cells`` are the pairs of speaker and word code that occur, if no more than :data:`CELL_LIMIT`,
-    ``n_seeds`` the training seeds of the network.
+    Parameters
+    ----------
+    speakers, words : tuple of str
+        Names, sorted.
+    cells : tuple of (int, int), optional
+        Pairs of speaker and word code that occur, if no more than :data:`CELL_LIMIT`.
+    n_seeds : int
+        Training seeds of the network.
     """
 
     speakers: tuple[str, ...]
@@ -102,9 +108,18 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class TokenCodes:
-    """Codes in :class:`Clusters` of a block of tokens, and signs of their cells, each (n_tokens,).
+    """The clusters of a block of tokens, each array of shape (n_tokens,).
 
-    ``seed`` says which training seed explained them.
+    Parameters
+    ----------
+    speaker, word : ndarray of int
+        Codes in :class:`Clusters`.
+    cell : ndarray of int
+        Codes of cells.
+    sign : ndarray
+        Signs of cells.
+    seed : int
+        Which training seed explained them.
     """
 
     speaker: Codes
@@ -128,8 +143,16 @@ class TokenCodes:
 class StratifiedSums:
     """Sums of one sample in several groups of tokens, e.g. the levels of a stratum.
 
-    A sample has ``n_members`` columns; ``n_quantities`` of them (regions, pairs of regions) are
-    treated alike, in each of ``n_levels`` disjoint groups of tokens.
+    Parameters
+    ----------
+    clusters : Clusters
+        What tokens are grouped by.
+    n_levels : int
+        Number of disjoint groups of tokens.
+    n_quantities : int
+        How many tuples of columns are treated alike (regions, pairs of regions).
+    n_members : int
+        How many columns a tuple has.
     """
 
     def __init__(
@@ -150,9 +173,16 @@ class StratifiedSums:
         return 8 * n_levels * (1 + n_members) * n_quantities * sum(clusters.sizes.values())
 
     def add(self, codes: TokenCodes, level: Codes, members: Sequence[FloatArray]) -> None:
-        """Add a block of tokens with their groups (n_tokens,); a negative number is none.
+        """Add a block of tokens.
 
-        ``members`` are the sample's columns, each (n_tokens, n_quantities).
+        Parameters
+        ----------
+        codes : TokenCodes
+            Their clusters.
+        level : ndarray of int, shape (n_tokens,)
+            Their groups; tokens with a negative number belong to none.
+        members : sequence of ndarray, each (n_tokens, n_quantities)
+            The sample's columns.
         """
         inside = level >= 0
         if not inside.any():
@@ -193,10 +223,12 @@ class StratifiedSums:
 
 @dataclass(frozen=True)
 class SampleSums:
-    """Counts and sums of one sample in one group of tokens, per kind of cluster.
+    """Sums of one sample in one group of tokens.
 
-    Kinds are ``speakers``, ``words``, ``cells`` and ``seeds``, each array (n_clusters, 1 +
-    n_members, n_quantities).
+    Parameters
+    ----------
+    tables : dict of str to ndarray, each (n_clusters, 1 + n_members, n_quantities)
+        Counts and sums per kind of cluster (``speakers``, ``words``, ``cells``, ``seeds``).
     """
 
     tables: dict[str, FloatArray]
@@ -287,10 +319,21 @@ def difference(
     logarithmic: bool = False,
     level: float = 0.95,
 ) -> Inference:
-    """:meth:`SampleSums.linear` in two disjoint groups of tokens, first minus (or by) second.
+    """The same estimate in two groups of tokens, first minus second (or divided by it).
 
     Speakers and words may occur in both groups; what they share cancels. Degrees of freedom follow
     Welch: those of the two variances, combined.
+
+    Parameters
+    ----------
+    first, second : SampleSums
+        Sums of the same sample in two disjoint groups of tokens.
+    coefficients : sequence of float, shape (n_members,)
+        As for :meth:`SampleSums.linear`.
+    logarithmic : bool
+        A ratio of products instead of a difference of sums.
+    level : float
+        Confidence level.
     """
     one, two = (sums.part(coefficients, logarithmic) for sums in (first, second))
     a, b = (crossed_variance(part.contributions, part.weights) for part in (one, two))

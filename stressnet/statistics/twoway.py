@@ -47,9 +47,21 @@ _ROUNDING = 1e-12
 class Inference:
     """Estimates with standard errors, limits and tests, each of shape (n_quantities,).
 
-    All but the value are NaN where not estimable, and ``reason`` says why (else it is empty).
-    ``df`` are the degrees of freedom of the t distribution; they and the p-value (two-sided, that
-    the value is zero, or the ratio one) are NaN where nothing varies, too.
+    Parameters
+    ----------
+    value : ndarray
+        The estimates.
+    error : ndarray
+        Standard errors; NaN where not estimable.
+    df : ndarray
+        Degrees of freedom of the t distribution; NaN where nothing varies.
+    low, high : ndarray
+        Limits of the interval; NaN where not estimable.
+    p_value : ndarray
+        Two-sided, that the value is zero (of logarithms: the ratio one); NaN where not estimable
+        or constant.
+    reason : ndarray of str
+        Why there is no interval, else an empty string.
     """
 
     value: FloatArray
@@ -70,11 +82,18 @@ class Inference:
 
 @dataclass(frozen=True)
 class Weights:
-    """What the weights w of clusters say about how much they can tell, each (n_quantities,).
+    """What the weights of clusters say about how much they can tell, each (n_quantities,).
 
-    ``n`` counts clusters with any weight, ``effective`` is (Σ w)² / Σ w², ``correction`` the factor
-    that makes Σ U² unbiased for clusters that vary alike, ``df`` Satterthwaite's degrees of freedom
-    of Σ U².
+    Parameters
+    ----------
+    n : ndarray
+        Clusters with any weight.
+    effective : ndarray
+        (Σ w)² / Σ w².
+    correction : ndarray
+        Factor that makes Σ U² unbiased for clusters that vary alike.
+    df : ndarray
+        Satterthwaite's degrees of freedom of Σ U².
     """
 
     n: FloatArray
@@ -88,8 +107,16 @@ def cluster_weights(bottom: FloatArray) -> Weights:
 
     With weights w that sum to 1 and independent cluster means of equal variance, Σ U² is a
     quadratic form in the means, (I - 1w')' W² (I - 1w'), W the weights on the diagonal; its
-    expectation and variance follow from power sums of w. ``bottom``, (n_clusters, n_quantities),
-    are the weights: each cluster's number of tokens, or its sum of what stands below the line.
+    expectation and variance follow from power sums of w.
+
+    Parameters
+    ----------
+    bottom : ndarray, shape (n_clusters, n_quantities)
+        Weight of each cluster: its number of tokens, or its sum of what stands below the line.
+
+    Returns
+    -------
+    Weights
     """
     total = bottom.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -108,9 +135,16 @@ def cluster_weights(bottom: FloatArray) -> Weights:
 
 @dataclass(frozen=True)
 class Spread:
-    """Variances of estimates and their degrees of freedom, each of shape (n_quantities,).
+    """A variance from crossed clusters, each of shape (n_quantities,).
 
-    NaN where not estimable; ``reason`` says why, else it is empty.
+    Parameters
+    ----------
+    variance : ndarray
+        Of the estimate; NaN where not estimable.
+    df : ndarray
+        Its degrees of freedom.
+    reason : ndarray of str
+        Why it is not estimable, else an empty string.
     """
 
     variance: FloatArray
@@ -123,9 +157,17 @@ def crossed_variance(
 ) -> Spread:
     """Variance of a linearised estimate from its contributions by kind of cluster.
 
-    Contributions U, (n_clusters, n_quantities), are per kind (``"speakers"``, ``"words"``) and, if
-    there are two, of their ``"cells"``; ``bottoms`` are the weights of the clusters of each kind
-    (:func:`cluster_weights`). The kinds' names appear in reasons.
+    Parameters
+    ----------
+    contributions : mapping of str to ndarray, each (n_clusters, n_quantities)
+        U of each cluster, per kind (``"speakers"``, ``"words"``); the kinds' names appear in
+        reasons. ``"cells"``, of speakers saying words, are taken out once.
+    bottoms : mapping of str to ndarray, each (n_clusters, n_quantities)
+        Weights of the clusters, for the kinds that are added, see :func:`cluster_weights`.
+
+    Returns
+    -------
+    Spread
     """
     weights = {kind: cluster_weights(bottom) for kind, bottom in bottoms.items()}
     squares = {kind: (u**2).sum(axis=0) for kind, u in contributions.items()}
@@ -161,8 +203,19 @@ def add_seeds(spread: Spread, per_seed: FloatArray) -> Spread:
 
     Seeds are crossed with tokens (all explain the same ones), so the variance of their mean comes
     on top of that from speakers and words. With one seed nothing can be added and the interval is
-    about that one set of weights. ``per_seed``, (n_seeds, n_quantities), are the estimates of each
-    seed, ``spread`` is that of their mean; degrees of freedom are combined by Satterthwaite.
+    about that one set of weights.
+
+    Parameters
+    ----------
+    spread : Spread
+        From speakers and words, of the mean over seeds.
+    per_seed : ndarray, shape (n_seeds, n_quantities)
+        The estimate of each seed.
+
+    Returns
+    -------
+    Spread
+        Degrees of freedom combined by Satterthwaite.
     """
     n_seeds = len(per_seed)
     if n_seeds < 2:
@@ -186,11 +239,23 @@ def infer(
     level: float = 0.95,
     logarithmic: bool = False,
 ) -> Inference:
-    """t intervals and tests of zero for estimates, (n_quantities,), with their variances.
+    """t intervals and tests.
 
-    With ``logarithmic``, value and spread are those of logarithms: value and limits are taken out
-    of the logarithm, and errors become those of the ratio. Raises ConfigError if the confidence
-    level is not between 0 and 1.
+    Parameters
+    ----------
+    value : ndarray, shape (n_quantities,)
+        Estimates; with ``logarithmic``, their logarithms.
+    spread : Spread
+        Their variances (of the logarithms).
+    level : float
+        Confidence level.
+    logarithmic : bool
+        Take value and limits out of the logarithm; errors become those of the ratio.
+
+    Raises
+    ------
+    ConfigError
+        If the level is not between 0 and 1.
     """
     if not 0 < level < 1:
         raise ConfigError(f"confidence level {level} must lie between 0 and 1")
@@ -217,5 +282,12 @@ def lower_limit(low: FloatArray, measure: str) -> FloatArray:
     """Lower limits of a mean, not below zero if the measure cannot be negative.
 
     Cutting off what cannot be true takes nothing from the coverage of an interval.
+
+    Parameters
+    ----------
+    low : ndarray
+        Lower limits; NaN (no interval) stays NaN.
+    measure : str
+        Column that was averaged, e.g. ``density`` or ``signed_share``.
     """
     return low if measure.startswith(SIGNED_MEASURES) else np.maximum(low, 0.0)

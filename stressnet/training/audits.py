@@ -33,9 +33,9 @@ from stressnet.errors import ConfigError
 from stressnet.lexicon.controls import Use
 from stressnet.lexicon.pronunciation import bare
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
+from stressnet.training.bootstrap import Estimate, bootstrapped, mean_of_sides
 from stressnet.training.data import TRAIN, VALID, StressData
 from stressnet.training.fit import Origin, train
-from stressnet.training.metrics import Estimate, bootstrapped, mean_of_sides
 from stressnet.training.predict import predict_logits
 from stressnet.training.recipes import TrainConfig
 
@@ -57,9 +57,14 @@ _READ = 512  # images in memory at a time
 class PartOfSpeechAudit:
     """How a network fares on nouns and verbs that do not shift.
 
-    Congruent tokens have the stress of their part of speech (nouns INITIAL, verbs FINAL). The
-    estimates are balanced accuracies; the difference, congruent minus incongruent, is zero for a
-    network that does not care for part of speech.
+    Parameters
+    ----------
+    n_congruent, n_incongruent : int
+        Tokens whose stress is that of their part of speech (nouns INITIAL, verbs FINAL), and whose
+        is not.
+    congruent, incongruent, difference : Estimate
+        Balanced accuracy of each and the first minus the second; the difference is zero for a
+        network that does not care for part of speech.
     """
 
     n_congruent: int
@@ -84,9 +89,19 @@ def envelope_features(images: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def phone_features(phones: pd.DataFrame, token_ids: Sequence[str]) -> NDArray[np.float32]:
-    """How often each phone, without stress digits, stands in each syllable and role.
+    """Which phones stand where, without stress digits.
 
-    ``phones`` is a corpus's ``phones.parquet``; the result has shape (n, n_features).
+    Parameters
+    ----------
+    phones : DataFrame
+        A corpus's ``phones.parquet``: ``token_id``, ``phone``, ``syllable``, ``role``.
+    token_ids : sequence of str
+        Rows of the result.
+
+    Returns
+    -------
+    ndarray, shape (n, n_features)
+        Ones for ``syllable role phone``, counts if a phone stands twice in one place.
     """
     names: dict[str, dict[str, float]] = {token_id: {} for token_id in token_ids}
     columns = (phones[name] for name in ("token_id", "syllable", "role", "phone"))
@@ -101,11 +116,28 @@ def phone_features(phones: pd.DataFrame, token_ids: Sequence[str]) -> NDArray[np
 def classify(
     features: NDArray[np.float32], data: StressData, *, seed: int = 0
 ) -> tuple[NDArray[np.float64], str]:
-    """Logits INITIAL minus FINAL, shape (n,), of what is best in validation, and its name.
+    """Train on the training split what is best in validation.
 
-    ``features``, (n, n_features), are of all tokens of ``data``, whose images are not looked at;
-    ``seed`` is that of gradient boosting. Raises ConfigError if the training split has not both
-    classes.
+    Parameters
+    ----------
+    features : ndarray, shape (n, n_features)
+        Of all tokens of ``data``.
+    data : StressData
+        Labels and splits; the images are not looked at.
+    seed : int
+        For gradient boosting.
+
+    Returns
+    -------
+    logit_difference : ndarray, shape (n,)
+        INITIAL minus FINAL for all tokens.
+    name : str
+        Which classifier was chosen.
+
+    Raises
+    ------
+    ConfigError
+        If the training split has not both classes.
     """
     rows, valid = data.rows(TRAIN), data.rows(VALID)
     if len(np.unique(data.labels[rows])) < len(CLASSES):
@@ -147,10 +179,26 @@ def shuffled_network(
     preset_parameters: dict[str, Any],
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Logits INITIAL minus FINAL, (len(rows),), of a compact network trained on shuffled labels.
+    """Logits of a network trained on shuffled labels.
 
-    Labels are exchanged within the training split and within the validation split of ``data``, so
-    that the numbers of the classes stay. ``seed`` is that of the exchange and of the training.
+    Labels are exchanged within the training split and within the validation split, so that the
+    numbers of the classes stay.
+
+    Parameters
+    ----------
+    data : StressData
+        With true labels.
+    rows : ndarray of int
+        Tokens to predict.
+    preset, preset_parameters
+        Of the images.
+    seed : int
+        For the exchange and the training.
+
+    Returns
+    -------
+    ndarray, shape (len(rows),)
+        INITIAL minus FINAL.
     """
     rng = np.random.default_rng([seed, 7])
     labels, splits = data.labels.copy(), np.full_like(data.splits, "")
@@ -170,8 +218,17 @@ def shuffled_network(
 def mean_balanced_accuracy(labels: ArrayLike, logit_differences: NDArray[np.float64]) -> Estimate:
     """Balanced accuracy, averaged over networks that differ by chance only.
 
-    ``logit_differences`` (n_networks, n) are INITIAL minus FINAL. The interval is Student's; a
-    single network gives none.
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Class indices.
+    logit_differences : ndarray, shape (n_networks, n)
+        INITIAL minus FINAL.
+
+    Returns
+    -------
+    Estimate
+        With Student's interval for the mean over networks; none for a single one.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     hits = ((logit_differences >= 0) == is_initial).astype(np.float64)
@@ -195,8 +252,16 @@ def part_of_speech_audit(
 ) -> PartOfSpeechAudit:
     """Compare tokens whose stress is and is not that of their part of speech.
 
-    ``uses`` says of each token whether it is a noun or a verb; the other arguments are those of
-    :func:`stressnet.training.metrics.evaluate`.
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Class indices.
+    logit_difference : array_like of float, shape (n,)
+        INITIAL minus FINAL.
+    uses : sequence of Use
+        Noun or verb.
+    speakers, words, seed, n_resamples
+        As for :func:`stressnet.training.metrics.evaluate`.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     is_noun = np.array([use is Use.NOUN for use in uses], dtype=bool)

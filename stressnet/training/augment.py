@@ -40,6 +40,16 @@ def draw(
 ) -> Draws:
     """Random numbers for ``n`` images; only those of the changes that are switched on.
 
+    Parameters
+    ----------
+    rng : numpy Generator
+    n : int
+        Number of images.
+    config : TrainConfig
+        Switches and ranges.
+    n_bins, n_frames : int
+        Shape of the images.
+
     Returns
     -------
     dict of ndarray, each of shape (n,)
@@ -87,18 +97,26 @@ def augment(
     fill_value: float | None = None,
     deviations: Tensor | None = None,
 ) -> Tensor:
-    """Change the images of a batch, each as drawn for it by :func:`draw`; the input stays as it is.
+    """Change the images of a batch, each as drawn for it.
 
     Parameters
     ----------
     images : tensor, shape (batch, 1, n_bins, n_frames), float32
+    draws : dict
+        From :func:`draw`, for these images.
     preset : SpectrogramPreset
         What made the images.
     fill_value : float, optional
         Value of what enters or is masked; None takes the value of the preset's padding
         (:func:`stressnet.training.image_domain.padding_value`).
     deviations : tensor, shape (batch,), optional
-        Standard deviation of each image before it was normalised.
+        Standard deviation of each image before it was normalised (see
+        :func:`stressnet.training.image_domain.needs_deviations`).
+
+    Returns
+    -------
+    tensor of the same shape
+        New; the input is unchanged.
 
     Raises
     ------

@@ -25,7 +25,7 @@ from scipy.special import expit, log_expit
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.manifest import write_json
-from stressnet.training.metrics import Estimate, interval_of, resampled
+from stressnet.training.bootstrap import Estimate, interval_of, resampled
 
 FILE_NAME = "calibration.json"
 N_BINS = 10
@@ -36,11 +36,20 @@ _RANGE = (math.log(0.05), math.log(20.0))
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature, by which logits are divided, and what it was fitted on.
+    """A temperature and what it was fitted on.
 
-    ``balanced`` says whether both classes weighed the same, ``n`` counts the tokens; the losses are
-    their mean negative log likelihood in nats, weighted as in the fit. ``weights_sha256`` is the
-    hash of the network's weights.
+    Parameters
+    ----------
+    temperature : float
+        Logits are divided by it.
+    balanced : bool
+        Whether both classes weighed the same in the fit.
+    n : int
+        Tokens it was fitted on.
+    loss_before, loss_after : float
+        Mean negative log likelihood of those tokens in nats, weighted as in the fit.
+    weights_sha256 : str
+        Hash of the weights it belongs to.
     """
 
     temperature: float
@@ -62,10 +71,23 @@ def fit_temperature(
     balanced: bool = False,
     weights_sha256: str = "",
 ) -> Calibration:
-    """The temperature with the smallest negative log likelihood of the logits INITIAL minus FINAL.
+    """The temperature with the smallest negative log likelihood.
 
-    With ``balanced`` both classes weigh the same. Raises ConfigError if there are no tokens, or
-    only one class.
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Class indices.
+    logit_difference : array_like of float, shape (n,)
+        INITIAL minus FINAL.
+    balanced : bool
+        Let both classes weigh the same.
+    weights_sha256 : str
+        Hash of the network's weights, kept with the result.
+
+    Raises
+    ------
+    ConfigError
+        If there are no tokens, or only one class.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     scores = np.asarray(logit_difference, dtype=np.float64)
@@ -89,9 +111,16 @@ def fit_temperature(
 
 
 def reliability(labels: ArrayLike, p_initial: ArrayLike, *, balanced: bool = False) -> pd.DataFrame:
-    """Predicted and observed shares of INITIAL, in bins of equal width over its probability.
+    """Predicted and observed shares of INITIAL, bin by bin.
 
-    With ``balanced`` both classes weigh the same.
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Class indices.
+    p_initial : array_like of float, shape (n,)
+        Probabilities.
+    balanced : bool
+        Let both classes weigh the same.
 
     Returns
     -------
@@ -133,7 +162,12 @@ def calibration_error(
     never negative, so that with few tokens even perfect probabilities get more than zero. Resamples
     add to that; the interval is moved down by what they add on average (but not below zero).
 
-    Parameters are as for :func:`reliability` and :func:`stressnet.training.metrics.evaluate`.
+    Parameters
+    ----------
+    labels, p_initial, balanced
+        As for :func:`reliability`.
+    speakers, words, seed, n_resamples
+        As for :func:`stressnet.training.metrics.evaluate`.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     p = np.asarray(p_initial, dtype=np.float64)
@@ -163,7 +197,10 @@ def calibration_error(
 def save_calibration(folder: Path, calibration: Calibration) -> None:
     """Write ``calibration.json`` into a checkpoint folder.
 
-    Raises CheckpointError if it cannot be written.
+    Raises
+    ------
+    CheckpointError
+        If it cannot be written.
     """
     try:
         write_json(folder / FILE_NAME, asdict(calibration))
@@ -176,8 +213,17 @@ def save_calibration(folder: Path, calibration: Calibration) -> None:
 def load_calibration(folder: Path, weights_sha256: str) -> Calibration | None:
     """The temperature stored with a checkpoint, None if there is none.
 
-    Raises CheckpointError if the file is damaged or belongs to weights of another hash than
-    ``weights_sha256``.
+    Parameters
+    ----------
+    folder : Path
+        The checkpoint.
+    weights_sha256 : str
+        Hash of the weights at hand.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged or belongs to other weights.
     """
     path = folder / FILE_NAME
     if not path.is_file():

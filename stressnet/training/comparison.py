@@ -17,16 +17,23 @@ from scipy.stats import binomtest
 
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
-from stressnet.training.metrics import Estimate, Side, bootstrapped, mean_of_sides
+from stressnet.training.bootstrap import Estimate, Side, bootstrapped, mean_of_sides
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A first network against a second one on ``n`` tokens.
+    """A first network against a second one.
 
-    ``only_first`` and ``only_second`` count the tokens that only this one gets right; ``mcnemar_p``
-    is exact, two-sided, and 1 where they never disagree. The estimates are first minus second, with
-    clustered intervals.
+    Parameters
+    ----------
+    n : int
+        Tokens.
+    only_first, only_second : int
+        Tokens that only this one gets right.
+    mcnemar_p : float
+        Exact two-sided p-value; 1 where they never disagree.
+    accuracy, balanced_accuracy : Estimate
+        First minus second, with clustered intervals.
     """
 
     n: int
@@ -47,10 +54,21 @@ def compare(
     seed: int = 0,
     n_resamples: int = 2000,
 ) -> Comparison:
-    """Compare two networks by their logits INITIAL minus FINAL for the same tokens.
+    """Compare two networks token by token.
 
-    INITIAL is predicted where they are >= 0. The other arguments are those of
-    :func:`stressnet.training.metrics.evaluate`. Raises ConfigError if lengths differ.
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Class indices.
+    first, second : array_like of float, shape (n,)
+        Logits INITIAL minus FINAL of the two; INITIAL is predicted where they are >= 0.
+    speakers, words, seed, n_resamples
+        As for :func:`stressnet.training.metrics.evaluate`.
+
+    Raises
+    ------
+    ConfigError
+        If lengths differ.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     answers = [np.asarray(scores, dtype=np.float64) >= 0 for scores in (first, second)]

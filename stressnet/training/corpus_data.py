@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold, counted from 1, of a cross-validation; see :mod:`stressnet.corpus.folds`."""
+    """One fold of a cross-validation; see :mod:`stressnet.corpus.folds`.
+
+    Parameters
+    ----------
+    number, n_folds : int
+        Which, from 1, of how many.
+    seed : int
+        Of the deal.
+    """
 
     number: int
     n_folds: int
@@ -141,7 +149,10 @@ def recordings_of(corpus: Corpus, token_ids: Collection[str]) -> tuple[str, ...]
 def splits_of_fold(tokens: pd.DataFrame, fold: Fold) -> pd.Series:
     """The split of each token in one fold, checked for leaks.
 
-    Raises ConfigError or CorpusError if there are too few folds, speakers or word families.
+    Raises
+    ------
+    ConfigError, CorpusError
+        If there are too few folds, speakers or word families.
     """
     from stressnet.corpus.folds import assign_folds, fold_splits
 

@@ -55,9 +55,17 @@ _USUAL_TREES = 150  # where validation cannot decide
 
 @dataclass(frozen=True)
 class Baseline:
-    """A classifier on the cues of some columns.
+    """A classifier on cues.
 
-    ``kind`` is ``majority``, ``single cue``, ``cue group`` or ``several cues``.
+    Parameters
+    ----------
+    name : str
+    kind : str
+        ``majority``, ``single cue``, ``cue group``, ``several cues``.
+    columns : tuple of str
+        Its predictors.
+    is_boosting : bool
+        Gradient boosting instead of logistic regression.
     """
 
     name: str
@@ -68,7 +76,13 @@ class Baseline:
 
 @dataclass(frozen=True)
 class CueData:
-    """Labelled tokens of ``cues.parquet``; all validation cells are one split ``valid``."""
+    """Labelled tokens of a cue table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``cues.parquet``, without unlabelled tokens; all validation cells are one split ``valid``.
+    """
 
     table: pd.DataFrame
 
@@ -89,7 +103,10 @@ class CueData:
 def cue_data(table: pd.DataFrame) -> CueData:
     """Labelled tokens of ``cues.parquet``.
 
-    Raises ConfigError if the table lacks a contrast, or the training split a class.
+    Raises
+    ------
+    ConfigError
+        If a contrast is missing from the table, or the training split lacks a class.
     """
     missing = [column for column in contrast_columns() if column not in table.columns]
     if missing:

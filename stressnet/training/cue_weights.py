@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from stressnet.acoustics.cue_table import contrast_columns
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.errors import ConfigError
+from stressnet.training.bootstrap import cluster_weights, interval_of, mean_of_sides
 from stressnet.training.cue_baselines import TRAIN, CueData, Fitted
-from stressnet.training.metrics import cluster_weights, interval_of, mean_of_sides
 
 
 def coefficients(
@@ -20,8 +20,14 @@ def coefficients(
 ) -> pd.DataFrame:
     """Standardised coefficients of a logistic regression with clustered intervals.
 
-    Intervals come from the pigeonhole bootstrap over speakers and word families of the training
-    split; every resample is fitted anew with the same penalty and the same standardisation.
+    Parameters
+    ----------
+    fitted : Fitted
+        A logistic regression.
+    data : CueData
+    seed, n_resamples : int
+        Of the pigeonhole bootstrap over speakers and word families of the training split; every
+        resample is fitted anew with the same penalty and the same standardisation.
 
     Returns
     -------
@@ -78,9 +84,19 @@ def permutation_importance(
     """How much balanced accuracy is lost when a cue, or a family of cues, is dealt out anew.
 
     Cues that say the same cover for each other: alone each may look unimportant. Families are
-    therefore permuted as a whole too, which scikit-learn's own function does not do. ``models`` are
-    one baseline under several seeds; losses are averaged over them and over ``n_repeats``
-    permutations of the tokens of all test sets.
+    therefore permuted as a whole too, which scikit-learn's own function does not do.
+
+    Parameters
+    ----------
+    models : sequence of Fitted
+        The same baseline under several seeds; losses are averaged.
+    data : CueData
+    n_repeats : int
+        Permutations per cue and seed.
+    seed : int
+        For permutations and resamples.
+    n_resamples : int
+        Of the pigeonhole bootstrap over speakers and word families.
 
     Returns
     -------

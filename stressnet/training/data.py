@@ -16,9 +16,17 @@ VALID = "valid"
 
 
 class JoinedImages:
-    """Images (n, n_bins, n_frames) of two stores as if they were one, read only where asked for.
+    """Images of two stores as if they were one, read only where asked for.
 
-    Raises ConfigError if their dtypes or sizes of image differ.
+    Parameters
+    ----------
+    first, second : ndarray or memmap, shape (n, n_bins, n_frames)
+        Of one dtype and size of image.
+
+    Raises
+    ------
+    ConfigError
+        If they do not fit together.
     """
 
     ndim = 3
@@ -118,6 +126,17 @@ class StressData:
         return np.isin(self.speakers, np.unique(self.speakers[self.rows(TRAIN)]))
 
     def batch(self, rows: ArrayLike) -> torch.Tensor:
-        """Images of the tokens at some positions, (batch, 1, n_bins, n_frames) float32; a copy."""
+        """Images of some tokens.
+
+        Parameters
+        ----------
+        rows : array_like of int, shape (batch,)
+            Positions, in any order.
+
+        Returns
+        -------
+        tensor, shape (batch, 1, n_bins, n_frames), float32
+            A copy; changing it does not touch the store.
+        """
         chosen = np.asarray(self.images[np.asarray(rows, dtype=np.int64)], dtype=np.float32)
         return torch.from_numpy(chosen).unsqueeze(1)

@@ -29,7 +29,17 @@ Anything = TypeVar("Anything")
 
 @dataclass(frozen=True)
 class World:
-    """The processes of a run, seen from the one numbered ``rank``, from 0."""
+    """The processes of a run, seen from one of them.
+
+    Parameters
+    ----------
+    rank : int
+        Number of this process, from 0.
+    size : int
+        Number of processes.
+    device : str
+        What this process computes on.
+    """
 
     rank: int = 0
     size: int = 1
@@ -86,9 +96,17 @@ class World:
 
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
-    """Take part in the run that torchrun started, if any; a single process where there was none.
+    """Take part in the run that torchrun started, if any.
 
-    ``device`` is ``cpu``, or ``cuda`` for one GPU per process.
+    Parameters
+    ----------
+    device : str
+        ``cpu``, or ``cuda`` for one GPU per process.
+
+    Yields
+    ------
+    World
+        A single process where there was no torchrun.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield World(device=device)

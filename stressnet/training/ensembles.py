@@ -14,8 +14,21 @@ from stressnet.lexicon.stress import Stress
 def average_logits(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Predictions of an ensemble: the mean of its members' logits, token by token.
 
-    ``tables`` come from :func:`stressnet.training.predict.predictions_table` and must be of the
-    same tokens in the same order, else CheckpointError is raised.
+    Parameters
+    ----------
+    tables : list of DataFrame
+        As :func:`stressnet.training.predict.predictions_table` makes them, of the same tokens in
+        the same order.
+
+    Returns
+    -------
+    DataFrame
+        Of the same columns.
+
+    Raises
+    ------
+    CheckpointError
+        If the tables are not of the same tokens.
     """
     if any(list(table["token_id"]) != list(tables[0]["token_id"]) for table in tables):
         raise CheckpointError("predictions to average are not of the same tokens; train again")
@@ -50,9 +63,17 @@ def _decided(table: pd.DataFrame) -> pd.DataFrame:
 def summarise_seeds(members: list[pd.DataFrame], ensemble: pd.DataFrame) -> pd.DataFrame:
     """Mean, standard deviation and range of metrics over members, beside the ensemble's.
 
-    ``members`` have ``test_set``, ``metric`` and ``estimate``, ``ensemble`` is of
-    :func:`stressnet.training.metrics.evaluate_splits` and gives one row per row of the result,
-    whose columns :class:`stressnet.stages.train.several.TrainedSet` documents.
+    Parameters
+    ----------
+    members : list of DataFrame
+        With ``test_set``, ``metric`` and ``estimate``.
+    ensemble : DataFrame
+        As :func:`stressnet.training.metrics.evaluate_splits` makes it.
+
+    Returns
+    -------
+    DataFrame
+        See :class:`stressnet.stages.train.several.TrainedSet`; one row per row of ``ensemble``.
     """
     keys = ["test_set", "metric"]
     over = pd.concat(members).groupby(keys, sort=False)["estimate"]

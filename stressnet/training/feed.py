@@ -24,10 +24,18 @@ _CHUNK = 512
 
 
 class ImageFeed:
-    """Images of those tokens of some data that may be asked for, batch by batch, on a device.
+    """Images of some tokens, batch by batch.
 
-    ``resident`` keeps all of them on the device; None decides by the device's free memory (CPUs:
-    no).
+    Parameters
+    ----------
+    data : StressData
+        Where the images are.
+    rows : ndarray of int
+        Tokens that may be asked for.
+    device : str or torch.device
+        Where batches go.
+    resident : bool, optional
+        Keep all images on the device; None decides by the device's free memory (CPUs: no).
     """
 
     def __init__(

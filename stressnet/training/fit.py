@@ -52,11 +52,21 @@ __all__ = ["HISTORY_NAME", "STATE_NAME", "Origin", "TrainResult", "Watch", "shuf
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A trained network, in evaluation mode, with the weights of the best epoch (counted from 1).
+    """A trained network.
 
-    ``history`` has a row per epoch: ``epoch``, ``train_loss``, ``valid_loss``,
-    ``valid_balanced_accuracy``, ``learning_rate``, ``seconds``, ``images_per_s``. ``ended`` is
-    ``max_epochs``, ``patience`` or ``max_minutes``.
+    Parameters
+    ----------
+    model : nn.Module
+        With the weights of the best epoch, in evaluation mode.
+    info : CheckpointInfo
+        What was saved beside it.
+    history : DataFrame
+        One row per epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``valid_balanced_accuracy``,
+        ``learning_rate``, ``seconds``, ``images_per_s``.
+    best_epoch : int
+        Counted from 1.
+    ended : {"max_epochs", "patience", "max_minutes"}
+        Why training ended.
     """
 
     model: nn.Module
@@ -118,11 +128,28 @@ def train(
     """Train a network and save it as a checkpoint with its history.
 
     On one machine with one number of threads, the same arguments give bitwise the same weights on
-    the CPU (unless ``max_minutes`` cuts the run short). All processes of a ``world`` get the
-    result, the first one writes the files. Of the data, the splits "train" and "valid" are used.
-    ``out`` gets ``model.safetensors``, ``model.json`` and ``history.csv``; after every epoch the
-    state of the run is written there too, and removed when the run is done. With ``resume`` an
-    interrupted run with the same arguments is continued if ``out`` holds one.
+    the CPU (unless ``max_minutes`` cuts the run short).
+
+    Parameters
+    ----------
+    model_name : str
+        Key of :data:`stressnet.models.registry.MODELS`.
+    data : StressData
+        Tokens of the splits "train" and "valid" are used, others are not touched.
+    config : TrainConfig
+    out : Path
+        Folder for ``model.safetensors``, ``model.json`` and ``history.csv``. After every epoch the
+        state of the run is written there too, and removed when the run is done.
+    origin : Origin
+        Where the images come from.
+    resume : bool
+        Continue an interrupted run with the same arguments if ``out`` holds one.
+    watch : Watch, optional
+        How to follow it.
+    world : World, optional
+        The device, and this process among several
+        (:func:`stressnet.training.distributed.join_world`). All of them get the result, the first
+        one writes the files.
 
     Raises
     ------

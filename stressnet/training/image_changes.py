@@ -39,10 +39,22 @@ VOCAL_TRACT_KNEE = 0.75
 def change_speed(
     images: Tensor, mask: Tensor, speed: Tensor, fill: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Say it faster (``speed`` above 1) or slower, at the same pitch; images and where they sound.
+    """Say it faster (``speed`` above 1) or slower, at the same pitch.
 
-    Where a slower word would not fit the image, it is slowed only as far as it does. ``mask`` holds
-    the sounding frames, which follow each other without a gap, ``fill`` the value of the padding.
+    Where a slower word would not fit the image, it is slowed only as far as it does.
+
+    Parameters
+    ----------
+    images, mask : tensor
+        Images and their sounding frames, which follow each other without a gap.
+    speed : tensor, shape (batch,)
+    fill : tensor
+        Value of the padding.
+
+    Returns
+    -------
+    images, mask : tensor
+        New images and where they sound.
     """
     n_frames = images.shape[3]
     frames = torch.arange(n_frames, device=images.device)
@@ -96,11 +108,18 @@ def warp_vocal_tract(envelope: Tensor, factor: Tensor) -> Tensor:
 
 
 def add_room(magnitude: Tensor, rt60_s: Tensor, drr_db: Tensor, hop_s: float) -> Tensor:
-    """Late reverberation: power that falls by 60 dB in ``rt60_s`` (0 leaves an image as it is).
+    """Late reverberation: power that falls by 60 dB in ``rt60_s``.
 
-    ``drr_db`` is the energy of the direct sound over that of the reverberation, for a sound that
-    ends long before the image does. ``magnitude`` is (batch, 1, n_bins, n_frames), the others
-    (batch,).
+    Parameters
+    ----------
+    magnitude : tensor, shape (batch, 1, n_bins, n_frames)
+    rt60_s : tensor, shape (batch,)
+        Reverberation time; 0 leaves an image as it is.
+    drr_db : tensor, shape (batch,)
+        Energy of the direct sound over that of the reverberation, for a sound that ends long
+        before the image does.
+    hop_s : float
+        Distance of frames in seconds.
     """
     n_frames = magnitude.shape[3]
     frames = torch.arange(n_frames, device=magnitude.device)
@@ -132,10 +151,14 @@ def add_noise(
     slope : tensor, shape (batch,)
         Power of the noise falls with this power of frequency: 0 is white, 1 pink.
     seeds : ndarray of int, shape (batch,)
-        Random seed of each image's noise.
+        Of each image's noise.
     preset : SpectrogramPreset
-        Its window and hop make the noise's spectrum. Raises ConfigError if it has fewer bins than
-        the images.
+        Its window and hop make the noise's spectrum.
+
+    Raises
+    ------
+    ConfigError
+        If the preset has fewer bins than the images.
     """
     n_bins, n_frames = magnitude.shape[2:]
     if n_bins > preset.n_fft // 2 + 1:

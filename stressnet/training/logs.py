@@ -22,10 +22,21 @@ _SCALARS = {
 
 
 class RunLog:
-    """Writes what each epoch gave into ``history.csv``, and with ``tensorboard`` into event files.
+    """Writes what each epoch gave.
 
-    ``first_epoch`` counts finished epochs; later ones that an interrupted run may have logged are
-    hidden. Raises MissingPartError if TensorBoard is asked for and not installed.
+    Parameters
+    ----------
+    out : Path
+        Folder of the run.
+    tensorboard : bool
+        Also write event files into ``out/tensorboard``.
+    first_epoch : int
+        Finished epochs; later ones that an interrupted run may have logged are hidden.
+
+    Raises
+    ------
+    MissingPartError
+        If TensorBoard is asked for and not installed.
     """
 
     def __init__(self, out: Path, *, tensorboard: bool = False, first_epoch: int = 0) -> None:
@@ -43,7 +54,10 @@ class RunLog:
     def write(self, history: list[dict[str, Any]]) -> None:
         """Replace the CSV by all epochs so far, and add the last one to TensorBoard.
 
-        Raises CheckpointError if the file cannot be written.
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be written.
         """
         try:
             write_csv(pd.DataFrame(history), self.path)

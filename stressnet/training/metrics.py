@@ -1,17 +1,13 @@
 """How good predictions are, with intervals that respect who spoke and what was said.
 
-Intervals come from the pigeonhole bootstrap (Owen 2007, *Annals of Applied Statistics* 1:386-411):
-speakers and words are drawn with replacement independently of each other, and a token counts as
-often as its speaker times its word was drawn. Tokens of one speaker or one word resemble each
-other; intervals that took them for independent would be too narrow. This one is somewhat too wide
-rather than too narrow. The limits are percentiles. Where a network makes no error at all, every
+Intervals come from the bootstrap over speakers and words, see :mod:`stressnet.training.bootstrap`.
+Where a network makes no error at all, every
 resample is perfect too and the interval is a point: then n is what tells how much that means.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +17,14 @@ from sklearn import metrics as sklearn_metrics
 
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.training.bootstrap import (
+    AT_ONCE,
+    Estimate,
+    cluster_weights,
+    codes_of,
+    draw,
+    interval_of,
+)
 
 METRICS = (
     "accuracy",
@@ -34,31 +38,19 @@ METRICS = (
 Matthews' correlation (chance: 0); AUROC is the chance that a token with initial stress gets a
 higher logit difference than one with final stress (chance: 0.5)."""
 
-Side = NDArray[np.bool_] | slice
-
-_CHUNK = 100  # resamples held in memory at a time
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % interval; nan where it does not exist, and why."""
-
-    value: float
-    low: float
-    high: float
-    reason: str = ""
-
-    def columns(self, name: str = "") -> dict[str, float]:
-        """For tables: ``estimate``, ``low``, ``high``, or ``name``, ``name_low``, ``name_high``."""
-        keys = (name, f"{name}_low", f"{name}_high") if name else ("estimate", "low", "high")
-        return dict(zip(keys, (self.value, self.low, self.high), strict=True))
-
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How predictions fare: numbers of tokens, of each class, speakers and words, and metrics.
+    """How a set of predictions fares.
 
-    ``majority_rate`` is the accuracy of always saying the more frequent class; nan for no tokens.
+    Parameters
+    ----------
+    n, n_initial, n_final, n_speakers, n_words : int
+        Tokens, tokens of each class, different speakers and words.
+    majority_rate : float
+        Accuracy of always saying the more frequent class; nan for no tokens.
+    metrics : dict of Estimate
+        One per name in :data:`METRICS`.
     """
 
     n: int
@@ -147,7 +139,14 @@ def evaluate(
 def evaluate_splits(
     predictions: pd.DataFrame, *, seed: int = 0, n_resamples: int = 2000
 ) -> pd.DataFrame:
-    """Metrics of every split in a table from :func:`stressnet.training.predict.predictions_table`.
+    """Metrics of every split in a table of predictions.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        As :func:`stressnet.training.predict.predictions_table` makes it.
+    seed, n_resamples
+        As for :func:`evaluate`.
 
     Returns
     -------
@@ -183,85 +182,6 @@ def evaluate_splits(
     return pd.DataFrame(lines, columns=[*columns, "majority_rate", "reason"])
 
 
-def cluster_weights(
-    speakers: ArrayLike, words: ArrayLike, *, seed: int = 0, n_resamples: int = 2000
-) -> Iterator[NDArray[np.float64]]:
-    """How often each token counts in the resamples of the pigeonhole bootstrap.
-
-    Yields arrays of shape (some resamples, n), ``n_resamples`` rows in all; none where speakers and
-    words, each of shape (n,), hold only one cluster.
-    """
-    speaker_codes, word_codes = _codes(speakers), _codes(words)
-    if max(speaker_codes.max(initial=0), word_codes.max(initial=0)) > 0:
-        rng = np.random.default_rng(seed)
-        for start in range(0, n_resamples, _CHUNK):
-            size = min(_CHUNK, n_resamples - start)
-            counts = _draw(rng, speaker_codes, size) * _draw(rng, word_codes, size)
-            yield counts.astype(np.float64)
-
-
-def resampled(
-    figure: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    speakers: ArrayLike,
-    words: ArrayLike,
-    *,
-    seed: int = 0,
-    n_resamples: int = 2000,
-) -> tuple[float, NDArray[np.float64]]:
-    """A figure of the tokens as they are, and in each resample.
-
-    ``figure`` maps weights of tokens, shape (some, n), to values, shape (some,).
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = float(figure(np.ones((1, len(np.asarray(speakers)))))[0])
-        draws = cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
-        return value, np.concatenate([*(figure(weights) for weights in draws), np.empty(0)])
-
-
-def bootstrapped(
-    figure: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    speakers: ArrayLike,
-    words: ArrayLike,
-    *,
-    seed: int = 0,
-    n_resamples: int = 2000,
-) -> Estimate:
-    """A figure with its percentile interval; arguments are those of :func:`resampled`."""
-    value, resamples = resampled(figure, speakers, words, seed=seed, n_resamples=n_resamples)
-    return interval_of(value, resamples, n_resamples)
-
-
-def mean_of_sides(
-    weights: NDArray[np.float64], values: NDArray[np.float64], sides: Sequence[Side]
-) -> NDArray[np.float64]:
-    """Mean over groups of tokens of their weighted mean value, shape (n_resamples,).
-
-    Nan where a group has no weight. With hits as values and the two classes as groups this is
-    balanced accuracy.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = [(weights[:, s] @ values[s]) / weights[:, s].sum(axis=1) for s in sides]
-    return np.mean(means, axis=0)
-
-
-def interval_of(value: float, resamples: ArrayLike, n_resamples: int) -> Estimate:
-    """A figure with the percentile interval of its resamples.
-
-    Resamples are nan where the figure does not exist. Where fewer than half of the ``n_resamples``
-    that there should be exist, the interval is nan.
-    """
-    values = np.asarray(resamples, dtype=np.float64)
-    defined = values[np.isfinite(values)]
-    if not math.isfinite(value):
-        return Estimate(value, math.nan, math.nan, "not defined for these tokens")
-    if 2 * len(defined) < n_resamples or not len(defined):
-        return Estimate(
-            value, math.nan, math.nan, "no interval: too few speakers and words to resample"
-        )
-    low, high = (float(v) for v in np.quantile(defined, (0.025, 0.975)))
-    return Estimate(value, low, high)
-
-
 def mean_over_words(
     labels: ArrayLike,
     logit_difference: ArrayLike,
@@ -274,8 +194,12 @@ def mean_over_words(
     """Mean over the words that show both readings of their balanced accuracy.
 
     A word that (almost) always has one reading in the test can be got right by knowing the word;
-    here it does not count, and frequent words count no more than rare ones. Arguments are those of
-    :func:`evaluate`.
+    here it does not count, and frequent words count no more than rare ones.
+
+    Parameters
+    ----------
+    labels, logit_difference, speakers, words, seed, n_resamples
+        As for :func:`evaluate`.
 
     Returns
     -------
@@ -305,13 +229,13 @@ def mean_over_words(
     kept = np.isin(codes, both)
     member = (codes[kept][:, None] == both).astype(np.float64)
     side, right = is_initial[kept], hit[kept].astype(np.float64)
-    speaker_codes = _codes(np.asarray(speakers)[kept])
+    speaker_codes = codes_of(np.asarray(speakers)[kept])
     rng = np.random.default_rng(seed)
     means = []
-    for start in range(0, n_resamples, _CHUNK):
-        size = min(_CHUNK, n_resamples - start)
-        drawn = _draw(rng, speaker_codes, size).astype(np.float64)
-        times = _draw(rng, np.arange(len(both)), size)
+    for start in range(0, n_resamples, AT_ONCE):
+        size = min(AT_ONCE, n_resamples - start)
+        drawn = draw(rng, speaker_codes, size).astype(np.float64)
+        times = draw(rng, np.arange(len(both)), size)
         with np.errstate(invalid="ignore", divide="ignore"):
             recalls = [
                 (drawn[:, s] @ (member[s] * right[s, None])) / (drawn[:, s] @ member[s])
@@ -321,10 +245,6 @@ def mean_over_words(
             weight = np.where(np.isfinite(scores), times, 0)
             means.append((np.nan_to_num(scores) * weight).sum(axis=1) / weight.sum(axis=1))
     return interval_of(value, np.concatenate(means), n_resamples), by_word
-
-
-def _codes(values: ArrayLike) -> NDArray[np.int64]:
-    return np.unique(np.asarray(values, dtype=np.str_), return_inverse=True)[1].reshape(-1)
 
 
 def _reasons(n_initial: int, n_final: int) -> dict[str, str]:
@@ -356,12 +276,6 @@ def _points(is_initial: NDArray[np.bool_], scores: NDArray[np.float64]) -> dict[
         points["mcc"] = float(sklearn_metrics.matthews_corrcoef(is_initial, said_initial))
         points["auroc"] = float(sklearn_metrics.roc_auc_score(is_initial, scores))
     return points
-
-
-def _draw(rng: np.random.Generator, codes: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """How often each token's cluster is drawn, shape (size, n)."""
-    n = int(codes.max()) + 1
-    return rng.multinomial(n, np.full(n, 1 / n), size=size)[:, codes]
 
 
 def _weighted(

@@ -32,7 +32,15 @@ _OPSET = 18
 
 @dataclass(frozen=True)
 class Exported:
-    """An ONNX file, and by how much its logits differ from the network's on random images."""
+    """An export that was checked.
+
+    Parameters
+    ----------
+    path : Path
+        The ONNX file.
+    largest_difference : float
+        Between its logits and the network's, over random images.
+    """
 
     path: Path
     largest_difference: float
@@ -123,7 +131,14 @@ def export_onnx(model_path: Path, out: Path) -> Exported:
 
 
 def run_onnx(path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits of an exported network, in onnxruntime on the CPU."""
+    """Logits of an exported network, in onnxruntime on the CPU.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    images : ndarray, shape (batch, 1, n_bins, n_frames)
+    """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

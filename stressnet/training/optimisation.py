@@ -28,8 +28,17 @@ def batch_loss(
 ) -> Tensor:
     """Cross entropy of part of a batch, as its share of the mean over the whole batch.
 
-    Summed over the parts it is what :func:`torch.nn.functional.cross_entropy` gives for the batch,
-    whose labels are ``all_labels``. ``weights`` (n_classes,) are used if the recipe says so.
+    Summed over the parts it is what :func:`torch.nn.functional.cross_entropy` gives for the batch.
+
+    Parameters
+    ----------
+    logits : tensor, shape (part, n_classes)
+    labels : tensor of int, shape (part,)
+    all_labels : tensor of int, shape (batch,)
+        Labels of the whole batch.
+    weights : tensor, shape (n_classes,)
+        Of the classes; used if the recipe says so.
+    config : TrainConfig
     """
     weighted = config.class_balance == "weights"
     total = functional.cross_entropy(

@@ -39,10 +39,18 @@ COLUMNS = (
 
 
 def parts_of_frames(tokens: pd.DataFrame, time_s: ArrayLike) -> NDArray[np.int8]:
-    """The part each frame's middle lies in, int8 of shape (n_tokens, n_frames).
+    """The part each frame's middle lies in.
 
-    A missing column of :data:`COLUMNS`, or a missing value, makes a token's parts unknown.
-    ``time_s`` are the middles of frames; zero is the onset of the word.
+    Parameters
+    ----------
+    tokens : DataFrame
+        With :data:`COLUMNS`; a missing column or value makes a token's parts unknown.
+    time_s : array_like of float, shape (n_frames,)
+        Middles of frames; zero is the onset of the word.
+
+    Returns
+    -------
+    ndarray of int8, shape (n_tokens, n_frames)
     """
     if any(name not in tokens for name in COLUMNS):
         return np.full((len(tokens), np.size(time_s)), UNKNOWN, dtype=np.int8)
@@ -62,7 +70,17 @@ def parts_of_frames(tokens: pd.DataFrame, time_s: ArrayLike) -> NDArray[np.int8]
 def moved(parts: Tensor, images: Tensor, draws: Draws) -> Tensor:
     """Parts after the changes in time that :func:`stressnet.training.augment.augment` makes.
 
-    ``parts`` are (batch, n_frames), ``images`` (batch, 1, n_bins, n_frames) before any change.
+    Parameters
+    ----------
+    parts : tensor of int, shape (batch, n_frames)
+    images : tensor, shape (batch, 1, n_bins, n_frames)
+        Before any change.
+    draws : dict
+        What happens to each.
+
+    Returns
+    -------
+    tensor of int64, shape (batch, n_frames)
     """
     parts = parts.long()
     known = (parts != UNKNOWN).all(dim=1)
@@ -82,9 +100,13 @@ def moved(parts: Tensor, images: Tensor, draws: Draws) -> Tensor:
 def part_loss(logits: Tensor, parts: Tensor, n_known: int) -> Tensor:
     """Cross entropy of the parts that a network hears, as its share of the mean over a batch.
 
-    A column of ``logits`` (part of batch, N_PARTS, n_columns) stands for a stretch of frames of
-    equal length from the first on; ``parts`` are (part of batch, n_frames). ``n_known`` counts
-    tokens with known parts in the whole batch; the loss is zero if there are none.
+    Parameters
+    ----------
+    logits : tensor, shape (part of batch, N_PARTS, n_columns)
+        A column stands for a stretch of frames of equal length from the first on.
+    parts : tensor of int, shape (part of batch, n_frames)
+    n_known : int
+        Tokens with known parts in the whole batch; the loss is zero if there are none.
     """
     n_columns = logits.shape[2]
     length = parts.shape[1] // n_columns

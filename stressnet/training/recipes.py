@@ -249,8 +249,12 @@ def read_recipe(path: Path) -> TrainConfig:
     """The recipe in a TOML file.
 
     Its keys are the fields of :class:`TrainConfig`; what is not given is as in the recipe named by
-    ``base``, or as in ``compact``. Raises ConfigError if the file is missing, no TOML, or has
-    unknown fields or values out of range.
+    ``base``, or as in ``compact``.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, no TOML, or has unknown fields or values out of range.
     """
     values = read_toml(path, ConfigError)
     base = values.pop("base", "compact")
@@ -273,9 +277,19 @@ def write_recipe(path: Path, config: TrainConfig) -> None:
 
 
 def get_recipe(name: str | Path, /, **changes: Any) -> TrainConfig:
-    """The recipe called ``name`` or read from that TOML file, with some fields changed.
+    """The recipe called ``name``, with some parameters changed.
 
-    Raises ConfigError if there is no such recipe or field, or a value is out of range.
+    Parameters
+    ----------
+    name : str or Path
+        Key of :data:`RECIPES`, or a TOML file (:func:`read_recipe`).
+    **changes
+        Fields of :class:`TrainConfig` to replace, such as ``seed=3``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such recipe or field, or a value is out of range.
     """
     if not is_recipe_file(name) and name not in RECIPES:
         raise ConfigError(

@@ -25,9 +25,21 @@ OBJECTIVES: dict[str, Literal["minimize", "maximize"]] = {
 
 
 def suggest(trial: optuna.Trial, base: TrainConfig, fixed: Collection[str] = ()) -> dict[str, Any]:
-    """Changes to a recipe for one trial: all fields that are searched but the fixed ones.
+    """Changes to a recipe for one trial.
 
-    The learning rate is searched within a tenth and ten times that of ``base``.
+    Parameters
+    ----------
+    trial : optuna.Trial
+        Draws the values and remembers them.
+    base : TrainConfig
+        Where the search starts; the rate is searched within a tenth and ten times its own.
+    fixed : collection of str
+        Fields that stay as they are.
+
+    Returns
+    -------
+    dict
+        Fields of :class:`TrainConfig`.
     """
     rate = base.learning_rate
     drawn: dict[str, Callable[[], Any]] = {
@@ -55,10 +67,21 @@ def suggest(trial: optuna.Trial, base: TrainConfig, fixed: Collection[str] = ())
 
 
 def open_study(folder: Path, objective: str, seed: int) -> optuna.Study:
-    """The study in a folder, new or continued; a line of JSON per event in ``study.jsonl``.
+    """The study in a folder, new or continued.
 
-    ``seed`` is that of the sampler (TPE). A continued search draws other values than an
-    uninterrupted one. Raises MissingPartError if Optuna is not installed.
+    Parameters
+    ----------
+    folder : Path
+        Holds ``study.jsonl``, one line of JSON per event.
+    objective : str
+        Key of :data:`OBJECTIVES`.
+    seed : int
+        Of the sampler (TPE). A continued search draws other values than an uninterrupted one.
+
+    Raises
+    ------
+    MissingPartError
+        If Optuna is not installed.
     """
     try:
         import optuna

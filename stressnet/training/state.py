@@ -24,10 +24,20 @@ from stressnet.errors import CheckpointError
 
 @dataclass
 class RunState:
-    """Where a run stands: finished epochs with an entry each in the history, and the best weights.
+    """Where a run stands.
 
-    ``identity`` is the hash of everything the run depends on; ``best_epoch``, the one with the
-    lowest validation loss, is counted from 1 and 0 before the first.
+    Parameters
+    ----------
+    identity : str
+        Hash of everything the run depends on.
+    epoch : int
+        Finished epochs.
+    best_epoch : int
+        Epoch with the lowest validation loss, counted from 1; 0 before the first.
+    best_weights : dict of tensor
+        State of the network after that epoch.
+    history : list of dict
+        One entry per finished epoch.
     """
 
     identity: str
@@ -47,8 +57,13 @@ def save_state(
 ) -> None:
     """Replace the file at ``path``; an interruption leaves the old one whole.
 
-    ``scaler`` remembers how float16 gradients are scaled, ``average`` holds the running average of
-    the weights, where a recipe asks for one. Raises CheckpointError if it cannot be written.
+    ``scaler`` remembers how float16 gradients are scaled; without float16 there is nothing in it.
+    ``average`` holds the running average of the weights, where a recipe asks for one.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be written.
     """
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in state.best_weights.items()}
@@ -86,7 +101,10 @@ def load_state(
 ) -> RunState:
     """Read a state and put it into the network, its average, the optimizer and the scaler.
 
-    Raises CheckpointError if the file is damaged or of a run with another ``identity``.
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged or of a run with another ``identity``.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:

@@ -88,6 +88,13 @@ class Method:
 class TokenReader:
     """Gathers tokens of one corpus under the presets of several runs.
 
+    Parameters
+    ----------
+    corpus : Corpus
+        The corpus that all runs explain.
+    methods : sequence of Method
+        At least one.
+
     Raises
     ------
     ConfigError

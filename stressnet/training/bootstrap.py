@@ -1,0 +1,143 @@
+"""Percentile intervals from the pigeonhole bootstrap over speakers and words.
+
+Speakers and words are drawn with replacement independently of each other, and a token counts as
+often as its speaker times its word was drawn (Owen 2007, *Annals of Applied Statistics* 1:386-411).
+Tokens of one speaker or one word resemble each other; intervals that took them for independent
+would be too narrow. This one is somewhat too wide rather than too narrow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Side = NDArray[np.bool_] | slice
+
+AT_ONCE = 100
+"""Resamples held in memory at a time."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval; nan where it does not exist, and why."""
+
+    value: float
+    low: float
+    high: float
+    reason: str = ""
+
+    def columns(self, name: str = "") -> dict[str, float]:
+        """For tables: ``estimate``, ``low``, ``high``, or ``name``, ``name_low``, ``name_high``."""
+        keys = (name, f"{name}_low", f"{name}_high") if name else ("estimate", "low", "high")
+        return dict(zip(keys, (self.value, self.low, self.high), strict=True))
+
+
+def cluster_weights(
+    speakers: ArrayLike, words: ArrayLike, *, seed: int = 0, n_resamples: int = 2000
+) -> Iterator[NDArray[np.float64]]:
+    """How often each token counts in the resamples of the pigeonhole bootstrap.
+
+    Parameters
+    ----------
+    speakers, words : array_like, shape (n,)
+        Clusters.
+    seed : int
+        Random seed of the resamples.
+    n_resamples : int
+        Bootstrap resamples.
+
+    Yields
+    ------
+    ndarray, shape (some resamples, n)
+        Until ``n_resamples`` rows were given in all.
+    """
+    speaker_codes, word_codes = codes_of(speakers), codes_of(words)
+    if max(speaker_codes.max(initial=0), word_codes.max(initial=0)) > 0:
+        rng = np.random.default_rng(seed)
+        for start in range(0, n_resamples, AT_ONCE):
+            size = min(AT_ONCE, n_resamples - start)
+            counts = draw(rng, speaker_codes, size) * draw(rng, word_codes, size)
+            yield counts.astype(np.float64)
+
+
+def resampled(
+    figure: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    speakers: ArrayLike,
+    words: ArrayLike,
+    *,
+    seed: int = 0,
+    n_resamples: int = 2000,
+) -> tuple[float, NDArray[np.float64]]:
+    """A figure of the tokens as they are, and in each resample.
+
+    ``figure`` maps weights of tokens, shape (some, n), to values, shape (some,).
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = float(figure(np.ones((1, len(np.asarray(speakers)))))[0])
+        draws = cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
+        return value, np.concatenate([*(figure(weights) for weights in draws), np.empty(0)])
+
+
+def bootstrapped(
+    figure: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    speakers: ArrayLike,
+    words: ArrayLike,
+    *,
+    seed: int = 0,
+    n_resamples: int = 2000,
+) -> Estimate:
+    """A figure with its percentile interval; arguments are those of :func:`resampled`."""
+    value, resamples = resampled(figure, speakers, words, seed=seed, n_resamples=n_resamples)
+    return interval_of(value, resamples, n_resamples)
+
+
+def mean_of_sides(
+    weights: NDArray[np.float64], values: NDArray[np.float64], sides: Sequence[Side]
+) -> NDArray[np.float64]:
+    """Mean over groups of tokens of their weighted mean value, shape (n_resamples,).
+
+    Nan where a group has no weight. With hits as values and the two classes as groups this is
+    balanced accuracy.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = [(weights[:, s] @ values[s]) / weights[:, s].sum(axis=1) for s in sides]
+    return np.mean(means, axis=0)
+
+
+def interval_of(value: float, resamples: ArrayLike, n_resamples: int) -> Estimate:
+    """A figure with the percentile interval of its resamples.
+
+    Parameters
+    ----------
+    value : float
+        The figure.
+    resamples : array_like
+        The figure in each resample, nan where it does not exist.
+    n_resamples : int
+        How many there should be; where fewer than half exist, the interval is nan.
+    """
+    values = np.asarray(resamples, dtype=np.float64)
+    defined = values[np.isfinite(values)]
+    if not math.isfinite(value):
+        return Estimate(value, math.nan, math.nan, "not defined for these tokens")
+    if 2 * len(defined) < n_resamples or not len(defined):
+        return Estimate(
+            value, math.nan, math.nan, "no interval: too few speakers and words to resample"
+        )
+    low, high = (float(v) for v in np.quantile(defined, (0.025, 0.975)))
+    return Estimate(value, low, high)
+
+
+def codes_of(values: ArrayLike) -> NDArray[np.int64]:
+    """A number for each cluster, shape (n,)."""
+    return np.unique(np.asarray(values, dtype=np.str_), return_inverse=True)[1].reshape(-1)
+
+
+def draw(rng: np.random.Generator, codes: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """How often each token's cluster is drawn, shape (size, n)."""
+    n = int(codes.max()) + 1
+    return rng.multinomial(n, np.full(n, 1 / n), size=size)[:, codes]
