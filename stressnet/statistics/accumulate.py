@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from stressnet.statistics.scan import NetworkRuns
 from stressnet.statistics.strata import ALL, Stratum
-from stressnet.statistics.stream import EXCHANGE, Names, RunTables, Walk
+from stressnet.statistics.stream import EXCHANGE, Names, RunTables
+from stressnet.statistics.walk import Walk
 from stressnet.statistics.sums import StratifiedSums, TokenCodes
 
 MEMORY_BUDGET = 1 << 28

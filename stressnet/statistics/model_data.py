@@ -11,7 +11,7 @@ from stressnet.errors import ConfigError
 from stressnet.statistics.analysis import ModelEntry
 from stressnet.statistics.mixed import Design, design
 from stressnet.statistics.scan import NetworkRuns
-from stressnet.statistics.stream import Walk
+from stressnet.statistics.walk import Walk
 
 
 def collect(network: NetworkRuns, entry: ModelEntry, max_tokens: int = 5000) -> Design:
