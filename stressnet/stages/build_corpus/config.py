@@ -9,48 +9,25 @@ from typing import TYPE_CHECKING
 from stressnet.errors import ConfigError
 from stressnet.runs.options import option, seed_option
 from stressnet.runs.stage import Input, Stage
-
-AUTO = "auto"
-"""The recipe is found by looking at the recordings."""
+from stressnet.stages.validate.config import ReadingConfig
 
 if TYPE_CHECKING:
     from stressnet.corpus.splits import SplitConfig
 
 
 @dataclass(frozen=True)
-class BuildConfig:
+class BuildConfig(ReadingConfig):
     """What decides the content of a corpus."""
 
-    recipe: str = option(
-        AUTO,
-        help="How the recordings are laid out: a name (see 'stressnet recipes'), a TOML file, or "
-        "auto: the recipe that 'stressnet inspect' finds.",
-    )
-    speakers: tuple[str, ...] = option(
-        (), flag="--speaker", help="Take only what this speaker says.", default_text="everybody"
-    )
-    channel: int | None = option(
-        None,
-        minimum=1,
-        help="Channel of the recordings to take, counted from 1.",
-        default_text="the recipe's, else the mean of all",
-    )
     presets: tuple[str, ...] = option(
         ("stressnet",), flag="--preset", help="Spectrogram preset (stressnet, allouche2025)."
     )
     aligner: str = option("auto", help="Aligner, used where there is no alignment.")
-    labels: Path | None = option(
-        None,
-        help="Table of stress decided by a person: utterance_id, word_index, stress (TSV or CSV); "
-        "wins over the recipe's own.",
-    )
     tagger: str = option(
         "auto",
         choices=("auto", "spacy", "crf", "none"),
         help="Part-of-speech tagger, which decides the stress of words with both readings.",
     )
-    dictionary: Path | None = option(None, help="Further pronunciations in CMUdict's format.")
-    function_words: Path | None = option(None, help="List of words to leave out, one per line.")
     context_s: float = option(
         0.25, flag="--context", help="Seconds of sound kept around each word."
     )

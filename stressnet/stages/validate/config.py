@@ -13,8 +13,8 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True)
-class ValidateConfig:
-    """How the recordings are laid out, how deep they are looked into, and what is shown."""
+class ReadingConfig:
+    """How recordings are read, the same for ``validate`` and ``build-corpus``."""
 
     recipe: str = option(
         AUTO,
@@ -30,10 +30,20 @@ class ValidateConfig:
         help="Channel of the recordings to take, counted from 1.",
         default_text="the recipe's, else the mean of all",
     )
-    samples: bool = option(True, help="Read the sound too, not only the headers.")
-    labels: Path | None = option(None, help="Table of stress decided by a person, as the build's.")
+    labels: Path | None = option(
+        None,
+        help="Table of stress decided by a person: utterance_id, word_index, stress (TSV or CSV); "
+        "wins over the recipe's own.",
+    )
     dictionary: Path | None = option(None, help="Further pronunciations in CMUdict's format.")
     function_words: Path | None = option(None, help="List of words to leave out, one per line.")
+
+
+@dataclass(frozen=True)
+class ValidateConfig(ReadingConfig):
+    """How deep recordings are looked into, and what is shown."""
+
+    samples: bool = option(True, help="Read the sound too, not only the headers.")
     csv: Path | None = option(None, help="Write the whole table to this file.")
     limit: int = option(200, minimum=1, help="Most rows to print.")
 
