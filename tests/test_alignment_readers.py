@@ -504,3 +504,11 @@ def test_lhotse_manifests_that_hold_no_words(tmp_path: Path) -> None:
     damaged.write_bytes(gzip.compress(b'{"id": 1'))
     with pytest.raises(AlignmentError, match=r"damaged\.jsonl\.gz"):
         read_alignment(damaged)
+
+
+def test_lower_case_arpabet_is_folded_and_ipa_is_not(tmp_path: Path) -> None:
+    head = "start,end,label,tier\n0,1,the,words\n"
+    lower = write(tmp_path / "a.csv", head + "0,0.4,dh,phones\n0.4,1,ah0,phones\n")
+    assert [phone.label for phone in read_alignment(lower).phones] == ["DH", "AH0"]
+    ipa = write(tmp_path / "b.csv", head + "0,0.2,b,phones\n0.2,0.4,ð,phones\n0.4,1,ə,phones\n")
+    assert [phone.label for phone in read_alignment(ipa).phones] == ["b", "ð", "ə"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tokenize import TokenError
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ def open_array(path: Path) -> NDArray:
         raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, TypeError, EOFError, OverflowError, RecursionError, MemoryError) as error:
         raise _damaged(path) from error
-    except (SyntaxError, TokenError) as error:  # the header is text that Python parses
+    except (SyntaxError, TokenError, BadZipFile) as error:  # the header is text for Python's parser
         raise _damaged(path) from error
     if not isinstance(array, np.ndarray):
         raise _damaged(path)

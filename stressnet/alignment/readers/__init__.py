@@ -17,6 +17,7 @@ from stressnet.alignment.readers.ctm import ctm_files, read_ctm
 from stressnet.alignment.readers.lhotse import read_lhotse
 from stressnet.alignment.readers.librispeech import LINE, read_condensed
 from stressnet.alignment.readers.options import Alignments, ReadOptions
+from stressnet.alignment.readers.phone_sets import in_upper_case
 from stressnet.alignment.readers.table import read_table
 from stressnet.alignment.readers.timit import read_timit, timit_files
 from stressnet.alignment.textgrid import read_textgrid, speakers_of
@@ -232,7 +233,7 @@ def read_alignment(
     reader = _ONE.get(_format(path, format))
     options = ReadOptions(speaker, rate_hz, channel)
     if reader is not None:
-        return reader(path, options)
+        return in_upper_case(reader(path, options))
     # Files of many are kept as they are, whichever speaker is wanted.
     alignments = _all_of(path, format, replace(options, speaker=None))
     names = list(dict.fromkeys((*alignments, *alignments.voices)))
@@ -250,11 +251,11 @@ def read_alignment(
     voices = alignments.voices.get(name, {})
     is_one_of_many = speaker is not None and any(voices)
     if name in alignments and not is_one_of_many:
-        return alignments[name]
+        return in_upper_case(alignments[name])
     wanted = {v.casefold() for v in (speaker, channel) if v is not None}
     for voice, alignment in voices.items():
         if voice.casefold() in wanted:
-            return alignment
+            return in_upper_case(alignment)
     what = "channels" if _format(path, format) == "ctm" else "speakers"
     raise AlignmentError(
         f"{path}: '{name or path.stem}' has the {what} {', '.join(sorted(voices))}"

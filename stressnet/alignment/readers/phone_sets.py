@@ -23,10 +23,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from stressnet.intervals import SILENCE, Alignment, Interval
-from stressnet.lexicon.pronunciation import Pronunciation, is_vowel
+from stressnet.lexicon.pronunciation import Pronunciation, is_arpabet, is_vowel
 
 FLAP = "DX"
 """Stands for ``T`` or ``D`` until the word is known."""
+
+_ARPABET_SHARE = 0.9
+"""Least share of a file's labels that make it lower-case ARPAbet; IPA shares a third with it."""
 
 _MOST_PHONES = 100  # in a word; more are looked at in no damaged file
 
@@ -117,6 +120,17 @@ def merge_closures(intervals: Sequence[Interval]) -> tuple[Interval, ...]:
     return tuple(
         replace(i, label=TIMIT_CLOSURES.get(i.label.lower(), (i.label,))[0]) for i in merged
     )
+
+
+def in_upper_case(alignment: Alignment) -> Alignment:
+    """Lower-case ARPAbet (``dh ah0``) in upper case; every other alignment as it is."""
+    labels = {phone.label for phone in alignment.spoken_phones()}
+    if any(is_arpabet(label) for label in labels):
+        return alignment
+    if sum(is_arpabet(label.upper()) for label in labels) < _ARPABET_SHARE * max(1, len(labels)):
+        return alignment
+    phones = tuple(replace(phone, label=phone.label.upper()) for phone in alignment.phones)
+    return replace(alignment, phones=phones)
 
 
 Variants = Callable[[str], Sequence[Pronunciation]]
