@@ -237,6 +237,9 @@ def parse_config(data: Mapping[str, Any], path: Path) -> StatsConfig:
             values[name] = _entry(kind, data[name], path, f"[{name}]")
     if not values.get("run"):
         raise ConfigError(f"{path}: lacks [[run]], the runs to compare; see stats --example")
+    for entry in values["run"]:
+        if "\0" in entry.path + entry.corpus:
+            raise ConfigError(f"{path}: [[run]] {entry.path!r} holds a NUL, as no path does")
     values["run"] = [
         replace(
             entry,
