@@ -1,7 +1,7 @@
 """The command line: parses, calls, prints. Everything heavy is imported inside the commands.
 
 :mod:`stressnet.cli.commands` makes a command from a stage; the others are in
-:mod:`stressnet.cli.looking`. Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 done but some items
+:mod:`stressnet.cli.small_commands`. Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 done but some items
 failed (see the table named in the output), 130 interrupted and 143 terminated (run the same command
 to continue).
 """
@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import click
 
 from stressnet import __version__
-from stressnet.cli import looking
+from stressnet.cli import small_commands
 from stressnet.cli.commands import command_of
 from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, echo, echo_line
 from stressnet.errors import StressnetError
@@ -89,41 +89,41 @@ COMMANDS = (
     inspect_folder,
     validate_folder,
     build_corpus,
-    looking.fetch_command,
-    looking.recipes_command,
+    small_commands.fetch_command,
+    small_commands.recipes_command,
     measure_corpus,
     run_cue_baselines,
     manipulate_corpus,
     psychometrics,
     train_model,
     search_recipe,
-    looking.models_command,
+    small_commands.models_command,
     evaluate_models,
-    looking.card_command,
+    small_commands.card_command,
     predict,
-    looking.export_command,
+    small_commands.export_command,
     explain_corpus,
     assess,
     validate_methods,
     causal_agreement,
     find_out,
-    looking.regions_command,
+    small_commands.regions_command,
     measure_sensitivity,
     run_statistics,
     report_run,
-    looking.word_command,
+    small_commands.word_command,
     export_praat,
     run_demo,
-    looking.doctor_command,
+    small_commands.doctor_command,
 )
 """Stages and other commands, in the order of the work."""
 
-CORPUS_COMMANDS = (looking.show_command, export_corpus, write_folds, merge_corpora)
+CORPUS_COMMANDS = (small_commands.show_command, export_corpus, write_folds, merge_corpora)
 
 for group, commands in ((cli, COMMANDS), (corpus_group, CORPUS_COMMANDS)):
     for command in commands:
         group.add_command(command if isinstance(command, click.Command) else command_of(command))
-cli.commands["stats"].params.insert(2, looking.EXAMPLE_OPTION)
+cli.commands["stats"].params.insert(2, small_commands.EXAMPLE_OPTION)
 
 
 class Terminated(KeyboardInterrupt):
