@@ -1,9 +1,9 @@
 """The command line: parses, calls, prints. Everything heavy is imported inside the commands.
 
 :mod:`stressnet.cli.commands` makes a command from a stage; the others are in
-:mod:`stressnet.cli.small_commands`. Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 done but some items
-failed (see the table named in the output), 130 interrupted and 143 terminated (run the same command
-to continue).
+:mod:`stressnet.cli.small_commands`. Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 done but
+some items failed (see the table named in the output), 130 interrupted and 143 terminated (run the
+same command to continue).
 """
 
 from __future__ import annotations
