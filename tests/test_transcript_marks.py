@@ -11,8 +11,11 @@ from command_line import run_cli
 
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.building.expect import unknown_words
+from stressnet.corpus.scan import Recording
+from stressnet.corpus.tokens import find_tokens, words_of
 from stressnet.corpus.transcripts import marks_in, read_text, split_words
 from stressnet.intervals import Alignment, Interval
+from stressnet.lexicon.dictionary import load_dictionary
 
 
 @pytest.mark.parametrize(
@@ -70,3 +73,20 @@ def test_validate_and_build_tell(tmp_path: Path, capsys: pytest.CaptureFixture[s
     _, out, err = run_cli(capsys, "validate", tmp_path / "recordings", "-q")
     assert "WARNING" in out and "is this English?" in out
     assert "'Anna:' (1), '[lacht]' (1)" in out + err
+
+
+def test_marks_in_a_word_tier_are_no_tokens() -> None:
+    labels = [("[laughter]", ("L", "AE1", "F", "T", "ER0")), ("WATER", ("W", "AO1", "T", "ER0"))]
+    words, phones, now_s = [], [], 0.0
+    for label, sounds in labels:
+        start_s = now_s
+        for sound in sounds:
+            phones.append(Interval(now_s, now_s + 0.08, sound))
+            now_s += 0.08
+        words.append(Interval(start_s, now_s, label))
+    alignment = Alignment(tuple(words), tuple(phones), "textgrid")
+    recording = Recording("u", "anna", "", Path("u.wav"), (), Path("u.TextGrid"), now_s)
+    tokens, rejected = find_tokens(recording, alignment, load_dictionary(None), {})
+    assert [token.word for token in tokens] == ["WATER"]
+    assert rejected == {"a mark that nobody says": 1}
+    assert words_of(alignment) == ("WATER",)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stressnet.corpus.scan import Labels, Recording, StressLabel
+from stressnet.corpus.transcripts import is_mark
 from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, Entry
@@ -31,6 +32,7 @@ REJECT_NOT_DISYLLABIC_HERE = "spoken variant is not disyllabic"
 REJECT_NO_PHONES = "no phones aligned"
 REJECT_DURATION = "implausible duration"
 REJECT_PHONE = "a phone is not ARPAbet"
+REJECT_MARK = "a mark that nobody says"
 
 MAX_SHARE_OF_FOREIGN_PHONES = 0.2
 """With more, the tier is in another alphabet, and the recording is refused as a whole."""
@@ -156,6 +158,12 @@ def word_key(label: str) -> str:
     return label.replace("’", "'").strip(_PUNCTUATION).upper()
 
 
+def words_of(alignment: Alignment) -> tuple[str, ...]:
+    """The words of an alignment as a transcript, without marks that nobody says."""
+    spoken = (word.label for word in alignment.spoken_words() if not is_mark(word.label))
+    return tuple(word_key(label) for label in spoken)
+
+
 def _checked_phones(recording: Recording, alignment: Alignment) -> tuple[Interval, ...]:
     """Spoken phones in time order; raises if the tier is not in ARPAbet."""
     phones = alignment.spoken_phones()
@@ -235,6 +243,9 @@ def find_tokens(
     tokens: list[Token] = []
     rejected: Counter[str] = Counter()
     for index, word in enumerate(words):
+        if is_mark(word.label):
+            rejected[REJECT_MARK] += 1
+            continue
         entry = dictionary.entry(spoken[index], function_words)
         if not isinstance(entry, Entry):
             rejected[entry.value] += 1

@@ -45,6 +45,11 @@ def marks_in(text: str) -> list[str]:
     return [mark.strip() for mark in _MARK.findall(_nfc(text))]
 
 
+def is_mark(label: str) -> bool:
+    """Whether the label of an interval is nothing but a mark, such as ``[laughter]``."""
+    return _MARK.fullmatch(_nfc(label).strip()) is not None
+
+
 def split_words(text: str) -> tuple[str, ...]:
     """Words of a transcript: upper case, punctuation dropped, apostrophes kept, hyphens split.
 

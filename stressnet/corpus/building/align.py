@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stressnet.alignment.aligner import Aligner, AlignmentFailure, Utterance
 from stressnet.alignment.choose import get_aligner
 from stressnet.corpus.scan import Recording, Scan
-from stressnet.corpus.tokens import word_key
+from stressnet.corpus.tokens import words_of
 from stressnet.errors import AlignmentError, LexiconError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, load_dictionary
@@ -223,7 +223,7 @@ def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
                         )
                         journal.add(recording.utterance_id, {"failure": text})
                         continue
-                    words = tuple(word_key(word.label) for word in given.spoken_words())
+                    words = words_of(given)
                     journal.add(recording.utterance_id, {"words_only": words})
                     continue
                 journal.add(recording.utterance_id, to_record(given) | {"warnings": warnings_})

@@ -11,7 +11,7 @@ from stressnet.corpus.building.align import unpronounceable
 from stressnet.corpus.labels import Labels
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.splits import SETS, check_speakers
-from stressnet.corpus.tokens import find_tokens, word_key
+from stressnet.corpus.tokens import find_tokens, words_of
 from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import Dictionary, Entry, Reject
@@ -61,8 +61,7 @@ class Expected:
             As in `stressnet.corpus.tokens.find_tokens`.
         """
         if alignment is not None and not alignment.phones:
-            spoken = tuple(word_key(word.label) for word in alignment.spoken_words())
-            recording, alignment = replace(recording, words=spoken), None
+            recording, alignment = replace(recording, words=words_of(alignment)), None
         if alignment is None:
             reason = unpronounceable(recording, dictionary)
             entries = [dictionary.entry(word, function_words) for word in recording.words]
@@ -132,8 +131,8 @@ def unknown_words(n_unknown: int, n_tokens: int) -> str:
     if n_unknown <= MOST_UNKNOWN * n:
         return ""
     return (
-        f"{n_unknown} of {n} words are not in the dictionary ({n_unknown / n:.0%}); is this "
-        f"English? Give a pronunciation dictionary of its language with --dictionary"
+        f"{n_unknown} words are not in the dictionary, and only {n_tokens} words of two syllables "
+        f"are; is this English? Give a pronunciation dictionary of its language with --dictionary"
     )
 
 
