@@ -36,6 +36,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 # --- kills and faults -------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
 def test_kills_and_faults_cost_nothing(make_corpus, tmp_path: Path) -> None:
     """Two kills of a build, and the faults that are done quickly."""

@@ -23,6 +23,7 @@ def test_notebooks_are_kept_without_outputs(path: Path) -> None:
             assert cell.execution_count is None
 
 
+@pytest.mark.long
 def test_formant_relevance_runs_on_a_run_folder(
     make_corpus, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch
 ) -> None:
@@ -67,6 +68,7 @@ def pictures(notebook: nbformat.NotebookNode) -> int:
     return sum("image/png" in output.get("data", {}) for output in outputs)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_your_own_corpus_and_its_cues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other, as a reader would: the second looks at the first one's corpus."""

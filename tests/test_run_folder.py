@@ -327,3 +327,23 @@ def test_what_is_added_to_a_finished_folder_leaves_its_failures(tmp_path: Path) 
         folder.file("more.txt").write_text("1")
         assert set(folder.finish()["outputs"]) == {"failures.csv", "more.txt"}
     assert "no sound" in (tmp_path / "out" / "failures.csv").read_text()
+
+
+@pytest.mark.parametrize("pattern", ["many/*.txt", "many/*/*.txt", "many/**", "many/**/*.txt"])
+def test_whatever_a_kill_left_of_a_tree_is_replaced(tmp_path: Path, pattern: str) -> None:
+    """Also a file half written, whose finished one is not there yet."""
+    out = tmp_path / "out"
+    with RunFolder(out, "toy") as folder:
+        folder.begin(ToyConfig(), inputs={})
+        within = folder.tree(pattern) / ("a" * ("*/" in pattern))
+        within.mkdir(exist_ok=True)
+        (within / "b.txt").write_text("1")
+        (within / ".c.txt.part").write_text("1")
+        folder.finish()
+    (within / "ours.md").write_text("1")
+    if pattern.endswith(".txt"):
+        with pytest.raises(FolderError, match=r"does not list: many/(a/)?ours\.md;"):
+            write(out, overwrite=True)
+        (within / "ours.md").unlink()
+    write(out, overwrite=True)
+    assert set(content(out)) == {"manifest.json", "table.csv", "many/one.txt"}

@@ -151,6 +151,7 @@ with join_world("cpu") as world:
 """
 
 
+@pytest.mark.long
 def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
     """Same batches, weighted loss, uneven shares, BatchNorm: equal up to rounding."""
     out = tmp_path / "shared"

@@ -161,6 +161,7 @@ def test_plans_change_field_by_field() -> None:
         SMALL_PLAN.__class__(sets=())
 
 
+@pytest.mark.long
 def test_the_recommended_methods_find_a_synthesised_f1(tmp_path: Path) -> None:
     """The regression gate: words through Praat, a network, the default and the best method."""
     found = validate_methods(

@@ -7,6 +7,7 @@ unfinished, its own list of files) names. A folder that holds anything else is l
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -103,36 +104,38 @@ class Held:
             )
         return False
 
-    def own(self) -> Iterator[Path]:
-        """Files that stressnet wrote, as far as they are there."""
-        yield from (self.path / name for name in (FILE_NAME, REQUEST, FAILURES))
-        for name in self.names:
-            parts = PurePosixPath(name).parts
-            if PurePosixPath(name).is_absolute() or ".." in parts:
-                raise FolderError(
-                    f"{self.path}: its manifest lists '{name}', which lies outside; remove the "
-                    f"folder yourself"
-                )
-            if name.endswith("/"):
-                yield from Held.read(self.path / name).own()
-            else:
-                yield from self.path.glob(name) if "*" in name else [self.path / name]
-        if not self.finished or (self.path / REQUEST).is_file():  # or killed at the very end
-            yield from _files_below(self.path / STATE)
-
     def _refuse_foreign(self) -> None:
-        own = set(self.own())
-        foreign = [
-            path for path in _files_below(self.path) if path not in own and not _is_part(path, own)
-        ]
+        foreign = sorted(self._foreign())
         if foreign:
-            shown = ", ".join(str(p.relative_to(self.path)) for p in sorted(foreign)[:_SHOWN])
+            shown = ", ".join(foreign[:_SHOWN])
             more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
             by = f" (written by stressnet {self.version})" if self.version else ""
             raise FolderError(
                 f"{self.path}: holds files that its manifest{by} does not list: {shown}{more}; "
                 f"move them away, or choose a new folder"
             )
+
+    def _foreign(self) -> Iterator[str]:
+        """Names of the files below that stressnet did not write."""
+        for name in self.names:
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise FolderError(
+                    f"{self.path}: its manifest lists '{name}', which lies outside; remove the "
+                    f"folder yourself"
+                )
+        within = tuple({name for name in self.names if name.endswith("/")})
+        for name in within:
+            yield from (name + other for other in Held.read(self.path / name)._foreign())
+        patterns = {name for name in self.names if "*" in name}
+        if not self.finished or (self.path / REQUEST).is_file():  # or killed at the very end
+            patterns.add(f"{STATE}/**")
+        is_of_tree = re.compile("|".join(map(_as_regex, patterns)) or "(?!)").fullmatch
+        own = {FILE_NAME, REQUEST, FAILURES, *self.names}
+        for path in _files_below(self.path):
+            name = path.relative_to(self.path).as_posix()
+            whole = _PART.sub(r"\1", name)  # a kill may leave an output half written
+            if not (whole in own or name in own or is_of_tree(whole) or name.startswith(within)):
+                yield name
 
     def remove(self) -> None:
         """Remove what stressnet wrote; :meth:`check` has seen that nothing else is there.
@@ -194,10 +197,14 @@ def read_listed(file: Path) -> list[str]:
     return os.fsdecode(file.read_bytes()).split("\n")[:-1]
 
 
-def _is_part(path: Path, own: set[Path]) -> bool:
-    """Whether a file is an output that a kill left half written: ``.name.part``."""
-    name = path.name
-    return name.startswith(".") and name.endswith(".part") and path.with_name(name[1:-5]) in own
+_PART = re.compile(r"(?<![^/])\.([^/]+)\.part$")
+"""The name of a file that is being written."""
+
+
+def _as_regex(pattern: str) -> str:
+    """A regular expression for a pattern of names: ``*`` within a name, ``**`` over folders."""
+    texts = (re.escape(part) for part in re.split(r"\*\*/?", pattern))
+    return ".*".join(text.replace(r"\*", "[^/]*") for text in texts)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
