@@ -125,7 +125,7 @@ def test_tokens_the_file_does_not_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda t: t.drop(columns="split"), "lacks the column 'split'"),
+        (lambda t: t.drop(columns="split"), "lacks the column split"),
         (lambda t: t.assign(token_id="x" + t["token_id"]), "lists none of the"),
         (lambda t: pd.concat([t, t.iloc[:1]]), "lists the token 't0' twice"),
     ],

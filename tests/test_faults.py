@@ -21,9 +21,10 @@ from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_ch
 from stressnet.models.registry import build_model
 from stressnet.runs.arrays import open_array
 from stressnet.runs.held import Held
+from stressnet.runs.manifest import write_manifest
 from stressnet.runs.options import make_config
 from stressnet.runs.problems import Problem, Severity, write_problems
-from stressnet.runs.tables import no_formulas
+from stressnet.runs.tables import no_formulas, read_table
 from stressnet.runs.toml_file import read_toml
 from stressnet.stages.explain import ExplainConfig
 from stressnet.stages.predict.text import as_csv
@@ -69,6 +70,18 @@ def test_long_values_of_damaged_files_are_not_poured_out(tmp_path: Path, capsys)
     (tmp_path / "a.toml").write_text(f'level = "{"9" * 50_000}"\n')
     _, _, error = run_cli(capsys, "stats", tmp_path / "a.toml", tmp_path / "out")
     assert "a.toml: level" in error and "must be a number" in error and len(error) < 2500
+
+
+@pytest.mark.parametrize("change", ["cut", "edited"])
+def test_a_csv_of_a_finished_folder_that_was_changed(tmp_path: Path, change: str) -> None:
+    file = tmp_path / "speakers.csv"
+    file.write_text("speaker,n\na,1\nb,2\n")
+    write_manifest(tmp_path, "corpus", parameters={}, outputs=[file])
+    assert len(read_table(file)) == 2
+    text = file.read_text()
+    file.write_text(text[:-4] if change == "cut" else text.replace("2", "3"))
+    with pytest.raises(CorpusError, match=r"speakers\.csv: was changed or cut since"):
+        read_table(file)
 
 
 # --- spreadsheets -----------------------------------------------------------------------------

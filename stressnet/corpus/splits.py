@@ -37,6 +37,7 @@ from stressnet.corpus.tokens import LABEL_TABLE
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.families import word_families
 from stressnet.lexicon.stress import Stress
+from stressnet.runs.tables import read_table
 
 SETS = ("train", "valid", "test")
 VALIDATION_SPLITS = ("valid", "valid_known_words", "valid_known_speakers")
@@ -245,15 +246,7 @@ def read_splits(path: Path) -> pd.DataFrame:
     CorpusError
         If the file cannot be read, lacks a column, or lists a token twice.
     """
-    try:
-        given = pd.read_csv(path, keep_default_na=False, dtype=str)
-    except (OSError, ValueError) as error:
-        raise CorpusError(
-            f"{path}: cannot be read as a table ({' '.join(str(error).split())}); give a splits.csv"
-        ) from error
-    missing = [column for column in SPLIT_COLUMNS if column not in given]
-    if missing:
-        raise CorpusError(f"{path}: lacks the column '{missing[0]}'; give a build's splits.csv")
+    given = read_table(path, SPLIT_COLUMNS, keep_default_na=False, dtype=str)
     repeated = given["token_id"][given["token_id"].duplicated()]
     if len(repeated):
         raise CorpusError(f"{path}: lists the token '{repeated.iloc[0]}' twice; keep one row")

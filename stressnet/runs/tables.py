@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from stressnet.errors import CorpusError
+from stressnet.runs.manifest import FILE_NAME, hash_file, read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,12 +61,16 @@ def read_table(path: Path, columns: Sequence[str] = (), **how: Any) -> pd.DataFr
     Raises
     ------
     CorpusError
-        If it is missing, cannot be read, or lacks a column.
+        If it is missing, cannot be read, or lacks a column; and if it is a CSV of a finished folder
+        that was changed since.
     """
     import pandas as pd
     import pyarrow as pa
 
-    read: Any = pd.read_csv if path.suffix == ".csv" else pd.read_parquet
+    read: Any = pd.read_parquet
+    if path.suffix == ".csv":  # unlike Parquet, it can be read when its end is missing
+        read = pd.read_csv
+        _check_unchanged(path)
     try:
         table: pd.DataFrame = read(path, **how)
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -74,6 +79,19 @@ def read_table(path: Path, columns: Sequence[str] = (), **how: Any) -> pd.DataFr
     if missing:
         raise CorpusError(f"{path}: lacks the column {', '.join(missing)}")
     return table
+
+
+def _check_unchanged(path: Path) -> None:
+    manifest = path.with_name(FILE_NAME)
+    if not (manifest.is_file() and path.is_file()):
+        return
+    about = read_json(manifest)
+    outputs = about.get("outputs") if isinstance(about, dict) else None
+    if isinstance(outputs, dict) and outputs.get(path.name) not in (None, hash_file(path)):
+        raise CorpusError(
+            f"{path}: was changed or cut since stressnet wrote it; put it back, or make its folder "
+            f"again"
+        )
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:

@@ -26,6 +26,7 @@ from stressnet.models.registry import get_spec
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.progress import Progress
+from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
 from stressnet.stages.train.config import TrainOptions
 from stressnet.training.corpus_data import (
@@ -208,7 +209,7 @@ def read_trained(path: Path) -> TrainedModel:
     manifest = read_manifest(path, "model")
     if manifest["parameters"].get("all_tokens"):
         return TrainedModel(path, pd.DataFrame(), manifest)
-    metrics = pd.read_csv(path / "metrics.csv").fillna({"reason": ""})
+    metrics = read_table(path / "metrics.csv").fillna({"reason": ""})
     return TrainedModel(path, metrics, manifest)
 
 
