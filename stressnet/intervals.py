@@ -16,6 +16,10 @@ SILENCE = ""
 SILENCE_MARKS = frozenset({"", "sp", "sil", "spn", "<eps>", "<sil>", "#", "h#", "pau"})
 """What other programs write for silence. The word *silence* is a word."""
 
+TIMED_TEXT = "timed text"
+"""Source of alignments whose intervals hold text that is said somewhere in them: utterances, lines
+of subtitles, a recogniser's words. Their limits are rough."""
+
 
 def marks_silence(label: str) -> bool:
     """Whether a label from a file is one of the field's marks for silence."""

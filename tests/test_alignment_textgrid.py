@@ -134,9 +134,11 @@ def test_reads_every_flavour(tmp_path, template, names, encoding, newline):
 
 def test_missing_tier_names_file_and_tiers(tmp_path):
     path = tmp_path / "a.TextGrid"
-    path.write_text(LONG.format(words="words", phones="tones", label="the"))
-    with pytest.raises(AlignmentError, match=r"a\.TextGrid: no phone tier.*'tones', 'words'"):
+    path.write_text(LONG.format(words="tones", phones="phones", label="the"))
+    with pytest.raises(AlignmentError, match=r"a\.TextGrid: no word tier.*'phones', 'tones'"):
         read_textgrid(path)
+    path.write_text(LONG.format(words="words", phones="tones", label="the"))
+    assert read_textgrid(path).words and read_textgrid(path).phones == ()
 
 
 def test_two_speakers_need_a_choice(tmp_path):

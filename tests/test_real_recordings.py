@@ -11,7 +11,7 @@ import soundfile
 
 from stressnet.alignment.readers import read_alignments
 from stressnet.audio import audio_facts, read_audio, read_stretches
-from stressnet.corpus.building.align import read_given
+from stressnet.corpus.building.given import read_given
 from stressnet.corpus.building.request import unused_labels
 from stressnet.corpus.layouts import recipe_text
 from stressnet.corpus.recipe import available_recipes, load_recipe

@@ -12,7 +12,7 @@ from command_line import run_cli
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.building.expect import unknown_words
 from stressnet.corpus.scan import Recording
-from stressnet.corpus.tokens import find_tokens, words_of
+from stressnet.corpus.tokens import find_tokens
 from stressnet.corpus.transcripts import marks_in, read_text, split_words
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
@@ -89,4 +89,3 @@ def test_marks_in_a_word_tier_are_no_tokens() -> None:
     tokens, rejected = find_tokens(recording, alignment, load_dictionary(None), {})
     assert [token.word for token in tokens] == ["WATER"]
     assert rejected == {"a mark that nobody says": 1}
-    assert words_of(alignment) == ("WATER",)

@@ -20,7 +20,7 @@ from stressnet.alignment.encoding import finite_number, made_interval, nfc, read
 from stressnet.alignment.paths import with_pauses
 from stressnet.alignment.validation import fit_to_audio, validate
 from stressnet.errors import AlignmentError
-from stressnet.intervals import Alignment, Interval
+from stressnet.intervals import TIMED_TEXT, Alignment, Interval
 
 __all__ = ["read_textgrid", "validate", "write_textgrid"]
 
@@ -28,6 +28,13 @@ WORD_TIERS = frozenset({"word", "words", "wrd", "ort", "ort-mau", "orthography",
 PHONE_TIERS = frozenset(
     {"phone", "phones", "phn", "phoneme", "phonemes", "segment", "segments", "mau"}
 )
+
+UTTERANCE_TIERS = frozenset(
+    "utterance utterances utt sentence sentences phrase phrases text texts transcript "
+    "transcription transcriptions default".split()
+)
+_ABOUT = re.compile(r"note|comment|nois|event|syllab|stress|tone|point|pos\b|gloss|translat", re.I)
+"""Names of tiers that hold no speech."""
 
 _SPEAKER_SEPARATOR = " - "
 _INTERVAL_TIER = ("IntervalTier", "interval")  # the latter in the Montreal Forced Aligner's JSON
@@ -68,23 +75,52 @@ def read_textgrid(path: Path | str, speaker: str | None = None) -> Alignment:
     Raises
     ------
     AlignmentError
-        If the file cannot be read as a TextGrid, has no word tier, or none of its other interval
-        tiers holds phones. Without other interval tiers there are words only.
+        If the file cannot be read as a TextGrid or has no tier of words or utterances. Without a
+        tier of phones there are words only, or utterances: intervals of several words.
     """
     path = Path(path)
     tiers = _interval_tiers(path)
+    bases = {_base(name) for name, _ in tiers}
+    if not bases & (WORD_TIERS | PHONE_TIERS) and (utterances := _utterance_tiers(tiers)):
+        words = _pick(path, utterances, None, "utterance", speaker)
+        return Alignment(words=words, phones=(), source=TIMED_TEXT)
     words = _pick(path, tiers, WORD_TIERS, "word", speaker)
-    bases = {name.rpartition(_SPEAKER_SEPARATOR)[2].strip().lower() for name, _ in tiers}
-    if bases <= WORD_TIERS:
+    if not bases & PHONE_TIERS:
         return Alignment(words=words, phones=(), source="textgrid")
     phones = _pick(path, tiers, PHONE_TIERS, "phone", speaker)
     return Alignment(words=words, phones=phones, source="textgrid")
 
 
+def _base(name: str) -> str:
+    """A tier's name without a speaker's before it."""
+    return name.rpartition(_SPEAKER_SEPARATOR)[2].strip().lower()
+
+
+def _speaker(name: str) -> str:
+    """The speaker that a tier of utterances belongs to."""
+    prefix, _, base = name.rpartition(_SPEAKER_SEPARATOR)
+    return prefix.strip() if base.strip().lower() in UTTERANCE_TIERS else name.strip()
+
+
+def _utterance_tiers(tiers: Sequence[_Tier]) -> list[_Tier]:
+    """Tiers that hold what is said, one per speaker, as MFA and FAVE take them."""
+    named = [tier for tier in tiers if _base(tier[0]) in UTTERANCE_TIERS]
+    return named or [
+        tier
+        for tier in tiers
+        if not _ABOUT.search(tier[0])
+        and any(
+            isinstance(entry, (list, tuple)) and len(entry) == 3 and str(entry[2]).strip()
+            for entry in tier[1]
+        )
+    ]
+
+
 def speakers_of(path: Path | str) -> tuple[str, ...]:
     """Speakers before the names of word tiers, in their order; empty if there is one word tier.
 
-    ``""`` stands for a word tier without a speaker.
+    ``""`` stands for a word tier without a speaker. Where there are neither words nor phones, the
+    tiers of utterances are named after their speakers.
 
     Raises
     ------
@@ -92,8 +128,14 @@ def speakers_of(path: Path | str) -> tuple[str, ...]:
         If the file cannot be read as a TextGrid.
     """
     path = Path(path)
-    tiers = (name.rpartition(_SPEAKER_SEPARATOR) for name, _ in _interval_tiers(path))
-    speakers = [prefix.strip() for prefix, _, base in tiers if base.strip().lower() in WORD_TIERS]
+    tiers = _interval_tiers(path)
+    if {_base(name) for name, _ in tiers} & (WORD_TIERS | PHONE_TIERS):
+        parts = (name.rpartition(_SPEAKER_SEPARATOR) for name, _ in tiers)
+        speakers = [
+            prefix.strip() for prefix, _, base in parts if base.strip().lower() in WORD_TIERS
+        ]
+    else:
+        speakers = [_speaker(name) for name, _ in _utterance_tiers(tiers)]
     several = len(speakers) > 1 and len(set(speakers)) == len(speakers)
     return tuple(speakers) if several else ()
 
@@ -245,13 +287,17 @@ def _tokens(path: Path, text: str, pattern: re.Pattern[str]) -> tuple[str, list[
 
 
 def _pick(
-    path: Path, tiers: Sequence[_Tier], names: frozenset[str], level: str, speaker: str | None
+    path: Path,
+    tiers: Sequence[_Tier],
+    names: frozenset[str] | None,
+    level: str,
+    speaker: str | None,
 ) -> tuple[Interval, ...]:
     """The one tier of a level, by name without regard to case or speaker prefix."""
     matching = []
     for name, entries in tiers:
-        prefix, _, base = name.rpartition(_SPEAKER_SEPARATOR)
-        if base.strip().lower() in names and (
+        prefix = name.rpartition(_SPEAKER_SEPARATOR)[0] if names is not None else _speaker(name)
+        if (names is None or _base(name) in names) and (
             speaker is None or prefix.strip().casefold() == speaker.casefold()
         ):
             matching.append((name, entries))

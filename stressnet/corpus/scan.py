@@ -67,6 +67,8 @@ class Recording:
         sound is then that of several recordings, one per speaker.
     channel : int or None
         The channel of the sound, counted from 1; None for the mean of all.
+    transcript : tuple of str
+        Words of a transcript that is there beside an alignment, in case that cannot be used.
     """
 
     utterance_id: str
@@ -80,6 +82,7 @@ class Recording:
     alignment_id: str = ""
     voice: str | None = None
     channel: int | None = None
+    transcript: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,7 @@ def _voices(recording: Recording, people: People) -> list[Recording]:
                 speaker=speaker,
                 voice=voice,
                 channel=recording.channel or (_CHANNELS.get(voice) if by_channel else None),
+                transcript=(),
             )
         )
     return found or [recording]
@@ -171,8 +175,9 @@ def _voices(recording: Recording, people: People) -> list[Recording]:
 
 @dataclass
 class _Found:
-    """What the scan has gathered so far."""
+    """What the scan has gathered so far; `spare` are transcripts beside alignments."""
 
+    spare: Transcripts
     recordings: dict[str, Recording] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     claims: dict[tuple[Path, str], list[str]] = field(default_factory=dict)
@@ -285,13 +290,15 @@ def scan(
             f"{root}: no audio that recipe '{recipe.name}' recognises "
             f"({', '.join(recipe.audio_patterns)}); check the folder or choose another recipe"
         )
-    found = _Found(problems=list(table.problems))
+    transcripts, spare = (
+        Transcripts(recipe.transcripts, root, ignore_case=recipe.ignore_case) for _ in range(2)
+    )
+    found = _Found(spare, problems=list(table.problems))
     if recipe.speaker_constant is None and recipe.speaker_name == "{speaker}":
         found.problems += from_listed_folders(candidates, table)
     found.problems += make_unique(candidates)
     if recipe.speaker_constant is None and recipe.speaker_name == "{speaker}":
         found.problems += one_name_many_folders(candidates, table)
-    transcripts = Transcripts(recipe.transcripts, root, ignore_case=recipe.ignore_case)
     people = People(table, (candidate.speaker for candidate in candidates))
     for candidate in candidates:
         try:
@@ -340,6 +347,10 @@ def _recordings_of(
     check_rate(path, facts.rate_hz)
     check_channel(path, facts.channels, recipe.channel)
     words = () if given else _words(transcripts, candidate)
+    transcript: tuple[str, ...] = ()
+    if given:
+        with suppress(TranscriptError):
+            transcript = _words(found.spare, candidate)
     recording = Recording(
         utterance_id=utterance_id,
         speaker=candidate.speaker,
@@ -351,6 +362,7 @@ def _recordings_of(
         alignment_format=given.format if given else "auto",
         alignment_id=given.utterance_id if given else "",
         channel=recipe.channel,
+        transcript=transcript,
     )
     if given and utterance_id != candidate.name:
         found.claims.setdefault((given.path, given.utterance_id), []).append(utterance_id)

@@ -158,23 +158,18 @@ def word_key(label: str) -> str:
     return label.replace("’", "'").strip(_PUNCTUATION).upper()
 
 
-def words_of(alignment: Alignment) -> tuple[str, ...]:
-    """The words of an alignment as a transcript, without marks that nobody says."""
-    spoken = (word.label for word in alignment.spoken_words() if not is_mark(word.label))
-    return tuple(word_key(label) for label in spoken)
-
-
-def _checked_phones(recording: Recording, alignment: Alignment) -> tuple[Interval, ...]:
-    """Spoken phones in time order; raises if the tier is not in ARPAbet."""
+def check_phones(recording: Recording, alignment: Alignment) -> None:
+    """Raise :class:`AlignmentError` if the phones are mostly not in ARPAbet."""
     phones = alignment.spoken_phones()
     foreign = [phone for phone in phones if not is_arpabet(phone.label)]
     if len(foreign) > MAX_SHARE_OF_FOREIGN_PHONES * len(phones):
+        is_ipa = any(not phone.label.isascii() for phone in foreign)
         raise AlignmentError(
             f"{recording.alignment_path or recording.audio_path}: phone '{foreign[0].label}' at "
             f"{foreign[0].start_s:.3f} s is not ARPAbet ({len(foreign)} of {len(phones)} phones "
-            f"are not); align with an ARPAbet dictionary and model"
+            f"are not{', some are IPA' * is_ipa}); align with an ARPAbet dictionary and model, in "
+            f"the Montreal Forced Aligner english_us_arpa"
         )
-    return tuple(sorted(phones, key=lambda phone: phone.middle_s))
 
 
 def _check_labels(recording: Recording, words: tuple[str, ...], labels: Labels) -> None:
@@ -237,7 +232,8 @@ def find_tokens(
             f"{len(recording.words)}, and they differ; align it again"
         )
     _check_labels(recording, spoken, labels)
-    all_phones = _checked_phones(recording, alignment)
+    check_phones(recording, alignment)
+    all_phones = tuple(sorted(alignment.spoken_phones(), key=lambda phone: phone.middle_s))
     middles_s = [phone.middle_s for phone in all_phones]
     tags = tagger(spoken) if tagger is not None else []
     tokens: list[Token] = []

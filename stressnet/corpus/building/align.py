@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.alignment.aligner import Aligner, AlignmentFailure, Utterance
 from stressnet.alignment.choose import get_aligner
+from stressnet.audio import read_stretches, write_flac
+from stressnet.corpus.building.given import (
+    Given,
+    Stretch,
+    joined,
+    left_out,
+    pronounceable,
+    use_given,
+    words_only_text,
+)
 from stressnet.corpus.scan import Recording, Scan
-from stressnet.corpus.tokens import words_of
-from stressnet.errors import AlignmentError, LexiconError, MissingPartError
+from stressnet.errors import AlignmentError, AudioError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, load_dictionary
 from stressnet.runs.journal import Journal, Results
@@ -22,9 +30,6 @@ from stressnet.runs.problems import Problem, Severity
 if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
     from stressnet.stages.build_corpus.config import BuildConfig
-
-_NO_NEWS_S = 0.001
-"""Ends past the audio by less are rounding, not worth a line each."""
 
 
 def to_record(alignment: Alignment) -> dict[str, Any]:
@@ -77,110 +82,119 @@ class Alignments(Mapping[str, Alignment]):
         return len(self._names)
 
 
-def _read_given(recording: Recording, path: Path) -> tuple[Alignment, list[str]]:
-    """A corpus's own alignment, clamped to its audio, and what is odd about it."""
-    from stressnet.alignment.validation import fit_to_audio, overhang_s
-
-    alignment = read_given(recording, path)
-    try:
-        fitted = fit_to_audio(alignment, recording.duration_s)
-    except AlignmentError as error:
-        raise AlignmentError(f"{path}: {error}") from error
-    over_s = overhang_s(alignment, recording.duration_s)
-    if over_s <= _NO_NEWS_S:
-        return fitted, []
-    return fitted, [
-        f"{path}: ends {1000 * over_s:.0f} ms past the audio ({recording.duration_s:.3f} s); cut "
-        f"off there"
-    ]
-
-
-def read_given(recording: Recording, path: Path) -> Alignment:
-    """The alignment that came with a recording, as it stands.
-
-    Raises
-    ------
-    AlignmentError
-        If it cannot be read.
-    """
-    from stressnet.alignment.readers import read_alignment
-
-    name = recording.alignment_id or recording.utterance_id
-    how: Any = {"format": recording.alignment_format, "utterance_id": name}
-    if recording.voice is not None:
-        return read_alignment(path, **how, speaker=recording.voice)
-    try:
-        return read_alignment(path, **how)
-    except AlignmentError as error:
-        try:  # several speakers' tiers in one file: take this speaker's
-            return read_alignment(path, **how, speaker=recording.speaker)
-        except AlignmentError:
-            raise error from None
-
-
-def unpronounceable(recording: Recording, dictionary: Dictionary) -> str | None:
-    """The reason why a recording's words cannot be aligned; None if all have a pronunciation."""
-    for word in recording.words:
-        reason = _reason(word, dictionary)
-        if reason:
-            return (
-                f"{recording.audio_path}: {reason}; spell the word out in the transcript or add it "
-                f"with --dictionary"
-            )
-    return None
-
-
-@lru_cache(maxsize=1 << 16)
-def _reason(word: str, dictionary: Dictionary) -> str | None:
-    try:
-        dictionary.pronounce(word)
-    except LexiconError as error:
-        return str(error)
-    return None
-
-
-def _pronounceable(
-    recordings: list[Recording], dictionary: Dictionary, problems: list[Problem]
-) -> list[Recording]:
-    """Recordings whose words all have a pronunciation; others become problems."""
-    kept = []
-    for recording in recordings:
-        reason = unpronounceable(recording, dictionary)
-        if reason is None:
-            kept.append(recording)
-        else:
-            problems.append(Problem(recording.utterance_id, "align", Severity.ERROR, reason))
-    return kept
-
-
 def _unaligned(record: Mapping[str, Any] | None) -> bool:
     """Whether an utterance still waits for the aligner."""
     return record is None or "words_only" in record
 
 
+def _waiting(given: Given) -> dict[str, Any]:
+    """Words that came without phones, as JSON; see `_given`."""
+    return {
+        "words_only": given.words,
+        "stretches": [[s.start_s, s.end_s, s.words, s.kept] for s in given.stretches],
+        "warnings": given.warnings,
+        "is_told": given.is_told,
+    }
+
+
+def _given(record: Mapping[str, Any]) -> Given:
+    stretches = (
+        Stretch(start_s, end_s, tuple(words), tuple((a, b, n) for a, b, n in kept))
+        for start_s, end_s, words, kept in record.get("stretches", ())
+    )
+    return Given(
+        None,
+        tuple(record["words_only"]),
+        tuple(stretches),
+        tuple(record.get("warnings", ())),
+        record.get("is_told", False),
+    )
+
+
 def _to_align(
-    recordings: Sequence[Recording], journal: Journal, problems: list[Problem]
-) -> list[Recording]:
-    """Recordings without phones of their own; words that came without phones are transcripts."""
+    recordings: Sequence[Recording],
+    journal: Journal,
+    dictionary: Dictionary,
+    problems: list[Problem],
+) -> list[tuple[Recording, Given]]:
+    """Recordings without phones of their own, and what is known of their words."""
     todo, words_only = [], []
     for recording in recordings:
-        if recording.alignment_path is None:
-            todo.append(recording)
-        elif words := journal.first(recording.utterance_id).get("words_only"):
-            words_only.append(recording)
-            todo.append(replace(recording, words=tuple(words), alignment_path=None))
+        given = Given(None, recording.words)
+        if recording.alignment_path is not None:
+            record = journal.first(recording.utterance_id)
+            if "words_only" not in record:
+                continue
+            given = _given(record)
+            if not given.is_told:
+                words_only.append(recording)
+        try:
+            given = pronounceable(recording, given, dictionary)
+            todo.append((recording, given))
+        except AlignmentError as error:
+            text = str(error)
+            problems.append(Problem(recording.utterance_id, "align", Severity.ERROR, text))
+        problems += [
+            Problem(recording.utterance_id, "align", Severity.WARNING, text)
+            for text in given.warnings
+        ]
     if words_only:
-        problems.append(
-            Problem(
-                words_only[0].utterance_id,
-                "align",
-                Severity.WARNING,
-                f"{words_only[0].alignment_path}: holds words without phones, as do the alignments "
-                f"of {len(words_only)} recordings in all; their words were taken as transcripts "
-                f"and aligned anew",
-            )
-        )
+        text = words_only_text(words_only)
+        problems.append(Problem(words_only[0].utterance_id, "align", Severity.WARNING, text))
     return todo
+
+
+def _utterances(
+    todo: Sequence[tuple[Recording, Given]], folder: Path
+) -> Iterator[tuple[Recording, Given, list[Utterance | AlignmentFailure]]]:
+    """What to align of each recording: all of it, or its stretches, cut out into a folder."""
+    for number, (r, given) in enumerate(todo):
+        whole = Utterance(r.utterance_id, r.speaker, r.audio_path, given.words, r.channel)
+        if not given.stretches:
+            yield r, given, [whole]
+            continue
+        spans_s = [(stretch.start_s, stretch.end_s) for stretch in given.stretches]
+        try:
+            sounds, _ = read_stretches(r.audio_path, spans_s, channel=r.channel)
+        except AudioError as error:
+            yield r, given, [whole.unreadable(error)] * len(spans_s)
+            continue
+        parts: list[Utterance | AlignmentFailure] = []
+        for k, (stretch, sound) in enumerate(zip(given.stretches, sounds, strict=True)):
+            path = folder / f"{number:06d}-{k:06d}.flac"
+            write_flac(path, sound)
+            parts.append(Utterance(f"{r.utterance_id}/{k}", r.speaker, path, stretch.words))
+        yield r, given, parts
+
+
+def _record(
+    recording: Recording, given: Given, results: Sequence[Alignment | AlignmentFailure]
+) -> dict[str, Any]:
+    """What the journal says of a recording after the aligner has seen it or its stretches."""
+    if any(isinstance(result, Alignment) and not result.phones for result in results):
+        text = f"{recording.utterance_id}: the aligner finds words only; use one that finds phones"
+        return {"failure": text}
+    if not given.stretches:
+        (whole,) = results
+        if isinstance(whole, AlignmentFailure):
+            return {"failure": whole.detail}
+        return to_record(whole)
+    failed = [
+        left_out(recording, stretch, result.reason, "check that they are said there")
+        for stretch, result in zip(given.stretches, results, strict=True)
+        if isinstance(result, AlignmentFailure)
+    ]
+    if len(failed) == len(results):
+        more = f" (and {len(failed) - 1} more such stretches)" if len(failed) > 1 else ""
+        return {"failure": failed[0] + more}
+    alignments = [None if isinstance(r, AlignmentFailure) else r for r in results]
+    alignment, n_far = joined(given.stretches, alignments)
+    if n_far:
+        failed.append(
+            f"{recording.alignment_path}: {n_far} of {len(alignment.words)} words begin or end "
+            f"more than 0.1 s from where the aligner hears them; their times were kept, check some"
+        )
+    return to_record(alignment) | {"warnings": failed}
 
 
 def _aligner(name: str, problems: list[Problem]) -> Aligner:
@@ -211,47 +225,34 @@ def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
             if recording.alignment_path is None or recording.utterance_id in journal.done:
                 continue
             try:
-                given, warnings_ = _read_given(recording, recording.alignment_path)
+                given = use_given(recording, recording.alignment_path)
             except (AlignmentError, MissingPartError) as error:
                 journal.add(recording.utterance_id, {"failure": str(error)})
             else:
-                if given.spoken_words() and not given.phones:
-                    if recording.voice:
-                        text = (
-                            f"{recording.alignment_path}: words of several speakers without phones "
-                            f"cannot be aligned apart; add phone tiers"
-                        )
-                        journal.add(recording.utterance_id, {"failure": text})
-                        continue
-                    words = words_of(given)
-                    journal.add(recording.utterance_id, {"words_only": words})
+                if given.alignment is None:
+                    journal.add(recording.utterance_id, _waiting(given))
                     continue
-                journal.add(recording.utterance_id, to_record(given) | {"warnings": warnings_})
+                aligned_ = to_record(given.alignment) | {"warnings": given.warnings}
+                journal.add(recording.utterance_id, aligned_)
             bar.update()
-        todo = _to_align(found.recordings, journal, problems)
-        todo = _pronounceable(todo, dictionary, problems)
+        todo = _to_align(found.recordings, journal, dictionary, problems)
         # The aligner learns from the whole corpus, so it must see all of it even when only a few
         # utterances are missing: otherwise a resumed run would differ from a straight one.
-        if any(_unaligned(journal.done.get(r.utterance_id)) for r in todo):
-            utterances = [
-                Utterance(r.utterance_id, r.speaker, r.audio_path, r.words, r.channel) for r in todo
-            ]
+        if any(_unaligned(journal.done.get(recording.utterance_id)) for recording, _ in todo):
             aligner = _aligner(config.aligner, problems)
-            for utterance_id, result in aligner.align(
-                utterances, dictionary.pronounce, jobs=folder.work.jobs, seed=config.seed
-            ):
-                if not _unaligned(journal.done.get(utterance_id)):
-                    continue
-                if isinstance(result, AlignmentFailure):
-                    journal.add(utterance_id, {"failure": result.detail})
-                elif not result.phones:
-                    text = (
-                        f"{utterance_id}: the aligner finds words only; use one that finds phones"
-                    )
-                    journal.add(utterance_id, {"failure": text})
-                else:
-                    journal.add(utterance_id, to_record(result))
-                bar.update()
+            with tempfile.TemporaryDirectory(prefix="stressnet-") as temporary:
+                asked = list(_utterances(todo, Path(temporary)))
+                results = aligner.align(
+                    [u for _, _, parts in asked for u in parts if isinstance(u, Utterance)],
+                    dictionary.pronounce,
+                    jobs=folder.work.jobs,
+                    seed=config.seed,
+                )
+                for recording, given, parts in asked:
+                    own = [next(results)[1] if isinstance(u, Utterance) else u for u in parts]
+                    if _unaligned(journal.done.get(recording.utterance_id)):
+                        journal.add(recording.utterance_id, _record(recording, given, own))
+                        bar.update()
         done = journal.done
     aligned: list[str] = []
     for recording in found.recordings:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from stressnet.alignment.validation import fit_to_audio
-from stressnet.corpus.building.align import unpronounceable
+from stressnet.corpus.building.given import Given, pronounceable
 from stressnet.corpus.labels import Labels
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.splits import SETS, check_speakers
-from stressnet.corpus.tokens import find_tokens, words_of
-from stressnet.errors import AlignmentError, CorpusError
-from stressnet.intervals import Alignment
+from stressnet.corpus.tokens import find_tokens
+from stressnet.errors import CorpusError
 from stressnet.lexicon.dictionary import Dictionary, Entry, Reject
 from stressnet.lexicon.families import word_families
 from stressnet.lexicon.stress import Stress
@@ -44,43 +42,50 @@ class Expected:
     def add(
         self,
         recording: Recording,
-        alignment: Alignment | None,
+        given: Given | None,
         dictionary: Dictionary,
         labels: Labels,
         function_words: frozenset[str] | None = None,
-    ) -> str | None:
-        """Count the tokens of a recording; the reason if the build would refuse it.
+    ) -> Given:
+        """Count the tokens of a recording.
 
         Parameters
         ----------
         recording : Recording
             As the scan found it.
-        alignment : Alignment or None
-            The one that came with it.
+        given : Given or None
+            What a build makes of the alignment that came with it.
         dictionary, labels, function_words
             As in `stressnet.corpus.tokens.find_tokens`.
+
+        Returns
+        -------
+        Given
+            What the build would align or take.
+
+        Raises
+        ------
+        AlignmentError, CorpusError
+            If the build would refuse it.
         """
-        if alignment is not None and not alignment.phones:
-            recording, alignment = replace(recording, words=words_of(alignment)), None
-        if alignment is None:
-            reason = unpronounceable(recording, dictionary)
-            entries = [dictionary.entry(word, function_words) for word in recording.words]
+        given = given or Given(None, recording.words)
+        if given.alignment is None:
+            entries = [dictionary.entry(word, function_words) for word in given.words]
             self.n_unknown += entries.count(Reject.NOT_IN_DICTIONARY)
-            if reason is None:
-                self.words += [
-                    (recording.speaker, e.word, e.stress) for e in entries if isinstance(e, Entry)
-                ]
-            return reason
-        try:
-            fitted = fit_to_audio(alignment, recording.duration_s)
-            tokens, rejected = find_tokens(recording, fitted, dictionary, labels, function_words)
-        except (AlignmentError, CorpusError) as error:
-            return str(error)
+            given = pronounceable(recording, given, dictionary)
+            entries = [dictionary.entry(word, function_words) for word in given.words]
+            self.words += [
+                (recording.speaker, e.word, e.stress) for e in entries if isinstance(e, Entry)
+            ]
+            return given
+        tokens, rejected = find_tokens(
+            recording, given.alignment, dictionary, labels, function_words
+        )
         self.n_unknown += rejected[Reject.NOT_IN_DICTIONARY]
         self.words += [
             (t.speaker, t.word, None if t.label_source == "aligner" else t.stress) for t in tokens
         ]
-        return None
+        return given
 
     @property
     def counts(self) -> Counter[Stress | None]:

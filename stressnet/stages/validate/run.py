@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from stressnet.alignment.validation import OVERHANG_TOLERANCE_S, findings, overhang_s
-from stressnet.corpus.building.align import read_given
+from stressnet.alignment.validation import findings
 from stressnet.corpus.building.expect import Expected, expected_text
+from stressnet.corpus.building.given import Given, read_given, use_given, words_only_text
 from stressnet.corpus.building.listen import SoundKey
 from stressnet.corpus.building.request import unused_labels
 from stressnet.corpus.labels import labels_by_utterance
@@ -17,17 +18,13 @@ from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Recording, read_labels, scan
 from stressnet.corpus.sound_check import Finding, check_sound
-from stressnet.errors import AlignmentError, MissingPartError
-from stressnet.intervals import Alignment
+from stressnet.errors import AlignmentError, CorpusError, MissingPartError
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.runs.held import check_file
 from stressnet.runs.problems import Severity
 from stressnet.runs.tables import no_formula
 from stressnet.runs.work import Work
 from stressnet.stages.validate.config import AUTO, ValidateConfig
-
-_ROUNDING_S = 0.001
-"""Ends past the audio by less are rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +109,7 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     problems = (*found.problems, *unused_labels(found))
     rows = [Row(p.item, p.severity.value, "file", None, "", p.reason) for p in problems]
     expected, n_aligned = Expected(), 0
+    words_only: list[Recording] = []
     heard: dict[SoundKey, list[Finding]] = {}
     with work.progress.stage("validate", len(found.recordings), "utt") as bar:
         for recording in found.recordings:
@@ -124,18 +122,27 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
             rows += [
                 Row(name, s, "file", None, "", t) for s, t in (heard[sound] if is_first else lost)
             ]
-            alignment, path = None, recording.alignment_path
+            given, path = None, recording.alignment_path
             if path is not None:
                 n_aligned += 1
-                alignment, own_rows = _alignment_rows(recording, path)
+                given, own_rows = _alignment_rows(recording, path)
                 rows += own_rows
-            if not lost and (path is None or alignment is not None):
-                refused = expected.add(
-                    recording, alignment, dictionary, by_utterance.get(name, {}), function_words
-                )
-                if refused and not any(r.item == name and r.severity == "error" for r in rows):
-                    rows.append(Row(name, Severity.ERROR.value, "file", None, "", refused))
+            if not lost and (path is None or given is not None):
+                try:
+                    given = expected.add(
+                        recording, given, dictionary, by_utterance.get(name, {}), function_words
+                    )
+                except (AlignmentError, CorpusError) as error:
+                    if not any(r.item == name and r.severity == "error" for r in rows):
+                        rows.append(Row(name, Severity.ERROR.value, "file", None, "", str(error)))
+            if given is not None:
+                rows += [Row(name, "warning", "file", None, "", text) for text in given.warnings]
+                if path is not None and given.alignment is None and not given.is_told:
+                    words_only.append(recording)
             bar.update()
+    if words_only:
+        text = words_only_text(words_only)
+        rows.append(Row(words_only[0].utterance_id, "warning", "file", None, "", text))
     validation = Validation(
         tuple(rows),
         len(found.recordings),
@@ -156,25 +163,24 @@ def validation_text(validation: Validation) -> str:
     return text if validation.table is None else f"{text}\ntable: {validation.table}"
 
 
-def _alignment_rows(recording: Recording, path: Path) -> tuple[Alignment | None, list[Row]]:
-    """An alignment, if it can be read, and what is wrong with it."""
+def _alignment_rows(recording: Recording, path: Path) -> tuple[Given | None, list[Row]]:
+    """What a build makes of an alignment, if it can be used, and what is wrong with it."""
     name = recording.utterance_id
+    given, rows, refusal = None, [], ""
     try:
-        alignment = read_given(recording, path)
+        given = use_given(recording, path)
     except (AlignmentError, MissingPartError) as error:
-        return None, [Row(name, Severity.ERROR.value, "file", None, "", str(error))]
-    rows = []
-    over_s = overhang_s(alignment, recording.duration_s)
-    if _ROUNDING_S < over_s <= OVERHANG_TOLERANCE_S:
-        text = f"ends {1000 * over_s:.0f} ms past the audio; the build cuts it off there"
-        rows.append(Row(name, Severity.WARNING.value, "file", recording.duration_s, "", text))
-    if not alignment.phones:
-        text = f"{path.name} holds words without phones; the build aligns them anew"
-        rows.append(Row(name, Severity.WARNING.value, "file", None, "", text))
-    found = sorted(findings(alignment, recording.duration_s), key=lambda f: f.time_s)
-    wrong = Severity.ERROR.value
-    rows += [Row(name, wrong, f.tier, f.time_s, f.label, f.problem) for f in found]
-    return alignment, rows
+        refusal = str(error)
+    if refusal or (given and given.alignment):
+        with suppress(AlignmentError, MissingPartError):
+            found = findings(read_given(recording, path), recording.duration_s)
+            rows += [
+                Row(name, Severity.ERROR.value, f.tier, f.time_s, f.label, f.problem)
+                for f in sorted(found, key=lambda f: f.time_s)
+            ]
+    if refusal and not rows:
+        rows.append(Row(name, Severity.ERROR.value, "file", None, "", refusal))
+    return given, rows
 
 
 def table_text(validation: Validation, limit: int | None = None) -> str:
