@@ -13,7 +13,8 @@ from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.building.expect import unknown_words
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.tokens import find_tokens
-from stressnet.corpus.transcripts import marks_in, read_text, split_words
+from stressnet.corpus.transcripts import read_text
+from stressnet.corpus.written import Normaliser, split_words
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
 
@@ -32,7 +33,7 @@ from stressnet.lexicon.dictionary import load_dictionary
 )
 def test_marks_are_no_words(text: str, words: str, marks: list[str]) -> None:
     assert split_words(text) == tuple(words.split())
-    assert marks_in(text) == marks
+    assert [change.written for change in Normaliser().read(text).changes] == marks
 
 
 @pytest.mark.parametrize("apostrophe", "'’‘´`ʼ′＇")

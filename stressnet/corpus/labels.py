@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stressnet.corpus.transcripts import _nfc, read_text, split_words
+from stressnet.corpus.transcripts import _nfc, read_text
+from stressnet.corpus.written import split_words
 from stressnet.errors import CorpusError
 
 _LABEL_COLUMNS = ("utterance_id", "word_index", "stress")

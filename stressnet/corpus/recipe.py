@@ -18,19 +18,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from stressnet.alignment.readers import AUTO, FORMATS
+from stressnet.corpus.recipe_entries import entries, entry, only_known, section, text
+from stressnet.corpus.written import Normaliser
 from stressnet.errors import RecipeError
 from stressnet.runs.toml_file import read_toml
 
 TRANSCRIPT_KINDS = ("lines", "beside", "table")
-
-Entry = TypeVar("Entry")
-_IN_WORDS = {"str": "text in quotes", "int": "a whole number", "bool": "true or false"}
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,7 @@ class Recipe:
     speaker_name: str = "{speaker}"
     ignore_case: bool = False
     channel: int | None = None
+    reading: Normaliser = field(default_factory=Normaliser)
 
 
 def template_to_regex(template: str, *, ignore_case: bool = False) -> re.Pattern[str]:
@@ -232,39 +232,37 @@ def load_recipe(name_or_path: str) -> Recipe:
 
 def _parse(data: dict[str, Any], path: Path) -> Recipe:
     """Check a recipe's entries one by one, so that a typing error is named and not ignored."""
-    _only_known(
-        data, {"corpus", "audio", "transcript", "alignment", "speakers", "labels", "parts"}, path
-    )
-    corpus = _section(data, "corpus", path)
-    _only_known(
-        corpus, {"name", "title", "licence", "citation", "url", "synthetic"}, path, "corpus"
-    )
-    audio = _section(data, "audio", path)
-    _only_known(audio, {"pattern", "id", "ignore_case", "channel"}, path, "audio")
-    speakers = _section(data, "speakers", path, optional=True)
-    _only_known(speakers, {"constant", "name", "sex", "table"}, path, "speakers")
+    sections = "corpus audio transcript transcripts alignment speakers labels parts"
+    only_known(data, set(sections.split()), path)
+    corpus = section(data, "corpus", path)
+    only_known(corpus, {"name", "title", "licence", "citation", "url", "synthetic"}, path, "corpus")
+    audio = section(data, "audio", path)
+    only_known(audio, {"pattern", "id", "ignore_case", "channel"}, path, "audio")
+    speakers = section(data, "speakers", path, optional=True)
+    only_known(speakers, {"constant", "name", "sex", "table"}, path, "speakers")
     recipe = Recipe(
-        name=_text(corpus, "name", path, "corpus"),
-        title=_text(corpus, "title", path, "corpus"),
-        licence=_text(corpus, "licence", path, "corpus"),
-        citation=_text(corpus, "citation", path, "corpus"),
-        url=_text(corpus, "url", path, "corpus", default=""),
+        name=text(corpus, "name", path, "corpus"),
+        title=text(corpus, "title", path, "corpus"),
+        licence=text(corpus, "licence", path, "corpus"),
+        citation=text(corpus, "citation", path, "corpus"),
+        url=text(corpus, "url", path, "corpus", default=""),
         synthetic=corpus.get("synthetic", False) is True,
         audio_patterns=_patterns(audio, path),
-        transcripts=_entries(TranscriptSource, data, "transcript", path),
-        alignments=_entries(AlignmentSource, data, "alignment", path),
-        speaker_constant=_text(speakers, "constant", path, "speakers", default="") or None,
-        sex_constant=_text(speakers, "sex", path, "speakers", default="") or None,
-        speaker_tables=_entries(SpeakerTable, speakers, "table", path, "speakers."),
-        label_tables=tuple(entry.file for entry in _entries(_LabelTable, data, "labels", path)),
+        transcripts=entries(TranscriptSource, data, "transcript", path),
+        alignments=entries(AlignmentSource, data, "alignment", path),
+        speaker_constant=text(speakers, "constant", path, "speakers", default="") or None,
+        sex_constant=text(speakers, "sex", path, "speakers", default="") or None,
+        speaker_tables=entries(SpeakerTable, speakers, "table", path, "speakers."),
+        label_tables=tuple(table.file for table in entries(_LabelTable, data, "labels", path)),
         parts={
-            name: _entry(Part, values, path, f"[parts.{name}]")
-            for name, values in _section(data, "parts", path, optional=True).items()
+            name: entry(Part, values, path, f"[parts.{name}]")
+            for name, values in section(data, "parts", path, optional=True).items()
         },
-        utterance_id=_text(audio, "id", path, "audio", default="{utterance}"),
-        speaker_name=_text(speakers, "name", path, "speakers", default="{speaker}"),
+        utterance_id=text(audio, "id", path, "audio", default="{utterance}"),
+        speaker_name=text(speakers, "name", path, "speakers", default="{speaker}"),
         ignore_case=audio.get("ignore_case", False) is True,
         channel=_channel(audio, path),
+        reading=_reading(data, path),
     )
     _check_templates(recipe, path)
     return recipe
@@ -295,17 +293,17 @@ def _check_templates(recipe: Recipe, path: Path) -> None:
         *(("transcript", source.pattern) for source in recipe.transcripts),
         *(("alignment", source.pattern) for source in recipe.alignments),
     ]
-    templates = [(f"[[{section}]] pattern", template) for section, template in templates]
+    templates = [(f"[[{name}]] pattern", template) for name, template in templates]
     if recipe.utterance_id != "{utterance}":
         templates.append(("[audio] id", recipe.utterance_id))
     if recipe.speaker_name != "{speaker}":
         templates.append(("[speakers] name", recipe.speaker_name))
     templates.append(("[speakers] sex", recipe.sex_constant or ""))
-    for section, template in templates:
+    for name, template in templates:
         unknown = set(re.findall(r"\{([^}]*)\}", template)) - usable
         if unknown:
             raise RecipeError(
-                f"{path}: {section} '{template}' uses {{{min(unknown)}}}, which not "
+                f"{path}: {name} '{template}' uses {{{min(unknown)}}}, which not "
                 f"every [audio] pattern has; there are {', '.join(sorted(usable))}"
             )
     for alignment in recipe.alignments:
@@ -326,33 +324,27 @@ class _LabelTable:
     file: str
 
 
-def _only_known(table: Mapping[str, Any], known: set[str], path: Path, where: str = "") -> None:
-    unknown = set(table) - known
-    if unknown:
-        what = f"[{where}] has an unknown entry" if where else "unknown section"
-        raise RecipeError(f"{path}: {what} '{min(unknown)}'; see docs/recipes.md")
-
-
-def _section(
-    data: Mapping[str, Any], key: str, path: Path, *, optional: bool = False
-) -> dict[str, Any]:
-    if key not in data and not optional:
-        raise RecipeError(f"{path}: lacks the section [{key}]; see docs/recipes.md")
-    section = data.get(key, {})
-    if not isinstance(section, dict):
-        raise RecipeError(f"{path}: '{key}' must be a section, written [{key}]")
-    return section
-
-
-def _text(
-    table: Mapping[str, Any], key: str, path: Path, where: str, default: str | None = None
-) -> str:
-    value = table.get(key, default)
-    if value is None:
-        raise RecipeError(f"{path}: [{where}] lacks '{key}'")
-    if not isinstance(value, str):
-        raise RecipeError(f"{path}: [{where}] {key} = {value!r} must be text in quotes")
-    return value
+def _reading(data: Mapping[str, Any], path: Path) -> Normaliser:
+    if isinstance(data.get("transcripts"), list):
+        raise RecipeError(
+            f"{path}: where transcripts are is written [[transcript]]; [transcripts] says how they "
+            f"are read"
+        )
+    given = section(data, "transcripts", path, optional=True)
+    only_known(given, {"convention", "rules"}, path, "transcripts")
+    convention = text(given, "convention", path, "transcripts", default="plain")
+    rules = given.get("rules", [])
+    if not isinstance(rules, list) or not all(
+        isinstance(rule, list) and [type(part) for part in rule] == [str, str] for rule in rules
+    ):
+        raise RecipeError(
+            f"{path}: [transcripts] rules must be pairs of text in quotes, "
+            f'[["pattern", "replacement"], ...]'
+        )
+    try:
+        return Normaliser(convention, tuple((pattern, new) for pattern, new in rules))
+    except RecipeError as error:
+        raise RecipeError(f"{path}: [transcripts] {error}") from error
 
 
 def _channel(audio: Mapping[str, Any], path: Path) -> int | None:
@@ -370,31 +362,3 @@ def _patterns(audio: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     if not all(isinstance(pattern, str) for pattern in patterns):
         raise RecipeError(f"{path}: [audio] pattern must be text in quotes, or a list of that")
     return tuple(patterns)
-
-
-def _entries(
-    kind: type[Entry], data: Mapping[str, Any], key: str, path: Path, prefix: str = ""
-) -> tuple[Entry, ...]:
-    where = f"[[{prefix}{key}]]"
-    entries = data.get(key, [])
-    if not isinstance(entries, list):
-        raise RecipeError(f"{path}: '{key}' may occur more than once and must be written {where}")
-    return tuple(_entry(kind, values, path, where) for values in entries)
-
-
-def _entry(kind: type[Entry], values: Any, path: Path, where: str) -> Entry:
-    """An instance of a dataclass from a TOML table, every entry checked by name and type."""
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path}: {where} must be a section, not {values!r}")
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
-    for name, value in values.items():
-        if name not in known:
-            raise RecipeError(
-                f"{path}: {where} has an unknown entry '{name}'; known are {', '.join(known)}"
-            )
-        if type(value).__name__ != known[name].type:
-            kind_of_value = _IN_WORDS[str(known[name].type)]
-            raise RecipeError(f"{path}: {where} {name} = {value!r} must be {kind_of_value}")
-    if missing := [n for n, f in known.items() if n not in values and f.default is MISSING]:
-        raise RecipeError(f"{path}: {where} lacks '{missing[0]}'")
-    return kind(**values)

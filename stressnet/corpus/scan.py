@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from stressnet.alignment.readers import detect_format, has_many, holds, voices_of
 from stressnet.audio import audio_facts, check_channel, check_rate
+from stressnet.corpus.changes import warnings_of
 from stressnet.corpus.labels import Labels, StressLabel, read_labels
 from stressnet.corpus.passed_over import passed_over, without_lossy_copies
 from stressnet.corpus.recipe import Recipe, find_audio
@@ -25,6 +25,7 @@ from stressnet.corpus.speakers import (
     unmatched,
 )
 from stressnet.corpus.transcripts import Transcripts, _nfc, _resolve
+from stressnet.corpus.written import Change, Reading
 from stressnet.errors import (
     AlignmentError,
     AudioError,
@@ -69,6 +70,8 @@ class Recording:
         The channel of the sound, counted from 1; None for the mean of all.
     transcript : tuple of str
         Words of a transcript that is there beside an alignment, in case that cannot be used.
+    noises : tuple of int
+        Numbers of the words before which something sounds that is no word; see `Reading`.
     """
 
     utterance_id: str
@@ -83,15 +86,20 @@ class Recording:
     voice: str | None = None
     channel: int | None = None
     transcript: tuple[str, ...] = ()
+    noises: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a folder holds: usable recordings, problems, and the user's stress labels."""
+    """What a folder holds: usable recordings, problems, and the user's stress labels.
+
+    `changes` holds, by utterance, what is not read as its transcript has it.
+    """
 
     recordings: tuple[Recording, ...]
     problems: tuple[Problem, ...]
     labels: Labels = field(default_factory=dict)
+    changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,7 @@ def _candidate(recipe: Recipe, root: Path, path: Path, fields: dict[str, str]) -
     return Candidate(path, parts, fields, name, speaker)
 
 
-def _words(transcripts: Transcripts, candidate: Candidate) -> tuple[str, ...]:
+def _reading(transcripts: Transcripts, candidate: Candidate) -> Reading:
     """The transcript of a recording, by the id that was made for it or by its name."""
     if candidate.utterance_id != candidate.name:
         with suppress(TranscriptError):
@@ -175,12 +183,12 @@ def _voices(recording: Recording, people: People) -> list[Recording]:
 
 @dataclass
 class _Found:
-    """What the scan has gathered so far; `spare` are transcripts beside alignments."""
+    """What the scan has gathered so far."""
 
-    spare: Transcripts
     recordings: dict[str, Recording] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     claims: dict[tuple[Path, str], list[str]] = field(default_factory=dict)
+    changes: dict[str, tuple[Change, ...]] = field(default_factory=dict)
 
     def problem(self, item: str, severity: Severity, reason: str) -> None:
         self.problems.append(Problem(item, "scan", severity, reason))
@@ -209,19 +217,6 @@ class _Found:
                 f"{path}: {len(here)} speakers ({examples(r.speaker for r in here)}), as in "
                 f"{len({r.audio_path for r in several})} files in all; each speaker's words are "
                 f"taken, under ids such as {examples(r.utterance_id for r in here)}",
-            )
-
-    def tell_of_marks(self, marks: Mapping[str, Sequence[str]]) -> None:
-        """Say what transcripts hold that nobody says, and that it was left out."""
-        kinds = Counter(mark for several in marks.values() for mark in several)
-        if kinds:
-            shown = ", ".join(f"'{mark}' ({n})" for mark, n in kinds.most_common(5))
-            more = f" and {len(kinds) - 5} more" if len(kinds) > 5 else ""
-            self.problem(
-                next(iter(marks)),
-                Severity.WARNING,
-                f"the transcripts of {len(marks)} recordings hold {kinds.total()} marks that are "
-                f"no words: {shown}{more}; they were left out, write out those that are said",
             )
 
     def keep(self, speakers: Sequence[str]) -> None:
@@ -290,10 +285,10 @@ def scan(
             f"{root}: no audio that recipe '{recipe.name}' recognises "
             f"({', '.join(recipe.audio_patterns)}); check the folder or choose another recipe"
         )
-    transcripts, spare = (
-        Transcripts(recipe.transcripts, root, ignore_case=recipe.ignore_case) for _ in range(2)
+    transcripts = Transcripts(
+        recipe.transcripts, root, ignore_case=recipe.ignore_case, normaliser=recipe.reading
     )
-    found = _Found(spare, problems=list(table.problems))
+    found = _Found(problems=list(table.problems))
     if recipe.speaker_constant is None and recipe.speaker_name == "{speaker}":
         found.problems += from_listed_folders(candidates, table)
     found.problems += make_unique(candidates)
@@ -313,7 +308,7 @@ def scan(
             )
     found.refuse_shared_alignments()
     found.tell_of_voices()
-    found.tell_of_marks(transcripts.marks)
+    found.problems += warnings_of(found.changes, recipe.reading.convention)
     found.keep(speakers)
     found.problems += passed_over(recipe, root, candidates, found.recordings.values())
     found.problems += unmatched(table, (r.speaker for r in found.recordings.values()))
@@ -321,7 +316,8 @@ def scan(
     for label_table in recipe.label_tables:
         if (root / label_table).is_file():
             labels |= read_labels(root / label_table)
-    return Scan(tuple(found.recordings.values()), tuple(found.problems), labels)
+    changes = {name: c for name, c in found.changes.items() if name in found.recordings}
+    return Scan(tuple(found.recordings.values()), tuple(found.problems), labels, changes)
 
 
 def _recordings_of(
@@ -346,17 +342,20 @@ def _recordings_of(
     facts = audio_facts(path)
     check_rate(path, facts.rate_hz)
     check_channel(path, facts.channels, recipe.channel)
-    words = () if given else _words(transcripts, candidate)
+    reading = Reading(()) if given else _reading(transcripts, candidate)
+    if reading.changes:
+        found.changes[utterance_id] = reading.changes
     transcript: tuple[str, ...] = ()
     if given:
         with suppress(TranscriptError):
-            transcript = _words(found.spare, candidate)
+            transcript = _reading(transcripts, candidate).words
     recording = Recording(
         utterance_id=utterance_id,
         speaker=candidate.speaker,
         sex="",
         audio_path=path,
-        words=words,
+        words=reading.words,
+        noises=reading.noises,
         alignment_path=given.path if given else None,
         duration_s=facts.duration_s,
         alignment_format=given.format if given else "auto",

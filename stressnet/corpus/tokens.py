@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stressnet.corpus.scan import Labels, Recording, StressLabel
-from stressnet.corpus.transcripts import is_mark
+from stressnet.corpus.written import is_mark
 from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, Entry

@@ -2,67 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from stressnet.alignment.readers.options import companion
 from stressnet.corpus.recipe import TranscriptSource
-from stressnet.errors import (
-    TranscriptError,
-)
-
-_APOSTROPHES = dict.fromkeys(map(ord, "’‘´`ʼ′＇"), "'")
-_INVISIBLE = dict.fromkeys(
-    [0x00AD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF]
-)  # soft hyphen, zero-width and direction marks
-_NOISES = (
-    "applause|breath|cough|cross ?talk|gasp|inaudible|inhal|exhal|laugh|lip ?smack|music|noise|"
-    "pause|sigh|silence|sneez|sniff|throat|unclear|unintelligible|whistl|yawn"
-)
-_MARK = re.compile(
-    r"\[[^\]\n]*\]|\{[^}\n]*\}|<[^>\n]*>|\(\([^)\n]*\)\)"  # what somebody heard or did
-    rf"|\((?:[^()\n]{{0,20}}\b)?(?:{_NOISES})[^()\n]{{0,20}}\)"  # other parentheses are read out
-    r"|^[ \t]*(?-i:[A-Z])[\w.]*:(?=\s)"  # who speaks, at the start of a line
-    r"|(?<!\S)(?:xxx|yyy|www)(?!\w)"  # not understood, in CHAT's convention
-    r"|(?<![\w'-])[^\W\d_]+-(?=\s|$)(?!\s+(?:and|or)\b)",  # a word that breaks off
-    re.MULTILINE | re.IGNORECASE,
-)
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*'?", re.UNICODE)
-
-
-def marks_in(text: str) -> list[str]:
-    """What a transcript holds that nobody says.
-
-    Marks in brackets, speakers' names before a colon, ``xxx``, and words that break off.
-
-    Examples
-    --------
-    >>> marks_in("Susan: the [laughter] per- permit (coughing) (as he said) xxx")
-    ['Susan:', '[laughter]', 'per-', '(coughing)', 'xxx']
-    """
-    return [mark.strip() for mark in _MARK.findall(_nfc(text))]
-
-
-def is_mark(label: str) -> bool:
-    """Whether the label of an interval is nothing but a mark, such as ``[laughter]``."""
-    return _MARK.fullmatch(_nfc(label).strip()) is not None
-
-
-def split_words(text: str) -> tuple[str, ...]:
-    """Words of a transcript: upper case, punctuation dropped, apostrophes kept, hyphens split.
-
-    What :func:`marks_in` lists is left out.
-
-    Examples
-    --------
-    >>> split_words("The rebel's well-known protest -- didn’t last.")
-    ('THE', "REBEL'S", 'WELL', 'KNOWN', 'PROTEST', "DIDN'T", 'LAST')
-    """
-    text = _MARK.sub(" ", _nfc(text)).translate(_INVISIBLE).translate(_APOSTROPHES)
-    return tuple(word.upper() for word in _WORD.findall(text))
-
+from stressnet.corpus.written import Normaliser, Reading, split_words
+from stressnet.errors import TranscriptError
 
 LINES_ENDING = ".trans.txt"
 """Name of LibriSpeech's files of one chapter's transcripts."""
@@ -119,11 +66,8 @@ class Transcripts:
         The corpus folder.
     ignore_case : bool
         Whether files are found whatever the case of their names.
-
-    Attributes
-    ----------
-    marks : dict of str to list of str
-        By utterance, what its transcript holds that nobody says.
+    normaliser : Normaliser
+        How their texts are read.
     """
 
     def __init__(
@@ -132,15 +76,16 @@ class Transcripts:
         root: Path = Path(),
         *,
         ignore_case: bool = False,
+        normaliser: Normaliser | None = None,
     ) -> None:
+        self._normaliser = normaliser or Normaliser()
         self._sources = sources
         self._root = root
         self._ignore_case = ignore_case
         self._shared: dict[tuple[Path, TranscriptSource], dict[str, str]] = {}
-        self.marks: dict[str, list[str]] = {}
 
-    def find(self, fields: Mapping[str, str], folder: Path) -> tuple[str, ...]:
-        """Words of an utterance from the first source that has it.
+    def find(self, fields: Mapping[str, str], folder: Path) -> Reading:
+        """What is read of an utterance's transcript, from the first source that has it.
 
         Parameters
         ----------
@@ -171,12 +116,10 @@ class Transcripts:
                 text = self._table(path, source).get(utterance)
             if text is None:
                 continue
-            words = split_words(text)
-            if not words:
+            reading = self._normaliser.read(text)
+            if not reading.words:
                 raise TranscriptError(f"{path}: holds no words for '{utterance}'; fill it in")
-            if marks := marks_in(text):
-                self.marks[utterance] = marks
-            return words
+            return reading
         raise TranscriptError(
             f"no transcript for '{utterance}' in {folder} "
             f"(looked for {', '.join(dict.fromkeys(tried)) or 'nothing'}); add it"

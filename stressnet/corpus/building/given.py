@@ -17,7 +17,7 @@ from typing import Any
 from stressnet.alignment.validation import OVERHANG_TOLERANCE_S, fit_to_audio, overhang_s
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.tokens import check_phones
-from stressnet.corpus.transcripts import split_words
+from stressnet.corpus.written import split_words
 from stressnet.errors import AlignmentError, LexiconError, MissingPartError
 from stressnet.intervals import TIMED_TEXT, Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary

@@ -48,6 +48,7 @@ def shard_of(found: Scan, shard: tuple[int, int]) -> Scan:
         recordings,
         found.problems if index == 1 else (),  # told once
         {key: label for key, label in found.labels.items() if key[0] in known},
+        {name: changes for name, changes in found.changes.items() if name in known},
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stressnet.corpus.transcripts import LINES_ENDING, read_lines, read_text, split_words
+from stressnet.corpus.transcripts import LINES_ENDING, read_lines, read_text
+from stressnet.corpus.written import split_words
 from stressnet.errors import AlignmentError, ConfigError, TranscriptError
 
 _ALIGNMENTS = (".TextGrid", ".textgrid", ".json")
