@@ -259,30 +259,55 @@ def kills(command: Command, n_kills: int, rng: random.Random, log: Path) -> Coun
     last = command.n_changes
     for number in range(n_kills):
         shutil.rmtree(command.out, ignore_errors=True)
-        arguments = command.arguments
+        arguments, jobs = command.arguments, ("-j", "2")
         if number % 3 == 2:
             shutil.copytree(command.finished, command.out)
             arguments += ("--overwrite",)
+        at_once = arguments + jobs * (number % 4 == 3 and "-j" in arguments)
         if number % 2:
             after_s = rng.uniform(0, command.seconds)
-            process = started(arguments, log, lambda: None)
+            process = started(at_once, log, lambda: None)
             time.sleep(after_s)
             os.kill(process, signal.SIGKILL)
-            code, moment = ended(process), f"after {after_s:.2f} s"
+            moment = f"after {after_s:.2f} s"
         else:
             near_ends = (rng.randint(1, 8), rng.randint(max(1, last - 8), last))
             change = rng.choice((*near_ends, rng.randint(1, last)))
-            code = run(arguments, log, partial(kill_at, change, command.out))
+            process = started(at_once, log, partial(kill_at, change, command.out))
             moment = f"before change {change} of {last}"
-        counts["at work"] += code == -signal.SIGKILL
+        counts["at work"] += ended(process) == -signal.SIGKILL
+        orphans = left_behind(process)
+        counts["workers left"] += orphans
         finished, wrong = resumed(command, arguments, log)
         counts["resumed"] += finished
-        counts["identical"] += finished and not wrong
-        if wrong:
+        counts["identical"] += finished and not wrong and not orphans
+        if wrong or orphans:
             what = "differs" if finished else "not resumed"
-            print(f"  {command.name} killed {moment}, {arguments[-1]}: {what}: {wrong}", flush=True)
+            told = " ".join(at_once[-2:])
+            print(f"  {command.name} killed {moment}, {told}: {what}: {wrong}", flush=True)
     shutil.rmtree(command.out, ignore_errors=True)
     return counts
+
+
+def left_behind(group: int) -> int:
+    """Processes of a group that live ten seconds after its leader; they are ended."""
+    for _ in range(100):
+        stats = [stat_of(path) for path in Path("/proc").glob("[0-9]*/stat")]
+        n_left = sum(state != "Z" and int(of) == group for state, _, of in stats)
+        if not n_left:
+            return 0
+        time.sleep(0.1)
+    os.killpg(group, signal.SIGKILL)
+    return n_left
+
+
+def stat_of(path: Path) -> tuple[str, str, str]:
+    """State, parent and group of a process, or of none if it has ended meanwhile."""
+    try:
+        state, parent, group = path.read_text().rpartition(")")[2].split()[:3]
+    except OSError:
+        return "Z", "0", "0"
+    return state, parent, group
 
 
 # --- what else happens ------------------------------------------------------------------------
@@ -547,7 +572,7 @@ def main() -> None:
                 chosen = options.faults[number::n_commands] if options.spread else options.faults
                 outcomes[command.name] = faults(command, chosen, log)
                 print(f"  {outcomes[command.name]}", flush=True)
-    print_table(table, ("kills", "at work", "resumed", "identical"))
+    print_table(table, ("kills", "at work", "workers left", "resumed", "identical"))
     print_table(outcomes, options.faults)
     whole = all(row["identical"] == row["kills"] for row in table.values())
     well = all(outcome in ("same", "-") for row in outcomes.values() for outcome in row.values())
