@@ -47,7 +47,7 @@ merge_corpora = Stage(
     "merge",
     config=MergeConfig,
     kind="corpus",
-    inputs=(Input("corpora", "stressnet.stages.corpus_merge.run:open_parts", several=True),),
+    inputs=(Input("corpora", "stressnet.corpus.merge_parts:open_parts", several=True),),
     run="stressnet.stages.corpus_merge.run:run",
     text="stressnet.stages.corpus_merge.run:merged_text",
     done="corpus",

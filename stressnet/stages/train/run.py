@@ -11,12 +11,8 @@ Several are laid out as::
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
-
-import pandas as pd
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.corpus.splits import TEST_SPLITS
@@ -24,9 +20,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.models.checkpoint import INFO_NAME, WEIGHTS_NAME, pick_device
 from stressnet.models.registry import get_spec
 from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import read_manifest
 from stressnet.runs.progress import Progress
-from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
 from stressnet.stages.train.config import TrainOptions
 from stressnet.training.corpus_data import (
@@ -39,60 +33,12 @@ from stressnet.training.corpus_data import (
 )
 from stressnet.training.data import TRAIN, StressData
 from stressnet.training.distributed import World, join_world
-from stressnet.training.ensembles import average_logits, pool_folds, summarise_seeds
 from stressnet.training.fit import STATE_NAME, Origin, TrainResult, Watch, train
 from stressnet.training.image_domain import needs_deviations
 from stressnet.training.logs import HISTORY_NAME
 from stressnet.training.metrics import evaluate_splits
 from stressnet.training.predict import predictions_table
-
-SUMMARY = "summary.csv"
-POOLED = "pooled"
-"""Name of all folds together."""
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """What training wrote.
-
-    Parameters
-    ----------
-    path : Path
-        Checkpoint folder, with ``metrics.csv`` and ``predictions.parquet``.
-    metrics : DataFrame
-        One row per test set and metric; empty if all tokens were trained on.
-    manifest : dict
-        Its manifest.
-    """
-
-    path: Path
-    metrics: pd.DataFrame
-    manifest: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class TrainedSet:
-    """What several trainings wrote.
-
-    Parameters
-    ----------
-    path : Path
-        Their folder.
-    models : tuple of TrainedModel
-        In the order of folds and seeds.
-    summary : DataFrame
-        One row per fold, test set and metric: ``fold`` (empty without folds, ``pooled`` for all of
-        them together), ``test_set``, ``metric``, ``n``, ``n_seeds``, ``mean``, ``sd`` (over seeds,
-        n - 1; of the pooled rows over folds' means), ``min``, ``max``, and ``ensemble``,
-        ``ensemble_low``, ``ensemble_high``: the averaged logits with their 95 % interval.
-    manifest : dict
-        Its manifest.
-    """
-
-    path: Path
-    models: tuple[TrainedModel, ...]
-    summary: pd.DataFrame
-    manifest: dict[str, Any]
+from stressnet.training.trained import TrainedModel, TrainedSet, read_trained, summarise, within
 
 
 def run(config: TrainOptions, corpus: Corpus, folder: RunFolder) -> TrainedModel | TrainedSet:
@@ -198,21 +144,6 @@ def _test(
     folder.table("metrics.csv", evaluate_splits(table, seed=seed))
 
 
-def read_trained(path: Path) -> TrainedModel:
-    """A finished checkpoint folder.
-
-    Raises
-    ------
-    CorpusError
-        If it is none.
-    """
-    manifest = read_manifest(path, "model")
-    if manifest["parameters"].get("all_tokens"):
-        return TrainedModel(path, pd.DataFrame(), manifest)
-    metrics = read_table(path / "metrics.csv").fillna({"reason": ""})
-    return TrainedModel(path, metrics, manifest)
-
-
 # -- several networks ------------------------------------------------------------------------------
 
 
@@ -241,54 +172,14 @@ def _train_several(
     models: dict[tuple[Fold | None, int], TrainedModel] = {}
     for fold in folds:
         for seed in seeds:
-            name = _within(fold, f"seed-{seed}")
+            name = within(fold, f"seed-{seed}")
             if world.is_first:
                 folder.progress.say(f"{name} ({len(models) + 1} of {len(folds) * len(seeds)})")
             with folder.folder(name, "model", writes=world.is_first) as child:
                 models[fold, seed] = train_one(
                     replace(config, seed=seed), corpus, child, world, fold
                 )
-    summary = _summarise(models, config.seed, folder if world.is_first else None)
+    summary = summarise(models, config.seed, folder if world.is_first else None)
     manifest = folder.finish({"n_models": len(models)}) if world.is_first else {}
     world.wait()
     return TrainedSet(folder.path, tuple(models.values()), summary, manifest)
-
-
-def _within(fold: Fold | None, name: str) -> str:
-    return name if fold is None else f"fold-{fold.number}/{name}"
-
-
-def _summarise(
-    models: Mapping[tuple[Fold | None, int], TrainedModel], seed: int, folder: RunFolder | None
-) -> pd.DataFrame:
-    """Figures over seeds and folds; written, with the ensembles', if there is a folder."""
-    ensembles: dict[Fold | None, pd.DataFrame] = {}
-    parts = []
-    for fold in dict.fromkeys(fold for fold, _ in models):
-        members = [model for (own, _), model in models.items() if own == fold]
-        ensembles[fold] = average_logits(
-            [pd.read_parquet(model.path / "predictions.parquet") for model in members]
-        )
-        metrics = evaluate_splits(ensembles[fold], seed=seed)
-        name = "" if fold is None else str(fold.number)
-        parts.append(summarise_seeds([m.metrics for m in members], metrics).assign(fold=name))
-        _write_ensemble(folder, _within(fold, "ensemble"), ensembles[fold], metrics)
-    if None not in ensembles:
-        pooled = pool_folds(list(ensembles.values()))
-        metrics = evaluate_splits(pooled, seed=seed)
-        means = [part.rename(columns={"mean": "estimate"}) for part in parts]
-        parts.append(summarise_seeds(means, metrics).assign(fold=POOLED))
-        _write_ensemble(folder, "ensemble", pooled, metrics)
-    summary = pd.concat(parts, ignore_index=True)
-    summary.insert(0, "fold", summary.pop("fold"))
-    if folder is not None:
-        folder.table(SUMMARY, summary)
-    return summary
-
-
-def _write_ensemble(
-    folder: RunFolder | None, name: str, predictions: pd.DataFrame, metrics: pd.DataFrame
-) -> None:
-    if folder is not None:
-        folder.table(f"{name}/predictions.parquet", predictions)
-        folder.table(f"{name}/metrics.csv", metrics)

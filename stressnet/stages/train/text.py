@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stressnet.stages.search.run import FoundRecipe
-    from stressnet.stages.train.run import TrainedModel, TrainedSet
+    from stressnet.training.trained import TrainedModel, TrainedSet
 
 _POOLED = "pooled"
 _SHOWN = ("accuracy", "balanced_accuracy", "mcc")
@@ -14,7 +14,7 @@ _SHOWN = ("accuracy", "balanced_accuracy", "mcc")
 
 def trained_text(result: TrainedModel | TrainedSet) -> str:
     """Test figures of a network, or of several."""
-    from stressnet.stages.train.run import TrainedSet
+    from stressnet.training.trained import TrainedSet
 
     return summary_text(result) if isinstance(result, TrainedSet) else metrics_text(result)
 

@@ -1,0 +1,74 @@
+"""The table of cues, and what is said of it in the manifest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stressnet.acoustics.intensity import IntensitySettings
+from stressnet.runs.problems import Problem, count_problems
+from stressnet.stages.measure.speakers import settings_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def with_vowel_space(measured: pd.DataFrame, tokens: pd.DataFrame) -> pd.DataFrame:
+    """With the vowel-space cues, which need all tokens of a speaker."""
+    import pandas as pd
+
+    from stressnet.acoustics.cues import place_vowels
+
+    speaker = tokens.set_index("token_id")["speaker"]
+    groups = measured.groupby(measured["token_id"].map(speaker), sort=True)
+    return pd.concat([place_vowels(part) for _, part in groups], ignore_index=True)
+
+
+def typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Flags as booleans that may be missing, everything else measured as a float."""
+    from stressnet.acoustics.cue_table import CUES, ID_COLUMNS
+
+    table = table.copy()
+    flags = {cue.name for cue in CUES if cue.is_flag}
+    for column in table.columns.difference([*ID_COLUMNS, "missing_reason"]):
+        is_flag = column.removeprefix("nucleus_1_").removeprefix("nucleus_2_") in flags
+        table[column] = table[column].astype("float64")
+        if is_flag:
+            table[column] = table[column].astype("boolean")
+    return table
+
+
+def praat_arguments(voices: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What Praat was called with; values that differ between speakers are in ``speakers.csv``."""
+    from stressnet.acoustics.cues import MIDDLE
+    from stressnet.acoustics.spectral_balance import TILT_ARGUMENTS
+    from stressnet.acoustics.tracks import versions
+
+    first = settings_of(next(iter(voices.values())))
+    pitch, formants = first.pitch.praat_arguments(), first.formants.praat_arguments()
+    pitch |= dict.fromkeys(
+        ("floor_hz", "ceiling_hz", "high_pass_hz"), "per speaker, see speakers.csv"
+    )
+    formants["ceiling_hz"] = "per speaker, see speakers.csv"
+    return {
+        **versions(),
+        "pitch": pitch,
+        "formants": formants,
+        "formants_measured_in": f"middle of the vowel, {MIDDLE[0]:g} to {MIDDLE[1]:g}, median",
+        "intensity": IntensitySettings().praat_arguments(),
+        "spectrum": {"command": "Extract part, Hanning, 1.0, no; To Spectrum, yes"},
+        "tilt": {"command": "To Ltas (1-to-1); Get slope", "arguments": list(TILT_ARGUMENTS)},
+    }
+
+
+def measured_counts(table: pd.DataFrame, problems: list[Problem]) -> dict[str, Any]:
+    from collections import Counter
+
+    reasons: Counter[str] = Counter()
+    for text in table["missing_reason"]:
+        reasons.update(part for part in text.split("; ") if part)
+    return {
+        "n_tokens": len(table),
+        "n_complete": int((table["missing_reason"] == "").sum()),
+        "missing": dict(reasons.most_common()),
+        "problems": count_problems(problems),
+    }

@@ -1,0 +1,124 @@
+"""Cues of tokens, in chunks of one speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet.acoustics.intensity import IntensitySettings
+from stressnet.acoustics.speakers import SpeakerSettings
+from stressnet.audio import read_audio
+from stressnet.corpus.store import Corpus
+from stressnet.errors import AlignmentError, CorpusError, StressnetError
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.names import inside
+from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.tables import write_parquet
+from stressnet.stages.measure.speakers import records_of, settings_of, span_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+CHUNK = 40
+"""Tokens of one speaker per task."""
+
+
+@dataclass(frozen=True)
+class _ChunkTask:
+    corpus: Path
+    rows: list[dict[str, Any]]
+    voice: SpeakerSettings
+    file: Path
+    intensity: IntensitySettings = field(default_factory=IntensitySettings)
+
+
+def measure_tokens(
+    corpus: Corpus, voices: dict[str, dict[str, Any]], folder: RunFolder
+) -> pd.DataFrame:
+    """Cues of every token, without the vowel space."""
+    import pandas as pd
+
+    parts = folder.state / "chunks"
+    parts.mkdir(exist_ok=True)
+
+    def tasks() -> Iterator[tuple[str, _ChunkTask]]:
+        number = 0
+        for speaker, part in corpus.tokens.groupby("speaker", sort=True):
+            rows, voice = records_of(part), settings_of(voices[str(speaker)])
+            for start in range(0, len(rows), CHUNK):
+                file = parts / f"{number:06d}.parquet"
+                yield (
+                    str(number),
+                    _ChunkTask(corpus.path, rows[start : start + CHUNK], voice, file),
+                )
+                number += 1
+
+    for _, failures in folder.chunks(
+        "measure",
+        tasks(),
+        _measure_chunk,
+        total=len(corpus.tokens),
+        n_items=lambda task: len(task.rows),
+    ):
+        folder.problems += [
+            Problem(token_id, "measure", Severity.ERROR, reason) for token_id, reason in failures
+        ]
+    tables = [pd.read_parquet(file) for file in sorted(parts.glob("*.parquet"))]
+    if not tables:
+        first = folder.problems[0].reason if folder.problems else "it has no tokens"
+        raise CorpusError(f"{corpus.path}: no token could be measured; {first}")
+    return pd.concat(tables, ignore_index=True)
+
+
+def _measure_chunk(task: _ChunkTask) -> list[tuple[str, str]]:
+    """Measure some tokens of one speaker into a file; returns what failed."""
+    import pandas as pd
+
+    from stressnet.acoustics.cues import Segments, measure_token
+
+    rows, failures = [], []
+    for row in task.rows:
+        try:
+            audio = read_audio(inside(task.corpus, row["excerpt_file"]))
+            segments = Segments(
+                word=span_of(row, "start_s", "end_s"),
+                boundary_s=row["boundary_s"] - row["excerpt_start_s"],
+                nuclei=(
+                    span_of(row, "nucleus_1_start_s", "nucleus_1_end_s"),
+                    span_of(row, "nucleus_2_start_s", "nucleus_2_end_s"),
+                ),
+            )
+            cues = measure_token(
+                audio.samples,
+                audio.rate_hz,
+                segments,
+                task.voice,
+                speech_rate=_speech_rate(task.corpus, row["utterance_id"]),
+                intensity=task.intensity,
+            )
+        except StressnetError as error:
+            failures.append((row["token_id"], str(error)))
+            continue
+        rows.append({"token_id": row["token_id"], **cues})
+    if rows:
+        write_parquet(pd.DataFrame(rows), task.file)
+    return failures
+
+
+@lru_cache(maxsize=8)
+def _speech_rate(corpus: Path, utterance_id: str) -> float:
+    """Articulation rate of an utterance from the corpus's TextGrid; NaN if that is unusable."""
+    from stressnet.acoustics.rate import articulation_rate
+    from stressnet.alignment.textgrid import read_textgrid
+
+    path = Corpus.open(corpus).textgrid_file(utterance_id)
+    if not path.is_file():
+        return float("nan")
+    try:
+        return articulation_rate(read_textgrid(path).phones)
+    except AlignmentError:
+        return float("nan")
