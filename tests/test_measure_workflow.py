@@ -20,7 +20,7 @@ from stressnet.runs.manifest import hash_file
 from stressnet.runs.tables import write_parquet
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.measure import MeasureConfig, measure_corpus
-from stressnet.stages.measure import run as workflow
+from stressnet.stages.measure import tokens as workflow
 
 PAGE = Path(__file__).parents[1] / "docs" / "cues.md"
 TABLES = ("cues.parquet", "cues.csv", "failures.csv", "speakers.csv")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,9 @@ from scipy.stats import binomtest
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
 from stressnet.training.bootstrap import Estimate, Side, bootstrapped, mean_of_sides
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -91,3 +95,59 @@ def compare(
 
     accuracy, balanced = difference([slice(None)]), difference([is_initial, ~is_initial])
     return Comparison(len(gain), only_first, only_second, p, accuracy, balanced)
+
+
+def compare_with_cues(
+    baseline: str, predictions: pd.DataFrame, networks: dict[str, pd.DataFrame], n_resamples: int
+) -> list[dict[str, Any]]:
+    """Networks against a baseline of cues on every test set; tokens without cues are left out.
+
+    Parameters
+    ----------
+    baseline : str
+        Its name.
+    predictions : DataFrame
+        Its predictions.
+    networks : dict of str to DataFrame
+        Predictions of networks by name.
+    n_resamples : int
+        Bootstrap resamples.
+
+    Returns
+    -------
+    list of dict
+        Rows of ``comparisons.csv``, one per network and test set.
+    """
+    rows = []
+    for name, answers in networks.items():
+        both = answers.merge(
+            predictions[["token_id", "logit_initial", "logit_final"]],
+            on="token_id",
+            suffixes=("", "_cues"),
+            validate="1:1",
+        )
+        for split, part in both.groupby("split", sort=False):
+            result = compare(
+                [Stress(value).class_index for value in part["stress_true"]],
+                part["logit_initial"] - part["logit_final"],
+                part["logit_initial_cues"] - part["logit_final_cues"],
+                part["speaker"],
+                part["lemma"],
+                n_resamples=n_resamples,
+            )
+            rows.append(
+                {
+                    "model": name,
+                    "baseline": baseline,
+                    "test_set": split,
+                    "n": result.n,
+                    "only_model_right": result.only_first,
+                    "only_baseline_right": result.only_second,
+                    "mcnemar_p": result.mcnemar_p,
+                    "accuracy_difference": result.accuracy.value,
+                    "balanced_accuracy_difference": result.balanced_accuracy.value,
+                    "low": result.balanced_accuracy.low,
+                    "high": result.balanced_accuracy.high,
+                }
+            )
+    return rows

@@ -18,6 +18,7 @@ from stressnet.runs.work import Step
 from stressnet.stages.cue_baselines.config import CueBaselinesConfig
 from stressnet.stages.measure.run import TABLE
 from stressnet.training import cue_baselines as cb
+from stressnet.training.comparison import compare_with_cues
 from stressnet.training.cue_weights import coefficients, permutation_importance
 from stressnet.training.metrics import evaluate_splits
 
@@ -107,7 +108,9 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> CueBaselin
                 folder.table(f"predictions/{baseline.name}.parquet", predictions)
                 settings[baseline.name] = fitted.setting
                 if baseline.kind == "several cues":
-                    comparisons += _compare(baseline.name, predictions, rivals, config.n_resamples)
+                    comparisons += compare_with_cues(
+                        baseline.name, predictions, rivals, config.n_resamples
+                    )
             bar.update()
     with folder.progress.stage("importance"):
         weights = pd.concat(
@@ -148,45 +151,3 @@ def _network_predictions(path: Path, source: dict[str, Any]) -> pd.DataFrame:
     if not file.is_file():
         raise CorpusError(f"{file} is missing; train the network again")
     return read_table(file)
-
-
-def _compare(
-    baseline: str, predictions: pd.DataFrame, rivals: dict[str, pd.DataFrame], n_resamples: int
-) -> list[dict[str, Any]]:
-    """Networks against a baseline on every test set; tokens without cues are left out."""
-    from stressnet.lexicon.stress import Stress
-    from stressnet.training.comparison import compare
-
-    rows = []
-    for name, theirs in rivals.items():
-        both = theirs.merge(
-            predictions[["token_id", "logit_initial", "logit_final"]],
-            on="token_id",
-            suffixes=("", "_cues"),
-            validate="1:1",
-        )
-        for split, part in both.groupby("split", sort=False):
-            result = compare(
-                [Stress(value).class_index for value in part["stress_true"]],
-                part["logit_initial"] - part["logit_final"],
-                part["logit_initial_cues"] - part["logit_final_cues"],
-                part["speaker"],
-                part["lemma"],
-                n_resamples=n_resamples,
-            )
-            rows.append(
-                {
-                    "model": name,
-                    "baseline": baseline,
-                    "test_set": split,
-                    "n": result.n,
-                    "only_model_right": result.only_first,
-                    "only_baseline_right": result.only_second,
-                    "mcnemar_p": result.mcnemar_p,
-                    "accuracy_difference": result.accuracy.value,
-                    "balanced_accuracy_difference": result.balanced_accuracy.value,
-                    "low": result.balanced_accuracy.low,
-                    "high": result.balanced_accuracy.high,
-                }
-            )
-    return rows
