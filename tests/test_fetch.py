@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import tarfile
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stressnet.corpus.fetch import fetch, split_name
+from stressnet.corpus.fetch import _most_bytes, fetch, split_name
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import scan
 from stressnet.errors import CorpusError, FolderError, RecipeError
@@ -48,6 +49,8 @@ class Server:
     break_after: int | None = None
     resumes: bool = True
     status: int | None = None
+    endless: bool = False
+    stalls: threading.Event | None = None
     ranges: list[str | None] = field(default_factory=list)
 
 
@@ -74,8 +77,18 @@ def server(tmp_path: Path) -> Iterator[Server]:
             else:
                 self.send_response(200)
             body = state.data[start:]
+            if state.endless:
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    while True:
+                        self.wfile.write(bytes(1 << 16))
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            if state.stalls is not None:
+                self.wfile.write(body[:100])
+                self.wfile.flush()
+                state.stalls.wait(20)
+                return
             self.wfile.write(body if state.break_after is None else body[: state.break_after])
 
         def log_message(self, *args: object) -> None:
@@ -287,6 +300,46 @@ def test_an_archive_that_swells_is_refused(
     with pytest.raises(CorpusError, match="unpacks to many times its size"):
         get(name, tmp_path / "data")
     assert not (tmp_path / "data" / "zeros").exists()
+
+
+def test_a_server_that_never_ends(
+    server: Server, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stressnet.corpus.fetch._most_bytes", lambda size: 300_000)
+    server.endless = True
+    with pytest.raises(CorpusError, match="more than the recipe says"):
+        get(name, tmp_path / "data")
+    assert not list((tmp_path / "data").glob("*.part"))
+    server.endless = False
+    get(name, tmp_path / "data")
+
+
+def test_a_server_that_stalls(
+    server: Server, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came so far is kept, and the next call continues."""
+    monkeypatch.setattr("stressnet.corpus.fetch._TIMEOUT_S", 0.3)
+    monkeypatch.setattr("stressnet.corpus.fetch._BLOCK_BYTES", 50)
+    server.stalls = threading.Event()
+    with pytest.raises(CorpusError, match=r"download failed.*; 100 bytes are kept, run the same"):
+        get(name, tmp_path / "data")
+    server.stalls.set()
+    server.stalls = None
+    get(name, tmp_path / "data")
+    assert server.ranges == [None, "bytes=100-"]
+
+
+@pytest.mark.parametrize(
+    ("size", "most"),
+    [
+        ("337 MB, 5.4 h", 674e6),
+        ("30 GB, 500 h", 60e9),
+        ("tiny", float("inf")),
+        ("1.2.3 MBit", float("inf")),
+    ],
+)
+def test_sizes(size: str, most: float) -> None:
+    assert _most_bytes(size) == most
 
 
 def test_links_that_leave_the_folder_are_refused(server: Server, name: str, tmp_path: Path) -> None:

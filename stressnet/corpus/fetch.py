@@ -6,6 +6,7 @@ handed to it, since its own starts over.
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ _BLOCK_BYTES = 1 << 14
 """What is lost at most when a connection breaks."""
 
 _TIMEOUT_S = 30
+
+_UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
 
 _SMALL_BYTES, _LARGEST_RATIO = 100_000_000, 50
 """An archive that unpacks to more than the first, and to so many times its size, is a bomb; speech
@@ -33,11 +36,14 @@ class ResumingDownloader:
         Where the bytes so far are kept between runs.
     progress : bool
         Whether to show a bar on stderr.
+    most_bytes : float
+        A server that sends more is not believed.
     """
 
-    def __init__(self, part: Path, progress: bool = True) -> None:
+    def __init__(self, part: Path, progress: bool = True, most_bytes: float = float("inf")) -> None:
         self.part = part
         self.progress = progress
+        self.most_bytes = most_bytes
 
     def __call__(self, url: str, output_file: str, pooch: object) -> None:
         """Download ``url`` to ``output_file``; pooch calls this."""
@@ -66,6 +72,13 @@ class ResumingDownloader:
             )
             with self.part.open("ab" if have else "wb") as file, bar:
                 for block in response.iter_content(_BLOCK_BYTES):
+                    have += len(block)
+                    if max(have, total) > self.most_bytes:
+                        self.part.unlink()
+                        raise requests.RequestException(
+                            f"the server sends over {self.most_bytes / 1e6:.0f} MB, more than the "
+                            f"recipe says"
+                        )
                     file.write(block)
                     bar.update(len(block))
         self.part.replace(output_file)
@@ -92,6 +105,12 @@ def split_name(name: str) -> tuple[Recipe, str]:
             + (f"there are {known}" if known else f"recipe '{recipe_name}' has nothing to download")
         )
     return recipe, part
+
+
+def _most_bytes(size: str) -> float:
+    """The largest archive to take from a server, for one of a size such as ``337 MB, 5.4 h``."""
+    stated = re.match(r"(\d+(?:\.\d+)?) (kB|MB|GB)\b", size)
+    return 2 * float(stated[1]) * _UNITS[stated[2]] if stated else float("inf")
 
 
 def _checked_member(archive_bytes: int) -> Callable[[tarfile.TarInfo, str], tarfile.TarInfo | None]:
@@ -162,7 +181,7 @@ def fetch(name: str, folder: Path, *, progress: bool = True, keep_archive: bool 
             known_hash=f"sha256:{source.sha256}",
             fname=file_name,
             path=folder,
-            downloader=ResumingDownloader(partial, progress),
+            downloader=ResumingDownloader(partial, progress, _most_bytes(source.size)),
         )
     except requests.RequestException as error:
         kept = partial.stat().st_size if partial.exists() else 0
