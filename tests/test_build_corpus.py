@@ -93,6 +93,9 @@ def test_tokens_and_phones_are_those_of_the_textgrids(built: BuildSummary) -> No
     assert by_word["RECORD"] == ["FINAL"]  # what its aligned phones say
     assert by_word["PERMIT"] == ["INITIAL"]
     assert built.manifest["results"]["rejected_words"] == {"not disyllabic": 8}
+    others = pd.read_parquet(built.path / "not_tokens.parquet")
+    assert len(others) == 8 and (others["end_s"] > others["start_s"]).all()
+    assert {"not_tokens.parquet", "readings.csv"} <= set(built.manifest["outputs"])
 
 
 def test_splits_of_a_build_do_not_leak(built: BuildSummary) -> None:

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import SENTENCES
 
+from stressnet.corpus import tokens
 from stressnet.corpus.splits import PAIR_SPLITS, TEST_SPLITS, VALIDATION_SPLITS
+from stressnet.lexicon.dictionary import Reject
 from stressnet.runs.tables import write_parquet
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 
@@ -33,7 +35,13 @@ def documented(table: str) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize(
     "table",
-    ["tokens.parquet", "phones.parquet", "tracks.parquet", "longer_words/tokens.parquet"],
+    [
+        "tokens.parquet",
+        "phones.parquet",
+        "not_tokens.parquet",
+        "tracks.parquet",
+        "longer_words/tokens.parquet",
+    ],
 )
 def test_columns_types_and_units(corpus: Path, table: str) -> None:
     schema = pq.read_schema(corpus / table)
@@ -43,6 +51,14 @@ def test_columns_types_and_units(corpus: Path, table: str) -> None:
     for name, _, unit in listed:
         suffix = re.search(r"_(?:s|hz)$", name)
         assert unit == (UNITS[suffix.group()] if suffix else ""), name
+
+
+def test_every_reason_why_a_word_is_no_token_is_listed() -> None:
+    reasons = {reason.value for reason in Reject}
+    reasons |= {value for name, value in vars(tokens).items() if name.startswith("REJECT_")}
+    section = PAGE.read_text(encoding="utf-8").split("## not_tokens.parquet\n")[1].split("\n## ")[0]
+    row = next(line for line in section.splitlines() if line.startswith("| `reason`"))
+    assert set(re.findall(r"`([^`]+)`", row)) == reasons | {"reason"}
 
 
 def test_every_split_is_explained() -> None:

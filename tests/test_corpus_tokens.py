@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def aligned(*words: tuple[str, str], phone_s: float = 0.1, start_s: float = 0.5)
 def test_a_token_by_hand(dictionary: Dictionary) -> None:
     alignment = aligned(("the", "DH AH0"), ("record", "R EH1 K ER0 D"))
     tokens, rejected = find_tokens(RECORDING, alignment, dictionary, {})
-    assert dict(rejected) == {"not disyllabic": 1}
+    assert Counter(word.reason for word in rejected) == {"not disyllabic": 1}
     (token,) = tokens
     row = token_row(token)
     assert math.isnan(row.pop("alignment_confidence"))
@@ -163,7 +164,7 @@ def test_rejects_are_counted_by_reason(dictionary: Dictionary) -> None:
     tokens, rejected = find_tokens(RECORDING, alignment, dictionary, {})
     assert [token.word for token in tokens] == ["WATER"]
     assert tokens[0].word_index == 4
-    assert dict(rejected) == {
+    assert Counter(word.reason for word in rejected) == {
         "function word": 1,
         "not in the dictionary": 1,
         "not disyllabic": 1,
@@ -171,14 +172,14 @@ def test_rejects_are_counted_by_reason(dictionary: Dictionary) -> None:
         "implausible duration": 2,
         "no phones aligned": 1,
     }
-    assert len(tokens) + sum(rejected.values()) == len(alignment.spoken_words())
+    assert len(tokens) + len(rejected) == len(alignment.spoken_words())
 
 
 def test_own_function_words(dictionary: Dictionary) -> None:
     alignment = aligned(("water", WATER), ("about", "AH0 B AW1 T"))
     tokens, rejected = find_tokens(RECORDING, alignment, dictionary, {}, frozenset({"WATER"}))
     assert [token.word for token in tokens] == ["ABOUT"]
-    assert dict(rejected) == {"function word": 1}
+    assert Counter(word.reason for word in rejected) == {"function word": 1}
 
 
 def test_phones_belong_to_the_word_that_holds_their_middle(dictionary: Dictionary) -> None:

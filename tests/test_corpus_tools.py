@@ -72,7 +72,8 @@ def test_tables_wavs_and_textgrids(corpora, tmp_path: Path) -> None:
     out = tmp_path / "export"
     done = CliRunner().invoke(cli, ["corpus", "export", str(corpora[0]), str(out), "-q"])
     assert done.exit_code == 0, done.output
-    assert "3 tables, 30 WAVs, 30 TextGrids" in done.output
+    assert "4 tables, 30 WAVs, 30 TextGrids" in done.output
+    assert len(pd.read_csv(out / "not_tokens.csv")) == 6
     corpus = Corpus.open(corpora[0])
     tables = {"tokens": corpus.tokens, "phones": corpus.phones, "tracks": corpus.tracks}
     for name, table in tables.items():
@@ -194,6 +195,10 @@ def test_colliding_names_get_their_corpus_in_front(corpora, tmp_path: Path) -> N
     assert len(list((out / "textgrids").iterdir())) == 12
     results = merged.manifest["results"]
     assert results["rejected_words"] == {"not disyllabic": 12}
+    others = pd.read_parquet(out / "not_tokens.parquet")
+    assert list(others["reason"]) == ["not disyllabic"] * 12
+    assert {name.split("-")[0] for name in others["utterance_id"]} == {"first", "second"}
+    assert pd.read_csv(out / "readings.csv").empty
     assert not (out / "state").exists()
     assert "| second | 30 | 15 | 15 | 10 |" in (out / "corpus-card.md").read_text()
     for name, value in merged.manifest["outputs"].items():

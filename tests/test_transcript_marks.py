@@ -74,6 +74,7 @@ def test_validate_and_build_tell(tmp_path: Path, capsys: pytest.CaptureFixture[s
     _, out, err = run_cli(capsys, "validate", tmp_path / "recordings", "-q")
     assert "WARNING" in out and "is this English?" in out
     assert "'Anna:' (1), '[lacht]' (1)" in out + err
+    assert "transcripts, not read as written: 1 speaker, 1 mark" in out
 
 
 def test_marks_in_a_word_tier_are_no_tokens() -> None:
@@ -89,4 +90,4 @@ def test_marks_in_a_word_tier_are_no_tokens() -> None:
     recording = Recording("u", "anna", "", Path("u.wav"), (), Path("u.TextGrid"), now_s)
     tokens, rejected = find_tokens(recording, alignment, load_dictionary(None), {})
     assert [token.word for token in tokens] == ["WATER"]
-    assert rejected == {"a mark that nobody says": 1}
+    assert [(r.word, r.reason) for r in rejected] == [("[laughter]", "a mark that nobody says")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stressnet.corpus.changes import counts_text
 from stressnet.corpus.splits import split_counts
 from stressnet.lexicon.syllables import RULE_NAME
 
@@ -105,6 +106,8 @@ def card_text(
     lines += ["", "Duration of the words in seconds:", "", "```", *_histogram(tokens), "```"]
     lines += ["", "Words that are no tokens:", ""]
     lines += [f"- {reason}: {n}" for reason, n in results["rejected_words"].items()]
+    if told := counts_text(results.get("readings", {})):
+        lines += ["", f"Transcripts, {told} (see readings.csv)."]
     lines += ["", f"Items that failed: {results['n_errors']} (see failures.csv).", ""]
     return "\n".join(lines)
 

@@ -76,6 +76,7 @@ def merged_results(parts: Sequence[Part], tokens: pd.DataFrame) -> dict[str, Any
         "stress": {str(k): int(v) for k, v in tokens["stress"].value_counts(dropna=False).items()},
         "splits": {str(k): int(v) for k, v in tokens["split"].value_counts().items()},
         "rejected_words": summed("rejected_words"),
+        "readings": summed("readings"),
         "problems": summed("problems"),
         "n_errors": sum(int(r["n_errors"]) for r in each),
         "presets": presets,

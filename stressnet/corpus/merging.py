@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stressnet.axes import Axes
+from stressnet.corpus.changes import READING_COLUMNS, READINGS, readings_table
 from stressnet.corpus.images import Images, write_images_header
 from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus
 from stressnet.corpus.tables import ArrayFile
@@ -63,7 +64,7 @@ def merged_tokens(parts: Sequence[Part]) -> pd.DataFrame:
 
 
 def small_tables(parts: Sequence[Part]) -> dict[str, pd.DataFrame]:
-    """Trackers' settings, failures and rejected words of all corpora, by the file's name.
+    """Trackers' settings, failures, readings and counts of words of all corpora, by file name.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def small_tables(parts: Sequence[Part]) -> dict[str, pd.DataFrame]:
     """
     import pandas as pd
 
-    speakers, failures = [], []
+    speakers, failures, readings = [], [], []
     rejected: Counter[str] = Counter()
     for part in parts:
         source = part.corpus.path
@@ -84,9 +85,14 @@ def small_tables(parts: Sequence[Part]) -> dict[str, pd.DataFrame]:
         failures.append(table)
         table = read_table(source / "rejected_words.csv", ["reason", "n_words"])
         rejected.update(dict(zip(table["reason"], table["n_words"].astype(int), strict=True)))
+        if (source / READINGS).is_file():  # not in corpora of older versions
+            table = read_table(source / READINGS, READING_COLUMNS, dtype=str, keep_default_na=False)
+            table["utterance_id"] = part.renamed(table["utterance_id"])
+            readings.append(table)
     return {
         "speakers.csv": pd.concat(speakers, ignore_index=True),
         "failures.csv": pd.concat(failures, ignore_index=True),
+        READINGS: pd.concat([readings_table({}), *readings], ignore_index=True),
         "rejected_words.csv": pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"]),
     }
 
@@ -103,13 +109,12 @@ def append_table(out: Path, parts: Sequence[Part], table: str) -> None:
         for part in parts:
             for batch in open_parquet(part.corpus.path / table).iter_batches():
                 rows = pa.Table.from_batches([batch]).replace_schema_metadata(None)
-                ids = rows.column("token_id")
-                if part.prefix:
+                for name in {"token_id", "utterance_id"} & set(schema.names if part.prefix else ()):
+                    ids = rows.column(name)
                     prefixed = pc.binary_join_element_wise(
                         pa.scalar(part.prefix, ids.type), ids, pa.scalar("", ids.type)
                     )
-                    place = rows.schema.get_field_index("token_id")
-                    rows = rows.set_column(place, "token_id", prefixed)
+                    rows = rows.set_column(rows.schema.get_field_index(name), name, prefixed)
                 writer.write_table(rows.select(schema.names).cast(schema))
     part_file.replace(out)
 

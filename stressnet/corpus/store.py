@@ -10,7 +10,9 @@ Layout
       phones.parquet       one row per phone of a token
       tracks.parquet       F0 and formants, one row per token and time
       failures.csv         what was left out or looks odd, and why
-      rejected_words.csv   words that are no tokens, counted by reason
+      not_tokens.parquet   words that are no tokens, with the reason
+      rejected_words.csv   the same, counted by reason
+      readings.csv         what is not read as the transcript has it
       splits.csv           token_id, speaker_set, family_set, split
       corpus-card.md       sources, licences, counts, for people
       excerpts/<speaker>/<token_id>.flac
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TOKENS, PHONES, TRACKS = "tokens.parquet", "phones.parquet", "tracks.parquet"
+NOT_TOKENS = "not_tokens.parquet"
 
 LONGER_WORDS = "longer_words"
 """Folder of the stretches of longer words, in the layout of a corpus."""

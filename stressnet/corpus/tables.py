@@ -80,6 +80,16 @@ PHONE_TYPES: Mapping[str, str] = {
     "role": _STRING,
 }
 
+NOT_TOKEN_TYPES: Mapping[str, str] = {
+    "utterance_id": _STRING,
+    "word_index": _INT,
+    "word": _STRING,
+    "start_s": _FLOAT,
+    "end_s": _FLOAT,
+    "reason": _STRING,
+}
+"""Columns of the table of words that are no tokens."""
+
 STRETCH_TYPES: Mapping[str, str] = {
     **dict.fromkeys(("token_id", "utterance_id", "speaker", "word"), _STRING),
     **dict.fromkeys(("word_index", "first_syllable"), _INT),

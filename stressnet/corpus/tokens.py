@@ -7,10 +7,9 @@ boundary, and what is known of its stress and from where.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from stressnet.corpus.scan import Labels, Recording, StressLabel
 from stressnet.corpus.written import is_mark
@@ -125,6 +124,17 @@ class Token:
         return self.phones[self.nuclei[number - 1]]
 
 
+class NotToken(NamedTuple):
+    """A word that is no token, as a row of ``not_tokens.parquet``; times in seconds."""
+
+    utterance_id: str
+    word_index: int
+    word: str
+    start_s: float
+    end_s: float
+    reason: str
+
+
 def _decide(
     entry: Entry,
     aligned: Stress | None,
@@ -193,7 +203,7 @@ def find_tokens(
     labels: Labels,
     function_words: frozenset[str] | None = None,
     tagger: Tagger | None = None,
-) -> tuple[list[Token], Counter[str]]:
+) -> tuple[list[Token], list[NotToken]]:
     """Disyllabic content words of one utterance.
 
     Parameters
@@ -213,8 +223,8 @@ def find_tokens(
     -------
     tokens : list of Token
         In time order.
-    rejected : Counter
-        Number of words per reason for not being a token.
+    rejected : list of NotToken
+        The other words, in time order.
 
     Raises
     ------
@@ -237,26 +247,33 @@ def find_tokens(
     middles_s = [phone.middle_s for phone in all_phones]
     tags = tagger(spoken) if tagger is not None else []
     tokens: list[Token] = []
-    rejected: Counter[str] = Counter()
+    rejected: list[NotToken] = []
+
+    def reject(reason: str) -> None:
+        label = word.label if reason == REJECT_MARK else spoken[index]
+        rejected.append(
+            NotToken(recording.utterance_id, index, label, word.start_s, word.end_s, reason)
+        )
+
     for index, word in enumerate(words):
         if is_mark(word.label):
-            rejected[REJECT_MARK] += 1
+            reject(REJECT_MARK)
             continue
         entry = dictionary.entry(spoken[index], function_words)
         if not isinstance(entry, Entry):
-            rejected[entry.value] += 1
+            reject(entry.value)
             continue
         first, last = bisect_left(middles_s, word.start_s), bisect_left(middles_s, word.end_s)
         phones = all_phones[first:last]
         if not all(is_arpabet(phone.label) for phone in phones):
-            rejected[REJECT_PHONE] += 1
+            reject(REJECT_PHONE)
             continue
         vowels = sum(is_vowel(phone.label) for phone in phones)
         if vowels != 2:
-            rejected[REJECT_NOT_DISYLLABIC_HERE if phones else REJECT_NO_PHONES] += 1
+            reject(REJECT_NOT_DISYLLABIC_HERE if phones else REJECT_NO_PHONES)
             continue
         if not MIN_DURATION_S <= word.duration_s <= MAX_DURATION_S:
-            rejected[REJECT_DURATION] += 1
+            reject(REJECT_DURATION)
             continue
         parts = syllabify([phone.label for phone in phones])
         aligned = Pronunciation(tuple(phone.label for phone in phones)).stress

@@ -14,8 +14,14 @@ from stressnet.alignment.validation import fit_to_audio, validate, without_overl
 from stressnet.audio import read_stretches, write_flac
 from stressnet.corpus.labels import Labels, labels_by_utterance
 from stressnet.corpus.scan import Recording, Scan
-from stressnet.corpus.store import PHONES, TOKENS
-from stressnet.corpus.tables import PHONE_TYPES, TOKEN_TYPES, TableWriter, arrow_schema
+from stressnet.corpus.store import NOT_TOKENS, PHONES, TOKENS
+from stressnet.corpus.tables import (
+    NOT_TOKEN_TYPES,
+    PHONE_TYPES,
+    TOKEN_TYPES,
+    TableWriter,
+    arrow_schema,
+)
 from stressnet.corpus.tokens import Token, find_tokens, phone_rows, token_row
 from stressnet.errors import AlignmentError, AudioError, CorpusError
 from stressnet.intervals import Alignment, Interval
@@ -80,7 +86,8 @@ def _cut_one(task: _CutTask) -> dict[str, Any]:
             }
         )
         phones += phone_rows(token)
-    return {"tokens": rows, "phones": phones, "rejected": dict(rejected), "warnings": warnings}
+    others = [word._asdict() for word in rejected]
+    return {"tokens": rows, "phones": phones, "not_tokens": others, "warnings": warnings}
 
 
 def _write_grid(task: _CutTask, tokens: list[Token], duration_s: float) -> list[str]:
@@ -125,7 +132,7 @@ def cut(
     aligned: Mapping[str, Alignment],
     config: BuildConfig,
 ) -> Counter[str]:
-    """Find tokens, write excerpts, TextGrids and the token and phone tables.
+    """Find tokens, write excerpts, TextGrids and the tables of tokens, phones and other words.
 
     Returns
     -------
@@ -151,6 +158,7 @@ def cut(
     with (
         TableWriter(folder.file(TOKENS), arrow_schema(TOKEN_TYPES)) as tokens,
         TableWriter(folder.file(PHONES), arrow_schema(PHONE_TYPES)) as phones,
+        TableWriter(folder.file(NOT_TOKENS), arrow_schema(NOT_TOKEN_TYPES)) as not_tokens,
     ):
         for utterance_id, result in folder.chunks(
             "cut", tasks, _cut_one, total=len(recordings), unit="utt"
@@ -161,7 +169,8 @@ def cut(
             problems += [
                 Problem(utterance_id, "cut", Severity.WARNING, text) for text in result["warnings"]
             ]
-            rejected.update(result["rejected"])
+            rejected.update(word["reason"] for word in result["not_tokens"])
+            not_tokens.add(result["not_tokens"])
             tokens.add(result["tokens"])
             phones.add(result["phones"])
     if not tokens.n_rows:

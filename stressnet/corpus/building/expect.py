@@ -81,7 +81,7 @@ class Expected:
         tokens, rejected = find_tokens(
             recording, given.alignment, dictionary, labels, function_words
         )
-        self.n_unknown += rejected[Reject.NOT_IN_DICTIONARY]
+        self.n_unknown += sum(word.reason == Reject.NOT_IN_DICTIONARY for word in rejected)
         self.words += [
             (t.speaker, t.word, None if t.label_source == "aligner" else t.stress) for t in tokens
         ]

@@ -23,6 +23,7 @@ from stressnet.corpus.building.longer_words import cut_longer_words
 from stressnet.corpus.building.request import make_request, shard_of, unused_labels
 from stressnet.corpus.building.tables import finish_tables, write_card
 from stressnet.corpus.building.tracks import compute_tracks
+from stressnet.corpus.changes import READINGS, count_changes, readings_table
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import Recipe, load_recipe
 from stressnet.corpus.scan import Scan, read_labels, scan
@@ -109,6 +110,7 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
         return _add_presets(config, request["parameters"], folder)
 
     folder.problems += [*found.problems, *unused_labels(found)]
+    folder.table(READINGS, readings_table(found.changes))
     executor = dask_executor(config.scheduler) if config.scheduler else nullcontext()
     with executor as workers:
         folder.use(workers)
@@ -227,6 +229,7 @@ def _results(
         "stress": {str(k): int(v) for k, v in tokens["stress"].value_counts(dropna=False).items()},
         "splits": {str(k): int(v) for k, v in tokens["split"].value_counts().items()},
         "rejected_words": dict(rejected.most_common()),
+        "readings": count_changes(found.changes),
         "problems": count_problems(folder.problems),
         "n_errors": count_lost(folder.problems),
         "presets": presets,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from stressnet.alignment.textgrid import write_textgrid
-from stressnet.corpus.store import TRACKS, Corpus
+from stressnet.corpus.store import NOT_TOKENS, TRACKS, Corpus
 from stressnet.intervals import Alignment, Interval
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import safe_name
@@ -117,14 +117,19 @@ def folds_text(counts: pd.DataFrame) -> str:
 def _export_tables(
     corpus: Corpus, folder: RunFolder, changed: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> int:
-    """The tables as CSV; the tracks, the largest, a part at a time."""
+    """The tables as CSV; the largest a part at a time."""
     folder.table("tokens.csv", changed(corpus.tokens))
     folder.table("phones.csv", changed(corpus.phones))
     n_tables = 2
-    if (corpus.path / TRACKS).is_file():
-        with folder.file("tracks.csv").open("w", encoding="utf-8", newline="") as file:
-            for number, batch in enumerate(open_parquet(corpus.path / TRACKS).iter_batches()):
-                changed(batch.to_pandas()).to_csv(file, index=False, header=number == 0)
+    for name in (TRACKS, NOT_TOKENS):
+        if not (corpus.path / name).is_file():
+            continue
+        target = folder.file(name.replace(".parquet", ".csv"))
+        with target.open("w", encoding="utf-8", newline="") as file:
+            empty = open_parquet(corpus.path / name).schema_arrow.empty_table().to_pandas()
+            empty.to_csv(file, index=False)
+            for batch in open_parquet(corpus.path / name).iter_batches():
+                changed(batch.to_pandas()).to_csv(file, index=False, header=False)
         n_tables += 1
     folder.file("read.R").write_text(_READ_ME_R, encoding="utf-8")
     return n_tables

@@ -25,7 +25,7 @@ from stressnet.corpus.merging import (
     write_longer_words,
 )
 from stressnet.corpus.splits import SPLIT_COLUMNS, check_leaks
-from stressnet.corpus.store import LONGER_WORDS, PHONES, TOKENS, TRACKS
+from stressnet.corpus.store import LONGER_WORDS, NOT_TOKENS, PHONES, TOKENS, TRACKS
 from stressnet.errors import CorpusError
 from stressnet.lexicon.families import word_families
 from stressnet.runs.folder import RunFolder
@@ -72,6 +72,9 @@ def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> MergedCorp
             folder.table(name, small_table)
         for table in (PHONES, TRACKS):
             append_table(folder.file(table), parts, table)
+        listing = [part for part in parts if (part.corpus.path / NOT_TOKENS).is_file()]
+        if listing:  # not in corpora of older versions
+            append_table(folder.file(NOT_TOKENS), listing, NOT_TOKENS)
     folder.tree("excerpts/*/*.flac")
     with folder.progress.stage("excerpts", len(tokens), "token") as bar:
         copy_excerpts(out, parts, bar.update)

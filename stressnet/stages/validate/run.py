@@ -13,6 +13,7 @@ from stressnet.corpus.building.expect import Expected, expected_text
 from stressnet.corpus.building.given import Given, read_given, use_given, words_only_text
 from stressnet.corpus.building.listen import SoundKey
 from stressnet.corpus.building.request import unused_labels
+from stressnet.corpus.changes import count_changes, counts_text
 from stressnet.corpus.labels import labels_by_utterance
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import load_recipe
@@ -143,13 +144,15 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     if words_only:
         text = words_only_text(words_only)
         rows.append(Row(words_only[0].utterance_id, "warning", "file", None, "", text))
+    told = counts_text(count_changes(found.changes))
     validation = Validation(
         tuple(rows),
         len(found.recordings),
         n_aligned,
         config.limit,
         config.csv,
-        expected_text(expected, [recording.speaker for recording in found.recordings]),
+        expected_text(expected, [recording.speaker for recording in found.recordings])
+        + (f"\ntranscripts, {told}" if told else ""),
     )
     if config.csv is not None:
         write_table(config.csv, validation)
