@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -181,3 +182,34 @@ def test_time_is_linear(convention: str, piece: str) -> None:
     began = time.process_time()
     Normaliser(convention).read(piece * (50_000 // len(piece)))
     assert time.process_time() - began < 2.0
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "transcripts.md"
+
+
+def documented() -> list[tuple[str, str, str, set[str]]]:
+    """Convention, written, read and rules of every row of the page's tables."""
+    rows = []
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and "`" in line:
+            convention = cells.pop(0) if len(cells) == 4 else "plain"
+            written, read, rules = (re.sub(r"\(.*", "", cells[2]) if k == 2 else cells[k].strip("`")
+                                    for k in range(3))  # fmt: skip
+            rows.append((convention, written, read, {r.strip() for r in rules.split(",")} - {""}))
+    return rows
+
+
+@pytest.mark.parametrize(("convention", "written", "words", "rules"), documented())
+def test_the_page_says_what_the_code_reads(
+    convention: str, written: str, words: str, rules: set[str]
+) -> None:
+    reading = Normaliser(convention).read(written)
+    assert " ".join(reading.words) == words
+    assert {change.rule for change in reading.changes} == rules - {"sounds"}
+    assert bool(reading.noises) == ("sounds" in rules)
+
+
+def test_every_rule_is_on_the_page() -> None:
+    rules = {group for rule in CONVENTIONS.values() for r in rule for group in r.pattern.groupindex}
+    assert rules - {"span"} <= set().union(*(row[3] for row in documented()))

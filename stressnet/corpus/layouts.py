@@ -237,6 +237,15 @@ def recipe_text(recipe: Recipe, comments: Sequence[str] = ()) -> str:
     for source in recipe.transcripts:
         lines += ["", *([comment] if comment else []), "[[transcript]]", *_entries(source)]
         comment = ""
+    reading = recipe.reading
+    lines += [
+        "",
+        "# How transcripts are read: marks, digits, abbreviations; see docs/transcripts.md.",
+        "[transcripts]",
+        f"convention = {_toml(reading.convention)}   # plain, chat, fave or librispeech",
+        "# rules = [['pattern', 'replacement']]   # your own, before those of the convention",
+        *([f"rules = {_toml(reading.rules)}"] if reading.rules else []),
+    ]
     comment = "# Words and phones that are there already; tried in this order."
     for alignment in recipe.alignments:
         lines += ["", *([comment] if comment else []), "[[alignment]]", *_entries(alignment)]
