@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from stressnet.alignment.readers import read_alignments
+from stressnet.alignment.readers import detect_format, read_alignments
 from stressnet.alignment.readers.options import ReadOptions
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.audio import audio_facts, read_audio
@@ -298,6 +298,9 @@ def all_readers(folder: Path) -> dict[str, Reader]:
         arrays[f"{name}.npy"] = file.getvalue()
     calibration = {"temperature": 1.3, "n": 5, "loss_before": 0.5, "loss_after": 0.4}
     calibration |= {"weights_sha256": "ab"}
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    import timed_texts as texts
+
     grids = long_and_short(folder / "grid")
     lhotse = json.dumps(LHOTSE) + "\n" + json.dumps({**LHOTSE, "id": "t", "recording_id": "b"})
     speakers = (SpeakerTable("speakers.tsv"),)
@@ -336,6 +339,26 @@ def all_readers(folder: Path) -> dict[str, Reader]:
             "Begin,End,Label,Type,Speaker\n0.0,0.2,,words,anna\n0.2,0.5,the,words,anna\n"
             "0.2,0.3,DH,phones,anna\n0.3,0.5,AH0,phones,anna\n",
             "utterance_id\tstart_s\tend_s\tlabel\ttier\na\t0\t1\tthe\twords\n",
+        ),
+        "tables of text": alignment("a.tsv", "csv", texts.TSV, texts.TSV.replace("\t", ";")),
+        "elan": alignment("a.eaf", "elan", texts.EAF),
+        "recogniser": alignment(
+            "a.json",
+            "recogniser",
+            texts.WHISPERX,
+            texts.GENTLE,
+            json.dumps([{"start": 0.5, "end": 1.5, "text": " hi", "words": None}]),
+            json.dumps({"transcription": [{"offsets": {"from": 500, "to": 900}, "text": "hi"}]}),
+            json.dumps({"text": "hi", "chunks": [{"timestamp": [0.5, None], "text": "hi"}]}),
+        ),
+        "subtitles": alignment("a.srt", "subtitles", texts.SRT, texts.VTT, texts.ROLLING),
+        "chat": alignment("a.cha", "chat", texts.CHAT),
+        "fave": alignment("a.txt", "fave", texts.FAVE),
+        "format": Reader(
+            lambda folder: detect_format(folder / "a.txt"),
+            "a.txt",
+            [text.encode() for text in (texts.SRT, texts.CHAT, texts.FAVE, texts.VTT)],
+            {},
         ),
         "librispeech": alignment(
             "a.alignment.txt", "librispeech", '84-0 ",GO,DO THIS," "0.490,0.890,1.270,1.5,1.610"\n'

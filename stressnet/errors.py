@@ -31,6 +31,10 @@ class AlignmentError(StressnetError):
     """An utterance that cannot be aligned, or an alignment that cannot be read."""
 
 
+class UnknownFormatError(AlignmentError):
+    """A file of which neither name nor beginning tell that it is an alignment."""
+
+
 class RecipeError(StressnetError):
     """A corpus recipe that is missing or malformed."""
 

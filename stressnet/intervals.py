@@ -17,8 +17,11 @@ SILENCE_MARKS = frozenset({"", "sp", "sil", "spn", "<eps>", "<sil>", "#", "h#", 
 """What other programs write for silence. The word *silence* is a word."""
 
 TIMED_TEXT = "timed text"
-"""Source of alignments whose intervals hold text that is said somewhere in them: utterances, lines
-of subtitles, a recogniser's words. Their limits are rough."""
+"""Source of alignments whose intervals hold text that is said somewhere in them, such as
+utterances. Their limits are rough."""
+
+RECOGNISED = "recognised"
+"""The same, where a recogniser may have misheard: its words and lines of subtitles."""
 
 
 def marks_silence(label: str) -> bool:
@@ -78,12 +81,15 @@ class Alignment:
         Who made it: ``"textgrid"``, ``"kaldi-gmm"``, ``"frame-net"``, ``"pocketsphinx"``.
     confidence : tuple of float or None
         One value per non-silent word (larger is better) where the aligner gives one.
+    notes : tuple of str
+        What a file holds that could not be read, a line each.
     """
 
     words: tuple[Interval, ...]
     phones: tuple[Interval, ...]
     source: str = "unknown"
     confidence: tuple[float, ...] | None = field(default=None)
+    notes: tuple[str, ...] = ()
 
     def spoken_words(self) -> tuple[Interval, ...]:
         """Words without the silences."""

@@ -62,15 +62,16 @@ def test_unknown_formats(tmp_path: Path) -> None:
     path = write(tmp_path / "notes.txt", "nothing of the kind\n")
     with pytest.raises(AlignmentError, match=r"notes\.txt: its format cannot be told.*textgrid"):
         read_alignment(path)
-    with pytest.raises(ConfigError, match=r"'elan'; there are: auto, textgrid"):
-        read_alignment(path, "elan")
+    with pytest.raises(ConfigError, match=r"'xlabel'; there are: auto, textgrid"):
+        read_alignment(path, "xlabel")
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_missing_and_binary_files_are_named(tmp_path: Path, name: str) -> None:
     suffix = {"textgrid": ".TextGrid", "mfa-json": ".json", "timit": ".WRD", "buckeye": ".words",
               "librispeech": ".txt", "ctm": ".ctm", "csv": ".csv",
-              "lhotse": ".jsonl"}[name]  # fmt: skip
+              "lhotse": ".jsonl", "elan": ".eaf", "recogniser": ".json", "subtitles": ".srt",
+              "chat": ".cha", "fave": ".txt"}[name]  # fmt: skip
     missing = tmp_path / f"none{suffix}"
     with pytest.raises(AlignmentError, match="none"):
         read_alignment(missing, name)

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import codecs
+import json
 import math
 import reprlib
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from stressnet.errors import AlignmentError
+from stressnet.errors import AlignmentError, UnknownFormatError
 from stressnet.intervals import SILENCE, Interval, marks_silence
 
 _SHORTENED = reprlib.Repr()
 _SHORTENED.maxstring = _SHORTENED.maxother = 80
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, windows: bool = False) -> str:
     """Read UTF-8 (with or without byte order mark) or UTF-16 (with or without it).
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    windows : bool
+        Read what is neither as Windows-1252.
 
     Returns
     -------
@@ -48,7 +57,10 @@ def read_text(path: Path) -> str:
     else:
         encoding = "utf-8-sig"
     try:
-        text = data.decode(encoding)
+        if windows and encoding == "utf-8-sig":
+            text = _utf8_or_windows(data)
+        else:
+            text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise AlignmentError(
             f"{path}: neither UTF-8 nor UTF-16 ({error.reason} at byte {error.start}); save it "
@@ -57,9 +69,39 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[str, str]]:
+def _utf8_or_windows(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def parsed_json(path: Path, text: str) -> Any:
+    """What a JSON file holds.
+
+    Raises
+    ------
+    AlignmentError
+        If it is damaged.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise AlignmentError(f"{path}: not a JSON file ({error}); make it again") from error
+
+
+def foreign_json(path: Path, document: object) -> UnknownFormatError:
+    """The error for JSON that is no alignment, with what it holds."""
+    keys = ", ".join(list(document)[:5]) if isinstance(document, dict) else "none"
+    return UnknownFormatError(
+        f"{path}: JSON of another program (keys: {shown(keys)[1:-1]}); remove it, or write its "
+        "words into a TextGrid"
+    )
+
+
+def numbered_lines(path: Path, *, windows: bool = False) -> Iterator[tuple[str, str]]:
     """Lines of a file that are not blank, each with its place (``FILE, line 3``) for messages."""
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path, windows=windows).splitlines(), start=1):
         if line.strip():
             yield f"{path}, line {number}", line
 

@@ -8,7 +8,6 @@ The long format is written, in UTF-8.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,27 +15,30 @@ from pathlib import Path
 
 from praatio.utilities import textgrid_io
 
-from stressnet.alignment.encoding import finite_number, made_interval, nfc, read_text, shown
+from stressnet.alignment.elan import elan_tiers
+from stressnet.alignment.encoding import (
+    finite_number,
+    foreign_json,
+    made_interval,
+    nfc,
+    parsed_json,
+    read_text,
+    shown,
+)
 from stressnet.alignment.paths import with_pauses
+from stressnet.alignment.tier_names import (
+    ABOUT_SPEECH,
+    PHONE_TIERS,
+    UTTERANCE_TIERS,
+    WORD_TIERS,
+    split_name,
+)
 from stressnet.alignment.validation import fit_to_audio, validate
 from stressnet.errors import AlignmentError
 from stressnet.intervals import TIMED_TEXT, Alignment, Interval
 
 __all__ = ["read_textgrid", "validate", "write_textgrid"]
 
-WORD_TIERS = frozenset({"word", "words", "wrd", "ort", "ort-mau", "orthography", "orthographic"})
-PHONE_TIERS = frozenset(
-    {"phone", "phones", "phn", "phoneme", "phonemes", "segment", "segments", "mau"}
-)
-
-UTTERANCE_TIERS = frozenset(
-    "utterance utterances utt sentence sentences phrase phrases text texts transcript "
-    "transcription transcriptions default".split()
-)
-_ABOUT = re.compile(r"note|comment|nois|event|syllab|stress|tone|point|pos\b|gloss|translat", re.I)
-"""Names of tiers that hold no speech."""
-
-_SPEAKER_SEPARATOR = " - "
 _INTERVAL_TIER = ("IntervalTier", "interval")  # the latter in the Montreal Forced Aligner's JSON
 
 # Praat reads strings in quotation marks (a quotation mark inside is doubled) and words that begin
@@ -80,7 +82,7 @@ def read_textgrid(path: Path | str, speaker: str | None = None) -> Alignment:
     """
     path = Path(path)
     tiers = _interval_tiers(path)
-    bases = {_base(name) for name, _ in tiers}
+    bases = {split_name(name)[1] for name, _ in tiers}
     if not bases & (WORD_TIERS | PHONE_TIERS) and (utterances := _utterance_tiers(tiers)):
         words = _pick(path, utterances, None, "utterance", speaker)
         return Alignment(words=words, phones=(), source=TIMED_TEXT)
@@ -91,24 +93,19 @@ def read_textgrid(path: Path | str, speaker: str | None = None) -> Alignment:
     return Alignment(words=words, phones=phones, source="textgrid")
 
 
-def _base(name: str) -> str:
-    """A tier's name without a speaker's before it."""
-    return name.rpartition(_SPEAKER_SEPARATOR)[2].strip().lower()
-
-
 def _speaker(name: str) -> str:
     """The speaker that a tier of utterances belongs to."""
-    prefix, _, base = name.rpartition(_SPEAKER_SEPARATOR)
-    return prefix.strip() if base.strip().lower() in UTTERANCE_TIERS else name.strip()
+    speaker, base = split_name(name)
+    return speaker if base in UTTERANCE_TIERS else name.strip()
 
 
 def _utterance_tiers(tiers: Sequence[_Tier]) -> list[_Tier]:
     """Tiers that hold what is said, one per speaker, as MFA and FAVE take them."""
-    named = [tier for tier in tiers if _base(tier[0]) in UTTERANCE_TIERS]
+    named = [tier for tier in tiers if split_name(tier[0])[1] in UTTERANCE_TIERS]
     return named or [
         tier
         for tier in tiers
-        if not _ABOUT.search(tier[0])
+        if not ABOUT_SPEECH.search(tier[0])
         and any(
             isinstance(entry, (list, tuple)) and len(entry) == 3 and str(entry[2]).strip()
             for entry in tier[1]
@@ -129,11 +126,9 @@ def speakers_of(path: Path | str) -> tuple[str, ...]:
     """
     path = Path(path)
     tiers = _interval_tiers(path)
-    if {_base(name) for name, _ in tiers} & (WORD_TIERS | PHONE_TIERS):
-        parts = (name.rpartition(_SPEAKER_SEPARATOR) for name, _ in tiers)
-        speakers = [
-            prefix.strip() for prefix, _, base in parts if base.strip().lower() in WORD_TIERS
-        ]
+    names = [split_name(name) for name, _ in tiers]
+    if {base for _, base in names} & (WORD_TIERS | PHONE_TIERS):
+        speakers = [speaker for speaker, base in names if base in WORD_TIERS]
     else:
         speakers = [_speaker(name) for name, _ in _utterance_tiers(tiers)]
     several = len(speakers) > 1 and len(set(speakers)) == len(speakers)
@@ -198,6 +193,8 @@ def write_textgrid(
 
 def _interval_tiers(path: Path) -> list[_Tier]:
     """All interval tiers of a file."""
+    if path.suffix.lower() == ".eaf":
+        return elan_tiers(path)
     text = read_text(path)
     if "chronological" in text.split("\n", 1)[0]:
         raise AlignmentError(
@@ -209,17 +206,14 @@ def _interval_tiers(path: Path) -> list[_Tier]:
 
 def _json_tiers(path: Path, text: str) -> Iterator[_Tier]:
     """Interval tiers of the Montreal Forced Aligner's JSON and of praatIO's two kinds."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise AlignmentError(f"{path}: not a JSON file ({error}); make it again") from error
-    tiers = document.get("tiers")
+    document = parsed_json(path, text)
+    tiers = document.get("tiers") if isinstance(document, dict) else None
     if isinstance(tiers, dict):
         named = list(tiers.items())
     elif isinstance(tiers, list):
         named = [(t.get("name") if isinstance(t, dict) else None, t) for t in tiers]
     else:
-        raise AlignmentError(f"{path}: a JSON file without 'tiers' is no alignment; make it again")
+        raise foreign_json(path, document)
     for number, (name, tier) in enumerate(named, start=1):
         entries = tier.get("entries") if isinstance(tier, dict) else None
         if not isinstance(name, str) or not isinstance(entries, list):
@@ -296,9 +290,9 @@ def _pick(
     """The one tier of a level, by name without regard to case or speaker prefix."""
     matching = []
     for name, entries in tiers:
-        prefix = name.rpartition(_SPEAKER_SEPARATOR)[0] if names is not None else _speaker(name)
-        if (names is None or _base(name) in names) and (
-            speaker is None or prefix.strip().casefold() == speaker.casefold()
+        own, base = (_speaker(name), "") if names is None else split_name(name)
+        if (names is None or base in names) and (
+            speaker is None or own.casefold() == speaker.casefold()
         ):
             matching.append((name, entries))
     names_there = ", ".join(f"'{name}'" for name, _ in tiers) or "none"

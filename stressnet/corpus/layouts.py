@@ -38,6 +38,7 @@ _SIGNATURES = {
 }
 """Files without which a shipped recipe is not tried."""
 
+_ALIGNMENT_ENDINGS = (".textgrid", ".eaf", ".cha", ".json", ".vtt", ".srt", ".csv", ".tsv")
 _TEXT_ENDINGS = (".txt", ".lab")
 _PREFIX = re.compile(r"([^_-]+)([_-])(.+)")
 
@@ -148,7 +149,7 @@ def _apart(
         sound = stems.get(file.stem)
         if sound is None or file.parent == sound.parent or len(file.parts) < 2:
             continue
-        if file.suffix.lower() in (".textgrid", *_TEXT_ENDINGS):
+        if file.suffix.lower() in (*_ALIGNMENT_ENDINGS, *_TEXT_ENDINGS):
             is_flat = len(file.parts) == 2
             if is_flat or file.parts[1:-1] == sound.parts[-len(file.parts) + 1 : -1]:
                 inner = "" if is_flat else "{speaker}/"
@@ -158,7 +159,7 @@ def _apart(
     alignments, transcripts = list(own.alignments), list(own.transcripts)
     for (tree, inner, ending), _ in trees.most_common():
         pattern = f"{{root}}/{tree}/{inner}{{utterance}}{ending}"
-        if ending.lower() == ".textgrid":
+        if ending.lower() in _ALIGNMENT_ENDINGS:
             alignments.append(AlignmentSource(pattern))
         else:
             transcripts.append(TranscriptSource("beside", pattern))

@@ -21,7 +21,7 @@ _LOSSY = frozenset(
 _OWN_LAYOUTS = frozenset({"generic", "mfa", "ctm", "lhotse"})
 """Recipes for anybody's folder, in which no sound should lie that they do not take."""
 
-_ALIGNMENTS = frozenset({".textgrid"})
+_ALIGNMENTS = frozenset({".textgrid", ".eaf", ".cha", ".srt", ".vtt"})
 _TRANSCRIPTS = frozenset({".txt", ".lab"})
 _ABOUT = ("readme", "license", "licence", "copying", "changelog", "changes", "index")
 

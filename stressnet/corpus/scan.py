@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stressnet.alignment.readers import detect_format, has_many, holds, voices_of
+from stressnet.alignment.readers import (
+    AUTO,
+    TIMED_FORMATS,
+    detect_format,
+    has_many,
+    holds,
+    voices_of,
+)
 from stressnet.audio import audio_facts, check_channel, check_rate
 from stressnet.corpus.changes import warnings_of
 from stressnet.corpus.labels import Labels, StressLabel, read_labels
 from stressnet.corpus.passed_over import passed_over, without_lossy_copies
-from stressnet.corpus.recipe import Recipe, find_audio
+from stressnet.corpus.recipe import AlignmentSource, Recipe, find_audio
 from stressnet.corpus.speakers import (
     SEXES,
     Candidate,
@@ -32,8 +40,15 @@ from stressnet.errors import (
     CorpusError,
     MissingPartError,
     TranscriptError,
+    UnknownFormatError,
 )
 from stressnet.runs.problems import Problem, Severity
+
+_NUMBERED = re.compile(r"(?:speaker|spkr?|s|channel|ch)?[ _-]*\d+", re.IGNORECASE)
+"""Speakers as programs number them in each file anew."""
+
+_TEXTS = (".txt", ".lab")
+"""Endings of alignments that are no transcripts besides."""
 
 _CHANNELS = {"A": 1, "B": 2, "1": 1, "2": 2}
 """Channels of a CTM file as channels of the sound."""
@@ -111,28 +126,45 @@ class _Given:
     utterance_id: str
 
 
-def _given_alignment(recipe: Recipe, candidate: Candidate, root: Path) -> _Given | None:
-    """The first alignment that exists for a recording.
+def _given_alignment(
+    recipe: Recipe, candidate: Candidate, root: Path
+) -> tuple[_Given | None, list[str]]:
+    """The first alignment that can be read for a recording, and why others were passed over.
 
-    A file for many recordings that lacks this one is passed over, as if it were not there.
+    A file for many recordings that lacks this one is passed over, as if it were not there. Files
+    of transcripts may turn out to have times, such as subtitles.
     """
     names = list(dict.fromkeys((candidate.utterance_id, candidate.name)))
-    folder = candidate.path.parent
-    for source in recipe.alignments:
+    texts = [t for t in recipe.transcripts if t.kind == "beside" and not t.skip_words]
+    sources = [*recipe.alignments, *(AlignmentSource(text.pattern) for text in texts)]
+    damaged: list[tuple[_Given, str]] = []
+    foreign: list[str] = []
+    for number, source in enumerate(sources):
+        is_text = number >= len(recipe.alignments)
+        folder, format = candidate.path.parent, source.format
         path = _resolve(
             source.pattern, candidate.fields, folder, root, ignore_case=recipe.ignore_case
         )
         if not path.is_file():
             continue
         try:
-            if not has_many(path, source.format):
-                return _Given(path, source.format, names[0])
+            if format in (AUTO, "mfa-json"):  # JSON of that name is often a recogniser's
+                format = detect_format(path)
+            if is_text and format not in TIMED_FORMATS:
+                continue
+            given = _Given(path, format, names[0])
+            if not has_many(path, format):
+                return given, [*foreign, *(text for _, text in damaged)]
             for name in names:
-                if holds(path, name, source.format):
-                    return _Given(path, source.format, name)
-        except (AlignmentError, MissingPartError):
-            return _Given(path, source.format, names[0])  # reported when it is read
-    return None
+                if holds(path, name, format):
+                    told = [*foreign, *(text for _, text in damaged)]
+                    return replace(given, utterance_id=name), told
+        except UnknownFormatError as error:
+            foreign += [] if is_text else [str(error)]
+        except (AlignmentError, MissingPartError) as error:
+            if format != AUTO or not is_text:  # other texts are read as transcripts
+                damaged.append((_Given(path, source.format, names[0]), str(error)))
+    return (damaged[0][0] if damaged else None), foreign  # reported when it is read
 
 
 def _candidate(recipe: Recipe, root: Path, path: Path, fields: dict[str, str]) -> Candidate:
@@ -166,7 +198,12 @@ def _voices(recording: Recording, people: People) -> list[Recording]:
     found = []
     for voice in voices:
         own = f"{recording.utterance_id}_{voice}"
-        speaker = own if by_channel else people.name(voice or recording.speaker)
+        if by_channel or _NUMBERED.fullmatch(voice):
+            speaker = own  # somebody else in the next file
+        elif format == "chat":  # CHI, MOT
+            speaker = people.name(f"{recording.speaker}_{voice}")
+        else:
+            speaker = people.name(voice or recording.speaker)
         is_owner = not voice or speaker == recording.speaker
         found.append(
             replace(
@@ -338,15 +375,20 @@ def _recordings_of(
     path, utterance_id = candidate.path, candidate.utterance_id
     if utterance_id in found.recordings:
         return [Recording(utterance_id, candidate.speaker, "", path, (), None, 0.0)]
-    given = _given_alignment(recipe, candidate, root)
+    given, passed = _given_alignment(recipe, candidate, root)
     facts = audio_facts(path)
     check_rate(path, facts.rate_hz)
     check_channel(path, facts.channels, recipe.channel)
-    reading = Reading(()) if given else _reading(transcripts, candidate)
+    try:
+        reading = Reading(()) if given else _reading(transcripts, candidate)
+    except TranscriptError as error:
+        raise TranscriptError("; ".join([str(error), *passed])) from error
     if reading.changes:
         found.changes[utterance_id] = reading.changes
+    for text in passed:
+        found.problem(utterance_id, Severity.WARNING, f"{text}; passed over")
     transcript: tuple[str, ...] = ()
-    if given:
+    if given and given.path.suffix.lower() not in _TEXTS:
         with suppress(TranscriptError):
             transcript = _reading(transcripts, candidate).words
     recording = Recording(

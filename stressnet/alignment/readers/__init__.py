@@ -11,21 +11,26 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from stressnet.alignment.encoding import nfc, read_text
+from stressnet.alignment.encoding import foreign_json, nfc, parsed_json, read_text
 from stressnet.alignment.readers.buckeye import buckeye_files, read_buckeye
+from stressnet.alignment.readers.chat import read_chat
 from stressnet.alignment.readers.ctm import ctm_files, read_ctm
+from stressnet.alignment.readers.fave import is_fave, read_fave
 from stressnet.alignment.readers.lhotse import read_lhotse
 from stressnet.alignment.readers.librispeech import LINE, read_condensed
 from stressnet.alignment.readers.options import Alignments, ReadOptions
 from stressnet.alignment.readers.phone_sets import in_upper_case
-from stressnet.alignment.readers.table import read_table
+from stressnet.alignment.readers.recogniser import items_of, read_recogniser
+from stressnet.alignment.readers.subtitles import read_subtitles
+from stressnet.alignment.readers.table import check_columns, read_table
 from stressnet.alignment.readers.timit import read_timit, timit_files
 from stressnet.alignment.textgrid import read_textgrid, speakers_of
-from stressnet.errors import AlignmentError, ConfigError
+from stressnet.errors import AlignmentError, ConfigError, UnknownFormatError
 from stressnet.intervals import Alignment
 
 __all__ = [
     "FORMATS",
+    "TIMED_FORMATS",
     "detect_format",
     "files_of",
     "has_many",
@@ -46,6 +51,7 @@ def _textgrid(path: Path, options: ReadOptions) -> Alignment:
 _ONE: dict[str, Callable[[Path, ReadOptions], Alignment]] = {
     "textgrid": _textgrid,
     "mfa-json": _textgrid,
+    "elan": _textgrid,
     "timit": read_timit,
     "buckeye": read_buckeye,
 }
@@ -55,6 +61,10 @@ _MANY: dict[str, Callable[[Path, ReadOptions], Alignments]] = {
     "ctm": read_ctm,
     "csv": read_table,
     "lhotse": read_lhotse,
+    "recogniser": read_recogniser,
+    "subtitles": read_subtitles,
+    "chat": read_chat,
+    "fave": read_fave,
 }
 # All files that are read when one of them is given, where they are several.
 _FILES: dict[str, Callable[[Path], tuple[Path | None, ...]]] = {
@@ -66,39 +76,75 @@ _FILES: dict[str, Callable[[Path], tuple[Path | None, ...]]] = {
 FORMATS = (*_ONE, *_MANY)
 """Names of formats; ``csv`` covers the Montreal Forced Aligner's."""
 
+TIMED_FORMATS = frozenset({"elan", "recogniser", "subtitles", "chat", "fave", "csv"})
+"""Formats in which transcripts with times are written."""
+
 _SUFFIXES = {
     ".textgrid": "textgrid",
-    ".json": "mfa-json",
+    ".eaf": "elan",
+    ".srt": "subtitles",
+    ".vtt": "subtitles",
+    ".cha": "chat",
     ".wrd": "timit",
     ".phn": "timit",
     ".words": "buckeye",
     ".phones": "buckeye",
     ".ctm": "ctm",
-    ".csv": "csv",
-    ".tsv": "csv",
     ".jsonl": "lhotse",
     ".gz": "lhotse",
 }
 
 
 def detect_format(path: Path) -> str:
-    """The format of a file, from its suffix or else from its first lines.
+    """The format of a file, from its suffix or else from what it holds.
 
     Raises
     ------
+    UnknownFormatError
+        If neither tells, or it is JSON or a table of something else.
     AlignmentError
-        If neither tells.
+        If it cannot be read.
     """
     known = _SUFFIXES.get(path.suffix.lower())
     if known is not None:
         return known
-    text = read_text(path)
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise AlignmentError(f"{path}: cannot be read ({error.strerror})") from error
+    return _told(path, (status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=8)
+def _told(path: Path, stamp: tuple[int, int]) -> str:
+    text = read_text(path, windows=True)
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        check_columns(path, text)
+        return "csv"
+    lines = (line for line in text.splitlines() if line.strip())
+    first, second = next(lines, ""), next(lines, "")
+    if suffix == ".json" or (not suffix and first[:1] in ("{", "[")):
+        try:
+            document = parsed_json(path, text)
+        except AlignmentError:
+            return "mfa-json"  # whose reader says what is wrong
+        if isinstance(document, dict) and "tiers" in document:
+            return "mfa-json"
+        if items_of(document) is None:
+            raise foreign_json(path, document)
+        return "recogniser"
     if "ooTextFile" in first:
         return "textgrid"
     if LINE.match(first):
         return "librispeech"
-    raise AlignmentError(
+    if first.startswith("WEBVTT") or "-->" in (second if first.strip().isdigit() else first):
+        return "subtitles"
+    if first.startswith(("@UTF8", "@Begin")):
+        return "chat"
+    if is_fave(first) or (first.count("\t") >= 4 and is_fave(second)):
+        return "fave"
+    raise UnknownFormatError(
         f"{path}: its format cannot be told from its name or first line; name it, one of "
         f"{', '.join(FORMATS)}"
     )
@@ -172,7 +218,7 @@ def voices_of(path: Path, utterance_id: str, format: str = AUTO) -> tuple[str, .
         If it cannot be read.
     """
     name = _format(path, format)
-    if name in ("textgrid", "mfa-json"):
+    if _ONE.get(name) is _textgrid:
         return speakers_of(path)
     if name not in _MANY:
         return ()

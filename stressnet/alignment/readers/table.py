@@ -11,20 +11,25 @@ Columns, in any order and case:
 ``speaker``                               if it holds several
 ========================================  ======================================================
 
-Zero is the recording's first sample.
+Zero is the recording's first sample. A table without tiers, such as Whisper's of ``start``, ``end``
+and ``text``, holds what is said in stretches of speech; whole numbers in one with just these
+columns are milliseconds, as Whisper writes them.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from stressnet.alignment.encoding import finite_number, made_interval, nfc, read_text, shown
 from stressnet.alignment.readers.options import Alignments, ReadOptions
-from stressnet.alignment.textgrid import PHONE_TIERS, WORD_TIERS
-from stressnet.errors import AlignmentError
-from stressnet.intervals import Alignment, Interval
+from stressnet.alignment.readers.timed_text import Turn, voices_of_turns
+from stressnet.alignment.tier_names import PHONE_TIERS, WORD_TIERS
+from stressnet.errors import AlignmentError, UnknownFormatError
+from stressnet.intervals import RECOGNISED, Alignment, Interval
 
 _NAMES = {
     "start": ("start", "begin", "xmin", "onset"),
@@ -37,6 +42,7 @@ _NAMES = {
 _ENDINGS = frozenset(
     ".wav .wave .flac .mp3 .m4a .ogg .opus .aif .aiff .textgrid .lab .txt .csv .json".split()
 )
+_WHISPERS = frozenset({"start", "end", "speaker", "text"})
 _UNITS_PER_S = {"": 1.0, "_s": 1.0, "_sec": 1.0, "_ms": 1000.0}
 
 
@@ -48,13 +54,11 @@ def read_table(path: Path, options: ReadOptions) -> Alignments:
     AlignmentError
         If a column is missing or a row damaged.
     """
-    text = read_text(path)
-    first = text.split("\n", 1)[0]
-    delimiter = max(",\t;", key=first.count)
-    rows = _rows(path, text, delimiter)
-    _, header = next(rows, ("", []))
-    columns = {name.strip().lower(): index for index, name in enumerate(header)}
+    text = read_text(path, windows=True)
+    rows, columns, header = _table(path, text)
     picked, per_s = _columns(path, columns, options)
+    if "tier" not in picked:
+        return _timed_text(path, rows, picked, per_s, is_plain=set(columns) <= _WHISPERS)
     tiers: dict[str, dict[str, dict[str, list[Interval]]]] = {}
     for place, row in rows:
         cells = {key: row[index] if index < len(row) else "" for key, index in picked.items()}
@@ -86,6 +90,61 @@ def read_table(path: Path, options: ReadOptions) -> Alignments:
     return alignments
 
 
+def check_columns(path: Path, text: str) -> None:
+    """Look at the first line of a table.
+
+    Raises
+    ------
+    UnknownFormatError
+        If it is of something else than words or text and their times.
+    """
+    _, columns, _ = _table(path, text)
+    if columns:
+        _columns(path, columns, ReadOptions(rate_hz=1))
+
+
+def _table(
+    path: Path, text: str
+) -> tuple[Iterator[tuple[str, list[str]]], dict[str, int], list[str]]:
+    """Rows of a table but the first, places of its columns, and their names as they stand."""
+    first = text.split("\n", 1)[0]
+    delimiter = max(",\t;", key=first.count)
+    # Whisper writes quotation marks of its text as they are.
+    is_quoted = delimiter != "\t" or '"' in first or "tier" in first.lower()
+    rows = _rows(path, text, delimiter, csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE)
+    _, header = next(rows, ("", []))
+    return rows, {name.strip().lower(): index for index, name in enumerate(header)}, header
+
+
+def _timed_text(
+    path: Path,
+    rows: Iterator[tuple[str, list[str]]],
+    picked: dict[str, int],
+    per_s: float,
+    *,
+    is_plain: bool,
+) -> Alignments:
+    """What is said in stretches of speech, by recording and speaker."""
+    turns: dict[str, list[Turn]] = {}
+    are_whole = is_plain
+    for place, row in rows:
+        cells = {key: row[index] if index < len(row) else "" for key, index in picked.items()}
+        start_s, end_s = (
+            finite_number(_with_point(cells[key]), place, key) / per_s for key in ("start", "end")
+        )
+        are_whole &= all(cells[key].strip().isdigit() for key in ("start", "end"))
+        turn = Turn(cells.get("speaker", ""), start_s, end_s, cells["label"])
+        turns.setdefault(_utterance(cells.get("utterance", "")), []).append(turn)
+    scale = 1000.0 if are_whole else 1.0
+    alignments = Alignments()
+    for name, several in turns.items():
+        scaled = (replace(t, start_s=t.start_s / scale, end_s=t.end_s / scale) for t in several)
+        alignments.add(name, voices_of_turns(path, scaled, RECOGNISED))
+    if not turns:
+        raise AlignmentError(f"{path}: no row below the names of the columns; fill it in")
+    return alignments
+
+
 def _utterance(cell: str) -> str:
     """A recording's name from a name or path; only the ending of a file is no part of it."""
     name = PurePosixPath(cell.replace("\\", "/"))
@@ -97,9 +156,11 @@ def _with_point(number: str) -> str:
     return number if "." in number else number.replace(",", ".")
 
 
-def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
+def _rows(
+    path: Path, text: str, delimiter: str, quoting: Literal[0, 3]
+) -> Iterator[tuple[str, list[str]]]:
     """Rows of a table, each with its place for messages."""
-    reader = csv.reader(text.splitlines(), delimiter=delimiter)
+    reader = csv.reader(text.splitlines(), delimiter=delimiter, quoting=quoting)
     try:
         for row in reader:
             if any(row):
@@ -131,8 +192,8 @@ def _columns(
             picked[key] = columns[name]
             if key in ("start", "end"):
                 per_s.add(per)
-        elif key not in ("utterance", "speaker"):
-            raise AlignmentError(
+        elif key not in ("utterance", "speaker") and not (key == "tier" and "text" in columns):
+            raise UnknownFormatError(
                 f"{path}: no column '{key}'; the first line names the columns start, end, label, "
                 f"tier (there are: {shown(', '.join(columns))})"
             )

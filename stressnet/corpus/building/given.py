@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import islice, pairwise, zip_longest
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from stressnet.corpus.scan import Recording
 from stressnet.corpus.tokens import check_phones
 from stressnet.corpus.written import split_words
 from stressnet.errors import AlignmentError, LexiconError, MissingPartError
-from stressnet.intervals import TIMED_TEXT, Alignment, Interval
+from stressnet.intervals import RECOGNISED, TIMED_TEXT, Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary
 
 _NO_NEWS_S = 0.001
@@ -116,12 +117,27 @@ def use_given(recording: Recording, path: Path) -> Given:
         alignment = read_given(recording, path)
         if not alignment.spoken_words():
             raise AlignmentError(f"{path}: holds no words; write down what is said")
-        return (_with_phones if alignment.phones else _without_phones)(recording, path, alignment)
+        given = (_with_phones if alignment.phones else _without_phones)(recording, path, alignment)
+        if alignment.source == RECOGNISED:
+            _check_transcript(recording, path, given)
+        return replace(given, warnings=(*alignment.notes, *given.warnings))
     except (AlignmentError, MissingPartError) as error:
         if not recording.transcript:
             raise
         text = f"{error}; the transcript of the recording was aligned instead"
         return Given(None, recording.transcript, warnings=(text,), is_told=True)
+
+
+def _check_transcript(recording: Recording, path: Path, given: Given) -> None:
+    """Raise if a transcript, which a person may have corrected, says something else."""
+    pairs = list(zip_longest(given.words, recording.transcript, fillvalue="nothing"))
+    differing = [pair for pair in pairs if pair[0] != pair[1]]
+    if recording.transcript and differing:
+        heard, written = differing[0]
+        raise AlignmentError(
+            f"{path}: says '{heard}' where the transcript says '{written}'; remove the one that is "
+            f"not right"
+        )
 
 
 def words_only_text(recordings: Sequence[Recording]) -> str:
@@ -157,6 +173,18 @@ def _with_phones(recording: Recording, path: Path, alignment: Alignment) -> Give
 def _without_phones(recording: Recording, path: Path, alignment: Alignment) -> Given:
     duration_s = recording.duration_s
     spoken = sorted(alignment.spoken_words(), key=lambda word: (word.start_s, word.end_s))
+    is_rough = alignment.source in (TIMED_TEXT, RECOGNISED)
+    warnings = []
+    if is_rough:
+        outside = [word for word in spoken if word.start_s >= duration_s]
+        inside = spoken[: len(spoken) - len(outside)]
+        if inside and outside:
+            spoken = inside
+            warnings.append(
+                f"{path}: '{outside[0].label[:40]}' at {outside[0].start_s:.2f} s and what follows "
+                f"lie past the end of the audio ({duration_s:.2f} s) and are left out; check that "
+                f"both belong together"
+            )
     for word in spoken:
         if word.start_s < 0 or not word.start_s < min(word.end_s, duration_s):
             raise AlignmentError(
@@ -164,7 +192,7 @@ def _without_phones(recording: Recording, path: Path, alignment: Alignment) -> G
                 f"length or lies outside the audio ({duration_s:.3f} s); check that both belong "
                 f"together"
             )
-    has_times = alignment.source != TIMED_TEXT and not any(" " in word.label for word in spoken)
+    has_times = not is_rough and not any(" " in word.label for word in spoken)
     parts = []
     for word in spoken:
         words = split_words(word.label)
@@ -174,9 +202,8 @@ def _without_phones(recording: Recording, path: Path, alignment: Alignment) -> G
             parts.append(Stretch(word.start_s, end_s, words, kept))
     if not parts:
         raise AlignmentError(f"{path}: holds no words; write down what is said")
-    over_s = overhang_s(alignment, duration_s)
-    warnings = []
-    if over_s > OVERHANG_TOLERANCE_S:
+    over_s = max(word.end_s for word in spoken) - duration_s
+    if OVERHANG_TOLERANCE_S < over_s < inf:
         warnings.append(f"{path}: ends {over_s:.2f} s past the audio; cut off there")
     words = tuple(word for part in parts for word in part.words)
     return Given(None, words, _stretches(parts, duration_s), tuple(warnings))
