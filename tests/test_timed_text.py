@@ -197,6 +197,24 @@ def test_a_corrected_transcript_wins_over_a_recogniser(tmp_path: Path) -> None:
     assert Corpus.open(done.path).tokens["word"].tolist() == ["WATER", "RECORD"]
 
 
+def test_text_is_read_as_transcripts_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "source"
+    text = SRT.replace("<i>The</i> water,", "[laughs] the water").replace("a hotel", "a zxqvß")
+    (recording(source / "anna") / "u.srt").write_text(text)
+    config = BuildConfig("generic", tagger="none", no_splits=True, aligner="pocketsphinx")
+    done = build_corpus(source, tmp_path / "out", config=config)
+    reasons = [problem.reason for problem in done.problems]
+    assert any("hold 1 marks that are no words: '[laughs]' (1)" in reason for reason in reasons)
+    with (done.path / "readings.csv").open(newline="") as file:
+        assert [(r["written"], r["read"]) for r in csv.DictReader(file)] == [
+            ("[laughs]", ""), ("21", "twenty-one")
+        ]  # fmt: skip
+    _, out, _ = run_cli(capsys, "validate", source, "-q")
+    assert [reason for reason in reasons if reason not in out] == []
+
+
 def test_formats_and_transcripts_of_a_recipe(tmp_path: Path) -> None:
     (recording(tmp_path / "c" / "anna") / "u.sub").write_text(SRT)
     recipe = tmp_path / "r.toml"

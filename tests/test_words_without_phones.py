@@ -15,6 +15,7 @@ from stressnet.alignment.textgrid import read_textgrid, speakers_of, write_textg
 from stressnet.corpus.building.given import Given, Stretch, joined, pronounceable, use_given
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.store import Corpus
+from stressnet.corpus.written import Reading
 from stressnet.errors import AlignmentError
 from stressnet.intervals import TIMED_TEXT, Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
@@ -35,8 +36,8 @@ def grid(path: Path, tiers: dict[str, list[Interval]], duration_s: float) -> Pat
 
 
 def recording(path: Path, transcript: str = "", voice: str | None = None) -> Recording:
-    words = tuple(transcript.split())
-    return Recording("u", "anna", "", Path("u.wav"), (), path, 3.0, voice=voice, transcript=words)
+    said = Reading(tuple(transcript.split())) if transcript else None
+    return Recording("u", "anna", "", Path("u.wav"), (), path, 3.0, voice=voice, transcript=said)
 
 
 def spans(given: Given) -> list[tuple[float, float, str]]:

@@ -33,7 +33,7 @@ from stressnet.corpus.speakers import (
     unmatched,
 )
 from stressnet.corpus.transcripts import Transcripts, _nfc, _resolve
-from stressnet.corpus.written import Change, Reading
+from stressnet.corpus.written import Change, Normaliser, Reading
 from stressnet.errors import (
     AlignmentError,
     AudioError,
@@ -83,10 +83,12 @@ class Recording:
         sound is then that of several recordings, one per speaker.
     channel : int or None
         The channel of the sound, counted from 1; None for the mean of all.
-    transcript : tuple of str
-        Words of a transcript that is there beside an alignment, in case that cannot be used.
+    transcript : Reading or None
+        A transcript that is there beside an alignment, in case that cannot be used.
     noises : tuple of int
         Numbers of the words before which something sounds that is no word; see `Reading`.
+    normaliser : Normaliser
+        How text in the alignment is read.
     """
 
     utterance_id: str
@@ -100,8 +102,9 @@ class Recording:
     alignment_id: str = ""
     voice: str | None = None
     channel: int | None = None
-    transcript: tuple[str, ...] = ()
+    transcript: Reading | None = None
     noises: tuple[int, ...] = ()
+    normaliser: Normaliser = field(default_factory=Normaliser)
 
 
 @dataclass(frozen=True)
@@ -212,7 +215,7 @@ def _voices(recording: Recording, people: People) -> list[Recording]:
                 speaker=speaker,
                 voice=voice,
                 channel=recording.channel or (_CHANNELS.get(voice) if by_channel else None),
-                transcript=(),
+                transcript=None,
             )
         )
     return found or [recording]
@@ -387,10 +390,13 @@ def _recordings_of(
         found.changes[utterance_id] = reading.changes
     for text in passed:
         found.problem(utterance_id, Severity.WARNING, f"{text}; passed over")
-    transcript: tuple[str, ...] = ()
+    transcript = None
     if given and given.path.suffix.lower() not in _TEXTS:
         with suppress(TranscriptError):
-            transcript = _reading(transcripts, candidate).words
+            transcript = _reading(transcripts, candidate)
+    convention = recipe.reading.convention
+    if given and given.format == "fave" and convention == "plain":
+        convention = "fave"
     recording = Recording(
         utterance_id=utterance_id,
         speaker=candidate.speaker,
@@ -404,6 +410,7 @@ def _recordings_of(
         alignment_id=given.utterance_id if given else "",
         channel=recipe.channel,
         transcript=transcript,
+        normaliser=replace(recipe.reading, convention=convention),
     )
     if given and utterance_id != candidate.name:
         found.claims.setdefault((given.path, given.utterance_id), []).append(utterance_id)

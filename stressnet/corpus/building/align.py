@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from stressnet.corpus.building.given import (
     words_only_text,
 )
 from stressnet.corpus.scan import Recording, Scan
+from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, AudioError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, load_dictionary
@@ -61,10 +63,18 @@ class Alignments(Mapping[str, Alignment]):
         Utterances that have one.
     results : Results
         The journal's.
+    changes : mapping
+        By utterance, what is not read as the text of its alignment has it.
     """
 
-    def __init__(self, names: Sequence[str], results: Results) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        results: Results,
+        changes: Mapping[str, tuple[Change, ...]],
+    ) -> None:
         self._names = dict.fromkeys(names)
+        self.changes = changes
         self._results = results
 
     def __getitem__(self, utterance_id: str) -> Alignment:
@@ -94,6 +104,7 @@ def _waiting(given: Given) -> dict[str, Any]:
         "stretches": [[s.start_s, s.end_s, s.words, s.kept] for s in given.stretches],
         "warnings": given.warnings,
         "is_told": given.is_told,
+        "changes": [asdict(change) for change in given.changes],
     }
 
 
@@ -108,6 +119,7 @@ def _given(record: Mapping[str, Any]) -> Given:
         tuple(stretches),
         tuple(record.get("warnings", ())),
         record.get("is_told", False),
+        tuple(Change(**change) for change in record.get("changes", ())),
     )
 
 
@@ -269,4 +281,5 @@ def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
             )
         else:
             aligned.append(recording.utterance_id)
-    return Alignments(aligned, done)
+    changes = {r.utterance_id: given.changes for r, given in todo if given.changes}
+    return Alignments(aligned, done, changes)

@@ -18,7 +18,7 @@ from typing import Any
 from stressnet.alignment.validation import OVERHANG_TOLERANCE_S, fit_to_audio, overhang_s
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.tokens import check_phones
-from stressnet.corpus.written import split_words
+from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, LexiconError, MissingPartError
 from stressnet.intervals import RECOGNISED, TIMED_TEXT, Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary
@@ -73,6 +73,8 @@ class Given:
         What is odd about it.
     is_told : bool
         Whether the warnings say already why the words are aligned.
+    changes : tuple of Change
+        What is not read as it is written.
     """
 
     alignment: Alignment | None
@@ -80,6 +82,7 @@ class Given:
     stretches: tuple[Stretch, ...] = ()
     warnings: tuple[str, ...] = ()
     is_told: bool = False
+    changes: tuple[Change, ...] = ()
 
 
 def read_given(recording: Recording, path: Path) -> Alignment:
@@ -122,17 +125,20 @@ def use_given(recording: Recording, path: Path) -> Given:
             _check_transcript(recording, path, given)
         return replace(given, warnings=(*alignment.notes, *given.warnings))
     except (AlignmentError, MissingPartError) as error:
-        if not recording.transcript:
+        if recording.transcript is None:
             raise
         text = f"{error}; the transcript of the recording was aligned instead"
-        return Given(None, recording.transcript, warnings=(text,), is_told=True)
+        reading = recording.transcript
+        return Given(None, reading.words, (), (text,), is_told=True, changes=reading.changes)
 
 
 def _check_transcript(recording: Recording, path: Path, given: Given) -> None:
     """Raise if a transcript, which a person may have corrected, says something else."""
-    pairs = list(zip_longest(given.words, recording.transcript, fillvalue="nothing"))
+    if recording.transcript is None:
+        return
+    pairs = zip_longest(given.words, recording.transcript.words, fillvalue="nothing")
     differing = [pair for pair in pairs if pair[0] != pair[1]]
-    if recording.transcript and differing:
+    if differing:
         heard, written = differing[0]
         raise AlignmentError(
             f"{path}: says '{heard}' where the transcript says '{written}'; remove the one that is "
@@ -193,9 +199,12 @@ def _without_phones(recording: Recording, path: Path, alignment: Alignment) -> G
                 f"together"
             )
     has_times = not is_rough and not any(" " in word.label for word in spoken)
-    parts = []
+    parts: list[Stretch] = []
+    changes: list[Change] = []
     for word in spoken:
-        words = split_words(word.label)
+        reading = recording.normaliser.read(word.label)
+        words = reading.words
+        changes += reading.changes
         if words:
             end_s = min(word.end_s, duration_s)
             kept = ((word.start_s, end_s, len(words)),) if has_times else ()
@@ -206,7 +215,8 @@ def _without_phones(recording: Recording, path: Path, alignment: Alignment) -> G
     if OVERHANG_TOLERANCE_S < over_s < inf:
         warnings.append(f"{path}: ends {over_s:.2f} s past the audio; cut off there")
     words = tuple(word for part in parts for word in part.words)
-    return Given(None, words, _stretches(parts, duration_s), tuple(warnings))
+    stretches = _stretches(parts, duration_s)
+    return Given(None, words, stretches, tuple(warnings), changes=tuple(changes))
 
 
 def _stretches(parts: Sequence[Stretch], duration_s: float) -> tuple[Stretch, ...]:

@@ -94,7 +94,7 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
             hash_ends(r.audio_path),
             list(r.words),
             hash_of(r.alignment_path, r.alignment_format) if r.alignment_path else None,
-            *([list(r.transcript)] if r.transcript else []),
+            *([list(r.transcript.words)] if r.transcript else []),
         ]
         for r in found.recordings
     ]

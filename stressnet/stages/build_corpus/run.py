@@ -23,7 +23,7 @@ from stressnet.corpus.building.longer_words import cut_longer_words
 from stressnet.corpus.building.request import make_request, shard_of, unused_labels
 from stressnet.corpus.building.tables import finish_tables, write_card
 from stressnet.corpus.building.tracks import compute_tracks
-from stressnet.corpus.changes import READINGS, count_changes, readings_table
+from stressnet.corpus.changes import READINGS, count_changes, readings_table, warnings_of
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import Recipe, load_recipe
 from stressnet.corpus.scan import Scan, read_labels, scan
@@ -110,12 +110,14 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
         return _add_presets(config, request["parameters"], folder)
 
     folder.problems += [*found.problems, *unused_labels(found)]
-    folder.table(READINGS, readings_table(found.changes))
     executor = dask_executor(config.scheduler) if config.scheduler else nullcontext()
     with executor as workers:
         folder.use(workers)
         heard = listen(folder, found)
         aligned = align(folder, heard, config)
+        folder.problems += warnings_of(aligned.changes, recipe.reading.convention)
+        found = replace(found, changes={**found.changes, **aligned.changes})
+        folder.table(READINGS, readings_table(found.changes))
         rejected = cut(folder, source, heard, aligned, config)
         compute_spectrograms(folder, list(config.presets))
         compute_tracks(folder)

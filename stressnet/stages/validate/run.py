@@ -13,12 +13,13 @@ from stressnet.corpus.building.expect import Expected, expected_text
 from stressnet.corpus.building.given import Given, read_given, use_given, words_only_text
 from stressnet.corpus.building.listen import SoundKey
 from stressnet.corpus.building.request import unused_labels
-from stressnet.corpus.changes import count_changes, counts_text
+from stressnet.corpus.changes import count_changes, counts_text, warnings_of
 from stressnet.corpus.labels import labels_by_utterance
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Recording, read_labels, scan
 from stressnet.corpus.sound_check import Finding, check_sound
+from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, CorpusError, MissingPartError
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.runs.held import check_file
@@ -111,6 +112,7 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     rows = [Row(p.item, p.severity.value, "file", None, "", p.reason) for p in problems]
     expected, n_aligned = Expected(), 0
     words_only: list[Recording] = []
+    changes: dict[str, tuple[Change, ...]] = {}
     heard: dict[SoundKey, list[Finding]] = {}
     with work.progress.stage("validate", len(found.recordings), "utt") as bar:
         for recording in found.recordings:
@@ -136,6 +138,8 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
                 except (AlignmentError, CorpusError) as error:
                     if not any(r.item == name and r.severity == "error" for r in rows):
                         rows.append(Row(name, Severity.ERROR.value, "file", None, "", str(error)))
+            if given is not None and path is not None and given.changes:
+                changes[name] = given.changes
             if given is not None:
                 rows += [Row(name, "warning", "file", None, "", text) for text in given.warnings]
                 if path is not None and given.alignment is None and not given.is_told:
@@ -144,7 +148,9 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     if words_only:
         text = words_only_text(words_only)
         rows.append(Row(words_only[0].utterance_id, "warning", "file", None, "", text))
-    told = counts_text(count_changes(found.changes))
+    own = warnings_of(changes, recipe.reading.convention)
+    rows += [Row(p.item, p.severity.value, "file", None, "", p.reason) for p in own]
+    told = counts_text(count_changes({**found.changes, **changes}))
     validation = Validation(
         tuple(rows),
         len(found.recordings),
