@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,32 @@ def test_a_transcript_stands_in(tmp_path: Path, intervals: list[Interval], probl
     assert (given.words, given.stretches) == (("THE", "WATER"), ())
     (text,) = given.warnings
     assert problem in text and text.endswith("the transcript of the recording was aligned instead")
+
+
+def test_a_grid_of_a_part_that_keeps_its_times(tmp_path: Path) -> None:
+    alignment, duration_s = aligned_sentence(SENTENCE)
+    shifted = Alignment(
+        tuple(word.shifted(61.5) for word in alignment.words),
+        tuple(phone.shifted(61.5) for phone in alignment.phones),
+    )
+    path = tmp_path / "u.TextGrid"
+    write_textgrid(path, shifted, 61.5 + duration_s)
+    own = replace(recording(path), duration_s=duration_s)
+    with pytest.raises(AlignmentError, match="ends at"):  # it begins at 0
+        use_given(own, path)
+    text = path.read_text()
+    first = text.index("intervals [1]")
+    silent = text.index("intervals [2]")
+    head = text[:first] + text[first:silent].replace("xmin = 0", "xmin = 61.5", 1)
+    path.write_text((head + text[silent:]).replace("xmin = 0", "xmin = 61.5"))
+    given = use_given(own, path)
+    assert given.alignment is not None
+    np.testing.assert_allclose(
+        [word.start_s for word in given.alignment.spoken_words()],
+        [word.start_s for word in alignment.spoken_words()],
+        atol=1e-6,
+    )
+    assert "begins at 61.500 s and is as long as the audio" in given.warnings[0]
 
 
 def test_a_word_that_cannot_be_pronounced_costs_its_stretch_only() -> None:

@@ -86,13 +86,34 @@ class Given:
 
 
 def read_given(recording: Recording, path: Path) -> Alignment:
-    """The alignment that came with a recording, as it stands.
+    """The alignment that came with a recording, as it stands, with times from its first sample.
 
     Raises
     ------
     AlignmentError
         If it cannot be read.
     """
+    return _from_zero(_read(recording, path), recording.duration_s, path)
+
+
+def _from_zero(alignment: Alignment, duration_s: float, path: Path) -> Alignment:
+    """Times of a part that was cut out of a longer recording, counted from its start."""
+    intervals = (*alignment.words, *alignment.phones)
+    first_s = min((i.start_s for i in intervals), default=0.0)
+    last_s = max((i.end_s for i in intervals), default=0.0)
+    tolerance_s = OVERHANG_TOLERANCE_S
+    if last_s <= duration_s + tolerance_s or abs(last_s - first_s - duration_s) > tolerance_s:
+        return alignment
+    text = f"{path}: begins at {first_s:.3f} s and is as long as the audio; counted from there"
+    return replace(
+        alignment,
+        words=tuple(word.shifted(-first_s) for word in alignment.words),
+        phones=tuple(phone.shifted(-first_s) for phone in alignment.phones),
+        notes=(*alignment.notes, text),
+    )
+
+
+def _read(recording: Recording, path: Path) -> Alignment:
     from stressnet.alignment.readers import read_alignment
 
     name = recording.alignment_id or recording.utterance_id
