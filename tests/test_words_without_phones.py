@@ -77,6 +77,24 @@ def test_names_of_tiers_of_utterances(tmp_path: Path) -> None:
     assert speakers_of(path) == () and read_textgrid(path).words[1].label == "The water."
 
 
+def test_every_speaker_by_the_best_tiers_there_are(tmp_path: Path) -> None:
+    word, said = [Interval(0.5, 1.0, "water")], [Interval(1.0, 2.0, "a hotel")]
+    tiers = {
+        "Anna - words": word,
+        "Anna - phones": [Interval(0.5, 1.0, "W")],
+        "Anna - sentence": said,
+        "Bo - words": said,
+        "Cy - utterances": said,
+    }
+    path = grid(tmp_path / "u.TextGrid", tiers, 3.0)
+    assert speakers_of(path) == ("Anna", "Bo", "Cy")
+    found = [read_textgrid(path, name) for name in speakers_of(path)]
+    assert [len(alignment.phones) > 0 for alignment in found] == [True, False, False]
+    assert [alignment.source == TIMED_TEXT for alignment in found] == [False, False, True]
+    path = grid(tmp_path / "v.TextGrid", {"sentence": said, "_phones": word}, 3.0)
+    assert read_textgrid(path).words[1].label == "a hotel"
+
+
 @pytest.mark.parametrize(
     ("intervals", "problem"),
     [

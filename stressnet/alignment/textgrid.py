@@ -82,12 +82,15 @@ def read_textgrid(path: Path | str, speaker: str | None = None) -> Alignment:
     """
     path = Path(path)
     tiers = _interval_tiers(path)
-    bases = {split_name(name)[1] for name, _ in tiers}
-    if not bases & (WORD_TIERS | PHONE_TIERS) and (utterances := _utterance_tiers(tiers)):
+    names = [split_name(name) for name, _ in tiers]
+    own = {b for s, b in names if speaker is None or s.casefold() == speaker.casefold()}
+    utterances = _utterance_tiers(tiers)
+    speakers = [_speaker(name).casefold() for name, _ in utterances]
+    if not own & WORD_TIERS and utterances and (speaker or speakers[0]).casefold() in speakers:
         words = _pick(path, utterances, None, "utterance", speaker)
         return Alignment(words=words, phones=(), source=TIMED_TEXT)
     words = _pick(path, tiers, WORD_TIERS, "word", speaker)
-    if not bases & PHONE_TIERS:
+    if not own & PHONE_TIERS:
         return Alignment(words=words, phones=(), source="textgrid")
     phones = _pick(path, tiers, PHONE_TIERS, "phone", speaker)
     return Alignment(words=words, phones=phones, source="textgrid")
@@ -101,8 +104,11 @@ def _speaker(name: str) -> str:
 
 def _utterance_tiers(tiers: Sequence[_Tier]) -> list[_Tier]:
     """Tiers that hold what is said, one per speaker, as MFA and FAVE take them."""
-    named = [tier for tier in tiers if split_name(tier[0])[1] in UTTERANCE_TIERS]
-    return named or [
+    bases = [split_name(name)[1] for name, _ in tiers]
+    named = [tier for tier, base in zip(tiers, bases, strict=True) if base in UTTERANCE_TIERS]
+    if named or not (WORD_TIERS | PHONE_TIERS).isdisjoint(bases):
+        return named
+    return [
         tier
         for tier in tiers
         if not ABOUT_SPEECH.search(tier[0])
@@ -116,8 +122,8 @@ def _utterance_tiers(tiers: Sequence[_Tier]) -> list[_Tier]:
 def speakers_of(path: Path | str) -> tuple[str, ...]:
     """Speakers before the names of word tiers, in their order; empty if there is one word tier.
 
-    ``""`` stands for a word tier without a speaker. Where there are neither words nor phones, the
-    tiers of utterances are named after their speakers.
+    ``""`` stands for a word tier without a speaker. Tiers of utterances count for speakers without
+    a word tier; where there are neither words nor phones, they are named after their speakers.
 
     Raises
     ------
@@ -127,10 +133,9 @@ def speakers_of(path: Path | str) -> tuple[str, ...]:
     path = Path(path)
     tiers = _interval_tiers(path)
     names = [split_name(name) for name, _ in tiers]
-    if {base for _, base in names} & (WORD_TIERS | PHONE_TIERS):
-        speakers = [speaker for speaker, base in names if base in WORD_TIERS]
-    else:
-        speakers = [_speaker(name) for name, _ in _utterance_tiers(tiers)]
+    words = [speaker for speaker, base in names if base in WORD_TIERS]
+    others = [_speaker(name) for name, _ in _utterance_tiers(tiers)]
+    speakers = words + [name for name in others if not words or (name and name not in words)]
     several = len(speakers) > 1 and len(set(speakers)) == len(speakers)
     return tuple(speakers) if several else ()
 

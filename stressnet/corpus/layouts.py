@@ -102,7 +102,7 @@ def _sounds(files: Sequence[str]) -> list[PurePosixPath]:
 
 def _recipes(files: Sequence[str]) -> Iterator[tuple[Recipe, str]]:
     generic = load_recipe("generic")
-    yield generic, "a folder per speaker, text or TextGrid beside each recording"
+    yield generic, "a folder per speaker, text, alignment or subtitles beside each recording"
     for name, pattern in _SIGNATURES.items():
         for file in files:
             if re.fullmatch(pattern, file, re.IGNORECASE):
