@@ -14,8 +14,12 @@ from torch import Tensor
 
 from stressnet.errors import ConfigError
 from stressnet.explain import faithfulness as ff
-from stressnet.explain.faithfulness.agreement import top_membership
-from stressnet.explain.faithfulness.localisation import EMPTY_MASK, FULL_MASK, NO_POSITIVE
+from stressnet.explain.faithfulness.map_measures import (
+    EMPTY_MASK,
+    FULL_MASK,
+    NO_POSITIVE,
+    top_membership,
+)
 
 MEASURES = (
     ff.relevance_mass_accuracy,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stressnet.acoustics.spectrogram import get_preset
 from stressnet.acoustics.track_types import FormantTrack, PitchTrack, Tracks
 from stressnet.errors import ConfigError
-from stressnet.explain.faithfulness.localisation import (
+from stressnet.explain.faithfulness.map_measures import (
     pointing_game,
     relevance_mass_accuracy,
     relevance_rank_accuracy,

@@ -1,6 +1,6 @@
 """Does relevance point at a region? Ranks, overlap and the largest value, with chance beside them.
 
-The definitions are those of :mod:`stressnet.explain.faithfulness.localisation` (the test-suite
+The definitions are those of :mod:`stressnet.explain.faithfulness.map_measures` (the test-suite
 checks that they agree) and in ``docs/regions.md``, over one token's sounding cells and without
 torch, which tables need not load. A cell belongs to a region from a part of one half on; chance is
 what a map gets whose values are strewn at random over the N sounding cells, for a region of K cells

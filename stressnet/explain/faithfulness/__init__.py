@@ -6,7 +6,6 @@ all chance comes from given generators, models are left as they were, and a valu
 exist is NaN with a reason. Catalogue: :data:`METRICS`.
 """
 
-from stressnet.explain.faithfulness.agreement import rank_correlation, top_overlap
 from stressnet.explain.faithfulness.baselines import (
     BASELINES,
     Baseline,
@@ -16,23 +15,23 @@ from stressnet.explain.faithfulness.baselines import (
     make_baselines,
     noisy_linear,
 )
-from stressnet.explain.faithfulness.controls import displaced
-from stressnet.explain.faithfulness.localisation import (
+from stressnet.explain.faithfulness.map_measures import (
     average_precision,
+    complexity,
+    displaced,
+    gaussian_complexity,
+    histogram_entropy,
     pointing_game,
+    rank_correlation,
     relevance_mass_accuracy,
     relevance_rank_accuracy,
+    sparseness,
+    top_overlap,
 )
 from stressnet.explain.faithfulness.randomisation import (
     cascade,
     efficient_parameter_randomisation,
     parameter_randomisation,
-)
-from stressnet.explain.faithfulness.readability import (
-    complexity,
-    gaussian_complexity,
-    histogram_entropy,
-    sparseness,
 )
 from stressnet.explain.faithfulness.registry import METRICS, Metric
 from stressnet.explain.faithfulness.removal import (

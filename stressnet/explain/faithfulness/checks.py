@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -51,11 +51,16 @@ def check_maps(inputs: Tensor, maps: Tensor, cells: Tensor | None = None) -> Ten
         ) from None
 
 
+def counted(cells: Tensor, *tensors: Tensor) -> Iterator[list[Tensor]]:
+    """Of each sample the values that count, of each tensor, float64 on the CPU."""
+    for here, *ones in zip(cells, *tensors, strict=True):
+        yield [one.detach().double().cpu()[here] for one in ones]
+
+
 def map_problems(maps: Tensor, cells: Tensor) -> list[str]:
     """Why each map cannot rank its cells; empty where it can."""
     problems = []
-    for one, counting in zip(maps, cells, strict=True):
-        values = one.detach().cpu()[counting]
+    for (values,) in counted(cells, maps):
         if values.numel() == 0:
             problems.append(NO_CELL)
         elif not bool(torch.isfinite(values).all()):

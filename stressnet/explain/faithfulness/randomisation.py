@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
 from stressnet.explain.checks import at_least_one, check_model
-from stressnet.explain.faithfulness.agreement import rank_correlation
 from stressnet.explain.faithfulness.checks import check_generator
-from stressnet.explain.faithfulness.readability import histogram_entropy
+from stressnet.explain.faithfulness.map_measures import histogram_entropy, rank_correlation
 from stressnet.explain.faithfulness.scores import Scores, combine_reasons
 from stressnet.explain.faithfulness.stability import Subject
 
@@ -131,7 +130,7 @@ def efficient_parameter_randomisation(
     subject, generator, cells
         As for :func:`parameter_randomisation`.
     n_bins : int
-        See :func:`~stressnet.explain.faithfulness.readability.histogram_entropy`.
+        See :func:`~stressnet.explain.faithfulness.map_measures.histogram_entropy`.
 
     References
     ----------

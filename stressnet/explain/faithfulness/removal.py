@@ -141,7 +141,7 @@ def comprehensiveness(
 
     ``1/K Σ_k [m(x) - m(x without the top q_k of the cells)]``: ERASER's comprehensiveness, averaged
     over thresholds (AOPC). Chance: the same with a region of equal area and shape elsewhere
-    (:func:`~stressnet.explain.faithfulness.controls.displaced`).
+    (:func:`~stressnet.explain.faithfulness.map_measures.displaced`).
 
     Parameters
     ----------
