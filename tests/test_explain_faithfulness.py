@@ -459,8 +459,8 @@ def test_bad_arguments_say_what_is_wrong() -> None:
                 ff.Removal(score, inputs, maps, zero), [], generator()
             ),
         ),
-        ("no baseline", lambda: ff.make_baselines(["nil"], inputs, generator())),
-        ("mean", lambda: ff.make_baselines(["noise"], inputs, generator())),
+        ("no baseline", lambda: ff.make_baseline("nil", inputs, generator())),
+        ("mean", lambda: ff.make_baseline("noise", inputs, generator())),
         (
             "radius",
             lambda: ff.max_sensitivity(

@@ -199,11 +199,9 @@ HOLE[0, 0, 1, 1] = True
 def test_every_baseline_keeps_what_is_kept() -> None:
     inputs = torch.randn(3, 1, 6, 7, generator=generator(2), dtype=torch.float64)
     removed = torch.rand(3, 1, 6, 7, generator=generator(3)) < 0.5
-    made = ff.make_baselines(
-        ff.BASELINES, inputs, generator(), mean=torch.zeros(6, 1), sd=torch.ones(6, 1)
-    )
-    assert set(made) == set(ff.BASELINES)
-    for name, baseline in made.items():
+    mean, sd = torch.zeros(6, 1), torch.ones(6, 1)
+    for name in ff.BASELINES:
+        baseline = ff.make_baseline(name, inputs, generator(), mean=mean, sd=sd)
         altered = baseline(inputs, removed)
         assert torch.equal(altered[~removed], inputs[~removed]), name
         assert not torch.equal(altered[removed], inputs[removed]), name

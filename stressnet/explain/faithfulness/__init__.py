@@ -12,7 +12,7 @@ from stressnet.explain.faithfulness.baselines import (
     fill_with,
     fill_with_noise,
     local_mean,
-    make_baselines,
+    make_baseline,
     noisy_linear,
 )
 from stressnet.explain.faithfulness.map_measures import (
@@ -76,7 +76,7 @@ __all__ = [
     "histogram_entropy",
     "infidelity",
     "local_mean",
-    "make_baselines",
+    "make_baseline",
     "max_sensitivity",
     "noisy_linear",
     "parameter_randomisation",

@@ -6,7 +6,7 @@ but imputation can leak what was removed by the outline of the hole (Rong et al.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -132,23 +132,23 @@ def noisy_linear(inputs: Tensor, generator: torch.Generator, noise_sd: float = 0
     return replace
 
 
-def make_baselines(
-    names: Iterable[str],
+def make_baseline(
+    name: str,
     inputs: Tensor,
     generator: torch.Generator,
     *,
     fill: float | Tensor = 0.0,
     mean: Tensor | None = None,
     sd: Tensor | None = None,
-) -> dict[str, Baseline]:
-    """Baselines by name for these inputs.
+) -> Baseline:
+    """A baseline by name for these inputs.
 
     Parameters
     ----------
-    names : iterable of str
+    name : str
         In :data:`BASELINES`.
     inputs : Tensor, shape (n_samples, channels, n_bins, n_frames)
-        What they will be used on.
+        What it will be used on.
     generator : torch.Generator
         For ``noise`` and ``linear``.
     fill, mean, sd
@@ -157,25 +157,21 @@ def make_baselines(
     Raises
     ------
     ConfigError
-        For an unknown name or statistics that a baseline needs and that were not given.
+        For an unknown name or statistics that the baseline needs and that were not given.
     """
-    made: dict[str, Baseline] = {}
-    for name in names:
-        if name not in BASELINES:
-            raise ConfigError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")
-        if name == "fill":
-            made[name] = fill_with(fill)
-        elif name == "local":
-            made[name] = local_mean
-        elif name == "linear":
-            made[name] = noisy_linear(inputs, generator)
-        elif mean is None or (name == "noise" and sd is None):
-            raise ConfigError(f"baseline {name} needs the data's mean (and sd) per bin")
-        elif name == "mean":
-            made[name] = fill_with(mean)
-        elif sd is not None:
-            made[name] = fill_with_noise(inputs, mean, sd, generator)
-    return made
+    if name not in BASELINES:
+        raise ConfigError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")
+    if name == "fill":
+        return fill_with(fill)
+    if name == "local":
+        return local_mean
+    if name == "linear":
+        return noisy_linear(inputs, generator)
+    if mean is not None and name == "mean":
+        return fill_with(mean)
+    if mean is None or sd is None:
+        raise ConfigError(f"baseline {name} needs the data's mean (and sd) per bin")
+    return fill_with_noise(inputs, mean, sd, generator)
 
 
 def _check_mask(inputs: Tensor, removed: Tensor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from stressnet.explain import faithfulness as ff
 from stressnet.explain.faithfulness.attributions import SEED, Attribution
+from stressnet.explain.faithfulness.scores import combine_reasons
 
 N_STAGES = 4
 """Groups of layers that are randomised one after another."""
@@ -104,23 +105,16 @@ class Battery:
         rows: list[dict[str, Any]] = []
         first: Tensor | None = None
         for name, attribution in self.attributions.items():
-            maps = torch.cat(
-                [
-                    attribution(self.model, x, c)
-                    for x, c in zip(
-                        batch.inputs.split(EXPLAIN_BATCH),
-                        score.classes.split(EXPLAIN_BATCH),
-                        strict=True,
-                    )
-                ]
+            subject = ff.Subject(
+                attribution, self.model, batch.inputs, score.classes, EXPLAIN_BATCH
             )
-            part = _Part(self, batch, score, name, attribution, maps, rows)
+            part = _Part(self, batch, score, name, subject, rows)
             part.removal()
             part.stability()
             part.randomisation()
             part.of_the_map()
             part.agreement(next(iter(self.attributions)), first)
-            first = maps if first is None else first
+            first = part.maps if first is None else first
         return rows
 
 
@@ -132,12 +126,18 @@ class _Part:
     batch: TokenBatch
     score: ff.Score
     method: str
-    attribution: Attribution
-    maps: Tensor
+    subject: ff.Subject
     rows: list[dict[str, Any]]
+
+    @property
+    def maps(self) -> Tensor:
+        return self.subject.own_maps
 
     def wants(self, *names: str) -> bool:
         return any(name in self.battery.metrics for name in names)
+
+    def wanted(self, measures: Mapping[str, Any]) -> list[tuple[str, Any]]:
+        return [(name, measure) for name, measure in measures.items() if self.wants(name)]
 
     def generator(self, purpose: str) -> torch.Generator:
         text = f"{self.battery.seed} {purpose} {self.batch.token_ids}"
@@ -151,7 +151,7 @@ class _Part:
         over: str = "",
         baseline: str = "",
     ) -> None:
-        if metric not in self.battery.metrics:
+        if not self.wants(metric):
             return
         for k, token_id in enumerate(self.batch.token_ids):
             level = chance if isinstance(chance, float) else float(chance.values[k])
@@ -168,43 +168,44 @@ class _Part:
                 }
             )
 
-    def baselines(self, *names: str) -> dict[str, ff.Baseline]:
+    def without(self, name: str, maps: Tensor) -> ff.Removal:
+        """Removal under a baseline; the same noise for every map."""
         batch = self.batch
-        return {
-            name: baseline
-            for one in names
-            for name, baseline in ff.make_baselines(
-                [one],
-                batch.inputs,
-                self.generator(f"baseline {one}"),
-                fill=batch.fill,
-                mean=batch.mean,
-                sd=batch.sd,
-            ).items()
-        }
+        baseline = ff.make_baseline(
+            name,
+            batch.inputs,
+            self.generator(f"baseline {name}"),
+            fill=batch.fill,
+            mean=batch.mean,
+            sd=batch.sd,
+        )
+        return ff.Removal(self.score, batch.inputs, maps, baseline, batch.cells)
 
-    def displaced(self) -> Tensor:
-        return ff.displaced(self.maps, self.generator("displaced"), cells=self.batch.cells)
-
-    def without(self, baseline: ff.Baseline, maps: Tensor) -> ff.Removal:
-        return ff.Removal(self.score, self.batch.inputs, maps, baseline, self.batch.cells)
+    def with_displaced(self, baseline: str) -> list[ff.Removal]:
+        """Removal by the map and, for the level of chance, by the same map displaced."""
+        draw = self.generator("displaced")
+        moved = ff.displaced(self.maps, draw, cells=self.batch.cells)
+        return [self.without(baseline, maps) for maps in (self.maps, moved)]
 
     def removal(self) -> None:
-        elsewhere = self.displaced()
-        for name, baseline in self.baselines(*self.battery.baselines).items():
-            measures: dict[str, Callable[..., ff.Scores]] = {
+        for name in self.battery.baselines:
+            own, moved = self.with_displaced(name)
+            cells: Mapping[str, Any] = {
                 "comprehensiveness": ff.comprehensiveness,
                 "sufficiency": ff.sufficiency,
             }
-            own = self.without(baseline, self.maps)
-            for metric, measure in measures.items():
-                if self.wants(metric):
-                    found, chance = (
-                        measure(removal, self.generator(metric))
-                        for removal in (own, self.without(baseline, elsewhere))
-                    )
-                    self.add(metric, found, chance, "cells", name)
-            self.over_units(name, own)
+            for metric, measure in self.wanted(cells):
+                values, chance = (measure(one, self.generator(metric)) for one in (own, moved))
+                self.add(metric, values, chance, "cells", name)
+            units: Mapping[str, Any] = {
+                "comprehensiveness": ff.comprehensiveness_over_units,
+                "sufficiency": ff.sufficiency_over_units,
+            }
+            for metric, measure in self.wanted(units):
+                for kind, masks in self.batch.units.items():
+                    draw = self.generator(f"{metric} {kind}")
+                    values, chance = measure(own, masks, draw, n_random=1)
+                    self.add(metric, values, chance, kind, name)
             if self.wants("morf_area", "lerf_area", "relevance_gain"):
                 morf, lerf = (
                     ff.deletion_curve(own, self.generator(order), order=order)
@@ -214,61 +215,34 @@ class _Part:
                 self.add("lerf_area", lerf.area(), over="cells", baseline=name)
                 self.add("relevance_gain", ff.relevance_gain(morf, lerf), 0.0, "cells", name)
         if self.wants("road"):
-            (linear,) = self.baselines("linear").values()
-            curve = ff.road(self.without(linear, self.maps), self.generator("road"))
+            curve = ff.road(self.without("linear", self.maps), self.generator("road"))
             self.add("road", curve.mean(), over="cells", baseline="linear")
-
-    def over_units(self, name: str, removal: ff.Removal) -> None:
-        measures = {
-            "comprehensiveness": ff.comprehensiveness_over_units,
-            "sufficiency": ff.sufficiency_over_units,
-        }
-        for metric, measure in measures.items():
-            for kind, units in self.batch.units.items():
-                if self.wants(metric):
-                    draw = self.generator(f"{metric} {kind}")
-                    found, chance = measure(removal, units, draw, n_random=1)
-                    self.add(metric, found, chance, kind, name)
 
     def stability(self) -> None:
         if self.wants("infidelity"):
-            name = self.battery.baselines[0]
-            (baseline,) = self.baselines(name).values()
-            score = self.score.with_kind(SEED)
-            found, chance = (
+            name, score = self.battery.baselines[0], self.score.with_kind(SEED)
+            values, chance = (
                 ff.infidelity(
-                    replace(self.without(baseline, maps), score=score),
-                    self.generator("infidelity"),
-                    n_samples=24,
+                    replace(removal, score=score), self.generator("infidelity"), n_samples=24
                 )
-                for maps in (self.maps, self.displaced())
+                for removal in self.with_displaced(name)
             )
-            self.add("infidelity", found, chance, "rectangles", name)
+            self.add("infidelity", values, chance, "rectangles", name)
         if self.wants("max_sensitivity"):
-            found = ff.max_sensitivity(self.subject(), self.generator("sensitivity"))
-            self.add("max_sensitivity", found, 2**0.5)
-
-    def subject(self) -> ff.Subject:
-        return ff.Subject(
-            self.attribution,
-            self.battery.model,
-            self.batch.inputs,
-            self.score.classes,
-            EXPLAIN_BATCH,
-        )
+            values = ff.max_sensitivity(self.subject, self.generator("sensitivity"))
+            self.add("max_sensitivity", values, 2**0.5)
 
     def randomisation(self) -> None:
-        # One draw of random networks for all tokens, whatever batch they are in.
         cells = self.batch.cells
+        # One draw of random networks for all tokens, whatever batch they are in.
+        draw = torch.Generator()
         if self.wants("parameter_randomisation"):
-            draw = torch.Generator().manual_seed(self.battery.seed)
-            mean, _ = ff.parameter_randomisation(
-                self.subject(), draw, n_stages=N_STAGES, cells=cells
-            )
+            draw.manual_seed(self.battery.seed)
+            mean, _ = ff.parameter_randomisation(self.subject, draw, n_stages=N_STAGES, cells=cells)
             self.add("parameter_randomisation", mean, 1.0)
         if self.wants("efficient_parameter_randomisation"):
-            draw = torch.Generator().manual_seed(self.battery.seed)
-            rise = ff.efficient_parameter_randomisation(self.subject(), draw, cells=cells)
+            draw.manual_seed(self.battery.seed)
+            rise = ff.efficient_parameter_randomisation(self.subject, draw, cells=cells)
             self.add("efficient_parameter_randomisation", rise, 0.0)
 
     def of_the_map(self) -> None:
@@ -277,36 +251,30 @@ class _Part:
             self.add("sparseness", ff.sparseness(maps, cells=cells), 2**0.5 - 1)
         if self.wants("complexity"):
             levels = [ff.gaussian_complexity(max(int(one.sum()), 1)) for one in cells]
-            chance = ff.Scores(torch.tensor(levels, dtype=torch.float64), ("",) * len(levels))
-            self.add("complexity", ff.complexity(maps, cells=cells), chance)
+            self.add("complexity", ff.complexity(maps, cells=cells), ff.Scores.collect(levels))
+        measures: Mapping[str, Any] = {
+            "relevance_mass_accuracy": ff.relevance_mass_accuracy,
+            "relevance_rank_accuracy": ff.relevance_rank_accuracy,
+            "average_precision": ff.average_precision,
+            "pointing_game": partial(ff.pointing_game, tolerance=self.battery.tolerance),
+        }
         for name, masks in self.batch.regions.items():
-            measures: dict[str, Callable[..., tuple[ff.Scores, ff.Scores]]] = {
-                "relevance_mass_accuracy": ff.relevance_mass_accuracy,
-                "relevance_rank_accuracy": ff.relevance_rank_accuracy,
-                "average_precision": ff.average_precision,
-                "pointing_game": partial(ff.pointing_game, tolerance=self.battery.tolerance),
-            }
-            for metric, measure in measures.items():
-                if self.wants(metric):
-                    values, chance = measure(maps, masks, cells=cells)
-                    reasons = zip(self.batch.missing[name], values.reasons, strict=True)
-                    stated = tuple(gone or reason for gone, reason in reasons)
-                    self.add(metric, ff.Scores(values.values, stated), chance, name)
+            for metric, measure in self.wanted(measures):
+                values, chance = measure(maps, masks, cells=cells)
+                reasons = combine_reasons(self.batch.missing[name], values.reasons)
+                self.add(metric, ff.Scores(values.values, tuple(reasons)), chance, name)
 
     def agreement(self, default: str, first: Tensor | None) -> None:
-        cells = self.batch.cells
         if first is not None:
-            over = f"with {default}"
-            if self.wants("rank_correlation"):
-                found = ff.rank_correlation(self.maps, first, cells=cells)
-                self.add("rank_correlation", found, 0.0, over)
-            if self.wants("top_overlap"):
-                self.add("top_overlap", ff.top_overlap(self.maps, first, cells=cells), 0.05, over)
-        if not self.wants("seed_rank_correlation", "seed_top_overlap"):
-            return
-        for name, other in self.battery.others.items():
-            maps = self.attribution(other, self.batch.inputs, self.score.classes)
-            found = ff.rank_correlation(self.maps, maps, cells=cells)
-            self.add("seed_rank_correlation", found, 0.0, f"with {name}")
-            found = ff.top_overlap(self.maps, maps, cells=cells)
-            self.add("seed_top_overlap", found, 0.05, f"with {name}")
+            self.compare("", first, f"with {default}")
+        if self.wants("seed_rank_correlation", "seed_top_overlap"):
+            for name, other in self.battery.others.items():
+                self.compare("seed_", self.subject.maps(model=other), f"with {name}")
+
+    def compare(self, prefix: str, others: Tensor, over: str) -> None:
+        both: Mapping[str, Any] = {
+            f"{prefix}rank_correlation": (ff.rank_correlation, 0.0),
+            f"{prefix}top_overlap": (ff.top_overlap, 0.05),
+        }
+        for metric, (measure, chance) in self.wanted(both):
+            self.add(metric, measure(self.maps, others, cells=self.batch.cells), chance, over)

@@ -340,8 +340,8 @@ def _localise(
     for values, mask, own in counted(counting, maps, masks, masks if given is None else given):
         reason = _problem(values, own, mask)
         outcomes.append((reason, reason) if reason else measure(values, mask))
-    values, chances = zip(*outcomes, strict=True)
-    return Scores.collect(values), Scores.collect(chances)
+    measured, chances = zip(*outcomes, strict=True)
+    return Scores.collect(measured), Scores.collect(chances)
 
 
 def _problem(values: Tensor, stated: Tensor, mask: Tensor) -> str:

@@ -107,7 +107,7 @@ def parameter_randomisation(
     ----------
     Adebayo et al. (2018) NeurIPS, "Sanity checks for saliency maps".
     """
-    start = subject.maps()
+    start = subject.own_maps
     stages = {
         path: rank_correlation(start, subject.maps(model=altered), cells=cells, absolute=absolute)
         for path, altered in cascade(subject.model, generator, n_stages=n_stages)
@@ -136,11 +136,10 @@ def efficient_parameter_randomisation(
     ----------
     Hedström et al. (2023), "Sanity checks revisited", arXiv:2401.06465 (eMPRT).
     """
-    start = subject.maps()
     ((_, altered),) = cascade(subject.model, generator, n_stages=1)
     before, after = (
         histogram_entropy(maps, cells=cells, n_bins=n_bins)
-        for maps in (start, subject.maps(model=altered))
+        for maps in (subject.own_maps, subject.maps(model=altered))
     )
     reasons = combine_reasons(before.reasons, after.reasons)
     return Scores.of((after.values - before.values) / before.values, reasons)

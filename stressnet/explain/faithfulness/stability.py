@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +62,11 @@ class Subject:
             raise ConfigError(
                 f"classes have shape {tuple(self.classes.shape)}, not {(len(self.inputs),)}"
             )
+
+    @cached_property
+    def own_maps(self) -> Tensor:
+        """Maps of the model as it is, of the inputs as they are; see :meth:`maps`."""
+        return self.maps()
 
     def maps(self, *, model: nn.Module | None = None, inputs: Tensor | None = None) -> Tensor:
         """Maps of all samples, or of an altered model or inputs; float64 on the CPU.
@@ -195,7 +201,7 @@ def max_sensitivity(
     noise = torch.stack(
         [torch.rand((n_samples, *one.shape), generator=generator) * 2 - 1 for one in inputs]
     )
-    start = subject.maps()
+    start = subject.own_maps
     size = _norm(start)
     worst = torch.zeros(len(inputs), dtype=torch.float64)
     for draw in range(n_samples):
