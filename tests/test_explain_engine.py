@@ -331,7 +331,7 @@ def test_log_odds_of_three_classes_close() -> None:
         ({"composite": "epsilon-gamma-box", "bounds": (1.0, 0.0)}, "low exceeds high"),
         (
             {"composite": "epsilon-gamma-box", "bounds": (torch.zeros(5), 1.0)},
-            r"do not broadcast to the inputs' \(2, 6\)",
+            r"does not broadcast to the inputs' \(2, 6\)",
         ),
         ({"layers": ["middle"]}, "the model has no layer 'middle'"),
         ({"keep_channels": {"middle": [0]}}, "the model has no layer 'middle'"),

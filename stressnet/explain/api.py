@@ -18,15 +18,17 @@ from stressnet.explain.checks import (
     check_model,
     check_paths,
     eager,
+    expanded,
     never_compiled,
     plain_model,
 )
 from stressnet.explain.composites import Composite, find_composite
+from stressnet.explain.engine.calls import Tag, set_tag, tag_of
 from stressnet.explain.engine.ledger import Ledger, at_least_float32
 from stressnet.explain.engine.mode import ExplainWarning, RelevanceMode
 from stressnet.explain.engine.route import Context
-from stressnet.explain.engine.tracking import Tag, set_tag, tag_of
 from stressnet.explain.functional import (
+    ARGUMENTS,
     Arguments,
     explain_mapped,
     is_transformed,
@@ -118,8 +120,8 @@ def explain_batch(
     low, high = bounds or (None, None)
     if is_transformed():
         low, high = (None if b is None else torch.as_tensor(b).to(inputs) for b in (low, high))
-        return explain_mapped(explain, inputs, seed, target, low, high)
-    return explain({"inputs": inputs, "seed": seed, "target": target, "low": low, "high": high})
+    arguments = dict(zip(ARGUMENTS, (inputs, seed, target, low, high), strict=True))
+    return explain_mapped(explain, arguments) if is_transformed() else explain(arguments)
 
 
 def _explain(
@@ -215,13 +217,8 @@ def _limits(
             "an input can have, e.g. the range of the training set per bin"
         )
     low, high = (torch.as_tensor(b, dtype=inputs.dtype, device=inputs.device) for b in (low, high))
-    try:
-        low, high = low.expand_as(inputs).contiguous(), high.expand_as(inputs).contiguous()
-    except RuntimeError:
-        raise ConfigError(
-            f"bounds of shapes {tuple(low.shape)} and {tuple(high.shape)} do not broadcast to the "
-            f"inputs' {tuple(inputs.shape)}"
-        ) from None
+    low = expanded(low, inputs.shape, "the lower bound").contiguous()
+    high = expanded(high, inputs.shape, "the upper bound").contiguous()
     if bool((low > high).any()):
         raise ConfigError("bounds: low exceeds high")
     outside = int(((inputs < low) | (inputs > high)).sum())

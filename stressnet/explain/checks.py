@@ -85,6 +85,30 @@ def check_inputs(inputs: Tensor) -> None:
         raise ConfigError("inputs hold values that are not finite; explain clean spectrograms")
 
 
+def check_images(inputs: Tensor, what: str) -> None:
+    """Raise :class:`ConfigError` unless inputs are pictures; ``what`` asks for them."""
+    if inputs.dim() != 4:
+        raise ConfigError(
+            f"{what} needs inputs (batch, channels, bins, frames), not {inputs.dim()}-D"
+        )
+
+
+def expanded(values: Tensor, shape: Sequence[int], what: str, of: str = "the inputs'") -> Tensor:
+    """``values`` broadcast to a shape; ``what`` and ``of`` name both in the error.
+
+    Raises
+    ------
+    ConfigError
+        If they do not fit.
+    """
+    try:
+        return values.expand(tuple(shape))
+    except RuntimeError:
+        raise ConfigError(
+            f"{what} of shape {tuple(values.shape)} does not broadcast to {of} {tuple(shape)}"
+        ) from None
+
+
 def check_axes(inputs: Tensor, axes: Axes | None) -> None:
     """Refuse axes that are not those of the inputs' last two dimensions.
 

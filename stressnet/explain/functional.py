@@ -8,7 +8,7 @@ method), and nests; the engine never sees a mapped tensor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,8 +20,11 @@ from stressnet.explain.result import Explanation
 
 _functorch = torch._C._functorch
 
+ARGUMENTS = ("inputs", "seed", "target", "low", "high")
+"""What an explanation is made of; the last two are the bounds."""
+
 Arguments = Mapping[str, Any]
-"""``inputs, seed, target, low, high`` of an explanation."""
+"""Values of :data:`ARGUMENTS`."""
 
 
 def is_transformed() -> bool:
@@ -68,31 +71,13 @@ def refuse_mapped(method: str, tensors: Iterable[object]) -> None:
         )
 
 
-@dataclass
-class _Run:
-    """An explanation to be made, and afterwards the one that was made of all entries."""
-
-    explain: Callable[[Arguments], Explanation]
-    made: Explanation | None = None
-
-
 class _Mapped(torch.autograd.Function):
     """An explanation as tensors in, tensors out, so that ``vmap`` can be told what to do."""
 
     @staticmethod
-    def forward(
-        run: _Run,
-        inputs: Tensor,
-        seed: str | Tensor,
-        target: int | Tensor | None,
-        low: Tensor | None,
-        high: Tensor | None,
-    ) -> tuple[Tensor, ...]:
-        made = run.explain(
-            {"inputs": inputs, "seed": seed, "target": target, "low": low, "high": high}
-        )
-        run.made = made
-        classes = made.output.new_zeros(len(inputs)) if made.target is None else made.target
+    def forward(explain: Callable[[Arguments], Explanation], *values: Any) -> tuple[Tensor, ...]:
+        made = explain(dict(zip(ARGUMENTS, values, strict=True)))
+        classes = made.output.new_zeros(len(values[0])) if made.target is None else made.target
         layers = made.layer_relevance.values()
         return (made.relevance, made.output, made.logits, classes, made.shares(), *layers)
 
@@ -102,7 +87,7 @@ class _Mapped(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple, *arguments: Any) -> tuple[tuple[Tensor, ...], Any]:
-        run, inputs, seed, target, low, high = arguments
+        explain, inputs, seed, target, *bounds = arguments
         n = info.batch_size
 
         def entries(value: Tensor, dim: int | None) -> Tensor:
@@ -125,11 +110,11 @@ class _Mapped(torch.autograd.Function):
             if classes.shape[1] not in (1, batch):
                 raise ConfigError(f"target must hold one class or {batch} for each entry")
             target = classes.expand(n, batch).flatten()
-        low, high = (
+        limits = [
             value if value is None else _like(entries(value, dim), inputs).flatten(0, 1)
-            for value, dim in ((low, in_dims[4]), (high, in_dims[5]))
-        )
-        results = _Mapped.apply(run, inputs.flatten(0, 1), seed, target, low, high)
+            for value, dim in zip(bounds, in_dims[4:], strict=True)
+        ]
+        results = _Mapped.apply(explain, inputs.flatten(0, 1), seed, target, *limits)
         return tuple(value.unflatten(0, (n, batch)) for value in results), (0,) * len(results)
 
 
@@ -140,12 +125,7 @@ def _like(value: Tensor, inputs: Tensor) -> Tensor:
 
 
 def explain_mapped(
-    explain: Callable[[Arguments], Explanation],
-    inputs: Tensor,
-    seed: str | Tensor,
-    target: int | Tensor | None,
-    low: Tensor | None,
-    high: Tensor | None,
+    explain: Callable[[Arguments], Explanation], arguments: Arguments
 ) -> Explanation:
     """One explanation of all entries, handed back as the entry that the caller sees.
 
@@ -153,15 +133,18 @@ def explain_mapped(
     ----------
     explain : callable
         Explains a plain batch.
-    inputs, seed, target, low, high
+    arguments : dict
         Of one entry; any of them may be mapped.
     """
-    run = _Run(explain)
-    relevance, output, logits, classes, shares, *layers = _Mapped.apply(
-        run, inputs, seed, target, low, high
-    )
-    made = run.made
-    assert made is not None  # apply() ran forward
+    every: list[Explanation] = []
+
+    def run(arguments: Arguments) -> Explanation:
+        every.append(explain(arguments))
+        return every[0]
+
+    values = (arguments[name] for name in ARGUMENTS)
+    relevance, output, logits, classes, shares, *layers = _Mapped.apply(run, *values)
+    (made,) = every
     return replace(
         made,
         relevance=relevance,

@@ -189,23 +189,14 @@ def _distance(places: Tensor, foci: Tensor) -> Tensor:
     return torch.cat([torch.cdist(part, foci).amin(dim=1) for part in places.split(_ROWS)])
 
 
-@dataclass(frozen=True)
-class _Patches:
-    """Patches of the picture at one size, every second overlapping by half.
-
-    ``values`` (n, cells), ``places`` (n, 2) and the grid they lie on, as cells of the picture.
-    """
-
-    values: Tensor
-    places: Tensor
-    shape: tuple[int, int]
-    cells: tuple[Cells, Cells]
+_Patches = tuple[Tensor, Tensor, tuple[int, ...], tuple[Cells, ...]]
+"""Values (n, cells) and places (n, 2), the shape of their grid, and its cells in the picture."""
 
 
 def _patches(
     picture: Tensor, positions: Positions, patch: tuple[int, int], scale: float
 ) -> _Patches | None:
-    """Patches at ``scale``; None where the picture is too small for one."""
+    """Patches at ``scale``, each overlapping the next by half; None where none fits."""
     size = [round(n * scale) for n in picture.shape]
     if any(n < cells for n, cells in zip(size, patch, strict=True)):
         return None
@@ -216,15 +207,13 @@ def _patches(
     shape, cells, along = [], [], []
     for axis, (n, n_cells) in enumerate(zip(size, picture.shape, strict=True)):
         count = (n - 1) // stride[axis] + 1
-        grid = Cells(0.0, 1.0).tiled(n_cells, n)
-        grid = Cells(grid.start, grid.step * stride[axis])
+        fine = Cells(0.0, 1.0).tiled(n_cells, n)
+        grid = Cells(fine.start, fine.step * stride[axis])
         index = grid.centres(count).numpy()
         along.append(np.interp(index, np.arange(n_cells), positions[axis]))
         shape.append(count)
         cells.append(grid)
-    return _Patches(
-        values, _places((along[0], along[1])), (shape[0], shape[1]), (cells[0], cells[1])
-    )
+    return values, _places((along[0], along[1])), tuple(shape), tuple(cells)
 
 
 def _saliency_at(
@@ -236,17 +225,17 @@ def _saliency_at(
         return None
     others = [_patches(picture, positions, patch, scale / by) for by in (2, 4)]
     known = [own, *(patches for patches in others if patches is not None)]
-    values = torch.cat([patches.values for patches in known])
-    places = torch.cat([patches.places for patches in known])
+    values, places = (torch.cat([patches[k] for patches in known]) for k in (0, 1))  # type: ignore[misc]
+    own_values, own_places, shape, cells = own
     saliency = []
-    for first in range(0, len(own.values), _ROWS):
+    for first in range(0, len(own_values), _ROWS):
         rows = slice(first, first + _ROWS)
-        unlike = torch.cdist(own.values[rows], values) / values.shape[1] ** 0.5
-        unlike /= 1 + POSITION_WEIGHT * torch.cdist(own.places[rows], places)
+        unlike = torch.cdist(own_values[rows], values) / values.shape[1] ** 0.5
+        unlike /= 1 + POSITION_WEIGHT * torch.cdist(own_places[rows], places)
         itself = torch.arange(len(unlike))
         unlike[itself, first + itself] = torch.inf
         k = min(n_similar, len(values) - 1)
         nearest = unlike.topk(k, dim=1, largest=False).values
         saliency.append(1 - torch.exp(-nearest.mean(dim=1)))
-    level = torch.cat(saliency).reshape(1, *own.shape)
-    return lay_over(level, own.cells, tuple(picture.shape))[0]
+    level = torch.cat(saliency).reshape(1, *shape)
+    return lay_over(level, cells, tuple(picture.shape))[0]

@@ -7,7 +7,6 @@ same oriented map (the test-suite checks it) and only one of them is scored besi
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain import COMPOSITES, METHODS, attribute_batch, explain_batch, rules
-from stressnet.explain.composites import Composite
+from stressnet.explain import rules
+from stressnet.explain.composites import COMPOSITES, Composite
 from stressnet.explain.faithfulness.scores import logits_of
+from stressnet.explain.methods import METHODS, relevance_by_name
 from stressnet.explain.reference import REFERENCED
 
 SEEDS = ("logit-difference", "logit")
@@ -145,37 +145,21 @@ class Explainer:
         if seed == SEEDS[0]:
             seed = 2.0 * torch.nn.functional.one_hot(predicted, 2).double() - 1.0
             target = None
-        composite = VARIANTS.get(self.method) or COMPOSITES.get(self.method)
-        if composite is not None:
-            limits = None
-            if composite.needs_bounds:
-                if bounds is None:
-                    raise ConfigError(f"{self.method} needs the range of the training images")
-                # Test images may exceed it a little; the rule assumes that they do not.
-                limits = (
-                    torch.minimum(bounds[0].to(inputs), inputs),
-                    torch.maximum(bounds[1].to(inputs), inputs),
-                )
-            return explain_batch(model, inputs, composite, seed, target, limits).relevance
-        method = REFERENCED.get(self.method, self.method)
-        known = METHODS[method].__code__.co_varnames
-        options: dict[str, Any] = {name: n for name, n in _DRAWS.items() if name in known}
-        if self.method == "ensemble":
-            options["members"] = {name: {} for name in ENSEMBLE}
+        options: dict[str, Any] = {**_DRAWS, "members": {name: {} for name in ENSEMBLE}}
         if baseline is not None:
             options["baseline"] = baseline
-        if "generator" not in known:
-            return attribute_batch(model, inputs, method, seed, target, **options).relevance
-        rows = []
-        for k, one in enumerate(inputs.split(1)):
-            digest = zlib.crc32(one.contiguous().numpy().tobytes())
-            generator = torch.Generator().manual_seed(self.chance_seed * 2**32 + digest)
-            mine = None if target is None else target[k : k + 1]
-            towards = seed if isinstance(seed, str) else seed[k : k + 1]
-            options["generator"] = generator
-            found = attribute_batch(model, one, method, towards, mine, **options)
-            rows.append(found.relevance)
-        return torch.cat(rows)
+        composite = VARIANTS.get(self.method) or COMPOSITES.get(self.method)
+        if composite is not None and composite.needs_bounds:
+            if bounds is None:
+                raise ConfigError(f"{self.method} needs the range of the training images")
+            # Test images may exceed it a little; the rule assumes that they do not.
+            options["bounds"] = (
+                torch.minimum(bounds[0].to(inputs), inputs),
+                torch.maximum(bounds[1].to(inputs), inputs),
+            )
+        return relevance_by_name(
+            model, inputs, composite or self.method, seed, target, self.chance_seed, **options
+        )
 
 
 ALL_METHODS: tuple[str, ...] = (

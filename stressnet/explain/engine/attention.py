@@ -21,11 +21,10 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ExplainError
-from stressnet.explain.engine.calls import Call
+from stressnet.explain.engine.calls import Call, Tag
 from stressnet.explain.engine.ledger import at_least_float32
 from stressnet.explain.engine.nodes import LedgerNode
 from stressnet.explain.engine.route import Context, forgotten, route
-from stressnet.explain.engine.tracking import Tag
 
 if TYPE_CHECKING:
     from stressnet.explain.engine.mode import RelevanceMode

@@ -1,20 +1,81 @@
-"""A call of an operation, taken apart."""
+"""A call of an operation, taken apart, and what the engine remembers about tensors.
+
+The memory hangs on the tensors themselves (Python attributes), never in a table by ``id``, which
+Python gives out again after a tensor is gone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from stressnet.explain.engine import operations as ops
-from stressnet.explain.engine.tracking import Tag, tag_of
 
+if TYPE_CHECKING:
+    from stressnet.explain.engine.layer_node import LayerNode
+
+_TAG = "_stressnet_tag"
 _CONSTANT = "_stressnet_constant"
 _ORIGINAL = "_stressnet_original"
+
+
+@dataclass
+class Uses:
+    """How a tensor is consumed; tells whether only ReLUs see it (maybe through max pooling)."""
+
+    rectified: int = 0
+    other: int = 0
+    passed_on: list[Uses] = field(default_factory=list)
+
+    def only_rectified(self) -> bool:
+        """Every path from here goes through a ReLU first."""
+        some = self.rectified > 0 or bool(self.passed_on)
+        return self.other == 0 and some and all(uses.only_rectified() for uses in self.passed_on)
+
+
+@dataclass
+class Tag:
+    """Facts about a tensor that depends on the input."""
+
+    nonnegative: bool = False  # known from data flow
+    is_input: bool = False  # the input itself, or moved and copied values of it
+    bounds: tuple[Tensor, Tensor] | None = None  # range of each value of the input
+    node: LayerNode | None = None  # whose output this is, for a batch normalisation to fold into
+    uses: Uses = field(default_factory=Uses)
+    # Layers that keep an alias of this tensor, and as what (x or z).
+    savers: list[tuple[ReferenceType[LayerNode], str]] = field(default_factory=list)
+
+    def living_savers(self) -> Iterator[tuple[LayerNode, str]]:
+        """Savers that still exist."""
+        for reference, slot in self.savers:
+            saver = reference()
+            if saver is not None:
+                yield saver, slot
+
+
+def tag_of(tensor: object) -> Tag | None:
+    """The tag of a tensor, None if it does not depend on the input."""
+    if not isinstance(tensor, Tensor):
+        return None
+    return tensor.__dict__.get(_TAG)
+
+
+def set_tag(tensor: Tensor, tag: Tag) -> None:
+    """Attach ``tag``."""
+    tensor.__dict__[_TAG] = tag
+
+
+def known_tag(tensor: Tensor) -> Tag:
+    """The tag of a tensor that is known to have one."""
+    tag = tag_of(tensor)
+    assert tag is not None
+    return tag
 
 
 @dataclass(frozen=True)
@@ -161,10 +222,3 @@ def is_mapped(tensor: object) -> bool:
 def all_nonnegative(tensors: Iterable[Tensor]) -> bool:
     """Known from data flow for every one of them."""
     return all(tag is not None and tag.nonnegative for tag in map(tag_of, tensors))
-
-
-def known_tag(tensor: Tensor) -> Tag:
-    """The tag of a tensor that is known to have one."""
-    tag = tag_of(tensor)
-    assert tag is not None
-    return tag

@@ -12,7 +12,15 @@ from stressnet.errors import ExplainError
 from stressnet.explain.composites import Composite
 from stressnet.explain.engine import attention, layers
 from stressnet.explain.engine import operations as ops
-from stressnet.explain.engine.calls import Call, all_nonnegative, known_tag, original, tensors_in
+from stressnet.explain.engine.calls import (
+    Call,
+    Tag,
+    all_nonnegative,
+    known_tag,
+    original,
+    tag_of,
+    tensors_in,
+)
 from stressnet.explain.engine.layer_node import LayerNode, LayerSpec
 from stressnet.explain.engine.nodes import (
     ActivationNode,
@@ -23,7 +31,6 @@ from stressnet.explain.engine.nodes import (
     UnknownNode,
 )
 from stressnet.explain.engine.route import route
-from stressnet.explain.engine.tracking import Tag, tag_of
 from stressnet.explain.rules.linear_maps import ChannelwiseMap
 
 if TYPE_CHECKING:

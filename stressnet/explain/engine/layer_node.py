@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ExplainError
+from stressnet.explain.engine.calls import Uses
 from stressnet.explain.engine.ledger import LedgerEntry, at_least_float32
 from stressnet.explain.engine.route import Context, forgotten
-from stressnet.explain.engine.tracking import Uses
 from stressnet.explain.rules import Layer, Rule
 from stressnet.explain.rules.base import per_sample
 from stressnet.explain.rules.linear_maps import LinearMap

@@ -23,17 +23,20 @@ from stressnet.explain.engine import operations as ops
 from stressnet.explain.engine.calls import (
     Call,
     CallMode,
+    Tag,
+    Uses,
     is_foreign,
     is_mapped,
     known_tag,
     mark_constant,
+    set_tag,
+    tag_of,
     tensors_in,
 )
 from stressnet.explain.engine.calls import without_history as cut
 from stressnet.explain.engine.handlers import find_handler
 from stressnet.explain.engine.layer_node import LayerNode
 from stressnet.explain.engine.route import Context, route
-from stressnet.explain.engine.tracking import Tag, Uses, set_tag, tag_of
 
 
 class ExplainWarning(UserWarning):

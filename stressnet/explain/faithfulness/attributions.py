@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain import COMPOSITES, METHODS, attribute_batch, explain_batch
+from stressnet.explain.composites import COMPOSITES
+from stressnet.explain.methods import METHODS, relevance_by_name
 from stressnet.explain.reference import REFERENCED
 
 SEED = "log-odds"
@@ -48,21 +47,8 @@ class Attribution:
 
     def __call__(self, model: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor:
         """Maps for the given classes, of the inputs' shape."""
-        if self.name in COMPOSITES:
-            return explain_batch(model, inputs, self.name, SEED, classes).relevance
-        method = REFERENCED.get(self.name, self.name)
-        known = METHODS[method].__code__.co_varnames
-        options: dict[str, Any] = {"n_steps": N_STEPS} if "n_steps" in known else {}
-        if "baseline" in known:
-            options["baseline"] = self._baseline(inputs)
-        if "generator" not in known:
-            return attribute_batch(model, inputs, method, SEED, classes, **options).relevance
-        maps = []
-        for x, c in zip(inputs.split(1), classes.split(1), strict=True):
-            digest = zlib.crc32(x.detach().cpu().contiguous().numpy().tobytes())
-            options["generator"] = torch.Generator().manual_seed(self.seed * 2**32 + digest)
-            maps.append(attribute_batch(model, x, self.name, SEED, c, **options).relevance)
-        return torch.cat(maps)
+        options = {"n_steps": N_STEPS, "baseline": self._baseline(inputs)}
+        return relevance_by_name(model, inputs, self.name, SEED, classes, self.seed, **options)
 
     def _baseline(self, inputs: Tensor) -> Tensor:
         """The padding value, with the mean spectrum where there is sound for methods that want it.

@@ -17,6 +17,7 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from stressnet.errors import ConfigError
+from stressnet.explain.checks import check_images, expanded
 from stressnet.explain.faithfulness.checks import check_generator
 
 Baseline = Callable[[Tensor, Tensor], Tensor]
@@ -38,15 +39,10 @@ def fill_with(value: float | Tensor) -> Baseline:
     """Replace by a constant or by a tensor that broadcasts to the inputs (``fill``, ``mean``)."""
 
     def replace(inputs: Tensor, removed: Tensor) -> Tensor:
-        values = torch.as_tensor(value, dtype=inputs.dtype, device=inputs.device)
         _check_mask(inputs, removed)
-        try:
-            return torch.where(removed.to(inputs.device), values.expand_as(inputs), inputs)
-        except RuntimeError:
-            raise ConfigError(
-                f"baseline of shape {tuple(values.shape)} does not broadcast to the inputs' "
-                f"{tuple(inputs.shape)}"
-            ) from None
+        values = torch.as_tensor(value, dtype=inputs.dtype, device=inputs.device)
+        values = expanded(values, inputs.shape, "baseline")
+        return torch.where(removed.to(inputs.device), values, inputs)
 
     return replace
 
@@ -79,7 +75,7 @@ def local_mean(inputs: Tensor, removed: Tensor) -> Tensor:
     Where nothing is kept, by the sample's mean. Needs inputs (batch, channels, bins, frames).
     """
     _check_mask(inputs, removed)
-    _check_images(inputs)
+    check_images(inputs, "imputation")
     removed = removed.to(inputs.device)
     kept = (~removed).double()
     values = torch.where(removed, 0.0, inputs.double())
@@ -110,7 +106,7 @@ def noisy_linear(inputs: Tensor, generator: torch.Generator, noise_sd: float = 0
     methods", section 4.
     """
     check_generator(generator)
-    _check_images(inputs)
+    check_images(inputs, "imputation")
     spread = inputs.double().std(dim=(1, 2, 3), keepdim=True)
     noise = noise_sd * spread.nan_to_num(0.0) * _noise(inputs.double(), generator)
 
@@ -179,13 +175,6 @@ def _check_mask(inputs: Tensor, removed: Tensor) -> None:
         raise ConfigError(
             f"removed must be a bool mask of the inputs' shape {tuple(inputs.shape)}, not "
             f"{removed.dtype} {tuple(removed.shape)}"
-        )
-
-
-def _check_images(inputs: Tensor) -> None:
-    if inputs.dim() != 4:
-        raise ConfigError(
-            f"imputation needs inputs (batch, channels, bins, frames), not {inputs.dim()}-D"
         )
 
 

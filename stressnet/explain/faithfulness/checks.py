@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stressnet.errors import ConfigError
+from stressnet.explain.checks import expanded
 
 CONSTANT = "the map is the same everywhere"
 NOT_FINITE = "the map has values that are not finite"
@@ -43,12 +44,7 @@ def check_maps(inputs: Tensor, maps: Tensor, cells: Tensor | None = None) -> Ten
         return torch.ones(inputs.shape, dtype=torch.bool)
     if cells.dtype != torch.bool:
         raise ConfigError(f"cells must be a mask of type bool, not {cells.dtype}")
-    try:
-        return cells.cpu().expand(inputs.shape)
-    except RuntimeError:
-        raise ConfigError(
-            f"cells of shape {tuple(cells.shape)} do not broadcast to {tuple(inputs.shape)}"
-        ) from None
+    return expanded(cells.cpu(), inputs.shape, "a mask of cells")
 
 
 def counted(cells: Tensor, *tensors: Tensor) -> Iterator[list[Tensor]]:

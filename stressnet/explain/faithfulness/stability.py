@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain.checks import at_least_one, check_inputs, check_model
+from stressnet.explain.checks import at_least_one, check_images, check_inputs, check_model
 from stressnet.explain.faithfulness.checks import ZERO, check_generator
 from stressnet.explain.faithfulness.removal import Removal
 from stressnet.explain.faithfulness.scores import Scores, combine_reasons
@@ -130,10 +130,7 @@ def infidelity(
     check_generator(generator)
     at_least_one("n_samples", n_samples)
     at_least_one("window", min(window))
-    if removal.inputs.dim() != 4:
-        raise ConfigError(
-            f"infidelity needs inputs (batch, channels, bins, frames), not {removal.inputs.dim()}-D"
-        )
+    check_images(removal.inputs, "infidelity")
     counting, maps = removal.counting, removal.maps.detach().double().cpu()
     boxes = torch.stack([_rectangles(one, window, n_samples, generator) for one in counting])
     masks = [boxes[:, draw] & counting for draw in range(n_samples)]

@@ -26,6 +26,7 @@ over. Each method's module names its source.
 from __future__ import annotations
 
 import inspect
+import zlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -37,12 +38,13 @@ from stressnet.axes import Axes
 from stressnet.errors import ConfigError
 from stressnet.explain.api import explain_batch
 from stressnet.explain.checks import check_axes, plain_model
-from stressnet.explain.composites import COMPOSITES
+from stressnet.explain.composites import COMPOSITES, Composite
 from stressnet.explain.engine.ledger import Ledger
 from stressnet.explain.functional import refuse_mapped
 from stressnet.explain.methods import baselines, cam, deeplift, gradients, occlusion
 from stressnet.explain.methods.ensemble import Normalisation, mean_of_maps
 from stressnet.explain.methods.problem import Method, Problem, nothing
+from stressnet.explain.reference import REFERENCED
 from stressnet.explain.result import Explanation
 from stressnet.explain.seeds import Target
 
@@ -162,9 +164,46 @@ def attribute_batch(
     )
 
 
-def _check_options(method: str, options: Mapping[str, Any]) -> None:
+def relevance_by_name(
+    model: nn.Module,
+    inputs: Tensor,
+    name: str | Composite,
+    seed: str | Tensor,
+    target: Tensor | None,
+    chance_seed: int,
+    **offered: Any,
+) -> Tensor:
+    """Map by a composite or by another method, also one with a reference.
+
+    A method takes those of the ``offered`` options that it knows. Random numbers depend on
+    ``chance_seed`` and the sample's values, so that samples differ, and not on the model.
+    """
+    if isinstance(name, Composite) or name in COMPOSITES:
+        bounds = offered.get("bounds")
+        return explain_batch(model, inputs, name, seed, target, bounds).relevance
+    method = REFERENCED.get(name, name)
+    known = _options_of(method)
+    options = {key: value for key, value in offered.items() if key in known}
+    if "generator" not in known:
+        return attribute_batch(model, inputs, method, seed, target, **options).relevance
+    maps = []
+    for k, x in enumerate(inputs.split(1)):
+        digest = zlib.crc32(x.detach().cpu().contiguous().numpy().tobytes())
+        options["generator"] = torch.Generator().manual_seed(chance_seed * 2**32 + digest)
+        own_seed = seed if isinstance(seed, str) else seed[k : k + 1]
+        own_target = None if target is None else target[k : k + 1]
+        maps.append(attribute_batch(model, x, method, own_seed, own_target, **options).relevance)
+    return torch.cat(maps)
+
+
+def _options_of(method: str) -> dict[str, Any]:
+    """Options of a method, with their defaults."""
     parameters = inspect.signature(METHODS[method]).parameters.values()
-    known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def _check_options(method: str, options: Mapping[str, Any]) -> None:
+    known = _options_of(method)
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ConfigError(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as fn
 
-from stressnet.errors import ConfigError
+from stressnet.explain.checks import check_images
 from stressnet.explain.engine.ledger import at_least_float32
 from stressnet.explain.methods.problem import Chance, Problem, nothing
 
@@ -32,8 +32,7 @@ def sobel(problem: Problem) -> tuple[Tensor, Tensor]:
         Unless inputs have shape (batch, channels, bins, frames).
     """
     values = at_least_float32(problem.inputs)
-    if values.dim() != 4:
-        raise ConfigError(f"sobel needs inputs (batch, 1, bins, frames), not {values.dim()}-D")
+    check_images(values, "sobel")
     smooth = torch.tensor([1.0, 2.0, 1.0]).to(values) / 4
     slope = torch.tensor([-1.0, 0.0, 1.0]).to(values) / 2
     planes = fn.pad(values.flatten(0, 1)[:, None], (1, 1, 1, 1), mode="replicate")

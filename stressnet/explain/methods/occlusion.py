@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain.checks import at_least_one, plain_model
+from stressnet.explain.checks import at_least_one, check_images, expanded, plain_model
 from stressnet.explain.engine.ledger import at_least_float32
 from stressnet.explain.methods.problem import Problem, nothing
 from stressnet.explain.seeds import Target
@@ -42,8 +42,7 @@ def occlusion(
     covered. ``stride`` is the window by default.
     """
     inputs = problem.inputs
-    if inputs.dim() != 4:
-        raise ConfigError(f"occlusion needs inputs (batch, 1, bins, frames), not {inputs.dim()}-D")
+    check_images(inputs, "occlusion")
     for value in (*window, *(stride or window)):
         at_least_one("window and stride", value)
     start = problem.filled(baseline)
@@ -150,13 +149,7 @@ def _units(problem: Problem, masks: Masks) -> list[tuple[int, str, Tensor]]:
             where = f"mask {unit!r} of sample {sample}"
             if values.dtype != torch.bool:
                 raise ConfigError(f"{where} is {values.dtype}, not boolean")
-            try:
-                values = values.expand(inputs.shape[1:])
-            except RuntimeError:
-                raise ConfigError(
-                    f"{where} of shape {tuple(values.shape)} does not broadcast to a sample's "
-                    f"{tuple(inputs.shape[1:])}"
-                ) from None
+            values = expanded(values, inputs.shape[1:], where, "a sample's")
             if not bool(values.any()):
                 raise ConfigError(f"{where} is empty; leave out units that cover no value")
             checked.append((sample, unit, values))

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from stressnet.errors import ConfigError
-from stressnet.explain.checks import check_inputs, check_model
+from stressnet.explain.checks import check_inputs, check_model, expanded
 from stressnet.explain.engine.ledger import at_least_float32
 from stressnet.explain.seeds import Seeded, Target, check_logits, make_seed
 
@@ -90,13 +89,7 @@ class Problem:
         """
         inputs = self.inputs
         values = torch.as_tensor(baseline, dtype=inputs.dtype, device=inputs.device)
-        try:
-            return values.expand_as(inputs)
-        except RuntimeError:
-            raise ConfigError(
-                f"baseline of shape {tuple(values.shape)} does not broadcast to "
-                f"{tuple(inputs.shape)}"
-            ) from None
+        return expanded(values, inputs.shape, "baseline")
 
     @property
     def spread(self) -> Tensor:
