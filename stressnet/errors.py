@@ -66,6 +66,15 @@ def require_columns(table: Any, columns: Iterable[str], what: str) -> None:
         raise ConfigError(f"{what} lacks column {', '.join(missing)}")
 
 
+def check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise :class:`ConfigError` for names that are unknown; it lists those there are."""
+    known = list(known)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        named = ", ".join(f"'{name}'" for name in unknown)
+        raise ConfigError(f"no {what} {named}; there are {', '.join(known)}")
+
+
 class MissingPartError(StressnetError):
     """An optional part is not installed or does not load."""
 

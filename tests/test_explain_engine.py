@@ -321,12 +321,12 @@ def test_log_odds_of_three_classes_close() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seed": "probability"}, "no seed named 'probability'"),
+        ({"seed": "probability"}, "no seed 'probability'"),
         ({"target": 1}, "the logit difference and weights take none"),
         ({"seed": "logit", "target": 2}, "between 0 and 1"),
         ({"seed": "logit", "target": torch.tensor([0, 1, 0])}, "one for each of the 2 samples"),
         ({"seed": torch.ones(3)}, r"seed weights have shape \(3,\)"),
-        ({"composite": "lrp"}, "no composite named 'lrp'; choose from lrp-0, epsilon"),
+        ({"composite": "lrp"}, "no composite 'lrp'; there are lrp-0, epsilon"),
         ({"composite": "epsilon-gamma-box"}, r"needs bounds=\(low, high\)"),
         ({"composite": "epsilon-gamma-box", "bounds": (1.0, 0.0)}, "low exceeds high"),
         (

@@ -154,7 +154,7 @@ def test_the_predicted_class_stays_the_explained_class() -> None:
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
-        ("shap", {}, "no method named 'shap'; choose from gradient"),
+        ("shap", {}, "no method 'shap'; there are gradient"),
         ("gradient", {"n_steps": 3}, "method gradient has no option n_steps; it has none"),
         ("random", {}, "needs generator=torch.Generator"),
         ("integrated-gradients", {"n_steps": 0}, "n_steps must be at least 1"),

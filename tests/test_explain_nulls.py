@@ -154,7 +154,7 @@ def test_a_token_that_fails_is_counted(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"nulls": ["shuffle"]}, "no null shuffle"),
+        ({"nulls": ["shuffle"]}, "no null 'shuffle'"),
         ({"bands": "narrow"}, "band rule"),
         ({"partitions": ["colours"]}, "no partition"),
         ({"region_files": [Path("absent.py")]}, "no Python file"),

@@ -286,7 +286,7 @@ def test_broken_mask_functions_are_named() -> None:
     wrong_values = Region("r", "d", lambda s: np.full(s.axes.shape, 2.0))
     with pytest.raises(ConfigError, match="outside"):
         wrong_values.mask(scene)
-    with pytest.raises(ConfigError, match="no region tongue"):
+    with pytest.raises(ConfigError, match="no region 'tongue'"):
         get_regions(["tongue"])
     with pytest.raises(ConfigError, match="two syllables"):
         TokenTimes.from_phones([Interval(0, 0.1, "a"), Interval(0.1, 0.2, "b")], (0, 1), 0, None)

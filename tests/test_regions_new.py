@@ -327,7 +327,7 @@ def test_nulls_tell_place_from_surroundings() -> None:
     assert not applies("frequency_shift", REGIONS["consonants"])
     assert not applies("time_shift", REGIONS["padding"])
     assert applies("mirror", REGIONS["padding"])
-    with pytest.raises(ConfigError, match="no null sideways"):
+    with pytest.raises(ConfigError, match="no null 'sideways'"):
         project_map(noise, scene, shifts=["sideways"], positive_for=None)
 
 

@@ -100,7 +100,7 @@ def test_files_are_written_with_truetype_fonts_and_come_out_equal(tmp_path: Path
 
 
 def test_unknown_format_and_unwritable_folder(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no figure format bmp"):
+    with pytest.raises(ConfigError, match="no figure format 'bmp'"):
         save_figure(Figure(), tmp_path / "x", ["bmp"])
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be written"):

@@ -25,7 +25,7 @@ from scipy.fft import rfft
 from scipy.signal import get_window
 
 from stressnet.axes import Axes, FloatArray, Spectrogram
-from stressnet.errors import AudioError, ConfigError
+from stressnet.errors import AudioError, ConfigError, check_names
 
 Scale = Literal["log1p-magnitude", "log1p-peak", "db"]
 Padding = Literal["zeros-around-word", "context"]
@@ -192,8 +192,7 @@ def get_preset(name: str) -> SpectrogramPreset:
     ConfigError
         If there is none; the message lists those there are.
     """
-    if name not in PRESETS:
-        raise ConfigError(f"no spectrogram preset {name!r}; there are {', '.join(sorted(PRESETS))}")
+    check_names("spectrogram preset", [name], sorted(PRESETS))
     return PRESETS[name]
 
 

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Literal
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.explain import rules
 from stressnet.explain.rules import Rule
 
@@ -175,8 +175,7 @@ def find_composite(composite: str | Composite) -> Composite:
     """
     if isinstance(composite, Composite):
         return composite
-    if composite not in COMPOSITES:
-        raise ConfigError(f"no composite named {composite!r}; choose from {', '.join(COMPOSITES)}")
+    check_names("composite", [composite], COMPOSITES)
     return COMPOSITES[composite]
 
 

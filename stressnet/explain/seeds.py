@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stressnet.errors import ConfigError, ExplainError
+from stressnet.errors import ConfigError, ExplainError, check_names
 
 SEEDS: tuple[str, ...] = ("logit-difference", "logit", "log-odds")
 Target = int | Tensor | None
@@ -87,8 +87,8 @@ def make_seed(logits: Tensor, seed: str | Tensor, target: Target) -> Seeded:
     """
     exact = logits.detach().double()
     n_classes = exact.shape[1]
-    if isinstance(seed, str) and seed not in SEEDS:
-        raise ConfigError(f"no seed named {seed!r}; choose from {', '.join(SEEDS)}")
+    if isinstance(seed, str):
+        check_names("seed", [seed], SEEDS)
     if not isinstance(seed, str) or seed == "logit-difference":
         if target is not None:
             raise ConfigError(

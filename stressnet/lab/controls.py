@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.axes import BoolArray
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.lab.scores import CHANCES, MEASURES, Scorer
 
 Maps = NDArray[np.float32]
@@ -89,8 +89,7 @@ def break_maps(name: str, maps: Maps, sound: BoolArray, seed: int = 0) -> Maps:
     ConfigError
         For an unknown name or shapes that do not fit.
     """
-    if name not in CONTROLS:
-        raise ConfigError(f"no control {name!r}; there are {', '.join(CONTROLS)}")
+    check_names("control", [name], CONTROLS)
     if sound.shape != (len(maps), maps.shape[2]):
         raise ConfigError(f"sound has shape {sound.shape}, not {(len(maps), maps.shape[2])}")
     return CONTROLS[name](maps, sound, np.random.default_rng([seed, 13]))

@@ -31,7 +31,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.lexicon.stress import Stress
 
 Where = Literal[1, 2, "relation"]
@@ -113,8 +113,7 @@ class CueRule:
     where: Where
 
     def __post_init__(self) -> None:
-        if self.cue not in CUE_KINDS:
-            raise ConfigError(f"no cue {self.cue!r}; there are {', '.join(CUE_KINDS)}")
+        check_names("cue", [self.cue], CUE_KINDS)
         if self.where not in (1, 2, "relation"):
             raise ConfigError(f"a cue is in vowel 1, 2 or a relation, not {self.where!r}")
 
@@ -239,6 +238,5 @@ def get_design(design: str | Design) -> Design:
     """
     if isinstance(design, Design):
         return design
-    if design not in DESIGNS:
-        raise ConfigError(f"no design {design!r}; there are {', '.join(DESIGNS)}")
+    check_names("design", [design], DESIGNS)
     return DESIGNS[design]

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.explain import rules
 from stressnet.explain.composites import COMPOSITES, Composite
 from stressnet.explain.faithfulness.scores import logits_of
@@ -184,11 +184,9 @@ def make_explainers(
     known = (*ALL_METHODS, *ATTENTION)
     found = []
     for method in dict.fromkeys(methods):
-        if method not in known:
-            raise ConfigError(f"no method {method!r}; there are {', '.join(known)}")
+        check_names("method", [method], known)
         for seed in dict.fromkeys(seeds):
-            if seed not in (*SEEDS, "log-odds"):
-                raise ConfigError(f"no seed {seed!r}; there are {', '.join(SEEDS)}, log-odds")
+            check_names("seed", [seed], (*SEEDS, "log-odds"))
             one = Explainer(method, SEEDS[0] if method in SEEDLESS else seed, chance_seed)
             if one not in found:
                 found.append(one)

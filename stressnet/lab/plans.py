@@ -13,7 +13,7 @@ import numpy as np
 
 from stressnet.acoustics.track_types import N_FORMANTS, FormantTrack, PitchTrack, Tracks
 from stressnet.axes import FloatArray
-from stressnet.errors import ConfigError
+from stressnet.errors import check_names
 from stressnet.intervals import Interval
 from stressnet.lab.voices import Voice
 
@@ -98,10 +98,7 @@ class ConsonantPlan:
     level_db: float
 
     def __post_init__(self) -> None:
-        if self.label not in (*STOPS, *FRICATIVES):
-            raise ConfigError(
-                f"no consonant {self.label!r}; there are {', '.join((*STOPS, *FRICATIVES))}"
-            )
+        check_names("consonant", [self.label], (*STOPS, *FRICATIVES))
 
     @property
     def duration_s(self) -> float:

@@ -40,7 +40,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_matrix
 
 from stressnet.axes import BoolArray
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.lab.candidates import CANDIDATES, candidate_masks, grown, rivals, true_masks
 from stressnet.lab.labset import LabSet
 from stressnet.regions.localisation import TOLERANCE_HZ, TOLERANCE_S
@@ -159,8 +159,7 @@ class Scorer:
         """
         if maps.shape != self.words.images.shape:
             raise ConfigError(f"maps have shape {maps.shape}, not {self.words.images.shape}")
-        if part not in PARTS:
-            raise ConfigError(f"no part {part!r}; there are {', '.join(PARTS)}")
+        check_names("part", [part], PARTS)
         n = len(maps)
         own = np.full((n, len(MEASURES)), np.nan)
         chance = {name: np.full((n, len(MEASURES)), np.nan) for name in CHANCES}

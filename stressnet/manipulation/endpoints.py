@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from stressnet.errors import ConfigError, ManipulationError
+from stressnet.errors import ConfigError, ManipulationError, check_names
 from stressnet.lexicon.pronunciation import bare
 from stressnet.manipulation.cues import CUES, ManipulatedCue, Pair, get_cue
 
@@ -129,8 +129,7 @@ class Reference:
             If the token's stress is not known, the cue was not measured in both vowels, or nobody
             has enough tokens for the ends.
         """
-        if kind not in KINDS:
-            raise ConfigError(f"no endpoints '{kind}'; there are {', '.join(KINDS)}")
+        check_names("endpoints", [kind], KINDS)
         which = get_cue(cue)
         if row["stress"] not in ("INITIAL", "FINAL"):
             raise ManipulationError(f"{cue}: the word's stress is not known, so it has no own end")

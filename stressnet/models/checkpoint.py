@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -206,6 +206,29 @@ class TrainedNetwork:
             If preset, any of its parameters or the shape differs.
         """
         self.info.check_input(images.preset["name"], images.preset, images.axes.shape)
+
+
+def load_networks(
+    paths: Sequence[Path], device: str, first: TrainedNetwork | None = None
+) -> list[TrainedNetwork]:
+    """Networks of several folders, all of other names, after one that is loaded already.
+
+    Raises
+    ------
+    CheckpointError
+        If a checkpoint is missing or damaged.
+    ConfigError
+        If two folders have one name, or there is no such device.
+    """
+    networks = [] if first is None else [first]
+    networks += [TrainedNetwork.load(path, device) for path in paths]
+    names = [network.name for network in networks]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"two networks are called '{name}'; give none twice, or rename one of the folders"
+            )
+    return networks
 
 
 def pick_device(device: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stressnet.errors import ConfigError
+from stressnet.errors import check_names
 
 if TYPE_CHECKING:
     from torch import nn
@@ -177,8 +177,7 @@ def get_spec(name: str) -> ModelSpec:
     ConfigError
         If there is none; the message lists those there are.
     """
-    if name not in MODELS:
-        raise ConfigError(f"no network {name!r}; there are {', '.join(MODELS)}")
+    check_names("network", [name], MODELS)
     return MODELS[name]
 
 

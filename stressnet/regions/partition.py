@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.errors import ConfigError
+from stressnet.errors import check_names
 from stressnet.regions.band_regions import BALANCE_BANDS_HZ
 from stressnet.regions.phone_regions import MANNERS
 from stressnet.regions.registry import Missing, get_regions
@@ -86,8 +86,7 @@ def partition(
         If a name is unknown.
     """
     if isinstance(names, str):
-        if names not in PARTITIONS:
-            raise ConfigError(f"no partition {names!r}; there are {', '.join(PARTITIONS)}")
+        check_names("partition", [names], PARTITIONS)
         names = PARTITIONS[names]
     free = np.ones(scene.axes.shape)
     masks: dict[str, NDArray[np.float64]] = {}

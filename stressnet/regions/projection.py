@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.exchange import exchange_times, exchange_tracks
 from stressnet.regions.measures import MEASURES, MapSums
@@ -181,9 +181,7 @@ def project_map(
     ConfigError
         If a map is unusable or a null unknown.
     """
-    unknown = [name for name in shifts if name not in SHIFTS]
-    if unknown:
-        raise ConfigError(f"no null {', '.join(unknown)}; there are {', '.join(SHIFTS)}")
+    check_names("null", shifts, SHIFTS)
     chosen = get_regions(regions)
     sums = MapSums(orient(relevance, scene, positive_for), scene, power)
     masks: Masks = {region.name: region.draw(scene) for region in chosen}

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from stressnet.axes import FloatArray
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.regions.scene import Scene
 
 Exchange = Literal["times", "tracks", "none"]
@@ -205,7 +205,5 @@ def get_regions(names: Iterable[str] | None = None) -> list[Region]:
     if names is None:
         return list(REGIONS.values())
     names = list(names)
-    unknown = [name for name in names if name not in REGIONS]
-    if unknown:
-        raise ConfigError(f"no region {', '.join(unknown)}; there are {', '.join(REGIONS)}")
+    check_names("region", names, REGIONS)
     return [REGIONS[name] for name in names]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.lexicon.stress import Stress
 from stressnet.manipulation.causal import ALL_CUES
 from stressnet.manipulation.psychometric import answers_of, clusters_of, fit_psychometric
@@ -178,8 +178,7 @@ def plot_agreement(
     if not methods:
         raise ConfigError("no agreement to draw")
     shown = method or methods[0]
-    if shown not in methods:
-        raise ConfigError(f"no method {shown!r} in the table; there are {', '.join(methods)}")
+    check_names("method", [shown], methods)
     cues = [str(cue) for cue in dict.fromkeys(table["cue"]) if cue != ALL_CUES]
     total = width_in(width)
     n_columns = min(_MOST_COLUMNS, len(cues))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.acoustics.track_types import FormantTrack, PitchTrack
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.scene import Scene
@@ -53,8 +53,7 @@ def relevance_tier(
     ConfigError
         If the measure is unknown.
     """
-    if measure not in MEASURES:
-        raise ConfigError(f"no measure {measure!r} for a tier; there are {', '.join(MEASURES)}")
+    check_names("measure", [measure], MEASURES)
     records = phone_relevance(relevance, scene)
     return tuple(
         Interval(phone.start_s + origin_s, phone.end_s + origin_s, _label(record, measure))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.lexicon.stress import Stress
 
 if TYPE_CHECKING:
@@ -97,8 +97,7 @@ def width_in(width: Width) -> float:
         If the name is unknown or the number is no useful width.
     """
     if isinstance(width, str):
-        if width not in WIDTHS_IN:
-            raise ConfigError(f"no figure width {width!r}; there are {', '.join(WIDTHS_IN)}")
+        check_names("figure width", [width], WIDTHS_IN)
         return WIDTHS_IN[width]
     if not 2.0 <= width <= 50.0:
         raise ConfigError(f"a figure {width:g} inches wide cannot be drawn; choose 2 to 50")
@@ -178,9 +177,7 @@ def save_figure(
         If a format is unknown or the folder cannot be written.
     """
     path, formats = Path(path), list(formats)
-    unknown = [f for f in formats if f not in FORMATS]
-    if unknown:
-        raise ConfigError(f"no figure format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
+    check_names("figure format", formats, FORMATS)
     files = []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

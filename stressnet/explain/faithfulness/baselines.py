@@ -16,7 +16,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.explain.checks import check_images, expanded
 from stressnet.explain.faithfulness.checks import check_generator
 
@@ -155,8 +155,7 @@ def make_baseline(
     ConfigError
         For an unknown name or statistics that the baseline needs and that were not given.
     """
-    if name not in BASELINES:
-        raise ConfigError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")
+    check_names("baseline", [name], BASELINES)
     if name == "fill":
         return fill_with(fill)
     if name == "local":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.explain.checks import at_least_one, check_inputs, check_model
 from stressnet.explain.seeds import check_logits, make_seed
 
@@ -39,8 +39,7 @@ class Score:
 
     def __post_init__(self) -> None:
         check_model(self.model)
-        if self.kind not in SCORE_KINDS:
-            raise ConfigError(f"no score {self.kind!r}; choose from {', '.join(SCORE_KINDS)}")
+        check_names("score", [self.kind], SCORE_KINDS)
         at_least_one("batch_size", self.batch_size)
         if self.classes.dim() != 1 or self.classes.is_floating_point():
             raise ConfigError("classes must be one class number for each sample")

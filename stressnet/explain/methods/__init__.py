@@ -35,7 +35,7 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.axes import Axes
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.explain.api import explain_batch
 from stressnet.explain.checks import check_axes, plain_model
 from stressnet.explain.composites import COMPOSITES, Composite
@@ -130,8 +130,7 @@ def attribute_batch(
     ExplainError
         For a model in training mode or one that does not return logits.
     """
-    if method not in METHODS:
-        raise ConfigError(f"no method named {method!r}; choose from {', '.join(METHODS)}")
+    check_names("method", [method], METHODS)
     check_axes(inputs, axes)
     model = plain_model(model)
     refuse_mapped(method, (inputs, seed, target, *options.values(), *model.parameters()))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from stressnet.corpus.images import Images
 from stressnet.corpus.mean_spectrum import bin_statistics, mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.explain.composites import suited
 from stressnet.explain.faithfulness import BASELINES, METRICS
 from stressnet.explain.faithfulness.attributions import find_attributions
@@ -27,13 +26,14 @@ from stressnet.explain.faithfulness.battery import Battery
 from stressnet.explain.faithfulness.scores import logits_of
 from stressnet.explain.reference import REFERENCED
 from stressnet.lexicon.stress import CLASSES
-from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.models.registry import get_spec
 from stressnet.regions import get_regions
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.report.assess_figure import plot_faithfulness
 from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
+from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.assess.config import AssessConfig
 from stressnet.stages.assess.tokens import read_batch
@@ -54,24 +54,18 @@ CHUNK = 8
 TABLE, SUMMARY = "faithfulness.csv", "faithfulness-summary.csv"
 
 
-@dataclass(frozen=True)
-class Assessment:
+@dataclass(frozen=True, kw_only=True)
+class Assessment(Result):
     """What ``stressnet assess`` wrote.
 
     Parameters
     ----------
-    path : Path
-        The folder.
     values, summary : DataFrame
         One row per token, method and metric; one per method and metric.
-    manifest : dict
-        Its manifest.
     """
 
-    path: Path
     values: pd.DataFrame
     summary: pd.DataFrame
-    manifest: dict[str, Any]
 
 
 def run(
@@ -90,13 +84,10 @@ def run(
     """
     config, methods = _checked(config, network)
     images = corpus.images(network.info.preset)
-    others = {}
-    for one in [network, *(TrainedNetwork.load(p, network.device) for p in config.other_models)]:
+    networks = load_networks(config.other_models, network.device, network)
+    for one in networks:
         one.check_images(images)
-        if one.name in others:
-            raise ConfigError(f"two other models are named '{one.name}'; rename a folder")
-        if one is not network:
-            others[one.name] = one
+    others = {one.name: one for one in networks[1:]}
     chosen = corpus.select(config.splits, config.max_tokens, config.seed)
     spectrum = None
     if any(name in REFERENCED for name in methods):
@@ -142,15 +133,13 @@ def run(
         folder.table(SUMMARY, summary, float_format="%.8g")
         figure = plot_faithfulness(summary, default=methods[0])
         folder.wrote(save_figure(figure, folder.path / "faithfulness"))
-    manifest = folder.finish(
-        {
-            "n_tokens": len(chosen),
-            "n_speakers": int(chosen.tokens["speaker"].nunique()),
-            "n_rows": len(values),
-            "n_without_value": int(values["value"].isna().sum()),
-        }
-    )
-    return Assessment(folder.path, values, pd.DataFrame(summary), manifest)
+    counts = {
+        "n_tokens": len(chosen),
+        "n_speakers": int(chosen.tokens["speaker"].nunique()),
+        "n_rows": len(values),
+        "n_without_value": int(values["value"].isna().sum()),
+    }
+    return Assessment.of(folder, counts, values=values, summary=pd.DataFrame(summary))
 
 
 def _checked(config: AssessConfig, network: TrainedNetwork) -> tuple[AssessConfig, tuple[str, ...]]:
@@ -171,9 +160,7 @@ def _checked(config: AssessConfig, network: TrainedNetwork) -> tuple[AssessConfi
 
 def _unique(what: str, names: Sequence[str] | Any, known: Any = None) -> tuple[str, ...]:
     distinct = tuple(dict.fromkeys(names))
-    unknown = [name for name in distinct if known is not None and name not in known]
-    if unknown:
-        raise ConfigError(f"no {what} '{unknown[0]}'; there are {', '.join(known)}")
+    check_names(what, distinct, distinct if known is None else known)
     if not distinct:
         raise ConfigError(f"no {what} was given")
     return distinct

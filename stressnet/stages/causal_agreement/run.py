@@ -7,7 +7,7 @@ then rank correlations.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file
 from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.assess.run import DEFAULT_METHODS
 from stressnet.stages.causal_agreement.config import CausalConfig
@@ -49,28 +50,20 @@ N_STEPS = 3
 """Both ends and the middle: what causal agreement needs of a continuum."""
 
 
-@dataclass(frozen=True)
-class CausalResult:
-    """What ``stressnet causal-agreement`` wrote.
+@dataclass(frozen=True, kw_only=True)
+class CausalResult(Result):
+    """What ``stressnet causal-agreement`` wrote; problems are regions that tokens lack.
 
     Parameters
     ----------
-    path : Path
-        The folder.
     pairs : DataFrame
         One row per method, token and cue: relevance, effect, swing.
     table : DataFrame
         Rank correlations, see :func:`stressnet.manipulation.causal.agreement_table`.
-    manifest : dict
-    problems : list of Problem
-        Regions that tokens lack.
     """
 
-    path: Path
     pairs: pd.DataFrame
     table: pd.DataFrame
-    manifest: dict[str, Any]
-    problems: list[Problem] = field(default_factory=list)
 
 
 def run(
@@ -129,14 +122,12 @@ def run(
         folder.table(TABLE, table, float_format="%.8g", lineterminator="\n")
         figure = plot_agreement(pairs, table, method=names[0])
         folder.wrote(save_figure(figure, folder.path / FIGURE))
-    manifest = folder.finish(
-        {
-            "n_tokens": int(pairs["token_id"].nunique()),
-            "n_speakers": int(tokens["speaker"].nunique()),
-            "n_pairs": len(pairs),
-        }
-    )
-    return CausalResult(folder.path, pairs, table, manifest, folder.problems)
+    counts = {
+        "n_tokens": int(pairs["token_id"].nunique()),
+        "n_speakers": int(tokens["speaker"].nunique()),
+        "n_pairs": len(pairs),
+    }
+    return CausalResult.of(folder, counts, pairs=pairs, table=table)
 
 
 def _make_stimuli(

@@ -13,6 +13,7 @@ from stressnet.report.cues_figure import plot_cues
 from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file, read_manifest
+from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
 from stressnet.stages.cue_baselines.config import CueBaselinesConfig
@@ -30,31 +31,26 @@ METRICS, COEFFICIENTS, IMPORTANCE, COMPARISONS = (
 )
 
 
-@dataclass(frozen=True)
-class CueBaselines:
+@dataclass(frozen=True, kw_only=True)
+class CueBaselines(Result):
     """What ``stressnet cue-baselines`` wrote.
+
+    ``predictions/<baseline>.parquet`` has the columns of a network's ``predictions.parquet``.
 
     Parameters
     ----------
-    path : Path
-        The folder; ``predictions/<baseline>.parquet`` has the columns of a network's
-        ``predictions.parquet``.
     metrics : DataFrame
         One row per baseline, seed, test set and metric.
     coefficients, importance : DataFrame
         As :mod:`stressnet.training.cue_baselines` describes them.
     comparisons : DataFrame
         Networks against baselines, if any were given.
-    manifest : dict
-        Its manifest.
     """
 
-    path: Path
     metrics: pd.DataFrame
     coefficients: pd.DataFrame
     importance: pd.DataFrame
     comparisons: pd.DataFrame
-    manifest: dict[str, Any]
 
 
 def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> CueBaselines:
@@ -135,8 +131,14 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> CueBaselin
     for name, frame in tables.items():
         folder.table(name, frame, lineterminator="\n")
     folder.wrote(save_figure(plot_cues(weights, importance), folder.path / "cues"))
-    manifest = folder.finish({"settings": settings, "n_baselines": len(every)})
-    return CueBaselines(folder.path, metrics, weights, importance, compared, manifest)
+    return CueBaselines.of(
+        folder,
+        {"settings": settings, "n_baselines": len(every)},
+        metrics=metrics,
+        coefficients=weights,
+        importance=importance,
+        comparisons=compared,
+    )
 
 
 def _network_predictions(path: Path, source: dict[str, Any]) -> pd.DataFrame:

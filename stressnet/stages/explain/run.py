@@ -17,7 +17,7 @@ import numpy as np
 from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
-from stressnet.errors import ConfigError, CorpusError
+from stressnet.errors import ConfigError, CorpusError, check_names
 from stressnet.explain import COMPOSITES
 from stressnet.explain.map_file import MapRequest, compute_maps
 from stressnet.explain.reference import REFERENCED
@@ -165,19 +165,13 @@ def run(
 
 def _checked(config: ExplainConfig, network: TrainedNetwork) -> ExplainConfig:
     """The config with every name checked, and what is left open filled in."""
-    known = (*COMPOSITES, *REFERENCED)
     composite = config.composite or get_spec(network.info.architecture).composite
-    if composite not in known:
-        raise ConfigError(f"no composite '{composite}'; there are {', '.join(known)}")
-    unknown = [name for name in config.nulls if name not in (*NULL_NAMES, "all")]
-    if unknown:
-        raise ConfigError(f"no null {', '.join(unknown)}; there are {', '.join(NULL_NAMES)}, all")
+    check_names("composite", [composite], (*COMPOSITES, *REFERENCED))
+    check_names("null", config.nulls, (*NULL_NAMES, "all"))
     wanted = {*config.nulls, EXCHANGE}
     nulls = tuple(name for name in NULL_NAMES if name in wanted or "all" in wanted)
     bands = str(BandRule.parse(config.bands))
-    unknown = [name for name in config.partitions if name not in PARTITIONS]
-    if unknown:
-        raise ConfigError(f"no partition {', '.join(unknown)}; there are {', '.join(PARTITIONS)}")
+    check_names("partition", config.partitions, PARTITIONS)
     for file in config.region_files:
         load_regions(file)
     splits = config.splits or TEST_SPLITS

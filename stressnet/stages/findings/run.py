@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -18,11 +17,12 @@ from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.manipulation.findings_table import findings_table
 from stressnet.manipulation.verdicts import CAUSAL_MARGIN, DENSITY_MARGIN, SHARE_MARGIN, TESTS
-from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.project_corpus import draw_donors
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file, read_manifest
+from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
 from stressnet.stages.findings.config import FindingsConfig
@@ -33,21 +33,17 @@ from stressnet.statistics.stream import EXCHANGE
 FINDINGS, DELETION, CAUSAL = "findings.csv", "deletion.parquet", "causal.parquet"
 
 
-@dataclass(frozen=True)
-class Findings:
+@dataclass(frozen=True, kw_only=True)
+class Findings(Result):
     """What ``stressnet findings`` wrote.
 
     Parameters
     ----------
-    path : Path
     table : DataFrame
         :data:`stressnet.manipulation.findings_table.COLUMNS`.
-    manifest : dict
     """
 
-    path: Path
     table: pd.DataFrame
-    manifest: dict[str, Any]
 
 
 def run(
@@ -65,7 +61,7 @@ def run(
         If a network does not fit the corpus.
     """
     claims = _claims(stats, config.network)
-    networks = [TrainedNetwork.load(path, folder.work.device) for path in config.models]
+    networks = load_networks(config.models, folder.work.device)
     causal = []
     for network in networks:
         network.check_images(corpus.images(network.info.preset))
@@ -109,13 +105,11 @@ def run(
     folder.table(DELETION, losses)
     folder.table(CAUSAL, swings)
     folder.table(FINDINGS, table, float_format="%.6g", lineterminator="\n")
-    manifest = folder.finish(
-        {
-            "n_deletion": int(losses["token_id"].nunique()),
-            "n_causal": int(swings["token_id"].nunique()),
-        }
-    )
-    return Findings(folder.path, table, manifest)
+    counts = {
+        "n_deletion": int(losses["token_id"].nunique()),
+        "n_causal": int(swings["token_id"].nunique()),
+    }
+    return Findings.of(folder, counts, table=table)
 
 
 def _claims(stats: Path, network: str | None) -> pd.DataFrame:

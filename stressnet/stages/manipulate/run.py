@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stressnet.corpus.store import Corpus
-from stressnet.errors import ConfigError, CorpusError
+from stressnet.errors import CorpusError
 from stressnet.manipulation.continua import plan_steps
 from stressnet.manipulation.crosstalk import crosstalk
 from stressnet.manipulation.cues import in_order
 from stressnet.manipulation.responses import preset_of, presets_of, responses
 from stressnet.manipulation.token_stimuli import AUDIO_FOLDER, TokenTask, make_token
-from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.parallel import in_order as results_in_order
 from stressnet.runs.problems import Problem, Severity, count_problems
+from stressnet.runs.result import Result
 from stressnet.runs.tables import write_parquet
 from stressnet.runs.work import Step
 from stressnet.stages.manipulate.config import ManipulateConfig
@@ -59,30 +60,23 @@ FILES = {
 }
 
 
-@dataclass(frozen=True)
-class Manipulated:
+@dataclass(frozen=True, kw_only=True)
+class Manipulated(Result):
     """What ``stressnet manipulate`` wrote.
 
     Parameters
     ----------
-    path : Path
-        The folder.
     stimuli, measures, endpoints, summary : DataFrame
         See ``docs/manipulation.md``.
     responses : DataFrame or None
         None without networks.
-    problems : list of Problem
-    manifest : dict
     """
 
-    path: Path
     stimuli: pd.DataFrame
     measures: pd.DataFrame
     endpoints: pd.DataFrame
     summary: pd.DataFrame
-    responses: pd.DataFrame | None
-    problems: list[Problem]
-    manifest: dict[str, Any]
+    responses: pd.DataFrame | None = None
 
 
 def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Manipulated:
@@ -107,6 +101,7 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Manipula
         together=config.together,
     )
     networks = load_networks(config.models, folder.work.device)
+    presets_of(networks)  # refuses other presets of one name
     inputs = {"corpus": corpus.fingerprint, **{one.name: one.digest for one in networks}}
     if config.measured is not None:
         inputs["cues"] = fingerprint_of(config.measured, corpus)
@@ -129,36 +124,8 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Manipula
         for name, table in tables.items():
             folder.table(FILES[name], table)
         folder.table(CROSSTALK, summary, lineterminator="\n")
-    manifest = folder.finish(_results(tables, folder.problems))
-    return Manipulated(
-        folder.path,
-        tables["stimuli"],
-        tables["measures"],
-        tables["endpoints"],
-        summary,
-        tables.get("responses"),
-        folder.problems,
-        manifest,
-    )
-
-
-def load_networks(paths: Sequence[Path], device: str) -> list[TrainedNetwork]:
-    """Networks by their folders, each with its preset checked.
-
-    Raises
-    ------
-    CheckpointError
-        If one is damaged, or its preset does not fit it.
-    ConfigError
-        If two folders have the same name, or two networks other presets of one name.
-    """
-    networks = [TrainedNetwork.load(path, device) for path in paths]
-    names = [network.name for network in networks]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"two networks are called '{name}'; rename one of the folders")
-    presets_of(networks)
-    return networks
+    counts = _results(tables, folder.problems)
+    return Manipulated.of(folder, counts, summary=summary, **tables)
 
 
 def _measured(corpus: Corpus, folder: RunFolder) -> Path:

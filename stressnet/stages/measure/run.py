@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
 from stressnet.runs.folder import RunFolder
-from stressnet.runs.problems import Problem
+from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.measure.config import MeasureConfig
 from stressnet.stages.measure.speakers import find_voices, first_pass, speaker_rows
@@ -29,26 +29,17 @@ if TYPE_CHECKING:
 TABLE, TABLE_CSV, SPEAKERS = "cues.parquet", "cues.csv", "speakers.csv"
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What ``stressnet measure`` wrote.
+@dataclass(frozen=True, kw_only=True)
+class Measured(Result):
+    """What ``stressnet measure`` wrote; problems are also speakers to look at.
 
     Parameters
     ----------
-    path : Path
-        The folder.
     cues : DataFrame
         One row per token, see ``docs/cues.md``.
-    problems : list of Problem
-        Tokens that could not be measured, speakers to look at.
-    manifest : dict
-        Its manifest.
     """
 
-    path: Path
     cues: pd.DataFrame
-    problems: list[Problem]
-    manifest: dict[str, Any]
 
 
 def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Measured:
@@ -85,8 +76,7 @@ def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Measured:
         folder.table(TABLE_CSV, table, lineterminator="\n")
         speakers = pd.DataFrame(speaker_rows(voices))
         folder.table(SPEAKERS, speakers, lineterminator="\n")
-    results = {**measured_counts(table, folder.problems), "praat": praat_arguments(voices)}
-    return Measured(folder.path, table, folder.problems, folder.finish(results))
+from stressnet.runs.result import Result
 
 
 def measured_text(result: Measured) -> str:

@@ -16,6 +16,7 @@ from stressnet.report.manipulation_figures import plot_psychometric
 from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file
+from stressnet.runs.result import Result
 from stressnet.stages.manipulate.results import read_manipulation
 from stressnet.stages.psychometrics.config import PsychometricsConfig
 
@@ -23,27 +24,23 @@ CURVES, WEIGHTS, LISTENERS = "psychometric.csv", "weights.csv", "listeners.csv"
 FIGURE = "psychometric"
 
 
-@dataclass(frozen=True)
-class Psychometrics:
+@dataclass(frozen=True, kw_only=True)
+class Psychometrics(Result):
     """What ``stressnet psychometrics`` wrote.
 
     Parameters
     ----------
-    path : Path
     curves : DataFrame
         One row per network and cue.
     weights : DataFrame
         One row per network and pair of cues; empty if no pairs were made.
     listeners : DataFrame
         Weights beside what studies of people found; empty without weights.
-    manifest : dict
     """
 
-    path: Path
     curves: pd.DataFrame
     weights: pd.DataFrame
     listeners: pd.DataFrame
-    manifest: dict[str, Any]
 
 
 def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Psychometrics:
@@ -88,10 +85,8 @@ def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Psycho
     if len(single):
         figure = plot_psychometric(single, answers=answers)
         folder.wrote(save_figure(figure, folder.path / FIGURE))
-    manifest = folder.finish(
-        {"n_tokens": int(responses["token_id"].nunique()), "n_responses": len(responses)}
-    )
-    return Psychometrics(folder.path, curves, weights, listeners, manifest)
+    counts = {"n_tokens": int(responses["token_id"].nunique()), "n_responses": len(responses)}
+    return Psychometrics.of(folder, counts, curves=curves, weights=weights, listeners=listeners)
 
 
 def with_units(responses: pd.DataFrame) -> pd.DataFrame:

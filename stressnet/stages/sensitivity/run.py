@@ -7,7 +7,7 @@ propagation, the spectrogram preset with its window, and the network itself.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,13 @@ from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, check_names
 from stressnet.explain import COMPOSITES
 from stressnet.explain.composites import suited
 from stressnet.explain.map_file import MapRequest, compute_maps
 from stressnet.explain.reference import REFERENCED
 from stressnet.lexicon.stress import Stress
-from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.models.registry import get_spec
 from stressnet.regions import BandRule, get_regions
 from stressnet.regions.project_bands import BandTask, project_bands
@@ -29,6 +29,7 @@ from stressnet.regions.project_corpus import draw_donors
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem
+from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.sensitivity.config import SensitivityConfig
 from stressnet.statistics.settings import summarise_settings
@@ -76,23 +77,17 @@ SETTING_COLUMNS = (
 """Columns that name a row's setting."""
 
 
-@dataclass(frozen=True)
-class SensitivityResult:
-    """What ``stressnet sensitivity`` wrote.
+@dataclass(frozen=True, kw_only=True)
+class SensitivityResult(Result):
+    """What ``stressnet sensitivity`` wrote; problems are tokens that have no place in a setting.
 
     Parameters
     ----------
-    path : Path
-        The folder.
     table : DataFrame
         One row per setting, region, class and measure.
-    problems : list of Problem
-        Tokens that could not be projected under some setting.
     """
 
-    path: Path
     table: pd.DataFrame
-    problems: list[Problem] = field(default_factory=list)
 
 
 def run(
@@ -117,9 +112,7 @@ def run(
     """
     import pandas as pd
 
-    others = [TrainedNetwork.load(path, network.device) for path in config.models]
-    networks = {one.name: one for one in (network, *others)}
-    _refuse_doubled([one.name for one in (network, *others)], "network")
+    networks = {one.name: one for one in load_networks(config.models, network.device, network)}
     config = _checked(config, list(networks.values()))
     chosen = corpus.select(config.splits, config.max_tokens, config.seed)
     for one in networks.values():
@@ -178,16 +171,12 @@ def run(
         rest = [column for column in table.columns if column not in SETTING_COLUMNS]
         table = table[[*SETTING_COLUMNS, *rest]]
         folder.table(TABLE, table)
-    folder.finish({"n_tokens": len(chosen)})
-    return SensitivityResult(folder.path, table, folder.problems)
+    return SensitivityResult.of(folder, {"n_tokens": len(chosen)}, table=table)
 
 
 def _checked(config: SensitivityConfig, networks: Sequence[TrainedNetwork]) -> SensitivityConfig:
     """The config with every name checked, and what is left open filled in."""
-    usable = (*COMPOSITES, *REFERENCED)
-    unknown = [name for name in config.composites if name not in usable]
-    if unknown:
-        raise ConfigError(f"no composite {', '.join(unknown)}; there are {', '.join(usable)}")
+    check_names("composite", config.composites, (*COMPOSITES, *REFERENCED))
     usual: tuple[str, ...] = DEFAULT_COMPOSITES
     for one in networks:
         usual = suited(usual, get_spec(one.info.architecture).composite)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -38,7 +38,8 @@ from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file
 from stressnet.runs.parallel import in_order
-from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.problems import Severity
+from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
 from stressnet.stages.validate_methods.config import ValidateMethodsConfig
@@ -50,32 +51,23 @@ TABLES = ("methods", "scores", "units", "networks", "places", "reactions", "sets
 """Names of the tables that are written, with the suffix ``.csv``."""
 
 
-@dataclass(frozen=True)
-class Validation:
-    """What ``stressnet validate-methods`` wrote.
+@dataclass(frozen=True, kw_only=True)
+class Validation(Result):
+    """What ``stressnet validate-methods`` wrote; problems are also sets whose cue is not alone.
 
     Parameters
     ----------
-    path : Path
-        The folder.
     tables : dict of str to DataFrame
         By the names in :data:`TABLES`.
     recommendations : list of Recommendation
         The best method overall and for each question.
     text : str
         The written recommendation.
-    problems : list of Problem
-        What failed, and sets whose cue is not alone.
-    manifest : dict
-        Its manifest.
     """
 
-    path: Path
     tables: dict[str, pd.DataFrame]
     recommendations: list[Recommendation]
     text: str
-    problems: list[Problem]
-    manifest: dict[str, Any]
 
 
 def run(config: ValidateMethodsConfig, folder: RunFolder) -> Validation:
@@ -107,20 +99,20 @@ def run(config: ValidateMethodsConfig, folder: RunFolder) -> Validation:
             folder.progress.say(f"{result.name}: {len(result.entries)} scores{failed}")
     folder.problems += [problem for result in results for problem in result.problems]
     with folder.progress.stage("board"):
-        board = _write_board(folder, results, plan)
-    manifest = folder.finish(
-        {
-            "n_sets": len(board.tables["sets"]),
-            "n_networks": len(board.tables["networks"]),
-            "n_solved": int(board.tables["networks"]["solved"].sum()),
-            "n_scores": len(board.tables["scores"]),
-            "recommended": {one.question: one.name for one in board.recommendations},
-        }
-    )
-    return replace(board, manifest=manifest)
+        tables, recommendations, text = _write_board(folder, results, plan)
+    counts = {
+        "n_sets": len(tables["sets"]),
+        "n_networks": len(tables["networks"]),
+        "n_solved": int(tables["networks"]["solved"].sum()),
+        "n_scores": len(tables["scores"]),
+        "recommended": {one.question: one.name for one in recommendations},
+    }
+    return Validation.of(folder, counts, tables=tables, recommendations=recommendations, text=text)
 
 
-def _write_board(folder: RunFolder, results: Sequence[SetResult], plan: Plan) -> Validation:
+def _write_board(
+    folder: RunFolder, results: Sequence[SetResult], plan: Plan
+) -> tuple[dict[str, pd.DataFrame], list[Recommendation], str]:
     """Tables, figures and recommendation from the results of all sets."""
     entries = [entry for result in results for entry in result.entries]
     networks = pd.DataFrame(
@@ -156,7 +148,7 @@ def _write_board(folder: RunFolder, results: Sequence[SetResult], plan: Plan) ->
             figure = plot_cue(load_example(file), result.described, tables)
             if figure is not None:
                 folder.wrote(save_figure(figure, folder.path / "cues" / task.slug))
-    return Validation(folder.path, tables, recommendations, text, folder.problems, {})
+    return tables, recommendations, text
 
 
 _NETWORK_COLUMNS = (
