@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from stressnet.models.checkpoint import TrainedNetwork
 
-_BATCH = 64
 
 FROM_STIMULI = (
     *("stimulus_id", "token_id", "speaker", "word", "stress", "split", "kind", "cue"),
@@ -79,15 +78,9 @@ def responses(
         The stimuli's design with ``model``, ``architecture``, ``logit_initial``, ``logit_final``,
         ``logit_difference`` (INITIAL minus FINAL) and ``p_initial`` (not calibrated).
     """
-    import torch
     from scipy.special import expit
 
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(images), _BATCH):
-            batch = torch.from_numpy(images[start : start + _BATCH]).unsqueeze(1)
-            parts.append(network.model(batch.to(network.device)).cpu())
-    logits = torch.cat(parts).double().numpy()
+    logits = network.logits(images)
     table = stimuli[list(FROM_STIMULI)].copy()
     table.insert(0, "model", network.name)
     table.insert(1, "architecture", network.info.architecture)

@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from stressnet.errors import CheckpointError, ConfigError
@@ -29,6 +31,8 @@ INFO_NAME = "model.json"
 MAX_SIDE = 100_000
 """Bins or frames of an image; more are damage."""
 FORMAT = 1
+BATCH = 64
+"""Images per forward pass of :meth:`TrainedNetwork.logits`."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,15 @@ class TrainedNetwork:
     def device(self) -> str:
         """Where its weights are."""
         return str(next(self.model.parameters()).device)
+
+    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Logits of images, which have shape (n, n_bins, n_frames); shape (n, n_classes)."""
+        with torch.inference_mode():
+            parts = [
+                self.model(part[:, None].to(self.device)).cpu()
+                for part in torch.from_numpy(images).split(BATCH)
+            ]
+        return torch.cat(parts).double().numpy()
 
     def check_images(self, images: Any) -> None:
         """Refuse :class:`stressnet.corpus.images.Images` of another kind than it was trained on.

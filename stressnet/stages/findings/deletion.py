@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,27 +28,12 @@ EXCHANGE = "exchange"
 COLUMNS = ("token_id", "region", "null", "loss", "area", "evidence")
 
 
-@dataclass(frozen=True)
-class Target:
-    """A region to delete.
-
-    Parameters
-    ----------
-    region : str
-    with_null : bool
-        Whether the region as drawn with another token's times or tracks is deleted, too.
-    """
-
-    region: str
-    with_null: bool
-
-
 def delete_regions(
     network: TrainedNetwork,
     reader: SceneReader,
     tokens: pd.DataFrame,
     donors: Sequence[Sequence[str]],
-    targets: Sequence[Target],
+    targets: Mapping[str, bool],
     folder: RunFolder,
 ) -> pd.DataFrame:
     """Loss of evidence by region, token by token.
@@ -63,7 +47,8 @@ def delete_regions(
         ``token_id`` and ``stress``.
     donors : sequence of sequence of str
         Per token those whose times and tracks its nulls borrow; the first is used.
-    targets : sequence of Target
+    targets : dict of str to bool
+        Regions, and whether they are also deleted as drawn with another token's times or tracks.
     folder : RunFolder
 
     Returns
@@ -78,7 +63,7 @@ def delete_regions(
 
     def delete(start: int) -> list[list[Any]]:
         part = tokens.iloc[start : start + CHUNK]
-        return _chunk(network.model, reader, part, donors[start : start + CHUNK], targets)
+        return _chunk(network, reader, part, donors[start : start + CHUNK], targets)
 
     chunks = folder.chunks(
         f"delete {network.name}",
@@ -93,16 +78,15 @@ def delete_regions(
 
 
 def _chunk(
-    model: Any,
+    network: TrainedNetwork,
     reader: SceneReader,
     tokens: pd.DataFrame,
     donors: Sequence[Sequence[str]],
-    targets: Sequence[Target],
+    targets: Mapping[str, bool],
 ) -> list[list[Any]]:
     import torch
 
     from stressnet.explain.faithfulness import local_mean
-    from stressnet.explain.faithfulness.scores import logits_of
 
     values = reader.images.values
     copies, masks, about = [], [], []
@@ -113,16 +97,15 @@ def _chunk(
         copies.append(image)
         masks.append(np.zeros(image.shape, dtype=bool))
         about.append((token_id, "", "", 0.0))
-        for target in targets:
-            for null, mask in _masks(scene, donor, target):
+        for region, with_null in targets.items():
+            for null, mask in _masks(scene, donor if with_null else None, region):
                 area = float(mask.sum() / max(scene.sound.sum() * mask.shape[0], 1))
                 copies.append(image)
                 masks.append(mask)
-                about.append((token_id, target.region, null, area))
+                about.append((token_id, region, null, area))
     inputs = torch.from_numpy(np.stack(copies))[:, None]
     removed = torch.from_numpy(np.stack(masks))[:, None]
-    logits = logits_of(model, local_mean(inputs, removed), 64).double().numpy()
-    difference = logit_difference(logits)
+    difference = logit_difference(network.logits(local_mean(inputs, removed)[:, 0].numpy()))
     sign = {
         token_id: 1.0 if stress == Stress.INITIAL.value else -1.0
         for token_id, stress in zip(tokens["token_id"], tokens["stress"], strict=True)
@@ -141,14 +124,14 @@ def _chunk(
     return rows
 
 
-def _masks(scene: Scene, donor: Scene | None, target: Target) -> list[tuple[str, Any]]:
+def _masks(scene: Scene, donor: Scene | None, name: str) -> list[tuple[str, Any]]:
     """Cells with sound in the region, and in the region as the donor would have it."""
     from stressnet.regions import Missing, get_regions
     from stressnet.regions.exchange import exchange_times, exchange_tracks
 
-    (region,) = get_regions([target.region])
+    (region,) = get_regions([name])
     drawn = [("", region.mask(scene))]
-    if target.with_null and donor is not None and not isinstance(drawn[0][1], Missing):
+    if donor is not None and not isinstance(drawn[0][1], Missing):
         swap = exchange_tracks if region.exchange == "tracks" else exchange_times
         drawn.append((EXCHANGE, region.mask(swap(scene, donor))))
     found = []

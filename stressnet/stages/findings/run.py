@@ -26,7 +26,7 @@ from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
 from stressnet.stages.findings.config import FindingsConfig
-from stressnet.stages.findings.deletion import Target, delete_regions
+from stressnet.stages.findings.deletion import delete_regions
 from stressnet.stages.manipulate.results import effects_and_tokens, responses_of
 from stressnet.statistics.stream import EXCHANGE
 
@@ -138,8 +138,7 @@ def _deletion(
             wanted[region] = wanted.get(region, False) or test.against == EXCHANGE
         if test.against not in (EXCHANGE, "share"):
             wanted.setdefault(test.against, False)
-    targets = [Target(region, with_null) for region, with_null in wanted.items()]
     donors, _ = draw_donors(chosen.tokens, seed)
     reader = SceneReader(corpus, network.info.preset)
-    losses = delete_regions(network, reader, chosen.tokens, donors, targets, folder)
+    losses = delete_regions(network, reader, chosen.tokens, donors, wanted, folder)
     return losses.merge(chosen.tokens[["token_id", "speaker", "family", "stress"]], on="token_id")

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 STIMULI, MEASURES, ENDPOINTS = "stimuli.parquet", "measures.parquet", "endpoints.parquet"
 RESPONSES, CROSSTALK = "responses.parquet", "crosstalk.csv"
+FILES = {
+    "stimuli": STIMULI,
+    "measures": MEASURES,
+    "endpoints": ENDPOINTS,
+    "responses": RESPONSES,
+}
+"""Tables of :func:`read_manipulation`; the last is there if a network answered."""
 
 
 def read_manipulation(folder: Path) -> dict[str, pd.DataFrame]:
@@ -30,10 +37,11 @@ def read_manipulation(folder: Path) -> dict[str, pd.DataFrame]:
         If there is no finished run.
     """
     read_manifest(folder, "manipulation")
-    names = {"stimuli": STIMULI, "measures": MEASURES, "endpoints": ENDPOINTS}
-    if (folder / RESPONSES).is_file():
-        names["responses"] = RESPONSES
-    return {name: read_table(folder / file) for name, file in names.items()}
+    return {
+        name: read_table(folder / file)
+        for name, file in FILES.items()
+        if file != RESPONSES or (folder / file).is_file()
+    }
 
 
 def responses_of(folder: Path, corpus: Corpus, network: TrainedNetwork) -> pd.DataFrame:

@@ -36,13 +36,7 @@ from stressnet.stages.manipulate.inputs import (
     fingerprint_of,
     voices_of,
 )
-from stressnet.stages.manipulate.results import (
-    CROSSTALK,
-    ENDPOINTS,
-    MEASURES,
-    RESPONSES,
-    STIMULI,
-)
+from stressnet.stages.manipulate.results import CROSSTALK, FILES, RESPONSES, STIMULI
 from stressnet.stages.measure.config import MeasureConfig
 from stressnet.stages.measure.run import run as measure
 
@@ -52,12 +46,6 @@ if TYPE_CHECKING:
     from stressnet.manipulation.endpoints import Endpoint
 
 CUES_FOLDER = "cues"
-FILES = {
-    "stimuli": STIMULI,
-    "measures": MEASURES,
-    "endpoints": ENDPOINTS,
-    "responses": RESPONSES,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
