@@ -8,7 +8,6 @@ with the tiers ``network`` and ``relevance`` where tokens were explained.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from stressnet.report.run import RelevanceRun
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file
 from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.export_praat.config import PraatConfig
 
@@ -27,19 +27,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class PraatExport:
+@dataclass(frozen=True, kw_only=True)
+class PraatExport(Result):
     """What was written.
 
     Parameters
     ----------
-    path : Path
-        The folder.
     n_tokens, n_files : int
         Tokens, and sets of files (one per token or utterance).
     """
 
-    path: Path
     n_tokens: int
     n_files: int
 
@@ -86,8 +83,8 @@ def run(config: PraatConfig, opened: RelevanceRun, folder: RunFolder) -> PraatEx
             except (StressnetError, OSError) as error:
                 folder.problems.append(Problem(name, "praat", Severity.ERROR, str(error)))
             bar.update(1)
-    folder.finish({"n_tokens": len(ids), "n_files": n_files})
-    return PraatExport(folder.path, len(ids), n_files)
+    counts = {"n_tokens": len(ids), "n_files": n_files}
+    return PraatExport.of(folder, counts, **counts)
 
 
 def praat_text(made: PraatExport) -> str:

@@ -6,8 +6,7 @@ The tokens' stress is copied into the table but never looked at.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stressnet.corpus.store import Corpus
 from stressnet.runs.folder import RunFolder
@@ -76,7 +75,8 @@ def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Measured:
         folder.table(TABLE_CSV, table, lineterminator="\n")
         speakers = pd.DataFrame(speaker_rows(voices))
         folder.table(SPEAKERS, speakers, lineterminator="\n")
-from stressnet.runs.result import Result
+    results = {**measured_counts(table, folder.problems), "praat": praat_arguments(voices)}
+    return Measured.of(folder, results, cues=table)
 
 
 def measured_text(result: Measured) -> str:

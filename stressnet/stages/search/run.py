@@ -11,13 +11,13 @@ Layout of the output folder::
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stressnet.corpus.store import Corpus
 from stressnet.models.checkpoint import pick_device, read_info
 from stressnet.models.registry import get_spec
 from stressnet.runs.folder import RunFolder
+from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.search.config import SearchOptions
 from stressnet.stages.train.config import TrainOptions
@@ -33,14 +33,12 @@ if TYPE_CHECKING:
 BEST, TRIALS = "best.toml", "trials.csv"
 
 
-@dataclass(frozen=True)
-class FoundRecipe:
+@dataclass(frozen=True, kw_only=True)
+class FoundRecipe(Result):
     """What a search found.
 
     Parameters
     ----------
-    path : Path
-        Its folder.
     objective : str
         What was searched for.
     best : TrainConfig
@@ -49,7 +47,6 @@ class FoundRecipe:
         One row per trial, best first.
     """
 
-    path: Path
     objective: str
     best: TrainConfig
     trials: pd.DataFrame
@@ -110,5 +107,5 @@ def run(config: SearchOptions, corpus: Corpus, folder: RunFolder) -> FoundRecipe
     recipe = TrainConfig(**info.training["recipe"])
     best = replace(recipe, name=f"{config.architecture}-searched")
     write_recipe(folder.file(BEST), best)
-    folder.finish({"best_trial": study.best_trial.number, "best_value": study.best_value})
-    return FoundRecipe(folder.path, objective, best, trials)
+    counts = {"best_trial": study.best_trial.number, "best_value": study.best_value}
+    return FoundRecipe.of(folder, counts, objective=objective, best=best, trials=trials)
