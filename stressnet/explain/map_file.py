@@ -154,17 +154,14 @@ def _batch_record(explained: Any, initial: int) -> dict[str, Any]:
         "p_initial": p_initial,
         "predicted": logits.argmax(dim=1),
     }
-    names = list(columns)
-    lists = [columns[name].tolist() for name in names]
-    tokens = [dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True)]
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    tokens = [dict(zip(columns, row, strict=True)) for row in rows]
     ledger: dict[tuple[str, str, str], dict[str, Any]] = {}
     shares = ("relevance_out", "relevance_in", "bias_share", "stabiliser_share")
     for record in explained.ledger:
         key = (record["layer"], record["operation"], record["rule"])
-        line = ledger.setdefault(
-            key,
-            {"layer": key[0], "operation": key[1], "rule": key[2], **dict.fromkeys(shares, 0.0)},
-        )
+        labels = dict(zip(("layer", "operation", "rule"), key, strict=True))
+        line = ledger.setdefault(key, {**labels, **dict.fromkeys(shares, 0.0)})
         for share in shares:
             line[share] += float(record[share])
     return {"tokens": tokens, "ledger": list(ledger.values())}

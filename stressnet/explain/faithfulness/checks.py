@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -66,14 +65,6 @@ def map_problems(maps: Tensor, cells: Tensor) -> list[str]:
         else:
             problems.append("")
     return problems
-
-
-def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
-    """Refuse fractions that are not increasing within (0, 1]."""
-    shares = tuple(float(f) for f in fractions)
-    if not shares or shares[0] <= 0 or shares[-1] > 1 or any(b <= a for a, b in pairwise(shares)):
-        raise ConfigError(f"fractions must increase within (0, 1], not {shares}")
-    return shares
 
 
 def check_generator(generator: torch.Generator) -> None:

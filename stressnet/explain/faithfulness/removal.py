@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -16,12 +17,7 @@ from torch import Tensor
 from stressnet.errors import ConfigError
 from stressnet.explain.checks import at_least_one
 from stressnet.explain.faithfulness.baselines import Baseline
-from stressnet.explain.faithfulness.checks import (
-    check_fractions,
-    check_generator,
-    check_maps,
-    map_problems,
-)
+from stressnet.explain.faithfulness.checks import check_generator, check_maps, map_problems
 from stressnet.explain.faithfulness.scores import Score, Scores
 
 ERASER_FRACTIONS = (0.01, 0.05, 0.10, 0.20, 0.50)
@@ -46,13 +42,6 @@ def rank_cells(maps: Tensor, cells: Tensor, generator: torch.Generator) -> Tenso
         rank[order] = torch.arange(len(order))
         ranks[sample] = rank.reshape(one.shape)
     return ranks
-
-
-def _first(ranks: Tensor, cells: Tensor, fraction: float) -> Tensor:
-    """The first ``fraction`` of the cells that count, at least one, as a mask."""
-    counts = cells.reshape(len(cells), -1).sum(dim=1)
-    n = (counts * fraction).round().clamp(min=1).reshape(-1, *(1,) * (cells.dim() - 1))
-    return (ranks < n) & cells
 
 
 @dataclass(frozen=True)
@@ -120,15 +109,22 @@ class Removal:
     ) -> list[Tensor]:
         """Masks of the most (or least) relevant cells, one for each share of the cells that count.
 
+        Each holds at least one cell.
+
         Raises
         ------
         ConfigError
             For fractions that do not increase within (0, 1].
         """
         check_generator(generator)
-        fractions = check_fractions(fractions)
+        shares = tuple(float(share) for share in fractions)
+        if not shares or any(b <= a for a, b in pairwise((0.0, *shares))) or shares[-1] > 1:
+            raise ConfigError(f"fractions must increase within (0, 1], not {shares}")
         ranks = rank_cells(-self.maps if least else self.maps, self.counting, generator)
-        return [_first(ranks, self.counting, fraction) for fraction in fractions]
+        counts = self.counting.reshape(len(ranks), -1).sum(dim=1)
+        counts = counts.reshape(-1, *(1,) * (ranks.dim() - 1))
+        numbers = [(counts * share).round().clamp(min=1) for share in shares]
+        return [(ranks < number) & self.counting for number in numbers]
 
 
 def comprehensiveness(

@@ -76,7 +76,7 @@ def comprehensiveness_over_units(
     values, chance : Scores
         The measure, and its mean over random orders of the same units.
     """
-    return _over_units(removal, units, _orders(removal, units, generator, by, n_random))
+    return _over_units(removal, units, generator, by, n_random, keep=False)
 
 
 def sufficiency_over_units(
@@ -91,20 +91,24 @@ def sufficiency_over_units(
 
     Cells in no unit stay. Parameters and result as for :func:`comprehensiveness_over_units`.
     """
-    orders = _orders(removal, units, generator, by, n_random)
-    return _over_units(removal, units, orders, keep=True)
+    return _over_units(removal, units, generator, by, n_random, keep=True)
 
 
-def _orders(
-    removal: Removal, units: Sequence[Tensor], generator: torch.Generator, by: str, n_random: int
-) -> list[tuple[str, list[Tensor]]]:
-    """For each sample why its units cannot be ranked, and their orders: by relevance, at random."""
+def _over_units(
+    removal: Removal,
+    units: Sequence[Tensor],
+    generator: torch.Generator,
+    by: str,
+    n_random: int,
+    *,
+    keep: bool,
+) -> tuple[Scores, Scores]:
+    """Mean drops without the first units, or with them alone, by relevance and at random."""
     check_generator(generator)
     if len(units) != len(removal.inputs):
         raise ConfigError(f"{len(units)} lists of units for {len(removal.inputs)} inputs")
     if n_random < 0:
         raise ConfigError(f"n_random must not be negative, but is {n_random}")
-    everywhere = torch.ones(removal.maps.shape, dtype=torch.bool)
     reasons, orders = [], []
     for one, masks in zip(removal.maps, units, strict=True):
         values = unit_relevance(one, masks, by=by)
@@ -114,23 +118,12 @@ def _orders(
         best = values.argsort(descending=True, stable=True)
         random = [torch.randperm(len(masks), generator=generator) for _ in range(n_random)]
         orders.append([best, *random])
+    everywhere = torch.ones(removal.maps.shape, dtype=torch.bool)
     reasons = combine_reasons(map_problems(removal.maps, everywhere), reasons)
-    return list(zip(reasons, orders, strict=True))
-
-
-def _over_units(
-    removal: Removal,
-    units: Sequence[Tensor],
-    ranked: list[tuple[str, list[Tensor]]],
-    *,
-    keep: bool = False,
-) -> tuple[Scores, Scores]:
-    reasons, orders = zip(*ranked, strict=True)
-    n_rows = len(orders[0])
     depth = torch.tensor([(len(masks) + 1) // 2 for masks in units])
     has_order = torch.tensor([not reason for reason in reasons])
-    totals = torch.zeros(len(units), n_rows, dtype=torch.float64)
-    for row in range(n_rows):
+    totals = torch.zeros(len(units), 1 + n_random, dtype=torch.float64)
+    for row in range(1 + n_random):
         for k in range(1, int(depth.max()) + 1):
             active = has_order & (k <= depth)
             removed = torch.zeros(removal.inputs.shape, dtype=torch.bool)
@@ -142,6 +135,6 @@ def _over_units(
             totals[:, row] += torch.where(active, drop, 0.0)
     totals /= depth.double().clamp(min=1)[:, None]
     no_chance = [
-        reason or ("" if n_rows > 1 else "no random order was asked for") for reason in reasons
+        reason or ("" if n_random else "no random order was asked for") for reason in reasons
     ]
     return Scores.of(totals[:, 0], reasons), Scores.of(totals[:, 1:].mean(dim=1), no_chance)
