@@ -29,27 +29,34 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 
-from stressnet.alignment.readers import detect_format, read_alignments
+from stressnet.alignment.readers import detect_format, read_alignments, voices_of
 from stressnet.alignment.readers.options import ReadOptions
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.audio import audio_facts, read_audio
+from stressnet.corpus.building.given import pronounceable, use_given
 from stressnet.corpus.images import read_images
 from stressnet.corpus.labels import read_labels
 from stressnet.corpus.recipe import SpeakerTable, available_recipes, load_recipe
+from stressnet.corpus.scan import Recording
 from stressnet.corpus.speakers import read_speakers
 from stressnet.corpus.splits import read_splits
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.transcripts import read_lines
 from stressnet.errors import ConfigError, StressnetError
 from stressnet.intervals import Alignment, Interval
-from stressnet.lexicon.dictionary import _read_utf8, load_word_list, parse_dictionary
+from stressnet.lexicon.dictionary import (
+    _read_utf8,
+    load_dictionary,
+    load_word_list,
+    parse_dictionary,
+)
 from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.runs.held import Held
@@ -305,6 +312,14 @@ def all_readers(folder: Path) -> dict[str, Reader]:
     lhotse = json.dumps(LHOTSE) + "\n" + json.dumps({**LHOTSE, "id": "t", "recording_id": "b"})
     speakers = (SpeakerTable("speakers.tsv"),)
 
+    def given(path: Path) -> None:
+        own = Recording("a", "anna", "", path.with_suffix(".wav"), (), path, 3.0)
+        for voice in voices_of(path, "a") or (None,):
+            asked = replace(own, voice=voice)
+            pronounceable(asked, use_given(asked, path), dictionary)
+
+    dictionary = load_dictionary(None)
+
     def manifest(folder: Path) -> None:
         Corpus.open(folder)
         held = Held.read(folder, "corpus")
@@ -358,6 +373,18 @@ def all_readers(folder: Path) -> dict[str, Reader]:
             lambda folder: detect_format(folder / "a.txt"),
             "a.txt",
             [text.encode() for text in (texts.SRT, texts.CHAT, texts.FAVE, texts.VTT)],
+            {},
+        ),
+        "given": Reader(
+            lambda folder: given(folder / "a.txt"),
+            "a.txt",
+            [text.encode() for text in (texts.SRT, texts.CHAT, texts.FAVE, texts.VTT)],
+            {},
+        ),
+        "given words": Reader(
+            lambda folder: given(folder / "a.json"),
+            "a.json",
+            [text.encode() for text in (texts.WHISPERX, texts.GENTLE, json.dumps(MFA_JSON))],
             {},
         ),
         "librispeech": alignment(

@@ -96,6 +96,12 @@ def test_json_of_other_recognisers(tmp_path: Path, document: object, expected: R
     assert said(tmp_path / "a.json") == {"": expected}
 
 
+def test_the_language_that_was_heard(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(WHISPERX.replace('"en"', '"de"'))
+    (note,) = read_alignment(tmp_path / "a.json").notes
+    assert "heard the language 'de', not English" in note
+
+
 def test_speakers_of_words_and_names_before_colons(tmp_path: Path) -> None:
     words = [{"word": w, "start": k, "end": k + 1, "speaker": s} for k, (w, s) in
              enumerate([("a", "SPEAKER_00"), ("b", "SPEAKER_01")])]  # fmt: skip

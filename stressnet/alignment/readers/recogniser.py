@@ -57,8 +57,11 @@ def read_recogniser(path: Path, options: ReadOptions) -> Alignments:
                 continue
         turns.append(segment)
     turns, n = with_times(turns)
-    notes = (f"{path}: {n_lost + n} words without times are left out",) if n_lost + n else ()
-    return alignments_of(path, turns, RECOGNISED, notes)
+    notes = [f"{path}: {n_lost + n} words without times are left out"] if n_lost + n else []
+    language = document.get("language") if isinstance(document, dict) else None
+    if isinstance(language, str) and language.lower()[:2] != "en":
+        notes.append(f"{path}: the recogniser heard the language '{language[:20]}', not English")
+    return alignments_of(path, turns, RECOGNISED, tuple(notes))
 
 
 def items_of(document: object) -> list[dict[str, Any]] | None:
