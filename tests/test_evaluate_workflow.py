@@ -35,8 +35,9 @@ from stressnet.pretrained import pretrained_folder
 from stressnet.runs.manifest import hash_file
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.evaluate import evaluate_models
+from stressnet.stages.predict.alignments import spoken_part
 from stressnet.stages.predict.sources import sources_of
-from stressnet.stages.predict.words import predict_words, spoken_part
+from stressnet.stages.predict.words import predict_words
 from stressnet.training.calibration import Calibration, save_calibration
 from stressnet.training.corpus_data import recordings_of, stress_data
 from stressnet.training.onnx_export import export_onnx, run_onnx
@@ -327,7 +328,7 @@ def test_predict_sees_what_the_corpus_holds(
     found = predict_words(sources_of([file], file.with_suffix(".TextGrid")), model)
     said = [word for word in found.words if word.stress is not None]
     assert [word.word for word in said] == tokens["word"].iloc[chosen].tolist()
-    assert [word.skipped for word in found.words if word.stress is None] == ["1 syllable"]
+    assert [word.reason for word in found.words if word.stress is None] == ["1 syllable"]
     assert np.allclose([w.logit_difference for w in said], logits[:, 0] - logits[:, 1], atol=1e-4)
 
 
@@ -343,7 +344,7 @@ def test_predict_formats(
     _, out, _ = run_cli(capsys, *command, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [row["word"] for row in rows] == "THE WATER HOTEL LETTER DECIDE RECORD".split()
-    assert rows[0]["skipped"] == "1 syllable"
+    assert rows[0]["reason"] == "1 syllable"
     assert 0.5 <= float(rows[1]["probability"]) <= 1
     _, out, _ = run_cli(capsys, *command, "--format", "json")
     data = json.loads(out)
@@ -376,7 +377,9 @@ def test_predict_many_with_folders_and_a_broken_file(
     command = ["predict", *files, str(broken), "--textgrid", str(grids), "-q"]
     code, out, err = run_cli(capsys, *command)
     assert code == 3
-    assert err.count("\n") == 1 and "broken.flac: the file is empty" in err
+    *lines, last = err.splitlines()
+    assert len(lines) == 1 and "broken.flac: the file is empty" in lines[0]
+    assert last == "10 words predicted, 2 skipped; 1 of 3 recordings could not be used"
     assert out.count("WATER") == 2
     code, _, _ = run_cli(capsys, "predict", str(broken), "-q")
     assert code == 1

@@ -103,7 +103,7 @@ def test_failures_hold_no_formulas(tmp_path: Path) -> None:
 
 
 def test_predictions_hold_no_formulas_when_asked() -> None:
-    word = WordPrediction("@a.wav", "=HOTEL", 0.0, 1.0, None, skipped="not disyllabic")
+    word = WordPrediction("@a.wav", "=HOTEL", 0.0, 1.0, None, reason="not disyllabic")
     assert as_csv([word]).splitlines()[1].startswith("@a.wav,=HOTEL,")
     assert as_csv([word], spreadsheet=True).splitlines()[1].startswith("'@a.wav,'=HOTEL,")
 

@@ -58,7 +58,7 @@ FAULTS = {
 def test_each_fault_is_the_only_finding(tmp_path: Path, name: str) -> None:
     samples, subtype, severity, text = FAULTS[name]
     file = written(tmp_path / "a.wav", samples, subtype)
-    ((found_severity, found),) = check_sound(file)
+    ((found_severity, found),) = check_sound(file).findings
     assert (found_severity, found.startswith(f"{file}: ")) == (severity, True)
     assert text in found
     assert "\n" not in found
@@ -66,12 +66,12 @@ def test_each_fault_is_the_only_finding(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("samples", [SPEECH, np.stack([SPEECH, 0.8 * SPEECH], 1), SPEECH[:100]])
 def test_good_sound_has_none(tmp_path: Path, samples: np.ndarray) -> None:
-    assert check_sound(written(tmp_path / "a.wav", samples)) == []
+    assert check_sound(written(tmp_path / "a.wav", samples)).findings == []
 
 
 @pytest.mark.parametrize("name", ["antiphase", "half empty", "two people"])
 def test_with_a_channel_chosen_the_others_do_not_count(tmp_path: Path, name: str) -> None:
-    assert check_sound(written(tmp_path / "a.wav", FAULTS[name][0]), channel=2) == []
+    assert check_sound(written(tmp_path / "a.wav", FAULTS[name][0]), channel=2).findings == []
 
 
 def test_validate_and_the_build_say_the_same_item_by_item(tmp_path: Path) -> None:
@@ -112,8 +112,11 @@ def test_validate_and_the_build_say_the_same_item_by_item(tmp_path: Path) -> Non
     checked = validate_folder(source)
     config = BuildConfig("generic", tagger="none", no_splits=True)
     built = build_corpus(source, tmp_path / "out", config=config)
+    by_aligning = ("from where the aligner hears them", "fit the sound")
     assert {(r.item, r.severity, r.problem) for r in checked.rows} == {
-        (p.item, p.severity.value, p.reason) for p in built.problems
+        (p.item, p.severity.value, p.reason)
+        for p in built.problems
+        if not any(text in p.reason for text in by_aligning)
     }
     assert {p.item for p in built.problems} == {
         *("same", "antiphase", "half", "zeros", "ipa", "digits", "phone"),

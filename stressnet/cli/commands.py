@@ -219,10 +219,9 @@ def _tell_failures(folder: RunFolder) -> None:
 
 def _exit_for(result: Any) -> None:
     """Tell what failed in a command that writes no folder, and exit with the right code."""
-    problems = getattr(result, "problems", ())
-    for problem in problems:
-        echo_line(f"stressnet: {problem.reason}")
-    if problems or getattr(result, "n_failed", 0):
+    for line in getattr(result, "messages", ()):
+        echo_line(line)
+    if getattr(result, "n_failed", 0):
         sys.exit(EXIT_FAILED if getattr(result, "is_empty", False) else EXIT_SOME_FAILED)
 
 

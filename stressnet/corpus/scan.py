@@ -89,6 +89,8 @@ class Recording:
         Numbers of the words before which something sounds that is no word; see `Reading`.
     normaliser : Normaliser
         How text in the alignment is read.
+    speech_s : (float, float) or None
+        How long somebody speaks, at least and at most, in seconds; None before that is measured.
     """
 
     utterance_id: str
@@ -105,6 +107,7 @@ class Recording:
     transcript: Reading | None = None
     noises: tuple[int, ...] = ()
     normaliser: Normaliser = field(default_factory=Normaliser)
+    speech_s: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

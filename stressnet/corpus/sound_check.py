@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.audio import audio_facts, check_channel, read_channels
+from stressnet.corpus.speaking_rate import frame_levels, speech_time_s
 from stressnet.errors import AudioError
 from stressnet.runs.problems import Severity
 
@@ -42,17 +43,36 @@ Finding = tuple[str, str]
 """Severity and what is wrong, with the remedy."""
 
 
+@dataclass(frozen=True)
+class Sound:
+    """What was measured of a recording.
+
+    Parameters
+    ----------
+    findings : list of (str, str)
+        ``error`` if it cannot be used, ``warning`` if it can; and one line: file, what is wrong,
+        what to do.
+    speech_s : (float, float) or None
+        How long somebody speaks, at least and at most, in seconds; None if that is not known.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    speech_s: tuple[float, float] | None = None
+
+
 @dataclass
 class _Measured:
     """Sums over a recording's blocks, per channel."""
 
     channels: int
+    rate_hz: int
     n: int = 0
     n_beyond: int = 0
     peak: NDArray[np.float64] = field(init=False)
     total: NDArray[np.float64] = field(init=False)
     products: NDArray[np.float64] = field(init=False)
     spectra: list[NDArray[np.float64]] = field(default_factory=list)
+    levels: list[NDArray[np.float64]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.peak, self.total = np.zeros(self.channels), np.zeros(self.channels)
@@ -65,17 +85,18 @@ class _Measured:
         self.peak = np.maximum(self.peak, np.abs(values).max(axis=0))
         self.total += values.sum(axis=0)
         self.products += values.T @ values
+        mono = values.mean(axis=1)
+        self.levels.append(frame_levels(mono, self.rate_hz))
         n_frames = len(values) // _FRAME
         if n_frames:
             step = -(-n_frames // _MOST_FRAMES_PER_BLOCK)
-            mono = values.mean(axis=1) if self.channels > 1 else values[:, 0]
             frames = mono[: n_frames * _FRAME].reshape(n_frames, _FRAME)[::step]
             frames = frames - frames.mean(axis=1, keepdims=True)
             self.spectra.append(np.abs(np.fft.rfft(frames * np.hanning(_FRAME))) ** 2)
 
 
-def check_sound(path: Path, channel: int | None = None) -> list[Finding]:
-    """What is wrong with the sound of a recording.
+def check_sound(path: Path, channel: int | None = None) -> Sound:
+    """What is wrong with the sound of a recording, and how long somebody speaks.
 
     Parameters
     ----------
@@ -83,12 +104,6 @@ def check_sound(path: Path, channel: int | None = None) -> list[Finding]:
         The recording.
     channel : int, optional
         The channel that is used, counted from 1; left out, the mean of all.
-
-    Returns
-    -------
-    list of (str, str)
-        ``error`` if it cannot be used, ``warning`` if it can; and one line: file, what is wrong,
-        what to do.
     """
     error, warning = Severity.ERROR.value, Severity.WARNING.value
     try:
@@ -96,15 +111,15 @@ def check_sound(path: Path, channel: int | None = None) -> list[Finding]:
         check_channel(path, facts.channels, channel)
         picked = slice(None) if channel is None else slice(channel - 1, channel)
         n_channels = facts.channels if channel is None else 1
-        measured, clipped = _Measured(n_channels), _Clipping(n_channels)
+        measured, clipped = _Measured(n_channels, facts.rate_hz), _Clipping(n_channels)
         for block in read_channels(path, facts):
             measured.add(block[:, picked])
             clipped.add(block[:, picked])
     except AudioError as problem:
-        return [(error, str(problem))]
+        return Sound([(error, str(problem))])
     peak = float(measured.peak.max())
     if not peak:
-        return [(error, f"{path}: holds only digital silence; check the recording")]
+        return Sound([(error, f"{path}: holds only digital silence; check the recording")])
     found: list[Finding] = []
     beyond = measured.n_beyond / measured.n
     if beyond:
@@ -141,7 +156,7 @@ def check_sound(path: Path, channel: int | None = None) -> list[Finding]:
             f"in speech of a telephone or of 8000 Hz; use the original, or leave it out"
         )
         found.append((warning, text))
-    return found
+    return Sound(found, speech_time_s(np.concatenate(measured.levels)))
 
 
 class _Clipping:

@@ -18,6 +18,7 @@ from stressnet.corpus.building.given import (
     joined,
     left_out,
     pronounceable,
+    speakable,
     use_given,
     words_only_text,
 )
@@ -141,7 +142,7 @@ def _to_align(
             if not given.is_told:
                 words_only.append(recording)
         try:
-            given = pronounceable(recording, given, dictionary)
+            given = speakable(recording, pronounceable(recording, given, dictionary), dictionary)
             todo.append((recording, given))
         except AlignmentError as error:
             text = str(error)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from stressnet.corpus.building.given import Given, pronounceable
+from stressnet.corpus.building.given import Given, pronounceable, speakable
 from stressnet.corpus.labels import Labels
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.splits import SETS, check_speakers
@@ -72,7 +72,7 @@ class Expected:
         if given.alignment is None:
             entries = [dictionary.entry(word, function_words) for word in given.words]
             self.n_unknown += entries.count(Reject.NOT_IN_DICTIONARY)
-            given = pronounceable(recording, given, dictionary)
+            given = speakable(recording, pronounceable(recording, given, dictionary), dictionary)
             entries = [dictionary.entry(word, function_words) for word in given.words]
             self.words += [
                 (recording.speaker, e.word, e.stress) for e in entries if isinstance(e, Entry)

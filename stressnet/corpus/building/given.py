@@ -17,6 +17,7 @@ from typing import Any
 
 from stressnet.alignment.validation import OVERHANG_TOLERANCE_S, fit_to_audio, overhang_s
 from stressnet.corpus.scan import Recording
+from stressnet.corpus.speaking_rate import rate_warning
 from stressnet.corpus.tokens import check_phones
 from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, LexiconError, MissingPartError
@@ -297,6 +298,23 @@ def _reason(word: str, dictionary: Dictionary) -> str | None:
     except LexiconError as error:
         return str(error)
     return None
+
+
+def speakable(recording: Recording, given: Given, dictionary: Dictionary) -> Given:
+    """What can be aligned, with a warning if its words are spoken at a doubtful rate.
+
+    Raises
+    ------
+    AlignmentError
+        If nobody speaks so.
+    """
+    least_s, most_s = recording.speech_s or (0.0, recording.duration_s)
+    if given.stretches or recording.voice is not None:  # others may speak, too
+        least_s = 0.0
+    if given.stretches:
+        most_s = min(most_s, sum(part.end_s - part.start_s for part in given.stretches))
+    text = rate_warning(recording.audio_path, given.words, dictionary.pronounce, (least_s, most_s))
+    return replace(given, warnings=(*given.warnings, text)) if text else given
 
 
 def left_out(recording: Recording, stretch: Stretch, reason: str, remedy: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.scan import Recording, Scan
-from stressnet.corpus.sound_check import Finding, check_sound
+from stressnet.corpus.sound_check import check_sound
 from stressnet.runs.problems import Problem, Severity
 
 if TYPE_CHECKING:
@@ -25,22 +25,27 @@ def sounds_of(recordings: tuple[Recording, ...]) -> dict[SoundKey, list[Recordin
     return sounds
 
 
-def _check_one(sound: SoundKey) -> list[Finding]:
-    return check_sound(*sound)
+def _check_one(sound: SoundKey) -> dict[str, Any]:
+    return asdict(check_sound(*sound))
 
 
 def listen(folder: RunFolder, found: Scan) -> Scan:
-    """The recordings whose sound can be used; what is wrong becomes problems of the folder."""
+    """The recordings whose sound can be used, each with the time that somebody speaks.
+
+    What is wrong becomes problems of the folder.
+    """
     sounds = sounds_of(found.recordings)
     tasks = ((recordings[0].utterance_id, key) for key, recordings in sounds.items())
-    lost: set[str] = set()
+    kept: dict[str, Recording] = {}
     results = folder.chunks("listen", tasks, _check_one, total=len(sounds), unit="file")
-    for recordings, (_, findings) in zip(sounds.values(), results, strict=True):
-        for severity, text in findings:
+    for recordings, (_, sound) in zip(sounds.values(), results, strict=True):
+        for severity, text in sound["findings"]:
             items = recordings if severity == Severity.ERROR else recordings[:1]
             folder.problems += [
                 Problem(r.utterance_id, "scan", Severity(severity), text) for r in items
             ]
-            lost |= {r.utterance_id for r in items} if severity == Severity.ERROR else set()
-    kept = tuple(r for r in found.recordings if r.utterance_id not in lost)
-    return replace(found, recordings=kept)
+        if not any(severity == Severity.ERROR for severity, _ in sound["findings"]):
+            speech_s = sound["speech_s"] and tuple(sound["speech_s"])
+            kept |= {r.utterance_id: replace(r, speech_s=speech_s) for r in recordings}
+    in_order = (kept.get(recording.utterance_id) for recording in found.recordings)
+    return replace(found, recordings=tuple(filter(None, in_order)))

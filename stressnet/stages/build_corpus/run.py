@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.acoustics.spectrogram import get_preset
 from stressnet.corpus.building.align import align
+from stressnet.corpus.building.belong import check_fit
 from stressnet.corpus.building.cut import cut
 from stressnet.corpus.building.expect import unknown_words
 from stressnet.corpus.building.images import compute_spectrograms, n_truncated
@@ -118,6 +119,7 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
         folder.problems += warnings_of(aligned.changes, recipe.reading.convention)
         found = replace(found, changes={**found.changes, **aligned.changes})
         folder.table(READINGS, readings_table(found.changes))
+        heard = check_fit(folder, heard, aligned)
         rejected = cut(folder, source, heard, aligned, config)
         compute_spectrograms(folder, list(config.presets))
         compute_tracks(folder)

@@ -30,6 +30,8 @@ class Source:
         Whose tiers or rows to take, or which channel of a CTM file, where there are several.
     channel : int or None
         The channel of the sound, counted from 1; None for the mean of all.
+    problem : str
+        Why its words are not known, if they should be.
     """
 
     audio: Path
@@ -37,6 +39,7 @@ class Source:
     words: tuple[str, ...] = ()
     speaker: str | None = None
     channel: int | None = None
+    problem: str = ""
 
 
 def sources_of(
@@ -81,6 +84,19 @@ def sources_of(
     if transcripts is not None:
         return [Source(file, words=_words_said(file, transcripts)) for file in files]
     return [_source_beside(file) for file in files]
+
+
+def sources_one_by_one(
+    files: Sequence[Path], alignments: Path | None = None, transcripts: Path | None = None
+) -> list[Source]:
+    """The same, but a recording whose words cannot be had costs only itself."""
+    sources = []
+    for file in files:
+        try:
+            sources += sources_of([file], alignments, transcripts)
+        except (AlignmentError, TranscriptError) as error:
+            sources.append(Source(file, problem=f"{file}: {error}"))
+    return sources
 
 
 def _source_beside(file: Path) -> Source:

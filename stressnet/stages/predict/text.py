@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 
 from stressnet.alignment.textgrid import write_textgrid
@@ -15,7 +16,8 @@ from stressnet.intervals import Interval
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file
 from stressnet.runs.tables import no_formula
-from stressnet.stages.predict.words import UNKNOWN_WORD, Predicted, WordPrediction
+from stressnet.stages.predict.alignments import UNKNOWN_WORD
+from stressnet.stages.predict.words import Predicted, WordPrediction
 
 FORMATS = ("text", "csv", "json", "textgrid")
 COLUMNS = (
@@ -27,7 +29,8 @@ COLUMNS = (
     "probability",
     "p_initial",
     "logit_difference",
-    "skipped",
+    "reason",
+    "warning",
 )
 
 
@@ -46,7 +49,7 @@ def as_text(result: Predicted) -> str:
             if word.file != name:
                 continue
             if word.stress is None:
-                skipped.setdefault(word.skipped, []).append(word.word)
+                skipped.setdefault(word.reason, []).append(word.word)
                 continue
             label = word.word or "(one word)"
             lines.append(
@@ -60,6 +63,17 @@ def as_text(result: Predicted) -> str:
     return "\n".join(lines)
 
 
+def closing_line(result: Predicted) -> str:
+    """How many words were predicted and skipped, and how many recordings could not be used."""
+    line = f"{result.n_predicted} words predicted, {result.n_skipped} skipped"
+    n_files = len(result.alignments) + result.n_unused
+    if result.n_unused:
+        line += f"; {result.n_unused} of {n_files} recordings could not be used"
+    if not result.n_predicted:
+        line += "; nothing was predicted, see the reasons"
+    return line
+
+
 def as_csv(words: Sequence[WordPrediction], spreadsheet: bool = False) -> str:
     """CSV with a header; numbers of skipped words are empty.
 
@@ -71,13 +85,13 @@ def as_csv(words: Sequence[WordPrediction], spreadsheet: bool = False) -> str:
     for word in words:
         names = [word.file, word.word]
         row = [no_formula(name) for name in names] if spreadsheet else names
-        row += [f"{word.start_s:.4f}", f"{word.end_s:.4f}"]
+        row += ["" if isnan(time) else f"{time:.4f}" for time in (word.start_s, word.end_s)]
         if word.stress is None:
             row += ["", "", "", ""]
         else:
             row += [word.stress.value, f"{word.probability:.6f}", f"{word.p_initial:.6f}"]
             row += [f"{word.logit_difference:.6f}"]
-        writer.writerow([*row, word.skipped])
+        writer.writerow([*row, word.reason, word.warning])
     return buffer.getvalue()
 
 
@@ -86,9 +100,7 @@ def as_json(result: Predicted) -> str:
     words = []
     for word in result.words:
         values = asdict(word)
-        if word.stress is None:
-            values |= dict.fromkeys(("probability", "p_initial", "logit_difference"))
-        words.append(values)
+        words.append({k: None if v != v else v for k, v in values.items()})
     problems = [asdict(problem) for problem in result.problems]
     return json.dumps(
         {"network": result.network, "words": words, "problems": problems},
@@ -130,9 +142,9 @@ def write_textgrids(result: Predicted, out: Path, inputs: Sequence[Path] = ()) -
             files.append(path)
         folder.finish(
             {
-                "n_words": sum(word.stress is not None for word in result.words),
-                "n_skipped": sum(word.stress is None for word in result.words),
-                "n_errors": len(result.problems),
+                "n_words": result.n_predicted,
+                "n_skipped": result.n_skipped,
+                "n_errors": result.n_unused,
             }
         )
     return files

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet.audio import Audio, check_rate, read_audio
-from stressnet.errors import AlignmentError, AudioError, ConfigError, LexiconError
+from stressnet.audio import Audio, read_audio
+from stressnet.errors import AlignmentError, AudioError, ConfigError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.progress import Progress
+from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_transcripts, alignment_of
 from stressnet.stages.predict.sources import Source
 
 if TYPE_CHECKING:
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 
     from stressnet.models.checkpoint import TrainedNetwork
     from stressnet.training.calibration import Calibration
-
-TRIM_DB = 40.0
-"""Around a single word, what is so far below its loudest 25 ms counts as silence."""
-
-ONE_WORD_S = 2.0
-"""A recording without transcript must not have more sound than this: no word lasts longer."""
 
 
 @dataclass(frozen=True)
@@ -44,30 +39,34 @@ class WordPrediction:
     file : str
         The recording.
     word : str
-        As transcribed, in upper case; empty for a recording of one unknown word.
+        As transcribed, in upper case; empty for a recording of one unknown word, and for one that
+        could not be used.
     start_s, end_s : float
-        In the recording.
+        In the recording; nan if it could not be used.
     stress : Stress or None
-        None for a word that was skipped.
+        None for what was skipped.
     probability : float
         Of that class, calibrated if the network has a temperature; nan if skipped.
     p_initial : float
         Probability of INITIAL; nan if skipped.
     logit_difference : float
         INITIAL minus FINAL, not calibrated; nan if skipped.
-    skipped : str
-        Why the word was skipped, else empty.
+    reason : str
+        Why the word, or the whole recording, was skipped; else empty.
+    warning : str
+        What is doubtful about the recording.
     """
 
     file: str
     word: str
-    start_s: float
-    end_s: float
+    start_s: float = math.nan
+    end_s: float = math.nan
     stress: Stress | None = None
     probability: float = math.nan
     p_initial: float = math.nan
     logit_difference: float = math.nan
-    skipped: str = ""
+    reason: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Predicted:
     durations_s : dict
         Length of each recording.
     problems : tuple of Problem
-        Recordings that could not be used.
+        Recordings that could not be used, each once, and those that are doubtful.
     network : dict
         Which network it was.
     """
@@ -93,6 +92,21 @@ class Predicted:
     durations_s: dict[str, float]
     problems: tuple[Problem, ...]
     network: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_unused(self) -> int:
+        """Recordings that could not be used."""
+        return sum(problem.severity is Severity.ERROR for problem in self.problems)
+
+    @property
+    def n_predicted(self) -> int:
+        """Words that were predicted."""
+        return sum(word.stress is not None for word in self.words)
+
+    @property
+    def n_skipped(self) -> int:
+        """Words that were skipped in recordings that could be used."""
+        return len(self.words) - self.n_predicted - self.n_unused
 
 
 def predict_words(
@@ -125,7 +139,7 @@ def predict_words(
     CheckpointError
         If the network is damaged.
     ConfigError
-        If two transcribed recordings share a path, or the aligner is unknown.
+        If a recording is given twice, or the aligner is unknown.
     """
     from stressnet.models.checkpoint import TrainedNetwork
     from stressnet.training.calibration import load_calibration
@@ -134,25 +148,29 @@ def predict_words(
     if not isinstance(network, TrainedNetwork):
         network = TrainedNetwork.load(network)
     calibration = load_calibration(network.path, network.digest)
+    names = [str(source.audio) for source in sources]
+    if len(set(names)) < len(names):
+        raise ConfigError("a recording is given twice; give each once")
     problems: list[Problem] = []
-    aligned = _aligned(sources, aligner, dictionary, problems, progress)
+    aligned = align_transcripts(sources, aligner, dictionary, problems, progress)
     words: list[WordPrediction] = []
     alignments: dict[str, Alignment] = {}
     durations_s: dict[str, float] = {}
     with progress.stage("predict", len(sources), "file") as bar:
-        for source in sources:
+        for name, source in zip(names, sources, strict=True):
             bar.update()
-            name = str(source.audio)
             try:
+                if source.problem:
+                    raise AlignmentError(source.problem)
                 audio = read_audio(source.audio, channel=source.channel)
-                alignment = _alignment_of(source, audio, aligned)
-                if alignment is None:  # its aligner failed, which is among the problems
-                    continue
-                found = _predict_file(name, audio, alignment, network, calibration, function_words)
+                alignment = alignment_of(source, audio, aligned, problems)
+                own = _predict_file(name, audio, alignment, network, calibration, function_words)
             except (AudioError, AlignmentError) as error:
                 problems.append(Problem(name, "predict", Severity.ERROR, str(error)))
+                words.append(WordPrediction(name, "", reason=str(error)))
                 continue
-            words += found
+            doubts = "; ".join(p.reason for p in problems if p.item == name)
+            words += [replace(word, warning=doubts) for word in own]
             alignments[name], durations_s[name] = alignment, audio.duration_s
     about = {
         "path": str(network.path),
@@ -162,99 +180,6 @@ def predict_words(
         "temperature": None if calibration is None else calibration.temperature,
     }
     return Predicted(tuple(words), alignments, durations_s, tuple(problems), about)
-
-
-def _aligned(
-    sources: Sequence[Source],
-    aligner: str,
-    dictionary: Path | None,
-    problems: list[Problem],
-    progress: Progress,
-) -> dict[str, Alignment]:
-    """Alignments of the sources that have a transcript; failures go to the problems."""
-    from stressnet.alignment.aligner import AlignmentFailure, Utterance
-    from stressnet.alignment.choose import get_aligner
-    from stressnet.lexicon.dictionary import load_dictionary
-
-    pronounce = load_dictionary(dictionary).pronounce
-    utterances = []
-    for source in sources:
-        try:
-            for word in source.words:
-                pronounce(word)
-        except LexiconError as error:
-            reason = f"{source.audio}: {error}; spell it out or add it with --dictionary"
-            problems.append(Problem(str(source.audio), "align", Severity.ERROR, reason))
-            continue
-        if source.words:
-            # Every recording is its own speaker: nothing may depend on what else is given.
-            name = str(source.audio)
-            utterances.append(Utterance(name, name, source.audio, source.words, source.channel))
-    if len({utterance.utterance_id for utterance in utterances}) < len(utterances):
-        raise ConfigError("a recording is given twice; give each once")
-    found: dict[str, Alignment] = {}
-    if not utterances:
-        return found
-    with progress.stage("align", len(utterances), "file") as bar:
-        for name, result in get_aligner(aligner).align(utterances, pronounce):
-            bar.update()
-            if isinstance(result, AlignmentFailure):
-                problems.append(Problem(name, "align", Severity.ERROR, result.detail))
-            else:
-                found[name] = result
-    return found
-
-
-def _alignment_of(source: Source, audio: Audio, aligned: dict[str, Alignment]) -> Alignment | None:
-    """Words and phones of a recording; one interval without label for an unknown word."""
-    from stressnet.alignment.readers import has_many, read_alignment
-    from stressnet.alignment.validation import fit_to_audio
-
-    if source.words:
-        return aligned.get(str(source.audio))
-    if source.alignment is None:
-        return Alignment((spoken_part(audio, source.audio),), (), "silence trimmed")
-    check_rate(source.audio, audio.rate_hz)
-    try:
-        alignment = read_alignment(
-            source.alignment,
-            utterance_id=source.audio.stem if has_many(source.alignment) else None,
-            speaker=source.speaker,
-        )
-        return fit_to_audio(alignment, audio.duration_s)
-    except AlignmentError as error:
-        text = str(error)
-        named = text if str(source.alignment) in text else f"{source.alignment}: {text}"
-        raise AlignmentError(named) from error
-
-
-def spoken_part(audio: Audio, path: Path) -> Interval:
-    """The sound of a recording that holds one word, without the silence around it.
-
-    Raises
-    ------
-    AudioError
-        If what is left is longer than a word, or too short for one.
-    """
-    import librosa
-
-    from stressnet.corpus.tokens import MIN_DURATION_S
-
-    frame = round(0.025 * audio.rate_hz)
-    _, (first, last) = librosa.effects.trim(
-        audio.samples, top_db=TRIM_DB, frame_length=frame, hop_length=frame // 4
-    )
-    start_s, end_s = first / audio.rate_hz, min(last / audio.rate_hz, audio.duration_s)
-    if not MIN_DURATION_S <= end_s - start_s <= ONE_WORD_S:
-        raise AudioError(
-            f"{path}: {end_s - start_s:.2f} s of sound is not one word of two syllables; give a "
-            f"transcript or TextGrid"
-        )
-    return Interval(start_s, end_s, UNKNOWN_WORD)
-
-
-UNKNOWN_WORD = "<word>"
-"""Label of the only word of a recording without transcript."""
 
 
 def skip_reasons(alignment: Alignment, function_words: bool) -> list[tuple[Interval, str]]:
@@ -305,7 +230,7 @@ def _predict_file(
     for word, reason in words:
         label = "" if word.label == UNKNOWN_WORD else word_key(word.label)
         if reason:
-            found.append(WordPrediction(name, label, word.start_s, word.end_s, skipped=reason))
+            found.append(WordPrediction(name, label, word.start_s, word.end_s, reason=reason))
             continue
         score = float(next(scores))
         temperature = 1.0 if calibration is None else calibration.temperature

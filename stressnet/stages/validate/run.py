@@ -18,7 +18,7 @@ from stressnet.corpus.labels import labels_by_utterance
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Recording, read_labels, scan
-from stressnet.corpus.sound_check import Finding, check_sound
+from stressnet.corpus.sound_check import Sound, check_sound
 from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, CorpusError, MissingPartError
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
@@ -113,18 +113,18 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     expected, n_aligned = Expected(), 0
     words_only: list[Recording] = []
     changes: dict[str, tuple[Change, ...]] = {}
-    heard: dict[SoundKey, list[Finding]] = {}
+    heard: dict[SoundKey, Sound] = {}
     with work.progress.stage("validate", len(found.recordings), "utt") as bar:
         for recording in found.recordings:
             name = recording.utterance_id
             sound = (recording.audio_path, recording.channel)
             is_first = sound not in heard
             if is_first:
-                heard[sound] = check_sound(*sound) if config.samples else []
-            lost = [(s, text) for s, text in heard[sound] if s == Severity.ERROR]
-            rows += [
-                Row(name, s, "file", None, "", t) for s, t in (heard[sound] if is_first else lost)
-            ]
+                heard[sound] = check_sound(*sound) if config.samples else Sound()
+            of_sound = heard[sound].findings
+            lost = [(s, text) for s, text in of_sound if s == Severity.ERROR]
+            rows += [Row(name, s, "file", None, "", t) for s, t in (of_sound if is_first else lost)]
+            recording = replace(recording, speech_s=heard[sound].speech_s)
             given, path = None, recording.alignment_path
             if path is not None:
                 n_aligned += 1

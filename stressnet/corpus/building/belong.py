@@ -1,0 +1,64 @@
+"""Stage *fit*: do the words that were aligned sound like the recording they were found in?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from stressnet.alignment.fit import fit_to_sound
+from stressnet.audio import read_stretches
+from stressnet.corpus.scan import Recording, Scan
+from stressnet.errors import AudioError
+from stressnet.intervals import Alignment
+from stressnet.runs.problems import Problem, Severity
+
+if TYPE_CHECKING:
+    from stressnet.runs.folder import RunFolder
+
+LONGEST_S = 600.0
+"""Of longer recordings the beginning is looked at, which is enough and fits into memory."""
+
+
+@dataclass(frozen=True)
+class _FitTask:
+    recording: Recording
+    alignment: Alignment
+
+
+def _fit_one(task: _FitTask) -> tuple[str, str] | None:
+    """Severity and what is wrong, if words and sound do not fit."""
+    recording = task.recording
+    span_s = (0.0, min(LONGEST_S, recording.duration_s))
+    try:
+        (sound,), _ = read_stretches(recording.audio_path, [span_s], channel=recording.channel)
+    except AudioError:
+        return None  # reported when the tokens are cut
+    fit = fit_to_sound(task.alignment, sound.samples)
+    if fit is None or fit.severity is None:
+        return None
+    severity = fit.severity if recording.alignment_path is None else Severity.WARNING
+    return severity.value, f"{recording.audio_path}: {fit.text}"
+
+
+def check_fit(folder: RunFolder, found: Scan, aligned: Mapping[str, Alignment]) -> Scan:
+    """The recordings that say what an aligner was told that they say.
+
+    What does not fit, or may not, becomes problems of the folder. Phones that came with the corpus
+    are taken at their word; where words came with times, it is never more than a warning.
+    """
+    tasks = (
+        (recording.utterance_id, _FitTask(recording, alignment))
+        for recording in found.recordings
+        if recording.utterance_id in aligned
+        for alignment in [aligned[recording.utterance_id]]
+        if alignment.confidence is not None
+    )
+    refused: set[str] = set()
+    for name, wrong in folder.chunks("fit", tasks, _fit_one, unit="utt"):
+        if wrong is not None:
+            folder.problems.append(Problem(name, "align", Severity(wrong[0]), wrong[1]))
+            if wrong[0] == Severity.ERROR:
+                refused.add(name)
+    kept = tuple(r for r in found.recordings if r.utterance_id not in refused)
+    return replace(found, recordings=kept)
