@@ -197,7 +197,7 @@ def test_a_corrected_transcript_wins_over_a_recogniser(tmp_path: Path) -> None:
         config=BuildConfig("generic", tagger="none", no_splits=True, aligner="pocketsphinx"),
     )
     with (done.path / "failures.csv").open(newline="") as file:
-        (row,) = csv.DictReader(file)
+        (row,) = (r for r in csv.DictReader(file) if "fit the sound" not in r["reason"])
     assert "u.json: says 'HOTEL' where the transcript says 'RECORD'" in row["reason"]
     assert "the transcript of the recording was aligned instead" in row["reason"]
     assert Corpus.open(done.path).tokens["word"].tolist() == ["WATER", "RECORD"]
@@ -211,7 +211,7 @@ def test_text_is_read_as_transcripts_are(
     (recording(source / "anna") / "u.srt").write_text(text)
     config = BuildConfig("generic", tagger="none", no_splits=True, aligner="pocketsphinx")
     done = build_corpus(source, tmp_path / "out", config=config)
-    reasons = [problem.reason for problem in done.problems]
+    reasons = [p.reason for p in done.problems if "fit the sound" not in p.reason]  # of tones
     assert any("hold 1 marks that are no words: '[laughs]' (1)" in reason for reason in reasons)
     with (done.path / "readings.csv").open(newline="") as file:
         assert [(r["written"], r["read"]) for r in csv.DictReader(file)] == [
