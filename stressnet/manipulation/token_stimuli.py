@@ -64,9 +64,10 @@ class TokenTask:
     presets: dict[str, SpectrogramPreset] = field(default_factory=dict)
     save_audio: bool = False
 
-    def part(self, name: str) -> Path:
-        """One of the files of this token."""
-        return self.file.with_name(f"{self.file.name}-{name}")
+
+def part_of(file: Path, name: str) -> Path:
+    """One of the files of a token, whose task has that ``file``."""
+    return file.with_name(f"{file.name}-{name}")
 
 
 def make_token(task: TokenTask) -> list[Failure]:
@@ -112,10 +113,10 @@ def make_token(task: TokenTask) -> list[Failure]:
         stimuli.append(_stimulus_row(task.row, step, stimulus, asked, checked, file))
         measures += _measure_rows(stimulus_id, token_id, step, checked)
     if stimuli:
-        write_parquet(pd.DataFrame(stimuli), task.part("stimuli.parquet"))
-        write_parquet(pd.DataFrame(measures), task.part("measures.parquet"))
+        write_parquet(pd.DataFrame(stimuli), part_of(task.file, "stimuli.parquet"))
+        write_parquet(pd.DataFrame(measures), part_of(task.file, "measures.parquet"))
         for name, values in images.items():
-            np.save(task.part(f"{name}.npy"), np.stack(values))
+            np.save(part_of(task.file, f"{name}.npy"), np.stack(values))
     return failures
 
 

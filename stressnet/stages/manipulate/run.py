@@ -20,10 +20,9 @@ from stressnet.manipulation.continua import plan_steps
 from stressnet.manipulation.crosstalk import crosstalk
 from stressnet.manipulation.cues import in_order
 from stressnet.manipulation.responses import preset_of, presets_of, responses
-from stressnet.manipulation.token_stimuli import AUDIO_FOLDER, TokenTask, make_token
+from stressnet.manipulation.token_stimuli import AUDIO_FOLDER, TokenTask, make_token, part_of
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.runs.folder import RunFolder
-from stressnet.runs.parallel import in_order as results_in_order
 from stressnet.runs.problems import Problem, Severity, count_problems
 from stressnet.runs.result import Result
 from stressnet.runs.tables import write_parquet
@@ -146,28 +145,20 @@ def _make(
         folder.tree(f"{AUDIO_FOLDER}/**/*.TextGrid")
     ends = endpoints_of(cues, tokens, config, folder.problems)
     ids = [str(token_id) for token_id in tokens["token_id"]]
-    with (
-        folder.journal("tokens") as journal,
-        folder.progress.stage("manipulate", len(ids), "token") as bar,
-    ):
-        todo = [index for index, token_id in enumerate(ids) if token_id not in journal.done]
-        bar.update(len(ids) - len(todo))
-        task_of = _task_maker(config, corpus, networks, cues, tokens, ends, plan, folder)
-        results = results_in_order(_with_task, map(task_of, todo), folder.work.jobs, folder.pool)
-        for index, (task, failures) in zip(todo, results, strict=True):
-            _answer(networks, task)
-            journal.add(ids[index], failures)
-            bar.update()
-        for token_id in ids:
-            folder.problems += [
-                Problem(item, stage, Severity.ERROR, reason)
-                for item, stage, reason in journal.done[token_id]
-            ]
+    files = [parts / f"{index:06d}" for index in range(len(ids))]
+    task_of = _task_maker(config, corpus, networks, cues, tokens, ends, plan, folder)
+    tasks = ((token_id, task_of(k, files[k])) for k, token_id in enumerate(ids))
+    made = folder.chunks("manipulate", tasks, make_token, total=len(ids))
+    for file, (_, failures) in zip(files, made, strict=True):
+        _answer(networks, file)
+        folder.problems += [
+            Problem(item, stage, Severity.ERROR, reason) for item, stage, reason in failures
+        ]
     tables = {"endpoints": endpoint_table(ends, ids)}
     names = ["stimuli", "measures", *(["responses"] if networks else [])]
     for name in names:
-        files = [parts / f"{index:06d}-{name}.parquet" for index in range(len(ids))]
-        read = [pd.read_parquet(file) for file in files if file.exists()]
+        written = [part_of(file, FILES[name]) for file in files]
+        read = [pd.read_parquet(file) for file in written if file.exists()]
         if not read:
             reason = folder.problems[0].reason if folder.problems else "there are no tokens"
             raise CorpusError(f"{corpus.path}: no stimulus could be made; {reason}")
@@ -175,25 +166,18 @@ def _make(
     return tables
 
 
-def _with_task(task: TokenTask) -> tuple[TokenTask, list[tuple[str, str, str]]]:
-    return task, make_token(task)
-
-
-def _answer(networks: Sequence[TrainedNetwork], task: TokenTask) -> None:
+def _answer(networks: Sequence[TrainedNetwork], file: Path) -> None:
     """Networks' answers to a token's stimuli; the images are deleted afterwards."""
     import pandas as pd
 
-    stimuli_file = task.part(STIMULI)
-    if not networks or not stimuli_file.exists():
-        return
-    stimuli = pd.read_parquet(stimuli_file)
-    tables = []
-    for network in networks:
-        images = np.load(task.part(f"{preset_of(network).name}.npy"))
-        tables.append(responses(network, stimuli, images))
-    write_parquet(pd.concat(tables, ignore_index=True), task.part(RESPONSES))
-    for name in task.presets:
-        task.part(f"{name}.npy").unlink()
+    stimuli_file, out = part_of(file, STIMULI), part_of(file, RESPONSES)
+    images = {one.name: part_of(file, f"{preset_of(one).name}.npy") for one in networks}
+    if networks and stimuli_file.exists() and not out.exists():
+        stimuli = pd.read_parquet(stimuli_file)
+        tables = [responses(one, stimuli, np.load(images[one.name])) for one in networks]
+        write_parquet(pd.concat(tables, ignore_index=True), out)
+    for image_file in images.values():
+        image_file.unlink(missing_ok=True)
 
 
 def _task_maker(
@@ -205,11 +189,11 @@ def _task_maker(
     endpoints: dict[str, dict[str, Endpoint]],
     plan: tuple[Any, ...],
     folder: RunFolder,
-) -> Callable[[int], TokenTask]:
+) -> Callable[[int, Path], TokenTask]:
     voices = voices_of(cues)
     presets = presets_of(networks)
 
-    def task(index: int) -> TokenTask:
+    def task(index: int, file: Path) -> TokenTask:
         row = {str(key): value for key, value in tokens.iloc[index].to_dict().items()}
         token_id = str(row["token_id"])
         return TokenTask(
@@ -220,7 +204,7 @@ def _task_maker(
             voice=voices[str(row["speaker"])],
             plan=plan,
             endpoints=endpoints[token_id],
-            file=folder.state / "tokens" / f"{index:06d}",
+            file=file,
             presets=presets,
             save_audio=config.save_audio,
         )
