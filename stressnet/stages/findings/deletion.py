@@ -84,6 +84,7 @@ def _chunk(
     donors: Sequence[Sequence[str]],
     targets: Mapping[str, bool],
 ) -> list[list[Any]]:
+    import pandas as pd
     import torch
 
     from stressnet.explain.faithfulness import local_mean
@@ -105,22 +106,15 @@ def _chunk(
                 about.append((token_id, region, null, area))
     inputs = torch.from_numpy(np.stack(copies))[:, None]
     removed = torch.from_numpy(np.stack(masks))[:, None]
-    difference = logit_difference(network.logits(local_mean(inputs, removed)[:, 0].numpy()))
-    sign = {
-        token_id: 1.0 if stress == Stress.INITIAL.value else -1.0
-        for token_id, stress in zip(tokens["token_id"], tokens["stress"], strict=True)
-    }
-    whole = {
-        token_id: sign[token_id] * float(value)
-        for (token_id, region, _, _), value in zip(about, difference, strict=True)
-        if not region
-    }
-    rows: list[list[Any]] = []
-    for (token_id, region, null, area), value in zip(about, difference, strict=True):
-        if region:
-            evidence = whole[token_id]
-            loss = evidence - sign[token_id] * float(value)
-            rows.append([token_id, region, null, loss, area, evidence])
+    logits = network.logits(local_mean(inputs, removed)[:, 0].numpy())
+    table = pd.DataFrame(about, columns=["token_id", "region", "null", "area"])
+    initial = tokens.set_index("token_id")["stress"] == Stress.INITIAL.value
+    own_class = np.where(table["token_id"].map(initial), 1.0, -1.0)
+    table["value"] = own_class * logit_difference(logits)
+    whole = table[table["region"] == ""].set_index("token_id")["value"]
+    table["evidence"] = table["token_id"].map(whole)
+    table["loss"] = table["evidence"] - table["value"]
+    rows: list[list[Any]] = table.loc[table["region"] != "", list(COLUMNS)].to_numpy().tolist()
     return rows
 
 
