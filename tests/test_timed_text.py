@@ -20,7 +20,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError, UnknownFormatError
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 
-CASES = Path("/work/shared/cases")
+CASES = Path(__file__).parents[2] / "shared" / "cases"
 Rows = dict[str, list[tuple[float, float, str]]]
 
 
@@ -247,3 +247,10 @@ def test_case_of_whispers_output(
     assert "w.json: holds words without phones" in problem.reason
     _, out, _ = run_cli(capsys, "validate", source, "--recipe", recipe, "-q")
     assert problem.reason in out
+
+
+def test_a_panic_of_the_reader_of_chat_is_one_line(tmp_path: Path) -> None:
+    """Found by fuzzing: Rust's panics are no exceptions of Python's."""
+    (tmp_path / "a.cha").write_text("@Participants:d,MOT \n@Participants:n\n@ID:||MOT")
+    with pytest.raises(AlignmentError, match=r"a\.cha: damaged CHAT \(index out of bounds"):
+        read_alignments(tmp_path / "a.cha")

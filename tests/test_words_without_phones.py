@@ -22,7 +22,7 @@ from stressnet.intervals import TIMED_TEXT, Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 
-CASES = Path("/work/shared/cases")
+CASES = Path(__file__).parents[2] / "shared" / "cases"
 SENTENCE = "THE WATER HOTEL RECORD"
 CONFIG = BuildConfig("generic", tagger="none", no_splits=True, aligner="pocketsphinx")
 

@@ -39,7 +39,9 @@ def read_chat(path: Path, options: ReadOptions) -> Alignments:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of dependent tiers, which are not used
             utterances = CHAT.from_strs([text], strict=False).utterances()
-    except (ValueError, OverflowError) as error:
+    except BaseException as error:  # a panic of Rust is no Exception
+        if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
+            raise
         reason = str(error).split("\n", 1)[0]
         raise AlignmentError(f"{path}: damaged CHAT ({reason}); check it with CLAN") from error
     turns = []
