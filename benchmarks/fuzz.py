@@ -41,6 +41,7 @@ from stressnet.alignment.readers.options import ReadOptions
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.audio import audio_facts, read_audio
 from stressnet.corpus.building.given import pronounceable, use_given
+from stressnet.corpus.conventions import CONVENTIONS
 from stressnet.corpus.images import read_images
 from stressnet.corpus.labels import read_labels
 from stressnet.corpus.recipe import SpeakerTable, available_recipes, load_recipe
@@ -48,7 +49,8 @@ from stressnet.corpus.scan import Recording
 from stressnet.corpus.speakers import read_speakers
 from stressnet.corpus.splits import read_splits
 from stressnet.corpus.store import Corpus
-from stressnet.corpus.transcripts import read_lines
+from stressnet.corpus.transcripts import read_lines, read_text
+from stressnet.corpus.written import Normaliser
 from stressnet.errors import ConfigError, StressnetError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import (
@@ -206,6 +208,20 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 
 # --- examples ---------------------------------------------------------------------------------
 
+WRITTEN = (
+    "Susan: Mr. Hill's 21st [laughter] per- (coughing) cost $3.50, i.e. 50% of it &amp; more, "
+    "on May 5, 1921 at 10:30 a.m. in the U.S.A. <sil> {LG} ((unclear)) -- mp3 "
+    "10-15 \u00bd [open 555-1234\n"
+)
+CHAT = (
+    "@Begin\n*CHI:\t&-um I <want the> [/] want (be)cause xxx &=laughs +...\n%mor:\tn|dog\n"
+    "\tn|cat\n*MOT:\tno:: woof@o 0is <the dog> [x 2] (.) \x15123_456\x15\n"
+)
+RULES = b"""
+[transcripts]
+convention = "chat"
+rules = [['(a+)+$', '\\1'], ["x", ""]]
+"""
 GOOD = Alignment(
     words=(Interval(0.0, 0.25, ""), Interval(0.25, 1.0, 'thé "so"'), Interval(1.0, 1.5, "")),
     phones=(Interval(0.0, 0.25, ""), Interval(0.25, 0.5, "DH"), Interval(0.5, 1.5, "AH0")),
@@ -287,6 +303,12 @@ def text(name: str, read: Callable[[Path], object], *texts: str | bytes) -> Read
     """A reader of one file."""
     examples = [example.encode() if isinstance(example, str) else example for example in texts]
     return Reader(lambda folder: read(folder / name), name, examples, {})
+
+
+def normalised(convention: str) -> Callable[[Path], object]:
+    """A reader of a transcript, with a rule of one's own."""
+    normaliser = Normaliser(convention, (("(?i)(cuz)+", "because \\1"),))
+    return lambda path: normaliser.read(read_text(path))
 
 
 def all_readers(folder: Path) -> dict[str, Reader]:
@@ -400,6 +422,7 @@ def all_readers(folder: Path) -> dict[str, Reader]:
         "recipe": text(
             "r.toml",
             lambda path: load_recipe(str(path)),
+            available_recipes()["generic"].read_bytes() + RULES,
             *(path.read_bytes() for path in available_recipes().values()),
         ),
         "speakers": Reader(
@@ -414,6 +437,7 @@ def all_readers(folder: Path) -> dict[str, Reader]:
             "utterance_id\tword_index\tword\tstress\na\t0\trecord\tINITIAL\na\t2\tpermit\tFINAL\n",
         ),
         "transcripts": text("a.trans.txt", read_lines, "a-0 THE HOTEL\na-1 SO IT'S\n"),
+        **{f"{name} text": text("t.txt", normalised(name), WRITTEN, CHAT) for name in CONVENTIONS},
         "splits": text("s.csv", read_splits, "token_id,split\na,train\nb,test\nc,valid\n"),
         "dictionary": text(
             "d.dict",

@@ -10,6 +10,7 @@ import pytest
 from stressnet.alignment import frame_net, frame_search
 from stressnet.alignment.frame_net import CLASSES, STEP_S, FrameNet, class_of, default_net
 from stressnet.alignment.frame_search import PAUSE_COST, PHONE_FRAMES, cuts, search
+from stressnet.alignment.kaldi_gmm import _is_confirmed
 from stressnet.alignment.landmarks import moved_to_landmarks
 from stressnet.alignment.paths import WordPath, averaged
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
@@ -178,3 +179,38 @@ def test_a_closure_begins_where_the_vowel_ends():
     samples = (np.concatenate([hum(0.3, 25, 0.2), np.zeros(3200)]) + noise).astype(np.float32)
     (path,) = moved_to_landmarks([WordPath(("AA1", "T"), (0.0, 0.325, 0.45))], samples)
     assert path.edges_s[1] == pytest.approx(0.3, abs=0.006)
+
+
+def test_a_sound_that_is_no_word_takes_no_time_from_words():
+    """Somebody else's sounds between two words: without a mark they stretch a word."""
+    said = [""] * 10 + ["S"] * 20 + ["IY1"] * 20
+    others = ["K", "AA1", "N", "UH0"] * 20
+    sounds = said + others + ["T"] * 10 + ["UW1"] * 20 + [""] * 10
+    variants = [[("S", "IY1")], [("T", "UW1")]]
+    net, energies = Known(sounds), np.zeros((len(sounds), 40))
+    edges = [word.edges_s for word in search(net, energies, variants, None, noises=(1,)).words]
+    assert edges[0] == pytest.approx(np.array([10, 30, 50]) * STEP_S)
+    assert edges[1] == pytest.approx(np.array([130, 140, 160]) * STEP_S)
+    without = [word.edges_s for word in search(net, energies, variants, None).words]
+    elsewhere = [w.edges_s for w in search(net, energies, variants, None, noises=(0, 2)).words]
+    assert without[1][0] - without[0][-1] < 0.3
+    assert elsewhere[1][0] - elsewhere[0][-1] < 0.3
+
+
+def test_who_is_lost_beside_a_noise_does_not_count():
+    leader = [WordPath(("S",), (0.1, 0.3)), WordPath(("T",), (0.9, 1.2))]
+    lost = [WordPath(("S",), (0.12, 0.6)), WordPath(("T",), (0.6, 1.22))]
+    near = [WordPath(("S",), (0.12, 0.32)), lost[1]]
+    beside = averaged(leader, lost, near, lost, noisy={0, 1})
+    assert beside[0].edges_s == pytest.approx((0.1, 0.31))
+    assert beside[1].edges_s == (0.9, 1.2)
+    together = averaged(leader, lost, lost)
+    assert together[0].edges_s[1] == pytest.approx(0.6)
+
+
+def test_a_noise_that_took_a_word_away_is_not_believed():
+    heard = [WordPath(("S",), (0.1, 0.3)), WordPath(("T",), (1.9, 2.0))]
+    other = [WordPath(("S",), (0.1, 0.5)), WordPath(("T",), (0.5, 0.8))]
+    assert not _is_confirmed(heard, [other], 1)
+    assert _is_confirmed(heard, [other, heard], 1)
+    assert _is_confirmed(heard, [], 1)

@@ -33,6 +33,9 @@ class Utterance:
         Words in upper case, as in the dictionary.
     channel : int or None
         The channel of the sound, counted from 1; None for the mean of all.
+    noises : tuple of int
+        Numbers of the words before which something may sound that is no word (laughter, a fragment,
+        somebody else); the number of words for what comes after the last.
     """
 
     utterance_id: str
@@ -40,6 +43,7 @@ class Utterance:
     audio_path: Path
     words: tuple[str, ...]
     channel: int | None = None
+    noises: tuple[int, ...] = ()
 
     def failure(self, reason: str, problem: str) -> AlignmentFailure:
         """Why this utterance cannot be aligned: the kind, and what is wrong with its file."""

@@ -26,7 +26,7 @@ from stressnet.alignment.frame_search import search
 from stressnet.alignment.gmm import GmmModel, find_words
 from stressnet.alignment.gmm_training import TrainingSettings, TrainingUtterance, agreeing, train
 from stressnet.alignment.landmarks import moved_to_landmarks
-from stressnet.alignment.paths import FoundPath, WordPath, averaged, to_alignment
+from stressnet.alignment.paths import NEAR_S, FoundPath, WordPath, averaged, to_alignment
 from stressnet.alignment.pocketsphinx_aligner import pocketsphinx_alignment
 from stressnet.alignment.workers import isolated_map
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
@@ -194,7 +194,7 @@ def second_look(seen: FirstPass) -> Result:
     except AudioError as error:
         return utterance.unreadable(error)
     trained = _by_gmm(state, seen, samples)
-    heard = _by_net(state, seen, trained, samples)
+    heard, noises = _by_net(state, seen, trained, samples)
     if heard is not None:  # its confidence can be compared across corpora
         source, confidence = NET_NAME, heard.confidence
     if trained is not None:
@@ -204,7 +204,7 @@ def second_look(seen: FirstPass) -> Result:
     models = [path.words for path in (heard, trained) if path is not None]
     if seen.paths is not None and state.average:
         models.append(seen.paths)
-    words = averaged(*models)
+    words = averaged(*models, noisy={n for place in noises for n in (place - 1, place)})
     if trained is not None:  # knows this corpus's stress
         words = [WordPath(a.phones, b.edges_s) for a, b in zip(trained.words, words, strict=True)]
     if state.landmarks:
@@ -214,13 +214,36 @@ def second_look(seen: FirstPass) -> Result:
 
 def _by_net(
     state: _Worker, seen: FirstPass, trained: FoundPath | None, samples: np.ndarray
-) -> FoundPath | None:
-    """The network's alignment, with the segments that others have chosen."""
+) -> tuple[FoundPath | None, tuple[int, ...]]:
+    """The network's alignment, with the segments that others have chosen, and the noises in it.
+
+    A noise that took a word away, so that no other model has the words beside it where the network
+    has them, is not believed.
+    """
     if state.net is None:
-        return None
+        return None, ()
     around = trained.words if trained is not None else seen.paths
     variants = agreeing(seen.task.variants, around)
-    return search(state.net, log_mel(samples), variants, around)
+    energies, noises = log_mel(samples), seen.task.utterance.noises
+    heard = search(state.net, energies, variants, around, noises)
+    if heard is None or not noises:
+        return heard, ()
+    others = [*([trained.words] if trained else []), *([seen.paths] if seen.paths else [])]
+    believed = tuple(place for place in noises if _is_confirmed(heard.words, others, place))
+    if len(believed) < len(noises):
+        heard = search(state.net, energies, variants, around, believed)
+    return heard, believed if heard is not None else ()
+
+
+def _is_confirmed(
+    words: Sequence[WordPath], others: Sequence[Sequence[WordPath]], place: int
+) -> bool:
+    """Whether the far edges of the words beside a noise are where another model has them."""
+    edges = [(place - 1, 0)] * (place > 0) + [(place, -1)] * (place < len(words))
+    return not others or all(
+        any(abs(words[n].edges_s[k] - other[n].edges_s[k]) < NEAR_S for other in others)
+        for n, k in edges
+    )
 
 
 def _by_gmm(state: _Worker, seen: FirstPass, samples: np.ndarray) -> FoundPath | None:

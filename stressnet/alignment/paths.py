@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -17,6 +17,9 @@ SHORTEST_S = 0.005
 
 LONGEST_S = 0.5
 """Longest first phone after a pause, in seconds; what is longer is partly something else."""
+
+NEAR_S = 0.1
+"""Distance in seconds up to which models have a word at the same place."""
 
 AGREEMENT_S = 0.03
 """Distance in seconds up to which boundaries of three models are averaged."""
@@ -61,17 +64,25 @@ def pause_before(paths: Sequence[WordPath], index: int) -> bool:
     return index == 0 or paths[index].edges_s[0] > paths[index - 1].edges_s[-1] + 1e-6
 
 
-def averaged(leader: Sequence[WordPath], *others: Sequence[WordPath]) -> list[WordPath]:
+def averaged(
+    leader: Sequence[WordPath], *others: Sequence[WordPath], noisy: Collection[int] = ()
+) -> list[WordPath]:
     """The mean of alignments of the same phones, pauses decided by the first.
 
     Models err independently to some degree, so the mean of their boundaries is better than any.
     Where three or more lie further than `AGREEMENT_S` apart one of them is lost, and the median is
     taken. The start of a word after a pause is not averaged: a model that misses the pause is
     off by all of it. A pause that the first does not have is kept if most of the others have it.
+    Words whose numbers are in `noisy` have noise beside them, of which the first knows: others
+    count that have them at nearly the same place.
     """
+    everybody = others
     result: list[WordPath] = []
     now_s = 0.0
     for index, first in enumerate(leader):
+        others = tuple(
+            other for other in everybody if index not in noisy or _same_place(first, other[index])
+        )
         words = [first, *(other[index] for other in others)]
         middles = [_middle(edges) for edges in zip(*(w.edges_s for w in words), strict=True)]
         resumed = [other[index].edges_s[0] for other in others if pause_before(other, index)]
@@ -89,6 +100,12 @@ def averaged(leader: Sequence[WordPath], *others: Sequence[WordPath]) -> list[Wo
         now_s = edges_s[-1]
         result.append(WordPath(first.phones, tuple(edges_s)))
     return result
+
+
+def _same_place(one: WordPath, other: WordPath) -> bool:
+    """Whether two models have a word at nearly the same place."""
+    pairs = zip(one.edges_s, other.edges_s, strict=True)
+    return max(abs(a_s - b_s) for a_s, b_s in pairs) < NEAR_S
 
 
 def _middle(times_s: Sequence[float]) -> float:

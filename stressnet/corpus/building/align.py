@@ -23,7 +23,7 @@ from stressnet.corpus.building.given import (
     words_only_text,
 )
 from stressnet.corpus.scan import Recording, Scan
-from stressnet.corpus.written import Change
+from stressnet.corpus.written import Change, Reading
 from stressnet.errors import AlignmentError, AudioError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, load_dictionary
@@ -162,7 +162,9 @@ def _utterances(
 ) -> Iterator[tuple[Recording, Given, list[Utterance | AlignmentFailure]]]:
     """What to align of each recording: all of it, or its stretches, cut out into a folder."""
     for number, (r, given) in enumerate(todo):
-        whole = Utterance(r.utterance_id, r.speaker, r.audio_path, given.words, r.channel)
+        readings = [Reading(r.words, r.noises), *([r.transcript] if r.transcript else [])]
+        noises = next((one.noises for one in readings if one.words == given.words), ())
+        whole = Utterance(r.utterance_id, r.speaker, r.audio_path, given.words, r.channel, noises)
         if not given.stretches:
             yield r, given, [whole]
             continue

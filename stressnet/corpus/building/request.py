@@ -95,6 +95,7 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
             list(r.words),
             hash_of(r.alignment_path, r.alignment_format) if r.alignment_path else None,
             *([list(r.transcript.words)] if r.transcript else []),
+            *([list(r.noises)] if r.noises else []),
         ]
         for r in found.recordings
     ]
