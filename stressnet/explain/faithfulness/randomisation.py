@@ -28,7 +28,8 @@ def layers_from_top(model: nn.Module) -> list[str]:
     ConfigError
         If the model has no parameters.
     """
-    paths = [path for path, module in model.named_modules() if _own_parameters(module)]
+    own = {path: [*module.parameters(recurse=False)] for path, module in model.named_modules()}
+    paths = [path for path, parameters in own.items() if parameters]
     if not paths:
         raise ConfigError("the model has no parameters to randomise")
     return paths[::-1]
@@ -143,10 +144,6 @@ def efficient_parameter_randomisation(
     )
     reasons = combine_reasons(before.reasons, after.reasons)
     return Scores.of((after.values - before.values) / before.values, reasons)
-
-
-def _own_parameters(module: nn.Module) -> list[nn.Parameter]:
-    return list(module.parameters(recurse=False))
 
 
 def _randomise(module: nn.Module, generator: torch.Generator) -> None:

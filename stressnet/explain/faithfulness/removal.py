@@ -6,7 +6,7 @@ half of its cells does not rank those.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -93,15 +93,15 @@ class Removal:
         """Score of each input without the cells of a bool mask of the inputs' shape."""
         return self.score(self.baseline(self.inputs, removed))
 
-    def drops(self, masks: Iterable[Tensor]) -> Iterator[Tensor]:
-        """What each mask costs: the score of the untouched input minus the score without it."""
-        return (self.untouched - self.without(removed) for removed in masks)
+    def drop(self, removed: Tensor) -> Tensor:
+        """What a mask costs: the score of the untouched input minus the score without it."""
+        return self.untouched - self.without(removed)
 
     def mean_drop(self, masks: Sequence[Tensor]) -> Tensor:
-        """Mean of :meth:`drops`, shape (n_samples,)."""
+        """Mean of :meth:`drop` over masks, shape (n_samples,)."""
         total = torch.zeros(len(self.inputs), dtype=torch.float64)
-        for drop in self.drops(masks):
-            total += drop
+        for removed in masks:
+            total += self.drop(removed)
         return total / len(masks)
 
     def top(

@@ -63,30 +63,20 @@ class Score:
         """The same model and classes with another score."""
         return replace(self, kind=kind)
 
-    def __call__(self, inputs: Tensor, samples: Tensor | None = None) -> Tensor:
-        """Scores of inputs, float64 on the CPU, shape (n,).
-
-        Parameters
-        ----------
-        inputs : Tensor, shape (n, ...)
-            Altered copies of samples.
-        samples : Tensor of int, shape (n,), optional
-            Which sample each is a copy of; in order, one copy each, if left out.
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Scores of an altered copy of each sample, float64 on the CPU, shape (n_samples,).
 
         Raises
         ------
         ConfigError
             If there are more or fewer inputs than samples.
         """
-        if samples is None:
-            if len(inputs) != len(self.classes):
-                raise ConfigError(f"{len(inputs)} inputs for {len(self.classes)} classes")
-            samples = torch.arange(len(inputs))
-        classes = self.classes[samples.to(self.classes.device)]
+        if len(inputs) != len(self.classes):
+            raise ConfigError(f"{len(inputs)} inputs for {len(self.classes)} classes")
         logits = logits_of(self.model, inputs, self.batch_size)
+        classes = self.classes.to(logits.device)
         if bool(((classes < 0) | (classes >= logits.shape[1])).any()):
             raise ConfigError(f"classes must lie between 0 and {logits.shape[1] - 1}")
-        classes = classes.to(logits.device)
         if self.kind == "decision":
             return (logits.argmax(dim=1) == classes).double().cpu()
         if self.kind == "probability":

@@ -135,7 +135,7 @@ def infidelity(
     boxes = torch.stack([_rectangles(one, window, n_samples, generator) for one in counting])
     masks = [boxes[:, draw] & counting for draw in range(n_samples)]
     a = torch.stack([(maps * removed).sum(dim=(1, 2, 3)) for removed in masks])
-    b = torch.stack(list(removal.drops(masks)))
+    b = torch.stack([removal.drop(mask) for mask in masks])
     if not scaled:
         return Scores.of(((a - b) ** 2).mean(dim=0), removal.problems)
     product, a2, b2 = (a * b).mean(dim=0), (a * a).mean(dim=0), (b * b).mean(dim=0)

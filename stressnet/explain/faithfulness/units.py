@@ -131,8 +131,7 @@ def _over_units(
                 masks = units[sample]
                 top = masks[orders[sample][row][:k]].any(dim=0)
                 removed[sample] = masks.any(dim=0) & ~top if keep else top
-            (drop,) = removal.drops([removed])
-            totals[:, row] += torch.where(active, drop, 0.0)
+            totals[:, row] += torch.where(active, removal.drop(removed), 0.0)
     totals /= depth.double().clamp(min=1)[:, None]
     no_chance = [
         reason or ("" if n_random else "no random order was asked for") for reason in reasons
