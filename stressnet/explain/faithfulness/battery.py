@@ -30,7 +30,7 @@ class TokenBatch:
     token_ids : list of str
         Tokens.
     inputs : Tensor, shape (n, 1, n_bins, n_frames)
-        Images.
+        Images, on the model's device; all else may stay on the CPU.
     cells : Tensor of bool, shape of the inputs
         Cells with sound, which alone are removed and compared.
     units : dict of str to list of Tensor of bool
@@ -52,18 +52,6 @@ class TokenBatch:
     fill: Tensor
     mean: Tensor
     sd: Tensor
-
-    def to(self, device: str) -> TokenBatch:
-        """The batch with all tensors on a device."""
-        moved: dict[str, Any] = {
-            name: value.to(device) for name, value in vars(self).items() if torch.is_tensor(value)
-        }
-        return replace(
-            self,
-            **moved,
-            units={kind: [m.to(device) for m in masks] for kind, masks in self.units.items()},
-            regions={name: mask.to(device) for name, mask in self.regions.items()},
-        )
 
 
 @dataclass(frozen=True)

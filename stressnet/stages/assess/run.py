@@ -181,8 +181,9 @@ def _measure(
     ids = chosen.tokens["token_id"].tolist()
 
     def measure(token_ids: list[str]) -> list[dict[str, Any]]:
-        batch = read_batch(reader, token_ids, config.regions, statistics)
-        return battery.run(batch.to(network.device))
+        return battery.run(
+            read_batch(reader, token_ids, config.regions, statistics, network.device)
+        )
 
     tasks = ((str(start), ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK))
     chunks = folder.chunks("assess", tasks, measure, total=len(ids), n_items=len, here=True)

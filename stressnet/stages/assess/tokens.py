@@ -25,6 +25,7 @@ def read_batch(
     token_ids: list[str],
     regions: Sequence[str],
     statistics: tuple[Tensor, Tensor],
+    device: str,
 ) -> TokenBatch:
     """Images, sound, phones, formant bands and regions of some tokens.
 
@@ -38,6 +39,8 @@ def read_batch(
         Regions for localisation.
     statistics : tuple of Tensor, each of shape (n_bins, 1)
         Mean and standard deviation of sound per bin.
+    device : str
+        Of the network.
     """
     import torch
 
@@ -65,7 +68,7 @@ def read_batch(
     mean, sd = statistics
     return TokenBatch(
         token_ids=token_ids,
-        inputs=inputs,
+        inputs=inputs.to(device),
         cells=torch.from_numpy(np.stack(cells))[:, None],
         units=units,
         regions={
