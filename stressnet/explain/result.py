@@ -53,11 +53,6 @@ class Conservation:
         scale = torch.stack([part.abs() for part in parts]).amax(dim=0)
         return self.residual.abs() / scale.clamp(min=torch.finfo(torch.float64).tiny)
 
-    @property
-    def ratio(self) -> Tensor:
-        """Sum of the map over ``f``; not expected to be 1 where biases take a share."""
-        return self.relevance / self.output
-
     def __str__(self) -> str:
         def middle(values: Tensor) -> str:
             return f"{float(values.median()):.4g}"
