@@ -19,6 +19,7 @@ from conftest import MakeCorpus, aligned_sentence, sound_of
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.cli import main
 from stressnet.cli.options import MODEL
+from stressnet.corpus.sound_identity import sound_hash
 from stressnet.corpus.store import Corpus
 from stressnet.errors import (
     AlignmentError,
@@ -28,6 +29,7 @@ from stressnet.errors import (
     FolderError,
     TranscriptError,
 )
+from stressnet.evaluation.heard import Heard
 from stressnet.evaluation.sets import load_models, sets_of, token_table
 from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stressnet.models.registry import build_model
@@ -39,7 +41,7 @@ from stressnet.stages.predict.alignments import spoken_part
 from stressnet.stages.predict.sources import sources_of
 from stressnet.stages.predict.words import predict_words
 from stressnet.training.calibration import Calibration, save_calibration
-from stressnet.training.corpus_data import recordings_of, stress_data
+from stressnet.training.corpus_data import recordings_of, sounds_of, stress_data
 from stressnet.training.onnx_export import export_onnx, run_onnx
 
 VOICES = {name: 105.0 + 9 * i for i, name in enumerate(["ann", "bo", "cy", "di", "ed", "flo"])}
@@ -173,7 +175,7 @@ def test_words_with_both_readings_are_reported(evaluation: Path) -> None:
 def test_test_sets_share_nothing_they_should_not(corpus: Path) -> None:
     opened = Corpus.open(corpus)
     tokens = token_table(opened, own=True)
-    sets = sets_of(tokens, own=True)
+    sets = sets_of(tokens)
     train = opened.tokens[opened.tokens["split"] == "train"]
     assert not set(tokens[sets["test"]]["speaker"]) & set(train["speaker"])
     assert not set(tokens[sets["test"]]["family"]) & set(train["family"])
@@ -226,7 +228,7 @@ def test_networks_of_a_fold_are_tested_on_its_splits(corpus: Path, tmp_path: Pat
     splits = splits_of_fold(opened.tokens, fold)
     assert tokens["split"].tolist() == splits.to_numpy()[tokens["row"]].tolist()
     assert "train" not in set(tokens["split"])
-    assert sets_of(tokens, True)["test"].sum() == (splits == "test").sum()
+    assert sets_of(tokens)["test"].sum() == (splits == "test").sum()
 
 
 def test_audits_stand_beside_the_network(
@@ -578,3 +580,71 @@ def test_a_corpus_of_nothing_but_the_training_is_refused(
     assert code == 1
     assert "all its recordings were trained on" in err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def renamed(corpus: Path, tmp_path: Path) -> Path:
+    """A copy of the corpus under other names, its words cut a little differently."""
+    copy = tmp_path / "renamed"
+    shutil.copytree(corpus, copy)
+    table = pd.read_parquet(copy / "tokens.parquet")
+    table["speaker"] = "Dr " + table["speaker"]
+    table["utterance_id"] = "x" + table["utterance_id"]
+    table["start_s"] += 0.004
+    table.to_parquet(copy / "tokens.parquet")
+    return copy
+
+
+def test_a_renamed_copy_is_noticed_token_by_token(
+    corpus: Path, renamed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = Corpus.open(corpus)
+    tokens = opened.tokens
+    trained = tokens[tokens["split"] == "train"]
+    known = {
+        "speakers": sorted(trained["speaker"].unique()),
+        "families": sorted(trained["family"].unique()),
+        "recordings": list(recordings_of(opened, trained["token_id"])),
+        "sounds": list(sounds_of(opened, trained["token_id"])),
+    }
+    assert len(known["sounds"]) == len(trained)
+    model = checkpoint(tmp_path / "model", corpus, corpus_hash="another", **known)
+    found = Heard.by(load_models([model])).in_corpus(Corpus.open(renamed), tokens)
+    assert not found.empty
+    heard = tokens["utterance_id"].isin(trained["utterance_id"])
+
+    out = tmp_path / "out"
+    options = ("--no-audits", "--resamples", 100, "-q")
+    code, text, err = run_cli(capsys, "evaluate", renamed, model, out, *options)
+    assert code == 0, err
+    assert f"{heard.sum()} of {heard.size} tokens are of recordings that were trained on" in text
+    tested = set(pd.read_parquet(out / "predictions.parquet")["token_id"])
+    assert tested == set(tokens.loc[~heard, "token_id"])
+    scores = pd.read_csv(out / "scores.csv").drop_duplicates("test_set").set_index("test_set")
+    left = tokens[~heard]
+    by_heard = left["speaker"].isin(trained["speaker"])
+    assert scores["n"].get("all/namesakes", 0) == by_heard.sum()
+    new = ~left["family"].isin(trained["family"])
+    assert scores.loc["all/new_words", "n"] == new.sum()
+
+    code, text, err = run_cli(
+        capsys, "explain", renamed, model, tmp_path / "run", "--split", "all", "-q"
+    )
+    assert code == 0, err
+    assert f"WARNING: {heard.sum()} of these tokens are of recordings that the network was" in text
+
+    known["sounds"] = list(sounds_of(opened, tokens["token_id"]))
+    model = checkpoint(tmp_path / "whole", corpus, corpus_hash="another", **known)
+    code, _, err = run_cli(capsys, "evaluate", renamed, model, tmp_path / "none", "-q")
+    assert code == 1 and "all its recordings were trained on" in err
+
+
+def test_sounds_are_known_by_their_samples() -> None:
+    rng = np.random.default_rng(3)
+    one, other = (np.round(3000 * rng.standard_normal((2, 6000))) / 32768).astype(np.float32)
+    assert sound_hash(one) == sound_hash(one.copy()) != sound_hash(other)
+    shifted = [sound_hash(one[k : 6000 - 300 + k]) for k in range(0, 300, 10)]
+    assert np.mean([h == sound_hash(one) for h in shifted]) > 0.8
+    assert sound_hash(np.zeros(5000, dtype=np.float32)) == sound_hash(one[:20]) == ""
+    silence = np.zeros(4000, dtype=np.float32)
+    assert sound_hash(np.r_[silence, one]) == sound_hash(np.r_[one, silence]) == sound_hash(one)

@@ -333,6 +333,13 @@ class Corpus:
         return read_audio(self.excerpt_file(token_id))
 
     @cached_property
+    def sound_hashes(self) -> pd.Series:
+        """What the sound of each token is known by under any name, by token id."""
+        from stressnet.corpus.sound_identity import sound_hashes
+
+        return sound_hashes(self.path, self.tokens)
+
+    @cached_property
     def _excerpt_files(self) -> dict[str, str]:
         return dict(zip(self.tokens["token_id"], self.tokens["excerpt_file"], strict=True))
 

@@ -1,13 +1,13 @@
 """What networks were trained on, as their checkpoints say it, to tell what another corpus repeats.
 
-A corpus that is built again, or merged with others, is another corpus by its hash, and its splits
-are others; the recordings, words and speakers that the networks know are the same.
+A corpus that is built again, renamed, or merged with others, is another corpus by its hash, and its
+splits are others; the recordings, words and speakers that the networks know are the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from stressnet.errors import CheckpointError, ConfigError
@@ -34,11 +34,15 @@ class Heard:
     recordings : frozenset of str
         Hashes from :func:`stressnet.training.corpus_data.recording_hashes`; empty for checkpoints
         that do not say.
+    sounds : frozenset of str
+        Hashes of the tokens' sounds, from :func:`stressnet.corpus.sound_identity.sound_hashes`;
+        empty for checkpoints that do not say.
     """
 
     speakers: frozenset[str] = frozenset()
     families: frozenset[str] = frozenset()
     recordings: frozenset[str] = frozenset()
+    sounds: frozenset[str] = frozenset()
 
     @classmethod
     def by(cls, models: Sequence[TrainedNetwork]) -> Heard:
@@ -49,7 +53,7 @@ class Heard:
         CheckpointError
             If a checkpoint says it in another form.
         """
-        names: dict[str, set[str]] = {"speakers": set(), "families": set(), "recordings": set()}
+        names: dict[str, set[str]] = {field.name: set() for field in fields(cls)}
         for model in models:
             for name, known in names.items():
                 listed = model.info.training.get(name, [])
@@ -60,13 +64,32 @@ class Heard:
                 known.update(listed)
         return cls(*map(frozenset, names.values()))
 
-    def has_recording(self, tokens: pd.DataFrame) -> pd.Series:
-        """Which tokens are of recordings that were trained on."""
-        return recording_hashes(tokens).isin(self.recordings)
+    def in_corpus(self, corpus: Corpus, tokens: pd.DataFrame) -> pd.DataFrame:
+        """Which tokens of a corpus were, or may have been, heard in training.
 
-    def has_speaker(self, tokens: pd.DataFrame) -> pd.Series:
-        """Which tokens are by speakers named like one that was trained on."""
-        return tokens["speaker"].isin(self.speakers)
+        A recording was heard if speaker and utterance have the names of one that was, or if the
+        sound of one of its tokens was, whatever it is called. A speaker may have been heard under
+        the same name, or in such a recording.
+
+        Returns
+        -------
+        DataFrame
+            Truth values ``recording``, ``speaker`` and ``word``, with the index of the tokens.
+        """
+        import pandas as pd
+
+        heard = recording_hashes(tokens).isin(self.recordings)
+        if self.sounds:
+            heard |= tokens["token_id"].map(corpus.sound_hashes).isin(self.sounds)
+            heard = heard.groupby(tokens["utterance_id"]).transform("any")
+        voices = {*self.speakers, *tokens.loc[heard, "speaker"]}
+        return pd.DataFrame(
+            {
+                "recording": heard,
+                "speaker": tokens["speaker"].isin(voices),
+                "word": self.has_word(tokens),
+            }
+        )
 
     def has_word(self, tokens: pd.DataFrame) -> pd.Series:
         """Which tokens are of word families that were trained on.
@@ -78,6 +101,13 @@ class Heard:
         joined = word_families([*self.families, *tokens["word"].unique()])
         known = {joined[name.upper()] for name in self.families}
         return tokens["word"].str.upper().map(joined).isin(known)
+
+
+def count_heard(model: TrainedNetwork, corpus: Corpus, tokens: pd.DataFrame) -> int:
+    """Number of tokens of another corpus in recordings that a network was trained on."""
+    if model.info.corpus_hash == corpus.fingerprint:
+        return 0
+    return int(Heard.by([model]).in_corpus(corpus, tokens)["recording"].sum())
 
 
 def is_own_corpus(models: Sequence[TrainedNetwork], corpus: Corpus) -> bool:

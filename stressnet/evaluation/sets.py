@@ -42,8 +42,9 @@ TITLES: dict[str, str] = {
     "all": "all tokens",
     "all/new_words": "new words",
     "all/known_words": "known words",
-    "all/other_speakers": "speakers of other names",
-    "all/namesakes": "speakers named as in training",
+    "all/other_speakers": "other speakers",
+    "all/namesakes": "speakers it may have heard",
+    "all/new_words_other_speakers": "new words, other speakers",
 }
 """Test sets in words."""
 
@@ -190,8 +191,8 @@ class TestSets:
     fold : Fold or None
         Whose splits these are, if not the corpus's own.
     n_heard : int
-        Tokens by speakers named like one that was trained on, in a corpus that is not the networks'
-        own.
+        Tokens by speakers who may have been trained on, by their name or in recordings that are
+        left out, in a corpus that is not the networks' own.
     n_left_out : int
         Further tokens of such a corpus: of recordings that were trained on, left out.
     """
@@ -222,20 +223,21 @@ class TestSets:
         own = is_own_corpus(models, corpus)
         fold = fold_of(models) if own else None
         tokens = token_table(corpus, own, fold)
-        heard = Heard() if own else Heard.by(models)
-        trained_on = heard.has_recording(tokens)
+        heard = (Heard() if own else Heard.by(models)).in_corpus(corpus, tokens)
+        trained_on = heard["recording"]
         if trained_on.all():
             raise ConfigError(
                 f"{corpus.path}: all its recordings were trained on, so none is left to test on; "
                 f"evaluate on the corpus of the training, whose test sets are known"
             )
         tokens = tokens[~trained_on].reset_index(drop=True)
-        masks = sets_of(tokens, own, heard)
+        heard = heard[~trained_on].reset_index(drop=True)
+        masks = sets_of(tokens, None if own else heard)
         if not masks:
             raise CorpusError(f"{corpus.path}: none of its tokens belongs to a test set")
         for model in models:
             model.check_images(corpus.images(model.info.preset))
-        n_heard = int(heard.has_speaker(tokens).sum())
+        n_heard = int(heard["speaker"].sum())
         return cls(tokens, masks, own, fold, n_heard, int(trained_on.sum()))
 
 
@@ -325,7 +327,7 @@ def class_indices(tokens: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def sets_of(
-    tokens: pd.DataFrame, own: bool, heard: Heard | None = None
+    tokens: pd.DataFrame, heard: pd.DataFrame | None = None
 ) -> dict[str, NDArray[np.bool_]]:
     """Which tokens each test set holds; sets without tokens are left out.
 
@@ -333,15 +335,15 @@ def sets_of(
     ----------
     tokens : DataFrame
         From :func:`token_table`.
-    heard : Heard, optional
-        What was trained on, if the corpus is not the networks' own.
+    heard : DataFrame, optional
+        What was trained on, from :meth:`Heard.in_corpus`, if the corpus is not the networks' own.
 
     Returns
     -------
     dict
         Keys of :data:`TITLES` in their order.
     """
-    split = tokens["split"]
+    split, own = tokens["split"], heard is None
     sets: dict[str, Any] = {}
     if own:
         sets = {n: split == n for n in ("test", "test_known_speakers", "test_known_words")}
@@ -352,16 +354,17 @@ def sets_of(
         sets["minimal_pairs/known_speakers"] = pairs & tokens["speaker_is_known"]
     sets["minimal_pairs/prosody_only"] = pairs & tokens["is_prosody_only_pair"]
     sets["minimal_pairs/vowel_changes"] = pairs & ~tokens["is_prosody_only_pair"]
-    if not own:
-        heard = heard or Heard()
+    if heard is not None:
         sets["all"] = split.notna()
         parts = {
-            ("all/known_words", "all/new_words"): heard.has_word(tokens),
-            ("all/namesakes", "all/other_speakers"): heard.has_speaker(tokens),
+            ("all/known_words", "all/new_words"): heard["word"],
+            ("all/namesakes", "all/other_speakers"): heard["speaker"],
         }
         for (known, new), mask in parts.items():
             if mask.any():
                 sets |= {known: mask, new: ~mask}
+        if heard["word"].any() and heard["speaker"].any():
+            sets["all/new_words_other_speakers"] = ~heard["word"] & ~heard["speaker"]
     masks = {name: mask.to_numpy(dtype=bool) for name, mask in sets.items()}
     order = [*([] if own else ["all"]), *TITLES]
     return {name: masks[name] for name in sorted(masks, key=order.index) if masks[name].any()}

@@ -17,7 +17,7 @@ def heard_text(heard: int, n: int, n_left_out: int = 0) -> str:
     Parameters
     ----------
     heard : int
-        Tokens by speakers named like one that was trained on.
+        Tokens by speakers who may have been trained on.
     n : int
         Tokens that are tested on.
     n_left_out : int
@@ -31,8 +31,8 @@ def heard_text(heard: int, n: int, n_left_out: int = 0) -> str:
         )
     if heard:
         parts.append(
-            f"{heard} of {n} tokens are by speakers with the name of one that was trained on; if "
-            f"they are the same people, these figures are not those of new speakers"
+            f"{heard} of {n} tokens are by speakers who may have been trained on, by their name or "
+            f"in recordings that are left out; 'other speakers' has the figures without them"
         )
     return "; ".join(parts)
 

@@ -146,6 +146,12 @@ def recordings_of(corpus: Corpus, token_ids: Collection[str]) -> tuple[str, ...]
     return tuple(sorted(hashes))
 
 
+def sounds_of(corpus: Corpus, token_ids: Collection[str]) -> tuple[str, ...]:
+    """Hashes of the sounds of some tokens: what they are known by after everything was renamed."""
+    hashes = corpus.sound_hashes
+    return tuple(sorted({*hashes[hashes.index.isin(token_ids)]} - {""}))
+
+
 def splits_of_fold(tokens: pd.DataFrame, fold: Fold) -> pd.Series:
     """The split of each token in one fold, checked for leaks.
 

@@ -96,6 +96,9 @@ class Origin:
     recordings : tuple of str
         Hashes of the recordings that are trained on, see
         :func:`stressnet.training.corpus_data.recordings_of`.
+    sounds : tuple of str
+        Hashes of the tokens' sounds, see
+        :func:`stressnet.training.corpus_data.sounds_of`.
     """
 
     preset: str
@@ -104,6 +107,7 @@ class Origin:
     fold: Mapping[str, Any] | None = None
     validated: bool = True
     recordings: tuple[str, ...] = ()
+    sounds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -264,6 +268,7 @@ def _described(model_name: str, run: Run, origin: Origin, ended: Any) -> Checkpo
             "speakers": sorted(set(data.speakers[run.rows].tolist())),
             "families": sorted(set(data.lemmas[run.rows].tolist())),
             "recordings": list(origin.recordings),
+            "sounds": list(origin.sounds),
             **({} if origin.validated else {"all_tokens": True}),
             "epochs": state.epoch,
             "best_epoch": state.best_epoch,

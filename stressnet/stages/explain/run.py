@@ -18,6 +18,7 @@ from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError, CorpusError, check_names
+from stressnet.evaluation.heard import count_heard
 from stressnet.explain import COMPOSITES
 from stressnet.explain.map_file import MapRequest, compute_maps
 from stressnet.explain.reference import REFERENCED
@@ -154,6 +155,7 @@ def run(
         {
             **_conservation(tokens),
             "trained_on_this_corpus": info.corpus_hash == corpus.fingerprint,
+            "n_of_recordings_trained_on": count_heard(network, corpus, chosen.tokens),
             "accuracy_of_nulls": {
                 name: float(table["correct"].mean()) for name, table in null_tokens.items()
             },

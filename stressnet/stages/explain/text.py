@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,11 +36,6 @@ SHOWN = (
 _SMALL_SHARE = 0.5
 _MOSTLY_ELSEWHERE = "maps show the smaller part of the verdict: read them with care"
 
-_FOREIGN = [
-    "the network was not trained on this corpus: its splits do not say what the network has heard;",
-    "make sure that it was not trained on these recordings; --split all explains all of them",
-]
-
 
 def run_text(run: ExplainedRun) -> str:
     """All that ``stressnet explain`` prints."""
@@ -47,6 +43,23 @@ def run_text(run: ExplainedRun) -> str:
     if run.summary_nulls is not None:
         parts.append(nulls_text(run.summary_nulls))
     return "\n".join(parts)
+
+
+def _foreign(result: Mapping[str, Any]) -> list[str]:
+    """What is known of whether a network has heard the tokens of a corpus that is not its own."""
+    if result.get("trained_on_this_corpus", True):
+        return []
+    n = result.get("n_of_recordings_trained_on", 0)
+    if n:
+        return [
+            f"WARNING: {n} of these tokens are of recordings that the network was trained on,",
+            "whatever they are called here; leave them out, or explain its own corpus",
+        ]
+    return [
+        "the network was not trained on this corpus: its splits do not say what the network has "
+        "heard;",
+        "make sure that it was not trained on these recordings; --split all explains all of them",
+    ]
 
 
 def summary_text(run: ExplainedRun) -> str:
@@ -65,7 +78,7 @@ def summary_text(run: ExplainedRun) -> str:
         f"{100 * result['median_bias_share']:.0f} % {elsewhere} (medians); the ledger closes to "
         f"{result['largest_closure_residual']:.1e} (largest relative residual)",
         *([] if of_output >= _SMALL_SHARE else [_MOSTLY_ELSEWHERE]),
-        *([] if result.get("trained_on_this_corpus", True) else _FOREIGN),
+        *_foreign(result),
         "",
         f"{'relevance density':<22}{'INITIAL':>26}{'null':>8}{'FINAL':>28}{'null':>8}",
     ]

@@ -27,6 +27,7 @@ from stressnet.training.corpus_data import (
     Fold,
     add_token_columns,
     recordings_of,
+    sounds_of,
     splits_of_fold,
     stress_data,
     with_deviations,
@@ -89,6 +90,7 @@ def train_one(
             folder.tree("tensorboard/**")
     if needs_deviations(training, SpectrogramPreset.from_dict(images.preset)):
         data = with_deviations(data, corpus, preset, progress)
+    trained_on = data.token_ids[data.rows(TRAIN)]
     with progress.stage("train"):
         result = train(
             config.architecture,
@@ -101,7 +103,8 @@ def train_one(
                 corpus.fingerprint,
                 fold=None if fold is None else asdict(fold),
                 validated=not config.all_tokens,
-                recordings=recordings_of(corpus, data.token_ids[data.rows(TRAIN)]),
+                recordings=recordings_of(corpus, trained_on),
+                sounds=sounds_of(corpus, trained_on),
             ),
             resume=True,
             watch=Watch(progress.verbose and sys.stderr.isatty(), config.tensorboard),
