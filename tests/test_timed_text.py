@@ -19,6 +19,7 @@ from stressnet.corpus.scan import scan
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError, UnknownFormatError
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
+from stressnet.stages.predict.sources import sources_of
 
 CASES = Path(__file__).parents[2] / "shared" / "cases"
 Rows = dict[str, list[tuple[float, float, str]]]
@@ -254,3 +255,43 @@ def test_a_panic_of_the_reader_of_chat_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.cha").write_text("@Participants:d,MOT \n@Participants:n\n@ID:||MOT")
     with pytest.raises(AlignmentError, match=r"a\.cha: damaged CHAT \(index out of bounds"):
         read_alignments(tmp_path / "a.cha")
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
+@pytest.mark.parametrize(
+    ("case", "name", "options"),
+    [
+        ("21-whisper-output", "w", ["--transcript", "w.srt"]),
+        ("21-whisper-output", "w", ["--transcript", "w.json"]),
+        ("21-whisper-output", "w", []),
+        ("16-words-only-textgrid", "utt", []),
+        ("16-words-only-textgrid", "w", []),
+        ("19-arpabet-in-lower-case-and-ipa", "ipa", []),
+    ],
+)
+def test_predict_reads_the_same(
+    case: str, name: str, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = CASES / case / "recordings" / "anna"
+    options = [str(folder / o) if "." in o else o for o in options]
+    code, out, err = run_cli(capsys, "predict", folder / f"{name}.flac", *options, "-q")
+    words = [line.split()[0] for line in out.splitlines()[1:5]]
+    assert (code, words) == (0, ["FINAL", "PERMIT", "REBEL", "REPORT"])
+    assert ("some are IPA" in err) == (name == "ipa")
+
+
+def test_predict_asks_for_a_speaker_and_passes_over_other_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = recording(tmp_path / "anna")
+    (folder / "u.vtt").write_text(VTT)
+    _, _, err = run_cli(capsys, "predict", folder / "u.flac", "-q")
+    assert "'u' has the speakers Anna, Bo Li; choose one with --speaker" in err
+    (source,) = sources_of([folder / "u.flac"])
+    assert source.alignment == folder / "u.vtt"
+    (folder / "u.json").write_text('{"model": "x"}')
+    (folder / "u.txt").write_text("the water")
+    (source,) = sources_of([folder / "u.flac"])
+    assert (source.alignment, source.words) == (folder / "u.vtt", ("THE", "WATER"))
+    with pytest.raises(UnknownFormatError, match="another program"):
+        sources_of([folder / "u.flac"], transcripts=folder / "u.json")

@@ -157,7 +157,7 @@ def _to_align(
     return todo
 
 
-def _utterances(
+def utterances_of(
     todo: Sequence[tuple[Recording, Given]], folder: Path
 ) -> Iterator[tuple[Recording, Given, list[Utterance | AlignmentFailure]]]:
     """What to align of each recording: all of it, or its stretches, cut out into a folder."""
@@ -182,7 +182,7 @@ def _utterances(
         yield r, given, parts
 
 
-def _record(
+def record_of(
     recording: Recording, given: Given, results: Sequence[Alignment | AlignmentFailure]
 ) -> dict[str, Any]:
     """What the journal says of a recording after the aligner has seen it or its stretches."""
@@ -256,7 +256,7 @@ def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
         if any(_unaligned(journal.done.get(recording.utterance_id)) for recording, _ in todo):
             aligner = _aligner(config.aligner, problems)
             with tempfile.TemporaryDirectory(prefix="stressnet-") as temporary:
-                asked = list(_utterances(todo, Path(temporary)))
+                asked = list(utterances_of(todo, Path(temporary)))
                 results = aligner.align(
                     [u for _, _, parts in asked for u in parts if isinstance(u, Utterance)],
                     dictionary.pronounce,
@@ -266,7 +266,7 @@ def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
                 for recording, given, parts in asked:
                     own = [next(results)[1] if isinstance(u, Utterance) else u for u in parts]
                     if _unaligned(journal.done.get(recording.utterance_id)):
-                        journal.add(recording.utterance_id, _record(recording, given, own))
+                        journal.add(recording.utterance_id, record_of(recording, given, own))
                         bar.update()
         done = journal.done
     aligned: list[str] = []

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from stressnet.alignment.aligner import AlignmentFailure, Utterance
-from stressnet.audio import WORKING_RATE_HZ, Audio, check_rate, read_audio
-from stressnet.corpus.speaking_rate import frame_levels, rate_warning, speech_time_s
+from stressnet.alignment.aligner import Utterance
+from stressnet.audio import WORKING_RATE_HZ, Audio, audio_facts, check_rate, read_audio
+from stressnet.corpus.building.align import from_record, record_of, utterances_of
+from stressnet.corpus.building.given import Given, pronounceable, speakable, use_given
+from stressnet.corpus.scan import Recording
+from stressnet.corpus.speaking_rate import frame_levels, speech_time_s
 from stressnet.corpus.tokens import MIN_DURATION_S
-from stressnet.errors import AlignmentError, AudioError, LexiconError
+from stressnet.corpus.written import Reading
+from stressnet.errors import AlignmentError, AudioError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.runs.problems import Problem, Severity
@@ -29,16 +34,16 @@ Aligned = dict[str, Alignment | str]
 """Alignments by file, or why there is none."""
 
 
-def align_transcripts(
+def align_words(
     sources: Sequence[Source],
     aligner: str,
-    dictionary: Path | None,
+    dictionary_file: Path | None,
     problems: list[Problem],
     progress: Progress,
 ) -> Aligned:
-    """Align the recordings that have a transcript.
+    """Words and phones of the recordings whose words are known, from their files or an aligner.
 
-    A doubtful speaking rate becomes a problem.
+    What a build would warn of becomes problems.
 
     Raises
     ------
@@ -47,34 +52,70 @@ def align_transcripts(
     """
     from stressnet.alignment.choose import get_aligner
 
-    pronounce = load_dictionary(dictionary).pronounce
+    dictionary = load_dictionary(dictionary_file)
     aligned: Aligned = {}
-    utterances = []
+    todo = []
+
+    def warn(name: str, texts: Iterable[str]) -> None:
+        problems.extend(Problem(name, "align", Severity.WARNING, text) for text in texts)
+
     for source in sources:
         name = str(source.audio)
-        if not source.words:
+        if not source.words and source.alignment is None:
             continue
         try:
-            for word in source.words:
-                pronounce(word)
-            sound = read_audio(source.audio, minimum_rate_hz=0, channel=source.channel)
-            speech_s = speech_time_s(frame_levels(sound.samples, WORKING_RATE_HZ))
-            warning = rate_warning(source.audio, source.words, pronounce, speech_s)
-        except LexiconError as error:
-            aligned[name] = f"{name}: {error}; spell it out or add it with --dictionary"
-        except (AlignmentError, AudioError) as error:
+            recording = _recording(source)
+            given = Given(None, source.words)
+            if recording.alignment_path is not None:
+                given = use_given(recording, recording.alignment_path)
+            if given.alignment is None:
+                given = pronounceable(recording, given, dictionary)
+                given = speakable(recording, given, dictionary)
+                todo.append((recording, given))
+            else:
+                aligned[name] = given.alignment
+        except (AlignmentError, AudioError, MissingPartError) as error:
             aligned[name] = str(error)
         else:
-            if warning:
-                problems.append(Problem(name, "align", Severity.WARNING, warning))
-            # Every recording is its own speaker: nothing may depend on what else is given.
-            utterances.append(Utterance(name, name, source.audio, source.words, source.channel))
-    if utterances:
-        with progress.stage("align", len(utterances), "file") as bar:
-            for name, result in get_aligner(aligner).align(utterances, pronounce):
-                aligned[name] = result.detail if isinstance(result, AlignmentFailure) else result
+            warn(name, given.warnings)
+    if todo:
+        with (
+            progress.stage("align", len(todo), "file") as bar,
+            tempfile.TemporaryDirectory(prefix="stressnet-") as folder,
+        ):
+            asked = list(utterances_of(todo, Path(folder)))
+            utterances = [u for _, _, parts in asked for u in parts if isinstance(u, Utterance)]
+            results = get_aligner(aligner).align(utterances, dictionary.pronounce)
+            for recording, given, parts in asked:
+                own = [next(results)[1] if isinstance(u, Utterance) else u for u in parts]
+                record = record_of(recording, given, own)
+                name = recording.utterance_id
+                aligned[name] = record["failure"] if "failure" in record else from_record(record)
+                warn(name, record.get("warnings", ()))
                 bar.update()
     return aligned
+
+
+def _recording(source: Source) -> Recording:
+    """A recording as builds know it; it is its own speaker: nothing may depend on others."""
+    sound = read_audio(source.audio, minimum_rate_hz=0, channel=source.channel)
+    if source.alignment is not None:
+        check_rate(source.audio, audio_facts(source.audio).rate_hz)
+    name = str(source.audio)
+    return Recording(
+        utterance_id=name,
+        speaker=name,
+        sex="",
+        audio_path=source.audio,
+        words=source.words,
+        alignment_path=source.alignment,
+        duration_s=sound.duration_s,
+        alignment_id=source.audio.stem,
+        voice=source.speaker,
+        channel=source.channel,
+        transcript=Reading(source.words) if source.words else None,
+        speech_s=speech_time_s(frame_levels(sound.samples, WORKING_RATE_HZ)),
+    )
 
 
 def alignment_of(
@@ -91,11 +132,13 @@ def alignment_of(
     """
     from stressnet.alignment.fit import fit_to_sound
 
-    if not source.words:
-        return _given(source, audio) if source.alignment else _one_word(source, audio)
-    alignment = aligned[str(source.audio)]
+    alignment = aligned.get(str(source.audio))
+    if alignment is None:
+        return _one_word(source, audio)
     if isinstance(alignment, str):
         raise AlignmentError(alignment)
+    if alignment.confidence is None:  # not from an aligner
+        return alignment
     fit = fit_to_sound(alignment, audio.samples)
     if fit is not None and fit.severity is not None:
         text = f"{source.audio}: {fit.text}"
@@ -103,25 +146,6 @@ def alignment_of(
             raise AlignmentError(text)
         problems.append(Problem(str(source.audio), "align", fit.severity, text))
     return alignment
-
-
-def _given(source: Source, audio: Audio) -> Alignment:
-    from stressnet.alignment.readers import has_many, read_alignment
-    from stressnet.alignment.validation import fit_to_audio
-
-    assert source.alignment is not None
-    check_rate(source.audio, audio.rate_hz)
-    try:
-        alignment = read_alignment(
-            source.alignment,
-            utterance_id=source.audio.stem if has_many(source.alignment) else None,
-            speaker=source.speaker,
-        )
-        return fit_to_audio(alignment, audio.duration_s)
-    except AlignmentError as error:
-        text = str(error)
-        named = text if str(source.alignment) in text else f"{source.alignment}: {text}"
-        raise AlignmentError(named) from error
 
 
 def _one_word(source: Source, audio: Audio) -> Alignment:

@@ -21,7 +21,8 @@ class PredictConfig:
     )
     transcript: Path | None = option(
         None,
-        help="Text of the FILE, or a folder of .txt, .lab or .trans.txt files; or a .trans.txt.",
+        help="Text of the FILE (.txt, .lab; with times .srt, .vtt, .eaf, .cha or a recogniser's "
+        ".json), or a folder of such files or of .trans.txt; or a .trans.txt.",
     )
     speaker: str | None = option(
         None, help="Whose words to take of an alignment with several speakers."
@@ -66,7 +67,8 @@ predict = Stage(
 
     A FILE without TextGrid or transcript must hold one word of two syllables and nothing else.
     Running speech needs a TextGrid with words and ARPAbet phones, or a transcript, with which it is
-    aligned first; a TextGrid, .txt or .lab of the same name beside the FILE is found by itself.
+    aligned first, text with times (subtitles, what recognisers write) where it stands; what lies
+    beside the FILE under its name is found by itself.
     Words that do not have two syllables are listed as skipped.
     """,
 )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stressnet.alignment.readers import detect_format
 from stressnet.corpus.transcripts import LINES_ENDING, read_lines, read_text
 from stressnet.corpus.written import split_words
-from stressnet.errors import AlignmentError, ConfigError, TranscriptError
+from stressnet.errors import AlignmentError, ConfigError, TranscriptError, UnknownFormatError
 
-_ALIGNMENTS = (".TextGrid", ".textgrid", ".json")
+_TIMED = (".eaf", ".cha", ".json", ".vtt", ".srt", ".csv", ".tsv")
+_ALIGNMENTS = (".TextGrid", ".textgrid", *_TIMED)
 _TRANSCRIPTS = (".txt", ".lab")
 
 
@@ -23,9 +26,10 @@ class Source:
     audio : Path
         The recording.
     alignment : Path or None
-        TextGrid or another format with words and phones.
+        TextGrid or another format with words and phones, with words, or with text that has times.
     words : tuple of str
-        Transcript, if there is no alignment; empty for a recording of one unknown word.
+        Transcript, if there is no alignment or in case it cannot be used; without either, the
+        recording holds one unknown word.
     speaker : str or None
         Whose tiers or rows to take, or which channel of a CTM file, where there are several.
     channel : int or None
@@ -55,10 +59,11 @@ def sources_of(
     files : sequence of Path
         Recordings.
     alignments, transcripts : Path, optional
-        A file if there is one recording, else a folder with a file named like each recording
-        (``.TextGrid``; ``.txt`` or ``.lab``) in it or in folders below. A transcript may also be a
-        line of a file in LibriSpeech's form, ``*.trans.txt``: the recording's name, then what is
-        said. With neither of them, nor a text, what lies beside a recording is taken.
+        A file if there is one recording, else a folder with a file named like each recording in it
+        or in folders below: ``.TextGrid`` for alignments, ``.txt`` or ``.lab`` for transcripts, for
+        either what ELAN, CHAT and recognisers write, and subtitles. A transcript may also be a line
+        of a file in LibriSpeech's form, ``*.trans.txt``: the recording's name, then what is said.
+        With neither of them, nor a text, what lies beside a recording is taken.
     text : str, optional
         The transcript itself, for one recording.
 
@@ -82,7 +87,7 @@ def sources_of(
                 raise AlignmentError(f"{alignments}: no TextGrid for {file.name}; add it")
         return [Source(file, alignment=path) for file, path in zip(files, paths, strict=True)]
     if transcripts is not None:
-        return [Source(file, words=_words_said(file, transcripts)) for file in files]
+        return [_transcribed(file, transcripts) for file in files]
     return [_source_beside(file) for file in files]
 
 
@@ -100,13 +105,16 @@ def sources_one_by_one(
 
 
 def _source_beside(file: Path) -> Source:
-    """A recording with the alignment or transcript of its name in its folder, if there is one."""
-    alignment = _beside(file, file.parent, _ALIGNMENTS[:2])
-    if alignment is not None:
-        return Source(file, alignment=alignment)
+    """A recording with the alignment and transcript of its name in its folder, if there are any."""
+    source = Source(file)
     if _beside(file, file.parent, _TRANSCRIPTS) is not None:
-        return Source(file, words=_words_said(file, file.parent))
-    return Source(file)
+        source = _transcribed(file, file.parent)
+    for ending in _ALIGNMENTS:
+        path = _beside(file, file.parent, (ending,))
+        with suppress(UnknownFormatError):  # of another program
+            if path is not None and detect_format(path):
+                return replace(source, alignment=path)
+    return source
 
 
 def _beside(file: Path, place: Path, endings: tuple[str, ...]) -> Path | None:
@@ -124,15 +132,22 @@ def _beside(file: Path, place: Path, endings: tuple[str, ...]) -> Path | None:
     return next((path for path in below if path.is_file()), None)
 
 
-def _words_said(file: Path, place: Path) -> tuple[str, ...]:
-    """Words of a recording: from its own file, or from its line of a file of many."""
-    own = _beside(file, place, _TRANSCRIPTS)
+def _transcribed(file: Path, place: Path) -> Source:
+    """A recording with its words: from its own file, or from its line of a file of many."""
+    own = _beside(file, place, (*_TRANSCRIPTS, *_TIMED))
     if own is not None and not own.name.endswith(LINES_ENDING):
-        return _nonempty(split_words(read_text(own)), str(own))
+        try:
+            if own.is_file() and detect_format(own):
+                return Source(file, alignment=own)
+        except UnknownFormatError:
+            if own.suffix.lower() in _TIMED:
+                raise
+        return Source(file, words=_nonempty(split_words(read_text(own)), str(own)))
     many = sorted(place.rglob(f"*{LINES_ENDING}")) if place.is_dir() else [place]
     for path in many:
         if file.stem in (lines := read_lines(path)):
-            return _nonempty(lines[file.stem], f"{path}, line of {file.stem}")
+            where = f"{path}, line of {file.stem}"
+            return Source(file, words=_nonempty(lines[file.stem], where))
     raise TranscriptError(f"{place}: no transcript for {file.name}; add it")
 
 

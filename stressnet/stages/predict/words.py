@@ -19,7 +19,7 @@ from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.progress import Progress
-from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_transcripts, alignment_of
+from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_words, alignment_of
 from stressnet.stages.predict.sources import Source
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def predict_words(
     if len(set(names)) < len(names):
         raise ConfigError("a recording is given twice; give each once")
     problems: list[Problem] = []
-    aligned = align_transcripts(sources, aligner, dictionary, problems, progress)
+    aligned = align_words(sources, aligner, dictionary, problems, progress)
     words: list[WordPrediction] = []
     alignments: dict[str, Alignment] = {}
     durations_s: dict[str, float] = {}
