@@ -67,6 +67,13 @@ def test_utterances_are_aligned_where_they_stand(tmp_path: Path) -> None:
     assert use_given(recording(path, voice="Bo"), path).words == ("RECORD",)
 
 
+def test_marks_between_words_are_noises(tmp_path: Path) -> None:
+    labels = [(0.5, 1.0, "the"), (1.0, 1.2, "[laughs]"), (1.2, 1.6, "water {sighs}")]
+    path = grid(tmp_path / "u.TextGrid", {"Anna": [Interval(*label) for label in labels]}, 3.0)
+    (stretch,) = use_given(recording(path), path).stretches
+    assert (stretch.words, stretch.noises) == (("THE", "WATER"), (1, 2))
+
+
 def test_names_of_tiers_of_utterances(tmp_path: Path) -> None:
     said = [Interval(0.5, 1.0, "The water.")]
     tiers = {"Anna": said, "comments": [Interval(0, 1, "good")], "Bo": [Interval(1.5, 2, "Hotel")]}

@@ -23,7 +23,7 @@ from stressnet.corpus.building.given import (
     words_only_text,
 )
 from stressnet.corpus.scan import Recording, Scan
-from stressnet.corpus.written import Change, Reading
+from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, AudioError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, load_dictionary
@@ -102,7 +102,8 @@ def _waiting(given: Given) -> dict[str, Any]:
     """Words that came without phones, as JSON; see `_given`."""
     return {
         "words_only": given.words,
-        "stretches": [[s.start_s, s.end_s, s.words, s.kept] for s in given.stretches],
+        "stretches": [[s.start_s, s.end_s, s.words, s.kept, s.noises] for s in given.stretches],
+        "noises": given.noises,
         "warnings": given.warnings,
         "is_told": given.is_told,
         "changes": [asdict(change) for change in given.changes],
@@ -111,8 +112,8 @@ def _waiting(given: Given) -> dict[str, Any]:
 
 def _given(record: Mapping[str, Any]) -> Given:
     stretches = (
-        Stretch(start_s, end_s, tuple(words), tuple((a, b, n) for a, b, n in kept))
-        for start_s, end_s, words, kept in record.get("stretches", ())
+        Stretch(start_s, end_s, tuple(words), tuple((a, b, n) for a, b, n in kept), tuple(noises))
+        for start_s, end_s, words, kept, noises in record.get("stretches", ())
     )
     return Given(
         None,
@@ -121,6 +122,7 @@ def _given(record: Mapping[str, Any]) -> Given:
         tuple(record.get("warnings", ())),
         record.get("is_told", False),
         tuple(Change(**change) for change in record.get("changes", ())),
+        tuple(record.get("noises", ())),
     )
 
 
@@ -133,7 +135,7 @@ def _to_align(
     """Recordings without phones of their own, and what is known of their words."""
     todo, words_only = [], []
     for recording in recordings:
-        given = Given(None, recording.words)
+        given = Given(None, recording.words, noises=recording.noises)
         if recording.alignment_path is not None:
             record = journal.first(recording.utterance_id)
             if "words_only" not in record:
@@ -162,9 +164,9 @@ def utterances_of(
 ) -> Iterator[tuple[Recording, Given, list[Utterance | AlignmentFailure]]]:
     """What to align of each recording: all of it, or its stretches, cut out into a folder."""
     for number, (r, given) in enumerate(todo):
-        readings = [Reading(r.words, r.noises), *([r.transcript] if r.transcript else [])]
-        noises = next((one.noises for one in readings if one.words == given.words), ())
-        whole = Utterance(r.utterance_id, r.speaker, r.audio_path, given.words, r.channel, noises)
+        whole = Utterance(
+            r.utterance_id, r.speaker, r.audio_path, given.words, r.channel, given.noises
+        )
         if not given.stretches:
             yield r, given, [whole]
             continue
@@ -178,7 +180,8 @@ def utterances_of(
         for k, (stretch, sound) in enumerate(zip(given.stretches, sounds, strict=True)):
             path = folder / f"{number:06d}-{k:06d}.flac"
             write_flac(path, sound)
-            parts.append(Utterance(f"{r.utterance_id}/{k}", r.speaker, path, stretch.words))
+            name = f"{r.utterance_id}/{k}"
+            parts.append(Utterance(name, r.speaker, path, stretch.words, None, stretch.noises))
         yield r, given, parts
 
 

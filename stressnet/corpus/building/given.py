@@ -50,12 +50,15 @@ class Stretch:
     kept : tuple of (float, float, int)
         Intervals whose times are kept, in seconds, with the number of words in each; empty if it is
         only known that the words are said somewhere in the stretch.
+    noises : tuple of int
+        As of a `Reading`.
     """
 
     start_s: float
     end_s: float
     words: tuple[str, ...]
     kept: tuple[tuple[float, float, int], ...] = ()
+    noises: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class Given:
         Whether the warnings say already why the words are aligned.
     changes : tuple of Change
         What is not read as it is written.
+    noises : tuple of int
+        As of a `Reading`, where there are no stretches.
     """
 
     alignment: Alignment | None
@@ -84,6 +89,7 @@ class Given:
     warnings: tuple[str, ...] = ()
     is_told: bool = False
     changes: tuple[Change, ...] = ()
+    noises: tuple[int, ...] = ()
 
 
 def read_given(recording: Recording, path: Path) -> Alignment:
@@ -151,7 +157,7 @@ def use_given(recording: Recording, path: Path) -> Given:
             raise
         text = f"{error}; the transcript of the recording was aligned instead"
         reading = recording.transcript
-        return Given(None, reading.words, (), (text,), is_told=True, changes=reading.changes)
+        return Given(None, reading.words, (), (text,), True, reading.changes, reading.noises)
 
 
 def _check_transcript(recording: Recording, path: Path, given: Given) -> None:
@@ -223,14 +229,19 @@ def _without_phones(recording: Recording, path: Path, alignment: Alignment) -> G
     has_times = not is_rough and not any(" " in word.label for word in spoken)
     parts: list[Stretch] = []
     changes: list[Change] = []
+    sounded = False
     for word in spoken:
         reading = recording.normaliser.read(word.label)
         words = reading.words
         changes += reading.changes
-        if words:
+        if not words:
+            sounded = bool(reading.noises)
+        else:
             end_s = min(word.end_s, duration_s)
             kept = ((word.start_s, end_s, len(words)),) if has_times else ()
-            parts.append(Stretch(word.start_s, end_s, words, kept))
+            noises = tuple(sorted({*reading.noises} | ({0} if sounded else set())))
+            parts.append(Stretch(word.start_s, end_s, words, kept, noises))
+            sounded = False
     if not parts:
         raise AlignmentError(f"{path}: holds no words; write down what is said")
     over_s = max(word.end_s for word in spoken) - duration_s
@@ -248,8 +259,13 @@ def _stretches(parts: Sequence[Stretch], duration_s: float) -> tuple[Stretch, ..
         last = stretches[-1]
         are_words = len(part.words) == 1 or bool(part.kept)
         if part.start_s < last.end_s or (are_words and part.start_s - last.end_s < _PAUSE_S):
-            end_s, words = max(last.end_s, part.end_s), (*last.words, *part.words)
-            stretches[-1] = Stretch(last.start_s, end_s, words, (*last.kept, *part.kept))
+            stretches[-1] = Stretch(
+                last.start_s,
+                max(last.end_s, part.end_s),
+                (*last.words, *part.words),
+                (*last.kept, *part.kept),
+                tuple(dict.fromkeys((*last.noises, *(len(last.words) + n for n in part.noises)))),
+            )
         else:
             stretches.append(part)
     middles_s = [(a.end_s + b.start_s) / 2 for a, b in pairwise(stretches)]
