@@ -125,7 +125,12 @@ _CHAT = (
         ),
         {"speaker": _silent, "code": _silent, "event": _sounds, "span": _silent}
         | {"filler": _filler, "omitted": _silent, "unclear": _sounds, "ending": _silent}
-        | {"pause": _silent, "shortened": _inside, "form": lambda _: "", "prosody": lambda _: ""}
+        | {
+            "pause": _silent,
+            "shortened": lambda _: "",
+            "form": lambda _: "",
+            "prosody": lambda _: "",
+        }
         | {"group": _silent, "fragment": _sounds},
     ),
 )
