@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
-from stressnet.corpus.transcripts import _nfc, read_text
+from stressnet.corpus.plain_table import header_of, read_rows
 from stressnet.corpus.written import split_words
 from stressnet.errors import CorpusError
+
+_INDEX = re.compile(r"\d{1,9}")
 
 _LABEL_COLUMNS = ("utterance_id", "word_index", "stress")
 
@@ -50,34 +53,30 @@ def read_labels(path: Path) -> dict[tuple[str, int], StressLabel]:
     TranscriptError
         If the file cannot be read.
     """
-    lines = read_text(path).splitlines()
-    delimiter = "," if path.suffix.lower() == ".csv" else "\t"
-    if lines and delimiter not in lines[0]:
-        delimiter = next((other for other in ";,\t" if other in lines[0]), delimiter)
-    rows = csv.DictReader(lines, delimiter=delimiter)
-    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
-    missing = set(_LABEL_COLUMNS) - set(rows.fieldnames)
+    rows = read_rows(path)
+    header = header_of(path, rows[0][1]) if rows else []
+    missing = set(_LABEL_COLUMNS) - set(header)
     if missing:
         raise CorpusError(
             f"{path}: lacks the column {', '.join(sorted(missing))}; the first line names the "
-            f"columns, separated by {'commas' if delimiter == ',' else 'tabs'}"
+            f"columns, separated by tabs, commas or semicolons"
         )
     labels: dict[tuple[str, int], StressLabel] = {}
-    for number, row in enumerate(rows, start=2):
-        cells = {name: (row.get(name) or "").strip() for name in (*_LABEL_COLUMNS, "word")}
+    for number, row in rows[1:]:
+        cells = dict(zip_longest(header, row[: len(header)], fillvalue=""))
         stress, index = cells["stress"].upper(), cells["word_index"]
-        if stress not in ("INITIAL", "FINAL", "VARIES") or not index.isdecimal():
+        if stress not in ("INITIAL", "FINAL", "VARIES") or not _INDEX.fullmatch(index):
             raise CorpusError(
-                f"{path}, line {number}: word_index '{index}', stress '{stress}'; expected a "
-                f"number from 0 and INITIAL, FINAL or VARIES"
+                f"{path}, line {number}: word_index '{index[:20]}', stress '{stress[:20]}'; "
+                f"expected a number from 0 and INITIAL, FINAL or VARIES"
             )
-        key = (_nfc(cells["utterance_id"]), int(index))
+        key = (cells["utterance_id"], int(index))
         if key in labels and labels[key].stress != stress:
             raise CorpusError(
                 f"{path}, line {number}: word {index} of '{key[0]}' is {stress} here and "
                 f"{labels[key].stress} further up; keep one"
             )
-        labels[key] = StressLabel(stress, " ".join(split_words(cells["word"])), path.name)
+        labels[key] = StressLabel(stress, " ".join(split_words(cells.get("word", ""))), path.name)
     return labels
 
 

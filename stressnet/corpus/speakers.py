@@ -8,15 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stressnet.corpus.plain_table import read_rows
 from stressnet.corpus.recipe import SpeakerTable
-from stressnet.corpus.transcripts import _nfc, read_text
 from stressnet.runs.manifest import hash_ends
 from stressnet.runs.problems import Problem, Severity
 
 SEXES = {"f": "female", "m": "male", "female": "female", "male": "male", "w": "female"}
 _SPEAKER_HEADERS = ("speaker", "speaker_id", "speakerid", "spk", "id", "name", "participant")
 _SEX_HEADERS = ("sex", "gender")
-_DELIMITERS = ("\t", ";", ",", "|")
 SET_NAMES = frozenset({"train", "training", "dev", "valid", "validation", "test", "eval"})
 """Folders of sets, below which the same speakers may lie."""
 
@@ -123,13 +122,7 @@ def read_speakers(root: Path, tables: Sequence[SpeakerTable]) -> Speakers:
     if table is None:
         return Speakers()
     path = root / table.file
-    lines = [
-        (number, line)
-        for number, line in enumerate(read_text(path).splitlines(), start=1)
-        if line.strip() and not line.startswith(table.comment or "\0")
-    ]
-    delimiter = _delimiter([line for _, line in lines], table)
-    rows = [(number, [c.strip(' "\t') for c in line.split(delimiter)]) for number, line in lines]
+    rows = read_rows(path, prefer=table.delimiter, comment=table.comment, blanks=True)
     speaker_column, sex_column = table.speaker_column, table.sex_column
     if table.header and rows:
         header = [cell.lower() for cell in rows[0][1]]
@@ -149,9 +142,10 @@ def read_speakers(root: Path, tables: Sequence[SpeakerTable]) -> Speakers:
         sex = SEXES.get(value.lower(), "")
         if not sex and value.strip("?-. ").lower() not in ("", "unknown", "n/a", "na", "none"):
             wrong.append(f"line {number} gives the sex '{value}'")
-        name = _nfc(cells[speaker_column])
+        name = cells[speaker_column]
         if sexes.get(name, sex) != sex:
             wrong.append(f"line {number} lists '{name}' again with another sex")
+            sex = ""
         sexes[name] = sex
     problems = []
     if wrong:
@@ -166,13 +160,6 @@ def read_speakers(root: Path, tables: Sequence[SpeakerTable]) -> Speakers:
 
 def _in_words(delimiter: str) -> str:
     return {"\t": "a tab", ",": "a comma", ";": "a semicolon"}.get(delimiter, f"'{delimiter}'")
-
-
-def _delimiter(lines: Sequence[str], table: SpeakerTable) -> str | None:
-    """The recipe's delimiter, or the one that the lines have; None for blanks."""
-    if any(table.delimiter in line for line in lines):
-        return table.delimiter
-    return next((d for d in _DELIMITERS if lines and all(d in line for line in lines)), None)
 
 
 def _is_data(cells: Sequence[str], sex_column: int) -> bool:
@@ -297,6 +284,8 @@ def unmatched(speakers: Speakers, found: Iterable[str]) -> list[Problem]:
         return []
     if len(missing) == len(found):
         what = f"none of its {len(speakers.sexes)} speakers is in the recordings"
+        if not speakers.sexes:
+            what = "lists no speaker"
     else:
         what = f"{len(missing)} of {len(found)} speakers of the recordings are not in it"
     absent = [name for name in speakers.sexes if name.casefold() not in map(str.casefold, found)]

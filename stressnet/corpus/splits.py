@@ -28,16 +28,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from stressnet.corpus.plain_table import header_of, read_rows
 from stressnet.corpus.tokens import LABEL_TABLE
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.families import word_families
 from stressnet.lexicon.stress import Stress
-from stressnet.runs.tables import read_table
+from stressnet.runs.tables import check_unchanged
 
 SETS = ("train", "valid", "test")
 VALIDATION_SPLITS = ("valid", "valid_known_words", "valid_known_speakers")
@@ -54,6 +56,8 @@ PAIR_SPLITS = ("minimal_pairs", "minimal_pairs_unverified", "minimal_pair_relati
 SPLIT_COLUMNS = ("token_id", "speaker", "family", "speaker_set", "family_set", "split")
 """Columns of ``splits.csv``."""
 
+_SET_COLUMNS = ("speaker_set", "family_set")
+
 _CELLS = {
     ("train", "train"): "train",
     ("train", "valid"): "valid_known_speakers",
@@ -65,6 +69,9 @@ _CELLS = {
     ("test", "valid"): "valid_test_mixed",
     ("test", "test"): "test",
 }
+
+ALL_SPLITS = (*dict.fromkeys(_CELLS.values()), *PAIR_SPLITS, "unlabelled", "unlisted", "unsplit")
+"""All values of ``split``."""
 
 
 @dataclass(frozen=True)
@@ -239,14 +246,28 @@ def check_leaks(tokens: pd.DataFrame) -> None:
 
 
 def read_splits(path: Path) -> pd.DataFrame:
-    """A build's ``splits.csv``, one row per token.
+    """A build's ``splits.csv``, one row per token, also after a spreadsheet has saved it.
 
     Raises
     ------
     CorpusError
-        If the file cannot be read, lacks a column, or lists a token twice.
+        If the file cannot be read, lacks a column, names an unknown set, or lists a token twice.
     """
-    given = read_table(path, SPLIT_COLUMNS, keep_default_na=False, dtype=str)
+    check_unchanged(path)
+    rows = read_rows(path, prefer=",")
+    header = header_of(path, rows[0][1]) if rows else []
+    missing = [name for name in SPLIT_COLUMNS if name not in header]
+    if missing:
+        raise CorpusError(f"{path}: lacks the column {', '.join(missing)}; give a build's table")
+    cells = [dict(zip_longest(header, row[: len(header)], fillvalue="")) for _, row in rows[1:]]
+    for (number, _), row in zip(rows[1:], cells, strict=True):
+        for column, known in (("split", ALL_SPLITS), *((c, ("", *SETS)) for c in _SET_COLUMNS)):
+            if row[column] not in known:
+                raise CorpusError(
+                    f"{path}, line {number}: {column} '{row[column][:40]}' is none of "
+                    f"{', '.join(filter(None, known))}; correct it"
+                )
+    given = pd.DataFrame(cells, columns=header)
     repeated = given["token_id"][given["token_id"].duplicated()]
     if len(repeated):
         raise CorpusError(f"{path}: lists the token '{repeated.iloc[0]}' twice; keep one row")

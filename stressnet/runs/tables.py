@@ -70,7 +70,7 @@ def read_table(path: Path, columns: Sequence[str] = (), **how: Any) -> pd.DataFr
     read: Any = pd.read_parquet
     if path.suffix == ".csv":  # unlike Parquet, it can be read when its end is missing
         read = pd.read_csv
-        _check_unchanged(path)
+        check_unchanged(path)
     try:
         table: pd.DataFrame = read(path, **how)
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -81,7 +81,8 @@ def read_table(path: Path, columns: Sequence[str] = (), **how: Any) -> pd.DataFr
     return table
 
 
-def _check_unchanged(path: Path) -> None:
+def check_unchanged(path: Path) -> None:
+    """Raise :class:`CorpusError` if a file of a finished folder was changed since."""
     manifest = path.with_name(FILE_NAME)
     if not (manifest.is_file() and path.is_file()):
         return

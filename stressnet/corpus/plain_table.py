@@ -1,0 +1,103 @@
+"""Tables that people write: any delimiter, quotes, byte order marks, comments, odd blanks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from itertools import islice
+from pathlib import Path
+
+from stressnet.corpus.transcripts import read_text
+from stressnet.errors import CorpusError
+
+DELIMITERS = ("\t", ";", ",", "|")
+
+Row = tuple[int, list[str]]
+"""The number of a line, from 1, and its cells."""
+
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+_SEP_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
+"""What Excel writes, and reads, to name the delimiter."""
+
+
+def read_rows(
+    path: Path, *, prefer: str = "\t", comment: str = "", blanks: bool = False
+) -> list[Row]:
+    """Rows of a table, without empty ones.
+
+    The delimiter is the one that parts each of the first three rows into most cells.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    prefer : str
+        The delimiter that is tried first.
+    comment : str
+        What a line to be left out begins with; before the first row, ``#`` does, too.
+    blanks : bool
+        Whether cells may be parted by blanks where no delimiter occurs.
+
+    Raises
+    ------
+    CorpusError
+        If it is no table.
+    TranscriptError
+        If it cannot be read.
+    """
+    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
+    lines = ["" if line.startswith(comment or "\0") else line for line in text.split("\n")]
+    for number, line in enumerate(lines):
+        if line.strip() and not line.startswith("#"):
+            break
+        lines[number] = ""
+    first = next((line for line in lines if line.strip()), "")
+    named = _SEP_LINE.fullmatch(first.strip(" "))
+    if named:
+        lines[lines.index(first)] = ""
+        first = next((line for line in lines if line.strip()), "")
+    sample = list(islice((line for line in lines if line.strip()), 3))
+    try:
+        delimiter = max(
+            [named[1]] if named else dict.fromkeys((prefer, *DELIMITERS)),
+            key=lambda one: _n_cells(sample, one),
+        )
+        if blanks and delimiter not in first:
+            rows = [(number, line.split()) for number, line in enumerate(lines, start=1)]
+        else:
+            reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)
+            rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise CorpusError(f"{path}: not a table ({error}); correct the file") from error
+    cleaned = ((number, [clean(cell) for cell in row]) for number, row in rows)
+    return [(number, cells) for number, cells in cleaned if any(cells)]
+
+
+def _n_cells(lines: list[str], delimiter: str) -> tuple[int, int]:
+    """Cells of the shortest row and of the first."""
+    counts = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+    return min(counts, default=0), counts[0] if counts else 0
+
+
+def clean(cell: str) -> str:
+    """A cell in Unicode form C without quotes, blanks around it, and what cannot be seen."""
+    cell = _INVISIBLE.sub("", unicodedata.normalize("NFC", cell)).strip().strip('"').strip()
+    is_quoted = len(cell) > 1 and cell[0] == cell[-1] == "'"
+    return cell[1:-1] if is_quoted else cell
+
+
+def header_of(path: Path, cells: list[str]) -> list[str]:
+    """Names of columns in lower case with ``_`` for blanks.
+
+    Raises
+    ------
+    CorpusError
+        If one occurs twice.
+    """
+    names = [re.sub(r"[\s-]+", "_", cell.lower()) for cell in cells]
+    twice = next((one for one in names if one and names.count(one) > 1), None)
+    if twice is not None:
+        raise CorpusError(f"{path}: has two columns '{twice}'; keep one")
+    return names
