@@ -13,6 +13,7 @@ from conftest import RATE_HZ, aligned_sentence, sound_of
 from timed_texts import CHAT, EAF, FAVE, GENTLE, ROLLING, SRT, TSV, VTT, WHISPERX
 
 from stressnet.alignment.readers import detect_format, read_alignment, read_alignments, voices_of
+from stressnet.corpus.building.stretches import Stretch, corrected
 from stressnet.corpus.layouts import layouts_of, recipe_text
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import scan
@@ -199,9 +200,26 @@ def test_a_corrected_transcript_wins_over_a_recogniser(tmp_path: Path) -> None:
     )
     with (done.path / "failures.csv").open(newline="") as file:
         (row,) = (r for r in csv.DictReader(file) if "fit the sound" not in r["reason"])
-    assert "u.json: says 'HOTEL' where the transcript says 'RECORD'" in row["reason"]
-    assert "the transcript of the recording was aligned instead" in row["reason"]
+    assert "u.json: says 'HOTEL' where the transcript says 'RECORD'; the tr" in row["reason"]
+    assert "words are aligned where the recogniser heard them" in row["reason"]
     assert Corpus.open(done.path).tokens["word"].tolist() == ["WATER", "RECORD"]
+
+
+def test_words_of_a_corrected_transcript_go_where_they_were_heard() -> None:
+    heard = (Stretch(0, 1, ("A", "B", "C")), Stretch(1, 2, ("D", "E")), Stretch(2, 3, ("F",)))
+    parts = corrected(heard, "X A B C Y D E G H".split())
+    assert parts is not None
+    assert [s.words for s in parts] == [("X", "A", "B", "C", "Y"), ("D", "E"), ("G", "H")]
+    assert corrected(heard, "Q R S T U V".split()) is None
+    assert corrected(heard, "A B C D E".split()) == (
+        Stretch(0, 1, ("A", "B", "C")), Stretch(1, 2, ("D", "E"))
+    )  # fmt: skip
+
+
+def test_silence_for_a_recogniser(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"text": "", "segments": [], "language": "en"}')
+    with pytest.raises(AlignmentError, match=r"a\.json: holds no text"):
+        read_alignments(tmp_path / "a.json")
 
 
 def test_text_is_read_as_transcripts_are(

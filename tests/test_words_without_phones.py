@@ -13,7 +13,8 @@ from command_line import run_cli
 from conftest import RATE_HZ, aligned_sentence, sound_of
 
 from stressnet.alignment.textgrid import read_textgrid, speakers_of, write_textgrid
-from stressnet.corpus.building.given import Given, Stretch, joined, pronounceable, use_given
+from stressnet.corpus.building.given import Given, pronounceable, use_given
+from stressnet.corpus.building.stretches import Stretch, joined
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.written import Reading

@@ -9,18 +9,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stressnet.alignment.readers import (
-    AUTO,
-    TIMED_FORMATS,
     detect_format,
-    has_many,
-    holds,
     voices_of,
 )
 from stressnet.audio import audio_facts, check_channel, check_rate
 from stressnet.corpus.changes import warnings_of
+from stressnet.corpus.given_alignments import given_alignment
 from stressnet.corpus.labels import Labels, StressLabel, read_labels
 from stressnet.corpus.passed_over import passed_over, without_lossy_copies
-from stressnet.corpus.recipe import AlignmentSource, Recipe, find_audio
+from stressnet.corpus.recipe import Recipe, find_audio
 from stressnet.corpus.speakers import (
     SEXES,
     Candidate,
@@ -32,7 +29,7 @@ from stressnet.corpus.speakers import (
     read_speakers,
     unmatched,
 )
-from stressnet.corpus.transcripts import Transcripts, _nfc, _resolve
+from stressnet.corpus.transcripts import Transcripts, _nfc
 from stressnet.corpus.written import Change, Normaliser, Reading
 from stressnet.errors import (
     AlignmentError,
@@ -40,7 +37,6 @@ from stressnet.errors import (
     CorpusError,
     MissingPartError,
     TranscriptError,
-    UnknownFormatError,
 )
 from stressnet.runs.problems import Problem, Severity
 
@@ -121,56 +117,6 @@ class Scan:
     problems: tuple[Problem, ...]
     labels: Labels = field(default_factory=dict)
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Given:
-    """An alignment that came with a recording: its file, and what to ask of it."""
-
-    path: Path
-    format: str
-    utterance_id: str
-
-
-def _given_alignment(
-    recipe: Recipe, candidate: Candidate, root: Path
-) -> tuple[_Given | None, list[str]]:
-    """The first alignment that can be read for a recording, and why others were passed over.
-
-    A file for many recordings that lacks this one is passed over, as if it were not there. Files
-    of transcripts may turn out to have times, such as subtitles.
-    """
-    names = list(dict.fromkeys((candidate.utterance_id, candidate.name)))
-    texts = [t for t in recipe.transcripts if t.kind == "beside" and not t.skip_words]
-    sources = [*recipe.alignments, *(AlignmentSource(text.pattern) for text in texts)]
-    damaged: list[tuple[_Given, str]] = []
-    foreign: list[str] = []
-    for number, source in enumerate(sources):
-        is_text = number >= len(recipe.alignments)
-        folder, format = candidate.path.parent, source.format
-        path = _resolve(
-            source.pattern, candidate.fields, folder, root, ignore_case=recipe.ignore_case
-        )
-        if not path.is_file():
-            continue
-        try:
-            if format in (AUTO, "mfa-json"):  # JSON of that name is often a recogniser's
-                format = detect_format(path)
-            if is_text and format not in TIMED_FORMATS:
-                continue
-            given = _Given(path, format, names[0])
-            if not has_many(path, format):
-                return given, [*foreign, *(text for _, text in damaged)]
-            for name in names:
-                if holds(path, name, format):
-                    told = [*foreign, *(text for _, text in damaged)]
-                    return replace(given, utterance_id=name), told
-        except UnknownFormatError as error:
-            foreign += [] if is_text else [str(error)]
-        except (AlignmentError, MissingPartError) as error:
-            if format != AUTO or not is_text:  # other texts are read as transcripts
-                damaged.append((_Given(path, source.format, names[0]), str(error)))
-    return (damaged[0][0] if damaged else None), foreign  # reported when it is read
 
 
 def _candidate(recipe: Recipe, root: Path, path: Path, fields: dict[str, str]) -> Candidate:
@@ -381,7 +327,7 @@ def _recordings_of(
     path, utterance_id = candidate.path, candidate.utterance_id
     if utterance_id in found.recordings:
         return [Recording(utterance_id, candidate.speaker, "", path, (), None, 0.0)]
-    given, passed = _given_alignment(recipe, candidate, root)
+    given, passed = given_alignment(recipe, candidate, root)
     facts = audio_facts(path)
     check_rate(path, facts.rate_hz)
     check_channel(path, facts.channels, recipe.channel)

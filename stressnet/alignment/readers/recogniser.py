@@ -65,10 +65,12 @@ def read_recogniser(path: Path, options: ReadOptions) -> Alignments:
 
 
 def items_of(document: object) -> list[dict[str, Any]] | None:
-    """Segments or words of a recogniser's JSON; None if it is something else."""
+    """Segments or words of a recogniser's JSON, none if it heard none; None if it is foreign."""
     lists = [document]
     if isinstance(document, dict):
         lists = [document.get(key) for key in _LISTS]
+        if isinstance(document.get("text"), str) and lists.count([]) == 1:
+            return []
     for items in lists:
         if (
             isinstance(items, list)

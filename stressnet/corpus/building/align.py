@@ -14,14 +14,13 @@ from stressnet.alignment.choose import get_aligner
 from stressnet.audio import read_stretches, write_flac
 from stressnet.corpus.building.given import (
     Given,
-    Stretch,
-    joined,
     left_out,
     pronounceable,
     speakable,
     use_given,
     words_only_text,
 )
+from stressnet.corpus.building.stretches import Stretch, joined
 from stressnet.corpus.scan import Recording, Scan
 from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, AudioError, MissingPartError

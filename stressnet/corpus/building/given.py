@@ -7,58 +7,26 @@ stretch; where an alignment cannot be used and a transcript is there, the transc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice, pairwise, zip_longest
+from itertools import zip_longest
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from stressnet.alignment.validation import OVERHANG_TOLERANCE_S, fit_to_audio, overhang_s
+from stressnet.corpus.building.stretches import Stretch, corrected, stretches_of
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.speaking_rate import rate_warning
 from stressnet.corpus.tokens import check_phones
 from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, LexiconError, MissingPartError
-from stressnet.intervals import RECOGNISED, TIMED_TEXT, Alignment, Interval
+from stressnet.intervals import RECOGNISED, TIMED_TEXT, Alignment
 from stressnet.lexicon.dictionary import Dictionary
 
 _NO_NEWS_S = 0.001
 """Ends past the audio by less are rounding, not worth a line each."""
-
-_PAUSE_S = 0.3
-"""Words further apart are in different stretches."""
-
-_MARGIN_S = 0.15
-"""Stretches are cut out with so much of the pauses around them, since their limits are rough."""
-
-_FAR_S = 0.1
-"""Words that begin or end further from where the aligner hears them are counted in a warning."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Part of a recording in which some of its words are said.
-
-    Parameters
-    ----------
-    start_s, end_s : float
-        Limits in seconds.
-    words : tuple of str
-        What is said.
-    kept : tuple of (float, float, int)
-        Intervals whose times are kept, in seconds, with the number of words in each; empty if it is
-        only known that the words are said somewhere in the stretch.
-    noises : tuple of int
-        As of a `Reading`.
-    """
-
-    start_s: float
-    end_s: float
-    words: tuple[str, ...]
-    kept: tuple[tuple[float, float, int], ...] = ()
-    noises: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,7 +118,7 @@ def use_given(recording: Recording, path: Path) -> Given:
             raise AlignmentError(f"{path}: holds no words; write down what is said")
         given = (_with_phones if alignment.phones else _without_phones)(recording, path, alignment)
         if alignment.source == RECOGNISED:
-            _check_transcript(recording, path, given)
+            given = _with_transcript(recording, path, given)
         return replace(given, warnings=(*alignment.notes, *given.warnings))
     except (AlignmentError, MissingPartError) as error:
         if recording.transcript is None:
@@ -160,18 +128,25 @@ def use_given(recording: Recording, path: Path) -> Given:
         return Given(None, reading.words, (), (text,), True, reading.changes, reading.noises)
 
 
-def _check_transcript(recording: Recording, path: Path, given: Given) -> None:
-    """Raise if a transcript, which a person may have corrected, says something else."""
-    if recording.transcript is None:
-        return
-    pairs = zip_longest(given.words, recording.transcript.words, fillvalue="nothing")
-    differing = [pair for pair in pairs if pair[0] != pair[1]]
-    if differing:
-        heard, written = differing[0]
-        raise AlignmentError(
-            f"{path}: says '{heard}' where the transcript says '{written}'; remove the one that is "
-            f"not right"
-        )
+def _with_transcript(recording: Recording, path: Path, given: Given) -> Given:
+    """Words of a transcript, which a person may have corrected, where the recogniser heard them.
+
+    Raises
+    ------
+    AlignmentError
+        If both have little in common.
+    """
+    reading = recording.transcript
+    if reading is None or given.words == reading.words:
+        return given
+    pairs = zip_longest(given.words, reading.words, fillvalue="nothing")
+    heard, written = next(pair for pair in pairs if pair[0] != pair[1])
+    differ = f"{path}: says '{heard}' where the transcript says '{written}'"
+    stretches = corrected(given.stretches, reading.words)
+    if stretches is None:
+        raise AlignmentError(f"{differ}, and little is the same; remove the one that is not right")
+    text = f"{differ}; the transcript's words are aligned where the recogniser heard them"
+    return Given(None, reading.words, stretches, (*given.warnings, text), True, reading.changes)
 
 
 def words_only_text(recordings: Sequence[Recording]) -> str:
@@ -248,37 +223,8 @@ def _without_phones(recording: Recording, path: Path, alignment: Alignment) -> G
     if OVERHANG_TOLERANCE_S < over_s < inf:
         warnings.append(f"{path}: ends {over_s:.2f} s past the audio; cut off there")
     words = tuple(word for part in parts for word in part.words)
-    stretches = _stretches(parts, duration_s)
+    stretches = stretches_of(parts, duration_s)
     return Given(None, words, stretches, tuple(warnings), changes=tuple(changes))
-
-
-def _stretches(parts: Sequence[Stretch], duration_s: float) -> tuple[Stretch, ...]:
-    """Words joined up to the next pause, with margins that reach into no neighbour."""
-    stretches = [parts[0]]
-    for part in parts[1:]:
-        last = stretches[-1]
-        are_words = len(part.words) == 1 or bool(part.kept)
-        if part.start_s < last.end_s or (are_words and part.start_s - last.end_s < _PAUSE_S):
-            stretches[-1] = Stretch(
-                last.start_s,
-                max(last.end_s, part.end_s),
-                (*last.words, *part.words),
-                (*last.kept, *part.kept),
-                tuple(dict.fromkeys((*last.noises, *(len(last.words) + n for n in part.noises)))),
-            )
-        else:
-            stretches.append(part)
-    middles_s = [(a.end_s + b.start_s) / 2 for a, b in pairwise(stretches)]
-    return tuple(
-        replace(
-            stretch,
-            start_s=max(earliest_s, stretch.start_s - _MARGIN_S),
-            end_s=min(latest_s, stretch.end_s + _MARGIN_S),
-        )
-        for stretch, earliest_s, latest_s in zip(
-            stretches, [0.0, *middles_s], [*middles_s, duration_s], strict=True
-        )
-    )
 
 
 def pronounceable(recording: Recording, given: Given, dictionary: Dictionary) -> Given:
@@ -340,71 +286,3 @@ def left_out(recording: Recording, stretch: Stretch, reason: str, remedy: str) -
         f"{recording.audio_path}: {len(stretch.words)} words from {stretch.start_s:.2f} s on "
         f"({words}) are left out: {reason}; {remedy}"
     )
-
-
-def joined(
-    stretches: Sequence[Stretch], alignments: Sequence[Alignment | None]
-) -> tuple[Alignment, int]:
-    """The alignment of a recording from those of its stretches; None for one that failed.
-
-    Returns
-    -------
-    alignment : Alignment
-        Words whose times were given keep them.
-    n_far : int
-        Words that the aligner hears more than 0.1 s away from them.
-    """
-    words: list[Interval] = []
-    phones: list[Interval] = []
-    confidence: list[float] = []
-    source, n_far = "", 0
-    for stretch, alignment in zip(stretches, alignments, strict=True):
-        if alignment is None:
-            continue
-        source = alignment.source
-        spoken = alignment.spoken_words()
-        confidence += alignment.confidence or [float("nan")] * len(spoken)
-        heard = [
-            (word.shifted(stretch.start_s), [p.shifted(stretch.start_s) for p in phones_])
-            for word, phones_ in ((word, alignment.phones_of(word)) for word in spoken)
-        ]
-        if stretch.kept and len(spoken) == len(stretch.words):
-            following = iter(heard)
-            heard = []
-            for start_s, end_s, n in stretch.kept:
-                group = list(islice(following, n))
-                far_s = max(abs(group[0][0].start_s - start_s), abs(group[-1][0].end_s - end_s))
-                n_far += n if far_s > _FAR_S else 0
-                heard += _within(group, start_s, end_s)
-        for word, own in heard:
-            words.append(word)
-            phones += own
-    return Alignment(tuple(words), tuple(phones), source, tuple(confidence)), n_far
-
-
-def _within(
-    group: Sequence[tuple[Interval, list[Interval]]], start_s: float, end_s: float
-) -> Iterator[tuple[Interval, list[Interval]]]:
-    """Words and phones between limits that were given.
-
-    The first and the last phone reach the limits; where an inner boundary would lie outside, all
-    are stretched or pressed between them.
-    """
-    first_s, last_s = group[0][0].start_s, group[-1][0].end_s
-    inner_s = [p.start_s for _, phones in group for p in phones][1:]
-    fits = all(start_s < time_s < end_s for time_s in inner_s)
-
-    def moved(interval: Interval) -> Interval:
-        def time(time_s: float) -> float:
-            if time_s <= first_s:
-                return start_s
-            if time_s >= last_s:
-                return end_s
-            if fits:
-                return time_s
-            return start_s + (time_s - first_s) * (end_s - start_s) / (last_s - first_s)
-
-        return replace(interval, start_s=time(interval.start_s), end_s=time(interval.end_s))
-
-    for word, phones in group:
-        yield moved(word), [moved(phone) for phone in phones]

@@ -1,0 +1,170 @@
+"""Stretches of a recording in which words are said: made, corrected, and joined when aligned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from itertools import islice, pairwise
+
+from stressnet.intervals import Alignment, Interval
+
+_PAUSE_S = 0.3
+"""Words further apart are in different stretches."""
+
+_MARGIN_S = 0.15
+"""Stretches are cut out with so much of the pauses around them, since their limits are rough."""
+
+_LEAST_ALIKE = 0.6
+"""Share of the words of a corrected transcript and of a recogniser that are the same."""
+
+_MOST_WORDS = 50_000
+"""More are not compared, which takes too long."""
+
+_FAR_S = 0.1
+"""Words that begin or end further from where the aligner hears them are counted in a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Part of a recording in which some of its words are said.
+
+    Parameters
+    ----------
+    start_s, end_s : float
+        Limits in seconds.
+    words : tuple of str
+        What is said.
+    kept : tuple of (float, float, int)
+        Intervals whose times are kept, in seconds, with the number of words in each; empty if it is
+        only known that the words are said somewhere in the stretch.
+    noises : tuple of int
+        As of a `Reading`.
+    """
+
+    start_s: float
+    end_s: float
+    words: tuple[str, ...]
+    kept: tuple[tuple[float, float, int], ...] = ()
+    noises: tuple[int, ...] = ()
+
+
+def stretches_of(parts: Sequence[Stretch], duration_s: float) -> tuple[Stretch, ...]:
+    """Words joined up to the next pause, with margins that reach into no neighbour."""
+    stretches = [parts[0]]
+    for part in parts[1:]:
+        last = stretches[-1]
+        are_words = len(part.words) == 1 or bool(part.kept)
+        if part.start_s < last.end_s or (are_words and part.start_s - last.end_s < _PAUSE_S):
+            stretches[-1] = Stretch(
+                last.start_s,
+                max(last.end_s, part.end_s),
+                (*last.words, *part.words),
+                (*last.kept, *part.kept),
+                tuple(dict.fromkeys((*last.noises, *(len(last.words) + n for n in part.noises)))),
+            )
+        else:
+            stretches.append(part)
+    middles_s = [(a.end_s + b.start_s) / 2 for a, b in pairwise(stretches)]
+    return tuple(
+        replace(
+            stretch,
+            start_s=max(earliest_s, stretch.start_s - _MARGIN_S),
+            end_s=min(latest_s, stretch.end_s + _MARGIN_S),
+        )
+        for stretch, earliest_s, latest_s in zip(
+            stretches, [0.0, *middles_s], [*middles_s, duration_s], strict=True
+        )
+    )
+
+
+def corrected(stretches: Sequence[Stretch], words: Sequence[str]) -> tuple[Stretch, ...] | None:
+    """The stretches with the words of a corrected transcript; None if these are mostly others.
+
+    Words that are not among those heard go to the stretch of what is before them.
+    """
+    heard = [word for stretch in stretches for word in stretch.words]
+    places = [k for k, stretch in enumerate(stretches) for _ in stretch.words]
+    if max(len(heard), len(words)) > _MOST_WORDS:
+        return None
+    matcher = SequenceMatcher(None, heard, words)
+    if matcher.ratio() < _LEAST_ALIKE:
+        return None
+    corrected_words: list[list[str]] = [[] for _ in stretches]
+    for _, start, end, first, last in matcher.get_opcodes():
+        for number in range(first, last):
+            before = start + min(number - first, end - start - 1)
+            corrected_words[places[max(0, before)]].append(words[number])
+    return tuple(
+        replace(stretch, words=tuple(own), kept=(), noises=())
+        for stretch, own in zip(stretches, corrected_words, strict=True)
+        if own
+    )
+
+
+def joined(
+    stretches: Sequence[Stretch], alignments: Sequence[Alignment | None]
+) -> tuple[Alignment, int]:
+    """The alignment of a recording from those of its stretches; None for one that failed.
+
+    Returns
+    -------
+    alignment : Alignment
+        Words whose times were given keep them.
+    n_far : int
+        Words that the aligner hears more than 0.1 s away from them.
+    """
+    words: list[Interval] = []
+    phones: list[Interval] = []
+    confidence: list[float] = []
+    source, n_far = "", 0
+    for stretch, alignment in zip(stretches, alignments, strict=True):
+        if alignment is None:
+            continue
+        source = alignment.source
+        spoken = alignment.spoken_words()
+        confidence += alignment.confidence or [float("nan")] * len(spoken)
+        heard = [
+            (word.shifted(stretch.start_s), [p.shifted(stretch.start_s) for p in phones_])
+            for word, phones_ in ((word, alignment.phones_of(word)) for word in spoken)
+        ]
+        if stretch.kept and len(spoken) == len(stretch.words):
+            following = iter(heard)
+            heard = []
+            for start_s, end_s, n in stretch.kept:
+                group = list(islice(following, n))
+                far_s = max(abs(group[0][0].start_s - start_s), abs(group[-1][0].end_s - end_s))
+                n_far += n if far_s > _FAR_S else 0
+                heard += _within(group, start_s, end_s)
+        for word, own in heard:
+            words.append(word)
+            phones += own
+    return Alignment(tuple(words), tuple(phones), source, tuple(confidence)), n_far
+
+
+def _within(
+    group: Sequence[tuple[Interval, list[Interval]]], start_s: float, end_s: float
+) -> Iterator[tuple[Interval, list[Interval]]]:
+    """Words and phones between limits that were given.
+
+    The first and the last phone reach the limits; where an inner boundary would lie outside, all
+    are stretched or pressed between them.
+    """
+    first_s, last_s = group[0][0].start_s, group[-1][0].end_s
+    inner_s = [p.start_s for _, phones in group for p in phones][1:]
+    fits = all(start_s < time_s < end_s for time_s in inner_s)
+
+    def moved(interval: Interval) -> Interval:
+        def time(time_s: float) -> float:
+            if time_s <= first_s:
+                return start_s
+            if time_s >= last_s:
+                return end_s
+            if fits:
+                return time_s
+            return start_s + (time_s - first_s) * (end_s - start_s) / (last_s - first_s)
+
+        return replace(interval, start_s=time(interval.start_s), end_s=time(interval.end_s))
+
+    for word, phones in group:
+        yield moved(word), [moved(phone) for phone in phones]

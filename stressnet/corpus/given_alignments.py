@@ -1,0 +1,62 @@
+"""Which file is the alignment of a recording: the first that can be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stressnet.alignment.readers import AUTO, TIMED_FORMATS, detect_format, has_many, holds
+from stressnet.corpus.recipe import AlignmentSource, Recipe
+from stressnet.corpus.speakers import Candidate
+from stressnet.corpus.transcripts import _resolve
+from stressnet.errors import AlignmentError, MissingPartError, UnknownFormatError
+
+
+@dataclass(frozen=True)
+class GivenAlignment:
+    """An alignment that came with a recording: its file, and what to ask of it."""
+
+    path: Path
+    format: str
+    utterance_id: str
+
+
+def given_alignment(
+    recipe: Recipe, candidate: Candidate, root: Path
+) -> tuple[GivenAlignment | None, list[str]]:
+    """The first alignment that can be read for a recording, and why others were passed over.
+
+    A file for many recordings that lacks this one is passed over, as if it were not there. Files
+    of transcripts may turn out to have times, such as subtitles.
+    """
+    names = list(dict.fromkeys((candidate.utterance_id, candidate.name)))
+    texts = [t for t in recipe.transcripts if t.kind == "beside" and not t.skip_words]
+    sources = [*recipe.alignments, *(AlignmentSource(text.pattern) for text in texts)]
+    damaged: list[tuple[GivenAlignment, str]] = []
+    foreign: list[str] = []
+    for number, source in enumerate(sources):
+        is_text = number >= len(recipe.alignments)
+        folder, format = candidate.path.parent, source.format
+        path = _resolve(
+            source.pattern, candidate.fields, folder, root, ignore_case=recipe.ignore_case
+        )
+        if not path.is_file():
+            continue
+        try:
+            if format in (AUTO, "mfa-json"):  # JSON of that name is often a recogniser's
+                format = detect_format(path)
+            if is_text and format not in TIMED_FORMATS:
+                continue
+            given = GivenAlignment(path, format, names[0])
+            if not has_many(path, format):
+                return given, [*foreign, *(text for _, text in damaged)]
+            for name in names:
+                if holds(path, name, format):
+                    told = [*foreign, *(text for _, text in damaged)]
+                    return replace(given, utterance_id=name), told
+        except UnknownFormatError as error:
+            foreign += [] if is_text else [str(error)]
+        except (AlignmentError, MissingPartError) as error:
+            if format != AUTO or not is_text:  # other texts are read as transcripts
+                damaged.append((GivenAlignment(path, source.format, names[0]), str(error)))
+    return (damaged[0][0] if damaged else None), foreign  # reported when it is read
