@@ -75,6 +75,14 @@ class Axes:
             raise ConfigError(f"{what} has shape {values.shape}, but its axes say {self.shape}")
 
 
+def cell_edges(centres: FloatArray) -> NDArray[np.float64]:
+    """Limits of cells around increasing centres, halfway to their neighbours, shape (n + 1,)."""
+    centres = np.asarray(centres, dtype=np.float64)
+    middle = 0.5 * (centres[1:] + centres[:-1])
+    first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]
+    return np.concatenate([[first], middle, [last]])
+
+
 @dataclass(frozen=True)
 class Spectrogram:
     """A spectrogram with its axes and the part of it that is sound.

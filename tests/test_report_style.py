@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from stressnet.axes import cell_edges
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
 from stressnet.report.ipa import syllable_ipa, to_ipa
 from stressnet.report.names import count_of, grouped, region_name
 from stressnet.report.style import (
     STRESS_COLOURS,
-    edges,
     relevance_colormap,
     relevance_limit,
     save_figure,
@@ -66,7 +66,7 @@ def test_limit_ignores_empty_cells_and_survives_an_empty_map() -> None:
 
 
 def test_edges_lie_halfway_between_centres() -> None:
-    np.testing.assert_allclose(edges(np.array([0.0, 1.0, 3.0])), [-0.5, 0.5, 2.0, 4.0])
+    np.testing.assert_allclose(cell_edges(np.array([0.0, 1.0, 3.0])), [-0.5, 0.5, 2.0, 4.0])
 
 
 @pytest.mark.parametrize(("width", "inches"), [("column", 3.5), ("page", 7.0), (5, 5.0)])

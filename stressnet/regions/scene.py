@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from stressnet.acoustics.track_types import N_FORMANTS, Tracks
-from stressnet.axes import Axes, BoolArray, FloatArray
+from stressnet.axes import Axes, BoolArray, FloatArray, cell_edges
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
@@ -341,19 +341,12 @@ class Scene:
 
     @cached_property
     def _time_edges(self) -> FloatArray:
-        return _edges(self.axes.time_s)
+        return cell_edges(self.axes.time_s)
 
     @cached_property
     def _frequency_edges(self) -> FloatArray:
         # There is no sound below 0 Hz: the lowest bin's cell starts there.
-        return np.maximum(_edges(self.axes.frequency_hz), 0.0)
-
-
-def _edges(centres: FloatArray) -> FloatArray:
-    """Limits of cells around increasing centres, shape (n + 1,)."""
-    middle = 0.5 * (centres[1:] + centres[:-1])
-    first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]
-    return np.concatenate([[first], middle, [last]])
+        return np.maximum(cell_edges(self.axes.frequency_hz), 0.0)
 
 
 def _cover(edges: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.axes import Axes
-from stressnet.report.style import edges
+from stressnet.axes import Axes, cell_edges
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax
@@ -73,7 +72,7 @@ def mesh(ax: Ax, values: NDArray, axes: Axes, **style: Any) -> QuadMesh:
     **style
         Colours, as for ``pcolormesh``.
     """
-    x, y = edges(axes.time_s), edges(axes.frequency_hz)
+    x, y = cell_edges(axes.time_s), cell_edges(axes.frequency_hz)
     xlim = ax.get_xlim() if ax.get_autoscalex_on() is False else None
     drawn = ax.pcolormesh(
         x, y, values, shading="flat", rasterized=True, linewidth=0, antialiased=False, **style

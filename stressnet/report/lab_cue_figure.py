@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stressnet.axes import cell_edges
 from stressnet.lexicon.stress import Stress
 from stressnet.report.grid import bare_rows, draw_estimate, panel
 from stressnet.report.lab_figures import ROW_IN, UNRANKED, Example, row_colour
 from stressnet.report.maps import draw_image, draw_relevance
-from stressnet.report.style import Width, edges, style, text_width_in, width_in
+from stressnet.report.style import Width, style, text_width_in, width_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +144,7 @@ def _draw_map(ax: Plot, example: Example, method: str | None) -> None:
         )
     # What follows the word's sound is padding; a little of it tells that it is there.
     sounding_s = example.axes.time_s[example.sound][-1] if example.sound.any() else 0.0
-    end_s = min(edges(example.axes.time_s)[-1], sounding_s + _PADDING_SHOWN_S)
+    end_s = min(cell_edges(example.axes.time_s)[-1], sounding_s + _PADDING_SHOWN_S)
     for start, end, label in example.phones:
         ax.axvline(start, color="#999999", linewidth=0.3)
         if end <= end_s:
@@ -156,7 +157,7 @@ def _draw_map(ax: Plot, example: Example, method: str | None) -> None:
                 va="bottom",
                 transform=ax.get_xaxis_transform(),
             )
-    ax.set_xlim(edges(example.axes.time_s)[0], end_s)
+    ax.set_xlim(cell_edges(example.axes.time_s)[0], end_s)
     ax.locator_params(axis="x", nbins=3)
 
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.axes import Axes
+from stressnet.axes import Axes, cell_edges
 from stressnet.lexicon.stress import Stress
 from stressnet.report.grid import kilohertz_ticks, mesh
 from stressnet.report.style import (
     STRESS_COLOURS,
-    edges,
     relevance_colormap,
     relevance_limit,
     symmetric_norm,
@@ -53,7 +52,7 @@ def draw_image(
     # Less dark than it could be, so that colours laid over it stay clear.
     darkest = low + max(high - low, 1e-9) / IMAGE_DARKNESS
     drawn = mesh(ax, shown, axes, cmap="Greys", vmin=low, vmax=darkest)
-    ax.set_ylim(max(0.0, edges(axes.frequency_hz)[0]), axes.frequency_hz[-1])
+    ax.set_ylim(max(0.0, cell_edges(axes.frequency_hz)[0]), axes.frequency_hz[-1])
     kilohertz_ticks(ax)
     return drawn
 
@@ -86,7 +85,7 @@ def draw_relevance(
     limit = relevance_limit(relevance) if limit is None else limit
     drawn = mesh(ax, relevance, axes, cmap=relevance_colormap(), norm=symmetric_norm(limit))
     drawn.set_zorder(1.5)
-    ax.set_ylim(max(0.0, edges(axes.frequency_hz)[0]), axes.frequency_hz[-1])
+    ax.set_ylim(max(0.0, cell_edges(axes.frequency_hz)[0]), axes.frequency_hz[-1])
     kilohertz_ticks(ax)
     return drawn
 
@@ -135,7 +134,7 @@ def add_colour_bar(ax: Ax, mesh: QuadMesh, label: str) -> Ax:
 def _hatch_padding(ax: Ax, axes: Axes, mask: NDArray[np.bool_]) -> None:
     from matplotlib.patches import Rectangle
 
-    x, y = edges(axes.time_s), edges(axes.frequency_hz)
+    x, y = cell_edges(axes.time_s), cell_edges(axes.frequency_hz)
     look: dict[str, Any] = {"edgecolor": "#c8c8c8", "hatch": "////", "linewidth": 0}
     changes = np.flatnonzero(np.diff(np.r_[0, (~mask).astype(int), 0]))
     for first, last in zip(changes[::2], changes[1::2], strict=True):

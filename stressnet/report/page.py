@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError, StressnetError
 from stressnet.report.document import Document, Link
-from stressnet.report.page_sections import Sources, add_sections
+from stressnet.report.page_sections import sections
 from stressnet.report.run import RelevanceRun
+from stressnet.report.run_sections import Sources
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.tables import read_table
 
@@ -60,18 +61,18 @@ def write_report(
             f"{out}: cannot be written ({error.strerror}); choose another output folder"
         ) from error
     folder = None if model_folder is None else Path(model_folder)
-    sources = Sources(
-        run=opened,
-        corpus=corpus,
-        model=_manifest(folder),
-        metrics=_table(folder, "metrics.csv"),
-        predictions=_table(folder, "predictions.parquet"),
-        out=out,
-    )
     page = Document(f"Where a network hears stress: {corpus.name}")
     if explorer:
         page.add(Link("explorer.html", "Explorer: hear and see every token"))
-    add_sections(page, sources, coefficients)
+    page.add(
+        *sections(
+            Sources(opened, corpus, out),
+            _manifest(folder),
+            _table(folder, "metrics.csv"),
+            _table(folder, "predictions.parquet"),
+            coefficients,
+        )
+    )
     (out / "report.md").write_text(page.to_markdown(), encoding="utf-8")
     index = out / "index.html"
     index.write_text(page.to_html(), encoding="utf-8")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stressnet.axes import cell_edges
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.report.style import edges
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -156,7 +156,7 @@ def _find_token(reader: Any, text: str) -> str:
 
 
 def _extent(scene: Scene) -> tuple[float, float, float, float]:
-    time_s, frequency_hz = edges(scene.axes.time_s), edges(scene.axes.frequency_hz) / 1000
+    time_s, frequency_hz = cell_edges(scene.axes.time_s), cell_edges(scene.axes.frequency_hz) / 1000
     return time_s[0], time_s[-1], frequency_hz[0], frequency_hz[-1]
 
 

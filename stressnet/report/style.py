@@ -143,17 +143,6 @@ def relevance_limit(relevance: NDArray[np.floating]) -> float:
     return float(np.percentile(values, 99.5)) if values.size else 0.0
 
 
-def edges(centres: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Limits of cells around increasing centres, shape (n + 1,), for ``pcolormesh``.
-
-    A cell is drawn where its centre is: halfway to its neighbours.
-    """
-    centres = np.asarray(centres, dtype=np.float64)
-    middle = 0.5 * (centres[1:] + centres[:-1])
-    first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]
-    return np.concatenate([[first], middle, [last]])
-
-
 def save_figure(
     figure: Figure, path: Path | str, formats: Iterable[str] = ("png", "pdf")
 ) -> list[Path]:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.axes import Axes
+from stressnet.axes import Axes, cell_edges
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.registry import REGIONS
 from stressnet.report.document import Block, block_html
 from stressnet.report.explorer.pack import pack, rounded
 from stressnet.report.explorer.tokens import Method, TokenReader
 from stressnet.report.names import region_group, region_name
-from stressnet.report.style import STRESS_COLOURS, edges, relevance_colormap, relevance_limit
+from stressnet.report.style import STRESS_COLOURS, relevance_colormap, relevance_limit
 from stressnet.runs.names import inside
 
 if TYPE_CHECKING:
@@ -184,10 +184,10 @@ def _run(reader: TokenReader, method: Method, token_ids: Sequence[str]) -> dict[
 
 
 def _axes(axes: Axes) -> dict[str, Any]:
-    hertz = np.maximum(edges(axes.frequency_hz), 0.0)
+    hertz = np.maximum(cell_edges(axes.frequency_hz), 0.0)
     steps = np.diff(hertz)
     return {
-        "time_edges": [rounded(float(t), 7) for t in edges(axes.time_s)],
+        "time_edges": [rounded(float(t), 7) for t in cell_edges(axes.time_s)],
         "frequency_edges": [rounded(float(f), 7) for f in hertz],
         # Half a bin at 0 Hz is uneven too: rows are then drawn one by one.
         "even": bool(np.ptp(steps) < 1e-6 * steps.mean()),

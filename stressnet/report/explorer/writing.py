@@ -169,8 +169,8 @@ def write_explorer(
         _reader(str(corpus.path), tuple(str(run.path) for run in runs)),
         written,
         first=chosen[0].token_id if chosen else None,
-        summary=summary_blocks(methods, corpus, out, made),
-        provenance=provenance_blocks(methods, corpus),
+        summary=list(summary_blocks(methods, corpus, out, made)),
+        provenance=list(provenance_blocks(methods, corpus)),
         notice=" ".join(notices),
         report="index.html" if (out / "index.html").is_file() else None,
     )

@@ -1,0 +1,133 @@
+"""Sections about one run, which the report and the explorer share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stressnet.corpus.store import Corpus
+from stressnet.errors import ConfigError, CorpusError
+from stressnet.report import tables
+from stressnet.report.corpus import plot_regions, plot_warped_means, warped_means
+from stressnet.report.document import Block, Paragraph, Picture
+from stressnet.report.run import RelevanceRun
+from stressnet.report.style import save_figure
+from stressnet.report.vowel_space import plot_vowel_space, vowel_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Sources:
+    """A run, and where its figures go.
+
+    Parameters
+    ----------
+    out : Path
+        The report's folder; figures go to ``figures/``.
+    formats : sequence of str
+        Of the figures; the first is shown.
+    suffix : str
+        Added to the names of figures, so that several runs can lie in one folder.
+    made : sequence of str
+        Names of figures that are there already.
+    origin : str
+        Where the figures come from, added to what stands under each picture and table.
+    """
+
+    run: RelevanceRun
+    corpus: Corpus
+    out: Path
+    formats: Sequence[str] = ("png", "pdf")
+    suffix: str = ""
+    made: Sequence[str] = ()
+    origin: str = ""
+
+    def picture(self, draw: Callable[[], Figure], name: str, text: str) -> Picture:
+        """Write a figure unless it is there; the block that shows it."""
+        name += self.suffix
+        if name not in self.made:
+            save_figure(draw(), self.out / "figures" / name, self.formats)
+        first, *others = (f"figures/{name}.{kind}" for kind in self.formats)
+        return Picture(first, f"{text} {self.origin}".strip(), others)
+
+    def table(self, table: tables.Table) -> Iterator[Block]:
+        """A table and where it comes from."""
+        yield table
+        if self.origin:
+            yield Paragraph(self.origin, "source")
+
+
+def regions(sources: Sources) -> Iterator[Block]:
+    """Relevance by region: figures and table."""
+    summary, relevance = sources.run.summary, sources.run.relevance
+    if summary is None or relevance is None:
+        yield Paragraph(
+            "Relevance by region is missing: the run has no summary.csv or relevance.parquet; "
+            "run explain again.",
+            "missing",
+        )
+        return
+    if summary.loc[summary["measure"] == "density", "null_mean"].isna().all():
+        yield Paragraph(
+            "No null: without it a density says nothing about this word's own formants.", "missing"
+        )
+    measures = set(summary["measure"])
+    for measure, name, text in (
+        ("density", "regions", "Density of relevance for the word's class, by region and class."),
+        ("signed_share", "regions-signed", "Signed share of relevance by region and class."),
+    ):
+        if measure in measures:
+            yield sources.picture(
+                partial(plot_regions, relevance, summary, measure=measure),
+                name,
+                f"{text} Diamonds: means with 95 % intervals over speakers and words; "
+                "dots: speakers; grey bars: the null (another token's tracks or boundaries).",
+            )
+    yield from sources.table(tables.region_table(summary))
+
+
+def mean_maps(sources: Sources) -> Picture:
+    """Mean relevance over the mean spectrogram."""
+    return sources.picture(
+        lambda: plot_warped_means(warped_means(sources.corpus, sources.run)),
+        "mean-maps",
+        "Mean relevance (each token's map divided by its Σ|R|) over the mean spectrogram. Time "
+        "is stretched linearly between landmarks to their mean positions; below, the sum over "
+        "frequency. Segments that a word lacks do not enter there.",
+    )
+
+
+def vowels(sources: Sources) -> Block:
+    """The vowel space, or why there is none."""
+    try:
+        return sources.picture(
+            lambda: plot_vowel_space(vowel_table(sources.corpus, sources.run)),
+            "vowel-space",
+            "F1 and F2 (medians over the middle half of each nucleus, speakers' vocal tracts taken "
+            "out) with the density of relevance for the word's class in the nucleus. Dots: vowels; "
+            "symbols: means of vowels with at least five tokens, coloured by their median. Which "
+            "vowels are stressed is not balanced, so a vowel's colour is not its effect.",
+        )
+    except (ConfigError, CorpusError) as error:
+        return Paragraph(f"No vowel space: {error}", "missing")
+
+
+def conservation(sources: Sources) -> Iterator[Block]:
+    """Where the explained logit difference went."""
+    table = tables.conservation_table(sources.run.tokens)
+    if table is None:
+        yield Paragraph("Conservation unknown: the run's token table has no ledger.", "missing")
+    else:
+        yield from sources.table(table)
+
+
+def origin(corpus: Corpus) -> list[str]:
+    """Licence of a corpus's speech and how to cite it, where they are known."""
+    parameters: Mapping[str, Any] = corpus.manifest.get("parameters", {})
+    known = (("licence", "Licence: {}."), ("citation", "Cite: {}"))
+    return [text.format(parameters[key]) for key, text in known if parameters.get(key)]
