@@ -12,7 +12,7 @@ import pandas as pd
 from stressnet.corpus.store import Corpus
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.from_corpus import SceneReader
-from stressnet.regions.projection import project
+from stressnet.regions.projection import project_map
 from stressnet.runs.manifest import write_manifest
 from stressnet.runs.tables import write_parquet
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
@@ -66,7 +66,8 @@ def make_run(make_corpus: Callable[..., Path], folder: Path) -> Path:
         donor = scenes[ids[(i + 1) % len(ids)]]
         known = tokens.iloc[i][columns].to_dict()
         power = reader.power(token_id)
-        for record in project(maps[i], scenes[token_id], power=power, donors=[donor]):
+        projected = project_map(maps[i], scenes[token_id], power=power, donors=[donor])
+        for record in projected.records():
             rows.append({**known, **record})
     relevance = pd.DataFrame(rows)
     write_parquet(relevance, run / "relevance.parquet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,15 @@ from stressnet.lexicon.stress import Stress
 from stressnet.regions import Scene, TokenTimes
 from stressnet.regions.exchange import draw_partners, exchange_times, exchange_tracks
 from stressnet.regions.partition import partition
-from stressnet.regions.projection import MEASURES, NULL_MEASURES, project, project_masks
+from stressnet.regions.projection import MEASURES, NULL_MEASURES, project_map, project_masks
 from stressnet.regions.registry import REGIONS
 
 PRESET = get_preset("stressnet")
+
+
+def project(*args: Any, **options: Any) -> list[Any]:
+    """One record per region."""
+    return project_map(*args, **options).records()
 
 
 def make_scene(

@@ -1,19 +1,19 @@
-"""Nulls that need only one token: its own tracks or boundaries, moved in time or in frequency.
+"""Nulls that need one token, whose own tracks or boundaries move, or a second one that lends its.
 
-The exchange between tokens is in :mod:`stressnet.regions.exchange`; nulls of other networks are the
-measures of other maps under the token's own masks. ``docs/regions.md`` says what each takes away.
-Each is the mean of its two shifts; a shift that leaves nothing in the image is left out.
+What the exchange between tokens does is in :mod:`stressnet.regions.exchange`; nulls of other
+networks are the measures of other maps under the token's own masks. ``docs/regions.md`` says what
+each takes away. A null is the mean of its draws; one that leaves nothing in the image is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.regions.exchange import times_across, with_tracks_of
+from stressnet.regions.exchange import exchange_times, exchange_tracks, times_across, with_tracks_of
 from stressnet.regions.registry import Mask, Missing, Region, Stretch
 from stressnet.regions.scene import Scene
 
@@ -21,6 +21,9 @@ FloatArray = NDArray[np.float64]
 Masks = dict[str, Mask | Missing]
 
 EXCHANGE, TIME_SHIFT, FREQUENCY_SHIFT = "exchange", "time_shift", "frequency_shift"
+SHIFTS = (TIME_SHIFT, FREQUENCY_SHIFT)
+"""Nulls that need only one token."""
+
 TIME_SHIFTS = (1 / 3, 2 / 3)
 """Parts of the circle by which times move on."""
 
@@ -59,48 +62,44 @@ def rotate_mask(mask: Mask, scene: Scene, part: float) -> NDArray:
     return moved
 
 
-def _time_shift_masks(
-    regions: Sequence[Region], scene: Scene, masks: Mapping[str, Mask | Missing]
+def null_masks(
+    null: str,
+    regions: Sequence[Region],
+    scene: Scene,
+    masks: Mapping[str, Mask | Missing],
+    donors: Sequence[Scene] = (),
 ) -> list[Masks]:
-    """Masks of the null ``time_shift``, one set per shift."""
+    """Masks of regions under a null, one set per draw.
 
-    def moved(region: Region, part: float, rotated: Scene) -> Mask | Missing:
+    Parameters
+    ----------
+    null : str
+        :data:`EXCHANGE` or one of :data:`SHIFTS`.
+    masks : mapping
+        The regions' own masks.
+    donors : sequence of Scene
+        Tokens to exchange tracks and boundaries with.
+    """
+    moved: list[tuple[dict[str, Scene], float]]
+    if null == EXCHANGE:
+        moved = [
+            ({"times": exchange_times(scene, other), "tracks": exchange_tracks(scene, other)}, 0.0)
+            for other in donors
+        ]
+    elif null == FREQUENCY_SHIFT:
+        moved = [({"tracks": replace(scene, band_shift=shift)}, 0.0) for shift in BAND_SHIFTS]
+    else:
+        moved = [({"tracks": rotate_tracks(scene, part)}, part) for part in TIME_SHIFTS]
+
+    def drawn(region: Region, scenes: dict[str, Scene], part: float) -> Mask | Missing:
         mask = masks[region.name]
-        if isinstance(mask, Missing) or region.exchange == "none":
-            return _NOTHING
-        return (
-            region.draw(rotated) if region.exchange == "tracks" else rotate_mask(mask, scene, part)
-        )
+        if isinstance(mask, Missing) or not applies(null, region):
+            return Missing("nothing to move or exchange")
+        if region.exchange in scenes:
+            return region.draw(scenes[region.exchange])
+        return rotate_mask(mask, scene, part)
 
-    scenes = {part: rotate_tracks(scene, part) for part in TIME_SHIFTS}
-    return [
-        {region.name: moved(region, part, rotated) for region in regions}
-        for part, rotated in scenes.items()
-    ]
-
-
-def _frequency_shift_masks(
-    regions: Sequence[Region], scene: Scene, masks: Mapping[str, Mask | Missing]
-) -> list[Masks]:
-    """Masks of the null ``frequency_shift``, one set per shift."""
-    return [
-        {
-            region.name: region.draw(shifted)
-            if region.exchange == "tracks" and not isinstance(masks[region.name], Missing)
-            else _NOTHING
-            for region in regions
-        }
-        for shifted in (replace(scene, band_shift=shift) for shift in BAND_SHIFTS)
-    ]
-
-
-_NOTHING = Missing("nothing to move")
-
-SHIFTS: dict[
-    str,
-    Callable[[Sequence[Region], Scene, Mapping[str, Mask | Missing]], list[Masks]],
-] = {TIME_SHIFT: _time_shift_masks, FREQUENCY_SHIFT: _frequency_shift_masks}
-"""Nulls of one token by name."""
+    return [{region.name: drawn(region, *each) for region in regions} for each in moved]
 
 
 def applies(null: str, region: Region) -> bool:

@@ -35,7 +35,7 @@ def project_bands(task: BandTask) -> tuple[pd.DataFrame | None, list[Problem]]:
     import pandas as pd
 
     from stressnet.regions import BandRule, get_regions
-    from stressnet.regions.projection import project
+    from stressnet.regions.projection import project_map
 
     reader = reader_of(task.corpus, task.preset, BandRule())
     maps = np.load(task.maps, mmap_mode="r")
@@ -50,13 +50,16 @@ def project_bands(task: BandTask) -> tuple[pd.DataFrame | None, list[Problem]]:
             found = []
             for i, text in enumerate(task.bands):
                 rule = BandRule.parse(text)
-                records = project(
+                projected = project_map(
                     maps[index],
                     replace(scene, bands=rule),
                     regions=task.regions if i == 0 else drawn,
                     donors=[replace(other, bands=rule) for other in others],
                 )
-                found += [{"token_id": token_id, "bands": text, **record} for record in records]
+                found += [
+                    {"token_id": token_id, "bands": text, **record}
+                    for record in projected.records()
+                ]
             rows += found
         except StressnetError as error:
             problems.append(Problem(token_id, "project", Severity.ERROR, str(error)))

@@ -8,7 +8,7 @@ Measures are defined in :mod:`stressnet.regions.measures` and
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, check_names
 from stressnet.lexicon.stress import Stress
-from stressnet.regions.exchange import exchange_times, exchange_tracks
 from stressnet.regions.measures import MEASURES, MapSums
-from stressnet.regions.nulls import EXCHANGE, SHIFTS
+from stressnet.regions.nulls import EXCHANGE, SHIFTS, Masks, null_masks
 from stressnet.regions.registry import Mask, Missing, Region, get_regions
 from stressnet.regions.scene import Scene
 
 FloatArray = NDArray[np.float64]
 Record = dict[str, object]
-Masks = dict[str, Mask | Missing]
 
 NULL_MEASURES = (
     *("signed_share", "positive_share", "absolute_share", "area_share", "energy_share"),
@@ -33,11 +31,6 @@ NULL_MEASURES = (
 """Measures that also come as ``null_<measure>``: the same under the null ``exchange``."""
 
 _NULL_COLUMNS = [MEASURES.index(measure) for measure in NULL_MEASURES]
-
-_EXCHANGES: dict[str, Callable[[Scene, Scene], Scene]] = {
-    "times": exchange_times,
-    "tracks": exchange_tracks,
-}
 
 
 @dataclass(frozen=True)
@@ -108,43 +101,6 @@ def orient(relevance: NDArray, scene: Scene, positive_for: Stress | None) -> Flo
     return values if scene.times.stress is positive_for else -values
 
 
-def project(
-    relevance: NDArray,
-    scene: Scene,
-    *,
-    power: NDArray | None = None,
-    regions: Iterable[str] | None = None,
-    donors: Sequence[Scene] = (),
-    positive_for: Stress | None = Stress.INITIAL,
-) -> list[Record]:
-    """One record per region of one token.
-
-    Parameters
-    ----------
-    relevance : ndarray, shape (n_bins, n_frames)
-        The map.
-    scene : Scene
-        The token on the map's axes.
-    power : ndarray, shape (n_bins, n_frames), optional
-        Linear power of the sound; without it energies are missing.
-    regions : iterable of str, optional
-        Names; all registered regions if left out.
-    donors : sequence of Scene
-        Tokens to exchange tracks or boundaries with; ``null_*`` are means over them.
-    positive_for : Stress or None
-        See :func:`orient`.
-
-    Returns
-    -------
-    list of dict
-        ``region``, ``missing`` (empty if not), :data:`~stressnet.regions.measures.MEASURES`, and
-        ``null_<measure>`` for :data:`NULL_MEASURES` if there are donors.
-    """
-    return project_map(
-        relevance, scene, power=power, regions=regions, donors=donors, positive_for=positive_for
-    ).records()
-
-
 def project_map(
     relevance: NDArray,
     scene: Scene,
@@ -186,12 +142,10 @@ def project_map(
     sums = MapSums(orient(relevance, scene, positive_for), scene, power)
     masks: Masks = {region.name: region.draw(scene) for region in chosen}
     missing = tuple(mask.reason if isinstance(mask, Missing) else "" for mask in masks.values())
-    nulls: dict[str, FloatArray] = {}
-    if donors:
-        exchanged = [_exchange_masks(chosen, scene, donor, masks) for donor in donors]
-        nulls[EXCHANGE] = _mean_measures(sums, chosen, exchanged)
-    for name in shifts:
-        nulls[name] = _mean_measures(sums, chosen, SHIFTS[name](chosen, scene, masks))
+    nulls = {
+        null: _mean_measures(sums, chosen, null_masks(null, chosen, scene, masks, donors))
+        for null in (*([EXCHANGE] if donors else []), *shifts)
+    }
     for name, other in (other_maps or {}).items():
         theirs = MapSums(orient(other, scene, None), scene, power)
         nulls[name] = theirs.measure(chosen, masks)
@@ -215,19 +169,6 @@ def project_masks(
 
 def _drawn_already(_: Scene) -> Missing:
     return Missing("its mask was passed in")
-
-
-def _exchange_masks(chosen: Sequence[Region], scene: Scene, donor: Scene, own: Masks) -> Masks:
-    exchanged = {kind: swap(scene, donor) for kind, swap in _EXCHANGES.items()}
-    return {
-        region.name: _NOTHING
-        if region.exchange == "none" or isinstance(own[region.name], Missing)
-        else region.draw(exchanged[region.exchange])
-        for region in chosen
-    }
-
-
-_NOTHING = Missing("nothing to exchange")
 
 
 def _mean_measures(sums: MapSums, chosen: Sequence[Region], masks: Sequence[Masks]) -> FloatArray:
