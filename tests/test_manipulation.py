@@ -202,12 +202,12 @@ def test_splices_inside_a_voiced_stretch_do_not_click(f0_st: float, spoken: Spok
 
 
 def test_a_gain_has_ramps() -> None:
-    samples = np.ones(1600)
-    louder = with_gain(samples, RATE_HZ, 6.0)
+    samples, span_s = np.ones(1600), (0.0, 1600 / RATE_HZ)
+    louder = with_gain(samples, RATE_HZ, span_s, 6.0)
     assert louder[0] == pytest.approx(1.0, abs=1e-3)
     assert louder[800] == pytest.approx(10 ** (6 / 20))
     assert np.abs(np.diff(louder)).max() < 0.012
-    np.testing.assert_array_equal(with_gain(samples, RATE_HZ, 0.0), samples)
+    np.testing.assert_array_equal(with_gain(samples, RATE_HZ, span_s, 0.0), samples)
     short = plateau(8, RATE_HZ)
     assert short.max() == 1.0
     assert short[0] == pytest.approx(short[-1])

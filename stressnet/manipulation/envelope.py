@@ -21,7 +21,7 @@ from scipy.signal import lfilter
 
 from stressnet.acoustics.track_types import FormantTrack
 from stressnet.errors import AudioError
-from stressnet.manipulation.intensity import level_db, plateau
+from stressnet.manipulation.intensity import level_db, part_of, plateau, replaced, with_gain
 
 FloatArray = NDArray[np.float64]
 
@@ -91,9 +91,7 @@ def shift_formants(
                 _poles(old_hz, width_hz, rate_hz), _poles(new_hz, width_hz, rate_hz), filtered
             )
         vowel[active] += share[active] * filtered[n_context + active]
-    result = samples.copy()
-    result[start:end] = weight * vowel + (1 - weight) * samples[start:end]
-    return result
+    return replaced(samples, rate_hz, span_s, vowel)
 
 
 def tilt(
@@ -110,12 +108,7 @@ def tilt(
     frequency_hz: FloatArray = np.arange(n_fft // 2 + 1, dtype=np.float64) * (rate_hz / n_fft)
     gain = 10.0 ** (tilt_gain_db(frequency_hz, db_per_octave) / 20.0)
     tilted = np.fft.irfft(np.fft.rfft(stretch, n_fft) * gain, n_fft)[: len(stretch)]
-    weight = plateau(end - start, rate_hz)
-    result = samples.copy()
-    result[start:end] = (
-        weight * tilted[start - first : end - first] + (1 - weight) * samples[start:end]
-    )
-    return result
+    return replaced(samples, rate_hz, span_s, tilted[start - first : end - first])
 
 
 def tilt_gain_db(frequency_hz: FloatArray, db_per_octave: float) -> FloatArray:
@@ -167,15 +160,9 @@ def with_level_of(
         missing_db = tilt_db(original, rate_hz, span_s) - tilt_db(changed, rate_hz, span_s)
         slope = slope_for_tilt(changed, rate_hz, span_s, missing_db)
         changed = tilt(changed, rate_hz, span_s, slope)
-    start, end = (round(t * rate_hz) for t in span_s)
-    gain_db = level_db(original[start:end], rate_hz) - level_db(changed[start:end], rate_hz)
-    if not np.isfinite(gain_db) or gain_db == 0.0:
-        return changed
+    gain_db = level_db(original, rate_hz, span_s) - level_db(changed, rate_hz, span_s)
     # Only what was changed is scaled, so the ramps lead from the recording to the changed vowel.
-    weight = plateau(end - start, rate_hz)
-    result = changed.copy()
-    result[start:end] *= 10.0 ** (gain_db * weight / 20.0)
-    return result
+    return with_gain(changed, rate_hz, span_s, gain_db) if np.isfinite(gain_db) else changed
 
 
 def _formant_at(
@@ -216,8 +203,8 @@ def _poles(frequency_hz: float, bandwidth_hz: float, rate_hz: int) -> FloatArray
 def _power(
     samples: FloatArray, rate_hz: int, span_s: tuple[float, float]
 ) -> tuple[FloatArray, FloatArray]:
-    start, end = (round(t * rate_hz) for t in span_s)
-    stretch = samples[start:end] * np.hanning(end - start)
+    stretch = samples[part_of(rate_hz, span_s)]
+    stretch = stretch * np.hanning(len(stretch))
     n_fft = 1 << (len(stretch) - 1).bit_length()
     power: FloatArray = np.abs(np.fft.rfft(stretch, n_fft)) ** 2
     frequency_hz: FloatArray = np.arange(len(power), dtype=np.float64) * (rate_hz / n_fft)

@@ -26,19 +26,40 @@ def plateau(n_samples: int, rate_hz: int) -> FloatArray:
     return weight
 
 
-def level_db(samples: FloatArray, rate_hz: int) -> float:
+def part_of(rate_hz: int, span_s: tuple[float, float]) -> slice:
+    """The samples of a stretch of time."""
+    start, end = (round(t * rate_hz) for t in span_s)
+    return slice(start, end)
+
+
+def level_db(samples: FloatArray, rate_hz: int, span_s: tuple[float, float]) -> float:
     """Level of a stretch without its ramps, re full scale; -inf for digital silence."""
-    n_ramp = ramp_samples(len(samples), rate_hz)
-    core = samples[n_ramp : len(samples) - n_ramp]
+    part = samples[part_of(rate_hz, span_s)]
+    n_ramp = ramp_samples(len(part), rate_hz)
+    core = part[n_ramp : len(part) - n_ramp]
     power = float(np.mean(core**2)) if len(core) else 0.0
     return 10.0 * np.log10(power) if power > 0 else -np.inf
 
 
-def with_gain(samples: FloatArray, rate_hz: int, gain_db: float) -> FloatArray:
-    """A stretch made louder or softer between its ramps; its first and last samples stay.
+def with_gain(
+    samples: FloatArray, rate_hz: int, span_s: tuple[float, float], gain_db: float
+) -> FloatArray:
+    """The excerpt with a stretch made louder or softer between its ramps.
 
     The gain is interpolated in decibels, as the ear would have it.
     """
     if gain_db == 0.0:
         return samples
-    return samples * 10.0 ** (gain_db * plateau(len(samples), rate_hz) / 20.0)
+    part, result = part_of(rate_hz, span_s), samples.copy()
+    result[part] *= 10.0 ** (gain_db * plateau(part.stop - part.start, rate_hz) / 20.0)
+    return result
+
+
+def replaced(
+    samples: FloatArray, rate_hz: int, span_s: tuple[float, float], changed: FloatArray
+) -> FloatArray:
+    """The excerpt with a changed stretch, cross-faded at its ramps."""
+    part, result = part_of(rate_hz, span_s), samples.copy()
+    weight = plateau(part.stop - part.start, rate_hz)
+    result[part] = weight * changed + (1 - weight) * samples[part]
+    return result

@@ -262,7 +262,7 @@ def resynthesise(
         samples, where = _prosody(samples, source, changes)
     segments = where.segments(source.segments)
     for span, change in zip(segments.nuclei, changes, strict=True):
-        samples = _louder(samples, rate_hz, span, change.intensity_db)
+        samples = with_gain(samples, rate_hz, span, change.intensity_db)
     scaled_db, peak = 0.0, float(np.max(np.abs(samples)))
     if peak > MAX_AMPLITUDE and peak > float(np.max(np.abs(source.samples))):
         scaled_db = 20.0 * math.log10(MAX_AMPLITUDE / peak)
@@ -313,22 +313,8 @@ def _prosody(
     ]
     result, where = overlap_add(samples, rate_hz, source.pitch, wanted)
     for span in spans:
-        start, end = (round(t * rate_hz) for t in span)
-        new_start, new_end = (round(where(t) * rate_hz) for t in span)
-        before = level_db(samples[start:end], rate_hz)
-        after = level_db(result[new_start:new_end], rate_hz)
-        if np.isfinite(before) and np.isfinite(after):
-            vowel = with_gain(result[new_start:new_end], rate_hz, before - after)
-            result[new_start:new_end] = vowel
+        now = where(span[0]), where(span[1])
+        gain_db = level_db(samples, rate_hz, span) - level_db(result, rate_hz, now)
+        if np.isfinite(gain_db):
+            result = with_gain(result, rate_hz, now, gain_db)
     return result, where
-
-
-def _louder(
-    samples: FloatArray, rate_hz: int, span: tuple[float, float], gain_db: float
-) -> FloatArray:
-    if gain_db == 0.0:
-        return samples
-    start, end = (round(t * rate_hz) for t in span)
-    result = samples.copy()
-    result[start:end] = with_gain(samples[start:end], rate_hz, gain_db)
-    return result
