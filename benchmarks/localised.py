@@ -30,7 +30,7 @@ from stressnet.errors import ConfigError, CorpusError
 from stressnet.lab.labset import LabSet
 from stressnet.lab.localised import TARGETS, localised_set, localised_target
 from stressnet.lab.maps import input_bounds, make_explainers
-from stressnet.lab.reactions import measure_reactions
+from stressnet.lab.reactions import measure_reactions, used_regions
 from stressnet.lab.scoreboard import place_entry, score_entry
 from stressnet.lab.scores import Scorer
 from stressnet.lab.train import Learned, judge, train_network
@@ -159,9 +159,9 @@ def _maps(
     if some.has_place:
         scorer = Scorer(some)
         reactions = measure_reactions(model, scorer, weights, N_REACTIONS)
-        used = reactions.used
-        is_true = reactions.table["region"].isin(words.true_regions)
-        table = reactions.table.assign(**identity, is_true=is_true)
+        used = used_regions(reactions)
+        is_true = reactions["region"].isin(words.true_regions)
+        table = reactions.assign(**identity, is_true=is_true)
         add_rows(out / "localised-reactions.csv", table.to_dict("records"))
     for explainer in make_explainers(METHODS, ["logit-difference"]):
         maps = explainer.maps(model, some.images, bounds)

@@ -19,7 +19,7 @@ from stressnet.lab.controls import CONTROLS, break_maps, breaks
 from stressnet.lab.labset import LabSet
 from stressnet.lab.maps import ALL_METHODS, SEEDLESS, Explainer, input_bounds, make_explainers
 from stressnet.lab.planted import planted_set
-from stressnet.lab.reactions import measure_reactions
+from stressnet.lab.reactions import measure_reactions, used_regions
 from stressnet.lab.recommend import recommend, recommendation_text
 from stressnet.lab.scoreboard import methods_table, score_entry, scores_table, units_table
 from stressnet.lab.scores import CHANCES, MEASURES, Scorer
@@ -209,10 +209,10 @@ def test_false_positives_are_excused_only_where_the_network_listens(scorer: Scor
     assert set(scores.marked) == {"F3_2"}
     deaf = measure_reactions(Ear(words, "F1_1").eval(), scorer, weights.astype(float), 24)
     hears = measure_reactions(Ear(words, "F3_2").eval(), scorer, weights.astype(float), 24)
-    assert "F3_2" not in deaf.used and "F3_2" in hears.used
-    assert hears.table.query("region == 'F3_2'")["used"].tolist() == [True, True]
+    assert "F3_2" not in used_regions(deaf) and "F3_2" in used_regions(hears)
+    assert hears.query("region == 'F3_2'")["used"].tolist() == [True, True]
     for reactions, rate in ((deaf, 1.0), (hears, 0.0)):
-        entry = score_entry(scores, reactions.used, weights.astype(float))
+        entry = score_entry(scores, used_regions(reactions), weights.astype(float))
         assert entry["measures"]["false_positive"]["value"] == 1.0
         assert entry["measures"]["false_positive_confirmed"]["value"] == pytest.approx(rate)
 

@@ -12,6 +12,7 @@ from stressnet.errors import ConfigError
 from stressnet.lab.candidates import candidate_masks
 from stressnet.lab.designs import DESIGNS, get_design
 from stressnet.lab.drawing import PairTask, draw_plans
+from stressnet.lab.drawn import drawn_set
 from stressnet.lab.klatt import RATE_HZ, synthesise
 from stressnet.lab.measured import MEASURES
 from stressnet.lab.plans import LEAD_S, WordPlan, true_phones, true_tracks
@@ -20,7 +21,6 @@ from stressnet.lab.separation import (
     Separation,
     auroc,
     leak_limit,
-    require_separation,
     separation_problem,
     separations,
 )
@@ -176,16 +176,19 @@ def measured_only(design: str, n_pairs: int = 200, leak: float = 0.0) -> list[La
     return words
 
 
-def test_good_set_passes_and_leaky_sets_are_refused() -> None:
+def test_good_set_passes_and_leaky_sets_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     good = measured_only("f1")
-    assert separation_problem(good) is None
-    roles = {row.measure: row.role for row in require_separation(good)}
+    rows = separations(good)
+    assert separation_problem(good, rows) is None
+    roles = {row.measure: row.role for row in rows}
     assert roles["log_f1_2"] == "intended" and roles["tilt_db_2"] == "other"
     assert roles["peripherality_2"] == "own" and roles["log_f1_1"] == "other"
+    leaky = measured_only("f1", leak=1.5)
+    monkeypatch.setattr("stressnet.lab.drawn.draw_words", lambda *_, **__: leaky)
     with pytest.raises(ConfigError, match=r"tilt_db_2 0\.\d+ \(other\).*refused"):
-        require_separation(measured_only("f1", leak=1.5))
+        drawn_set("f1", len(leaky), 0)
     no_cue = [replace(word, design="f3") for word in measured_only("none")]
-    assert "log_f3_2" in str(separation_problem(no_cue))
+    assert "log_f3_2" in str(separation_problem(no_cue, separations(no_cue)))
     mixed = [*good, *no_cue]
     with pytest.raises(ConfigError, match="one design"):
         separations(mixed)

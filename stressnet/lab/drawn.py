@@ -10,7 +10,7 @@ from stressnet.acoustics.spectrogram import PRESETS, SpectrogramPreset, get_pres
 from stressnet.errors import ConfigError
 from stressnet.lab.designs import Design, get_design
 from stressnet.lab.labset import LabSet
-from stressnet.lab.separation import Separation, require_separation, separations
+from stressnet.lab.separation import separation_problem, separations
 from stressnet.lab.truth import cue_truth, word_image, word_scene
 from stressnet.lab.words import LabWord, draw_words
 from stressnet.runs.problems import Problem, Severity
@@ -53,7 +53,7 @@ def drawn_set(
     ------
     ConfigError
         If there are too few words for three splits, or the set is not what it says it is
-        (:func:`stressnet.lab.separation.require_separation`).
+        (:func:`stressnet.lab.separation.separation_problem`).
     AudioError
         If a word cannot be synthesised and there is no list of problems.
     """
@@ -62,7 +62,13 @@ def drawn_set(
     has_f0 = any(cue.startswith("f0") for cue in design.cue.split("+"))
     preset = NARROWBAND if has_f0 else get_preset("stressnet")
     words = draw_words(design, n, seed, voices, effect, problems=problems)
-    checks = _checked(words, effect, problems, allow_leaks)
+    checks = separations(words) if words else []
+    if problem := separation_problem(words, checks):
+        if not allow_leaks:
+            raise ConfigError(problem)
+        if problems is not None:
+            item = f"{design.name}/{effect:g}"
+            problems.append(Problem(item, "separation", Severity.WARNING, problem))
     shape = (len(words), *preset.shape)
     images = np.zeros(shape, dtype=np.float32)
     truth, wide = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
@@ -97,23 +103,6 @@ def drawn_set(
             "separation": {check.measure: round(check.auroc, 4) for check in checks},
         },
     )
-
-
-def _checked(
-    words: Sequence[LabWord], effect: float, problems: list[Problem] | None, allow_leaks: bool
-) -> list[Separation]:
-    """The areas of all measured cues; raises if the set is to be refused."""
-    if not words:
-        return []
-    try:
-        return require_separation(words)
-    except ConfigError as error:
-        if not allow_leaks:
-            raise
-        if problems is not None:
-            item = f"{words[0].design}/{effect:g}"
-            problems.append(Problem(item, "separation", Severity.WARNING, str(error)))
-        return separations(words)
 
 
 def _splits(words: Sequence[LabWord], seed: int) -> np.ndarray:

@@ -31,6 +31,7 @@ from stressnet.lab.candidates import CANDIDATES, counterpart
 from stressnet.lab.labset import LabSet
 from stressnet.lab.scores import Scorer
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
+from stressnet.training.bootstrap import percentile_limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,42 +44,25 @@ nothing."""
 BATCH = 32
 
 
-@dataclass(frozen=True)
-class Reactions:
-    """How much a network reacts to regions and their counterparts.
-
-    Parameters
-    ----------
-    drops : ndarray, shape (n_words, n_candidates)
-        Drop of the logit difference without the region, where the word has it and its counterpart;
-        else NaN.
-    table : DataFrame
-        One row per class and region: ``stress, region, n, drop, drop_control, difference, low,
-        high, used``.
-    """
-
-    drops: NDArray[np.float64]
-    table: pd.DataFrame
-
-    @property
-    def used(self) -> frozenset[str]:
-        """Regions that the network uses more than their counterparts, for one class at least."""
-        return frozenset(self.table.loc[self.table["used"], "region"])
-
-
 def measure_reactions(
     model: nn.Module,
     scorer: Scorer,
     weights: NDArray[np.float64],
     max_words: int | None = None,
     seed: int = 0,
-) -> Reactions:
+) -> pd.DataFrame:
     """Perturb every region of every word and its counterpart.
 
     Parameters
     ----------
     weights : ndarray, shape (n_resamples, n_words)
         How often each word counts in the resamples of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One row per class and region: ``stress, region, n, drop, drop_control, difference, low,
+        high, used``.
     """
     import pandas as pd
 
@@ -114,8 +98,12 @@ def measure_reactions(
                 row = _compared(drops[0, there, k], drops[1, there, k], weights[:, there])
                 rows.append({"stress": stress.value, "region": name, **row})
     columns = "stress region n drop drop_control difference low high used".split()
-    table = pd.DataFrame(rows, columns=columns)
-    return Reactions(drops[0], table)
+    return pd.DataFrame(rows, columns=columns)
+
+
+def used_regions(reactions: pd.DataFrame) -> frozenset[str]:
+    """Regions that the network uses more than their counterparts, for one class at least."""
+    return frozenset(reactions.loc[reactions["used"], "region"])
 
 
 def _compared(
@@ -188,17 +176,3 @@ def _same_length(one: BoolArray, other: BoolArray) -> tuple[BoolArray, BoolArray
         kept[:, inside] = mask[:, inside]
         cut.append(kept)
     return cut[0], cut[1]
-
-
-def interval(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
-    """Percentile interval of a mean over resamples; missing where there are none."""
-    total = weights.sum(axis=1)
-    return percentile_limits((weights @ values)[total > 0] / total[total > 0])
-
-
-def percentile_limits(resampled: NDArray[np.float64]) -> tuple[float, float]:
-    """Limits between which 95 % of resampled figures lie; missing where there are none."""
-    if not len(resampled):
-        return float("nan"), float("nan")
-    low, high = np.quantile(resampled, (0.025, 0.975))
-    return float(low), float(high)

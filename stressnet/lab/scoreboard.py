@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from stressnet.lab.candidates import CANDIDATES
 from stressnet.lab.labset import LabSet
-from stressnet.lab.reactions import interval, percentile_limits
 from stressnet.lab.scores import CHANCES, MEASURES, WordScores, column_means
 from stressnet.lab.where import PLACES, shares
+from stressnet.training.bootstrap import cluster_weights, percentile_limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,7 @@ def score_entry(scores: WordScores, used: frozenset[str], weights: FloatArray) -
         Of the words that the network gets right.
     used : frozenset of str
         Regions that the network uses more than their mirrored controls
-        (:class:`stressnet.lab.reactions.Reactions`).
+        (:func:`stressnet.lab.reactions.used_regions`).
     weights : ndarray, shape (n_resamples, n_words)
         How often each word counts in each resample.
 
@@ -105,7 +105,7 @@ def _mean_row(
     row: dict[str, float | None] = {"value": None, "low": None, "high": None}
     if there.any():
         row["value"] = float(values[there].mean())
-        row["low"], row["high"] = interval(values[there], weights[:, there])
+        row["low"], row["high"] = _interval(values[there], weights[:, there])
     best: tuple[float, str] | None = None
     for name, level in levels.items():
         both = there & np.isfinite(level)
@@ -117,8 +117,14 @@ def _mean_row(
         level = levels[best[1]]
         both = there & np.isfinite(level)
         row["gain"] = float((values - level)[both].mean())
-        row["gain_low"], row["gain_high"] = interval((values - level)[both], weights[:, both])
+        row["gain_low"], row["gain_high"] = _interval((values - level)[both], weights[:, both])
     return {key: None if value is None or value != value else value for key, value in row.items()}
+
+
+def _interval(values: FloatArray, weights: FloatArray) -> tuple[float, float]:
+    """Percentile interval of a mean over resamples; missing where there are none."""
+    total = weights.sum(axis=1)
+    return percentile_limits((weights @ values)[total > 0] / total[total > 0])
 
 
 def _units(scores: WordScores, confirmed: FloatArray) -> list[dict[str, Any]]:
@@ -240,7 +246,8 @@ def methods_table(
         row["n_networks"] = len(mine[["set", "network", "net_seed"]].drop_duplicates())
         first = np.asarray(mine["place"] == 1, dtype=np.float64)
         false = np.asarray(mine["false_positive"], dtype=np.float64)
-        weights = _weights(mine, seed, n_resamples)
+        draws = cluster_weights(mine["voice"], mine["set"], seed=seed, n_resamples=n_resamples)
+        weights = np.concatenate([np.zeros((0, len(mine))), *draws])
         codes = pd.factorize(mine["cue"])[0]
         for name, values in (("first", first), ("false_positive", false)):
             value, low, high = _macro(values, codes, weights)
@@ -288,13 +295,6 @@ def rank_methods(table: pd.DataFrame) -> pd.DataFrame:
     names = ["_broken", "_first", "_false", "_rank", "method", "seed_output", "part"]
     order = order.sort_values(names, kind="stable", na_position="last")
     return order.drop(columns=["_first", "_false", "_rank", "_broken"]).reset_index(drop=True)
-
-
-def _weights(units: pd.DataFrame, seed: int, n_resamples: int) -> FloatArray:
-    from stressnet.training.bootstrap import cluster_weights
-
-    drawn = list(cluster_weights(units["voice"], units["set"], seed=seed, n_resamples=n_resamples))
-    return np.concatenate(drawn) if drawn else np.zeros((0, len(units)))
 
 
 def _macro(

@@ -94,30 +94,21 @@ def separations(words: Sequence[LabWord]) -> list[Separation]:
     return rows
 
 
-def separation_problem(words: Sequence[LabWord]) -> str | None:
-    """Why a set is not what it says it is, in one line; None if it is."""
-    failed = [row for row in separations(words) if row.fails]
+def separation_problem(words: Sequence[LabWord], rows: Sequence[Separation]) -> str | None:
+    """Why a set of words is not what it says it is, in one line; None if it is.
+
+    Parameters
+    ----------
+    rows : sequence of Separation
+        As of :func:`separations`.
+    """
+    failed = [row for row in rows if row.fails]
     if not failed:
         return None
     listed = ", ".join(f"{row.measure} {row.auroc:.3f} ({row.role})" for row in failed)
     return (
         f"design {words[0].design!r}, {len(words)} words: area under the ROC curve of {listed}; "
         f"other cues must stay within 0.5 ± {leak_limit(len(words)):.2g}, the intended one must "
-        f"reach {MIN_INTENDED:g}"
+        f"reach {MIN_INTENDED:g}; the set is refused: draw more words, change the design, or allow "
+        "leaks"
     )
-
-
-def require_separation(words: Sequence[LabWord]) -> list[Separation]:
-    """The rows of :func:`separations` of a set that is what it says it is.
-
-    Raises
-    ------
-    ConfigError
-        If another cue separates the classes, or the intended one does not.
-    """
-    problem = separation_problem(words)
-    if problem:
-        raise ConfigError(
-            f"{problem}; the set is refused: draw more words, change the design, or allow leaks"
-        )
-    return separations(words)

@@ -194,7 +194,7 @@ class _Scoring:
     ) -> None:
         from stressnet.explain.reference import mean_spectrum, reference_images
         from stressnet.lab.maps import input_bounds
-        from stressnet.lab.reactions import measure_reactions
+        from stressnet.lab.reactions import measure_reactions, used_regions
         from stressnet.lab.scores import Scorer
         from stressnet.training.bootstrap import cluster_weights
 
@@ -229,8 +229,8 @@ class _Scoring:
         reactions = measure_reactions(
             model, self.scorer, self.weights, MAX_REACTION_WORDS, self.chance_seed
         )
-        self.used = reactions.used
-        rows = reactions.table.assign(set=words.name, network=network, net_seed=seed)
+        self.used = used_regions(reactions)
+        rows = reactions.assign(set=words.name, network=network, net_seed=seed)
         run.journal.add(f"reactions {self.label}", rows.to_dict("records"))
 
     def explain(self, explainer: Explainer) -> None:

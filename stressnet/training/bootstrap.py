@@ -128,8 +128,15 @@ def interval_of(value: float, resamples: ArrayLike, n_resamples: int) -> Estimat
         return Estimate(
             value, math.nan, math.nan, "no interval: too few speakers and words to resample"
         )
-    low, high = (float(v) for v in np.quantile(defined, (0.025, 0.975)))
-    return Estimate(value, low, high)
+    return Estimate(value, *percentile_limits(defined))
+
+
+def percentile_limits(resamples: NDArray[np.float64]) -> tuple[float, float]:
+    """Limits between which 95 % of resampled figures lie; nan where there are none."""
+    if not len(resamples):
+        return math.nan, math.nan
+    low, high = np.quantile(resamples, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def codes_of(values: ArrayLike) -> NDArray[np.int64]:
