@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stressnet.errors import ConfigError, require_columns
-from stressnet.report.grid import bare_rows, draw_estimate, panel
-from stressnet.report.style import NULL_COLOUR, Width, style, text_width_in, width_in
+from stressnet.report.grid import TICK, draw_estimate, footnote, legend, row_panels
+from stressnet.report.style import NULL_COLOUR, Width, style, width_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,6 @@ def plot_faithfulness(summary: pd.DataFrame, *, default: str = "", width: Width 
         If a column is missing or there is nothing to show.
     """
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
     rows = headline(summary)
     panels = list(dict.fromkeys(zip(rows["metric"], rows["over"], rows["title"], strict=True)))
@@ -103,56 +102,31 @@ def plot_faithfulness(summary: pd.DataFrame, *, default: str = "", width: Width 
     baselines = [str(b) for b in summary["baseline"].fillna("").unique() if b and b != "linear"]
     markers = dict(zip(baselines, _MARKERS, strict=False))
     total = width_in(width)
-    names_in = 0.12 + max(text_width_in(method, 6.5) for method in methods)
-    n_columns = max(1, min(4, len(panels), int((total - names_in) / 1.3)))
-    n_rows = -(-len(panels) // n_columns)
-    gap_in = 0.20
-    panel_in = (total - names_in - 0.08) / n_columns - gap_in
-    high_in, title_in = 0.19 * len(methods) + 0.12, 0.56
-    tall = n_rows * (high_in + title_in) + 0.42
+    n_columns = max(1, min(len(panels), 4 if total > 5 else 2))
+    n_lines = -(-len(panels) // n_columns)
     with style():
-        figure = Figure(figsize=(total, tall))
-        for number, (metric, over, title) in enumerate(panels):
-            row, column = divmod(number, n_columns)
-            left = names_in + column * (panel_in + gap_in)
-            bottom = tall - (row + 1) * (high_in + title_in) + 0.26
-            ax = panel(figure, left, bottom, (panel_in, high_in), label=title)
+        size_in = (total, n_lines * (0.19 * len(methods) + 0.6) + 0.5)
+        figure = Figure(figsize=size_in, layout="constrained")
+        axes = row_panels(figure, methods, [title for _, _, title in panels], n_columns)
+        for ax, (metric, over, title) in zip(axes, panels, strict=True):
             rows = _rows(summary, metric, over)
             _draw(ax, rows, methods, default, markers)
             arrow = "→" if rows["better"].iloc[0] == "higher" else "←"
-            heading = f"{title} {arrow}"
-            points = min(7.0, 7.0 * (panel_in + 0.1) / text_width_in(heading, 7.0))
-            ax.set_title(heading, fontsize=points, pad=3, loc="left")
-            ax.set_yticks(range(len(methods)), methods if column == 0 else [])
-        handles = [
-            Line2D([], [], marker=m, markersize=3.4, color=_OTHER_COLOUR, linewidth=1.0)
-            for m in markers.values()
-        ]
-        labels = [f"removed cells: {name}" for name in markers]
-        handles.append(
-            Line2D([], [], marker="|", markersize=6, markeredgewidth=1.4, color=NULL_COLOUR, lw=0)
-        )
-        labels.append("chance")
+            ax.set_title(f"{title} {arrow}", fontsize=6.5 if total > 5 else 5.5, pad=3, loc="left")
+        entries: dict[str, Any] = {
+            f"removed cells: {name}": {
+                "marker": marker, "markersize": 3.4, "color": _OTHER_COLOUR, "linewidth": 1.0,
+            }
+            for name, marker in markers.items()
+        }  # fmt: skip
+        entries["chance"] = TICK
         if default:
-            handles.append(Line2D([], [], marker="o", markersize=3.4, color=_DEFAULT_COLOUR))
-            labels.append(default)
-        figure.legend(
-            handles,
-            labels,
-            loc="lower left",
-            ncols=len(labels),
-            borderpad=0.1,
-            handletextpad=0.4,
-            columnspacing=1.2,
-            bbox_to_anchor=(0.0, 0.14 / tall),
-        )
-        figure.text(
-            0.008,
-            0.05 / tall,
+            entries[default] = {"marker": "o", "markersize": 3.4, "color": _DEFAULT_COLOUR}
+        legend(figure, entries, loc="outside upper left", ncols=len(entries), handletextpad=0.4)
+        footnote(
+            figure,
             "Mean over tokens, 95 % interval over speakers. Arrow: better. "
             f"Ranked by {panels[0][2]}.",
-            fontsize=6.0,
-            color="#444444",
         )
     return figure
 
@@ -181,13 +155,11 @@ def _draw(
                 marker=markers.get(baseline, "o"),
                 tick=(0.13, NULL_COLOUR, 1.4, 2),
             )
-    ax.set_ylim(len(methods) - 0.45, -0.55)
     ax.margins(x=0.08)
     low, high = ax.get_xlim()
     if low < 0 < high:
         ax.axvline(0, color="#cccccc", linewidth=0.5, zorder=0)
     ax.locator_params(axis="x", nbins=4)
-    bare_rows(ax, lines=True)
 
 
 def _rows(summary: pd.DataFrame, metric: str, over: str) -> pd.DataFrame:

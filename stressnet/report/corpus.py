@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, require_columns
 from stressnet.lexicon.stress import CLASSES, Stress
-from stressnet.report.grid import bare_rows, panel
+from stressnet.report.grid import TICK, bare_rows, labelled_panels, legend
 from stressnet.report.names import count_of, grouped, region_name
 from stressnet.report.style import (
     NULL_COLOUR,
     STRESS_COLOURS,
     Width,
     style,
-    text_width_in,
     width_in,
 )
 from stressnet.report.warp import warped_means
@@ -93,49 +92,25 @@ def plot_regions(
     if not places:
         raise ConfigError(f"summary of relevance has no region to draw for measure {measure!r}")
     total = width_in(width)
-    names_in = max(
-        0.12 + max(text_width_in(_in_group(r, regions), 7.0) for r in places),
-        0.16 + max((text_width_in(h, 6.5, "bold") for h in headings), default=0),
-    )
     stacked = total < 5
-    n_columns, rows_of_panels = (1, 2) if stacked else (2, 1)
-    panel_in = (total - names_in - 0.14 * n_columns) / n_columns
     plot_in = _ROW_IN * (max(places.values()) + 1.0)
-    under_in = 1.14 if stacked else 0.62  # axis, its label, legend
-    block_in = plot_in + 0.34 + (0.18 if stacked else 0.0)
-    tall = rows_of_panels * block_in + under_in
     with style():
-        figure = Figure(figsize=(total, tall))
-        panels: list[Ax] = []
-        for number, stress in enumerate(CLASSES):
-            column, row = (0, number) if stacked else (number, 0)
-            left = names_in + column * (panel_in + 0.14)
-            bottom = under_in + (rows_of_panels - 1 - row) * block_in
-            shared = panels[0] if panels else None
-            ax = panel(
-                figure,
-                left,
-                bottom,
-                (panel_in, plot_in),
-                label=stress.value,
-                sharey=shared,
-                sharex=shared,
-            )
-            panels.append(ax)
+        size_in = (total, 2 * plot_in + 1.9 if stacked else plot_in + 0.96)
+        figure = Figure(figsize=size_in, layout="constrained")
+        panels = labelled_panels(
+            figure, [s.value for s in CLASSES], 1 if stacked else 2, sharex=True, sharey=True
+        )
+        for ax, stress in zip(panels, CLASSES, strict=True):
             _draw_regions(ax, relevance, rows, stress, measure, places)
         panels[0].set_ylim(max(places.values()) + 0.6, -0.6)
         panels[0].set_yticks(list(places.values()), [_in_group(r, regions) for r in places])
-        panels[1].tick_params(axis="y", labelleft=stacked)
         for ax in panels if stacked else panels[:1]:
             for name, place in headings.items():
                 _write(ax, -0.03, place, name, ha="right", fontsize=6.5, fontweight="bold")
-        _set_range(panels, relevance, rows, measure, places, panel_in)
+        _set_range(panels, relevance, rows, measure, places, total / (1 if stacked else 2) - 0.7)
         label = MEASURE_LABELS.get(measure, measure)
-        middle = 0.5 if stacked else (names_in + panel_in + 0.07) / total
-        text = textwrap.fill(label, 60) if stacked else label
-        at = middle, (under_in - 0.24) / tall
-        figure.text(*at, text, ha="center", va="top", linespacing=1.1)
-        _legend(figure, min(middle, 0.52), 0.06 / tall, measure, 1 if stacked else 4)
+        figure.supxlabel(textwrap.fill(label, 60 if stacked else 100), fontsize=7.0)
+        _legend(figure, measure, 1 if stacked else 4)
     return figure
 
 
@@ -178,6 +153,7 @@ def _draw_regions(
     title = f"{stress} stress  ({n_tokens} tokens, {count_of(n_speakers, 'speaker')})"
     ax.set_title(title, color=colour, fontsize=7, loc="left", pad=4)
     bare_rows(ax)
+    ax.tick_params(labelbottom=True)
 
 
 def _draw_row(ax: Ax, place: float, row: dict[str, Any], colour: str) -> None:
@@ -261,30 +237,19 @@ def _in_group(region: str, regions: Sequence[str] | None) -> str:
     return name.split(",")[0] if regions is None and name.endswith("stressed nucleus") else name
 
 
-def _legend(figure: Figure, x: float, y: float, measure: str, columns: int) -> None:
-    from matplotlib.lines import Line2D
-
+def _legend(figure: Figure, measure: str, columns: int) -> None:
     grey = "#444444"
-    handles = [
-        Line2D([], [], marker="D", markersize=3.4, color=grey, linewidth=1.5),
-        Line2D([], [], marker="o", markersize=2.2, color=grey, alpha=0.5, linewidth=0),
-        Line2D([], [], marker="|", markersize=7, color=NULL_COLOUR, markeredgewidth=1.6, lw=0),
-    ]
-    labels = [
-        "mean, 95 % interval over speakers and words",
-        "one speaker",
-        "null: another token's tracks or boundaries",
-    ]
+    entries: dict[str, Any] = {
+        "mean, 95 % interval over speakers and words": {
+            "marker": "D", "markersize": 3.4, "color": grey, "linewidth": 1.5,
+        },
+        "one speaker": {
+            "marker": "o", "markersize": 2.2, "color": grey, "alpha": 0.5, "linewidth": 0,
+        },
+        "null: another token's tracks or boundaries": TICK,
+    }  # fmt: skip
     if measure in _CHANCE:
-        handles.append(Line2D([], [], color="#bbbbbb", linewidth=0.6))
-        labels.append("even spread" if _CHANCE[measure] else "zero")
-    figure.legend(
-        handles,
-        labels,
-        loc="lower center",
-        bbox_to_anchor=(x, y),
-        ncols=min(columns, len(handles)),
-        handletextpad=0.5,
-        columnspacing=1.4,
-        borderpad=0.0,
-    )
+        level = "even spread" if _CHANCE[measure] else "zero"
+        entries[level] = {"color": "#bbbbbb", "linewidth": 0.6}
+    columns = min(columns, len(entries))
+    legend(figure, entries, loc="outside upper center", ncols=columns, handletextpad=0.5)

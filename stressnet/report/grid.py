@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.axes import Axes, cell_edges
+from stressnet.report.style import NULL_COLOUR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax
     from matplotlib.collections import QuadMesh
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 
 def panel(
@@ -31,6 +33,32 @@ def bare_rows(ax: Ax, *, lines: bool = False) -> None:
     if lines:
         ax.grid(axis="y", color="#eeeeee", linewidth=0.5)
         ax.set_axisbelow(True)
+
+
+def labelled_panels(
+    figure: Figure | SubFigure, labels: Sequence[str], n_columns: int, **options: Any
+) -> list[Ax]:
+    """A panel per label, in lines of so many; options are those of ``subplots``."""
+    n_lines = -(-len(labels) // n_columns)
+    grid = figure.subplots(n_lines, n_columns, squeeze=False, **options).ravel()
+    for ax, label in zip(grid, labels, strict=False):
+        ax.set_label(label)
+    for ax in grid[len(labels) :]:
+        ax.remove()
+    return list(grid[: len(labels)])
+
+
+def row_panels(
+    figure: Figure | SubFigure, names: Sequence[str], titles: Sequence[str], n_columns: int
+) -> list[Ax]:
+    """A panel per title, in lines of so many, with the same named rows from top to bottom."""
+    panels = labelled_panels(figure, titles, n_columns, sharey=True)
+    for ax, title in zip(panels, titles, strict=True):
+        ax.set_title(title, fontsize=6.5, loc="left", pad=3)
+        bare_rows(ax, lines=True)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_ylim(len(names) - 0.4, -0.6)
+    return panels
 
 
 def draw_estimate(
@@ -58,6 +86,32 @@ def draw_estimate(
     if np.isfinite(value):
         marker, size = look.get("marker", "o"), look.get("size", 2.8)
         ax.plot([value], [y], marker, markersize=size, color=colour)
+
+
+TICK = {
+    "marker": "|",
+    "markersize": 7,
+    "markeredgewidth": 1.6,
+    "color": NULL_COLOUR,
+    "linewidth": 0,
+}
+"""The tick of chance or of a null in a legend."""
+
+
+def legend(figure: Figure, entries: Mapping[str, Mapping[str, Any]], **options: Any) -> None:
+    """A legend below everything; entries are looks of lines by what they mean."""
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], **look) for look in entries.values()]
+    look: dict[str, Any] = {"borderpad": 0.1, "columnspacing": 1.2, **options}
+    look.setdefault("loc", "outside lower center")
+    figure.legend(handles, list(entries), **look)
+
+
+def footnote(figure: Figure, text: str) -> None:
+    """Small grey text under everything."""
+    look: dict[str, Any] = {"fontsize": 6.0, "color": "#444444", "linespacing": 1.4}
+    figure.supxlabel(text, x=0.008, ha="left", **look)
 
 
 def mesh(ax: Ax, values: NDArray, axes: Axes, **style: Any) -> QuadMesh:

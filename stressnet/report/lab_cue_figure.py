@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from stressnet.axes import cell_edges
 from stressnet.lexicon.stress import Stress
-from stressnet.report.grid import bare_rows, draw_estimate, panel
-from stressnet.report.lab_figures import ROW_IN, UNRANKED, Example, row_colour
+from stressnet.report.grid import footnote
+from stressnet.report.lab_figures import ROW_IN, UNRANKED, Example, score_panels
 from stressnet.report.maps import draw_image, draw_relevance
 from stressnet.report.style import Width, style, text_width_in, width_in
 
@@ -54,39 +52,37 @@ def plot_cue(
     if summary is None or not example.maps:
         return None
     shown = _shown(summary, example)
-    total, gap_in, left_in = width_in(width), 0.08, 0.50
-    n = len(shown) + 1
-    map_in = (total - left_in - 0.08 - gap_in * (n - 1)) / n
-    map_high, head_in, under_in = 1.35, 0.62, 0.42
-    rows_in = ROW_IN * len(summary) + 0.1
-    foot_in = 0.62
-    tall = head_in + map_high + under_in + 0.3 + rows_in + foot_in
+    total, rows_in = width_in(width), ROW_IN * len(summary) + 0.5
+    map_in = (total - 0.6) / (len(shown) + 1)
     with style():
-        figure = Figure(figsize=(total, tall))
-        heading, below = _headings(described, example)
-        figure.text(0.01, 1 - 0.16 / tall, heading, fontsize=8, weight="bold")
-        figure.text(0.01, 1 - 0.31 / tall, below, fontsize=6.5)
-        bottom = tall - head_in - map_high
-        for k, method in enumerate([None, *shown]):
-            left = left_in + k * (map_in + gap_in)
-            ax = panel(figure, left, bottom, (map_in, map_high), label=method or "word")
+        figure = Figure(figsize=(total, 2.4 + rows_in + 0.35), layout="constrained")
+        parts: Any = figure.subfigures(2, 1, height_ratios=[2.4, rows_in])
+        above, below = parts
+        heading, more = _headings(described, example)
+        above.suptitle(f"{heading}\n", x=0.01, ha="left", fontsize=8, weight="bold")
+        above.text(0.01, 0.90, more, fontsize=6.5)
+        for ax, method in zip(
+            above.subplots(1, len(shown) + 1, sharey=True), [None, *shown], strict=True
+        ):
+            ax.set_label(method or "word")
             _draw_map(ax, example, method)
-            if k:
-                ax.set_yticks([])
+            if method is not None:
                 ax.set_ylabel("")
             ax.set_xlabel("time (s)")
             title = method or "word and truth"
-            points = min(6.5, 6.5 * (map_in - 0.04) / text_width_in(title, 6.5))
+            points = min(6.5, 6.5 * (map_in - 0.16) / text_width_in(title, 6.5))
             ax.set_title(title, fontsize=points, pad=8, loc="left")
-        _score_panels(figure, summary, foot_in, rows_in, placed)
-        figure.text(
-            0.008,
-            0.04 / tall,
-            _PLACED_FOOT if placed else _UNPLACED_FOOT,
-            fontsize=6.0,
-            color="#444444",
-            linespacing=1.4,
-        )
+        panels = [
+            ("first →", "first"),
+            ("false positives ←", "false_positive"),
+            ("rank accuracy →", "rank"),
+            ("mass accuracy →", "mass"),
+        ]
+        if not placed:
+            columns = [str(c) for c in summary if c not in ("method", "kind")]
+            panels = [(c.replace("_", " "), c) for c in columns if not c.endswith("_chance")]
+        score_panels(below, summary, summary["method"].tolist(), panels)
+        footnote(figure, _PLACED_FOOT if placed else _UNPLACED_FOOT)
     return figure
 
 
@@ -198,39 +194,3 @@ def _places_summary(name: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFra
     for place in places:
         found[f"{place}_chance"] = wide["area"][place]
     return found.reset_index()
-
-
-def _score_panels(
-    figure: Figure, summary: pd.DataFrame, bottom_in: float, high_in: float, placed: bool
-) -> None:
-    """A panel per measure, a row per method."""
-    total = float(figure.get_figwidth())
-    if placed:
-        panels = [
-            ("first →", "first"),
-            ("false positives ←", "false_positive"),
-            ("rank accuracy →", "rank"),
-            ("mass accuracy →", "mass"),
-        ]
-    else:
-        skip = ("method", "kind")
-        columns = [c for c in summary.columns if c not in skip and not c.endswith("_chance")]
-        panels = [(str(c).replace("_", " "), str(c)) for c in columns]
-    names = summary["method"].tolist()
-    names_in = 0.12 + max(text_width_in(name, 6.0) for name in names)
-    gap_in = 0.12
-    panel_in = (total - names_in - 0.08 - gap_in * (len(panels) - 1)) / len(panels)
-    for k, (title, column) in enumerate(panels):
-        left = names_in + k * (panel_in + gap_in)
-        ax = panel(figure, left, bottom_in, (panel_in, high_in), label=title)
-        for y, row in enumerate(summary.to_dict("records")):
-            chance, colour = row.get(f"{column}_chance", np.nan), row_colour(row)
-            draw_estimate(ax, y, row[column], chance=chance, colour=colour, size=2.6)
-        ax.set_xlim(-0.04, 1.04)
-        ax.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
-        ax.set_ylim(len(names) - 0.4, -0.6)
-        ax.set_yticks(range(len(names)), names if k == 0 else [])
-        ax.tick_params(axis="y", labelsize=6.0)
-        points = min(6.5, 6.5 * (panel_in + 0.06) / text_width_in(title, 6.5))
-        ax.set_title(title, fontsize=points, pad=3, loc="left")
-        bare_rows(ax, lines=True)

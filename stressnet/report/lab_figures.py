@@ -8,7 +8,7 @@ the scores of all of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 
 from stressnet.axes import Axes, BoolArray
 from stressnet.errors import ConfigError
+from stressnet.lab.scoreboard import BAR_FALSE, BAR_FIRST
 from stressnet.lexicon.stress import CLASSES, Stress
-from stressnet.report.grid import bare_rows, draw_estimate, panel
-from stressnet.report.style import NULL_COLOUR, Width, style, text_width_in, width_in
+from stressnet.report.grid import draw_estimate, footnote, row_panels
+from stressnet.report.style import NULL_COLOUR, Width, style, width_in
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes as Plot
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 UNRANKED = ("random", "sobel")
 ROW_IN = 0.155
@@ -97,40 +98,29 @@ def plot_board(methods: pd.DataFrame, *, width: Width = "page") -> Figure:
     # Of each method the best seed and part, in the order of the table.
     rows = methods[methods["kind"] != "no control"].drop_duplicates(["method", "kind"])
     names = [_label(row) for row in rows.to_dict("records")]
-    total = width_in(width)
-    names_in = 0.15 + max(text_width_in(name, 6.5) for name in names)
-    panels = (
-        ("true region first", "first", "first_chance", 0.95),
-        ("false positives", "false_positive", None, 0.05),
-        ("rank accuracy", "rank", "rank_chance", None),
-        ("pointing", "pointing", "pointing_chance", None),
-    )
+    panels = [
+        ("true region first →", "first", BAR_FIRST),
+        ("false positives ←", "false_positive", BAR_FALSE),
+        ("rank accuracy →", "rank", None),
+        ("pointing →", "pointing", None),
+    ]
     rows = rows.assign(
         rank_chance=rows["rank"] - rows["rank_gain"],
         pointing_chance=rows["pointing"] - rows["pointing_gain"],
     )
-    gap_in, bottom_in, top_in = 0.16, 0.62, 0.28
-    panel_in = (total - names_in - 0.1 - gap_in * (len(panels) - 1)) / len(panels)
-    high_in = ROW_IN * len(rows) + 0.1
-    tall = top_in + high_in + bottom_in
     with style():
-        figure = Figure(figsize=(total, tall))
-        for k, (title, column, chance, bar) in enumerate(panels):
-            left = names_in + k * (panel_in + gap_in)
-            ax = panel(figure, left, bottom_in, (panel_in, high_in), label=title)
-            _dots(ax, rows, column, chance, bar)
-            ax.set_title(f"{title} {'←' if column == 'false_positive' else '→'}", loc="left")
-            ax.set_yticks(range(len(rows)), names if k == 0 else [])
-        figure.text(
-            0.008,
-            0.04 / tall,
+        size_in = (width_in(width), ROW_IN * len(rows) + 1.0)
+        figure = Figure(figsize=size_in, layout="constrained")
+        axes = score_panels(figure, rows, names, [(title, column) for title, column, _ in panels])
+        for ax, (_, _, bar) in zip(axes, panels, strict=True):
+            if bar is not None:
+                ax.axvline(bar, color="#555555", linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+        footnote(
+            figure,
             "Best seed and part of each map (+ positive, ± absolute). Mean over cues with spectral "
             "place; intervals over voices and sets; n: cue × voice units.\n"
             "Dashed: the bar. Grey tick: highest chance level. Brown: deliberately broken maps. "
             "Arrow: better.",
-            fontsize=6.0,
-            color="#444444",
-            linespacing=1.4,
         )
     return figure
 
@@ -141,18 +131,30 @@ def _label(row: Mapping[Any, Any]) -> str:
     return f"{row['method']}{seed} ({sign}, n = {row['n_units']})"
 
 
-def _dots(ax: Plot, rows: pd.DataFrame, column: str, chance: str | None, bar: float | None) -> None:
-    """One panel of the board."""
-    for y, row in enumerate(rows.to_dict("records")):
-        limits = row.get(f"{column}_low", np.nan), row.get(f"{column}_high", np.nan)
-        level = np.nan if chance is None else row[chance]
-        draw_estimate(ax, y, row[column], limits, level, colour=row_colour(row))
-    if bar is not None:
-        ax.axvline(bar, color="#555555", linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
-    ax.set_xlim(-0.03, 1.03)
-    ax.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    bare_rows(ax, lines=True)
+def score_panels(
+    figure: Figure | SubFigure,
+    rows: pd.DataFrame,
+    names: Sequence[str],
+    panels: Sequence[tuple[str, str]],
+) -> list[Plot]:
+    """A panel per title and column of scores from 0 to 1, a row per method.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        ``method``, ``kind``, the columns, and ``_low``, ``_high``, ``_chance`` of those that have
+        them.
+    """
+    axes = row_panels(figure, names, [title for title, _ in panels], len(panels))
+    for ax, (_, column) in zip(axes, panels, strict=True):
+        for y, row in enumerate(rows.to_dict("records")):
+            low, high, chance = (
+                row.get(f"{column}_{k}", np.nan) for k in ("low", "high", "chance")
+            )
+            draw_estimate(ax, y, row[column], (low, high), chance, colour=row_colour(row))
+        ax.set_xlim(-0.03, 1.03)
+        ax.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
+    return axes
 
 
 def row_colour(row: Mapping[Any, Any]) -> str:

@@ -12,20 +12,19 @@ from stressnet.errors import ConfigError, check_names
 from stressnet.lexicon.stress import Stress
 from stressnet.manipulation.causal import ALL_CUES
 from stressnet.manipulation.psychometric import answers_of, clusters_of, fit_psychometric
-from stressnet.report.grid import panel
+from stressnet.report.grid import footnote, labelled_panels, legend
 from stressnet.report.style import (
     NULL_COLOUR,
     STRESS_COLOURS,
     Width,
     style,
-    text_width_in,
     width_in,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes as Plot
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 CUE_TITLES = {
     "f0": "F0",
@@ -45,6 +44,13 @@ _NOTE_LETTERS = 26
 """Letters that fit into a line of a panel."""
 
 _MOST_COLUMNS = 4
+
+_NULL: dict[str, Any] = {
+    "color": NULL_COLOUR,
+    "linewidth": 4,
+    "alpha": 0.4,
+    "solid_capstyle": "butt",
+}
 
 
 def plot_psychometric(
@@ -69,7 +75,6 @@ def plot_psychometric(
         If there is nothing to show.
     """
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
     if responses.empty:
         raise ConfigError("no responses to draw")
@@ -77,45 +82,40 @@ def plot_psychometric(
     models = list(dict.fromkeys(responses["model"])) if "model" in responses.columns else [""]
     total = width_in(width)
     n_columns = min(_MOST_COLUMNS, len(cues), max(1, int(total / 1.6)))
-    n_rows = -(-len(cues) // n_columns)
-    panel_in, left_in, gap_in = 1.05, 0.48, 0.14
-    wide_in = (total - left_in - 0.08 - gap_in * (n_columns - 1)) / n_columns
-    foot_in = 0.18 + (0.2 if len(models) > 1 else 0.0)
-    tall = n_rows * (panel_in + 0.48) + foot_in
     with style():
-        figure = Figure(figsize=(total, tall))
-        for number, cue in enumerate(cues):
-            row, column = divmod(number, n_columns)
-            bottom = tall - (row + 1) * (panel_in + 0.48) + 0.28
-            left = left_in + column * (wide_in + gap_in)
-            ax = panel(figure, left, bottom, (wide_in, panel_in))
+        size_in = (total, 1.5 * -(-len(cues) // n_columns) + 0.2 + 0.2 * (len(models) > 1))
+        figure = Figure(figsize=size_in, layout="constrained")
+        panels = _cue_panels(figure, cues, n_columns)
+        for number, (cue, ax) in enumerate(zip(cues, panels, strict=True)):
             here = responses[responses["cue"] == cue]
             notes = []
             for place, model in enumerate(models):
                 part = here[here["model"] == model] if model else here
                 notes.append(_draw_curve(ax, part, answers, _colour(place)))
-            ax.set_title(_title(cue), loc="left", pad=3)
             _note(ax, notes)
             ax.set_ylim(-0.04, 1.04)
-            ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"] if column == 0 else [])
+            ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+            ax.tick_params(labelleft=number % n_columns == 0)
             ax.axhline(0.5, color=NULL_COLOUR, linewidth=0.5, linestyle=(0, (3, 2)), zorder=0)
-            if column == 0:
-                ax.set_ylabel("share of FINAL")
             ax.set_xlabel("step", labelpad=1)
-            ax.spines[["top", "right"]].set_visible(False)
-        ends = "first step: INITIAL-like, last: FINAL-like; points: answers, band: 95 % interval"
-        figure.text(left_in / total, 0.06 / tall, ends, fontsize=6.5, color="#444444")
+        figure.supylabel("share of FINAL", fontsize=7.0)
+        footnote(
+            figure,
+            "first step: INITIAL-like, last: FINAL-like; points: answers, band: 95 % interval",
+        )
         if len(models) > 1:
-            handles = [Line2D([], [], color=_colour(i)) for i in range(len(models))]
-            figure.legend(
-                handles,
-                models,
-                loc="lower left",
-                bbox_to_anchor=(left_in / total - 0.005, 0.2 / tall),
-                ncols=len(models),
-                borderpad=0.0,
-            )
+            entries = {model: {"color": _colour(i)} for i, model in enumerate(models)}
+            legend(figure, entries, loc="outside upper left", ncols=len(models))
     return figure
+
+
+def _cue_panels(figure: Figure | SubFigure, cues: Sequence[str], n_columns: int) -> list[Plot]:
+    """A panel per cue, named above it."""
+    panels = labelled_panels(figure, cues, n_columns)
+    for ax, cue in zip(panels, cues, strict=True):
+        ax.set_title(_title(cue), loc="left", pad=3)
+        ax.spines[["top", "right"]].set_visible(False)
+    return panels
 
 
 def _draw_curve(ax: Plot, part: pd.DataFrame, answers: str, colour: str) -> str:
@@ -172,7 +172,6 @@ def plot_agreement(
         If there is nothing to show or the method is not in the table.
     """
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
     methods = [str(name) for name in dict.fromkeys(table["method"])]
     if not methods:
@@ -180,50 +179,28 @@ def plot_agreement(
     shown = method or methods[0]
     check_names("method", [shown], methods)
     cues = [str(cue) for cue in dict.fromkeys(table["cue"]) if cue != ALL_CUES]
-    total = width_in(width)
-    n_columns = min(_MOST_COLUMNS, len(cues))
-    n_rows = -(-len(cues) // n_columns)
-    panel_in, gap_in, left_in = 1.0, 0.34, 0.52
-    wide_in = (total - left_in - 0.08 - gap_in * (n_columns - 1)) / n_columns
-    above_in = n_rows * (panel_in + 0.46) + 0.22
     names = [*cues, ALL_CUES]
-    below_in = 0.16 + len(names) * (0.10 + 0.11 * len(methods))
-    legend_in = 0.18 * (2 + len(methods) // 5)
-    tall = above_in + 0.06 + below_in + 0.36 + legend_in
+    n_columns = min(_MOST_COLUMNS, len(cues))
+    above_in = 1.46 * -(-len(cues) // n_columns)
+    below_in = 0.5 + len(names) * (0.10 + 0.11 * len(methods))
     with style():
-        figure = Figure(figsize=(total, tall))
+        size_in = (width_in(width), above_in + below_in + 0.2 * (2 + len(methods) // 5))
+        figure = Figure(figsize=size_in, layout="constrained")
+        parts: Any = figure.subfigures(2, 1, height_ratios=[above_in, below_in])
+        above, below = parts
         mine = pairs[pairs["method"] == shown]
-        for number, cue in enumerate(cues):
-            row, column = divmod(number, n_columns)
-            bottom = tall - (row + 1) * (panel_in + 0.46) + 0.2
-            left = left_in + column * (wide_in + gap_in)
-            ax = panel(figure, left, bottom, (wide_in, panel_in))
-            found = table[(table["method"] == shown) & (table["cue"] == cue)].iloc[0]
-            _draw_tokens(ax, mine[mine["cue"] == cue], found)
-            ax.set_title(_title(cue), loc="left", pad=3)
-            if column == 0:
-                ax.set_ylabel("effect of the cue")
-            ax.set_xlabel("relevance of its region", labelpad=1)
-        names_in = 0.12 + max(text_width_in(_title(name), 6.5) for name in names)
-        ax = panel(figure, names_in, legend_in + 0.36, (total - names_in - 0.1, below_in))
-        _draw_correlations(ax, table, names, methods)
+        for cue, ax in zip(cues, _cue_panels(above, cues, n_columns), strict=True):
+            row = table[(table["method"] == shown) & (table["cue"] == cue)].iloc[0]
+            _draw_tokens(ax, mine[mine["cue"] == cue], row)
+        above.supylabel("effect of the cue", fontsize=7.0)
+        above.supxlabel("relevance of its region", fontsize=7.0)
+        _draw_correlations(below.subplots(), table, names, methods)
         dot: dict[str, Any] = {"marker": "o", "markersize": 3}
-        handles = [
-            *(Line2D([], [], color=_colour(i), **dot) for i in range(len(methods))),
-            Line2D([], [], color=NULL_COLOUR, linewidth=4, alpha=0.4),
-            *(Line2D([], [], linewidth=0, color=c, **dot) for c in STRESS_COLOURS.values()),
-        ]
-        labels = [*methods, "null: relevance of another token of the class"]
-        labels += [f"said {stress.value}" for stress in STRESS_COLOURS]
-        figure.legend(
-            handles,
-            labels,
-            loc="lower left",
-            ncols=4,
-            borderpad=0.1,
-            handlelength=1.4,
-            columnspacing=1.2,
-        )
+        entries = {method: {"color": _colour(i), **dot} for i, method in enumerate(methods)}
+        entries["null: relevance of another token of the class"] = _NULL
+        for stress, colour in STRESS_COLOURS.items():
+            entries[f"said {stress.value}"] = {"linewidth": 0, "color": colour, **dot}
+        legend(figure, entries, loc="outside lower left", ncols=4, handlelength=1.4)
     return figure
 
 
@@ -239,17 +216,18 @@ def _colour(place: int) -> str:
     return _SEED_COLOURS[place % len(_SEED_COLOURS)]
 
 
-def _draw_tokens(ax: Plot, part: pd.DataFrame, found: Any) -> None:
+def _draw_tokens(ax: Plot, part: pd.DataFrame, row: Any) -> None:
     dot: dict[str, Any] = {"markersize": 1.8, "alpha": 0.6, "markeredgewidth": 0}
     for stress in Stress:
         here = part[part["stress_predicted"] == stress.value]
         ax.plot(here["relevance"], here["effect"], "o", color=STRESS_COLOURS[stress], **dot)
     for line in (ax.axhline, ax.axvline):
         line(0, color=NULL_COLOUR, linewidth=0.5, zorder=0)
-    if np.isfinite(found["rho"]):
-        text = f"ρ {found['rho']:.2f}, in class {found['rho_in_class']:.2f}"
-        ax.set_title(text.replace("-", "−"), loc="right", fontsize=5.5, pad=3)
-    ax.spines[["top", "right"]].set_visible(False)
+    if np.isfinite(row["rho"]):
+        text = f"ρ {row['rho']:.2f}, in class {row['rho_in_class']:.2f}"
+        look: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "va": "top"}
+        ax.text(1.0, 1.0, text.replace("-", "−"), fontsize=5.5, **look)
+    ax.margins(y=0.2)
     ax.locator_params(nbins=4)
 
 
@@ -258,15 +236,18 @@ def _draw_correlations(
 ) -> None:
     """A row per cue, within it a line per method."""
     step = 1.0 / (len(methods) + 1)
-    null: dict[str, Any] = {"color": NULL_COLOUR, "linewidth": 4, "alpha": 0.4, "zorder": 1}
-    null["solid_capstyle"] = "butt"
     for row, name in enumerate(names):
         for place, method in enumerate(methods):
             found = table[(table["method"] == method) & (table["cue"] == name)]
             if found.empty or not np.isfinite(found["rho"].iloc[0]):
                 continue
             at, one, colour = row + (place + 1) * step, found.iloc[0], _colour(place)
-            ax.plot([one["null_low"], one["null_high"]], [at, at], **null)
+            ax.plot(
+                [one["null_low"], one["null_high"]],
+                [at, at],
+                zorder=1,
+                **_NULL,
+            )
             ax.plot([one["rho_low"], one["rho_high"]], [at, at], color=colour, zorder=2)
             ax.plot([one["rho"]], [at], "o", color=colour, markersize=3, zorder=3)
     ax.axvline(0, color=NULL_COLOUR, linewidth=0.5, zorder=0)

@@ -9,13 +9,12 @@ import numpy as np
 
 from stressnet.errors import ConfigError, require_columns
 from stressnet.lexicon.stress import CLASSES
-from stressnet.report.grid import bare_rows, panel
+from stressnet.report.grid import TICK, bare_rows, draw_estimate, labelled_panels, legend
 from stressnet.report.style import (
     NULL_COLOUR,
     STRESS_COLOURS,
     Width,
     style,
-    text_width_in,
     width_in,
 )
 
@@ -43,6 +42,7 @@ SET_NAMES = {
 
 _ORDER = ("test", "minimal_pair", "valid", "train", "unlabelled")
 
+_MAJORITY = (0.35, NULL_COLOUR, 1.6, 1)
 _SHOWN = (("balanced_accuracy", "D", "#222222"), ("accuracy", "o", "#888888"))
 
 
@@ -72,7 +72,6 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
         If a column is missing or no test set has tokens.
     """
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
     needed = ("test_set", "metric", "estimate", "low", "high", "n", "majority_rate")
     require_columns(metrics, needed, "table of metrics")
@@ -80,26 +79,23 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
     sets = sorted((str(name) for name in there), key=test_order)
     if not sets:
         raise ConfigError("table of metrics has no test set with tokens")
-    total = width_in(width)
     n_of = metrics.drop_duplicates("test_set").set_index("test_set")["n"]
     labels = [f"{set_name(str(s))}\n{n_of[s]} tokens" for s in sets]
-    names_in = 0.15 + max(text_width_in(line, 7.0) for lab in labels for line in lab.split("\n"))
-    plot_in = 0.34 * len(sets)
-    tall = plot_in + 0.80
+    total = width_in(width)
     with style():
-        figure = Figure(figsize=(total, tall))
-        size_in = (total - names_in - 0.15, plot_in)
-        ax = panel(figure, names_in, 0.62, size_in, label="accuracy")
+        figure = Figure(figsize=(total, 0.34 * len(sets) + 0.8), layout="constrained")
+        ax = figure.add_subplot(label="accuracy")
         for place, name in enumerate(sets):
             part = metrics[metrics["test_set"] == name]
             rows: dict[Any, Any] = part.set_index("metric").to_dict("index")
             majority = float(part["majority_rate"].iloc[0])
-            ax.plot([majority] * 2, [place - 0.35, place + 0.35], color=NULL_COLOUR, linewidth=1.6)
+            draw_estimate(ax, place, np.nan, chance=majority, colour="", tick=_MAJORITY)
             for (metric, marker, colour), shift in zip(_SHOWN, (-0.14, 0.14), strict=True):
                 if metric in rows and np.isfinite(rows[metric]["estimate"]):
-                    row, y = rows[metric], place + shift
-                    ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.4)
-                    ax.plot([row["estimate"]], [y], marker, markersize=3.6, color=colour)
+                    row = rows[metric]
+                    look: dict[str, Any] = {"marker": marker, "size": 3.6, "width": 1.4}
+                    limits = row["low"], row["high"]
+                    draw_estimate(ax, place + shift, row["estimate"], limits, colour=colour, **look)
         ax.axvline(0.5, color="#bbbbbb", linewidth=0.6, zorder=0)
         low = metrics.loc[metrics["metric"].isin([m for m, _, _ in _SHOWN]), ["low", "estimate"]]
         ax.set_xlim(min(0.4, np.nanmin(low.to_numpy(np.float64), initial=0.4) - 0.02), 1.01)
@@ -107,21 +103,13 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
         ax.set_yticks(range(len(sets)), labels)
         ax.set_xlabel("share of tokens", labelpad=2)
         bare_rows(ax)
-        handles = [
-            Line2D([], [], marker=marker, markersize=3.6, color=colour, linewidth=1.4)
-            for _, marker, colour in _SHOWN
-        ]
-        handles.append(
-            Line2D([], [], marker="|", markersize=7, markeredgewidth=1.6, color=NULL_COLOUR, lw=0)
-        )
-        names = ["balanced accuracy, 95 % interval", "accuracy, 95 % interval", "majority rate"]
-        figure.legend(
-            handles,
-            names,
-            loc="lower center",
-            ncols=3 if total > 5 else 1,
-            borderpad=0.1,
-        )
+        entries: dict[str, Any] = {
+            f"{metric.replace('_', ' ')}, 95 % interval": {
+                "marker": marker, "markersize": 3.6, "color": colour, "linewidth": 1.4,
+            }
+            for metric, marker, colour in _SHOWN
+        }  # fmt: skip
+        legend(figure, {**entries, "majority rate": TICK}, ncols=3 if total > 5 else 1)
     return figure
 
 
@@ -150,18 +138,13 @@ def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figur
     if not names:
         raise ConfigError("table of predictions has no tokens with known stress")
     total = width_in(width)
-    left, cell, gap, top, bottom, right = 0.66, 0.42, 0.36, 0.42, 0.40, 0.1
-    columns = max(1, int((total - left - right + gap) // (2 * cell + gap)))
-    columns = min(columns, len(names))
+    columns = max(1, int((total - 0.4) // 1.2))
     rows = -(-len(names) // columns)
-    block = top + 2 * cell + bottom
-    tall = rows * block
     with style():
-        figure = Figure(figsize=(total, tall))
-        for number, name in enumerate(names):
-            row, column = divmod(number, columns)
-            at = left + column * (2 * cell + gap), tall - row * block - top - 2 * cell
-            ax = panel(figure, *at, (2 * cell, 2 * cell), label=f"confusion {name}")
+        figure = Figure(figsize=(total, 1.8 * rows), layout="constrained")
+        labels = [f"confusion {name}" for name in names]
+        panels = labelled_panels(figure, labels, columns, sharey=True)
+        for number, (name, ax) in enumerate(zip(names, panels, strict=True)):
             part = known[known["split"] == name]
             table = pd.crosstab(part[truth], part["stress_predicted"])
             counts = table.reindex(index=ticks, columns=ticks, fill_value=0).to_numpy()
@@ -176,10 +159,11 @@ def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figur
             ax.set_xlim(-0.5, 1.5)
             ax.set_ylim(1.5, -0.5)
             ax.set_xticks([0, 1], ticks, fontsize=5.5)
-            ax.set_yticks([0, 1], ticks if column == 0 else ["", ""], fontsize=5.5)
+            ax.set_yticks([0, 1], ticks, fontsize=5.5)
+            ax.set_aspect("equal")
             ax.tick_params(length=0, pad=2)
             ax.set_xlabel("heard as", labelpad=1)
-            if column == 0:
+            if number % columns == 0:
                 ax.set_ylabel("stress", labelpad=2)
             ax.set_title("\n".join(textwrap.wrap(set_name(str(name)), 20)), fontsize=6.5, pad=3)
     return figure
