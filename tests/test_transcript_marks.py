@@ -51,6 +51,27 @@ def test_windows_apostrophes(tmp_path: Path) -> None:
     assert split_words(read_text(tmp_path / "a.txt")) == ("THE", "REBEL'S", "REPORT")
 
 
+def test_apostrophes_of_macs_and_of_text_saved_twice(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("The rebel’s “report”".encode("mac_roman"))
+    assert split_words(read_text(tmp_path / "a.txt")) == ("THE", "REBEL'S", "REPORT")
+    twice = "didn’t ‘go’".encode().decode("cp1252", errors="replace")
+    assert split_words(twice)[0] == "DIDN'T"
+    assert split_words("didn\x92t") == ("DIDN'T",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("'the final record' and 'a permit'", "THE FINAL RECORD AND A PERMIT"),
+        ("the fathers' permit, 'em goin' on", "THE FATHERS' PERMIT EM GOIN' ON"),
+        ("‘the fathers’ permit’ said", "THE FATHERS' PERMIT SAID"),
+        ("‘Record,’ he said, the boys’ way", "RECORD HE SAID THE BOYS' WAY"),
+    ],
+)
+def test_quotation_marks_are_no_apostrophes(text: str, words: str) -> None:
+    assert split_words(text) == tuple(words.split())
+
+
 def test_words_without_phones_are_words(tmp_path: Path) -> None:
     tier = 'intervals: size = 1\nxmin = 0\nxmax = 1\ntext = "permit"\n'
     head = 'File type = "ooTextFile"\nObject class = "TextGrid"\nxmin = 0\nxmax = 1\n<exists>\n'

@@ -65,7 +65,9 @@ def test_utterances_are_aligned_where_they_stand(tmp_path: Path) -> None:
     anna = use_given(recording(path, voice="Anna"), path)
     assert spans(anna) == [(0.35, 1.05, "THE WATER"), (1.05, 2.15, "A HOTEL")]
     assert not any(stretch.kept for stretch in anna.stretches)
-    assert use_given(recording(path, voice="Bo"), path).words == ("RECORD",)
+    bo = use_given(recording(path, voice="Bo"), path)
+    assert bo.words == ("RECORD",)
+    assert bo.stretches[0].noises == (0, 1)  # of the mark before it, too
 
 
 def test_marks_between_words_are_noises(tmp_path: Path) -> None:

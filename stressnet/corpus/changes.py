@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from stressnet.corpus.conventions import MARKS
+from stressnet.corpus.conventions import DOUBTFUL, MARKS
 from stressnet.corpus.written import NOT_READABLE, Change
 from stressnet.runs.problems import Problem, Severity
 
@@ -29,11 +29,18 @@ _UNREADABLE = (
     "pieces that cannot be said for certain, or brackets that are not closed: {}; write them out "
     "in words, or correct the bracket"
 )
+_DOUBTFUL = (
+    "beginnings of lines that may name who speaks: {}; they were read as words, remove those that "
+    "are not said"
+)
 
 
 def warnings_of(changes: Changes, convention: str) -> Iterator[Problem]:
     """Warnings: marks that no convention was chosen for, and what cannot be read."""
-    kinds: list[tuple[Collection[str], str]] = [((NOT_READABLE, "bracket"), _UNREADABLE)]
+    kinds: list[tuple[Collection[str], str]] = [
+        ((NOT_READABLE, "bracket"), _UNREADABLE),
+        ((DOUBTFUL,), _DOUBTFUL),
+    ]
     if convention == "plain":  # somebody who chose another knows the marks
         kinds.insert(0, (MARKS, _LEFT_OUT))
     for rules, text in kinds:

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 SOUND = "\ue000"
 """Stands, in a text that is being read, for a sound that is no word; of Unicode's private use."""
 
+DOUBTFUL = "doubtful"
+"""Rule of what may name a speaker and is read as words."""
+
 MARKS = ("mark", "speaker", "unclear", "fragment")
 """Rules of what ``plain`` leaves out."""
 
@@ -26,8 +29,9 @@ _NOISES = (
 _ROLES = "speaker|interviewer|interviewee|participant|subject|informant|respondent"
 _FRAGMENT = r"(?P<fragment>(?<![\w'-])[^\W\d_]+-(?=\s|$)(?!\s+(?:and|or)\b))"
 _SPEAKER = (
-    r"(?P<speaker>^[ \t]*(?:>>[ \t]*)?"
+    r"(?P<speaker>^[ \t]*(?:>>[ \t]*)?(?:(?:Mr|Mrs|Ms|Dr|Prof)\.?[ ])?"
     rf"(?:(?-i:[A-Z])[\w.]*|(?:{_ROLES})[ ][\w]{{1,3}}):(?=\s))"
+    r"|(?P<doubtful>^[ \t]*(?-i:[A-Z][\w.'-]*(?:[ ][A-Z][\w.'-]*){1,2}:(?=[ \t][^\n]*[a-z])))"
 )
 _NOISE_IN_PARENTHESES = (
     rf"\((?:[^()\n]{{0,20}}\b)?(?:{_NOISES})[^()\n]{{0,20}}\)"
@@ -51,6 +55,10 @@ def _silent(_: str) -> str:
 
 def _sounds(_: str) -> str:
     return f" {SOUND} "
+
+
+def _kept(text: str) -> str:
+    return text
 
 
 def _inside(mark: str) -> str:
@@ -78,7 +86,7 @@ PLAIN = Rule(
         rf"|{_SPEAKER}|{_XXX}|{_FRAGMENT}",
         _FLAGS,
     ),
-    {"mark": _sounds, "speaker": _silent, "unclear": _sounds, "fragment": _sounds},
+    {"mark": _sounds, "speaker": _silent, "unclear": _sounds, "fragment": _sounds, DOUBTFUL: _kept},
 )
 
 _FAVE = (
@@ -90,7 +98,7 @@ _FAVE = (
             rf"|{_SPEAKER}|(?P<restart>--+)|{_FRAGMENT}",
             _FLAGS,
         ),
-        {"unclear": _sounds, "tag": _silent, "mark": _sounds, "speaker": _silent}
+        {"unclear": _sounds, "tag": _silent, "mark": _sounds, "speaker": _silent, DOUBTFUL: _kept}
         | {"restart": _silent, "fragment": _sounds},
     ),
     Rule(re.compile(r"(?P<guess>\(\([^()\n]{1,300}\)\))"), {"guess": _inside}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,7 +29,7 @@ def read_lines(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def read_text(path: Path) -> str:
-    """Read a text file in UTF-8 (with or without BOM), UTF-16, or Windows-1252.
+    """Read a text file in UTF-8 (with or without BOM), UTF-16, Windows-1252, or Mac Roman.
 
     Raises
     ------
@@ -49,7 +50,10 @@ def read_text(path: Path) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         if encoding == "utf-8-sig":
-            return data.decode("cp1252", errors="replace")
+            is_mac = re.search(
+                rb"[a-z]\xd5[a-z]", data
+            )  # an apostrophe there, no letter within a word
+            return data.decode("mac_roman" if is_mac else "cp1252", errors="replace")
         raise TranscriptError(
             f"{path}: damaged UTF-16 ({error.reason} at byte {error.start}); save it as UTF-8"
         ) from error

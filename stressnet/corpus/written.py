@@ -10,16 +10,23 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stressnet.corpus.conventions import CONVENTIONS, PLAIN, SOUND, Rule
+from stressnet.corpus.conventions import CONVENTIONS, DOUBTFUL, PLAIN, SOUND, Rule
 from stressnet.corpus.numerals import SCALES, TRIGGERS, UNITS, ordinal, say
 from stressnet.errors import RecipeError
 
-_APOSTROPHES = dict.fromkeys(map(ord, "’‘´`ʼ′＇"), "'")
+_APOSTROPHES = dict.fromkeys(map(ord, "’‘‛´`ʼʹ′＇\x91\x92"), "'")
 _INVISIBLE = dict.fromkeys(
     [0x00AD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF]
 )  # soft hyphen, zero-width and direction marks
+_MISREAD = re.compile(r"(?P<encoding>â€[\S\x9d]|Ã[\x80-\xbf])")
+"""UTF-8 that was taken for Windows-1252 and saved again, such as ``â€™`` for an apostrophe."""
+
+_ELISIONS = frozenset("em tis twas cause bout til round cos cuz n".split())
+"""Words that begin with an apostrophe, which opens no quotation."""
+
 _FROM, _TO, _END = "\ue001", "\ue002", "\ue003"
 _OWN_LETTERS = dict.fromkeys(map(ord, (SOUND, _FROM, _TO, _END)), " ")  # private use, no text
 _CLEAN = _INVISIBLE | _APOSTROPHES | _OWN_LETTERS
@@ -120,6 +127,13 @@ _SHORT = re.compile(
 )
 
 
+def _decoded(text: str) -> str:
+    try:
+        return text.encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return {"â€\x9d": "”"}.get(text, text)
+
+
 def _address(text: str) -> str:
     text = re.sub(r"^www\.", "W W W dot ", text, flags=re.IGNORECASE)
     return text.replace("@", " at ").replace(".", " dot ").replace("-", " dash ")
@@ -150,6 +164,7 @@ _ENTITY = Rule(
     re.compile(r"(?P<entity>&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8}[0-9]?);)", re.IGNORECASE),
     {"entity": html.unescape},
 )
+_ENCODING = Rule(_MISREAD, {"encoding": _decoded})
 _PIECE = re.compile(
     rf"(?<!\S)[^\s{TRIGGERS}]*[{TRIGGERS}]\S*"
     rf"(?: (?:{SCALES}|%|[123]/[234]|(?i:{'|'.join(map(re.escape, UNITS))}))(?![\w/]))?"
@@ -199,6 +214,7 @@ class Normaliser:
         """
         changes: list[Change] = []
         text = text.encode("utf-8", "replace").decode()
+        text = _apply(_ENCODING, text, changes)
         if self.convention != "librispeech":
             text = _apply(_ENTITY, text, changes)
         text = unicodedata.normalize("NFC", text).translate(_CLEAN)
@@ -210,7 +226,7 @@ class Normaliser:
             text = self._in_words(text, changes)
         words: list[str] = []
         noises: list[int] = []
-        for word in _WORD.findall(text):
+        for word in _without_quotes(text):
             if word != SOUND:
                 words.append(word.upper())
             elif noises[-1:] != [len(words)]:
@@ -238,13 +254,34 @@ class Normaliser:
         return text
 
 
+def _without_quotes(text: str) -> Iterator[str]:
+    """Words and sounds of a text, apostrophes that close a quotation left out.
+
+    ``'the record'`` holds *record*, ``the fathers' permit`` holds *fathers'*.
+    """
+    matches = list(_WORD.finditer(text))
+    n_ends = sum(match[0].endswith("'") for match in matches)
+    is_open, end = False, 0
+    for match in matches:
+        word, start = match[0], match.start()
+        gap, end = text[end:start], match.end()
+        is_open = is_open and "'" not in gap[:-1]
+        if gap.endswith("'") and word.rstrip("'").lower() not in _ELISIONS:
+            is_open = True
+        if word.endswith("'"):
+            n_ends -= 1
+            if is_open and not (n_ends and word[-2] in "sS"):
+                word, is_open = word[:-1], False
+        yield word
+
+
 def _apply(rule: Rule, text: str, changes: list[Change]) -> str:
     """The text with what a rule's pattern finds replaced."""
 
     def replaced(match: re.Match[str]) -> str:
         kind = str(match.lastgroup)
         read = rule.read[kind](match[0])
-        if read != match[0]:
+        if read != match[0] or kind == DOUBTFUL:
             written, words = (" ".join(t.replace(SOUND, " ").split()) for t in (match[0], read))
             changes.append(Change(written, words, kind))
         return read
