@@ -20,7 +20,7 @@ from stressnet.lab.measured import MEASURES
 from stressnet.lab.natural import CUES, NaturalCues, natural_cues
 from stressnet.lab.plans import ConsonantPlan, WordPlan
 from stressnet.lab.voices import VOICES, Voice, get_voices
-from stressnet.lab.words import LabWord, draw_words, word_table
+from stressnet.lab.words import LabWord, draw_words
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.band_regions import RESOLVED_FACTOR
 from stressnet.runs.problems import Problem
@@ -95,7 +95,6 @@ def test_words_are_complete(drawn: list[LabWord]) -> None:
         assert set(word.measured) == set(MEASURES)
     assert len({word.word_id for word in drawn}) == len(drawn)
     assert all(a.word == b.word for a, b in zip(drawn[::2], drawn[1::2], strict=True))
-    assert len(word_table(drawn)) == len(drawn)
 
 
 def test_praat_measures_back_what_was_planned(drawn: list[LabWord]) -> None:

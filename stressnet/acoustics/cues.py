@@ -15,6 +15,7 @@ Peripherality and reduction need all vowels of a speaker: :func:`place_vowels`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,16 @@ class Segments:
                 f"the parts of a token are out of order: word {self.word}, syllable boundary "
                 f"{self.boundary_s}, vowels {self.nuclei}; check the alignment"
             )
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Segments:
+        """From a row of ``tokens.parquet``."""
+        zero_s = row["excerpt_start_s"]
+        word, first, second = (
+            (row[f"{part}start_s"] - zero_s, row[f"{part}end_s"] - zero_s)
+            for part in ("", "nucleus_1_", "nucleus_2_")
+        )
+        return cls(word, row["boundary_s"] - zero_s, (first, second))
 
     def span(self, domain: str, number: int) -> Span:
         """Limits of a syllable or nucleus, 1 or 2."""

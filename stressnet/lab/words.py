@@ -12,8 +12,7 @@ drawn or in how many processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,17 +70,6 @@ class LabWord:
     tracks: Tracks
     measured: dict[str, float]
     pair: int
-
-    @property
-    def parameters(self) -> dict[str, float]:
-        """Every drawn number: ``vowel_1_duration_s`` ... ``consonant_2_level_db`` ..."""
-        row: dict[str, float] = {}
-        for k, vowel in enumerate(self.plan.vowels, start=1):
-            row |= {f"vowel_{k}_{name}": value for name, value in asdict(vowel).items()}
-        for k, consonant in enumerate(self.plan.consonants, start=1):
-            for name in ("closure_s", "noise_s", "level_db"):
-                row[f"consonant_{k}_{name}"] = getattr(consonant, name)
-        return row
 
 
 PairResult = tuple[list[LabWord], list[Problem]]
@@ -220,21 +208,3 @@ def _differing(words: Sequence[LabWord], design: Design) -> str:
             if too_far and measure not in design.own_measures:
                 return measure
     return ""
-
-
-def word_table(words: Sequence[LabWord]) -> list[dict[str, Any]]:
-    """One row per word: names, class, parameters (``consonant_3`` absent in CVCV), measurements."""
-    return [
-        {
-            "word_id": word.word_id,
-            "word": word.word,
-            "design": word.design,
-            "voice": word.voice,
-            "shape": word.shape,
-            "stress": word.stress.value,
-            "pair": word.pair,
-            **word.parameters,
-            **{f"measured_{name}": value for name, value in word.measured.items()},
-        }
-        for word in words
-    ]

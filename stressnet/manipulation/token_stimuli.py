@@ -13,7 +13,6 @@ from stressnet.acoustics.cues import Segments
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.audio import read_audio
-from stressnet.corpus.tokens import span_of
 from stressnet.errors import AudioError, ManipulationError, StressnetError
 from stressnet.intervals import Alignment, Interval
 from stressnet.manipulation.continua import Asked, Step
@@ -87,7 +86,7 @@ def make_token(task: TokenTask) -> list[Failure]:
     images: dict[str, list[Any]] = {name: [] for name in task.presets}
     try:
         audio = read_audio(inside(task.corpus, task.row["excerpt_file"]))
-        segments = _segments(task.row)
+        segments = Segments.of_row(task.row)
         source = analyse(audio.samples, audio.rate_hz, segments, task.voice, task.phones)
         natural = measure_source(source, task.voice)
     except StressnetError as error:
@@ -118,17 +117,6 @@ def make_token(task: TokenTask) -> list[Failure]:
         for name, values in images.items():
             np.save(part_of(task.file, f"{name}.npy"), np.stack(values))
     return failures
-
-
-def _segments(row: dict[str, Any]) -> Segments:
-    return Segments(
-        word=span_of(row, "start_s", "end_s"),
-        boundary_s=row["boundary_s"] - row["excerpt_start_s"],
-        nuclei=(
-            span_of(row, "nucleus_1_start_s", "nucleus_1_end_s"),
-            span_of(row, "nucleus_2_start_s", "nucleus_2_end_s"),
-        ),
-    )
 
 
 def _save(task: TokenTask, step: Step, stimulus: Stimulus) -> str:

@@ -17,7 +17,7 @@ from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import inside
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.tables import write_parquet
-from stressnet.stages.measure.speakers import records_of, settings_of, span_of
+from stressnet.stages.measure.speakers import records_of, settings_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,14 +84,7 @@ def _measure_chunk(task: _ChunkTask) -> list[tuple[str, str]]:
     for row in task.rows:
         try:
             audio = read_audio(inside(task.corpus, row["excerpt_file"]))
-            segments = Segments(
-                word=span_of(row, "start_s", "end_s"),
-                boundary_s=row["boundary_s"] - row["excerpt_start_s"],
-                nuclei=(
-                    span_of(row, "nucleus_1_start_s", "nucleus_1_end_s"),
-                    span_of(row, "nucleus_2_start_s", "nucleus_2_end_s"),
-                ),
-            )
+            segments = Segments.of_row(row)
             cues = measure_token(
                 audio.samples,
                 audio.rate_hz,
