@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 SET_DONE = "set"
+_EXAMPLE, _MAPS = "example", "maps.npz"
 MAX_REACTION_WORDS = 96
 """Words whose regions are perturbed one by one."""
 
@@ -277,27 +278,23 @@ class _Scoring:
 
     def save_example(self) -> None:
         """The first word with its maps, for the figure of the set."""
-        if not self.example:
-            return
-        file = self.run.task.folder / "example.npz"
-        word = self.words.take([0])
-        names = list(self.example)
-        np.savez_compressed(
-            file,
-            names=np.array(names),
-            maps=np.stack([self.example[name] for name in names]).astype(np.float16),
-            scale=np.array([np.abs(self.example[name]).max() for name in names]),
-            image=word.images[0],
-            truth=word.truth[0],
-            time_s=word.axes.time_s,
-            frequency_hz=word.axes.frequency_hz,
-            sound=word.scenes[0].sound,
-            phone_s=np.array([[p.start_s, p.end_s] for p in word.scenes[0].times.phones]),
-            phones=np.array([p.label for p in word.scenes[0].times.phones]),
-            voice=np.array(str(word.voices[0])),
-            label=np.array(int(word.labels[0])),
-            network=np.array(self.label),
-        )
+        if self.example:
+            word = self.words.take([0])
+            folder = self.run.task.folder / _EXAMPLE
+            replace(word, provenance={**word.provenance, "network": self.label}).save(folder)
+            maps: dict[str, Any] = {k: v.astype(np.float16) for k, v in self.example.items()}
+            np.savez_compressed(folder / _MAPS, **maps)
+
+
+def load_example(task: SetTask) -> tuple[LabSet, dict[str, NDArray[np.float32]]] | None:
+    """A word of a set with the maps of one network by method; None if no network solved the set."""
+    from stressnet.lab.labset import LabSet
+
+    folder = task.folder / _EXAMPLE
+    if not (folder / _MAPS).is_file():
+        return None
+    with np.load(folder / _MAPS, allow_pickle=False) as maps:
+        return LabSet.load(folder), {k: maps[k].astype(np.float32) for k in maps.files}
 
 
 def _described(words: LabSet) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stressnet.axes import cell_edges
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.report.grid import footnote
-from stressnet.report.lab_figures import ROW_IN, UNRANKED, Example, score_panels
+from stressnet.report.lab_figures import ROW_IN, UNRANKED, score_panels
 from stressnet.report.maps import draw_image, draw_relevance
 from stressnet.report.style import Width, style, text_width_in, width_in
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as Plot
     from matplotlib.figure import Figure
 
+    from stressnet.lab.labset import LabSet
+
 _TRUTH_COLOUR = "#0a7d3c"
 _N_MAPS = 5
 _ALWAYS = ("epsilon-gamma", "input-times-gradient")
@@ -24,7 +29,8 @@ _PADDING_SHOWN_S = 0.1
 
 
 def plot_cue(
-    example: Example,
+    word: LabSet,
+    maps: Mapping[str, NDArray[np.floating]],
     described: Mapping[str, Any],
     tables: Mapping[str, pd.DataFrame],
     *,
@@ -34,6 +40,12 @@ def plot_cue(
 
     Parameters
     ----------
+    word : LabSet
+        One word of the set; its provenance names the network.
+    maps : mapping of str to ndarray, shape (n_bins, n_frames)
+        Oriented maps of that network by method (``method@seed`` for other seeds).
+    described : mapping
+        The set's row of the table of sets.
     tables : mapping of str to DataFrame
         ``units``, ``scores`` and ``places`` of the board.
 
@@ -49,23 +61,23 @@ def plot_cue(
     placed = summary is not None
     if summary is None:
         summary = _places_summary(name, tables)
-    if summary is None or not example.maps:
+    if summary is None or not maps:
         return None
-    shown = _shown(summary, example)
+    shown = _shown(summary, maps)
     total, rows_in = width_in(width), ROW_IN * len(summary) + 0.5
     map_in = (total - 0.6) / (len(shown) + 1)
     with style():
         figure = Figure(figsize=(total, 2.4 + rows_in + 0.35), layout="constrained")
         parts: Any = figure.subfigures(2, 1, height_ratios=[2.4, rows_in])
         above, below = parts
-        heading, more = _headings(described, example)
+        heading, more = _headings(described, word)
         above.suptitle(f"{heading}\n", x=0.01, ha="left", fontsize=8, weight="bold")
         above.text(0.01, 0.90, more, fontsize=6.5)
         for ax, method in zip(
             above.subplots(1, len(shown) + 1, sharey=True), [None, *shown], strict=True
         ):
             ax.set_label(method or "word")
-            _draw_map(ax, example, method)
+            _draw_map(ax, word, None if method is None else maps[method])
             if method is not None:
                 ax.set_ylabel("")
             ax.set_xlabel("time (s)")
@@ -98,23 +110,27 @@ _UNPLACED_FOOT = (
 )
 
 
-def _headings(described: Mapping[str, Any], example: Example) -> tuple[str, str]:
+def _headings(described: Mapping[str, Any], word: LabSet) -> tuple[str, str]:
     true = described["true_regions"]
     names = ", ".join(true) if not isinstance(true, str) else true
     return (
         f"{described['set']}: true region {names or 'none of its own'}",
         f"{described['n_words']} words ({described['n_train']} train, {described['n_test']} test), "
         f"{described['n_voices']} voices, preset {described['preset']}; shown: a word of class "
-        f"{example.stress}, {example.caption}",
+        f"{_stress(word)}, voice {word.voices[0]}, network {word.provenance['network']}",
     )
 
 
-def _shown(summary: pd.DataFrame, example: Example) -> list[str]:
+def _stress(word: LabSet) -> Stress:
+    return CLASSES[int(word.labels[0])]
+
+
+def _shown(summary: pd.DataFrame, maps: Container[str]) -> list[str]:
     """The best methods that have a map, the usual ones among them."""
     ranked = [
         method
         for method in dict.fromkeys(summary["method"])
-        if method in example.maps and method not in UNRANKED
+        if method in maps and method not in UNRANKED
     ]
     usual = [method for method in _ALWAYS if method in ranked]
     best = [method for method in ranked if method not in usual]
@@ -122,38 +138,31 @@ def _shown(summary: pd.DataFrame, example: Example) -> list[str]:
     return [method for method in ranked if method in chosen]
 
 
-def _draw_map(ax: Plot, example: Example, method: str | None) -> None:
+def _draw_map(ax: Plot, word: LabSet, values: NDArray[np.floating] | None) -> None:
     """The word in grey with the outline of its truth, and a map on it."""
-    draw_image(ax, example.image, example.axes, example.sound)
-    if method is not None:
+    axes, scene = word.axes, word.scenes[0]
+    draw_image(ax, word.images[0], axes, scene.sound)
+    if values is not None:
         # Maps speak for the word's own class; in figures warm is INITIAL everywhere.
-        sign = 1.0 if example.stress is Stress.INITIAL else -1.0
-        draw_relevance(ax, sign * example.maps[method], example.axes)
-    if example.truth.any():
+        draw_relevance(ax, values if _stress(word) is Stress.INITIAL else -values, axes)
+    if word.truth[0].any():
         ax.contour(
-            example.axes.time_s,
-            example.axes.frequency_hz,
-            example.truth.astype(float),
+            axes.time_s,
+            axes.frequency_hz,
+            word.truth[0].astype(float),
             levels=[0.5],
             colors=[_TRUTH_COLOUR],
             linewidths=0.7,
         )
     # What follows the word's sound is padding; a little of it tells that it is there.
-    sounding_s = example.axes.time_s[example.sound][-1] if example.sound.any() else 0.0
-    end_s = min(cell_edges(example.axes.time_s)[-1], sounding_s + _PADDING_SHOWN_S)
-    for start, end, label in example.phones:
-        ax.axvline(start, color="#999999", linewidth=0.3)
-        if end <= end_s:
-            ax.text(
-                0.5 * (start + end),
-                1.01,
-                label,
-                fontsize=5,
-                ha="center",
-                va="bottom",
-                transform=ax.get_xaxis_transform(),
-            )
-    ax.set_xlim(cell_edges(example.axes.time_s)[0], end_s)
+    sounding_s = axes.time_s[scene.sound][-1] if scene.sound.any() else 0.0
+    end_s = min(cell_edges(axes.time_s)[-1], sounding_s + _PADDING_SHOWN_S)
+    for phone in scene.times.phones:
+        ax.axvline(phone.start_s, color="#999999", linewidth=0.3)
+        if phone.end_s <= end_s:
+            look: dict[str, Any] = {"fontsize": 5, "ha": "center", "va": "bottom"}
+            ax.text(phone.middle_s, 1.01, phone.label, transform=ax.get_xaxis_transform(), **look)
+    ax.set_xlim(cell_edges(axes.time_s)[0], end_s)
     ax.locator_params(axis="x", nbins=3)
 
 

@@ -9,17 +9,12 @@ the scores of all of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stressnet.axes import Axes, BoolArray
 from stressnet.errors import ConfigError
 from stressnet.lab.scoreboard import BAR_FALSE, BAR_FIRST
-from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.report.grid import draw_estimate, footnote, row_panels
 from stressnet.report.style import NULL_COLOUR, Width, style, width_in
 
@@ -30,52 +25,6 @@ if TYPE_CHECKING:
 
 UNRANKED = ("random", "sobel")
 ROW_IN = 0.155
-
-
-@dataclass(frozen=True)
-class Example:
-    """A word of a set with the maps of one network.
-
-    Parameters
-    ----------
-    maps : dict of str to ndarray, shape (n_bins, n_frames)
-        Oriented maps by method (``method@seed`` for other seeds).
-    image : ndarray, shape (n_bins, n_frames)
-    truth : ndarray of bool, shape (n_bins, n_frames)
-    sound : ndarray of bool, shape (n_frames,)
-    phones : list of (float, float, str)
-        Start and end in seconds, label.
-    caption : str
-        Voice and network.
-    """
-
-    maps: Mapping[str, NDArray[np.floating]]
-    image: NDArray[np.floating]
-    truth: BoolArray
-    axes: Axes
-    sound: BoolArray
-    phones: list[tuple[float, float, str]]
-    stress: Stress
-    caption: str
-
-
-def load_example(path: Path) -> Example:
-    """Read what ``stressnet validate-methods`` keeps of a set for its figure."""
-    with np.load(path, allow_pickle=False) as kept:
-        data = {name: kept[name] for name in kept.files}
-    return Example(
-        maps=dict(zip(data["names"].tolist(), data["maps"].astype(np.float32), strict=True)),
-        image=data["image"],
-        truth=data["truth"],
-        axes=Axes(data["time_s"], data["frequency_hz"]),
-        sound=data["sound"],
-        phones=[
-            (float(a), float(b), str(label))
-            for (a, b), label in zip(data["phone_s"], data["phones"], strict=True)
-        ],
-        stress=CLASSES[int(data["label"])],
-        caption=f"voice {data['voice']}, network {data['network']}",
-    )
 
 
 def plot_board(methods: pd.DataFrame, *, width: Width = "page") -> Figure:

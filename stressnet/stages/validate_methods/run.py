@@ -29,11 +29,11 @@ from stressnet.lab.scoreboard import (
     sets_table,
     units_table,
 )
-from stressnet.lab.set_run import run_set
+from stressnet.lab.set_run import load_example, run_set
 from stressnet.lab.set_task import CONTROL_METHODS, SetResult, SetTask
 from stressnet.models.registry import get_spec
 from stressnet.report.lab_cue_figure import plot_cue
-from stressnet.report.lab_figures import load_example, plot_board
+from stressnet.report.lab_figures import plot_board
 from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file
@@ -143,9 +143,9 @@ def _write_board(
         folder.wrote(save_figure(plot_board(tables["methods"]), folder.path / "board"))
     for result in results:
         task = SetTask(result.name, plan, folder.state)
-        file = task.folder / "example.npz"
-        if file.is_file() and result.described:
-            figure = plot_cue(load_example(file), result.described, tables)
+        example = load_example(task)
+        if example is not None and result.described:
+            figure = plot_cue(*example, result.described, tables)
             if figure is not None:
                 folder.wrote(save_figure(figure, folder.path / "cues" / task.slug))
     return tables, recommendations, text
