@@ -17,11 +17,12 @@ import numpy as np
 
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.errors import AudioError
+from stressnet.manipulation.change import CueChange
 from stressnet.manipulation.check import Checked, Values, check, measure_formants
 from stressnet.manipulation.continua import Asked, Step, ask
 from stressnet.manipulation.cues import Pair, get_cue
 from stressnet.manipulation.endpoints import Endpoint
-from stressnet.manipulation.resynthesis import CueChange, Source, Stimulus, resynthesise
+from stressnet.manipulation.resynthesis import Source, Stimulus, resynthesise
 
 MAX_TRIES = 3
 """Corrections at most."""

@@ -17,10 +17,11 @@ from itertools import combinations, product
 from typing import Literal
 
 from stressnet.errors import ConfigError
+from stressnet.manipulation.change import CueChange
 from stressnet.manipulation.cues import CUE_NAMES, Pair, get_cue, in_order
 from stressnet.manipulation.endpoints import Endpoint
 from stressnet.manipulation.envelope import slope_for_tilt
-from stressnet.manipulation.resynthesis import NO_CHANGE, CueChange, Source
+from stressnet.manipulation.resynthesis import Source
 
 StimulusKind = Literal["natural", "resynthesised", "single", "pair", "all"]
 
@@ -171,8 +172,6 @@ def neutral(source: Source, endpoint: Endpoint) -> Asked:
 
 def _change(source: Source, nucleus: int, moves: Mapping[str, Pair]) -> CueChange:
     """What has to be done to one nucleus for its values to move so far."""
-    if not moves:
-        return NO_CHANGE
     move = {cue: pair[nucleus] for cue, pair in moves.items()}
     slope = 0.0
     if "tilt" in move:

@@ -10,7 +10,6 @@ shorter than asked by at most half a period; the times returned are the real one
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -19,10 +18,12 @@ from numpy.typing import NDArray
 from parselmouth.praat import call, run
 
 from stressnet.errors import AudioError
+from stressnet.manipulation.change import CueChange
 from stressnet.manipulation.duration import TimeMap
 from stressnet.manipulation.intensity import ramp_samples
 
 FloatArray = NDArray[np.float64]
+Span = tuple[float, float]
 
 _EDGE_S = 1e-5
 """Distance of the two tier points that make a step."""
@@ -32,34 +33,14 @@ _LONGEST_PERIOD_S = 0.020
 _SEED = 1
 
 
-@dataclass(frozen=True)
-class Prosody:
-    """What happens to one vowel.
-
-    Parameters
-    ----------
-    span_s : (start_s, end_s)
-        The vowel.
-    f0_st : float
-        Shift in semitones.
-    f0_contour_st : tuple of (position, semitones)
-        Further shift that changes over the vowel; positions from 0 to 1 in order, linear between.
-    duration_factor : float
-    """
-
-    span_s: tuple[float, float]
-    f0_st: float = 0.0
-    f0_contour_st: tuple[tuple[float, float], ...] = ()
-    duration_factor: float = 1.0
-
-    def formula(self) -> str:
-        """What multiplies the points of a PitchTier inside the vowel, in Praat's language."""
-        start_s, end_s = self.span_s
-        shift = repr(float(self.f0_st))
-        if self.f0_contour_st:
-            shift += f" + {_broken_line(self.f0_contour_st, start_s, end_s)}"
-        inside = f"x >= {start_s - _EDGE_S / 2!r} and x <= {end_s + _EDGE_S / 2!r}"
-        return f"if {inside} then self * 2 ^ (({shift}) / 12) else self fi"
+def _formula(change: CueChange, span_s: Span) -> str:
+    """What multiplies the points of a PitchTier inside a vowel, in Praat's language."""
+    start_s, end_s = span_s
+    shift = repr(float(change.f0_st))
+    if change.f0_contour_st:
+        shift += f" + {_broken_line(change.f0_contour_st, start_s, end_s)}"
+    inside = f"x >= {start_s - _EDGE_S / 2!r} and x <= {end_s + _EDGE_S / 2!r}"
+    return f"if {inside} then self * 2 ^ (({shift}) / 12) else self fi"
 
 
 def _broken_line(contour: Sequence[tuple[float, float]], start_s: float, end_s: float) -> str:
@@ -79,7 +60,8 @@ def overlap_add(
     samples: FloatArray,
     rate_hz: int,
     pitch: parselmouth.Pitch,
-    changes: Sequence[Prosody],
+    spans_s: Sequence[Span],
+    changes: Sequence[CueChange],
 ) -> tuple[FloatArray, TimeMap]:
     """The excerpt with resynthesised vowels, and where its times went.
 
@@ -89,8 +71,10 @@ def overlap_add(
     rate_hz : int
     pitch : parselmouth.Pitch
         Of the same excerpt; it decides what is voiced.
-    changes : sequence of Prosody
-        In order of time, not overlapping. A vowel without change is resynthesised too.
+    spans_s : sequence of (start_s, end_s)
+        The vowels, in order of time, not overlapping.
+    changes : sequence of CueChange
+        Of each vowel, of which F0 and duration count. A vowel without change is resynthesised too.
 
     Raises
     ------
@@ -98,11 +82,11 @@ def overlap_add(
         If Praat cannot resynthesise the excerpt.
     """
     try:
-        raw = _praat_overlap_add(samples, rate_hz, pitch, changes)
+        raw = _praat_overlap_add(samples, rate_hz, pitch, spans_s, changes)
     except parselmouth.PraatError as error:
         first = str(error).strip().splitlines()[0]
         raise AudioError(f"Praat cannot resynthesise the word: {first}") from error
-    spans_s, factors = [c.span_s for c in changes], [c.duration_factor for c in changes]
+    factors = [change.duration_factor for change in changes]
     planned = TimeMap.stretched(spans_s, factors, len(samples) / rate_hz)
     pieces: list[FloatArray] = []
     before, after = [0.0], [0.0]
@@ -123,7 +107,11 @@ def overlap_add(
 
 
 def _praat_overlap_add(
-    samples: FloatArray, rate_hz: int, pitch: parselmouth.Pitch, changes: Sequence[Prosody]
+    samples: FloatArray,
+    rate_hz: int,
+    pitch: parselmouth.Pitch,
+    spans_s: Sequence[Span],
+    changes: Sequence[CueChange],
 ) -> FloatArray:
     """Praat's resynthesis of the whole excerpt under new tiers."""
     f0_hz = pitch.selected_array["frequency"]
@@ -134,16 +122,15 @@ def _praat_overlap_add(
     manipulation = call([sound, pitch], "To Manipulation")
     tier = call(manipulation, "Extract pitch tier")
     durations = call("Create DurationTier", "duration", sound.xmin, sound.xmax)
-    for change in changes:
-        start_s, end_s = change.span_s
+    for (start_s, end_s), change in zip(spans_s, changes, strict=True):
         edges_s = (start_s - _EDGE_S, start_s, end_s, end_s + _EDGE_S)
         values = np.interp(edges_s, pitch.xs()[voiced], f0_hz[voiced])
         lengths = (1.0, change.duration_factor, change.duration_factor, 1.0)
         for edge_s, value_hz, length in zip(edges_s, values, lengths, strict=True):
             call(tier, "Add point", edge_s, float(value_hz))
             call(durations, "Add point", edge_s, length)
-    for change in changes:
-        call(tier, "Formula", change.formula())
+    for span_s, change in zip(spans_s, changes, strict=True):
+        call(tier, "Formula", _formula(change, span_s))
     call([manipulation, tier], "Replace pitch tier")
     call([manipulation, durations], "Replace duration tier")
     # Praat fills stretched noise from random places; the same word must give the same bytes.
