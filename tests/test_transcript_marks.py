@@ -11,6 +11,7 @@ from command_line import run_cli
 
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.building.expect import unknown_words
+from stressnet.corpus.changes import warnings_of
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.tokens import find_tokens
 from stressnet.corpus.transcripts import read_text
@@ -96,6 +97,21 @@ def test_validate_and_build_tell(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "WARNING" in out and "is this English?" in out
     assert "'Anna:' (1), '[lacht]' (1)" in out + err
     assert "transcripts, not read as written: 1 speaker, 1 mark" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "convention", "looks"),
+    [
+        ("the dog [/] the dog &=laughs", "plain", "chat"),
+        ("the {LG} dog", "plain", "fave"),
+        ("the dog [/] the dog &=laughs", "chat", ""),
+        ("the [laughter] dog", "plain", ""),
+    ],
+)
+def test_a_convention_that_was_not_named_is_noticed(text: str, convention: str, looks: str) -> None:
+    changes = {"u": Normaliser(convention).read(text).changes}
+    reasons = [problem.reason for problem in warnings_of(changes, convention)]
+    assert any(f'convention = "{looks}"' in reason for reason in reasons) == bool(looks)
 
 
 def test_marks_in_a_word_tier_are_no_tokens() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -35,6 +36,21 @@ _DOUBTFUL = (
 )
 
 
+_LOOKS = {
+    "chat": re.compile(r"&[-=+~]\w|\[/+\]|\+\.\.\.|\*[A-Z]{3}:"),
+    "fave": re.compile(r"\{(?:LG|NS|BR|CG|SL|LS)\}"),
+}
+"""Marks that no other convention has."""
+
+
+def _looks_like(changes: Changes) -> str:
+    """The convention that marks read as plain text look like; empty if none."""
+    for convention, pattern in _LOOKS.items():
+        if any(pattern.search(c.written) for own in changes.values() for c in own):
+            return convention
+    return ""
+
+
 def warnings_of(changes: Changes, convention: str) -> Iterator[Problem]:
     """Warnings: marks that no convention was chosen for, and what cannot be read."""
     kinds: list[tuple[Collection[str], str]] = [
@@ -43,6 +59,12 @@ def warnings_of(changes: Changes, convention: str) -> Iterator[Problem]:
     ]
     if convention == "plain":  # somebody who chose another knows the marks
         kinds.insert(0, (MARKS, _LEFT_OUT))
+        if looks := _looks_like(changes):
+            text = (
+                f"transcripts look like the convention '{looks}' and were read as plain text; "
+                f'write convention = "{looks}" under [transcripts] into the recipe'
+            )
+            yield Problem(next(iter(changes)), "scan", Severity.WARNING, text)
     for rules, text in kinds:
         items = [(name, c.written) for name, own in changes.items() for c in own if c.rule in rules]
         if not items:
