@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from stressnet.alignment.fit import SoundFit, fit_to_sound
 from stressnet.alignment.frame_net import default_net, log_mel
 from stressnet.alignment.frame_search import search
 from stressnet.alignment.paths import to_alignment
+from stressnet.corpus.building.expect import language_warnings
 from stressnet.corpus.speaking_rate import frame_levels, rate_warning, speech_time_s
 from stressnet.errors import AlignmentError
 from stressnet.espeak import Voice, speak
@@ -23,6 +25,7 @@ from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.runs.problems import Severity
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
+from stressnet.stages.build_corpus.run import built_text
 from stressnet.stages.validate import validate_folder
 
 RATE_HZ = 16_000
@@ -144,6 +147,7 @@ def test_validate_the_build_and_predict_refuse_the_same(
     lost = {p.item: p.reason for p in built.problems if p.severity is Severity.ERROR}
     assert {name: lost.pop(name) for name in ("fast", "slow")} == errors
     assert list(lost) == ["wrong"]
+    assert not any("of 3 recordings" in p.reason for p in built.problems)
     assert not any(p.item in ("right", "also") for p in built.problems)
 
     files = [str(path) for path in sorted(source.rglob("*.wav"))]
@@ -155,3 +159,23 @@ def test_validate_the_build_and_predict_refuse_the_same(
         assert row["stress"] == row["probability"] == row["start_s"] == ""
         assert "check that" in row["reason"]
     assert err.strip().endswith("3 of 5 recordings could not be used") and err.count("\n") == 1
+
+
+def test_one_speaker_of_another_language_is_named() -> None:
+    (warning,) = language_warnings(Counter(anna=30, ben=2), Counter(anna=5, ben=100))
+    assert warning.startswith("speaker 'anna': 30 words are not in the dictionary")
+    (warning,) = language_warnings(Counter(anna=30), Counter(ben=20))
+    assert warning.startswith("30 words are not in the dictionary")
+    assert language_warnings(Counter(anna=5), Counter(anna=5, ben=100)) == []  # too few to tell
+
+
+def test_words_of_many_wrong_recordings_are_told_at_the_top(tmp_path: Path) -> None:
+    source = folder_of(
+        tmp_path / "c",
+        {str(k): (spoken(TEXTS[k]), TEXTS[text]) for k, text in enumerate((0, 2, 3, 1))},
+    )
+    config = BuildConfig("generic", tagger="none", no_splits=True)
+    built = build_corpus(source, tmp_path / "out", config=config)
+    (problem,) = (p for p in built.problems if not p.item)
+    assert problem.reason.startswith("the words of ") and "is this English?" in problem.reason
+    assert built_text(built).startswith("WARNING: the words of 3 of 4 recordings")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from stressnet.alignment.fit import fit_to_sound
 from stressnet.audio import read_stretches
+from stressnet.corpus.building.expect import LANGUAGE
 from stressnet.corpus.scan import Recording, Scan
 from stressnet.errors import AudioError
 from stressnet.intervals import Alignment
@@ -15,6 +16,9 @@ from stressnet.runs.problems import Problem, Severity
 
 if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
+
+FEWEST_WRONG, MOST_WRONG = 3, 1 / 3
+"""Where so many, and a larger share, do not fit, something is wrong with the corpus."""
 
 LONGEST_S = 600.0
 """Of longer recordings the beginning is looked at, which is enough and fits into memory."""
@@ -55,10 +59,19 @@ def check_fit(folder: RunFolder, found: Scan, aligned: Mapping[str, Alignment]) 
         if alignment.confidence is not None
     )
     refused: set[str] = set()
+    n = n_wrong = 0
     for name, wrong in folder.chunks("fit", tasks, _fit_one, unit="utt"):
+        n += 1
         if wrong is not None:
+            n_wrong += 1
             folder.problems.append(Problem(name, "align", Severity(wrong[0]), wrong[1]))
             if wrong[0] == Severity.ERROR:
                 refused.add(name)
+    if n_wrong >= FEWEST_WRONG and n_wrong > MOST_WRONG * n:
+        text = (
+            f"the words of {n_wrong} of {n} recordings do not, or hardly, fit their sound; are "
+            f"these their transcripts, and is this English?"
+        )
+        folder.problems.append(Problem("", LANGUAGE, Severity.WARNING, text))
     kept = tuple(r for r in found.recordings if r.utterance_id not in refused)
     return replace(found, recordings=kept)

@@ -19,6 +19,12 @@ from stressnet.lexicon.stress import Stress
 MOST_UNKNOWN = 1 / 3
 """Largest share of words outside the dictionary that is ordinary: names, compounds, slips."""
 
+MANY_WORDS = 20
+"""Speakers with fewer words are not judged alone."""
+
+LANGUAGE = "language"
+"""Stage of the warning that words may be of another language."""
+
 FEW_TOKENS = 500
 """Fewer tokens of a class are called few: a guide, not a measured limit."""
 
@@ -32,12 +38,12 @@ class Expected:
     words : list of (str, str, Stress or None)
         Speaker, word, and stress by a label table or the dictionary; None for words with both
         readings, which part of speech and aligner decide.
-    n_unknown : int
-        Words that are not in the dictionary.
+    unknown : Counter of str
+        Words that are not in the dictionary, by speaker.
     """
 
     words: list[tuple[str, str, Stress | None]] = field(default_factory=list)
-    n_unknown: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
 
     def add(
         self,
@@ -71,7 +77,7 @@ class Expected:
         given = given or Given(None, recording.words)
         if given.alignment is None:
             entries = [dictionary.entry(word, function_words) for word in given.words]
-            self.n_unknown += entries.count(Reject.NOT_IN_DICTIONARY)
+            self.unknown[recording.speaker] += entries.count(Reject.NOT_IN_DICTIONARY)
             given = speakable(recording, pronounceable(recording, given, dictionary), dictionary)
             entries = [dictionary.entry(word, function_words) for word in given.words]
             self.words += [
@@ -81,11 +87,18 @@ class Expected:
         tokens, rejected = find_tokens(
             recording, given.alignment, dictionary, labels, function_words
         )
-        self.n_unknown += sum(word.reason == Reject.NOT_IN_DICTIONARY for word in rejected)
+        self.unknown[recording.speaker] += sum(
+            word.reason == Reject.NOT_IN_DICTIONARY for word in rejected
+        )
         self.words += [
             (t.speaker, t.word, None if t.label_source == "aligner" else t.stress) for t in tokens
         ]
         return given
+
+    @property
+    def language_warnings(self) -> list[str]:
+        """What a build would say of words that may be of another language."""
+        return language_warnings(self.unknown, Counter(speaker for speaker, _, _ in self.words))
 
     @property
     def counts(self) -> Counter[Stress | None]:
@@ -141,15 +154,35 @@ def unknown_words(n_unknown: int, n_tokens: int) -> str:
     )
 
 
+def language_warnings(unknown: Counter[str], tokens: Counter[str]) -> list[str]:
+    """Warnings if words may be of another language, of the corpus or else of single speakers.
+
+    Parameters
+    ----------
+    unknown : Counter of str
+        Words that are not in the dictionary, by speaker.
+    tokens : Counter of str
+        Disyllabic content words that are.
+    """
+    of_all = unknown_words(unknown.total(), tokens.total())
+    if of_all:
+        return [of_all]
+    warnings = []
+    for speaker in sorted(unknown):
+        text = unknown_words(unknown[speaker], tokens[speaker])
+        if text and unknown[speaker] + tokens[speaker] >= MANY_WORDS:
+            warnings.append(f"speaker '{speaker}': {text}")
+    return warnings
+
+
 def expected_text(expected: Expected, speakers: Sequence[str]) -> str:
     """Tokens per class, speakers, and whether that is enough, a line each."""
     counts = expected.counts
     names = sorted(set(speakers))
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    warning = unknown_words(expected.n_unknown, len(expected.words))
     return "\n".join(
         [
-            *([f"WARNING: {warning}"] if warning else []),
+            *(f"WARNING: {warning}" for warning in expected.language_warnings),
             f"speakers: {len(names)} ({', '.join(names[:5])}{more})",
             f"expected tokens: {counts[Stress.INITIAL]} INITIAL, {counts[Stress.FINAL]} FINAL, "
             f"{counts[None]} of words with both readings",

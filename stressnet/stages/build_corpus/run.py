@@ -17,7 +17,7 @@ from stressnet.acoustics.spectrogram import get_preset
 from stressnet.corpus.building.align import align
 from stressnet.corpus.building.belong import check_fit
 from stressnet.corpus.building.cut import cut
-from stressnet.corpus.building.expect import unknown_words
+from stressnet.corpus.building.expect import LANGUAGE, language_warnings
 from stressnet.corpus.building.images import compute_spectrograms, n_truncated
 from stressnet.corpus.building.listen import listen
 from stressnet.corpus.building.longer_words import cut_longer_words
@@ -29,7 +29,7 @@ from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import Recipe, load_recipe
 from stressnet.corpus.scan import Scan, read_labels, scan
 from stressnet.corpus.splits import check_speakers, read_splits
-from stressnet.corpus.store import LONGER_WORDS, TOKENS
+from stressnet.corpus.store import LONGER_WORDS, NOT_TOKENS, TOKENS
 from stressnet.errors import FolderError
 from stressnet.lexicon.dictionary import Reject, load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import resolve_tagger
@@ -43,10 +43,6 @@ from stressnet.stages.validate.config import AUTO
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-LANGUAGE = "language"
-"""Stage of the warning that words may be of another language."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +123,24 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
             compute_spectrograms(folder, list(config.presets), LONGER_WORDS)
     with folder.progress.stage("tables"):
         tokens = finish_tables(folder, config, rejected, recipe.name)
-    warning = unknown_words(rejected[Reject.NOT_IN_DICTIONARY], len(tokens))
-    if warning:
-        folder.problems.append(Problem("", LANGUAGE, Severity.WARNING, warning))
+    folder.problems += [
+        Problem("", LANGUAGE, Severity.WARNING, text)
+        for text in language_warnings(_unknown(folder.path, heard), Counter(tokens["speaker"]))
+    ]
     results = _results(folder, tokens, found, rejected, config)
     write_card(folder, recipe, tokens, results)
     manifest = folder.finish(results)
     return BuildSummary(folder.path, manifest, tuple(folder.problems))
+
+
+def _unknown(out: Path, found: Scan) -> Counter[str]:
+    """Words that are not in the dictionary, by speaker."""
+    import pandas as pd
+
+    words = pd.read_parquet(out / NOT_TOKENS, columns=["utterance_id", "reason"])
+    speakers = {recording.utterance_id: recording.speaker for recording in found.recordings}
+    of_reason = words["reason"] == Reject.NOT_IN_DICTIONARY
+    return Counter(words.loc[of_reason, "utterance_id"].map(speakers))
 
 
 def _recipe(config: BuildConfig, source: Path, folder: RunFolder) -> Recipe:

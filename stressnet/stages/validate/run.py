@@ -150,6 +150,7 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
         rows.append(Row(words_only[0].utterance_id, "warning", "file", None, "", text))
     own = warnings_of(changes, recipe.reading.convention)
     rows += [Row(p.item, p.severity.value, "file", None, "", p.reason) for p in own]
+    rows += [Row("", "warning", "file", None, "", text) for text in expected.language_warnings]
     told = counts_text(count_changes({**found.changes, **changes}))
     validation = Validation(
         tuple(rows),
@@ -216,7 +217,7 @@ def table_text(validation: Validation, limit: int | None = None) -> str:
         left_out = len(validation.rows) - len(rows)
         lines += [f"... and {left_out} more (all of them with --csv FILE)"] * (left_out > 0)
         lines.append("")
-    items = {row.item for row in validation.rows}
+    items = {row.item for row in validation.rows if row.item}
     severities = Counter(row.severity for row in validation.rows)
     counted = ", ".join(f"{n} {kind}s" for kind, n in sorted(severities.items())) or "no problems"
     lines.append(
