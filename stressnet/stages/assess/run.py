@@ -82,7 +82,8 @@ def run(
     CorpusError
         If no token is left.
     """
-    config, methods = _checked(config, network)
+    config = _checked(config, network)
+    methods = config.methods
     images = corpus.images(network.info.preset)
     networks = load_networks(config.other_models, network.device, network)
     for one in networks:
@@ -94,15 +95,7 @@ def run(
         spectrum = mean_spectrum(corpus, images, chosen.tokens)
     attributions = find_attributions(methods, str(images.preset["padding"]), config.seed, spectrum)
     folder.begin(
-        {
-            "preset": network.info.preset,
-            "methods": list(methods),
-            **{
-                name: getattr(config, name)
-                for name in ("metrics", "baselines", "regions", "score", "splits", "max_tokens")
-            },
-            "seed": config.seed,
-        },
+        config,
         inputs={
             "corpus": corpus.fingerprint,
             "model": network.digest,
@@ -111,6 +104,7 @@ def run(
         notes={
             "corpus": str(corpus.path),
             "model": str(network.path),
+            "preset": network.info.preset,
             "other_models": [str(other.path) for other in others.values()],
         },
         steps=[Step("assess", len(chosen) * len(methods), "maps", 5.0)],
@@ -142,20 +136,19 @@ def run(
     return Assessment.of(folder, counts, values=values, summary=pd.DataFrame(summary))
 
 
-def _checked(config: AssessConfig, network: TrainedNetwork) -> tuple[AssessConfig, tuple[str, ...]]:
-    """The config with every name checked and what is left open filled in, and the methods."""
+def _checked(config: AssessConfig, network: TrainedNetwork) -> AssessConfig:
+    """The config with every name checked, all methods in one list, what is left open filled in."""
     get_regions(config.regions)
     own = get_spec(network.info.architecture).composite
-    methods = _unique(
-        "method", [*config.composites, *config.methods] or suited(DEFAULT_METHODS, own)
-    )
-    config = replace(
+    methods = [*config.composites, *config.methods] or suited(DEFAULT_METHODS, own)
+    return replace(
         config,
+        composites=(),
+        methods=_unique("method", methods),
         metrics=_unique("metric", config.metrics or METRICS, METRICS),
         baselines=_unique("baseline", config.baselines, BASELINES),
         splits=config.splits or TEST_SPLITS,
     )
-    return config, methods
 
 
 def _unique(what: str, names: Sequence[str] | Any, known: Any = None) -> tuple[str, ...]:

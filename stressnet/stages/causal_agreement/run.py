@@ -7,7 +7,7 @@ then rank correlations.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,7 @@ def run(
     """
     own = get_spec(network.info.architecture).composite
     names = tuple(dict.fromkeys(config.methods or suited(DEFAULT_METHODS, own)))
+    config = replace(config, methods=names)
     images = corpus.images(network.info.preset)
     network.check_images(images)
     spectrum = None
@@ -96,12 +97,7 @@ def run(
         responses_of(config.stimuli, corpus, network)
         inputs["stimuli"] = hash_file(config.stimuli / FILE_NAME)
     folder.begin(
-        {
-            "methods": names,
-            "splits": config.splits,
-            "max_tokens": config.max_tokens,
-            "seed": config.seed,
-        },
+        config,
         inputs=inputs,
         notes={
             "corpus": str(corpus.path),

@@ -7,7 +7,7 @@ from the responses in a folder of ``stressnet manipulate``. Rules are in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -68,15 +68,11 @@ def run(
         effects, tokens = effects_and_tokens(responses_of(stimuli, corpus, network), corpus)
         about = ["token_id", "speaker", "family", "stress", "logit_difference"]
         causal.append(effects.merge(tokens[about], on="token_id").assign(model=network.name))
-    splits = config.splits or TEST_SPLITS
-    chosen = corpus.select(splits, config.max_tokens, config.seed)
+    network_name = str(claims["network"].iloc[0])
+    config = replace(config, network=network_name, splits=config.splits or TEST_SPLITS)
+    chosen = corpus.select(config.splits, config.max_tokens, config.seed)
     folder.begin(
-        {
-            "network": str(claims["network"].iloc[0]),
-            "splits": splits,
-            "max_tokens": config.max_tokens,
-            "seed": config.seed,
-        },
+        config,
         inputs={
             "corpus": corpus.fingerprint,
             "stats": hash_file(stats / FILE_NAME),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stressnet.errors import ConfigError
 from stressnet.runs.options import max_tokens_option, option, seed_option
@@ -81,23 +81,6 @@ class ManipulateConfig:
     def endpoint_kind(self) -> EndpointKind:
         """Where the ends of a continuum come from."""
         return "pair" if self.endpoints == "pair" else "class"
-
-    def content(self) -> dict[str, Any]:
-        """What decides the stimuli."""
-        return {
-            "cues": self.cues,
-            "n_steps": self.n_steps,
-            "single": not self.no_single,
-            "pairs": self.pair_list,
-            "together": self.together,
-            "endpoints": self.endpoints,
-            "min_tokens": self.min_tokens,
-            "splits": self.splits,
-            "words": self.words,
-            "max_tokens": self.max_tokens,
-            "seed": self.seed,
-            "save_audio": self.save_audio,
-        }
 
 
 manipulate_corpus = Stage(

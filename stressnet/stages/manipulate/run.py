@@ -94,7 +94,7 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Manipula
         inputs["cues"] = fingerprint_of(config.measured, corpus)
     tokens = chosen_tokens(corpus, config)
     folder.begin(
-        config.content(),
+        config,
         inputs=inputs,
         notes={
             "corpus": str(corpus.path),
