@@ -1,7 +1,7 @@
 """Whether anybody speaks as fast or as slowly as a transcript and its recording together say.
 
-The limits are wide: 1.6 times the fastest and half of the slowest that was measured on read and
-synthetic speech, see ``docs/alignment.md``.
+The limits are wide: 1.6 times the fastest and half of the slowest of 1,062 recordings of read and
+synthetic speech and of single words cut out of it, see ``docs/alignment.md``.
 """
 
 from __future__ import annotations
