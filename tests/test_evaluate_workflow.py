@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from stressnet.cli import main
 from stressnet.cli.options import MODEL
 from stressnet.corpus.sound_identity import sound_hash
 from stressnet.corpus.store import Corpus
+from stressnet.corpus.tokens import LABEL_TABLE
 from stressnet.errors import (
     AlignmentError,
     CheckpointError,
@@ -30,7 +32,8 @@ from stressnet.errors import (
     TranscriptError,
 )
 from stressnet.evaluation.heard import Heard
-from stressnet.evaluation.sets import load_models, sets_of, token_table
+from stressnet.evaluation.sets import FULL_VOWELS, load_models, sets_of, token_table
+from stressnet.evaluation.tables import ORACLE
 from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.pretrained import pretrained_folder
@@ -141,7 +144,8 @@ def test_evaluation_folder_is_complete(evaluation: Path) -> None:
 
 def test_scores_agree_with_the_predictions(evaluation: Path) -> None:
     scores = pd.read_csv(evaluation / "scores.csv")
-    assert set(scores["model"]) == {"seed-0", "seed-1", "lenet", "compact ensemble of 2"}
+    networks = {"seed-0", "seed-1", "lenet", "compact ensemble of 2"}
+    assert set(scores["model"]) == {*networks, ORACLE}
     predictions = pd.read_parquet(evaluation / "predictions.parquet")
     mine = predictions[(predictions["model"] == "seed-1") & (predictions["split"] == "test")]
     right = (mine["stress_true"] == mine["stress_predicted"]).mean()
@@ -157,7 +161,8 @@ def test_ensemble_averages_logits(evaluation: Path) -> None:
     mean = by_model[["seed-0", "seed-1"]].mean(axis=1)
     assert np.allclose(by_model["compact ensemble of 2"], mean)
     pairs = pd.read_csv(evaluation / "comparisons.csv")[["first", "second"]].drop_duplicates()
-    assert pairs.to_numpy().tolist() == [["lenet", "compact ensemble of 2"]]
+    names = ["lenet", "compact ensemble of 2", ORACLE]
+    assert pairs.to_numpy().tolist() == [list(pair) for pair in combinations(names, 2)]
 
 
 def test_words_with_both_readings_are_reported(evaluation: Path) -> None:
@@ -183,6 +188,42 @@ def test_test_sets_share_nothing_they_should_not(corpus: Path) -> None:
     changes = sets.get("minimal_pairs/vowel_changes", False)
     assert ((parts | changes) == sets["minimal_pairs"]).all()
     assert (tokens[sets["minimal_pairs"]]["label_source"] == "table").all()
+
+
+def test_words_with_two_full_vowels_are_a_set_of_their_own() -> None:
+    rows = [
+        # split, nuclei, is it in: labels decide, not the vowels' names
+        ("test", "EY1", "AO2", True),  # railroad
+        ("test", "IH1", "AH2", True),  # insult: AH2 is no schwa
+        ("test", "IH2", "AH1", True),
+        ("test", "AE1", "IY0", True),  # happy
+        ("test", "AE1", "AH0", False),  # basket
+        ("test", "ER0", "IH1", False),  # permit
+        ("test", "AX", "EH1", False),
+        ("test_known_words", "AE1", "OW0", True),
+        ("minimal_pairs", "OW1", "EH2", False),  # a set of its own
+        ("valid", "EY1", "AO2", False),
+    ]
+    tokens = pd.DataFrame(rows, columns=["split", "nucleus_1", "nucleus_2", "full"])
+    tokens = tokens.assign(
+        is_minimal_pair=tokens["split"] == "minimal_pairs",
+        label_source=LABEL_TABLE,
+        is_prosody_only_pair=False,
+        speaker_is_known=False,
+    )
+    assert sets_of(tokens)[FULL_VOWELS].tolist() == tokens["full"].tolist()
+
+
+def test_the_oracle_stands_beside_the_networks(evaluation: Path) -> None:
+    scores = pd.read_csv(evaluation / "scores.csv").set_index("metric")
+    oracle = scores[(scores["model"] == ORACLE) & (scores["test_set"] == "minimal_pairs")]
+    pairs = pd.read_csv(evaluation / "pairs.csv").query("model == 'lenet'")
+    minority = pairs[["n_initial", "n_final"]].min(axis=1).sum()
+    n = oracle.loc["accuracy", "n"]
+    assert oracle.loc["accuracy", "estimate"] == pytest.approx(1 - minority / n)
+    assert oracle.loc["word_auroc", "estimate"] == 0.5  # it knows nothing within a word
+    assert ORACLE in set(pd.read_csv(evaluation / "comparisons.csv")["second"])
+    assert ORACLE.split(" (")[0] in (evaluation / "index.html").read_text(encoding="utf-8")
 
 
 def test_another_corpus_is_tested_whole(corpus: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from stressnet.training.calibration import (
     save_calibration,
 )
 from stressnet.training.comparison import compare
-from stressnet.training.metrics import mean_over_words
+from stressnet.training.metrics import majority_readings, mean_over_words
 
 
 def drawn(n: int, temperature: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -101,10 +101,33 @@ def test_mean_over_words_counts_words_with_both_readings_only() -> None:
     found, table = mean_over_words(labels, scores, list("abcabcabc"), words, n_resamples=200)
     assert table["word"].tolist() == ["present", "record"]
     assert table["balanced_accuracy"].tolist() == pytest.approx([(2 / 3 + 1) / 2, 0.5])
-    assert found.value == pytest.approx(((2 / 3 + 1) / 2 + 0.5) / 2)
+    assert found["balanced_accuracy"].value == pytest.approx(((2 / 3 + 1) / 2 + 0.5) / 2)
+    # present: 1 > -1 twice, -1 = -1 once; record: -1 = -1
+    assert table["auroc"].tolist() == pytest.approx([2.5 / 3, 0.5])
+    assert found["auroc"].value == pytest.approx((2.5 / 3 + 0.5) / 2)
     nothing, empty = mean_over_words([0, 1], [1, 1], ["a", "b"], ["x", "y"])
-    assert np.isnan(nothing.value) and nothing.reason == "no word shows both readings"
+    assert np.isnan(nothing["auroc"].value)
+    assert nothing["auroc"].reason == "no word shows both readings"
     assert empty.empty
+
+
+def test_auroc_within_words_needs_no_threshold_and_no_knowledge_of_words() -> None:
+    """Scores that know only the word, and scores that are right within words but shifted."""
+    words = np.repeat(["record", "present", "permit"], [6, 6, 6])
+    labels = np.tile([0, 1], 9)
+    of_word = np.repeat([5.0, -5.0, 0.5], 6)
+    only_word, _ = mean_over_words(labels, of_word, np.arange(18), words, n_resamples=100)
+    assert only_word["auroc"].value == 0.5
+    shifted, _ = mean_over_words(labels, of_word - labels, np.arange(18), words, n_resamples=100)
+    assert shifted["auroc"].value == 1.0
+    assert shifted["balanced_accuracy"].value == pytest.approx((0.5 + 0.5 + 1.0) / 3)
+
+
+def test_the_oracle_gives_each_word_its_majority_reading() -> None:
+    labels = [0, 0, 1, 1, 1, 0, 0, 1]
+    words = ["record"] * 3 + ["permit"] * 3 + ["even"] * 2
+    answers = majority_readings(labels, words)
+    assert answers == pytest.approx([1 / 6] * 3 + [-1 / 6] * 3 + [0.0, 0.0])
 
 
 def test_mean_over_words_resamples_words() -> None:
@@ -113,7 +136,8 @@ def test_mean_over_words_resamples_words() -> None:
     labels = np.tile([0, 1], 200)
     right = words < 4
     scores = np.where((labels == 0) == right, 1.0, -1.0)
-    found, _ = mean_over_words(labels, scores, np.arange(400), words, n_resamples=500)
+    estimates, _ = mean_over_words(labels, scores, np.arange(400), words, n_resamples=500)
+    found = estimates["balanced_accuracy"]
     assert found.value == pytest.approx(0.5)
     assert found.low < 0.25 and found.high > 0.75
 

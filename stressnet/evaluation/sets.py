@@ -12,7 +12,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.evaluation.heard import Heard, is_own_corpus
-from stressnet.lexicon.pronunciation import bare
+from stressnet.lexicon.pronunciation import REDUCED_VOWELS
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.runs.progress import Progress
 
@@ -26,14 +26,17 @@ if TYPE_CHECKING:
     from stressnet.training.corpus_data import Fold
     from stressnet.training.data import StressData
 
-REDUCED_VOWELS = frozenset({"AH", "ER", "IH"})
-"""Unstressed vowels that count as reduced: schwa, r-coloured schwa, and the vowel of *exact*, which
-CMUdict writes like that of *kit*. Any other unstressed vowel is full."""
+WORD_SETS = ("test", "test_known_speakers", "test_known_words")
+"""Test sets of words with one reading, in the networks' own corpus."""
+
+FULL_VOWELS = "all/full_vowels"
+"""Test set of the words in which no reduced vowel gives the stress away."""
 
 TITLES: dict[str, str] = {
     "test": "new words, new speakers",
     "test_known_speakers": "new words, known speakers",
     "test_known_words": "known words, new speakers",
+    FULL_VOWELS: "both vowels full",
     "minimal_pairs": "minimal pairs",
     "minimal_pairs/new_speakers": "minimal pairs, new speakers",
     "minimal_pairs/known_speakers": "minimal pairs, known speakers",
@@ -148,7 +151,7 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
     -------
     DataFrame
         Columns of ``tokens.parquet`` and ``row`` (position in the corpus), ``lemma``,
-        ``speaker_is_known`` and ``unstressed_vowel`` (``reduced`` or ``full``).
+        ``speaker_is_known`` and ``unstressed_vowel`` (``reduced`` or ``full``, by its label).
 
     Raises
     ------
@@ -168,9 +171,8 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
     known = set(tokens.loc[train, "speaker"]) if own else set()
     tokens["speaker_is_known"] = tokens["speaker"].isin(known)
     first = tokens["stress"] == Stress.INITIAL.value
-    vowels = np.where(first, tokens["nucleus_2"], tokens["nucleus_1"])
-    reduced = [bare(str(vowel)) in REDUCED_VOWELS for vowel in vowels]
-    tokens["unstressed_vowel"] = np.where(reduced, "reduced", "full")
+    unstressed = tokens["nucleus_2"].where(first, tokens["nucleus_1"])
+    tokens["unstressed_vowel"] = np.where(unstressed.isin(REDUCED_VOWELS), "reduced", "full")
     keep = tokens["stress"].notna()
     keep &= ~train if own else tokens["label_source"] != LABEL_ALIGNER
     if not keep.any():
@@ -344,9 +346,7 @@ def sets_of(
         Keys of :data:`TITLES` in their order.
     """
     split, own = tokens["split"], heard is None
-    sets: dict[str, Any] = {}
-    if own:
-        sets = {n: split == n for n in ("test", "test_known_speakers", "test_known_words")}
+    sets: dict[str, Any] = {name: split == name for name in WORD_SETS} if own else {}
     pairs = tokens["is_minimal_pair"] & (tokens["label_source"] == LABEL_TABLE)
     sets["minimal_pairs"] = pairs
     if own and tokens.loc[pairs, "speaker_is_known"].nunique() == 2:
@@ -365,6 +365,8 @@ def sets_of(
                 sets |= {known: mask, new: ~mask}
         if heard["word"].any() and heard["speaker"].any():
             sets["all/new_words_other_speakers"] = ~heard["word"] & ~heard["speaker"]
+    full = ~tokens[["nucleus_1", "nucleus_2"]].isin(REDUCED_VOWELS).any(axis=1)
+    sets[FULL_VOWELS] = full & (split.isin(WORD_SETS) if own else split.notna())
     masks = {name: mask.to_numpy(dtype=bool) for name, mask in sets.items()}
     order = [*([] if own else ["all"]), *TITLES]
     return {name: masks[name] for name in sorted(masks, key=order.index) if masks[name].any()}

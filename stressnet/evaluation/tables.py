@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from stressnet.training.bootstrap import Estimate
 
 CALIBRATION_METRICS = ("ece", "ece_calibrated", "ece_balanced", "ece_balanced_calibrated")
-WORD_MEAN = "word_mean"
-"""Balanced accuracy per word that shows both readings, averaged over those words."""
+WORD_MEAN, WORD_AUROC = "word_mean", "word_auroc"
+"""Balanced accuracy and AUROC within each word that shows both readings, averaged over those."""
+
+ORACLE = "majority reading of each word (no sound)"
+"""Name of the oracle that stands beside the networks, see
+:func:`stressnet.training.metrics.majority_readings`."""
 
 GROUPS = ("sex", "unstressed_vowel", "speaker_is_known")
 
@@ -25,7 +29,7 @@ GROUPS = ("sex", "unstressed_vowel", "speaker_is_known")
 def scores_table(
     units: Sequence[Unit], tests: TestSets, *, seed: int, n_resamples: int
 ) -> pd.DataFrame:
-    """All metrics of all networks on all test sets.
+    """All metrics of all networks, and of :data:`ORACLE`, on all test sets.
 
     Returns
     -------
@@ -35,45 +39,68 @@ def scores_table(
     """
     import pandas as pd
 
+    how = {"seed": seed, "n_resamples": n_resamples}
     rows: list[dict[str, Any]] = []
     for unit in units:
-        for name in tests.masks:
-            rows += _scores(unit, name, tests, {"seed": seed, "n_resamples": n_resamples})
+        for name, mask in tests.masks.items():
+            part, scores = tests.tokens[mask], unit.logit_difference[mask]
+            about = {"model": unit.name, "test_set": name}
+            calibration = _calibration(unit, part, scores, how)
+            rows += [{**about, **row} for row in _scores(part, scores, calibration, how)]
+    for name, mask in tests.masks.items():
+        part, about = tests.tokens[mask], {"model": ORACLE, "test_set": name}
+        rows += [{**about, **row} for row in _scores(part, _oracle(part), {}, how)]
     return pd.DataFrame(rows)
 
 
-def _scores(unit: Unit, name: str, tests: TestSets, how: dict[str, int]) -> list[dict[str, Any]]:
+def _oracle(part: pd.DataFrame) -> NDArray[np.float64]:
+    from stressnet.training.metrics import majority_readings
+
+    return majority_readings(class_indices(part), part["lemma"])
+
+
+def _scores(
+    part: pd.DataFrame,
+    scores: NDArray[np.float64],
+    calibration: dict[str, Estimate],
+    how: dict[str, int],
+) -> list[dict[str, Any]]:
+    """A row per metric of some answers."""
+    from stressnet.training.metrics import evaluate, mean_over_words
+
+    labels, clusters = class_indices(part), (part["speaker"], part["lemma"])
+    result = evaluate(labels, scores, *clusters, **how)
+    within, by_word = mean_over_words(labels, scores, *clusters, **how)
+    found = {**result.metrics, WORD_MEAN: within["balanced_accuracy"], WORD_AUROC: within["auroc"]}
+    both = {"n": int(by_word[["n_initial", "n_final"]].to_numpy().sum()), "n_words": len(by_word)}
+    rows = []
+    for metric, estimate in {**found, **calibration}.items():
+        counts = result.counts | (both if metric in (WORD_MEAN, WORD_AUROC) else {})
+        rows.append({"metric": metric, **estimate.columns(), **counts, "reason": estimate.reason})
+    return rows
+
+
+def _calibration(
+    unit: Unit, part: pd.DataFrame, scores: NDArray[np.float64], how: dict[str, int]
+) -> dict[str, Estimate]:
     from scipy.special import expit
 
     from stressnet.training.bootstrap import Estimate
     from stressnet.training.calibration import calibration_error
-    from stressnet.training.metrics import evaluate, mean_over_words
 
-    part, scores = tests.tokens[tests.masks[name]], unit.logit_difference[tests.masks[name]]
-    labels = class_indices(part)
-    clusters = (part["speaker"], part["lemma"])
-    result = evaluate(labels, scores, *clusters, **how)
-    found: dict[str, Estimate] = dict(result.metrics)
-    found[WORD_MEAN], by_word = mean_over_words(labels, scores, *clusters, **how)
+    labels, clusters = class_indices(part), (part["speaker"], part["lemma"])
     nan = float("nan")
     kinds = {"": expit(scores)}
     if unit.calibration is not None:
         kinds["_calibrated"] = unit.calibration.p_initial(scores)
+    found = {}
     for metric in CALIBRATION_METRICS:
         found[metric] = Estimate(nan, nan, nan, "no validation tokens to fit a temperature on")
         p = kinds.get("_calibrated" if metric.endswith("_calibrated") else "")
         if p is not None:
             balanced = "balanced" in metric
             found[metric] = calibration_error(labels, p, *clusters, balanced=balanced, **how)
-    rows = []
-    for metric, estimate in found.items():
-        row: dict[str, Any] = {"model": unit.name, "test_set": name, "metric": metric}
-        row |= {**estimate.columns(), **result.counts}
-        if metric == WORD_MEAN:
-            row["n_words"] = len(by_word)
-            row["n"] = int(by_word[["n_initial", "n_final"]].to_numpy().sum())
-        rows.append({**row, "reason": estimate.reason})
-    return rows
+    return found
 
 
 def _parts(
@@ -195,6 +222,8 @@ def comparison_table(
 ) -> pd.DataFrame:
     """Every pair of networks (ensembles instead of their members) on every test set.
 
+    Each is compared with :data:`ORACLE`, too.
+
     Returns
     -------
     DataFrame
@@ -206,19 +235,21 @@ def comparison_table(
     from stressnet.training.comparison import compare
 
     rows = []
-    for one, other in combinations(representatives(units), 2):
+    networks = {unit.name: unit.logit_difference for unit in representatives(units)}
+    for first, second in combinations([*networks, ORACLE], 2):
         for name, mask in tests.masks.items():
             part = tests.tokens[mask]
+            theirs = _oracle(part) if second == ORACLE else networks[second][mask]
             found = compare(
                 class_indices(part),
-                one.logit_difference[mask],
-                other.logit_difference[mask],
+                networks[first][mask],
+                theirs,
                 part["speaker"],
                 part["lemma"],
                 seed=seed,
                 n_resamples=n_resamples,
             )
-            row: dict[str, Any] = {"first": one.name, "second": other.name, "test_set": name}
+            row: dict[str, Any] = {"first": first, "second": second, "test_set": name}
             for key in ("n", "only_first", "only_second", "mcnemar_p"):
                 row[key] = getattr(found, key)
             for metric in ("accuracy", "balanced_accuracy"):

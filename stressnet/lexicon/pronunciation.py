@@ -83,6 +83,20 @@ class Pronunciation:
         return tuple(bare(phone) for phone in self.phones)
 
 
+REDUCED_VOWELS = ("AX", "AXR", "IX", "AH0", "ER0", "IH0")
+"""Labels of reduced vowels: schwas, barred i, and CMUdict's unstressed AH, ER, IH. IH0 is the vowel
+of *exact*; any other vowel is full, also without stress."""
+
+
 def segment_identical(first: Sequence[Pronunciation], second: Sequence[Pronunciation]) -> bool:
-    """Whether some variant of ``first`` has the same segments as some variant of ``second``."""
-    return bool({p.segments for p in first} & {p.segments for p in second})
+    """Whether some variant of ``first`` has the same segments as some variant of ``second``.
+
+    A vowel without stress (digit 0) is another segment than the same vowel with primary or
+    secondary stress: AH0 is a schwa, AH1 the vowel of *but*, and CMUdict writes AA0 and ER0 where
+    speakers reduce, too.
+    """
+
+    def without_degree(variants: Sequence[Pronunciation]) -> set[tuple[str, ...]]:
+        return {tuple(phone.replace("2", "1") for phone in v.phones) for v in variants}
+
+    return bool(without_degree(first) & without_degree(second))

@@ -10,7 +10,7 @@ from stressnet import __version__
 from stressnet.corpus.store import Corpus
 from stressnet.evaluation.audits import alarms
 from stressnet.evaluation.sets import Unit, representatives, whole_sets
-from stressnet.evaluation.tables import CALIBRATION_METRICS
+from stressnet.evaluation.tables import CALIBRATION_METRICS, ORACLE
 from stressnet.evaluation.text import heard_text, interval_rows, interval_text, set_title
 from stressnet.report.document import Document, Heading, Paragraph, Picture, Table
 from stressnet.report.evaluation_figures import accuracy_figure, reliability_figure
@@ -66,8 +66,7 @@ def write_page(
     _scores(page, tables, names)
     _audits(page, tables)
     _calibration(page, tables, units)
-    if len(names) > 1:
-        _comparisons(page, tables)
+    _comparisons(page, tables)
     _pairs(page, tables, names)
     _groups(page, tables, names)
     _hardest(page, out, corpus, hardest, names[0])
@@ -108,7 +107,7 @@ def _scores(page: Document, tables: Tables, names: Sequence[str]) -> None:
         ),
     )
     scores = tables["scores"]
-    for name in names:
+    for name in (*names, ORACLE):
         counts, rows = [], []
         metrics = "accuracy balanced_accuracy mcc auroc recall_initial recall_final".split()
         for first, texts in interval_rows(scores[scores["model"] == name], metrics):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stressnet.corpus.store import Corpus
-from stressnet.evaluation.tables import WORD_MEAN
+from stressnet.evaluation.tables import ORACLE, WORD_AUROC, WORD_MEAN
 from stressnet.evaluation.text import interval_text, level_text, set_title
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
 from stressnet.runs.names import inside
@@ -26,18 +26,23 @@ Tables = Mapping[str, "pd.DataFrame"]
 def _pairs(page: Document, tables: Tables, names: Sequence[str]) -> None:
     pairs, scores = tables["pairs"], tables["scores"]
     page.add(Heading("Words that show both readings"))
-    means = scores[
-        (scores["metric"] == WORD_MEAN) & scores["model"].isin(names) & (scores["n"] > 0)
-    ]
+    metrics = scores[scores["model"].isin([*names, ORACLE]) & (scores["n"] > 0)]
+    means = metrics[metrics["metric"] == WORD_MEAN]
+    aurocs = metrics[metrics["metric"] == WORD_AUROC]
     if not len(pairs):
         page.say("No word shows both readings here.", kind="missing")
         return
     page.add(
+        Paragraph(
+            "Only these words cannot be got right by knowing the word. AUROC within words: which "
+            "of two tokens of one word has initial stress. The oracle hears nothing and gives each "
+            "word the reading that it has most often in the test set."
+        ),
         Bullets(
             [
-                f"{row['model']}, {set_title(row)}: mean over {row['n_words']} words "
-                f"{interval_text(row)} (n = {row['n']})"
-                for _, row in means.iterrows()
+                f"{row['model']}, {set_title(row)}: means over {row['n_words']} words: AUROC "
+                f"{interval_text(auroc)}, balanced accuracy {interval_text(row)} (n = {row['n']})"
+                for (_, row), (_, auroc) in zip(means.iterrows(), aurocs.iterrows(), strict=True)
             ]
         ),
         Table.of(
@@ -51,8 +56,10 @@ def _pairs(page: Document, tables: Tables, names: Sequence[str]) -> None:
                 ("recall", "recall_initial:.2f"),
                 ("recall", "recall_final:.2f"),
                 ("mean", "balanced_accuracy:.2f"),
+                ("AUROC", "auroc:.2f"),
             ],
-            caption="Tokens of each reading, recall of INITIAL and of FINAL, and their mean.",
+            caption="Tokens of each reading, recall of INITIAL and of FINAL, their mean, and the "
+            "AUROC.",
             flush_left=(0, 1, 2),
         ),
     )

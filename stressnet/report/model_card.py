@@ -257,14 +257,19 @@ def _other_labels(train: pd.DataFrame) -> str:
 
 def _results(scores: pd.DataFrame) -> Table:
     metrics = "accuracy balanced_accuracy recall_initial recall_final auroc".split()
+    is_oracle = scores["model"] == tables.ORACLE
+    pairs = scores["test_set"] == "minimal_pairs"
     rows = [
-        [set_title(first), _size(first), f"{first['majority_rate']:.3f}", *texts]
-        for first, texts in interval_rows(scores, metrics)
+        [title or set_title(first), _size(first), f"{first['majority_rate']:.3f}", *texts]
+        for title, part in (("", ~is_oracle), (f"… {tables.ORACLE}", is_oracle & pairs))
+        for first, texts in interval_rows(scores[part], metrics)
     ]
-    for _, row in scores[(scores["metric"] == tables.WORD_MEAN) & (scores["n"] > 0)].iterrows():
-        if row["test_set"] == "minimal_pairs":
-            title = f"mean over the {row['n_words']} words that show both readings"
-            rows.append([title, str(row["n"]), "", "", interval_text(row), "", "", ""])
+    within = scores[pairs & ~is_oracle & (scores["n"] > 0)].set_index("metric")
+    if tables.WORD_MEAN in within.index:
+        mean, auroc = within.loc[tables.WORD_MEAN], within.loc[tables.WORD_AUROC]
+        title = f"… within the {mean['n_words']} words that show both readings, mean over words"
+        texts = [interval_text(mean), "", "", interval_text(auroc)]
+        rows.append([title, str(mean["n"]), "", "", *texts])
     columns = "test set,n (FINAL),majority,accuracy,balanced accuracy,recall INITIAL,recall FINAL"
     return Table([*columns.split(","), "AUROC"], rows)
 

@@ -15,12 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError
+from stressnet.lexicon.pronunciation import REDUCED_VOWELS
 
 ALL = "ALL"
 """The stratum of all tokens, and its only level."""
-
-REDUCED_VOWELS = ("AX", "AXR", "IX", "AH0", "ER0", "IH0")
-"""Labels of reduced vowels: schwas, barred i, and CMUdict's unstressed AH, ER, IH."""
 
 MAX_LEVELS = 60
 """A stratum with more levels is taken for a mistake."""

@@ -182,6 +182,10 @@ def evaluate_splits(
     return pd.DataFrame(lines, columns=[*columns, "majority_rate", "reason"])
 
 
+WORD_METRICS = ("balanced_accuracy", "auroc")
+"""What :func:`mean_over_words` gives of every word."""
+
+
 def mean_over_words(
     labels: ArrayLike,
     logit_difference: ArrayLike,
@@ -190,11 +194,12 @@ def mean_over_words(
     *,
     seed: int = 0,
     n_resamples: int = 2000,
-) -> tuple[Estimate, pd.DataFrame]:
-    """Mean over the words that show both readings of their balanced accuracy.
+) -> tuple[dict[str, Estimate], pd.DataFrame]:
+    """Balanced accuracy and AUROC within the words that show both readings, as means over words.
 
     A word that (almost) always has one reading in the test can be got right by knowing the word;
-    here it does not count, and frequent words count no more than rare ones.
+    here it does not count, and frequent words count no more than rare ones. AUROC asks which of two
+    tokens of one word has initial stress, so that no threshold and no knowledge of words helps.
 
     Parameters
     ----------
@@ -203,48 +208,72 @@ def mean_over_words(
 
     Returns
     -------
-    estimate : Estimate
-        Chance is 0.5; nan, with a reason, where no word shows both readings.
+    estimates : dict of Estimate
+        One per name in :data:`WORD_METRICS`. Chance is 0.5; nan, with a reason, where no word shows
+        both readings.
     by_word : DataFrame
         One row per such word: ``word``, ``n_initial``, ``n_final``, ``recall_initial``,
-        ``recall_final``, ``balanced_accuracy``.
+        ``recall_final``, ``balanced_accuracy``, ``auroc``.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
-    hit = (np.asarray(logit_difference, dtype=np.float64) >= 0) == is_initial
-    names, codes = np.unique(np.asarray(words, dtype=np.str_), return_inverse=True)
-    codes = codes.reshape(-1)
-    counts = np.array(
-        [np.bincount(codes[m], minlength=len(names)) for m in (is_initial, ~is_initial)]
-    )
-    both = np.flatnonzero((counts > 0).all(axis=0)) if len(names) else np.empty(0, dtype=np.int64)
-    rows = []
-    for word in both:
-        recalls = [hit[(codes == word) & side].mean() for side in (is_initial, ~is_initial)]
-        rows.append([names[word], *counts[:, word], *recalls, float(np.mean(recalls))])
-    columns = "word n_initial n_final recall_initial recall_final balanced_accuracy".split()
+    scores = np.asarray(logit_difference, dtype=np.float64)
+    speaker_codes, word_names = codes_of(speakers), np.asarray(words, dtype=np.str_)
+    shown = [set(word_names[side]) for side in (is_initial, ~is_initial)]
+    parts = []
+    for word in sorted(shown[0] & shown[1]):
+        sides = [np.flatnonzero((word_names == word) & side) for side in (is_initial, ~is_initial)]
+        hits = [(scores[sides[0]] >= 0).astype(float), (scores[sides[1]] < 0).astype(float)]
+        apart = scores[sides[0]][:, None] - scores[sides[1]]
+        above = (apart > 0) + (apart == 0) / 2
+        parts.append((word, sides, hits, above))
+    columns = ["word", "n_initial", "n_final", "recall_initial", "recall_final", *WORD_METRICS]
+    rows = [
+        [word, *map(len, sides), *(r := [h.mean() for h in hits]), np.mean(r), above.mean()]
+        for word, sides, hits, above in parts
+    ]
     by_word = pd.DataFrame(rows, columns=columns)
-    if not len(both):
-        return Estimate(math.nan, math.nan, math.nan, "no word shows both readings"), by_word
-    value = float(by_word["balanced_accuracy"].mean())
-    kept = np.isin(codes, both)
-    member = (codes[kept][:, None] == both).astype(np.float64)
-    side, right = is_initial[kept], hit[kept].astype(np.float64)
-    speaker_codes = codes_of(np.asarray(speakers)[kept])
+    if not parts:
+        nothing = Estimate(math.nan, math.nan, math.nan, "no word shows both readings")
+        return dict.fromkeys(WORD_METRICS, nothing), by_word
     rng = np.random.default_rng(seed)
-    means = []
+    kept = np.concatenate([side for _, sides, _, _ in parts for side in sides])
+    known = np.unique(speaker_codes[kept], return_inverse=True)[1]
+    place = np.zeros(len(scores), dtype=np.intp)
+    place[kept] = np.arange(len(kept))
+    means: list[NDArray[np.float64]] = []
     for start in range(0, n_resamples, AT_ONCE):
         size = min(AT_ONCE, n_resamples - start)
-        drawn = draw(rng, speaker_codes, size).astype(np.float64)
-        times = draw(rng, np.arange(len(both)), size)
+        drawn = draw(rng, known, size).astype(np.float64)
+        times = draw(rng, np.arange(len(parts)), size)
+        values = np.empty((len(WORD_METRICS), size, len(parts)))
         with np.errstate(invalid="ignore", divide="ignore"):
-            recalls = [
-                (drawn[:, s] @ (member[s] * right[s, None])) / (drawn[:, s] @ member[s])
-                for s in (side, ~side)
-            ]
-            scores = np.mean(recalls, axis=0)
-            weight = np.where(np.isfinite(scores), times, 0)
-            means.append((np.nan_to_num(scores) * weight).sum(axis=1) / weight.sum(axis=1))
-    return interval_of(value, np.concatenate(means), n_resamples), by_word
+            for number, (_, sides, hits, above) in enumerate(parts):
+                one, two = (drawn[:, place[side]] for side in sides)
+                n_one, n_two = one.sum(axis=1), two.sum(axis=1)
+                values[0, :, number] = (one @ hits[0] / n_one + two @ hits[1] / n_two) / 2
+                values[1, :, number] = ((one @ above) * two).sum(axis=1) / (n_one * n_two)
+            weight = np.where(np.isfinite(values), times, 0)
+            means.append((np.nan_to_num(values) * weight).sum(axis=2) / weight.sum(axis=2))
+    resamples = np.concatenate(means, axis=1)
+    estimates = {
+        name: interval_of(float(by_word[name].mean()), resamples[i], n_resamples)
+        for i, name in enumerate(WORD_METRICS)
+    }
+    return estimates, by_word
+
+
+def majority_readings(labels: ArrayLike, words: ArrayLike) -> NDArray[np.float64]:
+    """Answers of an oracle without sound that gives each word the reading that it has most often.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Share of the word's tokens with initial stress minus a half, to be used like a logit
+        difference.
+    """
+    is_initial = np.asarray(labels) == Stress.INITIAL.class_index
+    share = pd.Series(is_initial, dtype=float).groupby(np.asarray(words, dtype=np.str_))
+    return share.transform("mean").to_numpy() - 0.5
 
 
 def _reasons(n_initial: int, n_final: int) -> dict[str, str]:

@@ -11,6 +11,7 @@ from stressnet.evaluation.text import audit_lines, heard_text, interval_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stressnet.evaluation.sets import Unit
     from stressnet.stages.evaluate.run import Evaluated
 
 
@@ -23,13 +24,10 @@ def evaluation_text(result: Evaluated) -> str:
         facts["n_of_recordings_trained_on"],
     )
     lines = [f"warning: {warning}", ""] if warning else []
-    for unit in result.units:
-        rows = result.scores[result.scores["model"] == unit.name]
-        temperature = (
-            f", temperature {unit.calibration.temperature:.2f}" if unit.calibration else ""
-        )
+    notes = {unit.name: _unit_note(unit) for unit in result.units}
+    for model, rows in result.scores.groupby("model", sort=False):
         lines += [
-            f"{unit.name} ({unit.preset}{temperature})",
+            f"{model}{notes.get(str(model), '')}",
             f"  {'test set':<36}{'n':>6}{'FINAL':>7}{'majority':>10}{'accuracy':>23}"
             f"{'balanced accuracy':>23}{'MCC':>25}{'AUROC':>23}{'recall I / F':>16}{'ECE':>8}",
         ]
@@ -46,17 +44,19 @@ def evaluation_text(result: Evaluated) -> str:
             ):
                 line += interval_text(values.loc[metric]).rjust(width)
             initial, final, error = (
-                float(values["estimate"].loc[name])
+                float(values["estimate"].get(name, float("nan")))
                 for name in ("recall_initial", "recall_final", "ece_balanced")
             )
             line += f"{initial:.3f} / {final:.3f}".rjust(16)
-            lines.append(line + f"{error:.3f}".rjust(8))
-        for name, part in rows[rows["metric"] == tables.WORD_MEAN].groupby("test_set", sort=False):
-            row = part.iloc[0]
-            if row["n"]:
+            lines.append(line + ("" if error != error else f"{error:.3f}".rjust(8)))
+        for name, part in rows.groupby("test_set", sort=False):
+            values = part.set_index("metric")
+            mean, auroc = values.loc[tables.WORD_MEAN], values.loc[tables.WORD_AUROC]
+            if mean["n"]:
                 lines.append(
-                    f"  {TITLES[str(name)]}: mean over the {row['n_words']} words that show both "
-                    f"readings (n = {row['n']}): {interval_text(row)}"
+                    f"  {TITLES[str(name)]}: within the {mean['n_words']} words that show both "
+                    f"readings (n = {mean['n']}), means over words: AUROC {interval_text(auroc)}, "
+                    f"balanced accuracy {interval_text(mean)}"
                 )
         lines.append("")
     if len(result.seeds):
@@ -75,6 +75,11 @@ def evaluation_text(result: Evaluated) -> str:
     )
     lines.append(f"page: {result.path / 'index.html'}")
     return "\n".join(lines)
+
+
+def _unit_note(unit: Unit) -> str:
+    temperature = f", temperature {unit.calibration.temperature:.2f}" if unit.calibration else ""
+    return f" ({unit.preset}{temperature})"
 
 
 def _comparison_lines(comparisons: pd.DataFrame) -> list[str]:
