@@ -64,7 +64,8 @@ card              card build/out train/out/seed-1 --out card/MODEL_CARD.md --see
 predict           predict {audio} --transcript {transcripts} --model train/out/seed-0
                   --format csv --out predict/words.csv -q
 explain           explain build/out train/out/seed-0 explain/out --null exchange --null time_shift
-                  --null untrained --partition parts --max-tokens 40 --seed 0 -j 2 -q
+                  --untrained 2 --control-tokens 20 --partition parts --max-tokens 40 --seed 0
+                  -j 2 -q
 explain-nuclei    explain build/out train-nuclei/out explain-nuclei/out --bands bandwidth
                   --composite integrated-gradients-mean --max-tokens 40 --seed 0 -j 2 -q
 regions           regions build/out --figure regions/regions.png

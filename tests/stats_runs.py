@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,9 @@ def make_run(
     n_words: int = 40,
     shift: float = 1.0,
     with_nulls: bool = True,
+    controls: Mapping[str, Sequence[float]] | None = None,
+    first_syllable: float = 1.0,
+    seed: int = 0,
 ) -> Path:
     """Write ``folder/run`` and ``folder/corpus``; the corpus holds tokens between the run's.
 
@@ -42,6 +46,13 @@ def make_run(
         Factor on all densities, as another training seed might have.
     with_nulls : bool
         Whether to write ``nulls.parquet``.
+    controls : mapping of str to sequence of float
+        Nulls of other maps instead, by name: per draw, how dense they are where the run's own map
+        is, twice or three times as dense (:data:`MEANS`), over their density elsewhere.
+    first_syllable : float
+        Factor on the density of the first syllable, whether it is stressed or not.
+    seed : int
+        For the densities, not for the tokens.
     """
     rng = np.random.default_rng(0)
     run, corpus = folder / "run", folder / "corpus"
@@ -71,6 +82,7 @@ def make_run(
     more["nucleus_2"] = np.where(first, "ER0", "IY1")
     write_parquet(more, corpus / "tokens.parquet")
     write_manifest(corpus, "corpus", parameters={"recipe": "tones"})
+    rng = np.random.default_rng([1, seed])
     true = np.array([MEANS.get(r, 1.0) for r in REGIONS]) * shift
     effect = (
         0.1 * rng.standard_normal(n_speakers)[speaker] + 0.1 * rng.standard_normal(n_words)[word]
@@ -78,6 +90,9 @@ def make_run(
     size = (n_tokens, len(REGIONS))
     density = true * np.exp(effect[:, None] + 0.3 * rng.standard_normal(size) - 0.055)
     null = np.exp(0.3 * rng.standard_normal(size) - 0.045)
+    is_first = (tokens["stress"] == "INITIAL").to_numpy()
+    density[is_first, 0] *= first_syllable
+    density[~is_first, 1] *= first_syllable
     density[3, 0] = np.nan
     rows = pd.DataFrame(
         {
@@ -94,7 +109,21 @@ def make_run(
         }
     )
     write_parquet(rows, run / "relevance.parquet")
-    if with_nulls:
+    if controls:
+        parts = []
+        dense = np.tile(np.array([r in MEANS for r in REGIONS]), n_tokens)
+        for name, factors in controls.items():
+            for draw, factor in enumerate(factors):
+                noise = np.exp(0.1 * rng.standard_normal((2, len(rows))))
+                own, exchanged = np.where(dense, factor, 1.0) * noise[0], noise[1]
+                part = rows[["token_id", "region"]].assign(null=name)
+                seed_of = draw if len(factors) > 1 else None
+                part["draw"] = pd.array([seed_of] * len(rows), dtype="Int64")
+                shares = {"positive_share": 0.2 * own, "energy_share": 0.2}
+                parts.append(part.assign(density=own, null_density=exchanged, **shares))
+        nulls = pd.concat(parts).sort_values("token_id", kind="stable")
+        write_parquet(nulls, run / "nulls.parquet")
+    elif with_nulls:
         half = rows[rows["token_id"].isin(tokens["token_id"][::2])]
         keys = ["token_id", "region"]
         untrained = half[keys].assign(null="untrained", density=1.5)

@@ -17,7 +17,7 @@ from stressnet.errors import ConfigError, CorpusError
 from stressnet.manipulation.causal import ALL_CUES, CUE_REGIONS
 from stressnet.manipulation.findings_table import COLUMNS, findings_table
 from stressnet.manipulation.verdicts import (
-    CONFIRMED,
+    CONSISTENT,
     MAP_ONLY,
     MISSED,
     NOT_TESTED,
@@ -34,7 +34,7 @@ from stressnet.stages.causal_agreement import causal_agreement
 from stressnet.stages.causal_agreement.run import union_mask
 from stressnet.stages.manipulate import ManipulateConfig, manipulate_corpus
 from stressnet.stages.measure import measure_corpus
-from stressnet.statistics.claims import CLAIMS, FAILS, HOLDS, OPEN
+from stressnet.statistics.claims import CLAIMS, FAILS, FEW_SEEDS, HOLDS, OPEN
 
 VOICES = {"anna": 205.0, "bea": 190.0, "cleo": 220.0, "dan": 118.0, "emil": 130.0, "finn": 105.0}
 
@@ -217,7 +217,11 @@ def observations(loss: float, other: float, swing: float) -> tuple[pd.DataFrame,
             for cue in ("f0", "f1", "f2", "f3", "all")
         ]
     )
-    return pd.concat(parts), swings
+    three = [f"m{number}" for number in range(3)]
+    return tuple(
+        pd.concat([table.assign(model=name) for name in three])
+        for table in (pd.concat(parts), swings)
+    )
 
 
 def claims(decision: str) -> pd.DataFrame:
@@ -236,12 +240,14 @@ def claims(decision: str) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("decision", "loss", "swing", "verdict"),
     [
-        (HOLDS, 1.0, 2.0, CONFIRMED),
+        (HOLDS, 1.0, 2.0, CONSISTENT),
         (HOLDS, 0.1, 2.0, MAP_ONLY),
         (HOLDS, 1.0, 0.0, MAP_ONLY),
         (FAILS, 1.0, 2.0, MISSED),
         (FAILS, 0.1, 0.0, REFUTED),
         (OPEN, 1.0, 2.0, UNDECIDED),
+        (NOT_TESTED, 1.0, 2.0, UNDECIDED),
+        (FEW_SEEDS, 1.0, 2.0, FEW_SEEDS),
     ],
 )
 def test_verdicts_follow_from_numbers(
@@ -258,9 +264,15 @@ def test_verdicts_follow_from_numbers(
     assert table.loc["throughout the word", "causal"].tolist() == [NOT_TESTED] * 2
 
 
+def test_two_networks_are_too_few() -> None:
+    losses, swings = (t[t["model"] != "m0"] for t in observations(1.0, 0.1, 2.0))
+    row = findings_table(claims(HOLDS), losses, swings).set_index("claim").loc["F1"]
+    assert (row["deletion"], row["causal"], row["verdict"]) == (FEW_SEEDS,) * 3
+
+
 def test_rules_of_verdicts() -> None:
     assert overall(HOLDS, [NOT_TESTED, NOT_TESTED]) == UNDECIDED
-    assert overall(HOLDS, [HOLDS, NOT_TESTED]) == CONFIRMED
+    assert overall(HOLDS, [HOLDS, NOT_TESTED]) == CONSISTENT
     assert overall(HOLDS, [HOLDS, OPEN]) == UNDECIDED
     assert overall(HOLDS, [OPEN, FAILS]) == MAP_ONLY
     assert overall(FAILS, [HOLDS, FAILS]) == UNDECIDED

@@ -20,10 +20,14 @@ from stressnet.explain import attribute_batch
 from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.models.untrained import untrained_network
+from stressnet.regions import BandRule
+from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.registry import REGIONS
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.explain import explain_corpus
 from stressnet.stages.sensitivity import measure_sensitivity
+from stressnet.stages.stats import run_statistics
+from stressnet.statistics.analysis import RunEntry, StatsConfig
 
 VOICES = {"anna": 210.0, "bea": 190.0, "cleo": 220.0, "dan": 120.0, "emil": 130.0}
 PAGE = Path(__file__).parents[1] / "docs" / "data-dictionary.md"
@@ -54,6 +58,7 @@ def study(make_corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = ["explain", folder / "corpus", folder / "model", folder / "run", "-q", "--jobs", "1"]
     command += ["--null", "all", "--null-model", folder / "permuted", "--bands", "fixed-bins:2"]
     command += ["--partition", "parts", "--regions-file", folder / "mine.py"]
+    command += ["--untrained", "2", "--control-tokens", "40"]
     try:
         main([str(part) for part in command])
     finally:
@@ -64,9 +69,9 @@ def study(make_corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_null_has_its_rows(study: Path) -> None:
     relevance = pd.read_parquet(study / "run" / "relevance.parquet")
     nulls = pd.read_parquet(study / "run" / "nulls.parquet")
-    names = {"exchange", "time_shift", "frequency_shift", "untrained", "permuted"}
+    names = {"exchange", "time_shift", "frequency_shift", "untrained", "input", "permuted"}
     assert set(nulls["null"]) == names
-    assert not nulls.duplicated(["token_id", "region", "null"]).any()
+    assert not nulls.duplicated(["token_id", "region", "null", "draw"]).any()
     shifted = nulls[nulls["null"] == "frequency_shift"]["region"]
     assert {"F1", "valley_F1_F2"} <= set(shifted)
     assert not {"consonants", "band_0_500_hz", "padding"} & set(shifted)
@@ -75,12 +80,69 @@ def test_every_null_has_its_rows(study: Path) -> None:
     both = relevance.set_index(["token_id", "region"]).join(exchange, rsuffix="_there", how="inner")
     np.testing.assert_allclose(both["null_density"], both["density_there"])
     # areas do not change where only the map is another
-    for name in ("untrained", "permuted"):
-        theirs = nulls[nulls["null"] == name].set_index(["token_id", "region"])
+    for name, draw in (("untrained", 0), ("untrained", 1), ("input", pd.NA), ("permuted", pd.NA)):
+        of_draw = nulls["draw"].isna() if draw is pd.NA else nulls["draw"] == draw
+        theirs = nulls[(nulls["null"] == name) & of_draw].set_index(["token_id", "region"])
         joined = relevance.set_index(["token_id", "region"]).join(theirs, rsuffix="_n", how="inner")
         np.testing.assert_allclose(joined["area_share"], joined["area_share_n"])
         assert (joined["density"] - joined["density_n"]).abs().max() > 0.01
+        # the exchange of the other map, too: the same masks of other tokens
+        np.testing.assert_allclose(joined["null_area_share"], joined["null_area_share_n"])
+        assert (joined["null_density"] - joined["null_density_n"]).abs().max() > 0.01
     assert "first_30_ms" in set(relevance["region"])
+
+
+def test_controls_are_of_a_sample_spread_over_speakers(study: Path) -> None:
+    nulls = pd.read_parquet(study / "run" / "nulls.parquet")
+    tokens = pd.read_parquet(study / "run" / "tokens.parquet")
+    controls = nulls[nulls["null"].isin(["untrained", "input"])]
+    for _, rows in controls.groupby(["null", "draw"], dropna=False):
+        assert rows["token_id"].nunique() == 40
+    chosen = tokens[tokens["token_id"].isin(controls["token_id"])]
+    assert set(chosen["speaker"].value_counts()) == {40 // len(VOICES)}
+    manifest = json.loads((study / "run" / "manifest.json").read_text())
+    assert manifest["results"]["untrained_seeds"] == [0, 1]
+    assert manifest["results"]["n_control_tokens"] == 40
+
+
+def test_the_input_is_its_own_map(study: Path) -> None:
+    corpus = Corpus.open(study / "corpus")
+    nulls = pd.read_parquet(study / "run" / "nulls.parquet")
+    row = nulls[(nulls["null"] == "input") & (nulls["region"] == "word")].iloc[0]
+    at = int(np.flatnonzero(corpus.tokens["token_id"] == row["token_id"])[0])
+    images = corpus.images("stressnet")
+    reader = SceneReader(corpus, "stressnet", BandRule.parse("fixed-bins:2"))
+    scene = reader.scene(row["token_id"])
+    image = np.maximum(images.values[at], 0) ** 2
+    mask = scene.in_time(scene.times.word)
+    sound = images.mask[at]
+    expected = (image * mask).sum() / mask.sum() / image.shape[0] / image[:, sound].mean()
+    assert row["density"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_untrained_network_is_like_its_controls(study: Path, tmp_path: Path) -> None:
+    """Explained as if it were trained: the model of this study has random weights."""
+    run = tmp_path / "run"
+    explain_corpus(study / "corpus", study / "model", run, max_tokens=40, seed=3, jobs=1)
+    config = StatsConfig(
+        run=[RunEntry(str(run))], measures=["density"], strata=["stress"], model=[]
+    )
+    claims = run_statistics(config, tmp_path / "stats").tables["claims"]
+    tracks = claims[claims["claim"].isin(["F1", "F2", "F3"]) & (claims["stratum"] == "ALL")]
+    against = tracks[tracks["null"] == "untrained"]
+    assert (against["n_draws"] == 5).all()
+    assert against["effect"].between(0.8, 1.25).all()
+    assert set(tracks["verdict"]) == {"needs three networks"}
+
+
+def test_no_controls_no_claims(study: Path, tmp_path: Path) -> None:
+    options = {"untrained": 0, "max_tokens": 20, "jobs": 1}
+    explain_corpus(study / "corpus", study / "model", tmp_path / "run", **options)
+    nulls = pd.read_parquet(tmp_path / "run" / "nulls.parquet")
+    assert set(nulls["null"]) == {"exchange"}
+    claims = run_statistics(tmp_path / "run", tmp_path / "stats").tables["claims"]
+    density = claims[claims["claim"] != "throughout the word"]
+    assert set(density["verdict"]) == {"not tested"}
 
 
 def test_summary_against_every_null(study: Path) -> None:
@@ -155,6 +217,7 @@ def test_a_token_that_fails_is_counted(
     ("options", "message"),
     [
         ({"nulls": ["shuffle"]}, "no null 'shuffle'"),
+        ({"nulls": ["untrained"]}, "--untrained"),
         ({"bands": "narrow"}, "band rule"),
         ({"partitions": ["colours"]}, "no partition"),
         ({"region_files": [Path("absent.py")]}, "no Python file"),

@@ -315,14 +315,22 @@ def test_nulls_tell_place_from_surroundings() -> None:
     noise = rng.random(scene.axes.shape)
     on_track = np.asarray(mask_of("F1", scene)) + 0.01 * noise
     everywhere = mask_of("nuclei", scene) + 0.01 * noise  # vowels, at no special frequency
-    other = {"mirror": on_track[::-1]}
+    mirror = ("mirror", None)
+    other = {mirror: on_track[::-1]}
     options = {"shifts": ["time_shift", "frequency_shift"], "positive_for": None}
     found = project_map(on_track, scene, other_maps=other, **options)
     flat = project_map(everywhere, scene, **options)
     density = MEASURES.index("density")
     at = [r.name for r in found.regions].index("F1")
-    for null in ("time_shift", "frequency_shift", "mirror"):
+    for null in ("time_shift", "frequency_shift"):
         assert found.values[at, density] / found.nulls[null][at, density] > 1.5, null
+    assert found.values[at, density] / found.others[mirror][0][at, density] > 1.5
+    assert np.isnan(found.others[mirror][1]).all()  # without donors nothing is exchanged
+    exchanged = project_map(on_track, scene, other_maps={mirror: on_track}, donors=[scene] * 2)
+    np.testing.assert_array_equal(exchanged.others[mirror][0], exchanged.values)
+    np.testing.assert_allclose(
+        exchanged.others[mirror][1][:, density], exchanged.nulls["exchange"][:, density]
+    )
     for null in ("time_shift", "frequency_shift"):
         assert flat.values[at, density] / flat.nulls[null][at, density] == pytest.approx(
             1, abs=0.05

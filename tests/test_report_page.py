@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 import pytest
 from report_runs import make_run
@@ -19,6 +20,7 @@ from stressnet.report.document import Document, Heading, Paragraph, Table
 from stressnet.report.page import write_report
 from stressnet.report.page_sections import ALIGNMENT_FILE
 from stressnet.report.run import RelevanceRun
+from stressnet.report.tables import claims_tables
 from stressnet.runs.manifest import write_manifest
 
 VOID = {"meta", "img", "br", "link", "input"}
@@ -113,6 +115,21 @@ def test_page_holds_the_figures_of_the_tables(report: Path) -> None:
     for part in ("Limits", "Provenance", "by hand", "stressed nucleus", "hash of corpus"):
         assert part in text
     assert "Alignment error unknown" in text
+
+
+def test_claims_come_with_their_verdicts_or_are_said_to_be_missing(report: Path) -> None:
+    assert "report --stats" in Page(report.read_text(encoding="utf-8")).text
+    row = {"network": "net", "stratum": "ALL", "claim": "F1", "verdict": "smaller than the margin"}
+    row |= {"p_holm": 0.0123, "criterion": "more than in untrained networks", "role": "primary"}
+    row |= {"null": "untrained", "effect": 1.02, "low": 0.99, "high": 1.05, "margin": 1.1}
+    row |= {"observed": 1.32, "compared_with": 1.29, "decision": "smaller than the margin"}
+    other = {"stratum": "stress", "claim": "F2", "null": np.nan}
+    (table,) = claims_tables(pd.DataFrame([row | {"n_seeds": 3}, row | other | {"n_seeds": 3}]))
+    assert table.rows[0] == ["F1", "", "", "", "", "smaller than the margin (p .012)"]
+    name = "more than in untrained networks (untrained)"
+    numbers = ["1.02 [0.99, 1.05]", "1.32", "1.29"]
+    assert table.rows[1] == ["", name, *numbers, "smaller than the margin"]
+    assert len(table.rows) == 2  # strata are in the file
 
 
 def test_folder_has_every_figure_twice_and_the_sounds(report: Path) -> None:

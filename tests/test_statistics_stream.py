@@ -77,7 +77,7 @@ def test_numbers_equal_the_summary_in_memory(run: Path) -> None:
 
 def test_known_effects_are_found(run: Path) -> None:
     _, found = analyse(run)
-    stressed = row(found["contrasts"], level="ALL", null="")
+    stressed = row(found["contrasts"], level="ALL", null="", aspect="")
     assert stressed["ratio_low"] < 2.0 < stressed["ratio_high"]
     assert stressed["p_holm"] < 1e-4
     assert stressed["n_tokens"] == 299  # one token lacks the stressed syllable

@@ -18,13 +18,12 @@ from stressnet.manipulation.psychometric import clusters_of
 from stressnet.manipulation.verdicts import (
     CAUSAL_MARGIN,
     DENSITY_MARGIN,
-    NOT_TESTED,
     SHARE_MARGIN,
     TESTS,
     ClaimTests,
     overall,
 )
-from stressnet.statistics.claims import HOLDS, PRIMARY, decide, verdict
+from stressnet.statistics.claims import FAILS, HOLDS, NOT_TESTED, OPEN, PRIMARY, decide, verdict
 from stressnet.statistics.jackknife import jackknife
 from stressnet.statistics.stream import EXCHANGE
 from stressnet.statistics.twoway import FloatArray, Inference, Spread, add_seeds, infer
@@ -109,7 +108,7 @@ def _deletion_row(losses: pd.DataFrame, test: ClaimTests, region: str) -> dict[s
     row: dict[str, Any] = {"region": region, "against": test.against, "n_deletion": 0, "reason": ""}
     if not any(map(len, tables)):
         nothing = ("deleted", "deleted_null", "deletion_effect", "deletion_low", "deletion_high")
-        return row | dict.fromkeys(nothing, np.nan) | {"deletion": decide(np.nan, np.nan, 0)}
+        return row | dict.fromkeys(nothing, np.nan) | {"deletion": OPEN}
     found, n = _jackknifed(tables, lambda table, kept: _deleted(table, kept, is_share))
     margin = SHARE_MARGIN if is_share else DENSITY_MARGIN
     return row | {
@@ -119,7 +118,7 @@ def _deletion_row(losses: pd.DataFrame, test: ClaimTests, region: str) -> dict[s
         "deletion_effect": found.value[2],
         "deletion_low": found.low[2],
         "deletion_high": found.high[2],
-        "deletion": decide(float(found.low[2]), float(found.high[2]), margin),
+        "deletion": decide(float(found.low[2]), float(found.high[2]), margin, len(tables)),
         "reason": str(found.reason[2]),
     }
 
@@ -165,7 +164,7 @@ def _causal_row(swings: pd.DataFrame, test: ClaimTests) -> dict[str, Any]:
         "causal_effect": float(found.value[0]),
         "causal_low": low,
         "causal_high": high,
-        "causal": decide(low, high, CAUSAL_MARGIN),
+        "causal": decide(low, high, CAUSAL_MARGIN, len(tables)),
     }
 
 
@@ -206,11 +205,11 @@ def findings_text(result: Any) -> str:
         marks = [_MARKS.get(str(row[kind]), "?") for kind in ("relevance", "deletion", "causal")]
         text = "".join(f"{f'{c} {m}':>26}" for c, m in zip(cells, marks, strict=True))
         lines.append(f"{row['claim']:<20}{text}  {row['verdict']}")
-    lines.append("+ holds, - does not hold, ? cannot be decided; rules: docs/findings.md")
+    lines.append(f"+ {HOLDS}, - {FAILS}, ? undecided; rules: docs/findings.md")
     return "\n".join(lines)
 
 
-_MARKS: Mapping[str, str] = {HOLDS: "+", "does not hold": "-", NOT_TESTED: " "}
+_MARKS: Mapping[str, str] = {HOLDS: "+", FAILS: "-", NOT_TESTED: " "}
 
 
 def _cell(value: float, low: float, high: float) -> str:

@@ -8,9 +8,9 @@ Causal effect
     What the network does when the cue itself is changed in the sound.
 
 The first is what an explanation says, the other two are what the network does. Each is decided by
-its interval against a margin that was fixed beforehand; the table :data:`VERDICTS` says what
-follows. A kind of evidence that cannot exist for a claim (no cue belongs to "throughout the word")
-does not count.
+its interval against a margin that is the same for every network; the table :data:`VERDICTS` says
+what follows. A kind of evidence that cannot exist for a claim (no cue belongs to "throughout the
+word") does not count.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stressnet.errors import ConfigError
-from stressnet.statistics.claims import FAILS, HOLDS, OPEN
+from stressnet.statistics.claims import FAILS, FEW_SEEDS, HOLDS, NOT_TESTED, OPEN
 
 DENSITY_MARGIN = 0.10
 """Deletion: smallest difference of interest, in units of evidence spread evenly over the sound."""
@@ -30,19 +30,18 @@ SHARE_MARGIN = 0.10
 CAUSAL_MARGIN = 0.05
 """Causal effect: smallest share of the distance between the classes of interest."""
 
-NOT_TESTED = "not tested"
-
-CONFIRMED = "confirmed"
+CONSISTENT = "consistent"
 MAP_ONLY = "only in the map"
 MISSED = "missed by the map"
-REFUTED = "not so"
+REFUTED = "smaller than the margin"
 UNDECIDED = "cannot be decided"
 
 VERDICTS = {
-    CONFIRMED: "relevance holds, and so does everything that tests it",
-    MAP_ONLY: "relevance holds, but deletion or the causal effect does not hold",
-    MISSED: "relevance does not hold, though deletion and the causal effect do",
-    REFUTED: "relevance does not hold, and neither deletion nor the causal effect holds",
+    CONSISTENT: "relevance holds, and so does everything that tests it",
+    MAP_ONLY: "relevance holds, but deletion or the causal effect is smaller than the margin",
+    MISSED: "relevance is smaller than the margin, though deletion and the causal effect hold",
+    REFUTED: "relevance, deletion and the causal effect are smaller than the margin",
+    FEW_SEEDS: "fewer than three networks",
     UNDECIDED: "anything else",
 }
 """Verdicts and when they are given."""
@@ -91,9 +90,9 @@ def overall(relevance: str, others: Sequence[str]) -> str:
     Parameters
     ----------
     relevance : str
-        ``holds``, ``does not hold`` or ``cannot be decided``.
+        A verdict of :mod:`stressnet.statistics.claims`.
     others : sequence of str
-        The same for deletion and causal effect, or :data:`NOT_TESTED`.
+        The same for deletion and causal effect.
 
     Raises
     ------
@@ -101,11 +100,13 @@ def overall(relevance: str, others: Sequence[str]) -> str:
         If a decision is none of these.
     """
     for decision in (relevance, *others):
-        if decision not in (HOLDS, FAILS, OPEN, NOT_TESTED):
+        if decision not in (HOLDS, FAILS, OPEN, NOT_TESTED, FEW_SEEDS):
             raise ConfigError(f"no decision '{decision}'")
+    if FEW_SEEDS in (relevance, *others):
+        return FEW_SEEDS
     tested = {decision for decision in others if decision != NOT_TESTED}
     if relevance == HOLDS and FAILS in tested:
         return MAP_ONLY
     both = (relevance, tested.pop() if len(tested) == 1 else OPEN)
-    agreed = {(HOLDS, HOLDS): CONFIRMED, (FAILS, HOLDS): MISSED, (FAILS, FAILS): REFUTED}
+    agreed = {(HOLDS, HOLDS): CONSISTENT, (FAILS, HOLDS): MISSED, (FAILS, FAILS): REFUTED}
     return agreed.get(both, UNDECIDED)

@@ -19,15 +19,16 @@ N_STATISTICS = 256
 def untrained_network(info: CheckpointInfo, images: Any, seed: int) -> Any:
     """A network of the same architecture with fresh weights, ready to explain.
 
-    BatchNorm takes its statistics from ``images``, since those of a network that has seen nothing
-    would let values fade or grow from layer to layer.
+    Weights are those with which a training of this seed begins. BatchNorm takes its statistics from
+    ``images``, as after one pass over them: those of a network that has seen nothing would let
+    values fade or grow from layer to layer.
 
     Parameters
     ----------
     info : CheckpointInfo
         Of the trained network.
     images : ndarray, shape (n, n_bins, n_frames)
-        Some images.
+        Some images of the training.
     seed : int
         For the weights; torch's global generator is left as it was.
     """

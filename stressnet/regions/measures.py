@@ -93,6 +93,7 @@ class MapSums:
         masks: Mapping[str, Mask | Missing],
         *,
         chance: bool = True,
+        localise: bool = True,
     ) -> FloatArray:
         """Measures of some regions.
 
@@ -104,6 +105,8 @@ class MapSums:
             Their masks by name.
         chance : bool
             Whether ``pointing_chance``, the costliest of all, is wanted.
+        localise : bool
+            Whether measures of localisation, which cost most of the rest, are wanted.
 
         Returns
         -------
@@ -119,7 +122,8 @@ class MapSums:
                 continue
             if not isinstance(mask, Stretch) and mask.strides[0] == 0:  # the same in every bin
                 sums[row] = mask[0] @ self._per_frame
-                places = self._localiser.of_frames(mask[0])
+                if localise:
+                    places = self._localiser.of_frames(mask[0])
             else:
                 if not isinstance(mask, Stretch):
                     frames = np.flatnonzero(mask.max(axis=0))
@@ -128,8 +132,10 @@ class MapSums:
                 cells = np.ascontiguousarray(mask.values.T)
                 part = slice(mask.start, mask.start + len(cells))
                 sums[row] = cells.ravel() @ self._quantities[part].reshape(-1, _N_QUANTITIES)
-                places = self._localiser.of_cells(cells, part, chance=chance)
-            result[row, -len(LOCALISATION) :] = places
+                if localise:
+                    places = self._localiser.of_cells(cells, part, chance=chance)
+            if localise:
+                result[row, -len(LOCALISATION) :] = places
             if region.within in self._hosts:
                 hosts[row] = self._hosts[region.within]
         result[:, :_N_BASIC] = self._basic(sums)

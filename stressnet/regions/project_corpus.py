@@ -7,7 +7,7 @@ and left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from stressnet.regions.from_corpus import SceneReader
-    from stressnet.regions.projection import Projection
+    from stressnet.regions.projection import ControlKey, Projection
     from stressnet.regions.scene import BandRule
     from stressnet.runs.folder import RunFolder
 
@@ -64,8 +64,6 @@ class ProjectionSettings:
         Nulls of :data:`stressnet.regions.nulls.SHIFTS`.
     maps : Path
         The maps.
-    null_maps : tuple of (str, Path)
-        Maps of other networks and the names of their nulls.
     region_files : tuple of Path
         Python files that register further regions.
     partitions : tuple of str
@@ -76,9 +74,39 @@ class ProjectionSettings:
     bands: BandRule
     maps: Path
     shifts: tuple[str, ...] = ()
-    null_maps: tuple[tuple[str, Path], ...] = ()
     region_files: tuple[Path, ...] = ()
     partitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ControlMaps:
+    """Maps of another network, or of the input, for some tokens.
+
+    Parameters
+    ----------
+    null : str
+        Name of the null.
+    draw : int or None
+        Seed of an untrained network; a null may have several draws.
+    file : Path
+        Maps, one per token.
+    token_ids : list of str
+        The tokens, in the order of the run.
+    signs : list of float
+        Per token 1 if the network says INITIAL, -1 if FINAL: its maps are turned towards its own
+        verdict.
+    """
+
+    null: str
+    draw: int | None
+    file: Path
+    token_ids: list[str]
+    signs: list[float]
+
+    def part(self, token_ids: Collection[str]) -> dict[str, tuple[int, float]]:
+        """Row and sign of those of the given tokens that have a map."""
+        rows = zip(self.token_ids, self.signs, strict=True)
+        return {token: (row, sign) for row, (token, sign) in enumerate(rows) if token in token_ids}
 
 
 @dataclass(frozen=True)
@@ -88,7 +116,7 @@ class _Task:
     map_indices: list[int]
     token_ids: list[str]
     donor_ids: list[list[str]]
-    null_signs: dict[str, list[float]]
+    controls: list[tuple[ControlKey, Path, dict[str, tuple[int, float]]]]
 
 
 def project_run(
@@ -97,7 +125,7 @@ def project_run(
     settings: ProjectionSettings,
     tokens: pd.DataFrame,
     seed: int,
-    null_signs: Mapping[str, Sequence[float]] | None = None,
+    controls: Sequence[ControlMaps] = (),
 ) -> dict[str, float]:
     """Write ``relevance.parquet``, ``nulls.parquet`` and, if wanted, ``partitions.parquet``.
 
@@ -113,9 +141,8 @@ def project_run(
         ``tokens.parquet`` of the run and columns ``nucleus_1``, ``nucleus_2``.
     seed : int
         For the exchanges.
-    null_signs : mapping of str to sequence of float
-        Per null of another network and token, 1 if that network says INITIAL, -1 if FINAL: its maps
-        are turned towards its own verdict.
+    controls : sequence of ControlMaps
+        Maps of other networks and of the input.
 
     Returns
     -------
@@ -127,9 +154,9 @@ def project_run(
     tasks = []
     for start in range(0, len(tokens), PROJECTION_CHUNK):
         part = slice(start, start + PROJECTION_CHUNK)
-        signs = {name: list(each[part]) for name, each in (null_signs or {}).items()}
+        others = [((c.null, c.draw), c.file, c.part(set(ids[part]))) for c in controls]
         tasks.append(
-            _Task(corpus_path, settings, map_indices[part], ids[part], donors[part], signs)
+            _Task(corpus_path, settings, map_indices[part], ids[part], donors[part], others)
         )
     known = tokens.set_index("token_id")[list(TOKEN_COLUMNS)]
     streams = {name: TableStream(folder.path / name) for name in (RELEVANCE, NULLS, PARTITIONS)}
@@ -169,12 +196,12 @@ def _project_chunk(task: _Task) -> tuple[dict[str, pd.DataFrame], list[Problem]]
         load_regions(file)
     reader = reader_of(task.corpus, settings.preset, settings.bands)
     maps = np.load(settings.maps, mmap_mode="r")
-    others = {name: np.load(file, mmap_mode="r") for name, file in settings.null_maps}
+    others = [(key, np.load(file, mmap_mode="r"), rows) for key, file, rows in task.controls]
     done: dict[str, Projection] = {}
     pieces: list[dict[str, Any]] = []
     problems = []
-    for place, (index, token_id, donors) in enumerate(
-        zip(task.map_indices, task.token_ids, task.donor_ids, strict=True)
+    for index, token_id, donors in zip(
+        task.map_indices, task.token_ids, task.donor_ids, strict=True
     ):
         try:
             scene = reader.scene(token_id)
@@ -186,8 +213,9 @@ def _project_chunk(task: _Task) -> tuple[dict[str, pd.DataFrame], list[Problem]]
                 donors=[reader.scene(donor, surroundings=False) for donor in donors],
                 shifts=settings.shifts,
                 other_maps={
-                    name: other[index] * task.null_signs[name][place]
-                    for name, other in others.items()
+                    key: other[rows[token_id][0]] * rows[token_id][1]
+                    for key, other, rows in others
+                    if token_id in rows
                 },
             )
             for name in settings.partitions:
@@ -206,7 +234,7 @@ def _tables(done: dict[str, Projection], pieces: list[dict[str, Any]]) -> dict[s
     import pandas as pd
 
     from stressnet.regions.measures import MEASURES
-    from stressnet.regions.nulls import EXCHANGE, applies
+    from stressnet.regions.nulls import EXCHANGE
     from stressnet.regions.projection import NULL_MEASURES
 
     if not done:
@@ -217,29 +245,53 @@ def _tables(done: dict[str, Projection], pieces: list[dict[str, Any]]) -> dict[s
     ids = np.repeat(np.array(list(done), dtype=object), n_regions)
     regions = np.array(names * n_tokens, dtype=object)
     missing = np.array([reason for one in done.values() for reason in one.missing], dtype=object)
-    keys = {"token_id": ids, "region": regions}
+    columns: dict[str, Any] = {"token_id": ids, "region": regions, "missing": missing}
     values = np.concatenate([one.values for one in done.values()])
-    columns: dict[str, Any] = {**keys, "missing": missing}
     columns.update({name: values[:, i] for i, name in enumerate(MEASURES)})
-    long = []
-    for null in first.nulls:
-        theirs = np.concatenate([one.nulls[null] for one in done.values()])
-        if null == EXCHANGE:
-            columns.update(
-                {f"null_{name}": theirs[:, MEASURES.index(name)] for name in NULL_MEASURES}
-            )
-        there = np.array([applies(null, region) for region in first.regions] * n_tokens)
-        there &= missing == ""
-        rows = {name: column[there] for name, column in keys.items()}
-        rows["null"] = np.full(int(there.sum()), null, dtype=object)
-        rows.update({name: theirs[there, i] for i, name in enumerate(MEASURES)})
-        long.append(pd.DataFrame(rows))
+    if EXCHANGE in first.nulls:
+        exchanged = np.concatenate([one.nulls[EXCHANGE] for one in done.values()])
+        columns.update(
+            {f"null_{name}": exchanged[:, MEASURES.index(name)] for name in NULL_MEASURES}
+        )
     tables = {RELEVANCE: pd.DataFrame(columns)}
-    if long:
-        tables[NULLS] = pd.concat(long, ignore_index=True)
+    keys: list[ControlKey] = [(null, None) for null in first.nulls]
+    keys += dict.fromkeys(key for one in done.values() for key in one.others)
+    rows = [_null_rows(null, draw, done) for null, draw in keys]
+    if rows:
+        tables[NULLS] = pd.concat(rows, ignore_index=True)
     if pieces:
         tables[PARTITIONS] = pd.DataFrame(pieces)
     return tables
+
+
+def _null_rows(null: str, draw: int | None, done: Mapping[str, Projection]) -> pd.DataFrame:
+    """Rows of one null, for the tokens that have it and regions of which it says something."""
+    import pandas as pd
+
+    from stressnet.regions.measures import MEASURES
+    from stressnet.regions.nulls import applies
+    from stressnet.regions.projection import NULL_MEASURES
+
+    having = {t: p for t, p in done.items() if null in p.nulls or (null, draw) in p.others}
+    nothing = np.full(next(iter(having.values())).values.shape, np.nan)
+    pairs = [
+        (p.nulls[null], nothing) if null in p.nulls else p.others[null, draw]
+        for p in having.values()
+    ]
+    values, exchanged = (np.concatenate(each) for each in zip(*pairs, strict=True))
+    regions = next(iter(having.values())).regions
+    missing = [reason for p in having.values() for reason in p.missing]
+    there = np.array([applies(null, region) for region in regions] * len(having))
+    there &= np.array(missing, dtype=object) == ""
+    columns: dict[str, Any] = {
+        "token_id": np.repeat(np.array(list(having), dtype=object), len(regions)),
+        "region": np.array([region.name for region in regions] * len(having), dtype=object),
+        "null": np.full(len(there), null, dtype=object),
+        "draw": pd.array([draw] * len(there), dtype="Int64"),
+        **{name: values[:, i] for i, name in enumerate(MEASURES)},
+        **{f"null_{name}": exchanged[:, MEASURES.index(name)] for name in NULL_MEASURES},
+    }
+    return pd.DataFrame(columns)[there]
 
 
 def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[str, float]]:
@@ -300,6 +352,8 @@ def summarise_nulls(relevance: pd.DataFrame, nulls: pd.DataFrame) -> pd.DataFram
     parts = []
     for name in nulls["null"].unique():
         theirs = nulls.loc[nulls["null"] == name, ["token_id", "region", *NULL_SUMMARY]]
+        if theirs.duplicated(["token_id", "region"]).any():  # several draws
+            theirs = theirs.groupby(["token_id", "region"], sort=False, as_index=False).mean()
         renamed = theirs.rename(columns={m: f"null_{m}" for m in NULL_SUMMARY})
         there = relevance["region"].isin(theirs["region"].unique())
         table = relevance.loc[there, [*keys, *NULL_SUMMARY]]

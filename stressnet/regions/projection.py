@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from stressnet.regions.scene import Scene
 
 FloatArray = NDArray[np.float64]
 Record = dict[str, object]
+
+ControlKey = tuple[str, int | None]
+"""Name of a null of other maps, and which draw of it."""
 
 NULL_MEASURES = (
     *("signed_share", "positive_share", "absolute_share", "area_share", "energy_share"),
@@ -47,12 +50,15 @@ class Projection:
         Columns :data:`~stressnet.regions.measures.MEASURES`.
     nulls : dict of str to ndarray, shape (n_regions, n_measures)
         The same under each null; NaN where a null says nothing about a region.
+    others : dict
+        Other maps under the token's own masks and under the exchanged ones, each like ``values``.
     """
 
     regions: tuple[Region, ...]
     missing: tuple[str, ...]
     values: FloatArray
     nulls: dict[str, FloatArray]
+    others: dict[ControlKey, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
 
     def records(self) -> list[Record]:
         """A row per region: ``region``, ``missing``, measures, and ``null_<measure>`` if known."""
@@ -109,7 +115,7 @@ def project_map(
     regions: Iterable[str] | None = None,
     donors: Sequence[Scene] = (),
     shifts: Sequence[str] = (),
-    other_maps: Mapping[str, NDArray] | None = None,
+    other_maps: Mapping[ControlKey, NDArray] | None = None,
     positive_for: Stress | None = Stress.INITIAL,
 ) -> Projection:
     """One token's map in regions, and under any nulls.
@@ -126,11 +132,12 @@ def project_map(
         Tokens to exchange tracks or boundaries with, for the null ``exchange``.
     shifts : sequence of str
         Nulls of :data:`stressnet.regions.nulls.SHIFTS`.
-    other_maps : mapping of str to ndarray
-        Maps of other networks for the same token, by the name that their null gets; they are
-        measured under the token's own masks. Their positive values should speak for the class that
-        the other network predicts: one that has learnt nothing is right by chance only, and its
-        evidence against the token's own class would be what it has no reason for.
+    other_maps : mapping of (str, int or None) to ndarray
+        Other maps of the same token (of other networks, of the input), by the name and draw of
+        their null; they are measured under the token's own and under the exchanged masks. Their
+        positive values should speak for the class that the other network predicts: one that has
+        learnt nothing is right by chance only, and its evidence against the token's own class would
+        be what it has no reason for.
 
     Raises
     ------
@@ -142,14 +149,17 @@ def project_map(
     sums = MapSums(orient(relevance, scene, positive_for), scene, power)
     masks: Masks = {region.name: region.draw(scene) for region in chosen}
     missing = tuple(mask.reason if isinstance(mask, Missing) else "" for mask in masks.values())
-    nulls = {
-        null: _mean_measures(sums, chosen, null_masks(null, chosen, scene, masks, donors))
+    drawn = {
+        null: null_masks(null, chosen, scene, masks, donors)
         for null in (*([EXCHANGE] if donors else []), *shifts)
     }
-    for name, other in (other_maps or {}).items():
-        theirs = MapSums(orient(other, scene, None), scene, power)
-        nulls[name] = theirs.measure(chosen, masks)
-    return Projection(tuple(chosen), missing, sums.measure(chosen, masks), nulls)
+    nulls = {null: _mean_measures(sums, chosen, sets) for null, sets in drawn.items()}
+    others = {}
+    for key, other in (other_maps or {}).items():
+        own = MapSums(orient(other, scene, None), scene, power)
+        exchanged = _mean_measures(own, chosen, drawn.get(EXCHANGE, []), localise=False)
+        others[key] = own.measure(chosen, masks), exchanged
+    return Projection(tuple(chosen), missing, sums.measure(chosen, masks), nulls, others)
 
 
 def project_masks(
@@ -171,9 +181,15 @@ def _drawn_already(_: Scene) -> Missing:
     return Missing("its mask was passed in")
 
 
-def _mean_measures(sums: MapSums, chosen: Sequence[Region], masks: Sequence[Masks]) -> FloatArray:
+def _mean_measures(
+    sums: MapSums, chosen: Sequence[Region], masks: Sequence[Masks], localise: bool = True
+) -> FloatArray:
     """Mean measures over several sets of masks, without those that are missing."""
-    values = np.stack([sums.measure(chosen, each, chance=False) for each in masks])
+    if not masks:
+        return np.full((len(chosen), len(MEASURES)), np.nan)
+    values = np.stack(
+        [sums.measure(chosen, each, chance=False, localise=localise) for each in masks]
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
         return np.nanmean(values, axis=0)

@@ -26,6 +26,7 @@ def write_report(
     *,
     explorer: bool = False,
     coefficients: Path | None = None,
+    claims: Path | None = None,
 ) -> Path:
     """Write a folder with ``index.html``, ``report.md``, ``figures/``, ``tables/``, ``sounds/``.
 
@@ -40,6 +41,8 @@ def write_report(
         Whether to link to ``explorer.html``, which somebody else writes.
     coefficients : Path, optional
         ``coefficients.csv`` of ``stressnet cue-baselines``, to be drawn beside relevance.
+    claims : Path, optional
+        ``claims.csv`` of ``stressnet stats``.
 
     Returns
     -------
@@ -71,6 +74,7 @@ def write_report(
             _table(folder, "metrics.csv"),
             _table(folder, "predictions.parquet"),
             coefficients,
+            claims,
         )
     )
     (out / "report.md").write_text(page.to_markdown(), encoding="utf-8")

@@ -36,7 +36,9 @@ LIMITS = (
     "Regions rest on the aligner's boundaries and on Praat's formants, both with error. Formant "
     "bands have fixed widths; F0 is a region only where the analysis window resolves harmonics.",
     "A density above 1 only says that relevance is not spread evenly. Loud, low parts of speech "
-    "attract relevance in any network; the comparison with the null is what speaks for a region.",
+    "attract relevance in any network, also in one that is not trained, and also beyond the null: "
+    "only the claims of stressnet stats, which compare with untrained networks and with the input "
+    "itself, speak for a region.",
     "The null exchanges tracks or boundaries between tokens of similar duration. A region that "
     "equals its null may still matter, but not because of this token's own formants or boundaries.",
     "Classes are not balanced and words carry their stress: read the new-word test sets and the "
@@ -51,6 +53,7 @@ def sections(
     metrics: pd.DataFrame | None,
     predictions: pd.DataFrame | None,
     coefficients: Path | None,
+    claims: Path | None,
 ) -> Iterator[Block]:
     """All sections in order; what the report could not be given is None.
 
@@ -62,6 +65,8 @@ def sections(
         ``metrics.csv`` and ``predictions.parquet`` of the network.
     coefficients : Path
         ``coefficients.csv``, to be drawn beside relevance.
+    claims : Path
+        ``claims.csv`` of ``stressnet stats``.
     """
     yield from _introduction(sources, model)
     if facts := _main_findings(metrics, sources.run.summary):
@@ -77,6 +82,7 @@ def sections(
             "All regions and measures: tables/summary.csv. One row per token and region: "
             "relevance.parquet in the run folder, for R and pandas."
         )
+    yield from _claims(sources, claims)
     yield from (Heading("Mean relevance"), run_sections.mean_maps(sources))
     yield from (Heading("Vowel space"), run_sections.vowels(sources))
     if coefficients is not None:
@@ -195,6 +201,25 @@ def _success(
             "confusion",
             "Answers per test set: tokens and per cent of the row.",
         )
+
+
+def _claims(sources: Sources, file: Path | None) -> Iterator[Block]:
+    yield Heading("Claims")
+    if file is None:
+        yield Paragraph(
+            "No verdicts: what is denser than its null may be so in any network. stressnet stats "
+            "compares with untrained networks and with the input; report --stats shows it.",
+            "missing",
+        )
+        return
+    shutil.copyfile(file, sources.out / "tables" / "claims.csv")
+    yield from tables.claims_tables(read_table(file, tables.CLAIM_COLUMNS))
+    yield Paragraph(
+        "A claim holds if all its primary criteria lie above their margins, after Holm's "
+        "correction for the number of claims, and needs three networks. With I and F the ratio in "
+        "INITIAL and in FINAL words, √(I·F) is what follows stress and √(I/F) what follows the "
+        "place in the word. Strata and other nulls: tables/claims.csv."
+    )
 
 
 def _cues(sources: Sources, coefficients: Path) -> Iterator[Block]:

@@ -208,3 +208,33 @@ def _split_order(name: str) -> tuple[int, int, str]:
     order = ("train", "valid", "test", "minimal_pair", "unlabelled")
     first = next((i for i, start in enumerate(order) if name.startswith(start)), len(order))
     return first, len(name), name
+
+
+CLAIM_COLUMNS = (
+    *("network", "stratum", "claim", "verdict", "p_holm", "criterion", "role", "null"),
+    *("effect", "low", "high", "margin", "observed", "compared_with", "decision", "n_seeds"),
+)
+"""Columns of ``claims.csv`` that :func:`claims_tables` shows."""
+
+
+def claims_tables(claims: pd.DataFrame) -> list[Table]:
+    """Per network the claims over all tokens: verdicts, then criteria with intervals."""
+    shown = claims[claims["stratum"] == "ALL"].assign(null=claims["null"].fillna(""))
+    found = []
+    for network, rows in shown.groupby("network", sort=False):
+        lines = []
+        for claim, criteria in rows.groupby("claim", sort=False):
+            first = criteria.iloc[0]
+            p = p_value(first["p_holm"])
+            lines.append([str(claim), "", "", "", "", f"{first['verdict']} (p {p})"])
+            for row in criteria.to_dict("records"):
+                interval = with_interval(row["effect"], row["low"], row["high"])
+                parts = [number(row["observed"]), number(row["compared_with"])]
+                said = row["decision"] if row["role"] == "primary" else f"({row['decision']})"
+                null = f" ({row['null']})" if row["null"] else ""
+                name = f"{row['criterion']}{null}"
+                lines.append(["", name, interval, *parts, said])
+        head = ["claim", "criterion", "effect", "observed", "compared with", "verdict, decision"]
+        note = f"{network}, {rows['n_seeds'].max()} networks; controls in brackets."
+        found.append(Table(head, lines, note, flush_left=(0, 1, 5)))
+    return found

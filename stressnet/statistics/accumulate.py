@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.statistics.scan import NetworkRuns
 from stressnet.statistics.strata import ALL, Stratum
 from stressnet.statistics.stream import EXCHANGE, Names, RunTables
@@ -22,16 +23,27 @@ from stressnet.statistics.walk import Walk
 MEMORY_BUDGET = 1 << 28
 """Bytes of sums held at a time; more take more passes over the data."""
 
-MEAN, PAIR, ENERGY_TOO = "mean", "pair", "energy too"
-"""Kinds of samples: a region's values; two regions' values; a share and the share of energy."""
+MEAN, PAIR, BY_CLASS, ENERGY_TOO, EXCHANGED = "mean", "pair", "by class", "energy", "exchanged"
+"""Kinds of samples: a region's values; two regions' values, of all words and of each class of
+stress; a share and the share of energy; a density and the same under the exchange."""
 
 Samples = dict[tuple[str, str], StratifiedSums]
-"""Sums of one measure in one stratum by kind of sample and null ("" for none). Under a null, the
-values under it follow those observed; in the last kind the share of energy and its null follow."""
+"""Sums of one measure in one stratum by kind of sample and null ("" for none).
 
-SHARE, ENERGY = "positive_share", "energy_share"
+Members are what is observed, then the same under the null: for pairs of regions and the exchange
+two for each draw of the null, for the share of energy two. In :data:`BY_CLASS` each level is
+followed by its two classes of stress."""
+
+SHARE, ENERGY, DENSITY = "positive_share", "energy_share", "density"
 PER_ENERGY = "share_per_energy"
 """Mean share of positive relevance over mean share of energy, compared with its null."""
+
+PER_EXCHANGE = "density_per_exchange"
+"""Mean density over the mean density that the same map has under the exchange, compared with the
+same ratio in the map of another network, or in the input."""
+
+UNDER_EXCHANGE = f"null_{DENSITY}"
+"""The column of the second."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,10 @@ class Plan:
     nulls : dict of str to tuple of str
         Names of nulls, per measure.
     null_strata : tuple of str, optional
-        Strata in which all nulls are compared; in others only the exchange. All if left out.
+        Strata in which all nulls are compared, and classes of stress in pairs of regions; in others
+        only the exchange. All if left out.
+    draws : dict of str to int
+        How many draws the nulls have; one if left out.
     """
 
     regions: tuple[str, ...]
@@ -61,6 +76,7 @@ class Plan:
     nulls: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     null_strata: tuple[str, ...] | None = None
+    draws: dict[str, int] = field(default_factory=dict)
 
     def nulls_of(self, measure: str, stratum: str) -> tuple[str, ...]:
         """Nulls of a measure in a stratum."""
@@ -73,9 +89,16 @@ class Plan:
         """Numbers of quantities and of members of each sample."""
         n_regions, n_pairs = len(self.regions), len(self.pairs.get(measure, ()))
         nulls = self.nulls_of(measure, stratum)
-        shapes = {(MEAN, ""): (n_regions, 1), (PAIR, ""): (n_pairs, 2)}
+        pairs = {"": (n_pairs, 2)}
+        pairs |= {null: (n_pairs, 2 + 2 * self.draws.get(null, 1)) for null in nulls}
+        shapes = {(MEAN, ""): (n_regions, 1)}
         shapes |= {(MEAN, null): (n_regions, 2) for null in nulls}
-        shapes |= {(PAIR, null): (n_pairs, 4) for null in nulls}
+        shapes |= {(PAIR, null): shape for null, shape in pairs.items()}
+        if measure == DENSITY:
+            if stratum != "stress" and (self.null_strata is None or stratum in self.null_strata):
+                shapes |= {(BY_CLASS, null): shape for null, shape in pairs.items()}
+            for null in self.nulls_of(UNDER_EXCHANGE, stratum):
+                shapes[EXCHANGED, null] = (n_regions, 2 + 2 * self.draws.get(null, 1))
         if measure == SHARE:
             both = [null for null in nulls if null in self.nulls_of(ENERGY, stratum)]
             shapes |= {(ENERGY_TOO, null): (n_regions, 4) for null in both}
@@ -94,10 +117,9 @@ def passes(
     groups: list[list[tuple[str, str]]] = []
     used = 0
     for job in plan.jobs():
-        n_levels = len(network.levels[job[1]])
         size = sum(
-            StratifiedSums.n_bytes(network.clusters, n_levels, *shape)
-            for shape in plan.samples(*job).values()
+            StratifiedSums.n_bytes(network.clusters, _n_levels(network, job[1], kind), *shape)
+            for (kind, _), shape in plan.samples(*job).items()
         )
         if not groups or used + size > budget:
             groups.append([])
@@ -105,6 +127,10 @@ def passes(
         groups[-1].append(job)
         used += size
     return groups
+
+
+def _n_levels(network: NetworkRuns, stratum: str, kind: str) -> int:
+    return len(network.levels[stratum]) * (len(Stress) if kind == BY_CLASS else 1)
 
 
 def accumulate(
@@ -133,14 +159,17 @@ def accumulate(
     """
     sums: dict[tuple[str, str], Samples] = {}
     for measure, stratum in jobs:
-        n_levels = len(network.levels[stratum])
         sums[measure, stratum] = {
-            sample: StratifiedSums(network.clusters, n_levels, *shape)
-            for sample, shape in plan.samples(measure, stratum).items()
+            (kind, null): StratifiedSums(
+                network.clusters, _n_levels(network, stratum, kind), *shape
+            )
+            for (kind, null), shape in plan.samples(measure, stratum).items()
         }
-    measures = list(dict.fromkeys(measure for measure, _ in jobs))
-    if any(kind == ENERGY_TOO for samples in sums.values() for kind, _ in samples):
-        measures = list(dict.fromkeys([*measures, ENERGY]))
+    kinds = {kind for samples in sums.values() for kind, _ in samples}
+    needed = [measure for measure, _ in jobs]
+    needed += [ENERGY] if ENERGY_TOO in kinds else []
+    needed += [UNDER_EXCHANGE] if EXCHANGED in kinds else []
+    measures = list(dict.fromkeys(needed))
     nulls = {
         measure: list(dict.fromkeys(n for _, s in jobs for n in plan.nulls_of(measure, s)))
         for measure in measures
@@ -157,19 +186,30 @@ def accumulate(
             table = walk.take_all(ids)
             speaker, word = table["speaker"].to_numpy(), table["word"].to_numpy()
             codes = TokenCodes.of(network.clusters, speaker, word, seed)
+            stress = table["stress"].to_numpy()
             everyone = np.zeros(len(ids), dtype=np.intp)
             for (measure, stratum), samples in sums.items():
                 level = everyone if stratum == ALL else table[f"level of {stratum}"].to_numpy()
                 for (kind, null), sample in samples.items():
-                    members = [values[measure]]
-                    if null:
-                        members.append(under[measure, null])
-                    if kind == PAIR:
+                    draws = under[measure, null][: plan.draws.get(null, 1)] if null else []
+                    members = [values[measure], *draws]
+                    if kind in (PAIR, BY_CLASS):
                         members = [m[:, side] for m in members for side in sides[measure]]
                     elif kind == ENERGY_TOO:
-                        members += [values[ENERGY], under[ENERGY, null]]
-                    if kind != PAIR or sides[measure][0]:
-                        sample.add(codes, level, members)
+                        energies = values[ENERGY], np.mean(under[ENERGY, null], axis=0)
+                        members = [values[measure], np.mean(draws, axis=0), *energies]
+                    elif kind == EXCHANGED:
+                        exchanged = [values[UNDER_EXCHANGE], *under[UNDER_EXCHANGE, null]]
+                        both = zip(members, exchanged, strict=False)
+                        members = [matrix for pair in both for matrix in pair]
+                    elif null:
+                        members = [values[measure], np.mean(draws, axis=0)]
+                    group = level
+                    if kind == BY_CLASS:
+                        known = (level >= 0) & (stress >= 0)
+                        group = np.where(known, len(Stress) * level + stress, -1)
+                    if members[0].shape[1]:
+                        sample.add(codes, group, members)
             advance(len(ids))
     return sums
 
@@ -181,14 +221,16 @@ def _coded(
 
     def coder(names: Sequence[str]) -> Callable[[pd.Series], NDArray[np.intp]]:
         known = {name: i for i, name in enumerate(names)}
-        return lambda values: np.array([known.get(v, -1) for v in values], dtype=np.intp)
+        return lambda values: np.fromiter((known.get(v, -1) for v in values), np.intp, len(values))
 
     speaker, word = coder(network.clusters.speakers), coder(network.clusters.words)
+    of_class = {one.value: one.class_index for one in CLASSES}
     levels = {stratum.name: coder(network.levels[stratum.name]) for stratum in strata}
     for tokens in run.tokens(network.token_columns):
         columns = {
             "speaker": speaker(tokens["speaker"].astype(str)),
             "word": word(tokens[network.word_column].astype(str)),
+            "stress": tokens["stress"].map(of_class).fillna(-1).astype(np.int8),
         }
         for stratum in strata:
             columns[f"level of {stratum.name}"] = levels[stratum.name](stratum.level(tokens))

@@ -97,9 +97,10 @@ def plan_of(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) 
     ConfigError
         If the runs lack a region, measure or null that the configuration names.
     """
-    from stressnet.statistics.accumulate import Plan
+    from stressnet.statistics.accumulate import DENSITY, UNDER_EXCHANGE, Plan
     from stressnet.statistics.claims import CLAIM_MEASURES, CLAIM_PAIRS
     from stressnet.statistics.strata import ALL
+    from stressnet.statistics.stream import EXCHANGE
 
     first = network.runs[0]
 
@@ -151,8 +152,10 @@ def plan_of(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) 
         m: tuple(
             n for n in (config.nulls or nulls) if all(r.null_source(n, m) for r in network.runs)
         )
-        for m in chosen
+        for m in dict.fromkeys([*chosen, UNDER_EXCHANGE])
     }
+    if EXCHANGE not in by_measure.get(DENSITY, ()):
+        by_measure[UNDER_EXCHANGE] = ()
     return Plan(
         tuple(kept),
         tuple(chosen),
@@ -160,4 +163,5 @@ def plan_of(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) 
         {m: tuple(dict.fromkeys(p)) for m, p in pairs.items()},
         by_measure,
         (ALL, *config.claims.strata),
+        {n: min(len(r.draws.get(n, [None])) for r in network.runs) for n in nulls},
     )

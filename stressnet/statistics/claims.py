@@ -4,33 +4,46 @@ Allouche et al. (2025, arXiv:2508.07229) state: a network is influenced most by 
 than the unstressed syllable, particularly by the spectrum of the stressed vowel, strongly by its
 first and second formant, with some evidence for its pitch and third formant; yet it uses
 information throughout the word. Here each statement is a claim with criteria; each criterion
-compares one estimate with one margin, the smallest effect of interest, that was fixed beforehand:
+compares one estimate with one margin, the smallest effect of interest, that is the same for every
+network.
+
+Maps of untrained networks are denser on formants and vowels, too, and so is the input itself taken
+as a map. A claim about density therefore needs more than a region that is denser than another: the
+trained network has to exceed both, by the margin.
+
+A claim has one of these verdicts:
 
 holds
-    the whole interval lies above the margin;
-does not hold
-    the whole interval lies below it: if there is an effect, it is smaller than of interest;
+    all primary criteria lie above their margins;
+smaller than the margin
+    one of them lies below: if there is an effect, it is smaller than of interest;
 cannot be decided
-    anything else, also where nothing can be estimated.
+    anything else, also where nothing can be estimated;
+not tested
+    the runs lack :data:`MIN_UNTRAINED` untrained networks, or the input as a map;
+needs three networks
+    fewer than :data:`MIN_SEEDS` training seeds: the interval says little of other trainings.
 
-A claim holds if all its primary criteria hold, and does not hold if one of them does not. Controls
-say what else could explain it; they do not enter the verdict.
+The test of a claim is that of its margins, and corrected for the number of claims, see
+:func:`claims_table`. Controls say what else could explain a claim; they do not enter the verdict.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
 from stressnet.errors import ConfigError
-from stressnet.statistics.accumulate import PER_ENERGY
+from stressnet.statistics.accumulate import DENSITY, ENERGY, PER_ENERGY, PER_EXCHANGE, SHARE
+from stressnet.statistics.estimate import COUNTS, POSITION, STRESS
 from stressnet.statistics.multiplicity import holm
-from stressnet.statistics.stream import EXCHANGE
+from stressnet.statistics.stream import EXCHANGE, INPUT, UNTRAINED
 
 RATIO_MARGIN = 1.10
 """Smallest ratio of interest: a tenth denser than what it is compared with."""
@@ -38,7 +51,14 @@ RATIO_MARGIN = 1.10
 SHARE_MARGIN = 0.10
 """Smallest share of interest: a tenth of all positive relevance."""
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be decided"
+MIN_SEEDS = 3
+"""Training seeds without which there is no verdict."""
+
+MIN_UNTRAINED = 5
+"""Untrained networks without which a claim about density is not tested."""
+
+HOLDS, FAILS, OPEN = "holds", "smaller than the margin", "cannot be decided"
+NOT_TESTED, FEW_SEEDS = "not tested", "needs three networks"
 
 PRIMARY, CONTROL = "primary", "control"
 
@@ -53,23 +73,30 @@ class Criterion:
         In words.
     role : str
         ``primary`` or ``control``.
-    kind : str
-        ``pair``: ratio of a region's mean to another's; ``pair-null``: that ratio over the same
-        under the null; ``null``: ratio of a region's mean to its null; ``share``: a region's mean.
+    table : str
+        Where the estimate is: ``contrasts`` (a region's mean over another's), ``nulls`` (a region's
+        mean over its null) or ``summary`` (a region's mean).
     measure : str
         What is compared.
     region : str
         Which region.
     other : str
-        The other region of a pair.
+        The other region of a contrast.
+    null : str
+        Under which null; empty for none.
+    aspect : str
+        Of a contrast: ``stress`` or ``position``, see :mod:`stressnet.statistics.estimate`; empty
+        for all words as they come.
     """
 
     name: str
     role: str
-    kind: str
+    table: str
     measure: str
     region: str
     other: str = ""
+    null: str = ""
+    aspect: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,18 +118,34 @@ class Claim:
     criteria: tuple[Criterion, ...]
 
 
+MORE_THAN = {
+    UNTRAINED: "more than in untrained networks",
+    INPUT: "more than in the input itself",
+}
+"""Criteria that say that training has put relevance there, by their null."""
+
+
 def _pair(region: str, other: str) -> tuple[Criterion, ...]:
-    controlled = "beyond boundaries of other words"
+    def criterion(name: str, role: str, null: str = "", aspect: str = STRESS) -> Criterion:
+        return Criterion(name, role, "contrasts", DENSITY, region, other, null, aspect)
+
     return (
-        Criterion("denser", PRIMARY, "pair", "density", region, other),
-        Criterion(controlled, CONTROL, "pair-null", "density", region, other),
+        criterion("denser, √(I·F)", PRIMARY),
+        *(criterion(name, PRIMARY, null) for null, name in MORE_THAN.items()),
+        criterion("all words as they come", CONTROL, aspect=""),
+        criterion("earlier in the word, √(I/F)", CONTROL, aspect=POSITION),
+        criterion("beyond boundaries of other words", CONTROL, EXCHANGE),
     )
 
 
 def _track(region: str) -> tuple[Criterion, ...]:
+    def criterion(name: str, role: str, measure: str, null: str) -> Criterion:
+        return Criterion(name, role, "nulls", measure, region, null=null)
+
     return (
-        Criterion("denser than under other tokens' tracks", PRIMARY, "null", "density", region),
-        Criterion("beyond the energy there", CONTROL, "null", PER_ENERGY, region),
+        criterion("denser than under other tokens' tracks", PRIMARY, DENSITY, EXCHANGE),
+        *(criterion(name, PRIMARY, PER_EXCHANGE, null) for null, name in MORE_THAN.items()),
+        criterion("beyond the energy there", CONTROL, PER_ENERGY, EXCHANGE),
     )
 
 
@@ -129,12 +172,17 @@ CLAIMS = (
     Claim(
         "throughout the word",
         "The unstressed syllable and the consonants each hold part of the positive relevance",
-        tuple(
-            Criterion(name, PRIMARY, "share", "positive_share", region)
-            for name, region in (
-                ("unstressed syllable", "syllable_unstressed"),
-                ("consonants", "consonants"),
-            )
+        (
+            Criterion("unstressed syllable", PRIMARY, "summary", SHARE, "syllable_unstressed"),
+            Criterion("consonants", PRIMARY, "summary", SHARE, "consonants"),
+            *(
+                Criterion(f"{part}, {name}", CONTROL, "nulls", SHARE, region, null=null)
+                for part, region in (
+                    ("unstressed syllable", "syllable_unstressed"),
+                    ("consonants", "consonants"),
+                )
+                for null, name in MORE_THAN.items()
+            ),
         ),
     ),
 )
@@ -145,20 +193,21 @@ CLAIM_PAIRS = tuple(
 )
 """Pairs of regions that the claims need contrasted by density."""
 
-CLAIM_MEASURES = ("density", "positive_share", "energy_share")
+CLAIM_MEASURES = (DENSITY, SHARE, ENERGY)
 """Measures that the claims need."""
 
 COLUMNS = (
-    *("claim", "statement", "network", "stratum", "level", "verdict", "controls"),
-    *("criterion", "role"),
-    *("measure", "region", "other", "null", "effect", "low", "high", "scale", "margin", "decision"),
-    *("observed", "compared_with", "p_value", "p_holm"),
-    *("n_tokens", "n_words", "n_speakers", "n_seeds", "reason"),
+    *("claim", "statement", "network", "stratum", "level", "verdict", "p_holm", "controls"),
+    *("criterion", "role", "measure", "region", "other", "aspect", "null"),
+    *("effect", "low", "high", "scale", "margin", "p_value", "decision"),
+    *("observed", "compared_with", *COUNTS, "n_draws", "reason"),
 )
 
 
-def decide(low: float, high: float, margin: float) -> str:
-    """The verdict on an interval."""
+def decide(low: float, high: float, margin: float, n_seeds: int) -> str:
+    """What an interval over some training seeds says about a margin."""
+    if n_seeds < MIN_SEEDS:
+        return FEW_SEEDS
     if not (math.isfinite(low) and math.isfinite(high)):
         return OPEN
     if low > margin:
@@ -167,9 +216,10 @@ def decide(low: float, high: float, margin: float) -> str:
 
 
 def verdict(decisions: Sequence[str]) -> str:
-    """The verdict on a claim from the decisions on its primary criteria."""
-    if FAILS in decisions:
-        return FAILS
+    """What the decisions on several criteria, all of which must hold, say together."""
+    for decision in (FAILS, NOT_TESTED, FEW_SEEDS):
+        if decision in decisions:
+            return decision
     return HOLDS if decisions and all(d == HOLDS for d in decisions) else OPEN
 
 
@@ -179,6 +229,7 @@ def claims_table(
     ratio_margin: float = RATIO_MARGIN,
     share_margin: float = SHARE_MARGIN,
     strata: Sequence[str] = ("ALL",),
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Every claim for every network and level of some strata.
 
@@ -190,13 +241,18 @@ def claims_table(
         Smallest effects of interest.
     strata : sequence of str
         For which strata.
+    level : float
+        Confidence level of the tables; tests are made at 1 - level.
 
     Returns
     -------
     DataFrame
-        One row per claim, network, level, criterion and null, with columns :data:`COLUMNS`.
-        ``verdict`` is the claim's, ``decision`` the criterion's. Nulls other than the exchange are
-        controls.
+        One row per claim, network, level and criterion, with columns :data:`COLUMNS`. ``p_value``
+        tests whether the effect is the margin, ``decision`` is the criterion's and agrees with the
+        interval. ``verdict`` is the claim's; it needs ``p_holm``, corrected for the number of
+        claims, below 1 - level. A claim's p-value is the largest of its primary criteria's if all
+        lie above their margins (all have to hold), else the smallest of those below, times the
+        number of criteria (one is enough).
 
     Raises
     ------
@@ -210,88 +266,108 @@ def claims_table(
     margins = {"ratio": ratio_margin, "share": share_margin}
     summary = tables["summary"]
     groups = summary[summary["stratum"].isin(strata)][["network", "stratum", "level"]]
-    rows: list[dict[str, Any]] = []
-    for keys in groups.drop_duplicates().itertuples(index=False):
+    parts = []
+    for values in groups.drop_duplicates().itertuples(index=False, name=None):
+        keys = dict(zip(groups.columns, values, strict=True))
         here = {
             name: tables[name].merge(pd.DataFrame([keys]), on=["network", "stratum", "level"])
             for name in ("summary", "nulls", "contrasts")
         }
-        found = [row for claim in CLAIMS for row in _claim_rows(claim, here, margins)]
-        p = np.array([r["p_value"] if r["role"] == PRIMARY else np.nan for r in found])
-        for row, corrected in zip(found, holm(p), strict=True):
-            row |= {"network": keys.network, "stratum": keys.stratum, "level": keys.level}
-            row["p_holm"] = corrected
-        rows += found
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        claims = [pd.DataFrame(_criterion_rows(claim, here, margins)) for claim in CLAIMS]
+        corrected = holm(np.array([_claim_p(rows) for rows in claims]))
+        for claim, rows, p in zip(CLAIMS, claims, corrected, strict=True):
+            rows = rows.assign(claim=claim.name, statement=claim.text, **keys)
+            controls = rows.loc[rows["role"] == CONTROL, "decision"]
+            controls = controls[controls != NOT_TESTED]
+            rows["controls"] = f"{(controls == HOLDS).sum()} of {len(controls)} hold"
+            rows["p_holm"] = p
+            rows["verdict"] = _claim_verdict(rows, p, 1 - level)
+            parts.append(rows)
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)] if parts else _NO_CLAIMS
 
 
-def _claim_rows(
-    claim: Claim, tables: Mapping[str, pd.DataFrame], margins: Mapping[str, float]
-) -> list[dict[str, Any]]:
-    rows = [row for c in claim.criteria for row in _criterion_rows(c, tables, margins)]
-    decisions = [row["decision"] for row in rows if row["role"] == PRIMARY]
-    controls = [row["decision"] == HOLDS for row in rows if row["role"] == CONTROL]
-    about = {
-        "claim": claim.name,
-        "statement": claim.text,
-        "verdict": verdict(decisions),
-        "controls": f"{sum(controls)} of {len(controls)} hold" if controls else "",
-    }
-    return [{**about, **row} for row in rows]
+_NO_CLAIMS = pd.DataFrame(columns=list(COLUMNS))
+
+
+def _claim_p(rows: pd.DataFrame) -> float:
+    """The p-value of a claim from those of its primary criteria; NaN if one was not estimable."""
+    primary = rows[rows["role"] == PRIMARY]
+    below = primary[primary["effect"] < primary["margin"]]
+    if len(below):
+        return float(min(1.0, below["p_value"].min() * len(primary)))
+    return float(primary["p_value"].max(skipna=False))
+
+
+def _claim_verdict(rows: pd.DataFrame, p: float, alpha: float) -> str:
+    decisions = list(rows.loc[rows["role"] == PRIMARY, "decision"])
+    said = verdict(decisions)
+    return OPEN if said in (HOLDS, FAILS) and not p <= alpha else said
 
 
 def _criterion_rows(
-    criterion: Criterion, tables: Mapping[str, pd.DataFrame], margins: Mapping[str, float]
+    claim: Claim, tables: Mapping[str, pd.DataFrame], margins: Mapping[str, float]
 ) -> list[dict[str, Any]]:
-    """A row per null; without any, one that says so."""
-    source = {"pair": "contrasts", "pair-null": "contrasts", "null": "nulls", "share": "summary"}
-    table = tables[source[criterion.kind]]
-    found = table[(table["region"] == criterion.region) & (table["measure"] == criterion.measure)]
-    if criterion.other:
-        found = found[found["other"] == criterion.other]
-        found = found[(found["null"] == "") == (criterion.kind == "pair")]
-    scale = "share" if criterion.kind == "share" else "ratio"
-    base = {
-        "criterion": criterion.name,
-        "role": criterion.role,
-        "measure": criterion.measure,
-        "region": criterion.region,
-        "other": criterion.other,
-        "null": "",
-        "scale": scale,
-        "margin": margins[scale],
-    }
-    nothing = {
-        **dict.fromkeys(("effect", "low", "high", "observed", "compared_with", "p_value"), np.nan),
-        **dict.fromkeys(("n_tokens", "n_words", "n_speakers", "n_seeds"), 0),
-        "decision": OPEN,
-    }
-    rows = [_filled(base, row, scale) for row in found.to_dict("records")]
-    if not any(row["null"] in ("", EXCHANGE) for row in rows):
-        what = "its null" if len(table[table["region"] == criterion.region]) else "the region"
-        rows.append({**base, **nothing, "reason": f"the run lacks {what}"})
+    """A row per criterion, then controls: the same under any further null that the runs have."""
+    rows = [_criterion_row(c, tables[c.table], margins) for c in claim.criteria]
+    known = {EXCHANGE, *MORE_THAN, ""}
+    for null in dict.fromkeys(tables["nulls"]["null"]):
+        others = [replace(c, null=null, role=CONTROL) for c in claim.criteria if c.null]
+        found = (_criterion_row(c, tables[c.table], margins) for c in dict.fromkeys(others))
+        rows += [row for row in found if null not in known and row["n_tokens"]]
     return rows
 
 
-def _filled(base: dict[str, Any], row: Mapping[Any, Any], scale: str) -> dict[str, Any]:
+def _criterion_row(
+    criterion: Criterion, table: pd.DataFrame, margins: Mapping[str, float]
+) -> dict[str, Any]:
+    """What the tables say of a criterion."""
+    about = vars(criterion).copy()
+    about["criterion"], source = about.pop("name"), about.pop("table")
+    scale = "share" if source == "summary" else "ratio"
+    margin = margins[scale]
+    row: dict[str, Any] = {**about, "scale": scale, "margin": margin}
+    there = table[(table["region"] == criterion.region) & (table["measure"] == criterion.measure)]
+    for key in ("other", "null", "aspect"):
+        if key in there:
+            there = there[there[key] == about[key]]
+    if there.empty:
+        nothing = ("effect", "low", "high", "p_value", "observed", "compared_with")
+        row |= dict.fromkeys(nothing, np.nan) | dict.fromkeys((*COUNTS, "n_draws"), 0)
+        return row | {"decision": NOT_TESTED, "reason": _lack(criterion, table)}
+    found = there.to_dict("records")[0]
     name = "mean" if scale == "share" else "ratio"
-    low, high = float(row[f"{name}_low"]), float(row[f"{name}_high"])
-    null = str(row.get("null", ""))
-    observed, compared_with = row["mean"], row.get("other_mean", row.get("null_mean", np.nan))
-    if base["other"] and null:  # a ratio, compared with the same ratio under the null
-        observed = row["mean"] / row["other_mean"] if row["other_mean"] else np.nan
-        compared_with = observed / row["ratio"]
-    return {
-        **base,
-        "null": null,
-        "role": base["role"] if null in ("", EXCHANGE) else CONTROL,
-        "effect": row[name],
-        "low": low,
-        "high": high,
-        "decision": decide(low, high, base["margin"]),
-        "observed": observed,
-        "compared_with": compared_with,
-        "p_value": row.get("p_value", np.nan),
-        **{n: row[n] for n in ("n_tokens", "n_words", "n_speakers", "n_seeds")},
-        "reason": row["reason"],
-    }
+    low, high = float(found[f"{name}_low"]), float(found[f"{name}_high"])
+    row |= {"effect": float(found[name]), "low": low, "high": high}
+    row |= {n: found[n] for n in COUNTS}
+    row |= {"p_value": _margin_p(found, scale, margin), "reason": found["reason"]}
+    row["n_draws"] = found.get("n_draws", 1)
+    row["observed"] = found["mean"] / found["other_mean"] if criterion.other else found["mean"]
+    row["compared_with"] = np.nan if scale == "share" else row["observed"] / row["effect"]
+    row["decision"] = decide(low, high, margin, row["n_seeds"])
+    if criterion.other and not criterion.null:
+        row |= {"observed": found["mean"], "compared_with": found["other_mean"]}
+    if criterion.null == UNTRAINED and row["n_draws"] < MIN_UNTRAINED:
+        row["decision"] = NOT_TESTED
+        row["reason"] = f"{row['n_draws']} untrained networks: fewer than {MIN_UNTRAINED}"
+    return row
+
+
+def _margin_p(found: Mapping[Any, Any], scale: str, margin: float) -> float:
+    """Two-sided p-value that an estimate is the margin; ratios on the logarithm."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if scale == "share":
+            distance, error, df = found["mean"] - margin, found["se"], found["df"]
+        else:
+            ratio = found["ratio"]
+            distance, error = np.log(ratio / margin), found["ratio_se"] / ratio
+            df = found["ratio_df"]
+        return float(2 * student.sf(abs(distance) / error, df))
+
+
+def _lack(criterion: Criterion, table: pd.DataFrame) -> str:
+    """Why the tables hold no such estimate."""
+    if criterion.region not in set(table["region"]):
+        return "the run lacks the region"
+    if criterion.null in (UNTRAINED, INPUT):
+        return "the run lacks untrained networks; run explain with --untrained 5"
+    return "needs words of both classes" if criterion.aspect else "the run lacks its null"

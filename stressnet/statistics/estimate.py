@@ -9,10 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stressnet.statistics.accumulate import ENERGY_TOO, MEAN, PER_ENERGY, Plan, Samples
+from stressnet.lexicon.stress import Stress
+from stressnet.statistics.accumulate import (
+    BY_CLASS,
+    ENERGY_TOO,
+    EXCHANGED,
+    MEAN,
+    PER_ENERGY,
+    PER_EXCHANGE,
+    Plan,
+    Samples,
+)
 from stressnet.statistics.multiplicity import benjamini_hochberg, holm
 from stressnet.statistics.scan import NetworkRuns
-from stressnet.statistics.sums import SampleSums, difference
+from stressnet.statistics.sums import SampleSums, combined
 from stressnet.statistics.twoway import Inference, lower_limit
 
 COUNTS = ("n_tokens", "n_words", "n_speakers", "n_seeds")
@@ -22,7 +32,7 @@ KEYS = ("network", "stratum", "level")
 
 SUMMARY = (*KEYS, "region", "measure", "mean", "mean_low", "mean_high", "se", "df")
 NULLS = (*KEYS, "null", "region", "measure", "mean", "null_mean")
-CONTRASTS = (*KEYS, "null", "region", "other", "measure", "mean", "other_mean")
+CONTRASTS = (*KEYS, "aspect", "null", "region", "other", "measure", "mean", "other_mean")
 STRATA_CONTRASTS = (
     *("network", "stratum", "level", "other_level", "region", "measure"),
     *("mean", "other_mean", "difference", "difference_low", "difference_high", "df"),
@@ -30,7 +40,8 @@ STRATA_CONTRASTS = (
 )
 COMPARED = (
     *("difference", "difference_low", "difference_high"),
-    *("ratio", "ratio_low", "ratio_high", "df", "p_value", "p_holm", "p_bh"),
+    *("ratio", "ratio_low", "ratio_high", "ratio_se", "ratio_df", "df"),
+    *("p_value", "p_holm", "p_bh", "n_draws"),
 )
 
 COLUMNS = {
@@ -40,6 +51,10 @@ COLUMNS = {
     "strata_contrasts": (*STRATA_CONTRASTS, *COUNTS, "reason"),
 }
 """Columns of each table; ``docs/statistics.md`` says what they mean."""
+
+STRESS, POSITION = "stress", "position"
+"""Aspects of a contrast that words of both classes tell apart: with I and F its ratio in INITIAL
+and in FINAL words, √(I·F) is what goes with stress, √(I/F) what goes with the place in the word."""
 
 MAX_PAIRED_LEVELS = 3
 """Strata with so many levels are contrasted pairwise without being asked."""
@@ -88,13 +103,20 @@ def tables(
                     parts["summary"].append(rows.assign(**keys))
                 elif kind == MEAN:
                     rows = _compared(here, regions, "null_mean", level)
+                    rows["n_draws"] = plan.draws.get(null, 1)  # their mean is one member
                     parts["nulls"].append(rows.assign(**keys))
-                elif kind == ENERGY_TOO:
-                    rows = _per_energy(here, regions, level)
-                    parts["nulls"].append(rows.assign(**{**keys, "measure": PER_ENERGY}))
+                elif kind in (ENERGY_TOO, EXCHANGED):
+                    rows = _per_other(here, regions, kind, level)
+                    measured = PER_ENERGY if kind == ENERGY_TOO else PER_EXCHANGE
+                    parts["nulls"].append(rows.assign(**{**keys, "measure": measured}))
+                elif pairs and kind == BY_CLASS:
+                    initial, final = (sample.level(len(Stress) * i + k) for k in range(len(Stress)))
+                    for aspect, sign in ((STRESS, 1), (POSITION, -1)):
+                        rows = _aspect(initial, final, sign, sides, level)
+                        parts["contrasts"].append(rows.assign(**keys, aspect=aspect))
                 elif pairs:
                     rows = _compared(here, sides, "other_mean", level)
-                    parts["contrasts"].append(rows.assign(**keys))
+                    parts["contrasts"].append(rows.assign(**keys, aspect=""))
         for one, other in _level_pairs(stratum, names, level_pairs):
             first, second = (means.level(names.index(name)) for name in (one, other))
             rows = _between(first, second, regions, level)
@@ -133,20 +155,30 @@ def _summary(
 def compare(sums: SampleSums, level: float) -> dict[str, Any]:
     """Difference and ratio of the members of samples, with limits, tests and corrections.
 
-    Two members are compared with each other. Of four, the first over the second is compared with
-    the third over the fourth (a contrast with its null); the p-value then tests the ratio of
-    ratios, since a difference of differences depends on how dense relevance is in the null.
+    Two members are compared with each other. Of more, the first over the second is compared with
+    the third over the fourth, the fifth over the sixth and so on (a contrast with the draws of its
+    null); the p-value then tests the ratio of ratios, since a difference of differences depends on
+    how dense relevance is in the null.
     """
-    signs = (1, -1) if len(sums.means) == 2 else (1, -1, -1, 1)
-    shift = sums.linear(signs, level)
-    ratio = sums.linear(signs, level, logarithmic=True)
-    tested = shift if len(signs) == 2 else ratio
+    signs = _signs(len(sums.means))
+    shift, ratio = sums.linear(signs, level), sums.linear(signs, level, logarithmic=True)
+    return {**_columns_of(shift, ratio, len(signs)), **sums.counts, "reason": shift.reason}
+
+
+def _signs(n_members: int) -> list[float]:
+    """Coefficients that compare the first two members, and with the mean of any further pairs."""
+    n_draws = (n_members - 2) // 2
+    return [1.0, -1.0, *([-1.0 / n_draws, 1.0 / n_draws] * n_draws if n_draws else [])]
+
+
+def _columns_of(shift: Inference, ratio: Inference, n_members: int) -> dict[str, Any]:
     return {
         **shift.columns("difference"),
         **ratio.columns("ratio"),
-        **_tested(tested),
-        **sums.counts,
-        "reason": shift.reason,
+        "ratio_se": ratio.error,
+        "ratio_df": ratio.df,
+        **_tested(shift if n_members == 2 else ratio),
+        "n_draws": max(1, (n_members - 2) // 2),
     }
 
 
@@ -160,13 +192,34 @@ def _compared(sums: SampleSums, names: dict[str, Any], second: str, level: float
     return pd.DataFrame({**names, **means, **compare(sums, level)})
 
 
-def _per_energy(sums: SampleSums, regions: dict[str, Any], level: float) -> pd.DataFrame:
-    """Relevance per energy against the same under the null: a ratio of ratios of means."""
-    share, null_share, energy, null_energy = sums.means
-    nothing = dict.fromkeys(("difference", "difference_low", "difference_high"), np.nan)
+def _aspect(
+    initial: SampleSums, final: SampleSums, sign: int, names: dict[str, Any], level: float
+) -> pd.DataFrame:
+    """The geometric mean of a contrast in the two classes (sign 1), or √(I/F) (sign -1)."""
+    signs, weights = _signs(len(initial.means)), (0.5, 0.5 * sign)
+    shift, ratio = (
+        combined(initial, final, signs, weights=weights, logarithmic=log, level=level)
+        for log in (False, True)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        means = {"mean": share / energy, "null_mean": null_share / null_energy}
-    return pd.DataFrame({**regions, **means, **compare(sums, level), **nothing})
+        mean, other = np.sqrt(initial.means[:2] * final.means[:2] ** sign)
+    counts = {**(initial + final).counts, "reason": ratio.reason}
+    rows = {"mean": mean, "other_mean": other, **_columns_of(shift, ratio, len(signs)), **counts}
+    return pd.DataFrame({**names, **rows})
+
+
+def _per_other(sums: SampleSums, regions: dict[str, Any], kind: str, level: float) -> pd.DataFrame:
+    """Relevance per energy, or density per that under the exchange: a ratio of ratios of means."""
+    first, second, *under = sums.means
+    compared = compare(sums, level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if kind == ENERGY_TOO:  # members: share, share under the null, the same of energy
+            mean, null_mean = first / under[0], second / under[1]
+        else:
+            mean = first / second
+            null_mean = mean / compared["ratio"]
+    nothing = dict.fromkeys(("difference", "difference_low", "difference_high"), np.nan)
+    return pd.DataFrame({**regions, "mean": mean, "null_mean": null_mean, **compared, **nothing})
 
 
 def _level_pairs(
@@ -182,7 +235,7 @@ def _level_pairs(
 def _between(
     one: SampleSums, other: SampleSums, regions: dict[str, Any], level: float
 ) -> pd.DataFrame:
-    found = difference(one, other, (1,), level=level)
+    found = combined(one, other, (1,), level=level)
     counts, others = one.counts, other.counts
     both = {n: np.minimum(counts[n], others[n]) for n in ("n_words", "n_speakers", "n_seeds")}
     return pd.DataFrame(

@@ -53,7 +53,7 @@ def collect(network: NetworkRuns, entry: ModelEntry, max_tokens: int = 5000) -> 
             [measure], nulls, [region, *([other] if other else [])]
         ):
             first = values[measure][:, 0]
-            second = under[measure, null][:, 0] if null else values[measure][:, 1]
+            second = (np.mean(under[measure, null], axis=0) if null else values[measure])[:, -1]
             rows = walk.take_all(ids)
             kept = np.array([share >= 1 or crc32(i.encode()) < share * 2**32 for i in ids])
             levels = {f: known[f].level(rows) for f in factors}

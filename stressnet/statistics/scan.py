@@ -60,7 +60,7 @@ class NetworkRuns:
     def token_columns(self) -> list[str]:
         """Columns of tokens that clusters and strata need."""
         needed = [c for stratum in self.strata for c in stratum.columns]
-        return list(dict.fromkeys(["speaker", self.word_column, *needed]))
+        return list(dict.fromkeys(["speaker", self.word_column, "stress", *needed]))
 
 
 def scan(

@@ -33,6 +33,9 @@ ROWS_PER_BLOCK = 1 << 18
 EXCHANGE = "exchange"
 """Name of the null in the ``null_*`` columns of ``relevance.parquet``."""
 
+UNTRAINED, INPUT = "untrained", "input"
+"""Names of the nulls of untrained networks and of the input taken as a map."""
+
 CHANCE = "chance"
 """Name of the null in the ``*_chance`` columns: what a map strewn at random would get."""
 
@@ -90,7 +93,7 @@ class RunTables:
 
     @cached_property
     def _null_columns(self) -> set[str]:
-        """Columns of measurements in ``nulls.parquet``; none without that file."""
+        """Columns of numbers in ``nulls.parquet``; none without that file."""
         file = self.path / "nulls.parquet"
         if not file.exists():
             return set()
@@ -100,16 +103,29 @@ class RunTables:
             raise CorpusError(
                 f"{file}: lacks the column {min(lacking)}; run stressnet explain again"
             )
-        return set(self.measures) & set(schema.names)
+        return {f.name for f in schema if pa.types.is_floating(f.type)}
 
     @cached_property
-    def _nulls_in_file(self) -> list[str]:
-        return _distinct(self.path / "nulls.parquet", "null") if self._null_columns else []
+    def draws(self) -> dict[str, list[int | None]]:
+        """Draws of every null of ``nulls.parquet``: seeds of untrained networks, else None."""
+        file = self.path / "nulls.parquet"
+        found: dict[str, list[int | None]] = {}
+        if not self._null_columns:
+            return found
+        columns = [c for c in ("null", "draw") if c in self._columns(file).names]
+        with open_parquet(file) as opened:
+            for batch in opened.iter_batches(ROWS_PER_BLOCK, columns=columns, use_threads=False):
+                pairs = pa.Table.from_batches([batch]).group_by(columns, use_threads=False)
+                for row in pairs.aggregate([]).to_pylist():
+                    having = found.setdefault(str(row["null"]), [])
+                    if row.get("draw") not in having:
+                        having.append(row.get("draw"))
+        return found
 
     @cached_property
     def nulls(self) -> list[str]:
         """Names of the nulls there are, the exchange and the chance level first."""
-        known = [EXCHANGE, CHANCE, *self._nulls_in_file]
+        known = [EXCHANGE, CHANCE, *self.draws]
         return [
             n for n in dict.fromkeys(known) if any(self.null_source(n, m) for m in self.measures)
         ]
@@ -122,7 +138,7 @@ class RunTables:
             beside = CHANCE_COLUMNS.get(measure, beside)
         if beside in columns:
             return "relevance.parquet", beside
-        if null in self._nulls_in_file and measure in self._null_columns:
+        if null in self.draws and measure in self._null_columns:
             return "nulls.parquet", measure
         return None
 
@@ -164,7 +180,11 @@ class RunTables:
             yield block.assign(**constant)
 
     def blocks(
-        self, columns: Sequence[str], regions: Sequence[str], null: str | None = None
+        self,
+        columns: Sequence[str],
+        regions: Sequence[str],
+        null: str | None = None,
+        draw: int | None = None,
     ) -> Iterator[tuple[Names, dict[str, FloatArray]]]:
         """Blocks of measurements: token ids and, per column, a matrix (n_tokens, n_regions).
 
@@ -176,17 +196,21 @@ class RunTables:
             Order of the matrices' columns.
         null : str, optional
             Which null of ``nulls.parquet``; several rows per token and region are averaged.
+        draw : int, optional
+            Which draw of that null.
         """
         name = "relevance.parquet" if null is None else "nulls.parquet"
-        return _blocks(self.path / name, columns, regions, null)
+        wanted = {"null": null, "draw": draw}
+        where = {column: value for column, value in wanted.items() if value is not None}
+        return _blocks(self.path / name, columns, regions, where)
 
     def measured(
         self,
         measures: Sequence[str],
         nulls: Mapping[str, Sequence[str]],
         regions: Sequence[str],
-    ) -> Iterator[tuple[Names, dict[str, FloatArray], dict[tuple[str, str], FloatArray]]]:
-        """Blocks of token ids, matrices per measure, and matrices per measure and null of it."""
+    ) -> Iterator[tuple[Names, dict[str, FloatArray], dict[tuple[str, str], list[FloatArray]]]]:
+        """Blocks of token ids, matrices per measure, and per measure and null a matrix per draw."""
         beside: dict[tuple[str, str], str] = {}  # columns of relevance.parquet
         elsewhere: dict[str, list[str]] = {}  # measures in nulls.parquet
         for measure, names in nulls.items():
@@ -197,16 +221,17 @@ class RunTables:
                 elif file:
                     elsewhere.setdefault(null, []).append(measure)
         others = {
-            null: Alongside(self.blocks(having, regions, null))
+            (null, draw): Alongside(self.blocks(having, regions, null, draw))
             for null, having in elsewhere.items()
+            for draw in self.draws[null]
         }
         for ids, matrices in self.blocks(
             list(dict.fromkeys([*measures, *beside.values()])), regions
         ):
-            under = {key: matrices[column] for key, column in beside.items()}
-            for null, having in elsewhere.items():
-                found = others[null].take(ids, having, len(regions))
-                under |= {(measure, null): matrix for measure, matrix in found.items()}
+            under = {key: [matrices[column]] for key, column in beside.items()}
+            for (null, _), other in others.items():
+                for measure, matrix in other.take(ids, elsewhere[null], len(regions)).items():
+                    under.setdefault((measure, null), []).append(matrix)
             yield ids, {measure: matrices[measure] for measure in measures}, under
         for other in others.values():
             other.finish(self.path / "nulls.parquet")
@@ -260,16 +285,16 @@ def _distinct(path: Path, column: str) -> list[str]:
 
 
 def _blocks(
-    path: Path, columns: Sequence[str], regions: Sequence[str], null: str | None
+    path: Path, columns: Sequence[str], regions: Sequence[str], where: Mapping[str, str | int]
 ) -> Iterator[tuple[Names, dict[str, FloatArray]]]:
-    wanted = ["token_id", "region", *columns, *(["null"] if null is not None else [])]
+    wanted = ["token_id", "region", *columns, *where]
     value_set = pa.array(list(regions))
     rest: pa.Table | None = None
     with open_parquet(path) as file:
         for batch in file.iter_batches(ROWS_PER_BLOCK, columns=wanted, use_threads=False):
             table = pa.Table.from_batches([batch])
-            if null is not None:
-                table = table.filter(pc.equal(table["null"], null))
+            for column, value in where.items():
+                table = table.filter(pc.equal(table[column], value))
             if rest is not None:
                 table = pa.concat_tables([rest, table])
             if not table.num_rows:
@@ -281,9 +306,9 @@ def _blocks(
             rest = table.slice(int(starts[-1]))
             if len(starts) > 1:
                 whole = table.slice(0, int(starts[-1]))
-                yield _matrices(whole, starts[:-1], columns, value_set, path, null)
+                yield _matrices(whole, starts[:-1], columns, value_set, path, bool(where))
     if rest is not None:
-        yield _matrices(rest, np.zeros(1, dtype=np.intp), columns, value_set, path, null)
+        yield _matrices(rest, np.zeros(1, dtype=np.intp), columns, value_set, path, bool(where))
 
 
 def _matrices(
@@ -292,7 +317,7 @@ def _matrices(
     columns: Sequence[str],
     regions: pa.Array,
     path: Path,
-    null: str | None,
+    is_null: bool,
 ) -> tuple[Names, dict[str, FloatArray]]:
     n_rows, n_regions = table.num_rows, len(regions)
     token = np.zeros(n_rows, dtype=np.intp)
@@ -304,7 +329,7 @@ def _matrices(
     inside = ~np.isnan(region) if region.dtype.kind == "f" else np.ones(n_rows, dtype=bool)
     place = token[inside] * n_regions + region[inside].astype(np.intp)
     size = len(starts) * n_regions
-    if null is None and len(np.unique(place)) < len(place):
+    if not is_null and len(np.unique(place)) < len(place):
         raise CorpusError(
             f"{path}: token {ids[0]} or one after it has a region twice; "
             f"run stressnet explain again"

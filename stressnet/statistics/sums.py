@@ -253,6 +253,10 @@ class SampleSums:
         with np.errstate(divide="ignore", invalid="ignore"):
             return total[1:] / total[0]
 
+    def __add__(self, other: SampleSums) -> SampleSums:
+        """The sums of two disjoint groups of tokens."""
+        return SampleSums({kind: t + other.tables[kind] for kind, t in self.tables.items()})
+
     def linear(
         self, coefficients: Sequence[float], level: float = 0.95, *, logarithmic: bool = False
     ) -> Inference:
@@ -264,9 +268,8 @@ class SampleSums:
         """
         part = self.part(coefficients, logarithmic)
         spread = crossed_variance(part.contributions, part.weights)
-        return infer(
-            part.value, add_seeds(spread, part.seeds), level=level, logarithmic=logarithmic
-        )
+        spread = add_seeds(add_seeds(spread, part.seeds), part.draws)
+        return infer(part.value, spread, level=level, logarithmic=logarithmic)
 
     def part(self, coefficients: Sequence[float], logarithmic: bool) -> Part:
         """The estimate of :meth:`linear`, linearised."""
@@ -298,31 +301,40 @@ class SampleSums:
                     np.abs(u) <= floor, 0.0, u
                 )  # rounding is no variation
             per_seed = np.einsum("j,kjq->kq", c, by_seed)
-        return Part(value, per_seed, contributions, {k: self.tables[k][:, 0] for k in CLUSTERS})
+            terms = c[2:, None] * (np.log(mean) if logarithmic else mean)[2:]
+        n_draws = len(terms) // 2
+        draws = n_draws * terms[: 2 * n_draws].reshape(n_draws, 2, mean.shape[1]).sum(axis=1)
+        weights = {k: self.tables[k][:, 0] for k in CLUSTERS}
+        return Part(value, per_seed, draws, contributions, weights)
 
 
 @dataclass(frozen=True)
 class Part:
-    """An estimate, those of each seed, and what each cluster contributes and weighs."""
+    """An estimate, those of each seed, and what each cluster contributes and weighs.
+
+    ``draws`` is the part of the third and further members, a pair of them per draw of a null.
+    """
 
     value: FloatArray
     seeds: FloatArray
+    draws: FloatArray
     contributions: dict[str, FloatArray]
     weights: dict[str, FloatArray]
 
 
-def difference(
+def combined(
     first: SampleSums,
     second: SampleSums,
     coefficients: Sequence[float],
     *,
+    weights: tuple[float, float] = (1.0, -1.0),
     logarithmic: bool = False,
     level: float = 0.95,
 ) -> Inference:
-    """The same estimate in two groups of tokens, first minus second (or divided by it).
+    """The same estimate in two groups of tokens, first minus second or another weighted sum.
 
-    Speakers and words may occur in both groups; what they share cancels. Degrees of freedom follow
-    Welch: those of the two variances, combined.
+    Speakers and words may occur in both groups; what they share is accounted for. Degrees of
+    freedom follow Welch: those of the two variances, combined.
 
     Parameters
     ----------
@@ -330,20 +342,28 @@ def difference(
         Sums of the same sample in two disjoint groups of tokens.
     coefficients : sequence of float, shape (n_members,)
         As for :meth:`SampleSums.linear`.
+    weights : (float, float)
+        By which the two estimates are multiplied; (0.5, 0.5) gives their mean.
     logarithmic : bool
-        A ratio of products instead of a difference of sums.
+        A product of powers instead of a sum: with (0.5, 0.5) the geometric mean.
     level : float
         Confidence level.
     """
     one, two = (sums.part(coefficients, logarithmic) for sums in (first, second))
-    a, b = (crossed_variance(part.contributions, part.weights) for part in (one, two))
+    parts = (crossed_variance(part.contributions, part.weights) for part in (one, two))
+    a, b = (Spread(p.variance * w**2, p.df, p.reason) for p, w in zip(parts, weights, strict=True))
+
+    def added(x: FloatArray, y: FloatArray) -> FloatArray:
+        return weights[0] * x + weights[1] * y
+
     joint = crossed_variance(
-        {kind: u - two.contributions[kind] for kind, u in one.contributions.items()},
+        {kind: added(u, two.contributions[kind]) for kind, u in one.contributions.items()},
         {kind: w + two.weights[kind] for kind, w in one.weights.items()},
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         welch = (a.variance + b.variance) ** 2 / (a.variance**2 / a.df + b.variance**2 / b.df)
     df = np.where(welch > 0, np.fmin(welch, joint.df), joint.df)
     reason = np.where(a.reason != "", a.reason, np.where(b.reason != "", b.reason, joint.reason))
-    spread = add_seeds(Spread(joint.variance, df, reason), one.seeds - two.seeds)
-    return infer(one.value - two.value, spread, level=level, logarithmic=logarithmic)
+    spread = add_seeds(Spread(joint.variance, df, reason), added(one.seeds, two.seeds))
+    spread = add_seeds(spread, added(one.draws, two.draws))
+    return infer(added(one.value, two.value), spread, level=level, logarithmic=logarithmic)

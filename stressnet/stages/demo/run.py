@@ -81,7 +81,7 @@ def run(config: DemoConfig, folder: RunFolder) -> DemoResult:
         trained = train(TrainOptions(max_epochs=EPOCHS[size], seed=seed), corpus, child)
     network = TrainedNetwork.load(folder.path / "model")
     with folder.folder("run", "relevance") as child:
-        explained = explain(ExplainConfig(seed=seed), corpus, network, child)
+        explained = explain(ExplainConfig(untrained=0, seed=seed), corpus, network, child)
     with folder.folder("report", "report") as child:
         made = report(
             ReportConfig(explorer_tokens=EXPLORER_TOKENS, seed=seed),

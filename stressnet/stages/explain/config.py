@@ -29,8 +29,20 @@ class ExplainConfig:
     nulls: tuple[str, ...] = option(
         ("exchange",),
         flag="--null",
-        help="What relevance is compared with: exchange, time_shift, frequency_shift, untrained, "
-        "all. The exchange is always computed.",
+        help="What relevance is compared with: exchange, time_shift, frequency_shift, all. The "
+        "exchange is always computed.",
+    )
+    untrained: int = option(
+        5,
+        help="Untrained networks of the same architecture that, with the input itself taken as a "
+        "map, are the controls of the claims; claims need 5; 0 computes no controls.",
+        minimum=0,
+    )
+    control_tokens: int = option(
+        400,
+        help="Random sample of this many tokens, spread over speakers, for untrained networks and "
+        "the input.",
+        minimum=1,
     )
     null_models: tuple[Path, ...] = option(
         (),
@@ -71,6 +83,7 @@ explain_corpus = Stage(
 
     Computes signed relevance by layer-wise relevance propagation, checks its conservation, projects
     it onto regions (syllables, vowels, consonants, formants, F0, see 'stressnet regions'), and
-    compares with nulls: the tracks and times of other tokens, shifted ones, other networks.
+    compares with nulls: the tracks and times of other tokens, shifted ones, other networks,
+    untrained networks and the input itself.
     """,
 )

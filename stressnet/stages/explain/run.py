@@ -7,13 +7,15 @@ run continues. Projection and statistics follow from the maps on disk.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from stressnet.corpus.images import Images
 from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
@@ -33,6 +35,7 @@ from stressnet.regions.project_corpus import (
     N_DONORS,
     NULLS,
     RELEVANCE,
+    ControlMaps,
     ProjectionSettings,
     project_run,
     summarise_localisation,
@@ -43,12 +46,12 @@ from stressnet.runs.problems import Problem
 from stressnet.runs.work import Step
 from stressnet.stages.explain.config import ExplainConfig
 from stressnet.statistics import summarise
+from stressnet.statistics.stream import EXCHANGE, INPUT, UNTRAINED
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EXCHANGE, UNTRAINED = "exchange", "untrained"
-NULL_NAMES = (EXCHANGE, "time_shift", "frequency_shift", UNTRAINED)
+NULL_NAMES = (EXCHANGE, *SHIFTS)
 """Nulls that can be asked for by name; ``all`` is all of them."""
 
 MAX_CLOSURE = 1e-3
@@ -102,13 +105,14 @@ def run(
     images = corpus.images(info.preset)
     network.check_images(images)
     chosen = corpus.select(config.splits or TEST_SPLITS, config.max_tokens, config.seed)
-    controls = _control_networks(config, network, corpus, chosen)
+    null_models = _null_models(config, network, corpus)
+    n_control_tokens = min(config.control_tokens, len(chosen)) if config.untrained else 0
     folder.begin(
         config,
         inputs={
             "corpus": corpus.fingerprint,
             "model": network.digest,
-            **{f"null model {name}": other.digest for name, other in controls.items()},
+            **{f"null model {name}": other.digest for name, other in null_models.items()},
         },
         notes={
             "corpus": str(corpus.path),
@@ -119,8 +123,13 @@ def run(
             "network": {"architecture": info.architecture, "seed": info.seed},
         },
         steps=[
-            Step("explain", len(chosen) * (1 + len(controls)), seconds_each=0.02),
+            Step(
+                "explain",
+                len(chosen) * (1 + len(null_models)) + n_control_tokens * config.untrained,
+                seconds_each=0.02,
+            ),
             Step("project", len(chosen), seconds_each=0.05),
+            Step("project controls", n_control_tokens * (1 + config.untrained), seconds_each=0.03),
         ],
     )
 
@@ -132,23 +141,23 @@ def run(
         mean_spectrum(corpus, images, chosen.tokens) if config.composite in REFERENCED else None,
     )
 
-    def explain(name: str, model: Any, file: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def explain(
+        name: str, model: Any, file: Path, part: Selection
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
         with (
             folder.journal(name) as journal,
-            folder.progress.stage(name, len(chosen), "token") as bar,
+            folder.progress.stage(name, len(part), "token") as bar,
         ):
-            return compute_maps(file, model, images, request, journal, bar)
+            wanted = replace(request, index=part.image_index)
+            return compute_maps(file, model, images, wanted, journal, bar)
 
-    verdicts, ledger = explain("explain", network.model, folder.file("maps.npy"))
-    null_tokens = {}
-    for name, other in controls.items():
-        answers, _ = explain(f"null {name}", other.model, folder.state / f"null-{name}.npy")
-        null_tokens[name] = token_table(chosen.tokens, answers)
+    verdicts, ledger = explain("explain", network.model, folder.file("maps.npy"), chosen)
+    controls, accuracy = _controls(config, network, corpus, chosen, null_models, explain, folder)
     shutil.copyfile(corpus.axes_file(info.preset), folder.file("axes.json"))
     tokens = token_table(chosen.tokens, verdicts)
     folder.table("tokens.parquet", tokens)
     folder.table("ledger.csv", ledger)
-    matches = _project(config, corpus, info.preset, chosen, tokens, null_tokens, folder)
+    matches = _project(config, corpus, info.preset, chosen, tokens, controls, folder)
     with folder.progress.stage("summarise"):
         summary, summary_nulls = _summarise(folder)
     manifest = folder.finish(
@@ -156,9 +165,9 @@ def run(
             **_conservation(tokens),
             "trained_on_this_corpus": info.corpus_hash == corpus.fingerprint,
             "n_of_recordings_trained_on": count_heard(network, corpus, chosen.tokens),
-            "accuracy_of_nulls": {
-                name: float(table["correct"].mean()) for name, table in null_tokens.items()
-            },
+            "accuracy_of_nulls": accuracy,
+            "untrained_seeds": [one.draw for one in controls if one.null == UNTRAINED],
+            "n_control_tokens": n_control_tokens,
             "donors_match_in": matches,
         }
     )
@@ -169,6 +178,8 @@ def _checked(config: ExplainConfig, network: TrainedNetwork) -> ExplainConfig:
     """The config with every name checked, and what is left open filled in."""
     composite = config.composite or get_spec(network.info.architecture).composite
     check_names("composite", [composite], (*COMPOSITES, *REFERENCED))
+    if UNTRAINED in config.nulls:
+        raise ConfigError("untrained networks are asked for with --untrained, not with --null")
     check_names("null", config.nulls, (*NULL_NAMES, "all"))
     wanted = {*config.nulls, EXCHANGE}
     nulls = tuple(name for name in NULL_NAMES if name in wanted or "all" in wanted)
@@ -180,25 +191,80 @@ def _checked(config: ExplainConfig, network: TrainedNetwork) -> ExplainConfig:
     return replace(config, composite=composite, nulls=nulls, bands=bands, splits=splits)
 
 
-def _control_networks(
-    config: ExplainConfig, network: TrainedNetwork, corpus: Corpus, chosen: Selection
+def _null_models(
+    config: ExplainConfig, network: TrainedNetwork, corpus: Corpus
 ) -> dict[str, TrainedNetwork]:
     """Networks whose maps serve as nulls, by the name of the null."""
     images = corpus.images(network.info.preset)
-    controls: dict[str, TrainedNetwork] = {}
-    if UNTRAINED in config.nulls:
-        some = images.values[chosen.image_index[:N_STATISTICS]]
-        fresh = untrained_network(network.info, some, config.seed)
-        fresh = fresh.to(next(network.model.parameters()).device)
-        controls[UNTRAINED] = replace(network, model=fresh, digest=f"fresh weights {config.seed}")
+    models: dict[str, TrainedNetwork] = {}
     for path in config.null_models:
         name = path.resolve().name
-        if name in controls or name in NULL_NAMES:
+        if name in models or name in (*NULL_NAMES, UNTRAINED, INPUT):
             raise ConfigError(f"{path}: there is already a null '{name}'; rename the folder")
         other = TrainedNetwork.load(path, device=network.device)
         other.check_images(images)
-        controls[name] = other
-    return controls
+        models[name] = other
+    return models
+
+
+def _control_sample(config: ExplainConfig, chosen: Selection) -> Selection:
+    """The tokens of the controls: one of every speaker, then a second one, until there are enough.
+
+    They stay in the order of the table.
+    """
+    rng = np.random.default_rng([config.seed, 5])
+    shuffled = chosen.tokens.iloc[rng.permutation(len(chosen))]
+    turn = shuffled.groupby("speaker", sort=False).cumcount().to_numpy()
+    places = shuffled.index[np.argsort(turn, kind="stable")[: config.control_tokens]]
+    return Selection(chosen.tokens.loc[np.sort(places)].reset_index(drop=True))
+
+
+def _controls(
+    config: ExplainConfig,
+    network: TrainedNetwork,
+    corpus: Corpus,
+    chosen: Selection,
+    null_models: dict[str, TrainedNetwork],
+    explain: Callable[[str, Any, Path, Selection], tuple[pd.DataFrame, pd.DataFrame]],
+    folder: RunFolder,
+) -> tuple[list[ControlMaps], dict[str, float]]:
+    """Maps of other networks and of the input, and the networks' accuracy on them."""
+    controls: list[ControlMaps] = []
+
+    def control(null: str, model: Any, part: Selection, draw: int | None = None) -> float:
+        """Maps of a network, turned towards its own verdicts; return its accuracy."""
+        name = null if draw is None else f"{null} {draw}"
+        file = folder.state / f"null-{name}.npy"
+        answers, _ = explain(f"null {name}", model, file, part)
+        table = token_table(part.tokens, answers)
+        initial = table["stress_predicted"] == Stress.INITIAL.value
+        signs = np.where(initial, 1.0, -1.0).tolist()
+        controls.append(ControlMaps(null, draw, file, list(table["token_id"]), signs))
+        return float(table["correct"].mean())
+
+    accuracy = {name: control(name, one.model, chosen) for name, one in null_models.items()}
+    if not config.untrained:
+        return controls, accuracy
+    images, sample = corpus.images(network.info.preset), _control_sample(config, chosen)
+    some = _training_images(corpus, images, chosen)
+    device = next(network.model.parameters()).device
+    right = []
+    for seed in range(config.seed, config.seed + config.untrained):
+        fresh = untrained_network(network.info, some, seed).to(device)
+        right.append(control(UNTRAINED, fresh, sample, seed))
+    accuracy[UNTRAINED] = float(np.mean(right))
+    file = folder.state / "null-input.npy"
+    np.save(file, np.maximum(images.values[sample.image_index], 0.0) ** 2)
+    ids = list(sample.tokens["token_id"])
+    controls.append(ControlMaps(INPUT, None, file, ids, [1.0] * len(ids)))
+    return controls, accuracy
+
+
+def _training_images(corpus: Corpus, images: Images, chosen: Selection) -> NDArray[np.float32]:
+    """Some training images, for BatchNorm; of explained tokens where the corpus has no training."""
+    where = np.flatnonzero((corpus.tokens["split"] == "train").to_numpy())
+    where = where if len(where) else chosen.image_index
+    return images.values[where[:: max(1, len(where) // N_STATISTICS)][:N_STATISTICS]]
 
 
 def _project(
@@ -207,7 +273,7 @@ def _project(
     preset: str,
     chosen: Selection,
     tokens: pd.DataFrame,
-    null_tokens: Mapping[str, pd.DataFrame],
+    controls: Sequence[ControlMaps],
     folder: RunFolder,
 ) -> dict[str, float]:
     """Write the tables of regions; return which part of the tokens agrees with its donors."""
@@ -216,16 +282,11 @@ def _project(
         bands=BandRule.parse(config.bands),
         maps=folder.path / "maps.npy",
         shifts=tuple(name for name in config.nulls if name in SHIFTS),
-        null_maps=tuple((name, folder.state / f"null-{name}.npy") for name in null_tokens),
         region_files=config.region_files,
         partitions=config.partitions,
     )
-    signs = {}
-    for name, table in null_tokens.items():
-        initial = table["stress_predicted"] == Stress.INITIAL.value
-        signs[name] = np.where(initial, 1.0, -1.0).tolist()
     vowels = chosen.tokens[["nucleus_1", "nucleus_2"]]
-    matches = project_run(folder, corpus.path, settings, tokens.join(vowels), config.seed, signs)
+    matches = project_run(folder, corpus.path, settings, tokens.join(vowels), config.seed, controls)
     if not (folder.path / RELEVANCE).exists():
         first = folder.problems[0]
         raise CorpusError(

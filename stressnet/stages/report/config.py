@@ -21,6 +21,7 @@ class ReportConfig:
     cues: Path | None = option(
         None, help="What cue-baselines wrote: its coefficients are drawn beside relevance."
     )
+    stats: Path | None = option(None, help="What stats wrote: its claims are shown.")
     explorer_tokens: int = option(
         2500, minimum=0, help="Tokens in the explorer; of more, a random sample. 0: no explorer."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from stressnet.report.cues_beside import COEFFICIENT_COLUMNS
 from stressnet.report.explorer.writing import model_folder, open_methods, write_explorer
 from stressnet.report.page import write_report
 from stressnet.report.run import RelevanceRun
+from stressnet.report.tables import CLAIM_COLUMNS
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file
 from stressnet.runs.tables import read_table
@@ -46,18 +48,21 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Report
     corpus = opened.open_corpus()
     runs = [opened, *(RelevanceRun.find(other) for other in config.others)]
     open_methods(runs, corpus)
-    coefficients = _coefficients(config.cues)
+    coefficients = _table_of(config.cues, "coefficients.csv", "cue-baselines", COEFFICIENT_COLUMNS)
+    claims = _table_of(config.stats, "claims.csv", "stats", CLAIM_COLUMNS)
     folder.begin(
         {"explorer_tokens": config.explorer_tokens, "seed": config.seed},
         inputs={
             **opened.manifest["inputs"],
             **{f"run {i}": hash_file(r.path / FILE_NAME) for i, r in enumerate(runs, 1)},
             **({} if coefficients is None else {"coefficients": hash_file(coefficients)}),
+            **({} if claims is None else {"claims": hash_file(claims)}),
         },
         notes={
             "run": str(opened.path),
             "others": [str(other) for other in config.others],
             "cues": None if config.cues is None else str(config.cues),
+            "stats": None if config.stats is None else str(config.stats),
         },
         steps=[Step("show", min(config.explorer_tokens, len(opened.tokens)), "tokens", 0.05)],
     )
@@ -73,6 +78,7 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Report
             folder.path,
             explorer=config.explorer_tokens > 0,
             coefficients=coefficients,
+            claims=claims,
         )
     explorer, n_tokens = None, 0
     if config.explorer_tokens > 0:
@@ -91,11 +97,12 @@ def report_text(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _coefficients(cues: Path | None) -> Path | None:
-    if cues is None:
+def _table_of(folder: Path | None, name: str, command: str, columns: Sequence[str]) -> Path | None:
+    """The table of another command, given as its folder or itself; checked."""
+    if folder is None:
         return None
-    file = cues / "coefficients.csv" if cues.is_dir() else cues
+    file = folder / name if folder.is_dir() else folder
     if not file.is_file():
-        raise CorpusError(f"{cues}: no coefficients.csv; run stressnet cue-baselines first")
-    read_table(file, COEFFICIENT_COLUMNS)
+        raise CorpusError(f"{folder}: no {name}; run stressnet {command} first")
+    read_table(file, columns)
     return file

@@ -99,6 +99,7 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Statistics:
         ratio_margin=analysis.claims.ratio_margin,
         share_margin=analysis.claims.share_margin,
         strata=["ALL", *(s for s in analysis.claims.strata if s in analysis.strata)],
+        level=analysis.level,
     )
     joined = {name: joined[name] for name in TABLES}
     for name, table in joined.items():

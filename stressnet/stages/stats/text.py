@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stressnet.statistics.claims import MORE_THAN
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 def summary_text(result: Statistics) -> str:
     """The claims, and what else was made."""
     table = result.tables["claims"]
-    main = table[(table["stratum"] == "ALL") & table["null"].isin(["", "exchange"])]
+    main = table[(table["stratum"] == "ALL") & table["null"].isin(_SHOWN_NULLS)]
     lines = []
     for network, rows in main.groupby("network", sort=False):
         about = result.manifest["results"]["networks"][network]
@@ -22,16 +24,14 @@ def summary_text(result: Statistics) -> str:
         lines += [
             f"{network}: {about['n_tokens']} tokens, {about['n_words']} words, "
             f"{about['n_speakers']} speakers, n_seeds = {seeds} ({scope})",
-            f"  {'claim':<21}{'criterion':<40}{'effect':>7}  {'interval':<16}"
-            f"{'margin':>7}  verdict",
+            f"  {'criterion':<53}{'effect':>7}  {'interval':<16}{'margin':>7}  decision",
         ]
-        claim = ""
-        for row in rows.to_dict("records"):
-            new = row["claim"] != claim
-            claim = row["claim"]
-            lines.append(_claim_line(row, claim if new else ""))
-            if row["role"] == "primary":
-                lines += _by_class(table, row)
+        for claim, criteria in rows.groupby("claim", sort=False):
+            lines.append(f"  {claim}: {criteria['verdict'].iloc[0]}{_p_text(criteria)}")
+            for row in criteria.to_dict("records"):
+                lines.append(_line(row, row["criterion"]))
+                if row["aspect"] == "" and row["null"] in ("", "exchange"):
+                    lines += _by_class(table, row)
         lines.append("")
     lines.append("(controls stand in brackets: they do not enter the verdict, but the reading)")
     lines += [_count_line(name, len(table)) for name, table in result.tables.items()]
@@ -40,27 +40,32 @@ def summary_text(result: Statistics) -> str:
     return "\n".join(lines)
 
 
+_SHOWN_NULLS = ("", "exchange", *MORE_THAN)
+
+
+def _p_text(criteria: pd.DataFrame) -> str:
+    """A claim's corrected p-value, where it has one."""
+    p = criteria["p_holm"].iloc[0]
+    return f" (p = {p:.2g} after Holm)" if p == p else ""
+
+
 def _by_class(table: pd.DataFrame, row: dict[Any, Any]) -> list[str]:
     """The same criterion for each class of stress: classes are not equally frequent."""
-    same = (table["stratum"] == "stress") & (table["role"] == "primary")
-    for key in ("network", "claim", "criterion"):
+    same = table["stratum"] == "stress"
+    for key in ("network", "claim", "criterion", "null"):
         same &= table[key] == row[key]
-    return [
-        _claim_line({**found, "criterion": f"  {found['level']} words"}, "")
-        for found in table[same].to_dict("records")
-    ]
+    return [_line(found, f"  {found['level']} words") for found in table[same].to_dict("records")]
 
 
-def _claim_line(row: dict[Any, Any], claim: str) -> str:
+def _line(row: dict[Any, Any], name: str) -> str:
     low, high = row["low"], row["high"]
     interval = f"[{low:.2f}, {high:.2f}]" if low == low else "not estimable"
     effect = f"{row['effect']:.2f}" if row["effect"] == row["effect"] else "-"
     said = row["decision"] if row["role"] == "primary" else f"({row['decision']})"
     why = f": {row['reason']}" if row["reason"] else ""
-    return (
-        f"  {claim:<21}{row['criterion']:<40}{effect:>7}  {interval:<16}{row['margin']:>7.2f}  "
-        f"{said}{why}"
-    )
+    if row["null"] in MORE_THAN and row["n_tokens"]:
+        why = f" ({row['observed']:.2f} : {row['compared_with']:.2f}){why}"
+    return f"    {name:<51}{effect:>7}  {interval:<16}{row['margin']:>7.2f}  {said}{why}"
 
 
 def _count_line(name: str, n: int) -> str:
