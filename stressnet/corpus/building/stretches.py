@@ -18,8 +18,8 @@ _MARGIN_S = 0.15
 _LEAST_ALIKE = 0.6
 """Share of the words of a corrected transcript and of a recogniser that are the same."""
 
-_MOST_WORDS = 50_000
-"""More are not compared, which takes too long."""
+_WINDOW = 200
+"""So many words of a transcript and of a recogniser are compared at a time."""
 
 _FAR_S = 0.1
 """Words that begin or end further from where the aligner hears them are counted in a warning."""
@@ -85,21 +85,36 @@ def corrected(stretches: Sequence[Stretch], words: Sequence[str]) -> tuple[Stret
     """
     heard = [word for stretch in stretches for word in stretch.words]
     places = [k for k, stretch in enumerate(stretches) for _ in stretch.words]
-    if max(len(heard), len(words)) > _MOST_WORDS:
+    pairs = _same(heard, words)
+    if 2 * len(pairs) < _LEAST_ALIKE * (len(heard) + len(words)):
         return None
-    matcher = SequenceMatcher(None, heard, words)
-    if matcher.ratio() < _LEAST_ALIKE:
-        return None
-    corrected_words: list[list[str]] = [[] for _ in stretches]
-    for _, start, end, first, last in matcher.get_opcodes():
-        for number in range(first, last):
-            before = start + min(number - first, end - start - 1)
-            corrected_words[places[max(0, before)]].append(words[number])
+    own: list[list[str]] = [[] for _ in stretches]
+    for (first, last), (start, end) in pairwise([(-1, -1), *pairs, (len(heard), len(words))]):
+        for number in range(last + 1, min(end + 1, len(words))):
+            is_same = number == end
+            before = start if is_same else min(first + number - last, start - 1)
+            own[places[max(0, before)]].append(words[number])
     return tuple(
-        replace(stretch, words=tuple(own), kept=(), noises=())
-        for stretch, own in zip(stretches, corrected_words, strict=True)
-        if own
+        replace(stretch, words=tuple(said), kept=(), noises=())
+        for stretch, said in zip(stretches, own, strict=True)
+        if said
     )
+
+
+def _same(heard: Sequence[str], words: Sequence[str]) -> list[tuple[int, int]]:
+    """Numbers of the same words in both, in order; windows keep the time linear in the length."""
+    pairs: list[tuple[int, int]] = []
+    first = last = 0
+    while first < len(heard) and last < len(words):
+        window = heard[first : first + _WINDOW], words[last : last + _WINDOW]
+        blocks = SequenceMatcher(None, *window, autojunk=False).get_matching_blocks()[:-1]
+        if max(len(heard) - first, len(words) - last) > _WINDOW:
+            blocks = [block for block in blocks if block.a < 0.7 * _WINDOW]  # sure of what follows
+        if not blocks:
+            break
+        pairs += [(first + b.a + k, last + b.b + k) for b in blocks for k in range(b.size)]
+        first, last = pairs[-1][0] + 1, pairs[-1][1] + 1
+    return pairs
 
 
 def joined(
