@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -19,13 +20,14 @@ from stressnet.alignment.frame_search import search
 from stressnet.alignment.paths import to_alignment
 from stressnet.corpus.building.expect import language_warnings
 from stressnet.corpus.speaking_rate import frame_levels, rate_warning, speech_time_s
-from stressnet.errors import AlignmentError
+from stressnet.errors import AlignmentError, ConfigError
 from stressnet.espeak import Voice, speak
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.runs.problems import Severity
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.build_corpus.run import built_text
+from stressnet.stages.predict import predict
 from stressnet.stages.validate import validate_folder
 
 RATE_HZ = 16_000
@@ -179,3 +181,45 @@ def test_words_of_many_wrong_recordings_are_told_at_the_top(tmp_path: Path) -> N
     (problem,) = (p for p in built.problems if not p.item)
     assert problem.reason.startswith("the words of ") and "is this English?" in problem.reason
     assert built_text(built).startswith("WARNING: the words of 3 of 4 recordings")
+
+
+def test_predict_tells_what_it_cannot_use_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = folder_of(
+        tmp_path,
+        {"right": (spoken(TEXTS[0]), TEXTS[0]), "empty": (spoken(TEXTS[1]), "  ")},
+    )
+    (source / "anna" / "broken.wav").write_bytes(b"RIFF")
+    (source / "anna" / "broken.txt").write_text("the hotel")
+    files = [str(source / "anna" / f"{name}.wav") for name in ("right", "empty", "broken")]
+    table = tmp_path / "out.csv"
+    code, out, err = run_cli(
+        capsys, "predict", *files, "--format", "csv", "--out", str(table), "-q"
+    )
+    assert code == 3 and out == ""
+    with table.open(newline="") as file:
+        rows = {Path(row["file"]).stem: row for row in csv.DictReader(file)}
+    assert "empty.txt: holds no words" in rows["empty"]["reason"]
+    assert "not readable as audio" in rows["broken"]["reason"]
+    *told, last = err.splitlines()
+    assert [line.removeprefix("stressnet: ") for line in told] == [
+        rows[name]["reason"] for name in ("empty", "broken")
+    ]
+    assert last.endswith("2 of 3 recordings could not be used")
+    code, out, _ = run_cli(capsys, "predict", *files, "--format", "json", "-q")
+    (lost, _) = (word for word in json.loads(out)["words"] if not word["word"])
+    assert lost["stress"] is None and lost["start_s"] is None and lost["reason"]
+
+
+def test_predict_of_nothing_but_skipped_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = folder_of(tmp_path, {"short": (spoken("The price of the big house"), "")})
+    file = source / "anna" / "short.wav"
+    file.with_suffix(".txt").write_text("the price of the big house")
+    code, out, err = run_cli(capsys, "predict", str(file), "-q")
+    assert code == 3 and "skipped, 1 syllable: THE PRICE OF THE BIG HOUSE" in out
+    assert err == "0 words predicted, 6 skipped; nothing was predicted, see the reasons\n"
+    with pytest.raises(ConfigError, match="given twice"):
+        predict([file, file])
