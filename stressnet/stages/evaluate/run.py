@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -22,6 +20,7 @@ from stressnet.evaluation.sets import (
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.evaluation_page import write_page
 from stressnet.runs.folder import RunFolder
+from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.evaluate.config import EvaluateConfig
 
@@ -29,32 +28,26 @@ N_HARDEST = 40
 """Tokens that the page lets hear."""
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """What an evaluation found.
+@dataclass(frozen=True, kw_only=True)
+class Evaluated(Result):
+    """What an evaluation found; the folder has all tables, figures and ``index.html``.
 
     Parameters
     ----------
-    path : Path
-        Folder with all tables, figures and ``index.html``.
     own : bool
         Whether the networks were trained on this corpus.
     units : tuple of Unit
         Networks, then ensembles.
     scores, audits, comparisons, seeds : DataFrame
         The main tables; see :mod:`stressnet.evaluation.tables`.
-    manifest : dict
-        Its manifest.
     """
 
-    path: Path
     own: bool
     units: tuple[Unit, ...]
     scores: pd.DataFrame
     audits: pd.DataFrame
     comparisons: pd.DataFrame
     seeds: pd.DataFrame
-    manifest: dict[str, Any]
 
 
 def run(
@@ -123,14 +116,12 @@ def run(
             tests,
             config.n_resamples,
         )
-    manifest = folder.finish(
-        {
-            "test_sets": {name: int(mask.sum()) for name, mask in tests.masks.items()},
-            "alarms": list(alarms(results["audits"])),
-            "n_tokens": len(tests.tokens),
-            "n_by_speakers_named_as_trained_on": tests.n_heard,
-            "n_of_recordings_trained_on": tests.n_left_out,
-        }
-    )
+    counts = {
+        "test_sets": {name: int(mask.sum()) for name, mask in tests.masks.items()},
+        "alarms": list(alarms(results["audits"])),
+        "n_tokens": len(tests.tokens),
+        "n_by_speakers_named_as_trained_on": tests.n_heard,
+        "n_of_recordings_trained_on": tests.n_left_out,
+    }
     kept = {name: results[name] for name in ("scores", "audits", "comparisons", "seeds")}
-    return Evaluated(folder.path, tests.own, tuple(units), **kept, manifest=manifest)
+    return Evaluated.of(folder, counts, own=tests.own, units=tuple(units), **kept)

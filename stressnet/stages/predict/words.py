@@ -256,7 +256,6 @@ def _logit_differences(
 ) -> NDArray[np.float64]:
     """INITIAL minus FINAL for some words of a recording."""
     import numpy as np
-    import torch
 
     from stressnet.acoustics.spectrogram import SpectrogramPreset
     from stressnet.acoustics.token_image import image_in_recording
@@ -268,10 +267,4 @@ def _logit_differences(
     images = np.stack(
         [image_in_recording(preset, audio, word.start_s, word.end_s).values for word in words]
     )
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(images), 64):
-            batch = torch.from_numpy(images[start : start + 64]).unsqueeze(1)
-            parts.append(network.model(batch.to(network.device)).cpu())
-    logits = torch.cat(parts).double().numpy()
-    return np.asarray(logit_difference(logits))
+    return np.asarray(logit_difference(network.logits(images)))
