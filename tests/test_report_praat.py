@@ -198,6 +198,6 @@ def test_syllables_are_marked_by_the_label_in_textgrids_and_in_the_explorer(
     parts = [(1 + (p.start_s >= scene.times.syllables[1].start_s), "") for p in scene.times.phones]
     for stress, marks in ((Stress.INITIAL, [True, False]), (Stress.FINAL, [False, True])):
         other = replace(scene, times=replace(scene.times, stress=stress))
-        shown = [label.label for label in syllable_tier(other, parts)]
+        shown = [label.label for label in syllable_tier(other)]
         assert [label.startswith("ˈ") for label in shown] == marks
         assert [label for *_, label in _tiers(other, parts)["syllables"]] == shown

@@ -20,6 +20,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
+from stressnet.regions.scene import TokenTimes
 from stressnet.report import layers
 from stressnet.report.run import RelevanceRun
 from stressnet.report.sound import wide_band
@@ -65,12 +66,9 @@ def word() -> WordData:
         token_id="utt_000_RECORD",
         word="RECORD",
         speaker="anna",
-        stress=Stress.INITIAL,
+        times=TokenTimes.from_phones(intervals, (1, 3), 2, Stress.INITIAL),
         audio=audio,
         origin_s=ORIGIN_S,
-        phones=intervals,
-        nuclei=(intervals[1], intervals[3]),
-        syllables=(Interval(0, 0.14, "R EH1"), Interval(0.14, WORD_S, "K ER0 D")),
         tracks=Tracks(
             FormantTrack(grid, formants, np.full_like(formants, 80.0)), PitchTrack(grid, f0_hz)
         ),
@@ -191,7 +189,7 @@ def test_labels_lie_inside_their_intervals(word: WordData) -> None:
         figure = plot_word(word, width=width)
         FigureCanvasAgg(figure).draw()
         ax = panel(figure, "phones")
-        for text, phone in zip(ax.texts, word.phones, strict=True):
+        for text, phone in zip(ax.texts, word.times.phones, strict=True):
             box = text.get_window_extent().transformed(ax.transData.inverted())
             assert phone.start_s <= box.x0 and box.x1 <= phone.end_s
 
@@ -282,7 +280,12 @@ def test_whole_image_shows_the_padding(word: WordData) -> None:
 
 def test_parts_that_are_missing_are_left_out(word: WordData) -> None:
     bare = replace(
-        word, tracks=None, image=None, relevance=None, stress=None, stress_predicted=None
+        word,
+        tracks=None,
+        image=None,
+        relevance=None,
+        times=replace(word.times, stress=None),
+        stress_predicted=None,
     )
     figure = plot_word(bare, width="column", note=False)
     assert names(figure) == ["waveform", "spectrogram", "phones", "syllables", "word"]
@@ -317,11 +320,11 @@ def test_loader_gathers_one_token(run_folder: Path) -> None:
     token = corpus.tokens.iloc[3]
     data = word_data(corpus, run, token["token_id"])
     assert data.word == token["word"]
-    assert data.span.end_s == pytest.approx(token["duration_s"])
-    assert data.phones[0].start_s == pytest.approx(0.0)
+    assert data.times.word.end_s == pytest.approx(token["duration_s"])
+    assert data.times.phones[0].start_s == pytest.approx(0.0)
     assert data.origin_s == pytest.approx(token["start_s"] - token["excerpt_start_s"])
-    labels = [p.label for p in data.phones]
-    assert " ".join(s.label for s in data.syllables).split() == labels
+    labels = [p.label for p in data.times.phones]
+    assert [p.label for k in (0, 1) for p in data.times.phones_of(k)] == labels
     np.testing.assert_array_equal(data.relevance, np.load(run_folder / "maps.npy")[3])
     np.testing.assert_array_equal(data.image.values, corpus.images("stressnet").values[3])
     assert data.tracks is not None and len(data.tracks.formants.time_s)

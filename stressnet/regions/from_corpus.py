@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,20 +122,8 @@ class SceneReader:
             Whether to look up what lies beside the word, which costs reading a TextGrid.
         """
         row = self._row(token_id)
-        start_s = float(row["start_s"])
-        phones = self.corpus.phone_intervals(token_id)
-        parts = self.corpus.phone_parts(token_id)
-        first, second = (i for i, (_, role) in enumerate(parts) if role == "nucleus")
-        boundary = next(i for i, (syllable, _) in enumerate(parts) if syllable == 2)
-        return TokenTimes.from_phones(
-            phones,
-            (first, second),
-            boundary,
-            Stress(row["stress"]) if isinstance(row["stress"], str) else None,
-            origin_s=start_s,
-            word=Interval(start_s, float(row["end_s"]), str(row["word"])),
-            beside=self._beside(row) if surroundings else None,
-        )
+        beside = self._beside(row) if surroundings else None
+        return token_times(self.corpus, token_id, row, beside)
 
     def _beside(self, row: Any) -> tuple[Interval, ...] | None:
         """Words and silences around a token in the recording; None without a TextGrid."""
@@ -177,6 +166,33 @@ class SceneReader:
         if token_id not in self._rows.index:
             raise CorpusError(f"{self.corpus.path}: no token '{token_id}'")
         return self._rows.loc[str(token_id), :]
+
+
+def token_times(
+    corpus: Corpus, token_id: str, row: Any, beside: Sequence[Interval] | None = None
+) -> TokenTimes:
+    """Word, phones, nuclei and syllables, from the word's onset.
+
+    Parameters
+    ----------
+    row : mapping or Series
+        The token's row of ``tokens.parquet``.
+    beside : sequence of Interval, optional
+        What lies before and after the word in the recording.
+    """
+    start_s = float(row["start_s"])
+    parts = corpus.phone_parts(token_id)
+    first, second = (i for i, (_, role) in enumerate(parts) if role == "nucleus")
+    boundary = next(i for i, (syllable, _) in enumerate(parts) if syllable == 2)
+    return TokenTimes.from_phones(
+        corpus.phone_intervals(token_id),
+        (first, second),
+        boundary,
+        Stress(row["stress"]) if isinstance(row["stress"], str) else None,
+        origin_s=start_s,
+        word=Interval(start_s, float(row["end_s"]), str(row["word"])),
+        beside=beside,
+    )
 
 
 @lru_cache(maxsize=64)

@@ -110,6 +110,11 @@ class TokenTimes:
             beside=None if beside is None else tuple(i.shifted(-origin_s) for i in beside),
         )
 
+    def phones_of(self, syllable: int) -> tuple[Interval, ...]:
+        """Phones of the first (0) or the second (1) syllable."""
+        span = self.syllables[syllable]
+        return tuple(phone for phone in self.phones if span.contains(phone.middle_s))
+
     @property
     def onsets(self) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
         """Phones before the vowel, per syllable."""
@@ -124,12 +129,10 @@ class TokenTimes:
         first, second = (
             tuple(
                 phone
-                for phone in self.phones
-                if syllable.contains(phone.middle_s)
-                and phone != nucleus
-                and bool(phone.middle_s < nucleus.middle_s) is before
+                for phone in self.phones_of(syllable)
+                if phone != nucleus and bool(phone.middle_s < nucleus.middle_s) is before
             )
-            for syllable, nucleus in zip(self.syllables, self.nuclei, strict=True)
+            for syllable, nucleus in enumerate(self.nuclei)
         )
         return first, second
 

@@ -6,7 +6,7 @@ schwa and ``ER0`` its r-coloured kin, which the digits alone tell apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from stressnet.lexicon.pronunciation import bare
 from stressnet.regions.scene import TokenTimes
@@ -43,12 +43,12 @@ def syllable_ipa(phones: Iterable[str], stressed: bool | None = None) -> str:
     return mark + "".join(to_ipa(phone) for phone in phones)
 
 
-def syllable_labels(times: TokenTimes, parts: Sequence[tuple[int, str]]) -> list[str]:
-    """Both syllables of a token; ``parts`` are syllable (1, 2) and role of each phone."""
-    labels = []
-    for n in (1, 2):
-        phones = [p.label for p, (k, _) in zip(times.phones, parts, strict=True) if k == n]
-        labels.append(
-            syllable_ipa(phones, None if times.stressed is None else times.stressed == n - 1)
+def syllable_labels(times: TokenTimes) -> list[str]:
+    """Both syllables of a token in IPA with their stress marks."""
+    stressed = times.stressed
+    return [
+        syllable_ipa(
+            (p.label for p in times.phones_of(k)), None if stressed is None else stressed == k
         )
-    return labels
+        for k in (0, 1)
+    ]

@@ -9,7 +9,7 @@ the regions were drawn from, not measured again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -68,22 +68,10 @@ def _label(record: Mapping[str, object], measure: str) -> str:
     return f"{value:.2f}" if measure.startswith("density") else f"{value:+.3f}"
 
 
-def syllable_tier(
-    scene: Scene, parts: Sequence[tuple[int, str]], origin_s: float = 0.0
-) -> tuple[Interval, ...]:
-    """The two syllables in IPA with their stress marks.
-
-    Parameters
-    ----------
-    parts : sequence of (int, str)
-        Syllable and role of each phone.
-    origin_s : float
-        Time of the word's onset in the sound.
-    """
-    return tuple(
-        Interval(s.start_s + origin_s, s.end_s + origin_s, label)
-        for s, label in zip(scene.times.syllables, syllable_labels(scene.times, parts), strict=True)
-    )
+def syllable_tier(scene: Scene, origin_s: float = 0.0) -> tuple[Interval, ...]:
+    """The two syllables in IPA with their stress marks; times as of :func:`relevance_tier`."""
+    pairs = zip(scene.times.syllables, syllable_labels(scene.times), strict=True)
+    return tuple(Interval(s.start_s + origin_s, s.end_s + origin_s, label) for s, label in pairs)
 
 
 def answer_label(said: Stress, p_initial: float, stress: Stress | None) -> str:

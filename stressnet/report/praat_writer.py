@@ -57,7 +57,7 @@ class PraatWriter:
         origin_s = float(row["start_s"]) - float(row["excerpt_start_s"])
         word = Interval(origin_s, origin_s + scene.times.word.end_s, str(row["word"]).lower())
         phones = tuple(phone.shifted(origin_s) for phone in scene.times.phones)
-        tiers = {"syllables": syllable_tier(scene, self.corpus.phone_parts(token_id), origin_s)}
+        tiers = {"syllables": syllable_tier(scene, origin_s)}
         tiers.update(self._tiers(token_id, origin_s, audio.duration_s))
         write_textgrid(
             self.out / f"{name}.TextGrid",

@@ -25,11 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.axes import Axes
-from stressnet.corpus.images import read_axes
+from stressnet.corpus.images import Images, read_axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.runs.arrays import open_array
-from stressnet.runs.manifest import read_manifest
+from stressnet.runs.manifest import FILE_NAME, read_manifest
 from stressnet.runs.tables import read_table
 
 if TYPE_CHECKING:
@@ -107,12 +107,10 @@ class RelevanceRun:
         CorpusError
             If it is not there or its tokens have changed since.
         """
-        named = Path(str(self.parameters.get("corpus", "")))
-        places = [named, self.path.parent / named.name, self.path.parent / "corpus"]
-        found = next((p for p in places if (p / "manifest.json").is_file()), named)
-        corpus = Corpus.checked(found)
+        place = self.place_of("corpus")
+        corpus = Corpus.checked(place)
         if self.manifest["inputs"].get("corpus") != corpus.fingerprint:
-            raise CorpusError(f"{self.path}: explains another corpus than the one now in {found}")
+            raise CorpusError(f"{self.path}: explains another corpus than the one now in {place}")
         return corpus
 
     @property
@@ -154,6 +152,32 @@ class RelevanceRun:
     def map_of(self, token_id: str) -> NDArray[np.float32]:
         """A token's map, shape (n_bins, n_frames)."""
         return np.array(self.maps[int(self.row(token_id)["map_index"])])
+
+    def images(self, corpus: Corpus) -> Images:
+        """The spectrograms that were explained.
+
+        Raises
+        ------
+        CorpusError
+            If the corpus holds others than those the maps lie on.
+        """
+        images = corpus.images(self.preset_name)
+        mine, theirs = self.axes, images.axes
+        if mine.shape != theirs.shape or not (
+            np.allclose(theirs.time_s, mine.time_s)
+            and np.allclose(theirs.frequency_hz, mine.frequency_hz)
+        ):
+            raise CorpusError(
+                f"{self.path}: its maps lie on other axes than the spectrograms of {corpus.path}; "
+                "give the corpus that was explained"
+            )
+        return images
+
+    def place_of(self, what: str) -> Path:
+        """The corpus or the model: where the manifest says, or beside the run if it moved."""
+        named = Path(str(self.parameters.get(what, "")))
+        places = [named, self.path.parent / named.name, self.path.parent / what]
+        return next((p for p in places if (p / FILE_NAME).is_file()), named)
 
     @cached_property
     def relevance(self) -> pd.DataFrame | None:

@@ -137,12 +137,7 @@ def warped_means(
     )
     if table.empty:
         raise CorpusError(f"{run.path}: none of its tokens is in {corpus.path}; give its corpus")
-    images = corpus.images(run.preset_name)
-    if images.axes.shape != run.axes.shape:
-        raise CorpusError(
-            f"{run.path}: its maps lie on other axes than the spectrograms of {corpus.path}; "
-            "give the corpus that was explained"
-        )
+    images = run.images(corpus)
     if correct_only:
         table = table[table["stress"] == table["stress_predicted"]]
     times = table[list(_LANDMARK_COLUMNS)].to_numpy(np.float64)

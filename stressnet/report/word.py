@@ -14,7 +14,7 @@ from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.report import layers
 from stressnet.report.grid import panel
-from stressnet.report.ipa import syllable_ipa, to_ipa
+from stressnet.report.ipa import syllable_labels, to_ipa
 from stressnet.report.run import RelevanceRun
 from stressnet.report.style import (
     STRESS_COLOURS,
@@ -165,7 +165,7 @@ def caption(
 
 def _view(word: WordData, whole_image: bool) -> tuple[float, float]:
     start_s = max(-CONTEXT_S, -word.origin_s)
-    end_s = min(word.span.end_s + CONTEXT_S, word.audio.duration_s - word.origin_s)
+    end_s = min(word.times.word.end_s + CONTEXT_S, word.audio.duration_s - word.origin_s)
     if whole_image and word.image is not None:
         step = word.image.axes.time_step_s
         start_s = min(start_s, float(word.image.axes.time_s[0]) - step / 2)
@@ -205,18 +205,18 @@ def _draw_relevance(ax: Ax, word: WordData, limit: float | None, dots: float) ->
         return
     mesh = layers.draw_relevance(ax, word.relevance, word.image.axes, limit=limit)
     if word.tracks is not None:
-        layers.draw_formants_plain(ax, word.tracks.formants, word.nuclei, size=dots)
+        layers.draw_formants_plain(ax, word.tracks.formants, word.times.nuclei, size=dots)
     layers.add_colour_bar(ax, mesh, "relevance ({power}logits/cell)")
 
 
 def _draw_tiers(panels: dict[str, Ax], word: WordData, ipa: bool, inches_per_s: float) -> None:
-    phones, syllables, stressed, colour = list(word.phones), list(word.syllables), [], "black"
+    times = word.times
+    phones, stressed, colour = list(times.phones), [], "black"
+    labels = [" ".join(p.label for p in times.phones_of(k)) for k in (0, 1)]
     if ipa:
         phones = [replace(p, label=to_ipa(p.label)) for p in phones]
-        for k, part in enumerate(syllables):
-            has_stress = None if word.stress is None else word.stress.class_index == k
-            label = syllable_ipa(part.label.split(), has_stress)
-            syllables[k] = replace(part, label=label)
+        labels = syllable_labels(times)
+    syllables = [replace(s, label=label) for s, label in zip(times.syllables, labels, strict=True)]
     if word.stress is not None:
         stressed = [syllables[word.stress.class_index]]
         colour = STRESS_COLOURS[word.stress]
@@ -224,7 +224,7 @@ def _draw_tiers(panels: dict[str, Ax], word: WordData, ipa: bool, inches_per_s: 
         panels["phones"],
         phones,
         "phones",
-        shaded=word.nuclei,
+        shaded=times.nuclei,
         fontsize=_fitting(phones, inches_per_s, 8.0),
     )
     layers.draw_tier(
@@ -235,12 +235,12 @@ def _draw_tiers(panels: dict[str, Ax], word: WordData, ipa: bool, inches_per_s: 
         emphasis_colour=colour,
         fontsize=_fitting(syllables, inches_per_s, 8.0),
     )
-    layers.draw_tier(panels["word"], [word.span], "word")
+    layers.draw_tier(panels["word"], [replace(times.word, label=word.word.lower())], "word")
     # A boundary runs down to the tier it belongs to, so that it crosses no label.
     top = panels["waveform"]
-    ends = {word.span.start_s, word.span.end_s}
-    middle = {word.syllables[1].start_s}
-    inner = {t for p in word.phones for t in (p.start_s, p.end_s)}
+    ends = {times.word.start_s, times.word.end_s}
+    middle = {times.syllables[1].start_s}
+    inner = {t for p in times.phones for t in (p.start_s, p.end_s)}
     taken = [*ends, *middle]
     inner = {t for t in inner if min(abs(t - u) for u in taken) > 1e-6}
     layers.draw_boundaries(top, panels["word"], sorted(ends), strong=True)

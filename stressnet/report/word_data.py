@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +13,11 @@ from stressnet.audio import Audio
 from stressnet.axes import Spectrogram
 from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
+from stressnet.regions.from_corpus import token_times
+from stressnet.regions.scene import TokenTimes
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.tables import read_table
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -29,16 +26,12 @@ class WordData:
 
     Parameters
     ----------
-    stress : Stress or None
-        The token's class; None where unknown.
+    times : TokenTimes
+        Word, phones, nuclei and syllables, and the token's class.
     audio : Audio
         Excerpt with context.
     origin_s : float
         Time of the word's onset in the excerpt.
-    phones : tuple of Interval
-        ARPAbet.
-    nuclei, syllables : tuple of two Interval
-        The vowels; the syllables with their phones as labels.
     tracks : Tracks or None
         Formants and F0, if measured.
     image : Spectrogram or None
@@ -58,12 +51,9 @@ class WordData:
     token_id: str
     word: str
     speaker: str
-    stress: Stress | None
+    times: TokenTimes
     audio: Audio
     origin_s: float
-    phones: tuple[Interval, ...]
-    nuclei: tuple[Interval, Interval]
-    syllables: tuple[Interval, Interval]
     tracks: Tracks | None = None
     image: Spectrogram | None = None
     relevance: NDArray[np.floating] | None = None
@@ -79,9 +69,9 @@ class WordData:
             self.image.axes.check(self.relevance, f"{self.token_id}: relevance")
 
     @property
-    def span(self) -> Interval:
-        """The word."""
-        return Interval(self.syllables[0].start_s, self.syllables[1].end_s, self.word.lower())
+    def stress(self) -> Stress | None:
+        """The token's class; None where unknown."""
+        return self.times.stress
 
 
 def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordData:
@@ -101,33 +91,22 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
     found = corpus.tokens[corpus.tokens["token_id"] == token_id]
     if found.empty:
         raise CorpusError(f"{corpus.path}: no token '{token_id}'; see tokens.parquet")
-    position, row = int(found.index[0]), found.iloc[0]
-    onset_s = float(row["start_s"])
-    phones = corpus.phone_intervals(token_id, onset_s)
-    boundary_s, end_s = float(row["boundary_s"]) - onset_s, float(row["end_s"]) - onset_s
-    nuclei = tuple(
-        Interval(row[f"{name}_start_s"], row[f"{name}_end_s"], str(row[name])).shifted(-onset_s)
-        for name in ("nucleus_1", "nucleus_2")
-    )
-    first = " ".join(p.label for p in phones if p.middle_s < boundary_s)
-    second = " ".join(p.label for p in phones if p.middle_s >= boundary_s)
+    at, row = int(found.index[0]), found.iloc[0]
     image = relevance = predicted = None
     p_initial = math.nan
     if run is not None:
         said = run.row(token_id)
         predicted, p_initial = Stress(said["stress_predicted"]), float(said["p_initial"])
         relevance = run.map_of(token_id)
-        image = _image(corpus, run, position)
+        images = run.images(corpus)
+        image = Spectrogram(np.array(images.values[at]), images.axes, images.mask[at])
     return WordData(
         token_id=token_id,
         word=str(row["word"]),
         speaker=str(row["speaker"]),
-        stress=Stress(row["stress"]) if isinstance(row["stress"], str) else None,
+        times=token_times(corpus, token_id, row),
         audio=corpus.excerpt(token_id),
-        origin_s=onset_s - float(row["excerpt_start_s"]),
-        phones=phones,
-        nuclei=(nuclei[0], nuclei[1]),
-        syllables=(Interval(0.0, boundary_s, first), Interval(boundary_s, end_s, second)),
+        origin_s=float(row["start_s"]) - float(row["excerpt_start_s"]),
         tracks=_tracks(corpus, token_id),
         image=image,
         relevance=relevance,
@@ -145,17 +124,3 @@ def _tracks(corpus: Corpus, token_id: str) -> Tracks | None:
         return None
     rows = read_table(file, filters=[("token_id", "==", token_id)])
     return Tracks.from_frame(rows).get(token_id) if len(rows) else None
-
-
-def _image(corpus: Corpus, run: RelevanceRun, position: int) -> Spectrogram:
-    images = corpus.images(run.preset_name)
-    same = images.axes.shape == run.axes.shape and (
-        np.allclose(images.axes.time_s, run.axes.time_s)
-        and np.allclose(images.axes.frequency_hz, run.axes.frequency_hz)
-    )
-    if not same:
-        raise CorpusError(
-            f"{run.path}: its maps lie on other axes than the spectrograms of {corpus.path}; "
-            "give the corpus that was explained"
-        )
-    return Spectrogram(np.array(images.values[position]), images.axes, images.mask[position])

@@ -227,7 +227,7 @@ def _tiers(scene: Scene, parts: Sequence[tuple[int, str]]) -> dict[str, Any]:
         [rounded(p.start_s, 5), rounded(p.end_s, 5), p.label, to_ipa(p.label), role]
         for p, (_, role) in zip(times.phones, parts, strict=True)
     ]
-    labels = syllable_labels(times, parts)
+    labels = syllable_labels(times)
     return {
         "phones": phones,
         "syllables": [

@@ -24,9 +24,8 @@ CHUNK = 50
 
 def model_folder(run: RelevanceRun) -> Path | None:
     """The checkpoint a run explains: where the manifest says, or beside the run; None if gone."""
-    named = Path(str(run.parameters.get("model", "")))
-    places = [named, run.path.parent / named.name, run.path.parent / "model"]
-    return next((place for place in places if (place / FILE_NAME).is_file()), None)
+    place = run.place_of("model")
+    return place if (place / FILE_NAME).is_file() else None
 
 
 def open_methods(runs: Sequence[RelevanceRun], corpus: Corpus) -> list[Method]:
