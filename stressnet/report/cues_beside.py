@@ -15,14 +15,13 @@ import numpy as np
 from stressnet.errors import ConfigError, require_columns
 from stressnet.lexicon.stress import Stress
 from stressnet.report.cues_figure import cue_label
-from stressnet.report.grid import bare_rows, draw_estimate, panel
+from stressnet.report.grid import bare_rows, draw_estimate, labelled_panels
 from stressnet.report.names import region_name
 from stressnet.report.style import (
     NULL_COLOUR,
     STRESS_COLOURS,
     Width,
     style,
-    text_width_in,
     width_in,
 )
 
@@ -48,7 +47,7 @@ REGIONS_OF_FAMILY: dict[str, tuple[str, ...]] = {
 """Where in the image a family of cues would show; nowhere, if it has no place of its own."""
 
 _NO_PLACE = "no region: spread over all cells"
-_ROW_IN, _HEAD_IN = 0.165, 0.20
+_ROW_IN = 0.165
 COEFFICIENT_COLUMNS = ("cue", "group", "coefficient", "low", "high", "baseline")
 
 
@@ -85,6 +84,7 @@ def plot_cues_beside_relevance(
         If a table lacks columns, the baseline or every region, or the figure is too narrow.
     """
     from matplotlib.figure import Figure
+    from matplotlib.transforms import blended_transform_factory
 
     require_columns(coefficients, COEFFICIENT_COLUMNS, "table of coefficients")
     chosen = coefficients[coefficients["baseline"] == baseline]
@@ -106,33 +106,19 @@ def plot_cues_beside_relevance(
         regions = [r for r in REGIONS_OF_FAMILY.get(family, ()) if r in by_region]
         places[family] = (cues, regions, at + 1.1)
         at += 1.1 + max(len(cues), len(regions), 1) + 0.35
-    labels = [cue_label(str(cue)) for cue in chosen["cue"]]
-    names = [region_name(r) for _, regions, _ in places.values() for r in regions]
-    left = 0.14 + max(text_width_in(label, 6.5) for label in labels)
-    middle = 0.2 + max((text_width_in(name, 6.5) for name in names), default=0.8)
-    panel_in = (total - left - middle - 0.15) / 2
-    plot_in, under, over = _ROW_IN * (at + 0.2), 0.42, 0.3
-    tall = plot_in + under + over
     with style():
-        figure = Figure(figsize=(total, tall))
-        axes: list[Ax] = []
-        for number, name in enumerate(("cues", "relevance")):
-            x = left + number * (panel_in + middle)
-            ax = panel(figure, x, under, (panel_in, plot_in), label=name)
-            ax.set_ylim(at, -0.3)
-            bare_rows(ax)
-            axes.append(ax)
+        figure = Figure(figsize=(total, _ROW_IN * (at + 0.2) + 0.72), layout="constrained")
+        axes = labelled_panels(figure, ("cues", "relevance"), 2)
         _draw_cues(axes[0], chosen, places)
         _draw_regions(axes[1], by_region, places)
+        for ax in axes:
+            ax.set_ylim(at, -0.3)
+            bare_rows(ax)
+        left = blended_transform_factory(figure.transFigure, axes[0].transData)
         for family, place in heads.items():
-            figure.text(
-                0.06 / total,
-                (under + plot_in * (1 - (place + 0.55) / (at + 0.3))) / tall,
-                "F0" if family == "f0" else family,
-                fontsize=7,
-                fontweight="bold",
-                va="center",
-            )
+            name = "F0" if family == "f0" else family
+            look: dict[str, Any] = {"fontsize": 7, "fontweight": "bold", "va": "center"}
+            figure.text(0.06 / total, place + 0.4, name, transform=left, in_layout=False, **look)
             for ax in axes:
                 ax.axhline(place - 0.1, color="#dddddd", linewidth=0.5)
         axes[0].set_title("cues in the sound", fontsize=7.5, loc="left")

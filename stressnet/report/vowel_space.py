@@ -12,7 +12,7 @@ from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.errors import ConfigError, CorpusError, require_columns
 from stressnet.lexicon.pronunciation import bare
 from stressnet.lexicon.stress import Stress
-from stressnet.report.grid import panel
+from stressnet.report.grid import labelled_panels
 from stressnet.report.ipa import to_ipa
 from stressnet.report.names import count_of
 from stressnet.report.run import RelevanceRun
@@ -172,40 +172,20 @@ def plot_vowel_space(
     unit = "Hz" if scale == "hz" else "Bark"
     total = width_in(width)
     stacked = total < 5
-    left, right, gap, under, over = 0.52, 0.86, 0.12, 0.45, 0.28
-    panel_in = (total - left - right) if stacked else (total - left - right - gap) / 2
-    high = 0.82 * panel_in
-    tall = under + over + high + ((high + over) if stacked else 0.0)
+    tall = 1.64 * (total - 1.4) + 1.0 if stacked else 0.41 * (total - 1.5) + 0.75
     with style():
-        figure = Figure(figsize=(total, tall))
-        first: Ax | None = None
-        for number, stressed in enumerate((True, False)):
-            x = left + (0 if stacked else number * (panel_in + gap))
-            y = under + ((1 - number) * (high + over) if stacked else 0.0)
-            ax = panel(
-                figure,
-                x,
-                y,
-                (panel_in, high),
-                label="stressed" if stressed else "unstressed",
-                sharex=first,
-                sharey=first,
-            )
-            first = first or ax
-            _draw(ax, shown[shown["stressed"] == stressed], mapped, scale)
-            ax.tick_params(labelleft=stacked or stressed, labelbottom=not stacked or not stressed)
-            if stacked or stressed:
-                ax.set_ylabel(f"F1 ({unit})")
-        assert first is not None
-        _limits(first, shown, scale)
-        middle = (left + (panel_in if stacked else 2 * panel_in + gap) / 2) / total
-        figure.text(middle, 0.06 / tall, f"F2 ({unit}), speakers aligned", ha="center", va="bottom")
-        at, size_in = (total - right + 0.14, under + 0.08 * high), (0.1, 0.84 * high)
-        bar = panel(figure, *at, size_in, label="colour bar")
+        figure = Figure(figsize=(total, tall), layout="constrained")
+        names, n_columns = ("stressed", "unstressed"), 1 if stacked else 2
+        panels = labelled_panels(figure, names, n_columns, sharex=True, sharey=True)
+        for ax, name in zip(panels, names, strict=True):
+            _draw(ax, shown[shown["stressed"] == (name == "stressed")], mapped, scale)
+        _limits(panels[0], shown, scale)
+        figure.supylabel(f"F1 ({unit})", fontsize=7.0)
+        figure.supxlabel(f"F2 ({unit}), speakers aligned", fontsize=7.0)
         ticks = list(range(-3, 4))
-        drawn = figure.colorbar(mapped, cax=bar, ticks=ticks, extend="both")
-        drawn.set_ticklabels([_ratio(t) for t in ticks])
-        drawn.set_label(MEASURES[measure], fontsize=6.0, linespacing=1.1)
+        bar = figure.colorbar(mapped, ax=panels, ticks=ticks, extend="both", shrink=0.84, aspect=24)
+        bar.set_ticklabels([_ratio(t) for t in ticks])
+        bar.set_label(MEASURES[measure], fontsize=6.0, linespacing=1.1)
     return figure
 
 
