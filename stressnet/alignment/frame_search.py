@@ -34,6 +34,9 @@ NOISE_COST = 2.0
 Of 1, 2, 3, 4 and 6 the best for 0.5 s of coughs, laughter and other voices put between words.
 """
 
+NOISE_ENTRY_COST = 20.0
+"""Cost of a noise, so that it takes no short time where nothing sounds."""
+
 PIECE_S = 30.0
 """Length in seconds from which on a recording is cut at the next pause."""
 
@@ -95,6 +98,9 @@ def _best_states(graph: _Graph, scores: np.ndarray) -> np.ndarray | None:
     word_of_head = np.repeat(np.arange(words), [len(word) for word in graph.starts])
     pause_heads, pause_ends = (np.array(side) for side in zip(*graph.pauses, strict=True))
 
+    is_noise = graph.states[pause_heads] == NOISE
+    entry_costs = np.where(is_noise, NOISE_ENTRY_COST, PAUSE_COST)
+
     total = np.full(len(graph.states), -np.inf)
     total[heads[word_of_head == 0]] = 0.0
     total[pause_heads[0]] = 0.0
@@ -115,7 +121,7 @@ def _best_states(graph: _Graph, scores: np.ndarray) -> np.ndarray | None:
         came[t] = onward > stay
         total[heads] = np.maximum(after_word, after_pause)  # heads are reached from outside only
         came[t, heads] = np.where(after_pause > after_word, 3, 2)
-        total[pause_heads] = finished - PAUSE_COST
+        total[pause_heads] = finished - entry_costs
         came[t, pause_heads] = 2
         total += scores[t, graph.states]
 
