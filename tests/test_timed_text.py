@@ -189,6 +189,15 @@ def test_other_json_is_passed_over_and_told(tmp_path: Path) -> None:
     assert scan(load_recipe("mfa"), tmp_path).recordings[0].words == ("THE", "WATER")
 
 
+def test_other_json_beside_many_recordings_is_told_once(tmp_path: Path) -> None:
+    for name in "uvw":
+        folder = recording(tmp_path / "anna", name)
+        (folder / f"{name}.json").write_text('{"age": 20}')
+        (folder / f"{name}.txt").write_text("the water")
+    (reason,) = problems(tmp_path)
+    assert "(keys: age)" in reason and reason.endswith("passed over, as are 2 more of its kind")
+
+
 def test_a_corrected_transcript_wins_over_a_recogniser(tmp_path: Path) -> None:
     folder = recording(tmp_path / "source" / "anna")
     (folder / "u.json").write_text(WHISPERX)

@@ -176,6 +176,7 @@ class _Found:
 
     recordings: dict[str, Recording] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    passed: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     claims: dict[tuple[Path, str], list[str]] = field(default_factory=dict)
     changes: dict[str, tuple[Change, ...]] = field(default_factory=dict)
 
@@ -193,6 +194,13 @@ class _Found:
             f"{recording.audio_path}: second recording with the id '{recording.utterance_id}' "
             f"(first: {first.audio_path}); rename one",
         )
+
+    def tell_of_passed(self) -> None:
+        """Say which files beside recordings are no alignments, those of a kind together."""
+        for several in self.passed.values():
+            utterance_id, text = several[0]
+            more = f", as are {len(several) - 1} more of its kind" if len(several) > 1 else ""
+            self.problem(utterance_id, Severity.WARNING, f"{text}; passed over{more}")
 
     def tell_of_voices(self) -> None:
         """Say that recordings of several speakers became one recording per speaker."""
@@ -297,6 +305,7 @@ def scan(
             )
     found.refuse_shared_alignments()
     found.tell_of_voices()
+    found.tell_of_passed()
     found.problems += warnings_of(found.changes, recipe.reading.convention)
     found.keep(speakers)
     found.problems += passed_over(recipe, root, candidates, found.recordings.values())
@@ -338,7 +347,7 @@ def _recordings_of(
     if reading.changes:
         found.changes[utterance_id] = reading.changes
     for text in passed:
-        found.problem(utterance_id, Severity.WARNING, f"{text}; passed over")
+        found.passed.setdefault(text.partition(": ")[2], []).append((utterance_id, text))
     transcript = None
     if given and given.path.suffix.lower() not in _TEXTS:
         with suppress(TranscriptError):
