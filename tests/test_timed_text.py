@@ -72,6 +72,16 @@ def test_what_is_said_when(
     assert said(tmp_path / name) == expected
 
 
+def test_elan_without_its_version_and_with_words_of_speakers(tmp_path: Path) -> None:
+    text = EAF[: EAF.index("\n xmlns")] + ">" + EAF[EAF.index('xsd">') + 5 :]
+    (tmp_path / "a.eaf").write_text(text.replace(' VERSION="3.0"', ""))
+    assert said(tmp_path / "a.eaf")[""] == [(0.5, 1.0, "the water"), (1.0, 1.5, "hotel")]
+    words = text.replace('TIER_ID="Anna"', 'TIER_ID="word@Anna"').replace("the water", "water")
+    (tmp_path / "a.eaf").write_text(words)
+    alignment = read_alignment(tmp_path / "a.eaf", speaker="Anna")
+    assert (alignment.source, alignment.words[0].label) == ("textgrid", "water")
+
+
 def test_windows_text(tmp_path: Path) -> None:
     (tmp_path / "a.srt").write_bytes(SRT.replace("water", "rebel’s").encode("cp1252"))
     assert said(tmp_path / "a.srt")[""][0][2] == "The rebel’s, 21"

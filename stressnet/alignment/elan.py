@@ -19,6 +19,7 @@ from stressnet.alignment.tier_names import (
 from stressnet.errors import AlignmentError
 
 _KNOWN = WORD_TIERS | PHONE_TIERS | UTTERANCE_TIERS
+_SCHEMA = "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation"
 _DEEPEST = 100
 """Longest chain of annotations that refer to others."""
 
@@ -36,14 +37,13 @@ def elan_tiers(path: Path) -> list[tuple[str, Sequence[object]]]:
     AlignmentError
         If the file is damaged.
     """
-    import warnings
+    from pympi.Elan import Eaf, parse_eaf
 
-    from pympi import Eaf
-
+    eaf = Eaf()
+    eaf.tiers.clear()
+    eaf.adocument[_SCHEMA] = ""  # which pympi looks for and not every program writes
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of versions of the format that pympi does not know
-            eaf = Eaf(str(path))
+        parse_eaf(str(path), eaf, suppress_version_warning=True)
         times_s = _times_s(eaf.timeslots)
         spans = {
             name: (times_s[first], times_s[last], text)
