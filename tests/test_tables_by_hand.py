@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import soundfile
+from conftest import aligned_sentence, sound_of
 
+from stressnet.alignment.textgrid import write_textgrid
 from stressnet.corpus.labels import read_labels
 from stressnet.corpus.plain_table import read_rows
 from stressnet.corpus.recipe import SpeakerTable
 from stressnet.corpus.speakers import read_speakers, unmatched
 from stressnet.corpus.splits import SPLIT_COLUMNS, read_splits
 from stressnet.errors import CorpusError
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
+from stressnet.stages.validate import validate_folder
 
 SHAPES = {
     "tabs": "{}\t{}\n",
@@ -127,3 +132,22 @@ def test_sets_that_do_not_exist(tmp_path: Path, column: int) -> None:
     (tmp_path / "s.csv").write_text("\n".join(",".join(r) for r in (SPLITS[0], row)))
     with pytest.raises(CorpusError, match=r"line 2: \w+ 'tain' is none of train, "):
         read_splits(tmp_path / "s.csv")
+
+
+def test_labels_of_words_that_are_no_tokens_are_told(tmp_path: Path) -> None:
+    alignment, duration_s = aligned_sentence("THE WATER HOTEL RECORD")
+    folder = tmp_path / "c" / "anna"
+    folder.mkdir(parents=True)
+    samples = sound_of(alignment, duration_s, f0_hz=150, seed=1)
+    soundfile.write(folder / "u.wav", samples, 16_000)
+    write_textgrid(folder / "u.TextGrid", alignment, duration_s)
+    table = "utterance_id;word_index;stress\nu;0;FINAL\nu;3;INITIAL\n"
+    (tmp_path / "c" / "labels.tsv").write_text(table)
+    checked = validate_folder(tmp_path / "c")
+    config = BuildConfig("generic", tagger="none", no_splits=True)
+    built = build_corpus(tmp_path / "c", tmp_path / "out", config=config)
+    (row,) = (row for row in checked.rows if row.item == "labels.tsv")
+    (problem,) = (p for p in built.problems if p.item == "labels.tsv")
+    assert row.problem == problem.reason
+    assert "1 of its words are no tokens" in row.problem and "THE in 'u': " in row.problem
+    assert "check that word_index counts from 0" in row.problem

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from stressnet.corpus.plain_table import header_of, read_rows
 from stressnet.corpus.written import split_words
 from stressnet.errors import CorpusError
+from stressnet.runs.problems import Problem, Severity
 
 _INDEX = re.compile(r"\d{1,9}")
 
@@ -78,6 +79,35 @@ def read_labels(path: Path) -> dict[tuple[str, int], StressLabel]:
             )
         labels[key] = StressLabel(stress, " ".join(split_words(cells.get("word", ""))), path.name)
     return labels
+
+
+def idle_labels(labels: Labels, words: Iterable[tuple[str, int, str, str]]) -> list[Problem]:
+    """A warning per table that decides about words which can be no tokens.
+
+    Parameters
+    ----------
+    labels : Labels
+        All decisions.
+    words : iterable of (str, int, str, str)
+        Utterance, index and spelling of words that can be none, and the reason.
+    """
+    idle: dict[str, list[str]] = {}
+    for utterance_id, index, word, reason in words:
+        label = labels.get((utterance_id, index))
+        if label is not None:
+            text = f"{word} in '{utterance_id}': {reason}"
+            idle.setdefault(label.table, []).append(text)
+    return [
+        Problem(
+            table,
+            "labels",
+            Severity.WARNING,
+            f"{table}: {len(texts)} of its words are no tokens, so it does not matter what it says "
+            f"of them ({'; '.join(texts[:3])}{'; ...' * (len(texts) > 3)}); check that word_index "
+            f"counts from 0",
+        )
+        for table, texts in idle.items()
+    ]
 
 
 def labels_by_utterance(labels: Labels) -> dict[str, dict[tuple[str, int], StressLabel]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.alignment.validation import fit_to_audio, validate, without_overlaps
 from stressnet.audio import read_stretches, write_flac
-from stressnet.corpus.labels import Labels, labels_by_utterance
+from stressnet.corpus.labels import Labels, idle_labels, labels_by_utterance
 from stressnet.corpus.scan import Recording, Scan
 from stressnet.corpus.store import NOT_TOKENS, PHONES, TOKENS
 from stressnet.corpus.tables import (
@@ -25,7 +25,7 @@ from stressnet.corpus.tables import (
 from stressnet.corpus.tokens import Token, find_tokens, phone_rows, token_row
 from stressnet.errors import AlignmentError, AudioError, CorpusError
 from stressnet.intervals import Alignment, Interval
-from stressnet.lexicon.dictionary import load_dictionary, load_word_list
+from stressnet.lexicon.dictionary import Reject, load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import get_tagger
 from stressnet.runs.names import safe_name
 from stressnet.runs.problems import Problem, Severity
@@ -155,6 +155,7 @@ def cut(
         for of_utterance in [labels.get(r.utterance_id, {})]
     )
     rejected: Counter[str] = Counter()
+    never: list[tuple[str, int, str, str]] = []
     with (
         TableWriter(folder.file(TOKENS), arrow_schema(TOKEN_TYPES)) as tokens,
         TableWriter(folder.file(PHONES), arrow_schema(PHONE_TYPES)) as phones,
@@ -169,10 +170,14 @@ def cut(
             problems += [
                 Problem(utterance_id, "cut", Severity.WARNING, text) for text in result["warnings"]
             ]
-            rejected.update(word["reason"] for word in result["not_tokens"])
+            for word in result["not_tokens"]:
+                rejected[word["reason"]] += 1
+                if utterance_id in labels and word["reason"] in set(Reject):
+                    never.append((utterance_id, word["word_index"], word["word"], word["reason"]))
             not_tokens.add(result["not_tokens"])
             tokens.add(result["tokens"])
             phones.add(result["phones"])
+    problems += idle_labels(found.labels, never)
     if not tokens.n_rows:
         reasons = "; ".join(problem.reason for problem in problems[:3])
         counts = ", ".join(f"{n} {reason}" for reason, n in rejected.most_common(3))

@@ -40,10 +40,13 @@ class Expected:
         readings, which part of speech and aligner decide.
     unknown : Counter of str
         Words that are not in the dictionary, by speaker.
+    never : list of (str, int, str, str)
+        Utterance, index and spelling of words that can be no tokens, and the reason.
     """
 
     words: list[tuple[str, str, Stress | None]] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
+    never: list[tuple[str, int, str, str]] = field(default_factory=list)
 
     def add(
         self,
@@ -83,6 +86,11 @@ class Expected:
             self.words += [
                 (recording.speaker, e.word, e.stress) for e in entries if isinstance(e, Entry)
             ]
+            self.never += [
+                (recording.utterance_id, index, word, entry.value)
+                for index, (word, entry) in enumerate(zip(given.words, entries, strict=True))
+                if labels and isinstance(entry, Reject)
+            ]
             return given
         tokens, rejected = find_tokens(
             recording, given.alignment, dictionary, labels, function_words
@@ -90,6 +98,11 @@ class Expected:
         self.unknown[recording.speaker] += sum(
             word.reason == Reject.NOT_IN_DICTIONARY for word in rejected
         )
+        self.never += [
+            (word.utterance_id, word.word_index, word.word, word.reason)
+            for word in rejected
+            if labels and word.reason in set(Reject)
+        ]
         self.words += [
             (t.speaker, t.word, None if t.label_source == "aligner" else t.stress) for t in tokens
         ]

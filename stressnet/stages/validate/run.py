@@ -14,7 +14,7 @@ from stressnet.corpus.building.given import Given, read_given, use_given, words_
 from stressnet.corpus.building.listen import SoundKey
 from stressnet.corpus.building.request import unused_labels
 from stressnet.corpus.changes import count_changes, counts_text, warnings_of
-from stressnet.corpus.labels import labels_by_utterance
+from stressnet.corpus.labels import idle_labels, labels_by_utterance
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Recording, read_labels, scan
@@ -148,7 +148,8 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     if words_only:
         text = words_only_text(words_only)
         rows.append(Row(words_only[0].utterance_id, "warning", "file", None, "", text))
-    own = warnings_of(changes, recipe.reading.convention)
+    of_changes = warnings_of(changes, recipe.reading.convention)
+    own = [*of_changes, *idle_labels(found.labels, expected.never)]
     rows += [Row(p.item, p.severity.value, "file", None, "", p.reason) for p in own]
     rows += [Row("", "warning", "file", None, "", text) for text in expected.language_warnings]
     told = counts_text(count_changes({**found.changes, **changes}))
