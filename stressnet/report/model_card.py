@@ -13,6 +13,7 @@ from stressnet.errors import CheckpointError, ConfigError
 from stressnet.evaluation import tables
 from stressnet.evaluation.heard import is_own_corpus
 from stressnet.evaluation.sets import (
+    FULL_VOWELS,
     TITLES,
     TestSets,
     Unit,
@@ -342,15 +343,9 @@ def _limits(facts: Mapping[str, Any], scores: pd.DataFrame) -> Sequence[str]:
         "error here, and part of the answer is which vowel is reduced, not prosody",
         "not for judging speakers: error rates differ between people, see above",
     ]
-    prosody = scores[
-        (scores["test_set"] == "minimal_pairs/prosody_only")
-        & (scores["metric"] == "balanced_accuracy")
-    ]
-    if len(prosody):
-        row = prosody.iloc[0]
-        found.insert(
-            3, f"where only prosody tells the readings apart: {interval_text(row)}, n = {row['n']}"
-        )
+    full = scores[(scores["test_set"] == FULL_VOWELS) & (scores["model"] != tables.ORACLE)]
+    for _, row in full[full["metric"] == "balanced_accuracy"].iterrows():
+        found.insert(3, f"where both vowels are full: {interval_text(row)}, n = {row['n']}")
     if facts["parameters"].get("synthetic"):
         found.insert(0, "trained on synthetic speech: not for people's voices")
     return found
