@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
+import struct
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,13 +24,32 @@ from stressnet.errors import ConfigError
 from stressnet.regions.registry import REGIONS
 from stressnet.report.choose import choose_words
 from stressnet.report.explorer import Method, TokenReader, choose_tokens, write_page
-from stressnet.report.explorer.pack import compand, expand, pack, runs_of, unpack
+from stressnet.report.explorer.pack import COMPANDED_LEVELS, compand, pack, runs_of
 from stressnet.report.explorer.site import ASSETS, prepare
 from stressnet.report.explorer.tokens import method_labels
 from stressnet.report.explorer.writing import open_methods
 from stressnet.report.names import region_group
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.manifest import read_manifest, write_manifest
+
+
+def unpack(text: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What :func:`pack` was given, read as the page does."""
+    raw = zlib.decompress(base64.b64decode(text))
+    (length,) = struct.unpack_from("<I", raw)
+    header = json.loads(raw[4 : 4 + length])
+    found = {}
+    for name, place in header.pop("arrays").items():
+        kind, at = np.dtype(place["type"]).newbyteorder("<"), 4 + length + place["at"]
+        values = np.frombuffer(raw, kind, count=int(np.prod(place["shape"])), offset=at)
+        found[name] = values.reshape(place["shape"])
+    return header, found
+
+
+def expand(steps: np.ndarray, peak: float) -> np.ndarray:
+    """Values that :func:`compand` turned into steps; off by at most peak · (s + 1/4) / 63²."""
+    part = np.asarray(steps, dtype=np.float64) / COMPANDED_LEVELS
+    return np.sign(part) * part**2 * peak
 
 
 @pytest.fixture(scope="module")

@@ -165,11 +165,6 @@ def ask(step: Step, source: Source, endpoints: Mapping[str, Endpoint]) -> Asked:
     return Asked((first, second), moves, tuple(limited))
 
 
-def neutral(source: Source, endpoint: Endpoint) -> Asked:
-    """One cue alone halfway between its two ends, where it speaks for neither class."""
-    return ask(Step("single", (endpoint.cue,), (0,), (0.5,)), source, {endpoint.cue: endpoint})
-
-
 def _change(source: Source, nucleus: int, moves: Mapping[str, Pair]) -> CueChange:
     """What has to be done to one nucleus for its values to move so far."""
     move = {cue: pair[nucleus] for cue, pair in moves.items()}

@@ -17,7 +17,6 @@ from stressnet.regions.exchange import exchange_times, exchange_tracks, times_ac
 from stressnet.regions.registry import Mask, Missing, Region, Stretch
 from stressnet.regions.scene import Scene
 
-FloatArray = NDArray[np.float64]
 Masks = dict[str, Mask | Missing]
 
 EXCHANGE, TIME_SHIFT, FREQUENCY_SHIFT = "exchange", "time_shift", "frequency_shift"

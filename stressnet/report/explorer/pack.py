@@ -56,29 +56,13 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> str:
     return base64.b64encode(zlib.compress(raw, 9)).decode("ascii")
 
 
-def unpack(text: str) -> tuple[dict[str, Any], dict[str, NDArray]]:
-    """What :func:`pack` was given."""
-    raw = zlib.decompress(base64.b64decode(text))
-    (length,) = struct.unpack_from("<I", raw)
-    header = json.loads(raw[4 : 4 + length])
-    arrays = {}
-    for name, place in header.pop("arrays").items():
-        arrays[name] = np.frombuffer(
-            raw,
-            _TYPES[place["type"]],
-            count=int(np.prod(place["shape"])),
-            offset=4 + length + place["at"],
-        ).reshape(place["shape"])
-    return header, arrays
-
-
 def compand(values: NDArray[np.floating]) -> tuple[NDArray[np.int8], float]:
     """Signed values in 127 steps that are finer near zero: the root of the magnitude is linear.
 
     Returns
     -------
     steps : ndarray of int8
-        sign(v) · round(63 · sqrt(|v| / peak)).
+        sign(v) · round(63 · sqrt(|v| / peak)); undone, off by at most peak · (s + 1/4) / 63².
     peak : float
         Largest magnitude; 0 for an empty map.
     """
@@ -88,12 +72,6 @@ def compand(values: NDArray[np.floating]) -> tuple[NDArray[np.int8], float]:
         return np.zeros(values.shape, np.int8), 0.0
     steps = np.sign(values) * np.round(COMPANDED_LEVELS * np.sqrt(np.abs(values) / peak))
     return steps.astype(np.int8), peak
-
-
-def expand(steps: NDArray[np.int8], peak: float) -> NDArray[np.float64]:
-    """Values that :func:`compand` turned into steps; off by at most peak · (s + 1/4) / 63²."""
-    part = np.asarray(steps, dtype=np.float64) / COMPANDED_LEVELS
-    return np.sign(part) * part**2 * peak
 
 
 def runs_of(mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
