@@ -39,6 +39,10 @@ METHODS = (
 """Methods for every network. The first network of a set that solved it gets all there are."""
 
 
+SEEDLESS = ("random", "sobel")
+"""Methods that do not look at the network: levels to compare with, never recommended."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is validated on what.

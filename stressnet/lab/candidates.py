@@ -106,7 +106,7 @@ def candidate_masks(scene: Scene) -> dict[str, BoolArray]:
                 found[name + end] = (mask >= 0.5) & frames
         found["low" + end] = np.outer(low, frames)
         found["high" + end] = np.outer(~low, frames)
-        limits = [_around(t, VOWEL_EDGE_S) for t in (nucleus.start_s, nucleus.end_s)]
+        limits = [around(t, VOWEL_EDGE_S) for t in (nucleus.start_s, nucleus.end_s)]
         found["vowel_edges" + end] = np.outer(everywhere, scene.in_time(*limits) >= 0.5)
     for part, groups in (("onset", scene.times.onsets), ("coda", scene.times.codas)):
         for syllable, phones in enumerate(groups):
@@ -116,8 +116,8 @@ def candidate_masks(scene: Scene) -> dict[str, BoolArray]:
     word = scene.times.word
     time_s, sound = scene.axes.time_s, scene.sound
     for name, frames in (
-        ("word_start", scene.in_time(_around(word.start_s, WORD_EDGE_S)) >= 0.5),
-        ("word_end", scene.in_time(_around(word.end_s, WORD_EDGE_S)) >= 0.5),
+        ("word_start", scene.in_time(around(word.start_s, WORD_EDGE_S)) >= 0.5),
+        ("word_end", scene.in_time(around(word.end_s, WORD_EDGE_S)) >= 0.5),
         ("before", sound & (time_s < word.start_s)),
         ("after", sound & (time_s >= word.end_s)),
         ("padding", ~sound),
@@ -178,5 +178,6 @@ def grown(mask: BoolArray, bins: int, frames: int) -> BoolArray:
     return binary_dilation(mask, np.ones((2 * bins + 1, 2 * frames + 1), dtype=bool))
 
 
-def _around(time_s: float, reach_s: float) -> Interval:
+def around(time_s: float, reach_s: float) -> Interval:
+    """What lies within so many seconds of a time."""
     return Interval(time_s - reach_s, time_s + reach_s, "")

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import CorpusError
-from stressnet.lab.candidates import TILT_SPLIT_HZ, candidate_masks
+from stressnet.lab.candidates import TILT_SPLIT_HZ, candidate_masks, grown
 from stressnet.lab.designs import CUE_KINDS
 from stressnet.lab.labset import LabSet
 from stressnet.lab.related import QUANTITIES, TARGETS, parse_target, related_cues
@@ -150,11 +149,9 @@ def localised_set(
 def _truth(scene: Scene, regions: tuple[str, ...]) -> BoolArray:
     """Cells of those of the regions that the token has."""
     truth = np.zeros(scene.axes.shape, dtype=bool)
-    if regions:
-        found = candidate_masks(scene)
-        for region in regions:
-            if region in found:
-                truth |= found[region]
+    masks = candidate_masks(scene) if regions else {}
+    for region in regions:
+        truth |= masks.get(region, False)
     return truth
 
 
@@ -170,6 +167,4 @@ def _widened(truth: BoolArray, preset: SpectrogramPreset) -> BoolArray:
     reach_s, reach_hz = preset.window_s / 2 + TOLERANCE_S, preset.resolution_hz / 2 + TOLERANCE_HZ
     bins = int(np.ceil(reach_hz / axes.frequency_step_hz))
     frames = int(np.ceil(reach_s / axes.time_step_s))
-    size = (1, 2 * bins + 1, 2 * frames + 1)
-    wide = maximum_filter(truth.view(np.uint8), size=size, mode="constant")
-    return np.asarray(wide.view(np.bool_))
+    return np.stack([grown(mask, bins, frames) for mask in truth])

@@ -22,15 +22,13 @@ from stressnet.explain.composites import COMPOSITES, Composite
 from stressnet.explain.faithfulness.scores import logits_of
 from stressnet.explain.methods import METHODS, relevance_by_name
 from stressnet.explain.reference import REFERENCED
+from stressnet.lab.board_plan import SEEDLESS
 
 SEEDS = ("logit-difference", "logit")
 """What is explained, see above."""
 
 ENSEMBLE = ("epsilon-gamma", "epsilon-plus", "input-times-gradient")
 """Members of the ``ensemble`` that is tested."""
-
-SEEDLESS = ("random", "sobel")
-"""Methods that do not look at the network."""
 
 _DRAWS = {"n_steps": 16, "n_samples": 12}
 """Quadrature points and random draws of methods that integrate: fewer than their own defaults, so

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stressnet.lab.board_plan import SEEDLESS
 from stressnet.lab.scoreboard import (
     BAR_FALSE,
     BAR_FIRST,
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 _CHOICE = ["method", "seed_output", "part"]
 _DEFAULT_CHOICE = ("logit-difference", "positive")
 """Seed and part that ``stressnet explain`` uses."""
-
-NO_CHOICE = ("random", "sobel")
-"""Methods that do not look at the network: levels to compare with, never recommended."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def _recommend(
     table = methods_table(units, scores, cues, seed=seed)
     # Intact methods that look at the network; those that only some networks were explained with
     # cannot be compared with the others.
-    table = table[(table["kind"] == "method") & ~table["method"].isin(NO_CHOICE)]
+    table = table[(table["kind"] == "method") & ~table["method"].isin(SEEDLESS)]
     table = table[table["n_networks"] == table["n_networks"].max()]
     if not len(table):
         return Recommendation(question, solved, "", "", "", None, float("nan"))

@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.intervals import Interval
-from stressnet.lab.candidates import VOWEL_EDGE_S
+from stressnet.lab.candidates import VOWEL_EDGE_S, around
 from stressnet.lab.labset import LabSet
 from stressnet.regions.scene import Scene
 
@@ -37,8 +36,7 @@ def places(scene: Scene) -> NDArray[np.int64]:
         found[scene.in_time(nucleus) >= 0.5] = PLACES.index(f"vowel_{k}")
     for k, nucleus in enumerate(times.nuclei, start=1):
         for t in (nucleus.start_s, nucleus.end_s):
-            edge = Interval(t - VOWEL_EDGE_S, t + VOWEL_EDGE_S, "")
-            found[scene.in_time(edge) >= 0.5] = PLACES.index(f"vowel_edges_{k}")
+            found[scene.in_time(around(t, VOWEL_EDGE_S)) >= 0.5] = PLACES.index(f"vowel_edges_{k}")
     found[~scene.sound] = PLACES.index("padding")
     return found
 

@@ -73,10 +73,8 @@ class Endpoint:
         return (self.final[0] - self.final[1]) - (self.initial[0] - self.initial[1])
 
 
-@dataclass(frozen=True)
-class _Mean:
-    value: float
-    n: int
+Mean = tuple[float, int]
+"""A mean, and how many values it rests on."""
 
 
 class Reference:
@@ -164,22 +162,20 @@ class Reference:
         direction = 0.0
         first, second = self._contrasts(cue.name, "all", "")
         if first is not None and second is not None:
-            direction = np.sign(first.value - second.value)
+            direction = np.sign(first[0] - second[0])
         for source, value in self._groups(row):
             initial, final = self._contrasts(cue.name, source, value)
             if initial is None or final is None:
                 continue
-            if source != "all" and np.sign(initial.value - final.value) != direction:
+            if source != "all" and np.sign(initial[0] - final[0]) != direction:
                 continue
-            one, other = (_around(natural, mean.value) for mean in (initial, final))
-            return Endpoint(cue.name, natural, one, other, source, initial.n, final.n)
+            one, other = (_around(natural, mean[0]) for mean in (initial, final))
+            return Endpoint(cue.name, natural, one, other, source, initial[1], final[1])
         raise ManipulationError(
             f"{cue.name}: fewer than {self.min_tokens} measured tokens of a class in the corpus"
         )
 
-    def _find_contrasts(
-        self, cue: str, source: str, value: str
-    ) -> tuple[_Mean | None, _Mean | None]:
+    def _find_contrasts(self, cue: str, source: str, value: str) -> tuple[Mean | None, Mean | None]:
         part = self._part(self.tokens, source, value)
         contrast = part[f"{cue}_1"] - part[f"{cue}_2"]
         initial, final = (
@@ -212,8 +208,7 @@ class Reference:
             with_stress = self._formant(cue.name, source, value, vowel, True)
             without = self._formant(cue.name, source, value, unstressed_vowel, False)
             if with_stress is not None and without is not None:
-                effect = with_stress.value - without.value
-                return effect, source, with_stress.n, without.n
+                return with_stress[0] - without[0], source, with_stress[1], without[1]
         raise ManipulationError(
             f"{cue.name}: fewer than {self.min_tokens} measured vowels {vowel} with stress or "
             f"{unstressed_vowel} without in the corpus"
@@ -221,7 +216,7 @@ class Reference:
 
     def _find_formant(
         self, cue: str, source: str, value: str, vowel: str, is_stressed: bool
-    ) -> _Mean | None:
+    ) -> Mean | None:
         part = self._part(self.vowels, source, value)
         chosen = (part["vowel"] == vowel) & (part["is_stressed"] == is_stressed)
         return self._mean(part.loc[chosen, cue])
@@ -292,9 +287,9 @@ class Reference:
     def _part(table: pd.DataFrame, source: str, value: str) -> pd.DataFrame:
         return table if source == "all" else table[table[source].astype(str) == value]
 
-    def _mean(self, values: pd.Series) -> _Mean | None:
+    def _mean(self, values: pd.Series) -> Mean | None:
         found = values.dropna()
-        return _Mean(float(found.mean()), len(found)) if len(found) >= self.min_tokens else None
+        return (float(found.mean()), len(found)) if len(found) >= self.min_tokens else None
 
 
 def _around(natural: Pair, contrast: float) -> Pair:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.axes import cell_edges
+from stressnet.lab.board_plan import SEEDLESS
 from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.report.grid import footnote
-from stressnet.report.lab_figures import ROW_IN, UNRANKED, score_panels
+from stressnet.report.lab_figures import ROW_IN, score_panels
 from stressnet.report.maps import draw_image, draw_relevance
 from stressnet.report.style import Width, style, text_width_in, width_in
 
@@ -130,7 +131,7 @@ def _shown(summary: pd.DataFrame, maps: Container[str]) -> list[str]:
     ranked = [
         method
         for method in dict.fromkeys(summary["method"])
-        if method in maps and method not in UNRANKED
+        if method in maps and method not in SEEDLESS
     ]
     usual = [method for method in _ALWAYS if method in ranked]
     best = [method for method in ranked if method not in usual]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stressnet.errors import ConfigError
+from stressnet.lab.board_plan import SEEDLESS
 from stressnet.lab.scoreboard import BAR_FALSE, BAR_FIRST
 from stressnet.report.grid import draw_estimate, footnote, row_panels
 from stressnet.report.style import NULL_COLOUR, Width, style, width_in
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as Plot
     from matplotlib.figure import Figure, SubFigure
 
-UNRANKED = ("random", "sobel")
 ROW_IN = 0.155
 
 
@@ -108,6 +108,6 @@ def score_panels(
 
 def row_colour(row: Mapping[Any, Any]) -> str:
     """Brown for broken maps, grey for methods that are not ranked, else black."""
-    if row["method"] in UNRANKED:
+    if row["method"] in SEEDLESS:
         return NULL_COLOUR
     return "#303030" if row["kind"] == "method" else "#b0721e"
