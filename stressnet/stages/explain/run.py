@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ from stressnet.regions.project_corpus import (
     summarise_nulls,
 )
 from stressnet.runs.folder import RunFolder
-from stressnet.runs.problems import Problem
+from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.explain.config import ExplainConfig
 from stressnet.statistics import summarise
@@ -58,31 +58,22 @@ MAX_CLOSURE = 1e-3
 """Largest residual of the ledger, relative to the explained value, that counts as closed."""
 
 
-@dataclass(frozen=True)
-class ExplainedRun:
-    """What ``stressnet explain`` wrote.
+@dataclass(frozen=True, kw_only=True)
+class ExplainedRun(Result):
+    """What ``stressnet explain`` wrote; problems are tokens that could not be projected.
 
     Parameters
     ----------
-    path : Path
-        The run folder.
     tokens : DataFrame
         One row per explained token.
     summary : DataFrame
         One row per region and class.
-    manifest : dict
-        Its manifest.
-    problems : list of Problem
-        Tokens that could not be projected; also in ``failures.csv``.
     summary_nulls : DataFrame or None
         The summary against further nulls, if any were asked for.
     """
 
-    path: Path
     tokens: pd.DataFrame
     summary: pd.DataFrame
-    manifest: dict[str, Any]
-    problems: list[Problem] = field(default_factory=list)
     summary_nulls: pd.DataFrame | None = None
 
 
@@ -160,18 +151,18 @@ def run(
     matches = _project(config, corpus, info.preset, chosen, tokens, controls, folder)
     with folder.progress.stage("summarise"):
         summary, summary_nulls = _summarise(folder)
-    manifest = folder.finish(
-        {
-            **_conservation(tokens),
-            "trained_on_this_corpus": info.corpus_hash == corpus.fingerprint,
-            "n_of_recordings_trained_on": count_heard(network, corpus, chosen.tokens),
-            "accuracy_of_nulls": accuracy,
-            "untrained_seeds": [one.draw for one in controls if one.null == UNTRAINED],
-            "n_control_tokens": n_control_tokens,
-            "donors_match_in": matches,
-        }
+    counts = {
+        **_conservation(tokens),
+        "trained_on_this_corpus": info.corpus_hash == corpus.fingerprint,
+        "n_of_recordings_trained_on": count_heard(network, corpus, chosen.tokens),
+        "accuracy_of_nulls": accuracy,
+        "untrained_seeds": [one.draw for one in controls if one.null == UNTRAINED],
+        "n_control_tokens": n_control_tokens,
+        "donors_match_in": matches,
+    }
+    return ExplainedRun.of(
+        folder, counts, tokens=tokens, summary=summary, summary_nulls=summary_nulls
     )
-    return ExplainedRun(folder.path, tokens, summary, manifest, folder.problems, summary_nulls)
 
 
 def _checked(config: ExplainConfig, network: TrainedNetwork) -> ExplainConfig:

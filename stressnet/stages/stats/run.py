@@ -15,6 +15,7 @@ from stressnet.errors import ConfigError
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file, read_manifest, write_json
 from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.result import Result
 from stressnet.runs.tables import write_parquet
 from stressnet.runs.work import Step
 from stressnet.stages.stats.config import NoOptions
@@ -38,26 +39,19 @@ TABLES = ("summary", "nulls", "contrasts", "strata_contrasts", "models", "claims
 """Tables of the output folder, each as CSV and Parquet."""
 
 
-@dataclass(frozen=True)
-class Statistics:
+@dataclass(frozen=True, kw_only=True)
+class Statistics(Result):
     """What ``stressnet stats`` wrote.
+
+    Problems are models that did not converge, and comparisons that the runs do not allow.
 
     Parameters
     ----------
-    path : Path
-        The output folder.
     tables : dict of str to DataFrame
         :data:`TABLES` by name.
-    problems : tuple of Problem
-        Models that did not converge, comparisons that the runs do not allow.
-    manifest : dict
-        Its manifest.
     """
 
-    path: Path
     tables: dict[str, pd.DataFrame]
-    problems: tuple[Problem, ...]
-    manifest: dict[str, Any]
 
 
 def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Statistics:
@@ -105,8 +99,8 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Statistics:
     for name, table in joined.items():
         folder.table(f"{name}.csv", table)
         folder.table(f"{name}.parquet", table)
-    manifest = folder.finish({"networks": {n.name: _about(n) for n in networks}})
-    return Statistics(folder.path, joined, tuple(folder.problems), manifest)
+    counts = {"networks": {n.name: _about(n) for n in networks}}
+    return Statistics.of(folder, counts, tables=joined)
 
 
 def _inputs(config: StatsConfig) -> dict[str, str]:
