@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError
 
-FloatArray = NDArray[np.floating]
+FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
@@ -97,7 +97,7 @@ class Spectrogram:
         True where a frame holds recorded sound, False where it is padding.
     """
 
-    values: FloatArray
+    values: NDArray[np.floating]
     axes: Axes
     mask: BoolArray
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.fft import rfft
 from scipy.signal import get_window
 
-from stressnet.axes import Axes, FloatArray, Spectrogram
+from stressnet.axes import Axes, Spectrogram
 from stressnet.errors import AudioError, ConfigError, check_names
 
 Scale = Literal["log1p-magnitude", "log1p-peak", "db"]
@@ -142,7 +142,7 @@ class SpectrogramPreset:
 
     def axes(self) -> Axes:
         """The axes every token of this preset shares (time zero = word onset)."""
-        time_s = np.arange(self.n_frames) * self.hop_s - self.margin_s
+        time_s = np.arange(self.n_frames, dtype=np.float64) * self.hop_s - self.margin_s
         return Axes(time_s, np.arange(self.n_bins) * self.rate_hz / self.n_fft)
 
     def to_dict(self) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class TokenSpectrogram(Spectrogram):
         Whether the word (with its margin) is longer than the image and was cut on the right.
     """
 
-    power: FloatArray
+    power: NDArray[np.floating]
     truncated: bool
 
     def __post_init__(self) -> None:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
+from stressnet.axes import BoolArray
 from stressnet.errors import CorpusError
 from stressnet.lab.candidates import TILT_SPLIT_HZ, candidate_masks, grown
 from stressnet.lab.designs import CUE_KINDS
@@ -42,7 +42,6 @@ __all__ = [
     "related_cues",
 ]
 
-BoolArray = NDArray[np.bool_]
 
 _LOW_IS_MARGIN = ("f0_level", "tilt")
 """Cues for which the vowel below 1 kHz belongs to the margin: unresolved harmonics change the

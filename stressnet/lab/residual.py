@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from stressnet.axes import BoolArray, FloatArray
 from stressnet.lexicon.pronunciation import bare
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 LIMIT_SD = 4.0
 """Standardised values are cut off here, since trackers err by far."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.axes import FloatArray
 from stressnet.lab.candidates import CANDIDATES
 from stressnet.lab.labset import LabSet
 from stressnet.lab.scores import CHANCES, MEASURES, WordScores, column_means
@@ -29,7 +30,6 @@ from stressnet.training.bootstrap import cluster_weights, percentile_limits
 if TYPE_CHECKING:
     import pandas as pd
 
-FloatArray = NDArray[np.float64]
 
 PLACED_CUES = ("f0_level", "f0_peak", "f1", "f2", "f3", "reduction", "tilt")
 """Single cues with spectral place, which the bar is about."""

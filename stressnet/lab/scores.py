@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_matrix
 
-from stressnet.axes import BoolArray
+from stressnet.axes import BoolArray, FloatArray
 from stressnet.errors import ConfigError, check_names
 from stressnet.lab.candidates import CANDIDATES, candidate_masks, grown, rivals, true_masks
 from stressnet.lab.labset import LabSet
@@ -48,7 +48,6 @@ from stressnet.regions.localisation import TOLERANCE_HZ, TOLERANCE_S
 if TYPE_CHECKING:
     import pandas as pd
 
-FloatArray = NDArray[np.float64]
 
 MEASURES = ("mass", "rank", "pointing", "first", "top3", "false_positive")
 """Measures of one word; in all but the last, higher is better."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.axes import FloatArray
 from stressnet.errors import CorpusError, StressnetError
 from stressnet.lab.set_task import (
     CONTROL_METHODS,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from stressnet.lab.maps import Explainer
     from stressnet.lab.train import Learned
 
-FloatArray = NDArray[np.float64]
 
 SET_DONE = "set"
 _EXAMPLE, _MAPS = "example", "maps.npz"

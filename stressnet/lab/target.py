@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.acoustics.cue_table import NUCLEUS
+from stressnet.axes import BoolArray, FloatArray
 from stressnet.errors import ConfigError
 from stressnet.lab.labset import SPLITS
 from stressnet.lab.related import COLUMNS, FORMANTS, parse_target, related_cues
@@ -38,9 +39,6 @@ from stressnet.lab.residual import (
 )
 from stressnet.lexicon.stress import Stress
 from stressnet.statistics.multiplicity import holm
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 MIN_TRAIN, MIN_HELD_OUT = 100, 50
 """Tokens with a known cue without which no target is made."""

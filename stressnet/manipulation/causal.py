@@ -24,14 +24,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.manipulation.cues import get_cue
 from stressnet.manipulation.psychometric import clusters_of, counts_of
 from stressnet.statistics.jackknife import jackknife, mean_of
 from stressnet.statistics.multiplicity import holm
 from stressnet.statistics.twoway import Inference
-
-FloatArray = NDArray[np.float64]
 
 CUE_REGIONS: dict[str, tuple[str, ...]] = {
     "f0": ("F0",),

@@ -14,16 +14,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 from scipy.optimize import brentq
 from scipy.signal import lfilter
 
 from stressnet.acoustics.track_types import FormantTrack
+from stressnet.axes import FloatArray
 from stressnet.errors import AudioError
 from stressnet.manipulation.intensity import level_db, part_of, plateau, replaced, with_gain
-
-FloatArray = NDArray[np.float64]
 
 HOP_S = 0.005
 """Distance of the filter's settings."""

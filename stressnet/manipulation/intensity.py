@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from stressnet.axes import FloatArray
 
 RAMP_S = 0.010
 """Longest ramp at a vowel's edge; a short vowel gives it a quarter of its length."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import expit
 
+from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
-
-FloatArray = NDArray[np.float64]
 
 _MOST_STEPS = 100
 _TOLERANCE = 1e-9

@@ -14,15 +14,14 @@ from itertools import pairwise
 
 import numpy as np
 import parselmouth
-from numpy.typing import NDArray
 from parselmouth.praat import call, run
 
+from stressnet.axes import FloatArray
 from stressnet.errors import AudioError
 from stressnet.manipulation.change import CueChange
 from stressnet.manipulation.duration import TimeMap
 from stressnet.manipulation.intensity import ramp_samples
 
-FloatArray = NDArray[np.float64]
 Span = tuple[float, float]
 
 _EDGE_S = 1e-5

@@ -22,12 +22,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.manipulation.logistic import fit_logistic
 from stressnet.statistics.jackknife import spread_of
 from stressnet.statistics.twoway import infer
-
-FloatArray = NDArray[np.float64]
 
 ALWAYS_INITIAL, ALWAYS_FINAL = "always INITIAL", "always FINAL"
 SEPARATED = "complete separation"

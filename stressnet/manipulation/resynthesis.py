@@ -31,6 +31,7 @@ from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.acoustics.track_types import FormantTrack, PitchTrack, Tracks
 from stressnet.acoustics.tracks import formant_track, pitch_track_of, praat_pitch, praat_sound
 from stressnet.audio import Audio
+from stressnet.axes import FloatArray
 from stressnet.errors import AudioError, ConfigError
 from stressnet.intervals import Interval
 from stressnet.manipulation.change import CueChange
@@ -41,7 +42,6 @@ from stressnet.manipulation.intensity import level_db, with_gain
 if TYPE_CHECKING:
     import parselmouth
 
-FloatArray = NDArray[np.float64]
 
 MAX_AMPLITUDE = 0.99
 """A stimulus with larger samples is made softer as a whole, so that no file clips it."""

@@ -25,11 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.acoustics.track_types import N_FORMANTS, FormantTrack, PitchTrack, Tracks
+from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.regions.scene import Scene
-
-FloatArray = NDArray[np.float64]
 
 TRACK_STEP_S = 0.005
 _BEYOND_S = 0.010  # frames centred just outside a nucleus still cover a part of it

@@ -8,11 +8,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.acoustics.token_image import image_in_excerpt
 from stressnet.acoustics.track_types import Tracks
 from stressnet.alignment.textgrid import read_textgrid
-from stressnet.axes import FloatArray
 from stressnet.corpus.images import Images
 from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.errors import CorpusError
@@ -153,7 +155,7 @@ class SceneReader:
             bands=self.bands,
         )
 
-    def power(self, token_id: str) -> FloatArray:
+    def power(self, token_id: str) -> NDArray[np.floating]:
         """Linear power of the sound on the image's axes, shape (n_bins, n_frames)."""
         row = self._row(token_id)
         start_s, end_s = (

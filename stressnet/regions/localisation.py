@@ -14,10 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.axes import BoolArray, FloatArray
 from stressnet.regions.scene import Scene
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 LOCALISATION = (
     *("rank_accuracy", "rank_accuracy_chance", "iou", "iou_chance"),

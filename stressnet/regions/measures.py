@@ -19,12 +19,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.axes import FloatArray
 from stressnet.regions.localisation import LOCALISATION, Localiser
 from stressnet.regions.registry import HOSTS, Mask, Missing, Region, Stretch
 from stressnet.regions.scene import Scene
 from stressnet.regions.time_regions import nucleus_cover
-
-FloatArray = NDArray[np.float64]
 
 MEASURES = (
     *("signed_share", "net_share", "positive_share", "absolute_share"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError, check_names
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.measures import MEASURES, MapSums
@@ -21,7 +22,6 @@ from stressnet.regions.nulls import EXCHANGE, SHIFTS, Masks, null_masks
 from stressnet.regions.registry import Mask, Missing, Region, get_regions
 from stressnet.regions.scene import Scene
 
-FloatArray = NDArray[np.float64]
 Record = dict[str, object]
 
 ControlKey = tuple[str, int | None]

@@ -86,7 +86,7 @@ def _beside(scene: Scene, silent: bool) -> FloatArray | Missing:
 def _padding(scene: Scene) -> FloatArray | Missing:
     if scene.sound.all():
         return Missing("the image has no padding")
-    return scene.over_bins(1.0 - scene.sound)
+    return scene.over_bins((~scene.sound).astype(np.float64))
 
 
 def add_regions() -> None:

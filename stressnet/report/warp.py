@@ -12,14 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.axes import Axes
+from stressnet.axes import Axes, FloatArray
 from stressnet.corpus.images import Images
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.report.run import RelevanceRun
-
-FloatArray = NDArray[np.float64]
 
 SEGMENTS = ("onset 1", "nucleus 1", "coda 1", "onset 2", "nucleus 2", "coda 2")
 """Stretches between the seven landmarks."""
