@@ -242,7 +242,7 @@ def test_a_build_holds_no_rows_of_tokens(
     tokens = pd.read_parquet(straight / "tokens.parquet")
     rows = tokens[list(tables.TOKEN_TYPES)].iloc[:10].to_dict("records")
     phones = pd.read_parquet(straight / "phones.parquet").iloc[:40].to_dict("records")
-    result = {"tokens": rows, "phones": phones, "rejected": {}, "warnings": []}
+    result = {"tokens": rows, "phones": phones, "not_tokens": [], "warnings": []}
 
     def peak(n_recordings: int) -> int:
         out = tmp_path / str(n_recordings)
@@ -255,7 +255,7 @@ def test_a_build_holds_no_rows_of_tokens(
             for one in found:
                 words = tuple(Interval(0.1 * k, 0.1 * k + 0.1, "WATER") for k in range(50))
                 journal.add(one.utterance_id, to_record(Alignment(words, words)))
-            aligned = Alignments([one.utterance_id for one in found], journal.done)
+            aligned = Alignments([one.utterance_id for one in found], journal.done, {})
             build_tokens.cut(folder, source, Scan(found, ()), aligned, CONFIG)
         build_tables.finish_tables(folder, CONFIG, Counter(), "generic")
         _, most = tracemalloc.get_traced_memory()
