@@ -15,7 +15,7 @@ from stressnet.corpus.scan import Labels, Recording, StressLabel
 from stressnet.corpus.written import is_mark
 from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment, Interval
-from stressnet.lexicon.dictionary import Dictionary, Entry
+from stressnet.lexicon.dictionary import Dictionary, Entry, Reject
 from stressnet.lexicon.part_of_speech import Tagger, stress_by_part_of_speech
 from stressnet.lexicon.pronunciation import Pronunciation, is_arpabet, is_vowel
 from stressnet.lexicon.stress import Stress
@@ -249,31 +249,16 @@ def find_tokens(
     tokens: list[Token] = []
     rejected: list[NotToken] = []
 
-    def reject(reason: str) -> None:
-        label = word.label if reason == REJECT_MARK else spoken[index]
-        rejected.append(
-            NotToken(recording.utterance_id, index, label, word.start_s, word.end_s, reason)
-        )
-
     for index, word in enumerate(words):
-        if is_mark(word.label):
-            reject(REJECT_MARK)
-            continue
         entry = dictionary.entry(spoken[index], function_words)
-        if not isinstance(entry, Entry):
-            reject(entry.value)
-            continue
         first, last = bisect_left(middles_s, word.start_s), bisect_left(middles_s, word.end_s)
         phones = all_phones[first:last]
-        if not all(is_arpabet(phone.label) for phone in phones):
-            reject(REJECT_PHONE)
-            continue
-        vowels = sum(is_vowel(phone.label) for phone in phones)
-        if vowels != 2:
-            reject(REJECT_NOT_DISYLLABIC_HERE if phones else REJECT_NO_PHONES)
-            continue
-        if not MIN_DURATION_S <= word.duration_s <= MAX_DURATION_S:
-            reject(REJECT_DURATION)
+        reason = _no_token(word, entry, phones)
+        if reason or not isinstance(entry, Entry):
+            label = word.label if reason == REJECT_MARK else spoken[index]
+            rejected.append(
+                NotToken(recording.utterance_id, index, label, word.start_s, word.end_s, reason)
+            )
             continue
         parts = syllabify([phone.label for phone in phones])
         aligned = Pronunciation(tuple(phone.label for phone in phones)).stress
@@ -312,6 +297,19 @@ def find_tokens(
             )
         )
     return tokens, rejected
+
+
+def _no_token(word: Interval, entry: Entry | Reject, phones: tuple[Interval, ...]) -> str:
+    """Why a word is no token; empty if it is one."""
+    if is_mark(word.label):
+        return REJECT_MARK
+    if not isinstance(entry, Entry):
+        return entry.value
+    if not all(is_arpabet(phone.label) for phone in phones):
+        return REJECT_PHONE
+    if sum(is_vowel(phone.label) for phone in phones) != 2:
+        return REJECT_NOT_DISYLLABIC_HERE if phones else REJECT_NO_PHONES
+    return "" if MIN_DURATION_S <= word.duration_s <= MAX_DURATION_S else REJECT_DURATION
 
 
 def token_row(token: Token) -> dict[str, object]:
