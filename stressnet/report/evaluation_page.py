@@ -51,9 +51,9 @@ def write_page(
         Paragraph(
             "The networks were trained on the training split of this corpus."
             if tests.own
-            else "The networks were not trained on this corpus. Which of its words they know, and which "
-            "speakers they may have heard, is said where their checkpoints list what they were "
-            "trained on."
+            else "The networks were not trained on this corpus. Which of its words they know, and "
+            "which speakers they may have heard, is said where their checkpoints list what they "
+            "were trained on."
         ),
         Paragraph(
             f"Intervals are 95 %, from {n_resamples} resamples of speakers and, independently, of "
