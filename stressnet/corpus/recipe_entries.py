@@ -14,6 +14,7 @@ _IN_WORDS = {"str": "text in quotes", "int": "a whole number", "bool": "true or 
 
 
 def only_known(table: Mapping[str, Any], known: set[str], path: Path, where: str = "") -> None:
+    """Raise :class:`RecipeError` if a section has an entry that is not among the known ones."""
     unknown = set(table) - known
     if unknown:
         what = f"[{where}] has an unknown entry" if where else "unknown section"
@@ -23,6 +24,13 @@ def only_known(table: Mapping[str, Any], known: set[str], path: Path, where: str
 def section(
     data: Mapping[str, Any], key: str, path: Path, *, optional: bool = False
 ) -> dict[str, Any]:
+    """A section of a recipe, empty if it is optional and not there.
+
+    Raises
+    ------
+    RecipeError
+        If it is missing or no section.
+    """
     if key not in data and not optional:
         raise RecipeError(f"{path}: lacks the section [{key}]; see docs/recipes.md")
     section = data.get(key, {})
@@ -34,6 +42,13 @@ def section(
 def text(
     table: Mapping[str, Any], key: str, path: Path, where: str, default: str | None = None
 ) -> str:
+    """An entry that is text.
+
+    Raises
+    ------
+    RecipeError
+        If it is missing and has no default, or is no text.
+    """
     value = table.get(key, default)
     if value is None:
         raise RecipeError(f"{path}: [{where}] lacks '{key}'")
@@ -45,6 +60,13 @@ def text(
 def entries(
     kind: type[Entry], data: Mapping[str, Any], key: str, path: Path, prefix: str = ""
 ) -> tuple[Entry, ...]:
+    """Sections that may occur more than once, each as an instance of a dataclass.
+
+    Raises
+    ------
+    RecipeError
+        If one has an entry of another name or type, or lacks one.
+    """
     where = f"[[{prefix}{key}]]"
     entries = data.get(key, [])
     if not isinstance(entries, list):
