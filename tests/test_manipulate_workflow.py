@@ -220,7 +220,7 @@ def test_what_fails_is_left_out_and_reported(
     """A stimulus whose cue does not move is not kept, and the exit code says so."""
     from stressnet.manipulation import resynthesis
 
-    monkeypatch.setattr(resynthesis, "_louder", lambda samples, rate_hz, span, gain_db: samples)
+    monkeypatch.setattr(resynthesis, "with_gain", lambda samples, rate_hz, span, gain_db: samples)
     given = ["--measured", measured, "--min-tokens", 3, "--words", "HOTEL", "--max-tokens", 1]
     code, out, _ = run_cli(
         capsys,

@@ -36,7 +36,7 @@ import pandas as pd
 
 from stressnet.corpus.plain_table import header_of, read_rows
 from stressnet.corpus.tokens import LABEL_TABLE
-from stressnet.errors import ConfigError, CorpusError
+from stressnet.errors import ConfigError, CorpusError, TranscriptError
 from stressnet.lexicon.families import word_families
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.tables import check_unchanged
@@ -254,7 +254,10 @@ def read_splits(path: Path) -> pd.DataFrame:
         If the file cannot be read, lacks a column, names an unknown set, or lists a token twice.
     """
     check_unchanged(path)
-    rows = read_rows(path, prefer=",")
+    try:
+        rows = read_rows(path, prefer=",")
+    except TranscriptError as error:
+        raise CorpusError(f"{error}; give a build's table") from error
     header = header_of(path, rows[0][1]) if rows else []
     missing = [name for name in SPLIT_COLUMNS if name not in header]
     if missing:
