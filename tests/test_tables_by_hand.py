@@ -49,7 +49,7 @@ def test_speakers_in_any_shape(tmp_path: Path, shape: str, before: str) -> None:
     ("text", "cells"),
     [
         ('a,note,b\n1,"tall, blond",2\n', ["1", "tall, blond", "2"]),
-        ('a,note,b\n1,"two\nlines",2\n', ["1", "two\nlines", "2"]),
+        ('a,note,b\n1,"two\nlines",2\n', ["1", "two lines", "2"]),
         ("sep=;\na;b\n1,5;2,0\n", ["1,5", "2,0"]),
         ("a;b, c, d, e\n1;2\n", ["1", "2"]),
         ("a\tb, or c\n1\t2\n", ["1", "2"]),
@@ -151,3 +151,11 @@ def test_labels_of_words_that_are_no_tokens_are_told(tmp_path: Path) -> None:
     assert row.problem == problem.reason
     assert "1 of its words are no tokens" in row.problem and "THE in 'u': " in row.problem
     assert "check that word_index counts from 0" in row.problem
+
+
+def test_a_line_break_in_a_cell_is_a_blank(tmp_path: Path) -> None:
+    """Found by fuzzing: messages that name the cell are one line."""
+    (tmp_path / "a.tsv").write_text('utterance_id\tword_index\tstress\na\t1\t"INI\nTIAL"\n')
+    with pytest.raises(CorpusError, match="stress 'INI TIAL'") as caught:
+        read_labels(tmp_path / "a.tsv")
+    assert "\n" not in str(caught.value)

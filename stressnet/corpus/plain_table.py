@@ -18,6 +18,7 @@ Row = tuple[int, list[str]]
 """The number of a line, from 1, and its cells."""
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+_LINE_BREAK = re.compile("[\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _SEP_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
 """What Excel writes, and reads, to name the delimiter."""
 
@@ -82,8 +83,9 @@ def _n_cells(lines: list[str], delimiter: str) -> tuple[int, int]:
 
 
 def clean(cell: str) -> str:
-    """A cell in Unicode form C without quotes, blanks around it, and what cannot be seen."""
-    cell = _INVISIBLE.sub("", unicodedata.normalize("NFC", cell)).strip().strip('"').strip()
+    """A cell in Unicode form C and one line, without quotes, blanks around it, and hidden signs."""
+    cell = _LINE_BREAK.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFC", cell)))
+    cell = cell.strip().strip('"').strip()
     is_quoted = len(cell) > 1 and cell[0] == cell[-1] == "'"
     return cell[1:-1] if is_quoted else cell
 
