@@ -30,6 +30,7 @@ from stressnet.stages.explain import ExplainConfig
 from stressnet.stages.predict.text import as_csv
 from stressnet.stages.predict.words import WordPrediction
 from stressnet.statistics.analysis import read_config
+from stressnet.training.calibration import load_calibration
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -262,3 +263,11 @@ def readers(tmp_path_factory):
     finally:
         sys.path.remove(str(BENCHMARKS))
     return all_readers(tmp_path_factory.mktemp("readers")), mutated
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a\\nb": 1}', "[]", "\xff"])
+def test_damaged_calibrations(model: Path, text: str) -> None:
+    (model / "calibration.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(CheckpointError, match=r"calibration\.json: damaged") as caught:
+        load_calibration(model, "")
+    assert "\n" not in str(caught.value)

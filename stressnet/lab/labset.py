@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +32,7 @@ _COLUMNS = ("labels", "splits", "voices", "words", "word_ids")
 
 _IMAGES, _ARRAYS, _DESCRIPTION = "images.npy", "arrays.npz", "labset.json"
 _KIND = "labset"
+_DAMAGED = (OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ class LabSet:
             images = np.load(folder / _IMAGES, mmap_mode="r", allow_pickle=False)
             with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
                 return cls._from_parts(described, images, {k: arrays[k] for k in arrays.files})
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        except (*_DAMAGED, BadZipFile) as error:
             raise CorpusError(
                 f"{folder}: no readable lab set ({type(error).__name__}); remove it and run the "
                 "command that makes it again"

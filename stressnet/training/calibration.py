@@ -231,8 +231,9 @@ def load_calibration(folder: Path, weights_sha256: str) -> Calibration | None:
     try:
         found = Calibration(**json.loads(path.read_text(encoding="utf-8")))
         usable = math.isfinite(found.temperature) and found.temperature > 0
-    except (UnicodeDecodeError, json.JSONDecodeError, TypeError) as error:
-        raise CheckpointError(f"{path}: damaged ({error}); write it again or delete it") from None
+    except (ValueError, RecursionError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path}: damaged ({reason}); write it again or delete it") from None
     if not usable:
         raise CheckpointError(f"{path}: temperature {found.temperature} is none; delete the file")
     if found.weights_sha256 != weights_sha256:

@@ -110,11 +110,11 @@ def load_state(
         with safetensors.safe_open(path, framework="pt") as file:
             summary = json.loads((file.metadata() or {}).get("state", "{}"))
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError) as error:
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path}: unfinished training is damaged ({error}); delete the file to start anew"
         ) from None
-    if summary.get("identity") != identity:
+    if not isinstance(summary, dict) or summary.get("identity") != identity:
         raise CheckpointError(
             f"{path}: unfinished training with other data or settings; use those again, choose "
             "another output folder, or delete the file"
