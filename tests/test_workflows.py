@@ -16,6 +16,7 @@ from stressnet.cli import main
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.models.checkpoint import load_checkpoint
+from stressnet.runs.held import Held
 from stressnet.runs.manifest import hash_file
 from stressnet.stages.explain import explain_corpus
 from stressnet.stages.explain import run as explain_workflow
@@ -64,6 +65,12 @@ def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run_cli(capsys, "recipes")
     assert code == 0
     assert "stressnet fetch librispeech:dev-clean" in out
+
+
+@pytest.mark.parametrize("part", ["", "corpus", "model", "run", "report"])
+def test_every_file_of_a_folder_is_listed_in_its_manifest(demo: Path, part: str) -> None:
+    """Else --overwrite refuses the command's own folder."""
+    Held.read(demo / part).check("", overwrite=True, reuse=False)
 
 
 def test_demo_leaves_every_part(demo: Path) -> None:

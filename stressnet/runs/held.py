@@ -22,6 +22,9 @@ FAILURES = "failures.csv"
 LISTED = "files.txt"
 """In ``state/``: names of the files and trees of an unfinished folder, one a line."""
 
+_ADDED = {"corpus": "alignment-error.json", "model": "calibration.json"}
+"""Files that another command adds to a finished folder, by its kind."""
+
 _SHOWN = 3
 
 _NOUNS = {"relevance": "run", "models": "set of models"}
@@ -130,7 +133,7 @@ class Held:
         if not self.finished or (self.path / REQUEST).is_file():  # or killed at the very end
             patterns.add(f"{STATE}/**")
         is_of_tree = re.compile("|".join(map(_as_regex, patterns)) or "(?!)").fullmatch
-        own = {FILE_NAME, REQUEST, FAILURES, *self.names}
+        own = {FILE_NAME, REQUEST, FAILURES, _ADDED.get(self.kind), *self.names}
         for path in _files_below(self.path):
             name = path.relative_to(self.path).as_posix()
             whole = _PART.sub(r"\1", name)  # a kill may leave an output half written

@@ -66,7 +66,7 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Report
         },
         steps=[Step("show", min(config.explorer_tokens, len(opened.tokens)), "tokens", 0.05)],
     )
-    for pattern in ("figures/*", "sounds/*"):
+    for pattern in ("figures/*", "sounds/*", "tables/*"):
         folder.tree(pattern)
     for name in ("index.html", "report.md"):
         folder.file(name)
