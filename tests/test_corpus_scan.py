@@ -130,7 +130,7 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
 def test_damaged_utf16(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_bytes("record".encode("utf-16") + b"x")
-    with pytest.raises(TranscriptError, match=r"a\.txt: damaged UTF-16.*save it as UTF-8"):
+    with pytest.raises(TranscriptError, match=r"a\.txt: damaged UTF-16.*save it again as UTF-8"):
         read_text(file)
 
 

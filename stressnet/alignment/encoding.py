@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import re
 import reprlib
 import unicodedata
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ def read_text(path: Path, *, windows: bool = False) -> str:
     path : Path
         The file.
     windows : bool
-        Read what is neither as Windows-1252.
+        Read what is neither as Windows-1252 or, if its apostrophes say so, Mac Roman.
 
     Returns
     -------
@@ -62,9 +63,10 @@ def read_text(path: Path, *, windows: bool = False) -> str:
         else:
             text = data.decode(encoding)
     except UnicodeDecodeError as error:
+        what = "neither UTF-8 nor UTF-16" if encoding == "utf-8-sig" else "damaged UTF-16"
         raise AlignmentError(
-            f"{path}: neither UTF-8 nor UTF-16 ({error.reason} at byte {error.start}); save it "
-            "again as UTF-8 (in Praat: 'Text writing preferences: UTF-8')"
+            f"{path}: {what} ({error.reason} at byte {error.start}); save it again as UTF-8 (in "
+            f"Praat: 'Text writing preferences: UTF-8')"
         ) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -73,7 +75,8 @@ def _utf8_or_windows(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
+        is_mac = re.search(rb"[a-z]\xd5[a-z]", data)  # an apostrophe there, else no small letter
+        return data.decode("mac_roman" if is_mac else "cp1252", errors="replace")
 
 
 def parsed_json(path: Path, text: str) -> Any:

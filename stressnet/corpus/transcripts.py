@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from stressnet.alignment import encoding
 from stressnet.alignment.readers.options import companion
 from stressnet.corpus.recipe import TranscriptSource
 from stressnet.corpus.written import Normaliser, Reading, split_words
-from stressnet.errors import TranscriptError
+from stressnet.errors import AlignmentError, TranscriptError
 
 LINES_ENDING = ".trans.txt"
 """Name of LibriSpeech's files of one chapter's transcripts."""
@@ -37,26 +37,9 @@ def read_text(path: Path) -> str:
         If it cannot be opened, or ends in the middle of a UTF-16 letter.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise TranscriptError(f"{path}: cannot be read ({error.strerror})") from error
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-    elif b"\0" in data[:2]:  # UTF-16 without byte order mark: every other byte of ASCII is zero
-        encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"
-    else:
-        encoding = "utf-8-sig"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        if encoding == "utf-8-sig":
-            is_mac = re.search(
-                rb"[a-z]\xd5[a-z]", data
-            )  # an apostrophe there, no letter within a word
-            return data.decode("mac_roman" if is_mac else "cp1252", errors="replace")
-        raise TranscriptError(
-            f"{path}: damaged UTF-16 ({error.reason} at byte {error.start}); save it as UTF-8"
-        ) from error
+        return encoding.read_text(path, windows=True)
+    except AlignmentError as error:
+        raise TranscriptError(str(error)) from error
 
 
 class Transcripts:
