@@ -513,9 +513,3 @@ def test_lower_case_arpabet_is_folded_and_ipa_is_not(tmp_path: Path) -> None:
     assert [phone.label for phone in read_alignment(lower).phones] == ["DH", "AH0"]
     ipa = write(tmp_path / "b.csv", head + "0,0.2,b,phones\n0.2,0.4,ð,phones\n0.4,1,ə,phones\n")
     assert [phone.label for phone in read_alignment(ipa).phones] == ["b", "ð", "ə"]
-
-
-@pytest.mark.parametrize("name", ["label", "word"])
-def test_a_table_of_words_may_call_them_so(tmp_path: Path, name: str) -> None:
-    (tmp_path / "a.csv").write_text(f"start;end;{name}\n0,312;0,407;The\n0,407;0,746;final\n")
-    assert [word.label for word in read_alignment(tmp_path / "a.csv").words] == ["The", "final"]

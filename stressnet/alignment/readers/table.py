@@ -5,7 +5,7 @@ Columns, in any order and case:
 ========================================  ======================================================
 ``start`` / ``begin`` / ``xmin``          seconds; ``start_ms``, ``start_samples`` say otherwise
 ``end`` / ``xmax``                        the same
-``label`` / ``text`` / ``word``           word or phone
+``label`` / ``text``                      word or phone
 ``tier`` / ``type``                       ``words`` or ``phones``
 ``utterance_id`` / ``file``               if the table holds many recordings
 ``speaker``                               if it holds several
@@ -34,7 +34,7 @@ from stressnet.intervals import RECOGNISED, Alignment, Interval
 _NAMES = {
     "start": ("start", "begin", "xmin", "onset"),
     "end": ("end", "xmax", "offset"),
-    "label": ("label", "text", "symbol", "word"),
+    "label": ("label", "text", "symbol"),
     "tier": ("tier", "type", "level"),
     "utterance": ("utterance_id", "utterance", "file", "filename", "recording"),
     "speaker": ("speaker",),
