@@ -329,6 +329,20 @@ def test_what_is_added_to_a_finished_folder_leaves_its_failures(tmp_path: Path) 
     assert "no sound" in (tmp_path / "out" / "failures.csv").read_text()
 
 
+def test_a_figure_is_listed_before_it_is_drawn(tmp_path: Path) -> None:
+    """A command killed after drawing and before its end takes its folder up again."""
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt), RunFolder(out, "toy") as folder:
+        folder.begin(ToyConfig(), inputs={})
+        path = folder.figure("parts/board")
+        assert path == out / "parts" / "board"
+        for suffix in ("png", "pdf"):
+            path.with_name(f"board.{suffix}").write_text("1")
+        raise KeyboardInterrupt
+    write(out, overwrite=True)
+    assert set(content(out)) == {"manifest.json", "table.csv", "many/one.txt"}
+
+
 @pytest.mark.parametrize("pattern", ["many/*.txt", "many/*/*.txt", "many/**", "many/**/*.txt"])
 def test_whatever_a_kill_left_of_a_tree_is_replaced(tmp_path: Path, pattern: str) -> None:
     """Also a file half written, whose finished one is not there yet."""

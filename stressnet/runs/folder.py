@@ -306,10 +306,11 @@ class RunFolder:
         write_json(path, data)
         return path
 
-    def wrote(self, paths: Iterable[Path]) -> None:
-        """List output files that another function has written into the folder."""
-        for path in paths:
-            self._register(path.relative_to(self.path).as_posix())
+    def figure(self, name: str, formats: Sequence[str] = ("png", "pdf")) -> Path:
+        """Path without suffix of a figure; its file of every format is listed."""
+        for suffix in formats:
+            self.file(f"{name}.{suffix}")
+        return self.path / name
 
     def folder(self, name: str, kind: str, *, writes: bool = True) -> RunFolder:
         """A run folder within this one, e.g. the model of one seed; finished ones are kept.

@@ -126,7 +126,7 @@ def run(
         folder.table(TABLE, values, float_format="%.8g")
         folder.table(SUMMARY, summary, float_format="%.8g")
         figure = plot_faithfulness(summary, default=methods[0])
-        folder.wrote(save_figure(figure, folder.path / "faithfulness"))
+        save_figure(figure, folder.figure("faithfulness"))
     counts = {
         "n_tokens": len(chosen),
         "n_speakers": int(chosen.tokens["speaker"].nunique()),

@@ -117,7 +117,7 @@ def run(
         folder.table(PAIRS, pairs)
         folder.table(TABLE, table, float_format="%.8g", lineterminator="\n")
         figure = plot_agreement(pairs, table, method=names[0])
-        folder.wrote(save_figure(figure, folder.path / FIGURE))
+        save_figure(figure, folder.figure(FIGURE))
     counts = {
         "n_tokens": int(pairs["token_id"].nunique()),
         "n_speakers": int(tokens["speaker"].nunique()),

@@ -130,7 +130,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> CueBaselin
         tables[COMPARISONS] = compared
     for name, frame in tables.items():
         folder.table(name, frame, lineterminator="\n")
-    folder.wrote(save_figure(plot_cues(weights, importance), folder.path / "cues"))
+    save_figure(plot_cues(weights, importance), folder.figure("cues"))
     return CueBaselines.of(
         folder,
         {"settings": settings, "n_baselines": len(every)},

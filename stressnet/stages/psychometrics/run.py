@@ -84,7 +84,7 @@ def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Psycho
             folder.table(name, table, float_format="%.6g", lineterminator="\n")
     if len(single):
         figure = plot_psychometric(single, answers=answers)
-        folder.wrote(save_figure(figure, folder.path / FIGURE))
+        save_figure(figure, folder.figure(FIGURE))
     counts = {"n_tokens": int(responses["token_id"].nunique()), "n_responses": len(responses)}
     return Psychometrics.of(folder, counts, curves=curves, weights=weights, listeners=listeners)
 

@@ -140,14 +140,14 @@ def _write_board(
     )
     folder.file("recommendation.md").write_text(text, encoding="utf-8")
     if len(tables["methods"]):
-        folder.wrote(save_figure(plot_board(tables["methods"]), folder.path / "board"))
+        save_figure(plot_board(tables["methods"]), folder.figure("board"))
     for result in results:
         task = SetTask(result.name, plan, folder.state)
         example = load_example(task)
         if example is not None and result.described:
             figure = plot_cue(*example, result.described, tables)
             if figure is not None:
-                folder.wrote(save_figure(figure, folder.path / "cues" / task.slug))
+                save_figure(figure, folder.figure(f"cues/{task.slug}"))
     return tables, recommendations, text
 
 
