@@ -141,6 +141,8 @@ def test_full_and_reduced_vowels() -> None:
     full = make_scene(["IH1", "K", "IY0"], (0, 2), 1)
     assert "no reduced vowel" in reason("vowel_reduced", full)
     assert "stress digits" in reason("vowel_full", make_scene(["IH", "K", "AH"], (0, 2), 1))
+    timit = make_scene(["IH1", "K", "AX"], (0, 2), 1)  # reduced by its name, without a digit
+    np.testing.assert_array_equal(mask_of("vowel_reduced", timit), mask_of("nucleus_2", timit))
 
 
 def test_silence_and_other_words_divide_the_context() -> None:

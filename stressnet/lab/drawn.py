@@ -65,10 +65,12 @@ def drawn_set(
     checks = separations(words) if words else []
     if problem := separation_problem(words, checks):
         if not allow_leaks:
-            raise ConfigError(problem)
+            remedy = "draw more words, change the design, or allow leaks"
+            raise ConfigError(f"{problem}; the set is refused: {remedy}")
         if problems is not None:
             item = f"{design.name}/{effect:g}"
-            problems.append(Problem(item, "separation", Severity.WARNING, problem))
+            reason = f"{problem}; the set is kept, since leaks are allowed"
+            problems.append(Problem(item, "separation", Severity.WARNING, reason))
     shape = (len(words), *preset.shape)
     images = np.zeros(shape, dtype=np.float32)
     truth, wide = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)

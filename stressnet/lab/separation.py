@@ -109,6 +109,5 @@ def separation_problem(words: Sequence[LabWord], rows: Sequence[Separation]) -> 
     return (
         f"design {words[0].design!r}, {len(words)} words: area under the ROC curve of {listed}; "
         f"other cues must stay within 0.5 ± {leak_limit(len(words)):.2g}, the intended one must "
-        f"reach {MIN_INTENDED:g}; the set is refused: draw more words, change the design, or allow "
-        "leaks"
+        f"reach {MIN_INTENDED:g}"
     )

@@ -11,7 +11,7 @@ from functools import partial
 
 from stressnet.axes import FloatArray
 from stressnet.intervals import Interval
-from stressnet.lexicon.pronunciation import bare
+from stressnet.lexicon.pronunciation import REDUCED_VOWELS, bare
 from stressnet.regions.registry import Missing, Region, add
 from stressnet.regions.scene import Scene
 from stressnet.regions.time_regions import STRESS_UNKNOWN, syllable_index
@@ -28,10 +28,6 @@ MANNERS: dict[str, frozenset[str]] = {
 
 CLOSURES = frozenset("PCL BCL TCL DCL KCL GCL".split())
 """Labels of closures in alignments that tell them from bursts (TIMIT)."""
-
-REDUCED_VOWELS = frozenset("AH0 ER0 IH0".split())
-"""Unstressed vowels that CMUdict writes for schwa, r-coloured schwa and barred i. ``IY0`` as in
-*happy* counts as full."""
 
 
 def _consonants(scene: Scene, which: str | None = None) -> FloatArray | Missing:
@@ -70,7 +66,7 @@ def _stop_part(scene: Scene, closure: bool) -> FloatArray | Missing:
 
 def _vowels(scene: Scene, reduced: bool) -> FloatArray | Missing:
     labels = [nucleus.label.upper() for nucleus in scene.times.nuclei]
-    if any(label == bare(label) for label in labels):
+    if any(label == bare(label) and label not in REDUCED_VOWELS for label in labels):
         return Missing("the vowels carry no stress digits")
     found = [
         cover
