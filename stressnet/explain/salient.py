@@ -52,8 +52,6 @@ class SalientMap:
         0 … 1 within each sample, without unit, sign or conservation.
     foci : Tensor of bool, shape (batch, n_bins, n_frames)
         Foci of attention at the picture's own size.
-    axes : Axes
-        Seconds and hertz.
     made_from : str
         Composite or method of the map it was made from, and which part of it.
     time_scale_s, frequency_scale_hz : float
@@ -101,12 +99,6 @@ def salient_map(
         Size of the patches that are compared; at least three cells each way.
     part : {"absolute", "positive"}
         Magnitude of relevance, or only its positive part.
-    n_similar : int
-        Most similar patches that a patch is compared with.
-
-    Returns
-    -------
-    SalientMap
 
     Raises
     ------

@@ -56,10 +56,6 @@ class Plan:
         Words of a set; test words whose maps are scored.
     effect : float
         Size of the cue: 1 is obvious, 0.25 near threshold.
-    n_seeds : int
-        Trainings of each.
-    methods : tuple of str
-        Methods for every network.
     all_methods : bool
         Whether one network of each set gets every method there is.
     allow_leaks : bool

@@ -132,15 +132,6 @@ def rivals(
     """Candidates other than the true ones, without the cells of the wide truth.
 
     Those of which too little is left (:data:`MIN_CELLS`, :data:`MIN_PART`) are no rivals.
-
-    Parameters
-    ----------
-    masks : dict of str to ndarray of bool
-        As of :func:`candidate_masks`.
-    wide : ndarray of bool, shape (n_bins, n_frames)
-        The truth with its margin.
-    true_regions : tuple of str
-        Names that are no rivals.
     """
     left = {}
     for name, mask in masks.items():

@@ -77,13 +77,6 @@ CONTROLS: Mapping[str, Control] = MappingProxyType(
 def break_maps(name: str, maps: Maps, sound: BoolArray, seed: int = 0) -> Maps:
     """Maps broken in one way.
 
-    Parameters
-    ----------
-    maps : ndarray of float32, shape (n, n_bins, n_frames)
-        Intact maps.
-    sound : ndarray of bool, shape (n, n_frames)
-        Frames with sound.
-
     Raises
     ------
     ConfigError

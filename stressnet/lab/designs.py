@@ -103,8 +103,6 @@ class CueRule:
 
     Parameters
     ----------
-    cue : str
-        A key of :data:`CUE_KINDS`.
     where : {1, 2, "relation"}
         Vowel (for ``consonant``: the syllable whose onset it is), or between both.
     """

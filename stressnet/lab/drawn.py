@@ -43,8 +43,6 @@ def drawn_set(
 
     Parameters
     ----------
-    voices, effect, problems
-        As for :func:`stressnet.lab.words.draw_words`.
     allow_leaks : bool
         Keep a set in which another measured cue separates the classes, or the intended one does
         not; it becomes a warning in ``problems``.

@@ -26,14 +26,7 @@ _PHONATION = (
 
 
 class KlattTiers:
-    """Points of a KlattGrid with oral formants and frication, and no other resonances.
-
-    Parameters
-    ----------
-    duration_s : float
-    n_oral, n_frication : int
-        Numbers of resonances.
-    """
+    """Points of a KlattGrid with oral formants and frication, and no other resonances."""
 
     def __init__(self, duration_s: float, n_oral: int, n_frication: int) -> None:
         self.duration_s, self.n_oral, self.n_frication = duration_s, n_oral, n_frication
@@ -109,11 +102,6 @@ class KlattTiers:
 
     def grid(self, folder: Path) -> parselmouth.Data:
         """The grid as an object of Praat's.
-
-        Parameters
-        ----------
-        folder : Path
-            For the file that Praat reads; the file is left there.
 
         Raises
         ------

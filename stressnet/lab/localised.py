@@ -65,13 +65,6 @@ def localised_set(
     mask. Both are counted in ``provenance["counts"]``. The word's stress in the scenes is replaced
     by the class. Duration and intensity have no cells of their own, so no true region.
 
-    Parameters
-    ----------
-    cues : DataFrame
-        The corpus's ``cues.parquet``.
-    reader : SceneReader, optional
-        Of this corpus and preset; several sets may share one.
-
     Raises
     ------
     ConfigError

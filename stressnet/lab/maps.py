@@ -98,16 +98,10 @@ class Explainer:
         ----------
         model : torch.nn.Module
             In evaluation mode, two classes.
-        images : ndarray of float32, shape (n, n_bins, n_frames)
-            Inputs.
         bounds : tuple of Tensor, shape (n_bins, 1)
             Range of the training images per bin, for rule zB.
         references : ndarray of float32, shape of the images
             For methods of :data:`~stressnet.explain.reference.REFERENCED`.
-
-        Returns
-        -------
-        ndarray of float32, shape of the images
 
         Raises
         ------

@@ -58,8 +58,6 @@ class VowelPlan:
         Mean F0 in semitones above the voice's median.
     f0_rise_st, f0_peak_position : float
         Height of a bell on top of the slope, and where it stands (0 onset, 1 offset).
-    intensity_db : float
-        Level of the whole vowel.
     tilt_db : float
         Level from 1 to 4 kHz above that from 0 to 1 kHz, under one Hann window.
     """
@@ -82,14 +80,10 @@ class ConsonantPlan:
 
     Parameters
     ----------
-    label : str
-        One of :data:`STOPS` and :data:`FRICATIVES`.
     closure_s : float
         Silence of a stop before its burst; 0 for fricatives.
     noise_s : float
         Burst and aspiration, or frication.
-    level_db : float
-        Level of that noise.
     """
 
     label: str
@@ -114,8 +108,6 @@ class WordPlan:
     ----------
     consonants : tuple of ConsonantPlan
         Before the first vowel, before the second, and after it if there are three.
-    noise_seed : int
-        Of frication, aspiration and background.
     """
 
     voice: Voice

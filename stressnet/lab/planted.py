@@ -39,8 +39,6 @@ def planted_set(
     strength : float
         By how many standard deviations of the noise it differs from the rest; 0 is a set without
         a cue.
-    preset : SpectrogramPreset, optional
-        Shape and axes of the images; the default preset.
 
     Raises
     ------

@@ -59,15 +59,7 @@ class Recommendation:
 
 
 def recommend(units: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0) -> list[Recommendation]:
-    """The best method over all placed cues, then for each question.
-
-    Parameters
-    ----------
-    units, scores : DataFrame
-        As of :func:`stressnet.lab.scoreboard.units_table` and ``scores_table``.
-    seed : int
-        Of the bootstrap.
-    """
+    """The best method over all placed cues, then for each question."""
     asked: dict[str, Sequence[str]] = {"all": PLACED_CUES, **QUESTIONS}
     return [_recommend(name, cues, units, scores, seed) for name, cues in asked.items()]
 
@@ -125,17 +117,7 @@ def recommendation_text(
     default: str = "epsilon-gamma",
     seed: int = 0,
 ) -> str:
-    """The written recommendation, in Markdown.
-
-    Parameters
-    ----------
-    units, scores, networks, places : DataFrame
-        The tables of the board.
-    default : str
-        Method that ``stressnet explain`` uses.
-    seed : int
-        Of the bootstrap.
-    """
+    """The written recommendation, in Markdown."""
     found = recommend(units, scores, seed=seed)
     overall = found[0]
     lines = ["# Which explanation to trust", ""]

@@ -33,8 +33,6 @@ def standardised(raw: FloatArray, train: BoolArray) -> FloatArray:
     ----------
     raw : ndarray, shape (n, n_cues)
         NaN where missing; missing values become the training median.
-    train : ndarray of bool, shape (n,)
-        Training tokens.
     """
     there = pd.DataFrame(raw[train])
     mean, sd = there.mean().to_numpy(), there.std().to_numpy()
@@ -92,7 +90,6 @@ def correlation(values: FloatArray, cues: FloatArray, measured: BoolArray) -> Fl
 
     Parameters
     ----------
-    values : ndarray, shape (n,)
     cues, measured : ndarray, shape (n, n_cues)
 
     Returns
@@ -120,7 +117,6 @@ def permutation_p(
 
     Parameters
     ----------
-    values : ndarray, shape (n,)
     cues, measured : ndarray, shape (n, n_cues)
         All cues get the same permutations. What is missing stays where it is.
 

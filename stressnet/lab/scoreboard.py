@@ -57,18 +57,8 @@ def score_entry(scores: WordScores, used: frozenset[str], weights: FloatArray) -
 
     Parameters
     ----------
-    scores : WordScores
-        Of the words that the network gets right.
-    used : frozenset of str
-        Regions that the network uses more than their mirrored controls
-        (:func:`stressnet.lab.reactions.used_regions`).
     weights : ndarray, shape (n_resamples, n_words)
         How often each word counts in each resample.
-
-    Returns
-    -------
-    dict
-        What JSON can hold.
     """
     found: dict[str, Any] = {"measures": {}}
     for k, name in enumerate(MEASURES):
@@ -217,15 +207,6 @@ def methods_table(
 
     Rates are means over cues of means over units, so that a cue with more sets does not count for
     more; intervals resample voices and sets.
-
-    Parameters
-    ----------
-    units, scores : DataFrame
-        As of :func:`units_table` and :func:`scores_table`.
-    cues : sequence of str
-        Which cues.
-    seed, n_resamples : int
-        Of the bootstrap.
 
     Returns
     -------

@@ -75,12 +75,8 @@ class WordRegions:
         Truth, truth with a margin, truth with the pointing game's tolerance, sounding cells.
     names : tuple of str
         Candidate regions, true ones and rivals.
-    is_true : ndarray of bool, shape (n_regions,)
-        Which of them are true.
     cells : csr_matrix, shape (n_regions, n_cells)
         Their cells, 1 or 0.
-    sizes : ndarray, shape (n_regions,)
-        How many.
     """
 
     truth: BoolArray
@@ -143,13 +139,6 @@ class Scorer:
 
     def score(self, maps: NDArray[np.floating], part: str = "positive") -> WordScores:
         """Scores of one method.
-
-        Parameters
-        ----------
-        maps : ndarray, shape (n, n_bins, n_frames)
-            One oriented map per word.
-        part : {"positive", "absolute"}
-            What of them counts.
 
         Raises
         ------

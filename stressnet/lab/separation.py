@@ -41,8 +41,6 @@ class Separation:
 
     Parameters
     ----------
-    measure : str
-        One of :data:`stressnet.lab.measured.MEASURES`.
     role : {"intended", "own", "other"}
         The design's cue; one that moves with it by definition; one that must not separate.
     auroc : float
@@ -95,13 +93,7 @@ def separations(words: Sequence[LabWord]) -> list[Separation]:
 
 
 def separation_problem(words: Sequence[LabWord], rows: Sequence[Separation]) -> str | None:
-    """Why a set of words is not what it says it is, in one line; None if it is.
-
-    Parameters
-    ----------
-    rows : sequence of Separation
-        As of :func:`separations`.
-    """
+    """Why a set of words is not what it says it is, in one line; None if it is."""
     failed = [row for row in rows if row.fails]
     if not failed:
         return None

@@ -33,8 +33,6 @@ class SetTask:
         A design, ``planted``, ``natural:COLUMN`` (a cue of the corpus), or ``folder:PATH``.
     plan : Plan
         How much of everything; its list of sets has no part in it.
-    state : Path
-        Folder for what is unfinished.
     corpus, cues : Path, optional
         A corpus and its table of cues, for ``natural:``.
     """
@@ -58,15 +56,7 @@ class SetTask:
 
 @dataclass(frozen=True)
 class SetResult:
-    """What came of a set.
-
-    Parameters
-    ----------
-    described : dict
-        Name, cue, words, checks of the set.
-    networks, reactions, entries : list of dict
-        Rows of the tables.
-    """
+    """What came of a set."""
 
     name: str
     described: dict[str, Any] = field(default_factory=dict)

@@ -109,8 +109,6 @@ class LocalisedTarget:
 
     Parameters
     ----------
-    cue : str
-        Column of the cue table.
     token_ids : ndarray of str, shape (n,)
         Tokens of the cue table, in its order.
     splits : ndarray of str, shape (n,)
@@ -120,8 +118,6 @@ class LocalisedTarget:
         cue is not known.
     labels : ndarray of int, shape (n,)
         Class index of the sign, -1 for tokens left out.
-    n_components : int
-        Principal components taken out.
     explained : float
         Share of the cue's variance in training that they and the indicators account for.
     leak : float
@@ -177,8 +173,6 @@ def localised_target(
 
     Parameters
     ----------
-    cues : DataFrame
-        ``cues.parquet`` as ``stressnet measure`` writes it.
     cue : str
         One of :data:`stressnet.lab.related.TARGETS`.
 

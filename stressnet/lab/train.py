@@ -112,20 +112,6 @@ def stress_data(words: LabSet) -> StressData:
 def train_network(words: LabSet, network: str, seed: int, out: Path, **changes: Any) -> nn.Module:
     """Train a network on the set's training words, or load it if ``out`` holds it.
 
-    Parameters
-    ----------
-    words : LabSet
-        With words in all splits.
-    network : str
-        Key of :data:`stressnet.models.registry.MODELS`.
-    **changes
-        Fields of the recipe to replace.
-
-    Returns
-    -------
-    torch.nn.Module
-        In evaluation mode.
-
     Raises
     ------
     ConfigError

@@ -18,8 +18,6 @@ class Voice:
 
     Parameters
     ----------
-    f0_hz : float
-        Median F0.
     tract : float
         Factor on all formants; above 1 for shorter vocal tracts.
     open_phase : float

@@ -46,13 +46,6 @@ def shares(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Share of each place in a map, and in the image's area.
 
-    Parameters
-    ----------
-    maps : ndarray, shape (n, n_bins, n_frames)
-        Oriented maps.
-    part : {"positive", "absolute"}
-        What of them counts.
-
     Returns
     -------
     relevance, area : ndarray, shape (n, n_places)

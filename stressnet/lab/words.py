@@ -43,16 +43,10 @@ class LabWord:
         Its phones and its pair: both members of a pair have the same.
     audio : ndarray of float32, shape (n,)
         The word with 120 ms of background on both sides; full scale 1.
-    start_s, end_s : float
-        Limits of the word in the recording.
     phones : tuple of Interval
         In seconds of the recording; ARPAbet without stress digits.
-    plan : WordPlan
-        What it was synthesised from.
     tracks : Tracks
         F0 and F1 to F4 as synthesised, zero at the word's onset; NaN outside the vowels.
-    measured : dict of str to float
-        :data:`stressnet.lab.measured.MEASURES`.
     """
 
     word_id: str

@@ -45,18 +45,6 @@ def make_stimulus(
 ) -> tuple[Stimulus, Asked, Checked]:
     """One stimulus of a token's plan, made and measured again.
 
-    Parameters
-    ----------
-    step : Step
-    source : Source
-    endpoints : mapping
-        Ends of every cue that moves.
-    natural : dict
-        :func:`~stressnet.manipulation.check.measure_source` of the word as recorded.
-    voice : SpeakerSettings
-    tries : int
-        Corrections of the formants at most; 0 filters once.
-
     Raises
     ------
     AudioError, ManipulationError

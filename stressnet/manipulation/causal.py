@@ -93,8 +93,6 @@ def rank_correlations(
 
     Parameters
     ----------
-    x, y : array, shape (n_rows,)
-    classes : array, shape (n_rows,)
     kept : ndarray, shape (n_rows, n_sets), optional
         1 for the rows of each set, else 0; all rows if left out.
 
@@ -131,12 +129,6 @@ def agreement_table(
     pairs : DataFrame
         One row per method, token and cue with columns :data:`NEEDED`; rows without a finite
         relevance or effect are left out.
-    level : float
-        Confidence level.
-    seed : int
-        Of the nulls.
-    n_null : int
-        Draws of each null.
 
     Returns
     -------

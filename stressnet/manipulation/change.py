@@ -31,15 +31,11 @@ class CueChange:
 
     Parameters
     ----------
-    f0_st : float
-        Shift of F0 in semitones.
     f0_contour_st : tuple of (position, semitones)
         Further shift of F0 that changes over the vowel: positions from 0 (its start) to 1 (its
         end) in rising order, linear between them.
     duration_factor : float
         Length by the present length.
-    intensity_db : float
-        Gain between short ramps.
     f1_factor, f2_factor, f3_factor : float
         Formant frequency by the present one.
     tilt_db_per_octave : float

@@ -80,16 +80,6 @@ class Checked:
 def check(stimulus: Stimulus, asked: Asked, natural: Values, voice: SpeakerSettings) -> Checked:
     """Measure a stimulus again.
 
-    Parameters
-    ----------
-    stimulus : Stimulus
-    asked : Asked
-        What it was made for.
-    natural : dict
-        :func:`measure_source` of the word as recorded.
-    voice : SpeakerSettings
-        As for the recording.
-
     Raises
     ------
     ManipulationError

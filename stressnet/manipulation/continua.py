@@ -34,7 +34,6 @@ class Step:
 
     Parameters
     ----------
-    kind : {"natural", "resynthesised", "single", "pair", "all"}
     cues : tuple of str
         Cues that move, in the order of tables; none for the first two kinds.
     steps : tuple of int
@@ -73,8 +72,6 @@ class Asked:
 
     Parameters
     ----------
-    changes : pair of CueChange
-        For the first and the second nucleus.
     moves : dict
         For each cue that moves, how far each nucleus's value moves on the cue's scale.
     limited : tuple of str
@@ -98,8 +95,6 @@ def plan_steps(
 
     Parameters
     ----------
-    cues : sequence of str
-        Of :data:`~stressnet.manipulation.cues.CUE_NAMES`.
     n_steps : int
         Steps of each continuum, two or more; an odd number has a neutral middle.
     single, together : bool
@@ -136,14 +131,6 @@ def plan_steps(
 
 def ask(step: Step, source: Source, endpoints: Mapping[str, Endpoint]) -> Asked:
     """What a step asks of a token.
-
-    Parameters
-    ----------
-    step : Step
-    source : Source
-        The token's sound; the slope that moves its tilt depends on its spectrum.
-    endpoints : mapping
-        Ends of every cue that moves.
 
     Raises
     ------

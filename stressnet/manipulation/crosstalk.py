@@ -21,11 +21,6 @@ SUMMARY_COLUMNS = (
 def crosstalk(stimuli: pd.DataFrame, measures: pd.DataFrame, endpoints: pd.DataFrame) -> Any:
     """Rows of ``crosstalk.csv``: each single continuum, and the mere resynthesis, by cue.
 
-    Parameters
-    ----------
-    stimuli, measures, endpoints : DataFrame
-        The tables of the same names.
-
     Returns
     -------
     DataFrame

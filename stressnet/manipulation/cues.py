@@ -27,20 +27,14 @@ class ManipulatedCue:
 
     Parameters
     ----------
-    name : str
-        In tables and on the command line.
     column : str
         The measured cue, see ``docs/cues.md``.
-    unit : str
-        Of the scale.
     is_log2 : bool
         Whether the scale is the binary logarithm of the measured cue.
     tolerance : float
         A miss that is within what measuring the same sound twice through overlap-add gives.
     most : float
         How far one nucleus is moved at most; beyond, resynthesis no longer sounds like speech.
-    needs_psola : bool
-        Whether changing it goes through overlap-add.
     """
 
     name: str

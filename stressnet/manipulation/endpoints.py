@@ -39,7 +39,6 @@ class Endpoint:
 
     Parameters
     ----------
-    cue : str
     natural : (first, second)
         Values of the token as recorded, on the cue's scale (:mod:`stressnet.manipulation.cues`).
     initial, final : (first, second)
@@ -78,15 +77,7 @@ Mean = tuple[float, int]
 
 
 class Reference:
-    """The measured cues of a corpus, asked for endpoints.
-
-    Parameters
-    ----------
-    cues : DataFrame
-        ``cues.parquet`` of ``stressnet measure``.
-    min_tokens : int
-        Tokens of each class that a mean must rest on.
-    """
+    """The measured cues of a corpus, asked for endpoints."""
 
     def __init__(self, cues: pd.DataFrame, min_tokens: int = MIN_TOKENS) -> None:
         if min_tokens < 1:
@@ -113,13 +104,6 @@ class Reference:
 
     def endpoint(self, row: Mapping[Any, Any], cue: str, kind: EndpointKind = "class") -> Endpoint:
         """Both ends of one cue's continuum for one token.
-
-        Parameters
-        ----------
-        row : mapping
-            The token's row of ``cues.parquet``.
-        cue : str
-        kind : {"class", "pair"}
 
         Raises
         ------

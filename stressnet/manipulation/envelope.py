@@ -48,12 +48,6 @@ def shift_formants(
 
     Parameters
     ----------
-    samples : ndarray, shape (n_samples,)
-    rate_hz : int
-    span_s : (start_s, end_s)
-        The vowel.
-    track : FormantTrack
-        Of the same excerpt.
     factors : sequence of float
         For F1, F2, F3; 1 leaves a formant alone. They rise from 1 and fall back to it at the
         vowel's edges, see :data:`~stressnet.manipulation.intensity.RAMP_S`.

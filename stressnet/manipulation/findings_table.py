@@ -53,11 +53,6 @@ def findings_table(
         and ``family``.
     swings : DataFrame
         ``model, token_id, speaker, family, stress, logit_difference, cue, swing``.
-
-    Returns
-    -------
-    DataFrame
-        :data:`COLUMNS`.
     """
     rows: list[dict[str, Any]] = []
     for test in TESTS:

@@ -30,8 +30,6 @@ class LogisticFit:
         Intercept first, log odds.
     contributions : ndarray, shape (n_rows, 1 + n_predictors)
         Linearised contribution of each row; columns sum to about zero.
-    converged : bool
-        Whether the iteration ended.
     """
 
     coefficients: FloatArray
@@ -48,10 +46,6 @@ def fit_logistic(predictors: ArrayLike, answers: ArrayLike) -> LogisticFit:
         Without the intercept.
     answers : array, shape (n_rows,)
         In [0, 1]: decisions or probabilities.
-
-    Returns
-    -------
-    LogisticFit
 
     Raises
     ------

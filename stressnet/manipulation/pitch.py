@@ -66,8 +66,6 @@ def overlap_add(
 
     Parameters
     ----------
-    samples : ndarray, shape (n_samples,)
-    rate_hz : int
     pitch : parselmouth.Pitch
         Of the same excerpt; it decides what is voiced.
     spans_s : sequence of (start_s, end_s)

@@ -46,8 +46,6 @@ class Psychometric:
     ----------
     grid, curve, curve_low, curve_high : ndarray, shape (N_GRID,)
         Places along x, probability of FINAL there, and its limits.
-    n_rows : int
-        Answers.
     reason : str
         What is special or missing, else an empty string.
     intercept, slope : float
@@ -92,8 +90,6 @@ def fit_psychometric(
         1 for FINAL, 0 for INITIAL, or probabilities of FINAL.
     clusters : mapping of str to array of shape (n_rows,)
         Names of ``"speakers"`` and ``"words"`` (one kind is enough) that answers belong to.
-    level : float
-        Confidence level.
 
     Raises
     ------

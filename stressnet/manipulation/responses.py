@@ -66,9 +66,6 @@ def responses(
 
     Parameters
     ----------
-    network : TrainedNetwork
-    stimuli : DataFrame
-        Rows of ``stimuli.parquet``.
     images : ndarray, shape (n, n_bins, n_frames)
         In the same order, under the network's preset.
 

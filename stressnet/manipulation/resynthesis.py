@@ -55,15 +55,12 @@ class Source:
     ----------
     samples : ndarray, shape (n_samples,)
         Excerpt with context.
-    rate_hz : int
     segments : Segments
         Word, syllable boundary and nuclei in seconds of the excerpt.
     phones : tuple of Interval
         The word's phones in seconds of the excerpt; may be empty.
     tracks : Tracks
         F0 and formants; time zero is the start of the excerpt.
-    pitch : parselmouth.Pitch or None
-        The F0 track as Praat's own object.
     """
 
     samples: FloatArray
@@ -76,20 +73,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Stimulus:
-    """A changed word.
+    """A changed word, with its parts where they lie now, and what was done to each nucleus.
 
     Parameters
     ----------
-    audio : Audio
-        The excerpt.
-    segments : Segments
-        Where the word's parts lie now.
-    phones : tuple of Interval
-        Where its phones lie now.
-    changes : tuple of CueChange
-        What was done to each nucleus.
-    psola : bool
-        Whether the nuclei went through overlap-add.
     scaled_db : float
         0, or by how much the whole excerpt was made softer so that it does not clip.
     """
@@ -110,17 +97,6 @@ def analyse(
     phones: Sequence[Interval] = (),
 ) -> Source:
     """Find F0 and formants of an excerpt, once for all its stimuli.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (n_samples,)
-        Excerpt with context, one channel.
-    rate_hz : int
-    segments : Segments
-    voice : SpeakerSettings
-        The speaker's pitch range and formant ceiling.
-    phones : sequence of Interval
-        In seconds of the excerpt.
 
     Raises
     ------
@@ -150,10 +126,6 @@ def resynthesise(
 
     Parameters
     ----------
-    source : Source
-        The word.
-    changes : sequence of CueChange
-        For the first and the second nucleus.
     psola : bool, optional
         Send the nuclei through overlap-add; by default only if F0 or duration changes.
 

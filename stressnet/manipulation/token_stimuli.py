@@ -36,20 +36,14 @@ class TokenTask:
 
     Parameters
     ----------
-    corpus, out : Path
-    row : dict
-        Of the token table.
     phones : tuple of Interval
         In seconds of the excerpt.
-    voice : SpeakerSettings
-    plan : tuple of Step
     endpoints : dict
         Ends of the cues that have some; steps of others are left out.
     file : Path
         Where tables and images go: ``<file>-stimuli.parquet`` and so on.
     presets : dict
         Spectrogram presets to draw every stimulus under, for the networks.
-    save_audio : bool
     """
 
     corpus: Path

@@ -53,10 +53,6 @@ class ClaimTests:
 
     Parameters
     ----------
-    claim : str
-        Name in :data:`stressnet.statistics.claims.CLAIMS`.
-    regions : tuple of str
-        Regions that are deleted.
     against : str
         What deletion of a region is compared with: another region, ``"exchange"`` (the same region
         by another token's times or tracks), or ``"share"`` (nothing: the share itself counts).
@@ -86,13 +82,6 @@ continuum tests one syllable against the other; consonants are not changed."""
 
 def overall(relevance: str, others: Sequence[str]) -> str:
     """The verdict on a claim.
-
-    Parameters
-    ----------
-    relevance : str
-        A verdict of :mod:`stressnet.statistics.claims`.
-    others : sequence of str
-        The same for deletion and causal effect.
 
     Raises
     ------

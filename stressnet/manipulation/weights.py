@@ -46,10 +46,6 @@ def cue_weights(
     responses : DataFrame
         One row per stimulus with columns :data:`NEEDED`; steps count from INITIAL-like to
         FINAL-like, ``logit_difference`` is INITIAL minus FINAL.
-    answers : {"decision", "probability"}
-        What a network answers.
-    level : float
-        Confidence level.
 
     Returns
     -------
@@ -131,11 +127,6 @@ def _weights(
 
 def beside_listeners(weights: pd.DataFrame) -> pd.DataFrame:
     """The network's weights beside what studies found about the same two cues.
-
-    Parameters
-    ----------
-    weights : DataFrame
-        From :func:`cue_weights`.
 
     Returns
     -------

@@ -82,13 +82,6 @@ def rank_methods(summary: pd.DataFrame) -> list[str]:
 def plot_faithfulness(summary: pd.DataFrame, *, default: str = "", width: Width = "page") -> Figure:
     """A panel per metric, a row per method, ranked; markers are what removed cells become.
 
-    Parameters
-    ----------
-    summary : DataFrame
-        As :func:`stressnet.statistics.faithfulness_summary.summarise_faithfulness` makes it.
-    default : str
-        Method drawn in black.
-
     Raises
     ------
     ConfigError

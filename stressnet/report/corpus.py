@@ -63,12 +63,8 @@ def plot_regions(
         (the mean over the speaker's tokens).
     summary : DataFrame
         As :func:`stressnet.statistics.summarise` makes it: gives means, intervals and the null.
-    measure : str
-        Which measure to draw.
     regions : sequence of str, optional
         Regions in order; by default those of :data:`~stressnet.report.names.GROUPS` that are there.
-    width : {"page", "column"} or float
-        Inches or a name.
 
     Returns
     -------

@@ -68,8 +68,6 @@ def plot_cues_beside_relevance(
         for INITIAL.
     summary : DataFrame
         A run's ``summary.csv``; density of all tokens is drawn with interval and null.
-    baseline : str
-        Whose coefficients.
     width : {"page", "column"} or float
         Inches or a name; below 5 inches the labels do not fit and the figure is refused.
 

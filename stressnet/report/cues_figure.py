@@ -138,13 +138,7 @@ def plot_cues(
     baseline: str = "logistic-regression",
     width: Width = "page",
 ) -> Figure:
-    """Coefficients of all cues beside their importance, families of cues below.
-
-    Parameters
-    ----------
-    coefficients, importance : DataFrame
-        ``coefficients.csv`` and ``importance.csv`` of ``stressnet cue-baselines``.
-    """
+    """Coefficients of all cues beside their importance, families of cues below."""
     from matplotlib.figure import Figure
 
     chosen = coefficients[coefficients["baseline"] == baseline]

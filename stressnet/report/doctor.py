@@ -94,15 +94,7 @@ OPTIONAL: tuple[tuple[str, Callable[[], bool], str], ...] = (
 
 
 def examine() -> tuple[str, bool]:
-    """Examine the installation.
-
-    Returns
-    -------
-    text : str
-        The report.
-    healthy : bool
-        Whether every required part loads.
-    """
+    """A report on the installation, and whether every required part loads."""
     import torch
 
     audio = _torchaudio()

@@ -84,8 +84,6 @@ class Table:
         columns : sequence of (str, str or callable)
             Heading, and what stands below it: a column (``"n"``, ``"accuracy:.2f"``) or a function
             of the row.
-        **options
-            Caption, columns flush left, sounds.
         """
         rows = [[_cell(row, cell) for _, cell in columns] for _, row in frame.iterrows()]
         return cls([heading for heading, _ in columns], rows, **options)
@@ -100,17 +98,7 @@ def _cell(row: Any, cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure.
-
-    Parameters
-    ----------
-    file : str
-        PNG, relative to the page.
-    others : sequence of str
-        The same figure in other formats.
-    sound : str
-        A sound to play, empty if none.
-    """
+    """A figure."""
 
     file: str
     caption: str

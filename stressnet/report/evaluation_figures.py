@@ -21,15 +21,7 @@ AUDIT_MARKERS = {"padding": "v", "envelope": "s", "phones": "^"}
 
 
 def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence[str]) -> Figure:
-    """Balanced accuracy with interval per test set and network, audits in grey.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        From :func:`stressnet.evaluation.tables.scores_table`.
-    audits : DataFrame
-        From :func:`stressnet.evaluation.audits.run_audits`; may be empty.
-    """
+    """Balanced accuracy with interval per test set and network, audits in grey."""
     import numpy as np
     from matplotlib.figure import Figure
 
@@ -82,13 +74,7 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
 
 
 def reliability_figure(bins: pd.DataFrame, model: str) -> Figure:
-    """Observed against predicted share of INITIAL, plain and calibrated.
-
-    Parameters
-    ----------
-    bins : DataFrame
-        From :func:`stressnet.evaluation.tables.reliability_table`.
-    """
+    """Observed against predicted share of INITIAL, plain and calibrated."""
     from matplotlib.figure import Figure
 
     bins = bins[bins["model"] == model]

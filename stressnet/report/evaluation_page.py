@@ -34,13 +34,7 @@ def write_page(
     tests: TestSets,
     n_resamples: int,
 ) -> Path:
-    """Write ``index.html`` with its figures and sounds; it opens from disk.
-
-    Parameters
-    ----------
-    hardest : DataFrame
-        Tokens to be heard, from the first of :func:`representatives`.
-    """
+    """Write ``index.html`` with its figures and sounds; it opens from disk."""
     names = [unit.name for unit in representatives(units)]
     figures = out / "figures"
     drawn = accuracy_figure(tables["scores"], tables["audits"], names)

@@ -123,8 +123,6 @@ def mesh(ax: Ax, values: NDArray, axes: Axes, **style: Any) -> QuadMesh:
         Keeps its limits of time if they were set.
     values : ndarray, shape (n_bins, n_frames)
         NaN is left blank.
-    **style
-        Colours, as for ``pcolormesh``.
     """
     x, y = cell_edges(axes.time_s), cell_edges(axes.frequency_hz)
     xlim = ax.get_xlim() if ax.get_autoscalex_on() is False else None

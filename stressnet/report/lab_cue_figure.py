@@ -39,21 +39,16 @@ def plot_cue(
 ) -> Figure | None:
     """The page of a cue: a word, its truth, maps, and the scores of all methods on the set.
 
+    None if no network solved the set.
+
     Parameters
     ----------
     word : LabSet
         One word of the set; its provenance names the network.
     maps : mapping of str to ndarray, shape (n_bins, n_frames)
         Oriented maps of that network by method (``method@seed`` for other seeds).
-    described : mapping
-        The set's row of the table of sets.
     tables : mapping of str to DataFrame
         ``units``, ``scores`` and ``places`` of the board.
-
-    Returns
-    -------
-    Figure or None
-        None if no network solved the set.
     """
     from matplotlib.figure import Figure
 

@@ -30,11 +30,6 @@ ROW_IN = 0.155
 def plot_board(methods: pd.DataFrame, *, width: Width = "page") -> Figure:
     """A row per method, a panel per measure; the bar is dashed, chance is a grey tick.
 
-    Parameters
-    ----------
-    methods : DataFrame
-        As :func:`stressnet.lab.scoreboard.methods_table` makes it.
-
     Raises
     ------
     ConfigError

@@ -66,8 +66,6 @@ def plot_psychometric(
     responses : DataFrame
         As for :func:`stressnet.manipulation.psychometric.psychometric_table`; with a column
         ``model``, each network gets a colour.
-    answers : {"decision", "probability"}
-        What a network answers.
 
     Raises
     ------
@@ -163,8 +161,6 @@ def plot_agreement(
     ----------
     pairs : DataFrame
         As for :func:`stressnet.manipulation.causal.agreement_table`.
-    method : str, optional
-        Whose points are drawn; the first if left out.
 
     Raises
     ------

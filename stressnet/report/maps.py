@@ -32,8 +32,6 @@ def draw_image(
 
     Parameters
     ----------
-    values : ndarray, shape (n_bins, n_frames)
-        The image.
     mask : ndarray of bool, shape (n_frames,), optional
         True where there is sound.
 
@@ -66,15 +64,8 @@ def draw_relevance(
     ----------
     relevance : ndarray, shape (n_bins, n_frames)
         Positive for INITIAL (warm), negative for FINAL (cool).
-    axes : Axes
-        Its axes; cells stand at their own seconds and hertz.
     limit : float, optional
         Absolute value at which colours saturate; the 99.5th percentile of |R| by default.
-
-    Returns
-    -------
-    QuadMesh
-        For :func:`add_colour_bar`.
 
     Raises
     ------
@@ -97,15 +88,8 @@ def add_colour_bar(ax: Ax, mesh: QuadMesh, label: str) -> Ax:
     ----------
     ax : matplotlib Axes
         The panel; its position must be final, with 0.6 inches free to its right.
-    mesh : QuadMesh
-        From :func:`draw_relevance`.
     label : str
         Quantity and unit; ``{power}`` becomes the power of ten that the ticks lack.
-
-    Returns
-    -------
-    matplotlib Axes
-        The bar's, labelled ``colour bar``.
     """
     from matplotlib.ticker import MaxNLocator
 

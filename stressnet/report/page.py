@@ -41,13 +41,6 @@ def write_report(
         Whether to link to ``explorer.html``, which somebody else writes.
     coefficients : Path, optional
         ``coefficients.csv`` of ``stressnet cue-baselines``, to be drawn beside relevance.
-    claims : Path, optional
-        ``claims.csv`` of ``stressnet stats``.
-
-    Returns
-    -------
-    Path
-        ``out/index.html``.
 
     Raises
     ------

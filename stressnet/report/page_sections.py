@@ -55,19 +55,7 @@ def sections(
     coefficients: Path | None,
     claims: Path | None,
 ) -> Iterator[Block]:
-    """All sections in order; what the report could not be given is None.
-
-    Parameters
-    ----------
-    model : dict
-        The network's manifest.
-    metrics, predictions : DataFrame
-        ``metrics.csv`` and ``predictions.parquet`` of the network.
-    coefficients : Path
-        ``coefficients.csv``, to be drawn beside relevance.
-    claims : Path
-        ``claims.csv`` of ``stressnet stats``.
-    """
+    """All sections in order; what the report could not be given is None."""
     yield from _introduction(sources, model)
     if facts := _main_findings(metrics, sources.run.summary):
         yield from (Heading("In short"), Bullets(facts))

@@ -30,13 +30,8 @@ class PraatWriter:
 
     Parameters
     ----------
-    corpus : Corpus
     methods : sequence of Method
         Runs that explain the corpus; the first one's preset gives a token's times.
-    measure : str
-        What the intervals of the tier ``relevance`` say.
-    out : Path
-        Folder for the files.
     """
 
     def __init__(self, corpus: Corpus, methods: Sequence[Method], measure: str, out: Path) -> None:

@@ -50,25 +50,16 @@ def draw_regions(
     bands: str = "fixed-hz",
     region_files: Sequence[Path] = (),
 ) -> str:
-    """Draw every region of a token into a file.
+    """Draw every region of a token into a file, and say which token that was.
 
     Parameters
     ----------
-    figure_path : Path
-        PNG, PDF or SVG.
     token : str
         Part of the token's id; if empty, the token that has most regions among the first ones.
     preset : str, optional
         Spectrogram preset; the first of the corpus if left out.
     bands : str
         Width of formant bands, see :meth:`stressnet.regions.BandRule.parse`.
-    region_files : sequence of Path
-        Python files with further regions.
-
-    Returns
-    -------
-    str
-        The token's id.
 
     Raises
     ------
@@ -101,15 +92,7 @@ def draw_regions(
 
 
 def region_sheet(scene: Scene, values: Any) -> Figure:
-    """One panel per region: its mask over the spectrogram, or why the token does not have it.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_bins, n_frames)
-        Its image.
-    names : sequence of str, optional
-        Regions; all if left out.
-    """
+    """One panel per region: its mask over the spectrogram, or why the token does not have it."""
     from matplotlib.figure import Figure
 
     from stressnet.regions import Missing, get_regions

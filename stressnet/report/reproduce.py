@@ -8,15 +8,7 @@ from typing import Any
 
 
 def reproduce(info: Any, facts: Mapping[str, Any]) -> str:
-    """One command line that builds the corpus and trains the network.
-
-    Parameters
-    ----------
-    info : CheckpointInfo
-        Of the network.
-    facts : mapping
-        Manifest of the corpus.
-    """
+    """One command line that builds the corpus and trains the network."""
     from stressnet.training.recipes import RECIPES
 
     built = facts["parameters"]

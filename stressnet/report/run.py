@@ -48,8 +48,6 @@ class RelevanceRun:
         Memory-mapped; positive relevance speaks for INITIAL.
     axes : Axes
         Of the maps; time zero is the word's onset.
-    tokens : DataFrame
-        One row per map.
     """
 
     path: Path

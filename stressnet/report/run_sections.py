@@ -29,12 +29,8 @@ class Sources:
     ----------
     out : Path
         The report's folder; figures go to ``figures/``.
-    formats : sequence of str
-        Of the figures; the first is shown.
     suffix : str
         Added to the names of figures, so that several runs can lie in one folder.
-    made : sequence of str
-        Names of figures that are there already.
     origin : str
         Where the figures come from, added to what stands under each picture and table.
     """

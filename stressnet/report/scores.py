@@ -61,11 +61,6 @@ def test_order(name: str) -> tuple[int, int]:
 def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
     """Balanced accuracy and accuracy of every test set with intervals and the majority rate.
 
-    Parameters
-    ----------
-    metrics : DataFrame
-        As :func:`stressnet.training.metrics.evaluate_splits` makes it.
-
     Raises
     ------
     ConfigError

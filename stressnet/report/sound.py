@@ -54,8 +54,6 @@ def wide_band(audio: Audio, max_hz: float = 5500.0) -> tuple[NDArray[np.float64]
     ----------
     audio : Audio
         At least one analysis window long (10 ms).
-    max_hz : float
-        Highest frequency.
 
     Returns
     -------
@@ -99,8 +97,6 @@ def draw_spectrogram(
 
     Parameters
     ----------
-    audio : Audio
-        The excerpt, with context on both sides.
     origin_s : float
         Time in the excerpt that becomes zero.
     range_db : float
@@ -164,8 +160,6 @@ def draw_formants_plain(
     ----------
     formants : FormantTrack
         Time zero is the word's onset.
-    within : sequence of Interval
-        Where to draw, usually the nuclei.
     size : float
         Diameter of the dots re 1.3 points.
     """
@@ -188,8 +182,6 @@ def draw_pitch(
 
     Parameters
     ----------
-    ax : matplotlib Axes
-        Usually ``spectrogram_ax.twinx()``.
     pitch : PitchTrack
         Time zero is the word's onset.
     range_hz : tuple of float

@@ -155,11 +155,6 @@ def save_figure(
     formats : iterable of {"png", "pdf", "svg"}
         PNG has 200 dots per inch; in the others only spectrograms and maps are rasterised.
 
-    Returns
-    -------
-    list of Path
-        The files, in the order of ``formats``.
-
     Raises
     ------
     ConfigError

@@ -63,12 +63,6 @@ def draw_boundaries(top: Ax, bottom: Ax, times_s: Sequence[float], *, strong: bo
         Panels of one figure on one time axis; their positions must be final.
     times_s : sequence of float
         Times; those outside the axis are left out.
-    strong : bool
-        For limits of the word and syllables.
-
-    Returns
-    -------
-    list of Line2D
     """
     from matplotlib.lines import Line2D
     from matplotlib.transforms import blended_transform_factory

@@ -116,11 +116,6 @@ def align_speakers(table: pd.DataFrame) -> pd.DataFrame:
 
     Each speaker's log F1 and log F2 are shifted so that their common mean over the speaker's
     vowels equals that of all speakers (Nearey 1978, one constant for both formants).
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``speaker``, ``f1_hz``, ``f2_hz``.
     """
     both = np.log(table[["f1_hz", "f2_hz"]]).mean(axis=1)
     shift = np.exp(both.mean() - both.groupby(table["speaker"]).transform("mean"))
@@ -138,14 +133,10 @@ def plot_vowel_space(
 
     Parameters
     ----------
-    table : DataFrame
-        From :func:`vowel_table`.
     measure : {"density", "ratio"}
         What the colours say: density of relevance for the word's class in the nucleus, or that
         density divided by its null. Both on a logarithmic scale around 1; green is more, purple
         less. (Warm and cool for INITIAL and FINAL have no part in this figure.)
-    scale : {"hz", "bark"}
-        Axes.
 
     Returns
     -------

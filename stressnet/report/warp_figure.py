@@ -35,13 +35,6 @@ _HEIGHTS_IN = {"map": 1.9, "time": 0.55, "segments": 0.18, "syllables": 0.18}
 def plot_warped_means(means: Sequence[WarpedMean], *, width: Width = "page") -> Figure:
     """Mean relevance maps of INITIAL and FINAL tokens on their common warped time axis.
 
-    Parameters
-    ----------
-    means : sequence of WarpedMean
-        From :func:`~stressnet.report.warp.warped_means`.
-    width : {"page", "column"} or float
-        Inches or a name; a column gets the classes below each other.
-
     Returns
     -------
     Figure

@@ -71,8 +71,6 @@ def plot_word(
 
     Parameters
     ----------
-    word : WordData
-        From :func:`word_data`.
     ipa : bool
         Phones and syllables in IPA rather than ARPAbet.
     whole_image : bool
@@ -80,8 +78,6 @@ def plot_word(
     limit : float, optional
         Absolute relevance at which colours saturate; by default the 99.5th percentile of this map.
         Give one limit to several words to make their colours comparable.
-    range_db : float
-        Dynamic range of the wide-band spectrogram.
     note : bool
         Write scale and normalisation under the picture (:func:`caption`).
 

@@ -32,20 +32,12 @@ class WordData:
         Excerpt with context.
     origin_s : float
         Time of the word's onset in the excerpt.
-    tracks : Tracks or None
-        Formants and F0, if measured.
     image : Spectrogram or None
         What the network was shown.
     relevance : ndarray, shape of the image, or None
         Signed; positive speaks for INITIAL.
-    stress_predicted : Stress or None
-        What the network said.
     p_initial : float
         Its probability of INITIAL; NaN if there is no network.
-    composite : str
-        Rules of the explanation.
-    image_name : str
-        The spectrogram preset.
     """
 
     token_id: str

@@ -52,10 +52,6 @@ class Plan:
 
     Parameters
     ----------
-    regions : tuple of str
-        Regions in the order of tables.
-    measures : tuple of str
-        Measures.
     strata : tuple of str
         Names of strata, ``ALL`` among them if all tokens together are wanted.
     pairs : dict of str to tuple of (str, str)
@@ -143,12 +139,6 @@ def accumulate(
 
     Parameters
     ----------
-    network : NetworkRuns
-        From :func:`stressnet.statistics.scan.scan`.
-    plan : Plan
-        What to sum.
-    jobs : sequence of (measure, stratum)
-        Which of its jobs.
     advance : callable
         Told the number of tokens done, block by block.
 

@@ -69,19 +69,11 @@ class Criterion:
 
     Parameters
     ----------
-    name : str
-        In words.
     role : str
         ``primary`` or ``control``.
     table : str
         Where the estimate is: ``contrasts`` (a region's mean over another's), ``nulls`` (a region's
         mean over its null) or ``summary`` (a region's mean).
-    measure : str
-        What is compared.
-    region : str
-        Which region.
-    other : str
-        The other region of a contrast.
     null : str
         Under which null; empty for none.
     aspect : str
@@ -101,17 +93,7 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper.
-
-    Parameters
-    ----------
-    name : str
-        Short name.
-    text : str
-        The statement.
-    criteria : tuple of Criterion
-        What decides it, and controls.
-    """
+    """A statement of the paper."""
 
     name: str
     text: str
@@ -235,12 +217,6 @@ def claims_table(
 
     Parameters
     ----------
-    tables : mapping of str to DataFrame
-        From :func:`stressnet.statistics.estimate.tables`.
-    ratio_margin, share_margin : float
-        Smallest effects of interest.
-    strata : sequence of str
-        For which strata.
     level : float
         Confidence level of the tables; tests are made at 1 - level.
 

@@ -35,8 +35,6 @@ def sums_by(values: FloatArray, codes: NDArray[np.intp], n_groups: int) -> Float
         NaN counts as zero.
     codes : ndarray of int, shape (n_rows,)
         Group of each row.
-    n_groups : int
-        Number of groups.
 
     Returns
     -------
@@ -55,8 +53,6 @@ def ratio_intervals(top: FloatArray, bottom: FloatArray, *, level: float = 0.95)
     top, bottom : ndarray, shape (n_clusters, n_quantities)
         Sums per cluster. For means, ``bottom`` is the number of tokens. Clusters whose sums are
         both zero do not count.
-    level : float
-        Confidence level.
 
     Returns
     -------
@@ -88,8 +84,6 @@ def sign_flip_p(
     ----------
     differences : ndarray, shape (n_clusters, n_quantities)
         Sums of paired differences per cluster.
-    rng : numpy.random.Generator
-        Source of randomness.
     n_resamples : int
         Random sign patterns; the smallest p-value is 1 / (n_resamples + 1), and never below
         2 / 2^n_clusters.

@@ -71,14 +71,6 @@ def tables(
 
     Parameters
     ----------
-    network : NetworkRuns
-        Whose sums.
-    plan : Plan
-        What was summed.
-    sums : dict
-        From :func:`stressnet.statistics.accumulate.accumulate`.
-    level : float
-        Confidence level.
     level_pairs : dict of str to sequence of (str, str), optional
         Levels to contrast, per stratum; all pairs of strata with up to three levels if left out.
 

@@ -96,12 +96,8 @@ def jackknife(
     statistic : callable
         From which rows are kept, 0 or 1 of shape (n_rows, n_sets), to one or several values of
         each set, shape (n_sets, n_quantities). It is called for many sets at once.
-    n_rows : int
-        How many rows there are.
     clusters : mapping of str to array of shape (n_rows,)
         One or two kinds (``"speakers"``, ``"words"``).
-    level : float
-        Confidence level.
 
     Returns
     -------

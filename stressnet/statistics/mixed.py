@@ -75,8 +75,6 @@ def design(
 
     Parameters
     ----------
-    name, response : str
-        Name of the model and, in words, its response.
     tokens : DataFrame
         Columns ``token_id``, ``response``, ``raw_difference``, ``speaker``, ``word`` and factors.
     fixed : sequence of str
@@ -138,18 +136,10 @@ class Fit:
 
     Parameters
     ----------
-    terms : tuple of str
-        The intercept and the fixed effects.
     estimate, error : ndarray, shape (n_terms,)
         Fixed effects and their standard errors.
     sd : dict of str to float
         Standard deviations of the random effects and of the residual.
-    log_likelihood : float
-        Restricted.
-    converged : bool
-        Whether the fit may be believed.
-    message : str
-        What went wrong or deserves attention, else empty.
     """
 
     terms: tuple[str, ...]
@@ -297,8 +287,6 @@ def profile(
     -------
     theta : ndarray, shape (n_groups,)
         Standard deviations relative to the residual's.
-    log_likelihood : float
-        At the maximum.
     """
     crossed = _Crossed(y, x, groups)
     best = minimize(

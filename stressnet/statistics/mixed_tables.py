@@ -79,8 +79,6 @@ def r_script(model: Design, stem: str) -> str:
 
     Parameters
     ----------
-    model : Design
-        The model.
     stem : str
         File name of the exported CSV without ``.csv``; the script writes ``<stem>_r.csv``.
     """

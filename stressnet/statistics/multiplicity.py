@@ -11,11 +11,6 @@ from numpy.typing import NDArray
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Bound the chance of any false positive (Holm 1979, *Scand. J. Stat.* 6:65-70).
 
-    Parameters
-    ----------
-    p_values : ndarray
-        NaN where there was no test.
-
     Notes
     -----
     statsmodels' own Holm collects garbage at every call, which made statistics five times slower;
@@ -33,13 +28,7 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def benjamini_hochberg(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bound the share of false positives (Benjamini & Hochberg 1995, *JRSS B* 57:289-300).
-
-    Parameters
-    ----------
-    p_values : ndarray
-        NaN where there was no test.
-    """
+    """Bound the share of false positives (Benjamini & Hochberg 1995, *JRSS B* 57:289-300)."""
     from statsmodels.stats.multitest import multipletests
 
     return _where_present(lambda p: multipletests(p, method="fdr_bh")[1], p_values)

@@ -29,18 +29,10 @@ class NetworkRuns:
 
     Parameters
     ----------
-    name : str
-        Label of the network.
     runs : tuple of RunTables
         One per training seed.
-    seeds : tuple of int
-        The training seeds.
     word_column : str
         Which column says what counts as one word.
-    clusters : Clusters
-        Speakers, words and cells of all runs.
-    strata : tuple of Stratum
-        How tokens are sorted.
     levels : dict of str to list of str
         The levels that occur, per stratum.
     n_tokens : int
@@ -74,14 +66,6 @@ def scan(
 
     Parameters
     ----------
-    name : str
-        Label of the network.
-    runs : sequence of RunTables
-        One per training seed.
-    seeds : sequence of int
-        The training seeds.
-    strata : sequence of str
-        Names, see :func:`stressnet.statistics.strata.get_strata`.
     word_unit : str
         Column that says what counts as one word: ``family`` (forms of a lemma are one word) or
         ``word``; where the runs lack a family, the word is taken.

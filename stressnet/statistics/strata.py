@@ -33,10 +33,6 @@ class Stratum:
 
     Parameters
     ----------
-    name : str
-        What it is called in tables.
-    definition : str
-        In words.
     columns : tuple of str
         Columns it needs, of the run's tokens or, failing that, of the corpus's.
     level : callable
@@ -161,8 +157,6 @@ def get_strata(
         Names in :data:`STRATA`, ``duration``, a column of the tokens, or two of these with ``+``.
     available : sequence of str
         Columns of the tokens (the run's and the corpus's).
-    limits_s : (float, float), optional
-        For ``duration``.
 
     Raises
     ------

@@ -52,8 +52,6 @@ class RunTables:
 
     Parameters
     ----------
-    path : Path
-        The run folder.
     corpus : Path, optional
         The corpus folder, for columns that the run's tokens lack; left out if it is not there.
     constants : mapping
@@ -192,12 +190,8 @@ class RunTables:
         ----------
         columns : sequence of str
             Columns of ``relevance.parquet``, or of ``nulls.parquet`` if a null is named.
-        regions : sequence of str
-            Order of the matrices' columns.
         null : str, optional
             Which null of ``nulls.parquet``; several rows per token and region are averaged.
-        draw : int, optional
-            Which draw of that null.
         """
         name = "relevance.parquet" if null is None else "nulls.parquet"
         wanted = {"null": null, "draw": draw}
@@ -242,10 +236,6 @@ def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = N
 
     Parameters
     ----------
-    path : Path
-        Folder of ``stressnet explain``.
-    corpus : Path, optional
-        The corpus if it has moved since.
     corpus_name : str, optional
         Name of the corpus in tables; its recipe's if left out.
 

@@ -62,8 +62,6 @@ def summarise(
         a null. Words of one ``family`` count as one word where that column is there.
     measures : sequence of str, optional
         Columns to summarise; :data:`SUMMARY_MEASURES` as far as present if left out.
-    level : float
-        Confidence level of the intervals.
 
     Returns
     -------
@@ -130,14 +128,8 @@ def contrast(
 
     Parameters
     ----------
-    table : DataFrame
-        As for :func:`summarise`.
     pairs : sequence of (str, str)
         Names of regions, first minus second.
-    measure : str
-        What is compared.
-    level : float
-        Confidence level of the intervals.
 
     Returns
     -------

@@ -56,8 +56,6 @@ class Clusters:
         Names, sorted.
     cells : tuple of (int, int), optional
         Pairs of speaker and word code that occur, if no more than :data:`CELL_LIMIT`.
-    n_seeds : int
-        Training seeds of the network.
     """
 
     speakers: tuple[str, ...]
@@ -114,12 +112,6 @@ class TokenCodes:
     ----------
     speaker, word : ndarray of int
         Codes in :class:`Clusters`.
-    cell : ndarray of int
-        Codes of cells.
-    sign : ndarray
-        Signs of cells.
-    seed : int
-        Which training seed explained them.
     """
 
     speaker: Codes
@@ -145,14 +137,10 @@ class StratifiedSums:
 
     Parameters
     ----------
-    clusters : Clusters
-        What tokens are grouped by.
     n_levels : int
         Number of disjoint groups of tokens.
     n_quantities : int
         How many tuples of columns are treated alike (regions, pairs of regions).
-    n_members : int
-        How many columns a tuple has.
     """
 
     def __init__(
@@ -177,8 +165,6 @@ class StratifiedSums:
 
         Parameters
         ----------
-        codes : TokenCodes
-            Their clusters.
         level : ndarray of int, shape (n_tokens,)
             Their groups; tokens with a negative number belong to none.
         members : sequence of ndarray, each (n_tokens, n_quantities)
@@ -346,8 +332,6 @@ def combined(
         By which the two estimates are multiplied; (0.5, 0.5) gives their mean.
     logarithmic : bool
         A product of powers instead of a sum: with (0.5, 0.5) the geometric mean.
-    level : float
-        Confidence level.
     """
     one, two = (sums.part(coefficients, logarithmic) for sums in (first, second))
     parts = (crossed_variance(part.contributions, part.weights) for part in (one, two))

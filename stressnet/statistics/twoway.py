@@ -49,8 +49,6 @@ class Inference:
 
     Parameters
     ----------
-    value : ndarray
-        The estimates.
     error : ndarray
         Standard errors; NaN where not estimable.
     df : ndarray
@@ -113,10 +111,6 @@ def cluster_weights(bottom: FloatArray) -> Weights:
     ----------
     bottom : ndarray, shape (n_clusters, n_quantities)
         Weight of each cluster: its number of tokens, or its sum of what stands below the line.
-
-    Returns
-    -------
-    Weights
     """
     total = bottom.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -141,8 +135,6 @@ class Spread:
     ----------
     variance : ndarray
         Of the estimate; NaN where not estimable.
-    df : ndarray
-        Its degrees of freedom.
     reason : ndarray of str
         Why it is not estimable, else an empty string.
     """
@@ -164,10 +156,6 @@ def crossed_variance(
         reasons. ``"cells"``, of speakers saying words, are taken out once.
     bottoms : mapping of str to ndarray, each (n_clusters, n_quantities)
         Weights of the clusters, for the kinds that are added, see :func:`cluster_weights`.
-
-    Returns
-    -------
-    Spread
     """
     weights = {kind: cluster_weights(bottom) for kind, bottom in bottoms.items()}
     squares = {kind: (u**2).sum(axis=0) for kind, u in contributions.items()}
@@ -247,8 +235,6 @@ def infer(
         Estimates; with ``logarithmic``, their logarithms.
     spread : Spread
         Their variances (of the logarithms).
-    level : float
-        Confidence level.
     logarithmic : bool
         Take value and limits out of the logarithm; errors become those of the ratio.
 

@@ -22,8 +22,6 @@ class Walk:
     ----------
     blocks : iterator of (token ids, DataFrame)
         The other table, which holds all tokens that will be asked for, and may hold more.
-    file : Path
-        For messages.
     """
 
     def __init__(self, blocks: Iterator[tuple[Names, pd.DataFrame]], file: Path) -> None:

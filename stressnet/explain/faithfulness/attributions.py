@@ -72,13 +72,6 @@ def find_attributions(
 ) -> dict[str, Attribution]:
     """Methods by name.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Composites, methods, or names of :data:`stressnet.explain.reference.REFERENCED`.
-    padding, seed, spectrum
-        As for :class:`Attribution`.
-
     Raises
     ------
     ConfigError

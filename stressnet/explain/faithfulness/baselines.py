@@ -56,12 +56,8 @@ def fill_with_noise(
 
     Parameters
     ----------
-    inputs : Tensor, shape (n_samples, ...)
-        What the baseline will be used on.
     mean, sd : Tensor
         Broadcastable to the inputs, e.g. shape (n_bins, 1).
-    generator : torch.Generator
-        Source of randomness.
     """
     check_generator(generator)
     if bool((sd < 0).any()):
@@ -141,12 +137,6 @@ def make_baseline(
 
     Parameters
     ----------
-    name : str
-        In :data:`BASELINES`.
-    inputs : Tensor, shape (n_samples, channels, n_bins, n_frames)
-        What it will be used on.
-    generator : torch.Generator
-        For ``noise`` and ``linear``.
     fill, mean, sd
         Constant, and mean and standard deviation per bin of shape (n_bins, 1).
 

@@ -27,8 +27,6 @@ class TokenBatch:
 
     Parameters
     ----------
-    token_ids : list of str
-        Tokens.
     inputs : Tensor, shape (n, 1, n_bins, n_frames)
         Images, on the model's device; all else may stay on the CPU.
     cells : Tensor of bool, shape of the inputs
@@ -60,20 +58,10 @@ class Battery:
 
     Parameters
     ----------
-    model : torch.nn.Module
-        In evaluation mode.
     attributions : dict of str to Attribution
         Methods; the first is the default that others are compared with.
-    metrics : tuple of str
-        Names in :data:`stressnet.explain.faithfulness.METRICS`.
-    baselines : tuple of str
-        Names in :data:`stressnet.explain.faithfulness.BASELINES`.
-    score : str
-        Kind of score for removal.
     tolerance : tuple of int
         Bins and frames of the pointing game.
-    seed : int
-        For all chance.
     others : dict of str to torch.nn.Module
         The same network from other training seeds.
     """

@@ -21,14 +21,8 @@ def check_maps(inputs: Tensor, maps: Tensor, cells: Tensor | None = None) -> Ten
 
     Parameters
     ----------
-    inputs, maps : Tensor, shape (n_samples, ...)
-        Of one shape.
     cells : Tensor of bool, optional
         Cells that count, broadcastable to the inputs; all if left out.
-
-    Returns
-    -------
-    Tensor of bool, shape of the inputs
 
     Raises
     ------

@@ -97,20 +97,7 @@ def _compare(
 
 
 def top_membership(values: Tensor, k: int) -> Tensor:
-    """Chance of each value to be among the ``k`` largest when ties are broken at random.
-
-    Parameters
-    ----------
-    values : Tensor, shape (n,)
-        Finite.
-    k : int
-        Between 1 and n.
-
-    Returns
-    -------
-    Tensor, shape (n,)
-        Adds up to ``k``.
-    """
+    """Chance of each value to be among the ``k`` largest when ties are broken at random."""
     last = values.topk(k).values[-1]
     above, tied = values > last, values == last
     share = (k - int(above.sum())) / int(tied.sum())
@@ -170,10 +157,6 @@ def histogram_entropy(maps: Tensor, *, cells: Tensor | None = None, n_bins: int 
 
     Parameters
     ----------
-    maps : Tensor, shape (n_samples, ...)
-        Maps.
-    cells : Tensor of bool, optional
-        Cells that count.
     n_bins : int
         Bins of equal width; 0 is Rice's rule, ``2 n^(1/3)`` for n *cells*.
 
@@ -219,16 +202,10 @@ def relevance_mass_accuracy(
 
     Parameters
     ----------
-    maps : Tensor, shape (n_samples, ...)
-        Maps.
     masks : Tensor, shape of the maps
         Bool, or the part of each cell that belongs to the region, within [0, 1].
     cells : Tensor of bool, optional
         Cells that count; all if left out.
-
-    Returns
-    -------
-    values, chance : Scores
 
     References
     ----------
@@ -365,16 +342,8 @@ def displaced(maps: Tensor, generator: torch.Generator, *, cells: Tensor | None 
 
     Parameters
     ----------
-    maps : Tensor, shape (n_samples, ...)
-        Maps.
-    generator : torch.Generator
-        Draws the steps.
     cells : Tensor of bool, optional
         The map moves within the smallest box around these; outside it stays as it is.
-
-    Returns
-    -------
-    Tensor, shape of the maps
     """
     counting = check_maps(maps, maps, cells)
     check_generator(generator)

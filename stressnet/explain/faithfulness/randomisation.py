@@ -46,10 +46,6 @@ def cascade(
 
     Parameters
     ----------
-    model : torch.nn.Module
-        In evaluation mode; unchanged.
-    generator : torch.Generator
-        On the CPU.
     n_stages : int, optional
         Layers are randomised in so many groups of equal number; one by one if left out.
 
@@ -90,14 +86,10 @@ def parameter_randomisation(
 
     Parameters
     ----------
-    subject : Subject
-        What is explained, and by which method.
     generator, n_stages
         See :func:`cascade`.
     cells : Tensor of bool, optional
         Cells that are compared; all if left out.
-    absolute : bool
-        Compare absolute relevance.
 
     Returns
     -------

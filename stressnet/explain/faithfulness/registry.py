@@ -16,18 +16,10 @@ class Metric:
 
     Parameters
     ----------
-    name : str
-        Name in tables.
-    title : str
-        Name for people.
-    group : str
-        What kind of question it asks.
     higher_is_better : bool
         Direction; that of readability and agreement says what the literature prefers, not truth.
     chance : str
         What a map without knowledge of the model gets.
-    citation : str
-        Who proposed it.
     """
 
     name: str

@@ -50,12 +50,8 @@ class Removal:
 
     Parameters
     ----------
-    score : Score
-        The model, the explained classes, and which number of its output counts.
     inputs, maps : Tensor, shape (n_samples, ...)
         Inputs, and relevance for the explained class.
-    baseline : callable
-        What removed cells become.
     cells : Tensor of bool, optional
         Cells that count and may be removed, broadcastable to the inputs; all if left out.
 
@@ -143,8 +139,6 @@ def comprehensiveness(
     ----------
     removal : Removal
         What is judged; ERASER scores the probability of the explained class.
-    generator : torch.Generator
-        Breaks ties.
     fractions : sequence of float
         Shares ``q_k`` of the cells that count.
 
@@ -182,8 +176,6 @@ class Curve:
         Removed shares of the cells that count, the first 0.
     values : Tensor, shape (n_samples, n_points)
         Scores, float64; NaN rows where the map ranks nothing.
-    reasons : tuple of str
-        Why a row is missing.
     """
 
     fractions: Tensor
@@ -214,10 +206,6 @@ def deletion_curve(
 
     Parameters
     ----------
-    removal, generator
-        As for :func:`comprehensiveness`.
-    order : {"morf", "lerf"}
-        Which cells go first.
     fractions : int or sequence of float
         Removed shares, or the number of equal steps from nothing to everything.
 
@@ -271,8 +259,6 @@ def road(
     removal : Removal
         With the baseline :func:`~stressnet.explain.faithfulness.baselines.noisy_linear`; the kind
         of its score does not matter.
-    generator, order, fractions
-        As for :func:`deletion_curve`.
 
     References
     ----------

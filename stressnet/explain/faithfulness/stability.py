@@ -29,16 +29,8 @@ class Subject:
 
     Parameters
     ----------
-    explain : callable
-        See :data:`Explain`.
-    model : torch.nn.Module
-        In evaluation mode.
-    inputs : Tensor, shape (n_samples, ...)
-        Samples.
     classes : Tensor of int, shape (n_samples,)
         Explained classes; they stay when the input or the model is altered.
-    batch_size : int
-        Inputs per call of ``explain``.
 
     Raises
     ------
@@ -115,12 +107,6 @@ def infidelity(
         gradients). Rectangles are centred on cells that count and cut to them.
     generator : torch.Generator
         Places the rectangles, the same for all methods under the same seed.
-    window : tuple of int
-        Bins and frames of a rectangle.
-    n_samples : int
-        Rectangles per sample.
-    scaled : bool
-        See above.
 
     References
     ----------
@@ -174,15 +160,6 @@ def max_sensitivity(
     ``max_δ ‖R(x + δ) - R(x)‖ / ‖R(x)‖`` over ``n_samples`` uniform ``δ`` within ``radius`` times
     the sample's standard deviation in every cell. Two unrelated maps of one size have √2 ≈ 1.41.
     The smallest value belongs to a map that ignores model and input, so it says nothing alone.
-
-    Parameters
-    ----------
-    subject : Subject
-        What is explained, and by which method.
-    generator : torch.Generator
-        Draws the noise.
-    radius, n_samples
-        See above.
 
     References
     ----------

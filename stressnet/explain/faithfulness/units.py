@@ -21,8 +21,6 @@ def unit_relevance(relevance: Tensor, units: Tensor, *, by: str = "sum") -> Tens
 
     Parameters
     ----------
-    relevance : Tensor, shape (...)
-        One map.
     units : Tensor of bool, shape (n_units, ...)
         Masks; they may overlap.
     by : {"sum", "mean"}
@@ -64,12 +62,6 @@ def comprehensiveness_over_units(
         What is judged; a map's units alone are removed, whatever its ``cells``.
     units : sequence of Tensor of bool, each of shape (n_units, ...)
         The units of each sample.
-    generator : torch.Generator
-        Draws the random orders.
-    by : {"sum", "mean"}
-        See :func:`unit_relevance`.
-    n_random : int
-        Random orders for the chance level.
 
     Returns
     -------

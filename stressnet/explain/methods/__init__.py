@@ -108,10 +108,6 @@ def attribute_batch(
     model, inputs, seed, target
         As in :func:`stressnet.explain.explain_batch`. The class that is predicted for the input
         stays the explained class for altered inputs.
-    method : str
-        Name of the method.
-    axes : Axes, optional
-        As in :func:`stressnet.explain.explain_batch`.
     **options
         Parameters of the method: ``baseline``, ``n_steps``, ``window``, ``layer``, ``masks``,
         ``generator`` (a ``torch.Generator``, required where chance plays a part; a batch draws the

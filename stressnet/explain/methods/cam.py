@@ -38,8 +38,6 @@ def grad_cam(
 
     Parameters
     ----------
-    problem : Problem
-        What is explained.
     layer : str, optional
         Path of a module with output (batch, channels, *spatial); the last convolution by default.
         Of a module that runs more than once, the last run counts.

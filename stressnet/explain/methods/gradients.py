@@ -82,14 +82,8 @@ def gradient_shap(
 
     Parameters
     ----------
-    problem : Problem
-        What is explained.
-    generator : torch.Generator
-        Chooses baselines, positions and noise.
     baselines : float or Tensor, shape (n_baselines, ...) with the rest as a sample's
         A set of reference inputs, of training data for example; a number is one flat baseline.
-    n_samples : int
-        Draws per sample.
     noise_sd : float
         Gaussian noise on the input, relative to the range of each sample.
 

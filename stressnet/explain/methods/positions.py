@@ -149,18 +149,6 @@ def lay_over(values: Tensor, cells: tuple[Cells, ...], sizes: tuple[int, ...]) -
 
     Beyond the outermost cells their value continues.
 
-    Parameters
-    ----------
-    values : Tensor, shape (batch, *n_cells)
-        Map of a layer.
-    cells : tuple of Cells
-        Positions along each axis.
-    sizes : tuple of int
-        Lengths of the input's axes.
-
-    Returns
-    -------
-    Tensor, shape (batch, *sizes)
     """
     for axis, (along, size) in enumerate(zip(cells, sizes, strict=True), start=1):
         n = values.shape[axis]

@@ -19,8 +19,6 @@ class Problem:
 
     Parameters
     ----------
-    model : torch.nn.Module
-        In evaluation mode.
     inputs : Tensor, shape (batch, ...)
         Detached.
     seed, target

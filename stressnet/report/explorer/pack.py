@@ -27,7 +27,7 @@ COMPANDED_LEVELS = 63
 
 
 def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> str:
-    """A token's data as text.
+    """A token's data as ASCII text.
 
     Parameters
     ----------
@@ -35,11 +35,6 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> str:
         Anything JSON holds; NaN is not allowed, use None.
     arrays : mapping of str to ndarray
         Of 8 or 16 bit integers or 32 bit floats.
-
-    Returns
-    -------
-    str
-        ASCII.
     """
     places, blobs, offset = {}, [], 0
     for name, values in arrays.items():

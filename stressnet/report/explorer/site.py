@@ -86,19 +86,8 @@ def write_page(
 
     Parameters
     ----------
-    out : Path
-        The folder that :func:`prepare` made ready.
     tokens : sequence of (int, str)
         Number and id of those whose files were written.
-    summary, provenance : sequence of Block
-        What stands on the other two tabs.
-    notice : str
-        A sentence above everything, e.g. that the speech is synthetic.
-
-    Returns
-    -------
-    Path
-        ``out/explorer.html``.
     """
     index = _index(reader, tokens, first)
     text = json.dumps(index, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

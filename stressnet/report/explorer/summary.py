@@ -15,15 +15,7 @@ from stressnet.report.explorer.tokens import Method
 def summary_blocks(
     methods: Sequence[Method], corpus: Corpus, out: Path, made: Sequence[str] = ()
 ) -> Iterator[Block]:
-    """Relevance by region and mean maps of every run.
-
-    Parameters
-    ----------
-    out : Path
-        The report's folder; figures go to ``figures/``.
-    made : sequence of str
-        Names of figures of the first run that are in ``out/figures`` already.
-    """
+    """Relevance by region and mean maps of every run."""
     yield Heading("Tokens")
     yield tables.corpus_table(corpus.tokens)
     yield Paragraph(_source(corpus.manifest), "source")

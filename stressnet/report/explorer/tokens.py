@@ -47,15 +47,7 @@ MEASURES = ("positive_share", "area_share", "density", "null_density")
 
 @dataclass(frozen=True)
 class Method:
-    """A run under the name that the explorer gives it.
-
-    Parameters
-    ----------
-    label : str
-        Short; no two methods share it.
-    model : dict or None
-        Manifest of the network that was explained, if it can be found.
-    """
+    """A run under the name that the explorer gives it."""
 
     label: str
     run: RelevanceRun
@@ -87,13 +79,6 @@ class Method:
 
 class TokenReader:
     """Gathers tokens of one corpus under the presets of several runs.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        The corpus that all runs explain.
-    methods : sequence of Method
-        At least one.
 
     Raises
     ------
@@ -328,13 +313,7 @@ def _grey(values: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.u
 def method_labels(
     runs: Sequence[RelevanceRun], models: Sequence[dict[str, Any] | None]
 ) -> list[str]:
-    """Short names that tell runs apart: rules, then network, then folder.
-
-    Parameters
-    ----------
-    models : sequence of dict or None
-        Manifests of the networks, in the order of the runs.
-    """
+    """Short names that tell runs apart: rules, then network, then folder."""
     networks = [
         str((model or {}).get("parameters", {}).get("architecture", "")) for model in models
     ]

@@ -113,7 +113,7 @@ def _reader(corpus_path: str, run_paths: tuple[str, ...]) -> TokenReader:
 def write_explorer(
     runs: Sequence[RelevanceRun], corpus: Corpus, folder: RunFolder, most: int, seed: int = 0
 ) -> tuple[Path, int]:
-    """Write the explorer of one or more runs beside a report.
+    """Write the explorer of one or more runs beside a report: its page, and how many tokens it has.
 
     Parameters
     ----------
@@ -123,13 +123,6 @@ def write_explorer(
         The report; tokens that could not be shown become its problems.
     most : int
         Largest number of tokens; of more, a random sample is taken.
-
-    Returns
-    -------
-    page : Path
-        ``explorer.html``.
-    n_tokens : int
-        How many are there.
 
     Raises
     ------
