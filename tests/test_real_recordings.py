@@ -20,7 +20,7 @@ from stressnet.errors import AudioError, ConfigError, CorpusError
 from stressnet.runs.problems import Severity
 from stressnet.stages.inspect import inspect_folder
 from stressnet.stages.inspect.run import inspection_text
-from stressnet.stages.predict.config import predict
+from stressnet.stages.predict import predict
 from stressnet.stages.validate import validate_folder
 
 RATE_HZ = 16_000

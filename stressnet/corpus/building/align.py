@@ -31,7 +31,7 @@ from stressnet.runs.problems import Problem, Severity
 
 if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
-    from stressnet.stages.build_corpus.config import BuildConfig
+    from stressnet.stages.build_corpus import BuildConfig
 
 
 def to_record(alignment: Alignment) -> dict[str, Any]:

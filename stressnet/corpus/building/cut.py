@@ -32,7 +32,7 @@ from stressnet.runs.problems import Problem, Severity
 
 if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
-    from stressnet.stages.build_corpus.config import BuildConfig
+    from stressnet.stages.build_corpus import BuildConfig
 
 _IS_OVERLAP = re.compile(r" overlaps | has no length ")
 

@@ -22,7 +22,7 @@ from stressnet.runs.names import safe_name
 
 if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
-    from stressnet.stages.build_corpus.config import BuildConfig
+    from stressnet.stages.build_corpus import BuildConfig
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from stressnet.runs.manifest import hash_data, hash_ends, hash_file
 from stressnet.runs.problems import Problem, Severity
 
 if TYPE_CHECKING:
-    from stressnet.stages.build_corpus.config import BuildConfig
+    from stressnet.stages.build_corpus import BuildConfig
 
 _HOW = (
     "presets",

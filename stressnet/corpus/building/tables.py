@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from stressnet.runs.folder import RunFolder
-    from stressnet.stages.build_corpus.config import BuildConfig
+    from stressnet.stages.build_corpus import BuildConfig
 
 _DECIDING = (
     "token_id",

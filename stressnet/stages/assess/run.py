@@ -35,7 +35,7 @@ from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
-from stressnet.stages.assess.config import AssessConfig
+from stressnet.stages.assess import AssessConfig
 from stressnet.stages.assess.tokens import read_batch
 from stressnet.statistics.faithfulness_summary import fill_chance, summarise_faithfulness
 

@@ -38,8 +38,8 @@ from stressnet.runs.manifest import read_manifest
 from stressnet.runs.parallel import dask_executor
 from stressnet.runs.problems import Problem, Severity, count_lost, count_problems
 from stressnet.runs.work import Step
-from stressnet.stages.build_corpus.config import BuildConfig
-from stressnet.stages.validate.config import AUTO
+from stressnet.stages.build_corpus import BuildConfig
+from stressnet.stages.validate import AUTO
 
 if TYPE_CHECKING:
     import pandas as pd

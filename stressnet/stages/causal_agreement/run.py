@@ -35,8 +35,8 @@ from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.assess.run import DEFAULT_METHODS
-from stressnet.stages.causal_agreement.config import CausalConfig
-from stressnet.stages.manipulate.config import ManipulateConfig
+from stressnet.stages.causal_agreement import CausalConfig
+from stressnet.stages.manipulate import ManipulateConfig
 from stressnet.stages.manipulate.inputs import fingerprint_of
 from stressnet.stages.manipulate.results import effects_and_tokens, responses_of
 from stressnet.stages.manipulate.run import run as manipulate

@@ -12,7 +12,7 @@ from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import safe_name
 from stressnet.runs.tables import no_formulas, open_parquet
 from stressnet.runs.work import Step
-from stressnet.stages.corpus_export.config import ExportConfig, FoldsConfig
+from stressnet.stages.corpus_export import ExportConfig, FoldsConfig
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,5 +1,60 @@
 """``stressnet corpus merge``: several corpora, or the shards of one, as one corpus."""
 
-from stressnet.stages.corpus_merge.config import MergeConfig, merge_corpora
+from __future__ import annotations
 
-__all__ = ["MergeConfig", "merge_corpora"]
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stressnet.runs.options import option, seed_option
+from stressnet.runs.stage import Input, Stage
+
+if TYPE_CHECKING:
+    from stressnet.corpus.splits import SplitConfig
+
+
+@dataclass(frozen=True)
+class MergeConfig:
+    """What becomes of the training and test sets."""
+
+    splits: str = option(
+        "redraw",
+        choices=("redraw", "keep", "none"),
+        help="Training and test sets: drawn anew, each corpus's own, or none.",
+    )
+    valid_share: float = option(0.10, help="Share of speakers and of words for validation.")
+    test_share: float = option(0.22, help="Share of speakers and of words to test on.")
+    seed: int = seed_option()
+
+    @property
+    def redrawn(self) -> SplitConfig | None:
+        """How sets are drawn, if they are."""
+        from stressnet.corpus.splits import SplitConfig
+
+        if self.splits != "redraw":
+            return None
+        return SplitConfig(self.valid_share, self.test_share, self.seed)
+
+    def identity(self) -> Any:
+        """The sets, as the manifest says them."""
+        from dataclasses import asdict
+
+        if self.redrawn is not None:
+            return asdict(self.redrawn)
+        return "keep" if self.splits == "keep" else None
+
+
+merge_corpora = Stage(
+    "merge",
+    config=MergeConfig,
+    kind="corpus",
+    inputs=(Input("corpora", "stressnet.corpus.merge_parts:open_parts", several=True),),
+    run="stressnet.stages.corpus_merge.run:run",
+    text="stressnet.stages.corpus_merge.run:merged_text",
+    done="corpus",
+    reuse=True,
+    help="""Write the tokens of CORPORA as one corpus OUT; also joins the shards of one build.
+
+    The column 'corpus' says where a token came from. Where two corpora share names of utterances or
+    speakers, all names get their corpus's in front.
+    """,
+)

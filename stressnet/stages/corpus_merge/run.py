@@ -31,7 +31,7 @@ from stressnet.lexicon.families import word_families
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.work import Step
-from stressnet.stages.corpus_merge.config import MergeConfig
+from stressnet.stages.corpus_merge import MergeConfig
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,5 +1,42 @@
 """``stressnet cue-baselines``: what the measured cues alone tell about stress."""
 
-from stressnet.stages.cue_baselines.config import CueBaselinesConfig, run_cue_baselines
+from __future__ import annotations
 
-__all__ = ["CueBaselinesConfig", "run_cue_baselines"]
+from dataclasses import dataclass
+from pathlib import Path
+
+from stressnet.runs.options import option, seed_option
+from stressnet.runs.stage import Input, Stage
+
+
+@dataclass(frozen=True)
+class CueBaselinesConfig:
+    """How the baselines are trained and compared."""
+
+    models: tuple[Path, ...] = option(
+        (), flag="--model", help="Network of the same corpus to compare token by token."
+    )
+    n_seeds: int = option(
+        5, flag="--seeds", minimum=1, help="Seeds of gradient boosting, the only one with chance."
+    )
+    n_resamples: int = option(
+        1000, flag="--resamples", minimum=1, help="Bootstrap resamples of the intervals."
+    )
+    seed: int = seed_option()
+
+
+run_cue_baselines = Stage(
+    "cue-baselines",
+    config=CueBaselinesConfig,
+    kind="cue-baselines",
+    inputs=(Input("cues"),),
+    run="stressnet.stages.cue_baselines.run:run",
+    text="stressnet.stages.cue_baselines.text:baselines_text",
+    done="cue baselines",
+    help="""Train simple classifiers on CUES (from measure) and test them as networks are tested.
+
+    Majority, every cue alone, families of cues, five classical cues, and logistic regression and
+    gradient boosting on all of them, trained on the corpus's own training split. Writes figures per
+    test set with intervals, predictions per token, coefficients and permutation importance.
+    """,
+)

@@ -16,7 +16,7 @@ from stressnet.runs.manifest import hash_file, read_manifest
 from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
-from stressnet.stages.cue_baselines.config import CueBaselinesConfig
+from stressnet.stages.cue_baselines import CueBaselinesConfig
 from stressnet.stages.measure.run import TABLE
 from stressnet.training import cue_baselines as cb
 from stressnet.training.comparison import compare_with_cues

@@ -1,5 +1,38 @@
 """``stressnet demo``: the whole study on speech that espeak-ng speaks, with known times."""
 
-from stressnet.stages.demo.config import DemoConfig, run_demo
+from __future__ import annotations
 
-__all__ = ["DemoConfig", "run_demo"]
+from dataclasses import dataclass
+
+from stressnet.runs.options import option, seed_option
+from stressnet.runs.stage import Stage
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """How much is spoken."""
+
+    size: str = option(
+        "full",
+        choices=("full", "tiny"),
+        help="tiny takes about a minute and proves only that everything runs.",
+    )
+    seed: int = seed_option()
+
+
+run_demo = Stage(
+    "demo",
+    config=DemoConfig,
+    kind="demo",
+    default_output="stressnet-demo",
+    run="stressnet.stages.demo.run:run",
+    text="stressnet.stages.demo.run:demo_text",
+    done="demo",
+    has_jobs=True,
+    help="""The whole study on synthetic speech, without data or network.
+
+    Speaks a corpus with espeak-ng, builds, aligns, trains, explains and reports. Since the engine's
+    own times are known, the aligner's error is printed too. Synthetic speech is far more regular
+    than people: its figures say that the software works, not how people stress words.
+    """,
+)

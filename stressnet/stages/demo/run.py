@@ -16,15 +16,15 @@ from stressnet.report.page_sections import ALIGNMENT_FILE
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.work import Step
-from stressnet.stages.build_corpus.config import BuildConfig
+from stressnet.stages.build_corpus import BuildConfig
 from stressnet.stages.build_corpus.run import run as build
-from stressnet.stages.demo.config import DemoConfig
-from stressnet.stages.explain.config import ExplainConfig
+from stressnet.stages.demo import DemoConfig
+from stressnet.stages.explain import ExplainConfig
 from stressnet.stages.explain.run import run as explain
 from stressnet.stages.explain.text import summary_text
-from stressnet.stages.report.config import ReportConfig
+from stressnet.stages.report import ReportConfig
 from stressnet.stages.report.run import run as report
-from stressnet.stages.train.config import TrainOptions
+from stressnet.stages.train import TrainOptions
 from stressnet.stages.train.run import run as train
 from stressnet.stages.train.text import trained_text
 

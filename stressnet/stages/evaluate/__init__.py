@@ -1,5 +1,44 @@
 """``stressnet evaluate``: how well networks predict stress, on every test set, with audits."""
 
-from stressnet.stages.evaluate.config import EvaluateConfig, evaluate_models
+from __future__ import annotations
 
-__all__ = ["EvaluateConfig", "evaluate_models"]
+from dataclasses import dataclass
+
+from stressnet.runs.options import option, seed_option
+from stressnet.runs.stage import CORPUS, Input, Stage
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What is computed beside the figures of every test set."""
+
+    audits: bool = option(
+        True,
+        help="Leak audits: what classifiers know that see only padding, envelope or phones; a "
+        "network on shuffled labels; nouns and verbs without stress shift.",
+    )
+    n_resamples: int = option(
+        2000, flag="--resamples", minimum=100, help="Bootstrap resamples of the intervals."
+    )
+    seed: int = seed_option()
+
+
+evaluate_models = Stage(
+    "evaluate",
+    config=EvaluateConfig,
+    kind="evaluation",
+    inputs=(
+        CORPUS,
+        Input("model", "stressnet.evaluation.sets:load_models", several=True, on_device=True),
+    ),
+    run="stressnet.stages.evaluate.run:run",
+    text="stressnet.stages.evaluate.text:evaluation_text",
+    done="evaluation",
+    has_device=True,
+    help="""Test one or more MODELs on CORPUS; write tables, figures and a page into OUT.
+
+    A MODEL is a folder that train wrote, or a folder of such folders. Networks that differ in
+    their seed only are also averaged into an ensemble. On the corpus they were trained on, every
+    test set is reported; on any other, all its labelled tokens.
+    """,
+)

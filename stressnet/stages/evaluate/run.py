@@ -22,7 +22,7 @@ from stressnet.report.evaluation_page import write_page
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
-from stressnet.stages.evaluate.config import EvaluateConfig
+from stressnet.stages.evaluate import EvaluateConfig
 
 N_HARDEST = 40
 """Tokens that the page lets hear."""

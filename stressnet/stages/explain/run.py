@@ -44,7 +44,7 @@ from stressnet.regions.project_corpus import (
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
-from stressnet.stages.explain.config import ExplainConfig
+from stressnet.stages.explain import ExplainConfig
 from stressnet.statistics import summarise
 from stressnet.statistics.stream import EXCHANGE, INPUT, UNTRAINED
 

@@ -21,7 +21,7 @@ from stressnet.runs.manifest import FILE_NAME, hash_file
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
-from stressnet.stages.export_praat.config import PraatConfig
+from stressnet.stages.export_praat import PraatConfig
 
 if TYPE_CHECKING:
     import pandas as pd

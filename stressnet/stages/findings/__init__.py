@@ -1,5 +1,44 @@
 """``stressnet findings``: the paper's claims beside what tests them, with verdicts."""
 
-from stressnet.stages.findings.config import FindingsConfig, find_out
+from __future__ import annotations
 
-__all__ = ["FindingsConfig", "find_out"]
+from dataclasses import dataclass
+from pathlib import Path
+
+from stressnet.errors import ConfigError
+from stressnet.runs.options import max_tokens_option, option, seed_option, splits_option
+from stressnet.runs.stage import CORPUS, Input, Stage
+
+
+@dataclass(frozen=True)
+class FindingsConfig:
+    """Which network is judged, and on which tokens regions are deleted."""
+
+    models: tuple[Path, ...] = option(
+        (), flag="--model", help="Checkpoint; several are training seeds of one network."
+    )
+    network: str | None = option(None, help="Which network of STATS.", default_text="its only one")
+    splits: tuple[str, ...] = splits_option()
+    max_tokens: int | None = max_tokens_option(400)
+    seed: int = seed_option()
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ConfigError("findings need a network; give --model")
+
+
+find_out = Stage(
+    "findings",
+    config=FindingsConfig,
+    kind="findings",
+    inputs=(CORPUS, Input("stats"), Input("stimuli")),
+    run="stressnet.stages.findings.run:run",
+    text="stressnet.manipulation.findings_table:findings_text",
+    done="findings",
+    has_device=True,
+    help="""The paper's claims: relevance, deletion and causal effect side by side, with verdicts.
+
+    STATS is a folder of 'stressnet stats', STIMULI one of 'stressnet manipulate' with the networks'
+    responses. Deletion is computed here on tokens of CORPUS. Rules: docs/findings.md.
+    """,
+)

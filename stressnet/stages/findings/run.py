@@ -25,7 +25,7 @@ from stressnet.runs.manifest import FILE_NAME, hash_file, read_manifest
 from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
-from stressnet.stages.findings.config import FindingsConfig
+from stressnet.stages.findings import FindingsConfig
 from stressnet.stages.findings.deletion import delete_regions
 from stressnet.stages.manipulate.results import effects_and_tokens, responses_of
 from stressnet.statistics.stream import EXCHANGE

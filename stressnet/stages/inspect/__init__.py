@@ -1,5 +1,32 @@
 """``stressnet inspect``: what a folder of recordings holds, and the recipe that fits it."""
 
-from stressnet.stages.inspect.config import InspectConfig, inspect_folder
+from __future__ import annotations
 
-__all__ = ["InspectConfig", "inspect_folder"]
+from dataclasses import dataclass
+from pathlib import Path
+
+from stressnet.runs.options import option
+from stressnet.runs.stage import Input, Stage
+
+
+@dataclass(frozen=True)
+class InspectConfig:
+    """Where the recipe is written, and what is shown."""
+
+    out: Path = option(Path("recipe.toml"), help="File to write the recipe into.")
+    limit: int = option(20, minimum=1, help="Most rows of what was not understood to print.")
+
+
+inspect_folder = Stage(
+    "inspect",
+    config=InspectConfig,
+    inputs=(Input("recordings"),),
+    run="stressnet.stages.inspect.run:run",
+    text="stressnet.stages.inspect.run:inspection_text",
+    help="""Look at RECORDINGS and write the recipe that fits them, with comments.
+
+    Shows what was understood (recordings, speakers, transcripts, alignments) and what was not.
+    Correct the recipe where it is wrong, and give it to validate and build-corpus with --recipe.
+    Exit code 3 if something was not understood.
+    """,
+)

@@ -9,7 +9,7 @@ from pathlib import Path
 from stressnet.corpus.layouts import Layout, layouts_of, recipe_text
 from stressnet.errors import ConfigError
 from stressnet.runs.work import Work
-from stressnet.stages.inspect.config import InspectConfig
+from stressnet.stages.inspect import InspectConfig
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from stressnet.runs.held import FAILURES
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.tables import read_table
-from stressnet.stages.manipulate.config import ManipulateConfig
+from stressnet.stages.manipulate import ManipulateConfig
 from stressnet.stages.measure.run import TABLE as CUE_TABLE
 from stressnet.stages.measure.speakers import first_pass
 

@@ -27,7 +27,7 @@ from stressnet.runs.problems import Problem, Severity, count_problems
 from stressnet.runs.result import Result
 from stressnet.runs.tables import write_parquet
 from stressnet.runs.work import Step
-from stressnet.stages.manipulate.config import ManipulateConfig
+from stressnet.stages.manipulate import ManipulateConfig
 from stressnet.stages.manipulate.inputs import (
     chosen_tokens,
     endpoint_table,
@@ -36,7 +36,7 @@ from stressnet.stages.manipulate.inputs import (
     voices_of,
 )
 from stressnet.stages.manipulate.results import CROSSTALK, FILES, RESPONSES, STIMULI
-from stressnet.stages.measure.config import MeasureConfig
+from stressnet.stages.measure import MeasureConfig
 from stressnet.stages.measure.run import run as measure
 
 if TYPE_CHECKING:

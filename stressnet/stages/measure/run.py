@@ -12,7 +12,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
-from stressnet.stages.measure.config import MeasureConfig
+from stressnet.stages.measure import MeasureConfig
 from stressnet.stages.measure.speakers import find_voices, first_pass, speaker_rows
 from stressnet.stages.measure.tables import (
     measured_counts,

@@ -17,7 +17,7 @@ from stressnet.lexicon.pronunciation import bare
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import inside
 from stressnet.runs.problems import Problem, Severity
-from stressnet.stages.measure.config import MeasureConfig
+from stressnet.stages.measure import MeasureConfig
 
 if TYPE_CHECKING:
     import pandas as pd

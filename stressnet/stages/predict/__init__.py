@@ -1,5 +1,74 @@
 """``stressnet predict``: the stress of the disyllabic words in recordings."""
 
-from stressnet.stages.predict.config import PredictConfig, predict
+from __future__ import annotations
 
-__all__ = ["PredictConfig", "predict"]
+from dataclasses import dataclass
+from pathlib import Path
+
+from stressnet.errors import ConfigError
+from stressnet.runs.options import option
+from stressnet.runs.stage import Input, Stage
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """What is known of the words, which network predicts, and how the answer is written."""
+
+    textgrid: Path | None = option(
+        None,
+        help="Words and phones of the FILE (TextGrid or another alignment), or a folder of "
+        "TextGrids named like the FILEs.",
+    )
+    transcript: Path | None = option(
+        None,
+        help="Text of the FILE (.txt, .lab; with times .srt, .vtt, .eaf, .cha or a recogniser's "
+        ".json), or a folder of such files or of .trans.txt; or a .trans.txt.",
+    )
+    speaker: str | None = option(
+        None, help="Whose words to take of an alignment with several speakers."
+    )
+    channel: int | None = option(
+        None,
+        minimum=1,
+        help="Channel of the recordings to take, counted from 1.",
+        default_text="the mean of all",
+    )
+    word: str | None = option(None, help="The word (or words) said in the one FILE.")
+    model: Path = option(
+        Path("pretrained"), help="Checkpoint folder.", default_text="the network in stressnet"
+    )
+    format: str = option(
+        "text", choices=("text", "csv", "json", "textgrid"), help="How predictions are written."
+    )
+    spreadsheet: bool = option(
+        False,
+        help="In CSV, ' before text that a spreadsheet would take for a formula (=, +, -, @).",
+    )
+    out: Path | None = option(
+        None, help="File to write, or a folder for TextGrids.", default_text="the terminal"
+    )
+    aligner: str = option("pocketsphinx", help="Aligner for recordings with a transcript.")
+    dictionary: Path | None = option(None, help="Further pronunciations in CMUdict's format.")
+    function_words: bool = option(False, help="Predict words such as 'into' too.")
+
+    def __post_init__(self) -> None:
+        if self.format == "textgrid" and self.out is None:
+            raise ConfigError("TextGrids need a folder to be written into; give it with --out")
+
+
+predict = Stage(
+    "predict",
+    config=PredictConfig,
+    inputs=(Input("file", several=True),),
+    run="stressnet.stages.predict.run:run",
+    text="stressnet.stages.predict.run:printed",
+    has_device=True,
+    help="""Predict the stress of the disyllabic words in recordings.
+
+    A FILE without TextGrid or transcript must hold one word of two syllables and nothing else.
+    Running speech needs a TextGrid with words and ARPAbet phones, or a transcript, with which it is
+    aligned first, text with times (subtitles, what recognisers write) where it stands; what lies
+    beside the FILE under its name is found by itself.
+    Words that do not have two syllables are listed as skipped.
+    """,
+)

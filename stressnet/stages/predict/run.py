@@ -10,7 +10,7 @@ from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.runs.held import check_file
 from stressnet.runs.problems import Problem
 from stressnet.runs.work import Work
-from stressnet.stages.predict.config import PredictConfig
+from stressnet.stages.predict import PredictConfig
 from stressnet.stages.predict.sources import sources_of, sources_one_by_one
 from stressnet.stages.predict.text import (
     as_csv,

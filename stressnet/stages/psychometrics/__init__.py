@@ -1,5 +1,35 @@
 """``stressnet psychometrics``: curves and cue weights of networks, beside those of listeners."""
 
-from stressnet.stages.psychometrics.config import PsychometricsConfig, psychometrics
+from __future__ import annotations
 
-__all__ = ["PsychometricsConfig", "psychometrics"]
+from dataclasses import dataclass
+
+from stressnet.runs.options import option
+from stressnet.runs.stage import Input, Stage
+
+
+@dataclass(frozen=True)
+class PsychometricsConfig:
+    """What counts as an answer."""
+
+    answers: str = option(
+        "decision",
+        choices=("decision", "probability"),
+        help="What a network answers: its class, as a listener would, or its probability.",
+    )
+
+
+psychometrics = Stage(
+    "psychometrics",
+    config=PsychometricsConfig,
+    kind="psychometrics",
+    inputs=(Input("stimuli"),),
+    run="stressnet.stages.psychometrics.run:run",
+    text="stressnet.stages.psychometrics.text:psychometrics_text",
+    done="psychometrics",
+    help="""Psychometric functions of the networks that answered to STIMULI (from manipulate).
+
+    Slope and crossover of every cue, and weights of two cues against each other where STIMULI holds
+    pairs, beside what listeners do. Tables and a figure go to OUT.
+    """,
+)

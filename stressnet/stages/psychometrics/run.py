@@ -18,7 +18,7 @@ from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file
 from stressnet.runs.result import Result
 from stressnet.stages.manipulate.results import read_manipulation
-from stressnet.stages.psychometrics.config import PsychometricsConfig
+from stressnet.stages.psychometrics import PsychometricsConfig
 
 CURVES, WEIGHTS, LISTENERS = "psychometric.csv", "weights.csv", "listeners.csv"
 FIGURE = "psychometric"

@@ -16,7 +16,7 @@ from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
-from stressnet.stages.report.config import ReportConfig
+from stressnet.stages.report import ReportConfig
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from stressnet.models.registry import get_spec
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
-from stressnet.stages.search.config import SearchOptions
-from stressnet.stages.train.config import TrainOptions
+from stressnet.stages.search import SearchOptions
+from stressnet.stages.train import TrainOptions
 from stressnet.stages.train.run import train_one
 from stressnet.training.distributed import World
 from stressnet.training.recipes import TrainConfig, write_recipe

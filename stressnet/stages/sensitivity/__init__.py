@@ -1,5 +1,52 @@
 """``stressnet sensitivity``: how relevance in regions changes with choices of the analysis."""
 
-from stressnet.stages.sensitivity.config import SensitivityConfig, measure_sensitivity
+from __future__ import annotations
 
-__all__ = ["SensitivityConfig", "measure_sensitivity"]
+from dataclasses import dataclass
+from pathlib import Path
+
+from stressnet.runs.options import max_tokens_option, option, seed_option, splits_option
+from stressnet.runs.stage import CORPUS, MODEL, Stage
+
+
+@dataclass(frozen=True)
+class SensitivityConfig:
+    """Which networks, rules, band widths and regions are compared."""
+
+    models: tuple[Path, ...] = option(
+        (),
+        flag="--model",
+        help="Further network, e.g. one trained on another preset or window.",
+    )
+    composites: tuple[str, ...] = option(
+        (), flag="--composite", help="LRP rules.", default_text="four, see docs/regions.md"
+    )
+    bands: tuple[str, ...] = option(
+        (), help="Width of formant bands.", default_text="seven, see docs/regions.md"
+    )
+    regions: tuple[str, ...] = option(
+        (), flag="--region", help="Region.", default_text="a dozen, see docs/regions.md"
+    )
+    splits: tuple[str, ...] = splits_option()
+    max_tokens: int = max_tokens_option(100)
+    seed: int = seed_option()
+
+
+measure_sensitivity = Stage(
+    "sensitivity",
+    config=SensitivityConfig,
+    kind="sensitivity",
+    inputs=(CORPUS, MODEL),
+    run="stressnet.stages.sensitivity.run:run",
+    text="stressnet.stages.sensitivity.text:sensitivity_text",
+    items="tokens could not be projected",
+    done="sensitivity",
+    has_jobs=True,
+    has_device=True,
+    help="""Measure how shares of relevance change with band width, LRP rules and network.
+
+    Explains a sample of tokens under every composite, projects it under every band rule, and writes
+    one table. The first MODEL, composite and band rule are what the others are compared with.
+    Spectrogram presets and windows are compared by networks trained on them.
+    """,
+)

@@ -31,7 +31,7 @@ from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
-from stressnet.stages.sensitivity.config import SensitivityConfig
+from stressnet.stages.sensitivity import SensitivityConfig
 from stressnet.statistics.settings import summarise_settings
 
 if TYPE_CHECKING:

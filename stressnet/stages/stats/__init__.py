@@ -1,5 +1,30 @@
 """``stressnet stats``: tables of relevance with intervals and tests over one or more runs."""
 
-from stressnet.stages.stats.config import run_statistics
+from __future__ import annotations
 
-__all__ = ["run_statistics"]
+from dataclasses import dataclass
+
+from stressnet.runs.stage import Input, Stage
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The analysis itself is an input, see :mod:`stressnet.statistics.analysis`."""
+
+
+run_statistics = Stage(
+    "stats",
+    config=NoOptions,
+    kind="statistics",
+    inputs=(Input("source", "stressnet.statistics.analysis:open_analysis"),),
+    run="stressnet.stages.stats.run:run",
+    text="stressnet.stages.stats.text:summary_text",
+    items="comparisons or models failed",
+    done="statistics",
+    help="""Tables of relevance with intervals and tests over one or more runs; write into OUT.
+
+    SOURCE is a CONFIG.toml that names runs, strata, contrasts and models (--example prints one), or
+    a folder of 'stressnet explain', for which all are the defaults. Intervals respect speakers,
+    words and training seeds. Ends with a verdict on each claim of the paper.
+    """,
+)

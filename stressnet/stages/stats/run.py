@@ -18,7 +18,7 @@ from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.result import Result
 from stressnet.runs.tables import write_parquet
 from stressnet.runs.work import Step
-from stressnet.stages.stats.config import NoOptions
+from stressnet.stages.stats import NoOptions
 from stressnet.statistics.accumulate import accumulate, passes
 from stressnet.statistics.analysis import ModelEntry, StatsConfig
 from stressnet.statistics.analysis_plan import networks_of, plan_of

@@ -22,7 +22,7 @@ from stressnet.models.registry import get_spec
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.progress import Progress
 from stressnet.runs.work import Step
-from stressnet.stages.train.config import TrainOptions
+from stressnet.stages.train import TrainOptions
 from stressnet.training.corpus_data import (
     Fold,
     add_token_columns,

@@ -26,7 +26,7 @@ from stressnet.runs.held import check_file
 from stressnet.runs.problems import Severity
 from stressnet.runs.tables import no_formula
 from stressnet.runs.work import Work
-from stressnet.stages.validate.config import AUTO, ValidateConfig
+from stressnet.stages.validate import AUTO, ValidateConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from stressnet.runs.problems import Severity
 from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
-from stressnet.stages.validate_methods.config import ValidateMethodsConfig
+from stressnet.stages.validate_methods import ValidateMethodsConfig
 
 if TYPE_CHECKING:
     from stressnet.lab.recommend import Recommendation
