@@ -52,7 +52,7 @@ class ByGradient(nn.Module):
         if layer.spelling in ("masked", "causal"):
             scores = scores.masked_fill(~torch.ones(n, n, dtype=torch.bool).tril(), -torch.inf)
         s = scores.softmax(dim=-1)
-        y = (s.detach() if self.name == "cp-lrp" else s) @ v
+        y = (s.detach() if self.name in ("cp-lrp", "relp-ah") else s) @ v
         return layer.out(y.transpose(1, 2).flatten(2))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ def less(x: Tensor, factor: float) -> Tensor:
     return factor * x + (1 - factor) * x.detach()
 
 
-@pytest.mark.parametrize("name", ["attn-lrp", "cp-lrp"])
+@pytest.mark.parametrize("name", ["attn-lrp", "cp-lrp", "relp", "relp-ah"])
 @pytest.mark.parametrize("spelling", ["matmul", "masked", "function", "causal"])
 def test_transformer_equals_the_modified_gradient(name: str, spelling: str) -> None:
     net = randomise(Transformer(spelling=spelling))
@@ -220,5 +220,5 @@ def test_what_attention_cannot_do_is_refused() -> None:
 
     with pytest.raises(ExplainError, match="multi-head attention with bias_k, bias_v"):
         explain_batch(Odd().eval(), x, "attn-lrp")
-    with pytest.raises(ConfigError, match="attention is 'refused', 'attn-lrp' or 'cp-lrp'"):
+    with pytest.raises(ConfigError, match="attention is 'refused', 'attn-lrp', 'cp-lrp' or 'grad"):
         COMPOSITES["epsilon"].with_(attention="rollout")

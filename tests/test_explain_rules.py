@@ -30,6 +30,7 @@ NONE = {"stabiliser": 0.0}
 
 HAND = {  # relevance of the input (2, 1); the hidden layer passes (1, -2) by LRP-0
     "lrp-0": (rules.zero(), (F(0), F(-3, 2))),
+    "gradient": (rules.gradient(), (F(0), F(-3, 2))),
     "epsilon": (rules.epsilon(**NONE), (F(0), F(-3, 2))),
     "z-plus": (rules.z_plus(**NONE), (F(-3, 5), F(-2, 5))),
     "alpha-beta": (rules.alpha_beta(alpha=2.0, beta=1.0, **NONE), (F(-6, 5), F(-9, 5))),
@@ -115,7 +116,7 @@ def textbook(
 
     exists = torch.where(w != 0, 1.0, 0.0).to(w)  # taps that fall into the padding are zero
     positive, negative = wp * xp + wm * xm, wm * xp + wp * xm
-    if rule.name in ("lrp-0", "epsilon"):
+    if rule.name in ("lrp-0", "gradient", "epsilon"):
         return share(contributions, b)
     if rule.name == "z-plus":
         return share(positive, bp)
@@ -141,6 +142,7 @@ def textbook(
 EPS = {"stabiliser": 1e-3}  # large enough that a wrong sign shows
 TEXTBOOK = [
     rules.zero(),
+    rules.gradient(),
     rules.epsilon(**EPS),
     rules.z_plus(**EPS),
     rules.alpha_beta(alpha=2.0, beta=1.0, **EPS),

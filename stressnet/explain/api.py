@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from stressnet.axes import Axes
 from stressnet.errors import ConfigError, ExplainError
+from stressnet.explain.boundaries import changed_at
 from stressnet.explain.checks import (
     check_axes,
     check_inputs,
@@ -27,6 +29,7 @@ from stressnet.explain.engine.calls import Tag, set_tag, tag_of
 from stressnet.explain.engine.ledger import Ledger, at_least_float32
 from stressnet.explain.engine.mode import ExplainWarning, RelevanceMode
 from stressnet.explain.engine.route import Context
+from stressnet.explain.engine.taps import TapNode
 from stressnet.explain.functional import (
     ARGUMENTS,
     Arguments,
@@ -56,12 +59,17 @@ class Details:
         Let relevance pass only through these channels of a layer (conditional relevance).
     axes : Axes, optional
         Seconds and hertz of the inputs' last two dimensions; they travel with the result.
+    taps : sequence of str
+        Places whose value and coefficient are wanted, written as in
+        :mod:`stressnet.explain.boundaries`: ``"block1.attention"`` is that module's output,
+        ``"block1.attention.out:input"`` what this module reads.
     """
 
     strict: bool = True
     layers: Sequence[str] = ()
     keep_channels: Mapping[str, Sequence[int]] | None = None
     axes: Axes | None = None
+    taps: Sequence[str] = ()
 
 
 @never_compiled
@@ -93,7 +101,7 @@ def explain_batch(
         Lowest and highest possible input for rule zB, broadcastable to the inputs (per bin: shape
         ``(n_bins, 1)``).
     **details
-        ``strict``, ``layers``, ``keep_channels`` and ``axes``, see :class:`Details`.
+        ``strict``, ``layers``, ``keep_channels``, ``axes`` and ``taps``, see :class:`Details`.
 
     Returns
     -------
@@ -139,7 +147,9 @@ def _explain(
         keep = {path: tuple(chosen) for path, chosen in (wanted.keep_channels or {}).items()}
         context = Context(ledger, root, keep, frozenset(wanted.layers))
         mode = RelevanceMode(model, recipe, context, strict=wanted.strict)
-        with eager(), mode:
+        taps = {place: TapNode(context, place) for place in wanted.taps}
+        changes = {place: partial(tap.follow, mode) for place, tap in taps.items()}
+        with changed_at(model, changes) as overwritten, eager(), mode:
             logits = model(root)
         logits = check_logits(logits, len(inputs))
         output_tag = tag_of(logits)
@@ -171,6 +181,7 @@ def _explain(
         stabilisers=_stabilisers(recipe),
         ledger=ledger.records(),
         layer_relevance=context.seen,
+        taps={place: tap.read(overwritten) for place, tap in taps.items()},
         axes=wanted.axes,
     )
     _warn_if_open(result, inputs.dtype)
@@ -182,6 +193,7 @@ def _propagate(logits: Tensor, weights: Tensor, leaf: Tensor, context: Context) 
     (coefficient,) = torch.autograd.grad(
         logits, leaf, weights, retain_graph=context.keep_graph, allow_unused=True
     )
+    context.propagated = True
     values = at_least_float32(leaf.detach())
     relevance = torch.zeros_like(values)
     if coefficient is not None:

@@ -132,7 +132,7 @@ def check_paths(model: nn.Module, paths: Sequence[str]) -> None:
     """
     known = dict(model.named_modules())
     for path in paths:
-        if path.partition("#")[0] not in known:
+        if path.partition(":")[0].partition("#")[0] not in known:
             raise ConfigError(f"the model has no layer {path!r}; see model.named_modules()")
 
 

@@ -41,7 +41,7 @@ class Composite:
         Stabiliser of sums of two branches; 0 passes relevance exactly.
     activation_stabiliser : float
         Stabiliser of the identity rule of activations other than ReLU.
-    attention : {"refused", "attn-lrp", "cp-lrp"}
+    attention : {"refused", "attn-lrp", "cp-lrp", "gradient"}
         Softmax and attention: without rule, or as in :mod:`stressnet.explain.engine.attention`.
     layers : tuple of (str, Rule)
         Module path patterns (``fnmatch``) and their rules; the first match wins over all else.
@@ -57,13 +57,13 @@ class Composite:
     pooling_stabiliser: float = 0.0
     addition_stabiliser: float = 0.0
     activation_stabiliser: float = 1e-9
-    attention: Literal["refused", "attn-lrp", "cp-lrp"] = "refused"
+    attention: Literal["refused", "attn-lrp", "cp-lrp", "gradient"] = "refused"
     layers: tuple[tuple[str, Rule], ...] = ()
 
     def __post_init__(self) -> None:
         for field_name, choices in (
             ("pooling", ("winner", "proportional")),
-            ("attention", ("refused", "attn-lrp", "cp-lrp")),
+            ("attention", ("refused", "attn-lrp", "cp-lrp", "gradient")),
         ):
             value = getattr(self, field_name)
             if value not in choices:
@@ -125,6 +125,14 @@ def _catalogue() -> list[Composite]:
     plus = Composite("epsilon-plus", _plus(), epsilon)
     alpha2_beta1 = Composite("epsilon-alpha2-beta1", alpha2, epsilon)
     epsilon_gamma = Composite("epsilon-gamma", gamma, epsilon)
+    relp = Composite(
+        "relp",
+        rules.gradient(),
+        rules.gradient(),
+        batch_norm=rules.gradient(),
+        activation_stabiliser=1e-6,
+        attention="gradient",
+    )
     as_run = Composite(
         "allouche2025-as-run",
         rules.clamped_weights(stabiliser=1e-9),
@@ -148,6 +156,8 @@ def _catalogue() -> list[Composite]:
         alpha2_beta1.with_(name="epsilon-alpha2-beta1-flat", first=rules.flat()),
         Composite("attn-lrp", epsilon, epsilon, attention="attn-lrp"),
         Composite("cp-lrp", epsilon, epsilon, attention="cp-lrp"),
+        relp,
+        relp.with_(name="relp-ah", attention="cp-lrp"),
         Composite("alpha1-beta0", _plus(), _plus()),
         Composite("alpha2-beta1", alpha2, alpha2),
         as_run.with_(name="allouche2025-as-stated", first=rules.identity()),

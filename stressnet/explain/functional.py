@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from stressnet.errors import ConfigError, ExplainError
 from stressnet.explain.engine.calls import is_mapped
+from stressnet.explain.engine.taps import Tap
 from stressnet.explain.result import Explanation
 
 _functorch = torch._C._functorch
@@ -78,7 +79,8 @@ class _Mapped(torch.autograd.Function):
     def forward(explain: Callable[[Arguments], Explanation], *values: Any) -> tuple[Tensor, ...]:
         made = explain(dict(zip(ARGUMENTS, values, strict=True)))
         classes = made.output.new_zeros(len(values[0])) if made.target is None else made.target
-        layers = made.layer_relevance.values()
+        taps = (part for tap in made.taps.values() for part in (tap.activation, tap.coefficient))
+        layers = (*made.layer_relevance.values(), *taps)
         return (made.relevance, made.output, made.logits, classes, made.shares(), *layers)
 
     @staticmethod
@@ -145,6 +147,8 @@ def explain_mapped(
     values = (arguments[name] for name in ARGUMENTS)
     relevance, output, logits, classes, shares, *layers = _Mapped.apply(run, *values)
     (made,) = every
+    n = len(made.layer_relevance)
+    pairs = zip(layers[n::2], layers[n + 1 :: 2], strict=True)
     return replace(
         made,
         relevance=relevance,
@@ -152,5 +156,6 @@ def explain_mapped(
         logits=logits,
         target=None if made.target is None else classes,
         ledger=made.with_shares(shares),
-        layer_relevance=dict(zip(made.layer_relevance, layers, strict=True)),
+        layer_relevance=dict(zip(made.layer_relevance, layers[:n], strict=True)),
+        taps={place: Tap(*pair) for place, pair in zip(made.taps, pairs, strict=True)},
     )

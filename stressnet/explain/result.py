@@ -12,6 +12,7 @@ from torch import Tensor
 from stressnet import __version__
 from stressnet.axes import Axes
 from stressnet.explain.engine.ledger import COLUMNS, LedgerRecord
+from stressnet.explain.engine.taps import Tap
 
 
 def versions() -> dict[str, str]:
@@ -97,6 +98,8 @@ class Explanation:
         Relevance of layer outputs that were asked for, by module path.
     axes : Axes or None
         Seconds and hertz of the map's last two dimensions, if they were given.
+    taps : dict of str to Tap
+        Value and coefficient at the places that were asked for.
     """
 
     relevance: Tensor
@@ -111,6 +114,7 @@ class Explanation:
     versions: Mapping[str, str] = field(default_factory=versions)
     layer_relevance: Mapping[str, Tensor] = field(default_factory=dict)
     axes: Axes | None = None
+    taps: Mapping[str, Tap] = field(default_factory=dict)
 
     def conservation(self) -> Conservation:
         """Sums over layers and the residual of ``f = R + bias + stabiliser + unaccounted``."""

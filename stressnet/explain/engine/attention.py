@@ -1,6 +1,6 @@
 """Attention: softmax, and what is built from it.
 
-Two published treatments, chosen by the composite's ``attention``:
+Three published treatments, chosen by the composite's ``attention``:
 
 ``"attn-lrp"`` (Achtibat et al. 2024, ICML)
     Softmax ``s = softmax(x)`` is replaced by its first-order Taylor expansion at ``x``,
@@ -8,6 +8,10 @@ Two published treatments, chosen by the composite's ``attention``:
     product of two branches (``q kᵀ``, ``s v``) each gets half.
 ``"cp-lrp"`` (Ali et al. 2022, ICML)
     Attention weights are constants; all relevance goes through the values.
+
+``"gradient"`` (Rezaei Jafari et al. 2025, RelP)
+    Plain gradient: softmax as in ``"attn-lrp"``, each factor of a matrix product gets the whole
+    relevance; the constant of the product's Taylor expansion takes it off once as bias share.
 
 Every other composite refuses softmax.
 """

@@ -19,6 +19,7 @@ from stressnet.explain.engine import operations as ops
 
 if TYPE_CHECKING:
     from stressnet.explain.engine.layer_node import LayerNode
+    from stressnet.explain.engine.taps import TapNode
 
 _TAG = "_stressnet_tag"
 _CONSTANT = "_stressnet_constant"
@@ -50,6 +51,8 @@ class Tag:
     uses: Uses = field(default_factory=Uses)
     # Layers that keep an alias of this tensor, and as what (x or z).
     savers: list[tuple[ReferenceType[LayerNode], str]] = field(default_factory=list)
+    # Taps of this tensor, each with the factor to it from what was folded since.
+    taps: list[tuple[TapNode, Tensor | float]] = field(default_factory=list)
 
     def living_savers(self) -> Iterator[tuple[LayerNode, str]]:
         """Savers that still exist."""

@@ -24,6 +24,7 @@ from stressnet.explain.engine.calls import (
 from stressnet.explain.engine.layer_node import LayerNode, LayerSpec
 from stressnet.explain.engine.nodes import (
     ActivationNode,
+    ExpansionNode,
     HalfNode,
     NormalisationNode,
     OffsetNode,
@@ -31,6 +32,7 @@ from stressnet.explain.engine.nodes import (
     UnknownNode,
 )
 from stressnet.explain.engine.route import route
+from stressnet.explain.engine.taps import hand_to_taps
 from stressnet.explain.rules.linear_maps import ChannelwiseMap
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def layer(engine: RelevanceMode, call: Call) -> Any:
     if layer_call is None or len(tagged) > 1 or tagged[0] is not layer_call.x:
         if call.name in ops.MATRIX_PRODUCTS:
             result = call.run()
-            return engine.tag(route(HalfNode(), result) if len(tagged) == 2 else result, Tag())
+            return engine.tag(_product(engine, call, result) if len(tagged) == 2 else result, Tag())
         return unknown(engine, call)
     x, kind, bias = layer_call.x, layer_call.kind, layer_call.bias
     source = known_tag(x)
@@ -109,6 +111,14 @@ def layer(engine: RelevanceMode, call: Call) -> Any:
         source.bounds,
     )
     return engine.run_layer(LayerNode(engine.context, spec, call.function_of(x)), x)
+
+
+def _product(engine: RelevanceMode, call: Call, result: Tensor) -> Tensor:
+    """A matrix product of two branches, as in attention."""
+    if engine.composite.attention != "gradient":
+        return route(HalfNode(), result)
+    path = engine.numbered(engine.where())
+    return route(ExpansionNode(engine.context, path, call.name), result)
 
 
 def batch_norm(engine: RelevanceMode, call: Call) -> Any:
@@ -131,7 +141,9 @@ def batch_norm(engine: RelevanceMode, call: Call) -> Any:
         spec = before.spec.followed_by(scale, shift)
         node = LayerNode(engine.context, spec, lambda _: call.swapped(x, output).run())
         engine.rules[path] = f"folded into {spec.path}"
-        return engine.run_layer(node, source)
+        result = engine.run_layer(node, source)
+        hand_to_taps(tag.taps, result, ChannelwiseMap.broadcast(scale, x))
+        return result
     rule = engine.composite.rule_for("batch_norm", path, tag.is_input)
     spec = LayerSpec(path, "batch_norm", rule, ChannelwiseMap(), scale, shift, tag.nonnegative)
     result = engine.run_layer(LayerNode(engine.context, spec, call.function_of(x)), x)

@@ -97,17 +97,18 @@ class LayerNode:
         made: dict[str, Tensor] = {}
         for part in parts:
             x, z = (at_least_float32(self._rows(self.saved[slot], part)) for slot in ("x", "z"))
-            c = self._rows(coefficient, part)
+            c = at_least_float32(self._rows(coefficient, part))
             size = len(part)
-            r = z * at_least_float32(c)
+            r = z * c
             if path in context.watched:
                 watched.append(r)
             booked = {"relevance_out": r.reshape(size, -1).sum(dim=1)}
             if path in context.keep:
-                r = r * self._mask(r)
+                mask = self._mask(r)
+                r, c = r * mask, c * mask
                 left = r.reshape(size, -1).sum(dim=1)
                 booked["unaccounted_share"] = booked["relevance_out"] - left
-            passed = self.spec.rule(self._layer(x, z, size, part, made), r)
+            passed = self.spec.rule(self._layer((x, z, c), size, part, made), r)
             booked["bias_share"] = passed.bias_share
             booked["stabiliser_share"] = passed.stabiliser_share
             if passed.relevance is not None:
@@ -163,10 +164,11 @@ class LayerNode:
         return mask.reshape(1, -1, *(1,) * (r.dim() - 2))
 
     def _layer(
-        self, x: Tensor, z: Tensor, size: int, part: range, made: dict[str, Tensor]
+        self, values: tuple[Tensor, ...], size: int, part: range, made: dict[str, Tensor]
     ) -> Layer:
         """What the rule sees of some samples."""
         spec, bounds = self.spec, None
+        x, z, c = values
         if spec.bounds is not None:
             bounds = self._rows(spec.bounds[0], part), self._rows(spec.bounds[1], part)
         return Layer(
@@ -180,4 +182,5 @@ class LayerNode:
             self.uses.only_rectified(),
             bounds,
             made,
+            c,
         )

@@ -94,6 +94,22 @@ class OffsetNode(LedgerNode):
         return coefficient
 
 
+class ExpansionNode(LedgerNode):
+    """Product of two branches by its gradient; the constant of the Taylor expansion is bias."""
+
+    def __init__(self, context: Context, path: str, operation: str) -> None:
+        super().__init__(context.ledger, path, operation, "taylor()")
+
+    def run(self, x: Tensor) -> Tensor:
+        self.value = x.detach().clone()
+        return x.clone()
+
+    def pull(self, coefficient: Tensor) -> Tensor:
+        """Each branch gets all of the relevance, so that the constant takes it off once."""
+        self.book("bias_share", -self.value, coefficient)
+        return coefficient
+
+
 class HalfNode:
     """Product of two branches: each gets half of the relevance."""
 

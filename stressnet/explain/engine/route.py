@@ -58,3 +58,4 @@ class Context:
     # gave them directly; keep_graph if it must still be moved back to the input.
     input_relevance: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     keep_graph: bool = False
+    propagated: bool = False  # the coefficients have arrived; what follows moves relevance

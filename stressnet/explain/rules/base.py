@@ -58,6 +58,8 @@ class Layer:
         Lowest and highest possible input, shaped like ``x``; only rule zB asks for them.
     made : dict
         What :meth:`once` has made.
+    c : Tensor or None
+        Coefficient of the outputs, ``r = z * c``.
 
     A large batch reaches its rule a few samples at a time (see
     :class:`stressnet.explain.engine.layer_node.LayerNode`), so ``x``, ``z`` and ``bounds`` may be a
@@ -74,6 +76,7 @@ class Layer:
     z_is_rectified: bool = False
     bounds: tuple[Tensor, Tensor] | None = None
     made: dict[str, Tensor] = field(default_factory=dict)
+    c: Tensor | None = None
 
     def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         """A tensor that depends on the parameters alone, made once for all parts of a batch."""

@@ -137,15 +137,16 @@ class ChannelwiseMap(LinearMap):
     """Element-wise ``weight[c] * x + bias[c]``: a batch normalisation that was not folded."""
 
     @staticmethod
-    def _broadcast(values: Tensor, x: Tensor) -> Tensor:
+    def broadcast(values: Tensor, x: Tensor) -> Tensor:
+        """One value per channel, shaped to multiply ``x``."""
         return values.reshape(1, -1, *(1,) * (x.dim() - 2))
 
     def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        z = x * self._broadcast(weight, x)
-        return z if bias is None else z + self._broadcast(bias, x)
+        z = x * self.broadcast(weight, x)
+        return z if bias is None else z + self.broadcast(bias, x)
 
     def transpose(self, s: Tensor, weight: Tensor, x: Tensor) -> Tensor:
-        return s * self._broadcast(weight, s)
+        return s * self.broadcast(weight, s)
 
     def scale_outputs(self, weight: Tensor, scale: Tensor) -> Tensor:
         return weight * scale

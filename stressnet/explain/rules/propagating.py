@@ -19,6 +19,19 @@ def zero(layer: Layer, r: Tensor) -> Passed:
     return Passed(layer.bias_share(s, layer.bias), none, layer.back(s, layer.weight))
 
 
+@rule("gradient")
+def gradient(layer: Layer, r: Tensor) -> Passed:
+    """LRP-0 without its division: ``R_i = sum_j x_i w_ij c_j``, where ``R_j = z_j c_j``.
+
+    Unlike :func:`zero` it also passes the coefficients of outputs that are zero.
+    """
+    c = layer.c
+    assert c is not None  # the engine always has it
+    return Passed(
+        layer.bias_share(c, layer.bias), r.new_zeros(layer.batch), layer.back(c, layer.weight)
+    )
+
+
 @rule("epsilon")
 def epsilon(layer: Layer, r: Tensor, *, stabiliser: float = 1e-6) -> Passed:
     """Epsilon: ``R_i = sum_j x_i w_ij R_j / s(z_j)``."""
