@@ -13,12 +13,13 @@ from matplotlib.figure import Figure
 from report_runs import make_run
 
 from stressnet.axes import Axes
+from stressnet.corpus.landmarks import warp_columns
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.stress import Stress
 from stressnet.report.corpus import plot_regions, plot_warped_means, warped_means
 from stressnet.report.run import RelevanceRun
 from stressnet.report.scores import plot_accuracy, plot_confusion
-from stressnet.report.warp import MARGIN_S, warp_columns
+from stressnet.report.warp import MARGIN_S
 from stressnet.statistics import summarise
 
 DENSITY = {"nucleus_stressed": 4.0, "nucleus_unstressed": 0.5, "padding": 0.0, "F1_stressed": 8.0}

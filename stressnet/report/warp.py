@@ -14,29 +14,17 @@ from numpy.typing import NDArray
 
 from stressnet.axes import Axes, FloatArray
 from stressnet.corpus.images import Images
+from stressnet.corpus.landmarks import SEGMENTS, landmarks_of, warp_columns
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.report.run import RelevanceRun
-
-SEGMENTS = ("onset 1", "nucleus 1", "coda 1", "onset 2", "nucleus 2", "coda 2")
-"""Stretches between the seven landmarks."""
 
 MARGIN_S = 0.03
 """Sound beside the word that is kept, not warped."""
 
 STEP_S = 0.004
 """Step of the common axis."""
-
-_LANDMARK_COLUMNS = (
-    "start_s",
-    "nucleus_1_start_s",
-    "nucleus_1_end_s",
-    "boundary_s",
-    "nucleus_2_start_s",
-    "nucleus_2_end_s",
-    "end_s",
-)
 
 
 @dataclass(frozen=True)
@@ -67,43 +55,6 @@ class WarpedMean:
     n_tokens: int
     n_words: int
     n_speakers: int
-
-
-def warp_columns(
-    axes: Axes, source_s: FloatArray, target_s: FloatArray, grid_s: FloatArray
-) -> tuple[NDArray[np.intp], FloatArray]:
-    """Where each point of a warped time axis lies among a map's frames.
-
-    Parameters
-    ----------
-    source_s, target_s : ndarray, shape (n_landmarks,)
-        Landmarks of the token and of the warped axis; neither decreases.
-    grid_s : ndarray, shape (n_grid,)
-        The warped axis.
-
-    Returns
-    -------
-    frame : ndarray of int, shape (n_grid,)
-        Left neighbour among the frames; -1 where the token has nothing: outside its image, or in a
-        segment that it lacks.
-    weight : ndarray, shape (n_grid,)
-        Weight of the right neighbour.
-    """
-    n = len(target_s)
-    segment = np.clip(np.searchsorted(target_s, grid_s, side="right") - 1, 0, n - 2)
-    before, after = grid_s < target_s[0], grid_s >= target_s[-1]
-    length = np.diff(target_s)[segment]
-    share = (grid_s - target_s[segment]) / np.where(length > 0, length, 1.0)
-    time_s = source_s[segment] + share * np.diff(source_s)[segment]
-    time_s = np.where(before, grid_s - target_s[0] + source_s[0], time_s)
-    time_s = np.where(after, grid_s - target_s[-1] + source_s[-1], time_s)
-    lacking = (np.diff(source_s)[segment] <= 0) & ~before & ~after
-    frames = axes.time_s
-    left = np.clip(np.searchsorted(frames, time_s, side="right") - 1, 0, len(frames) - 2)
-    weight = (time_s - frames[left]) / (frames[left + 1] - frames[left])
-    half = 0.5 * axes.time_step_s
-    outside = (time_s < frames[0] - half) | (time_s > frames[-1] + half)
-    return np.where(lacking | outside, -1, left), np.clip(weight, 0.0, 1.0)
 
 
 def warped_means(
@@ -138,13 +89,8 @@ def warped_means(
     images = run.images(corpus)
     if correct_only:
         table = table[table["stress"] == table["stress_predicted"]]
-    times = table[list(_LANDMARK_COLUMNS)].to_numpy(np.float64)
-    landmarks = times - times[:, :1]
-    if np.any(np.diff(landmarks, axis=1) < -1e-6):
-        bad = table["token_id"].iloc[int(np.argmin(np.diff(landmarks, axis=1).min(axis=1)))]
-        raise CorpusError(f"{corpus.path}: the boundaries of token '{bad}' are out of order")
-    landmarks = np.maximum.accumulate(landmarks, axis=1)
-    target_s = landmarks.mean(axis=0) if len(landmarks) else np.zeros(len(_LANDMARK_COLUMNS))
+    landmarks = landmarks_of(table, corpus.path)
+    target_s = landmarks.mean(axis=0) if len(landmarks) else np.zeros(len(SEGMENTS) + 1)
     grid_s = np.arange(-MARGIN_S, target_s[-1] + MARGIN_S + STEP_S / 2, STEP_S)
     rng = np.random.default_rng(0)
     results = []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stressnet.corpus.landmarks import SEGMENTS
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
@@ -21,7 +22,7 @@ from stressnet.report.style import (
     text_width_in,
     width_in,
 )
-from stressnet.report.warp import SEGMENTS, WarpedMean
+from stressnet.report.warp import WarpedMean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax

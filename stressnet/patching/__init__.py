@@ -1,0 +1,1 @@
+"""Which parts of a network carry its decision: patching, circuits, tuning."""
