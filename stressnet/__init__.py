@@ -1,3 +1,41 @@
 """stressnet: how a neural network hears lexical stress."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stressnet.listen import (
+        Answer,
+        Listener,
+        OpenedCorpus,
+        Why,
+        Word,
+        load_network,
+        load_word,
+        open_corpus,
+    )
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "Listener",
+    "OpenedCorpus",
+    "Why",
+    "Word",
+    "__version__",
+    "load_network",
+    "load_word",
+    "open_corpus",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'stressnet' has no attribute '{name}'")
+    from stressnet import listen
+
+    return getattr(listen, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

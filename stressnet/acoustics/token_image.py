@@ -29,18 +29,14 @@ def image_in_excerpt(
     return compute(preset, excerpt.samples, excerpt.rate_hz, start_s, end_s)
 
 
-def image_in_recording(
-    preset: SpectrogramPreset, recording: Audio, start_s: float, end_s: float
-) -> TokenSpectrogram:
-    """The image of a word of a recording, exactly as a built corpus would hold it.
+def excerpt_of(recording: Audio, start_s: float, end_s: float) -> tuple[Audio, float]:
+    """A word's sound as a corpus holds it, and when in the recording it begins, in seconds.
 
     The word is cut out with :data:`CONTEXT_S` of sound around it and goes through the 16-bit FLAC
     in which a corpus keeps its excerpts.
 
     Parameters
     ----------
-    preset : SpectrogramPreset
-        What to compute.
     recording : Audio
         The whole recording.
     start_s, end_s : float
@@ -54,5 +50,12 @@ def image_in_recording(
     soundfile.write(buffer, excerpt.samples, excerpt.rate_hz, format="FLAC", subtype="PCM_16")
     buffer.seek(0)
     samples, rate_hz = soundfile.read(buffer, dtype="float32")
-    origin_s = round(first_s * rate_hz) / rate_hz
-    return image_in_excerpt(preset, Audio(samples, rate_hz), start_s - origin_s, end_s - origin_s)
+    return Audio(samples, rate_hz), round(first_s * rate_hz) / rate_hz
+
+
+def image_in_recording(
+    preset: SpectrogramPreset, recording: Audio, start_s: float, end_s: float
+) -> TokenSpectrogram:
+    """The image of a word of a recording, exactly as a built corpus would hold it."""
+    excerpt, origin_s = excerpt_of(recording, start_s, end_s)
+    return image_in_excerpt(preset, excerpt, start_s - origin_s, end_s - origin_s)

@@ -42,12 +42,17 @@ def isolated_map(
     items : iterable
         Items, consumed a few at a time.
     jobs : int
-        Number of processes.
+        Number of processes; 0 works in this one, which a crash then takes along.
     on_crash : callable
         Gives the result of an item that kills a process even when it runs alone.
     initializer, initargs : callable and tuple, optional
         Run once in every process before the first item.
     """
+    if jobs == 0:
+        if initializer is not None:
+            initializer(*initargs)
+        yield from map(function, items)
+        return
     waiting = iter(items)
     new_pool = partial(
         ProcessPoolExecutor,

@@ -68,6 +68,7 @@ def cli() -> None:
       stressnet train CORPUS MODEL                     a network and its test figures
       stressnet evaluate CORPUS MODEL... OUT           every test set, leak audits, errors to hear
       stressnet predict FILE...                        stress of the words in recordings
+      stressnet look FILE FIGURE --word WORD           one word, its stress and why, as a picture
       stressnet explain CORPUS MODEL RUN               relevance by syllable, vowel, formant, F0
       stressnet stats RUN OUT                          claims, contrasts, nulls, mixed models
       stressnet report RUN REPORT                      figures, a page, an explorer
@@ -101,6 +102,7 @@ COMMANDS = (
     evaluate_models,
     small_commands.card_command,
     predict,
+    small_commands.look_command,
     small_commands.export_command,
     explain_corpus,
     assess,

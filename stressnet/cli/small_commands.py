@@ -160,6 +160,43 @@ def word_command(run: Path, token_id: str, figure: Path) -> None:
     echo(f"figure: {draw_word(run, token_id, figure)}")
 
 
+@click.command("look")
+@click.argument("recording", type=PATH)
+@click.argument("figure", type=PATH)
+@click.option("--word", help="The word; it is all that is said, if nothing else is known of it.")
+@click.option("--textgrid", type=PATH, help="Words and phones of RECORDING.")
+@click.option("--transcript", type=PATH, help="Text of RECORDING.")
+@click.option("--occurrence", default=1, show_default=True, help="Which, if said several times.")
+@click.option("--model", default="pretrained", show_default=True, help="Checkpoint folder.")
+def look_command(
+    recording: Path,
+    figure: Path,
+    word: str | None,
+    textgrid: Path | None,
+    transcript: Path | None,
+    occurrence: int,
+    model: str,
+) -> None:
+    """Draw one word of RECORDING, the network's answer and where in the sound it comes from.
+
+    FIGURE ends in .png, .pdf or .svg. No corpus is needed; from Python it is
+    stressnet.load_network().explain(stressnet.load_word(...)).plot().
+    """
+    from stressnet.listen import load_network, load_word
+    from stressnet.report.style import save_figure
+    from stressnet.runs.held import check_file
+
+    check_file(figure, [recording, textgrid, transcript])
+    suffix = figure.suffix.lstrip(".").lower() or "png"
+    loaded = load_word(
+        recording, word, textgrid=textgrid, transcript=transcript, occurrence=occurrence
+    )
+    why = load_network(model).explain(loaded)
+    (path,) = save_figure(why.plot(), figure.with_suffix(""), [suffix])
+    echo(f"{loaded.label}: {why.answer.stress.value}, probability {why.answer.probability:.3f}")
+    echo(f"figure: {path}")
+
+
 @click.command("doctor")
 def doctor_command() -> None:
     """Show versions, devices, and which optional parts are there or missing."""

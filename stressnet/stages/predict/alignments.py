@@ -40,6 +40,7 @@ def align_words(
     dictionary_file: Path | None,
     problems: list[Problem],
     progress: Progress,
+    jobs: int = 1,
 ) -> Aligned:
     """Words and phones of the recordings whose words are known, from their files or an aligner.
 
@@ -85,7 +86,7 @@ def align_words(
         ):
             asked = list(utterances_of(todo, Path(folder)))
             utterances = [u for _, _, parts in asked for u in parts if isinstance(u, Utterance)]
-            results = get_aligner(aligner).align(utterances, dictionary.pronounce)
+            results = get_aligner(aligner).align(utterances, dictionary.pronounce, jobs=jobs)
             for recording, given, parts in asked:
                 own = [next(results)[1] if isinstance(u, Utterance) else u for u in parts]
                 record = record_of(recording, given, own)

@@ -1,0 +1,145 @@
+"""A word, an answer and its reasons, from Python and with ``stressnet look``."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from command_line import run_cli
+from report_runs import make_run
+
+import stressnet
+from stressnet.errors import AlignmentError, ConfigError
+from stressnet.espeak.speech import Voice, speak
+from stressnet.lexicon.stress import Stress
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``permit.wav``, one word in digital silence, and ``sentence.wav`` with its text."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for name, text in (("permit", "permit"), ("sentence", "the teacher bought a red balloon")):
+        speech = speak(text, Voice())
+        silence = np.zeros(6000, dtype=np.float32)
+        sound = np.concatenate([silence, speech.samples, silence])
+        soundfile.write(folder / f"{name}.wav", sound, speech.rate_hz)
+    (folder / "sentence.txt").write_text("the teacher bought a red balloon")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(make_corpus, tmp_path_factory.mktemp("run")).parent / "corpus"
+
+
+@pytest.fixture(scope="module")
+def permit(recordings: Path) -> stressnet.Word:
+    return stressnet.load_word(recordings / "permit.wav", word="permit")
+
+
+@pytest.mark.parametrize("name", stressnet.__all__)
+def test_examples_of_all_public_names(
+    name: str, recordings: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = getattr(stressnet, name)
+    if not hasattr(public, "__doc__") or name == "__version__":
+        return
+    (recordings / "corpus").exists() or (recordings / "corpus").symlink_to(built)
+    monkeypatch.chdir(recordings)
+    finder = doctest.DocTestFinder(recurse=False)
+    (example,) = finder.find(public, name, globs={"stressnet": stressnet})
+    assert example.examples or name in ("Listener", "OpenedCorpus")
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example).failed == 0
+
+
+def test_digital_silence_moves_no_phones(permit: stressnet.Word) -> None:
+    """Phones of a word between digital silences are where they are without it."""
+    assert permit.times is not None
+    truth = speak("permit", Voice()).phones
+    for nucleus, true in zip(permit.times.nuclei, (truth[1], truth[3]), strict=True):
+        assert abs(nucleus.middle_s - (true.middle_s - truth[0].start_s)) < 0.04
+
+
+def test_an_answer_is_that_of_predict(
+    recordings: Path, permit: stressnet.Word, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = recordings / "permit.wav"
+    code, text, _ = run_cli(capsys, "predict", file, "--word", "permit", "--format", "json")
+    (word,) = json.loads(text)["words"]
+    assert code == 0
+    answer = stressnet.load_network()(permit)
+    assert answer.stress.value == word["stress"]
+    assert answer.p_initial == pytest.approx(word["p_initial"], abs=1e-6)
+
+
+def test_relevance_adds_up_to_the_answer(permit: stressnet.Word) -> None:
+    """What biases keep is missing; the two halves of the word tile it."""
+    why = stressnet.load_network().explain(permit)
+    shares = why.by_region(["syllable_1", "syllable_2"]).set_index("region")["signed_share"]
+    word = (why.axes.time_s > 0) & (why.axes.time_s < permit.end_s - permit.start_s)
+    sign = 1 if why.answer.stress is Stress.INITIAL else -1
+    share = sign * why.relevance[:, word].sum() / np.abs(why.relevance).sum()
+    assert shares.sum() == pytest.approx(share, abs=0.05)
+
+
+def test_a_word_of_a_sentence_is_chosen(recordings: Path) -> None:
+    sentence = recordings / "sentence.wav"
+    assert stressnet.load_word(sentence, word="balloon").label == "BALLOON"
+    with pytest.raises(AlignmentError, match="2 words of two syllables; say which with word"):
+        stressnet.load_word(sentence)
+    with pytest.raises(AlignmentError, match=r"0 'red' with two syllables \(1 syllable\)"):
+        stressnet.load_word(sentence, word="red")
+
+
+def test_a_word_of_unknown_phones_has_an_answer_and_no_regions(recordings: Path) -> None:
+    word = stressnet.load_word(recordings / "permit.wav")
+    assert word.label == "" and word.times is None
+    why = stressnet.load_network().explain(word)
+    with pytest.raises(ConfigError, match="its phones are not known; give load_word the word"):
+        why.by_region()
+    assert "phones are not known" in why._repr_html_()
+
+
+def test_words_of_a_corpus_show_themselves_and_are_explained(built: Path) -> None:
+    corpus = stressnet.open_corpus(built)
+    token = corpus.tokens.iloc[0]
+    word = corpus.word(token["token_id"])
+    sources = [one.source for one in corpus.words(token["word"].lower())]
+    assert word.label == token["word"] and word.source in sources
+    why = stressnet.load_network().explain(word)
+    assert why._repr_html_().count("data:image/png;base64") == 1
+    assert "audio controls" in word._repr_html_()
+
+
+def test_look_draws_a_word(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figure = recordings / "look.svg"
+    file = recordings / "permit.wav"
+    code, text, _ = run_cli(capsys, "look", file, figure, "--word", "permit")
+    assert code == 0 and text.startswith("PERMIT: ")
+    assert figure.read_text().startswith("<?xml")
+    code, _, text = run_cli(capsys, "look", file, file)
+    assert code == 1 and "belongs to the input" in text
+
+
+def test_a_script_without_a_guard_needs_no_processes(recordings: Path) -> None:
+    script = recordings / "script.py"
+    script.write_text(
+        "import stressnet\nprint(stressnet.load_word('permit.wav', word='permit').label)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], cwd=recordings, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout == "PERMIT\n", done.stderr
+
+
+def test_importing_the_package_is_cheap() -> None:
+    code = "import stressnet, sys; print([m for m in ('torch', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n"
