@@ -441,7 +441,7 @@ def load_network(model: Path | str = "pretrained", device: str = "cpu") -> Liste
     Examples
     --------
     >>> stressnet.load_network()
-    Listener(pretrained, ...)
+    Listener(nuclei, nuclei)
     """
     from stressnet.models.checkpoint import TrainedNetwork
 

@@ -56,7 +56,7 @@ def test_examples_of_all_public_names(
     finder = doctest.DocTestFinder(recurse=False)
     (example,) = finder.find(public, name, globs={"stressnet": stressnet})
     assert example.examples or name in ("Listener", "OpenedCorpus")
-    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example).failed == 0
+    assert doctest.DocTestRunner().run(example).failed == 0
 
 
 def test_digital_silence_moves_no_phones(permit: stressnet.Word) -> None:
@@ -134,7 +134,7 @@ def test_a_script_without_a_guard_needs_no_processes(recordings: Path) -> None:
         "import stressnet\nprint(stressnet.load_word('permit.wav', word='permit').label)\n"
     )
     done = subprocess.run(
-        [sys.executable, script], cwd=recordings, capture_output=True, text=True, timeout=120
+        [sys.executable, script], cwd=recordings, capture_output=True, text=True, timeout=600
     )
     assert done.stdout == "PERMIT\n", done.stderr
 
