@@ -15,6 +15,7 @@ from stressnet.errors import ConfigError
 from stressnet.explain import COMPOSITES, explain_batch
 from stressnet.models.registry import MODELS, build_model, describe
 from stressnet.models.residual import ResidualBlock
+from stressnet.models.transformer import Places
 from stressnet.training.recipes import RECIPES
 
 SHAPE = (161, 101)
@@ -54,6 +55,8 @@ def short(layer: nn.Module) -> str:
             return "gelu"
         case nn.Flatten():
             return "flatten"
+        case Places():
+            return "places {}x{}".format(*layer.time.shape)
     raise AssertionError(layer)
 
 
@@ -143,10 +146,19 @@ def test_residual_block_adds_its_input() -> None:
 
 
 def test_transformer_layers() -> None:
-    block = ["layer norm 64", "fc 64-192", "fc 64-64", "drop 0.1", "layer norm 64"]
-    block += ["fc 64-128", "gelu", "fc 128-64", "drop 0.1"]
-    patches = "conv 1-64 16x4 stride (16, 4)"
-    assert layers("transformer") == [patches, *block * 4, "layer norm 64", "fc 64-2"]
+    block = ["layer norm 96", "fc 96-288", "fc 96-96", "drop 0.1", "layer norm 96"]
+    block += ["fc 96-192", "gelu", "fc 192-96", "drop 0.1"]
+    stem = layers("compact")[:11]
+    assert stem[-4:] == ["pool 2", "conv 32-64 3x3 pad 1 no bias", "norm 64", "relu"]
+    stem += ["pool (2, 1)", "conv 64-96 10x1", "places 26x96"]
+    assert layers("transformer") == [
+        *stem,
+        *block * 4,
+        "conv 96-4 1",
+        "layer norm 96",
+        "drop 0.3",
+        "fc 288-2",
+    ]
 
 
 VGG_LISTS = {
@@ -296,9 +308,11 @@ def test_description_of_a_resnet_by_hand() -> None:
 
 def test_description_of_the_transformer_by_hand() -> None:
     described = describe("transformer", *SHAPE)
-    n, width = 11 * 26, 64
+    n, width = 26, 96
+    stem = 80 * 4 * n * 6 * 5 * 16 + 40 * 2 * n * 9 * 16 * 32 + 20 * n * 9 * 32 * 64
     per_block = n * (4 + 4) * width**2 + 2 * n * n * width
-    assert described.n_macs == n * 16 * 4 * width + 4 * per_block + width * 2
+    read = n * width * (4 + 3) + 3 * width * 2
+    assert described.n_macs == stem + n * 10 * 64 * width + 4 * per_block + read
     assert (described.receptive_field_bins, described.receptive_field_frames) == SHAPE
 
 

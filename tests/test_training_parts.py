@@ -73,6 +73,15 @@ def test_part_loss_is_a_share_of_the_mean() -> None:
     assert float(part_loss(logits[3:], parts[3:], 0)) == 0.0
 
 
+def test_a_column_that_was_filled_up_has_a_part_only_if_its_middle_is_sound() -> None:
+    logits = torch.randn(1, 4, 6)
+    parts = torch.tensor([[2] * 20 + [1] * 3])
+    expected = torch.tensor([[2, 2, 2, 2, 2, 1]])
+    for n, known in ((23, 6), (21, 5)):
+        told = functional.cross_entropy(logits[..., :known], expected[:, :known], reduction="sum")
+        torch.testing.assert_close(part_loss(logits, parts[:, :n], 1), told / 6)
+
+
 def toy(n: int = 240) -> StressData:
     """Two noise bursts: the nuclei. The louder one is stressed; where they are is random."""
     rng = np.random.default_rng(0)
@@ -105,10 +114,12 @@ CONFIG = get_recipe(
 ORIGIN = Origin("toy", {"n_frames": 48}, "c0")
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> torch.nn.Module:
+@pytest.fixture(scope="module", params=["nuclei", "transformer"])
+def trained(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> torch.nn.Module:
     out = tmp_path_factory.mktemp("parts")
-    return train("nuclei", toy(), CONFIG, out, origin=ORIGIN).model
+    return train(request.param, toy(), CONFIG, out, origin=ORIGIN).model
 
 
 def test_a_network_learns_where_the_nuclei_are(trained: torch.nn.Module) -> None:

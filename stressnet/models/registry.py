@@ -159,7 +159,7 @@ def _specs() -> Iterator[ModelSpec]:
     for depth in (18, 34):
         text = f"{depth - 1} convolutions with shortcuts, published layout, fresh weights"
         yield ModelSpec(f"resnet{depth}", text, PAPER, slow, gamma, _resnet(depth))
-    text = "four blocks of attention on patches, 0.1 M parameters"
+    text = "three convolutions and four blocks of attention, 0.4 M parameters"
     yield ModelSpec("transformer", text, "stressnet", "transformer", "attn-lrp", _transformer)
 
 

@@ -1,18 +1,21 @@
-"""A small transformer on patches of the spectrogram.
+"""A small transformer on columns of what convolutions heard.
 
-Vaswani et al. (2017) on patches as Dosovitskiy et al. (2021) cut them and as Gong, Chung & Glass
-(2021, *AST*) use them for sound; layers are normalised before each branch (Xiong et al. 2020).
-Everything is built from plain operations, so that attention-aware layer-wise relevance propagation
-(composites ``attn-lrp`` and ``cp-lrp``) follows it step by step.
+Vaswani et al. (2017) over time, as in speech recognition (Gulati et al. 2020, *Conformer*; Gong,
+Chung & Glass 2021, *AST*), with layers normalised before each branch (Xiong et al. 2020). Three
+convolutions of :func:`stressnet.models.networks.compact` make one vector of every 40 ms; cutting
+raw patches instead learned too little from a few thousand words. Four blocks of attention find
+the two nuclei and compare them: ``where`` says after block 2 which part of the word each column
+belongs to (trained as in :mod:`stressnet.models.nuclei`), and the logits read the last block's
+columns through three fixed queries, one a part. Everything is built from plain operations, so that
+attention-aware layer-wise relevance propagation (composites ``attn-lrp`` and ``cp-lrp``) follows
+it step by step.
 
-Patches do not overlap. The image is filled up with zeros to whole patches, so nothing is cut off;
-patches without any sounding frame (padding is flat along frequency) are hidden from attention and
-from the mean, so that an image with less padding gives the same logits.
+The image is filled up with zeros to whole columns, so nothing is cut off. Columns without any
+sounding frame (padding is flat along frequency) are silenced before every convolution and hidden
+from attention, so that an image with less padding gives the same logits.
 """
 
 from __future__ import annotations
-
-from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
@@ -20,53 +23,33 @@ from torch.nn import functional
 
 from stressnet.errors import ConfigError
 from stressnet.models.network import Network
+from stressnet.models.networks import COMPACT_WIDTHS, convolution_blocks
+from stressnet.models.nuclei import FRAMES_PER_COLUMN, PARTS
 
-PATCH_BINS, PATCH_FRAMES = 16, 4
-"""Size of a patch: 640 Hz x 40 ms in preset ``stressnet``."""
+WIDTH, DEPTH, HEADS = 96, 4, 4
+PARTS_AFTER = 2
+"""The block after which ``where`` is asked."""
 
-WIDTH, DEPTH, HEADS = 64, 4, 4
-DROPOUT = 0.1
+DROPOUT, DROPOUT_READ = 0.1, 0.3
 
 
-class Patches(nn.Module):
-    """Patches as vectors that know where they are.
+class Places(nn.Module):
+    """Adds to every column what its place is: the residual stream's first value.
 
     Parameters
     ----------
-    n_bins, n_frames : int
-        Largest shape of the images.
-    width : int
-        Length of the vectors.
+    width, n_columns : int
+        Length of the vectors, largest number of columns.
     """
 
-    def __init__(self, n_bins: int, n_frames: int, width: int) -> None:
+    def __init__(self, width: int, n_columns: int) -> None:
         super().__init__()
-        size = (PATCH_BINS, PATCH_FRAMES)
-        self.embed = nn.Conv2d(1, width, kernel_size=size, stride=size)
-        rows, columns = -(-n_bins // PATCH_BINS), -(-n_frames // PATCH_FRAMES)
-        self.frequency = nn.Parameter(torch.empty(width, rows, 1))
-        self.time = nn.Parameter(torch.empty(width, 1, columns))
-        for place in (self.frequency, self.time):
-            nn.init.trunc_normal_(place, std=0.02)
+        self.time = nn.Parameter(torch.empty(n_columns, width))
+        nn.init.trunc_normal_(self.time, std=0.02)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Vectors ``(batch, width, rows, columns)`` of images."""
-        x = functional.pad(x, (0, -x.shape[3] % PATCH_FRAMES, 0, -x.shape[2] % PATCH_BINS))
-        vectors = self.embed(x)
-        return vectors + (self.frequency + self.time[:, :, : vectors.shape[3]])
-
-    @staticmethod
-    def sounding(x: Tensor) -> Tensor:
-        """True for patches with a sounding frame, ``(batch, rows * columns)``; all, if none has.
-
-        A frame is padding if it has the same value in every bin.
-        """
-        rows = -(-x.shape[2] // PATCH_BINS)
-        frames = x.amax(dim=2) != x.amin(dim=2)
-        frames = functional.pad(frames, (0, -x.shape[3] % PATCH_FRAMES))
-        columns = frames.reshape(len(x), -1, PATCH_FRAMES).any(dim=2)
-        columns = columns | ~columns.any(dim=1, keepdim=True)
-        return columns[:, None].expand(-1, rows, -1).flatten(1)
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Vectors ``(batch, columns, width)``."""
+        return vectors + self.time[: vectors.shape[1]]
 
 
 class Attention(nn.Module):
@@ -124,32 +107,58 @@ class SpectrogramTransformer(Network):
         Largest shape of the images.
     n_classes : int
         Number of logits.
-    dropout : float
-        In both branches of every block.
+
+    Notes
+    -----
+    Submodule ``where`` gives ``(batch, len(PARTS), columns)``, as that of
+    :class:`stressnet.models.nuclei.NucleiNetwork` does.
     """
 
-    def __init__(
-        self, n_bins: int, n_frames: int, n_classes: int, *, dropout: float = DROPOUT
-    ) -> None:
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        layers["patches"] = Patches(n_bins, n_frames, WIDTH)
+    def __init__(self, n_bins: int, n_frames: int, n_classes: int) -> None:
+        layers = convolution_blocks(COMPACT_WIDTHS[:3])
+        layers["pool3"] = nn.MaxPool2d((2, 1))
+        layers["fold"] = nn.Conv2d(COMPACT_WIDTHS[2], WIDTH, kernel_size=(n_bins // 16, 1))
+        layers["places"] = Places(WIDTH, -(-n_frames // FRAMES_PER_COLUMN))
         for number in range(1, DEPTH + 1):
-            layers[f"block{number}"] = TransformerBlock(WIDTH, HEADS, dropout)
+            layers[f"block{number}"] = TransformerBlock(WIDTH, HEADS, DROPOUT)
+        layers["where"] = nn.Conv1d(WIDTH, len(PARTS), kernel_size=1)
         layers["norm"] = nn.LayerNorm(WIDTH)
-        layers["fc"] = nn.Linear(WIDTH, n_classes)
+        layers["drop"] = nn.Dropout(DROPOUT_READ)
+        layers["fc"] = nn.Linear(WIDTH * (len(PARTS) - 1), n_classes)
         super().__init__(layers)
         self.built_for("transformer", n_bins, n_frames, "shorter")
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of images; see :meth:`Network.forward`."""
         self._check(tuple(x.shape))
-        kept = Patches.sounding(x)
-        vectors = self.get_submodule("patches")(x).flatten(2).transpose(1, 2)
+        kept = sounding_columns(x)
+        x = functional.pad(x, (0, -x.shape[3] % FRAMES_PER_COLUMN))
+        for name, layer in self.named_children():
+            if name == "places":
+                break
+            if isinstance(layer, nn.Conv2d):
+                heard = kept.repeat_interleave(x.shape[3] // kept.shape[1], dim=1)
+                x = x * heard[:, None, None].to(x.dtype)
+            x = layer(x)
+        vectors = self.get_submodule("places")(x[:, :, 0].transpose(1, 2))
         for number in range(1, DEPTH + 1):
             vectors = self.get_submodule(f"block{number}")(vectors, kept)
-        vectors = self.get_submodule("norm")(vectors)
-        weight = kept[:, :, None].to(vectors.dtype)
-        return self.get_submodule("fc")((vectors * weight).sum(dim=1) / weight.sum(dim=1))
+            if number == PARTS_AFTER:
+                parts = self.get_submodule("where")(vectors.transpose(1, 2))
+        weights = torch.softmax(parts[:, 1:].masked_fill(~kept[:, None], -torch.inf), dim=2)
+        read = torch.matmul(weights, self.get_submodule("norm")(vectors))
+        return self.get_submodule("fc")(self.get_submodule("drop")(read.flatten(1)))
+
+
+def sounding_columns(x: Tensor) -> Tensor:
+    """True for columns with a sounding frame, ``(batch, columns)``; all, if none has.
+
+    A frame is padding if it has the same value in every bin.
+    """
+    frames = (x.amax(dim=2) != x.amin(dim=2)).flatten(1)
+    frames = functional.pad(frames, (0, -x.shape[3] % FRAMES_PER_COLUMN))
+    columns = frames.reshape(len(x), -1, FRAMES_PER_COLUMN).any(dim=2)
+    return columns | ~columns.any(dim=1, keepdim=True)
 
 
 def transformer(n_bins: int, n_frames: int, n_classes: int) -> SpectrogramTransformer:

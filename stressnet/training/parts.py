@@ -109,7 +109,8 @@ def part_loss(logits: Tensor, parts: Tensor, n_known: int) -> Tensor:
         Tokens with known parts in the whole batch; the loss is zero if there are none.
     """
     n_columns = logits.shape[2]
-    length = parts.shape[1] // n_columns
-    middle = parts[:, length // 2 :: length][:, :n_columns]
+    length = round(parts.shape[1] / n_columns)  # the last column may be cut, or filled up
+    middle = functional.pad(parts, (0, length), value=UNKNOWN)[:, length // 2 :: length]
+    middle = middle[:, :n_columns]
     total = functional.cross_entropy(logits.float(), middle, ignore_index=UNKNOWN, reduction="sum")
     return total / max(1, n_known * n_columns)

@@ -56,7 +56,8 @@ class TrainConfig:
     part_weight : float
         Weight of a second loss beside the first: cross entropy of the part of the word (outside,
         consonants, nucleus 1, nucleus 2) that the network says each stretch of the image belongs
-        to. For networks that say so (``nuclei``); ``train_loss`` in the history is the sum of both.
+        to. For networks that say so (``nuclei``, ``transformer``); ``train_loss`` in the history
+        is the sum of both.
     time_shift_frames : int
         Images move by up to this many frames to either side; what enters is ``fill_value``.
     mask_frames, mask_bins : int
@@ -196,15 +197,8 @@ RECIPES: dict[str, TrainConfig] = {
     for recipe in (
         _COMPACT,
         replace(_COMPACT, name="nuclei", part_weight=1.0),
-        TrainConfig(
-            name="transformer",
-            learning_rate=1e-3,
-            weight_decay=0.05,
-            max_epochs=60,
-            patience=60,
-            time_shift_frames=3,
-            mask_frames=8,
-            mask_bins=24,
+        replace(
+            _COMPACT, name="transformer", learning_rate=2e-3, weight_decay=0.05, part_weight=1.0
         ),
         TrainConfig(
             name="allouche2025-lenet",
@@ -233,10 +227,10 @@ RECIPES: dict[str, TrainConfig] = {
     )
 }
 """Recipes by name. ``nuclei`` is ``compact`` with a loss on the parts of the word, ``transformer``
-is ``compact`` with a lower rate and more epochs. The two ``allouche2025`` recipes are the settings
-of the published code: Adam at 1e-3 for LeNet and 1e-5 for VGG (those of its other networks are not
-known), batches of 100, patience 30, weights of the best validation loss, no augmentation. It
-balanced no classes either; for tokens as unbalanced as running speech, use ``get_recipe(name,
+is ``nuclei`` with a lower rate and more weight decay. The two ``allouche2025`` recipes are the
+settings of the published code: Adam at 1e-3 for LeNet and 1e-5 for VGG (those of its other networks
+are not known), batches of 100, patience 30, weights of the best validation loss, no augmentation.
+It balanced no classes either; for tokens as unbalanced as running speech, use ``get_recipe(name,
 class_balance="weights")``."""
 
 
