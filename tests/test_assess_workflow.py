@@ -23,8 +23,9 @@ from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.report.assess_figure import PANELS, plot_faithfulness, rank_methods
 from stressnet.runs.manifest import hash_file
+from stressnet.runs.result import Result
 from stressnet.stages.assess import assess
-from stressnet.stages.assess.run import SUMMARY, TABLE, Assessment
+from stressnet.stages.assess.run import SUMMARY, TABLE
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.statistics.faithfulness_summary import summarise_faithfulness
 
@@ -70,17 +71,17 @@ def study(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
     return folder
 
 
-def run(study: Path, out: Path, **changes: Any) -> Assessment:
+def run(study: Path, out: Path, **changes: Any) -> Result:
     options = {**OPTIONS, "other_models": [study / "other"], **changes}
     return assess(study / "corpus", study / "model", out, **options)
 
 
 @pytest.fixture(scope="module")
-def result(study: Path) -> Assessment:
+def result(study: Path) -> Result:
     return run(study, study / "out")
 
 
-def test_tables_are_tidy_and_complete(result: Assessment) -> None:
+def test_tables_are_tidy_and_complete(result: Result) -> None:
     rows = pd.read_csv(result.path / TABLE, keep_default_na=False, na_values=["", "nan"])
     keys = ["token_id", "method", "metric", "over", "baseline"]
     assert not rows.duplicated(keys).any()
@@ -95,7 +96,7 @@ def test_tables_are_tidy_and_complete(result: Assessment) -> None:
     assert rows.loc[rows["over"] == "nucleus_stressed", "value"].notna().all()
 
 
-def test_summary_agrees_with_the_rows(result: Assessment) -> None:
+def test_summary_agrees_with_the_rows(result: Result) -> None:
     summary = pd.read_csv(result.path / SUMMARY).fillna({"over": "", "baseline": ""})
     rows = result.values
     one = summary[(summary["method"] == "epsilon-plus") & (summary["metric"] == "sparseness")]
@@ -115,7 +116,7 @@ def test_summary_agrees_with_the_rows(result: Assessment) -> None:
     assert (road["chance"] == road.loc["random", "mean"]).all()
 
 
-def test_files_are_whole_and_described(result: Assessment) -> None:
+def test_files_are_whole_and_described(result: Result) -> None:
     manifest = json.loads((result.path / "manifest.json").read_text())
     assert manifest["kind"] == "assessment"
     names = {TABLE, SUMMARY, "faithfulness.png", "faithfulness.pdf"}
@@ -126,7 +127,7 @@ def test_files_are_whole_and_described(result: Assessment) -> None:
 
 
 def test_interrupted_run_continues_to_the_same_tables(
-    study: Path, result: Assessment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Path, result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, calls = Battery.run, []
 
@@ -159,7 +160,7 @@ def test_command_prints_a_ranked_table(
 
 
 def test_refusals_are_one_line(
-    study: Path, result: Assessment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    study: Path, result: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"methods": ["epsilon-pluss"]}, "no method"),

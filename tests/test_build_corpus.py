@@ -30,8 +30,8 @@ from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.runs.journal import Journal
 from stressnet.runs.manifest import hash_file
 from stressnet.runs.parallel import in_order, worker_pool
+from stressnet.runs.result import Result
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
-from stressnet.stages.build_corpus.run import BuildSummary
 
 CONFIG = BuildConfig("generic", tagger="none")
 UNSTABLE = {"created", "seconds", "command"}
@@ -43,7 +43,7 @@ def source(make_corpus, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(source: Path, tmp_path_factory) -> BuildSummary:
+def built(source: Path, tmp_path_factory) -> Result:
     return build_corpus(source, tmp_path_factory.mktemp("built") / "corpus", config=CONFIG)
 
 
@@ -65,7 +65,7 @@ def content(folder: Path) -> dict[str, str]:
 # --- content -------------------------------------------------------------------------------------
 
 
-def test_tokens_and_phones_are_those_of_the_textgrids(built: BuildSummary) -> None:
+def test_tokens_and_phones_are_those_of_the_textgrids(built: Result) -> None:
     corpus = Corpus.open(built.path)
     tokens = corpus.tokens
     assert len(tokens) == 4 * 10 == built.manifest["results"]["n_tokens"]
@@ -98,7 +98,7 @@ def test_tokens_and_phones_are_those_of_the_textgrids(built: BuildSummary) -> No
     assert {"not_tokens.parquet", "readings.csv"} <= set(built.manifest["outputs"])
 
 
-def test_splits_of_a_build_do_not_leak(built: BuildSummary) -> None:
+def test_splits_of_a_build_do_not_leak(built: Result) -> None:
     tokens = Corpus.open(built.path).tokens
     check_leaks(tokens)
     pairs = tokens["word"].isin(["RECORD", "PERMIT"])
@@ -107,9 +107,7 @@ def test_splits_of_a_build_do_not_leak(built: BuildSummary) -> None:
     pd.testing.assert_series_equal(splits["split"], tokens["split"], check_dtype=False)
 
 
-def test_excerpts_are_the_recordings_own_samples_with_context(
-    built: BuildSummary, source: Path
-) -> None:
+def test_excerpts_are_the_recordings_own_samples_with_context(built: Result, source: Path) -> None:
     import soundfile
 
     corpus = Corpus.open(built.path)
@@ -124,7 +122,7 @@ def test_excerpts_are_the_recordings_own_samples_with_context(
         assert end_s == pytest.approx(min(row.end_s + 0.25, len(whole) / rate_hz), abs=1e-4)
 
 
-def test_images_are_what_compute_gives(built: BuildSummary) -> None:
+def test_images_are_what_compute_gives(built: Result) -> None:
     corpus = Corpus.open(built.path)
     images, preset = corpus.images("stressnet"), get_preset("stressnet")
     assert images.values.shape == (len(corpus.tokens), *preset.shape)
@@ -139,7 +137,7 @@ def test_images_are_what_compute_gives(built: BuildSummary) -> None:
     np.testing.assert_array_equal(images.axes.time_s, preset.axes().time_s)
 
 
-def test_tracks_find_the_voices(built: BuildSummary) -> None:
+def test_tracks_find_the_voices(built: Result) -> None:
     corpus = Corpus.open(built.path)
     tracks = corpus.tracks.merge(corpus.tokens[["token_id", "speaker", "duration_s"]])
     inside = tracks[(tracks["time_s"] > 0) & (tracks["time_s"] < tracks["duration_s"])]
@@ -150,7 +148,7 @@ def test_tracks_find_the_voices(built: BuildSummary) -> None:
     assert set(pd.read_csv(built.path / "speakers.csv")["speaker"]) == set(expected_hz.index)
 
 
-def test_textgrids_open_in_praat(built: BuildSummary) -> None:
+def test_textgrids_open_in_praat(built: Result) -> None:
     files = sorted((built.path / "textgrids").glob("*.TextGrid"))
     assert len(files) == 8
     grid = parselmouth.read(str(files[0]))
@@ -168,7 +166,7 @@ def test_textgrids_open_in_praat(built: BuildSummary) -> None:
     assert read_textgrid(files[0]).words
 
 
-def test_the_manifest_tells_what_is_there(built: BuildSummary) -> None:
+def test_the_manifest_tells_what_is_there(built: Result) -> None:
     manifest = built.manifest
     assert manifest == json.loads((built.path / "manifest.json").read_text(encoding="utf-8"))
     for name, value in manifest["outputs"].items():
@@ -190,7 +188,7 @@ def test_the_manifest_tells_what_is_there(built: BuildSummary) -> None:
 # --- reruns --------------------------------------------------------------------------------------
 
 
-def test_a_rerun_touches_nothing(built: BuildSummary, source: Path) -> None:
+def test_a_rerun_touches_nothing(built: Result, source: Path) -> None:
     def times() -> dict[Path, int]:
         return {p: p.stat().st_mtime_ns for p in built.path.rglob("*")} | {
             built.path: built.path.stat().st_mtime_ns
@@ -203,7 +201,7 @@ def test_a_rerun_touches_nothing(built: BuildSummary, source: Path) -> None:
     assert times() == before
 
 
-def test_a_preset_is_added_later(source: Path, built: BuildSummary, tmp_path: Path) -> None:
+def test_a_preset_is_added_later(source: Path, built: Result, tmp_path: Path) -> None:
     out = tmp_path / "corpus"
     shutil.copytree(built.path, out)
     both = BuildConfig("generic", tagger="none", presets=("stressnet", "allouche2025"))
@@ -219,7 +217,7 @@ def test_a_preset_is_added_later(source: Path, built: BuildSummary, tmp_path: Pa
 
 
 def test_another_corpus_is_not_overwritten_unless_asked(
-    source: Path, built: BuildSummary, tmp_path: Path
+    source: Path, built: Result, tmp_path: Path
 ) -> None:
     out = tmp_path / "corpus"
     shutil.copytree(built.path, out)
@@ -288,7 +286,7 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, n_steps: int) -> None:
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bytes(
-    source: Path, built: BuildSummary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Path, built: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted again and again after a random number of steps, until nothing is left to do."""
     monkeypatch.setattr(build_images, "_CHUNK", 16)
@@ -309,7 +307,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
 @pytest.mark.parametrize("stage", ["finish_tables", "write_card", "write_manifest", "remove_tree"])
 def test_interrupted_at_the_end(
     source: Path,
-    built: BuildSummary,
+    built: Result,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     stage: str,
@@ -356,7 +354,7 @@ def _codes_of_killed_builds(source: Path, out: Path) -> list[int | None]:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork to start a process quickly")
 def test_killed_processes_leave_a_run_that_goes_on(
-    source: Path, built: BuildSummary, tmp_path: Path
+    source: Path, built: Result, tmp_path: Path
 ) -> None:
     """SIGKILL at random moments; a fork has all modules loaded, so every moment is work."""
     out = tmp_path / "corpus"
@@ -386,7 +384,7 @@ def test_an_unfinished_corpus_of_other_settings_is_refused(
 
 
 def test_a_full_disk_is_reported_and_the_run_goes_on(
-    source: Path, built: BuildSummary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Path, built: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Journal, item: str, result: object) -> None:
         raise OSError(28, "No space left on device", str(self.path))
@@ -415,7 +413,7 @@ def test_a_torn_journal_line_is_done_again(tmp_path: Path) -> None:
 # --- workers -------------------------------------------------------------------------------------
 
 
-def test_two_workers_give_the_same_bytes(source: Path, built: BuildSummary, tmp_path: Path) -> None:
+def test_two_workers_give_the_same_bytes(source: Path, built: Result, tmp_path: Path) -> None:
     two = build_corpus(source, tmp_path / "corpus", config=CONFIG, jobs=2)
     assert content(two.path) == content(built.path)
 

@@ -226,7 +226,6 @@ def _exit_for(result: Any) -> None:
 
 
 def _print(stage: Stage, result: Any) -> None:
-    if stage.text:
-        text = load(stage.text)(result)
-        if text:
-            echo(text)
+    text = load(stage.text)(result) if stage.text else getattr(result, "text", "")
+    if text:
+        echo(text)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from stressnet.runs.folder import RunFolder
+from stressnet.runs.manifest import read_manifest
 from stressnet.runs.problems import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a command wrote.
+    """What a command wrote; tables, and counts of the manifest, are attributes by their name, too.
 
     Parameters
     ----------
@@ -23,14 +24,32 @@ class Result:
         Its manifest.
     problems : list of Problem
         Items that failed or look odd; also in ``failures.csv``.
+    tables : dict
+        Tables, and what else the command found, by name.
+    up_to_date : bool
+        Whether nothing had to be done.
     """
 
     path: Path
     manifest: dict[str, Any]
     problems: list[Problem] = field(default_factory=list)
+    tables: dict[str, Any] = field(default_factory=dict)
+    up_to_date: bool = False
 
     @classmethod
-    def of(cls, folder: RunFolder, counts: Mapping[str, Any], **tables: Any) -> Self:
-        """Finish a folder, with counts for its manifest; ``tables`` are the other fields."""
+    def of(cls, folder: RunFolder, counts: Mapping[str, Any], **tables: Any) -> Result:
+        """Finish a folder, with counts for its manifest."""
         manifest = folder.finish(counts)
-        return cls(path=folder.path, manifest=manifest, problems=folder.problems, **tables)
+        return cls(path=folder.path, manifest=manifest, problems=folder.problems, tables=tables)
+
+    @classmethod
+    def kept(cls, folder: RunFolder) -> Result:
+        """What a folder holds that was finished before."""
+        manifest = read_manifest(folder.path, folder.kind)
+        return cls(path=folder.path, manifest=manifest, up_to_date=True)
+
+    def __getattr__(self, name: str) -> Any:
+        for known in (self.__dict__.get("tables", {}), self.manifest.get("results", {})):
+            if name in known:
+                return known[name]
+        raise AttributeError(f"no table or count '{name}' in {self.path}")

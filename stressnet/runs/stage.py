@@ -103,7 +103,7 @@ class Stage:
     default_output : str
         Its default; the folder is then the option ``--out``.
     text : str
-        ``module:function`` that turns the result into what is printed; empty prints nothing.
+        ``module:function`` that turns the result into what is printed; empty prints its ``text``.
     items : str
         What may fail item by item, in the plural with a verb, e.g. ``tokens could not be
         projected``; empty if nothing can.

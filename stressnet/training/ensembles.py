@@ -73,7 +73,7 @@ def summarise_seeds(members: list[pd.DataFrame], ensemble: pd.DataFrame) -> pd.D
     Returns
     -------
     DataFrame
-        See :class:`stressnet.training.trained.TrainedSet`; one row per row of ``ensemble``.
+        See :func:`stressnet.training.trained.summarise`; one row per row of ``ensemble``.
     """
     keys = ["test_set", "metric"]
     over = pd.concat(members).groupby(keys, sort=False)["estimate"]

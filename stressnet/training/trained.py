@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest
+from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table
 from stressnet.training.corpus_data import Fold
 from stressnet.training.ensembles import average_logits, pool_folds, summarise_seeds
@@ -21,52 +20,10 @@ POOLED = "pooled"
 """Name of all folds together."""
 
 
-@dataclass(frozen=True)
-class TrainedModel:
-    """What training wrote.
-
-    Parameters
-    ----------
-    path : Path
-        Checkpoint folder, with ``metrics.csv`` and ``predictions.parquet``.
-    metrics : DataFrame
-        One row per test set and metric; empty if all tokens were trained on.
-    manifest : dict
-        Its manifest.
-    """
-
-    path: Path
-    metrics: pd.DataFrame
-    manifest: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class TrainedSet:
-    """What several trainings wrote.
-
-    Parameters
-    ----------
-    path : Path
-        Their folder.
-    models : tuple of TrainedModel
-        In the order of folds and seeds.
-    summary : DataFrame
-        One row per fold, test set and metric: ``fold`` (empty without folds, ``pooled`` for all of
-        them together), ``test_set``, ``metric``, ``n``, ``n_seeds``, ``mean``, ``sd`` (over seeds,
-        n - 1; of the pooled rows over folds' means), ``min``, ``max``, and ``ensemble``,
-        ``ensemble_low``, ``ensemble_high``: the averaged logits with their 95 % interval.
-    manifest : dict
-        Its manifest.
-    """
-
-    path: Path
-    models: tuple[TrainedModel, ...]
-    summary: pd.DataFrame
-    manifest: dict[str, Any]
-
-
-def read_trained(path: Path) -> TrainedModel:
+def read_trained(path: Path) -> Result:
     """A finished checkpoint folder.
+
+    The result has ``metrics``, a row per test set and metric; empty if all tokens were trained on.
 
     Raises
     ------
@@ -75,9 +32,10 @@ def read_trained(path: Path) -> TrainedModel:
     """
     manifest = read_manifest(path, "model")
     if manifest["parameters"].get("all_tokens"):
-        return TrainedModel(path, pd.DataFrame(), manifest)
-    metrics = read_table(path / "metrics.csv").fillna({"reason": ""})
-    return TrainedModel(path, metrics, manifest)
+        metrics = pd.DataFrame()
+    else:
+        metrics = read_table(path / "metrics.csv").fillna({"reason": ""})
+    return Result(path=path, manifest=manifest, tables={"metrics": metrics})
 
 
 def within(fold: Fold | None, name: str) -> str:
@@ -86,7 +44,7 @@ def within(fold: Fold | None, name: str) -> str:
 
 
 def summarise(
-    models: Mapping[tuple[Fold | None, int], TrainedModel], seed: int, folder: RunFolder | None
+    models: Mapping[tuple[Fold | None, int], Result], seed: int, folder: RunFolder | None
 ) -> pd.DataFrame:
     """Figures over seeds and folds; written, with the ensembles', if there is a folder.
 
@@ -98,6 +56,14 @@ def summarise(
         Seed of the intervals.
     folder : RunFolder or None
         Where tables go; None in processes of a distributed training that only compute.
+
+    Returns
+    -------
+    DataFrame
+        One row per fold, test set and metric: ``fold`` (empty without folds, ``pooled`` for all of
+        them together), ``test_set``, ``metric``, ``n``, ``n_seeds``, ``mean``, ``sd`` (over seeds,
+        n - 1; of the pooled rows over folds' means), ``min``, ``max``, and ``ensemble``,
+        ``ensemble_low``, ``ensemble_high``: the averaged logits with their 95 % interval.
     """
     ensembles: dict[Fold | None, pd.DataFrame] = {}
     parts = []

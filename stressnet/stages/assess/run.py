@@ -7,7 +7,7 @@ tracks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,24 +54,11 @@ CHUNK = 8
 TABLE, SUMMARY = "faithfulness.csv", "faithfulness-summary.csv"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Assessment(Result):
-    """What ``stressnet assess`` wrote.
-
-    Parameters
-    ----------
-    values, summary : DataFrame
-        One row per token, method and metric; one per method and metric.
-    """
-
-    values: pd.DataFrame
-    summary: pd.DataFrame
-
-
-def run(
-    config: AssessConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder
-) -> Assessment:
+def run(config: AssessConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder) -> Result:
     """Measure attribution methods on the tokens of a corpus.
+
+    The result has ``values``, a row per token, method and metric, and ``summary``, one per method
+    and metric.
 
     Raises
     ------
@@ -133,7 +120,7 @@ def run(
         "n_rows": len(values),
         "n_without_value": int(values["value"].isna().sum()),
     }
-    return Assessment.of(folder, counts, values=values, summary=pd.DataFrame(summary))
+    return Result.of(folder, counts, values=values, summary=pd.DataFrame(summary))
 
 
 def _checked(config: AssessConfig, network: TrainedNetwork) -> AssessConfig:

@@ -9,10 +9,10 @@ import numpy as np
 from stressnet.report.assess_figure import headline, rank_methods
 
 if TYPE_CHECKING:
-    from stressnet.stages.assess.run import Assessment
+    from stressnet.runs.result import Result
 
 
-def summary_text(result: Assessment) -> str:
+def summary_text(result: Result) -> str:
     """The main figures, ranked as in the figure."""
     counts = result.manifest["results"]
     lines = [f"{counts['n_tokens']} tokens of {counts['n_speakers']} speakers", ""]

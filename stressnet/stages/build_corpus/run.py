@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.parallel import dask_executor
 from stressnet.runs.problems import Problem, Severity, count_lost, count_problems
+from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.build_corpus import BuildConfig
 from stressnet.stages.validate import AUTO
@@ -45,34 +46,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class BuildSummary:
-    """What a build made.
-
-    Parameters
-    ----------
-    path : Path
-        The corpus folder.
-    manifest : dict
-        Its manifest.
-    problems : tuple of Problem
-        Items that failed or look odd.
-    up_to_date : bool
-        Whether nothing had to be done.
-    """
-
-    path: Path
-    manifest: dict[str, Any]
-    problems: tuple[Problem, ...]
-    up_to_date: bool = False
-
-    @property
-    def n_errors(self) -> int:
-        """Items that are missing from the corpus."""
-        return int(self.manifest["results"].get("n_errors", 0))
-
-
-def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
+def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
     """Build a corpus, continue building it, or add spectrogram presets to it.
 
     Raises
@@ -129,8 +103,7 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> BuildSummary:
     ]
     results = _results(folder, tokens, found, rejected, config)
     write_card(folder, recipe, tokens, results)
-    manifest = folder.finish(results)
-    return BuildSummary(folder.path, manifest, tuple(folder.problems))
+    return Result.of(folder, results)
 
 
 def _unknown(out: Path, found: Scan) -> Counter[str]:
@@ -170,9 +143,7 @@ def _check_tables(config: BuildConfig) -> None:
         read_splits(config.splits_file)
 
 
-def _add_presets(
-    config: BuildConfig, parameters: Mapping[str, Any], folder: RunFolder
-) -> BuildSummary:
+def _add_presets(config: BuildConfig, parameters: Mapping[str, Any], folder: RunFolder) -> Result:
     """Compute the presets that a finished corpus lacks."""
     done = read_manifest(folder.path, "corpus")
     wanted = json.loads(json.dumps(parameters))
@@ -185,7 +156,7 @@ def _add_presets(
     there = set(done["results"]["presets"])
     missing = [preset for preset in config.presets if preset not in there]
     if not missing:
-        return BuildSummary(folder.path, done, (), up_to_date=True)
+        return Result.kept(folder)
     folder.reopen(done)
     compute_spectrograms(folder, missing)
     if _n_stretches(folder.path):
@@ -196,10 +167,10 @@ def _add_presets(
         "presets": everything,
         "words_longer_than_image": _n_truncated(folder.path, everything),
     }
-    return BuildSummary(folder.path, folder.finish(results), ())
+    return Result.of(folder, results)
 
 
-def built_text(summary: BuildSummary) -> str:
+def built_text(summary: Result) -> str:
     """The corpus card, or that nothing was to be done."""
     if summary.up_to_date:
         return f"{summary.path}: up to date"

@@ -7,7 +7,7 @@ then rank correlations.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,26 +50,12 @@ N_STEPS = 3
 """Both ends and the middle: what causal agreement needs of a continuum."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CausalResult(Result):
-    """What ``stressnet causal-agreement`` wrote; problems are regions that tokens lack.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        One row per method, token and cue: relevance, effect, swing.
-    table : DataFrame
-        Rank correlations, see :func:`stressnet.manipulation.causal.agreement_table`.
-    """
-
-    pairs: pd.DataFrame
-    table: pd.DataFrame
-
-
-def run(
-    config: CausalConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder
-) -> CausalResult:
+def run(config: CausalConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder) -> Result:
     """Compare maps with the effects of changed cues, token by token.
+
+    The result has ``pairs``, a row per method, token and cue (relevance, effect, swing), and
+    ``table``, rank correlations (:func:`stressnet.manipulation.causal.agreement_table`); problems
+    are regions that tokens lack.
 
     Raises
     ------
@@ -123,7 +109,7 @@ def run(
         "n_speakers": int(tokens["speaker"].nunique()),
         "n_pairs": len(pairs),
     }
-    return CausalResult.of(folder, counts, pairs=pairs, table=table)
+    return Result.of(folder, counts, pairs=pairs, table=table)
 
 
 def _make_stimuli(

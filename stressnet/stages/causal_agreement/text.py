@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from stressnet.stages.causal_agreement.run import CausalResult
+    from stressnet.runs.result import Result
 
 
-def summary_text(result: CausalResult) -> str:
+def summary_text(result: Result) -> str:
     """Rank correlations: a line per cue, a column per method."""
     from stressnet.manipulation.causal import ALL_CUES
 

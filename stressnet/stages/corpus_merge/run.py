@@ -7,9 +7,7 @@ build share their speakers on purpose and keep all names.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stressnet.corpus.building.tables import split_tokens
 from stressnet.corpus.card import card_text, sources_of
@@ -29,7 +27,7 @@ from stressnet.corpus.store import LONGER_WORDS, NOT_TOKENS, PHONES, TOKENS, TRA
 from stressnet.errors import CorpusError
 from stressnet.lexicon.families import word_families
 from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import read_manifest
+from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.corpus_merge import MergeConfig
 
@@ -37,15 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class MergedCorpus:
-    """A merged corpus: its folder and manifest."""
-
-    path: Path
-    manifest: dict[str, Any]
-
-
-def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> MergedCorpus:
+def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> Result:
     """Write one corpus with the tokens of several.
 
     Raises
@@ -63,7 +53,7 @@ def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> MergedCorp
         steps=[Step("copy", len(tokens), seconds_each=0.005)],
     )
     if is_there:
-        return MergedCorpus(folder.path, read_manifest(folder.path, "corpus"))
+        return Result.kept(folder)
     out = folder.path
     with folder.progress.stage("tables"):
         folder.table(TOKENS, tokens)
@@ -94,10 +84,10 @@ def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> MergedCorp
     listed = sources_of({"parameters": parameters})
     text = card_text(str(parameters["title"]), listed, tokens, results)
     folder.file("corpus-card.md").write_text(text, encoding="utf-8")
-    return MergedCorpus(out, folder.finish(results))
+    return Result.of(folder, results)
 
 
-def merged_text(merged: MergedCorpus) -> str:
+def merged_text(merged: Result) -> str:
     """The corpus card."""
     return (merged.path / "corpus-card.md").read_text(encoding="utf-8")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,30 +30,13 @@ METRICS, COEFFICIENTS, IMPORTANCE, COMPARISONS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class CueBaselines(Result):
-    """What ``stressnet cue-baselines`` wrote.
-
-    ``predictions/<baseline>.parquet`` has the columns of a network's ``predictions.parquet``.
-
-    Parameters
-    ----------
-    metrics : DataFrame
-        One row per baseline, seed, test set and metric.
-    coefficients, importance : DataFrame
-        As :mod:`stressnet.training.cue_baselines` describes them.
-    comparisons : DataFrame
-        Networks against baselines, if any were given.
-    """
-
-    metrics: pd.DataFrame
-    coefficients: pd.DataFrame
-    importance: pd.DataFrame
-    comparisons: pd.DataFrame
-
-
-def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> CueBaselines:
+def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
     """Train and test all baselines on the cues of a measured corpus.
+
+    ``predictions/<baseline>.parquet`` has the columns of a network's ``predictions.parquet``. The
+    result has ``metrics``, a row per baseline, seed, test set and metric, ``coefficients`` and
+    ``importance`` (:mod:`stressnet.training.cue_weights`), and ``comparisons`` with networks, empty
+    without.
 
     Raises
     ------
@@ -131,7 +113,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> CueBaselin
     for name, frame in tables.items():
         folder.table(name, frame, lineterminator="\n")
     save_figure(plot_cues(weights, importance), folder.figure("cues"))
-    return CueBaselines.of(
+    return Result.of(
         folder,
         {"settings": settings, "n_baselines": len(every)},
         metrics=metrics,

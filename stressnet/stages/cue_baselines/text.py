@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stressnet.stages.cue_baselines.run import CueBaselines
+    from stressnet.runs.result import Result
 
 
-def baselines_text(result: CueBaselines, best_single: int = 8) -> str:
+def baselines_text(result: Result, best_single: int = 8) -> str:
     """Balanced accuracy of the main baselines per test set."""
     table = result.metrics[result.metrics["metric"] == "balanced_accuracy"]
     means = table.groupby(["kind", "baseline", "test_set"], sort=False)["estimate"].mean()

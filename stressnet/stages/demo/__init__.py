@@ -26,7 +26,6 @@ run_demo = Stage(
     kind="demo",
     default_output="stressnet-demo",
     run="stressnet.stages.demo.run:run",
-    text="stressnet.stages.demo.run:demo_text",
     done="demo",
     has_jobs=True,
     help="""The whole study on synthetic speech, without data or network.

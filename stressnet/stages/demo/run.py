@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.page_sections import ALIGNMENT_FILE
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.folder import RunFolder
+from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.build_corpus import BuildConfig
 from stressnet.stages.build_corpus.run import run as build
@@ -37,24 +38,8 @@ EXPLORER_TOKENS = 300
 """Enough to try the explorer; each takes some 50 ms to write."""
 
 
-@dataclass(frozen=True)
-class DemoResult:
-    """What the demo made.
-
-    Parameters
-    ----------
-    page : Path
-        The report.
-    text : str
-        Its figures.
-    """
-
-    page: Path
-    text: str
-
-
-def run(config: DemoConfig, folder: RunFolder) -> DemoResult:
-    """Speak, build, align, train, explain, report."""
+def run(config: DemoConfig, folder: RunFolder) -> Result:
+    """Speak, build, align, train, explain, report; the result has the report's ``page``."""
     seed, size = config.seed, config.size
     folder.begin(config, inputs={}, steps=[Step("demo", 1, "runs", 180.0)])
     recordings, truth = folder.path / "recordings", folder.path / "recordings-truth"
@@ -88,7 +73,6 @@ def run(config: DemoConfig, folder: RunFolder) -> DemoResult:
             RelevanceRun.open(explained.path),
             child,
         )
-    folder.finish({"n_tokens": built.manifest["results"]["n_tokens"]})
     counts = built.manifest["results"]
     text = [
         "SYNTHETIC SPEECH: the figures show that the software works, not how people stress words.",
@@ -103,12 +87,7 @@ def run(config: DemoConfig, folder: RunFolder) -> DemoResult:
         summary_text(explained),
         f"report: {made.page}",
     ]
-    return DemoResult(made.page, "\n".join(text))
-
-
-def demo_text(result: DemoResult) -> str:
-    """The figures and where the report is."""
-    return result.text
+    return Result.of(folder, {"n_tokens": counts["n_tokens"]}, page=made.page, text="\n".join(text))
 
 
 def score_alignment(corpus: Path, truth: Path) -> dict[str, dict[str, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import pandas as pd
 
@@ -12,7 +12,6 @@ from stressnet.evaluation import tables
 from stressnet.evaluation.audits import COLUMNS, alarms, run_audits
 from stressnet.evaluation.sets import (
     TestSets,
-    Unit,
     describe_models,
     predict_units,
     representatives,
@@ -28,32 +27,13 @@ N_HARDEST = 40
 """Tokens that the page lets hear."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evaluated(Result):
-    """What an evaluation found; the folder has all tables, figures and ``index.html``.
-
-    Parameters
-    ----------
-    own : bool
-        Whether the networks were trained on this corpus.
-    units : tuple of Unit
-        Networks, then ensembles.
-    scores, audits, comparisons, seeds : DataFrame
-        The main tables; see :mod:`stressnet.evaluation.tables`.
-    """
-
-    own: bool
-    units: tuple[Unit, ...]
-    scores: pd.DataFrame
-    audits: pd.DataFrame
-    comparisons: pd.DataFrame
-    seeds: pd.DataFrame
-
-
 def run(
     config: EvaluateConfig, corpus: Corpus, models: list[TrainedNetwork], folder: RunFolder
-) -> Evaluated:
-    """Evaluate networks on a corpus: their own, or any other that has their preset.
+) -> Result:
+    """Evaluate networks on a corpus: their own (``own``), or any other that has their preset.
+
+    The result has the main tables ``scores``, ``audits``, ``comparisons`` and ``seeds``
+    (:mod:`stressnet.evaluation.tables`), and ``units``: networks, then ensembles.
 
     Raises
     ------
@@ -124,4 +104,4 @@ def run(
         "n_of_recordings_trained_on": tests.n_left_out,
     }
     kept = {name: results[name] for name in ("scores", "audits", "comparisons", "seeds")}
-    return Evaluated.of(folder, counts, own=tests.own, units=tuple(units), **kept)
+    return Result.of(folder, counts, own=tests.own, units=tuple(units), **kept)

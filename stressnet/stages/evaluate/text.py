@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from stressnet.evaluation.sets import Unit
-    from stressnet.stages.evaluate.run import Evaluated
+    from stressnet.runs.result import Result
 
 
-def evaluation_text(result: Evaluated) -> str:
+def evaluation_text(result: Result) -> str:
     """Figures of every network and test set, comparisons and audits."""
     facts = result.manifest["results"]
     warning = heard_text(

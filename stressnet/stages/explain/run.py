@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,29 +58,13 @@ MAX_CLOSURE = 1e-3
 """Largest residual of the ledger, relative to the explained value, that counts as closed."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExplainedRun(Result):
-    """What ``stressnet explain`` wrote; problems are tokens that could not be projected.
-
-    Parameters
-    ----------
-    tokens : DataFrame
-        One row per explained token.
-    summary : DataFrame
-        One row per region and class.
-    summary_nulls : DataFrame or None
-        The summary against further nulls, if any were asked for.
-    """
-
-    tokens: pd.DataFrame
-    summary: pd.DataFrame
-    summary_nulls: pd.DataFrame | None = None
-
-
 def run(
     config: ExplainConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder
-) -> ExplainedRun:
+) -> Result:
     """Explain a network's verdict on the tokens of a corpus.
+
+    The result has ``tokens``, a row per explained token, ``summary``, one per region and class, and
+    ``summary_nulls`` against further nulls, None if none were asked for.
 
     Raises
     ------
@@ -160,9 +144,7 @@ def run(
         "n_control_tokens": n_control_tokens,
         "donors_match_in": matches,
     }
-    return ExplainedRun.of(
-        folder, counts, tokens=tokens, summary=summary, summary_nulls=summary_nulls
-    )
+    return Result.of(folder, counts, tokens=tokens, summary=summary, summary_nulls=summary_nulls)
 
 
 def _checked(config: ExplainConfig, network: TrainedNetwork) -> ExplainConfig:

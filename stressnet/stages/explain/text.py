@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stressnet.stages.explain.run import ExplainedRun
+    from stressnet.runs.result import Result
 
 SHOWN = (
     *(
@@ -37,7 +37,7 @@ _SMALL_SHARE = 0.5
 _MOSTLY_ELSEWHERE = "maps show the smaller part of the verdict: read them with care"
 
 
-def run_text(run: ExplainedRun) -> str:
+def run_text(run: Result) -> str:
     """All that ``stressnet explain`` prints."""
     parts = [summary_text(run)]
     if run.summary_nulls is not None:
@@ -62,7 +62,7 @@ def _foreign(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def summary_text(run: ExplainedRun) -> str:
+def summary_text(run: Result) -> str:
     """The summary for people: conservation, then density and share per region."""
     from stressnet.explain.reference import REFERENCED
 

@@ -7,7 +7,6 @@ with the tiers ``network`` and ``relevance`` where tokens were explained.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,21 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, kw_only=True)
-class PraatExport(Result):
-    """What was written.
-
-    Parameters
-    ----------
-    n_tokens, n_files : int
-        Tokens, and sets of files (one per token or utterance).
-    """
-
-    n_tokens: int
-    n_files: int
-
-
-def run(config: PraatConfig, opened: RelevanceRun, folder: RunFolder) -> PraatExport:
+def run(config: PraatConfig, opened: RelevanceRun, folder: RunFolder) -> Result:
     """Write Praat objects for some tokens of a run.
 
     Raises
@@ -84,10 +69,10 @@ def run(config: PraatConfig, opened: RelevanceRun, folder: RunFolder) -> PraatEx
                 folder.problems.append(Problem(name, "praat", Severity.ERROR, str(error)))
             bar.update(1)
     counts = {"n_tokens": len(ids), "n_files": n_files}
-    return PraatExport.of(folder, counts, **counts)
+    return Result.of(folder, counts)
 
 
-def praat_text(made: PraatExport) -> str:
+def praat_text(made: Result) -> str:
     """How much was written."""
     return f"{made.n_tokens} tokens, {made.n_files} TextGrids in {made.path}"
 

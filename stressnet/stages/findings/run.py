@@ -7,7 +7,7 @@ from the responses in a folder of ``stressnet manipulate``. Rules are in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -33,23 +33,10 @@ from stressnet.statistics.stream import EXCHANGE
 FINDINGS, DELETION, CAUSAL = "findings.csv", "deletion.parquet", "causal.parquet"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Findings(Result):
-    """What ``stressnet findings`` wrote.
-
-    Parameters
-    ----------
-    table : DataFrame
-        :data:`stressnet.manipulation.findings_table.COLUMNS`.
-    """
-
-    table: pd.DataFrame
-
-
 def run(
     config: FindingsConfig, corpus: Corpus, stats: Path, stimuli: Path, folder: RunFolder
-) -> Findings:
-    """Put relevance, deletion and causal effects side by side.
+) -> Result:
+    """Put relevance, deletion and causal effects side by side, in the result's ``table``.
 
     Raises
     ------
@@ -105,7 +92,7 @@ def run(
         "n_deletion": int(losses["token_id"].nunique()),
         "n_causal": int(swings["token_id"].nunique()),
     }
-    return Findings.of(folder, counts, table=table)
+    return Result.of(folder, counts, table=table)
 
 
 def _claims(stats: Path, network: str | None) -> pd.DataFrame:

@@ -8,7 +8,7 @@ the number of workers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,27 +47,11 @@ if TYPE_CHECKING:
 CUES_FOLDER = "cues"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Manipulated(Result):
-    """What ``stressnet manipulate`` wrote.
-
-    Parameters
-    ----------
-    stimuli, measures, endpoints, summary : DataFrame
-        See ``docs/manipulation.md``.
-    responses : DataFrame or None
-        None without networks.
-    """
-
-    stimuli: pd.DataFrame
-    measures: pd.DataFrame
-    endpoints: pd.DataFrame
-    summary: pd.DataFrame
-    responses: pd.DataFrame | None = None
-
-
-def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Manipulated:
+def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Result:
     """Make continua of a corpus's words.
+
+    The result has ``stimuli``, ``measures``, ``endpoints``, ``responses`` (None without networks)
+    and ``summary``; see ``docs/manipulation.md``.
 
     Raises
     ------
@@ -112,7 +96,7 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Manipula
             folder.table(FILES[name], table)
         folder.table(CROSSTALK, summary, lineterminator="\n")
     counts = _results(tables, folder.problems)
-    return Manipulated.of(folder, counts, summary=summary, **tables)
+    return Result.of(folder, counts, summary=summary, **{"responses": None, **tables})
 
 
 def _measured(corpus: Corpus, folder: RunFolder) -> Path:

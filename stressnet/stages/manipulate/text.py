@@ -9,10 +9,10 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stressnet.stages.manipulate.run import Manipulated
+    from stressnet.runs.result import Result
 
 
-def manipulated_text(result: Manipulated) -> str:
+def manipulated_text(result: Result) -> str:
     """How many stimuli were made, how far their cues moved, and what was left out."""
     counts = result.manifest["results"]
     lines = [

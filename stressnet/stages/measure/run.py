@@ -5,7 +5,6 @@ The tokens' stress is copied into the table but never looked at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stressnet.corpus.store import Corpus
@@ -23,26 +22,13 @@ from stressnet.stages.measure.tables import (
 from stressnet.stages.measure.tokens import measure_tokens
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 TABLE, TABLE_CSV, SPEAKERS = "cues.parquet", "cues.csv", "speakers.csv"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Measured(Result):
-    """What ``stressnet measure`` wrote; problems are also speakers to look at.
-
-    Parameters
-    ----------
-    cues : DataFrame
-        One row per token, see ``docs/cues.md``.
-    """
-
-    cues: pd.DataFrame
-
-
-def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Measured:
-    """Measure all tokens of a corpus.
+def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Result:
+    """Measure all tokens of a corpus; ``cues`` has a row per token, see ``docs/cues.md``.
 
     Raises
     ------
@@ -76,10 +62,10 @@ def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Measured:
         speakers = pd.DataFrame(speaker_rows(voices))
         folder.table(SPEAKERS, speakers, lineterminator="\n")
     results = {**measured_counts(table, folder.problems), "praat": praat_arguments(voices)}
-    return Measured.of(folder, results, cues=table)
+    return Result.of(folder, results, cues=table)
 
 
-def measured_text(result: Measured) -> str:
+def measured_text(result: Result) -> str:
     """How many tokens were measured, and what they lack."""
     counts = result.manifest["results"]
     lines = [
@@ -90,9 +76,3 @@ def measured_text(result: Measured) -> str:
     if result.problems:
         lines.append(f"problems: {counts['problems']}, see {result.path / 'failures.csv'}")
     return "\n".join(lines)
-
-
-# -- tokens ----------------------------------------------------------------------------------------
-
-
-# -- tables ----------------------------------------------------------------------------------------

@@ -61,7 +61,6 @@ predict = Stage(
     config=PredictConfig,
     inputs=(Input("file", several=True),),
     run="stressnet.stages.predict.run:run",
-    text="stressnet.stages.predict.run:printed",
     has_device=True,
     help="""Predict the stress of the disyllabic words in recordings.
 

@@ -111,8 +111,3 @@ def run(config: PredictConfig, files: list[Path], work: Work) -> Prediction:
             f"{config.out}: cannot be written ({error.strerror}); choose another file"
         ) from error
     return Prediction(result, "")
-
-
-def printed(prediction: Prediction) -> str:
-    """What the terminal shows."""
-    return prediction.text

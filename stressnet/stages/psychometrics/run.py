@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +23,11 @@ CURVES, WEIGHTS, LISTENERS = "psychometric.csv", "weights.csv", "listeners.csv"
 FIGURE = "psychometric"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Psychometrics(Result):
-    """What ``stressnet psychometrics`` wrote.
-
-    Parameters
-    ----------
-    curves : DataFrame
-        One row per network and cue.
-    weights : DataFrame
-        One row per network and pair of cues; empty if no pairs were made.
-    listeners : DataFrame
-        Weights beside what studies of people found; empty without weights.
-    """
-
-    curves: pd.DataFrame
-    weights: pd.DataFrame
-    listeners: pd.DataFrame
-
-
-def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Psychometrics:
+def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Result:
     """Fit psychometric functions and cue weights to networks' responses.
+
+    The result has ``curves``, a row per network and cue, ``weights``, one per network and pair of
+    cues, and ``listeners``, weights beside those of people; the last two are empty without pairs.
 
     Raises
     ------
@@ -86,7 +69,7 @@ def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Psycho
         figure = plot_psychometric(single, answers=answers)
         save_figure(figure, folder.figure(FIGURE))
     counts = {"n_tokens": int(responses["token_id"].nunique()), "n_responses": len(responses)}
-    return Psychometrics.of(folder, counts, curves=curves, weights=weights, listeners=listeners)
+    return Result.of(folder, counts, curves=curves, weights=weights, listeners=listeners)
 
 
 def with_units(responses: pd.DataFrame) -> pd.DataFrame:

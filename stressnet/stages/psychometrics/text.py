@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from stressnet.stages.psychometrics.run import Psychometrics
+    from stressnet.runs.result import Result
 
 
-def psychometrics_text(result: Psychometrics) -> str:
+def psychometrics_text(result: Result) -> str:
     """Curves and weights, and those of listeners beside each network."""
     from stressnet.manipulation.weights import listeners_text
 
@@ -21,7 +21,7 @@ def psychometrics_text(result: Psychometrics) -> str:
     return "\n".join(parts)
 
 
-def curves_text(result: Psychometrics) -> str:
+def curves_text(result: Result) -> str:
     """Curves and weights."""
     lines = [
         f"{'network':<14}{'cue':<11}{'slope per step':>24}{'crossover step':>24}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from stressnet.errors import CorpusError
@@ -14,29 +13,16 @@ from stressnet.report.run import RelevanceRun
 from stressnet.report.tables import CLAIM_COLUMNS
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file
+from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
 from stressnet.stages.report import ReportConfig
 
 
-@dataclass(frozen=True)
-class Report:
-    """What ``stressnet report`` wrote.
-
-    Parameters
-    ----------
-    page : Path
-        The report.
-    explorer : Path or None
-        The page for looking at tokens.
-    """
-
-    page: Path
-    explorer: Path | None
-
-
-def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Report:
+def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Result:
     """Write figures, ``index.html`` and ``explorer.html`` for a run.
+
+    The result has their paths ``page`` and ``explorer``, which is None if there is none.
 
     Raises
     ------
@@ -85,11 +71,10 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Report
         explorer, n_tokens = write_explorer(
             runs, corpus, folder, config.explorer_tokens, config.seed
         )
-    folder.finish({"n_tokens_in_explorer": n_tokens})
-    return Report(page, explorer)
+    return Result.of(folder, {"n_tokens_in_explorer": n_tokens}, page=page, explorer=explorer)
 
 
-def report_text(report: Report) -> str:
+def report_text(report: Result) -> str:
     """Where the pages are."""
     lines = [f"report: {report.page}"]
     if report.explorer is not None:

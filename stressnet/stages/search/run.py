@@ -10,7 +10,7 @@ Layout of the output folder::
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stressnet.corpus.store import Corpus
@@ -28,32 +28,14 @@ from stressnet.training.search import OBJECTIVES, STUDY_NAME, open_study, sugges
 
 if TYPE_CHECKING:
     import optuna
-    import pandas as pd
 
 BEST, TRIALS = "best.toml", "trials.csv"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FoundRecipe(Result):
-    """What a search found.
-
-    Parameters
-    ----------
-    objective : str
-        What was searched for.
-    best : TrainConfig
-        The best recipe.
-    trials : DataFrame
-        One row per trial, best first.
-    """
-
-    objective: str
-    best: TrainConfig
-    trials: pd.DataFrame
-
-
-def run(config: SearchOptions, corpus: Corpus, folder: RunFolder) -> FoundRecipe:
+def run(config: SearchOptions, corpus: Corpus, folder: RunFolder) -> Result:
     """Search for the recipe with the best figure on the validation split.
+
+    The result has ``best``, the recipe, and ``trials``, best first.
 
     Raises
     ------
@@ -108,4 +90,4 @@ def run(config: SearchOptions, corpus: Corpus, folder: RunFolder) -> FoundRecipe
     best = replace(recipe, name=f"{config.architecture}-searched")
     write_recipe(folder.file(BEST), best)
     counts = {"best_trial": study.best_trial.number, "best_value": study.best_value}
-    return FoundRecipe.of(folder, counts, objective=objective, best=best, trials=trials)
+    return Result.of(folder, counts, objective=objective, best=best, trials=trials)

@@ -7,7 +7,7 @@ propagation, the spectrogram preset with its window, and the network itself.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,28 +77,16 @@ SETTING_COLUMNS = (
 """Columns that name a row's setting."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SensitivityResult(Result):
-    """What ``stressnet sensitivity`` wrote; problems are tokens that have no place in a setting.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row per setting, region, class and measure.
-    """
-
-    table: pd.DataFrame
-
-
 def run(
     config: SensitivityConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder
-) -> SensitivityResult:
+) -> Result:
     """Explain and project a sample of tokens under every combination of choices.
 
     Returns
     -------
-    SensitivityResult
-        ``table`` has :data:`SETTING_COLUMNS`, ``region``, ``stress``, ``measure``, ``mean`` with
+    Result
+        Problems are tokens that have no place in a setting. ``table`` has one row per setting
+        (:data:`SETTING_COLUMNS`), ``region``, class (``stress``) and ``measure``: ``mean`` with
         its interval, ``null_mean`` and ``ratio`` (to the null of exchanged tracks and times),
         ``reference_mean`` (the mean under the first network, composite and band rule),
         ``change`` (mean minus reference over tokens that have both) with its interval, and counts.
@@ -171,7 +159,7 @@ def run(
         rest = [column for column in table.columns if column not in SETTING_COLUMNS]
         table = table[[*SETTING_COLUMNS, *rest]]
         folder.table(TABLE, table)
-    return SensitivityResult.of(folder, {"n_tokens": len(chosen)}, table=table)
+    return Result.of(folder, {"n_tokens": len(chosen)}, table=table)
 
 
 def _checked(config: SensitivityConfig, networks: Sequence[TrainedNetwork]) -> SensitivityConfig:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from stressnet.stages.sensitivity.run import SensitivityResult
+    from stressnet.runs.result import Result
 
 
-def sensitivity_text(result: SensitivityResult) -> str:
+def sensitivity_text(result: Result) -> str:
     """Density over null density per region and setting."""
     table = result.table
     rows = table[(table["measure"] == "density") & (table["stress"] == "ALL")]

@@ -7,7 +7,7 @@ where it stopped.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,23 +39,10 @@ TABLES = ("summary", "nulls", "contrasts", "strata_contrasts", "models", "claims
 """Tables of the output folder, each as CSV and Parquet."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Statistics(Result):
-    """What ``stressnet stats`` wrote.
+def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Result:
+    """Compute all tables of an analysis, :data:`TABLES`.
 
     Problems are models that did not converge, and comparisons that the runs do not allow.
-
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        :data:`TABLES` by name.
-    """
-
-    tables: dict[str, pd.DataFrame]
-
-
-def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Statistics:
-    """Compute all tables of an analysis.
 
     Raises
     ------
@@ -100,7 +87,7 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Statistics:
         folder.table(f"{name}.csv", table)
         folder.table(f"{name}.parquet", table)
     counts = {"networks": {n.name: _about(n) for n in networks}}
-    return Statistics.of(folder, counts, tables=joined)
+    return Result.of(folder, counts, **joined)
 
 
 def _inputs(config: StatsConfig) -> dict[str, str]:

@@ -9,10 +9,10 @@ from stressnet.statistics.claims import MORE_THAN
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stressnet.stages.stats.run import Statistics
+    from stressnet.runs.result import Result
 
 
-def summary_text(result: Statistics) -> str:
+def summary_text(result: Result) -> str:
     """The claims, and what else was made."""
     table = result.tables["claims"]
     main = table[(table["stratum"] == "ALL") & table["null"].isin(_SHOWN_NULLS)]

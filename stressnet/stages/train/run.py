@@ -21,6 +21,7 @@ from stressnet.models.checkpoint import INFO_NAME, WEIGHTS_NAME, pick_device
 from stressnet.models.registry import get_spec
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.progress import Progress
+from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.train import TrainOptions
 from stressnet.training.corpus_data import (
@@ -39,11 +40,14 @@ from stressnet.training.image_domain import needs_deviations
 from stressnet.training.logs import HISTORY_NAME
 from stressnet.training.metrics import evaluate_splits
 from stressnet.training.predict import predictions_table
-from stressnet.training.trained import TrainedModel, TrainedSet, read_trained, summarise, within
+from stressnet.training.trained import read_trained, summarise, within
 
 
-def run(config: TrainOptions, corpus: Corpus, folder: RunFolder) -> TrainedModel | TrainedSet:
+def run(config: TrainOptions, corpus: Corpus, folder: RunFolder) -> Result:
     """Train, test and save a network, or one for each seed and fold.
+
+    The result of one has ``metrics``, that of several ``models``, in the order of folds and seeds,
+    and ``summary``; see :mod:`stressnet.training.trained`.
 
     Under torchrun every process calls this with the same arguments; the first one writes.
 
@@ -66,7 +70,7 @@ def train_one(
     folder: RunFolder,
     world: World,
     fold: Fold | None = None,
-) -> TrainedModel:
+) -> Result:
     """Train, test and save one network."""
     training = config.training()
     preset = config.preset or get_spec(config.architecture).preset
@@ -150,9 +154,7 @@ def _test(
 # -- several networks ------------------------------------------------------------------------------
 
 
-def _train_several(
-    config: TrainOptions, corpus: Corpus, folder: RunFolder, world: World
-) -> TrainedSet:
+def _train_several(config: TrainOptions, corpus: Corpus, folder: RunFolder, world: World) -> Result:
     """Train a network with several seeds, on several folds, or both; finished ones are kept."""
     preset = config.preset or get_spec(config.architecture).preset
     seeds = range(config.seed, config.seed + (config.seeds or 1))
@@ -172,7 +174,7 @@ def _train_several(
             steps=[Step("train", len(folds) * len(seeds), "networks", 180.0)],
         )
     world.wait()
-    models: dict[tuple[Fold | None, int], TrainedModel] = {}
+    models: dict[tuple[Fold | None, int], Result] = {}
     for fold in folds:
         for seed in seeds:
             name = within(fold, f"seed-{seed}")
@@ -185,4 +187,5 @@ def _train_several(
     summary = summarise(models, config.seed, folder if world.is_first else None)
     manifest = folder.finish({"n_models": len(models)}) if world.is_first else {}
     world.wait()
-    return TrainedSet(folder.path, tuple(models.values()), summary, manifest)
+    found = {"models": tuple(models.values()), "summary": summary}
+    return Result(path=folder.path, manifest=manifest, tables=found)

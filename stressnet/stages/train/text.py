@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stressnet.stages.search.run import FoundRecipe
-    from stressnet.training.trained import TrainedModel, TrainedSet
+    from stressnet.runs.result import Result
 
 _POOLED = "pooled"
 _SHOWN = ("accuracy", "balanced_accuracy", "mcc")
 
 
-def trained_text(result: TrainedModel | TrainedSet) -> str:
+def trained_text(result: Result) -> str:
     """Test figures of a network, or of several."""
-    from stressnet.training.trained import TrainedSet
-
-    return summary_text(result) if isinstance(result, TrainedSet) else metrics_text(result)
+    return summary_text(result) if "summary" in result.tables else metrics_text(result)
 
 
-def metrics_text(model: TrainedModel) -> str:
+def metrics_text(model: Result) -> str:
     """The test figures."""
     if not len(model.metrics):
         return "trained on all tokens of the corpus; nothing is left to test on"
@@ -39,7 +36,7 @@ def metrics_text(model: TrainedModel) -> str:
     return "\n".join(lines)
 
 
-def summary_text(trained: TrainedSet) -> str:
+def summary_text(trained: Result) -> str:
     """The summary."""
     lines = [
         f"{'fold':<8}{'test set':<28}{'n':>6}{'metric':>19}{'mean':>8}{'sd':>7}{'ensemble':>24}"
@@ -61,7 +58,7 @@ def summary_text(trained: TrainedSet) -> str:
     return "\n".join(lines)
 
 
-def search_text(found: FoundRecipe, n_shown: int = 5) -> str:
+def search_text(found: Result, n_shown: int = 5) -> str:
     """The best trials and where the recipe is."""
     lines = [f"{'trial':>6}{found.objective:>26}"]
     for row in found.trials.head(n_shown).to_dict("records"):

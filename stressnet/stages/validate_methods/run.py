@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,27 +51,11 @@ TABLES = ("methods", "scores", "units", "networks", "places", "reactions", "sets
 """Names of the tables that are written, with the suffix ``.csv``."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Validation(Result):
-    """What ``stressnet validate-methods`` wrote; problems are also sets whose cue is not alone.
-
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        By the names in :data:`TABLES`.
-    recommendations : list of Recommendation
-        The best method overall and for each question.
-    text : str
-        The written recommendation.
-    """
-
-    tables: dict[str, pd.DataFrame]
-    recommendations: list[Recommendation]
-    text: str
-
-
-def run(config: ValidateMethodsConfig, folder: RunFolder) -> Validation:
+def run(config: ValidateMethodsConfig, folder: RunFolder) -> Result:
     """Draw sets, train networks, explain them, score the maps, and write the board.
+
+    The result has :data:`TABLES`, ``recommendations`` (the best method overall and for each
+    question) and their ``text``.
 
     Raises
     ------
@@ -107,7 +91,7 @@ def run(config: ValidateMethodsConfig, folder: RunFolder) -> Validation:
         "n_scores": len(tables["scores"]),
         "recommended": {one.question: one.name for one in recommendations},
     }
-    return Validation.of(folder, counts, tables=tables, recommendations=recommendations, text=text)
+    return Result.of(folder, counts, **tables, recommendations=recommendations, text=text)
 
 
 def _write_board(

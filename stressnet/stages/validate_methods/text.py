@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stressnet.stages.validate_methods.run import Validation
+    from stressnet.runs.result import Result
 
 
-def summary_text(result: Validation) -> str:
+def summary_text(result: Result) -> str:
     """The best methods and the recommendation in a few lines."""
     counts = result.manifest["results"]
     lines = [
