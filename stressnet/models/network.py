@@ -14,6 +14,14 @@ FEWEST_FRAMES = 32
 """No network takes shorter images than this."""
 
 
+def require_size(name: str, smallest: int, n_bins: int, n_frames: int) -> None:
+    """Raise :class:`ConfigError` if images have a side that is too short for a network."""
+    if min(n_bins, n_frames) < smallest:
+        raise ConfigError(
+            f"{name} needs images of at least {smallest} x {smallest}, not {n_bins} x {n_frames}"
+        )
+
+
 class Network(nn.Sequential):
     """A list of named layers that checks the shape of its input.
 

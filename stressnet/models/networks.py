@@ -21,7 +21,7 @@ from collections import OrderedDict
 from torch import nn
 
 from stressnet.errors import ConfigError
-from stressnet.models.network import Network
+from stressnet.models.network import Network, require_size
 
 VGG_STAGES: dict[int, tuple[tuple[int, ...], ...]] = {
     11: ((64,), (128,), (256, 256), (512, 512), (512, 512)),
@@ -40,9 +40,8 @@ def lenet(n_bins: int, n_frames: int, n_classes: int) -> Network:
     ConfigError
         If the image is smaller than 16 x 16.
     """
+    require_size("lenet", 16, n_bins, n_frames)
     height, width = ((((side - 4) // 2) - 4) // 2 for side in (n_bins, n_frames))
-    if min(height, width) < 1:
-        raise ConfigError(f"lenet needs images of at least 16 x 16, not {n_bins} x {n_frames}")
     return Network(
         OrderedDict(
             conv1=nn.Conv2d(1, 20, kernel_size=5),
@@ -69,11 +68,10 @@ def alexnet(n_bins: int, n_frames: int, n_classes: int) -> Network:
     ConfigError
         If the image is smaller than 63 x 63.
     """
+    require_size("alexnet", 63, n_bins, n_frames)
     height, width = (((side + 4 - 11) // 4 + 1) for side in (n_bins, n_frames))
     for _ in range(3):
         height, width = (height - 3) // 2 + 1, (width - 3) // 2 + 1
-    if min(n_bins, n_frames) < 63 or min(height, width) < 1:
-        raise ConfigError(f"alexnet needs images of at least 63 x 63, not {n_bins} x {n_frames}")
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["conv1"] = nn.Conv2d(1, 64, kernel_size=11, stride=4, padding=2)
     layers["relu1"] = nn.ReLU()
@@ -118,9 +116,8 @@ def vgg(
     """
     if depth not in VGG_STAGES:
         raise ConfigError(f"no VGG of depth {depth}; there are {sorted(VGG_STAGES)}")
+    require_size("vgg", 32, n_bins, n_frames)
     height, width = n_bins // 32, n_frames // 32
-    if min(height, width) < 1:
-        raise ConfigError(f"vgg needs images of at least 32 x 32, not {n_bins} x {n_frames}")
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels = 1
     for stage, widths in enumerate(VGG_STAGES[depth], start=1):
@@ -140,10 +137,17 @@ def vgg(
 
 
 COMPACT_WIDTHS = (16, 32, 64, 128)
-BROAD_WIDTHS = (32, 64, 128, 192)
 
 
-def compact(n_bins: int, n_frames: int, n_classes: int) -> Network:
+def compact(
+    n_bins: int,
+    n_frames: int,
+    n_classes: int,
+    *,
+    name: str = "compact",
+    widths: tuple[int, ...] = COMPACT_WIDTHS,
+    dropout: float = 0.3,
+) -> Network:
     """Four convolutions with BatchNorm; 0.1 million parameters, minutes to train on two cores.
 
     The first convolution steps over every other bin but over no frame: full resolution in
@@ -152,25 +156,20 @@ def compact(n_bins: int, n_frames: int, n_classes: int) -> Network:
     still knows *where* it was. Its kernel is six bins high because a stride of 2 reads every bin
     equally often only if the kernel's height is even; with five, relevance maps are striped
     (Odena, Dumoulin & Olah 2016, on checkerboards). ``docs/models.md`` has the trade-offs that
-    were measured.
+    were measured. The network ``broad`` is the same with more channels, 0.3 million parameters.
 
     Raises
     ------
     ConfigError
         If the image is smaller than 32 x 32.
     """
-    return _four_blocks("compact", COMPACT_WIDTHS, 0.3, n_bins, n_frames, n_classes)
-
-
-def broad(n_bins: int, n_frames: int, n_classes: int) -> Network:
-    """The layout of :func:`compact` with more channels; 0.3 million parameters.
-
-    Raises
-    ------
-    ConfigError
-        If the image is smaller than 32 x 32.
-    """
-    return _four_blocks("broad", BROAD_WIDTHS, 0.4, n_bins, n_frames, n_classes)
+    require_size(name, 32, n_bins, n_frames)
+    layers = convolution_blocks(widths)
+    layers["average"] = nn.AdaptiveAvgPool2d((2, 6))
+    layers["flatten"] = nn.Flatten()
+    layers["drop"] = nn.Dropout(dropout)
+    layers["fc"] = nn.Linear(widths[-1] * 2 * 6, n_classes)
+    return Network(layers).built_for(name, n_bins, n_frames, "any")
 
 
 def convolution_blocks(
@@ -199,21 +198,3 @@ def convolution_blocks(
         layers[f"relu{block}"] = nn.ReLU()
         channels = width
     return layers
-
-
-def _four_blocks(
-    name: str,
-    widths: tuple[int, int, int, int],
-    dropout: float,
-    n_bins: int,
-    n_frames: int,
-    n_classes: int,
-) -> Network:
-    if n_bins < 32 or n_frames < 32:
-        raise ConfigError(f"{name} needs images of at least 32 x 32, not {n_bins} x {n_frames}")
-    layers = convolution_blocks(widths)
-    layers["average"] = nn.AdaptiveAvgPool2d((2, 6))
-    layers["flatten"] = nn.Flatten()
-    layers["drop"] = nn.Dropout(dropout)
-    layers["fc"] = nn.Linear(widths[-1] * 2 * 6, n_classes)
-    return Network(layers).built_for(name, n_bins, n_frames, "any")

@@ -4,7 +4,7 @@ What tells stress is mostly in the vowels, and in how the two differ. A network 
 fixed parts of the image has to learn anew for every place where a vowel may be. This one says of
 every 40 ms whether they belong to the first nucleus, the second, the consonants of the word, or
 lie outside, and averages what its convolutions found over each of the three parts. Where the parts
-are is learned from the limits of phones while it is trained (``segment_weight`` of the recipe);
+are is learned from the limits of phones while it is trained (``part_weight`` of the recipe);
 after that it sees nothing but the spectrogram, like every other network.
 
 The parts are attention weights, so relevance is propagated as through attention: composite
@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stressnet.errors import ConfigError
-from stressnet.models.network import Network
+from stressnet.models.network import Network, require_size
 from stressnet.models.networks import COMPACT_WIDTHS, convolution_blocks
 
 PARTS = ("outside", "consonants", "nucleus 1", "nucleus 2")
@@ -36,14 +35,12 @@ DROPOUT = 0.3
 
 
 class NucleiNetwork(Network):
-    """The whole network.
+    """The whole network, for images of one height and any length.
 
-    Parameters
-    ----------
-    n_bins, n_frames : int
-        Shape of the images.
-    n_classes : int
-        Number of logits.
+    Raises
+    ------
+    ConfigError
+        If the image is smaller than 32 x 32.
 
     Notes
     -----
@@ -52,6 +49,7 @@ class NucleiNetwork(Network):
     """
 
     def __init__(self, n_bins: int, n_frames: int, n_classes: int) -> None:
+        require_size("nuclei", 32, n_bins, n_frames)
         layers = convolution_blocks(COMPACT_WIDTHS, last_pool=(2, 1))
         channels = COMPACT_WIDTHS[-1]
         n_parts = len(PARTS) - 1
@@ -77,16 +75,3 @@ class NucleiNetwork(Network):
         means = self.get_submodule("drop")(means.transpose(1, 2).flatten(1))
         spans = (lengths / 5.0, torch.log(lengths + _SHORTEST))
         return self.get_submodule("fc")(torch.cat([means, *spans], dim=1))
-
-
-def nuclei(n_bins: int, n_frames: int, n_classes: int) -> NucleiNetwork:
-    """The network for images of one height and any length.
-
-    Raises
-    ------
-    ConfigError
-        If the image is smaller than 32 x 32.
-    """
-    if min(n_bins, n_frames) < 32:
-        raise ConfigError(f"nuclei needs images of at least 32 x 32, not {n_bins} x {n_frames}")
-    return NucleiNetwork(n_bins, n_frames, n_classes)

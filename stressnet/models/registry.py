@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from stressnet.errors import check_names
 
@@ -85,88 +86,49 @@ class ModelDescription:
         return self.receptive_field_bins * bin_hz
 
 
-def _lenet(n_bins: int, n_frames: int, n_classes: int) -> Network:
-    from stressnet.models import networks
+def _built(module: str, name: str, *arguments: Any, **more: Any) -> Builder:
+    """The builder of that name in a module of this room, imported when it is first called."""
 
-    return networks.lenet(n_bins, n_frames, n_classes)
-
-
-def _alexnet(n_bins: int, n_frames: int, n_classes: int) -> Network:
-    from stressnet.models import networks
-
-    return networks.alexnet(n_bins, n_frames, n_classes)
-
-
-def _compact(n_bins: int, n_frames: int, n_classes: int) -> Network:
-    from stressnet.models import networks
-
-    return networks.compact(n_bins, n_frames, n_classes)
-
-
-def _broad(n_bins: int, n_frames: int, n_classes: int) -> Network:
-    from stressnet.models import networks
-
-    return networks.broad(n_bins, n_frames, n_classes)
-
-
-def _nuclei(n_bins: int, n_frames: int, n_classes: int) -> Network:
-    from stressnet.models import nuclei
-
-    return nuclei.nuclei(n_bins, n_frames, n_classes)
-
-
-def _vgg(depth: int, relu_between: bool = False) -> Builder:
     def build(n_bins: int, n_frames: int, n_classes: int) -> Network:
-        from stressnet.models import networks
-
-        return networks.vgg(depth, n_bins, n_frames, n_classes, relu_between=relu_between)
+        builder = getattr(import_module(f"stressnet.models.{module}"), name)
+        network: Network = builder(*arguments, n_bins, n_frames, n_classes, **more)
+        return network
 
     return build
-
-
-def _resnet(depth: int) -> Builder:
-    def build(n_bins: int, n_frames: int, n_classes: int) -> Network:
-        from stressnet.models import residual
-
-        return residual.resnet(depth, n_bins, n_frames, n_classes)
-
-    return build
-
-
-def _transformer(n_bins: int, n_frames: int, n_classes: int) -> Network:
-    from stressnet.models import transformer
-
-    return transformer.transformer(n_bins, n_frames, n_classes)
 
 
 def _specs() -> Iterator[ModelSpec]:
     gamma, slow = "epsilon-gamma", "allouche2025-vgg"
-    yield ModelSpec(
-        "compact", "four convolutions, 0.1 M parameters", "stressnet", "compact", gamma, _compact
-    )
+    build = _built("networks", "compact")
+    text = "four convolutions, 0.1 M parameters"
+    yield ModelSpec("compact", text, "stressnet", "compact", gamma, build)
+    build = _built("nuclei", "NucleiNetwork")
     text = "finds the two nuclei and compares them, 0.1 M parameters"
-    yield ModelSpec("nuclei", text, "stressnet", "nuclei", "epsilon-gamma-cp", _nuclei)
-    yield ModelSpec("broad", "compact with more channels", "stressnet", "compact", gamma, _broad)
-    yield ModelSpec(
-        "lenet", "two convolutions, published layout", PAPER, "allouche2025-lenet", gamma, _lenet
-    )
-    yield ModelSpec("alexnet", "five convolutions, published layout", PAPER, slow, gamma, _alexnet)
+    yield ModelSpec("nuclei", text, "stressnet", "nuclei", "epsilon-gamma-cp", build)
+    build = _built("networks", "compact", name="broad", widths=(32, 64, 128, 192), dropout=0.4)
+    yield ModelSpec("broad", "compact with more channels", "stressnet", "compact", gamma, build)
+    build = _built("networks", "lenet")
+    text = "two convolutions, published layout"
+    yield ModelSpec("lenet", text, PAPER, "allouche2025-lenet", gamma, build)
+    build = _built("networks", "alexnet")
+    yield ModelSpec("alexnet", "five convolutions, published layout", PAPER, slow, gamma, build)
     for depth in (11, 13, 16, 19):
         text = f"{depth - 3} convolutions with BatchNorm, published layout"
-        yield ModelSpec(f"vgg{depth}", text, PAPER, slow, gamma, _vgg(depth))
+        yield ModelSpec(f"vgg{depth}", text, PAPER, slow, gamma, _built("networks", "vgg", depth))
+    build = _built("networks", "vgg", 16, relu_between=True)
     text = "vgg16 with a ReLU between its linear layers"
-    yield ModelSpec("vgg16-relu", text, PAPER, slow, gamma, _vgg(16, relu_between=True))
+    yield ModelSpec("vgg16-relu", text, PAPER, slow, gamma, build)
     for depth in (18, 34):
+        build = _built("residual", "resnet", depth)
         text = f"{depth - 1} convolutions with shortcuts, published layout, fresh weights"
-        yield ModelSpec(f"resnet{depth}", text, PAPER, slow, gamma, _resnet(depth))
+        yield ModelSpec(f"resnet{depth}", text, PAPER, slow, gamma, build)
+    build = _built("transformer", "transformer")
     text = "three convolutions and four blocks of attention, 0.4 M parameters"
-    yield ModelSpec("transformer", text, "stressnet", "transformer", "attn-lrp", _transformer)
+    yield ModelSpec("transformer", text, "stressnet", "transformer", "attn-lrp", build)
 
 
 MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _specs()}
 """Networks by name."""
-
-DEFAULT_MODEL = "compact"
 
 
 def get_spec(name: str) -> ModelSpec:

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.models.network import Network
+from stressnet.models.network import Network, require_size
 
 BLOCKS: dict[int, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 """Blocks per stage; stages have 64, 128, 256 and 512 channels."""
@@ -68,8 +68,7 @@ def resnet(depth: int, n_bins: int, n_frames: int, n_classes: int) -> Network:
     """
     if depth not in BLOCKS:
         raise ConfigError(f"no ResNet of depth {depth}; there are {sorted(BLOCKS)}")
-    if min(n_bins, n_frames) < 32:
-        raise ConfigError(f"resnet needs images of at least 32 x 32, not {n_bins} x {n_frames}")
+    require_size("resnet", 32, n_bins, n_frames)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["conv1"] = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
     layers["norm1"] = nn.BatchNorm2d(64)
