@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError
 from stressnet.evaluation.sets import TestSets, Unit, class_indices, whole_sets
+from stressnet.lexicon.controls import Use, control_base, guess_use
 from stressnet.runs.progress import Progress
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.lexicon.controls import Use
-    from stressnet.training.data import StressData
+from stressnet.training.audits import (
+    CHANCE,
+    CLASSIFIER_AUDITS,
+    N_SHUFFLES,
+    PART_OF_SPEECH,
+    SHUFFLED,
+    classify,
+    envelope_features,
+    mean_balanced_accuracy,
+    padding_features,
+    part_of_speech_audit,
+    phone_features,
+    shuffled_network,
+)
+from stressnet.training.comparison import compare
+from stressnet.training.corpus_data import stress_data
+from stressnet.training.data import StressData
+from stressnet.training.metrics import evaluate
 
 COLUMNS = (
     "audit preset model test_set n estimate low high chance network network_low network_high "
@@ -51,13 +68,9 @@ def run_audits(
         audit's, with a paired interval. For ``part of speech`` the estimate is that of tokens whose
         stress is not their part of speech's, ``network`` that of the others.
     """
-    import pandas as pd
-
     rows: list[dict[str, Any]] = []
     how = {"seed": seed, "n_resamples": n_resamples}
     if tests.own:
-        from stressnet.training.corpus_data import stress_data
-
         data = stress_data(corpus, unit.preset, tests.fold)
         rows += _classifiers(corpus, data, unit, tests, progress, how)
         rows.append(_shuffled(corpus, data, unit, tests, progress, how))
@@ -74,17 +87,6 @@ def _classifiers(
     progress: Progress,
     how: dict[str, int],
 ) -> list[dict[str, Any]]:
-    from stressnet.training.audits import (
-        CHANCE,
-        CLASSIFIER_AUDITS,
-        classify,
-        envelope_features,
-        padding_features,
-        phone_features,
-    )
-    from stressnet.training.comparison import compare
-    from stressnet.training.metrics import evaluate
-
     images, tokens, sets = corpus.images(unit.preset), tests.tokens, tests.masks
     rows = []
     with progress.stage("audits", len(CLASSIFIER_AUDITS), "classifier") as bar:
@@ -135,16 +137,6 @@ def _shuffled(
     progress: Progress,
     how: dict[str, int],
 ) -> dict[str, Any]:
-    import numpy as np
-
-    from stressnet.training.audits import (
-        CHANCE,
-        N_SHUFFLES,
-        SHUFFLED,
-        mean_balanced_accuracy,
-        shuffled_network,
-    )
-
     images, tokens = corpus.images(unit.preset), tests.tokens
     with progress.stage("audit: shuffled labels", N_SHUFFLES, "network") as bar:
         scores = []
@@ -185,9 +177,6 @@ def _control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
     The word before is read from the utterance's TextGrid in the corpus folder; utterances whose
     TextGrid is gone give no controls.
     """
-    from stressnet.alignment.textgrid import read_textgrid
-    from stressnet.lexicon.controls import control_base, guess_use
-
     sentences: dict[str, list[str]] = {}
     uses: list[Use | None] = []
     columns = (tokens[name] for name in ("utterance_id", "word_index", "word", "is_minimal_pair"))
@@ -209,10 +198,6 @@ def _control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
 def _part_of_speech(
     corpus: Corpus, unit: Unit, tokens: pd.DataFrame, how: dict[str, int]
 ) -> dict[str, Any]:
-    import numpy as np
-
-    from stressnet.training.audits import CHANCE, PART_OF_SPEECH, part_of_speech_audit
-
     uses = _control_uses(corpus, tokens)
     chosen = np.array([use is not None for use in uses], dtype=bool)
     part = tokens[chosen]

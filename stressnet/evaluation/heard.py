@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.lexicon.families import word_families
+from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.training.corpus_data import recording_hashes
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.corpus.store import Corpus
-    from stressnet.models.checkpoint import TrainedNetwork
 
 
 @dataclass(frozen=True)
@@ -76,8 +73,6 @@ class Heard:
         DataFrame
             Truth values ``recording``, ``speaker`` and ``word``, with the index of the tokens.
         """
-        import pandas as pd
-
         heard = recording_hashes(tokens).isin(self.recordings)
         if self.sounds:
             heard |= tokens["token_id"].map(corpus.sound_hashes).isin(self.sounds)

@@ -6,7 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
@@ -14,17 +18,12 @@ from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.evaluation.heard import Heard, is_own_corpus
 from stressnet.lexicon.pronunciation import REDUCED_VOWELS
 from stressnet.lexicon.stress import Stress, logit_difference
+from stressnet.models.checkpoint import INFO_NAME, TrainedNetwork
 from stressnet.runs.progress import Progress
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
-
-    from stressnet.models.checkpoint import TrainedNetwork
-    from stressnet.training.calibration import Calibration
-    from stressnet.training.corpus_data import Fold
-    from stressnet.training.data import StressData
+from stressnet.training.calibration import Calibration, fit_temperature, load_calibration
+from stressnet.training.corpus_data import Fold, splits_of_fold
+from stressnet.training.data import StressData
+from stressnet.training.predict import predict_logits
 
 WORD_SETS = ("test", "test_known_speakers", "test_known_words")
 """Test sets of words with one reading, in the networks' own corpus."""
@@ -91,8 +90,6 @@ def load_models(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwo
     CheckpointError
         If one is neither, damaged, or given twice.
     """
-    from stressnet.models.checkpoint import INFO_NAME, TrainedNetwork
-
     found: list[Path] = []
     for path in paths:
         inside = sorted(file.parent for file in path.rglob(INFO_NAME))
@@ -124,8 +121,6 @@ def fold_of(models: Sequence[TrainedNetwork]) -> Fold | None:
     ConfigError
         If they were not all trained on the same one: what is new to one is known to the other.
     """
-    from stressnet.training.corpus_data import Fold
-
     first = models[0].info.training.get("fold")
     for model in models[1:]:
         if model.info.training.get("fold") != first:
@@ -158,10 +153,6 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
     CorpusError
         If no token is left.
     """
-    import numpy as np
-
-    from stressnet.training.corpus_data import splits_of_fold
-
     tokens = corpus.tokens.copy()
     if own and fold is not None:
         tokens["split"] = splits_of_fold(corpus.tokens, fold)
@@ -255,11 +246,6 @@ def predict_units(
     CheckpointError
         If the corpus has no spectrograms that a network takes.
     """
-    import numpy as np
-
-    from stressnet.training.calibration import load_calibration
-    from stressnet.training.predict import predict_logits
-
     rows, split = tests.tokens["row"].to_numpy(), tests.tokens["split"]
     valid = (split.str.startswith("valid") & (split != "valid_test_mixed")).to_numpy() & tests.own
     labels = class_indices(tests.tokens)
@@ -295,10 +281,6 @@ def predict_units(
 
 def _images_only(corpus: Corpus, values: NDArray[np.float32]) -> StressData:
     """All tokens with their images, without labels; also for corpora without splits."""
-    import numpy as np
-
-    from stressnet.training.data import StressData
-
     tokens = corpus.tokens
     names = (tokens[c].to_numpy(dtype=np.str_) for c in ("speaker", "family", "split", "token_id"))
     return StressData(values, np.zeros(len(tokens), dtype=np.int64), *names)
@@ -313,8 +295,6 @@ def representatives(units: Sequence[Unit]) -> list[Unit]:
 def _fitted(
     labels: NDArray[np.int64], scores: NDArray[np.float64], balanced: bool, sha256: str
 ) -> Calibration | None:
-    from stressnet.training.calibration import fit_temperature
-
     if len(set(labels.tolist())) < len(Stress):
         return None
     return fit_temperature(labels, scores, balanced=balanced, weights_sha256=sha256)
@@ -322,8 +302,6 @@ def _fitted(
 
 def class_indices(tokens: pd.DataFrame) -> NDArray[np.int64]:
     """Class index of every token."""
-    import numpy as np
-
     indices = tokens["stress"].map({s.value: s.class_index for s in Stress})
     return np.asarray(indices, dtype=np.int64)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
 
 from stressnet.evaluation.sets import TestSets, Unit, class_indices, representatives, whole_sets
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
-
-    from stressnet.training.bootstrap import Estimate
+from stressnet.training.bootstrap import Estimate
+from stressnet.training.calibration import calibration_error, reliability
+from stressnet.training.comparison import compare
+from stressnet.training.metrics import evaluate, majority_readings, mean_over_words
 
 CALIBRATION_METRICS = ("ece", "ece_calibrated", "ece_balanced", "ece_balanced_calibrated")
 WORD_MEAN, WORD_AUROC = "word_mean", "word_auroc"
@@ -37,8 +39,6 @@ def scores_table(
         One row per ``model``, ``test_set`` and ``metric``: ``estimate``, ``low``, ``high``, ``n``,
         ``n_initial``, ``n_final``, ``n_speakers``, ``n_words``, ``majority_rate``, ``reason``.
     """
-    import pandas as pd
-
     how = {"seed": seed, "n_resamples": n_resamples}
     rows: list[dict[str, Any]] = []
     for unit in units:
@@ -54,8 +54,6 @@ def scores_table(
 
 
 def _oracle(part: pd.DataFrame) -> NDArray[np.float64]:
-    from stressnet.training.metrics import majority_readings
-
     return majority_readings(class_indices(part), part["lemma"])
 
 
@@ -66,8 +64,6 @@ def _scores(
     how: dict[str, int],
 ) -> list[dict[str, Any]]:
     """A row per metric of some answers."""
-    from stressnet.training.metrics import evaluate, mean_over_words
-
     labels, clusters = class_indices(part), (part["speaker"], part["lemma"])
     result = evaluate(labels, scores, *clusters, **how)
     within, by_word = mean_over_words(labels, scores, *clusters, **how)
@@ -83,11 +79,6 @@ def _scores(
 def _calibration(
     unit: Unit, part: pd.DataFrame, scores: NDArray[np.float64], how: dict[str, int]
 ) -> dict[str, Estimate]:
-    from scipy.special import expit
-
-    from stressnet.training.bootstrap import Estimate
-    from stressnet.training.calibration import calibration_error
-
     labels, clusters = class_indices(part), (part["speaker"], part["lemma"])
     nan = float("nan")
     kinds = {"": expit(scores)}
@@ -115,10 +106,6 @@ def _parts(
 
 def pairs_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
     """Words that show both readings, one row per network, test set and word."""
-    import pandas as pd
-
-    from stressnet.training.metrics import mean_over_words
-
     parts = []
     for unit, name, part, scores in _parts(units, tests):
         clusters = (part["speaker"], part["lemma"])
@@ -140,10 +127,6 @@ def groups_table(
         accuracy, both recalls): ``estimate``, ``low``, ``high``, ``n``, ``n_initial``, ``n_final``,
         ``n_speakers``.
     """
-    import pandas as pd
-
-    from stressnet.training.metrics import evaluate
-
     rows = []
     for unit, name, part, scores in _parts(units, tests):
         for group in GROUPS:
@@ -177,9 +160,6 @@ def cluster_table(units: Sequence[Unit], tests: TestSets, column: str) -> pd.Dat
         uncalibrated probability of the true class); with ``sex`` for speakers and ``words`` (forms
         met) for families.
     """
-    import pandas as pd
-    from scipy.special import expit
-
     rows = []
     for unit, name, part, scores in _parts(units, tests):
         first = (part["stress"] == "INITIAL").to_numpy()
@@ -230,10 +210,6 @@ def comparison_table(
         ``first``, ``second``, ``test_set``, ``n``, ``only_first``, ``only_second``, ``mcnemar_p``,
         and first minus second with clustered interval for ``accuracy`` and ``balanced_accuracy``.
     """
-    import pandas as pd
-
-    from stressnet.training.comparison import compare
-
     rows = []
     networks = {unit.name: unit.logit_difference for unit in representatives(units)}
     for first, second in combinations([*networks, ORACLE], 2):
@@ -269,8 +245,6 @@ def seeds_table(units: Sequence[Unit], scores: pd.DataFrame) -> pd.DataFrame:
         One row per ensemble, test set and metric: ``n_seeds``, ``mean``, ``sd``, ``min``, ``max``
         over the members, and ``ensemble``.
     """
-    import pandas as pd
-
     keys, parts = ["test_set", "metric"], []
     for unit in units:
         if len(unit.members) > 1:
@@ -287,11 +261,6 @@ def seeds_table(units: Sequence[Unit], scores: pd.DataFrame) -> pd.DataFrame:
 
 def reliability_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
     """Bins of the reliability figure for every network, test set, and kind of probability."""
-    import pandas as pd
-    from scipy.special import expit
-
-    from stressnet.training.calibration import reliability
-
     parts = []
     for unit, name, part, scores in _parts(units, tests):
         kinds = {"plain": expit(scores)}
@@ -310,10 +279,6 @@ def reliability_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
 
 def predictions_of(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
     """What every network says of every token, one row per token and network."""
-    import numpy as np
-    import pandas as pd
-    from scipy.special import expit
-
     columns = "token_id split speaker sex lemma word stress label_source speaker_is_known".split()
     columns += ["is_prosody_only_pair", "unstressed_vowel"]
     parts = []
@@ -331,9 +296,6 @@ def predictions_of(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
 
 def hardest_tokens(unit: Unit, tests: TestSets, n: int) -> pd.DataFrame:
     """The tokens of any test set on which a network is most wrong, worst first."""
-    import numpy as np
-    from scipy.special import expit
-
     tokens, sets = tests.tokens, tests.masks
     inside = np.any(list(sets.values()), axis=0)
     first = (tokens["stress"] == "INITIAL").to_numpy()

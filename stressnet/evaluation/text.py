@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from stressnet.evaluation.sets import TITLES
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def heard_text(heard: int, n: int, n_left_out: int = 0) -> str:

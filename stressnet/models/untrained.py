@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
 from stressnet.models.checkpoint import CheckpointInfo
 from stressnet.models.registry import build_model
@@ -32,8 +33,6 @@ def untrained_network(info: CheckpointInfo, images: Any, seed: int) -> Any:
     seed : int
         For the weights; torch's global generator is left as it was.
     """
-    import torch
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build_model(info.architecture, info.n_bins, info.n_frames, len(info.classes))

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
+import numpy as np
+import pandas as pd
+
+from stressnet.acoustics.spectrogram import SpectrogramPreset
+from stressnet.acoustics.token_image import image_in_excerpt
 from stressnet.audio import read_audio
+from stressnet.corpus.folds import assign_folds, fold_splits
+from stressnet.corpus.longer_words import trainable
 from stressnet.corpus.splits import VALIDATION_SPLITS
 from stressnet.corpus.store import LONGER_WORDS, Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER
@@ -15,11 +21,8 @@ from stressnet.errors import CorpusError
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.names import inside
 from stressnet.runs.progress import Progress
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.training.data import StressData
+from stressnet.training.data import TRAIN, JoinedImages, StressData
+from stressnet.training.parts import parts_of_frames
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,6 @@ def stress_data(
     CorpusError
         If the preset was not built, or the corpus has no splits.
     """
-    import numpy as np
-
-    from stressnet.training.data import StressData
-    from stressnet.training.parts import parts_of_frames
-
     tokens = corpus.tokens
     if (tokens["split"] == "unsplit").all() and not all_tokens:
         raise CorpusError(
@@ -106,12 +104,6 @@ def _with_stretches(
     data: StressData, corpus: Corpus, preset: str, tokens: pd.DataFrame
 ) -> StressData:
     """The data, and behind it all stretches; those that may not be trained on are in no set."""
-    import numpy as np
-
-    from stressnet.corpus.longer_words import trainable
-    from stressnet.training.data import TRAIN, JoinedImages, StressData
-    from stressnet.training.parts import parts_of_frames
-
     more = corpus.stretches
     splits = np.where(trainable(more, tokens), TRAIN, "held_out_stretch")
     images = JoinedImages(corpus.images(preset).values, corpus.stretch_images(preset).values)
@@ -160,8 +152,6 @@ def splits_of_fold(tokens: pd.DataFrame, fold: Fold) -> pd.Series:
     ConfigError, CorpusError
         If there are too few folds, speakers or word families.
     """
-    from stressnet.corpus.folds import assign_folds, fold_splits
-
     dealt = assign_folds(tokens, fold.n_folds, fold.seed)
     return fold_splits(dealt, fold.number - 1, fold.n_folds)["split"]
 
@@ -174,14 +164,6 @@ def with_deviations(
     Stored images no longer tell it, so it is computed from the excerpts, for the tokens that are
     trained on: about two milliseconds each.
     """
-    from dataclasses import replace
-
-    import numpy as np
-
-    from stressnet.acoustics.spectrogram import SpectrogramPreset
-    from stressnet.acoustics.token_image import image_in_excerpt
-    from stressnet.training.data import TRAIN
-
     kind = SpectrogramPreset.from_dict(corpus.images(preset).preset)
     raw = replace(kind, normalisation="none")
     with_padding = kind.normalisation == "zscore-image"

@@ -10,17 +10,18 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from stressnet import __version__
+from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import CheckpointError, MissingPartError
+from stressnet.models.checkpoint import CheckpointInfo, TrainedNetwork
 from stressnet.runs.held import check_file
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from stressnet.models.checkpoint import CheckpointInfo
+from stressnet.training.calibration import load_calibration
 
 TOLERANCE = 1e-4
 """Largest difference between a logit of the export and of the network."""
@@ -70,12 +71,7 @@ def export_onnx(model_path: Path, out: Path) -> Exported:
         If onnx, onnxscript or onnxruntime is not installed.
     """
     _require_onnx()
-    import numpy as np
     import onnx
-    import torch
-
-    from stressnet.models.checkpoint import TrainedNetwork
-    from stressnet.training.calibration import load_calibration
 
     if out.suffix != ".onnx":
         check_file(out, [model_path])
@@ -147,8 +143,6 @@ def run_onnx(path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _metadata(info: CheckpointInfo, digest: str, calibration: Any) -> dict[str, str]:
     """Everything a user of the file needs, as text; values other than text are JSON."""
-    from stressnet.acoustics.spectrogram import SpectrogramPreset
-
     axes = SpectrogramPreset.from_dict(info.preset_parameters).axes()
     return {
         "stressnet_version": __version__,

@@ -7,9 +7,8 @@ only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
@@ -18,9 +17,6 @@ from torch.nn import functional
 from stressnet.training.augment import Draws
 from stressnet.training.image_changes import change_speed, shift_time
 from stressnet.training.image_domain import sounding
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 OUTSIDE, CONSONANTS, NUCLEUS_1, NUCLEUS_2 = range(4)
 N_PARTS = 4

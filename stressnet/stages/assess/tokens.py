@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from stressnet.explain.faithfulness.attributions import fill_of
 from stressnet.explain.faithfulness.battery import TokenBatch
 from stressnet.regions import Missing, get_regions
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from stressnet.regions.from_corpus import SceneReader
+from stressnet.regions.from_corpus import SceneReader
 
 FORMANT_UNITS = tuple(f"F{k}_{which}" for which in ("stressed", "unstressed") for k in range(1, 5))
 """Regions that are the units called formant bands."""
@@ -42,8 +40,6 @@ def read_batch(
     device : str
         Of the network.
     """
-    import torch
-
     values = reader.images.values
     picture = np.stack([values[reader.image_index(i)] for i in token_ids]).astype(np.float32)
     inputs = torch.from_numpy(picture)[:, None]
@@ -84,7 +80,5 @@ def read_batch(
 
 def _stack(masks: list[Any], shape: Any) -> Tensor:
     """Masks of units, shape (n_units, 1, n_bins, n_frames), also of none."""
-    import torch
-
     stacked = np.stack(masks) if masks else np.zeros((0, *shape), dtype=bool)
     return torch.from_numpy(stacked)[:, None]

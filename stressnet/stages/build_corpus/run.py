@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
 
 from stressnet.acoustics.spectrogram import get_preset
 from stressnet.corpus.building.align import align
@@ -41,9 +44,6 @@ from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.build_corpus import BuildConfig
 from stressnet.stages.validate import AUTO
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
@@ -108,8 +108,6 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
 
 def _unknown(out: Path, found: Scan) -> Counter[str]:
     """Words that are not in the dictionary, by speaker."""
-    import pandas as pd
-
     words = pd.read_parquet(out / NOT_TOKENS, columns=["utterance_id", "reason"])
     speakers = {recording.utterance_id: recording.speaker for recording in found.recordings}
     of_reason = words["reason"] == Reject.NOT_IN_DICTIONARY
@@ -186,8 +184,6 @@ def _n_truncated(out: Path, presets: list[str]) -> dict[str, int]:
 
 def _n_stretches(out: Path) -> int:
     """Rows of the table of stretches of longer words."""
-    import pyarrow.parquet as pq
-
     path = out / LONGER_WORDS / TOKENS
     return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
 

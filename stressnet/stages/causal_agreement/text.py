@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from stressnet.runs.result import Result
+from stressnet.manipulation.causal import ALL_CUES
+from stressnet.runs.result import Result
 
 
 def summary_text(result: Result) -> str:
     """Rank correlations: a line per cue, a column per method."""
-    from stressnet.manipulation.causal import ALL_CUES
-
     table = result.table
     methods = list(dict.fromkeys(table["method"]))
     counts = result.manifest["results"]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+import soundfile
 
 from stressnet.alignment.textgrid import write_textgrid
+from stressnet.corpus.folds import assign_folds, fold_splits
+from stressnet.corpus.splits import SPLIT_COLUMNS, split_counts
 from stressnet.corpus.store import NOT_TOKENS, TRACKS, Corpus
 from stressnet.intervals import Alignment, Interval
 from stressnet.runs.folder import RunFolder
@@ -13,9 +18,6 @@ from stressnet.runs.names import safe_name
 from stressnet.runs.tables import no_formulas, open_parquet
 from stressnet.runs.work import Step
 from stressnet.stages.corpus_export import ExportConfig, FoldsConfig
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _READ_ME_R = """# Tables of a stressnet corpus for R; columns: docs/data-dictionary.md
 tokens <- read.csv("tokens.csv", na.strings = "", stringsAsFactors = TRUE)
@@ -83,11 +85,6 @@ def write_folds(config: FoldsConfig, corpus: Corpus, folder: RunFolder) -> pd.Da
     CorpusError
         If there are too few speakers or words.
     """
-    import pandas as pd
-
-    from stressnet.corpus.folds import assign_folds, fold_splits
-    from stressnet.corpus.splits import SPLIT_COLUMNS, split_counts
-
     dealt = assign_folds(corpus.tokens, config.folds, config.seed)
     folder.begin(
         {"n_folds": config.folds, "rotations": config.rotations, "seed": config.seed},
@@ -139,8 +136,6 @@ def _export_tokens(
     corpus: Corpus, folder: RunFolder, what: Collection[str], context: bool
 ) -> dict[str, int]:
     """A WAV and a TextGrid per token, in a folder per speaker."""
-    import soundfile
-
     counts = dict.fromkeys([kind for kind in ("wav", "textgrid") if kind in what], 0)
     rows = corpus.tokens
     for kind, suffix in (("wav", "wav"), ("textgrid", "TextGrid")):

@@ -7,7 +7,7 @@ build share their speakers on purpose and keep all names.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
 from stressnet.corpus.building.tables import split_tokens
 from stressnet.corpus.card import card_text, sources_of
@@ -30,9 +30,6 @@ from stressnet.runs.folder import RunFolder
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.corpus_merge import MergeConfig
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> Result:

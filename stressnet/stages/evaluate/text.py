@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
 from stressnet.evaluation import tables
-from stressnet.evaluation.sets import TITLES
+from stressnet.evaluation.sets import TITLES, Unit
 from stressnet.evaluation.text import audit_lines, heard_text, interval_text
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.evaluation.sets import Unit
-    from stressnet.runs.result import Result
+from stressnet.runs.result import Result
 
 
 def evaluation_text(result: Result) -> str:

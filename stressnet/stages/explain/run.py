@@ -10,9 +10,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.corpus.images import Images
@@ -47,9 +48,6 @@ from stressnet.runs.work import Step
 from stressnet.stages.explain import ExplainConfig
 from stressnet.statistics import summarise
 from stressnet.statistics.stream import EXCHANGE, INPUT, UNTRAINED
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NULL_NAMES = (EXCHANGE, *SHIFTS)
 """Nulls that can be asked for by name; ``all`` is all of them."""
@@ -282,8 +280,6 @@ def token_table(chosen: pd.DataFrame, maps: pd.DataFrame) -> pd.DataFrame:
 
 def _summarise(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Write the summaries; return that of the exchange and that of further nulls."""
-    import pandas as pd
-
     relevance = pd.read_parquet(folder.path / RELEVANCE)
     summary = summarise(relevance)
     folder.table("summary.csv", summary)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.runs.result import Result
+from stressnet.explain.reference import REFERENCED
+from stressnet.runs.result import Result
 
 SHOWN = (
     *(
@@ -64,8 +63,6 @@ def _foreign(result: Mapping[str, Any]) -> list[str]:
 
 def summary_text(run: Result) -> str:
     """The summary for people: conservation, then density and share per region."""
-    from stressnet.explain.reference import REFERENCED
-
     result = run.manifest["results"]
     of_output = result["median_relevance_over_output"]
     elsewhere = "in the network's biases"

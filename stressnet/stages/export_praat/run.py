@@ -7,9 +7,8 @@ with the tiers ``network`` and ``relevance`` where tokens were explained.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 
 from stressnet.errors import ConfigError, StressnetError
 from stressnet.report.explorer.writing import open_methods
@@ -21,9 +20,6 @@ from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.export_praat import PraatConfig
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def run(config: PraatConfig, opened: RelevanceRun, folder: RunFolder) -> Result:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import torch
 
+from stressnet.explain.faithfulness import local_mean
 from stressnet.lexicon.stress import Stress, logit_difference
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.models.checkpoint import TrainedNetwork
-    from stressnet.regions.from_corpus import SceneReader
-    from stressnet.regions.scene import Scene
-    from stressnet.runs.folder import RunFolder
+from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.regions import Missing, get_regions
+from stressnet.regions.exchange import exchange_times, exchange_tracks
+from stressnet.regions.from_corpus import SceneReader
+from stressnet.regions.scene import Scene
+from stressnet.runs.folder import RunFolder
 
 BASELINE = "local"
 """What deleted cells become: the mean of their neighbourhood."""
@@ -59,7 +60,6 @@ def delete_regions(
         cells) and ``evidence`` (logit difference of the whole image). Regions that a token lacks
         have no row.
     """
-    import pandas as pd
 
     def delete(start: int) -> list[list[Any]]:
         part = tokens.iloc[start : start + CHUNK]
@@ -84,11 +84,6 @@ def _chunk(
     donors: Sequence[Sequence[str]],
     targets: Mapping[str, bool],
 ) -> list[list[Any]]:
-    import pandas as pd
-    import torch
-
-    from stressnet.explain.faithfulness import local_mean
-
     values = reader.images.values
     copies, masks, about = [], [], []
     for token_id, lent in zip(tokens["token_id"], donors, strict=True):
@@ -120,9 +115,6 @@ def _chunk(
 
 def _masks(scene: Scene, donor: Scene | None, name: str) -> list[tuple[str, Any]]:
     """Cells with sound in the region, and in the region as the donor would have it."""
-    from stressnet.regions import Missing, get_regions
-    from stressnet.regions.exchange import exchange_times, exchange_tracks
-
     (region,) = get_regions([name])
     drawn = [("", region.mask(scene))]
     if donor is not None and not isinstance(drawn[0][1], Missing):

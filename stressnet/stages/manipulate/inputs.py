@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.acoustics.tracks import FormantSettings
@@ -23,9 +23,6 @@ from stressnet.runs.tables import read_table
 from stressnet.stages.manipulate import ManipulateConfig
 from stressnet.stages.measure.run import TABLE as CUE_TABLE
 from stressnet.stages.measure.speakers import first_pass
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def fingerprint_of(measured: Path, corpus: Corpus) -> str:
@@ -115,8 +112,6 @@ def endpoints_of(
 
 def endpoint_table(found: dict[str, dict[str, Endpoint]], ids: Sequence[str]) -> pd.DataFrame:
     """One row per token and cue."""
-    import pandas as pd
-
     rows = [
         {
             "token_id": token_id,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.lexicon.stress import Stress
+from stressnet.manipulation.causal import effects_from_responses
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.tables import read_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 STIMULI, MEASURES, ENDPOINTS = "stimuli.parquet", "measures.parquet", "endpoints.parquet"
 RESPONSES, CROSSTALK = "responses.parquet", "crosstalk.csv"
@@ -88,8 +86,6 @@ def effects_and_tokens(
         Rows of the corpus's tokens in its order, with ``logit_difference`` and
         ``stress_predicted`` of the word as recorded.
     """
-    from stressnet.manipulation.causal import effects_from_responses
-
     effects = effects_from_responses(responses)
     natural = responses[responses["kind"] == "natural"].set_index("token_id")["logit_difference"]
     tokens = corpus.tokens[corpus.tokens["token_id"].isin(natural.index)].reset_index(drop=True)

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.manipulation.continua import plan_steps
 from stressnet.manipulation.crosstalk import crosstalk
 from stressnet.manipulation.cues import in_order
+from stressnet.manipulation.endpoints import Endpoint
 from stressnet.manipulation.responses import preset_of, presets_of, responses
 from stressnet.manipulation.token_stimuli import AUDIO_FOLDER, TokenTask, make_token, part_of
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
@@ -38,11 +40,6 @@ from stressnet.stages.manipulate.inputs import (
 from stressnet.stages.manipulate.results import CROSSTALK, FILES, RESPONSES, STIMULI
 from stressnet.stages.measure import MeasureConfig
 from stressnet.stages.measure.run import run as measure
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.manipulation.endpoints import Endpoint
 
 CUES_FOLDER = "cues"
 
@@ -120,8 +117,6 @@ def _make(
     folder: RunFolder,
 ) -> dict[str, pd.DataFrame]:
     """All tables, token by token."""
-    import pandas as pd
-
     parts = folder.state / "tokens"
     parts.mkdir(parents=True, exist_ok=True)
     if config.save_audio:
@@ -152,8 +147,6 @@ def _make(
 
 def _answer(networks: Sequence[TrainedNetwork], file: Path) -> None:
     """Networks' answers to a token's stimuli; the images are deleted afterwards."""
-    import pandas as pd
-
     stimuli_file, out = part_of(file, STIMULI), part_of(file, RESPONSES)
     images = {one.name: part_of(file, f"{preset_of(one).name}.npy") for one in networks}
     if networks and stimuli_file.exists() and not out.exists():

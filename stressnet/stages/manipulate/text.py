@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.runs.result import Result
+from stressnet.runs.result import Result
 
 
 def manipulated_text(result: Result) -> str:

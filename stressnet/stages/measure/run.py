@@ -5,8 +5,9 @@ The tokens' stress is copied into the table but never looked at.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
+from stressnet.acoustics.cue_table import ID_COLUMNS, table_columns
 from stressnet.corpus.store import Corpus
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.result import Result
@@ -21,9 +22,6 @@ from stressnet.stages.measure.tables import (
 )
 from stressnet.stages.measure.tokens import measure_tokens
 
-if TYPE_CHECKING:
-    pass
-
 TABLE, TABLE_CSV, SPEAKERS = "cues.parquet", "cues.csv", "speakers.csv"
 
 
@@ -35,10 +33,6 @@ def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Result:
     CorpusError
         If the corpus is damaged, or no token could be measured.
     """
-    import pandas as pd
-
-    from stressnet.acoustics.cue_table import ID_COLUMNS, table_columns
-
     tokens = corpus.tokens
     folder.begin(
         config,

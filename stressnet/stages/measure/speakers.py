@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stressnet.acoustics.speakers import SpeakerSettings, Vowel
+import pandas as pd
+
+from stressnet.acoustics.ceilings import choose_ceiling, looks_too_low, low_ceiling_evidence
+from stressnet.acoustics.speakers import SpeakerSettings, Vowel, speaker_settings
 from stressnet.acoustics.tracks import FormantSettings, PitchSettings
 from stressnet.audio import Audio, read_audio
 from stressnet.corpus.store import Corpus
@@ -18,9 +21,6 @@ from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import inside
 from stressnet.runs.problems import Problem, Severity
 from stressnet.stages.measure import MeasureConfig
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _SPEAKER_SAMPLE = 40  # excerpts for the pitch range, as build-corpus takes them
 _VOWEL_SAMPLE = 60
@@ -82,9 +82,6 @@ def find_voices(
 
 def _voice_of(task: _SpeakerTask) -> dict[str, Any]:
     """Settings of one speaker, with what looks odd about them."""
-    from stressnet.acoustics.ceilings import choose_ceiling, looks_too_low, low_ceiling_evidence
-    from stressnet.acoustics.speakers import speaker_settings
-
     sample = task.rows[:: -(-len(task.rows) // _SPEAKER_SAMPLE)]
     excerpts, warnings = [], []
     for row in sample:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import Any
 
+import pandas as pd
+
+from stressnet.acoustics.cue_table import CUES, ID_COLUMNS
+from stressnet.acoustics.cues import MIDDLE, place_vowels
 from stressnet.acoustics.intensity import IntensitySettings
+from stressnet.acoustics.spectral_balance import TILT_ARGUMENTS
+from stressnet.acoustics.tracks import versions
 from stressnet.runs.problems import Problem, count_problems
 from stressnet.stages.measure.speakers import settings_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def with_vowel_space(measured: pd.DataFrame, tokens: pd.DataFrame) -> pd.DataFrame:
     """With the vowel-space cues, which need all tokens of a speaker."""
-    import pandas as pd
-
-    from stressnet.acoustics.cues import place_vowels
-
     speaker = tokens.set_index("token_id")["speaker"]
     groups = measured.groupby(measured["token_id"].map(speaker), sort=True)
     return pd.concat([place_vowels(part) for _, part in groups], ignore_index=True)
@@ -25,8 +25,6 @@ def with_vowel_space(measured: pd.DataFrame, tokens: pd.DataFrame) -> pd.DataFra
 
 def typed(table: pd.DataFrame) -> pd.DataFrame:
     """Flags as booleans that may be missing, everything else measured as a float."""
-    from stressnet.acoustics.cue_table import CUES, ID_COLUMNS
-
     table = table.copy()
     flags = {cue.name for cue in CUES if cue.is_flag}
     for column in table.columns.difference([*ID_COLUMNS, "missing_reason"]):
@@ -39,10 +37,6 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
 
 def praat_arguments(voices: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What Praat was called with; values that differ between speakers are in ``speakers.csv``."""
-    from stressnet.acoustics.cues import MIDDLE
-    from stressnet.acoustics.spectral_balance import TILT_ARGUMENTS
-    from stressnet.acoustics.tracks import versions
-
     first = settings_of(next(iter(voices.values())))
     pitch, formants = first.pitch.praat_arguments(), first.formants.praat_arguments()
     pitch |= dict.fromkeys(
@@ -61,8 +55,6 @@ def praat_arguments(voices: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def measured_counts(table: pd.DataFrame, problems: list[Problem]) -> dict[str, Any]:
-    from collections import Counter
-
     reasons: Counter[str] = Counter()
     for text in table["missing_reason"]:
         reasons.update(part for part in text.split("; ") if part)

@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+
+from stressnet.acoustics.cues import Segments, measure_token
 from stressnet.acoustics.intensity import IntensitySettings
+from stressnet.acoustics.rate import articulation_rate
 from stressnet.acoustics.speakers import SpeakerSettings
+from stressnet.alignment.textgrid import read_textgrid
 from stressnet.audio import read_audio
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError, CorpusError, StressnetError
@@ -18,10 +23,6 @@ from stressnet.runs.names import inside
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.tables import write_parquet
 from stressnet.stages.measure.speakers import records_of, settings_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 CHUNK = 40
 """Tokens of one speaker per task."""
@@ -40,8 +41,6 @@ def measure_tokens(
     corpus: Corpus, voices: dict[str, dict[str, Any]], folder: RunFolder
 ) -> pd.DataFrame:
     """Cues of every token, without the vowel space."""
-    import pandas as pd
-
     parts = folder.state / "chunks"
     parts.mkdir(exist_ok=True)
 
@@ -76,10 +75,6 @@ def measure_tokens(
 
 def _measure_chunk(task: _ChunkTask) -> list[tuple[str, str]]:
     """Measure some tokens of one speaker into a file; returns what failed."""
-    import pandas as pd
-
-    from stressnet.acoustics.cues import Segments, measure_token
-
     rows, failures = [], []
     for row in task.rows:
         try:
@@ -105,9 +100,6 @@ def _measure_chunk(task: _ChunkTask) -> list[tuple[str, str]]:
 @lru_cache(maxsize=8)
 def _speech_rate(corpus: Path, utterance_id: str) -> float:
     """Articulation rate of an utterance from the corpus's TextGrid; NaN if that is unusable."""
-    from stressnet.acoustics.rate import articulation_rate
-    from stressnet.alignment.textgrid import read_textgrid
-
     path = Corpus.open(corpus).textgrid_file(utterance_id)
     if not path.is_file():
         return float("nan")

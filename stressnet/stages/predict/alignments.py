@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stressnet.alignment.aligner import Utterance
+from stressnet.alignment.choose import get_aligner
+from stressnet.alignment.fit import fit_to_sound
 from stressnet.audio import WORKING_RATE_HZ, Audio, audio_facts, check_rate, read_audio
 from stressnet.corpus.building.align import from_record, record_of, utterances_of
 from stressnet.corpus.building.given import Given, pronounceable, speakable, use_given
@@ -51,8 +53,6 @@ def align_words(
     ConfigError
         If the aligner is unknown.
     """
-    from stressnet.alignment.choose import get_aligner
-
     dictionary = load_dictionary(dictionary_file)
     aligned: Aligned = {}
     todo = []
@@ -131,8 +131,6 @@ def alignment_of(
     AlignmentError, AudioError
         If there are none.
     """
-    from stressnet.alignment.fit import fit_to_sound
-
     alignment = aligned.get(str(source.audio))
     if alignment is None:
         return _one_word(source, audio)

@@ -11,23 +11,27 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from stressnet.acoustics.spectrogram import SpectrogramPreset
+from stressnet.acoustics.token_image import image_in_recording
 from stressnet.audio import Audio, read_audio
+from stressnet.corpus.tokens import MAX_DURATION_S, MIN_DURATION_S, word_key
 from stressnet.errors import AlignmentError, AudioError, ConfigError
 from stressnet.intervals import Alignment, Interval
+from stressnet.lexicon.dictionary import default_function_words
+from stressnet.lexicon.pronunciation import is_arpabet, is_vowel
 from stressnet.lexicon.stress import Stress, logit_difference
+from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.progress import Progress
 from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_words, alignment_of
 from stressnet.stages.predict.sources import Source
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from stressnet.models.checkpoint import TrainedNetwork
-    from stressnet.training.calibration import Calibration
+from stressnet.training.calibration import Calibration, load_calibration
 
 
 @dataclass(frozen=True)
@@ -141,9 +145,6 @@ def predict_words(
     ConfigError
         If a recording is given twice, or the aligner is unknown.
     """
-    from stressnet.models.checkpoint import TrainedNetwork
-    from stressnet.training.calibration import load_calibration
-
     progress = progress or Progress(verbose=False)
     if not isinstance(network, TrainedNetwork):
         network = TrainedNetwork.load(network)
@@ -184,10 +185,6 @@ def predict_words(
 
 def skip_reasons(alignment: Alignment, function_words: bool) -> list[tuple[Interval, str]]:
     """Spoken words in order, each with the reason not to predict it, or an empty string."""
-    from stressnet.corpus.tokens import MAX_DURATION_S, MIN_DURATION_S, word_key
-    from stressnet.lexicon.dictionary import default_function_words
-    from stressnet.lexicon.pronunciation import is_arpabet, is_vowel
-
     left_out = frozenset() if function_words else default_function_words()
     found = []
     for word in alignment.spoken_words():
@@ -219,10 +216,6 @@ def _predict_file(
     calibration: Calibration | None,
     function_words: bool,
 ) -> list[WordPrediction]:
-    from scipy.special import expit
-
-    from stressnet.corpus.tokens import word_key
-
     words = skip_reasons(alignment, function_words)
     chosen = [word for word, reason in words if not reason]
     scores = iter(_logit_differences(audio, chosen, network))
@@ -255,11 +248,6 @@ def _logit_differences(
     audio: Audio, words: Sequence[Interval], network: TrainedNetwork
 ) -> NDArray[np.float64]:
     """INITIAL minus FINAL for some words of a recording."""
-    import numpy as np
-
-    from stressnet.acoustics.spectrogram import SpectrogramPreset
-    from stressnet.acoustics.token_image import image_in_recording
-
     if not words:
         return np.empty(0)
     preset = SpectrogramPreset.from_dict(network.info.preset_parameters)

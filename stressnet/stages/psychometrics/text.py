@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from stressnet.runs.result import Result
+from stressnet.manipulation.weights import listeners_text
+from stressnet.runs.result import Result
 
 
 def psychometrics_text(result: Result) -> str:
     """Curves and weights, and those of listeners beside each network."""
-    from stressnet.manipulation.weights import listeners_text
-
     parts = [curves_text(result)]
     if len(result.listeners):
         for model, part in result.listeners.groupby("model", sort=False):

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.corpus.mean_spectrum import mean_spectrum
@@ -33,9 +35,6 @@ from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.sensitivity import SensitivityConfig
 from stressnet.statistics.settings import summarise_settings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TABLE = "sensitivity.csv"
 CHUNK = 20
@@ -98,8 +97,6 @@ def run(
     CheckpointError
         If a network does not fit the corpus.
     """
-    import pandas as pd
-
     networks = {one.name: one for one in load_networks(config.models, network.device, network)}
     config = _checked(config, list(networks.values()))
     chosen = corpus.select(config.splits, config.max_tokens, config.seed)

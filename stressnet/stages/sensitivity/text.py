@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from stressnet.runs.result import Result
+from stressnet.runs.result import Result
 
 
 def sensitivity_text(result: Result) -> str:

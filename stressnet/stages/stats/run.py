@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from stressnet.errors import ConfigError
 from stressnet.runs.folder import RunFolder
@@ -19,7 +21,7 @@ from stressnet.runs.result import Result
 from stressnet.runs.tables import write_parquet
 from stressnet.runs.work import Step
 from stressnet.stages.stats import NoOptions
-from stressnet.statistics.accumulate import accumulate, passes
+from stressnet.statistics.accumulate import Plan, accumulate, passes
 from stressnet.statistics.analysis import ModelEntry, StatsConfig
 from stressnet.statistics.analysis_plan import networks_of, plan_of
 from stressnet.statistics.claims import claims_table
@@ -28,12 +30,7 @@ from stressnet.statistics.mixed import fit
 from stressnet.statistics.mixed_tables import COLUMNS as MODEL_COLUMNS
 from stressnet.statistics.mixed_tables import fit_rows, r_script
 from stressnet.statistics.model_data import collect
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.statistics.accumulate import Plan
-    from stressnet.statistics.scan import NetworkRuns
+from stressnet.statistics.scan import NetworkRuns
 
 TABLES = ("summary", "nulls", "contrasts", "strata_contrasts", "models", "claims")
 """Tables of the output folder, each as CSV and Parquet."""
@@ -51,8 +48,6 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Result:
     CorpusError
         If a run is unfinished or damaged.
     """
-    import pandas as pd
-
     with folder.progress.stage("scan"):
         networks = networks_of(analysis, folder.problems)
     plans = [plan_of(network, analysis, folder.problems) for network in networks]
@@ -106,8 +101,6 @@ def _sum_network(
     network: NetworkRuns, plan: Plan, config: StatsConfig, number: int, folder: RunFolder
 ) -> dict[str, pd.DataFrame]:
     """The tables of one network, pass by pass."""
-    import pandas as pd
-
     state = folder.state
     groups = passes(network, plan)
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
@@ -136,8 +129,6 @@ def _sum_network(
 def _fit_models(
     network: NetworkRuns, config: StatsConfig, number: int, folder: RunFolder
 ) -> pd.DataFrame:
-    import pandas as pd
-
     rows = []
     with folder.progress.stage(f"fit {network.name}", len(config.model), "model") as bar:
         for entry in config.model:

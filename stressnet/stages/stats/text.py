@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+
+from stressnet.runs.result import Result
 from stressnet.statistics.claims import MORE_THAN
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.runs.result import Result
 
 
 def summary_text(result: Result) -> str:

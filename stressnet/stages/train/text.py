@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from stressnet.runs.result import Result
+from stressnet.runs.result import Result
 
 _POOLED = "pooled"
 _SHOWN = ("accuracy", "balanced_accuracy", "mcc")

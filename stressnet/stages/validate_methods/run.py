@@ -11,16 +11,17 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
+import torch
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
+from stressnet.explain import ExplainWarning
 from stressnet.lab.board_plan import Plan
 from stressnet.lab.designs import get_design
 from stressnet.lab.maps import make_explainers
-from stressnet.lab.recommend import recommend, recommendation_text
+from stressnet.lab.recommend import Recommendation, recommend, recommendation_text
 from stressnet.lab.related import parse_natural
 from stressnet.lab.scoreboard import (
     methods_table,
@@ -43,9 +44,6 @@ from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
 from stressnet.stages.validate_methods import ValidateMethodsConfig
-
-if TYPE_CHECKING:
-    from stressnet.lab.recommend import Recommendation
 
 TABLES = ("methods", "scores", "units", "networks", "places", "reactions", "sets")
 """Names of the tables that are written, with the suffix ``.csv``."""
@@ -162,10 +160,6 @@ def _check(plan: Plan, corpus: Path | None, cues: Path | None) -> None:
 
 def _run_quietly(task: SetTask) -> SetResult:
     """In a worker: one thread, and warnings of methods about their own limits once."""
-    import torch
-
-    from stressnet.explain import ExplainWarning
-
     if os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     with warnings.catch_warnings():
