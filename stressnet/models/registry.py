@@ -86,11 +86,11 @@ class ModelDescription:
         return self.receptive_field_bins * bin_hz
 
 
-def _built(module: str, name: str, *arguments: Any, **more: Any) -> Builder:
+def _built(module: str, function: str, *arguments: Any, **more: Any) -> Builder:
     """The builder of that name in a module of this room, imported when it is first called."""
 
     def build(n_bins: int, n_frames: int, n_classes: int) -> Network:
-        builder = getattr(import_module(f"stressnet.models.{module}"), name)
+        builder = getattr(import_module(f"stressnet.models.{module}"), function)
         network: Network = builder(*arguments, n_bins, n_frames, n_classes, **more)
         return network
 
