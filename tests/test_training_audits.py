@@ -104,7 +104,7 @@ def test_shuffled_network_sees_other_labels_and_no_test(
 
     monkeypatch.setattr(audits, "train", train)
     rows = data.rows("test")
-    scores = audits.shuffled_network(data, rows, preset="p", preset_parameters={}, seed=3)
+    scores = audits.shuffled_network(data, rows, audits.Origin("p", {}), seed=3)
     given, config = seen[0]
     assert scores.shape == (len(rows),)
     for split in ("train", "valid"):

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError
-from stressnet.evaluation.sets import TestSets, Unit, class_indices, whole_sets
+from stressnet.evaluation.sets import TestSets, Unit, asked, class_indices, whole_sets
 from stressnet.lexicon.controls import Use, control_base, guess_use
 from stressnet.runs.progress import Progress
 from stressnet.training.audits import (
     CHANCE,
-    CLASSIFIER_AUDITS,
     N_SHUFFLES,
     PART_OF_SPEECH,
     SHUFFLED,
@@ -29,9 +29,10 @@ from stressnet.training.audits import (
     phone_features,
     shuffled_network,
 )
+from stressnet.training.bootstrap import Estimate
 from stressnet.training.comparison import compare
 from stressnet.training.corpus_data import stress_data
-from stressnet.training.data import StressData
+from stressnet.training.fit import Origin
 from stressnet.training.metrics import evaluate
 
 COLUMNS = (
@@ -72,93 +73,62 @@ def run_audits(
     how = {"seed": seed, "n_resamples": n_resamples}
     if tests.own:
         data = stress_data(corpus, unit.preset, tests.fold)
-        rows += _classifiers(corpus, data, unit, tests, progress, how)
-        rows.append(_shuffled(corpus, data, unit, tests, progress, how))
+        images = corpus.images(unit.preset)
+        features = {
+            "padding": lambda: padding_features(images.mask),
+            "envelope": lambda: envelope_features(images.values),
+            "phones": lambda: phone_features(corpus.phones, list(data.token_ids)),
+        }
+        with progress.stage("audits", len(features), "classifier") as bar:
+            for name, features_of in features.items():
+                scores, _ = classify(features_of(), data, seed=seed)
+                rows += _classifier_rows(name, scores, unit, tests, how)
+                bar.update()
+        scores_of = []
+        with progress.stage("audit: shuffled labels", N_SHUFFLES, "network") as bar:
+            for number in range(N_SHUFFLES):
+                origin = Origin(unit.preset, images.preset)
+                places = tests.tokens["row"].to_numpy()
+                scores_of.append(shuffled_network(data, places, origin, seed=seed + number))
+                bar.update()
+        rows.append(_shuffled_row(np.stack(scores_of), unit, tests))
     with progress.stage("audit: part of speech"):
         rows.append(_part_of_speech(corpus, unit, tests.tokens, how))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame([{"chance": CHANCE, **row} for row in rows], columns=COLUMNS)
 
 
-def _classifiers(
-    corpus: Corpus,
-    data: StressData,
-    unit: Unit,
-    tests: TestSets,
-    progress: Progress,
-    how: dict[str, int],
+def _classifier_rows(
+    name: str, scores: NDArray[np.float64], unit: Unit, tests: TestSets, how: dict[str, int]
 ) -> list[dict[str, Any]]:
-    images, tokens, sets = corpus.images(unit.preset), tests.tokens, tests.masks
+    """A classifier beside the network, on every test set that is no part of another."""
     rows = []
-    with progress.stage("audits", len(CLASSIFIER_AUDITS), "classifier") as bar:
-        for name, features in (
-            ("padding", lambda: padding_features(images.mask)),
-            ("envelope", lambda: envelope_features(images.values)),
-            ("phones", lambda: phone_features(corpus.phones, list(data.token_ids))),
-        ):
-            scores, _ = classify(features(), data, seed=how["seed"])
-            scores = scores[tokens["row"].to_numpy()]
-            for test_set in whole_sets(sets):
-                mask = sets[test_set]
-                part = tokens[mask]
-                labels, clusters = class_indices(part), (part["speaker"], part["lemma"])
-                network = unit.logit_difference[mask]
-                audit = evaluate(labels, scores[mask], *clusters, **how)
-                ours = evaluate(labels, network, *clusters, **how).metrics["balanced_accuracy"]
-                apart = compare(labels, network, scores[mask], *clusters, **how).balanced_accuracy
-                if apart.low > 0:
-                    verdict = "network better"
-                elif apart.high < 0:
-                    verdict = "NETWORK WORSE"
-                else:
-                    verdict = "not told apart"
-                rows.append(
-                    {
-                        "audit": name,
-                        "preset": unit.preset,
-                        "model": unit.name,
-                        "test_set": test_set,
-                        "n": audit.n,
-                        **audit.metrics["balanced_accuracy"].columns(),
-                        "chance": CHANCE,
-                        **ours.columns("network"),
-                        **apart.columns("difference"),
-                        "verdict": verdict,
-                    }
-                )
-            bar.update()
+    scores = scores[tests.tokens["row"].to_numpy()]
+    for test_set in whole_sets(tests.masks):
+        mask = tests.masks[test_set]
+        part, network = tests.tokens[mask], unit.logit_difference[mask]
+        audit = evaluate(*asked(part, scores[mask]), **how)
+        ours = evaluate(*asked(part, network), **how).metrics["balanced_accuracy"]
+        labels, theirs, *clusters = asked(part, scores[mask])
+        apart = compare(labels, network, theirs, *clusters, **how).balanced_accuracy
+        rows.append(
+            {
+                "audit": name,
+                "preset": unit.preset,
+                "model": unit.name,
+                "test_set": test_set,
+                "n": audit.n,
+                **audit.metrics["balanced_accuracy"].columns(),
+                **ours.columns("network"),
+                **apart.columns("difference"),
+                "verdict": _beside(apart, 0.0, "NETWORK WORSE", "not told apart", "network better"),
+            }
+        )
     return rows
 
 
-def _shuffled(
-    corpus: Corpus,
-    data: StressData,
-    unit: Unit,
-    tests: TestSets,
-    progress: Progress,
-    how: dict[str, int],
-) -> dict[str, Any]:
-    images, tokens = corpus.images(unit.preset), tests.tokens
-    with progress.stage("audit: shuffled labels", N_SHUFFLES, "network") as bar:
-        scores = []
-        for number in range(N_SHUFFLES):
-            scores.append(
-                shuffled_network(
-                    data,
-                    tokens["row"].to_numpy(),
-                    preset=unit.preset,
-                    preset_parameters=images.preset,
-                    seed=how["seed"] + number,
-                )
-            )
-            bar.update()
+def _shuffled_row(scores: NDArray[np.float64], unit: Unit, tests: TestSets) -> dict[str, Any]:
     mask = np.any(list(tests.masks.values()), axis=0)
-    found = mean_balanced_accuracy(class_indices(tokens[mask]), np.stack(scores)[:, mask])
-    if found.low > CHANCE:
-        verdict = "ABOVE CHANCE"
-    elif found.high < CHANCE:
-        verdict = "below chance"
-    else:
-        verdict = "at chance"
+    found = mean_balanced_accuracy(class_indices(tests.tokens[mask]), scores[:, mask])
     return {
         "audit": SHUFFLED,
         "preset": unit.preset,
@@ -166,9 +136,15 @@ def _shuffled(
         "test_set": "all test sets together",
         "n": int(mask.sum()),
         **found.columns(),
-        "chance": CHANCE,
-        "verdict": verdict,
+        "verdict": _beside(found, CHANCE, "below chance", "at chance", "ABOVE CHANCE"),
     }
+
+
+def _beside(estimate: Estimate, value: float, below: str, between: str, above: str) -> str:
+    """What is said of an interval that lies below, around or above a value."""
+    if estimate.low > value:
+        return above
+    return below if estimate.high < value else between
 
 
 def _control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
@@ -200,21 +176,13 @@ def _part_of_speech(
 ) -> dict[str, Any]:
     uses = _control_uses(corpus, tokens)
     chosen = np.array([use is not None for use in uses], dtype=bool)
-    part = tokens[chosen]
-    audit = part_of_speech_audit(
-        class_indices(part),
-        unit.logit_difference[chosen],
-        [use for use in uses if use is not None],
-        part["speaker"],
-        part["lemma"],
-        **how,
-    )
+    labels, scores, *clusters = asked(tokens[chosen], unit.logit_difference[chosen])
+    known = [use for use in uses if use is not None]
+    audit = part_of_speech_audit(labels, scores, known, *clusters, **how)
+    quiet = "does not follow part of speech"
+    verdict = _beside(audit.difference, 0.0, quiet, quiet, "FOLLOWS PART OF SPEECH")
     if not audit.difference.low <= audit.difference.high:  # nan
         verdict = "too few controls"
-    elif audit.difference.low > 0:
-        verdict = "FOLLOWS PART OF SPEECH"
-    else:
-        verdict = "does not follow part of speech"
     return {
         "audit": PART_OF_SPEECH,
         "preset": unit.preset,
@@ -222,7 +190,6 @@ def _part_of_speech(
         "test_set": "nouns and verbs without shift",
         "n": audit.n_congruent + audit.n_incongruent,
         **audit.incongruent.columns(),
-        "chance": CHANCE,
         **audit.congruent.columns("network"),
         **audit.difference.columns("difference"),
         "verdict": verdict,

@@ -306,6 +306,19 @@ def class_indices(tokens: pd.DataFrame) -> NDArray[np.int64]:
     return np.asarray(indices, dtype=np.int64)
 
 
+def asked(
+    tokens: pd.DataFrame, scores: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], pd.Series, pd.Series]:
+    """What :func:`stressnet.training.metrics.evaluate` and its like are asked of some tokens.
+
+    Returns
+    -------
+    tuple
+        Class indices, the scores as given, and clusters: speakers and word families.
+    """
+    return class_indices(tokens), scores, tokens["speaker"], tokens["lemma"]
+
+
 def sets_of(
     tokens: pd.DataFrame, heard: pd.DataFrame | None = None
 ) -> dict[str, NDArray[np.bool_]]:

@@ -11,7 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from stressnet.evaluation.sets import TestSets, Unit, class_indices, representatives, whole_sets
+from stressnet.evaluation.sets import (
+    TestSets,
+    Unit,
+    asked,
+    class_indices,
+    representatives,
+    whole_sets,
+)
 from stressnet.training.bootstrap import Estimate
 from stressnet.training.calibration import calibration_error, reliability
 from stressnet.training.comparison import compare
@@ -64,9 +71,8 @@ def _scores(
     how: dict[str, int],
 ) -> list[dict[str, Any]]:
     """A row per metric of some answers."""
-    labels, clusters = class_indices(part), (part["speaker"], part["lemma"])
-    result = evaluate(labels, scores, *clusters, **how)
-    within, by_word = mean_over_words(labels, scores, *clusters, **how)
+    result = evaluate(*asked(part, scores), **how)
+    within, by_word = mean_over_words(*asked(part, scores), **how)
     found = {**result.metrics, WORD_MEAN: within["balanced_accuracy"], WORD_AUROC: within["auroc"]}
     both = {"n": int(by_word[["n_initial", "n_final"]].to_numpy().sum()), "n_words": len(by_word)}
     rows = []
@@ -79,7 +85,6 @@ def _scores(
 def _calibration(
     unit: Unit, part: pd.DataFrame, scores: NDArray[np.float64], how: dict[str, int]
 ) -> dict[str, Estimate]:
-    labels, clusters = class_indices(part), (part["speaker"], part["lemma"])
     nan = float("nan")
     kinds = {"": expit(scores)}
     if unit.calibration is not None:
@@ -90,7 +95,7 @@ def _calibration(
         p = kinds.get("_calibrated" if metric.endswith("_calibrated") else "")
         if p is not None:
             balanced = "balanced" in metric
-            found[metric] = calibration_error(labels, p, *clusters, balanced=balanced, **how)
+            found[metric] = calibration_error(*asked(part, p), balanced=balanced, **how)
     return found
 
 
@@ -108,8 +113,7 @@ def pairs_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
     """Words that show both readings, one row per network, test set and word."""
     parts = []
     for unit, name, part, scores in _parts(units, tests):
-        clusters = (part["speaker"], part["lemma"])
-        _, by_word = mean_over_words(class_indices(part), scores, *clusters, n_resamples=1)
+        _, by_word = mean_over_words(*asked(part, scores), n_resamples=1)
         parts.append(by_word.assign(model=unit.name, test_set=name))
     table = pd.concat(parts, ignore_index=True)
     return table[["model", "test_set", *[c for c in table if c not in ("model", "test_set")]]]
@@ -133,15 +137,8 @@ def groups_table(
             levels = part[group].astype(str).to_numpy()
             for level in sorted(set(levels)):
                 chosen = levels == level
-                few = part[chosen]
-                result = evaluate(
-                    class_indices(few),
-                    scores[chosen],
-                    few["speaker"],
-                    few["lemma"],
-                    seed=seed,
-                    n_resamples=n_resamples,
-                )
+                few = asked(part[chosen], scores[chosen])
+                result = evaluate(*few, seed=seed, n_resamples=n_resamples)
                 for metric in "accuracy balanced_accuracy recall_initial recall_final".split():
                     row = {"model": unit.name, "test_set": name, "group": group}
                     row |= {"level": level or "unknown", "metric": metric}
@@ -216,22 +213,14 @@ def comparison_table(
         for name, mask in tests.masks.items():
             part = tests.tokens[mask]
             theirs = _oracle(part) if second == ORACLE else networks[second][mask]
-            found = compare(
-                class_indices(part),
-                networks[first][mask],
-                theirs,
-                part["speaker"],
-                part["lemma"],
-                seed=seed,
-                n_resamples=n_resamples,
-            )
+            labels, ours, *clusters = asked(part, networks[first][mask])
+            found = compare(labels, ours, theirs, *clusters, seed=seed, n_resamples=n_resamples)
             row: dict[str, Any] = {"first": first, "second": second, "test_set": name}
             for key in ("n", "only_first", "only_second", "mcnemar_p"):
                 row[key] = getattr(found, key)
             for metric in ("accuracy", "balanced_accuracy"):
-                estimate = getattr(found, metric)
-                row[f"{metric}_difference"] = estimate.value
-                row[f"{metric}_low"], row[f"{metric}_high"] = estimate.low, estimate.high
+                value, low, high = getattr(found, metric).columns().values()
+                row |= {f"{metric}_difference": value, f"{metric}_low": low, f"{metric}_high": high}
             rows.append(row)
     return pd.DataFrame(rows)
 

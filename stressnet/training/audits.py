@@ -39,7 +39,6 @@ from stressnet.training.fit import Origin, train
 from stressnet.training.predict import predict_logits
 from stressnet.training.recipes import TrainConfig
 
-CLASSIFIER_AUDITS = ("padding", "envelope", "phones")
 SHUFFLED = "shuffled labels"
 PART_OF_SPEECH = "part of speech"
 CHANCE = 0.5
@@ -172,33 +171,12 @@ def classify(
 
 
 def shuffled_network(
-    data: StressData,
-    rows: NDArray[np.int64],
-    *,
-    preset: str,
-    preset_parameters: dict[str, Any],
-    seed: int = 0,
+    data: StressData, rows: NDArray[np.int64], origin: Origin, *, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Logits of a network trained on shuffled labels.
+    """Logits (INITIAL minus FINAL) of some tokens, of a network trained on shuffled labels.
 
     Labels are exchanged within the training split and within the validation split, so that the
-    numbers of the classes stay.
-
-    Parameters
-    ----------
-    data : StressData
-        With true labels.
-    rows : ndarray of int
-        Tokens to predict.
-    preset, preset_parameters
-        Of the images.
-    seed : int
-        For the exchange and the training.
-
-    Returns
-    -------
-    ndarray, shape (len(rows),)
-        INITIAL minus FINAL.
+    numbers of the classes stay. ``origin`` says of which preset the images are.
     """
     rng = np.random.default_rng([seed, 7])
     labels, splits = data.labels.copy(), np.full_like(data.splits, "")
@@ -208,7 +186,6 @@ def shuffled_network(
         splits[there] = split
     config = TrainConfig(SHUFFLED, max_epochs=SHUFFLED_EPOCHS, patience=SHUFFLED_EPOCHS, seed=seed)
     shuffled = replace(data, labels=labels, splits=splits)
-    origin = Origin(preset, preset_parameters)
     with tempfile.TemporaryDirectory() as folder:
         result = train("compact", shuffled, config, Path(folder), origin)
     logits = predict_logits(result.model, data, rows).astype(np.float64)
