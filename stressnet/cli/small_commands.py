@@ -72,8 +72,7 @@ def export_command(model: Path, out: Path) -> None:
     """
     from stressnet.training.onnx_export import export_onnx
 
-    result = export_onnx(model, out)
-    echo(f"{result.path}: logits as the network's to {result.largest_difference:.1e}")
+    echo(f"{out}: logits as the network's to {export_onnx(model, out):.1e}")
 
 
 @click.command("card")

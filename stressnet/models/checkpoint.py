@@ -176,8 +176,6 @@ class TrainedNetwork:
             comes first).
         device : str
             ``cpu``, ``cuda``, or ``auto`` for the first CUDA device if there is one.
-        name : str
-            What tables call it.
 
         Raises
         ------

@@ -36,10 +36,6 @@ class Network(nn.Sequential):
 
         Parameters
         ----------
-        name : str
-            For messages.
-        n_bins, n_frames : int
-            Shape of its images.
         other_lengths : {"refused", "shorter", "any"}
             Whether images with fewer frames, or any number of frames that the layers allow, are
             taken too.

@@ -103,8 +103,6 @@ def vgg(
     ----------
     depth : {11, 13, 16, 19}
         Configuration; see :data:`VGG_STAGES`.
-    n_bins, n_frames, n_classes : int
-        Shape of the image, number of outputs.
     relu_between : bool
         Put a ReLU between the two linear layers. The published code has none, so that its two
         layers are one linear map of rank at most 512; the default keeps that.

@@ -144,16 +144,9 @@ def get_spec(name: str) -> ModelSpec:
 
 
 def build_model(name: str, n_bins: int, n_frames: int, n_classes: int = 2) -> Network:
-    """A network with fresh weights (drawn from torch's global generator).
+    """A network of :data:`MODELS` with fresh weights, drawn from torch's global generator.
 
-    Parameters
-    ----------
-    name : str
-        Key of :data:`MODELS`.
-    n_bins, n_frames : int
-        Shape of the images it will get as ``(batch, 1, n_bins, n_frames)``.
-    n_classes : int
-        Number of logits.
+    It takes images of shape ``(batch, 1, n_bins, n_frames)``.
 
     Raises
     ------

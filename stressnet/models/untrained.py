@@ -26,8 +26,6 @@ def untrained_network(info: CheckpointInfo, images: Any, seed: int) -> Any:
 
     Parameters
     ----------
-    info : CheckpointInfo
-        Of the trained network.
     images : ndarray, shape (n, n_bins, n_frames)
         Some images of the training.
     seed : int

@@ -47,8 +47,6 @@ class RunFolder:
 
     Parameters
     ----------
-    path : Path
-        The folder.
     kind : str
         What it holds, as its manifest says: ``corpus``, ``model``, ``relevance`` …
     inputs : sequence of Path
@@ -59,8 +57,6 @@ class RunFolder:
         Accept a finished folder of the same request instead of raising.
     dry_run : bool
         Raise :class:`DryRun` instead of beginning.
-    work : Work
-        Workers, device and progress.
 
     Attributes
     ----------
@@ -283,13 +279,7 @@ class RunFolder:
     def table(self, name: str, frame: pd.DataFrame, **how: Any) -> Path:
         """Write a table as Parquet or CSV, by its name; it appears whole or not at all.
 
-        Parameters
-        ----------
-        name : str
-            File name with ``.parquet`` or ``.csv``.
-        frame : DataFrame
-        **how
-            For :meth:`pandas.DataFrame.to_csv`, e.g. ``float_format``.
+        ``how`` is for :meth:`pandas.DataFrame.to_csv`, e.g. ``float_format``.
         """
         from stressnet.runs.tables import write_csv, write_parquet
 

@@ -15,13 +15,7 @@ from typing import Any, Self
 
 
 class Results(Mapping[str, Any]):
-    """Results of a journal by item, each read from the file when it is asked for.
-
-    Parameters
-    ----------
-    path : Path
-        The journal's file.
-    """
+    """Results of a journal by item, each read from the file when it is asked for."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -50,12 +44,7 @@ class Results(Mapping[str, Any]):
 
 
 class Journal:
-    """Append-only record of finished items.
-
-    Parameters
-    ----------
-    path : Path
-        The file; made if missing.
+    """Append-only record of finished items in a file, which is made if missing.
 
     Attributes
     ----------

@@ -17,14 +17,9 @@ _held: dict[str, int] = {}
 
 
 def hold(folder: Path) -> None:
-    """Lock a folder for this process, until :func:`release` or its end.
+    """Lock a folder, which must exist, for this process, until :func:`release` or its end.
 
     May be called again, also after the folder was removed and made anew.
-
-    Parameters
-    ----------
-    folder : Path
-        Must exist.
 
     Raises
     ------

@@ -105,10 +105,6 @@ def write_manifest(
 
     Parameters
     ----------
-    folder : Path
-        The output folder.
-    kind : str
-        ``"corpus"``, ``"model"``, ``"relevance"``, ``"report"``.
     parameters : mapping
         Everything that determines the result, seed included.
     inputs : mapping
@@ -117,10 +113,8 @@ def write_manifest(
         Files to hash; their names are stored relative to ``folder``.
     trees : iterable of str
         Patterns of further files, too many to hash, e.g. ``excerpts/*/*.flac``.
-    results : mapping
-        Counts and the like.
-    seconds : mapping
-        Wall time per stage.
+    results, seconds : mapping
+        Counts and the like, and wall time per stage.
     """
     manifest = {
         "kind": kind,

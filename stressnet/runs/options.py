@@ -17,7 +17,7 @@ Example
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -45,7 +45,8 @@ class Option:
     help : str
         What it does, for the help page.
     flag : str
-        Its name on the command line, e.g. ``--max-tokens``.
+        Its name on the command line, e.g. ``--max-tokens``; follows from the field's name if left
+        out. ``--no-...`` for a field that is True by default gives a switch that turns it off.
     choices : tuple of str
         The values allowed; empty if any is.
     minimum : float or None
@@ -71,39 +72,9 @@ class Option:
     separated: bool = False
 
 
-def option(
-    default: Any,
-    *,
-    help: str,
-    flag: str = "",
-    choices: Sequence[str] = (),
-    minimum: float | None = None,
-    default_text: str = "",
-    in_identity: bool = True,
-    separated: bool = False,
-) -> Any:
-    """Field of a config that is an option of its command; for the parameters see :class:`Option`.
-
-    Parameters
-    ----------
-    flag : str
-        Left out, it follows from the field's name. ``--no-...`` for a field that is True by
-        default gives a switch that turns it off.
-    """
-    return field(
-        default=default,
-        metadata={
-            _KEY: {
-                "help": help,
-                "flag": flag,
-                "choices": tuple(choices),
-                "minimum": minimum,
-                "default_text": default_text,
-                "in_identity": in_identity,
-                "separated": separated,
-            }
-        },
-    )
+def option(default: Any, **declared: Any) -> Any:
+    """Field of a config that is an option of its command; ``declared`` as in :class:`Option`."""
+    return field(default=default, metadata={_KEY: declared})
 
 
 def seed_option() -> Any:
@@ -133,9 +104,8 @@ def options_of(config: Any) -> tuple[Option, ...]:
     for item in fields(config):
         if _KEY not in item.metadata:
             continue
-        declared = dict(item.metadata[_KEY])
+        declared = {"flag": "--" + item.name.replace("_", "-"), **item.metadata[_KEY]}
         kind, repeatable = _value_type(hints[item.name])
-        declared["flag"] = declared["flag"] or "--" + item.name.replace("_", "-")
         default = None if item.default is MISSING else item.default
         options.append(Option(item.name, kind, repeatable, default, **declared))
     return tuple(options)
@@ -155,8 +125,6 @@ def make_config(config: type, values: Mapping[str, Any]) -> Any:
 
     Parameters
     ----------
-    config : type
-        The config's class.
     values : mapping
         Field to value; lists become tuples, text becomes a path where the field is one.
 

@@ -65,12 +65,7 @@ def worker_pool(jobs: int) -> Iterator[Executor | None]:
 
 @contextmanager
 def dask_executor(address: str) -> Iterator[Executor]:
-    """Workers of a ``dask.distributed`` cluster as an executor.
-
-    Parameters
-    ----------
-    address : str
-        Of its scheduler, e.g. ``tcp://10.0.0.1:8786``.
+    """Workers of the ``dask.distributed`` cluster of a scheduler, e.g. ``tcp://10.0.0.1:8786``.
 
     Raises
     ------

@@ -24,18 +24,7 @@ def shown(text: str) -> str:
 
 
 class Progress:
-    """Shows stages with bars on stderr and keeps their wall time.
-
-    Parameters
-    ----------
-    verbose : bool
-        Whether to show anything.
-
-    Attributes
-    ----------
-    seconds : dict
-        Wall time per stage.
-    """
+    """Shows stages with bars on stderr, if ``verbose``; ``seconds`` is the wall time of each."""
 
     def __init__(self, verbose: bool = True) -> None:
         self.verbose = verbose

@@ -52,7 +52,6 @@ def read_table(path: Path, columns: Sequence[str] = (), **how: Any) -> pd.DataFr
 
     Parameters
     ----------
-    path : Path
     columns : sequence of str
         Columns that it must have.
     **how
@@ -142,11 +141,6 @@ class WholeTable(ABC):
     """A Parquet file written part by part, which appears whole or not at all.
 
     As a context manager it gives the file its name at the end, or leaves nothing after an error.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -193,12 +187,7 @@ class TableStream(WholeTable):
     """Collects parts of a table and writes them in groups of rows.
 
     Types follow from the first part: numbers, truth values, and text for all else, so that a part
-    without a single value does not change them.
-
-    Parameters
-    ----------
-    path : Path
-        The file; nothing is written if no part comes.
+    without a single value does not change them. Nothing is written if no part comes.
     """
 
     def __init__(self, path: Path) -> None:

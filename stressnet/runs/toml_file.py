@@ -1,4 +1,4 @@
-"""TOML files that people write: read, or said in one line why not."""
+"""TOML files that people write."""
 
 from __future__ import annotations
 
@@ -10,19 +10,7 @@ from stressnet.errors import StressnetError
 
 
 def read_toml(path: Path, error: type[StressnetError]) -> dict[str, Any]:
-    """Entries of a TOML file.
-
-    Parameters
-    ----------
-    path : Path
-    error : type
-        What to raise.
-
-    Raises
-    ------
-    StressnetError
-        An ``error``, if the file cannot be read, is not UTF-8, or is not valid TOML.
-    """
+    """Entries of a TOML file; raises ``error`` if it cannot be read, is not UTF-8, or no TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:

@@ -40,16 +40,6 @@ def draw(
 ) -> Draws:
     """Random numbers for ``n`` images; only those of the changes that are switched on.
 
-    Parameters
-    ----------
-    rng : numpy Generator
-    n : int
-        Number of images.
-    config : TrainConfig
-        Switches and ranges.
-    n_bins, n_frames : int
-        Shape of the images.
-
     Returns
     -------
     dict of ndarray, each of shape (n,)

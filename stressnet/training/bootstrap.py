@@ -45,10 +45,6 @@ def cluster_weights(
     ----------
     speakers, words : array_like, shape (n,)
         Clusters.
-    seed : int
-        Random seed of the resamples.
-    n_resamples : int
-        Bootstrap resamples.
 
     Yields
     ------

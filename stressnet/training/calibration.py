@@ -211,14 +211,7 @@ def save_calibration(folder: Path, calibration: Calibration) -> None:
 
 
 def load_calibration(folder: Path, weights_sha256: str) -> Calibration | None:
-    """The temperature stored with a checkpoint, None if there is none.
-
-    Parameters
-    ----------
-    folder : Path
-        The checkpoint.
-    weights_sha256 : str
-        Hash of the weights at hand.
+    """The temperature stored with a checkpoint, whose weights have that hash; None without one.
 
     Raises
     ------

@@ -100,17 +100,6 @@ def compare_with_cues(
 ) -> list[dict[str, Any]]:
     """Networks against a baseline of cues on every test set; tokens without cues are left out.
 
-    Parameters
-    ----------
-    baseline : str
-        Its name.
-    predictions : DataFrame
-        Its predictions.
-    networks : dict of str to DataFrame
-        Predictions of networks by name.
-    n_resamples : int
-        Bootstrap resamples.
-
     Returns
     -------
     list of dict

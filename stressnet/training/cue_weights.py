@@ -24,7 +24,6 @@ def coefficients(
     ----------
     fitted : Fitted
         A logistic regression.
-    data : CueData
     seed, n_resamples : int
         Of the pigeonhole bootstrap over speakers and word families of the training split; every
         resample is fitted anew with the same penalty and the same standardisation.
@@ -90,11 +89,8 @@ def permutation_importance(
     ----------
     models : sequence of Fitted
         The same baseline under several seeds; losses are averaged.
-    data : CueData
     n_repeats : int
         Permutations per cue and seed.
-    seed : int
-        For permutations and resamples.
     n_resamples : int
         Of the pigeonhole bootstrap over speakers and word families.
 

@@ -18,12 +18,7 @@ def average_logits(tables: list[pd.DataFrame]) -> pd.DataFrame:
     ----------
     tables : list of DataFrame
         As :func:`stressnet.training.predict.predictions_table` makes them, of the same tokens in
-        the same order.
-
-    Returns
-    -------
-    DataFrame
-        Of the same columns.
+        the same order; the result has the same columns.
 
     Raises
     ------

@@ -28,12 +28,8 @@ class ImageFeed:
 
     Parameters
     ----------
-    data : StressData
-        Where the images are.
     rows : ndarray of int
         Tokens that may be asked for.
-    device : str or torch.device
-        Where batches go.
     resident : bool, optional
         Keep all images on the device; None decides by the device's free memory (CPUs: no).
     """

@@ -140,16 +140,11 @@ def train(
         Key of :data:`stressnet.models.registry.MODELS`.
     data : StressData
         Tokens of the splits "train" and "valid" are used, others are not touched.
-    config : TrainConfig
     out : Path
         Folder for ``model.safetensors``, ``model.json`` and ``history.csv``. After every epoch the
         state of the run is written there too, and removed when the run is done.
-    origin : Origin
-        Where the images come from.
     resume : bool
         Continue an interrupted run with the same arguments if ``out`` holds one.
-    watch : Watch, optional
-        How to follow it.
     world : World, optional
         The device, and this process among several
         (:func:`stressnet.training.distributed.join_world`). All of them get the result, the first

@@ -26,8 +26,6 @@ class RunLog:
 
     Parameters
     ----------
-    out : Path
-        Folder of the run.
     tensorboard : bool
         Also write event files into ``out/tensorboard``.
     first_epoch : int

@@ -86,10 +86,8 @@ def evaluate(
         Logit of INITIAL minus logit of FINAL; INITIAL is predicted where it is >= 0.
     speakers, words : array_like, shape (n,)
         Clusters. Words should be families (``present`` with ``presents``).
-    seed : int
-        Random seed of the resamples.
-    n_resamples : int
-        Bootstrap resamples.
+    seed, n_resamples : int
+        Random seed and number of the bootstrap's resamples.
 
     Returns
     -------

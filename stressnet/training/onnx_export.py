@@ -7,7 +7,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -31,35 +30,17 @@ _N_CHECKED = 5
 _OPSET = 18
 
 
-@dataclass(frozen=True)
-class Exported:
-    """An export that was checked.
-
-    Parameters
-    ----------
-    path : Path
-        The ONNX file.
-    largest_difference : float
-        Between its logits and the network's, over random images.
-    """
-
-    path: Path
-    largest_difference: float
-
-
-def export_onnx(model_path: Path, out: Path) -> Exported:
+def export_onnx(model_path: Path, out: Path) -> float:
     """Write a network as ONNX and run it in onnxruntime.
 
     Input ``spectrogram`` is float32 of shape ``(batch, 1, n_bins, n_frames)`` with any batch size,
     output ``logits`` of shape ``(batch, 2)``. The metadata hold classes, preset with all
     parameters, axes, temperature and provenance. ``out`` appears only if both give the same logits.
 
-    Parameters
-    ----------
-    model_path : Path
-        A checkpoint folder.
-    out : Path
-        The file to write; appears only if the check succeeds.
+    Returns
+    -------
+    float
+        Largest difference between its logits and the network's, over random images.
 
     Raises
     ------
@@ -123,18 +104,11 @@ def export_onnx(model_path: Path, out: Path) -> Exported:
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
-    return Exported(out, apart)
+    return apart
 
 
 def run_onnx(path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits of an exported network, in onnxruntime on the CPU.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    images : ndarray, shape (batch, 1, n_bins, n_frames)
-    """
+    """Logits of an exported network for images (batch, 1, n_bins, n_frames), by onnxruntime."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

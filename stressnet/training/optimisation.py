@@ -38,7 +38,6 @@ def batch_loss(
         Labels of the whole batch.
     weights : tensor, shape (n_classes,)
         Of the classes; used if the recipe says so.
-    config : TrainConfig
     """
     weighted = config.class_balance == "weights"
     total = functional.cross_entropy(

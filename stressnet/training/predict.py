@@ -26,7 +26,6 @@ def predict_logits(
     ----------
     model : nn.Module
         Maps ``(batch, 1, n_bins, n_frames)`` to ``(batch, n_classes)``.
-    data : StressData
     rows : ndarray of int, shape (n,)
         Positions of the tokens.
 
@@ -53,8 +52,6 @@ def predictions_table(model: nn.Module, data: StressData, splits: Iterable[str])
 
     Parameters
     ----------
-    model, data
-        As for :func:`predict_logits`.
     splits : iterable of str
         Names of splits; those without tokens give no rows.
 

@@ -25,21 +25,9 @@ OBJECTIVES: dict[str, Literal["minimize", "maximize"]] = {
 
 
 def suggest(trial: optuna.Trial, base: TrainConfig, fixed: Collection[str] = ()) -> dict[str, Any]:
-    """Changes to a recipe for one trial.
+    """Changes to a recipe for one trial; ``fixed`` fields stay as they are.
 
-    Parameters
-    ----------
-    trial : optuna.Trial
-        Draws the values and remembers them.
-    base : TrainConfig
-        Where the search starts; the rate is searched within a tenth and ten times its own.
-    fixed : collection of str
-        Fields that stay as they are.
-
-    Returns
-    -------
-    dict
-        Fields of :class:`TrainConfig`.
+    The rate is searched within a tenth and ten times that of ``base``.
     """
     rate = base.learning_rate
     drawn: dict[str, Callable[[], Any]] = {
@@ -67,16 +55,10 @@ def suggest(trial: optuna.Trial, base: TrainConfig, fixed: Collection[str] = ())
 
 
 def open_study(folder: Path, objective: str, seed: int) -> optuna.Study:
-    """The study in a folder, new or continued.
+    """The study in a folder's ``study.jsonl`` (one line of JSON per event), new or continued.
 
-    Parameters
-    ----------
-    folder : Path
-        Holds ``study.jsonl``, one line of JSON per event.
-    objective : str
-        Key of :data:`OBJECTIVES`.
-    seed : int
-        Of the sampler (TPE). A continued search draws other values than an uninterrupted one.
+    ``objective`` is a key of :data:`OBJECTIVES`, ``seed`` that of the sampler (TPE). A continued
+    search draws other values than an uninterrupted one.
 
     Raises
     ------

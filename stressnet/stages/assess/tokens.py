@@ -27,18 +27,7 @@ def read_batch(
 ) -> TokenBatch:
     """Images, sound, phones, formant bands and regions of some tokens.
 
-    Parameters
-    ----------
-    reader : SceneReader
-        Of the corpus and preset.
-    token_ids : list of str
-        Tokens.
-    regions : sequence of str
-        Regions for localisation.
-    statistics : tuple of Tensor, each of shape (n_bins, 1)
-        Mean and standard deviation of sound per bin.
-    device : str
-        Of the network.
+    ``statistics`` are mean and standard deviation of sound per bin, each of shape (n_bins, 1).
     """
     values = reader.images.values
     picture = np.stack([values[reader.image_index(i)] for i in token_ids]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What a network loses when regions are taken out of the images of tokens."""
+"""What a network loses when regions of tokens' images become the mean of their neighbourhood."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ from stressnet.regions.exchange import exchange_times, exchange_tracks
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.scene import Scene
 from stressnet.runs.folder import RunFolder
-
-BASELINE = "local"
-"""What deleted cells become: the mean of their neighbourhood."""
 
 CHUNK = 16
 """Tokens that are measured together."""
@@ -41,16 +38,12 @@ def delete_regions(
 
     Parameters
     ----------
-    network : TrainedNetwork
-    reader : SceneReader
-        Of the corpus and the network's preset.
     tokens : DataFrame
         ``token_id`` and ``stress``.
     donors : sequence of sequence of str
         Per token those whose times and tracks its nulls borrow; the first is used.
     targets : dict of str to bool
         Regions, and whether they are also deleted as drawn with another token's times or tracks.
-    folder : RunFolder
 
     Returns
     -------

@@ -43,15 +43,7 @@ def read_manipulation(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def responses_of(folder: Path, corpus: Corpus, network: TrainedNetwork) -> pd.DataFrame:
-    """A network's responses in a folder of ``stressnet manipulate``.
-
-    Parameters
-    ----------
-    folder : Path
-    corpus : Corpus
-        That the stimuli must be of.
-    network : TrainedNetwork
-        Its name is that in the table.
+    """A network's responses in a folder of ``stressnet manipulate``, which must be of the corpus.
 
     Raises
     ------
