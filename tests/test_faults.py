@@ -23,7 +23,7 @@ from stressnet.runs.arrays import open_array
 from stressnet.runs.held import Held
 from stressnet.runs.manifest import write_manifest
 from stressnet.runs.options import make_config
-from stressnet.runs.problems import Problem, Severity, write_problems
+from stressnet.runs.problems import Problem, Severity, write_rows
 from stressnet.runs.tables import no_formulas, read_table
 from stressnet.runs.toml_file import read_toml
 from stressnet.stages.explain import ExplainConfig
@@ -98,7 +98,8 @@ def test_formulas_become_text() -> None:
 
 
 def test_failures_hold_no_formulas(tmp_path: Path) -> None:
-    write_problems(tmp_path / "a.csv", [Problem("=cmd()", "scan", Severity.ERROR, "-1 is bad")])
+    problem = Problem("=cmd()", "scan", Severity.ERROR, "-1 is bad")
+    write_rows(tmp_path / "a.csv", Problem, [problem])
     with (tmp_path / "a.csv").open(newline="") as file:
         assert [*csv.reader(file)][1] == ["'=cmd()", "scan", "error", "'-1 is bad"]
 

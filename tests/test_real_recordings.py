@@ -479,7 +479,7 @@ def test_predict_takes_the_speaker_and_the_channel_it_is_given(tmp_path: Path) -
     soundfile.write(file, noise, RATE_HZ)
     grid(file.with_suffix(".TextGrid"), *TWO)
     answer = predict([file], speaker="john", channel=2)
-    assert [word.word for word in answer.predicted.words] == ["JOHN"]
+    assert [word.word for word in answer.words] == ["JOHN"]
     answer = predict([file])
     assert answer.is_empty
     assert "choose the speaker whose tiers to take with --speaker" in answer.problems[0].reason

@@ -34,7 +34,7 @@ from stressnet.runs.lock import hold, release
 from stressnet.runs.manifest import hash_data, write_json, write_manifest
 from stressnet.runs.options import files_in, identity, parameters
 from stressnet.runs.parallel import in_order, worker_pool
-from stressnet.runs.problems import Problem, count_lost, count_problems, write_problems
+from stressnet.runs.problems import Problem, count_lost, count_problems, write_rows
 from stressnet.runs.progress import Progress
 from stressnet.runs.work import DryRun, Step, Work, plan_text
 
@@ -323,7 +323,7 @@ class RunFolder:
 
     def _write_failures(self) -> None:
         self._register(FAILURES)
-        write_problems(self.path / FAILURES, self.problems)
+        write_rows(self.path / FAILURES, Problem, self.problems)
 
     # -- work --------------------------------------------------------------------------------
 

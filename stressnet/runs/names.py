@@ -11,16 +11,8 @@ from stressnet.errors import CorpusError
 _MAX_NAME_BYTES = 200
 """File systems allow 255 bytes for a name, endings included."""
 
-_RESERVED = frozenset(
-    [
-        "",
-        "CON",
-        "PRN",
-        "AUX",
-        "NUL",
-        *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10)),
-    ]
-)
+_RESERVED = {"", "CON", "PRN", "AUX", "NUL"}
+_RESERVED |= {f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10)}
 """Names that Windows keeps for devices, and no name at all."""
 
 

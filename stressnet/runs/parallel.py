@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -114,29 +114,20 @@ def in_order(
     StressnetError
         If a worker process died.
     """
-    if executor is not None:
-        yield from _windowed(executor, function, tasks, _AHEAD * max(jobs, 1))
-    elif jobs <= 1:
-        yield from map(function, tasks)
-    else:
-        with worker_pool(jobs) as pool:
-            assert pool is not None
-            yield from _windowed(pool, function, tasks, _AHEAD * jobs)
-
-
-def _windowed(
-    executor: Executor, function: Callable[[Task], Result], tasks: Iterable[Task], window: int
-) -> Iterator[Result]:
     waiting: deque[Future[Result]] = deque()
-    try:
-        for task in tasks:
-            waiting.append(executor.submit(function, task))
-            if len(waiting) >= window:
+    with worker_pool(jobs) if executor is None else nullcontext(executor) as pool:
+        if pool is None:
+            yield from map(function, tasks)
+            return
+        try:
+            for task in tasks:
+                waiting.append(pool.submit(function, task))
+                if len(waiting) >= _AHEAD * max(jobs, 1):
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise StressnetError(
-            "a worker process died, most likely for lack of memory; run the same command again "
-            "with fewer --jobs (what is finished is kept)"
-        ) from error
+        except BrokenProcessPool as error:
+            raise StressnetError(
+                "a worker process died, most likely for lack of memory; run the same command again "
+                "with fewer --jobs (what is finished is kept)"
+            ) from error

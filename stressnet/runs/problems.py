@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from stressnet.runs.tables import no_formula
 
@@ -46,18 +47,18 @@ class Problem:
     reason: str
 
 
-def write_problems(path: Path, problems: Iterable[Problem]) -> None:
-    """Write the failure table; an empty table has its header all the same.
+def write_rows(path: Path, kind: type, rows: Iterable[Any]) -> None:
+    """Write rows of a dataclass as CSV; an empty table has its header all the same.
 
     People open it in spreadsheets, so names that would be formulas there are made harmless.
     """
     # Names of files may be of another encoding.
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        names = [field.name for field in fields(Problem)]
+        names = [field.name for field in fields(kind)]
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
-        for problem in problems:
-            writer.writerow({name: no_formula(cell) for name, cell in asdict(problem).items()})
+        for row in rows:
+            writer.writerow({name: no_formula(cell) for name, cell in asdict(row).items()})
 
 
 def count_problems(problems: Iterable[Problem]) -> dict[str, int]:

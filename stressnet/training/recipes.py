@@ -192,6 +192,19 @@ _COMPACT = TrainConfig(
     mask_bins=24,
 )
 
+_PUBLISHED = TrainConfig(
+    name="allouche2025-lenet",
+    optimizer="adam",
+    learning_rate=1e-3,
+    schedule="constant",
+    weight_decay=0.0,
+    batch_size=100,
+    max_epochs=100,
+    patience=30,
+    class_balance="none",
+    seed=1234,
+)
+
 RECIPES: dict[str, TrainConfig] = {
     recipe.name: recipe
     for recipe in (
@@ -200,30 +213,8 @@ RECIPES: dict[str, TrainConfig] = {
         replace(
             _COMPACT, name="transformer", learning_rate=2e-3, weight_decay=0.05, part_weight=1.0
         ),
-        TrainConfig(
-            name="allouche2025-lenet",
-            optimizer="adam",
-            learning_rate=1e-3,
-            schedule="constant",
-            weight_decay=0.0,
-            batch_size=100,
-            max_epochs=100,
-            patience=30,
-            class_balance="none",
-            seed=1234,
-        ),
-        TrainConfig(
-            name="allouche2025-vgg",
-            optimizer="adam",
-            learning_rate=1e-5,
-            schedule="constant",
-            weight_decay=0.0,
-            batch_size=100,
-            max_epochs=100,
-            patience=30,
-            class_balance="none",
-            seed=1234,
-        ),
+        _PUBLISHED,
+        replace(_PUBLISHED, name="allouche2025-vgg", learning_rate=1e-5),
     )
 }
 """Recipes by name. ``nuclei`` is ``compact`` with a loss on the parts of the word, ``transformer``

@@ -22,12 +22,12 @@ from stressnet.training.comparison import compare_with_cues
 from stressnet.training.cue_weights import coefficients, permutation_importance
 from stressnet.training.metrics import evaluate_splits
 
-METRICS, COEFFICIENTS, IMPORTANCE, COMPARISONS = (
-    "baselines.csv",
-    "coefficients.csv",
-    "importance.csv",
-    "comparisons.csv",
-)
+FILES = {
+    "metrics": "baselines.csv",
+    "coefficients": "coefficients.csv",
+    "importance": "importance.csv",
+    "comparisons": "comparisons.csv",
+}
 
 
 def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
@@ -91,36 +91,18 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
                     )
             bar.update()
     with folder.progress.stage("importance"):
-        weights = pd.concat(
-            [
-                coefficients(kept[name][0], data, seed=config.seed)
-                for name in (cb.LOGISTIC, cb.FIVE)
-            ],
-            ignore_index=True,
-        )
-        importance = pd.concat(
-            [
-                permutation_importance(kept[name], data, seed=config.seed)
-                for name in (cb.LOGISTIC, cb.BOOSTING, cb.FIVE)
-            ],
-            ignore_index=True,
-        )
-    metrics = pd.concat(scores, ignore_index=True)
-    compared = pd.DataFrame(comparisons)
-    tables = {METRICS: metrics, COEFFICIENTS: weights, IMPORTANCE: importance}
-    if len(compared):
-        tables[COMPARISONS] = compared
-    for name, frame in tables.items():
-        folder.table(name, frame, lineterminator="\n")
-    save_figure(plot_cues(weights, importance), folder.figure("cues"))
-    return Result.of(
-        folder,
-        {"settings": settings, "n_baselines": len(every)},
-        metrics=metrics,
-        coefficients=weights,
-        importance=importance,
-        comparisons=compared,
-    )
+        linear, several = (cb.LOGISTIC, cb.FIVE), (cb.LOGISTIC, cb.BOOSTING, cb.FIVE)
+        weights = [coefficients(kept[name][0], data, seed=config.seed) for name in linear]
+        losses = [permutation_importance(kept[name], data, seed=config.seed) for name in several]
+    parts = {"metrics": scores, "coefficients": weights, "importance": losses}
+    tables = {name: pd.concat(part, ignore_index=True) for name, part in parts.items()}
+    tables["comparisons"] = pd.DataFrame(comparisons)
+    for name, file in FILES.items():
+        if len(tables[name]):
+            folder.table(file, tables[name], lineterminator="\n")
+    figure = plot_cues(tables["coefficients"], tables["importance"])
+    save_figure(figure, folder.figure("cues"))
+    return Result.of(folder, {"settings": settings, "n_baselines": len(every)}, **tables)
 
 
 def _network_predictions(path: Path, source: dict[str, Any]) -> pd.DataFrame:

@@ -133,7 +133,7 @@ def alignment_of(
     """
     alignment = aligned.get(str(source.audio))
     if alignment is None:
-        return _one_word(source, audio)
+        return Alignment((spoken_part(audio, source.audio),), (), "silence trimmed")
     if isinstance(alignment, str):
         raise AlignmentError(alignment)
     if alignment.confidence is None:  # not from an aligner
@@ -145,10 +145,6 @@ def alignment_of(
             raise AlignmentError(text)
         problems.append(Problem(str(source.audio), "align", Severity.WARNING, text))
     return alignment
-
-
-def _one_word(source: Source, audio: Audio) -> Alignment:
-    return Alignment((spoken_part(audio, source.audio),), (), "silence trimmed")
 
 
 def spoken_part(audio: Audio, path: Path) -> Interval:

@@ -63,17 +63,6 @@ def as_text(result: Predicted) -> str:
     return "\n".join(lines)
 
 
-def closing_line(result: Predicted) -> str:
-    """How many words were predicted and skipped, and how many recordings could not be used."""
-    line = f"{result.n_predicted} words predicted, {result.n_skipped} skipped"
-    n_files = len(result.alignments) + result.n_unused
-    if result.n_unused:
-        line += f"; {result.n_unused} of {n_files} recordings could not be used"
-    if not result.n_predicted:
-        line += "; nothing was predicted, see the reasons"
-    return line
-
-
 def as_csv(words: Sequence[WordPrediction], spreadsheet: bool = False) -> str:
     """CSV with a header; numbers of skipped words are empty.
 

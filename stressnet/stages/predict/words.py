@@ -33,6 +33,9 @@ from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_words, align
 from stressnet.stages.predict.sources import Source
 from stressnet.training.calibration import Calibration, load_calibration
 
+MOST_TOLD = 20
+"""Problems that are told on stderr."""
+
 
 @dataclass(frozen=True)
 class WordPrediction:
@@ -89,6 +92,10 @@ class Predicted:
         Recordings that could not be used, each once, and those that are doubtful.
     network : dict
         Which network it was.
+    text : str
+        What the terminal shows; empty if it was written into a file.
+    lists_reasons : bool
+        Whether that says why recordings could not be used.
     """
 
     words: tuple[WordPrediction, ...]
@@ -96,6 +103,8 @@ class Predicted:
     durations_s: dict[str, float]
     problems: tuple[Problem, ...]
     network: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+    lists_reasons: bool = False
 
     @property
     def n_unused(self) -> int:
@@ -111,6 +120,36 @@ class Predicted:
     def n_skipped(self) -> int:
         """Words that were skipped in recordings that could be used."""
         return len(self.words) - self.n_predicted - self.n_unused
+
+    @property
+    def n_failed(self) -> int:
+        """Recordings that could not be used; at least 1 if no word was predicted."""
+        return self.n_unused or int(not self.n_predicted)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no recording could be used."""
+        return not self.alignments
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What is told on stderr at the end: each problem once, then a count."""
+        told = () if self.lists_reasons else self.problems
+        lines = [f"stressnet: {problem.reason}" for problem in told[:MOST_TOLD]]
+        if len(told) > MOST_TOLD:
+            lines.append(f"... and {len(told) - MOST_TOLD} more; --format csv lists all")
+        return (*lines, self.closing_line) if self.n_failed else tuple(lines)
+
+    @property
+    def closing_line(self) -> str:
+        """How many words were predicted and skipped, and how many recordings were unusable."""
+        line = f"{self.n_predicted} words predicted, {self.n_skipped} skipped"
+        if self.n_unused:
+            n_files = len(self.alignments) + self.n_unused
+            line += f"; {self.n_unused} of {n_files} recordings could not be used"
+        if not self.n_predicted:
+            line += "; nothing was predicted, see the reasons"
+        return line
 
 
 def predict_words(

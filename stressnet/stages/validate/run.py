@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from stressnet.alignment.validation import findings
@@ -23,8 +22,7 @@ from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, CorpusError, MissingPartError
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.runs.held import check_file
-from stressnet.runs.problems import Severity
-from stressnet.runs.tables import no_formula
+from stressnet.runs.problems import Severity, write_rows
 from stressnet.runs.work import Work
 from stressnet.stages.validate import AUTO, ValidateConfig
 
@@ -163,7 +161,7 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
         + (f"\ntranscripts, {told}" if told else ""),
     )
     if config.csv is not None:
-        write_table(config.csv, validation)
+        write_rows(config.csv, Row, rows)
     return validation
 
 
@@ -226,12 +224,3 @@ def table_text(validation: Validation, limit: int | None = None) -> str:
         f"{counted}" + (f" in {len(items)} recordings" if items else "")
     )
     return "\n".join(lines)
-
-
-def write_table(path: Path, validation: Validation) -> None:
-    """Write the table as CSV, without what a spreadsheet would take for a formula."""
-    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        for row in validation.rows:
-            writer.writerow({name: no_formula(cell) for name, cell in asdict(row).items()})
