@@ -138,11 +138,27 @@ def _relevance(
     tokens: pd.DataFrame,
     folder: RunFolder,
 ) -> pd.DataFrame:
-    """Sums of maps in the regions of cues: ``token_id, method, cue, relevance``."""
+    """Sums of maps in the regions of cues: ``token_id, method, cue, relevance, missing``."""
     ids = tokens["token_id"].tolist()
 
     def explain(part: list[str]) -> list[list[Any]]:
-        return _relevance_of(network, attributions, reader, part)
+        values = reader.images.values
+        picture = np.stack([values[reader.image_index(i)] for i in part]).astype(np.float32)
+        inputs = torch.from_numpy(picture)[:, None].to(network.device)
+        # Log-odds of INITIAL are the logit difference INITIAL minus FINAL.
+        classes = torch.full((len(part),), Stress.INITIAL.class_index, device=network.device)
+        scenes = [reader.scene(token_id, surroundings=False) for token_id in part]
+        masks = [{cue: union_mask(names, s) for cue, names in CUE_REGIONS.items()} for s in scenes]
+        rows: list[list[Any]] = []
+        for method, attribution in attributions.items():
+            maps = attribution(network.model, inputs, classes)[:, 0].double().cpu().numpy()
+            for token_id, one, of_cues in zip(part, maps, masks, strict=True):
+                for cue, mask in of_cues.items():
+                    if isinstance(mask, str):
+                        rows.append([token_id, method, cue, None, mask])
+                    else:
+                        rows.append([token_id, method, cue, float((one * mask).sum()), ""])
+        return rows
 
     tasks = ((str(start), ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK))
     chunks = folder.chunks("explain", tasks, explain, total=len(ids), n_items=len, here=True)
@@ -154,37 +170,6 @@ def _relevance(
         for row in lost.itertuples()
     ]
     return table
-
-
-def _relevance_of(
-    network: TrainedNetwork,
-    attributions: dict[str, Attribution],
-    reader: SceneReader,
-    ids: list[str],
-) -> list[list[Any]]:
-    """Relevance of some tokens' cues under every method; None where a region is missing."""
-    values = reader.images.values
-    picture = np.stack([values[reader.image_index(i)] for i in ids]).astype(np.float32)
-    inputs = torch.from_numpy(picture)[:, None].to(network.device)
-    # Log-odds of INITIAL are the logit difference INITIAL minus FINAL.
-    classes = torch.full((len(ids),), Stress.INITIAL.class_index, device=network.device)
-    scenes = {token_id: reader.scene(token_id, surroundings=False) for token_id in ids}
-    masks = {
-        (token_id, cue): union_mask(names, scene)
-        for token_id, scene in scenes.items()
-        for cue, names in CUE_REGIONS.items()
-    }
-    rows: list[list[Any]] = []
-    for method, attribution in attributions.items():
-        maps = attribution(network.model, inputs, classes)[:, 0].double().cpu().numpy()
-        for token_id, one in zip(ids, maps, strict=True):
-            for cue in CUE_REGIONS:
-                mask = masks[token_id, cue]
-                if isinstance(mask, str):
-                    rows.append([token_id, method, cue, None, mask])
-                else:
-                    rows.append([token_id, method, cue, float((one * mask).sum()), ""])
-    return rows
 
 
 def union_mask(names: Sequence[str], scene: Any) -> Any:

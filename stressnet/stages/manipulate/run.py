@@ -7,7 +7,7 @@ the number of workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from stressnet.errors import CorpusError
 from stressnet.manipulation.continua import plan_steps
 from stressnet.manipulation.crosstalk import crosstalk
 from stressnet.manipulation.cues import in_order
-from stressnet.manipulation.endpoints import Endpoint
 from stressnet.manipulation.responses import preset_of, presets_of, responses
 from stressnet.manipulation.token_stimuli import AUDIO_FOLDER, TokenTask, make_token, part_of
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
@@ -123,10 +122,26 @@ def _make(
         folder.tree(f"{AUDIO_FOLDER}/**/*.wav")
         folder.tree(f"{AUDIO_FOLDER}/**/*.TextGrid")
     ends = endpoints_of(cues, tokens, config, folder.problems)
+    voices, presets = voices_of(cues), presets_of(networks)
     ids = [str(token_id) for token_id in tokens["token_id"]]
     files = [parts / f"{index:06d}" for index in range(len(ids))]
-    task_of = _task_maker(config, corpus, networks, cues, tokens, ends, plan, folder)
-    tasks = ((token_id, task_of(k, files[k])) for k, token_id in enumerate(ids))
+
+    def task(index: int) -> TokenTask:
+        row = {str(key): value for key, value in tokens.iloc[index].to_dict().items()}
+        return TokenTask(
+            corpus=corpus.path,
+            out=folder.path,
+            row=row,
+            phones=corpus.phone_intervals(ids[index], row["excerpt_start_s"]),
+            voice=voices[str(row["speaker"])],
+            plan=plan,
+            endpoints=ends[ids[index]],
+            file=files[index],
+            presets=presets,
+            save_audio=config.save_audio,
+        )
+
+    tasks = ((token_id, task(index)) for index, token_id in enumerate(ids))
     made = folder.chunks("manipulate", tasks, make_token, total=len(ids))
     for file, (_, failures) in zip(files, made, strict=True):
         _answer(networks, file)
@@ -134,8 +149,7 @@ def _make(
             Problem(item, stage, Severity.ERROR, reason) for item, stage, reason in failures
         ]
     tables = {"endpoints": endpoint_table(ends, ids)}
-    names = ["stimuli", "measures", *(["responses"] if networks else [])]
-    for name in names:
+    for name in ("stimuli", "measures", *(["responses"] if networks else [])):
         written = [part_of(file, FILES[name]) for file in files]
         read = [pd.read_parquet(file) for file in written if file.exists()]
         if not read:
@@ -155,38 +169,6 @@ def _answer(networks: Sequence[TrainedNetwork], file: Path) -> None:
         write_parquet(pd.concat(tables, ignore_index=True), out)
     for image_file in images.values():
         image_file.unlink(missing_ok=True)
-
-
-def _task_maker(
-    config: ManipulateConfig,
-    corpus: Corpus,
-    networks: Sequence[TrainedNetwork],
-    cues: Path,
-    tokens: pd.DataFrame,
-    endpoints: dict[str, dict[str, Endpoint]],
-    plan: tuple[Any, ...],
-    folder: RunFolder,
-) -> Callable[[int, Path], TokenTask]:
-    voices = voices_of(cues)
-    presets = presets_of(networks)
-
-    def task(index: int, file: Path) -> TokenTask:
-        row = {str(key): value for key, value in tokens.iloc[index].to_dict().items()}
-        token_id = str(row["token_id"])
-        return TokenTask(
-            corpus=corpus.path,
-            out=folder.path,
-            row=row,
-            phones=corpus.phone_intervals(token_id, row["excerpt_start_s"]),
-            voice=voices[str(row["speaker"])],
-            plan=plan,
-            endpoints=endpoints[token_id],
-            file=file,
-            presets=presets,
-            save_audio=config.save_audio,
-        )
-
-    return task
 
 
 def _results(tables: dict[str, pd.DataFrame], problems: list[Problem]) -> dict[str, Any]:

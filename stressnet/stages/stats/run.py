@@ -64,11 +64,7 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Result:
         for name, table in _sum_network(network, plan, analysis, number, folder).items():
             parts[name].append(table)
         parts["models"].append(_fit_models(network, analysis, number, folder))
-    joined = {
-        name: pd.concat([part for part in each if len(part)] or each, ignore_index=True)
-        for name, each in parts.items()
-        if each
-    }
+    joined = {name: _joined(each) for name, each in parts.items() if each}
     joined.setdefault("models", pd.DataFrame(columns=list(MODEL_COLUMNS)))
     joined["claims"] = claims_table(
         joined,
@@ -120,10 +116,12 @@ def _sum_network(
                 bar.update(network.n_tokens * len(network.runs))
             for name, file in files.items():
                 parts[name].append(pd.read_parquet(file))
-    return {
-        name: pd.concat([f for f in found if len(f)] or found[:1], ignore_index=True)
-        for name, found in parts.items()
-    }
+    return {name: _joined(found) for name, found in parts.items()}
+
+
+def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Parts of a table, empty ones left out, as their columns may be of other types."""
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def _fit_models(

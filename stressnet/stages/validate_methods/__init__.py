@@ -73,19 +73,10 @@ class ValidateMethodsConfig:
         ConfigError
             If nothing is left to validate.
         """
-        asked: dict[str, Any] = {
-            "sets": self.sets,
-            "n_words": self.n_words,
-            "n_scored": self.n_scored,
-            "effect": self.effect,
-            "networks": self.networks,
-            "n_seeds": self.n_seeds,
-            "methods": self.methods,
-            "all_methods": False if self.methods else None,
-            "max_epochs": self.max_epochs,
-            "precision": self.precision,
-            "allow_leaks": self.allow_leaks or None,
-        }
+        names = "sets n_words n_scored effect networks n_seeds methods max_epochs precision".split()
+        asked: dict[str, Any] = {name: getattr(self, name) for name in names}
+        asked["all_methods"] = False if self.methods else None
+        asked["allow_leaks"] = self.allow_leaks or None
         changes = {name: value for name, value in asked.items() if value not in (None, ())}
         base = self.base or (SMALL_PLAN if self.small else DEFAULT_PLAN)
         if self.base is None:
