@@ -19,7 +19,6 @@ from conftest import MakeCorpus, aligned_sentence, sound_of
 
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.cli import main
-from stressnet.cli.options import MODEL
 from stressnet.corpus.sound_identity import sound_hash
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_TABLE
@@ -34,7 +33,12 @@ from stressnet.errors import (
 from stressnet.evaluation.heard import Heard
 from stressnet.evaluation.sets import FULL_VOWELS, load_models, sets_of, token_table
 from stressnet.evaluation.tables import ORACLE
-from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
+from stressnet.models.checkpoint import (
+    CheckpointInfo,
+    TrainedNetwork,
+    load_checkpoint,
+    save_checkpoint,
+)
 from stressnet.models.registry import build_model
 from stressnet.pretrained import pretrained_folder
 from stressnet.runs.manifest import hash_file
@@ -574,10 +578,10 @@ def test_what_lies_beside_a_recording_or_below_a_folder_is_found(tmp_path: Path)
 
 def test_the_networks_in_the_package_have_a_name(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert MODEL.convert("pretrained", None, None) == pretrained_folder()
+    assert TrainedNetwork.load(Path("pretrained")).path == pretrained_folder()
     (tmp_path / "pretrained").mkdir()
-    assert MODEL.convert("pretrained", None, None) == Path("pretrained")
-    assert MODEL.convert("mine", None, None) == Path("mine")
+    with pytest.raises(CheckpointError, match=r"^pretrained/model.json: file is missing"):
+        TrainedNetwork.load(Path("pretrained"))
 
 
 def test_a_corpus_built_again_is_noticed(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,24 +15,6 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 PATH = click.Path(path_type=Path)
-
-
-class ModelPath(click.ParamType):
-    """A checkpoint folder, or ``pretrained`` for the network in the package."""
-
-    name = "path"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The folder; a folder of that name comes first."""
-        path = Path(value)
-        if str(value) == "pretrained" and not path.exists():
-            from stressnet.pretrained import pretrained_folder
-
-            return pretrained_folder()
-        return path
-
-
-MODEL = ModelPath()
 DEFAULT_JOBS = max(1, min(os.cpu_count() or 1, 8))
 
 
@@ -54,13 +35,7 @@ def echo_line(text: str) -> None:
     echo(text, err=True)
 
 
-def quiet_option(function: Any) -> Any:
-    """``-q``: no progress."""
-    return click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")(function)
-
-
-def seed_option(function: Any) -> Any:
-    """``--seed``."""
-    return click.option(
-        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed."
-    )(function)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed."
+)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stressnet.cli.options import EXIT_FAILED, MODEL, PATH, echo, quiet_option, seed_option
+from stressnet.cli.options import EXIT_FAILED, PATH, echo, quiet_option, seed_option
 
 
 @click.command("fetch")
@@ -62,7 +62,7 @@ def models_command(preset: str | None, layers: str | None) -> None:
 
 
 @click.command("export")
-@click.argument("model", type=MODEL)
+@click.argument("model", type=PATH)
 @click.argument("out", type=PATH)
 def export_command(model: Path, out: Path) -> None:
     """Write MODEL as the ONNX file OUT, and check it in onnxruntime.

@@ -54,11 +54,11 @@ def export_onnx(model_path: Path, out: Path) -> float:
     _require_onnx()
     import onnx
 
-    if out.suffix != ".onnx":
-        check_file(out, [model_path])
     network = TrainedNetwork.load(model_path)
-    model, info = network.model, network.info
-    metadata = _metadata(info, network.digest, load_calibration(model_path, network.digest))
+    model, info, folder = network.model, network.info, network.path
+    if out.suffix != ".onnx":
+        check_file(out, [folder])
+    metadata = _metadata(info, network.digest, load_calibration(folder, network.digest))
     images = np.random.default_rng(0).standard_normal(
         (_N_CHECKED, 1, info.n_bins, info.n_frames), dtype=np.float32
     )
@@ -76,7 +76,7 @@ def export_onnx(model_path: Path, out: Path) -> float:
             )
     except torch.onnx.OnnxExporterError as error:
         raise CheckpointError(
-            f"{model_path}: {info.architecture} cannot be exported as ONNX "
+            f"{folder}: {info.architecture} cannot be exported as ONNX "
             f"({str(error).splitlines()[0]})"
         ) from error
     assert program is not None
@@ -98,7 +98,7 @@ def export_onnx(model_path: Path, out: Path) -> float:
         apart = float(np.abs(run_onnx(part, images) - wanted).max())
         if not apart <= TOLERANCE:
             raise CheckpointError(
-                f"{model_path}: exported logits differ by {apart:.2g}, more than {TOLERANCE:g}; "
+                f"{folder}: exported logits differ by {apart:.2g}, more than {TOLERANCE:g}; "
                 f"nothing was written"
             )
         part.replace(out)
