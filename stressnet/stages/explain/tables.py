@@ -1,0 +1,101 @@
+"""The tables of a run: regions, tokens, summaries, and what the manifest says of conservation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stressnet.corpus.store import Corpus, Selection
+from stressnet.errors import CorpusError
+from stressnet.lexicon.stress import CLASSES
+from stressnet.regions import BandRule
+from stressnet.regions.nulls import SHIFTS
+from stressnet.regions.project_corpus import (
+    NULLS,
+    RELEVANCE,
+    ControlMaps,
+    ProjectionSettings,
+    project_run,
+    summarise_localisation,
+    summarise_nulls,
+)
+from stressnet.runs.folder import RunFolder
+from stressnet.stages.explain import ExplainConfig
+from stressnet.statistics import summarise
+
+MAX_CLOSURE = 1e-3
+"""Largest residual of the ledger, relative to the explained value, that counts as closed."""
+
+
+def project_tokens(
+    config: ExplainConfig,
+    corpus: Corpus,
+    preset: str,
+    chosen: Selection,
+    tokens: pd.DataFrame,
+    controls: Sequence[ControlMaps],
+    folder: RunFolder,
+) -> dict[str, float]:
+    """Write the tables of regions; return which part of the tokens agrees with its donors."""
+    settings = ProjectionSettings(
+        preset=preset,
+        bands=BandRule.parse(config.bands),
+        maps=folder.path / "maps.npy",
+        shifts=tuple(name for name in config.nulls if name in SHIFTS),
+        region_files=config.region_files,
+        partitions=config.partitions,
+    )
+    vowels = chosen.tokens[["nucleus_1", "nucleus_2"]]
+    matches = project_run(folder, corpus.path, settings, tokens.join(vowels), config.seed, controls)
+    if not (folder.path / RELEVANCE).exists():
+        first = folder.problems[0]
+        raise CorpusError(
+            f"{folder.path}: no token could be projected. First: {first.item}: {first.reason}"
+        )
+    return matches
+
+
+def token_table(chosen: pd.DataFrame, maps: pd.DataFrame) -> pd.DataFrame:
+    """``tokens.parquet`` of a run: what is known of the tokens and what the network said."""
+    columns = ["token_id", "word", "family", "speaker", "sex", "stress", "split", "label_source"]
+    columns += ["is_minimal_pair", "is_prosody_only_pair", "duration_s"]
+    table = chosen[columns].copy()
+    table.insert(1, "map_index", np.arange(len(table)))
+    table["stress_predicted"] = [CLASSES[int(k)].value for k in maps["predicted"]]
+    table["correct"] = table["stress"] == table["stress_predicted"]
+    kept = ["p_initial", "output", "relevance_sum", "bias_share", "stabiliser_share", "closure"]
+    return table.join(maps[kept])
+
+
+def summarise_run(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Write the summaries; return that of the exchange and that of further nulls."""
+    relevance = pd.read_parquet(folder.path / RELEVANCE)
+    summary = summarise(relevance)
+    folder.table("summary.csv", summary)
+    folder.table("summary_localisation.csv", summarise_localisation(relevance))
+    if not (folder.path / NULLS).exists():
+        return summary, None
+    nulls = pd.read_parquet(folder.path / NULLS)
+    if set(nulls["null"]) <= {"exchange"}:
+        return summary, None
+    against = summarise_nulls(relevance, nulls)
+    folder.table("summary_nulls.csv", against)
+    return summary, against
+
+
+def conservation(tokens: pd.DataFrame) -> dict[str, Any]:
+    """How well the ledger closes, over all tokens."""
+    return {
+        "n_tokens": len(tokens),
+        "accuracy_on_explained_tokens": float(tokens["correct"].mean()),
+        "median_relevance_over_output": float(
+            (tokens["relevance_sum"] / tokens["output"]).median()
+        ),
+        "median_absolute_output": float(tokens["output"].abs().median()),
+        "median_bias_share": float((tokens["bias_share"] / tokens["output"]).median()),
+        "largest_closure_residual": float(tokens["closure"].max()),
+        "conserved": bool(tokens["closure"].max() <= MAX_CLOSURE),
+    }
