@@ -15,6 +15,7 @@ from spoken_words import write_recordings
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.manipulation.causal import ALL_CUES, CUE_REGIONS
+from stressnet.manipulation.cue_relevance import union_mask
 from stressnet.manipulation.findings_table import COLUMNS, findings_table
 from stressnet.manipulation.verdicts import (
     CONSISTENT,
@@ -31,7 +32,6 @@ from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.causal_agreement import causal_agreement
-from stressnet.stages.causal_agreement.run import union_mask
 from stressnet.stages.manipulate import ManipulateConfig, manipulate_corpus
 from stressnet.stages.measure import measure_corpus
 from stressnet.statistics.claims import CLAIMS, FAILS, FEW_SEEDS, HOLDS, OPEN

@@ -10,33 +10,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 
-from stressnet.corpus.images import Images
-from stressnet.corpus.mean_spectrum import bin_statistics, mean_spectrum
+from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
-from stressnet.corpus.store import Corpus, Selection
+from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, check_names
 from stressnet.explain.composites import suited
 from stressnet.explain.faithfulness import BASELINES, METRICS
 from stressnet.explain.faithfulness.attributions import find_attributions
 from stressnet.explain.faithfulness.battery import Battery
-from stressnet.explain.faithfulness.scores import logits_of
 from stressnet.explain.reference import REFERENCED
-from stressnet.lexicon.stress import CLASSES
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.models.registry import get_spec
 from stressnet.regions import get_regions
-from stressnet.regions.from_corpus import SceneReader
 from stressnet.report.assess_figure import plot_faithfulness
 from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.assess import AssessConfig
-from stressnet.stages.assess.tokens import read_batch
+from stressnet.stages.assess.tokens import measure_tokens, value_table
 from stressnet.statistics.faithfulness_summary import fill_chance, summarise_faithfulness
 
 DEFAULT_METHODS = (
@@ -48,8 +42,6 @@ DEFAULT_METHODS = (
 )
 """The first is what ``stressnet explain`` uses; the last is the chance level of some metrics."""
 
-CHUNK = 8
-"""Tokens that are measured together and draw from the same generators."""
 
 TABLE, SUMMARY = "faithfulness.csv", "faithfulness-summary.csv"
 
@@ -106,9 +98,9 @@ def run(config: AssessConfig, corpus: Corpus, network: TrainedNetwork, folder: R
         seed=config.seed,
         others={name: other.model for name, other in others.items()},
     )
-    rows = _measure(battery, corpus, network, chosen, config, folder)
+    rows = measure_tokens(battery, corpus, network, chosen, config, folder)
     with folder.progress.stage("summarise"):
-        values = fill_chance(_value_table(rows, chosen.tokens, network.model, images))
+        values = fill_chance(value_table(rows, chosen, network, images))
         summary = summarise_faithfulness(values, methods[0], config.seed)
         folder.table(TABLE, values, float_format="%.8g")
         folder.table(SUMMARY, summary, float_format="%.8g")
@@ -144,43 +136,3 @@ def _unique(what: str, names: Sequence[str] | Any, known: Any = None) -> tuple[s
     if not distinct:
         raise ConfigError(f"no {what} was given")
     return distinct
-
-
-def _measure(
-    battery: Battery,
-    corpus: Corpus,
-    network: TrainedNetwork,
-    chosen: Selection,
-    config: AssessConfig,
-    folder: RunFolder,
-) -> list[dict[str, Any]]:
-    """Rows of all tokens, methods and metrics."""
-    reader = SceneReader(corpus, network.info.preset)
-    mean, sd = bin_statistics(corpus, reader.images, chosen.tokens, config.seed)
-    statistics = torch.from_numpy(mean)[:, None], torch.from_numpy(sd)[:, None]
-    ids = chosen.tokens["token_id"].tolist()
-
-    def measure(token_ids: list[str]) -> list[dict[str, Any]]:
-        return battery.run(
-            read_batch(reader, token_ids, config.regions, statistics, network.device)
-        )
-
-    tasks = ((str(start), ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK))
-    chunks = folder.chunks("assess", tasks, measure, total=len(ids), n_items=len, here=True)
-    return [row for _, rows in chunks for row in rows]
-
-
-def _value_table(
-    records: list[dict[str, Any]], chosen: pd.DataFrame, model: Any, images: Images
-) -> pd.DataFrame:
-    """Rows with the token's word, speaker, stress and prediction."""
-    predicted = []
-    device = next(model.parameters()).device
-    for index in chosen["image"]:
-        image = torch.from_numpy(np.array(images.values[index], dtype=np.float32))[None, None].to(
-            device
-        )
-        predicted.append(CLASSES[int(logits_of(model, image, 1).argmax())].value)
-    tokens = chosen[["token_id", "word", "speaker", "stress", "split"]].copy()
-    tokens.insert(4, "stress_predicted", predicted)
-    return tokens.merge(pd.DataFrame(records), on="token_id", how="right", validate="1:m")

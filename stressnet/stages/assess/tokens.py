@@ -6,16 +6,62 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
+from stressnet.corpus.images import Images
+from stressnet.corpus.mean_spectrum import bin_statistics
+from stressnet.corpus.store import Corpus, Selection
 from stressnet.explain.faithfulness.attributions import fill_of
-from stressnet.explain.faithfulness.battery import TokenBatch
+from stressnet.explain.faithfulness.battery import Battery, TokenBatch
+from stressnet.lexicon.stress import CLASSES
+from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.regions import Missing, get_regions
 from stressnet.regions.from_corpus import SceneReader
+from stressnet.runs.folder import RunFolder
+from stressnet.stages.assess import AssessConfig
 
 FORMANT_UNITS = tuple(f"F{k}_{which}" for which in ("stressed", "unstressed") for k in range(1, 5))
 """Regions that are the units called formant bands."""
+
+
+CHUNK = 8
+"""Tokens that are measured together and draw from the same generators."""
+
+
+def measure_tokens(
+    battery: Battery,
+    corpus: Corpus,
+    network: TrainedNetwork,
+    chosen: Selection,
+    config: AssessConfig,
+    folder: RunFolder,
+) -> list[dict[str, Any]]:
+    """Rows of all tokens, methods and metrics."""
+    reader = SceneReader(corpus, network.info.preset)
+    mean, sd = bin_statistics(corpus, reader.images, chosen.tokens, config.seed)
+    statistics = torch.from_numpy(mean)[:, None], torch.from_numpy(sd)[:, None]
+    ids = chosen.tokens["token_id"].tolist()
+
+    def measure(token_ids: list[str]) -> list[dict[str, Any]]:
+        return battery.run(
+            read_batch(reader, token_ids, config.regions, statistics, network.device)
+        )
+
+    tasks = ((str(start), ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK))
+    chunks = folder.chunks("assess", tasks, measure, total=len(ids), n_items=len, here=True)
+    return [row for _, rows in chunks for row in rows]
+
+
+def value_table(
+    records: list[dict[str, Any]], chosen: Selection, network: TrainedNetwork, images: Images
+) -> pd.DataFrame:
+    """Rows with the token's word, speaker, stress and prediction."""
+    answers = network.logits(images.values[chosen.image_index]).argmax(axis=1)
+    tokens = chosen.tokens[["token_id", "word", "speaker", "stress", "split"]].copy()
+    tokens.insert(4, "stress_predicted", [CLASSES[k].value for k in answers])
+    return tokens.merge(pd.DataFrame(records), on="token_id", how="right", validate="1:m")
 
 
 def read_batch(

@@ -6,32 +6,25 @@ then rank correlations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
 
 from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.store import Corpus
-from stressnet.errors import ConfigError
 from stressnet.explain.composites import suited
-from stressnet.explain.faithfulness.attributions import Attribution, find_attributions
+from stressnet.explain.faithfulness.attributions import find_attributions
 from stressnet.explain.reference import REFERENCED
-from stressnet.lexicon.stress import Stress
-from stressnet.manipulation.causal import CUE_REGIONS, agreement_table
+from stressnet.manipulation.causal import agreement_table
+from stressnet.manipulation.cue_relevance import cue_relevance, pairs_of
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.models.registry import get_spec
-from stressnet.regions import Missing, get_regions
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.report.manipulation_figures import plot_agreement
 from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file
-from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.assess.run import DEFAULT_METHODS
@@ -43,8 +36,6 @@ from stressnet.stages.manipulate.run import run as manipulate
 
 PAIRS, TABLE, FIGURE = "pairs.parquet", "agreement.csv", "agreement"
 STIMULI_FOLDER = "stimuli"
-CHUNK = 16
-"""Tokens that are explained together."""
 
 N_STEPS = 3
 """Both ends and the middle: what causal agreement needs of a continuum."""
@@ -96,9 +87,9 @@ def run(config: CausalConfig, corpus: Corpus, network: TrainedNetwork, folder: R
     stimuli = config.stimuli or _make_stimuli(config, corpus, network, folder)
     effects, tokens = effects_and_tokens(responses_of(stimuli, corpus, network), corpus)
     reader = SceneReader(corpus, network.info.preset)
-    relevance = _relevance(network, attributions, reader, tokens, folder)
+    relevance = cue_relevance(network, attributions, reader, tokens, folder)
     with folder.progress.stage("summarise"):
-        pairs = _pairs(effects, relevance, tokens)
+        pairs = pairs_of(effects, relevance, tokens)
         table = agreement_table(pairs, seed=config.seed)
         folder.table(PAIRS, pairs)
         folder.table(TABLE, table, float_format="%.8g", lineterminator="\n")
@@ -129,72 +120,3 @@ def _make_stimuli(
         manipulate(options, corpus, child)
     folder.problems += child.problems
     return child.path
-
-
-def _relevance(
-    network: TrainedNetwork,
-    attributions: dict[str, Attribution],
-    reader: SceneReader,
-    tokens: pd.DataFrame,
-    folder: RunFolder,
-) -> pd.DataFrame:
-    """Sums of maps in the regions of cues: ``token_id, method, cue, relevance, missing``."""
-    ids = tokens["token_id"].tolist()
-
-    def explain(part: list[str]) -> list[list[Any]]:
-        values = reader.images.values
-        picture = np.stack([values[reader.image_index(i)] for i in part]).astype(np.float32)
-        inputs = torch.from_numpy(picture)[:, None].to(network.device)
-        # Log-odds of INITIAL are the logit difference INITIAL minus FINAL.
-        classes = torch.full((len(part),), Stress.INITIAL.class_index, device=network.device)
-        scenes = [reader.scene(token_id, surroundings=False) for token_id in part]
-        masks = [{cue: union_mask(names, s) for cue, names in CUE_REGIONS.items()} for s in scenes]
-        rows: list[list[Any]] = []
-        for method, attribution in attributions.items():
-            maps = attribution(network.model, inputs, classes)[:, 0].double().cpu().numpy()
-            for token_id, one, of_cues in zip(part, maps, masks, strict=True):
-                for cue, mask in of_cues.items():
-                    if isinstance(mask, str):
-                        rows.append([token_id, method, cue, None, mask])
-                    else:
-                        rows.append([token_id, method, cue, float((one * mask).sum()), ""])
-        return rows
-
-    tasks = ((str(start), ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK))
-    chunks = folder.chunks("explain", tasks, explain, total=len(ids), n_items=len, here=True)
-    rows = [row for _, part in chunks for row in part]
-    table = pd.DataFrame(rows, columns=["token_id", "method", "cue", "relevance", "missing"])
-    lost = table[table["missing"] != ""].drop_duplicates(["token_id", "cue"])
-    folder.problems += [
-        Problem(str(row.token_id), f"region of {row.cue}", Severity.WARNING, str(row.missing))
-        for row in lost.itertuples()
-    ]
-    return table
-
-
-def union_mask(names: Sequence[str], scene: Any) -> Any:
-    """Cells of several regions, each counted once; the reason if one of them is missing."""
-    masks = []
-    for region in get_regions(names):
-        mask = region.mask(scene)
-        if isinstance(mask, Missing):
-            return f"{region.name}: {mask.reason}"
-        masks.append(mask)
-    return np.maximum.reduce(masks)
-
-
-def _pairs(effects: pd.DataFrame, relevance: pd.DataFrame, tokens: pd.DataFrame) -> pd.DataFrame:
-    """Relevance beside effects, with everything that statistics need."""
-    about = ["token_id", "speaker", "word", "family", "stress", "split"]
-    about += ["stress_predicted", "logit_difference"]
-    pairs = relevance.merge(effects, on=["token_id", "cue"], validate="m:1")
-    pairs = tokens[about].merge(pairs, on="token_id", validate="1:m")
-    if pairs.empty:
-        raise ConfigError("no token has both a map and a changed cue")
-    pairs["relevance"] = pairs["relevance"].astype(np.float64)
-    order = list(dict.fromkeys(effects["cue"]))
-    methods = list(dict.fromkeys(relevance["method"]))
-    pairs["_cue"] = pairs["cue"].map(order.index)
-    pairs["_method"] = pairs["method"].map(methods.index)
-    pairs = pairs.sort_values(["_method", "_cue", "token_id"], kind="stable")
-    return pairs.drop(columns=["_method", "_cue"]).reset_index(drop=True)
