@@ -58,7 +58,8 @@ def value_table(
     records: list[dict[str, Any]], chosen: Selection, network: TrainedNetwork, images: Images
 ) -> pd.DataFrame:
     """Rows with the token's word, speaker, stress and prediction."""
-    answers = network.logits(images.values[chosen.image_index]).argmax(axis=1)
+    chosen_images = np.asarray(images.values[chosen.image_index], dtype=np.float32)
+    answers = network.logits(chosen_images).argmax(axis=1)
     tokens = chosen.tokens[["token_id", "word", "speaker", "stress", "split"]].copy()
     tokens.insert(4, "stress_predicted", [CLASSES[k].value for k in answers])
     return tokens.merge(pd.DataFrame(records), on="token_id", how="right", validate="1:m")

@@ -3,56 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from stressnet.alignment.validation import findings
-from stressnet.corpus.building.expect import Expected, expected_text
-from stressnet.corpus.building.given import Given, read_given, use_given, words_only_text
-from stressnet.corpus.building.listen import SoundKey
-from stressnet.corpus.building.request import unused_labels
-from stressnet.corpus.changes import count_changes, counts_text, warnings_of
-from stressnet.corpus.labels import idle_labels, labels_by_utterance
+from stressnet.corpus.building.expect import expected_text
+from stressnet.corpus.building.validate import RecordingChecks, Row
+from stressnet.corpus.changes import count_changes, counts_text
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import load_recipe
-from stressnet.corpus.scan import Recording, read_labels, scan
-from stressnet.corpus.sound_check import Sound, check_sound
-from stressnet.corpus.written import Change
-from stressnet.errors import AlignmentError, CorpusError, MissingPartError
+from stressnet.corpus.scan import read_labels, scan
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.runs.held import check_file
-from stressnet.runs.problems import Severity, write_rows
+from stressnet.runs.problems import write_rows
 from stressnet.runs.work import Work
 from stressnet.stages.validate import AUTO, ValidateConfig
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table.
-
-    Parameters
-    ----------
-    item : str
-        Utterance id.
-    severity : str
-        ``error``: the build loses the recording or some of its words; ``warning``: it copes.
-    tier : str
-        ``words``, ``phones``, or ``file`` for what concerns the whole recording.
-    time_s : float or None
-        Where in the recording.
-    label : str
-        The word or phone.
-    problem : str
-        What is wrong.
-    """
-
-    item: str
-    severity: str
-    tier: str
-    time_s: float | None
-    label: str
-    problem: str
 
 
 @dataclass(frozen=True)
@@ -105,64 +69,24 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     found = replace(found, labels=labels)
     dictionary = load_dictionary(config.dictionary)
     function_words = load_word_list(config.function_words) if config.function_words else None
-    by_utterance = labels_by_utterance(found.labels)
-    problems = (*found.problems, *unused_labels(found))
-    rows = [Row(p.item, p.severity.value, "file", None, "", p.reason) for p in problems]
-    expected, n_aligned = Expected(), 0
-    words_only: list[Recording] = []
-    changes: dict[str, tuple[Change, ...]] = {}
-    heard: dict[SoundKey, Sound] = {}
+    checks = RecordingChecks(found, dictionary, function_words, config.samples)
     with work.progress.stage("validate", len(found.recordings), "utt") as bar:
         for recording in found.recordings:
-            name = recording.utterance_id
-            sound = (recording.audio_path, recording.channel)
-            is_first = sound not in heard
-            if is_first:
-                heard[sound] = check_sound(*sound) if config.samples else Sound()
-            of_sound = heard[sound].findings
-            lost = [(s, text) for s, text in of_sound if s == Severity.ERROR]
-            rows += [Row(name, s, "file", None, "", t) for s, t in (of_sound if is_first else lost)]
-            recording = replace(recording, speech_s=heard[sound].speech_s)
-            given, path = None, recording.alignment_path
-            if path is not None:
-                n_aligned += 1
-                given, own_rows = _alignment_rows(recording, path)
-                rows += own_rows
-            if not lost and (path is None or given is not None):
-                try:
-                    given = expected.add(
-                        recording, given, dictionary, by_utterance.get(name, {}), function_words
-                    )
-                except (AlignmentError, CorpusError) as error:
-                    if not any(r.item == name and r.severity == "error" for r in rows):
-                        rows.append(Row(name, Severity.ERROR.value, "file", None, "", str(error)))
-            if given is not None and path is not None and given.changes:
-                changes[name] = given.changes
-            if given is not None:
-                rows += [Row(name, "warning", "file", None, "", text) for text in given.warnings]
-                if path is not None and given.alignment is None and not given.is_told:
-                    words_only.append(recording)
+            checks.add(recording)
             bar.update()
-    if words_only:
-        text = words_only_text(words_only)
-        rows.append(Row(words_only[0].utterance_id, "warning", "file", None, "", text))
-    of_changes = warnings_of(changes, recipe.reading.convention)
-    own = [*of_changes, *idle_labels(found.labels, expected.never)]
-    rows += [Row(p.item, p.severity.value, "file", None, "", p.reason) for p in own]
-    rows += [Row("", "warning", "file", None, "", text) for text in expected.language_warnings]
-    told = counts_text(count_changes({**found.changes, **changes}))
-    validation = Validation(
-        tuple(rows),
+    checks.finish(recipe.reading.convention)
+    told = counts_text(count_changes({**found.changes, **checks.changes}))
+    expected = expected_text(checks.expected, [one.speaker for one in found.recordings])
+    if config.csv is not None:
+        write_rows(config.csv, Row, checks.rows)
+    return Validation(
+        tuple(checks.rows),
         len(found.recordings),
-        n_aligned,
+        checks.n_aligned,
         config.limit,
         config.csv,
-        expected_text(expected, [recording.speaker for recording in found.recordings])
-        + (f"\ntranscripts, {told}" if told else ""),
+        expected + (f"\ntranscripts, {told}" if told else ""),
     )
-    if config.csv is not None:
-        write_rows(config.csv, Row, rows)
-    return validation
 
 
 def validation_text(validation: Validation) -> str:
@@ -170,26 +94,6 @@ def validation_text(validation: Validation) -> str:
     text = table_text(validation, validation.limit)
     text = f"{text}\n{validation.expected}" if validation.expected else text
     return text if validation.table is None else f"{text}\ntable: {validation.table}"
-
-
-def _alignment_rows(recording: Recording, path: Path) -> tuple[Given | None, list[Row]]:
-    """What a build makes of an alignment, if it can be used, and what is wrong with it."""
-    name = recording.utterance_id
-    given, rows, refusal = None, [], ""
-    try:
-        given = use_given(recording, path)
-    except (AlignmentError, MissingPartError) as error:
-        refusal = str(error)
-    if refusal or (given and given.alignment):
-        with suppress(AlignmentError, MissingPartError):
-            found = findings(read_given(recording, path), recording.duration_s)
-            rows += [
-                Row(name, Severity.ERROR.value, f.tier, f.time_s, f.label, f.problem)
-                for f in sorted(found, key=lambda f: f.time_s)
-            ]
-    if refusal and not rows:
-        rows.append(Row(name, Severity.ERROR.value, "file", None, "", refusal))
-    return given, rows
 
 
 def table_text(validation: Validation, limit: int | None = None) -> str:
