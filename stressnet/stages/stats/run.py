@@ -26,8 +26,7 @@ from stressnet.statistics.claims import claims_table
 from stressnet.statistics.estimate import COLUMNS, tables
 from stressnet.statistics.mixed import fit
 from stressnet.statistics.mixed_tables import COLUMNS as MODEL_COLUMNS
-from stressnet.statistics.mixed_tables import fit_rows, r_script
-from stressnet.statistics.model_data import collect
+from stressnet.statistics.mixed_tables import collect, fit_rows, r_script
 
 if TYPE_CHECKING:
     import pandas as pd
