@@ -46,6 +46,8 @@ class MapRequest:
         Index of the class INITIAL among the network's outputs.
     spectrum : ndarray, shape (n_bins,), optional
         Mean of sound, for methods with a reference.
+    temperature : float
+        Of the network's probabilities.
     """
 
     index: NDArray[np.intp]
@@ -53,6 +55,7 @@ class MapRequest:
     output: str
     initial: int
     spectrum: NDArray[np.floating] | None = None
+    temperature: float = 1.0
 
 
 BATCH = 32
@@ -103,7 +106,7 @@ def compute_maps(
             explained = _explain_part(model, images, part, request)
             maps[start : start + len(part)] = explained.relevance[:, 0].float().cpu().numpy()
             maps.flush()
-            journal.add(str(start), _batch_record(explained, request.initial))
+            journal.add(str(start), _batch_record(explained, request))
         bar.update(len(part))
     del maps
     records = [journal.done[str(start)] for start in range(0, len(index), BATCH)]
@@ -140,11 +143,11 @@ def _explain_part(
     )
 
 
-def _batch_record(explained: Any, initial: int) -> dict[str, Any]:
+def _batch_record(explained: Any, request: MapRequest) -> dict[str, Any]:
     """What is kept of a batch beside its maps: outputs, conservation, ledger summed over tokens."""
     balance = explained.conservation()
     logits = explained.logits.double()
-    p_initial = logits.softmax(dim=1)[:, initial]
+    p_initial = (logits / request.temperature).softmax(dim=1)[:, request.initial]
     columns = {
         "output": balance.output,
         "relevance_sum": balance.relevance,

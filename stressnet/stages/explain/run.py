@@ -47,6 +47,7 @@ from stressnet.runs.work import Step
 from stressnet.stages.explain import ExplainConfig
 from stressnet.statistics import summarise
 from stressnet.statistics.stream import EXCHANGE, INPUT, UNTRAINED
+from stressnet.training.calibration import temperature_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,6 +131,7 @@ def run(
         config.seed_output,
         Stress.INITIAL.class_index,
         mean_spectrum(corpus, images, chosen.tokens) if config.composite in REFERENCED else None,
+        temperature_of(network),
     )
 
     def explain(
