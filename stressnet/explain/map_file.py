@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.runs.arrays import ArrayFile
 from stressnet.runs.journal import Journal
 
 if TYPE_CHECKING:
@@ -97,18 +98,15 @@ def compute_maps(
     import pandas as pd
 
     index = request.index
-    mode: Any = "r+" if file.exists() and journal.done else "w+"
     shape = (len(index), *images.values.shape[1:])
-    maps = np.lib.format.open_memmap(file, mode=mode, dtype=np.float32, shape=shape)
-    for start in range(0, len(index), BATCH):
-        part = index[start : start + BATCH]
-        if str(start) not in journal.done:
-            explained = _explain_part(model, images, part, request)
-            maps[start : start + len(part)] = explained.relevance[:, 0].float().cpu().numpy()
-            maps.flush()
-            journal.add(str(start), _batch_record(explained, request))
-        bar.update(len(part))
-    del maps
+    with ArrayFile(file, shape, keep=bool(journal.done)) as maps:
+        for start in range(0, len(index), BATCH):
+            part = index[start : start + BATCH]
+            if str(start) not in journal.done:
+                explained = _explain_part(model, images, part, request)
+                maps.write(start, explained.relevance[:, 0].float().cpu().numpy())
+                journal.add(str(start), _batch_record(explained, request))
+            bar.update(len(part))
     records = [journal.done[str(start)] for start in range(0, len(index), BATCH)]
     rows = [row for record in records for row in record["tokens"]]
     ledger = pd.DataFrame([row for record in records for row in record["ledger"]])
