@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import parselmouth
 import pytest
 from command_line import run_cli
 from report_runs import make_run
 
+from stressnet.cli import cli
 from stressnet.corpus.images import read_images, write_images_header
 from stressnet.errors import CheckpointError, ConfigError, CorpusError, FolderError, StressnetError
 from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
@@ -78,6 +80,24 @@ def test_a_full_disk_under_the_maps_is_a_line(
         code, _, text = run_cli(capsys, *arguments, *options)
     assert code == 1 and "No space left on device; what is finished is kept" in text
     assert run_cli(capsys, *arguments, *options)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("can't start new thread"),
+        parselmouth.PraatFatal("Praat will crash.\nOut of memory: there is not enough room"),
+    ],
+)
+def test_lack_of_memory_is_a_line(monkeypatch, capsys, error: BaseException) -> None:
+    def refuse(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "main", refuse)
+    code, _, text = run_cli(capsys, "doctor")
+    assert code == 1 and "not enough memory; run the same command again" in text
 
 
 def test_what_a_terminal_acts_on_is_shown(tmp_path: Path, capsys) -> None:
