@@ -21,8 +21,7 @@ from stressnet.acoustics.cues import Segments
 from stressnet.acoustics.tracks import formant_track, pitch_track
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import span_of
-from stressnet.manipulation.aim import make_stimulus
-from stressnet.manipulation.check import measure_source
+from stressnet.manipulation.check import make_stimulus, measure_source
 from stressnet.manipulation.continua import plan_steps
 from stressnet.manipulation.cues import get_cue
 from stressnet.manipulation.endpoints import Reference

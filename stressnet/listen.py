@@ -248,11 +248,10 @@ class Listener:
     """
 
     def __init__(self, network: TrainedNetwork) -> None:
-        from stressnet.training.calibration import load_calibration
+        from stressnet.training.calibration import temperature_of
 
         self.network = network
-        calibration = load_calibration(network.path, network.digest)
-        self._temperature = 1.0 if calibration is None else calibration.temperature
+        self._temperature = temperature_of(network)
 
     def __repr__(self) -> str:
         return f"Listener({self.network.name}, {self.network.info.architecture})"

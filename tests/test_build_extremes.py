@@ -31,11 +31,12 @@ from stressnet.corpus.longer_words import find_stretches
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Recording, Scan, scan
 from stressnet.corpus.store import Corpus
-from stressnet.corpus.tables import ArrayFile, TableWriter, arrow_schema
+from stressnet.corpus.tables import TableWriter, arrow_schema
 from stressnet.errors import AudioError, FolderError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.runs import parallel
+from stressnet.runs.arrays import ArrayFile
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.journal import Journal
 from stressnet.stages.build_corpus import BuildConfig, build_corpus

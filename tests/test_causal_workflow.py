@@ -16,8 +16,8 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.manipulation.causal import ALL_CUES, CUE_REGIONS
 from stressnet.manipulation.cue_relevance import union_mask
-from stressnet.manipulation.findings_table import COLUMNS, findings_table
 from stressnet.manipulation.verdicts import (
+    COLUMNS,
     CONSISTENT,
     MAP_ONLY,
     MISSED,
@@ -26,6 +26,7 @@ from stressnet.manipulation.verdicts import (
     TESTS,
     UNDECIDED,
     VERDICTS,
+    findings_table,
     overall,
 )
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint

@@ -23,10 +23,9 @@ from stressnet.cli import cli
 from stressnet.errors import ConfigError
 from stressnet.regions.registry import REGIONS
 from stressnet.report.choose import choose_words
-from stressnet.report.explorer import Method, TokenReader, choose_tokens, write_page
 from stressnet.report.explorer.pack import COMPANDED_LEVELS, compand, pack, runs_of
-from stressnet.report.explorer.site import ASSETS, prepare
-from stressnet.report.explorer.tokens import method_labels
+from stressnet.report.explorer.site import ASSETS, choose_tokens, prepare, write_page
+from stressnet.report.explorer.tokens import Method, TokenReader, method_labels
 from stressnet.report.explorer.writing import open_methods
 from stressnet.report.names import region_group
 from stressnet.report.run import RelevanceRun

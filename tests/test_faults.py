@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import random
@@ -12,14 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import parselmouth
 import pytest
 from command_line import run_cli
+from report_runs import make_run
 
+from stressnet.cli import cli
 from stressnet.corpus.images import read_images, write_images_header
 from stressnet.errors import CheckpointError, ConfigError, CorpusError, FolderError, StressnetError
 from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from stressnet.models.registry import build_model
-from stressnet.runs.arrays import open_array
+from stressnet.runs.arrays import ArrayFile, open_array
 from stressnet.runs.held import Held
 from stressnet.runs.manifest import write_manifest
 from stressnet.runs.options import make_config
@@ -58,6 +62,42 @@ def test_kills_and_faults_cost_nothing(make_corpus, tmp_path: Path) -> None:
         assert f"| {command} | 2 |" in done.stdout
     outcomes = [line for line in done.stdout.splitlines() if line.startswith("| ")][-4:]
     assert sum(line.count(" same |") for line in outcomes) == len(quick), done.stdout
+
+
+def test_a_full_disk_under_the_maps_is_a_line(
+    make_corpus, tmp_path_factory, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    """Written through a memory map, they ended the process with a signal."""
+    corpus = make_run(make_corpus, tmp_path_factory.getbasetemp() / "report-run").parent / "corpus"
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    arguments = ("explain", corpus, "pretrained", tmp_path / "run", "--split", "all")
+    options = ("--max-tokens", 2, "--untrained", 0)
+    with monkeypatch.context() as full:
+        full.setattr(ArrayFile, "write", refuse)
+        code, _, text = run_cli(capsys, *arguments, *options)
+    assert code == 1 and "No space left on device; what is finished is kept" in text
+    assert run_cli(capsys, *arguments, *options)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("can't start new thread"),
+        parselmouth.PraatFatal("Praat will crash.\nOut of memory: there is not enough room"),
+    ],
+)
+def test_lack_of_memory_is_a_line(monkeypatch, capsys, error: BaseException) -> None:
+    def refuse(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "main", refuse)
+    code, _, text = run_cli(capsys, "doctor")
+    assert code == 1 and "not enough memory; run the same command again" in text
 
 
 def test_what_a_terminal_acts_on_is_shown(tmp_path: Path, capsys) -> None:

@@ -318,6 +318,12 @@ NETWORKS = pd.DataFrame(
 )
 
 
+def _text(units: pd.DataFrame, scores: pd.DataFrame) -> str:
+    tables = {"units": units, "scores": scores, "methods": methods_table(units, scores)}
+    tables |= {"networks": NETWORKS, "places": pd.DataFrame()}
+    return recommendation_text(recommend(units, scores), tables)
+
+
 def test_the_recommendation_follows_the_table() -> None:
     entries = [
         entry("epsilon-gamma", "f1", [1, 1, 1, 2], 0.02),
@@ -332,13 +338,13 @@ def test_the_recommendation_follows_the_table() -> None:
     assert table.set_index("method").loc["epsilon-gamma", "first"] == pytest.approx(0.875)
     best = recommend(units, scores)[0]
     assert best.method == "epsilon-plus"  # random is never recommended
-    text = recommendation_text(units, scores, NETWORKS, pd.DataFrame())
+    text = _text(units, scores)
     assert "it meets the bar" in text and "f3 (compact-0: 0.60)" in text
 
 
 def test_the_recommendation_says_when_no_method_meets_the_bar() -> None:
     units, scores = board([entry("epsilon-gamma", "f1", [1, 2, 3, 1], 0.3)])
-    text = recommendation_text(units, scores, NETWORKS, pd.DataFrame())
+    text = _text(units, scores)
     assert "no method meets it" in text and "50 %" in text
     assert "low_1 instead of f1 (2)" in text
     assert "the default stands" in text
@@ -353,5 +359,5 @@ def test_cues_weigh_the_same_however_many_units_they_have() -> None:
 
 
 def test_a_board_without_a_solved_set_says_so() -> None:
-    text = recommendation_text(*board([]), NETWORKS, pd.DataFrame())
+    text = _text(*board([]))
     assert "no method can be recommended" in text

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from command_line import run_cli
@@ -19,6 +20,7 @@ import stressnet
 from stressnet.errors import AlignmentError, ConfigError
 from stressnet.espeak.speech import Voice, speak
 from stressnet.lexicon.stress import Stress
+from stressnet.stages.explain import explain_corpus
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,14 @@ def test_words_of_a_corpus_show_themselves_and_are_explained(built: Path) -> Non
     why = stressnet.load_network().explain(word)
     assert why._repr_html_().count("data:image/png;base64") == 1
     assert "audio controls" in word._repr_html_()
+
+
+def test_a_word_has_one_probability_everywhere(built: Path, tmp_path: Path) -> None:
+    """In a run's table, in its pictures, and from Python (as from ``predict``)."""
+    run = explain_corpus(built, "pretrained", tmp_path / "run", splits=("all",), max_tokens=2)
+    row = pd.read_parquet(run.path / "tokens.parquet").iloc[0]
+    answer = stressnet.load_network()(stressnet.open_corpus(built).word(row["token_id"]))
+    assert row["p_initial"] == pytest.approx(answer.p_initial, abs=1e-5)
 
 
 def test_look_draws_a_word(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:

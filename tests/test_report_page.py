@@ -17,8 +17,7 @@ from stressnet.errors import CorpusError
 from stressnet.report import tables
 from stressnet.report.choose import choose_words
 from stressnet.report.document import Document, Heading, Paragraph, Table
-from stressnet.report.page import write_report
-from stressnet.report.page_sections import ALIGNMENT_FILE
+from stressnet.report.page import ALIGNMENT_FILE, write_report
 from stressnet.report.run import RelevanceRun
 from stressnet.report.tables import claims_tables
 from stressnet.runs.manifest import write_manifest

@@ -20,7 +20,6 @@ from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.report.explorer.tokens import _tiers
-from stressnet.report.phone_relevance import phone_relevance
 from stressnet.report.praat import (
     answer_label,
     relevance_tier,
@@ -29,6 +28,7 @@ from stressnet.report.praat import (
     write_pitch_tier,
 )
 from stressnet.report.run import RelevanceRun
+from stressnet.report.word_data import phone_relevance
 from stressnet.runs.manifest import read_manifest
 from stressnet.stages.export_praat import PraatConfig, export_praat
 from stressnet.stages.export_praat.run import chosen_tokens

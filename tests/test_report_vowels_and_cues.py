@@ -13,7 +13,7 @@ from report_runs import make_run
 
 from stressnet.acoustics.cue_table import contrast_columns
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.report.cues_beside import plot_cues_beside_relevance
+from stressnet.report.cues_figure import plot_cues_beside_relevance
 from stressnet.report.run import RelevanceRun
 from stressnet.report.vowel_space import align_speakers, plot_vowel_space, vowel_table
 from stressnet.stages.report import report_run

@@ -155,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not type(error).__module__.startswith("pyarrow"):
             raise
         _fail(f"a table of an input is damaged ({error}); make its folder again", error)
-    except (MemoryError, RuntimeError) as error:
+    except BaseException as error:  # Praat's lack of memory is no Exception
         if not _is_lack_of_memory(error):
             raise
         _fail(
@@ -180,10 +180,12 @@ def _fail(text: str, error: BaseException) -> NoReturn:
     sys.exit(EXIT_FAILED)
 
 
-def _is_lack_of_memory(error: Exception) -> bool:
-    """Also torch's, which is a RuntimeError, and that of a thread that finds no room to start."""
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """Also torch's, Praat's, and that of a thread that finds no room to start."""
     words = ("allocate memory", "out of memory", "not enough memory", "start new thread")
-    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
+    is_known = isinstance(error, RuntimeError) or type(error).__name__ == "PraatFatal"
+    in_words = any(word in str(error).lower() for word in words)
+    return isinstance(error, MemoryError) or (is_known and in_words)
 
 
 def _terminate(*_: object) -> None:

@@ -19,7 +19,7 @@ from stressnet.axes import Axes
 from stressnet.corpus.changes import READING_COLUMNS, READINGS, readings_table
 from stressnet.corpus.images import Images, write_images_header
 from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus
-from stressnet.corpus.tables import ArrayFile
+from stressnet.runs.arrays import ArrayFile
 from stressnet.runs.names import inside, safe_name
 from stressnet.runs.tables import open_parquet, read_table, write_parquet
 

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from stressnet.alignment.readers import AUTO, FORMATS
-from stressnet.corpus.recipe_entries import entries, entry, only_known, section, text
+from stressnet.corpus.recipe_entries import entries, only_known, section, text
 from stressnet.corpus.written import Normaliser
 from stressnet.errors import RecipeError
-from stressnet.runs.toml_file import read_toml
+from stressnet.runs.toml_file import entry, read_toml
 
 TRANSCRIPT_KINDS = ("lines", "beside", "table")
 
@@ -255,7 +255,7 @@ def _parse(data: dict[str, Any], path: Path) -> Recipe:
         speaker_tables=entries(SpeakerTable, speakers, "table", path, "speakers."),
         label_tables=tuple(table.file for table in entries(_LabelTable, data, "labels", path)),
         parts={
-            name: entry(Part, values, path, f"[parts.{name}]")
+            name: entry(Part, values, path, f"[parts.{name}]", RecipeError)
             for name, values in section(data, "parts", path, optional=True).items()
         },
         utterance_id=text(audio, "id", path, "audio", default="{utterance}"),

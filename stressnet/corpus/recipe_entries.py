@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from stressnet.errors import RecipeError
-
-Entry = TypeVar("Entry")
-_IN_WORDS = {"str": "text in quotes", "int": "a whole number", "bool": "true or false"}
+from stressnet.runs.toml_file import Entry, entry
 
 
 def only_known(table: Mapping[str, Any], known: set[str], path: Path, where: str = "") -> None:
@@ -71,22 +68,4 @@ def entries(
     entries = data.get(key, [])
     if not isinstance(entries, list):
         raise RecipeError(f"{path}: '{key}' may occur more than once and must be written {where}")
-    return tuple(entry(kind, values, path, where) for values in entries)
-
-
-def entry(kind: type[Entry], values: Any, path: Path, where: str) -> Entry:
-    """An instance of a dataclass from a TOML table, every entry checked by name and type."""
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path}: {where} must be a section, not {values!r}")
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
-    for name, value in values.items():
-        if name not in known:
-            raise RecipeError(
-                f"{path}: {where} has an unknown entry '{name}'; known are {', '.join(known)}"
-            )
-        if type(value).__name__ != known[name].type:
-            kind_of_value = _IN_WORDS[str(known[name].type)]
-            raise RecipeError(f"{path}: {where} {name} = {value!r} must be {kind_of_value}")
-    if missing := [n for n, f in known.items() if n not in values and f.default is MISSING]:
-        raise RecipeError(f"{path}: {where} lacks '{missing[0]}'")
-    return kind(**values)
+    return tuple(entry(kind, values, path, where, RecipeError) for values in entries)

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from stressnet.errors import CorpusError
 from stressnet.runs.tables import WholeTable, open_parquet
@@ -172,47 +169,3 @@ class TableWriter(WholeTable):
             }
             writer.write_table(pa.table(columns, schema=self._schema))
             self._rows = []
-
-
-class ArrayFile:
-    """A ``.npy`` file of float32 written block by block in any order.
-
-    Unlike a memory map it takes no memory for what is written, and a full disk is an error that can
-    be reported instead of a signal that ends the process.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    shape : tuple of int
-        Of the whole array.
-    keep : bool
-        Go on with a file of this shape, if there is one.
-    """
-
-    def __init__(self, path: Path, shape: tuple[int, ...], *, keep: bool = False) -> None:
-        self._shape = shape
-        self._row_bytes = int(np.prod(shape[1:])) * np.dtype(np.float32).itemsize
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-        if not keep or not path.exists():
-            with path.open("wb") as file:
-                np.lib.format.write_array_header_1_0(file, header)
-                file.truncate(file.tell() + shape[0] * self._row_bytes)
-        self._file = path.open("r+b")
-        np.lib.format.read_magic(self._file)
-        np.lib.format.read_array_header_1_0(self._file)
-        self._data_start = self._file.tell()
-
-    def write(self, first: int, block: NDArray[np.float32]) -> None:
-        """Write rows from ``first`` on; they are in the file when this returns."""
-        if block.shape[1:] != self._shape[1:] or first + len(block) > self._shape[0]:
-            raise ValueError(f"rows {block.shape} from {first} on do not fit into {self._shape}")
-        self._file.seek(self._data_start + first * self._row_bytes)
-        self._file.write(np.ascontiguousarray(block, dtype="<f4").data)
-        self._file.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()

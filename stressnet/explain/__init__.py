@@ -6,8 +6,7 @@ Knows nothing of speech: tensors and models in, maps out. Start with :func:`expl
 from stressnet.explain.api import explain_batch
 from stressnet.explain.composites import COMPOSITES, Composite
 from stressnet.explain.engine.mode import ExplainWarning
-from stressnet.explain.methods import METHODS, attribute_batch
-from stressnet.explain.methods.ensemble import mean_of_maps
+from stressnet.explain.methods import METHODS, attribute_batch, mean_of_maps
 from stressnet.explain.methods.occlusion import occlusion_by_masks
 from stressnet.explain.result import Conservation, Explanation
 from stressnet.explain.rules import RULES, Rule, rule

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.runs.arrays import ArrayFile
 from stressnet.runs.journal import Journal
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class MapRequest:
         Index of the class INITIAL among the network's outputs.
     spectrum : ndarray, shape (n_bins,), optional
         Mean of sound, for methods with a reference.
+    temperature : float
+        Of the network's probabilities.
     """
 
     index: NDArray[np.intp]
@@ -53,6 +56,7 @@ class MapRequest:
     output: str
     initial: int
     spectrum: NDArray[np.floating] | None = None
+    temperature: float = 1.0
 
 
 BATCH = 32
@@ -94,18 +98,15 @@ def compute_maps(
     import pandas as pd
 
     index = request.index
-    mode: Any = "r+" if file.exists() and journal.done else "w+"
     shape = (len(index), *images.values.shape[1:])
-    maps = np.lib.format.open_memmap(file, mode=mode, dtype=np.float32, shape=shape)
-    for start in range(0, len(index), BATCH):
-        part = index[start : start + BATCH]
-        if str(start) not in journal.done:
-            explained = _explain_part(model, images, part, request)
-            maps[start : start + len(part)] = explained.relevance[:, 0].float().cpu().numpy()
-            maps.flush()
-            journal.add(str(start), _batch_record(explained, request.initial))
-        bar.update(len(part))
-    del maps
+    with ArrayFile(file, shape, keep=bool(journal.done)) as maps:
+        for start in range(0, len(index), BATCH):
+            part = index[start : start + BATCH]
+            if str(start) not in journal.done:
+                explained = _explain_part(model, images, part, request)
+                maps.write(start, explained.relevance[:, 0].float().cpu().numpy())
+                journal.add(str(start), _batch_record(explained, request))
+            bar.update(len(part))
     records = [journal.done[str(start)] for start in range(0, len(index), BATCH)]
     rows = [row for record in records for row in record["tokens"]]
     ledger = pd.DataFrame([row for record in records for row in record["ledger"]])
@@ -140,11 +141,11 @@ def _explain_part(
     )
 
 
-def _batch_record(explained: Any, initial: int) -> dict[str, Any]:
+def _batch_record(explained: Any, request: MapRequest) -> dict[str, Any]:
     """What is kept of a batch beside its maps: outputs, conservation, ledger summed over tokens."""
     balance = explained.conservation()
     logits = explained.logits.double()
-    p_initial = logits.softmax(dim=1)[:, initial]
+    p_initial = (logits / request.temperature).softmax(dim=1)[:, request.initial]
     columns = {
         "output": balance.output,
         "relevance_sum": balance.relevance,

@@ -163,7 +163,9 @@ def _salient(
         n_scales += 1
         if not bool(foci.any()):  # nothing stands out
             continue
-        far = _distance(places, places[foci.flatten()])
+        chosen = places[foci.flatten()]
+        near = [torch.cdist(part, chosen).amin(dim=1) for part in places.split(_ROWS)]
+        far = torch.cat(near)  # from every place to the nearest focus
         far = far / far.max().clamp(min=torch.finfo(far.dtype).tiny)
         total += level * (1 - far.reshape(picture.shape))
     assert own_foci is not None  # the first scale always fits
@@ -174,11 +176,6 @@ def _salient(
 def _places(positions: Positions) -> Tensor:
     rows, columns = (torch.from_numpy(np.ascontiguousarray(p)) for p in positions)
     return torch.cartesian_prod(rows, columns)
-
-
-def _distance(places: Tensor, foci: Tensor) -> Tensor:
-    """Distance of every place to the nearest focus."""
-    return torch.cat([torch.cdist(part, foci).amin(dim=1) for part in places.split(_ROWS)])
 
 
 _Patches = tuple[Tensor, Tensor, tuple[int, ...], tuple[Cells, ...]]

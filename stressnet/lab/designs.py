@@ -140,13 +140,7 @@ class CueRule:
 
 @dataclass(frozen=True)
 class Design:
-    """What tells the classes apart.
-
-    Parameters
-    ----------
-    rules : tuple of CueRule
-        None, one, or two for a conjunction.
-    """
+    """What tells the classes apart: no rule, one, or two for a conjunction."""
 
     name: str
     rules: tuple[CueRule, ...] = ()

@@ -164,9 +164,10 @@ class LabSet:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over images, labels, splits, masks and description."""
-        parts = {
-            name: hash_data(_digest(getattr(self, name))) for name in ("images", "truth", "wide")
-        }
+        parts = {}
+        for name in ("images", "truth", "wide"):
+            values = np.ascontiguousarray(getattr(self, name)).tobytes()
+            parts[name] = hash_data(hashlib.sha256(values).hexdigest())
         return hash_data(
             [
                 *(self.name, self.cue, self.true_regions, self.preset.to_dict(), parts),
@@ -280,10 +281,6 @@ class LabSet:
             preset=preset,
             provenance=described["provenance"],
         )
-
-
-def _digest(array: NDArray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def _times_to_json(times: TokenTimes) -> dict[str, Any]:

@@ -110,48 +110,34 @@ class Explainer:
         """
         if self.method in REFERENCED and references is None:
             raise ConfigError(f"{self.method} needs reference images")
+        composite = VARIANTS.get(self.method) or COMPOSITES.get(self.method)
+        options: dict[str, Any] = {**_DRAWS, "members": {name: {} for name in ENSEMBLE}}
         parts = []
         for start in range(0, len(images), BATCH):
-            inputs = torch.from_numpy(np.array(images[start : start + BATCH]))[:, None]
+            part = slice(start, start + BATCH)
+            inputs = torch.from_numpy(np.array(images[part]))[:, None]
             predicted = logits_of(model, inputs, BATCH).argmax(dim=1)
-            baseline = None
             if self.method in REFERENCED and references is not None:
-                baseline = torch.from_numpy(references[start : start + BATCH])[:, None]
-            found = self._batch(model, inputs, predicted, bounds, baseline)
+                options["baseline"] = torch.from_numpy(references[part])[:, None]
+            if composite is not None and composite.needs_bounds:
+                if bounds is None:
+                    raise ConfigError(f"{self.method} needs the range of the training images")
+                # Test images may exceed it a little; the rule assumes that they do not.
+                low, high = (bound.to(inputs) for bound in bounds)
+                options["bounds"] = torch.minimum(low, inputs), torch.maximum(high, inputs)
+            # Seed and target make positive relevance speak for the predicted class. The difference
+            # towards it is given as weights of the logits: methods that cut off what is negative
+            # would else keep the wrong half for one of the classes.
+            seed: str | Tensor = self.seed
+            target: Tensor | None = predicted
+            if seed == SEEDS[0]:
+                seed = 2.0 * torch.nn.functional.one_hot(predicted, 2).double() - 1.0
+                target = None
+            found = relevance_by_name(
+                model, inputs, composite or self.method, seed, target, self.chance_seed, **options
+            )
             parts.append(found[:, 0].float().numpy())
         return np.concatenate(parts) if parts else np.zeros(images.shape, dtype=np.float32)
-
-    def _batch(
-        self,
-        model: nn.Module,
-        inputs: Tensor,
-        predicted: Tensor,
-        bounds: tuple[Tensor, Tensor] | None,
-        baseline: Tensor | None,
-    ) -> Tensor:
-        # Seed and target make positive relevance speak for the predicted class. The difference
-        # towards it is given as weights of the logits: methods that cut off what is negative would
-        # else keep the wrong half for one of the classes.
-        seed: str | Tensor = self.seed
-        target: Tensor | None = predicted
-        if seed == SEEDS[0]:
-            seed = 2.0 * torch.nn.functional.one_hot(predicted, 2).double() - 1.0
-            target = None
-        options: dict[str, Any] = {**_DRAWS, "members": {name: {} for name in ENSEMBLE}}
-        if baseline is not None:
-            options["baseline"] = baseline
-        composite = VARIANTS.get(self.method) or COMPOSITES.get(self.method)
-        if composite is not None and composite.needs_bounds:
-            if bounds is None:
-                raise ConfigError(f"{self.method} needs the range of the training images")
-            # Test images may exceed it a little; the rule assumes that they do not.
-            options["bounds"] = (
-                torch.minimum(bounds[0].to(inputs), inputs),
-                torch.maximum(bounds[1].to(inputs), inputs),
-            )
-        return relevance_by_name(
-            model, inputs, composite or self.method, seed, target, self.chance_seed, **options
-        )
 
 
 ALL_METHODS: tuple[str, ...] = (

@@ -28,7 +28,6 @@ from stressnet.axes import BoolArray
 from stressnet.explain.faithfulness.baselines import fill_with_noise
 from stressnet.explain.faithfulness.scores import logits_of
 from stressnet.lab.candidates import CANDIDATES, counterpart
-from stressnet.lab.labset import LabSet
 from stressnet.lab.scores import Scorer
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 from stressnet.training.bootstrap import percentile_limits
@@ -71,7 +70,12 @@ def measure_reactions(
     drops = np.full((2, len(words), len(CANDIDATES)), np.nan)
     jobs = [job for i in range(n) for job in _jobs(scorer, i)]
     images = torch.from_numpy(np.array(words.images[:n]))[:, None]
-    fill = fill_with_noise(images, *_statistics(words), torch.Generator().manual_seed(seed))
+    sounding = np.concatenate(
+        [image[:, sound] for image, sound in zip(words.images, words.sound, strict=True)], axis=1
+    )
+    statistics = (sounding.mean(axis=1), sounding.std(axis=1))
+    mean, sd = (torch.from_numpy(values)[:, None] for values in statistics)
+    fill = fill_with_noise(images, mean, sd, torch.Generator().manual_seed(seed))
     noise = fill(images, torch.ones_like(images, dtype=torch.bool))
     logits = logits_of(model, images, BATCH)
     predicted = logits.argmax(dim=1)
@@ -153,15 +157,6 @@ def _jobs(scorer: Scorer, i: int) -> list[_Job]:
         back = ((0, other),) if mutual else ()
         jobs.append(_Job(i, control, ((1, name), *back)))
     return jobs
-
-
-def _statistics(words: LabSet) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of sound per bin, shape (n_bins, 1)."""
-    sounding = np.concatenate(
-        [image[:, sound] for image, sound in zip(words.images, words.sound, strict=True)], axis=1
-    )
-    mean, sd = sounding.mean(axis=1), sounding.std(axis=1)
-    return torch.from_numpy(mean)[:, None], torch.from_numpy(sd)[:, None]
 
 
 def _same_length(one: BoolArray, other: BoolArray) -> tuple[BoolArray, BoolArray]:

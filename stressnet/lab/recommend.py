@@ -5,7 +5,7 @@ Every sentence is made from the tables; nothing is written by hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -109,19 +109,24 @@ def _rows_of(table: pd.DataFrame, method: str, seed_output: str, part: str) -> p
 
 
 def recommendation_text(
-    units: pd.DataFrame,
-    scores: pd.DataFrame,
-    networks: pd.DataFrame,
-    places: pd.DataFrame,
-    *,
+    found: Sequence[Recommendation],
+    tables: Mapping[str, pd.DataFrame],
     default: str = "epsilon-gamma",
-    seed: int = 0,
 ) -> str:
-    """The written recommendation, in Markdown."""
-    found = recommend(units, scores, seed=seed)
+    """The written recommendation, in Markdown.
+
+    Parameters
+    ----------
+    found : sequence of Recommendation
+        As of :func:`recommend`.
+    tables : mapping of str to DataFrame
+        ``units``, ``scores``, ``methods``, ``networks`` and ``places`` of the board.
+    default : str
+        Method that ``stressnet explain`` uses.
+    """
     overall = found[0]
     lines = ["# Which explanation to trust", ""]
-    lines += _solved_text(networks)
+    lines += _solved_text(tables["networks"])
     lines += ["", "## Recommendation", ""]
     if overall.row is None:
         if any(one.row is not None for one in found):
@@ -133,10 +138,10 @@ def recommendation_text(
         return "\n".join(lines) + "\n"
     lines += _table_text(found)
     lines += ["", *_bar_text(overall), "", "## What goes wrong", ""]
-    lines += _failures_text(overall, units)
-    lines += ["", "## The default", "", *_default_text(overall, units, scores, default, seed)]
-    lines += ["", "## Broken explanations", "", *_controls_text(scores)]
-    lines += ["", "## Duration and intensity", "", *_places_text(places, overall)]
+    lines += _failures_text(overall, tables["units"])
+    lines += ["", "## The default", "", *_default_text(overall, tables["methods"], default)]
+    lines += ["", "## Broken explanations", "", *_controls_text(tables["scores"])]
+    lines += ["", "## Duration and intensity", "", *_places_text(tables["places"], overall)]
     return "\n".join(lines) + "\n"
 
 
@@ -225,10 +230,8 @@ def _failures_text(overall: Recommendation, units: pd.DataFrame) -> list[str]:
     return [*lines, "", f"First places / false positives by cue: {'; '.join(parts)}."]
 
 
-def _default_text(
-    overall: Recommendation, units: pd.DataFrame, scores: pd.DataFrame, default: str, seed: int
-) -> list[str]:
-    mine = _rows_of(methods_table(units, scores, seed=seed), default, *_DEFAULT_CHOICE)
+def _default_text(overall: Recommendation, methods: pd.DataFrame, default: str) -> list[str]:
+    mine = _rows_of(methods, default, *_DEFAULT_CHOICE)
     if not len(mine) or overall.row is None:
         return [f"The default composite, `{default}`, was not scored."]
     row = mine.iloc[0]

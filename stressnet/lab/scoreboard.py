@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from stressnet.axes import FloatArray
 from stressnet.lab.candidates import CANDIDATES
@@ -225,23 +225,19 @@ def methods_table(
         row: dict[str, Any] = dict(zip(_KEYS, key, strict=True))
         row["n_units"], row["n_cues"] = len(mine), mine["cue"].nunique()
         row["n_networks"] = len(mine[["set", "network", "net_seed"]].drop_duplicates())
-        first = np.asarray(mine["place"] == 1, dtype=np.float64)
-        false = np.asarray(mine["false_positive"], dtype=np.float64)
         draws = cluster_weights(mine["voice"], mine["set"], seed=seed, n_resamples=n_resamples)
         weights = np.concatenate([np.zeros((0, len(mine))), *draws])
         codes = pd.factorize(mine["cue"])[0]
+        first, false = mine["place"] == 1, mine["false_positive"]
         for name, values in (("first", first), ("false_positive", false)):
             value, low, high = _macro(values, codes, weights)
             row |= {name: value, f"{name}_low": low, f"{name}_high": high}
         row["first_chance"] = max(
-            _macro(chance, codes, None)[0]
-            for chance in (
-                np.asarray(mine["n_true"] / mine["n_regions"], dtype=np.float64),
-                np.asarray(mine["place_exchange"] == 1, dtype=np.float64),
-                np.asarray(mine["place_displaced"] == 1, dtype=np.float64),
-            )
+            _macro(mine["n_true"] / mine["n_regions"], codes)[0],
+            _macro(mine["place_exchange"] == 1, codes)[0],
+            _macro(mine["place_displaced"] == 1, codes)[0],
         )
-        row["top3"] = _macro(np.asarray(mine["place"] <= 3, dtype=np.float64), codes, None)[0]
+        row["top3"] = _macro(mine["place"] <= 3, codes)[0]
         table = by_scores.get(key)
         if table is not None:
             for name in ("mass", "rank", "pointing"):
@@ -252,13 +248,12 @@ def methods_table(
             row["false_positive_raw"] = part["value"].mean().mean()
         row["meets_bar"] = bool(row["first"] >= BAR_FIRST and row["false_positive"] <= BAR_FALSE)
         rows.append(row)
-    columns = [*_KEYS, "n_units", "n_cues", "n_networks", "first", "first_low", "first_high"]
-    columns += ["first_chance"]
-    columns += ["top3", "false_positive", "false_positive_low", "false_positive_high"]
-    columns += ["false_positive_raw", "mass", "mass_gain", "rank", "rank_gain", "pointing"]
-    columns += ["pointing_gain", "meets_bar"]
-    table = pd.DataFrame(rows).reindex(columns=columns)
-    return rank_methods(table)
+    columns = (
+        "n_units n_cues n_networks first first_low first_high first_chance top3 false_positive "
+        "false_positive_low false_positive_high false_positive_raw mass mass_gain rank rank_gain "
+        "pointing pointing_gain meets_bar"
+    )
+    return rank_methods(pd.DataFrame(rows).reindex(columns=[*_KEYS, *columns.split()]))
 
 
 def rank_methods(table: pd.DataFrame) -> pd.DataFrame:
@@ -279,9 +274,10 @@ def rank_methods(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _macro(
-    values: FloatArray, codes: NDArray[np.integer], weights: FloatArray | None
+    values: ArrayLike, codes: NDArray[np.integer], weights: FloatArray | None = None
 ) -> tuple[float, float, float]:
     """Mean over cues of means over units, with its percentile interval."""
+    values = np.asarray(values, dtype=np.float64)
 
     def mean(of: FloatArray) -> FloatArray:
         totals = []

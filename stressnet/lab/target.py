@@ -171,11 +171,6 @@ def localised_target(
 ) -> LocalisedTarget:
     """Take from a cue what all unrelated cues tell of it.
 
-    Parameters
-    ----------
-    cue : str
-        One of :data:`stressnet.lab.related.TARGETS`.
-
     Raises
     ------
     ConfigError

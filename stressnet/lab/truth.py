@@ -43,15 +43,7 @@ _HALF = 0.5
 
 
 class Truth(NamedTuple):
-    """True cells of a word.
-
-    Parameters
-    ----------
-    truth : ndarray of bool, shape (n_bins, n_frames)
-        Cells of the cue; all False for a word without one.
-    wide : ndarray of bool, shape (n_bins, n_frames)
-        The same with its margin.
-    """
+    """True cells of a word (n_bins, n_frames), none without a cue, and the same with a margin."""
 
     truth: BoolArray
     wide: BoolArray
@@ -77,13 +69,7 @@ def word_times(word: LabWord) -> TokenTimes:
 
 
 def word_scene(word: LabWord, preset: SpectrogramPreset, sound: BoolArray | None = None) -> Scene:
-    """What region masks are drawn from: true times and true tracks.
-
-    Parameters
-    ----------
-    sound : ndarray of bool, shape (n_frames,), optional
-        Padding mask of the word's image; computed if left out.
-    """
+    """What region masks are drawn from: true times and true tracks, and which frames have sound."""
     return Scene(
         times=word_times(word),
         tracks=word.tracks,
@@ -100,13 +86,7 @@ def cue_truth(
     scene: Scene | None = None,
     design: Design | str | None = None,
 ) -> Truth:
-    """Where a word's cue is.
-
-    Parameters
-    ----------
-    design : Design or str, optional
-        The word's own if left out; another one says where its cue would be.
-    """
+    """Where a word's cue is, or where that of another design would be."""
     scene = scene or word_scene(word, preset)
     design = get_design(word.design if design is None else design)
     truth = np.zeros(scene.axes.shape, dtype=bool)

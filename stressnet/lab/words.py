@@ -80,7 +80,7 @@ def draw_words(
     problems: list[Problem] | None = None,
     apply: Apply = map,
 ) -> list[LabWord]:
-    """Draw and synthesise words.
+    """Draw and synthesise words, pair after pair; fewer than ``n`` if there were problems.
 
     Parameters
     ----------
@@ -95,11 +95,6 @@ def draw_words(
     apply : callable, optional
         ``map`` or something like it that uses worker processes
         (``functools.partial(stressnet.runs.parallel.in_order, jobs=2)``).
-
-    Returns
-    -------
-    list of LabWord
-        Pair after pair; fewer than ``n`` if there were problems.
 
     Raises
     ------

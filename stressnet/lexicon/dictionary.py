@@ -11,7 +11,7 @@ Source: CMU Pronouncing Dictionary, http://www.speech.cs.cmu.edu/cgi-bin/cmudict
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -19,7 +19,6 @@ from importlib import resources
 from pathlib import Path
 
 from stressnet.errors import LexiconError
-from stressnet.lexicon.families import lemmas
 from stressnet.lexicon.pronunciation import (
     VOWELS,
     Pronunciation,
@@ -50,25 +49,16 @@ class Entry:
         All listed pronunciations in the dictionary's order.
     stress : Stress or None
         The class, or None for a word with both readings.
-    shifts : bool
-        Whether the two readings are known to be those of noun and verb, see ``shifting.txt``, or
-        come from a user's dictionary.
     """
 
     word: str
     variants: tuple[Pronunciation, ...]
     stress: Stress | None
-    shifts: bool = False
 
     @property
     def is_minimal_pair(self) -> bool:
-        """Whether the word has an initial-stress and a final-stress reading that differ in use."""
-        return self.stress is None and self.shifts
-
-    @property
-    def commoner(self) -> Stress | None:
-        """The reading that the dictionary lists first."""
-        return next((v.stress for v in self.variants if v.stress is not None), None)
+        """Whether the word has an initial-stress and a final-stress reading."""
+        return self.stress is None
 
     @property
     def is_prosody_only(self) -> bool:
@@ -88,18 +78,10 @@ class Dictionary:
         Keyed by upper-case word.
     name : str
         Name in manifests.
-    shifting : collection of str
-        Words that shift their stress, upper case, beside those of ``shifting.txt``.
     """
 
-    def __init__(
-        self,
-        variants: Mapping[str, Iterable[Pronunciation]],
-        name: str,
-        shifting: Collection[str] = (),
-    ) -> None:
+    def __init__(self, variants: Mapping[str, Iterable[Pronunciation]], name: str) -> None:
         self._variants = {word: tuple(dict.fromkeys(ps)) for word, ps in variants.items()}
-        self._shifting = frozenset(shifting)
         self.name = name
 
     def __contains__(self, word: str) -> bool:
@@ -148,9 +130,8 @@ class Dictionary:
         readings = {variant.stress for variant in variants} - {None}
         if not readings:
             return Reject.NO_SINGLE_PRIMARY
-        if len(readings) == 1:
-            return Entry(word, variants, next(iter(readings)))
-        return Entry(word, variants, None, word in self._shifting or is_shifting(word))
+        stress = next(iter(readings)) if len(readings) == 1 else None
+        return Entry(word, variants, stress)
 
     def fingerprint(self) -> str:
         """SHA-256 over all entries, for manifests."""
@@ -233,17 +214,9 @@ def _shipped_dictionary() -> Dictionary:
 def _extended_dictionary(text: str, source: str) -> Dictionary:
     shipped = _shipped_dictionary()
     entries = {word: shipped.variants(word) for word in shipped.words()}
-    shifting = set()
     for word, variants in parse_dictionary(text, source).items():
-        listed = entries.get(word, ())
-        entries[word] = (*listed, *variants)
-        if _n_readings(variants) == 2 or _n_readings(listed) < 2 == _n_readings(entries[word]):
-            shifting.add(word)
-    return Dictionary(entries, f"cmudict+{source}", shifting)
-
-
-def _n_readings(variants: Iterable[Pronunciation]) -> int:
-    return len({variant.stress for variant in variants} - {None})
+        entries[word] = (*entries.get(word, ()), *variants)
+    return Dictionary(entries, name=f"cmudict+{source}")
 
 
 def _read_utf8(path: Path) -> str:
@@ -278,22 +251,4 @@ def read_word_list(text: str) -> frozenset[str]:
 def default_function_words() -> frozenset[str]:
     """The shipped list of function words, see ``function_words.txt`` for its reasons."""
     file = resources.files("stressnet.lexicon").joinpath("function_words.txt")
-    return read_word_list(file.read_text(encoding="utf-8"))
-
-
-@cache
-def is_shifting(word: str) -> bool:
-    """Whether stress tells the word's uses apart, by ``shifting.txt``; inflected forms, too.
-
-    Examples
-    --------
-    >>> is_shifting("PERMITS"), is_shifting("effect")
-    (True, False)
-    """
-    return not _shifting().isdisjoint(lemma.upper() for lemma in lemmas(word))
-
-
-@cache
-def _shifting() -> frozenset[str]:
-    file = resources.files("stressnet.lexicon").joinpath("shifting.txt")
     return read_word_list(file.read_text(encoding="utf-8"))

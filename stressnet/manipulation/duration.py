@@ -23,11 +23,6 @@ from stressnet.intervals import Interval
 class TimeMap:
     """From times before a change to times after it.
 
-    Parameters
-    ----------
-    before_s, after_s : tuple of float
-        Knots, both rising.
-
     Raises
     ------
     ConfigError

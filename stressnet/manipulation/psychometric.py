@@ -307,7 +307,13 @@ def _named(fit: Psychometric, what: str) -> dict[str, float]:
 
 def _within(part: pd.DataFrame, level: float) -> dict[str, float]:
     """Mean slope of the log odds of FINAL within tokens."""
-    slopes = part.groupby("token_id", sort=False)[["step", "logit_difference"]].apply(_token_slope)
+
+    def slope(rows: pd.DataFrame) -> float:
+        x, y = rows["step"].to_numpy(np.float64), -rows["logit_difference"].to_numpy(np.float64)
+        x = x - x.mean()
+        return float(x @ y / (x @ x)) if (x @ x) > 0 else np.nan
+
+    slopes = part.groupby("token_id", sort=False)[["step", "logit_difference"]].apply(slope)
     kept = slopes[np.isfinite(slopes)]
     if kept.empty:
         names = ("logit_per_step", "logit_per_step_low", "logit_per_step_high")
@@ -317,9 +323,3 @@ def _within(part: pd.DataFrame, level: float) -> dict[str, float]:
     mean = float(values.mean())
     spread = spread_of(((values - mean) / len(values))[:, None], clusters_of(firsts))
     return infer(np.array([mean]), spread, level=level).columns("logit_per_step", 0)
-
-
-def _token_slope(rows: pd.DataFrame) -> float:
-    x, y = rows["step"].to_numpy(np.float64), -rows["logit_difference"].to_numpy(np.float64)
-    x = x - x.mean()
-    return float(x @ y / (x @ x)) if (x @ x) > 0 else np.nan

@@ -68,8 +68,7 @@ def make_token(task: TokenTask) -> list[Failure]:
     import pandas as pd
 
     from stressnet.acoustics.token_image import image_in_recording
-    from stressnet.manipulation.aim import make_stimulus
-    from stressnet.manipulation.check import measure_source
+    from stressnet.manipulation.check import make_stimulus, measure_source
     from stressnet.manipulation.resynthesis import analyse
     from stressnet.runs.tables import write_parquet
 

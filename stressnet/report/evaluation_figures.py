@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from stressnet.evaluation.sets import TITLES
-from stressnet.report.grid import bare_rows
+from stressnet.report.grid import bare_rows, blank
 from stressnet.report.style import NULL_COLOUR, style, width_in
 
 if TYPE_CHECKING:
@@ -22,15 +24,12 @@ AUDIT_MARKERS = {"padding": "v", "envelope": "s", "phones": "^"}
 
 def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Balanced accuracy with interval per test set and network, audits in grey."""
-    import numpy as np
-    from matplotlib.figure import Figure
-
     table = scores[scores["metric"] == "balanced_accuracy"]
     names = list(dict.fromkeys(table["test_set"]))
     place = {name: -float(number) for number, name in enumerate(names)}
     offsets = np.linspace(0.26, -0.02, max(len(models), 2))
     with style():
-        figure = Figure(figsize=(width_in("page"), 0.9 + 0.36 * len(names)), layout="constrained")
+        figure = blank(width_in("page"), 0.9 + 0.36 * len(names))
         ax = figure.subplots()
         ax.axvline(0.5, color=NULL_COLOUR, linewidth=0.7, linestyle=(0, (4, 3)))
         for number, model in enumerate(models):
@@ -75,15 +74,11 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
 
 def reliability_figure(bins: pd.DataFrame, model: str) -> Figure:
     """Observed against predicted share of INITIAL, plain and calibrated."""
-    from matplotlib.figure import Figure
-
     bins = bins[bins["model"] == model]
     names = list(dict.fromkeys(bins["test_set"]))
     with style():
         width = width_in("page")
-        figure = Figure(
-            figsize=(width, 0.6 + 2 * 0.99 * min(width / len(names), 2.2)), layout="constrained"
-        )
+        figure = blank(width, 0.6 + 2 * 0.99 * min(width / len(names), 2.2))
         grid = figure.subplots(2, len(names), squeeze=False, sharex=True, sharey=True)
         for row, balanced in enumerate((False, True)):
             for column, name in enumerate(names):
@@ -101,8 +96,6 @@ def reliability_figure(bins: pd.DataFrame, model: str) -> Figure:
 
 
 def _reliability_panel(ax: Ax, bins: pd.DataFrame) -> None:
-    import numpy as np
-
     ax.plot([0, 1], [0, 1], color=NULL_COLOUR, linewidth=0.7, linestyle=(0, (4, 3)))
     for kind, colour, marker in (("plain", "#000000", "o"), ("calibrated", "#009e73", "D")):
         part = bins[(bins["probability"] == kind) & (bins["n"] > 0)]

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 
+def blank(width_in: float, height_in: float) -> Figure:
+    """An empty figure of so many inches, whose panels make room for what is written around them."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width_in, height_in), layout="constrained")
+
+
 def panel(
     figure: Figure, left_in: float, bottom_in: float, size_in: tuple[float, float], **options: Any
 ) -> Ax:
@@ -33,6 +40,11 @@ def bare_rows(ax: Ax, *, lines: bool = False) -> None:
     if lines:
         ax.grid(axis="y", color="#eeeeee", linewidth=0.5)
         ax.set_axisbelow(True)
+
+
+def write_on_row(ax: Ax, x: float, y: float, text: str, **look: Any) -> None:
+    """A word on a row; ``x`` is a share of the panel's width."""
+    ax.text(x, y, text, transform=ax.get_yaxis_transform(), va="center", **look)
 
 
 def labelled_panels(
@@ -115,14 +127,9 @@ def footnote(figure: Figure, text: str) -> None:
 
 
 def mesh(ax: Ax, values: NDArray, axes: Axes, **style: Any) -> QuadMesh:
-    """Cells at their centres' seconds and hertz; only they are rasterised in vector files.
+    """Cells (n_bins, n_frames) at their centres' seconds and hertz; NaN is left blank.
 
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        Keeps its limits of time if they were set.
-    values : ndarray, shape (n_bins, n_frames)
-        NaN is left blank.
+    Only they are rasterised in vector files. Limits of time that were set stay.
     """
     x, y = cell_edges(axes.time_s), cell_edges(axes.frequency_hz)
     xlim = ax.get_xlim() if ax.get_autoscalex_on() is False else None

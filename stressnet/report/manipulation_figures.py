@@ -12,7 +12,7 @@ from stressnet.errors import ConfigError, check_names
 from stressnet.lexicon.stress import Stress
 from stressnet.manipulation.causal import ALL_CUES
 from stressnet.manipulation.psychometric import answers_of, clusters_of, fit_psychometric
-from stressnet.report.grid import footnote, labelled_panels, legend
+from stressnet.report.grid import blank, footnote, labelled_panels, legend
 from stressnet.report.style import (
     NULL_COLOUR,
     STRESS_COLOURS,
@@ -72,8 +72,6 @@ def plot_psychometric(
     ConfigError
         If there is nothing to show.
     """
-    from matplotlib.figure import Figure
-
     if responses.empty:
         raise ConfigError("no responses to draw")
     cues = list(dict.fromkeys(responses["cue"].astype(str)))
@@ -81,8 +79,7 @@ def plot_psychometric(
     total = width_in(width)
     n_columns = min(_MOST_COLUMNS, len(cues), max(1, int(total / 1.6)))
     with style():
-        size_in = (total, 1.5 * -(-len(cues) // n_columns) + 0.2 + 0.2 * (len(models) > 1))
-        figure = Figure(figsize=size_in, layout="constrained")
+        figure = blank(total, 1.5 * -(-len(cues) // n_columns) + 0.2 + 0.2 * (len(models) > 1))
         panels = _cue_panels(figure, cues, n_columns)
         for number, (cue, ax) in enumerate(zip(cues, panels, strict=True)):
             here = responses[responses["cue"] == cue]
@@ -167,8 +164,6 @@ def plot_agreement(
     ConfigError
         If there is nothing to show or the method is not in the table.
     """
-    from matplotlib.figure import Figure
-
     methods = [str(name) for name in dict.fromkeys(table["method"])]
     if not methods:
         raise ConfigError("no agreement to draw")
@@ -180,8 +175,7 @@ def plot_agreement(
     above_in = 1.46 * -(-len(cues) // n_columns)
     below_in = 0.5 + len(names) * (0.10 + 0.11 * len(methods))
     with style():
-        size_in = (width_in(width), above_in + below_in + 0.2 * (2 + len(methods) // 5))
-        figure = Figure(figsize=size_in, layout="constrained")
+        figure = blank(width_in(width), above_in + below_in + 0.2 * (2 + len(methods) // 5))
         parts: Any = figure.subfigures(2, 1, height_ratios=[above_in, below_in])
         above, below = parts
         mine = pairs[pairs["method"] == shown]

@@ -12,12 +12,7 @@ _HEADER = (
 
 
 def models_text(preset: str | None = None) -> str:
-    """One line per network.
-
-    Parameters
-    ----------
-    preset : str, optional
-        Describe every network for images of this preset instead of its usual one.
+    """One line per network, for images of its usual preset or of the given one.
 
     Raises
     ------
@@ -28,8 +23,10 @@ def models_text(preset: str | None = None) -> str:
     for name, spec in MODELS.items():
         kind = get_preset(preset or spec.preset)
         found = describe(name, *kind.shape)
+        macs = found.n_macs
+        amount = f"{macs / 1e9:.1f} G" if macs >= 1e9 else f"{macs / 1e6:.0f} M"
         lines.append(
-            f"{name:<12}{found.n_parameters / 1e6:>9.2f} M{_amount(found.n_macs):>8}"
+            f"{name:<12}{found.n_parameters / 1e6:>9.2f} M{amount:>8}"
             f"{_reach(name, kind):>20}  "
             f"{f'{kind.n_bins} x {kind.n_frames} ({kind.name})':<26}"
             f"{spec.recipe:<19}{spec.composite:<18}{spec.summary}"
@@ -65,7 +62,3 @@ def _reach(name: str, kind: SpectrogramPreset) -> str:
     if found.receptive_field_bins == kind.n_bins:
         frequency = "whole"
     return f"{time} x {frequency}"
-
-
-def _amount(n: int) -> str:
-    return f"{n / 1e9:.1f} G" if n >= 1e9 else f"{n / 1e6:.0f} M"

@@ -2,20 +2,61 @@
 
 from __future__ import annotations
 
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError, StressnetError
-from stressnet.report.document import Document, Link
-from stressnet.report.page_sections import sections
+from stressnet.report import run_sections, tables
+from stressnet.report.choose import choose_words
+from stressnet.report.cues_figure import COEFFICIENT_COLUMNS, plot_cues_beside_relevance
+from stressnet.report.document import (
+    Block,
+    Bullets,
+    Document,
+    Heading,
+    Link,
+    Paragraph,
+    Picture,
+)
+from stressnet.report.names import count_of, method_text, region_name
 from stressnet.report.run import RelevanceRun
 from stressnet.report.run_sections import Sources
+from stressnet.report.scores import plot_accuracy, plot_confusion
+from stressnet.report.word import LEGEND, caption, plot_word, word_data
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ALIGNMENT_FILE = "alignment-error.json"
+"""In the corpus folder, where the true times are known."""
+
+_LIMITS = (
+    "Relevance says which parts of the image this network's answer rests on. It does not say which "
+    "cues listeners use, nor that a change of that part would change the answer.",
+    "Shares depend on the rules of propagation (composite) and on the spectrogram preset; compare "
+    "runs before building on a small difference.",
+    "Duration and overall intensity are no region of an image: a network may use them through "
+    "every cell, the edge of the padding included.",
+    "Regions rest on the aligner's boundaries and on Praat's formants, both with error. Formant "
+    "bands have fixed widths; F0 is a region only where the analysis window resolves harmonics.",
+    "A density above 1 only says that relevance is not spread evenly. Loud, low parts of speech "
+    "attract relevance in any network, also in one that is not trained, and also beyond the null: "
+    "only the claims of stressnet stats, which compare with untrained networks and with the input "
+    "itself, speak for a region.",
+    "The null exchanges tracks or boundaries between tokens of similar duration. A region that "
+    "equals its null may still matter, but not because of this token's own formants or boundaries.",
+    "Classes are not balanced and words carry their stress: read the new-word test sets and the "
+    "minimal pairs before the overall accuracy.",
+    "One training run is one network; another seed can look elsewhere.",
+)
 
 
 def write_report(
@@ -61,7 +102,7 @@ def write_report(
     if explorer:
         page.add(Link("explorer.html", "Explorer: hear and see every token"))
     page.add(
-        *sections(
+        *_sections(
             Sources(opened, corpus, out),
             _manifest(folder),
             _table(folder, "metrics.csv"),
@@ -90,3 +131,210 @@ def _table(folder: Path | None, name: str) -> pd.DataFrame | None:
     if folder is None or not (folder / name).is_file():
         return None
     return read_table(folder / name)
+
+
+def _sections(
+    sources: Sources,
+    model: dict[str, Any] | None,
+    metrics: pd.DataFrame | None,
+    predictions: pd.DataFrame | None,
+    coefficients: Path | None,
+    claims: Path | None,
+) -> Iterator[Block]:
+    """All sections in order; what the report could not be given is None."""
+    yield from _introduction(sources, model)
+    if facts := _main_findings(metrics, sources.run.summary):
+        yield from (Heading("In short"), Bullets(facts))
+    yield from _corpus(sources)
+    yield from _success(sources, metrics, predictions)
+    yield Heading("Relevance by region")
+    yield from run_sections.regions(sources)
+    summary = sources.run.summary
+    if summary is not None and sources.run.relevance is not None:
+        shutil.copyfile(sources.run.path / "summary.csv", sources.out / "tables" / "summary.csv")
+        yield Paragraph(
+            "All regions and measures: tables/summary.csv. One row per token and region: "
+            "relevance.parquet in the run folder, for R and pandas."
+        )
+    yield from _claims(sources, claims)
+    yield from (Heading("Mean relevance"), run_sections.mean_maps(sources))
+    yield from (Heading("Vowel space"), run_sections.vowels(sources))
+    if coefficients is not None:
+        yield from _cues(sources, coefficients)
+    yield from _words(sources)
+    yield Heading("Conservation")
+    yield Paragraph(
+        "The logit difference is redistributed, not created: what does not reach the image is "
+        "kept by biases and stabilisers, and a ledger accounts for every part."
+    )
+    yield from run_sections.conservation(sources)
+    yield from (Heading("Limits"), Bullets(_LIMITS))
+    manifests = {"corpus": sources.corpus.manifest}
+    if model is not None:
+        manifests["network"] = model
+    manifests["relevance"] = sources.run.manifest
+    yield from (Heading("Provenance"), tables.provenance_table(manifests))
+
+
+def _introduction(sources: Sources, model: dict[str, Any] | None) -> Iterator[Block]:
+    run, corpus = sources.run, sources.corpus
+    if corpus.manifest.get("parameters", {}).get("synthetic"):
+        yield Paragraph(
+            "Synthetic speech: these figures show that the software works, not how people "
+            "stress words.",
+            "warning",
+        )
+    architecture = (model or {}).get("parameters", {}).get("architecture")
+    network = "a network" if architecture is None else f"a network ({architecture})"
+    yield Paragraph(
+        f"Disyllabic words were cut from the recordings of {corpus.name}; {network} was trained "
+        f"to tell from a spectrogram ({run.preset_name or 'preset unknown'}) whether stress is "
+        f"INITIAL or FINAL; its answers on {count_of(len(run.tokens), 'token')} were explained "
+        f"by {method_text(run.composite)}. Relevance "
+        "is signed: warm speaks for INITIAL, cool for FINAL. The question is where it lies: in "
+        "which syllable, in the vowels or beside them, around which formant."
+    )
+
+
+def _main_findings(metrics: pd.DataFrame | None, summary: pd.DataFrame | None) -> list[str]:
+    """Sentences about the primary figures, each with n, interval and what to compare it with."""
+    facts = []
+    if metrics is not None:
+        rows = metrics[(metrics["test_set"] == "test") & (metrics["metric"] == "balanced_accuracy")]
+        if len(rows) and math.isfinite(rows.iloc[0]["estimate"]):
+            test = rows.iloc[0]
+            value = tables.with_interval(test["estimate"], test["low"], test["high"], 3)
+            facts.append(
+                f"On new words of new speakers the network reaches a balanced accuracy of {value} "
+                f"(n = {int(test['n'])}, majority rate {test['majority_rate']:.3f}, chance 0.5)."
+            )
+    if summary is not None:
+        rows = summary[(summary["stress"] == "ALL") & (summary["measure"] == "density")]
+        index: dict[Any, Any] = rows.set_index("region").to_dict("index")
+        for region in ("nucleus_stressed", "nucleus_unstressed", "F1_stressed", "F2_stressed"):
+            row = index.get(region)
+            if row is not None and math.isfinite(row["mean"]):
+                value = tables.with_interval(row["mean"], row["mean_low"], row["mean_high"])
+                name = region_name(region)
+                facts.append(
+                    f"{name[:1].upper()}{name[1:]}: {value} times as much relevance for "
+                    f"the word's class per cell as if it were spread evenly; null "
+                    f"{tables.number(row['null_mean'])}: {tables.compared(row)} "
+                    f"(n = {int(row['n_tokens'])})."
+                )
+    return facts
+
+
+def _corpus(sources: Sources) -> Iterator[Block]:
+    corpus = sources.corpus
+    results = corpus.manifest.get("results", {})
+    yield Heading("Corpus")
+    hours = results.get("audio_hours")
+    parts = [f"{hours:.2f} hours of recordings."] if hours else []
+    parts += run_sections.origin(corpus)
+    if parts:
+        yield Paragraph(" ".join(parts))
+    yield tables.corpus_table(corpus.tokens)
+    if "aligner" in corpus.tokens:
+        counts = corpus.tokens["aligner"].value_counts()
+        by = ", ".join(f"{name} ({n} tokens)" for name, n in counts.items())
+        yield Paragraph(f"Boundaries by: {by}.")
+    file = corpus.path / ALIGNMENT_FILE
+    if file.is_file():
+        yield tables.alignment_table(json.loads(file.read_text(encoding="utf-8")))
+    else:
+        yield Paragraph(
+            "Alignment error unknown: there are no reference times for this corpus.", "missing"
+        )
+    if errors := results.get("n_errors"):
+        yield Paragraph(f"{count_of(int(errors), 'item')} failed; see the corpus's failures.csv.")
+
+
+def _success(
+    sources: Sources, metrics: pd.DataFrame | None, predictions: pd.DataFrame | None
+) -> Iterator[Block]:
+    yield Heading("Success of the network")
+    if metrics is None:
+        yield Paragraph(
+            "Success unknown: no metrics.csv beside the network; run train to get it.", "missing"
+        )
+    else:
+        metrics.to_csv(sources.out / "tables" / "metrics.csv", index=False)
+        yield tables.metrics_table(metrics)
+        yield sources.picture(
+            partial(plot_accuracy, metrics),
+            "accuracy",
+            "Balanced accuracy and accuracy per test set with 95 % intervals; the bar is the "
+            "majority rate, the line chance for balanced accuracy.",
+        )
+    answers = sources.run.tokens if predictions is None else predictions
+    truth = "stress_true" if "stress_true" in answers.columns else "stress"
+    if "split" in answers.columns and answers[truth].notna().any():
+        yield sources.picture(
+            partial(plot_confusion, answers),
+            "confusion",
+            "Answers per test set: tokens and per cent of the row.",
+        )
+
+
+def _claims(sources: Sources, file: Path | None) -> Iterator[Block]:
+    yield Heading("Claims")
+    if file is None:
+        yield Paragraph(
+            "No verdicts: what is denser than its null may be so in any network. stressnet stats "
+            "compares with untrained networks and with the input; report --stats shows it.",
+            "missing",
+        )
+        return
+    shutil.copyfile(file, sources.out / "tables" / "claims.csv")
+    yield from tables.claims_tables(read_table(file, tables.CLAIM_COLUMNS))
+    yield Paragraph(
+        "A claim holds if all its primary criteria lie above their margins, after Holm's "
+        "correction for the number of claims, and needs three networks. With I and F the ratio in "
+        "INITIAL and in FINAL words, √(I·F) is what follows stress and √(I/F) what follows the "
+        "place in the word. Strata and other nulls: tables/claims.csv."
+    )
+
+
+def _cues(sources: Sources, coefficients: Path) -> Iterator[Block]:
+    yield Heading("Cues beside relevance")
+    table = read_table(coefficients, COEFFICIENT_COLUMNS)
+    shutil.copyfile(coefficients, sources.out / "tables" / "coefficients.csv")
+    if sources.run.summary is None:
+        yield Paragraph("The run has no summary.csv; run explain again.", "missing")
+        return
+    yield sources.picture(
+        partial(plot_cues_beside_relevance, table, sources.run.summary),
+        "cues-beside-relevance",
+        "Left: standardised coefficients of a logistic regression on acoustic cues (first "
+        "minus second syllable; warm speaks for INITIAL) with 95 % intervals. Right: density "
+        "of the network's relevance where such a cue would show, all tokens, with null. The "
+        "axes share no unit: a cue that predicts stress need not be used by the network.",
+    )
+
+
+def _words(sources: Sources) -> Iterator[Block]:
+    yield Heading("Words")
+    chosen = choose_words(sources.run.tokens)
+    if not chosen:
+        yield Paragraph("No token with known stress to show.", "missing")
+        return
+    yield Paragraph(
+        f"Chosen by rule from the network's answers. {LEGEND} Black dots on the relevance map "
+        "are the formants inside the nuclei; hatched frames are padding."
+    )
+    for item in chosen:
+        word = word_data(sources.corpus, sources.run, item.token_id)
+        name = "word-" + "".join(c if c.isalnum() or c in "-_" else "_" for c in item.token_id)
+        excerpt = sources.corpus.excerpt_file(item.token_id)
+        sound = f"sounds/{name}{excerpt.suffix}"
+        shutil.copyfile(excerpt, sources.out / sound)
+        picture = sources.picture(
+            partial(plot_word, word, note=False),
+            name,
+            f"{word.word.lower()}, speaker {word.speaker} ({item.token_id}): {item.reason}. "
+            f"{caption(word, legend=False)}",
+        )
+        stress = "" if word.stress is None else f" ({word.stress.value})"
+        yield Heading(f"{word.word.lower()}{stress}: {item.reason}", 3)
+        yield Picture(picture.file, picture.caption, picture.others, sound)

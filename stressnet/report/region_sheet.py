@@ -93,13 +93,12 @@ def draw_regions(
 
 def region_sheet(scene: Scene, values: Any) -> Figure:
     """One panel per region: its mask over the spectrogram, or why the token does not have it."""
-    from matplotlib.figure import Figure
-
     from stressnet.regions import Missing, get_regions
+    from stressnet.report.grid import blank
 
     regions = get_regions()
     n_rows = math.ceil((len(regions) + 1) / N_COLUMNS)
-    figure = Figure(figsize=(WIDTH_IN, ROW_IN * n_rows + 0.35), layout="constrained")
+    figure = blank(WIDTH_IN, ROW_IN * n_rows + 0.35)
     panels = figure.subplots(n_rows, N_COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
     _draw_token(panels[0], scene, values)
     for ax, region in zip(panels[1:], regions, strict=False):

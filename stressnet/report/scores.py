@@ -9,7 +9,7 @@ import numpy as np
 
 from stressnet.errors import ConfigError, require_columns
 from stressnet.lexicon.stress import CLASSES
-from stressnet.report.grid import TICK, bare_rows, draw_estimate, labelled_panels, legend
+from stressnet.report.grid import TICK, bare_rows, blank, draw_estimate, labelled_panels, legend
 from stressnet.report.style import (
     NULL_COLOUR,
     STRESS_COLOURS,
@@ -66,8 +66,6 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
     ConfigError
         If a column is missing or no test set has tokens.
     """
-    from matplotlib.figure import Figure
-
     needed = ("test_set", "metric", "estimate", "low", "high", "n", "majority_rate")
     require_columns(metrics, needed, "table of metrics")
     there = metrics.loc[metrics["n"] > 0, "test_set"].unique()
@@ -78,7 +76,7 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
     labels = [f"{set_name(str(s))}\n{n_of[s]} tokens" for s in sets]
     total = width_in(width)
     with style():
-        figure = Figure(figsize=(total, 0.34 * len(sets) + 0.8), layout="constrained")
+        figure = blank(total, 0.34 * len(sets) + 0.8)
         ax = figure.add_subplot(label="accuracy")
         for place, name in enumerate(sets):
             part = metrics[metrics["test_set"] == name]
@@ -123,7 +121,6 @@ def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figur
     """
     import pandas as pd
     from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.figure import Figure
 
     truth = "stress_true" if "stress_true" in predictions.columns else "stress"
     require_columns(predictions, ("split", truth, "stress_predicted"), "table of predictions")
@@ -136,7 +133,7 @@ def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figur
     columns = max(1, int((total - 0.4) // 1.2))
     rows = -(-len(names) // columns)
     with style():
-        figure = Figure(figsize=(total, 1.8 * rows), layout="constrained")
+        figure = blank(total, 1.8 * rows)
         labels = [f"confusion {name}" for name in names]
         panels = labelled_panels(figure, labels, columns, sharey=True)
         for number, (name, ax) in enumerate(zip(names, panels, strict=True)):

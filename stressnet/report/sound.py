@@ -32,13 +32,7 @@ PITCH_TICKS_HZ = (75, 100, 150, 200, 300, 500)
 
 
 def draw_waveform(ax: Ax, audio: Audio, origin_s: float = 0.0) -> None:
-    """The waveform, thin and black, without frame.
-
-    Parameters
-    ----------
-    origin_s : float
-        Time in the excerpt that becomes zero.
-    """
+    """The waveform, thin and black, without frame; ``origin_s`` of the excerpt becomes zero."""
     time_s = np.arange(len(audio.samples)) / audio.rate_hz - origin_s
     ax.plot(time_s, audio.samples, color="black", linewidth=0.35, rasterized=len(time_s) > 50_000)
     peak = float(np.max(np.abs(audio.samples), initial=1e-6))
@@ -49,11 +43,6 @@ def draw_waveform(ax: Ax, audio: Audio, origin_s: float = 0.0) -> None:
 
 def wide_band(audio: Audio, max_hz: float = 5500.0) -> tuple[NDArray[np.float64], Axes]:
     """Praat's wide-band spectrogram.
-
-    Parameters
-    ----------
-    audio : Audio
-        At least one analysis window long (10 ms).
 
     Returns
     -------
@@ -212,10 +201,7 @@ def draw_pitch(
 def is_loud(audio: Audio, time_s: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether the level around each time is within :data:`FORMANT_RANGE_DB` of the loudest moment.
 
-    Parameters
-    ----------
-    time_s : ndarray, shape (n,)
-        Seconds from the sound's start.
+    Times are seconds from the sound's start.
     """
     half = max(1, round(0.010 * audio.rate_hz))
     power = np.convolve(audio.samples.astype(np.float64) ** 2, np.hanning(2 * half + 1), "same")

@@ -12,7 +12,7 @@ from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.errors import ConfigError, CorpusError, require_columns
 from stressnet.lexicon.pronunciation import bare
 from stressnet.lexicon.stress import Stress
-from stressnet.report.grid import labelled_panels
+from stressnet.report.grid import blank, labelled_panels
 from stressnet.report.ipa import to_ipa
 from stressnet.report.names import count_of
 from stressnet.report.run import RelevanceRun
@@ -43,13 +43,6 @@ _COLUMNS = ("vowel", "stressed", "speaker", "f1_hz", "f2_hz", "density")
 def vowel_table(corpus: Corpus, run: RelevanceRun) -> pd.DataFrame:
     """Formants and relevance of every nucleus of a run's tokens.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        With tracks.
-    run : RelevanceRun
-        With a table of relevance that has the regions ``nucleus_1`` and ``nucleus_2``.
-
     Returns
     -------
     DataFrame
@@ -76,7 +69,8 @@ def vowel_table(corpus: Corpus, run: RelevanceRun) -> pd.DataFrame:
         )
         part = tokens[["token_id", "word", "speaker", "stress"]].assign(
             syllable=k,
-            vowel=[_vowel(label) for label in tokens[f"nucleus_{k}"]],
+            # Stress does not make another vowel, except that it tells schwa from AH.
+            vowel=[v if v in ("AH0", "ER0") else bare(v) for v in tokens[f"nucleus_{k}"]],
             stressed=tokens["stress"] == stress.value,
             from_s=start_s + (0.5 - MIDDLE / 2) * (end_s - start_s),
             to_s=end_s - (0.5 - MIDDLE / 2) * (end_s - start_s),
@@ -89,11 +83,6 @@ def vowel_table(corpus: Corpus, run: RelevanceRun) -> pd.DataFrame:
     if "null_density" not in table.columns:
         table["null_density"] = np.nan
     return _with_formants(corpus, table).drop(columns=["from_s", "to_s"])
-
-
-def _vowel(label: str) -> str:
-    """Stress does not make another vowel, except that it tells schwa from AH."""
-    return label if label in ("AH0", "ER0") else bare(label)
 
 
 def _with_formants(corpus: Corpus, table: pd.DataFrame) -> pd.DataFrame:
@@ -151,7 +140,6 @@ def plot_vowel_space(
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
 
     if measure not in MEASURES or scale not in ("hz", "bark"):
         raise ConfigError(
@@ -165,7 +153,7 @@ def plot_vowel_space(
     stacked = total < 5
     tall = 1.64 * (total - 1.4) + 1.0 if stacked else 0.41 * (total - 1.5) + 0.75
     with style():
-        figure = Figure(figsize=(total, tall), layout="constrained")
+        figure = blank(total, tall)
         names, n_columns = ("stressed", "unstressed"), 1 if stacked else 2
         panels = labelled_panels(figure, names, n_columns, sharex=True, sharey=True)
         for ax, name in zip(panels, names, strict=True):
@@ -175,7 +163,7 @@ def plot_vowel_space(
         figure.supxlabel(f"F2 ({unit}), speakers aligned", fontsize=7.0)
         ticks = list(range(-3, 4))
         bar = figure.colorbar(mapped, ax=panels, ticks=ticks, extend="both", shrink=0.84, aspect=24)
-        bar.set_ticklabels([_ratio(t) for t in ticks])
+        bar.set_ticklabels([f"{2**t}" if t >= 0 else f"1/{2**-t}" for t in ticks])
         bar.set_label(MEASURES[measure], fontsize=6.0, linespacing=1.1)
     return figure
 
@@ -252,7 +240,3 @@ def _limits(ax: Ax, vowels: pd.DataFrame, scale: str) -> None:
             axis.set_major_formatter("{x:.0f}")
     ax.set_xlim(*ranges[0][::-1])
     ax.set_ylim(*ranges[1][::-1])
-
-
-def _ratio(power: int) -> str:
-    return f"{2**power}" if power >= 0 else f"1/{2**-power}"

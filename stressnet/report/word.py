@@ -130,15 +130,7 @@ LEGEND = (
 def caption(
     word: WordData, limit: float | None = None, whole_image: bool = False, *, legend: bool = True
 ) -> str:
-    """What the picture shows and how its colours are scaled.
-
-    Parameters
-    ----------
-    limit, whole_image
-        As for :func:`plot_word`.
-    legend : bool
-        Begin with :data:`LEGEND`.
-    """
+    """What the picture shows and how its colours are scaled; options as of :func:`plot_word`."""
     start = [LEGEND] if legend else []
     if word.relevance is None or word.image is None:
         return " ".join(start)

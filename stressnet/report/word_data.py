@@ -15,7 +15,8 @@ from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.from_corpus import token_times
-from stressnet.regions.scene import TokenTimes
+from stressnet.regions.projection import Record, project_masks
+from stressnet.regions.scene import Scene, TokenTimes
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.tables import read_table
 
@@ -67,12 +68,7 @@ class WordData:
 
 
 def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordData:
-    """Gather what a word's picture shows.
-
-    Parameters
-    ----------
-    run : RelevanceRun or None
-        Where the maps are; None for a picture without relevance.
+    """Gather what a word's picture shows; without a run a picture without relevance.
 
     Raises
     ------
@@ -116,3 +112,37 @@ def _tracks(corpus: Corpus, token_id: str) -> Tracks | None:
         return None
     rows = read_table(file, filters=[("token_id", "==", token_id)])
     return Tracks.from_frame(rows).get(token_id) if len(rows) else None
+
+
+def phone_relevance(
+    relevance: NDArray, scene: Scene, *, towards_class: bool = True
+) -> list[Record]:
+    """The measures of regions (shares, densities) of every phone of a word.
+
+    Parameters
+    ----------
+    relevance : ndarray, shape (n_bins, n_frames)
+        A map whose positive values speak for INITIAL.
+    towards_class : bool
+        Turn signs so that positive values speak for the token's own class. Where the class is
+        unknown, and if False, positive values speak for INITIAL.
+
+    Returns
+    -------
+    list of dict
+        One per phone in time order, as :func:`stressnet.regions.projection.project_masks` makes
+        them; ``region`` is the phone's place, ``missing`` says why a phone has no value (outside
+        the image).
+    """
+    oriented = towards_class and scene.times.stress is not None
+    masks: dict[str, NDArray] = {}
+    for number, phone in enumerate(scene.times.phones):
+        cover = scene.in_time(phone)
+        masks[str(number)] = np.repeat(cover[None], scene.axes.shape[0], axis=0)
+    records = project_masks(
+        relevance, scene, masks, positive_for=Stress.INITIAL if oriented else None
+    )
+    for record, mask in zip(records, masks.values(), strict=True):
+        if not mask.any():
+            record["missing"] = "outside the image"
+    return records

@@ -137,10 +137,7 @@ def accumulate(
 ) -> dict[tuple[str, str], Samples]:
     """Sum some jobs of a plan in one pass over a network's runs.
 
-    Parameters
-    ----------
-    advance : callable
-        Told the number of tokens done, block by block.
+    ``advance`` is told the number of tokens done, block by block.
 
     Raises
     ------

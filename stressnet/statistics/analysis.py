@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from stressnet.errors import ConfigError
-from stressnet.runs.toml_file import read_toml
+from stressnet.runs.toml_file import entry, read_toml, typed
 from stressnet.statistics.claims import CLAIM_PAIRS, RATIO_MARGIN, SHARE_MARGIN
 
 DEFAULT_STRATA = (
@@ -171,8 +171,8 @@ class StatsConfig:
         if self.strata_contrast is None:
             return None
         pairs: dict[str, list[tuple[str, str]]] = {}
-        for entry in self.strata_contrast:
-            pairs.setdefault(entry.stratum, []).append((entry.level, entry.other))
+        for one in self.strata_contrast:
+            pairs.setdefault(one.stratum, []).append((one.level, one.other))
         return dict(pairs)
 
 
@@ -225,28 +225,30 @@ def parse_config(data: Mapping[str, Any], path: Path) -> StatsConfig:
     values: dict[str, Any] = {}
     for f in fields(StatsConfig):
         if f.name in _PLAIN and f.name in data:
-            values[f.name] = _checked(data[f.name], str(f.type), f"{path}: {f.name}")
+            where = f"{path}: {f.name}"
+            values[f.name] = typed(data[f.name], str(f.type), where, ConfigError)
     for name, kind in _LISTS.items():
         if name in data:
             entries = data[name]
             if not isinstance(entries, list):
                 raise ConfigError(f"{path}: '{name}' must be written [[{name}]]")
-            values[name] = [_entry(kind, e, path, f"[[{name}]]") for e in entries]
+            where = f"[[{name}]]"
+            values[name] = [entry(kind, one, path, where, ConfigError) for one in entries]
     for name, kind in _SECTIONS.items():
         if name in data:
-            values[name] = _entry(kind, data[name], path, f"[{name}]")
+            values[name] = entry(kind, data[name], path, f"[{name}]", ConfigError)
     if not values.get("run"):
         raise ConfigError(f"{path}: lacks [[run]], the runs to compare; see stats --example")
-    for entry in values["run"]:
-        if "\0" in entry.path + entry.corpus:
-            raise ConfigError(f"{path}: [[run]] {entry.path!r} holds a NUL, as no path does")
+    for run in values["run"]:
+        if "\0" in run.path + run.corpus:
+            raise ConfigError(f"{path}: [[run]] {run.path!r} holds a NUL, as no path does")
     values["run"] = [
         replace(
-            entry,
-            path=str((path.parent / entry.path).resolve()),
-            corpus=str((path.parent / entry.corpus).resolve()) if entry.corpus else "",
+            run,
+            path=str((path.parent / run.path).resolve()),
+            corpus=str((path.parent / run.corpus).resolve()) if run.corpus else "",
         )
-        for entry in values["run"]
+        for run in values["run"]
     ]
     if "contrast" in values:
         values["contrast"] = [*DEFAULT_CONTRASTS[: len(CLAIM_PAIRS)], *values["contrast"]]
@@ -280,38 +282,3 @@ def _check(config: StatsConfig, path: Path) -> None:
             raise ConfigError(f"{path}: two models are called '{model.name}'")
     if config.options.max_tokens_in_models < 50:
         raise ConfigError(f"{path}: max_tokens_in_models must be at least 50")
-
-
-def _entry(kind: type, values: Any, path: Path, where: str) -> Any:
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: {where} must be a section, not {values!r}")
-    known = {f.name: f for f in fields(kind)}
-    checked = {}
-    for name, value in values.items():
-        if name not in known:
-            raise ConfigError(
-                f"{path}: {where} has an unknown entry '{name}'; known are {', '.join(known)}"
-            )
-        checked[name] = _checked(value, str(known[name].type), f"{path}: {where} {name}")
-    for name, f in known.items():
-        if name not in values and f.default is MISSING and f.default_factory is MISSING:
-            raise ConfigError(f"{path}: {where} lacks '{name}'")
-    return kind(**checked)
-
-
-def _checked(value: Any, kind: str, where: str) -> Any:
-    """A value of the type a dataclass declares, or an error that names the place."""
-    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:
-            raise ConfigError(f"{where} is beyond all numbers") from None
-    if kind == "list[str]":
-        if isinstance(value, list) and all(isinstance(v, str) for v in value):
-            return value
-        raise ConfigError(f"{where} = {value!r} must be a list of texts in quotes")
-    expected = {"str": str, "int": int, "float": float}[kind]
-    if not isinstance(value, expected) or isinstance(value, bool):
-        word = {"str": "text in quotes", "int": "a whole number", "float": "a number"}[kind]
-        raise ConfigError(f"{where} = {value!r} must be {word}")
-    return value

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.problems import Problem, Severity
+from stressnet.statistics.accumulate import DENSITY, UNDER_EXCHANGE, Plan
 from stressnet.statistics.analysis import RunEntry, StatsConfig
-
-if TYPE_CHECKING:
-    from stressnet.statistics.accumulate import Plan
-    from stressnet.statistics.scan import NetworkRuns
+from stressnet.statistics.claims import CLAIM_MEASURES, CLAIM_PAIRS
+from stressnet.statistics.scan import NetworkRuns, scan
+from stressnet.statistics.strata import ALL, get_strata
+from stressnet.statistics.stream import EXCHANGE, open_run
 
 DEFAULT_MEASURES = (
     *("density", "positive_share", "signed_share", "energy_share", "density_energy"),
@@ -66,10 +67,6 @@ def _model_parameters(run: Path) -> dict[str, Any]:
 def _scan(
     name: str, entries: Sequence[RunEntry], config: StatsConfig, problems: list[Problem]
 ) -> NetworkRuns:
-    from stressnet.statistics.scan import scan
-    from stressnet.statistics.strata import get_strata
-    from stressnet.statistics.stream import open_run
-
     runs = [
         open_run(Path(e.path), Path(e.corpus) if e.corpus else None, e.corpus_name or None)
         for e in entries
@@ -97,11 +94,6 @@ def plan_of(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) 
     ConfigError
         If the runs lack a region, measure or null that the configuration names.
     """
-    from stressnet.statistics.accumulate import DENSITY, UNDER_EXCHANGE, Plan
-    from stressnet.statistics.claims import CLAIM_MEASURES, CLAIM_PAIRS
-    from stressnet.statistics.strata import ALL
-    from stressnet.statistics.stream import EXCHANGE
-
     first = network.runs[0]
 
     def common(what: str) -> list[str]:

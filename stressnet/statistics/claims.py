@@ -257,7 +257,9 @@ def claims_table(
             controls = controls[controls != NOT_TESTED]
             rows["controls"] = f"{(controls == HOLDS).sum()} of {len(controls)} hold"
             rows["p_holm"] = p
-            rows["verdict"] = _claim_verdict(rows, p, 1 - level)
+            said = verdict(list(rows.loc[rows["role"] == PRIMARY, "decision"]))
+            decided = said not in (HOLDS, FAILS) or p <= 1 - level
+            rows["verdict"] = said if decided else OPEN
             parts.append(rows)
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)] if parts else _NO_CLAIMS
 
@@ -272,12 +274,6 @@ def _claim_p(rows: pd.DataFrame) -> float:
     if len(below):
         return float(min(1.0, below["p_value"].min() * len(primary)))
     return float(primary["p_value"].max(skipna=False))
-
-
-def _claim_verdict(rows: pd.DataFrame, p: float, alpha: float) -> str:
-    decisions = list(rows.loc[rows["role"] == PRIMARY, "decision"])
-    said = verdict(decisions)
-    return OPEN if said in (HOLDS, FAILS) and not p <= alpha else said
 
 
 def _criterion_rows(

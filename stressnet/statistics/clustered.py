@@ -27,19 +27,7 @@ from stressnet.statistics.twoway import (
 
 
 def sums_by(values: FloatArray, codes: NDArray[np.intp], n_groups: int) -> FloatArray:
-    """Column sums within groups.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_rows, n_quantities)
-        NaN counts as zero.
-    codes : ndarray of int, shape (n_rows,)
-        Group of each row.
-
-    Returns
-    -------
-    ndarray, shape (n_groups, n_quantities)
-    """
+    """Column sums within groups, shape (n_groups, n_quantities); NaN counts as zero."""
     n_rows = len(codes)
     member = csr_matrix((np.ones(n_rows), (codes, np.arange(n_rows))), shape=(n_groups, n_rows))
     return np.asarray(member @ np.nan_to_num(values, nan=0.0))

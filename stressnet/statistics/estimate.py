@@ -67,17 +67,12 @@ def tables(
     level: float,
     level_pairs: dict[str, Sequence[tuple[str, str]]] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """All tables that follow from some jobs' sums.
+    """All tables that follow from some jobs' sums, by the names in :data:`COLUMNS`.
 
     Parameters
     ----------
     level_pairs : dict of str to sequence of (str, str), optional
         Levels to contrast, per stratum; all pairs of strata with up to three levels if left out.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``summary``, ``nulls``, ``contrasts``, ``strata_contrasts``, with :data:`COLUMNS`.
     """
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
     regions = {"region": list(plan.regions)}

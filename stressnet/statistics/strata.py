@@ -77,10 +77,6 @@ def _unstressed(tokens: pd.DataFrame) -> pd.Series:
     return _pick([(reduced, "reduced"), (~reduced & label.notna(), "full")], tokens.index)
 
 
-def _stressed_vowel(tokens: pd.DataFrame) -> pd.Series:
-    return _vowel_of(tokens, stressed=True).str.rstrip("012")
-
-
 def _as_is(column: str) -> Callable[[pd.DataFrame], pd.Series]:
     def level(tokens: pd.DataFrame) -> pd.Series:
         values = tokens[column].astype(object)
@@ -110,7 +106,10 @@ STRATA = {
             _unstressed,
         ),
         Stratum(
-            "vowel", "the stressed vowel", ("stress", "nucleus_1", "nucleus_2"), _stressed_vowel
+            "vowel",
+            "the stressed vowel",
+            ("stress", "nucleus_1", "nucleus_2"),
+            lambda tokens: _vowel_of(tokens, stressed=True).str.rstrip("012"),
         ),
         Stratum("sex", "the speaker's sex", ("sex",), _as_is("sex")),
         Stratum("corpus", "the corpus", ("corpus",), _as_is("corpus")),

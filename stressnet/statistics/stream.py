@@ -143,7 +143,11 @@ class RunTables:
     @cached_property
     def regions(self) -> list[str]:
         """Names of regions, in order of appearance."""
-        return _distinct(self.path / "relevance.parquet", "region")
+        found: dict[str, None] = {}
+        with open_parquet(self.path / "relevance.parquet") as file:
+            for batch in file.iter_batches(ROWS_PER_BLOCK, columns=["region"], use_threads=False):
+                found.update(dict.fromkeys(pc.unique(batch.column(0)).to_pylist()))
+        return [str(name) for name in found if name is not None]
 
     def tokens(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         """Blocks of tokens with ``token_id`` and the given columns, from run and corpus.
@@ -177,27 +181,6 @@ class RunTables:
                 block = pd.concat([block, found.set_index(block.index)], axis=1)
             yield block.assign(**constant)
 
-    def blocks(
-        self,
-        columns: Sequence[str],
-        regions: Sequence[str],
-        null: str | None = None,
-        draw: int | None = None,
-    ) -> Iterator[tuple[Names, dict[str, FloatArray]]]:
-        """Blocks of measurements: token ids and, per column, a matrix (n_tokens, n_regions).
-
-        Parameters
-        ----------
-        columns : sequence of str
-            Columns of ``relevance.parquet``, or of ``nulls.parquet`` if a null is named.
-        null : str, optional
-            Which null of ``nulls.parquet``; several rows per token and region are averaged.
-        """
-        name = "relevance.parquet" if null is None else "nulls.parquet"
-        wanted = {"null": null, "draw": draw}
-        where = {column: value for column, value in wanted.items() if value is not None}
-        return _blocks(self.path / name, columns, regions, where)
-
     def measured(
         self,
         measures: Sequence[str],
@@ -214,30 +197,29 @@ class RunTables:
                     beside[measure, null] = column
                 elif file:
                     elsewhere.setdefault(null, []).append(measure)
-        others = {
-            (null, draw): Alongside(self.blocks(having, regions, null, draw))
-            for null, having in elsewhere.items()
-            for draw in self.draws[null]
-        }
-        for ids, matrices in self.blocks(
-            list(dict.fromkeys([*measures, *beside.values()])), regions
-        ):
+        file_of_nulls = self.path / "nulls.parquet"
+        others = {}
+        for null, having in elsewhere.items():
+            for draw in self.draws[null]:
+                where: dict[str, str | int] = {"null": null}
+                if draw is not None:
+                    where["draw"] = draw
+                others[null, draw] = Alongside(_blocks(file_of_nulls, having, regions, where))
+        columns = list(dict.fromkeys([*measures, *beside.values()]))
+        for ids, matrices in _blocks(self.path / "relevance.parquet", columns, regions, {}):
             under = {key: [matrices[column]] for key, column in beside.items()}
             for (null, _), other in others.items():
                 for measure, matrix in other.take(ids, elsewhere[null], len(regions)).items():
                     under.setdefault((measure, null), []).append(matrix)
             yield ids, {measure: matrices[measure] for measure in measures}, under
         for other in others.values():
-            other.finish(self.path / "nulls.parquet")
+            other.finish(file_of_nulls)
 
 
 def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = None) -> RunTables:
     """A finished run with its corpus, where that is still to be found.
 
-    Parameters
-    ----------
-    corpus_name : str, optional
-        Name of the corpus in tables; its recipe's if left out.
+    The corpus goes by its recipe's name if none is given.
 
     Raises
     ------
@@ -264,14 +246,6 @@ def _frames(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
     with open_parquet(path) as file:
         for batch in file.iter_batches(1 << 14, columns=list(columns), use_threads=False):
             yield batch.to_pandas()
-
-
-def _distinct(path: Path, column: str) -> list[str]:
-    found: dict[str, None] = {}
-    with open_parquet(path) as file:
-        for batch in file.iter_batches(ROWS_PER_BLOCK, columns=[column], use_threads=False):
-            found.update(dict.fromkeys(pc.unique(batch.column(0)).to_pylist()))
-    return [str(name) for name in found if name is not None]
 
 
 def _blocks(

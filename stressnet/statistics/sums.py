@@ -106,13 +106,7 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class TokenCodes:
-    """The clusters of a block of tokens, each array of shape (n_tokens,).
-
-    Parameters
-    ----------
-    speaker, word : ndarray of int
-        Codes in :class:`Clusters`.
-    """
+    """Codes of a block of tokens in :class:`Clusters`, each array of shape (n_tokens,)."""
 
     speaker: Codes
     word: Codes

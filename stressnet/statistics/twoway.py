@@ -129,15 +129,7 @@ def cluster_weights(bottom: FloatArray) -> Weights:
 
 @dataclass(frozen=True)
 class Spread:
-    """A variance from crossed clusters, each of shape (n_quantities,).
-
-    Parameters
-    ----------
-    variance : ndarray
-        Of the estimate; NaN where not estimable.
-    reason : ndarray of str
-        Why it is not estimable, else an empty string.
-    """
+    """A variance from crossed clusters; NaN with a reason where it is not estimable."""
 
     variance: FloatArray
     df: FloatArray
@@ -191,19 +183,12 @@ def add_seeds(spread: Spread, per_seed: FloatArray) -> Spread:
 
     Seeds are crossed with tokens (all explain the same ones), so the variance of their mean comes
     on top of that from speakers and words. With one seed nothing can be added and the interval is
-    about that one set of weights.
+    about that one set of weights. Degrees of freedom are combined by Satterthwaite.
 
     Parameters
     ----------
-    spread : Spread
-        From speakers and words, of the mean over seeds.
     per_seed : ndarray, shape (n_seeds, n_quantities)
         The estimate of each seed.
-
-    Returns
-    -------
-    Spread
-        Degrees of freedom combined by Satterthwaite.
     """
     n_seeds = len(per_seed)
     if n_seeds < 2:
@@ -268,12 +253,5 @@ def lower_limit(low: FloatArray, measure: str) -> FloatArray:
     """Lower limits of a mean, not below zero if the measure cannot be negative.
 
     Cutting off what cannot be true takes nothing from the coverage of an interval.
-
-    Parameters
-    ----------
-    low : ndarray
-        Lower limits; NaN (no interval) stays NaN.
-    measure : str
-        Column that was averaged, e.g. ``density`` or ``signed_share``.
     """
     return low if measure.startswith(SIGNED_MEASURES) else np.maximum(low, 0.0)

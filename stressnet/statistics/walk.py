@@ -58,7 +58,7 @@ class Alongside:
     Parameters
     ----------
     blocks : iterator of (token ids, matrices)
-        From :meth:`RunTables.blocks`, its tokens in the order in which they will be asked for.
+        Tokens in the order in which they will be asked for, each matrix (n_tokens, n_regions).
     """
 
     def __init__(self, blocks: Iterator[tuple[Names, dict[str, FloatArray]]]) -> None:

@@ -15,6 +15,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,9 @@ from stressnet.errors import CheckpointError, ConfigError
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.manifest import write_json
 from stressnet.training.bootstrap import Estimate, interval_of, resampled
+
+if TYPE_CHECKING:
+    from stressnet.models.checkpoint import TrainedNetwork
 
 FILE_NAME = "calibration.json"
 N_BINS = 10
@@ -208,6 +212,12 @@ def save_calibration(folder: Path, calibration: Calibration) -> None:
         raise CheckpointError(
             f"{folder / FILE_NAME}: cannot be written ({error.strerror}); check the permissions"
         ) from error
+
+
+def temperature_of(network: TrainedNetwork) -> float:
+    """The temperature stored with a network, 1 if there is none; raises as `load_calibration`."""
+    calibration = load_calibration(network.path, network.digest)
+    return 1.0 if calibration is None else calibration.temperature
 
 
 def load_calibration(folder: Path, weights_sha256: str) -> Calibration | None:

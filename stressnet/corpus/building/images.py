@@ -13,7 +13,7 @@ from stressnet.acoustics.token_image import image_in_excerpt
 from stressnet.audio import read_audio
 from stressnet.corpus.images import write_images_header
 from stressnet.corpus.store import TOKENS
-from stressnet.corpus.tables import ArrayFile
+from stressnet.runs.arrays import ArrayFile
 from stressnet.runs.journal import Journal
 from stressnet.runs.names import inside
 from stressnet.runs.parallel import in_order

@@ -61,29 +61,11 @@ _GROUPS: Mapping[Group, tuple[tuple[str, str, bool, str, str], ...]] = {
         ("max_sensitivity", "max-sensitivity", False, "1.41 (unrelated maps)", "Yeh et al. 2019"),
     ),
     "randomisation": (
-        (
-            "parameter_randomisation",
-            "likeness after randomisation",
-            False,
-            _IGNORES,
-            "Adebayo et al. 2018",
-        ),
-        (
-            "efficient_parameter_randomisation",
-            "rise of complexity (eMPRT)",
-            True,
-            "0",
-            "Hedström et al. 2023",
-        ),
+        (_LIKENESS, "likeness after randomisation", False, _IGNORES, "Adebayo et al. 2018"),
+        (_RISE, "rise of complexity (eMPRT)", True, "0", "Hedström et al. 2023"),
     ),
     "readability": (
-        (
-            "sparseness",
-            "sparseness (Gini)",
-            True,
-            _GINI,
-            "Chalasani et al. 2020",
-        ),
+        ("sparseness", "sparseness (Gini)", True, _GINI, "Chalasani et al. 2020"),
         ("complexity", "complexity (nats)", False, _NOISE, "Bhatt et al. 2020"),
     ),
     "localisation": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +51,7 @@ def comprehensiveness_over_units(
     *,
     by: str = "sum",
     n_random: int = 3,
+    keep: bool = False,
 ) -> tuple[Scores, Scores]:
     """Mean drop of the score when the most relevant units are removed; higher is better.
 
@@ -62,40 +64,16 @@ def comprehensiveness_over_units(
         What is judged; a map's units alone are removed, whatever its ``cells``.
     units : sequence of Tensor of bool, each of shape (n_units, ...)
         The units of each sample.
+    by : {"sum", "mean"}
+        See :func:`unit_relevance`.
+    keep : bool
+        Remove all other units instead (:func:`sufficiency_over_units`).
 
     Returns
     -------
     values, chance : Scores
-        The measure, and its mean over random orders of the same units.
+        The measure, and its mean over ``n_random`` random orders of the same units.
     """
-    return _over_units(removal, units, generator, by, n_random, keep=False)
-
-
-def sufficiency_over_units(
-    removal: Removal,
-    units: Sequence[Tensor],
-    generator: torch.Generator,
-    *,
-    by: str = "sum",
-    n_random: int = 3,
-) -> tuple[Scores, Scores]:
-    """Mean drop of the score when of all units only the most relevant are kept; lower is better.
-
-    Cells in no unit stay. Parameters and result as for :func:`comprehensiveness_over_units`.
-    """
-    return _over_units(removal, units, generator, by, n_random, keep=True)
-
-
-def _over_units(
-    removal: Removal,
-    units: Sequence[Tensor],
-    generator: torch.Generator,
-    by: str,
-    n_random: int,
-    *,
-    keep: bool,
-) -> tuple[Scores, Scores]:
-    """Mean drops without the first units, or with them alone, by relevance and at random."""
     check_generator(generator)
     if len(units) != len(removal.inputs):
         raise ConfigError(f"{len(units)} lists of units for {len(removal.inputs)} inputs")
@@ -129,3 +107,13 @@ def _over_units(
         reason or ("" if n_random else "no random order was asked for") for reason in reasons
     ]
     return Scores.of(totals[:, 0], reasons), Scores.of(totals[:, 1:].mean(dim=1), no_chance)
+
+
+def sufficiency_over_units(
+    removal: Removal, units: Sequence[Tensor], generator: torch.Generator, **options: Any
+) -> tuple[Scores, Scores]:
+    """Mean drop of the score when of all units only the most relevant are kept; lower is better.
+
+    Cells in no unit stay. Options and result as for :func:`comprehensiveness_over_units`.
+    """
+    return comprehensiveness_over_units(removal, units, generator, keep=True, **options)

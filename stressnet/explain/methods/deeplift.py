@@ -56,8 +56,17 @@ def deeplift(problem: Problem, *, baseline: float | Tensor = 0.0) -> tuple[Tenso
     ExplainError
         If a module is used more than once.
     """
-    captum_deeplift = _captum()
-    model = _copy_without_in_place(problem.model)
+    try:
+        from captum.attr import DeepLift
+    except ImportError as error:
+        raise MissingPartError(
+            "method deeplift needs captum, which is not installed: pip install captum"
+        ) from error
+    # Captum's hooks and the switched-off in-place operations stay off the user's model.
+    model = copy.deepcopy(problem.model)
+    for module in model.modules():
+        if getattr(module, "inplace", False):
+            vars(module)["inplace"] = False
     _refuse_reused(model, problem.inputs[:1])
     start = problem.values(problem.inputs)
     reference = problem.filled(baseline).clone()
@@ -70,31 +79,12 @@ def deeplift(problem: Problem, *, baseline: float | Tensor = 0.0) -> tuple[Tenso
         with warnings.catch_warnings(), torch.enable_grad():
             warnings.simplefilter("ignore")  # captum announces its hooks
             leaf = problem.inputs[part].clone().requires_grad_(True)
-            contributions = captum_deeplift(explained).attribute(leaf, reference[part])
+            contributions = DeepLift(explained).attribute(leaf, reference[part])
         maps.append(at_least_float32(contributions.detach()))
     relevance = torch.cat(maps)
     elsewhere = problem.values(reference).output
     _warn_if_incomplete(relevance, start.output - elsewhere)
     return relevance, elsewhere.cpu()
-
-
-def _captum() -> Any:
-    try:
-        from captum.attr import DeepLift
-    except ImportError as error:
-        raise MissingPartError(
-            "method deeplift needs captum, which is not installed: pip install captum"
-        ) from error
-    return DeepLift
-
-
-def _copy_without_in_place(model: nn.Module) -> nn.Module:
-    """A copy: captum's hooks and the switched-off in-place operations stay off the user's model."""
-    model = copy.deepcopy(model)
-    for module in model.modules():
-        if getattr(module, "inplace", False):
-            vars(module)["inplace"] = False
-    return model
 
 
 def _refuse_reused(model: nn.Module, sample: Tensor) -> None:

@@ -15,13 +15,3 @@ Layout
       sounds/000012.flac   its excerpt
       explorer.css, data.js, plot.js, list.js, app.js
 """
-
-from stressnet.report.explorer.site import (
-    choose_tokens,
-    prepare,
-    write_page,
-    write_token,
-)
-from stressnet.report.explorer.tokens import Method, TokenReader
-
-__all__ = ["Method", "TokenReader", "choose_tokens", "prepare", "write_page", "write_token"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import html
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stressnet.axes import Axes, cell_edges
+from stressnet.corpus.store import Corpus
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.registry import REGIONS
-from stressnet.report.document import Block, block_html
+from stressnet.report import run_sections, tables
+from stressnet.report.document import Block, Heading, Paragraph, block_html
 from stressnet.report.explorer.pack import pack, rounded
 from stressnet.report.explorer.tokens import Method, TokenReader
 from stressnet.report.names import region_group, region_name
@@ -32,13 +34,7 @@ N_LIMITS = 200
 
 
 def choose_tokens(methods: Sequence[Method], most: int, seed: int = 0) -> list[str]:
-    """Tokens of the first run, at most so many, in the run's order.
-
-    Parameters
-    ----------
-    most : int
-        If the run has more tokens, a random sample of this size.
-    """
+    """Tokens of the first run, in its order; of more than ``most`` a random sample."""
     ids = [str(t) for t in methods[0].run.tokens["token_id"]]
     if len(ids) <= most:
         return ids
@@ -82,13 +78,7 @@ def write_page(
     notice: str = "",
     report: str | None = "index.html",
 ) -> Path:
-    """Write the page and its index.
-
-    Parameters
-    ----------
-    tokens : sequence of (int, str)
-        Number and id of those whose files were written.
-    """
+    """Write the page and its index."""
     index = _index(reader, tokens, first)
     text = json.dumps(index, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # A script may not hold "</script" nor line separators that JSON allows.
@@ -197,3 +187,54 @@ def _regions(methods: Sequence[Method]) -> list[dict[str, str]]:
     ]
     order = list(dict.fromkeys(region["group"] for region in regions))
     return sorted(regions, key=lambda region: order.index(region["group"]))
+
+
+def summary_blocks(
+    methods: Sequence[Method], corpus: Corpus, out: Path, made: Sequence[str] = ()
+) -> Iterator[Block]:
+    """Relevance by region and mean maps of every run."""
+    yield Heading("Tokens")
+    yield tables.corpus_table(corpus.tokens)
+    yield Paragraph(_source(corpus.manifest), "source")
+    for number, method in enumerate(methods, start=1):
+        yield Heading(f"Relevance: {method.label}")
+        sources = run_sections.Sources(
+            method.run,
+            corpus,
+            out,
+            formats=["png"],
+            suffix="" if number == 1 else f"-{number}",
+            made=made,
+            origin=_source(method.run.manifest),
+        )
+        yield from run_sections.regions(sources)
+        yield run_sections.mean_maps(sources)
+        yield run_sections.vowels(sources)
+        yield from run_sections.conservation(sources)
+
+
+def provenance_blocks(methods: Sequence[Method], corpus: Corpus) -> Iterator[Block]:
+    """How corpus, networks and runs were made."""
+    manifests: dict[str, dict[str, Any]] = {"corpus": corpus.manifest}
+    for method in methods:
+        if method.model is not None:
+            manifests[f"network of {method.label}"] = method.model
+        manifests[f"relevance, {method.label}"] = method.run.manifest
+    yield Heading("Provenance")
+    if about := run_sections.origin(corpus):
+        yield Paragraph(" ".join(about))
+    yield tables.provenance_table(manifests)
+    yield Paragraph(
+        "Hashes of all files: manifest.json in each folder. The report's own: manifest.json "
+        "beside this page."
+    )
+
+
+def _source(manifest: dict[str, Any]) -> str:
+    """One line that says from which folder a figure comes and how that was made."""
+    command = " ".join(map(str, manifest.get("command", []))) or "command unknown"
+    version = manifest.get("versions", {}).get("stressnet", "?")
+    return (
+        f"Source: {manifest.get('kind', 'folder')} made {manifest.get('created', '?')} by "
+        f"stressnet {version}: {command}"
+    )

@@ -21,10 +21,10 @@ from stressnet.regions.registry import REGIONS
 from stressnet.regions.scene import Scene
 from stressnet.report.explorer.pack import compand, rounded, runs_of
 from stressnet.report.ipa import syllable_labels, to_ipa
-from stressnet.report.phone_relevance import phone_relevance
 from stressnet.report.run import RelevanceRun
 from stressnet.report.sound import is_loud, wide_band
 from stressnet.report.style import relevance_limit
+from stressnet.report.word_data import phone_relevance
 
 if TYPE_CHECKING:
     import pandas as pd

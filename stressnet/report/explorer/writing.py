@@ -62,10 +62,7 @@ def write_tokens(
 ) -> list[tuple[int, str]]:
     """Write the files of all tokens; those that cannot be shown become problems.
 
-    Returns
-    -------
-    list of (int, str)
-        Numbers, which are the files' names, and ids.
+    The numbers (which are the files' names) and ids of the others.
     """
     source = (str(corpus.path), tuple(str(m.run.path) for m in methods), str(folder.path))
     tasks = [
@@ -130,8 +127,13 @@ def write_explorer(
         If the runs do not belong together.
     """
     from stressnet.report.choose import choose_words
-    from stressnet.report.explorer.site import choose_tokens, prepare, write_page
-    from stressnet.report.explorer.summary import provenance_blocks, summary_blocks
+    from stressnet.report.explorer.site import (
+        choose_tokens,
+        prepare,
+        provenance_blocks,
+        summary_blocks,
+        write_page,
+    )
     from stressnet.report.names import count_of
 
     methods = open_methods(runs, corpus)

@@ -12,7 +12,7 @@ from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.store import Corpus
 from stressnet.demo.corpus import speak_corpus
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.report.page_sections import ALIGNMENT_FILE
+from stressnet.report.page import ALIGNMENT_FILE
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.result import Result

@@ -36,6 +36,7 @@ from stressnet.stages.explain import ExplainConfig
 from stressnet.stages.explain.controls import NULL_NAMES, control_maps, load_null_models
 from stressnet.stages.explain.tables import conservation, project_tokens, summarise_run, token_table
 from stressnet.statistics.stream import EXCHANGE, UNTRAINED
+from stressnet.training.calibration import temperature_of
 
 
 def run(
@@ -94,6 +95,7 @@ def run(
         config.seed_output,
         Stress.INITIAL.class_index,
         mean_spectrum(corpus, images, chosen.tokens) if config.composite in REFERENCED else None,
+        temperature_of(network),
     )
 
     def explain(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from stressnet.errors import ConfigError, StressnetError
 from stressnet.report.explorer.writing import open_methods
-from stressnet.report.praat_writer import PraatWriter
+from stressnet.report.praat import PraatWriter
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file

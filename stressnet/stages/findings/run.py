@@ -15,8 +15,13 @@ import pandas as pd
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.manipulation.findings_table import findings_table
-from stressnet.manipulation.verdicts import CAUSAL_MARGIN, DENSITY_MARGIN, SHARE_MARGIN, TESTS
+from stressnet.manipulation.verdicts import (
+    CAUSAL_MARGIN,
+    DENSITY_MARGIN,
+    SHARE_MARGIN,
+    TESTS,
+    findings_table,
+)
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.project_corpus import draw_donors

@@ -31,7 +31,7 @@ from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.progress import Progress
 from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_words, alignment_of
 from stressnet.stages.predict.sources import Source
-from stressnet.training.calibration import Calibration, load_calibration
+from stressnet.training.calibration import temperature_of
 
 MOST_TOLD = 20
 """Problems that are told on stderr."""
@@ -187,7 +187,7 @@ def predict_words(
     progress = progress or Progress(verbose=False)
     if not isinstance(network, TrainedNetwork):
         network = TrainedNetwork.load(network)
-    calibration = load_calibration(network.path, network.digest)
+    temperature = temperature_of(network)
     names = [str(source.audio) for source in sources]
     if len(set(names)) < len(names):
         raise ConfigError("a recording is given twice; give each once")
@@ -204,7 +204,7 @@ def predict_words(
                     raise AlignmentError(source.problem)
                 audio = read_audio(source.audio, channel=source.channel)
                 alignment = alignment_of(source, audio, aligned, problems)
-                own = _predict_file(name, audio, alignment, network, calibration, function_words)
+                own = _predict_file(name, audio, alignment, network, temperature, function_words)
             except (AudioError, AlignmentError) as error:
                 problems.append(Problem(name, "predict", Severity.ERROR, str(error)))
                 words.append(WordPrediction(name, "", reason=str(error)))
@@ -217,7 +217,7 @@ def predict_words(
         "architecture": network.info.architecture,
         "preset": network.info.preset,
         "weights_sha256": network.digest,
-        "temperature": None if calibration is None else calibration.temperature,
+        "temperature": temperature,
     }
     return Predicted(tuple(words), alignments, durations_s, tuple(problems), about)
 
@@ -252,7 +252,7 @@ def _predict_file(
     audio: Audio,
     alignment: Alignment,
     network: TrainedNetwork,
-    calibration: Calibration | None,
+    temperature: float,
     function_words: bool,
 ) -> list[WordPrediction]:
     words = skip_reasons(alignment, function_words)
@@ -265,7 +265,6 @@ def _predict_file(
             found.append(WordPrediction(name, label, word.start_s, word.end_s, reason=reason))
             continue
         score = float(next(scores))
-        temperature = 1.0 if calibration is None else calibration.temperature
         p_initial = float(expit(score / temperature))
         stress = Stress.INITIAL if score >= 0 else Stress.FINAL
         found.append(

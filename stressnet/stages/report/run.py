@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stressnet.errors import CorpusError
-from stressnet.report.cues_beside import COEFFICIENT_COLUMNS
+from stressnet.report.cues_figure import COEFFICIENT_COLUMNS
 from stressnet.report.explorer.writing import model_folder, open_methods, write_explorer
 from stressnet.report.page import write_report
 from stressnet.report.run import RelevanceRun

@@ -34,7 +34,7 @@ from stressnet.runs.problems import Problem
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.sensitivity import SensitivityConfig
-from stressnet.statistics.settings import summarise_settings
+from stressnet.statistics.summary import summarise_settings
 
 TABLE = "sensitivity.csv"
 CHUNK = 20

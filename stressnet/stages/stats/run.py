@@ -28,8 +28,7 @@ from stressnet.statistics.claims import claims_table
 from stressnet.statistics.estimate import COLUMNS, tables
 from stressnet.statistics.mixed import fit
 from stressnet.statistics.mixed_tables import COLUMNS as MODEL_COLUMNS
-from stressnet.statistics.mixed_tables import fit_rows, r_script
-from stressnet.statistics.model_data import collect
+from stressnet.statistics.mixed_tables import collect, fit_rows, r_script
 from stressnet.statistics.scan import NetworkRuns
 
 TABLES = ("summary", "nulls", "contrasts", "strata_contrasts", "models", "claims")

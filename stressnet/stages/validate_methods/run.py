@@ -33,8 +33,7 @@ from stressnet.lab.scoreboard import (
 from stressnet.lab.set_run import load_example, run_set
 from stressnet.lab.set_task import CONTROL_METHODS, SetResult, SetTask
 from stressnet.models.registry import get_spec
-from stressnet.report.lab_cue_figure import plot_cue
-from stressnet.report.lab_figures import plot_board
+from stressnet.report.lab_figures import plot_board, plot_cue
 from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file
@@ -97,14 +96,12 @@ def _write_board(
 ) -> tuple[dict[str, pd.DataFrame], list[Recommendation], str]:
     """Tables, figures and recommendation from the results of all sets."""
     entries = [entry for result in results for entry in result.entries]
-    networks = pd.DataFrame(
-        [row for result in results for row in result.networks], columns=_NETWORK_COLUMNS
-    )
+    networks = [row for result in results for row in result.networks]
     tables = {
         "scores": scores_table(entries),
         "units": units_table(entries),
         "places": places_table(entries),
-        "networks": networks,
+        "networks": pd.DataFrame(networks, columns=_NETWORK_COLUMNS),
         "reactions": pd.DataFrame([row for result in results for row in result.reactions]),
         "sets": sets_table([result.described for result in results if result.described]),
     }
@@ -112,14 +109,7 @@ def _write_board(
     for name, table in tables.items():
         folder.table(f"{name}.csv", table, float_format="%.5g")
     recommendations = recommend(tables["units"], tables["scores"], seed=plan.seed)
-    text = recommendation_text(
-        tables["units"],
-        tables["scores"],
-        networks,
-        tables["places"],
-        default=CONTROL_METHODS[0],
-        seed=plan.seed,
-    )
+    text = recommendation_text(recommendations, tables, CONTROL_METHODS[0])
     folder.file("recommendation.md").write_text(text, encoding="utf-8")
     if len(tables["methods"]):
         save_figure(plot_board(tables["methods"]), folder.figure("board"))
