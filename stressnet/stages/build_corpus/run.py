@@ -13,33 +13,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow.parquet as pq
-
 from stressnet.acoustics.spectrogram import get_preset
 from stressnet.corpus.building.align import align
 from stressnet.corpus.building.belong import check_fit
+from stressnet.corpus.building.counts import (
+    build_counts,
+    n_stretches,
+    unknown_words,
+    words_longer_than_image,
+)
 from stressnet.corpus.building.cut import cut
 from stressnet.corpus.building.expect import LANGUAGE, language_warnings
-from stressnet.corpus.building.images import compute_spectrograms, n_truncated
+from stressnet.corpus.building.images import compute_spectrograms
 from stressnet.corpus.building.listen import listen
 from stressnet.corpus.building.longer_words import cut_longer_words
 from stressnet.corpus.building.request import make_request, shard_of, unused_labels
 from stressnet.corpus.building.tables import finish_tables, write_card
 from stressnet.corpus.building.tracks import compute_tracks
-from stressnet.corpus.changes import READINGS, count_changes, readings_table, warnings_of
+from stressnet.corpus.changes import READINGS, readings_table, warnings_of
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import Recipe, load_recipe
-from stressnet.corpus.scan import Scan, read_labels, scan
+from stressnet.corpus.scan import read_labels, scan
 from stressnet.corpus.splits import check_speakers, read_splits
-from stressnet.corpus.store import LONGER_WORDS, NOT_TOKENS, TOKENS
+from stressnet.corpus.store import LONGER_WORDS
 from stressnet.errors import FolderError
-from stressnet.lexicon.dictionary import Reject, load_dictionary, load_word_list
+from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import resolve_tagger
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.parallel import dask_executor
-from stressnet.runs.problems import Problem, Severity, count_lost, count_problems
+from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.build_corpus import BuildConfig
@@ -99,19 +102,11 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
         tokens = finish_tables(folder, config, rejected, recipe.name)
     folder.problems += [
         Problem("", LANGUAGE, Severity.WARNING, text)
-        for text in language_warnings(_unknown(folder.path, heard), Counter(tokens["speaker"]))
+        for text in language_warnings(unknown_words(folder.path, heard), Counter(tokens["speaker"]))
     ]
-    results = _results(folder, tokens, found, rejected, config)
+    results = build_counts(folder, tokens, found, rejected, sorted(set(config.presets)))
     write_card(folder, recipe, tokens, results)
     return Result.of(folder, results)
-
-
-def _unknown(out: Path, found: Scan) -> Counter[str]:
-    """Words that are not in the dictionary, by speaker."""
-    words = pd.read_parquet(out / NOT_TOKENS, columns=["utterance_id", "reason"])
-    speakers = {recording.utterance_id: recording.speaker for recording in found.recordings}
-    of_reason = words["reason"] == Reject.NOT_IN_DICTIONARY
-    return Counter(words.loc[of_reason, "utterance_id"].map(speakers))
 
 
 def _recipe(config: BuildConfig, source: Path, folder: RunFolder) -> Recipe:
@@ -157,13 +152,13 @@ def _add_presets(config: BuildConfig, parameters: Mapping[str, Any], folder: Run
         return Result.kept(folder)
     folder.reopen(done)
     compute_spectrograms(folder, missing)
-    if _n_stretches(folder.path):
+    if n_stretches(folder.path):
         compute_spectrograms(folder, missing, LONGER_WORDS)
     everything = sorted(there | set(missing))
     results = {
         **done["results"],
         "presets": everything,
-        "words_longer_than_image": _n_truncated(folder.path, everything),
+        "words_longer_than_image": words_longer_than_image(folder.path, everything),
     }
     return Result.of(folder, results)
 
@@ -175,42 +170,3 @@ def built_text(summary: Result) -> str:
     card = (summary.path / "corpus-card.md").read_text(encoding="utf-8")
     warnings = [f"WARNING: {p.reason}\n\n" for p in summary.problems if p.stage == LANGUAGE]
     return "".join([*warnings, card])
-
-
-def _n_truncated(out: Path, presets: list[str]) -> dict[str, int]:
-    """Per preset, words that are longer than its images and were cut on the right."""
-    return {name: n_truncated(out / "spectrograms" / name) for name in presets}
-
-
-def _n_stretches(out: Path) -> int:
-    """Rows of the table of stretches of longer words."""
-    path = out / LONGER_WORDS / TOKENS
-    return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
-
-
-def _results(
-    folder: RunFolder,
-    tokens: pd.DataFrame,
-    found: Scan,
-    rejected: Counter[str],
-    config: BuildConfig,
-) -> dict[str, Any]:
-    presets = sorted(set(config.presets))
-    return {
-        "n_tokens": len(tokens),
-        "n_stretches_of_longer_words": _n_stretches(folder.path),
-        "n_utterances": int(tokens["utterance_id"].nunique()),
-        "n_recordings_found": len(found.recordings),
-        "audio_hours": round(sum(r.duration_s for r in found.recordings) / 3600, 3),
-        "n_speakers": int(tokens["speaker"].nunique()),
-        "n_words": int(tokens["word"].nunique()),
-        "stress": {str(k): int(v) for k, v in tokens["stress"].value_counts(dropna=False).items()},
-        "splits": {str(k): int(v) for k, v in tokens["split"].value_counts().items()},
-        "rejected_words": dict(rejected.most_common()),
-        "readings": count_changes(found.changes),
-        "problems": count_problems(folder.problems),
-        "n_errors": count_lost(folder.problems),
-        "presets": presets,
-        "words_longer_than_image": _n_truncated(folder.path, presets),
-        "token_table": TOKENS,
-    }

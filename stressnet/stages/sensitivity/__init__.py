@@ -8,6 +8,29 @@ from pathlib import Path
 from stressnet.runs.options import max_tokens_option, option, seed_option, splits_option
 from stressnet.runs.stage import CORPUS, MODEL, Stage
 
+DEFAULT_COMPOSITES = ("epsilon-gamma", "epsilon-plus", "epsilon-plus-flat", "epsilon-alpha2-beta1")
+DEFAULT_BANDS = (
+    "fixed-hz",
+    "fixed-hz:*0.5",
+    "fixed-hz:*1.5",
+    "fixed-hz:*2",
+    "fixed-bins:1.5",
+    "fixed-bins:2.5",
+    "bandwidth",
+)
+DEFAULT_REGIONS = (
+    "syllable_stressed",
+    "syllable_unstressed",
+    "nucleus_stressed",
+    "nucleus_unstressed",
+    "consonants",
+    *(f"F{k}_{which}" for which in ("stressed", "unstressed") for k in (1, 2, 3, 4)),
+    "F0_stressed",
+    "F0_unstressed",
+    "valley_F1_F2_stressed",
+    "valley_F2_F3_stressed",
+)
+
 
 @dataclass(frozen=True)
 class SensitivityConfig:

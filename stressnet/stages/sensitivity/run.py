@@ -33,35 +33,18 @@ from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
-from stressnet.stages.sensitivity import SensitivityConfig
+from stressnet.stages.sensitivity import (
+    DEFAULT_BANDS,
+    DEFAULT_COMPOSITES,
+    DEFAULT_REGIONS,
+    SensitivityConfig,
+)
 from stressnet.statistics.summary import summarise_settings
 
 TABLE = "sensitivity.csv"
 CHUNK = 20
 """Tokens per task."""
 
-DEFAULT_COMPOSITES = ("epsilon-gamma", "epsilon-plus", "epsilon-plus-flat", "epsilon-alpha2-beta1")
-DEFAULT_BANDS = (
-    "fixed-hz",
-    "fixed-hz:*0.5",
-    "fixed-hz:*1.5",
-    "fixed-hz:*2",
-    "fixed-bins:1.5",
-    "fixed-bins:2.5",
-    "bandwidth",
-)
-DEFAULT_REGIONS = (
-    "syllable_stressed",
-    "syllable_unstressed",
-    "nucleus_stressed",
-    "nucleus_unstressed",
-    "consonants",
-    *(f"F{k}_{which}" for which in ("stressed", "unstressed") for k in (1, 2, 3, 4)),
-    "F0_stressed",
-    "F0_unstressed",
-    "valley_F1_F2_stressed",
-    "valley_F2_F3_stressed",
-)
 
 SETTING_COLUMNS = (
     "model",
