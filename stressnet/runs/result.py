@@ -49,7 +49,8 @@ class Result:
         return cls(path=folder.path, manifest=manifest, up_to_date=True)
 
     def __getattr__(self, name: str) -> Any:
-        for known in (self.__dict__.get("tables", {}), self.manifest.get("results", {})):
-            if name in known:
-                return known[name]
-        raise AttributeError(f"no table or count '{name}' in {self.path}")
+        known = self.__dict__  # a copy that is being made has no fields yet
+        for names in (known.get("tables", {}), known.get("manifest", {}).get("results", {})):
+            if name in names:
+                return names[name]
+        raise AttributeError(f"no table or count '{name}' in {known.get('path')}")

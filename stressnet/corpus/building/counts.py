@@ -44,6 +44,7 @@ def build_counts(
     rejected: Counter[str],
     presets: list[str],
 ) -> dict[str, Any]:
+    """What the manifest of a corpus says of its build."""
     return {
         "n_tokens": len(tokens),
         "n_stretches_of_longer_words": n_stretches(folder.path),
