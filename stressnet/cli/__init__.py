@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 
 import click
 
-from stressnet import __version__
 from stressnet.cli import small_commands
 from stressnet.cli.commands import command_of
 from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, echo, echo_line
@@ -46,6 +45,7 @@ from stressnet.stages.stats import run_statistics
 from stressnet.stages.train import train_model
 from stressnet.stages.validate import validate_folder
 from stressnet.stages.validate_methods import validate_methods
+from stressnet.version import __version__
 
 
 class Topics(click.Group):

@@ -12,9 +12,9 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet import __version__
 from stressnet.errors import CheckpointError, MissingPartError
 from stressnet.runs.held import check_file
+from stressnet.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np
