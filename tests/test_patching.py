@@ -266,28 +266,51 @@ def test_parts_are_found_by_time_not_by_index() -> None:
     assert layers["relu1"].frequency[1][:2] == pytest.approx([0.5, 2.5])
 
 
-def test_bands_and_tokens_lie_where_the_image_has_them() -> None:
-    net = randomise(build_model("transformer", 48, 40))
+class Patches(Toy):
+    """Tokens are patches of 16 bins and 4 frames, row after row or column after column."""
+
+    n_bins, n_frames = 48, 40
+
+    def __init__(self, by_column: bool) -> None:
+        super().__init__()
+        self.embed, self.by_column = nn.Conv2d(1, WIDTH, (16, 4), stride=(16, 4)), by_column
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x)
+        x = x.transpose(2, 3) if self.by_column else x
+        return self.fc(self.block2(self.block1(x.flatten(2).transpose(1, 2))).mean(dim=1))
+
+
+@pytest.mark.parametrize(("by_column", "token"), [(False, "12"), (True, "7")])
+def test_bands_and_tokens_lie_where_the_image_has_them(by_column: bool, token: str) -> None:
+    net = randomise(Patches(by_column))
     clean = torch.randn(1, 1, 48, 40, generator=torch.Generator().manual_seed(0)).double()
     axes = Axes(np.arange(40) * 0.01, np.arange(48) * 50.0)
     corrupted = clean.clone()
-    corrupted[:, :, 16:32, 8:12] += 3.0  # one patch
+    corrupted[:, :, 16:32, 8:12] += 3.0  # the patch in row 1 of 3, column 2 of 10
     first = ["block1:input"]
-    units = position_units(net, axes, first) + band_units(
-        net, axes, [(0, 800), (800, 1600), (1600, 2400)], first
-    )
+    bands = [(0, 800), (800, 1600), (1600, 2400)]
+    units = position_units(net, axes, first) + band_units(net, axes, bands, first)
     units += time_units(net, axes, {"before": (0, 0.08), "in it": (0.08, 0.12)}, first)
     effects = patch_effects(net, clean, corrupted, units, ["activation"])
     carried = effects[effects["effect"].abs() > 1e-9]
-    assert list(carried["unit"]) == ["12", "800-1600 Hz", "in it"]  # row 1 of 3, column 2 of 10
+    assert list(carried["unit"]) == [token, "800-1600 Hz", "in it"]
     assert carried["effect"].to_numpy() == pytest.approx(np.ones(3))
     assert list(effects["kind"].unique()) == ["position", "band", "time"]
 
 
+def test_columns_of_the_transformer_have_times_and_no_frequency() -> None:
+    net = build_model("transformer", 48, 40).eval()
+    layer = describe_layers(net, ["block2.down"])["block2.down"]
+    assert layer.role == "mlp" and layer.frequency is None
+    assert layer.time is not None and layer.time[1] == pytest.approx(1.5 + 4 * np.arange(10))
+
+
 def test_roles_of_every_network() -> None:
-    residual = {p for p, role in roles_of(build_model("transformer", 48, 40)).items()}
-    assert {"block1:input", "block4", "block2.attention", "block3.down", "block1.gelu"} <= residual
-    assert len(residual) == 1 + 4 * 4
+    roles = roles_of(build_model("transformer", 48, 40))
+    assert roles["block1:input"] == roles["block4"] == "residual"
+    assert roles["block2.attention"] == "attention" and roles["block3.down"] == "mlp"
+    assert sum(role != "activation" for role in roles.values()) == 1 + 4 * 3
     assert set(roles_of(build_model("compact", 48, 40)).values()) == {"activation"}
     assert len(roles_of(build_model("resnet18", 48, 40))) == 1 + 8 * 2
 

@@ -2,8 +2,8 @@
 
 A unit is a set of cells of one inner tensor: all of them, or those of some channels, frames, bins,
 heads or tokens. Where the cells of a layer lie in time and frequency follows from kernels, strides
-and paddings on the way to it (:mod:`stressnet.explain.methods.positions`); a token lies in the
-middle of the stretch of the image that it is made of. Cells belong to what holds their centre.
+and paddings on the way to it (:mod:`stressnet.explain.methods.positions`); a token lies where the
+cell of the feature map lies that it is made of. Cells belong to what holds their centre.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from stressnet.axes import Axes, BoolArray, FloatArray
 from stressnet.errors import ConfigError
 from stressnet.explain.boundaries import changed_at
+from stressnet.explain.engine.calls import Call, tensors_in
 from stressnet.explain.methods.positions import PositionMode, cells_of, mark_input
 
 CONTEXT = "context"
@@ -139,9 +140,9 @@ def describe_layers(
     mark_input(images)
     first = [place for place in roles if place.endswith(":input")]  # holds the tokens
     changes = {place: partial(catch, place) for place in dict.fromkeys([*wanted, *first])}
-    with torch.enable_grad(), changed_at(network, changes), PositionMode():
+    with torch.enable_grad(), changed_at(network, changes), _Grids() as grids:
         network(images)
-    spread = _positions_of_tokens(images, tokens[0]) if tokens else None
+    spread = _positions_of_tokens(images, tokens[0], grids) if tokens else None
     return {
         place: _describe(tensor, roles.get(place, "other"), spread)
         for place, tensor in caught.items()
@@ -149,28 +150,67 @@ def describe_layers(
     }
 
 
-def _describe(tensor: Tensor, role: str, tokens: tuple[FloatArray, FloatArray] | None) -> Layer:
-    shape, cells = tuple(tensor.shape[1:]), cells_of(tensor)
-    if cells is not None and tensor.dim() == 4:
-        bins, frames = (c.centres(n).numpy() for c, n in zip(cells, shape[1:], strict=True))
-        return Layer(role, shape, 1, (3, frames), (2, bins))
-    if tensor.dim() == 3 and tokens is not None and len(tokens[0]) == shape[0]:
-        return Layer(role, shape, 2, (1, tokens[1]), (1, tokens[0]))
+class _Grids(PositionMode):
+    """Remembers the last feature map of each number of cells: tokens may be made of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_size: dict[int, tuple[FloatArray, FloatArray]] = {}
+
+    def follow(self, call: Call) -> Any:
+        result = super().follow(call)
+        for tensor in tensors_in(result):
+            if (places := _places(tensor)) is not None:
+                self.by_size[len(places[0]) * len(places[1])] = places
+        return result
+
+
+def _places(tensor: Tensor) -> tuple[FloatArray, FloatArray] | None:
+    """Bins and frames of a feature map's rows and columns."""
+    cells = cells_of(tensor)
+    if cells is None or tensor.dim() != 4:
+        return None
+    rows, columns = (c.centres(n).numpy() for c, n in zip(cells, tensor.shape[2:], strict=True))
+    return rows, columns
+
+
+def _describe(
+    tensor: Tensor, role: str, tokens: tuple[FloatArray | None, FloatArray] | None
+) -> Layer:
+    shape, places = tuple(tensor.shape[1:]), _places(tensor)
+    if places is not None:
+        return Layer(role, shape, 1, (3, places[1]), (2, places[0]))
+    if tensor.dim() == 3 and tokens is not None and len(tokens[1]) == shape[0]:
+        bins = tokens[0]
+        return Layer(role, shape, 2, (1, tokens[1]), None if bins is None else (1, bins))
     return Layer(role, shape, 1 if tensor.dim() != 3 else 2)
 
 
-def _positions_of_tokens(images: Tensor, tokens: Tensor) -> tuple[FloatArray, FloatArray] | None:
-    """Bin and frame in the middle of what each token depends on; None if it is everything."""
-    places = []
+def _positions_of_tokens(
+    images: Tensor, tokens: Tensor, grids: _Grids
+) -> tuple[FloatArray | None, FloatArray] | None:
+    """Bin and frame of each token; no bins where a token is a whole column.
+
+    They are those of the feature map with as many cells, row by row or column by column: in the
+    order in which every token depends on the image around its place. None if there is no such map.
+    """
+    places = grids.by_size.get(tokens.shape[1])
+    if places is None:
+        return None
+    seen = []
     for token in tokens[0].square().sum(dim=1).unbind():
         (slope,) = torch.autograd.grad(token, images, retain_graph=True)
-        seen = slope[0, 0] != 0
-        if not bool(seen.any()):
+        used = slope[0, 0] != 0
+        if not bool(used.any()):
             return None
-        ends = [seen.any(dim=dim).nonzero().flatten()[[0, -1]] for dim in (1, 0)]
-        places.append([float(end.double().mean()) for end in ends])
-    bins, frames = np.array(places).T
-    return (bins, frames) if len(set(frames)) > 1 else None
+        seen.append([used.any(dim=dim).nonzero().flatten()[[0, -1]].tolist() for dim in (1, 0)])
+    limits = np.array(seen)  # (token, axis, first and last)
+    for order in ("ij", "xy"):
+        bins, frames = (grid.ravel() for grid in np.meshgrid(*places, indexing=order))
+        centres = np.clip(np.stack([bins, frames], axis=1), 0, np.array(images.shape[2:]) - 1)
+        if ((limits[..., 0] <= centres) & (centres <= limits[..., 1])).all():
+            return (bins if len(places[0]) > 1 else None), frames
+    return None
 
 
 def layer_units(network: nn.Module, layers: Iterable[str] | None = None) -> Units:
