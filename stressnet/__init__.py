@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from stressnet.version import __version__
+
 if TYPE_CHECKING:
     from stressnet.listen import (
         Answer,
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
         load_word,
         open_corpus,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Answer",

@@ -117,6 +117,7 @@ def test_damaged_json(saved: Path, text: str) -> None:
         ({"format": 99}, "not a checkpoint of format 1"),
         ({"architecture": "resnet99"}, "no network 'resnet99'"),
         ({"architecture": "lenet"}, "weights do not fit lenet"),
+        ({"architecture": "transformer"}, "weights do not fit transformer .*: train again"),
         ({"classes": ["FINAL", "INITIAL"]}, "classes are"),
         ({"extra": 1}, r"fields missing or unknown \(extra\)"),
     ],

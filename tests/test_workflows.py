@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from command_line import run_cli
 
-from stressnet.cli import main
+from stressnet.cli import TOPICS, cli, main
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.models.checkpoint import load_checkpoint
@@ -31,6 +31,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("demo") / "with space é"
     main(["demo", "--out", str(out), "--size", "tiny", "--quiet", "--jobs", "2"])
     return out
+
+
+def test_every_command_has_a_topic_and_an_example(capsys) -> None:
+    assert sorted(" ".join(TOPICS.values()).split()) == sorted(cli.commands)
+    assert run_cli(capsys, "explain", "--help")[1].endswith("explain my-corpus my-model my-run\n")
+    merge = run_cli(capsys, "corpus", "merge", "--help")[1]
+    assert merge.endswith("corpus merge my-corpus another-corpus my-out\n")
 
 
 def test_help_imports_nothing_heavy() -> None:

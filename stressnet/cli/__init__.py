@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 
 import click
 
-from stressnet import __version__
 from stressnet.cli import small_commands
 from stressnet.cli.commands import command_of
 from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, echo, echo_line
@@ -46,38 +45,46 @@ from stressnet.stages.stats import run_statistics
 from stressnet.stages.train import train_model
 from stressnet.stages.validate import validate_folder
 from stressnet.stages.validate_methods import validate_methods
+from stressnet.version import __version__
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Topics(click.Group):
+    """A group that lists its commands by topic, in the order of the work."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under their topics."""
+        for topic, names in TOPICS.items():
+            rows = []
+            for name in names.split():
+                first = str(self.commands[name].help).strip().partition("\n\n")[0]
+                rows.append((name, " ".join(first.split()).rstrip(".")))
+            with formatter.section(topic):
+                formatter.write_dl(rows)
+
+
+TOPICS = {
+    "Start here": "demo look predict validate build-corpus train explain report doctor",
+    "Corpora": "inspect fetch recipes corpus",
+    "Acoustic cues": "measure cue-baselines manipulate psychometrics",
+    "Networks": "models evaluate card search export",
+    "Relevance": "stats regions word export-praat",
+    "What to believe": "assess validate-methods causal-agreement findings sensitivity",
+}
+"""Names of all commands, as ``stressnet --help`` shows them."""
+
+
+@click.group(
+    cls=Topics,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Which command answers which question: docs/commands.md.",
+)
 @click.version_option(__version__, prog_name="stressnet")
 def cli() -> None:
     """How a neural network hears lexical stress.
 
     From recordings to a corpus of disyllabic words, a network that predicts their stress, and
-    tables and figures that say which parts of the sound decided.
-
-    \b
-      stressnet demo                                   try everything, no data needed
-      stressnet inspect RECORDINGS                     what a folder holds, and its recipe
-      stressnet validate RECORDINGS                    what is wrong with files and alignments
-      stressnet build-corpus RECORDINGS CORPUS         words, phones, spectrograms
-      stressnet corpus show|export|merge               cards, exports, several corpora as one
-      stressnet measure CORPUS CUES                    acoustic cues of every syllable and vowel
-      stressnet manipulate CORPUS OUT                  one cue at a time changed in real words
-      stressnet psychometrics STIMULI OUT              how networks answer, beside listeners
-      stressnet train CORPUS MODEL                     a network and its test figures
-      stressnet evaluate CORPUS MODEL... OUT           every test set, leak audits, errors to hear
-      stressnet predict FILE...                        stress of the words in recordings
-      stressnet look FILE FIGURE --word WORD           one word, its stress and why, as a picture
-      stressnet explain CORPUS MODEL RUN               relevance by syllable, vowel, formant, F0
-      stressnet stats RUN OUT                          claims, contrasts, nulls, mixed models
-      stressnet report RUN REPORT                      figures, a page, an explorer
-      stressnet export-praat RUN OUT                   TextGrids, Formants for Praat
-      stressnet assess CORPUS MODEL OUT                which maps can be believed
-      stressnet validate-methods OUT                   do maps find a cue that is known?
-      stressnet causal-agreement CORPUS MODEL OUT      do maps predict what changed cues do?
-      stressnet findings CORPUS STATS STIMULI OUT      the paper's claims, tested three ways
-      stressnet sensitivity CORPUS MODEL OUT           how much choices matter
+    tables and figures that say which parts of the sound decided. 'stressnet demo' tries everything
+    without data; 'stressnet COMMAND --help' explains one command.
     """
 
 

@@ -27,13 +27,35 @@ from stressnet.runs.work import DryRun, Work, is_first_process
 def command_of(stage: Stage) -> click.Command:
     """The click command of a stage."""
     own = [_parameter_of(item) for item in options_of(stage.config)]
-    return click.Command(
+    return _Command(
         stage.name,
         params=[*_arguments(stage), *own, *_shared(stage)],
         callback=lambda **values: _execute(stage, values),
         help=stage.help,
-        short_help=stage.help.split("\n", 1)[0].rstrip("."),
     )
+
+
+class _Command(click.Command):
+    """A command whose help ends with a call as a newcomer would type it."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example: every argument that is needed is a folder called ``my-...``."""
+        needed = [p for p in self.params if isinstance(p, click.Argument) and p.required]
+        names = [f"my-{p.make_metavar(ctx).lower().rstrip('.')}" for p in needed]
+        call = " ".join([ctx.command_path, *names])
+        for name, typed in _TYPED.items():
+            call = call.replace(name, typed)
+        formatter.write_paragraph()
+        formatter.write_text(f"Example: {call}")
+
+
+_TYPED = {
+    "my-file": "word.wav --word permit",
+    "my-corpora": "my-corpus another-corpus",
+    "my-source": "my-run",
+    "python -m ": "",
+}
+"""What stands in examples for arguments that are no single folder of that name."""
 
 
 def _arguments(stage: Stage) -> list[click.Parameter]:

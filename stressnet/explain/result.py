@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from stressnet import __version__
 from stressnet.axes import Axes
 from stressnet.explain.engine.ledger import COLUMNS, LedgerRecord
 from stressnet.explain.engine.taps import Tap
+from stressnet.version import __version__
 
 
 def versions() -> dict[str, str]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet import __version__
 from stressnet.corpus.store import Corpus
 from stressnet.evaluation.audits import alarms
 from stressnet.evaluation.sets import Unit, representatives, whole_sets
@@ -23,6 +22,7 @@ from stressnet.report.document import Bullets, Document, Heading, Paragraph, Pic
 from stressnet.report.evaluation_figures import accuracy_figure, reliability_figure
 from stressnet.report.style import save_figure
 from stressnet.runs.names import inside
+from stressnet.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from stressnet import __version__
 from stressnet.errors import CorpusError
+from stressnet.version import __version__
 
 FILE_NAME = "manifest.json"
 

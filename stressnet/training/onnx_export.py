@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stressnet import __version__
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import CheckpointError, MissingPartError
 from stressnet.models.checkpoint import CheckpointInfo, TrainedNetwork
 from stressnet.runs.held import check_file
 from stressnet.training.calibration import load_calibration
+from stressnet.version import __version__
 
 TOLERANCE = 1e-4
 """Largest difference between a logit of the export and of the network."""
