@@ -46,6 +46,11 @@ class Problem:
     reason: str
 
 
+def warnings_about(item: str, stage: str, reasons: Iterable[str]) -> list[Problem]:
+    """One row per warning about an item."""
+    return [Problem(item, stage, Severity.WARNING, reason) for reason in reasons]
+
+
 def write_problems(path: Path, problems: Iterable[Problem]) -> None:
     """Write the failure table; an empty table has its header all the same.
 

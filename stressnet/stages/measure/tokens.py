@@ -105,7 +105,7 @@ def _measure_chunk(task: _ChunkTask) -> list[tuple[str, str]]:
 @lru_cache(maxsize=8)
 def _speech_rate(corpus: Path, utterance_id: str) -> float:
     """Articulation rate of an utterance from the corpus's TextGrid; NaN if that is unusable."""
-    from stressnet.acoustics.rate import articulation_rate
+    from stressnet.acoustics.cues import articulation_rate
     from stressnet.alignment.textgrid import read_textgrid
 
     path = Corpus.open(corpus).textgrid_file(utterance_id)

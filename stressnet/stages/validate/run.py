@@ -14,10 +14,10 @@ from stressnet.corpus.building.given import Given, read_given, use_given, words_
 from stressnet.corpus.building.listen import SoundKey
 from stressnet.corpus.building.request import unused_labels
 from stressnet.corpus.changes import count_changes, counts_text, warnings_of
-from stressnet.corpus.labels import idle_labels, labels_by_utterance
+from stressnet.corpus.labels import idle_labels, labels_by_utterance, read_labels
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import load_recipe
-from stressnet.corpus.scan import Recording, read_labels, scan
+from stressnet.corpus.scan import Recording, scan
 from stressnet.corpus.sound_check import Sound, check_sound
 from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, CorpusError, MissingPartError
