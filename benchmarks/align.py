@@ -32,12 +32,11 @@ from scipy.signal import butter, sosfiltfilt
 from stressnet.alignment.accuracy import signed_boundary_errors, summarise
 from stressnet.alignment.aligner import Aligner, AlignmentFailure, Utterance
 from stressnet.alignment.features import Normalisation
-from stressnet.alignment.first_pass import FirstPass
+from stressnet.alignment.first_pass import FirstPass, PocketsphinxAligner
 from stressnet.alignment.gmm import GmmModel
 from stressnet.alignment.gmm_training import TrainingSettings
 from stressnet.alignment.kaldi_gmm import KaldiGmmAligner
 from stressnet.alignment.paths import WordPath
-from stressnet.alignment.pocketsphinx_aligner import PocketsphinxAligner
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 from stressnet.audio import read_audio

@@ -158,7 +158,7 @@ def plain_script(source: Path, corpus: Path, out: Path) -> dict[str, Any]:
 
     from stressnet.acoustics.speakers import speaker_settings
     from stressnet.acoustics.spectrogram import get_preset
-    from stressnet.acoustics.track_types import Tracks
+    from stressnet.acoustics.track_types import Tracks, tracks_frame
     from stressnet.acoustics.tracks import PitchSettings, formant_track, pitch_track
 
     out.mkdir()
@@ -222,7 +222,7 @@ def plain_script(source: Path, corpus: Path, out: Path) -> dict[str, Any]:
                 images.append(image)
                 start_s = row["excerpt_start_s"]
                 part_of = whole.between(start_s, start_s + row["excerpt_duration_s"])
-                frames.append(part_of.to_frame(row["token_id"]))
+                frames.append(tracks_frame({row["token_id"]: part_of}))
         with clock("write"):
             for row in records:
                 a = round(row["excerpt_start_s"] * rate_hz)

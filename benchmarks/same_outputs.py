@@ -79,6 +79,10 @@ sensitivity       sensitivity build/out train/out/seed-0 sensitivity/out --model
 manipulate        manipulate build/out manipulate/out --measured measure/out
                   --model train/out/seed-0 --model train-nuclei/out --all --pair f0+duration
                   --save-audio --steps 3 --max-tokens 4 --seed 0 -j 2 -q
+patch             patch build/out train/out/seed-0 patch/out --pairs synthetic
+                  --measured measure/out
+                  --units channel,time,band --max-pairs 6 --min-difference 0 --max-tokens 60
+                  --seed 0 -q
 psychometrics     psychometrics manipulate/out psychometrics/out -q
 causal-agreement  causal-agreement build/out train/out/seed-0 causal-agreement/out
                   --measured measure/out --methods epsilon-gamma,random --max-tokens 14 --seed 0

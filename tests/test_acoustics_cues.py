@@ -15,7 +15,7 @@ from stressnet.acoustics.ceilings import (
     smoothest_ceiling,
 )
 from stressnet.acoustics.cue_table import CUES, contrast_columns, table_columns
-from stressnet.acoustics.cues import Segments, measure_token, place_vowels
+from stressnet.acoustics.cues import Segments, articulation_rate, measure_token, place_vowels
 from stressnet.acoustics.harmonics import (
     expected_bandwidth_hz,
     h1_a3_corrected_db,
@@ -23,7 +23,6 @@ from stressnet.acoustics.harmonics import (
 )
 from stressnet.acoustics.hum import HIGH_PASS_HZ, hum_level_db
 from stressnet.acoustics.pitch_cues import semitones
-from stressnet.acoustics.rate import articulation_rate
 from stressnet.acoustics.speakers import SpeakerSettings, Vowel, speaker_settings
 from stressnet.acoustics.tracks import FormantSettings, PitchSettings, pitch_track
 from stressnet.acoustics.vowel_space import bark, centroid_bark, is_reduced, peripherality_bark

@@ -14,7 +14,13 @@ from stressnet.acoustics.speakers import (
     speaker_settings,
     tracks_of,
 )
-from stressnet.acoustics.track_types import TRACK_COLUMNS, FormantTrack, PitchTrack, Tracks
+from stressnet.acoustics.track_types import (
+    TRACK_COLUMNS,
+    FormantTrack,
+    PitchTrack,
+    Tracks,
+    tracks_frame,
+)
 from stressnet.acoustics.tracks import (
     FormantSettings,
     PitchSettings,
@@ -205,9 +211,8 @@ def test_tables_round_trip() -> None:
     settings = speaker_settings([(sound, RATE)], "M")
     tracks = tracks_of(sound, RATE, settings, origin_s=0.05)
     empty = tracks_of(sound[:100], RATE, settings)
-    import pandas as pd
 
-    frame = pd.concat([tracks.to_frame("a"), empty.to_frame("e"), tracks.to_frame("b")])
+    frame = tracks_frame({"a": tracks, "e": empty, "b": tracks})
     assert list(frame.columns) == TRACK_COLUMNS
     back = Tracks.from_frame(frame)
     assert sorted(back) == ["a", "b"]  # a token without frames has no rows

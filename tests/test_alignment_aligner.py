@@ -12,9 +12,9 @@ from stressnet.alignment import kaldi_gmm
 from stressnet.alignment.accuracy import boundary_errors, signed_boundary_errors
 from stressnet.alignment.aligner import AlignmentFailure, Utterance
 from stressnet.alignment.choose import get_aligner
+from stressnet.alignment.first_pass import PocketsphinxAligner
 from stressnet.alignment.gmm import check_kaldi
 from stressnet.alignment.kaldi_gmm import KaldiGmmAligner
-from stressnet.alignment.pocketsphinx_aligner import PocketsphinxAligner
 from stressnet.alignment.validation import validate
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 from stressnet.audio import read_audio

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stressnet.alignment.textgrid import read_textgrid, validate, write_textgrid
-from stressnet.alignment.validation import fit_to_audio
+from stressnet.alignment.textgrid import read_textgrid, write_textgrid
+from stressnet.alignment.validation import fit_to_audio, validate
 from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment, Interval
 

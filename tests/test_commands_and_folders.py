@@ -125,6 +125,9 @@ EXTRA = {
     "corpus folds": ["--folds", "3"],
     "corpus merge": ["--splits", "none"],
     "findings": ["--model", "{world}/model"],
+    "patch": [
+        *("--pairs", "synthetic", "--max-pairs", "1", "--min-difference", "0", "--units", "layer"),
+    ],
 }
 """Options without which a command refuses the study."""
 

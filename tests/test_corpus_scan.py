@@ -10,8 +10,9 @@ import pytest
 import soundfile
 
 from stressnet.audio import read_audio
+from stressnet.corpus.labels import StressLabel, read_labels
 from stressnet.corpus.recipe import load_recipe
-from stressnet.corpus.scan import StressLabel, read_labels, scan
+from stressnet.corpus.scan import scan
 from stressnet.corpus.transcripts import read_text
 from stressnet.corpus.written import split_words
 from stressnet.errors import AudioError, CorpusError, TranscriptError

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stressnet.corpus.scan import Recording, StressLabel
+from stressnet.corpus.labels import StressLabel
+from stressnet.corpus.scan import Recording
 from stressnet.corpus.tokens import find_tokens, phone_rows, token_row
 from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment, Interval

@@ -225,7 +225,7 @@ def test_own_dictionary_adds_words_and_readings(tmp_path: Path, dictionary: Dict
     assert entry(extended, "BLORPTAG").stress is Stress.INITIAL
     assert entry(extended, "WATER").is_minimal_pair
     assert extended.variants("PERMIT") == dictionary.variants("PERMIT")
-    assert extended.fingerprint() != dictionary.fingerprint()
+    assert len(extended) == len(dictionary) + 1
     assert str(own) in extended.name
     assert "BLORPTAG" not in load_dictionary()
 

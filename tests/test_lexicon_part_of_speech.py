@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from test_corpus_tokens import RECORDING, aligned
 
-from stressnet.corpus.scan import StressLabel
+from stressnet.corpus.labels import StressLabel
 from stressnet.corpus.tokens import find_tokens
 from stressnet.errors import ConfigError, MissingPartError
 from stressnet.lexicon import part_of_speech

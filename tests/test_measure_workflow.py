@@ -219,6 +219,6 @@ def test_the_page_lists_exactly_what_is_written(measured: Path) -> None:
 def test_every_cue_is_defined() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for cue in CUES:
-        assert cue.bare_name.split("_")[0] in text
+        assert cue.name.split("_")[0] in text
         assert set(cue.domains) <= set(BOTH)
     assert all(f"`{column}`" in text for column in WORD_COLUMNS)

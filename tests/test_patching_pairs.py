@@ -18,6 +18,8 @@ from stressnet.patching import pairs as pairs_module
 from stressnet.patching.pairs import (
     MAX_USES,
     NULL,
+    STRESS,
+    Pairs,
     manipulated_pairs,
     natural_pairs,
     synthetic_pairs,
@@ -60,6 +62,10 @@ def made(tokens: pd.DataFrame, problems: list[Problem] | None = None, max_pairs:
     return natural_pairs(tokens, images_of(tokens), Path("corpus"), max_pairs, 0, problems)
 
 
+def of_class(pairs: Pairs, cue: str) -> pd.DataFrame:
+    return pairs.table[pairs.table["cue"] == cue].reset_index(drop=True)
+
+
 def test_natural_pairs_are_of_one_word_and_stand_at_the_same_place() -> None:
     tokens = words(
         [
@@ -71,9 +77,9 @@ def test_natural_pairs_are_of_one_word_and_stand_at_the_same_place() -> None:
         ],
         scale=[1.0, 1.5, 1.0, 1.0, 1.0],
     )
-    pairs, null = made(tokens)
+    pairs = made(tokens)
     assert pairs.table["word"].tolist() == ["PERMIT"], "REBEL is by speakers of other sexes"
-    assert null is None, "no two tokens of one class"
+    assert pairs.parts[0]["nucleus 2"] == pytest.approx((0.325, 0.475))
     assert pairs.table.loc[0, ["clean_id", "corrupted_id", "cue"]].tolist() == [
         "t0",
         "t1",
@@ -93,14 +99,14 @@ def test_natural_pairs_are_of_one_word_and_stand_at_the_same_place() -> None:
 def test_the_same_speaker_comes_first_and_no_token_too_often() -> None:
     rows = [("PERMIT", "INITIAL", f"s{k}", "male") for k in range(4)]
     rows += [("PERMIT", "FINAL", "s3", "male")]
-    pairs, null = made(words(rows))
-    assert pairs.table.loc[0, "speaker"] == pairs.table.loc[0, "corrupted_speaker"] == "s3"
-    assert (pairs.table["corrupted_id"] == "t4").sum() == len(pairs) == MAX_USES
-    assert null is not None
-    assert (null.table["clean_stress"] == null.table["corrupted_stress"]).all()
-    assert set(null.table["cue"]) == {NULL}
-    assert (null.table["clean_id"] != null.table["corrupted_id"]).all()
-    assert len(made(words(rows), max_pairs=2)[0]) == 2
+    pairs = of_class(made(words(rows)), STRESS)
+    assert pairs.loc[0, "speaker"] == pairs.loc[0, "corrupted_speaker"] == "s3"
+    assert (pairs["corrupted_id"] == "t4").sum() == len(pairs) == MAX_USES
+    null = of_class(made(words(rows)), NULL)
+    assert len(null) > 1
+    assert (null["clean_stress"] == null["corrupted_stress"]).all()
+    assert (null["clean_id"] != null["corrupted_id"]).all()
+    assert len(of_class(made(words(rows), max_pairs=2), STRESS)) == 2
 
 
 def test_consonants_divided_otherwise_align_and_missing_parts_do_not() -> None:
@@ -108,7 +114,7 @@ def test_consonants_divided_otherwise_align_and_missing_parts_do_not() -> None:
     recorded = np.array([0.05, 0.10, 0.00, 0.08, 0.12, 0.04])
     bare = np.array([0.00, 0.10, 0.06, 0.05, 0.12, 0.04])
     rows = [("RECORD", "INITIAL", "anna", "f"), ("RECORD", "FINAL", "anna", "f")]
-    pairs, _ = made(words(rows, segments={0: record, 1: recorded}))
+    pairs = made(words(rows, segments={0: record, 1: recorded}))
     target_s = pairs.landmarks_s[0]
     assert target_s[3] == target_s[2], "all consonants between the vowels are the second onset"
     assert target_s[4] - target_s[2] == pytest.approx(0.07)

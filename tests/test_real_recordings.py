@@ -13,9 +13,10 @@ from stressnet.alignment.readers import read_alignments
 from stressnet.audio import audio_facts, read_audio, read_stretches
 from stressnet.corpus.building.given import read_given
 from stressnet.corpus.building.request import unused_labels
+from stressnet.corpus.labels import StressLabel, read_labels
 from stressnet.corpus.layouts import recipe_text
 from stressnet.corpus.recipe import available_recipes, load_recipe
-from stressnet.corpus.scan import Scan, StressLabel, read_labels, scan
+from stressnet.corpus.scan import Scan, scan
 from stressnet.errors import AudioError, ConfigError, CorpusError
 from stressnet.runs.problems import Severity
 from stressnet.stages.inspect import inspect_folder

@@ -53,15 +53,9 @@ _N_TRACKS = 3
 class Ceiling:
     """A speaker's formant ceiling.
 
-    Parameters
-    ----------
-    ceiling_hz : float
-    source : str
-        ``sex``, ``unknown-sex``, ``optimised``, ``smoothest``, ``fixed``.
-    n_vowels : int
-        Vowels it was chosen on; 0 where none were needed.
-    warning : str
-        Why another way than the one asked for was taken; else empty.
+    `source` is ``sex``, ``unknown-sex``, ``optimised``, ``smoothest`` or ``fixed``, `n_vowels` what
+    it was chosen on (0 where none were needed), `warning` why another way than the one asked for
+    was taken.
     """
 
     ceiling_hz: float
@@ -71,18 +65,11 @@ class Ceiling:
 
 
 def choose_ceiling(
-    method: CeilingMethod | float,
-    sex: str | None,
-    vowels: Sequence[Vowel],
+    method: CeilingMethod | float, sex: str | None, vowels: Sequence[Vowel]
 ) -> Ceiling:
     """A speaker's ceiling by one of :data:`METHODS`, or a fixed one in hertz.
 
     Where the speaker's vowels do not suffice, the ceiling of the sex is taken, with a warning.
-
-    Raises
-    ------
-    ConfigError
-        If the method is unknown.
     """
     if isinstance(method, int | float):
         return Ceiling(float(method), "fixed")
@@ -150,12 +137,9 @@ def _roughness(vowel: Vowel, settings: FormantSettings, ceiling_hz: float) -> fl
 
 def suspect_share(vowels: Sequence[Vowel], settings: FormantSettings) -> float:
     """Share of vowels whose middle is mostly wide-band (:attr:`FormantTrack.wide_band_share`)."""
-    shares = []
-    for vowel in vowels:
-        middle = vowel.middle(settings)
-        if len(middle.time_s):
-            shares.append(middle.wide_band_share > 0.5)
-    return float(np.mean(shares)) if shares else float("nan")
+    middles = (vowel.middle(settings) for vowel in vowels)
+    suspect = [middle.wide_band_share > 0.5 for middle in middles if len(middle.time_s)]
+    return float(np.mean(suspect)) if suspect else float("nan")
 
 
 def low_ceiling_evidence(vowels: Sequence[Vowel], settings: FormantSettings) -> tuple[float, float]:

@@ -34,8 +34,7 @@ class Cue:
     name : str
         With its unit, as in the columns.
     group : str
-        Family of cues that belong together: ``duration``, ``f0``, ``intensity``,
-        ``spectral balance``, ``formants``, ``vowel quality``, ``voice quality``.
+        Family of cues that belong together, such as ``f0``.
     domains : tuple of str
         ``syllable``, ``nucleus``.
     contrast : {"difference", "log2_ratio"}, optional
@@ -50,18 +49,14 @@ class Cue:
     contrast: Contrast | None = "difference"
     is_flag: bool = False
 
-    @property
-    def bare_name(self) -> str:
-        """The name without its unit: ``duration`` for ``duration_s``."""
-        return self.name.removesuffix("_hz").removesuffix("_s")
-
     def contrast_column(self, domain: str) -> str | None:
         """Column of the comparison of both syllables, None if there is none."""
         if self.contrast is None:
             return None
         if self.contrast == "difference":
             return f"{domain}_diff_{self.name}"
-        return f"{domain}_log2ratio_{self.bare_name}"
+        bare = self.name.removesuffix("_hz").removesuffix("_s")  # a ratio has no unit
+        return f"{domain}_log2ratio_{bare}"
 
 
 def band_name(low_hz: int, high_hz: int) -> str:
@@ -128,10 +123,4 @@ def contrast_columns() -> dict[str, Cue]:
 
 def table_columns() -> list[str]:
     """All columns of ``cues.parquet``, in order."""
-    return [
-        *ID_COLUMNS,
-        *WORD_COLUMNS,
-        *cue_columns(),
-        *contrast_columns(),
-        "missing_reason",
-    ]
+    return [*ID_COLUMNS, *WORD_COLUMNS, *cue_columns(), *contrast_columns(), "missing_reason"]

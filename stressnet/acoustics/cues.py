@@ -15,7 +15,7 @@ Peripherality and reduction need all vowels of a speaker: :func:`place_vowels`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,8 @@ from stressnet.acoustics.track_types import N_FORMANTS
 from stressnet.acoustics.tracks import formant_track_of, praat_formant, praat_pitch, praat_sound
 from stressnet.acoustics.vowel_space import centroid_bark, is_reduced, peripherality_bark
 from stressnet.errors import ConfigError
+from stressnet.intervals import Interval
+from stressnet.lexicon.pronunciation import is_vowel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,26 +45,15 @@ MIDDLE = (0.3, 0.7)
 SUSPECT_SHARE = 0.5
 """Share of wide-band frames in the middle of a vowel from which its formants are suspect."""
 
+MIN_SYLLABLES = 3
+"""A rate of fewer syllables is the words' own duration over again and is missing."""
+
 Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Segments:
-    """Where a token's parts lie in its excerpt, in seconds.
-
-    Parameters
-    ----------
-    word : (start_s, end_s)
-    boundary_s : float
-        Between the syllables.
-    nuclei : pair of (start_s, end_s)
-        The two vowels.
-
-    Raises
-    ------
-    ConfigError
-        If they are not in order.
-    """
+    """A token's word, syllable boundary and two vowels in its excerpt, in seconds and in order."""
 
     word: Span
     boundary_s: float
@@ -140,11 +131,8 @@ def measure_token(
     ----------
     samples : ndarray, shape (n_samples,)
         Excerpt with context, one channel.
-    voice : SpeakerSettings
-        Of :func:`~stressnet.acoustics.speakers.speaker_settings`.
     speech_rate : float
-        Syllables per second of the utterance
-        (:func:`~stressnet.acoustics.rate.articulation_rate`).
+        Syllables per second of the utterance (:func:`articulation_rate`).
 
     Returns
     -------
@@ -173,15 +161,26 @@ def measure_token(
     return row
 
 
+def articulation_rate(phones: Iterable[Interval]) -> float:
+    """Syllables (vowels) per second of an utterance's phones, silences left out.
+
+    NaN with fewer than :data:`MIN_SYLLABLES`.
+    """
+    spoken = [phone for phone in phones if phone.label]
+    n_syllables = sum(is_vowel(phone.label) for phone in spoken)
+    seconds = sum(phone.duration_s for phone in spoken)
+    return n_syllables / seconds if n_syllables >= MIN_SYLLABLES and seconds > 0 else float("nan")
+
+
 def _word_cues(analysis: Analysis, segments: Segments, speech_rate: float) -> dict[str, Any]:
-    start_s, end_s = segments.word
+    duration_s = segments.word[1] - segments.word[0]
     pitch, level = _levels(analysis, segments.word)
     range_st = np.nan
     if analysis.pitch is not None:
-        range_st = pitch_range_st(analysis.pitch, start_s, end_s)
+        range_st = pitch_range_st(analysis.pitch, *segments.word)
     return {
-        "word_duration_s": end_s - start_s,
-        "word_relative_duration": (end_s - start_s) * speech_rate,
+        "word_duration_s": duration_s,
+        "word_relative_duration": duration_s * speech_rate,
         "word_f0_mean_hz": pitch["f0_mean_hz"],
         "word_f0_mean_st": pitch["f0_mean_st"],
         "word_f0_range_st": range_st,
@@ -310,21 +309,11 @@ def contrasts(row: dict[str, Any]) -> dict[str, float]:
 
 
 def place_vowels(table: pd.DataFrame) -> pd.DataFrame:
-    """Fill in peripherality and reduction of one speaker's tokens.
+    """A copy of rows of :func:`measure_token` of one speaker with peripherality and reduction.
 
     The centroid and the medians are those of all the speaker's vowels in the table, first and
-    second alike; vowels with suspect formants do not enter the centroid.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of :func:`measure_token`, all of one speaker.
-
-    Returns
-    -------
-    DataFrame
-        A copy. With too few vowels for a centroid the values stay NaN and ``missing_reason`` says
-        so.
+    second alike; vowels with suspect formants do not enter the centroid. With too few vowels for a
+    centroid the values stay NaN and ``missing_reason`` says so.
     """
     table = table.copy()
     values = {

@@ -53,9 +53,6 @@ def h1_a3_corrected_db(
     ----------
     samples : ndarray, shape (n,)
         The vowel alone.
-    rate_hz : float
-    f0_hz : float
-        Its fundamental frequency.
     formants_hz : array_like, shape (3,)
         F1, F2, F3.
 

@@ -5,7 +5,7 @@ Recordings are rarely calibrated, so levels compare syllables of one recording, 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,9 +43,7 @@ def praat_intensity(
     sound = praat_sound(samples, rate_hz)
     if sound.duration <= settings.shortest_s + 1.0 / rate_hz:
         return None
-    return sound.to_intensity(
-        settings.minimum_pitch_hz, settings.time_step_s, settings.subtract_mean
-    )
+    return sound.to_intensity(*astuple(settings))
 
 
 def intensity_cues(

@@ -23,25 +23,13 @@ def semitones(f0_hz: float, reference_hz: float) -> float:
 def pitch_cues(
     pitch: parselmouth.Pitch, start_s: float, end_s: float, median_hz: float
 ) -> dict[str, float]:
-    """F0 cues between two times.
+    """F0 cues between two times of an excerpt; semitones are re the speaker's median F0.
 
-    Parameters
-    ----------
-    pitch : parselmouth.Pitch
-        Analysed on a wider excerpt.
-    start_s, end_s : float
-        In the time of the excerpt.
-    median_hz : float
-        The speaker's median F0, reference of the semitones.
-
-    Returns
-    -------
-    dict
-        ``f0_mean_hz``: Praat's *Get mean* in hertz. ``f0_max_hz``: *Get maximum*, parabolic.
-        ``f0_mean_st``: *Get mean* in semitones, hence the mean of the semitones and not the
-        semitones of the mean. ``f0_max_st``: the maximum in semitones. ``f0_slope_st_per_s``: least
-        squares over the voiced frames. ``voiced_fraction``: of the frames. NaN where nothing is
-        voiced; the slope also with fewer than three voiced frames.
+    ``f0_mean_hz``: Praat's *Get mean* in hertz. ``f0_max_hz``: *Get maximum*, parabolic.
+    ``f0_mean_st``: *Get mean* in semitones, hence the mean of the semitones and not the semitones
+    of the mean. ``f0_max_st``: the maximum in semitones. ``f0_slope_st_per_s``: least squares over
+    the voiced frames. ``voiced_fraction``: of the frames. NaN where nothing is voiced; the slope
+    also with fewer than three voiced frames.
     """
     from parselmouth.praat import call
 

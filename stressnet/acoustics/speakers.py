@@ -42,8 +42,6 @@ class SpeakerSettings:
 
     Parameters
     ----------
-    pitch, formants : PitchSettings, FormantSettings
-        What the trackers are called with.
     f0_median_hz : float
         Median of the first pass, NaN if nothing was voiced.
     n_voiced_frames : int
@@ -87,9 +85,7 @@ class Vowel:
     label : str
         Vowel category; stress digits should be kept, since stressed and reduced vowels differ.
     samples : ndarray, shape (n_samples,)
-        Excerpt with context.
-    rate_hz : int
-        Its sampling rate.
+        Excerpt with context, at ``rate_hz``.
     start_s, end_s : float
         Limits of the vowel inside the excerpt.
     """

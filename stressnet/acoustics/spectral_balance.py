@@ -40,22 +40,12 @@ def vowel_spectrum(
 
 
 def balance_cues(spectrum: parselmouth.Spectrum, duration_s: float) -> dict[str, float]:
-    """Levels of the four bands, emphasis and tilt.
+    """Levels of the four bands, emphasis and tilt of a :func:`vowel_spectrum`.
 
-    Parameters
-    ----------
-    spectrum : parselmouth.Spectrum
-        As :func:`vowel_spectrum` makes it.
-    duration_s : float
-        Of the window, to turn energy into power.
-
-    Returns
-    -------
-    dict
-        ``level_<low>_<high>_hz_db``: 10 log10 of Praat's *Get band energy* by the window's
-        energy-equivalent duration (3/8 of the vowel) and (20 µPa)². ``spectral_emphasis_db``:
-        energy from 0.5 to 4 kHz re that below 0.5 kHz. ``spectral_tilt_db``: mean level from 1 to
-        4 kHz minus mean level below 1 kHz (Praat's *Ltas: Get slope* with "energy").
+    ``level_<low>_<high>_hz_db``: 10 log10 of Praat's *Get band energy* by the window's
+    energy-equivalent duration (3/8 of the vowel) and (20 µPa)². ``spectral_emphasis_db``: energy
+    from 0.5 to 4 kHz re that below 0.5 kHz. ``spectral_tilt_db``: mean level from 1 to 4 kHz minus
+    mean level below 1 kHz (Praat's *Ltas: Get slope* with "energy").
     """
     from parselmouth.praat import call
 
@@ -66,9 +56,8 @@ def balance_cues(spectrum: parselmouth.Spectrum, duration_s: float) -> dict[str,
         for band, energy in zip(BANDS_HZ, energies, strict=True)
     }
     cues["spectral_emphasis_db"] = decibels(sum(energies[1:]) / energies[0] if energies[0] else 0)
-    cues["spectral_tilt_db"] = call(
-        call(spectrum, "To Ltas (1-to-1)"), "Get slope", *TILT_ARGUMENTS
-    )
+    ltas = call(spectrum, "To Ltas (1-to-1)")
+    cues["spectral_tilt_db"] = call(ltas, "Get slope", *TILT_ARGUMENTS)
     return cues
 
 

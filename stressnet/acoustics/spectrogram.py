@@ -151,13 +151,7 @@ class SpectrogramPreset:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> SpectrogramPreset:
-        """The preset a manifest describes.
-
-        Raises
-        ------
-        ConfigError
-            If a field is unknown, missing or out of range.
-        """
+        """The preset a manifest describes; a `ConfigError` if a field is unknown or wrong."""
         try:
             return cls(**fields)
         except TypeError as error:
@@ -185,13 +179,7 @@ PRESETS: dict[str, SpectrogramPreset] = {
 
 
 def get_preset(name: str) -> SpectrogramPreset:
-    """The preset called ``name``.
-
-    Raises
-    ------
-    ConfigError
-        If there is none; the message lists those there are.
-    """
+    """The preset called ``name``; a `ConfigError` that lists them if there is none."""
     check_names("spectrogram preset", [name], sorted(PRESETS))
     return PRESETS[name]
 
@@ -228,12 +216,8 @@ def compute(
 
     Parameters
     ----------
-    preset : SpectrogramPreset
-        What to compute.
     samples : ndarray, shape (n_samples,)
         An excerpt of the recording with context around the word; full scale is 1.
-    rate_hz : int
-        Its sampling rate.
     word_start_s, word_end_s : float
         Limits of the word in seconds from the start of the excerpt.
 

@@ -14,17 +14,7 @@ CONTEXT_S = 0.25
 def image_in_excerpt(
     preset: SpectrogramPreset, excerpt: Audio, start_s: float, end_s: float
 ) -> TokenSpectrogram:
-    """The image of a token in its excerpt.
-
-    Parameters
-    ----------
-    preset : SpectrogramPreset
-        What to compute.
-    excerpt : Audio
-        The token's sound with context around it.
-    start_s, end_s : float
-        The word's limits in the excerpt.
-    """
+    """The image of a token in its excerpt, given the word's limits there."""
     end_s = min(end_s, excerpt.duration_s)
     return compute(preset, excerpt.samples, excerpt.rate_hz, start_s, end_s)
 
@@ -34,13 +24,6 @@ def excerpt_of(recording: Audio, start_s: float, end_s: float) -> tuple[Audio, f
 
     The word is cut out with :data:`CONTEXT_S` of sound around it and goes through the 16-bit FLAC
     in which a corpus keeps its excerpts.
-
-    Parameters
-    ----------
-    recording : Audio
-        The whole recording.
-    start_s, end_s : float
-        The word's limits in the recording.
     """
     import soundfile
 

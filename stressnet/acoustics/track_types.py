@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-FloatArray = NDArray[np.float64]
-
 
 N_FORMANTS = 4
 _FORMANT_COLUMNS = [f"f{k}_hz" for k in range(1, N_FORMANTS + 1)]
@@ -125,20 +122,11 @@ class Tracks:
         """The frames in ``[start_s, end_s)``."""
         return Tracks(self.formants.between(start_s, end_s), self.pitch.between(start_s, end_s))
 
-    def to_frame(self, token_id: str) -> pd.DataFrame:
-        """Rows of ``tracks.parquet`` (:data:`TRACK_COLUMNS`) for this token."""
-        return tracks_frame({token_id: self})
-
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> dict[str, Tracks]:
         """The tracks of every token in a table with :data:`TRACK_COLUMNS`.
 
         A token for which nothing could be measured has no rows and is not in the result.
-
-        Raises
-        ------
-        ConfigError
-            If a column is missing.
         """
         missing = [c for c in TRACK_COLUMNS if c not in frame.columns]
         if missing:

@@ -14,14 +14,15 @@ Praat inside parselmouth 0.4 is older, so its filter is applied here (:func:`low
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.acoustics.hum import high_passed
-from stressnet.acoustics.track_types import N_FORMANTS, FloatArray, FormantTrack, PitchTrack, Tracks
+from stressnet.acoustics.track_types import N_FORMANTS, FormantTrack, PitchTrack, Tracks
+from stressnet.axes import FloatArray
 from stressnet.errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
@@ -122,10 +123,6 @@ def formant_track(
     ----------
     samples : ndarray, shape (n_samples,)
         The excerpt, with at least 25 ms of context on both sides of what matters.
-    rate_hz : int
-        Its sampling rate.
-    settings : FormantSettings, optional
-        Praat's arguments.
     origin_s : float
         Time in the excerpt that becomes zero, usually the word's onset.
 
@@ -176,10 +173,7 @@ def praat_formant(
 ) -> parselmouth.Formant | None:
     """Praat's own Formant object, to be queried; None if the excerpt is too short.
 
-    Raises
-    ------
-    AudioError
-        If the sampling rate cannot carry the ceiling.
+    Errors are those of :func:`formant_track`.
     """
     settings = settings or FormantSettings()
     sound = praat_sound(samples, rate_hz)
@@ -190,13 +184,7 @@ def praat_formant(
         )
     if sound.duration < settings.shortest_s:
         return None
-    return sound.to_formant_burg(
-        settings.time_step_s,
-        settings.max_n_formants,
-        settings.ceiling_hz,
-        settings.window_s,
-        settings.pre_emphasis_from_hz,
-    )
+    return sound.to_formant_burg(*astuple(settings))
 
 
 def praat_pitch(

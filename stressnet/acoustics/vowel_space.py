@@ -15,14 +15,10 @@ def bark(frequency_hz: ArrayLike) -> NDArray[np.float64]:
 
 
 def centroid_bark(f1_hz: ArrayLike, f2_hz: ArrayLike) -> NDArray[np.float64]:
-    """A speaker's centroid: medians of F1 and F2 in Bark over all the speaker's vowels.
+    """A speaker's centroid, shape (2,): medians of F1 and F2 in Bark over all the vowels.
 
-    Medians, since a formant that Praat missed must not move it.
-
-    Returns
-    -------
-    ndarray, shape (2,)
-        NaN with fewer than :data:`MIN_VOWELS` measured vowels.
+    Medians, since a formant that Praat missed must not move it. NaN with fewer than
+    :data:`MIN_VOWELS` measured vowels.
     """
     points = bark(np.stack([np.asarray(f1_hz), np.asarray(f2_hz)]))
     points = points[:, np.isfinite(points).all(axis=0)]
@@ -46,14 +42,8 @@ def is_reduced(
 ) -> NDArray[np.float64]:
     """Whether vowels are central and short for their speaker: 1, 0, NaN where unknown.
 
-    Both the distance from the centroid and the duration must be below the speaker's medians.
-
-    Parameters
-    ----------
-    peripherality, duration : array_like, shape (n,)
-        Of the vowels; durations in any one unit.
-    median_peripherality, median_duration : float
-        Of all the speaker's vowels.
+    Both the distance from the centroid and the duration (in any one unit) must be below the medians
+    of all the speaker's vowels.
     """
     distance, length = (np.asarray(v, dtype=np.float64) for v in (peripherality, duration))
     reduced = (distance < median_peripherality) & (length < median_duration)

@@ -50,14 +50,7 @@ def boundary_errors(
 def signed_boundary_errors(
     reference: Alignment, hypothesis: Alignment, level: Literal["word", "phone"] = "word"
 ) -> np.ndarray:
-    """Differences of starts and ends, positive where the hypothesis is later.
-
-    Parameters
-    ----------
-    reference, hypothesis : Alignment
-        Two alignments of the same recording with the same words (case is ignored).
-    level : {"word", "phone"}
-        Boundaries to compare.
+    """Differences of starts and ends of words or phones, positive where the hypothesis is later.
 
     Returns
     -------
@@ -67,9 +60,9 @@ def signed_boundary_errors(
     Raises
     ------
     AlignmentError
-        If the words differ.
+        If the words differ, case aside.
     """
-    pairs = matched_words(reference, hypothesis)
+    pairs = _matched_words(reference, hypothesis)
     if level == "phone":
         pairs = [
             phones
@@ -83,7 +76,7 @@ def signed_boundary_errors(
     ).reshape(-1, 2)
 
 
-def matched_words(reference: Alignment, hypothesis: Alignment) -> list[tuple[Interval, Interval]]:
+def _matched_words(reference: Alignment, hypothesis: Alignment) -> list[tuple[Interval, Interval]]:
     """Spoken words side by side, after checking that they are the same."""
     expected, given = reference.spoken_words(), hypothesis.spoken_words()
     for index, (a, b) in enumerate(zip(expected, given, strict=False)):

@@ -25,10 +25,6 @@ class Utterance:
     ----------
     utterance_id : str
         Unique among the utterances given together.
-    speaker : str
-        Features are normalised per speaker.
-    audio_path : Path
-        Any rate and number of channels.
     words : tuple of str
         Words in upper case, as in the dictionary.
     channel : int or None
@@ -58,15 +54,9 @@ class Utterance:
 class AlignmentFailure:
     """An utterance that could not be aligned.
 
-    Parameters
-    ----------
-    utterance_id : str
-        Which.
-    reason : str
-        Short and the same for all failures of a kind, for counting: ``"unreadable audio"``,
-        ``"no words"``, ``"too short"``, ``"no path"``, ``"crash"``.
-    detail : str
-        One line that names the file, what is wrong, and the remedy.
+    `reason` is short and the same for all failures of a kind, for counting (``"unreadable audio"``,
+    ``"no words"``, ``"too short"``, ``"no path"``, ``"crash"``); `detail` is one line that names
+    the file, what is wrong, and the remedy.
     """
 
     utterance_id: str
@@ -106,8 +96,6 @@ class Aligner(ABC):
 
         Parameters
         ----------
-        utterances : sequence of Utterance
-            Recordings and the words spoken in them.
         pronounce : callable
             Gives at least one pronunciation for every word.
         jobs : int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from stressnet.alignment.aligner import Aligner
-from stressnet.alignment.pocketsphinx_aligner import PocketsphinxAligner
+from stressnet.alignment.first_pass import PocketsphinxAligner
 from stressnet.errors import ConfigError, MissingPartError
 
 

@@ -40,21 +40,14 @@ _FEWEST_PHONES = 5
 def forced_spans(
     log_probs: NDArray[np.float32], targets: Sequence[int], blank: int = 0
 ) -> list[TokenSpan]:
-    """The best path of a CTC network through a sequence of tokens.
+    """The best path of a CTC network: frames ``[start, end)`` and mean log probability by target.
 
     Parameters
     ----------
     log_probs : ndarray, shape (n_frames, n_tokens)
-        Log probabilities of the network, normalised per frame.
+        Normalised per frame.
     targets : sequence of int
         The tokens to be found, in order, without blanks.
-    blank : int
-        Index of the blank.
-
-    Returns
-    -------
-    list of torchaudio.functional.TokenSpan
-        One per target: its frames ``[start, end)`` and its mean log probability.
 
     Raises
     ------
@@ -86,11 +79,6 @@ class CtcAligner(Aligner):
     ----------
     weights : str or Path
         Name of a torchaudio bundle whose weights are there, or a folder; see the module's text.
-
-    Raises
-    ------
-    MissingPartError
-        If the weights are not there.
     """
 
     name = "ctc"

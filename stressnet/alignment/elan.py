@@ -31,11 +31,6 @@ def elan_tiers(path: Path) -> list[tuple[str, Sequence[object]]]:
     others count only if they are called words, phones or utterances: the others hold translations,
     glosses and the like. Times that ELAN leaves open lie evenly between their neighbours; what
     refers to an annotation has that one's times.
-
-    Raises
-    ------
-    AlignmentError
-        If the file is damaged.
     """
     from pympi.Elan import Eaf, parse_eaf
 

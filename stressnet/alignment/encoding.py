@@ -21,19 +21,10 @@ _SHORTENED.maxstring = _SHORTENED.maxother = 80
 
 
 def read_text(path: Path, *, windows: bool = False) -> str:
-    """Read UTF-8 (with or without byte order mark) or UTF-16 (with or without it).
+    """Read UTF-8 or UTF-16, with or without byte order mark, with ``\\n`` for every line end.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    windows : bool
-        Read what is neither as Windows-1252 or, if its apostrophes say so, Mac Roman.
-
-    Returns
-    -------
-    str
-        With ``\\n`` for every kind of line end.
+    With ``windows``, what is neither is read as Windows-1252 or, if its apostrophes say so, Mac
+    Roman.
 
     Raises
     ------
@@ -80,13 +71,7 @@ def _utf8_or_windows(data: bytes) -> str:
 
 
 def parsed_json(path: Path, text: str) -> Any:
-    """What a JSON file holds.
-
-    Raises
-    ------
-    AlignmentError
-        If it is damaged.
-    """
+    """What a JSON file holds; an `AlignmentError` if it is damaged."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -120,14 +105,9 @@ def shown(value: object) -> str:
 
 
 def finite_number(value: object, place: str, name: str) -> float:
-    """A number from a file, given as text or number.
+    """A finite number from a file, given as text or number; all else is an `AlignmentError`.
 
     `place` (file and line, or file, tier and interval) and `name` are for the message.
-
-    Raises
-    ------
-    AlignmentError
-        If it is no number or not finite.
     """
     number = math.nan
     if isinstance(value, (str, int, float)) and not isinstance(value, bool):
@@ -139,13 +119,7 @@ def finite_number(value: object, place: str, name: str) -> float:
 
 
 def made_interval(start_s: float, end_s: float, label: object, place: str) -> Interval:
-    """An interval whose label is in normal form C, ``""`` if it is one of the marks for silence.
-
-    Raises
-    ------
-    AlignmentError
-        If the label is not text.
-    """
+    """An interval whose label is in normal form C, ``""`` if it is one of the marks for silence."""
     if not isinstance(label, str):
         raise AlignmentError(
             f"{place}: label {shown(label)} is not text; put it in quotation marks or remove it"

@@ -37,19 +37,9 @@ class FeatureSettings:
 
 
 def cepstra(samples: np.ndarray, settings: FeatureSettings) -> np.ndarray:
-    """Mel-frequency cepstral coefficients of a recording.
+    """Mel-frequency cepstral coefficients, shape (frames, num_ceps), the same at every call.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (samples,)
-        Mono, 16 kHz, amplitude within about -1 and 1.
-    settings : FeatureSettings
-        Frames and filters.
-
-    Returns
-    -------
-    ndarray of float32, shape (frames, num_ceps)
-        The same at every call. Empty if there is less than one frame.
+    ``samples`` are mono, 16 kHz, within about -1 and 1; with less than one frame it is empty.
     """
     options = knf.MfccOptions()
     options.mel_opts.num_bins = settings.num_bins
@@ -67,26 +57,10 @@ def log_mel(
     high_hz: float = RATE_HZ / 2,
     noise: float = 1.0,
 ) -> np.ndarray:
-    """Log energies in mel bands from 60 Hz on, Hann windows.
+    """Log energies in mel bands from 60 Hz to ``high_hz``, Hann windows, shape (frames, bands).
 
-    Parameters
-    ----------
-    samples : ndarray, shape (samples,)
-        Mono, 16 kHz.
-    shift_s, length_s : float
-        Step and length of the windows in seconds.
-    bands : int
-        Number of bands.
-    high_hz : float
-        Upper limit of the last band.
-    noise : float
-        Level of the noise that is added, in units of 16-bit samples.
-
-    Returns
-    -------
-    ndarray of float32, shape (frames, bands)
-        Row ``t`` is centred at ``(t + 0.5) * shift_s`` seconds. Empty if there is less than one
-        frame.
+    ``samples`` are mono, 16 kHz; ``noise`` is added, in units of 16-bit samples. Row ``t`` is
+    centred at ``(t + 0.5) * shift_s`` seconds; with less than one frame there is none.
     """
     options = knf.FbankOptions()
     options.frame_opts.window_type = "hanning"

@@ -1,6 +1,7 @@
 """The first look at an utterance: sound, features' statistics, and pocketsphinx's words and phones.
 
-Runs in worker processes; everything in here can be sent between processes.
+It runs in worker processes, and tasks and results can be sent between them. Alone it makes an
+aligner that needs no training, hence one for any number of utterances.
 """
 
 from __future__ import annotations
@@ -13,9 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from stressnet.alignment.aligner import AlignmentFailure, Pronounce, Utterance
+from stressnet.alignment.aligner import (
+    Aligner,
+    AlignmentFailure,
+    Batch,
+    Pronounce,
+    Result,
+    Utterance,
+)
 from stressnet.alignment.features import FeatureSettings, cepstra
-from stressnet.alignment.paths import WordPath, arpabet
+from stressnet.alignment.paths import WordPath, arpabet, to_alignment
 from stressnet.alignment.pocket import PocketAligner
 from stressnet.alignment.workers import isolated_map
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
@@ -141,3 +149,36 @@ def task_of(
         for word in utterance.words
     )
     return Task(utterance, variants, settings, keep_cepstra)
+
+
+class PocketsphinxAligner(Aligner):
+    """Words and phones by the acoustic model in pocketsphinx's wheel.
+
+    That model does not know stress: where pronunciations differ in nothing else, the first given
+    is taken.
+    """
+
+    name = "pocketsphinx"
+
+    def _results(self, batch: Batch) -> Iterator[Result]:
+        settings = FeatureSettings()
+        tasks = (task_of(utterance, batch.pronounce, settings) for utterance in batch.utterances)
+        for seen in first_passes(tasks, batch.jobs):
+            yield pocketsphinx_alignment(seen)
+            batch.progress(1)
+
+
+def pocketsphinx_alignment(seen: FirstPass) -> Result:
+    """The alignment of a first pass, or why there is none."""
+    utterance = seen.task.utterance
+    if seen.failure is not None:
+        return seen.failure
+    if seen.paths is None:
+        return utterance.failure(
+            "no path",
+            "the words could not be found in the sound, even with the widest beam; check that "
+            "audio and transcript belong together",
+        )
+    return to_alignment(
+        utterance.words, seen.paths, seen.duration_s, "pocketsphinx", seen.confidence
+    )

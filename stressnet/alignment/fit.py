@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import sqrt
 
 import numpy as np
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 
 from stressnet.alignment.frame_net import STEP_S, FrameNet, class_of, default_net, log_mel
 from stressnet.alignment.frame_search import LONGEST_PIECE_S, WORST, search
-from stressnet.alignment.paths import FoundPath
 from stressnet.intervals import Alignment, Interval
 from stressnet.runs.problems import Severity
 
@@ -38,9 +38,7 @@ class SoundFit:
     Parameters
     ----------
     score : float
-        Mean log probability relative to the best phone, 0 at most.
-    n_phones : int
-        Phones it is taken over.
+        Mean over `n_phones` of the log probability relative to the best phone, 0 at most.
     reversed_score : float
         The same for the phones in reverse order; nan where it was not needed or cannot be had.
     """
@@ -77,19 +75,9 @@ class SoundFit:
 def fit_to_sound(
     alignment: Alignment, samples: NDArray[np.float32], net: FrameNet | None = None
 ) -> SoundFit | None:
-    """How well words fit the sound that they are aligned with.
+    """How well words and phones fit the sound (mono, 16 kHz) that they are aligned with.
 
-    Parameters
-    ----------
-    alignment : Alignment
-        Words and phones, ARPAbet with stress digits.
-    samples : ndarray, shape (n,)
-        Mono, 16 kHz.
-
-    Returns
-    -------
-    SoundFit or None
-        None if no phone lies within the sound.
+    None if no phone lies within it.
     """
     net = net or default_net()
     phones = alignment.spoken_phones()
@@ -119,12 +107,10 @@ def _searched(
 ) -> float:
     """The score of the best path of some words; minus infinity if they do not fit in at all."""
     path = search(net, energies, [[tuple(word)] for word in words], None)
-    return -np.inf if path is None else _score(posteriors, _phones(path))
-
-
-def _phones(path: FoundPath) -> Iterable[Interval]:
-    for word in path.words:
-        yield from map(Interval, word.edges_s, word.edges_s[1:], word.phones)
+    if path is None:
+        return -np.inf
+    phones = (map(Interval, w.edges_s, w.edges_s[1:], w.phones) for w in path.words)
+    return _score(posteriors, chain.from_iterable(phones))
 
 
 def _score(posteriors: NDArray[np.float32], phones: Iterable[Interval]) -> float:

@@ -38,17 +38,9 @@ def class_of(phone: str) -> int:
 
 
 def log_mel(samples: np.ndarray) -> np.ndarray:
-    """Log energies in 40 mel bands, one row every 5 ms; windows of 20 ms.
+    """Log energies of sound (mono, 16 kHz) in 40 mel bands, shape (frames, 40); windows of 20 ms.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (samples,)
-        Mono, 16 kHz.
-
-    Returns
-    -------
-    ndarray of float32, shape (frames, 40)
-        Row ``t`` is centred at ``(t + 0.5) * STEP_S`` seconds.
+    Row ``t`` is centred at ``(t + 0.5) * STEP_S`` seconds.
     """
     return features.log_mel(samples, STEP_S, 0.02, BANDS, high_hz=7600.0)
 
@@ -88,17 +80,9 @@ class FrameNet:
     log_priors: np.ndarray
 
     def log_posteriors(self, energies: np.ndarray) -> np.ndarray:
-        """Logarithm of the probability of every class in every frame.
+        """Logarithm of the probability of every class in every frame, shape (frames, classes).
 
-        Parameters
-        ----------
-        energies : ndarray, shape (frames, 40)
-            Log energies of `log_mel`; at least one frame.
-
-        Returns
-        -------
-        ndarray of float32, shape (frames, classes)
-            Logarithms of probabilities that sum to 1 in each row.
+        There must be at least one frame of `log_mel`'s energies.
         """
         frames = normalised(energies)
         if len(frames) % 2:
@@ -130,13 +114,7 @@ class FrameNet:
 
 
 def read_net(path: Path) -> FrameNet:
-    """Weights from a safetensors file as written by ``scripts/train-frame-net``.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is absent or is not of this kind.
-    """
+    """Weights from a safetensors file as written by ``scripts/train-frame-net``."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

@@ -198,8 +198,6 @@ def search(
 
     Parameters
     ----------
-    net : FrameNet
-        The network.
     energies : ndarray, shape (frames, 40)
         Log energies of `frame_net.log_mel`.
     variants : sequence (words) of sequence (variants) of tuple of str
@@ -219,9 +217,9 @@ def search(
     if len(energies) == 0 or (around is None and duration_s > LONGEST_PIECE_S):
         return None
     posteriors = net.log_posteriors(energies)
-    limits = (
-        cuts(around, duration_s) if around is not None else [(0, 0.0), (len(variants), duration_s)]
-    )
+    limits = [(0, 0.0), (len(variants), duration_s)]
+    if around is not None:
+        limits = cuts(around, duration_s)
     words: list[WordPath] = []
     confidence: list[float] = []
     for (first, start_s), (last, end_s) in pairwise(limits):

@@ -24,13 +24,10 @@ SILENCE_PHONE = 1
 
 
 def check_kaldi() -> None:
-    """Check that the two wheels of Kaldi's code fit each other.
+    """Raise `MissingPartError` unless graphs made by kaldifst are accepted by kaldi_hmm_gmm.
 
-    Raises
-    ------
-    MissingPartError
-        If graphs made by kaldifst are not accepted by kaldi_hmm_gmm. The wheels exchange C++
-        objects, hence must be built against the same OpenFst; kaldifst 1.8 moved to a newer one.
+    The wheels exchange C++ objects, hence must be built against the same OpenFst; kaldifst 1.8
+    moved to a newer one.
     """
     model = GmmModel.flat(PhoneSet(("AA0",)), np.zeros(1), np.ones(1))
     try:
@@ -79,7 +76,7 @@ class PhoneSet:
         return [[SILENCE_PHONE], *classes.values()]
 
 
-def topology(phones: PhoneSet, phone_states: int, silence_states: int) -> khg.HmmTopology:
+def _topology(phones: PhoneSet, phone_states: int, silence_states: int) -> khg.HmmTopology:
     """Left-to-right models for phones, a loop of at least 3 emitting states for silence."""
     numbers = range(SILENCE_PHONE + 1, SILENCE_PHONE + 1 + 4 * len(phones.labels))
     parts = ["<Topology>", "<TopologyEntry>", "<ForPhones>", *map(str, numbers), "</ForPhones>"]
@@ -130,16 +127,10 @@ class GmmModel:
     ) -> GmmModel:
         """A model in which every state has the same single Gaussian.
 
-        Parameters
-        ----------
-        phones : PhoneSet
-            All phones that occur in any pronunciation.
-        mean, variance : ndarray, shape (dimension,)
-            Over all frames together.
-        phone_states, silence_states : int
-            Emitting states of a phone and of silence.
+        ``phones`` are all that occur in any pronunciation; mean and variance, shape (dimension,),
+        are those of all frames together.
         """
-        topo = topology(phones, phone_states, silence_states)
+        topo = _topology(phones, phone_states, silence_states)
         tree = khg.monophone_context_dependency_shared(
             phones.sharing(), topo.get_phone_to_num_pdf_classes()
         )
@@ -213,16 +204,8 @@ def best_path(
 ) -> list[int] | None:
     """The most likely sequence of Kaldi's transitions, one per frame; None if there is no path.
 
-    Parameters
-    ----------
-    model, graph : GmmModel and StdVectorFst
-        The graph is one of `word_graph`.
-    features : ndarray, shape (frames, dimension)
-        Normalised features.
-    beams : sequence of float
-        Tried one after the other until a path reaches the end.
-    acoustic_scale : float
-        Weight of the sound against the transitions.
+    The graph is one of `word_graph`, features are normalised, shape (frames, dimension). Beams are
+    tried one after the other until a path reaches the end.
     """
     weighted = graph.copy()
     khg.add_transition_probs(
@@ -250,7 +233,7 @@ def best_path(
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class _Segment:
     """One of Kaldi's phones on the frame axis, from `start` to the frame before `end`."""
 
     number: int
@@ -258,20 +241,20 @@ class Segment:
     end: int
 
 
-def segments_of(model: GmmModel, path: Sequence[int]) -> list[Segment]:
+def _segments_of(model: GmmModel, path: Sequence[int]) -> list[_Segment]:
     """Cut a path into phones."""
     segments = []
     start = 0
     for frame, transition in enumerate(path):
         if model.transitions.is_final(transition):
             number = model.transitions.transition_id_to_phone(transition)
-            segments.append(Segment(number, start, frame + 1))
+            segments.append(_Segment(number, start, frame + 1))
             start = frame + 1
     return segments
 
 
-def phone_posteriors(
-    model: GmmModel, features: np.ndarray, segments: Sequence[Segment]
+def _phone_posteriors(
+    model: GmmModel, features: np.ndarray, segments: Sequence[_Segment]
 ) -> np.ndarray:
     """Probability (frames,), given the sound alone, of the phone that a frame was aligned with.
 
@@ -298,20 +281,13 @@ def find_words(
 ) -> FoundPath | None:
     """Words and phones of an utterance; confidence is the mean posterior of a word's phones.
 
-    Parameters
-    ----------
-    model : GmmModel
-        The model.
-    features : ndarray, shape (frames, dimension)
-        Normalised features, one row every `step_s` seconds.
-    variants : sequence (words) of sequence (variants) of tuple of str
-        Pronunciations, ARPAbet with stress digits.
+    Features are normalised, shape (frames, dimension), one row every `step_s` seconds.
     """
     path = best_path(model, word_graph(model, variants), features)
     if path is None:
         return None
-    segments = segments_of(model, path)
-    posteriors = phone_posteriors(model, features, segments)
+    segments = _segments_of(model, path)
+    posteriors = _phone_posteriors(model, features, segments)
     phones: list[list[str]] = []
     limits: list[list[int]] = []
     for segment in segments:

@@ -20,16 +20,9 @@ from stressnet.alignment.paths import Variants, WordPath, segments
 
 @dataclass(frozen=True, slots=True)
 class TrainingUtterance:
-    """An utterance to learn from.
+    """An utterance to learn from, with another aligner's words and phones.
 
-    Parameters
-    ----------
-    features : ndarray, shape (frames, dimension)
-        Normalised features.
-    variants : sequence (words) of sequence (variants) of tuple of str
-        Pronunciations.
-    paths : tuple of WordPath
-        Words and phones of another aligner.
+    Features are normalised, shape (frames, dimension).
     """
 
     features: np.ndarray
@@ -47,10 +40,8 @@ class TrainingSettings:
         Emitting states.
     iterations : int
         Rounds of alignment and estimation.
-    frames_per_gaussian : float
-        Frames for each Gaussian of the final model.
-    max_gaussians : int
-        Most Gaussians of the final model.
+    frames_per_gaussian, max_gaussians : float, int
+        Of the final model.
     """
 
     phone_states: int = 3

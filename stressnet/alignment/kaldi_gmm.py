@@ -20,14 +20,13 @@ import numpy as np
 
 from stressnet.alignment.aligner import Aligner, Batch, Result, Utterance
 from stressnet.alignment.features import FeatureSettings, Normalisation, cepstra, with_deltas
-from stressnet.alignment.first_pass import FirstPass, first_passes, task_of
+from stressnet.alignment.first_pass import FirstPass, first_passes, pocketsphinx_alignment, task_of
 from stressnet.alignment.frame_net import FrameNet, default_net, log_mel
 from stressnet.alignment.frame_search import search
 from stressnet.alignment.gmm import GmmModel, find_words
 from stressnet.alignment.gmm_training import TrainingSettings, TrainingUtterance, agreeing, train
 from stressnet.alignment.landmarks import moved_to_landmarks
 from stressnet.alignment.paths import NEAR_S, FoundPath, WordPath, averaged, to_alignment
-from stressnet.alignment.pocketsphinx_aligner import pocketsphinx_alignment
 from stressnet.alignment.workers import isolated_map
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 from stressnet.audio import audio_facts, read_audio
@@ -52,10 +51,8 @@ class KaldiGmmAligner(Aligner):
         Size of the model.
     landmarks : bool
         Whether abrupt boundaries are put on the acoustic change.
-    average : bool
-        Whether the boundaries of pocketsphinx take part in the mean.
-    network : bool
-        Whether the network takes part.
+    average, network : bool
+        Whether the boundaries of pocketsphinx and of the network take part in the mean.
     """
 
     name = "kaldi-gmm"
@@ -68,11 +65,8 @@ class KaldiGmmAligner(Aligner):
         average: bool = True,
         network: bool = True,
     ) -> None:
-        self.training = training or TrainingSettings()
-        self.frames = FeatureSettings()
-        self.landmarks = landmarks
-        self.average = average
-        self.network = network
+        self.training, self.frames = training or TrainingSettings(), FeatureSettings()
+        self.landmarks, self.average, self.network = landmarks, average, network
 
     def _results(self, batch: Batch) -> Iterator[Result]:
         chosen = training_choice(batch.utterances, batch.seed)

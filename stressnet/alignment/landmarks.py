@@ -32,20 +32,10 @@ _AFTER_FRICATIVES = _NASALS | _APPROXIMANTS | _VOICED_FRICATIVES
 
 
 def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[WordPath]:
-    """Boundaries that are abrupt by nature, put where the spectrum changes.
+    """Boundaries of an utterance that are abrupt by nature, put where the spectrum changes.
 
-    Parameters
-    ----------
-    paths : sequence of WordPath
-        Words and phones of one utterance.
-    samples : ndarray, shape (samples,)
-        Mono, 16 kHz.
-
-    Returns
-    -------
-    list of WordPath
-        The same phones. Edges move by at most 30 ms, onsets after a pause by at most 50 ms, those
-        of vowels by at most 100 ms.
+    ``samples`` are mono, 16 kHz. Edges move by at most 30 ms, onsets after a pause by at most
+    50 ms, those of vowels by at most 100 ms.
     """
     energies = log_mel(samples, STEP_S, 0.01, bands=20, noise=3.0)
     flat: list[tuple[str, float, float]] = []  # segment, start, end; silences as ""

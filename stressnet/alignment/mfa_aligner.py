@@ -49,8 +49,6 @@ class MfaAligner(Aligner):
         Name of a downloaded model or path of one; its phones must be ARPAbet with stress digits.
     beam, retry_beam : int
         Widths of the search; the second is for utterances that the first loses.
-    executable : str
-        Name or path of the program.
     """
 
     acoustic_model: str = "english_us_arpa"

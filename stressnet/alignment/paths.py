@@ -76,21 +76,18 @@ def averaged(
     Words whose numbers are in `noisy` have noise beside them, of which the first knows: others
     count that have them at nearly the same place.
     """
-    everybody = others
     result: list[WordPath] = []
     now_s = 0.0
     for index, first in enumerate(leader):
-        others = tuple(
-            other for other in everybody if index not in noisy or _same_place(first, other[index])
-        )
-        words = [first, *(other[index] for other in others)]
+        near = [o for o in others if index not in noisy or _same_place(first, o[index])]
+        words = [first, *(other[index] for other in near)]
         middles = [_middle(edges) for edges in zip(*(w.edges_s for w in words), strict=True)]
-        resumed = [other[index].edges_s[0] for other in others if pause_before(other, index)]
+        resumed = [other[index].edges_s[0] for other in near if pause_before(other, index)]
         if pause_before(leader, index):
             start_s = first.edges_s[0]
             if middles[1] - start_s > LONGEST_S:  # noise or music taken for the first phone
                 start_s = max([start_s, *(s for s in resumed if s < middles[1])])
-        elif 2 * len(resumed) > len(others):
+        elif 2 * len(resumed) > len(near):
             start_s = _middle(resumed)
         else:
             start_s = now_s
@@ -124,18 +121,8 @@ def to_alignment(
 ) -> Alignment:
     """Tiers without gaps: words and phones, with silences where nothing is spoken.
 
-    Parameters
-    ----------
-    words : sequence of str
-        Labels of the words.
-    paths : sequence of WordPath
-        One path per word, in time order.
-    duration_s : float
-        Length of the recording in seconds; edges past it are clamped.
-    source : str
-        Name of the aligner.
-    confidence : tuple of float, optional
-        One value per word.
+    There is one path, and one confidence, per word, in time order. ``duration_s`` is the length of
+    the recording; edges past it are clamped.
     """
     word_tier: list[Interval] = []
     phone_tier: list[Interval] = []

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,8 @@ WINDOW_S = 0.025625
 FRAME_OFFSET_S = (WINDOW_S - FRAME_S) / 2.0
 
 BEAMS = (1e-48, 1e-80, 1e-150, 1e-300)
-"""pocketsphinx's own beam first, then wider ones."""
+"""Relative likelihoods below which paths are dropped, tried until a path reaches the end: first
+pocketsphinx's own."""
 
 PHONES = VOWELS | CONSONANTS
 """The model's phones, which have no stress."""
@@ -34,43 +34,21 @@ _SCORE_UNIT = 2**10  # pocketsphinx keeps acoustic scores shifted right by ten b
 _ENTRY = re.compile(r"w(\d+)(?:\((\d+)\))?$")
 
 
-def _entry_name(word: int, variant: int) -> str:
-    """The dictionary's name for a variant of the word at a position in the utterance."""
-    return f"w{word}" if variant == 0 else f"w{word}({variant + 1})"
-
-
 class PocketAligner:
     """Aligns one utterance after the other with pocketsphinx.
 
-    Parameters
-    ----------
-    folder : Path
-        An existing folder for the dictionary of the utterance at hand.
-    beams : sequence of float
-        Relative likelihoods below which paths are dropped, tried one after the other until a path
-        reaches the end.
+    ``folder`` exists and takes the dictionary of the utterance at hand.
     """
 
-    def __init__(self, folder: Path, beams: Sequence[float] = BEAMS) -> None:
+    def __init__(self, folder: Path) -> None:
         pocketsphinx.set_loglevel("FATAL")
         self._folder = folder
-        self._beams = tuple(beams)
 
     def align(self, samples: np.ndarray, variants: Variants) -> FoundPath | None:
-        """Find words and phones.
+        """Find words and phones in sound (mono, 16 kHz).
 
-        Parameters
-        ----------
-        samples : ndarray, shape (samples,)
-            Mono, 16 kHz.
-        variants : sequence of sequence of tuple of str
-            Pronunciations of each word.
-
-        Returns
-        -------
-        FoundPath or None
-            The phones are those of the first variant given that has the segments found. None if
-            even the widest beam finds no path or a phone is not among the model's.
+        The phones are those of the first variant given that has the segments found. None if even
+        the widest beam finds no path or a phone is not among the model's.
         """
         usable = []
         for word in variants:
@@ -84,14 +62,14 @@ class PocketAligner:
         dictionary = self._folder / "utterance.dict"
         dictionary.write_text(
             "".join(
-                f"{_entry_name(index, place)} {' '.join(variant)}\n"
+                f"w{index}{f'({place + 1})' if place else ''} {' '.join(variant)}\n"
                 for index, word in enumerate(usable)
                 for place, variant in enumerate(word)
             ),
             encoding="utf-8",
         )
         sound = _audible(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
-        for beam in self._beams:
+        for beam in BEAMS:
             decoder = _decoder(dictionary, beam)
             alignment = _words_then_phones(decoder, sound, len(usable))
             path = alignment and _path(decoder, alignment, usable, variants)
@@ -143,7 +121,7 @@ def _words_then_phones(
         decoder.end_utt()
 
     try:
-        decoder.set_align_text(" ".join(_entry_name(word, 0) for word in range(count)))
+        decoder.set_align_text(" ".join(f"w{word}" for word in range(count)))
         decode()
         if decoder.hyp() is None:
             return None

@@ -33,11 +33,9 @@ from stressnet.alignment.tier_names import (
     WORD_TIERS,
     split_name,
 )
-from stressnet.alignment.validation import fit_to_audio, validate
+from stressnet.alignment.validation import fit_to_audio
 from stressnet.errors import AlignmentError
 from stressnet.intervals import TIMED_TEXT, Alignment, Interval
-
-__all__ = ["read_textgrid", "validate", "write_textgrid"]
 
 _INTERVAL_TIER = ("IntervalTier", "interval")  # the latter in the Montreal Forced Aligner's JSON
 
@@ -61,8 +59,6 @@ def read_textgrid(path: Path | str, speaker: str | None = None) -> Alignment:
 
     Parameters
     ----------
-    path : path
-        The TextGrid.
     speaker : str, optional
         Speaker whose tiers to take where tiers carry speakers' names (``ALICE - words``). Not
         needed if there is only one.
@@ -124,11 +120,6 @@ def speakers_of(path: Path | str) -> tuple[str, ...]:
 
     ``""`` stands for a word tier without a speaker. Tiers of utterances count for speakers without
     a word tier; where there are neither words nor phones, they are named after their speakers.
-
-    Raises
-    ------
-    AlignmentError
-        If the file cannot be read as a TextGrid.
     """
     path = Path(path)
     tiers = _interval_tiers(path)
@@ -148,16 +139,8 @@ def write_textgrid(
 ) -> None:
     """Write an alignment as a TextGrid in Praat's long text format, UTF-8.
 
-    Parameters
-    ----------
-    path : path
-        The file to write; its folder must exist.
-    alignment : Alignment
-        Becomes the tiers ``words`` and ``phones``.
-    duration_s : float
-        Length of the recording in seconds; ends up to 50 ms past it are clamped.
-    extra_tiers : mapping of str to sequence of Interval, optional
-        Further interval tiers, written after the two in the order given.
+    Ends up to 50 ms past ``duration_s``, the length of the recording, are clamped. After the tiers
+    ``words`` and ``phones`` come ``extra_tiers``.
 
     Raises
     ------

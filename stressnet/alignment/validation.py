@@ -35,23 +35,11 @@ class Finding:
 def validate(
     alignment: Alignment, duration_s: float, tolerance_s: float = OVERHANG_TOLERANCE_S
 ) -> list[str]:
-    """List what is wrong with an alignment; nothing is changed.
+    """What is wrong with an alignment to a recording of a length, a line per problem.
 
-    Parameters
-    ----------
-    alignment : Alignment
-        Words and phones in seconds.
-    duration_s : float
-        Length of the recording in seconds.
-    tolerance_s : float
-        Largest overhang in seconds that is no problem: `fit_to_audio` clamps it.
-
-    Returns
-    -------
-    list of str
-        One line per problem, naming tier, label and time: negative starts, lengths of zero or less,
-        overlaps and disorder, ends past the audio, spoken phones that cross the edge of a word or
-        lie in none, and words without phones.
+    Lines name tier, label and time: negative starts, lengths of zero or less, overlaps and
+    disorder, ends past the audio (by more than `tolerance_s`, which `fit_to_audio` clamps), spoken
+    phones that cross the edge of a word or lie in none, and words without phones.
     """
     return [str(finding) for finding in findings(alignment, duration_s, tolerance_s)]
 
@@ -68,39 +56,26 @@ def findings(
     return problems
 
 
-def fit_to_audio(
-    alignment: Alignment, duration_s: float, tolerance_s: float = OVERHANG_TOLERANCE_S
-) -> Alignment:
-    """Clamp an alignment that runs a few milliseconds past its recording.
+def fit_to_audio(alignment: Alignment, duration_s: float) -> Alignment:
+    """An alignment that runs a few milliseconds past its recording, clamped to its length.
 
-    Parameters
-    ----------
-    alignment : Alignment
-        Words and phones in seconds.
-    duration_s : float
-        Length of the recording in seconds.
-    tolerance_s : float
-        Largest overhang in seconds that is clamped; silence may overhang by any length.
-
-    Returns
-    -------
-    Alignment
-        Ends at most at `duration_s`, without silences that vanish. The very same object when
-        nothing had to be done.
+    Silence may overhang by any length, and is left out where it vanishes. The very same object when
+    nothing had to be done.
 
     Raises
     ------
     AlignmentError
-        If a word or phone ends later than the tolerance allows, or would be left empty.
+        If a word or phone ends later than `OVERHANG_TOLERANCE_S` allows, or would be left empty.
     """
     if overhang_s(alignment, duration_s) <= 0:
         return alignment
     spoken = (*alignment.spoken_words(), *alignment.spoken_phones())
     last_s = max((i.end_s for i in spoken), default=0.0)
-    if last_s > duration_s + tolerance_s + _EPSILON_S:
+    if last_s > duration_s + OVERHANG_TOLERANCE_S + _EPSILON_S:
         raise AlignmentError(
             f"the alignment ends at {last_s:.3f} s but the audio at {duration_s:.3f} s, more than "
-            f"{1000 * tolerance_s:.0f} ms apart; check that both belong to the same recording"
+            f"{1000 * OVERHANG_TOLERANCE_S:.0f} ms apart; check that both belong to the same "
+            f"recording"
         )
     return replace(
         alignment,

@@ -40,7 +40,7 @@ def isolated_map(
     function : callable
         Importable by name; gets one item.
     items : iterable
-        Items, consumed a few at a time.
+        Consumed a few at a time.
     jobs : int
         Number of processes; 0 works in this one, which a crash then takes along.
     on_crash : callable

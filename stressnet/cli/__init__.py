@@ -36,6 +36,7 @@ from stressnet.stages.findings import find_out
 from stressnet.stages.inspect import inspect_folder
 from stressnet.stages.manipulate import manipulate_corpus
 from stressnet.stages.measure import measure_corpus
+from stressnet.stages.patch import patch_networks
 from stressnet.stages.predict import predict
 from stressnet.stages.psychometrics import psychometrics
 from stressnet.stages.report import report_run
@@ -68,7 +69,7 @@ TOPICS = {
     "Acoustic cues": "measure cue-baselines manipulate psychometrics",
     "Networks": "models evaluate card search export",
     "Relevance": "stats regions word export-praat",
-    "What to believe": "assess validate-methods causal-agreement findings sensitivity",
+    "What to believe": "assess validate-methods causal-agreement findings patch sensitivity",
 }
 """Names of all commands, as ``stressnet --help`` shows them."""
 
@@ -116,6 +117,7 @@ COMMANDS = (
     validate_methods,
     causal_agreement,
     find_out,
+    patch_networks,
     small_commands.regions_command,
     measure_sensitivity,
     run_statistics,

@@ -24,15 +24,7 @@ _MOST_SPEAKERS = 50
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a corpus's recordings come from.
-
-    Parameters
-    ----------
-    name, title, licence, citation : str
-        As in its recipe.
-    synthetic : bool
-        Whether a machine spoke.
-    """
+    """Where a corpus's recordings come from, as its recipe says."""
 
     name: str
     title: str
@@ -56,18 +48,9 @@ class Source:
 def card_text(
     title: str, sources: Sequence[Source], tokens: pd.DataFrame, results: Mapping[str, Any]
 ) -> str:
-    """The card, in Markdown.
+    """The card in Markdown, from the token table and the counts in the manifest.
 
-    Parameters
-    ----------
-    title : str
-        Heading.
-    sources : sequence of Source
-        One, or several of a merged corpus.
-    tokens : DataFrame
-        The token table.
-    results : mapping
-        Counts from the manifest.
+    A merged corpus has several sources.
     """
     speakers = tokens["speaker"].nunique()
     lines = [f"# {title}", ""]
@@ -155,13 +138,7 @@ def sources_of(manifest: dict[str, Any]) -> list[Source]:
 
 
 def show_corpus(path: Path) -> str:
-    """The card of a corpus, counted anew from its tables.
-
-    Raises
-    ------
-    CorpusError
-        If it is not a finished corpus.
-    """
+    """The card of a corpus, counted anew from its tables."""
     from stressnet.corpus.store import Corpus
 
     corpus = Corpus.checked(path)

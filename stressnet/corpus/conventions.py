@@ -22,6 +22,8 @@ DOUBTFUL = "doubtful"
 MARKS = ("mark", "speaker", "unclear", "fragment")
 """Rules of what ``plain`` leaves out."""
 
+_SOUNDS = f" {SOUND} "
+
 _NOISES = (
     "applause|breath|cough|cross ?talk|gasp|inaudible|inhal|exhal|laugh|lip ?smack|music|noise|"
     "pause|sigh|silence|sneez|sniff|throat|unclear|unintelligible|whistl|yawn"
@@ -43,22 +45,13 @@ _XXX = r"(?P<unclear>(?<!\S)(?:xxx|yyy|www)(?!\w|\.\w))"
 
 @dataclass(frozen=True)
 class Rule:
-    """A pattern whose named groups say what happened, and what is read for each of them."""
+    """A pattern whose named groups say what happened, and what is read for each of them.
+
+    That is a text, or a function of what was found.
+    """
 
     pattern: re.Pattern[str]
-    read: Mapping[str, Callable[[str], str]]
-
-
-def _silent(_: str) -> str:
-    return " "
-
-
-def _sounds(_: str) -> str:
-    return f" {SOUND} "
-
-
-def _kept(text: str) -> str:
-    return text
+    read: Mapping[str, str | Callable[[str], str]]
 
 
 def _inside(mark: str) -> str:
@@ -75,7 +68,7 @@ def _filler(text: str) -> str:
     """``&-um`` is a word; ``&um`` was one and ``&fr`` a fragment in older transcripts."""
     word = text.lstrip("&-")
     known = {"ah", "eh", "er", "hm", "hmm", "mm", "uh", "uhm", "um"}
-    return word if text.startswith("&-") or word.lower() in known else _sounds("")
+    return word if text.startswith("&-") or word.lower() in known else _SOUNDS
 
 
 _FLAGS = re.MULTILINE | re.IGNORECASE
@@ -86,7 +79,7 @@ PLAIN = Rule(
         rf"|{_SPEAKER}|{_XXX}|{_FRAGMENT}",
         _FLAGS,
     ),
-    {"mark": _sounds, "speaker": _silent, "unclear": _sounds, "fragment": _sounds, DOUBTFUL: _kept},
+    dict.fromkeys(("mark", "unclear", "fragment"), _SOUNDS) | {"speaker": " "} | {DOUBTFUL: str},
 )
 
 _FAVE = (
@@ -98,8 +91,9 @@ _FAVE = (
             rf"|{_SPEAKER}|(?P<restart>--+)|{_FRAGMENT}",
             _FLAGS,
         ),
-        {"unclear": _sounds, "tag": _silent, "mark": _sounds, "speaker": _silent, DOUBTFUL: _kept}
-        | {"restart": _silent, "fragment": _sounds},
+        dict.fromkeys(("unclear", "mark", "fragment"), _SOUNDS)
+        | dict.fromkeys(("tag", "speaker", "restart"), " ")
+        | {DOUBTFUL: str},
     ),
     Rule(re.compile(r"(?P<guess>\(\([^()\n]{1,300}\)\))"), {"guess": _inside}),
 )
@@ -109,7 +103,7 @@ _CHAT = (
         re.compile(
             r"(?P<tier>^[@%][^\n]*(?:\n\t[^\n]*)*)|(?P<time>[\x15•][^\x15•\n]{0,60}[\x15•])", 8
         ),
-        {"tier": _silent, "time": _silent},
+        {"tier": " ", "time": " "},
     ),
     Rule(
         re.compile(r"(?P<repeated>(?:<[^<>\n]{1,200}>|(?<!\S)[^\s<>\[\]]{1,40}) ?\[x [2-9]\])"),
@@ -131,15 +125,10 @@ _CHAT = (
             rf"|(?P<group>[<>‹›„‡])|{_FRAGMENT}",
             re.MULTILINE,
         ),
-        {"speaker": _silent, "code": _silent, "event": _sounds, "span": _silent}
-        | {"filler": _filler, "omitted": _silent, "unclear": _sounds, "ending": _silent}
-        | {
-            "pause": _silent,
-            "shortened": lambda _: "",
-            "form": lambda _: "",
-            "prosody": lambda _: "",
-        }
-        | {"group": _silent, "fragment": _sounds},
+        dict.fromkeys("speaker code span omitted ending pause group".split(), " ")
+        | dict.fromkeys("event unclear fragment".split(), _SOUNDS)
+        | dict.fromkeys("shortened form prosody".split(), "")
+        | {"filler": _filler},
     ),
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tarfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,23 +28,17 @@ _SMALL_BYTES, _LARGEST_RATIO = 100_000_000, 50
 hardly shrinks, and lists and texts do by ten or twenty times."""
 
 
-class ResumingDownloader:
+@dataclass(frozen=True)
+class _ResumingDownloader:
     """A pooch downloader that continues a partial file with an HTTP range request.
 
-    Parameters
-    ----------
-    part : Path
-        Where the bytes so far are kept between runs.
-    progress : bool
-        Whether to show a bar on stderr.
-    most_bytes : float
-        A server that sends more is not believed.
+    The bytes so far are kept in ``part`` between runs; a server that sends more than ``most_bytes``
+    is not believed.
     """
 
-    def __init__(self, part: Path, progress: bool = True, most_bytes: float = float("inf")) -> None:
-        self.part = part
-        self.progress = progress
-        self.most_bytes = most_bytes
+    part: Path
+    progress: bool
+    most_bytes: float
 
     def __call__(self, url: str, output_file: str, pooch: object) -> None:
         """Download ``url`` to ``output_file``; pooch calls this."""
@@ -181,7 +176,7 @@ def fetch(name: str, folder: Path, *, progress: bool = True, keep_archive: bool 
             known_hash=f"sha256:{source.sha256}",
             fname=file_name,
             path=folder,
-            downloader=ResumingDownloader(partial, progress, _most_bytes(source.size)),
+            downloader=_ResumingDownloader(partial, progress, _most_bytes(source.size)),
         )
     except requests.RequestException as error:
         kept = partial.stat().st_size if partial.exists() else 0

@@ -14,9 +14,14 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from stressnet.corpus.splits import _CELLS, PAIR_SPLITS, check_leaks, pair_rows
+from stressnet.corpus.splits import (
+    PAIR_SPLITS,
+    families_by_class,
+    weights_of,
+    with_families,
+    with_split,
+)
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.lexicon.families import word_families
 from stressnet.lexicon.stress import Stress
 
 MATCHABLE = ("duration", "frequency")
@@ -56,8 +61,6 @@ def assign_folds(tokens: pd.DataFrame, n_folds: int = 5, seed: int = 0) -> pd.Da
         several, whose speakers are then dealt one corpus after the other.
     n_folds : int
         At least 3: one each to test and to validate, the rest to train.
-    seed : int
-        For the order of dealing.
 
     Returns
     -------
@@ -74,8 +77,7 @@ def assign_folds(tokens: pd.DataFrame, n_folds: int = 5, seed: int = 0) -> pd.Da
     """
     if n_folds < 3:
         raise ConfigError(f"{n_folds} folds are too few; 3 or more (test, validation, training)")
-    tokens = tokens.copy()
-    tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
+    tokens = with_families(tokens)
     n_speakers = tokens["speaker"].nunique()
     if n_speakers < n_folds:
         raise CorpusError(f"{n_speakers} speakers are too few for {n_folds} folds; use fewer folds")
@@ -83,14 +85,9 @@ def assign_folds(tokens: pd.DataFrame, n_folds: int = 5, seed: int = 0) -> pd.Da
     speaker_folds: dict[str, int] = {}
     corpora = tokens["corpus"] if "corpus" in tokens else pd.Series("", index=tokens.index)
     for _, members in tokens["speaker"].groupby(corpora, sort=True):
-        speaker_folds |= deal_folds(_weights(members), n_folds, rng)
-    of_pair = tokens["family"].isin(set(tokens.loc[tokens["is_minimal_pair"], "family"]))
-    ordinary = tokens[~of_pair & tokens["stress"].notna()]
-    initial = (ordinary["stress"] == Stress.INITIAL.value).groupby(ordinary["family"]).mean() >= 0.5
+        speaker_folds |= deal_folds(weights_of(members), n_folds, rng)
     family_folds: dict[str, int] = {}
-    for stress, is_class in ((Stress.INITIAL, True), (Stress.FINAL, False)):
-        members = ordinary.loc[ordinary["family"].map(initial) == is_class, "family"]
-        weights = _weights(members)
+    for stress, weights in families_by_class(tokens):
         if len(weights) < n_folds:
             raise CorpusError(
                 f"{len(weights)} word families with stress {stress} are too few for {n_folds} "
@@ -98,36 +95,18 @@ def assign_folds(tokens: pd.DataFrame, n_folds: int = 5, seed: int = 0) -> pd.Da
             )
         family_folds |= deal_folds(weights, n_folds, rng)
     tokens["speaker_fold"] = tokens["speaker"].map(speaker_folds)
-    usable = tokens["family"].where(~of_pair & tokens["stress"].notna())
-    tokens["family_fold"] = usable.map(family_folds).fillna(-1).astype(int)
+    labelled = tokens["family"].where(tokens["stress"].notna())
+    tokens["family_fold"] = labelled.map(family_folds).fillna(-1).astype(int)
     return tokens
 
 
 def fold_splits(
     tokens: pd.DataFrame, fold: int, n_folds: int = 5, *, rotation: int = 0
 ) -> pd.DataFrame:
-    """The sets of one run.
+    """A copy of tokens from :func:`assign_folds` with the sets of one run, counted from 0.
 
-    Parameters
-    ----------
-    tokens : DataFrame
-        From :func:`assign_folds`.
-    fold : int
-        Which run, from 0.
-    n_folds : int
-        As given there.
-    rotation : int
-        How far families' folds are turned against speakers'.
-
-    Returns
-    -------
-    DataFrame
-        A copy with ``speaker_set``, ``family_set`` and ``split`` as `assign_splits` writes them.
-
-    Raises
-    ------
-    CorpusError
-        If a speaker, an utterance or a family crosses between the sets.
+    ``speaker_set``, ``family_set`` and ``split`` are as `assign_splits` writes them; ``rotation``
+    says how far families' folds are turned against speakers'.
     """
     tokens = tokens.copy()
     roles = {fold % n_folds: "test", (fold + 1) % n_folds: "valid"}
@@ -135,15 +114,7 @@ def fold_splits(
     in_fold = tokens["family_fold"] >= 0
     tokens["speaker_set"] = tokens["speaker_fold"].map(roles).fillna("train")
     tokens["family_set"] = turned.map(roles).fillna("train").where(in_fold, None)
-    tokens["split"] = [
-        _CELLS.get((s, f), "unlabelled")
-        for s, f in zip(tokens["speaker_set"], tokens["family_set"], strict=True)
-    ]
-    for split, rows in pair_rows(tokens).items():
-        tokens.loc[rows, "split"] = split
-    tokens.loc[tokens["stress"].isna(), "split"] = "unlabelled"
-    check_leaks(tokens)
-    return tokens
+    return with_split(tokens)
 
 
 def match_classes(
@@ -155,16 +126,7 @@ def match_classes(
     their family in this corpus (steps of a factor of two). In each cell as many tokens of either
     class are drawn as the rarer one has; the others get the split ``unmatched``. What remains are
     equal numbers of both classes with nearly equal distributions. Sets of minimal pairs are left
-    alone.
-
-    Parameters
-    ----------
-    tokens : DataFrame
-        With ``split``, ``stress``, ``duration_s`` and ``family``.
-    by : collection of str
-        ``duration``, ``frequency`` or both.
-    seed : int
-        For the draw.
+    alone. ``tokens`` has ``split``, ``stress``, ``duration_s`` and ``family``.
 
     Raises
     ------
@@ -199,7 +161,3 @@ def match_classes(
             kept.loc[members[:n]] = True
     tokens.loc[~kept, "split"] = UNMATCHED
     return tokens
-
-
-def _weights(column: pd.Series) -> dict[str, float]:
-    return {str(name): float(n) for name, n in column.value_counts().items()}

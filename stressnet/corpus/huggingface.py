@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stressnet.corpus.tables import TableWriter
 from stressnet.errors import CorpusError
 from stressnet.runs.names import inside
 from stressnet.runs.tables import open_parquet
@@ -32,20 +33,13 @@ _DTYPES = {"string": "string", "large_string": "string", "int64": "int64", "doub
 _DTYPES |= {"bool": "bool", "float": "float32"}
 
 
-def dataset_schema(tokens: pa.Schema, rate_hz: int) -> pa.Schema:
-    """The schema of the files: ``audio``, then the columns of the token table.
-
-    Parameters
-    ----------
-    tokens : pyarrow.Schema
-        Of ``tokens.parquet``.
-    rate_hz : int
-        Sampling rate that ``datasets`` states for the audio.
-    """
+def _dataset_schema(tokens: pa.Schema, rate_hz: int) -> pa.Schema:
+    """The schema of the files: ``audio`` of a sampling rate, then the columns of a token table."""
     import pyarrow as pa
 
     audio = pa.field(AUDIO, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
-    fields = [audio] + [f.with_type(_plain(f.type)) for f in tokens]
+    is_large = pa.types.is_large_string
+    fields = [audio] + [f.with_type(pa.string()) if is_large(f.type) else f for f in tokens]
     features: dict[str, Any] = {AUDIO: {"sampling_rate": rate_hz, "_type": "Audio"}}
     for field in fields[1:]:
         features[field.name] = {"dtype": _DTYPES[str(field.type)], "_type": "Value"}
@@ -53,30 +47,13 @@ def dataset_schema(tokens: pa.Schema, rate_hz: int) -> pa.Schema:
     return pa.schema(fields, metadata=metadata)
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    import pyarrow as pa
-
-    return pa.string() if pa.types.is_large_string(kind) else kind
-
-
 def write_dataset(corpus: Corpus, folder: Path) -> dict[str, int]:
-    """Write ``data/<split>-00000-of-00001.parquet`` and a ``README.md`` that names them.
+    """Write ``data/<split>-00000-of-00001.parquet`` and a ``README.md``; count tokens per split.
 
     One token's sound is read at a time, and `ROWS_PER_GROUP` tokens are held, whatever the corpus's
     size.
-
-    Returns
-    -------
-    dict
-        Number of tokens per split.
-
-    Raises
-    ------
-    CorpusError
-        If an excerpt is missing.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     from stressnet.corpus.store import TOKENS
 
@@ -84,20 +61,17 @@ def write_dataset(corpus: Corpus, folder: Path) -> dict[str, int]:
     rates = corpus.tokens["rate_hz"].unique().tolist()
     if len(rates) != 1:
         raise CorpusError(f"{corpus.path}: excerpts of several rates ({rates}); export them apart")
-    schema = dataset_schema(source.schema_arrow, int(rates[0]))
+    schema = _dataset_schema(source.schema_arrow, int(rates[0]))
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     counts: dict[str, int] = {}
     for split in sorted(corpus.tokens["split"].unique()):
-        path = data / f"{split}-00000-of-00001.parquet"
-        part = path.with_name(f".{path.name}.part")
-        with pq.ParquetWriter(part, schema) as writer:
+        with TableWriter(data / f"{split}-00000-of-00001.parquet", schema) as writer:
             for rows in _rows_of(source, split):
                 audio = [_sound(corpus.path, row["excerpt_file"]) for row in rows]
                 columns = {AUDIO: audio} | {n: [row[n] for row in rows] for n in schema.names[1:]}
-                writer.write_table(pa.table(columns, schema=schema))
-                counts[split] = counts.get(split, 0) + len(rows)
-        part.replace(path)
+                writer.add_table(pa.table(columns, schema=schema))
+        counts[split] = writer.n_rows
     (folder / "README.md").write_text(_readme(corpus, counts), encoding="utf-8")
     return counts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,6 @@ from stressnet.axes import Axes
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.runs.arrays import open_array
 from stressnet.runs.manifest import hash_data, read_json, write_json
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -78,13 +75,7 @@ def write_images_header(
 
 
 def read_axes(file: Path) -> tuple[Axes, dict[str, Any]]:
-    """The axes of images or maps, and all else that their ``axes.json`` says.
-
-    Raises
-    ------
-    CorpusError
-        If it is missing or damaged.
-    """
+    """The axes of images or maps and all else in ``axes.json``; a `CorpusError` if damaged."""
     header = read_json(file)
     try:
         axes = Axes(np.array(header["time_s"]), np.array(header["frequency_hz"]))
@@ -97,13 +88,7 @@ def read_axes(file: Path) -> tuple[Axes, dict[str, Any]]:
 
 
 def read_images(folder: Path) -> Images:
-    """Open the spectrograms in ``folder`` without loading them.
-
-    Raises
-    ------
-    CorpusError
-        If a file is missing or damaged, or they do not fit each other.
-    """
+    """Open the spectrograms in ``folder`` without loading them; a `CorpusError` if damaged."""
     axes, header = read_axes(folder / "axes.json")
     values, mask = open_array(folder / "values.npy"), np.array(open_array(folder / "mask.npy"))
     if values.shape[1:] != axes.shape:

@@ -5,31 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
-from stressnet.corpus.plain_table import header_of, read_rows
+from stressnet.corpus.plain_table import read_named
 from stressnet.corpus.written import split_words
 from stressnet.errors import CorpusError
-from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.problems import Problem, warnings_about
 
 _INDEX = re.compile(r"\d{1,9}")
 
-_LABEL_COLUMNS = ("utterance_id", "word_index", "stress")
+_LABEL_COLUMNS = ("stress", "utterance_id", "word_index")
 
 
 @dataclass(frozen=True, slots=True)
 class StressLabel:
-    """A person's decision on one word.
+    """A person's decision on one word: ``"INITIAL"``, ``"FINAL"`` or ``"VARIES"``.
 
-    Parameters
-    ----------
-    stress : str
-        ``"INITIAL"``, ``"FINAL"`` or ``"VARIES"``.
-    word : str
-        Which word it was made for, upper case; empty if the table does not say.
-    table : str
-        Name of the table, for messages.
+    `word`, in upper case, is which it was made for, empty if the table does not say.
     """
 
     stress: str
@@ -54,17 +46,9 @@ def read_labels(path: Path) -> dict[tuple[str, int], StressLabel]:
     TranscriptError
         If the file cannot be read.
     """
-    rows = read_rows(path)
-    header = header_of(path, rows[0][1]) if rows else []
-    missing = set(_LABEL_COLUMNS) - set(header)
-    if missing:
-        raise CorpusError(
-            f"{path}: lacks the column {', '.join(sorted(missing))}; the first line names the "
-            f"columns, separated by tabs, commas or semicolons"
-        )
+    remedy = "the first line names the columns, separated by tabs, commas or semicolons"
     labels: dict[tuple[str, int], StressLabel] = {}
-    for number, row in rows[1:]:
-        cells = dict(zip_longest(header, row[: len(header)], fillvalue=""))
+    for number, cells in read_named(path, _LABEL_COLUMNS, remedy):
         stress, index = cells["stress"].upper(), cells["word_index"]
         if stress not in ("INITIAL", "FINAL", "VARIES") or not _INDEX.fullmatch(index):
             raise CorpusError(
@@ -84,12 +68,7 @@ def read_labels(path: Path) -> dict[tuple[str, int], StressLabel]:
 def idle_labels(labels: Labels, words: Iterable[tuple[str, int, str, str]]) -> list[Problem]:
     """A warning per table that decides about words which can be no tokens.
 
-    Parameters
-    ----------
-    labels : Labels
-        All decisions.
-    words : iterable of (str, int, str, str)
-        Utterance, index and spelling of words that can be none, and the reason.
+    ``words`` are utterance, index and spelling of such words, and the reason.
     """
     idle: dict[str, list[str]] = {}
     for utterance_id, index, word, reason in words:
@@ -97,22 +76,20 @@ def idle_labels(labels: Labels, words: Iterable[tuple[str, int, str, str]]) -> l
         if label is not None:
             text = f"{word} in '{utterance_id}': {reason}"
             idle.setdefault(label.table, []).append(text)
-    return [
-        Problem(
-            table,
-            "labels",
-            Severity.WARNING,
+    problems = []
+    for table, texts in idle.items():
+        text = (
             f"{table}: {len(texts)} of its words are no tokens, so it does not matter what it says "
             f"of them ({'; '.join(texts[:3])}{'; ...' * (len(texts) > 3)}); check that word_index "
-            f"counts from 0",
+            f"counts from 0"
         )
-        for table, texts in idle.items()
-    ]
+        problems += warnings_about(table, "labels", [text])
+    return problems
 
 
 def labels_by_utterance(labels: Labels) -> dict[str, dict[tuple[str, int], StressLabel]]:
     """The decisions about each utterance."""
-    found: dict[str, dict[tuple[str, int], StressLabel]] = {}
-    for (utterance_id, index), label in labels.items():
-        found.setdefault(utterance_id, {})[utterance_id, index] = label
-    return found
+    by_utterance: dict[str, dict[tuple[str, int], StressLabel]] = {}
+    for key, label in labels.items():
+        by_utterance.setdefault(key[0], {})[key] = label
+    return by_utterance

@@ -45,17 +45,7 @@ _PREFIX = re.compile(r"([^_-]+)([_-])(.+)")
 
 @dataclass(frozen=True)
 class Layout:
-    """A recipe that was tried on a folder.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        The recipe.
-    why : str
-        What in the folder speaks for it.
-    found : Scan
-        What it finds.
-    """
+    """A recipe that was tried on a folder, what there speaks for it, and what it finds."""
 
     recipe: Recipe
     why: str

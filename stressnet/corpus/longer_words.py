@@ -58,6 +58,11 @@ class Stretch:
     stress: Stress
 
     @property
+    def pronunciation(self) -> str:
+        """Labels of its phones."""
+        return " ".join(phone.label for phone in self.phones)
+
+    @property
     def start_s(self) -> float:
         """Onset of its first phone."""
         return self.phones[0].start_s
@@ -71,23 +76,11 @@ class Stretch:
 def find_stretches(
     recording: Recording, alignment: Alignment, dictionary: Dictionary
 ) -> list[Stretch]:
-    """All stretches of one utterance whose stress is beyond doubt.
+    """All stretches of one utterance whose stress is beyond doubt, in time order.
 
     Left out are pairs with secondary stress or without primary stress, words with several places
     of primary stress in the dictionary (*estimate* has one, *record* is no candidate), and pairs
     that are too short or too long for two syllables.
-
-    Parameters
-    ----------
-    recording, alignment : Recording, Alignment
-        The utterance.
-    dictionary : Dictionary
-        Whose variants must agree.
-
-    Returns
-    -------
-    list of Stretch
-        In time order.
     """
     found = []
     all_phones = sorted(alignment.spoken_phones(), key=lambda phone: phone.middle_s)
@@ -139,13 +132,7 @@ def _one_reading(word: str, dictionary: Dictionary) -> bool:
 
 
 def syllable_starts(phones: Sequence[str]) -> list[int]:
-    """Index of the first phone of every syllable (maximal onset).
-
-    Examples
-    --------
-    >>> syllable_starts("IH0 M P AO1 R T AH0 N T".split())
-    [0, 2, 5]
-    """
+    """Index of the first phone of every syllable, by maximal onset."""
     vowels = [index for index, phone in enumerate(phones) if is_vowel(phone)]
     return [0, *(a + syllabify(phones[a : b + 1]).boundary for a, b in pairwise(vowels))]
 
@@ -155,14 +142,8 @@ def unrelated(words: Sequence[str], held_out: Sequence[str]) -> list[bool]:
 
     A word is related to a held-out word with which it shares a lemma or its first
     `RELATED_LETTERS` letters, or which it contains (from `SHORTEST_STEM` letters on). This leaves
-    out more than is needed (*interest*, *internal*) rather than less.
-
-    Parameters
-    ----------
-    words : sequence of str
-        Candidates for training.
-    held_out : sequence of str
-        Words, and names of word families, that training must not know.
+    out more than is needed (*interest*, *internal*) rather than less. ``held_out`` may hold words
+    and names of word families.
     """
     forms = {word.lower() for word in held_out}
     forms |= {lemma for word in forms.copy() for lemma in lemmas(word)}
@@ -179,21 +160,8 @@ def trainable(stretches: pd.DataFrame, tokens: pd.DataFrame, training: str = "tr
     """Which stretches may be trained on, given the sets of the tokens.
 
     Those of speakers with tokens in the training set, of words unrelated to all words of other
-    sets whose family the training set does not know.
-
-    Parameters
-    ----------
-    stretches : DataFrame
-        With ``speaker`` and ``word``.
-    tokens : DataFrame
-        With ``speaker``, ``word``, ``family`` and ``split``.
-    training : str
-        Name of the training set.
-
-    Returns
-    -------
-    Series of bool
-        Parallel to ``stretches``.
+    sets whose family the training set does not know. ``stretches`` has ``speaker`` and ``word``,
+    ``tokens`` also ``family`` and ``split``.
     """
     import pandas as pd
 

@@ -1,17 +1,20 @@
-"""Corpora to be merged: whether they fit together, of other versions too, and their names."""
+"""Corpora to be merged: whether they fit together, their names, and what their manifest says."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stressnet.corpus.merging import Part
 from stressnet.corpus.store import PHONES, TOKENS, TRACKS, Corpus
 from stressnet.errors import CorpusError
 from stressnet.runs.manifest import read_json
 from stressnet.runs.tables import open_parquet
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SMALL_TABLES = ("speakers.csv", "failures.csv", "rejected_words.csv")
 _COUNTS = ("n_recordings_found", "audio_hours", "n_errors", "words_longer_than_image")
@@ -30,17 +33,16 @@ def open_parts(paths: Sequence[Path]) -> list[Part]:
     corpora = [Corpus.checked(path) for path in paths]
     fingerprints: dict[str, Path] = {}
     for corpus in corpora:
-        twin = fingerprints.get(corpus.fingerprint)
-        if twin is not None:
+        if twin := fingerprints.get(corpus.fingerprint):
             raise CorpusError(f"{twin} and {corpus.path} hold the same tokens; give each once")
         fingerprints[corpus.fingerprint] = corpus.path
     for corpus in corpora:
-        check_complete(corpus)
-        check_columns(corpora[0], corpus)
+        _check_complete(corpus)
+        _check_columns(corpora[0], corpus)
     names = _names(corpora)
     utterances = Counter(u for c in corpora for u in c.tokens["utterance_id"].unique())
     speakers = Counter(s for c in corpora for s in c.tokens["speaker"].unique())
-    if are_shards(corpora):
+    if _are_shards(corpora):
         if max(utterances.values()) > 1:
             twice = next(u for u, n in utterances.items() if n > 1)
             raise CorpusError(f"the utterance '{twice}' is in two shards; give each shard once")
@@ -62,30 +64,30 @@ def _names(corpora: Sequence[Corpus]) -> list[str]:
     return names
 
 
-def are_shards(corpora: Sequence[Corpus]) -> bool:
+def _are_shards(corpora: Sequence[Corpus]) -> bool:
     """Whether they are different shards of one build."""
     shards = [corpus.manifest["parameters"].get("shard") for corpus in corpora]
     builds = {corpus.manifest["parameters"].get("whole") for corpus in corpora}
     return all(shards) and len(builds) == 1 and len({tuple(s) for s in shards if s}) == len(shards)
 
 
-def check_complete(corpus: Corpus) -> None:
+def _check_complete(corpus: Corpus) -> None:
     """Raise unless a corpus has every file and count that is merged, as older ones may not."""
     missing = [name for name in (TRACKS, *_SMALL_TABLES) if not (corpus.path / name).is_file()]
     missing += [name for name in _COUNTS if name not in corpus.manifest["results"]]
     missing += [
         f"'n_truncated' of preset {preset}"
         for preset in corpus.presets()
-        if "n_truncated" not in images_header(corpus.path / "spectrograms" / preset)
+        if "n_truncated" not in read_json(corpus.axes_file(preset))
     ]
     if missing:
         raise CorpusError(
-            f"{corpus.path}: made by stressnet {version_of(corpus)}, lacks {missing[0]}; build it "
+            f"{corpus.path}: made by stressnet {_version_of(corpus)}, lacks {missing[0]}; build it "
             f"again with this version"
         )
 
 
-def check_columns(first: Corpus, second: Corpus) -> None:
+def _check_columns(first: Corpus, second: Corpus) -> None:
     """Raise unless the tables of two corpora have the same columns."""
     for table in (TOKENS, PHONES, TRACKS):
         one, two = (
@@ -94,18 +96,83 @@ def check_columns(first: Corpus, second: Corpus) -> None:
         )
         if one != two:
             raise CorpusError(
-                f"{second.path}: its {table} (stressnet {version_of(second)}) and that of "
-                f"{first.path} (stressnet {version_of(first)}) differ in the column "
+                f"{second.path}: its {table} (stressnet {_version_of(second)}) and that of "
+                f"{first.path} (stressnet {_version_of(first)}) differ in the column "
                 f"'{min(one ^ two)}'; build both with the same version"
             )
 
 
-def version_of(corpus: Corpus) -> str:
+def _version_of(corpus: Corpus) -> str:
     """Version of stressnet that built a corpus."""
     return str(corpus.manifest["versions"]["stressnet"])
 
 
-def images_header(folder: Path) -> dict[str, Any]:
-    """What ``axes.json`` of a preset's folder says."""
-    header: dict[str, Any] = read_json(folder / "axes.json")
-    return header
+def common_presets(parts: Sequence[Part]) -> list[str]:
+    """Presets that all corpora hold with the same settings."""
+    common = set.intersection(*(set(part.corpus.presets()) for part in parts))
+    return sorted(
+        name
+        for name in common
+        if len({part.corpus.images(name).fingerprint for part in parts}) == 1
+    )
+
+
+def merged_parameters(parts: Sequence[Part], splits: Any) -> dict[str, Any]:
+    """What the manifest says of the corpora."""
+    sources = [part.corpus.manifest["parameters"] for part in parts]
+    flat = [inner for p in sources for inner in (p.get("sources") or [p])]
+    if _are_shards([part.corpus for part in parts]):
+        flat = flat[:1]
+    keys = ("recipe", "title", "licence", "citation", "synthetic", "source", "request")
+    kept = [{k: p.get(k) for k in keys if p.get(k) is not None} for p in flat]
+    versions = sorted({_version_of(part.corpus) for part in parts})
+    licences = list(dict.fromkeys(str(p["licence"]) for p in kept))
+    title = f"{len(kept)} corpora merged"
+    if len(kept) == 1:
+        title = str(kept[0].get("title", kept[0]["recipe"]))
+    return {
+        "recipe": kept[0]["recipe"] if len(kept) == 1 else "merged",
+        "title": title,
+        "licence": "; ".join(licences),
+        "citation": " ".join(dict.fromkeys(str(p["citation"]) for p in kept)),
+        "synthetic": all(bool(p["synthetic"]) for p in kept),
+        "source": [str(part.corpus.path) for part in parts],
+        "prefixed": bool(parts[0].prefix),
+        "splits": splits,
+        "sources": kept,
+        "built_by": [f"stressnet {version}" for version in versions],
+    }
+
+
+def merged_results(parts: Sequence[Part], tokens: pd.DataFrame) -> dict[str, Any]:
+    """What the manifest counts in the corpora."""
+    each = [part.corpus.manifest["results"] for part in parts]
+
+    def summed(key: str) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for results in each:
+            total.update(results.get(key, {}))
+        return dict(total)
+
+    presets = common_presets(parts)
+    truncated = {
+        preset: sum(r["words_longer_than_image"].get(preset, 0) for r in each) for preset in presets
+    }
+    return {
+        "n_tokens": len(tokens),
+        "n_stretches_of_longer_words": sum(len(part.corpus.stretches) for part in parts),
+        "n_utterances": int(tokens["utterance_id"].nunique()),
+        "n_recordings_found": sum(int(r["n_recordings_found"]) for r in each),
+        "audio_hours": round(sum(float(r["audio_hours"]) for r in each), 3),
+        "n_speakers": int(tokens["speaker"].nunique()),
+        "n_words": int(tokens["word"].nunique()),
+        "stress": {str(k): int(v) for k, v in tokens["stress"].value_counts(dropna=False).items()},
+        "splits": {str(k): int(v) for k, v in tokens["split"].value_counts().items()},
+        "rejected_words": summed("rejected_words"),
+        "readings": summed("readings"),
+        "problems": summed("problems"),
+        "n_errors": sum(int(r["n_errors"]) for r in each),
+        "presets": presets,
+        "words_longer_than_image": truncated,
+        "token_table": TOKENS,
+    }

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stressnet.axes import Axes
 from stressnet.corpus.changes import READING_COLUMNS, READINGS, readings_table
 from stressnet.corpus.images import Images, write_images_header
 from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus
+from stressnet.corpus.tables import TableWriter
 from stressnet.runs.arrays import ArrayFile
 from stressnet.runs.names import inside, safe_name
 from stressnet.runs.tables import open_parquet, read_table, write_parquet
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
 
 _CHUNK = 64
+_IDS = ("token_id", "utterance_id", "speaker")
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ class Part:
     name: str
     prefix: str
 
-    def renamed(self, column: pd.Series) -> pd.Series:
-        """Ids as they are in the merged corpus."""
-        return self.prefix + column if self.prefix else column
+    def renamed(self, table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+        """A copy of a table with ids as they are in the merged corpus."""
+        columns = columns if self.prefix else ()
+        return table.assign(**{name: self.prefix + table[name] for name in columns})
 
 
 def merged_tokens(parts: Sequence[Part]) -> pd.DataFrame:
@@ -50,9 +52,7 @@ def merged_tokens(parts: Sequence[Part]) -> pd.DataFrame:
 
     tables = []
     for part in parts:
-        tokens = part.corpus.tokens.copy()
-        for column in ("token_id", "utterance_id", "speaker"):
-            tokens[column] = part.renamed(tokens[column])
+        tokens = part.renamed(part.corpus.tokens, *_IDS)
         if "corpus" not in tokens or tokens["corpus"].nunique() == 1:
             tokens["corpus"] = part.name
         tokens["excerpt_file"] = [
@@ -66,46 +66,38 @@ def merged_tokens(parts: Sequence[Part]) -> pd.DataFrame:
 def small_tables(parts: Sequence[Part]) -> dict[str, pd.DataFrame]:
     """Trackers' settings, failures, readings and counts of words of all corpora, by file name.
 
-    Raises
-    ------
-    CorpusError
-        If one cannot be read.
+    One that cannot be read is a `CorpusError`.
     """
     import pandas as pd
 
-    speakers, failures, readings = [], [], []
+    text: dict[str, Any] = {"dtype": str, "keep_default_na": False}
+    tables: dict[str, list[pd.DataFrame]] = {"speakers.csv": [], "failures.csv": []}
+    tables[READINGS] = [readings_table({})]
     rejected: Counter[str] = Counter()
     for part in parts:
         source = part.corpus.path
-        table = read_table(source / "speakers.csv", ["speaker"], dtype={"speaker": str})
-        table["speaker"] = part.renamed(table["speaker"])
-        speakers.append(table)
-        table = read_table(source / "failures.csv", ["item"], dtype=str, keep_default_na=False)
-        table["item"] = part.renamed(table["item"])
-        failures.append(table)
+        for name, column, needed, how in (
+            ("speakers.csv", "speaker", ["speaker"], {"dtype": {"speaker": str}}),
+            ("failures.csv", "item", ["item"], text),
+            (READINGS, "utterance_id", READING_COLUMNS, text),
+        ):
+            if name != READINGS or (source / name).is_file():  # not in corpora of older versions
+                table = read_table(source / name, needed, **how)
+                tables[name].append(part.renamed(table, column))
         table = read_table(source / "rejected_words.csv", ["reason", "n_words"])
         rejected.update(dict(zip(table["reason"], table["n_words"].astype(int), strict=True)))
-        if (source / READINGS).is_file():  # not in corpora of older versions
-            table = read_table(source / READINGS, READING_COLUMNS, dtype=str, keep_default_na=False)
-            table["utterance_id"] = part.renamed(table["utterance_id"])
-            readings.append(table)
-    return {
-        "speakers.csv": pd.concat(speakers, ignore_index=True),
-        "failures.csv": pd.concat(failures, ignore_index=True),
-        READINGS: pd.concat([readings_table({}), *readings], ignore_index=True),
-        "rejected_words.csv": pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"]),
-    }
+    counts = pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"])
+    joined = {name: pd.concat(several, ignore_index=True) for name, several in tables.items()}
+    return joined | {"rejected_words.csv": counts}
 
 
 def append_table(out: Path, parts: Sequence[Part], table: str) -> None:
     """Concatenate a large table, a row group in memory at a time."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     schema = open_parquet(parts[0].corpus.path / table).schema_arrow.remove_metadata()
-    part_file = out.with_name(f".{out.name}.part")
-    with pq.ParquetWriter(part_file, schema) as writer:
+    with TableWriter(out, schema) as writer:
         for part in parts:
             for batch in open_parquet(part.corpus.path / table).iter_batches():
                 rows = pa.Table.from_batches([batch]).replace_schema_metadata(None)
@@ -115,23 +107,17 @@ def append_table(out: Path, parts: Sequence[Part], table: str) -> None:
                         pa.scalar(part.prefix, ids.type), ids, pa.scalar("", ids.type)
                     )
                     rows = rows.set_column(rows.schema.get_field_index(name), name, prefixed)
-                writer.write_table(rows.select(schema.names).cast(schema))
-    part_file.replace(out)
+                writer.add_table(rows)
 
 
 def copy_excerpts(out: Path, parts: Sequence[Part], done: Callable[[], Any]) -> None:
     """Copy the sound of all tokens; ``done`` is called after each."""
     for part in parts:
-        tokens = part.corpus.tokens
-        for file, speaker, token in zip(
-            tokens["excerpt_file"],
-            part.renamed(tokens["speaker"]),
-            part.renamed(tokens["token_id"]),
-            strict=True,
-        ):
-            folder = out / "excerpts" / safe_name(speaker)
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(inside(part.corpus.path, file), folder / f"{safe_name(token)}.flac")
+        columns = part.renamed(part.corpus.tokens, *_IDS)[["excerpt_file", "speaker", "token_id"]]
+        for file, speaker, token in columns.itertuples(index=False):
+            target = out / "excerpts" / safe_name(speaker) / f"{safe_name(token)}.flac"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(inside(part.corpus.path, file), target)
             done()
 
 
@@ -151,8 +137,7 @@ def append_images(folder: RunFolder, within: str, images: Sequence[Images], pres
     for name in ("values.npy", "mask.npy", "axes.json"):
         where = folder.file(f"{within}spectrograms/{preset}/{name}").parent
     n_images = sum(len(one.values) for one in images)
-    axes: Axes = images[0].axes
-    first = 0
+    axes, first = images[0].axes, 0
     with (
         ArrayFile(where / "values.npy", (n_images, *axes.shape)) as values,
         folder.progress.stage(f"images {preset}", n_images, "image") as bar,
@@ -174,20 +159,14 @@ def write_longer_words(out: Path, parts: Sequence[Part]) -> None:
 
     tables = []
     for part in parts:
-        table = part.corpus.stretches.copy()
-        for column in ("token_id", "utterance_id", "speaker"):
-            table[column] = part.renamed(table[column])
-        source = part.corpus.path / LONGER_WORDS
-        for file, speaker in zip(table["excerpt_file"], table["speaker"], strict=True):
-            folder = out / "excerpts" / safe_name(speaker)
-            folder.mkdir(parents=True, exist_ok=True)
-            target = folder / f"{safe_name(part.prefix)}{Path(file).name}"
-            if not target.exists():  # one word's excerpt serves several stretches
-                shutil.copyfile(inside(source, file), target)
-        table["excerpt_file"] = [
+        table = part.renamed(part.corpus.stretches, *_IDS)
+        files = [
             f"excerpts/{safe_name(speaker)}/{safe_name(part.prefix)}{Path(file).name}"
             for file, speaker in zip(table["excerpt_file"], table["speaker"], strict=True)
         ]
-        tables.append(table)
+        for file, target in dict(zip(table["excerpt_file"], files, strict=True)).items():
+            (out / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(inside(part.corpus.path / LONGER_WORDS, file), out / target)
+        tables.append(table.assign(excerpt_file=files))
     if tables:
         write_parquet(pd.concat(tables, ignore_index=True), out / TOKENS)

@@ -74,11 +74,6 @@ def say(piece: str, language: str = "en") -> Reading | None:
     language : str
         As num2words calls it. Other languages than English have whole numbers and ordinals only.
 
-    Returns
-    -------
-    (str, str) or None
-        The words, and the kind of thing that was read; None if it cannot be said.
-
     Examples
     --------
     >>> say("$3.50"), say("1921"), say("mp3")
@@ -145,13 +140,7 @@ def _number(digits: str, language: str = "en", to: str = "cardinal") -> str:
 
 
 def ordinal(digits: str) -> str:
-    """An ordinal in words.
-
-    Examples
-    --------
-    >>> ordinal("21")
-    'twenty-first'
-    """
+    """An ordinal in words: ``ordinal("21") == "twenty-first"``."""
     return _number(digits, to="ordinal")
 
 
@@ -163,40 +152,27 @@ def _is_year(core: str) -> bool:
     return len(core) == 4 and core.isdecimal() and 1100 <= int(core) <= 2099
 
 
-def _cardinal(match: re.Match[str]) -> str | None:
-    """A whole number, its decimals and its scale."""
-    parts = match.groupdict()
-    whole = match["whole"]
+def _cardinal(match: re.Match[str], before: str = "", after: str = "") -> str | None:
+    """A whole number, its decimals and its scale, with words around it."""
+    parts, whole = match.groupdict(), match["whole"]
     if whole[0] == "0" and len(whole) > 1:
         return None  # of a code, a date or a telephone number
     words = _number(whole, to="year" if _is_year(match[0]) else "cardinal")
     if parts.get("decimals"):
         words += f" point {_digits(match['decimals'])}"
-    return f"{words} {match['scale']}" if parts.get("scale") else words
+    scale = f" {match['scale']}" if parts.get("scale") else ""
+    return f"{before}{words}{scale}{after}"
 
 
 def _signed(match: re.Match[str]) -> str | None:
-    words = _cardinal(match)
-    sign = {"": "", "+": "plus "}.get(match["sign"], "minus ")
-    return None if words is None else sign + words
-
-
-def _with(before: str, after: str) -> Callable[[re.Match[str]], str | None]:
-    """A number with words around it."""
-
-    def form(match: re.Match[str]) -> str | None:
-        words = _cardinal(match)
-        return None if words is None else f"{before}{words}{after}"
-
-    return form
+    return _cardinal(match, {"": "", "+": "plus "}.get(match["sign"], "minus "))
 
 
 def _money(match: re.Match[str]) -> str | None:
     one, many, cent, cents = _CURRENCIES[match["currency"]]
     decimals = match["decimals"]
     if match["scale"]:
-        words = _cardinal(match)
-        return None if words is None else f"{words} {many}"
+        return _cardinal(match, after=f" {many}")
     whole = int(match["whole"].replace(",", ""))
     if decimals and len(decimals) != 2:
         return None
@@ -246,11 +222,9 @@ def _fraction(match: re.Match[str]) -> str:
 
 
 def _measure(match: re.Match[str]) -> str | None:
-    words = _cardinal(match)
-    unit = UNITS[match["unit"].lower()]
-    head, _, tail = unit.partition("|")
+    head, _, tail = UNITS[match["unit"].lower()].partition("|")
     plural = "" if match["whole"] == "1" and not match["decimals"] else "s"
-    return None if words is None else f"{words} {head}{plural}{tail}"
+    return _cardinal(match, after=f" {head}{plural}{tail}")
 
 
 def _code(match: re.Match[str]) -> str | None:
@@ -281,7 +255,7 @@ _FORMS: list[tuple[re.Pattern[str], str, Callable[[re.Match[str]], str | None]]]
         (r"'?(?P<century>1[1-9]|20)?(?P<tens>[0-9])0'?[sS]", "decade", _decade),
         (rf"(?P<currency>[$£€]){_WHOLE}{_DECIMALS}{_SCALE}", "money", _money),
         (rf"{_WHOLE}{_DECIMALS}(?P<currency>[$£€]){_SCALE}", "money", _money),
-        (rf"{_WHOLE}{_DECIMALS} ?%", "percent", _with("", " percent")),
+        (rf"{_WHOLE}{_DECIMALS} ?%", "percent", lambda match: _cardinal(match, after=" percent")),
         (
             r"(?P<hour>1?[0-9]|2[0-3])(?::(?P<minute>[0-5][0-9]))?"
             r"(?: ?(?P<half>(?i:[ap]))\.?(?i:m)\.?)?",
@@ -290,7 +264,7 @@ _FORMS: list[tuple[re.Pattern[str], str, Callable[[re.Match[str]], str | None]]]
         ),
         (rf"(?:(?P<before>[1-9][0-9]{{0,3}}) ?)?(?P<part>{_PART})", "fraction", _fraction),
         (rf"{_WHOLE}{_DECIMALS} ?(?P<unit>(?i:{_UNIT}))", "unit", _measure),
-        (rf"#{_WHOLE}", "number", _with("number ", "")),
+        (rf"#{_WHOLE}", "number", lambda match: _cardinal(match, "number ")),
         (rf"(?:(?:{_LETTERS})[0-9]{{1,2}})+(?:{_LETTERS})?", "code", _code),
         (rf"(?:[0-9]{{1,2}}(?:{_LETTERS}))+(?:[0-9]{{1,2}})?", "code", _code),
         (r"(?:[a-z]|[b-df-hj-np-tv-z]{2,3})[0-9]{1,2}", "code", _code),

@@ -61,16 +61,8 @@ def passed_over(
     """A row for each file that one might expect to be used.
 
     What lies beside a recording of its name belongs to it and is not listed, neither are files of
-    another kind, nor texts in folders without recordings.
-
-    Parameters
-    ----------
-    recipe, root : Recipe, Path
-        What was looked for, and where.
-    candidates : sequence of Candidate
-        Files that were taken as recordings, also those that could not be read.
-    recordings : iterable
-        What was made of them.
+    another kind, nor texts in folders without recordings. Candidates are files that were taken as
+    recordings, also those that could not be read.
     """
     taken = {candidate.path for candidate in candidates}
     names = {str(path).casefold() for path in taken}
@@ -99,12 +91,18 @@ def passed_over(
                 reason = f"not used, since {twin.name} is there"
             else:
                 severity = Severity.ERROR if recipe.name in _OWN_LAYOUTS else severity
-                reason = _unmatched(recipe)
+                reason = (
+                    f"sound that recipe '{recipe.name}' does not take "
+                    f"({', '.join(recipe.audio_patterns)}); put it into a folder named after its "
+                    f"speaker, or give a recipe that says where it is"
+                )
         elif ending == ".ctm":
             reason = f"recipe '{recipe.name}' does not read it; use --recipe ctm"
         elif path.stem.casefold() in beside:
             continue
-        elif ending in _ALIGNMENTS or (ending in _TRANSCRIPTS and beside and not _is_about(path)):
+        elif ending in _ALIGNMENTS or (
+            ending in _TRANSCRIPTS and beside and not path.stem.casefold().startswith(_ABOUT)
+        ):
             reason = (
                 "belongs to no recording, since there is no sound of this name beside it; rename "
                 "it, or give a recipe that says where it belongs"
@@ -113,14 +111,3 @@ def passed_over(
             continue
         problems.append(Problem(relative, "scan", severity, f"{path}: {reason}"))
     return problems
-
-
-def _unmatched(recipe: Recipe) -> str:
-    return (
-        f"sound that recipe '{recipe.name}' does not take ({', '.join(recipe.audio_patterns)}); "
-        f"put it into a folder named after its speaker, or give a recipe that says where it is"
-    )
-
-
-def _is_about(path: Path) -> bool:
-    return path.stem.casefold().startswith(_ABOUT)

@@ -6,7 +6,8 @@ import csv
 import io
 import re
 import unicodedata
-from itertools import islice
+from collections.abc import Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from stressnet.corpus.transcripts import read_text
@@ -32,8 +33,6 @@ def read_rows(
 
     Parameters
     ----------
-    path : Path
-        The file.
     prefer : str
         The delimiter that is tried first.
     comment : str
@@ -90,14 +89,30 @@ def clean(cell: str) -> str:
     return cell[1:-1] if is_quoted else cell
 
 
-def header_of(path: Path, cells: list[str]) -> list[str]:
-    """Names of columns in lower case with ``_`` for blanks.
+def read_named(
+    path: Path, columns: Sequence[str], remedy: str, *, prefer: str = "\t"
+) -> list[tuple[int, dict[str, str]]]:
+    """Rows below the header of a table, with their numbers, cells by the names of their columns.
+
+    Names are compared in lower case with ``_`` for blanks; errors are those of :func:`read_rows`.
 
     Raises
     ------
     CorpusError
-        If one occurs twice.
+        If one of ``columns`` is missing, with this remedy, or a name occurs twice.
     """
+    rows = read_rows(path, prefer=prefer)
+    header = _header_of(path, rows[0][1]) if rows else []
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise CorpusError(f"{path}: lacks the column {', '.join(missing)}; {remedy}")
+    return [
+        (number, dict(zip_longest(header, row[: len(header)], fillvalue="")))
+        for number, row in rows[1:]
+    ]
+
+
+def _header_of(path: Path, cells: list[str]) -> list[str]:
     names = [re.sub(r"[\s-]+", "_", cell.lower()) for cell in cells]
     twice = next((one for one in names if one and names.count(one) > 1), None)
     if twice is not None:

@@ -172,15 +172,7 @@ def files_below(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def find_audio(recipe: Recipe, root: Path) -> Iterator[tuple[Path, dict[str, str]]]:
-    """Audio files below ``root`` that a recipe's patterns match, with their fields, in path order.
-
-    Yields
-    ------
-    path : Path
-        The file.
-    fields : dict
-        Values of the template's fields.
-    """
+    """Audio files that a recipe's patterns match, with their values of its fields, sorted."""
     patterns = [
         template_to_regex(pattern, ignore_case=recipe.ignore_case)
         for pattern in recipe.audio_patterns
@@ -193,17 +185,11 @@ def find_audio(recipe: Recipe, root: Path) -> Iterator[tuple[Path, dict[str, str
                 break
 
 
-def recipe_folders() -> list[Path]:
-    """Folders searched for recipes: the package's own, or the checkout's ``corpora``."""
-    installed = Path(str(resources.files("stressnet"))) / "_recipes"
-    checkout = Path(str(resources.files("stressnet"))).parent / "corpora"
-    return [folder for folder in (installed, checkout) if folder.is_dir()]
-
-
 def available_recipes() -> dict[str, Path]:
-    """Names and files of the shipped recipes."""
+    """Names and files of the shipped recipes: the package's own, else the checkout's."""
+    package = Path(str(resources.files("stressnet")))
     found: dict[str, Path] = {}
-    for folder in recipe_folders():
+    for folder in (package / "_recipes", package.parent / "corpora"):
         for file in sorted(folder.glob("*.toml")):
             found.setdefault(file.stem, file)
     return found

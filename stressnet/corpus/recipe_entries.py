@@ -1,4 +1,7 @@
-"""Entries of a TOML file, each checked by name and type, so that a typing error is named."""
+"""Entries of a TOML file, each checked by name and type, so that a typing error is named.
+
+Whatever is missing, unknown or of another type is a `RecipeError`.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,7 @@ def only_known(table: Mapping[str, Any], known: set[str], path: Path, where: str
 def section(
     data: Mapping[str, Any], key: str, path: Path, *, optional: bool = False
 ) -> dict[str, Any]:
-    """A section of a recipe, empty if it is optional and not there.
-
-    Raises
-    ------
-    RecipeError
-        If it is missing or no section.
-    """
+    """A section of a recipe, empty if it is optional and not there."""
     if key not in data and not optional:
         raise RecipeError(f"{path}: lacks the section [{key}]; see docs/recipes.md")
     section = data.get(key, {})
@@ -39,13 +36,7 @@ def section(
 def text(
     table: Mapping[str, Any], key: str, path: Path, where: str, default: str | None = None
 ) -> str:
-    """An entry that is text.
-
-    Raises
-    ------
-    RecipeError
-        If it is missing and has no default, or is no text.
-    """
+    """An entry that is text."""
     value = table.get(key, default)
     if value is None:
         raise RecipeError(f"{path}: [{where}] lacks '{key}'")
@@ -57,13 +48,7 @@ def text(
 def entries(
     kind: type[Entry], data: Mapping[str, Any], key: str, path: Path, prefix: str = ""
 ) -> tuple[Entry, ...]:
-    """Sections that may occur more than once, each as an instance of a dataclass.
-
-    Raises
-    ------
-    RecipeError
-        If one has an entry of another name or type, or lacks one.
-    """
+    """Sections that may occur more than once, each as an instance of a dataclass."""
     where = f"[[{prefix}{key}]]"
     entries = data.get(key, [])
     if not isinstance(entries, list):

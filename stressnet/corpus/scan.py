@@ -8,10 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stressnet.alignment.readers import (
-    detect_format,
-    voices_of,
-)
+from stressnet.alignment.readers import detect_format, voices_of
 from stressnet.audio import audio_facts, check_channel, check_rate
 from stressnet.corpus.changes import warnings_of
 from stressnet.corpus.given_alignments import given_alignment
@@ -49,8 +46,6 @@ _TEXTS = (".txt", ".lab")
 _CHANNELS = {"A": 1, "B": 2, "1": 1, "2": 2}
 """Channels of a CTM file as channels of the sound."""
 
-__all__ = ["Labels", "Recording", "Scan", "StressLabel", "read_labels", "scan"]
-
 
 @dataclass(frozen=True)
 class Recording:
@@ -58,18 +53,10 @@ class Recording:
 
     Parameters
     ----------
-    utterance_id, speaker : str
-        Unique within the corpus.
     sex : str
         ``"female"``, ``"male"`` or ``""``.
-    audio_path : Path
-        The recording.
     words : tuple of str
-        Transcript in upper case; empty if an alignment takes its place.
-    alignment_path : Path or None
-        An alignment that came with the corpus.
-    duration_s : float
-        From the header.
+        Transcript in upper case; empty if an alignment that came with the corpus takes its place.
     alignment_format : str
         How `alignment_path` is to be read; see `stressnet.alignment.readers`.
     alignment_id : str
@@ -188,12 +175,11 @@ class _Found:
         if first is None:
             self.recordings[recording.utterance_id] = recording
             return
-        self.problem(
-            recording.utterance_id,
-            Severity.ERROR,
+        text = (
             f"{recording.audio_path}: second recording with the id '{recording.utterance_id}' "
-            f"(first: {first.audio_path}); rename one",
+            f"(first: {first.audio_path}); rename one"
         )
+        self.problem(recording.utterance_id, Severity.ERROR, text)
 
     def tell_of_passed(self) -> None:
         """Say which files beside recordings are no alignments, those of a kind together."""
@@ -250,14 +236,10 @@ class _Found:
 def scan(
     recipe: Recipe, root: Path, *, speakers: Sequence[str] = (), channel: int | None = None
 ) -> Scan:
-    """Find the recordings of a corpus.
+    """Find the recordings of a corpus in a folder.
 
     Parameters
     ----------
-    recipe : Recipe
-        Where things are.
-    root : Path
-        The corpus folder.
     speakers : sequence of str
         Take only these, in any case; empty for everybody.
     channel : int, optional
@@ -291,7 +273,9 @@ def scan(
     found.problems += make_unique(candidates)
     if recipe.speaker_constant is None and recipe.speaker_name == "{speaker}":
         found.problems += one_name_many_folders(candidates, table)
-    people = People(table, (candidate.speaker for candidate in candidates))
+    people = People()
+    for name in (*(candidate.speaker for candidate in candidates), *table.sexes):
+        people.name(name)
     for candidate in candidates:
         try:
             recordings = _recordings_of(candidate, recipe, root, transcripts, people, found)
@@ -326,13 +310,7 @@ def _recordings_of(
     people: People,
     found: _Found,
 ) -> list[Recording]:
-    """What one file holds: a recording, or one per speaker.
-
-    Raises
-    ------
-    AudioError, TranscriptError
-        If it cannot be used.
-    """
+    """What one file holds: a recording, or one per speaker; an error if it cannot be used."""
     path, utterance_id = candidate.path, candidate.utterance_id
     if utterance_id in found.recordings:
         return [Recording(utterance_id, candidate.speaker, "", path, (), None, 0.0)]

@@ -98,14 +98,13 @@ class _Measured:
 def check_sound(path: Path, channel: int | None = None) -> Sound:
     """What is wrong with the sound of a recording, and how long somebody speaks.
 
-    Parameters
-    ----------
-    path : Path
-        The recording.
-    channel : int, optional
-        The channel that is used, counted from 1; left out, the mean of all.
+    ``channel`` is the one that is used, counted from 1; left out, the mean of all.
     """
-    error, warning = Severity.ERROR.value, Severity.WARNING.value
+    findings: list[Finding] = []
+
+    def tell(severity: Severity, text: str) -> None:
+        findings.append((severity.value, f"{path}: {text}"))
+
     try:
         facts = audio_facts(path)
         check_channel(path, facts.channels, channel)
@@ -115,48 +114,49 @@ def check_sound(path: Path, channel: int | None = None) -> Sound:
         for block in read_channels(path, facts):
             measured.add(block[:, picked])
             clipped.add(block[:, picked])
-    except AudioError as problem:
-        return Sound([(error, str(problem))])
+    except AudioError as error:
+        return Sound([(Severity.ERROR.value, str(error))])
     peak = float(measured.peak.max())
     if not peak:
-        return Sound([(error, f"{path}: holds only digital silence; check the recording")])
-    found: list[Finding] = []
+        tell(Severity.ERROR, "holds only digital silence; check the recording")
+        return Sound(findings)
     beyond = measured.n_beyond / measured.n
     if beyond:
-        text = (
-            f"{path}: {100 * beyond:.2g} % of the samples lie beyond full scale (peak {peak:.3g}); "
-            f"export it again at a lower level"
+        tell(
+            Severity.ERROR if beyond > _LOST_SHARE else Severity.WARNING,
+            f"{100 * beyond:.2g} % of the samples lie beyond full scale (peak {peak:.3g}); "
+            f"export it again at a lower level",
         )
-        found.append((error if beyond > _LOST_SHARE else warning, text))
     elif clipped.is_clipped(measured.n):
-        text = (
-            f"{path}: clipped at {20 * np.log10(peak):.1f} dB of full scale in {clipped.n_runs} "
-            f"places; loudness and formants suffer: record it again, or look at the tokens"
+        tell(
+            Severity.WARNING,
+            f"clipped at {20 * np.log10(peak):.1f} dB of full scale in {clipped.n_runs} "
+            f"places; loudness and formants suffer: record it again, or look at the tokens",
         )
-        found.append((warning, text))
     if peak < _QUIET_PEAK:
-        text = f"{path}: nearly silent (peak {20 * np.log10(peak):.0f} dB); check the recording"
-        found.append((warning, text))
+        text = f"nearly silent (peak {20 * np.log10(peak):.0f} dB); check the recording"
+        tell(Severity.WARNING, text)
     mean = measured.total / measured.n
     power = np.diag(measured.products) / measured.n
     spread = np.sqrt(np.maximum(power - mean**2, 0.0))
     worst = int(np.argmax(np.abs(mean)))
     is_long = measured.n >= _SHORTEST_S * facts.rate_hz
     if is_long and abs(mean[worst]) > max(_OFFSET, 0.2 * spread[worst]):
-        text = (
-            f"{path}: shifted by {mean[worst]:+.3f} of full scale (DC offset); intensity suffers: "
-            f"filter it, e.g. with Praat's 'Subtract mean'"
+        tell(
+            Severity.WARNING,
+            f"shifted by {mean[worst]:+.3f} of full scale (DC offset); intensity suffers: "
+            f"filter it, e.g. with Praat's 'Subtract mean'",
         )
-        found.append((warning, text))
-    found += [(s, f"{path}: {text}") for s, text in _channel_findings(measured, power, mean)]
+    if measured.channels > 1 and (problem := _of_channels(measured, power, mean)):
+        tell(*problem)
     cutoff_hz = _cutoff_hz(measured.spectra, facts.rate_hz)
     if cutoff_hz is not None and cutoff_hz < _LOWEST_CUTOFF_HZ:
-        text = (
-            f"{path}: sampled at {facts.rate_hz} Hz, but nothing lies above {cutoff_hz:.0f} Hz, as "
-            f"in speech of a telephone or of 8000 Hz; use the original, or leave it out"
+        tell(
+            Severity.WARNING,
+            f"sampled at {facts.rate_hz} Hz, but nothing lies above {cutoff_hz:.0f} Hz, as "
+            f"in speech of a telephone or of 8000 Hz; use the original, or leave it out",
         )
-        found.append((warning, text))
-    return Sound(found, speech_time_s(np.concatenate(measured.levels)))
+    return Sound(findings, speech_time_s(np.concatenate(measured.levels)))
 
 
 class _Clipping:
@@ -189,37 +189,32 @@ class _Clipping:
         return bool((at_peak & many).any())
 
 
-def _channel_findings(
+def _of_channels(
     measured: _Measured, power: NDArray[np.float64], mean: NDArray[np.float64]
-) -> list[Finding]:
-    """Whether channels cancel each other, differ, or are empty; nothing for one channel."""
-    if measured.channels < 2:
-        return []
+) -> tuple[Severity, str] | None:
+    """Whether several channels cancel each other, differ, or are empty."""
     loudest = int(np.argmax(power))
     mix = measured.products.sum() / measured.n / measured.channels**2
     if mix < _CANCELLED * power.mean():
-        text = (
+        return Severity.ERROR, (
             f"its channels cancel each other when averaged (antiphase); choose one with "
             f"--channel {loudest + 1}"
         )
-        return [(Severity.ERROR.value, text)]
     silent = [k + 1 for k in range(measured.channels) if power[k] < _SILENT_CHANNEL * power.max()]
     if silent:
-        text = (
+        return Severity.WARNING, (
             f"channel {silent[0]} is silent, so the mean is half as loud; choose the other with "
             f"--channel {loudest + 1}"
         )
-        return [(Severity.WARNING.value, text)]
     covariance = measured.products / measured.n - np.outer(mean, mean)
     scale = np.sqrt(np.maximum(np.diag(covariance), 1e-20))
     likeness = (covariance / np.outer(scale, scale))[~np.eye(measured.channels, dtype=bool)]
     if likeness.min() < _DIFFERENT:
-        text = (
+        return Severity.WARNING, (
             f"its channels hold different sound (correlation {likeness.min():.2f}), e.g. a speaker "
             f"each, and are averaged; choose one with --channel"
         )
-        return [(Severity.WARNING.value, text)]
-    return []
+    return None
 
 
 def _cutoff_hz(spectra: list[NDArray[np.float64]], rate_hz: int) -> float | None:

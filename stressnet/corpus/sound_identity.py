@@ -51,22 +51,14 @@ def sound_hash(samples: NDArray[np.float32]) -> str:
 
 
 def sound_hashes(folder: Path, tokens: pd.DataFrame) -> pd.Series:
-    """The hash of every token's sound by its id; empty where the excerpt cannot be read.
-
-    Parameters
-    ----------
-    folder : Path
-        The corpus.
-    tokens : DataFrame
-        Its table of tokens.
-    """
+    """The hash of the sound of a corpus's tokens by id; empty where an excerpt cannot be read."""
     import pandas as pd
 
     if "excerpt_file" not in tokens:  # a corpus without sound
         return pd.Series("", tokens["token_id"], dtype=object)
     hashes = []
-    columns = ("excerpt_file", "start_s", "end_s", "excerpt_start_s")
-    for file, start_s, end_s, origin_s in zip(*(tokens[c] for c in columns), strict=True):
+    columns = tokens[["excerpt_file", "start_s", "end_s", "excerpt_start_s"]]
+    for file, start_s, end_s, origin_s in columns.itertuples(index=False):
         try:
             excerpt = read_audio(inside(folder, file))
         except AudioError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from stressnet.corpus.plain_table import read_rows
 from stressnet.corpus.recipe import SpeakerTable
 from stressnet.runs.manifest import hash_ends
-from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.problems import Problem, warnings_about
 
 SEXES = {"f": "female", "m": "male", "female": "female", "male": "male", "w": "female"}
 _SPEAKER_HEADERS = ("speaker", "speaker_id", "speakerid", "spk", "id", "name", "participant")
@@ -26,14 +26,10 @@ class Candidate:
 
     Parameters
     ----------
-    path : Path
-        The recording.
     parts : tuple of str
         Folders between the corpus folder and the recording, in normal form C.
-    fields : dict
-        What the recipe's pattern found in the path.
-    name, speaker : str
-        What the recipe makes of the fields.
+    fields, name, speaker
+        What the recipe's pattern found in the path, and what the recipe makes of it.
     utterance_id : str
         `name`, or more where names repeat.
     """
@@ -43,7 +39,7 @@ class Candidate:
     fields: dict[str, str]
     name: str
     speaker: str
-    utterance_id: str = field(default="")
+    utterance_id: str = ""
 
     def __post_init__(self) -> None:
         self.utterance_id = self.utterance_id or self.name
@@ -51,16 +47,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Speakers:
-    """A corpus's table of speakers.
+    """A corpus's table of speakers: its name, empty if there is none, and what it says.
 
-    Parameters
-    ----------
-    file : str
-        Its name, empty if there is none.
-    sexes : mapping
-        Speaker to ``"female"``, ``"male"`` or ``""``.
-    problems : tuple of Problem
-        Lines that were not understood.
+    `sexes` are ``"female"``, ``"male"`` or ``""``; `problems` are lines that were not understood.
     """
 
     file: str = ""
@@ -83,25 +72,12 @@ class Speakers:
         return otherwise if name is None else self.sexes[name]
 
 
-class People:
-    """One name per person, however tiers, folders and the table of speakers write its case.
-
-    Parameters
-    ----------
-    table : Speakers
-        The table of speakers.
-    folders : iterable of str
-        Speakers by the folders of their recordings.
-    """
-
-    def __init__(self, table: Speakers, folders: Iterable[str]) -> None:
-        self._names: dict[str, str] = {}
-        for name in (*folders, *table.sexes):
-            self._names.setdefault(name.casefold(), name)
+class People(dict[str, str]):
+    """One name per person by its form without case, however tiers, folders and tables write it."""
 
     def name(self, name: str) -> str:
-        """The name of a person whose tiers are called so."""
-        return self._names.setdefault(name.casefold(), name)
+        """The first name met of a person who is called so."""
+        return self.setdefault(name.casefold(), name)
 
 
 def examples(names: Iterable[str], most: int = 3) -> str:
@@ -126,7 +102,7 @@ def read_speakers(root: Path, tables: Sequence[SpeakerTable]) -> Speakers:
     speaker_column, sex_column = table.speaker_column, table.sex_column
     if table.header and rows:
         header = [cell.lower() for cell in rows[0][1]]
-        if not _is_data(header, sex_column):
+        if len(header) <= sex_column or header[sex_column] not in SEXES:  # names of columns
             del rows[0]
             # Numbers that a recipe states win over headers.
             if (speaker_column, sex_column) == (0, 1):
@@ -147,24 +123,15 @@ def read_speakers(root: Path, tables: Sequence[SpeakerTable]) -> Speakers:
             wrong.append(f"line {number} lists '{name}' again with another sex")
             sex = ""
         sexes[name] = sex
-    problems = []
-    if wrong:
-        text = (
-            f"{path}: {'; '.join(wrong[:3])}{f' and {len(wrong) - 3} more' * (len(wrong) > 3)}; a "
-            f"line names a speaker and the sex, female or male, separated by "
-            f"{_in_words(table.delimiter)}"
-        )
-        problems.append(Problem(table.file, "scan", Severity.WARNING, text))
-    return Speakers(table.file, sexes, tuple(problems))
-
-
-def _in_words(delimiter: str) -> str:
-    return {"\t": "a tab", ",": "a comma", ";": "a semicolon"}.get(delimiter, f"'{delimiter}'")
-
-
-def _is_data(cells: Sequence[str], sex_column: int) -> bool:
-    """Whether a first line states somebody's sex instead of naming columns."""
-    return len(cells) > sex_column and cells[sex_column] in SEXES
+    if not wrong:
+        return Speakers(table.file, sexes)
+    in_words = {"\t": "a tab", ",": "a comma", ";": "a semicolon"}
+    delimiter = in_words.get(table.delimiter, f"'{table.delimiter}'")
+    text = (
+        f"{path}: {'; '.join(wrong[:3])}{f' and {len(wrong) - 3} more' * (len(wrong) > 3)}; a "
+        f"line names a speaker and the sex, female or male, separated by {delimiter}"
+    )
+    return Speakers(table.file, sexes, tuple(warnings_about(table.file, "scan", [text])))
 
 
 def _column(header: Sequence[str], names: Sequence[str], default: int) -> int:
@@ -193,7 +160,7 @@ def from_listed_folders(candidates: Sequence[Candidate], speakers: Speakers) -> 
     )
     for candidate, name in moved:
         candidate.speaker = name
-    return [Problem(first.utterance_id, "scan", Severity.WARNING, text)]
+    return warnings_about(first.utterance_id, "scan", [text])
 
 
 def one_name_many_folders(candidates: Sequence[Candidate], speakers: Speakers) -> list[Problem]:
@@ -220,7 +187,7 @@ def one_name_many_folders(candidates: Sequence[Candidate], speakers: Speakers) -
         f"all; if these are sessions of different people, list the people in speakers.tsv or use a "
         f'recipe with pattern = "**/{{speaker}}/{{session}}/{{utterance}}.wav" under [audio]'
     )
-    return [Problem(name, "scan", Severity.WARNING, text)]
+    return warnings_about(name, "scan", [text])
 
 
 def make_unique(candidates: Sequence[Candidate]) -> list[Problem]:
@@ -273,7 +240,7 @@ def make_unique(candidates: Sequence[Candidate]) -> list[Problem]:
     same = next((speakers for speakers in contents.values() if len(speakers) > 1), None)
     if same:
         text += f"; the same file lies under {examples(sorted(same))}: check that none is a copy"
-    return [Problem(name, "scan", Severity.WARNING, text)]
+    return warnings_about(name, "scan", [text])
 
 
 def unmatched(speakers: Speakers, found: Iterable[str]) -> list[Problem]:
@@ -294,4 +261,4 @@ def unmatched(speakers: Speakers, found: Iterable[str]) -> list[Problem]:
         + (f", the table has {examples(absent)} besides" if absent else "")
         + "; names must be the same in both, else the sex is unknown"
     )
-    return [Problem(speakers.file, "scan", Severity.WARNING, text)]
+    return warnings_about(speakers.file, "scan", [text])

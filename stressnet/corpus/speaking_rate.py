@@ -37,15 +37,7 @@ _SLACK_S = 2.0
 
 
 def frame_levels(samples: NDArray[np.floating], rate_hz: int) -> NDArray[np.float64]:
-    """Levels of a sound's frames in dB, without what is left over at the end.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (n,)
-        One channel.
-    rate_hz : int
-        Samples per second.
-    """
+    """Levels in dB of the frames of one channel, shape (n,), without what is left at the end."""
     size = max(1, round(FRAME_S * rate_hz))
     frames = samples[: len(samples) // size * size].reshape(-1, size).astype(np.float64)
     power = np.square(frames - frames.mean(axis=1, keepdims=True)).mean(axis=1)
@@ -53,15 +45,10 @@ def frame_levels(samples: NDArray[np.floating], rate_hz: int) -> NDArray[np.floa
 
 
 def speech_time_s(levels: NDArray[np.float64]) -> tuple[float, float]:
-    """How long somebody speaks, at least and at most, in seconds.
+    """How long somebody speaks, at least and at most, in seconds, by :func:`frame_levels`.
 
     At least: frames up to 30 dB below the loudest, and well above the quietest. At most: those up
     to 45 dB below the loudest.
-
-    Parameters
-    ----------
-    levels : ndarray, shape (n_frames,)
-        From :func:`frame_levels`.
     """
     if not len(levels):
         return 0.0, 0.0
@@ -76,23 +63,11 @@ def speech_time_s(levels: NDArray[np.float64]) -> tuple[float, float]:
 def rate_warning(
     path: Path, words: Sequence[str], pronounce: Pronounce, speech_s: tuple[float, float]
 ) -> str:
-    """A line if the rate is doubtful, else nothing.
+    """A line if the rate of a recording is doubtful, else nothing.
 
-    Parameters
-    ----------
-    path : Path
-        The recording.
-    words : sequence of str
-        Its transcript; all words can be pronounced.
-    pronounce : callable
-        Pronunciations of a word.
-    speech_s : (float, float)
-        From :func:`speech_time_s`.
+    All words of its transcript can be pronounced; ``speech_s`` is of :func:`speech_time_s`.
 
-    Raises
-    ------
-    AlignmentError
-        If nobody speaks so.
+    A rate at which nobody speaks is an `AlignmentError`.
     """
     variants = [[len(phones) for phones in pronounce(word)] for word in words]
     n_least, n_most = sum(map(min, variants)), sum(map(max, variants))

@@ -26,15 +26,14 @@ Nothing is balanced by force: classes are stratified when families are dealt, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from stressnet.corpus.plain_table import header_of, read_rows
+from stressnet.corpus.plain_table import read_named
 from stressnet.corpus.tokens import LABEL_TABLE
 from stressnet.errors import ConfigError, CorpusError, TranscriptError
 from stressnet.lexicon.families import word_families
@@ -135,8 +134,47 @@ def check_speakers(n_speakers: int) -> None:
         )
 
 
-def _weights(column: pd.Series) -> dict[str, float]:
+def weights_of(column: pd.Series) -> dict[str, float]:
+    """Tokens per name in a column, as they are dealt."""
     return {str(name): float(n) for name, n in column.value_counts().items()}
+
+
+def with_families(tokens: pd.DataFrame) -> pd.DataFrame:
+    """A copy of a token table with the column ``family``."""
+    return tokens.assign(family=tokens["word"].map(word_families(tokens["word"])))
+
+
+def families_by_class(tokens: pd.DataFrame) -> Iterator[tuple[Stress, dict[str, float]]]:
+    """Both classes, with the families that mostly have it and their labelled tokens.
+
+    A family of a minimal pair (present, presents) is in neither, and so never trained on, even
+    where a form of it has one reading only.
+    """
+    of_pair = tokens["family"].isin(set(tokens.loc[tokens["is_minimal_pair"], "family"]))
+    ordinary = tokens[~of_pair & tokens["stress"].notna()]
+    share_initial = (ordinary["stress"] == Stress.INITIAL.value).groupby(ordinary["family"]).mean()
+    mostly_initial = ordinary["family"].map(share_initial) >= 0.5
+    for stress, rows in ((Stress.INITIAL, mostly_initial), (Stress.FINAL, ~mostly_initial)):
+        yield stress, weights_of(ordinary.loc[rows, "family"])
+
+
+def _cells(tokens: pd.DataFrame, otherwise: str) -> pd.Series:
+    """The split that follows from each token's speaker and family, if both are dealt."""
+    pairs = zip(tokens["speaker_set"], tokens["family_set"], strict=True)
+    return pd.Series([_CELLS.get(pair, otherwise) for pair in pairs], index=tokens.index)
+
+
+def with_split(tokens: pd.DataFrame) -> pd.DataFrame:
+    """A token table with ``speaker_set`` and ``family_set``, given its ``split`` in place.
+
+    Leaks are errors, see :func:`check_leaks`.
+    """
+    tokens["split"] = _cells(tokens, "unlabelled")
+    for split, rows in pair_rows(tokens).items():
+        tokens.loc[rows, "split"] = split
+    tokens.loc[tokens["stress"].isna(), "split"] = "unlabelled"
+    check_leaks(tokens)
+    return tokens
 
 
 def _speakers_by_corpus(tokens: pd.DataFrame) -> list[pd.Series]:
@@ -153,44 +191,26 @@ def _speakers_by_corpus(tokens: pd.DataFrame) -> list[pd.Series]:
 
 
 def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
-    """Add ``family``, ``speaker_set``, ``family_set`` and ``split`` to a token table.
+    """A copy of a token table with ``family``, ``speaker_set``, ``family_set`` and ``split``.
 
     Parameters
     ----------
     tokens : DataFrame
         With ``word``, ``speaker``, ``stress``, ``label_source`` and ``is_minimal_pair``.
-    config : SplitConfig
-        Shares and seed.
-
-    Returns
-    -------
-    DataFrame
-        A copy with the four columns.
 
     Raises
     ------
     CorpusError
         If there are fewer than three speakers or three word families per class.
     """
-    tokens = tokens.copy()
-    tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
+    tokens = with_families(tokens)
     rng = np.random.default_rng([config.seed, 1])
-    # A family of a minimal pair (present, presents) is never trained on, even where a form of it
-    # has one reading only.
-    of_pair = tokens["family"].isin(set(tokens.loc[tokens["is_minimal_pair"], "family"]))
-    ordinary = tokens[~of_pair & tokens["stress"].notna()]
     check_speakers(tokens["speaker"].nunique())
     speaker_sets: dict[str, str] = {}
     for speakers in _speakers_by_corpus(tokens):
-        speaker_sets |= deal(_weights(speakers), config, rng)
+        speaker_sets |= deal(weights_of(speakers), config, rng)
     family_sets: dict[str, str] = {}
-    share_initial = (ordinary["stress"] == Stress.INITIAL.value).groupby(ordinary["family"]).mean()
-    mostly_initial = ordinary["family"].map(share_initial) >= 0.5
-    for stress, members in (
-        (Stress.INITIAL, ordinary[mostly_initial]),
-        (Stress.FINAL, ordinary[~mostly_initial]),
-    ):
-        weights = _weights(members["family"])
+    for stress, weights in families_by_class(tokens):
         if len(weights) < 3:
             raise CorpusError(
                 f"only {len(weights)} word families with stress {stress}; at least 3 are needed "
@@ -199,16 +219,7 @@ def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
         family_sets |= deal(weights, config, rng)
     tokens["speaker_set"] = tokens["speaker"].map(speaker_sets)
     tokens["family_set"] = tokens["family"].map(family_sets)
-    cells = [
-        _CELLS.get((s, f), "unlabelled")
-        for s, f in zip(tokens["speaker_set"], tokens["family_set"], strict=True)
-    ]
-    tokens["split"] = cells
-    for split, rows in pair_rows(tokens).items():
-        tokens.loc[rows, "split"] = split
-    tokens.loc[tokens["stress"].isna(), "split"] = "unlabelled"
-    check_leaks(tokens)
-    return tokens
+    return with_split(tokens)
 
 
 def pair_rows(tokens: pd.DataFrame) -> dict[str, pd.Series]:
@@ -255,22 +266,17 @@ def read_splits(path: Path) -> pd.DataFrame:
     """
     check_unchanged(path)
     try:
-        rows = read_rows(path, prefer=",")
+        rows = read_named(path, SPLIT_COLUMNS, "give a build's table", prefer=",")
     except TranscriptError as error:
         raise CorpusError(f"{error}; give a build's table") from error
-    header = header_of(path, rows[0][1]) if rows else []
-    missing = [name for name in SPLIT_COLUMNS if name not in header]
-    if missing:
-        raise CorpusError(f"{path}: lacks the column {', '.join(missing)}; give a build's table")
-    cells = [dict(zip_longest(header, row[: len(header)], fillvalue="")) for _, row in rows[1:]]
-    for (number, _), row in zip(rows[1:], cells, strict=True):
+    for number, row in rows:
         for column, known in (("split", ALL_SPLITS), *((c, ("", *SETS)) for c in _SET_COLUMNS)):
             if row[column] not in known:
                 raise CorpusError(
                     f"{path}, line {number}: {column} '{row[column][:40]}' is none of "
                     f"{', '.join(filter(None, known))}; correct it"
                 )
-    given = pd.DataFrame(cells, columns=header)
+    given = pd.DataFrame([row for _, row in rows], columns=list(SPLIT_COLUMNS))
     repeated = given["token_id"][given["token_id"].duplicated()]
     if len(repeated):
         raise CorpusError(f"{path}: lists the token '{repeated.iloc[0]}' twice; keep one row")
@@ -290,8 +296,7 @@ def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
         If the file cannot be read, lacks a column, lists none of the tokens, or its sets leak here.
     """
     given = read_splits(path)
-    tokens = tokens.copy()
-    tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
+    tokens = with_families(tokens)
     known = given.set_index("token_id")
     listed = tokens["token_id"].isin(known.index)
     if not listed.any():
@@ -302,13 +307,8 @@ def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
     family_sets = dict(zip(given["family"], given["family_set"], strict=True))
     tokens["speaker_set"] = tokens["speaker"].map(speaker_sets)
     tokens["family_set"] = tokens["family"].map(family_sets)
-    cells = [
-        _CELLS.get((s, f), "unlisted")
-        for s, f in zip(tokens["speaker_set"], tokens["family_set"], strict=True)
-    ]
-    tokens["split"] = (
-        tokens["token_id"].map(known["split"]).where(listed, pd.Series(cells, index=tokens.index))
-    )
+    of_cell = _cells(tokens, "unlisted")
+    tokens["split"] = tokens["token_id"].map(known["split"]).where(listed, of_cell)
     tokens.loc[~listed & tokens["is_minimal_pair"], "split"] = "unlisted"
     tokens.loc[tokens["stress"].isna(), "split"] = "unlabelled"
     tokens["family_set"] = tokens["family_set"].replace("", None)

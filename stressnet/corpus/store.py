@@ -103,15 +103,7 @@ class StoredToken:
 
 
 class Corpus:
-    """A corpus folder; nothing is read until asked for.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    manifest : dict
-        Its manifest.
-    """
+    """A corpus folder and its manifest; nothing else is read until asked for."""
 
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         self.path = path
@@ -192,8 +184,6 @@ class Corpus:
             Names of splits; ``all`` takes every one. A corpus without splits gives all its tokens.
         max_tokens : int, optional
             Draw a random sample of this size.
-        seed : int
-            Random seed of the sample.
 
         Raises
         ------
@@ -224,39 +214,21 @@ class Corpus:
     def iter_tokens(
         self, splits: Collection[str] | None = None, *, audio: bool = True
     ) -> Iterator[StoredToken]:
-        """Tokens one by one, in the order of the table and of the images, in constant memory.
+        """Tokens (of some sets) one by one, in the order of the table, in constant memory.
 
-        Parameters
-        ----------
-        splits : collection of str, optional
-            Only tokens of these sets.
-        audio : bool
-            Whether to read the excerpts.
-
-        Yields
-        ------
-        StoredToken
-            Row, phones and sound.
-
-        Raises
-        ------
-        AudioError
-            If an excerpt is missing or damaged.
+        Without ``audio``, excerpts are not read.
         """
-        phones = _grouped(_rows(self.path / PHONES), "token_id")
-        current = next(phones, None)
+        groups = groupby(_rows(self.path / PHONES), key=lambda phone: phone["token_id"])
+        token_id, members = next(groups, (None, iter(())))
         for row in _rows(self.path / TOKENS):
-            found: list[dict[str, Any]] = []
-            if current is not None and current[0] == row["token_id"]:
-                found = current[1]
-                current = next(phones, None)
+            phones: tuple[Interval, ...] = ()
+            if token_id == row["token_id"]:
+                phones = tuple(Interval(p["start_s"], p["end_s"], p["phone"]) for p in members)
+                token_id, members = next(groups, (None, iter(())))
             if splits is not None and row["split"] not in splits:
                 continue
-            yield StoredToken(
-                row,
-                tuple(Interval(p["start_s"], p["end_s"], p["phone"]) for p in found),
-                read_audio(inside(self.path, row["excerpt_file"])) if audio else None,
-            )
+            sound = read_audio(inside(self.path, row["excerpt_file"])) if audio else None
+            yield StoredToken(row, phones, sound)
 
     def presets(self) -> list[str]:
         """Names of the presets for which spectrograms are stored."""
@@ -264,13 +236,7 @@ class Corpus:
         return sorted(p.parent.name for p in folder.glob("*/axes.json")) if folder.is_dir() else []
 
     def images(self, preset: str) -> Images:
-        """Spectrograms under a preset.
-
-        Raises
-        ------
-        CorpusError
-            If they were not built.
-        """
+        """Spectrograms under a preset; a `CorpusError` if they were not built."""
         folder = self.path / "spectrograms" / preset
         if preset not in self.presets():
             raise CorpusError(
@@ -291,13 +257,7 @@ class Corpus:
         return read_table(path, ("token_id", "utterance_id", "speaker", "word", "stress"))
 
     def stretch_images(self, preset: str) -> Images:
-        """Spectrograms of `stretches` under a preset.
-
-        Raises
-        ------
-        CorpusError
-            If they were not built.
-        """
+        """Spectrograms of `stretches` under a preset; a `CorpusError` if they were not built."""
         folder = self.path / LONGER_WORDS / "spectrograms" / preset
         if not (folder / "axes.json").is_file():
             raise CorpusError(
@@ -307,13 +267,7 @@ class Corpus:
         return read_images(folder)
 
     def textgrid_file(self, utterance_id: str) -> Path:
-        """The TextGrid of an utterance; it may be missing in a corpus that was edited.
-
-        Raises
-        ------
-        CorpusError
-            If it is a link that leaves the corpus.
-        """
+        """The TextGrid of an utterance; it may be missing in a corpus that was edited."""
         return inside(self.path, f"textgrids/{safe_name(utterance_id)}.TextGrid")
 
     def excerpt_file(self, token_id: str) -> Path:
@@ -366,11 +320,3 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     with open_parquet(path) as file:
         for batch in file.iter_batches(_ROWS_AT_A_TIME):
             yield from batch.to_pylist()
-
-
-def _grouped(
-    rows: Iterator[dict[str, Any]], column: str
-) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
-    """Runs of rows with the same value."""
-    for value, members in groupby(rows, key=lambda row: row[column]):
-        yield value, list(members)

@@ -23,41 +23,22 @@ ROWS_PER_GROUP = 4_096
 _STRING, _INT, _FLOAT, _BOOL = "string", "int64", "float64", "bool"
 
 TOKEN_TYPES: Mapping[str, str] = {
-    "token_id": _STRING,
-    "utterance_id": _STRING,
-    "speaker": _STRING,
-    "sex": _STRING,
-    "word": _STRING,
+    **dict.fromkeys(("token_id", "utterance_id", "speaker", "sex", "word"), _STRING),
     "word_index": _INT,
-    "stress": _STRING,
-    "label_source": _STRING,
-    "lexicon_stress": _STRING,
-    "aligner_stress": _STRING,
-    "table_stress": _STRING,
-    "part_of_speech": _STRING,
-    "pos_stress": _STRING,
-    "label_agreement": _STRING,
-    "is_minimal_pair": _BOOL,
-    "is_prosody_only_pair": _BOOL,
+    **dict.fromkeys(("stress", "label_source", "lexicon_stress", "aligner_stress"), _STRING),
+    **dict.fromkeys(("table_stress", "part_of_speech", "pos_stress", "label_agreement"), _STRING),
+    **dict.fromkeys(("is_minimal_pair", "is_prosody_only_pair"), _BOOL),
     "pronunciation": _STRING,
-    "dictionary_variant": _INT,
-    "n_dictionary_variants": _INT,
-    "start_s": _FLOAT,
-    "end_s": _FLOAT,
-    "duration_s": _FLOAT,
-    "boundary_s": _FLOAT,
+    **dict.fromkeys(("dictionary_variant", "n_dictionary_variants"), _INT),
+    **dict.fromkeys(("start_s", "end_s", "duration_s", "boundary_s"), _FLOAT),
     "nucleus_1": _STRING,
-    "nucleus_1_start_s": _FLOAT,
-    "nucleus_1_end_s": _FLOAT,
+    **dict.fromkeys(("nucleus_1_start_s", "nucleus_1_end_s"), _FLOAT),
     "nucleus_2": _STRING,
-    "nucleus_2_start_s": _FLOAT,
-    "nucleus_2_end_s": _FLOAT,
+    **dict.fromkeys(("nucleus_2_start_s", "nucleus_2_end_s"), _FLOAT),
     "aligner": _STRING,
     "alignment_confidence": _FLOAT,
-    "recording": _STRING,
-    "excerpt_file": _STRING,
-    "excerpt_start_s": _FLOAT,
-    "excerpt_duration_s": _FLOAT,
+    **dict.fromkeys(("recording", "excerpt_file"), _STRING),
+    **dict.fromkeys(("excerpt_start_s", "excerpt_duration_s"), _FLOAT),
     "rate_hz": _INT,
 }
 """Columns of the token table before splits are dealt."""
@@ -106,6 +87,11 @@ def arrow_schema(types: Mapping[str, str]) -> pa.Schema:
     return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in types.items()])
 
 
+def columns_of(item: object, types: Mapping[str, str]) -> dict[str, Any]:
+    """Those columns of a table that an object has as attributes of the same name."""
+    return {name: getattr(item, name) for name in types if hasattr(item, name)}
+
+
 def check_types(path: Path, types: Mapping[str, str]) -> None:
     """Raise :class:`CorpusError` if a column of a table holds another type than it should.
 
@@ -128,15 +114,7 @@ def check_types(path: Path, types: Mapping[str, str]) -> None:
 
 
 class TableWriter(WholeTable):
-    """A Parquet file from rows that come one by one; it is there even if none comes.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    schema : pyarrow.Schema
-        Its columns.
-    """
+    """A Parquet file from rows that come one by one; it is there even if none comes."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         super().__init__(path)

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from stressnet.corpus.scan import Labels, Recording, StressLabel
+from stressnet.corpus.labels import Labels, StressLabel
+from stressnet.corpus.scan import Recording
+from stressnet.corpus.tables import TOKEN_TYPES, columns_of
 from stressnet.corpus.written import is_mark
 from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment, Interval
@@ -119,6 +121,16 @@ class Token:
         """Time of the syllable boundary."""
         return self.phones[self.boundary].start_s
 
+    @property
+    def duration_s(self) -> float:
+        """Length of the word."""
+        return self.end_s - self.start_s
+
+    @property
+    def pronunciation(self) -> str:
+        """Labels of its phones."""
+        return " ".join(phone.label for phone in self.phones)
+
     def nucleus(self, number: int) -> Interval:
         """The first (1) or second (2) vowel."""
         return self.phones[self.nuclei[number - 1]]
@@ -204,27 +216,16 @@ def find_tokens(
     function_words: frozenset[str] | None = None,
     tagger: Tagger | None = None,
 ) -> tuple[list[Token], list[NotToken]]:
-    """Disyllabic content words of one utterance.
+    """Disyllabic content words of one utterance, and its other words, both in time order.
 
     Parameters
     ----------
-    recording, alignment : Recording, Alignment
-        The utterance.
-    dictionary : Dictionary
-        Which words are candidates.
     labels : Labels
         A person's decisions.
     function_words : frozenset of str, optional
         Instead of the shipped list.
     tagger : callable, optional
         Gives parts of speech, from which the stress of words with both readings follows.
-
-    Returns
-    -------
-    tokens : list of Token
-        In time order.
-    rejected : list of NotToken
-        The other words, in time order.
 
     Raises
     ------
@@ -314,40 +315,13 @@ def _no_token(word: Interval, entry: Entry | Reject, phones: tuple[Interval, ...
 
 def token_row(token: Token) -> dict[str, object]:
     """A token as one row of ``tokens.parquet``; the phones have their own table."""
-    first, second = token.nucleus(1), token.nucleus(2)
-    return {
-        "token_id": token.token_id,
-        "utterance_id": token.utterance_id,
-        "speaker": token.speaker,
-        "sex": token.sex,
-        "word": token.word,
-        "word_index": token.word_index,
-        "stress": None if token.stress is None else token.stress.value,
-        "label_source": token.label_source,
-        "lexicon_stress": token.lexicon_stress,
-        "aligner_stress": None if token.aligner_stress is None else token.aligner_stress.value,
-        "table_stress": token.table_stress or None,
-        "part_of_speech": token.part_of_speech or None,
-        "pos_stress": None if token.pos_stress is None else token.pos_stress.value,
-        "label_agreement": token.label_agreement,
-        "is_minimal_pair": token.is_minimal_pair,
-        "is_prosody_only_pair": token.is_prosody_only_pair,
-        "pronunciation": " ".join(phone.label for phone in token.phones),
-        "dictionary_variant": token.dictionary_variant,
-        "n_dictionary_variants": token.n_dictionary_variants,
-        "start_s": token.start_s,
-        "end_s": token.end_s,
-        "duration_s": token.end_s - token.start_s,
-        "boundary_s": token.boundary_s,
-        "nucleus_1": first.label,
-        "nucleus_1_start_s": first.start_s,
-        "nucleus_1_end_s": first.end_s,
-        "nucleus_2": second.label,
-        "nucleus_2_start_s": second.start_s,
-        "nucleus_2_end_s": second.end_s,
-        "aligner": token.aligner,
-        "alignment_confidence": token.alignment_confidence,
-    }
+    row = columns_of(token, TOKEN_TYPES)
+    row |= {name: row[name] or None for name in ("table_stress", "part_of_speech")}
+    for number in (1, 2):
+        name, nucleus = f"nucleus_{number}", token.nucleus(number)
+        row |= {name: nucleus.label}
+        row |= {f"{name}_start_s": nucleus.start_s, f"{name}_end_s": nucleus.end_s}
+    return row
 
 
 def phone_rows(token: Token) -> list[dict[str, object]]:
@@ -367,6 +341,11 @@ def phone_rows(token: Token) -> list[dict[str, object]]:
     ]
 
 
-def span_of(row: Mapping[str, Any], start: str, end: str) -> tuple[float, float]:
+def span_of(row: Mapping[Any, Any], start: str, end: str) -> tuple[float, float]:
     """Two of a token's times, in the time of its excerpt."""
     return row[start] - row["excerpt_start_s"], row[end] - row["excerpt_start_s"]
+
+
+def vowel_spans(row: Mapping[Any, Any]) -> list[tuple[float, float]]:
+    """Where a token's vowels are in its excerpt."""
+    return [span_of(row, f"nucleus_{k}_start_s", f"nucleus_{k}_end_s") for k in (1, 2)]

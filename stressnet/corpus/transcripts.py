@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from stressnet.alignment import encoding
-from stressnet.alignment.readers.options import companion
+from stressnet.alignment.readers.options import beside
 from stressnet.corpus.recipe import TranscriptSource
 from stressnet.corpus.written import Normaliser, Reading, split_words
 from stressnet.errors import AlignmentError, TranscriptError
@@ -17,15 +17,9 @@ LINES_ENDING = ".trans.txt"
 
 
 def read_lines(path: Path) -> dict[str, tuple[str, ...]]:
-    """Words of every utterance of a file with a name and a text per line.
-
-    Raises
-    ------
-    TranscriptError
-        If it cannot be read; see :func:`read_text`.
-    """
-    rows = (line.split(maxsplit=1) for line in read_text(path).splitlines() if line.strip())
-    return {_nfc(row[0]): split_words(row[1] if len(row) == 2 else "") for row in rows}
+    """Words of every utterance of a file with a name and a text per line; see :func:`read_text`."""
+    rows = _rows(path, TranscriptSource("lines", ""))
+    return {name: split_words(text) for name, text in rows}
 
 
 def read_text(path: Path) -> str:
@@ -45,16 +39,8 @@ def read_text(path: Path) -> str:
 class Transcripts:
     """The transcripts of one corpus; files that hold many utterances are read once.
 
-    Parameters
-    ----------
-    sources : tuple of TranscriptSource
-        Tried in this order for every utterance.
-    root : Path
-        The corpus folder.
-    ignore_case : bool
-        Whether files are found whatever the case of their names.
-    normaliser : Normaliser
-        How their texts are read.
+    Sources are tried in their order for every utterance, with ``ignore_case`` whatever the case of
+    files' names.
     """
 
     def __init__(
@@ -74,12 +60,7 @@ class Transcripts:
     def find(self, fields: Mapping[str, str], folder: Path) -> Reading:
         """What is read of an utterance's transcript, from the first source that has it.
 
-        Parameters
-        ----------
-        fields : mapping
-            What the recipe's audio pattern found in the recording's path.
-        folder : Path
-            The recording's folder.
+        ``fields`` are what the recipe's audio pattern found in the recording's path.
 
         Raises
         ------
@@ -149,4 +130,4 @@ def _resolve(
     path = Path(template.format(**named))
     if not ignore_case or path.is_file():
         return path
-    return companion(path, path.suffix) or path
+    return beside(path, path.name) or path

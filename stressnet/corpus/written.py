@@ -39,16 +39,9 @@ NOT_READABLE = "not readable"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that is not read as it is written.
+    """Something that is not read as it is written: the words it became, and which rule did it.
 
-    Parameters
-    ----------
-    written : str
-        As in the transcript.
-    read : str
-        The words it became; empty if it was left out.
-    rule : str
-        Which rule did it.
+    `read` is empty if it was left out.
     """
 
     written: str
@@ -68,7 +61,7 @@ class Reading:
         Numbers of the words before which something sounds that is no word; the number of words for
         what comes after the last.
     changes : tuple of Change
-        What is not read as it is written, in the order of the rules.
+        In the order of the rules.
     """
 
     words: tuple[str, ...]
@@ -280,7 +273,8 @@ def _apply(rule: Rule, text: str, changes: list[Change]) -> str:
 
     def replaced(match: re.Match[str]) -> str:
         kind = str(match.lastgroup)
-        read = rule.read[kind](match[0])
+        said = rule.read[kind]
+        read = said if isinstance(said, str) else said(match[0])
         if read != match[0] or kind == DOUBTFUL:
             written, words = (" ".join(t.replace(SOUND, " ").split()) for t in (match[0], read))
             changes.append(Change(written, words, kind))

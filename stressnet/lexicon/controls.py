@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import cache
-from importlib import resources
 
-from stressnet.lexicon.dictionary import read_word_list
+from stressnet.lexicon.dictionary import read_word_list, shipped_text
 
 _BEFORE_NOUNS = frozenset(
     "THE A AN THIS THESE THOSE HIS HER MY YOUR OUR THEIR ITS WHOSE NO EVERY EACH ANY SOME ANOTHER "
@@ -32,8 +31,7 @@ class Use(StrEnum):
 @cache
 def non_shifting_words() -> frozenset[str]:
     """Base forms in upper case; see ``non_shifting.txt`` for the reasons."""
-    file = resources.files("stressnet.lexicon").joinpath("non_shifting.txt")
-    return read_word_list(file.read_text(encoding="utf-8"))
+    return read_word_list(shipped_text("non_shifting.txt"))
 
 
 def control_base(word: str) -> str | None:
@@ -45,20 +43,9 @@ def control_base(word: str) -> str | None:
     ('ANSWER', 'REPLY', None)
     """
     word = word.upper()
-    for ending, instead in (
-        ("", ""),
-        ("IES", "Y"),
-        ("IED", "Y"),
-        ("ES", ""),
-        ("S", ""),
-        ("ED", ""),
-        ("D", ""),
-    ):
-        if word.endswith(ending):
-            base = word.removesuffix(ending) + instead
-            if base in non_shifting_words():
-                return base
-    return None
+    bases = [word.removesuffix(end) + "Y" for end in ("IES", "IED") if word.endswith(end)]
+    bases += [word.removesuffix(end) for end in ("ES", "S", "ED", "D")]
+    return next((base for base in (word, *bases) if base in non_shifting_words()), None)
 
 
 def guess_use(word: str, previous: str) -> Use | None:
@@ -66,14 +53,7 @@ def guess_use(word: str, previous: str) -> Use | None:
 
     A determiner, possessive or preposition before makes a noun; *to*, an auxiliary, *not* or a
     subject pronoun makes a verb; forms in -ed are verbs unless a noun is expected. A rule of thumb:
-    *to* is sometimes a preposition.
-
-    Parameters
-    ----------
-    word : str
-        The control.
-    previous : str
-        The word before it in the sentence, empty at its start.
+    *to* is sometimes a preposition. ``previous`` is empty at the start of a sentence.
     """
     word, previous = word.upper(), previous.upper()
     if previous in _BEFORE_NOUNS:

@@ -10,7 +10,6 @@ Source: CMU Pronouncing Dictionary, http://www.speech.cs.cmu.edu/cgi-bin/cmudict
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,16 +38,10 @@ class Reject(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A disyllabic candidate word as the dictionary has it.
+    """A disyllabic candidate word (upper case) as the dictionary has it.
 
-    Parameters
-    ----------
-    word : str
-        Upper case.
-    variants : tuple of Pronunciation
-        All listed pronunciations in the dictionary's order.
-    stress : Stress or None
-        The class, or None for a word with both readings.
+    `variants` are all listed pronunciations in their order; `stress` is None for a word with both
+    readings.
     """
 
     word: str
@@ -70,15 +63,7 @@ class Entry:
 
 
 class Dictionary:
-    """Words and their pronunciation variants.
-
-    Parameters
-    ----------
-    variants : mapping of str to iterable of Pronunciation
-        Keyed by upper-case word.
-    name : str
-        Name in manifests.
-    """
+    """Words in upper case and their pronunciation variants, with a name for manifests."""
 
     def __init__(self, variants: Mapping[str, Iterable[Pronunciation]], name: str) -> None:
         self._variants = {word: tuple(dict.fromkeys(ps)) for word, ps in variants.items()}
@@ -133,13 +118,6 @@ class Dictionary:
         stress = next(iter(readings)) if len(readings) == 1 else None
         return Entry(word, variants, stress)
 
-    def fingerprint(self) -> str:
-        """SHA-256 over all entries, for manifests."""
-        digest = hashlib.sha256()
-        for word in sorted(self._variants):
-            digest.update(f"{word} {' | '.join(map(str, self._variants[word]))}\n".encode())
-        return digest.hexdigest()
-
 
 def parse_dictionary(text: str, source: str) -> dict[str, list[Pronunciation]]:
     """Parse text in CMUdict's format: ``word  P HH OW1 N Z``, variants as ``word(2)``.
@@ -178,12 +156,8 @@ def parse_dictionary(text: str, source: str) -> dict[str, list[Pronunciation]]:
 def load_dictionary(supplement: Path | None = None) -> Dictionary:
     """CMUdict with the shipped supplement and, if given, a user's file in the same format.
 
-    Dictionaries are kept by the content of the user's file, so a corrected file counts at once.
-
-    Parameters
-    ----------
-    supplement : Path, optional
-        Further entries; their readings come after the dictionary's own.
+    Readings of the user's file come after the dictionary's own. Dictionaries are kept by the
+    content of that file, so a corrected file counts at once.
 
     Raises
     ------
@@ -203,8 +177,7 @@ def _shipped_dictionary() -> Dictionary:
         word.upper(): [Pronunciation(tuple(phones)) for phones in variants]
         for word, variants in cmudict.dict().items()
     }
-    shipped = resources.files("stressnet.lexicon").joinpath("supplement.dict")
-    text = shipped.read_text(encoding="utf-8")
+    text = shipped_text("supplement.dict")
     for word, variants in parse_dictionary(text, "supplement.dict").items():
         entries.setdefault(word, []).extend(variants)
     return Dictionary(entries, name="cmudict")
@@ -219,6 +192,11 @@ def _extended_dictionary(text: str, source: str) -> Dictionary:
     return Dictionary(entries, name=f"cmudict+{source}")
 
 
+def shipped_text(name: str) -> str:
+    """A file that comes with the package."""
+    return resources.files("stressnet.lexicon").joinpath(name).read_text(encoding="utf-8")
+
+
 def _read_utf8(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -231,13 +209,7 @@ def _read_utf8(path: Path) -> str:
 
 
 def load_word_list(path: Path) -> frozenset[str]:
-    """A user's list of words, see :func:`read_word_list`.
-
-    Raises
-    ------
-    LexiconError
-        If the file is missing or not UTF-8.
-    """
+    """A user's list of words, see :func:`read_word_list`; errors as of :func:`load_dictionary`."""
     return read_word_list(_read_utf8(path))
 
 
@@ -250,5 +222,4 @@ def read_word_list(text: str) -> frozenset[str]:
 @cache
 def default_function_words() -> frozenset[str]:
     """The shipped list of function words, see ``function_words.txt`` for its reasons."""
-    file = resources.files("stressnet.lexicon").joinpath("function_words.txt")
-    return read_word_list(file.read_text(encoding="utf-8"))
+    return read_word_list(shipped_text("function_words.txt"))

@@ -30,18 +30,10 @@ def lemmas(word: str) -> frozenset[str]:
 
 
 def word_families(words: Iterable[str]) -> dict[str, str]:
-    """Assign every word to a family.
+    """The family of every word, by the word in upper case.
 
-    Parameters
-    ----------
-    words : iterable of str
-        Any case.
-
-    Returns
-    -------
-    dict
-        Upper-case word to family name; the name is the shortest lemma of the family (the first in
-        alphabetical order among equals), lower case.
+    Its name is the shortest lemma of the family (the first in alphabetical order among equals),
+    lower case.
     """
     parent: dict[str, str] = {}
 

@@ -23,17 +23,9 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*['’]?")
 
 @lru_cache(maxsize=65536)
 def g2p(word: str) -> tuple[str, ...]:
-    """Pronounce a word by rule.
+    """Pronounce a word by rule: at least one vowel, exactly one with primary stress.
 
-    Parameters
-    ----------
-    word : str
-        Letters, with apostrophes or hyphens inside if need be; case does not matter.
-
-    Returns
-    -------
-    tuple of str
-        ARPAbet with stress digits; at least one vowel, exactly one with primary stress.
+    The word is of letters in any case, with apostrophes or hyphens inside if need be.
 
     Raises
     ------

@@ -67,14 +67,7 @@ def stress_by_part_of_speech(
       whatever the tagger calls it;
     - nouns in `UNDECIDED_NOUNS` are None, as is every other part of speech.
 
-    Parameters
-    ----------
-    words : sequence of str
-        The utterance in upper case.
-    tags : sequence of PartOfSpeech
-        One per word.
-    index : int
-        Position of the word.
+    ``words`` are the utterance in upper case, ``index`` is the position of the word in it.
     """
     word, tag = words[index], tags[index]
     if word == "CONTENT":

@@ -37,13 +37,7 @@ def is_arpabet(phone: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pronunciation:
-    """One dictionary variant of a word.
-
-    Parameters
-    ----------
-    phones : tuple of str
-        ARPAbet with stress digits, e.g. ``("P", "ER0", "M", "IH1", "T")``.
-    """
+    """One dictionary variant of a word, e.g. of the phones ``("P", "ER0", "M", "IH1", "T")``."""
 
     phones: tuple[str, ...]
 

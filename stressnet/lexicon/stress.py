@@ -37,14 +37,5 @@ CLASSES: tuple[Stress, ...] = (Stress.INITIAL, Stress.FINAL)
 
 
 def logit_difference(logits: Any) -> Any:
-    """INITIAL minus FINAL of a network's outputs.
-
-    Parameters
-    ----------
-    logits : ndarray or Tensor, shape (..., 2)
-
-    Returns
-    -------
-    ndarray or Tensor, shape (...)
-    """
+    """INITIAL minus FINAL of a network's outputs, shape (..., 2): arrays or tensors."""
     return logits[..., Stress.INITIAL.class_index] - logits[..., Stress.FINAL.class_index]

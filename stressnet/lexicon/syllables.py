@@ -60,18 +60,7 @@ class Syllables:
 
 
 def syllabify(phones: Sequence[str]) -> Syllables:
-    """Divide the phones of a disyllable.
-
-    Parameters
-    ----------
-    phones : sequence of str
-        ARPAbet, stress digits optional.
-
-    Raises
-    ------
-    LexiconError
-        If there are not exactly two vowels.
-    """
+    """Divide the phones of a disyllable, digits optional; not two vowels is a `LexiconError`."""
     vowels = [index for index, phone in enumerate(phones) if is_vowel(phone)]
     if len(vowels) != 2:
         raise LexiconError(

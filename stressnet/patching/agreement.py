@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from stressnet.axes import FloatArray
-from stressnet.statistics.jackknife import jackknife
+from stressnet.statistics.jackknife import jackknife, mean_of
 
 TRUTH = "activation"
 
@@ -78,8 +78,41 @@ def _agreement(rows: pd.DataFrame, name: str) -> dict[str, object]:
 def _correlation(kept: FloatArray, x: NDArray, y: NDArray) -> FloatArray:
     """Pearson's r within each set of rows, shape (n_sets,)."""
     n = kept.sum(axis=0)
-    mean_x, mean_y = kept.T @ x / n, kept.T @ y / n
-    covariance = kept.T @ (x * y) / n - mean_x * mean_y
-    variances = (kept.T @ x**2 / n - mean_x**2) * (kept.T @ y**2 / n - mean_y**2)
     with np.errstate(divide="ignore", invalid="ignore"):
+        mean_x, mean_y = kept.T @ x / n, kept.T @ y / n
+        covariance = kept.T @ (x * y) / n - mean_x * mean_y
+        variances = (kept.T @ x**2 / n - mean_x**2) * (kept.T @ y**2 / n - mean_y**2)
         return np.where(variances > 0, covariance / np.sqrt(np.maximum(variances, 0)), np.nan)
+
+
+def mean_effects(effects: pd.DataFrame) -> pd.DataFrame:
+    """Mean effect of each unit on the logit difference, per cue, as measured or first estimated.
+
+    Returns
+    -------
+    DataFrame
+        ``network, kind, layer, unit, cue, estimator``; ``share`` (mean effect by the pairs' mean
+        logit difference), ``effect`` and ``size`` (mean and mean absolute effect in logits) with
+        limits over words and speakers; counts.
+    """
+    names = list(effects["estimator"].unique())
+    name = TRUTH if TRUTH in names else names[0]
+    rows = effects[(effects["estimator"] == name) & effects["effect"].notna()]
+    rows = rows.assign(effect=rows["effect"] * rows["difference"])
+    tables = []
+    for (network, cue), part in rows.groupby(["network", "cue"], sort=False):
+        wide = part.pivot(index="pair", columns=["kind", "layer", "unit"], values="effect")
+        pairs = part.drop_duplicates("pair").set_index("pair").loc[wide.index]
+        clusters = {"speakers": pairs["speaker"].to_numpy(), "words": pairs["word"].to_numpy()}
+        values = np.nan_to_num(wide.to_numpy(np.float64))
+        with np.errstate(invalid="ignore"):  # a single word or speaker has no others
+            found = jackknife(mean_of(np.hstack([values, np.abs(values)])), len(values), clusters)
+        n = values.shape[1]
+        table = wide.columns.to_frame(index=False)
+        table = table.assign(network=str(network), cue=str(cue), estimator=name)
+        table["share"] = found.value[:n] / pairs["difference"].mean()
+        for k, column in enumerate(("effect", "size")):
+            for end, limits in (("", found.value), ("_low", found.low), ("_high", found.high)):
+                table[f"{column}{end}"] = limits[k * n : (k + 1) * n]
+        tables.append(table.assign(n_pairs=len(pairs), n_words=pairs["word"].nunique()))
+    return pd.concat(tables, ignore_index=True)

@@ -1,252 +1,356 @@
 """Circuits: the smallest set of channels that keeps a network's decision, and what is lost with it.
 
-Channels outside a circuit C take the activations they have for the corrupted word (for accuracy:
-their mean over tokens). With m the logit difference INITIAL - FINAL, M the whole network and ∅ no
-channel,
+Channels outside a circuit C take the activations they have for the corrupted word (where accuracy
+is measured, their mean over tokens). With m the logit difference INITIAL - FINAL, M the whole
+network and ∅ no channel,
 
     faithfulness(C) = (m(C) - m(∅)) / (m(M) - m(∅))
     completeness(C) = (m(M∖C) - m(∅)) / (m(M) - m(∅))
 
-A faithful circuit is near 1; what a complete one leaves behind is near 0. Channels are ranked on
-one half of the words and judged on the other.
+A faithful circuit is near 1; what a complete one leaves behind is near 0. Channels are ranked by
+the pairs of one half of the words and judged by those of the other half.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from stressnet.lexicon.stress import Stress
+from stressnet.axes import FloatArray
+from stressnet.explain.boundaries import Change, changed_at
+from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.models.network import Network
+from stressnet.patching.units import Unit
 from stressnet.statistics.jackknife import jackknife, mean_of
+from stressnet.training.metrics import evaluate
 
-Channel = tuple[str, int]
-"""A layer (name of a module) and the number of a channel of its output."""
+CURVES = ("ranking", "measure", "n_units", "mean", "low", "high", "n_pairs", "n_words", "reason")
 
-CURVES = ("ranking", "n_units", "measure", "mean", "low", "high", "n_pairs", "n_words", "reason")
-RANDOM = "random"
+WHOLE, RANDOM = "whole", "random"
 N_RANDOM = 5
-"""Random rankings, the null."""
+"""Random rankings, the null; the table holds their mean."""
 
 KEPT = 0.9
 """Faithfulness that a circuit must keep."""
 
-BATCH = 32
+N_DRAWN = 5
+"""Strongest channels of each layer of a circuit, between which connections are measured."""
+
+N_SIZES, BATCH = 32, 32
+
+Masks = dict[str, tuple[int, Tensor]]
+"""By place, the dimension of the channels and which of them are chosen."""
 
 
-def logit_difference(logits: Tensor) -> Tensor:
-    """INITIAL minus FINAL, shape (n,)."""
-    return logits[:, Stress.INITIAL.class_index] - logits[:, Stress.FINAL.class_index]
-
-
-def listen(network: Network, layers: Sequence[str], images: Tensor) -> dict[str, Tensor]:
-    """Outputs of some modules, without gradients."""
-    heard: dict[str, Tensor] = {}
-
-    def store(name: str) -> Callable[..., None]:
-        return lambda module, given, output: heard.update({name: output})
-
-    with ExitStack() as stack, torch.inference_mode():
-        for name in layers:
-            handle = network.get_submodule(name).register_forward_hook(store(name))
-            stack.callback(handle.remove)
-        network(images)
-    return heard
-
-
-def run_with(
-    network: Network, images: Tensor, others: Mapping[str, Tensor], kept: Mapping[str, Tensor]
-) -> Tensor:
-    """Logit differences of a network of which only some channels do their work.
-
-    Parameters
-    ----------
-    images : Tensor, shape (n, 1, n_bins, n_frames)
-    others : mapping of str to Tensor
-        By layer, what the other channels give; of the shape of the layer's output.
-    kept : mapping of str to Tensor of bool, shape (n_channels,)
-        By layer, the channels that stay.
-    """
-
-    def replace(name: str) -> Callable[..., Tensor]:
-        def hook(module: nn.Module, given: object, output: Tensor) -> Tensor:
-            shape = [1] * output.ndim
-            shape[channel_axis(module, output)] = -1
-            return torch.where(kept[name].reshape(shape), output, others[name])
-
-        return hook
-
-    with ExitStack() as stack, torch.inference_mode():
-        for name in kept:
-            handle = network.get_submodule(name).register_forward_hook(replace(name))
-            stack.callback(handle.remove)
-        return logit_difference(network(images))
-
-
-def channel_axis(module: nn.Module, output: Tensor) -> int:
-    """Axis of a module's output that holds its channels: the last of vectors by position."""
-    is_grid = output.ndim == 4 or isinstance(module, nn.Conv1d | nn.BatchNorm1d)
-    return 1 if is_grid else output.ndim - 1
-
-
-def ranked(effects: pd.DataFrame) -> list[Channel]:
-    """Channels by the absolute mean of their effect, largest first.
+def ranked(units: Sequence[Unit], effects: pd.DataFrame) -> list[Unit]:
+    """Units by the absolute mean of their effect, largest first.
 
     Parameters
     ----------
     effects : DataFrame
-        Rows of one network and estimator with ``layer``, ``channel``, ``effect``.
+        Rows of one network and estimator: ``layer, unit, effect``.
     """
-    means = effects.groupby(["layer", "channel"], sort=True)["effect"].mean().abs()
-    order = means.sort_values(ascending=False, kind="stable").index
-    return [(str(layer), int(channel)) for layer, channel in order]
+    size = effects.groupby(["layer", "unit"])["effect"].mean().abs().to_dict()
+    return sorted(units, key=lambda unit: -size.get((unit.layer, unit.label), 0.0))
+
+
+def random_order(units: Sequence[Unit], seed: int) -> list[Unit]:
+    """The same units in random order."""
+    return [units[k] for k in np.random.default_rng([seed, 7]).permutation(len(units))]
 
 
 def sizes_up_to(n_units: int) -> list[int]:
-    """Numbers of units at which a circuit is judged, about eight per doubling at most."""
-    steps = np.unique(np.round(np.geomspace(1, n_units, 40)).astype(int))
-    return [int(n) for n in steps]
+    """Numbers of units at which circuits are judged, equally far apart in their logarithm."""
+    return [int(n) for n in np.unique(np.round(np.geomspace(1, n_units, N_SIZES)))]
 
 
-def as_masks(chosen: Sequence[Channel], all_of: Sequence[Channel]) -> dict[str, Tensor]:
-    """By layer, which of its channels are chosen."""
-    widths: dict[str, int] = {}
-    for layer, channel in all_of:
-        widths[layer] = max(widths.get(layer, 0), channel + 1)
-    masks = {layer: torch.zeros(width, dtype=torch.bool) for layer, width in widths.items()}
-    for layer, channel in chosen:
-        masks[layer][channel] = True
+def masks_of(chosen: Iterable[Unit], units: Sequence[Unit]) -> Masks:
+    """By place of all units, the channels of the chosen ones."""
+    masks: Masks = {}
+    for unit in units:
+        masks.setdefault(unit.layer, (unit.dim, torch.zeros(_cells(unit).shape, dtype=torch.bool)))
+    for unit in chosen:
+        masks[unit.layer][1].logical_or_(_cells(unit))
     return masks
 
 
+def _cells(unit: Unit) -> Tensor:
+    assert unit.cells is not None  # channels always have some
+    return torch.from_numpy(unit.cells)
+
+
+def activations(
+    network: Network,
+    places: Iterable[str],
+    images: Tensor,
+    changes: Mapping[str, Change] | None = None,
+) -> dict[str, Tensor]:
+    """Inner tensors for some images, without gradients; ``changes`` come first."""
+    seen: dict[str, Tensor] = {}
+
+    def keeps(place: str) -> Change:
+        change = (changes or {}).get(place, torch.clone)
+        return lambda tensor: seen.setdefault(place, change(tensor))
+
+    with torch.no_grad(), changed_at(network, {place: keeps(place) for place in places}):
+        network(images)
+    return seen
+
+
+def replacing(others: Mapping[str, Tensor], kept: Masks) -> dict[str, Change]:
+    """Changes after which all channels but the kept ones give what ``others`` hold."""
+
+    def replaces(place: str) -> Change:
+        dim, mask = kept[place]
+
+        def change(tensor: Tensor) -> Tensor:
+            shape = [1] * tensor.dim()
+            shape[dim] = -1
+            return torch.where(mask.to(tensor.device).reshape(shape), tensor, others[place])
+
+        return change
+
+    return {place: replaces(place) for place in kept}
+
+
+def run_with(
+    network: Network, images: Tensor, others: Mapping[str, Tensor], kept: Masks
+) -> FloatArray:
+    """Logit differences of a network of which only the kept channels do their work, shape (n,)."""
+    with torch.no_grad(), changed_at(network, replacing(others, kept)):
+        return np.asarray(logit_difference(network(images).double().cpu().numpy()))
+
+
 def kept_and_lost(
-    network: Network, clean: Tensor, corrupted: Tensor, order: Sequence[Channel]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    network: Network, clean: Tensor, corrupted: Tensor, order: Sequence[Unit]
+) -> tuple[FloatArray, FloatArray]:
     """Faithfulness and completeness of growing circuits.
 
     Parameters
     ----------
     clean, corrupted : Tensor, shape (n_pairs, 1, n_bins, n_frames)
-    order : sequence of Channel
-        All channels, the first enters first.
+    order : sequence of Unit
+        All channels; the first enters first.
 
     Returns
     -------
     faithfulness, completeness : ndarray, shape (n_pairs, len(sizes_up_to(len(order))))
     """
     device = next(network.parameters()).device
-    sizes = sizes_up_to(len(order))
-    sets = [as_masks(part, order) for n in sizes for part in (order[:n], order[n:])]
-    sets += [as_masks((), order), as_masks(order, order)]
+    parts = [part for n in sizes_up_to(len(order)) for part in (order[:n], order[n:])]
+    sets = [masks_of(part, order) for part in (*parts, (), order)]
     rows = []
-    for start in range(0, len(clean), BATCH):
-        images = clean[start : start + BATCH].to(device)
-        others = listen(network, list(sets[0]), corrupted[start : start + BATCH].to(device))
-        answers = [
-            run_with(network, images, others, {k: mask.to(device) for k, mask in one.items()})
-            for one in sets
-        ]
-        rows.append(torch.stack(answers, dim=1).double().cpu().numpy())
-    m = np.concatenate(rows)
+    for one, other in zip(clean.split(BATCH), corrupted.split(BATCH), strict=True):
+        others = activations(network, sets[0], other.to(device))
+        rows.append([run_with(network, one.to(device), others, kept) for kept in sets])
+    m = np.concatenate(rows, axis=1).T
     nothing, everything = m[:, -2:-1], m[:, -1:]
     share = (m[:, :-2] - nothing) / (everything - nothing)
     return share[:, 0::2], share[:, 1::2]
 
 
-def curve_table(
-    shares: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
-    sizes: Sequence[int],
-    words: Sequence[str],
-    speakers: Sequence[str],
+def curves(
+    network: Network,
+    clean: Tensor,
+    corrupted: Tensor,
+    units: Sequence[Unit],
+    effects: pd.DataFrame,
+    table: pd.DataFrame,
+    seed: int,
 ) -> pd.DataFrame:
-    """Mean faithfulness and completeness per ranking and size, with intervals.
+    """Faithfulness and completeness of circuits of every size, by each estimator's ranking.
 
     Parameters
     ----------
-    shares : mapping
-        Ranking to what :func:`kept_and_lost` gives, pairs in the order of ``words``.
+    clean, corrupted : Tensor, shape (n_pairs, 1, n_bins, n_frames)
+    units : sequence of Unit
+        Channels.
+    effects : DataFrame
+        ``pair, layer, unit, estimator, effect``.
+    table : DataFrame
+        ``pair, word, speaker`` of the images.
+    seed : int
+        Of the halves and of the random rankings.
 
     Returns
     -------
     DataFrame
-        :data:`CURVES`.
+        :data:`CURVES`; intervals are over words and speakers.
     """
-    clusters = {"speakers": np.asarray(speakers), "words": np.asarray(words)}
+    words = sorted(table["word"].unique())
+    order = np.random.default_rng([seed, 6]).permutation(len(words))
+    half = table["word"].map({words[k]: place % 2 for place, k in enumerate(order)}).to_numpy()
+    rankings: dict[str, list[tuple[FloatArray, FloatArray]]] = {}
+    sizes = sizes_up_to(len(units))
+    judged = []
+    for number in (0, 1):
+        here = np.flatnonzero(half == number)
+        others = effects[effects["pair"].isin(table["pair"].to_numpy()[half != number])]
+        if len(here) == 0 or (others.empty and len(words) > 1):
+            continue
+        judged.append(here)
+        part = (network, clean[here], corrupted[here])
+        for name, rows in (others if len(others) else effects).groupby("estimator", sort=False):
+            shares = kept_and_lost(*part, ranked(units, rows))
+            rankings.setdefault(str(name), []).append(shares)
+        chance = [kept_and_lost(*part, random_order(units, seed + k)) for k in range(N_RANDOM)]
+        kept, lost = (np.mean([each[k] for each in chance], axis=0) for k in (0, 1))
+        rankings.setdefault(RANDOM, []).append((kept, lost))
+    rows = table.iloc[np.concatenate(judged)]
+    clusters = {"speakers": rows["speaker"].to_numpy(), "words": rows["word"].to_numpy()}
     parts = []
-    for ranking, both in shares.items():
-        for measure, values in zip(("faithfulness", "completeness"), both, strict=True):
-            found = jackknife(mean_of(values), len(values), clusters)
+    for ranking, halves in rankings.items():
+        for k, measure in enumerate(("faithfulness", "completeness")):
+            values = np.concatenate([each[k] for each in halves])
+            with np.errstate(invalid="ignore"):  # a single word or speaker has no others
+                found = jackknife(mean_of(values), len(values), clusters)
             columns = {"mean": found.value, "low": found.low, "high": found.high}
             about = {"ranking": ranking, "measure": measure, "reason": found.reason}
             parts.append(pd.DataFrame({"n_units": sizes, **columns, **about}))
-    table = pd.concat(parts, ignore_index=True)
-    table = table.assign(n_pairs=len(words), n_words=len(set(words)))
-    return table[list(CURVES)]
+    result = pd.concat(parts, ignore_index=True)
+    return result.assign(n_pairs=len(rows), n_words=len(words))[list(CURVES)]
+
+
+def edges_between(
+    network: Network, clean: Tensor, corrupted: Tensor, units: Sequence[Unit]
+) -> pd.DataFrame:
+    """How much each channel of a circuit hangs on those before it.
+
+    One channel takes its corrupted activation in the clean run; ``share`` is the part of another
+    channel's difference between clean and corrupted word that goes with it, over all pairs and
+    cells: 1 if it then does what it does for the corrupted word.
+
+    Parameters
+    ----------
+    units : sequence of Unit
+        Those of the first layer first.
+
+    Returns
+    -------
+    DataFrame
+        ``source_layer, source, target_layer, target, share``, later targets only.
+    """
+    device = next(network.parameters()).device
+    clean, corrupted = clean.to(device), corrupted.to(device)
+    order = list(dict.fromkeys(unit.layer for unit in units))
+    before, other = (activations(network, order, images) for images in (clean, corrupted))
+    rows = []
+    for source in units:
+        ((dim, mask),) = masks_of([source], [source]).values()
+        changes = replacing(other, {source.layer: (dim, ~mask)})
+        seen = activations(network, order, clean, changes)
+        for target in units:
+            if order.index(target.layer) > order.index(source.layer):
+                cells = _cells(target).to(device)
+                change, whole = (
+                    (before[target.layer] - each[target.layer]).movedim(target.dim, -1)[..., cells]
+                    for each in (seen, other)
+                )
+                share = float((change * whole).sum() / (whole**2).sum())
+                names = (source.layer, source.label, target.layer, target.label)
+                rows.append((*names, share))
+    columns = ["source_layer", "source", "target_layer", "target", "share"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def smallest(curves: pd.DataFrame, ranking: str) -> int:
     """Units from which on a ranking's circuits keep :data:`KEPT` of the decision."""
     rows = curves[(curves["ranking"] == ranking) & (curves["measure"] == "faithfulness")]
-    rows = rows.sort_values("n_units")
     fails = np.flatnonzero(~(rows["mean"] >= KEPT).to_numpy())
-    after = 0 if not len(fails) else fails[-1] + 1
+    after = fails[-1] + 1 if len(fails) else 0
     return int(rows["n_units"].iloc[min(after, len(rows) - 1)])
 
 
-def random_order(order: Sequence[Channel], seed: int) -> list[Channel]:
-    """The same channels in random order."""
-    places = np.random.default_rng([seed, 7]).permutation(len(order))
-    return [order[k] for k in places]
-
-
-def mean_activations(
-    network: Network, layers: Sequence[str], images: Tensor, labels: NDArray[np.int64]
-) -> tuple[dict[str, Tensor], dict[str, NDArray[np.float64]]]:
-    """What channels do on average: per cell over both classes alike, and per token over cells.
+def means_over(
+    network: Network, units: Sequence[Unit], images: Tensor, labels: NDArray[np.int64]
+) -> tuple[dict[str, Tensor], dict[str, FloatArray]]:
+    """What channels do on average: per cell over tokens, and per token over cells.
 
     Parameters
     ----------
     images : Tensor, shape (n, 1, n_bins, n_frames)
     labels : ndarray of int, shape (n,)
-        Classes, so that the average speaks for neither.
+        Classes; both weigh the same, so that the average speaks for neither.
 
     Returns
     -------
     fill : dict of str to Tensor
-        Per layer, of the shape of its output for one image.
+        Per place, as if for one image.
     means : dict of str to ndarray, shape (n, n_channels)
     """
     device = next(network.parameters()).device
-    weights = torch.from_numpy(1.0 / np.bincount(labels, minlength=2)[labels]).float()
-    weights /= weights.sum()
-    fill: dict[str, Tensor] = {}
-    means: dict[str, list[NDArray[np.float64]]] = {name: [] for name in layers}
-    for start in range(0, len(images), BATCH):
-        heard = listen(network, layers, images[start : start + BATCH].to(device))
-        for name, output in heard.items():
-            weight = weights[start : start + BATCH].to(device)
-            summed = torch.tensordot(weight, output, dims=1)[None]
-            fill[name] = fill[name] + summed if name in fill else summed
-            axis = channel_axis(network.get_submodule(name), output)
-            cells = output.movedim(axis, 1).flatten(2) if output.ndim > 2 else output[..., None]
-            means[name].append(cells.mean(dim=2).double().cpu().numpy())
-    return fill, {name: np.concatenate(parts) for name, parts in means.items()}
+    weights = torch.from_numpy(1.0 / np.bincount(labels)[labels]).float()
+    weights = (weights / weights.sum()).to(device)
+    dims = {unit.layer: unit.dim for unit in units}
+    fill = dict.fromkeys(dims, torch.zeros((), device=device))
+    means: dict[str, list[FloatArray]] = {place: [] for place in dims}
+    for part, weight in zip(images.split(BATCH), weights.split(BATCH), strict=True):
+        for place, tensor in activations(network, dims, part.to(device)).items():
+            fill[place] = fill[place] + torch.tensordot(weight, tensor, dims=1)[None]
+            by_channel = tensor.movedim(dims[place], 1)
+            by_channel = by_channel.reshape(*by_channel.shape[:2], -1)
+            means[place].append(by_channel.mean(dim=2).double().cpu().numpy())
+    return fill, {place: np.concatenate(each) for place, each in means.items()}
 
 
-def answers_with(
-    network: Network, images: Tensor, fill: Mapping[str, Tensor], kept: Mapping[str, Tensor]
-) -> NDArray[np.float64]:
-    """Logit differences of tokens where all other channels give their mean, shape (n,)."""
+def accuracy_table(
+    network: Network,
+    units: Sequence[Unit],
+    circuits: Mapping[str, Sequence[Unit]],
+    images: Tensor,
+    fill: Mapping[str, Tensor],
+    tokens: pd.DataFrame,
+    seed: int,
+) -> pd.DataFrame:
+    """Balanced accuracy of circuits alone, and of the network without them, on test sets.
+
+    Parameters
+    ----------
+    circuits : mapping of str to sequence of Unit
+        By ranking.
+    images : Tensor, shape (n, 1, n_bins, n_frames)
+    fill : mapping of str to Tensor
+        What channels give that do not work, from :func:`means_over`.
+    tokens : DataFrame
+        ``stress, speaker, word, split`` of the images.
+
+    Returns
+    -------
+    DataFrame
+        ``ranking, works, n_units, test_set, n, balanced_accuracy, low, high``; ``works`` is
+        ``network``, ``circuit`` (alone) or ``rest`` (the network without it).
+    """
     device = next(network.parameters()).device
-    kept = {name: mask.to(device) for name, mask in kept.items()}
-    parts = [
-        run_with(network, part.to(device), fill, kept).double().cpu().numpy()
-        for part in images.split(BATCH)
-    ]
-    return np.concatenate(parts)
+    labels = np.array([Stress(name).class_index for name in tokens["stress"]])
+    runs = [(WHOLE, "network", list(units))]
+    for ranking, circuit in circuits.items():
+        rest = [unit for unit in units if unit not in circuit]
+        runs += [(ranking, "circuit", list(circuit)), (ranking, "rest", rest)]
+    rows = []
+    for ranking, works, kept in runs:
+        masks = masks_of(kept, units)
+        parts = [run_with(network, one.to(device), fill, masks) for one in images.split(BATCH)]
+        answers = np.concatenate(parts)
+        for name, at in tokens.reset_index(drop=True).groupby("split").indices.items():
+            of_set = tokens.iloc[at]
+            found = evaluate(
+                labels[at], answers[at], of_set["speaker"], of_set["word"], seed=seed
+            ).metrics["balanced_accuracy"]
+            rows.append(
+                {
+                    "ranking": ranking,
+                    "works": works,
+                    "n_units": len(kept),
+                    "test_set": name,
+                    "n": len(at),
+                    "balanced_accuracy": found.value,
+                    "low": found.low,
+                    "high": found.high,
+                }
+            )
+    return pd.DataFrame(rows)

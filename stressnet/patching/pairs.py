@@ -31,7 +31,7 @@ from stressnet.acoustics.token_image import image_in_recording
 from stressnet.audio import read_audio
 from stressnet.axes import Axes, FloatArray
 from stressnet.corpus.images import Images
-from stressnet.corpus.landmarks import LANDMARK_COLUMNS, landmarks_of, warp_columns
+from stressnet.corpus.landmarks import LANDMARK_COLUMNS, SEGMENTS, landmarks_of, warp_columns
 from stressnet.errors import CorpusError
 from stressnet.lab.designs import DESIGNS
 from stressnet.lab.truth import word_image, word_times
@@ -43,8 +43,8 @@ from stressnet.runs.problems import Problem, Severity
 
 KINDS = ("natural", "manipulated", "synthetic")
 
-NULL = "same class"
-"""What column ``cue`` says of natural pairs of one class; of the others it says ``stress``."""
+STRESS, NULL = "stress", "same class"
+"""What column ``cue`` says of natural pairs of both classes, and of those of one class."""
 
 COLUMNS = (
     *("pair", "word", "speaker", "cue", "clean_id", "corrupted_id"),
@@ -85,6 +85,18 @@ class Pairs:
     recorded: NDArray[np.float32]
     landmarks_s: FloatArray
     axes: Axes
+
+    @property
+    def parts(self) -> list[dict[str, tuple[float, float]]]:
+        """Start and end of the parts of each word, without those it lacks."""
+        return [
+            {
+                name: (start, end)
+                for name, start, end in zip(SEGMENTS, times[:-1], times[1:], strict=True)
+                if end > start
+            }
+            for times in self.landmarks_s.tolist()
+        ]
 
     def __len__(self) -> int:
         return len(self.table)
@@ -180,8 +192,8 @@ def natural_pairs(
     max_pairs: int,
     seed: int,
     problems: list[Problem],
-) -> tuple[Pairs, Pairs | None]:
-    """Pairs of tokens of one word with both stresses, and pairs with the same stress as a null.
+) -> Pairs:
+    """Pairs of tokens of one word with both stresses, then pairs with the same stress as a null.
 
     Parameters
     ----------
@@ -195,11 +207,6 @@ def natural_pairs(
     problems : list of Problem
         Gets a row for each pair that cannot be aligned.
 
-    Returns
-    -------
-    pairs, null : Pairs
-        ``null`` is None if no two tokens share word and class.
-
     Raises
     ------
     CorpusError
@@ -208,23 +215,20 @@ def natural_pairs(
     rng = np.random.default_rng([seed, 5])
     tokens = tokens.assign(sex=tokens.get("sex", "")).reset_index(drop=True)
     landmarks = landmarks_of(tokens, path)
-    by_word: list[list[tuple[int, int]]] = []
-    same_class: list[list[tuple[int, int]]] = []
+    by_word: dict[str, list[list[tuple[Any, Any]]]] = {STRESS: [], NULL: []}
     for _, part in tokens.iloc[rng.permutation(len(tokens))].groupby("word", sort=True):
         classes = [part[part["stress"] == stress.value] for stress in Stress]
-        if min(map(len, classes)) == 0:
-            continue
-        by_word.append(_matched(*classes))
-        same_class.append([p for one in classes for p in _matched(one[::2], one[1::2])])
-    if not any(by_word):
+        if min(map(len, classes)) > 0:
+            by_word[STRESS].append(_matched(*classes))
+            by_word[NULL].append([p for one in classes for p in _matched(one[::2], one[1::2])])
+    if not any(by_word[STRESS]):
         raise CorpusError(
             f"{path}: no word with both stresses by one speaker or two of one sex; use "
             "--pairs synthetic, or manipulated"
         )
-
-    def pairs_of(chosen: list[tuple[int, int]], cue: str) -> Pairs:
-        made = []
-        for rows in chosen:
+    made: list[_Pair] = []
+    for cue, groups in by_word.items():
+        for rows in list(_in_turn(groups))[:max_pairs]:
             words = []
             for k in rows:
                 row: dict[Any, Any] = tokens.loc[k].to_dict()
@@ -232,11 +236,7 @@ def natural_pairs(
                 about = (row["token_id"], row["speaker"], row["stress"])
                 words.append(_Word(*about, image, landmarks[k]))
             made.append((row["word"], cue, words[0], words[1]))
-        return Pairs.of(made, images.axes, problems)
-
-    null = list(_in_turn(same_class))[:max_pairs]
-    pairs = pairs_of(list(_in_turn(by_word))[:max_pairs], "stress")
-    return pairs, pairs_of(null, NULL) if null else None
+    return Pairs.of(made, images.axes, problems)
 
 
 def _matched(one: pd.DataFrame, other: pd.DataFrame) -> list[tuple[int, int]]:

@@ -29,6 +29,9 @@ BALANCE_BANDS_HZ = ((0, 500), (500, 1000), (1000, 2000), (2000, 4000))
 HARMONICS = (2, 3, 4, 5)
 """Harmonics that are regions of their own."""
 
+VALLEYS = ("below_F1", *(f"valley_F{k}_F{k + 1}" for k in (1, 2, 3)), "above_F4")
+"""Regions between formants, and beyond the outer ones."""
+
 N_COMB = 10
 """Harmonics of the comb; those above the image's range fall away."""
 
@@ -199,16 +202,10 @@ def add_regions() -> None:
         for h in (1, *HARMONICS) if which is None else (1,):
             name, what = ("F0", "F0") if h == 1 else (f"H{h}", f"harmonic {h}")
             _add_track_region(name, f"a band around {what}", which, partial(_harmonic, number=h))
-        valleys = [
-            ("below_F1", "all below the band of F1"),
-            *(
-                (f"valley_F{k}_F{k + 1}", f"between the bands of F{k} and F{k + 1}")
-                for k in (1, 2, 3)
-            ),
-            ("above_F4", "all above the band of F4"),
-        ]
-        for k, (name, definition) in enumerate(valleys):
-            _add_track_region(name, definition, which, partial(_valley, number=k))
+        for k, name in enumerate(VALLEYS):
+            where = f"between the bands of F{k} and F{k + 1}"
+            ends = {0: "all below the band of F1", N_FORMANTS: "all above the band of F4"}
+            _add_track_region(name, ends.get(k, where), which, partial(_valley, number=k))
         comb = f"bands around the harmonics 1 to {N_COMB}"
         _add_track_region("harmonics", comb, which, _comb)
         gaps = f"between the bands of the harmonics 1 to {N_COMB}"

@@ -47,9 +47,7 @@ def draw_partners(
     Parameters
     ----------
     duration_s : sequence of float, shape (n,)
-        Durations of the words.
-    rng : numpy.random.Generator
-        Source of randomness.
+        Of the words.
     groups : sequence of str, optional
         Partners should differ in this, e.g. the word family; kept to wherever a stratum allows.
     strata : sequence of sequences of str
@@ -170,13 +168,8 @@ def with_tracks_of(scene: Scene, tracks: Tracks, places: Sequence[FloatArray]) -
         at = len(times[0])
         time_s = np.insert(time_s, at, gap_s)
         values = np.insert(values, [at, at], np.nan, axis=1)
-    return replace(
-        scene,
-        tracks=Tracks(
-            FormantTrack(time_s, values[:N_FORMANTS], values[N_FORMANTS : 2 * N_FORMANTS]),
-            PitchTrack(time_s, values[-1]),
-        ),
-    )
+    formants = FormantTrack(time_s, values[:N_FORMANTS], values[N_FORMANTS : 2 * N_FORMANTS])
+    return replace(scene, tracks=Tracks(formants, PitchTrack(time_s, values[-1])))
 
 
 def _across(nucleus: Interval, low_s: float, high_s: float) -> FloatArray:

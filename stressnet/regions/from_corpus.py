@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from stressnet.acoustics.track_types import Tracks
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.images import Images
 from stressnet.corpus.store import TRACKS, Corpus
+from stressnet.corpus.tokens import span_of
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
@@ -33,23 +33,18 @@ MAX_GROUPS = 256
 """Groups of rows of ``tracks.parquet`` kept in memory, about 1 MB each as builds write them."""
 
 
-class TrackReader:
+class _TrackReader:
     """Tracks of single tokens from ``tracks.parquet``, in bounded memory.
 
     The file is read by groups of rows; the last :data:`MAX_GROUPS` stay in memory. A corpus of some
     thousand tokens fits whole, a large one is read again where needed.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
     """
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise CorpusError(f"{path}: file is missing; build the corpus again")
         self._file = open_parquet(path)
-        self._held: OrderedDict[int, dict[str, Tracks]] = OrderedDict()
+        self._read = lru_cache(MAX_GROUPS)(self._read_group)
 
     @cached_property
     def _groups(self) -> dict[str, list[int]]:
@@ -72,27 +67,12 @@ class TrackReader:
             return Tracks.from_frame(whole)[token_id]
         return self._read(groups[0])[token_id] if groups else Tracks.missing()
 
-    def _read(self, group: int) -> dict[str, Tracks]:
-        if group not in self._held:
-            if len(self._held) >= MAX_GROUPS:
-                self._held.popitem(last=False)
-            self._held[group] = Tracks.from_frame(self._file.read_row_group(group).to_pandas())
-        self._held.move_to_end(group)
-        return self._held[group]
+    def _read_group(self, group: int) -> dict[str, Tracks]:
+        return Tracks.from_frame(self._file.read_row_group(group).to_pandas())
 
 
 class SceneReader:
-    """Makes scenes for the tokens of a corpus under one preset.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        A built corpus.
-    preset : str
-        Preset whose axes and padding masks the scenes get.
-    bands : BandRule, optional
-        Width of formant bands.
-    """
+    """Makes scenes for the tokens of a corpus, with axes and padding masks of one preset."""
 
     def __init__(self, corpus: Corpus, preset: str, bands: BandRule | None = None) -> None:
         self.corpus = corpus
@@ -107,8 +87,8 @@ class SceneReader:
         return tokens.set_index("token_id")
 
     @cached_property
-    def _tracks(self) -> TrackReader:
-        return TrackReader(self.corpus.path / TRACKS)
+    def _tracks(self) -> _TrackReader:
+        return _TrackReader(self.corpus.path / TRACKS)
 
     def image_index(self, token_id: str) -> int:
         """Position of a token's image in the preset's array."""
@@ -117,11 +97,7 @@ class SceneReader:
     def times(self, token_id: str, *, surroundings: bool = True) -> TokenTimes:
         """Word, phones, nuclei and syllables, from the word's onset.
 
-        Parameters
-        ----------
-        token_id : str
-        surroundings : bool
-            Whether to look up what lies beside the word, which costs reading a TextGrid.
+        With ``surroundings``, what lies beside the word is looked up in its TextGrid, which costs.
         """
         row = self._row(token_id)
         beside = self._beside(row) if surroundings else None
@@ -157,10 +133,7 @@ class SceneReader:
 
     def power(self, token_id: str) -> NDArray[np.floating]:
         """Linear power of the sound on the image's axes, shape (n_bins, n_frames)."""
-        row = self._row(token_id)
-        start_s, end_s = (
-            float(row[limit] - row["excerpt_start_s"]) for limit in ("start_s", "end_s")
-        )
+        start_s, end_s = map(float, span_of(self._row(token_id), "start_s", "end_s"))
         excerpt = self.corpus.excerpt(token_id)
         return image_in_excerpt(self.preset, excerpt, start_s, end_s).power
 
@@ -175,12 +148,8 @@ def token_times(
 ) -> TokenTimes:
     """Word, phones, nuclei and syllables, from the word's onset.
 
-    Parameters
-    ----------
-    row : mapping or Series
-        The token's row of ``tokens.parquet``.
-    beside : sequence of Interval, optional
-        What lies before and after the word in the recording.
+    ``row`` is the token's of ``tokens.parquet``; ``beside`` is what lies before and after the word
+    in the recording.
     """
     start_s = float(row["start_s"])
     parts = corpus.phone_parts(token_id)

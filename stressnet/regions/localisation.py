@@ -36,12 +36,8 @@ TOLERANCE_HZ = 80.0
 class Localiser:
     """Where one token's most relevant cells lie.
 
-    Parameters
-    ----------
-    relevance : ndarray, shape (n_frames, n_bins)
-        The map, frame by frame, positive values speaking for the token's own class.
-    scene : Scene
-        The token.
+    ``relevance`` has the shape (n_frames, n_bins), its positive values speaking for the token's own
+    class.
     """
 
     def __init__(self, relevance: FloatArray, scene: Scene) -> None:

@@ -45,14 +45,8 @@ _N_QUANTITIES = 9
 class MapSums:
     """Sums of one token's map under any mask.
 
-    Parameters
-    ----------
-    relevance : ndarray, shape (n_bins, n_frames)
-        The map, positive values speaking for the token's own class.
-    scene : Scene
-        The token.
-    power : ndarray, shape (n_bins, n_frames), optional
-        Linear power of the sound; without it energies are missing.
+    ``relevance`` has the shape (n_bins, n_frames), its positive values speaking for the token's own
+    class, and so has ``power``, the linear power of the sound; without it energies are missing.
     """
 
     def __init__(self, relevance: FloatArray, scene: Scene, power: NDArray | None) -> None:
@@ -94,23 +88,11 @@ class MapSums:
         chance: bool = True,
         localise: bool = True,
     ) -> FloatArray:
-        """Measures of some regions.
+        """Measures of some regions by their masks, shape (n_regions, n_measures).
 
-        Parameters
-        ----------
-        regions : sequence of Region
-            Which, in the order of the result.
-        masks : mapping
-            Their masks by name.
-        chance : bool
-            Whether ``pointing_chance``, the costliest of all, is wanted.
-        localise : bool
-            Whether measures of localisation, which cost most of the rest, are wanted.
-
-        Returns
-        -------
-        ndarray, shape (n_regions, n_measures)
-            Columns :data:`MEASURES`; NaN throughout where the mask is missing.
+        Columns are :data:`MEASURES`, NaN throughout where the mask is missing. Left out for time
+        may be ``pointing_chance``, the costliest of all, and all measures of localisation, which
+        cost most of the rest.
         """
         result = np.full((len(regions), len(MEASURES)), np.nan)
         sums = np.full((len(regions), _N_QUANTITIES), np.nan)

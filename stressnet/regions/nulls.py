@@ -70,14 +70,8 @@ def null_masks(
 ) -> list[Masks]:
     """Masks of regions under a null, one set per draw.
 
-    Parameters
-    ----------
-    null : str
-        :data:`EXCHANGE` or one of :data:`SHIFTS`.
-    masks : mapping
-        The regions' own masks.
-    donors : sequence of Scene
-        Tokens to exchange tracks and boundaries with.
+    The null is :data:`EXCHANGE`, with the tracks and boundaries of ``donors``, or one of
+    :data:`SHIFTS`; ``masks`` are the regions' own.
     """
     moved: list[tuple[dict[str, Scene], float]]
     if null == EXCHANGE:

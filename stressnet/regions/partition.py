@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.errors import check_names
-from stressnet.regions.band_regions import BALANCE_BANDS_HZ
+from stressnet.regions.band_regions import BALANCE_BANDS_HZ, VALLEYS
 from stressnet.regions.phone_regions import MANNERS
 from stressnet.regions.registry import Missing, get_regions
 from stressnet.regions.scene import Scene
@@ -39,11 +39,7 @@ PARTITIONS: dict[str, tuple[str, ...]] = {
     "valleys": (
         "padding",
         *_FORMANTS,
-        *(
-            f"{valley}_{which}"
-            for which in _ROLES
-            for valley in ("below_F1", *(f"valley_F{k}_F{k + 1}" for k in (1, 2, 3)), "above_F4")
-        ),
+        *(f"{valley}_{which}" for which in _ROLES for valley in VALLEYS),
         *_REMAINDER,
     ),
     "harmonics": (
@@ -68,8 +64,6 @@ def partition(
 
     Parameters
     ----------
-    scene : Scene
-        The token.
     names : str or iterable of str
         A name in :data:`PARTITIONS`, or regions in order of precedence.
     split_cells : bool
@@ -79,11 +73,6 @@ def partition(
     -------
     dict
         Mask per region, ``rest`` last, without regions that got no cell.
-
-    Raises
-    ------
-    ConfigError
-        If a name is unknown.
     """
     if isinstance(names, str):
         check_names("partition", [names], PARTITIONS)

@@ -6,7 +6,7 @@ TIMIT's do (``TCL``, ``T``); elsewhere both regions are missing and say so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
 
 from stressnet.axes import FloatArray
@@ -14,7 +14,7 @@ from stressnet.intervals import Interval
 from stressnet.lexicon.pronunciation import REDUCED_VOWELS, bare
 from stressnet.regions.registry import Missing, Region, add
 from stressnet.regions.scene import Scene
-from stressnet.regions.time_regions import STRESS_UNKNOWN, syllable_index
+from stressnet.regions.time_regions import in_syllable
 
 MANNERS: dict[str, frozenset[str]] = {
     "stops": frozenset("P B T D K G".split()),
@@ -31,16 +31,10 @@ CLOSURES = frozenset("PCL BCL TCL DCL KCL GCL".split())
 
 
 def _consonants(scene: Scene, which: str | None = None) -> FloatArray | Missing:
-    times = scene.times
-    if which is None:
-        phones = [phone for phone in times.phones if phone not in times.nuclei]
-    else:
-        index = syllable_index(scene, which)
-        if index is None:
-            return STRESS_UNKNOWN
-        phones = [*times.onsets[index], *times.codas[index]]
-    where = "word" if which is None else "syllable"
-    return _cover(scene, phones, f"the {where} has no consonants")
+    if which is not None:
+        return in_syllable(scene, which, lambda t, k: (*t.onsets[k], *t.codas[k]), "consonants")
+    phones = [phone for phone in scene.times.phones if phone not in scene.times.nuclei]
+    return _cover(scene, phones, "the word has no consonants")
 
 
 def _manner(scene: Scene, manner: str) -> FloatArray | Missing:
@@ -78,9 +72,8 @@ def _vowels(scene: Scene, reduced: bool) -> FloatArray | Missing:
     return scene.over_bins(sum(found).clip(max=1.0))
 
 
-def _cover(scene: Scene, phones: Iterable[Interval], missing: str) -> FloatArray | Missing:
-    chosen = list(phones)
-    return scene.over_bins(scene.in_time(*chosen)) if chosen else Missing(missing)
+def _cover(scene: Scene, phones: Sequence[Interval], missing: str) -> FloatArray | Missing:
+    return scene.over_bins(scene.in_time(*phones)) if phones else Missing(missing)
 
 
 def add_regions() -> None:

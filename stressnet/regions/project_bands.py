@@ -44,10 +44,9 @@ def project_bands(task: BandTask) -> tuple[pd.DataFrame | None, list[Problem]]:
     for token_id, index, donor_ids in zip(
         task.token_ids, task.map_indices, task.donor_ids, strict=True
     ):
+        found = []
         try:
-            scene = reader.scene(token_id, surroundings=False)
-            others = [reader.scene(donor, surroundings=False) for donor in donor_ids]
-            found = []
+            scene, *others = (reader.scene(i, surroundings=False) for i in (token_id, *donor_ids))
             for i, text in enumerate(task.bands):
                 rule = BandRule.parse(text)
                 projected = project_map(
@@ -56,10 +55,8 @@ def project_bands(task: BandTask) -> tuple[pd.DataFrame | None, list[Problem]]:
                     regions=task.regions if i == 0 else drawn,
                     donors=[replace(other, bands=rule) for other in others],
                 )
-                found += [
-                    {"token_id": token_id, "bands": text, **record}
-                    for record in projected.records()
-                ]
+                about = {"token_id": token_id, "bands": text}
+                found += [about | record for record in projected.records()]
             rows += found
         except StressnetError as error:
             problems.append(Problem(token_id, "project", Severity.ERROR, str(error)))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stressnet.axes import FloatArray
 from stressnet.corpus.store import Corpus
 from stressnet.errors import StressnetError
 from stressnet.runs.parallel import in_order
@@ -52,22 +53,10 @@ MATCHES = ("both vowels, sex, class", "stressed vowel, sex, class", "stressed vo
 
 @dataclass(frozen=True)
 class ProjectionSettings:
-    """What is projected.
+    """What is projected: a file of maps under a preset, with a width of formant bands.
 
-    Parameters
-    ----------
-    preset : str
-        Spectrogram preset of the maps.
-    bands : BandRule
-        Width of formant bands.
-    shifts : tuple of str
-        Nulls of :data:`stressnet.regions.nulls.SHIFTS`.
-    maps : Path
-        The maps.
-    region_files : tuple of Path
-        Python files that register further regions.
-    partitions : tuple of str
-        Names of :data:`stressnet.regions.partition.PARTITIONS`.
+    Names of `shifts` are those of :data:`stressnet.regions.nulls.SHIFTS`, of `partitions` those of
+    :data:`stressnet.regions.partition.PARTITIONS`; Python files may register further regions.
     """
 
     preset: str
@@ -84,14 +73,10 @@ class ControlMaps:
 
     Parameters
     ----------
-    null : str
-        Name of the null.
     draw : int or None
         Seed of an untrained network; a null may have several draws.
-    file : Path
-        Maps, one per token.
-    token_ids : list of str
-        The tokens, in the order of the run.
+    file, token_ids : Path, list of str
+        Maps, and their tokens in the order of the run.
     signs : list of float
         Per token 1 if the network says INITIAL, -1 if FINAL: its maps are turned towards its own
         verdict.
@@ -129,25 +114,9 @@ def project_run(
 ) -> dict[str, float]:
     """Write ``relevance.parquet``, ``nulls.parquet`` and, if wanted, ``partitions.parquet``.
 
-    Parameters
-    ----------
-    folder : RunFolder
-        The run folder; tokens that could not be projected become its problems.
-    corpus_path : Path
-        The corpus.
-    settings : ProjectionSettings
-        What is projected.
-    tokens : DataFrame
-        ``tokens.parquet`` of the run and columns ``nucleus_1``, ``nucleus_2``.
-    seed : int
-        For the exchanges.
-    controls : sequence of ControlMaps
-        Maps of other networks and of the input.
-
-    Returns
-    -------
-    dict of str to float
-        Which part of the tokens agrees with its donors in what.
+    ``tokens`` is that of the run with columns ``nucleus_1``, ``nucleus_2``; those that cannot be
+    projected become problems of the folder. Which part of the tokens agrees with its donors in what
+    comes back.
     """
     donors, matches = draw_donors(tokens, seed)
     ids, map_indices = tokens["token_id"].tolist(), tokens["map_index"].tolist()
@@ -233,27 +202,20 @@ def _tables(done: dict[str, Projection], pieces: list[dict[str, Any]]) -> dict[s
     """Tables of some tokens, column by column: a dictionary per row costs as much as the sums."""
     import pandas as pd
 
-    from stressnet.regions.measures import MEASURES
     from stressnet.regions.nulls import EXCHANGE
     from stressnet.regions.projection import NULL_MEASURES
 
     if not done:
         return {}
     first = next(iter(done.values()))
-    names = [region.name for region in first.regions]
-    n_tokens, n_regions = len(done), len(names)
-    ids = np.repeat(np.array(list(done), dtype=object), n_regions)
-    regions = np.array(names * n_tokens, dtype=object)
+    nothing = np.full(first.values.shape, np.nan)
+    exchanged = [p.nulls.get(EXCHANGE, nothing) for p in done.values()]
+    pairs = zip((p.values for p in done.values()), exchanged, strict=True)
     missing = np.array([reason for one in done.values() for reason in one.missing], dtype=object)
-    columns: dict[str, Any] = {"token_id": ids, "region": regions, "missing": missing}
-    values = np.concatenate([one.values for one in done.values()])
-    columns.update({name: values[:, i] for i, name in enumerate(MEASURES)})
-    if EXCHANGE in first.nulls:
-        exchanged = np.concatenate([one.nulls[EXCHANGE] for one in done.values()])
-        columns.update(
-            {f"null_{name}": exchanged[:, MEASURES.index(name)] for name in NULL_MEASURES}
-        )
-    tables = {RELEVANCE: pd.DataFrame(columns)}
+    relevance = _measured(done, {"missing": missing}, list(pairs))
+    if EXCHANGE not in first.nulls:
+        relevance = relevance.drop(columns=[f"null_{name}" for name in NULL_MEASURES])
+    tables = {RELEVANCE: relevance}
     keys: list[ControlKey] = [(null, None) for null in first.nulls]
     keys += dict.fromkeys(key for one in done.values() for key in one.others)
     rows = [_null_rows(null, draw, done) for null, draw in keys]
@@ -264,45 +226,56 @@ def _tables(done: dict[str, Projection], pieces: list[dict[str, Any]]) -> dict[s
     return tables
 
 
+def _measured(
+    done: Mapping[str, Projection],
+    about: Mapping[str, Any],
+    pairs: Sequence[tuple[FloatArray, FloatArray]],
+) -> pd.DataFrame:
+    """A row per token and region, with measures of a map and of the same under the exchange."""
+    import pandas as pd
+
+    from stressnet.regions.measures import MEASURES
+    from stressnet.regions.projection import NULL_MEASURES
+
+    regions = [region.name for region in next(iter(done.values())).regions]
+    values, exchanged = (np.concatenate(each) for each in zip(*pairs, strict=True))
+    columns: dict[str, Any] = {
+        "token_id": np.repeat(np.array(list(done), dtype=object), len(regions)),
+        "region": np.array(regions * len(done), dtype=object),
+        **about,
+        **{name: values[:, i] for i, name in enumerate(MEASURES)},
+        **{f"null_{name}": exchanged[:, MEASURES.index(name)] for name in NULL_MEASURES},
+    }
+    return pd.DataFrame(columns)
+
+
 def _null_rows(null: str, draw: int | None, done: Mapping[str, Projection]) -> pd.DataFrame:
     """Rows of one null, for the tokens that have it and regions of which it says something."""
     import pandas as pd
 
-    from stressnet.regions.measures import MEASURES
     from stressnet.regions.nulls import applies
-    from stressnet.regions.projection import NULL_MEASURES
 
     having = {t: p for t, p in done.items() if null in p.nulls or (null, draw) in p.others}
-    nothing = np.full(next(iter(having.values())).values.shape, np.nan)
+    first = next(iter(having.values()))
+    nothing = np.full(first.values.shape, np.nan)
     pairs = [
         (p.nulls[null], nothing) if null in p.nulls else p.others[null, draw]
         for p in having.values()
     ]
-    values, exchanged = (np.concatenate(each) for each in zip(*pairs, strict=True))
-    regions = next(iter(having.values())).regions
     missing = [reason for p in having.values() for reason in p.missing]
-    there = np.array([applies(null, region) for region in regions] * len(having))
+    there = np.array([applies(null, region) for region in first.regions] * len(having))
     there &= np.array(missing, dtype=object) == ""
-    columns: dict[str, Any] = {
-        "token_id": np.repeat(np.array(list(having), dtype=object), len(regions)),
-        "region": np.array([region.name for region in regions] * len(having), dtype=object),
-        "null": np.full(len(there), null, dtype=object),
-        "draw": pd.array([draw] * len(there), dtype="Int64"),
-        **{name: values[:, i] for i, name in enumerate(MEASURES)},
-        **{f"null_{name}": exchanged[:, MEASURES.index(name)] for name in NULL_MEASURES},
-    }
-    return pd.DataFrame(columns)[there]
+    of_null = np.full(len(there), null, dtype=object)
+    about = {"null": of_null, "draw": pd.array([draw] * len(there), dtype="Int64")}
+    return _measured(having, about, pairs)[there]
 
 
 def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[str, float]]:
     """For each token those whose tracks and times it borrows, and how well they match.
 
-    Parameters
-    ----------
-    tokens : DataFrame
-        ``token_id``, ``family``, ``sex``, ``stress``, ``duration_s``, ``nucleus_1``, ``nucleus_2``.
-    seed : int
-        For the draw.
+    Donors are tokens of other word families. They share sex, class and both vowels where the tokens
+    allow, else sex, class and the stressed vowel, else sex and that vowel, else sex; among those
+    they are near in duration.
 
     Returns
     -------
@@ -310,12 +283,6 @@ def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[
         :data:`N_DONORS` ids per token; none if there is only one token.
     matches : dict of str to float
         Which part of the tokens agrees with its donors in each of :data:`MATCHES`.
-
-    Notes
-    -----
-    Donors are tokens of other word families. They share sex, class and both vowels where the tokens
-    allow, else sex, class and the stressed vowel, else sex and that vowel, else sex; among those
-    they are near in duration.
     """
     from stressnet.lexicon.pronunciation import bare
     from stressnet.regions.exchange import draw_partners, matched_share

@@ -42,8 +42,6 @@ class Projection:
 
     Parameters
     ----------
-    regions : tuple of Region
-        Which.
     missing : tuple of str
         Per region why it is missing; empty if it is not.
     values : ndarray, shape (n_regions, n_measures)
@@ -74,25 +72,8 @@ class Projection:
         return rows
 
 
-def orient(relevance: NDArray, scene: Scene, positive_for: Stress | None) -> FloatArray:
-    """Relevance whose positive values speak for the token's own class.
-
-    Parameters
-    ----------
-    relevance : ndarray, shape (n_bins, n_frames)
-        The map.
-    scene : Scene
-        The token.
-    positive_for : Stress or None
-        The class for which the map's positive values speak (INITIAL for the logit difference
-        INITIAL - FINAL); None if the map is of the token's own class already.
-
-    Raises
-    ------
-    ConfigError
-        If the token's stress is unknown, or the map has another shape or values that are not
-        finite.
-    """
+def _orient(relevance: NDArray, scene: Scene, positive_for: Stress | None) -> FloatArray:
+    """Relevance whose positive values speak for the token's own class; errors as `project_map`."""
     scene.axes.check(relevance, "relevance")
     if not np.isfinite(relevance).all():
         raise ConfigError("relevance holds values that are not finite; explain the token again")
@@ -123,7 +104,7 @@ def project_map(
     Parameters
     ----------
     relevance : ndarray, shape (n_bins, n_frames)
-        The map, on the scene's axes; ``positive_for`` is as for :func:`orient`.
+        The map, on the scene's axes.
     power : ndarray, shape (n_bins, n_frames), optional
         Linear power of the sound; without it energies are missing.
     regions : iterable of str, optional
@@ -138,15 +119,19 @@ def project_map(
         positive values should speak for the class that the other network predicts: one that has
         learnt nothing is right by chance only, and its evidence against the token's own class would
         be what it has no reason for.
+    positive_for : Stress or None
+        The class for which the map's positive values speak (INITIAL for the logit difference
+        INITIAL - FINAL); None if the map is of the token's own class already.
 
     Raises
     ------
     ConfigError
-        If a map is unusable or a null unknown.
+        If the token's stress is unknown, a map has another shape or values that are not finite, or
+        a null is unknown.
     """
     check_names("null", shifts, SHIFTS)
     chosen = get_regions(regions)
-    sums = MapSums(orient(relevance, scene, positive_for), scene, power)
+    sums = MapSums(_orient(relevance, scene, positive_for), scene, power)
     masks: Masks = {region.name: region.draw(scene) for region in chosen}
     missing = tuple(mask.reason if isinstance(mask, Missing) else "" for mask in masks.values())
     drawn = {
@@ -156,7 +141,7 @@ def project_map(
     nulls = {null: _mean_measures(sums, chosen, sets) for null, sets in drawn.items()}
     others = {}
     for key, other in (other_maps or {}).items():
-        own = MapSums(orient(other, scene, None), scene, power)
+        own = MapSums(_orient(other, scene, None), scene, power)
         exchanged = _mean_measures(own, chosen, drawn.get(EXCHANGE, []), localise=False)
         others[key] = own.measure(chosen, masks), exchanged
     return Projection(tuple(chosen), missing, sums.measure(chosen, masks), nulls, others)
@@ -171,7 +156,7 @@ def project_masks(
     positive_for: Stress | None = Stress.INITIAL,
 ) -> list[Record]:
     """Records of given masks, e.g. those of :func:`stressnet.regions.partition.partition`."""
-    sums = MapSums(orient(relevance, scene, positive_for), scene, power)
+    sums = MapSums(_orient(relevance, scene, positive_for), scene, power)
     named = tuple(Region(name, "", _drawn_already) for name in masks)
     missing = tuple(mask.reason if isinstance(mask, Missing) else "" for mask in masks.values())
     return Projection(named, missing, sums.measure(named, masks), {}).records()

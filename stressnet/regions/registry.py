@@ -95,13 +95,7 @@ class Region:
             )
 
     def mask(self, scene: Scene) -> FloatArray | Missing:
-        """The region's mask in a scene, shape (n_bins, n_frames).
-
-        Raises
-        ------
-        ConfigError
-            If the mask function breaks its contract.
-        """
+        """The region's mask in a scene, shape (n_bins, n_frames); a `ConfigError` if it is none."""
         mask = self.draw(scene)
         return mask.whole(scene) if isinstance(mask, Stretch) else mask
 
@@ -132,13 +126,7 @@ REGIONS: dict[str, Region] = {}
 def region(
     name: str, definition: str, *, exchange: Exchange = "times", within: str | None = None
 ) -> Callable[[MaskFunction], MaskFunction]:
-    """Decorator that registers a mask function as a region; parameters as of :class:`Region`.
-
-    Raises
-    ------
-    ConfigError
-        If the name is taken.
-    """
+    """Decorator that registers a mask function; parameters and errors as of :class:`Region`."""
 
     def register(mask_fn: MaskFunction) -> MaskFunction:
         add(Region(name, definition, mask_fn, exchange, within))
@@ -155,17 +143,7 @@ def add(new: Region) -> None:
 
 
 def load_regions(path: Path | str) -> list[str]:
-    """Run a Python file that registers regions, once per process.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    list of str
-        Names of the regions it registered.
+    """Run a Python file that registers regions, once per process; give their names.
 
     Raises
     ------
@@ -195,13 +173,7 @@ _LOADED: dict[Path, list[str]] = {}
 
 
 def get_regions(names: Iterable[str] | None = None) -> list[Region]:
-    """Regions by name, or all.
-
-    Raises
-    ------
-    ConfigError
-        If a name is unknown; the message lists those there are.
-    """
+    """Regions by name, or all; a `ConfigError` that lists them if a name is unknown."""
     if names is None:
         return list(REGIONS.values())
     names = list(names)

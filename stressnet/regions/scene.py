@@ -36,14 +36,8 @@ class TokenTimes:
 
     Parameters
     ----------
-    word : Interval
-        The word, starting at 0.
-    phones : tuple of Interval
-        Its phones.
     nuclei, syllables : tuple of two Interval
         The two vowels and the two syllables.
-    stress : Stress or None
-        The token's class; None where unknown.
     beside : tuple of Interval, optional
         What the word tier says before and after the word, silences with an empty label; None where
         that is unknown.
@@ -68,20 +62,14 @@ class TokenTimes:
         word: Interval | None = None,
         beside: Sequence[Interval] | None = None,
     ) -> TokenTimes:
-        """From phones and syllabification.
+        """From phones in time order and syllabification; ``origin_s`` becomes zero.
 
         Parameters
         ----------
-        phones : sequence of Interval
-            The word's phones in time order.
         nuclei : tuple of int
             Indices of the two vowels.
         boundary : int
             Index of the first phone of the second syllable.
-        stress : Stress or None
-            The token's class.
-        origin_s : float
-            Time that becomes zero; the word's onset.
         word : Interval, optional
             The word if it is not exactly its phones.
         beside : sequence of Interval, optional
@@ -116,25 +104,24 @@ class TokenTimes:
         return tuple(phone for phone in self.phones if span.contains(phone.middle_s))
 
     @property
-    def onsets(self) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
+    def onsets(self) -> list[tuple[Interval, ...]]:
         """Phones before the vowel, per syllable."""
         return self._beside_nucleus(before=True)
 
     @property
-    def codas(self) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
+    def codas(self) -> list[tuple[Interval, ...]]:
         """Phones after the vowel, per syllable."""
         return self._beside_nucleus(before=False)
 
-    def _beside_nucleus(self, *, before: bool) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
-        first, second = (
+    def _beside_nucleus(self, *, before: bool) -> list[tuple[Interval, ...]]:
+        return [
             tuple(
                 phone
                 for phone in self.phones_of(syllable)
                 if phone != nucleus and bool(phone.middle_s < nucleus.middle_s) is before
             )
             for syllable, nucleus in enumerate(self.nuclei)
-        )
-        return first, second
+        ]
 
     @property
     def stressed(self) -> int | None:
@@ -189,11 +176,6 @@ class BandRule:
         After ``fixed-hz`` come one half-width in hertz for all formants, four, or ``*`` and a
         factor for the default ones; after ``fixed-bins`` the half-width in bins; after
         ``bandwidth`` the largest half-width in hertz.
-
-        Raises
-        ------
-        ConfigError
-            If the text is none of these.
         """
         kind, _, rest = text.strip().partition(":")
         try:
@@ -242,19 +224,13 @@ class Scene:
 
     Parameters
     ----------
-    times : TokenTimes
-        Word, phones, nuclei, syllables and stress.
     tracks : Tracks
         Formants and pitch with time zero at the word's onset.
-    axes : Axes
-        Of the image.
     sound : ndarray of bool, shape (n_frames,)
         The image's padding mask: True where there is sound.
     resolution_hz : float
         Width of the analysis window's main lobe
         (:attr:`~stressnet.acoustics.spectrogram.SpectrogramPreset.resolution_hz`).
-    bands : BandRule
-        Width of formant bands.
     band_shift : float
         By how many of their half-widths bands around formants and harmonics are moved upwards; not
         0 only for the null of shifted tracks.
@@ -309,16 +285,9 @@ class Scene:
         return np.minimum(covered, 1.0) * self.sound
 
     def in_band(self, low_hz: FloatArray | float, high_hz: FloatArray | float) -> FloatArray:
-        """Which part of each bin lies between two frequencies.
+        """Which part of each bin lies between two frequencies; NaN where there is no band.
 
-        Parameters
-        ----------
-        low_hz, high_hz : float or ndarray, shape (..., n)
-            Limits; NaN where there is no band.
-
-        Returns
-        -------
-        ndarray, shape (n_bins,) for numbers and (..., n_bins, n) for arrays
+        Numbers give the shape (n_bins,), arrays of the shape (..., n) give (..., n_bins, n).
         """
         low, high = np.asarray(low_hz, dtype=float), np.asarray(high_hz, dtype=float)
         if low.ndim == 0:

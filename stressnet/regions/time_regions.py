@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
 from stressnet.axes import FloatArray
+from stressnet.intervals import Interval
 from stressnet.regions.registry import Missing, Region, add
-from stressnet.regions.scene import Scene
+from stressnet.regions.scene import Scene, TokenTimes
 
 STRESS_UNKNOWN = Missing("the token's stress is unknown")
 WHICH = {"1": "first", "2": "second", "stressed": "stressed", "unstressed": "unstressed"}
@@ -33,11 +35,16 @@ def nucleus_cover(scene: Scene, which: str | None) -> FloatArray | Missing:
     return STRESS_UNKNOWN if index is None else scene.nuclei_cover[index]
 
 
-def _syllable(scene: Scene, which: str) -> FloatArray | Missing:
+def in_syllable(
+    scene: Scene, which: str, parts: Callable[[TokenTimes, int], Sequence[Interval]], what: str
+) -> FloatArray | Missing:
+    """Mask of some parts of a syllable, given its index; missing if the syllable has none."""
     index = syllable_index(scene, which)
     if index is None:
         return STRESS_UNKNOWN
-    return scene.over_bins(scene.in_time(scene.times.syllables[index]))
+    phones = parts(scene.times, index)
+    missing = Missing(f"the syllable has no {what}")
+    return scene.over_bins(scene.in_time(*phones)) if phones else missing
 
 
 def _nucleus(scene: Scene, which: str | None) -> FloatArray | Missing:
@@ -45,16 +52,15 @@ def _nucleus(scene: Scene, which: str | None) -> FloatArray | Missing:
     return cover if isinstance(cover, Missing) else scene.over_bins(cover)
 
 
-def _margin(scene: Scene, which: str, part: str) -> FloatArray | Missing:
-    """Onset or coda of a syllable."""
-    index = syllable_index(scene, which)
-    if index is None:
-        return STRESS_UNKNOWN
-    times = scene.times
-    phones = (times.onsets if part == "onset" else times.codas)[index]
-    if not phones:
-        return Missing(f"the syllable has no {part}")
-    return scene.over_bins(scene.in_time(*phones))
+_PARTS: dict[str, Callable[[TokenTimes, int], Sequence[Interval]]] = {
+    "syllable": lambda times, index: [times.syllables[index]],
+    "onset": lambda times, index: times.onsets[index],
+    "coda": lambda times, index: times.codas[index],
+}
+
+
+def _part(scene: Scene, which: str, part: str) -> FloatArray | Missing:
+    return in_syllable(scene, which, _PARTS[part], part)
 
 
 def _word(scene: Scene) -> FloatArray:
@@ -93,7 +99,7 @@ def add_regions() -> None:
     """Register the regions of this module."""
     for which, text in WHICH.items():
         definition = f"the {text} syllable, divided by maximal onset"
-        add(Region(f"syllable_{which}", definition, partial(_syllable, which=which)))
+        add(Region(f"syllable_{which}", definition, partial(_part, which=which, part="syllable")))
     for which, text in WHICH.items():
         definition = f"the vowel of the {text} syllable"
         add(Region(f"nucleus_{which}", definition, partial(_nucleus, which=which)))
@@ -101,7 +107,7 @@ def add_regions() -> None:
     for part, side in (("onset", "before"), ("coda", "after")):
         for which, text in WHICH.items():
             definition = f"the consonants {side} the vowel in the {text} syllable"
-            mask_fn = partial(_margin, which=which, part=part)
+            mask_fn = partial(_part, which=which, part=part)
             add(Region(f"{part}_{which}", definition, mask_fn))
     add(Region("word", "the whole word", _word))
     add(Region("context", "sound before and after the word", _context))

@@ -25,6 +25,7 @@ from stressnet.report.document import (
     Picture,
 )
 from stressnet.report.names import count_of, method_text, region_name
+from stressnet.report.patching_page import patching_blocks
 from stressnet.report.run import RelevanceRun
 from stressnet.report.run_sections import Sources
 from stressnet.report.scores import plot_accuracy, plot_confusion
@@ -68,6 +69,7 @@ def write_report(
     explorer: bool = False,
     coefficients: Path | None = None,
     claims: Path | None = None,
+    patching: Path | None = None,
 ) -> Path:
     """Write a folder with ``index.html``, ``report.md``, ``figures/``, ``tables/``, ``sounds/``.
 
@@ -82,6 +84,8 @@ def write_report(
         Whether to link to ``explorer.html``, which somebody else writes.
     coefficients : Path, optional
         ``coefficients.csv`` of ``stressnet cue-baselines``, to be drawn beside relevance.
+    patching : Path, optional
+        Folder of ``stressnet patch``.
 
     Raises
     ------
@@ -109,6 +113,7 @@ def write_report(
             _table(folder, "predictions.parquet"),
             coefficients,
             claims,
+            patching,
         )
     )
     (out / "report.md").write_text(page.to_markdown(), encoding="utf-8")
@@ -140,6 +145,7 @@ def _sections(
     predictions: pd.DataFrame | None,
     coefficients: Path | None,
     claims: Path | None,
+    patching: Path | None,
 ) -> Iterator[Block]:
     """All sections in order; what the report could not be given is None."""
     yield from _introduction(sources, model)
@@ -161,6 +167,8 @@ def _sections(
     yield from (Heading("Vowel space"), run_sections.vowels(sources))
     if coefficients is not None:
         yield from _cues(sources, coefficients)
+    if patching is not None:
+        yield from patching_blocks(patching, sources.out)
     yield from _words(sources)
     yield Heading("Conservation")
     yield Paragraph(

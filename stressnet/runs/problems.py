@@ -47,6 +47,11 @@ class Problem:
     reason: str
 
 
+def warnings_about(item: str, stage: str, reasons: Iterable[str]) -> list[Problem]:
+    """One row per warning about an item."""
+    return [Problem(item, stage, Severity.WARNING, reason) for reason in reasons]
+
+
 def write_rows(path: Path, kind: type, rows: Iterable[Any]) -> None:
     """Write rows of a dataclass as CSV; an empty table has its header all the same.
 

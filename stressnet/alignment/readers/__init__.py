@@ -28,18 +28,6 @@ from stressnet.alignment.textgrid import read_textgrid, speakers_of
 from stressnet.errors import AlignmentError, ConfigError, UnknownFormatError
 from stressnet.intervals import Alignment
 
-__all__ = [
-    "FORMATS",
-    "TIMED_FORMATS",
-    "detect_format",
-    "files_of",
-    "has_many",
-    "holds",
-    "read_alignment",
-    "read_alignments",
-    "voices_of",
-]
-
 AUTO = "auto"
 
 
@@ -47,7 +35,7 @@ def _textgrid(path: Path, options: ReadOptions) -> Alignment:
     return read_textgrid(path, options.speaker)
 
 
-# Readers of files of one recording.
+# Readers of files of one recording; they raise `AlignmentError` for what is missing or damaged.
 _ONE: dict[str, Callable[[Path, ReadOptions], Alignment]] = {
     "textgrid": _textgrid,
     "mfa-json": _textgrid,
@@ -55,7 +43,7 @@ _ONE: dict[str, Callable[[Path, ReadOptions], Alignment]] = {
     "timit": read_timit,
     "buckeye": read_buckeye,
 }
-# Readers of files that may hold many.
+# Readers of files that may hold many; Lhotse's may be missing (`MissingPartError`).
 _MANY: dict[str, Callable[[Path, ReadOptions], Alignments]] = {
     "librispeech": read_condensed,
     "ctm": read_ctm,
@@ -105,14 +93,16 @@ def detect_format(path: Path) -> str:
     AlignmentError
         If it cannot be read.
     """
-    known = _SUFFIXES.get(path.suffix.lower())
-    if known is not None:
-        return known
+    return _SUFFIXES.get(path.suffix.lower()) or _told(path, _stamp(path))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does."""
     try:
         status = path.stat()
     except OSError as error:
         raise AlignmentError(f"{path}: cannot be read ({error.strerror})") from error
-    return _told(path, (status.st_mtime_ns, status.st_size))
+    return status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=8)
@@ -174,10 +164,7 @@ def read_alignments(
 ) -> Alignments:
     """All alignments of a file, by utterance id; that of a single recording by the file's name.
 
-    Raises
-    ------
-    AlignmentError
-        If it cannot be read.
+    Errors are those of :func:`read_alignment`.
     """
     path = Path(path)
     name = _format(path, format)
@@ -194,14 +181,8 @@ def _kept(path: Path, format: str, options: ReadOptions, stamp: tuple[int, int])
 
 
 def holds(path: Path, utterance_id: str, format: str = AUTO) -> bool:
-    """Whether a file of many recordings has the alignment of this one.
-
-    Raises
-    ------
-    AlignmentError
-        If it cannot be read.
-    """
-    alignments = _all_of(path, format, ReadOptions())
+    """Whether a file of many recordings has the alignment of this one."""
+    alignments = _kept(path, format, ReadOptions(), _stamp(path))
     name = nfc(utterance_id)
     names = alignments.keys() | alignments.voices.keys()
     return name in names or names == {""}
@@ -211,28 +192,15 @@ def voices_of(path: Path, utterance_id: str, format: str = AUTO) -> tuple[str, .
     """Speakers (of a CTM file: channels) whose words an alignment of one recording tells apart.
 
     Empty if it tells of one only, or has no names. ``""`` stands for tiers or rows without a name.
-
-    Raises
-    ------
-    AlignmentError
-        If it cannot be read.
     """
     name = _format(path, format)
     if _ONE.get(name) is _textgrid:
         return speakers_of(path)
     if name not in _MANY:
         return ()
-    all_voices = _all_of(path, format, ReadOptions()).voices
+    all_voices = _kept(path, format, ReadOptions(), _stamp(path)).voices
     voices = tuple(all_voices.get(nfc(utterance_id)) or all_voices.get("") or ())
     return voices if len(voices) > 1 else ()
-
-
-def _all_of(path: Path, format: str, options: ReadOptions) -> Alignments:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise AlignmentError(f"{path}: cannot be read ({error.strerror})") from error
-    return _kept(path, format, options, (status.st_mtime_ns, status.st_size))
 
 
 def read_alignment(
@@ -281,7 +249,7 @@ def read_alignment(
     if reader is not None:
         return in_upper_case(reader(path, options))
     # Files of many are kept as they are, whichever speaker is wanted.
-    alignments = _all_of(path, format, replace(options, speaker=None))
+    alignments = _kept(path, format, replace(options, speaker=None), _stamp(path))
     names = list(dict.fromkeys((*alignments, *alignments.voices)))
     if utterance_id is not None and nfc(utterance_id) in names:
         name = nfc(utterance_id)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from stressnet.alignment.encoding import finite_number, made_interval, numbered_lines, shown
@@ -19,6 +20,9 @@ from stressnet.alignment.readers.options import ReadOptions, pair
 from stressnet.alignment.readers.phone_sets import BUCKEYE, fold, resolve_flaps
 from stressnet.errors import AlignmentError
 from stressnet.intervals import SILENCE, Alignment, Interval
+
+buckeye_files = partial(pair, words_suffix=".words", phones_suffix=".phones", corpus="Buckeye")
+"""The ``.words`` and the ``.phones`` of a recording, given either."""
 
 _LINE = re.compile(r"\s*(\S+)\s+(\d+)(?:\s+(.*))?$")
 _DAMAGED_WORD = re.compile(r"<[A-Za-z_]+-.+>")
@@ -29,22 +33,11 @@ _MARK = re.compile(r"[{<].*[}>]|[{<].*|.*[}>]")
 
 
 def read_buckeye(path: Path, options: ReadOptions) -> Alignment:
-    """Words and phones of a Buckeye file, given its ``.words`` or its ``.phones``.
-
-    Raises
-    ------
-    AlignmentError
-        If one of the two is missing, has no header, or a line is not ``end colour label``.
-    """
+    """Words and phones of a Buckeye file, given its ``.words`` or its ``.phones``."""
     words, phones = buckeye_files(path)
     phone_tier = fold(_tier(phones, _is_silent_phone), BUCKEYE)
     alignment = Alignment(_tier(words, _is_silent_word), phone_tier, source="buckeye")
     return resolve_flaps(alignment)
-
-
-def buckeye_files(path: Path) -> tuple[Path, Path]:
-    """The ``.words`` and the ``.phones`` of a recording, given either."""
-    return pair(path, ".words", ".phones", "Buckeye")
 
 
 def _is_silent_word(label: str) -> bool:

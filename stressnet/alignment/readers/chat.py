@@ -23,13 +23,7 @@ _MANY_TIMES = re.compile(r"\[\s*x\s*\d{3}")
 
 
 def read_chat(path: Path, options: ReadOptions) -> Alignments:
-    """What each participant says.
-
-    Raises
-    ------
-    AlignmentError
-        If the file is damaged, or several speak and nothing has times.
-    """
+    """What each participant says."""
     from rustling.chat import CHAT
 
     text = read_text(path, windows=True)

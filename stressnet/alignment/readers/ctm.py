@@ -23,13 +23,7 @@ _POSITION = re.compile(r"(?<=\S)_[BIES]$")
 
 
 def read_ctm(path: Path, options: ReadOptions) -> Alignments:
-    """All recordings of a CTM file.
-
-    Raises
-    ------
-    AlignmentError
-        If a line is damaged.
-    """
+    """All recordings of a CTM file."""
     words_file, phones_file = ctm_files(path)
     words = _tiers(words_file, options)
     phones = _tiers(phones_file, options) if phones_file else {}

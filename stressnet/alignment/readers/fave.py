@@ -18,13 +18,7 @@ _TIME = re.compile(r"\s*(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d+)?)\s*", re.ASCII)
 
 
 def read_fave(path: Path, options: ReadOptions) -> Alignments:
-    """What each speaker says.
-
-    Raises
-    ------
-    AlignmentError
-        If a line lacks a column or a time.
-    """
+    """What each speaker says."""
     turns = []
     for number, (place, line) in enumerate(numbered_lines(path, windows=True)):
         cells = line.split("\t")

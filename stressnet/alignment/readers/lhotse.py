@@ -25,15 +25,7 @@ _WORDS, _PHONES = ("word", "words"), ("phone", "phones", "phoneme", "phonemes")
 
 
 def read_lhotse(path: Path, options: ReadOptions) -> Alignments:
-    """Alignments of a manifest, by recording; a speaker's supervisions of one recording are joined.
-
-    Raises
-    ------
-    MissingPartError
-        If Lhotse is not installed.
-    AlignmentError
-        If the manifest cannot be read or holds no word alignments.
-    """
+    """Alignments of a manifest by recording; supervisions of one speaker in it are joined."""
     tiers: dict[str, dict[str, tuple[list[Interval], list[Interval]]]] = {}
     for supervision in _supervisions(path):
         if options.channel is not None and str(supervision.channel) != options.channel:

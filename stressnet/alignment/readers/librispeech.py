@@ -19,13 +19,7 @@ LINE = re.compile(r'\s*(\S+)\s+"([^"]*)"\s+"([^"]*)"\s*$')
 
 
 def read_condensed(path: Path, options: ReadOptions) -> Alignments:
-    """All utterances of a chapter; their alignments have no phones.
-
-    Raises
-    ------
-    AlignmentError
-        If a line is damaged or has more or fewer words than times.
-    """
+    """All utterances of a chapter; their alignments have no phones."""
     alignments = Alignments()
     for place, line in numbered_lines(path):
         match = LINE.match(line)

@@ -14,17 +14,7 @@ from stressnet.intervals import Alignment
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """Choices that a file leaves open.
-
-    Parameters
-    ----------
-    speaker : str or None
-        Speaker whose tiers or rows to take, where they carry names.
-    rate_hz : int or None
-        Samples per second of times given in samples; None takes the format's own (TIMIT: 16,000).
-    channel : str or None
-        Channel of a CTM file that has several.
-    """
+    """Choices that a file leaves open, as of `stressnet.alignment.readers.read_alignment`."""
 
     speaker: str | None = None
     rate_hz: int | None = None
@@ -53,23 +43,9 @@ def _listing(folder: Path, changed_ns: int) -> dict[str, Path]:
     return {file.name.lower(): file for file in sorted(folder.iterdir(), reverse=True)}
 
 
-def companion(path: Path, suffix: str) -> Path | None:
-    """The file beside ``path`` with another suffix, whatever its case; None if there is none.
-
-    Both ``SA1.WRD`` + ``SA1.PHN`` and ``sa1.wrd`` + ``sa1.phn`` are pairs.
-    """
-    return beside(path, path.stem + suffix)
-
-
 def pair(path: Path, words_suffix: str, phones_suffix: str, corpus: str) -> tuple[Path, Path]:
-    """The files of words and of phones of a recording, given either.
-
-    Raises
-    ------
-    AlignmentError
-        If one is missing.
-    """
-    words, phones = companion(path, words_suffix), companion(path, phones_suffix)
+    """The files of words and of phones of a recording, given either, whatever their case."""
+    words, phones = (beside(path, path.stem + end) for end in (words_suffix, phones_suffix))
     if words is None or phones is None:
         lacking = words_suffix if words is None else phones_suffix
         raise AlignmentError(

@@ -29,13 +29,7 @@ _LISTS = ("segments", "transcription", "chunks", "word_segments", "words", "resu
 
 
 def read_recogniser(path: Path, options: ReadOptions) -> Alignments:
-    """What a recogniser heard, by speaker where it tells speakers apart.
-
-    Raises
-    ------
-    AlignmentError
-        If the file is damaged or of another program.
-    """
+    """What a recogniser heard, by speaker where it tells speakers apart."""
     document = parsed_json(path, read_text(path, windows=True))
     items = items_of(document)
     if items is None:

@@ -24,13 +24,7 @@ _ROLLS = re.compile(r"<(?:\d+:)?\d\d:\d\d\.\d+>|<u>")
 
 
 def read_subtitles(path: Path, options: ReadOptions) -> Alignments:
-    """What is said in each subtitle.
-
-    Raises
-    ------
-    AlignmentError
-        If there are no subtitles.
-    """
+    """What is said in each subtitle."""
     import pysubs2
 
     text = re.sub(r"\n{3,}", "\n\n", read_text(path, windows=True))  # pysubs2 is slow with many

@@ -47,30 +47,21 @@ _UNITS_PER_S = {"": 1.0, "_s": 1.0, "_sec": 1.0, "_ms": 1000.0}
 
 
 def read_table(path: Path, options: ReadOptions) -> Alignments:
-    """All recordings of a table; the only one is named ``""`` if there is no such column.
-
-    Raises
-    ------
-    AlignmentError
-        If a column is missing or a row damaged.
-    """
+    """All recordings of a table; the only one is named ``""`` if there is no such column."""
     text = read_text(path, windows=True)
     rows, columns, header = _table(path, text)
     picked, per_s = _columns(path, columns, options)
     if "tier" not in picked:
         return _timed_text(path, rows, picked, per_s, is_plain=set(columns) <= _WHISPERS)
     tiers: dict[str, dict[str, dict[str, list[Interval]]]] = {}
-    for place, row in rows:
-        cells = {key: row[index] if index < len(row) else "" for key, index in picked.items()}
+    for place, cells in _cells(rows, picked):
         speaker = nfc(cells.get("speaker", ""))
         tier = cells["tier"].strip().lower().rpartition(" - ")[2]
         level = "words" if tier in WORD_TIERS else "phones" if tier in PHONE_TIERS else None
         if level is None:
             continue  # a table may hold further tiers, as a TextGrid may
         name = _utterance(cells.get("utterance", ""))
-        start_s = finite_number(_with_point(cells["start"]), place, "start") / per_s
-        end_s = finite_number(_with_point(cells["end"]), place, "end") / per_s
-        interval = made_interval(start_s, end_s, cells["label"], place)
+        interval = made_interval(*_times_s(cells, place, per_s), cells["label"], place)
         voices = tiers.setdefault(name, {})
         voices.setdefault(speaker, {"words": [], "phones": []})[level].append(interval)
     if not tiers:
@@ -91,13 +82,7 @@ def read_table(path: Path, options: ReadOptions) -> Alignments:
 
 
 def check_columns(path: Path, text: str) -> None:
-    """Look at the first line of a table.
-
-    Raises
-    ------
-    UnknownFormatError
-        If it is of something else than words or text and their times.
-    """
+    """Raise `UnknownFormatError` if a table is of something else than words and their times."""
     _, columns, _ = _table(path, text)
     if columns:
         _columns(path, columns, ReadOptions(rate_hz=1))
@@ -127,13 +112,10 @@ def _timed_text(
     """What is said in stretches of speech, by recording and speaker."""
     turns: dict[str, list[Turn]] = {}
     are_whole = is_plain
-    for place, row in rows:
-        cells = {key: row[index] if index < len(row) else "" for key, index in picked.items()}
-        start_s, end_s = (
-            finite_number(_with_point(cells[key]), place, key) / per_s for key in ("start", "end")
-        )
+    for place, cells in _cells(rows, picked):
+        times_s = _times_s(cells, place, per_s)
         are_whole &= all(cells[key].strip().isdigit() for key in ("start", "end"))
-        turn = Turn(cells.get("speaker", ""), start_s, end_s, cells["label"])
+        turn = Turn(cells.get("speaker", ""), *times_s, cells["label"])
         turns.setdefault(_utterance(cells.get("utterance", "")), []).append(turn)
     scale = 1000.0 if are_whole else 1.0
     alignments = Alignments()
@@ -151,9 +133,21 @@ def _utterance(cell: str) -> str:
     return nfc(name.stem if name.suffix.lower() in _ENDINGS else name.name)
 
 
-def _with_point(number: str) -> str:
-    """A number with a decimal point, where a comma was written."""
-    return number if "." in number else number.replace(",", ".")
+def _cells(
+    rows: Iterator[tuple[str, list[str]]], picked: dict[str, int]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Places of rows, and their cells by meaning."""
+    for place, row in rows:
+        yield place, {key: row[k] if k < len(row) else "" for key, k in picked.items()}
+
+
+def _times_s(cells: dict[str, str], place: str, per_s: float) -> tuple[float, float]:
+    """Start and end, which may be written with a decimal comma."""
+    start_s, end_s = (
+        finite_number(text if "." in text else text.replace(",", "."), place, key) / per_s
+        for key, text in (("start", cells["start"]), ("end", cells["end"]))
+    )
+    return start_s, end_s
 
 
 def _rows(

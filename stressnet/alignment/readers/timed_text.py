@@ -18,14 +18,7 @@ from stressnet.intervals import TIMED_TEXT, Alignment
 class Turn:
     """A stretch of speech.
 
-    Parameters
-    ----------
-    speaker : str
-        Who speaks; empty if that is not said.
-    start_s, end_s : float
-        Limits in seconds; nan if they are not known.
-    text : str
-        What is said.
+    `speaker` is empty if that is not said; limits in seconds are nan if they are not known.
     """
 
     speaker: str
@@ -45,21 +38,9 @@ def with_times(
     """Turns that have times, and those without joined to them.
 
     Turns of one speaker without times lie between their neighbours, and if these leave no room, in
-    the one before.
-
-    Parameters
-    ----------
-    turns : sequence of Turn
-        In the order in which they were said.
-    start_s, end_s : float
-        Limits of what the first and the last may be given, in seconds.
-
-    Returns
-    -------
-    turns : list of Turn
-        All with times.
-    n_lost : int
-        Turns of several speakers between the same neighbours, which cannot be placed.
+    the one before. The second value counts turns of several speakers between the same neighbours,
+    which cannot be placed. ``start_s`` and ``end_s`` limit what the first and the last may be
+    given.
     """
     kept: list[Turn] = []
     groups = [(timed, list(group)) for timed, group in groupby(turns, lambda t: t.is_timed)]
@@ -86,13 +67,7 @@ def with_times(
 def alignments_of(
     path: Path, turns: Iterable[Turn], source: str = TIMED_TEXT, notes: tuple[str, ...] = ()
 ) -> Alignments:
-    """Turns of each speaker of the only recording of a file, as intervals without phones.
-
-    Raises
-    ------
-    AlignmentError
-        If there are none.
-    """
+    """:func:`voices_of_turns` of the only recording of a file."""
     alignments = Alignments()
     alignments.add("", voices_of_turns(path, turns, source, notes))
     return alignments
@@ -101,13 +76,7 @@ def alignments_of(
 def voices_of_turns(
     path: Path, turns: Iterable[Turn], source: str = TIMED_TEXT, notes: tuple[str, ...] = ()
 ) -> dict[str, Alignment]:
-    """Turns of each speaker as intervals without phones.
-
-    Raises
-    ------
-    AlignmentError
-        If there are none.
-    """
+    """Turns of each speaker as intervals without phones; none is an `AlignmentError`."""
     voices: dict[str, list[Turn]] = {}
     for turn in turns:
         if turn.text.strip():

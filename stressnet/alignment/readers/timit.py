@@ -6,6 +6,7 @@ neighbours may share a segment; the overlap is kept and validation lists it.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from stressnet.alignment.encoding import finite_number, made_interval, numbered_lines, shown
@@ -13,6 +14,9 @@ from stressnet.alignment.readers.options import ReadOptions, pair
 from stressnet.alignment.readers.phone_sets import TIMIT, fold, merge_closures, resolve_flaps
 from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment, Interval
+
+timit_files = partial(pair, words_suffix=".WRD", phones_suffix=".PHN", corpus="TIMIT")
+"""The ``.WRD`` and the ``.PHN`` of an utterance, given either."""
 
 RATE_HZ = 16_000
 """TIMIT's sampling rate, in which its times are counted whatever the audio was converted to."""
@@ -22,22 +26,12 @@ def read_timit(path: Path, options: ReadOptions) -> Alignment:
     """Words and phones of a TIMIT utterance, given its ``.WRD`` or its ``.PHN`` in any case.
 
     `options.rate_hz` is the rate of its times if that is not 16 kHz.
-
-    Raises
-    ------
-    AlignmentError
-        If one of the two files is missing, or a line is not ``first last label``.
     """
     files = timit_files(path)
     rate_hz = options.rate_hz or RATE_HZ
     words = _tier(files[0], rate_hz)
     phones = fold(merge_closures(_tier(files[1], rate_hz)), TIMIT)
     return resolve_flaps(Alignment(words, phones, source="timit"))
-
-
-def timit_files(path: Path) -> tuple[Path, Path]:
-    """The ``.WRD`` and the ``.PHN`` of an utterance, given either."""
-    return pair(path, ".WRD", ".PHN", "TIMIT")
 
 
 def _tier(path: Path, rate_hz: int) -> tuple[Interval, ...]:

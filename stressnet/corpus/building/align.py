@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from stressnet.errors import AlignmentError, AudioError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, load_dictionary
 from stressnet.runs.journal import Journal, Results
-from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.problems import Problem, Severity, warnings_about
 
 if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 def to_record(alignment: Alignment) -> dict[str, Any]:
     """An alignment as JSON."""
     return {
-        "words": [[i.start_s, i.end_s, i.label] for i in alignment.words],
-        "phones": [[i.start_s, i.end_s, i.label] for i in alignment.phones],
+        "words": list(map(astuple, alignment.words)),
+        "phones": list(map(astuple, alignment.phones)),
         "source": alignment.source,
         "confidence": list(alignment.confidence) if alignment.confidence else None,
     }
@@ -57,25 +57,13 @@ def from_record(record: Mapping[str, Any]) -> Alignment:
 class Alignments(Mapping[str, Alignment]):
     """Alignments by utterance id, each read from the journal when it is asked for.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Utterances that have one.
-    results : Results
-        The journal's.
-    changes : mapping
-        By utterance, what is not read as the text of its alignment has it.
+    `changes` holds, by utterance, what is not read as the text of its alignment has it.
     """
 
     def __init__(
-        self,
-        names: Sequence[str],
-        results: Results,
-        changes: Mapping[str, tuple[Change, ...]],
+        self, names: Sequence[str], results: Results, changes: Mapping[str, tuple[Change, ...]]
     ) -> None:
-        self._names = dict.fromkeys(names)
-        self.changes = changes
-        self._results = results
+        self._names, self._results, self.changes = dict.fromkeys(names), results, changes
 
     def __getitem__(self, utterance_id: str) -> Alignment:
         if utterance_id not in self._names:
@@ -101,7 +89,7 @@ def _waiting(given: Given) -> dict[str, Any]:
     """Words that came without phones, as JSON; see `_given`."""
     return {
         "words_only": given.words,
-        "stretches": [[s.start_s, s.end_s, s.words, s.kept, s.noises] for s in given.stretches],
+        "stretches": list(map(astuple, given.stretches)),
         "noises": given.noises,
         "warnings": given.warnings,
         "is_told": given.is_told,
@@ -142,19 +130,16 @@ def _to_align(
             given = _given(record)
             if not given.is_told:
                 words_only.append(recording)
+        name = recording.utterance_id
         try:
             given = speakable(recording, pronounceable(recording, given, dictionary), dictionary)
             todo.append((recording, given))
         except AlignmentError as error:
-            text = str(error)
-            problems.append(Problem(recording.utterance_id, "align", Severity.ERROR, text))
-        problems += [
-            Problem(recording.utterance_id, "align", Severity.WARNING, text)
-            for text in given.warnings
-        ]
+            problems.append(Problem(name, "align", Severity.ERROR, str(error)))
+        problems += warnings_about(name, "align", given.warnings)
     if words_only:
         text = words_only_text(words_only)
-        problems.append(Problem(words_only[0].utterance_id, "align", Severity.WARNING, text))
+        problems += warnings_about(words_only[0].utterance_id, "align", [text])
     return todo
 
 
@@ -219,17 +204,14 @@ def _aligner(name: str, problems: list[Problem]) -> Aligner:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         aligner = get_aligner(name)
-    problems += [Problem("", "align", Severity.WARNING, str(warning.message)) for warning in caught]
+    problems += warnings_about("", "align", [str(warning.message) for warning in caught])
     return aligner
 
 
 def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
-    """Alignments of all recordings: the corpus's own where given, else an aligner's.
+    """Alignments of all recordings, in order: the corpus's own where given, else an aligner's.
 
-    Returns
-    -------
-    Alignments
-        Utterance id to alignment, in the order of the scan; failures become problems of the folder.
+    Failures become problems of the folder.
     """
     dictionary = load_dictionary(config.dictionary)
     problems = folder.problems
@@ -273,18 +255,14 @@ def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
         done = journal.done
     aligned: list[str] = []
     for recording in found.recordings:
-        record = done.get(recording.utterance_id)
+        name = recording.utterance_id
+        record = done.get(name)
         if record is None or "words_only" in record:
             continue
-        problems += [
-            Problem(recording.utterance_id, "align", Severity.WARNING, text)
-            for text in record.get("warnings", ())
-        ]
+        problems += warnings_about(name, "align", record.get("warnings", ()))
         if "failure" in record:
-            problems.append(
-                Problem(recording.utterance_id, "align", Severity.ERROR, record["failure"])
-            )
+            problems.append(Problem(name, "align", Severity.ERROR, record["failure"]))
         else:
-            aligned.append(recording.utterance_id)
+            aligned.append(name)
     changes = {r.utterance_id: given.changes for r, given in todo if given.changes}
     return Alignments(aligned, done, changes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stressnet.alignment.fit import fit_to_sound
@@ -12,7 +12,7 @@ from stressnet.corpus.building.expect import LANGUAGE
 from stressnet.corpus.scan import Recording, Scan
 from stressnet.errors import AudioError
 from stressnet.intervals import Alignment
-from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.problems import Problem, Severity, warnings_about
 
 if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
@@ -24,21 +24,15 @@ LONGEST_S = 600.0
 """Of longer recordings the beginning is looked at, which is enough and fits into memory."""
 
 
-@dataclass(frozen=True)
-class _FitTask:
-    recording: Recording
-    alignment: Alignment
-
-
-def _fit_one(task: _FitTask) -> tuple[str, str] | None:
+def _fit_one(task: tuple[Recording, Alignment]) -> tuple[str, str] | None:
     """Severity and what is wrong, if words and sound do not fit."""
-    recording = task.recording
+    recording, alignment = task
     span_s = (0.0, min(LONGEST_S, recording.duration_s))
     try:
         (sound,), _ = read_stretches(recording.audio_path, [span_s], channel=recording.channel)
     except AudioError:
         return None  # reported when the tokens are cut
-    fit = fit_to_sound(task.alignment, sound.samples)
+    fit = fit_to_sound(alignment, sound.samples)
     if fit is None or fit.severity is None:
         return None
     severity = fit.severity if recording.alignment_path is None else Severity.WARNING
@@ -52,7 +46,7 @@ def check_fit(folder: RunFolder, found: Scan, aligned: Mapping[str, Alignment]) 
     are taken at their word; where words came with times, it is never more than a warning.
     """
     tasks = (
-        (recording.utterance_id, _FitTask(recording, alignment))
+        (recording.utterance_id, (recording, alignment))
         for recording in found.recordings
         if recording.utterance_id in aligned
         for alignment in [aligned[recording.utterance_id]]
@@ -72,6 +66,6 @@ def check_fit(folder: RunFolder, found: Scan, aligned: Mapping[str, Alignment]) 
             f"the words of {n_wrong} of {n} recordings do not, or hardly, fit their sound; are "
             f"these their transcripts, and is this English?"
         )
-        folder.problems.append(Problem("", LANGUAGE, Severity.WARNING, text))
+        folder.problems += warnings_about("", LANGUAGE, [text])
     kept = tuple(r for r in found.recordings if r.utterance_id not in refused)
     return replace(found, recordings=kept)

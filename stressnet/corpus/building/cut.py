@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.alignment.validation import fit_to_audio, validate, without_overlaps
-from stressnet.audio import read_stretches, write_flac
+from stressnet.audio import Audio, read_stretches, write_flac
 from stressnet.corpus.labels import Labels, idle_labels, labels_by_utterance
 from stressnet.corpus.scan import Recording, Scan
 from stressnet.corpus.store import NOT_TOKENS, PHONES, TOKENS
@@ -28,13 +28,16 @@ from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Reject, load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import get_tagger
 from stressnet.runs.names import safe_name
-from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.problems import Problem, Severity, warnings_about
 
 if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
     from stressnet.stages.build_corpus import BuildConfig
 
 _IS_OVERLAP = re.compile(r" overlaps | has no length ")
+
+Excerpt = tuple[float, Audio]
+"""The time at which a cut was asked to start, and its sound."""
 
 
 @dataclass(frozen=True)
@@ -59,35 +62,44 @@ def _cut_one(task: _CutTask) -> dict[str, Any]:
             load_word_list(config.function_words) if config.function_words else None,
             get_tagger(config.tagger),
         )
-        starts_s = [max(0.0, token.start_s - config.context_s) for token in tokens]
-        spans_s = [(a, t.end_s + config.context_s) for a, t in zip(starts_s, tokens, strict=True)]
-        excerpts, duration_s = read_stretches(
-            recording.audio_path, spans_s, channel=recording.channel
-        )
+        times_s = [(token.start_s, token.end_s) for token in tokens]
+        excerpts, duration_s = read_excerpts(recording, times_s, config.context_s)
         warnings = _write_grid(task, tokens, duration_s)
     except (AlignmentError, AudioError, CorpusError) as error:
         return {"failure": str(error)}
     rows, phones = [], []
-    folder = Path("excerpts") / safe_name(recording.speaker)
-    if tokens:
-        (task.out / folder).mkdir(parents=True, exist_ok=True)
-    for token, start_s, excerpt in zip(tokens, starts_s, excerpts, strict=True):
-        file = folder / f"{safe_name(token.token_id)}.flac"
-        write_flac(task.out / file, excerpt)
-        rows.append(
-            token_row(token)
-            | {
-                "recording": recording.audio_path.relative_to(task.source).as_posix(),
-                "excerpt_file": file.as_posix(),
-                # The sample the cut really starts at, not the time asked for.
-                "excerpt_start_s": round(start_s * excerpt.rate_hz) / excerpt.rate_hz,
-                "excerpt_duration_s": excerpt.duration_s,
-                "rate_hz": excerpt.rate_hz,
-            }
-        )
+    source = {"recording": recording.audio_path.relative_to(task.source).as_posix()}
+    for token, excerpt in zip(tokens, excerpts, strict=True):
+        columns = write_excerpt(task.out, recording, token.token_id, excerpt)
+        rows.append(token_row(token) | source | columns)
         phones += phone_rows(token)
     others = [word._asdict() for word in rejected]
     return {"tokens": rows, "phones": phones, "not_tokens": others, "warnings": warnings}
+
+
+def read_excerpts(
+    recording: Recording, times_s: Sequence[tuple[float, float]], context_s: float
+) -> tuple[list[Excerpt], float]:
+    """Stretches of a recording with sound around them, and the recording's length in seconds."""
+    spans_s = [(max(0.0, start_s - context_s), end_s + context_s) for start_s, end_s in times_s]
+    sounds, duration_s = read_stretches(recording.audio_path, spans_s, channel=recording.channel)
+    starts_s = [start_s for start_s, _ in spans_s]
+    return list(zip(starts_s, sounds, strict=True)), duration_s
+
+
+def write_excerpt(out: Path, recording: Recording, name: str, excerpt: Excerpt) -> dict[str, Any]:
+    """Write an excerpt into the folder of its speaker; return its columns of a table."""
+    start_s, sound = excerpt
+    file = Path("excerpts") / safe_name(recording.speaker) / f"{safe_name(name)}.flac"
+    (out / file).parent.mkdir(parents=True, exist_ok=True)
+    write_flac(out / file, sound)
+    return {
+        "excerpt_file": file.as_posix(),
+        # The sample the cut really starts at, not the time asked for.
+        "excerpt_start_s": round(start_s * sound.rate_hz) / sound.rate_hz,
+        "excerpt_duration_s": sound.duration_s,
+        "rate_hz": sound.rate_hz,
+    }
 
 
 def _write_grid(task: _CutTask, tokens: list[Token], duration_s: float) -> list[str]:
@@ -134,15 +146,7 @@ def cut(
 ) -> Counter[str]:
     """Find tokens, write excerpts, TextGrids and the tables of tokens, phones and other words.
 
-    Returns
-    -------
-    Counter
-        Words that are no tokens, by reason.
-
-    Raises
-    ------
-    CorpusError
-        If there is no token at all.
+    Gives the number of words that are no tokens, by reason. No token at all is a `CorpusError`.
     """
     out, problems = folder.path, folder.problems
     folder.tree("excerpts/*/*.flac")
@@ -167,9 +171,7 @@ def cut(
             if "failure" in result:
                 problems.append(Problem(utterance_id, "cut", Severity.ERROR, result["failure"]))
                 continue
-            problems += [
-                Problem(utterance_id, "cut", Severity.WARNING, text) for text in result["warnings"]
-            ]
+            problems += warnings_about(utterance_id, "cut", result["warnings"])
             for word in result["not_tokens"]:
                 rejected[word["reason"]] += 1
                 if utterance_id in labels and word["reason"] in set(Reject):

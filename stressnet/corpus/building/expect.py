@@ -31,17 +31,11 @@ FEW_TOKENS = 500
 
 @dataclass
 class Expected:
-    """Tokens that a build would find.
+    """Tokens that a build would find: speaker, word, and stress by a label table or the dictionary.
 
-    Parameters
-    ----------
-    words : list of (str, str, Stress or None)
-        Speaker, word, and stress by a label table or the dictionary; None for words with both
-        readings, which part of speech and aligner decide.
-    unknown : Counter of str
-        Words that are not in the dictionary, by speaker.
-    never : list of (str, int, str, str)
-        Utterance, index and spelling of words that can be no tokens, and the reason.
+    The stress is None for words with both readings, which part of speech and aligner decide.
+    `unknown` counts words that are not in the dictionary, by speaker; `never` holds utterance,
+    index and spelling of words that can be no tokens, and the reason.
     """
 
     words: list[tuple[str, str, Stress | None]] = field(default_factory=list)
@@ -56,21 +50,10 @@ class Expected:
         labels: Labels,
         function_words: frozenset[str] | None = None,
     ) -> Given:
-        """Count the tokens of a recording.
+        """Count the tokens of a recording, and say what the build would align or take.
 
-        Parameters
-        ----------
-        recording : Recording
-            As the scan found it.
-        given : Given or None
-            What a build makes of the alignment that came with it.
-        dictionary, labels, function_words
-            As in `stressnet.corpus.tokens.find_tokens`.
-
-        Returns
-        -------
-        Given
-            What the build would align or take.
+        `given` is what a build makes of the alignment that came with it; all else is as for
+        `stressnet.corpus.tokens.find_tokens`.
 
         Raises
         ------
@@ -95,9 +78,8 @@ class Expected:
         tokens, rejected = find_tokens(
             recording, given.alignment, dictionary, labels, function_words
         )
-        self.unknown[recording.speaker] += sum(
-            word.reason == Reject.NOT_IN_DICTIONARY for word in rejected
-        )
+        unknown = [word for word in rejected if word.reason == Reject.NOT_IN_DICTIONARY]
+        self.unknown[recording.speaker] += len(unknown)
         self.never += [
             (word.utterance_id, word.word_index, word.word, word.reason)
             for word in rejected
@@ -144,19 +126,9 @@ class Expected:
 def unknown_words(n_unknown: int, n_tokens: int) -> str:
     """A warning if so many words are in no dictionary that they may be of another language.
 
-    Words of another language become tokens where English has a name or word that is spelled alike.
-
-    Parameters
-    ----------
-    n_unknown : int
-        Words that are not in the dictionary.
-    n_tokens : int
-        Disyllabic content words that are.
-
-    Returns
-    -------
-    str
-        Empty if the share is :data:`MOST_UNKNOWN` or less.
+    These become tokens where English has a name or word that is spelled alike. ``n_tokens`` are
+    disyllabic content words that are in the dictionary; up to :data:`MOST_UNKNOWN` there is no
+    warning (empty).
     """
     n = n_unknown + n_tokens
     if n_unknown <= MOST_UNKNOWN * n:
@@ -170,12 +142,7 @@ def unknown_words(n_unknown: int, n_tokens: int) -> str:
 def language_warnings(unknown: Counter[str], tokens: Counter[str]) -> list[str]:
     """Warnings if words may be of another language, of the corpus or else of single speakers.
 
-    Parameters
-    ----------
-    unknown : Counter of str
-        Words that are not in the dictionary, by speaker.
-    tokens : Counter of str
-        Disyllabic content words that are.
+    Both count by speaker what :func:`unknown_words` counts.
     """
     of_all = unknown_words(unknown.total(), tokens.total())
     if of_all:

@@ -41,12 +41,8 @@ class Given:
         Words to align otherwise.
     stretches : tuple of Stretch
         Where they are said; empty if somewhere in the recording.
-    warnings : tuple of str
-        What is odd about it.
     is_told : bool
         Whether the warnings say already why the words are aligned.
-    changes : tuple of Change
-        What is not read as it is written.
     noises : tuple of int
         As of a `Reading`, where there are no stretches.
     """
@@ -61,13 +57,7 @@ class Given:
 
 
 def read_given(recording: Recording, path: Path) -> Alignment:
-    """The alignment that came with a recording, as it stands, with times from its first sample.
-
-    Raises
-    ------
-    AlignmentError
-        If it cannot be read.
-    """
+    """The alignment that came with a recording, as it stands, with times from its first sample."""
     return _from_zero(_read(recording, path), recording.duration_s, path)
 
 
@@ -129,13 +119,7 @@ def use_given(recording: Recording, path: Path) -> Given:
 
 
 def _with_transcript(recording: Recording, path: Path, given: Given) -> Given:
-    """Words of a transcript, which a person may have corrected, where the recogniser heard them.
-
-    Raises
-    ------
-    AlignmentError
-        If both have little in common.
-    """
+    """Words of a transcript, which a person may have corrected, where the recogniser heard them."""
     reading = recording.transcript
     if reading is None or given.words == reading.words:
         return given
@@ -184,16 +168,14 @@ def _without_phones(recording: Recording, path: Path, alignment: Alignment) -> G
     spoken = sorted(alignment.spoken_words(), key=lambda word: (word.start_s, word.end_s))
     is_rough = alignment.source in (TIMED_TEXT, RECOGNISED)
     warnings = []
-    if is_rough:
-        outside = [word for word in spoken if word.start_s >= duration_s]
-        inside = spoken[: len(spoken) - len(outside)]
-        if inside and outside:
-            spoken = inside
-            warnings.append(
-                f"{path}: '{outside[0].label[:40]}' at {outside[0].start_s:.2f} s and what follows "
-                f"lie past the end of the audio ({duration_s:.2f} s) and are left out; check that "
-                f"both belong together"
-            )
+    outside = [word for word in spoken if is_rough and word.start_s >= duration_s]
+    if 0 < len(outside) < len(spoken):
+        spoken = spoken[: -len(outside)]
+        warnings.append(
+            f"{path}: '{outside[0].label[:40]}' at {outside[0].start_s:.2f} s and what follows "
+            f"lie past the end of the audio ({duration_s:.2f} s) and are left out; check that "
+            f"both belong together"
+        )
     for word in spoken:
         if word.start_s < 0 or not word.start_s < min(word.end_s, duration_s):
             raise AlignmentError(
@@ -230,10 +212,7 @@ def _without_phones(recording: Recording, path: Path, alignment: Alignment) -> G
 def pronounceable(recording: Recording, given: Given, dictionary: Dictionary) -> Given:
     """What can be aligned: stretches with a word that cannot be pronounced are left out.
 
-    Raises
-    ------
-    AlignmentError
-        If nothing is left.
+    Nothing left is an `AlignmentError`.
     """
     whole = Stretch(0.0, recording.duration_s, given.words)
     kept, reasons = [], []
@@ -265,10 +244,7 @@ def _reason(word: str, dictionary: Dictionary) -> str | None:
 def speakable(recording: Recording, given: Given, dictionary: Dictionary) -> Given:
     """What can be aligned, with a warning if its words are spoken at a doubtful rate.
 
-    Raises
-    ------
-    AlignmentError
-        If nobody speaks so.
+    A rate at which nobody speaks is an `AlignmentError`.
     """
     least_s, most_s = recording.speech_s or (0.0, recording.duration_s)
     if given.stretches or recording.voice is not None:  # others may speak, too

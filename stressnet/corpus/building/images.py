@@ -13,6 +13,7 @@ from stressnet.acoustics.token_image import image_in_excerpt
 from stressnet.audio import read_audio
 from stressnet.corpus.images import write_images_header
 from stressnet.corpus.store import TOKENS
+from stressnet.corpus.tokens import span_of
 from stressnet.runs.arrays import ArrayFile
 from stressnet.runs.journal import Journal
 from stressnet.runs.names import inside
@@ -35,8 +36,7 @@ def _images_of(task: tuple[Path, SpectrogramPreset, list[dict[Any, Any]]]) -> An
     truncated = np.empty(len(rows), dtype=bool)
     for i, row in enumerate(rows):
         audio = read_audio(inside(out, row["excerpt_file"]))
-        start_s, end_s = (row[name] - row["excerpt_start_s"] for name in ("start_s", "end_s"))
-        image = image_in_excerpt(preset, audio, start_s, end_s)
+        image = image_in_excerpt(preset, audio, *span_of(row, "start_s", "end_s"))
         images[i], masks[i], truncated[i] = image.values, image.mask, image.truncated
     return images, masks, truncated
 
@@ -44,14 +44,7 @@ def _images_of(task: tuple[Path, SpectrogramPreset, list[dict[Any, Any]]]) -> An
 def compute_spectrograms(folder: RunFolder, presets: list[str], within: str = "") -> None:
     """Write the images of every token under each preset; presets that are there are left alone.
 
-    Parameters
-    ----------
-    folder : RunFolder
-        The corpus.
-    presets : list of str
-        Names of presets.
-    within : str
-        Folder of the corpus with a token table of its own; the corpus itself if left out.
+    ``within`` is a folder of the corpus with a token table of its own.
     """
     import pandas as pd
 

@@ -5,80 +5,45 @@ They lie in a folder of their own, with a table, excerpts and spectrograms as th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet.audio import read_stretches, write_flac
-from stressnet.corpus.longer_words import Stretch, find_stretches
+from stressnet.corpus.building.cut import read_excerpts, write_excerpt
+from stressnet.corpus.longer_words import find_stretches
 from stressnet.corpus.scan import Recording, Scan
 from stressnet.corpus.store import LONGER_WORDS, TOKENS
-from stressnet.corpus.tables import STRETCH_TYPES, TableWriter, arrow_schema
+from stressnet.corpus.tables import STRETCH_TYPES, TableWriter, arrow_schema, columns_of
 from stressnet.errors import AlignmentError, AudioError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
-from stressnet.runs.names import safe_name
 
 if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
     from stressnet.stages.build_corpus import BuildConfig
 
 
-@dataclass(frozen=True)
-class _Task:
-    recording: Recording
-    alignment: Alignment
-    dictionary: Path | None
-    context_s: float
-    out: Path
+_Task = tuple[Recording, Alignment, Path | None, float, Path]
+"""A recording, its alignment, a user's dictionary, context in seconds, and where to write."""
 
 
 def _cut_one(task: _Task) -> list[dict[str, Any]]:
     """Rows of one utterance's stretches; the excerpt of a word serves all of its stretches."""
-    recording = task.recording
+    recording, alignment, dictionary, context_s, out = task
     try:
-        found = find_stretches(recording, task.alignment, load_dictionary(task.dictionary))
-        words = list(_by_word(found))
-        starts_s = [max(0.0, group[0].start_s - task.context_s) for group in words]
-        spans_s = [(a, g[-1].end_s + task.context_s) for a, g in zip(starts_s, words, strict=True)]
-        excerpts, _ = read_stretches(recording.audio_path, spans_s, channel=recording.channel)
+        stretches = find_stretches(recording, alignment, load_dictionary(dictionary))
+        words = [list(group) for _, group in groupby(stretches, lambda s: s.word_index)]
+        times_s = [(group[0].start_s, group[-1].end_s) for group in words]
+        excerpts, _ = read_excerpts(recording, times_s, context_s)
     except (AlignmentError, AudioError):  # told by the stage that cuts the tokens
         return []
     rows = []
-    folder = Path("excerpts") / safe_name(recording.speaker)
-    if words:
-        (task.out / folder).mkdir(parents=True, exist_ok=True)
-    for group, start_s, excerpt in zip(words, starts_s, excerpts, strict=True):
-        file = folder / f"{safe_name(group[0].token_id.rpartition('.')[0])}.flac"
-        write_flac(task.out / file, excerpt)
-        rows += [
-            {
-                "token_id": stretch.token_id,
-                "utterance_id": stretch.utterance_id,
-                "speaker": stretch.speaker,
-                "word": stretch.word,
-                "word_index": stretch.word_index,
-                "first_syllable": stretch.first_syllable,
-                "stress": stretch.stress.value,
-                "pronunciation": " ".join(phone.label for phone in stretch.phones),
-                "start_s": stretch.start_s,
-                "end_s": stretch.end_s,
-                "excerpt_file": file.as_posix(),
-                "excerpt_start_s": round(start_s * excerpt.rate_hz) / excerpt.rate_hz,
-                "excerpt_duration_s": excerpt.duration_s,
-                "rate_hz": excerpt.rate_hz,
-            }
-            for stretch in group
-        ]
+    for group, excerpt in zip(words, excerpts, strict=True):
+        name = group[0].token_id.rpartition(".")[0]
+        columns = write_excerpt(out, recording, name, excerpt)
+        rows += [columns_of(stretch, STRETCH_TYPES) | columns for stretch in group]
     return rows
-
-
-def _by_word(stretches: list[Stretch]) -> Iterable[list[Stretch]]:
-    groups: dict[int, list[Stretch]] = {}
-    for stretch in stretches:
-        groups.setdefault(stretch.word_index, []).append(stretch)
-    return groups.values()
 
 
 def cut_longer_words(
@@ -88,11 +53,9 @@ def cut_longer_words(
     where = folder.tree(f"{LONGER_WORDS}/excerpts/*/*.flac").parent
     recordings = [r for r in found.recordings if r.utterance_id in aligned]
     tasks = (
-        (
-            r.utterance_id,
-            _Task(r, aligned[r.utterance_id], config.dictionary, config.context_s, where),
-        )
+        (name, (r, aligned[name], config.dictionary, config.context_s, where))
         for r in recordings
+        for name in [r.utterance_id]
     )
     table_file = folder.file(f"{LONGER_WORDS}/{TOKENS}")
     with TableWriter(table_file, arrow_schema(STRETCH_TYPES)) as table:

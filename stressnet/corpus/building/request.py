@@ -14,19 +14,12 @@ from stressnet.corpus.scan import Scan
 from stressnet.corpus.speakers import examples
 from stressnet.errors import AlignmentError, CorpusError, MissingPartError
 from stressnet.runs.manifest import hash_data, hash_ends, hash_file
-from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.problems import Problem, warnings_about
 
 if TYPE_CHECKING:
     from stressnet.stages.build_corpus import BuildConfig
 
-_HOW = (
-    "presets",
-    "scheduler",
-    "no_splits",
-    "no_longer_words",
-    "valid_share",
-    "test_share",
-)
+_HOW = ("presets", "scheduler", "no_splits", "no_longer_words", "valid_share", "test_share")
 """Options that decide nothing, or stand in other parameters."""
 
 _NOT_HASHED = ("source", "splits", "splits_file", "match")
@@ -132,13 +125,11 @@ def unused_labels(found: Scan) -> list[Problem]:
     for (utterance_id, _), label in found.labels.items():
         if utterance_id not in known:
             unused.setdefault(label.table, []).append(utterance_id)
-    return [
-        Problem(
-            table,
-            "labels",
-            Severity.WARNING,
+    problems = []
+    for table, ids in unused.items():
+        text = (
             f"{table}: {len(ids)} of its words belong to utterances that are not there or failed "
-            f"({examples(ids)}); the recordings are called {examples(sorted(known))}",
+            f"({examples(ids)}); the recordings are called {examples(sorted(known))}"
         )
-        for table, ids in unused.items()
-    ]
+        problems += warnings_about(table, "labels", [text])
+    return problems

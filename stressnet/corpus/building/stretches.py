@@ -31,10 +31,6 @@ class Stretch:
 
     Parameters
     ----------
-    start_s, end_s : float
-        Limits in seconds.
-    words : tuple of str
-        What is said.
     kept : tuple of (float, float, int)
         Intervals whose times are kept, in seconds, with the number of words in each; empty if it is
         only known that the words are said somewhere in the stretch.
@@ -122,12 +118,8 @@ def joined(
 ) -> tuple[Alignment, int]:
     """The alignment of a recording from those of its stretches; None for one that failed.
 
-    Returns
-    -------
-    alignment : Alignment
-        Words whose times were given keep them.
-    n_far : int
-        Words that the aligner hears more than 0.1 s away from them.
+    Words whose times were given keep them; the second value counts those that the aligner hears
+    more than 0.1 s away from there.
     """
     words: list[Interval] = []
     phones: list[Interval] = []

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 from stressnet.corpus.card import Source, card_text
 from stressnet.corpus.folds import match_classes
 from stressnet.corpus.recipe import Recipe
-from stressnet.corpus.splits import SPLIT_COLUMNS, SplitConfig, assign_splits, given_splits
+from stressnet.corpus.splits import (
+    SPLIT_COLUMNS,
+    SplitConfig,
+    assign_splits,
+    given_splits,
+    with_families,
+)
 from stressnet.corpus.store import TOKENS
 from stressnet.corpus.tables import (
     ROWS_PER_GROUP,
@@ -19,7 +25,6 @@ from stressnet.corpus.tables import (
     TableWriter,
     arrow_schema,
 )
-from stressnet.lexicon.families import word_families
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,16 +33,8 @@ if TYPE_CHECKING:
     from stressnet.stages.build_corpus import BuildConfig
 
 _DECIDING = (
-    "token_id",
-    "utterance_id",
-    "speaker",
-    "sex",
-    "word",
-    "stress",
-    "label_source",
-    "is_minimal_pair",
-    "duration_s",
-    "aligner",
+    *("token_id", "utterance_id", "speaker", "sex", "word", "stress"),
+    *("label_source", "is_minimal_pair", "duration_s", "aligner"),
 )
 """Columns that splits, counts and the card need; the others never are in memory as a whole."""
 
@@ -47,21 +44,8 @@ def finish_tables(
 ) -> pd.DataFrame:
     """Add the columns of corpus and splits to the token table and write the small tables.
 
-    Parameters
-    ----------
-    folder : RunFolder
-        The corpus.
-    config : BuildConfig
-        How the sets are drawn, and what classes are matched by.
-    rejected : Counter
-        Words that are no tokens, by reason.
-    corpus : str
-        The recipe's name.
-
-    Returns
-    -------
-    DataFrame
-        The columns that counts and the card need, with those added.
+    ``rejected`` counts words that are no tokens by reason. The columns that counts and the card
+    need come back, with those added.
     """
     import pandas as pd
 
@@ -103,11 +87,7 @@ def split_tokens(
         return given_splits(tokens, splits_file)
     if splits is not None:
         return assign_splits(tokens, splits)
-    tokens = tokens.copy()
-    tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
-    tokens["speaker_set"] = tokens["family_set"] = ""
-    tokens["split"] = "unsplit"
-    return tokens
+    return with_families(tokens).assign(speaker_set="", family_set="", split="unsplit")
 
 
 def write_card(

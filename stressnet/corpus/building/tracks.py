@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,10 @@ from stressnet.acoustics.track_types import tracks_frame
 from stressnet.audio import read_audio
 from stressnet.corpus.store import TOKENS, TRACKS
 from stressnet.corpus.tables import TableWriter
+from stressnet.corpus.tokens import vowel_spans
 from stressnet.errors import CorpusError, StressnetError
 from stressnet.runs.names import inside
-from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.problems import warnings_about
 from stressnet.runs.tables import write_parquet
 
 if TYPE_CHECKING:
@@ -37,12 +37,6 @@ _ROWS_PER_GROUP = 100_000
 _NUCLEUS_TIMES = [f"nucleus_{k}_{edge}_s" for k in (1, 2) for edge in ("start", "end")]
 
 
-def _vowel_spans(row: Mapping[Any, Any]) -> list[tuple[float, float]]:
-    """Where a token's vowels are in its excerpt."""
-    times = [row[name] - row["excerpt_start_s"] for name in _NUCLEUS_TIMES]
-    return [(times[0], times[1]), (times[2], times[3])]
-
-
 def _settings_of_speaker(task: tuple[Path, str, list[dict[Any, Any]]]) -> dict[str, Any]:
     """One speaker's pitch range and formant ceiling, from a sample of the tokens."""
     out, sex, rows = task
@@ -50,7 +44,7 @@ def _settings_of_speaker(task: tuple[Path, str, list[dict[Any, Any]]]) -> dict[s
     settings = speaker_settings(
         ((audio.samples, audio.rate_hz) for audio in sample),
         sex or None,
-        spans_s=[_vowel_spans(row) for row in rows],
+        spans_s=[vowel_spans(row) for row in rows],
     )
     return settings.to_dict()
 
@@ -88,28 +82,19 @@ def compute_tracks(folder: RunFolder) -> None:
     parts = folder.state / "tracks"
     parts.mkdir(exist_ok=True)
     settings = _speakers_settings(folder, tokens)
-    chunks = list(_chunks(tokens))
+    chunks = list(_chunks(tokens, parts))
     tasks = (
-        (
-            chunk.name,
-            (
-                out,
-                parts / f"{chunk.name}.parquet",
-                settings[chunk.speaker],
-                tokens.iloc[chunk.rows][columns].to_dict("records"),
-            ),
-        )
-        for chunk in chunks
+        (file.stem, (out, file, settings[speaker], tokens.iloc[rows][columns].to_dict("records")))
+        for file, speaker, rows in chunks
     )
     for _, failures in folder.chunks(
         "tracks", tasks, _write_tracks, total=len(tokens), n_items=lambda task: len(task[3])
     ):
-        folder.problems += [
-            Problem(token_id, "tracks", Severity.WARNING, reason) for token_id, reason in failures
-        ]
+        for token_id, reason in failures:
+            folder.problems += warnings_about(token_id, "tracks", [reason])
     speakers = [{"speaker": name, **_flat(found)} for name, found in settings.items()]
     folder.table("speakers.csv", pd.DataFrame(speakers))
-    _join([parts / f"{chunk.name}.parquet" for chunk in chunks], folder.file(TRACKS))
+    _join([file for file, *_ in chunks], folder.file(TRACKS))
 
 
 def _speakers_settings(folder: RunFolder, tokens: pd.DataFrame) -> Mapping[str, dict[str, Any]]:
@@ -124,23 +109,17 @@ def _speakers_settings(folder: RunFolder, tokens: pd.DataFrame) -> Mapping[str, 
     )
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    """Some tokens of one speaker, by their rows in the token table."""
+def _chunks(tokens: pd.DataFrame, folder: Path) -> Iterator[tuple[Path, str, NDArray[np.intp]]]:
+    """Tokens by speaker, a few at a time, so that one speaker's many keep all workers busy.
 
-    name: str
-    speaker: str
-    rows: NDArray[np.intp]
-
-
-def _chunks(tokens: pd.DataFrame) -> Iterator[_Chunk]:
-    """Tokens by speaker, a few at a time, so that one speaker's many keep all workers busy."""
+    Of each the file to write, the speaker, and the rows in the token table.
+    """
     indices = tokens.groupby("speaker", sort=True).indices
     groups = {str(speaker): np.asarray(rows, dtype=np.intp) for speaker, rows in indices.items()}
-    for number, speaker in enumerate(sorted(groups)):
-        rows = groups[speaker]
+    for number, (speaker, rows) in enumerate(sorted(groups.items())):
         for k, first in enumerate(range(0, len(rows), _CHUNK)):
-            yield _Chunk(f"{number:06d}-{k:06d}", speaker, rows[first : first + _CHUNK])
+            file = folder / f"{number:06d}-{k:06d}.parquet"
+            yield file, speaker, rows[first : first + _CHUNK]
 
 
 def _join(files: list[Path], out: Path) -> None:

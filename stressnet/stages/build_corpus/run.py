@@ -31,9 +31,10 @@ from stressnet.corpus.building.request import make_request, shard_of, unused_lab
 from stressnet.corpus.building.tables import finish_tables, write_card
 from stressnet.corpus.building.tracks import compute_tracks
 from stressnet.corpus.changes import READINGS, readings_table, warnings_of
+from stressnet.corpus.labels import read_labels
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import Recipe, load_recipe
-from stressnet.corpus.scan import read_labels, scan
+from stressnet.corpus.scan import scan
 from stressnet.corpus.splits import check_speakers, read_splits
 from stressnet.corpus.store import LONGER_WORDS
 from stressnet.errors import FolderError

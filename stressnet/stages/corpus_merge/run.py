@@ -11,7 +11,7 @@ import pandas as pd
 
 from stressnet.corpus.building.tables import split_tokens
 from stressnet.corpus.card import card_text, sources_of
-from stressnet.corpus.merge_manifest import common_presets, merged_parameters, merged_results
+from stressnet.corpus.merge_parts import common_presets, merged_parameters, merged_results
 from stressnet.corpus.merging import (
     Part,
     append_images,
@@ -22,10 +22,9 @@ from stressnet.corpus.merging import (
     small_tables,
     write_longer_words,
 )
-from stressnet.corpus.splits import SPLIT_COLUMNS, check_leaks
+from stressnet.corpus.splits import SPLIT_COLUMNS, check_leaks, with_families
 from stressnet.corpus.store import LONGER_WORDS, NOT_TOKENS, PHONES, TOKENS, TRACKS
 from stressnet.errors import CorpusError
-from stressnet.lexicon.families import word_families
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.result import Result
 from stressnet.runs.work import Step
@@ -93,7 +92,7 @@ def _split(tokens: pd.DataFrame, config: MergeConfig) -> pd.DataFrame:
     if config.splits != "keep":
         return split_tokens(tokens, config.redrawn)
     # Families are closed over all words of a corpus, so they must be found anew.
-    tokens["family"] = tokens["word"].map(word_families(tokens["word"]))
+    tokens = with_families(tokens)
     try:
         check_leaks(tokens)
     except CorpusError as error:

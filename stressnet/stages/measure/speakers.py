@@ -14,7 +14,7 @@ from stressnet.acoustics.speakers import SpeakerSettings, Vowel, speaker_setting
 from stressnet.acoustics.tracks import FormantSettings, PitchSettings
 from stressnet.audio import Audio, read_audio
 from stressnet.corpus.store import Corpus
-from stressnet.corpus.tokens import span_of
+from stressnet.corpus.tokens import vowel_spans
 from stressnet.errors import StressnetError
 from stressnet.lexicon.pronunciation import bare
 from stressnet.runs.folder import RunFolder
@@ -94,10 +94,7 @@ def _voice_of(task: _SpeakerTask) -> dict[str, Any]:
         task.sex or None,
         pitch=first_pass(task.config.pitch_method),
         ceiling_factor=task.config.f0_ceiling_factor,
-        spans_s=[
-            [span_of(row, f"nucleus_{k}_start_s", f"nucleus_{k}_end_s") for k in (1, 2)]
-            for row, _ in excerpts
-        ],
+        spans_s=[vowel_spans(row) for row, _ in excerpts],
     )
     if voice.pitch_source == "wide":
         warnings.append(

@@ -12,7 +12,7 @@ from stressnet.report.page import write_report
 from stressnet.report.run import RelevanceRun
 from stressnet.report.tables import CLAIM_COLUMNS
 from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import FILE_NAME, hash_file
+from stressnet.runs.manifest import FILE_NAME, hash_file, read_manifest
 from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Step
@@ -36,6 +36,12 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Result
     open_methods(runs, corpus)
     coefficients = _table_of(config.cues, "coefficients.csv", "cue-baselines", COEFFICIENT_COLUMNS)
     claims = _table_of(config.stats, "claims.csv", "stats", CLAIM_COLUMNS)
+    patched = {}
+    if config.patching is not None:
+        manifest = read_manifest(config.patching, "patching")
+        if manifest["inputs"]["corpus"] != corpus.fingerprint:
+            raise CorpusError(f"{config.patching}: patching of another corpus than {corpus.path}")
+        patched = {"patching": hash_file(config.patching / FILE_NAME)}
     folder.begin(
         {"explorer_tokens": config.explorer_tokens, "seed": config.seed},
         inputs={
@@ -43,12 +49,14 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Result
             **{f"run {i}": hash_file(r.path / FILE_NAME) for i, r in enumerate(runs, 1)},
             **({} if coefficients is None else {"coefficients": hash_file(coefficients)}),
             **({} if claims is None else {"claims": hash_file(claims)}),
+            **patched,
         },
         notes={
             "run": str(opened.path),
             "others": [str(other) for other in config.others],
             "cues": None if config.cues is None else str(config.cues),
             "stats": None if config.stats is None else str(config.stats),
+            "patching": None if config.patching is None else str(config.patching),
         },
         steps=[Step("show", min(config.explorer_tokens, len(opened.tokens)), "tokens", 0.05)],
     )
@@ -65,6 +73,7 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Result
             explorer=config.explorer_tokens > 0,
             coefficients=coefficients,
             claims=claims,
+            patching=config.patching,
         )
     explorer, n_tokens = None, 0
     if config.explorer_tokens > 0:

@@ -9,9 +9,10 @@ from pathlib import Path
 from stressnet.corpus.building.expect import expected_text
 from stressnet.corpus.building.validate import RecordingChecks, Row
 from stressnet.corpus.changes import count_changes, counts_text
+from stressnet.corpus.labels import read_labels
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import load_recipe
-from stressnet.corpus.scan import read_labels, scan
+from stressnet.corpus.scan import scan
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.runs.held import check_file
 from stressnet.runs.problems import write_rows

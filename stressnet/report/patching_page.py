@@ -1,0 +1,204 @@
+"""What patching found: sentences for the terminal and the page, and the page with its figures."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from stressnet import __version__
+from stressnet.patching.agreement import ALL_LAYERS, TRUTH
+from stressnet.patching.circuits import KEPT, RANDOM, WHOLE, smallest
+from stressnet.patching.pairs import NULL, STRESS
+from stressnet.patching.tuning import NAMES
+from stressnet.report.document import Block, Bullets, Document, Heading, Paragraph, Picture, Table
+from stressnet.report.names import count_of
+from stressnet.report.patching_figures import (
+    plot_agreement,
+    plot_circuit,
+    plot_curves,
+    plot_places,
+)
+from stressnet.report.style import save_figure
+from stressnet.runs.tables import read_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Tables = dict[str, pd.DataFrame]
+ALPHA = 0.05
+FINDINGS = "findings.csv"
+
+CAPTIONS = {
+    "places": "Mean effect of each unit by the mean difference of the pairs; 1 is all of it.",
+    "circuit": "Circuits of the strongest channels, judged on words that did not rank them. Solid: "
+    "what they keep; dashed: what is left without them; grey: channels at random.",
+    "agreement": "Estimated against measured effects, a dot per pair and unit; grey: equal.",
+    "channels": "The strongest channels of the circuit. Disc: as large as its effect; warm speaks "
+    "for the clean word, cool against it. Line: how far the later channel follows the earlier one.",
+}
+"""Under each figure, by the first part of its name."""
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def heard_by(tuning: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """The cue that each channel of a network goes with most, if that is no chance."""
+    found = tuning[tuning["p_value"] < ALPHA]
+    best = (
+        found.assign(size=found["r"].abs())
+        .sort_values("size")
+        .drop_duplicates(["layer", "unit"], keep="last")
+    )
+    return {
+        (row["layer"], str(row["unit"])): f"vowel {row['vowel']}'s {NAMES[row['cue']]}"
+        for row in best.to_dict("records")
+    }
+
+
+def findings(tables: Tables, network: str) -> list[str]:
+    """Sentences about one network."""
+    own = {name: table[table["network"] == network] for name, table in tables.items()}
+    pairs = own["pairs"][own["pairs"]["cue"] != NULL]
+    used = pairs[pairs["patched"]]
+    facts = [
+        f"{count_of(len(used), 'pair')} of {count_of(used['word'].nunique(), 'word')} patched of "
+        f"{len(pairs)}; mean difference of their logit differences {used['difference'].mean():.2f}."
+    ]
+    if (pairs["cue"] == STRESS).all():
+        null = own["pairs"][own["pairs"]["cue"] == NULL]["difference"].abs()
+        before = (used["clean_recorded"] - used["corrupted_recorded"]).mean()
+        facts.append(
+            f"Alignment: before it, the words' logit differences lay {before:.2f} apart; those of "
+            f"aligned words of the same stress lie {null.mean():.2f} apart ({len(null)} pairs)."
+        )
+        sizes = own["places"].groupby(["kind", "cue"])["size"].mean().unstack()
+        facts += [
+            f"Mean size of the effect of one unit ({kind}): {row[STRESS]:.3f} logits between words "
+            f"of different stress, {row[NULL]:.3f} between words of the same stress."
+            for kind, row in sizes.iterrows()
+            if NULL in row and row[NULL] == row[NULL]
+        ]
+    for row in own["agreement"].to_dict("records"):
+        if row["layer"] == ALL_LAYERS:
+            facts.append(
+                f"{row['estimator']}, {row['kind']}: r {_limits(row, 'r')} with the measured "
+                f"effects, scale {row['scale']:.2f}, right sign "
+                f"{100 * row['sign_agreement']:.0f} %."
+            )
+    if "circuit" not in own:
+        return facts
+    curves, members = own["circuit"], own["circuit_units"]
+    total = int(curves["n_units"].max())
+    needed = {str(name): smallest(curves, str(name)) for name in curves["ranking"].unique()}
+    listed = ", ".join(f"{name} {n}" for name, n in needed.items() if name != RANDOM)
+    facts.append(
+        f"Channels of {total} that keep {100 * KEPT:.0f} % of the decision, by ranking: {listed}; "
+        f"drawn at random {needed[RANDOM]}."
+    )
+    accuracy = own["accuracy"]
+    for name, rows in accuracy.groupby("test_set", sort=False):
+        best = rows[rows["ranking"].isin([WHOLE, TRUTH if TRUTH in needed else next(iter(needed))])]
+        by = best.set_index("works")["balanced_accuracy"]
+        facts.append(
+            f"Balanced accuracy on {name}: whole network {by['network']:.3f}, circuit alone "
+            f"{by['circuit']:.3f}, network without it {by['rest']:.3f}."
+        )
+    heard = heard_by(own["tuning"])
+    keys = [(row["layer"], str(row["unit"])) for row in members.to_dict("records")]
+    groups = Counter((layer, heard[layer, unit]) for layer, unit in keys if (layer, unit) in heard)
+    for (layer, cue), n in sorted(groups.items()):
+        number = _NUMBERS[n] if n < len(_NUMBERS) else str(n)
+        verb = "channel of the circuit carries" if n == 1 else "channels of the circuit carry"
+        facts.append(f"{number.capitalize()} {verb} {cue} in {layer}.")
+    silent = len(keys) - sum(groups.values())
+    facts.append(f"No measured cue: {count_of(silent, 'channel')} of the circuit.")
+    return facts
+
+
+def findings_table(tables: Tables) -> pd.DataFrame:
+    """All sentences: ``network, finding``."""
+    networks = dict.fromkeys(tables["pairs"]["network"])
+    rows = [(name, text) for name in networks for text in findings(tables, name)]
+    return pd.DataFrame(rows, columns=["network", "finding"])
+
+
+def patching_blocks(folder: Path, out: Path) -> Iterator[Block]:
+    """Section of a report about a folder of ``stressnet patch``, whose figures are copied."""
+    yield Heading("Inside the network")
+    table = read_table(folder / FINDINGS, ["network", "finding"])
+    for network, rows in table.groupby("network", sort=False):
+        yield from (Heading(str(network), 3), Bullets(rows["finding"].tolist()))
+    for picture in sorted((folder / "figures").glob("*.png")):
+        name = f"patching-{picture.stem}"
+        for suffix in (".png", ".pdf"):
+            shutil.copyfile(picture.with_suffix(suffix), out / "figures" / f"{name}{suffix}")
+        text = CAPTIONS[picture.stem.rpartition("-")[0] or picture.stem]
+        yield Picture(f"figures/{name}.png", text, [f"figures/{name}.pdf"])
+
+
+def write_page(out: Path, corpus: str, direction: str, tables: Tables) -> None:
+    """Write ``index.html`` and ``circuit.md`` with their figures; both open from disk."""
+    page = Document(f"Inside the network: {corpus}")
+    page.say(
+        f"Activations go from {direction.replace('-', ' ')}. The clean word of a pair is INITIAL "
+        "or INITIAL-like, the corrupted one FINAL. Effects are shares of the difference between "
+        "the logit differences of both. Intervals are 95 %, over words and speakers."
+    )
+
+    def picture(name: str, figure: Figure) -> None:
+        save_figure(figure, out / "figures" / name)
+        text = CAPTIONS[name.rpartition("-")[0] or name]
+        page.add(Picture(f"figures/{name}.png", text, [f"figures/{name}.pdf"]))
+
+    networks = list(dict.fromkeys(tables["pairs"]["network"]))
+    places = tables["places"]
+    for kind in dict.fromkeys(places["kind"]):
+        if kind != "channel":
+            page.add(Heading(f"Where in the network: {kind}"))
+            picture(f"places-{kind}", plot_places(places, str(kind)))
+    if len(tables["agreement"]):
+        page.add(Heading("How true the estimates are"))
+        columns = "network kind layer estimator".split()
+        page.add(
+            Table.of(
+                tables["agreement"],
+                [
+                    *((name, name) for name in columns),
+                    ("r", lambda row: _limits(row, "r")),
+                    ("rank r", lambda row: _limits(row, "rank_r")),
+                    ("scale", lambda row: _limits(row, "scale")),
+                    ("right sign", lambda row: _limits(row, "sign_agreement")),
+                    ("pairs", "n_pairs"),
+                ],
+                caption="Estimated effects against measured ones. Scale: slope, 1 is right.",
+                flush_left=(0, 1, 2, 3),
+            )
+        )
+    if "circuit" in tables:
+        page.add(Heading("Circuits"))
+        picture("circuit", plot_curves(tables["circuit"]))
+    for number, network in enumerate(networks):
+        own = {name: table[table["network"] == network] for name, table in tables.items()}
+        page.add(Heading(network), Bullets(own["findings"]["finding"].tolist()))
+        if len(own["agreement"]):
+            picture(f"agreement-{number}", plot_agreement(own["effects"], own["agreement"]))
+        if "circuit" in own:
+            layers = list(dict.fromkeys(own["tuning"]["layer"]))
+            drawn = plot_circuit(
+                own["circuit_units"], own["circuit_edges"], heard_by(own["tuning"]), layers
+            )
+            picture(f"channels-{number}", drawn)
+    page.add(Paragraph(f"stressnet {__version__}; all tables lie beside this page."))
+    (out / "index.html").write_text(page.to_html(), encoding="utf-8")
+    (out / "circuit.md").write_text(page.to_markdown(), encoding="utf-8")
+
+
+def _limits(row: Any, name: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    limits = "" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]"
+    return f"{row[name]:.2f}{limits}"
