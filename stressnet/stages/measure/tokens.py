@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from stressnet.acoustics.cues import Segments, measure_token
+from stressnet.acoustics.cues import Segments, articulation_rate, measure_token
 from stressnet.acoustics.intensity import IntensitySettings
-from stressnet.acoustics.rate import articulation_rate
+
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.audio import read_audio
