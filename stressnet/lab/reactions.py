@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -33,7 +34,6 @@ from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 from stressnet.training.bootstrap import percentile_limits
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import nn
 
 MIN_WORDS = 8
@@ -63,8 +63,6 @@ def measure_reactions(
         One row per class and region: ``stress, region, n, drop, drop_control, difference, low,
         high, used``.
     """
-    import pandas as pd
-
     words = scorer.words
     n = len(words) if max_words is None else min(max_words, len(words))
     drops = np.full((2, len(words), len(CANDIDATES)), np.nan)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from stressnet.lab.board_plan import SEEDLESS
 from stressnet.lab.scoreboard import (
@@ -18,9 +19,6 @@ from stressnet.lab.scoreboard import (
     methods_table,
     rank_methods,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _CHOICE = ["method", "seed_output", "part"]
 _DEFAULT_CHOICE = ("logit-difference", "positive")

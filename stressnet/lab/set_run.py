@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.axes import FloatArray
@@ -161,8 +162,6 @@ class _Run:
 
     def chosen(self, learned: Learned) -> LabSet:
         """Test words that the network gets right, as many of every voice and class as there are."""
-        import pandas as pd
-
         words = self.words
         rows = words.rows("test")[learned.correct]
         rows = np.random.default_rng([self.task.plan.seed, 19]).permutation(rows)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.lab.labset import LabSet
@@ -87,8 +88,6 @@ def lab_recipe(network: str, seed: int, **changes: Any) -> TrainConfig:
 
 def stress_data(words: LabSet) -> StressData:
     """The set as the training loop wants it, with the parts of its words for ``nuclei``."""
-    import pandas as pd
-
     from stressnet.training.data import StressData
     from stressnet.training.parts import COLUMNS, parts_of_frames
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
@@ -13,8 +14,6 @@ from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from stressnet.models.checkpoint import TrainedNetwork
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from stressnet.acoustics.cues import Segments
 from stressnet.acoustics.speakers import SpeakerSettings
@@ -65,8 +66,6 @@ def part_of(file: Path, name: str) -> Path:
 
 def make_token(task: TokenTask) -> list[Failure]:
     """Write a token's stimuli; returns what failed."""
-    import pandas as pd
-
     from stressnet.acoustics.token_image import image_in_recording
     from stressnet.manipulation.check import make_stimulus, measure_source
     from stressnet.manipulation.resynthesis import analyse

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from stressnet.corpus.store import Corpus
 from stressnet.evaluation.audits import alarms
 from stressnet.evaluation.sets import Unit, representatives, whole_sets
@@ -25,8 +27,6 @@ from stressnet.runs.names import inside
 from stressnet.version import __version__
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from stressnet.evaluation.sets import TestSets
     from stressnet.models.checkpoint import TrainedNetwork
 

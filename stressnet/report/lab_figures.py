@@ -12,6 +12,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.axes import cell_edges
@@ -24,7 +25,6 @@ from stressnet.report.layers import draw_image, draw_relevance
 from stressnet.report.style import NULL_COLOUR, Width, style, text_width_in, width_in
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes as Plot
     from matplotlib.figure import Figure, SubFigure
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_PART_OF_SPEECH, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError
@@ -27,8 +29,6 @@ from stressnet.runs.held import check_file
 from stressnet.runs.progress import Progress
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from stressnet.models.checkpoint import TrainedNetwork
 
 CARD_NAME = "MODEL_CARD.md"
