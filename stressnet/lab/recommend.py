@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from stressnet.lab.board_plan import SEEDLESS
@@ -65,8 +66,6 @@ def recommend(units: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0) -> li
 def _recommend(
     question: str, cues: Sequence[str], units: pd.DataFrame, scores: pd.DataFrame, seed: int
 ) -> Recommendation:
-    import numpy as np
-
     mine = units[units["cue"].isin(cues)]
     solved = tuple(cue for cue in cues if (mine["cue"] == cue).any())
     table = methods_table(units, scores, cues, seed=seed)

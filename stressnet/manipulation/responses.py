@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import ConfigError
@@ -74,8 +75,6 @@ def responses(
         The stimuli's design with ``model``, ``architecture``, ``logit_initial``, ``logit_final``,
         ``logit_difference`` (INITIAL minus FINAL) and ``p_initial`` (not calibrated).
     """
-    from scipy.special import expit
-
     logits = network.logits(images)
     table = stimuli[list(FROM_STIMULI)].copy()
     table.insert(0, "model", network.name)

@@ -27,6 +27,8 @@ from stressnet.evaluation.text import interval_rows, interval_text, level_text, 
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
 from stressnet.runs.held import check_file
 from stressnet.runs.progress import Progress
+from stressnet.training.calibration import save_calibration
+from stressnet.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from stressnet.models.checkpoint import TrainedNetwork
@@ -84,8 +86,6 @@ def write_card(
     CheckpointError
         If the checkpoint is damaged or a file cannot be written.
     """
-    from stressnet.training.calibration import save_calibration
-
     progress = progress or Progress(verbose=False)
     if out is not None and out.name != CARD_NAME:
         check_file(out, [corpus_path, model_path, measured_path])
@@ -347,8 +347,6 @@ def _limits(facts: Mapping[str, Any], scores: pd.DataFrame) -> Sequence[str]:
 
 def _commands(info: Any, facts: Mapping[str, Any]) -> str:
     """One command line that builds the corpus and trains the network."""
-    from stressnet.training.recipes import RECIPES
-
     built = facts["parameters"]
     build = f"stressnet build-corpus RECORDINGS CORPUS --recipe {built['recipe']}"
     build += f" --preset {info.preset} --seed {built.get('seed', 0)}"
