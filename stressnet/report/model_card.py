@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,14 +50,6 @@ _FEW = 5
 """Speakers with fewer tokens are left out of the spread over speakers."""
 
 
-@dataclass(frozen=True)
-class Card:
-    """A card that was written, and the temperature that was stored in the checkpoint folder."""
-
-    path: Path
-    temperature: float
-
-
 def write_card(
     corpus_path: Path,
     model_path: Path,
@@ -67,8 +59,8 @@ def write_card(
     seed: int = 0,
     n_resamples: int = 2000,
     progress: Progress | None = None,
-) -> Card:
-    """Measure a network on its own corpus; write its card and its temperature.
+) -> tuple[Path, float]:
+    """Measure a network on its own corpus; write its card and its temperature, and return both.
 
     Parameters
     ----------
@@ -119,7 +111,7 @@ def write_card(
                 f"{path}: cannot be written ({error.strerror}); choose another file"
             ) from error
         save_calibration(model_path, replace(unit.calibration, weights_sha256=described.digest))
-    return Card(path, unit.calibration.temperature)
+    return path, unit.calibration.temperature
 
 
 def _twin(described: TrainedNetwork, measured_path: Path, corpus: Corpus) -> TrainedNetwork:
