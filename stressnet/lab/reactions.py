@@ -18,12 +18,12 @@ interval over voices and words. A region whose interval lies above zero in one o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from stressnet.axes import BoolArray
 from stressnet.explain.faithfulness.baselines import fill_with_noise
@@ -32,9 +32,6 @@ from stressnet.lab.candidates import CANDIDATES, counterpart
 from stressnet.lab.scores import Scorer
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 from stressnet.training.bootstrap import percentile_limits
-
-if TYPE_CHECKING:
-    from torch import nn
 
 MIN_WORDS = 8
 """A region that fewer words of a class have, with its counterpart, is not tested and excuses

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,10 +12,7 @@ from scipy.special import expit
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
-
-if TYPE_CHECKING:
-    from stressnet.models.checkpoint import TrainedNetwork
-
+from stressnet.models.checkpoint import TrainedNetwork
 
 FROM_STIMULI = (
     *("stimulus_id", "token_id", "speaker", "word", "stress", "split", "kind", "cue"),

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -24,14 +24,12 @@ from stressnet.evaluation.sets import (
     predict_units,
 )
 from stressnet.evaluation.text import interval_rows, interval_text, level_text, set_title
+from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
 from stressnet.runs.held import check_file
 from stressnet.runs.progress import Progress
 from stressnet.training.calibration import save_calibration
 from stressnet.training.recipes import RECIPES
-
-if TYPE_CHECKING:
-    from stressnet.models.checkpoint import TrainedNetwork
 
 CARD_NAME = "MODEL_CARD.md"
 

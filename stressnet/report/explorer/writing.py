@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, StressnetError
@@ -21,12 +21,10 @@ from stressnet.report.explorer.site import (
 from stressnet.report.explorer.tokens import Method, TokenReader, method_labels
 from stressnet.report.names import count_of
 from stressnet.report.run import RelevanceRun
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, read_manifest
 from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem, Severity
-
-if TYPE_CHECKING:
-    from stressnet.runs.folder import RunFolder
 
 CHUNK = 50
 """Tokens per task."""
