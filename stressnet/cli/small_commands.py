@@ -97,10 +97,10 @@ def card_command(
     from stressnet.report.model_card import write_card
     from stressnet.runs.progress import Progress
 
-    card = write_card(
+    path, temperature = write_card(
         corpus, model, measured_path=measured, out=out, seed=seed, progress=Progress(not quiet)
     )
-    echo(f"{card.path}; temperature {card.temperature:.3f}")
+    echo(f"{path}; temperature {temperature:.3f}")
 
 
 @click.command("regions")

@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 from stressnet.acoustics.track_types import N_FORMANTS
 from stressnet.axes import BoolArray
@@ -161,8 +162,6 @@ def true_masks(
 
 def grown(mask: BoolArray, bins: int, frames: int) -> BoolArray:
     """A mask with what lies within so many bins and frames of it."""
-    from scipy.ndimage import binary_dilation
-
     return binary_dilation(mask, np.ones((2 * bins + 1, 2 * frames + 1), dtype=bool))
 
 

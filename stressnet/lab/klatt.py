@@ -23,10 +23,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import numpy as np
+import parselmouth
 from numpy.typing import NDArray
+from parselmouth.praat import call
 
 from stressnet.audio import WORKING_RATE_HZ
 from stressnet.axes import FloatArray
@@ -42,9 +43,6 @@ from stressnet.lab.plans import (
     formant_points,
     noise_spans,
 )
-
-if TYPE_CHECKING:
-    import parselmouth
 
 RATE_HZ = WORKING_RATE_HZ
 _AMPLITUDES_DB = (0.0, -3.0, -8.0, -15.0, -24.0, -32.0)
@@ -91,8 +89,6 @@ def synthesise(plan: WordPlan) -> NDArray[np.float32]:
         If Praat cannot synthesise the word, or what it made is not what was planned: silent,
         clipped, or more than 1 dB off in level or tilt.
     """
-    import parselmouth
-
     try:
         samples = _fitted(plan)
     except parselmouth.PraatError as error:
@@ -138,9 +134,6 @@ def _fitted(plan: WordPlan) -> FloatArray:
 
 
 def _render(grid: parselmouth.Data, plan: WordPlan) -> FloatArray:
-    import parselmouth
-    from parselmouth.praat import call
-
     # Praat's generator is one for the whole process; it is left in a random state afterwards.
     seed = int(plan.noise_seed)
     parselmouth.praat.run(f"random_initializeWithSeedUnsafelyButPredictably ({seed})")

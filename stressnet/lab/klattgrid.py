@@ -11,13 +11,11 @@ from __future__ import annotations
 from collections import defaultdict
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import parselmouth
 
 from stressnet.errors import AudioError
 from stressnet.lab.plans import STEP_S
-
-if TYPE_CHECKING:
-    import parselmouth
 
 _PHONATION = (
     *("pitch", "flutter", "voicing amplitude", "double pulsing", "open phase", "collision phase"),
@@ -108,8 +106,6 @@ class KlattTiers:
         parselmouth.PraatError
             If Praat cannot read it.
         """
-        import parselmouth
-
         file = folder / "word.KlattGrid"
         file.write_text(self.text(), encoding="ascii")
         return parselmouth.Data.read(str(file))

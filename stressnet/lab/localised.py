@@ -12,13 +12,13 @@ tracks and phones, the same as for synthetic words with that cue (:mod:`stressne
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.axes import BoolArray
+from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.lab.candidates import TILT_SPLIT_HZ, candidate_masks, grown
 from stressnet.lab.designs import CUE_KINDS
@@ -28,10 +28,7 @@ from stressnet.lab.target import LocalisedTarget, TargetRules, localised_target
 from stressnet.lexicon.stress import CLASSES
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.localisation import TOLERANCE_HZ, TOLERANCE_S
-
-if TYPE_CHECKING:
-    from stressnet.corpus.store import Corpus
-    from stressnet.regions.scene import Scene
+from stressnet.regions.scene import Scene
 
 __all__ = [
     "TARGETS",

@@ -18,11 +18,12 @@ interval over voices and words. A region whose interval lies above zero in one o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from stressnet.axes import BoolArray
 from stressnet.explain.faithfulness.baselines import fill_with_noise
@@ -31,10 +32,6 @@ from stressnet.lab.candidates import CANDIDATES, counterpart
 from stressnet.lab.scores import Scorer
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 from stressnet.training.bootstrap import percentile_limits
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from torch import nn
 
 MIN_WORDS = 8
 """A region that fewer words of a class have, with its counterpart, is not tested and excuses
@@ -63,8 +60,6 @@ def measure_reactions(
         One row per class and region: ``stress, region, n, drop, drop_control, difference, low,
         high, used``.
     """
-    import pandas as pd
-
     words = scorer.words
     n = len(words) if max_words is None else min(max_words, len(words))
     drops = np.full((2, len(words), len(CANDIDATES)), np.nan)

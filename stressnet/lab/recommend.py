@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
 
 from stressnet.lab.board_plan import SEEDLESS
 from stressnet.lab.scoreboard import (
@@ -18,9 +20,6 @@ from stressnet.lab.scoreboard import (
     methods_table,
     rank_methods,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _CHOICE = ["method", "seed_output", "part"]
 _DEFAULT_CHOICE = ("logit-difference", "positive")
@@ -67,8 +66,6 @@ def recommend(units: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0) -> li
 def _recommend(
     question: str, cues: Sequence[str], units: pd.DataFrame, scores: pd.DataFrame, seed: int
 ) -> Recommendation:
-    import numpy as np
-
     mine = units[units["cue"].isin(cues)]
     solved = tuple(cue for cue in cues if (mine["cue"] == cue).any())
     table = methods_table(units, scores, cues, seed=seed)

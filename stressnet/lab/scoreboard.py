@@ -15,9 +15,10 @@ unit is right if, in the mean over its words, a true region has the largest dens
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stressnet.axes import FloatArray
@@ -26,10 +27,6 @@ from stressnet.lab.labset import LabSet
 from stressnet.lab.scores import CHANCES, MEASURES, WordScores, column_means
 from stressnet.lab.where import PLACES, shares
 from stressnet.training.bootstrap import cluster_weights, percentile_limits
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 PLACED_CUES = ("f0_level", "f0_peak", "f1", "f2", "f3", "reduction", "tilt")
 """Single cues with spectral place, which the bar is about."""
@@ -189,8 +186,6 @@ def units_table(entries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _table(rows: list[dict[str, Any]], columns: str) -> pd.DataFrame:
     """What a row is about, and the given columns."""
-    import pandas as pd
-
     about = ["set", "cue", "where", "network", "net_seed", *_KEYS, "n_words"]
     return pd.DataFrame(rows).reindex(columns=[*about, *columns.split()])
 
@@ -215,8 +210,6 @@ def methods_table(
         first_high, first_chance, top3, false_positive, false_positive_low, false_positive_high,
         false_positive_raw, mass, rank, pointing`` and their ``*_gain``, ``meets_bar``.
     """
-    import pandas as pd
-
     units = units[units["cue"].isin(cues)]
     scores = scores[scores["cue"].isin(cues)]
     rows = []
@@ -294,8 +287,6 @@ def _macro(
 
 def sets_table(described: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per set: sizes, true regions, and the largest AUROC of a cue that should not tell."""
-    import pandas as pd
-
     rows = []
     for one in described:
         row = {key: value for key, value in one.items() if key != "provenance"}

@@ -32,9 +32,9 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass
 from math import comb
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_matrix
@@ -44,10 +44,6 @@ from stressnet.errors import ConfigError, check_names
 from stressnet.lab.candidates import CANDIDATES, candidate_masks, grown, rivals, true_masks
 from stressnet.lab.labset import LabSet
 from stressnet.regions.localisation import TOLERANCE_HZ, TOLERANCE_S
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 MEASURES = ("mass", "rank", "pointing", "first", "top3", "false_positive")
 """Measures of one word; in all but the last, higher is better."""
@@ -214,8 +210,6 @@ class WordScores:
 
     def table(self) -> pd.DataFrame:
         """One row per word: ``word_id, voice, word``, measures and chance levels, ``marked``."""
-        import pandas as pd
-
         columns: dict[str, object] = {
             "word_id": self.words.word_ids.astype(object),
             "voice": self.words.voices.astype(object),

@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from torch import nn
 
 from stressnet.axes import FloatArray
 from stressnet.errors import CorpusError, StressnetError
+from stressnet.explain.reference import mean_spectrum, reference_images
+from stressnet.lab.board_plan import Plan
+from stressnet.lab.controls import CONTROLS, break_maps, breaks
+from stressnet.lab.labset import LabSet
+from stressnet.lab.maps import ALL_METHODS, Explainer, input_bounds, make_explainers
+from stressnet.lab.reactions import measure_reactions, used_regions
+from stressnet.lab.scoreboard import place_entry, score_entry
+from stressnet.lab.scores import PARTS, Scorer
 from stressnet.lab.set_task import (
     CONTROL_METHODS,
     N_RESAMPLES,
@@ -24,17 +34,10 @@ from stressnet.lab.set_task import (
     make_set,
     usable_methods,
 )
+from stressnet.lab.train import Learned, judge, train_network
 from stressnet.runs.journal import Journal
 from stressnet.runs.problems import Problem, Severity
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from stressnet.lab.board_plan import Plan
-    from stressnet.lab.labset import LabSet
-    from stressnet.lab.maps import Explainer
-    from stressnet.lab.train import Learned
-
+from stressnet.training.bootstrap import cluster_weights
 
 SET_DONE = "set"
 _EXAMPLE, _MAPS = "example", "maps.npz"
@@ -96,8 +99,6 @@ class _Run:
 
     def _words(self) -> LabSet:
         """The set from the state folder, or drawn anew."""
-        from stressnet.lab.labset import LabSet
-
         folder = self.task.folder / "set"
         try:
             return LabSet.load(folder)
@@ -111,8 +112,6 @@ class _Run:
 
     def _network(self, network: str, seed: int, *, census: bool) -> bool:
         """Train, judge, explain and score one network; True if it solved the set."""
-        from stressnet.lab.train import judge, train_network
-
         plan, words = self.task.plan, self.words
         label = f"{network}-{seed}"
         done = self.journal.done
@@ -161,8 +160,6 @@ class _Run:
 
     def chosen(self, learned: Learned) -> LabSet:
         """Test words that the network gets right, as many of every voice and class as there are."""
-        import pandas as pd
-
         words = self.words
         rows = words.rows("test")[learned.correct]
         rows = np.random.default_rng([self.task.plan.seed, 19]).permutation(rows)
@@ -174,8 +171,6 @@ class _Run:
 
 def _explainers(plan: Plan, network: str, *, census: bool) -> list[Explainer]:
     """Methods and seeds for a network; a census takes every method that there is."""
-    from stressnet.lab.maps import ALL_METHODS, make_explainers
-
     first, *others = plan.seeds
     methods = usable_methods(plan.methods, network)
     if not census:
@@ -193,12 +188,6 @@ class _Scoring:
     def __init__(
         self, run: _Run, model: nn.Module, network: str, seed: int, learned: Learned
     ) -> None:
-        from stressnet.explain.reference import mean_spectrum, reference_images
-        from stressnet.lab.maps import input_bounds
-        from stressnet.lab.reactions import measure_reactions, used_regions
-        from stressnet.lab.scores import Scorer
-        from stressnet.training.bootstrap import cluster_weights
-
         words = run.chosen(learned)
         self.run, self.model, self.words = run, model, words
         # What methods may know of the training words: range per bin, and mean spectrum.
@@ -236,9 +225,6 @@ class _Scoring:
 
     def explain(self, explainer: Explainer) -> None:
         """Maps of one method, scored as they are, and broken where it is a control's method."""
-        from stressnet.lab.controls import CONTROLS, break_maps, breaks
-        from stressnet.lab.scores import PARTS
-
         names = {part: f"entry {self.label} {explainer.name} {part}" for part in PARTS}
         control = explainer.name in CONTROL_METHODS and self.scorer is not None
         done = self.run.journal.done
@@ -267,8 +253,6 @@ class _Scoring:
         part: str,
         kind: str,
     ) -> None:
-        from stressnet.lab.scoreboard import place_entry, score_entry
-
         if self.scorer is None:
             found = place_entry(self.words, maps, part, self.weights)
         else:
@@ -288,8 +272,6 @@ class _Scoring:
 
 def load_example(task: SetTask) -> tuple[LabSet, dict[str, NDArray[np.float32]]] | None:
     """A word of a set with the maps of one network by method; None if no network solved the set."""
-    from stressnet.lab.labset import LabSet
-
     folder = task.folder / _EXAMPLE
     if not (folder / _MAPS).is_file():
         return None

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
+from stressnet.explain.composites import suited
 from stressnet.lab.board_plan import Plan
+from stressnet.lab.designs import DESIGNS
+from stressnet.lab.drawn import drawn_set
+from stressnet.lab.labset import LabSet
+from stressnet.lab.localised import TargetRules, localised_set
+from stressnet.lab.maps import VARIANTS
+from stressnet.lab.planted import planted_set
+from stressnet.lab.related import parse_natural
+from stressnet.lab.scoreboard import NATURAL
+from stressnet.models.registry import get_spec
 from stressnet.runs.problems import Problem
 from stressnet.runs.tables import read_table
-
-if TYPE_CHECKING:
-    from stressnet.lab.labset import LabSet
-
 
 CONTROL_METHODS = ("epsilon-gamma",)
 """Methods whose maps are broken on purpose."""
@@ -69,10 +76,6 @@ class SetResult:
 def usable_methods(names: Sequence[str], network: str) -> tuple[str, ...]:
     """Of some methods those that an architecture can be explained by, its own composite among them
     if it has attention."""
-    from stressnet.explain.composites import suited
-    from stressnet.lab.maps import VARIANTS
-    from stressnet.models.registry import get_spec
-
     found = suited(names, get_spec(network).composite)
     if set(names) <= set(found):
         return found
@@ -87,22 +90,13 @@ def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
     ConfigError
         If there is no such set, or what it needs was not given.
     """
-    from stressnet.lab.designs import DESIGNS
-    from stressnet.lab.labset import LabSet
-
     plan = task.plan
     kind, _, rest = task.name.partition(":")
     if task.name == "planted":
-        from stressnet.lab.planted import planted_set
-
         return planted_set(plan.n_words, strength=plan.effect, seed=plan.seed)
     if kind == "folder":
         return LabSet.load(Path(rest))
     if kind == "natural":
-        from stressnet.corpus.store import Corpus
-        from stressnet.lab.localised import TargetRules, localised_set
-        from stressnet.lab.related import parse_natural
-
         if task.corpus is None or task.cues is None:
             raise ConfigError(f"set {task.name} needs a corpus and its table of cues")
         cue, margin_sd = parse_natural(rest)
@@ -115,8 +109,6 @@ def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
             f"no set {task.name!r}; there are planted, {', '.join(DESIGNS)}, natural:COLUMN and "
             "folder:PATH"
         )
-    from stressnet.lab.drawn import drawn_set
-
     return drawn_set(
         task.name,
         plan.n_words,
@@ -129,7 +121,5 @@ def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
 
 def cue_name(words: LabSet) -> str:
     """The cue; that of natural words apart, whose truth is measured and whose cue is not alone."""
-    from stressnet.lab.scoreboard import NATURAL
-
     natural = words.provenance.get("made_by") == "localised target"
     return f"{NATURAL} {words.cue}" if natural else words.cue

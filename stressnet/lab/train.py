@@ -11,20 +11,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from torch import nn
 
 from stressnet.lab.labset import LabSet
 from stressnet.lexicon.stress import Stress, logit_difference
+from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
+from stressnet.models.registry import get_spec
+from stressnet.training.bootstrap import Estimate
+from stressnet.training.data import StressData
+from stressnet.training.fit import Origin, train
+from stressnet.training.metrics import evaluate
+from stressnet.training.parts import COLUMNS, parts_of_frames
+from stressnet.training.predict import predict_logits
 from stressnet.training.recipes import TrainConfig, get_recipe
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from stressnet.training.bootstrap import Estimate
-    from stressnet.training.data import StressData
 
 SOLVED = 0.75
 """Least lower limit of balanced accuracy for a set to be solved."""
@@ -63,8 +67,6 @@ def lab_recipe(network: str, seed: int, **changes: Any) -> TrainConfig:
     stay; masks go, which hide the cue in some words, and so does the running average of the
     weights, which takes longer than the few hundred steps that there are.
     """
-    from stressnet.models.registry import get_spec
-
     recipe = get_spec(network).recipe
     base = get_recipe(recipe)
     settings: dict[str, Any] = {
@@ -87,11 +89,6 @@ def lab_recipe(network: str, seed: int, **changes: Any) -> TrainConfig:
 
 def stress_data(words: LabSet) -> StressData:
     """The set as the training loop wants it, with the parts of its words for ``nuclei``."""
-    import pandas as pd
-
-    from stressnet.training.data import StressData
-    from stressnet.training.parts import COLUMNS, parts_of_frames
-
     times = [scene.times for scene in words.scenes]
     spans = [(t.word, *t.nuclei) for t in times]
     limits = pd.DataFrame(
@@ -119,9 +116,6 @@ def train_network(words: LabSet, network: str, seed: int, out: Path, **changes: 
     CheckpointError
         If ``out`` holds something else or cannot be written.
     """
-    from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
-    from stressnet.training.fit import Origin, train
-
     fields = words.preset.to_dict()
     name = fields.pop("name")
     config = lab_recipe(network, seed, **changes)
@@ -135,9 +129,6 @@ def train_network(words: LabSet, network: str, seed: int, out: Path, **changes: 
 
 def judge(model: nn.Module, words: LabSet, *, seed: int = 0) -> Learned:
     """How well a network does on the test words of a set, and whether it solved it."""
-    from stressnet.training.metrics import evaluate
-    from stressnet.training.predict import predict_logits
-
     rows = words.rows("test")
     logits = predict_logits(model, stress_data(words), rows).astype(np.float64)
     initial = Stress.INITIAL.class_index

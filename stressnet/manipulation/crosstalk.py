@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stressnet.manipulation.cues import CUE_NAMES, CUES, get_cue
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SUMMARY_COLUMNS = (
     *("continuum", "cue", "unit", "is_intended", "n_stimuli"),
@@ -29,8 +27,6 @@ def crosstalk(stimuli: pd.DataFrame, measures: pd.DataFrame, endpoints: pd.DataF
         nucleus's value, over stimuli and nuclei. ``share_of_range``: median move of the contrast
         by the median distance between the two ends of that cue's own continuum.
     """
-    import pandas as pd
-
     ranges = endpoints.groupby("cue")["range"].agg(lambda values: values.abs().median())
     singles = measures[measures["kind"].isin(["single", "resynthesised"])]
     by_stimulus = stimuli.set_index("stimulus_id")

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.models.checkpoint import TrainedNetwork
-
+from stressnet.models.checkpoint import TrainedNetwork
 
 FROM_STIMULI = (
     *("stimulus_id", "token_id", "speaker", "word", "stress", "split", "kind", "cue"),
@@ -75,8 +71,6 @@ def responses(
         The stimuli's design with ``model``, ``architecture``, ``logit_initial``, ``logit_final``,
         ``logit_difference`` (INITIAL minus FINAL) and ``p_initial`` (not calibrated).
     """
-    from scipy.special import expit
-
     logits = network.logits(images)
     table = stimuli[list(FROM_STIMULI)].copy()
     table.insert(0, "model", network.name)

@@ -21,9 +21,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import parselmouth
 from numpy.typing import NDArray
 
 from stressnet.acoustics.cues import Segments
@@ -38,10 +38,7 @@ from stressnet.manipulation.change import CueChange
 from stressnet.manipulation.duration import TimeMap
 from stressnet.manipulation.envelope import shift_formants, tilt, with_level_of
 from stressnet.manipulation.intensity import level_db, with_gain
-
-if TYPE_CHECKING:
-    import parselmouth
-
+from stressnet.manipulation.pitch import overlap_add
 
 MAX_AMPLITUDE = 0.99
 """A stimulus with larger samples is made softer as a whole, so that no file clips it."""
@@ -188,8 +185,6 @@ def _prosody(
     samples: FloatArray, source: Source, changes: Sequence[CueChange]
 ) -> tuple[FloatArray, TimeMap]:
     """F0 and duration of the vowels, at their old levels."""
-    from stressnet.manipulation.pitch import overlap_add
-
     if source.pitch is None:
         raise AudioError("the excerpt is too short for F0, so overlap-add cannot change it")
     spans, rate_hz = source.segments.nuclei, source.rate_hz

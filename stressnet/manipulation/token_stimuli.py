@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import soundfile
 
 from stressnet.acoustics.cues import Segments
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.acoustics.spectrogram import SpectrogramPreset
+from stressnet.acoustics.token_image import image_in_recording
+from stressnet.alignment.textgrid import write_textgrid
+from stressnet.alignment.validation import without_overlaps
 from stressnet.audio import read_audio
 from stressnet.errors import AudioError, ManipulationError, StressnetError
 from stressnet.intervals import Alignment, Interval
+from stressnet.manipulation.check import Checked, make_stimulus, measure_source
 from stressnet.manipulation.continua import Asked, Step
 from stressnet.manipulation.cues import CUE_NAMES, Pair
 from stressnet.manipulation.endpoints import Endpoint
+from stressnet.manipulation.resynthesis import Stimulus, analyse
 from stressnet.runs.names import inside, safe_name
-
-if TYPE_CHECKING:
-    from stressnet.manipulation.check import Checked
-    from stressnet.manipulation.resynthesis import Stimulus
+from stressnet.runs.tables import write_parquet
 
 AUDIO_FOLDER = "audio"
 
@@ -65,13 +69,6 @@ def part_of(file: Path, name: str) -> Path:
 
 def make_token(task: TokenTask) -> list[Failure]:
     """Write a token's stimuli; returns what failed."""
-    import pandas as pd
-
-    from stressnet.acoustics.token_image import image_in_recording
-    from stressnet.manipulation.check import make_stimulus, measure_source
-    from stressnet.manipulation.resynthesis import analyse
-    from stressnet.runs.tables import write_parquet
-
     token_id = str(task.row["token_id"])
     failures: list[Failure] = []
     stimuli: list[dict[str, Any]] = []
@@ -114,11 +111,6 @@ def make_token(task: TokenTask) -> list[Failure]:
 
 def _save(task: TokenTask, step: Step, stimulus: Stimulus) -> str:
     """Sound and TextGrid of a stimulus; the sound's path in the output folder."""
-    import soundfile
-
-    from stressnet.alignment.textgrid import write_textgrid
-    from stressnet.alignment.validation import without_overlaps
-
     folder = Path(AUDIO_FOLDER) / safe_name(str(task.row["token_id"]))
     (task.out / folder).mkdir(parents=True, exist_ok=True)
     file = folder / f"{step.name}.wav"

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from stressnet.errors import ConfigError, require_columns
 from stressnet.report.grid import TICK, blank, draw_estimate, footnote, legend, row_panels
 from stressnet.report.style import NULL_COLOUR, Width, style, width_in
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes as Plot
     from matplotlib.figure import Figure
 
@@ -48,8 +48,6 @@ def headline(summary: pd.DataFrame) -> pd.DataFrame:
     ConfigError
         If the table is empty or lacks a column.
     """
-    import pandas as pd
-
     require_columns(summary, _COLUMNS, "table of metrics")
     measured = list(dict.fromkeys(zip(summary["metric"], summary["over"], strict=True)))
     panels = [panel for panel in PANELS if len(_rows(summary, *panel[:2]))] or [

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, require_columns
@@ -24,7 +25,6 @@ from stressnet.report.warp import warped_means
 from stressnet.report.warp_figure import plot_warped_means
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes as Ax
     from matplotlib.figure import Figure
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from stressnet.acoustics.cue_table import BANDS_HZ, NUCLEUS, band_name, contrast_columns
 from stressnet.errors import ConfigError, require_columns
@@ -27,7 +28,6 @@ from stressnet.report.names import region_name
 from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes as Ax
     from matplotlib.figure import Figure
 

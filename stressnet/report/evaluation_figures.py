@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from stressnet.evaluation.sets import TITLES
 from stressnet.report.grid import bare_rows, blank
 from stressnet.report.style import NULL_COLOUR, style, width_in
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes as Ax
     from matplotlib.figure import Figure
 

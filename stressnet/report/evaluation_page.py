@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from stressnet.corpus.store import Corpus
 from stressnet.evaluation.audits import alarms
-from stressnet.evaluation.sets import Unit, representatives, whole_sets
+from stressnet.evaluation.sets import TestSets, Unit, representatives, whole_sets
 from stressnet.evaluation.tables import CALIBRATION_METRICS, ORACLE, WORD_AUROC, WORD_MEAN
 from stressnet.evaluation.text import (
     heard_text,
@@ -18,21 +20,16 @@ from stressnet.evaluation.text import (
     level_text,
     set_title,
 )
+from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Picture, Table
 from stressnet.report.evaluation_figures import accuracy_figure, reliability_figure
 from stressnet.report.style import save_figure
 from stressnet.runs.names import inside
 from stressnet.version import __version__
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.evaluation.sets import TestSets
-    from stressnet.models.checkpoint import TrainedNetwork
-
 _N_WORST = 15
 
-Tables = Mapping[str, "pd.DataFrame"]
+Tables = Mapping[str, pd.DataFrame]
 
 
 def write_page(

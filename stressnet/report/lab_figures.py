@@ -12,11 +12,13 @@ from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.axes import cell_edges
 from stressnet.errors import ConfigError
 from stressnet.lab.board_plan import SEEDLESS
+from stressnet.lab.labset import LabSet
 from stressnet.lab.scoreboard import BAR_FALSE, BAR_FIRST
 from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.report.grid import blank, draw_estimate, footnote, row_panels
@@ -24,11 +26,8 @@ from stressnet.report.layers import draw_image, draw_relevance
 from stressnet.report.style import NULL_COLOUR, Width, style, text_width_in, width_in
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes as Plot
     from matplotlib.figure import Figure, SubFigure
-
-    from stressnet.lab.labset import LabSet
 
 _ROW_IN = 0.155
 _TRUTH_COLOUR = "#0a7d3c"

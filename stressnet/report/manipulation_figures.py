@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from stressnet.errors import ConfigError, check_names
 from stressnet.lexicon.stress import Stress
@@ -22,7 +23,6 @@ from stressnet.report.style import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes as Plot
     from matplotlib.figure import Figure, SubFigure
 

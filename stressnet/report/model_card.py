@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_PART_OF_SPEECH, LABEL_TABLE
@@ -22,14 +24,12 @@ from stressnet.evaluation.sets import (
     predict_units,
 )
 from stressnet.evaluation.text import interval_rows, interval_text, level_text, set_title
+from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
 from stressnet.runs.held import check_file
 from stressnet.runs.progress import Progress
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.training.calibration import save_calibration
+from stressnet.training.recipes import RECIPES
 
 CARD_NAME = "MODEL_CARD.md"
 
@@ -48,14 +48,6 @@ _FEW = 5
 """Speakers with fewer tokens are left out of the spread over speakers."""
 
 
-@dataclass(frozen=True)
-class Card:
-    """A card that was written, and the temperature that was stored in the checkpoint folder."""
-
-    path: Path
-    temperature: float
-
-
 def write_card(
     corpus_path: Path,
     model_path: Path,
@@ -65,8 +57,8 @@ def write_card(
     seed: int = 0,
     n_resamples: int = 2000,
     progress: Progress | None = None,
-) -> Card:
-    """Measure a network on its own corpus; write its card and its temperature.
+) -> tuple[Path, float]:
+    """Measure a network on its own corpus; write its card and its temperature, and return both.
 
     Parameters
     ----------
@@ -84,8 +76,6 @@ def write_card(
     CheckpointError
         If the checkpoint is damaged or a file cannot be written.
     """
-    from stressnet.training.calibration import save_calibration
-
     progress = progress or Progress(verbose=False)
     if out is not None and out.name != CARD_NAME:
         check_file(out, [corpus_path, model_path, measured_path])
@@ -119,7 +109,7 @@ def write_card(
                 f"{path}: cannot be written ({error.strerror}); choose another file"
             ) from error
         save_calibration(model_path, replace(unit.calibration, weights_sha256=described.digest))
-    return Card(path, unit.calibration.temperature)
+    return path, unit.calibration.temperature
 
 
 def _twin(described: TrainedNetwork, measured_path: Path, corpus: Corpus) -> TrainedNetwork:
@@ -347,8 +337,6 @@ def _limits(facts: Mapping[str, Any], scores: pd.DataFrame) -> Sequence[str]:
 
 def _commands(info: Any, facts: Mapping[str, Any]) -> str:
     """One command line that builds the corpus and trains the network."""
-    from stressnet.training.recipes import RECIPES
-
     built = facts["parameters"]
     build = f"stressnet build-corpus RECORDINGS CORPUS --recipe {built['recipe']}"
     build += f" --preset {info.preset} --seed {built.get('seed', 0)}"

@@ -8,7 +8,9 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError, StressnetError
@@ -32,9 +34,6 @@ from stressnet.report.scores import plot_accuracy, plot_confusion
 from stressnet.report.word import LEGEND, caption, plot_word, word_data
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.tables import read_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ALIGNMENT_FILE = "alignment-error.json"
 """In the corpus folder, where the true times are known."""

@@ -13,11 +13,20 @@ import numpy as np
 from stressnet.axes import cell_edges
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.regions import REGIONS, BandRule, Missing, get_regions, load_regions
+from stressnet.regions.from_corpus import SceneReader
+from stressnet.regions.scene import Scene
+from stressnet.report.grid import blank
+from stressnet.report.style import (
+    BOUNDARY_COLOUR,
+    FORMANT_COLOUR,
+    FORMATS,
+    PITCH_COLOUR,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from stressnet.regions.scene import Scene
 
 N_COLUMNS = 8
 WIDTH_IN = 10.0
@@ -29,8 +38,6 @@ N_CANDIDATES = 200
 
 def regions_text(region_files: Sequence[Path] = ()) -> str:
     """All regions, their definitions, and where their nulls come from."""
-    from stressnet.regions import REGIONS, load_regions
-
     for file in region_files:
         load_regions(file)
     width = max(len(name) for name in REGIONS)
@@ -68,10 +75,6 @@ def draw_regions(
     ConfigError
         If the file's format is unknown.
     """
-    from stressnet.regions import BandRule, load_regions
-    from stressnet.regions.from_corpus import SceneReader
-    from stressnet.report.style import FORMATS, style
-
     if figure_path.suffix.removeprefix(".") not in FORMATS:
         raise ConfigError(f"{figure_path}: figures are written as {', '.join(FORMATS)}")
     for file in region_files:
@@ -93,9 +96,6 @@ def draw_regions(
 
 def region_sheet(scene: Scene, values: Any) -> Figure:
     """One panel per region: its mask over the spectrogram, or why the token does not have it."""
-    from stressnet.regions import Missing, get_regions
-    from stressnet.report.grid import blank
-
     regions = get_regions()
     n_rows = math.ceil((len(regions) + 1) / N_COLUMNS)
     figure = blank(WIDTH_IN, ROW_IN * n_rows + 0.35)
@@ -128,7 +128,6 @@ def _find_token(reader: Any, text: str) -> str:
         if not found:
             raise CorpusError(f"{reader.corpus.path}: no token whose id holds '{text}'")
         return found[0]
-    from stressnet.regions import Missing, get_regions
 
     def n_present(token_id: str) -> int:
         scene = reader.scene(token_id)
@@ -171,8 +170,6 @@ def _draw_mask(ax: Any, scene: Scene, mask: Any) -> None:
 
 def _draw_token(ax: Any, scene: Scene, values: Any) -> None:
     """The token itself: phones, formants, F0."""
-    from stressnet.report.style import BOUNDARY_COLOUR, FORMANT_COLOUR, PITCH_COLOUR
-
     _draw_image(ax, scene, values)
     inside = scene.nuclei_cover.sum(axis=0) > 0
     time_s = scene.axes.time_s

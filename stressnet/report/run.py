@@ -19,9 +19,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.axes import Axes
@@ -31,9 +32,6 @@ from stressnet.errors import CorpusError
 from stressnet.runs.arrays import open_array
 from stressnet.runs.manifest import FILE_NAME, read_manifest
 from stressnet.runs.tables import read_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TOKEN_COLUMNS = ("token_id", "map_index", "stress", "stress_predicted", "p_initial")
 

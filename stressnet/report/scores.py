@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from stressnet.errors import ConfigError, require_columns
 from stressnet.lexicon.stress import CLASSES
@@ -19,7 +20,6 @@ from stressnet.report.style import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 SET_NAMES = {
@@ -119,7 +119,6 @@ def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figur
     ConfigError
         If a column is missing or there are no tokens.
     """
-    import pandas as pd
     from matplotlib.colors import LinearSegmentedColormap
 
     truth = "stress_true" if "stress_true" in predictions.columns else "stress"

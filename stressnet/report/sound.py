@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import parselmouth
 from numpy.typing import NDArray
 
 from stressnet.acoustics.track_types import FormantTrack, PitchTrack
@@ -56,8 +57,6 @@ def wide_band(audio: Audio, max_hz: float = 5500.0) -> tuple[NDArray[np.float64]
     ConfigError
         If the excerpt is too short.
     """
-    import parselmouth
-
     if audio.duration_s < 4 * WIDE_BAND_WINDOW_S:
         raise ConfigError(
             f"an excerpt of {1000 * audio.duration_s:.0f} ms is too short for a spectrogram"

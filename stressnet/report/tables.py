@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.lexicon.stress import CLASSES
 from stressnet.report.document import Table
 from stressnet.report.names import grouped, region_name
 from stressnet.report.scores import set_name, test_order
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DASH = "–"
 

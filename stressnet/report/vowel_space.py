@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.acoustics.vowel_space import bark
@@ -20,7 +21,6 @@ from stressnet.report.style import Width, style, width_in
 from stressnet.runs.tables import read_table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes as Ax
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
@@ -56,8 +56,6 @@ def vowel_table(corpus: Corpus, run: RelevanceRun) -> pd.DataFrame:
     CorpusError
         If the corpus has no tracks or the run no such table.
     """
-    import pandas as pd
-
     if run.relevance is None:
         raise CorpusError(f"{run.path}: has no relevance.parquet; run explain again")
     tokens = corpus.tokens[corpus.tokens["token_id"].isin(run.tokens["token_id"])]

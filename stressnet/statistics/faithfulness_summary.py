@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 
 from stressnet.statistics.clustered import ratio_intervals, sign_flip_p, sums_by
 from stressnet.statistics.multiplicity import holm
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 KEYS = ["metric", "over", "baseline"]
 """What makes two rows of different methods comparable."""
@@ -50,8 +46,6 @@ def summarise_faithfulness(rows: pd.DataFrame, default: str, seed: int) -> pd.Da
         ``minus_*`` with ``minus_*_low``, ``minus_*_high``, ``minus_*_p`` (sign flips) and
         ``minus_*_p_holm`` (corrected for the number of methods).
     """
-    import pandas as pd
-
     from stressnet.explain.faithfulness import METRICS
 
     wide = rows.pivot(index="token_id", columns=[*KEYS, "method"], values="value")

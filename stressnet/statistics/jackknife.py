@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stressnet.errors import ConfigError
@@ -35,8 +36,6 @@ _SETS_AT_ONCE = 512
 
 def _codes(clusters: Mapping[str, ArrayLike], n_rows: int) -> dict[str, NDArray[np.intp]]:
     """Cluster numbers 0, 1, ... of each row, per kind; for two kinds also their ``cells``."""
-    import pandas as pd
-
     if len(clusters) not in (1, 2):
         raise ConfigError(f"{len(clusters)} kinds of clusters; pass speakers, words, or both")
     codes: dict[str, NDArray[np.intp]] = {}

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from stressnet.errors import CorpusError
 from stressnet.runs.checks import check_files
+from stressnet.runs.manifest import FILE_NAME, read_json, read_manifest
 from stressnet.runs.tables import open_parquet
 from stressnet.statistics.walk import Alongside, Walk
 
@@ -226,8 +227,6 @@ def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = N
     CorpusError
         If the run or a corpus that was named is not finished.
     """
-    from stressnet.runs.manifest import FILE_NAME, read_json, read_manifest
-
     check_files(path)
     manifest = read_manifest(path, "relevance")
     place = corpus or Path(str(manifest["parameters"].get("corpus", "")))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -112,8 +111,9 @@ class _Part:
     def wants(self, *names: str) -> bool:
         return any(name in self.battery.metrics for name in names)
 
-    def wanted(self, measures: Mapping[str, Any]) -> list[tuple[str, Any]]:
-        return [(name, measure) for name, measure in measures.items() if self.wants(name)]
+    def wanted(self, *names: str) -> list[tuple[str, Any]]:
+        """Metrics that were asked for with their functions, which bear the same names."""
+        return [(name, getattr(ff, name)) for name in names if self.wants(name)]
 
     def generator(self, purpose: str) -> torch.Generator:
         text = f"{self.battery.seed} {purpose} {self.batch.token_ids}"
@@ -166,18 +166,12 @@ class _Part:
     def removal(self) -> None:
         for name in self.battery.baselines:
             own, moved = self.with_displaced(name)
-            cells: Mapping[str, Any] = {
-                "comprehensiveness": ff.comprehensiveness,
-                "sufficiency": ff.sufficiency,
-            }
-            for metric, measure in self.wanted(cells):
+            erased = self.wanted("comprehensiveness", "sufficiency")
+            for metric, measure in erased:
                 values, chance = (measure(one, self.generator(metric)) for one in (own, moved))
                 self.add(metric, values, chance, "cells", name)
-            units: Mapping[str, Any] = {
-                "comprehensiveness": ff.comprehensiveness_over_units,
-                "sufficiency": ff.sufficiency_over_units,
-            }
-            for metric, measure in self.wanted(units):
+            for metric, _ in erased:
+                measure = getattr(ff, f"{metric}_over_units")
                 for kind, masks in self.batch.units.items():
                     draw = self.generator(f"{metric} {kind}")
                     values, chance = measure(own, masks, draw, n_random=1)
@@ -228,15 +222,11 @@ class _Part:
         if self.wants("complexity"):
             levels = [ff.gaussian_complexity(max(int(one.sum()), 1)) for one in cells]
             self.add("complexity", ff.complexity(maps, cells=cells), ff.Scores.collect(levels))
-        measures: Mapping[str, Any] = {
-            "relevance_mass_accuracy": ff.relevance_mass_accuracy,
-            "relevance_rank_accuracy": ff.relevance_rank_accuracy,
-            "average_precision": ff.average_precision,
-            "pointing_game": partial(ff.pointing_game, tolerance=self.battery.tolerance),
-        }
+        overlaps = ("relevance_mass_accuracy", "relevance_rank_accuracy", "average_precision")
         for name, masks in self.batch.regions.items():
-            for metric, measure in self.wanted(measures):
-                values, chance = measure(maps, masks, cells=cells)
+            for metric, measure in self.wanted(*overlaps, "pointing_game"):
+                near = {"tolerance": self.battery.tolerance} if metric == "pointing_game" else {}
+                values, chance = measure(maps, masks, cells=cells, **near)
                 reasons = combine_reasons(self.batch.missing[name], values.reasons)
                 self.add(metric, ff.Scores(values.values, tuple(reasons)), chance, name)
 
@@ -248,9 +238,7 @@ class _Part:
                 self.compare("seed_", self.subject.maps(model=other), f"with {name}")
 
     def compare(self, prefix: str, others: Tensor, over: str) -> None:
-        both: Mapping[str, Any] = {
-            f"{prefix}rank_correlation": (ff.rank_correlation, 0.0),
-            f"{prefix}top_overlap": (ff.top_overlap, 0.05),
-        }
-        for metric, (measure, chance) in self.wanted(both):
-            self.add(metric, measure(self.maps, others, cells=self.batch.cells), chance, over)
+        for name, chance in (("rank_correlation", 0.0), ("top_overlap", 0.05)):
+            if self.wants(f"{prefix}{name}"):
+                values = getattr(ff, name)(self.maps, others, cells=self.batch.cells)
+                self.add(f"{prefix}{name}", values, chance, over)

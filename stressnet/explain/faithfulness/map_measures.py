@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 
 import torch
+from scipy.stats import rankdata
 from torch import Tensor
 
 from stressnet.errors import ConfigError
@@ -52,8 +53,6 @@ def rank_correlation(
         maps, others = maps.abs(), others.abs()
 
     def correlation(*pair: Tensor) -> float:
-        from scipy.stats import rankdata
-
         a, b = (torch.from_numpy(rankdata(values)) for values in pair)
         a, b = a - a.mean(), b - b.mean()
         return float((a * b).sum() / (a.norm() * b.norm()))

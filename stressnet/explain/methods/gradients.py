@@ -9,6 +9,7 @@ Sundararajan et al. (2017) ICML (integrated gradients). Smilkov et al. (2017) ar
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,8 +34,6 @@ def integrated_gradients(
 ) -> tuple[Tensor, Tensor]:
     """Gauss-Legendre quadrature with ``n_steps`` points on the line from the baseline."""
     at_least_one("n_steps", n_steps)
-    import numpy as np
-
     points, weights = np.polynomial.legendre.leggauss(n_steps)
     start = problem.filled(baseline)
     step = problem.inputs - start

@@ -7,9 +7,10 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stressnet.axes import Axes, cell_edges
 from stressnet.corpus.store import Corpus
@@ -22,9 +23,6 @@ from stressnet.report.explorer.tokens import Method, TokenReader
 from stressnet.report.names import region_group, region_name
 from stressnet.report.style import STRESS_COLOURS, relevance_colormap, relevance_limit
 from stressnet.runs.names import inside
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PAGE = "explorer.html"
 FOLDER = "explorer"

@@ -6,9 +6,10 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.acoustics.track_types import Tracks
@@ -25,9 +26,6 @@ from stressnet.report.run import RelevanceRun
 from stressnet.report.sound import is_loud, wide_band
 from stressnet.report.style import relevance_limit
 from stressnet.report.word_data import phone_relevance
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CONTEXT_S = 0.12
 """Sound shown before and after the word, if the excerpt has as much."""

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, StressnetError
+from stressnet.report.choose import choose_words
+from stressnet.report.explorer.site import (
+    choose_tokens,
+    prepare,
+    provenance_blocks,
+    summary_blocks,
+    write_page,
+    write_token,
+)
 from stressnet.report.explorer.tokens import Method, TokenReader, method_labels
+from stressnet.report.names import count_of
 from stressnet.report.run import RelevanceRun
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, read_manifest
 from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem, Severity
-
-if TYPE_CHECKING:
-    from stressnet.runs.folder import RunFolder
 
 CHUNK = 50
 """Tokens per task."""
@@ -86,8 +94,6 @@ Task = tuple[tuple[str, tuple[str, ...], str], tuple[tuple[int, str], ...]]
 
 def _write_chunk(task: Task) -> dict[str, str]:
     """Reasons by token that could not be written."""
-    from stressnet.report.explorer.site import write_token
-
     (corpus, runs, out), chunk = task
     reader = _reader(corpus, runs)
     failed = {}
@@ -126,16 +132,6 @@ def write_explorer(
     ConfigError
         If the runs do not belong together.
     """
-    from stressnet.report.choose import choose_words
-    from stressnet.report.explorer.site import (
-        choose_tokens,
-        prepare,
-        provenance_blocks,
-        summary_blocks,
-        write_page,
-    )
-    from stressnet.report.names import count_of
-
     methods = open_methods(runs, corpus)
     token_ids = choose_tokens(methods, most, seed)
     out = folder.path
