@@ -12,7 +12,6 @@ import pandas as pd
 
 from stressnet.acoustics.cues import Segments, articulation_rate, measure_token
 from stressnet.acoustics.intensity import IntensitySettings
-
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.audio import read_audio
