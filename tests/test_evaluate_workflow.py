@@ -482,6 +482,22 @@ def test_silence_is_trimmed_where_it_is(tmp_path: Path) -> None:
         assert spoken_part(read_audio(path), path).start_s == pytest.approx(start_s, abs=0.03)
 
 
+def test_the_noise_of_a_room_is_no_part_of_the_word(tmp_path: Path) -> None:
+    """30 dB below the word; a word that fills its recording stays whole."""
+    from stressnet.audio import Audio, read_audio
+
+    path = tmp_path / "word.wav"
+    start_s, end_s = one_word(path, 0.4)
+    sound = read_audio(path)
+    loudest = np.sqrt(np.mean(np.sort(sound.samples**2)[-400:]))
+    noise = np.random.default_rng(0).normal(scale=0.03 * loudest, size=len(sound.samples))
+    noisy = Audio((sound.samples + noise).astype(np.float32), sound.rate_hz)
+    found = spoken_part(noisy, path)
+    assert (found.start_s, found.end_s) == pytest.approx((start_s, end_s), abs=0.06)
+    cut = noisy.cut(start_s, end_s)
+    assert spoken_part(cut, path).duration_s == pytest.approx(end_s - start_s, abs=0.03)
+
+
 def test_temperature_changes_probabilities_not_answers(
     recordings: Path, seeds: Path, tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ _ADDED = {"corpus": "alignment-error.json", "model": "calibration.json"}
 
 _SHOWN = 3
 
-_NOUNS = {"relevance": "run", "models": "set of models"}
+_NOUNS = {"relevance": "run", "models": "set of models", "statistics": "set of statistics"}
 """What people call a folder, where that is not its kind."""
 
 

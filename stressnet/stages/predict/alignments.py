@@ -6,6 +6,9 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stressnet.alignment.aligner import Utterance
 from stressnet.alignment.choose import get_aligner
 from stressnet.alignment.fit import fit_to_sound
@@ -25,6 +28,10 @@ from stressnet.stages.predict.sources import Source
 
 TRIM_DB = 40.0
 """Around a single word, what is so far below its loudest 25 ms counts as silence."""
+
+ABOVE_NOISE_DB, CLEAR_DB, STEADY_DB = 8.0, 15.0, 2.5
+"""Speech is so far above the quietest tenth of the recording, and at most so far below its loudest
+25 ms; the level of a room's noise varies by less than the last (standard deviation)."""
 
 ONE_WORD_S = 2.0
 """A recording without transcript must not have more sound than this: no word lasts longer."""
@@ -150,6 +157,9 @@ def alignment_of(
 def spoken_part(audio: Audio, path: Path) -> Interval:
     """The sound of a recording that holds one word, without the silence around it.
 
+    Silence is what lies :data:`TRIM_DB` below the loudest 25 ms. A pause of at least 100 ms whose
+    level hardly varies is silence, too, so that the noise of a room does not count as the word.
+
     Raises
     ------
     AudioError
@@ -158,13 +168,28 @@ def spoken_part(audio: Audio, path: Path) -> Interval:
     import librosa
 
     frame = round(0.025 * audio.rate_hz)
-    _, (first, last) = librosa.effects.trim(
-        audio.samples, top_db=TRIM_DB, frame_length=frame, hop_length=frame // 4
-    )
-    start_s, end_s = first / audio.rate_hz, min(last / audio.rate_hz, audio.duration_s)
+    hop = frame // 4
+    rms = librosa.feature.rms(y=audio.samples, frame_length=frame, hop_length=hop)[0]
+    level_db = librosa.amplitude_to_db(rms, ref=np.max, top_db=None)
+    silence_db = -TRIM_DB
+    noise_db = np.quantile(level_db, 0.1) + ABOVE_NOISE_DB
+    sound = np.flatnonzero(level_db > silence_db)
+    clear = np.flatnonzero(level_db > min(max(noise_db, silence_db), -CLEAR_DB))
+    first, last = int(sound[0]), int(sound[-1])
+    if _is_pause(level_db[1 : clear[0] - 2], hop / audio.rate_hz):
+        first = int(clear[0])
+    if _is_pause(level_db[clear[-1] + 3 : -1], hop / audio.rate_hz):
+        last = int(clear[-1])
+    start_s = first * hop / audio.rate_hz
+    end_s = min((last + 1) * hop / audio.rate_hz, audio.duration_s)
     if not MIN_DURATION_S <= end_s - start_s <= ONE_WORD_S:
         raise AudioError(
             f"{path}: {end_s - start_s:.2f} s of sound is not one word of two syllables; give a "
             f"transcript or TextGrid"
         )
     return Interval(start_s, end_s, UNKNOWN_WORD)
+
+
+def _is_pause(level_db: NDArray[np.floating], step_s: float) -> bool:
+    """Whether a stretch at an end of a recording is long and steady enough for the room's noise."""
+    return len(level_db) * step_s >= 0.08 and float(np.std(level_db)) < STEADY_DB
