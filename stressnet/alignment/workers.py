@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from stressnet.runs.worker_process import end_with_parent
+from stressnet.runs.parallel import end_with_parent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -19,7 +20,6 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 from stressnet.errors import MissingPartError, StressnetError
-from stressnet.runs.worker_process import end_with_parent
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -39,6 +39,23 @@ def _start_worker() -> None:
     end_with_parent()
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = "1"
+
+
+def end_with_parent() -> None:
+    """End this process as soon as its parent is gone, however that came about.
+
+    A pool's workers wait for work on a pipe of which they hold both ends, so after a SIGKILL of
+    their parent they would wait for ever, or go on writing beside the run that resumes. To be
+    called when a worker starts; does nothing in a process that `multiprocessing` did not start.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager

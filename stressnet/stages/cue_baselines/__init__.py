@@ -31,7 +31,7 @@ run_cue_baselines = Stage(
     kind="cue-baselines",
     inputs=(Input("cues"),),
     run="stressnet.stages.cue_baselines.run:run",
-    text="stressnet.stages.cue_baselines.text:baselines_text",
+    text="stressnet.stages.cue_baselines.run:baselines_text",
     done="cue baselines",
     help="""Train simple classifiers on CUES (from measure) and test them as networks are tested.
 

@@ -25,7 +25,7 @@ psychometrics = Stage(
     kind="psychometrics",
     inputs=(Input("stimuli"),),
     run="stressnet.stages.psychometrics.run:run",
-    text="stressnet.stages.psychometrics.text:psychometrics_text",
+    text="stressnet.stages.psychometrics.run:psychometrics_text",
     done="psychometrics",
     help="""Psychometric functions of the networks that answered to STIMULI (from manipulate).
 
