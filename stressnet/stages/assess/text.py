@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from stressnet.report.assess_figure import headline, rank_methods
-
-if TYPE_CHECKING:
-    from stressnet.runs.result import Result
+from stressnet.runs.result import Result
 
 
 def summary_text(result: Result) -> str:
