@@ -472,6 +472,7 @@ FILES = {
     "inspect": ["{world}/recordings", "--out", RECORDING + ".TextGrid", "-q"],
     "validate": ["{world}/recordings", "--csv", RECORDING + ".TextGrid", "-q"],
     "predict": [RECORDING + ".flac", "--word", "water", "--out", RECORDING + ".flac"],
+    "look": [RECORDING + ".flac", RECORDING + ".flac", "--word", "water"],
     "export": ["{world}/model", "{world}/model/model.json"],
     "card": ["{world}/corpus", "{world}/model", "--out", "{world}/corpus/tokens.parquet"],
     "regions": ["{world}/corpus", "--figure", "{world}/corpus/tokens.parquet"],
