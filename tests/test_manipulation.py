@@ -9,12 +9,16 @@ from spoken_words import FORMANTS_HZ, RATE_HZ, Spoken, vowel, word
 from stressnet.acoustics.cues import Segments
 from stressnet.acoustics.tracks import formant_track, pitch_track
 from stressnet.errors import AudioError, ConfigError
-from stressnet.manipulation.change import CueChange
 from stressnet.manipulation.check import Values, measure_source, measure_stimulus
-from stressnet.manipulation.cues import CUE_NAMES
-from stressnet.manipulation.duration import TimeMap
-from stressnet.manipulation.envelope import shift_formants, slope_for_tilt, tilt_db
-from stressnet.manipulation.intensity import plateau, with_gain
+from stressnet.manipulation.cues import CUE_NAMES, CueChange
+from stressnet.manipulation.envelope import (
+    plateau,
+    shift_formants,
+    slope_for_tilt,
+    tilt_db,
+    with_gain,
+)
+from stressnet.manipulation.pitch import TimeMap
 from stressnet.manipulation.resynthesis import (
     Source,
     Stimulus,

@@ -17,8 +17,7 @@ from itertools import combinations, product
 from typing import Literal
 
 from stressnet.errors import ConfigError
-from stressnet.manipulation.change import CueChange
-from stressnet.manipulation.cues import CUE_NAMES, Pair, get_cue, in_order
+from stressnet.manipulation.cues import CUE_NAMES, CueChange, Pair, get_cue, in_order
 from stressnet.manipulation.endpoints import Endpoint
 from stressnet.manipulation.envelope import slope_for_tilt
 from stressnet.manipulation.resynthesis import Source

@@ -1,4 +1,4 @@
-"""Formants and spectral tilt of a vowel, moved without touching its source.
+"""Level, formants and spectral tilt of a vowel, moved without touching its source.
 
 A formant is a pair of poles: a filter that cancels the poles where Praat's LPC found them and puts
 new ones elsewhere, with the same bandwidth, follows the formant track every 5 ms. Poles that do not
@@ -21,7 +21,9 @@ from scipy.signal import lfilter
 from stressnet.acoustics.track_types import FormantTrack
 from stressnet.axes import FloatArray
 from stressnet.errors import AudioError
-from stressnet.manipulation.intensity import level_db, part_of, plateau, replaced, with_gain
+
+RAMP_S = 0.010
+"""Longest ramp at a vowel's edge; a short vowel gives it a quarter of its length."""
 
 HOP_S = 0.005
 """Distance of the filter's settings."""
@@ -37,6 +39,60 @@ _SMOOTH_FRAMES = 5
 _NARROWEST_HZ = 30.0
 
 
+def ramp_samples(n_samples: int, rate_hz: int) -> int:
+    """Length of the ramp at either edge of a stretch."""
+    return max(1, min(round(RAMP_S * rate_hz), n_samples // 4))
+
+
+def plateau(n_samples: int, rate_hz: int) -> FloatArray:
+    """A weight that rises to 1 and falls to 0 with raised cosines at the edges of a stretch."""
+    n_ramp = ramp_samples(n_samples, rate_hz)
+    rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(n_ramp) + 0.5) / n_ramp)
+    weight = np.ones(n_samples)
+    weight[:n_ramp] = rise
+    weight[n_samples - n_ramp :] = rise[::-1]
+    return weight
+
+
+def part_of(rate_hz: int, span_s: tuple[float, float]) -> slice:
+    """The samples of a stretch of time."""
+    start, end = (round(t * rate_hz) for t in span_s)
+    return slice(start, end)
+
+
+def level_db(samples: FloatArray, rate_hz: int, span_s: tuple[float, float]) -> float:
+    """Level of a stretch without its ramps, re full scale; -inf for digital silence."""
+    part = samples[part_of(rate_hz, span_s)]
+    n_ramp = ramp_samples(len(part), rate_hz)
+    core = part[n_ramp : len(part) - n_ramp]
+    power = float(np.mean(core**2)) if len(core) else 0.0
+    return 10.0 * np.log10(power) if power > 0 else -np.inf
+
+
+def with_gain(
+    samples: FloatArray, rate_hz: int, span_s: tuple[float, float], gain_db: float
+) -> FloatArray:
+    """The excerpt with a stretch made louder or softer between its ramps.
+
+    The gain is interpolated in decibels, as the ear would have it.
+    """
+    if gain_db == 0.0:
+        return samples
+    part, result = part_of(rate_hz, span_s), samples.copy()
+    result[part] *= 10.0 ** (gain_db * plateau(part.stop - part.start, rate_hz) / 20.0)
+    return result
+
+
+def replaced(
+    samples: FloatArray, rate_hz: int, span_s: tuple[float, float], changed: FloatArray
+) -> FloatArray:
+    """The excerpt with a changed stretch, cross-faded at its ramps."""
+    part, result = part_of(rate_hz, span_s), samples.copy()
+    weight = plateau(part.stop - part.start, rate_hz)
+    result[part] = weight * changed + (1 - weight) * samples[part]
+    return result
+
+
 def shift_formants(
     samples: FloatArray,
     rate_hz: int,
@@ -50,7 +106,7 @@ def shift_formants(
     ----------
     factors : sequence of float
         For F1, F2, F3; 1 leaves a formant alone. They rise from 1 and fall back to it at the
-        vowel's edges, see :data:`~stressnet.manipulation.intensity.RAMP_S`.
+        vowel's edges, see :data:`RAMP_S`.
 
     Raises
     ------

@@ -5,7 +5,7 @@ Order of work
 On the vowel as recorded: formants, then tilt (:mod:`~stressnet.manipulation.envelope`), each with
 the vowel's level taken back to what it was. Then F0 and duration by overlap-add
 (:mod:`~stressnet.manipulation.pitch`), which also keeps the level; last the level asked for
-(:mod:`~stressnet.manipulation.intensity`). Every step works inside the vowels only.
+(:mod:`~stressnet.manipulation.envelope`). Every step works inside the vowels only.
 
 No change of formants, tilt or level is exactly no change. Overlap-add is a resynthesis even where
 F0 and duration stay; ``psola=True`` sends a word through it in any case, so that all steps of a
@@ -34,11 +34,15 @@ from stressnet.audio import Audio
 from stressnet.axes import FloatArray
 from stressnet.errors import AudioError, ConfigError
 from stressnet.intervals import Interval
-from stressnet.manipulation.change import CueChange
-from stressnet.manipulation.duration import TimeMap
-from stressnet.manipulation.envelope import shift_formants, tilt, with_level_of
-from stressnet.manipulation.intensity import level_db, with_gain
-from stressnet.manipulation.pitch import overlap_add
+from stressnet.manipulation.cues import CueChange
+from stressnet.manipulation.envelope import (
+    level_db,
+    shift_formants,
+    tilt,
+    with_gain,
+    with_level_of,
+)
+from stressnet.manipulation.pitch import TimeMap, overlap_add
 
 MAX_AMPLITUDE = 0.99
 """A stimulus with larger samples is made softer as a whole, so that no file clips it."""

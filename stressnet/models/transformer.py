@@ -1,14 +1,10 @@
-"""A small transformer on columns of what convolutions heard.
+"""A small transformer on columns of 40 ms.
 
-Vaswani et al. (2017) over time, as in speech recognition (Gulati et al. 2020, *Conformer*; Gong,
-Chung & Glass 2021, *AST*), with layers normalised before each branch (Xiong et al. 2020). Three
-convolutions of :func:`stressnet.models.networks.compact` make one vector of every 40 ms; cutting
-raw patches instead learned too little from a few thousand words. Four blocks of attention find
-the two nuclei and compare them: ``where`` says after block 2 which part of the word each column
-belongs to (trained as in :mod:`stressnet.models.nuclei`), and the logits read the last block's
-columns through three fixed queries, one a part. Everything is built from plain operations, so that
-attention-aware layer-wise relevance propagation (composites ``attn-lrp`` and ``cp-lrp``) follows
-it step by step.
+Three convolutions of :func:`stressnet.models.networks.compact` make a vector of each column. Four
+blocks of attention (Vaswani et al. 2017; layers normalised first, Xiong et al. 2020) compare them.
+``where`` says after the second which part of the word each belongs to, as in
+:mod:`stressnet.models.nuclei`, and the logits read the last block through three softmaxes of that
+over time. All are plain operations, which composites ``attn-lrp`` and ``cp-lrp`` follow.
 
 The image is filled up with zeros to whole columns, so nothing is cut off. Columns without any
 sounding frame (padding is flat along frequency) are silenced before every convolution and hidden

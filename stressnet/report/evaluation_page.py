@@ -22,7 +22,7 @@ from stressnet.evaluation.text import (
 )
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.document import Bullets, Document, Heading, Paragraph, Picture, Table
-from stressnet.report.evaluation_figures import accuracy_figure, reliability_figure
+from stressnet.report.scores import accuracy_figure, reliability_figure
 from stressnet.report.style import save_figure
 from stressnet.runs.names import inside
 from stressnet.version import __version__

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from stressnet import __version__
 from stressnet.patching.agreement import ALL_LAYERS, TRUTH
 from stressnet.patching.circuits import KEPT, RANDOM, WHOLE, smallest
 from stressnet.patching.pairs import NULL, STRESS
@@ -25,6 +24,7 @@ from stressnet.report.patching_figures import (
 )
 from stressnet.report.style import save_figure
 from stressnet.runs.tables import read_table
+from stressnet.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,8 +17,8 @@ import pandas as pd
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
+from stressnet.manipulation.check import crosstalk
 from stressnet.manipulation.continua import plan_steps
-from stressnet.manipulation.crosstalk import crosstalk
 from stressnet.manipulation.cues import in_order
 from stressnet.manipulation.responses import preset_of, presets_of, responses
 from stressnet.manipulation.token_stimuli import AUDIO_FOLDER, TokenTask, make_token, part_of
