@@ -79,6 +79,12 @@ def check_read(place: str, overwritten: set[str]) -> None:
         )
 
 
+def _version(tensor: Tensor) -> int:
+    """How often a tensor was overwritten; the engine need not see the question."""
+    with torch._C.DisableTorchFunction():
+        return tensor._version
+
+
 class _Boundary:
     """Both sides of one module."""
 
@@ -118,13 +124,13 @@ class _Boundary:
         old = args[0] if args else kwargs.get(name)
         new = self.replaced(":input", old)
         self.is_new = new is not old
-        self.given = [(new, new._version)] if isinstance(new, Tensor) else []
+        self.given = [(new, _version(new))] if isinstance(new, Tensor) else []
         if not self.is_new:
             return None
         return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, name: new})
 
     def after(self, module: nn.Module, args: Any, output: Any) -> Any:
-        if any(tensor._version != version for tensor, version in self.given):
+        if any(_version(tensor) != version for tensor, version in self.given):
             if self.is_new:
                 raise ExplainError(
                     f"{self.path}:input: the module overwrites its input; name the module before it"

@@ -21,7 +21,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -42,6 +42,8 @@ from stressnet.patching.units import Unit
 Direction = Literal["corrupted-to-clean", "clean-to-corrupted"]
 ESTIMATORS = ("activation", "attribution", "integrated-gradients", "relp")
 COLUMNS = ("pair", "layer", "kind", "unit", "estimator", "direction", "effect", "failure")
+
+NO_CELL = "no cell of the layer lies in the unit"
 
 N_STEPS = 8
 """Points of the path of ``integrated-gradients``."""
@@ -112,15 +114,15 @@ def patch_effects(
     check_inputs(source)
     sign = 1 if direction == "corrupted-to-clean" else -1
     groups = _grouped(units)
-    parts = []
+    parts: list[dict[str, NDArray]] = []
     for start in range(0, len(base), batch_size):
         chosen = slice(start, start + batch_size)
         pairs = _Pairs(network, base[chosen], source[chosen], groups, chosen, batch_size, n_steps)
         for name in estimators:
-            parts.append(pairs.rows(name, sign))
-    table = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    table.insert(5, "direction", direction)
-    return table
+            parts += pairs.rows(name, sign)
+    table = {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
+    table["direction"] = np.full(len(table["pair"]), direction)
+    return pd.DataFrame({column: table[column] for column in COLUMNS})
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,20 @@ class _Group:
     dim: int
     units: list[Unit]
     cells: Tensor | None  # float, shape (n_units, size) or (n_units, n_pairs, size)
+
+    @cached_property
+    def names(self) -> dict[str, NDArray]:
+        """Layer, kind and label of each unit."""
+        columns = {"layer": "layer", "kind": "kind", "unit": "label"}
+        return {
+            column: np.array([getattr(unit, name) for unit in self.units], dtype=object)
+            for column, name in columns.items()
+        }
+
+    def empty(self, pairs: slice) -> NDArray:
+        """Units without any cell, broadcastable to (n_pairs, n_units)."""
+        cells = self.of(pairs)
+        return np.array(False) if cells is None else ~cells.numpy().any(axis=-1).T
 
     def of(self, pairs: slice) -> Tensor | None:
         """Chosen cells of some pairs."""
@@ -210,55 +226,42 @@ class _Pairs:
     def _seeded(logits: Tensor, batch: int) -> Seeded:
         return make_seed(check_logits(logits, batch), "logit-difference", None)
 
-    def rows(self, estimator: str, sign: int) -> pd.DataFrame:
-        """Tidy rows of one estimator."""
-        effects = list(self._effects(estimator))
+    def rows(self, estimator: str, sign: int) -> list[dict[str, NDArray]]:
+        """Columns of one estimator's rows, for each group of units and for pairs without scale."""
+        changes = list(self._effects(estimator))
         assert self.d_base is not None  # every estimator runs the base
         scale = sign * (self.d_source - self.d_base)
         largest = torch.maximum(self.d_source.abs(), self.d_base.abs())
         failed = (scale.abs() <= NEARLY_EQUAL * largest).cpu().numpy()
         numbers = np.arange(self.chosen.start, self.chosen.start + len(self.base))
-        parts = []
-        for group, change in zip(self.groups, effects, strict=True):
-            scaled = (change.double() / scale[:, None]).cpu().numpy()
-            parts.append(self._tidy(group, numbers, scaled, ~failed))
-        for pair in numbers[failed]:
-            d = (self.d_source, self.d_base)[::sign]
-            clean, corrupted = (float(value[pair - self.chosen.start]) for value in d)
-            reason = (
-                f"the logit differences of the clean and the corrupted image, {clean:.4g} and "
-                f"{corrupted:.4g}, are nearly equal: effects have no scale"
-            )
-            empty = {"pair": pair, "layer": "", "kind": "", "unit": "", "effect": np.nan}
-            parts.append(pd.DataFrame([{**empty, "failure": reason}]))
-        table = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-        table.insert(4, "estimator", estimator)
-        return table
-
-    def _tidy(
-        self, group: _Group, numbers: NDArray, effects: NDArray, good: NDArray
-    ) -> pd.DataFrame:
-        """One row per pair and unit of a group."""
-        n = len(group.units)
-        cells = group.of(self.chosen)
-        failure = np.full(effects.shape, "", dtype=object)
-        if cells is not None:
-            none = ~(cells != 0).any(dim=-1).numpy()
-            none = np.broadcast_to(none if none.ndim == 1 else none.T, effects.shape)
-            failure[none] = "no cell of the layer lies in the unit"
-            effects = np.where(none, np.nan, effects)
-        names = {
-            column: np.tile([getattr(unit, field) for unit in group.units], int(good.sum()))
-            for column, field in (("layer", "layer"), ("kind", "kind"), ("unit", "label"))
-        }
-        return pd.DataFrame(
+        d = torch.stack((self.d_source, self.d_base)[::sign], dim=1)[failed].tolist()
+        reasons = [
+            f"the logit differences of the clean and the corrupted image, {clean:.4g} and "
+            f"{corrupted:.4g}, are nearly equal: effects have no scale"
+            for clean, corrupted in d
+        ]
+        none = np.full(len(reasons), "", dtype=object)
+        parts = [
             {
-                "pair": np.repeat(numbers[good], n),
-                **names,
-                "effect": effects[good].ravel(),
-                "failure": failure[good].ravel(),
+                "pair": numbers[failed],
+                **dict.fromkeys(("layer", "kind", "unit"), none),
+                "effect": np.full(len(reasons), np.nan),
+                "failure": np.array(reasons, dtype=object),
             }
-        )
+        ]
+        n_good = int((~failed).sum())
+        for group, change in zip(self.groups, changes, strict=True):
+            effects = (change.double() / scale[:, None]).cpu().numpy()[~failed]
+            empty = np.broadcast_to(group.empty(self.chosen), (len(failed), effects.shape[1]))
+            parts.append(
+                {
+                    "pair": np.repeat(numbers[~failed], effects.shape[1]),
+                    **{name: np.tile(group.names[name], n_good) for name in group.names},
+                    "effect": np.where(empty[~failed], np.nan, effects).ravel(),
+                    "failure": np.where(empty[~failed], NO_CELL, "").astype(object).ravel(),
+                }
+            )
+        return [{**part, "estimator": np.full(len(part["pair"]), estimator)} for part in parts]
 
     def _effects(self, estimator: str) -> Iterator[Tensor]:
         """Change of the logit difference for each group, shape (n_pairs, n_units)."""
