@@ -88,6 +88,7 @@ def test_your_own_corpus_and_its_cues(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("STRESSNET_STEPS", "3")
     truth = run_notebook("is_it_true")
     assert pictures(truth) >= 2
+    assert pictures(run_notebook("circuit_of_stress")) >= 4
     findings = pd.read_csv(study / "findings" / "findings.csv")
     assert {"relevance", "deletion", "causal", "verdict"} <= set(findings.columns)
 

@@ -134,8 +134,8 @@ def test_sentences_name_the_cue_that_channels_carry(patched: Path) -> None:
     units = [("relu3", 4, 0.3), ("relu3", 5, 0.2), ("relu4", 5, 0.1)]
     members = pd.DataFrame(units, columns=["layer", "unit", "effect"]).assign(network="net")
     facts = findings({**tables, "circuit_units": members, "tuning": tuning}, "net")
-    assert "Two channels of the circuit carry vowel 2's duration in relu3." in facts
-    assert "No measured cue: 1 channel of the circuit." in facts
+    assert "Two channels of relu3 carry vowel 2's duration." in facts
+    assert "No measured cue: 1 channel." in facts
 
 
 def test_a_report_shows_what_patch_found(patched: Path, tmp_path: Path) -> None:

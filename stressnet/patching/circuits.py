@@ -32,7 +32,7 @@ from stressnet.training.metrics import evaluate
 CURVES = ("ranking", "measure", "n_units", "mean", "low", "high", "n_pairs", "n_words", "reason")
 
 WHOLE, RANDOM = "whole", "random"
-N_RANDOM = 5
+N_RANDOM = 3
 """Random rankings, the null; the table holds their mean."""
 
 KEPT = 0.9
@@ -41,7 +41,7 @@ KEPT = 0.9
 N_DRAWN = 5
 """Strongest channels of each layer of a circuit, between which connections are measured."""
 
-N_SIZES, BATCH = 32, 32
+N_SIZES, BATCH = 20, 32
 
 Masks = dict[str, tuple[int, Tensor]]
 """By place, the dimension of the channels and which of them are chosen."""

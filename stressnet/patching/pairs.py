@@ -51,8 +51,11 @@ COLUMNS = (
     *("clean_stress", "corrupted_stress", "corrupted_speaker"),
 )
 
-SINGLE_CUES = [design for design in DESIGNS.values() if len(design.rules) == 1]
-"""Designs of the lab that move one cue: in the first vowel, in the second, or between them."""
+SINGLE_CUES = sorted(
+    (design for design in DESIGNS.values() if len(design.rules) == 1),
+    key=lambda design: (2, 1, "relation").index(design.rules[0].where),
+)
+"""Designs of the lab that move one cue: in the second vowel, in the first, or between them."""
 
 MAX_USES = 3
 """Natural pairs that one token enters; the other readings of most words are rare."""

@@ -16,7 +16,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.axes import FloatArray
-from stressnet.errors import CorpusError
 from stressnet.manipulation.cues import CUES
 
 NAMES = {
@@ -72,16 +71,11 @@ def tuning_table(
     Returns
     -------
     DataFrame
-        :data:`COLUMNS`.
-
-    Raises
-    ------
-    CorpusError
-        If too few tokens have all cues.
+        :data:`COLUMNS`; empty if fewer than :data:`MIN_TOKENS` tokens have all cues.
     """
     complete = np.isfinite(cues.to_numpy(np.float64)).all(axis=1)
     if complete.sum() < MIN_TOKENS:
-        raise CorpusError(f"{int(complete.sum())} tokens have all cues, too few for tuning")
+        return pd.DataFrame(columns=list(COLUMNS))
     codes = pd.factorize(speakers[complete])[0]
     x = _within(cues.to_numpy(np.float64)[complete], codes)
     a = _within(np.concatenate([each[complete] for each in activations.values()], axis=1), codes)

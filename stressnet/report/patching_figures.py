@@ -221,7 +221,7 @@ def plot_circuit(
         ax = figure.subplots()
         for edge in edges.to_dict("records"):
             ends = (edge["source_layer"], edge["source"]), (edge["target_layer"], edge["target"])
-            if abs(edge["share"]) < 0.05 or not all(end in places for end in ends):
+            if abs(edge["share"]) < 0.1 or not all(end in places for end in ends):
                 continue
             colour = "#555555" if edge["share"] > 0 else "#bbbbbb"
             ax.plot(

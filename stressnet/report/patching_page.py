@@ -13,7 +13,7 @@ import pandas as pd
 from stressnet.patching.agreement import ALL_LAYERS, TRUTH
 from stressnet.patching.circuits import KEPT, RANDOM, WHOLE, smallest
 from stressnet.patching.pairs import NULL, STRESS
-from stressnet.patching.tuning import NAMES
+from stressnet.patching.tuning import MIN_TOKENS, NAMES
 from stressnet.report.document import Block, Bullets, Document, Heading, Paragraph, Picture, Table
 from stressnet.report.names import count_of
 from stressnet.report.patching_figures import (
@@ -108,15 +108,19 @@ def findings(tables: Tables, network: str) -> list[str]:
             f"Balanced accuracy on {name}: whole network {by['network']:.3f}, circuit alone "
             f"{by['circuit']:.3f}, network without it {by['rest']:.3f}."
         )
+    if own["tuning"].empty:
+        return [*facts, f"Tuning: fewer than {MIN_TOKENS} tokens have all cues."]
     heard = heard_by(own["tuning"])
+    members = members.head(max(1, min(len(members), total // 10)))
+    facts.append(f"The strongest {len(members)} channels of the circuit:")
     keys = [(row["layer"], str(row["unit"])) for row in members.to_dict("records")]
     groups = Counter((layer, heard[layer, unit]) for layer, unit in keys if (layer, unit) in heard)
     for (layer, cue), n in sorted(groups.items()):
         number = _NUMBERS[n] if n < len(_NUMBERS) else str(n)
-        verb = "channel of the circuit carries" if n == 1 else "channels of the circuit carry"
-        facts.append(f"{number.capitalize()} {verb} {cue} in {layer}.")
+        noun, verb = ("channel", "carries") if n == 1 else ("channels", "carry")
+        facts.append(f"{number.capitalize()} {noun} of {layer} {verb} {cue}.")
     silent = len(keys) - sum(groups.values())
-    facts.append(f"No measured cue: {count_of(silent, 'channel')} of the circuit.")
+    facts.append(f"No measured cue: {count_of(silent, 'channel')}.")
     return facts
 
 
@@ -188,7 +192,7 @@ def write_page(out: Path, corpus: str, direction: str, tables: Tables) -> None:
         if len(own["agreement"]):
             picture(f"agreement-{number}", plot_agreement(own["effects"], own["agreement"]))
         if "circuit" in own:
-            layers = list(dict.fromkeys(own["tuning"]["layer"]))
+            layers = list(dict.fromkeys(own["effects"]["layer"]))
             drawn = plot_circuit(
                 own["circuit_units"], own["circuit_edges"], heard_by(own["tuning"]), layers
             )

@@ -148,8 +148,9 @@ def _network(
     }
     answers = {name: logit_difference(network.logits(images)) for name, images in heard.items()}
     table = pairs.table.assign(**answers, difference=answers["clean"] - answers["corrupted"])
-    enough = table["difference"] >= config.min_difference
-    table["patched"] = enough | (table["cue"] == NULL)
+    is_null = (table["cue"] == NULL).to_numpy()
+    enough = (table["difference"] >= config.min_difference).to_numpy() & ~is_null
+    table["patched"] = enough | (is_null & (config.units != ("channel",)))
     if not enough.any():
         raise ConfigError(
             f"{network.path}: tells no pair apart by {config.min_difference:g} in its logit "
@@ -157,8 +158,10 @@ def _network(
         )
     rows = np.flatnonzero(table["patched"])
     tasks = [
-        (str(start), _Block(config, network, pairs, rows[start : start + CHUNK]))
-        for start in range(0, len(rows), CHUNK)
+        (f"{null:d}-{start}", _Block(config, network, pairs, part[start : start + CHUNK], null))
+        for null in (False, True)
+        for part in (rows[is_null[rows] == null],)
+        for start in range(0, len(part), CHUNK)
     ]
     parts = []
     for key, _ in folder.chunks(
@@ -181,6 +184,7 @@ class _Block:
     network: TrainedNetwork
     pairs: Pairs
     rows: NDArray[np.intp]
+    is_null: bool
 
 
 def _patch(task: tuple[_Block, Path]) -> int:
@@ -196,7 +200,8 @@ def _patch(task: tuple[_Block, Path]) -> int:
         "head": lambda: unit_kinds.head_units(model),
         "position": lambda: unit_kinds.position_units(model, pairs.axes),
     }
-    units = [unit for kind in config.units for unit in makers[kind]()]
+    kinds = [kind for kind in config.units if kind != "channel" or not block.is_null]
+    units = [unit for kind in kinds for unit in makers[kind]()]
     clean, corrupted = (
         torch.from_numpy(each[block.rows])[:, None] for each in (pairs.clean, pairs.corrupted)
     )
