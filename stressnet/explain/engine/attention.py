@@ -125,8 +125,6 @@ def multi_head_attention(engine: RelevanceMode, call: Call) -> Any:
     ]
     if query.dim() != 3:
         unusual.append("an input without batch")
-    if given.get("use_separate_proj_weight"):
-        unusual.append("separate projections")
     if unusual:
         raise ExplainError(
             f"in {where}: multi-head attention with {', '.join(unusual)} has no rule; write it "
@@ -139,7 +137,10 @@ def multi_head_attention(engine: RelevanceMode, call: Call) -> Any:
     biases = (None, None, None) if biases is None else biases.chunk(3)
     with engine:
         parts = []
-        weights = given["in_proj_weight"].chunk(3)
+        if given.get("use_separate_proj_weight"):
+            weights = tuple(given[f"{name}_proj_weight"] for name in "qkv")
+        else:
+            weights = given["in_proj_weight"].chunk(3)
         for x, weight, bias in zip((query, key, value), weights, biases, strict=True):
             part = torch.nn.functional.linear(x.transpose(0, 1), weight, bias)
             part = part.reshape(*part.shape[:2], heads, width // heads)
