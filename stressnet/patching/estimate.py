@@ -146,7 +146,8 @@ class _Group:
     def empty(self, pairs: slice) -> NDArray:
         """Units without any cell, broadcastable to (n_pairs, n_units)."""
         cells = self.of(pairs)
-        return np.array(False) if cells is None else ~cells.numpy().any(axis=-1).T
+        filled = np.array(True) if cells is None else cells.numpy().any(axis=-1)
+        return np.logical_not(filled).T
 
     def of(self, pairs: slice) -> Tensor | None:
         """Chosen cells of some pairs."""
