@@ -66,8 +66,9 @@ def findings(tables: Tables, network: str) -> list[str]:
     pairs = own["pairs"][own["pairs"]["cue"] != NULL]
     used = pairs[pairs["patched"]]
     facts = [
-        f"{count_of(len(used), 'pair')} of {count_of(used['word'].nunique(), 'word')} patched of "
-        f"{len(pairs)}; mean difference of their logit differences {used['difference'].mean():.2f}."
+        f"{count_of(len(pairs), 'pair')}, of which {len(used)} patched "
+        f"({count_of(used['word'].nunique(), 'word')}); their logit differences lie "
+        f"{used['difference'].mean():.2f} apart in the mean."
     ]
     if (pairs["cue"] == STRESS).all():
         null = own["pairs"][own["pairs"]["cue"] == NULL]["difference"].abs()
@@ -100,6 +101,8 @@ def findings(tables: Tables, network: str) -> list[str]:
         f"Channels of {total} that keep {100 * KEPT:.0f} % of the decision, by ranking: {listed}; "
         f"drawn at random {needed[RANDOM]}."
     )
+    if used["word"].nunique() < 2:
+        facts.append("Ranked and judged by the same word: this is no test of the circuit.")
     accuracy = own["accuracy"]
     for name, rows in accuracy.groupby("test_set", sort=False):
         best = rows[rows["ranking"].isin([WHOLE, TRUTH if TRUTH in needed else next(iter(needed))])]
