@@ -103,10 +103,14 @@ def findings(tables: Tables, network: str) -> list[str]:
     )
     if used["word"].nunique() < 2:
         facts.append("Ranked and judged by the same word: this is no test of the circuit.")
+    best = TRUTH if TRUTH in needed else next(iter(needed))
     accuracy = own["accuracy"]
+    if needed[best] == total:
+        facts.append("So there is no small circuit: only the whole network keeps that much.")
+        accuracy = accuracy.head(0)
     for name, rows in accuracy.groupby("test_set", sort=False):
-        best = rows[rows["ranking"].isin([WHOLE, TRUTH if TRUTH in needed else next(iter(needed))])]
-        by = best.set_index("works")["balanced_accuracy"]
+        rows = rows[rows["ranking"].isin([WHOLE, best])]
+        by = rows.set_index("works")["balanced_accuracy"]
         facts.append(
             f"Balanced accuracy on {name}: whole network {by['network']:.3f}, circuit alone "
             f"{by['circuit']:.3f}, network without it {by['rest']:.3f}."
