@@ -108,6 +108,9 @@ NOUN, VERB, WATER = "R EH1 K ER0 D", "R AH0 K AO1 R D", "W AO1 T ER0"
         ("RECORD", VERB, "INITIAL", Stress.INITIAL, "table"),
         ("RECORD", VERB, "VARIES", None, "table"),
         ("RECORD", "R EH K ER D", None, None, "aligner"),
+        ("EFFECT", "IH0 F EH1 K T", None, Stress.FINAL, "agreement"),
+        ("EFFECT", "IY1 F EH0 K T", None, None, "agreement"),
+        ("EFFECT", "IY1 F EH0 K T", "FINAL", Stress.FINAL, "table"),
     ],
 )
 def test_who_decides(

@@ -156,12 +156,25 @@ def test_a_vowel_without_stress_is_another_segment(dictionary: Dictionary, word:
 
 def test_number_of_words_with_both_readings(dictionary: Dictionary) -> None:
     """415 in CMUdict; the supplement completes its own, function words do not count against it."""
-    both = [
-        word
-        for word in dictionary.words()
-        if isinstance(found := dictionary.entry(word, frozenset()), Entry) and found.is_minimal_pair
-    ]
+    found = (dictionary.entry(word, frozenset()) for word in dictionary.words())
+    both = [entry for entry in found if isinstance(entry, Entry) and entry.stress is None]
     assert len(both) == 415 + len(SUPPLEMENT_PAIRS)
+    assert sum(entry.is_minimal_pair for entry in both) == 157
+
+
+@pytest.mark.parametrize("word", ["EFFECT", "MILAN", "BERNARD", "BEGUN", "IMPULSE", "HOSTILE"])
+def test_two_readings_alone_make_no_pair(dictionary: Dictionary, word: str) -> None:
+    """A slip, another name or free variation: no part of speech says which it is."""
+    found = entry(dictionary, word)
+    assert found.stress is None and not found.is_minimal_pair
+
+
+def test_a_pair_of_the_users_own(tmp_path: Path) -> None:
+    own = tmp_path / "own.dict"
+    own.write_text("gromit G R OW1 M IH0 T\ngromit(2) G R AH0 M IH1 T\neffect EH1 F EH0 K T\n")
+    dictionary = load_dictionary(own)
+    assert entry(dictionary, "GROMIT").is_minimal_pair
+    assert not entry(dictionary, "EFFECT").is_minimal_pair
 
 
 def test_reasons_for_not_being_a_candidate(dictionary: Dictionary) -> None:

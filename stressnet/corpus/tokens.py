@@ -42,6 +42,7 @@ LABEL_LEXICON = "lexicon"
 LABEL_TABLE = "table"
 LABEL_ALIGNER = "aligner"
 LABEL_PART_OF_SPEECH = "part_of_speech"
+LABEL_AGREEMENT = "agreement"
 
 _PUNCTUATION = ' \t.,;:!?"“”„«»()[]…–—-'
 
@@ -63,8 +64,9 @@ class Token:
     stress : Stress or None
         The label; None where nothing decides (a reading that varies between speakers).
     label_source : str
-        ``table`` (a person's decision) before ``lexicon``; for words with both readings
-        ``part_of_speech`` (in the sentence) before ``aligner`` (the variant it chose).
+        ``table`` (a person's decision) before ``lexicon``; for words that shift their stress
+        ``part_of_speech`` (in the sentence) before ``aligner`` (the variant it chose); for others
+        with two readings ``agreement``: the dictionary's first one, if the aligner chose it, too.
     lexicon_stress : str
         ``INITIAL``, ``FINAL`` or ``BOTH``.
     aligner_stress : Stress or None
@@ -158,6 +160,8 @@ def _decide(
         return (None if table.stress == "VARIES" else Stress(table.stress)), LABEL_TABLE
     if entry.stress is not None:
         return entry.stress, LABEL_LEXICON
+    if not entry.shifts:  # the second reading may be another name or a slip, see shifting.txt
+        return (aligned if aligned is entry.commoner else None), LABEL_AGREEMENT
     if by_part_of_speech is not None:
         return by_part_of_speech, LABEL_PART_OF_SPEECH
     return aligned, LABEL_ALIGNER

@@ -10,7 +10,7 @@ Source: CMU Pronouncing Dictionary, http://www.speech.cs.cmu.edu/cgi-bin/cmudict
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -18,6 +18,7 @@ from importlib import resources
 from pathlib import Path
 
 from stressnet.errors import LexiconError
+from stressnet.lexicon.families import lemmas
 from stressnet.lexicon.pronunciation import (
     VOWELS,
     Pronunciation,
@@ -41,17 +42,24 @@ class Entry:
     """A disyllabic candidate word (upper case) as the dictionary has it.
 
     `variants` are all listed pronunciations in their order; `stress` is None for a word with both
-    readings.
+    readings; `shifts` says whether these are known to be of noun and verb, see ``shifting.txt``, or
+    come from a user's dictionary.
     """
 
     word: str
     variants: tuple[Pronunciation, ...]
     stress: Stress | None
+    shifts: bool = False
 
     @property
     def is_minimal_pair(self) -> bool:
-        """Whether the word has an initial-stress and a final-stress reading."""
-        return self.stress is None
+        """Whether the word has an initial-stress and a final-stress reading that differ in use."""
+        return self.stress is None and self.shifts
+
+    @property
+    def commoner(self) -> Stress | None:
+        """The reading that the dictionary lists first."""
+        return next((v.stress for v in self.variants if v.stress is not None), None)
 
     @property
     def is_prosody_only(self) -> bool:
@@ -63,10 +71,19 @@ class Entry:
 
 
 class Dictionary:
-    """Words in upper case and their pronunciation variants, with a name for manifests."""
+    """Words in upper case and their pronunciation variants, with a name for manifests.
 
-    def __init__(self, variants: Mapping[str, Iterable[Pronunciation]], name: str) -> None:
+    `shifting` are words that shift their stress beside those of ``shifting.txt``.
+    """
+
+    def __init__(
+        self,
+        variants: Mapping[str, Iterable[Pronunciation]],
+        name: str,
+        shifting: Collection[str] = (),
+    ) -> None:
         self._variants = {word: tuple(dict.fromkeys(ps)) for word, ps in variants.items()}
+        self._shifting = frozenset(shifting)
         self.name = name
 
     def __contains__(self, word: str) -> bool:
@@ -115,8 +132,9 @@ class Dictionary:
         readings = {variant.stress for variant in variants} - {None}
         if not readings:
             return Reject.NO_SINGLE_PRIMARY
-        stress = next(iter(readings)) if len(readings) == 1 else None
-        return Entry(word, variants, stress)
+        if len(readings) == 1:
+            return Entry(word, variants, next(iter(readings)))
+        return Entry(word, variants, None, word in self._shifting or is_shifting(word))
 
 
 def parse_dictionary(text: str, source: str) -> dict[str, list[Pronunciation]]:
@@ -187,9 +205,17 @@ def _shipped_dictionary() -> Dictionary:
 def _extended_dictionary(text: str, source: str) -> Dictionary:
     shipped = _shipped_dictionary()
     entries = {word: shipped.variants(word) for word in shipped.words()}
+    shifting = set()
     for word, variants in parse_dictionary(text, source).items():
-        entries[word] = (*entries.get(word, ()), *variants)
-    return Dictionary(entries, name=f"cmudict+{source}")
+        listed = entries.get(word, ())
+        entries[word] = (*listed, *variants)
+        if _n_readings(variants) == 2 or _n_readings(listed) < 2 == _n_readings(entries[word]):
+            shifting.add(word)
+    return Dictionary(entries, f"cmudict+{source}", shifting)
+
+
+def _n_readings(variants: Iterable[Pronunciation]) -> int:
+    return len({variant.stress for variant in variants} - {None})
 
 
 def shipped_text(name: str) -> str:
@@ -223,3 +249,20 @@ def read_word_list(text: str) -> frozenset[str]:
 def default_function_words() -> frozenset[str]:
     """The shipped list of function words, see ``function_words.txt`` for its reasons."""
     return read_word_list(shipped_text("function_words.txt"))
+
+
+@cache
+def is_shifting(word: str) -> bool:
+    """Whether stress tells the word's uses apart, by ``shifting.txt``; inflected forms, too.
+
+    Examples
+    --------
+    >>> is_shifting("PERMITS"), is_shifting("effect")
+    (True, False)
+    """
+    return not _shifting().isdisjoint(lemma.upper() for lemma in lemmas(word))
+
+
+@cache
+def _shifting() -> frozenset[str]:
+    return read_word_list(shipped_text("shifting.txt"))
