@@ -248,10 +248,9 @@ def _fitting(intervals: list[Interval], inches_per_s: float, largest: float) -> 
 
 def _titles(word: WordData, total: float) -> list[list[_Piece]]:
     """What stands above the picture: one line if it fits, else two."""
-    left = [
-        _Piece(word.word.lower(), 9.0, "black", "bold"),
-        _Piece(f"speaker {word.speaker}", 6.0, "#555555"),
-    ]
+    left = [_Piece(word.word.lower(), 9.0, "black", "bold")]
+    if word.speaker:
+        left.append(_Piece(f"speaker {word.speaker}", 6.0, "#555555"))
     right = []
     if word.stress is not None:
         right.append(_Piece(f"{word.stress.value} stress", 7.0, STRESS_COLOURS[word.stress]))
