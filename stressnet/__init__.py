@@ -7,10 +7,10 @@ from stressnet.version import __version__
 if TYPE_CHECKING:
     from stressnet.listen import (
         Answer,
-        Listener,
         OpenedCorpus,
-        Why,
+        StressNetwork,
         Word,
+        WordRelevance,
         load_network,
         load_word,
         open_corpus,
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
-    "Listener",
     "OpenedCorpus",
-    "Why",
+    "StressNetwork",
     "Word",
+    "WordRelevance",
     "__version__",
     "load_network",
     "load_word",

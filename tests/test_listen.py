@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from command_line import run_cli
 from report_runs import make_run
 
 import stressnet
+from stressnet.acoustics.track_types import Tracks
 from stressnet.errors import AlignmentError, ConfigError
 from stressnet.espeak.speech import Voice, speak
 from stressnet.lexicon.stress import Stress
@@ -57,7 +59,7 @@ def test_examples_of_all_public_names(
     monkeypatch.chdir(recordings)
     finder = doctest.DocTestFinder(recurse=False)
     (example,) = finder.find(public, name, globs={"stressnet": stressnet})
-    assert example.examples or name in ("Listener", "OpenedCorpus")
+    assert example.examples or name in ("StressNetwork", "OpenedCorpus")
     assert doctest.DocTestRunner().run(example).failed == 0
 
 
@@ -120,12 +122,40 @@ def test_words_of_a_corpus_show_themselves_and_are_explained(built: Path) -> Non
     assert "audio controls" in word._repr_html_()
 
 
-def test_a_word_has_one_probability_everywhere(built: Path, tmp_path: Path) -> None:
-    """In a run's table, in its pictures, and from Python (as from ``predict``)."""
+def test_a_word_has_one_answer_everywhere(built: Path, tmp_path: Path) -> None:
+    """In a run's tables and pictures, and from Python (as from ``predict``)."""
     run = explain_corpus(built, "pretrained", tmp_path / "run", splits=("all",), max_tokens=2)
     row = pd.read_parquet(run.path / "tokens.parquet").iloc[0]
-    answer = stressnet.load_network()(stressnet.open_corpus(built).word(row["token_id"]))
-    assert row["p_initial"] == pytest.approx(answer.p_initial, abs=1e-5)
+    why = stressnet.load_network().explain(stressnet.open_corpus(built).word(row["token_id"]))
+    assert row["p_initial"] == pytest.approx(why.answer.p_initial, abs=1e-5)
+    rows = (
+        pd.read_parquet(run.path / "relevance.parquet").set_index("token_id").loc[row["token_id"]]
+    )
+    names = ["nucleus_1", "F1", "F2", "F0"]
+    expected = rows.set_index("region").loc[names, ["absolute_share", "area_share"]]
+    shares = why.by_region(names).set_index("region")[["absolute_share", "area_share"]]
+    np.testing.assert_allclose(shares, expected, rtol=1e-4)
+
+
+def test_words_of_a_corpus_keep_its_tracks(built: Path) -> None:
+    """Settings of the speaker, not of the word alone."""
+    corpus = stressnet.open_corpus(built)
+    word = corpus.words()[0]
+    stored = corpus.tracks[corpus.tracks["token_id"] == word.source]
+    expected = Tracks.from_frame(stored)[word.source]
+    np.testing.assert_array_equal(word.tracks.pitch.f0_hz, expected.pitch.f0_hz)
+    other = replace(word, stored_tracks=lambda: expected.missing())
+    assert len(other.tracks.pitch.time_s) == 0
+
+
+def test_what_is_doubtful_is_a_warning(recordings: Path, tmp_path: Path) -> None:
+    """A transcript that hardly fits the sound."""
+    sound = tmp_path / "sentence.wav"
+    sound.write_bytes((recordings / "sentence.wav").read_bytes())
+    (tmp_path / "sentence.txt").write_text("permit")
+    with pytest.warns(UserWarning, match="sentence.wav") as told:
+        stressnet.load_word(sound, word="permit")
+    assert len(told) >= 1
 
 
 def test_look_draws_a_word(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:

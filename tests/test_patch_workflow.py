@@ -16,6 +16,7 @@ from stressnet.corpus.store import TOKENS, Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
+from stressnet.patching import estimate
 from stressnet.report.document import Picture
 from stressnet.report.patching_page import findings, heard_by, patching_blocks
 from stressnet.runs.manifest import read_manifest, write_manifest
@@ -93,6 +94,30 @@ def test_patch_writes_tables_figures_and_a_page(patched: Path) -> None:
         assert (patched / f"figures/{name}.pdf").is_file()
         assert f"figures/{name}.png" in page
     assert "of the decision, by ranking" in (patched / "circuit.md").read_text()
+
+
+def test_pairs_without_a_scale_are_told(study: Path, patched: Path, monkeypatch) -> None:
+    """They are no rows that silently lack, and do not count as patched."""
+    pairs = pd.read_csv(patched / "pairs.csv")
+    pairs = pairs[pairs["patched"]]
+    largest = pairs[["clean", "corrupted"]].abs().max(axis=1)
+    ratio = pairs["difference"].abs() / largest
+    limit = ratio[pairs["cue"] == "stress"].median()
+    monkeypatch.setattr(estimate, "NEARLY_EQUAL", limit)
+    out = study / "unscaled"
+    patch_networks(
+        study / "corpus", study / "net", out, max_pairs=6, min_difference=0.0,
+        measured=study / "cues", max_tokens=80,
+    )  # fmt: skip
+    failures = pd.read_csv(out / "failures.csv")
+    expected = {f"net, pair {pair}" for pair in pairs.loc[ratio <= limit, "pair"]}
+    assert expected and set(failures["item"]) == expected
+    assert failures["reason"].str.contains("nearly equal").all()
+    again = pd.read_csv(out / "pairs.csv")
+    assert set(again.loc[again["patched"], "pair"]) == set(pairs.loc[ratio > limit, "pair"])
+    assert set(pd.read_parquet(out / "effects.parquet")["pair"]) <= set(
+        again.loc[again["patched"], "pair"]
+    )
 
 
 def test_the_command_prints_findings_and_refuses_what_makes_no_sense(study: Path, capsys) -> None:

@@ -14,15 +14,15 @@ The names here are those of the package itself (``stressnet.load_word`` ...)::
 Images, answers and maps are those that ``build-corpus``, ``predict`` and ``explain`` would give.
 """
 
-from stressnet.listen.network import Answer, Listener, Why, load_network
+from stressnet.listen.network import Answer, StressNetwork, WordRelevance, load_network
 from stressnet.listen.words import OpenedCorpus, Word, load_word, open_corpus
 
 __all__ = [
     "Answer",
-    "Listener",
     "OpenedCorpus",
-    "Why",
+    "StressNetwork",
     "Word",
+    "WordRelevance",
     "load_network",
     "load_word",
     "open_corpus",

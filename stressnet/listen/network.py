@@ -56,7 +56,7 @@ class Answer:
 
 
 @dataclass(frozen=True, eq=False)
-class Why:
+class WordRelevance:
     """Where in a word's spectrogram the evidence for a network's answer lies.
 
     Parameters
@@ -161,7 +161,7 @@ class Why:
         return f'<img src="{data_url("image/png", drawn)}"><br>{player(self.word.audio)}'
 
 
-class Listener:
+class StressNetwork:
     """A trained network; called with a word it answers. Made by :func:`load_network`.
 
     Parameters
@@ -176,7 +176,7 @@ class Listener:
         self._temperature = temperature_of(network)
 
     def __repr__(self) -> str:
-        return f"Listener({self.network.name}, {self.network.info.architecture})"
+        return f"StressNetwork({self.network.name}, {self.network.info.architecture})"
 
     def __call__(self, word: Word) -> Answer:
         """The network's answer for a word."""
@@ -184,7 +184,7 @@ class Listener:
         return self._answer(float(logit_difference(logits)[0]))
 
     @overload
-    def explain(self, word: Word, composite: str | None = None) -> Why: ...
+    def explain(self, word: Word, composite: str | None = None) -> WordRelevance: ...
 
     @overload
     def explain(
@@ -193,7 +193,7 @@ class Listener:
 
     def explain(
         self, word: Word | Corpus, composite: str | None = None, **options: Any
-    ) -> Why | pd.DataFrame:
+    ) -> WordRelevance | pd.DataFrame:
         """What the answer for a word rests on; for a corpus, a table of relevance by region.
 
         Parameters
@@ -207,7 +207,7 @@ class Listener:
 
         Returns
         -------
-        Why, or DataFrame with the columns of ``relevance.parquet``
+        WordRelevance, or DataFrame with the columns of ``relevance.parquet``
         """
         if isinstance(word, Corpus):
             return self._explain_corpus(word, composite, options)
@@ -221,7 +221,7 @@ class Listener:
         image = self._image(word)
         inputs = torch.from_numpy(image)[None, None].to(self.network.device)
         result = explain_batch(self.network.model, inputs, rules)
-        return Why(
+        return WordRelevance(
             word,
             self._answer(float(result.output[0])),
             result.relevance[0, 0].cpu().numpy(),
@@ -256,7 +256,7 @@ class Listener:
         return Answer(stress, probability, p_initial, difference)
 
 
-def load_network(model: Path | str = "pretrained", device: str = "cpu") -> Listener:
+def load_network(model: Path | str = "pretrained", device: str = "cpu") -> StressNetwork:
     """A trained network.
 
     Parameters
@@ -274,11 +274,11 @@ def load_network(model: Path | str = "pretrained", device: str = "cpu") -> Liste
     Examples
     --------
     >>> stressnet.load_network()
-    Listener(nuclei, nuclei)
+    StressNetwork(nuclei, nuclei)
     """
     from stressnet.models.checkpoint import TrainedNetwork
 
-    return Listener(TrainedNetwork.load(model, device))
+    return StressNetwork(TrainedNetwork.load(model, device))
 
 
 def _known(word: Word) -> TokenTimes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,8 @@ class Word:
     source : str
         The recording, or the token's id.
     speaker : str
+    stored_tracks : callable
+        Gives its tracks in a corpus; None if there are none.
 
     Examples
     --------
@@ -55,6 +59,7 @@ class Word:
     times: TokenTimes | None = field(repr=False, default=None)
     source: str = ""
     speaker: str = ""
+    stored_tracks: Callable[[], Tracks | None] = field(repr=False, default=lambda: None)
 
     @property
     def stress(self) -> Stress | None:
@@ -63,7 +68,10 @@ class Word:
 
     @cached_property
     def tracks(self) -> Tracks:
-        """Formants and F0, with settings made from this word alone; zero is its onset."""
+        """Formants and F0 from its onset: the corpus's, else with settings from this word."""
+        stored = self.stored_tracks()
+        if stored is not None:
+            return stored
         from stressnet.acoustics.speakers import speaker_settings, tracks_of
 
         sound = self.audio.samples, self.audio.rate_hz
@@ -107,6 +115,7 @@ class OpenedCorpus(Corpus):
     def _word(self, row: Any) -> Word:
         from stressnet.corpus.tokens import span_of
         from stressnet.regions.from_corpus import token_times
+        from stressnet.report.word_data import tracks_of_token
 
         token_id = str(row["token_id"])
         return Word(
@@ -116,6 +125,7 @@ class OpenedCorpus(Corpus):
             token_times(self, token_id, row),
             token_id,
             str(row["speaker"]),
+            partial(tracks_of_token, self, token_id),
         )
 
 
@@ -148,13 +158,15 @@ def load_word(
     Raises
     ------
     StressnetError
-        If the recording cannot be read or aligned, or does not hold the word.
+        If the recording cannot be read or aligned, or does not hold the word. What is only doubtful
+        is a warning.
 
     Examples
     --------
     >>> stressnet.load_word("permit.wav", word="permit").label
     'PERMIT'
     """
+    from stressnet.runs.problems import Problem
     from stressnet.runs.progress import Progress
     from stressnet.stages.predict.sources import sources_of
 
@@ -163,9 +175,12 @@ def load_word(
     (source,) = sources_of([path], alignments or None, transcripts or None)
     if source.alignment is None and not source.words and word is not None:
         (source,) = sources_of([path], text=word)
-    aligned = align_words([source], aligner, None, [], Progress(verbose=False), jobs=0)
+    doubts: list[Problem] = []
+    aligned = align_words([source], aligner, None, doubts, Progress(verbose=False), jobs=0)
     audio = read_audio(path)
-    alignment = alignment_of(source, audio, aligned, [])
+    alignment = alignment_of(source, audio, aligned, doubts)
+    for doubt in doubts:
+        warnings.warn(doubt.reason, stacklevel=2)
     return _cut(audio, alignment, _chosen(path, alignment, word, occurrence), path)
 
 

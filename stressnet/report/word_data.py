@@ -95,7 +95,7 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
         times=token_times(corpus, token_id, row),
         audio=corpus.excerpt(token_id),
         origin_s=float(row["start_s"]) - float(row["excerpt_start_s"]),
-        tracks=_tracks(corpus, token_id),
+        tracks=tracks_of_token(corpus, token_id),
         image=image,
         relevance=relevance,
         stress_predicted=predicted,
@@ -105,7 +105,7 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
     )
 
 
-def _tracks(corpus: Corpus, token_id: str) -> Tracks | None:
+def tracks_of_token(corpus: Corpus, token_id: str) -> Tracks | None:
     """A token's tracks without reading those of all others; None if not measured."""
     file = corpus.path / TRACKS
     if not file.is_file():

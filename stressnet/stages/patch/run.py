@@ -35,6 +35,7 @@ from stressnet.patching.tuning import cue_values, tuning_table
 from stressnet.report.patching_page import findings_table, write_page
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import FILE_NAME, hash_file
+from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table, write_parquet
 from stressnet.runs.work import Step
@@ -164,7 +165,7 @@ def _network(
         for start in range(0, len(part), CHUNK)
     ]
     parts = []
-    for key, _ in folder.chunks(
+    for key, unscaled in folder.chunks(
         f"patch-{number}",
         ((key, (block, folder.state / f"effects-{number}-{key}.parquet")) for key, block in tasks),
         _patch,
@@ -174,6 +175,10 @@ def _network(
         here=True,
     ):
         parts.append(pd.read_parquet(folder.state / f"effects-{number}-{key}.parquet"))
+        for pair, reason in unscaled:
+            table.loc[table["pair"] == pair, "patched"] = False
+            item = f"{network.name}, pair {pair}"
+            folder.problems.append(Problem(item, "patch", Severity.WARNING, reason))
     about = table[["pair", "word", "speaker", "cue", "difference"]]
     return {"pairs": table, "effects": pd.concat(parts, ignore_index=True).merge(about, on="pair")}
 
@@ -187,8 +192,8 @@ class _Block:
     is_null: bool
 
 
-def _patch(task: tuple[_Block, Path]) -> int:
-    """Write the effects in some pairs; how many there are."""
+def _patch(task: tuple[_Block, Path]) -> list[tuple[int, str]]:
+    """Write the effects in some pairs; the pairs that have no scale, each with the reason."""
     block, file = task
     config, model, pairs = block.config, block.network.model, block.pairs
     parts = [pairs.parts[row] for row in block.rows]
@@ -207,10 +212,11 @@ def _patch(task: tuple[_Block, Path]) -> int:
     )
     direction: Any = config.direction
     effects = patch_effects(model, clean, corrupted, units, config.estimators, direction)
-    effects = effects[effects["failure"] == ""].drop(columns="failure")
     effects["pair"] = pairs.table["pair"].to_numpy()[block.rows][effects["pair"]]
-    write_parquet(effects, file)
-    return len(effects)
+    failed = effects[effects["unit"] == ""].drop_duplicates("pair")
+    # What is left out beside them are units without a cell in this pair: they have no effect.
+    write_parquet(effects[effects["failure"] == ""].drop(columns="failure"), file)
+    return list(zip(failed["pair"].tolist(), failed["failure"].tolist(), strict=True))
 
 
 def _circuit(
