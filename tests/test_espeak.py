@@ -11,6 +11,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from stressnet.errors import AlignmentError, ConfigError, LexiconError
 from stressnet.espeak import Speech, Voice, arpabet, phonemize, speak, version
+from stressnet.espeak.symbols import ipa
 
 TEXT = "The sister of the captain saw six bottles. Was the hotel in the office of a sailor?"
 VOICES = [Voice(variant="f1", sex="F"), Voice(variant="m3", pitch=40), Voice(variant="Annie")]
@@ -168,6 +169,52 @@ def test_arpabet(symbol, spelling, phones):
 def test_unknown_symbol_is_named():
     with pytest.raises(LexiconError, match=r"ʘ.*click"):
         arpabet("ʘ", spelling="click")
+
+
+@pytest.mark.parametrize(
+    ("language", "word", "phones"),
+    [
+        ("es", "terminó", "t e2 ɾ m i0 n o1"),
+        ("es", "guitarra", "ɡ i0 t a1 r a0"),
+        ("de", "übersetzen", "yː2 b ɜ0 z ɛ1 ts ə0 n"),
+        ("de", "Chance", "ʃ ɑ̃1 s ə0"),
+        ("it", "cappello", "k a0 pː ɛ1 lː o0"),
+        ("it", "pizza", "p i1 tsː a0"),
+        ("nl", "meisje", "m ɛɪ1 s j ə0"),
+        ("ru", "яблоко", "j a1 b ɭ ʌ0 k ʌ0"),
+        ("ru", "человек", "tʃʲ i0 ɭ ʌ0 vʲ e1 k"),
+        ("pt", "coração", "k u2 ɾ ɐ0 s ɐ̃ʊ̃1"),
+        ("de", "Download", "d aʊ1 n l əʊ0 d"),
+    ],
+)
+def test_words_of_other_languages(language, word, phones):
+    assert phonemize(word, language) == phones.split()
+
+
+def test_ipa_of_marks_pauses_and_syllabic_consonants():
+    assert ipa("ˌl̩") == ("l̩2",)
+    assert ipa("ˈəl") == ("ə1", "l")
+    assert ipa("ʲ") == ("ʲ",)  # an event of its own: of the phone before
+    assert ipa("") == ipa("ˈ") == ()
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "phones"),
+    [
+        ("es", "Él terminó la canción, señor.", "e1 l t e2 ɾ m i0 n o1 l a0 k a0 n θ j o1 n s"),
+        ("it", "Il cappello è bello.", "i0 l k a0 pː ɛ1 lː o0 e0 b ɛ1 lː o0"),
+        ("pt", "O coração é bom.", "ʊ0 k u2 ɾ ɐ0 s ɐ̃ʊ̃1 ɛ0 b"),
+        ("ru", "Видны в окне.", "vʲ i0 d n y1 v ʌ0 k nʲ e1"),
+        ("de", "Der Käse schmeckt.", "d ɛ0 ɾ k ɛː1 z ə0 ʃ m ɛ1 k t"),
+    ],
+)
+def test_speech_of_other_languages(language, text, phones):
+    speech = speak(text, Voice(language, "f1"))
+    assert [w.label for w in speech.words] == text.replace(".", "").replace(",", "").split()
+    labels = [p.label for p in speech.phones]
+    assert labels[: len(phones.split())] == phones.split()
+    for first, second in pairwise(speech.phones):
+        assert first.start_s < first.end_s <= second.start_s
 
 
 @pytest.mark.parametrize("text", ["", "?!", "in 1999", "route 66"])

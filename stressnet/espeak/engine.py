@@ -30,7 +30,7 @@ class Voice:
     Parameters
     ----------
     name : str
-        The engine's language, ``"en-us"``.
+        The engine's language, such as ``"en-us"`` or ``"de"``.
     variant : str
         A voice variant file (``"f1"``, ``"m3"``, ``"Annie"``); ``""`` for none.
     pitch, pitch_range : int
@@ -143,7 +143,9 @@ class Engine:
 
     def use(self, voice: Voice) -> None:
         if self.lib.espeak_SetVoiceByName(voice.identifier.encode()) != 0:
-            raise ConfigError(f"espeak-ng has no voice {voice.identifier!r}; use en-us with f1..m8")
+            raise ConfigError(
+                f"espeak-ng has no voice {voice.identifier!r}; use en-us, de, ... with f1..m8"
+            )
         rate, pitch, pitch_range = 1, 3, 4
         for parameter, value in (
             (rate, voice.rate_wpm), (pitch, voice.pitch), (pitch_range, voice.pitch_range)

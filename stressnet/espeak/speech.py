@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
+from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
 
 from stressnet.errors import AlignmentError, LexiconError
 from stressnet.espeak.engine import ENGINE_LOCK, Voice, running_engine
-from stressnet.espeak.symbols import RHOTIC, arpabet
-from stressnet.espeak.timing import divide, marked_groups, with_onsets
+from stressnet.espeak.symbols import ARPABET_VOICE, merged, phones_of
+from stressnet.espeak.timing import Segment, divide, marked_groups, with_onsets
 from stressnet.intervals import Interval
 
-_DICTIONARY_VOICE = Voice()
-_WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_SWITCH = re.compile(r"\([a-z-]+\)")  # "(en)": what follows is pronounced as in another language
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Speech:
     rate_hz : int
         22050 with the voices of the wheel.
     words, phones : tuple of Interval
-        In time order, without gaps inside a word. Words carry the text as written, phones ARPAbet.
-        Pauses are left out.
+        In time order, without gaps inside a word. Words carry the text as written, phones ARPAbet
+        or, in other languages than American English, IPA. Pauses are left out.
     """
 
     samples: npt.NDArray[np.float32]
@@ -41,45 +41,56 @@ class Speech:
     phones: tuple[Interval, ...]
 
 
-def phonemize(word: str) -> list[str]:
-    """Pronunciation of a word by itself, in American English, as the engine gives it.
+def phonemize(word: str, language: str = ARPABET_VOICE) -> list[str]:
+    """Pronunciation of a word by itself, as the engine gives it.
+
+    Parameters
+    ----------
+    word : str
+        In the letters of the language.
+    language : str
+        The engine's name of the language, ``"de"``.
 
     Returns
     -------
     list of str
-        ARPAbet with stress digits. Stress is left as the engine marks it; see
-        :func:`stressnet.lexicon.g2p.g2p` for pronunciations in CMUdict's conventions.
+        ARPAbet (``"en-us"``) or IPA, vowels with stress digits. Stress is left as the engine marks
+        it; see :func:`stressnet.lexicon.g2p.g2p` for pronunciations in CMUdict's conventions.
 
     Raises
     ------
     LexiconError
         If a symbol is not known or nothing is pronounced.
+    ConfigError
+        If the engine does not know the language.
 
     Examples
     --------
     >>> phonemize("contract")
     ['K', 'AA1', 'N', 'T', 'R', 'AE0', 'K', 'T']
+    >>> phonemize("Straße", "de")
+    ['ʃ', 't', 'ɾ', 'ɑː1', 's', 'ə0']
     """
-    return list(_phonemized(word))
+    return list(_phonemized(word, language))
 
 
 @lru_cache(maxsize=4096)
-def _phonemized(word: str) -> tuple[str, ...]:
+def _phonemized(word: str, language: str) -> tuple[str, ...]:
     with ENGINE_LOCK:
         engine = running_engine()
-        engine.use(_DICTIONARY_VOICE)
-        raw = engine.symbols(word)
+        engine.use(Voice(language))
+        raw = _SWITCH.sub("", engine.symbols(word))
     phones: list[str] = []
     for symbol in raw.replace(" ", "_").split("_"):
-        if symbol.strip("ˈˌ"):
-            phones.extend(arpabet(symbol, spelling=word))
+        for phone in phones_of(symbol, language, word):
+            single = merged(phones[-1], phone) if phones else None
+            if single is None:
+                phones.append(phone)
+            else:
+                phones[-1] = single
     if not phones:
         raise LexiconError(f"espeak-ng pronounces nothing for {word!r}; give it letters")
-    return tuple(
-        phone
-        for before, phone in pairwise(["", *phones])
-        if phone != "R" or before.rstrip("012") not in RHOTIC
-    )
+    return tuple(phones)
 
 
 def speak(text: str, voice: Voice) -> Speech:
@@ -88,7 +99,7 @@ def speak(text: str, voice: Voice) -> Speech:
     Parameters
     ----------
     text : str
-        English in plain letters: words, apostrophes, punctuation; no digits.
+        In the letters of the voice's language: words, apostrophes, punctuation; no digits.
     voice : Voice
         Who speaks.
 
@@ -106,6 +117,7 @@ def speak(text: str, voice: Voice) -> Speech:
     LexiconError
         If a phone has no ARPAbet.
     """
+    text = unicodedata.normalize("NFC", text)
     matches = list(_WORD.finditer(text))
     if not matches or re.search(r"\d", text):
         raise AlignmentError(f"cannot speak {text!r} with times; write words, without digits")
@@ -114,12 +126,22 @@ def speak(text: str, voice: Voice) -> Speech:
         engine.use(voice)
         samples, marks = engine.synthesise(text)
         rate_hz = engine.rate_hz
-    groups = marked_groups(text, matches, marks, len(samples))
+    groups = marked_groups(matches, marks, len(samples), voice.name)
+    pronounce = partial(phonemize, language=voice.name)
     level = np.abs(samples.astype(np.int32))
     words: list[Interval] = []
     phones: list[Interval] = []
     for spelling, segments in with_onsets(groups, level, rate_hz):
-        for label, members in divide(spelling, segments, phonemize):
+        for label, members in divide(spelling, segments, pronounce):
+            if voice.name != ARPABET_VOICE:
+                _lengthen(members, pronounce(label))
             words.append(Interval(members[0].start / rate_hz, members[-1].end / rate_hz, label))
             phones.extend(Interval(m.start / rate_hz, m.end / rate_hz, m.label) for m in members)
     return Speech((samples / 32768.0).astype(np.float32), rate_hz, tuple(words), tuple(phones))
+
+
+def _lengthen(spoken: list[Segment], alone: list[str]) -> None:
+    """Give consonants the length that the engine's events leave out."""
+    for segment, phone in zip(spoken, alone, strict=False):
+        if phone == segment.label + "ː":
+            segment.label = phone

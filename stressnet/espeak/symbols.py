@@ -1,13 +1,19 @@
-"""The engine's IPA as ARPAbet.
+"""The engine's symbols as phones: ARPAbet for American English, IPA for every other language.
 
-Phones are ARPAbet with stress digits as *spoken*: a function word that the engine destresses has
-``0`` on its vowel, and a vowel that CMUdict gives ``2`` may come out with ``0``. As in CMUdict, no
-R follows ER inside a word.
+Vowels carry stress digits as *spoken*: a function word that the engine destresses has ``0`` on its
+vowel, and a vowel that CMUdict gives ``2`` may come out with ``0``. As in CMUdict, no R follows ER
+inside an American word.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 from stressnet.errors import LexiconError
+
+ARPABET_VOICE = "en-us"
+"""The engine's language whose phones are written in ARPAbet."""
 
 _VOWELS = {
     "i": "IY", "iː": "IY", "iːː": "IY", "ɪ": "IH", "ᵻ": "IH", "ɨ": "IH", "e": "EH", "ɛ": "EH",
@@ -35,6 +41,16 @@ RHOTIC = frozenset({"R", "ER"})
 """CMUdict writes no R after these."""
 
 _VOWEL_NAMES = frozenset(_VOWELS.values())
+
+IPA_VOWELS = "iyɨʉɯuɪʏʊeøɘɵɤoəɛœɜɞʌɔæɐaɶɑɒᵻᵿɚɝ"
+"""Letters of vowels in IPA."""
+
+_MARKS = "\u0300-\u036f\u02b0-\u02c1\u02d0\u02d1\u02e0-\u02e4"  # not the marks of stress
+_VOWEL, _CONSONANT = rf"[{IPA_VOWELS}][{_MARKS}]*", rf"[^\W\d_{IPA_VOWELS}{_MARKS}][{_MARKS}]*"
+_PHONE = re.compile(
+    rf"(?P<vowel>{_CONSONANT}(?<=\u0329)|(?:{_VOWEL})+)|(?:{_CONSONANT})+|[{_MARKS}]+"
+)
+_NASAL = re.compile(rf"([{IPA_VOWELS}]\u0303[{IPA_VOWELS}])$")
 
 
 def arpabet(symbol: str, *, spelling: str = "") -> tuple[str, ...]:
@@ -83,3 +99,53 @@ def arpabet(symbol: str, *, spelling: str = "") -> tuple[str, ...]:
         if name in _VOWEL_NAMES:
             digit = "0"
     return tuple(phones)
+
+
+def ipa(symbol: str) -> tuple[str, ...]:
+    """One symbol of the engine's IPA as phones.
+
+    Parameters
+    ----------
+    symbol : str
+        With its stress mark, such as ``"ˈɛː"``; some stand for two phones (``"ja"``, ``"əl"``).
+
+    Returns
+    -------
+    tuple of str
+        Vowels, diphthongs and syllabic consonants end in a stress digit; affricates are one phone.
+        Marks stay with their letter. Empty for a pause; a mark alone belongs to the phone before.
+
+    Examples
+    --------
+    >>> ipa("ˈaɪ"), ipa("tsː"), ipa("ˈja"), ipa("n̩")
+    (('aɪ1',), ('tsː',), ('j', 'a1'), ('n̩0',))
+    """
+    digit = "1" if "ˈ" in symbol else "2" if "ˌ" in symbol else "0"
+    letters = unicodedata.normalize("NFD", symbol.replace("g", "ɡ"))
+    phones = []
+    for match in _PHONE.finditer(re.sub("[ˈˌ]", "", letters)):
+        phone = match.group().replace("c\u0327", "ç")
+        if match["vowel"]:
+            # The engine's events hold eight bytes, too few for the second of two nasal vowels.
+            phone, digit = _NASAL.sub("\\1\u0303", phone) + digit, "0"
+        phones.append(phone)
+    return tuple(phones)
+
+
+def phones_of(symbol: str, language: str, spelling: str = "") -> tuple[str, ...]:
+    """One symbol in the phones of a language of the engine, ``"en-us"`` or ``"de"``."""
+    if language != ARPABET_VOICE:
+        return ipa(symbol)
+    return arpabet(symbol, spelling=spelling) if symbol.strip("ˈˌ") else ()
+
+
+def merged(before: str, phone: str) -> str | None:
+    """The one phone that two symbols in a row stand for, or None if they are two.
+
+    The engine gives Russian ``vʲ`` and the long consonants of Italian as two.
+    """
+    if before.rstrip("012") in RHOTIC and phone == "R":  # as in CMUdict
+        return before
+    if re.match(f"[{_MARKS}]", phone):
+        return before + phone
+    return before + "ː" if before == phone and phone.islower() and phone.isalpha() else None

@@ -35,7 +35,7 @@ import numpy.typing as npt
 
 from stressnet.errors import AlignmentError
 from stressnet.espeak.engine import Mark
-from stressnet.espeak.symbols import RHOTIC, arpabet
+from stressnet.espeak.symbols import merged, phones_of
 
 SPLIT_SHARE = 0.55
 """Share of a symbol for two phones that its first phone gets."""
@@ -50,11 +50,11 @@ LONGEST_CLOSURE_S = 0.150
 SHORTEST_LATERAL_S = 0.040
 """A post-vocalic /l/ at least this long by its own mark is left as marked."""
 
-_OBSTRUENTS = frozenset("P B T D K G CH JH F V TH DH S Z SH ZH HH".split())
+_SONORANTS = (*"M N NG L R W Y".split(), *"mɱnɳɲŋɴlɫɭʎʟrɾɽɹɻʀjɥwʋ")
 
 
 @dataclass(slots=True)
-class _Segment:
+class Segment:
     """A phone in samples; limits are adjusted in place."""
 
     start: int
@@ -62,17 +62,18 @@ class _Segment:
     label: str
 
     @property
-    def name(self) -> str:
-        return self.label.rstrip("012")
+    def is_obstruent(self) -> bool:
+        return self.label[-1] not in "012" and not self.label.startswith(_SONORANTS)
 
 
-_Group = tuple[tuple[str, ...], list[_Segment]]
+_Group = tuple[tuple[str, ...], list[Segment]]
 
 
 def marked_groups(
-    text: str, matches: Sequence[re.Match[str]], marks: Sequence[Mark], n_samples: int
+    matches: Sequence[re.Match[str]], marks: Sequence[Mark], n_samples: int, language: str
 ) -> list[_Group]:
     """Words that the engine marked together, with their phones from mark to mark."""
+    text = matches[0].string
     owners = [_owner(m.text_position, matches) for m in marks if m.symbol is None]
     firsts = sorted({k for k in owners if k is not None})
     if not firsts or owners[0] != 0 or firsts != [k for k in owners if k is not None]:
@@ -91,17 +92,18 @@ def marked_groups(
             continue
         end = ends.pop(0)
         spelling, segments = groups[owner]
-        if not mark.symbol.strip("ˈˌ"):
+        names = phones_of(mark.symbol, language, " ".join(spelling))
+        if not names:
             continue  # a pause
-        names = arpabet(mark.symbol, spelling=" ".join(spelling))
-        if names == ("R",) and segments and segments[-1].name in RHOTIC:  # as in CMUdict
-            segments[-1].end = end
+        single = merged(segments[-1].label, *names) if segments and len(names) == 1 else None
+        if single is not None:
+            segments[-1].label, segments[-1].end = single, end
             continue
         cuts = [mark.sample, end]
         if len(names) == 2:
             cuts.insert(1, mark.sample + round(SPLIT_SHARE * (end - mark.sample)))
         for name, (start, stop) in zip(names, pairwise(cuts), strict=True):
-            segments.append(_Segment(start, stop, name))
+            segments.append(Segment(start, stop, name))
     silent = [spelling for spelling, segments in groups.values() if not segments]
     if silent:
         raise AlignmentError(f"espeak-ng spoke no phone for {silent[0]} in {text!r}; reword it")
@@ -129,7 +131,7 @@ def with_onsets(groups: list[_Group], level: npt.NDArray[np.int32], rate_hz: int
             continue
         quiet_from = before.start + int(loud[-1]) + 1
         pause = segment.start - quiet_from
-        if segment.name in _OBSTRUENTS and pause <= LONGEST_CLOSURE_S * rate_hz:
+        if segment.is_obstruent and pause <= LONGEST_CLOSURE_S * rate_hz:
             segment.start = before.end = quiet_from
         elif pause > SHORTEST_PAUSE_S * rate_hz:
             before.end = quiet_from
@@ -149,14 +151,14 @@ def with_onsets(groups: list[_Group], level: npt.NDArray[np.int32], rate_hz: int
 
 def divide(
     spelling: tuple[str, ...],
-    segments: list[_Segment],
+    segments: list[Segment],
     pronounce: Callable[[str], list[str]],
-) -> list[tuple[str, list[_Segment]]]:
+) -> list[tuple[str, list[Segment]]]:
     """Divide phones spoken under one mark among the words written."""
     if len(spelling) == 1:
         return [(spelling[0], segments)]
     alone = [[p.rstrip("012") for p in pronounce(word)] for word in spelling]
-    names = [segment.name for segment in segments]
+    names = [segment.label.rstrip("012") for segment in segments]
     if len(names) < len(spelling):
         raise AlignmentError(f"espeak-ng merged {' '.join(spelling)!r}; reword the sentence")
     best: tuple[int, ...] = ()
