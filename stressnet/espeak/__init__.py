@@ -1,7 +1,7 @@
 """Speech with known times from espeak-ng, through the library inside ``espeakng_loader``.
 
-:mod:`~stressnet.espeak.engine` holds the C library, :mod:`~stressnet.espeak.symbols` turns its symbols
-into phones, :mod:`~stressnet.espeak.timing` says which samples belong to which phone, and
+:mod:`~stressnet.espeak.engine` holds the C library, :mod:`~stressnet.espeak.symbols` turns what it
+writes into phones, :mod:`~stressnet.espeak.timing` says which samples belong to which phone, and
 :mod:`~stressnet.espeak.speech` is what others use.
 """
 
