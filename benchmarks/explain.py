@@ -81,7 +81,7 @@ def zennit_method(model: nn.Module, composite: zennit.composites.Composite) -> C
         leaf = x.clone().requires_grad_(True)
         with composite.context(model) as modified:
             logits = modified(leaf)
-            seed = torch.tensor([1.0, -1.0]) * logits.detach()
+            seed = logits.new_tensor([1.0, -1.0]) * logits.detach()
             return torch.autograd.grad(logits, leaf, seed)[0]
 
     return run
