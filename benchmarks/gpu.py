@@ -14,7 +14,7 @@ cost
     take turns; medians of device time.
 explain, train
     Images per second, and the share of the peak that their operations come to: in float32, TF32,
-    bfloat16, and with ``torch.compile`` (training; its compilation is not part of the time).
+    bfloat16, and bfloat16 with ``torch.compile`` (training; its compilation is not in the time).
 
 ``--small`` runs all of it within seconds, on a CPU, too. The turns of ``benchmarks/explain.py`` are
 the same comparison on one thread of a CPU.
@@ -196,7 +196,7 @@ def rates(device: str, names: list[str], batch: int, rounds: int) -> Iterator[Ro
                     explain()
             yield "explain", name, what, batch / taken, "images/s"
             yield "explain", name, what, counter.get_total_flops() / taken / 1e12, "TFLOP/s"
-            for compiled in (False, True) if rounds > 1 else (False,):
+            for compiled in (False, True) if dtype is torch.bfloat16 and rounds > 1 else (False,):
                 with arithmetic(tf32):
                     taken, n_flops = training(name, device, dtype, batch, rounds, compiled)
                 how = f"{what}{', compiled' * compiled}"
@@ -235,7 +235,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["vgg16", "transformer", "compact"])
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--parts", nargs="+", default=["peak", "equal", "cost", "rates"])
+    parser.add_argument("--parts", nargs="+", default=["peak", "cost", "equal", "rates"])
     parser.add_argument("--small", action="store_true", help="seconds instead of minutes")
     options = parser.parse_args()
     batch, rounds, size = (2, 1, 64) if options.small else (options.batch, options.rounds, 8192)
