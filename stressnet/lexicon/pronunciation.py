@@ -1,4 +1,4 @@
-"""A pronunciation in ARPAbet and what can be read off it: syllable count and stress.
+"""A pronunciation and what can be read off it: syllable count and stress.
 
 Conventions
 -----------
@@ -11,28 +11,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stressnet.languages import ENGLISH, language
+from stressnet.languages.phones import CONSONANTS, VOWELS, bare, is_arpabet, is_vowel
 from stressnet.lexicon.stress import Stress
 
-VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
-"""ARPAbet vowels without stress digits; ``AX`` and ``AXR`` of other sets are folded by readers."""
-
-CONSONANTS = frozenset("B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split())
-"""ARPAbet consonants as CMUdict uses them."""
-
-
-def bare(phone: str) -> str:
-    """The phone without its stress digit: ``bare("AH0") == "AH"``."""
-    return phone.rstrip("012")
-
-
-def is_vowel(phone: str) -> bool:
-    """Whether an ARPAbet phone, with or without digit, is a vowel."""
-    return bare(phone) in VOWELS
-
-
-def is_arpabet(phone: str) -> bool:
-    """Whether ``phone`` is a consonant, or a vowel with or without its stress digit."""
-    return phone in CONSONANTS or phone in VOWELS or (phone[:-1] in VOWELS and phone[-1] in "012")
+__all__ = [
+    "CONSONANTS",
+    "REDUCED_VOWELS",
+    "VOWELS",
+    "Pronunciation",
+    "bare",
+    "is_arpabet",
+    "is_vowel",
+    "segment_identical",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +69,9 @@ class Pronunciation:
         return tuple(bare(phone) for phone in self.phones)
 
 
-REDUCED_VOWELS = ("AX", "AXR", "IX", "AH0", "ER0", "IH0")
-"""Labels of reduced vowels: schwas, barred i, and CMUdict's unstressed AH, ER, IH. IH0 is the vowel
-of *exact*; any other vowel is full, also without stress."""
+REDUCED_VOWELS = tuple(language(ENGLISH).reduced)
+"""Labels of English reduced vowels: schwas, barred i, and CMUdict's unstressed AH, ER, IH. IH0 is
+the vowel of *exact*; any other vowel is full, also without stress."""
 
 
 def segment_identical(first: Sequence[Pronunciation], second: Sequence[Pronunciation]) -> bool:

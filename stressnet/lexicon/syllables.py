@@ -1,12 +1,13 @@
 """Syllabification of disyllables by the maximal-onset principle.
 
-Between two vowels, the longest consonant string that may begin an English word goes to the second
-syllable: *e.xtra*-like clusters split as ``EH K | S T R AH``. The rule's name, ``maximal-onset``,
-belongs into manifests, since the boundary of *lemon*-type words is contested; the two nuclei are
-not, and are the primary regions everywhere in stressnet.
+Between two vowels, the longest consonant string that may begin a word of the language goes to the
+second syllable: *e.xtra*-like clusters split as ``EH K | S T R AH``. The rule's name,
+``maximal-onset``, belongs into manifests, since the boundary of *lemon*-type words is contested;
+the two nuclei are not, and are the primary regions everywhere in stressnet.
 
-Legal onsets are those attested word-initially in CMUdict's ordinary vocabulary (Kahn 1976; Hayes
-2009, *Introductory Phonology*, ch. 12), written out below.
+What may begin a word stands in the language's ``language.toml``. The onsets of English are those
+attested word-initially in CMUdict's ordinary vocabulary (Kahn 1976; Hayes 2009, *Introductory
+Phonology*, ch. 12).
 """
 
 from __future__ import annotations
@@ -15,21 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stressnet.errors import LexiconError
-from stressnet.lexicon.pronunciation import bare, is_vowel
+from stressnet.languages import ENGLISH, Language, language
+from stressnet.languages.phones import bare, is_arpabet, is_vowel
 
 RULE_NAME = "maximal-onset"
 
-_SINGLE = "B CH D DH F G HH JH K L M N P R S SH T TH V W Y Z ZH".split()
-_CLUSTERS = """
-P L|P R|P Y|B L|B R|B Y|T R|T W|T Y|D R|D W|D Y|K L|K R|K W|K Y|G L|G R|G W|G Y
-F L|F R|F Y|V Y|TH R|TH W|SH R|HH Y|HH W|M Y|N Y|L Y|S L|S W|S M|S N|S P|S T|S K|S F|S Y
-S P L|S P R|S P Y|S T R|S T Y|S K L|S K R|S K W|S K Y
-"""
-LEGAL_ONSETS: frozenset[tuple[str, ...]] = frozenset(
-    {(), *((c,) for c in _SINGLE)}
-    | {tuple(c.split()) for c in _CLUSTERS.replace("\n", "|").split("|") if c.strip()}
-)
-"""Consonant strings that may begin an English syllable, without ``NG``."""
+_UNKNOWN = Language("", "", "", "", [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +51,18 @@ class Syllables:
         return "onset" if index < nucleus else "coda"
 
 
-def syllabify(phones: Sequence[str]) -> Syllables:
-    """Divide the phones of a disyllable, digits optional; not two vowels is a `LexiconError`."""
+def syllabify(phones: Sequence[str], of: Language | None = None) -> Syllables:
+    """Divide the phones of a disyllable, digits optional; not two vowels is a `LexiconError`.
+
+    ``of`` is their language; where it is not given, the IPA is divided by sonority.
+    """
     vowels = [index for index, phone in enumerate(phones) if is_vowel(phone)]
     if len(vowels) != 2:
         raise LexiconError(
             f"'{' '.join(phones)}' has {len(vowels)} vowels; only disyllables are divided"
         )
     first, second = vowels
+    rule = of or (language(ENGLISH) if is_arpabet(phones[first]) else _UNKNOWN)
     medial = tuple(bare(phone) for phone in phones[first + 1 : second])
-    onset_length = next(
-        length
-        for length in range(len(medial), -1, -1)
-        if medial[len(medial) - length :] in LEGAL_ONSETS
-    )
-    return Syllables((first, second), second - onset_length)
+    start = next(k for k in range(len(medial) + 1) if rule.is_onset(medial[k:]))
+    return Syllables((first, second), first + 1 + start)

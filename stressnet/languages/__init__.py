@@ -1,0 +1,145 @@
+"""Languages as data: a folder each, with ``language.toml`` and lists of words.
+
+See ``docs/languages.md`` for what a folder holds and how to write another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+
+from stressnet.errors import ConfigError
+from stressnet.languages.phones import OBSTRUENTS, is_arpabet, is_ipa, manner
+from stressnet.runs.toml_file import entry, read_toml
+
+ENGLISH = "en"
+"""Code of the language that everything is in where nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """What stressnet knows of a language; the fields are the entries of ``language.toml``.
+
+    Parameters
+    ----------
+    code : str
+        As in ISO 639: the folder's name.
+    name : str
+        In English.
+    labels : str
+        Where stress labels come from, in a line.
+    checked : str
+        How far they were checked, in a line.
+    voices : list of str
+        espeak-ng's names; the first pronounces words.
+    phones : str
+        ``"arpabet"`` or ``"ipa"``: how phones are written inside the package.
+    numbers : str
+        As num2words calls it; empty where it does not speak the language.
+    wheel : str
+        Package with a lexicon that marks stress (gruut's), used if it is installed.
+    mfa : str
+        Dictionary and acoustic model of the Montreal Forced Aligner.
+    aligner : str
+        Used where none is asked for.
+    sonority : bool
+        Whether a consonant, an obstruent with a liquid, and anything with a glide may begin a
+        syllable.
+    onsets : list of str
+        What may begin one beside or instead: consonants or clusters, phones separated by blanks.
+    no_onsets : list of str
+        What may not.
+    reduced : list of str
+        Reduced vowels as they are labelled, digits included; empty: the language has none.
+    """
+
+    code: str
+    name: str
+    labels: str
+    checked: str
+    voices: list[str]
+    phones: str = "ipa"
+    numbers: str = ""
+    wheel: str = ""
+    mfa: str = ""
+    aligner: str = "auto"
+    sonority: bool = True
+    onsets: list[str] = field(default_factory=list)
+    no_onsets: list[str] = field(default_factory=list)
+    reduced: list[str] = field(default_factory=list)
+
+    def __hash__(self) -> int:
+        return hash(self.code)
+
+    @property
+    def is_english(self) -> bool:
+        """Whether CMUdict, ARPAbet and the models in the package fit."""
+        return self.code == ENGLISH
+
+    @property
+    def voice(self) -> str:
+        """espeak-ng's voice that pronounces words."""
+        return self.voices[0]
+
+    @cached_property
+    def _clusters(self) -> tuple[frozenset[tuple[str, ...]], frozenset[tuple[str, ...]]]:
+        legal, illegal = ({tuple(c.split()) for c in cs} for cs in (self.onsets, self.no_onsets))
+        return frozenset(legal), frozenset(illegal)
+
+    def is_onset(self, cluster: tuple[str, ...]) -> bool:
+        """Whether consonants without digits may begin a syllable; none may always."""
+        legal, illegal = self._clusters
+        if cluster in legal or not cluster:
+            return True
+        if not self.sonority or cluster in illegal:
+            return False
+        manners = map(manner, cluster)
+        return all(
+            (after == "glides" and before != "glides")
+            or (after == "liquids" and before in OBSTRUENTS)
+            for before, after in pairwise(manners)
+        )
+
+    def is_phone(self, label: str) -> bool:
+        """Whether a label is a phone as this language's are written."""
+        return is_arpabet(label) if self.phones == "arpabet" else is_ipa(label)
+
+    def text(self, name: str) -> str:
+        """A file of the language's folder; empty if there is none."""
+        file = _FOLDER / self.code / name
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+_FOLDER = Path(str(resources.files("stressnet.languages")))
+
+
+def available_languages() -> tuple[str, ...]:
+    """Codes of all languages, in alphabetical order."""
+    return tuple(sorted(file.parent.name for file in _FOLDER.glob("*/language.toml")))
+
+
+@cache
+def language(code: str = ENGLISH) -> Language:
+    """A language by its code.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such language, or its ``language.toml`` lacks or mistypes an entry.
+
+    Examples
+    --------
+    >>> language("es").name, language("es").reduced
+    ('Spanish', [])
+    """
+    if code not in available_languages():
+        raise ConfigError(
+            f"no language is called '{code}'; there are {', '.join(available_languages())}; "
+            f"docs/languages.md says how to add one"
+        )
+    path = _FOLDER / code / "language.toml"
+    values = {"code": code, **read_toml(path, ConfigError)}
+    return entry(Language, values, path, "language", ConfigError)
