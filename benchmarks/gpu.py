@@ -8,13 +8,13 @@ peak
     Large matrix products in float32, TF32 and bfloat16, and a copy in memory: the card's ceilings.
 equal
     Largest difference between a map in float32 and the CPU's in float64, relative to the largest
-    relevance of the image: on the CPU, on the device, and there with TF32 in convolutions.
+    relevance of the image: on the CPU and on the device. Explanations never use TF32.
 cost
     Time of every composite over forward + backward, and of zennit's where it is installed. Methods
     take turns; medians of device time.
 explain, train
-    Images per second, and the share of the peak that their operations come to: in float32, TF32,
-    bfloat16, and bfloat16 with ``torch.compile`` (training; its compilation is not in the time).
+    Images per second, and the operations that they come to: in float32 and bfloat16; training in
+    TF32, too, and in bfloat16 with ``torch.compile``, whose own time is left out.
 
 ``--small`` runs all of it within seconds, on a CPU, too. The turns of ``benchmarks/explain.py`` are
 the same comparison on one thread of a CPU.
@@ -154,13 +154,11 @@ def equal_maps(device: str, names: list[str], batch: int, small: bool) -> Iterat
                 exact, images_of(batch, "cpu", torch.float64), composite, bounds=BOX
             ).relevance
             scale = truth.abs().amax(dim=(1, 2, 3), keepdim=True)
-            for where, tf32 in dict.fromkeys((("cpu", False), (device, False), (device, True))):
-                with arithmetic(tf32):
-                    model, images = network(name, where), images_of(batch, where)
-                    found = explain_batch(model, images, composite, bounds=BOX).relevance
+            for where in dict.fromkeys(("cpu", device)):
+                model, images = network(name, where), images_of(batch, where)
+                found = explain_batch(model, images, composite, bounds=BOX).relevance
                 error = ((found.cpu().double() - truth).abs() / scale).max().item()
-                what = f"{composite} on {where}{', TF32' * tf32}"
-                yield "equal", name, what, error, "of largest |R|"
+                yield "equal", name, f"{composite} on {where}", error, "of largest |R|"
 
 
 def costs(device: str, names: list[str], batch: int, rounds: int, small: bool) -> Iterator[Row]:
@@ -190,12 +188,12 @@ def rates(device: str, names: list[str], batch: int, rounds: int) -> Iterator[Ro
         ):
             model, images = network(name, device, dtype), images_of(batch, device, dtype)
             explain = partial(explain_batch, model, images, composite, bounds=BOX)
-            with arithmetic(tf32):
+            if not tf32:
                 taken = seconds(explain, device, rounds)
                 with FlopCounterMode(display=False) as counter:
                     explain()
-            yield "explain", name, what, batch / taken, "images/s"
-            yield "explain", name, what, counter.get_total_flops() / taken / 1e12, "TFLOP/s"
+                yield "explain", name, what, batch / taken, "images/s"
+                yield "explain", name, what, counter.get_total_flops() / taken / 1e12, "TFLOP/s"
             for compiled in (False, True) if dtype is torch.bfloat16 and rounds > 1 else (False,):
                 with arithmetic(tf32):
                     taken, n_flops = training(name, device, dtype, batch, rounds, compiled)

@@ -541,3 +541,25 @@ def test_sobel_of_a_step_and_a_ramp(model: nn.Module) -> None:
     ramp = torch.arange(16.0).double()[:, None].expand(1, 1, *SHAPE) * 0.5
     inner = attribute_batch(model, ramp, "sobel").relevance[0, 0, 1:-1]
     torch.testing.assert_close(inner, torch.full_like(inner, 0.5))
+
+
+class Watching(nn.Module):
+    """A network that writes down whether convolutions may round to TF32."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.seen = nn.Linear(4, 2), []
+
+    def forward(self, x):
+        self.seen.append(torch.backends.cudnn.allow_tf32)
+        return self.layer(x.flatten(1))
+
+
+def test_no_explanation_rounds_to_tf32():
+    network, inputs = Watching().eval(), torch.randn(2, 1, 2, 2)
+    assert torch.backends.cudnn.allow_tf32
+    explain_batch(network, inputs, "epsilon")
+    attribute_batch(network, inputs, "gradient")
+    occlusion_by_masks(network, inputs, [torch.ones(1, 2, 2, dtype=torch.bool)], 0.0)
+    assert len(network.seen) >= 4 and not any(network.seen)
+    assert torch.backends.cudnn.allow_tf32

@@ -21,6 +21,7 @@ from stressnet.explain.checks import (
     check_paths,
     eager,
     expanded,
+    full_precision,
     never_compiled,
     plain_model,
 )
@@ -140,7 +141,7 @@ def _explain(
     check_inputs(inputs)
     limits = _limits(recipe, inputs, arguments["low"], arguments["high"])
     ledger = Ledger(len(inputs))
-    with torch.inference_mode(False), torch.enable_grad():
+    with full_precision(), torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_(True)
         root = leaf.clone()
         set_tag(root, Tag(is_input=True, bounds=limits))

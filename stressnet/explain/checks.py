@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -43,6 +43,22 @@ def eager() -> contextlib.AbstractContextManager[object]:
     if "torch._dynamo" not in sys.modules:
         return contextlib.nullcontext()
     return torch.compiler.set_stance("force_eager")
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """Outside inference mode, and with all bits of float32 in convolutions on a GPU.
+
+    TF32, torch's default there, keeps ten: it moved maps of an untrained VGG16 by up to 0.4 of
+    their largest value.
+    """
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        with torch.inference_mode(False):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def check_model(model: nn.Module) -> None:

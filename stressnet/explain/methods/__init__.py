@@ -37,7 +37,7 @@ from torch import Tensor, nn
 from stressnet.axes import Axes
 from stressnet.errors import ConfigError, check_names
 from stressnet.explain.api import explain_batch
-from stressnet.explain.checks import check_axes, plain_model
+from stressnet.explain.checks import check_axes, full_precision, plain_model
 from stressnet.explain.composites import COMPOSITES, Composite
 from stressnet.explain.engine.ledger import Ledger
 from stressnet.explain.functional import refuse_mapped
@@ -172,7 +172,7 @@ def attribute_batch(
     check_axes(inputs, axes)
     model = plain_model(model)
     refuse_mapped(method, (inputs, seed, target, *options.values(), *model.parameters()))
-    with torch.inference_mode(False):
+    with full_precision():
         problem, logits, start = Problem.fixed(model, inputs, seed, target)
         _check_options(method, options)
         relevance, elsewhere = METHODS[method](problem, **options)

@@ -14,7 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.explain.checks import at_least_one, check_images, expanded, plain_model
+from stressnet.explain.checks import (
+    at_least_one,
+    check_images,
+    expanded,
+    full_precision,
+    plain_model,
+)
 from stressnet.explain.engine.ledger import at_least_float32
 from stressnet.explain.methods.problem import Problem, nothing
 from stressnet.explain.seeds import Target
@@ -110,7 +116,7 @@ def occlusion_by_masks(
         For masks that are not boolean, are empty, or do not fit.
     """
     named = baselines if isinstance(baselines, Mapping) else {"baseline": baselines}
-    with torch.inference_mode(False):
+    with full_precision():
         problem, _, start = Problem.fixed(plain_model(model), inputs, seed, target)
         units = _units(problem, masks)
         rows: list[OcclusionRecord] = []
