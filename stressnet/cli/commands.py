@@ -14,14 +14,12 @@ import click
 
 from stressnet.cli.options import DEFAULT_JOBS, EXIT_FAILED, EXIT_SOME_FAILED, PATH, echo, echo_line
 from stressnet.errors import ConfigError
-from stressnet.runs.folder import RunFolder
+from stressnet.runs import Input, Progress, RunFolder, Severity, Stage, Work
 from stressnet.runs.held import FAILURES
 from stressnet.runs.options import Option, make_config, options_of
-from stressnet.runs.problems import Severity
-from stressnet.runs.progress import Progress
-from stressnet.runs.stage import Input, Stage, load
+from stressnet.runs.stage import load
 from stressnet.runs.toml_file import read_toml
-from stressnet.runs.work import DryRun, Work, is_first_process
+from stressnet.runs.work import DryRun, is_first_process
 
 
 def command_of(stage: Stage) -> click.Command:
@@ -223,7 +221,7 @@ def _execute(stage: Stage, values: dict[str, Any]) -> None:
     if not is_first_process():
         return
     _print(stage, result)
-    echo(f"{stage.done or stage.output}: {out}")
+    echo(f"{stage.noun}: {out}")
     _tell_failures(folder)
     if folder.n_failed:
         echo(f"{folder.n_failed} {stage.items}: {folder.path / FAILURES}", err=True)

@@ -1,1 +1,32 @@
-"""Runs: the folders that commands write, with manifest, lock, journal, workers and progress."""
+"""Run folders, manifests, journals, workers, declared options: what every command stands on."""
+
+from stressnet.runs.folder import RunFolder
+from stressnet.runs.manifest import hash_file, read_manifest
+from stressnet.runs.options import max_tokens_option, option, seed_option, splits_option
+from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.progress import Progress
+from stressnet.runs.result import Result
+from stressnet.runs.stage import CORPUS, MODEL, Input, Stage
+from stressnet.runs.tables import read_table
+from stressnet.runs.work import Step, Work
+
+__all__ = [
+    "CORPUS",
+    "MODEL",
+    "Input",
+    "Problem",
+    "Progress",
+    "Result",
+    "RunFolder",
+    "Severity",
+    "Stage",
+    "Step",
+    "Work",
+    "hash_file",
+    "max_tokens_option",
+    "option",
+    "read_manifest",
+    "read_table",
+    "seed_option",
+    "splits_option",
+]

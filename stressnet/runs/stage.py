@@ -88,11 +88,11 @@ class Stage:
         Of the command.
     config : type
         Class of its config, see :mod:`stressnet.runs.options`.
-    run : str
-        ``module:function``, called with the config, the opened inputs and the run folder (or, if
-        it writes none, the work).
     help : str
         What it does: a first line, an empty line, then the rest.
+    run : str
+        ``module:function``, called with the config, the opened inputs and the run folder (or, if
+        it writes none, the work); by default ``run`` of the module ``run`` beside its config.
     kind : str
         What the folder that it writes holds; empty if it writes none. A config with a ``kind``
         says it itself.
@@ -112,13 +112,14 @@ class Stage:
     reuse : bool
         Whether the same command, repeated, accepts its finished folder.
     done : str
-        What the last line of output calls the folder.
+        What the last line of output calls the folder; by default the output's own name, else its
+        kind.
     """
 
     name: str
     config: type
-    run: str
     help: str
+    run: str = ""
     kind: str = ""
     inputs: tuple[Input, ...] = ()
     output: str = "out"
@@ -161,8 +162,15 @@ class Stage:
 
         Raises
         ------
-        StressnetError
-            If an option, an input or the output folder is unusable.
+        ConfigError
+            If an option is wrong, options contradict each other, or a name is unknown.
+        CorpusError
+            If a folder that is read is damaged, of another kind, or of another corpus than the
+            rest; or if nothing is left to work on.
+        CheckpointError
+            If a network is damaged or does not fit the corpus.
+        FolderError
+            If the output folder holds something else or cannot be written.
         """
         if config is not None and options:
             raise ConfigError(f"{self.name}: give a config or its fields, not both")
@@ -182,8 +190,13 @@ class Stage:
     @property
     def runner(self) -> Callable[..., Any]:
         """The function that does it."""
-        function: Callable[..., Any] = load(self.run)
+        function: Callable[..., Any] = load(self.run or f"{self.config.__module__}.run:run")
         return function
+
+    @property
+    def noun(self) -> str:
+        """What the last line of output calls the folder."""
+        return self.done or (self.kind if self.output == "out" else self.output)
 
     def opened(self, given: Sequence[Any], device: str) -> list[Any]:
         """The inputs, opened and checked."""

@@ -58,9 +58,7 @@ assess = Stage(
     config=AssessConfig,
     kind="assessment",
     inputs=(CORPUS, MODEL),
-    run="stressnet.stages.assess.run:run",
     text="stressnet.stages.assess.text:summary_text",
-    done="assessment",
     has_device=True,
     help="""Measure how faithful attribution methods are to MODEL on tokens of CORPUS.
 

@@ -26,9 +26,7 @@ from stressnet.models.registry import get_spec
 from stressnet.regions import get_regions
 from stressnet.report.assess_figure import plot_faithfulness
 from stressnet.report.style import save_figure
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.result import Result
-from stressnet.runs.work import Step
+from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.assess import AssessConfig
 from stressnet.stages.assess.tokens import measure_tokens, value_table
 from stressnet.statistics.faithfulness_summary import fill_chance, summarise_faithfulness
@@ -51,15 +49,6 @@ def run(config: AssessConfig, corpus: Corpus, network: TrainedNetwork, folder: R
 
     The result has ``values``, a row per token, method and metric, and ``summary``, one per method
     and metric.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown method, metric, baseline or region.
-    CheckpointError
-        If a network does not fit the corpus.
-    CorpusError
-        If no token is left.
     """
     config = _checked(config, network)
     methods = config.methods

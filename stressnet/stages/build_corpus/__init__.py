@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stressnet.errors import ConfigError
-from stressnet.runs.options import option, seed_option
-from stressnet.runs.stage import Input, Stage
+from stressnet.runs import Input, Stage, option, seed_option
 from stressnet.stages.validate import ReadingConfig
 
 if TYPE_CHECKING:
@@ -103,7 +102,6 @@ build_corpus = Stage(
     kind="corpus",
     inputs=(Input("recordings"),),
     output="corpus",
-    run="stressnet.stages.build_corpus.run:run",
     text="stressnet.stages.build_corpus.run:built_text",
     items="items failed, the rest was built; reasons are in",
     has_jobs=True,

@@ -40,26 +40,14 @@ from stressnet.corpus.store import LONGER_WORDS
 from stressnet.errors import FolderError
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import resolve_tagger
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import read_manifest
+from stressnet.runs import Problem, Result, RunFolder, Severity, Step, read_manifest
 from stressnet.runs.parallel import dask_executor
-from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.result import Result
-from stressnet.runs.work import Step
 from stressnet.stages.build_corpus import BuildConfig
 from stressnet.stages.validate import AUTO
 
 
 def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
-    """Build a corpus, continue building it, or add spectrogram presets to it.
-
-    Raises
-    ------
-    CorpusError
-        If ``source`` holds nothing usable.
-    ConfigError
-        If a preset is unknown.
-    """
+    """Build a corpus, continue building it, or add spectrogram presets to it."""
     for preset in config.presets:
         get_preset(preset)
     recipe = _recipe(config, source, folder)

@@ -23,10 +23,8 @@ from stressnet.models.registry import get_spec
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.report.manipulation_figures import plot_agreement
 from stressnet.report.style import save_figure
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import FILE_NAME, hash_file
-from stressnet.runs.result import Result
-from stressnet.runs.work import Step
+from stressnet.runs import Result, RunFolder, Step, hash_file
+from stressnet.runs.manifest import FILE_NAME
 from stressnet.stages.assess.run import DEFAULT_METHODS
 from stressnet.stages.causal_agreement import CausalConfig
 from stressnet.stages.manipulate import ManipulateConfig
@@ -47,15 +45,6 @@ def run(config: CausalConfig, corpus: Corpus, network: TrainedNetwork, folder: R
     The result has ``pairs``, a row per method, token and cue (relevance, effect, swing), and
     ``table``, rank correlations (:func:`stressnet.manipulation.causal.agreement_table`); problems
     are regions that tokens lack.
-
-    Raises
-    ------
-    ConfigError
-        If a method is unknown or no continuum has a neutral step.
-    CorpusError
-        If the stimuli are of another corpus or network.
-    CheckpointError
-        If the network does not fit the corpus.
     """
     own = get_spec(network.info.architecture).composite
     names = tuple(dict.fromkeys(config.methods or suited(DEFAULT_METHODS, own)))

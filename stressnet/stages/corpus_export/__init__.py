@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stressnet.runs.options import option, seed_option
-from stressnet.runs.stage import CORPUS, Stage
+from stressnet.runs import CORPUS, Stage, option, seed_option
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,6 @@ export_corpus = Stage(
     inputs=(CORPUS,),
     run="stressnet.stages.corpus_export.run:export",
     text="stressnet.stages.corpus_export.run:export_text",
-    done="export",
     help="""Write CORPUS for other programs into OUT; without a choice, CSV, WAVs and TextGrids.""",
 )
 

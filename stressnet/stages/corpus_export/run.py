@@ -8,20 +8,13 @@ from stressnet.corpus.folds import assign_folds, fold_splits
 from stressnet.corpus.splits import SPLIT_COLUMNS, split_counts
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.token_files import export_tables, export_tokens
-from stressnet.runs.folder import RunFolder
+from stressnet.runs import RunFolder, Step
 from stressnet.runs.tables import no_formulas
-from stressnet.runs.work import Step
 from stressnet.stages.corpus_export import ExportConfig, FoldsConfig
 
 
 def export(config: ExportConfig, corpus: Corpus, folder: RunFolder) -> dict[str, int]:
-    """Write a corpus for other programs; returns the number of files or rows per kind.
-
-    Raises
-    ------
-    CorpusError
-        If the disk is full.
-    """
+    """Write a corpus for other programs; returns the number of files or rows per kind."""
     what = config.what
     folder.begin(
         {
@@ -63,11 +56,6 @@ def write_folds(config: FoldsConfig, corpus: Corpus, folder: RunFolder) -> pd.Da
     -------
     DataFrame
         Per run and set: tokens, classes, words, speakers.
-
-    Raises
-    ------
-    CorpusError
-        If there are too few speakers or words.
     """
     dealt = assign_folds(corpus.tokens, config.folds, config.seed)
     folder.begin(

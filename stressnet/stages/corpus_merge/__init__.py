@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stressnet.runs.options import option, seed_option
-from stressnet.runs.stage import Input, Stage
+from stressnet.runs import Input, Stage, option, seed_option
 
 if TYPE_CHECKING:
     from stressnet.corpus.splits import SplitConfig
@@ -48,9 +47,7 @@ merge_corpora = Stage(
     config=MergeConfig,
     kind="corpus",
     inputs=(Input("corpora", "stressnet.corpus.merge_parts:open_parts", several=True),),
-    run="stressnet.stages.corpus_merge.run:run",
     text="stressnet.stages.corpus_merge.run:merged_text",
-    done="corpus",
     reuse=True,
     help="""Write the tokens of CORPORA as one corpus OUT; also joins the shards of one build.
 

@@ -25,20 +25,12 @@ from stressnet.corpus.merging import (
 from stressnet.corpus.splits import SPLIT_COLUMNS, check_leaks, with_families
 from stressnet.corpus.store import LONGER_WORDS, NOT_TOKENS, PHONES, TOKENS, TRACKS
 from stressnet.errors import CorpusError
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.result import Result
-from stressnet.runs.work import Step
+from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.corpus_merge import MergeConfig
 
 
 def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> Result:
-    """Write one corpus with the tokens of several.
-
-    Raises
-    ------
-    CorpusError
-        If a kept split leaks, or the disk is full.
-    """
+    """Write one corpus with the tokens of several."""
     tokens = _split(merged_tokens(parts), config)
     parameters, small = merged_parameters(parts, config.identity()), small_tables(parts)
     is_there = folder.begin(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stressnet.runs.options import option, seed_option
-from stressnet.runs.stage import Input, Stage
+from stressnet.runs import Input, Stage, option, seed_option
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,6 @@ run_cue_baselines = Stage(
     config=CueBaselinesConfig,
     kind="cue-baselines",
     inputs=(Input("cues"),),
-    run="stressnet.stages.cue_baselines.run:run",
     text="stressnet.stages.cue_baselines.run:baselines_text",
     done="cue baselines",
     help="""Train simple classifiers on CUES (from measure) and test them as networks are tested.

@@ -10,11 +10,7 @@ import pandas as pd
 from stressnet.errors import CheckpointError, CorpusError
 from stressnet.report.cues_figure import plot_cues
 from stressnet.report.style import save_figure
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import hash_file, read_manifest
-from stressnet.runs.result import Result
-from stressnet.runs.tables import read_table
-from stressnet.runs.work import Step
+from stressnet.runs import Result, RunFolder, Step, hash_file, read_manifest, read_table
 from stressnet.stages.cue_baselines import CueBaselinesConfig
 from stressnet.stages.measure.run import TABLE
 from stressnet.training import cue_baselines as cb
@@ -37,15 +33,6 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
     result has ``metrics``, a row per baseline, seed, test set and metric, ``coefficients`` and
     ``importance`` (:mod:`stressnet.training.cue_weights`), and ``comparisons`` with networks, empty
     without.
-
-    Raises
-    ------
-    ConfigError
-        If the corpus has no splits or too few tokens.
-    CorpusError
-        If ``cues`` is no measurement.
-    CheckpointError
-        If a network was trained on another corpus.
     """
     source = read_manifest(cues, "cues")
     rivals = {path.name: _network_predictions(path, source) for path in config.models}

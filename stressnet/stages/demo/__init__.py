@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stressnet.runs.options import option, seed_option
-from stressnet.runs.stage import Stage
+from stressnet.runs import Stage, option, seed_option
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,6 @@ run_demo = Stage(
     config=DemoConfig,
     kind="demo",
     default_output="stressnet-demo",
-    run="stressnet.stages.demo.run:run",
-    done="demo",
     has_jobs=True,
     help="""The whole study on synthetic speech, without data or network.
 

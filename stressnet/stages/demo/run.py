@@ -14,9 +14,7 @@ from stressnet.demo.corpus import speak_corpus
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.page import ALIGNMENT_FILE
 from stressnet.report.run import RelevanceRun
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.result import Result
-from stressnet.runs.work import Step
+from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.build_corpus import BuildConfig
 from stressnet.stages.build_corpus.run import run as build
 from stressnet.stages.demo import DemoConfig

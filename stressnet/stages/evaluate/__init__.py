@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stressnet.runs.options import option, seed_option
-from stressnet.runs.stage import CORPUS, Input, Stage
+from stressnet.runs import CORPUS, Input, Stage, option, seed_option
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,7 @@ evaluate_models = Stage(
         CORPUS,
         Input("model", "stressnet.evaluation.sets:load_models", several=True, on_device=True),
     ),
-    run="stressnet.stages.evaluate.run:run",
     text="stressnet.stages.evaluate.text:evaluation_text",
-    done="evaluation",
     has_device=True,
     help="""Test one or more MODELs on CORPUS; write tables, figures and a page into OUT.
 

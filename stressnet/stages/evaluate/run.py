@@ -18,9 +18,7 @@ from stressnet.evaluation.sets import (
 )
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.evaluation_page import write_page
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.result import Result
-from stressnet.runs.work import Step
+from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.evaluate import EvaluateConfig
 
 N_HARDEST = 40
@@ -34,16 +32,6 @@ def run(
 
     The result has the main tables ``scores``, ``audits``, ``comparisons`` and ``seeds``
     (:mod:`stressnet.evaluation.tables`), and ``units``: networks, then ensembles.
-
-    Raises
-    ------
-    CheckpointError
-        If a network does not take the corpus's spectrograms.
-    ConfigError
-        If only some of the networks were trained on the corpus, none is given, or all recordings
-        of the corpus were trained on.
-    CorpusError
-        If the corpus lacks a preset or labels.
     """
     if not models:
         raise ConfigError("no network to evaluate; name at least one checkpoint folder")

@@ -72,7 +72,6 @@ explain_corpus = Stage(
     kind="relevance",
     inputs=(CORPUS, MODEL),
     output="run",
-    run="stressnet.stages.explain.run:run",
     text="stressnet.stages.explain.text:run_text",
     items="tokens could not be projected",
     has_jobs=True,

@@ -29,9 +29,7 @@ from stressnet.regions.partition import PARTITIONS
 from stressnet.regions.project_corpus import (
     N_DONORS,
 )
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.result import Result
-from stressnet.runs.work import Step
+from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.explain import ExplainConfig
 from stressnet.stages.explain.controls import NULL_NAMES, control_maps, load_null_models
 from stressnet.stages.explain.tables import conservation, project_tokens, summarise_run, token_table
@@ -46,15 +44,6 @@ def run(
 
     The result has ``tokens``, a row per explained token, ``summary``, one per region and class, and
     ``summary_nulls`` against further nulls, None if none were asked for.
-
-    Raises
-    ------
-    ConfigError
-        If a composite, null, band rule, partition or file of regions is unusable.
-    CheckpointError
-        If a network was trained on another preset.
-    CorpusError
-        If no token is left to explain, or the folder holds something else.
     """
     config = _checked(config, network)
     info = network.info

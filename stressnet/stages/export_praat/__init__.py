@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stressnet.runs.options import option, seed_option
-from stressnet.runs.stage import Stage
+from stressnet.runs import Stage, option, seed_option
 from stressnet.stages.report import RUN
 
 
@@ -47,10 +46,8 @@ export_praat = Stage(
     config=PraatConfig,
     kind="praat",
     inputs=(RUN,),
-    run="stressnet.stages.export_praat.run:run",
     text="stressnet.stages.export_praat.run:praat_text",
     items="problems",
-    done="praat",
     help="""Write tokens of RUN into OUT as files that Praat opens.
 
     Per token: sound, TextGrid with a tier of relevance per phone, Formant, PitchTier. In Praat:

@@ -14,24 +14,13 @@ from stressnet.errors import ConfigError, StressnetError
 from stressnet.report.explorer.writing import open_methods
 from stressnet.report.praat import PraatWriter
 from stressnet.report.run import RelevanceRun
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import FILE_NAME, hash_file
-from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.result import Result
-from stressnet.runs.work import Step
+from stressnet.runs import Problem, Result, RunFolder, Severity, Step, hash_file
+from stressnet.runs.manifest import FILE_NAME
 from stressnet.stages.export_praat import PraatConfig
 
 
 def run(config: PraatConfig, opened: RelevanceRun, folder: RunFolder) -> Result:
-    """Write Praat objects for some tokens of a run.
-
-    Raises
-    ------
-    CorpusError
-        If the run's corpus is gone.
-    ConfigError
-        If no token is chosen, or the runs explain different corpora.
-    """
+    """Write Praat objects for some tokens of a run."""
     corpus = opened.open_corpus()
     runs = [opened, *(RelevanceRun.find(other) for other in config.others)]
     methods = open_methods(runs, corpus)
@@ -74,13 +63,7 @@ def praat_text(made: Result) -> str:
 
 
 def chosen_tokens(config: PraatConfig, run: RelevanceRun) -> pd.DataFrame:
-    """The chosen rows of a run's tokens, in its order.
-
-    Raises
-    ------
-    ConfigError
-        If none is left.
-    """
+    """The chosen rows of a run's tokens, in its order."""
     tokens = run.tokens
     keep = np.ones(len(tokens), dtype=bool)
     if config.texts:

@@ -32,9 +32,7 @@ find_out = Stage(
     config=FindingsConfig,
     kind="findings",
     inputs=(CORPUS, Input("stats"), Input("stimuli")),
-    run="stressnet.stages.findings.run:run",
     text="stressnet.manipulation.verdicts:findings_text",
-    done="findings",
     has_device=True,
     help="""The paper's claims: relevance, deletion and causal effect side by side, with verdicts.
 

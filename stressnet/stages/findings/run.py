@@ -25,11 +25,8 @@ from stressnet.manipulation.verdicts import (
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.project_corpus import draw_donors
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import FILE_NAME, hash_file, read_manifest
-from stressnet.runs.result import Result
-from stressnet.runs.tables import read_table
-from stressnet.runs.work import Step
+from stressnet.runs import Result, RunFolder, Step, hash_file, read_manifest, read_table
+from stressnet.runs.manifest import FILE_NAME
 from stressnet.stages.findings import FindingsConfig
 from stressnet.stages.findings.deletion import delete_regions
 from stressnet.stages.manipulate.results import effects_and_tokens, responses_of
@@ -41,17 +38,7 @@ FINDINGS, DELETION, CAUSAL = "findings.csv", "deletion.parquet", "causal.parquet
 def run(
     config: FindingsConfig, corpus: Corpus, stats: Path, stimuli: Path, folder: RunFolder
 ) -> Result:
-    """Put relevance, deletion and causal effects side by side, in the result's ``table``.
-
-    Raises
-    ------
-    ConfigError
-        If ``stats`` holds several networks and none was named.
-    CorpusError
-        If a folder is of another corpus or network.
-    CheckpointError
-        If a network does not fit the corpus.
-    """
+    """Put relevance, deletion and causal effects side by side, in the result's ``table``."""
     claims = _claims(stats, config.network)
     networks = load_networks(config.models, folder.work.device)
     causal = []

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stressnet.runs.options import option
-from stressnet.runs.stage import Input, Stage
+from stressnet.runs import Input, Stage, option
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,6 @@ inspect_folder = Stage(
     "inspect",
     config=InspectConfig,
     inputs=(Input("recordings"),),
-    run="stressnet.stages.inspect.run:run",
     text="stressnet.stages.inspect.run:inspection_text",
     help="""Look at RECORDINGS and write the recipe that fits them, with comments.
 

@@ -40,15 +40,7 @@ class Inspection:
 
 
 def run(config: InspectConfig, recordings: Path, work: Work) -> Inspection:
-    """Find the recipe that fits a folder and write it.
-
-    Raises
-    ------
-    CorpusError
-        If the folder holds no sound.
-    ConfigError
-        If the recipe cannot be written, or another is there.
-    """
+    """Find the recipe that fits a folder and write it."""
     with work.progress.stage("inspect"):
         best, *others = layouts_of(recordings)
     comments = (

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stressnet.errors import ConfigError
-from stressnet.runs.options import max_tokens_option, option, seed_option
-from stressnet.runs.stage import CORPUS, Stage
+from stressnet.runs import CORPUS, Stage, max_tokens_option, option, seed_option
 
 if TYPE_CHECKING:
     from stressnet.manipulation.endpoints import EndpointKind
@@ -57,13 +56,7 @@ class ManipulateConfig:
 
     @property
     def pair_list(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of cues, each in the order of the cues.
-
-        Raises
-        ------
-        ConfigError
-            If one is not two cues with a plus between them.
-        """
+        """Pairs of cues, each in the order of the cues."""
         from stressnet.manipulation.cues import in_order
 
         if self.every_pair:
@@ -88,10 +81,8 @@ manipulate_corpus = Stage(
     config=ManipulateConfig,
     kind="manipulation",
     inputs=(CORPUS,),
-    run="stressnet.stages.manipulate.run:run",
     text="stressnet.stages.manipulate.text:manipulated_text",
     items="stimuli, continua or tokens were left out",
-    done="manipulation",
     has_jobs=True,
     has_device=True,
     help="""Change cues to stress in the words of CORPUS, one at a time; write stimuli into OUT.

@@ -16,10 +16,8 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.manipulation.cues import get_cue, in_order
 from stressnet.manipulation.endpoints import Endpoint, Reference
+from stressnet.runs import Problem, Severity, read_manifest, read_table
 from stressnet.runs.held import FAILURES
-from stressnet.runs.manifest import read_manifest
-from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.tables import read_table
 from stressnet.stages.manipulate import ManipulateConfig
 from stressnet.stages.measure.run import TABLE as CUE_TABLE
 from stressnet.stages.measure.speakers import first_pass

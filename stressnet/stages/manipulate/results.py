@@ -12,8 +12,7 @@ from stressnet.errors import CorpusError
 from stressnet.lexicon.stress import Stress
 from stressnet.manipulation.causal import effects_from_responses
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.runs.manifest import read_manifest
-from stressnet.runs.tables import read_table
+from stressnet.runs import read_manifest, read_table
 
 STIMULI, MEASURES, ENDPOINTS = "stimuli.parquet", "measures.parquet", "endpoints.parquet"
 RESPONSES, CROSSTALK = "responses.parquet", "crosstalk.csv"
@@ -27,13 +26,7 @@ FILES = {
 
 
 def read_manipulation(folder: Path) -> dict[str, pd.DataFrame]:
-    """The tables of a finished run: ``stimuli``, ``measures``, ``endpoints``, ``responses``.
-
-    Raises
-    ------
-    CorpusError
-        If there is no finished run.
-    """
+    """The tables of a finished run: ``stimuli``, ``measures``, ``endpoints``, ``responses``."""
     read_manifest(folder, "manipulation")
     return {
         name: read_table(folder / file)
@@ -43,13 +36,7 @@ def read_manipulation(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def responses_of(folder: Path, corpus: Corpus, network: TrainedNetwork) -> pd.DataFrame:
-    """A network's responses in a folder of ``stressnet manipulate``, which must be of the corpus.
-
-    Raises
-    ------
-    CorpusError
-        If the folder is of another corpus, or lacks this network's responses.
-    """
+    """A network's responses in a folder of ``stressnet manipulate`` made of the corpus."""
     manifest = read_manifest(folder, "manipulation")
     if manifest["inputs"].get("corpus") != corpus.fingerprint:
         raise CorpusError(

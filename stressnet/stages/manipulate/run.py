@@ -23,11 +23,9 @@ from stressnet.manipulation.cues import in_order
 from stressnet.manipulation.responses import preset_of, presets_of, responses
 from stressnet.manipulation.token_stimuli import AUDIO_FOLDER, TokenTask, make_token, part_of
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.problems import Problem, Severity, count_problems
-from stressnet.runs.result import Result
+from stressnet.runs import Problem, Result, RunFolder, Severity, Step
+from stressnet.runs.problems import count_problems
 from stressnet.runs.tables import write_parquet
-from stressnet.runs.work import Step
 from stressnet.stages.manipulate import ManipulateConfig
 from stressnet.stages.manipulate.inputs import (
     chosen_tokens,
@@ -48,15 +46,6 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Result:
 
     The result has ``stimuli``, ``measures``, ``endpoints``, ``responses`` (None without networks)
     and ``summary``; see ``docs/manipulation.md``.
-
-    Raises
-    ------
-    CheckpointError
-        If a network is damaged.
-    ConfigError
-        If a cue, pair or number of steps makes no sense.
-    CorpusError
-        If the measured cues are of another corpus, no token is left, or no stimulus could be made.
     """
     words = tuple(word.upper() for word in config.words)
     config = replace(config, cues=in_order(config.cues), words=words)

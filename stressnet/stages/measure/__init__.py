@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stressnet.errors import ConfigError
-from stressnet.runs.options import option
-from stressnet.runs.stage import CORPUS, Stage
+from stressnet.runs import CORPUS, Stage, option
 
 CEILINGS = ("auto", "sex", "optimise", "smoothest")
 """How formant ceilings are found; the methods of :mod:`stressnet.acoustics.ceilings`."""
@@ -59,10 +58,8 @@ measure_corpus = Stage(
     config=MeasureConfig,
     kind="cues",
     inputs=(CORPUS,),
-    run="stressnet.stages.measure.run:run",
     text="stressnet.stages.measure.run:measured_text",
     items="tokens could not be measured",
-    done="cues",
     has_jobs=True,
     help="""Measure acoustic cues to stress in the tokens of CORPUS; write tables into OUT.
 

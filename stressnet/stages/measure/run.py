@@ -9,9 +9,7 @@ import pandas as pd
 
 from stressnet.acoustics.cue_table import ID_COLUMNS, table_columns
 from stressnet.corpus.store import Corpus
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.result import Result
-from stressnet.runs.work import Step
+from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.measure import MeasureConfig
 from stressnet.stages.measure.speakers import find_voices, first_pass, speaker_rows
 from stressnet.stages.measure.tables import (
@@ -26,13 +24,7 @@ TABLE, TABLE_CSV, SPEAKERS = "cues.parquet", "cues.csv", "speakers.csv"
 
 
 def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Result:
-    """Measure all tokens of a corpus; ``cues`` has a row per token, see ``docs/cues.md``.
-
-    Raises
-    ------
-    CorpusError
-        If the corpus is damaged, or no token could be measured.
-    """
+    """Measure all tokens of a corpus; ``cues`` has a row per token, see ``docs/cues.md``."""
     tokens = corpus.tokens
     folder.begin(
         config,

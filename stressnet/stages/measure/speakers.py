@@ -17,9 +17,8 @@ from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import vowel_spans
 from stressnet.errors import StressnetError
 from stressnet.lexicon.pronunciation import bare
-from stressnet.runs.folder import RunFolder
+from stressnet.runs import Problem, RunFolder, Severity
 from stressnet.runs.names import inside
-from stressnet.runs.problems import Problem, Severity
 from stressnet.stages.measure import MeasureConfig
 
 _SPEAKER_SAMPLE = 40  # excerpts for the pitch range, as build-corpus takes them

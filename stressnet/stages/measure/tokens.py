@@ -17,9 +17,8 @@ from stressnet.alignment.textgrid import read_textgrid
 from stressnet.audio import read_audio
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError, CorpusError, StressnetError
-from stressnet.runs.folder import RunFolder
+from stressnet.runs import Problem, RunFolder, Severity
 from stressnet.runs.names import inside
-from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.tables import write_parquet
 from stressnet.stages.measure.speakers import records_of, settings_of
 

@@ -66,10 +66,8 @@ patch_networks = Stage(
         CORPUS,
         Input("model", "stressnet.evaluation.sets:load_models", several=True, on_device=True),
     ),
-    run="stressnet.stages.patch.run:run",
     text="stressnet.stages.patch.text:patched_text",
     items="pairs were left out",
-    done="patching",
     has_jobs=True,
     has_device=True,
     help="""Find the channels of one or more MODELs that carry the decision, and what they hear.

@@ -33,12 +33,9 @@ from stressnet.patching.pairs import (
 )
 from stressnet.patching.tuning import cue_values, tuning_table
 from stressnet.report.patching_page import findings_table, write_page
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import FILE_NAME, hash_file
-from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.result import Result
-from stressnet.runs.tables import read_table, write_parquet
-from stressnet.runs.work import Step
+from stressnet.runs import Problem, Result, RunFolder, Severity, Step, hash_file, read_table
+from stressnet.runs.manifest import FILE_NAME
+from stressnet.runs.tables import write_parquet
 from stressnet.stages.manipulate.inputs import fingerprint_of
 from stressnet.stages.manipulate.results import read_manipulation
 from stressnet.stages.measure import MeasureConfig
@@ -59,15 +56,6 @@ def run(
     The result has ``pairs``, ``effects``, ``places``, ``agreement``, ``circuit``,
     ``circuit_units``, ``accuracy`` and ``tuning``, see ``docs/patching.md``; problems are pairs
     that could not be aligned.
-
-    Raises
-    ------
-    ConfigError
-        If an estimator or a unit is unknown, or a network has no such unit.
-    CorpusError
-        If there are no pairs, or stimuli or cues are of another corpus.
-    CheckpointError
-        If a network does not fit the corpus.
     """
     check_names("estimator", config.estimators, dict.fromkeys((*ESTIMATORS, *COMPOSITES)))
     inputs = {"corpus": corpus.fingerprint, **{one.name: one.digest for one in networks}}

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stressnet.errors import ConfigError
-from stressnet.runs.options import option
-from stressnet.runs.stage import Input, Stage
+from stressnet.runs import Input, Stage, option
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,6 @@ predict = Stage(
     "predict",
     config=PredictConfig,
     inputs=(Input("file", several=True),),
-    run="stressnet.stages.predict.run:run",
     has_device=True,
     help="""Predict the stress of the disyllabic words in recordings.
 

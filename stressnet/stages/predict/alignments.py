@@ -22,8 +22,7 @@ from stressnet.corpus.written import Reading
 from stressnet.errors import AlignmentError, AudioError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
-from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.progress import Progress
+from stressnet.runs import Problem, Progress, Severity
 from stressnet.stages.predict.sources import Source
 
 TRIM_DB = 40.0
@@ -54,11 +53,6 @@ def align_words(
     """Words and phones of the recordings whose words are known, from their files or an aligner.
 
     What a build would warn of becomes problems.
-
-    Raises
-    ------
-    ConfigError
-        If the aligner is unknown.
     """
     dictionary = load_dictionary(dictionary_file)
     aligned: Aligned = {}
@@ -132,11 +126,6 @@ def alignment_of(
     """Words and phones of a recording; one interval without label for an unknown word.
 
     Words that an aligner was given are compared with the sound; doubtful ones become a problem.
-
-    Raises
-    ------
-    AlignmentError, AudioError
-        If there are none.
     """
     alignment = aligned.get(str(source.audio))
     if alignment is None:
@@ -159,11 +148,6 @@ def spoken_part(audio: Audio, path: Path) -> Interval:
 
     Silence is what lies :data:`TRIM_DB` below the loudest 25 ms. A pause of at least 100 ms whose
     level hardly varies is silence, too, so that the noise of a room does not count as the word.
-
-    Raises
-    ------
-    AudioError
-        If what is left is longer than a word, or too short for one.
     """
     import librosa
 

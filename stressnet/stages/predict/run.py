@@ -16,13 +16,7 @@ from stressnet.stages.predict.words import Predicted, predict_words
 
 
 def run(config: PredictConfig, files: list[Path], work: Work) -> Predicted:
-    """Predict the stress of every disyllabic word of some recordings.
-
-    Raises
-    ------
-    ConfigError
-        If the answer cannot be written.
-    """
+    """Predict the stress of every disyllabic word of some recordings."""
     given = [*files, config.textgrid, config.transcript, config.model, config.dictionary]
     if config.out is not None and config.format != "textgrid":
         check_file(config.out, given)

@@ -66,13 +66,6 @@ def sources_of(
         With neither of them, nor a text, what lies beside a recording is taken.
     text : str, optional
         The transcript itself, for one recording.
-
-    Raises
-    ------
-    ConfigError
-        If more than one is given, or one text is to serve many recordings.
-    TranscriptError, AlignmentError
-        If a file is missing or a transcript holds no words.
     """
     if sum(value is not None for value in (alignments, transcripts, text)) > 1:
         raise ConfigError("give one of alignment, transcript and text, not several")

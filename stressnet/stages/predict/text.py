@@ -13,8 +13,7 @@ from pathlib import Path
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import hash_file
+from stressnet.runs import RunFolder, hash_file
 from stressnet.runs.tables import no_formula
 from stressnet.stages.predict.alignments import UNKNOWN_WORD
 from stressnet.stages.predict.words import Predicted, WordPrediction
@@ -102,13 +101,6 @@ def write_textgrids(result: Predicted, out: Path, inputs: Sequence[Path] = ()) -
     """One TextGrid per recording, with a tier ``stress``, in a folder with a manifest.
 
     Earlier predictions in the folder are replaced. No input may lie in it.
-
-    Raises
-    ------
-    ConfigError
-        If two recordings have the same name.
-    FolderError
-        If the folder cannot be written, or holds something else.
     """
     stems = [Path(name).stem for name in result.alignments]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})

@@ -27,8 +27,7 @@ from stressnet.lexicon.dictionary import default_function_words
 from stressnet.lexicon.pronunciation import is_arpabet, is_vowel
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.progress import Progress
+from stressnet.runs import Problem, Progress, Severity
 from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_words, alignment_of
 from stressnet.stages.predict.sources import Source
 from stressnet.training.calibration import temperature_of
@@ -176,13 +175,6 @@ def predict_words(
         Further pronunciations in CMUdict's format.
     function_words : bool
         Predict disyllabic function words (*into*) too, which the networks were not trained on.
-
-    Raises
-    ------
-    CheckpointError
-        If the network is damaged.
-    ConfigError
-        If a recording is given twice, or the aligner is unknown.
     """
     progress = progress or Progress(verbose=False)
     if not isinstance(network, TrainedNetwork):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stressnet.runs.options import option
-from stressnet.runs.stage import Input, Stage
+from stressnet.runs import Input, Stage, option
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,7 @@ psychometrics = Stage(
     config=PsychometricsConfig,
     kind="psychometrics",
     inputs=(Input("stimuli"),),
-    run="stressnet.stages.psychometrics.run:run",
     text="stressnet.stages.psychometrics.run:psychometrics_text",
-    done="psychometrics",
     help="""Psychometric functions of the networks that answered to STIMULI (from manipulate).
 
     Slope and crossover of every cue, and weights of two cues against each other where STIMULI holds

@@ -14,9 +14,8 @@ from stressnet.manipulation.psychometric import psychometric_table
 from stressnet.manipulation.weights import COLUMNS, beside_listeners, cue_weights, listeners_text
 from stressnet.report.manipulation_figures import plot_psychometric
 from stressnet.report.style import save_figure
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import FILE_NAME, hash_file
-from stressnet.runs.result import Result
+from stressnet.runs import Result, RunFolder, hash_file
+from stressnet.runs.manifest import FILE_NAME
 from stressnet.stages.manipulate.results import read_manipulation
 from stressnet.stages.psychometrics import PsychometricsConfig
 
@@ -29,11 +28,6 @@ def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Result
 
     The result has ``curves``, a row per network and cue, ``weights``, one per network and pair of
     cues, and ``listeners``, weights beside those of people; the last two are empty without pairs.
-
-    Raises
-    ------
-    CorpusError
-        If the folder has no responses.
     """
     tables = read_manipulation(stimuli)
     if "responses" not in tables:

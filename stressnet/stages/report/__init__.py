@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stressnet.runs.options import option, seed_option
-from stressnet.runs.stage import Input, Stage
+from stressnet.runs import Input, Stage, option, seed_option
 
 RUN = Input("run", "stressnet.report.run:RelevanceRun.find")
 
@@ -35,7 +34,6 @@ report_run = Stage(
     kind="report",
     inputs=(RUN,),
     output="report",
-    run="stressnet.stages.report.run:run",
     text="stressnet.stages.report.run:report_text",
     items="tokens left out of the explorer",
     done="folder",

@@ -11,11 +11,8 @@ from stressnet.report.explorer.writing import model_folder, open_methods, write_
 from stressnet.report.page import write_report
 from stressnet.report.run import RelevanceRun
 from stressnet.report.tables import CLAIM_COLUMNS
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import FILE_NAME, hash_file, read_manifest
-from stressnet.runs.result import Result
-from stressnet.runs.tables import read_table
-from stressnet.runs.work import Step
+from stressnet.runs import Result, RunFolder, Step, hash_file, read_manifest, read_table
+from stressnet.runs.manifest import FILE_NAME
 from stressnet.stages.report import ReportConfig
 
 
@@ -23,13 +20,6 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Result
     """Write figures, ``index.html`` and ``explorer.html`` for a run.
 
     The result has their paths ``page`` and ``explorer``, which is None if there is none.
-
-    Raises
-    ------
-    CorpusError
-        If the run's corpus is gone.
-    ConfigError
-        If the runs explain different corpora.
     """
     corpus = opened.open_corpus()
     runs = [opened, *(RelevanceRun.find(other) for other in config.others)]

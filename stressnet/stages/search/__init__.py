@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stressnet.runs.options import option
-from stressnet.runs.stage import CORPUS, Stage
+from stressnet.runs import CORPUS, Stage, option
 from stressnet.stages.train import RecipeOptions
 
 
@@ -26,9 +25,7 @@ search_recipe = Stage(
     config=SearchOptions,
     kind="search",
     inputs=(CORPUS,),
-    run="stressnet.stages.search.run:run",
     text="stressnet.stages.train.text:search_text",
-    done="search",
     has_device=True,
     help="""Search for a better recipe with Optuna; write trials.csv and best.toml into OUT.
 

@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING
 from stressnet.corpus.store import Corpus
 from stressnet.models.checkpoint import pick_device, read_info
 from stressnet.models.registry import get_spec
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.result import Result
-from stressnet.runs.work import Step
+from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.search import SearchOptions
 from stressnet.stages.train import TrainOptions
 from stressnet.stages.train.run import train_one
@@ -36,13 +34,6 @@ def run(config: SearchOptions, corpus: Corpus, folder: RunFolder) -> Result:
     """Search for the recipe with the best figure on the validation split.
 
     The result has ``best``, the recipe, and ``trials``, best first.
-
-    Raises
-    ------
-    ConfigError
-        If no trial came to an end.
-    MissingPartError
-        If Optuna is not installed.
     """
     fixed = config.recipe_changes()
     base = config.training()

@@ -28,11 +28,8 @@ from stressnet.models.registry import get_spec
 from stressnet.regions import BandRule, get_regions
 from stressnet.regions.project_bands import BandTask, project_bands
 from stressnet.regions.project_corpus import draw_donors
-from stressnet.runs.folder import RunFolder
+from stressnet.runs import Problem, Result, RunFolder, Step
 from stressnet.runs.parallel import in_order
-from stressnet.runs.problems import Problem
-from stressnet.runs.result import Result
-from stressnet.runs.work import Step
 from stressnet.stages.sensitivity import (
     DEFAULT_BANDS,
     DEFAULT_COMPOSITES,
@@ -72,13 +69,6 @@ def run(
         its interval, ``null_mean`` and ``ratio`` (to the null of exchanged tracks and times),
         ``reference_mean`` (the mean under the first network, composite and band rule),
         ``change`` (mean minus reference over tokens that have both) with its interval, and counts.
-
-    Raises
-    ------
-    ConfigError
-        If a composite, band rule or region is unknown, or two networks have one name.
-    CheckpointError
-        If a network does not fit the corpus.
     """
     networks = {one.name: one for one in load_networks(config.models, network.device, network)}
     config = _checked(config, list(networks.values()))

@@ -17,10 +17,8 @@ run_statistics = Stage(
     config=NoOptions,
     kind="statistics",
     inputs=(Input("source", "stressnet.statistics.analysis:open_analysis"),),
-    run="stressnet.stages.stats.run:run",
     text="stressnet.stages.stats.text:summary_text",
     items="comparisons or models failed",
-    done="statistics",
     help="""Tables of relevance with intervals and tests over one or more runs; write into OUT.
 
     SOURCE is a CONFIG.toml that names runs, strata, contrasts and models (--example prints one), or

@@ -14,12 +14,9 @@ from typing import Any
 import pandas as pd
 
 from stressnet.errors import ConfigError
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import hash_file, read_manifest, write_json
-from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.result import Result
+from stressnet.runs import Problem, Result, RunFolder, Severity, Step, hash_file, read_manifest
+from stressnet.runs.manifest import write_json
 from stressnet.runs.tables import write_parquet
-from stressnet.runs.work import Step
 from stressnet.stages.stats import NoOptions
 from stressnet.statistics.accumulate import Plan, accumulate, passes
 from stressnet.statistics.analysis import ModelEntry, StatsConfig
@@ -39,13 +36,6 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Result:
     """Compute all tables of an analysis, :data:`TABLES`.
 
     Problems are models that did not converge, and comparisons that the runs do not allow.
-
-    Raises
-    ------
-    ConfigError
-        If the runs lack a region, measure, null or stratum that the configuration names.
-    CorpusError
-        If a run is unfinished or damaged.
     """
     with folder.progress.stage("scan"):
         networks = networks_of(analysis, folder.problems)

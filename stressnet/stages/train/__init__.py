@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stressnet.errors import ConfigError
-from stressnet.runs.options import option, seed_option
-from stressnet.runs.stage import CORPUS, Stage
+from stressnet.runs import CORPUS, Stage, option, seed_option
 
 if TYPE_CHECKING:
     from stressnet.training.recipes import TrainConfig
@@ -58,13 +57,7 @@ class RecipeOptions:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     def recipe_changes(self) -> dict[str, Any]:
-        """Fields of the recipe that are given other values.
-
-        Raises
-        ------
-        ConfigError
-            If a setting is not ``FIELD=VALUE``.
-        """
+        """Fields of the recipe that are given other values."""
         changes = {
             name: value
             for name in ("max_epochs", "patience", "max_minutes", "precision")
@@ -138,7 +131,6 @@ train_model = Stage(
     kind="model",
     inputs=(CORPUS,),
     output="model",
-    run="stressnet.stages.train.run:run",
     text="stressnet.stages.train.text:trained_text",
     has_device=True,
     help="""Train a network on CORPUS, test it, and save it in the folder MODEL.

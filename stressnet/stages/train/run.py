@@ -19,10 +19,7 @@ from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.models.checkpoint import INFO_NAME, WEIGHTS_NAME, pick_device
 from stressnet.models.registry import get_spec
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.progress import Progress
-from stressnet.runs.result import Result
-from stressnet.runs.work import Step
+from stressnet.runs import Progress, Result, RunFolder, Step
 from stressnet.stages.train import TrainOptions
 from stressnet.training.corpus_data import (
     Fold,
@@ -50,13 +47,6 @@ def run(config: TrainOptions, corpus: Corpus, folder: RunFolder) -> Result:
     and ``summary``; see :mod:`stressnet.training.trained`.
 
     Under torchrun every process calls this with the same arguments; the first one writes.
-
-    Raises
-    ------
-    ConfigError
-        If all tokens are to be trained on and the recipe needs validation to end.
-    CorpusError
-        If there are too few speakers or word families for the folds.
     """
     with join_world(pick_device(folder.work.device)) as world:
         if config.kind == "model":

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stressnet.runs.options import option
-from stressnet.runs.stage import Input, Stage
+from stressnet.runs import Input, Stage, option
 
 AUTO = "auto"
 """The recipe is found by looking at the recordings."""
@@ -52,7 +51,6 @@ validate_folder = Stage(
     "validate",
     config=ValidateConfig,
     inputs=(Input("recordings"),),
-    run="stressnet.stages.validate.run:run",
     text="stressnet.stages.validate.run:validation_text",
     help="""List what is wrong with RECORDINGS and their alignments; change nothing.
 

@@ -52,13 +52,7 @@ class Validation:
 
 
 def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
-    """Check every recording of a folder, its alignment and its words, as the build would.
-
-    Raises
-    ------
-    CorpusError
-        If the folder holds no audio that the recipe recognises.
-    """
+    """Check every recording of a folder, its alignment and its words, as the build would."""
     if config.csv is not None:
         check_file(
             config.csv, [recordings, config.labels, config.dictionary, config.function_words]

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stressnet.lab.board_plan import DEFAULT_PLAN, SMALL_PLAN, Plan
-from stressnet.runs.options import option, seed_option
-from stressnet.runs.stage import Stage
+from stressnet.runs import Stage, option, seed_option
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,7 @@ class ValidateMethodsConfig:
 
     @property
     def plan(self) -> Plan:
-        """The plan with everything that was asked for.
-
-        Raises
-        ------
-        ConfigError
-            If nothing is left to validate.
-        """
+        """The plan with everything that was asked for."""
         names = "sets n_words n_scored effect networks n_seeds methods max_epochs precision".split()
         asked: dict[str, Any] = {name: getattr(self, name) for name in names}
         asked["all_methods"] = False if self.methods else None
@@ -88,7 +81,6 @@ validate_methods = Stage(
     "validate-methods",
     config=ValidateMethodsConfig,
     kind="validation",
-    run="stressnet.stages.validate_methods.run:run",
     text="stressnet.stages.validate_methods.text:summary_text",
     items="steps failed",
     done="scoreboard",

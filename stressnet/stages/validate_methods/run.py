@@ -35,13 +35,8 @@ from stressnet.lab.set_task import CONTROL_METHODS, SetResult, SetTask
 from stressnet.models.registry import get_spec
 from stressnet.report.lab_figures import plot_board, plot_cue
 from stressnet.report.style import save_figure
-from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import hash_file
+from stressnet.runs import Result, RunFolder, Severity, Step, hash_file, read_table
 from stressnet.runs.parallel import in_order
-from stressnet.runs.problems import Severity
-from stressnet.runs.result import Result
-from stressnet.runs.tables import read_table
-from stressnet.runs.work import Step
 from stressnet.stages.validate_methods import ValidateMethodsConfig
 
 TABLES = ("methods", "scores", "units", "networks", "places", "reactions", "sets")
@@ -53,11 +48,6 @@ def run(config: ValidateMethodsConfig, folder: RunFolder) -> Result:
 
     The result has :data:`TABLES`, ``recommendations`` (the best method overall and for each
     question) and their ``text``.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown set, network, method or seed.
     """
     plan, cues = config.plan, config.cues
     if cues is not None and cues.is_dir():
