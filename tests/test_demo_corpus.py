@@ -14,10 +14,11 @@ import soundfile
 
 from stressnet.demo import speak_corpus, truth_alignment
 from stressnet.demo.corpus import SIZES
-from stressnet.demo.sentences import FRAMES, compose, frame_words, spoken_stress, target_words
-from stressnet.demo.voices import SPEAKERS
+from stressnet.demo.sentences import compose, frame_words, frames, spoken_stress, target_words
+from stressnet.demo.voices import SPEAKERS, speakers
 from stressnet.errors import AlignmentError, ConfigError, CorpusError
-from stressnet.espeak import speak
+from stressnet.espeak import phonemize, speak
+from stressnet.languages import available_languages, language
 from stressnet.lexicon.dictionary import Entry, load_dictionary
 from stressnet.lexicon.pronunciation import Pronunciation
 from stressnet.lexicon.stress import Stress
@@ -30,8 +31,8 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def full_text():
-    speakers, each = SIZES["full"]
-    return list(compose(speakers * each, np.random.default_rng([0, len("full")])))
+    n_speakers, each = SIZES["full"]
+    return list(compose(n_speakers * each, np.random.default_rng([0, len("full")])))
 
 
 def transcripts(corpus: Path) -> dict[str, list[str]]:
@@ -68,11 +69,48 @@ def test_words_have_one_class_in_the_dictionary_and_pairs_have_two():
 
 def test_frames_add_no_tokens():
     dictionary = load_dictionary()
-    for frame in FRAMES:
+    for frame in frames():
         for word in frame_words(frame):
             if not word.startswith("{"):
                 assert word.upper() in dictionary
                 assert not isinstance(dictionary.entry(word.upper()), Entry), word
+
+
+OTHERS = [code for code in available_languages() if code != "en"]
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_words_of_other_languages_are_spoken_as_they_are_labelled(code):
+    voice = language(code).voice
+    for (_, stress), words in target_words(code).items():
+        assert len(set(words)) == len(words) >= 100
+        for word in words:  # as a dictionary has them: upper case does not lose a letter
+            phones = phonemize(word.upper().lower(), voice)
+            assert Pronunciation(tuple(phones)).stress is stress, word
+    for frame in frames(code):
+        for word in frame_words(frame):
+            if not word.startswith("{"):
+                assert Pronunciation(tuple(phonemize(word.lower(), voice))).n_syllables != 2, word
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_sentences_of_other_languages_are_spoken(code):
+    voice = list(speakers(code).values())[1]
+    sentences = list(compose(6, np.random.default_rng(0), code))
+    classes = Counter(target.stress for sentence in sentences for target in sentence.targets)
+    assert abs(classes[Stress.INITIAL] - classes[Stress.FINAL]) <= 2
+    heard = [
+        spoken_stress(speech, target.word_index) is target.stress
+        for sentence in sentences
+        for speech in [speak(sentence.text, voice)]
+        for target in sentence.targets
+    ]
+    assert np.mean(heard) > 0.95
+
+
+def test_no_demo_in_a_language():
+    with pytest.raises(ConfigError, match="no language is called 'xx'"):
+        frames("xx")
 
 
 def test_voices():

@@ -28,10 +28,11 @@ import soxr
 
 from stressnet.alignment.textgrid import read_textgrid, write_textgrid
 from stressnet.demo.sentences import Sentence, compose, spoken_stress
-from stressnet.demo.voices import SPEAKERS
+from stressnet.demo.voices import speakers
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.espeak import Speech, Voice, speak
 from stressnet.intervals import Alignment
+from stressnet.languages import ENGLISH
 
 RATE_HZ = 16000
 PEAK = 0.5
@@ -80,6 +81,7 @@ def speak_corpus(
     *,
     seed: int = 0,
     size: str = "full",
+    language: str = ENGLISH,
     truth_out: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> DemoSummary:
@@ -93,6 +95,8 @@ def speak_corpus(
         The same seed gives the same bytes.
     size : {"full", "tiny"}
         See :data:`SIZES`.
+    language : str
+        Code of a language with a ``demo.toml``.
     truth_out : Path, optional
         Folder for TextGrids and gold readings; default ``out`` with ``-truth`` after its name.
     progress : callable, optional
@@ -101,7 +105,7 @@ def speak_corpus(
     Raises
     ------
     ConfigError
-        If the size is unknown or the truth would lie inside the corpus.
+        If size or language are unknown or the truth would lie inside the corpus.
     CorpusError
         If a folder cannot be written, or ``out`` holds recordings of another corpus.
     """
@@ -113,12 +117,12 @@ def speak_corpus(
         raise ConfigError(f"{truth}: inside the corpus, where it would be read; put it elsewhere")
     n_speakers, n_each = SIZES[size]
     rng = np.random.default_rng([seed, len(size)])
-    sentences = list(compose(n_speakers * n_each, rng))
-    speakers = list(SPEAKERS.items())[:n_speakers]
-    _refuse_others(out, [speaker for speaker, _ in speakers], n_each)
+    sentences = list(compose(n_speakers * n_each, rng, language))
+    voices = list(speakers(language).items())[:n_speakers]
+    _refuse_others(out, [speaker for speaker, _ in voices], n_each)
     writer = _Writer(out, truth, rng)
     try:
-        for k, (speaker, voice) in enumerate(speakers):
+        for k, (speaker, voice) in enumerate(voices):
             writer.add_speaker(speaker, voice)
             for i, sentence in enumerate(sentences[k * n_each : (k + 1) * n_each]):
                 writer.add(speaker, _chapter(speaker, i, n_each), voice, sentence)

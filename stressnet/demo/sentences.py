@@ -2,64 +2,36 @@
 
 Design
 ------
-A frame has slots for nouns, transitive verbs and adjectives, early, in the middle and late in
-statements and questions. Whatever the slot, a coin decides the stress class and then a shuffled
-deck of that part of speech and class gives the next word: position, frame, part of speech and
+A frame has slots, in English for nouns, transitive verbs and adjectives, else for any word, early,
+in the middle and late in statements and questions. Whatever the slot, a coin decides the stress
+class and then a shuffled deck of that slot and class gives the next word: position, frame, slot and
 stress class are independent, and every type comes up about equally often, with different voices.
-Noun/verb pairs stand in noun slots ``{N}`` and verb slots ``{V}``. The words of the frames
-themselves are monosyllables or function words, so they add no tokens.
+English noun/verb pairs stand in noun slots ``{N}`` and verb slots ``{V}``. The words of the frames
+themselves are no disyllables or function words, so they add no tokens.
 
-The words are in ``words.tsv``, written by ``scripts/make-demo-words``, which also says how they
-were chosen.
+Frames and words are ``demo.toml`` of each language's folder; the English words were written by
+``scripts/make-demo-words``, which also says how they were chosen.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from stressnet.errors import ConfigError
 from stressnet.espeak import Speech
+from stressnet.languages import ENGLISH, available_languages, language
 from stressnet.lexicon.pronunciation import Pronunciation
 from stressnet.lexicon.stress import CLASSES, Stress
 
-FRAMES: tuple[str, ...] = (
-    "The {n} and the {a} {n} {v} the {a} {n} of the {n}.",
-    "Will the {a} {n} {v} the {n} and the {a} {n}?",
-    "Should we {v} the {a} {n} or {v} the {a} {n}?",
-    "They {v} the {a} {n} and {v} the {a} {n}.",
-    "This {a} {n} is as {a} as the {a} {n} they {v}.",
-    "The {a} {n} and the {a} {n} seem {a} and {a}.",
-    "Is the {a} {n} of the {a} {n} and the {n} {a}?",
-    "If they {v} the {a} {n} we {v} the {a} {n}.",
-    "To {v} the {a} {n} is to {v} the {a} {n}.",
-    "We {v} and {v} the {a} {n} and the {a} {n}.",
-    "Would the {a} {n} and the {a} {n} be {a} and {a}?",
-    "The {a} {n} of the {n} is the {a} {n} they {v}.",
-    "What {n} and what {n} {v} the {a} {n} and the {n}?",
-    "Do the {n} and the {a} {n} {v} and {v}?",
-    "{v} the {a} {n} and {v} the {a} {n} and the {n}.",
-    "{a} {n} and {a} {n} {v} the {a} {n}.",
-    "The {N} of the {n} and the {n} is {a} and {a}.",
-    "Is the {N} of the {a} {n} and the {n} {a}?",
-    "The {a} {n} and the {n} {v} and {v} the {N}.",
-    "The {N} and the {N} {v} the {a} {n} of the {n}.",
-    "The {N} will {V} the {a} {n} of the {a} {n}.",
-    "They {V} and {v} the {a} {n} and the {n}.",
-    "To {V} the {a} {n} is {a} and {a}.",
-    "Should we {V} the {a} {n} or {v} the {N}?",
-    "The {a} {n} and the {a} {n} will {V}.",
-    "Will they {V} the {a} {n} and then {V} the {n}?",
-)
-"""Sentences with slots: ``{n}`` noun, ``{v}`` verb, ``{a}`` adjective, ``{N}``/``{V}`` pairs."""
-
-_SLOT = re.compile(r"\{[nvaNV]\}")
-_PART_OF_SPEECH = {"n": "noun", "v": "verb", "a": "adjective", "N": "noun", "V": "verb"}
+_TOKEN = re.compile(r"\{\w\}|[^\W\d_]+(?:'[^\W\d_]+)*")
+_PART_OF_SPEECH = {"n": "noun", "v": "verb", "a": "adjective", "N": "noun", "V": "verb", "w": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +45,7 @@ class Target:
     word : str
         Lower case.
     part_of_speech : str
-        ``"noun"``, ``"verb"`` or ``"adjective"``.
+        ``"noun"``, ``"verb"``, ``"adjective"``, or ``""`` where the frame takes any.
     stress : Stress
         The class to be spoken.
     is_minimal_pair : bool
@@ -95,20 +67,37 @@ class Sentence:
     targets: tuple[Target, ...]
 
 
-@lru_cache(maxsize=1)
-def target_words() -> dict[tuple[str, Stress], tuple[str, ...]]:
-    """The target words by slot (``n v a N V``) and stress class."""
-    text = resources.files("stressnet.demo").joinpath("words.tsv").read_text(encoding="utf-8")
-    words: dict[tuple[str, Stress], list[str]] = {}
-    for line in text.splitlines()[1:]:
-        word, slot, stress = line.split("\t")
-        words.setdefault((slot, Stress(stress)), []).append(word)
-    return {key: tuple(value) for key, value in words.items()}
+@cache
+def demo_texts(code: str) -> dict[str, Any]:
+    """The language's ``demo.toml``: its ``frames``, and its ``words`` by slot and class."""
+    text = language(code).text("demo.toml")
+    if not text:
+        have = [code for code in available_languages() if language(code).text("demo.toml")]
+        raise ConfigError(
+            f"the language '{code}' has no demo.toml, which says what to speak; use one of "
+            f"{', '.join(have)}"
+        )
+    return tomllib.loads(text)
+
+
+def frames(code: str = ENGLISH) -> list[str]:
+    """Sentences with slots: ``{n}`` noun, ``{v}`` verb, ``{a}`` adjective, ``{N}``/``{V}`` pairs,
+    ``{w}`` any word."""
+    return list(demo_texts(code)["frames"])
+
+
+def target_words(code: str = ENGLISH) -> dict[tuple[str, Stress], tuple[str, ...]]:
+    """The target words by slot and stress class."""
+    return {
+        (slot, Stress(stress)): tuple(words.split())
+        for slot, classes in demo_texts(code)["words"].items()
+        for stress, words in classes.items()
+    }
 
 
 def frame_words(frame: str) -> list[str]:
     """The words of a frame without punctuation; slots keep their braces."""
-    return re.findall(r"\{[nvaNV]\}|[A-Za-z']+", frame)
+    return _TOKEN.findall(frame)
 
 
 def spoken_stress(speech: Speech, word_index: int) -> Stress | None:
@@ -118,8 +107,8 @@ def spoken_stress(speech: Speech, word_index: int) -> Stress | None:
     return Pronunciation(tuple(phones)).stress
 
 
-def compose(n_sentences: int, rng: np.random.Generator) -> Iterator[Sentence]:
-    """Sentences in which class, part of speech, frame and position are independent.
+def compose(n_sentences: int, rng: np.random.Generator, code: str = ENGLISH) -> Iterator[Sentence]:
+    """Sentences in which class, slot, frame and position are independent.
 
     Parameters
     ----------
@@ -127,14 +116,16 @@ def compose(n_sentences: int, rng: np.random.Generator) -> Iterator[Sentence]:
         How many.
     rng : numpy.random.Generator
         Decides everything.
+    code : str
+        Of the language.
     """
     if n_sentences < 0:
         raise ConfigError(f"n_sentences={n_sentences}; use 0 or more")
-    decks = {key: _deck(words, rng) for key, words in target_words().items()}
-    coins = {slot: _deck(CLASSES, rng) for slot in "nva"}
-    frames = _deck(FRAMES, rng)
+    decks = {key: _deck(words, rng) for key, words in target_words(code).items()}
+    coins = {slot: _deck(CLASSES, rng) for slot in "nvaw"}
+    deck = _deck(frames(code), rng)
     for _ in range(n_sentences):
-        yield _fill(next(frames), decks, coins)
+        yield _fill(next(deck), decks, coins)
 
 
 def _deck(cards: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
@@ -151,7 +142,7 @@ def _fill(
     targets: list[Target] = []
     text = frame
     for index, token in enumerate(frame_words(frame)):
-        if not _SLOT.fullmatch(token):
+        if not token.startswith("{"):
             continue
         slot = token[1]
         if slot in coins:

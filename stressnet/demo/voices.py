@@ -1,6 +1,6 @@
 """Who speaks in the demo corpus.
 
-All voices speak American English (``en-us``), whose vowels are CMUdict's. They differ in the
+All voices speak one language, English as ``en-us``, whose vowels are CMUdict's. They differ in the
 engine's variant (formant scaling, roughness, tilt, intonation), in pitch, pitch range and rate.
 Variants with echo or breath are left out, because an echo fills the closures by which the truth
 is checked; so are variants that even out the engine's lengthening of stressed syllables.
@@ -8,7 +8,10 @@ is checked; so are variants that even out the engine's lengthening of stressed s
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stressnet.espeak import Voice
+from stressnet.languages import ENGLISH, language
 
 SPEAKERS: dict[int, Voice] = {
     7101: Voice(variant="f1", pitch=50, pitch_range=50, rate_wpm=210, sex="F"),
@@ -27,3 +30,8 @@ SPEAKERS: dict[int, Voice] = {
     7234: Voice(variant="Michael", pitch=40, pitch_range=40, rate_wpm=225, sex="M"),
 }
 """Speaker id, as in LibriSpeech a bare number, to voice; the sexes alternate."""
+
+
+def speakers(code: str = ENGLISH) -> dict[int, Voice]:
+    """The speakers of a language."""
+    return {key: replace(voice, name=language(code).voice) for key, voice in SPEAKERS.items()}

@@ -83,7 +83,7 @@ def _phonemized(word: str, language: str) -> tuple[str, ...]:
     phones: list[str] = []
     for symbol in raw.replace(" ", "_").split("_"):
         for phone in phones_of(symbol, language, word):
-            single = merged(phones[-1], phone) if phones else None
+            single = merged(phones[-1], phone, language) if phones else None
             if single is None:
                 phones.append(phone)
             else:

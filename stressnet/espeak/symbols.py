@@ -121,7 +121,7 @@ def ipa(symbol: str) -> tuple[str, ...]:
     (('aɪ1',), ('tsː',), ('j', 'a1'), ('n̩0',))
     """
     digit = "1" if "ˈ" in symbol else "2" if "ˌ" in symbol else "0"
-    letters = unicodedata.normalize("NFD", symbol.replace("g", "ɡ"))
+    letters = unicodedata.normalize("NFD", symbol.replace("g", "ɡ").replace("ɪ^", "ʲ"))
     phones = []
     for match in _PHONE.finditer(re.sub("[ˈˌ]", "", letters)):
         phone = match.group().replace("c\u0327", "ç")
@@ -135,15 +135,22 @@ def ipa(symbol: str) -> tuple[str, ...]:
 def phones_of(symbol: str, language: str, spelling: str = "") -> tuple[str, ...]:
     """One symbol in the phones of a language of the engine, ``"en-us"`` or ``"de"``."""
     if language != ARPABET_VOICE:
-        return ipa(symbol)
+        # The engine writes y for the last vowel of Brazilian "tarde", which is not rounded.
+        return ipa(symbol.replace("y", "ɪ") if language == "pt-br" else symbol)
     return arpabet(symbol, spelling=spelling) if symbol.strip("ˈˌ") else ()
 
 
-def merged(before: str, phone: str) -> str | None:
+def merged(before: str, phone: str, language: str) -> str | None:
     """The one phone that two symbols in a row stand for, or None if they are two.
 
-    The engine gives Russian ``vʲ`` and the long consonants of Italian as two.
+    The engine gives Russian ``vʲ`` and the long consonants of Italian as two, and in Portuguese
+    has a vowel after taps that is no syllable, and the second part of *ãe* by itself.
     """
+    if language.startswith("pt"):
+        if (before, phone) == ("ɾ", "ə0"):
+            return before
+        if before[1:-1] == "\u0303" and phone == "ɪ0":
+            return f"{before[:-1]}ɪ\u0303{before[-1]}"
     if before.rstrip("012") in RHOTIC and phone == "R":  # as in CMUdict
         return before
     if re.match(f"[{_MARKS}]", phone):

@@ -95,7 +95,9 @@ def marked_groups(
         names = phones_of(mark.symbol, language, " ".join(spelling))
         if not names:
             continue  # a pause
-        single = merged(segments[-1].label, *names) if segments and len(names) == 1 else None
+        single = None
+        if segments and len(names) == 1:
+            single = merged(segments[-1].label, names[0], language)
         if single is not None:
             segments[-1].label, segments[-1].end = single, end
             continue
