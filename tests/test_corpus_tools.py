@@ -26,6 +26,7 @@ from stressnet.runs.progress import Progress
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.corpus_export import export_corpus
 from stressnet.stages.corpus_merge import merge_corpora
+from stressnet.stages.corpus_merge.run import merged_text
 
 QUIET = Progress(verbose=False)
 
@@ -306,3 +307,28 @@ def test_corpora_of_an_older_version(corpora, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"its tracks\.parquet .*0\.0\.1.* the column 'b4_hz'"):
         merge_corpora([corpora[1], old], tmp_path / "x", progress=QUIET)
     assert not (tmp_path / "x").exists()
+
+
+def test_namesakes_are_told_or_are_one_person(corpora, make_corpus, tmp_path: Path) -> None:
+    apart = merge_corpora(corpora, tmp_path / "apart", splits="none", progress=QUIET)
+    people = [set(Corpus.open(path).tokens["speaker"]) for path in corpora]
+    shared = people[0] & people[1]
+    assert len(shared) > 0
+    (doubt,) = apart.manifest["results"]["doubts"]
+    assert f"{len(shared)} speakers have names" in doubt and "--same-speakers" in doubt
+    assert doubt in set(pd.read_csv(tmp_path / "apart" / "failures.csv")["reason"])
+    assert merged_text(apart).startswith(f"WARNING: {doubt}")
+    assert apart.n_speakers == len(people[0]) + len(people[1])
+
+    with pytest.raises(CorpusError, match=r"the utterance .* is in .*, too"):
+        merge_corpora(corpora, tmp_path / "one", same_speakers=True, progress=QUIET)
+
+    source = make_corpus(tmp_path / "more", {"anna": 210.0, "zoe": 190.0})
+    for file in sorted(source.rglob("*.*")):
+        file.rename(file.with_name(f"more-{file.name}"))
+    config = BuildConfig("generic", tagger="none", no_splits=True)
+    more = build_corpus(source, tmp_path / "third", config=config).path
+    paths = [corpora[0], more]
+    one = merge_corpora(paths, tmp_path / "one", splits="none", same_speakers=True, progress=QUIET)
+    assert set(Corpus.open(one.path).tokens["speaker"]) == {"anna", "bo", "carl", "zoe"}
+    assert "doubts" not in one.manifest["results"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,44 @@ def open_parts(paths: Sequence[Path]) -> list[Part]:
         Part(corpus, name, f"{name}-" if collide else "")
         for corpus, name in zip(corpora, names, strict=True)
     ]
+
+
+def shared_speakers(parts: Sequence[Part]) -> set[str]:
+    """Names that speakers of more than one corpus have, unless they are shards of one build."""
+    if _are_shards([part.corpus for part in parts]):
+        return set()
+    counts = Counter(s for part in parts for s in part.corpus.tokens["speaker"].unique())
+    return {speaker for speaker, count in counts.items() if count > 1}
+
+
+def with_same_speakers(parts: Sequence[Part]) -> list[Part]:
+    """The corpora as parts of one collection: a name is one person, and all names stay.
+
+    Raises
+    ------
+    CorpusError
+        If two corpora hold the same utterance, or a speaker of two sexes.
+    """
+    seen: dict[str, Part] = {}
+    sexes: dict[str, tuple[str, Part]] = {}
+    for part in parts:
+        tokens = part.corpus.tokens
+        for utterance in tokens["utterance_id"].unique():
+            if utterance in seen:
+                raise CorpusError(
+                    f"{part.corpus.path}: the utterance '{utterance}' is in "
+                    f"{seen[utterance].corpus.path}, too; leave it out of one, or merge without "
+                    f"--same-speakers if they are not the same"
+                )
+            seen[utterance] = part
+        for speaker, sex in tokens[["speaker", "sex"]].drop_duplicates().itertuples(index=False):
+            known, where = sexes.setdefault(speaker, (sex, part))
+            if known != sex:
+                raise CorpusError(
+                    f"{part.corpus.path}: speaker '{speaker}' is '{sex}', in {where.corpus.path} "
+                    f"'{known}'; correct the table of speakers, or merge without --same-speakers"
+                )
+    return [replace(part, prefix="") for part in parts]
 
 
 def _names(corpora: Sequence[Corpus]) -> list[str]:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 class MergeConfig:
     """What becomes of the training and test sets."""
 
+    same_speakers: bool = option(
+        False,
+        help="Speakers of the same name are one person, as in parts of one collection.",
+    )
     splits: str = option(
         "redraw",
         choices=("redraw", "keep", "none"),
@@ -52,6 +56,7 @@ merge_corpora = Stage(
     help="""Write the tokens of CORPORA as one corpus OUT; also joins the shards of one build.
 
     The column 'corpus' says where a token came from. Where two corpora share names of utterances or
-    speakers, all names get their corpus's in front.
+    speakers, all names get their corpus's in front: they are taken for different people, unless
+    --same-speakers is given.
     """,
 )

@@ -1,17 +1,25 @@
 """Several corpora, or the shards of one, as one corpus.
 
 Each token keeps where it came from in the column ``corpus``. If two corpora share an utterance's or
-a speaker's name, which means different people, every name gets its corpus's in front. Shards of one
-build share their speakers on purpose and keep all names.
+a speaker's name, which means different people unless the caller says otherwise, every name gets its
+corpus's in front. Shards of one build share their speakers on purpose and keep all names.
 """
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 import pandas as pd
 
 from stressnet.corpus.building.tables import split_tokens
 from stressnet.corpus.card import card_text, sources_of
-from stressnet.corpus.merge_parts import common_presets, merged_parameters, merged_results
+from stressnet.corpus.merge_parts import (
+    common_presets,
+    merged_parameters,
+    merged_results,
+    shared_speakers,
+    with_same_speakers,
+)
 from stressnet.corpus.merging import (
     Part,
     append_images,
@@ -22,17 +30,33 @@ from stressnet.corpus.merging import (
     small_tables,
     write_longer_words,
 )
+from stressnet.corpus.speakers import examples
 from stressnet.corpus.splits import SPLIT_COLUMNS, check_leaks, with_families
 from stressnet.corpus.store import LONGER_WORDS, NOT_TOKENS, PHONES, TOKENS, TRACKS
 from stressnet.errors import CorpusError
 from stressnet.runs import Result, RunFolder, Step
+from stressnet.runs.held import FAILURES
+from stressnet.runs.problems import warnings_about
 from stressnet.stages.corpus_merge import MergeConfig
 
 
 def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> Result:
-    """Write one corpus with the tokens of several."""
+    """Write one corpus with the tokens of several.
+
+    Raises
+    ------
+    CorpusError
+        If speakers are to be the same and utterances or sexes contradict it, or if splits cannot be
+        kept.
+    """
+    shared = shared_speakers(parts)
+    if config.same_speakers:
+        parts = with_same_speakers(parts)
     tokens = _split(merged_tokens(parts), config)
     parameters, small = merged_parameters(parts, config.identity()), small_tables(parts)
+    doubts = [] if config.same_speakers or not shared else [_namesakes(shared)]
+    rows = warnings_about("speakers", "merge", doubts)
+    small[FAILURES] = pd.concat([small[FAILURES], pd.DataFrame(map(asdict, rows))])
     is_there = folder.begin(
         {"parts": [[p.corpus.fingerprint, p.name, p.prefix] for p in parts]}
         | {"splits": config.identity()},
@@ -68,16 +92,26 @@ def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> Result:
         if holding:
             images = [part.corpus.stretch_images(preset) for part in holding]
             append_images(folder, f"{LONGER_WORDS}/", images, preset)
-    results = merged_results(parts, tokens)
+    results = merged_results(parts, tokens) | ({"doubts": doubts} if doubts else {})
     listed = sources_of({"parameters": parameters})
     text = card_text(str(parameters["title"]), listed, tokens, results)
     folder.file("corpus-card.md").write_text(text, encoding="utf-8")
     return Result.of(folder, results)
 
 
+def _namesakes(speakers: set[str]) -> str:
+    return (
+        f"{len(speakers)} speakers have names that several corpora use ({examples(speakers)}) and "
+        f"are taken for different people; if they are not, one person may be trained on and tested "
+        f"on: merge with --same-speakers"
+    )
+
+
 def merged_text(merged: Result) -> str:
-    """The corpus card."""
-    return (merged.path / "corpus-card.md").read_text(encoding="utf-8")
+    """The corpus card, with doubts before it."""
+    doubts = [f"WARNING: {text}\n\n" for text in merged.manifest["results"].get("doubts", ())]
+    card = (merged.path / "corpus-card.md").read_text(encoding="utf-8")
+    return "".join([*doubts, card])
 
 
 def _split(tokens: pd.DataFrame, config: MergeConfig) -> pd.DataFrame:
