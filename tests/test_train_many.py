@@ -22,9 +22,9 @@ from stressnet.models.registry import MODELS
 from stressnet.stages.train import TrainOptions, train_model
 from stressnet.stages.train import run as train_stage
 from stressnet.training.corpus_data import Fold, splits_of_fold, stress_data
-from stressnet.training.ensembles import average_logits, pool_folds
 from stressnet.training.metrics import evaluate_splits
 from stressnet.training.recipes import TrainConfig, get_recipe, read_recipe, write_recipe
+from stressnet.training.trained import average_logits, pool_folds
 
 QUICK = {"max_epochs": 2, "mask_frames": 2, "mask_bins": 4, "batch_size": 16}
 

@@ -21,11 +21,10 @@ from stressnet.errors import ConfigError, MissingPartError
 from stressnet.models.checkpoint import load_checkpoint
 from stressnet.models.network import Network
 from stressnet.models.registry import MODELS, ModelSpec
-from stressnet.training import feed as feed_module
+from stressnet.training import data as data_module
 from stressnet.training import fit
-from stressnet.training.data import StressData
+from stressnet.training.data import ImageFeed, StressData
 from stressnet.training.distributed import World, share_statistics
-from stressnet.training.feed import ImageFeed
 from stressnet.training.fit import Origin, Watch, train
 from stressnet.training.recipes import TrainConfig
 
@@ -311,7 +310,7 @@ def test_feed_gives_the_same_from_device_and_store(
     data = toy(40)
     data = replace(data, images=data.images.astype(dtype))
     rows = data.rows("train")
-    monkeypatch.setattr(feed_module, "_CHUNK", 7)
+    monkeypatch.setattr(data_module, "_CHUNK", 7)
     batches = [rows[[3, 0, 5]], rows[[1]], rows[:11]]
     held = list(ImageFeed(data, rows, "cpu", resident=True).batches(batches))
     read = list(ImageFeed(data, rows, "cpu", resident=False).batches(batches))

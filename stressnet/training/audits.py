@@ -59,11 +59,10 @@ class PartOfSpeechAudit:
     Parameters
     ----------
     n_congruent, n_incongruent : int
-        Tokens whose stress is that of their part of speech (nouns INITIAL, verbs FINAL), and whose
-        is not.
+        Tokens whose stress is that of their part of speech (nouns INITIAL, verbs FINAL), or is not.
     congruent, incongruent, difference : Estimate
-        Balanced accuracy of each and the first minus the second; the difference is zero for a
-        network that does not care for part of speech.
+        Balanced accuracy of each and the first minus the second; zero for a network that does not
+        care for part of speech.
     """
 
     n_congruent: int
@@ -100,7 +99,7 @@ def phone_features(phones: pd.DataFrame, token_ids: Sequence[str]) -> NDArray[np
     Returns
     -------
     ndarray, shape (n, n_features)
-        Ones for ``syllable role phone``, counts if a phone stands twice in one place.
+        How often each ``syllable role phone`` stands in a token.
     """
     names: dict[str, dict[str, float]] = {token_id: {} for token_id in token_ids}
     columns = (phones[name] for name in ("token_id", "syllable", "role", "phone"))
@@ -120,9 +119,7 @@ def classify(
     Parameters
     ----------
     features : ndarray, shape (n, n_features)
-        Of all tokens of ``data``.
-    data : StressData
-        Labels and splits; the images are not looked at.
+        Of all tokens of ``data``, whose images are not looked at.
     seed : int
         For gradient boosting.
 
@@ -200,12 +197,7 @@ def mean_balanced_accuracy(labels: ArrayLike, logit_differences: NDArray[np.floa
     labels : array_like of int, shape (n,)
         Class indices.
     logit_differences : ndarray, shape (n_networks, n)
-        INITIAL minus FINAL.
-
-    Returns
-    -------
-    Estimate
-        With Student's interval for the mean over networks; none for a single one.
+        INITIAL minus FINAL. The interval is Student's; there is none for a single network.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     hits = ((logit_differences >= 0) == is_initial).astype(np.float64)
@@ -229,16 +221,8 @@ def part_of_speech_audit(
 ) -> PartOfSpeechAudit:
     """Compare tokens whose stress is and is not that of their part of speech.
 
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        Class indices.
-    logit_difference : array_like of float, shape (n,)
-        INITIAL minus FINAL.
-    uses : sequence of Use
-        Noun or verb.
-    speakers, words, seed, n_resamples
-        As for :func:`stressnet.training.metrics.evaluate`.
+    ``uses`` says which tokens are nouns and which verbs; all other parameters are those of
+    :func:`stressnet.training.metrics.evaluate`.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     is_noun = np.array([use is Use.NOUN for use in uses], dtype=bool)

@@ -92,21 +92,17 @@ def augment(
     Parameters
     ----------
     images : tensor, shape (batch, 1, n_bins, n_frames), float32
+        Left as they are.
     draws : dict
         From :func:`draw`, for these images.
     preset : SpectrogramPreset
         What made the images.
     fill_value : float, optional
-        Value of what enters or is masked; None takes the value of the preset's padding
+        Value of what enters or is masked; that of the preset's padding by default
         (:func:`stressnet.training.image_domain.padding_value`).
     deviations : tensor, shape (batch,), optional
         Standard deviation of each image before it was normalised (see
         :func:`stressnet.training.image_domain.needs_deviations`).
-
-    Returns
-    -------
-    tensor of the same shape
-        New; the input is unchanged.
 
     Raises
     ------

@@ -2,8 +2,8 @@
 
 Speakers and words are drawn with replacement independently of each other, and a token counts as
 often as its speaker times its word was drawn (Owen 2007, *Annals of Applied Statistics* 1:386-411).
-Tokens of one speaker or one word resemble each other; intervals that took them for independent
-would be too narrow. This one is somewhat too wide rather than too narrow.
+Intervals that took tokens of one speaker or word for independent would be too narrow; this one is
+somewhat too wide rather than too narrow.
 """
 
 from __future__ import annotations
@@ -41,15 +41,13 @@ def cluster_weights(
 ) -> Iterator[NDArray[np.float64]]:
     """How often each token counts in the resamples of the pigeonhole bootstrap.
 
+    Yields arrays of shape (some resamples, n), until ``n_resamples`` rows were given; nothing where
+    there is only one speaker and one word.
+
     Parameters
     ----------
     speakers, words : array_like, shape (n,)
         Clusters.
-
-    Yields
-    ------
-    ndarray, shape (some resamples, n)
-        Until ``n_resamples`` rows were given in all.
     """
     speaker_codes, word_codes = codes_of(speakers), codes_of(words)
     if max(speaker_codes.max(initial=0), word_codes.max(initial=0)) > 0:
@@ -96,8 +94,8 @@ def mean_of_sides(
 ) -> NDArray[np.float64]:
     """Mean over groups of tokens of their weighted mean value, shape (n_resamples,).
 
-    Nan where a group has no weight. With hits as values and the two classes as groups this is
-    balanced accuracy.
+    With hits as values and the two classes as groups this is balanced accuracy; nan where a group
+    has no weight.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         means = [(weights[:, s] @ values[s]) / weights[:, s].sum(axis=1) for s in sides]
@@ -107,24 +105,18 @@ def mean_of_sides(
 def interval_of(value: float, resamples: ArrayLike, n_resamples: int) -> Estimate:
     """A figure with the percentile interval of its resamples.
 
-    Parameters
-    ----------
-    value : float
-        The figure.
-    resamples : array_like
-        The figure in each resample, nan where it does not exist.
-    n_resamples : int
-        How many there should be; where fewer than half exist, the interval is nan.
+    ``resamples`` are nan where the figure does not exist; where fewer than half of the
+    ``n_resamples`` that there should be exist, the interval is nan.
     """
     values = np.asarray(resamples, dtype=np.float64)
     defined = values[np.isfinite(values)]
     if not math.isfinite(value):
-        return Estimate(value, math.nan, math.nan, "not defined for these tokens")
-    if 2 * len(defined) < n_resamples or not len(defined):
-        return Estimate(
-            value, math.nan, math.nan, "no interval: too few speakers and words to resample"
-        )
-    return Estimate(value, *percentile_limits(defined))
+        reason = "not defined for these tokens"
+    elif 2 * len(defined) < n_resamples or not len(defined):
+        reason = "no interval: too few speakers and words to resample"
+    else:
+        return Estimate(value, *percentile_limits(defined))
+    return Estimate(value, math.nan, math.nan, reason)
 
 
 def percentile_limits(resamples: NDArray[np.float64]) -> tuple[float, float]:

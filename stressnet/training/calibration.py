@@ -40,12 +40,10 @@ _RANGE = (math.log(0.05), math.log(20.0))
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature and what it was fitted on.
+    """A temperature, by which logits are divided, and what it was fitted on.
 
     Parameters
     ----------
-    temperature : float
-        Logits are divided by it.
     balanced : bool
         Whether both classes weighed the same in the fit.
     n : int
@@ -91,7 +89,7 @@ def fit_temperature(
     Raises
     ------
     ConfigError
-        If there are no tokens, or only one class.
+        If tokens of a class are missing.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     scores = np.asarray(logit_difference, dtype=np.float64)
@@ -129,8 +127,8 @@ def reliability(labels: ArrayLike, p_initial: ArrayLike, *, balanced: bool = Fal
     Returns
     -------
     DataFrame
-        One row per bin: ``low``, ``high`` (limits), ``n``, ``weight`` (share of all tokens, summing
-        to 1), ``predicted`` (mean probability), ``observed`` (share of INITIAL); nan where empty.
+        One row per bin: ``low``, ``high`` (limits), ``n``, ``weight`` (share of all tokens),
+        ``predicted`` (mean probability), ``observed`` (share of INITIAL); nan where empty.
     """
     is_initial, p = np.asarray(labels) == Stress.INITIAL.class_index, np.asarray(p_initial)
     bins = _bin_of(p)
@@ -165,13 +163,7 @@ def calibration_error(
     The mean over tokens of the distance between predicted and observed share in their bin. It is
     never negative, so that with few tokens even perfect probabilities get more than zero. Resamples
     add to that; the interval is moved down by what they add on average (but not below zero).
-
-    Parameters
-    ----------
-    labels, p_initial, balanced
-        As for :func:`reliability`.
-    speakers, words, seed, n_resamples
-        As for :func:`stressnet.training.metrics.evaluate`.
+    Parameters are those of :func:`reliability` and :func:`stressnet.training.metrics.evaluate`.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     p = np.asarray(p_initial, dtype=np.float64)
@@ -199,13 +191,7 @@ def calibration_error(
 
 
 def save_calibration(folder: Path, calibration: Calibration) -> None:
-    """Write ``calibration.json`` into a checkpoint folder.
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be written.
-    """
+    """Write ``calibration.json`` into a checkpoint folder, or raise :class:`CheckpointError`."""
     try:
         write_json(folder / FILE_NAME, asdict(calibration))
     except OSError as error:

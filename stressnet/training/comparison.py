@@ -24,12 +24,10 @@ from stressnet.training.bootstrap import Estimate, Side, bootstrapped, mean_of_s
 
 @dataclass(frozen=True)
 class Comparison:
-    """A first network against a second one.
+    """A first network against a second one on ``n`` tokens.
 
     Parameters
     ----------
-    n : int
-        Tokens.
     only_first, only_second : int
         Tokens that only this one gets right.
     mcnemar_p : float
@@ -60,11 +58,9 @@ def compare(
 
     Parameters
     ----------
-    labels : array_like of int, shape (n,)
-        Class indices.
     first, second : array_like of float, shape (n,)
         Logits INITIAL minus FINAL of the two; INITIAL is predicted where they are >= 0.
-    speakers, words, seed, n_resamples
+    labels, speakers, words, seed, n_resamples
         As for :func:`stressnet.training.metrics.evaluate`.
 
     Raises
@@ -98,12 +94,9 @@ def compare(
 def compare_with_cues(
     baseline: str, predictions: pd.DataFrame, networks: dict[str, pd.DataFrame], n_resamples: int
 ) -> list[dict[str, Any]]:
-    """Networks against a baseline of cues on every test set; tokens without cues are left out.
+    """Rows of ``comparisons.csv``: networks against a baseline of cues on every test set.
 
-    Returns
-    -------
-    list of dict
-        Rows of ``comparisons.csv``, one per network and test set.
+    Tokens without cues are left out.
     """
     rows = []
     for name, answers in networks.items():

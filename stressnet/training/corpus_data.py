@@ -27,15 +27,7 @@ from stressnet.training.parts import parts_of_frames
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold of a cross-validation; see :mod:`stressnet.corpus.folds`.
-
-    Parameters
-    ----------
-    number, n_folds : int
-        Which, from 1, of how many.
-    seed : int
-        Of the deal.
-    """
+    """Fold ``number``, from 1, of ``n_folds`` (:mod:`stressnet.corpus.folds`)."""
 
     number: int
     n_folds: int
@@ -59,8 +51,8 @@ def stress_data(
     fold : Fold, optional
         Take the splits of this fold instead of the corpus's own.
     longer_words : bool
-        Put the stretches of longer words that may be trained on behind the tokens, in the
-        training set; a corpus without them is no error.
+        Put the stretches of longer words that may be trained on, if there are any, behind the
+        tokens, in the training set.
     all_tokens : bool
         Put every token with a label into the training set, whatever its split, but for those whose
         label is only the aligner's choice.
@@ -145,13 +137,7 @@ def sounds_of(corpus: Corpus, token_ids: Collection[str]) -> tuple[str, ...]:
 
 
 def splits_of_fold(tokens: pd.DataFrame, fold: Fold) -> pd.Series:
-    """The split of each token in one fold, checked for leaks.
-
-    Raises
-    ------
-    ConfigError, CorpusError
-        If there are too few folds, speakers or word families.
-    """
+    """The split of each token in one fold; raises if there are too few folds, speakers or words."""
     dealt = assign_folds(tokens, fold.n_folds, fold.seed)
     return fold_splits(dealt, fold.number - 1, fold.n_folds)["split"]
 

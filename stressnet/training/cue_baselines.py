@@ -55,17 +55,9 @@ _USUAL_TREES = 150  # where validation cannot decide
 
 @dataclass(frozen=True)
 class Baseline:
-    """A classifier on cues.
+    """A classifier on the cues in ``columns``, logistic regression or gradient boosting.
 
-    Parameters
-    ----------
-    name : str
-    kind : str
-        ``majority``, ``single cue``, ``cue group``, ``several cues``.
-    columns : tuple of str
-        Its predictors.
-    is_boosting : bool
-        Gradient boosting instead of logistic regression.
+    ``kind`` is ``majority``, ``single cue``, ``cue group`` or ``several cues``.
     """
 
     name: str
@@ -76,13 +68,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class CueData:
-    """Labelled tokens of a cue table.
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``cues.parquet``, without unlabelled tokens; all validation cells are one split ``valid``.
-    """
+    """Labelled tokens of ``cues.parquet``; all validation cells are one split ``valid``."""
 
     table: pd.DataFrame
 

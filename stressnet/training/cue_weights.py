@@ -20,13 +20,8 @@ def coefficients(
 ) -> pd.DataFrame:
     """Standardised coefficients of a logistic regression with clustered intervals.
 
-    Parameters
-    ----------
-    fitted : Fitted
-        A logistic regression.
-    seed, n_resamples : int
-        Of the pigeonhole bootstrap over speakers and word families of the training split; every
-        resample is fitted anew with the same penalty and the same standardisation.
+    The interval is from the pigeonhole bootstrap over speakers and word families of the training
+    split; every resample is fitted anew with the same penalty and the same standardisation.
 
     Returns
     -------
@@ -91,8 +86,6 @@ def permutation_importance(
         The same baseline under several seeds; losses are averaged.
     n_repeats : int
         Permutations per cue and seed.
-    n_resamples : int
-        Of the pigeonhole bootstrap over speakers and word families.
 
     Returns
     -------

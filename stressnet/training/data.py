@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import CLASSES
@@ -14,19 +17,17 @@ from stressnet.lexicon.stress import CLASSES
 TRAIN = "train"
 VALID = "valid"
 
+RESIDENT_SHARE = 0.5
+"""Share of the free memory of a GPU that images may take."""
+
+_CHUNK = 512
+
 
 class JoinedImages:
     """Images of two stores as if they were one, read only where asked for.
 
-    Parameters
-    ----------
-    first, second : ndarray or memmap, shape (n, n_bins, n_frames)
-        Of one dtype and size of image.
-
-    Raises
-    ------
-    ConfigError
-        If they do not fit together.
+    Both have shape (n, n_bins, n_frames); raises :class:`ConfigError` unless they have one dtype
+    and one size of image.
     """
 
     ndim = 3
@@ -125,18 +126,73 @@ class StressData:
         """For each token, whether its speaker has tokens in the training split."""
         return np.isin(self.speakers, np.unique(self.speakers[self.rows(TRAIN)]))
 
-    def batch(self, rows: ArrayLike) -> torch.Tensor:
-        """Images of some tokens.
-
-        Parameters
-        ----------
-        rows : array_like of int, shape (batch,)
-            Positions, in any order.
-
-        Returns
-        -------
-        tensor, shape (batch, 1, n_bins, n_frames), float32
-            A copy; changing it does not touch the store.
-        """
+    def batch(self, rows: ArrayLike) -> Tensor:
+        """Copies of some tokens' images, (batch, 1, n_bins, n_frames) float32."""
         chosen = np.asarray(self.images[np.asarray(rows, dtype=np.int64)], dtype=np.float32)
         return torch.from_numpy(chosen).unsqueeze(1)
+
+
+class ImageFeed:
+    """Images of some tokens on the device, batch by batch, ready when the network is.
+
+    On a GPU with room for them, all are copied there once. Otherwise each batch is read from the
+    memory-mapped store by a thread while the network works on the one before. Both give the same
+    batches.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Tokens that may be asked for.
+    resident : bool, optional
+        Keep all images on the device; by default if it is a GPU with enough free memory.
+    """
+
+    def __init__(
+        self,
+        data: StressData,
+        rows: NDArray[np.int64],
+        device: str | torch.device,
+        *,
+        resident: bool | None = None,
+    ) -> None:
+        self.data, self.device = data, torch.device(device)
+        if resident is None:
+            resident = self._fits(len(rows))
+        self.store: Tensor | None = None
+        if resident:
+            self.store = torch.cat(
+                [
+                    torch.from_numpy(np.array(data.images[rows[i : i + _CHUNK]])).to(self.device)
+                    for i in range(0, len(rows), _CHUNK)
+                ]
+            )
+            self.place = np.full(len(data), -1, dtype=np.int64)
+            self.place[rows] = np.arange(len(rows))
+
+    def batches(self, batches: Iterable[NDArray[np.int64]]) -> Generator[Tensor]:
+        """Images of each batch of tokens, ``(batch, 1, n_bins, n_frames)`` float32."""
+        if self.store is not None:
+            for rows in batches:
+                index = torch.from_numpy(self.place[rows]).to(self.device)
+                yield self.store[index].float().unsqueeze(1)
+            return
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            ahead = None
+            for rows in batches:
+                coming = reader.submit(self._read, rows)
+                if ahead is not None:
+                    yield ahead.result().to(self.device, non_blocking=True)
+                ahead = coming
+            if ahead is not None:
+                yield ahead.result().to(self.device, non_blocking=True)
+
+    def _fits(self, n: int) -> bool:
+        if self.device.type != "cuda":
+            return False
+        free, _ = torch.cuda.mem_get_info(self.device)
+        n_bytes = n * int(np.prod(self.data.shape)) * self.data.images.dtype.itemsize
+        return n_bytes < RESIDENT_SHARE * free
+
+    def _read(self, rows: NDArray[np.int64]) -> Tensor:
+        images = self.data.batch(rows)
+        return images.pin_memory() if self.device.type == "cuda" else images

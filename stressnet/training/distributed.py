@@ -33,10 +33,8 @@ class World:
 
     Parameters
     ----------
-    rank : int
-        Number of this process, from 0.
-    size : int
-        Number of processes.
+    rank, size : int
+        Number of this process, from 0, and of processes.
     device : str
         What this process computes on.
     """
@@ -96,17 +94,9 @@ class World:
 
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
-    """Take part in the run that torchrun started, if any.
+    """Take part in the run that torchrun started; a single process where there was no torchrun.
 
-    Parameters
-    ----------
-    device : str
-        ``cpu``, or ``cuda`` for one GPU per process.
-
-    Yields
-    ------
-    World
-        A single process where there was no torchrun.
+    ``device`` is ``cpu``, or ``cuda`` for one GPU per process.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield World(device=device)

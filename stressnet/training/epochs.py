@@ -20,9 +20,8 @@ from tqdm import tqdm
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import ConfigError
 from stressnet.training.augment import Draws, augment, draw
-from stressnet.training.data import StressData
+from stressnet.training.data import ImageFeed, StressData
 from stressnet.training.distributed import World
-from stressnet.training.feed import ImageFeed
 from stressnet.training.optimisation import (
     averaged,
     batch_loss,

@@ -41,9 +41,8 @@ from stressnet.training.data import TRAIN, VALID, StressData
 from stressnet.training.distributed import World
 from stressnet.training.epochs import Run
 from stressnet.training.image_domain import needs_deviations
-from stressnet.training.logs import HISTORY_NAME, RunLog
 from stressnet.training.recipes import TrainConfig
-from stressnet.training.state import RunState, load_state, save_state
+from stressnet.training.state import HISTORY_NAME, RunLog, RunState, load_state, save_state
 
 STATE_NAME = "unfinished.safetensors"
 
@@ -82,10 +81,8 @@ class Origin:
 
     Parameters
     ----------
-    preset : str
-        Name of the spectrogram preset.
-    preset_parameters : mapping
-        All its parameters.
+    preset, preset_parameters
+        Name of the spectrogram preset, and all its parameters.
     corpus_hash : str
         Hash of the corpus.
     fold : mapping, optional
@@ -93,12 +90,9 @@ class Origin:
     validated : bool
         False: no split is watched, all epochs run and the last weights are kept. Takes a recipe
         that ends by itself (schedule ``one_cycle``).
-    recordings : tuple of str
-        Hashes of the recordings that are trained on, see
-        :func:`stressnet.training.corpus_data.recordings_of`.
-    sounds : tuple of str
-        Hashes of the tokens' sounds, see
-        :func:`stressnet.training.corpus_data.sounds_of`.
+    recordings, sounds : tuple of str
+        Hashes of the recordings and of the sounds that are trained on, see
+        :func:`stressnet.training.corpus_data.recordings_of` and ``sounds_of`` there.
     """
 
     preset: str
@@ -139,7 +133,7 @@ def train(
     model_name : str
         Key of :data:`stressnet.models.registry.MODELS`.
     data : StressData
-        Tokens of the splits "train" and "valid" are used, others are not touched.
+        Only tokens of the splits "train" and "valid" are used.
     out : Path
         Folder for ``model.safetensors``, ``model.json`` and ``history.csv``. After every epoch the
         state of the run is written there too, and removed when the run is done.
@@ -147,8 +141,8 @@ def train(
         Continue an interrupted run with the same arguments if ``out`` holds one.
     world : World, optional
         The device, and this process among several
-        (:func:`stressnet.training.distributed.join_world`). All of them get the result, the first
-        one writes the files.
+        (:func:`stressnet.training.distributed.join_world`). All get the result, the first one
+        writes the files.
 
     Raises
     ------

@@ -39,7 +39,7 @@ VOCAL_TRACT_KNEE = 0.75
 def change_speed(
     images: Tensor, mask: Tensor, speed: Tensor, fill: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Say it faster (``speed`` above 1) or slower, at the same pitch.
+    """Say it faster (``speed`` above 1) or slower, at the same pitch: images and their new mask.
 
     Where a slower word would not fit the image, it is slowed only as far as it does.
 
@@ -50,11 +50,6 @@ def change_speed(
     speed : tensor, shape (batch,)
     fill : tensor
         Value of the padding.
-
-    Returns
-    -------
-    images, mask : tensor
-        New images and where they sound.
     """
     n_frames = images.shape[3]
     frames = torch.arange(n_frames, device=images.device)
@@ -116,8 +111,8 @@ def add_room(magnitude: Tensor, rt60_s: Tensor, drr_db: Tensor, hop_s: float) ->
     rt60_s : tensor, shape (batch,)
         Reverberation time; 0 leaves an image as it is.
     drr_db : tensor, shape (batch,)
-        Energy of the direct sound over that of the reverberation, for a sound that ends long
-        before the image does.
+        Energy of direct sound over that of reverberation, for a sound that ends long before the
+        image does.
     hop_s : float
         Distance of frames in seconds.
     """

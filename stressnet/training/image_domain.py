@@ -49,13 +49,10 @@ def needs_deviations(config: TrainConfig, preset: SpectrogramPreset) -> bool:
 def to_magnitude(
     images: Tensor, mask: Tensor, preset: SpectrogramPreset, deviations: Tensor | None = None
 ) -> Tensor:
-    """Undo normalisation and compression.
+    """Undo normalisation and compression: magnitudes of the images' shape, zero in the padding.
 
-    Returns
-    -------
-    tensor, shape (batch, 1, n_bins, n_frames)
-        Magnitudes, zero in the padding. Their unit is the recording's for scale
-        ``log1p-magnitude``, the knee for ``log1p-peak``, the peak for ``db``.
+    Their unit is the recording's for scale ``log1p-magnitude``, the knee for ``log1p-peak``, the
+    peak for ``db``.
     """
     low, high = _range(images, mask)
     if preset.scale == "log1p-peak":

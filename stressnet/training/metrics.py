@@ -1,8 +1,8 @@
-"""How good predictions are, with intervals that respect who spoke and what was said.
+"""How good predictions are, with intervals over speakers and words.
 
-Intervals come from the bootstrap over speakers and words, see :mod:`stressnet.training.bootstrap`.
-Where a network makes no error at all, every
-resample is perfect too and the interval is a point: then n is what tells how much that means.
+Intervals come from the bootstrap (:mod:`stressnet.training.bootstrap`). Where a network makes no
+error at all, every resample is perfect too and the interval is a point: then n tells how much that
+means.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn import metrics as sklearn_metrics
+from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import CLASSES, Stress
@@ -26,14 +26,7 @@ from stressnet.training.bootstrap import (
     interval_of,
 )
 
-METRICS = (
-    "accuracy",
-    "balanced_accuracy",
-    "mcc",
-    "auroc",
-    "recall_initial",
-    "recall_final",
-)
+METRICS = ("accuracy", "balanced_accuracy", "mcc", "auroc", "recall_initial", "recall_final")
 """Names of what is measured. Balanced accuracy is the mean of the two recalls (chance: 0.5); MCC is
 Matthews' correlation (chance: 0); AUROC is the chance that a token with initial stress gets a
 higher logit difference than one with final stress (chance: 0.5)."""
@@ -110,19 +103,22 @@ def evaluate(
         raise ConfigError("a logit difference is not finite; the network or an image is damaged")
     is_initial = truth == Stress.INITIAL.class_index
     n, n_initial = len(truth), int(is_initial.sum())
-    points = _points(is_initial, scores)
     reasons = _reasons(n_initial, n - n_initial)
     order = np.argsort(scores, kind="stable")
-    parts = [
+    draws = cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
+    points, *parts = (
         _weighted(weights[:, order], is_initial[order], scores[order])
-        for weights in cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
-    ]
+        for weights in (np.ones((1, n)), *draws)
+    )
+    if 0 < n_initial < n:  # scikit-learn's rounding
+        points["mcc"][0] = matthews_corrcoef(is_initial, scores >= 0)
+        points["auroc"][0] = roc_auc_score(is_initial, scores)
     metrics = {}
     for name in METRICS:
-        resamples = np.concatenate([*(part[name] for part in parts), np.empty(0)])
-        metrics[name] = interval_of(points[name], resamples, n_resamples)
+        value, resamples = float(points[name][0]), [part[name] for part in parts]
+        metrics[name] = interval_of(value, np.concatenate([*resamples, []]), n_resamples)
         if reasons[name]:
-            metrics[name] = Estimate(points[name], math.nan, math.nan, reasons[name])
+            metrics[name] = Estimate(value, math.nan, math.nan, reasons[name])
     return Evaluation(
         n=n,
         n_initial=n_initial,
@@ -139,12 +135,8 @@ def evaluate_splits(
 ) -> pd.DataFrame:
     """Metrics of every split in a table of predictions.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        As :func:`stressnet.training.predict.predictions_table` makes it.
-    seed, n_resamples
-        As for :func:`evaluate`.
+    ``predictions`` are as :func:`stressnet.training.predict.predictions_table` makes them, the rest
+    as for :func:`evaluate`.
 
     Returns
     -------
@@ -198,11 +190,7 @@ def mean_over_words(
     A word that (almost) always has one reading in the test can be got right by knowing the word;
     here it does not count, and frequent words count no more than rare ones. AUROC asks which of two
     tokens of one word has initial stress, so that no threshold and no knowledge of words helps.
-
-    Parameters
-    ----------
-    labels, logit_difference, speakers, words, seed, n_resamples
-        As for :func:`evaluate`.
+    Parameters are those of :func:`evaluate`.
 
     Returns
     -------
@@ -263,11 +251,8 @@ def mean_over_words(
 def majority_readings(labels: ArrayLike, words: ArrayLike) -> NDArray[np.float64]:
     """Answers of an oracle without sound that gives each word the reading that it has most often.
 
-    Returns
-    -------
-    ndarray, shape (n,)
-        Share of the word's tokens with initial stress minus a half, to be used like a logit
-        difference.
+    For each token the share of its word's tokens with initial stress minus a half, to be used like
+    a logit difference.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     share = pd.Series(is_initial, dtype=float).groupby(np.asarray(words, dtype=np.str_))
@@ -285,36 +270,17 @@ def _reasons(n_initial: int, n_final: int) -> dict[str, str]:
     return dict.fromkeys(METRICS, "") | need_both | lacking
 
 
-def _points(is_initial: NDArray[np.bool_], scores: NDArray[np.float64]) -> dict[str, float]:
-    """Metrics of the tokens as they are; nan where undefined."""
-    points = dict.fromkeys(METRICS, math.nan)
-    if not len(scores):
-        return points
-    said_initial = scores >= 0
-    points["accuracy"] = float(sklearn_metrics.accuracy_score(is_initial, said_initial))
-    if is_initial.any():
-        points["recall_initial"] = float(said_initial[is_initial].mean())
-    if not is_initial.all():
-        points["recall_final"] = float((~said_initial)[~is_initial].mean())
-    if is_initial.any() and not is_initial.all():
-        points["balanced_accuracy"] = float(
-            sklearn_metrics.balanced_accuracy_score(is_initial, said_initial)
-        )
-        points["mcc"] = float(sklearn_metrics.matthews_corrcoef(is_initial, said_initial))
-        points["auroc"] = float(sklearn_metrics.roc_auc_score(is_initial, scores))
-    return points
-
-
 def _weighted(
     weights: NDArray[np.float64], is_initial: NDArray[np.bool_], scores: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
     """Metrics with weights of shape (resamples, n) for tokens sorted by increasing score."""
     said_initial = scores >= 0
-    tp = weights[:, is_initial & said_initial].sum(axis=1)
-    fn = weights[:, is_initial & ~said_initial].sum(axis=1)
-    fp = weights[:, ~is_initial & said_initial].sum(axis=1)
-    tn = weights[:, ~is_initial & ~said_initial].sum(axis=1)
-    starts = np.flatnonzero(np.r_[True, np.diff(scores) > 0])  # of runs of equal scores
+    tp, fn, fp, tn = (
+        weights[:, side & said].sum(axis=1)
+        for side in (is_initial, ~is_initial)
+        for said in (said_initial, ~said_initial)
+    )
+    starts = np.flatnonzero(np.diff(scores, prepend=-np.inf) > 0)  # of runs of equal scores
     positive = np.add.reduceat(weights * is_initial, starts, axis=1)
     negative = np.add.reduceat(weights * ~is_initial, starts, axis=1)
     below = np.cumsum(negative, axis=1) - negative

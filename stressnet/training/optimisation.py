@@ -33,9 +33,8 @@ def batch_loss(
     Parameters
     ----------
     logits : tensor, shape (part, n_classes)
-    labels : tensor of int, shape (part,)
-    all_labels : tensor of int, shape (batch,)
-        Labels of the whole batch.
+    labels, all_labels : tensor of int, shapes (part,) and (batch,)
+        Labels of the part and of the whole batch.
     weights : tensor, shape (n_classes,)
         Of the classes; used if the recipe says so.
     """

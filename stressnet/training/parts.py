@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def parts_of_frames(tokens: pd.DataFrame, time_s: ArrayLike) -> NDArray[np.int8]:
-    """The part each frame's middle lies in.
+    """The part each frame's middle lies in, int8 of shape (n_tokens, n_frames).
 
     Parameters
     ----------
@@ -43,10 +43,6 @@ def parts_of_frames(tokens: pd.DataFrame, time_s: ArrayLike) -> NDArray[np.int8]
         With :data:`COLUMNS`; a missing column or value makes a token's parts unknown.
     time_s : array_like of float, shape (n_frames,)
         Middles of frames; zero is the onset of the word.
-
-    Returns
-    -------
-    ndarray of int8, shape (n_tokens, n_frames)
     """
     if any(name not in tokens for name in COLUMNS):
         return np.full((len(tokens), np.size(time_s)), UNKNOWN, dtype=np.int8)
@@ -73,10 +69,6 @@ def moved(parts: Tensor, images: Tensor, draws: Draws) -> Tensor:
         Before any change.
     draws : dict
         What happens to each.
-
-    Returns
-    -------
-    tensor of int64, shape (batch, n_frames)
     """
     parts = parts.long()
     known = (parts != UNKNOWN).all(dim=1)

@@ -20,18 +20,9 @@ _BATCH = 128  # images at a time; does not change the result beyond rounding
 def predict_logits(
     model: nn.Module, data: StressData, rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Logits of some tokens, in evaluation mode; the model's mode is restored.
+    """Logits of the tokens at some positions, shape (n, n_classes), float32.
 
-    Parameters
-    ----------
-    model : nn.Module
-        Maps ``(batch, 1, n_bins, n_frames)`` to ``(batch, n_classes)``.
-    rows : ndarray of int, shape (n,)
-        Positions of the tokens.
-
-    Returns
-    -------
-    ndarray, shape (n, n_classes), float32
+    The model maps ``(batch, 1, n_bins, n_frames)`` to ``(batch, n_classes)``; its mode is restored.
     """
     first = next(model.parameters())
     was_training = model.training
@@ -48,12 +39,7 @@ def predict_logits(
 
 
 def predictions_table(model: nn.Module, data: StressData, splits: Iterable[str]) -> pd.DataFrame:
-    """Predictions for all tokens of some splits.
-
-    Parameters
-    ----------
-    splits : iterable of str
-        Names of splits; those without tokens give no rows.
+    """Predictions for all tokens of some splits; those without tokens give no rows.
 
     Returns
     -------

@@ -234,12 +234,8 @@ def read_recipe(path: Path) -> TrainConfig:
     """The recipe in a TOML file.
 
     Its keys are the fields of :class:`TrainConfig`; what is not given is as in the recipe named by
-    ``base``, or as in ``compact``.
-
-    Raises
-    ------
-    ConfigError
-        If the file is missing, no TOML, or has unknown fields or values out of range.
+    ``base``, or as in ``compact``. Raises :class:`ConfigError` if the file is missing, no TOML, or
+    has unknown fields or values out of range.
     """
     values = read_toml(path, ConfigError)
     base = values.pop("base", "compact")

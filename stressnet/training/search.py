@@ -58,12 +58,8 @@ def open_study(folder: Path, objective: str, seed: int) -> optuna.Study:
     """The study in a folder's ``study.jsonl`` (one line of JSON per event), new or continued.
 
     ``objective`` is a key of :data:`OBJECTIVES`, ``seed`` that of the sampler (TPE). A continued
-    search draws other values than an uninterrupted one.
-
-    Raises
-    ------
-    MissingPartError
-        If Optuna is not installed.
+    search draws other values than an uninterrupted one. Raises :class:`MissingPartError` if Optuna
+    is not installed.
     """
     try:
         import optuna

@@ -1,10 +1,10 @@
-"""State of an unfinished training run, in one safetensors file and without pickles.
+"""What training writes while it runs: its state, and the course of losses.
 
-Tensors: the network (``model.``), the running average of its weights if there is one
-(``average.``), the best weights so far (``best.``), and what the optimizer remembers of each
-parameter (``optimizer.<number>.<name>``). The rest (epoch, history) is JSON in
-the file's metadata, so that one atomic rename replaces everything at once. Generators need not be
-saved: random numbers are drawn anew from (seed, epoch).
+The state is one safetensors file without pickles. Tensors: the network (``model.``), the running
+average of its weights if there is one (``average.``), the best weights so far (``best.``), and what
+the optimizer remembers of each parameter (``optimizer.<number>.<name>``). The rest (epoch, history)
+is JSON in the file's metadata, so that one atomic rename replaces everything at once. Generators
+need not be saved: random numbers are drawn anew from (seed, epoch).
 """
 
 from __future__ import annotations
@@ -14,12 +14,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import safetensors
 import safetensors.torch
 import torch
 from torch import nn
 
-from stressnet.errors import CheckpointError
+from stressnet.errors import CheckpointError, MissingPartError
+from stressnet.runs.tables import write_csv
+
+HISTORY_NAME = "history.csv"
+
+_SCALARS = {
+    "train_loss": "loss/train",
+    "valid_loss": "loss/valid",
+    "valid_balanced_accuracy": "balanced_accuracy/valid",
+    "learning_rate": "learning_rate",
+    "images_per_s": "images_per_s",
+}
 
 
 @dataclass
@@ -30,10 +42,8 @@ class RunState:
     ----------
     identity : str
         Hash of everything the run depends on.
-    epoch : int
-        Finished epochs.
-    best_epoch : int
-        Epoch with the lowest validation loss, counted from 1; 0 before the first.
+    epoch, best_epoch : int
+        Finished epochs; the one with the lowest validation loss, from 1, 0 before the first.
     best_weights : dict of tensor
         State of the network after that epoch.
     history : list of dict
@@ -57,13 +67,8 @@ def save_state(
 ) -> None:
     """Replace the file at ``path``; an interruption leaves the old one whole.
 
-    ``scaler`` remembers how float16 gradients are scaled; without float16 there is nothing in it.
-    ``average`` holds the running average of the weights, where a recipe asks for one.
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be written.
+    ``scaler`` remembers how float16 gradients are scaled; ``average`` holds the running average of
+    the weights, where a recipe has one. Raises :class:`CheckpointError` if it cannot be written.
     """
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in state.best_weights.items()}
@@ -141,3 +146,46 @@ def load_state(
 
 def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+class RunLog:
+    """Writes what each epoch gave: a CSV file always, TensorBoard on request.
+
+    Parameters
+    ----------
+    tensorboard : bool
+        Also write event files into ``out/tensorboard``; :class:`MissingPartError` if TensorBoard is
+        not installed.
+    first_epoch : int
+        Finished epochs; later ones that an interrupted run may have logged are hidden.
+    """
+
+    def __init__(self, out: Path, *, tensorboard: bool = False, first_epoch: int = 0) -> None:
+        self.path = out / HISTORY_NAME
+        self.writer: Any = None
+        if tensorboard:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError as error:
+                raise MissingPartError(
+                    f"TensorBoard is not installed ({error}); pip install 'stressnet[tensorboard]'"
+                ) from None
+            self.writer = SummaryWriter(str(out / "tensorboard"), purge_step=first_epoch + 1)
+
+    def write(self, history: list[dict[str, Any]]) -> None:
+        """Replace the CSV by all epochs so far, and add the last one to TensorBoard."""
+        try:
+            write_csv(pd.DataFrame(history), self.path)
+        except OSError as error:
+            raise CheckpointError(f"{self.path}: cannot be written ({error})") from None
+        if self.writer is not None:
+            last = history[-1]
+            for name, tag in _SCALARS.items():
+                if name in last:
+                    self.writer.add_scalar(tag, last[name], last["epoch"])
+            self.writer.flush()
+
+    def close(self) -> None:
+        """Finish the event files."""
+        if self.writer is not None:
+            self.writer.close()

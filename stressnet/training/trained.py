@@ -1,18 +1,22 @@
-"""Networks that training wrote: one, or several with other seeds and folds."""
+"""Networks that training wrote: one, or several averaged over seeds and pooled over folds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from scipy.special import expit
 
+from stressnet.corpus.splits import PAIR_SPLITS
+from stressnet.errors import CheckpointError
+from stressnet.lexicon.stress import Stress
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.result import Result
 from stressnet.runs.tables import read_table
 from stressnet.training.corpus_data import Fold
-from stressnet.training.ensembles import average_logits, pool_folds, summarise_seeds
 from stressnet.training.metrics import evaluate_splits
 
 SUMMARY = "summary.csv"
@@ -21,14 +25,9 @@ POOLED = "pooled"
 
 
 def read_trained(path: Path) -> Result:
-    """A finished checkpoint folder.
+    """A finished checkpoint folder; raises :class:`CorpusError` if it is none.
 
     The result has ``metrics``, a row per test set and metric; empty if all tokens were trained on.
-
-    Raises
-    ------
-    CorpusError
-        If it is none.
     """
     manifest = read_manifest(path, "model")
     if manifest["parameters"].get("all_tokens"):
@@ -95,3 +94,56 @@ def _write_ensemble(
     if folder is not None:
         folder.table(f"{name}/predictions.parquet", predictions)
         folder.table(f"{name}/metrics.csv", metrics)
+
+
+def average_logits(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Predictions of an ensemble: the mean of its members' logits, token by token.
+
+    The tables are as :func:`stressnet.training.predict.predictions_table` makes them; the result
+    has the same columns. Raises :class:`CheckpointError` if they are not of the same tokens.
+    """
+    if any(list(table["token_id"]) != list(tables[0]["token_id"]) for table in tables):
+        raise CheckpointError("predictions to average are not of the same tokens; train again")
+    result = tables[0].copy()
+    for column in ("logit_initial", "logit_final"):
+        result[column] = sum(table[column] for table in tables) / len(tables)
+    return _decided(result)
+
+
+def pool_folds(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Predictions of all folds as one table, each token once per test set.
+
+    Words with both readings are tested in every fold; where the speaker was new, their logits are
+    averaged, the other folds are left out. Validation tokens are left out, too: they steered.
+    """
+    joined = pd.concat(tables, ignore_index=True)
+    of_pair = joined["split"].isin(PAIR_SPLITS)
+    joined = joined[(joined["split"] != "valid") & ~(of_pair & joined["speaker_is_known"])]
+    keys = ["token_id", "split"]
+    logits = joined.groupby(keys, sort=False)[["logit_initial", "logit_final"]].mean().reset_index()
+    rest = joined.drop(columns=["logit_initial", "logit_final"]).drop_duplicates(keys)
+    return _decided(rest.merge(logits, on=keys, validate="1:1"))
+
+
+def _decided(table: pd.DataFrame) -> pd.DataFrame:
+    """Probability and predicted class from the logits."""
+    difference = table["logit_initial"] - table["logit_final"]
+    names = np.where(difference >= 0, Stress.INITIAL.value, Stress.FINAL.value)
+    return table.assign(stress_predicted=names, p_initial=expit(difference.to_numpy()))
+
+
+def summarise_seeds(members: list[pd.DataFrame], ensemble: pd.DataFrame) -> pd.DataFrame:
+    """Mean, standard deviation and range of metrics over members, beside the ensemble's.
+
+    ``members`` have ``test_set``, ``metric`` and ``estimate``; ``ensemble`` is as
+    :func:`stressnet.training.metrics.evaluate_splits` makes it. Columns: see :func:`summarise`.
+    """
+    keys = ["test_set", "metric"]
+    over = pd.concat(members).groupby(keys, sort=False)["estimate"]
+    table = ensemble[[*keys, "n", "estimate", "low", "high"]].rename(
+        columns={"estimate": "ensemble", "low": "ensemble_low", "high": "ensemble_high"}
+    )
+    spread = over.agg(n_seeds="count", mean="mean", sd="std", min="min", max="max").reset_index()
+    table = table.merge(spread, on=keys, how="left")
+    front = ["test_set", "metric", "n", "n_seeds", "mean", "sd", "min", "max"]
+    return table[[*front, "ensemble", "ensemble_low", "ensemble_high"]]

@@ -34,9 +34,9 @@ from stressnet.training.data import TRAIN, StressData
 from stressnet.training.distributed import World, join_world
 from stressnet.training.fit import STATE_NAME, Origin, TrainResult, Watch, train
 from stressnet.training.image_domain import needs_deviations
-from stressnet.training.logs import HISTORY_NAME
 from stressnet.training.metrics import evaluate_splits
 from stressnet.training.predict import predictions_table
+from stressnet.training.state import HISTORY_NAME
 from stressnet.training.trained import read_trained, summarise, within
 
 
