@@ -214,17 +214,21 @@ def test_ipa_and_tiers_of_other_names(tmp_path: Path, capsys: pytest.CaptureFixt
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
 @pytest.mark.parametrize(
-    ("case", "items"),
+    ("case", "items", "severities"),
     [
-        ("16-words-only-textgrid", ("utt", "w")),
-        ("19-arpabet-in-lower-case-and-ipa", ("ipa", "lower")),
+        ("16-words-only-textgrid", ("utt", "w"), {"warning"}),
+        ("19-arpabet-in-lower-case-and-ipa", ("ipa", "lower"), set()),
     ],
 )
-def test_cases(case: str, items: tuple[str, str], tmp_path: Path) -> None:
+def test_cases(case: str, items: tuple[str, str], severities: set[str], tmp_path: Path) -> None:
     build_corpus(CASES / case / "recordings", tmp_path / "out", config=CONFIG)
     tokens = Corpus.open(tmp_path / "out").tokens
     counts = tokens.groupby("utterance_id")["word"].agg(list).to_dict()
     assert counts == {item: ["FINAL", "PERMIT", "REBEL", "REPORT"] for item in items}
     times_s = tokens.groupby("utterance_id")["start_s"].agg(list)
     np.testing.assert_allclose(times_s[items[0]], times_s[items[1]], atol=0.1)
-    assert {severity for _, severity, _ in rows_of(tmp_path / "out")} == {"warning"}
+    if not severities:  # phones keep the times that they came with
+        phones = Corpus.open(tmp_path / "out").phones.assign(item=lambda p: p["token_id"].str[:3])
+        starts_s = phones.groupby("item")["start_s"].agg(list)
+        np.testing.assert_array_equal(starts_s["ipa"], starts_s["low"])
+    assert {severity for _, severity, _ in rows_of(tmp_path / "out")} == severities

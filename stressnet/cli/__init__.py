@@ -65,7 +65,7 @@ class Topics(click.Group):
 
 TOPICS = {
     "Start here": "demo look predict validate build-corpus train explain report doctor",
-    "Corpora": "inspect fetch recipes corpus",
+    "Corpora": "inspect fetch recipes languages corpus",
     "Acoustic cues": "measure cue-baselines manipulate psychometrics",
     "Networks": "models evaluate card search export",
     "Relevance": "stats regions word export-praat",
@@ -100,6 +100,7 @@ COMMANDS = (
     build_corpus,
     small_commands.fetch_command,
     small_commands.recipes_command,
+    small_commands.languages_command,
     measure_corpus,
     run_cue_baselines,
     manipulate_corpus,

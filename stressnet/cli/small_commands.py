@@ -42,6 +42,26 @@ def recipes_command() -> None:
             echo(f"{'':<14}   stressnet fetch {name}:{part}   {source.size}")
 
 
+@click.command("languages")
+def languages_command() -> None:
+    """List the languages, where their stress labels come from and how far they were checked."""
+    from importlib.util import find_spec
+
+    from stressnet.languages import available_languages, language
+    from stressnet.languages.phones import bare
+
+    for code in available_languages():
+        one = language(code)
+        echo(f"{code:<4} {one.name}")
+        reduced = ", ".join(dict.fromkeys(map(bare, one.reduced))) or "none"
+        rows = {"labels": one.labels, "checked": one.checked, "reduced vowels": reduced}
+        if one.wheel:
+            there = "installed" if find_spec(one.wheel) else f"pip install {one.wheel}"
+            rows["lexicon"] = f"{one.wheel} ({there.replace('_', '-')})"
+        for title, text in rows.items():
+            echo(f"{'':<4}   {title}: {text}")
+
+
 @click.command("show")
 @click.argument("corpus", type=PATH)
 def show_command(corpus: Path) -> None:

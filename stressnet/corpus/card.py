@@ -10,6 +10,7 @@ import numpy as np
 
 from stressnet.corpus.changes import counts_text
 from stressnet.corpus.splits import split_counts
+from stressnet.languages import ENGLISH, language
 from stressnet.lexicon.syllables import RULE_NAME
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Source:
     licence: str
     citation: str
     synthetic: bool
+    language: str = ENGLISH
 
     @classmethod
     def of_parameters(cls, parameters: Mapping[str, Any]) -> Source:
@@ -42,6 +44,7 @@ class Source:
             licence=str(parameters["licence"]),
             citation=str(parameters["citation"]),
             synthetic=bool(parameters["synthetic"]),
+            language=str(parameters.get("language") or ENGLISH),
         )
 
 
@@ -58,6 +61,7 @@ def card_text(
         lines += [f"Source: {source.title}"] * (len(sources) > 1)
         lines += [
             "**Synthetic speech.**" if source.synthetic else "Recorded speech.",
+            *([_language(source)] if source.language != ENGLISH else []),
             f"Licence: {source.licence}. Cite: {source.citation}",
             "",
         ]
@@ -93,6 +97,12 @@ def card_text(
         lines += ["", f"Transcripts, {told} (see readings.csv)."]
     lines += ["", f"Items that failed: {results['n_errors']} (see failures.csv).", ""]
     return "\n".join(lines)
+
+
+def _language(source: Source) -> str:
+    one = language(source.language)
+    reduced = " It has no reduced vowels." * (not one.reduced)
+    return f"Language: {one.name}. Stress labels from: {one.labels}.{reduced}"
 
 
 def _unknown_sex(tokens: pd.DataFrame) -> list[str]:

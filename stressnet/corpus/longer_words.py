@@ -18,9 +18,10 @@ from stressnet.corpus.scan import Recording
 from stressnet.corpus.tokens import MAX_DURATION_S, MIN_DURATION_S, word_key
 from stressnet.errors import LexiconError
 from stressnet.intervals import Alignment, Interval
+from stressnet.languages import ENGLISH, Language, language_of
 from stressnet.lexicon.dictionary import Dictionary
 from stressnet.lexicon.families import lemmas
-from stressnet.lexicon.pronunciation import Pronunciation, is_arpabet, is_vowel
+from stressnet.lexicon.pronunciation import Pronunciation, is_vowel
 from stressnet.lexicon.stress import Stress
 from stressnet.lexicon.syllables import syllabify
 
@@ -90,12 +91,12 @@ def find_stretches(
         phones = all_phones[first:last]
         labels = [phone.label for phone in phones]
         spoken = Pronunciation(tuple(labels))
-        if spoken.n_syllables < 3 or not all(map(is_arpabet, labels)):
+        if spoken.n_syllables < 3 or not all(map(dictionary.language.is_phone, labels)):
             continue
         name = word_key(word.label)
         if len(spoken.stress_pattern) != spoken.n_syllables or not _one_reading(name, dictionary):
             continue
-        starts = [*syllable_starts(labels), len(labels)]
+        starts = [*syllable_starts(labels, dictionary.language), len(labels)]
         for number, digits in enumerate(pairwise(spoken.stress_pattern)):
             if digits not in {("1", "0"), ("0", "1")}:
                 continue
@@ -131,13 +132,13 @@ def _one_reading(word: str, dictionary: Dictionary) -> bool:
     return all(len(found) == 1 for found in places.values())
 
 
-def syllable_starts(phones: Sequence[str]) -> list[int]:
+def syllable_starts(phones: Sequence[str], of: Language | None = None) -> list[int]:
     """Index of the first phone of every syllable, by maximal onset."""
     vowels = [index for index, phone in enumerate(phones) if is_vowel(phone)]
-    return [0, *(a + syllabify(phones[a : b + 1]).boundary for a, b in pairwise(vowels))]
+    return [0, *(a + syllabify(phones[a : b + 1], of).boundary for a, b in pairwise(vowels))]
 
 
-def unrelated(words: Sequence[str], held_out: Sequence[str]) -> list[bool]:
+def unrelated(words: Sequence[str], held_out: Sequence[str], code: str = ENGLISH) -> list[bool]:
     """For each word, whether it may be trained on where others are held out.
 
     A word is related to a held-out word with which it shares a lemma or its first
@@ -146,12 +147,12 @@ def unrelated(words: Sequence[str], held_out: Sequence[str]) -> list[bool]:
     and names of word families.
     """
     forms = {word.lower() for word in held_out}
-    forms |= {lemma for word in forms.copy() for lemma in lemmas(word)}
+    forms |= {lemma for word in forms.copy() for lemma in lemmas(word, code)}
     heads = {form[:RELATED_LETTERS] for form in forms if len(form) >= RELATED_LETTERS}
     stems = [form for form in forms if len(form) >= SHORTEST_STEM]
     verdict = {}
     for word in {word.lower() for word in words}:
-        known = bool(forms & {word, *lemmas(word)}) or word[:RELATED_LETTERS] in heads
+        known = bool(forms & {word, *lemmas(word, code)}) or word[:RELATED_LETTERS] in heads
         verdict[word] = not (known or any(stem in word for stem in stems))
     return [verdict[word.lower()] for word in words]
 
@@ -169,4 +170,5 @@ def trainable(stretches: pd.DataFrame, tokens: pd.DataFrame, training: str = "tr
     other = tokens[~tokens["family"].isin(trained["family"])]
     held_out = sorted({*other["word"], *other["family"]})
     allowed = stretches["speaker"].isin(trained["speaker"])
-    return allowed & pd.Series(unrelated(list(stretches["word"]), held_out), stretches.index)
+    code = language_of(tokens).code
+    return allowed & pd.Series(unrelated(list(stretches["word"]), held_out, code), stretches.index)

@@ -40,6 +40,11 @@ def open_parts(paths: Sequence[Path]) -> list[Part]:
     for corpus in corpora:
         _check_complete(corpus)
         _check_columns(corpora[0], corpus)
+    codes = sorted({corpus.language for corpus in corpora})
+    if len(codes) > 1:
+        raise CorpusError(
+            f"the corpora are of several languages ({', '.join(codes)}); merge those of one"
+        )
     names = _names(corpora)
     utterances = Counter(u for c in corpora for u in c.tokens["utterance_id"].unique())
     speakers = Counter(s for c in corpora for s in c.tokens["speaker"].unique())

@@ -72,7 +72,8 @@ def say(piece: str, language: str = "en") -> Reading | None:
     piece : str
         Without blanks, but for a word of scale or a unit at its end (``"$5 million"``).
     language : str
-        As num2words calls it. Other languages than English have whole numbers and ordinals only.
+        As num2words calls it, empty for one that it does not know. Other languages than English
+        have whole numbers only.
 
     Examples
     --------
@@ -123,7 +124,8 @@ def _joined(core: str, language: str) -> Reading | None:
 def _one(core: str, language: str) -> Reading | None:
     """A part without dashes in it."""
     if language != "en":
-        return (_number(core, language), "number") if core.isdecimal() and core.isascii() else None
+        can_be_said = language and core.isdecimal() and core.isascii()
+        return (_number(core, language), "number") if can_be_said else None
     for pattern, kind, form in _FORMS:
         if match := pattern.fullmatch(core):
             words = form(match)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,11 @@ from typing import Any
 from stressnet.alignment.readers import AUTO, FORMATS
 from stressnet.corpus.recipe_entries import entries, only_known, section, text
 from stressnet.corpus.written import Normaliser
-from stressnet.errors import RecipeError
+from stressnet.errors import ConfigError, RecipeError
+from stressnet.languages import ENGLISH
 from stressnet.runs.toml_file import entry, read_toml
+
+_CORPUS = "name title licence citation url synthetic language"
 
 TRANSCRIPT_KINDS = ("lines", "beside", "table")
 
@@ -118,6 +121,15 @@ class Recipe:
     ignore_case: bool = False
     channel: int | None = None
     reading: Normaliser = field(default_factory=Normaliser)
+
+    @property
+    def language(self) -> str:
+        """Code of the language of the speech."""
+        return self.reading.language
+
+    def spoken_in(self, code: str | None) -> Recipe:
+        """The recipe for speech in another language; None changes nothing."""
+        return replace(self, reading=replace(self.reading, language=code)) if code else self
 
 
 def template_to_regex(template: str, *, ignore_case: bool = False) -> re.Pattern[str]:
@@ -221,7 +233,7 @@ def _parse(data: dict[str, Any], path: Path) -> Recipe:
     sections = "corpus audio transcript transcripts alignment speakers labels parts"
     only_known(data, set(sections.split()), path)
     corpus = section(data, "corpus", path)
-    only_known(corpus, {"name", "title", "licence", "citation", "url", "synthetic"}, path, "corpus")
+    only_known(corpus, {*_CORPUS.split()}, path, "corpus")
     audio = section(data, "audio", path)
     only_known(audio, {"pattern", "id", "ignore_case", "channel"}, path, "audio")
     speakers = section(data, "speakers", path, optional=True)
@@ -248,7 +260,7 @@ def _parse(data: dict[str, Any], path: Path) -> Recipe:
         speaker_name=text(speakers, "name", path, "speakers", default="{speaker}"),
         ignore_case=audio.get("ignore_case", False) is True,
         channel=_channel(audio, path),
-        reading=_reading(data, path),
+        reading=_reading(data, text(corpus, "language", path, "corpus", default=ENGLISH), path),
     )
     _check_templates(recipe, path)
     return recipe
@@ -310,7 +322,7 @@ class _LabelTable:
     file: str
 
 
-def _reading(data: Mapping[str, Any], path: Path) -> Normaliser:
+def _reading(data: Mapping[str, Any], code: str, path: Path) -> Normaliser:
     if isinstance(data.get("transcripts"), list):
         raise RecipeError(
             f"{path}: where transcripts are is written [[transcript]]; [transcripts] says how they "
@@ -328,9 +340,11 @@ def _reading(data: Mapping[str, Any], path: Path) -> Normaliser:
             f'[["pattern", "replacement"], ...]'
         )
     try:
-        return Normaliser(convention, tuple((pattern, new) for pattern, new in rules))
+        return Normaliser(convention, tuple((pattern, new) for pattern, new in rules), code)
     except RecipeError as error:
         raise RecipeError(f"{path}: [transcripts] {error}") from error
+    except ConfigError as error:
+        raise RecipeError(f"{path}: [corpus] {error}") from error
 
 
 def _channel(audio: Mapping[str, Any], path: Path) -> int | None:

@@ -35,6 +35,7 @@ from stressnet.errors import (
     MissingPartError,
     TranscriptError,
 )
+from stressnet.languages import Language, language
 from stressnet.runs.problems import Problem, Severity
 
 _NUMBERED = re.compile(r"(?:speaker|spkr?|s|channel|ch)?[ _-]*\d+", re.IGNORECASE)
@@ -91,6 +92,11 @@ class Recording:
     noises: tuple[int, ...] = ()
     normaliser: Normaliser = field(default_factory=Normaliser)
     speech_s: tuple[float, float] | None = None
+
+    @property
+    def language(self) -> Language:
+        """Of the speech."""
+        return language(self.normaliser.language)
 
 
 @dataclass(frozen=True)

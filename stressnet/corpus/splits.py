@@ -36,6 +36,7 @@ import pandas as pd
 from stressnet.corpus.plain_table import read_named
 from stressnet.corpus.tokens import LABEL_TABLE
 from stressnet.errors import ConfigError, CorpusError, TranscriptError
+from stressnet.languages import language_of
 from stressnet.lexicon.families import word_families
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.tables import check_unchanged
@@ -141,7 +142,8 @@ def weights_of(column: pd.Series) -> dict[str, float]:
 
 def with_families(tokens: pd.DataFrame) -> pd.DataFrame:
     """A copy of a token table with the column ``family``."""
-    return tokens.assign(family=tokens["word"].map(word_families(tokens["word"])))
+    families = word_families(tokens["word"], language_of(tokens).code)
+    return tokens.assign(family=tokens["word"].map(families))
 
 
 def families_by_class(tokens: pd.DataFrame) -> Iterator[tuple[Stress, dict[str, float]]]:

@@ -45,6 +45,7 @@ from stressnet.corpus.tables import (
 )
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
+from stressnet.languages import ENGLISH
 from stressnet.runs.checks import check_files
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.names import inside, safe_name
@@ -149,19 +150,29 @@ class Corpus:
         return str(self.manifest["parameters"]["recipe"])
 
     @property
+    def language(self) -> str:
+        """Code of the language; corpora of older versions are English."""
+        parameters = self.manifest["parameters"]
+        first = (parameters.get("sources") or [parameters])[0]
+        return str(first.get("language") or ENGLISH)
+
+    @property
     def fingerprint(self) -> str:
         """Hash of the token table, which identifies the corpus in checkpoints."""
         return str(self.manifest["outputs"][TOKENS])
 
     @cached_property
     def tokens(self) -> pd.DataFrame:
-        """One row per token, see ``docs/data-dictionary.md``."""
+        """One row per token, see ``docs/data-dictionary.md``.
+
+        The column ``language`` is there in other languages than English.
+        """
         table = read_table(self.path / TOKENS, ("token_id", "word", "speaker", "stress", "split"))
         if "excerpt_file" in table:
             files = table["excerpt_file"].astype(str)
             for name in files[files.str.contains(r"^[/\\]|\.\.|^\w:", regex=True)]:
                 inside(self.path, name)
-        return table
+        return table if self.language == ENGLISH else table.assign(language=self.language)
 
     @cached_property
     def phones(self) -> pd.DataFrame:

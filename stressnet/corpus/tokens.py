@@ -17,11 +17,13 @@ from stressnet.corpus.tables import TOKEN_TYPES, columns_of
 from stressnet.corpus.written import is_mark
 from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment, Interval
+from stressnet.languages import Language, capitals
+from stressnet.languages.phones import is_arpabet, is_ipa, is_vowel
 from stressnet.lexicon.dictionary import Dictionary, Entry, Reject
 from stressnet.lexicon.part_of_speech import Tagger, stress_by_part_of_speech
-from stressnet.lexicon.pronunciation import Pronunciation, is_arpabet, is_vowel
+from stressnet.lexicon.pronunciation import Pronunciation
 from stressnet.lexicon.stress import Stress
-from stressnet.lexicon.syllables import syllabify
+from stressnet.lexicon.syllables import Syllables, syllabify
 
 MIN_DURATION_S = 0.1
 """Shorter 'words' are alignment errors: two syllables cannot be said in 100 ms."""
@@ -33,12 +35,12 @@ REJECT_NOT_DISYLLABIC_HERE = "spoken variant is not disyllabic"
 REJECT_NO_PHONES = "no phones aligned"
 REJECT_DURATION = "implausible duration"
 REJECT_PHONE = "a phone is not ARPAbet"
+REJECT_NO_IPA = "a phone is not IPA"
 REJECT_MARK = "a mark that nobody says"
 
 MAX_SHARE_OF_FOREIGN_PHONES = 0.2
 """With more, the tier is in another alphabet, and the recording is refused as a whole."""
 
-LABEL_LEXICON = "lexicon"
 LABEL_TABLE = "table"
 LABEL_ALIGNER = "aligner"
 LABEL_PART_OF_SPEECH = "part_of_speech"
@@ -77,6 +79,8 @@ class Token:
         In its sentence, ``""`` without a tagger.
     pos_stress : Stress or None
         What that says of a word with both readings.
+    second_stress : Stress or None
+        What espeak-ng says where a lexicon or a user's dictionary decides.
     """
 
     token_id: str
@@ -103,16 +107,19 @@ class Token:
     table_stress: str = ""
     part_of_speech: str = ""
     pos_stress: Stress | None = None
+    second_stress: Stress | None = None
 
     @property
     def label_agreement(self) -> str | None:
         """Whether the sources that know better than chance agree.
 
         ``agree`` or ``disagree`` if two or more of table, lexicon (for words with one reading),
-        part of speech and aligner say something; ``single`` if one does; None if none.
+        part of speech, aligner and espeak-ng (beside a lexicon) say something; ``single`` if one
+        does; None if none.
         """
         lexicon = "" if self.lexicon_stress == "BOTH" else self.lexicon_stress
         votes = [self.table_stress, lexicon, self.pos_stress, self.aligner_stress]
+        votes.append(self.second_stress)
         said = [str(vote) for vote in votes if vote]
         if len(said) < 2:
             return "single" if said else None
@@ -159,7 +166,7 @@ def _decide(
     if table is not None:
         return (None if table.stress == "VARIES" else Stress(table.stress)), LABEL_TABLE
     if entry.stress is not None:
-        return entry.stress, LABEL_LEXICON
+        return entry.stress, entry.source
     if not entry.shifts:  # the second reading may be another name or a slip, see shifting.txt
         return (aligned if aligned is entry.commoner else None), LABEL_AGREEMENT
     if by_part_of_speech is not None:
@@ -181,21 +188,25 @@ def _variant(entry: Entry, phones: tuple[Interval, ...]) -> int:
 
 def word_key(label: str) -> str:
     """A word's label as the dictionary writes it: upper case, no punctuation around it."""
-    return label.replace("’", "'").strip(_PUNCTUATION).upper()
+    return capitals(label.replace("’", "'").strip(_PUNCTUATION))
 
 
 def check_phones(recording: Recording, alignment: Alignment) -> None:
-    """Raise :class:`AlignmentError` if the phones are mostly not in ARPAbet."""
-    phones = alignment.spoken_phones()
-    foreign = [phone for phone in phones if not is_arpabet(phone.label)]
-    if len(foreign) > MAX_SHARE_OF_FOREIGN_PHONES * len(phones):
-        is_ipa = any(not phone.label.isascii() for phone in foreign)
-        raise AlignmentError(
-            f"{recording.alignment_path or recording.audio_path}: phone '{foreign[0].label}' at "
-            f"{foreign[0].start_s:.3f} s is not ARPAbet ({len(foreign)} of {len(phones)} phones "
-            f"are not{', some are IPA' * is_ipa}); align with an ARPAbet dictionary and model, in "
-            f"the Montreal Forced Aligner english_us_arpa"
-        )
+    """Raise :class:`AlignmentError` if many phones are not of the language's set, or of another."""
+    phones, of = alignment.spoken_phones(), recording.language
+    foreign = [phone for phone in phones if not of.is_phone(phone.label)]
+    other = is_ipa if of.is_english else is_arpabet
+    n_other = sum(other(p.label) and not (of.is_english and p.label.isascii()) for p in foreign)
+    if not n_other and len(foreign) <= MAX_SHARE_OF_FOREIGN_PHONES * len(phones):
+        return
+    own, others = ("ARPAbet", "IPA") if of.is_english else ("IPA", "ARPAbet")
+    raise AlignmentError(
+        f"{recording.alignment_path or recording.audio_path}: phone '{foreign[0].label}' at "
+        f"{foreign[0].start_s:.3f} s is not {own} ({len(foreign)} of {len(phones)} phones "
+        f"are not{f', some are {others}' * bool(n_other)}); align with "
+        f"{'an' * of.is_english}{of.name * (not of.is_english)} {own} dictionary and model, in "
+        f"the Montreal Forced Aligner {of.mfa or 'one of that language'}"
+    )
 
 
 def _check_labels(recording: Recording, words: tuple[str, ...], labels: Labels) -> None:
@@ -258,14 +269,14 @@ def find_tokens(
         entry = dictionary.entry(spoken[index], function_words)
         first, last = bisect_left(middles_s, word.start_s), bisect_left(middles_s, word.end_s)
         phones = all_phones[first:last]
-        reason = _no_token(word, entry, phones)
+        reason = _no_token(word, entry, phones, dictionary.language)
         if reason or not isinstance(entry, Entry):
             label = word.label if reason == REJECT_MARK else spoken[index]
             rejected.append(
                 NotToken(recording.utterance_id, index, label, word.start_s, word.end_s, reason)
             )
             continue
-        parts = syllabify([phone.label for phone in phones])
+        parts = syllabify([phone.label for phone in phones], dictionary.language)
         aligned = Pronunciation(tuple(phone.label for phone in phones)).stress
         table = labels.get((recording.utterance_id, index))
         by_tag = None
@@ -299,19 +310,22 @@ def find_tokens(
                 table_stress=table.stress if table is not None else "",
                 part_of_speech=tags[index].value if tags else "",
                 pos_stress=by_tag,
+                second_stress=entry.second,
             )
         )
     return tokens, rejected
 
 
-def _no_token(word: Interval, entry: Entry | Reject, phones: tuple[Interval, ...]) -> str:
+def _no_token(
+    word: Interval, entry: Entry | Reject, phones: tuple[Interval, ...], of: Language
+) -> str:
     """Why a word is no token; empty if it is one."""
     if is_mark(word.label):
         return REJECT_MARK
     if not isinstance(entry, Entry):
         return entry.value
-    if not all(is_arpabet(phone.label) for phone in phones):
-        return REJECT_PHONE
+    if not all(of.is_phone(phone.label) for phone in phones):
+        return REJECT_PHONE if of.is_english else REJECT_NO_IPA
     if sum(is_vowel(phone.label) for phone in phones) != 2:
         return REJECT_NOT_DISYLLABIC_HERE if phones else REJECT_NO_PHONES
     return "" if MIN_DURATION_S <= word.duration_s <= MAX_DURATION_S else REJECT_DURATION
@@ -330,7 +344,7 @@ def token_row(token: Token) -> dict[str, object]:
 
 def phone_rows(token: Token) -> list[dict[str, object]]:
     """A token's phones as rows of ``phones.parquet``."""
-    parts = syllabify([phone.label for phone in token.phones])
+    parts = Syllables(token.nuclei, token.boundary)
     return [
         {
             "token_id": token.token_id,

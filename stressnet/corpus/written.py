@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from stressnet.corpus.conventions import CONVENTIONS, DOUBTFUL, PLAIN, SOUND, Rule
 from stressnet.corpus.numerals import SCALES, TRIGGERS, UNITS, ordinal, say
 from stressnet.errors import RecipeError
+from stressnet.languages import ENGLISH, capitals, language
 
 _APOSTROPHES = dict.fromkeys(map(ord, "’‘‛´`ʼʹ′＇\x91\x92"), "'")
 _INVISIBLE = dict.fromkeys(
@@ -177,23 +178,26 @@ class Normaliser:
         A person's own, before those of the convention: a regular expression in the syntax of RE2,
         whose search takes linear time, and what is put in its place, with ``\\1`` for groups.
     language : str
-        Of the numbers, as num2words calls it.
+        Code of the language.
 
     Raises
     ------
     RecipeError
         If the convention is unknown or a rule is none of RE2.
+    ConfigError
+        If there is no such language.
     """
 
     convention: str = "plain"
     rules: tuple[tuple[str, str], ...] = ()
-    language: str = "en"
+    language: str = ENGLISH
 
     def __post_init__(self) -> None:
         if self.convention not in CONVENTIONS:
             raise RecipeError(
                 f"convention '{self.convention}' is unknown; there are {', '.join(CONVENTIONS)}"
             )
+        language(self.language)
         for rule in self.rules:
             _replace_own(rule, "", [])
 
@@ -221,7 +225,7 @@ class Normaliser:
         noises: list[int] = []
         for word in _without_quotes(text):
             if word != SOUND:
-                words.append(word.upper())
+                words.append(capitals(word))
             elif noises[-1:] != [len(words)]:
                 noises.append(len(words))
         return Reading(tuple(words), tuple(noises), tuple(changes))
@@ -232,14 +236,15 @@ class Normaliser:
         def replaced(match: re.Match[str]) -> str:
             piece = match[0].replace(SOUND, "")
             head, _, tail = piece.partition(" ")
-            said = say(piece, self.language)
-            if said is None and tail and (said := say(head, self.language)):
+            said = say(piece, numbers)
+            if said is None and tail and (said := say(head, numbers)):
                 said = f"{said[0]} {tail}", said[1]
             words, kind = said or (piece, NOT_READABLE)
             changes.append(Change(piece, words if said else "", kind))
             return words
 
-        if self.language == "en":
+        numbers = language(self.language).numbers
+        if self.language == ENGLISH:
             text = _apply(_SHORT_RULE, text, changes)
         text = _PIECE.sub(replaced, text)
         for symbol in _LEFT.findall(text):
@@ -314,12 +319,12 @@ def is_mark(label: str) -> bool:
     return PLAIN.pattern.fullmatch(unicodedata.normalize("NFC", label).strip()) is not None
 
 
-def split_words(text: str) -> tuple[str, ...]:
-    """Words of a transcript in the convention ``plain``.
+def split_words(text: str, code: str = ENGLISH) -> tuple[str, ...]:
+    """Words of a transcript in the convention ``plain``, in a language.
 
     Examples
     --------
     >>> split_words("The rebel's well-known protest -- didn’t last.")
     ('THE', "REBEL'S", 'WELL', 'KNOWN', 'PROTEST', "DIDN'T", 'LAST')
     """
-    return Normaliser().read(text).words
+    return Normaliser(language=code).read(text).words

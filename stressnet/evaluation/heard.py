@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError
+from stressnet.languages import capitals, language_of
 from stressnet.lexicon.families import word_families
 from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.runs.problems import warnings_about
 from stressnet.training.corpus_data import recording_hashes
+
+if TYPE_CHECKING:
+    from stressnet.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -93,9 +99,9 @@ class Heard:
         """
         if not self.families:
             return tokens["word"].isin([])
-        joined = word_families([*self.families, *tokens["word"].unique()])
-        known = {joined[name.upper()] for name in self.families}
-        return tokens["word"].str.upper().map(joined).isin(known)
+        joined = word_families([*self.families, *tokens["word"].unique()], language_of(tokens).code)
+        known = {joined[capitals(name)] for name in self.families}
+        return tokens["word"].map(capitals).map(joined).isin(known)
 
 
 def count_heard(model: TrainedNetwork, corpus: Corpus, tokens: pd.DataFrame) -> int:
@@ -128,3 +134,11 @@ def is_own_corpus(models: Sequence[TrainedNetwork], corpus: Corpus) -> bool:
             f"apart, since their new words and speakers differ"
         )
     return bool(own)
+
+
+def tell_language(models: Sequence[TrainedNetwork], corpus: Corpus, folder: RunFolder) -> None:
+    """Say, and keep in the table of failures, if networks were trained on another language."""
+    for one in models:
+        if text := one.language_doubt(corpus.language):
+            folder.progress.say(f"WARNING: {text}")
+            folder.problems += warnings_about(one.name, "language", [text])

@@ -10,10 +10,14 @@ from functools import cache, cached_property
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stressnet.errors import ConfigError
 from stressnet.languages.phones import OBSTRUENTS, is_arpabet, is_ipa, manner
 from stressnet.runs.toml_file import entry, read_toml
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ENGLISH = "en"
 """Code of the language that everything is in where nothing else is said."""
@@ -41,6 +45,8 @@ class Language:
         As num2words calls it; empty where it does not speak the language.
     wheel : str
         Package with a lexicon that marks stress (gruut's), used if it is installed.
+    stemmer : str
+        Snowball's name of the language, for word families.
     mfa : str
         Dictionary and acoustic model of the Montreal Forced Aligner.
     aligner : str
@@ -64,6 +70,7 @@ class Language:
     phones: str = "ipa"
     numbers: str = ""
     wheel: str = ""
+    stemmer: str = ""
     mfa: str = ""
     aligner: str = "auto"
     sonority: bool = True
@@ -111,6 +118,17 @@ class Language:
         """A file of the language's folder; empty if there is none."""
         file = _FOLDER / self.code / name
         return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def language_of(tokens: pd.DataFrame) -> Language:
+    """The language of a corpus's table: English where it has no column ``language``."""
+    codes = list(tokens["language"].dropna().unique()) if "language" in tokens else []
+    return language(*codes[:1])
+
+
+def capitals(word: str) -> str:
+    """A word in upper case; ß becomes ẞ, so that *Maße* and *Masse* stay two words."""
+    return word.replace("ß", "ẞ").upper()
 
 
 _FOLDER = Path(str(resources.files("stressnet.languages")))

@@ -1,4 +1,4 @@
-"""Pronouncing dictionaries: CMUdict, a supplement, and a user's own.
+"""Pronouncing dictionaries: CMUdict, a supplement, and a user's own; other languages by rule.
 
 The dictionary answers two questions. *How may this word be said?* (:meth:`Dictionary.variants`,
 :meth:`Dictionary.pronounce`, the latter with a grapheme-to-phoneme fallback), and *what does the
@@ -10,23 +10,29 @@ Source: CMU Pronouncing Dictionary, http://www.speech.cs.cmu.edu/cgi-bin/cmudict
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, lru_cache
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 from stressnet.errors import LexiconError
-from stressnet.languages import ENGLISH, language
+from stressnet.languages import ENGLISH, Language, capitals, language
+from stressnet.languages.phones import bare, is_vowel
 from stressnet.lexicon.families import lemmas
-from stressnet.lexicon.pronunciation import (
-    VOWELS,
-    Pronunciation,
-    is_arpabet,
-    segment_identical,
-)
+from stressnet.lexicon.notation import as_ipa, phone_set, read
+from stressnet.lexicon.pronunciation import Pronunciation, segment_identical
 from stressnet.lexicon.stress import Stress
+
+SOURCES = ("dictionary", "lexicon", "espeak")
+"""Where the stress of a word comes from: a user's dictionary, CMUdict or a lexicon that is
+installed, espeak-ng's rules. In English the user's dictionary belongs to the lexicon."""
+
+_PROBABILITY = re.compile(r"[0-9]+\.[0-9]+")  # columns of the Montreal Forced Aligner
 
 
 class Reject(StrEnum):
@@ -44,13 +50,16 @@ class Entry:
 
     `variants` are all listed pronunciations in their order; `stress` is None for a word with both
     readings; `shifts` says whether these are known to be of noun and verb, see ``shifting.txt``, or
-    come from a user's dictionary.
+    come from a user's dictionary. `source` is where the stress comes from (one of `SOURCES`), and
+    `second` what another source says, None if there is none.
     """
 
     word: str
     variants: tuple[Pronunciation, ...]
     stress: Stress | None
     shifts: bool = False
+    source: str = "lexicon"
+    second: Stress | None = None
 
     @property
     def is_minimal_pair(self) -> bool:
@@ -82,13 +91,15 @@ class Dictionary:
         variants: Mapping[str, Iterable[Pronunciation]],
         name: str,
         shifting: Collection[str] = (),
+        of: Language | None = None,
     ) -> None:
         self._variants = {word: tuple(dict.fromkeys(ps)) for word, ps in variants.items()}
         self._shifting = frozenset(shifting)
         self.name = name
+        self.language = of or language(ENGLISH)
 
     def __contains__(self, word: str) -> bool:
-        return word.upper() in self._variants
+        return capitals(word) in self._variants
 
     def __len__(self) -> int:
         return len(self._variants)
@@ -99,7 +110,7 @@ class Dictionary:
 
     def variants(self, word: str) -> tuple[Pronunciation, ...]:
         """Listed pronunciations of ``word``; empty if it is not listed."""
-        return self._variants.get(word.upper(), ())
+        return self._variants.get(capitals(word), ())
 
     def pronounce(self, word: str) -> tuple[tuple[str, ...], ...]:
         """Phones of every variant, or the one that grapheme-to-phoneme conversion gives.
@@ -114,7 +125,7 @@ class Dictionary:
             return tuple(variant.phones for variant in listed)
         from stressnet.lexicon.g2p import g2p
 
-        return (tuple(g2p(word)),)
+        return (tuple(g2p(word, self.language)),)
 
     def entry(self, word: str, function_words: frozenset[str] | None = None) -> Entry | Reject:
         """The candidate behind ``word``, or the reason why it is none.
@@ -122,8 +133,10 @@ class Dictionary:
         A word with variants of different length (*every*) is a candidate if one of them is a
         disyllable; whether a token of it is one, the alignment decides.
         """
-        word = word.upper()
-        if word in (default_function_words() if function_words is None else function_words):
+        word = capitals(word)
+        if function_words is None:
+            function_words = default_function_words(self.language.code)
+        if word in function_words:
             return Reject.FUNCTION_WORD
         variants = self.variants(word)
         if not variants:
@@ -135,57 +148,143 @@ class Dictionary:
             return Reject.NO_SINGLE_PRIMARY
         if len(readings) == 1:
             return Entry(word, variants, next(iter(readings)))
-        return Entry(word, variants, None, word in self._shifting or is_shifting(word))
+        shifts = word in self._shifting or (self.language.is_english and is_shifting(word))
+        return Entry(word, variants, None, shifts)
 
 
-def parse_dictionary(text: str, source: str) -> dict[str, list[Pronunciation]]:
+class RuleDictionary(Dictionary):
+    """Words of a language for which espeak-ng's rules decide what no lexicon has.
+
+    Phones are a user's or else espeak-ng's, so that all are of one set; of a lexicon that is
+    installed (`Language.wheel`) only the place of stress is taken, where it counts as many
+    syllables. So every word that can be pronounced is in the dictionary.
+    """
+
+    def variants(self, word: str) -> tuple[Pronunciation, ...]:
+        """Pronunciations of ``word``; empty if it cannot be pronounced."""
+        ruled = self._ruled(word)
+        own = super().variants(word)
+        if own or ruled is None:
+            return own
+        patterns = wheel_patterns(word, self.language, ruled.n_syllables)
+        return tuple(ruled.with_stress(pattern) for pattern in patterns) or (ruled,)
+
+    def entry(self, word: str, function_words: frozenset[str] | None = None) -> Entry | Reject:
+        """The candidate behind ``word`` with the source of its stress, or why it is none."""
+        entry = super().entry(word, function_words)
+        ruled = self._ruled(word)
+        if isinstance(entry, Reject) or ruled is None:
+            return entry
+        listed = wheel_patterns(word, self.language, ruled.n_syllables)
+        source = SOURCES[0] if word in self else SOURCES[1] if listed else SOURCES[2]
+        return replace(entry, source=source, second=ruled.stress if source != SOURCES[2] else None)
+
+    def _ruled(self, word: str) -> Pronunciation | None:
+        from stressnet.lexicon.g2p import g2p
+
+        try:
+            return Pronunciation(g2p(word, self.language))
+        except LexiconError:
+            return None
+
+
+@lru_cache(maxsize=1 << 16)
+def wheel_patterns(word: str, of: Language, n_syllables: int) -> tuple[str, ...]:
+    """Stress patterns of a word of so many syllables in the lexicon of a wheel, in its order.
+
+    Empty if the wheel is not installed, does not have the word, or marks no single primary stress.
+    """
+    database = _wheel(of.wheel)
+    if database is None:
+        return ()
+    query = "select phonemes from word_phonemes where word in (?, ?) order by pron_order"
+    rows = database.execute(query, (word.lower(), word.lower().capitalize())).fetchall()
+    spoken = (Pronunciation(tuple(as_ipa(phones.split()))) for (phones,) in rows)
+    patterns = dict.fromkeys(one.stress_pattern for one in spoken)
+    return tuple(p for p in patterns if len(p) == n_syllables and p.count("1") == 1)
+
+
+@cache
+def _wheel(name: str) -> sqlite3.Connection | None:
+    """The lexicon of one of gruut's language packages."""
+    if not name or find_spec(name) is None:
+        return None
+    path = Path(str(resources.files(name))) / "lexicon.db"
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+
+def parse_dictionary(
+    text: str, source: str, of: Language | None = None
+) -> dict[str, list[Pronunciation]]:
     """Parse text in CMUdict's format: ``word  P HH OW1 N Z``, variants as ``word(2)``.
+
+    The phones of other languages are of the IPA or X-SAMPA, with marks of stress (``ˈa``, ``"a``)
+    or digits behind the vowels; those of English may be, too.
 
     Raises
     ------
     LexiconError
-        Naming source and line if a line has no phones, a symbol that is no ARPAbet phone, or a
-        vowel without stress digit.
+        Naming source and line if a line has no phones, a symbol that is no phone of the language,
+        or a vowel without stress digit.
     """
+    of = of or language(ENGLISH)
+    lines = [line.split("#")[0].split() for line in text.splitlines()]
+    spoken = [cells[1:] for cells in lines if cells and not cells[0].startswith(";;;")]
+    name = phone_set([phone for phones in spoken for phone in phones], of)
+    example = "'word  P HH OW1 N'" if of.is_english else "'palabra  p a l ˈa β ɾ a'"
     entries: dict[str, list[Pronunciation]] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.split("#")[0].strip()
-        if not line or line.startswith(";;;"):
+    for number, cells in enumerate(lines, start=1):
+        if not cells or cells[0].startswith(";;;"):
             continue
-        head, *phones = line.split()
+        head, *labels = (cell for cell in cells if not _PROBABILITY.fullmatch(cell))
+        phones = [phone for of_label in read(labels, of, name)[1] for phone in of_label]
+        place = f"{source}, line {number}"
         if not phones:
-            raise LexiconError(
-                f"{source}, line {number}: {head!r} has no phones; write 'word  P HH OW1 N'"
-            )
+            raise LexiconError(f"{place}: {head!r} has no phones; write {example}")
+        if not of.is_english and sum(map(is_vowel, phones)) == 1:
+            phones = [bare(phone) + "1" if is_vowel(phone) else phone for phone in phones]
         for phone in phones:
-            if not is_arpabet(phone):
+            if not of.is_phone(phone):
+                kind = "ARPAbet phone" if of.is_english else "phone of the IPA or X-SAMPA"
+                raise LexiconError(f"{place}: {phone!r} in {head!r} is no {kind}; write {example}")
+            if is_vowel(phone) and bare(phone) == phone:
                 raise LexiconError(
-                    f"{source}, line {number}: {phone!r} in {head!r} is no ARPAbet phone; "
-                    f"write 'word  P HH OW1 N'"
+                    f"{place}: vowel {phone!r} in {head!r} lacks its stress digit; write "
+                    f"{phone}0, {phone}1 or {phone}2"
                 )
-            if phone in VOWELS:
-                raise LexiconError(
-                    f"{source}, line {number}: vowel {phone!r} in {head!r} lacks its stress digit; "
-                    f"write {phone}0, {phone}1 or {phone}2"
-                )
-        entries.setdefault(head.split("(")[0].upper(), []).append(Pronunciation(tuple(phones)))
+        word = capitals(head.split("(")[0])
+        entries.setdefault(word, []).append(Pronunciation(tuple(phones)))
     return entries
 
 
-def load_dictionary(supplement: Path | None = None) -> Dictionary:
-    """CMUdict with the shipped supplement and, if given, a user's file in the same format.
+def load_dictionary(supplement: Path | None = None, code: str = ENGLISH) -> Dictionary:
+    """The dictionary of a language, with a user's file in CMUdict's format if given.
 
-    Readings of the user's file come after the dictionary's own. Dictionaries are kept by the
-    content of that file, so a corrected file counts at once.
+    In English readings of the user's file come after those of CMUdict and the shipped supplement;
+    in other languages they stand instead of all others. Dictionaries are kept by the content of
+    that file, so a corrected file counts at once.
 
     Raises
     ------
     LexiconError
         If the file is missing, not UTF-8, or malformed.
     """
-    if supplement is None:
-        return _shipped_dictionary()
-    return _extended_dictionary(_read_utf8(supplement), str(supplement))
+    text, source = "", ""
+    if supplement is not None:
+        text, source = _read_utf8(supplement), str(supplement)
+    if code != ENGLISH:
+        return _rule_dictionary(text, source, code)
+    return _extended_dictionary(text, source) if source else _shipped_dictionary()
+
+
+@lru_cache(maxsize=4)
+def _rule_dictionary(text: str, source: str, code: str) -> Dictionary:
+    of = language(code)
+    entries = parse_dictionary(text, source, of)
+    shifting = [word for word, variants in entries.items() if _n_readings(variants) == 2]
+    return RuleDictionary(
+        entries, f"espeak-ng {of.voice}" + f"+{source}" * bool(source), shifting, of
+    )
 
 
 @cache
@@ -242,14 +341,14 @@ def load_word_list(path: Path) -> frozenset[str]:
 
 def read_word_list(text: str) -> frozenset[str]:
     """Upper-case words, one per line; ``#`` starts a comment."""
-    words = (line.split("#")[0].strip().upper() for line in text.splitlines())
+    words = (capitals(line.split("#")[0].strip()) for line in text.splitlines())
     return frozenset(word for word in words if word)
 
 
 @cache
-def default_function_words() -> frozenset[str]:
-    """The shipped list of function words, see ``function_words.txt`` for its reasons."""
-    return read_word_list(language(ENGLISH).text("function_words.txt"))
+def default_function_words(code: str = ENGLISH) -> frozenset[str]:
+    """A language's list of function words, see ``function_words.txt`` for its reasons."""
+    return read_word_list(language(code).text("function_words.txt"))
 
 
 @cache

@@ -46,6 +46,13 @@ class Pronunciation:
         """Stress digits of the vowels in order, ``""`` where a vowel has none."""
         return "".join(phone[-1] for phone in self.phones if phone[-1:].isdigit())
 
+    def with_stress(self, pattern: str) -> Pronunciation:
+        """The same phones with other digits on the vowels, one for each."""
+        digits = iter(pattern)
+        return Pronunciation(
+            tuple(bare(p) + next(digits) if is_vowel(p) else p for p in self.phones)
+        )
+
     @property
     def n_syllables(self) -> int:
         """Number of vowels."""

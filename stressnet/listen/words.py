@@ -137,6 +137,7 @@ def load_word(
     transcript: Path | str | None = None,
     occurrence: int = 1,
     aligner: str = "pocketsphinx",
+    language: str = "en",
 ) -> Word:
     """A word of a recording.
 
@@ -154,6 +155,8 @@ def load_word(
         Which, if the word is said several times.
     aligner : str
         For recordings with a transcript only.
+    language : str
+        Code of the language, see ``stressnet languages``.
 
     Raises
     ------
@@ -172,16 +175,17 @@ def load_word(
 
     path = Path(recording)
     alignments, transcripts = (place and Path(place) for place in (textgrid, transcript))
-    (source,) = sources_of([path], alignments or None, transcripts or None)
+    (source,) = sources_of([path], alignments or None, transcripts or None, code=language)
     if source.alignment is None and not source.words and word is not None:
-        (source,) = sources_of([path], text=word)
+        (source,) = sources_of([path], text=word, code=language)
     doubts: list[Problem] = []
     aligned = align_words([source], aligner, None, doubts, Progress(verbose=False), jobs=0)
     audio = read_audio(path)
     alignment = alignment_of(source, audio, aligned, doubts)
     for doubt in doubts:
         warnings.warn(doubt.reason, stacklevel=2)
-    return _cut(audio, alignment, _chosen(path, alignment, word, occurrence), path)
+    chosen = _chosen(path, alignment, word, occurrence, language)
+    return _cut(audio, alignment, chosen, path, language)
 
 
 def open_corpus(path: Path | str) -> OpenedCorpus:
@@ -202,12 +206,15 @@ def open_corpus(path: Path | str) -> OpenedCorpus:
     return OpenedCorpus.checked(path)  # type: ignore[return-value]
 
 
-def _chosen(path: Path, alignment: Alignment, word: str | None, occurrence: int) -> Interval:
+def _chosen(
+    path: Path, alignment: Alignment, word: str | None, occurrence: int, code: str
+) -> Interval:
     """The word that is asked for, among those that ``predict`` would not skip."""
     from stressnet.corpus.tokens import word_key
+    from stressnet.languages import language
     from stressnet.stages.predict.words import skip_reasons
 
-    words = skip_reasons(alignment, function_words=True)
+    words = skip_reasons(alignment, True, language(code))
     if word is not None and not any(w.label == UNKNOWN_WORD for w, _ in words):
         words = [(w, why) for w, why in words if word_key(w.label) == word_key(word)]
     usable = [w for w, reason in words if not reason]
@@ -221,17 +228,18 @@ def _chosen(path: Path, alignment: Alignment, word: str | None, occurrence: int)
     return usable[occurrence - 1]
 
 
-def _cut(audio: Audio, alignment: Alignment, chosen: Interval, path: Path) -> Word:
+def _cut(audio: Audio, alignment: Alignment, chosen: Interval, path: Path, code: str) -> Word:
     """A word of a recording as a corpus would hold it."""
     from stressnet.acoustics.token_image import excerpt_of
     from stressnet.corpus.tokens import word_key
+    from stressnet.languages import language
     from stressnet.lexicon.syllables import syllabify
 
     excerpt, origin_s = excerpt_of(audio, chosen.start_s, chosen.end_s)
     phones, times = alignment.phones_of(chosen), None
     label = "" if chosen.label == UNKNOWN_WORD else word_key(chosen.label)
     if phones:
-        parts = syllabify([phone.label for phone in phones])
+        parts = syllabify([phone.label for phone in phones], language(code))
         times = TokenTimes.from_phones(
             phones,
             parts.nuclei,

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stressnet.errors import CheckpointError, ConfigError
+from stressnet.languages import ENGLISH, language
 from stressnet.lexicon.stress import CLASSES
 from stressnet.models.network import Network
 from stressnet.models.registry import build_model
@@ -207,6 +208,21 @@ class TrainedNetwork:
                 for part in torch.from_numpy(images).split(BATCH)
             ]
         return torch.cat(parts).double().numpy()
+
+    @property
+    def language(self) -> str:
+        """Code of the language that it was trained on."""
+        return str(self.info.training.get("language", ENGLISH))
+
+    def language_doubt(self, code: str) -> str:
+        """A warning if speech is of another language than it was trained on, else empty."""
+        own, other = language(self.language), language(code)
+        if own is other:
+            return ""
+        return (
+            f"the network '{self.name}' was trained on {own.name}, and this is {other.name}: its "
+            f"answers say nothing certain about stress in it; train one with 'stressnet train'"
+        )
 
     def check_images(self, images: Any) -> None:
         """Refuse :class:`stressnet.corpus.images.Images` of another kind than it was trained on.

@@ -33,6 +33,7 @@ from tqdm import tqdm
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import ConfigError
+from stressnet.languages import ENGLISH
 from stressnet.lexicon.stress import CLASSES
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
@@ -93,6 +94,8 @@ class Origin:
     recordings, sounds : tuple of str
         Hashes of the recordings and of the sounds that are trained on, see
         :func:`stressnet.training.corpus_data.recordings_of` and ``sounds_of`` there.
+    language : str
+        Code of the corpus's language.
     """
 
     preset: str
@@ -102,6 +105,7 @@ class Origin:
     validated: bool = True
     recordings: tuple[str, ...] = ()
     sounds: tuple[str, ...] = ()
+    language: str = ENGLISH
 
 
 @dataclass(frozen=True)
@@ -259,6 +263,7 @@ def _described(model_name: str, run: Run, origin: Origin, ended: Any) -> Checkpo
             "recordings": list(origin.recordings),
             "sounds": list(origin.sounds),
             **({} if origin.validated else {"all_tokens": True}),
+            **({} if origin.language == ENGLISH else {"language": origin.language}),
             "epochs": state.epoch,
             "best_epoch": state.best_epoch,
             "ended": ended,

@@ -19,7 +19,7 @@ from stressnet.alignment.readers.fave import is_fave, read_fave
 from stressnet.alignment.readers.lhotse import read_lhotse
 from stressnet.alignment.readers.librispeech import LINE, read_condensed
 from stressnet.alignment.readers.options import Alignments, ReadOptions
-from stressnet.alignment.readers.phone_sets import in_upper_case
+from stressnet.alignment.readers.phone_sets import in_phones_of
 from stressnet.alignment.readers.recogniser import items_of, read_recogniser
 from stressnet.alignment.readers.subtitles import read_subtitles
 from stressnet.alignment.readers.table import check_columns, read_table
@@ -27,6 +27,7 @@ from stressnet.alignment.readers.timit import read_timit, timit_files
 from stressnet.alignment.textgrid import read_textgrid, speakers_of
 from stressnet.errors import AlignmentError, ConfigError, UnknownFormatError
 from stressnet.intervals import Alignment
+from stressnet.languages import Language
 
 AUTO = "auto"
 
@@ -211,6 +212,7 @@ def read_alignment(
     speaker: str | None = None,
     rate_hz: int | None = None,
     channel: str | None = None,
+    language: Language | None = None,
 ) -> Alignment:
     """Read one recording's words and phones, whatever program wrote them.
 
@@ -228,13 +230,16 @@ def read_alignment(
         Rate of times that are counted in samples, if not the format's own.
     channel : str, optional
         Channel of a CTM file or Lhotse manifest.
+    language : Language, optional
+        Of the phones: the IPA is read as ARPAbet in English, and stays what it is in others.
 
     Returns
     -------
     Alignment
-        Times in seconds from the recording's first sample, phones in ARPAbet where the format has
-        a set of its own, every mark for silence ``""``. Without phones if the format has none
-        (condensed LibriSpeech alignments, a CTM of words).
+        Times in seconds from the recording's first sample, phones as
+        :func:`~stressnet.alignment.readers.phone_sets.in_phones_of` reads them, every mark for
+        silence ``""``. Without phones if the format has none (condensed LibriSpeech alignments, a
+        CTM of words).
 
     Raises
     ------
@@ -247,7 +252,7 @@ def read_alignment(
     reader = _ONE.get(_format(path, format))
     options = ReadOptions(speaker, rate_hz, channel)
     if reader is not None:
-        return in_upper_case(reader(path, options))
+        return in_phones_of(reader(path, options), language)
     # Files of many are kept as they are, whichever speaker is wanted.
     alignments = _kept(path, format, replace(options, speaker=None), _stamp(path))
     names = list(dict.fromkeys((*alignments, *alignments.voices)))
@@ -265,11 +270,11 @@ def read_alignment(
     voices = alignments.voices.get(name, {})
     is_one_of_many = speaker is not None and any(voices)
     if name in alignments and not is_one_of_many:
-        return in_upper_case(alignments[name])
+        return in_phones_of(alignments[name], language)
     wanted = {v.casefold() for v in (speaker, channel) if v is not None}
     for voice, alignment in voices.items():
         if voice.casefold() in wanted:
-            return in_upper_case(alignment)
+            return in_phones_of(alignment, language)
     what = "channels" if _format(path, format) == "ctm" else "speakers"
     raise AlignmentError(
         f"{path}: '{name or path.stem}' has the {what} {', '.join(sorted(voices))}"

@@ -1,4 +1,4 @@
-"""Phone sets of hand-labelled corpora, folded to the ARPAbet of CMUdict.
+"""Phone sets of alignments: as files have them, and hand-labelled ones folded to ARPAbet.
 
 Hand labels are narrower than a dictionary. What is folded, and why it matters to times:
 
@@ -23,13 +23,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from stressnet.intervals import SILENCE, Alignment, Interval
-from stressnet.lexicon.pronunciation import Pronunciation, is_arpabet, is_vowel
-
-FLAP = "DX"
-"""Stands for ``T`` or ``D`` until the word is known."""
-
-_ARPABET_SHARE = 0.9
-"""Least share of a file's labels that make it lower-case ARPAbet; IPA shares a third with it."""
+from stressnet.languages import Language
+from stressnet.languages.phones import is_vowel
+from stressnet.lexicon.notation import ARPABET, ARPABET_LOWER, FLAP, read
+from stressnet.lexicon.pronunciation import Pronunciation
 
 _MOST_PHONES = 100  # in a word; more are looked at in no damaged file
 
@@ -90,16 +87,18 @@ def fold(
     """
     folded: list[Interval] = []
     for interval in intervals:
-        phones = phone_set.get(interval.label.lower())
-        if phones is None:
-            folded.append(interval)
-        elif len(phones) < 2:
-            folded.append(replace(interval, label=phones[0] if phones else SILENCE))
-        else:
-            middle_s = interval.middle_s
-            folded.append(Interval(interval.start_s, middle_s, phones[0]))
-            folded.append(Interval(middle_s, interval.end_s, phones[1]))
+        folded += _divided(interval, phone_set.get(interval.label.lower(), (interval.label,)))
     return tuple(folded)
+
+
+def _divided(interval: Interval, phones: tuple[str, ...]) -> tuple[Interval, ...]:
+    if len(phones) < 2:
+        return (replace(interval, label=phones[0] if phones else SILENCE),)
+    middle_s = interval.middle_s
+    return (
+        Interval(interval.start_s, middle_s, phones[0]),
+        Interval(middle_s, interval.end_s, phones[1]),
+    )
 
 
 def merge_closures(intervals: Sequence[Interval]) -> tuple[Interval, ...]:
@@ -122,15 +121,22 @@ def merge_closures(intervals: Sequence[Interval]) -> tuple[Interval, ...]:
     )
 
 
-def in_upper_case(alignment: Alignment) -> Alignment:
-    """Lower-case ARPAbet (``dh ah0``) in upper case; every other alignment as it is."""
-    labels = {phone.label for phone in alignment.spoken_phones()}
-    if any(is_arpabet(label) for label in labels):
+def in_phones_of(alignment: Alignment, of: Language | None = None) -> Alignment:
+    """Phones as the package writes those of a language; see `stressnet.lexicon.notation.read`.
+
+    The source of the alignment names their set if it is neither that nor lower-case ARPAbet.
+    """
+    name, phones = read([phone.label for phone in alignment.spoken_phones()], of)
+    if name == ARPABET:
         return alignment
-    if sum(is_arpabet(label.upper()) for label in labels) < _ARPABET_SHARE * max(1, len(labels)):
-        return alignment
-    phones = tuple(replace(phone, label=phone.label.upper()) for phone in alignment.phones)
-    return replace(alignment, phones=phones)
+    rest = iter(phones)
+    divided = tuple(
+        part
+        for phone in alignment.phones
+        for part in ([phone] if phone.is_silence else _divided(phone, next(rest)))
+    )
+    source = alignment.source + (f" ({name})" if name != ARPABET_LOWER else "")
+    return resolve_flaps(replace(alignment, phones=divided, source=source))
 
 
 Variants = Callable[[str], Sequence[Pronunciation]]

@@ -213,7 +213,7 @@ def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
 
     Failures become problems of the folder.
     """
-    dictionary = load_dictionary(config.dictionary)
+    dictionary = load_dictionary(config.dictionary, config.code)
     problems = folder.problems
     with (
         folder.journal("alignments") as journal,

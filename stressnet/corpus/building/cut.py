@@ -57,7 +57,7 @@ def _cut_one(task: _CutTask) -> dict[str, Any]:
         tokens, rejected = find_tokens(
             recording,
             task.alignment,
-            load_dictionary(config.dictionary),
+            load_dictionary(config.dictionary, config.code),
             task.labels,
             load_word_list(config.function_words) if config.function_words else None,
             get_tagger(config.tagger),

@@ -12,6 +12,7 @@ from stressnet.corpus.scan import Recording
 from stressnet.corpus.splits import SETS, check_speakers
 from stressnet.corpus.tokens import find_tokens
 from stressnet.errors import CorpusError
+from stressnet.languages import ENGLISH
 from stressnet.lexicon.dictionary import Dictionary, Entry, Reject
 from stressnet.lexicon.families import word_families
 from stressnet.lexicon.stress import Stress
@@ -100,15 +101,15 @@ class Expected:
         """Tokens per class."""
         return Counter(stress for _, _, stress in self.words)
 
-    def training(self) -> str:
-        """Whether this is enough to train and test a network on, in words."""
+    def training(self, code: str = ENGLISH) -> str:
+        """Whether this is enough to train and test a network on, in words, in a language."""
         if not self.words:
             return "no, there is no disyllabic content word, without which build-corpus stops"
         try:
             check_speakers(len({speaker for speaker, _, _ in self.words}))
         except CorpusError as error:
             return f"no, {error}"
-        families = word_families(sorted({word for _, word, _ in self.words}))
+        families = word_families({word for _, word, _ in self.words}, code)
         for stress in (Stress.INITIAL, Stress.FINAL):
             n = len({families[word] for _, word, s in self.words if s is stress})
             if n < len(SETS):
@@ -135,7 +136,8 @@ def unknown_words(n_unknown: int, n_tokens: int) -> str:
         return ""
     return (
         f"{n_unknown} words are not in the dictionary, and only {n_tokens} words of two syllables "
-        f"are; is this English? Give a pronunciation dictionary of its language with --dictionary"
+        f"are; is this English? Name the language with --language (see 'stressnet languages'), or "
+        f"give a pronunciation dictionary of it with --dictionary"
     )
 
 
@@ -155,7 +157,7 @@ def language_warnings(unknown: Counter[str], tokens: Counter[str]) -> list[str]:
     return warnings
 
 
-def expected_text(expected: Expected, speakers: Sequence[str]) -> str:
+def expected_text(expected: Expected, speakers: Sequence[str], code: str = ENGLISH) -> str:
     """Tokens per class, speakers, and whether that is enough, a line each."""
     counts = expected.counts
     names = sorted(set(speakers))
@@ -166,6 +168,6 @@ def expected_text(expected: Expected, speakers: Sequence[str]) -> str:
             f"speakers: {len(names)} ({', '.join(names[:5])}{more})",
             f"expected tokens: {counts[Stress.INITIAL]} INITIAL, {counts[Stress.FINAL]} FINAL, "
             f"{counts[None]} of words with both readings",
-            f"enough to train: {expected.training()}",
+            f"enough to train: {expected.training(code)}",
         ]
     )

@@ -83,6 +83,7 @@ def _read(recording: Recording, path: Path) -> Alignment:
 
     name = recording.alignment_id or recording.utterance_id
     how: Any = {"format": recording.alignment_format, "utterance_id": name}
+    how["language"] = recording.language
     if recording.voice is not None:
         return read_alignment(path, **how, speaker=recording.voice)
     try:

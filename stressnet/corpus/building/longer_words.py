@@ -24,15 +24,16 @@ if TYPE_CHECKING:
     from stressnet.stages.build_corpus import BuildConfig
 
 
-_Task = tuple[Recording, Alignment, Path | None, float, Path]
-"""A recording, its alignment, a user's dictionary, context in seconds, and where to write."""
+_Task = tuple[Recording, Alignment, Path | None, str, float, Path]
+"""A recording, its alignment, a user's dictionary, the language, context in seconds, and where to
+write."""
 
 
 def _cut_one(task: _Task) -> list[dict[str, Any]]:
     """Rows of one utterance's stretches; the excerpt of a word serves all of its stretches."""
-    recording, alignment, dictionary, context_s, out = task
+    recording, alignment, dictionary, code, context_s, out = task
     try:
-        stretches = find_stretches(recording, alignment, load_dictionary(dictionary))
+        stretches = find_stretches(recording, alignment, load_dictionary(dictionary, code))
         words = [list(group) for _, group in groupby(stretches, lambda s: s.word_index)]
         times_s = [(group[0].start_s, group[-1].end_s) for group in words]
         excerpts, _ = read_excerpts(recording, times_s, context_s)
@@ -53,7 +54,7 @@ def cut_longer_words(
     where = folder.tree(f"{LONGER_WORDS}/excerpts/*/*.flac").parent
     recordings = [r for r in found.recordings if r.utterance_id in aligned]
     tasks = (
-        (name, (r, aligned[name], config.dictionary, config.context_s, where))
+        (name, (r, aligned[name], config.dictionary, config.code, config.context_s, where))
         for r in recordings
         for name in [r.utterance_id]
     )

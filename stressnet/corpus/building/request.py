@@ -13,6 +13,7 @@ from stressnet.corpus.recipe import Recipe
 from stressnet.corpus.scan import Scan
 from stressnet.corpus.speakers import examples
 from stressnet.errors import AlignmentError, CorpusError, MissingPartError
+from stressnet.languages import ENGLISH
 from stressnet.runs.manifest import hash_data, hash_ends, hash_file
 from stressnet.runs.problems import Problem, warnings_about
 
@@ -94,6 +95,8 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
     ]
     labels = sorted([*key, value.stress] for key, value in found.labels.items())
     content = {k: v for k, v in parameters.items() if k not in _NOT_HASHED}
+    if config.code == ENGLISH:
+        del content["language"]
     if config.part is None:
         del parameters["shard"], content["shard"]
     else:

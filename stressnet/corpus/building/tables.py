@@ -50,7 +50,7 @@ def finish_tables(
     import pandas as pd
 
     tokens = pd.read_parquet(folder.path / TOKENS, columns=list(_DECIDING))
-    tokens["corpus"] = corpus
+    tokens["corpus"], tokens["language"] = corpus, config.code
     tokens = split_tokens(tokens, config.splits, config.splits_file)
     if config.match:
         tokens = match_classes(tokens, config.match, config.seed if config.splits else 0)
@@ -94,6 +94,7 @@ def write_card(
     folder: RunFolder, recipe: Recipe, tokens: pd.DataFrame, results: Mapping[str, Any]
 ) -> None:
     """Write ``corpus-card.md``: what this corpus is, for people."""
-    source = Source(recipe.name, recipe.title, recipe.licence, recipe.citation, recipe.synthetic)
+    about = (recipe.title, recipe.licence, recipe.citation, recipe.synthetic, recipe.language)
+    source = Source(recipe.name, *about)
     text = card_text(recipe.title, [source], tokens, results)
     folder.file("corpus-card.md").write_text(text, encoding="utf-8")

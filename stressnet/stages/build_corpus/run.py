@@ -38,6 +38,7 @@ from stressnet.corpus.scan import scan
 from stressnet.corpus.splits import check_speakers, read_splits
 from stressnet.corpus.store import LONGER_WORDS
 from stressnet.errors import FolderError
+from stressnet.languages import ENGLISH
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import resolve_tagger
 from stressnet.runs import Problem, Result, RunFolder, Severity, Step, read_manifest
@@ -50,8 +51,9 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
     """Build a corpus, continue building it, or add spectrogram presets to it."""
     for preset in config.presets:
         get_preset(preset)
-    recipe = _recipe(config, source, folder)
-    config = replace(config, recipe=recipe.name, tagger=resolve_tagger(config.tagger))
+    recipe = _recipe(config, source, folder).spoken_in(config.language)
+    tagger = resolve_tagger(config.tagger) if recipe.language == ENGLISH else "none"
+    config = replace(config, recipe=recipe.name, language=recipe.language, tagger=tagger)
     _check_tables(config)
     with folder.progress.stage("scan"):
         found = scan(recipe, source, speakers=config.speakers, channel=config.channel)
@@ -118,7 +120,7 @@ def _recipe(config: BuildConfig, source: Path, folder: RunFolder) -> Recipe:
 
 def _check_tables(config: BuildConfig) -> None:
     """Read the files that options name, so that a bad one costs nothing."""
-    load_dictionary(config.dictionary)
+    load_dictionary(config.dictionary, config.code)
     if config.function_words is not None:
         load_word_list(config.function_words)
     if config.splits_file is not None:

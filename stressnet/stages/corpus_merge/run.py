@@ -68,7 +68,7 @@ def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> Result:
         return Result.kept(folder)
     out = folder.path
     with folder.progress.stage("tables"):
-        folder.table(TOKENS, tokens)
+        folder.table(TOKENS, tokens.drop(columns="language", errors="ignore"))
         folder.table("splits.csv", tokens[list(SPLIT_COLUMNS)])
         for name, small_table in small.items():
             folder.table(name, small_table)

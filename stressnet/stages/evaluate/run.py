@@ -10,6 +10,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
 from stressnet.evaluation import tables
 from stressnet.evaluation.audits import COLUMNS, alarms, run_audits
+from stressnet.evaluation.heard import tell_language
 from stressnet.evaluation.sets import (
     TestSets,
     describe_models,
@@ -49,6 +50,7 @@ def run(
         steps=[Step("predict", len(tests.tokens) * len(models), seconds_each=0.003)],
     )
 
+    tell_language(models, corpus, folder)
     units = predict_units(models, corpus, tests, folder.progress)
     main = representatives(units)[0]
     options = {"seed": config.seed, "n_resamples": config.n_resamples}

@@ -17,7 +17,7 @@ from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError, check_names
-from stressnet.evaluation.heard import count_heard
+from stressnet.evaluation.heard import count_heard, tell_language
 from stressnet.explain import COMPOSITES
 from stressnet.explain.map_file import MapRequest, compute_maps
 from stressnet.explain.reference import REFERENCED
@@ -78,6 +78,7 @@ def run(
         ],
     )
 
+    tell_language([network], corpus, folder)
     request = MapRequest(
         chosen.image_index,
         str(config.composite),

@@ -32,6 +32,11 @@ class PredictConfig:
         help="Channel of the recordings to take, counted from 1.",
         default_text="the mean of all",
     )
+    language: str | None = option(
+        None,
+        help="Language of the speech (see 'stressnet languages').",
+        default_text="the network's",
+    )
     word: str | None = option(None, help="The word (or words) said in the one FILE.")
     model: Path = option(
         Path("pretrained"), help="Checkpoint folder.", default_text="the network in stressnet"

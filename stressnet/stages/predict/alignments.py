@@ -18,7 +18,7 @@ from stressnet.corpus.building.given import Given, pronounceable, speakable, use
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.speaking_rate import frame_levels, speech_time_s
 from stressnet.corpus.tokens import MIN_DURATION_S
-from stressnet.corpus.written import Reading
+from stressnet.corpus.written import Normaliser, Reading
 from stressnet.errors import AlignmentError, AudioError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
@@ -54,7 +54,7 @@ def align_words(
 
     What a build would warn of becomes problems.
     """
-    dictionary = load_dictionary(dictionary_file)
+    dictionary = load_dictionary(dictionary_file, *{source.language for source in sources})
     aligned: Aligned = {}
     todo = []
 
@@ -116,6 +116,7 @@ def _recording(source: Source) -> Recording:
         voice=source.speaker,
         channel=source.channel,
         transcript=Reading(source.words) if source.words else None,
+        normaliser=Normaliser(language=source.language),
         speech_s=speech_time_s(frame_levels(sound.samples, WORKING_RATE_HZ)),
     )
 

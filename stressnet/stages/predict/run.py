@@ -21,13 +21,15 @@ def run(config: PredictConfig, files: list[Path], work: Work) -> Predicted:
     if config.out is not None and config.format != "textgrid":
         check_file(config.out, given)
     places = config.textgrid, config.transcript
+    network = TrainedNetwork.load(config.model, work.device)
+    code = config.language or network.language
     if config.word is None and None in places:
-        sources = sources_one_by_one(files, *places)
+        sources = sources_one_by_one(files, *places, code=code)
     else:
-        sources = sources_of(files, *places, config.word)
+        sources = sources_of(files, *places, config.word, code)
     result = predict_words(
         [replace(s, speaker=config.speaker, channel=config.channel) for s in sources],
-        TrainedNetwork.load(config.model, work.device),
+        network,
         aligner=config.aligner,
         dictionary=config.dictionary,
         function_words=config.function_words,

@@ -11,6 +11,7 @@ from stressnet.alignment.readers import detect_format
 from stressnet.corpus.transcripts import LINES_ENDING, read_lines, read_text
 from stressnet.corpus.written import split_words
 from stressnet.errors import AlignmentError, ConfigError, TranscriptError, UnknownFormatError
+from stressnet.languages import ENGLISH
 
 _TIMED = (".eaf", ".cha", ".json", ".vtt", ".srt", ".csv", ".tsv")
 _ALIGNMENTS = (".TextGrid", ".textgrid", *_TIMED)
@@ -36,6 +37,8 @@ class Source:
         The channel of the sound, counted from 1; None for the mean of all.
     problem : str
         Why its words are not known, if they should be.
+    language : str
+        Code of the language.
     """
 
     audio: Path
@@ -44,6 +47,7 @@ class Source:
     speaker: str | None = None
     channel: int | None = None
     problem: str = ""
+    language: str = ENGLISH
 
 
 def sources_of(
@@ -51,6 +55,7 @@ def sources_of(
     alignments: Path | None = None,
     transcripts: Path | None = None,
     text: str | None = None,
+    code: str = ENGLISH,
 ) -> list[Source]:
     """Bring recordings together with their alignments or transcripts.
 
@@ -66,42 +71,49 @@ def sources_of(
         With neither of them, nor a text, what lies beside a recording is taken.
     text : str, optional
         The transcript itself, for one recording.
+    code : str
+        Of the language.
     """
     if sum(value is not None for value in (alignments, transcripts, text)) > 1:
         raise ConfigError("give one of alignment, transcript and text, not several")
     if text is not None:
         if len(files) != 1:
             raise ConfigError(f"one text cannot be that of {len(files)} recordings; use a folder")
-        return [Source(files[0], words=_nonempty(split_words(text), "the text given"))]
+        words = _nonempty(split_words(text, code), "the text given")
+        return [Source(files[0], words=words, language=code)]
     if alignments is not None:
         paths = [_beside(file, alignments, _ALIGNMENTS) for file in files]
         for file, path in zip(files, paths, strict=True):
             if path is None:
                 raise AlignmentError(f"{alignments}: no TextGrid for {file.name}; add it")
-        return [Source(file, alignment=path) for file, path in zip(files, paths, strict=True)]
+        pairs = zip(files, paths, strict=True)
+        return [Source(file, alignment=path, language=code) for file, path in pairs]
     if transcripts is not None:
-        return [_transcribed(file, transcripts) for file in files]
-    return [_source_beside(file) for file in files]
+        return [_transcribed(file, transcripts, code) for file in files]
+    return [_source_beside(file, code) for file in files]
 
 
 def sources_one_by_one(
-    files: Sequence[Path], alignments: Path | None = None, transcripts: Path | None = None
+    files: Sequence[Path],
+    alignments: Path | None = None,
+    transcripts: Path | None = None,
+    code: str = ENGLISH,
 ) -> list[Source]:
     """The same, but a recording whose words cannot be had costs only itself."""
     sources = []
     for file in files:
         try:
-            sources += sources_of([file], alignments, transcripts)
+            sources += sources_of([file], alignments, transcripts, code=code)
         except (AlignmentError, TranscriptError) as error:
             sources.append(Source(file, problem=f"{file}: {error}"))
     return sources
 
 
-def _source_beside(file: Path) -> Source:
+def _source_beside(file: Path, code: str) -> Source:
     """A recording with the alignment and transcript of its name in its folder, if there are any."""
-    source = Source(file)
+    source = Source(file, language=code)
     if _beside(file, file.parent, _TRANSCRIPTS) is not None:
-        source = _transcribed(file, file.parent)
+        source = _transcribed(file, file.parent, code)
     for ending in _ALIGNMENTS:
         path = _beside(file, file.parent, (ending,))
         with suppress(UnknownFormatError):  # of another program
@@ -125,22 +137,23 @@ def _beside(file: Path, place: Path, endings: tuple[str, ...]) -> Path | None:
     return next((path for path in below if path.is_file()), None)
 
 
-def _transcribed(file: Path, place: Path) -> Source:
+def _transcribed(file: Path, place: Path, code: str) -> Source:
     """A recording with its words: from its own file, or from its line of a file of many."""
     own = _beside(file, place, (*_TRANSCRIPTS, *_TIMED))
     if own is not None and not own.name.endswith(LINES_ENDING):
         try:
             if own.is_file() and detect_format(own):
-                return Source(file, alignment=own)
+                return Source(file, alignment=own, language=code)
         except UnknownFormatError:
             if own.suffix.lower() in _TIMED:
                 raise
-        return Source(file, words=_nonempty(split_words(read_text(own)), str(own)))
+        words = _nonempty(split_words(read_text(own), code), str(own))
+        return Source(file, words=words, language=code)
     many = sorted(place.rglob(f"*{LINES_ENDING}")) if place.is_dir() else [place]
     for path in many:
         if file.stem in (lines := read_lines(path)):
             where = f"{path}, line of {file.stem}"
-            return Source(file, words=_nonempty(lines[file.stem], where))
+            return Source(file, words=_nonempty(lines[file.stem], where), language=code)
     raise TranscriptError(f"{place}: no transcript for {file.name}; add it")
 
 

@@ -23,8 +23,9 @@ from stressnet.audio import Audio, read_audio
 from stressnet.corpus.tokens import MAX_DURATION_S, MIN_DURATION_S, word_key
 from stressnet.errors import AlignmentError, AudioError, ConfigError
 from stressnet.intervals import Alignment, Interval
+from stressnet.languages import ENGLISH, Language, language
+from stressnet.languages.phones import is_vowel
 from stressnet.lexicon.dictionary import default_function_words
-from stressnet.lexicon.pronunciation import is_arpabet, is_vowel
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.runs import Problem, Progress, Severity
@@ -184,6 +185,8 @@ def predict_words(
     if len(set(names)) < len(names):
         raise ConfigError("a recording is given twice; give each once")
     problems: list[Problem] = []
+    for text in {network.language_doubt(source.language) for source in sources} - {""}:
+        problems.append(Problem("", "language", Severity.WARNING, text))
     aligned = align_words(sources, aligner, dictionary, problems, progress)
     words: list[WordPrediction] = []
     alignments: dict[str, Alignment] = {}
@@ -196,7 +199,8 @@ def predict_words(
                     raise AlignmentError(source.problem)
                 audio = read_audio(source.audio, channel=source.channel)
                 alignment = alignment_of(source, audio, aligned, problems)
-                own = _predict_file(name, audio, alignment, network, temperature, function_words)
+                words_here = skip_reasons(alignment, function_words, language(source.language))
+                own = _predict_file(name, audio, words_here, network, temperature)
             except (AudioError, AlignmentError) as error:
                 problems.append(Problem(name, "predict", Severity.ERROR, str(error)))
                 words.append(WordPrediction(name, "", reason=str(error)))
@@ -214,9 +218,12 @@ def predict_words(
     return Predicted(tuple(words), alignments, durations_s, tuple(problems), about)
 
 
-def skip_reasons(alignment: Alignment, function_words: bool) -> list[tuple[Interval, str]]:
+def skip_reasons(
+    alignment: Alignment, function_words: bool, of: Language | None = None
+) -> list[tuple[Interval, str]]:
     """Spoken words in order, each with the reason not to predict it, or an empty string."""
-    left_out = frozenset() if function_words else default_function_words()
+    of = of or language(ENGLISH)
+    left_out = frozenset() if function_words else default_function_words(of.code)
     found = []
     for word in alignment.spoken_words():
         phones = [phone.label for phone in alignment.phones_of(word)]
@@ -228,9 +235,9 @@ def skip_reasons(alignment: Alignment, function_words: bool) -> list[tuple[Inter
             reason = "function word"
         elif not phones:
             reason = "no phones aligned"
-        elif not all(is_arpabet(phone) for phone in phones):
-            foreign = next(phone for phone in phones if not is_arpabet(phone))
-            reason = f"phone '{foreign}' is not ARPAbet"
+        elif not all(map(of.is_phone, phones)):
+            foreign = next(phone for phone in phones if not of.is_phone(phone))
+            reason = f"phone '{foreign}' is not {'ARPAbet' if of.is_english else 'IPA'}"
         elif vowels != 2:
             reason = f"{vowels} syllable{'' if vowels == 1 else 's'}"
         elif not MIN_DURATION_S <= word.duration_s <= MAX_DURATION_S:
@@ -242,12 +249,10 @@ def skip_reasons(alignment: Alignment, function_words: bool) -> list[tuple[Inter
 def _predict_file(
     name: str,
     audio: Audio,
-    alignment: Alignment,
+    words: Sequence[tuple[Interval, str]],
     network: TrainedNetwork,
     temperature: float,
-    function_words: bool,
 ) -> list[WordPrediction]:
-    words = skip_reasons(alignment, function_words)
     chosen = [word for word, reason in words if not reason]
     scores = iter(_logit_differences(audio, chosen, network))
     found = []

@@ -99,6 +99,7 @@ def train_one(
                 validated=not config.all_tokens,
                 recordings=recordings_of(corpus, trained_on),
                 sounds=sounds_of(corpus, trained_on),
+                language=corpus.language,
             ),
             resume=True,
             watch=Watch(progress.verbose and sys.stderr.isatty(), config.tensorboard),

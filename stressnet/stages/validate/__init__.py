@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from stressnet.languages import ENGLISH
 from stressnet.runs import Input, Stage, option
 
 AUTO = "auto"
@@ -29,6 +30,11 @@ class ReadingConfig:
         help="Channel of the recordings to take, counted from 1.",
         default_text="the recipe's, else the mean of all",
     )
+    language: str | None = option(
+        None,
+        help="Language of the speech (see 'stressnet languages').",
+        default_text="the recipe's, else en",
+    )
     labels: Path | None = option(
         None,
         help="Table of stress decided by a person: utterance_id, word_index, stress (TSV or CSV); "
@@ -36,6 +42,11 @@ class ReadingConfig:
     )
     dictionary: Path | None = option(None, help="Further pronunciations in CMUdict's format.")
     function_words: Path | None = option(None, help="List of words to leave out, one per line.")
+
+    @property
+    def code(self) -> str:
+        """Code of the language."""
+        return self.language or ENGLISH
 
 
 @dataclass(frozen=True)

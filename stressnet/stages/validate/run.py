@@ -58,11 +58,11 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
             config.csv, [recordings, config.labels, config.dictionary, config.function_words]
         )
     recipe = layouts_of(recordings)[0].recipe if config.recipe == AUTO else None
-    recipe = recipe or load_recipe(config.recipe)
+    recipe = (recipe or load_recipe(config.recipe)).spoken_in(config.language)
     found = scan(recipe, recordings, speakers=config.speakers, channel=config.channel)
     labels = {**found.labels, **(read_labels(config.labels) if config.labels else {})}
     found = replace(found, labels=labels)
-    dictionary = load_dictionary(config.dictionary)
+    dictionary = load_dictionary(config.dictionary, recipe.language)
     function_words = load_word_list(config.function_words) if config.function_words else None
     checks = RecordingChecks(found, dictionary, function_words, config.samples)
     with work.progress.stage("validate", len(found.recordings), "utt") as bar:
@@ -71,7 +71,9 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
             bar.update()
     checks.finish(recipe.reading.convention)
     told = counts_text(count_changes({**found.changes, **checks.changes}))
-    expected = expected_text(checks.expected, [one.speaker for one in found.recordings])
+    expected = expected_text(
+        checks.expected, [one.speaker for one in found.recordings], recipe.language
+    )
     if config.csv is not None:
         write_rows(config.csv, Row, checks.rows)
     return Validation(
