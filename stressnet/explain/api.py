@@ -94,8 +94,7 @@ def explain_batch(
     composite : str or Composite
         Rules; names in :data:`stressnet.explain.COMPOSITES`.
     seed : str or Tensor
-        ``"logit-difference"`` (output 0 minus output 1), ``"logit"``, ``"log-odds"``, or weights of
-        the logits.
+        What is explained, see :mod:`stressnet.explain.seeds`.
     target : int, Tensor of shape (batch,), or None
         Class for ``logit`` and ``log-odds``; None is the predicted class.
     bounds : tuple of float or Tensor, optional
@@ -103,10 +102,6 @@ def explain_batch(
         ``(n_bins, 1)``).
     **details
         ``strict``, ``layers``, ``keep_channels``, ``axes`` and ``taps``, see :class:`Details`.
-
-    Returns
-    -------
-    Explanation
 
     Raises
     ------

@@ -25,17 +25,13 @@ Change = Callable[[Tensor], Tensor]
 def changed_at(model: nn.Module, changes: Mapping[str, Change]) -> Iterator[set[str]]:
     """While the context lasts, each named place holds a function of the tensor it had.
 
+    The model gets forward hooks, which are removed at the end. Yields the places whose module
+    overwrote its input, see :func:`check_read`.
+
     Parameters
     ----------
-    model : torch.nn.Module
-        Gets forward hooks, which are removed at the end.
     changes : mapping of str to callable
         Place and function; the function returns a new tensor of the same shape.
-
-    Yields
-    ------
-    set of str
-        Places whose module overwrote its input, see :func:`check_read`.
 
     Raises
     ------
@@ -65,13 +61,7 @@ def changed_at(model: nn.Module, changes: Mapping[str, Change]) -> Iterator[set[
 
 
 def check_read(place: str, overwritten: set[str]) -> None:
-    """Refuse a place whose new tensor nothing read, if the old one holds the values, too.
-
-    Raises
-    ------
-    ExplainError
-        For a module that worked in place.
-    """
+    """Raise :class:`ExplainError` if nothing read the new tensor of a place."""
     if place in overwritten:
         raise ExplainError(
             f"{place} overwrites its input and nothing reads what it returns; name the module "

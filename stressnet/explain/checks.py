@@ -62,13 +62,7 @@ def full_precision() -> Iterator[None]:
 
 
 def check_model(model: nn.Module) -> None:
-    """Refuse models whose maps would be wrong.
-
-    Raises
-    ------
-    ExplainError
-        In training mode, or if a part is scripted.
-    """
+    """Raise :class:`ExplainError` for a model in training mode or with a scripted part."""
     for path, module in model.named_modules():
         if module.training:
             raise ExplainError(
@@ -83,13 +77,7 @@ def check_model(model: nn.Module) -> None:
 
 
 def check_inputs(inputs: Tensor) -> None:
-    """Refuse inputs that are no finite batch.
-
-    Raises
-    ------
-    ConfigError
-        For anything but a finite floating-point tensor with at least one sample.
-    """
+    """Raise :class:`ConfigError` unless inputs are a finite floating-point batch with a sample."""
     if not isinstance(inputs, Tensor) or not inputs.is_floating_point() or inputs.dim() < 2:
         what = f"{tuple(inputs.shape)} {inputs.dtype}" if isinstance(inputs, Tensor) else inputs
         raise ConfigError(
@@ -110,13 +98,7 @@ def check_images(inputs: Tensor, what: str) -> None:
 
 
 def expanded(values: Tensor, shape: Sequence[int], what: str, of: str = "the inputs'") -> Tensor:
-    """``values`` broadcast to a shape; ``what`` and ``of`` name both in the error.
-
-    Raises
-    ------
-    ConfigError
-        If they do not fit.
-    """
+    """``values`` broadcast to a shape; ``what`` and ``of`` name both in a :class:`ConfigError`."""
     try:
         return values.expand(tuple(shape))
     except RuntimeError:
@@ -126,26 +108,14 @@ def expanded(values: Tensor, shape: Sequence[int], what: str, of: str = "the inp
 
 
 def check_axes(inputs: Tensor, axes: Axes | None) -> None:
-    """Refuse axes that are not those of the inputs' last two dimensions.
-
-    Raises
-    ------
-    ConfigError
-        Naming both shapes.
-    """
+    """Raise :class:`ConfigError` unless axes are those of the inputs' last two dimensions."""
     shape = tuple(getattr(inputs, "shape", ())[-2:])
     if axes is not None and shape != axes.shape:
         raise ConfigError(f"inputs have the shape {shape}, but their axes say {axes.shape}")
 
 
 def check_paths(model: nn.Module, paths: Sequence[str]) -> None:
-    """Refuse module paths that the model does not have.
-
-    Raises
-    ------
-    ConfigError
-        Naming the path.
-    """
+    """Raise :class:`ConfigError` for module paths that the model does not have."""
     known = dict(model.named_modules())
     for path in paths:
         if path.partition(":")[0].partition("#")[0] not in known:

@@ -35,10 +35,8 @@ class Composite:
         Rule of batch normalisations that are not folded.
     pooling : {"winner", "proportional"}
         Max pooling gives relevance to the largest input, or to all in proportion to their value.
-    pooling_stabiliser : float
-        Stabiliser of max, average and adaptive pooling; 0 passes relevance exactly.
-    addition_stabiliser : float
-        Stabiliser of sums of two branches; 0 passes relevance exactly.
+    pooling_stabiliser, addition_stabiliser : float
+        Stabilisers of pooling and of sums of two branches; 0 passes relevance exactly.
     activation_stabiliser : float
         Stabiliser of the identity rule of activations other than ReLU.
     attention : {"refused", "attn-lrp", "cp-lrp", "gradient"}
@@ -77,17 +75,7 @@ class Composite:
                 )
 
     def rule_for(self, kind: str, path: str, reads_input: bool) -> Rule:
-        """Rule of one layer.
-
-        Parameters
-        ----------
-        kind : {"convolution", "linear", "batch_norm"}
-            What the layer does.
-        path : str
-            Module path.
-        reads_input : bool
-            The layer reads the model's input.
-        """
+        """Rule of the layer at ``path``; ``kind`` is convolution, linear or batch_norm."""
         for pattern, rule in self.layers:
             if fnmatchcase(path, pattern):
                 return rule
@@ -176,13 +164,7 @@ All but ``allouche2025-as-stated`` and ``allouche2025-as-run`` fold batch normal
 
 
 def find_composite(composite: str | Composite) -> Composite:
-    """The composite of that name, or the one given.
-
-    Raises
-    ------
-    ConfigError
-        If no composite has that name.
-    """
+    """The composite of that name, or the one given; :class:`ConfigError` for an unknown name."""
     if isinstance(composite, Composite):
         return composite
     check_names("composite", [composite], COMPOSITES)
@@ -190,21 +172,11 @@ def find_composite(composite: str | Composite) -> Composite:
 
 
 def suited(names: Sequence[str], own: str) -> tuple[str, ...]:
-    """Of some methods those that a network can be explained by.
+    """Of some composites and other methods those that a network can be explained by.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Composites and other methods.
-    own : str
-        The composite that suits the network
-        (:attr:`stressnet.models.registry.ModelSpec.composite`).
-
-    Returns
-    -------
-    tuple of str
-        All of them if `own` is no composite for attention; else `own` and those that are no
-        composites or have a treatment of attention.
+    All of them if ``own``, the composite that suits the network
+    (:attr:`stressnet.models.registry.ModelSpec.composite`), is none for attention; else ``own`` and
+    those that are no composites or have a treatment of attention.
     """
     if find_composite(own).attention == "refused":
         return tuple(names)

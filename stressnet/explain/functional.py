@@ -36,11 +36,8 @@ def is_transformed() -> bool:
 def refuse_derivatives(tensors: Iterable[object], model: nn.Module) -> None:
     """Explanations can be mapped, not differentiated; mapped parameters cannot be explained.
 
-    Raises
-    ------
-    ExplainError
-        Under ``torch.func.grad``, ``vjp``, ``jvp`` and what is built on them, and for models with
-        mapped parameters.
+    Raises :class:`ExplainError` under ``torch.func.grad``, ``vjp``, ``jvp`` and what is built on
+    them, and for models with mapped parameters.
     """
     for tensor in tensors:
         while isinstance(tensor, Tensor) and _functorch.is_functorch_wrapped_tensor(tensor):
@@ -58,13 +55,7 @@ def refuse_derivatives(tensors: Iterable[object], model: nn.Module) -> None:
 
 
 def refuse_mapped(method: str, tensors: Iterable[object]) -> None:
-    """Methods other than layer-wise relevance propagation take one batch.
-
-    Raises
-    ------
-    ExplainError
-        Under any ``torch.func`` transform.
-    """
+    """Raise :class:`ExplainError` under any ``torch.func`` transform: methods take one batch."""
     if any(map(is_mapped, tensors)):
         raise ExplainError(
             f"method {method} cannot be transformed by torch.func (vmap, grad, vjp); pass the "
@@ -131,12 +122,7 @@ def explain_mapped(
 ) -> Explanation:
     """One explanation of all entries, handed back as the entry that the caller sees.
 
-    Parameters
-    ----------
-    explain : callable
-        Explains a plain batch.
-    arguments : dict
-        Of one entry; any of them may be mapped.
+    ``explain`` explains a plain batch; any of the ``arguments`` of one entry may be mapped.
     """
     every: list[Explanation] = []
 

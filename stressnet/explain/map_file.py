@@ -79,10 +79,6 @@ def compute_maps(
         Gets an array (n, n_bins, n_frames) float32, in the order of ``request.index``.
     model : torch.nn.Module
         In evaluation mode, on its device.
-    images : StoredImages
-        All images and their masks.
-    request : MapRequest
-        Which of them are explained, by which composite and for which output.
     journal : Journal
         Where finished batches are recorded.
     bar : tqdm
@@ -90,10 +86,8 @@ def compute_maps(
 
     Returns
     -------
-    images : DataFrame
-        One row per image: outputs and conservation.
-    ledger : DataFrame
-        Mean ledger per layer.
+    images, ledger : DataFrame
+        One row per image (outputs and conservation), and the mean ledger per layer.
     """
     import pandas as pd
 

@@ -35,20 +35,14 @@ REFERENCED: Mapping[str, str] = MappingProxyType(
 def mean_spectrum(
     images: NDArray[np.floating], sound: NDArray[np.bool_], batch: int = 512
 ) -> NDArray[np.float64]:
-    """Mean of every bin over all frames with sound.
+    """Mean of every bin over all frames with sound, float64 of shape (n_bins,).
 
     Parameters
     ----------
     images : ndarray, shape (n, n_bins, n_frames)
-        May be memory-mapped; read in batches.
+        May be memory-mapped; read ``batch`` at a time.
     sound : ndarray of bool, shape (n, n_frames)
         Frames with sound.
-    batch : int
-        Images at a time.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_bins,)
 
     Raises
     ------
@@ -70,18 +64,6 @@ def mean_spectrum(
 def reference_images(
     images: NDArray[np.floating], sound: NDArray[np.bool_], spectrum: NDArray[np.floating]
 ) -> NDArray[np.float32]:
-    """Every image with the mean spectrum in place of its sound.
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, n_bins, n_frames)
-    sound : ndarray of bool, shape (n, n_frames)
-    spectrum : ndarray, shape (n_bins,)
-        As of :func:`mean_spectrum`.
-
-    Returns
-    -------
-    ndarray of float32, shape of the images
-    """
+    """Images (n, n_bins, n_frames) whose ``sound`` is replaced by the mean spectrum, float32."""
     filled = np.where(sound[:, None, :], spectrum[None, :, None], images)
     return filled.astype(np.float32)

@@ -132,8 +132,7 @@ class Explanation:
     def shares(self) -> Tensor:
         """The ledger as one float64 tensor, shape (batch, n_rows, n_columns).
 
-        Rows are layers in order of the forward pass; columns are ``relevance_out, relevance_in,
-        bias_share, stabiliser_share, unaccounted_share``.
+        Rows are layers in order of the forward pass; columns are those of the ledger.
         """
         values = [[record[name] for name in COLUMNS] for record in self.ledger]
         batch = len(self.output)
@@ -144,13 +143,7 @@ class Explanation:
         return table.reshape(batch, len(values) // batch, len(COLUMNS))
 
     def with_shares(self, shares: Tensor) -> tuple[LedgerRecord, ...]:
-        """Records of this ledger's layers with values of other samples.
-
-        Parameters
-        ----------
-        shares : Tensor, shape (batch, n_rows, n_columns)
-            As from :meth:`shares`; values stay tensors.
-        """
+        """Records of this ledger's layers with other samples' :meth:`shares`, as tensors."""
         first = [record for record in self.ledger if record["sample"] == 0]
         return tuple(
             {**record, "sample": sample, **dict(zip(COLUMNS, row, strict=True))}

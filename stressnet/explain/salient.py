@@ -48,10 +48,9 @@ class SalientMap:
 
     Parameters
     ----------
-    display : Tensor, shape (batch, n_bins, n_frames)
-        0 … 1 within each sample, without unit, sign or conservation.
-    foci : Tensor of bool, shape (batch, n_bins, n_frames)
-        Foci of attention at the picture's own size.
+    display, foci : Tensor, shape (batch, n_bins, n_frames)
+        0 … 1 within each sample, without unit, sign or conservation; foci of attention at the
+        picture's own size, as bool.
     made_from : str
         Composite or method of the map it was made from, and which part of it.
     time_scale_s, frequency_scale_hz : float

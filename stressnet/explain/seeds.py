@@ -28,19 +28,17 @@ Target = int | Tensor | None
 
 @dataclass(frozen=True)
 class Seeded:
-    """The start of an explanation.
+    """The start of an explanation; tensors have shape (batch,) unless said otherwise.
 
     Parameters
     ----------
-    name : str
-        Seed.
-    output : Tensor, shape (batch,)
+    output : Tensor
         Explained value ``f``, float64.
     weights : Tensor, shape (batch, n_classes)
         Derivative with which each logit enters.
-    offset : Tensor, shape (batch,)
+    offset : Tensor
         ``f - sum(logits * weights)``, float64; zero but for log-odds of more than two classes.
-    target : Tensor or None, shape (batch,)
+    target : Tensor or None
         Explained class.
     """
 
@@ -52,13 +50,7 @@ class Seeded:
 
 
 def check_logits(logits: object, batch: int) -> Tensor:
-    """The model's output, if it is one score per class for each sample.
-
-    Raises
-    ------
-    ExplainError
-        If it is anything else.
-    """
+    """The model's output; :class:`ExplainError` unless it is a score per class and sample."""
     if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[0] != batch:
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ExplainError(

@@ -25,13 +25,7 @@ MARGIN = 1.25
 
 
 class PeakMemory(TorchDispatchMode):
-    """Counts the bytes of tensors made under it that are alive at the same time.
-
-    Attributes
-    ----------
-    peak : int
-        Largest number of bytes so far.
-    """
+    """Counts in ``peak`` the bytes of tensors made under it that are alive at the same time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,8 +65,6 @@ def estimate_batch_size(model: nn.Module, inputs: Tensor, max_bytes: int, **opti
 
     Parameters
     ----------
-    model : torch.nn.Module
-        In evaluation mode.
     inputs : Tensor, shape (n, ...)
         Two samples of the kind to be explained; more are not looked at.
     max_bytes : int
@@ -110,7 +102,7 @@ def explain_stream(
     max_bytes: int | None = None,
     **options: object,
 ) -> Iterator[Explanation]:
-    """Explanations of one batch after another, in constant memory.
+    """Yields explanations of one batch after another, in constant memory.
 
     Parameters
     ----------
@@ -118,17 +110,11 @@ def explain_stream(
         In evaluation mode.
     batches : iterable of Tensor, or one Tensor
         Batches of inputs; one tensor is cut into pieces of ``batch_size``.
-    batch_size : int
-        Samples per piece.
     max_bytes : int, optional
         Memory that one piece may take; ``batch_size`` is lowered to fit
         (:func:`estimate_batch_size`). Only for one tensor.
     **options
         As in :func:`explain_batch`; ``target`` may hold one class for each sample of one tensor.
-
-    Yields
-    ------
-    Explanation
     """
     if not isinstance(batches, Tensor):
         if max_bytes is not None:

@@ -86,20 +86,11 @@ def _correlations(one: FloatArray, other: FloatArray, kept: FloatArray) -> Float
 def rank_correlations(
     x: ArrayLike, y: ArrayLike, classes: ArrayLike, kept: FloatArray | None = None
 ) -> FloatArray:
-    """Rank correlations over all rows, and within classes.
+    """Rank correlations over all rows, and within classes; shape (n_sets, 2).
 
     Within classes, each class has its own ranks, centred and divided by its size, so that no
-    difference between classes enters.
-
-    Parameters
-    ----------
-    kept : ndarray, shape (n_rows, n_sets), optional
-        1 for the rows of each set, else 0; all rows if left out.
-
-    Returns
-    -------
-    ndarray, shape (n_sets, 2)
-        NaN where either does not vary or there are fewer than three pairs.
+    difference between classes enters. NaN where either does not vary or there are fewer than three
+    pairs. ``kept``, of shape (n_rows, n_sets), is 1 for the rows of each set, else 0.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     names = np.asarray(classes)

@@ -103,13 +103,7 @@ class Checked:
 
 
 def check(stimulus: Stimulus, asked: Asked, natural: Values, voice: SpeakerSettings) -> Checked:
-    """Measure a stimulus again.
-
-    Raises
-    ------
-    ManipulationError
-        If Praat cannot analyse it.
-    """
+    """Measure a stimulus again; :class:`ManipulationError` if Praat cannot analyse it."""
     measured = measure_stimulus(stimulus, voice)
     if stimulus.scaled_db:
         first, second = measured["intensity"]
@@ -175,11 +169,8 @@ def make_stimulus(
 ) -> tuple[Stimulus, Asked, Checked]:
     """One stimulus of a token's plan, made and measured again.
 
-    Raises
-    ------
-    AudioError, ManipulationError
-        If it cannot be made or analysed. Whether its cues moved is for
-        :meth:`Checked.problems` to say.
+    Whether its cues moved is for :meth:`Checked.problems` to say. Raises :class:`AudioError` or
+    :class:`ManipulationError` if it cannot be made or analysed.
     """
     asked = ask(step, source, endpoints)
     formants = [cue for cue in asked.moves if get_cue(cue).is_formant]
@@ -236,13 +227,10 @@ def _with_formants(
 def crosstalk(stimuli: pd.DataFrame, measures: pd.DataFrame, endpoints: pd.DataFrame) -> Any:
     """Rows of ``crosstalk.csv``: each single continuum, and the mere resynthesis, by cue.
 
-    Returns
-    -------
-    DataFrame
-        ``reached_*``: of the intended cue, the share of what was asked, over stimuli that were
-        asked to move by more than twice the cue's tolerance. ``moved_*``: absolute move of a
-        nucleus's value, over stimuli and nuclei. ``share_of_range``: median move of the contrast
-        by the median distance between the two ends of that cue's own continuum.
+    ``reached_*``: of the intended cue, the share of what was asked, over stimuli that were asked to
+    move by more than twice the cue's tolerance. ``moved_*``: absolute move of a nucleus's value,
+    over stimuli and nuclei. ``share_of_range``: median move of the contrast by the median distance
+    between the two ends of that cue's own continuum.
     """
     ranges = endpoints.groupby("cue")["range"].agg(lambda values: values.abs().median())
     singles = measures[measures["kind"].isin(["single", "resynthesised"])]

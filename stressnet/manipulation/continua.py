@@ -69,12 +69,8 @@ class Step:
 class Asked:
     """What a step asks of a token.
 
-    Parameters
-    ----------
-    moves : dict
-        For each cue that moves, how far each nucleus's value moves on the cue's scale.
-    limited : tuple of str
-        Cues whose move was larger than resynthesis can do and was cut to what it can.
+    ``moves`` says for each cue that moves how far each nucleus's value moves on the cue's scale;
+    ``limited`` are cues whose move was larger than resynthesis can do and was cut to what it can.
     """
 
     changes: tuple[CueChange, CueChange]
@@ -129,13 +125,7 @@ def plan_steps(
 
 
 def ask(step: Step, source: Source, endpoints: Mapping[str, Endpoint]) -> Asked:
-    """What a step asks of a token.
-
-    Raises
-    ------
-    ConfigError
-        If a cue that moves has no ends.
-    """
+    """What a step asks of a token; :class:`ConfigError` if a cue that moves has no ends."""
     moves: dict[str, Pair] = {}
     limited = []
     for cue, position in zip(step.cues, step.positions, strict=True):

@@ -79,13 +79,7 @@ CUE_NAMES: tuple[str, ...] = tuple(cue.name for cue in CUES)
 
 
 def get_cue(name: str) -> ManipulatedCue:
-    """The cue called ``name``.
-
-    Raises
-    ------
-    ConfigError
-        If there is none; the message lists those there are.
-    """
+    """The cue called ``name``; a :class:`ConfigError` lists those there are."""
     for cue in CUES:
         if cue.name == name:
             return cue
@@ -93,13 +87,7 @@ def get_cue(name: str) -> ManipulatedCue:
 
 
 def in_order(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of cues, each once, in the order of tables.
-
-    Raises
-    ------
-    ConfigError
-        If one is unknown.
-    """
+    """Names of cues, each once, in the order of tables."""
     chosen = {get_cue(name).name for name in names}
     return tuple(name for name in CUE_NAMES if name in chosen)
 
@@ -125,6 +113,8 @@ def _check(name: str, value: float, low: float, high: float) -> None:
 class CueChange:
     """What is changed in one syllable nucleus. The default changes nothing.
 
+    Values must be finite and no further than speech goes.
+
     Parameters
     ----------
     f0_contour_st : tuple of (position, semitones)
@@ -136,11 +126,6 @@ class CueChange:
         Formant frequency by the present one.
     tilt_db_per_octave : float
         Slope added to the spectrum; negative is softer, as an unstressed vowel is.
-
-    Raises
-    ------
-    ConfigError
-        If a value is not finite or further than speech goes.
     """
 
     f0_st: float = 0.0

@@ -39,10 +39,9 @@ class Endpoint:
 
     Parameters
     ----------
-    natural : (first, second)
-        Values of the token as recorded, on the cue's scale (:mod:`stressnet.manipulation.cues`).
-    initial, final : (first, second)
-        Values of its two nuclei at the INITIAL-like and the FINAL-like end.
+    natural, initial, final : (first, second)
+        Values of its two nuclei as recorded, and at the INITIAL-like and the FINAL-like end, on the
+        cue's scale (:mod:`stressnet.manipulation.cues`).
     source : str
         ``speaker``, ``sex`` or ``all``: whose means; for formants of the first and the second
         vowel, joined by ``+`` where they differ.
@@ -105,11 +104,8 @@ class Reference:
     def endpoint(self, row: Mapping[Any, Any], cue: str, kind: EndpointKind = "class") -> Endpoint:
         """Both ends of one cue's continuum for one token.
 
-        Raises
-        ------
-        ManipulationError
-            If the token's stress is not known, the cue was not measured in both vowels, or nobody
-            has enough tokens for the ends.
+        Raises :class:`ManipulationError` if the token's stress is not known, the cue was not
+        measured in both vowels, or nobody has enough tokens for the ends.
         """
         check_names("endpoints", [kind], KINDS)
         which = get_cue(cue)

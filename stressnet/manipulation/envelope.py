@@ -102,16 +102,9 @@ def shift_formants(
 ) -> FloatArray:
     """The excerpt with some formants of one vowel multiplied by factors.
 
-    Parameters
-    ----------
-    factors : sequence of float
-        For F1, F2, F3; 1 leaves a formant alone. They rise from 1 and fall back to it at the
-        vowel's edges, see :data:`RAMP_S`.
-
-    Raises
-    ------
-    AudioError
-        If a formant to be moved was not found in the vowel, or would leave the band.
+    ``factors`` are for F1, F2, F3; 1 leaves a formant alone. They rise from 1 and fall back to it
+    at the vowel's edges, see :data:`RAMP_S`. Raises :class:`AudioError` if a formant to be moved
+    was not found in the vowel, or would leave the band.
     """
     moved = [k for k, factor in enumerate(factors) if factor != 1.0]
     if not moved:

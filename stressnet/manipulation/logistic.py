@@ -43,15 +43,9 @@ def fit_logistic(predictors: ArrayLike, answers: ArrayLike) -> LogisticFit:
     Parameters
     ----------
     predictors : array, shape (n_rows,) or (n_rows, n_predictors)
-        Without the intercept.
+        Without the intercept; each must vary.
     answers : array, shape (n_rows,)
         In [0, 1]: decisions or probabilities.
-
-    Raises
-    ------
-    ConfigError
-        If shapes differ, values are not finite, answers lie outside [0, 1], or a predictor does
-        not vary.
     """
     x = np.asarray(predictors, dtype=np.float64)
     x = x[:, None] if x.ndim == 1 else x

@@ -39,12 +39,7 @@ _SEED = 1
 class TimeMap:
     """From times before a change to times after it, in seconds of the excerpt.
 
-    Linear between knots; a stretch that was not changed keeps its length and only moves.
-
-    Raises
-    ------
-    ConfigError
-        If they differ in number or fall.
+    Linear between rising knots; a stretch that was not changed keeps its length and only moves.
     """
 
     before_s: tuple[float, ...]

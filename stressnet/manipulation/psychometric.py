@@ -90,11 +90,6 @@ def fit_psychometric(
         1 for FINAL, 0 for INITIAL, or probabilities of FINAL.
     clusters : mapping of str to array of shape (n_rows,)
         Names of ``"speakers"`` and ``"words"`` (one kind is enough) that answers belong to.
-
-    Raises
-    ------
-    ConfigError
-        If arrays do not fit or there is no answer.
     """
     x = np.asarray(x, dtype=np.float64)
     y = np.asarray(answers, dtype=np.float64)
@@ -138,11 +133,8 @@ def fit_psychometric(
 def separation(x: ArrayLike, answers: ArrayLike) -> tuple[float, float] | None:
     """The steps between which all answers change, or None if they overlap.
 
-    Returns
-    -------
-    tuple of float or None
-        The last step at which, as at all below it, everyone gave one answer, and the first from
-        which on everyone gave the other. Answers may be mixed at one step between them.
+    The last step at which, as at all below it, everyone gave one answer, and the first from which
+    on everyone gave the other. Answers may be mixed at one step between them.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(answers, dtype=np.float64)
     if not np.isin(y, (0.0, 1.0)).all() or y.min(initial=1) == y.max(initial=0):
@@ -225,11 +217,6 @@ def psychometric_table(
         One row per group with columns ``by`` and :data:`COLUMNS`. ``logit_per_step`` is the mean
         over tokens of the slope of the log odds of FINAL within the token, which differences
         between words do not flatten.
-
-    Raises
-    ------
-    ConfigError
-        If a column is missing or there is nothing to fit.
     """
     missing = [name for name in (*NEEDED, *by) if name not in responses.columns]
     if missing:

@@ -23,26 +23,14 @@ FROM_STIMULI = (
 
 
 def preset_of(network: TrainedNetwork) -> SpectrogramPreset:
-    """The preset that a network takes, checked against its input.
-
-    Raises
-    ------
-    CheckpointError
-        If the preset does not fit the network.
-    """
+    """The preset that a network takes, checked against its input."""
     preset = SpectrogramPreset.from_dict(network.info.preset_parameters)
     network.info.check_input(preset.name, preset.to_dict(), preset.shape)
     return preset
 
 
 def presets_of(networks: Sequence[TrainedNetwork]) -> dict[str, SpectrogramPreset]:
-    """The presets that the networks need, each once.
-
-    Raises
-    ------
-    ConfigError
-        If two networks use different presets of the same name.
-    """
+    """The presets that the networks need, each once; two of one name must not differ."""
     presets: dict[str, SpectrogramPreset] = {}
     for network in networks:
         preset = preset_of(network)
@@ -60,10 +48,7 @@ def responses(
 ) -> pd.DataFrame:
     """One network's answers to the stimuli of a token.
 
-    Parameters
-    ----------
-    images : ndarray, shape (n, n_bins, n_frames)
-        In the same order, under the network's preset.
+    ``images``, of shape (n, n_bins, n_frames), are in the same order, under the network's preset.
 
     Returns
     -------

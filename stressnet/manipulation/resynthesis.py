@@ -57,11 +57,9 @@ class Source:
     samples : ndarray, shape (n_samples,)
         Excerpt with context.
     segments : Segments
-        Word, syllable boundary and nuclei in seconds of the excerpt.
+        Word, syllable boundary and nuclei in seconds of the excerpt, as are phones and tracks.
     phones : tuple of Interval
-        The word's phones in seconds of the excerpt; may be empty.
-    tracks : Tracks
-        F0 and formants; time zero is the start of the excerpt.
+        The word's phones; may be empty.
     """
 
     samples: FloatArray
@@ -76,10 +74,7 @@ class Source:
 class Stimulus:
     """A changed word, with its parts where they lie now, and what was done to each nucleus.
 
-    Parameters
-    ----------
-    scaled_db : float
-        0, or by how much the whole excerpt was made softer so that it does not clip.
+    ``scaled_db`` is by how much the whole excerpt was made softer so that it does not clip.
     """
 
     audio: Audio
@@ -99,10 +94,7 @@ def analyse(
 ) -> Source:
     """Find F0 and formants of an excerpt, once for all its stimuli.
 
-    Raises
-    ------
-    AudioError
-        If the excerpt is no finite sound, or too short for a vowel of it to lie inside.
+    Raises :class:`AudioError` if the excerpt is no finite sound, or too short for a vowel of it.
     """
     sound = praat_sound(samples, rate_hz)
     if segments.word[0] < -1e-6 or segments.word[1] > sound.duration + 1.0 / rate_hz:
@@ -123,20 +115,11 @@ def resynthesise(
     *,
     psola: bool | None = None,
 ) -> Stimulus:
-    """Change cues of a word's nuclei.
+    """Change cues of a word's nuclei, one change for each.
 
-    Parameters
-    ----------
-    psola : bool, optional
-        Send the nuclei through overlap-add; by default only if F0 or duration changes.
-
-    Raises
-    ------
-    AudioError
-        If Praat cannot resynthesise the word, or what is to be moved is not there: F0 of a vowel
-        without voice, a formant that was not found.
-    ConfigError
-        If there is not one change per nucleus.
+    ``psola`` sends the nuclei through overlap-add; by default only if F0 or duration changes.
+    Raises :class:`AudioError` if Praat cannot resynthesise the word, or what is to be moved is not
+    there: F0 of a vowel without voice, a formant that was not found.
     """
     spans = source.segments.nuclei
     if len(changes) != len(spans):

@@ -100,13 +100,7 @@ continuum tests one syllable against the other; consonants are not changed."""
 
 
 def overall(relevance: str, others: Sequence[str]) -> str:
-    """The verdict on a claim.
-
-    Raises
-    ------
-    ConfigError
-        If a decision is none of these.
-    """
+    """The verdict on a claim from decisions on its relevance and on all else."""
     for decision in (relevance, *others):
         if decision not in (HOLDS, FAILS, OPEN, NOT_TESTED, FEW_SEEDS):
             raise ConfigError(f"no decision '{decision}'")

@@ -53,11 +53,6 @@ def cue_weights(
         One row per pair of cues with :data:`COLUMNS`. Coefficients are log odds of FINAL per
         standard deviation of the steps; weights are their absolute values over their sum.
         ``stronger`` names a cue if the interval of the weights excludes one half.
-
-    Raises
-    ------
-    ConfigError
-        If a column is missing or there is nothing to fit.
     """
     missing = [name for name in NEEDED if name not in responses.columns]
     if missing:

@@ -46,17 +46,14 @@ class CheckpointInfo:
         Key of :data:`stressnet.models.registry.MODELS`.
     n_bins, n_frames : int
         Shape of the images it takes.
-    preset : str
-        Name of the spectrogram preset.
-    preset_parameters : dict
-        All parameters of that preset; the name alone does not vouch for them.
+    preset, preset_parameters
+        Name of the spectrogram preset, and all its parameters; the name does not vouch for them.
     classes : tuple of str
         Names of the outputs in order.
     corpus_hash : str
         Hash of the corpus it was trained on, empty if unknown.
     training : dict
         Recipe and all its parameters, best epoch, why training ended.
-    seed : int
     versions : dict
         Versions of stressnet, Python and torch that trained it.
     metrics : dict
@@ -80,19 +77,8 @@ class CheckpointInfo:
     ) -> None:
         """Refuse images of another kind than the network was trained on.
 
-        Parameters
-        ----------
-        preset : str
-            Name of the preset that made the images.
-        preset_parameters : mapping
-            Its parameters.
-        shape : tuple of int
-            ``(n_bins, n_frames)``.
-
-        Raises
-        ------
-        CheckpointError
-            If name, any parameter or the shape differs.
+        Raises :class:`CheckpointError` if the name of the preset that made the images, any of its
+        parameters or the shape ``(n_bins, n_frames)`` differs.
         """
         remedy = "build the corpus with that preset, or train on this one"
         if preset != self.preset:
@@ -118,12 +104,8 @@ def save_checkpoint(folder: Path, model: nn.Module, info: CheckpointInfo) -> Non
     """Write weights and description; each file appears whole or not at all.
 
     The JSON is written last and holds the hash of the weights, so that a pair of files from two
-    different saves is found out when it is read.
-
-    Raises
-    ------
-    CheckpointError
-        If the folder cannot be written.
+    different saves is found out when it is read. Raises :class:`CheckpointError` if the folder
+    cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,14 +126,12 @@ def save_checkpoint(folder: Path, model: nn.Module, info: CheckpointInfo) -> Non
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network with what is known of it.
+    """A network, in evaluation mode, with what is known of it.
 
     Parameters
     ----------
     path : Path
         Its checkpoint folder.
-    model : Network
-        In evaluation mode.
     info : CheckpointInfo
         Architecture, preset, training.
     digest : str
@@ -225,13 +205,7 @@ class TrainedNetwork:
         )
 
     def check_images(self, images: Any) -> None:
-        """Refuse :class:`stressnet.corpus.images.Images` of another kind than it was trained on.
-
-        Raises
-        ------
-        CheckpointError
-            If preset, any of its parameters or the shape differs.
-        """
+        """Refuse :class:`stressnet.corpus.images.Images` of another kind than it was trained on."""
         self.info.check_input(images.preset["name"], images.preset, images.axes.shape)
 
 
@@ -240,12 +214,7 @@ def load_networks(
 ) -> list[TrainedNetwork]:
     """Networks of several folders, all of other names, after one that is loaded already.
 
-    Raises
-    ------
-    CheckpointError
-        If a checkpoint is missing or damaged.
-    ConfigError
-        If two folders have one name, or there is no such device.
+    Raises what :meth:`TrainedNetwork.load` does, and :class:`ConfigError` if two have one name.
     """
     networks = [] if first is None else [first]
     networks += [TrainedNetwork.load(path, device) for path in paths]
@@ -259,13 +228,7 @@ def load_networks(
 
 
 def pick_device(device: str) -> str:
-    """``auto`` to the first CUDA device if there is one, else the CPU.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such device.
-    """
+    """``auto`` to the first CUDA device if there is one, else the CPU; others must exist."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -314,13 +277,7 @@ def load_checkpoint(folder: Path) -> tuple[Network, CheckpointInfo]:
 
 
 def read_info(folder: Path) -> CheckpointInfo:
-    """What a checkpoint says about itself, without its weights.
-
-    Raises
-    ------
-    CheckpointError
-        If the description is missing or damaged.
-    """
+    """What a checkpoint says about itself, without its weights."""
     return _read_info(folder)[0]
 
 

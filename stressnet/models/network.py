@@ -34,11 +34,8 @@ class Network(nn.Sequential):
     ) -> Network:
         """Say what the network takes; returns the network.
 
-        Parameters
-        ----------
-        other_lengths : {"refused", "shorter", "any"}
-            Whether images with fewer frames, or any number of frames that the layers allow, are
-            taken too.
+        ``other_lengths``: whether images with fewer frames (``shorter``), or any number of frames
+        that the layers allow (``any``), are taken too.
         """
         self.name, self.n_bins, self.n_frames = name, n_bins, n_frames
         self.other_lengths = other_lengths
@@ -47,10 +44,7 @@ class Network(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(batch, n_classes)`` of images ``(batch, 1, n_bins, n_frames)``.
 
-        Raises
-        ------
-        ConfigError
-            If the images have another shape than the network takes.
+        Raises :class:`ConfigError` if the images have another shape than the network takes.
         """
         if hasattr(self, "n_bins"):  # slices of a network take anything
             self._check(tuple(x.shape))

@@ -33,13 +33,7 @@ VGG_STAGES: dict[int, tuple[tuple[int, ...], ...]] = {
 
 
 def lenet(n_bins: int, n_frames: int, n_classes: int) -> Network:
-    """Two 5x5 convolutions of 20 channels and two linear layers; 16.3 million parameters.
-
-    Raises
-    ------
-    ConfigError
-        If the image is smaller than 16 x 16.
-    """
+    """Two 5x5 convolutions of 20 channels and two linear layers; 16.3 million parameters."""
     require_size("lenet", 16, n_bins, n_frames)
     height, width = ((((side - 4) // 2) - 4) // 2 for side in (n_bins, n_frames))
     return Network(
@@ -61,13 +55,7 @@ def lenet(n_bins: int, n_frames: int, n_classes: int) -> Network:
 
 
 def alexnet(n_bins: int, n_frames: int, n_classes: int) -> Network:
-    """Five convolutions and three linear layers; 28 million parameters.
-
-    Raises
-    ------
-    ConfigError
-        If the image is smaller than 63 x 63.
-    """
+    """Five convolutions and three linear layers; 28 million parameters."""
     require_size("alexnet", 63, n_bins, n_frames)
     height, width = (((side + 4 - 11) // 4 + 1) for side in (n_bins, n_frames))
     for _ in range(3):
@@ -97,20 +85,10 @@ def alexnet(n_bins: int, n_frames: int, n_classes: int) -> Network:
 def vgg(
     depth: int, n_bins: int, n_frames: int, n_classes: int, *, relu_between: bool = False
 ) -> Network:
-    """A VGG with BatchNorm and two linear layers.
+    """A VGG with BatchNorm and two linear layers, of a depth in :data:`VGG_STAGES`.
 
-    Parameters
-    ----------
-    depth : {11, 13, 16, 19}
-        Configuration; see :data:`VGG_STAGES`.
-    relu_between : bool
-        Put a ReLU between the two linear layers. The published code has none, so that its two
-        layers are one linear map of rank at most 512; the default keeps that.
-
-    Raises
-    ------
-    ConfigError
-        If the image is smaller than 32 x 32 or the depth unknown.
+    ``relu_between`` puts a ReLU between the two linear layers. The published code has none, so that
+    its two layers are one linear map of rank at most 512; the default keeps that.
     """
     if depth not in VGG_STAGES:
         raise ConfigError(f"no VGG of depth {depth}; there are {sorted(VGG_STAGES)}")
@@ -155,11 +133,6 @@ def compact(
     equally often only if the kernel's height is even; with five, relevance maps are striped
     (Odena, Dumoulin & Olah 2016, on checkerboards). ``docs/models.md`` has the trade-offs that
     were measured. The network ``broad`` is the same with more channels, 0.3 million parameters.
-
-    Raises
-    ------
-    ConfigError
-        If the image is smaller than 32 x 32.
     """
     require_size(name, 32, n_bins, n_frames)
     layers = convolution_blocks(widths)
@@ -173,14 +146,9 @@ def compact(
 def convolution_blocks(
     widths: tuple[int, ...], *, last_pool: int | tuple[int, int] = 2
 ) -> OrderedDict[str, nn.Module]:
-    """Convolutions with BatchNorm and ReLU, a maximum before each but the first.
+    """Convolutions of some widths with BatchNorm and ReLU, a maximum before each but the first.
 
-    Parameters
-    ----------
-    widths : tuple of int
-        Channels of each.
-    last_pool : int or tuple of int
-        Bins and frames of the last maximum; the others take 2 x 2.
+    ``last_pool`` are bins and frames of the last maximum; the others take 2 x 2.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["conv1"] = nn.Conv2d(

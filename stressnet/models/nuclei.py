@@ -37,13 +37,6 @@ DROPOUT = 0.3
 class NucleiNetwork(Network):
     """The whole network, for images of one height and any length.
 
-    Raises
-    ------
-    ConfigError
-        If the image is smaller than 32 x 32.
-
-    Notes
-    -----
     Submodule ``where`` gives ``(batch, len(PARTS), columns)``: logits of the part each column of
     `FRAMES_PER_COLUMN` frames belongs to. Training listens to them there.
     """

@@ -29,10 +29,8 @@ class ModelSpec:
 
     Parameters
     ----------
-    name : str
-        What users type.
-    summary : str
-        One line for listings.
+    name, summary : str
+        What users type, and one line for listings.
     preset : str
         Spectrogram preset it is usually trained on.
     recipe : str
@@ -57,7 +55,6 @@ class ModelDescription:
 
     Parameters
     ----------
-    name : str
     n_parameters : int
         Trainable numbers.
     n_macs : int
@@ -132,13 +129,7 @@ MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _specs()}
 
 
 def get_spec(name: str) -> ModelSpec:
-    """The entry called ``name``.
-
-    Raises
-    ------
-    ConfigError
-        If there is none; the message lists those there are.
-    """
+    """The entry called ``name``; a :class:`ConfigError` lists those there are."""
     check_names("network", [name], MODELS)
     return MODELS[name]
 
@@ -146,12 +137,8 @@ def get_spec(name: str) -> ModelSpec:
 def build_model(name: str, n_bins: int, n_frames: int, n_classes: int = 2) -> Network:
     """A network of :data:`MODELS` with fresh weights, drawn from torch's global generator.
 
-    It takes images of shape ``(batch, 1, n_bins, n_frames)``.
-
-    Raises
-    ------
-    ConfigError
-        If the name is unknown or the image too small for the network.
+    It takes images of shape ``(batch, 1, n_bins, n_frames)``. Raises :class:`ConfigError` if the
+    name is unknown or the image too small for the network.
     """
     return get_spec(name).builder(n_bins, n_frames, n_classes)
 
@@ -163,11 +150,6 @@ def describe(name: str, n_bins: int, n_frames: int, n_classes: int = 2) -> Model
     follow ``r += (kernel - 1) * step; step *= stride`` from layer to layer (Araujo et al. 2019,
     *Computing receptive fields of convolutional neural networks*, Distill), along the longest path
     where there are branches.
-
-    Raises
-    ------
-    ConfigError
-        If the name is unknown or the image too small for the network.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode

@@ -20,15 +20,10 @@ BLOCKS: dict[int, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 34: (3, 4, 6, 
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; their sum is rectified.
+    """Two 3x3 convolutions, the first with a stride, beside a shortcut; their sum is rectified.
 
-    Parameters
-    ----------
-    channels_in, channels : int
-        Channels before and after.
-    stride : int
-        Of the first convolution. The shortcut is a 1x1 convolution with BatchNorm where stride or
-        channels change, else the identity.
+    The shortcut is a 1x1 convolution with BatchNorm where stride or channels change, else the
+    identity.
     """
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
@@ -59,13 +54,7 @@ class ResidualBlock(nn.Module):
 
 
 def resnet(depth: int, n_bins: int, n_frames: int, n_classes: int) -> Network:
-    """A residual network with a global average, which takes images of any length.
-
-    Raises
-    ------
-    ConfigError
-        If the depth is unknown or the image smaller than 32 x 32.
-    """
+    """A residual network with a global average, which takes images of any length."""
     if depth not in BLOCKS:
         raise ConfigError(f"no ResNet of depth {depth}; there are {sorted(BLOCKS)}")
     require_size("resnet", 32, n_bins, n_frames)

@@ -30,13 +30,7 @@ DROPOUT, DROPOUT_READ = 0.1, 0.3
 
 
 class Places(nn.Module):
-    """Adds to every column what its place is: the residual stream's first value.
-
-    Parameters
-    ----------
-    width, n_columns : int
-        Length of the vectors, largest number of columns.
-    """
+    """Adds to every column what its place is: the residual stream's first value."""
 
     def __init__(self, width: int, n_columns: int) -> None:
         super().__init__()
@@ -49,13 +43,7 @@ class Places(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention with several heads.
-
-    Parameters
-    ----------
-    width, heads : int
-        Length of the vectors, number of heads.
-    """
+    """Self-attention with several heads."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -95,17 +83,8 @@ class TransformerBlock(nn.Module):
 
 
 class SpectrogramTransformer(Network):
-    """The whole network; its layers are named but not run in one line.
+    """The whole network, for images of one largest shape; its layers do not run in one line.
 
-    Parameters
-    ----------
-    n_bins, n_frames : int
-        Largest shape of the images.
-    n_classes : int
-        Number of logits.
-
-    Notes
-    -----
     Submodule ``where`` gives ``(batch, len(PARTS), columns)``, as that of
     :class:`stressnet.models.nuclei.NucleiNetwork` does.
     """

@@ -54,10 +54,8 @@ class Plan:
     ----------
     strata : tuple of str
         Names of strata, ``ALL`` among them if all tokens together are wanted.
-    pairs : dict of str to tuple of (str, str)
-        Pairs of regions to contrast, per measure.
-    nulls : dict of str to tuple of str
-        Names of nulls, per measure.
+    pairs, nulls : dict of str to tuple
+        Pairs of regions to contrast, and names of nulls, per measure.
     null_strata : tuple of str, optional
         Strata in which all nulls are compared, and classes of stress in pairs of regions; in others
         only the exchange. All if left out.
@@ -137,12 +135,8 @@ def accumulate(
 ) -> dict[tuple[str, str], Samples]:
     """Sum some jobs of a plan in one pass over a network's runs.
 
-    ``advance`` is told the number of tokens done, block by block.
-
-    Raises
-    ------
-    CorpusError
-        If a run's tables are damaged or not in one order.
+    ``advance`` is told the number of tokens done, block by block. Raises :class:`CorpusError` if a
+    run's tables are damaged or not in one order.
     """
     sums: dict[tuple[str, str], Samples] = {}
     for measure, stratum in jobs:

@@ -187,23 +187,15 @@ _PLAIN = ("measures", "regions", "nulls", "strata", "word_unit", "level")
 
 
 def open_analysis(path: Path) -> StatsConfig:
-    """The analysis that a TOML file describes, or the default one of a run folder.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read or is wrong.
-    """
+    """The analysis that a TOML file describes, or the default one of a run folder."""
     return config_for_run(path) if path.is_dir() else read_config(path)
 
 
 def read_config(path: Path) -> StatsConfig:
     """Read and check a TOML file.
 
-    Raises
-    ------
-    ConfigError
-        If it cannot be read, or an entry is unknown, missing, or of another type.
+    Raises :class:`ConfigError` if it cannot be read, or an entry is unknown, missing, or of another
+    type.
     """
     return parse_config(read_toml(path, ConfigError), path)
 

@@ -28,14 +28,8 @@ DEFAULT_MEASURES = (
 def networks_of(config: StatsConfig, problems: list[Problem]) -> list[NetworkRuns]:
     """The networks of an analysis, their runs read through once.
 
-    Default strata that a run cannot have are left out and added to ``problems``.
-
-    Raises
-    ------
-    ConfigError
-        If a stratum that the configuration names cannot be had.
-    CorpusError
-        If a run is unfinished or damaged.
+    Default strata that a run cannot have are left out and added to ``problems``; a stratum that the
+    configuration names and that cannot be had is a :class:`ConfigError`.
     """
     return [_scan(name, runs, config, problems) for name, runs in networks_by_label(config).items()]
 
@@ -87,12 +81,9 @@ def _scan(
 def plan_of(network: NetworkRuns, config: StatsConfig, problems: list[Problem]) -> Plan:
     """What to sum, checked against what the runs hold.
 
-    Contrasts of regions that a run lacks are left out and added to ``problems``.
-
-    Raises
-    ------
-    ConfigError
-        If the runs lack a region, measure or null that the configuration names.
+    Contrasts of regions that a run lacks are left out and added to ``problems``; other regions,
+    measures and nulls that the configuration names and that the runs lack are a
+    :class:`ConfigError`.
     """
     first = network.runs[0]
 

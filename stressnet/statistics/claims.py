@@ -215,10 +215,7 @@ def claims_table(
 ) -> pd.DataFrame:
     """Every claim for every network and level of some strata.
 
-    Parameters
-    ----------
-    level : float
-        Confidence level of the tables; tests are made at 1 - level.
+    ``level`` is the confidence level of the tables; tests are made at 1 - level.
 
     Returns
     -------

@@ -36,17 +36,14 @@ def sums_by(values: FloatArray, codes: NDArray[np.intp], n_groups: int) -> Float
 def ratio_intervals(top: FloatArray, bottom: FloatArray, *, level: float = 0.95) -> Inference:
     """Ratios of totals with intervals over clusters.
 
+    There are no limits where fewer than five clusters are there, or so few outweigh the others that
+    the effective number is below three.
+
     Parameters
     ----------
     top, bottom : ndarray, shape (n_clusters, n_quantities)
         Sums per cluster. For means, ``bottom`` is the number of tokens. Clusters whose sums are
         both zero do not count.
-
-    Returns
-    -------
-    Inference
-        Without limits where fewer than five clusters are there, or so few outweigh the others that
-        the effective number is below three.
 
     Raises
     ------
@@ -68,6 +65,8 @@ def sign_flip_p(
 ) -> FloatArray:
     """Two-sided p-values that differences between paired measurements are not zero.
 
+    NaN where fewer than five clusters have a difference.
+
     Parameters
     ----------
     differences : ndarray, shape (n_clusters, n_quantities)
@@ -75,11 +74,6 @@ def sign_flip_p(
     n_resamples : int
         Random sign patterns; the smallest p-value is 1 / (n_resamples + 1), and never below
         2 / 2^n_clusters.
-
-    Returns
-    -------
-    ndarray, shape (n_quantities,)
-        NaN where fewer than five clusters have a difference.
     """
     observed = np.abs(differences.sum(axis=0))
     signs = rng.integers(0, 2, size=(n_resamples, len(differences))) * 2.0 - 1.0

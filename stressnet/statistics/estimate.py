@@ -69,10 +69,8 @@ def tables(
 ) -> dict[str, pd.DataFrame]:
     """All tables that follow from some jobs' sums, by the names in :data:`COLUMNS`.
 
-    Parameters
-    ----------
-    level_pairs : dict of str to sequence of (str, str), optional
-        Levels to contrast, per stratum; all pairs of strata with up to three levels if left out.
+    ``level_pairs`` are the levels to contrast, per stratum; all pairs of strata with up to three
+    levels if left out.
     """
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
     regions = {"region": list(plan.regions)}

@@ -88,7 +88,9 @@ def jackknife(
     *,
     level: float = 0.95,
 ) -> Inference:
-    """Estimates with intervals and tests over clusters.
+    """Estimates with intervals and tests over clusters, each of shape (n_quantities,).
+
+    Values that do not exist without some cluster have no interval.
 
     Parameters
     ----------
@@ -97,17 +99,6 @@ def jackknife(
         each set, shape (n_sets, n_quantities). It is called for many sets at once.
     clusters : mapping of str to array of shape (n_rows,)
         One or two kinds (``"speakers"``, ``"words"``).
-
-    Returns
-    -------
-    Inference
-        Each of shape (n_quantities,). Values that do not exist without some cluster have no
-        interval.
-
-    Raises
-    ------
-    ConfigError
-        If clusters do not fit the rows.
     """
     codes = _codes(clusters, n_rows)
     everything = statistic(np.ones((n_rows, 1)))[0]

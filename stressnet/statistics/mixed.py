@@ -281,12 +281,9 @@ def _deviance(theta: FloatArray, crossed: _Crossed) -> float:
 def profile(
     y: FloatArray, x: FloatArray, groups: Sequence[NDArray[Any]]
 ) -> tuple[FloatArray, float]:
-    """Where the restricted likelihood of crossed random intercepts has its maximum.
+    """Where the restricted likelihood of crossed random intercepts has its maximum, and its log.
 
-    Returns
-    -------
-    theta : ndarray, shape (n_groups,)
-        Standard deviations relative to the residual's.
+    The place is the standard deviations relative to the residual's, shape (n_groups,).
     """
     crossed = _Crossed(y, x, groups)
     best = minimize(

@@ -153,13 +153,7 @@ def fit_rows(
 
 
 def r_script(model: Design, stem: str) -> str:
-    """An R script that fits the model to its exported data with ``lme4``.
-
-    Parameters
-    ----------
-    stem : str
-        File name of the exported CSV without ``.csv``; the script writes ``<stem>_r.csv``.
-    """
+    """An R script that fits the model to its exported data, ``<stem>.csv``, with ``lme4``."""
     terms = " + ".join(["1", *model.terms.values()])
     legend = "\n".join(f"#   {column}: {term}" for term, column in model.terms.items())
     names = ", ".join(f'"{t}"' for t in ("Intercept", *model.terms))

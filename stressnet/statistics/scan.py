@@ -29,8 +29,6 @@ class NetworkRuns:
 
     Parameters
     ----------
-    runs : tuple of RunTables
-        One per training seed.
     word_column : str
         Which column says what counts as one word.
     levels : dict of str to list of str

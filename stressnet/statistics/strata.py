@@ -155,12 +155,8 @@ def get_strata(
     names : sequence of str
         Names in :data:`STRATA`, ``duration``, a column of the tokens, or two of these with ``+``.
     available : sequence of str
-        Columns of the tokens (the run's and the corpus's).
-
-    Raises
-    ------
-    ConfigError
-        If a name is unknown or a column that it needs is missing.
+        Columns of the tokens (the run's and the corpus's); a :class:`ConfigError` says which one a
+        stratum lacks.
     """
     found = []
     for name in names:

@@ -151,13 +151,7 @@ class RunTables:
         return [str(name) for name in found if name is not None]
 
     def tokens(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-        """Blocks of tokens with ``token_id`` and the given columns, from run and corpus.
-
-        Raises
-        ------
-        CorpusError
-            If the corpus lacks a token of the run, or has it elsewhere in the order.
-        """
+        """Blocks of tokens with ``token_id`` and the given columns, from run and corpus."""
         file = self.path / "tokens.parquet"
         own = [c for c in columns if c in self._columns(file).names]
         constant = {
@@ -220,12 +214,8 @@ class RunTables:
 def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = None) -> RunTables:
     """A finished run with its corpus, where that is still to be found.
 
-    The corpus goes by its recipe's name if none is given.
-
-    Raises
-    ------
-    CorpusError
-        If the run or a corpus that was named is not finished.
+    The corpus goes by its recipe's name if none is given. Raises :class:`CorpusError` if the run or
+    a corpus that was named is not finished.
     """
     check_files(path)
     manifest = read_manifest(path, "relevance")

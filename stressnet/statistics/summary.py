@@ -135,12 +135,7 @@ def contrast(
     measure: str = "density",
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Two regions of the same tokens compared, e.g. stressed against unstressed nucleus.
-
-    Parameters
-    ----------
-    pairs : sequence of (str, str)
-        Names of regions, first minus second.
+    """Two regions of the same tokens compared, first minus second, e.g. the two nuclei.
 
     Returns
     -------

@@ -48,14 +48,9 @@ CLUSTERS = ("speakers", "words")
 
 @dataclass(frozen=True)
 class Clusters:
-    """Who can speak and what can be said.
+    """Who can speak and what can be said, by sorted names.
 
-    Parameters
-    ----------
-    speakers, words : tuple of str
-        Names, sorted.
-    cells : tuple of (int, int), optional
-        Pairs of speaker and word code that occur, if no more than :data:`CELL_LIMIT`.
+    ``cells`` are pairs of speaker and word code that occur, if no more than :data:`CELL_LIMIT`.
     """
 
     speakers: tuple[str, ...]
@@ -127,14 +122,9 @@ class TokenCodes:
 
 
 class StratifiedSums:
-    """Sums of one sample in several groups of tokens, e.g. the levels of a stratum.
+    """Sums of one sample in several disjoint groups of tokens, e.g. the levels of a stratum.
 
-    Parameters
-    ----------
-    n_levels : int
-        Number of disjoint groups of tokens.
-    n_quantities : int
-        How many tuples of columns are treated alike (regions, pairs of regions).
+    ``n_quantities`` tuples of columns are treated alike (regions, pairs of regions).
     """
 
     def __init__(
@@ -205,10 +195,8 @@ class StratifiedSums:
 class SampleSums:
     """Sums of one sample in one group of tokens.
 
-    Parameters
-    ----------
-    tables : dict of str to ndarray, each (n_clusters, 1 + n_members, n_quantities)
-        Counts and sums per kind of cluster (``speakers``, ``words``, ``cells``, ``seeds``).
+    ``tables`` hold counts and sums per kind of cluster (``speakers``, ``words``, ``cells``,
+    ``seeds``), each of shape (n_clusters, 1 + n_members, n_quantities).
     """
 
     tables: dict[str, FloatArray]
@@ -311,15 +299,13 @@ def combined(
     logarithmic: bool = False,
     level: float = 0.95,
 ) -> Inference:
-    """The same estimate in two groups of tokens, first minus second or another weighted sum.
+    """The same estimate in two disjoint groups of tokens, first minus second or another sum.
 
     Speakers and words may occur in both groups; what they share is accounted for. Degrees of
     freedom follow Welch: those of the two variances, combined.
 
     Parameters
     ----------
-    first, second : SampleSums
-        Sums of the same sample in two disjoint groups of tokens.
     coefficients : sequence of float, shape (n_members,)
         As for :meth:`SampleSums.linear`.
     weights : (float, float)

@@ -49,12 +49,11 @@ class Inference:
 
     Parameters
     ----------
-    error : ndarray
-        Standard errors; NaN where not estimable.
-    df : ndarray
-        Degrees of freedom of the t distribution; NaN where nothing varies.
+    error, df : ndarray
+        Standard errors, and degrees of freedom of the t distribution; df is NaN where nothing
+        varies.
     low, high : ndarray
-        Limits of the interval; NaN where not estimable.
+        Limits of the interval. They and errors are NaN where not estimable.
     p_value : ndarray
         Two-sided, that the value is zero (of logarithms: the ratio one); NaN where not estimable
         or constant.
@@ -84,10 +83,8 @@ class Weights:
 
     Parameters
     ----------
-    n : ndarray
-        Clusters with any weight.
-    effective : ndarray
-        (Σ w)² / Σ w².
+    n, effective : ndarray
+        Clusters with any weight, and (Σ w)² / Σ w².
     correction : ndarray
         Factor that makes Σ U² unbiased for clusters that vary alike.
     df : ndarray
@@ -105,12 +102,9 @@ def cluster_weights(bottom: FloatArray) -> Weights:
 
     With weights w that sum to 1 and independent cluster means of equal variance, Σ U² is a
     quadratic form in the means, (I - 1w')' W² (I - 1w'), W the weights on the diagonal; its
-    expectation and variance follow from power sums of w.
-
-    Parameters
-    ----------
-    bottom : ndarray, shape (n_clusters, n_quantities)
-        Weight of each cluster: its number of tokens, or its sum of what stands below the line.
+    expectation and variance follow from power sums of w. ``bottom``, of shape (n_clusters,
+    n_quantities), is the weight of each cluster: its number of tokens, or its sum of what stands
+    below the line.
     """
     total = bottom.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -183,12 +177,8 @@ def add_seeds(spread: Spread, per_seed: FloatArray) -> Spread:
 
     Seeds are crossed with tokens (all explain the same ones), so the variance of their mean comes
     on top of that from speakers and words. With one seed nothing can be added and the interval is
-    about that one set of weights. Degrees of freedom are combined by Satterthwaite.
-
-    Parameters
-    ----------
-    per_seed : ndarray, shape (n_seeds, n_quantities)
-        The estimate of each seed.
+    about that one set of weights. Degrees of freedom are combined by Satterthwaite. ``per_seed``
+    has the estimate of each seed, shape (n_seeds, n_quantities).
     """
     n_seeds = len(per_seed)
     if n_seeds < 2:

@@ -18,10 +18,8 @@ Names = NDArray[np.object_]
 class Walk:
     """Rows of another table for given tokens, both in the same order.
 
-    Parameters
-    ----------
-    blocks : iterator of (token ids, DataFrame)
-        The other table, which holds all tokens that will be asked for, and may hold more.
+    ``blocks`` are ids of tokens with rows of the other table, which holds all tokens that will be
+    asked for, and may hold more.
     """
 
     def __init__(self, blocks: Iterator[tuple[Names, pd.DataFrame]], file: Path) -> None:
@@ -55,10 +53,8 @@ class Walk:
 class Alongside:
     """Matrices of another table for given tokens, missing where that table lacks a token.
 
-    Parameters
-    ----------
-    blocks : iterator of (token ids, matrices)
-        Tokens in the order in which they will be asked for, each matrix (n_tokens, n_regions).
+    ``blocks`` are ids of tokens, in the order in which they will be asked for, with matrices
+    (n_tokens, n_regions).
     """
 
     def __init__(self, blocks: Iterator[tuple[Names, dict[str, FloatArray]]]) -> None:

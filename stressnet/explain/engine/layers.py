@@ -42,7 +42,7 @@ def each(value: int | tuple[int, ...] | list[int], dimensions: int) -> tuple[int
 def describe(call: Call) -> LayerCall | None:
     """The layer behind a call of a convolution, ``linear``, ``addmm`` or a matrix product.
 
-    Returns None for matrix products whose second operand is no plain matrix.
+    None for matrix products whose second operand is no plain matrix.
     """
     if call.name == "linear":
         x, weight, bias = (call.argument(n, i) for i, n in enumerate(("input", "weight", "bias")))
@@ -99,10 +99,7 @@ def batch_norm_arguments(call: Call) -> dict[str, Any]:
 def scale_and_shift(given: dict[str, Any], path: str) -> tuple[Tensor, Tensor]:
     """Factor and offset of each channel of a batch normalisation, at least float32.
 
-    Raises
-    ------
-    ExplainError
-        If it uses the statistics of the batch.
+    Raises :class:`ExplainError` if it uses the statistics of the batch.
     """
     mean, variance = given.get("running_mean"), given.get("running_var")
     if given.get("training", False) or mean is None or variance is None:
@@ -197,10 +194,7 @@ def pool_geometry(call: Call, dimensions: int) -> tuple[tuple[int, ...], Convolu
 def proportional_pool(call: Call, path: str, x: Tensor, x_is_nonnegative: bool) -> LayerSpec:
     """Max pooling whose relevance goes to all inputs of a window in proportion to their value.
 
-    Raises
-    ------
-    ExplainError
-        For adaptive pooling and ``ceil_mode``, which have no fixed window.
+    Raises :class:`ExplainError` for adaptive pooling and ``ceil_mode``, without a fixed window.
     """
     unusual = call.argument("ceil_mode", 5) or call.kwargs.get("return_indices")
     if call.name.startswith("adaptive") or unusual:

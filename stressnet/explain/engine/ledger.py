@@ -51,13 +51,7 @@ class Ledger:
         entry.columns[column] = values if before is None else before + values
 
     def sum_of_products(self, a: Tensor, b: Tensor, where: str) -> Tensor:
-        """``sum(a * b)`` per sample in at least float32.
-
-        Raises
-        ------
-        ExplainError
-            If the first dimension does not hold the samples.
-        """
+        """``sum(a * b)`` per sample in at least float32."""
         self.check(a, where)
         return per_sample(at_least_float32(a), at_least_float32(b), self.batch)
 

@@ -118,13 +118,7 @@ class RelevanceMode(CallMode):
         return path if times == 1 else f"{path}#{times}"
 
     def tag(self, result: Any, tag: Tag) -> Any:
-        """Mark floating-point results as dependent on the input.
-
-        Raises
-        ------
-        ExplainError
-            If they were made without gradient.
-        """
+        """Mark floating-point results, which must have a gradient, as dependent on the input."""
         for tensor in tensors_in(result):
             if not tensor.is_floating_point():
                 continue

@@ -27,14 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tap:
-    """An inner tensor and its propagation coefficient.
+    """An inner tensor, shape (batch, ...), and its propagation coefficient, of the same shape.
 
-    Parameters
-    ----------
-    activation : Tensor, shape (batch, ...)
-        The tensor's values.
-    coefficient : Tensor, same shape
-        Relevance is ``activation * coefficient``; zero where nothing passes on to the output.
+    Relevance is ``activation * coefficient``; zero where nothing passes on to the output.
     """
 
     activation: Tensor
@@ -55,13 +50,7 @@ class TapNode:
         self.from_input = False
 
     def follow(self, engine: RelevanceMode, tensor: Tensor) -> Tensor:
-        """The same tensor with this node behind it.
-
-        Raises
-        ------
-        ExplainError
-            If it does not depend on the input.
-        """
+        """The same tensor, which must depend on the input, with this node behind it."""
         tag = tag_of(tensor)
         if tag is None:
             raise ExplainError(f"{self.place} does not depend on the model's input: no relevance")
@@ -85,10 +74,8 @@ class TapNode:
     def read(self, overwritten: set[str]) -> Tap:
         """Value and coefficient after the backward pass.
 
-        Raises
-        ------
-        ExplainError
-            If the relevance there is no multiple of the value, or cannot be seen.
+        Raises :class:`ExplainError` if the relevance is no multiple of the value, or cannot be
+        seen.
         """
         if self.from_input and self.context.input_relevance:
             raise ExplainError(

@@ -70,13 +70,7 @@ def find_attributions(
     seed: int,
     spectrum: NDArray[np.floating] | None = None,
 ) -> dict[str, Attribution]:
-    """Methods by name.
-
-    Raises
-    ------
-    ConfigError
-        If a name is neither a composite nor a method, or needs the range of the input.
-    """
+    """Methods by name; ConfigError for one that is unknown or needs what is not at hand."""
     found = {}
     for name in names:
         if not any(name in known for known in (COMPOSITES, METHODS, REFERENCED)):

@@ -52,12 +52,8 @@ def fill_with_noise(
 ) -> Baseline:
     """Replace by Gaussian noise, drawn once for these inputs (``noise``).
 
-    The same noise serves every removal, so that methods and thresholds are compared on it.
-
-    Parameters
-    ----------
-    mean, sd : Tensor
-        Broadcastable to the inputs, e.g. shape (n_bins, 1).
+    The same noise serves every removal, so that methods and thresholds are compared on it. ``mean``
+    and ``sd`` broadcast to the inputs, e.g. from shape (n_bins, 1).
     """
     check_generator(generator)
     if bool((sd < 0).any()):
@@ -135,15 +131,8 @@ def make_baseline(
 ) -> Baseline:
     """A baseline by name for these inputs.
 
-    Parameters
-    ----------
-    fill, mean, sd
-        Constant, and mean and standard deviation per bin of shape (n_bins, 1).
-
-    Raises
-    ------
-    ConfigError
-        For an unknown name or statistics that the baseline needs and that were not given.
+    Raises :class:`ConfigError` if it needs ``mean`` and ``sd`` per bin, of shape (n_bins, 1), and
+    they are not given.
     """
     check_names("baseline", [name], BASELINES)
     if name == "fill":

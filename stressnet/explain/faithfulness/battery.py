@@ -32,10 +32,8 @@ class TokenBatch:
         Cells with sound, which alone are removed and compared.
     units : dict of str to list of Tensor of bool
         Masks (n_units, 1, n_bins, n_frames) of each token, by kind of unit.
-    regions : dict of str to Tensor
-        Masks of the inputs' shape; zero where a token lacks the region.
-    missing : dict of str to list of str
-        Why a token lacks the region, empty where it has it.
+    regions, missing : dict of str to Tensor, and to list of str
+        Masks of the inputs' shape, zero where a token lacks the region, and why it does.
     fill, mean, sd : Tensor
         Padding value of each token; mean and spread of sound per bin.
     """

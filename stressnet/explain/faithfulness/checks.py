@@ -19,15 +19,7 @@ NO_CELL = "no cell may be removed"
 def check_maps(inputs: Tensor, maps: Tensor, cells: Tensor | None = None) -> Tensor:
     """Refuse maps or cells of another shape than the inputs; return the cells.
 
-    Parameters
-    ----------
-    cells : Tensor of bool, optional
-        Cells that count, broadcastable to the inputs; all if left out.
-
-    Raises
-    ------
-    ConfigError
-        Naming both shapes.
+    ``cells`` are a mask that broadcasts to the inputs; all count if it is left out.
     """
     if maps.shape != inputs.shape:
         raise ConfigError(f"maps have shape {tuple(maps.shape)}, but inputs {tuple(inputs.shape)}")

@@ -65,15 +65,9 @@ def top_overlap(
 ) -> Scores:
     """Share of the top cells of one map among the top cells of the other; chance is ``fraction``.
 
-    ``|top_k(R) ∩ top_k(R')| / k`` with ``k = fraction`` of the cells that count, at least one.
-    Cells that tie for the last places count by their chance of getting one.
-
-    Parameters
-    ----------
-    maps, others, cells
-        As for :func:`rank_correlation`.
-    fraction : float
-        Within (0, 1).
+    ``|top_k(R) ∩ top_k(R')| / k`` with ``k = fraction`` (within (0, 1)) of the cells that count, at
+    least one. Cells that tie for the last places count by their chance of getting one. Other
+    parameters as for :func:`rank_correlation`.
     """
     if not 0 < fraction < 1:
         raise ConfigError(f"fraction must lie between 0 and 1, not {fraction}")
@@ -106,13 +100,8 @@ def top_membership(values: Tensor, k: int) -> Tensor:
 def sparseness(maps: Tensor, *, cells: Tensor | None = None) -> Scores:
     """Gini index of absolute relevance: 0 all cells alike, near 1 one cell has it all.
 
-    ``Σ_i (2i - n - 1) |R|_(i) / (n Σ |R|)`` with values in rising order. Gaussian noise has
-    √2 - 1 ≈ 0.414.
-
-    References
-    ----------
-    Chalasani et al. (2020) ICML, "Concise explanations of neural networks using adversarial
-    training".
+    ``Σ_i (2i - n - 1) |R|_(i) / (n Σ |R|)`` with values in rising order (Chalasani et al. 2020,
+    ICML). Gaussian noise has √2 - 1 ≈ 0.414.
     """
 
     def gini(values: Tensor) -> float | str:
@@ -129,12 +118,8 @@ def sparseness(maps: Tensor, *, cells: Tensor | None = None) -> Scores:
 def complexity(maps: Tensor, *, cells: Tensor | None = None) -> Scores:
     """Entropy in nats of absolute relevance as a distribution over cells; lower is simpler.
 
-    ``-Σ p ln p`` with ``p = |R| / Σ |R|``; ln n for n equal cells, 0 for a single one. Gaussian
-    noise has about ln n - 0.284.
-
-    References
-    ----------
-    Bhatt et al. (2020) IJCAI, "Evaluating and aggregating feature-based model explanations".
+    ``-Σ p ln p`` with ``p = |R| / Σ |R|`` (Bhatt et al. 2020, IJCAI); ln n for n equal cells, 0 for
+    a single one. Gaussian noise has about ln n - 0.284.
     """
 
     def entropy(values: Tensor) -> float | str:
@@ -154,14 +139,8 @@ def gaussian_complexity(n_cells: int) -> float:
 def histogram_entropy(maps: Tensor, *, cells: Tensor | None = None, n_bins: int = 0) -> Scores:
     """Entropy in nats of the histogram of relevance values, over the map's own range.
 
-    Parameters
-    ----------
-    n_bins : int
-        Bins of equal width; 0 is Rice's rule, ``2 n^(1/3)`` for n *cells*.
-
-    References
-    ----------
-    Hedström et al. (2023), "Sanity checks revisited", arXiv:2401.06465, for its use in eMPRT.
+    ``n_bins`` have equal width; 0 is Rice's rule, ``2 n^(1/3)`` for n *cells* (Hedström et al.
+    2023, "Sanity checks revisited", arXiv:2401.06465).
     """
 
     def entropy(values: Tensor) -> float | str:
@@ -197,7 +176,8 @@ def relevance_mass_accuracy(
 ) -> tuple[Scores, Scores]:
     """Share of positive relevance inside the mask; higher is better, chance is the mask's area.
 
-    ``Σ_mask R⁺ / Σ R⁺``. Never with signed relevance, whose sums cancel.
+    ``Σ_mask R⁺ / Σ R⁺`` (Arras et al. 2022, Information Fusion 81:14-40). Never with signed
+    relevance, whose sums cancel.
 
     Parameters
     ----------
@@ -206,9 +186,9 @@ def relevance_mass_accuracy(
     cells : Tensor of bool, optional
         Cells that count; all if left out.
 
-    References
-    ----------
-    Arras et al. (2022) Information Fusion 81:14-40.
+    Returns
+    -------
+    values, chance : Scores
     """
 
     def measure(values: Tensor, mask: Tensor) -> tuple[float, float]:
@@ -242,12 +222,9 @@ def average_precision(
     """Area under the precision-recall curve of "inside" by relevance; chance is the mask's area.
 
     ``Σ_t (recall_t - recall_{t-1}) precision_t`` over distinct relevance values t (cells that tie
-    enter together). Fit for small masks, where the area under the ROC flatters. Parameters as for
-    :func:`relevance_mass_accuracy`; cells belong to the mask from a part of one half on.
-
-    References
-    ----------
-    Davis & Goadrich (2006) ICML.
+    enter together; Davis & Goadrich 2006, ICML). Fit for small masks, where the area under the ROC
+    flatters. Parameters as for :func:`relevance_mass_accuracy`; cells belong to the mask from a
+    part of one half on.
     """
 
     def measure(values: Tensor, mask: Tensor) -> tuple[float, float]:
@@ -271,18 +248,14 @@ def pointing_game(
 ) -> tuple[Scores, Scores]:
     """1 if the most relevant cell lies in the mask or within the tolerance; chance is that area.
 
-    If several cells share the largest relevance, their share inside.
+    If several cells share the largest relevance, their share inside (Zhang et al. 2018, IJCV
+    126:1084-1102). Parameters as for :func:`relevance_mass_accuracy`.
 
     Parameters
     ----------
-    maps, masks, cells
-        As for :func:`relevance_mass_accuracy`; a tolerance needs (batch, channels, bins, frames).
     tolerance : tuple of int
-        Bins and frames by which the mask is widened on either side.
-
-    References
-    ----------
-    Zhang et al. (2018) IJCV 126:1084-1102.
+        Bins and frames by which the mask, then of shape (batch, channels, bins, frames), is widened
+        on either side.
     """
     if min(tolerance) < 0:
         raise ConfigError(f"tolerance must not be negative, but is {tolerance}")
@@ -337,12 +310,8 @@ def displaced(maps: Tensor, generator: torch.Generator, *, cells: Tensor | None 
 
     A map's most relevant cells lie in blobs, and removing a blob is not like removing scattered
     cells. The displaced map has the same blobs, hence regions of equal area and (up to wrapping)
-    equal shape, in a place that owes nothing to the model. Steps are uniform and not all zero.
-
-    Parameters
-    ----------
-    cells : Tensor of bool, optional
-        The map moves within the smallest box around these; outside it stays as it is.
+    equal shape, in a place that owes nothing to the model. Steps are uniform and not all zero. The
+    map moves within the smallest box around ``cells``; outside it stays as it is.
     """
     counting = check_maps(maps, maps, cells)
     check_generator(generator)

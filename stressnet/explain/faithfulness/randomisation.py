@@ -21,13 +21,7 @@ from stressnet.explain.faithfulness.stability import Subject
 
 
 def layers_from_top(model: nn.Module) -> list[str]:
-    """Paths of modules with parameters of their own, the last registered first.
-
-    Raises
-    ------
-    ConfigError
-        If the model has no parameters.
-    """
+    """Paths of modules with parameters of their own, the last registered first."""
     own = {path: [*module.parameters(recurse=False)] for path, module in model.named_modules()}
     paths = [path for path, parameters in own.items() if parameters]
     if not paths:
@@ -40,19 +34,15 @@ def cascade(
 ) -> Iterator[tuple[str, nn.Module]]:
     """Copies of the model with more and more layers freshly initialised, from the output down.
 
-    Weights of two or more dimensions are uniform within ±1/√fan-in and other parameters of such
-    layers too, as torch initialises convolutions and dense layers; normalisations become the
-    identity with empty statistics.
+    Yields the path of the lowest randomised layer, and the copy; each copy is new. Weights of two
+    or more dimensions are uniform within ±1/√fan-in and other parameters of such layers too, as
+    torch initialises convolutions and dense layers; normalisations become the identity with empty
+    statistics.
 
     Parameters
     ----------
     n_stages : int, optional
         Layers are randomised in so many groups of equal number; one by one if left out.
-
-    Yields
-    ------
-    str, torch.nn.Module
-        Path of the lowest randomised layer, and the copy; each copy is new.
     """
     check_model(model)
     check_generator(generator)
@@ -82,7 +72,8 @@ def parameter_randomisation(
     """Rank correlation of maps before and after cascading randomisation; lower is better.
 
     Chance (a map that owes everything to the parameters) is 0; a map that ignores them has 1.
-    Spectrogram and map share their outline, so even a right method keeps some correlation.
+    Spectrogram and map share their outline, so even a right method keeps some correlation
+    (Adebayo et al. 2018, NeurIPS, "Sanity checks for saliency maps").
 
     Parameters
     ----------
@@ -95,10 +86,6 @@ def parameter_randomisation(
     -------
     Scores, dict of str to Scores
         Mean over stages, and each stage by the path of its lowest randomised layer.
-
-    References
-    ----------
-    Adebayo et al. (2018) NeurIPS, "Sanity checks for saliency maps".
     """
     start = subject.own_maps
     stages = {
@@ -115,19 +102,10 @@ def efficient_parameter_randomisation(
 ) -> Scores:
     """Relative rise of the map's complexity when all parameters are randomised; higher is better.
 
-    ``(H(R_random) - H(R)) / H(R)`` with H the entropy of the histogram of relevance values; above
-    zero if the trained model's map has more order than the random model's, 0 by chance.
-
-    Parameters
-    ----------
-    subject, generator, cells
-        As for :func:`parameter_randomisation`.
-    n_bins : int
-        See :func:`~stressnet.explain.faithfulness.map_measures.histogram_entropy`.
-
-    References
-    ----------
-    Hedström et al. (2023), "Sanity checks revisited", arXiv:2401.06465 (eMPRT).
+    ``(H(R_random) - H(R)) / H(R)`` with H from
+    :func:`~stressnet.explain.faithfulness.map_measures.histogram_entropy`; above zero if the
+    trained model's map has more order than the random model's, 0 by chance (eMPRT of Hedström et
+    al. 2023, arXiv:2401.06465). Parameters as for :func:`parameter_randomisation`.
     """
     ((_, altered),) = cascade(subject.model, generator, n_stages=1)
     before, after = (

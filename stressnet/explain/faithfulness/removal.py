@@ -54,11 +54,6 @@ class Removal:
         Inputs, and relevance for the explained class.
     cells : Tensor of bool, optional
         Cells that count and may be removed, broadcastable to the inputs; all if left out.
-
-    Raises
-    ------
-    ConfigError
-        If maps or cells do not have the shape of the inputs.
     """
 
     score: Score
@@ -105,12 +100,7 @@ class Removal:
     ) -> list[Tensor]:
         """Masks of the most (or least) relevant cells, one for each share of the cells that count.
 
-        Each holds at least one cell.
-
-        Raises
-        ------
-        ConfigError
-            For fractions that do not increase within (0, 1].
+        Each holds at least one cell. Shares must increase within (0, 1].
         """
         check_generator(generator)
         shares = tuple(float(share) for share in fractions)
@@ -131,20 +121,10 @@ def comprehensiveness(
 ) -> Scores:
     """Mean drop of the score when the most relevant cells are removed; higher is better.
 
-    ``1/K Σ_k [m(x) - m(x without the top q_k of the cells)]``: ERASER's comprehensiveness, averaged
-    over thresholds (AOPC). Chance: the same with a region of equal area and shape elsewhere
-    (:func:`~stressnet.explain.faithfulness.map_measures.displaced`).
-
-    Parameters
-    ----------
-    removal : Removal
-        What is judged; ERASER scores the probability of the explained class.
-    fractions : sequence of float
-        Shares ``q_k`` of the cells that count.
-
-    References
-    ----------
-    DeYoung et al. (2020) ACL, "ERASER: a benchmark to evaluate rationalized NLP models".
+    ``1/K Σ_k [m(x) - m(x without the top q_k of the cells)]`` for ``fractions`` ``q_k``: ERASER's
+    comprehensiveness, averaged over thresholds (DeYoung et al. 2020, ACL). ERASER scores the
+    probability of the explained class. Chance: the same with a region of equal area and shape
+    elsewhere (:func:`~stressnet.explain.faithfulness.map_measures.displaced`).
     """
     masks = removal.top(fractions, generator)
     return Scores.of(removal.mean_drop(masks), removal.problems)
@@ -202,16 +182,13 @@ def deletion_curve(
     """The score while cells are removed, most (``morf``) or least (``lerf``) relevant first.
 
     A small area is good for MoRF, a large one for LeRF. Their values depend on the model and the
-    baseline, so they are only compared between methods (random order is the chance level).
+    baseline, so they are only compared between methods (random order is the chance level). Bach et
+    al. (2015) PLoS ONE 10(7):e0130140; Samek et al. (2017) IEEE TNNLS 28(11).
 
     Parameters
     ----------
     fractions : int or sequence of float
         Removed shares, or the number of equal steps from nothing to everything.
-
-    References
-    ----------
-    Bach et al. (2015) PLoS ONE 10(7):e0130140; Samek et al. (2017) IEEE TNNLS 28(11).
     """
     if order not in ("morf", "lerf"):
         raise ConfigError(f"order must be 'morf' or 'lerf', not {order!r}")
@@ -229,12 +206,8 @@ def deletion_curve(
 def relevance_gain(morf: Curve, lerf: Curve) -> Scores:
     """Area under LeRF minus area under MoRF; higher is better, 0 for a random map.
 
-    The difference cancels much of the baseline's own effect on the score.
-
-    References
-    ----------
-    Blücher et al. (2024) TMLR, "Decoupling pixel flipping and occlusion strategy for consistent
-    XAI benchmarks" (symmetric relevance gain).
+    The difference cancels much of the baseline's own effect on the score (symmetric relevance gain
+    of Blücher et al. 2024, TMLR).
     """
     if not torch.equal(morf.fractions, lerf.fractions) or morf.values.shape != lerf.values.shape:
         raise ConfigError("the two curves must be of the same samples and removed shares")
@@ -251,18 +224,11 @@ def road(
     """ROAD: is the class still predicted when ranked cells are imputed from their neighbours?
 
     Values are 1 where the explained class is still the prediction and 0 elsewhere; their mean over
-    *all* samples at one removed share is the retained accuracy. :meth:`Curve.mean` is a sample's
-    own mean over shares: lower is better for ``morf``, higher for ``lerf``.
-
-    Parameters
-    ----------
-    removal : Removal
-        With the baseline :func:`~stressnet.explain.faithfulness.baselines.noisy_linear`; the kind
-        of its score does not matter.
-
-    References
-    ----------
-    Rong et al. (2022) ICML.
+    *all* samples at one removed share is the retained accuracy (Rong et al. 2022, ICML).
+    :meth:`Curve.mean` is a sample's own mean over shares: lower is better for ``morf``, higher for
+    ``lerf``. The removal has the baseline
+    :func:`~stressnet.explain.faithfulness.baselines.noisy_linear`; its kind of score does not
+    matter.
     """
     decided = replace(removal, score=removal.score.with_kind("decision"))
     return deletion_curve(decided, generator, order=order, fractions=fractions)

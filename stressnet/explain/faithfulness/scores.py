@@ -48,13 +48,7 @@ class Score:
     def of_predictions(
         cls, model: nn.Module, inputs: Tensor, kind: str = "probability", batch_size: int = 64
     ) -> Score:
-        """A score of the classes that the model predicts for ``inputs``.
-
-        Raises
-        ------
-        ConfigError
-            If the inputs are no finite batch.
-        """
+        """A score of the classes that the model predicts for ``inputs``."""
         check_inputs(inputs)
         check_model(model)
         return cls(model, logits_of(model, inputs, batch_size).argmax(dim=1), kind, batch_size)
@@ -64,13 +58,7 @@ class Score:
         return replace(self, kind=kind)
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Scores of an altered copy of each sample, float64 on the CPU, shape (n_samples,).
-
-        Raises
-        ------
-        ConfigError
-            If there are more or fewer inputs than samples.
-        """
+        """Scores of an altered copy of each sample, float64 on the CPU, shape (n_samples,)."""
         if len(inputs) != len(self.classes):
             raise ConfigError(f"{len(inputs)} inputs for {len(self.classes)} classes")
         logits = logits_of(self.model, inputs, self.batch_size)
@@ -97,15 +85,7 @@ def logits_of(model: nn.Module, inputs: Tensor, batch_size: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Scores:
-    """A metric's value for each sample.
-
-    Parameters
-    ----------
-    values : Tensor, shape (n_samples,)
-        float64; NaN where the metric has no value.
-    reasons : tuple of str
-        Why a value is missing; empty where there is one.
-    """
+    """A metric's values, float64 of shape (n_samples,); NaN with a reason where there is none."""
 
     values: Tensor
     reasons: tuple[str, ...]

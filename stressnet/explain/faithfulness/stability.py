@@ -27,17 +27,8 @@ random numbers seeds its own generator inside.
 class Subject:
     """A method of explanation and what it is asked to explain.
 
-    Parameters
-    ----------
-    classes : Tensor of int, shape (n_samples,)
-        Explained classes; they stay when the input or the model is altered.
-
-    Raises
-    ------
-    ConfigError
-        If the inputs are no finite batch or there are more or fewer classes.
-    ExplainError
-        If the model is in training mode.
+    ``classes``, one for each sample, stay when the input or the model is altered. Raises
+    :class:`ConfigError` or :class:`ExplainError` for what cannot be explained.
     """
 
     explain: Explain
@@ -61,13 +52,7 @@ class Subject:
         return self.maps()
 
     def maps(self, *, model: nn.Module | None = None, inputs: Tensor | None = None) -> Tensor:
-        """Maps of all samples, or of an altered model or inputs; float64 on the CPU.
-
-        Raises
-        ------
-        ConfigError
-            If ``explain`` returns something of another shape than the inputs.
-        """
+        """Maps of all samples, or of an altered model or inputs; float64 on the CPU."""
         inputs = self.inputs if inputs is None else inputs
         parts = []
         for x, classes in zip(
@@ -93,11 +78,13 @@ def infidelity(
 ) -> Scores:
     """Error with which a map's sums predict the effect of removing rectangles; lower is better.
 
-    With ``a`` the relevance in a random rectangle and ``b = f(x) - f(x without it)``,
-    ``E[(a - b)²]``. Scaled: ``min_β E[(β a - b)²] / E[b²]`` over factors ``β >= 0``, which is
-    ``1 - max(E[ab], 0)² / (E[a²] E[b²])``: within [0, 1], and comparable between maps of any unit.
-    Noise around zero has about 1; a map of one sign has less, if only because removing more changes
-    more, so its fair chance level is the same map displaced.
+    With ``a`` the relevance in a random rectangle and ``b = f(x) - f(x without it)``, ``E[(a -
+    b)²]``. Scaled: ``min_β E[(β a - b)²] / E[b²]`` over factors ``β >= 0``, which is ``1 -
+    max(E[ab], 0)² / (E[a²] E[b²])``: within [0, 1], and comparable between maps of any unit. Noise
+    around zero has about 1; a map of one sign has less, if only because removing more changes more,
+    so its fair chance level is the same map displaced. Square removal of Yeh et al. (2019) NeurIPS,
+    "On the (in)fidelity and sensitivity of explanations"; the scaling is the optimal one of its
+    section 3, with the sign kept.
 
     Parameters
     ----------
@@ -107,11 +94,6 @@ def infidelity(
         gradients). Rectangles are centred on cells that count and cut to them.
     generator : torch.Generator
         Places the rectangles, the same for all methods under the same seed.
-
-    References
-    ----------
-    Yeh et al. (2019) NeurIPS, "On the (in)fidelity and sensitivity of explanations": square
-    removal. The scaling is the optimal one of its section 3, with the sign kept.
     """
     check_generator(generator)
     at_least_one("n_samples", n_samples)
@@ -158,12 +140,9 @@ def max_sensitivity(
     """Largest relative change of the map under small noise; lower is better, 0 is a constant map.
 
     ``max_δ ‖R(x + δ) - R(x)‖ / ‖R(x)‖`` over ``n_samples`` uniform ``δ`` within ``radius`` times
-    the sample's standard deviation in every cell. Two unrelated maps of one size have √2 ≈ 1.41.
-    The smallest value belongs to a map that ignores model and input, so it says nothing alone.
-
-    References
-    ----------
-    Yeh et al. (2019) NeurIPS.
+    the sample's standard deviation in every cell (Yeh et al. 2019). Two unrelated maps of one size
+    have √2 ≈ 1.41. The smallest value belongs to a map that ignores model and input, so it says
+    nothing alone.
     """
     check_generator(generator)
     at_least_one("n_samples", n_samples)

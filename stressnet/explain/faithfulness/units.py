@@ -26,11 +26,6 @@ def unit_relevance(relevance: Tensor, units: Tensor, *, by: str = "sum") -> Tens
         Masks; they may overlap.
     by : {"sum", "mean"}
         Sum over the unit's cells (what the map says that removing it costs), or mean per cell.
-
-    Raises
-    ------
-    ConfigError
-        If shapes differ.
     """
     if units.dtype != torch.bool or units.shape[1:] != relevance.shape:
         raise ConfigError(

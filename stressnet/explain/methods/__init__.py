@@ -59,7 +59,7 @@ def ensemble(
 ) -> tuple[Tensor, Tensor]:
     """Mean of the normalised maps of methods or composites.
 
-    ``members`` maps the name of a method or of a composite to its options, e.g.
+    ``members`` maps each one's name to its options, e.g.
     ``{"epsilon-plus": {}, "smoothgrad": {"generator": generator}}``.
     """
     maps = []

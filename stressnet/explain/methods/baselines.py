@@ -24,12 +24,8 @@ def random(problem: Problem, *, generator: torch.Generator) -> tuple[Tensor, Ten
 def sobel(problem: Problem) -> tuple[Tensor, Tensor]:
     """Magnitude of the input's own gradient by Sobel's 3 x 3 filters, in input units per cell.
 
-    Borders repeat the last value, so that they are no edges. The model is not looked at.
-
-    Raises
-    ------
-    ConfigError
-        Unless inputs have shape (batch, channels, bins, frames).
+    Borders repeat the last value, so that they are no edges. Inputs have shape (batch, channels,
+    bins, frames).
     """
     values = at_least_float32(problem.inputs)
     check_images(values, "sobel")

@@ -49,12 +49,8 @@ class _Explained(nn.Module):
 def deeplift(problem: Problem, *, baseline: float | Tensor = 0.0) -> tuple[Tensor, Tensor]:
     """Contributions relative to the baseline by the rescale rule.
 
-    Raises
-    ------
-    MissingPartError
-        If captum is not installed.
-    ExplainError
-        If a module is used more than once.
+    Raises :class:`MissingPartError` without captum and :class:`ExplainError` if a module is used
+    more than once.
     """
     try:
         from captum.attr import DeepLift

@@ -50,10 +50,7 @@ def smoothgrad(
     n_samples: int = 20,
     noise_sd: float = 0.1,
 ) -> tuple[Tensor, Tensor]:
-    """Mean of the derivative at ``n_samples`` copies with Gaussian noise.
-
-    ``noise_sd`` is relative to the range of each sample.
-    """
+    """Mean of the derivative at copies with Gaussian noise, relative to each sample's range."""
     at_least_one("n_samples", n_samples)
     inputs = problem.inputs
     chance = Chance(generator, len(inputs))
@@ -85,11 +82,6 @@ def gradient_shap(
         A set of reference inputs, of training data for example; a number is one flat baseline.
     noise_sd : float
         Gaussian noise on the input, relative to the range of each sample.
-
-    Raises
-    ------
-    ConfigError
-        If the baselines do not have the shape of a sample.
     """
     at_least_one("n_samples", n_samples)
     inputs = problem.inputs

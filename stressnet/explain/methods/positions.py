@@ -57,10 +57,8 @@ def mark_input(tensor: Tensor) -> None:
 class PositionMode(CallMode):
     """Follows positions through a model's operations; what it cannot follow has none.
 
-    Attributes
-    ----------
-    last_convolution : Tensor or None
-        Output of the last convolution, out of reach of later in-place changes.
+    ``last_convolution`` is the output of the last convolution, out of reach of later in-place
+    changes.
     """
 
     def __init__(self) -> None:
@@ -148,7 +146,6 @@ def lay_over(values: Tensor, cells: tuple[Cells, ...], sizes: tuple[int, ...]) -
     """Values of cells, interpolated linearly at the positions of the input's values.
 
     Beyond the outermost cells their value continues.
-
     """
     for axis, (along, size) in enumerate(zip(cells, sizes, strict=True), start=1):
         n = values.shape[axis]

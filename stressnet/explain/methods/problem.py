@@ -17,12 +17,8 @@ from stressnet.explain.seeds import Seeded, Target, check_logits, make_seed
 class Problem:
     """The function ``f`` of the inputs, with its class fixed.
 
-    Parameters
-    ----------
-    inputs : Tensor, shape (batch, ...)
-        Detached.
-    seed, target
-        As in :func:`stressnet.explain.explain_batch`; a predicted class is fixed at ``inputs``.
+    Arguments are as in :func:`stressnet.explain.explain_batch`; inputs are detached, and a
+    predicted class is fixed at them.
     """
 
     model: nn.Module
@@ -34,15 +30,7 @@ class Problem:
     def fixed(
         cls, model: nn.Module, inputs: Tensor, seed: str | Tensor, target: Target
     ) -> tuple[Problem, Tensor, Seeded]:
-        """The problem with the predicted class fixed, and the logits and value at ``inputs``.
-
-        Raises
-        ------
-        ExplainError
-            For a model in training mode or one that does not return logits.
-        ConfigError
-            For inputs that are no finite batch, an unknown seed or a wrong class.
-        """
+        """The problem with the predicted class fixed, and the logits and value at ``inputs``."""
         check_model(model)
         check_inputs(inputs)
         inputs = inputs.detach().clone()
@@ -78,13 +66,7 @@ class Problem:
         return replace(self, inputs=self.inputs[samples], seed=seed, target=target)
 
     def filled(self, baseline: float | Tensor) -> Tensor:
-        """``baseline`` with the shape, dtype and device of the inputs.
-
-        Raises
-        ------
-        ConfigError
-            If its shape does not broadcast.
-        """
+        """``baseline`` with shape, dtype and device of the inputs, to which it must broadcast."""
         inputs = self.inputs
         values = torch.as_tensor(baseline, dtype=inputs.dtype, device=inputs.device)
         return expanded(values, inputs.shape, "baseline")

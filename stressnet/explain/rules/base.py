@@ -39,6 +39,10 @@ def per_sample(a: Tensor, b: Tensor, batch: int) -> Tensor:
 class Layer:
     """A layer as its rule sees it.
 
+    A large batch reaches its rule a few samples at a time (see
+    :class:`stressnet.explain.engine.layer_node.LayerNode`), so ``x``, ``z`` and ``bounds`` may be a
+    part of the batch.
+
     Parameters
     ----------
     x, z : Tensor
@@ -60,10 +64,6 @@ class Layer:
         What :meth:`once` has made.
     c : Tensor or None
         Coefficient of the outputs, ``r = z * c``.
-
-    A large batch reaches its rule a few samples at a time (see
-    :class:`stressnet.explain.engine.layer_node.LayerNode`), so ``x``, ``z`` and ``bounds`` may be a
-    part of the batch.
     """
 
     x: Tensor
@@ -126,8 +126,6 @@ class Rule:
         Name in the documentation's table.
     function : callable
         ``function(layer, r, **parameters) -> Passed``.
-    parameters : tuple of (str, value)
-        Keyword parameters of ``function``.
     input_only : bool
         True for rules that do not vanish at ``x = 0``: they are for layers that read the input.
     """
@@ -150,17 +148,8 @@ RULES: dict[str, Callable[..., Rule]] = {}
 def rule(name: str, *, input_only: bool = False) -> Callable[[RuleFunction], Callable[..., Rule]]:
     """Turn a function into a rule's maker and list it in :data:`RULES`.
 
-    Parameters
-    ----------
-    name : str
-        Name shown in results.
-    input_only : bool
-        The function returns relevance, not a coefficient (see :class:`Rule`).
-
-    Raises
-    ------
-    ConfigError
-        When the maker is called with a parameter the function does not have.
+    With ``input_only`` it returns relevance, not a coefficient (see :class:`Rule`). The maker
+    raises :class:`ConfigError` for a parameter that the function does not have.
     """
 
     def decorate(function: RuleFunction) -> Callable[..., Rule]:

@@ -44,19 +44,11 @@ class LinearMap(ABC):
 
 @dataclass(frozen=True)
 class ConvolutionMap(LinearMap):
-    """Convolution over 1 to 3 dimensions, or its transpose.
+    """Convolution over 1 to 3 dimensions, or its transpose (``transposed``).
 
-    Parameters
-    ----------
-    stride, padding, dilation, output_padding : tuple of int
-        One value per spatial dimension.
-    groups : int
-        Number of groups.
-    transposed : bool
-        True for ``conv_transpose``.
-    extra_padding : tuple of int
-        Zeros appended at the end of each spatial dimension before the convolution; only
-        ``padding="same"`` with an even kernel needs them.
+    ``stride``, ``padding``, ``dilation`` and ``output_padding`` have one value per spatial
+    dimension; ``extra_padding`` are zeros appended at the end of each before the convolution, which
+    only ``padding="same"`` with an even kernel needs.
     """
 
     stride: tuple[int, ...]
