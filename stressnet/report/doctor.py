@@ -15,22 +15,13 @@ def _version(package: str) -> str:
         return "MISSING"
 
 
-def _torchaudio() -> str:
-    """torchaudio's version, or why it does not load.
-
-    Its wheel links against the torch build of the same minor version; a CPU-only torch or another
-    version breaks the import with an error from the dynamic linker.
-    """
+def _has_torchaudio() -> bool:
+    """Whether torchaudio loads, which it does beside the torch of the same minor version."""
     try:
-        import torchaudio
-    except ImportError as error:
-        return f"does not load ({error})"
-    except OSError as error:
-        return (
-            f"does not load ({str(error).splitlines()[0]}); its build does not match torch: "
-            f"install torch and torchaudio 2.11 together from the same source"
-        )
-    return str(torchaudio.__version__)
+        import torchaudio  # noqa: F401
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def _devices() -> list[str]:
@@ -68,6 +59,11 @@ OPTIONAL: tuple[tuple[str, Callable[[], bool], str], ...] = (
         "alignments come from the embedded aligner, or from TextGrids that you bring",
     ),
     (
+        f"torchaudio {_version('torchaudio')}",
+        _has_torchaudio,
+        "it does not load, so the aligner 'ctc' is not there; it needs torch and torchaudio 2.11",
+    ),
+    (
         "CUDA device",
         _has_cuda,
         "training and explaining run on the CPU: minutes for lenet and compact, hours for vgg16",
@@ -88,14 +84,12 @@ def examine() -> tuple[str, bool]:
 
     from stressnet.espeak import phonemize
 
-    audio = _torchaudio()
     praat = f"{_version('praat-parselmouth')} (Praat {parselmouth.PRAAT_VERSION})"
     espeak = f"{_version('espeakng-loader')} (says 'record': {' '.join(phonemize('record'))})"
     rows = [
         ("stressnet", _version("stressnet")),
         ("Python", platform.python_version()),
         ("torch", torch.__version__),
-        ("torchaudio", audio),
         ("parselmouth", praat),
         ("librosa", _version("librosa")),
         ("numpy", _version("numpy")),
