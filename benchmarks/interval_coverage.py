@@ -18,11 +18,11 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.statistics.clustered import sums_by
 from stressnet.statistics.twoway import (
     Inference,
     crossed_variance,
     infer,
+    sums_by,
 )
 
 FloatArray = NDArray[np.float64]

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from stressnet.errors import ConfigError, ExplainError
 from stressnet.explain import attribute_batch
 from stressnet.explain import faithfulness as ff
-from stressnet.explain.faithfulness.checks import CONSTANT, ZERO
-from stressnet.explain.faithfulness.units import TIED, TOO_FEW
+from stressnet.explain.faithfulness.removal import TIED, TOO_FEW
+from stressnet.explain.faithfulness.scores import CONSTANT, ZERO
 
 SHAPE = (1, 6, 5)
 N_CELLS = 30

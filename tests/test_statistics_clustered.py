@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stressnet.errors import ConfigError
-from stressnet.statistics.clustered import ratio_intervals, sign_flip_p, sums_by
 from stressnet.statistics.multiplicity import holm
+from stressnet.statistics.twoway import ratio_intervals, sign_flip_p, sums_by
 
 
 def clustered_data(

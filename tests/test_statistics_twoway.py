@@ -7,7 +7,6 @@ import pytest
 
 from stressnet.errors import ConfigError
 from stressnet.statistics import sums as sums_module
-from stressnet.statistics.clustered import ratio_intervals, sums_by
 from stressnet.statistics.multiplicity import benjamini_hochberg
 from stressnet.statistics.sums import (
     Clusters,
@@ -22,6 +21,8 @@ from stressnet.statistics.twoway import (
     cluster_weights,
     crossed_variance,
     infer,
+    ratio_intervals,
+    sums_by,
 )
 
 N_SETS = 600

@@ -13,24 +13,3 @@ from stressnet.explain.rules import RULES, Rule, rule
 from stressnet.explain.salient import SalientMap, salient_map
 from stressnet.explain.seeds import SEEDS
 from stressnet.explain.stream import estimate_batch_size, explain_stream
-
-__all__ = [
-    "COMPOSITES",
-    "METHODS",
-    "RULES",
-    "SEEDS",
-    "Composite",
-    "Conservation",
-    "ExplainWarning",
-    "Explanation",
-    "Rule",
-    "SalientMap",
-    "attribute_batch",
-    "estimate_batch_size",
-    "explain_batch",
-    "explain_stream",
-    "mean_of_maps",
-    "occlusion_by_masks",
-    "rule",
-    "salient_map",
-]

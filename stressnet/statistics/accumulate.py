@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.statistics.scan import NetworkRuns
 from stressnet.statistics.strata import ALL, Stratum
-from stressnet.statistics.stream import EXCHANGE, Names, RunTables
+from stressnet.statistics.stream import EXCHANGE, Names, RunTables, Walk
 from stressnet.statistics.sums import StratifiedSums, TokenCodes
-from stressnet.statistics.walk import Walk
 
 MEMORY_BUDGET = 1 << 28
 """Bytes of sums held at a time; more take more passes over the data."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from stressnet.statistics.clustered import ratio_intervals, sign_flip_p, sums_by
 from stressnet.statistics.multiplicity import holm
+from stressnet.statistics.twoway import ratio_intervals, sign_flip_p, sums_by
 
 KEYS = ["metric", "over", "baseline"]
 """What makes two rows of different methods comparable."""

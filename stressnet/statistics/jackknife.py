@@ -18,14 +18,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
-from stressnet.statistics.clustered import sums_by
 from stressnet.statistics.twoway import (
-    FloatArray,
     Inference,
     Spread,
     crossed_variance,
     infer,
+    sums_by,
 )
 
 Statistic = Callable[[FloatArray], FloatArray]

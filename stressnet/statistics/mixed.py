@@ -28,10 +28,9 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix, hstack
 
+from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.statistics.twoway import MIN_CLUSTERS
-
-FloatArray = NDArray[np.float64]
 
 GROUPS = ("speaker", "word")
 """The crossed random effects."""

@@ -12,7 +12,7 @@ from stressnet.errors import ConfigError
 from stressnet.statistics.analysis import ModelEntry
 from stressnet.statistics.mixed import Design, Fit, design
 from stressnet.statistics.scan import NetworkRuns
-from stressnet.statistics.walk import Walk
+from stressnet.statistics.stream import Walk
 
 COLUMNS = (
     *("network", "model", "response", "term", "estimate", "se", "low", "high", "z", "p_value"),

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.statistics.multiplicity import holm
 from stressnet.statistics.sums import (
@@ -24,7 +25,7 @@ from stressnet.statistics.sums import (
     StratifiedSums,
     TokenCodes,
 )
-from stressnet.statistics.twoway import FloatArray, lower_limit
+from stressnet.statistics.twoway import lower_limit
 
 ALL = "ALL"
 """Value of ``stress`` in rows over both classes."""

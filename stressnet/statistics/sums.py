@@ -24,17 +24,17 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
-from stressnet.statistics.clustered import sums_by
 from stressnet.statistics.twoway import (
     Inference,
     Spread,
     add_seeds,
     crossed_variance,
     infer,
+    sums_by,
 )
 
-FloatArray = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 CELL_LIMIT = 4096

@@ -43,11 +43,9 @@ from stressnet.training.distributed import World
 from stressnet.training.epochs import Run
 from stressnet.training.image_domain import needs_deviations
 from stressnet.training.recipes import TrainConfig
-from stressnet.training.state import HISTORY_NAME, RunLog, RunState, load_state, save_state
+from stressnet.training.state import RunLog, RunState, load_state, save_state
 
 STATE_NAME = "unfinished.safetensors"
-
-__all__ = ["HISTORY_NAME", "STATE_NAME", "Origin", "TrainResult", "Watch", "shuffled", "train"]
 
 
 @dataclass(frozen=True)

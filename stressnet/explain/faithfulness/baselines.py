@@ -18,7 +18,7 @@ from torch import Tensor
 
 from stressnet.errors import ConfigError, check_names
 from stressnet.explain.checks import check_images, expanded
-from stressnet.explain.faithfulness.checks import check_generator
+from stressnet.explain.faithfulness.scores import check_generator
 
 Baseline = Callable[[Tensor, Tensor], Tensor]
 """``baseline(inputs, removed) -> inputs with the cells of the bool mask ``removed`` replaced``."""

@@ -15,17 +15,18 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from stressnet.errors import ConfigError
-from stressnet.explain.faithfulness.checks import (
+from stressnet.explain.faithfulness.scores import (
     CONSTANT,
     NO_CELL,
     NOT_FINITE,
     ZERO,
+    Scores,
     check_generator,
     check_maps,
+    combine_reasons,
     counted,
     map_problems,
 )
-from stressnet.explain.faithfulness.scores import Scores, combine_reasons
 
 EMPTY_MASK = "the region is empty"
 FULL_MASK = "the region covers everything"

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
 from stressnet.explain.checks import at_least_one, check_model
-from stressnet.explain.faithfulness.checks import check_generator
 from stressnet.explain.faithfulness.map_measures import histogram_entropy, rank_correlation
-from stressnet.explain.faithfulness.scores import Scores, combine_reasons
+from stressnet.explain.faithfulness.scores import Scores, check_generator, combine_reasons
 from stressnet.explain.faithfulness.stability import Subject
 
 

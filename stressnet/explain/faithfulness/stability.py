@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
 from stressnet.explain.checks import at_least_one, check_images, check_inputs, check_model
-from stressnet.explain.faithfulness.checks import ZERO, check_generator
 from stressnet.explain.faithfulness.removal import Removal
-from stressnet.explain.faithfulness.scores import Scores, combine_reasons
+from stressnet.explain.faithfulness.scores import ZERO, Scores, check_generator, combine_reasons
 
 Explain = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """``explain(model, inputs, classes) -> maps`` for the given classes, of the inputs' shape.

@@ -32,24 +32,3 @@ from stressnet.explain.rules.propagating import (
     z_plus,
     zero,
 )
-
-__all__ = [
-    "RULES",
-    "Layer",
-    "Passed",
-    "Rule",
-    "alpha_beta",
-    "clamped_weights",
-    "epsilon",
-    "flat",
-    "gamma",
-    "gradient",
-    "identity",
-    "proportional",
-    "rule",
-    "stabilise",
-    "w_square",
-    "z_box",
-    "z_plus",
-    "zero",
-]
