@@ -93,6 +93,7 @@ report            report explain/out report/out --run explain-nuclei/out --cues 
                   --explorer-tokens 6 --seed 0 -j 2 -q
 word              word explain/out {token} word/word.svg
 export-praat      export-praat explain/out export-praat/out --run explain-nuclei/out
+export-r          export-r explain/out export-r/out --measured measure/out
                   --max-tokens 6 --seed 0 -q
 """
 """What runs on each corpus. Words in braces differ between corpora."""

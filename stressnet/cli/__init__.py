@@ -32,6 +32,7 @@ from stressnet.stages.demo import run_demo
 from stressnet.stages.evaluate import evaluate_models
 from stressnet.stages.explain import explain_corpus
 from stressnet.stages.export_praat import export_praat
+from stressnet.stages.export_r import export_r
 from stressnet.stages.findings import find_out
 from stressnet.stages.inspect import inspect_folder
 from stressnet.stages.manipulate import manipulate_corpus
@@ -68,7 +69,7 @@ TOPICS = {
     "Corpora": "inspect fetch recipes languages corpus",
     "Acoustic cues": "measure cue-baselines manipulate psychometrics",
     "Networks": "models evaluate card search export",
-    "Relevance": "stats regions word export-praat",
+    "Relevance": "stats regions word export-praat export-r",
     "What to believe": "assess validate-methods causal-agreement findings patch sensitivity",
 }
 """Names of all commands, as ``stressnet --help`` shows them."""
@@ -125,6 +126,7 @@ COMMANDS = (
     report_run,
     small_commands.word_command,
     export_praat,
+    export_r,
     run_demo,
     small_commands.doctor_command,
 )

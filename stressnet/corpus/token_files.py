@@ -13,7 +13,7 @@ from stressnet.corpus.store import NOT_TOKENS, TRACKS, Corpus
 from stressnet.intervals import Alignment, Interval
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import safe_name
-from stressnet.runs.tables import open_parquet
+from stressnet.runs.tables import open_parquet, with_logicals
 
 _READ_ME_R = """# Tables of a stressnet corpus for R; columns: docs/data-dictionary.md
 tokens <- read.csv("tokens.csv", na.strings = "", stringsAsFactors = TRUE)
@@ -41,7 +41,8 @@ def export_tables(
             empty = open_parquet(corpus.path / name).schema_arrow.empty_table().to_pandas()
             empty.to_csv(file, index=False)
             for batch in open_parquet(corpus.path / name).iter_batches():
-                changed(batch.to_pandas()).to_csv(file, index=False, header=False)
+                table = with_logicals(changed(batch.to_pandas()))
+                table.to_csv(file, index=False, header=False)
         n_tables += 1
     folder.file("read.R").write_text(_READ_ME_R, encoding="utf-8")
     return n_tables

@@ -43,8 +43,14 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
 def write_csv(frame: pd.DataFrame, path: Path, **how: Any) -> None:
     """Write a CSV table that appears whole or not at all; ``how`` is for ``to_csv``."""
     part = path.with_name(f".{path.name}.part")
-    frame.to_csv(part, index=False, **how)
+    with_logicals(frame).to_csv(part, index=False, **how)
     part.replace(path)
+
+
+def with_logicals(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table whose True and False are TRUE and FALSE, which R takes for logicals and not text."""
+    names = frame.select_dtypes(["bool", "boolean"]).columns
+    return frame.assign(**{name: frame[name].map({True: "TRUE", False: "FALSE"}) for name in names})
 
 
 def read_table(path: Path, columns: Sequence[str] = (), **how: Any) -> pd.DataFrame:

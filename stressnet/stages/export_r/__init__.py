@@ -1,0 +1,32 @@
+"""``stressnet export-r``: the tables of a run for R, with a script that reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stressnet.runs import Stage, option
+from stressnet.stages.report import RUN
+
+
+@dataclass(frozen=True)
+class ExportRConfig:
+    """Which tables are written beside those of the run."""
+
+    measured: Path | None = option(
+        None, help="What measure wrote: its cues, one row per syllable, are added."
+    )
+
+
+export_r = Stage(
+    "export-r",
+    config=ExportRConfig,
+    kind="export",
+    inputs=(RUN,),
+    text="stressnet.stages.export_r.run:written_text",
+    help="""Write the tables of RUN into OUT for R: CSV, a data dictionary, and a script.
+
+    Rscript analysis.R, in OUT, repeats the table of relevance by region, fits a mixed model with
+    speakers and words for each, and draws it (ggplot2, lme4).
+    """,
+)

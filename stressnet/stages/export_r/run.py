@@ -1,0 +1,105 @@
+"""Tables of a run for R.
+
+``tokens.csv`` has a row per token, ``relevance.csv`` one per token and region, ``cues.csv`` one per
+token and syllable. Logicals are TRUE and FALSE, what is missing is an empty cell.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+
+import pandas as pd
+
+from stressnet.errors import CorpusError
+from stressnet.lexicon.stress import Stress
+from stressnet.report.run import RelevanceRun
+from stressnet.runs import Result, RunFolder, hash_file
+from stressnet.runs.manifest import FILE_NAME
+from stressnet.runs.tables import read_table
+from stressnet.stages.export_r import ExportRConfig
+from stressnet.stages.manipulate.inputs import fingerprint_of
+from stressnet.stages.measure.run import TABLE as CUES
+
+SCRIPT, DICTIONARY = "analysis.R", "data-dictionary.md"
+_OF_A_SYLLABLE = re.compile(r"(syllable|nucleus)_([12])(?:_(.*))?")
+_OF_TOKENS = ("word", "family", "speaker", "stress", "stress_predicted", "correct", "split")
+
+
+def run(config: ExportRConfig, opened: RelevanceRun, folder: RunFolder) -> Result:
+    """Write the tables of a run, and of its cues, for R.
+
+    Raises
+    ------
+    CorpusError
+        If the run has no table of regions, or the cues are of another corpus.
+    """
+    regions = opened.path / "relevance.parquet"
+    if not regions.is_file():
+        raise CorpusError(f"{opened.path}: has no relevance.parquet; run explain again")
+    inputs = {"run": hash_file(opened.path / FILE_NAME)}
+    tables = {"tokens": opened.tokens.drop(columns="map_index")}
+    relevance = read_table(regions)
+    tables["relevance"] = relevance.drop(columns=[c for c in _OF_TOKENS if c in relevance])
+    if config.measured is not None:
+        inputs["cues"] = fingerprint_of(config.measured, opened.open_corpus())
+        cues = read_table(config.measured / CUES)
+        tables["cues"] = by_syllable(cues[cues["token_id"].isin(opened.tokens["token_id"])])
+    folder.begin(config, inputs=inputs, notes={"run": str(opened.path)})
+    for name, table in tables.items():
+        folder.table(f"{name}.csv", table)
+    folder.file(SCRIPT).write_bytes(_shipped(SCRIPT).read_bytes())
+    folder.file(DICTIONARY).write_bytes(_dictionary().read_bytes())
+    return Result.of(folder, {f"n_{name}": len(table) for name, table in tables.items()})
+
+
+def by_syllable(cues: pd.DataFrame) -> pd.DataFrame:
+    """Cues with one row per token and syllable instead of columns for each syllable.
+
+    Returns
+    -------
+    DataFrame
+        What is known of the token, then ``syllable`` (1, 2), ``stressed``, ``vowel``, and the cues
+        of the syllable and its vowel: ``syllable_duration_s``, ``nucleus_f1_hz``. Columns that
+        compare the two syllables are left out: R makes them from these.
+    """
+    parts = {name: _OF_A_SYLLABLE.fullmatch(name) for name in cues.columns}
+    compared = re.compile(r"(syllable|nucleus)_(diff|log2ratio)_")
+    shared = [name for name, part in parts.items() if part is None and not compared.match(name)]
+    rows = []
+    for number, stress in enumerate(Stress, start=1):
+        own = {
+            name: "vowel" if part[3] is None else f"{part[1]}_{part[3]}"
+            for name, part in parts.items()
+            if part is not None and part[2] == str(number)
+        }
+        table = cues[[*shared, *own]].rename(columns=own)
+        place = len(shared)
+        table.insert(place, "syllable", number)
+        stressed = (cues["stress"] == stress).where(cues["stress"].notna()).astype("boolean")
+        table.insert(place + 1, "stressed", stressed)
+        rows.append(table)
+    return pd.concat(rows, ignore_index=True).sort_values(["token_id", "syllable"], kind="stable")
+
+
+def _shipped(name: str) -> Path:
+    return Path(str(resources.files("stressnet.stages.export_r"))) / name
+
+
+def _dictionary() -> Path:
+    """The data dictionary of the package, else the checkout's."""
+    package = Path(str(resources.files("stressnet")))
+    known = (package / "_docs" / DICTIONARY, package.parent / "docs" / DICTIONARY)
+    return next(path for path in known if path.is_file())
+
+
+def written_text(made: Result) -> str:
+    """How many rows of what, and what to do with them."""
+    counts = {
+        name.removeprefix("n_"): n
+        for name, n in made.manifest["results"].items()
+        if name.startswith("n_")
+    }
+    rows = ", ".join(f"{n} rows of {name}.csv" for name, n in counts.items())
+    return f"{rows}\nin R: setwd('{made.path}'); source('{SCRIPT}')"
