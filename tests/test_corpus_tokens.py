@@ -127,6 +127,13 @@ def test_who_decides(
     assert token_row(token)["stress"] == (stress.value if stress else None)
 
 
+def test_a_bad_token_is_none_and_says_why(dictionary: Dictionary) -> None:
+    labels = {("u1", 0): StressLabel("BAD")}
+    tokens, (word,) = find_tokens(RECORDING, aligned(("WATER", WATER)), dictionary, labels)
+    assert tokens == []
+    assert (word.word, word.reason) == ("WATER", "BAD in the label table")
+
+
 def test_the_aligned_variant_is_kept_beside_the_label(dictionary: Dictionary) -> None:
     (token,), _ = find_tokens(RECORDING, aligned(("WATER", "W AO0 T ER1")), dictionary, {})
     assert token.aligner_stress is Stress.FINAL

@@ -14,6 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 from report_runs import make_run
 
+from stressnet.corpus.labels import read_labels
 from stressnet.report.explorer.writing import write_explorer
 from stressnet.report.run import RelevanceRun
 from stressnet.report.style import save_figure
@@ -383,3 +384,42 @@ def test_two_thousand_tokens_open_fast_and_take_little_room(
     record_property("open_s", seconds)
     print(f"2,000 tokens: drawn after {seconds:.2f} s; {mean / 1000:.1f} kB per token")
     assert seconds < 10
+
+
+def test_labels_go_into_a_table_that_build_corpus_reads(browser, report: Path, tmp_path) -> None:
+    with opened(browser, report) as page:
+        first = page.evaluate("Stressnet.state.token.id")
+        page.keyboard.press("Shift+B")
+        assert page.get_attribute("[data-label=BAD]", "aria-pressed") == "true"
+        page.keyboard.press("j")
+        page.wait_for_function(f"() => !({SHOWN})({json.dumps(first)})")
+        second = page.evaluate("Stressnet.state.token.id")
+        assert page.get_attribute("[data-label=BAD]", "aria-pressed") == "false"
+        page.click("[data-label=INITIAL]")
+        page.click("[data-label=INITIAL]")  # the same again takes it back
+        assert page.inner_text("#labels-save") == "download labels.tsv (1)"
+        page.click("[data-label=VARIES]")
+        with page.expect_download() as download:
+            page.click("#labels-save")
+        download.value.save_as(tmp_path / "labels.tsv")
+    labels = read_labels(tmp_path / "labels.tsv")
+    found = {f"{u}_{index:03d}_{label.word}": label.stress for (u, index), label in labels.items()}
+    assert found == {first: "BAD", second: "VARIES"}
+
+
+def test_a_view_can_be_sent_to_somebody(browser, report: Path) -> None:
+    with opened(browser, report) as page:
+        page.keyboard.press("j")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("f")
+        page.keyboard.press("1")
+        page.wait_for_function("() => location.hash.includes('regions=F1')")
+        address, shown = page.url, page.evaluate("Stressnet.state.number")
+    with opened(browser, report) as page:
+        page.goto("about:blank")
+        page.goto(address)
+        page.wait_for_function(READY)
+        state = page.evaluate("Stressnet.state")
+        assert (state["number"], state["method"]) == (shown, 1)
+        assert not state["layers"]["formants"] and state["layers"]["pitch"]
+        assert [outline["name"] for outline in state["outlines"]] == ["F1"]

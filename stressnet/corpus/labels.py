@@ -14,12 +14,14 @@ from stressnet.runs.problems import Problem, warnings_about
 
 _INDEX = re.compile(r"\d{1,9}")
 
+BAD = "BAD"
+_DECISIONS = ("INITIAL", "FINAL", "VARIES", BAD)
 _LABEL_COLUMNS = ("stress", "utterance_id", "word_index")
 
 
 @dataclass(frozen=True, slots=True)
 class StressLabel:
-    """A person's decision on one word: ``"INITIAL"``, ``"FINAL"`` or ``"VARIES"``.
+    """A person's decision on one word: ``INITIAL``, ``FINAL``, ``VARIES``, or ``BAD``: no token.
 
     `word`, in upper case, is which it was made for, empty if the table does not say.
     """
@@ -50,10 +52,10 @@ def read_labels(path: Path) -> dict[tuple[str, int], StressLabel]:
     labels: dict[tuple[str, int], StressLabel] = {}
     for number, cells in read_named(path, _LABEL_COLUMNS, remedy):
         stress, index = cells["stress"].upper(), cells["word_index"]
-        if stress not in ("INITIAL", "FINAL", "VARIES") or not _INDEX.fullmatch(index):
+        if stress not in _DECISIONS or not _INDEX.fullmatch(index):
             raise CorpusError(
                 f"{path}, line {number}: word_index '{index[:20]}', stress '{stress[:20]}'; "
-                f"expected a number from 0 and INITIAL, FINAL or VARIES"
+                f"expected a number from 0 and one of {', '.join(_DECISIONS)}"
             )
         key = (cells["utterance_id"], int(index))
         if key in labels and labels[key].stress != stress:

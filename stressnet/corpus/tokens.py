@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from stressnet.corpus.labels import Labels, StressLabel
+from stressnet.corpus.labels import BAD, Labels, StressLabel
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.tables import TOKEN_TYPES, columns_of
 from stressnet.corpus.written import is_mark
@@ -37,6 +37,7 @@ REJECT_DURATION = "implausible duration"
 REJECT_PHONE = "a phone is not ARPAbet"
 REJECT_NO_IPA = "a phone is not IPA"
 REJECT_MARK = "a mark that nobody says"
+REJECT_TABLE = "BAD in the label table"
 
 MAX_SHARE_OF_FOREIGN_PHONES = 0.2
 """With more, the tier is in another alphabet, and the recording is refused as a whole."""
@@ -269,7 +270,10 @@ def find_tokens(
         entry = dictionary.entry(spoken[index], function_words)
         first, last = bisect_left(middles_s, word.start_s), bisect_left(middles_s, word.end_s)
         phones = all_phones[first:last]
+        table = labels.get((recording.utterance_id, index))
         reason = _no_token(word, entry, phones, dictionary.language)
+        if table is not None and table.stress == BAD:
+            reason = REJECT_TABLE
         if reason or not isinstance(entry, Entry):
             label = word.label if reason == REJECT_MARK else spoken[index]
             rejected.append(
@@ -278,7 +282,6 @@ def find_tokens(
             continue
         parts = syllabify([phone.label for phone in phones], dictionary.language)
         aligned = Pronunciation(tuple(phone.label for phone in phones)).stress
-        table = labels.get((recording.utterance_id, index))
         by_tag = None
         if tags and entry.is_minimal_pair:
             by_tag = stress_by_part_of_speech(spoken, tags, index)

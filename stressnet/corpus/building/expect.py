@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stressnet.corpus.building.given import Given, pronounceable, speakable
-from stressnet.corpus.labels import Labels
+from stressnet.corpus.labels import BAD, Labels
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.splits import SETS, check_speakers
 from stressnet.corpus.tokens import find_tokens
@@ -67,8 +67,11 @@ class Expected:
             self.unknown[recording.speaker] += entries.count(Reject.NOT_IN_DICTIONARY)
             given = speakable(recording, pronounceable(recording, given, dictionary), dictionary)
             entries = [dictionary.entry(word, function_words) for word in given.words]
+            bad = {index for (_, index), label in labels.items() if label.stress == BAD}
             self.words += [
-                (recording.speaker, e.word, e.stress) for e in entries if isinstance(e, Entry)
+                (recording.speaker, e.word, e.stress)
+                for index, e in enumerate(entries)
+                if isinstance(e, Entry) and index not in bad
             ]
             self.never += [
                 (recording.utterance_id, index, word, entry.value)

@@ -21,6 +21,7 @@
     const { tokens } = S.index;
     $("word").textContent = tokens.word[number].toLowerCase();
     facts();
+    S.labels.show(number);
     audio.src = `explorer/sounds/${S.file(number)}${S.index.sound_suffix}`;
     const slow = setTimeout(() => { $("loading").textContent = "loading …"; $("loading").hidden = false; }, 250);
     S.token(number).then((token) => {
@@ -38,7 +39,22 @@
       $("loading").textContent = error.message;
       $("loading").hidden = false;
     });
-    try { history.replaceState(null, "", `#${encodeURIComponent(tokens.id[number])}`); } catch { /* some browsers refuse on disk */ }
+    remember();
+  }
+
+  /* What is seen goes into the address, which can be sent to somebody else. */
+  function remember() {
+    if (state.number < 0) return;
+    const on = Object.keys(state.layers).filter((name) => state.layers[name]).join(","), regions = state.outlines.map((o) => o.name).join(",");
+    const view = new URLSearchParams({ run: S.index.runs[state.method].label, layers: on, regions });
+    try { history.replaceState(null, "", `#${encodeURIComponent(S.index.tokens.id[state.number])}?${view}`); } catch { /* some browsers refuse on disk */ }
+  }
+
+  function recall(text) {
+    const view = new URLSearchParams(text), runs = S.index.runs.map((run) => run.label);
+    if (runs.includes(view.get("run"))) setMethod(runs.indexOf(view.get("run")));
+    if (view.has("layers")) for (const name of Object.keys(state.layers)) setLayer(name, view.get("layers").split(",").includes(name));
+    if (view.get("regions")) outline(view.get("regions").split(","), true);
   }
 
   function facts() {
@@ -63,6 +79,7 @@
     const methods = state.layers.all ? S.index.runs.map((_, i) => i) : [state.method];
     picture.draw(state.token, { method: state.method, methods, number: state.number, layers: state.layers, whole: state.layers.whole, outlines: state.outlines });
     overlay();
+    remember();
     const run = state.token.runs[state.method], word = S.index.tokens.word[state.number].toLowerCase();
     $("picture").setAttribute("aria-label", `${word}: waveform, spectrogram, tiers` + (run ? `, relevance of ${S.index.runs[state.method].label}; its sum is ${S.signed(run.sum, 2)} logits` : ""));
   }
@@ -250,6 +267,7 @@
     c: () => flip("shared"), z: () => flip("whole"), a: () => flip("all"),
     n: () => outline(["nucleus_1", "nucleus_2"]), s: () => outline(["syllable_1", "syllable_2"]),
     1: () => outline(["F1"]), 2: () => outline(["F2"]), 3: () => outline(["F3"]), 4: () => outline(["F4"]), 0: () => outline(["F0"]),
+    I: () => S.labels.set("INITIAL"), F: () => S.labels.set("FINAL"), V: () => S.labels.set("VARIES"), B: () => S.labels.set("BAD"),
     "?": () => $("help").showModal(),
     Escape: () => { stop(); state.selection = null; overlay(); },
   };
@@ -335,8 +353,9 @@
     if (now !== width) { width = now; draw(); }
   }).observe($("picture").parentElement);
   setMethod(0);
-  const asked = (() => { try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; } })();
-  const wanted = S.index.tokens.id.indexOf(asked);
+  const [asked, view] = location.hash.slice(1).split("?");
+  const wanted = (() => { try { return S.index.tokens.id.indexOf(decodeURIComponent(asked)); } catch { return -1; } })();
+  if (view) recall(view);
   const first = wanted >= 0 ? wanted : S.index.first;
   if (S.index.tokens.id.length) { list.choose(first); $("list").focus({ preventScroll: true }); }
   S.state = state;

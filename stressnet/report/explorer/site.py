@@ -26,7 +26,7 @@ from stressnet.runs.names import inside
 
 PAGE = "explorer.html"
 FOLDER = "explorer"
-ASSETS = ("explorer.css", "data.js", "plot.js", "list.js", "app.js")
+ASSETS = ("explorer.css", "data.js", "plot.js", "list.js", "labels.js", "app.js")
 N_LIMITS = 200
 """Maps from which a run's common colour limit is taken."""
 
