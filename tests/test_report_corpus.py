@@ -244,7 +244,7 @@ def test_accuracy_and_confusion() -> None:
             )
     ax = panel(plot_accuracy(pd.DataFrame(rows)), "accuracy")
     labels = [t.get_text() for t in ax.get_yticklabels()]
-    assert labels == ["test: new words, new speakers\n40 tokens", "validation\n10 tokens"]
+    assert labels == ["new words, new speakers\n40 tokens", "validation\n10 tokens"]
     assert len(points(ax, "D")) == 2
     predictions = pd.DataFrame(
         {

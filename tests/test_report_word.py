@@ -22,8 +22,8 @@ from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.scene import TokenTimes
 from stressnet.report import layers
+from stressnet.report.layers import wide_band
 from stressnet.report.run import RelevanceRun
-from stressnet.report.sound import wide_band
 from stressnet.report.word import WordData, caption, plot_word, word_data
 
 ORIGIN_S, WORD_S = 0.25, 0.40

@@ -77,45 +77,36 @@ def rank_methods(summary: pd.DataFrame) -> list[str]:
     return [str(method) for method in [*ranked.index, *rest]]
 
 
+@style()
 def plot_faithfulness(summary: pd.DataFrame, *, default: str = "", width: Width = "page") -> Figure:
-    """A panel per metric, a row per method, ranked; markers are what removed cells become.
-
-    Raises
-    ------
-    ConfigError
-        If a column is missing or there is nothing to show.
-    """
+    """A panel per metric, a row per method, ranked; markers are what removed cells become."""
     rows = headline(summary)
     panels = list(dict.fromkeys(zip(rows["metric"], rows["over"], rows["title"], strict=True)))
     methods = rank_methods(summary)
     baselines = [str(b) for b in summary["baseline"].fillna("").unique() if b and b != "linear"]
     markers = dict(zip(baselines, _MARKERS, strict=False))
-    total = width_in(width)
-    n_columns = max(1, min(len(panels), 4 if total > 5 else 2))
-    n_lines = -(-len(panels) // n_columns)
-    with style():
-        figure = blank(total, n_lines * (0.19 * len(methods) + 0.6) + 0.5)
-        axes = row_panels(figure, methods, [title for _, _, title in panels], n_columns)
-        for ax, (metric, over, title) in zip(axes, panels, strict=True):
-            rows = _rows(summary, metric, over)
-            _draw(ax, rows, methods, default, markers)
-            arrow = "→" if rows["better"].iloc[0] == "higher" else "←"
-            ax.set_title(f"{title} {arrow}", fontsize=6.5 if total > 5 else 5.5, pad=3, loc="left")
-        entries: dict[str, Any] = {
-            f"removed cells: {name}": {
-                "marker": marker, "markersize": 3.4, "color": _OTHER_COLOUR, "linewidth": 1.0,
-            }
-            for name, marker in markers.items()
-        }  # fmt: skip
-        entries["chance"] = TICK
-        if default:
-            entries[default] = {"marker": "o", "markersize": 3.4, "color": _DEFAULT_COLOUR}
-        legend(figure, entries, loc="outside upper left", ncols=len(entries), handletextpad=0.4)
-        footnote(
-            figure,
-            "Mean over tokens, 95 % interval over speakers. Arrow: better. "
-            f"Ranked by {panels[0][2]}.",
-        )
+    wide = width_in(width) > 5
+    n_columns = max(1, min(len(panels), 4 if wide else 2))
+    line_in = 0.19 * len(methods) + 0.6
+    figure = blank(width, line_in * -(-len(panels) // n_columns) + 0.5)
+    axes = row_panels(figure, methods, [title for _, _, title in panels], n_columns)
+    for ax, (metric, over, title) in zip(axes, panels, strict=True):
+        rows = _rows(summary, metric, over)
+        _draw(ax, rows, methods, default, markers)
+        arrow = "→" if rows["better"].iloc[0] == "higher" else "←"
+        ax.set_title(f"{title} {arrow}", fontsize=6.5 if wide else 5.5, pad=3, loc="left")
+    entries: dict[str, Any] = {
+        f"removed cells: {name}": {
+            "marker": marker, "markersize": 3.4, "color": _OTHER_COLOUR, "linewidth": 1.0,
+        }
+        for name, marker in markers.items()
+    }  # fmt: skip
+    entries["chance"] = TICK
+    if default:
+        entries[default] = {"marker": "o", "markersize": 3.4, "color": _DEFAULT_COLOUR}
+    legend(figure, entries, loc="outside upper left", ncols=len(entries), handletextpad=0.4)
+    text = "Mean over tokens, 95 % interval over speakers. Arrow: better. "
+    footnote(figure, f"{text}Ranked by {panels[0][2]}.")
     return figure
 
 
@@ -126,23 +117,11 @@ def _draw(
     there = [str(b) for b in rows["baseline"].unique()]
     shifts = np.linspace(-0.24, 0.24, len(there)) if len(there) > 1 else np.zeros(1)
     for baseline, shift in zip(there, shifts, strict=True):
-        part: dict[Any, Any] = (
-            rows[rows["baseline"] == baseline].set_index("method").to_dict("index")
-        )
-        for place, method in enumerate(methods):
-            if method not in part or not np.isfinite(part[method]["mean"]):
-                continue
-            one = part[method]
-            draw_estimate(
-                ax,
-                place + shift,
-                one["mean"],
-                (one["low"], one["high"]),
-                one["chance"],
-                colour=_DEFAULT_COLOUR if method == default else _OTHER_COLOUR,
-                marker=markers.get(baseline, "o"),
-                tick=(0.13, NULL_COLOUR, 1.4, 2),
-            )
+        look: Any = {"marker": markers.get(baseline, "o"), "tick": (0.13, NULL_COLOUR, 1.4, 2)}
+        for one in rows[rows["baseline"] == baseline].to_dict("records"):
+            y, limits = methods.index(one["method"]) + shift, (one["low"], one["high"])
+            colour = _DEFAULT_COLOUR if one["method"] == default else _OTHER_COLOUR
+            draw_estimate(ax, y, one["mean"], limits, one["chance"], colour=colour, **look)
     ax.margins(x=0.08)
     low, high = ax.get_xlim()
     if low < 0 < high:

@@ -12,17 +12,10 @@ from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, require_columns
 from stressnet.lexicon.stress import CLASSES, Stress
-from stressnet.report.grid import TICK, bare_rows, blank, labelled_panels, legend, write_on_row
+from stressnet.report.grid import TICK, bare_rows, legend, lines_of_panels, write_on_row
 from stressnet.report.names import count_of, grouped, region_name
-from stressnet.report.style import (
-    NULL_COLOUR,
-    STRESS_COLOURS,
-    Width,
-    style,
-    width_in,
-)
-from stressnet.report.warp import warped_means
-from stressnet.report.warp_figure import plot_warped_means
+from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
+from stressnet.report.warp import plot_warped_means, warped_means
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax
@@ -44,8 +37,19 @@ _CHANCE = {"density": 1.0, "density_absolute": 1.0, "density_energy": 1.0, "sign
 _LOGARITHMIC = frozenset({"density", "density_absolute", "density_energy"})
 _SMALLEST = 0.01
 _ROW_IN, _GROUP_GAP = 0.165, 0.5
+_GREY = "#444444"
+_LEGEND: dict[str, Any] = {
+    "mean, 95 % interval over speakers and words": {
+        "marker": "D", "markersize": 3.4, "color": _GREY, "linewidth": 1.5,
+    },
+    "one speaker": {
+        "marker": "o", "markersize": 2.2, "color": _GREY, "alpha": 0.5, "linewidth": 0,
+    },
+    "null: another token's tracks or boundaries": TICK,
+}  # fmt: skip
 
 
+@style()
 def plot_regions(
     relevance: pd.DataFrame,
     summary: pd.DataFrame,
@@ -85,45 +89,59 @@ def plot_regions(
     places, headings = _places(groups)
     if not places:
         raise ConfigError(f"summary of relevance has no region to draw for measure {measure!r}")
-    total = width_in(width)
-    stacked = total < 5
-    plot_in = _ROW_IN * (max(places.values()) + 1.0)
-    with style():
-        figure = blank(total, 2 * plot_in + 1.9 if stacked else plot_in + 0.96)
-        panels = labelled_panels(
-            figure, [s.value for s in CLASSES], 1 if stacked else 2, sharex=True, sharey=True
-        )
-        for ax, stress in zip(panels, CLASSES, strict=True):
-            _draw_regions(ax, relevance, rows, stress, measure, places)
-        panels[0].set_ylim(max(places.values()) + 0.6, -0.6)
-        labels = [region_name(region) for region in places]
-        if regions is None:  # a heading already names the nucleus
-            labels = [n.split(",")[0] if n.endswith("stressed nucleus") else n for n in labels]
-        panels[0].set_yticks(list(places.values()), labels)
-        for ax in panels if stacked else panels[:1]:
-            for name, place in headings.items():
-                write_on_row(ax, -0.03, place, name, ha="right", fontsize=6.5, fontweight="bold")
-        _set_range(panels, relevance, rows, measure, places, total / (1 if stacked else 2) - 0.7)
-        label = MEASURE_LABELS.get(measure, measure)
-        figure.supxlabel(textwrap.fill(label, 60 if stacked else 100), fontsize=7.0)
-        _legend(figure, measure, 1 if stacked else 4)
+    rows = rows[rows["region"].isin(places) & rows["stress"].isin(list(CLASSES))]
+    keys = ["stress", "region", "speaker"]
+    speakers = relevance.groupby(keys, observed=True)[measure].mean().reset_index()
+    dots = speakers[speakers["region"].isin(places) & speakers["stress"].isin(list(CLASSES))]
+    stacked = width_in(width) < 5
+    n_columns = 1 if stacked else 2
+    labels = [s.value for s in CLASSES]
+    line_in, more_in = _ROW_IN * (max(places.values()) + 1.0), 1.9 if stacked else 0.96
+    figure, panels = lines_of_panels(
+        width, labels, n_columns, line_in, more_in, sharex=True, sharey=True
+    )
+    for ax, stress in zip(panels, CLASSES, strict=True):
+        one, other = (table[table["stress"] == stress.value] for table in (dots, rows))
+        _draw_regions(ax, one, other, stress, measure, places)
+    panels[0].set_ylim(max(places.values()) + 0.6, -0.6)
+    labels = [region_name(region) for region in places]
+    if regions is None:  # a heading already names the nucleus
+        labels = [n.split(",")[0] if n.endswith("stressed nucleus") else n for n in labels]
+    panels[0].set_yticks(list(places.values()), labels)
+    for ax in panels if stacked else panels[:1]:
+        for name, place in headings.items():
+            write_on_row(ax, -0.03, place, name, ha="right", fontsize=6.5, fontweight="bold")
+    drawn = rows[["mean", "mean_low", "mean_high", "null_mean"]].to_numpy(np.float64).ravel()
+    values = np.r_[drawn, dots[measure].to_numpy(np.float64), _CHANCE.get(measure, 0.0)]
+    values = values[np.isfinite(values)]
+    if measure in _LOGARITHMIC:
+        _set_logarithmic(panels, values, width_in(width) / n_columns - 0.7)
+    else:
+        low, high = min(0.0, float(values.min())), float(values.max())
+        room = 0.04 * (high - low)
+        panels[0].set_xlim(low - (room if low < 0 else 0.0), high + room)
+    label = MEASURE_LABELS.get(measure, measure)
+    figure.supxlabel(textwrap.fill(label, 60 if stacked else 100), fontsize=7.0)
+    entries = dict(_LEGEND)
+    if measure in _CHANCE:
+        level = "even spread" if _CHANCE[measure] else "zero"
+        entries[level] = {"color": "#bbbbbb", "linewidth": 0.6}
+    look = {"ncols": 1 if stacked else len(entries), "handletextpad": 0.5}
+    legend(figure, entries, loc="outside upper center", **look)
     return figure
 
 
 def _draw_regions(
     ax: Ax,
-    relevance: pd.DataFrame,
+    dots: pd.DataFrame,
     summary: pd.DataFrame,
     stress: Stress,
     measure: str,
     places: dict[str, float],
 ) -> None:
+    """One class; ``dots`` are means of speakers."""
     colour = STRESS_COLOURS[stress]
-    look: dict[str, Any] = {}
-    tokens = relevance[relevance["stress"] == stress.value]
-    dots = tokens.groupby(["region", "speaker"], observed=True)[measure].mean()
-    of_class = summary[summary["stress"] == stress.value]
-    rows: dict[Any, Any] = of_class.set_index("region").to_dict("index")
+    rows: dict[Any, Any] = summary.set_index("region").to_dict("index")
     rng = np.random.default_rng(0)  # of the jitter, which means nothing
     if measure in _CHANCE:
         ax.axvline(_CHANCE[measure], color="#bbbbbb", linewidth=0.6, zorder=0)
@@ -131,8 +149,9 @@ def _draw_regions(
     for region, place in places.items():
         ax.axhline(place, color="#f0f0f0", linewidth=3.5, zorder=-1)
         if region not in rows or not np.isfinite(rows[region]["mean"]):
-            look = {"fontsize": 5.5, "color": NULL_COLOUR, "style": "italic"}
-            write_on_row(ax, 0.02, place, "missing", **look)
+            write_on_row(
+                ax, 0.02, place, "missing", fontsize=5.5, color=NULL_COLOUR, style="italic"
+            )
             continue
         row = rows[region]
         n_tokens, n_speakers = max(n_tokens, row["n_tokens"]), max(n_speakers, row["n_speakers"])
@@ -140,11 +159,10 @@ def _draw_regions(
             value = "0" if row["mean"] == 0 else f"{row['mean']:.0e}"
             write_on_row(ax, 0.01, place, f"← {value}", fontsize=6, color=colour)
             continue
-        if region in dots.index.get_level_values(0):
-            values = dots.loc[region].dropna().to_numpy()
-            jitter = rng.uniform(-0.22, 0.22, len(values))
-            look = {"markersize": 1.9, "alpha": 0.35, "markeredgewidth": 0, "color": colour}
-            ax.plot(values, place + jitter, "o", zorder=2, **look)
+        values = dots.loc[dots["region"] == region, measure].dropna().to_numpy()
+        jitter = rng.uniform(-0.22, 0.22, len(values))
+        look: dict[str, Any] = {"markersize": 1.9, "alpha": 0.35, "markeredgewidth": 0}
+        ax.plot(values, place + jitter, "o", zorder=2, color=colour, **look)
         _draw_row(ax, place, row, colour)
     title = f"{stress} stress  ({n_tokens} tokens, {count_of(n_speakers, 'speaker')})"
     ax.set_title(title, color=colour, fontsize=7, loc="left", pad=4)
@@ -163,29 +181,6 @@ def _draw_row(ax: Ax, place: float, row: dict[str, Any], colour: str) -> None:
         ax.plot(limits, [place] * 2, color=colour, linewidth=1.5, zorder=3, **butt)
     rim: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
     ax.plot([row["mean"]], [place], "D", markersize=3.4, color=colour, zorder=4, **rim)
-
-
-def _set_range(
-    panels: Sequence[Ax],
-    relevance: pd.DataFrame,
-    summary: pd.DataFrame,
-    measure: str,
-    places: dict[str, float],
-    panel_in: float,
-) -> None:
-    """A range that holds every mean, interval, null and speaker."""
-    drawn = summary[summary["region"].isin(places) & summary["stress"].isin(list(CLASSES))]
-    values = drawn[["mean", "mean_low", "mean_high", "null_mean"]].to_numpy(np.float64).ravel()
-    dots = relevance[relevance["region"].isin(places) & relevance["stress"].isin(list(CLASSES))]
-    speakers = dots.groupby(["region", "stress", "speaker"], observed=True)[measure].mean()
-    values = np.concatenate([values, speakers.to_numpy(np.float64), [_CHANCE.get(measure, 0.0)]])
-    values = values[np.isfinite(values)]
-    if measure in _LOGARITHMIC:
-        _set_logarithmic(panels, values, panel_in)
-        return
-    low, high = min(0.0, float(values.min())), float(values.max())
-    room = 0.04 * (high - low)
-    panels[0].set_xlim(low - (room if low < 0 else 0.0), high + room)
 
 
 def _set_logarithmic(panels: Sequence[Ax], values: NDArray[np.float64], panel_in: float) -> None:
@@ -215,26 +210,6 @@ def _places(groups: list[tuple[str, list[str]]]) -> tuple[dict[str, float], dict
         if name.endswith("nucleus"):
             headings[name] = at
             at += 1.0
-        for region in members:
-            places[region] = at
-            at += 1.0
-        at += _GROUP_GAP
+        places |= {region: at + number for number, region in enumerate(members)}
+        at += len(members) + _GROUP_GAP
     return places, headings
-
-
-def _legend(figure: Figure, measure: str, columns: int) -> None:
-    grey = "#444444"
-    entries: dict[str, Any] = {
-        "mean, 95 % interval over speakers and words": {
-            "marker": "D", "markersize": 3.4, "color": grey, "linewidth": 1.5,
-        },
-        "one speaker": {
-            "marker": "o", "markersize": 2.2, "color": grey, "alpha": 0.5, "linewidth": 0,
-        },
-        "null: another token's tracks or boundaries": TICK,
-    }  # fmt: skip
-    if measure in _CHANCE:
-        level = "even spread" if _CHANCE[measure] else "zero"
-        entries[level] = {"color": "#bbbbbb", "linewidth": 0.6}
-    columns = min(columns, len(entries))
-    legend(figure, entries, loc="outside upper center", ncols=columns, handletextpad=0.5)

@@ -15,6 +15,8 @@ relevance in a region does not say which property of it was used.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from itertools import cycle, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +25,7 @@ import pandas as pd
 from stressnet.acoustics.cue_table import BANDS_HZ, NUCLEUS, band_name, contrast_columns
 from stressnet.errors import ConfigError, require_columns
 from stressnet.lexicon.stress import Stress
-from stressnet.report.grid import bare_rows, blank, draw_estimate, labelled_panels, write_on_row
+from stressnet.report.grid import bare_rows, blank, draw_estimate, lines_of_panels, write_on_row
 from stressnet.report.names import region_name
 from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
 
@@ -68,10 +70,13 @@ _REGIONS_OF_FAMILY: dict[str, tuple[str, ...]] = {
 """Where in the image a family of cues would show; nowhere, if it has no place of its own."""
 
 _ROW_IN = 0.165
+_DENSITY: dict[str, Any] = {
+    "colour": "#222222", "marker": "D", "size": 3, "width": 1.0,
+    "tick": (0.35, NULL_COLOUR, 1.6, 2),
+}  # fmt: skip
 COEFFICIENT_COLUMNS = ("cue", "group", "coefficient", "low", "high", "baseline")
 
-_MODEL_MARKERS = ("o", "s", "D", "^")
-_MODEL_COLOURS = ("#222222", "#7a3b8f", "#2b8a3e", NULL_COLOUR)
+_MODEL_LOOKS = (("o", "#222222"), ("s", "#7a3b8f"), ("D", "#2b8a3e"), ("^", NULL_COLOUR))
 
 
 def cue_label(column: str) -> str:
@@ -83,31 +88,34 @@ def cue_label(column: str) -> str:
     return f"{part}: {_NAMES[cue.name]}"
 
 
-def draw_coefficients(ax: Ax, coefficients: pd.DataFrame) -> None:
+def draw_coefficients(
+    ax: Ax, coefficients: pd.DataFrame, place: Sequence[float] | None = None
+) -> None:
     """Standardised coefficients of one logistic regression with intervals.
 
     Parameters
     ----------
     coefficients : DataFrame
         Rows of one baseline in ``coefficients.csv``; drawn from top to bottom in their order.
+    place : sequence of float, optional
+        Row of each; by default 0, 1 and so on, with a line between families.
     """
-    place = np.arange(len(coefficients))
-    value = coefficients["coefficient"].to_numpy(float)
+    value, low, high = (coefficients[c].to_numpy(float) for c in ("coefficient", "low", "high"))
     colours = [STRESS_COLOURS[Stress.INITIAL if v >= 0 else Stress.FINAL] for v in value]
-    low, high = (coefficients[name].to_numpy(float) for name in ("low", "high"))
+    labels = [cue_label(name) for name in coefficients["cue"]]
+    if place is None:
+        place = range(len(coefficients))
+        _rows(ax, labels, list(coefficients["group"]))
+    else:
+        ax.set_yticks(place, labels)
     ax.axvline(0.0, color=NULL_COLOUR, linewidth=0.6)
     ax.hlines(place, low, high, colors=colours, linewidth=1.0)
     ax.scatter(value, place, s=10, c=colours, zorder=3)
-    _rows(ax, [cue_label(name) for name in coefficients["cue"]], list(coefficients["group"]))
     ax.set_xlabel("log odds of INITIAL per standard deviation")
 
 
 def draw_importance(
-    ax: Ax,
-    importance: pd.DataFrame,
-    order: list[str] | None = None,
-    *,
-    legend: bool = True,
+    ax: Ax, importance: pd.DataFrame, order: list[str] | None = None, *, legend: bool = True
 ) -> None:
     """Permutation importance, a marker per baseline.
 
@@ -124,39 +132,31 @@ def draw_importance(
         order = list(first.sort_values("importance", ascending=False)["name"])
     offset = np.linspace(-0.22, 0.22, len(names)) if len(names) > 1 else [0.0]
     ax.axvline(0.0, color=NULL_COLOUR, linewidth=0.6)
-    for number, name in enumerate(names):
+    for name, shift, look in zip(names, offset, cycle(_MODEL_LOOKS), strict=False):
         rows = importance[importance["baseline"] == name].set_index("name").reindex(order)
-        place = np.arange(len(order)) + offset[number]
-        colour = _MODEL_COLOURS[number % len(_MODEL_COLOURS)]
-        ax.hlines(place, 100 * rows["low"], 100 * rows["high"], colors=colour, linewidth=0.9)
-        ax.scatter(
-            100 * rows["importance"],
-            place,
-            s=10,
-            color=colour,
-            marker=_MODEL_MARKERS[number % len(_MODEL_MARKERS)],
-            label=name.replace("-", " "),
-            zorder=3,
-        )
+        place = np.arange(len(order)) + shift
+        ax.hlines(place, 100 * rows["low"], 100 * rows["high"], colors=look[1], linewidth=0.9)
+        dots = {"marker": look[0], "color": look[1], "label": name.replace("-", " ")}
+        ax.scatter(100 * rows["importance"], place, s=10, zorder=3, **dots)
     groups = first.set_index("name").reindex(order)["group"]
     is_cue = order[0] in contrast_columns()
-    _rows(ax, [cue_label(name) for name in order], list(groups) if is_cue else None)
+    _rows(ax, [cue_label(name) for name in order], list(groups) if is_cue else [])
     ax.set_xlabel("loss of balanced accuracy (points)")
     if legend:
         ax.legend(frameon=False, loc="lower right")
 
 
-def _rows(ax: Ax, labels: list[str], groups: list[str] | None) -> None:
+def _rows(ax: Ax, labels: list[str], groups: list[str]) -> None:
     """Labels from top to bottom, with a faint line between families."""
     ax.set_yticks(np.arange(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.5, -0.5)
     bare_rows(ax)
-    if groups is not None:
-        for index in range(1, len(groups)):
-            if groups[index] != groups[index - 1]:
-                ax.axhline(index - 0.5, color="#dddddd", linewidth=0.6, zorder=0)
+    for index, (above, below) in enumerate(pairwise(groups)):
+        if above != below:
+            ax.axhline(index + 0.5, color="#dddddd", linewidth=0.6, zorder=0)
 
 
+@style()
 def plot_cues(
     coefficients: pd.DataFrame,
     importance: pd.DataFrame,
@@ -165,35 +165,28 @@ def plot_cues(
     width: Width = "page",
 ) -> Figure:
     """Coefficients of all cues beside their importance, families of cues below."""
-    from matplotlib.figure import Figure
-
     chosen = coefficients[coefficients["baseline"] == baseline]
-    group_order = list(dict.fromkeys(chosen["group"]))
-    chosen = chosen.sort_values(
-        "group", key=lambda column: column.map(group_order.index), kind="stable"
-    )
-    models = [name for name in dict.fromkeys(importance["baseline"]) if name != "five-cues"]
-    shown = importance[importance["baseline"].isin(models)]
+    codes = pd.factorize(chosen["group"])[0]
+    chosen = chosen.iloc[np.argsort(codes, kind="stable")]
+    shown = importance[importance["baseline"] != "five-cues"]
     cues, groups = (shown[shown["unit"] == unit] for unit in ("cue", "group"))
     n_groups = groups["name"].nunique()
-    with style():
-        heights = [len(chosen), n_groups]
-        figure = Figure(figsize=(width_in(width), 1.3 + 0.16 * len(chosen) + 0.22 * n_groups))
-        grid = figure.add_gridspec(2, 2, height_ratios=heights, hspace=0.22, wspace=0.06)
-        left = figure.add_subplot(grid[0, 0])
-        right = figure.add_subplot(grid[0, 1])
-        draw_coefficients(left, chosen)
-        left.set_title("coefficients, logistic regression", loc="left")
-        draw_importance(right, cues, list(chosen["cue"]))
-        right.set_yticks(np.arange(len(chosen)), [])
-        right.set_title("importance of each cue", loc="left")
-        below = figure.add_subplot(grid[1, 1])
-        draw_importance(below, groups, legend=False)
-        below.set_title("importance of families of cues", loc="left")
-        figure.subplots_adjust(left=0.25, right=0.98, top=0.96, bottom=0.06)
+    figure = blank(width, 1.3 + 0.16 * len(chosen) + 0.22 * n_groups, layout=None)
+    heights = [len(chosen), n_groups]
+    grid = figure.add_gridspec(2, 2, height_ratios=heights, hspace=0.22, wspace=0.06)
+    left, right, below = (figure.add_subplot(grid[place]) for place in ((0, 0), (0, 1), (1, 1)))
+    draw_coefficients(left, chosen)
+    left.set_title("coefficients, logistic regression", loc="left")
+    draw_importance(right, cues, list(chosen["cue"]))
+    right.set_yticks(np.arange(len(chosen)), [])
+    right.set_title("importance of each cue", loc="left")
+    draw_importance(below, groups, legend=False)
+    below.set_title("importance of families of cues", loc="left")
+    figure.subplots_adjust(left=0.25, right=0.98, top=0.96, bottom=0.06)
     return figure
 
 
+@style()
 def plot_cues_beside_relevance(
     coefficients: pd.DataFrame,
     summary: pd.DataFrame,
@@ -212,7 +205,7 @@ def plot_cues_beside_relevance(
     summary : DataFrame
         A run's ``summary.csv``; density of all tokens is drawn with interval and null.
     width : {"page", "column"} or float
-        Inches or a name; below 5 inches the labels do not fit and the figure is refused.
+        Below 5 inches the labels do not fit and the figure is refused.
 
     Returns
     -------
@@ -239,57 +232,44 @@ def plot_cues_beside_relevance(
     total = width_in(width)
     if total < 5:
         raise ConfigError(f"cues beside relevance need 5 inches of width, not {total:g}")
-    places, heads, at = {}, {}, 0.0
+    cues: dict[str, float] = {}
+    regions: dict[str, tuple[float, list[str]]] = {}
+    heads, at = {}, 0.0
     for family in families:
         heads[family] = at
-        cues = list(chosen.loc[chosen["group"] == family, "cue"])
-        regions = [r for r in _REGIONS_OF_FAMILY.get(family, ()) if r in by_region]
-        places[family] = (cues, regions, at + 1.1)
-        at += 1.1 + max(len(cues), len(regions), 1) + 0.35
-    with style():
-        figure = blank(total, _ROW_IN * (at + 0.2) + 0.72)
-        axes = labelled_panels(figure, ("cues", "relevance"), 2)
-        _draw_cues(axes[0], chosen, places)
-        _draw_regions(axes[1], by_region, places)
+        own = chosen.loc[chosen["group"] == family, "cue"].tolist()
+        cues |= {cue: at + 1.1 + number for number, cue in enumerate(own)}
+        there = [r for r in _REGIONS_OF_FAMILY.get(family, ()) if r in by_region]
+        regions[family] = (at + 1.1, there)
+        at += 1.1 + max(len(own), len(there), 1) + 0.35
+    figure, axes = lines_of_panels(width, ("cues", "relevance"), 2, _ROW_IN * (at + 0.2), 0.72)
+    draw_coefficients(
+        axes[0], chosen.set_index("cue").loc[list(cues)].reset_index(), list(cues.values())
+    )
+    _draw_regions(axes[1], by_region, regions.values())
+    for ax in axes:
+        ax.set_ylim(at, -0.3)
+        bare_rows(ax)
+    left = blended_transform_factory(figure.transFigure, axes[0].transData)
+    for family, place in heads.items():
+        name = "F0" if family == "f0" else family
+        look: dict[str, Any] = {"fontsize": 7, "fontweight": "bold", "va": "center"}
+        figure.text(0.06 / total, place + 0.4, name, transform=left, in_layout=False, **look)
         for ax in axes:
-            ax.set_ylim(at, -0.3)
-            bare_rows(ax)
-        left = blended_transform_factory(figure.transFigure, axes[0].transData)
-        for family, place in heads.items():
-            name = "F0" if family == "f0" else family
-            look: dict[str, Any] = {"fontsize": 7, "fontweight": "bold", "va": "center"}
-            figure.text(0.06 / total, place + 0.4, name, transform=left, in_layout=False, **look)
-            for ax in axes:
-                ax.axhline(place - 0.1, color="#dddddd", linewidth=0.5)
-        axes[0].set_title("cues in the sound", fontsize=7.5, loc="left")
-        axes[1].set_title("relevance in the image", fontsize=7.5, loc="left")
-        axes[0].set_xlabel("log odds of INITIAL per standard deviation")
-        axes[1].set_xlabel("density of relevance; grey bar: null")
+            ax.axhline(place - 0.1, color="#dddddd", linewidth=0.5)
+    axes[0].set_title("cues in the sound", fontsize=7.5, loc="left")
+    axes[1].set_title("relevance in the image", fontsize=7.5, loc="left")
+    axes[1].set_xlabel("density of relevance; grey bar: null")
     return figure
 
 
-_Places = dict[str, tuple[list[str], list[str], float]]
-
-
-def _draw_cues(ax: Ax, chosen: pd.DataFrame, places: _Places) -> None:
-    index: dict[Any, Any] = chosen.set_index("cue").to_dict("index")
-    ticks = {}
-    for cues, _, start in places.values():
-        for number, cue in enumerate(cues):
-            row, y = index[cue], start + number
-            value = float(row["coefficient"])
-            colour = STRESS_COLOURS[Stress.INITIAL if value >= 0 else Stress.FINAL]
-            limits = row["low"], row["high"]
-            draw_estimate(ax, y, value, limits, colour=colour, size=3, width=1.0)
-            ticks[y] = cue_label(cue)
-    ax.axvline(0.0, color=NULL_COLOUR, linewidth=0.6, zorder=0)
-    ax.set_yticks(list(ticks), list(ticks.values()))
-
-
-def _draw_regions(ax: Ax, by_region: dict[Any, Any], places: _Places) -> None:
+def _draw_regions(
+    ax: Ax, by_region: dict[Any, Any], families: Iterable[tuple[float, list[str]]]
+) -> None:
+    """Densities of each family's regions, from its first row on."""
     ticks = {}
     ax.set_xscale("log")
-    for _, regions, start in places.values():
+    for start, regions in families:
         if not regions:
             look: dict[str, Any] = {"fontsize": 6, "style": "italic", "color": NULL_COLOUR}
             write_on_row(ax, 0.02, start, "no region: spread over all cells", **look)
@@ -297,18 +277,11 @@ def _draw_regions(ax: Ax, by_region: dict[Any, Any], places: _Places) -> None:
             row, y = by_region[region], start + number
             if not (np.isfinite(row["mean"]) and row["mean"] > 0):
                 continue
-            draw_estimate(
-                ax,
-                y,
-                row["mean"],
-                (row["mean_low"], row["mean_high"]) if row["mean_low"] > 0 else (np.nan, np.nan),
-                row["null_mean"] if row["null_mean"] > 0 else np.nan,
-                colour="#222222",
-                marker="D",
-                size=3,
-                width=1.0,
-                tick=(0.35, NULL_COLOUR, 1.6, 2),
+            limits = (
+                (row["mean_low"], row["mean_high"]) if row["mean_low"] > 0 else (np.nan, np.nan)
             )
+            null = row["null_mean"] if row["null_mean"] > 0 else np.nan
+            draw_estimate(ax, y, row["mean"], limits, null, **_DENSITY)
             ticks[y] = region_name(region)
     ax.axvline(1.0, color="#bbbbbb", linewidth=0.6, zorder=0)
     ax.xaxis.set_major_formatter("{x:g}")

@@ -9,10 +9,14 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from stressnet.report.style import save_figure
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 Cell = str | Callable[[Any], str]
 
@@ -76,17 +80,20 @@ class Table:
     sounds: Sequence[str] = ()
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, columns: Sequence[tuple[str, Cell]], **options: Any) -> Table:
+    def of(
+        cls, frame: pd.DataFrame, columns: Sequence[str | tuple[str, Cell]], **options: Any
+    ) -> Table:
         """The rows of a DataFrame.
 
         Parameters
         ----------
-        columns : sequence of (str, str or callable)
+        columns : sequence of str or (str, str or callable)
             Heading, and what stands below it: a column (``"n"``, ``"accuracy:.2f"``) or a function
-            of the row.
+            of the row. A text alone is the heading and the column.
         """
-        rows = [[_cell(row, cell) for _, cell in columns] for _, row in frame.iterrows()]
-        return cls([heading for heading, _ in columns], rows, **options)
+        pairs = [(each, each) if isinstance(each, str) else each for each in columns]
+        rows = [[_cell(row, cell) for _, cell in pairs] for _, row in frame.iterrows()]
+        return cls([heading for heading, _ in pairs], rows, **options)
 
 
 def _cell(row: Any, cell: Cell) -> str:
@@ -104,6 +111,21 @@ class Picture:
     caption: str
     others: Sequence[str] = ()
     sound: str = ""
+
+    @classmethod
+    def saved(
+        cls,
+        figure: Figure | None,
+        out: Path,
+        name: str,
+        caption: str,
+        formats: Sequence[str] = ("png", "pdf"),
+    ) -> Picture:
+        """Write a figure into the page's ``figures/``; with None its files are there already."""
+        if figure is not None:
+            save_figure(figure, out / "figures" / name, formats)
+        first, *others = (f"figures/{name}.{kind}" for kind in formats)
+        return cls(first, caption, others)
 
 
 Block = Heading | Paragraph | Link | Bullets | Table | Picture
@@ -124,15 +146,22 @@ class Document:
         """Append a :class:`Paragraph`."""
         self.add(Paragraph(text, kind))
 
+    def write(self, file: Path) -> Path:
+        """Write the page, or with the suffix ``.md`` the same as text."""
+        text = self.to_markdown() if file.suffix == ".md" else self.to_html()
+        file.write_text(text, encoding="utf-8")
+        return file
+
     def to_html(self) -> str:
         """The page."""
+        css = (Path(__file__).parent / "document.css").read_text(encoding="utf-8")
         sections = [b for b in self.blocks if isinstance(b, Heading) and b.level == 2]
         links = " · ".join(f'<a href="#{s.anchor}">{_e(s.text)}</a>' for s in sections)
         body = "\n".join(block_html(block) for block in self.blocks)
         return (
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>{_e(self.title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n"
+            f"<title>{_e(self.title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
             f"<h1>{_e(self.title)}</h1>\n<nav>{links}</nav>\n<main>\n{body}\n</main>\n"
             "</body>\n</html>\n"
         )
@@ -215,34 +244,3 @@ def _markdown(block: Block) -> str:
 
 def _e(text: str) -> str:
     return html.escape(text, quote=True)
-
-
-_CSS = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; color: #1a1a1a;
-  background: #fff; max-width: 70rem; margin: 0 auto; padding: 1rem 1.25rem 4rem; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: 1rem 0 .5rem; }
-h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; border-top: 1px solid #ddd; padding-top: 1rem; }
-h3 { font-size: 1.05rem; margin: 1.5rem 0 .25rem; }
-nav { font-size: .9rem; color: #777; }
-a { color: #0b57a4; }
-p { margin: .5rem 0; max-width: 46rem; }
-p.warning, p.missing { border-left: 4px solid #c8400c; background: #fdf3ee; padding: .5rem .75rem; }
-p.link { font-size: 1.05rem; }
-p.missing { border-color: #8a8a8a; background: #f4f4f4; }
-.wide { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: #444; padding: 0 0 .4rem; }
-th, td { text-align: left; padding: .18rem .6rem .18rem 0; vertical-align: top;
-  white-space: nowrap; }
-th { border-bottom: 1px solid #333; font-weight: 600; vertical-align: bottom; white-space: normal; }
-td { border-bottom: 1px solid #eee; }
-th.n, td.n { text-align: right; padding: .18rem 0 .18rem .8rem; }
-th + th, td + td { padding-left: .9rem; }
-figure { margin: 1.25rem 0 2rem; }
-figure img { display: block; max-width: 100%; height: auto; }
-figure audio { display: block; height: 2rem; margin-bottom: .4rem; }
-td audio { display: block; height: 1.6rem; width: 14rem; }
-figcaption { font-size: .85rem; color: #444; max-width: 50rem; }
-@media print { nav, audio { display: none; } body { max-width: none; } }
-"""

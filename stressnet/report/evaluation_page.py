@@ -21,13 +21,16 @@ from stressnet.evaluation.text import (
     set_title,
 )
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.report.document import Bullets, Document, Heading, Paragraph, Picture, Table
+from stressnet.report.document import Bullets, Cell, Document, Heading, Paragraph, Picture, Table
 from stressnet.report.scores import accuracy_figure, reliability_figure
 from stressnet.report.style import save_figure
 from stressnet.runs.names import inside
 from stressnet.version import __version__
 
 _N_WORST = 15
+_SET: tuple[str, Cell] = ("test set", set_title)
+_N_FINAL = ("FINAL", "n_final")
+_ECE = ("ECE", "ECE, calibrated", "ECE, classes equal", "ECE, classes equal, calibrated")
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -44,10 +47,10 @@ def write_page(
 ) -> Path:
     """Write ``index.html`` with its figures and sounds; it opens from disk."""
     names = [unit.name for unit in representatives(units)]
-    figures = out / "figures"
     drawn = accuracy_figure(tables["scores"], tables["audits"], names)
-    save_figure(drawn, figures / "accuracy")
-    save_figure(reliability_figure(tables["reliability"], names[0]), figures / "reliability")
+    save_figure(drawn, out / "figures" / "accuracy")
+    drawn = reliability_figure(tables["reliability"], names[0])
+    save_figure(drawn, out / "figures" / "reliability")
     page = Document(f"Evaluation on {corpus.name}")
     page.add(
         Paragraph(
@@ -78,25 +81,20 @@ def write_page(
         Heading("Networks"),
         Table(
             ["network", "architecture", "preset", "recipe", "seed", "best epoch", "weights"],
-            [
-                [
-                    one.name,
-                    one.info.architecture,
-                    one.info.preset,
-                    str(dict(one.info.training.get("recipe", {})).get("name", "")),
-                    str(one.info.seed),
-                    str(one.info.training.get("best_epoch", "")),
-                    one.digest[:12],
-                ]
-                for one in models
-            ],
+            [_network_row(one) for one in models],
             flush_left=(0, 1, 2, 3, 6),
         ),
         Paragraph(f"stressnet {__version__}; all tables are CSV files beside this page."),
     )
-    file = out / "index.html"
-    file.write_text(page.to_html(), encoding="utf-8")
-    return file
+    return page.write(out / "index.html")
+
+
+def _network_row(network: TrainedNetwork) -> list[str]:
+    info = network.info
+    recipe = str(dict(info.training.get("recipe", {})).get("name", ""))
+    best_epoch = str(info.training.get("best_epoch", ""))
+    row = [network.name, info.architecture, info.preset, recipe, str(info.seed), best_epoch]
+    return [*row, network.digest[:12]]
 
 
 def _scores(page: Document, tables: Tables, names: Sequence[str]) -> None:
@@ -131,9 +129,7 @@ def _scores(page: Document, tables: Tables, names: Sequence[str]) -> None:
             Table.of(
                 chosen,
                 [
-                    ("ensemble", "model"),
-                    ("test set", set_title),
-                    ("seeds", "n_seeds"),
+                    *(("ensemble", "model"), _SET, ("seeds", "n_seeds")),
                     *((name, f"{name}:.3f") for name in ("mean", "sd", "min", "max")),
                     ("ensemble's", "ensemble:.3f"),
                 ],
@@ -158,13 +154,10 @@ def _audits(page: Document, tables: Tables) -> None:
         Table.of(
             audits,
             [
-                ("audit", "audit"),
-                ("test set", set_title),
-                ("n", "n"),
-                ("audit", interval_text),
+                *("audit", _SET, "n", ("audit", interval_text)),
                 ("network", lambda row: interval_text(row, "network")),
                 ("network - audit", lambda row: interval_text(row, "difference", signed=True)),
-                ("verdict", "verdict"),
+                "verdict",
             ],
             caption="Balanced accuracy; chance is 0.5. Part of speech: 'audit' are nouns with "
             "final and verbs with initial stress, 'network' the others.",
@@ -192,15 +185,7 @@ def _calibration(page: Document, tables: Tables, units: Sequence[Unit]) -> None:
             ["figures/reliability.pdf"],
         ),
         Table(
-            [
-                "network",
-                "test set",
-                "temperature",
-                "ECE",
-                "ECE, calibrated",
-                "ECE, classes equal",
-                "ECE, classes equal, calibrated",
-            ],
+            ["network", "test set", "temperature", *_ECE],
             rows,
             caption="Expected calibration error, 10 bins of equal width over the probability of "
             "INITIAL. The temperature is fitted on the validation tokens.",
@@ -220,9 +205,7 @@ def _comparisons(page: Document, tables: Tables) -> None:
             tables["comparisons"],
             [
                 ("networks", lambda row: f"{row['first']} - {row['second']}"),
-                ("test set", set_title),
-                ("n", "n"),
-                ("difference in balanced accuracy", difference),
+                *(_SET, "n", ("difference in balanced accuracy", difference)),
                 ("only first right", "only_first"),
                 ("only second right", "only_second"),
                 ("McNemar's exact p", "mcnemar_p:.3g"),
@@ -238,8 +221,7 @@ def _pairs(page: Document, tables: Tables, names: Sequence[str]) -> None:
     pairs, scores = tables["pairs"], tables["scores"]
     page.add(Heading("Words that show both readings"))
     metrics = scores[scores["model"].isin([*names, ORACLE]) & (scores["n"] > 0)]
-    means = metrics[metrics["metric"] == WORD_MEAN]
-    aurocs = metrics[metrics["metric"] == WORD_AUROC]
+    means, aurocs = (metrics[metrics["metric"] == name] for name in (WORD_MEAN, WORD_AUROC))
     if not len(pairs):
         page.say("No word shows both readings here.", kind="missing")
         return
@@ -259,15 +241,9 @@ def _pairs(page: Document, tables: Tables, names: Sequence[str]) -> None:
         Table.of(
             pairs,
             [
-                ("network", "model"),
-                ("test set", set_title),
-                ("word", "word"),
-                ("INITIAL", "n_initial"),
-                ("FINAL", "n_final"),
-                ("recall", "recall_initial:.2f"),
-                ("recall", "recall_final:.2f"),
-                ("mean", "balanced_accuracy:.2f"),
-                ("AUROC", "auroc:.2f"),
+                *(("network", "model"), _SET, "word", ("INITIAL", "n_initial"), _N_FINAL),
+                *(("recall", "recall_initial:.2f"), ("recall", "recall_final:.2f")),
+                *(("mean", "balanced_accuracy:.2f"), ("AUROC", "auroc:.2f")),
             ],
             caption="Tokens of each reading, recall of INITIAL and of FINAL, their mean, and the "
             "AUROC.",
@@ -286,12 +262,8 @@ def _groups(page: Document, tables: Tables, names: Sequence[str]) -> None:
         Table.of(
             chosen,
             [
-                ("test set", set_title),
-                ("group", lambda row: row["group"].replace("_", " ")),
-                ("level", level_text),
-                ("n", "n"),
-                ("FINAL", "n_final"),
-                ("speakers", "n_speakers"),
+                *(_SET, ("group", lambda row: row["group"].replace("_", " "))),
+                *(("level", level_text), "n", _N_FINAL, ("speakers", "n_speakers")),
                 ("balanced accuracy", interval_text),
             ],
             caption=f"{names[0]}. Unstressed vowels count as reduced if they are AH, ER or IH.",
@@ -301,15 +273,13 @@ def _groups(page: Document, tables: Tables, names: Sequence[str]) -> None:
 
 
 def _hardest(page: Document, out: Path, corpus: Corpus, hardest: pd.DataFrame, name: str) -> None:
-    sounds = out / "sounds"
-    sounds.mkdir(exist_ok=True)
-    files = []
+    (out / "sounds").mkdir(exist_ok=True)
+    files = [""] * len(hardest)
     for number, file in enumerate(hardest["excerpt_file"]):
         source = inside(corpus.path, file)
-        target = sounds / f"{number:02d}{source.suffix}"
         if source.is_file():
-            shutil.copyfile(source, target)
-        files.append(target.relative_to(out).as_posix() if source.is_file() else "")
+            files[number] = f"sounds/{number:02d}{source.suffix}"
+            shutil.copyfile(source, out / files[number])
     page.add(
         Heading("Hardest tokens"),
         Paragraph(
@@ -320,13 +290,8 @@ def _hardest(page: Document, out: Path, corpus: Corpus, hardest: pd.DataFrame, n
         Table.of(
             hardest,
             [
-                ("word", "word"),
-                ("label", "stress"),
-                ("label from", "label_source"),
-                ("p(label)", "p_true:.3f"),
-                ("test set", set_title),
-                ("speaker", "speaker"),
-                ("token", "token_id"),
+                *("word", ("label", "stress"), ("label from", "label_source")),
+                *(("p(label)", "p_true:.3f"), _SET, "speaker", ("token", "token_id")),
             ],
             flush_left=(0, 1, 2, 4, 5, 6),
             sounds=files,
@@ -344,12 +309,7 @@ def _worst(page: Document, tables: Tables, name: str) -> None:
             Table.of(
                 rows,
                 [
-                    (column, column),
-                    (extra, extra),
-                    ("test set", set_title),
-                    ("n", "n"),
-                    ("FINAL", "n_final"),
-                    ("accuracy", "accuracy:.2f"),
+                    *(column, extra, _SET, "n", _N_FINAL, ("accuracy", "accuracy:.2f")),
                     ("mean p(label)", "mean_p_true:.2f"),
                 ],
                 caption=f"{name}: worst {key} with three tokens or more; all in {key}.csv.",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.axes import Axes, cell_edges
-from stressnet.report.style import NULL_COLOUR
+from stressnet.report.style import NULL_COLOUR, Width, width_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 
-def blank(width_in: float, height_in: float) -> Figure:
-    """An empty figure of so many inches, whose panels make room for what is written around them."""
+def blank(width: Width, height_in: float, layout: Any = "constrained") -> Figure:
+    """An empty figure, whose panels make room for what is written around them unless told not to.
+
+    ``width`` is a name or inches (:func:`~stressnet.report.style.width_in`).
+    """
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width_in, height_in), layout="constrained")
+    return Figure(figsize=(width_in(width), height_in), layout=layout)
 
 
 def panel(
@@ -42,6 +45,13 @@ def bare_rows(ax: Ax, *, lines: bool = False) -> None:
         ax.set_axisbelow(True)
 
 
+def named_rows(ax: Ax, names: Sequence[str]) -> None:
+    """Bare rows with their names, from the top down."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    bare_rows(ax)
+
+
 def write_on_row(ax: Ax, x: float, y: float, text: str, **look: Any) -> None:
     """A word on a row; ``x`` is a share of the panel's width."""
     ax.text(x, y, text, transform=ax.get_yaxis_transform(), va="center", **look)
@@ -58,6 +68,19 @@ def labelled_panels(
     for ax in grid[len(labels) :]:
         ax.remove()
     return list(grid[: len(labels)])
+
+
+def lines_of_panels(
+    width: Width,
+    labels: Sequence[str],
+    n_columns: int,
+    line_in: float,
+    more_in: float,
+    **options: Any,
+) -> tuple[Figure, list[Ax]]:
+    """A figure of :func:`labelled_panels`: so many inches a line, and some more for all."""
+    figure = blank(width, line_in * -(-len(labels) // n_columns) + more_in)
+    return figure, labelled_panels(figure, labels, n_columns, **options)
 
 
 def row_panels(
@@ -126,11 +149,16 @@ def footnote(figure: Figure, text: str) -> None:
     figure.supxlabel(text, x=0.008, ha="left", **look)
 
 
-def mesh(ax: Ax, values: NDArray, axes: Axes, **style: Any) -> QuadMesh:
+def mesh(
+    ax: Ax, values: NDArray, axes: Axes, limits_hz: tuple[float, float] | None = None, **style: Any
+) -> QuadMesh:
     """Cells (n_bins, n_frames) at their centres' seconds and hertz; NaN is left blank.
 
-    Only they are rasterised in vector files. Limits of time that were set stay.
+    Only they are rasterised in vector files. Limits of time that were set stay. Frequency goes to
+    the last bin's centre unless limits are given, with ticks every kilohertz or two.
     """
+    from matplotlib.ticker import FixedLocator
+
     x, y = cell_edges(axes.time_s), cell_edges(axes.frequency_hz)
     xlim = ax.get_xlim() if ax.get_autoscalex_on() is False else None
     drawn = ax.pcolormesh(
@@ -138,15 +166,10 @@ def mesh(ax: Ax, values: NDArray, axes: Axes, **style: Any) -> QuadMesh:
     )
     if xlim is not None:
         ax.set_xlim(xlim)
-    return drawn
-
-
-def kilohertz_ticks(ax: Ax) -> None:
-    """Ticks every kilohertz or two; the unit stays hertz."""
-    from matplotlib.ticker import FixedLocator
-
-    top_hz = ax.get_ylim()[1]
+    low_hz, top_hz = limits_hz or (max(0.0, y[0]), axes.frequency_hz[-1])
+    ax.set_ylim(low_hz, top_hz)
     step_hz = 1000.0 if top_hz <= 6500 else 2000.0
     # Not at the very top, where the label would touch the panel above.
     ax.yaxis.set_major_locator(FixedLocator(list(np.arange(0.0, 0.97 * top_hz, step_hz))))
     ax.set_ylabel("frequency (Hz)")
+    return drawn

@@ -36,6 +36,7 @@ _ALWAYS = ("epsilon-gamma", "input-times-gradient")
 _PADDING_SHOWN_S = 0.1
 
 
+@style()
 def plot_board(methods: pd.DataFrame, *, width: Width = "page") -> Figure:
     """A row per method, a panel per measure; the bar is dashed, chance is a grey tick.
 
@@ -49,29 +50,27 @@ def plot_board(methods: pd.DataFrame, *, width: Width = "page") -> Figure:
     # Of each method the best seed and part, in the order of the table.
     rows = methods[methods["kind"] != "no control"].drop_duplicates(["method", "kind"])
     names = [_label(row) for row in rows.to_dict("records")]
-    panels = [
-        ("true region first →", "first", BAR_FIRST),
-        ("false positives ←", "false_positive", BAR_FALSE),
-        ("rank accuracy →", "rank", None),
-        ("pointing →", "pointing", None),
-    ]
+    panels = {
+        "true region first →": "first",
+        "false positives ←": "false_positive",
+        "rank accuracy →": "rank",
+        "pointing →": "pointing",
+    }
     rows = rows.assign(
         rank_chance=rows["rank"] - rows["rank_gain"],
         pointing_chance=rows["pointing"] - rows["pointing_gain"],
     )
-    with style():
-        figure = blank(width_in(width), _ROW_IN * len(rows) + 1.0)
-        axes = _score_panels(figure, rows, names, [(title, column) for title, column, _ in panels])
-        for ax, (_, _, bar) in zip(axes, panels, strict=True):
-            if bar is not None:
-                ax.axvline(bar, color="#555555", linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
-        footnote(
-            figure,
-            "Best seed and part of each map (+ positive, ± absolute). Mean over cues with spectral "
-            "place; intervals over voices and sets; n: cue × voice units.\n"
-            "Dashed: the bar. Grey tick: highest chance level. Brown: deliberately broken maps. "
-            "Arrow: better.",
-        )
+    figure = blank(width, _ROW_IN * len(rows) + 1.0)
+    axes = _score_panels(figure, rows, names, panels)
+    for ax, bar in zip(axes, (BAR_FIRST, BAR_FALSE), strict=False):
+        ax.axvline(bar, color="#555555", linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+    footnote(
+        figure,
+        "Best seed and part of each map (+ positive, ± absolute). Mean over cues with spectral "
+        "place; intervals over voices and sets; n: cue × voice units.\n"
+        "Dashed: the bar. Grey tick: highest chance level. Brown: deliberately broken maps. "
+        "Arrow: better.",
+    )
     return figure
 
 
@@ -85,11 +84,11 @@ def _score_panels(
     figure: Figure | SubFigure,
     rows: pd.DataFrame,
     names: Sequence[str],
-    panels: Sequence[tuple[str, str]],
+    columns: Mapping[str, str],
 ) -> list[Plot]:
     """A panel per title and column of scores, a row per method, limits and chance where known."""
-    axes = row_panels(figure, names, [title for title, _ in panels], len(panels))
-    for ax, (_, column) in zip(axes, panels, strict=True):
+    axes = row_panels(figure, names, list(columns), len(columns))
+    for ax, column in zip(axes, columns.values(), strict=True):
         for y, row in enumerate(rows.to_dict("records")):
             low, high, chance = (
                 row.get(f"{column}_{k}", np.nan) for k in ("low", "high", "chance")
@@ -107,6 +106,7 @@ def _row_colour(row: Mapping[Any, Any]) -> str:
     return "#303030" if row["kind"] == "method" else "#b0721e"
 
 
+@style()
 def plot_cue(
     word: LabSet,
     maps: Mapping[str, NDArray[np.floating]],
@@ -125,51 +125,54 @@ def plot_cue(
         One word of the set; its provenance names the network.
     maps : mapping of str to ndarray, shape (n_bins, n_frames)
         Oriented maps of that network by method (``method@seed`` for other seeds).
-    tables : mapping of str to DataFrame
-        ``units``, ``scores`` and ``places`` of the board.
     """
-    name = described["set"]
-    summary = _set_summary(name, tables)
-    placed = summary is not None
-    if summary is None:
-        summary = _places_summary(name, tables)
-    if summary is None or not maps:
+    units, scores, places = (
+        _rows_of(described["set"], tables[name]) for name in ("units", "scores", "places")
+    )
+    if not maps or not len(units) + len(places):
         return None
+    placed = len(units) > 0
+    summary = _set_summary(units, scores) if placed else _places_summary(places)
     shown = _shown(summary, maps)
     total, rows_in = width_in(width), _ROW_IN * len(summary) + 0.5
     map_in = (total - 0.6) / (len(shown) + 1)
-    with style():
-        figure = blank(total, 2.4 + rows_in + 0.35)
-        parts: Any = figure.subfigures(2, 1, height_ratios=[2.4, rows_in])
-        above, below = parts
-        heading, more = _headings(described, word)
-        above.suptitle(f"{heading}\n", x=0.01, ha="left", fontsize=8, weight="bold")
-        above.text(0.01, 0.90, more, fontsize=6.5)
-        for ax, method in zip(
-            above.subplots(1, len(shown) + 1, sharey=True), [None, *shown], strict=True
-        ):
-            ax.set_label(method or "word")
-            _draw_map(ax, word, None if method is None else maps[method])
-            if method is not None:
-                ax.set_ylabel("")
-            ax.set_xlabel("time (s)")
-            title = method or "word and truth"
-            points = min(6.5, 6.5 * (map_in - 0.16) / text_width_in(title, 6.5))
-            ax.set_title(title, fontsize=points, pad=8, loc="left")
-        panels = [
-            ("first →", "first"),
-            ("false positives ←", "false_positive"),
-            ("rank accuracy →", "rank"),
-            ("mass accuracy →", "mass"),
-        ]
-        if not placed:
-            columns = [str(c) for c in summary if c not in ("method", "kind")]
-            panels = [(c.replace("_", " "), c) for c in columns if not c.endswith("_chance")]
-        _score_panels(below, summary, summary["method"].tolist(), panels)
-        footnote(figure, _PLACED_FOOT if placed else _UNPLACED_FOOT)
+    figure = blank(total, 2.4 + rows_in + 0.35)
+    parts: Any = figure.subfigures(2, 1, height_ratios=[2.4, rows_in])
+    above, below = parts
+    names = described["true_regions"]
+    names = names if isinstance(names, str) else ", ".join(names)
+    heading = f"{described['set']}: true region {names or 'none of its own'}\n"
+    above.suptitle(heading, x=0.01, ha="left", fontsize=8, weight="bold")
+    more = (
+        f"{described['n_words']} words ({described['n_train']} train, {described['n_test']} test), "
+        f"{described['n_voices']} voices, preset {described['preset']}; shown: a word of class "
+        f"{_stress(word)}, voice {word.voices[0]}, network {word.provenance['network']}"
+    )
+    above.text(0.01, 0.90, more, fontsize=6.5)
+    panels = above.subplots(1, len(shown) + 1, sharey=True)
+    for ax, method in zip(panels, [None, *shown], strict=True):
+        ax.set_label(method or "word")
+        _draw_map(ax, word, None if method is None else maps[method])
+        if method is not None:
+            ax.set_ylabel("")
+        ax.set_xlabel("time (s)")
+        title = method or "word and truth"
+        points = min(6.5, 6.5 * (map_in - 0.16) / text_width_in(title, 6.5))
+        ax.set_title(title, fontsize=points, pad=8, loc="left")
+    measures = _MEASURES
+    if not placed:
+        measures = {str(c).replace("_", " "): str(c) for c in dict.fromkeys(places["place"])}
+    _score_panels(below, summary, summary["method"].tolist(), measures)
+    footnote(figure, _PLACED_FOOT if placed else _UNPLACED_FOOT)
     return figure
 
 
+_MEASURES = {
+    "first →": "first",
+    "false positives ←": "false_positive",
+    "rank accuracy →": "rank",
+    "mass accuracy →": "mass",
+}
 _PLACED_FOOT = (
     "Green: the truth, from the parameters of the synthesis. Warm: relevance for INITIAL, cool: "
     "for FINAL. Dots: mean over networks, grey ticks: highest\nchance level. All methods of the "
@@ -182,31 +185,14 @@ _UNPLACED_FOOT = (
 )
 
 
-def _headings(described: Mapping[str, Any], word: LabSet) -> tuple[str, str]:
-    true = described["true_regions"]
-    names = ", ".join(true) if not isinstance(true, str) else true
-    return (
-        f"{described['set']}: true region {names or 'none of its own'}",
-        f"{described['n_words']} words ({described['n_train']} train, {described['n_test']} test), "
-        f"{described['n_voices']} voices, preset {described['preset']}; shown: a word of class "
-        f"{_stress(word)}, voice {word.voices[0]}, network {word.provenance['network']}",
-    )
-
-
 def _stress(word: LabSet) -> Stress:
     return CLASSES[int(word.labels[0])]
 
 
 def _shown(summary: pd.DataFrame, maps: Container[str]) -> list[str]:
     """The best methods that have a map, the usual ones among them."""
-    ranked = [
-        method
-        for method in dict.fromkeys(summary["method"])
-        if method in maps and method not in SEEDLESS
-    ]
-    usual = [method for method in _ALWAYS if method in ranked]
-    best = [method for method in ranked if method not in usual]
-    chosen = set(usual + best[: max(0, _N_MAPS - len(usual))])
+    ranked = [m for m in dict.fromkeys(summary["method"]) if m in maps and m not in SEEDLESS]
+    chosen = sorted(ranked, key=lambda method: method not in _ALWAYS)[:_N_MAPS]
     return [method for method in ranked if method in chosen]
 
 
@@ -238,40 +224,32 @@ def _draw_map(ax: Plot, word: LabSet, values: NDArray[np.floating] | None) -> No
     ax.locator_params(axis="x", nbins=3)
 
 
-def _set_summary(name: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+def _rows_of(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one set: positive relevance for the logit difference, intact maps and controls."""
+    seed_and_part = (table["seed_output"] == "logit-difference") & (table["part"] == "positive")
+    return table[(table["set"] == name) & seed_and_part & (table["kind"] != "no control")]
+
+
+def _set_summary(units: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Per method: first places, false positives, rank accuracy and mass of one set, best first."""
-    units, scores = tables["units"], tables["scores"]
-    units = units[(units["set"] == name) & (units["seed_output"] == "logit-difference")]
-    scores = scores[(scores["set"] == name) & (scores["seed_output"] == "logit-difference")]
-    units = units[(units["part"] == "positive") & (units["kind"] != "no control")]
-    if not len(units):
-        return None
     keys = ["method", "kind"]
-    table = units.assign(first=units["place"] == 1).groupby(keys, sort=False)
-    found = table[["first", "false_positive"]].mean()
-    scores = scores[(scores["part"] == "positive") & (scores["kind"] != "no control")]
+    by_method = units.assign(first=units["place"] == 1).groupby(keys, sort=False)
+    table = by_method[["first", "false_positive"]].mean()
     for measure in ("rank", "mass"):
         part = scores[scores["measure"] == measure].groupby(keys, sort=False)[["value", "gain"]]
         means = part.mean()
-        found[measure] = means["value"]
-        found[f"{measure}_chance"] = means["value"] - means["gain"]
-    found = found.reset_index()
-    found["_broken"] = found["kind"] != "method"
+        table[measure] = means["value"]
+        table[f"{measure}_chance"] = means["value"] - means["gain"]
+    table = table.reset_index()
+    table["_broken"] = table["kind"] != "method"
     order = ["_broken", "first", "false_positive", "rank"]
-    return found.sort_values(order, ascending=[True, False, True, False], kind="stable")
+    return table.sort_values(order, ascending=[True, False, True, False], kind="stable")
 
 
-def _places_summary(name: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+def _places_summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Per method: share of each place, for a cue without place."""
-    table = tables["places"]
-    table = table[(table["set"] == name) & (table["seed_output"] == "logit-difference")]
-    table = table[table["part"] == "positive"]
-    if not len(table):
-        return None
-    means = table.groupby(["method", "kind", "place"], sort=False)[["value", "area"]].mean()
+    means = rows.groupby(["method", "kind", "place"], sort=False)[["value", "area"]].mean()
     wide = means.unstack("place")
-    places = list(dict.fromkeys(table["place"]))
-    found = wide["value"][places].copy()
-    for place in places:
-        found[f"{place}_chance"] = wide["area"][place]
-    return found.reset_index()
+    places = list(dict.fromkeys(rows["place"]))
+    area = wide["area"][places].add_suffix("_chance")
+    return wide["value"][places].join(area).reset_index()

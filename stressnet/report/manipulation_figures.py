@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +14,12 @@ from stressnet.errors import ConfigError, check_names
 from stressnet.lexicon.stress import Stress
 from stressnet.manipulation.causal import ALL_CUES
 from stressnet.manipulation.psychometric import answers_of, clusters_of, fit_psychometric
-from stressnet.report.grid import blank, footnote, labelled_panels, legend
-from stressnet.report.style import (
-    NULL_COLOUR,
-    STRESS_COLOURS,
-    Width,
-    style,
-    width_in,
-)
+from stressnet.report.grid import blank, footnote, labelled_panels, legend, lines_of_panels
+from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Plot
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
 CUE_TITLES = {
     "f0": "F0",
@@ -44,20 +39,13 @@ _NOTE_LETTERS = 26
 """Letters that fit into a line of a panel."""
 
 _MOST_COLUMNS = 4
-
-_NULL: dict[str, Any] = {
-    "color": NULL_COLOUR,
-    "linewidth": 4,
-    "alpha": 0.4,
-    "solid_capstyle": "butt",
-}
+_NULL: dict[str, Any] = {"linewidth": 4, "alpha": 0.4, "solid_capstyle": "butt"}
+_NULL["color"] = NULL_COLOUR
 
 
+@style()
 def plot_psychometric(
-    responses: pd.DataFrame,
-    *,
-    answers: str = "decision",
-    width: Width = "page",
+    responses: pd.DataFrame, *, answers: str = "decision", width: Width = "page"
 ) -> Figure:
     """A panel per cue: share of FINAL answers at each step, the fitted curve with its interval.
 
@@ -75,55 +63,55 @@ def plot_psychometric(
     if responses.empty:
         raise ConfigError("no responses to draw")
     cues = list(dict.fromkeys(responses["cue"].astype(str)))
-    models = list(dict.fromkeys(responses["model"])) if "model" in responses.columns else [""]
-    total = width_in(width)
-    n_columns = min(_MOST_COLUMNS, len(cues), max(1, int(total / 1.6)))
-    with style():
-        figure = blank(total, 1.5 * -(-len(cues) // n_columns) + 0.2 + 0.2 * (len(models) > 1))
-        panels = _cue_panels(figure, cues, n_columns)
-        for number, (cue, ax) in enumerate(zip(cues, panels, strict=True)):
-            here = responses[responses["cue"] == cue]
-            notes = []
-            for place, model in enumerate(models):
-                part = here[here["model"] == model] if model else here
-                notes.append(_draw_curve(ax, part, answers, _colour(place)))
-            _note(ax, notes)
-            ax.set_ylim(-0.04, 1.04)
-            ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
-            ax.tick_params(labelleft=number % n_columns == 0)
-            ax.axhline(0.5, color=NULL_COLOUR, linewidth=0.5, linestyle=(0, (3, 2)), zorder=0)
-            ax.set_xlabel("step", labelpad=1)
-        figure.supylabel("share of FINAL", fontsize=7.0)
-        footnote(
-            figure,
-            "first step: INITIAL-like, last: FINAL-like; points: answers, band: 95 % interval",
-        )
-        if len(models) > 1:
-            entries = {model: {"color": _colour(i)} for i, model in enumerate(models)}
-            legend(figure, entries, loc="outside upper left", ncols=len(models))
+    if "model" not in responses.columns:
+        responses = responses.assign(model="")
+    colours = dict(zip(responses["model"].unique(), cycle(_SEED_COLOURS), strict=False))
+    n_columns = min(_MOST_COLUMNS, len(cues), max(1, int(width_in(width) / 1.6)))
+    more_in = 0.4 if len(colours) > 1 else 0.2
+    figure, panels = lines_of_panels(width, cues, n_columns, 1.5, more_in)
+    for number, (cue, ax) in enumerate(zip(cues, _named(panels), strict=True)):
+        here = responses[responses["cue"] == cue]
+        notes = [
+            _draw_curve(ax, here[here["model"] == model], answers, colour)
+            for model, colour in colours.items()
+        ]
+        if len(notes) == 1:  # stands where the curve leaves room
+            text = "\n".join(fill(part.strip(), _NOTE_LETTERS) for part in notes[0].split(";"))
+            heights = np.concatenate([np.asarray(line.get_ydata(), float) for line in ax.lines])
+            y, side = (0.03, "bottom") if np.nanmean(heights) > 0.5 else (0.98, "top")
+            ax.text(0.03, y, text, transform=ax.transAxes, fontsize=6, va=side)
+        ax.set_ylim(-0.04, 1.04)
+        ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+        ax.tick_params(labelleft=number % n_columns == 0)
+        ax.axhline(0.5, color=NULL_COLOUR, linewidth=0.5, linestyle=(0, (3, 2)), zorder=0)
+        ax.set_xlabel("step", labelpad=1)
+    figure.supylabel("share of FINAL", fontsize=7.0)
+    text = "first step: INITIAL-like, last: FINAL-like; points: answers, band: 95 % interval"
+    footnote(figure, text)
+    if len(colours) > 1:
+        entries = {model: {"color": colour} for model, colour in colours.items()}
+        legend(figure, entries, loc="outside upper left", ncols=len(entries))
     return figure
 
 
-def _cue_panels(figure: Figure | SubFigure, cues: Sequence[str], n_columns: int) -> list[Plot]:
-    """A panel per cue, named above it."""
-    panels = labelled_panels(figure, cues, n_columns)
-    for ax, cue in zip(panels, cues, strict=True):
-        ax.set_title(_title(cue), loc="left", pad=3)
+def _named(panels: list[Plot]) -> list[Plot]:
+    """Panels with the name of their cue above."""
+    for ax in panels:
+        ax.set_title(_title(str(ax.get_label())), loc="left", pad=3)
         ax.spines[["top", "right"]].set_visible(False)
     return panels
 
 
 def _draw_curve(ax: Plot, part: pd.DataFrame, answers: str, colour: str) -> str:
-    """One network's answers to one cue; what to write into the panel."""
+    """One network's answers to one cue; its slope, or why it has none."""
     y = answers_of(part, answers)
     x = part["step"].to_numpy(np.float64)
     fit = fit_psychometric(x, y, clusters_of(part))
     steps = np.unique(x)
     shares = [y[x == step].mean() for step in steps]
     ax.plot(steps, shares, "o", color=colour, markersize=2.6, zorder=3)
-    ax.fill_between(
-        fit.grid, fit.curve_low, fit.curve_high, color=colour, alpha=0.15, linewidth=0, zorder=1
-    )
+    band: dict[str, Any] = {"color": colour, "alpha": 0.15, "linewidth": 0, "zorder": 1}
+    ax.fill_between(fit.grid, fit.curve_low, fit.curve_high, **band)
     ax.plot(fit.grid, fit.curve, color=colour, zorder=2)
     if np.isfinite(fit.crossover):
         ax.plot([fit.crossover] * 2, [0, 0.5], color=colour, linewidth=0.5, zorder=1)
@@ -133,21 +121,9 @@ def _draw_curve(ax: Plot, part: pd.DataFrame, answers: str, colour: str) -> str:
     return fit.reason
 
 
-def _note(ax: Plot, notes: Sequence[str]) -> None:
-    """The slope of a single network, or why it has none, where curves leave room."""
-    if len(notes) == 1:
-        text = "\n".join(fill(part.strip(), _NOTE_LETTERS) for part in notes[0].split(";"))
-        heights = np.concatenate([np.asarray(line.get_ydata(), float) for line in ax.lines])
-        y, side = (0.03, "bottom") if np.nanmean(heights) > 0.5 else (0.98, "top")
-        ax.text(0.03, y, text, transform=ax.transAxes, fontsize=6, va=side)
-
-
+@style()
 def plot_agreement(
-    pairs: pd.DataFrame,
-    table: pd.DataFrame,
-    *,
-    method: str | None = None,
-    width: Width = "page",
+    pairs: pd.DataFrame, table: pd.DataFrame, *, method: str | None = None, width: Width = "page"
 ) -> Figure:
     """Relevance against effect, token by token, and the rank correlations of all methods.
 
@@ -174,23 +150,23 @@ def plot_agreement(
     n_columns = min(_MOST_COLUMNS, len(cues))
     above_in = 1.46 * -(-len(cues) // n_columns)
     below_in = 0.5 + len(names) * (0.10 + 0.11 * len(methods))
-    with style():
-        figure = blank(width_in(width), above_in + below_in + 0.2 * (2 + len(methods) // 5))
-        parts: Any = figure.subfigures(2, 1, height_ratios=[above_in, below_in])
-        above, below = parts
-        mine = pairs[pairs["method"] == shown]
-        for cue, ax in zip(cues, _cue_panels(above, cues, n_columns), strict=True):
-            row = table[(table["method"] == shown) & (table["cue"] == cue)].iloc[0]
-            _draw_tokens(ax, mine[mine["cue"] == cue], row)
-        above.supylabel("effect of the cue", fontsize=7.0)
-        above.supxlabel("relevance of its region", fontsize=7.0)
-        _draw_correlations(below.subplots(), table, names, methods)
-        dot: dict[str, Any] = {"marker": "o", "markersize": 3}
-        entries = {method: {"color": _colour(i), **dot} for i, method in enumerate(methods)}
-        entries["null: relevance of another token of the class"] = _NULL
-        for stress, colour in STRESS_COLOURS.items():
-            entries[f"said {stress.value}"] = {"linewidth": 0, "color": colour, **dot}
-        legend(figure, entries, loc="outside lower left", ncols=4, handlelength=1.4)
+    figure = blank(width, above_in + below_in + 0.2 * (2 + len(methods) // 5))
+    parts: Any = figure.subfigures(2, 1, height_ratios=[above_in, below_in])
+    above, below = parts
+    mine = pairs[pairs["method"] == shown]
+    for cue, ax in zip(cues, _named(labelled_panels(above, cues, n_columns)), strict=True):
+        row = table[(table["method"] == shown) & (table["cue"] == cue)].iloc[0]
+        _draw_tokens(ax, mine[mine["cue"] == cue], row)
+    above.supylabel("effect of the cue", fontsize=7.0)
+    above.supxlabel("relevance of its region", fontsize=7.0)
+    colours = dict(zip(methods, cycle(_SEED_COLOURS), strict=False))
+    _draw_correlations(below.subplots(), table, names, colours)
+    dot: dict[str, Any] = {"marker": "o", "markersize": 3}
+    entries = {method: {"color": colour, **dot} for method, colour in colours.items()}
+    entries["null: relevance of another token of the class"] = _NULL
+    for stress, colour in STRESS_COLOURS.items():
+        entries[f"said {stress.value}"] = {"linewidth": 0, "color": colour, **dot}
+    legend(figure, entries, loc="outside lower left", ncols=4, handlelength=1.4)
     return figure
 
 
@@ -199,11 +175,6 @@ def _title(cue: str) -> str:
     if cue == ALL_CUES:
         return "over the cues of a token"
     return " + ".join(CUE_TITLES.get(part, part) for part in cue.split("+"))
-
-
-def _colour(place: int) -> str:
-    """One colour per network or method."""
-    return _SEED_COLOURS[place % len(_SEED_COLOURS)]
 
 
 def _draw_tokens(ax: Plot, part: pd.DataFrame, row: Any) -> None:
@@ -222,24 +193,19 @@ def _draw_tokens(ax: Plot, part: pd.DataFrame, row: Any) -> None:
 
 
 def _draw_correlations(
-    ax: Plot, table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]
+    ax: Plot, table: pd.DataFrame, names: Sequence[str], colours: Mapping[str, str]
 ) -> None:
     """A row per cue, within it a line per method."""
-    step = 1.0 / (len(methods) + 1)
+    step = 1.0 / (len(colours) + 1)
+    index: dict[Any, Any] = table.set_index(["cue", "method"]).to_dict("index")
     for row, name in enumerate(names):
-        for place, method in enumerate(methods):
-            found = table[(table["method"] == method) & (table["cue"] == name)]
-            if found.empty or not np.isfinite(found["rho"].iloc[0]):
+        for place, (method, colour) in enumerate(colours.items(), start=1):
+            one, at = index.get((name, method)), [row + place * step] * 2
+            if one is None or not np.isfinite(one["rho"]):
                 continue
-            at, one, colour = row + (place + 1) * step, found.iloc[0], _colour(place)
-            ax.plot(
-                [one["null_low"], one["null_high"]],
-                [at, at],
-                zorder=1,
-                **_NULL,
-            )
-            ax.plot([one["rho_low"], one["rho_high"]], [at, at], color=colour, zorder=2)
-            ax.plot([one["rho"]], [at], "o", color=colour, markersize=3, zorder=3)
+            ax.plot([one["null_low"], one["null_high"]], at, zorder=1, **_NULL)
+            ax.plot([one["rho_low"], one["rho_high"]], at, color=colour, zorder=2)
+            ax.plot([one["rho"]], at[:1], "o", color=colour, markersize=3, zorder=3)
     ax.axvline(0, color=NULL_COLOUR, linewidth=0.5, zorder=0)
     for row in range(1, len(names)):
         ax.axhline(row, color="#dddddd", linewidth=0.5, zorder=0)

@@ -22,6 +22,7 @@ from stressnet.evaluation.sets import (
     Unit,
     load_models,
     predict_units,
+    whole_sets,
 )
 from stressnet.evaluation.text import interval_rows, interval_text, level_text, set_title
 from stressnet.models.checkpoint import TrainedNetwork
@@ -38,6 +39,12 @@ _GROUP_TITLES = {
     "unstressed_vowel": "unstressed vowel",
     "speaker_is_known": "speaker in training",
 }
+_SOURCES = {
+    LABEL_TABLE: "a table made for the recordings",
+    LABEL_PART_OF_SPEECH: "their part of speech",
+}
+"""Where labels come from that are not the dictionary's."""
+
 _MEASURED = "On tokens that training never saw."
 _MEASURED_TWIN = (
     "This network was trained on all tokens, so none is left to measure it on. The figures here "
@@ -103,7 +110,7 @@ def write_card(
         document = _document(corpus, described, unit, scores, groups, speakers)
         path = out or model_path / CARD_NAME
         try:
-            path.write_text(document.to_markdown(), encoding="utf-8")
+            document.write(path)
         except OSError as error:
             raise CheckpointError(
                 f"{path}: cannot be written ({error.strerror}); choose another file"
@@ -205,39 +212,28 @@ def _data(corpus: Corpus, training: Mapping[str, Any], facts: Mapping[str, Any])
     sex = train.groupby("sex")["speaker"].nunique()
     voices = ", ".join(f"{n} {name or 'of unknown sex'}" for name, n in sex.items())
     kind = "synthetic speech" if facts["parameters"].get("synthetic") else "recorded speech"
-    n_stretches = int(training.get("n_train", len(train))) - len(train)
-    more = (
-        [f"and {n_stretches} two-syllable stretches of longer words by the same speakers"]
-        if n_stretches > 0
-        else []
-    )
-    return [
+    stopped = f"stopped by {training.get('n_valid', '?')} validation tokens"
+    if everything:
+        stopped = "all tokens of the corpus with a label, no early stopping"
+    lines = [
         f"corpus `{corpus.name}` ({kind}), {facts['results'].get('audio_hours', '?')} h, hash "
         f"`{corpus.fingerprint[:16]}`",
         f"training: {len(train)} tokens ({counts.get('INITIAL', 0)} INITIAL, "
         f"{counts.get('FINAL', 0)} FINAL) of {train['family'].nunique()} word families by "
-        f"{train['speaker'].nunique()} speakers ({voices}); "
-        + (
-            "all tokens of the corpus with a label, no early stopping"
-            if everything
-            else f"stopped by {training.get('n_valid', '?')} validation tokens"
-        ),
-        *more,
-        "labels of training tokens come from a pronouncing dictionary, not from listening; "
-        + (_other_labels(train) or "words with both readings are not in training"),
+        f"{train['speaker'].nunique()} speakers ({voices}); {stopped}",
+    ]
+    if (n := int(training.get("n_train", len(train))) - len(train)) > 0:
+        lines.append(f"and {n} two-syllable stretches of longer words by the same speakers")
+    sources = train["label_source"].value_counts()
+    others = " or ".join(f"{name} ({sources[k]})" for k, name in _SOURCES.items() if k in sources)
+    more = "words with both readings are not in training"
+    if others:
+        more = f"those of words with both readings from {others}"
+    return [
+        *lines,
+        f"labels of training tokens come from a pronouncing dictionary, not from listening; {more}",
         f"limits of words and phones: {', '.join(sorted(tokens['aligner'].unique()))}",
     ]
-
-
-def _other_labels(train: pd.DataFrame) -> str:
-    """Where labels come from that are not the dictionary's."""
-    names = {
-        LABEL_TABLE: "a table made for the recordings",
-        LABEL_PART_OF_SPEECH: "their part of speech",
-    }
-    counts = train["label_source"].value_counts()
-    said = [f"{name} ({counts[key]})" for key, name in names.items() if key in counts]
-    return f"those of words with both readings from {' or '.join(said)}" if said else ""
 
 
 def _results(scores: pd.DataFrame) -> Table:
@@ -296,25 +292,22 @@ def _calibration(unit: Unit, scores: pd.DataFrame) -> str:
     assert unit.calibration is not None
     kind = "both classes weighing the same" if unit.calibration.balanced else "tokens as they are"
     metric = "ece_balanced" if unit.calibration.balanced else "ece"
-    said = []
-    for name, part in scores.groupby("test_set", sort=False):
-        if "/" in str(name):
-            continue
-        values = part.set_index("metric")["estimate"]
-        said.append(
-            f"{TITLES[str(name)]} {values[metric]:.3f} to {values[f'{metric}_calibrated']:.3f}"
-        )
-    return (
+    values = scores.set_index(["test_set", "metric"])["estimate"].to_dict()
+    errors = [
+        f"{TITLES[name]} {values[name, metric]:.3f} to {values[name, f'{metric}_calibrated']:.3f}"
+        for name in whole_sets(scores["test_set"].unique())
+    ]
+    text = (
         f"Temperature {unit.calibration.temperature:.3f}, fitted on {unit.calibration.n} "
         f"validation tokens with {kind}; `calibration.json`, used by `stressnet predict`. Expected "
-        f"calibration error (10 bins, {kind}), plain to calibrated: {'; '.join(said)}. "
-        + (
-            "Probabilities hold where both classes are equally likely beforehand. In running "
+        f"calibration error (10 bins, {kind}), plain to calibrated: {'; '.join(errors)}."
+    )
+    if unit.calibration.balanced:
+        text += (
+            " Probabilities hold where both classes are equally likely beforehand. In running "
             "speech, where INITIAL is more frequent, they are too low for INITIAL."
-            if unit.calibration.balanced
-            else ""
         )
-    ).strip()
+    return text
 
 
 def _limits(facts: Mapping[str, Any], scores: pd.DataFrame) -> Sequence[str]:

@@ -12,13 +12,7 @@ _HEADER = (
 
 
 def models_text(preset: str | None = None) -> str:
-    """One line per network, for images of its usual preset or of the given one.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such preset.
-    """
+    """One line per network, for images of its usual preset or of the given one."""
     lines = [_HEADER]
     for name, spec in MODELS.items():
         kind = get_preset(preset or spec.preset)
@@ -39,13 +33,7 @@ def models_text(preset: str | None = None) -> str:
 
 
 def layers_text(name: str, preset: str | None = None) -> str:
-    """All layers of a network in order, one per line.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such network or preset.
-    """
+    """All layers of a network in order, one per line."""
     kind = get_preset(preset or get_spec(name).preset)
     found = describe(name, *kind.shape)
     return "\n".join(f"{path:<28}{layer}" for path, layer in found.layers)

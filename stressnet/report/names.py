@@ -84,10 +84,7 @@ def count_of(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-_AGAINST_MEAN = {
-    "integrated-gradients-mean": "integrated gradients",
-    "deeplift-mean": "DeepLIFT",
-}
+_AGAINST_MEAN = {"integrated-gradients-mean": "integrated gradients", "deeplift-mean": "DeepLIFT"}
 
 
 def method_text(composite: str) -> str:

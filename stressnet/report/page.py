@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,26 +14,17 @@ from typing import Any
 import pandas as pd
 
 from stressnet.corpus.store import Corpus
-from stressnet.errors import CorpusError, StressnetError
+from stressnet.errors import CorpusError
 from stressnet.report import run_sections, tables
 from stressnet.report.choose import choose_words
 from stressnet.report.cues_figure import COEFFICIENT_COLUMNS, plot_cues_beside_relevance
-from stressnet.report.document import (
-    Block,
-    Bullets,
-    Document,
-    Heading,
-    Link,
-    Paragraph,
-    Picture,
-)
+from stressnet.report.document import Block, Bullets, Document, Heading, Link, Paragraph
 from stressnet.report.names import count_of, method_text, region_name
 from stressnet.report.patching_page import patching_blocks
-from stressnet.report.run import RelevanceRun
+from stressnet.report.run import RelevanceRun, model_manifest, table_if_there
 from stressnet.report.run_sections import Sources
 from stressnet.report.scores import plot_accuracy, plot_confusion
 from stressnet.report.word import LEGEND, caption, plot_word, word_data
-from stressnet.runs.manifest import read_manifest
 from stressnet.runs.tables import read_table
 
 ALIGNMENT_FILE = "alignment-error.json"
@@ -79,8 +71,6 @@ def write_report(
         success is unknown.
     out : Path
         Folder to write; files of the same names are replaced.
-    explorer : bool
-        Whether to link to ``explorer.html``, which somebody else writes.
     coefficients : Path, optional
         ``coefficients.csv`` of ``stressnet cue-baselines``, to be drawn beside relevance.
     patching : Path, optional
@@ -104,49 +94,25 @@ def write_report(
     page = Document(f"Where a network hears stress: {corpus.name}")
     if explorer:
         page.add(Link("explorer.html", "Explorer: hear and see every token"))
-    page.add(
-        *_sections(
-            Sources(opened, corpus, out),
-            _manifest(folder),
-            _table(folder, "metrics.csv"),
-            _table(folder, "predictions.parquet"),
-            coefficients,
-            claims,
-            patching,
-        )
-    )
-    (out / "report.md").write_text(page.to_markdown(), encoding="utf-8")
-    index = out / "index.html"
-    index.write_text(page.to_html(), encoding="utf-8")
-    return index
-
-
-def _manifest(folder: Path | None) -> dict[str, Any] | None:
-    """A model's manifest; None if there is no finished model."""
-    if folder is None:
-        return None
-    try:
-        return read_manifest(folder, "model")
-    except StressnetError:
-        return None  # the page says that success is unknown
-
-
-def _table(folder: Path | None, name: str) -> pd.DataFrame | None:
-    if folder is None or not (folder / name).is_file():
-        return None
-    return read_table(folder / name)
+    sources = Sources(opened, corpus, out)
+    page.add(*_sections(sources, folder, coefficients, claims, patching))
+    page.write(out / "report.md")
+    return page.write(out / "index.html")
 
 
 def _sections(
     sources: Sources,
-    model: dict[str, Any] | None,
-    metrics: pd.DataFrame | None,
-    predictions: pd.DataFrame | None,
+    folder: Path | None,
     coefficients: Path | None,
     claims: Path | None,
     patching: Path | None,
 ) -> Iterator[Block]:
     """All sections in order; what the report could not be given is None."""
+    model = model_manifest(folder)
+    metrics, predictions = (
+        None if folder is None else table_if_there(folder / name)
+        for name in ("metrics.csv", "predictions.parquet")
+    )
     yield from _introduction(sources, model)
     if facts := _main_findings(metrics, sources.run.summary):
         yield from (Heading("In short"), Bullets(facts))
@@ -217,18 +183,17 @@ def _main_findings(metrics: pd.DataFrame | None, summary: pd.DataFrame | None) -
             )
     if summary is not None:
         rows = summary[(summary["stress"] == "ALL") & (summary["measure"] == "density")]
-        index: dict[Any, Any] = rows.set_index("region").to_dict("index")
-        for region in ("nucleus_stressed", "nucleus_unstressed", "F1_stressed", "F2_stressed"):
-            row = index.get(region)
-            if row is not None and math.isfinite(row["mean"]):
-                value = tables.with_interval(row["mean"], row["mean_low"], row["mean_high"])
-                name = region_name(region)
-                facts.append(
-                    f"{name[:1].upper()}{name[1:]}: {value} times as much relevance for "
-                    f"the word's class per cell as if it were spread evenly; null "
-                    f"{tables.number(row['null_mean'])}: {tables.compared(row)} "
-                    f"(n = {int(row['n_tokens'])})."
-                )
+        rows = rows[rows["mean"].notna()].set_index("region")
+        primary = ("nucleus_stressed", "nucleus_unstressed", "F1_stressed", "F2_stressed")
+        for region, row in rows.reindex([r for r in primary if r in rows.index]).iterrows():
+            value = tables.with_interval(row["mean"], row["mean_low"], row["mean_high"])
+            name = region_name(str(region))
+            facts.append(
+                f"{name[:1].upper()}{name[1:]}: {value} times as much relevance for the word's "
+                f"class per cell as if it were spread evenly; null "
+                f"{tables.number(row['null_mean'])}: {tables.compared(row)} "
+                f"(n = {int(row['n_tokens'])})."
+            )
     return facts
 
 
@@ -336,12 +301,9 @@ def _words(sources: Sources) -> Iterator[Block]:
         excerpt = sources.corpus.excerpt_file(item.token_id)
         sound = f"sounds/{name}{excerpt.suffix}"
         shutil.copyfile(excerpt, sources.out / sound)
-        picture = sources.picture(
-            partial(plot_word, word, note=False),
-            name,
-            f"{word.word.lower()}, speaker {word.speaker} ({item.token_id}): {item.reason}. "
-            f"{caption(word, legend=False)}",
-        )
+        text = f"{word.word.lower()}, speaker {word.speaker} ({item.token_id}): {item.reason}. "
+        text += caption(word, legend=False)
+        picture = sources.picture(partial(plot_word, word, note=False), name, text)
         stress = "" if word.stress is None else f" ({word.stress.value})"
         yield Heading(f"{word.word.lower()}{stress}: {item.reason}", 3)
-        yield Picture(picture.file, picture.caption, picture.others, sound)
+        yield replace(picture, sound=sound)

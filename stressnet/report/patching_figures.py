@@ -4,13 +4,14 @@ of circuits, and a circuit."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stressnet.lexicon.stress import Stress
 from stressnet.patching.pairs import NULL, STRESS
-from stressnet.report.grid import labelled_panels
+from stressnet.report.grid import blank, lines_of_panels
 from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, style, symmetric_norm, width_in
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
-
 COLOURS = ("#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
 """Estimators, in their order; apart for colour-blind readers and unlike those of the classes."""
 
@@ -33,6 +33,7 @@ def _diverging() -> Colormap:
     return LinearSegmentedColormap.from_list("stressnet_effect", ends)
 
 
+@style()
 def plot_places(places: pd.DataFrame, kind: str) -> Figure:
     """Share of the decision that each unit of each layer carries; a panel per network and cue.
 
@@ -40,46 +41,32 @@ def plot_places(places: pd.DataFrame, kind: str) -> Figure:
     ----------
     places : DataFrame
         From :func:`stressnet.patching.agreement.mean_effects`.
-    kind : str
-        Of the units, e.g. ``time``.
     """
-    from matplotlib.figure import Figure
-
     rows = places[(places["kind"] == kind) & (places["cue"] != NULL)]
-    keys = rows[["network", "cue"]].drop_duplicates().to_numpy().tolist()[:MAX_PANELS]
-    titles = [network if cue == STRESS else f"{network}: {cue}" for network, cue in keys]
+    parts: list[Any] = list(rows.groupby(["network", "cue"], sort=False))[:MAX_PANELS]
+    titles = [n if cue == STRESS else f"{n}: {cue}" for (n, cue), _ in parts]
     units = list(dict.fromkeys(rows["unit"]))
-    n_columns = min(3, len(keys))
-    n_lines = -(-len(keys) // n_columns)
-    with style():
-        size = (width_in("page"), n_lines * (0.75 + 0.17 * len(units)) + 0.1)
-        figure = Figure(figsize=size, layout="constrained")
-        limit = float(np.nanmax(np.abs(rows["share"])))
-        panels = labelled_panels(figure, titles, n_columns, sharey=True)
-        for ax, title, (network, cue) in zip(panels, titles, keys, strict=True):
-            part = rows[(rows["network"] == network) & (rows["cue"] == cue)]
-            wide = part.pivot(index="unit", columns="layer", values="share").reindex(units)
-            wide = wide[list(dict.fromkeys(part["layer"]))]
-            drawn = ax.imshow(
-                wide.to_numpy(), cmap=_diverging(), norm=symmetric_norm(limit), aspect="auto"
-            )
-            for (y, x), value in np.ndenumerate(wide.to_numpy()):
-                dark = abs(value) > 0.7 * limit
-                ax.text(
-                    x, y, f"{value:.2f}", ha="center", va="center", fontsize=5.0,
-                    color="white" if dark else "black",
-                )  # fmt: skip
-            ax.set_xticks(range(wide.shape[1]), wide.columns, rotation=45, ha="right")
-            ax.set_yticks(range(len(units)), units)
-            ax.set_title(title, fontsize=6.5, loc="left", pad=3)
-            ax.tick_params(length=0)
-            ax.spines[:].set_visible(False)
-        figure.colorbar(drawn, ax=panels, fraction=0.03, pad=0.01).set_label(
-            "share of the decision"
-        )
+    line_in, n_columns = 0.75 + 0.17 * len(units), min(3, len(parts))
+    figure, panels = lines_of_panels("page", titles, n_columns, line_in, 0.1, sharey=True)
+    limit = float(np.nanmax(np.abs(rows["share"])))
+    for ax, title, (_, part) in zip(panels, titles, parts, strict=True):
+        wide = part.pivot(index="unit", columns="layer", values="share").reindex(units)
+        wide = wide[list(dict.fromkeys(part["layer"]))]
+        drawn = ax.imshow(wide, cmap=_diverging(), norm=symmetric_norm(limit), aspect="auto")
+        for (y, x), value in np.ndenumerate(wide.to_numpy()):
+            look: Any = {"ha": "center", "va": "center", "fontsize": 5.0}
+            look["color"] = "white" if abs(value) > 0.7 * limit else "black"
+            ax.text(x, y, f"{value:.2f}", **look)
+        ax.set_xticks(range(wide.shape[1]), wide.columns, rotation=45, ha="right")
+        ax.set_yticks(range(len(units)), units)
+        ax.set_title(title, fontsize=6.5, loc="left", pad=3)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+    figure.colorbar(drawn, ax=panels, fraction=0.03, pad=0.01).set_label("share of the decision")
     return figure
 
 
+@style()
 def plot_agreement(effects: pd.DataFrame, agreement: pd.DataFrame) -> Figure:
     """Estimated against measured effects: a line per kind of unit, a column per estimator.
 
@@ -90,48 +77,40 @@ def plot_agreement(effects: pd.DataFrame, agreement: pd.DataFrame) -> Figure:
     agreement : DataFrame
         From :func:`stressnet.patching.agreement.agreement_table`, of the same network.
     """
-    from matplotlib.figure import Figure
-
     from stressnet.patching.agreement import ALL_LAYERS, TRUTH
 
     whole = agreement[agreement["layer"] == ALL_LAYERS]
     kinds, names = (list(dict.fromkeys(whole[column])) for column in ("kind", "estimator"))
-    with style():
-        side = min(width_in("page") / max(len(names), 3), 2.3)
-        figure = Figure(
-            figsize=(side * len(names) + 0.9, side * len(kinds) + 0.1), layout="constrained"
-        )
-        grid = figure.subplots(len(kinds), len(names), squeeze=False)
-        for line, kind in enumerate(kinds):
-            part = effects[effects["kind"] == kind]
-            keys = ["pair", "layer", "unit"]
-            wide = part.pivot(index=keys, columns="estimator", values="effect").reset_index()
-            wide = wide.iloc[np.random.default_rng(0).permutation(len(wide))[:_MAX_POINTS]]
-            layers = list(dict.fromkeys(part["layer"]))
-            limit = float(np.nanpercentile(np.abs(wide[[TRUTH, *names]]), 99.8)) or 1.0
-            for column, name in enumerate(names):
-                ax: Ax = grid[line, column]
-                ax.plot([-limit, limit], [-limit, limit], color=NULL_COLOUR, linewidth=0.7)
-                for number, layer in enumerate(layers):
-                    points = wide[wide["layer"] == layer]
-                    colour = COLOURS[number % len(COLOURS)]
-                    ax.plot(
-                        points[TRUTH], points[name], ".", markersize=2.2, alpha=0.5,
-                        color=colour, label=layer, markeredgewidth=0, rasterized=True,
-                    )  # fmt: skip
-                row = whole[(whole["kind"] == kind) & (whole["estimator"] == name)].iloc[0]
-                ax.set_title(
-                    f"{name}\nr {row['r']:.2f}, scale {row['scale']:.2f}", fontsize=6.5, loc="left"
-                )
-                ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-                ax.set_xlabel("measured effect" if line == len(kinds) - 1 else "")
-            name = {"time": "part of the word"}.get(kind, kind)
-            grid[line, 0].set_ylabel(f"estimated effect of a {name}")
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right center", markerscale=3)
+    side = min(width_in("page") / max(len(names), 3), 2.3)
+    figure = blank(side * len(names) + 0.9, side * len(kinds) + 0.1)
+    grid = figure.subplots(len(kinds), len(names), squeeze=False)
+    for line, kind in enumerate(kinds):
+        part = effects[effects["kind"] == kind]
+        keys = ["pair", "layer", "unit"]
+        wide = part.pivot(index=keys, columns="estimator", values="effect").reset_index()
+        wide = wide.iloc[np.random.default_rng(0).permutation(len(wide))[:_MAX_POINTS]]
+        layers = list(dict.fromkeys(part["layer"]))
+        limit = float(np.nanpercentile(np.abs(wide[[TRUTH, *names]]), 99.8)) or 1.0
+        for column, name in enumerate(names):
+            ax: Ax = grid[line, column]
+            ax.plot([-limit, limit], [-limit, limit], color=NULL_COLOUR, linewidth=0.7)
+            dot: Any = {"markersize": 2.2, "alpha": 0.5, "markeredgewidth": 0, "rasterized": True}
+            for layer, colour in zip(layers, cycle(COLOURS), strict=False):
+                points = wide[wide["layer"] == layer]
+                ax.plot(points[TRUTH], points[name], ".", color=colour, label=layer, **dot)
+            row = whole[(whole["kind"] == kind) & (whole["estimator"] == name)].iloc[0]
+            title = f"{name}\nr {row['r']:.2f}, scale {row['scale']:.2f}"
+            ax.set_title(title, fontsize=6.5, loc="left")
+            ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+            ax.set_xlabel("measured effect" if line == len(kinds) - 1 else "")
+        name = {"time": "part of the word"}.get(kind, kind)
+        grid[line, 0].set_ylabel(f"estimated effect of a {name}")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", markerscale=3)
     return figure
 
 
+@style()
 def plot_curves(circuit: pd.DataFrame) -> Figure:
     """Faithfulness (solid) and completeness (dashed) against the number of channels.
 
@@ -140,46 +119,36 @@ def plot_curves(circuit: pd.DataFrame) -> Figure:
     circuit : DataFrame
         ``circuit.csv``: :data:`stressnet.patching.circuits.CURVES` and ``network``.
     """
-    from matplotlib.figure import Figure
-
     from stressnet.patching.circuits import KEPT, RANDOM
 
     networks = list(dict.fromkeys(circuit["network"]))[:MAX_PANELS]
     rankings = [name for name in dict.fromkeys(circuit["ranking"]) if name != RANDOM]
     colours = {**dict(zip(rankings, COLOURS, strict=False)), RANDOM: NULL_COLOUR}
     n_columns = min(3, len(networks))
-    with style():
-        n_lines = -(-len(networks) // n_columns)
-        width = width_in("column") if n_columns == 1 else width_in("page")
-        figure = Figure(figsize=(width, 2.1 * n_lines + 0.35), layout="constrained")
-        panels = labelled_panels(figure, networks, n_columns, sharey=True)
-        for ax, network in zip(panels, networks, strict=True):
-            ax.axhline(KEPT, color=NULL_COLOUR, linewidth=0.5, linestyle=(0, (1, 2)))
-            for number, (name, colour) in enumerate(colours.items()):
-                wide = 1.8 - 0.8 * number / len(colours)  # equal curves lie on each other
-                for measure, dashes in (("faithfulness", "-"), ("completeness", (0, (4, 2)))):
-                    rows = circuit[
-                        (circuit["network"] == network)
-                        & (circuit["ranking"] == name)
-                        & (circuit["measure"] == measure)
-                    ]
-                    label = name if measure == "faithfulness" else None
-                    x = rows["n_units"]
-                    looks: Any = {"color": colour, "linestyle": dashes, "linewidth": wide}
-                    ax.plot(x, rows["mean"], label=label, **looks)
-                    if measure == "faithfulness":
-                        ax.fill_between(
-                            x, rows["low"], rows["high"], color=colour, alpha=0.12, linewidth=0
-                        )
-            ax.set(xscale="log", ylim=(-0.25, 1.35), xlabel="channels in the circuit")
-            ax.set_title(network, fontsize=6.5, loc="left", pad=3)
-            ax.spines[["top", "right"]].set_visible(False)
-        panels[0].set_ylabel("share of the decision kept (solid)\nleft without them (dashed)")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    width = "column" if n_columns == 1 else "page"
+    figure, panels = lines_of_panels(width, networks, n_columns, 2.1, 0.35, sharey=True)
+    for ax, network in zip(panels, networks, strict=True):
+        ax.axhline(KEPT, color=NULL_COLOUR, linewidth=0.5, linestyle=(0, (1, 2)))
+        for number, (name, colour) in enumerate(colours.items()):
+            wide = 1.8 - 0.8 * number / len(colours)  # equal curves lie on each other
+            curves = circuit[(circuit["network"] == network) & (circuit["ranking"] == name)]
+            kept, left = (curves[curves["measure"] == m] for m in ("faithfulness", "completeness"))
+            look: Any = {"color": colour, "linewidth": wide}
+            ax.plot(kept["n_units"], kept["mean"], label=name, **look)
+            look |= {"linewidth": 0, "alpha": 0.12}
+            ax.fill_between(kept["n_units"], kept["low"], kept["high"], **look)
+            look |= {"linewidth": wide, "alpha": 1, "linestyle": (0, (4, 2))}
+            ax.plot(left["n_units"], left["mean"], **look)
+        ax.set(xscale="log", ylim=(-0.25, 1.35), xlabel="channels in the circuit")
+        ax.set_title(network, fontsize=6.5, loc="left", pad=3)
+        ax.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("share of the decision kept (solid)\nleft without them (dashed)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
 
 
+@style()
 def plot_circuit(
     units: pd.DataFrame,
     edges: pd.DataFrame,
@@ -200,11 +169,7 @@ def plot_circuit(
         From :func:`stressnet.patching.circuits.edges_between`.
     heard : dict
         What a channel listens to, by layer and unit.
-    layers : sequence of str
-        In their order.
     """
-    from matplotlib.figure import Figure
-
     from stressnet.patching.circuits import N_DRAWN
 
     shown = units.groupby("layer", sort=False).head(N_DRAWN)
@@ -213,36 +178,33 @@ def plot_circuit(
     present = [layer for layer in layers if layer in set(shown["layer"])]
     for x, layer in enumerate(present):
         rows = shown[shown["layer"] == layer]
-        for y, unit in enumerate(rows["unit"]):
-            places[layer, unit] = (float(x), 0.5 * (len(rows) - 1) - y)
+        top = 0.5 * (len(rows) - 1)
+        places |= {(layer, unit): (float(x), top - y) for y, unit in enumerate(rows["unit"])}
     tall = int(shown["layer"].value_counts().max())
-    with style():
-        figure = Figure(figsize=(width_in("page"), 0.6 + 0.5 * tall), layout="constrained")
-        ax = figure.subplots()
-        for edge in edges.to_dict("records"):
-            ends = (edge["source_layer"], edge["source"]), (edge["target_layer"], edge["target"])
-            if abs(edge["share"]) < 0.1 or not all(end in places for end in ends):
-                continue
-            colour = "#555555" if edge["share"] > 0 else "#bbbbbb"
-            ax.plot(
-                *zip(*(places[end] for end in ends), strict=True), color=colour, zorder=1,
-                linewidth=4.0 * min(abs(edge["share"]), 1.0), alpha=0.6, solid_capstyle="round",
-            )  # fmt: skip
-        largest = float(shown["effect"].abs().max()) or 1.0
-        for row in shown.to_dict("records"):
-            at = places[row["layer"], row["unit"]]
-            stress = Stress.INITIAL if row["effect"] > 0 else Stress.FINAL
-            area = 30 + 220 * abs(row["effect"]) / largest
-            ax.scatter(*at, s=area, color=STRESS_COLOURS[stress], zorder=2, linewidth=0)
-            text = f"{row['unit']}  {heard.get((row['layer'], row['unit']), '')}".rstrip()
-            ax.annotate(
-                text, at, xytext=(9, 0), textcoords="offset points", va="center", fontsize=5.5,
-                bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.6},
-            )  # fmt: skip
-        for column, layer in enumerate(present):
-            more = int((units["layer"] == layer).sum()) - int((shown["layer"] == layer).sum())
-            text = f"{layer}\n(and {more} more)" if more else layer
-            ax.text(column, 0.5 * tall + 0.15, text, ha="center", va="bottom", fontsize=7.0)
-        ax.set(xlim=(-0.3, len(present) - 0.3), ylim=(-0.5 * tall - 0.1, 0.5 * tall + 0.75))
-        ax.set_axis_off()
+    figure = blank("page", 0.6 + 0.5 * tall)
+    ax = figure.subplots()
+    for edge in edges.to_dict("records"):
+        ends = (edge["source_layer"], edge["source"]), (edge["target_layer"], edge["target"])
+        if abs(edge["share"]) < 0.1 or not all(end in places for end in ends):
+            continue
+        colour = "#555555" if edge["share"] > 0 else "#bbbbbb"
+        look: Any = {"color": colour, "alpha": 0.6, "zorder": 1, "solid_capstyle": "round"}
+        line = zip(*(places[end] for end in ends), strict=True)
+        ax.plot(*line, linewidth=4.0 * min(abs(edge["share"]), 1.0), **look)
+    largest = float(shown["effect"].abs().max()) or 1.0
+    for row in shown.to_dict("records"):
+        at = places[row["layer"], row["unit"]]
+        stress = Stress.INITIAL if row["effect"] > 0 else Stress.FINAL
+        area = 30 + 220 * abs(row["effect"]) / largest
+        ax.scatter(*at, s=area, color=STRESS_COLOURS[stress], zorder=2, linewidth=0)
+        text = f"{row['unit']}  {heard.get((row['layer'], row['unit']), '')}".rstrip()
+        box = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.6}
+        look = {"textcoords": "offset points", "va": "center", "fontsize": 5.5, "bbox": box}
+        ax.annotate(text, at, xytext=(9, 0), **look)
+    for column, layer in enumerate(present):
+        n_all, n_shown = ((table["layer"] == layer).sum() for table in (units, shown))
+        text = f"{layer}\n(and {n_all - n_shown} more)" if n_all > n_shown else layer
+        ax.text(column, 0.5 * tall + 0.15, text, ha="center", va="bottom", fontsize=7.0)
+    ax.set(xlim=(-0.3, len(present) - 0.3), ylim=(-0.5 * tall - 0.1, 0.5 * tall + 0.75))
+    ax.set_axis_off()
     return figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,7 @@ from stressnet.patching.pairs import NULL, STRESS
 from stressnet.patching.tuning import MIN_TOKENS, NAMES
 from stressnet.report.document import Block, Bullets, Document, Heading, Paragraph, Picture, Table
 from stressnet.report.names import count_of
-from stressnet.report.patching_figures import (
-    plot_agreement,
-    plot_circuit,
-    plot_curves,
-    plot_places,
-)
-from stressnet.report.style import save_figure
+from stressnet.report.patching_figures import plot_agreement, plot_circuit, plot_curves, plot_places
 from stressnet.runs.tables import read_table
 from stressnet.version import __version__
 
@@ -48,12 +42,9 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 def heard_by(tuning: pd.DataFrame) -> dict[tuple[str, str], str]:
     """The cue that each channel of a network goes with most, if that is no chance."""
-    found = tuning[tuning["p_value"] < ALPHA]
-    best = (
-        found.assign(size=found["r"].abs())
-        .sort_values("size")
-        .drop_duplicates(["layer", "unit"], keep="last")
-    )
+    likely = tuning[tuning["p_value"] < ALPHA]
+    ranked = likely.assign(size=likely["r"].abs()).sort_values("size")
+    best = ranked.drop_duplicates(["layer", "unit"], keep="last")
     return {
         (row["layer"], str(row["unit"])): f"vowel {row['vowel']}'s {NAMES[row['cue']]}"
         for row in best.to_dict("records")
@@ -71,7 +62,7 @@ def findings(tables: Tables, network: str) -> list[str]:
         f"{used['difference'].mean():.2f} apart in the mean."
     ]
     if (pairs["cue"] == STRESS).all():
-        null = own["pairs"][own["pairs"]["cue"] == NULL]["difference"].abs()
+        null = own["pairs"].loc[own["pairs"]["cue"] == NULL, "difference"].abs()
         before = (used["clean_recorded"] - used["corrupted_recorded"]).mean()
         facts.append(
             f"Alignment: before it, the words' logit differences lay {before:.2f} apart; those of "
@@ -84,13 +75,12 @@ def findings(tables: Tables, network: str) -> list[str]:
             for kind, row in sizes.iterrows()
             if NULL in row and row[NULL] == row[NULL]
         ]
-    for row in own["agreement"].to_dict("records"):
-        if row["layer"] == ALL_LAYERS:
-            facts.append(
-                f"{row['estimator']}, {row['kind']}: r {_limits(row, 'r')} with the measured "
-                f"effects, scale {row['scale']:.2f}, right sign "
-                f"{100 * row['sign_agreement']:.0f} %."
-            )
+    facts += [
+        f"{row['estimator']}, {row['kind']}: r {_limits('r')(row)} with the measured effects, "
+        f"scale {row['scale']:.2f}, right sign {100 * row['sign_agreement']:.0f} %."
+        for row in own["agreement"].to_dict("records")
+        if row["layer"] == ALL_LAYERS
+    ]
     if "circuit" not in own:
         return facts
     curves, members = own["circuit"], own["circuit_units"]
@@ -148,8 +138,11 @@ def patching_blocks(folder: Path, out: Path) -> Iterator[Block]:
         name = f"patching-{picture.stem}"
         for suffix in (".png", ".pdf"):
             shutil.copyfile(picture.with_suffix(suffix), out / "figures" / f"{name}{suffix}")
-        text = CAPTIONS[picture.stem.rpartition("-")[0] or picture.stem]
-        yield Picture(f"figures/{name}.png", text, [f"figures/{name}.pdf"])
+        yield Picture.saved(None, out, name, _caption(picture.stem))
+
+
+def _caption(name: str) -> str:
+    return CAPTIONS[name.rpartition("-")[0] or name]
 
 
 def write_page(out: Path, corpus: str, direction: str, tables: Tables) -> None:
@@ -162,9 +155,7 @@ def write_page(out: Path, corpus: str, direction: str, tables: Tables) -> None:
     )
 
     def picture(name: str, figure: Figure) -> None:
-        save_figure(figure, out / "figures" / name)
-        text = CAPTIONS[name.rpartition("-")[0] or name]
-        page.add(Picture(f"figures/{name}.png", text, [f"figures/{name}.pdf"]))
+        page.add(Picture.saved(figure, out, name, _caption(name)))
 
     networks = list(dict.fromkeys(tables["pairs"]["network"]))
     places = tables["places"]
@@ -174,16 +165,13 @@ def write_page(out: Path, corpus: str, direction: str, tables: Tables) -> None:
             picture(f"places-{kind}", plot_places(places, str(kind)))
     if len(tables["agreement"]):
         page.add(Heading("How true the estimates are"))
-        columns = "network kind layer estimator".split()
         page.add(
             Table.of(
                 tables["agreement"],
                 [
-                    *((name, name) for name in columns),
-                    ("r", lambda row: _limits(row, "r")),
-                    ("rank r", lambda row: _limits(row, "rank_r")),
-                    ("scale", lambda row: _limits(row, "scale")),
-                    ("right sign", lambda row: _limits(row, "sign_agreement")),
+                    *("network", "kind", "layer", "estimator"),
+                    *(("r", _limits("r")), ("rank r", _limits("rank_r"))),
+                    *(("scale", _limits("scale")), ("right sign", _limits("sign_agreement"))),
                     ("pairs", "n_pairs"),
                 ],
                 caption="Estimated effects against measured ones. Scale: slope, 1 is right.",
@@ -205,11 +193,15 @@ def write_page(out: Path, corpus: str, direction: str, tables: Tables) -> None:
             )
             picture(f"channels-{number}", drawn)
     page.add(Paragraph(f"stressnet {__version__}; all tables lie beside this page."))
-    (out / "index.html").write_text(page.to_html(), encoding="utf-8")
-    (out / "circuit.md").write_text(page.to_markdown(), encoding="utf-8")
+    for name in ("index.html", "circuit.md"):
+        page.write(out / name)
 
 
-def _limits(row: Any, name: str) -> str:
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    limits = "" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]"
-    return f"{row[name]:.2f}{limits}"
+def _limits(name: str) -> Callable[[Any], str]:
+    """Writes a column of a row with its interval."""
+
+    def text(row: Any) -> str:
+        low, high = row[f"{name}_low"], row[f"{name}_high"]
+        return f"{row[name]:.2f}" + ("" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]")
+
+    return text

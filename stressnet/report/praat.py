@@ -10,7 +10,7 @@ the regions were drawn from, not measured again.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,8 @@ def relevance_tier(
     )
 
 
-def _label(record: Mapping[str, object], measure: str) -> str:
-    value = float(record[measure])  # type: ignore[arg-type]
+def _label(record: Mapping[str, Any], measure: str) -> str:
+    value = float(record[measure])
     if record["missing"] or not np.isfinite(value):
         return ""
     return f"{value:.2f}" if measure.startswith("density") else f"{value:+.3f}"
@@ -101,8 +101,6 @@ def write_formant(
     ----------
     track : FormantTrack
         Evenly spaced frames; time zero is the word's onset.
-    origin_s : float
-        Time of the word's onset in the sound.
 
     Raises
     ------
@@ -111,17 +109,14 @@ def write_formant(
     """
     time_s = track.time_s + origin_s
     step_s = _even_step(path, time_s)
-    lines = ['File type = "ooTextFile"', 'Object class = "Formant 2"', ""]
-    lines += ["0", _text(duration_s), str(len(time_s)), _text(step_s), _text(time_s[0])]
-    lines.append(str(len(track.frequency_hz)))
-    found = np.isfinite(track.frequency_hz) & np.isfinite(track.bandwidth_hz)
-    for frame in range(len(time_s)):
-        n_formants = int(np.argmin(np.append(found[:, frame], False)))
-        lines += ["0", str(n_formants)]  # the intensity is not kept with the tracks
-        for k in range(n_formants):
-            lines.append(_text(track.frequency_hz[k, frame]))
-            lines.append(_text(track.bandwidth_hz[k, frame]))
-    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    numbers = [duration_s, len(time_s), step_s, time_s[0], len(track.frequency_hz)]
+    measured = np.isfinite(track.frequency_hz) & np.isfinite(track.bandwidth_hz)
+    n_formants = np.logical_and.accumulate(measured, axis=0).sum(axis=0)
+    pairs = np.stack([track.frequency_hz, track.bandwidth_hz], axis=-1)
+    for frame, n in enumerate(n_formants):
+        # The intensity, which comes first, is not kept with the tracks.
+        numbers += [0, n, *pairs[:n, frame].ravel()]
+    _write(path, "Formant 2", numbers)
 
 
 def write_pitch_tier(
@@ -130,11 +125,14 @@ def write_pitch_tier(
     """Write a PitchTier object with one point per voiced frame; parameters as for
     :func:`write_formant`, frames need not be even."""
     voiced = np.isfinite(track.f0_hz)
-    points = zip(track.time_s[voiced] + origin_s, track.f0_hz[voiced], strict=True)
-    lines = ['File type = "ooTextFile"', 'Object class = "PitchTier"', ""]
-    lines += ["0", _text(duration_s), str(int(voiced.sum()))]
-    for time_s, f0_hz in points:
-        lines += [_text(time_s), _text(f0_hz)]
+    points = np.stack([track.time_s[voiced] + origin_s, track.f0_hz[voiced]], axis=1)
+    _write(path, "PitchTier", [duration_s, len(points), *points.ravel()])
+
+
+def _write(path: Path | str, kind: str, numbers: Iterable[float]) -> None:
+    """Write an object that begins at zero, one number a line."""
+    head = ['File type = "ooTextFile"', f'Object class = "{kind}"', "", "0"]
+    lines = [*head, *(f"{float(number):.9g}" for number in numbers)]
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
@@ -147,10 +145,6 @@ def _even_step(path: Path | str, time_s: NDArray[np.float64]) -> float:
     if np.ptp(steps) > 1e-6:
         raise ConfigError(f"{path}: the frames of the formant track are not evenly spaced")
     return float(steps.mean())
-
-
-def _text(value: float) -> str:
-    return f"{float(value):.9g}"
 
 
 class PraatWriter:
@@ -173,15 +167,10 @@ class PraatWriter:
         scene = self.readers[self.methods[0].run.preset_name].scene(token_id)
         origin_s = float(row["start_s"]) - float(row["excerpt_start_s"])
         word = Interval(origin_s, origin_s + scene.times.word.end_s, str(row["word"]).lower())
-        phones = tuple(phone.shifted(origin_s) for phone in scene.times.phones)
-        tiers = {"syllables": syllable_tier(scene, origin_s)}
-        tiers.update(self._tiers(token_id, origin_s, audio.duration_s))
-        write_textgrid(
-            self.out / f"{name}.TextGrid",
-            Alignment((word,), phones),
-            audio.duration_s,
-            tiers,
-        )
+        words = Alignment((word,), tuple(p.shifted(origin_s) for p in scene.times.phones))
+        tiers = self._tiers(token_id, origin_s, audio.duration_s)
+        tiers = {"syllables": syllable_tier(scene, origin_s), **tiers}
+        write_textgrid(self.out / f"{name}.TextGrid", words, audio.duration_s, tiers)
         shutil.copyfile(self.corpus.excerpt_file(token_id), self.out / f"{name}.flac")
         pitch = self.out / f"{name}.PitchTier"
         write_pitch_tier(pitch, scene.tracks.pitch, audio.duration_s, origin_s)
@@ -212,15 +201,13 @@ class PraatWriter:
             if token_id not in method.run:
                 continue
             scene = self.readers[method.run.preset_name].scene(token_id)
-            answer = method.run.row(token_id)
-            label = answer_label(
-                Stress(answer["stress_predicted"]), float(answer["p_initial"]), scene.times.stress
-            )
-            word = scene.times.word
+            row, relevance = method.run.row(token_id), method.run.map_of(token_id)
+            answer = Stress(row["stress_predicted"]), float(row["p_initial"])
+            label = answer_label(*answer, scene.times.stress)
+            end_s = min(origin_s + scene.times.word.end_s, duration_s)
             suffix = "" if len(self.methods) == 1 else f" ({method.label})"
-            span = Interval(origin_s, min(origin_s + word.end_s, duration_s), label)
-            tiers[f"network{suffix}"] = (span,)
+            tiers[f"network{suffix}"] = (Interval(origin_s, end_s, label),)
             tiers[f"relevance{suffix}"] = relevance_tier(
-                method.run.map_of(token_id), scene, measure=self.measure, origin_s=origin_s
+                relevance, scene, measure=self.measure, origin_s=origin_s
             )
         return tiers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +16,7 @@ from stressnet.regions import REGIONS, BandRule, Missing, get_regions, load_regi
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.scene import Scene
 from stressnet.report.grid import blank
-from stressnet.report.style import (
-    BOUNDARY_COLOUR,
-    FORMANT_COLOUR,
-    FORMATS,
-    PITCH_COLOUR,
-    style,
-)
+from stressnet.report.style import BOUNDARY_COLOUR, FORMANT_COLOUR, FORMATS, PITCH_COLOUR, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +41,7 @@ def regions_text(region_files: Sequence[Path] = ()) -> str:
     return "\n".join(lines)
 
 
+@style()
 def draw_regions(
     corpus_path: Path,
     figure_path: Path,
@@ -87,17 +81,16 @@ def draw_regions(
     reader = SceneReader(corpus, preset or own, BandRule.parse(bands))
     token_id = _find_token(reader, token)
     values = np.array(reader.images.values[reader.image_index(token_id)])
-    with style():
-        figure = region_sheet(reader.scene(token_id), values)
-        figure_path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(figure_path)
+    figure = region_sheet(reader.scene(token_id), values)
+    figure_path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(figure_path)
     return token_id
 
 
 def region_sheet(scene: Scene, values: Any) -> Figure:
     """One panel per region: its mask over the spectrogram, or why the token does not have it."""
     regions = get_regions()
-    n_rows = math.ceil((len(regions) + 1) / N_COLUMNS)
+    n_rows = -(-(len(regions) + 1) // N_COLUMNS)
     figure = blank(WIDTH_IN, ROW_IN * n_rows + 0.35)
     panels = figure.subplots(n_rows, N_COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
     _draw_token(panels[0], scene, values)
@@ -124,10 +117,9 @@ def region_sheet(scene: Scene, values: Any) -> Figure:
 def _find_token(reader: Any, text: str) -> str:
     ids = [str(token_id) for token_id in reader.corpus.tokens["token_id"]]
     if text:
-        found = [token_id for token_id in ids if text in token_id]
-        if not found:
+        if not (matching := [token_id for token_id in ids if text in token_id]):
             raise CorpusError(f"{reader.corpus.path}: no token whose id holds '{text}'")
-        return found[0]
+        return matching[0]
 
     def n_present(token_id: str) -> int:
         scene = reader.scene(token_id)
@@ -136,23 +128,18 @@ def _find_token(reader: Any, text: str) -> str:
     return max(ids[:N_CANDIDATES], key=n_present)
 
 
-def _extent(scene: Scene) -> tuple[float, float, float, float]:
-    time_s, frequency_hz = cell_edges(scene.axes.time_s), cell_edges(scene.axes.frequency_hz) / 1000
-    return time_s[0], time_s[-1], frequency_hz[0], frequency_hz[-1]
+def _show(ax: Any, scene: Scene, cells: Any, **look: Any) -> None:
+    """Cells at their seconds and kilohertz."""
+    time_s, khz = cell_edges(scene.axes.time_s), cell_edges(scene.axes.frequency_hz) / 1000
+    extent = time_s[0], time_s[-1], khz[0], khz[-1]
+    look |= {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
+    ax.imshow(cells, extent=extent, **look)
 
 
 def _draw_image(ax: Any, scene: Scene, values: Any, *, faint: bool = False) -> None:
-    sounding = values[:, scene.sound]
-    ax.imshow(
-        values,
-        origin="lower",
-        aspect="auto",
-        extent=_extent(scene),
-        cmap="Greys",
-        vmin=float(np.quantile(sounding, 0.25)),
-        vmax=float(np.quantile(sounding, 0.99)) * (3.0 if faint else 1.1),
-        interpolation="nearest",
-    )
+    low, high = np.quantile(values[:, scene.sound], (0.25, 0.99)).astype(float)
+    limits = {"vmin": low, "vmax": high * (3.0 if faint else 1.1)}
+    _show(ax, scene, values, cmap="Greys", **limits)
     # Padding is half of many images; a little of it is enough to show its region.
     last_s = scene.axes.time_s[np.flatnonzero(scene.sound)[-1]]
     ax.set_xlim(scene.axes.time_s[0], min(last_s + 0.06, scene.axes.time_s[-1]))
@@ -165,7 +152,7 @@ def _draw_mask(ax: Any, scene: Scene, mask: Any) -> None:
     layer = np.zeros((*mask.shape, 4))
     layer[..., :3] = to_rgb(MASK_COLOUR)
     layer[..., 3] = 0.72 * np.clip(mask, 0, 1)
-    ax.imshow(layer, origin="lower", aspect="auto", extent=_extent(scene), interpolation="nearest")
+    _show(ax, scene, layer)
 
 
 def _draw_token(ax: Any, scene: Scene, values: Any) -> None:
@@ -180,9 +167,7 @@ def _draw_token(ax: Any, scene: Scene, values: Any) -> None:
     top = scene.axes.frequency_hz[-1] / 1000
     for phone in scene.times.phones:
         ax.axvline(phone.start_s, color=BOUNDARY_COLOUR, linewidth=0.4)
-        ax.text(
-            phone.middle_s, 0.985 * top, phone.label, fontsize=4.2, ha="center", va="top",
-            rotation=90,
-        )  # fmt: skip
+        look = {"fontsize": 4.2, "ha": "center", "va": "top", "rotation": 90}
+        ax.text(phone.middle_s, 0.985 * top, phone.label, **look)
     ax.axvline(scene.times.word.end_s, color=BOUNDARY_COLOUR, linewidth=0.4)
     ax.set_title(f"{scene.times.word.label}: formants, F0", fontsize=5.5, pad=2)

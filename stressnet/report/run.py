@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from stressnet.axes import Axes
 from stressnet.corpus.images import Images, read_axes
 from stressnet.corpus.store import Corpus
-from stressnet.errors import CorpusError
+from stressnet.errors import CorpusError, StressnetError
 from stressnet.runs.arrays import open_array
 from stressnet.runs.manifest import FILE_NAME, read_manifest
 from stressnet.runs.tables import read_table
@@ -84,13 +84,7 @@ class RelevanceRun:
 
     @classmethod
     def find(cls, path: Path | str) -> RelevanceRun:
-        """Open a run folder, or the ``run`` inside a study's folder such as the demo's.
-
-        Raises
-        ------
-        CorpusError
-            If there is neither.
-        """
+        """Open a run folder, or the ``run`` inside a study's folder such as the demo's."""
         path = Path(path)
         inner = path / "run"
         return cls.open(inner if not (path / "maps.npy").exists() and inner.is_dir() else path)
@@ -158,10 +152,10 @@ class RelevanceRun:
             If the corpus holds others than those the maps lie on.
         """
         images = corpus.images(self.preset_name)
-        mine, theirs = self.axes, images.axes
-        if mine.shape != theirs.shape or not (
-            np.allclose(theirs.time_s, mine.time_s)
-            and np.allclose(theirs.frequency_hz, mine.frequency_hz)
+        own, other = self.axes, images.axes
+        if own.shape != other.shape or not (
+            np.allclose(other.time_s, own.time_s)
+            and np.allclose(other.frequency_hz, own.frequency_hz)
         ):
             raise CorpusError(
                 f"{self.path}: its maps lie on other axes than the spectrograms of {corpus.path}; "
@@ -178,11 +172,22 @@ class RelevanceRun:
     @cached_property
     def relevance(self) -> pd.DataFrame | None:
         """Relevance per token and region; None if the run has none."""
-        file = self.path / "relevance.parquet"
-        return read_table(file) if file.is_file() else None
+        return table_if_there(self.path / "relevance.parquet")
 
     @cached_property
     def summary(self) -> pd.DataFrame | None:
         """Relevance per region and class; None if the run has none."""
-        file = self.path / "summary.csv"
-        return read_table(file) if file.is_file() else None
+        return table_if_there(self.path / "summary.csv")
+
+
+def model_manifest(folder: Path | None) -> dict[str, Any] | None:
+    """A checkpoint's manifest; None, which pages say, if there is no finished one."""
+    try:
+        return None if folder is None else read_manifest(folder, "model")
+    except StressnetError:
+        return None
+
+
+def table_if_there(file: Path) -> pd.DataFrame | None:
+    """A table; None if there is no such file."""
+    return read_table(file) if file.is_file() else None

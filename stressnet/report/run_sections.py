@@ -14,7 +14,6 @@ from stressnet.report import tables
 from stressnet.report.corpus import plot_regions, plot_warped_means, warped_means
 from stressnet.report.document import Block, Paragraph, Picture
 from stressnet.report.run import RelevanceRun
-from stressnet.report.style import save_figure
 from stressnet.report.vowel_space import plot_vowel_space, vowel_table
 
 if TYPE_CHECKING:
@@ -46,10 +45,8 @@ class Sources:
     def picture(self, draw: Callable[[], Figure], name: str, text: str) -> Picture:
         """Write a figure unless it is there; the block that shows it."""
         name += self.suffix
-        if name not in self.made:
-            save_figure(draw(), self.out / "figures" / name, self.formats)
-        first, *others = (f"figures/{name}.{kind}" for kind in self.formats)
-        return Picture(first, f"{text} {self.origin}".strip(), others)
+        figure = None if name in self.made else draw()
+        return Picture.saved(figure, self.out, name, f"{text} {self.origin}".strip(), self.formats)
 
     def table(self, table: tables.Table) -> Iterator[Block]:
         """A table and where it comes from."""

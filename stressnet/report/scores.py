@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,31 +13,28 @@ import pandas as pd
 from stressnet.errors import ConfigError, require_columns
 from stressnet.evaluation.sets import TITLES
 from stressnet.lexicon.stress import CLASSES
-from stressnet.report.grid import TICK, bare_rows, blank, draw_estimate, labelled_panels, legend
-from stressnet.report.style import (
-    NULL_COLOUR,
-    STRESS_COLOURS,
-    Width,
-    style,
-    width_in,
+from stressnet.report.grid import (
+    TICK,
+    bare_rows,
+    blank,
+    draw_estimate,
+    legend,
+    lines_of_panels,
+    named_rows,
 )
+from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax
     from matplotlib.figure import Figure
 
 SET_NAMES = {
+    **TITLES,
     "train": "training",
     "valid": "validation",
     "valid_known_words": "validation, known words",
     "valid_known_speakers": "validation, known speakers",
     "valid_test_mixed": "unused (validation × test)",
-    "test": "test: new words, new speakers",
-    "test_known_words": "new speakers, known words",
-    "test_known_speakers": "new words, known speakers",
-    "minimal_pairs": "minimal pairs",
-    "minimal_pairs/new_speakers": "minimal pairs, new speakers",
-    "minimal_pairs/known_speakers": "minimal pairs, known speakers",
     "minimal_pairs_unverified": "minimal pairs, unchecked",
     "minimal_pair_relatives": "relatives of minimal pairs",
     "unlabelled": "without label",
@@ -52,6 +50,7 @@ _COLOURS = ("#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
 """One per network; apart for colour-blind readers (Okabe & Ito) and unlike those of the classes."""
 
 _AUDIT_MARKERS = {"padding": "v", "envelope": "s", "phones": "^"}
+_DASHED: dict[str, Any] = {"color": NULL_COLOUR, "linewidth": 0.7, "linestyle": (0, (4, 3))}
 
 
 def set_name(name: str) -> str:
@@ -66,6 +65,7 @@ def test_order(name: str) -> tuple[int, int]:
     return first, known.index(name) if name in known else len(known)
 
 
+@style()
 def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
     """Balanced accuracy and accuracy of every test set with intervals and the majority rate.
 
@@ -80,40 +80,41 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
     sets = sorted((str(name) for name in there), key=test_order)
     if not sets:
         raise ConfigError("table of metrics has no test set with tokens")
-    n_of = metrics.drop_duplicates("test_set").set_index("test_set")["n"]
-    labels = [f"{set_name(str(s))}\n{n_of[s]} tokens" for s in sets]
-    total = width_in(width)
-    with style():
-        figure = blank(total, 0.34 * len(sets) + 0.8)
-        ax = figure.add_subplot(label="accuracy")
-        for place, name in enumerate(sets):
-            part = metrics[metrics["test_set"] == name]
-            rows: dict[Any, Any] = part.set_index("metric").to_dict("index")
-            majority = float(part["majority_rate"].iloc[0])
-            draw_estimate(ax, place, np.nan, chance=majority, colour="", tick=_MAJORITY)
-            for (metric, marker, colour), shift in zip(_SHOWN, (-0.14, 0.14), strict=True):
-                if metric in rows and np.isfinite(rows[metric]["estimate"]):
-                    row = rows[metric]
-                    look: dict[str, Any] = {"marker": marker, "size": 3.6, "width": 1.4}
-                    limits = row["low"], row["high"]
-                    draw_estimate(ax, place + shift, row["estimate"], limits, colour=colour, **look)
-        ax.axvline(0.5, color="#bbbbbb", linewidth=0.6, zorder=0)
-        low = metrics.loc[metrics["metric"].isin([m for m, _, _ in _SHOWN]), ["low", "estimate"]]
-        ax.set_xlim(min(0.4, np.nanmin(low.to_numpy(np.float64), initial=0.4) - 0.02), 1.01)
-        ax.set_ylim(len(sets) - 0.4, -0.6)
-        ax.set_yticks(range(len(sets)), labels)
-        ax.set_xlabel("share of tokens", labelpad=2)
-        bare_rows(ax)
-        entries: dict[str, Any] = {
-            f"{metric.replace('_', ' ')}, 95 % interval": {
-                "marker": marker, "markersize": 3.6, "color": colour, "linewidth": 1.4,
-            }
-            for metric, marker, colour in _SHOWN
-        }  # fmt: skip
-        legend(figure, {**entries, "majority rate": TICK}, ncols=3 if total > 5 else 1)
+    first: dict[Any, Any] = (
+        metrics.drop_duplicates("test_set").set_index("test_set").to_dict("index")
+    )
+    figure = blank(width, 0.34 * len(sets) + 0.8)
+    ax = figure.add_subplot(label="accuracy")
+    looks: dict[str, Any] = {
+        metric: {"marker": marker, "colour": colour, "size": 3.6, "width": 1.4}
+        for metric, marker, colour in _SHOWN
+    }
+    for place, name in enumerate(sets):
+        majority = first[name]["majority_rate"]
+        draw_estimate(ax, place, np.nan, chance=majority, colour="", tick=_MAJORITY)
+        part = metrics[metrics["test_set"] == name]
+        rows: dict[Any, Any] = part.set_index("metric").to_dict("index")
+        for (metric, look), shift in zip(looks.items(), (-0.14, 0.14), strict=True):
+            row = rows.get(metric)
+            if row is not None and np.isfinite(row["estimate"]):
+                limits = row["low"], row["high"]
+                draw_estimate(ax, place + shift, row["estimate"], limits, **look)
+    ax.axvline(0.5, color="#bbbbbb", linewidth=0.6, zorder=0)
+    low = metrics.loc[metrics["metric"].isin(list(looks)), ["low", "estimate"]]
+    ax.set_xlim(min(0.4, np.nanmin(low.to_numpy(np.float64), initial=0.4) - 0.02), 1.01)
+    named_rows(ax, [f"{set_name(name)}\n{first[name]['n']} tokens" for name in sets])
+    ax.set_xlabel("share of tokens", labelpad=2)
+    entries: dict[str, Any] = {
+        f"{metric.replace('_', ' ')}, 95 % interval": {
+            "marker": marker, "markersize": 3.6, "color": colour, "linewidth": 1.4,
+        }
+        for metric, marker, colour in _SHOWN
+    }  # fmt: skip
+    legend(figure, {**entries, "majority rate": TICK}, ncols=3 if width_in(width) > 5 else 1)
     return figure
 
 
+@style()
 def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figure:
     """How often each class was heard as each, one small matrix per test set.
 
@@ -136,125 +137,104 @@ def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figur
     names = sorted((str(s) for s in known["split"].unique()), key=test_order)
     if not names:
         raise ConfigError("table of predictions has no tokens with known stress")
-    total = width_in(width)
-    columns = max(1, int((total - 0.4) // 1.2))
-    rows = -(-len(names) // columns)
-    with style():
-        figure = blank(total, 1.8 * rows)
-        labels = [f"confusion {name}" for name in names]
-        panels = labelled_panels(figure, labels, columns, sharey=True)
-        for number, (name, ax) in enumerate(zip(names, panels, strict=True)):
-            part = known[known["split"] == name]
-            table = pd.crosstab(part[truth], part["stress_predicted"])
-            counts = table.reindex(index=ticks, columns=ticks, fill_value=0).to_numpy()
-            shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-            for i, stress in enumerate(CLASSES):
-                ramp = LinearSegmentedColormap.from_list("", ["white", STRESS_COLOURS[stress]])
-                for j in range(2):
-                    colour = ramp(0.75 * shares[i, j])
-                    ax.fill_between([j - 0.5, j + 0.5], i - 0.5, i + 0.5, color=colour, linewidth=0)
-                    text = f"{counts[i, j]}\n{100 * shares[i, j]:.0f} %"
-                    ax.text(j, i, text, ha="center", va="center", fontsize=6.5)
-            ax.set_xlim(-0.5, 1.5)
-            ax.set_ylim(1.5, -0.5)
-            ax.set_xticks([0, 1], ticks, fontsize=5.5)
-            ax.set_yticks([0, 1], ticks, fontsize=5.5)
-            ax.set_aspect("equal")
-            ax.tick_params(length=0, pad=2)
-            ax.set_xlabel("heard as", labelpad=1)
-            if number % columns == 0:
-                ax.set_ylabel("stress", labelpad=2)
-            ax.set_title("\n".join(textwrap.wrap(set_name(str(name)), 20)), fontsize=6.5, pad=3)
+    columns = max(1, int((width_in(width) - 0.4) // 1.2))
+    labels = [f"confusion {name}" for name in names]
+    figure, panels = lines_of_panels(width, labels, columns, 1.8, 0.0, sharey=True)
+    for number, (name, ax) in enumerate(zip(names, panels, strict=True)):
+        part = known[known["split"] == name]
+        table = pd.crosstab(part[truth], part["stress_predicted"])
+        counts = table.reindex(index=ticks, columns=ticks, fill_value=0).to_numpy()
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        for (i, j), share in np.ndenumerate(shares):
+            ramp = LinearSegmentedColormap.from_list("", ["white", STRESS_COLOURS[CLASSES[i]]])
+            square = [j - 0.5, j + 0.5], i - 0.5, i + 0.5
+            ax.fill_between(*square, color=ramp(0.75 * share), linewidth=0)
+            text = f"{counts[i, j]}\n{100 * share:.0f} %"
+            ax.text(j, i, text, ha="center", va="center", fontsize=6.5)
+        ax.set(xlim=(-0.5, 1.5), ylim=(1.5, -0.5), aspect="equal")
+        ax.set_xticks([0, 1], ticks, fontsize=5.5)
+        ax.set_yticks([0, 1], ticks, fontsize=5.5)
+        ax.tick_params(length=0, pad=2)
+        ax.set_xlabel("heard as", labelpad=1)
+        if number % columns == 0:
+            ax.set_ylabel("stress", labelpad=2)
+        ax.set_title(textwrap.fill(set_name(name), 20), fontsize=6.5, pad=3)
     return figure
 
 
+@style()
 def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Balanced accuracy with interval per test set and network, audits in grey."""
     table = scores[scores["metric"] == "balanced_accuracy"]
-    names = list(dict.fromkeys(table["test_set"]))
-    place = {name: -float(number) for number, name in enumerate(names)}
+    first = table.drop_duplicates("test_set").set_index("test_set")
+    place = {name: -float(number) for number, name in enumerate(first.index)}
     offsets = np.linspace(0.26, -0.02, max(len(models), 2))
-    with style():
-        figure = blank(width_in("page"), 0.9 + 0.36 * len(names))
-        ax = figure.subplots()
-        ax.axvline(0.5, color=NULL_COLOUR, linewidth=0.7, linestyle=(0, (4, 3)))
-        for number, model in enumerate(models):
-            rows = table[table["model"] == model]
-            y = [place[name] + offsets[number] for name in rows["test_set"]]
-            value = rows["estimate"].to_numpy()
-            reach = [value - rows["low"].to_numpy(), rows["high"].to_numpy() - value]
-            colour = _COLOURS[number % len(_COLOURS)]
-            ax.errorbar(
-                value, y, xerr=np.nan_to_num(np.maximum(reach, 0.0)), fmt="o", markersize=3.5,
-                color=colour, elinewidth=1.0, label=model,
-            )  # fmt: skip
-        for name, marker in _AUDIT_MARKERS.items():
-            rows = audits[(audits["audit"] == name) & audits["test_set"].isin(place)]
-            if len(rows):
-                y = [place[test_set] - 0.24 for test_set in rows["test_set"]]
-                ax.plot(
-                    rows["estimate"], y, marker=marker, markersize=3.5, linestyle="",
-                    markerfacecolor="none", color="#6f6f6f", label=f"only {name}",
-                )  # fmt: skip
-        first = table.drop_duplicates("test_set").set_index("test_set")
-        labels = [
-            f"{TITLES[name]}\nn = {first.loc[name, 'n']}, {first.loc[name, 'n_final']} FINAL"
-            for name in names
-        ]
-        ax.set_yticks([place[name] for name in names], labels)
-        ax.set_ylim(min(place.values()) - 0.5, 0.5)
-        found = [table["low"].min(), audits["estimate"].min() if len(audits) else 1.0]
-        ax.set_xlim(min(0.48, max(0.0, np.nanmin(found) - 0.02)), 1.005)
-        ax.set_xlabel("balanced accuracy (95 % interval over speakers and words; dashes: chance)")
-        bare_rows(ax)
-        handles, said = ax.get_legend_handles_labels()
-        order = sorted(range(len(said)), key=lambda i: said[i] not in models)
-        figure.legend(
-            [handles[i] for i in order],
-            [said[i] for i in order],
-            loc="outside upper center",
-            ncols=4,
-        )
+    figure = blank("page", 0.9 + 0.36 * len(place))
+    ax = figure.subplots()
+    ax.axvline(0.5, **_DASHED)
+    for model, offset, colour in zip(models, offsets, cycle(_COLOURS), strict=False):
+        rows = table[table["model"] == model]
+        value = rows["estimate"].to_numpy()
+        reach = [value - rows["low"].to_numpy(), rows["high"].to_numpy() - value]
+        dot: dict[str, Any] = {"fmt": "o", "markersize": 3.5, "color": colour, "elinewidth": 1.0}
+        dot["xerr"] = np.nan_to_num(np.maximum(reach, 0.0))
+        ax.errorbar(value, rows["test_set"].map(place) + offset, label=model, **dot)
+    for name, marker in _AUDIT_MARKERS.items():
+        rows = audits[(audits["audit"] == name) & audits["test_set"].isin(place)]
+        if len(rows):
+            dot = {"markersize": 3.5, "markerfacecolor": "none", "color": "#6f6f6f"}
+            y = rows["test_set"].map(place) - 0.24
+            ax.plot(rows["estimate"], y, marker, label=f"only {name}", **dot)
+    labels = [
+        f"{TITLES[str(name)]}\nn = {row['n']}, {row['n_final']} FINAL"
+        for name, row in first.iterrows()
+    ]
+    ax.set_yticks(list(place.values()), labels)
+    ax.set_ylim(min(place.values()) - 0.5, 0.5)
+    lowest = [table["low"].min(), audits["estimate"].min() if len(audits) else 1.0]
+    ax.set_xlim(min(0.48, max(0.0, np.nanmin(lowest) - 0.02)), 1.005)
+    ax.set_xlabel("balanced accuracy (95 % interval over speakers and words; dashes: chance)")
+    bare_rows(ax)
+    handles, labels = ax.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda i: labels[i] not in models)
+    entries = [handles[i] for i in order], [labels[i] for i in order]
+    figure.legend(*entries, loc="outside upper center", ncols=4)
     return figure
 
 
+@style()
 def reliability_figure(bins: pd.DataFrame, model: str) -> Figure:
     """Observed against predicted share of INITIAL, plain and calibrated."""
     bins = bins[bins["model"] == model]
     names = list(dict.fromkeys(bins["test_set"]))
-    with style():
-        width = width_in("page")
-        figure = blank(width, 0.6 + 2 * 0.99 * min(width / len(names), 2.2))
-        grid = figure.subplots(2, len(names), squeeze=False, sharex=True, sharey=True)
-        for row, balanced in enumerate((False, True)):
-            for column, name in enumerate(names):
-                part = bins[(bins["test_set"] == name) & (bins["balanced"] == balanced)]
-                _reliability_panel(grid[row, column], part)
-                if row == 0:
-                    grid[row, column].set_title(TITLES[name], fontsize=7.0)
-            kind = "both classes weigh the same" if balanced else "tokens as they are"
-            grid[row, 0].set_ylabel(f"share of INITIAL\n({kind})")
-        for ax in grid[1]:
-            ax.set_xlabel("probability of INITIAL")
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    width = width_in("page")
+    figure = blank(width, 0.6 + 2 * 0.99 * min(width / len(names), 2.2))
+    grid = figure.subplots(2, len(names), squeeze=False, sharex=True, sharey=True)
+    for row, kind in enumerate(("tokens as they are", "both classes weigh the same")):
+        for ax, name in zip(grid[row], names, strict=True):
+            _draw_reliability(
+                ax, bins[(bins["test_set"] == name) & (bins["balanced"] == bool(row))]
+            )
+        grid[row, 0].set_ylabel(f"share of INITIAL\n({kind})")
+    for name, upper, lower in zip(names, *grid, strict=True):
+        upper.set_title(TITLES[name], fontsize=7.0)
+        lower.set_xlabel("probability of INITIAL")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return figure
 
 
-def _reliability_panel(ax: Ax, bins: pd.DataFrame) -> None:
-    ax.plot([0, 1], [0, 1], color=NULL_COLOUR, linewidth=0.7, linestyle=(0, (4, 3)))
+def _draw_reliability(ax: Ax, bins: pd.DataFrame) -> None:
+    ax.plot([0, 1], [0, 1], **_DASHED)
     for kind, colour, marker in (("plain", "#000000", "o"), ("calibrated", "#009e73", "D")):
         part = bins[(bins["probability"] == kind) & (bins["n"] > 0)]
         if len(part):
-            ax.plot(part["predicted"], part["observed"], color=colour, linewidth=0.7)
-            size = 4 + 90 * part["n"] / bins.loc[bins["probability"] == kind, "n"].sum()
-            ax.scatter(
-                part["predicted"], part["observed"], s=np.asarray(size), marker=marker,
-                facecolor="white", edgecolor=colour, linewidth=0.8, zorder=3,
-                label=f"{kind} (area: tokens in the bin)",
-            )  # fmt: skip
-    ax.set_xlim(-0.03, 1.03)
-    ax.set_ylim(-0.03, 1.03)
-    ax.set_aspect("equal")
+            at = part["predicted"], part["observed"]
+            ax.plot(*at, color=colour, linewidth=0.7)
+            area = 4 + 90 * part["n"] / part["n"].sum()
+            rim: dict[str, Any] = {"facecolor": "white", "edgecolor": colour, "linewidth": 0.8}
+            label = f"{kind} (area: tokens in the bin)"
+            ax.scatter(*at, s=np.asarray(area), marker=marker, zorder=3, label=label, **rim)
+    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
     ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])

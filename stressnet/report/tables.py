@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.lexicon.stress import CLASSES
-from stressnet.report.document import Table
+from stressnet.report.document import Cell, Table
 from stressnet.report.names import grouped, region_name
 from stressnet.report.scores import set_name, test_order
 
@@ -42,8 +42,8 @@ def corpus_table(tokens: pd.DataFrame) -> Table:
     """Tokens, classes, words and speakers per split."""
     rows = []
     splits = {str(name): part for name, part in tokens.groupby("split", sort=False)}
-    parts = [(set_name(name), splits[name]) for name in sorted(splits, key=_split_order)]
-    for name, part in [*parts, ("all", tokens)]:
+    parts = {set_name(name): splits[name] for name in sorted(splits, key=_split_order)}
+    for name, part in {**parts, "all": tokens}.items():
         counts = [int((part["stress"] == s.value).sum()) for s in CLASSES]
         sizes = [len(part), *counts, len(part) - sum(counts)]
         different = [part[column].nunique() for column in ("word", "speaker")]
@@ -57,26 +57,30 @@ def corpus_table(tokens: pd.DataFrame) -> Table:
 
 def metrics_table(metrics: pd.DataFrame) -> Table:
     """Success on every test set, each accuracy beside n and the majority rate."""
-    rows = []
-    sets = {str(name): part for name, part in metrics.groupby("test_set", sort=False)}
-    for name in sorted(sets, key=test_order):
-        part = sets[name]
-        by_metric: dict[Any, Any] = part.set_index("metric").to_dict("index")
-        first: dict[Any, Any] = part.iloc[0].to_dict()
-        row = [set_name(name), str(int(first["n"]))]
-        row += [str(int(first[f"n_{s.value.lower()}"])) for s in CLASSES]
-        row.append(f"{int(first['n_speakers'])} / {int(first['n_words'])}")
-        row.append(number(float(first["majority_rate"]), 3))
-        for metric in ("accuracy", "balanced_accuracy", "mcc"):
-            found = by_metric.get(metric)
-            limits = () if found is None else (found["estimate"], found["low"], found["high"])
-            row.append(with_interval(*limits, 3) if limits else DASH)
-        rows.append(row)
-    columns = ["test set", "n", *(s.value for s in CLASSES), "speakers / words", "majority rate"]
-    return Table(
-        [*columns, "accuracy", "balanced accuracy", "MCC"],
-        rows,
-        "Success with 95 % intervals (bootstrap clustered by speaker and word family). The "
+    rows: dict[Any, Any] = metrics.set_index(["test_set", "metric"]).to_dict("index")
+    firsts = metrics.drop_duplicates("test_set")
+    firsts = firsts.sort_values("test_set", key=lambda names: names.map(test_order))
+
+    def success(metric: str) -> tuple[str, Cell]:
+        def text(first: Any) -> str:
+            row = rows.get((first["test_set"], metric))
+            return (
+                DASH if row is None else with_interval(row["estimate"], row["low"], row["high"], 3)
+            )
+
+        return {"mcc": "MCC"}.get(metric, metric.replace("_", " ")), text
+
+    return Table.of(
+        firsts,
+        [
+            ("test set", lambda first: set_name(str(first["test_set"]))),
+            "n",
+            *((s.value, f"n_{s.value.lower()}") for s in CLASSES),
+            ("speakers / words", lambda first: f"{first['n_speakers']} / {first['n_words']}"),
+            ("majority rate", lambda first: number(first["majority_rate"], 3)),
+            *map(success, ("accuracy", "balanced_accuracy", "mcc")),
+        ],
+        caption="Success with 95 % intervals (bootstrap clustered by speaker and word family). The "
         "majority rate is the accuracy of always saying the more frequent class; balanced "
         "accuracy is 0.5 and MCC 0 by chance.",
     )
@@ -140,20 +144,14 @@ def region_table(summary: pd.DataFrame) -> Table:
             density, share, area = (index.get((region, stress.value, m)) for m in measures)
             if density is None:
                 continue
-            rows.append(
-                [
-                    region_name(region),
-                    stress.value,
-                    str(int(density["n_tokens"])),
-                    number(100 * area["mean"], 1) if area else DASH,
-                    number(100 * share["mean"], 1) if share else DASH,
-                    with_interval(density["mean"], density["mean_low"], density["mean_high"]),
-                    number(density["null_mean"]),
-                    with_interval(density["ratio"], density["ratio_low"], density["ratio_high"]),
-                    p_value(density["p_holm"]),
-                    compared(density),
-                ]
+            row = [region_name(region), stress.value, str(int(density["n_tokens"]))]
+            row += [number(100 * one["mean"], 1) if one else DASH for one in (area, share)]
+            mean, ratio = (
+                with_interval(density[name], density[f"{name}_low"], density[f"{name}_high"])
+                for name in ("mean", "ratio")
             )
+            p = p_value(density["p_holm"])
+            rows.append([*row, mean, number(density["null_mean"]), ratio, p, compared(density)])
     columns = "region,stress,n,area (%),share (%),density,null density,density / null,p (Holm)"
     return Table(
         [*columns.split(","), "verdict"],
@@ -168,7 +166,7 @@ def region_table(summary: pd.DataFrame) -> Table:
     )
 
 
-def compared(row: dict[str, Any]) -> str:
+def compared(row: Any) -> str:
     """How a region fares against its null, in words, after correction for many regions."""
     if not math.isfinite(row["null_mean"]):
         return "no null"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,10 @@ MEASURES = {
     "ratio": "density of relevance in the vowel\nre its null",
 }
 _RANGE_LOG2 = 3.0
+_TICKS_HZ = {
+    "x": (600, 800, 1000, 1250, 1500, 2000, 2500, 3000),
+    "y": (200, 300, 400, 500, 600, 700, 800, 1000, 1200),
+}
 _COLOURS = "PRGn"
 _COLUMNS = ("vowel", "stressed", "speaker", "f1_hz", "f2_hz", "density")
 
@@ -74,12 +78,9 @@ def vowel_table(corpus: Corpus, run: RelevanceRun) -> pd.DataFrame:
             to_s=end_s - (0.5 - MIDDLE / 2) * (end_s - start_s),
         )
         of_region = run.relevance[run.relevance["region"] == f"nucleus_{k}"]
-        columns = ["token_id", "density"]
-        columns += [c for c in ("null_density",) if c in of_region.columns]
-        parts.append(part.merge(of_region[columns], on="token_id", how="left"))
+        of_region = of_region.reindex(columns=["token_id", "density", "null_density"])
+        parts.append(part.merge(of_region, on="token_id", how="left"))
     table = pd.concat(parts, ignore_index=True)
-    if "null_density" not in table.columns:
-        table["null_density"] = np.nan
     return _with_formants(corpus, table).drop(columns=["from_s", "to_s"])
 
 
@@ -109,6 +110,7 @@ def align_speakers(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(f1_hz=table["f1_hz"] * shift, f2_hz=table["f2_hz"] * shift)
 
 
+@style()
 def plot_vowel_space(
     table: pd.DataFrame,
     *,
@@ -147,22 +149,20 @@ def plot_vowel_space(
     shown = _prepared(table, measure)
     mapped = ScalarMappable(Normalize(-_RANGE_LOG2, _RANGE_LOG2), _COLOURS)
     unit = "Hz" if scale == "hz" else "Bark"
-    total = width_in(width)
-    stacked = total < 5
-    tall = 1.64 * (total - 1.4) + 1.0 if stacked else 0.41 * (total - 1.5) + 0.75
-    with style():
-        figure = blank(total, tall)
-        names, n_columns = ("stressed", "unstressed"), 1 if stacked else 2
-        panels = labelled_panels(figure, names, n_columns, sharex=True, sharey=True)
-        for ax, name in zip(panels, names, strict=True):
-            _draw(ax, shown[shown["stressed"] == (name == "stressed")], mapped, scale)
-        _limits(panels[0], shown, scale)
-        figure.supylabel(f"F1 ({unit})", fontsize=7.0)
-        figure.supxlabel(f"F2 ({unit}), speakers aligned", fontsize=7.0)
-        ticks = list(range(-3, 4))
-        bar = figure.colorbar(mapped, ax=panels, ticks=ticks, extend="both", shrink=0.84, aspect=24)
-        bar.set_ticklabels([f"{2**t}" if t >= 0 else f"1/{2**-t}" for t in ticks])
-        bar.set_label(MEASURES[measure], fontsize=6.0, linespacing=1.1)
+    total, names = width_in(width), ("stressed", "unstressed")
+    n_columns = 1 if total < 5 else 2
+    tall = 1.64 * (total - 1.4) + 1.0 if n_columns == 1 else 0.41 * (total - 1.5) + 0.75
+    figure = blank(total, tall)
+    panels = labelled_panels(figure, names, n_columns, sharex=True, sharey=True)
+    for ax, name in zip(panels, names, strict=True):
+        _draw(ax, shown[shown["stressed"] == (name == "stressed")], mapped, scale)
+    _limits(panels[0], shown, scale)
+    figure.supylabel(f"F1 ({unit})", fontsize=7.0)
+    figure.supxlabel(f"F2 ({unit}), speakers aligned", fontsize=7.0)
+    ticks = list(range(-3, 4))
+    bar = figure.colorbar(mapped, ax=panels, ticks=ticks, extend="both", shrink=0.84, aspect=24)
+    bar.set_ticklabels([f"{2**t}" if t >= 0 else f"1/{2**-t}" for t in ticks])
+    bar.set_label(MEASURES[measure], fontsize=6.0, linespacing=1.1)
     return figure
 
 
@@ -191,21 +191,10 @@ def _draw(ax: Ax, vowels: pd.DataFrame, mapped: ScalarMappable, scale: str) -> N
         at = _scaled(part["f2_hz"], scale).mean(), _scaled(part["f1_hz"], scale).mean()
         red, green, blue = mapped.to_rgba(np.array([part["colour"].median()]))[0][:3]
         dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
-        ax.annotate(
-            to_ipa(str(vowel)),
-            at,
-            ha="center",
-            va="center",
-            fontsize=7.0,
-            color="white" if dark else "black",
-            bbox={
-                "boxstyle": "circle,pad=0.14",
-                "facecolor": (red, green, blue),
-                "edgecolor": "black",
-                "linewidth": 0.5,
-            },
-            zorder=5,
-        )
+        disc = {"boxstyle": "circle,pad=0.14", "edgecolor": "black", "linewidth": 0.5}
+        look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7.0, "zorder": 5}
+        look["bbox"] = {**disc, "facecolor": (red, green, blue)}
+        ax.annotate(to_ipa(str(vowel)), at, color="white" if dark else "black", **look)
     name = ax.get_label()
     n = f"{count_of(len(vowels), 'vowel')}, {count_of(vowels['speaker'].nunique(), 'speaker')}"
     ax.set_title(f"{name}  ({n})", fontsize=7, loc="left", pad=4)
@@ -220,21 +209,16 @@ def _limits(ax: Ax, vowels: pd.DataFrame, scale: str) -> None:
     """Reversed axes that hold all but stray measurements; logarithmic in hertz."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    ranges = []
-    for column in ("f2_hz", "f1_hz"):
+    for name, column in (("x", "f2_hz"), ("y", "f1_hz")):
         low, high = np.percentile(_scaled(vowels[column], scale), (0.5, 99.5))
-        room = 0.06 * (high - low) if scale == "bark" else 0.0
-        factor = 1.0 if scale == "bark" else 1.06
-        ranges.append((low / factor - room, high * factor + room))
-    if scale == "hz":
-        ax.set_xscale("log")
-        ax.set_yscale("log")
-        for axis, (low, high), ticks in (
-            (ax.xaxis, ranges[0], (600, 800, 1000, 1250, 1500, 2000, 2500, 3000)),
-            (ax.yaxis, ranges[1], (200, 300, 400, 500, 600, 700, 800, 1000, 1200)),
-        ):
-            axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
+        if scale == "hz":
+            low, high = low / 1.06, high * 1.06
+            ax.set(**{f"{name}scale": "log"})
+            axis = getattr(ax, f"{name}axis")
+            axis.set_major_locator(FixedLocator([t for t in _TICKS_HZ[name] if low <= t <= high]))
             axis.set_minor_locator(NullLocator())
             axis.set_major_formatter("{x:.0f}")
-    ax.set_xlim(*ranges[0][::-1])
-    ax.set_ylim(*ranges[1][::-1])
+        else:
+            room = 0.06 * (high - low)
+            low, high = low - room, high + room
+        ax.set(**{f"{name}lim": (high, low)})

@@ -7,24 +7,46 @@ the mean is the share of a token's absolute relevance per cell.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from stressnet.axes import Axes, FloatArray
 from stressnet.corpus.images import Images
 from stressnet.corpus.landmarks import SEGMENTS, landmarks_of, warp_columns
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.intervals import Interval
 from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.report import layers
+from stressnet.report.grid import blank, panel
+from stressnet.report.names import count_of
 from stressnet.report.run import RelevanceRun
+from stressnet.report.style import (
+    STRESS_COLOURS,
+    Width,
+    relevance_limit,
+    style,
+    text_width_in,
+    width_in,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes as Ax
+    from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
 
 MARGIN_S = 0.03
 """Sound beside the word that is kept, not warped."""
 
 STEP_S = 0.004
 """Step of the common axis."""
+
+_LEFT_IN, _BAR_IN, _GAP_IN, _TOP_IN, _BOTTOM_IN, _BETWEEN_IN = 0.62, 0.72, 0.16, 0.28, 0.38, 0.045
+_HEIGHTS_IN = {"map": 1.9, "time": 0.55, "segments": 0.18, "syllables": 0.18}
 
 
 @dataclass(frozen=True)
@@ -33,8 +55,6 @@ class WarpedMean:
 
     Parameters
     ----------
-    stress : Stress
-        Class of the tokens.
     relevance : ndarray, shape (n_bins, n_grid)
         Mean of R / Σ|R|; NaN where no token has a value.
     image : ndarray, shape (n_bins, n_grid)
@@ -43,8 +63,6 @@ class WarpedMean:
         Seconds of the mean word, hertz of the maps.
     landmarks_s : ndarray, shape (7,)
         Where the landmarks lie on ``axes``.
-    n_tokens, n_words, n_speakers : int
-        What entered.
     """
 
     stress: Stress
@@ -58,11 +76,7 @@ class WarpedMean:
 
 
 def warped_means(
-    corpus: Corpus,
-    run: RelevanceRun,
-    *,
-    correct_only: bool = False,
-    max_tokens: int = 4000,
+    corpus: Corpus, run: RelevanceRun, *, correct_only: bool = False, max_tokens: int = 4000
 ) -> list[WarpedMean]:
     """Mean relevance of INITIAL and of FINAL tokens, warped to common landmarks.
 
@@ -80,6 +94,8 @@ def warped_means(
     ------
     CorpusError
         If corpus and run do not belong together.
+    ConfigError
+        If no token's stress is known.
     """
     table = run.tokens[["token_id", "map_index", "stress_predicted"]].merge(
         corpus.tokens.assign(position=np.arange(len(corpus.tokens))), on="token_id", how="inner"
@@ -100,28 +116,11 @@ def warped_means(
             rows = np.sort(rng.choice(rows, max_tokens, replace=False))
         if len(rows) == 0:
             continue
-        relevance, image = _means(
-            run,
-            images,
-            table["map_index"].to_numpy()[rows],
-            table["position"].to_numpy()[rows],
-            landmarks[rows],
-            target_s,
-            grid_s,
-        )
         part = table.iloc[rows]
-        results.append(
-            WarpedMean(
-                stress,
-                relevance,
-                image,
-                Axes(grid_s, run.axes.frequency_hz),
-                target_s,
-                n_tokens=len(part),
-                n_words=part["word"].nunique(),
-                n_speakers=part["speaker"].nunique(),
-            )
-        )
+        means = _means(run, images, part, landmarks[rows], target_s, grid_s)
+        axes = Axes(grid_s, run.axes.frequency_hz)
+        n_words, n_speakers = (part[column].nunique() for column in ("word", "speaker"))
+        results.append(WarpedMean(stress, *means, axes, target_s, len(part), n_words, n_speakers))
     if not results:
         raise ConfigError(f"{run.path}: no token with known stress to average")
     return results
@@ -130,8 +129,7 @@ def warped_means(
 def _means(
     run: RelevanceRun,
     images: Images,
-    map_index: NDArray[np.intp],
-    position: NDArray[np.intp],
+    tokens: pd.DataFrame,
     landmarks: FloatArray,
     target_s: FloatArray,
     grid_s: FloatArray,
@@ -139,7 +137,8 @@ def _means(
     """Mean relevance and mean image, one token in memory at a time."""
     shape = (run.axes.shape[0], len(grid_s))
     sums, counts = np.zeros((2, *shape)), np.zeros(len(grid_s))
-    for which, where, source_s in zip(map_index, position, landmarks, strict=True):
+    places = tokens["map_index"], tokens["position"], landmarks
+    for which, where, source_s in zip(*places, strict=True):
         relevance = np.asarray(run.maps[which], dtype=np.float64)
         total = np.abs(relevance).sum()
         if total == 0:
@@ -153,3 +152,104 @@ def _means(
     with np.errstate(invalid="ignore", divide="ignore"):
         relevance, image = sums / counts
     return relevance, image
+
+
+@style()
+def plot_warped_means(means: Sequence[WarpedMean], *, width: Width = "page") -> Figure:
+    """Mean relevance maps of INITIAL and FINAL tokens on their common warped time axis.
+
+    Returns
+    -------
+    Figure
+        Panels labelled ``map INITIAL``, ``time INITIAL``, ``segments INITIAL``,
+        ``syllables INITIAL`` and so on. Under each map is its sum over frequency.
+
+    Raises
+    ------
+    ConfigError
+        If there are no means.
+    """
+    if not means:
+        raise ConfigError("no mean relevance maps to draw")
+    total = width_in(width)
+    stacked = total < 5
+    columns, rows = (1, len(means)) if stacked else (len(means), 1)
+    panel_in = (total - _LEFT_IN - _BAR_IN - _GAP_IN * (columns - 1)) / columns
+    block = _TOP_IN + sum(_HEIGHTS_IN.values()) + _GAP_IN + _BOTTOM_IN
+    tall = block * rows
+    limit = relevance_limit(np.concatenate([m.relevance.ravel() for m in means]))
+    figure = blank(total, tall, layout=None)
+    shared: Ax | None = None
+    for number, mean in enumerate(means):
+        column, row = (0, number) if stacked else (number, 0)
+        x = _LEFT_IN + column * (panel_in + _GAP_IN)
+        y = tall - row * block - _TOP_IN
+        panels: dict[str, Ax] = {}
+        for name, height in _HEIGHTS_IN.items():
+            same: dict[str, Any] = {"sharex": panels.get("map"), "label": f"{name} {mean.stress}"}
+            same["sharey"] = shared if name == "time" else None
+            panels[name] = panel(figure, x, y - height, (panel_in, height), **same)
+            y -= height + _BETWEEN_IN
+        shared = panels["time"]
+        mesh = _draw_warped(panels, mean, limit, panel_in)
+        if column > 0:
+            for ax in panels.values():
+                ax.set_ylabel("")
+                ax.tick_params(axis="y", labelleft=False)
+        if column == columns - 1:
+            layers.add_colour_bar(panels["map"], mesh, "mean relevance ({power}of Σ|R| per cell)")
+    return figure
+
+
+def _draw_warped(
+    panels: dict[str, Ax], mean: WarpedMean, limit: float, panel_in: float
+) -> QuadMesh:
+    """One class: map, its sum over frequency, and what lies between the landmarks."""
+    panels["map"].set_xlim(mean.axes.time_s[0], mean.axes.time_s[-1])
+    there = np.isfinite(mean.image[0])
+    layers.draw_image(panels["map"], mean.image, mean.axes, there)
+    mesh = layers.draw_relevance(panels["map"], mean.relevance, mean.axes, limit=limit)
+    colour, speakers = STRESS_COLOURS[mean.stress], count_of(mean.n_speakers, "speaker")
+    title = f"{mean.stress} stress  ({mean.n_tokens} tokens, {mean.n_words} words, {speakers})"
+    panels["map"].set_title(title, color=colour, fontsize=7, loc="left", pad=4)
+    # The map summed over frequency, per frame.
+    percent = 100.0 * mean.relevance.sum(axis=0)
+    for stress, part in (
+        (Stress.INITIAL, np.where(percent > 0, percent, 0.0)),
+        (Stress.FINAL, np.where(percent < 0, percent, 0.0)),
+    ):
+        fill: dict[str, Any] = {"color": STRESS_COLOURS[stress], "alpha": 0.75, "linewidth": 0}
+        panels["time"].fill_between(mean.axes.time_s, 0.0, part, **fill)
+    panels["time"].axhline(0.0, color="black", linewidth=0.5)
+    panels["time"].set_ylabel("% of Σ|R|\nper frame")
+    marks = [float(t) for t in mean.landmarks_s]
+    span = mean.axes.time_s[-1] - mean.axes.time_s[0]
+    stretches = list(zip(SEGMENTS, marks[:-1], marks[1:], strict=True))
+    rooms_in = {name: (b - a) / span * panel_in for name, a, b in stretches}
+    segments = [Interval(a, b, _segment_label(name, rooms_in)) for name, a, b in stretches]
+    stressed = mean.stress.class_index
+    labels = ["stressed" if i == stressed else "unstressed" for i in range(2)]
+    syllables = [Interval(marks[3 * i], marks[3 * i + 3], labels[i]) for i in range(2)]
+    look: dict[str, Any] = {"shaded": (segments[1], segments[4]), "fontsize": 5.5}
+    layers.draw_tier(panels["segments"], segments, "segments", **look)
+    look = {"emphasised": [syllables[stressed]], "emphasis_colour": colour, "fontsize": 6.0}
+    layers.draw_tier(panels["syllables"], syllables, "syllables", **look)
+    for name, ax in panels.items():
+        last = name == "syllables"
+        ax.tick_params(axis="x", bottom=last, labelbottom=last)
+    panels["syllables"].set_xlabel("time in the mean word (s)", labelpad=1.5)
+    outer, inner = [marks[0], marks[3], marks[6]], [marks[k] for k in (1, 2, 4, 5)]
+    layers.draw_boundaries(panels["map"], panels["syllables"], outer, strong=True)
+    layers.draw_boundaries(panels["map"], panels["segments"], inner)
+    return mesh
+
+
+def _segment_label(name: str, rooms_in: dict[str, float]) -> str:
+    """The full name if it fits in both syllables, else without number, else C or V."""
+    kind = name.split()[0]
+    for label in (name, kind):
+        both = [room for other, room in rooms_in.items() if other.startswith(kind)]
+        if text_width_in(label, 5.5) < 0.92 * min(both):
+            return label
+    short = "V" if kind == "nucleus" else "C"
+    return short if text_width_in(short, 5.5) < 0.92 * rooms_in[name] else ""

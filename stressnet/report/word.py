@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.report import layers
-from stressnet.report.grid import panel
+from stressnet.report.grid import blank, panel
 from stressnet.report.ipa import syllable_labels, to_ipa
 from stressnet.report.run import RelevanceRun
 from stressnet.report.style import (
@@ -40,11 +40,9 @@ _LEFT_IN, _RIGHT_IN, _TOP_IN, _GAP_IN = 0.58, 0.62, 0.30, 0.045
 _SECOND_TITLE_IN = 0.16
 _WAVE_IN, _SPECTROGRAM_IN, _MAP_IN, _TIER_IN, _TIME_IN = 0.50, 1.50, 1.35, 0.21, 0.36
 _NOTE_LINE_IN, _NOTE_PT = 0.105, 5.5
-_PIECE_GAP_IN = 0.14
 
 
-@dataclass(frozen=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A piece of a title."""
 
     text: str
@@ -53,10 +51,12 @@ class _Piece:
     weight: str = "normal"
 
     @property
-    def width_in(self) -> float:
-        return text_width_in(self.text, self.points, self.weight)
+    def room_in(self) -> float:
+        """Its width, and what lies behind it."""
+        return text_width_in(self.text, self.points, self.weight) + 0.14
 
 
+@style()
 def plot_word(
     word: WordData,
     *,
@@ -84,11 +84,9 @@ def plot_word(
     Returns
     -------
     Figure
-        Panels are found by ``ax.get_label()``: ``waveform``, ``spectrogram``, ``pitch``,
+        Panels by ``ax.get_label()``: ``waveform``, ``spectrogram``, ``pitch``,
         ``relevance``, ``colour bar``, ``phones``, ``syllables``, ``word``.
     """
-    from matplotlib.figure import Figure
-
     total = width_in(width)
     if limit is None and word.relevance is not None:
         limit = relevance_limit(word.relevance)
@@ -103,20 +101,33 @@ def plot_word(
     dots = 0.75 if total < 5 else 1.0
     over = _TOP_IN + _SECOND_TITLE_IN * (len(titles) - 1)
     tall = over + sum(heights.values()) + _GAP_IN * (len(heights) - 1) + under
-    with style():
-        figure = Figure(figsize=(total, tall))
-        panels = _panels(figure, heights, over)
-        start_s, end_s = _view(word, whole_image)
-        panels["waveform"].set_xlim(start_s, end_s)
-        layers.draw_waveform(panels["waveform"], word.audio, word.origin_s)
-        _draw_spectrogram(panels["spectrogram"], word, range_db, dots)
-        if word.image is not None:
-            _draw_relevance(panels["relevance"], word, limit, dots)
-        _draw_tiers(panels, word, ipa, (total - _LEFT_IN - _RIGHT_IN) / (end_s - start_s))
-        _write_titles(figure, titles)
-        for number, line in enumerate(lines):
-            y = (0.05 + _NOTE_LINE_IN * (len(lines) - 1 - number)) / tall
-            figure.text(0.06 / total, y, line, fontsize=_NOTE_PT, color="#333333")
+    figure = blank(total, tall, layout=None)
+    panels = _panels(figure, heights, over)
+    start_s, end_s = _view(word, whole_image)
+    panels["waveform"].set_xlim(start_s, end_s)
+    layers.draw_waveform(panels["waveform"], word.audio, word.origin_s)
+    layers.draw_spectrogram(panels["spectrogram"], word.audio, word.origin_s, range_db=range_db)
+    if word.tracks is not None:
+        tracks, right = word.tracks, panels["spectrogram"].twinx()
+        layers.draw_formants(
+            panels["spectrogram"], tracks.formants, word.audio, word.origin_s, size=dots
+        )
+        right.set_label("pitch")
+        layers.draw_pitch(right, tracks.pitch, size=dots)
+        right.tick_params(axis="x", bottom=False, labelbottom=False)
+    if word.image is not None:
+        _draw_relevance(panels["relevance"], word, limit, dots)
+    _draw_tiers(panels, word, ipa, (total - _LEFT_IN - _RIGHT_IN) / (end_s - start_s))
+    for number, pieces in enumerate(titles):
+        x, y = _LEFT_IN, tall - 0.17 - _SECOND_TITLE_IN * number
+        for piece in pieces:
+            look: dict[str, Any] = {"fontsize": piece.points, "fontweight": piece.weight}
+            look |= {"color": piece.colour, "va": "center_baseline"}
+            figure.text(x / total, y / tall, piece.text, **look)
+            x += piece.room_in
+    for number, line in enumerate(lines, start=1 - len(lines)):
+        y = (0.05 - _NOTE_LINE_IN * number) / tall
+        figure.text(0.06 / total, y, line, fontsize=_NOTE_PT, color="#333333")
     return figure
 
 
@@ -141,14 +152,14 @@ def caption(
     hidden = float(np.abs(word.relevance[:, ~shown]).sum()) / total if total else 0.0
     rules = f" ({word.composite})" if word.composite else ""
     logits = f"{float(word.relevance.sum()):+.2f}".replace("-", "−")
-    text = (
+    start.append(
         f"Relevance{rules}: signed shares of the logit difference INITIAL − FINAL on the network's "
         f"own spectrogram ({word.image_name or 'unnamed preset'}), one colour per cell without "
         f"smoothing; colours saturate at ±{limit:.2g} (symmetric, zero transparent). Sum over the "
         f"image {logits} logits; {100 * hidden:.0f} % of |R| lies "
         f"outside the time shown."
     )
-    return " ".join([*start, text])
+    return " ".join(start)
 
 
 def _view(word: WordData, whole_image: bool) -> tuple[float, float]:
@@ -175,17 +186,6 @@ def _panels(figure: Figure, heights: dict[str, float], over: float) -> dict[str,
     return panels
 
 
-def _draw_spectrogram(ax: Ax, word: WordData, range_db: float, dots: float) -> None:
-    layers.draw_spectrogram(ax, word.audio, word.origin_s, range_db=range_db)
-    if word.tracks is None:
-        return
-    layers.draw_formants(ax, word.tracks.formants, word.audio, word.origin_s, size=dots)
-    right = ax.twinx()
-    right.set_label("pitch")
-    layers.draw_pitch(right, word.tracks.pitch, size=dots)
-    right.tick_params(axis="x", bottom=False, labelbottom=False)
-
-
 def _draw_relevance(ax: Ax, word: WordData, limit: float | None, dots: float) -> None:
     assert word.image is not None
     layers.draw_image(ax, word.image.values, word.image.axes, word.image.mask)
@@ -199,51 +199,39 @@ def _draw_relevance(ax: Ax, word: WordData, limit: float | None, dots: float) ->
 
 def _draw_tiers(panels: dict[str, Ax], word: WordData, ipa: bool, inches_per_s: float) -> None:
     times = word.times
-    phones, stressed, colour = list(times.phones), [], "black"
+    phones = list(times.phones)
     labels = [" ".join(p.label for p in times.phones_of(k)) for k in (0, 1)]
     if ipa:
         phones = [replace(p, label=to_ipa(p.label)) for p in phones]
         labels = syllable_labels(times)
     syllables = [replace(s, label=label) for s, label in zip(times.syllables, labels, strict=True)]
+    look: dict[str, Any] = {}
     if word.stress is not None:
-        stressed = [syllables[word.stress.class_index]]
-        colour = STRESS_COLOURS[word.stress]
-    layers.draw_tier(
-        panels["phones"],
-        phones,
-        "phones",
-        shaded=times.nuclei,
-        fontsize=_fitting(phones, inches_per_s, 8.0),
-    )
-    layers.draw_tier(
-        panels["syllables"],
-        syllables,
-        "syllables",
-        emphasised=stressed,
-        emphasis_colour=colour,
-        fontsize=_fitting(syllables, inches_per_s, 8.0),
-    )
+        look["emphasised"] = [syllables[word.stress.class_index]]
+        look["emphasis_colour"] = STRESS_COLOURS[word.stress]
+    points = _fitting(phones, inches_per_s)
+    layers.draw_tier(panels["phones"], phones, "phones", shaded=times.nuclei, fontsize=points)
+    points = _fitting(syllables, inches_per_s)
+    layers.draw_tier(panels["syllables"], syllables, "syllables", fontsize=points, **look)
     layers.draw_tier(panels["word"], [replace(times.word, label=word.word.lower())], "word")
     # A boundary runs down to the tier it belongs to, so that it crosses no label.
     top = panels["waveform"]
-    ends = {times.word.start_s, times.word.end_s}
-    middle = {times.syllables[1].start_s}
+    start_s, middle_s, end_s = times.word.start_s, times.syllables[1].start_s, times.word.end_s
     inner = {t for p in times.phones for t in (p.start_s, p.end_s)}
-    taken = [*ends, *middle]
-    inner = {t for t in inner if min(abs(t - u) for u in taken) > 1e-6}
-    layers.draw_boundaries(top, panels["word"], sorted(ends), strong=True)
-    layers.draw_boundaries(top, panels["syllables"], sorted(middle), strong=True)
+    inner = {t for t in inner if min(abs(t - u) for u in (start_s, middle_s, end_s)) > 1e-6}
+    layers.draw_boundaries(top, panels["word"], [start_s, end_s], strong=True)
+    layers.draw_boundaries(top, panels["syllables"], [middle_s], strong=True)
     layers.draw_boundaries(top, panels["phones"], sorted(inner))
 
 
-def _fitting(intervals: list[Interval], inches_per_s: float, largest: float) -> float:
-    """Font size at which every label fits its interval, between 4.5 and ``largest`` points."""
+def _fitting(intervals: list[Interval], inches_per_s: float) -> float:
+    """Font size at which every label fits its interval, between 4.5 and 8 points."""
     sizes = [
         0.92 * part.duration_s * inches_per_s / text_width_in(part.label, 1.0)
         for part in intervals
         if part.label.strip()
     ]
-    return float(np.clip(min(sizes, default=largest), 4.5, largest))
+    return float(np.clip(min(sizes, default=8.0), 4.5, 8.0))
 
 
 def _titles(word: WordData, total: float) -> list[list[_Piece]]:
@@ -261,27 +249,9 @@ def _titles(word: WordData, total: float) -> list[list[_Piece]]:
         certainty = f"p = {p:.2f}" if p < 0.995 else "p > 0.99"
         text = f"network: {said.value}, {certainty}{verdict}"
         right.append(_Piece(text, 7.0, STRESS_COLOURS[said]))
-    needed = sum(piece.width_in + _PIECE_GAP_IN for piece in (*left, *right))
+    needed = sum(piece.room_in for piece in (*left, *right))
     fits = needed <= total - _LEFT_IN - 0.1
     return [[*left, *right]] if fits or not right else [left, right]
-
-
-def _write_titles(figure: Figure, lines: list[list[_Piece]]) -> None:
-    total, tall = figure.get_size_inches()
-    for number, pieces in enumerate(lines):
-        x = _LEFT_IN
-        y = tall - 0.17 - _SECOND_TITLE_IN * number
-        for piece in pieces:
-            figure.text(
-                x / total,
-                y / tall,
-                piece.text,
-                fontsize=piece.points,
-                color=piece.colour,
-                fontweight=piece.weight,
-                va="center_baseline",
-            )
-            x += piece.width_in + _PIECE_GAP_IN
 
 
 def draw_word(run: Path, token_id: str, figure: Path) -> Path:
@@ -291,8 +261,6 @@ def draw_word(run: Path, token_id: str, figure: Path) -> Path:
     ----------
     token_id : str
         A token's id or a part of it that only one token has.
-    figure : Path
-        File to write; the suffix decides the format.
 
     Raises
     ------

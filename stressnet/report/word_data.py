@@ -29,8 +29,6 @@ class WordData:
     ----------
     times : TokenTimes
         Word, phones, nuclei and syllables, and the token's class.
-    audio : Audio
-        Excerpt with context.
     origin_s : float
         Time of the word's onset in the excerpt.
     image : Spectrogram or None
@@ -122,7 +120,7 @@ def phone_relevance(
     Parameters
     ----------
     relevance : ndarray, shape (n_bins, n_frames)
-        A map whose positive values speak for INITIAL.
+        Positive values speak for INITIAL.
     towards_class : bool
         Turn signs so that positive values speak for the token's own class. Where the class is
         unknown, and if False, positive values speak for INITIAL.

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from stressnet.axes import Axes, cell_edges
 from stressnet.corpus.store import Corpus
@@ -50,13 +49,7 @@ def prepare(out: Path) -> None:
 
 
 def write_token(reader: TokenReader, out: Path, number: int, token_id: str) -> None:
-    """Write a token's file and sound.
-
-    Raises
-    ------
-    StressnetError
-        If the token's sound, image or map cannot be read.
-    """
+    """Write a token's file and sound."""
     data = pack(*reader.token(token_id))
     script = f'Stressnet.receive({number},"{data}");\n'
     (out / FOLDER / "tokens" / f"{number:06d}.js").write_text(script, encoding="ascii")
@@ -83,11 +76,10 @@ def write_page(
     text = text.replace("</", "<\\/").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     script = f"window.Stressnet=window.Stressnet||{{}};\nStressnet.index={text};\n"
     (out / FOLDER / "index.js").write_text(script, encoding="utf-8")
-    link = "" if report is None else f'<a href="{html.escape(report)}">report</a>'
     parts = {
         "title": html.escape(f"Explorer: {reader.corpus.name}"),
         "heading": html.escape(reader.corpus.name),
-        "report_link": link,
+        "report_link": f'<a href="{html.escape(report)}">report</a>' if report else "",
         "notice": f'<p class="notice">{html.escape(notice)}</p>' if notice else "",
         "summary": "\n".join(block_html(block) for block in summary),
         "provenance": "\n".join(block_html(block) for block in provenance),
@@ -143,10 +135,7 @@ def _class(value: object) -> int | None:
 def _run(reader: TokenReader, method: Method, token_ids: Sequence[str]) -> dict[str, Any]:
     """A run's answers in the order of the tokens, None where it has no map."""
     run = method.run
-    tokens: pd.DataFrame = run.tokens.set_index("token_id")
-    found: dict[Any, Any] = tokens[["stress_predicted", "p_initial"]].to_dict("index")
-    missing = {"stress_predicted": None, "p_initial": None}
-    answers = [found.get(token_id, missing) for token_id in token_ids]
+    answers = run.tokens.set_index("token_id").reindex(list(token_ids))
     there = [token_id for token_id in token_ids if token_id in run]
     sample = there[:: max(1, len(there) // N_LIMITS)]
     limits = [relevance_limit(run.map_of(token_id)) for token_id in sample]
@@ -155,8 +144,8 @@ def _run(reader: TokenReader, method: Method, token_ids: Sequence[str]) -> dict[
         "description": method.description,
         "preset": reader.preset_of(method),
         "limit": rounded(float(np.median(limits))) if limits else 0.0,
-        "predicted": [_class(answer["stress_predicted"]) for answer in answers],
-        "p": [rounded(answer["p_initial"], 4) for answer in answers],
+        "predicted": [_class(stress) for stress in answers["stress_predicted"]],
+        "p": [rounded(p, 4) for p in answers["p_initial"]],
     }
 
 
@@ -196,15 +185,8 @@ def summary_blocks(
     yield Paragraph(_source(corpus.manifest), "source")
     for number, method in enumerate(methods, start=1):
         yield Heading(f"Relevance: {method.label}")
-        sources = run_sections.Sources(
-            method.run,
-            corpus,
-            out,
-            formats=["png"],
-            suffix="" if number == 1 else f"-{number}",
-            made=made,
-            origin=_source(method.run.manifest),
-        )
+        suffix, origin = "" if number == 1 else f"-{number}", _source(method.run.manifest)
+        sources = run_sections.Sources(method.run, corpus, out, ["png"], suffix, made, origin)
         yield from run_sections.regions(sources)
         yield run_sections.mean_maps(sources)
         yield run_sections.vowels(sources)

@@ -22,8 +22,8 @@ from stressnet.regions.registry import REGIONS
 from stressnet.regions.scene import Scene
 from stressnet.report.explorer.pack import compand, rounded, runs_of
 from stressnet.report.ipa import syllable_labels, to_ipa
+from stressnet.report.layers import is_loud, wide_band
 from stressnet.report.run import RelevanceRun
-from stressnet.report.sound import is_loud, wide_band
 from stressnet.report.style import relevance_limit
 from stressnet.report.word_data import phone_relevance
 
@@ -98,16 +98,9 @@ class TokenReader:
         return self._rows[token_id]
 
     def token(self, token_id: str) -> tuple[dict[str, Any], dict[str, NDArray]]:
-        """A token's data before packing.
-
-        Raises
-        ------
-        CorpusError
-            If the corpus lacks the token or its sound.
-        """
-        scenes = self._scenes(token_id)
+        """A token's data before packing."""
+        scenes, row = self._scenes(token_id), self.row(token_id)
         scene = scenes[0]
-        row = self.row(token_id)
         audio = self.corpus.excerpt(token_id)
         origin_s = float(row["start_s"]) - float(row["excerpt_start_s"])
         start_s = max(-CONTEXT_S, -origin_s)
@@ -166,41 +159,34 @@ class TokenReader:
                 arrays[f"outline{number}:{name}"] = runs_of(mask >= 0.5)
 
     def _relevance(
-        self,
-        arrays: dict[str, NDArray],
-        number: int,
-        method: Method,
-        scene: Scene,
-        token_id: str,
+        self, arrays: dict[str, NDArray], number: int, method: Method, scene: Scene, token_id: str
     ) -> dict[str, Any] | None:
         if token_id not in method.run:
             return None
         values = method.run.map_of(token_id)
         steps, peak = compand(values)
         arrays[f"relevance{number}"] = steps.T
-        said = method.run.row(token_id)
+        row = method.run.row(token_id)
         shares = phone_relevance(values, scene, towards_class=False)
-        found: dict[str, Any] = {
+        data: dict[str, Any] = {
             "peak": rounded(peak, 6),
             "limit": rounded(relevance_limit(values)),
             "sum": rounded(float(values.sum())),
-            "output": rounded(float(said["output"])) if "output" in said else None,
+            "output": rounded(float(row["output"])) if "output" in row else None,
             "phones": [rounded(float(r["signed_share"]), 3) for r in shares],  # type: ignore[arg-type]
         }
         table = method.rows_of.get(token_id)
         if table is not None:
-            columns = [c for c in MEASURES if c in table.columns]
-            found["measures"] = columns
-            found["regions"] = {
-                str(region): [rounded(float(v), 3) for v in values]
-                for region, values in zip(
-                    table["region"], table[columns].to_numpy(np.float64), strict=True
-                )
-            }
+            table = table.set_index("region")
+            data["measures"] = [c for c in MEASURES if c in table.columns]
+            measures = table[data["measures"]].astype(np.float64).T.to_dict("list")
+            data["regions"] = {str(r): [rounded(v, 3) for v in row] for r, row in measures.items()}
             if "missing" in table.columns:
-                pairs = zip(table["region"], table["missing"], strict=True)
-                found["missing"] = {str(r): str(m) for r, m in pairs if isinstance(m, str) and m}
-        return found
+                missing = table["missing"].to_dict()
+                data["missing"] = {
+                    str(r): m for r, m in missing.items() if isinstance(m, str) and m
+                }
+        return data
 
 
 def _tiers(scene: Scene, parts: Sequence[tuple[int, str]]) -> dict[str, Any]:
@@ -254,14 +240,10 @@ def _picture(
     image = Image.fromarray(np.round(255 * white).astype(np.uint8))
     image = image.resize(size, Image.Resampling.BOX)
     file = io.BytesIO()
-    if features.check("webp"):
-        kind = "image/webp"
-        image.save(file, "WEBP", quality=50, method=4)
-    else:
-        kind = "image/jpeg"
-        image.save(file, "JPEG", quality=50)
+    kind = "webp" if features.check("webp") else "jpeg"
+    image.save(file, kind, quality=50, method=4)  # the method is webp's
     info = {
-        "kind": kind,
+        "kind": f"image/{kind}",
         "time_s": [rounded(float(time_s[0]) - half_s, 6), rounded(float(time_s[-1]) + half_s, 6)],
         "frequency_hz": [
             rounded(max(0.0, float(axes.frequency_hz[0]) - half_hz), 6),
@@ -293,7 +275,7 @@ def _grid(time_s: NDArray[np.float64]) -> dict[str, Any]:
     if len(time_s) < 2:
         return {"start_s": 0.0, "step_s": 0.005}
     step = (time_s[-1] - time_s[0]) / (len(time_s) - 1)
-    return {"start_s": rounded(float(time_s[0]), 6), "step_s": rounded(float(step), 6)}
+    return {"start_s": rounded(time_s[0], 6), "step_s": rounded(step, 6)}
 
 
 def _hertz(values: NDArray[np.float64]) -> NDArray[np.uint16]:
@@ -312,9 +294,7 @@ def method_labels(
     runs: Sequence[RelevanceRun], models: Sequence[dict[str, Any] | None]
 ) -> list[str]:
     """Short names that tell runs apart: rules, then network, then folder."""
-    networks = [
-        str((model or {}).get("parameters", {}).get("architecture", "")) for model in models
-    ]
+    networks = [str((m or {}).get("parameters", {}).get("architecture", "")) for m in models]
     rules = [run.composite or run.path.name for run in runs]
     labels = rules
     if len(set(networks)) > 1:

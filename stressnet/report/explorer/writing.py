@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stressnet.corpus.store import Corpus
-from stressnet.errors import ConfigError, CorpusError, StressnetError
+from stressnet.errors import ConfigError, StressnetError
 from stressnet.report.choose import choose_words
 from stressnet.report.explorer.site import (
     choose_tokens,
@@ -20,9 +20,9 @@ from stressnet.report.explorer.site import (
 )
 from stressnet.report.explorer.tokens import Method, TokenReader, method_labels
 from stressnet.report.names import count_of
-from stressnet.report.run import RelevanceRun
+from stressnet.report.run import RelevanceRun, model_manifest
 from stressnet.runs.folder import RunFolder
-from stressnet.runs.manifest import FILE_NAME, read_manifest
+from stressnet.runs.manifest import FILE_NAME
 from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem, Severity
 
@@ -56,11 +56,7 @@ def open_methods(runs: Sequence[RelevanceRun], corpus: Corpus) -> list[Method]:
         if run.path.resolve() in seen:
             raise ConfigError(f"{run.path}: is given twice; name each run once")
         seen.add(run.path.resolve())
-        folder = model_folder(run)
-        try:
-            models.append(None if folder is None else read_manifest(folder, "model"))
-        except CorpusError:
-            models.append(None)  # the page says that the network is unknown
+        models.append(model_manifest(model_folder(run)))
     labels = method_labels(runs, models)
     return [Method(*parts) for parts in zip(labels, runs, models, strict=True)]
 
@@ -126,11 +122,6 @@ def write_explorer(
         The report; tokens that could not be shown become its problems.
     most : int
         Largest number of tokens; of more, a random sample is taken.
-
-    Raises
-    ------
-    ConfigError
-        If the runs do not belong together.
     """
     methods = open_methods(runs, corpus)
     token_ids = choose_tokens(methods, most, seed)
@@ -145,14 +136,10 @@ def write_explorer(
     notices = []
     if corpus.manifest.get("parameters", {}).get("synthetic"):
         notices.append("Synthetic speech: this shows that the software works, nothing more.")
-    if len(token_ids) < len(runs[0].tokens):
-        notices.append(
-            f"A random sample of {count_of(len(token_ids), 'token')} of {len(runs[0].tokens)}."
-        )
-    if folder.problems:
-        notices.append(
-            f"{count_of(len(folder.problems), 'token')} could not be shown; see failures.csv."
-        )
+    if (n := len(token_ids)) < len(runs[0].tokens):
+        notices.append(f"A random sample of {count_of(n, 'token')} of {len(runs[0].tokens)}.")
+    if n := len(folder.problems):
+        notices.append(f"{count_of(n, 'token')} could not be shown; see failures.csv.")
     made = [file.stem for file in (out / "figures").glob("*.png")]
     page = write_page(
         out,
