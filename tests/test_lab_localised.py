@@ -26,7 +26,7 @@ from stressnet.lab.localised import (
 )
 from stressnet.lab.related import COLUMNS, related_cues
 from stressnet.lab.residual import auroc, correlation, leak, permutation_p
-from stressnet.lab.scores import Scorer
+from stressnet.lab.scores import MEASURES, Scorer
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.manifest import write_manifest
 from stressnet.runs.tables import write_parquet
@@ -361,11 +361,13 @@ def test_a_set_can_be_saved_and_scored(words: LabSet, tmp_path: Path) -> None:
     assert again.provenance["counts"] == words.provenance["counts"]
     some = again.take(again.rows("test")[:20])
     scorer = Scorer(some)
-    truth = scorer.score(some.truth.astype(np.float32)).table()
-    assert (truth["mass"] == 1).all() and (truth["first"] == 1).all()
+    mass, first = MEASURES.index("mass"), MEASURES.index("first")
+    truth = scorer.score(some.truth.astype(np.float32)).values
+    assert (truth[:, mass] == 1).all() and (truth[:, first] == 1).all()
     noise = np.random.default_rng(0).random(some.images.shape).astype(np.float32)
-    chance = scorer.score(noise).table()
-    assert abs(chance["mass"].mean() - chance["mass_area"].mean()) < 0.02
+    scores = scorer.score(noise)
+    by_chance = scores.chance["area"][:, mass].mean()
+    assert abs(scores.values[:, mass].mean() - by_chance) < 0.02
 
 
 def test_duration_has_no_place(corpus: Corpus, target: LocalisedTarget) -> None:

@@ -14,8 +14,7 @@ from stressnet.errors import AudioError, ConfigError
 from stressnet.lab import words as lab_words
 from stressnet.lab.designs import CUE_KINDS, DESIGNS, CueRule, Design, get_design
 from stressnet.lab.drawing import PairTask, draw_plans
-from stressnet.lab.klatt import level_db, synthesise, tilt_db
-from stressnet.lab.klattgrid import KlattTiers
+from stressnet.lab.klatt import KlattTiers, level_db, synthesise, tilt_db
 from stressnet.lab.measured import MEASURES
 from stressnet.lab.natural import CUES, NaturalCues, natural_cues
 from stressnet.lab.plans import ConsonantPlan, WordPlan

@@ -14,8 +14,7 @@ from stressnet.errors import ConfigError, ExplainError
 from stressnet.lab import set_run as validate_methods_sets
 from stressnet.lab.board_plan import DEFAULT_PLAN, SMALL_PLAN, Plan
 from stressnet.lab.maps import Explainer
-from stressnet.lab.set_run import run_set
-from stressnet.lab.set_task import SetTask
+from stressnet.lab.set_run import SetTask, run_set
 from stressnet.stages.validate_methods import ValidateMethodsConfig, validate_methods
 from stressnet.stages.validate_methods.run import TABLES
 

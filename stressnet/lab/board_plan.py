@@ -6,38 +6,17 @@ from dataclasses import dataclass
 
 from stressnet.errors import ConfigError
 
-SETS = (
-    "f1",
-    "f2",
-    "f3",
-    "reduction",
-    "tilt",
-    "f0_level",
-    "f0_peak",
-    "consonant",
-    "duration",
-    "intensity",
-    "f1_v1",
-    "f1+f2",
-    "none",
+SETS = tuple(
+    "f1 f2 f3 reduction tilt f0_level f0_peak consonant duration intensity f1_v1 f1+f2 none".split()
 )
 """Every single cue in the second vowel, F1 in the first one, a conjunction, and no cue."""
 
-METHODS = (
-    "epsilon-gamma",
-    "epsilon-gamma-box",
-    "epsilon-plus",
-    "epsilon-plus-flat",
-    "epsilon-alpha2-beta1-flat",
-    "input-times-gradient",
-    "integrated-gradients",
-    "integrated-gradients-mean",
-    "smoothgrad",
-    "grad-cam",
-    "random",
+METHODS = tuple(
+    "epsilon-gamma epsilon-gamma-box epsilon-plus epsilon-plus-flat epsilon-alpha2-beta1-flat "
+    "input-times-gradient integrated-gradients integrated-gradients-mean smoothgrad grad-cam "
+    "random".split()
 )
 """Methods for every network. The first network of a set that solved it gets all there are."""
-
 
 SEEDLESS = ("random", "sobel")
 """Methods that do not look at the network: levels to compare with, never recommended."""
@@ -56,8 +35,6 @@ class Plan:
         Words of a set; test words whose maps are scored.
     effect : float
         Size of the cue: 1 is obvious, 0.25 near threshold.
-    all_methods : bool
-        Whether one network of each set gets every method there is.
     allow_leaks : bool
         Whether to keep sets in which a second measured cue separates the classes.
     """
@@ -97,12 +74,9 @@ SMALL_PLAN = Plan(
     n_scored=32,
     networks=("compact",),
     n_seeds=1,
-    methods=(
-        "epsilon-gamma",
-        "epsilon-plus-flat",
-        "input-times-gradient",
-        "integrated-gradients-mean",
-        "random",
+    methods=tuple(
+        "epsilon-gamma epsilon-plus-flat input-times-gradient integrated-gradients-mean "
+        "random".split()
     ),
     all_methods=False,
     seeds=("logit-difference",),

@@ -51,22 +51,12 @@ _PARTS = (*_BANDS, "low", "high", "vowel_edges", "onset", "coda")
 
 CANDIDATES: tuple[str, ...] = (
     *(f"{part}_{syllable}" for syllable in (1, 2) for part in _PARTS),
-    "word_start",
-    "word_end",
-    "before",
-    "after",
-    "padding",
+    *("word_start", "word_end", "before", "after", "padding"),
 )
 """Names of all candidate regions, in the order of tables."""
 
-_MIRRORED = {
-    **{f"{part}_1": f"{part}_2" for part in _PARTS},
-    **{f"{part}_2": f"{part}_1" for part in _PARTS},
-    "word_start": "word_end",
-    "word_end": "word_start",
-    "before": "after",
-    "after": "before",
-}
+_PAIRS = [("word_start", "word_end"), ("before", "after"), *((f"{p}_1", f"{p}_2") for p in _PARTS)]
+_MIRRORED = dict([*_PAIRS, *((other, one) for one, other in _PAIRS)])
 _INSTEAD = {"coda_1": "onset_2", "coda_2": "onset_1"}
 """Where the other syllable is open: the other consonants at its edge away from this one."""
 

@@ -201,10 +201,7 @@ class Design:
 def _registry() -> dict[str, Design]:
     designs = [Design("none")]
     for cue in CUE_KINDS:
-        designs += [
-            Design(cue, (CueRule(cue, 2),)),
-            Design(f"{cue}_v1", (CueRule(cue, 1),)),
-        ]
+        designs += [Design(cue, (CueRule(cue, 2),)), Design(f"{cue}_v1", (CueRule(cue, 1),))]
         if cue not in ("f0_peak", "reduction"):
             designs.append(Design(f"{cue}_relation", (CueRule(cue, "relation"),)))
     designs += [

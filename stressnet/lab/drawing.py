@@ -9,6 +9,7 @@ depends on another, both classes' values decide about it, so that it tells nothi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -16,14 +17,7 @@ import numpy as np
 from stressnet.axes import FloatArray
 from stressnet.lab.designs import CueRule, Design
 from stressnet.lab.natural import CUES, natural_cues
-from stressnet.lab.plans import (
-    FRICATIVES,
-    NEUTRAL_HZ,
-    STOPS,
-    ConsonantPlan,
-    VowelPlan,
-    WordPlan,
-)
+from stressnet.lab.plans import FRICATIVES, NEUTRAL_HZ, STOPS, ConsonantPlan, VowelPlan, WordPlan
 from stressnet.lab.voices import Voice
 from stressnet.lexicon.stress import Stress
 
@@ -73,8 +67,6 @@ class PairTask:
     ----------
     case : int
         How the INITIAL word of a conjunction comes about.
-    attempt : int
-        How often the pair was drawn before.
     """
 
     design: Design
@@ -86,8 +78,7 @@ class PairTask:
     attempt: int = 0
 
 
-@dataclass(frozen=True)
-class DrawnPair:
+class DrawnPair(NamedTuple):
     """What both words of a pair are to be, and the vowels' labels."""
 
     plans: dict[Stress, WordPlan]
@@ -125,8 +116,10 @@ def draw_plans(task: PairTask) -> DrawnPair:
         )
         for stress in Stress
     }
-    neutral = [np.exp([one["log_f1"], one["log_f2"]]) / task.voice.tract for one in base]
-    return DrawnPair(plans, (_vowel_label(neutral[0]), _vowel_label(neutral[1])))
+    first, second = (
+        _vowel_label(np.exp([one["log_f1"], one["log_f2"]]) / task.voice.tract) for one in base
+    )
+    return DrawnPair(plans, (first, second))
 
 
 def pair_rng(task: PairTask, purpose: str) -> np.random.Generator:
@@ -137,10 +130,9 @@ def pair_rng(task: PairTask, purpose: str) -> np.random.Generator:
 
 
 def _kept(design: Design, parameter: str, vowel: int) -> CueRule | None:
-    for rule in design.rules:
-        if vowel in rule.vowels and parameter in rule.kind.parameters:
-            return rule
-    return None
+    """The rule that moves a parameter of a vowel."""
+    rules = (r for r in design.rules if vowel in r.vowels and parameter in r.kind.parameters)
+    return next(rules, None)
 
 
 def _draw_base(rng: np.random.Generator, task: PairTask) -> list[dict[str, float]]:
@@ -166,17 +158,15 @@ def _draw_base(rng: np.random.Generator, task: PairTask) -> list[dict[str, float
                 # and falling must be as frequent, or the place of the peak tells the class.
                 value -= mean
             row[cue] = float(value)
-        row["log_f1"] += tract
-        row["log_f2"] += tract
-        row["log_f3"] += tract
+        for formant in ("log_f1", "log_f2", "log_f3"):
+            row[formant] += tract
         row["intensity_db"] -= QUIETER_DB
-        peak = _kept(task.design, "f0_peak_position", k)
         rise, position, share = rng.normal(size=3)
         row["f0_rise_st"] = float(max(0.0, _RISE_ST + _RISE_SD_ST * rise))
         # Off the middle a bell adds a slope, the steeper the shorter the vowel.
         lengthened = _kept(task.design, "log_duration", k) is not None
         row["f0_peak_position"] = (0.5 if lengthened else _PEAK) + _PEAK_SD * position
-        if peak:
+        if peak := _kept(task.design, "f0_peak_position", k):
             row["f0_rise_st"] += _RISE_FOR_PEAK_ST - _RISE_ST
             row["f0_peak_position"] = 0.5 + _PEAK_SD * position * peak.kind.kept
             row["log_duration"] += _LONGER_FOR_PEAK
@@ -189,10 +179,10 @@ def _draw_base(rng: np.random.Generator, task: PairTask) -> list[dict[str, float
 
 def _full_vowel(sd: FloatArray, tract: float, angle: float) -> dict[str, float]:
     """F1 and F2 on an ellipse around schwa."""
-    centre = {"log_f1": np.log(NEUTRAL_HZ[0]) + tract, "log_f2": np.log(NEUTRAL_HZ[1]) + tract}
-    turn = {"log_f1": np.cos(angle), "log_f2": np.sin(angle)}
+    turns = zip(("log_f1", "log_f2"), NEUTRAL_HZ, (np.cos(angle), np.sin(angle)), strict=False)
     return {
-        name: float(centre[name] + _FULL_SD * sd[CUES.index(name)] * turn[name]) for name in centre
+        name: float(np.log(schwa) + tract + _FULL_SD * sd[CUES.index(name)] * turn)
+        for name, schwa, turn in turns
     }
 
 
@@ -261,8 +251,4 @@ def _draw_consonants(rng: np.random.Generator, task: PairTask) -> list[Consonant
 
 def _vowel_label(formants_hz: FloatArray) -> str:
     """The nearest vowel on logarithmic axes; it names the vowel and decides nothing."""
-    distance = {
-        label: float(np.hypot(*np.log(formants_hz / np.array(target))))
-        for label, target in _VOWELS.items()
-    }
-    return min(distance, key=lambda label: distance[label])
+    return min(_VOWELS, key=lambda label: np.hypot(*np.log(formants_hz / np.array(_VOWELS[label]))))

@@ -84,9 +84,9 @@ def drawn_set(
         images=images,
         labels=np.array([word.stress.class_index for word in words], dtype=np.int64),
         splits=_splits(words, seed),
-        voices=np.array([word.voice for word in words], dtype=np.str_),
-        words=np.array([word.word for word in words], dtype=np.str_),
-        word_ids=np.array([word.word_id for word in words], dtype=np.str_),
+        voices=np.array([word.voice for word in words]),
+        words=np.array([word.word for word in words]),
+        word_ids=np.array([word.word_id for word in words]),
         truth=truth,
         wide=wide,
         scenes=tuple(scenes),
@@ -113,13 +113,12 @@ def _splits(words: Sequence[LabWord], seed: int) -> np.ndarray:
         pairs = rng.permutation(list(dict.fromkeys(w.pair for w in words if w.voice == voice)))
         n_test = round(MAX_TEST * len(pairs))
         n_valid = max(1, round(VALID_SHARE * len(pairs)))
-        if n_test < 1 or len(pairs) - n_test - n_valid < 1:
+        n_train = len(pairs) - n_test - n_valid
+        if n_test < 1 or n_train < 1:
             raise ConfigError(
                 f"{len(pairs)} pairs of words of voice {voice} are too few for three splits; "
                 "draw more words or take fewer voices"
             )
-        for k, pair in enumerate(pairs):
-            splits[int(pair)] = (
-                "test" if k < n_test else "valid" if k < n_test + n_valid else "train"
-            )
+        names = ["test"] * n_test + ["valid"] * n_valid + ["train"] * n_train
+        splits.update(zip(pairs.tolist(), names, strict=True))
     return np.array([splits[word.pair] for word in words], dtype="<U5")

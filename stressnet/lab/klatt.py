@@ -21,6 +21,8 @@ Klatt & Klatt (1990) describe the synthesiser.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,10 +35,10 @@ from stressnet.audio import WORKING_RATE_HZ
 from stressnet.axes import FloatArray
 from stressnet.errors import AudioError
 from stressnet.lab.candidates import TILT_SPLIT_HZ
-from stressnet.lab.klattgrid import KlattTiers
 from stressnet.lab.plans import (
     BANDWIDTHS_HZ,
     NEUTRAL_HZ,
+    STEP_S,
     STOPS,
     WordPlan,
     f0_contour,
@@ -79,6 +81,13 @@ _FRICATION: dict[str, tuple[tuple[float, float, float], ...]] = {
 }
 """Frequency, bandwidth and amplitude (dB) of the noise's three resonances."""
 
+_PHONATION = (
+    *("pitch", "flutter", "voicing amplitude", "double pulsing", "open phase", "collision phase"),
+    *("power1", "power2", "spectral tilt", "aspiration amplitude", "breathiness amplitude"),
+)
+FRICATION_TIERS = tuple(f"frication formant {n}" for n in ("frequency", "bandwidth", "amplitude"))
+"""Tiers of a KlattGrid."""
+
 
 def synthesise(plan: WordPlan) -> NDArray[np.float32]:
     """Samples of a word at :data:`RATE_HZ`.
@@ -97,10 +106,8 @@ def synthesise(plan: WordPlan) -> NDArray[np.float32]:
     samples = _levelled(plan, samples)
     level, tilt, _ = _measure(plan, samples)
     for k, vowel in enumerate(plan.vowels):
-        for name, wanted, got in (
-            ("level", vowel.intensity_db, level[k]),
-            ("tilt", vowel.tilt_db, tilt[k]),
-        ):
+        pairs = ("level", vowel.intensity_db, level[k]), ("tilt", vowel.tilt_db, tilt[k])
+        for name, wanted, got in pairs:
             if not abs(wanted - got) <= TOLERANCE_DB:
                 raise AudioError(
                     f"word cannot be synthesised: {name} of vowel {k + 1} is {got:.1f} dB, not the "
@@ -170,11 +177,10 @@ def _tiers(plan: WordPlan) -> KlattTiers:
             tiers.add("oral formant frequency", time_s, value, number + 1)
         tiers.add("oral formant bandwidth", 0.0, BANDWIDTHS_HZ[number], number + 1)
     for consonant, span in zip(plan.consonants, plan.spans[0::2], strict=True):
-        for i, (f, b, a) in enumerate(_FRICATION[consonant.label], start=1):
-            for time_s in (span[0], span[1] - 1e-3):
-                tiers.add("frication formant frequency", time_s, f, i)
-                tiers.add("frication formant bandwidth", time_s, b, i)
-                tiers.add("frication formant amplitude", time_s, a, i)
+        for i, resonance in enumerate(_FRICATION[consonant.label], start=1):
+            for name, value in zip(FRICATION_TIERS, resonance, strict=True):
+                for time_s in (span[0], span[1] - 1e-3):
+                    tiers.add(name, time_s, value, i)
     return tiers
 
 
@@ -238,13 +244,12 @@ def cut(samples: NDArray, span: tuple[float, float]) -> FloatArray:
 
 def _measure(plan: WordPlan, samples: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Level and tilt of the vowels, level of the consonants' noise."""
-    vowels = [cut(samples, span) for span in plan.vowel_spans]
-    noises = [cut(samples, span) for span in noise_spans(plan)]
-    return (
-        np.array([level_db(part) for part in vowels]),
-        np.array([tilt_db(part) for part in vowels]),
-        np.array([level_db(part) for part in noises]),
+    vowels, noises = (
+        [cut(samples, span) for span in spans] for spans in (plan.vowel_spans, noise_spans(plan))
     )
+    measures = map(level_db, vowels), map(tilt_db, vowels), map(level_db, noises)
+    level, tilt, noise = (np.array(list(values)) for values in measures)
+    return level, tilt, noise
 
 
 def _levelled(plan: WordPlan, samples: FloatArray) -> FloatArray:
@@ -264,3 +269,89 @@ def _levelled(plan: WordPlan, samples: FloatArray) -> FloatArray:
     samples = samples * 10 ** (np.interp(clock, times, gains) / 20)
     background = np.random.default_rng([plan.noise_seed, 1]).standard_normal(len(samples))
     return samples + background * 2e-5 * 10 ** (BACKGROUND_DB / 20)
+
+
+class KlattTiers:
+    """Points of a KlattGrid with oral formants and frication, and no other resonances.
+
+    A word has some four hundred. Praat reads them from a file (its manual, "Types of files") in a
+    fraction of a millisecond; added command by command they take longer than the synthesis.
+    """
+
+    def __init__(self, duration_s: float, n_oral: int, n_frication: int) -> None:
+        self.duration_s, self.n_oral, self.n_frication = duration_s, n_oral, n_frication
+        self._points: dict[tuple[str, int], dict[float, float]] = defaultdict(dict)
+
+    def add(self, tier: str, time_s: float, value: float, number: int = 0) -> None:
+        """Add a point; where there is one already, it stays, as in Praat.
+
+        Parameters
+        ----------
+        tier : str
+            Praat's name, e.g. ``oral formant frequency``.
+        number : int
+            Of the resonance, from 1; 0 for tiers that have none.
+
+        Raises
+        ------
+        AudioError
+            If the value is not finite, or a frequency or bandwidth not positive: Praat, which
+            refuses such commands, would believe the file.
+        """
+        positive = tier == "pitch" or tier.endswith(("frequency", "bandwidth"))
+        if not (isfinite(time_s) and isfinite(value)) or (positive and value <= 0):
+            raise AudioError(
+                f"word cannot be synthesised: {tier} is to be {value:g} at {time_s:.3f} s"
+            )
+        self._points[tier, number].setdefault(float(time_s), float(value))
+
+    def hold(
+        self, tier: str, span: tuple[float, float], value: float, outside: float, number: int = 0
+    ) -> None:
+        """Set a value between two times and another just outside."""
+        self.add(tier, span[0] - STEP_S, outside, number)
+        self.add(tier, span[0], value, number)
+        self.add(tier, span[1], value, number)
+        self.add(tier, span[1] + STEP_S, outside, number)
+
+    def clear(self, *tiers: str) -> None:
+        """Remove all points of some tiers, of every resonance."""
+        for key in [key for key in self._points if key[0] in tiers]:
+            del self._points[key]
+
+    def text(self) -> str:
+        """The grid in Praat's short text format."""
+        limits = ["0", repr(float(self.duration_s))]
+        there = ["<exists>", *limits]
+
+        def tier(name: str, number: int = 0) -> list[str]:
+            points = sorted(self._points.get((name, number), {}).items())
+            return [str(len(points)), *(repr(number) for point in points for number in point)]
+
+        def tiers(name: str, n: int) -> list[str]:
+            lines = [str(n)]
+            for number in range(1, n + 1):
+                lines += [*limits, *tier(name, number)]
+            return lines
+
+        nothing = [*there, "0", "0"]
+        lines = ['File type = "ooTextFile"', 'Object class = "KlattGrid"', "", *limits, *there]
+        for name in _PHONATION:
+            lines += [*there, *tier(name)]
+        lines += [*there, *there]  # vocal tract, its oral formants
+        lines += tiers("oral formant frequency", self.n_oral)
+        lines += tiers("oral formant bandwidth", self.n_oral)
+        lines += nothing * 2  # nasal formants and antiformants
+        lines += [*tiers("oral formant amplitude", self.n_oral), "0"]
+        lines += [*there, *nothing * 2, "0", *nothing]  # coupling: tracheal and delta formants
+        lines += [*there, *there, *tier("frication amplitude"), *there]
+        for name in FRICATION_TIERS:
+            lines += tiers(name, self.n_frication)
+        lines += [*there, *tier("frication bypass"), *there, "0"]  # and the gain
+        return "\n".join(lines) + "\n"
+
+    def grid(self, folder: Path) -> parselmouth.Data:
+        """The grid as an object of Praat's."""
+        file = folder / "word.KlattGrid"
+        file.write_text(self.text(), encoding="ascii")
+        return parselmouth.Data.read(str(file))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -29,6 +29,7 @@ from stressnet.runs.manifest import hash_data, write_json
 
 SPLITS = ("train", "valid", "test")
 
+_TIERS = ("phones", "nuclei", "syllables")
 _COLUMNS = ("labels", "splits", "voices", "words", "word_ids")
 
 _IMAGES, _ARRAYS, _DESCRIPTION = "images.npy", "arrays.npz", "labset.json"
@@ -45,8 +46,7 @@ class LabSet:
     name : str
         Unique name, such as ``"f1/syllable-1/obvious"``.
     cue : str
-        What tells the classes apart: ``f0_level``, ``f0_peak``, ``f1``, ``f2``, ``f3``,
-        ``reduction``, ``tilt``, ``duration``, ``intensity``, ``consonant``, ``none``, or several
+        What tells the classes apart: a cue of :mod:`stressnet.lab.designs`, ``none``, or several
         joined by ``+``.
     images : ndarray of float32, shape (n, n_bins, n_frames)
         One image per word under ``preset``.
@@ -100,8 +100,7 @@ class LabSet:
         for name in _COLUMNS:
             if getattr(self, name).shape != (n,):
                 raise ConfigError(f"lab set {self.name}: {name} must have one value per image")
-        problem = self._problem()
-        if problem:
+        if problem := self._problem():
             raise ConfigError(f"lab set {self.name}: {problem}")
 
     def _problem(self) -> str | None:
@@ -185,7 +184,16 @@ class LabSet:
             (folder / _DESCRIPTION).unlink(missing_ok=True)
             np.save(folder / _IMAGES, self.images, allow_pickle=False)
             np.savez_compressed(folder / _ARRAYS, **self._arrays())
-            write_json(folder / _DESCRIPTION, self._description())
+            description = {
+                "kind": _KIND,
+                "name": self.name,
+                "cue": self.cue,
+                "true_regions": list(self.true_regions),
+                "preset": self.preset.to_dict(),
+                "provenance": dict(self.provenance),
+                "times": [_times_to_json(scene.times) for scene in self.scenes],
+            }
+            write_json(folder / _DESCRIPTION, description)
         except OSError as error:
             raise CorpusError(f"{folder}: lab set cannot be written ({error.strerror})") from error
 
@@ -209,17 +217,6 @@ class LabSet:
             ),
         }
 
-    def _description(self) -> dict[str, Any]:
-        return {
-            "kind": _KIND,
-            "name": self.name,
-            "cue": self.cue,
-            "true_regions": list(self.true_regions),
-            "preset": self.preset.to_dict(),
-            "provenance": dict(self.provenance),
-            "times": [_times_to_json(scene.times) for scene in self.scenes],
-        }
-
     @classmethod
     def load(cls, folder: Path) -> LabSet:
         """Read what :meth:`save` wrote; images stay on disk until they are used.
@@ -230,8 +227,7 @@ class LabSet:
             If the folder is unfinished, damaged or no lab set.
         """
         try:
-            text = (folder / _DESCRIPTION).read_text(encoding="utf-8")
-            described = json.loads(text)
+            described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
             if described.get("kind") != _KIND:
                 raise CorpusError(f"{folder}: holds no lab set but {described.get('kind')!r}")
             images = np.load(folder / _IMAGES, mmap_mode="r", allow_pickle=False)
@@ -284,25 +280,16 @@ class LabSet:
 
 
 def _times_to_json(times: TokenTimes) -> dict[str, Any]:
-    def plain(intervals: Sequence[Interval]) -> list[list[Any]]:
-        return [[i.start_s, i.end_s, i.label] for i in intervals]
-
     return {
-        "word": plain([times.word])[0],
-        "phones": plain(times.phones),
-        "nuclei": plain(times.nuclei),
-        "syllables": plain(times.syllables),
+        "word": astuple(times.word),
+        **{name: [astuple(one) for one in getattr(times, name)] for name in _TIERS},
         "stress": None if times.stress is None else times.stress.value,
     }
 
 
 def _times_from_json(values: Mapping[str, Any]) -> TokenTimes:
-    first, second = (Interval(*one) for one in values["nuclei"])
-    one, two = (Interval(*each) for each in values["syllables"])
-    return TokenTimes(
-        word=Interval(*values["word"]),
-        phones=tuple(Interval(*each) for each in values["phones"]),
-        nuclei=(first, second),
-        syllables=(one, two),
-        stress=None if values["stress"] is None else Stress(values["stress"]),
-    )
+    tiers: dict[str, Any] = {
+        name: tuple(Interval(*each) for each in values[name]) for name in _TIERS
+    }
+    stress = None if values["stress"] is None else Stress(values["stress"])
+    return TokenTimes(word=Interval(*values["word"]), stress=stress, **tiers)

@@ -16,8 +16,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from stressnet.acoustics.spectrogram import SpectrogramPreset
-from stressnet.axes import BoolArray
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.lab.candidates import TILT_SPLIT_HZ, candidate_masks, grown
@@ -28,7 +26,6 @@ from stressnet.lab.target import LocalisedTarget, TargetRules, localised_target
 from stressnet.lexicon.stress import CLASSES
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.localisation import TOLERANCE_HZ, TOLERANCE_S
-from stressnet.regions.scene import Scene
 
 __all__ = [
     "TARGETS",
@@ -64,8 +61,6 @@ def localised_set(
 
     Raises
     ------
-    ConfigError
-        As :func:`localised_target`.
     CorpusError
         If the table of cues is of another corpus, or the preset was not built.
     """
@@ -81,13 +76,18 @@ def localised_set(
             "measure this corpus"
         )
     regions = tuple(f"{region}_{number}" for region in kind.regions)
+    axes = reader.preset.axes()
+    low = axes.frequency_hz < TILT_SPLIT_HZ
     rows, scenes, truths, margins = [], [], [], []
     n_empty = {True: 0, False: 0}
     for row in np.flatnonzero(target.labels >= 0):
         scene = reader.scene(str(target.token_ids[row]), surroundings=False)
         stress = CLASSES[target.labels[row]]
         scene = replace(scene, times=replace(scene.times, stress=stress))
-        truth = _truth(scene, regions)
+        truth = np.zeros(axes.shape, dtype=bool)
+        masks = candidate_masks(scene) if regions else {}
+        for region in regions:
+            truth |= masks.get(region, False)
         if regions and not truth.any():
             is_test = bool(target.splits[row] == "test")
             n_empty[is_test] += 1
@@ -96,12 +96,17 @@ def localised_set(
         rows.append(row)
         scenes.append(scene)
         truths.append(truth)
-        margins.append(_low(scene, number))
+        margins.append(np.outer(low, scene.in_time(scene.times.nuclei[number - 1]) >= 0.5))
     if not rows:
         raise CorpusError(f"{corpus.path}: the region of {cue} is in none of the images")
     at = np.array(rows)
     ids, mask = target.token_ids[at], np.stack(truths)
-    wide = _widened(mask, reader.preset)
+    # What the window smears, and what measured tracks and boundaries are off by.
+    reach_s = reader.preset.window_s / 2 + TOLERANCE_S
+    reach_hz = reader.preset.resolution_hz / 2 + TOLERANCE_HZ
+    bins = int(np.ceil(reach_hz / axes.frequency_step_hz))
+    frames = int(np.ceil(reach_s / axes.time_step_s))
+    wide = np.stack([grown(one, bins, frames) for one in mask])
     if kind.name in _LOW_IS_MARGIN:
         wide |= np.stack(margins) & mask.any(axis=(1, 2), keepdims=True)
     counts = {
@@ -133,27 +138,3 @@ def localised_set(
             "corpus_fingerprint": corpus.fingerprint,
         },
     )
-
-
-def _truth(scene: Scene, regions: tuple[str, ...]) -> BoolArray:
-    """Cells of those of the regions that the token has."""
-    truth = np.zeros(scene.axes.shape, dtype=bool)
-    masks = candidate_masks(scene) if regions else {}
-    for region in regions:
-        truth |= masks.get(region, False)
-    return truth
-
-
-def _low(scene: Scene, number: int) -> BoolArray:
-    """The vowel below 1 kHz."""
-    frames = scene.in_time(scene.times.nuclei[number - 1]) >= 0.5
-    return np.outer(scene.axes.frequency_hz < TILT_SPLIT_HZ, frames)
-
-
-def _widened(truth: BoolArray, preset: SpectrogramPreset) -> BoolArray:
-    """The truth with what the window smears and what measured tracks and boundaries are off by."""
-    axes = preset.axes()
-    reach_s, reach_hz = preset.window_s / 2 + TOLERANCE_S, preset.resolution_hz / 2 + TOLERANCE_HZ
-    bins = int(np.ceil(reach_hz / axes.frequency_step_hz))
-    frames = int(np.ceil(reach_s / axes.time_step_s))
-    return np.stack([grown(mask, bins, frames) for mask in truth])

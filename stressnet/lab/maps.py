@@ -46,13 +46,12 @@ def _first_layer_variants() -> dict[str, Composite]:
         "box": rules.z_box(),
         "plus": rules.z_plus(stabiliser=1e-6),
     }
-    found = {}
-    for base in ("epsilon-gamma", "epsilon-plus", "epsilon-alpha2-beta1"):
-        for name, rule in firsts.items():
-            full = f"{base}-{name}"
-            if full not in COMPOSITES and not (base == "epsilon-plus" and name == "plus"):
-                found[full] = COMPOSITES[base].with_(name=full, first=rule)
-    return found
+    return {
+        full: COMPOSITES[base].with_(name=full, first=rule)
+        for base in ("epsilon-gamma", "epsilon-plus", "epsilon-alpha2-beta1")
+        for name, rule in firsts.items()
+        if (full := f"{base}-{name}") not in (*COMPOSITES, "epsilon-plus-plus")
+    }
 
 
 VARIANTS: dict[str, Composite] = _first_layer_variants()
@@ -96,8 +95,6 @@ class Explainer:
 
         Parameters
         ----------
-        model : torch.nn.Module
-            In evaluation mode, two classes.
         bounds : tuple of Tensor, shape (n_bins, 1)
             Range of the training images per bin, for rule zB.
         references : ndarray of float32, shape of the images

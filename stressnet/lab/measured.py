@@ -23,18 +23,9 @@ from stressnet.errors import AudioError
 from stressnet.lab.klatt import RATE_HZ, cut, level_db, tilt_db
 from stressnet.lab.plans import NEUTRAL_HZ, WordPlan, noise_spans
 
-VOWEL_MEASURES = (
-    "f0_level_st",
-    "f0_slope_st_per_s",
-    "f0_peak_position",
-    "log_duration",
-    "intensity_db",
-    "tilt_db",
-    "log_f1",
-    "log_f2",
-    "log_f3",
-    "peripherality",
-    "consonant_db",
+VOWEL_MEASURES = tuple(
+    "f0_level_st f0_slope_st_per_s f0_peak_position log_duration intensity_db tilt_db log_f1 "
+    "log_f2 log_f3 peripherality consonant_db".split()
 )
 MEASURES: tuple[str, ...] = (
     *(f"{name}_{k}" for k in ("1", "2", "diff") for name in VOWEL_MEASURES),
@@ -87,10 +78,9 @@ def measure_word(plan: WordPlan, samples: NDArray) -> dict[str, float]:
             raise AudioError(f"Praat finds no F0 in vowel {k}")
         weight = track.f0_hz[voiced] - 0.999 * track.f0_hz[voiced].min()
         position = (track.time_s[voiced] - span[0]) / (span[1] - span[0])
-        part = cut(samples, span)
         length = span[1] - span[0]
-        middle = (span[0] + _MIDDLE[0] * length, span[0] + _MIDDLE[1] * length)
-        times = np.arange(*middle, 0.003)
+        low_s, high_s = (span[0] + part * length for part in _MIDDLE)
+        times = np.arange(low_s, high_s, 0.003)
         formants = [
             np.nanmedian([formant.get_value_at_time(number, t) for t in times] or [np.nan])
             for number in (1, 2, 3)
@@ -104,7 +94,7 @@ def measure_word(plan: WordPlan, samples: NDArray) -> dict[str, float]:
             f"f0_peak_position_{k}": float((weight * position).sum() / weight.sum()),
             f"log_duration_{k}": float(np.log(length)),
             f"intensity_db_{k}": intensity_cues(intensity, *span)["intensity_mean_db"],
-            f"tilt_db_{k}": tilt_db(part),
+            f"tilt_db_{k}": tilt_db(cut(samples, span)),
             **{f"log_f{i + 1}_{k}": float(np.log(f)) for i, f in enumerate(formants)},
             f"peripherality_{k}": float(np.hypot(*np.log(np.array(formants[:2]) / schwa))),
             f"consonant_db_{k}": level_db(cut(samples, noise_spans(plan)[k - 1])),

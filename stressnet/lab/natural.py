@@ -11,24 +11,17 @@ the table draws vowels from the vowel space.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
+import pandas as pd
 
 from stressnet.axes import FloatArray
 
-CUES = (
-    "f0_level_st",
-    "f0_slope_st_per_s",
-    "log_duration",
-    "intensity_db",
-    "tilt_db",
-    "log_f1",
-    "log_f2",
-    "log_f3",
+CUES = tuple(
+    "f0_level_st f0_slope_st_per_s log_duration intensity_db tilt_db log_f1 log_f2 log_f3".split()
 )
 """Cues of a vowel: mean F0 above the speaker's median, its slope, the natural logarithm of the
 duration in seconds, mean intensity, level of 1-4 kHz above that of 0-1 kHz, logarithms of formants
@@ -69,14 +62,12 @@ class NaturalCues:
 @lru_cache(maxsize=1)
 def natural_cues() -> NaturalCues:
     """Read the table that comes with the package."""
-    text = files("stressnet.lab").joinpath("natural_cues.csv").read_text(encoding="utf-8")
-    rows = {row["cue"]: row for row in csv.DictReader(text.splitlines())}
+    with files("stressnet.lab").joinpath("natural_cues.csv").open(encoding="utf-8") as file:
+        table = pd.read_csv(file, index_col="cue", float_precision="round_trip")
     names = [f"{cue}_{k}" for k in (1, 2) for cue in CUES]
-    correlation = np.array([[float(rows[a][b]) for b in names] for a in names])
-    mean, sd = (
-        np.array([float(rows[name][column]) for name in names]).reshape(2, len(CUES))
-        for column in ("mean", "sd")
-    )
+    correlation = table.loc[names, names].to_numpy()
+    mean, sd = (table.loc[names, c].to_numpy().reshape(2, len(CUES)) for c in ("mean", "sd"))
+    mean = mean.copy()
     mean[:, CUES.index("log_duration")] += np.log(CLEAR_SPEECH)
     symmetric = 0.5 * (correlation + correlation.T)  # rounded to three digits in the file
     return NaturalCues(mean, sd, np.linalg.cholesky(symmetric))

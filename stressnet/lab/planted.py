@@ -24,11 +24,7 @@ _N_VOICES = 6
 
 
 def planted_set(
-    n: int = 240,
-    *,
-    strength: float = 1.0,
-    seed: int = 0,
-    preset: SpectrogramPreset | None = None,
+    n: int = 240, *, strength: float = 1.0, seed: int = 0, preset: SpectrogramPreset | None = None
 ) -> LabSet:
     """Noise in which F1 of the first vowel is brighter in one class than in the other.
 

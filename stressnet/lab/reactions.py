@@ -17,7 +17,7 @@ interval over voices and words. A region whose interval lies above zero in one o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -122,35 +122,32 @@ def _compared(
     }
 
 
-@dataclass(frozen=True)
-class _Job:
+class _Job(NamedTuple):
     """Cells to perturb in a word, and whose drop that is: 0 the region's own, 1 its control's."""
 
     word: int
     cells: BoolArray
-    stands_for: tuple[tuple[int, str], ...]
+    stands_for: list[tuple[int, str]]
 
 
 def _jobs(scorer: Scorer, i: int) -> list[_Job]:
     """Regions of a word that have a counterpart, and these, each pair of one length."""
     mine = scorer.regions[i]
-    shape = scorer.words.axes.shape
-    masks = {
-        name: mine.cells[[k]].toarray().reshape(shape) > 0 for k, name in enumerate(mine.names)
-    }
+    cells = mine.cells.toarray().reshape(-1, *scorer.words.axes.shape) > 0
+    masks = dict(zip(mine.names, cells, strict=True))
     jobs: list[_Job] = []
+    done = set()
     for name, mask in masks.items():
         other = counterpart(name, masks)
-        if other is None:
+        if other is None or name in done:
             continue
-        mutual = counterpart(other, masks) == name
-        if mutual and list(masks).index(other) < list(masks).index(name):
-            continue  # done with its counterpart
         own, control = _same_length(mask, masks[other])
-        back = ((1, other),) if mutual else ()
-        jobs.append(_Job(i, own, ((0, name), *back)))
-        back = ((0, other),) if mutual else ()
-        jobs.append(_Job(i, control, ((1, name), *back)))
+        of_own, of_control = [(0, name)], [(1, name)]
+        if counterpart(other, masks) == name:  # each is the other's control
+            of_own.append((1, other))
+            of_control.append((0, other))
+            done.add(other)
+        jobs += [_Job(i, own, of_own), _Job(i, control, of_control)]
     return jobs
 
 
@@ -158,11 +155,8 @@ def _same_length(one: BoolArray, other: BoolArray) -> tuple[BoolArray, BoolArray
     """Both masks on the same number of frames, taken from their middles."""
     frames = [np.flatnonzero(mask.any(axis=0)) for mask in (one, other)]
     n = min(len(each) for each in frames)
-    cut = []
-    for mask, at in zip((one, other), frames, strict=True):
-        first = (len(at) - n) // 2
-        kept = np.zeros_like(mask)
-        inside = at[first : first + n]
+    cut = np.zeros((2, *one.shape), dtype=bool)
+    for kept, mask, at in zip(cut, (one, other), frames, strict=True):
+        inside = at[(len(at) - n) // 2 :][:n]
         kept[:, inside] = mask[:, inside]
-        cut.append(kept)
     return cut[0], cut[1]

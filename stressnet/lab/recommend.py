@@ -114,12 +114,8 @@ def recommendation_text(
 
     Parameters
     ----------
-    found : sequence of Recommendation
-        As of :func:`recommend`.
     tables : mapping of str to DataFrame
         ``units``, ``scores``, ``methods``, ``networks`` and ``places`` of the board.
-    default : str
-        Method that ``stressnet explain`` uses.
     """
     overall = found[0]
     lines = ["# Which explanation to trust", ""]
@@ -144,18 +140,16 @@ def recommendation_text(
 
 def _solved_text(networks: pd.DataFrame) -> list[str]:
     n, solved = len(networks), int(networks["solved"].sum()) if len(networks) else 0
-    lines = [
+    text = (
         f"{solved} of {n} networks solved their set (lower limit of balanced accuracy on test "
         "words at least 0.75); only these are explained."
+    )
+    failed = [
+        f"{row.set} ({row.network}-{row.net_seed}: {row.balanced_accuracy:.2f})"
+        for row in networks.itertuples()
+        if not row.solved
     ]
-    failed = networks[~networks["solved"].astype(bool)] if n else networks
-    if len(failed):
-        parts = [
-            f"{row.set} ({row.network}-{row.net_seed}: {row.balanced_accuracy:.2f})"
-            for row in failed.itertuples()
-        ]
-        lines.append("Not solved: " + ", ".join(parts) + ".")
-    return lines
+    return [text, f"Not solved: {', '.join(failed)}."] if failed else [text]
 
 
 def _percent(value: float) -> str:
@@ -171,14 +165,16 @@ def _table_text(found: Sequence[Recommendation]) -> list[str]:
         if one.row is None:
             lines.append(f"| {one.question} | none solved | - | - | - | - |")
             continue
-        row = one.row
-        first = f"{_percent(row['first'])} ({_percent(row['first_low'])}-"
-        first += f"{_percent(row['first_high'])}, n = {row['n_units']})"
-        lines.append(
-            f"| {one.question} | {', '.join(one.cues)} | {one.name} | {first} | "
-            f"{_percent(one.checked)} | {_percent(row['false_positive'])} |"
-        )
+        first = f"{_first(one.row)[:-1]}, n = {one.row['n_units']})"
+        cells = [one.question, ", ".join(one.cues), one.name, first, _percent(one.checked)]
+        lines.append(f"| {' | '.join([*cells, _percent(one.row['false_positive'])])} |")
     return lines
+
+
+def _first(row: pd.Series) -> str:
+    """How often the true region comes first, with its interval."""
+    low, high = _percent(row["first_low"]), _percent(row["first_high"])
+    return f"{_percent(row['first'])} ({low}-{high})"
 
 
 def _bar_text(overall: Recommendation) -> list[str]:
@@ -192,15 +188,11 @@ def _bar_text(overall: Recommendation) -> list[str]:
         f"The best method, {overall.name}, reaches {_percent(row['first'])} with "
         f"{_percent(row['false_positive'])} false positives"
     )
-    first, false = row["first"] >= BAR_FIRST, row["false_positive"] <= BAR_FALSE
-    if first and false:
+    missed = ["the share of first places"] if row["first"] < BAR_FIRST else []
+    missed += ["false positives"] if row["false_positive"] > BAR_FALSE else []
+    if not missed:
         return [f"{bar} {reached}: it meets the bar."]
-    missed = " and ".join(
-        text
-        for text, ok in (("the share of first places", first), ("false positives", false))
-        if not ok
-    )
-    return [f"{bar} {reached}: no method meets it; {missed} fall short."]
+    return [f"{bar} {reached}: no method meets it; {' and '.join(missed)} fall short."]
 
 
 def _failures_text(overall: Recommendation, units: pd.DataFrame) -> list[str]:
@@ -208,23 +200,21 @@ def _failures_text(overall: Recommendation, units: pd.DataFrame) -> list[str]:
     mine = _rows_of(units, overall.method, overall.seed_output, overall.part)
     mine = mine[mine["cue"].isin(PLACED_CUES) & (mine["kind"] == "method")]
     missed = mine[mine["place"] > 1]
-    if not len(missed):
-        lines = ["The best method puts the true region first in every unit."]
-    else:
-        counts = missed.groupby(["cue", "top"]).size().sort_values(ascending=False)
-        named = counts.head(8).reset_index(name="n").to_dict("records")
+    text = "The best method puts the true region first in every unit."
+    if len(missed):
+        counts = missed.groupby(["cue", "top"]).size().sort_values(ascending=False).head(8)
+        named = counts.reset_index(name="n").to_dict("records")
         parts = [f"{row['top']} instead of {row['cue']} ({row['n']})" for row in named]
-        lines = [
+        text = (
             f"The best method misses {len(missed)} of {len(mine)} units. First instead of the "
             f"truth: {', '.join(parts)}."
-        ]
-    by_cue = mine.groupby("cue").agg(
-        first=("place", lambda p: (p == 1).mean()), false=("false_positive", "mean")
-    )
+        )
+    by_cue = mine.assign(first=mine["place"] == 1).groupby("cue")[["first", "false_positive"]]
     parts = [
-        f"{cue} {_percent(row.first)} / {_percent(row.false)}" for cue, row in by_cue.iterrows()
+        f"{cue} {_percent(row['first'])} / {_percent(row['false_positive'])}"
+        for cue, row in by_cue.mean().iterrows()
     ]
-    return [*lines, "", f"First places / false positives by cue: {'; '.join(parts)}."]
+    return [text, "", f"First places / false positives by cue: {'; '.join(parts)}."]
 
 
 def _default_text(overall: Recommendation, methods: pd.DataFrame, default: str) -> list[str]:
@@ -233,9 +223,8 @@ def _default_text(overall: Recommendation, methods: pd.DataFrame, default: str) 
         return [f"The default composite, `{default}`, was not scored."]
     row = mine.iloc[0]
     text = (
-        f"`stressnet explain` uses `{default}`: true region first in {_percent(row['first'])} "
-        f"({_percent(row['first_low'])}-{_percent(row['first_high'])}), false positives "
-        f"{_percent(row['false_positive'])}, relevance rank accuracy {row['rank']:.2f}."
+        f"`stressnet explain` uses `{default}`: true region first in {_first(row)}, false "
+        f"positives {_percent(row['false_positive'])}, relevance rank accuracy {row['rank']:.2f}."
     )
     best = overall.row
     if overall.method == default:
@@ -260,13 +249,11 @@ def _controls_text(scores: pd.DataFrame) -> list[str]:
         for method, gains in means.groupby(level=0)
     ]
     base = str(broken["method"].iloc[0]).split("/")[0]
-    intact = _rows_of(scores, base, *_DEFAULT_CHOICE)
-    gains = intact.groupby("measure")["gain"].mean().dropna()
-    own = ", ".join(f"{name} {value:+.3f}" for name, value in gains.items())
+    intact = _rows_of(scores, base, *_DEFAULT_CHOICE).groupby("measure")["gain"].mean().dropna()
+    own = ", ".join(f"{name} {value:+.3f}" for name, value in intact.items())
     return [
         "Largest mean gain over chance of a deliberately broken map, in any measure: "
-        + "; ".join(parts)
-        + f". The intact `{base}`: {own}. Zero is chance."
+        f"{'; '.join(parts)}. The intact `{base}`: {own}. Zero is chance."
     ]
 
 

@@ -111,13 +111,7 @@ def parse_natural(text: str) -> tuple[str, float | None]:
 
 
 def related_cues(cue: str) -> frozenset[str]:
-    """Columns that a target is related to by nature, its own included.
-
-    Raises
-    ------
-    ConfigError
-        If the cue can be no target.
-    """
+    """Columns that a target is related to by nature, its own included."""
     number, name = parse_target(cue)
     near, of_word = _RELATED[name]
     parts = (f"{domain}_{number}_{other}" for domain in (NUCLEUS, SYLLABLE) for other in near)

@@ -62,8 +62,6 @@ class Components:
 
     Parameters
     ----------
-    cues : ndarray, shape (n, n_cues)
-        Standardised.
     indicators : ndarray, shape (n, n_indicators)
         Always taken out.
     train : ndarray of bool, shape (n,)

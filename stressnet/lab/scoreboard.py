@@ -14,6 +14,7 @@ unit is right if, in the mean over its words, a true region has the largest dens
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -57,20 +58,21 @@ def score_entry(scores: WordScores, used: frozenset[str], weights: FloatArray) -
     weights : ndarray, shape (n_resamples, n_words)
         How often each word counts in each resample.
     """
-    found: dict[str, Any] = {"measures": {}}
+    measures = {}
     for k, name in enumerate(MEASURES):
         levels = {level: scores.chance[level][:, k] for level in CHANCES}
-        found["measures"][name] = _mean_row(scores.values[:, k], levels, weights)
+        measures[name] = _mean_row(scores.values[:, k], levels, weights)
     raw = scores.values[:, MEASURES.index("false_positive")]
     excused = np.array([name in used for name in scores.marked])
     confirmed = np.where(np.isfinite(raw), raw * ~excused, np.nan)
-    found["measures"]["false_positive_confirmed"] = _mean_row(confirmed, {}, weights)
-    names, counts = np.unique([name for name in scores.marked if name], return_counts=True)
-    found["marked"] = dict(zip(names.tolist(), counts.tolist(), strict=True))
-    found["units"] = _units(scores, confirmed)
-    found["n_words"] = len(raw)
-    found["n_without_score"] = sum(bool(reason) for reason in scores.reasons)
-    return found
+    measures["false_positive_confirmed"] = _mean_row(confirmed, {}, weights)
+    return {
+        "measures": measures,
+        "marked": dict(sorted(Counter(filter(None, scores.marked)).items())),
+        "units": _units(scores, confirmed),
+        "n_words": len(raw),
+        "n_without_score": sum(map(bool, scores.reasons)),
+    }
 
 
 def place_entry(
@@ -78,9 +80,10 @@ def place_entry(
 ) -> dict[str, Any]:
     """Where one method's relevance goes in words whose cue has no place."""
     relevance, area = shares(words, maps, part)
-    rows = {}
-    for k, place in enumerate(PLACES):
-        rows[place] = _mean_row(relevance[:, k], {"area": area[:, k]}, weights)
+    rows = {
+        place: _mean_row(relevance[:, k], {"area": area[:, k]}, weights)
+        for k, place in enumerate(PLACES)
+    }
     return {"places": rows, "n_words": len(maps)}
 
 
@@ -93,18 +96,18 @@ def _mean_row(
     if there.any():
         row["value"] = float(values[there].mean())
         row["low"], row["high"] = _interval(values[there], weights[:, there])
-    best: tuple[float, str] | None = None
+    means = {}
     for name, level in levels.items():
         both = there & np.isfinite(level)
-        mean = float(level[both].mean()) if both.any() else None
-        row[name] = mean
-        if mean is not None and (best is None or mean > best[0]):
-            best = mean, name
-    if best is not None and row["value"] is not None:
-        level = levels[best[1]]
+        row[name] = None
+        if both.any():
+            row[name] = means[name] = float(level[both].mean())
+    if means:
+        level = levels[max(means, key=lambda name: means[name])]
         both = there & np.isfinite(level)
-        row["gain"] = float((values - level)[both].mean())
-        row["gain_low"], row["gain_high"] = _interval((values - level)[both], weights[:, both])
+        gain = (values - level)[both]
+        row["gain"] = float(gain.mean())
+        row["gain_low"], row["gain_high"] = _interval(gain, weights[:, both])
     return {key: None if value is None or value != value else value for key, value in row.items()}
 
 
@@ -150,23 +153,22 @@ def _means(density: FloatArray) -> FloatArray:
 
 def scores_table(entries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Tidy: one row per entry and measure."""
-    rows = [
-        {**entry, "measure": name, **row}
-        for entry in entries
-        for name, row in entry.get("measures", {}).items()
-    ]
     chances = " ".join(CHANCES)
-    return _table(rows, f"measure value low high {chances} gain gain_low gain_high")
+    return _tidy(entries, "measure", f"value low high {chances} gain gain_low gain_high")
 
 
 def places_table(entries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Tidy: one row per entry of a cue without place, and place."""
+    return _tidy(entries, "place", "value low high area gain gain_low")
+
+
+def _tidy(entries: Iterable[Mapping[str, Any]], what: str, columns: str) -> pd.DataFrame:
     rows = [
-        {**entry, "place": name, **row}
+        {**entry, what: name, **row}
         for entry in entries
-        for name, row in entry.get("places", {}).items()
+        for name, row in entry.get(f"{what}s", {}).items()
     ]
-    return _table(rows, "place value low high area gain gain_low")
+    return _table(rows, f"{what} {columns}")
 
 
 def units_table(entries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -291,8 +293,8 @@ def sets_table(described: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     for one in described:
         row = {key: value for key, value in one.items() if key != "provenance"}
         row["true_regions"] = " ".join(one["true_regions"])
-        provenance = one["provenance"]
-        row["made_by"], row["where"] = provenance.get("made_by"), provenance.get("where", "")
-        row["effect"], row["seed"] = provenance.get("effect"), provenance.get("seed")
-        rows.append(row)
+        made: Mapping[str, Any] = {"where": "", **one["provenance"]}
+        rows.append(
+            {**row, **{key: made.get(key) for key in ("made_by", "where", "effect", "seed")}}
+        )
     return pd.DataFrame(rows)

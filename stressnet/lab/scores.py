@@ -29,12 +29,12 @@ its mean exceeds all three; ``docs/validation.md`` tells why it takes all of the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from math import comb
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_matrix
@@ -145,13 +145,12 @@ class Scorer:
             raise ConfigError(f"maps have shape {maps.shape}, not {self.words.images.shape}")
         check_names("part", [part], PARTS)
         n = len(maps)
-        own = np.full((n, len(MEASURES)), np.nan)
-        chance = {name: np.full((n, len(MEASURES)), np.nan) for name in CHANCES}
+        own, *levels = (np.full((n, len(MEASURES)), np.nan) for _ in range(1 + len(CHANCES)))
+        chance = dict(zip(CHANCES, levels, strict=True))
         densities = {
             level: np.full((n, len(CANDIDATES)), np.nan) for level in ("own", *CHANCES[1:])
         }
-        marked = [""] * n
-        reasons = [""] * n
+        marked, reasons = [""] * n, [""] * n
         for i, one in enumerate(maps):
             values = one.astype(np.float64)
             values = np.abs(values) if part == "absolute" else np.maximum(values, 0.0)
@@ -170,15 +169,15 @@ class Scorer:
             shifted = [found.shifted(int(u * frames.sum()), frames) for u in self.shifts[i]]
             others = [self.regions[k] for k in self.partners[i]]
             mean = total / mine.sound.sum()
-            densities["own"][i] = _by_candidate([(mine, density)]) / mean
-            for level, draws in (
-                ("exchange", [(other, found) for other in others]),
-                ("displaced", [(mine, one) for one in shifted]),
+            densities["own"][i] = _by_candidate([mine], [density]) / mean
+            for level, regions, moved in (
+                ("exchange", others, [found] * N_DRAWS),
+                ("displaced", [mine] * N_DRAWS, shifted),
             ):
-                results = [one.measure(regions) for regions, one in draws]
-                chance[level][i] = column_means(np.stack([values for values, _ in results]))
-                pairs = [(r, d) for (r, _), (_, d) in zip(draws, results, strict=True)]
-                densities[level][i] = _by_candidate(pairs) / mean
+                results = [one.measure(own) for own, one in zip(regions, moved, strict=True)]
+                values, drawn = zip(*results, strict=True)
+                chance[level][i] = column_means(np.stack(values))
+                densities[level][i] = _by_candidate(regions, drawn) / mean
         return WordScores(self.words, own, chance, densities, marked, reasons)
 
 
@@ -207,19 +206,6 @@ class WordScores:
     densities: dict[str, FloatArray]
     marked: list[str]
     reasons: list[str]
-
-    def table(self) -> pd.DataFrame:
-        """One row per word: ``word_id, voice, word``, measures and chance levels, ``marked``."""
-        columns: dict[str, object] = {
-            "word_id": self.words.word_ids.astype(object),
-            "voice": self.words.voices.astype(object),
-            "word": self.words.words.astype(object),
-        }
-        for k, name in enumerate(MEASURES):
-            columns[name] = self.values[:, k]
-            for level, values in self.chance.items():
-                columns[f"{name}_{level}"] = values[:, k]
-        return pd.DataFrame({**columns, "marked": self.marked, "reason": self.reasons})
 
 
 def _chance_by_area(regions: WordRegions) -> FloatArray:
@@ -302,10 +288,10 @@ class _Map:
         return regions.names[holding[regions.sizes[holding].argmin()]]
 
 
-def _by_candidate(draws: list[tuple[WordRegions, FloatArray]]) -> FloatArray:
+def _by_candidate(draws: Sequence[WordRegions], densities: Sequence[FloatArray]) -> FloatArray:
     """Mean density of each of :data:`CANDIDATES`; NaN where no draw has it."""
     rows = np.full((len(draws), len(CANDIDATES)), np.nan)
-    for row, (regions, density) in zip(rows, draws, strict=True):
+    for row, regions, density in zip(rows, draws, densities, strict=True):
         row[[CANDIDATES.index(name) for name in regions.names]] = density
     return column_means(rows)
 

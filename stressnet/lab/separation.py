@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from stressnet.errors import ConfigError
 from stressnet.lab.designs import get_design
@@ -80,16 +81,18 @@ def separations(words: Sequence[LabWord]) -> list[Separation]:
         raise ConfigError("separation needs words of both classes and of one design")
     design = get_design(designs.pop())
     final = np.array([word.stress is Stress.FINAL for word in words])
-    rows = []
-    for measure in MEASURES:
-        values = np.array([word.measured[measure] for word in words])
-        role: Role = "other"
-        if measure in design.intended_measures:
-            role = "intended"
-        elif measure in design.own_measures:
-            role = "own"
-        rows.append(Separation(measure, role, auroc(values, final), leak_limit(len(words))))
-    return rows
+    roles: dict[str, Role] = dict.fromkeys(design.own_measures, "own")
+    roles |= dict.fromkeys(design.intended_measures, "intended")
+    table = pd.DataFrame([word.measured for word in words])
+    return [
+        Separation(
+            measure,
+            roles.get(measure, "other"),
+            auroc(table[measure].to_numpy(), final),
+            leak_limit(len(words)),
+        )
+        for measure in MEASURES
+    ]
 
 
 def separation_problem(words: Sequence[LabWord], rows: Sequence[Separation]) -> str | None:

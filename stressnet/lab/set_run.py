@@ -7,7 +7,9 @@ stopped; what was drawn and trained stays in the state folder until the set is d
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,33 +18,132 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stressnet.axes import FloatArray
-from stressnet.errors import CorpusError, StressnetError
+from stressnet.corpus.store import Corpus
+from stressnet.errors import ConfigError, CorpusError, StressnetError
+from stressnet.explain.composites import suited
 from stressnet.explain.reference import mean_spectrum, reference_images
 from stressnet.lab.board_plan import Plan
 from stressnet.lab.controls import CONTROLS, break_maps, breaks
+from stressnet.lab.designs import DESIGNS
+from stressnet.lab.drawn import drawn_set
 from stressnet.lab.labset import LabSet
-from stressnet.lab.maps import ALL_METHODS, Explainer, input_bounds, make_explainers
+from stressnet.lab.localised import TargetRules, localised_set
+from stressnet.lab.maps import ALL_METHODS, VARIANTS, Explainer, input_bounds, make_explainers
+from stressnet.lab.planted import planted_set
 from stressnet.lab.reactions import measure_reactions, used_regions
-from stressnet.lab.scoreboard import place_entry, score_entry
+from stressnet.lab.related import parse_natural
+from stressnet.lab.scoreboard import NATURAL, place_entry, score_entry
 from stressnet.lab.scores import PARTS, Scorer
-from stressnet.lab.set_task import (
-    CONTROL_METHODS,
-    N_RESAMPLES,
-    SetResult,
-    SetTask,
-    cue_name,
-    make_set,
-    usable_methods,
-)
 from stressnet.lab.train import Learned, judge, train_network
+from stressnet.models.registry import get_spec
 from stressnet.runs.journal import Journal
 from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.tables import read_table
 from stressnet.training.bootstrap import cluster_weights
+
+CONTROL_METHODS = ("epsilon-gamma",)
+"""Methods whose maps are broken on purpose."""
 
 SET_DONE = "set"
 _EXAMPLE, _MAPS = "example", "maps.npz"
 MAX_REACTION_WORDS = 96
 """Words whose regions are perturbed one by one."""
+
+
+N_RESAMPLES = 400
+
+
+@dataclass(frozen=True)
+class SetTask:
+    """Everything a worker needs for one set.
+
+    Parameters
+    ----------
+    name : str
+        A design, ``planted``, ``natural:COLUMN`` (a cue of the corpus), or ``folder:PATH``.
+    corpus, cues : Path, optional
+        A corpus and its table of cues, for ``natural:``.
+    """
+
+    name: str
+    plan: Plan
+    state: Path
+    corpus: Path | None = None
+    cues: Path | None = None
+
+    @property
+    def slug(self) -> str:
+        """A name for files."""
+        return "".join(c if c.isalnum() or c in "-_+." else "-" for c in self.name)
+
+    @property
+    def folder(self) -> Path:
+        """Where the set's state is."""
+        return self.state / self.slug
+
+
+@dataclass(frozen=True)
+class SetResult:
+    """What came of a set."""
+
+    name: str
+    described: dict[str, Any] = field(default_factory=dict)
+    networks: list[dict[str, Any]] = field(default_factory=list)
+    reactions: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def usable_methods(names: Sequence[str], network: str) -> tuple[str, ...]:
+    """Of some methods those that an architecture can be explained by, its own composite among them
+    if it has attention."""
+    found = suited(names, get_spec(network).composite)
+    if set(names) <= set(found):
+        return found
+    return tuple(name for name in found if name not in VARIANTS)
+
+
+def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
+    """The words of a task.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such set, or what it needs was not given.
+    """
+    plan = task.plan
+    kind, _, rest = task.name.partition(":")
+    if task.name == "planted":
+        return planted_set(plan.n_words, strength=plan.effect, seed=plan.seed)
+    if kind == "folder":
+        return LabSet.load(Path(rest))
+    if kind == "natural":
+        if task.corpus is None or task.cues is None:
+            raise ConfigError(f"set {task.name} needs a corpus and its table of cues")
+        cue, margin_sd = parse_natural(rest)
+        rules = TargetRules() if margin_sd is None else TargetRules(margin_sd=margin_sd)
+        table = read_table(task.cues)
+        words = localised_set(Corpus.open(task.corpus), table, cue, rules=rules)
+        return words if margin_sd is None else replace(words, name=f"{words.name}/{margin_sd:g}")
+    if task.name not in DESIGNS:
+        raise ConfigError(
+            f"no set {task.name!r}; there are planted, {', '.join(DESIGNS)}, natural:COLUMN and "
+            "folder:PATH"
+        )
+    return drawn_set(
+        task.name,
+        plan.n_words,
+        plan.seed,
+        effect=plan.effect,
+        problems=problems,
+        allow_leaks=plan.allow_leaks,
+    )
+
+
+def cue_name(words: LabSet) -> str:
+    """The cue; that of natural words apart, whose truth is measured and whose cue is not alone."""
+    natural = words.provenance.get("made_by") == "localised target"
+    return f"{NATURAL} {words.cue}" if natural else words.cue
 
 
 def run_set(task: SetTask) -> SetResult:
@@ -117,17 +218,23 @@ class _Run:
         done = self.journal.done
         if f"done {label}" in done:
             return bool(done[f"done {label}"])
-        model = train_network(
-            words,
-            network,
-            seed,
-            self.task.folder / "networks" / label,
-            max_epochs=plan.max_epochs,
-            batch_size=plan.batch_size,
-            precision=plan.precision,
-        )
+        changes = {name: getattr(plan, name) for name in ("max_epochs", "batch_size", "precision")}
+        out = self.task.folder / "networks" / label
+        model = train_network(words, network, seed, out, **changes)
         learned = judge(model, words, seed=plan.seed)
-        self.journal.add(f"network {label}", self._network_row(network, seed, learned))
+        balanced, voices = learned.balanced_accuracy, learned.solved_by_voice
+        row = {
+            **self.about(network, seed),
+            "n_test": learned.n_test,
+            "balanced_accuracy": balanced.value,
+            "low": balanced.low,
+            "high": balanced.high,
+            "auroc": learned.auroc.value,
+            "solved": learned.solved,
+            "n_voices_solved": sum(voices.values()),
+            "n_voices": len(voices),
+        }
+        self.journal.add(f"network {label}", row)
         if learned.solved:
             scoring = _Scoring(self, model, network, seed, learned)
             for explainer in _explainers(plan, network, census=census):
@@ -141,22 +248,10 @@ class _Run:
         self.journal.add(f"done {label}", learned.solved)
         return learned.solved
 
-    def _network_row(self, network: str, seed: int, learned: Learned) -> dict[str, Any]:
-        balanced = learned.balanced_accuracy
-        return {
-            "set": self.words.name,
-            "cue": cue_name(self.words),
-            "network": network,
-            "net_seed": seed,
-            "n_test": learned.n_test,
-            "balanced_accuracy": balanced.value,
-            "low": balanced.low,
-            "high": balanced.high,
-            "auroc": learned.auroc.value,
-            "solved": learned.solved,
-            "n_voices_solved": sum(learned.solved_by_voice.values()),
-            "n_voices": len(learned.solved_by_voice),
-        }
+    def about(self, network: str, seed: int) -> dict[str, Any]:
+        """What rows of a network begin with."""
+        words = self.words
+        return {"set": words.name, "cue": cue_name(words), "network": network, "net_seed": seed}
 
     def chosen(self, learned: Learned) -> LabSet:
         """Test words that the network gets right, as many of every voice and class as there are."""
@@ -198,11 +293,8 @@ class _Scoring:
         self.references = reference_images(words.images, words.sound, spectrum)
         self.label = f"{network}-{seed}"
         self.identity = {
-            "set": words.name,
-            "cue": cue_name(words),
+            **run.about(network, seed),
             "where": str(words.provenance.get("where", "")),
-            "network": network,
-            "net_seed": seed,
             "solved_voices": [voice for voice, ok in learned.solved_by_voice.items() if ok],
         }
         self.chance_seed = run.task.plan.seed
@@ -246,12 +338,7 @@ class _Scoring:
                 self._add(key, control_of, broken, "positive", kind)
 
     def _add(
-        self,
-        key: str,
-        explainer: Explainer,
-        maps: NDArray[np.float32],
-        part: str,
-        kind: str,
+        self, key: str, explainer: Explainer, maps: NDArray[np.float32], part: str, kind: str
     ) -> None:
         if self.scorer is None:
             found = place_entry(self.words, maps, part, self.weights)

@@ -149,7 +149,7 @@ class LocalisedTarget:
         table = self.correlations
         own = table[table["relation"] == "target"].iloc[0]
         others = table[table["relation"] == "unrelated"]
-        found: dict[str, Any] = {
+        facts: dict[str, Any] = {
             "made_by": "localised target",
             "target": self.cue,
             "rules": asdict(self.rules),
@@ -159,11 +159,11 @@ class LocalisedTarget:
             "leak": self.leak,
         }
         for part in ("train", "held_out"):
-            found[f"own_{part}"] = float(own[f"after_{part}"])
+            facts[f"own_{part}"] = float(own[f"after_{part}"])
             for when in ("before", "after"):
-                found[f"largest_{when}_{part}"] = float(others[f"{when}_{part}"].abs().max())
-            found[f"n_significant_{part}"] = int((others[f"p_{part}"] < ALPHA).sum())
-        return {**found, "counts": dict(self.counts)}
+                facts[f"largest_{when}_{part}"] = float(others[f"{when}_{part}"].abs().max())
+            facts[f"n_significant_{part}"] = int((others[f"p_{part}"] < ALPHA).sum())
+        return {**facts, "counts": dict(self.counts)}
 
 
 def localised_target(
@@ -205,13 +205,16 @@ def localised_target(
     others = relation == "unrelated"
     labels_of_words = indicators(cues[list(_NOMINAL)], train)
     components = Components(values[:, others], labels_of_words, train)
-    n, rest = _fewest(components, values, measured, own, others, rules, cue)
+    rivals = values[train][:, others], measured[train][:, others]
+    n, rest = _fewest(components, values[:, own], *rivals, rules, cue)
     explained = float(1 - rest[train].var() / values[train, own].var())
     rest = rest / rest[train].std()
     positive, near = rest > 0, known & (np.abs(rest) < rules.margin_sd)
-    kept = known & ~near & (splits != "")
-    sign = np.where(positive, Stress.INITIAL.class_index, Stress.FINAL.class_index)
     in_split = splits != ""
+    kept = known & ~near & in_split
+    sign = np.where(positive, Stress.INITIAL.class_index, Stress.FINAL.class_index)
+    predictors = np.hstack([values[:, others], labels_of_words])
+    parts = {"train": train, "held_out": held_out}
     target = LocalisedTarget(
         cue=cue,
         token_ids=cues["token_id"].to_numpy(dtype=np.str_),
@@ -220,23 +223,8 @@ def localised_target(
         labels=np.where(kept, sign, -1).astype(np.int64),
         n_components=n,
         explained=explained,
-        leak=leak(
-            np.hstack([values[:, others], labels_of_words]),
-            positive,
-            kept & train,
-            kept & held_out,
-            seed=rules.seed,
-        ),
-        correlations=_table(
-            relation,
-            values,
-            measured,
-            own,
-            rest,
-            {"train": train, "held_out": held_out},
-            kept,
-            rules,
-        ),
+        leak=leak(predictors, positive, kept & train, kept & held_out, seed=rules.seed),
+        correlations=_table(relation, values, measured, rest, parts, kept, rules),
         counts={
             "all": len(cues),
             "left out: known word or no split": int((~in_split).sum()),
@@ -253,27 +241,22 @@ def localised_target(
 
 def _fewest(
     components: Components,
-    values: FloatArray,
+    own: FloatArray,
+    rivals: FloatArray,
     measured: BoolArray,
-    own: int,
-    others: BoolArray,
     rules: TargetRules,
     cue: str,
 ) -> tuple[int, FloatArray]:
     """The fewest components with which the rest is localised in training tokens, and the rest."""
     train = components.train
-    rivals, there = values[train][:, others], measured[train][:, others]
     for n in range(components.n_components + 1):
-        rest = components.rest(values[:, own], n)
-        _check_own(
-            cue,
-            float(np.corrcoef(rest[train], values[train, own])[0, 1]),
-            rules,
-            f"with {n} components, while other cues still correlate with it",
-        )
-        if np.abs(correlation(rest[train], rivals, there)).max() > rules.max_correlation:
+        rest = components.rest(own, n)
+        value = float(np.corrcoef(rest[train], own[train])[0, 1])
+        when = f"with {n} components, while other cues still correlate with it"
+        _check_own(cue, value, rules, when)
+        if np.abs(correlation(rest[train], rivals, measured)).max() > rules.max_correlation:
             continue
-        if not (rules.p_values(rest[train], rivals, there) < ALPHA).any():
+        if not (rules.p_values(rest[train], rivals, measured) < ALPHA).any():
             return n, rest
     raise ConfigError(
         f"{cue} cannot be localised: with all {components.n_components} components another cue "
@@ -293,7 +276,6 @@ def _table(
     relation: NDArray,
     values: FloatArray,
     measured: BoolArray,
-    own: int,
     rest: FloatArray,
     parts: Mapping[str, BoolArray],
     kept: BoolArray,
@@ -302,7 +284,7 @@ def _table(
     """Correlations before and after, see :class:`LocalisedTarget`."""
     table = pd.DataFrame({"cue": COLUMNS, "relation": relation})
     table["n_missing"] = (~measured[parts["train"] | parts["held_out"]]).sum(axis=0)
-    tested = relation == "unrelated"
+    tested, own = relation == "unrelated", int(np.flatnonzero(relation == "target")[0])
     for part, rows in parts.items():
         there = measured[rows]
         table[f"before_{part}"] = correlation(values[rows, own], values[rows], there)
@@ -310,9 +292,8 @@ def _table(
         p = np.full(len(COLUMNS), np.nan)
         p[tested] = rules.p_values(rest[rows], values[rows][:, tested], there[:, tested])
         table[f"p_{part}"] = p
-    rows = kept & parts["held_out"]
+    rows = measured & (kept & parts["held_out"])[:, None]
     table["auroc_held_out"] = [
-        auroc(values[rows & measured[:, j], j], rest[rows & measured[:, j]] > 0)
-        for j in range(len(COLUMNS))
+        auroc(cue[there], rest[there] > 0) for cue, there in zip(values.T, rows.T, strict=True)
     ]
     return table

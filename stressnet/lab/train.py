@@ -89,12 +89,9 @@ def lab_recipe(network: str, seed: int, **changes: Any) -> TrainConfig:
 
 def stress_data(words: LabSet) -> StressData:
     """The set as the training loop wants it, with the parts of its words for ``nuclei``."""
-    times = [scene.times for scene in words.scenes]
-    spans = [(t.word, *t.nuclei) for t in times]
-    limits = pd.DataFrame(
-        [[second for span in word for second in (span.start_s, span.end_s)] for word in spans],
-        columns=COLUMNS,
-    )
+    spans = [(scene.times.word, *scene.times.nuclei) for scene in words.scenes]
+    seconds = [[t for span in word for t in (span.start_s, span.end_s)] for word in spans]
+    limits = pd.DataFrame(seconds, columns=COLUMNS)
     return StressData(
         images=words.images,
         labels=words.labels,
@@ -107,15 +104,7 @@ def stress_data(words: LabSet) -> StressData:
 
 
 def train_network(words: LabSet, network: str, seed: int, out: Path, **changes: Any) -> nn.Module:
-    """Train a network on the set's training words, or load it if ``out`` holds it.
-
-    Raises
-    ------
-    ConfigError
-        If the network is unknown or cannot take the images, or a split lacks a class.
-    CheckpointError
-        If ``out`` holds something else or cannot be written.
-    """
+    """Train a network on the set's training words, or load it if ``out`` holds it."""
     fields = words.preset.to_dict()
     name = fields.pop("name")
     config = lab_recipe(network, seed, **changes)

@@ -14,15 +14,7 @@ from stressnet.lab.candidates import VOWEL_EDGE_S, around
 from stressnet.lab.labset import LabSet
 from stressnet.regions.scene import Scene
 
-PLACES = (
-    "vowel_1",
-    "vowel_2",
-    "vowel_edges_1",
-    "vowel_edges_2",
-    "consonants",
-    "beside_word",
-    "padding",
-)
+PLACES = tuple("vowel_1 vowel_2 vowel_edges_1 vowel_edges_2 consonants beside_word padding".split())
 """Parts that tile the image. ``vowel_edges`` are frames within 15 ms of a vowel's limits,
 ``vowel_1`` and ``vowel_2`` what lies between them."""
 

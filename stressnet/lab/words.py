@@ -40,7 +40,7 @@ class LabWord:
     Parameters
     ----------
     word : str
-        Its phones and its pair: both members of a pair have the same.
+        Its phones and its pair.
     audio : ndarray of float32, shape (n,)
         The word with 120 ms of background on both sides; full scale 1.
     phones : tuple of Interval
@@ -84,10 +84,6 @@ def draw_words(
 
     Parameters
     ----------
-    n : int
-        Words; even, half of them of each class.
-    voices : sequence of str, optional
-        Speakers that take turns; all if left out.
     effect : float
         1 is obvious, 0.25 near threshold, 0 no cue.
     problems : list of Problem, optional
@@ -109,16 +105,10 @@ def draw_words(
         raise ConfigError(f"{n} words: words come in pairs, draw an even number")
     if not 0 <= effect <= 2 or seed < 0:
         raise ConfigError(f"effect {effect} must be from 0 to 2, seed {seed} not negative")
+    turns = (divmod(pair, len(speakers)) for pair in range(n // 2))
     tasks = (
-        PairTask(
-            design=design,
-            pair=pair,
-            seed=seed,
-            voice=speakers[pair % len(speakers)],
-            case=pair // len(speakers),
-            effect=effect,
-        )
-        for pair in range(n // 2)
+        PairTask(design, pair, seed, speakers[voice], case, effect)
+        for pair, (case, voice) in enumerate(turns)
     )
     words: list[LabWord] = []
     for made, failed in apply(make_pair, tasks):
@@ -144,13 +134,19 @@ def make_pair(task: PairTask) -> PairResult:
         except AudioError as error:
             reason = str(error)
             continue
-        differing = _differing(words, task.design)
-        if not differing:
+        first, second = (word.measured for word in words)
+        differing = (
+            measure
+            for name, tolerance in TOLERANCES.items()
+            for measure in (f"{name}_1", f"{name}_2")
+            if abs(first[measure] - second[measure]) > tolerance
+            and measure not in task.design.own_measures
+        )
+        if not (measure := next(differing, "")):
             return words, []
-        reason = f"{differing} is measured differently in its two words"
-    item = _word_id(task, 0)
+        reason = f"{measure} is measured differently in its two words"
     text = f"{reason}; drawn {MAX_ATTEMPTS} times, its pair is left out"
-    return [], [Problem(item, "synthesis", Severity.ERROR, text)]
+    return [], [Problem(_word_id(task, 0), "synthesis", Severity.ERROR, text)]
 
 
 def _word_id(task: PairTask, number: int) -> str:
@@ -185,15 +181,3 @@ def _synthesise_pair(task: PairTask) -> list[LabWord]:
             )
         )
     return words
-
-
-def _differing(words: Sequence[LabWord], design: Design) -> str:
-    """The first measure beside the design's that tells a pair's words apart, or nothing."""
-    first, second = (word.measured for word in words)
-    for name, tolerance in TOLERANCES.items():
-        for vowel in ("1", "2"):
-            measure = f"{name}_{vowel}"
-            too_far = abs(first[measure] - second[measure]) > tolerance
-            if too_far and measure not in design.own_measures:
-                return measure
-    return ""

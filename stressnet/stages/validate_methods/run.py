@@ -30,8 +30,7 @@ from stressnet.lab.scoreboard import (
     sets_table,
     units_table,
 )
-from stressnet.lab.set_run import load_example, run_set
-from stressnet.lab.set_task import CONTROL_METHODS, SetResult, SetTask
+from stressnet.lab.set_run import CONTROL_METHODS, SetResult, SetTask, load_example, run_set
 from stressnet.models.registry import get_spec
 from stressnet.report.lab_figures import plot_board, plot_cue
 from stressnet.report.style import save_figure
