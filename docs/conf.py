@@ -13,6 +13,7 @@ myst_enable_extensions = ["deflist", "colon_fence"]
 myst_heading_anchors = 4
 # The pages are also read as they are: a block without a language is something typed or shown.
 highlight_language = "text"
+smartquotes = False  # "--help" has two hyphens
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings name the types
@@ -24,6 +25,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "stressnet"
 html_show_sourcelink = False
 html_copy_source = False
+html_show_search_summary = False  # it would be fetched, which browsers refuse from disk
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_theme_options = {
@@ -33,6 +35,7 @@ html_theme_options = {
     "navbar_end": ["search-button-field", "theme-switcher"],
     "header_links_before_dropdown": 6,
     "show_nav_level": 1,
+    "show_toc_level": 2,
     "navigation_with_keys": False,
     "footer_start": ["copyright"],
     "footer_end": [],
