@@ -202,11 +202,11 @@ def test_band_and_curve_belong_together() -> None:
     assert fit.crossover_low < fit.crossover < fit.crossover_high
 
 
-def test_few_speakers_get_no_interval_but_a_reason() -> None:
+def test_few_speakers_get_an_interval_over_words_and_a_remark() -> None:
     data = observer(np.random.default_rng(11), n_speakers=3)
     row = psychometric_table(data).iloc[0]
-    assert "3 speakers: fewer than 5" in row["reason"]
-    assert np.isnan(row["slope_per_step_low"])
+    assert "these speakers only, over words; 3 speakers: fewer than 5" in row["reason"]
+    assert row["slope_per_step_low"] < row["slope_per_step"] < row["slope_per_step_high"]
     assert np.isfinite(row["crossover_step"])
 
 

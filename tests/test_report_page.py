@@ -258,11 +258,12 @@ def test_numbers_as_papers_print_them() -> None:
         "1.000",
         "–",
     ]
-    row = {"null_mean": 1.0, "p_holm": 0.01, "difference": 0.5}
+    row = {"null_mean": 1.0, "p_holm": 0.01, "difference": 0.5, "n_speakers": 9}
     assert tables.compared(row) == "denser than null"
     assert tables.compared({**row, "difference": -0.5}) == "less dense than null"
     assert tables.compared({**row, "p_holm": 0.2}) == "not told apart from null"
-    assert tables.compared({**row, "p_holm": nan}) == "too few speakers"
+    assert tables.compared({**row, "p_holm": nan}) == "too few words"
+    assert tables.compared({**row, "n_speakers": 4}) == "denser than null (these speakers)"
     assert tables.compared({**row, "null_mean": nan}) == "no null"
 
 

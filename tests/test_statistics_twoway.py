@@ -7,6 +7,7 @@ import pytest
 
 from stressnet.errors import ConfigError
 from stressnet.statistics import sums as sums_module
+from stressnet.statistics.jackknife import jackknife, mean_of
 from stressnet.statistics.multiplicity import benjamini_hochberg
 from stressnet.statistics.sums import (
     Clusters,
@@ -119,20 +120,33 @@ def test_degrees_of_freedom_of_unequal_clusters_equal_the_matrix_formula() -> No
     assert found.correction[0] == pytest.approx((w**2).sum() / np.trace(matrix))
 
 
-def test_too_few_or_too_unequal_clusters_get_a_reason_and_no_interval() -> None:
+def test_with_few_speakers_an_interval_is_over_words_and_says_so() -> None:
     speaker, word, values = crossed_tokens(4, 30, 200, (1, 1, 1))
     few = sums_of(speaker, word, values).linear((1,))
-    assert set(few.reason) == {"4 speakers: fewer than 5"}
-    assert np.isnan(few.low).all()
-    assert np.isfinite(few.value).all()
-    assert np.isnan(few.p_value).all()
+    assert set(few.reason) == {""}
+    assert set(few.remark) == {"these speakers only, over words; 4 speakers: fewer than 5"}
+    alone = jackknife(mean_of(values), len(values), {"words": word})
+    np.testing.assert_allclose(few.value, alone.value)
+    np.testing.assert_allclose(few.low, alone.low)
+    np.testing.assert_allclose(few.p_value, alone.p_value)
     rng = np.random.default_rng(0)
     speaker = np.r_[np.zeros(500, int), np.arange(1, 8)]  # one speaker says nearly everything
     word = rng.integers(0, 30, len(speaker))
     unequal = sums_of(speaker, word, rng.standard_normal((len(speaker), 3))).linear((1,))
-    assert unequal.reason[0].startswith("8 speakers weigh like 1.0")
-    one = sums_of(np.arange(50) % 10, np.zeros(50, int), rng.standard_normal((50, 1))).linear((1,))
-    assert one.reason[0] == "1 word: fewer than 5"
+    assert unequal.remark[0].startswith(
+        "these speakers only, over words; 8 speakers weigh like 1.0"
+    )
+    assert np.isfinite(unequal.low).all()
+
+
+def test_too_few_words_get_a_reason_and_no_interval() -> None:
+    values = np.random.default_rng(0).standard_normal((50, 1))
+    for n_speakers in (10, 3):
+        speaker = np.arange(50) % n_speakers
+        one = sums_of(speaker, np.zeros(50, int), values).linear((1,))
+        assert "fewer than 5" in one.reason[0] and one.remark[0] == one.reason[0]
+        assert np.isnan([one.low[0], one.p_value[0]]).all()
+        assert np.isfinite(one.value).all()
 
 
 def test_words_nested_in_speakers_leave_the_speakers_variance() -> None:

@@ -211,7 +211,7 @@ def _agreement(found: Inference, nulls: tuple[FloatArray, FloatArray]) -> dict[s
         "p_value": p_value,
         **found.columns("rho_in_class", 1),
         "p_in_class": p_in_class,
-        "reason": str(found.reason[0]),
+        "reason": str(found.remark[0]),
     }
 
 

@@ -124,7 +124,7 @@ def fit_psychometric(
         crossover_low=at_low,
         crossover_high=at_high,
         p_value=float(found.p_value[0]),
-        reason="; ".join(part for part in (str(found.reason[0]), note) if part),
+        reason="; ".join(part for part in (str(found.remark[0]), note) if part),
         curve_low=expit(found.low[1:]),
         curve_high=expit(found.high[1:]),
     )

@@ -200,7 +200,7 @@ def _deletion_row(losses: pd.DataFrame, test: ClaimTests, region: str) -> dict[s
         "deletion_low": found.low[2],
         "deletion_high": found.high[2],
         "deletion": decide(float(found.low[2]), float(found.high[2]), margin, len(tables)),
-        "reason": str(found.reason[2]),
+        "reason": str(found.remark[2]),
     }
 
 
@@ -267,7 +267,7 @@ def _jackknifed(
     keys = [k for k in ("token_id", "speaker", "family", "stress") if k in joined]
     mean = joined.groupby(keys, sort=False, as_index=False).mean(numeric_only=True)
     found = jackknife(lambda kept: statistic(mean, kept), len(mean), clusters_of(mean))
-    spread = Spread(found.error**2, found.df, found.reason)
+    spread = Spread(found.error**2, found.df, found.reason, found.note)
     per_model = [statistic(table, np.ones((len(table), 1)))[0] for table in tables]
     return infer(found.value, add_seeds(spread, np.stack(per_model))), len(mean)
 

@@ -116,7 +116,7 @@ def _weights(
         "weight_2_low": 1 - high,
         "weight_2_high": 1 - low,
         "stronger": stronger,
-        "reason": str(found.reason[2]),
+        "reason": str(found.remark[2]),
     }
 
 

@@ -72,7 +72,7 @@ def _agreement(rows: pd.DataFrame, name: str) -> dict[str, object]:
         values = (found.value[k], found.low[k], found.high[k])
         result |= {f"{measure}{e}": v for e, v in zip(("", "_low", "_high"), values, strict=True)}
     counts = {f"n_{c}s": rows[c].nunique() for c in ("pair", "word", "speaker")}
-    return {**result, "n_effects": len(rows), **counts, "reason": found.reason[0]}
+    return {**result, "n_effects": len(rows), **counts, "reason": found.remark[0]}
 
 
 def _correlation(kept: FloatArray, x: NDArray, y: NDArray) -> FloatArray:

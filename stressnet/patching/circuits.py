@@ -210,7 +210,7 @@ def curves(
             with np.errstate(invalid="ignore"):  # a single word or speaker has no others
                 found = jackknife(mean_of(values), len(values), clusters)
             columns = {"mean": found.value, "low": found.low, "high": found.high}
-            about = {"ranking": ranking, "measure": measure, "reason": found.reason}
+            about = {"ranking": ranking, "measure": measure, "reason": found.remark}
             parts.append(pd.DataFrame({"n_units": sizes, **columns, **about}))
     result = pd.concat(parts, ignore_index=True)
     return result.assign(n_pairs=len(rows), n_words=len(words))[list(CURVES)]

@@ -13,6 +13,7 @@ from stressnet.lexicon.stress import CLASSES
 from stressnet.report.document import Cell, Table
 from stressnet.report.names import grouped, region_name
 from stressnet.report.scores import set_name, test_order
+from stressnet.statistics.twoway import MIN_CLUSTERS
 
 DASH = "–"
 
@@ -160,7 +161,8 @@ def region_table(summary: pd.DataFrame) -> Table:
         "Share: of all positive relevance. Density: mean relevance per cell re the mean over "
         "sounding cells (1 = spread evenly). Null: the same with another token's formants, F0 or "
         "boundaries; density / null is over the words that have one. Brackets: 95 % intervals over "
-        "speakers and words (none with fewer than five), each by itself; p and verdict are "
+        "speakers and words (with fewer than five speakers over words, for these speakers only), "
+        "each by itself; p and verdict are "
         "corrected for all regions, so that an interval may exclude 1 and the verdict not.",
         flush_left=(0, 1, 9),
     )
@@ -171,10 +173,11 @@ def compared(row: Any) -> str:
     if not math.isfinite(row["null_mean"]):
         return "no null"
     if not math.isfinite(row["p_holm"]):
-        return "too few speakers"
+        return "too few words"
+    limited = " (these speakers)" if row["n_speakers"] < MIN_CLUSTERS else ""
     if row["p_holm"] > 0.05:
-        return "not told apart from null"
-    return "denser than null" if row["difference"] > 0 else "less dense than null"
+        return f"not told apart from null{limited}"
+    return f"{'denser' if row['difference'] > 0 else 'less dense'} than null{limited}"
 
 
 def provenance_table(manifests: dict[str, dict[str, Any]]) -> Table:

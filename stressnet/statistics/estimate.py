@@ -132,7 +132,7 @@ def _summary(
             "df": found.df,
             **counts,
             "n_missing": n_level - counts["n_tokens"],
-            "reason": found.reason,
+            "reason": found.remark,
         }
     )
 
@@ -147,7 +147,7 @@ def compare(sums: SampleSums, level: float) -> dict[str, Any]:
     """
     signs = _signs(len(sums.means))
     shift, ratio = sums.linear(signs, level), sums.linear(signs, level, logarithmic=True)
-    return {**_columns_of(shift, ratio, len(signs)), **sums.counts, "reason": shift.reason}
+    return {**_columns_of(shift, ratio, len(signs)), **sums.counts, "reason": shift.remark}
 
 
 def _signs(n_members: int) -> list[float]:
@@ -188,7 +188,7 @@ def _aspect(
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         mean, other = np.sqrt(initial.means[:2] * final.means[:2] ** sign)
-    counts = {**(initial + final).counts, "reason": ratio.reason}
+    counts = {**(initial + final).counts, "reason": ratio.remark}
     rows = {"mean": mean, "other_mean": other, **_columns_of(shift, ratio, len(signs)), **counts}
     return pd.DataFrame({**names, **rows})
 
@@ -233,6 +233,6 @@ def _between(
             "n_tokens": counts["n_tokens"],
             "other_n_tokens": others["n_tokens"],
             **both,
-            "reason": found.reason,
+            "reason": found.remark,
         }
     )

@@ -114,7 +114,7 @@ def jackknife(
     spread = _spread(contributions, codes)
     lost = ~np.isfinite(spread.variance) & (spread.reason == "")
     reason = np.where(lost, "hangs on a single cluster", spread.reason)
-    return infer(everything, Spread(spread.variance, spread.df, reason), level=level)
+    return infer(everything, Spread(spread.variance, spread.df, reason, spread.note), level=level)
 
 
 def mean_of(values: FloatArray) -> Statistic:

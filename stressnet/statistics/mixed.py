@@ -30,7 +30,7 @@ from scipy.sparse import csr_matrix, hstack
 
 from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
-from stressnet.statistics.twoway import MIN_CLUSTERS
+from stressnet.statistics.twoway import MIN_CLUSTERS, TOO_FEW
 
 GROUPS = ("speaker", "word")
 """The crossed random effects."""
@@ -160,7 +160,7 @@ def fit(model: Design) -> Fit:
     for group in GROUPS:
         n = model.data[group].nunique()
         if n < MIN_CLUSTERS:
-            return _unfitted(names, f"{n} {group}s: fewer than {MIN_CLUSTERS}")
+            return _unfitted(names, f"{n} {group}s: {TOO_FEW}")
     y = model.data["response"].to_numpy(np.float64)
     x = np.column_stack([np.ones(len(y)), *(model.data[c] for c in model.terms.values())])
     if np.linalg.matrix_rank(x) < x.shape[1]:

@@ -315,7 +315,10 @@ def combined(
     """
     one, two = (sums.part(coefficients, logarithmic) for sums in (first, second))
     parts = (crossed_variance(part.contributions, part.weights) for part in (one, two))
-    a, b = (Spread(p.variance * w**2, p.df, p.reason) for p, w in zip(parts, weights, strict=True))
+    a, b = (
+        Spread(p.variance * w**2, p.df, p.reason, p.note)
+        for p, w in zip(parts, weights, strict=True)
+    )
 
     def added(x: FloatArray, y: FloatArray) -> FloatArray:
         return weights[0] * x + weights[1] * y
@@ -328,6 +331,6 @@ def combined(
         welch = (a.variance + b.variance) ** 2 / (a.variance**2 / a.df + b.variance**2 / b.df)
     df = np.where(welch > 0, np.fmin(welch, joint.df), joint.df)
     reason = np.where(a.reason != "", a.reason, np.where(b.reason != "", b.reason, joint.reason))
-    spread = add_seeds(Spread(joint.variance, df, reason), added(one.seeds, two.seeds))
+    spread = add_seeds(Spread(joint.variance, df, reason, joint.note), added(one.seeds, two.seeds))
     spread = add_seeds(spread, added(one.draws, two.draws))
     return infer(added(one.value, two.value), spread, level=level, logarithmic=logarithmic)

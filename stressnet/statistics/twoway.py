@@ -10,7 +10,8 @@ Economic Statistics* 29:238-249). Where the last term takes out too much, which 
 with few clusters, the larger one-way term stays. c corrects the bias of few or unequal clusters,
 and the t distribution gets the degrees of freedom of Satterthwaite, as Bell & McCaffrey (2002,
 *Survey Methodology* 28:169-181) do for a mean of unequal clusters. Where the effective number of
-clusters is below :data:`MIN_EFFECTIVE`, no interval is given, and a reason instead.
+clusters is below :data:`MIN_EFFECTIVE`, no interval is given, and a reason instead; where only
+speakers are too few, the interval is over words and says so.
 ``docs/statistics.md`` shows how well that works.
 """
 
@@ -34,11 +35,16 @@ SIGNED_MEASURES = ("signed_", "net_")
 MIN_CLUSTERS = 5
 """With fewer speakers or words there is no honest interval and none is given."""
 
+TOO_FEW = f"fewer than {MIN_CLUSTERS}"
+
 MIN_EFFECTIVE = 3.0
 """The same for the effective number (Σ w)² / Σ w², with w the weights of the clusters."""
 
 MIN_DF = 2.0
 """Below so many degrees of freedom, an interval would tell nothing but the luck of its width."""
+
+ONLY_THESE = "these speakers only, over words; "
+"""Begins the note on an interval that says nothing of other speakers."""
 
 _ROUNDING = 1e-12
 
@@ -68,6 +74,12 @@ class Inference:
     high: FloatArray
     p_value: FloatArray
     reason: NDArray[np.object_]
+    note: NDArray[np.object_] | str = ""
+
+    @property
+    def remark(self) -> NDArray[np.object_]:
+        """Why there is no interval, else what it is limited to."""
+        return np.where(self.reason != "", self.reason, self.note)
 
     def columns(self, name: str, index: int | None = None) -> dict[str, Any]:
         """For tables: ``name``, ``name_low``, ``name_high``, of one quantity or of all."""
@@ -123,11 +135,15 @@ def cluster_weights(bottom: FloatArray) -> Weights:
 
 @dataclass(frozen=True)
 class Spread:
-    """A variance from crossed clusters; NaN with a reason where it is not estimable."""
+    """A variance from crossed clusters; NaN with a reason where it is not estimable.
+
+    `note` says what it is limited to: with too few speakers, to these.
+    """
 
     variance: FloatArray
     df: FloatArray
     reason: NDArray[np.object_]
+    note: NDArray[np.object_] | str = ""
 
 
 def crossed_variance(
@@ -148,25 +164,34 @@ def crossed_variance(
     terms = np.stack([w.correction * squares[kind] for kind, w in weights.items()])
     dfs = np.stack([w.df for w in weights.values()])
     variance = np.maximum(terms.sum(axis=0) - squares.get("cells", 0.0), terms.max(axis=0))
+    few = {
+        kind: np.array([_too_few(kind, *of) for of in zip(w.n, w.effective, strict=True)], object)
+        for kind, w in weights.items()
+    }
     reason = np.full(variance.shape, "", dtype=object)
-    for kind, w in weights.items():
-        for i in range(len(reason)):
-            if not reason[i]:
-                reason[i] = _too_few(kind, float(w.n[i]), float(w.effective[i]))
+    for found in few.values():
+        reason = np.where(reason == "", found, reason)
     with np.errstate(divide="ignore", invalid="ignore"):
         df = terms.sum(axis=0) ** 2 / (terms**2 / dfs).sum(axis=0)
     # Where one kind carries everything, its own degrees of freedom decide; where nothing varies,
     # any number would do.
     df = np.where(terms.sum(axis=0) > 0, df, dfs.min(axis=0))
+    note = np.full(variance.shape, "", dtype=object)
+    if {"speakers", "words"} <= few.keys():
+        # With too few speakers, other words of the same speakers are all that can be spoken of.
+        alone, own = (few["speakers"] != "") & (few["words"] == ""), list(few).index("words")
+        variance, df = np.where(alone, terms[own], variance), np.where(alone, dfs[own], df)
+        reason = np.where(alone, "", reason)
+        note = np.where(alone, ONLY_THESE + few["speakers"], "")
     for place in np.flatnonzero(~(df >= MIN_DF) & (reason == "")):
         reason[place] = f"{df[place]:.1f} degrees of freedom: a few clusters outweigh all others"
     bad = reason != ""
-    return Spread(np.where(bad, np.nan, variance), np.where(bad, np.nan, df), reason)
+    return Spread(np.where(bad, np.nan, variance), np.where(bad, np.nan, df), reason, note)
 
 
 def _too_few(kind: str, n: float, effective: float) -> str:
     if n < MIN_CLUSTERS:
-        return f"{n:.0f} {kind if n != 1 else kind.removesuffix('s')}: fewer than {MIN_CLUSTERS}"
+        return f"{n:.0f} {kind if n != 1 else kind.removesuffix('s')}: {TOO_FEW}"
     if effective < MIN_EFFECTIVE:
         return f"{n:.0f} {kind} weigh like {effective:.1f}: fewer than {MIN_EFFECTIVE:.0f}"
     return ""
@@ -192,7 +217,7 @@ def add_seeds(spread: Spread, per_seed: FloatArray) -> Spread:
     for i in np.flatnonzero((reason == "") & ~(df >= MIN_DF)):
         reason[i] = f"{n_seeds} seeds disagree: {df[i]:.1f} degrees of freedom"
     bad = reason != ""
-    return Spread(np.where(bad, np.nan, total), np.where(bad, np.nan, df), reason)
+    return Spread(np.where(bad, np.nan, total), np.where(bad, np.nan, df), reason, spread.note)
 
 
 def infer(
@@ -236,7 +261,7 @@ def infer(
         with np.errstate(over="ignore"):
             value, low, high = np.exp(value), np.exp(low), np.exp(high)
         error = value * error
-    return Inference(value, error, df, low, high, p, reason)
+    return Inference(value, error, df, low, high, p, reason, spread.note)
 
 
 def lower_limit(low: FloatArray, measure: str) -> FloatArray:

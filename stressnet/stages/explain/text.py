@@ -10,6 +10,7 @@ import pandas as pd
 
 from stressnet.explain.reference import REFERENCED
 from stressnet.runs.result import Result
+from stressnet.statistics.twoway import MIN_CLUSTERS
 
 SHOWN = (
     *(
@@ -92,6 +93,9 @@ def summary_text(run: Result) -> str:
         "the mean per cell of sound; 1 is what a region gets by its area; null: the same with the",
         f"tracks or times of other tokens; all {len(there)} regions: summary.csv",
     ]
+    if 0 < density["n_speakers"].max() < MIN_CLUSTERS:
+        n = density["n_speakers"].max()
+        lines.append(f"intervals are over words: they speak of these {n} speakers only")
     return "\n".join(lines)
 
 
@@ -126,7 +130,7 @@ def _density_cell(row: pd.DataFrame, width: int) -> str:
     if row.empty or not np.isfinite(row["mean"].iloc[0]):
         return f"{'-':>{width}}{'-':>8}"
     mean, low, high, null = row[["mean", "mean_low", "mean_high", "null_mean"]].iloc[0]
-    interval = f"[{low:.2f}, {high:.2f}]" if np.isfinite(low) else "[too few speakers]"
+    interval = f"[{low:.2f}, {high:.2f}]" if np.isfinite(low) else "[too few words]"
     return f"{f'{mean:.2f} {interval}':>{width}}" + (
         f"{null:>8.2f}" if np.isfinite(null) else f"{'-':>8}"
     )

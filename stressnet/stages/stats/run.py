@@ -27,6 +27,7 @@ from stressnet.statistics.mixed import fit
 from stressnet.statistics.mixed_tables import COLUMNS as MODEL_COLUMNS
 from stressnet.statistics.mixed_tables import collect, fit_rows, r_script
 from stressnet.statistics.scan import NetworkRuns
+from stressnet.statistics.twoway import TOO_FEW
 
 TABLES = ("summary", "nulls", "contrasts", "strata_contrasts", "models", "claims")
 """Tables of the output folder, each as CSV and Parquet."""
@@ -128,14 +129,12 @@ def _fit_models(
                 table = pd.read_parquet(file)
                 rows.append(table)
                 if not table["converged"].all():
-                    folder.problems.append(
-                        Problem(
-                            f"{network.name}: {entry.name}",
-                            "models",
-                            Severity.ERROR,
-                            f"not fitted: {table['message'].iloc[0]}",
-                        )
-                    )
+                    why = str(table["message"].iloc[0])
+                    # That few people were recorded is no failure of this command.
+                    severity = Severity.WARNING if TOO_FEW in why else Severity.ERROR
+                    item = f"{network.name}: {entry.name}"
+                    problem = Problem(item, "models", severity, f"not fitted: {why}")
+                    folder.problems.append(problem)
             bar.update(1)
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(MODEL_COLUMNS))
 
