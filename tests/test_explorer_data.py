@@ -24,9 +24,14 @@ from stressnet.errors import ConfigError
 from stressnet.regions.registry import REGIONS
 from stressnet.report.choose import choose_words
 from stressnet.report.explorer.pack import COMPANDED_LEVELS, compand, pack, runs_of
-from stressnet.report.explorer.site import ASSETS, choose_tokens, prepare, write_page
 from stressnet.report.explorer.tokens import Method, TokenReader, method_labels
-from stressnet.report.explorer.writing import open_methods
+from stressnet.report.explorer.writing import (
+    ASSETS,
+    choose_tokens,
+    open_methods,
+    prepare,
+    write_page,
+)
 from stressnet.report.names import region_group
 from stressnet.report.run import RelevanceRun
 from stressnet.runs.manifest import read_manifest, write_manifest

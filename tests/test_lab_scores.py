@@ -16,9 +16,9 @@ from stressnet.errors import ConfigError, CorpusError
 from stressnet.explain import faithfulness as ff
 from stressnet.lab.candidates import CANDIDATES, candidate_masks, counterpart, rivals
 from stressnet.lab.controls import CONTROLS, break_maps, breaks
+from stressnet.lab.drawn import planted_set
 from stressnet.lab.labset import LabSet
 from stressnet.lab.maps import ALL_METHODS, SEEDLESS, Explainer, input_bounds, make_explainers
-from stressnet.lab.planted import planted_set
 from stressnet.lab.reactions import measure_reactions, used_regions
 from stressnet.lab.recommend import recommend, recommendation_text
 from stressnet.lab.scoreboard import methods_table, score_entry, scores_table, units_table

@@ -1,24 +1,13 @@
 """Deliberately broken explanations. A measure that one of them passes measures nothing.
 
-=====================  ============================================================================
-control                the map
-=====================  ============================================================================
-``time-reversed``      turned round in time within the word's sound
-``frequency-flipped``  turned upside down
-``other-word``         that of another word of the set
-``random``             Gaussian noise
-=====================  ============================================================================
-
 No control may beat all three chance levels of :mod:`stressnet.lab.scores` in any measure, while the
-intact map does; ``docs/validation.md`` tells why it takes three. A control is one only where it
-breaks the perfect map: turned upside down, a truth that spans all frequencies stays where it is,
-and so may a relation of both syllables turned round in time. :func:`breaks` asks this of the truth.
+intact map does; ``docs/validation.md`` tells why it takes three, and that a control is one only
+where it breaks the perfect map. :func:`breaks` asks this of the truth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,14 +52,12 @@ def random(maps: Maps, sound: BoolArray, rng: np.random.Generator) -> Maps:
 
 Control = Callable[[Maps, BoolArray, np.random.Generator], Maps]
 
-CONTROLS: Mapping[str, Control] = MappingProxyType(
-    {
-        "time-reversed": time_reversed,
-        "frequency-flipped": frequency_flipped,
-        "other-word": other_word,
-        "random": random,
-    }
-)
+CONTROLS: dict[str, Control] = {
+    "time-reversed": time_reversed,
+    "frequency-flipped": frequency_flipped,
+    "other-word": other_word,
+    "random": random,
+}
 """Broken explanations by name."""
 
 

@@ -5,25 +5,12 @@ of its natural variance, and moves by half a step up in one class and half a ste
 At effect 1 a step is three to five standard deviations of what is left of that variance, obvious
 to anybody who looks at the right place; at 0.25 about one, near threshold.
 
-========================  ==========================================================================
-cue                       FINAL, compared with INITIAL, where the cue is in the second vowel
-========================  ==========================================================================
-``f0_level``              higher F0
-``f0_peak``               the vowel's F0 peak stands later, with the same mean F0
-``duration``              longer
-``intensity``             louder as a whole
-``tilt``                  stronger from 1 kHz up
-``f1``, ``f2``, ``f3``    higher
-``reduction``             F1 and F2 far from those of schwa instead of near them, in any direction
-``consonant``             louder noise (burst and aspiration, or frication) before the vowel
-========================  ==========================================================================
-
-``f1`` has the cue in the second vowel and ``f1_v1`` in the first (there INITIAL has more, as
-stressed syllables do). ``f1_relation`` has it in neither: the second vowel has more than the first
-in FINAL and less in INITIAL, while the mean of both varies as much as in natural speech; one vowel
-alone decides little. In a conjunction FINAL words have both cues high, INITIAL words one of them or
-neither, each in a third of the pairs: one cue alone is right in five of six words at best, both
-together in all. ``none`` has no cue.
+``f1`` has the cue in the second vowel, where FINAL has more of it, and ``f1_v1`` in the first
+(there INITIAL has more, as stressed syllables do). ``f1_relation`` has it in neither: the second
+vowel has more than the first in FINAL and less in INITIAL, while the mean of both varies as much as
+in natural speech; one vowel alone decides little. In a conjunction FINAL words have both cues high,
+INITIAL words one of them or neither, each in a third of the pairs: one cue alone is right in five
+of six words at best, both together in all. ``none`` has no cue.
 """
 
 from __future__ import annotations
@@ -94,7 +81,9 @@ CUE_KINDS: dict[str, CueKind] = {
         CueKind("consonant", ("level_db",), 12.0, 0.5, ("onset",), ("consonant_db",)),
     )
 }
-"""Kinds of cues by name."""
+"""Kinds of cues by name. More is: higher F0 and formants, a later peak of F0 with the same mean, a
+longer or louder vowel, a stronger one from 1 kHz up (tilt), F1 and F2 further from those of schwa
+in any direction (reduction), louder noise before the vowel (consonant)."""
 
 
 @dataclass(frozen=True)

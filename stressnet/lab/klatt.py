@@ -1,7 +1,5 @@
-"""A word from its parameters, by source-filter synthesis with Praat's KlattGrid.
+"""A word from its parameters, by synthesis with Praat's KlattGrid (Klatt & Klatt 1990).
 
-Conventions
------------
 Every cue of a vowel acts within the vowel and moves nothing else:
 
 - oral formants are in parallel, so that moving one leaves the levels of the others alone;
@@ -11,12 +9,10 @@ Every cue of a vowel acts within the vowel and moves nothing else:
   shows as a movement of F0;
 - consonants are voiceless, so that F0 exists in the vowels only;
 - intensity and spectral tilt are what is *measured* in the finished vowel: the word is synthesised,
-  measured, and synthesised again with corrected amplitudes until it fits. A formant or F0 that
-  moves does not take the level or the tilt with it.
+  measured, and synthesised again with corrected amplitudes until it fits.
 
 Levels are decibels re 20 µPa with full scale 1 Pa, Praat's convention. Noise comes from Praat's
 generator, seeded per word, and numpy's for the background: the same plan gives the same samples.
-Klatt & Klatt (1990) describe the synthesiser.
 """
 
 from __future__ import annotations

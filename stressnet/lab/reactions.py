@@ -1,18 +1,11 @@
 """Does the network use a place that a map marks? Perturb it, and its mirrored control.
 
-A map may mark a place outside the truth because the map is wrong, or because the network does use
-that place. Siegel et al. (arXiv 2508.02560) tell the two apart by perturbing the marked place and
-its counterpart of equal size in the other half of the brain. In a word the counterpart is the same
-part of the other syllable (:func:`stressnet.lab.candidates.counterpart`). Both are cut to the same
-number of frames and filled with noise of the set's mean and spread in each bin. What counts is the
-drop of the logit difference towards the predicted class. The size of the change alone would not do:
-a network is sensitive to noise everywhere near its cue. Nor would filling from the surroundings,
-which carries the cue into the hole.
-
-For every candidate region and either class: the mean drop without the region, over the words that
-the network takes for that class, less the size of the mean drop without its counterpart, with an
-interval over voices and words. A region whose interval lies above zero in one of the classes is
-*used*; a map that marks it is excused. ``docs/validation.md`` tells why classes are told apart.
+After Siegel et al. (arXiv 2508.02560), see ``docs/validation.md``: a region and its counterpart
+(:func:`stressnet.lab.candidates.counterpart`), both cut to the same number of frames, are filled
+with noise. What counts is the drop of the logit difference towards the predicted class: the size of
+the change alone would not do, since a network is sensitive to noise everywhere near its cue, nor
+would filling from the surroundings, which carries the cue into the hole. A region is *used* if its
+mean drop exceeds the size of its counterpart's for words of one class at least.
 """
 
 from __future__ import annotations

@@ -1,15 +1,9 @@
 """From word scores to the board: one method on one network, then all of them together.
 
-Rows
-----
-``Entry``
-    One method (with its seed, and the part of the map that counts) on one network trained on one
-    set: means over words with intervals over voices and words, and one row per voice.
-``methods_table``
-    One row per method over all solved sets whose cue has a place.
-
-The unit of the bar is *cue × voice*: the words of one voice in one set that one network solved. A
-unit is right if, in the mean over its words, a true region has the largest density.
+An *entry* is one method (with its seed, and the part of the map that counts) on one network trained
+on one set: means over words with intervals over voices and words, and one row per voice. The unit
+of the bar is *cue × voice*: the words of one voice in one set that one network solved. A unit is
+right if, in the mean over its words, a true region has the largest density.
 """
 
 from __future__ import annotations

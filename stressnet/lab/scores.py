@@ -1,30 +1,11 @@
 """How well maps find the known region, word by word, each measure with three chance levels.
 
-Measures
---------
-``mass``
-    Relevance mass accuracy: Σ_truth A / Σ A over sounding cells.
-``rank``
-    Relevance rank accuracy: of the truth's K cells, the share among the K with the largest A.
-``pointing``
-    1 if the largest A lies in the truth or within 20 ms and 80 Hz of it.
-``first``, ``top3``
-    1 if a true region's density (mean A per cell) is the largest, or among the three largest, of
-    all candidate regions (:mod:`stressnet.lab.candidates`).
-``false_positive``
-    1 if the largest A outside the *wide* truth exceeds the 99th percentile of A inside the truth,
-    after smoothing with a Gaussian of 2 cells FWHM (Siegel et al., arXiv 2508.02560). Whether the
-    network uses the place all the same is asked in :mod:`stressnet.lab.reactions`.
-
-``A`` is the positive part of an oriented map (``positive``) or its absolute value (``absolute``);
-never the signed map, whose sums cancel.
-
-Chance
-------
-``*_area`` is what values strewn at random over the sounding cells get, ``*_exchange`` what the same
-map gets with the truth and regions of other words, ``*_displaced`` what it gets after random cyclic
-shifts in time over the word's sound (the means over some). A method beats chance in a measure if
-its mean exceeds all three; ``docs/validation.md`` tells why it takes all of them.
+``docs/validation.md`` defines measures and levels and tells why it takes all three. ``A``, which is
+scored, is the positive part of an oriented map (``positive``) or its absolute value (``absolute``);
+never the signed map, whose sums cancel. False positives are those of Siegel et al. (arXiv
+2508.02560), after smoothing with a Gaussian of 2 cells FWHM; whether the network uses the place all
+the same is asked in :mod:`stressnet.lab.reactions`. Displaced maps are shifted cyclically over the
+word's sound.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Whether the intended cue tells the classes of a set apart, and no other measured cue does.
 
-Cues that move with the intended one by definition may separate too; the design names these
-(:attr:`~stressnet.lab.designs.Design.own_measures`). All others must have an area under the ROC
-curve within 0.5 ± 0.03, in sets of fewer than 300 words within a limit that grows as chance does.
-By chance alone the area has a standard deviation of 0.018 in 1,000 words, and one of 25 cues would
-nearly always be out; since words come in matched pairs, only what crosses over in the synthesis or
-the measurement is left.
+Cues that move with the intended one by definition are exempt
+(:attr:`~stressnet.lab.designs.Design.own_measures`). By chance alone the area under the ROC curve
+has a standard deviation of 0.018 in 1,000 words, and one of 25 cues would nearly always be out;
+since words come in matched pairs, only what crosses over in the synthesis or the measurement is
+left.
 """
 
 from __future__ import annotations

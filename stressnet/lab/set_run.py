@@ -25,11 +25,10 @@ from stressnet.explain.reference import mean_spectrum, reference_images
 from stressnet.lab.board_plan import Plan
 from stressnet.lab.controls import CONTROLS, break_maps, breaks
 from stressnet.lab.designs import DESIGNS
-from stressnet.lab.drawn import drawn_set
+from stressnet.lab.drawn import drawn_set, planted_set
 from stressnet.lab.labset import LabSet
 from stressnet.lab.localised import TargetRules, localised_set
 from stressnet.lab.maps import ALL_METHODS, VARIANTS, Explainer, input_bounds, make_explainers
-from stressnet.lab.planted import planted_set
 from stressnet.lab.reactions import measure_reactions, used_regions
 from stressnet.lab.related import parse_natural
 from stressnet.lab.scoreboard import NATURAL, place_entry, score_entry
@@ -48,7 +47,6 @@ SET_DONE = "set"
 _EXAMPLE, _MAPS = "example", "maps.npz"
 MAX_REACTION_WORDS = 96
 """Words whose regions are perturbed one by one."""
-
 
 N_RESAMPLES = 400
 
@@ -181,19 +179,20 @@ class _Run:
 
     def all(self) -> None:
         """Every network; then what was drawn and trained is no longer needed."""
-        words = self.words
         census = True
         for network, seed in self.task.plan.trainings:
             try:
                 solved = self._network(network, seed, census=census)
             except StressnetError as error:
-                text = f"{words.name} {network}-{seed}"
-                self._problem(Problem(text, "network", Severity.ERROR, str(error)))
+                self._failed(f"{network}-{seed}", "network", error)
                 continue
             census = census and not solved
-        self.journal.add(SET_DONE, _described(words))
+        self.journal.add(SET_DONE, _described(self.words))
         for folder in ("set", "networks"):
             shutil.rmtree(self.task.folder / folder, ignore_errors=True)
+
+    def _failed(self, what: str, stage: str, error: StressnetError) -> None:
+        self._problem(Problem(f"{self.words.name} {what}", stage, Severity.ERROR, str(error)))
 
     def _problem(self, problem: Problem) -> None:
         self.journal.add(f"problem {problem.stage} {problem.item}", asdict(problem))
@@ -241,8 +240,7 @@ class _Run:
                 try:
                     scoring.explain(explainer)
                 except StressnetError as error:
-                    text = f"{words.name} {label} {explainer.name}"
-                    self._problem(Problem(text, "explain", Severity.ERROR, str(error)))
+                    self._failed(f"{label} {explainer.name}", "explain", error)
             if census:
                 scoring.save_example()
         self.journal.add(f"done {label}", learned.solved)
@@ -270,10 +268,9 @@ def _explainers(plan: Plan, network: str, *, census: bool) -> list[Explainer]:
     methods = usable_methods(plan.methods, network)
     if not census:
         return make_explainers(methods, [first], chance_seed=plan.seed)
-    every = tuple(dict.fromkeys((*plan.methods, *(ALL_METHODS if plan.all_methods else ()))))
-    explainers = make_explainers(
-        usable_methods(every, network), [first], chance_seed=plan.seed
-    ) + make_explainers(methods, others, chance_seed=plan.seed)
+    every = usable_methods((*plan.methods, *(ALL_METHODS if plan.all_methods else ())), network)
+    explainers = make_explainers(every, [first], chance_seed=plan.seed)
+    explainers += make_explainers(methods, others, chance_seed=plan.seed)
     return list(dict.fromkeys(explainers))
 
 
@@ -317,35 +314,34 @@ class _Scoring:
 
     def explain(self, explainer: Explainer) -> None:
         """Maps of one method, scored as they are, and broken where it is a control's method."""
-        names = {part: f"entry {self.label} {explainer.name} {part}" for part in PARTS}
         control = explainer.name in CONTROL_METHODS and self.scorer is not None
-        done = self.run.journal.done
-        if all(key in done for key in names.values()) and not control:
+        if not control and all(self._is_done(explainer, part) for part in PARTS):
             return
         maps = explainer.maps(self.model, self.words.images, self.bounds, self.references)
         self.example[explainer.name] = maps[0]
-        for part, key in names.items():
-            if key not in done:
-                self._add(key, explainer, maps, part, "method")
+        for part in PARTS:
+            if not self._is_done(explainer, part):
+                self._add(explainer, maps, part, "method")
         if not control or self.scorer is None:
             return
         for name in CONTROLS:
-            key = f"entry {self.label} {explainer.name}/{name} positive"
-            if key not in done:
+            control_of = replace(explainer, method=f"{explainer.method}/{name}")
+            if not self._is_done(control_of, "positive"):
                 kind = "control" if breaks(name, self.scorer, self.chance_seed) else "no control"
                 broken = break_maps(name, maps, self.words.sound, self.chance_seed)
-                control_of = replace(explainer, method=f"{explainer.method}/{name}")
-                self._add(key, control_of, broken, "positive", kind)
+                self._add(control_of, broken, "positive", kind)
 
-    def _add(
-        self, key: str, explainer: Explainer, maps: NDArray[np.float32], part: str, kind: str
-    ) -> None:
+    def _is_done(self, explainer: Explainer, part: str) -> bool:
+        return f"entry {self.label} {explainer.name} {part}" in self.run.journal.done
+
+    def _add(self, explainer: Explainer, maps: NDArray[np.float32], part: str, kind: str) -> None:
         if self.scorer is None:
-            found = place_entry(self.words, maps, part, self.weights)
+            scores = place_entry(self.words, maps, part, self.weights)
         else:
-            found = score_entry(self.scorer.score(maps, part), self.used, self.weights)
+            scores = score_entry(self.scorer.score(maps, part), self.used, self.weights)
+        key = f"entry {self.label} {explainer.name} {part}"
         about = {"method": explainer.method, "seed_output": explainer.seed}
-        self.run.journal.add(key, {**self.identity, **about, "part": part, "kind": kind, **found})
+        self.run.journal.add(key, {**self.identity, **about, "part": part, "kind": kind, **scores})
 
     def save_example(self) -> None:
         """The first word with its maps, for the figure of the set."""

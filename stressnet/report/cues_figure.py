@@ -1,16 +1,9 @@
 """Acoustic cues as predictors of stress: coefficients and importance, one dot per cue.
 
-Conventions
------------
 A contrast is first minus second syllable, so a positive coefficient says that more of the cue in
-the first syllable speaks for INITIAL (warm), a negative one for FINAL (cool). Bars are 95 %
-intervals of the clustered bootstrap. Importance is the loss of balanced accuracy on the test sets
-when the cue is dealt out anew among the tokens.
-
-Beside relevance, rows are families of cues: on the left the coefficients, on the right the
-relevance of the regions of the image in which such a cue would show. The two axes answer different
-questions and share no unit: a cue may predict stress and the network may yet not use it, and
-relevance in a region does not say which property of it was used.
+the first syllable speaks for INITIAL (warm). Bars are 95 % intervals of the clustered bootstrap.
+Importance is the loss of balanced accuracy on the test sets when the cue is dealt out anew among
+the tokens. ``docs/figures.md`` tells how to read coefficients beside relevance.
 """
 
 from __future__ import annotations

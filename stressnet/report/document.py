@@ -147,7 +147,7 @@ class Document:
         self.add(Paragraph(text, kind))
 
     def write(self, file: Path) -> Path:
-        """Write the page, or with the suffix ``.md`` the same as text."""
+        """Write the page, or into a file ``.md`` the same as text."""
         text = self.to_markdown() if file.suffix == ".md" else self.to_html()
         file.write_text(text, encoding="utf-8")
         return file

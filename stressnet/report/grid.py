@@ -27,13 +27,35 @@ def blank(width: Width, height_in: float, layout: Any = "constrained") -> Figure
     return Figure(figsize=(width_in(width), height_in), layout=layout)
 
 
-def panel(
-    figure: Figure, left_in: float, bottom_in: float, size_in: tuple[float, float], **options: Any
-) -> Ax:
-    """A panel at a place in inches from the figure's lower left corner; width before height."""
-    total, tall = figure.get_size_inches()
-    box = (left_in / total, bottom_in / tall, size_in[0] / total, size_in[1] / tall)
-    return figure.add_axes(box, **options)
+def stacked_panels(
+    figure: Figure,
+    corner_in: tuple[float, float],
+    width_in: float,
+    heights_in: Mapping[str, float],
+    gap_in: float,
+    **shared_y: Ax | None,
+) -> dict[str, Ax]:
+    """Panels of exact height below each other, on one time axis that the last one is labelled with.
+
+    Parameters
+    ----------
+    corner_in : tuple of float
+        Upper left corner in inches from the figure's lower left one.
+    **shared_y
+        Panels elsewhere with which panels of these names share the other axis.
+    """
+    panels: dict[str, Ax] = {}
+    (total, tall), (left_in, top_in) = figure.get_size_inches(), corner_in
+    for name, height in heights_in.items():
+        box = left_in / total, (top_in - height) / tall, width_in / total, height / tall
+        first = next(iter(panels.values()), None)
+        look: dict[str, Any] = {"label": name, "sharex": first, "sharey": shared_y.get(name)}
+        panels[name] = figure.add_axes(box, **look)
+        top_in -= height + gap_in
+    last = list(panels)[-1]
+    for name, ax in panels.items():
+        ax.tick_params(axis="x", bottom=name == last, labelbottom=name == last)
+    return panels
 
 
 def bare_rows(ax: Ax, *, lines: bool = False) -> None:
@@ -91,8 +113,7 @@ def row_panels(
     for ax, title in zip(panels, titles, strict=True):
         ax.set_title(title, fontsize=6.5, loc="left", pad=3)
         bare_rows(ax, lines=True)
-    panels[0].set_yticks(range(len(names)), names)
-    panels[0].set_ylim(len(names) - 0.4, -0.6)
+    named_rows(panels[0], names)
     return panels
 
 

@@ -110,7 +110,7 @@ def write_card(
         document = _document(corpus, described, unit, scores, groups, speakers)
         path = out or model_path / CARD_NAME
         try:
-            document.write(path)
+            path.write_text(document.to_markdown(), encoding="utf-8")
         except OSError as error:
             raise CheckpointError(
                 f"{path}: cannot be written ({error.strerror}); choose another file"

@@ -89,6 +89,8 @@ def draw_regions(
 
 def region_sheet(scene: Scene, values: Any) -> Figure:
     """One panel per region: its mask over the spectrogram, or why the token does not have it."""
+    from matplotlib.colors import to_rgb
+
     regions = get_regions()
     n_rows = -(-(len(regions) + 1) // N_COLUMNS)
     figure = blank(WIDTH_IN, ROW_IN * n_rows + 0.35)
@@ -102,7 +104,10 @@ def region_sheet(scene: Scene, values: Any) -> Figure:
             reason, middle = textwrap.fill(mask.reason, 22), {"ha": "center", "va": "center"}
             ax.text(0.5, 0.5, reason, transform=ax.transAxes, fontsize=4.6, **middle)
         else:
-            _draw_mask(ax, scene, mask)
+            layer = np.zeros((*mask.shape, 4))
+            layer[..., :3] = to_rgb(MASK_COLOUR)
+            layer[..., 3] = 0.72 * np.clip(mask, 0, 1)
+            _show(ax, scene, layer)
     for ax in panels[len(regions) + 1 :]:
         ax.set_visible(False)
     for place, ax in enumerate(panels):
@@ -144,15 +149,6 @@ def _draw_image(ax: Any, scene: Scene, values: Any, *, faint: bool = False) -> N
     last_s = scene.axes.time_s[np.flatnonzero(scene.sound)[-1]]
     ax.set_xlim(scene.axes.time_s[0], min(last_s + 0.06, scene.axes.time_s[-1]))
     ax.set_ylim(0, scene.axes.frequency_hz[-1] / 1000)
-
-
-def _draw_mask(ax: Any, scene: Scene, mask: Any) -> None:
-    from matplotlib.colors import to_rgb
-
-    layer = np.zeros((*mask.shape, 4))
-    layer[..., :3] = to_rgb(MASK_COLOUR)
-    layer[..., 3] = 0.72 * np.clip(mask, 0, 1)
-    _show(ax, scene, layer)
 
 
 def _draw_token(ax: Any, scene: Scene, values: Any) -> None:

@@ -22,7 +22,7 @@ from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.report import layers
-from stressnet.report.grid import blank, panel
+from stressnet.report.grid import blank, stacked_panels
 from stressnet.report.names import count_of
 from stressnet.report.run import RelevanceRun
 from stressnet.report.style import (
@@ -184,12 +184,9 @@ def plot_warped_means(means: Sequence[WarpedMean], *, width: Width = "page") -> 
         column, row = (0, number) if stacked else (number, 0)
         x = _LEFT_IN + column * (panel_in + _GAP_IN)
         y = tall - row * block - _TOP_IN
-        panels: dict[str, Ax] = {}
-        for name, height in _HEIGHTS_IN.items():
-            same: dict[str, Any] = {"sharex": panels.get("map"), "label": f"{name} {mean.stress}"}
-            same["sharey"] = shared if name == "time" else None
-            panels[name] = panel(figure, x, y - height, (panel_in, height), **same)
-            y -= height + _BETWEEN_IN
+        panels = stacked_panels(figure, (x, y), panel_in, _HEIGHTS_IN, _BETWEEN_IN, time=shared)
+        for name, ax in panels.items():
+            ax.set_label(f"{name} {mean.stress}")
         shared = panels["time"]
         mesh = _draw_warped(panels, mean, limit, panel_in)
         if column > 0:
@@ -234,9 +231,6 @@ def _draw_warped(
     layers.draw_tier(panels["segments"], segments, "segments", **look)
     look = {"emphasised": [syllables[stressed]], "emphasis_colour": colour, "fontsize": 6.0}
     layers.draw_tier(panels["syllables"], syllables, "syllables", **look)
-    for name, ax in panels.items():
-        last = name == "syllables"
-        ax.tick_params(axis="x", bottom=last, labelbottom=last)
     panels["syllables"].set_xlabel("time in the mean word (s)", labelpad=1.5)
     outer, inner = [marks[0], marks[3], marks[6]], [marks[k] for k in (1, 2, 4, 5)]
     layers.draw_boundaries(panels["map"], panels["syllables"], outer, strong=True)

@@ -13,7 +13,7 @@ from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.report import layers
-from stressnet.report.grid import blank, panel
+from stressnet.report.grid import blank, stacked_panels
 from stressnet.report.ipa import syllable_labels, to_ipa
 from stressnet.report.run import RelevanceRun
 from stressnet.report.style import (
@@ -102,7 +102,9 @@ def plot_word(
     over = _TOP_IN + _SECOND_TITLE_IN * (len(titles) - 1)
     tall = over + sum(heights.values()) + _GAP_IN * (len(heights) - 1) + under
     figure = blank(total, tall, layout=None)
-    panels = _panels(figure, heights, over)
+    corner = _LEFT_IN, tall - over
+    panels = stacked_panels(figure, corner, total - _LEFT_IN - _RIGHT_IN, heights, _GAP_IN)
+    panels["word"].set_xlabel("time from word onset (s)", labelpad=1.5)
     start_s, end_s = _view(word, whole_image)
     panels["waveform"].set_xlim(start_s, end_s)
     layers.draw_waveform(panels["waveform"], word.audio, word.origin_s)
@@ -170,20 +172,6 @@ def _view(word: WordData, whole_image: bool) -> tuple[float, float]:
         start_s = min(start_s, float(word.image.axes.time_s[0]) - step / 2)
         end_s = float(word.image.axes.time_s[-1]) + step / 2
     return start_s, end_s
-
-
-def _panels(figure: Figure, heights: dict[str, float], over: float) -> dict[str, Ax]:
-    """Panels of exact size below each other, sharing the time axis."""
-    panels: dict[str, Ax] = {}
-    total, tall = figure.get_size_inches()
-    top = tall - over
-    for name, height in heights.items():
-        size_in, shared = (total - _LEFT_IN - _RIGHT_IN, height), panels.get("waveform")
-        panels[name] = panel(figure, _LEFT_IN, top - height, size_in, label=name, sharex=shared)
-        panels[name].tick_params(axis="x", bottom=name == "word", labelbottom=name == "word")
-        top -= height + _GAP_IN
-    panels["word"].set_xlabel("time from word onset (s)", labelpad=1.5)
-    return panels
 
 
 def _draw_relevance(ax: Ax, word: WordData, limit: float | None, dots: float) -> None:
