@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,17 @@ from stressnet.evaluation.text import (
     set_title,
 )
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.report.document import Bullets, Cell, Document, Heading, Paragraph, Picture, Table
+from stressnet.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Document,
+    Heading,
+    Paragraph,
+    Picture,
+    Table,
+)
 from stressnet.report.scores import accuracy_figure, reliability_figure
-from stressnet.report.style import save_figure
 from stressnet.runs.names import inside
 from stressnet.version import __version__
 
@@ -47,37 +55,31 @@ def write_page(
 ) -> Path:
     """Write ``index.html`` with its figures and sounds; it opens from disk."""
     names = [unit.name for unit in representatives(units)]
-    drawn = accuracy_figure(tables["scores"], tables["audits"], names)
-    save_figure(drawn, out / "figures" / "accuracy")
-    drawn = reliability_figure(tables["reliability"], names[0])
-    save_figure(drawn, out / "figures" / "reliability")
     page = Document(f"Evaluation on {corpus.name}")
-    page.add(
-        Paragraph(
-            "The networks were trained on the training split of this corpus."
-            if tests.own
-            else "The networks were not trained on this corpus. Which of its words they know, and "
-            "which speakers they may have heard, is said where their checkpoints list what they "
-            "were trained on."
-        ),
-        Paragraph(
-            f"Intervals are 95 %, from {n_resamples} resamples of speakers and, independently, of "
-            f"word families. Balanced accuracy is the mean of the two recalls; always giving the "
-            f"same answer makes 0.5."
-        ),
+    page.say(
+        "The networks were trained on the training split of this corpus."
+        if tests.own
+        else "The networks were not trained on this corpus. Which of its words they know, and "
+        "which speakers they may have heard, is said where their checkpoints list what they "
+        "were trained on."
+    )
+    page.say(
+        f"Intervals are 95 %, from {n_resamples} resamples of speakers and, independently, of word "
+        f"families. Balanced accuracy is the mean of the two recalls; always giving the same "
+        f"answer makes 0.5."
     )
     heard = heard_text(tests.n_heard, len(tests.tokens), tests.n_left_out)
     for alarm in [*([f"{heard}."] if heard else []), *alarms(tables["audits"])]:
         page.say(alarm, kind="warning")
-    _scores(page, tables, names)
-    _audits(page, tables)
-    _calibration(page, tables, units)
-    _comparisons(page, tables)
-    _pairs(page, tables, names)
-    _groups(page, tables, names)
-    _hardest(page, out, corpus, hardest, names[0])
-    _worst(page, tables, names[0])
     page.add(
+        *_scores(out, tables, names),
+        *_audits(tables["audits"]),
+        *_calibration(out, tables, units),
+        *_comparisons(tables["comparisons"]),
+        *_pairs(tables, names),
+        *_groups(tables["groups"], names[0]),
+        *_hardest(out, corpus, hardest, names[0]),
+        *_worst(tables, names[0]),
         Heading("Networks"),
         Table(
             ["network", "architecture", "preset", "recipe", "seed", "best epoch", "weights"],
@@ -97,17 +99,16 @@ def _network_row(network: TrainedNetwork) -> list[str]:
     return [*row, network.digest[:12]]
 
 
-def _scores(page: Document, tables: Tables, names: Sequence[str]) -> None:
-    page.add(
-        Heading("Test sets"),
-        Picture(
-            "figures/accuracy.png",
-            "Balanced accuracy per test set. Grey: what classifiers reach that see only part of "
-            "the input.",
-            ["figures/accuracy.pdf"],
-        ),
+def _scores(out: Path, tables: Tables, names: Sequence[str]) -> Iterator[Block]:
+    scores, seeds = tables["scores"], tables["seeds"]
+    yield Heading("Test sets")
+    yield Picture.saved(
+        accuracy_figure(scores, tables["audits"], names),
+        out,
+        "accuracy",
+        "Balanced accuracy per test set. Grey: what classifiers reach that see only part of the "
+        "input.",
     )
-    scores = tables["scores"]
     for name in (*names, ORACLE):
         counts, rows = [], []
         metrics = "accuracy balanced_accuracy mcc auroc recall_initial recall_final".split()
@@ -117,162 +118,143 @@ def _scores(page: Document, tables: Tables, names: Sequence[str]) -> None:
             counts.append([set_title(first), *sizes, majority, *texts[:2]])
             rows.append([set_title(first), *texts[2:]])
         columns = "test set,n,FINAL,speakers,words,majority,accuracy,balanced accuracy"
-        page.add(
-            Heading(name, level=3),
-            Table(columns.split(","), counts),
-            Table(["test set", "MCC", "AUROC", "recall INITIAL", "recall FINAL"], rows),
-        )
-    seeds = tables["seeds"]
+        yield Heading(name, level=3)
+        yield Table(columns.split(","), counts)
+        yield Table(["test set", "MCC", "AUROC", "recall INITIAL", "recall FINAL"], rows)
     if len(seeds):
-        chosen = seeds[seeds["metric"] == "balanced_accuracy"]
-        page.add(
-            Table.of(
-                chosen,
-                [
-                    *(("ensemble", "model"), _SET, ("seeds", "n_seeds")),
-                    *((name, f"{name}:.3f") for name in ("mean", "sd", "min", "max")),
-                    ("ensemble's", "ensemble:.3f"),
-                ],
-                caption="Balanced accuracy of single networks that differ in their seed.",
-                flush_left=(0, 1),
-            )
+        yield Table.of(
+            seeds[seeds["metric"] == "balanced_accuracy"],
+            [
+                *(("ensemble", "model"), _SET, ("seeds", "n_seeds")),
+                *((name, f"{name}:.3f") for name in ("mean", "sd", "min", "max")),
+                ("ensemble's", "ensemble:.3f"),
+            ],
+            caption="Balanced accuracy of single networks that differ in their seed.",
+            flush_left=(0, 1),
         )
 
 
-def _audits(page: Document, tables: Tables) -> None:
-    audits = tables["audits"]
-    page.add(Heading("Leak audits"))
+def _audits(audits: pd.DataFrame) -> Iterator[Block]:
+    yield Heading("Leak audits")
     if not len(audits):
-        page.say("Not run.", kind="missing")
+        yield Paragraph("Not run.", "missing")
         return
-    page.add(
-        Paragraph(
-            "What is known without hearing the word as a whole. Duration, envelope and phones are "
-            "true cues of stress, so these classifiers may be above chance; what matters is how "
-            "much the network adds. The network on shuffled labels must be at chance."
-        ),
-        Table.of(
-            audits,
-            [
-                *("audit", _SET, "n", ("audit", interval_text)),
-                ("network", lambda row: interval_text(row, "network")),
-                ("network - audit", lambda row: interval_text(row, "difference", signed=True)),
-                "verdict",
-            ],
-            caption="Balanced accuracy; chance is 0.5. Part of speech: 'audit' are nouns with "
-            "final and verbs with initial stress, 'network' the others.",
-            flush_left=(0, 1, 6),
-        ),
+    yield Paragraph(
+        "What is known without hearing the word as a whole. Duration, envelope and phones are true "
+        "cues of stress, so these classifiers may be above chance; what matters is how much the "
+        "network adds. The network on shuffled labels must be at chance."
+    )
+    yield Table.of(
+        audits,
+        [
+            *("audit", _SET, "n", ("audit", interval_text)),
+            ("network", lambda row: interval_text(row, "network")),
+            ("network - audit", lambda row: interval_text(row, "difference", signed=True)),
+            "verdict",
+        ],
+        caption="Balanced accuracy; chance is 0.5. Part of speech: 'audit' are nouns with final "
+        "and verbs with initial stress, 'network' the others.",
+        flush_left=(0, 1, 6),
     )
 
 
-def _calibration(page: Document, tables: Tables, units: Sequence[Unit]) -> None:
-    scores = tables["scores"]
+def _calibration(out: Path, tables: Tables, units: Sequence[Unit]) -> Iterator[Block]:
+    scores, first_name = tables["scores"], representatives(units)[0].name
     whole = scores[scores["test_set"].isin(whole_sets(scores["test_set"].unique()))]
     rows = []
     for unit in representatives(units):
         fitted = unit.calibration
         temperature = "-" if fitted is None else f"{fitted.temperature:.2f}"
-        mine = whole[whole["model"] == unit.name]
-        for first, texts in interval_rows(mine, CALIBRATION_METRICS):
+        for first, texts in interval_rows(whole[whole["model"] == unit.name], CALIBRATION_METRICS):
             rows.append([unit.name, set_title(first), temperature, *texts])
-    page.add(
-        Heading("Calibration"),
-        Picture(
-            "figures/reliability.png",
-            f"Reliability of {representatives(units)[0].name}. A network whose loss weighed the "
-            "classes equally is meant for the lower row.",
-            ["figures/reliability.pdf"],
-        ),
-        Table(
-            ["network", "test set", "temperature", *_ECE],
-            rows,
-            caption="Expected calibration error, 10 bins of equal width over the probability of "
-            "INITIAL. The temperature is fitted on the validation tokens.",
-            flush_left=(0, 1),
-        ),
+    yield Heading("Calibration")
+    yield Picture.saved(
+        reliability_figure(tables["reliability"], first_name),
+        out,
+        "reliability",
+        f"Reliability of {first_name}. A network whose loss weighed the classes equally is meant "
+        "for the lower row.",
+    )
+    yield Table(
+        ["network", "test set", "temperature", *_ECE],
+        rows,
+        "Expected calibration error, 10 bins of equal width over the probability of INITIAL. The "
+        "temperature is fitted on the validation tokens.",
+        flush_left=(0, 1),
     )
 
 
-def _comparisons(page: Document, tables: Tables) -> None:
+def _comparisons(comparisons: pd.DataFrame) -> Iterator[Block]:
     def difference(row: Any) -> str:
         value, low, high = (row[f"balanced_accuracy_{c}"] for c in ("difference", "low", "high"))
         return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
 
-    page.add(
-        Heading("Comparisons"),
-        Table.of(
-            tables["comparisons"],
-            [
-                ("networks", lambda row: f"{row['first']} - {row['second']}"),
-                *(_SET, "n", ("difference in balanced accuracy", difference)),
-                ("only first right", "only_first"),
-                ("only second right", "only_second"),
-                ("McNemar's exact p", "mcnemar_p:.3g"),
-            ],
-            caption="McNemar's test takes tokens for independent, which those of one speaker or "
-            "word are not; believe the interval.",
-            flush_left=(0, 1),
-        ),
+    yield Heading("Comparisons")
+    yield Table.of(
+        comparisons,
+        [
+            ("networks", lambda row: f"{row['first']} - {row['second']}"),
+            *(_SET, "n", ("difference in balanced accuracy", difference)),
+            ("only first right", "only_first"),
+            ("only second right", "only_second"),
+            ("McNemar's exact p", "mcnemar_p:.3g"),
+        ],
+        caption="McNemar's test takes tokens for independent, which those of one speaker or word "
+        "are not; believe the interval.",
+        flush_left=(0, 1),
     )
 
 
-def _pairs(page: Document, tables: Tables, names: Sequence[str]) -> None:
-    pairs, scores = tables["pairs"], tables["scores"]
-    page.add(Heading("Words that show both readings"))
+def _pairs(tables: Tables, names: Sequence[str]) -> Iterator[Block]:
+    scores = tables["scores"]
+    yield Heading("Words that show both readings")
+    if not len(tables["pairs"]):
+        yield Paragraph("No word shows both readings here.", "missing")
+        return
     metrics = scores[scores["model"].isin([*names, ORACLE]) & (scores["n"] > 0)]
     means, aurocs = (metrics[metrics["metric"] == name] for name in (WORD_MEAN, WORD_AUROC))
-    if not len(pairs):
-        page.say("No word shows both readings here.", kind="missing")
-        return
-    page.add(
-        Paragraph(
-            "Only these words cannot be got right by knowing the word. AUROC within words: which "
-            "of two tokens of one word has initial stress. The oracle hears nothing and gives each "
-            "word the reading that it has most often in the test set."
-        ),
-        Bullets(
-            [
-                f"{row['model']}, {set_title(row)}: means over {row['n_words']} words: AUROC "
-                f"{interval_text(auroc)}, balanced accuracy {interval_text(row)} (n = {row['n']})"
-                for (_, row), (_, auroc) in zip(means.iterrows(), aurocs.iterrows(), strict=True)
-            ]
-        ),
-        Table.of(
-            pairs,
-            [
-                *(("network", "model"), _SET, "word", ("INITIAL", "n_initial"), _N_FINAL),
-                *(("recall", "recall_initial:.2f"), ("recall", "recall_final:.2f")),
-                *(("mean", "balanced_accuracy:.2f"), ("AUROC", "auroc:.2f")),
-            ],
-            caption="Tokens of each reading, recall of INITIAL and of FINAL, their mean, and the "
-            "AUROC.",
-            flush_left=(0, 1, 2),
-        ),
+    yield Paragraph(
+        "Only these words cannot be got right by knowing the word. AUROC within words: which of "
+        "two tokens of one word has initial stress. The oracle hears nothing and gives each word "
+        "the reading that it has most often in the test set."
+    )
+    yield Bullets(
+        [
+            f"{row['model']}, {set_title(row)}: means over {row['n_words']} words: AUROC "
+            f"{interval_text(auroc)}, balanced accuracy {interval_text(row)} (n = {row['n']})"
+            for (_, row), (_, auroc) in zip(means.iterrows(), aurocs.iterrows(), strict=True)
+        ]
+    )
+    yield Table.of(
+        tables["pairs"],
+        [
+            *(("network", "model"), _SET, "word", ("INITIAL", "n_initial"), _N_FINAL),
+            *(("recall", "recall_initial:.2f"), ("recall", "recall_final:.2f")),
+            *(("mean", "balanced_accuracy:.2f"), ("AUROC", "auroc:.2f")),
+        ],
+        caption="Tokens of each reading, recall of INITIAL and of FINAL, their mean, and the "
+        "AUROC.",
+        flush_left=(0, 1, 2),
     )
 
 
-def _groups(page: Document, tables: Tables, names: Sequence[str]) -> None:
-    groups = tables["groups"]
-    chosen = groups[(groups["metric"] == "balanced_accuracy") & (groups["model"] == names[0])]
+def _groups(groups: pd.DataFrame, name: str) -> Iterator[Block]:
+    chosen = groups[(groups["metric"] == "balanced_accuracy") & (groups["model"] == name)]
     pairs = chosen["test_set"] == "minimal_pairs"  # other sets hold known or new speakers only
-    chosen = chosen[pairs | (chosen["group"] != "speaker_is_known")]
-    page.add(
-        Heading("Groups"),
-        Table.of(
-            chosen,
-            [
-                *(_SET, ("group", lambda row: row["group"].replace("_", " "))),
-                *(("level", level_text), "n", _N_FINAL, ("speakers", "n_speakers")),
-                ("balanced accuracy", interval_text),
-            ],
-            caption=f"{names[0]}. Unstressed vowels count as reduced if they are AH, ER or IH.",
-            flush_left=(0, 1, 2),
-        ),
+    yield Heading("Groups")
+    yield Table.of(
+        chosen[pairs | (chosen["group"] != "speaker_is_known")],
+        [
+            *(_SET, ("group", lambda row: row["group"].replace("_", " "))),
+            *(("level", level_text), "n", _N_FINAL, ("speakers", "n_speakers")),
+            ("balanced accuracy", interval_text),
+        ],
+        caption=f"{name}. Unstressed vowels count as reduced if they are AH, ER or IH.",
+        flush_left=(0, 1, 2),
     )
 
 
-def _hardest(page: Document, out: Path, corpus: Corpus, hardest: pd.DataFrame, name: str) -> None:
+def _hardest(out: Path, corpus: Corpus, hardest: pd.DataFrame, name: str) -> Iterator[Block]:
     (out / "sounds").mkdir(exist_ok=True)
     files = [""] * len(hardest)
     for number, file in enumerate(hardest["excerpt_file"]):
@@ -280,39 +262,34 @@ def _hardest(page: Document, out: Path, corpus: Corpus, hardest: pd.DataFrame, n
         if source.is_file():
             files[number] = f"sounds/{number:02d}{source.suffix}"
             shutil.copyfile(source, out / files[number])
-    page.add(
-        Heading("Hardest tokens"),
-        Paragraph(
-            f"Where {name} is most wrong. Listen before believing the label: of words with both "
-            "readings it rests on grammar, and a speaker may deviate; of others on a dictionary. "
-            "The sounds have a quarter of a second of context on both sides."
-        ),
-        Table.of(
-            hardest,
-            [
-                *("word", ("label", "stress"), ("label from", "label_source")),
-                *(("p(label)", "p_true:.3f"), _SET, "speaker", ("token", "token_id")),
-            ],
-            flush_left=(0, 1, 2, 4, 5, 6),
-            sounds=files,
-        ),
+    yield Heading("Hardest tokens")
+    yield Paragraph(
+        f"Where {name} is most wrong. Listen before believing the label: of words with both "
+        "readings it rests on grammar, and a speaker may deviate; of others on a dictionary. The "
+        "sounds have a quarter of a second of context on both sides."
+    )
+    yield Table.of(
+        hardest,
+        [
+            *("word", ("label", "stress"), ("label from", "label_source")),
+            *(("p(label)", "p_true:.3f"), _SET, "speaker", ("token", "token_id")),
+        ],
+        flush_left=(0, 1, 2, 4, 5, 6),
+        sounds=files,
     )
 
 
-def _worst(page: Document, tables: Tables, name: str) -> None:
-    page.add(Heading("Words and speakers"))
+def _worst(tables: Tables, name: str) -> Iterator[Block]:
+    yield Heading("Words and speakers")
     for key, column, extra in (("words", "lemma", "words"), ("speakers", "speaker", "sex")):
         table = tables[key]
-        mine = table[(table["model"] == name) & (table["n"] >= 3)]
-        rows = mine.sort_values(["accuracy", "n"], ascending=[True, False]).head(_N_WORST)
-        page.add(
-            Table.of(
-                rows,
-                [
-                    *(column, extra, _SET, "n", _N_FINAL, ("accuracy", "accuracy:.2f")),
-                    ("mean p(label)", "mean_p_true:.2f"),
-                ],
-                caption=f"{name}: worst {key} with three tokens or more; all in {key}.csv.",
-                flush_left=(0, 1, 2),
-            )
+        rows = table[(table["model"] == name) & (table["n"] >= 3)]
+        yield Table.of(
+            rows.sort_values(["accuracy", "n"], ascending=[True, False]).head(_N_WORST),
+            [
+                *(column, extra, _SET, "n", _N_FINAL, ("accuracy", "accuracy:.2f")),
+                ("mean p(label)", "mean_p_true:.2f"),
+            ],
+            caption=f"{name}: worst {key} with three tokens or more; all in {key}.csv.",
+            flush_left=(0, 1, 2),
         )
