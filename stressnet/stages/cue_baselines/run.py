@@ -107,18 +107,32 @@ def _network_predictions(path: Path, source: dict[str, Any]) -> pd.DataFrame:
 
 
 def baselines_text(result: Result, best_single: int = 8) -> str:
-    """Balanced accuracy of the main baselines per test set."""
+    """Balanced accuracy of the main baselines per test set, with its interval, and tokens."""
     table = result.metrics[result.metrics["metric"] == "balanced_accuracy"]
-    means = table.groupby(["kind", "baseline", "test_set"], sort=False)["estimate"].mean()
-    wide = means.unstack("test_set")[list(dict.fromkeys(table["test_set"]))]
-    singles = wide.loc[["single cue"]]
-    order = singles.mean(axis=1).sort_values(ascending=False).index[:best_single]
-    rest = wide[wide.index.get_level_values("kind") != "single cue"]
-    lines = [f"{'baseline':<40}" + "".join(f"{name[:24]:>26}" for name in wide.columns)]
+    table = table[~table["test_set"].str.contains("/")]
+    sets = list(dict.fromkeys(table["test_set"]))
+    values = table.groupby(["kind", "baseline", "test_set"], sort=False)[
+        ["estimate", "low", "high"]
+    ]
+    means = values.mean().unstack("test_set")
+    singles = means.loc[["single cue"]]
+    order = singles["estimate"].mean(axis=1).sort_values(ascending=False).index[:best_single]
+    rest = means[means.index.get_level_values("kind") != "single cue"]
+    counts = table.drop_duplicates("test_set").set_index("test_set")
+    lines = [f"{'':<34}" + "".join(f"{name:>21}" for name in sets)]
+    tokens = [f"{row['n']} ({row['n_final']} FINAL)" for _, row in counts.loc[sets].iterrows()]
+    lines.append(f"{'tokens':<34}" + "".join(f"{text:>21}" for text in tokens))
     for part in (rest, singles.loc[order]):
-        names = part.index.get_level_values("baseline")
-        for name, values in zip(names, part.to_numpy(), strict=True):
-            lines.append(f"{name:<40}" + "".join(f"{value:>26.3f}" for value in values))
-    lines.append(f"balanced accuracy; the best {best_single} of {len(singles)} single cues last;")
-    lines.append("intervals in baselines.csv; gradient boosting: mean over seeds")
+        for (_, baseline), row in part.iterrows():
+            cells = [
+                tuple(row[number][name] for number in ("estimate", "low", "high")) for name in sets
+            ]
+            texts = [f"{value:.3f} [{low:.2f}, {high:.2f}]" for value, low, high in cells]
+            lines.append(f"{baseline:<34}" + "".join(f"{text:>21}" for text in texts))
+    lines.append(
+        f"balanced accuracy [95 % interval]; the best {best_single} of {len(singles)} single"
+    )
+    lines.append(
+        "cues last; gradient boosting: means over seeds; parts of sets are in baselines.csv"
+    )
     return "\n".join(lines)
