@@ -83,6 +83,8 @@ patch             patch build/out train/out/seed-0 patch/out --pairs synthetic
                   --measured measure/out
                   --units channel,time,band --max-pairs 6 --min-difference 0 --max-tokens 60
                   --seed 0 -q
+quantise          quantise build/out train/out/seed-0 quantise/out --mean-bits 8,4
+                  --max-tokens 40 --calibration-tokens 16 --map-tokens 6 --resamples 100 --seed 0 -q
 psychometrics     psychometrics manipulate/out psychometrics/out -q
 causal-agreement  causal-agreement build/out train/out/seed-0 causal-agreement/out
                   --measured measure/out --methods epsilon-gamma,random --max-tokens 14 --seed 0

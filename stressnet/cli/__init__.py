@@ -40,6 +40,7 @@ from stressnet.stages.measure import measure_corpus
 from stressnet.stages.patch import patch_networks
 from stressnet.stages.predict import predict
 from stressnet.stages.psychometrics import psychometrics
+from stressnet.stages.quantise import quantise_networks
 from stressnet.stages.report import report_run
 from stressnet.stages.search import search_recipe
 from stressnet.stages.sensitivity import measure_sensitivity
@@ -68,7 +69,7 @@ TOPICS = {
     "Start here": "demo look predict validate build-corpus train explain report doctor",
     "Corpora": "inspect fetch recipes languages corpus",
     "Acoustic cues": "measure cue-baselines manipulate psychometrics",
-    "Networks": "models evaluate card search export",
+    "Networks": "models evaluate card search quantise export",
     "Relevance": "stats regions word export-praat export-r",
     "What to believe": "assess validate-methods causal-agreement findings patch sensitivity",
 }
@@ -113,6 +114,7 @@ COMMANDS = (
     small_commands.card_command,
     predict,
     small_commands.look_command,
+    quantise_networks,
     small_commands.export_command,
     explain_corpus,
     assess,

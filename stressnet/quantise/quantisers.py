@@ -1,0 +1,148 @@
+"""Rounding to few bits: weights, activations, attention weights, and the fold into LayerNorm.
+
+Integers are b bits wide, and everything is simulated: a tensor goes to integers and back, so that
+results are what a processor with such integers would give up to the rounding of float32.
+
+Sources: Nagel et al. (2021), *A white paper on neural network quantization* (symmetric weights per
+channel, asymmetric activations per tensor, calibration); Lin et al. (2022), *FQ-ViT* (powers of two
+for softmax); Li et al. (2023), *RepQ-ViT* (scales per channel moved into LayerNorm); Ranjan &
+Savakis (2024), *LRP-QViT* (outlying channels clipped before).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Calibration = Literal["min-max", "percentile", "mse"]
+AttentionGrid = Literal["log2", "log-sqrt2", "even"]
+
+PERCENTILE = 0.001
+"""Share of values that calibration ``percentile`` cuts off at either end."""
+
+N_CUTS = 40
+"""Ranges that calibration ``mse`` tries: the whole one, and shorter ones down to a 40th."""
+
+FENCE = 1.5
+"""Channels whose range lies above the upper quartile by this many interquartile ranges (Tukey's
+fence) are clipped to that. The published threshold is not known."""
+
+
+def round_weights(weight: Tensor, bits: int) -> Tensor:
+    """Weights rounded symmetrically, with one scale for each output channel (first dimension).
+
+    Integers are -(2^(b-1) - 1) to 2^(b-1) - 1; the largest weight of a channel gets the last one.
+    """
+    top = 2 ** (bits - 1) - 1
+    scale = weight.detach().flatten(1).abs().amax(dim=1) / top
+    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    zero = torch.zeros_like(scale, dtype=torch.int32)
+    return torch.fake_quantize_per_channel_affine(weight.detach(), scale, zero, 0, -top, top)
+
+
+@dataclass(frozen=True)
+class Range:
+    """What an activation's integers span; it always holds zero, which stays exactly zero.
+
+    Parameters
+    ----------
+    low, high : float
+        Smallest and largest value that is kept apart; what lies outside is clipped.
+    """
+
+    low: float
+    high: float
+
+    def grid(self, bits: int) -> tuple[float, int]:
+        """Scale and zero point of integers 0 to 2^b - 1."""
+        low, high = min(self.low, 0.0), max(self.high, 0.0)
+        scale = (high - low) / (2**bits - 1) or 1.0
+        return scale, round(-low / scale)
+
+    def round(self, x: Tensor, bits: int) -> Tensor:
+        """Values rounded to the grid (asymmetric, one scale for all)."""
+        return torch.fake_quantize_per_tensor_affine(x, *self.grid(bits), 0, 2**bits - 1)
+
+
+def find_range(values: Tensor, bits: int, calibration: Calibration) -> Range:
+    """The range of an activation.
+
+    Parameters
+    ----------
+    values : Tensor
+        A sample of what the activation was over calibration words.
+    bits : int
+        Only ``mse`` depends on it.
+    calibration : {"min-max", "percentile", "mse"}
+        The whole range, that without :data:`PERCENTILE` at either end, or the one that
+        rounds with the smallest mean squared error.
+    """
+    low, high = float(values.min()), float(values.max())
+    if calibration == "min-max":
+        return Range(low, high)
+    if calibration == "percentile":
+        # Not torch.quantile, which refuses more than 16 million values.
+        ordered = values.flatten().sort().values
+        last = len(ordered) - 1
+        ends = (round(last * PERCENTILE), round(last * (1 - PERCENTILE)))
+        return Range(*(float(ordered[k]) for k in ends))
+    tried = [Range(low * k / N_CUTS, high * k / N_CUTS) for k in range(N_CUTS, 0, -1)]
+    errors = [float((one.round(values, bits) - values).square().mean()) for one in tried]
+    return tried[errors.index(min(errors))]
+
+
+def round_attention(weights: Tensor, bits: int, per_octave: int = 1) -> Tensor:
+    """Attention weights rounded to powers of two: 1, 1/2, 1/4, ...; the last integer is zero.
+
+    Powers of the square root of two with two values per octave. Errors are relative: however many
+    bits there are, a weight may be wrong by a factor of 2^(1/2), or with two by 2^(1/4).
+    """
+    level = torch.round(-per_octave * torch.log2(weights))
+    return torch.where(level < 2**bits - 1, torch.exp2(-level / per_octave), 0.0)
+
+
+@dataclass(frozen=True)
+class ChannelRanges:
+    """Ranges of the channels of a normalised activation, each with a scale of its own.
+
+    Parameters
+    ----------
+    low, high : Tensor, shape (n_channels,)
+    """
+
+    low: Tensor
+    high: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor, calibration: Calibration) -> ChannelRanges:
+        """Clipped ranges of values (n, n_channels); ``mse`` is taken for ``min-max`` here."""
+        cut = PERCENTILE if calibration == "percentile" else 0.0
+        low, high = (torch.quantile(values, q, dim=0) for q in (cut, 1 - cut))
+        width = high - low
+        lower, upper = (torch.quantile(width, q) for q in (0.25, 0.75))
+        most = upper + FENCE * (upper - lower)
+        outlying = ((width - most) / 2).clamp(min=0)
+        return cls(low + outlying, high - outlying)
+
+    def fold(self, bits: int) -> tuple[Tensor, Tensor, Range]:
+        """How channels are brought to one grid: x' = x / r - s.
+
+        Returns
+        -------
+        r, s : Tensor, shape (n_channels,)
+            Ratio of each channel's scale to their mean, and shift.
+        Range
+            Of x', for all channels. Rounding x' with it is rounding each channel of x with its own
+            scale.
+        """
+        steps = 2**bits - 1
+        scales = ((self.high - self.low) / steps).clamp(min=1e-8)
+        mean = scales.mean()
+        zero = torch.round(-self.low.mean() / mean).clamp(0, steps)
+        ratio = scales / mean
+        shift = self.low / ratio + zero * mean
+        low = float(-zero * mean)
+        return ratio, shift, Range(low, low + steps * float(mean))

@@ -1,0 +1,104 @@
+"""``stressnet quantise``: a network in few bits, given where relevance says; what that costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stressnet.errors import ConfigError, check_names
+from stressnet.runs.options import max_tokens_option, option, seed_option
+from stressnet.runs.stage import CORPUS, Input, Stage
+
+SCORES = (
+    *("uniform", "relevance", "lrp-qvit", "mix-qvit", "sensitivity"),
+    *("hessian", "gradient", "parameters", "random"),
+)
+
+
+@dataclass(frozen=True)
+class QuantiseConfig:
+    """How bits are given to layers, how numbers are rounded, and what is measured."""
+
+    mean_bits: tuple[str, ...] = option(
+        ("8", "6", "5", "4", "3"),
+        separated=True,
+        help="Budgets, as bits that all layers could have, separated by commas.",
+    )
+    bits: tuple[str, ...] = option(
+        ("2", "3", "4", "5", "6", "8"),
+        separated=True,
+        help="Bits that a layer may get, separated by commas.",
+    )
+    budget: str = option(
+        "size",
+        choices=("size", "operations"),
+        help="What the budget counts: bytes of weights, or bit operations (multiplications times "
+        "bits of both factors).",
+    )
+    scores: tuple[str, ...] = option(
+        SCORES,
+        separated=True,
+        help="Which layers get more bits, separated by commas; see docs/quantise.md.",
+    )
+    composites: tuple[str, ...] = option(
+        (),
+        flag="--composite",
+        help="LRP rules of the layer scores; the first decides.",
+        default_text="the one that suits the network",
+    )
+    calibration: str = option(
+        "mse",
+        choices=("min-max", "percentile", "mse"),
+        help="How ranges of activations are found.",
+    )
+    attention: str = option(
+        "log2",
+        choices=("log2", "log-sqrt2", "even"),
+        help="What attention weights are rounded to.",
+    )
+    calibration_tokens: int = option(
+        64, minimum=2, help="Words of the training split for ranges and scores."
+    )
+    random_draws: int = option(3, minimum=1, help="Random plans per budget.")
+    max_tokens: int | None = max_tokens_option()
+    map_tokens: int = option(
+        60, minimum=0, help="Test words whose relevance maps are compared; 0 for none."
+    )
+    n_resamples: int = option(
+        1000, flag="--resamples", minimum=100, help="Bootstrap resamples of the intervals."
+    )
+    seed: int = seed_option()
+
+    def __post_init__(self) -> None:
+        check_names("score", self.scores, SCORES)
+        for flag, values in (("--mean-bits", self.mean_bits), ("--bits", self.bits)):
+            try:
+                numbers = [
+                    float(value) if flag == "--mean-bits" else int(value) for value in values
+                ]
+            except ValueError:
+                raise ConfigError(f"{flag} takes numbers, not '{','.join(values)}'") from None
+            if not numbers or min(numbers) < 2 or max(numbers) > 16:
+                raise ConfigError(f"{flag} takes numbers from 2 to 16, not '{','.join(values)}'")
+
+
+quantise_networks = Stage(
+    "quantise",
+    config=QuantiseConfig,
+    kind="quantisation",
+    inputs=(
+        CORPUS,
+        Input("model", "stressnet.evaluation.sets:load_models", several=True, on_device=True),
+    ),
+    run="stressnet.stages.quantise.run:run",
+    text="stressnet.stages.quantise.text:quantised_text",
+    items="tokens could not be projected",
+    done="quantisation",
+    has_device=True,
+    help="""Give layers of one or more MODELs few bits, more where relevance says; what it costs.
+
+    Calibrates on words of CORPUS that the networks were trained on, scores layers, shares out bits
+    under budgets, and writes into OUT: scores, plans, accuracy and agreement on every test set,
+    and whether the rounded networks still listen to the same. Bits are simulated; 'stressnet
+    export --quantised' writes a file that runs in 8 bits.
+    """,
+)
