@@ -5,6 +5,8 @@ See ``docs/languages.md`` for what a folder holds and how to write another.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import resources
@@ -58,6 +60,10 @@ class Language:
         What may begin one beside or instead: consonants or clusters, phones separated by blanks.
     no_onsets : list of str
         What may not.
+    rewrite : list of str
+        Corrections of what espeak-ng says, three texts each: which words (a regular expression on
+        the spelling in lower case, empty for all), which phones (one on phones with a blank before
+        and behind each), and what stands instead.
     reduced : list of str
         Reduced vowels as they are labelled, digits included; empty: the language has none.
     """
@@ -76,6 +82,7 @@ class Language:
     sonority: bool = True
     onsets: list[str] = field(default_factory=list)
     no_onsets: list[str] = field(default_factory=list)
+    rewrite: list[str] = field(default_factory=list)
     reduced: list[str] = field(default_factory=list)
 
     def __hash__(self) -> int:
@@ -109,6 +116,21 @@ class Language:
             or (after == "liquids" and before in OBSTRUENTS)
             for before, after in pairwise(manners)
         )
+
+    @cached_property
+    def exceptions(self) -> dict[str, tuple[str, ...]]:
+        """Stress patterns of words that espeak-ng gets wrong, from ``exceptions.txt``."""
+        lines = (line.split("#")[0].split() for line in self.text("exceptions.txt").splitlines())
+        return {capitals(word): tuple(patterns) for word, *patterns in filter(None, lines)}
+
+    def rewritten(self, word: str, phones: Sequence[str]) -> tuple[str, ...]:
+        """Phones of a word with the corrections of `rewrite`."""
+        text = f" {' '.join(phones)} "
+        rules = iter(self.rewrite)
+        for spelling, pattern, new in zip(rules, rules, rules, strict=True):
+            if re.search(spelling, word.lower()):
+                text = re.sub(pattern, new, text)
+        return tuple(text.split())
 
     def is_phone(self, label: str) -> bool:
         """Whether a label is a phone as this language's are written."""

@@ -183,17 +183,19 @@ class RuleDictionary(Dictionary):
         from stressnet.lexicon.g2p import g2p
 
         try:
-            return Pronunciation(g2p(word, self.language))
+            return Pronunciation(self.language.rewritten(word, g2p(word, self.language)))
         except LexiconError:
             return None
 
 
 @lru_cache(maxsize=1 << 16)
 def wheel_patterns(word: str, of: Language, n_syllables: int) -> tuple[str, ...]:
-    """Stress patterns of a word of so many syllables in the lexicon of a wheel, in its order.
+    """Stress patterns of a word of so many syllables by the pack's exceptions, else by its wheel.
 
     Empty if the wheel is not installed, does not have the word, or marks no single primary stress.
     """
+    if capitals(word) in of.exceptions:
+        return of.exceptions[capitals(word)]
     database = _wheel(of.wheel)
     if database is None:
         return ()
