@@ -29,6 +29,7 @@ from stressnet.alignment.workers import isolated_map
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 from stressnet.audio import read_audio
 from stressnet.errors import AudioError
+from stressnet.languages.phones import manner
 
 SHORTEST_PHONE_S = 0.03
 """Three states of one frame each, in both models."""
@@ -44,6 +45,7 @@ class Task:
     variants: tuple[tuple[tuple[str, ...], ...], ...]  # by word
     settings: FeatureSettings
     keep_cepstra: bool = False  # whether the features are wanted back, for training
+    english: bool = True  # whether pocketsphinx knows the language
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,15 @@ def failure_of(task: Task, duration_s: float) -> AlignmentFailure | None:
             return utterance.failure(
                 "no pronunciation", f"no pronunciation for '{word}'; add it to a dictionary"
             )
-        strange = sorted({phone for variant in variants for phone in variant} - _ARPABET)
+        phones = {phone for variant in variants for phone in variant}
+        known = _ARPABET if task.english else {phone for phone in phones if manner(phone)}
+        strange = sorted(phones - known)
         if strange:
+            alphabet = "ARPAbet phone (vowels need a stress digit)" if task.english else "IPA phone"
             return utterance.failure(
                 "no pronunciation",
-                f"'{strange[0]}' in the pronunciation of '{word}' is no ARPAbet phone (vowels need "
-                "a stress digit); correct the dictionary",
+                f"'{strange[0]}' in the pronunciation of '{word}' is no {alphabet}; correct the "
+                "dictionary",
             )
     needed_s = SHORTEST_PHONE_S * sum(min(map(len, variants)) for variants in task.variants)
     if duration_s < needed_s:
@@ -122,7 +127,8 @@ def look(task: Task, with_pocketsphinx: bool = True) -> FirstPass:
         total_squared=np.square(wide).sum(axis=0),
         static=static if task.keep_cepstra else None,
     )
-    path = _aligner[0].align(samples, task.variants) if with_pocketsphinx else None
+    here = with_pocketsphinx and task.english
+    path = _aligner[0].align(samples, task.variants) if here else None
     if path is None:
         return seen
     return replace(seen, paths=path.words, confidence=path.confidence)
@@ -142,13 +148,14 @@ def task_of(
     pronounce: Pronounce,
     settings: FeatureSettings,
     keep_cepstra: bool = False,
+    english: bool = True,
 ) -> Task:
     """An utterance with its pronunciations looked up, each variant once."""
     variants = tuple(
         tuple(dict.fromkeys(tuple(variant) for variant in pronounce(word)))
         for word in utterance.words
     )
-    return Task(utterance, variants, settings, keep_cepstra)
+    return Task(utterance, variants, settings, keep_cepstra, english)
 
 
 class PocketsphinxAligner(Aligner):

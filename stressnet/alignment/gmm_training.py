@@ -1,7 +1,8 @@
 """Training of a monophone Gaussian mixture model on the corpus that is to be aligned.
 
-It starts from another aligner's phones, not from equal lengths: with minutes of speech rather than
-hours a flat start settles far from the truth.
+It starts from another aligner's phones where there is one for the language: with minutes of speech
+rather than hours a flat start, from phones of equal length (`equal_paths`), settles further from
+the truth.
 """
 
 from __future__ import annotations
@@ -14,15 +15,22 @@ import kaldi_hmm_gmm as khg
 import numpy as np
 
 from stressnet.alignment.features import FeatureSettings
-from stressnet.alignment.gmm import SILENCE_PHONE, GmmModel, PhoneSet, best_path, word_graph
+from stressnet.alignment.gmm import (
+    SILENCE_PHONE,
+    GmmModel,
+    PhoneSet,
+    best_path,
+    find_words,
+    word_graph,
+)
 from stressnet.alignment.paths import Variants, WordPath, segments
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingUtterance:
-    """An utterance to learn from, with another aligner's words and phones.
+    """An utterance to learn from, with words and phones to start from.
 
-    Features are normalised, shape (frames, dimension).
+    Features are normalised, shape (frames, dimension); ``variants`` are those that may be chosen.
     """
 
     features: np.ndarray
@@ -49,6 +57,16 @@ class TrainingSettings:
     iterations: int = 7
     frames_per_gaussian: float = 40.0
     max_gaussians: int = 3000
+
+
+FLAT_START = TrainingSettings(iterations=20)
+"""Of the model that nothing helps to find the first phones."""
+
+FLAT_START_S = 300.0
+"""Speech that it learns from, in seconds."""
+
+QUIET_SHARE = 0.3
+"""Share of the range of levels below which a frame starts as a pause."""
 
 
 @dataclass
@@ -138,12 +156,18 @@ def agreeing(variants: Variants, paths: Sequence[WordPath] | None) -> list[list[
 
 
 def train(
-    utterances: Sequence[TrainingUtterance], frames: FeatureSettings, settings: TrainingSettings
+    utterances: Sequence[TrainingUtterance],
+    frames: FeatureSettings,
+    settings: TrainingSettings,
+    phones: PhoneSet | None = None,
 ) -> GmmModel:
-    """Estimate a model from at least one utterance; nothing is drawn at random."""
+    """Estimate a model of all of ARPAbet, or of other ``phones``, from at least one utterance.
+
+    Nothing is drawn at random.
+    """
     rows = np.concatenate([u.features for u in utterances]).astype(np.float64)
     states = (settings.phone_states, settings.silence_states)
-    model = GmmModel.flat(PhoneSet(), rows.mean(axis=0), rows.var(axis=0), *states)
+    model = GmmModel.flat(phones or PhoneSet(), rows.mean(axis=0), rows.var(axis=0), *states)
     first = Statistics(model)
     for utterance in utterances:
         first.add_densities(utterance.features, initial_pdfs(model, utterance, frames, settings))
@@ -151,7 +175,7 @@ def train(
     start = model.densities.num_gauss
     count = sum(len(u.features) for u in utterances)
     target = max(start, min(settings.max_gaussians, count / settings.frames_per_gaussian))
-    graphs = [word_graph(model, agreeing(u.variants, u.paths)) for u in utterances]
+    graphs = [word_graph(model, u.variants) for u in utterances]
     for iteration in range(1, settings.iterations + 1):
         statistics = Statistics(model)
         for utterance, graph in zip(utterances, graphs, strict=True):
@@ -169,7 +193,7 @@ def initial_pdfs(
     frames: FeatureSettings,
     settings: TrainingSettings,
 ) -> np.ndarray:
-    """The density of every frame by the other aligner's phones, each cut into equal states."""
+    """The density of every frame by the phones to start from, each cut into equal states."""
     count, states = len(utterance.features), settings.phone_states
     silence = [
         model.tree.compute([SILENCE_PHONE], state)[1] for state in range(settings.silence_states)
@@ -184,3 +208,48 @@ def initial_pdfs(
             for state in range(states):
                 pdfs[edges[state] : edges[state + 1]] = model.tree.compute([number], state)[1]
     return pdfs
+
+
+def train_flat(
+    utterances: Sequence[TrainingUtterance], frames: FeatureSettings, settings: TrainingSettings
+) -> GmmModel:
+    """Estimate a model of the phones that occur, where no other aligner knows the language.
+
+    A model of up to `FLAT_START_S` seconds of speech learns from phones of equal length where
+    phones are; from what it finds the model is estimated as from another aligner's phones.
+    """
+    labels = {phone for u in utterances for word in u.variants for v in word for phone in v}
+    phones = PhoneSet(tuple(sorted(labels)))
+    ends_s = frames.frame_shift_s * np.cumsum([len(u.features) for u in utterances])
+    few = utterances[: 1 + int(np.searchsorted(ends_s, FLAT_START_S))]
+    rough = train(few, frames, FLAT_START, phones)
+    located = []
+    for utterance in utterances:
+        found = find_words(rough, utterance.features, utterance.variants, frames.frame_shift_s)
+        if found is not None:
+            variants = agreeing(utterance.variants, found.words)
+            located.append(TrainingUtterance(utterance.features, variants, found.words))
+    return train(located, frames, settings, phones) if located else rough
+
+
+def equal_paths(
+    static: np.ndarray, variants: Variants, frames: FeatureSettings
+) -> tuple[WordPath, ...]:
+    """Phones of equal length over what sounds; pauses are what is much softer than the rest.
+
+    ``static`` are cepstra as they were computed, shape (frames, num_ceps): the zeroth is the level.
+    Each word has its first variant.
+    """
+    level = static[:, 0]
+    low, high = np.percentile(level, [5, 95])
+    sounding = np.flatnonzero(level > low + QUIET_SHARE * (high - low))
+    chosen = [word[0] for word in variants]
+    places = np.linspace(0, len(sounding), sum(map(len, chosen)) + 1)
+    edges_s = frames.frame_shift_s * np.interp(
+        places, np.arange(len(sounding) + 1), [*sounding, sounding[-1] + 1]
+    )
+    paths, first = [], 0
+    for phones in chosen:
+        paths.append(WordPath(phones, tuple(edges_s[first : first + len(phones) + 1].tolist())))
+        first += len(phones)
+    return tuple(paths)

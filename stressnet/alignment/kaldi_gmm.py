@@ -24,7 +24,14 @@ from stressnet.alignment.first_pass import FirstPass, first_passes, pocketsphinx
 from stressnet.alignment.frame_net import FrameNet, default_net, log_mel
 from stressnet.alignment.frame_search import search
 from stressnet.alignment.gmm import GmmModel, find_words
-from stressnet.alignment.gmm_training import TrainingSettings, TrainingUtterance, agreeing, train
+from stressnet.alignment.gmm_training import (
+    TrainingSettings,
+    TrainingUtterance,
+    agreeing,
+    equal_paths,
+    train,
+    train_flat,
+)
 from stressnet.alignment.landmarks import moved_to_landmarks
 from stressnet.alignment.paths import NEAR_S, FoundPath, WordPath, averaged, to_alignment
 from stressnet.alignment.workers import isolated_map
@@ -45,6 +52,8 @@ NET_NAME = "frame-net"
 class KaldiGmmAligner(Aligner):
     """Words and phones by a model trained on the corpus, a network and pocketsphinx together.
 
+    In other languages than English the model alone, from a flat start.
+
     Parameters
     ----------
     training : TrainingSettings, optional
@@ -53,6 +62,8 @@ class KaldiGmmAligner(Aligner):
         Whether abrupt boundaries are put on the acoustic change.
     average, network : bool
         Whether the boundaries of pocketsphinx and of the network take part in the mean.
+    english : bool
+        Whether pocketsphinx and the network know the language.
     """
 
     name = "kaldi-gmm"
@@ -64,20 +75,22 @@ class KaldiGmmAligner(Aligner):
         landmarks: bool = True,
         average: bool = True,
         network: bool = True,
+        english: bool = True,
     ) -> None:
         self.training, self.frames = training or TrainingSettings(), FeatureSettings()
-        self.landmarks, self.average, self.network = landmarks, average, network
+        self.landmarks, self.average, self.english = landmarks, average, english
+        self.network = network and english
 
     def _results(self, batch: Batch) -> Iterator[Result]:
         chosen = training_choice(batch.utterances, batch.seed)
         tasks = (
-            task_of(utterance, batch.pronounce, self.frames, keep_cepstra=index in chosen)
+            task_of(utterance, batch.pronounce, self.frames, index in chosen, self.english)
             for index, utterance in enumerate(batch.utterances)
         )
         seen: list[FirstPass] = []
         examples: list[FirstPass] = []
         for result in first_passes(tasks, batch.jobs):
-            if result.static is not None and result.paths is not None:
+            if result.static is not None and (result.paths is not None or not self.english):
                 examples.append(result)
             seen.append(replace(result, static=None))
             if len(seen) % 2 == 0:  # half of the progress is the first pass
@@ -108,12 +121,14 @@ class KaldiGmmAligner(Aligner):
             return None
         utterances = []
         for example in examples:
-            if example.static is not None and example.paths is not None:
+            if example.static is not None:
                 normal = speakers[example.task.utterance.speaker]
                 features = with_deltas(normal.apply(example.static), self.frames)
-                variants = example.task.variants
-                utterances.append(TrainingUtterance(features, variants, example.paths))
-        estimate = partial(train, frames=self.frames, settings=self.training)
+                variants = agreeing(example.task.variants, example.paths)
+                paths = example.paths or equal_paths(example.static, variants, self.frames)
+                utterances.append(TrainingUtterance(features, variants, paths))
+        learn = train if self.english else train_flat
+        estimate = partial(learn, frames=self.frames, settings=self.training)
         (model,) = isolated_map(estimate, [utterances], jobs=1, on_crash=lambda examples: None)
         return model
 
@@ -194,6 +209,12 @@ def second_look(seen: FirstPass) -> Result:
     if trained is not None:
         source, confidence = KaldiGmmAligner.name, (heard or trained).confidence
     if heard is None and trained is None:
+        if state.model is None and not seen.task.english:
+            return utterance.failure(
+                "too little speech",
+                f"a model of this language is learnt from the corpus itself, which needs at least "
+                f"{MINIMUM_S:.0f} s of speech; add recordings, or alignments from elsewhere",
+            )
         return pocketsphinx_alignment(seen)
     models = [path.words for path in (heard, trained) if path is not None]
     if seen.paths is not None and state.average:

@@ -18,17 +18,15 @@ import numpy as np
 
 from stressnet.alignment.features import log_mel
 from stressnet.alignment.paths import SHORTEST_S, WordPath, pause_before, segments
-from stressnet.lexicon.pronunciation import VOWELS
+from stressnet.languages.phones import manner
 
 STEP_S = 0.002
-_FRICATIVES = frozenset("S SH Z ZH F TH".split())
-_VOICED_FRICATIVES = frozenset("V DH HH".split())  # HH: as weak, and often voiced
-_STOPS = frozenset("P T K B D G CH JH".split())
-_NASALS = frozenset("M N NG".split())
-_APPROXIMANTS = frozenset("L R W Y".split())
-_ONSETS = VOWELS | frozenset("M N S SH Z ZH W L R Y".split())
-_BESIDEVOWELS = _FRICATIVES | _VOICED_FRICATIVES | _NASALS
-_AFTER_FRICATIVES = _NASALS | _APPROXIMANTS | _VOICED_FRICATIVES
+_SIBILANTS = (*"S SH Z ZH".split(), *"szʃʒʂʐɕʑ")
+_WEAK_FRICATIVES = (*"V DH HH".split(), *"vðβɣʝʁhɦ")  # HH: as weak, and often voiced
+_STOPS = {"stops", "affricates"}
+_APPROXIMANTS = {"liquids", "glides"}
+_BESIDE_VOWELS = {"fricatives", "weak", "nasals"}
+_AFTER_FRICATIVES = {"nasals", "weak", *_APPROXIMANTS}
 
 
 def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[WordPath]:
@@ -68,19 +66,26 @@ def moved_to_landmarks(paths: Sequence[WordPath], samples: np.ndarray) -> list[W
     return result
 
 
+def _kind(phone: str) -> str:
+    """The phone's manner, voiced and weak fricatives apart; ``""`` for a pause."""
+    return "weak" if phone.startswith(_WEAK_FRICATIVES) else manner(phone) or ""
+
+
 def _reach_s(left: str, right: str) -> float:
     """Furthest that a boundary between two segments may move, in seconds; 0 if it must stay."""
+    before, after = _kind(left), _kind(right)
     if left == "":
-        if right in VOWELS:
+        if after == "vowels":
             return 0.1  # a breath before it is easily taken for a part of it
-        return 0.05 if right in _ONSETS else 0.0
-    if left in VOWELS and right in _STOPS:
+        begins = after in {"nasals", *_APPROXIMANTS} or right.startswith(_SIBILANTS)
+        return 0.05 if begins else 0.0
+    if before == "vowels" and after in _STOPS:
         return 0.03
     abrupt = (
-        (left in _BESIDEVOWELS | _APPROXIMANTS and right in VOWELS)
-        or (left in VOWELS and right in _BESIDEVOWELS)
-        or (left in _STOPS and (right in VOWELS or right in _FRICATIVES))
-        or (left in _FRICATIVES and right in _AFTER_FRICATIVES)
+        (before in _BESIDE_VOWELS | _APPROXIMANTS and after == "vowels")
+        or (before == "vowels" and after in _BESIDE_VOWELS)
+        or (before in _STOPS and after in {"vowels", "fricatives"})
+        or (before == "fricatives" and after in _AFTER_FRICATIVES)
     )
     return 0.02 if abrupt else 0.0
 

@@ -7,7 +7,8 @@ nasal begin after the transition. Four things it does not say are settled here:
 
 * The silence before an obstruent (closure of a stop, 10 ms gap before a fricative) belongs to that
   obstruent: the engine's own mark sits after the silence, at the release. The silence is looked for
-  in the waveform, between the previous phone's mark and this one's. Silence before a vowel or a
+  in the waveform, between the previous phone's mark and this one's. A pause that the engine marks
+  (at commas) is one before any phone. Silence before a vowel or a
   sonorant is a pause when it is longer than 30 ms; shorter, it stays with the phone before it, and
   so does the glide without a symbol that links "the" to a vowel.
 * Symbols that stand for several phones (``ɔːɹ``, ``əl``, ``aɪɚ``, ``n̩``) are cut at a fixed share
@@ -133,7 +134,8 @@ def with_onsets(groups: list[_Group], level: npt.NDArray[np.int32], rate_hz: int
             continue
         quiet_from = before.start + int(loud[-1]) + 1
         pause = segment.start - quiet_from
-        if segment.is_obstruent and pause <= LONGEST_CLOSURE_S * rate_hz:
+        marked = segment.start - before.end > SHORTEST_PAUSE_S * rate_hz
+        if segment.is_obstruent and not marked and pause <= LONGEST_CLOSURE_S * rate_hz:
             segment.start = before.end = quiet_from
         elif pause > SHORTEST_PAUSE_S * rate_hz:
             before.end = quiet_from
@@ -144,7 +146,7 @@ def with_onsets(groups: list[_Group], level: npt.NDArray[np.int32], rate_hz: int
     last.end = last.start + (int(loud[-1]) + 1 if loud.size else last.end - last.start)
     for before, segment in pairwise(flat):
         own, both = segment.end - segment.start, segment.end - before.start
-        lateral = segment.label == "L" and before.label[-1].isdigit()
+        lateral = segment.label.startswith(("L", *"lɫɭ")) and before.label[-1].isdigit()
         early = own < min(SHORTEST_LATERAL_S * rate_hz, LATERAL_SHARE * both)
         if lateral and early and before.end == segment.start:
             before.end = segment.start = segment.end - round(LATERAL_SHARE * both)
