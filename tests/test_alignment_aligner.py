@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from stressnet.alignment import kaldi_gmm
+from stressnet.alignment import first_pass, kaldi_gmm
 from stressnet.alignment.accuracy import boundary_errors, signed_boundary_errors
 from stressnet.alignment.aligner import AlignmentFailure, Utterance
 from stressnet.alignment.choose import get_aligner
+from stressnet.alignment.features import FeatureSettings
 from stressnet.alignment.first_pass import PocketsphinxAligner
 from stressnet.alignment.gmm import check_kaldi
 from stressnet.alignment.kaldi_gmm import KaldiGmmAligner
+from stressnet.alignment.landmarks import _reach_s
 from stressnet.alignment.validation import validate
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 from stressnet.audio import read_audio
@@ -217,3 +219,61 @@ def test_agrees_with_supplied_textgrids(pronounce):
         shift_ms = np.median(errors)
         assert -15 < shift_ms < 0
         assert np.abs(errors - shift_ms).mean() < limit_ms
+
+
+@pytest.fixture(scope="module")
+def spanish(tmp_path_factory):
+    """Spanish utterances of two speakers and the synthesiser's own times."""
+    from stressnet.demo import corpus
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(corpus.SIZES, "tiny", (2, 6))
+        folder = tmp_path_factory.mktemp("spanish") / "audio"
+        made = corpus.speak_corpus(folder, size="tiny", language="es")
+    utterances = []
+    for transcript in sorted(made.audio.rglob("*.trans.txt")):
+        for line in transcript.read_text(encoding="utf-8").splitlines():
+            name, *words = line.split()
+            audio = transcript.parent / f"{name}.flac"
+            utterances.append(Utterance(name, name.split("-")[0], audio, tuple(words)))
+    return utterances, {
+        u.utterance_id: corpus.truth_alignment(made.truth, u.utterance_id) for u in utterances
+    }
+
+
+@needs_kaldi
+def test_another_language_is_learnt_from_the_corpus_itself(spanish, monkeypatch):
+    def no_english(*_):
+        raise AssertionError("a model of English was asked")
+
+    monkeypatch.setattr(kaldi_gmm, "default_net", no_english)
+    utterances, truth = spanish
+    pronounce = load_dictionary(None, "es").pronounce
+    first = first_pass.look(
+        first_pass.task_of(utterances[0], pronounce, FeatureSettings(), english=False)
+    )
+    assert first.failure is first.paths is None
+    one, two = (
+        dict(get_aligner("auto", "es").align(utterances, pronounce, jobs=jobs)) for jobs in (1, 2)
+    )
+    check_structure(utterances, one, pronounce)
+    assert one == two
+    assert {a.source for a in one.values()} == {"kaldi-gmm"}
+    assert mean_error_ms(one, truth, "word") < 20
+    few = dict(get_aligner("kaldi-gmm", "es").align(utterances[:1], pronounce))
+    assert [failure.reason for failure in few.values()] == ["too little speech"]
+    foreign = dict(get_aligner("auto", "es").align(utterances[:1], lambda word: [("QQ1",)]))
+    assert "'QQ1' in the pronunciation" in next(iter(foreign.values())).detail
+
+
+def test_pocketsphinx_knows_english_only():
+    with pytest.raises(ConfigError, match="knows no Spanish, only English; use kaldi-gmm"):
+        get_aligner("pocketsphinx", "es")
+
+
+@pytest.mark.parametrize(
+    ("english", "ipa"), [("AA S", "a s"), ("K EH", "kʲ ɛ"), ("M AO", "m ɔː"), ("IY L", "i ʎ"),
+                         ("CH IY", "tʃː i"), ("S W", "s w"), (" V", " ʝ"), (" SH", " ʂ")]
+)  # fmt: skip
+def test_landmarks_go_by_manner(english, ipa):
+    assert _reach_s(*english.split(" ")) == _reach_s(*ipa.split(" "))

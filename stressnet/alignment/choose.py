@@ -7,10 +7,11 @@ import warnings
 from stressnet.alignment.aligner import Aligner
 from stressnet.alignment.first_pass import PocketsphinxAligner
 from stressnet.errors import ConfigError, MissingPartError
+from stressnet.languages import ENGLISH, language
 
 
-def get_aligner(name: str = "auto") -> Aligner:
-    """An aligner by name.
+def get_aligner(name: str = "auto", code: str = ENGLISH) -> Aligner:
+    """An aligner by name, for a language.
 
     Parameters
     ----------
@@ -18,22 +19,30 @@ def get_aligner(name: str = "auto") -> Aligner:
         ``"auto"`` (the best that needs nothing from outside and works here), ``"kaldi-gmm"``,
         ``"pocketsphinx"``, ``"mfa"`` (the Montreal Forced Aligner on the PATH),
         ``"ctc"`` or ``"ctc:WEIGHTS"`` (a CTC network: a torchaudio bundle or a folder).
+    code : str
+        Of the language.
 
     Raises
     ------
     ConfigError
-        If there is no aligner of that name.
+        If there is no aligner of that name, or it does not know the language.
     MissingPartError
         If the aligner asked for by name does not work in this installation. ``"auto"`` warns and
         takes the next best.
     """
+    of = language(code)
     if name == "pocketsphinx":
+        if not of.is_english:
+            raise ConfigError(
+                f"the aligner 'pocketsphinx' knows no {of.name}, only English; use kaldi-gmm, "
+                f"which learns from the corpus, or mfa"
+            )
         return PocketsphinxAligner()
     if name == "mfa":
         from stressnet.alignment.mfa_aligner import MfaAligner, check_mfa
 
         check_mfa()
-        return MfaAligner()
+        return MfaAligner(of.mfa, code)
     if name.partition(":")[0] == "ctc":
         from stressnet.alignment.ctc import CtcAligner
 
@@ -50,8 +59,8 @@ def get_aligner(name: str = "auto") -> Aligner:
         check_kaldi()
     except (ImportError, MissingPartError) as error:
         reason = f"the aligner 'kaldi-gmm' does not work here: {error}"
-        if name == "kaldi-gmm":
+        if name == "kaldi-gmm" or not of.is_english:
             raise MissingPartError(reason) from error
         warnings.warn(f"{reason}; pocketsphinx alone aligns, less exactly", stacklevel=2)
         return PocketsphinxAligner()
-    return KaldiGmmAligner()
+    return KaldiGmmAligner(english=of.is_english)

@@ -2,7 +2,7 @@
 
 Two kinds of network can be used:
 
-- one whose tokens are **phones** (ARPAbet, with or without digits) aligns words and phones;
+- one whose tokens are **phones** (ARPAbet or IPA, with or without digits) aligns words and phones;
 - one whose tokens are **letters** (torchaudio's ``MMS_FA`` and ``WAV2VEC2_ASR_*``) finds words
   only: good enough to cut words, about twice as coarse as a model made for alignment.
 
@@ -94,7 +94,7 @@ class CtcAligner(Aligner):
     @cached_property
     def knows_phones(self) -> bool:
         """Whether the tokens are phones, so that the tier of phones can be had."""
-        known = {phone for phone in segments(arpabet()) if len(phone) == 2}
+        known = {*(phone for phone in segments(arpabet()) if len(phone) == 2), *"ɪʊɛɔəʃʒŋɲʎɾɡ"}
         return len(known & set(segments(tuple(self.tokens)))) >= _FEWEST_PHONES
 
     def _results(self, batch: Batch) -> Iterator[Result]:
@@ -132,7 +132,8 @@ class CtcAligner(Aligner):
         labels = tuple(pronounce(word)[0]) if self.knows_phones else tuple(word.lower())
         indices = []
         for label in labels:
-            forms = (label, label.rstrip("012"), label.upper(), label.lower())
+            bare = label.rstrip("012")
+            forms = (label, bare, label.upper(), label.lower(), bare.rstrip("ː"))
             index = next((self.tokens[form] for form in forms if form in self.tokens), None)
             if index is not None:
                 indices.append(index)

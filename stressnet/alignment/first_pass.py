@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -95,14 +95,14 @@ def failure_of(task: Task, duration_s: float) -> AlignmentFailure | None:
     return None
 
 
-_aligner: list[PocketAligner] = []  # one per worker process, made by `start_worker`
-_folder: list[tempfile.TemporaryDirectory[str]] = []
+@cache
+def _pocketsphinx() -> PocketAligner:
+    """The acoustic model, loaded once in each worker process that has English to align."""
+    _folder.append(tempfile.TemporaryDirectory())
+    return PocketAligner(Path(_folder[0].name))
 
 
-def start_worker() -> None:
-    """Load the acoustic model into this process."""
-    _folder[:] = [tempfile.TemporaryDirectory()]
-    _aligner[:] = [PocketAligner(Path(_folder[0].name))]
+_folder: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
 
 
 def look(task: Task, with_pocketsphinx: bool = True) -> FirstPass:
@@ -127,8 +127,9 @@ def look(task: Task, with_pocketsphinx: bool = True) -> FirstPass:
         total_squared=np.square(wide).sum(axis=0),
         static=static if task.keep_cepstra else None,
     )
-    here = with_pocketsphinx and task.english
-    path = _aligner[0].align(samples, task.variants) if here else None
+    if not (with_pocketsphinx and task.english):
+        return seen
+    path = _pocketsphinx().align(samples, task.variants)
     if path is None:
         return seen
     return replace(seen, paths=path.words, confidence=path.confidence)
@@ -140,7 +141,7 @@ def first_passes(tasks: Iterator[Task] | Sequence[Task], jobs: int) -> Iterator[
     Where pocketsphinx takes its process down, the utterance has features but no paths.
     """
     after_crash = partial(look, with_pocketsphinx=False)
-    return isolated_map(look, tasks, jobs=jobs, on_crash=after_crash, initializer=start_worker)
+    return isolated_map(look, tasks, jobs=jobs, on_crash=after_crash)
 
 
 def task_of(

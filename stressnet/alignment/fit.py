@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from stressnet.alignment.frame_net import STEP_S, FrameNet, class_of, default_net, log_mel
 from stressnet.alignment.frame_search import LONGEST_PIECE_S, WORST, search
 from stressnet.intervals import Alignment, Interval
+from stressnet.languages.phones import is_arpabet
 from stressnet.runs.problems import Severity
 
 LIMIT, LIMIT_PER_ROOT = -1.8, -4.0
@@ -77,12 +78,12 @@ def fit_to_sound(
 ) -> SoundFit | None:
     """How well words and phones fit the sound (mono, 16 kHz) that they are aligned with.
 
-    None if no phone lies within it.
+    None if no phone lies within it, or a phone is not of English, which the network knows.
     """
     net = net or default_net()
     phones = alignment.spoken_phones()
     energies = log_mel(samples)
-    if not len(energies) or not phones:
+    if not len(energies) or not phones or not all(is_arpabet(p.label) for p in phones):
         return None
     posteriors = net.log_posteriors(energies)
     fit = SoundFit(_score(posteriors, phones), len(phones))

@@ -19,10 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stressnet.alignment.aligner import Aligner, AlignmentFailure, Batch, Result, Utterance
+from stressnet.alignment.readers.phone_sets import in_phones_of
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.alignment.validation import fit_to_audio
 from stressnet.audio import audio_facts, read_audio, write_flac
 from stressnet.errors import AlignmentError, AudioError, LexiconError, MissingPartError
+from stressnet.languages import ENGLISH, Language, language
 
 OLDEST, FIRST_UNKNOWN = 2, 4
 """Supported versions: from the first to below the second."""
@@ -46,12 +48,16 @@ class MfaAligner(Aligner):
     Parameters
     ----------
     acoustic_model : str
-        Name of a downloaded model or path of one; its phones must be ARPAbet with stress digits.
+        Name of a downloaded model or path of one. In English its phones must be ARPAbet with stress
+        digits; in other languages MFA's dictionary of the same name has the words.
+    code : str
+        Of the language.
     beam, retry_beam : int
         Widths of the search; the second is for utterances that the first loses.
     """
 
     acoustic_model: str = "english_us_arpa"
+    code: str = ENGLISH
     beam: int = 10
     retry_beam: int = 400
     executable: str = "mfa"
@@ -68,12 +74,15 @@ class MfaAligner(Aligner):
             for utterance in batch.utterances:
                 failure = failures.get(utterance.utterance_id)
                 name = names.get(utterance.utterance_id, "")
-                yield failure or _result(root, utterance, name, scores.get(Path(name).name))
+                score = scores.get(Path(name).name)
+                yield failure or _result(root, utterance, name, score, language(self.code))
                 batch.progress(1)
 
     def _run(self, program: str, root: Path, jobs: int) -> None:
         folders = [str(root / name) for name in ("corpus", "words.dict", "aligned", "temporary")]
         options = f"--clean --num_jobs {jobs} --beam {self.beam} --retry_beam {self.retry_beam}"
+        if self.code != ENGLISH:
+            folders[1] = self.acoustic_model
         command = [program, "align", *folders[:2], self.acoustic_model, folders[2]]
         command += [*options.split(), "--output_format", "long_textgrid"]
         command += ["--temporary_directory", folders[3]]
@@ -172,7 +181,9 @@ def _scores(path: Path) -> dict[str, float]:
     return scores
 
 
-def _result(root: Path, utterance: Utterance, name: str, score: float | None) -> Result:
+def _result(
+    root: Path, utterance: Utterance, name: str, score: float | None, of: Language
+) -> Result:
     grid = root / "aligned" / f"{name}.TextGrid"
     if not grid.is_file():
         return utterance.failure(
@@ -183,6 +194,8 @@ def _result(root: Path, utterance: Utterance, name: str, score: float | None) ->
     try:
         duration_s = audio_facts(utterance.audio_path).duration_s
         alignment = fit_to_audio(read_textgrid(grid), duration_s)
+        if not of.is_english:
+            alignment = in_phones_of(alignment, of)
     except (AlignmentError, AudioError) as error:
         return utterance.failure("no path", str(error))
     spoken = alignment.spoken_words()

@@ -199,11 +199,11 @@ def record_of(
     return to_record(alignment) | {"warnings": failed}
 
 
-def _aligner(name: str, problems: list[Problem]) -> Aligner:
+def _aligner(name: str, code: str, problems: list[Problem]) -> Aligner:
     """An aligner; that a lesser one had to do is a row of the failure table."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        aligner = get_aligner(name)
+        aligner = get_aligner(name, code)
     problems += warnings_about("", "align", [str(warning.message) for warning in caught])
     return aligner
 
@@ -238,7 +238,7 @@ def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
         # The aligner learns from the whole corpus, so it must see all of it even when only a few
         # utterances are missing: otherwise a resumed run would differ from a straight one.
         if any(_unaligned(journal.done.get(recording.utterance_id)) for recording, _ in todo):
-            aligner = _aligner(config.aligner, problems)
+            aligner = _aligner(config.aligner, dictionary.language.code, problems)
             with tempfile.TemporaryDirectory(prefix="stressnet-") as temporary:
                 asked = list(utterances_of(todo, Path(temporary)))
                 results = aligner.align(

@@ -87,7 +87,8 @@ def align_words(
         ):
             asked = list(utterances_of(todo, Path(folder)))
             utterances = [u for _, _, parts in asked for u in parts if isinstance(u, Utterance)]
-            results = get_aligner(aligner).align(utterances, dictionary.pronounce, jobs=jobs)
+            chosen = get_aligner(aligner, dictionary.language.code)
+            results = chosen.align(utterances, dictionary.pronounce, jobs=jobs)
             for recording, given, parts in asked:
                 own = [next(results)[1] if isinstance(u, Utterance) else u for u in parts]
                 record = record_of(recording, given, own)
