@@ -64,19 +64,14 @@ def _certainty(tokens: pd.DataFrame) -> np.ndarray:
 
 def _pair(right: pd.DataFrame) -> list[Chosen]:
     """Two tokens of one word with different stress, the pair whose weaker member is surest."""
-    for keys in (["word", "speaker"], ["word"]):
-        best: tuple[float, list[str]] | None = None
-        for _, rows in right.groupby(keys, sort=True):
-            if rows["stress"].nunique() < len(CLASSES):
-                continue
-            tops = [
-                part.iloc[int(part["certainty"].argmax())]
-                for part in (rows[rows["stress"] == s.value] for s in CLASSES)
-            ]
-            weaker = min(float(top["certainty"]) for top in tops)
-            if best is None or weaker > best[0]:
-                best = (weaker, [str(top["token_id"]) for top in tops])
-        if best:
-            who = "one speaker" if len(keys) == 2 else "two speakers"
-            return [Chosen(t, f"one word told apart in both readings, {who}") for t in best[1]]
+    surest = right.sort_values("certainty", ascending=False, kind="stable")
+    for keys, who in ((["word", "speaker"], "one speaker"), (["word"], "two speakers")):
+        tops = surest.drop_duplicates([*keys, "stress"])
+        first, second = (tops[tops["stress"] == stress.value] for stress in CLASSES)
+        pairs = first.merge(second, on=keys).sort_values(keys)
+        if len(pairs):
+            weaker = pairs[["certainty_x", "certainty_y"]].min(axis=1)
+            best = pairs.iloc[int(weaker.argmax())]
+            reason = f"one word told apart in both readings, {who}"
+            return [Chosen(str(best[name]), reason) for name in ("token_id_x", "token_id_y")]
     return []

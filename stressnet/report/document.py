@@ -168,7 +168,7 @@ class Document:
 
     def to_markdown(self) -> str:
         """The same as text."""
-        return "\n\n".join([f"# {self.title}", *(_markdown(b) for b in self.blocks)]) + "\n"
+        return "\n\n".join([f"# {self.title}", *map(block_markdown, self.blocks)]) + "\n"
 
 
 def block_html(block: Block) -> str:
@@ -223,7 +223,8 @@ def _player(sound: str) -> str:
     return f'<audio controls preload="none" src="{_e(sound)}"></audio>' if sound else ""
 
 
-def _markdown(block: Block) -> str:
+def block_markdown(block: Block) -> str:
+    """One block as Markdown."""
     if isinstance(block, Heading):
         return "#" * block.level + " " + block.text
     if isinstance(block, Paragraph):

@@ -26,7 +26,7 @@ from stressnet.evaluation.sets import (
 )
 from stressnet.evaluation.text import interval_rows, interval_text, level_text, set_title
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.report.document import Bullets, Document, Heading, Paragraph, Table
+from stressnet.report.document import Bullets, Table, block_markdown
 from stressnet.runs.held import check_file
 from stressnet.runs.progress import Progress
 from stressnet.training.calibration import save_calibration
@@ -107,10 +107,10 @@ def write_card(
         scores = tables.scores_table([unit], tests, **how)
         groups = tables.groups_table([unit], tests, **how)
         speakers = tables.cluster_table([unit], tests, "speaker")
-        document = _document(corpus, described, unit, scores, groups, speakers)
+        card = _card(corpus, described, unit, scores, groups, speakers)
         path = out or model_path / CARD_NAME
         try:
-            path.write_text(document.to_markdown(), encoding="utf-8")
+            path.write_text(card, encoding="utf-8")
         except OSError as error:
             raise CheckpointError(
                 f"{path}: cannot be written ({error.strerror}); choose another file"
@@ -140,67 +140,45 @@ def _twin(described: TrainedNetwork, measured_path: Path, corpus: Corpus) -> Tra
     return twin
 
 
-def _document(
+def _card(
     corpus: Corpus,
     model: TrainedNetwork,
     unit: Unit,
     scores: pd.DataFrame,
     groups: pd.DataFrame,
     speakers: pd.DataFrame,
-) -> Document:
+) -> str:
+    """The text of ``card.md`` with what is known of a network."""
     info, facts = model.info, corpus.manifest
-    page = Document(f"Model card: {info.architecture} on {corpus.name}")
-    parameters = sum(p.numel() for p in model.model.parameters())
-    page.add(
-        Paragraph(
-            f"Tells whether a spoken English word of two syllables is stressed on the first "
-            f"({info.classes[0]}) or second ({info.classes[1]}) syllable."
-        ),
-        Heading("Network"),
-        Bullets(
-            [
-                f"architecture `{info.architecture}`, {parameters:,} parameters, seed {info.seed}",
-                f"input: spectrogram of preset `{info.preset}`, {info.n_bins} bins x "
-                f"{info.n_frames} frames, of one word with its limits known",
-                "output: two logits, INITIAL and FINAL; no other input, nothing about the speaker",
-                f"weights: SHA-256 `{model.digest}`",
-                f"trained with stressnet {info.versions.get('stressnet', '?')}, torch "
-                f"{info.versions.get('torch', '?')}",
-            ]
-        ),
-        Heading("Data"),
-        Bullets(_data(corpus, info.training, facts)),
-        Heading("Results"),
-        Paragraph(
-            f"{_MEASURED_TWIN if info.training.get('all_tokens') else _MEASURED} Intervals: 95 %, "
-            f"resampling speakers and word families. Balanced accuracy is the mean of the two "
-            f"recalls; chance is 0.5."
-        ),
-        _results(scores),
-        Heading("By group"),
-        Paragraph("Balanced accuracy; recalls of the two classes are in the table above."),
-        _groups(groups),
-        Paragraph(_speakers(speakers)),
-        Heading("Calibration"),
-        Paragraph(_calibration(unit, scores)),
-        Heading("Limits"),
-        Bullets(_limits(facts, scores)),
-        Heading("Licence"),
-        Bullets(
-            [
-                f"data: {facts['parameters'].get('licence', 'unknown')}. "
-                f"{facts['parameters'].get('citation', '')}".strip(),
-                "code: GPL-3.0-or-later",
-            ]
-        ),
-        Heading("Make it again"),
-        Paragraph(
-            "With the recordings in `RECORDINGS`, on one kind of processor with one number of "
-            f"threads ({info.training.get('threads', '?')} then) to the same weights:"
-        ),
-        Paragraph(f"```sh\n{_commands(info, facts)}\n```"),
+    licence = facts["parameters"].get("licence", "unknown")
+    return (
+        (Path(__file__).parent / "card.md")
+        .read_text(encoding="utf-8")
+        .format(
+            architecture=info.architecture,
+            corpus=corpus.name,
+            first=info.classes[0],
+            second=info.classes[1],
+            n_parameters=sum(p.numel() for p in model.model.parameters()),
+            seed=info.seed,
+            preset=info.preset,
+            n_bins=info.n_bins,
+            n_frames=info.n_frames,
+            digest=model.digest,
+            stressnet=info.versions.get("stressnet", "?"),
+            torch=info.versions.get("torch", "?"),
+            data=block_markdown(Bullets(_data(corpus, info.training, facts))),
+            measured=_MEASURED_TWIN if info.training.get("all_tokens") else _MEASURED,
+            results=block_markdown(_results(scores)),
+            groups=block_markdown(_groups(groups)),
+            speakers=_speakers(speakers),
+            calibration=_calibration(unit, scores),
+            limits=block_markdown(Bullets(_limits(facts, scores))),
+            licence=f"{licence}. {facts['parameters'].get('citation', '')}".strip(),
+            threads=info.training.get("threads", "?"),
+            commands=_commands(info, facts),
+        )
     )
-    return page
 
 
 def _data(corpus: Corpus, training: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:

@@ -12,16 +12,20 @@ import numpy as np
 from stressnet.lexicon.stress import Stress
 from stressnet.patching.pairs import NULL, STRESS
 from stressnet.report.grid import blank, lines_of_panels
-from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, style, symmetric_norm, width_in
+from stressnet.report.style import (
+    COLOURS,
+    NULL_COLOUR,
+    STRESS_COLOURS,
+    style,
+    symmetric_norm,
+    width_in,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes as Ax
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
-COLOURS = ("#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
-"""Estimators, in their order; apart for colour-blind readers and unlike those of the classes."""
-
 MAX_PANELS = 12
 _MAX_POINTS = 4000
 

@@ -22,7 +22,7 @@ from stressnet.report.grid import (
     lines_of_panels,
     named_rows,
 )
-from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
+from stressnet.report.style import COLOURS, NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax
@@ -45,9 +45,6 @@ _ORDER = ("test", "minimal_pair", "valid", "train", "unlabelled")
 
 _MAJORITY = (0.35, NULL_COLOUR, 1.6, 1)
 _SHOWN = (("balanced_accuracy", "D", "#222222"), ("accuracy", "o", "#888888"))
-
-_COLOURS = ("#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
-"""One per network; apart for colour-blind readers (Okabe & Ito) and unlike those of the classes."""
 
 _AUDIT_MARKERS = {"padding": "v", "envelope": "s", "phones": "^"}
 _DASHED: dict[str, Any] = {"color": NULL_COLOUR, "linewidth": 0.7, "linestyle": (0, (4, 3))}
@@ -172,7 +169,7 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
     figure = blank("page", 0.9 + 0.36 * len(place))
     ax = figure.subplots()
     ax.axvline(0.5, **_DASHED)
-    for model, offset, colour in zip(models, offsets, cycle(_COLOURS), strict=False):
+    for model, offset, colour in zip(models, offsets, cycle(COLOURS), strict=False):
         rows = table[table["model"] == model]
         value = rows["estimate"].to_numpy()
         reach = [value - rows["low"].to_numpy(), rows["high"].to_numpy() - value]
@@ -219,8 +216,8 @@ def reliability_figure(bins: pd.DataFrame, model: str) -> Figure:
     for name, upper, lower in zip(names, *grid, strict=True):
         upper.set_title(TITLES[name], fontsize=7.0)
         lower.set_xlabel("probability of INITIAL")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    entries = grid[0, 0].get_legend_handles_labels()
+    figure.legend(*entries, loc="outside upper center", ncols=3)
     return figure
 
 

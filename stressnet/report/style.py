@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,10 @@ Width = str | float
 STRESS_COLOURS: dict[Stress, str] = {Stress.INITIAL: "#c8400c", Stress.FINAL: "#1768ac"}
 """One colour per class, used for nothing else in statistics figures."""
 
+COLOURS = ("#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
+"""One per network, layer or estimator; apart for colour-blind readers (Okabe & Ito) and unlike
+those of the classes."""
+
 FORMANT_COLOUR = "#d7191c"
 PITCH_COLOUR = "#1f4fd8"
 BOUNDARY_COLOUR = "#555555"
@@ -46,45 +50,15 @@ _OPAQUE = 0.92
 _RISE = 0.75  # exponent of opacity: small values stay visible, zero stays clear
 
 _FONT = "DejaVu Sans"  # comes with matplotlib and holds the IPA
-_RC: Any = {
-    "font.family": [_FONT],
-    "font.size": 7.0,
-    "axes.labelsize": 7.0,
-    "axes.titlesize": 8.0,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
-    "legend.fontsize": 6.5,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "xtick.minor.size": 1.5,
-    "ytick.minor.size": 1.5,
-    "legend.frameon": False,
-    "lines.linewidth": 0.8,
-    "axes.unicode_minus": True,
-    "axes.formatter.useoffset": False,
-    "pdf.fonttype": 42,
-    "ps.fonttype": 42,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "stressnet",
-    "figure.dpi": 150.0,
-    "savefig.dpi": 200.0,
-}
-
 FORMATS = ("png", "pdf", "svg")
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Figures made inside look like stressnet's; matplotlib's settings are as before afterwards.
+    """Figures made inside look like stressnet's; matplotlib's settings are as before afterwards."""
+    import matplotlib.style
 
-    Fonts are embedded (TrueType in PDF, outlines in SVG).
-    """
-    import matplotlib
-
-    with matplotlib.rc_context(_RC):
+    with matplotlib.style.context(Path(__file__).parent / "stressnet.mplstyle"):
         yield
 
 
