@@ -13,12 +13,10 @@ from stressnet.acoustics.spectrogram import get_preset
 from stressnet.errors import AudioError, ConfigError
 from stressnet.lab import words as lab_words
 from stressnet.lab.designs import CUE_KINDS, DESIGNS, CueRule, Design, get_design
-from stressnet.lab.drawing import PairTask, draw_plans
+from stressnet.lab.drawing import CUES, NaturalCues, PairTask, draw_plans, natural_cues
 from stressnet.lab.klatt import KlattTiers, level_db, synthesise, tilt_db
 from stressnet.lab.measured import MEASURES
-from stressnet.lab.natural import CUES, NaturalCues, natural_cues
-from stressnet.lab.plans import ConsonantPlan, WordPlan
-from stressnet.lab.voices import VOICES, Voice, get_voices
+from stressnet.lab.plans import VOICES, ConsonantPlan, Voice, WordPlan, get_voices
 from stressnet.lab.words import LabWord, draw_words
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.band_regions import RESOLVED_FACTOR

@@ -15,7 +15,7 @@ from stressnet.lab.drawing import PairTask, draw_plans
 from stressnet.lab.drawn import drawn_set
 from stressnet.lab.klatt import RATE_HZ, synthesise
 from stressnet.lab.measured import MEASURES
-from stressnet.lab.plans import LEAD_S, WordPlan, true_phones, true_tracks
+from stressnet.lab.plans import LEAD_S, VOICES, WordPlan, true_phones, true_tracks
 from stressnet.lab.separation import (
     MAX_LEAK,
     Separation,
@@ -25,7 +25,6 @@ from stressnet.lab.separation import (
     separations,
 )
 from stressnet.lab.truth import cue_truth, word_image, word_scene, word_times
-from stressnet.lab.voices import VOICES
 from stressnet.lab.words import LabWord
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.registry import get_regions

@@ -207,13 +207,7 @@ DESIGNS: dict[str, Design] = _registry()
 
 
 def get_design(design: str | Design) -> Design:
-    """A design by name; a design is passed through.
-
-    Raises
-    ------
-    ConfigError
-        If there is none; the message lists those there are.
-    """
+    """A design by name; a design is passed through."""
     if isinstance(design, Design):
         return design
     check_names("design", [design], DESIGNS)

@@ -149,13 +149,7 @@ ALL_METHODS: tuple[str, ...] = (
 def make_explainers(
     methods: Iterable[str], seeds: Iterable[str] = SEEDS, *, chance_seed: int = 0
 ) -> list[Explainer]:
-    """Methods times seeds; methods that use no seed come once.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown method or seed.
-    """
+    """Methods times seeds; methods that use no seed come once."""
     known = (*ALL_METHODS, *ATTENTION)
     found = []
     for method in dict.fromkeys(methods):

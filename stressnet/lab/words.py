@@ -24,8 +24,7 @@ from stressnet.lab.designs import Design, get_design
 from stressnet.lab.drawing import SHAPES, PairTask, draw_plans, pair_rng
 from stressnet.lab.klatt import RATE_HZ, synthesise
 from stressnet.lab.measured import TOLERANCES, measure_word
-from stressnet.lab.plans import LEAD_S, WordPlan, true_phones, true_tracks
-from stressnet.lab.voices import get_voices
+from stressnet.lab.plans import LEAD_S, WordPlan, get_voices, true_phones, true_tracks
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.problems import Problem, Severity
 

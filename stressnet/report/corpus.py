@@ -74,11 +74,6 @@ def plot_regions(
     -------
     Figure
         Panels labelled ``INITIAL`` and ``FINAL``.
-
-    Raises
-    ------
-    ConfigError
-        If the tables lack the measure, a column or every region.
     """
     require_columns(relevance, ("region", "stress", "speaker", measure), "table of relevance")
     columns = ("region", "stress", "measure", "mean", "mean_low", "mean_high", "null_mean")

@@ -204,11 +204,6 @@ def plot_cues_beside_relevance(
     -------
     Figure
         Panels labelled ``cues`` and ``relevance``.
-
-    Raises
-    ------
-    ConfigError
-        If a table lacks columns, the baseline or every region, or the figure is too narrow.
     """
     from matplotlib.transforms import blended_transform_factory
 

@@ -38,13 +38,7 @@ _PADDING_SHOWN_S = 0.1
 
 @style()
 def plot_board(methods: pd.DataFrame, *, width: Width = "page") -> Figure:
-    """A row per method, a panel per measure; the bar is dashed, chance is a grey tick.
-
-    Raises
-    ------
-    ConfigError
-        If the table is empty.
-    """
+    """A row per method, a panel per measure; the bar is dashed, chance is a grey tick."""
     if not len(methods):
         raise ConfigError("the board is empty: no network solved a set whose cue has a place")
     # Of each method the best seed and part, in the order of the table.

@@ -54,11 +54,6 @@ def plot_psychometric(
     responses : DataFrame
         As for :func:`stressnet.manipulation.psychometric.psychometric_table`; with a column
         ``model``, each network gets a colour.
-
-    Raises
-    ------
-    ConfigError
-        If there is nothing to show.
     """
     if responses.empty:
         raise ConfigError("no responses to draw")
@@ -134,11 +129,6 @@ def plot_agreement(
     ----------
     pairs : DataFrame
         As for :func:`stressnet.manipulation.causal.agreement_table`.
-
-    Raises
-    ------
-    ConfigError
-        If there is nothing to show or the method is not in the table.
     """
     methods = [str(name) for name in dict.fromkeys(table["method"])]
     if not methods:

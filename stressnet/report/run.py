@@ -46,6 +46,12 @@ class RelevanceRun:
         Memory-mapped; positive relevance speaks for INITIAL.
     axes : Axes
         Of the maps; time zero is the word's onset.
+
+    Raises
+    ------
+    CorpusError
+        By its methods: if the folder is no finished run or its parts do not fit each other, if it
+        has no map of a token, or if the corpus is not the one that was explained.
     """
 
     path: Path
@@ -57,13 +63,7 @@ class RelevanceRun:
 
     @classmethod
     def open(cls, path: Path | str) -> RelevanceRun:
-        """Open a run folder; maps are not read until asked for.
-
-        Raises
-        ------
-        CorpusError
-            If it is no finished run, or its parts do not fit each other.
-        """
+        """Open a run folder; maps are not read until asked for."""
         path = Path(path)
         manifest = read_manifest(path, "relevance")
         for name in ("maps.npy", "axes.json", "tokens.parquet"):
@@ -90,13 +90,7 @@ class RelevanceRun:
         return cls.open(inner if not (path / "maps.npy").exists() and inner.is_dir() else path)
 
     def open_corpus(self) -> Corpus:
-        """The corpus that was explained: where the manifest says, or beside the run.
-
-        Raises
-        ------
-        CorpusError
-            If it is not there or its tokens have changed since.
-        """
+        """The corpus that was explained: where the manifest says, or beside the run."""
         place = self.place_of("corpus")
         corpus = Corpus.checked(place)
         if self.manifest["inputs"].get("corpus") != corpus.fingerprint:
@@ -126,13 +120,7 @@ class RelevanceRun:
         return token_id in self._rows
 
     def row(self, token_id: str) -> pd.Series:
-        """A token's row.
-
-        Raises
-        ------
-        CorpusError
-            If the run has no map of it.
-        """
+        """A token's row."""
         if token_id not in self._rows:
             raise CorpusError(
                 f"{self.path}: no map of token '{token_id}'; see tokens.parquet for those there are"
@@ -144,13 +132,7 @@ class RelevanceRun:
         return np.array(self.maps[int(self.row(token_id)["map_index"])])
 
     def images(self, corpus: Corpus) -> Images:
-        """The spectrograms that were explained.
-
-        Raises
-        ------
-        CorpusError
-            If the corpus holds others than those the maps lie on.
-        """
+        """The spectrograms that were explained."""
         images = corpus.images(self.preset_name)
         own, other = self.axes, images.axes
         if own.shape != other.shape or not (

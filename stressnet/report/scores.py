@@ -64,13 +64,7 @@ def test_order(name: str) -> tuple[int, int]:
 
 @style()
 def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
-    """Balanced accuracy and accuracy of every test set with intervals and the majority rate.
-
-    Raises
-    ------
-    ConfigError
-        If a column is missing or no test set has tokens.
-    """
+    """Balanced accuracy and accuracy of every test set with intervals and the majority rate."""
     needed = ("test_set", "metric", "estimate", "low", "high", "n", "majority_rate")
     require_columns(metrics, needed, "table of metrics")
     there = metrics.loc[metrics["n"] > 0, "test_set"].unique()
@@ -119,11 +113,6 @@ def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figur
     ----------
     predictions : DataFrame
         ``split``, the true class (``stress_true`` or ``stress``) and ``stress_predicted``.
-
-    Raises
-    ------
-    ConfigError
-        If a column is missing or there are no tokens.
     """
     from matplotlib.colors import LinearSegmentedColormap
 

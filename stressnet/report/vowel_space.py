@@ -132,11 +132,6 @@ def plot_vowel_space(
     Figure
         Panels labelled ``stressed`` and ``unstressed``: a dot per vowel token, a symbol at the mean
         of each vowel with at least :data:`MIN_TOKENS` tokens, coloured by the median of its tokens.
-
-    Raises
-    ------
-    ConfigError
-        If a column is missing, nothing can be drawn, or a choice is unknown.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize

@@ -163,11 +163,6 @@ def plot_warped_means(means: Sequence[WarpedMean], *, width: Width = "page") -> 
     Figure
         Panels labelled ``map INITIAL``, ``time INITIAL``, ``segments INITIAL``,
         ``syllables INITIAL`` and so on. Under each map is its sum over frequency.
-
-    Raises
-    ------
-    ConfigError
-        If there are no means.
     """
     if not means:
         raise ConfigError("no mean relevance maps to draw")
