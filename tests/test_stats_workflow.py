@@ -152,7 +152,7 @@ def test_an_interrupted_analysis_goes_on(
         patch.setattr("stressnet.stages.stats.run.fit", stop)
         with pytest.raises(KeyboardInterrupt):
             run_statistics(config, tmp_path / "parts")
-    assert list((tmp_path / "parts" / "state").glob("*.done"))
+    assert list((tmp_path / "parts" / "state").glob("0-0-*.parquet"))
     with monkeypatch.context() as patch:
         patch.setattr("stressnet.stages.stats.run.accumulate", stop)  # must not sum again
         parts = run_statistics(config, tmp_path / "parts")

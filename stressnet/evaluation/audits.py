@@ -50,24 +50,12 @@ def run_audits(
     n_resamples: int,
     progress: Progress,
 ) -> pd.DataFrame:
-    """All audits for one network.
+    """All audits for one network or ensemble, :data:`COLUMNS`.
 
-    Parameters
-    ----------
-    unit : Unit
-        The network (or ensemble) that the audits stand beside.
-    tests : TestSets
-        Tokens and test sets. The classifiers and the network on shuffled labels need the training
-        split and are left out in a corpus that the network was not trained on.
-    seed, n_resamples : int
-        Random seed of trainings and intervals; bootstrap resamples.
-
-    Returns
-    -------
-    DataFrame
-        :data:`COLUMNS`. Figures are balanced accuracies; ``difference`` is the network's minus the
-        audit's, with a paired interval. For ``part of speech`` the estimate is that of tokens whose
-        stress is not their part of speech's, ``network`` that of the others.
+    The classifiers and the network on shuffled labels need the training split and are left out in a
+    corpus that the network was not trained on. Figures are balanced accuracies; ``difference`` is
+    the network's minus the audit's, with a paired interval. For ``part of speech`` the estimate is
+    that of tokens whose stress is not their part of speech's, ``network`` that of the others.
     """
     rows: list[dict[str, Any]] = []
     how = {"seed": seed, "n_resamples": n_resamples}
@@ -110,19 +98,11 @@ def _classifier_rows(
         ours = evaluate(*asked(part, network), **how).metrics["balanced_accuracy"]
         labels, theirs, *clusters = asked(part, scores[mask])
         apart = compare(labels, network, theirs, *clusters, **how).balanced_accuracy
-        rows.append(
-            {
-                "audit": name,
-                "preset": unit.preset,
-                "model": unit.name,
-                "test_set": test_set,
-                "n": audit.n,
-                **audit.metrics["balanced_accuracy"].columns(),
-                **ours.columns("network"),
-                **apart.columns("difference"),
-                "verdict": _beside(apart, 0.0, "NETWORK WORSE", "not told apart", "network better"),
-            }
-        )
+        about = {"audit": name, "preset": unit.preset, "model": unit.name, "test_set": test_set}
+        own = audit.metrics["balanced_accuracy"].columns()
+        beside = {**ours.columns("network"), **apart.columns("difference")}
+        verdict = _beside(apart, 0.0, "NETWORK WORSE", "not told apart", "network better")
+        rows.append({**about, "n": audit.n, **own, **beside, "verdict": verdict})
     return rows
 
 

@@ -26,20 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Heard:
-    """Speakers, word families and recordings that at least one network was trained on.
+    """What at least one network was trained on; each is empty for checkpoints that do not say.
 
     Parameters
     ----------
-    speakers : frozenset of str
-        Their names; in another corpus the same name may be another person.
-    families : frozenset of str
-        Names of word families; empty for checkpoints that do not say.
+    speakers, families : frozenset of str
+        Names; a speaker of the same name in another corpus may be another person.
     recordings : frozenset of str
-        Hashes from :func:`stressnet.training.corpus_data.recording_hashes`; empty for checkpoints
-        that do not say.
+        Hashes from :func:`stressnet.training.corpus_data.recording_hashes`.
     sounds : frozenset of str
-        Hashes of the tokens' sounds, from :func:`stressnet.corpus.sound_identity.sound_hashes`;
-        empty for checkpoints that do not say.
+        Hashes of the tokens' sounds, from :func:`stressnet.corpus.sound_identity.sound_hashes`.
     """
 
     speakers: frozenset[str] = frozenset()
@@ -72,12 +68,8 @@ class Heard:
 
         A recording was heard if speaker and utterance have the names of one that was, or if the
         sound of one of its tokens was, whatever it is called. A speaker may have been heard under
-        the same name, or in such a recording.
-
-        Returns
-        -------
-        DataFrame
-            Truth values ``recording``, ``speaker`` and ``word``, with the index of the tokens.
+        the same name, or in such a recording. Returns truth values ``recording``, ``speaker`` and
+        ``word``, with the index of the tokens.
         """
         heard = recording_hashes(tokens).isin(self.recordings)
         if self.sounds:
@@ -88,11 +80,11 @@ class Heard:
             {
                 "recording": heard,
                 "speaker": tokens["speaker"].isin(voices),
-                "word": self.has_word(tokens),
+                "word": self._has_word(tokens),
             }
         )
 
-    def has_word(self, tokens: pd.DataFrame) -> pd.Series:
+    def _has_word(self, tokens: pd.DataFrame) -> pd.Series:
         """Which tokens are of word families that were trained on.
 
         A family is called by one of its words, so both corpora's are joined anew.

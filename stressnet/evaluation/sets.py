@@ -57,8 +57,6 @@ class Unit:
 
     Parameters
     ----------
-    name : str
-        Unique in an evaluation.
     members : tuple of str
         Names of the networks; one for a single network.
     logit_difference : ndarray, shape (n_tokens,)
@@ -78,17 +76,12 @@ class Unit:
 
 
 def load_models(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwork]:
-    """Checkpoints, or folders of checkpoints.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        A folder with ``model.json``, or one with such folders somewhere inside; or ``pretrained``.
+    """Checkpoint folders, those inside of other folders, or the network ``pretrained``.
 
     Raises
     ------
     CheckpointError
-        If one is neither, damaged, or given twice.
+        If one is none of these, damaged, or given twice.
     """
     found: list[Path] = []
     for path in paths:
@@ -114,15 +107,9 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def fold_of(models: Sequence[TrainedNetwork]) -> Fold | None:
-    """The fold that all networks were trained on, None for the corpus's own splits.
-
-    Raises
-    ------
-    ConfigError
-        If they were not all trained on the same one: what is new to one is known to the other.
-    """
+    """The fold that all networks were trained on, None for the corpus's own splits."""
     first = models[0].info.training.get("fold")
-    for model in models[1:]:
+    for model in models[1:]:  # what is new to one must not be known to the other
         if model.info.training.get("fold") != first:
             raise ConfigError(
                 f"{model.path}: was trained on other splits than {models[0].path}; evaluate each "
@@ -134,13 +121,8 @@ def fold_of(models: Sequence[TrainedNetwork]) -> Fold | None:
 def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataFrame:
     """Labelled tokens that can be tested on, with what the tables are grouped by.
 
-    Tokens of the training split are left out if the corpus is the networks' own. In a corpus that
-    they were not trained on, tokens whose label is only the aligner's choice are left out.
-
-    Parameters
-    ----------
-    fold : Fold, optional
-        Whose splits to take instead of the corpus's own.
+    Tokens of the training split, by the corpus or a fold, are left out if the corpus is the
+    networks' own. In any other, tokens whose label is only the aligner's choice are left out.
 
     Returns
     -------
@@ -180,7 +162,7 @@ class TestSets:
     tokens : DataFrame
         See :func:`token_table`.
     masks : dict of str to ndarray of bool
-        Which tokens each test set holds, see :func:`sets_of`.
+        See :func:`sets_of`.
     fold : Fold or None
         Whose splits these are, if not the corpus's own.
     n_heard : int
@@ -237,15 +219,7 @@ class TestSets:
 def predict_units(
     models: Sequence[TrainedNetwork], corpus: Corpus, tests: TestSets, progress: Progress
 ) -> list[Unit]:
-    """What each network, and each set of networks that differ only in their seed, says.
-
-    Networks of one architecture, preset and recipe make an ensemble with averaged logits.
-
-    Raises
-    ------
-    CheckpointError
-        If the corpus has no spectrograms that a network takes.
-    """
+    """What each network, and each ensemble of one architecture, preset and recipe, says."""
     rows, split = tests.tokens["row"].to_numpy(), tests.tokens["split"]
     valid = (split.str.startswith("valid") & (split != "valid_test_mixed")).to_numpy() & tests.own
     labels = class_indices(tests.tokens)
@@ -309,32 +283,16 @@ def class_indices(tokens: pd.DataFrame) -> NDArray[np.int64]:
 def asked(
     tokens: pd.DataFrame, scores: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], pd.Series, pd.Series]:
-    """What :func:`stressnet.training.metrics.evaluate` and its like are asked of some tokens.
-
-    Returns
-    -------
-    tuple
-        Class indices, the scores as given, and clusters: speakers and word families.
-    """
+    """Class indices, scores, speakers and word families, as metrics take them."""
     return class_indices(tokens), scores, tokens["speaker"], tokens["lemma"]
 
 
 def sets_of(
     tokens: pd.DataFrame, heard: pd.DataFrame | None = None
 ) -> dict[str, NDArray[np.bool_]]:
-    """Which tokens each test set holds; sets without tokens are left out.
+    """Which tokens each test set of :data:`TITLES` holds; sets without tokens are left out.
 
-    Parameters
-    ----------
-    tokens : DataFrame
-        From :func:`token_table`.
-    heard : DataFrame, optional
-        What was trained on, from :meth:`Heard.in_corpus`, if the corpus is not the networks' own.
-
-    Returns
-    -------
-    dict
-        Keys of :data:`TITLES` in their order.
+    ``heard`` is from :meth:`Heard.in_corpus`, if the corpus is not the networks' own.
     """
     split, own = tokens["split"], heard is None
     sets: dict[str, Any] = {name: split == name for name in WORD_SETS} if own else {}

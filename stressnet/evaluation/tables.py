@@ -124,12 +124,8 @@ def groups_table(
 ) -> pd.DataFrame:
     """Scores by sex, by whether the unstressed vowel is reduced, and by whether the voice is known.
 
-    Returns
-    -------
-    DataFrame
-        One row per ``model``, ``test_set``, ``group``, ``level`` and metric (accuracy, balanced
-        accuracy, both recalls): ``estimate``, ``low``, ``high``, ``n``, ``n_initial``, ``n_final``,
-        ``n_speakers``.
+    One row per ``model``, ``test_set``, ``group``, ``level`` and metric (accuracy, balanced
+    accuracy, both recalls), with the columns of :func:`scores_table`.
     """
     rows = []
     for unit, name, part, scores in _parts(units, tests):
@@ -149,13 +145,9 @@ def groups_table(
 def cluster_table(units: Sequence[Unit], tests: TestSets, column: str) -> pd.DataFrame:
     """Hits per word family (``lemma``) or ``speaker``, worst first.
 
-    Returns
-    -------
-    DataFrame
-        One row per ``model``, ``test_set`` and value of ``column``: ``n``, ``n_initial``,
-        ``n_final``, ``accuracy``, ``recall_initial``, ``recall_final``, ``mean_p_true`` (mean
-        uncalibrated probability of the true class); with ``sex`` for speakers and ``words`` (forms
-        met) for families.
+    One row per ``model``, ``test_set`` and value of ``column``; ``mean_p_true`` is the mean
+    uncalibrated probability of the true class. Speakers have their ``sex``, families the forms met
+    (``words``).
     """
     rows = []
     for unit, name, part, scores in _parts(units, tests):
@@ -169,21 +161,15 @@ def cluster_table(units: Sequence[Unit], tests: TestSets, column: str) -> pd.Dat
                 if column == "speaker"
                 else {"words": " ".join(sorted(set(few["word"])))}
             )
-            rows.append(
-                {
-                    "model": unit.name,
-                    "test_set": name,
-                    column: value,
-                    **extra,
-                    "n": len(few),
-                    "n_initial": int(side.sum()),
-                    "n_final": int((~side).sum()),
-                    "accuracy": few["hit"].mean(),
-                    "recall_initial": few.loc[side, "hit"].mean(),
-                    "recall_final": few.loc[~side, "hit"].mean(),
-                    "mean_p_true": few["p_true"].mean(),
-                }
-            )
+            counts = {"n": len(few), "n_initial": int(side.sum()), "n_final": int((~side).sum())}
+            means = {
+                "accuracy": few["hit"].mean(),
+                "recall_initial": few.loc[side, "hit"].mean(),
+                "recall_final": few.loc[~side, "hit"].mean(),
+                "mean_p_true": few["p_true"].mean(),
+            }
+            about = {"model": unit.name, "test_set": name, column: value}
+            rows.append({**about, **extra, **counts, **means})
     table = pd.DataFrame(rows)
     names = [unit.name for unit in units]
     return table.sort_values(
@@ -199,13 +185,8 @@ def comparison_table(
 ) -> pd.DataFrame:
     """Every pair of networks (ensembles instead of their members) on every test set.
 
-    Each is compared with :data:`ORACLE`, too.
-
-    Returns
-    -------
-    DataFrame
-        ``first``, ``second``, ``test_set``, ``n``, ``only_first``, ``only_second``, ``mcnemar_p``,
-        and first minus second with clustered interval for ``accuracy`` and ``balanced_accuracy``.
+    Each is compared with :data:`ORACLE`, too. Differences are first minus second, with clustered
+    intervals.
     """
     rows = []
     networks = {unit.name: unit.logit_difference for unit in representatives(units)}
@@ -228,11 +209,7 @@ def comparison_table(
 def seeds_table(units: Sequence[Unit], scores: pd.DataFrame) -> pd.DataFrame:
     """How networks that differ in their seed only scatter, beside their ensemble.
 
-    Returns
-    -------
-    DataFrame
-        One row per ensemble, test set and metric: ``n_seeds``, ``mean``, ``sd``, ``min``, ``max``
-        over the members, and ``ensemble``.
+    One row per ensemble, test set and metric.
     """
     keys, parts = ["test_set", "metric"], []
     for unit in units:
@@ -257,12 +234,11 @@ def reliability_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
             kinds["calibrated"] = unit.calibration.p_initial(scores)
         for kind, p in kinds.items():
             for balanced in (False, True):
-                found = reliability(class_indices(part), p, balanced=balanced)
-                found.insert(0, "model", unit.name)
-                found.insert(1, "test_set", name)
-                found.insert(2, "probability", kind)
-                found.insert(3, "balanced", balanced)
-                parts.append(found)
+                bins = reliability(class_indices(part), p, balanced=balanced)
+                about = (unit.name, name, kind, balanced)
+                for place, column in enumerate(("model", "test_set", "probability", "balanced")):
+                    bins.insert(place, column, about[place])
+                parts.append(bins)
     return pd.concat(parts, ignore_index=True)
 
 

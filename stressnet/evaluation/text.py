@@ -13,14 +13,8 @@ from stressnet.evaluation.sets import TITLES
 def heard_text(heard: int, n: int, n_left_out: int = 0) -> str:
     """A warning if a corpus repeats what was trained on, else nothing.
 
-    Parameters
-    ----------
-    heard : int
-        Tokens by speakers who may have been trained on.
-    n : int
-        Tokens that are tested on.
-    n_left_out : int
-        Further tokens, of recordings that were trained on.
+    Of ``n`` tokens that are tested on, ``heard`` are by speakers who may have been trained on;
+    ``n_left_out`` further ones are of recordings that were.
     """
     parts = []
     if n_left_out:

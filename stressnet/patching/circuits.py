@@ -25,7 +25,9 @@ from stressnet.axes import FloatArray
 from stressnet.explain.boundaries import Change, changed_at
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.models.network import Network
-from stressnet.patching.units import Unit
+from stressnet.patching.pairs import Pairs
+from stressnet.patching.tuning import tuning_table
+from stressnet.patching.units import Unit, channel_units, roles_of
 from stressnet.statistics.jackknife import jackknife, mean_of
 from stressnet.training.metrics import evaluate
 
@@ -48,13 +50,7 @@ Masks = dict[str, tuple[int, Tensor]]
 
 
 def ranked(units: Sequence[Unit], effects: pd.DataFrame) -> list[Unit]:
-    """Units by the absolute mean of their effect, largest first.
-
-    Parameters
-    ----------
-    effects : DataFrame
-        Rows of one network and estimator: ``layer, unit, effect``.
-    """
+    """Units by the absolute mean of their effect (one network, one estimator), largest first."""
     size = effects.groupby(["layer", "unit"])["effect"].mean().abs().to_dict()
     return sorted(units, key=lambda unit: -size.get((unit.layer, unit.label), 0.0))
 
@@ -129,17 +125,9 @@ def run_with(
 def kept_and_lost(
     network: Network, clean: Tensor, corrupted: Tensor, order: Sequence[Unit]
 ) -> tuple[FloatArray, FloatArray]:
-    """Faithfulness and completeness of growing circuits.
+    """Faithfulness and completeness of growing circuits, each of shape (n_pairs, n_sizes).
 
-    Parameters
-    ----------
-    clean, corrupted : Tensor, shape (n_pairs, 1, n_bins, n_frames)
-    order : sequence of Unit
-        All channels; the first enters first.
-
-    Returns
-    -------
-    faithfulness, completeness : ndarray, shape (n_pairs, len(sizes_up_to(len(order))))
+    ``order`` holds all channels; the first enters first.
     """
     device = next(network.parameters()).device
     parts = [part for n in sizes_up_to(len(order)) for part in (order[:n], order[n:])]
@@ -174,8 +162,6 @@ def curves(
         ``pair, layer, unit, estimator, effect``.
     table : DataFrame
         ``pair, word, speaker`` of the images.
-    seed : int
-        Of the halves and of the random rankings.
 
     Returns
     -------
@@ -225,15 +211,8 @@ def edges_between(
     channel's difference between clean and corrupted word that goes with it, over all pairs and
     cells: 1 if it then does what it does for the corrupted word.
 
-    Parameters
-    ----------
-    units : sequence of Unit
-        Those of the first layer first.
-
-    Returns
-    -------
-    DataFrame
-        ``source_layer, source, target_layer, target, share``, later targets only.
+    Units of the first layer come first. Returns ``source_layer, source, target_layer, target,
+    share``, later targets only.
     """
     device = next(network.parameters()).device
     clean, corrupted = clean.to(device), corrupted.to(device)
@@ -271,11 +250,7 @@ def means_over(
 ) -> tuple[dict[str, Tensor], dict[str, FloatArray]]:
     """What channels do on average: per cell over tokens, and per token over cells.
 
-    Parameters
-    ----------
-    images : Tensor, shape (n, 1, n_bins, n_frames)
-    labels : ndarray of int, shape (n,)
-        Classes; both weigh the same, so that the average speaks for neither.
+    Both classes weigh the same, so that the average over tokens speaks for neither.
 
     Returns
     -------
@@ -309,15 +284,7 @@ def accuracy_table(
 ) -> pd.DataFrame:
     """Balanced accuracy of circuits alone, and of the network without them, on test sets.
 
-    Parameters
-    ----------
-    circuits : mapping of str to sequence of Unit
-        By ranking.
-    images : Tensor, shape (n, 1, n_bins, n_frames)
-    fill : mapping of str to Tensor
-        What channels give that do not work, from :func:`means_over`.
-    tokens : DataFrame
-        ``stress, speaker, word, split`` of the images.
+    ``circuits`` are by ranking; channels that do not work give ``fill`` of :func:`means_over`.
 
     Returns
     -------
@@ -326,7 +293,7 @@ def accuracy_table(
         ``network``, ``circuit`` (alone) or ``rest`` (the network without it).
     """
     device = next(network.parameters()).device
-    labels = np.array([Stress(name).class_index for name in tokens["stress"]])
+    labels = _labels(tokens)
     runs = [(WHOLE, "network", list(units))]
     for ranking, circuit in circuits.items():
         rest = [unit for unit in units if unit not in circuit]
@@ -341,16 +308,66 @@ def accuracy_table(
             found = evaluate(
                 labels[at], answers[at], of_set["speaker"], of_set["word"], seed=seed
             ).metrics["balanced_accuracy"]
-            rows.append(
-                {
-                    "ranking": ranking,
-                    "works": works,
-                    "n_units": len(kept),
-                    "test_set": name,
-                    "n": len(at),
-                    "balanced_accuracy": found.value,
-                    "low": found.low,
-                    "high": found.high,
-                }
-            )
+            about = {"ranking": ranking, "works": works, "n_units": len(kept), "test_set": name}
+            limits = {"low": found.low, "high": found.high}
+            rows.append({**about, "n": len(at), "balanced_accuracy": found.value, **limits})
     return pd.DataFrame(rows)
+
+
+def _labels(tokens: pd.DataFrame) -> NDArray[np.int64]:
+    return np.array([Stress(name).class_index for name in tokens["stress"]])
+
+
+def circuit_tables(
+    network: Network,
+    pairs: Pairs,
+    effects: pd.DataFrame,
+    best: str,
+    images: NDArray[np.float32],
+    tokens: pd.DataFrame,
+    cues: pd.DataFrame,
+    seed: int,
+) -> dict[str, pd.DataFrame]:
+    """Circuits of a network, their accuracy, and what their channels hear.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        Of the network's channels in pairs that differ in stress or a cue.
+    best : str
+        Estimator by whose ranking the circuit is taken.
+    images : ndarray, shape (n, n_bins, n_frames)
+        Of the tokens on which accuracy is measured.
+    cues : DataFrame
+        From :func:`stressnet.patching.tuning.cue_values`.
+
+    Returns
+    -------
+    dict
+        ``circuit``, ``circuit_units``, ``circuit_edges``, ``accuracy``, ``tuning``.
+    """
+    places = [place for place, role in roles_of(network).items() if role != "residual"]
+    units = channel_units(network, places)
+    at = np.flatnonzero(pairs.table["pair"].isin(effects["pair"]))
+    clean, corrupted = pairs.tensors(at)
+    by_size = curves(network, clean, corrupted, units, effects, pairs.table.iloc[at], seed)
+    orders = {str(name): ranked(units, rows) for name, rows in effects.groupby("estimator")}
+    orders[RANDOM] = random_order(units, seed)
+    n = smallest(by_size, best)
+    sets = {name: order[:n] for name, order in orders.items()}
+    inputs = torch.from_numpy(images)[:, None]
+    fill, means = means_over(network, units, inputs, _labels(tokens))
+    known = cues.reindex(tokens["token_id"])
+    size = effects[effects["estimator"] == best].groupby(["layer", "unit"])["effect"].mean()
+    members = pd.DataFrame([(u.layer, u.label) for u in sets[best]], columns=["layer", "unit"])
+    members["effect"] = [size[layer, unit] for layer, unit in members.to_numpy().tolist()]
+    strongest = members.groupby("layer").head(N_DRAWN)
+    drawn = set(zip(strongest["layer"], strongest["unit"], strict=True))
+    nodes = [unit for unit in units if (unit.layer, unit.label) in drawn]
+    return {
+        "circuit": by_size,
+        "circuit_units": members,
+        "circuit_edges": edges_between(network, clean[:BATCH], corrupted[:BATCH], nodes),
+        "accuracy": accuracy_table(network, units, sets, inputs, fill, tokens, seed),
+        "tuning": tuning_table(means, known, tokens["speaker"].to_numpy(), seed),
+    }

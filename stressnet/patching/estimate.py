@@ -70,12 +70,8 @@ def patch_effects(
         In evaluation mode, with two logits.
     clean, corrupted : Tensor, shape (n_pairs, 1, n_bins, n_frames)
         Images, aligned cell by cell.
-    units : sequence of Unit
-        What is patched (:mod:`stressnet.patching.units`).
     estimators : sequence of str
         Of :data:`ESTIMATORS` and :data:`stressnet.explain.COMPOSITES`.
-    direction : {"corrupted-to-clean", "clean-to-corrupted"}
-        Which image is the base and which the source.
     batch_size : int
         Images per forward pass.
     n_steps : int
@@ -266,15 +262,12 @@ class _Pairs:
 
     def _effects(self, estimator: str) -> Iterator[Tensor]:
         """Change of the logit difference for each group, shape (n_pairs, n_units)."""
+        if estimator in ("activation", "integrated-gradients") and self.d_base is None:
+            self.before, self.d_base = self._run(self.base)
         if estimator == "activation":
-            if self.d_base is None:
-                self.before, self.d_base = self._run(self.base)
-            for group in self.groups:
-                yield self._patched(group)
+            yield from map(self._patched, self.groups)
             return
         if estimator == "integrated-gradients":
-            if self.d_base is None:
-                self.before, self.d_base = self._run(self.base)
             slopes = {place: self._mean_slope(place) for place in self.places}
         elif estimator == "attribution":
             slopes = self._slopes()

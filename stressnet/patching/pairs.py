@@ -24,7 +24,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.acoustics.token_image import image_in_recording
@@ -66,20 +68,11 @@ _SAME_S = 1e-6
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of images on one time axis each; everything is in the same order.
+    """Pairs of images, all on the same axes and in the order of the table (:data:`COLUMNS`).
 
-    Parameters
-    ----------
-    table : DataFrame
-        One row per pair, :data:`COLUMNS`.
-    clean, corrupted : ndarray of float32, shape (n_pairs, n_bins, n_frames)
-        The aligned images.
-    recorded : ndarray of float32, shape (n_pairs, 2, n_bins, n_frames)
-        Both as they were before they were aligned.
-    landmarks_s : ndarray, shape (n_pairs, 7)
-        Where the parts of the word lie in both aligned images, in seconds from its onset.
-    axes : Axes
-        Of all images.
+    ``clean`` and ``corrupted``, of shape (n_pairs, n_bins, n_frames), are aligned; ``recorded``,
+    (n_pairs, 2, n_bins, n_frames), holds both as they were before. ``landmarks_s``, (n_pairs, 7),
+    are the limits of the word's parts in both aligned images, in seconds from its onset.
     """
 
     table: pd.DataFrame
@@ -104,15 +97,14 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.table)
 
+    def tensors(self, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
+        """Clean and corrupted images of some pairs, each of shape (n, 1, n_bins, n_frames)."""
+        clean, corrupted = (torch.from_numpy(x[rows]) for x in (self.clean, self.corrupted))
+        return clean[:, None], corrupted[:, None]
+
     @classmethod
     def of(cls, made: Sequence[_Pair], axes: Axes, problems: list[Problem]) -> Pairs:
-        """Align pairs; those that cannot be aligned are left out and become problems.
-
-        Raises
-        ------
-        CorpusError
-            If none is left.
-        """
+        """Align pairs; those that cannot be become problems, a `CorpusError` if none is left."""
         rows: list[tuple[Any, ...]] = []
         images, landmarks = [], []
         for word, cue, clean, corrupted in made:
@@ -201,19 +193,16 @@ def natural_pairs(
     Parameters
     ----------
     tokens : DataFrame
-        Labelled tokens with their row of the images in ``image``, as :meth:`Corpus.select
-        <stressnet.corpus.store.Corpus.select>` gives them.
+        From :meth:`stressnet.corpus.store.Corpus.select`.
     path : Path
         The corpus, for messages.
     max_pairs : int
         Of each kind; words take turns.
-    problems : list of Problem
-        Gets a row for each pair that cannot be aligned.
 
     Raises
     ------
     CorpusError
-        If no word has both stresses.
+        If no word has both stresses, or no pair can be aligned.
     """
     rng = np.random.default_rng([seed, 5])
     tokens = tokens.assign(sex=tokens.get("sex", "")).reset_index(drop=True)
@@ -279,16 +268,8 @@ def manipulated_pairs(
 ) -> Pairs:
     """Tokens and their resynthesis with one cue moved to the other class.
 
-    Where the resynthesis went through overlap-add, so did the token it is compared with.
-
-    Parameters
-    ----------
-    stimuli : DataFrame
-        ``stimuli.parquet`` of ``stressnet manipulate``.
-    folder : Path
-        That folder, with the sounds.
-    max_pairs : int
-        Cues take turns.
+    Where the resynthesis went through overlap-add, so did the token it is compared with. Cues take
+    turns. ``stimuli`` is ``stimuli.parquet`` in a ``folder`` of ``stressnet manipulate``.
 
     Raises
     ------
@@ -331,13 +312,7 @@ def _stimulus(row: Any, folder: Path, preset: SpectrogramPreset) -> _Word:
 def synthetic_pairs(
     preset: SpectrogramPreset, max_pairs: int, seed: int, problems: list[Problem]
 ) -> Pairs:
-    """Pairs of the lab; :data:`SINGLE_CUES` take turns.
-
-    Parameters
-    ----------
-    problems : list of Problem
-        Gets a row for each word that cannot be synthesised.
-    """
+    """Pairs of the lab; :data:`SINGLE_CUES` take turns."""
     designs = SINGLE_CUES[:max_pairs]
     made = []
     for number, design in enumerate(designs):

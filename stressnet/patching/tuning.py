@@ -35,13 +35,7 @@ N_EXCHANGES = 199
 
 
 def cue_values(measured: pd.DataFrame) -> pd.DataFrame:
-    """Cues of both vowels on the scales of ``manipulate``, one column for each vowel and cue.
-
-    Parameters
-    ----------
-    measured : DataFrame
-        ``cues.parquet`` of ``stressnet measure``.
-    """
+    """``cues.parquet`` on the scales of ``manipulate``, one column for each vowel and cue."""
     rows = measured.to_dict("records")
     values = {
         (vowel, cue.name): [cue.values(row)[vowel - 1] for row in rows]
@@ -64,9 +58,6 @@ def tuning_table(
     cues : DataFrame
         From :func:`cue_values`, tokens in the same order; those that lack a cue do not enter.
     speakers : ndarray of str, shape (n_tokens,)
-        Who speaks.
-    seed : int
-        Of the exchanges.
 
     Returns
     -------

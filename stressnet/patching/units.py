@@ -114,14 +114,8 @@ def describe_layers(
 ) -> dict[str, Layer]:
     """Shapes and positions of inner tensors, in the order in which they are computed.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        In evaluation mode.
-    layers : iterable of str, optional
-        Places; by default those of :func:`roles_of`.
-    shape : tuple of int, optional
-        Bins and frames of the images; by default those the network was built for.
+    By default they are those of :func:`roles_of`, for images of the shape (bins, frames) that the
+    network was built for.
     """
     roles = roles_of(network)
     wanted = list(roles if layers is None else layers)
@@ -236,16 +230,8 @@ def time_units(
 ) -> Units:
     """Parts of the word in each layer, and ``context``: whatever lies in none of them.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-    axes : Axes
-        Of the images.
-    parts : mapping, or sequence of mappings
-        Start and end of each part in seconds, for all pairs or for each; a part that a pair lacks
-        has no cells there.
-    layers : iterable of str, optional
-        Places; by default those of :func:`roles_of` that have a time.
+    ``parts`` are given for all pairs or for each; a part that a pair lacks has no cells there. By
+    default ``layers`` are those of :func:`roles_of` that have a time.
     """
     each = [parts] if isinstance(parts, Mapping) else list(parts)
     names = list(dict.fromkeys(name for part in each for name in part))

@@ -31,7 +31,7 @@ from stressnet.runs.held import (
 )
 from stressnet.runs.journal import Journal
 from stressnet.runs.lock import hold, release
-from stressnet.runs.manifest import hash_data, write_json, write_manifest
+from stressnet.runs.manifest import hash_data, hash_of, write_json, write_manifest
 from stressnet.runs.options import files_in, identity, parameters
 from stressnet.runs.parallel import in_order, worker_pool
 from stressnet.runs.problems import Problem, count_lost, count_problems, write_rows
@@ -120,8 +120,9 @@ class RunFolder:
     def begin(
         self,
         config: Any,
+        reads: Mapping[str, Any] | None = None,
         *,
-        inputs: Mapping[str, str],
+        inputs: Mapping[str, str] | None = None,
         notes: Mapping[str, Any] | None = None,
         steps: Sequence[Step] = (),
     ) -> bool:
@@ -131,10 +132,13 @@ class RunFolder:
         ----------
         config : dataclass or mapping
             The command's options, or its parameters where these are not a config.
+        reads : mapping
+            Name to what is read: a corpus, a network, or the path of a file or finished folder. Its
+            hash decides with the options what is the same request; its path becomes a note.
         inputs : mapping
-            Name to hash of what is read; decides with the options what is the same request.
+            Name to hash of what is read beside that.
         notes : mapping
-            Further entries of the manifest's parameters that decide nothing, e.g. paths.
+            Further entries of the manifest's parameters that decide nothing.
         steps : sequence of Step
             The work ahead.
 
@@ -155,9 +159,11 @@ class RunFolder:
         else:
             check_apart(self.path, files_in(config))
             content, given = identity(config), parameters(config)
-        request = hash_data([content, dict(inputs)])
-        self._request = {**given, **dict(notes or {}), "request": request}
-        self._inputs = dict(inputs)
+        reads = reads or {}
+        paths = {name: str(getattr(one, "path", one)) for name, one in reads.items()}
+        self._inputs = {name: hash_of(one) for name, one in reads.items()} | dict(inputs or {})
+        request = hash_data([content, self._inputs])
+        self._request = {**paths, **given, **dict(notes or {}), "request": request}
         if self._dry_run:
             self._held.check(request, self._overwrite, self._reuse)
             plan = [f"{self.path}: {self._held.describe(self._overwrite)}"]

@@ -60,6 +60,15 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def hash_of(read: Any) -> str:
+    """Hash of a corpus or network, of a file, or of the manifest of a finished folder."""
+    known = getattr(read, "fingerprint", None) or getattr(read, "digest", None)
+    if known is not None:
+        return str(known)
+    path = Path(getattr(read, "path", read))
+    return hash_file(path / FILE_NAME if path.is_dir() else path)
+
+
 def hash_ends(path: Path, n_bytes: int = 1 << 16) -> str:
     """SHA-256 of a file's size, first and last bytes.
 

@@ -64,17 +64,12 @@ def run(config: AssessConfig, corpus: Corpus, network: TrainedNetwork, folder: R
     attributions = find_attributions(methods, str(images.preset["padding"]), config.seed, spectrum)
     folder.begin(
         config,
-        inputs={
-            "corpus": corpus.fingerprint,
-            "model": network.digest,
-            **{f"other_model {name}": other.digest for name, other in others.items()},
+        {
+            "corpus": corpus,
+            "model": network,
+            **{f"other_model {name}": other for name, other in others.items()},
         },
-        notes={
-            "corpus": str(corpus.path),
-            "model": str(network.path),
-            "preset": network.info.preset,
-            "other_models": [str(other.path) for other in others.values()],
-        },
+        notes={"preset": network.info.preset},
         steps=[Step("assess", len(chosen) * len(methods), "maps", 5.0)],
     )
 

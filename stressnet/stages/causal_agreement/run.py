@@ -23,8 +23,7 @@ from stressnet.models.registry import get_spec
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.report.manipulation_figures import plot_agreement
 from stressnet.report.style import save_figure
-from stressnet.runs import Result, RunFolder, Step, hash_file
-from stressnet.runs.manifest import FILE_NAME
+from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.assess.run import DEFAULT_METHODS
 from stressnet.stages.causal_agreement import CausalConfig
 from stressnet.stages.manipulate import ManipulateConfig
@@ -56,18 +55,16 @@ def run(config: CausalConfig, corpus: Corpus, network: TrainedNetwork, folder: R
         everything = corpus.tokens.assign(image=np.arange(len(corpus.tokens)))
         spectrum = mean_spectrum(corpus, images, everything)
     attributions = find_attributions(names, str(images.preset["padding"]), config.seed, spectrum)
-    inputs = {"corpus": corpus.fingerprint, "model": network.digest}
+    reads = {"corpus": corpus, "model": network}
     if config.measured is not None:
         fingerprint_of(config.measured, corpus)
     if config.stimuli is not None:
         responses_of(config.stimuli, corpus, network)
-        inputs["stimuli"] = hash_file(config.stimuli / FILE_NAME)
+        reads["stimuli"] = config.stimuli
     folder.begin(
         config,
-        inputs=inputs,
+        reads,
         notes={
-            "corpus": str(corpus.path),
-            "model": str(network.path),
             "stimuli": str(config.stimuli or folder.path / STIMULI_FOLDER),
             "preset": network.info.preset,
         },

@@ -22,8 +22,7 @@ def export(config: ExportConfig, corpus: Corpus, folder: RunFolder) -> dict[str,
             "context": not config.no_context,
             "spreadsheet": config.spreadsheet,
         },
-        inputs={"tokens.parquet": corpus.fingerprint},
-        notes={"corpus": str(corpus.path)},
+        {"corpus": corpus},
         steps=[Step("export", len(corpus.tokens), seconds_each=0.01)],
     )
     counts: dict[str, int] = {}
@@ -60,8 +59,7 @@ def write_folds(config: FoldsConfig, corpus: Corpus, folder: RunFolder) -> pd.Da
     dealt = assign_folds(corpus.tokens, config.folds, config.seed)
     folder.begin(
         {"n_folds": config.folds, "rotations": config.rotations, "seed": config.seed},
-        inputs={"tokens.parquet": corpus.fingerprint},
-        notes={"corpus": str(corpus.path)},
+        {"corpus": corpus},
     )
     counts = []
     for rotation in range(min(config.rotations, config.folds)):

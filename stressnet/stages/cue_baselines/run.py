@@ -49,7 +49,6 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
             "cues": str(cues),
             "corpus_name": source["parameters"]["corpus_name"],
             "five_cues": list(cb.FIVE_CUES),
-            "models": {path.name: str(path) for path in config.models},
         },
         steps=[Step("train", len(every), "baselines", 2.0)],
     )

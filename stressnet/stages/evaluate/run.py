@@ -39,9 +39,8 @@ def run(
     tests = TestSets.of(corpus, models)
     folder.begin(
         config,
-        inputs={"corpus": corpus.fingerprint, **{one.name: one.digest for one in models}},
+        {"corpus": corpus, **{one.name: one for one in models}},
         notes={
-            "corpus": str(corpus.path),
             "corpus_name": corpus.name,
             "models": describe_models(models),
             "trained_on_this_corpus": tests.own,

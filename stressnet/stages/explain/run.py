@@ -54,14 +54,12 @@ def run(
     n_control_tokens = min(config.control_tokens, len(chosen)) if config.untrained else 0
     folder.begin(
         config,
-        inputs={
-            "corpus": corpus.fingerprint,
-            "model": network.digest,
-            **{f"null model {name}": other.digest for name, other in null_models.items()},
+        {
+            "corpus": corpus,
+            "model": network,
+            **{f"null model {name}": other for name, other in null_models.items()},
         },
         notes={
-            "corpus": str(corpus.path),
-            "model": str(network.path),
             "preset": info.preset,
             "n_donors": N_DONORS,
             "regions": [region.name for region in get_regions()],

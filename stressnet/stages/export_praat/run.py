@@ -14,8 +14,7 @@ from stressnet.errors import ConfigError, StressnetError
 from stressnet.report.explorer.writing import open_methods
 from stressnet.report.praat import PraatWriter
 from stressnet.report.run import RelevanceRun
-from stressnet.runs import Problem, Result, RunFolder, Severity, Step, hash_file
-from stressnet.runs.manifest import FILE_NAME
+from stressnet.runs import Problem, Result, RunFolder, Severity, Step
 from stressnet.stages.export_praat import PraatConfig
 
 
@@ -27,11 +26,8 @@ def run(config: PraatConfig, opened: RelevanceRun, folder: RunFolder) -> Result:
     ids = [str(token_id) for token_id in chosen_tokens(config, opened)["token_id"]]
     folder.begin(
         config,
-        inputs={
-            **opened.manifest.get("inputs", {}),
-            **{f"run {i}": hash_file(r.path / FILE_NAME) for i, r in enumerate(runs, 1)},
-        },
-        notes={"run": str(opened.path)},
+        {f"run {i}": one for i, one in enumerate(runs, 1)},
+        inputs=opened.manifest["inputs"],
         steps=[Step("write", len(ids), seconds_each=0.05)],
     )
     for suffix in ("TextGrid", "flac", "PitchTier", "Formant"):

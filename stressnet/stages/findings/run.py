@@ -25,8 +25,7 @@ from stressnet.manipulation.verdicts import (
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.project_corpus import draw_donors
-from stressnet.runs import Result, RunFolder, Step, hash_file, read_manifest, read_table
-from stressnet.runs.manifest import FILE_NAME
+from stressnet.runs import Result, RunFolder, Step, read_manifest, read_table
 from stressnet.stages.findings import FindingsConfig
 from stressnet.stages.findings.deletion import delete_regions
 from stressnet.stages.manipulate.results import effects_and_tokens, responses_of
@@ -52,22 +51,12 @@ def run(
     chosen = corpus.select(config.splits, config.max_tokens, config.seed)
     folder.begin(
         config,
-        inputs={
-            "corpus": corpus.fingerprint,
-            "stats": hash_file(stats / FILE_NAME),
-            "stimuli": hash_file(stimuli / FILE_NAME),
-            **{network.name: network.digest for network in networks},
+        {
+            **{"corpus": corpus, "stats": stats, "stimuli": stimuli},
+            **{network.name: network for network in networks},
         },
         notes={
-            "corpus": str(corpus.path),
-            "stats": str(stats),
-            "stimuli": str(stimuli),
-            "models": [str(network.path) for network in networks],
-            "margins": {
-                "density": DENSITY_MARGIN,
-                "share": SHARE_MARGIN,
-                "causal": CAUSAL_MARGIN,
-            },
+            "margins": {"density": DENSITY_MARGIN, "share": SHARE_MARGIN, "causal": CAUSAL_MARGIN}
         },
         steps=[Step("delete", len(chosen) * len(networks), seconds_each=0.2)],
     )

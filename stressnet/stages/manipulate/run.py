@@ -35,10 +35,7 @@ from stressnet.stages.manipulate.inputs import (
     voices_of,
 )
 from stressnet.stages.manipulate.results import CROSSTALK, FILES, RESPONSES, STIMULI
-from stressnet.stages.measure import MeasureConfig
-from stressnet.stages.measure.run import run as measure
-
-CUES_FOLDER = "cues"
+from stressnet.stages.measure.run import measured
 
 
 def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Result:
@@ -58,22 +55,19 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Result:
     )
     networks = load_networks(config.models, folder.work.device)
     presets_of(networks)  # refuses other presets of one name
-    inputs = {"corpus": corpus.fingerprint, **{one.name: one.digest for one in networks}}
-    if config.measured is not None:
-        inputs["cues"] = fingerprint_of(config.measured, corpus)
+    inputs = {"cues": fingerprint_of(config.measured, corpus)} if config.measured else {}
     tokens = chosen_tokens(corpus, config)
     folder.begin(
         config,
+        {"corpus": corpus, **{one.name: one for one in networks}},
         inputs=inputs,
         notes={
-            "corpus": str(corpus.path),
             "corpus_name": corpus.name,
-            "measured": str(config.measured or folder.path / CUES_FOLDER),
-            "models": {one.name: str(one.path) for one in networks},
+            "measured": str(config.measured or folder.path / "cues"),
         },
         steps=[Step("make", len(tokens) * len(plan), "stimuli", 0.4)],
     )
-    cues = config.measured or _measured(corpus, folder)
+    cues = config.measured or measured(corpus, folder)
     tables = _make(config, corpus, networks, cues, tokens, tuple(plan), folder)
     with folder.progress.stage("tables"):
         summary = crosstalk(tables["stimuli"], tables["measures"], tables["endpoints"])
@@ -82,14 +76,6 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Result:
         folder.table(CROSSTALK, summary, lineterminator="\n")
     counts = _results(tables, folder.problems)
     return Result.of(folder, counts, summary=summary, **{"responses": None, **tables})
-
-
-def _measured(corpus: Corpus, folder: RunFolder) -> Path:
-    """Cues of the whole corpus, measured into the output folder unless they are there."""
-    with folder.folder(CUES_FOLDER, "cues") as child:
-        measure(MeasureConfig(), corpus, child)
-    folder.progress.say(f"{len(corpus.tokens)} tokens measured, see {child.path}")
-    return child.path
 
 
 # -- stimuli ---------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ The tokens' stress is copied into the table but never looked at.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
 from stressnet.acoustics.cue_table import ID_COLUMNS, table_columns
@@ -28,9 +30,8 @@ def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Result:
     tokens = corpus.tokens
     folder.begin(
         config,
-        inputs={"corpus": corpus.fingerprint},
+        {"corpus": corpus},
         notes={
-            "corpus": str(corpus.path),
             "corpus_name": corpus.name,
             "f0_ceiling_factor": config.f0_ceiling_factor,
             "first_pass": first_pass(config.pitch_method).praat_arguments(),
@@ -49,6 +50,12 @@ def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Result:
         folder.table(SPEAKERS, speakers, lineterminator="\n")
     results = {**measured_counts(table, folder.problems), "praat": praat_arguments(voices)}
     return Result.of(folder, results, cues=table)
+
+
+def measured(corpus: Corpus, folder: RunFolder) -> Path:
+    """The folder of the cues of a whole corpus, measured into ``cues/`` unless they are there."""
+    with folder.folder("cues", "cues") as child:
+        return run(MeasureConfig(), corpus, child).path
 
 
 def measured_text(result: Result) -> str:

@@ -14,8 +14,7 @@ from stressnet.manipulation.psychometric import psychometric_table
 from stressnet.manipulation.weights import COLUMNS, beside_listeners, cue_weights, listeners_text
 from stressnet.report.manipulation_figures import plot_psychometric
 from stressnet.report.style import save_figure
-from stressnet.runs import Result, RunFolder, hash_file
-from stressnet.runs.manifest import FILE_NAME
+from stressnet.runs import Result, RunFolder
 from stressnet.stages.manipulate.results import read_manipulation
 from stressnet.stages.psychometrics import PsychometricsConfig
 
@@ -35,8 +34,7 @@ def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Result
     answers: Any = config.answers
     folder.begin(
         config,
-        inputs={"stimuli": hash_file(stimuli / FILE_NAME)},
-        notes={"stimuli": str(stimuli)},
+        {"stimuli": stimuli},
     )
     responses = tables["responses"]
     single = with_units(responses[responses["kind"].isin(["single", "all"])])

@@ -11,8 +11,7 @@ from stressnet.report.explorer.writing import model_folder, open_methods, write_
 from stressnet.report.page import write_report
 from stressnet.report.run import RelevanceRun
 from stressnet.report.tables import CLAIM_COLUMNS
-from stressnet.runs import Result, RunFolder, Step, hash_file, read_manifest, read_table
-from stressnet.runs.manifest import FILE_NAME
+from stressnet.runs import Result, RunFolder, Step, read_manifest, read_table
 from stressnet.stages.report import ReportConfig
 
 
@@ -26,28 +25,18 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Result
     open_methods(runs, corpus)
     coefficients = _table_of(config.cues, "coefficients.csv", "cue-baselines", COEFFICIENT_COLUMNS)
     claims = _table_of(config.stats, "claims.csv", "stats", CLAIM_COLUMNS)
-    patched = {}
     if config.patching is not None:
         manifest = read_manifest(config.patching, "patching")
         if manifest["inputs"]["corpus"] != corpus.fingerprint:
             raise CorpusError(f"{config.patching}: patching of another corpus than {corpus.path}")
-        patched = {"patching": hash_file(config.patching / FILE_NAME)}
+    beside = {"coefficients": coefficients, "claims": claims, "patching": config.patching}
     folder.begin(
         {"explorer_tokens": config.explorer_tokens, "seed": config.seed},
-        inputs={
-            **opened.manifest["inputs"],
-            **{f"run {i}": hash_file(r.path / FILE_NAME) for i, r in enumerate(runs, 1)},
-            **({} if coefficients is None else {"coefficients": hash_file(coefficients)}),
-            **({} if claims is None else {"claims": hash_file(claims)}),
-            **patched,
+        {
+            **{f"run {i}": one for i, one in enumerate(runs, 1)},
+            **{name: path for name, path in beside.items() if path is not None},
         },
-        notes={
-            "run": str(opened.path),
-            "others": [str(other) for other in config.others],
-            "cues": None if config.cues is None else str(config.cues),
-            "stats": None if config.stats is None else str(config.stats),
-            "patching": None if config.patching is None else str(config.patching),
-        },
+        inputs=opened.manifest["inputs"],
         steps=[Step("show", min(config.explorer_tokens, len(opened.tokens)), "tokens", 0.05)],
     )
     for pattern in ("figures/*", "sounds/*", "tables/*"):

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from stressnet.corpus.store import Corpus
 from stressnet.models.checkpoint import pick_device, read_info
-from stressnet.models.registry import get_spec
 from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.search import SearchOptions
 from stressnet.stages.train import TrainOptions
@@ -41,15 +40,14 @@ def run(config: SearchOptions, corpus: Corpus, folder: RunFolder) -> Result:
     folder.begin(
         {
             "architecture": config.architecture,
-            "preset": config.preset or get_spec(config.architecture).preset,
+            "preset": config.preset_name,
             "training": base.to_dict(),
             "fixed": sorted(fixed),
             "objective": objective,
             "n_trials": config.n_trials,
             "seed": config.seed,
         },
-        inputs={"corpus": corpus.fingerprint},
-        notes={"corpus": str(corpus.path)},
+        {"corpus": corpus},
         steps=[Step("train", config.n_trials, "networks", 180.0)],
     )
     world = World(device=pick_device(folder.work.device))

@@ -6,9 +6,8 @@ propagation, the spectrogram preset with its window, and the network itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,7 +15,7 @@ import pandas as pd
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
-from stressnet.corpus.store import Corpus, Selection
+from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, check_names
 from stressnet.explain import COMPOSITES
 from stressnet.explain.composites import suited
@@ -26,10 +25,9 @@ from stressnet.lexicon.stress import Stress
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.models.registry import get_spec
 from stressnet.regions import BandRule, get_regions
-from stressnet.regions.project_bands import BandTask, project_bands
+from stressnet.regions.project_bands import BandProjection, project_bands
 from stressnet.regions.project_corpus import draw_donors
-from stressnet.runs import Problem, Result, RunFolder, Step
-from stressnet.runs.parallel import in_order
+from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.sensitivity import (
     DEFAULT_BANDS,
     DEFAULT_COMPOSITES,
@@ -39,19 +37,9 @@ from stressnet.stages.sensitivity import (
 from stressnet.statistics.summary import summarise_settings
 
 TABLE = "sensitivity.csv"
-CHUNK = 20
-"""Tokens per task."""
-
-
 SETTING_COLUMNS = (
-    "model",
-    "architecture",
-    "preset",
-    "window_s",
-    "hop_s",
-    "resolution_hz",
-    "composite",
-    "bands",
+    *("model", "architecture", "preset", "window_s", "hop_s", "resolution_hz"),
+    *("composite", "bands"),
 )
 """Columns that name a row's setting."""
 
@@ -61,50 +49,36 @@ def run(
 ) -> Result:
     """Explain and project a sample of tokens under every combination of choices.
 
-    Returns
-    -------
-    Result
-        Problems are tokens that have no place in a setting. ``table`` has one row per setting
-        (:data:`SETTING_COLUMNS`), ``region``, class (``stress``) and ``measure``: ``mean`` with
-        its interval, ``null_mean`` and ``ratio`` (to the null of exchanged tracks and times),
-        ``reference_mean`` (the mean under the first network, composite and band rule),
-        ``change`` (mean minus reference over tokens that have both) with its interval, and counts.
+    Problems of the result are tokens that have no place in a setting. ``table`` has one row per
+    setting (:data:`SETTING_COLUMNS`), ``region``, class (``stress``) and ``measure``: ``mean`` with
+    its interval, ``null_mean`` and ``ratio`` (to the null of exchanged tracks and times),
+    ``reference_mean`` (the mean under the first network, composite and band rule), ``change`` (mean
+    minus reference over tokens that have both) with its interval, and counts.
     """
     networks = {one.name: one for one in load_networks(config.models, network.device, network)}
     config = _checked(config, list(networks.values()))
     chosen = corpus.select(config.splits, config.max_tokens, config.seed)
     for one in networks.values():
         one.check_images(corpus.images(one.info.preset))
+    n_maps = len(chosen) * len(networks) * len(config.composites)
     folder.begin(
         config,
-        inputs={
-            "corpus": corpus.fingerprint,
-            **{f"model {name}": one.digest for name, one in networks.items()},
-        },
-        notes={
-            "corpus": str(corpus.path),
-            "models": [str(one.path) for one in networks.values()],
-        },
-        steps=[
-            Step("explain", len(chosen) * len(networks) * len(config.composites), "maps", 0.02),
-            Step("project", len(chosen) * len(networks) * len(config.composites), "maps", 0.1),
-        ],
+        {"corpus": corpus, **{f"model {name}": one for name, one in networks.items()}},
+        steps=[Step("explain", n_maps, "maps", 0.02), Step("project", n_maps, "maps", 0.1)],
     )
 
-    donors, _ = draw_donors(chosen.tokens, config.seed)
+    ids, (donors, _) = chosen.tokens["token_id"].tolist(), draw_donors(chosen.tokens, config.seed)
     parts: list[pd.DataFrame] = []
     for name, one in networks.items():
         images = corpus.images(one.info.preset)
         for composite in config.composites:
-            spectrum = None
-            if composite in REFERENCED:
-                spectrum = mean_spectrum(corpus, images, chosen.tokens)
+            has_reference = composite in REFERENCED
             request = MapRequest(
                 chosen.image_index,
                 composite,
                 "logit-difference",
                 Stress.INITIAL.class_index,
-                spectrum,
+                mean_spectrum(corpus, images, chosen.tokens) if has_reference else None,
             )
             step = f"{name} {composite}"
             maps = folder.state / f"{name}-{composite}.npy"
@@ -113,7 +87,8 @@ def run(
                 folder.progress.stage(step, len(chosen), "token") as bar,
             ):
                 compute_maps(maps, one.model, images, request, journal, bar)
-            for table, lost in _project(config, corpus, one, maps, chosen, donors, folder):
+            what = BandProjection(corpus.path, one.info.preset, maps, config.bands, config.regions)
+            for table, lost in project_bands(what, ids, donors, folder):
                 if table is not None:
                     parts.append(table.assign(model=name, composite=composite))
                 folder.problems += [replace(problem, stage=step) for problem in lost]
@@ -126,8 +101,7 @@ def run(
         table = summarise_settings(measured, first)
         described = pd.DataFrame([_described(one, corpus) for one in networks.values()])
         table = table.merge(described, on="model", how="left")
-        rest = [column for column in table.columns if column not in SETTING_COLUMNS]
-        table = table[[*SETTING_COLUMNS, *rest]]
+        table = table[[*SETTING_COLUMNS, *table.columns.difference(SETTING_COLUMNS, sort=False)]]
         folder.table(TABLE, table)
     return Result.of(folder, {"n_tokens": len(chosen)}, table=table)
 
@@ -146,47 +120,12 @@ def _checked(config: SensitivityConfig, networks: Sequence[TrainedNetwork]) -> S
         splits=config.splits or TEST_SPLITS,
     )
     get_regions(config.regions)
-    _refuse_doubled(config.bands, "band rule")
-    _refuse_doubled(config.regions, "region")
-    _refuse_doubled(config.composites, "composite")
+    chosen = {"band rule": config.bands, "region": config.regions, "composite": config.composites}
+    for what, values in chosen.items():
+        doubled = sorted({value for value in values if values.count(value) > 1})
+        if doubled:
+            raise ConfigError(f"{what} {', '.join(doubled)} is given twice")
     return config
-
-
-def _refuse_doubled(values: Sequence[str], what: str) -> None:
-    doubled = sorted({value for value in values if list(values).count(value) > 1})
-    if doubled:
-        raise ConfigError(f"{what} {', '.join(doubled)} is given twice")
-
-
-def _project(
-    config: SensitivityConfig,
-    corpus: Corpus,
-    network: TrainedNetwork,
-    maps: Path,
-    chosen: Selection,
-    donors: list[list[str]],
-    folder: RunFolder,
-) -> Iterator[tuple[pd.DataFrame | None, list[Problem]]]:
-    """Measures of the maps in every region under every band rule, some tokens at a time."""
-    ids = chosen.tokens["token_id"].tolist()
-    tasks = [
-        BandTask(
-            corpus.path,
-            network.info.preset,
-            maps,
-            config.bands,
-            config.regions,
-            ids[start : start + CHUNK],
-            list(range(len(ids)))[start : start + CHUNK],
-            donors[start : start + CHUNK],
-        )
-        for start in range(0, len(ids), CHUNK)
-    ]
-    with folder.progress.stage("project", len(ids), "token") as bar:
-        results = in_order(project_bands, tasks, folder.work.jobs, folder.pool)
-        for task, result in zip(tasks, results, strict=True):
-            bar.update(len(task.token_ids))
-            yield result
 
 
 def _described(network: TrainedNetwork, corpus: Corpus) -> dict[str, Any]:

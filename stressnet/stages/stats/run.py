@@ -7,6 +7,7 @@ where it stopped.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ import pandas as pd
 
 from stressnet.errors import ConfigError
 from stressnet.runs import Problem, Result, RunFolder, Severity, Step, hash_file, read_manifest
-from stressnet.runs.manifest import write_json
 from stressnet.runs.tables import write_parquet
 from stressnet.stages.stats import NoOptions
 from stressnet.statistics.accumulate import Plan, accumulate, passes
@@ -41,11 +41,10 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Result:
     with folder.progress.stage("scan"):
         networks = networks_of(analysis, folder.problems)
     plans = [plan_of(network, analysis, folder.problems) for network in networks]
-    inputs = _inputs(analysis)
     content = asdict(analysis)
     folder.begin(
         {**content, "run": [{**entry, "path": ""} for entry in content["run"]]},
-        inputs={str(number): digest for number, digest in enumerate(inputs.values())},
+        inputs={str(number): digest for number, digest in enumerate(_hashes(analysis))},
         notes={"run": content["run"]},
         steps=[Step("sum", sum(n.n_tokens * len(n.runs) for n in networks), seconds_each=0.01)],
     )
@@ -55,7 +54,6 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Result:
             parts[name].append(table)
         parts["models"].append(_fit_models(network, analysis, number, folder))
     joined = {name: _joined(each) for name, each in parts.items() if each}
-    joined.setdefault("models", pd.DataFrame(columns=list(MODEL_COLUMNS)))
     joined["claims"] = claims_table(
         joined,
         ratio_margin=analysis.claims.ratio_margin,
@@ -65,48 +63,42 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Result:
     )
     joined = {name: joined[name] for name in TABLES}
     for name, table in joined.items():
-        folder.table(f"{name}.csv", table)
-        folder.table(f"{name}.parquet", table)
-    counts = {"networks": {n.name: _about(n) for n in networks}}
-    return Result.of(folder, counts, **joined)
+        for suffix in ("csv", "parquet"):
+            folder.table(f"{name}.{suffix}", table)
+    return Result.of(folder, {"networks": {n.name: _about(n) for n in networks}}, **joined)
 
 
-def _inputs(config: StatsConfig) -> dict[str, str]:
-    """Hashes of the runs' tables, by the run's path."""
-    found = {}
+def _hashes(config: StatsConfig) -> Iterator[str]:
+    """Hashes of the runs' tables."""
     for entry in config.run:
         path = Path(entry.path)
         read_manifest(path, "relevance")
         for name in ("relevance.parquet", "tokens.parquet", "nulls.parquet"):
             if (path / name).exists():
-                found[f"{entry.path}/{name}"] = hash_file(path / name)
-    return found
+                yield hash_file(path / name)
 
 
 def _sum_network(
     network: NetworkRuns, plan: Plan, config: StatsConfig, number: int, folder: RunFolder
 ) -> dict[str, pd.DataFrame]:
     """The tables of one network, pass by pass."""
-    state = folder.state
     groups = passes(network, plan)
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
-    total = network.n_tokens * len(network.runs) * len(groups)
-    with folder.progress.stage(f"sum {network.name}", total, "token") as bar:
+    n = network.n_tokens * len(network.runs)
+    with folder.progress.stage(f"sum {network.name}", n * len(groups), "token") as bar:
         for i, jobs in enumerate(groups):
-            mark = state / f"{number}-{i}.done"
-            files = {name: state / f"{number}-{i}-{name}.parquet" for name in COLUMNS}
-            if not mark.exists():
-                sums = accumulate(network, plan, jobs, bar.update)
-                found = tables(network, plan, sums, config.level, config.level_pairs())
-                del sums
-                for name, table in found.items():
-                    write_parquet(table, files[name])
-                write_json(mark, {"jobs": jobs})
+            files = {name: folder.state / f"{number}-{i}-{name}.parquet" for name in COLUMNS}
+            if all(file.exists() for file in files.values()):
+                bar.update(n)
             else:
-                bar.update(network.n_tokens * len(network.runs))
+                sums = accumulate(network, plan, jobs, bar.update)
+                made = tables(network, plan, sums, config.level, config.level_pairs())
+                del sums
+                for name, table in made.items():
+                    write_parquet(table, files[name])
             for name, file in files.items():
                 parts[name].append(pd.read_parquet(file))
-    return {name: _joined(found) for name, found in parts.items()}
+    return {name: _joined(each) for name, each in parts.items()}
 
 
 def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -117,49 +109,39 @@ def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
 def _fit_models(
     network: NetworkRuns, config: StatsConfig, number: int, folder: RunFolder
 ) -> pd.DataFrame:
-    rows = []
+    """Estimates of the models of one network, those left out that the runs do not allow."""
+    rows = [pd.DataFrame(columns=list(MODEL_COLUMNS))]
     with folder.progress.stage(f"fit {network.name}", len(config.model), "model") as bar:
         for entry in config.model:
             file = folder.state / f"{number}-model-{entry.name}.parquet"
-            if not file.exists():
-                fitted = _fit_model(network, entry, config, folder)
-                if fitted is not None:
-                    write_parquet(fitted, file)
-            if file.exists():
-                table = pd.read_parquet(file)
-                rows.append(table)
-                if not table["converged"].all():
-                    why = str(table["message"].iloc[0])
+            item = f"{network.name}: {entry.name}"
+            try:
+                if not file.exists():
+                    write_parquet(_fit_model(network, entry, config, folder), file)
+                rows.append(pd.read_parquet(file))
+                if not rows[-1]["converged"].all():
+                    why = str(rows[-1]["message"].iloc[0])
                     # That few people were recorded is no failure of this command.
                     severity = Severity.WARNING if TOO_FEW in why else Severity.ERROR
-                    item = f"{network.name}: {entry.name}"
-                    problem = Problem(item, "models", severity, f"not fitted: {why}")
-                    folder.problems.append(problem)
+                    folder.problems.append(Problem(item, "models", severity, f"not fitted: {why}"))
+            except ConfigError as error:
+                if not config.models_are_default:
+                    raise
+                folder.problems.append(Problem(item, "models", Severity.WARNING, str(error)))
             bar.update(1)
-    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(MODEL_COLUMNS))
+    return _joined(rows)
 
 
 def _fit_model(
     network: NetworkRuns, entry: ModelEntry, config: StatsConfig, folder: RunFolder
-) -> pd.DataFrame | None:
-    """Collect, export and fit one model; None where the runs do not allow it by default."""
-    try:
-        model = collect(network, entry, config.options.max_tokens_in_models)
-    except ConfigError as error:
-        if not config.models_are_default:
-            raise
-        folder.problems.append(
-            Problem(f"{network.name}: {entry.name}", "models", Severity.WARNING, str(error))
-        )
-        return None
-    stem = f"{_file_name(network.name)}_{entry.name}"
+) -> pd.DataFrame:
+    """Collect, export and fit one model."""
+    model = collect(network, entry, config.options.max_tokens_in_models)
+    label = "".join(c if c.isalnum() or c in "-." else "-" for c in network.name)
+    stem = f"{label}_{entry.name}"
     folder.table(f"models/{stem}.csv", model.data)
     folder.file(f"models/{stem}.R").write_text(r_script(model, stem), encoding="utf-8")
     return fit_rows(network.name, model, fit(model), len(network.runs), config.level)
-
-
-def _file_name(label: str) -> str:
-    return "".join(c if c.isalnum() or c in "-." else "-" for c in label)
 
 
 def _about(network: NetworkRuns) -> dict[str, Any]:

@@ -65,6 +65,13 @@ class RecipeOptions:
         }
         return {**changes, **_parsed(self.settings), **self.changes}
 
+    @property
+    def preset_name(self) -> str:
+        """The preset asked for, or the network's usual one."""
+        from stressnet.models.registry import get_spec
+
+        return self.preset or get_spec(self.architecture).preset
+
     def training(self) -> TrainConfig:
         """The recipe with all changes.
 

@@ -18,7 +18,6 @@ from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.models.checkpoint import INFO_NAME, WEIGHTS_NAME, pick_device
-from stressnet.models.registry import get_spec
 from stressnet.runs import Progress, Result, RunFolder, Step
 from stressnet.stages.train import TrainOptions
 from stressnet.training.corpus_data import (
@@ -30,9 +29,9 @@ from stressnet.training.corpus_data import (
     stress_data,
     with_deviations,
 )
-from stressnet.training.data import TRAIN, StressData
+from stressnet.training.data import TRAIN
 from stressnet.training.distributed import World, join_world
-from stressnet.training.fit import STATE_NAME, Origin, TrainResult, Watch, train
+from stressnet.training.fit import STATE_NAME, Origin, Watch, train
 from stressnet.training.image_domain import needs_deviations
 from stressnet.training.metrics import evaluate_splits
 from stressnet.training.predict import predictions_table
@@ -62,16 +61,14 @@ def train_one(
     fold: Fold | None = None,
 ) -> Result:
     """Train, test and save one network."""
-    training = config.training()
-    preset = config.preset or get_spec(config.architecture).preset
+    training, preset = config.training(), config.preset_name
     data = stress_data(
         corpus, preset, fold, longer_words=training.longer_words, all_tokens=config.all_tokens
     )
     images = corpus.images(preset)
     is_done = world.is_first and folder.begin(
-        _parameters(config, corpus, preset, fold),
-        inputs={"corpus": corpus.fingerprint},
-        notes={"corpus": str(corpus.path)},
+        _parameters(config, corpus, fold),
+        {"corpus": corpus},
         steps=[Step("train", training.max_epochs, "epochs", 0.01 * len(data))],
     )
     if world.agree(is_done):
@@ -85,69 +82,49 @@ def train_one(
     if needs_deviations(training, SpectrogramPreset.from_dict(images.preset)):
         data = with_deviations(data, corpus, preset, progress)
     trained_on = data.token_ids[data.rows(TRAIN)]
+    origin = Origin(
+        preset,
+        images.preset,
+        corpus.fingerprint,
+        fold=None if fold is None else asdict(fold),
+        validated=not config.all_tokens,
+        recordings=recordings_of(corpus, trained_on),
+        sounds=sounds_of(corpus, trained_on),
+        language=corpus.language,
+    )
+    watch = Watch(progress.verbose and sys.stderr.isatty(), config.tensorboard)
+    place = (folder.path, origin)
     with progress.stage("train"):
         result = train(
-            config.architecture,
-            data,
-            training,
-            folder.path,
-            Origin(
-                preset,
-                images.preset,
-                corpus.fingerprint,
-                fold=None if fold is None else asdict(fold),
-                validated=not config.all_tokens,
-                recordings=recordings_of(corpus, trained_on),
-                sounds=sounds_of(corpus, trained_on),
-                language=corpus.language,
-            ),
-            resume=True,
-            watch=Watch(progress.verbose and sys.stderr.isatty(), config.tensorboard),
-            world=world,
+            config.architecture, data, training, *place, resume=True, watch=watch, world=world
         )
     if world.is_first:
         if not config.all_tokens:
             with progress.stage("test"):
-                _test(folder, corpus, data, result, config.seed)
+                table = predictions_table(result.model, data, ["valid", *TEST_SPLITS])
+                table = add_token_columns(table, corpus)
+                folder.table("predictions.parquet", table)
+                folder.table("metrics.csv", evaluate_splits(table, seed=config.seed))
         folder.finish({"ended": result.ended, "best_epoch": result.best_epoch})
     world.wait()
     return read_trained(folder.path)
 
 
-def _parameters(
-    config: TrainOptions, corpus: Corpus, preset: str, fold: Fold | None
-) -> dict[str, Any]:
+def _parameters(config: TrainOptions, corpus: Corpus, fold: Fold | None = None) -> dict[str, Any]:
     """What decides a network, besides the corpus."""
-    parameters = {
+    return {
         "corpus_name": corpus.name,
         "architecture": config.architecture,
-        "preset": preset,
+        "preset": config.preset_name,
         "training": config.training().to_dict(),
         "seed": config.seed,
+        **({} if fold is None else {"fold": asdict(fold)}),
+        **({"all_tokens": True} if config.all_tokens else {}),
     }
-    if fold is not None:
-        parameters["fold"] = asdict(fold)
-    if config.all_tokens:
-        parameters["all_tokens"] = True
-    return parameters
-
-
-def _test(
-    folder: RunFolder, corpus: Corpus, data: StressData, result: TrainResult, seed: int
-) -> None:
-    """Write predictions and metrics of every test set."""
-    table = predictions_table(result.model, data, ["valid", *TEST_SPLITS])
-    table = add_token_columns(table, corpus)
-    folder.table("predictions.parquet", table)
-    folder.table("metrics.csv", evaluate_splits(table, seed=seed))
-
-
-# -- several networks ------------------------------------------------------------------------------
 
 
 def _train_several(config: TrainOptions, corpus: Corpus, folder: RunFolder, world: World) -> Result:
     """Train a network with several seeds, on several folds, or both; finished ones are kept."""
-    preset = config.preset or get_spec(config.architecture).preset
     seeds = range(config.seed, config.seed + (config.seeds or 1))
     folds: list[Fold | None] = [None]
     if config.folds is not None:
@@ -155,28 +132,24 @@ def _train_several(config: TrainOptions, corpus: Corpus, folder: RunFolder, worl
     for fold in folds:
         if fold is not None:
             splits_of_fold(corpus.tokens, fold)
-    parameters = _parameters(config, corpus, preset, None)
-    parameters |= {"seeds": list(seeds), "n_folds": config.folds}
+    n_networks = len(folds) * len(seeds)
     if world.is_first:
         folder.begin(
-            parameters,
-            inputs={"corpus": corpus.fingerprint},
-            notes={"corpus": str(corpus.path)},
-            steps=[Step("train", len(folds) * len(seeds), "networks", 180.0)],
+            _parameters(config, corpus) | {"seeds": list(seeds), "n_folds": config.folds},
+            {"corpus": corpus},
+            steps=[Step("train", n_networks, "networks", 180.0)],
         )
     world.wait()
     models: dict[tuple[Fold | None, int], Result] = {}
     for fold in folds:
         for seed in seeds:
-            name = within(fold, f"seed-{seed}")
+            name, own = within(fold, f"seed-{seed}"), replace(config, seed=seed)
             if world.is_first:
-                folder.progress.say(f"{name} ({len(models) + 1} of {len(folds) * len(seeds)})")
+                folder.progress.say(f"{name} ({len(models) + 1} of {n_networks})")
             with folder.folder(name, "model", writes=world.is_first) as child:
-                models[fold, seed] = train_one(
-                    replace(config, seed=seed), corpus, child, world, fold
-                )
+                models[fold, seed] = train_one(own, corpus, child, world, fold)
     summary = summarise(models, config.seed, folder if world.is_first else None)
     manifest = folder.finish({"n_models": len(models)}) if world.is_first else {}
     world.wait()
-    found = {"models": tuple(models.values()), "summary": summary}
-    return Result(path=folder.path, manifest=manifest, tables=found)
+    tables = {"models": tuple(models.values()), "summary": summary}
+    return Result(path=folder.path, manifest=manifest, tables=tables)
