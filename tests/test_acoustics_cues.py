@@ -16,16 +16,16 @@ from stressnet.acoustics.ceilings import (
 )
 from stressnet.acoustics.cue_table import CUES, contrast_columns, table_columns
 from stressnet.acoustics.cues import Segments, articulation_rate, measure_token, place_vowels
-from stressnet.acoustics.harmonics import (
+from stressnet.acoustics.hum import HIGH_PASS_HZ, hum_level_db
+from stressnet.acoustics.prosodic_cues import semitones
+from stressnet.acoustics.speakers import SpeakerSettings, Vowel, speaker_settings
+from stressnet.acoustics.tracks import FormantSettings, PitchSettings, pitch_track
+from stressnet.acoustics.vowel_space import bark, centroid_bark, is_reduced, peripherality_bark
+from stressnet.acoustics.vowel_spectrum import (
     expected_bandwidth_hz,
     h1_a3_corrected_db,
     resonance_db,
 )
-from stressnet.acoustics.hum import HIGH_PASS_HZ, hum_level_db
-from stressnet.acoustics.pitch_cues import semitones
-from stressnet.acoustics.speakers import SpeakerSettings, Vowel, speaker_settings
-from stressnet.acoustics.tracks import FormantSettings, PitchSettings, pitch_track
-from stressnet.acoustics.vowel_space import bark, centroid_bark, is_reduced, peripherality_bark
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 

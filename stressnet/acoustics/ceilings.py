@@ -1,8 +1,8 @@
 """Which formant ceiling a speaker gets, by one of four ways, and whether it looks too low.
 
 ``docs/cues.md`` describes the ways. All are per speaker, since a word has too few frames to decide
-by. FormantPath itself is not used: the Praat inside parselmouth 0.4 can make one, but has no
-command that tells which ceiling it preferred or by how much, and it decides anew along every word.
+by. FormantPath itself is not used: the Praat inside parselmouth 0.4 does not tell which ceiling it
+preferred, and decides anew along every word.
 
 A ceiling that is too low is the error to fear: Praat then merges two formants and everything above
 is wrong, with bandwidths that give it away. :func:`low_ceiling_evidence` compares with the next
@@ -18,12 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.acoustics.speakers import (
-    UNKNOWN_CEILING_HZ,
-    Vowel,
-    ceiling_of,
-    optimise_ceiling,
-)
+from stressnet.acoustics.speakers import UNKNOWN_CEILING_HZ, Vowel, ceiling_of, optimise_ceiling
 from stressnet.acoustics.tracks import FormantSettings, formant_track
 from stressnet.errors import ConfigError
 
@@ -51,11 +46,9 @@ _N_TRACKS = 3
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A speaker's formant ceiling.
+    """A speaker's formant ceiling, the vowels it was chosen on, and why not as asked for.
 
-    `source` is ``sex``, ``unknown-sex``, ``optimised``, ``smoothest`` or ``fixed``, `n_vowels` what
-    it was chosen on (0 where none were needed), `warning` why another way than the one asked for
-    was taken.
+    The source is ``sex``, ``unknown-sex``, ``optimised``, ``smoothest`` or ``fixed``.
     """
 
     ceiling_hz: float

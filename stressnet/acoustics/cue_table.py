@@ -27,20 +27,10 @@ Contrast = Literal["difference", "log2_ratio"]
 
 @dataclass(frozen=True)
 class Cue:
-    """One measured quantity.
+    """One measured quantity, named with its unit, of a family such as ``f0``.
 
-    Parameters
-    ----------
-    name : str
-        With its unit, as in the columns.
-    group : str
-        Family of cues that belong together, such as ``f0``.
-    domains : tuple of str
-        ``syllable``, ``nucleus``.
-    contrast : {"difference", "log2_ratio"}, optional
-        How the two syllables are compared; None where another cue's contrast says the same.
-    is_flag : bool
-        Whether it is a yes or no.
+    ``contrast`` is how the two syllables are compared; None where another cue's contrast says the
+    same.
     """
 
     name: str

@@ -23,14 +23,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.acoustics.cue_table import BOTH, CUES, NUCLEUS, SYLLABLE, contrast_columns
-from stressnet.acoustics.harmonics import h1_a3_corrected_db, vowel_samples
-from stressnet.acoustics.intensity import IntensitySettings, intensity_cues, praat_intensity
-from stressnet.acoustics.pitch_cues import pitch_cues, pitch_range_st
+from stressnet.acoustics.prosodic_cues import (
+    IntensitySettings,
+    intensity_cues,
+    pitch_cues,
+    pitch_range_st,
+    praat_intensity,
+)
 from stressnet.acoustics.speakers import SpeakerSettings
-from stressnet.acoustics.spectral_balance import balance_cues, missing_balance, vowel_spectrum
 from stressnet.acoustics.track_types import N_FORMANTS
 from stressnet.acoustics.tracks import formant_track_of, praat_formant, praat_pitch, praat_sound
 from stressnet.acoustics.vowel_space import centroid_bark, is_reduced, peripherality_bark
+from stressnet.acoustics.vowel_spectrum import (
+    balance_cues,
+    h1_a3_corrected_db,
+    missing_balance,
+    vowel_samples,
+    vowel_spectrum,
+)
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lexicon.pronunciation import is_vowel
@@ -137,8 +147,8 @@ def measure_token(
     Returns
     -------
     dict
-        The columns of :func:`~stressnet.acoustics.cue_table.table_columns` except those that name
-        the token; peripherality and reduction are NaN until :func:`place_vowels`.
+        The measured columns of :func:`~stressnet.acoustics.cue_table.table_columns`; peripherality
+        and reduction are NaN until :func:`place_vowels`.
 
     Raises
     ------
@@ -301,10 +311,8 @@ def contrasts(row: dict[str, Any]) -> dict[str, float]:
     for column, cue in contrast_columns().items():
         domain = NUCLEUS if column.startswith(NUCLEUS) else SYLLABLE
         first, second = (row[f"{domain}_{number}_{cue.name}"] for number in (1, 2))
-        if cue.contrast == "difference":
-            result[column] = first - second
-        else:
-            result[column] = float(np.log2(first / second))
+        is_difference = cue.contrast == "difference"
+        result[column] = first - second if is_difference else float(np.log2(first / second))
     return result
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -40,16 +39,9 @@ MIN_VOICED_FRAMES = 20
 class SpeakerSettings:
     """Tracker settings of one speaker and where they come from.
 
-    Parameters
-    ----------
-    f0_median_hz : float
-        Median of the first pass, NaN if nothing was voiced.
-    n_voiced_frames : int
-        Frames the range rests on.
-    pitch_source : {"two-pass", "wide"}
-        ``"wide"`` if there were too few voiced frames for quartiles.
-    ceiling_source : str
-        ``"sex"``, ``"unknown-sex"`` or ``"optimised"``.
+    ``f0_median_hz`` is that of the first pass, NaN if nothing was voiced; ``n_voiced_frames`` is
+    what the range rests on. ``pitch_source`` is ``two-pass``, or ``wide`` with too few voiced
+    frames for quartiles; ``ceiling_source`` as of :class:`stressnet.acoustics.ceilings.Ceiling`.
     """
 
     pitch: PitchSettings
@@ -78,17 +70,7 @@ class SpeakerSettings:
 
 @dataclass(frozen=True)
 class Vowel:
-    """A vowel token for :func:`optimise_ceiling`.
-
-    Parameters
-    ----------
-    label : str
-        Vowel category; stress digits should be kept, since stressed and reduced vowels differ.
-    samples : ndarray, shape (n_samples,)
-        Excerpt with context, at ``rate_hz``.
-    start_s, end_s : float
-        Limits of the vowel inside the excerpt.
-    """
+    """A vowel between ``start_s`` and ``end_s`` of an excerpt with context, and its category."""
 
     label: str
     samples: NDArray
@@ -129,8 +111,6 @@ def speaker_settings(
     ----------
     excerpts : iterable of (samples, rate_hz)
         Speech of the speaker; a few dozen words are plenty.
-    sex : str, optional
-        As :func:`sex_of` reads it; None if unknown.
     pitch : PitchSettings, optional
         Settings of the first pass.
     ceiling_factor : float
@@ -141,13 +121,12 @@ def speaker_settings(
     wide = pitch or PitchSettings()
     wide = replace(wide, floor_hz=max(wide.floor_hz, FIRST_PASS_FLOOR_HZ))
 
-    everywhere = [(0.0, float("inf"))]
-    spans = repeat(everywhere) if spans_s is None else spans_s
     parts = [np.zeros(0)]
     heard = list(excerpts)
+    spans = [[(0.0, float("inf"))]] * len(heard) if spans_s is None else spans_s
     if _hums(heard):
         wide = replace(wide, high_pass_hz=HIGH_PASS_HZ)
-    for (samples, rate_hz), places in zip(heard, spans, strict=spans_s is not None):
+    for (samples, rate_hz), places in zip(heard, spans, strict=True):
         track = pitch_track(samples, rate_hz, wide)
         parts += [track.between(start_s, end_s).f0_hz for start_s, end_s in places]
     f0_hz = np.concatenate(parts)

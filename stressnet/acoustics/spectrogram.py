@@ -45,8 +45,6 @@ class SpectrogramPreset:
         Name in manifests and checkpoints.
     rate_hz : int
         Sampling rate of the analysis; other rates are resampled (soxr, high quality).
-    window_s, hop_s : float
-        Length of the analysis window and distance of frames, in seconds.
     n_fft : int
         Length of the Fourier transform in samples; at least the window.
     window : str
@@ -89,7 +87,7 @@ class SpectrogramPreset:
     dynamic_range_db: float = 70.0
 
     def __post_init__(self) -> None:
-        problem = None
+        problem = ""
         if self.hop_samples < 1 or abs(self.hop_s * self.rate_hz - self.hop_samples) > 1e-6:
             problem = f"hop_s={self.hop_s} is not a whole number of samples at {self.rate_hz} Hz"
         elif not 1 < self.window_samples <= self.n_fft:

@@ -24,14 +24,9 @@ TRACK_COLUMNS = ["token_id", "track", "time_s", "f0_hz", *_FORMANT_COLUMNS, *_BA
 
 @dataclass(frozen=True)
 class FormantTrack:
-    """Formants over time.
+    """F1 to F4 and their bandwidths, each of shape (4, n), at frame centres ``time_s``.
 
-    Parameters
-    ----------
-    time_s : ndarray, shape (n,)
-        Frame centres in seconds.
-    frequency_hz, bandwidth_hz : ndarray, shape (4, n)
-        F1 to F4 and their bandwidths; NaN where Praat found none.
+    NaN where Praat found none.
     """
 
     time_s: FloatArray
@@ -76,15 +71,7 @@ class FormantTrack:
 
 @dataclass(frozen=True)
 class PitchTrack:
-    """Fundamental frequency over time.
-
-    Parameters
-    ----------
-    time_s : ndarray, shape (n,)
-        Frame centres in seconds.
-    f0_hz : ndarray, shape (n,)
-        NaN where unvoiced.
-    """
+    """Fundamental frequency at frame centres ``time_s``, both of shape (n,); NaN where unvoiced."""
 
     time_s: FloatArray
     f0_hz: FloatArray

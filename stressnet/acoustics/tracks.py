@@ -117,14 +117,9 @@ def formant_track(
     *,
     origin_s: float = 0.0,
 ) -> FormantTrack:
-    """F1 to F4 of an excerpt by Praat's Burg method.
+    """F1 to F4 of an excerpt by Praat's Burg method; ``origin_s`` of it becomes zero.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (n_samples,)
-        The excerpt, with at least 25 ms of context on both sides of what matters.
-    origin_s : float
-        Time in the excerpt that becomes zero, usually the word's onset.
+    What matters needs at least 25 ms of context on both sides.
 
     Raises
     ------

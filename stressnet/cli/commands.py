@@ -38,7 +38,7 @@ class _Command(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example: every argument that is needed is a folder called ``my-...``."""
-        needed = [p for p in self.params if isinstance(p, click.Argument) and p.required]
+        needed = [p for p in self.params if isinstance(p, click.Argument)]
         names = [f"my-{p.make_metavar(ctx).lower().rstrip('.')}" for p in needed]
         call = " ".join([ctx.command_path, *names])
         for name, typed in _TYPED.items():
@@ -80,16 +80,11 @@ _SHOWN = 5
 
 
 def _argument(one: Input) -> click.Argument:
-    metavar = one.name.upper() + ("..." if one.several else "")
-    if one.optional:
-        metavar = f"[{metavar}]"
-    return click.Argument(
-        [f"input_{one.name}"],
-        type=PATH,
-        nargs=-1 if one.several else 1,
-        required=not one.optional,
-        metavar=metavar,
-    )
+    metavar, nargs = one.name.upper(), 1
+    if one.several:
+        metavar, nargs = f"{metavar}...", -1
+    name = f"input_{one.name}"
+    return click.Argument([name], type=PATH, nargs=nargs, required=True, metavar=metavar)
 
 
 def _parameter_of(item: Option) -> click.Option:
@@ -132,47 +127,26 @@ def _switch(item: Option, shared: dict[str, Any]) -> click.Option:
 def _shared(stage: Stage) -> list[click.Parameter]:
     """Options that commands have in common."""
     options: list[click.Parameter] = []
+
+    def add(*names: str, **about: Any) -> None:
+        options.append(click.Option(names, **about))
+
     if stage.has_jobs:
-        options.append(
-            click.Option(
-                ["-j", "--jobs"],
-                type=click.IntRange(1),
-                default=DEFAULT_JOBS,
-                show_default="number of cores, at most 8",
-                help="Worker processes. The result does not depend on it.",
-            )
-        )
+        text = "Worker processes. The result does not depend on it."
+        whole, cores = click.IntRange(1), "number of cores, at most 8"
+        add("-j", "--jobs", type=whole, default=DEFAULT_JOBS, show_default=cores, help=text)
     if stage.has_device:
-        options.append(
-            click.Option(
-                ["--device"],
-                default="auto",
-                show_default=True,
-                help="Where networks run: cpu, cuda, or auto (cuda if there is one).",
-            )
-        )
+        text = "Where networks run: cpu, cuda, or auto (cuda if there is one)."
+        add("--device", default="auto", show_default=True, help=text)
     if stage.kind:
-        options += [
-            click.Option(
-                ["--config"],
-                type=PATH,
-                is_eager=True,
-                expose_value=False,
-                callback=_read_config(stage),
-                help="TOML file with options by name; the command line wins.",
-            ),
-            click.Option(
-                ["--dry-run"],
-                is_flag=True,
-                help="Check everything and show the plan; write nothing.",
-            ),
-            click.Option(
-                ["--overwrite"],
-                is_flag=True,
-                help=f"Replace the {stage.kind} that the output folder holds.",
-            ),
-        ]
-    options.append(click.Option(["-q", "--quiet"], is_flag=True, help="No progress on stderr."))
+        text = "TOML file with options by name; the command line wins."
+        eager: dict[str, Any] = {"is_eager": True, "expose_value": False}
+        add("--config", type=PATH, callback=_read_config(stage), help=text, **eager)
+        text = "Check everything and show the plan; write nothing."
+        add("--dry-run", is_flag=True, help=text)
+        text = f"Replace the {stage.kind} that the output folder holds."
+        add("--overwrite", is_flag=True, help=text)
+    add("-q", "--quiet", is_flag=True, help="No progress on stderr.")
     return options
 
 

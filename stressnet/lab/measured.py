@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.acoustics.intensity import intensity_cues, praat_intensity
-from stressnet.acoustics.pitch_cues import pitch_cues
+from stressnet.acoustics.prosodic_cues import intensity_cues, pitch_cues, praat_intensity
 from stressnet.acoustics.tracks import (
     FormantSettings,
     PitchSettings,

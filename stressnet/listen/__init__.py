@@ -14,8 +14,9 @@ The names here are those of the package itself (``stressnet.load_word`` ...)::
 Images, answers and maps are those that ``build-corpus``, ``predict`` and ``explain`` would give.
 """
 
-from stressnet.listen.network import Answer, StressNetwork, WordRelevance, load_network
+from stressnet.listen.network import StressNetwork, WordRelevance, load_network
 from stressnet.listen.words import OpenedCorpus, Word, load_word, open_corpus
+from stressnet.models.answer import Answer
 
 __all__ = [
     "Answer",

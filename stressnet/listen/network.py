@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from stressnet.axes import Axes, Spectrogram
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
-from stressnet.lexicon.stress import Stress, logit_difference
+from stressnet.lexicon.stress import logit_difference
 from stressnet.listen.words import Word, data_url, player
+from stressnet.models.answer import Answer
 from stressnet.regions.scene import TokenTimes
 
 if TYPE_CHECKING:
@@ -25,34 +26,6 @@ if TYPE_CHECKING:
     from stressnet.models.checkpoint import TrainedNetwork
 
 PHONES_NEEDED = "its phones are not known; give load_word the word that is said, or a TextGrid"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a network says about a word.
-
-    Parameters
-    ----------
-    stress : Stress
-        The class.
-    probability : float
-        Of that class, calibrated if the network has a temperature.
-    p_initial : float
-        Probability of INITIAL.
-    logit_difference : float
-        INITIAL minus FINAL.
-
-    Examples
-    --------
-    >>> answer = stressnet.load_network()(stressnet.load_word("permit.wav", word="permit"))
-    >>> answer.stress.value in ("INITIAL", "FINAL"), 0.5 <= answer.probability <= 1
-    (True, True)
-    """
-
-    stress: Stress
-    probability: float
-    p_initial: float
-    logit_difference: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,12 +135,7 @@ class WordRelevance:
 
 
 class StressNetwork:
-    """A trained network; called with a word it answers. Made by :func:`load_network`.
-
-    Parameters
-    ----------
-    network : TrainedNetwork
-    """
+    """A trained network; called with a word it answers. Made by :func:`load_network`."""
 
     def __init__(self, network: TrainedNetwork) -> None:
         from stressnet.training.calibration import temperature_of
@@ -181,7 +149,7 @@ class StressNetwork:
     def __call__(self, word: Word) -> Answer:
         """The network's answer for a word."""
         logits = self.network.logits(self._image(word)[None])
-        return self._answer(float(logit_difference(logits)[0]))
+        return Answer.of(float(logit_difference(logits)[0]), self._temperature)
 
     @overload
     def explain(self, word: Word, composite: str | None = None) -> WordRelevance: ...
@@ -223,7 +191,7 @@ class StressNetwork:
         result = explain_batch(self.network.model, inputs, rules)
         return WordRelevance(
             word,
-            self._answer(float(result.output[0])),
+            Answer.of(float(result.output[0]), self._temperature),
             result.relevance[0, 0].cpu().numpy(),
             word.image(info.preset_parameters),
             rules,
@@ -248,12 +216,6 @@ class StressNetwork:
         image = word.image(info.preset_parameters)
         info.check_input(info.preset, info.preset_parameters, image.axes.shape)
         return np.asarray(image.values, dtype=np.float32)
-
-    def _answer(self, difference: float) -> Answer:
-        p_initial = float(1 / (1 + np.exp(-difference / self._temperature)))
-        stress = Stress.INITIAL if difference >= 0 else Stress.FINAL
-        probability = p_initial if stress is Stress.INITIAL else 1 - p_initial
-        return Answer(stress, probability, p_initial, difference)
 
 
 def load_network(model: Path | str = "pretrained", device: str = "cpu") -> StressNetwork:

@@ -163,7 +163,7 @@ def slope_for_tilt(
     """The slope in dB per octave that changes the cue ``spectral_tilt_db`` by ``change_db``.
 
     The cue is the mean level from 1 to 4 kHz minus that below 1 kHz under one Hann window
-    (:mod:`stressnet.acoustics.spectral_balance`); the slope is found on the vowel's own spectrum.
+    (:mod:`stressnet.acoustics.vowel_spectrum`); the slope is found on the vowel's own spectrum.
     It is limited to :data:`STEEPEST_DB_PER_OCTAVE`.
     """
     if change_db == 0.0:

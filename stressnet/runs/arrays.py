@@ -46,8 +46,6 @@ class ArrayFile:
 
     Parameters
     ----------
-    path : Path
-        The file.
     shape : tuple of int
         Of the whole array.
     keep : bool

@@ -51,10 +51,8 @@ class RunFolder:
         What it holds, as its manifest says: ``corpus``, ``model``, ``relevance`` …
     inputs : sequence of Path
         Folders and files that are read; none may be the folder, hold it or lie in it.
-    overwrite : bool
-        Replace a folder of the same kind.
-    reuse : bool
-        Accept a finished folder of the same request instead of raising.
+    overwrite, reuse : bool
+        Replace a folder of the same kind; accept a finished one of the same request.
     dry_run : bool
         Raise :class:`DryRun` instead of beginning.
 
@@ -135,17 +133,16 @@ class RunFolder:
         reads : mapping
             Name to what is read: a corpus, a network, or the path of a file or finished folder. Its
             hash decides with the options what is the same request; its path becomes a note.
-        inputs : mapping
-            Name to hash of what is read beside that.
-        notes : mapping
-            Further entries of the manifest's parameters that decide nothing.
+        inputs, notes : mapping
+            Name to hash of what is read beside that; further entries of the manifest's parameters
+            that decide nothing.
         steps : sequence of Step
             The work ahead.
 
         Returns
         -------
         bool
-            True if the folder already holds the finished result (only with ``reuse``).
+            Whether the folder already holds the finished result (only with ``reuse``).
 
         Raises
         ------
@@ -359,7 +356,7 @@ class RunFolder:
         n_items: Callable[[Any], int] = lambda task: 1,
         here: bool = False,
     ) -> Iterator[tuple[str, Any]]:
-        """Results of a function for every task, in the order of the tasks.
+        """Names of tasks and their results of a function, in the order of the tasks.
 
         What is finished is journalled, so that an interrupted command does not repeat it. The
         result does not depend on the number of workers.
@@ -372,19 +369,10 @@ class RunFolder:
             Each with a name that is unique in the step.
         function : callable
             Task to anything that JSON can hold; at a module's top level, so that workers find it.
-        total : int, optional
-            Number of items, for the progress bar.
-        unit : str
-            What an item is.
-        n_items : callable
-            Number of items in a task.
+        total, unit, n_items
+            For the progress bar: number of items, what an item is, and their number in a task.
         here : bool
             Work in this process, e.g. with a network in memory.
-
-        Yields
-        ------
-        (str, object)
-            A task's name and its result.
         """
         jobs, pool = (1, None) if here else (self.work.jobs, self.pool)
         with self.journal(name) as journal, self.progress.stage(name, total, unit) as bar:

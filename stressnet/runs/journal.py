@@ -17,9 +17,8 @@ from typing import Any, Self
 class Results(Mapping[str, Any]):
     """Results of a journal by item, each read from the file when it is asked for."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._starts: dict[str, int] = {}
+    def __init__(self, path: Path, starts: dict[str, int]) -> None:
+        self._path, self._starts = path, starts  # at which byte an item's line begins
 
     def __getitem__(self, item: str) -> Any:
         with self._path.open("rb") as file:
@@ -35,13 +34,6 @@ class Results(Mapping[str, Any]):
     def __contains__(self, item: object) -> bool:
         return item in self._starts
 
-    def note(self, item: str, start: int, *, first_only: bool = False) -> None:
-        """Say at which byte an item's line starts."""
-        if first_only:
-            self._starts.setdefault(item, start)
-        else:
-            self._starts[item] = start
-
 
 class Journal:
     """Append-only record of finished items in a file, which is made if missing.
@@ -54,8 +46,9 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.done = Results(path)
-        self._first = Results(path)
+        self._firsts: dict[str, int] = {}
+        self._lasts: dict[str, int] = {}
+        self.done = Results(path, self._lasts)
         whole = 0
         if path.exists():
             with path.open("rb") as file:
@@ -71,8 +64,8 @@ class Journal:
         self._end = whole
 
     def _note(self, item: str, start: int) -> None:
-        self.done.note(item, start)
-        self._first.note(item, start, first_only=True)
+        self._lasts[item] = start
+        self._firsts.setdefault(item, start)
 
     def add(self, item: str, result: Any) -> None:
         """Record that ``item`` is finished, with a result that JSON can hold."""
@@ -84,7 +77,7 @@ class Journal:
 
     def first(self, item: str) -> Any:
         """The first result recorded for an item that was recorded more than once."""
-        return self._first[item]
+        return Results(self.path, self._firsts)[item]
 
     def results(
         self,
@@ -94,19 +87,8 @@ class Journal:
     ) -> Iterator[tuple[str, int, Any]]:
         """Results of all tasks, in their order; what is not yet recorded is done and recorded.
 
-        Parameters
-        ----------
-        tasks : iterable of (str, task)
-            Each with its name; consumed lazily.
-        work : callable
-            Tasks to their results, in the same order.
-        n_items : callable
-            Number of items in a task.
-
-        Yields
-        ------
-        (str, int, object)
-            A task's name, its number of items and its result.
+        ``work`` turns tasks, which are consumed lazily, into results in the same order. Yields a
+        task's name, its number of items (``n_items``) and its result.
         """
         order: deque[tuple[str, int]] = deque()
 

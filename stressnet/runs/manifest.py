@@ -114,10 +114,8 @@ def write_manifest(
 
     Parameters
     ----------
-    parameters : mapping
-        Everything that determines the result, seed included.
-    inputs : mapping
-        Name to hash of what went in.
+    parameters, inputs : mapping
+        Everything that determines the result, seed included; name to hash of what went in.
     outputs : iterable of Path
         Files to hash; their names are stored relative to ``folder``.
     trees : iterable of str

@@ -34,23 +34,17 @@ class Option:
 
     Parameters
     ----------
-    name : str
-        Field of the config.
-    type : type
-        ``str``, ``int``, ``float``, ``bool`` or ``Path``.
+    name, type
+        Field of the config, and its type: ``str``, ``int``, ``float``, ``bool`` or ``Path``.
     repeatable : bool
         Whether it takes several values, as a tuple.
     default : object
         None where the command chooses.
-    help : str
-        What it does, for the help page.
     flag : str
         Its name on the command line, e.g. ``--max-tokens``; follows from the field's name if left
         out. ``--no-...`` for a field that is True by default gives a switch that turns it off.
     choices : tuple of str
         The values allowed; empty if any is.
-    minimum : float or None
-        The smallest number allowed.
     default_text : str
         Says in words what the default is, where None stands for it.
     in_identity : bool
@@ -84,12 +78,8 @@ def seed_option() -> Any:
 
 def splits_option() -> Any:
     """The option ``--split``: which tokens of a corpus."""
-    return option(
-        (),
-        flag="--split",
-        help="Tokens of this set, or 'all'.",
-        default_text="all test sets",
-    )
+    text = "Tokens of this set, or 'all'."
+    return option((), flag="--split", help=text, default_text="all test sets")
 
 
 def max_tokens_option(default: int | None = None) -> Any:
@@ -121,12 +111,7 @@ def _value_type(hint: Any) -> tuple[type, bool]:
 
 
 def make_config(config: type, values: Mapping[str, Any]) -> Any:
-    """A config from values by field name, checked.
-
-    Parameters
-    ----------
-    values : mapping
-        Field to value; lists become tuples, text becomes a path where the field is one.
+    """A config from values by field name, checked; lists become tuples, text becomes paths.
 
     Raises
     ------
@@ -135,15 +120,12 @@ def make_config(config: type, values: Mapping[str, Any]) -> Any:
     """
     known: dict[str, Option] = {item.name: item for item in options_of(config)}
     rest = {item.name for item in fields(config)} - set(known)
-    unknown = [name for name in values if name not in known and name not in rest]
-    if unknown:
-        raise ConfigError(f"no option '{unknown[0]}'; there are {', '.join(known)}")
-    return config(
-        **{
-            name: _checked(known[name], value) if name in known else value
-            for name, value in values.items()
-        }
-    )
+    checked = {}
+    for name, value in values.items():
+        if name not in known and name not in rest:
+            raise ConfigError(f"no option '{name}'; there are {', '.join(known)}")
+        checked[name] = _checked(known[name], value) if name in known else value
+    return config(**checked)
 
 
 def _checked(item: Option, value: Any) -> Any:

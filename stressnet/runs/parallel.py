@@ -113,14 +113,12 @@ def in_order(
     jobs: int = 1,
     executor: Executor | None = None,
 ) -> Iterator[Result]:
-    """Apply ``function`` to every task; yield results in the order of the tasks.
+    """Apply ``function`` to every task, consumed lazily; yield results in the order of the tasks.
 
     Parameters
     ----------
     function : callable
         Defined at a module's top level, so that other processes can import it.
-    tasks : iterable
-        Consumed lazily.
     jobs : int
         Workers to keep busy; 1 works in this process unless there is an executor.
     executor : Executor, optional

@@ -29,16 +29,8 @@ class Severity(StrEnum):
 class Problem:
     """One row of the failure table.
 
-    Parameters
-    ----------
-    item : str
-        Utterance or token id, or the file where there is no id yet.
-    stage : str
-        ``scan``, ``labels``, ``align``, ``cut``, ``tracks``.
-    severity : Severity
-        Whether the item was lost.
-    reason : str
-        One line: file, what is wrong, what to do.
+    ``item`` is an utterance or token id, or the file where there is no id yet; ``stage`` a step of
+    the command; ``reason`` one line: file, what is wrong, what to do.
     """
 
     item: str

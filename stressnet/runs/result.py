@@ -16,18 +16,8 @@ from stressnet.runs.problems import Problem
 class Result:
     """What a command wrote; tables, and counts of the manifest, are attributes by their name, too.
 
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    manifest : dict
-        Its manifest.
-    problems : list of Problem
-        Items that failed or look odd; also in ``failures.csv``.
-    tables : dict
-        Tables, and what else the command found, by name.
-    up_to_date : bool
-        Whether nothing had to be done.
+    ``tables`` also hold what else the command found. ``problems`` are the rows of ``failures.csv``.
+    ``up_to_date`` says that nothing had to be done.
     """
 
     path: Path

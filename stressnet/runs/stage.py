@@ -24,33 +24,20 @@ from stressnet.runs.work import Work
 class Input:
     """Something that a command reads, named on the command line by its place.
 
-    Parameters
-    ----------
-    name : str
-        On the help page, e.g. ``corpus``.
-    opener : str
-        ``module:function`` that opens a path (where several are taken, a list of paths) and checks
-        the kind. Empty passes the path on.
-    several : bool
-        Whether one or more are taken.
-    optional : bool
-        Whether it may be left out.
-    on_device : bool
-        Whether the opener takes ``device``, for networks.
+    ``opener`` is the ``module:function`` that opens a path (where ``several`` are taken, a list of
+    paths) and checks the kind; empty passes the path on. ``on_device`` says whether it takes
+    ``device``, for networks.
     """
 
     name: str
     opener: str = ""
     several: bool = False
-    optional: bool = False
     on_device: bool = False
 
     def open(self, given: Any, device: str) -> Any:
         """The input itself; what is open already is passed on."""
         from stressnet.runs.checks import check_files
 
-        if given is None:
-            return None
         if self.several and isinstance(given, str | Path):
             given = [given]
         is_path = all(isinstance(one, str | Path) for one in (given if self.several else [given]))

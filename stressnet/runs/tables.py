@@ -54,14 +54,9 @@ def with_logicals(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_table(path: Path, columns: Sequence[str] = (), **how: Any) -> pd.DataFrame:
-    """Read a CSV or Parquet table that another command, or a person, has written.
+    """Read a CSV or Parquet table, with certain columns, that a command or a person has written.
 
-    Parameters
-    ----------
-    columns : sequence of str
-        Columns that it must have.
-    **how
-        For :func:`pandas.read_csv` or :func:`pandas.read_parquet`, e.g. ``dtype``.
+    ``how`` is for :func:`pandas.read_csv` or :func:`pandas.read_parquet`, e.g. ``dtype``.
 
     Raises
     ------

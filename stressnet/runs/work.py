@@ -18,18 +18,10 @@ def is_first_process() -> bool:
 
 @dataclass(frozen=True)
 class Step:
-    """A part of the work, for ``--dry-run``.
+    """A part of the work, for ``--dry-run``: a verb, and the number of items.
 
-    Parameters
-    ----------
-    what : str
-        A verb, e.g. ``explain``.
-    n : int
-        Number of items.
-    unit : str
-        What the items are, in the plural.
-    seconds_each : float
-        Processor time of one item, measured on an ordinary laptop core.
+    ``unit`` is what they are, in the plural; ``seconds_each`` the processor time of one, measured
+    on an ordinary laptop core.
     """
 
     what: str
@@ -42,16 +34,8 @@ class Step:
 class Work:
     """How a command works; nothing here changes its result.
 
-    Parameters
-    ----------
-    jobs : int
-        Worker processes.
-    device : str
-        ``cpu``, ``cuda`` or ``auto``, for networks.
-    progress : Progress
-        Where to show progress.
-    executor : Executor or None
-        Used instead of worker processes here.
+    ``device`` is ``cpu``, ``cuda`` or ``auto``, for networks; ``executor`` is used instead of
+    worker processes (``jobs``) here.
     """
 
     jobs: int = 1

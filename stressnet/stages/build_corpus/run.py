@@ -1,7 +1,4 @@
-"""From a folder of recordings to a corpus of disyllabic word tokens.
-
-Steps: scan, align, cut, spectrograms, tracks, longer words, splits and tables.
-"""
+"""From recordings to a corpus: scan, align, cut, images, tracks, longer words, splits, tables."""
 
 from __future__ import annotations
 
@@ -54,7 +51,12 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
     recipe = _recipe(config, source, folder).spoken_in(config.language)
     tagger = resolve_tagger(config.tagger) if recipe.language == ENGLISH else "none"
     config = replace(config, recipe=recipe.name, language=recipe.language, tagger=tagger)
-    _check_tables(config)
+    # What options name is read, so that a bad file costs nothing.
+    load_dictionary(config.dictionary, config.code)
+    if config.function_words is not None:
+        load_word_list(config.function_words)
+    if config.splits_file is not None:
+        read_splits(config.splits_file)
     with folder.progress.stage("scan"):
         found = scan(recipe, source, speakers=config.speakers, channel=config.channel)
     if config.part is not None:
@@ -67,7 +69,6 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
     audio_s = sum(recording.duration_s for recording in found.recordings)
     is_there = folder.begin(
         {"build": request["hash"]},
-        inputs={},
         notes={**request["parameters"], "title": recipe.title},
         steps=[Step("build", round(audio_s), "seconds of speech", 0.08)],
     )
@@ -118,15 +119,6 @@ def _recipe(config: BuildConfig, source: Path, folder: RunFolder) -> Recipe:
     return layout.recipe
 
 
-def _check_tables(config: BuildConfig) -> None:
-    """Read the files that options name, so that a bad one costs nothing."""
-    load_dictionary(config.dictionary, config.code)
-    if config.function_words is not None:
-        load_word_list(config.function_words)
-    if config.splits_file is not None:
-        read_splits(config.splits_file)
-
-
 def _add_presets(config: BuildConfig, parameters: Mapping[str, Any], folder: RunFolder) -> Result:
     """Compute the presets that a finished corpus lacks."""
     done = read_manifest(folder.path, "corpus")
@@ -146,12 +138,9 @@ def _add_presets(config: BuildConfig, parameters: Mapping[str, Any], folder: Run
     if n_stretches(folder.path):
         compute_spectrograms(folder, missing, LONGER_WORDS)
     everything = sorted(there | set(missing))
-    results = {
-        **done["results"],
-        "presets": everything,
-        "words_longer_than_image": words_longer_than_image(folder.path, everything),
-    }
-    return Result.of(folder, results)
+    longer = words_longer_than_image(folder.path, everything)
+    added = {"presets": everything, "words_longer_than_image": longer}
+    return Result.of(folder, {**done["results"], **added})
 
 
 def built_text(summary: Result) -> str:

@@ -49,13 +49,7 @@ def export_text(counts: dict[str, int]) -> str:
 
 
 def write_folds(config: FoldsConfig, corpus: Corpus, folder: RunFolder) -> pd.DataFrame:
-    """Write the splits of a k-fold evaluation, one file per run, each as ``splits.csv``.
-
-    Returns
-    -------
-    DataFrame
-        Per run and set: tokens, classes, words, speakers.
-    """
+    """Write the splits of a k-fold evaluation, one file per run; counts per run and set."""
     dealt = assign_folds(corpus.tokens, config.folds, config.seed)
     folder.begin(
         {"n_folds": config.folds, "rotations": config.rotations, "seed": config.seed},

@@ -39,7 +39,7 @@ EXPLORER_TOKENS = 300
 def run(config: DemoConfig, folder: RunFolder) -> Result:
     """Speak, build, align, train, explain, report; the result has the report's ``page``."""
     seed, size = config.seed, config.size
-    folder.begin(config, inputs={}, steps=[Step("demo", 1, "runs", 180.0)])
+    folder.begin(config, steps=[Step("demo", 1, "runs", 180.0)])
     recordings, truth = folder.path / "recordings", folder.path / "recordings-truth"
     for name in ("recordings", "recordings-truth"):
         folder.tree(f"{name}/**")
@@ -89,14 +89,7 @@ def run(config: DemoConfig, folder: RunFolder) -> Result:
 
 
 def score_alignment(corpus: Path, truth: Path) -> dict[str, dict[str, float]]:
-    """Boundary errors of a corpus's TextGrids against those in ``truth``.
-
-    Returns
-    -------
-    dict
-        Per level (``word``, ``phone``): n, median, mean and 90th percentile of the absolute
-        difference in milliseconds, and shares within limits.
-    """
+    """Boundary errors of a corpus's TextGrids against those in ``truth``, of words and phones."""
     errors: dict[str, list[np.ndarray]] = {"word": [], "phone": []}
     for file in sorted((corpus / "textgrids").glob("*.TextGrid")):
         reference = read_textgrid(truth / file.name)

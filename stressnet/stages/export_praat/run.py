@@ -49,8 +49,7 @@ def run(config: PraatConfig, opened: RelevanceRun, folder: RunFolder) -> Result:
             except (StressnetError, OSError) as error:
                 folder.problems.append(Problem(name, "praat", Severity.ERROR, str(error)))
             bar.update(1)
-    counts = {"n_tokens": len(ids), "n_files": n_files}
-    return Result.of(folder, counts)
+    return Result.of(folder, {"n_tokens": len(ids), "n_files": n_files})
 
 
 def praat_text(made: Result) -> str:

@@ -38,8 +38,6 @@ def delete_regions(
 
     Parameters
     ----------
-    tokens : DataFrame
-        ``token_id`` and ``stress``.
     donors : sequence of sequence of str
         Per token those whose times and tracks its nulls borrow; the first is used.
     targets : dict of str to bool

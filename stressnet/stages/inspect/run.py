@@ -14,18 +14,9 @@ from stressnet.stages.inspect import InspectConfig
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was understood.
+    """The recipe that fits best with what it finds, the next best, and the recipe as a file.
 
-    Parameters
-    ----------
-    layout : Layout
-        The recipe that fits best, and what it finds.
-    others : tuple of Layout
-        The next best.
-    file : Path
-        The recipe as a file.
-    limit : int
-        Most rows to print.
+    At most ``limit`` rows are printed.
     """
 
     layout: Layout
@@ -45,7 +36,8 @@ def run(config: InspectConfig, recordings: Path, work: Work) -> Inspection:
         best, *others = layouts_of(recordings)
     comments = (
         f"Written by 'stressnet inspect {recordings}': {best.why}.",
-        f"{len(best.found.recordings)} usable recordings, {n_speakers(best)} speakers, "
+        f"{len(best.found.recordings)} usable recordings, "
+        f"{len({recording.speaker for recording in best.found.recordings})} speakers, "
         f"{len(best.found.problems)} things not understood.",
         "Correct what is wrong, then: stressnet build-corpus FOLDER CORPUS --recipe THIS-FILE",
     )
@@ -59,11 +51,6 @@ def run(config: InspectConfig, recordings: Path, work: Work) -> Inspection:
             f"{config.out}: cannot be written ({error}); choose with --out"
         ) from error
     return Inspection(best, tuple(others), config.out, config.limit)
-
-
-def n_speakers(layout: Layout) -> int:
-    """Number of people that a recipe finds."""
-    return len({recording.speaker for recording in layout.found.recordings})
 
 
 def inspection_text(inspection: Inspection) -> str:

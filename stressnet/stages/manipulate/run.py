@@ -1,6 +1,5 @@
 """Words with one cue changed at a time, and networks' answers to them.
 
-Cues of the whole corpus first (they say what INITIAL-like and FINAL-like are), then tokens.
 Networks answer in this process while workers make the next stimuli, so the tables do not depend on
 the number of workers.
 """
@@ -74,11 +73,16 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Result:
         for name, table in tables.items():
             folder.table(FILES[name], table)
         folder.table(CROSSTALK, summary, lineterminator="\n")
-    counts = _results(tables, folder.problems)
+    stimuli = tables["stimuli"]
+    counts = {
+        "n_tokens": int(stimuli["token_id"].nunique()),
+        "n_stimuli": len(stimuli),
+        "n_per_kind": {str(k): int(v) for k, v in stimuli["kind"].value_counts().items()},
+        "n_limited": int((stimuli["limited"] != "").sum()),
+        "n_scaled": int((stimuli["scaled_db"] != 0).sum()),
+        "problems": count_problems(folder.problems),
+    }
     return Result.of(folder, counts, summary=summary, **{"responses": None, **tables})
-
-
-# -- stimuli ---------------------------------------------------------------------------------------
 
 
 def _make(
@@ -92,7 +96,7 @@ def _make(
 ) -> dict[str, pd.DataFrame]:
     """All tables, token by token."""
     parts = folder.state / "tokens"
-    parts.mkdir(parents=True, exist_ok=True)
+    parts.mkdir(exist_ok=True)
     if config.save_audio:
         folder.tree(f"{AUDIO_FOLDER}/**/*.wav")
         folder.tree(f"{AUDIO_FOLDER}/**/*.TextGrid")
@@ -144,15 +148,3 @@ def _answer(networks: Sequence[TrainedNetwork], file: Path) -> None:
         write_parquet(pd.concat(tables, ignore_index=True), out)
     for image_file in images.values():
         image_file.unlink(missing_ok=True)
-
-
-def _results(tables: dict[str, pd.DataFrame], problems: list[Problem]) -> dict[str, Any]:
-    stimuli = tables["stimuli"]
-    return {
-        "n_tokens": int(stimuli["token_id"].nunique()),
-        "n_stimuli": len(stimuli),
-        "n_per_kind": {str(k): int(v) for k, v in stimuli["kind"].value_counts().items()},
-        "n_limited": int((stimuli["limited"] != "").sum()),
-        "n_scaled": int((stimuli["scaled_db"] != 0).sum()),
-        "problems": count_problems(problems),
-    }

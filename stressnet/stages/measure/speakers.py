@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from stressnet.acoustics.ceilings import choose_ceiling, looks_too_low, low_ceiling_evidence
 from stressnet.acoustics.speakers import SpeakerSettings, Vowel, speaker_settings
-from stressnet.acoustics.tracks import FormantSettings, PitchSettings
+from stressnet.acoustics.tracks import PitchSettings
 from stressnet.audio import Audio, read_audio
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import vowel_spans
@@ -51,24 +51,13 @@ def first_pass(pitch_method: str) -> PitchSettings:
     return PitchSettings.raw() if pitch_method == "raw-ac" else PitchSettings()
 
 
-@dataclass(frozen=True)
-class _SpeakerTask:
-    corpus: Path
-    sex: str
-    rows: list[dict[str, Any]]
-    config: MeasureConfig
-
-
 def find_voices(
     corpus: Corpus, config: MeasureConfig, folder: RunFolder
 ) -> dict[str, dict[str, Any]]:
     """Each speaker's settings as plain values."""
     groups = {str(speaker): part for speaker, part in corpus.tokens.groupby("speaker", sort=True)}
     tasks = (
-        (
-            speaker,
-            _SpeakerTask(corpus.path, str(part["sex"].iloc[0] or ""), records_of(part), config),
-        )
+        (speaker, (corpus.path, str(part["sex"].iloc[0] or "") or None, records_of(part), config))
         for speaker, part in groups.items()
     )
     voices = dict(folder.chunks("speakers", tasks, _voice_of, total=len(groups), unit="speaker"))
@@ -79,20 +68,22 @@ def find_voices(
     return voices
 
 
-def _voice_of(task: _SpeakerTask) -> dict[str, Any]:
+def _voice_of(
+    task: tuple[Path, str | None, list[dict[str, Any]], MeasureConfig],
+) -> dict[str, Any]:
     """Settings of one speaker, with what looks odd about them."""
-    sample = task.rows[:: -(-len(task.rows) // _SPEAKER_SAMPLE)]
+    corpus, sex, rows, config = task
     excerpts, warnings = [], []
-    for row in sample:
+    for row in rows[:: -(-len(rows) // _SPEAKER_SAMPLE)]:
         try:
-            excerpts.append((row, read_audio(inside(task.corpus, row["excerpt_file"]))))
+            excerpts.append((row, read_audio(inside(corpus, row["excerpt_file"]))))
         except StressnetError:
             continue  # the chunk that holds the token reports it
     voice = speaker_settings(
         ((audio.samples, audio.rate_hz) for _, audio in excerpts),
-        task.sex or None,
-        pitch=first_pass(task.config.pitch_method),
-        ceiling_factor=task.config.f0_ceiling_factor,
+        sex,
+        pitch=first_pass(config.pitch_method),
+        ceiling_factor=config.f0_ceiling_factor,
         spans_s=[vowel_spans(row) for row, _ in excerpts],
     )
     if voice.pitch_source == "wide":
@@ -101,7 +92,7 @@ def _voice_of(task: _SpeakerTask) -> dict[str, Any]:
             f"({voice.pitch.floor_hz:g} to {voice.pitch.ceiling_hz:g} Hz)"
         )
     vowels = _vowels(excerpts)
-    ceiling = choose_ceiling(task.config.ceiling_method, task.sex or None, vowels)
+    ceiling = choose_ceiling(config.ceiling_method, sex, vowels)
     if ceiling.warning:
         warnings.append(ceiling.warning)
     formants = replace(voice.formants, ceiling_hz=ceiling.ceiling_hz)
@@ -112,12 +103,8 @@ def _voice_of(task: _SpeakerTask) -> dict[str, Any]:
             f"vowels have wide formants under it, {higher:.0%} under one 10 % higher"
         )
     return {
-        "pitch": asdict(voice.pitch),
-        "formants": asdict(formants),
-        "f0_median_hz": voice.f0_median_hz,
-        "n_voiced_frames": voice.n_voiced_frames,
-        "pitch_source": voice.pitch_source,
-        "ceiling": asdict(ceiling),
+        **replace(voice, formants=formants, ceiling_source=ceiling.source).to_dict(),
+        "n_ceiling_vowels": ceiling.n_vowels,
         "suspect_share": share,
         "suspect_share_higher": higher,
         "ceiling_looks_low": looks_too_low(share, higher),
@@ -156,8 +143,8 @@ def speaker_rows(voices: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
             "pitch_source": voice["pitch_source"],
             "pitch_high_pass_hz": voice["pitch"]["high_pass_hz"],
             "formant_ceiling_hz": voice["formants"]["ceiling_hz"],
-            "formant_ceiling_source": voice["ceiling"]["source"],
-            "n_ceiling_vowels": voice["ceiling"]["n_vowels"],
+            "formant_ceiling_source": voice["ceiling_source"],
+            "n_ceiling_vowels": voice["n_ceiling_vowels"],
             "suspect_share": voice["suspect_share"],
             "suspect_share_higher_ceiling": voice["suspect_share_higher"],
             "ceiling_looks_low": voice["ceiling_looks_low"],
@@ -166,11 +153,5 @@ def speaker_rows(voices: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def settings_of(voice: dict[str, Any]) -> SpeakerSettings:
     """A speaker's settings from the journal's plain values."""
-    return SpeakerSettings(
-        pitch=PitchSettings(**voice["pitch"]),
-        formants=FormantSettings(**voice["formants"]),
-        f0_median_hz=voice["f0_median_hz"],
-        n_voiced_frames=voice["n_voiced_frames"],
-        pitch_source=voice["pitch_source"],
-        ceiling_source=voice["ceiling"]["source"],
-    )
+    names = [field.name for field in fields(SpeakerSettings)]
+    return SpeakerSettings.from_dict({name: voice[name] for name in names})

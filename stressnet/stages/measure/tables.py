@@ -9,9 +9,9 @@ import pandas as pd
 
 from stressnet.acoustics.cue_table import CUES, ID_COLUMNS
 from stressnet.acoustics.cues import MIDDLE, place_vowels
-from stressnet.acoustics.intensity import IntensitySettings
-from stressnet.acoustics.spectral_balance import TILT_ARGUMENTS
+from stressnet.acoustics.prosodic_cues import IntensitySettings
 from stressnet.acoustics.tracks import versions
+from stressnet.acoustics.vowel_spectrum import TILT_ARGUMENTS
 from stressnet.runs.problems import Problem, count_problems
 from stressnet.stages.measure.speakers import settings_of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 
 from stressnet.acoustics.cues import Segments, articulation_rate, measure_token
-from stressnet.acoustics.intensity import IntensitySettings
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.audio import read_audio
@@ -32,7 +31,6 @@ class _ChunkTask:
     rows: list[dict[str, Any]]
     voice: SpeakerSettings
     file: Path
-    intensity: IntensitySettings = field(default_factory=IntensitySettings)
 
 
 def measure_tokens(
@@ -84,7 +82,6 @@ def _measure_chunk(task: _ChunkTask) -> list[tuple[str, str]]:
                 segments,
                 task.voice,
                 speech_rate=_speech_rate(task.corpus, row["utterance_id"]),
-                intensity=task.intensity,
             )
         except StressnetError as error:
             failures.append((row["token_id"], str(error)))

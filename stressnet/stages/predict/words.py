@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.acoustics.token_image import image_in_recording
@@ -27,6 +26,7 @@ from stressnet.languages import ENGLISH, Language, language
 from stressnet.languages.phones import is_vowel
 from stressnet.lexicon.dictionary import default_function_words
 from stressnet.lexicon.stress import Stress, logit_difference
+from stressnet.models.answer import Answer
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.runs import Problem, Progress, Severity
 from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_words, alignment_of
@@ -39,29 +39,11 @@ MOST_TOLD = 20
 
 @dataclass(frozen=True)
 class WordPrediction:
-    """One word of a recording.
+    """One word of a recording, with what :class:`~stressnet.models.answer.Answer` says of it.
 
-    Parameters
-    ----------
-    file : str
-        The recording.
-    word : str
-        As transcribed, in upper case; empty for a recording of one unknown word, and for one that
-        could not be used.
-    start_s, end_s : float
-        In the recording; nan if it could not be used.
-    stress : Stress or None
-        None for what was skipped.
-    probability : float
-        Of that class, calibrated if the network has a temperature; nan if skipped.
-    p_initial : float
-        Probability of INITIAL; nan if skipped.
-    logit_difference : float
-        INITIAL minus FINAL, not calibrated; nan if skipped.
-    reason : str
-        Why the word, or the whole recording, was skipped; else empty.
-    warning : str
-        What is doubtful about the recording.
+    The word is as transcribed, in upper case; empty for a recording of one unknown word, and for
+    one that could not be used. What was skipped has no stress, numbers that are nan, and a reason;
+    the warning is what is doubtful about the recording.
     """
 
     file: str
@@ -78,24 +60,11 @@ class WordPrediction:
 
 @dataclass(frozen=True)
 class Predicted:
-    """Predictions for several recordings.
+    """Predictions for several recordings; alignments and durations are by their files.
 
-    Parameters
-    ----------
-    words : tuple of WordPrediction
-        In the order of files and time, skipped ones among them.
-    alignments : dict
-        Alignment of each recording by its file.
-    durations_s : dict
-        Length of each recording.
-    problems : tuple of Problem
-        Recordings that could not be used, each once, and those that are doubtful.
-    network : dict
-        Which network it was.
-    text : str
-        What the terminal shows; empty if it was written into a file.
-    lists_reasons : bool
-        Whether that says why recordings could not be used.
+    Words are in the order of files and time, skipped ones among them; problems are recordings that
+    could not be used, each once, and those that are doubtful. The text is what the terminal shows
+    (empty if it was written into a file), which may list the reasons.
     """
 
     words: tuple[WordPrediction, ...]
@@ -172,10 +141,8 @@ def predict_words(
     aligner : str
         For recordings with a transcript only. The default needs no training, so it works on one
         recording.
-    dictionary : Path, optional
-        Further pronunciations in CMUdict's format.
-    function_words : bool
-        Predict disyllabic function words (*into*) too, which the networks were not trained on.
+    dictionary, function_words
+        See :class:`stressnet.stages.predict.PredictConfig`.
     """
     progress = progress or Progress(verbose=False)
     if not isinstance(network, TrainedNetwork):
@@ -235,9 +202,8 @@ def skip_reasons(
             reason = "function word"
         elif not phones:
             reason = "no phones aligned"
-        elif not all(map(of.is_phone, phones)):
-            foreign = next(phone for phone in phones if not of.is_phone(phone))
-            reason = f"phone '{foreign}' is not {'ARPAbet' if of.is_english else 'IPA'}"
+        elif foreign := [phone for phone in phones if not of.is_phone(phone)]:
+            reason = f"phone '{foreign[0]}' is not {'ARPAbet' if of.is_english else 'IPA'}"
         elif vowels != 2:
             reason = f"{vowels} syllable{'' if vowels == 1 else 's'}"
         elif not MIN_DURATION_S <= word.duration_s <= MAX_DURATION_S:
@@ -255,28 +221,14 @@ def _predict_file(
 ) -> list[WordPrediction]:
     chosen = [word for word, reason in words if not reason]
     scores = iter(_logit_differences(audio, chosen, network))
-    found = []
+    predicted = []
     for word, reason in words:
         label = "" if word.label == UNKNOWN_WORD else word_key(word.label)
-        if reason:
-            found.append(WordPrediction(name, label, word.start_s, word.end_s, reason=reason))
-            continue
-        score = float(next(scores))
-        p_initial = float(expit(score / temperature))
-        stress = Stress.INITIAL if score >= 0 else Stress.FINAL
-        found.append(
-            WordPrediction(
-                name,
-                label,
-                word.start_s,
-                word.end_s,
-                stress,
-                p_initial if stress is Stress.INITIAL else 1.0 - p_initial,
-                p_initial,
-                score,
-            )
-        )
-    return found
+        own = WordPrediction(name, label, word.start_s, word.end_s, reason=reason)
+        if not reason:
+            own = replace(own, **vars(Answer.of(float(next(scores)), temperature)))
+        predicted.append(own)
+    return predicted
 
 
 def _logit_differences(

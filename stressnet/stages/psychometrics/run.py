@@ -40,13 +40,10 @@ def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Result
     single = with_units(responses[responses["kind"].isin(["single", "all"])])
     pairs = responses[responses["kind"] == "pair"]
     with folder.progress.stage("fit"):
-        curves = (
-            psychometric_table(single, by=("model", "cue"), answers=answers)
-            if len(single)
-            else pd.DataFrame()
-        )
+        curves = listeners = pd.DataFrame()
         weights = pd.DataFrame(columns=["model", *COLUMNS])
-        listeners = pd.DataFrame()
+        if len(single):
+            curves = psychometric_table(single, by=("model", "cue"), answers=answers)
         if len(pairs):
             parts, beside = [], []
             for model, part in pairs.groupby("model", sort=False):
@@ -73,22 +70,14 @@ def with_units(responses: pd.DataFrame) -> pd.DataFrame:
 
 def psychometrics_text(result: Result) -> str:
     """Curves and weights, and those of listeners beside each network."""
-    parts = [curves_text(result)]
-    if len(result.listeners):
-        for model, part in result.listeners.groupby("model", sort=False):
-            parts.append(f"\nlisteners beside {model}:\n{listeners_text(part)}")
-    return "\n".join(parts)
-
-
-def curves_text(result: Result) -> str:
-    """Curves and weights."""
     lines = [
         f"{'network':<14}{'cue':<11}{'slope per step':>24}{'crossover step':>24}"
         f"{'slope per unit':>18}{'tokens':>8}"
     ]
     for row in result.curves.to_dict("records"):
         unit = f" / {row['unit']}" if row["unit"] else ""
-        per_unit = f"{row['slope_per_unit']:.2f}{unit}" if _is(row["slope_per_unit"]) else "-"
+        slope = row["slope_per_unit"]
+        per_unit = f"{slope:.2f}{unit}" if np.isfinite(slope) else "-"
         lines.append(
             f"{row['model']:<14}{row['cue']:<11}{_limits(row, 'slope_per_step'):>24}"
             f"{_limits(row, 'crossover_step'):>24}{per_unit:>18}{row['n_tokens']:>8}"
@@ -100,15 +89,14 @@ def curves_text(result: Result) -> str:
             f"[{row['weight_1_low']:.2f}, {row['weight_1_high']:.2f}] : {row['cue_2']} "
             f"{row['weight_2']:.2f}" + (f"  {row['reason']}" if row["reason"] else "")
         )
+    if len(result.listeners):
+        for model, part in result.listeners.groupby("model", sort=False):
+            lines.append(f"\nlisteners beside {model}:\n{listeners_text(part)}")
     return "\n".join(lines)
 
 
-def _is(value: float) -> bool:
-    return bool(np.isfinite(value))
-
-
 def _limits(row: Any, name: str) -> str:
-    if not _is(row[name]):
+    if not np.isfinite(row[name]):
         return "-"
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return f"{row[name]:.2f}" + ("" if np.isnan(low) else f" [{low:.2f}, {high:.2f}]")

@@ -1,8 +1,6 @@
-"""Tables of estimates, contrasts, nulls, models and claims over runs.
+"""Tables of estimates, contrasts, nulls, models and claims over runs, network by network.
 
-Networks are done one after another, each in as many passes over its runs as memory asks for; the
-tables of a finished pass and every fitted model are kept, so that an interrupted analysis goes on
-where it stopped.
+What a finished pass over runs gave, and every fitted model, is kept if the analysis is interrupted.
 """
 
 from __future__ import annotations
@@ -70,12 +68,10 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Result:
 
 def _hashes(config: StatsConfig) -> Iterator[str]:
     """Hashes of the runs' tables."""
-    for entry in config.run:
-        path = Path(entry.path)
+    for path in (Path(entry.path) for entry in config.run):
         read_manifest(path, "relevance")
-        for name in ("relevance.parquet", "tokens.parquet", "nulls.parquet"):
-            if (path / name).exists():
-                yield hash_file(path / name)
+        files = [path / f"{name}.parquet" for name in ("relevance", "tokens", "nulls")]
+        yield from (hash_file(file) for file in files if file.exists())
 
 
 def _sum_network(

@@ -1,11 +1,7 @@
 """One network, or several with other seeds and folds: fitted, tested on every test set, saved.
 
-Several are laid out as::
-
-    seed-0/, seed-1/, ...            checkpoints (within fold-1/, fold-2/, ... with folds)
-    ensemble/predictions.parquet     logits averaged over seeds
-    ensemble/metrics.csv             the same figures and intervals as of a single network
-    summary.csv                      figures over seeds, and the ensemble's
+Several are laid out as ``seed-0/``, ``seed-1/``, ... (within ``fold-1/``, ... with folds), with
+``ensemble/``, their averaged logits, and ``summary.csv``, figures over seeds and the ensemble's.
 """
 
 from __future__ import annotations

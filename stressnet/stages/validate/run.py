@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -22,28 +23,18 @@ from stressnet.stages.validate import AUTO, ValidateConfig
 
 @dataclass(frozen=True)
 class Validation:
-    """What was found.
+    """What is wrong, by recording, then by time; usable recordings, those with an alignment.
 
-    Parameters
-    ----------
-    rows : tuple of Row
-        By recording, then by time.
-    n_recordings, n_aligned : int
-        Usable recordings, and those with an alignment.
-    limit : int or None
-        Most rows to print.
-    table : Path or None
-        Where the whole table was written.
-    expected : str
-        Tokens that the build would find, per class, and whether they are enough to train on.
+    ``expected`` says how many tokens the build would find, per class, and whether they are enough
+    to train on; at most ``limit`` rows are printed, and the whole table is in a file.
     """
 
     rows: tuple[Row, ...]
     n_recordings: int
     n_aligned: int
-    limit: int | None = None
-    table: Path | None = None
-    expected: str = ""
+    limit: int
+    table: Path | None
+    expected: str
 
     @property
     def n_failed(self) -> int:
@@ -87,36 +78,8 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
 
 
 def validation_text(validation: Validation) -> str:
-    """The table, and where the whole of it is."""
-    text = table_text(validation, validation.limit)
-    text = f"{text}\n{validation.expected}" if validation.expected else text
-    return text if validation.table is None else f"{text}\ntable: {validation.table}"
-
-
-def table_text(validation: Validation, limit: int | None = None) -> str:
-    """The table for a terminal, then counts per kind of problem."""
-    rows = validation.rows if limit is None else validation.rows[:limit]
-    cells = [tuple(f.name for f in fields(Row))] + [
-        (
-            row.item,
-            row.severity,
-            row.tier,
-            "" if row.time_s is None else f"{row.time_s:.3f}",
-            row.label,
-            row.problem,
-        )
-        for row in rows
-    ]
-    widths = [max(len(line[k]) for line in cells) for k in range(5)]
-    lines = []
-    if validation.rows:
-        lines += [
-            "  ".join([*(c.ljust(w) for c, w in zip(line, widths, strict=False)), line[5]])
-            for line in cells
-        ]
-        left_out = len(validation.rows) - len(rows)
-        lines += [f"... and {left_out} more (all of them with --csv FILE)"] * (left_out > 0)
-        lines.append("")
+    """The table, counts per kind of problem, what the build would find, and the table's file."""
+    lines = [*_table_lines(validation.rows, validation.limit)] if validation.rows else []
     items = {row.item for row in validation.rows if row.item}
     severities = Counter(row.severity for row in validation.rows)
     counted = ", ".join(f"{n} {kind}s" for kind, n in sorted(severities.items())) or "no problems"
@@ -124,4 +87,21 @@ def table_text(validation: Validation, limit: int | None = None) -> str:
         f"{validation.n_recordings} usable recordings, {validation.n_aligned} with alignments: "
         f"{counted}" + (f" in {len(items)} recordings" if items else "")
     )
+    lines += [validation.expected] * bool(validation.expected)
+    lines += [f"table: {validation.table}"] * (validation.table is not None)
     return "\n".join(lines)
+
+
+def _table_lines(rows: Sequence[Row], limit: int) -> Iterator[str]:
+    """The first rows as a table, how many more there are, and an empty line."""
+    names = [field.name for field in fields(Row)]
+    cells = [names]
+    for row in rows[:limit]:
+        time = "" if row.time_s is None else f"{row.time_s:.3f}"
+        cells.append([time if name == "time_s" else getattr(row, name) for name in names])
+    widths = [max(len(line[k]) for line in cells) for k in range(len(names) - 1)]
+    for *line, problem in cells:
+        yield "  ".join([*(c.ljust(w) for c, w in zip(line, widths, strict=True)), problem])
+    if len(rows) > limit:
+        yield f"... and {len(rows) - limit} more (all of them with --csv FILE)"
+    yield ""

@@ -1,21 +1,86 @@
-"""H1*-A3*: level of the first harmonic minus the strongest one near F3, formants taken out.
+"""How a vowel's energy is spread over frequency: bands, emphasis, tilt, and H1*-A3*.
 
-A measure of glottal tilt (Hanson 1997; Okobi 2006 for stress): a tense voice has strong high
-harmonics, hence a small H1*-A3*. The stars say that what the formants add to both levels has been
-subtracted, each formant as a two-pole resonance (Iseli, Shue & Alwan 2007): F1 and F2 from H1; F1,
-F2 and F3 from A3. Bandwidths come from the formants and F0 by the polynomial of Hawks & Miller
-(1995), because measured bandwidths are too unreliable to divide by.
+Levels of bands are Praat's own queries of one spectrum, under one Hann window over the whole vowel
+(*Extract part*, Hanning, relative width 1), which falls to zero at its edges, so that the
+neighbours do not enter.
+
+H1*-A3* is the level of the first harmonic minus the strongest one near F3, a measure of glottal
+tilt (Hanson 1997; Okobi 2006 for stress): a tense voice has strong high harmonics, hence a small
+one. The stars say that what the formants add to both levels has been subtracted, each formant as a
+two-pole resonance (Iseli, Shue & Alwan 2007): F1 and F2 from H1; F1, F2 and F3 from A3. Bandwidths
+come from the formants and F0 by the polynomial of Hawks & Miller (1995), because measured
+bandwidths are too unreliable to divide by.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stressnet.acoustics.cue_table import BANDS_HZ, band_name
+
 if TYPE_CHECKING:
     import parselmouth
+
+MIN_VOWEL_S = 0.025
+"""A shorter window has fewer than two periods of a low voice and cannot tell 500 Hz bands apart."""
+
+REFERENCE_PA2 = 4e-10
+"""Praat's auditory threshold, the square of 20 µPa: samples count as pascals."""
+
+TILT_ARGUMENTS = (0, 1000, 1000, 4000, "energy")
+"""Of Praat's *Ltas: Get slope*: low band, high band, averaging."""
+
+
+def vowel_spectrum(
+    sound: parselmouth.Sound, start_s: float, end_s: float
+) -> parselmouth.Spectrum | None:
+    """Spectrum of a vowel under one Hann window; None if it is shorter than 25 ms."""
+    from parselmouth import WindowShape
+
+    if end_s - start_s < MIN_VOWEL_S or start_s < sound.xmin or end_s > sound.xmax:
+        return None
+    part = sound.extract_part(start_s, end_s, WindowShape.HANNING, 1.0, False)
+    return part.to_spectrum(True)
+
+
+def balance_cues(spectrum: parselmouth.Spectrum, duration_s: float) -> dict[str, float]:
+    """Levels of the four bands, emphasis and tilt of a :func:`vowel_spectrum`.
+
+    ``level_<low>_<high>_hz_db``: 10 log10 of Praat's *Get band energy* by the window's
+    energy-equivalent duration (3/8 of the vowel) and (20 µPa)². ``spectral_emphasis_db``: energy
+    from 0.5 to 4 kHz re that below 0.5 kHz. ``spectral_tilt_db``: mean level from 1 to 4 kHz minus
+    mean level below 1 kHz (Praat's *Ltas: Get slope* with "energy").
+    """
+    from parselmouth.praat import call
+
+    energies = [spectrum.get_band_energy(low, high) for low, high in BANDS_HZ]
+    window_s = duration_s * 3.0 / 8.0  # mean square of a Hann window
+    cues = {
+        band_name(*band): decibels(energy / window_s / REFERENCE_PA2)
+        for band, energy in zip(BANDS_HZ, energies, strict=True)
+    }
+    cues["spectral_emphasis_db"] = decibels(sum(energies[1:]) / energies[0] if energies[0] else 0)
+    ltas = call(spectrum, "To Ltas (1-to-1)")
+    cues["spectral_tilt_db"] = call(ltas, "Get slope", *TILT_ARGUMENTS)
+    return cues
+
+
+def decibels(power_ratio: float) -> float:
+    """10 log10, NaN for nothing."""
+    return 10.0 * math.log10(power_ratio) if power_ratio > 0 else float("nan")
+
+
+def missing_balance() -> dict[str, float]:
+    """The cues of a vowel that is too short."""
+    names = [*(band_name(*b) for b in BANDS_HZ), "spectral_emphasis_db", "spectral_tilt_db"]
+    return dict.fromkeys(names, np.nan)
+
+
+# -- H1*-A3* --------------------------------------------------------------------------------------
 
 MIN_PERIODS = 4.0
 """Periods in a Hann window (main lobe ±2/T) for which neighbouring harmonics are apart."""
