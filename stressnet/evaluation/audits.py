@@ -16,19 +16,7 @@ from stressnet.errors import AlignmentError
 from stressnet.evaluation.sets import TestSets, Unit, asked, class_indices, whole_sets
 from stressnet.lexicon.controls import Use, control_base, guess_use
 from stressnet.runs.progress import Progress
-from stressnet.training.audits import (
-    CHANCE,
-    N_SHUFFLES,
-    PART_OF_SPEECH,
-    SHUFFLED,
-    classify,
-    envelope_features,
-    mean_balanced_accuracy,
-    padding_features,
-    part_of_speech_audit,
-    phone_features,
-    shuffled_network,
-)
+from stressnet.training import audits
 from stressnet.training.bootstrap import Estimate
 from stressnet.training.comparison import compare
 from stressnet.training.corpus_data import stress_data
@@ -63,26 +51,26 @@ def run_audits(
         data = stress_data(corpus, unit.preset, tests.fold)
         images = corpus.images(unit.preset)
         features = {
-            "padding": lambda: padding_features(images.mask),
-            "envelope": lambda: envelope_features(images.values),
-            "phones": lambda: phone_features(corpus.phones, list(data.token_ids)),
+            "padding": lambda: audits.padding_features(images.mask),
+            "envelope": lambda: audits.envelope_features(images.values),
+            "phones": lambda: audits.phone_features(corpus.phones, list(data.token_ids)),
         }
         with progress.stage("audits", len(features), "classifier") as bar:
             for name, features_of in features.items():
-                scores, _ = classify(features_of(), data, seed=seed)
+                scores, _ = audits.classify(features_of(), data, seed=seed)
                 rows += _classifier_rows(name, scores, unit, tests, how)
                 bar.update()
         scores_of = []
-        with progress.stage("audit: shuffled labels", N_SHUFFLES, "network") as bar:
-            for number in range(N_SHUFFLES):
+        with progress.stage("audit: shuffled labels", audits.N_SHUFFLES, "network") as bar:
+            for number in range(audits.N_SHUFFLES):
                 origin = Origin(unit.preset, images.preset)
                 places = tests.tokens["row"].to_numpy()
-                scores_of.append(shuffled_network(data, places, origin, seed=seed + number))
+                scores_of.append(audits.shuffled_network(data, places, origin, seed=seed + number))
                 bar.update()
         rows.append(_shuffled_row(np.stack(scores_of), unit, tests))
     with progress.stage("audit: part of speech"):
         rows.append(_part_of_speech(corpus, unit, tests.tokens, how))
-    return pd.DataFrame([{"chance": CHANCE, **row} for row in rows], columns=COLUMNS)
+    return pd.DataFrame([{"chance": audits.CHANCE, **row} for row in rows], columns=COLUMNS)
 
 
 def _classifier_rows(
@@ -108,15 +96,15 @@ def _classifier_rows(
 
 def _shuffled_row(scores: NDArray[np.float64], unit: Unit, tests: TestSets) -> dict[str, Any]:
     mask = np.any(list(tests.masks.values()), axis=0)
-    found = mean_balanced_accuracy(class_indices(tests.tokens[mask]), scores[:, mask])
+    found = audits.mean_balanced_accuracy(class_indices(tests.tokens[mask]), scores[:, mask])
     return {
-        "audit": SHUFFLED,
+        "audit": audits.SHUFFLED,
         "preset": unit.preset,
-        "model": f"compact, {N_SHUFFLES} times",
+        "model": f"compact, {audits.N_SHUFFLES} times",
         "test_set": "all test sets together",
         "n": int(mask.sum()),
         **found.columns(),
-        "verdict": _beside(found, CHANCE, "below chance", "at chance", "ABOVE CHANCE"),
+        "verdict": _beside(found, audits.CHANCE, "below chance", "at chance", "ABOVE CHANCE"),
     }
 
 
@@ -158,13 +146,13 @@ def _part_of_speech(
     chosen = np.array([use is not None for use in uses], dtype=bool)
     labels, scores, *clusters = asked(tokens[chosen], unit.logit_difference[chosen])
     known = [use for use in uses if use is not None]
-    audit = part_of_speech_audit(labels, scores, known, *clusters, **how)
+    audit = audits.part_of_speech_audit(labels, scores, known, *clusters, **how)
     quiet = "does not follow part of speech"
     verdict = _beside(audit.difference, 0.0, quiet, quiet, "FOLLOWS PART OF SPEECH")
     if not audit.difference.low <= audit.difference.high:  # nan
         verdict = "too few controls"
     return {
-        "audit": PART_OF_SPEECH,
+        "audit": audits.PART_OF_SPEECH,
         "preset": unit.preset,
         "model": unit.name,
         "test_set": "nouns and verbs without shift",

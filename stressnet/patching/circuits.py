@@ -308,10 +308,10 @@ def accuracy_table(
             found = evaluate(
                 labels[at], answers[at], of_set["speaker"], of_set["word"], seed=seed
             ).metrics["balanced_accuracy"]
-            about = {"ranking": ranking, "works": works, "n_units": len(kept), "test_set": name}
-            limits = {"low": found.low, "high": found.high}
-            rows.append({**about, "n": len(at), "balanced_accuracy": found.value, **limits})
-    return pd.DataFrame(rows)
+            limits = (found.value, found.low, found.high)
+            rows.append((ranking, works, len(kept), name, len(at), *limits))
+    columns = ("ranking", "works", "n_units", "test_set", "n", "balanced_accuracy", "low", "high")
+    return pd.DataFrame(rows, columns=list(columns))
 
 
 def _labels(tokens: pd.DataFrame) -> NDArray[np.int64]:

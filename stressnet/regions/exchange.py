@@ -46,8 +46,6 @@ def draw_partners(
 
     Parameters
     ----------
-    duration_s : sequence of float, shape (n,)
-        Of the words.
     groups : sequence of str, optional
         Partners should differ in this, e.g. the word family; kept to wherever a stratum allows.
     strata : sequence of sequences of str
@@ -55,8 +53,7 @@ def draw_partners(
         sex and stressed vowel, then sex: a token without a partner of another group in its stratum
         looks for one in the next. What is left in the end is paired without regard to strata.
     block : int
-        Partners are drawn among so many tokens neighbouring in duration; the number of tokens or
-        more for any token.
+        Partners are drawn among so many tokens neighbouring in duration.
 
     Returns
     -------

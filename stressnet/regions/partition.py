@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.errors import check_names
+from stressnet.languages.phones import MANNERS
 from stressnet.regions.band_regions import BALANCE_BANDS_HZ, VALLEYS
-from stressnet.regions.phone_regions import MANNERS
 from stressnet.regions.registry import Missing, get_regions
 from stressnet.regions.scene import Scene
 

@@ -11,20 +11,11 @@ from functools import partial
 
 from stressnet.axes import FloatArray
 from stressnet.intervals import Interval
+from stressnet.languages.phones import MANNERS
 from stressnet.lexicon.pronunciation import REDUCED_VOWELS, bare
 from stressnet.regions.registry import Missing, Region, add
 from stressnet.regions.scene import Scene
 from stressnet.regions.time_regions import in_syllable
-
-MANNERS: dict[str, frozenset[str]] = {
-    "stops": frozenset("P B T D K G".split()),
-    "fricatives": frozenset("F V TH DH S Z SH ZH HH".split()),
-    "affricates": frozenset("CH JH".split()),
-    "nasals": frozenset("M N NG".split()),
-    "liquids": frozenset("L R".split()),
-    "glides": frozenset("W Y".split()),
-}
-"""ARPAbet consonants by manner of articulation."""
 
 CLOSURES = frozenset("PCL BCL TCL DCL KCL GCL".split())
 """Labels of closures in alignments that tell them from bursts (TIMIT)."""

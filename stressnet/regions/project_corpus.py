@@ -55,8 +55,8 @@ MATCHES = ("both vowels, sex, class", "stressed vowel, sex, class", "stressed vo
 class ProjectionSettings:
     """What is projected: a file of maps under a preset, with a width of formant bands.
 
-    Names of `shifts` are those of :data:`stressnet.regions.nulls.SHIFTS`, of `partitions` those of
-    :data:`stressnet.regions.partition.PARTITIONS`; Python files may register further regions.
+    `shifts` are of :data:`stressnet.regions.nulls.SHIFTS`, `partitions` of
+    :data:`stressnet.regions.partition.PARTITIONS`; files may register further regions.
     """
 
     preset: str
@@ -69,17 +69,10 @@ class ProjectionSettings:
 
 @dataclass(frozen=True)
 class ControlMaps:
-    """Maps of another network, or of the input, for some tokens.
+    """Maps of another network, or of the input, for some tokens in the order of the run.
 
-    Parameters
-    ----------
-    draw : int or None
-        Seed of an untrained network; a null may have several draws.
-    file, token_ids : Path, list of str
-        Maps, and their tokens in the order of the run.
-    signs : list of float
-        Per token 1 if the network says INITIAL, -1 if FINAL: its maps are turned towards its own
-        verdict.
+    A null may have several draws: the seeds of untrained networks. Signs are 1 where the network
+    says INITIAL, -1 where FINAL: its maps are turned towards its own verdict.
     """
 
     null: str
@@ -271,18 +264,12 @@ def _null_rows(null: str, draw: int | None, done: Mapping[str, Projection]) -> p
 
 
 def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[str, float]]:
-    """For each token those whose tracks and times it borrows, and how well they match.
+    """For each token the ids of :data:`N_DONORS` others that lend it tracks and times.
 
     Donors are tokens of other word families. They share sex, class and both vowels where the tokens
     allow, else sex, class and the stressed vowel, else sex and that vowel, else sex; among those
-    they are near in duration.
-
-    Returns
-    -------
-    donors : list of list of str
-        :data:`N_DONORS` ids per token; none if there is only one token.
-    matches : dict of str to float
-        Which part of the tokens agrees with its donors in each of :data:`MATCHES`.
+    they are near in duration. Also returns which part of the tokens agrees with its donors in each
+    of :data:`MATCHES`.
     """
     from stressnet.lexicon.pronunciation import bare
     from stressnet.regions.exchange import draw_partners, matched_share

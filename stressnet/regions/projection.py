@@ -46,10 +46,9 @@ class Projection:
         Per region why it is missing; empty if it is not.
     values : ndarray, shape (n_regions, n_measures)
         Columns :data:`~stressnet.regions.measures.MEASURES`.
-    nulls : dict of str to ndarray, shape (n_regions, n_measures)
-        The same under each null; NaN where a null says nothing about a region.
-    others : dict
-        Other maps under the token's own masks and under the exchanged ones, each like ``values``.
+    nulls, others : dict
+        The same under each null, NaN where it says nothing about a region; and other maps under the
+        token's own masks and under the exchanged ones.
     """
 
     regions: tuple[Region, ...]
@@ -103,10 +102,8 @@ def project_map(
 
     Parameters
     ----------
-    relevance : ndarray, shape (n_bins, n_frames)
-        The map, on the scene's axes.
-    power : ndarray, shape (n_bins, n_frames), optional
-        Linear power of the sound; without it energies are missing.
+    relevance, power : ndarray, shape (n_bins, n_frames)
+        The map, and the linear power of the sound, without which energies are missing.
     regions : iterable of str, optional
         Names; all registered regions if left out.
     donors : sequence of Scene
@@ -115,10 +112,9 @@ def project_map(
         Nulls of :data:`stressnet.regions.nulls.SHIFTS`.
     other_maps : mapping of (str, int or None) to ndarray
         Other maps of the same token (of other networks, of the input), by the name and draw of
-        their null; they are measured under the token's own and under the exchanged masks. Their
-        positive values should speak for the class that the other network predicts: one that has
-        learnt nothing is right by chance only, and its evidence against the token's own class would
-        be what it has no reason for.
+        their null. Their positive values should speak for the class that the other network
+        predicts: one that has learnt nothing is right by chance only, and its evidence against the
+        token's own class would be what it has no reason for.
     positive_for : Stress or None
         The class for which the map's positive values speak (INITIAL for the logit difference
         INITIAL - FINAL); None if the map is of the token's own class already.

@@ -35,15 +35,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A mask that is zero outside a stretch of frames, without the zeros.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_bins, n)
-        The mask in these frames.
-    start : int
-        First of them.
-    """
+    """A mask without its zeros outside a stretch of frames, of which ``start`` is the first."""
 
     values: FloatArray
     start: int

@@ -34,13 +34,8 @@ MIN_HALF_WIDTH_BINS = 1.5
 class TokenTimes:
     """Where the parts of a word are, in seconds from its onset.
 
-    Parameters
-    ----------
-    nuclei, syllables : tuple of two Interval
-        The two vowels and the two syllables.
-    beside : tuple of Interval, optional
-        What the word tier says before and after the word, silences with an empty label; None where
-        that is unknown.
+    ``beside`` is what the word tier says before and after the word, silences with an empty label;
+    None where that is unknown.
     """
 
     word: Interval
@@ -72,8 +67,6 @@ class TokenTimes:
             Index of the first phone of the second syllable.
         word : Interval, optional
             The word if it is not exactly its phones.
-        beside : sequence of Interval, optional
-            Words and silences before and after it.
 
         Raises
         ------
@@ -106,21 +99,21 @@ class TokenTimes:
     @property
     def onsets(self) -> list[tuple[Interval, ...]]:
         """Phones before the vowel, per syllable."""
-        return self._beside_nucleus(before=True)
+        return [
+            tuple(phone for phone in self.phones_of(k) if phone.middle_s < nucleus.middle_s)
+            for k, nucleus in enumerate(self.nuclei)
+        ]
 
     @property
     def codas(self) -> list[tuple[Interval, ...]]:
         """Phones after the vowel, per syllable."""
-        return self._beside_nucleus(before=False)
-
-    def _beside_nucleus(self, *, before: bool) -> list[tuple[Interval, ...]]:
         return [
             tuple(
                 phone
-                for phone in self.phones_of(syllable)
-                if phone != nucleus and bool(phone.middle_s < nucleus.middle_s) is before
+                for phone in self.phones_of(k)
+                if phone != nucleus and not phone.middle_s < nucleus.middle_s
             )
-            for syllable, nucleus in enumerate(self.nuclei)
+            for k, nucleus in enumerate(self.nuclei)
         ]
 
     @property
@@ -138,15 +131,10 @@ class BandRule:
     Parameters
     ----------
     kind : {"fixed-hz", "fixed-bins", "bandwidth"}
-        Half-widths in hertz per formant; in bins of the image; or half of the bandwidth that the
-        tracker reports. Reported bandwidths are unreliable (Burris et al. 2014), so a fixed width
-        is the default; it follows what human labellers differ by and what the image resolves.
-    half_width_hz : tuple of four float
-        For ``"fixed-hz"``: F1 to F4.
-    half_width_bins : float
-        For ``"fixed-bins"``.
-    max_half_width_hz : float
-        Upper limit for ``"bandwidth"``.
+        Half-widths in hertz per formant (``half_width_hz``); in bins of the image; or half of the
+        bandwidth that the tracker reports, up to ``max_half_width_hz``. Reported bandwidths are
+        unreliable (Burris et al. 2014), so a fixed width is the default; it follows what human
+        labellers differ by and what the image resolves.
 
     Raises
     ------
@@ -183,18 +171,16 @@ class BandRule:
         except ValueError:
             numbers = [np.nan]
         one = len(numbers) == 1
-        if kind in ("fixed-hz", "fixed-bins", "bandwidth") and not rest:
+        widths = {"fixed-hz": "", "fixed-bins": "half_width_bins", "bandwidth": "max_half_width_hz"}
+        if kind in widths and not rest:
             return cls(kind)  # type: ignore[arg-type]
-        if kind == "fixed-hz" and rest.startswith("*") and one:
-            first, second, third, fourth = (numbers[0] * width for width in cls.half_width_hz)
-            return cls("fixed-hz", (first, second, third, fourth))
         if kind == "fixed-hz" and len(numbers) in (1, N_FORMANTS):
-            first, second, third, fourth = numbers * (N_FORMANTS if one else 1)
-            return cls("fixed-hz", (first, second, third, fourth))
-        if kind == "fixed-bins" and one:
-            return cls("fixed-bins", half_width_bins=numbers[0])
-        if kind == "bandwidth" and one:
-            return cls("bandwidth", max_half_width_hz=numbers[0])
+            if one:
+                usual = cls.half_width_hz if rest.startswith("*") else [1.0] * N_FORMANTS
+                numbers = [numbers[0] * width for width in usual]
+            return cls("fixed-hz", tuple(numbers))  # type: ignore[arg-type]
+        if kind in widths and one:
+            return cls(kind, **{widths[kind]: numbers[0]})  # type: ignore[arg-type]
         raise ConfigError(
             f"band rule {text!r} is not like fixed-hz, fixed-hz:100,150,200,250, fixed-hz:*1.5, "
             "fixed-bins:2.5, bandwidth or bandwidth:400"
@@ -224,13 +210,10 @@ class Scene:
 
     Parameters
     ----------
-    tracks : Tracks
-        Formants and pitch with time zero at the word's onset.
     sound : ndarray of bool, shape (n_frames,)
         The image's padding mask: True where there is sound.
     resolution_hz : float
-        Width of the analysis window's main lobe
-        (:attr:`~stressnet.acoustics.spectrogram.SpectrogramPreset.resolution_hz`).
+        Width of the analysis window's main lobe.
     band_shift : float
         By how many of their half-widths bands around formants and harmonics are moved upwards; not
         0 only for the null of shifted tracks.

@@ -58,7 +58,7 @@ assess = Stage(
     config=AssessConfig,
     kind="assessment",
     inputs=(CORPUS, MODEL),
-    text="stressnet.stages.assess.text:summary_text",
+    text="stressnet.stages.assess.run:summary_text",
     has_device=True,
     help="""Measure how faithful attribution methods are to MODEL on tokens of CORPUS.
 

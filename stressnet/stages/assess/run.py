@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stressnet.corpus.mean_spectrum import mean_spectrum
@@ -24,7 +25,7 @@ from stressnet.explain.reference import REFERENCED
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.models.registry import get_spec
 from stressnet.regions import get_regions
-from stressnet.report.assess_figure import plot_faithfulness
+from stressnet.report.assess_figure import headline, plot_faithfulness, rank_methods
 from stressnet.report.style import save_figure
 from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.assess import AssessConfig
@@ -120,3 +121,26 @@ def _unique(what: str, names: Sequence[str] | Any, known: Any = None) -> tuple[s
     if not distinct:
         raise ConfigError(f"no {what} was given")
     return distinct
+
+
+def summary_text(result: Result) -> str:
+    """The main figures, ranked as in the figure."""
+    counts = result.manifest["results"]
+    lines = [f"{counts['n_tokens']} tokens of {counts['n_speakers']} speakers", ""]
+    rows = headline(result.summary)
+    names = list(dict.fromkeys(zip(rows["title"], rows["better"], strict=True)))
+    methods = rank_methods(result.summary)
+    width = max(len(title) for title, _ in names) + 12
+    lines.append(" " * width + "".join(f"{method:>22}" for method in methods))
+    for title, better in names:
+        cells = [f"{f'{title} ({better})':<{width}}"]
+        for method in methods:
+            one = rows[(rows["title"] == title) & (rows["method"] == method)]
+            value = float(one["mean"].iloc[0]) if len(one) else np.nan
+            chance = float(one["chance"].iloc[0]) if len(one) else np.nan
+            text = f"{value:.3f}" if np.isfinite(value) else "-"
+            text += f" ({chance:.3f})" if np.isfinite(chance) else ""
+            cells.append(f"{text:>22}")
+        lines.append("".join(cells))
+    lines.append("in brackets: chance; (higher), (lower): what is better")
+    return "\n".join(lines)

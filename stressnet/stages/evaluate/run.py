@@ -11,12 +11,7 @@ from stressnet.errors import ConfigError
 from stressnet.evaluation import tables
 from stressnet.evaluation.audits import COLUMNS, alarms, run_audits
 from stressnet.evaluation.heard import tell_language
-from stressnet.evaluation.sets import (
-    TestSets,
-    describe_models,
-    predict_units,
-    representatives,
-)
+from stressnet.evaluation.sets import TestSets, describe_models, predict_units, representatives
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.evaluation_page import write_page
 from stressnet.runs import Result, RunFolder, Step

@@ -26,9 +26,7 @@ from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.models.registry import get_spec
 from stressnet.regions import BandRule, get_regions, load_regions
 from stressnet.regions.partition import PARTITIONS
-from stressnet.regions.project_corpus import (
-    N_DONORS,
-)
+from stressnet.regions.project_corpus import N_DONORS
 from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.explain import ExplainConfig
 from stressnet.stages.explain.controls import NULL_NAMES, control_maps, load_null_models

@@ -66,7 +66,7 @@ patch_networks = Stage(
         CORPUS,
         Input("model", "stressnet.evaluation.sets:load_models", several=True, on_device=True),
     ),
-    text="stressnet.stages.patch.text:patched_text",
+    text="stressnet.stages.patch.run:patched_text",
     items="pairs were left out",
     has_jobs=True,
     has_device=True,

@@ -17,13 +17,7 @@ from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.patching.agreement import TRUTH, agreement_table, mean_effects
 from stressnet.patching.circuits import circuit_tables
 from stressnet.patching.estimate import ESTIMATORS
-from stressnet.patching.pairs import (
-    NULL,
-    Pairs,
-    manipulated_pairs,
-    natural_pairs,
-    synthetic_pairs,
-)
+from stressnet.patching.pairs import NULL, Pairs, manipulated_pairs, natural_pairs, synthetic_pairs
 from stressnet.patching.tuning import cue_values
 from stressnet.report.patching_page import findings_table, write_page
 from stressnet.runs import Result, RunFolder, Step, read_table
@@ -112,3 +106,9 @@ def _pairs(config: PatchConfig, corpus: Corpus, name: str, folder: RunFolder) ->
     return natural_pairs(
         tokens, images, corpus.path, config.max_pairs, config.seed, folder.problems
     )
+
+
+def patched_text(result: Result) -> str:
+    """What was found about each network."""
+    groups = result.tables["findings"].groupby("network", sort=False)["finding"]
+    return "\n\n".join("\n  ".join([f"{name}:", *facts]) for name, facts in groups)

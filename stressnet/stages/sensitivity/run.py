@@ -101,7 +101,8 @@ def run(
         table = summarise_settings(measured, first)
         described = pd.DataFrame([_described(one, corpus) for one in networks.values()])
         table = table.merge(described, on="model", how="left")
-        table = table[[*SETTING_COLUMNS, *table.columns.difference(SETTING_COLUMNS, sort=False)]]
+        rest = [column for column in table.columns if column not in SETTING_COLUMNS]
+        table = table[[*SETTING_COLUMNS, *rest]]
         folder.table(TABLE, table)
     return Result.of(folder, {"n_tokens": len(chosen)}, table=table)
 
