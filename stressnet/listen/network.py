@@ -34,8 +34,6 @@ class WordRelevance:
 
     Parameters
     ----------
-    word : Word
-    answer : Answer
     relevance : ndarray, shape (n_bins, n_frames)
         Shares of the logit difference; positive speaks for INITIAL.
     image : TokenSpectrogram
@@ -166,16 +164,11 @@ class StressNetwork:
 
         Parameters
         ----------
-        word : Word or Corpus
         composite : str, optional
             Rules of layer-wise relevance propagation; by default those that suit the network.
         **options
             For a corpus, options of ``stressnet explain``, e.g. ``splits=("test",)``. Its nulls are
             computed, too; the run with its maps is only kept by the command.
-
-        Returns
-        -------
-        WordRelevance, or DataFrame with the columns of ``relevance.parquet``
         """
         if isinstance(word, Corpus):
             return self._explain_corpus(word, composite, options)
@@ -219,14 +212,9 @@ class StressNetwork:
 
 
 def load_network(model: Path | str = "pretrained", device: str = "cpu") -> StressNetwork:
-    """A trained network.
+    """A network from a folder of ``stressnet train``, or the one in the package.
 
-    Parameters
-    ----------
-    model : Path or str
-        A folder of ``stressnet train``; the network in the package if left out.
-    device : str
-        ``cpu``, ``cuda`` or ``auto``.
+    The device is ``cpu``, ``cuda`` or ``auto``.
 
     Raises
     ------

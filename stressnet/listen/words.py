@@ -100,13 +100,7 @@ class OpenedCorpus(Corpus):
         return [self._word(row) for _, row in rows.iterrows()]
 
     def word(self, token_id: str) -> Word:
-        """The token of an id.
-
-        Raises
-        ------
-        CorpusError
-            If there is none.
-        """
+        """The token of an id; a `CorpusError` if there is none."""
         rows = self.tokens[self.tokens["token_id"] == token_id]
         if rows.empty:
             raise CorpusError(f"{self.path}: no token '{token_id}'; see tokens.parquet")
@@ -139,22 +133,18 @@ def load_word(
     aligner: str = "pocketsphinx",
     language: str = "en",
 ) -> Word:
-    """A word of a recording.
+    """A word of a recording, of any kind that ``stressnet predict`` reads.
 
     Parameters
     ----------
-    recording : Path or str
-        WAV, FLAC, or what else ``stressnet predict`` reads.
     word : str, optional
         The word. If nothing else is known of the recording, it says just this. Left out, it is the
         only word of two syllables in the recording.
     textgrid, transcript : Path or str, optional
         Where the words are, or which they are; what lies beside the recording under its name is
-        found by itself.
+        found by itself. The aligner is only for recordings with a transcript.
     occurrence : int
         Which, if the word is said several times.
-    aligner : str
-        For recordings with a transcript only.
     language : str
         Code of the language, see ``stressnet languages``.
 

@@ -24,14 +24,8 @@ class ExportConfig:
     @property
     def what(self) -> list[str]:
         """Kinds of export."""
-        asked = {
-            "csv": self.csv,
-            "wav": self.wav,
-            "textgrid": self.textgrid,
-            "huggingface": self.huggingface,
-        }
-        chosen = [kind for kind, wanted in asked.items() if wanted]
-        return chosen or ["csv", "wav", "textgrid"]
+        kinds = ("csv", "wav", "textgrid", "huggingface")
+        return [kind for kind in kinds if getattr(self, kind)] or ["csv", "wav", "textgrid"]
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,8 @@ def evaluation_text(result: Result) -> str:
             first = part.iloc[0]
             line = f"  {TITLES[str(name)]:<36}{first['n']:>6}{first['n_final']:>7}"
             line += f"{first['majority_rate']:>10.3f}"
-            for metric, width in (
-                ("accuracy", 23),
-                ("balanced_accuracy", 23),
-                ("mcc", 25),
-                ("auroc", 23),
-            ):
+            widths = {"accuracy": 23, "balanced_accuracy": 23, "mcc": 25, "auroc": 23}
+            for metric, width in widths.items():
                 line += interval_text(values.loc[metric]).rjust(width)
             initial, final, error = (
                 float(values["estimate"].get(name, float("nan")))

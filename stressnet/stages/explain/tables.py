@@ -12,16 +12,9 @@ from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import CorpusError
 from stressnet.lexicon.stress import CLASSES
 from stressnet.regions import BandRule
+from stressnet.regions import project_corpus as projecting
 from stressnet.regions.nulls import SHIFTS
-from stressnet.regions.project_corpus import (
-    NULLS,
-    RELEVANCE,
-    ControlMaps,
-    ProjectionSettings,
-    project_run,
-    summarise_localisation,
-    summarise_nulls,
-)
+from stressnet.regions.project_corpus import NULLS, RELEVANCE, ControlMaps
 from stressnet.runs.folder import RunFolder
 from stressnet.stages.explain import ExplainConfig
 from stressnet.statistics import summarise
@@ -40,7 +33,7 @@ def project_tokens(
     folder: RunFolder,
 ) -> dict[str, float]:
     """Write the tables of regions; return which part of the tokens agrees with its donors."""
-    settings = ProjectionSettings(
+    settings = projecting.ProjectionSettings(
         preset=preset,
         bands=BandRule.parse(config.bands),
         maps=folder.path / "maps.npy",
@@ -49,7 +42,8 @@ def project_tokens(
         partitions=config.partitions,
     )
     vowels = chosen.tokens[["nucleus_1", "nucleus_2"]]
-    matches = project_run(folder, corpus.path, settings, tokens.join(vowels), config.seed, controls)
+    tokens = tokens.join(vowels)
+    matches = projecting.project_run(folder, corpus.path, settings, tokens, config.seed, controls)
     if not (folder.path / RELEVANCE).exists():
         first = folder.problems[0]
         raise CorpusError(
@@ -75,27 +69,26 @@ def summarise_run(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame | None]
     relevance = pd.read_parquet(folder.path / RELEVANCE)
     summary = summarise(relevance)
     folder.table("summary.csv", summary)
-    folder.table("summary_localisation.csv", summarise_localisation(relevance))
+    folder.table("summary_localisation.csv", projecting.summarise_localisation(relevance))
     if not (folder.path / NULLS).exists():
         return summary, None
     nulls = pd.read_parquet(folder.path / NULLS)
     if set(nulls["null"]) <= {"exchange"}:
         return summary, None
-    against = summarise_nulls(relevance, nulls)
+    against = projecting.summarise_nulls(relevance, nulls)
     folder.table("summary_nulls.csv", against)
     return summary, against
 
 
 def conservation(tokens: pd.DataFrame) -> dict[str, Any]:
     """How well the ledger closes, over all tokens."""
+    output = tokens["output"]
     return {
         "n_tokens": len(tokens),
         "accuracy_on_explained_tokens": float(tokens["correct"].mean()),
-        "median_relevance_over_output": float(
-            (tokens["relevance_sum"] / tokens["output"]).median()
-        ),
-        "median_absolute_output": float(tokens["output"].abs().median()),
-        "median_bias_share": float((tokens["bias_share"] / tokens["output"]).median()),
+        "median_relevance_over_output": float((tokens["relevance_sum"] / output).median()),
+        "median_absolute_output": float(output.abs().median()),
+        "median_bias_share": float((tokens["bias_share"] / output).median()),
         "largest_closure_residual": float(tokens["closure"].max()),
         "conserved": bool(tokens["closure"].max() <= MAX_CLOSURE),
     }

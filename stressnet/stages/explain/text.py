@@ -12,23 +12,13 @@ from stressnet.explain.reference import REFERENCED
 from stressnet.runs.result import Result
 from stressnet.statistics.twoway import MIN_CLUSTERS
 
+_ROLES = ("stressed", "unstressed")
 SHOWN = (
-    *(
-        f"{part}_{which}"
-        for part in ("syllable", "nucleus")
-        for which in ("stressed", "unstressed")
-    ),
-    "consonants",
-    "context",
-    "padding",
+    *(f"{part}_{which}" for part in ("syllable", "nucleus") for which in _ROLES),
+    *("consonants", "context", "padding"),
     *(f"F{k}" for k in range(1, 5)),
-    *(f"F{k}_{which}" for which in ("stressed", "unstressed") for k in range(1, 5)),
-    "F0",
-    "F0_stressed",
-    "F0_unstressed",
-    "valley_F1_F2",
-    "valley_F2_F3",
-    "valley_F3_F4",
+    *(f"F{k}_{which}" for which in _ROLES for k in range(1, 5)),
+    *("F0", "F0_stressed", "F0_unstressed", "valley_F1_F2", "valley_F2_F3", "valley_F3_F4"),
 )
 """Regions on the screen; the tables have all."""
 
@@ -39,10 +29,8 @@ _MOSTLY_ELSEWHERE = "maps show the smaller part of the verdict: read them with c
 
 def run_text(run: Result) -> str:
     """All that ``stressnet explain`` prints."""
-    parts = [summary_text(run)]
-    if run.summary_nulls is not None:
-        parts.append(nulls_text(run.summary_nulls))
-    return "\n".join(parts)
+    further = run.summary_nulls
+    return summary_text(run) + ("" if further is None else f"\n{nulls_text(further)}")
 
 
 def _foreign(result: Mapping[str, Any]) -> list[str]:
@@ -83,11 +71,11 @@ def summary_text(run: Result) -> str:
     density = run.summary[run.summary["measure"] == "density"]
     there = set(density["region"])
     for region in [name for name in SHOWN if name in there]:
-        cells = [f"{region:<22}"]
+        line = f"{region:<22}"
         for stress, width in (("INITIAL", 26), ("FINAL", 28)):
             row = density[(density["region"] == region) & (density["stress"] == stress)]
-            cells.append(_density_cell(row, width))
-        lines.append("".join(cells))
+            line += _density_cell(row, width)
+        lines.append(line)
     lines += [
         "density: mean positive relevance for the token's own class per cell of the region, over",
         "the mean per cell of sound; 1 is what a region gets by its area; null: the same with the",
@@ -113,12 +101,9 @@ def nulls_text(summary_nulls: pd.DataFrame) -> str:
     for region in [name for name in SHOWN if name in there]:
         line = f"{region:<22}"
         for name, width in zip(names, widths, strict=True):
-            cell = cells.get((region, name))
-            if cell is None or not np.isfinite(cell["ratio"]):
-                line += f"{'-':>{width}}"
-                continue
-            star = "*" if cell["p_holm"] <= 0.05 else " "
-            text = f"{cell['ratio']:.2f}{star}"
+            cell, text = cells.get((region, name)), "-"
+            if cell is not None and np.isfinite(cell["ratio"]):
+                text = f"{cell['ratio']:.2f}" + ("*" if cell["p_holm"] <= 0.05 else " ")
             line += f"{text:>{width}}"
         lines.append(line)
     lines.append("over both classes; * differs from the null (p <= 0.05 after Holm's correction)")

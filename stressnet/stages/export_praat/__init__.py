@@ -26,11 +26,8 @@ class PraatConfig:
     measure: str = option(
         "signed_share",
         choices=(
-            "signed_share",
-            "positive_share",
-            "absolute_share",
-            "density",
-            "density_absolute",
+            *("signed_share", "positive_share", "absolute_share"),
+            *("density", "density_absolute"),
         ),
         help="What the tier says of each phone.",
     )

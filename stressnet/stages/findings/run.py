@@ -15,13 +15,7 @@ import pandas as pd
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.manipulation.verdicts import (
-    CAUSAL_MARGIN,
-    DENSITY_MARGIN,
-    SHARE_MARGIN,
-    TESTS,
-    findings_table,
-)
+from stressnet.manipulation import verdicts
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.project_corpus import draw_donors
@@ -56,7 +50,11 @@ def run(
             **{network.name: network for network in networks},
         },
         notes={
-            "margins": {"density": DENSITY_MARGIN, "share": SHARE_MARGIN, "causal": CAUSAL_MARGIN}
+            "margins": {
+                "density": verdicts.DENSITY_MARGIN,
+                "share": verdicts.SHARE_MARGIN,
+                "causal": verdicts.CAUSAL_MARGIN,
+            }
         },
         steps=[Step("delete", len(chosen) * len(networks), seconds_each=0.2)],
     )
@@ -65,7 +63,7 @@ def run(
         for network in networks
     ]
     losses, swings = pd.concat(deleted, ignore_index=True), pd.concat(causal, ignore_index=True)
-    table = findings_table(claims, losses, swings)
+    table = verdicts.findings_table(claims, losses, swings)
     folder.table(DELETION, losses)
     folder.table(CAUSAL, swings)
     folder.table(FINDINGS, table, float_format="%.6g", lineterminator="\n")
@@ -97,7 +95,7 @@ def _deletion(
 ) -> pd.DataFrame:
     """What the network loses without each region, and with the region of another token."""
     wanted: dict[str, bool] = {}
-    for test in TESTS:
+    for test in verdicts.TESTS:
         for region in test.regions:
             wanted[region] = wanted.get(region, False) or test.against == EXCHANGE
         if test.against not in (EXCHANGE, "share"):

@@ -59,7 +59,6 @@ def voices_of(measured: Path) -> dict[str, SpeakerSettings]:
 
 def chosen_tokens(corpus: Corpus, config: ManipulateConfig) -> pd.DataFrame:
     """The tokens to change, in corpus order."""
-
     if not config.words:
         splits = config.splits or TEST_SPLITS
         return corpus.select(splits, config.max_tokens, config.seed).tokens
@@ -88,8 +87,7 @@ def endpoints_of(
     table = read_table(cues / CUE_TABLE, ["token_id"])
     reference = Reference(table, config.min_tokens)
     rows = {str(row["token_id"]): row for row in table.to_dict("records")}
-    wanted = set(config.cues)
-    wanted |= {cue for pair in config.pair_list for cue in pair}
+    wanted = in_order(sorted({*config.cues, *(cue for pair in config.pair_list for cue in pair)}))
     found: dict[str, dict[str, Endpoint]] = {}
     for token_id in map(str, tokens["token_id"]):
         found[token_id] = {}
@@ -97,9 +95,7 @@ def endpoints_of(
             reason = f"not among the measured tokens, see {cues / FAILURES}"
             problems.append(Problem(token_id, "endpoints", Severity.ERROR, reason))
             continue
-        ends, missing = reference.endpoints(
-            rows[token_id], in_order(sorted(wanted)), config.endpoint_kind
-        )
+        ends, missing = reference.endpoints(rows[token_id], wanted, config.endpoint_kind)
         found[token_id] = ends
         problems += [
             Problem(f"{token_id}/{cue}", "endpoints", Severity.ERROR, reason)

@@ -14,14 +14,8 @@ from stressnet.manipulation.causal import effects_from_responses
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.runs import read_manifest, read_table
 
-STIMULI, MEASURES, ENDPOINTS = "stimuli.parquet", "measures.parquet", "endpoints.parquet"
-RESPONSES, CROSSTALK = "responses.parquet", "crosstalk.csv"
-FILES = {
-    "stimuli": STIMULI,
-    "measures": MEASURES,
-    "endpoints": ENDPOINTS,
-    "responses": RESPONSES,
-}
+STIMULI, RESPONSES, CROSSTALK = "stimuli.parquet", "responses.parquet", "crosstalk.csv"
+FILES = {n: f"{n}.parquet" for n in ("stimuli", "measures", "endpoints", "responses")}
 """Tables of :func:`read_manipulation`; the last is there if a network answered."""
 
 

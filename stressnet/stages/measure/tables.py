@@ -25,24 +25,19 @@ def with_vowel_space(measured: pd.DataFrame, tokens: pd.DataFrame) -> pd.DataFra
 
 def typed(table: pd.DataFrame) -> pd.DataFrame:
     """Flags as booleans that may be missing, everything else measured as a float."""
-    table = table.copy()
-    flags = {cue.name for cue in CUES if cue.is_flag}
-    for column in table.columns.difference([*ID_COLUMNS, "missing_reason"]):
-        is_flag = column.removeprefix("nucleus_1_").removeprefix("nucleus_2_") in flags
-        table[column] = table[column].astype("float64")
-        if is_flag:
-            table[column] = table[column].astype("boolean")
-    return table
+    flags = {f"nucleus_{k}_{cue.name}" for cue in CUES if cue.is_flag for k in (1, 2)}
+    measured = table.columns.difference([*ID_COLUMNS, "missing_reason"])
+    table = table.astype(dict.fromkeys(measured, "float64"))
+    return table.astype(dict.fromkeys(measured.intersection(list(flags)), "boolean"))
 
 
 def praat_arguments(voices: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What Praat was called with; values that differ between speakers are in ``speakers.csv``."""
     first = settings_of(next(iter(voices.values())))
     pitch, formants = first.pitch.praat_arguments(), first.formants.praat_arguments()
-    pitch |= dict.fromkeys(
-        ("floor_hz", "ceiling_hz", "high_pass_hz"), "per speaker, see speakers.csv"
-    )
-    formants["ceiling_hz"] = "per speaker, see speakers.csv"
+    each = "per speaker, see speakers.csv"
+    pitch |= dict.fromkeys(("floor_hz", "ceiling_hz", "high_pass_hz"), each)
+    formants["ceiling_hz"] = each
     return {
         **versions(),
         "pitch": pitch,
@@ -55,12 +50,11 @@ def praat_arguments(voices: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def measured_counts(table: pd.DataFrame, problems: list[Problem]) -> dict[str, Any]:
-    reasons: Counter[str] = Counter()
-    for text in table["missing_reason"]:
-        reasons.update(part for part in text.split("; ") if part)
+    texts = table["missing_reason"]
+    reasons = Counter(part for text in texts for part in text.split("; ") if part)
     return {
         "n_tokens": len(table),
-        "n_complete": int((table["missing_reason"] == "").sum()),
+        "n_complete": int((texts == "").sum()),
         "missing": dict(reasons.most_common()),
         "problems": count_problems(problems),
     }

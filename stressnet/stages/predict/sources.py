@@ -24,8 +24,6 @@ class Source:
 
     Parameters
     ----------
-    audio : Path
-        The recording.
     alignment : Path or None
         TextGrid or another format with words and phones, with words, or with text that has times.
     words : tuple of str
@@ -57,22 +55,14 @@ def sources_of(
     text: str | None = None,
     code: str = ENGLISH,
 ) -> list[Source]:
-    """Bring recordings together with their alignments or transcripts.
+    """Bring recordings together with their alignments or transcripts, or one with its text.
 
-    Parameters
-    ----------
-    files : sequence of Path
-        Recordings.
-    alignments, transcripts : Path, optional
-        A file if there is one recording, else a folder with a file named like each recording in it
-        or in folders below: ``.TextGrid`` for alignments, ``.txt`` or ``.lab`` for transcripts, for
-        either what ELAN, CHAT and recognisers write, and subtitles. A transcript may also be a line
-        of a file in LibriSpeech's form, ``*.trans.txt``: the recording's name, then what is said.
-        With neither of them, nor a text, what lies beside a recording is taken.
-    text : str, optional
-        The transcript itself, for one recording.
-    code : str
-        Of the language.
+    Alignments or transcripts are a file if there is one recording, else a folder with a file named
+    like each recording in it or in folders below: ``.TextGrid`` for alignments, ``.txt`` or
+    ``.lab`` for transcripts, for either what ELAN, CHAT and recognisers write, and subtitles. A
+    transcript may also be a line of a file in LibriSpeech's form, ``*.trans.txt``: the recording's
+    name, then what is said. Without any of these what lies beside a recording is taken. The code is
+    that of the language.
     """
     if sum(value is not None for value in (alignments, transcripts, text)) > 1:
         raise ConfigError("give one of alignment, transcript and text, not several")

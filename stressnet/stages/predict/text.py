@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from math import isnan
 from pathlib import Path
 
@@ -18,19 +18,7 @@ from stressnet.runs.tables import no_formula
 from stressnet.stages.predict.alignments import UNKNOWN_WORD
 from stressnet.stages.predict.words import Predicted, WordPrediction
 
-FORMATS = ("text", "csv", "json", "textgrid")
-COLUMNS = (
-    "file",
-    "word",
-    "start_s",
-    "end_s",
-    "stress",
-    "probability",
-    "p_initial",
-    "logit_difference",
-    "reason",
-    "warning",
-)
+COLUMNS = [field.name for field in fields(WordPrediction)]
 
 
 def as_text(result: Predicted) -> str:
@@ -74,27 +62,20 @@ def as_csv(words: Sequence[WordPrediction], spreadsheet: bool = False) -> str:
         names = [word.file, word.word]
         row = [no_formula(name) for name in names] if spreadsheet else names
         row += ["" if isnan(time) else f"{time:.4f}" for time in (word.start_s, word.end_s)]
-        if word.stress is None:
-            row += ["", "", "", ""]
-        else:
-            row += [word.stress.value, f"{word.probability:.6f}", f"{word.p_initial:.6f}"]
-            row += [f"{word.logit_difference:.6f}"]
+        figures = (word.probability, word.p_initial, word.logit_difference)
+        known = word.stress is not None
+        row += [word.stress or "", *(f"{figure:.6f}" if known else "" for figure in figures)]
         writer.writerow([*row, word.reason, word.warning])
     return buffer.getvalue()
 
 
 def as_json(result: Predicted) -> str:
     """JSON with the network and one object per word; numbers of skipped words are null."""
-    words = []
-    for word in result.words:
-        values = asdict(word)
-        words.append({k: None if v != v else v for k, v in values.items()})
+    rows = [asdict(word) for word in result.words]
+    words = [{name: None if v != v else v for name, v in row.items()} for row in rows]
     problems = [asdict(problem) for problem in result.problems]
-    return json.dumps(
-        {"network": result.network, "words": words, "problems": problems},
-        indent=2,
-        ensure_ascii=False,
-    )
+    whole = {"network": result.network, "words": words, "problems": problems}
+    return json.dumps(whole, indent=2, ensure_ascii=False)
 
 
 def write_textgrids(result: Predicted, out: Path, inputs: Sequence[Path] = ()) -> list[Path]:
@@ -121,11 +102,6 @@ def write_textgrids(result: Predicted, out: Path, inputs: Sequence[Path] = ()) -
             path = folder.file(f"{Path(name).stem}.TextGrid")
             write_textgrid(path, alignment, result.durations_s[name], {"stress": stress})
             files.append(path)
-        folder.finish(
-            {
-                "n_words": result.n_predicted,
-                "n_skipped": result.n_skipped,
-                "n_errors": result.n_unused,
-            }
-        )
+        counts = {"n_words": result.n_predicted, "n_skipped": result.n_skipped}
+        folder.finish({**counts, "n_errors": result.n_unused})
     return files

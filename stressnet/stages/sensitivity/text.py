@@ -33,9 +33,9 @@ def sensitivity_text(result: Result) -> str:
                 continue  # regions of times do not change with the band rule
             line = f"{region:<24}"
             for value in values:
-                cell = cells.get((region, value))
-                known = cell is not None and np.isfinite(cell["mean"])
-                text = f"{cell['mean']:.2f} ({cell['ratio']:.2f})" if known and cell else "-"
+                cell, text = cells.get((region, value)), "-"
+                if cell and np.isfinite(cell["mean"]):
+                    text = f"{cell['mean']:.2f} ({cell['ratio']:.2f})"
                 line += f"{text:>{width}}"
             lines.append(line)
     return "\n".join(lines)
