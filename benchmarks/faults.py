@@ -528,8 +528,8 @@ def warm_up() -> None:
     tqdm.tqdm.set_lock(threading.RLock())
     for stage in stressnet.cli.COMMANDS:
         if isinstance(stage, Stage):
-            for name in filter(None, (stage.run, stage.text)):
-                load(name)
+            assert stage.runner
+            assert not stage.text or load(stage.text)
     assert pandas and parselmouth
 
 

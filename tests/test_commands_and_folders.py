@@ -20,7 +20,7 @@ from command_line import run_cli
 from safetensors.torch import load_file, save_file
 from spoken_words import write_recordings
 
-from stressnet.cli import COMMANDS, CORPUS_COMMANDS
+from stressnet.cli import COMMANDS
 from stressnet.corpus.store import Corpus
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
@@ -33,11 +33,7 @@ from stressnet.stages.manipulate import manipulate_corpus
 from stressnet.stages.measure import measure_corpus
 from stressnet.stages.stats import run_statistics
 
-STAGES = {
-    ("corpus " if one in CORPUS_COMMANDS else "") + one.name: one
-    for one in (*COMMANDS, *CORPUS_COMMANDS)
-    if isinstance(one, Stage) and one.kind
-}
+STAGES = {one.name: one for one in COMMANDS if isinstance(one, Stage) and one.kind}
 
 VOICES = {"anna": 205.0, "bea": 190.0, "dan": 118.0, "emil": 130.0}
 
@@ -485,8 +481,7 @@ IN_A_FOLDER_OF_ITS_OWN = {"fetch"}  # tests/test_fetch.py
 
 
 def test_every_command_is_known_here() -> None:
-    groups = {"": COMMANDS, "corpus ": CORPUS_COMMANDS}
-    names = {before + one.name for before, commands in groups.items() for one in commands}
+    names = {one.name for one in COMMANDS}
     assert names == {*STAGES, *FILES, *WRITES_NOTHING, *IN_A_FOLDER_OF_ITS_OWN}
 
 

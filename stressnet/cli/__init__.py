@@ -14,40 +14,18 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, NoReturn
 
 import click
 
+from stressnet import stages
 from stressnet.cli import small_commands
 from stressnet.cli.commands import command_of
 from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, echo, echo_line
 from stressnet.errors import StressnetError
-from stressnet.stages.assess import assess
-from stressnet.stages.build_corpus import build_corpus
-from stressnet.stages.causal_agreement import causal_agreement
-from stressnet.stages.corpus_export import export_corpus, write_folds
-from stressnet.stages.corpus_merge import merge_corpora
-from stressnet.stages.cue_baselines import run_cue_baselines
-from stressnet.stages.demo import run_demo
-from stressnet.stages.evaluate import evaluate_models
-from stressnet.stages.explain import explain_corpus
-from stressnet.stages.export_praat import export_praat
-from stressnet.stages.export_r import export_r
-from stressnet.stages.findings import find_out
-from stressnet.stages.inspect import inspect_folder
-from stressnet.stages.manipulate import manipulate_corpus
-from stressnet.stages.measure import measure_corpus
-from stressnet.stages.patch import patch_networks
-from stressnet.stages.predict import predict
-from stressnet.stages.psychometrics import psychometrics
-from stressnet.stages.quantise import quantise_networks
-from stressnet.stages.report import report_run
-from stressnet.stages.search import search_recipe
-from stressnet.stages.sensitivity import measure_sensitivity
-from stressnet.stages.stats import run_statistics
-from stressnet.stages.train import train_model
-from stressnet.stages.validate import validate_folder
-from stressnet.stages.validate_methods import validate_methods
+from stressnet.runs import Stage
 from stressnet.version import __version__
 
 
@@ -96,49 +74,22 @@ def corpus_group() -> None:
     """Look at corpora, export them, merge them."""
 
 
+STAGES = [
+    one
+    for module in iter_modules(stages.__path__, "stressnet.stages.")
+    for one in vars(import_module(module.name)).values()
+    if isinstance(one, Stage)
+]
 COMMANDS = (
-    inspect_folder,
-    validate_folder,
-    build_corpus,
-    small_commands.fetch_command,
-    small_commands.recipes_command,
-    small_commands.languages_command,
-    measure_corpus,
-    run_cue_baselines,
-    manipulate_corpus,
-    psychometrics,
-    train_model,
-    search_recipe,
-    small_commands.models_command,
-    evaluate_models,
-    small_commands.card_command,
-    predict,
-    small_commands.look_command,
-    quantise_networks,
-    small_commands.export_command,
-    explain_corpus,
-    assess,
-    validate_methods,
-    causal_agreement,
-    find_out,
-    patch_networks,
-    small_commands.regions_command,
-    measure_sensitivity,
-    run_statistics,
-    report_run,
-    small_commands.word_command,
-    export_praat,
-    export_r,
-    run_demo,
-    small_commands.doctor_command,
+    *STAGES,
+    *(one for one in vars(small_commands).values() if isinstance(one, click.Command)),
 )
-"""Stages and other commands, in the order of the work."""
+"""Stages and other commands; names with a space are those of a group."""
 
-CORPUS_COMMANDS = (small_commands.show_command, export_corpus, write_folds, merge_corpora)
-
-for group, commands in ((cli, COMMANDS), (corpus_group, CORPUS_COMMANDS)):
-    for command in commands:
-        group.add_command(command if isinstance(command, click.Command) else command_of(command))
+for command in COMMANDS:
+    group, _, name = str(command.name).rpartition(" ")
+    made = command_of(command) if isinstance(command, Stage) else command
+    {"": cli, "corpus": corpus_group}[group].add_command(made, name)
 cli.commands["stats"].params.insert(2, small_commands.EXAMPLE_OPTION)
 
 

@@ -62,7 +62,7 @@ def languages_command() -> None:
             echo(f"{'':<4}   {title}: {text}")
 
 
-@click.command("show")
+@click.command("corpus show")
 @click.argument("corpus", type=PATH)
 def show_command(corpus: Path) -> None:
     """Print the card of CORPUS: sources, licences, counts, durations."""

@@ -72,7 +72,7 @@ class Stage:
     Parameters
     ----------
     name : str
-        Of the command.
+        Of the command, after that of its group if it is in one, e.g. ``corpus export``.
     config : type
         Class of its config, see :mod:`stressnet.runs.options`.
     help : str

@@ -38,7 +38,7 @@ class FoldsConfig:
 
 
 export_corpus = Stage(
-    "export",
+    "corpus export",
     config=ExportConfig,
     kind="export",
     inputs=(CORPUS,),
@@ -48,7 +48,7 @@ export_corpus = Stage(
 )
 
 write_folds = Stage(
-    "folds",
+    "corpus folds",
     config=FoldsConfig,
     kind="export",
     inputs=(CORPUS,),

@@ -47,7 +47,7 @@ class MergeConfig:
 
 
 merge_corpora = Stage(
-    "merge",
+    "corpus merge",
     config=MergeConfig,
     kind="corpus",
     inputs=(Input("corpora", "stressnet.corpus.merge_parts:open_parts", several=True),),
