@@ -29,7 +29,7 @@ def command_of(stage: Stage) -> click.Command:
         stage.name,
         params=[*_arguments(stage), *own, *_shared(stage)],
         callback=lambda **values: _execute(stage, values),
-        help=stage.help,
+        help=stage.help or sys.modules[stage.config.__module__].__doc__,
     )
 
 

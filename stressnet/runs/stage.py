@@ -75,8 +75,6 @@ class Stage:
         Of the command, after that of its group if it is in one, e.g. ``corpus export``.
     config : type
         Class of its config, see :mod:`stressnet.runs.options`.
-    help : str
-        What it does: a first line, an empty line, then the rest.
     run : str
         ``module:function``, called with the config, the opened inputs and the run folder (or, if
         it writes none, the work); by default ``run`` of the module ``run`` beside its config.
@@ -101,11 +99,13 @@ class Stage:
     done : str
         What the last line of output calls the folder; by default the output's own name, else its
         kind.
+    help : str
+        What it does: a first line, an empty line, then the rest; by default the docstring of its
+        config's module.
     """
 
     name: str
     config: type
-    help: str
     run: str = ""
     kind: str = ""
     inputs: tuple[Input, ...] = ()
@@ -117,6 +117,7 @@ class Stage:
     has_device: bool = False
     reuse: bool = False
     done: str = ""
+    help: str = ""
 
     def __call__(
         self,

@@ -1,4 +1,9 @@
-"""``stressnet assess``: how faithful several attribution methods are to one network."""
+"""Measure how faithful attribution methods are to MODEL on tokens of CORPUS.
+
+Removes or keeps what each map calls important (cells, phones, formant bands), randomises the
+network, moves the input, and compares maps with regions and with each other. Every figure comes
+with its chance level. Interrupted, it continues with the same command.
+"""
 
 from __future__ import annotations
 
@@ -60,10 +65,4 @@ assess = Stage(
     inputs=(CORPUS, MODEL),
     text="stressnet.stages.assess.run:summary_text",
     has_device=True,
-    help="""Measure how faithful attribution methods are to MODEL on tokens of CORPUS.
-
-    Removes or keeps what each map calls important (cells, phones, formant bands), randomises the
-    network, moves the input, and compares maps with regions and with each other. Every figure comes
-    with its chance level. Interrupted, it continues with the same command.
-    """,
 )

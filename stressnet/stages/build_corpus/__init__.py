@@ -1,4 +1,9 @@
-"""``stressnet build-corpus``: from a folder of recordings to a corpus of disyllabic tokens."""
+"""Build CORPUS, a folder of disyllabic word tokens, from RECORDINGS.
+
+Finds every disyllabic content word, aligns words and phones where no TextGrid is given, labels
+stress from CMUdict, and writes tables, excerpts, spectrograms, formant and pitch tracks, and
+TextGrids. Interrupted, it continues with the same command; repeated, it does nothing.
+"""
 
 from __future__ import annotations
 
@@ -106,10 +111,4 @@ build_corpus = Stage(
     items="items failed, the rest was built; reasons are in",
     has_jobs=True,
     reuse=True,
-    help="""Build CORPUS, a folder of disyllabic word tokens, from RECORDINGS.
-
-    Finds every disyllabic content word, aligns words and phones where no TextGrid is given, labels
-    stress from CMUdict, and writes tables, excerpts, spectrograms, formant and pitch tracks, and
-    TextGrids. Interrupted, it continues with the same command; repeated, it does nothing.
-    """,
 )

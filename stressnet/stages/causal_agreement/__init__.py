@@ -1,4 +1,10 @@
-"""``stressnet causal-agreement``: does relevance predict what changing a cue does?"""
+"""Does relevance predict what changing a cue does to MODEL, token by token?
+
+Sets each cue of words of CORPUS to the midpoint between the classes, and compares the change of
+the logit difference with the relevance of the cue's region: rank correlation per method, over
+tokens and over the cues of a token, beside the relevance of other tokens. Writes a table and a
+figure into OUT.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +45,4 @@ causal_agreement = Stage(
     items="stimuli were left out",
     has_jobs=True,
     has_device=True,
-    help="""Does relevance predict what changing a cue does to MODEL, token by token?
-
-    Sets each cue of words of CORPUS to the midpoint between the classes, and compares the change of
-    the logit difference with the relevance of the cue's region: rank correlation per method, over
-    tokens and over the cues of a token, beside the relevance of other tokens. Writes a table and a
-    figure into OUT.
-    """,
 )

@@ -1,4 +1,9 @@
-"""``stressnet corpus merge``: several corpora, or the shards of one, as one corpus."""
+"""Write the tokens of CORPORA as one corpus OUT; also joins the shards of one build.
+
+The column 'corpus' says where a token came from. Where two corpora share names of utterances or
+speakers, all names get their corpus's in front: they are taken for different people, unless
+--same-speakers is given.
+"""
 
 from __future__ import annotations
 
@@ -53,10 +58,4 @@ merge_corpora = Stage(
     inputs=(Input("corpora", "stressnet.corpus.merge_parts:open_parts", several=True),),
     text="stressnet.stages.corpus_merge.run:merged_text",
     reuse=True,
-    help="""Write the tokens of CORPORA as one corpus OUT; also joins the shards of one build.
-
-    The column 'corpus' says where a token came from. Where two corpora share names of utterances or
-    speakers, all names get their corpus's in front: they are taken for different people, unless
-    --same-speakers is given.
-    """,
 )

@@ -1,4 +1,9 @@
-"""``stressnet cue-baselines``: what the measured cues alone tell about stress."""
+"""Train simple classifiers on CUES (from measure) and test them as networks are tested.
+
+Majority, every cue alone, families of cues, five classical cues, and logistic regression and
+gradient boosting on all of them, trained on the corpus's own training split. Writes figures per
+test set with intervals, predictions per token, coefficients and permutation importance.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +36,4 @@ run_cue_baselines = Stage(
     inputs=(Input("cues"),),
     text="stressnet.stages.cue_baselines.run:baselines_text",
     done="cue baselines",
-    help="""Train simple classifiers on CUES (from measure) and test them as networks are tested.
-
-    Majority, every cue alone, families of cues, five classical cues, and logistic regression and
-    gradient boosting on all of them, trained on the corpus's own training split. Writes figures per
-    test set with intervals, predictions per token, coefficients and permutation importance.
-    """,
 )

@@ -1,4 +1,9 @@
-"""``stressnet demo``: the whole study on speech that espeak-ng speaks, with known times."""
+"""The whole study on synthetic speech, without data or network.
+
+Speaks a corpus with espeak-ng, builds, aligns, trains, explains and reports. Since the engine's
+own times are known, the aligner's error is printed too. Synthetic speech is far more regular
+than people: its figures say that the software works, not how people stress words.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +30,4 @@ run_demo = Stage(
     kind="demo",
     default_output="stressnet-demo",
     has_jobs=True,
-    help="""The whole study on synthetic speech, without data or network.
-
-    Speaks a corpus with espeak-ng, builds, aligns, trains, explains and reports. Since the engine's
-    own times are known, the aligner's error is printed too. Synthetic speech is far more regular
-    than people: its figures say that the software works, not how people stress words.
-    """,
 )

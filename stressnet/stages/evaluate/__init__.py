@@ -1,4 +1,9 @@
-"""``stressnet evaluate``: how well networks predict stress, on every test set, with audits."""
+"""Test one or more MODELs on CORPUS; write tables, figures and a page into OUT.
+
+A MODEL is a folder that train wrote, or a folder of such folders. Networks that differ in
+their seed only are also averaged into an ensemble. On the corpus they were trained on, every
+test set is reported; on any other, all its labelled tokens.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +37,4 @@ evaluate_models = Stage(
     ),
     text="stressnet.stages.evaluate.text:evaluation_text",
     has_device=True,
-    help="""Test one or more MODELs on CORPUS; write tables, figures and a page into OUT.
-
-    A MODEL is a folder that train wrote, or a folder of such folders. Networks that differ in
-    their seed only are also averaged into an ensemble. On the corpus they were trained on, every
-    test set is reported; on any other, all its labelled tokens.
-    """,
 )

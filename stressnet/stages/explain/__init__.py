@@ -1,4 +1,12 @@
-"""``stressnet explain``: relevance maps of a corpus's tokens, and their shares in regions."""
+"""Explain what MODEL hears in the tokens of CORPUS; write maps and tables into RUN.
+
+MODEL is a folder of 'stressnet train', or the word pretrained: the network in the package.
+
+Computes signed relevance by layer-wise relevance propagation, checks its conservation, projects
+it onto regions (syllables, vowels, consonants, formants, F0, see 'stressnet regions'), and
+compares with nulls: the tracks and times of other tokens, shifted ones, other networks,
+untrained networks and the input itself.
+"""
 
 from __future__ import annotations
 
@@ -76,13 +84,4 @@ explain_corpus = Stage(
     items="tokens could not be projected",
     has_jobs=True,
     has_device=True,
-    help="""Explain what MODEL hears in the tokens of CORPUS; write maps and tables into RUN.
-
-    MODEL is a folder of 'stressnet train', or the word pretrained: the network in the package.
-
-    Computes signed relevance by layer-wise relevance propagation, checks its conservation, projects
-    it onto regions (syllables, vowels, consonants, formants, F0, see 'stressnet regions'), and
-    compares with nulls: the tracks and times of other tokens, shifted ones, other networks,
-    untrained networks and the input itself.
-    """,
 )

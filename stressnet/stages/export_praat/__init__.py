@@ -1,4 +1,8 @@
-"""``stressnet export-praat``: results as TextGrids, Formants and PitchTiers for Praat."""
+"""Write tokens of RUN into OUT as files that Praat opens.
+
+Per token: sound, TextGrid with a tier of relevance per phone, Formant, PitchTier. In Praat:
+Open > Read from file..., select sound and TextGrid, View & Edit.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +49,4 @@ export_praat = Stage(
     inputs=(RUN,),
     text="stressnet.stages.export_praat.run:praat_text",
     items="problems",
-    help="""Write tokens of RUN into OUT as files that Praat opens.
-
-    Per token: sound, TextGrid with a tier of relevance per phone, Formant, PitchTier. In Praat:
-    Open > Read from file..., select sound and TextGrid, View & Edit.
-    """,
 )

@@ -1,4 +1,8 @@
-"""``stressnet findings``: the paper's claims beside what tests them, with verdicts."""
+"""The paper's claims: relevance, deletion and causal effect side by side, with verdicts.
+
+STATS is a folder of 'stressnet stats', STIMULI one of 'stressnet manipulate' with the networks'
+responses. Deletion is computed here on tokens of CORPUS. Rules: docs/findings.md.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +38,4 @@ find_out = Stage(
     inputs=(CORPUS, Input("stats"), Input("stimuli")),
     text="stressnet.manipulation.verdicts:findings_text",
     has_device=True,
-    help="""The paper's claims: relevance, deletion and causal effect side by side, with verdicts.
-
-    STATS is a folder of 'stressnet stats', STIMULI one of 'stressnet manipulate' with the networks'
-    responses. Deletion is computed here on tokens of CORPUS. Rules: docs/findings.md.
-    """,
 )

@@ -1,4 +1,9 @@
-"""``stressnet inspect``: what a folder of recordings holds, and the recipe that fits it."""
+"""Look at RECORDINGS and write the recipe that fits them, with comments.
+
+Shows what was understood (recordings, speakers, transcripts, alignments) and what was not.
+Correct the recipe where it is wrong, and give it to validate and build-corpus with --recipe.
+Exit code 3 if something was not understood.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +26,4 @@ inspect_folder = Stage(
     config=InspectConfig,
     inputs=(Input("recordings"),),
     text="stressnet.stages.inspect.run:inspection_text",
-    help="""Look at RECORDINGS and write the recipe that fits them, with comments.
-
-    Shows what was understood (recordings, speakers, transcripts, alignments) and what was not.
-    Correct the recipe where it is wrong, and give it to validate and build-corpus with --recipe.
-    Exit code 3 if something was not understood.
-    """,
 )

@@ -1,4 +1,11 @@
-"""``stressnet manipulate``: words with one cue changed at a time, and networks' answers to them."""
+"""Change cues to stress in the words of CORPUS, one at a time; write stimuli into OUT.
+
+Continua from INITIAL-like to FINAL-like in F0, duration, intensity, F1, F2, F3 and spectral
+tilt of the two vowels; everything else of the word stays. Every stimulus is measured again:
+crosstalk.csv says how far the intended cue and the others moved. Stimuli whose cue did not
+move, or that Praat cannot analyse, are left out and listed in failures.csv. With --model,
+responses.parquet holds the networks' logits. See docs/manipulation.md.
+"""
 
 from __future__ import annotations
 
@@ -85,12 +92,4 @@ manipulate_corpus = Stage(
     items="stimuli, continua or tokens were left out",
     has_jobs=True,
     has_device=True,
-    help="""Change cues to stress in the words of CORPUS, one at a time; write stimuli into OUT.
-
-    Continua from INITIAL-like to FINAL-like in F0, duration, intensity, F1, F2, F3 and spectral
-    tilt of the two vowels; everything else of the word stays. Every stimulus is measured again:
-    crosstalk.csv says how far the intended cue and the others moved. Stimuli whose cue did not
-    move, or that Praat cannot analyse, are left out and listed in failures.csv. With --model,
-    responses.parquet holds the networks' logits. See docs/manipulation.md.
-    """,
 )

@@ -1,4 +1,9 @@
-"""``stressnet measure``: acoustic cues to stress of every token of a corpus."""
+"""Measure acoustic cues to stress in the tokens of CORPUS; write tables into OUT.
+
+Duration, F0, intensity, spectral balance and tilt, H1*-A3*, formants and vowel space, for both
+syllables and as first minus second. One row per token in cues.parquet and cues.csv; every
+column is explained in docs/cues.md.
+"""
 
 from __future__ import annotations
 
@@ -61,10 +66,4 @@ measure_corpus = Stage(
     text="stressnet.stages.measure.run:measured_text",
     items="tokens could not be measured",
     has_jobs=True,
-    help="""Measure acoustic cues to stress in the tokens of CORPUS; write tables into OUT.
-
-    Duration, F0, intensity, spectral balance and tilt, H1*-A3*, formants and vowel space, for both
-    syllables and as first minus second. One row per token in cues.parquet and cues.csv; every
-    column is explained in docs/cues.md.
-    """,
 )

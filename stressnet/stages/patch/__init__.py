@@ -1,4 +1,9 @@
-"""``stressnet patch``: which channels, and which parts of the word in them, carry the decision."""
+"""Find the channels of one or more MODELs that carry the decision, and what they hear.
+
+Exchanges activations between two words of CORPUS that differ in stress, or in one cue, and
+writes into OUT: effects of all units, how true each estimator is, circuits with the accuracy
+that they keep, the tuning of channels to acoustic cues, figures and a page.
+"""
 
 from __future__ import annotations
 
@@ -70,10 +75,4 @@ patch_networks = Stage(
     items="pairs were left out",
     has_jobs=True,
     has_device=True,
-    help="""Find the channels of one or more MODELs that carry the decision, and what they hear.
-
-    Exchanges activations between two words of CORPUS that differ in stress, or in one cue, and
-    writes into OUT: effects of all units, how true each estimator is, circuits with the accuracy
-    that they keep, the tuning of channels to acoustic cues, figures and a page.
-    """,
 )

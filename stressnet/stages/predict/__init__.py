@@ -1,4 +1,11 @@
-"""``stressnet predict``: the stress of the disyllabic words in recordings."""
+"""Predict the stress of the disyllabic words in recordings.
+
+A FILE without TextGrid or transcript must hold one word of two syllables and nothing else.
+Running speech needs a TextGrid with words and ARPAbet phones, or a transcript, with which it is
+aligned first, text with times (subtitles, what recognisers write) where it stands; what lies
+beside the FILE under its name is found by itself.
+Words that do not have two syllables are listed as skipped.
+"""
 
 from __future__ import annotations
 
@@ -65,12 +72,4 @@ predict = Stage(
     config=PredictConfig,
     inputs=(Input("file", several=True),),
     has_device=True,
-    help="""Predict the stress of the disyllabic words in recordings.
-
-    A FILE without TextGrid or transcript must hold one word of two syllables and nothing else.
-    Running speech needs a TextGrid with words and ARPAbet phones, or a transcript, with which it is
-    aligned first, text with times (subtitles, what recognisers write) where it stands; what lies
-    beside the FILE under its name is found by itself.
-    Words that do not have two syllables are listed as skipped.
-    """,
 )

@@ -1,4 +1,8 @@
-"""``stressnet psychometrics``: curves and cue weights of networks, beside those of listeners."""
+"""Psychometric functions of the networks that answered to STIMULI (from manipulate).
+
+Slope and crossover of every cue, and weights of two cues against each other where STIMULI holds
+pairs, beside what listeners do. Tables and a figure go to OUT.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +28,4 @@ psychometrics = Stage(
     kind="psychometrics",
     inputs=(Input("stimuli"),),
     text="stressnet.stages.psychometrics.run:psychometrics_text",
-    help="""Psychometric functions of the networks that answered to STIMULI (from manipulate).
-
-    Slope and crossover of every cue, and weights of two cues against each other where STIMULI holds
-    pairs, beside what listeners do. Tables and a figure go to OUT.
-    """,
 )

@@ -1,4 +1,8 @@
-"""``stressnet report``: figures and pages from a run."""
+"""Write figures (PNG, PDF) and pages that open in a browser from RUN into REPORT.
+
+index.html is the report, explorer.html a page to hear, see and filter the tokens. Both open
+from disk and need no network.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +42,4 @@ report_run = Stage(
     items="tokens left out of the explorer",
     done="folder",
     has_jobs=True,
-    help="""Write figures (PNG, PDF) and pages that open in a browser from RUN into REPORT.
-
-    index.html is the report, explorer.html a page to hear, see and filter the tokens. Both open
-    from disk and need no network.
-    """,
 )

@@ -1,4 +1,9 @@
-"""``stressnet search``: train with varied recipes, keep what validates best."""
+"""Search for a better recipe with Optuna; write trials.csv and best.toml into OUT.
+
+Starts from the recipe and varies its rate, decay, batch size, smoothing and augmentation. What
+--set fixes stays fixed. An interrupted search continues. Train with the result by
+`stressnet train CORPUS MODEL --recipe OUT/best.toml`.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +32,4 @@ search_recipe = Stage(
     inputs=(CORPUS,),
     text="stressnet.stages.train.text:search_text",
     has_device=True,
-    help="""Search for a better recipe with Optuna; write trials.csv and best.toml into OUT.
-
-    Starts from the recipe and varies its rate, decay, batch size, smoothing and augmentation. What
-    --set fixes stays fixed. An interrupted search continues. Train with the result by
-    `stressnet train CORPUS MODEL --recipe OUT/best.toml`.
-    """,
 )

@@ -1,4 +1,9 @@
-"""``stressnet sensitivity``: how relevance in regions changes with choices of the analysis."""
+"""Measure how shares of relevance change with band width, LRP rules and network.
+
+Explains a sample of tokens under every composite, projects it under every band rule, and writes
+one table. The first MODEL, composite and band rule are what the others are compared with.
+Spectrogram presets and windows are compared by networks trained on them.
+"""
 
 from __future__ import annotations
 
@@ -64,10 +69,4 @@ measure_sensitivity = Stage(
     items="tokens could not be projected",
     has_jobs=True,
     has_device=True,
-    help="""Measure how shares of relevance change with band width, LRP rules and network.
-
-    Explains a sample of tokens under every composite, projects it under every band rule, and writes
-    one table. The first MODEL, composite and band rule are what the others are compared with.
-    Spectrogram presets and windows are compared by networks trained on them.
-    """,
 )

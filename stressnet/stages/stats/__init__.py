@@ -1,4 +1,9 @@
-"""``stressnet stats``: tables of relevance with intervals and tests over one or more runs."""
+"""Tables of relevance with intervals and tests over one or more runs; write into OUT.
+
+SOURCE is a CONFIG.toml that names runs, strata, contrasts and models (--example prints one), or
+a folder of 'stressnet explain', for which all are the defaults. Intervals respect speakers,
+words and training seeds. Ends with a verdict on each claim of the paper.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +24,4 @@ run_statistics = Stage(
     inputs=(Input("source", "stressnet.statistics.analysis:open_analysis"),),
     text="stressnet.stages.stats.text:summary_text",
     items="comparisons or models failed",
-    help="""Tables of relevance with intervals and tests over one or more runs; write into OUT.
-
-    SOURCE is a CONFIG.toml that names runs, strata, contrasts and models (--example prints one), or
-    a folder of 'stressnet explain', for which all are the defaults. Intervals respect speakers,
-    words and training seeds. Ends with a verdict on each claim of the paper.
-    """,
 )

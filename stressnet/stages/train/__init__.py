@@ -1,4 +1,10 @@
-"""``stressnet train``: fit networks to a corpus, test them on every test set, save them."""
+"""Train a network on CORPUS, test it, and save it in the folder MODEL.
+
+Prints the figures of every test set with 95 % intervals. With --seeds or --folds, MODEL holds
+one network each (seed-0, ...; fold-1/seed-0, ...), a table of their figures (summary.csv) and
+those of their averaged logits (ensemble/). An interrupted training continues where it was. On
+several GPUs or nodes: torchrun --nproc-per-node N -m stressnet train ...
+"""
 
 from __future__ import annotations
 
@@ -140,11 +146,4 @@ train_model = Stage(
     output="model",
     text="stressnet.stages.train.text:trained_text",
     has_device=True,
-    help="""Train a network on CORPUS, test it, and save it in the folder MODEL.
-
-    Prints the figures of every test set with 95 % intervals. With --seeds or --folds, MODEL holds
-    one network each (seed-0, ...; fold-1/seed-0, ...), a table of their figures (summary.csv) and
-    those of their averaged logits (ensemble/). An interrupted training continues where it was. On
-    several GPUs or nodes: torchrun --nproc-per-node N -m stressnet train ...
-    """,
 )

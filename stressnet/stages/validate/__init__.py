@@ -1,4 +1,10 @@
-"""``stressnet validate``: what is wrong with recordings and alignments; nothing is changed."""
+"""List what is wrong with RECORDINGS and their alignments; change nothing.
+
+Overlaps, intervals without length, ends past the audio, phones that cross words, tiers that do
+not match, unreadable or truncated files, clipping and other faults of the sound, missing
+transcripts, words without pronunciation, files that are not used. Says how many tokens of each
+class to expect, and whether they are enough to train on. Exit code 3 if anything is wrong.
+"""
 
 from __future__ import annotations
 
@@ -63,11 +69,4 @@ validate_folder = Stage(
     config=ValidateConfig,
     inputs=(Input("recordings"),),
     text="stressnet.stages.validate.run:validation_text",
-    help="""List what is wrong with RECORDINGS and their alignments; change nothing.
-
-    Overlaps, intervals without length, ends past the audio, phones that cross words, tiers that do
-    not match, unreadable or truncated files, clipping and other faults of the sound, missing
-    transcripts, words without pronunciation, files that are not used. Says how many tokens of each
-    class to expect, and whether they are enough to train on. Exit code 3 if anything is wrong.
-    """,
 )

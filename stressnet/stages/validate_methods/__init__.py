@@ -1,4 +1,9 @@
-"""``stressnet validate-methods``: a scoreboard of explanation methods on words with a known cue."""
+"""Test explanation methods on words whose cue is known; write a scoreboard into OUT.
+
+Draws synthetic words in which exactly one cue carries the class, trains networks on them, and
+asks of every method whether its maps find the cue: tables, figures, and a recommendation of
+method, rule and seed.
+"""
 
 from __future__ import annotations
 
@@ -85,10 +90,4 @@ validate_methods = Stage(
     items="steps failed",
     done="scoreboard",
     has_jobs=True,
-    help="""Test explanation methods on words whose cue is known; write a scoreboard into OUT.
-
-    Draws synthetic words in which exactly one cue carries the class, trains networks on them, and
-    asks of every method whether its maps find the cue: tables, figures, and a recommendation of
-    method, rule and seed.
-    """,
 )
