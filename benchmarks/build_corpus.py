@@ -32,7 +32,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet.runs.progress import Progress
+from stressnet.runs.work import Progress
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -8,18 +8,25 @@ import pytest
 from scipy.signal import lfilter
 from test_acoustics_tracks import RATE, VOWELS, vowel
 
-from stressnet.acoustics.ceilings import (
+from stressnet.acoustics.cue_table import CUES, contrast_columns, table_columns
+from stressnet.acoustics.cues import Segments, articulation_rate, measure_token, place_vowels
+from stressnet.acoustics.prosodic_cues import semitones
+from stressnet.acoustics.speakers import (
+    SpeakerSettings,
+    Vowel,
     choose_ceiling,
     looks_too_low,
     low_ceiling_evidence,
     smoothest_ceiling,
+    speaker_settings,
 )
-from stressnet.acoustics.cue_table import CUES, contrast_columns, table_columns
-from stressnet.acoustics.cues import Segments, articulation_rate, measure_token, place_vowels
-from stressnet.acoustics.hum import HIGH_PASS_HZ, hum_level_db
-from stressnet.acoustics.prosodic_cues import semitones
-from stressnet.acoustics.speakers import SpeakerSettings, Vowel, speaker_settings
-from stressnet.acoustics.tracks import FormantSettings, PitchSettings, pitch_track
+from stressnet.acoustics.tracks import (
+    HIGH_PASS_HZ,
+    FormantSettings,
+    PitchSettings,
+    hum_level_db,
+    pitch_track,
+)
 from stressnet.acoustics.vowel_space import bark, centroid_bark, is_reduced, peripherality_bark
 from stressnet.acoustics.vowel_spectrum import (
     expected_bandwidth_hz,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter, resample_poly
 
-from stressnet.acoustics.ceilings import choose_ceiling
 from stressnet.acoustics.speakers import (
     Vowel,
+    choose_ceiling,
     optimise_ceiling,
     sex_of,
     speaker_settings,

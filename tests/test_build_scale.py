@@ -14,7 +14,7 @@ from stressnet.cli import cli
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, StressnetError
 from stressnet.runs.parallel import dask_executor
-from stressnet.runs.progress import Progress
+from stressnet.runs.work import Progress
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.corpus_merge import merge_corpora
 

@@ -22,7 +22,7 @@ from stressnet.corpus.splits import check_leaks
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, FolderError
 from stressnet.runs.manifest import hash_file
-from stressnet.runs.progress import Progress
+from stressnet.runs.work import Progress
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.corpus_export import export_corpus
 from stressnet.stages.corpus_merge import merge_corpora

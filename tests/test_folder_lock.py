@@ -13,14 +13,14 @@ from command_line import run_cli
 
 from stressnet.errors import CorpusError
 from stressnet.runs.folder import RunFolder
-from stressnet.runs.lock import hold, release
+from stressnet.runs.held import hold, release
 
 pytest.importorskip("fcntl")
 
 _HOLD = """
 import sys
 from pathlib import Path
-from stressnet.runs.lock import hold
+from stressnet.runs.held import hold
 hold(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

@@ -20,8 +20,8 @@ from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
-from stressnet.runs.progress import Progress
 from stressnet.runs.tables import write_parquet
+from stressnet.runs.work import Progress
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.corpus_merge import merge_corpora
 from stressnet.stages.train import train_model

@@ -33,8 +33,13 @@ from stressnet.regions import (
     get_regions,
     load_regions,
 )
-from stressnet.regions.exchange import draw_partners, matched_share
-from stressnet.regions.nulls import applies, rotate_mask, rotate_tracks
+from stressnet.regions.nulls import (
+    applies,
+    draw_partners,
+    matched_share,
+    rotate_mask,
+    rotate_tracks,
+)
 from stressnet.regions.partition import PARTITIONS, partition
 from stressnet.regions.projection import MEASURES, project_map, project_masks
 from stressnet.regions.registry import HOSTS, REGIONS

@@ -15,7 +15,7 @@ from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.regions import Scene, TokenTimes
-from stressnet.regions.exchange import draw_partners, exchange_times, exchange_tracks
+from stressnet.regions.nulls import draw_partners, exchange_times, exchange_tracks
 from stressnet.regions.partition import partition
 from stressnet.regions.projection import MEASURES, NULL_MEASURES, project_map, project_masks
 from stressnet.regions.registry import REGIONS

@@ -9,6 +9,10 @@ and a spectrogram's frames are different grids: tracks are read at any times by 
 ``"filtered-ac"`` is the pitch method that Praat recommends for intonation since version 6.4; the
 Praat inside parselmouth 0.4 is older, so its filter is applied here (:func:`low_pass`) in front of
 *To Pitch (ac)*, which ``"raw-ac"`` is alone (Praat manual, *Sound: To Pitch (filtered ac)...*).
+
+Home recordings carry mains hum that can be as strong as the voice's first harmonic; the trackers,
+the filtered one above all, then find a perfectly periodic voice of 60 Hz. Where a speaker's
+excerpts show it, everything below 67 Hz is removed before the pitch analysis, and only there.
 """
 
 from __future__ import annotations
@@ -20,7 +24,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.acoustics.hum import high_passed
 from stressnet.acoustics.track_types import N_FORMANTS, FormantTrack, PitchTrack, Tracks
 from stressnet.axes import FloatArray
 from stressnet.errors import AudioError, ConfigError
@@ -56,7 +59,7 @@ class PitchSettings:
     The defaults are those of Praat 6.4's filtered autocorrelation; :meth:`raw` gives those of the
     raw one. ``filter_top_hz`` is the pitch top in Praat's dialogue, where it is also the ceiling;
     here it stays wide when the ceiling is narrowed to a speaker's range. ``high_pass_hz`` above 0
-    removes mains hum first, see :mod:`stressnet.acoustics.hum`.
+    removes mains hum first, see :mod:`stressnet.acoustics.tracks`.
     """
 
     method: Literal["filtered-ac", "raw-ac"] = "filtered-ac"
@@ -237,3 +240,32 @@ def praat_sound(samples: NDArray, rate_hz: int) -> parselmouth.Sound:
     if samples.ndim != 1 or len(samples) == 0 or not np.isfinite(samples).all():
         raise AudioError("an excerpt must be one channel of finite samples")
     return parselmouth.Sound(samples, sampling_frequency=rate_hz)
+
+
+HUM_BAND_HZ = (45.0, 65.0)
+VOICE_BAND_HZ = (75.0, 400.0)
+HUM_THRESHOLD_DB = -12.0
+"""Level of the hum's band re the voice's above which a speaker's recordings count as humming. Of
+177 LibriSpeech speakers the median is -32 dB, and nine in ten are below -20 dB."""
+
+HIGH_PASS_HZ = 67.0
+SMOOTHING_HZ = 10.0
+
+
+def hum_level_db(samples: NDArray, rate_hz: int) -> float:
+    """Energy from 45 to 65 Hz re that from 75 to 400 Hz in an excerpt, dB; NaN for silence."""
+    windowed = np.asarray(samples, dtype=np.float64) * np.hanning(len(samples))
+    power = np.abs(np.fft.rfft(windowed)) ** 2
+    axis_hz = np.fft.rfftfreq(len(samples), 1.0 / rate_hz)
+    low, voice = (
+        power[(axis_hz >= band[0]) & (axis_hz < band[1])].sum()
+        for band in (HUM_BAND_HZ, VOICE_BAND_HZ)
+    )
+    return float(10.0 * np.log10(low / voice)) if low > 0 and voice > 0 else float("nan")
+
+
+def high_passed(sound: parselmouth.Sound, high_pass_hz: float) -> parselmouth.Sound:
+    """The sound without what lies below ``high_pass_hz`` (Praat's *Filter (stop Hann band)*)."""
+    from parselmouth.praat import call
+
+    return call(sound, "Filter (stop Hann band)", 0.0, high_pass_hz, SMOOTHING_HZ)

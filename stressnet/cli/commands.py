@@ -171,26 +171,21 @@ def _execute(stage: Stage, values: dict[str, Any]) -> None:
     given = [values.pop(f"input_{one.name}") for one in stage.inputs]
     given = [list(one) if isinstance(one, tuple) else one for one in given]
     out = values.pop(_OUT, None)
-    dry_run, overwrite = values.pop("dry_run", False), values.pop("overwrite", False)
-    device = values.pop("device", "cpu")
+    asked = {name: values.pop(name, False) for name in ("dry_run", "overwrite")}
     progress = Progress(not values.pop("quiet"))
-    work = Work(values.pop("jobs", 1), device, progress)
+    work = Work(values.pop("jobs", 1), values.pop("device", "cpu"), progress)
     try:
         config = make_config(stage.config, values)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    opened = stage.opened(given, device)
-    if not stage.kind:
-        result = stage.runner(config, *opened, work)
-        _print(stage, result)
-        _exit_for(result)
-        return
-    folder = stage.folder(given, out, config, overwrite=overwrite, dry_run=dry_run, work=work)
     try:
-        with folder:
-            result = stage.runner(config, *opened, folder)
+        result, folder = stage.execute(given, out, config, work, **asked)
     except DryRun as plan:
         echo(str(plan))
+        return
+    if folder is None:
+        _print(stage, result)
+        _exit_for(result)
         return
     if not is_first_process():
         return

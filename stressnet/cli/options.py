@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from stressnet.runs.progress import shown
+from stressnet.runs.work import shown
 
 EXIT_FAILED = 1
 EXIT_SOME_FAILED = 3

@@ -115,7 +115,7 @@ def card_command(
     how to make it again. The temperature goes into MODEL/calibration.json, which predict uses.
     """
     from stressnet.report.model_card import write_card
-    from stressnet.runs.progress import Progress
+    from stressnet.runs.work import Progress
 
     path, temperature = write_card(
         corpus, model, measured_path=measured, out=out, seed=seed, progress=Progress(not quiet)

@@ -15,7 +15,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError
 from stressnet.evaluation.sets import TestSets, Unit, asked, class_indices, whole_sets
 from stressnet.lexicon.controls import Use, control_base, guess_use
-from stressnet.runs.progress import Progress
+from stressnet.runs.work import Progress
 from stressnet.training import audits
 from stressnet.training.bootstrap import Estimate
 from stressnet.training.comparison import compare

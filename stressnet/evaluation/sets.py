@@ -19,7 +19,7 @@ from stressnet.evaluation.heard import Heard, is_own_corpus
 from stressnet.lexicon.pronunciation import REDUCED_VOWELS
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.models.checkpoint import INFO_NAME, TrainedNetwork
-from stressnet.runs.progress import Progress
+from stressnet.runs.work import Progress
 from stressnet.training.calibration import Calibration, fit_temperature, load_calibration
 from stressnet.training.corpus_data import Fold, splits_of_fold
 from stressnet.training.data import StressData

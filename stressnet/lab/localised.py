@@ -25,7 +25,7 @@ from stressnet.lab.related import QUANTITIES, TARGETS, parse_target, related_cue
 from stressnet.lab.target import LocalisedTarget, TargetRules, localised_target
 from stressnet.lexicon.stress import CLASSES
 from stressnet.regions.from_corpus import SceneReader
-from stressnet.regions.localisation import TOLERANCE_HZ, TOLERANCE_S
+from stressnet.regions.measures import TOLERANCE_HZ, TOLERANCE_S
 
 __all__ = [
     "TARGETS",

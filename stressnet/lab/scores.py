@@ -24,7 +24,7 @@ from stressnet.axes import BoolArray, FloatArray
 from stressnet.errors import ConfigError, check_names
 from stressnet.lab.candidates import CANDIDATES, candidate_masks, grown, rivals, true_masks
 from stressnet.lab.labset import LabSet
-from stressnet.regions.localisation import TOLERANCE_HZ, TOLERANCE_S
+from stressnet.regions.measures import TOLERANCE_HZ, TOLERANCE_S
 
 MEASURES = ("mass", "rank", "pointing", "first", "top3", "false_positive")
 """Measures of one word; in all but the last, higher is better."""

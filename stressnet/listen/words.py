@@ -160,7 +160,7 @@ def load_word(
     'PERMIT'
     """
     from stressnet.runs.problems import Problem
-    from stressnet.runs.progress import Progress
+    from stressnet.runs.work import Progress
     from stressnet.stages.predict.sources import sources_of
 
     path = Path(recording)

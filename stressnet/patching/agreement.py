@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -25,18 +28,18 @@ ALL_LAYERS = "all"
 _KEYS = ["network", "kind", "layer", "pair", "unit"]
 
 
+def over_clusters(statistic: Callable[[FloatArray], FloatArray], rows: pd.DataFrame) -> Any:
+    """A statistic of pairs with limits over speakers and words."""
+    clusters = {"speakers": rows["speaker"].to_numpy(), "words": rows["word"].to_numpy()}
+    with np.errstate(invalid="ignore"):  # a single word or speaker has no others
+        return jackknife(statistic, len(rows), clusters)
+
+
 def agreement_table(effects: pd.DataFrame) -> pd.DataFrame:
-    """Agreement per network, kind of unit, layer and estimator, with intervals.
+    """Agreement per network, kind of unit, layer and estimator, with intervals: :data:`COLUMNS`.
 
-    Parameters
-    ----------
-    effects : DataFrame
-        ``network, kind, layer, pair, unit, estimator, effect, word, speaker``.
-
-    Returns
-    -------
-    DataFrame
-        :data:`COLUMNS`; empty without :data:`TRUTH`. Intervals are over words and speakers.
+    Effects are ``network, kind, layer, pair, unit, estimator, effect, word, speaker``; the table is
+    empty without :data:`TRUTH`.
     """
     wide = effects.pivot_table(index=_KEYS, columns="estimator", values="effect", sort=False)
     about = effects.drop_duplicates(["network", "pair"]).set_index(["network", "pair"])
@@ -65,8 +68,7 @@ def _agreement(rows: pd.DataFrame, name: str) -> dict[str, object]:
         r, rank_r = _correlation(kept, truth, estimate), _correlation(kept, *ranks)
         return np.stack([r, rank_r, scale, same], axis=1)
 
-    clusters = {"speakers": rows["speaker"].to_numpy(), "words": rows["word"].to_numpy()}
-    found = jackknife(measures, len(rows), clusters)
+    found = over_clusters(measures, rows)
     result: dict[str, object] = {}
     for k, measure in enumerate(MEASURES):
         values = (found.value[k], found.low[k], found.high[k])
@@ -103,10 +105,8 @@ def mean_effects(effects: pd.DataFrame) -> pd.DataFrame:
     for (network, cue), part in rows.groupby(["network", "cue"], sort=False):
         wide = part.pivot(index="pair", columns=["kind", "layer", "unit"], values="effect")
         pairs = part.drop_duplicates("pair").set_index("pair").loc[wide.index]
-        clusters = {"speakers": pairs["speaker"].to_numpy(), "words": pairs["word"].to_numpy()}
         values = np.nan_to_num(wide.to_numpy(np.float64))
-        with np.errstate(invalid="ignore"):  # a single word or speaker has no others
-            found = jackknife(mean_of(np.hstack([values, np.abs(values)])), len(values), clusters)
+        found = over_clusters(mean_of(np.hstack([values, np.abs(values)])), pairs)
         n = values.shape[1]
         table = wide.columns.to_frame(index=False)
         table = table.assign(network=str(network), cue=str(cue), estimator=name)

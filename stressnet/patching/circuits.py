@@ -25,10 +25,11 @@ from stressnet.axes import FloatArray
 from stressnet.explain.boundaries import Change, changed_at
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.models.network import Network
+from stressnet.patching.agreement import over_clusters
 from stressnet.patching.pairs import Pairs
 from stressnet.patching.tuning import tuning_table
 from stressnet.patching.units import Unit, channel_units, roles_of
-from stressnet.statistics.jackknife import jackknife, mean_of
+from stressnet.statistics.jackknife import mean_of
 from stressnet.training.metrics import evaluate
 
 CURVES = ("ranking", "measure", "n_units", "mean", "low", "high", "n_pairs", "n_words", "reason")
@@ -188,13 +189,11 @@ def curves(
         kept, lost = (np.mean([each[k] for each in chance], axis=0) for k in (0, 1))
         rankings.setdefault(RANDOM, []).append((kept, lost))
     rows = table.iloc[np.concatenate(judged)]
-    clusters = {"speakers": rows["speaker"].to_numpy(), "words": rows["word"].to_numpy()}
     parts = []
     for ranking, halves in rankings.items():
         for k, measure in enumerate(("faithfulness", "completeness")):
             values = np.concatenate([each[k] for each in halves])
-            with np.errstate(invalid="ignore"):  # a single word or speaker has no others
-                found = jackknife(mean_of(values), len(values), clusters)
+            found = over_clusters(mean_of(values), rows)
             columns = {"mean": found.value, "low": found.low, "high": found.high}
             about = {"ranking": ranking, "measure": measure, "reason": found.remark}
             parts.append(pd.DataFrame({"n_units": sizes, **columns, **about}))

@@ -133,11 +133,8 @@ class _Group:
     @cached_property
     def names(self) -> dict[str, NDArray]:
         """Layer, kind and label of each unit."""
-        columns = {"layer": "layer", "kind": "kind", "unit": "label"}
-        return {
-            column: np.array([getattr(unit, name) for unit in self.units], dtype=object)
-            for column, name in columns.items()
-        }
+        names = np.array([(u.layer, u.kind, u.label) for u in self.units], dtype=object)
+        return dict(zip(("layer", "kind", "unit"), names.T, strict=True))
 
     def empty(self, pairs: slice) -> NDArray:
         """Units without any cell, broadcastable to (n_pairs, n_units)."""

@@ -1,8 +1,21 @@
-"""Nulls that need one token, whose own tracks or boundaries move, or a second one that lends its.
+"""Nulls: a token whose own tracks or boundaries move, or another one that lends its.
 
-What the exchange between tokens does is in :mod:`stressnet.regions.exchange`; nulls of other
-networks are the measures of other maps under the token's own masks. ``docs/regions.md`` says what
-each takes away. A null is the mean of its draws; one that leaves nothing in the image is left out.
+``docs/regions.md`` says what each null takes away; nulls of other networks are the measures of
+other maps under the token's own masks. A null is the mean of its draws; one that leaves nothing in
+the image is left out. If relevance lies where *this* token's formants are, and not merely where
+formants usually are, it must leave the bands when another token's formants draw them: the exchange.
+
+Tracks
+    Formants and F0 of the donor's nuclei are mapped by relative time into this token's nuclei
+    (stressed to stressed where both stresses are known, else first to first): the regions keep
+    their extent in time, only their place in frequency is exchanged.
+Times
+    The donor's boundaries, counted from its word's onset, replace this token's; what runs beyond
+    this token's sound is cut off. The token keeps its own stress, so ``nucleus_stressed`` is where
+    its stressed vowel would be if it had the donor's rhythm.
+
+Partners are of another word, of similar duration, and where possible of the same vowels and sex:
+another token of the same vowel is the strictest donor of formants that speech has to offer.
 """
 
 from __future__ import annotations
@@ -13,9 +26,157 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.regions.exchange import exchange_times, exchange_tracks, times_across, with_tracks_of
+from stressnet.acoustics.track_types import N_FORMANTS, FormantTrack, PitchTrack, Tracks
+from stressnet.axes import FloatArray
+from stressnet.errors import ConfigError
+from stressnet.intervals import Interval
 from stressnet.regions.registry import Mask, Missing, Region, Stretch
 from stressnet.regions.scene import Scene
+
+TRACK_STEP_S = 0.005
+_BEYOND_S = 0.010  # frames centred just outside a nucleus still cover a part of it
+
+
+def draw_partners(
+    duration_s: Sequence[float] | FloatArray,
+    rng: np.random.Generator,
+    *,
+    groups: Sequence[str] | None = None,
+    strata: Sequence[Sequence[str]] = (),
+    block: int = 32,
+) -> NDArray[np.intp]:
+    """For every token the index of another token, each token being used exactly once.
+
+    Parameters
+    ----------
+    groups : sequence of str, optional
+        Partners should differ in this, e.g. the word family; kept to wherever a stratum allows.
+    strata : sequence of sequences of str
+        Partners agree in these, from the finest to the coarsest, e.g. sex and both vowels, then
+        sex and stressed vowel, then sex: a token without a partner of another group in its stratum
+        looks for one in the next. What is left in the end is paired without regard to strata.
+    block : int
+        Partners are drawn among so many tokens neighbouring in duration.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        A permutation without fixed points.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two tokens.
+    """
+    duration = np.asarray(duration_s, dtype=np.float64)
+    n = len(duration)
+    if n < 2:
+        raise ConfigError("an exchange between tokens needs at least two of them")
+    if block < 2:
+        raise ConfigError("a block of exchange must hold at least two tokens")
+    group = np.asarray(groups if groups is not None else np.arange(n)).astype(str)
+    partner = np.full(n, -1, dtype=np.intp)
+    for stratum in (*_levels(strata, n), np.zeros(n).astype(str)):
+        left = np.flatnonzero(partner < 0)
+        for name in np.unique(stratum[left]):
+            members = left[stratum[left] == name]
+            # Everybody can get a partner of another group if none has more than half.
+            largest = np.unique(group[members], return_counts=True)[1].max()
+            if len(members) < 2 or 2 * largest > len(members):
+                continue
+            members = members[np.argsort(duration[members], kind="stable")]
+            for part in np.array_split(members, max(1, len(members) // block)):
+                partner[part] = _derange(part, group, rng)
+    left = np.flatnonzero(partner < 0)
+    if len(left) > 1:  # all of one group, or one group outnumbers the rest
+        partner[left] = _derange(left, group, rng)
+    elif len(left) == 1:  # enters the chain before the token nearest in duration
+        alone = left[0]
+        others = np.delete(np.arange(n), alone)
+        different = others[group[others] != group[alone]]
+        others = different if len(different) else others
+        nearest = others[np.argmin(np.abs(duration[others] - duration[alone]))]
+        partner[partner == nearest] = alone
+        partner[alone] = nearest
+    return partner
+
+
+def matched_share(partner: NDArray[np.intp], strata: Sequence[Sequence[str]]) -> tuple[float, ...]:
+    """Which part of the tokens agrees with its partner in each of some strata."""
+    return tuple(float(np.mean(level == level[partner])) for level in _levels(strata, len(partner)))
+
+
+def _levels(strata: Sequence[Sequence[str]], n: int) -> list[NDArray[np.str_]]:
+    levels = [np.asarray(level).astype(str) for level in strata]
+    if any(level.shape != (n,) for level in levels):
+        raise ConfigError("strata must name one stratum per token")
+    return levels
+
+
+def _derange(
+    members: NDArray[np.intp], group: NDArray[np.str_], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """A random cyclic shift of the members in groups, past the largest group if possible."""
+    order = rng.permutation(len(members))
+    labels = group[members[order]]
+    names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    order = order[np.argsort(rng.permutation(len(names))[codes], kind="stable")]
+    longest, n = int(counts.max()), len(members)
+    # A shift by at least the largest group leaves every group, also across the end.
+    shift = int(rng.integers(longest, n - longest + 1)) if 2 * longest <= n else n // 2
+    shuffled = members[order]
+    result = np.empty_like(members)
+    result[order] = np.roll(shuffled, -shift)
+    return result
+
+
+def exchange_times(scene: Scene, donor: Scene) -> Scene:
+    """The scene with the donor's boundaries; sound, stress and tracks stay."""
+    return replace(scene, times=replace(donor.times, stress=scene.times.stress))
+
+
+def exchange_tracks(scene: Scene, donor: Scene) -> Scene:
+    """The scene with the donor's formants and F0 inside its own nuclei."""
+    same_role = None not in (scene.times.stressed, donor.times.stressed)
+    swap = same_role and scene.times.stressed != donor.times.stressed
+    nuclei = scene.times.nuclei
+    sources = donor.times.nuclei[::-1] if swap else donor.times.nuclei
+    places = []
+    for own_s, nucleus, source in zip(times_across(nuclei), nuclei, sources, strict=True):
+        relative = (own_s - nucleus.start_s) / nucleus.duration_s
+        places.append(source.start_s + relative * source.duration_s)
+    return with_tracks_of(scene, donor.tracks, places)
+
+
+def times_across(nuclei: tuple[Interval, Interval]) -> tuple[FloatArray, FloatArray]:
+    """Times every 5 ms across two nuclei and a little beyond, neither reaching into the other."""
+    middle_s = 0.5 * (nuclei[0].end_s + nuclei[1].start_s)
+    first = _across(nuclei[0], -np.inf, middle_s - 1e-6)
+    return first, _across(nuclei[1], middle_s + 1e-6, np.inf)
+
+
+def with_tracks_of(scene: Scene, tracks: Tracks, places: Sequence[FloatArray]) -> Scene:
+    """The scene with what some tracks are at given places, and nothing between its nuclei.
+
+    For each nucleus, ``places`` are times in these tracks, one for each of :func:`times_across`.
+    """
+    times = times_across(scene.times.nuclei)
+    time_s, there_s = np.concatenate(times), np.concatenate(places)
+    values = np.vstack([*tracks.formants.at(there_s), tracks.pitch.at(there_s)])
+    if times[1][0] - times[0][-1] > TRACK_STEP_S:
+        gap_s = [times[0][-1] + 1e-6, times[1][0] - 1e-6]
+        at = len(times[0])
+        time_s = np.insert(time_s, at, gap_s)
+        values = np.insert(values, [at, at], np.nan, axis=1)
+    formants = FormantTrack(time_s, values[:N_FORMANTS], values[N_FORMANTS : 2 * N_FORMANTS])
+    return replace(scene, tracks=Tracks(formants, PitchTrack(time_s, values[-1])))
+
+
+def _across(nucleus: Interval, low_s: float, high_s: float) -> FloatArray:
+    start_s = max(nucleus.start_s - _BEYOND_S, low_s)
+    end_s = min(nucleus.end_s + _BEYOND_S, high_s)
+    return np.linspace(start_s, end_s, max(2, int((end_s - start_s) / TRACK_STEP_S) + 1))
+
 
 Masks = dict[str, Mask | Missing]
 

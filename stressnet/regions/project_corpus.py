@@ -91,9 +91,7 @@ class ControlMaps:
 class _Task:
     corpus: Path
     settings: ProjectionSettings
-    map_indices: list[int]
-    token_ids: list[str]
-    donor_ids: list[list[str]]
+    tokens: list[tuple[int, str, list[str]]]  # row of its map, id, donors
     controls: list[tuple[ControlKey, Path, dict[str, tuple[int, float]]]]
 
 
@@ -112,14 +110,13 @@ def project_run(
     comes back.
     """
     donors, matches = draw_donors(tokens, seed)
-    ids, map_indices = tokens["token_id"].tolist(), tokens["map_index"].tolist()
+    rows = list(zip(tokens["map_index"], tokens["token_id"], donors, strict=True))
     tasks = []
-    for start in range(0, len(tokens), PROJECTION_CHUNK):
-        part = slice(start, start + PROJECTION_CHUNK)
-        others = [((c.null, c.draw), c.file, c.part(set(ids[part]))) for c in controls]
-        tasks.append(
-            _Task(corpus_path, settings, map_indices[part], ids[part], donors[part], others)
-        )
+    for start in range(0, len(rows), PROJECTION_CHUNK):
+        part = rows[start : start + PROJECTION_CHUNK]
+        ids = {token_id for _, token_id, _ in part}
+        others = [((c.null, c.draw), c.file, c.part(ids)) for c in controls]
+        tasks.append(_Task(corpus_path, settings, part, others))
     known = tokens.set_index("token_id")[list(TOKEN_COLUMNS)]
     streams = {name: TableStream(folder.path / name) for name in (RELEVANCE, NULLS, PARTITIONS)}
     with ExitStack() as stack:
@@ -132,10 +129,10 @@ def project_run(
             folder.problems += problems
             for name, table in parts_of_task.items():
                 if name == RELEVANCE:
-                    rows = known.loc[table["token_id"]].reset_index(drop=True)
-                    table = table[["token_id"]].join(rows).join(table.drop(columns="token_id"))
+                    about = known.loc[table["token_id"]].reset_index(drop=True)
+                    table = table[["token_id"]].join(about).join(table.drop(columns="token_id"))
                 streams[name].write(table)
-            bar.update(len(task.token_ids))
+            bar.update(len(task.tokens))
     return matches
 
 
@@ -162,9 +159,7 @@ def _project_chunk(task: _Task) -> tuple[dict[str, pd.DataFrame], list[Problem]]
     done: dict[str, Projection] = {}
     pieces: list[dict[str, Any]] = []
     problems = []
-    for index, token_id, donors in zip(
-        task.map_indices, task.token_ids, task.donor_ids, strict=True
-    ):
+    for index, token_id, donors in task.tokens:
         try:
             scene = reader.scene(token_id)
             power = reader.power(token_id)
@@ -272,7 +267,7 @@ def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[
     of :data:`MATCHES`.
     """
     from stressnet.lexicon.pronunciation import bare
-    from stressnet.regions.exchange import draw_partners, matched_share
+    from stressnet.regions.nulls import draw_partners, matched_share
 
     if len(tokens) < 2:
         return [[] for _ in range(len(tokens))], {}

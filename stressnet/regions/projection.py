@@ -1,7 +1,7 @@
 """Relevance within regions: one record per region of a token, beside its nulls.
 
 Measures are defined in :mod:`stressnet.regions.measures` and
-:mod:`stressnet.regions.localisation`. A missing region has NaN everywhere and its reason in
+:mod:`stressnet.regions.measures`. A missing region has NaN everywhere and its reason in
 ``missing``.
 """
 

@@ -28,7 +28,7 @@ from stressnet.evaluation.text import interval_rows, interval_text, level_text, 
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.document import Bullets, Table, block_markdown
 from stressnet.runs.held import check_file
-from stressnet.runs.progress import Progress
+from stressnet.runs.work import Progress
 from stressnet.training.calibration import save_calibration
 from stressnet.training.recipes import RECIPES
 

@@ -4,11 +4,10 @@ from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file, read_manifest
 from stressnet.runs.options import max_tokens_option, option, seed_option, splits_option
 from stressnet.runs.problems import Problem, Severity
-from stressnet.runs.progress import Progress
 from stressnet.runs.result import Result
 from stressnet.runs.stage import CORPUS, MODEL, Input, Stage
 from stressnet.runs.tables import read_table
-from stressnet.runs.work import Step, Work
+from stressnet.runs.work import Progress, Step, Work
 
 __all__ = [
     "CORPUS",

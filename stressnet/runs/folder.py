@@ -24,19 +24,19 @@ from stressnet.runs.held import (
     STATE,
     Held,
     check_apart,
+    hold,
     named,
     read_listed,
+    release,
     remove_tree,
     unwritable,
 )
 from stressnet.runs.journal import Journal
-from stressnet.runs.lock import hold, release
 from stressnet.runs.manifest import hash_data, hash_of, write_json, write_manifest
 from stressnet.runs.options import files_in, identity, parameters
 from stressnet.runs.parallel import in_order, worker_pool
 from stressnet.runs.problems import Problem, count_lost, count_problems, write_rows
-from stressnet.runs.progress import Progress
-from stressnet.runs.work import DryRun, Step, Work, plan_text
+from stressnet.runs.work import DryRun, Progress, Step, Work, plan_text
 
 if TYPE_CHECKING:
     import pandas as pd

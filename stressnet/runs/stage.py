@@ -16,8 +16,7 @@ from typing import Any
 from stressnet.errors import ConfigError
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.options import files_in, make_config
-from stressnet.runs.progress import Progress
-from stressnet.runs.work import Work
+from stressnet.runs.work import Progress, Work
 
 
 @dataclass(frozen=True)
@@ -166,14 +165,21 @@ class Stage:
             options = {item.name: getattr(config, item.name) for item in fields(config)}
         config = make_config(self.config, options)
         work = Work(jobs, device, progress or Progress(verbose=False), executor)
+        *inputs, out = given if self.kind else (*given, None)
+        result, _ = self.execute(
+            inputs, out, config, work, overwrite=overwrite, keep_finished=keep_finished
+        )
+        return result
+
+    def execute(
+        self, given: Sequence[Any], out: Any, config: Any, work: Work, **folder_options: bool
+    ) -> tuple[Any, RunFolder | None]:
+        """The command's result, and the run folder if it writes one."""
+        opened = self.opened(given, work.device)
         if not self.kind:
-            return self.runner(config, *self.opened(given, device), work)
-        *inputs, out = given
-        opened = self.opened(inputs, device)
-        with self.folder(
-            inputs, out, config, overwrite=overwrite, keep_finished=keep_finished, work=work
-        ) as folder:
-            return self.runner(config, *opened, folder)
+            return self.runner(config, *opened, work), None
+        with self.folder(given, out, config, work=work, **folder_options) as folder:
+            return self.runner(config, *opened, folder), folder
 
     @property
     def runner(self) -> Callable[..., Any]:

@@ -20,7 +20,7 @@ from stressnet.corpus.tokens import LABEL_ALIGNER
 from stressnet.errors import CorpusError
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.names import inside
-from stressnet.runs.progress import Progress
+from stressnet.runs.work import Progress
 from stressnet.training.data import TRAIN, JoinedImages, StressData
 from stressnet.training.parts import parts_of_frames
 

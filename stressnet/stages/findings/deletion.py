@@ -13,8 +13,8 @@ from stressnet.explain.faithfulness import local_mean
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.regions import Missing, get_regions
-from stressnet.regions.exchange import exchange_times, exchange_tracks
 from stressnet.regions.from_corpus import SceneReader
+from stressnet.regions.nulls import exchange_times, exchange_tracks
 from stressnet.regions.scene import Scene
 from stressnet.runs.folder import RunFolder
 

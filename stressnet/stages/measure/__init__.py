@@ -14,7 +14,7 @@ from stressnet.errors import ConfigError
 from stressnet.runs import CORPUS, Stage, option
 
 CEILINGS = ("auto", "sex", "optimise", "smoothest")
-"""How formant ceilings are found; the methods of :mod:`stressnet.acoustics.ceilings`."""
+"""How formant ceilings are found; the methods of :mod:`stressnet.acoustics.speakers`."""
 
 
 @dataclass(frozen=True)

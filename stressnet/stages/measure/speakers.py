@@ -9,8 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from stressnet.acoustics.ceilings import choose_ceiling, looks_too_low, low_ceiling_evidence
-from stressnet.acoustics.speakers import SpeakerSettings, Vowel, speaker_settings
+from stressnet.acoustics.speakers import (
+    SpeakerSettings,
+    Vowel,
+    choose_ceiling,
+    looks_too_low,
+    low_ceiling_evidence,
+    speaker_settings,
+)
 from stressnet.acoustics.tracks import PitchSettings
 from stressnet.audio import Audio, read_audio
 from stressnet.corpus.store import Corpus
