@@ -80,7 +80,7 @@ STAGES = [
     for one in vars(import_module(module.name)).values()
     if isinstance(one, Stage)
 ]
-COMMANDS = (
+COMMANDS: tuple[Stage | click.Command, ...] = (
     *STAGES,
     *(one for one in vars(small_commands).values() if isinstance(one, click.Command)),
 )

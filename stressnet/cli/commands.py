@@ -59,15 +59,9 @@ _TYPED = {
 def _arguments(stage: Stage) -> list[click.Parameter]:
     arguments: list[click.Parameter] = [_argument(one) for one in stage.inputs]
     if stage.default_output:
-        arguments.append(
-            click.Option(
-                ["--out", _OUT],
-                type=PATH,
-                default=Path(stage.default_output),
-                show_default=True,
-                help="Folder to write.",
-            )
-        )
+        about: dict[str, Any] = {"show_default": True, "help": "Folder to write."}
+        default = Path(stage.default_output)
+        arguments.append(click.Option(["--out", _OUT], type=PATH, default=default, **about))
     elif stage.kind:
         arguments.append(click.Argument([_OUT], type=PATH, metavar=stage.output.upper()))
     return arguments

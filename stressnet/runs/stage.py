@@ -123,7 +123,6 @@ class Stage:
         *given: Any,
         config: Any = None,
         overwrite: bool = False,
-        keep_finished: bool = False,
         jobs: int = 1,
         device: str = "cpu",
         progress: Progress | None = None,
@@ -136,16 +135,12 @@ class Stage:
         ----------
         *given
             The inputs, as paths or opened, then the output folder if it writes one.
-        config : object, optional
-            The whole config; or give its fields by name.
+        config, **options
+            The whole config; or its fields by name.
         overwrite : bool
             Replace a folder of the same kind.
-        keep_finished : bool
-            Return the result of a finished folder of the same request instead of raising.
         jobs, device, progress, executor
-            See :class:`stressnet.runs.folder.Work`.
-        **options
-            Fields of the config.
+            See :class:`stressnet.runs.work.Work`.
 
         Raises
         ------
@@ -166,19 +161,27 @@ class Stage:
         config = make_config(self.config, options)
         work = Work(jobs, device, progress or Progress(verbose=False), executor)
         *inputs, out = given if self.kind else (*given, None)
-        result, _ = self.execute(
-            inputs, out, config, work, overwrite=overwrite, keep_finished=keep_finished
-        )
-        return result
+        return self.execute(inputs, out, config, work, overwrite=overwrite)[0]
 
     def execute(
-        self, given: Sequence[Any], out: Any, config: Any, work: Work, **folder_options: bool
+        self, given: Sequence[Any], out: Any, config: Any, work: Work, **asked: bool
     ) -> tuple[Any, RunFolder | None]:
-        """The command's result, and the run folder if it writes one."""
-        opened = self.opened(given, work.device)
+        """The command's result, and the run folder if it writes one.
+
+        What is asked of the folder is ``overwrite`` and ``dry_run``.
+        """
+        if len(given) != len(self.inputs):
+            names = ", ".join(one.name for one in self.inputs)
+            raise ConfigError(f"{self.name}: takes {names or 'no input'}, got {len(given)}")
+        pairs = zip(self.inputs, given, strict=True)
+        opened = [one.open(path, work.device) for one, path in pairs]
         if not self.kind:
             return self.runner(config, *opened, work), None
-        with self.folder(given, out, config, work=work, **folder_options) as folder:
+        inputs = [*(path for one in given for path in _paths_of(one)), *files_in(config)]
+        kind = getattr(config, "kind", self.kind)
+        options: dict[str, Any] = {"reuse": self.reuse, "work": work, **asked}
+        with RunFolder(Path(out), kind, inputs=inputs, **options) as folder:
+            folder.has_failures = bool(self.items)
             return self.runner(config, *opened, folder), folder
 
     @property
@@ -191,38 +194,6 @@ class Stage:
     def noun(self) -> str:
         """What the last line of output calls the folder."""
         return self.done or (self.kind if self.output == "out" else self.output)
-
-    def opened(self, given: Sequence[Any], device: str) -> list[Any]:
-        """The inputs, opened and checked."""
-        if len(given) != len(self.inputs):
-            names = ", ".join(one.name for one in self.inputs)
-            raise ConfigError(f"{self.name}: takes {names or 'no input'}, got {len(given)}")
-        return [one.open(path, device) for one, path in zip(self.inputs, given, strict=True)]
-
-    def folder(
-        self,
-        given: Sequence[Any],
-        out: Path | str,
-        config: Any,
-        *,
-        overwrite: bool = False,
-        keep_finished: bool = False,
-        dry_run: bool = False,
-        work: Work | None = None,
-    ) -> RunFolder:
-        """The run folder, its kind checked and apart from all inputs."""
-        paths = [path for one in given for path in _paths_of(one)]
-        folder = RunFolder(
-            Path(out),
-            getattr(config, "kind", self.kind),
-            inputs=[*paths, *files_in(config)],
-            overwrite=overwrite,
-            reuse=self.reuse or keep_finished,
-            dry_run=dry_run,
-            work=work,
-        )
-        folder.has_failures = bool(self.items)
-        return folder
 
 
 def _paths_of(given: Any) -> list[Path]:
