@@ -38,8 +38,9 @@ from stressnet.errors import FolderError
 from stressnet.languages import ENGLISH
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import resolve_tagger
-from stressnet.runs import Problem, Result, RunFolder, Severity, Step, read_manifest
+from stressnet.runs import Result, RunFolder, Step, read_manifest
 from stressnet.runs.parallel import dask_executor
+from stressnet.runs.problems import warnings_about
 from stressnet.stages.build_corpus import BuildConfig
 from stressnet.stages.validate import AUTO
 
@@ -76,8 +77,7 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
         return _add_presets(config, request["parameters"], folder)
 
     folder.problems += [*found.problems, *unused_labels(found)]
-    executor = dask_executor(config.scheduler) if config.scheduler else nullcontext()
-    with executor as workers:
+    with dask_executor(config.scheduler) if config.scheduler else nullcontext() as workers:
         folder.use(workers)
         heard = listen(folder, found)
         aligned = align(folder, heard, config)
@@ -92,10 +92,8 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
             compute_spectrograms(folder, list(config.presets), LONGER_WORDS)
     with folder.progress.stage("tables"):
         tokens = finish_tables(folder, config, rejected, recipe.name)
-    folder.problems += [
-        Problem("", LANGUAGE, Severity.WARNING, text)
-        for text in language_warnings(unknown_words(folder.path, heard), Counter(tokens["speaker"]))
-    ]
+    doubts = language_warnings(unknown_words(folder.path, heard), Counter(tokens["speaker"]))
+    folder.problems += warnings_about("", LANGUAGE, doubts)
     results = build_counts(folder, tokens, found, rejected, sorted(set(config.presets)))
     write_card(folder, recipe, tokens, results)
     return Result.of(folder, results)
@@ -115,7 +113,7 @@ def _recipe(config: BuildConfig, source: Path, folder: RunFolder) -> Recipe:
             f"{source}: no --recipe was given; '{layout.recipe.name}' fits best: {layout.why}; see "
             f"'stressnet inspect', which writes the recipe"
         )
-        folder.problems.append(Problem(str(source), "scan", Severity.WARNING, text))
+        folder.problems += warnings_about(str(source), "scan", [text])
     return layout.recipe
 
 

@@ -41,14 +41,7 @@ from stressnet.stages.corpus_merge import MergeConfig
 
 
 def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> Result:
-    """Write one corpus with the tokens of several.
-
-    Raises
-    ------
-    CorpusError
-        If speakers are to be the same and utterances or sexes contradict it, or if splits cannot be
-        kept.
-    """
+    """Write one corpus with the tokens of several."""
     shared = shared_speakers(parts)
     if config.same_speakers:
         parts = with_same_speakers(parts)

@@ -52,6 +52,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
         },
         steps=[Step("train", len(every), "baselines", 2.0)],
     )
+    options = {"seed": config.seed, "n_resamples": config.n_resamples}
     scores, settings, comparisons = [], {}, []
     kept: dict[str, list[cb.Fitted]] = {}
     with folder.progress.stage("baselines", len(every), "baseline") as bar:
@@ -60,9 +61,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
                 seed = config.seed + number
                 fitted = cb.fit_baseline(baseline, data, seed)
                 predictions = cb.predictions_of(fitted, data)
-                rows = evaluate_splits(
-                    predictions, seed=config.seed, n_resamples=config.n_resamples
-                )
+                rows = evaluate_splits(predictions, **options)
                 names = {"baseline": baseline.name, "kind": baseline.kind, "seed": seed}
                 names["n_cues"] = len(baseline.columns)
                 scores.append(pd.concat([pd.DataFrame(names, index=rows.index), rows], axis=1))
@@ -72,9 +71,8 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
                 folder.table(f"predictions/{baseline.name}.parquet", predictions)
                 settings[baseline.name] = fitted.setting
                 if baseline.kind == "several cues":
-                    comparisons += compare_with_cues(
-                        baseline.name, predictions, rivals, config.n_resamples
-                    )
+                    of_both = (predictions, rivals, config.n_resamples)
+                    comparisons += compare_with_cues(baseline.name, *of_both)
             bar.update()
     with folder.progress.stage("importance"):
         linear, several = (cb.LOGISTIC, cb.FIVE), (cb.LOGISTIC, cb.BOOSTING, cb.FIVE)

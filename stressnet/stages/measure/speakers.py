@@ -23,8 +23,9 @@ from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import vowel_spans
 from stressnet.errors import StressnetError
 from stressnet.lexicon.pronunciation import bare
-from stressnet.runs import Problem, RunFolder, Severity
+from stressnet.runs import RunFolder
 from stressnet.runs.names import inside
+from stressnet.runs.problems import warnings_about
 from stressnet.stages.measure import MeasureConfig
 
 _SPEAKER_SAMPLE = 40  # excerpts for the pitch range, as build-corpus takes them
@@ -68,9 +69,7 @@ def find_voices(
     )
     voices = dict(folder.chunks("speakers", tasks, _voice_of, total=len(groups), unit="speaker"))
     for speaker, voice in voices.items():
-        folder.problems += [
-            Problem(speaker, "speakers", Severity.WARNING, warning) for warning in voice["warnings"]
-        ]
+        folder.problems += warnings_about(speaker, "speakers", voice["warnings"])
     return voices
 
 

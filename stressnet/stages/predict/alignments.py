@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from stressnet.errors import AlignmentError, AudioError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.runs import Problem, Progress, Severity
+from stressnet.runs.problems import warnings_about
 from stressnet.stages.predict.sources import Source
 
 TRIM_DB = 40.0
@@ -57,10 +58,6 @@ def align_words(
     dictionary = load_dictionary(dictionary_file, *{source.language for source in sources})
     aligned: Aligned = {}
     todo = []
-
-    def warn(name: str, texts: Iterable[str]) -> None:
-        problems.extend(Problem(name, "align", Severity.WARNING, text) for text in texts)
-
     for source in sources:
         name = str(source.audio)
         if not source.words and source.alignment is None:
@@ -79,7 +76,7 @@ def align_words(
         except (AlignmentError, AudioError, MissingPartError) as error:
             aligned[name] = str(error)
         else:
-            warn(name, given.warnings)
+            problems += warnings_about(name, "align", given.warnings)
     if todo:
         with (
             progress.stage("align", len(todo), "file") as bar,
@@ -94,7 +91,7 @@ def align_words(
                 record = record_of(recording, given, own)
                 name = recording.utterance_id
                 aligned[name] = record["failure"] if "failure" in record else from_record(record)
-                warn(name, record.get("warnings", ()))
+                problems += warnings_about(name, "align", record.get("warnings", ()))
                 bar.update()
     return aligned
 

@@ -40,11 +40,10 @@ def run(config: PredictConfig, files: list[Path], work: Work) -> Predicted:
     if config.format == "textgrid" and config.out is not None:
         written = write_textgrids(result, config.out, [path for path in given if path])
         return replace(result, text="\n".join(str(path) for path in written))
-
-    def csv_text(result: Predicted) -> str:
-        return as_csv(result.words, config.spreadsheet).removesuffix("\n")
-
-    text = {"text": as_text, "csv": csv_text, "json": as_json}[config.format](result)
+    if config.format == "csv":
+        text = as_csv(result.words, config.spreadsheet).removesuffix("\n")
+    else:
+        text = as_json(result) if config.format == "json" else as_text(result)
     if config.out is None:
         return replace(result, text=text, lists_reasons=config.format in ("csv", "json"))
     try:

@@ -1,7 +1,4 @@
-"""Tables of estimates, contrasts, nulls, models and claims over runs, network by network.
-
-What a finished pass over runs gave, and every fitted model, is kept if the analysis is interrupted.
-"""
+"""Tables of estimates, contrasts, nulls, models and claims over runs, network by network."""
 
 from __future__ import annotations
 
@@ -77,7 +74,7 @@ def _hashes(config: StatsConfig) -> Iterator[str]:
 def _sum_network(
     network: NetworkRuns, plan: Plan, config: StatsConfig, number: int, folder: RunFolder
 ) -> dict[str, pd.DataFrame]:
-    """The tables of one network, pass by pass."""
+    """The tables of one network, pass by pass; what a finished pass gave is kept."""
     groups = passes(network, plan)
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
     n = network.n_tokens * len(network.runs)

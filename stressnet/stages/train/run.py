@@ -50,11 +50,7 @@ def run(config: TrainOptions, corpus: Corpus, folder: RunFolder) -> Result:
 
 
 def train_one(
-    config: TrainOptions,
-    corpus: Corpus,
-    folder: RunFolder,
-    world: World,
-    fold: Fold | None = None,
+    config: TrainOptions, corpus: Corpus, folder: RunFolder, world: World, fold: Fold | None = None
 ) -> Result:
     """Train, test and save one network."""
     training, preset = config.training(), config.preset_name
@@ -125,9 +121,12 @@ def _train_several(config: TrainOptions, corpus: Corpus, folder: RunFolder, worl
     folds: list[Fold | None] = [None]
     if config.folds is not None:
         folds = [Fold(k, config.folds, config.seed) for k in range(1, config.folds + 1)]
-    for fold in folds:
-        if fold is not None:
-            splits_of_fold(corpus.tokens, fold)
+        for one in filter(None, folds):  # too few speakers or words are told before any training
+            splits_of_fold(corpus.tokens, one)
+    for fold in filter(
+        None, folds
+    ):  # too few speakers or words are told before anything is trained
+        splits_of_fold(corpus.tokens, fold)
     n_networks = len(folds) * len(seeds)
     if world.is_first:
         folder.begin(
