@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from stressnet.acoustics.cue_table import BOTH, CUES, NUCLEUS, SYLLABLE, contrast_columns
 from stressnet.acoustics.prosodic_cues import (
-    IntensitySettings,
     intensity_cues,
     pitch_cues,
     pitch_range_st,
@@ -109,19 +108,13 @@ class Analysis:
     reasons: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(
-        cls,
-        samples: NDArray,
-        rate_hz: int,
-        voice: SpeakerSettings,
-        intensity: IntensitySettings | None = None,
-    ) -> Analysis:
+    def of(cls, samples: NDArray, rate_hz: int, voice: SpeakerSettings) -> Analysis:
         """The analysis of an excerpt under a speaker's settings."""
         return cls(
             sound=praat_sound(samples, rate_hz),
             pitch=praat_pitch(samples, rate_hz, voice.pitch),
             formant=praat_formant(samples, rate_hz, voice.formants),
-            intensity=praat_intensity(samples, rate_hz, intensity),
+            intensity=praat_intensity(samples, rate_hz),
             median_hz=voice.f0_median_hz,
         )
 
@@ -133,7 +126,6 @@ def measure_token(
     voice: SpeakerSettings,
     *,
     speech_rate: float = float("nan"),
-    intensity: IntensitySettings | None = None,
 ) -> dict[str, Any]:
     """Cues of a token, of its syllables and vowels, and their contrasts.
 
@@ -155,7 +147,7 @@ def measure_token(
     AudioError
         If the excerpt is no finite sound or cannot carry the formant ceiling.
     """
-    analysis = Analysis.of(samples, rate_hz, voice, intensity)
+    analysis = Analysis.of(samples, rate_hz, voice)
     reasons = analysis.reasons
     if not np.isfinite(speech_rate):
         reasons.append("utterance: no speech rate")

@@ -183,7 +183,6 @@ def optimise_ceiling(
     vowels: Sequence[Vowel],
     *,
     ceilings_hz: Sequence[float] = tuple(np.arange(4500.0, 6501.0, 100.0)),
-    settings: FormantSettings | None = None,
 ) -> float:
     """The formant ceiling under which a speaker's vowels vary least.
 
@@ -196,11 +195,10 @@ def optimise_ceiling(
     ConfigError
         If no category has two usable vowels.
     """
-    settings = settings or FormantSettings()
     groups: dict[str, list[int]] = defaultdict(list)
     measured = np.full((len(vowels), len(ceilings_hz), 2), np.nan)
     for index, vowel in enumerate(vowels):
-        measured[index] = np.log([_middle(vowel, settings, c) for c in ceilings_hz])
+        measured[index] = np.log([_middle(vowel, c) for c in ceilings_hz])
         if np.isfinite(measured[index]).all():
             groups[vowel.label].append(index)
     groups = {label: members for label, members in groups.items() if len(members) >= 2}
@@ -215,9 +213,9 @@ def optimise_ceiling(
     return float(ceilings_hz[int(np.argmin(squares))])
 
 
-def _middle(vowel: Vowel, settings: FormantSettings, ceiling_hz: float) -> NDArray[np.float64]:
+def _middle(vowel: Vowel, ceiling_hz: float) -> NDArray[np.float64]:
     """Median F1 and F2 over the middle 40 % of a vowel, NaN if it has no frame there."""
-    middle = vowel.middle(replace(settings, ceiling_hz=ceiling_hz))
+    middle = vowel.middle(FormantSettings(ceiling_hz=ceiling_hz))
     if len(middle.time_s) == 0:
         return np.full(2, np.nan)
     return np.median(middle.frequency_hz[:2], axis=1)
@@ -281,12 +279,7 @@ def choose_ceiling(
         return replace(default, warning=f"{error}; {default.ceiling_hz:g} Hz was used")
 
 
-def smoothest_ceiling(
-    vowels: Sequence[Vowel],
-    *,
-    middle_hz: float = UNKNOWN_CEILING_HZ,
-    settings: FormantSettings | None = None,
-) -> float:
+def smoothest_ceiling(vowels: Sequence[Vowel], *, middle_hz: float = UNKNOWN_CEILING_HZ) -> float:
     """The candidate ceiling under which a speaker's formant tracks are smoothest.
 
     For each vowel of 60 ms or more and each candidate, log F1 to F3 are fitted with cubics over the
@@ -298,7 +291,6 @@ def smoothest_ceiling(
     ConfigError
         If no vowel is long enough.
     """
-    settings = settings or FormantSettings()
     steps = np.arange(-PATH_STEPS, PATH_STEPS + 1)
     candidates_hz = middle_hz * np.exp(PATH_STEP * steps)
     best = []
@@ -306,7 +298,7 @@ def smoothest_ceiling(
         if vowel.end_s - vowel.start_s < SMOOTHEST_MIN_S:
             continue
         usable = candidates_hz[2 * candidates_hz <= vowel.rate_hz]
-        roughness = np.array([_roughness(vowel, settings, ceiling) for ceiling in usable])
+        roughness = np.array([_roughness(vowel, ceiling) for ceiling in usable])
         if np.isfinite(roughness).any():
             best.append(float(usable[np.nanargmin(roughness)]))
     if not best:
@@ -316,9 +308,9 @@ def smoothest_ceiling(
     return float(np.median(best))
 
 
-def _roughness(vowel: Vowel, settings: FormantSettings, ceiling_hz: float) -> float:
+def _roughness(vowel: Vowel, ceiling_hz: float) -> float:
     """Mean square residual of cubic fits to log F1 to F3; NaN if a value is missing."""
-    track = formant_track(vowel.samples, vowel.rate_hz, replace(settings, ceiling_hz=ceiling_hz))
+    track = formant_track(vowel.samples, vowel.rate_hz, FormantSettings(ceiling_hz=ceiling_hz))
     track = track.between(vowel.start_s, vowel.end_s)
     tracks: NDArray[np.float64] = np.log(track.frequency_hz[:_N_TRACKS].T)
     if len(tracks) <= _DEGREE + 1 or not np.isfinite(tracks).all():

@@ -299,9 +299,9 @@ class RunFolder:
         write_json(path, data)
         return path
 
-    def figure(self, name: str, formats: Sequence[str] = ("png", "pdf")) -> Path:
-        """Path without suffix of a figure; its file of every format is listed."""
-        for suffix in formats:
+    def figure(self, name: str) -> Path:
+        """Path without suffix of a figure, which is listed as PNG and PDF."""
+        for suffix in ("png", "pdf"):
             self.file(f"{name}.{suffix}")
         return self.path / name
 
