@@ -476,7 +476,7 @@ FILES = {
 }
 """Commands that write a file, told to write it over an input."""
 
-WRITES_NOTHING = {"doctor", "recipes", "models", "corpus show"}
+WRITES_NOTHING = {"doctor", "recipes", "languages", "models", "corpus show"}
 IN_A_FOLDER_OF_ITS_OWN = {"fetch"}  # tests/test_fetch.py
 
 

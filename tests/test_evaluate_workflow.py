@@ -280,7 +280,7 @@ def test_audits_stand_beside_the_network(
     corpus: Path, seeds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stressnet.training.audits.SHUFFLED_EPOCHS", 1)
-    monkeypatch.setattr("stressnet.evaluation.audits.N_SHUFFLES", 1)
+    monkeypatch.setattr("stressnet.training.audits.N_SHUFFLES", 1)
     found = evaluate_models(corpus, [seeds / "seed-0"], tmp_path / "out", n_resamples=100)
     assert list(dict.fromkeys(found.audits["audit"])) == [
         "padding",
