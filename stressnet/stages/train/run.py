@@ -123,10 +123,6 @@ def _train_several(config: TrainOptions, corpus: Corpus, folder: RunFolder, worl
         folds = [Fold(k, config.folds, config.seed) for k in range(1, config.folds + 1)]
         for one in filter(None, folds):  # too few speakers or words are told before any training
             splits_of_fold(corpus.tokens, one)
-    for fold in filter(
-        None, folds
-    ):  # too few speakers or words are told before anything is trained
-        splits_of_fold(corpus.tokens, fold)
     n_networks = len(folds) * len(seeds)
     if world.is_first:
         folder.begin(
