@@ -19,7 +19,6 @@ from stressnet.models.checkpoint import load_checkpoint
 from stressnet.runs.held import Held
 from stressnet.runs.manifest import hash_file
 from stressnet.stages.explain import explain_corpus
-from stressnet.stages.explain import tables as explain_tables
 from stressnet.stages.train import train_model
 
 HEAVY = {"torch", "pandas", "numpy", "scipy", "librosa", "parselmouth", "matplotlib", "sklearn"}
@@ -185,7 +184,7 @@ def test_interrupted_explaining_continues(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(explain_tables, "project_run", interrupt)
+    monkeypatch.setattr("stressnet.regions.project_corpus.project_run", interrupt)
     with pytest.raises(KeyboardInterrupt):
         explain_corpus(demo / "corpus", demo / "model", tmp_path / "run")
     monkeypatch.undo()
