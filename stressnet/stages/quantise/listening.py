@@ -16,7 +16,7 @@ from stressnet.explain.reference import REFERENCED
 from stressnet.lexicon.stress import Stress
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.quantise.cost import map_correlation
-from stressnet.regions.project_bands import BandTask, project_bands
+from stressnet.regions.project_bands import BandProjection, project_bands
 from stressnet.regions.project_corpus import draw_donors
 from stressnet.runs.folder import RunFolder
 from stressnet.statistics.summary import summarise_settings
@@ -84,21 +84,12 @@ def compare_maps(
             )
             row = {"plan": name, "n": int(usable.sum()), "median": float(np.median(values))}
             correlations.append(row | mean.columns("correlation"))
-        task = BandTask(
-            corpus.path,
-            network.info.preset,
-            file,
-            (BANDS,),
-            REGIONS,
-            ids,
-            list(range(len(ids))),
-            donors,
-        )
-        table, problems = project_bands(task)
-        if table is not None:
-            parts.append(table.assign(model=name, composite=composite))
-        if place == 0:
-            folder.problems += problems
+        what = BandProjection(corpus.path, network.info.preset, file, (BANDS,), REGIONS)
+        for table, problems in project_bands(what, ids, donors, folder):
+            if table is not None:
+                parts.append(table.assign(model=name, composite=composite))
+            if place == 0:
+                folder.problems += problems
     result = {"maps": pd.DataFrame(correlations)}
     if parts:
         known = tokens[["token_id", "word", "family", "speaker", "stress"]]
