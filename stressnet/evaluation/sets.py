@@ -16,7 +16,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.evaluation.heard import Heard, is_own_corpus
-from stressnet.lexicon.pronunciation import REDUCED_VOWELS
+from stressnet.languages import language_of
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.models.checkpoint import INFO_NAME, TrainedNetwork
 from stressnet.runs.work import Progress
@@ -145,7 +145,8 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
     tokens["speaker_is_known"] = tokens["speaker"].isin(known)
     first = tokens["stress"] == Stress.INITIAL.value
     unstressed = tokens["nucleus_2"].where(first, tokens["nucleus_1"])
-    tokens["unstressed_vowel"] = np.where(unstressed.isin(REDUCED_VOWELS), "reduced", "full")
+    is_reduced = unstressed.isin(language_of(tokens).reduced)
+    tokens["unstressed_vowel"] = np.where(is_reduced, "reduced", "full")
     keep = tokens["stress"].notna()
     keep &= ~train if own else tokens["label_source"] != LABEL_ALIGNER
     if not keep.any():
@@ -314,8 +315,9 @@ def sets_of(
                 sets |= {known: mask, new: ~mask}
         if heard["word"].any() and heard["speaker"].any():
             sets["all/new_words_other_speakers"] = ~heard["word"] & ~heard["speaker"]
-    full = ~tokens[["nucleus_1", "nucleus_2"]].isin(REDUCED_VOWELS).any(axis=1)
-    sets[FULL_VOWELS] = full & (split.isin(WORD_SETS) if own else split.notna())
+    if reduced := language_of(tokens).reduced:
+        full = ~tokens[["nucleus_1", "nucleus_2"]].isin(reduced).any(axis=1)
+        sets[FULL_VOWELS] = full & (split.isin(WORD_SETS) if own else split.notna())
     masks = {name: mask.to_numpy(dtype=bool) for name, mask in sets.items()}
     order = [*([] if own else ["all"]), *TITLES]
     return {name: masks[name] for name in sorted(masks, key=order.index) if masks[name].any()}

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -194,25 +196,28 @@ def wheel_patterns(word: str, of: Language, n_syllables: int) -> tuple[str, ...]
 
     Empty if the wheel is not installed, does not have the word, or marks no single primary stress.
     """
-    if capitals(word) in of.exceptions:
-        return of.exceptions[capitals(word)]
-    database = _wheel(of.wheel)
-    if database is None:
-        return ()
-    query = "select phonemes from word_phonemes where word in (?, ?) order by pron_order"
-    rows = database.execute(query, (word.lower(), word.lower().capitalize())).fetchall()
-    spoken = (Pronunciation(tuple(as_ipa(phones.split()))) for (phones,) in rows)
+    word = capitals(word)
+    if word in of.exceptions:
+        return of.exceptions[word]
+    spoken = (
+        Pronunciation(tuple(as_ipa(phones.split()))) for phones in _wheel(of.wheel).get(word, ())
+    )
     patterns = dict.fromkeys(one.stress_pattern for one in spoken)
     return tuple(p for p in patterns if len(p) == n_syllables and p.count("1") == 1)
 
 
 @cache
-def _wheel(name: str) -> sqlite3.Connection | None:
-    """The lexicon of one of gruut's language packages."""
-    if not name or find_spec(name) is None:
-        return None
-    path = Path(str(resources.files(name))) / "lexicon.db"
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+def _wheel(name: str) -> Mapping[str, Sequence[str]]:
+    """Words of the lexicon of one of gruut's language packages, empty if it is not installed."""
+    phones: defaultdict[str, list[str]] = defaultdict(list)
+    if name and find_spec(name) is not None:
+        path = Path(str(resources.files(name))) / "lexicon.db"
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            for word, text in database.execute(
+                "select word, phonemes from word_phonemes order by pron_order"
+            ):
+                phones[capitals(word)].append(text)
+    return phones
 
 
 def parse_dictionary(

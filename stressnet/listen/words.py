@@ -237,6 +237,7 @@ def _cut(audio: Audio, alignment: Alignment, chosen: Interval, path: Path, code:
             None,
             origin_s=chosen.start_s,
             word=replace(chosen, label=label),
+            language=code,
         )
     within = chosen.start_s - origin_s, chosen.end_s - origin_s
     return Word(label, excerpt, *within, times, str(path))

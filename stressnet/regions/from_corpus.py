@@ -163,6 +163,7 @@ def token_times(
         origin_s=start_s,
         word=Interval(start_s, float(row["end_s"]), str(row["word"])),
         beside=beside,
+        language=corpus.language,
     )
 
 

@@ -1,7 +1,7 @@
 """Regions made of phones of one kind: manners of articulation, closures, full and reduced vowels.
 
-Labels are ARPAbet. Closures and bursts are known only from alignments that label them apart, as
-TIMIT's do (``TCL``, ``T``); elsewhere both regions are missing and say so.
+Labels are ARPAbet or the IPA. Closures and bursts are known only from alignments that label them
+apart, as TIMIT's do (``TCL``, ``T``); elsewhere both regions are missing and say so.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from functools import partial
 
 from stressnet.axes import FloatArray
 from stressnet.intervals import Interval
-from stressnet.languages.phones import MANNERS
-from stressnet.lexicon.pronunciation import REDUCED_VOWELS, bare
+from stressnet.languages import language
+from stressnet.languages.phones import MANNERS, bare, manner
+from stressnet.lexicon.pronunciation import REDUCED_VOWELS
 from stressnet.regions.registry import Missing, Region, add
 from stressnet.regions.scene import Scene
 from stressnet.regions.time_regions import in_syllable
@@ -28,18 +29,20 @@ def _consonants(scene: Scene, which: str | None = None) -> FloatArray | Missing:
     return _cover(scene, phones, "the word has no consonants")
 
 
-def _manner(scene: Scene, manner: str) -> FloatArray | Missing:
-    labels = MANNERS[manner]
-    if manner == "stops":
-        labels = labels | CLOSURES
-    found = [phone for phone in scene.times.phones if phone.label.upper() in labels]
-    return _cover(scene, found, f"the word has no {manner}")
+def _of_manner(scene: Scene, name: str) -> FloatArray | Missing:
+    found = [phone for phone in scene.times.phones if _manner_of(phone) == name]
+    return _cover(scene, found, f"the word has no {name}")
+
+
+def _manner_of(phone: Interval) -> str | None:
+    is_closure = phone.label.upper() in CLOSURES
+    return "stops" if is_closure else manner(phone.label)
 
 
 def _stop_part(scene: Scene, closure: bool) -> FloatArray | Missing:
     """Closures, or what follows them."""
     phones = scene.times.phones
-    stops = [phone for phone in phones if phone.label.upper() in MANNERS["stops"] | CLOSURES]
+    stops = [phone for phone in phones if _manner_of(phone) == "stops"]
     if not stops:
         return Missing("the word has no stops")
     closures = [phone for phone in stops if phone.label.upper() in CLOSURES]
@@ -50,13 +53,17 @@ def _stop_part(scene: Scene, closure: bool) -> FloatArray | Missing:
 
 
 def _vowels(scene: Scene, reduced: bool) -> FloatArray | Missing:
-    labels = [nucleus.label.upper() for nucleus in scene.times.nuclei]
-    if any(label == bare(label) and label not in REDUCED_VOWELS for label in labels):
+    of = language(scene.times.language)
+    if reduced and not of.reduced:
+        return Missing(f"{of.name} has no reduced vowels")
+    labels = [nucleus.label for nucleus in scene.times.nuclei]
+    labels = [label.upper() for label in labels] if of.is_english else labels
+    if of.reduced and any(label == bare(label) and label not in of.reduced for label in labels):
         return Missing("the vowels carry no stress digits")
     found = [
         cover
         for cover, label in zip(scene.nuclei_cover, labels, strict=True)
-        if (label in REDUCED_VOWELS) is reduced
+        if (label in of.reduced) is reduced
     ]
     if not found:
         return Missing(f"the word has no {'reduced' if reduced else 'full'} vowel")
@@ -73,9 +80,9 @@ def add_regions() -> None:
     for which in ("stressed", "unstressed"):
         definition = f"the consonants of the {which} syllable"
         add(Region(f"consonants_{which}", definition, partial(_consonants, which=which)))
-    for manner, labels in MANNERS.items():
-        definition = f"the word's {manner} ({', '.join(sorted(labels))})"
-        add(Region(manner, definition, partial(_manner, manner=manner)))
+    for name, labels in MANNERS.items():
+        definition = f"the word's {name} ({', '.join(sorted(labels))})"
+        add(Region(name, definition, partial(_of_manner, name=name)))
     for name, definition, closure in (
         ("closures", "closures of the stops, where the alignment labels them", True),
         ("bursts", "the stops after their closures, where the alignment labels these", False),

@@ -22,6 +22,7 @@ from stressnet.acoustics.track_types import N_FORMANTS, Tracks
 from stressnet.axes import Axes, BoolArray, FloatArray, cell_edges
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
+from stressnet.languages import ENGLISH
 from stressnet.lexicon.stress import Stress
 
 Made = TypeVar("Made")
@@ -35,7 +36,7 @@ class TokenTimes:
     """Where the parts of a word are, in seconds from its onset.
 
     ``beside`` is what the word tier says before and after the word, silences with an empty label;
-    None where that is unknown.
+    None where that is unknown. ``language`` is a code, which says what vowels are reduced.
     """
 
     word: Interval
@@ -44,6 +45,7 @@ class TokenTimes:
     syllables: tuple[Interval, Interval]
     stress: Stress | None
     beside: tuple[Interval, ...] | None = None
+    language: str = ENGLISH
 
     @classmethod
     def from_phones(
@@ -56,6 +58,7 @@ class TokenTimes:
         origin_s: float = 0.0,
         word: Interval | None = None,
         beside: Sequence[Interval] | None = None,
+        language: str = ENGLISH,
     ) -> TokenTimes:
         """From phones in time order and syllabification; ``origin_s`` becomes zero.
 
@@ -89,6 +92,7 @@ class TokenTimes:
             syllables=(Interval(start_s, middle_s, "1"), Interval(middle_s, end_s, "2")),
             stress=stress,
             beside=None if beside is None else tuple(i.shifted(-origin_s) for i in beside),
+            language=language,
         )
 
     def phones_of(self, syllable: int) -> tuple[Interval, ...]:

@@ -25,6 +25,7 @@ from stressnet.evaluation.sets import (
     whole_sets,
 )
 from stressnet.evaluation.text import interval_rows, interval_text, level_text, set_title
+from stressnet.languages import ENGLISH, language
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.document import Bullets, Table, block_markdown
 from stressnet.runs.held import check_file
@@ -289,13 +290,15 @@ def _calibration(unit: Unit, scores: pd.DataFrame) -> str:
 
 
 def _limits(facts: Mapping[str, Any], scores: pd.DataFrame) -> Sequence[str]:
+    of = language(facts["parameters"].get("language") or ENGLISH)
+    reduces = bool(of.reduced)
     found = [
-        "disyllabic content words of English only; for any other sound it still answers",
+        f"disyllabic content words of {of.name} only; for any other sound it still answers",
         "needs the limits of the word, and is worse where these are wrong",
         "one corpus and one kind of speech: nothing is known of other accents, spontaneous speech, "
         "children, learners, noise or telephone bands",
-        "learned what dictionaries call stress; a speaker who stresses otherwise counts as an "
-        "error here, and part of the answer is which vowel is reduced, not prosody",
+        f"learned what dictionaries call stress; a speaker who stresses otherwise counts as an "
+        f"error here{', and part of the answer is which vowel is reduced, not prosody' * reduces}",
         "not for judging speakers: error rates differ between people, see above",
     ]
     full = scores[(scores["test_set"] == FULL_VOWELS) & (scores["model"] != tables.ORACLE)]
@@ -311,6 +314,8 @@ def _commands(info: Any, facts: Mapping[str, Any]) -> str:
     built = facts["parameters"]
     build = f"stressnet build-corpus RECORDINGS CORPUS --recipe {built['recipe']}"
     build += f" --preset {info.preset} --seed {built.get('seed', 0)}"
+    if code := info.training.get("language"):
+        build += f" --language {code}"
     recipe = dict(info.training.get("recipe", {}))
     name = str(recipe.get("name", ""))
     train = f"stressnet train CORPUS MODEL --model {info.architecture} --preset {info.preset}"

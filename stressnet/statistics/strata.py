@@ -8,13 +8,14 @@ apply (a word without minimal-pair reading, say, or an unknown sex). Any other c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError
+from stressnet.languages import language_of
 from stressnet.lexicon.pronunciation import REDUCED_VOWELS
 
 ALL = "ALL"
@@ -73,7 +74,7 @@ def _vowel_of(tokens: pd.DataFrame, *, stressed: bool) -> pd.Series:
 
 def _unstressed(tokens: pd.DataFrame) -> pd.Series:
     label = _vowel_of(tokens, stressed=False)
-    reduced = label.isin(REDUCED_VOWELS)
+    reduced = label.isin(language_of(tokens).reduced)
     return _pick([(reduced, "reduced"), (~reduced & label.notna(), "full")], tokens.index)
 
 
@@ -170,6 +171,8 @@ def _single(name: str, available: Sequence[str], limits_s: tuple[float, float] |
         stratum = _duration(limits_s or (0.0, 0.0))
     elif name in STRATA:
         stratum = STRATA[name]
+        if "language" in available:
+            stratum = replace(stratum, columns=(*stratum.columns, "language"))
     elif name in available:
         stratum = Stratum(name, f"column {name} of the tokens", (name,), _as_is(name))
     else:

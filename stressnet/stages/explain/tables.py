@@ -56,7 +56,7 @@ def token_table(chosen: pd.DataFrame, maps: pd.DataFrame) -> pd.DataFrame:
     """``tokens.parquet`` of a run: what is known of the tokens and what the network said."""
     columns = ["token_id", "word", "family", "speaker", "sex", "stress", "split", "label_source"]
     columns += ["is_minimal_pair", "is_prosody_only_pair", "duration_s"]
-    table = chosen[columns].copy()
+    table = chosen[[*columns, *({"language"} & set(chosen))]].copy()
     table.insert(1, "map_index", np.arange(len(table)))
     table["stress_predicted"] = [CLASSES[int(k)].value for k in maps["predicted"]]
     table["correct"] = table["stress"] == table["stress_predicted"]
