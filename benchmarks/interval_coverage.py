@@ -3,7 +3,7 @@
 Tokens are drawn as they come in corpora: a speaker and a word, each more or less often, and a value
 that is the sum of a speaker's, a word's and the token's own part. Four intervals of nominal 95 %
 are compared: a bootstrap-t over speakers alone; the pigeonhole bootstrap over speakers and words
-(Owen 2007), percentiles; and the crossed variance of ``stressnet.statistics.twoway`` with and
+(Owen 2007), percentiles; and the crossed variance of ``stressnet.inference.twoway`` with and
 without its third term. Run
 
     uv run python benchmarks/interval_coverage.py [--sets 1000]
@@ -18,7 +18,7 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.statistics.twoway import (
+from stressnet.inference.twoway import (
     Inference,
     crossed_variance,
     infer,

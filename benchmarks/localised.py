@@ -27,6 +27,7 @@ from torch import nn
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.inference.bootstrap import cluster_weights
 from stressnet.lab.labset import LabSet
 from stressnet.lab.localised import TARGETS, localised_set, localised_target
 from stressnet.lab.maps import input_bounds, make_explainers
@@ -35,7 +36,6 @@ from stressnet.lab.scoreboard import place_entry, score_entry
 from stressnet.lab.scores import Scorer
 from stressnet.lab.train import Learned, judge, train_network
 from stressnet.regions.from_corpus import SceneReader
-from stressnet.training.bootstrap import cluster_weights
 
 METHODS = ("epsilon-gamma", "epsilon-plus", "input-times-gradient", "smoothgrad", "random")
 RECIPE: dict[str, Any] = {

@@ -16,7 +16,6 @@ from stressnet.report.cues_figure import cue_label, draw_coefficients, draw_impo
 from stressnet.runs.manifest import hash_file, write_manifest
 from stressnet.runs.tables import write_parquet
 from stressnet.training import cue_baselines as cb
-from stressnet.training import cue_weights
 from stressnet.training.metrics import evaluate_splits
 
 DURATION = "nucleus_log2ratio_duration"
@@ -131,7 +130,7 @@ def test_training_uses_only_the_training_split(data: cb.CueData) -> None:
 
 
 def test_coefficients_are_per_standard_deviation(data: cb.CueData) -> None:
-    table = cue_weights.coefficients(fit(cb.FIVE, data), data, n_resamples=40).set_index("cue")
+    table = cb.coefficients(fit(cb.FIVE, data), data, n_resamples=40).set_index("cue")
     best = table.loc[DURATION]
     assert best["coefficient"] == table["coefficient"].max() > 0.5
     assert 0 < best["low"] < best["coefficient"] < best["high"]
@@ -145,7 +144,7 @@ def test_coefficients_are_per_standard_deviation(data: cb.CueData) -> None:
 
 def test_importance_finds_what_matters(data: cb.CueData) -> None:
     models = [fit(cb.BOOSTING, data, seed) for seed in (0, 1)]
-    table = cue_weights.permutation_importance(models, data, n_repeats=1, n_resamples=50)
+    table = cb.permutation_importance(models, data, n_repeats=1, n_resamples=50)
     cues = table[table["unit"] == "cue"].set_index("name")
     assert cues["importance"].idxmax() == DURATION
     assert cues.loc[DURATION, "importance"] > 0.15
@@ -194,11 +193,11 @@ def test_the_command(
     chosen = [b for b in cb.baselines() if b.name in few]
     monkeypatch.setattr(cb, "baselines", lambda: iter(chosen))
     monkeypatch.setattr(
-        cue_weights.permutation_importance,
+        cb.permutation_importance,
         "__kwdefaults__",
-        {**cue_weights.permutation_importance.__kwdefaults__, "n_repeats": 2, "n_resamples": 20},
+        {**cb.permutation_importance.__kwdefaults__, "n_repeats": 2, "n_resamples": 20},
     )
-    monkeypatch.setattr(cue_weights.coefficients, "__kwdefaults__", {"seed": 0, "n_resamples": 20})
+    monkeypatch.setattr(cb.coefficients, "__kwdefaults__", {"seed": 0, "n_resamples": 20})
     cues = measured_folder(tmp_path / "cues")
     network = tmp_path / "network"
     network.mkdir()
@@ -255,7 +254,7 @@ def test_figure_shows_every_cue_with_its_sign(data: cb.CueData) -> None:
     from stressnet.lexicon.stress import Stress
     from stressnet.report.style import STRESS_COLOURS
 
-    weights = cue_weights.coefficients(fit(cb.FIVE, data), data, n_resamples=10)
+    weights = cb.coefficients(fit(cb.FIVE, data), data, n_resamples=10)
     ax = Figure().add_subplot()
     draw_coefficients(ax, weights)
     assert [t.get_text() for t in ax.get_yticklabels()] == [cue_label(c) for c in weights["cue"]]
@@ -264,9 +263,7 @@ def test_figure_shows_every_cue_with_its_sign(data: cb.CueData) -> None:
     warm = to_rgba(STRESS_COLOURS[Stress.INITIAL])
     for colour, value in zip(dots.get_facecolors(), weights["coefficient"], strict=True):
         assert (tuple(colour) == warm) == (value >= 0)
-    importance = cue_weights.permutation_importance(
-        [fit(cb.FIVE, data)], data, n_repeats=2, n_resamples=10
-    )
+    importance = cb.permutation_importance([fit(cb.FIVE, data)], data, n_repeats=2, n_resamples=10)
     ax = Figure().add_subplot()
     draw_importance(ax, importance[importance["unit"] == "cue"])
     assert ax.get_yticklabels()[0].get_text() == cue_label(DURATION)

@@ -17,9 +17,13 @@ from stressnet.cli import main
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.explain import attribute_batch
-from stressnet.models.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
+from stressnet.models.checkpoint import (
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+    untrained_network,
+)
 from stressnet.models.registry import build_model
-from stressnet.models.untrained import untrained_network
 from stressnet.regions import BandRule
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.registry import REGIONS

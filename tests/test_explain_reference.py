@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from stressnet.acoustics.spectrogram import sound_statistics
 from stressnet.errors import ConfigError
 from stressnet.explain import attribute_batch
 from stressnet.explain.faithfulness.attributions import N_STEPS, find_attributions
-from stressnet.explain.reference import REFERENCED, mean_spectrum, reference_images
+from stressnet.explain.reference import REFERENCED, reference_images
 
 
 @pytest.fixture
@@ -27,12 +28,13 @@ def test_mean_spectrum_is_that_of_sound(images):
     cells = np.concatenate(
         [one[:, heard] for one, heard in zip(values, sound, strict=True)], axis=1
     )
-    found = mean_spectrum(values, sound, batch=2)
-    np.testing.assert_allclose(found, cells.mean(axis=1), rtol=1e-6)
+    mean, sd = sound_statistics(values, sound, range(5))
+    np.testing.assert_allclose(mean, cells.mean(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(sd, cells.std(axis=1), rtol=1e-6)
     with pytest.raises(ConfigError, match="frames with sound"):
-        mean_spectrum(values, sound[:, :3])
-    with pytest.raises(ConfigError, match="0 of them"):
-        mean_spectrum(values, np.zeros_like(sound))
+        sound_statistics(values, sound[:, :3], range(5))
+    with pytest.raises(ConfigError, match="there are none"):
+        sound_statistics(values, np.zeros_like(sound), range(5))
 
 
 def test_reference_leaves_padding_alone(images):

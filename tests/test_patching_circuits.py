@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from stressnet.models.network import Network
+from stressnet.models.networks import Network
 from stressnet.patching.agreement import ALL_LAYERS, agreement_table, mean_effects
 from stressnet.patching.circuits import (
     RANDOM,

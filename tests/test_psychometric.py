@@ -9,7 +9,8 @@ import statsmodels.api as sm
 from scipy.special import expit
 
 from stressnet.errors import ConfigError
-from stressnet.manipulation.logistic import fit_logistic
+from stressnet.inference.jackknife import jackknife, mean_of, spread_of
+from stressnet.inference.twoway import infer
 from stressnet.manipulation.psychometric import (
     ALWAYS_FINAL,
     ALWAYS_INITIAL,
@@ -17,13 +18,12 @@ from stressnet.manipulation.psychometric import (
     NOT_BOUNDED,
     ONE_STEP,
     SEPARATED,
+    fit_logistic,
     fit_psychometric,
     psychometric_table,
     separation,
 )
 from stressnet.manipulation.weights import beside_listeners, cue_weights, listeners_text
-from stressnet.statistics.jackknife import jackknife, mean_of, spread_of
-from stressnet.statistics.twoway import infer
 
 STEPS = np.arange(1, 8)
 

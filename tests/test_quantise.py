@@ -15,7 +15,7 @@ from stressnet.corpus.store import PHONES, TOKENS, Corpus
 from stressnet.errors import ConfigError
 from stressnet.explain.api import explain_batch
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
-from stressnet.models.network import Network
+from stressnet.models.networks import Network
 from stressnet.models.registry import build_model
 from stressnet.quantise.allocate import allocate, exhaustive
 from stressnet.quantise.quantisers import (

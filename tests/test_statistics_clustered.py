@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from stressnet.errors import ConfigError
-from stressnet.statistics.multiplicity import holm
-from stressnet.statistics.twoway import ratio_intervals, sign_flip_p, sums_by
+from stressnet.inference.twoway import holm, ratio_intervals, sign_flip_p, sums_by
 
 
 def clustered_data(

@@ -13,9 +13,8 @@ from stats_runs import REGIONS, make_run
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.runs.tables import write_parquet
 from stressnet.statistics import stream, summarise
-from stressnet.statistics.accumulate import Plan, accumulate, passes
+from stressnet.statistics.accumulate import NetworkRuns, Plan, accumulate, passes, scan
 from stressnet.statistics.estimate import tables
-from stressnet.statistics.scan import NetworkRuns, scan
 from stressnet.statistics.strata import get_strata, tertile_limits
 from stressnet.statistics.stream import RunTables, open_run
 

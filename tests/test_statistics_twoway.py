@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 
 from stressnet.errors import ConfigError
+from stressnet.inference.jackknife import jackknife, mean_of
+from stressnet.inference.twoway import (
+    Spread,
+    add_seeds,
+    benjamini_hochberg,
+    cluster_weights,
+    crossed_variance,
+    infer,
+    ratio_intervals,
+    sums_by,
+)
 from stressnet.statistics import sums as sums_module
-from stressnet.statistics.jackknife import jackknife, mean_of
-from stressnet.statistics.multiplicity import benjamini_hochberg
 from stressnet.statistics.sums import (
     Clusters,
     SampleSums,
     StratifiedSums,
     TokenCodes,
     combined,
-)
-from stressnet.statistics.twoway import (
-    Spread,
-    add_seeds,
-    cluster_weights,
-    crossed_variance,
-    infer,
-    ratio_intervals,
-    sums_by,
 )
 
 N_SETS = 600

@@ -269,7 +269,7 @@ def test_search(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_every_changed_field_exists() -> None:
     optuna = pytest.importorskip("optuna")
-    from stressnet.training.search import suggest
+    from stressnet.training.recipes import suggest
 
     trial = optuna.trial.FixedTrial(
         {

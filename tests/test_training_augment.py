@@ -13,7 +13,7 @@ from torch import Tensor
 from stressnet.acoustics.spectrogram import PRESETS, SpectrogramPreset, compute
 from stressnet.errors import ConfigError
 from stressnet.lab.drawn import NARROWBAND
-from stressnet.training import image_changes, image_domain
+from stressnet.training import image_changes
 from stressnet.training.augment import augment, draw
 from stressnet.training.recipes import TrainConfig, get_recipe
 
@@ -52,7 +52,7 @@ def one(value: float) -> Tensor:
 
 
 def fill(images: Tensor, preset: SpectrogramPreset) -> Tensor:
-    return image_domain.padding_value(images, preset)
+    return image_changes.padding_value(images, preset)
 
 
 # -- what images are
@@ -62,7 +62,7 @@ def fill(images: Tensor, preset: SpectrogramPreset) -> Tensor:
 def test_padding_is_found_and_valued(name: str) -> None:
     preset = PRESETS[name]
     made = image(preset, vowel())
-    mask = image_domain.sounding(made)[0, 0, 0]
+    mask = image_changes.sounding(made)[0, 0, 0]
     n = int(mask.sum())
     assert 48 <= n <= 58
     assert bool(mask[:n].all())
@@ -79,13 +79,13 @@ def test_power_is_recovered_and_put_back(name: str) -> None:
     preset = PRESETS[name]
     plain = replace(preset, normalisation="none")
     made, raw = image(preset, vowel()), image(plain, vowel())
-    mask = image_domain.sounding(made)
+    mask = image_changes.sounding(made)
     deviation = raw.std() if name == "allouche2025" else None
-    magnitude = image_domain.to_magnitude(made, mask, preset, deviation)
+    magnitude = image_changes.to_magnitude(made, mask, preset, deviation)
     if name == "stressnet":  # unit: the knee
         assert float(magnitude.max()) == pytest.approx(10 ** (30 / 20), rel=1e-4)
     assert float((magnitude - torch.expm1(raw)).abs().max()) < 0.01 * float(magnitude.max())
-    again = image_domain.normalise(image_domain.compress(magnitude, mask, preset), mask, preset)
+    again = image_changes.normalise(image_changes.compress(magnitude, mask, preset), mask, preset)
     torch.testing.assert_close(again, made, atol=2e-3, rtol=0)
 
 
@@ -93,8 +93,8 @@ def test_deviations_are_asked_for() -> None:
     preset = PRESETS["allouche2025"]
     made = image(preset, vowel())
     noisy = config(noise_snr_db=(10.0, 10.0), noise_share=1.0)
-    assert image_domain.needs_deviations(noisy, preset)
-    assert not image_domain.needs_deviations(noisy, PRESETS["stressnet"])
+    assert image_changes.needs_deviations(noisy, preset)
+    assert not image_changes.needs_deviations(noisy, PRESETS["stressnet"])
     draws = draw(np.random.default_rng(0), 1, noisy, 161, 101)
     with pytest.raises(ConfigError, match="standard deviation before normalisation"):
         augment(made, draws, preset)
@@ -111,7 +111,7 @@ def test_speed_moves_frames_and_keeps_bins() -> None:
     zero = torch.zeros(1, 1, 1, 1)
     for speed in (0.8, 1.0, 1.25):
         out, mask = image_changes.change_speed(
-            images, image_domain.sounding(images), one(speed), zero
+            images, image_changes.sounding(images), one(speed), zero
         )
         n = int(mask.sum())
         assert n == math.floor(59 / speed + 1e-3) + 1
@@ -124,7 +124,7 @@ def test_a_slow_word_is_never_cut() -> None:
     images = torch.zeros(1, 1, 4, 101)
     images[..., :95] = torch.randn(1, 1, 4, 95)
     out, mask = image_changes.change_speed(
-        images, image_domain.sounding(images), one(0.5), torch.zeros(1, 1, 1, 1)
+        images, image_changes.sounding(images), one(0.5), torch.zeros(1, 1, 1, 1)
     )
     assert bool(mask.all())
     torch.testing.assert_close(out[..., 100], images[..., 94])
@@ -176,7 +176,7 @@ def test_vocal_tract_moves_formants_up_to_the_knee() -> None:
 @pytest.mark.parametrize("slope", [0.0, 1.0])
 def test_noise_has_the_energy_and_the_colour_asked_for(snr_db: float, slope: float) -> None:
     clean = torch.expm1(image(FREE, vowel())).expand(20, -1, -1, -1)
-    mask = image_domain.sounding(clean)
+    mask = image_changes.sounding(clean)
     many = torch.ones(20)
     noisy = image_changes.add_noise(clean, mask, snr_db * many, slope * many, np.arange(20), FREE)
     added = noisy.square().sum((1, 2, 3)) - clean.square().sum((1, 2, 3))
@@ -277,12 +277,12 @@ def test_result_is_an_image_of_the_same_preset(name: str) -> None:
     draws = draw(np.random.default_rng(1), 5, kept, *preset.shape)
     out = augment(made, draws, preset, deviations=torch.full((5,), 0.3))
     assert bool(torch.isfinite(out).all())
-    mask = image_domain.sounding(out)
+    mask = image_changes.sounding(out)
     for i in range(4):
         cells = out[i, 0] if name == "allouche2025" else out[i, 0][:, mask[i, 0, 0]]
         assert float(cells.mean()) == pytest.approx(0, abs=1e-3)
         assert float(cells.std()) == pytest.approx(1, abs=1e-3)
-        value = float(image_domain.padding_value(out[i : i + 1], preset))
+        value = float(image_changes.padding_value(out[i : i + 1], preset))
         assert bool((out[i, 0][:, ~mask[i, 0, 0]] == value).all())
     full = augment(
         made,

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit
 
 from stressnet.errors import CheckpointError, ConfigError
-from stressnet.training.bootstrap import cluster_weights
+from stressnet.inference.bootstrap import cluster_weights
 from stressnet.training.calibration import (
     Calibration,
     calibration_error,

@@ -13,11 +13,10 @@ from torch import nn
 
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.models.checkpoint import load_checkpoint
-from stressnet.training import epochs, fit, optimisation
-from stressnet.training.data import StressData
+from stressnet.training import epochs, fit
+from stressnet.training.data import StressData, predict_logits, predictions_table
+from stressnet.training.epochs import batch_loss, class_weights, learning_rate
 from stressnet.training.fit import Origin, Watch, train
-from stressnet.training.optimisation import batch_loss, class_weights, learning_rate
-from stressnet.training.predict import predict_logits, predictions_table
 from stressnet.training.recipes import RECIPES, TrainConfig, get_recipe
 
 SHAPE = (40, 48)
@@ -136,13 +135,13 @@ def test_the_average_of_the_weights_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    original = optimisation.AveragedModel.update_parameters
+    original = epochs.AveragedModel.update_parameters
 
     def update(self: nn.Module, model: nn.Module) -> None:
         original(self, model)
         seen.append({k: v.clone() for k, v in model.state_dict().items()})
 
-    monkeypatch.setattr(optimisation.AveragedModel, "update_parameters", update)
+    monkeypatch.setattr(epochs.AveragedModel, "update_parameters", update)
     config = replace(QUICK, max_epochs=1, weight_average=0.7)
     result = train("compact", toy(200), config, tmp_path, origin=ORIGIN)
     for name, value in result.model.state_dict().items():

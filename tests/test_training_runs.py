@@ -19,7 +19,7 @@ from torch import nn
 
 from stressnet.errors import ConfigError, MissingPartError
 from stressnet.models.checkpoint import load_checkpoint
-from stressnet.models.network import Network
+from stressnet.models.networks import Network
 from stressnet.models.registry import MODELS, ModelSpec
 from stressnet.training import data as data_module
 from stressnet.training import fit

@@ -15,6 +15,7 @@ its padding is exactly zero.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -338,3 +339,39 @@ def _main_lobe_hz(name: str, n_window: int, rate_hz: int) -> float:
     k = int(np.argmax(response < response[0] / 2))
     fall = (response[k - 1] - response[0] / 2) / (response[k - 1] - response[k])
     return float(2 * (k - 1 + fall) * rate_hz / n_fft)
+
+
+def sound_statistics(
+    images: NDArray[np.floating], sound: NDArray[np.bool_], rows: Iterable[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of every bin over the frames with sound of some images.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, n_bins, n_frames)
+        May be memory-mapped; read one by one.
+    sound : ndarray of bool, shape (n, n_frames)
+        Frames with sound.
+    rows : iterable of int
+        Images that are looked at.
+
+    Raises
+    ------
+    ConfigError
+        If shapes differ or no frame has sound.
+    """
+    if images.ndim != 3 or sound.shape != (len(images), images.shape[2]):
+        raise ConfigError(
+            f"a mean spectrum needs images (n, bins, frames) and their frames with sound, not "
+            f"{images.shape} and {sound.shape}"
+        )
+    total, squares, count = np.zeros(images.shape[1]), np.zeros(images.shape[1]), 0
+    for index in rows:
+        cells = np.asarray(images[index], dtype=np.float64)[:, sound[index]]
+        total += cells.sum(axis=1)
+        squares += (cells**2).sum(axis=1)
+        count += cells.shape[1]
+    if not count:
+        raise ConfigError("a mean spectrum needs frames with sound; there are none")
+    mean = total / count
+    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0.0))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from stressnet.acoustics.spectrogram import sound_statistics
 from stressnet.corpus.images import Images
 from stressnet.corpus.store import Corpus
 
@@ -30,16 +31,7 @@ def bin_statistics(
     if where.size > N_FOR_STATISTICS:
         rng = np.random.default_rng([seed, 4])
         where = np.sort(rng.choice(where, N_FOR_STATISTICS, replace=False))
-    n_bins = images.axes.shape[0]
-    total, squares, count = np.zeros(n_bins), np.zeros(n_bins), 0
-    for index in where:
-        sound = np.asarray(images.values[index], dtype=np.float64)[:, images.mask[index]]
-        total += sound.sum(axis=1)
-        squares += (sound**2).sum(axis=1)
-        count += sound.shape[1]
-    mean = total / max(count, 1)
-    sd = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0.0))
-    return mean, sd
+    return sound_statistics(images.values, images.mask, where)
 
 
 def mean_spectrum(corpus: Corpus, images: Images, tokens: pd.DataFrame) -> NDArray[np.float64]:

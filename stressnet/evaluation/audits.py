@@ -14,10 +14,10 @@ from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError
 from stressnet.evaluation.sets import TestSets, Unit, asked, class_indices, whole_sets
+from stressnet.inference.bootstrap import Estimate
 from stressnet.lexicon.controls import Use, control_base, guess_use
 from stressnet.runs.work import Progress
 from stressnet.training import audits
-from stressnet.training.bootstrap import Estimate
 from stressnet.training.comparison import compare
 from stressnet.training.corpus_data import stress_data
 from stressnet.training.fit import Origin

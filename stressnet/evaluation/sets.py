@@ -22,8 +22,7 @@ from stressnet.models.checkpoint import INFO_NAME, TrainedNetwork
 from stressnet.runs.work import Progress
 from stressnet.training.calibration import Calibration, fit_temperature, load_calibration
 from stressnet.training.corpus_data import Fold, splits_of_fold
-from stressnet.training.data import StressData
-from stressnet.training.predict import predict_logits
+from stressnet.training.data import StressData, predict_logits
 
 WORD_SETS = ("test", "test_known_speakers", "test_known_words")
 """Test sets of words with one reading, in the networks' own corpus."""

@@ -19,7 +19,7 @@ from stressnet.evaluation.sets import (
     representatives,
     whole_sets,
 )
-from stressnet.training.bootstrap import Estimate
+from stressnet.inference.bootstrap import Estimate
 from stressnet.training.calibration import calibration_error, reliability
 from stressnet.training.comparison import compare
 from stressnet.training.metrics import evaluate, majority_readings, mean_over_words

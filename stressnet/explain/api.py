@@ -27,9 +27,8 @@ from stressnet.explain.checks import (
 )
 from stressnet.explain.composites import Composite, find_composite
 from stressnet.explain.engine.calls import Tag, set_tag, tag_of
-from stressnet.explain.engine.ledger import Ledger, at_least_float32
 from stressnet.explain.engine.mode import ExplainWarning, RelevanceMode
-from stressnet.explain.engine.route import Context
+from stressnet.explain.engine.route import Context, Ledger, at_least_float32
 from stressnet.explain.engine.taps import TapNode
 from stressnet.explain.functional import (
     ARGUMENTS,
@@ -61,9 +60,9 @@ class Details:
     axes : Axes, optional
         Seconds and hertz of the inputs' last two dimensions; they travel with the result.
     taps : sequence of str
-        Places whose value and coefficient are wanted, written as in
-        :mod:`stressnet.explain.boundaries`: ``"block1.attention"`` is that module's output,
-        ``"block1.attention.out:input"`` what this module reads.
+        Places (:mod:`stressnet.explain.boundaries`) whose value and coefficient are wanted:
+        ``"block1.attention"`` is that module's output, ``"block1.attention.out:input"`` what this
+        module reads.
     """
 
     strict: bool = True
@@ -240,13 +239,13 @@ def _limits(
 
 
 def _stabilisers(composite: Composite) -> dict[str, float]:
-    by_rule = {
-        rule.name: float(dict(rule.parameters)["stabiliser"])
-        for rule in composite.all_rules
-        if "stabiliser" in dict(rule.parameters)
-    }
     return {
-        **by_rule,
+        **{
+            rule.name: float(value)
+            for rule in composite.all_rules
+            for name, value in rule.parameters
+            if name == "stabiliser"
+        },
         "pooling": composite.pooling_stabiliser,
         "addition": composite.addition_stabiliser,
         "activation": composite.activation_stabiliser,

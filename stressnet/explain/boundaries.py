@@ -25,20 +25,10 @@ Change = Callable[[Tensor], Tensor]
 def changed_at(model: nn.Module, changes: Mapping[str, Change]) -> Iterator[set[str]]:
     """While the context lasts, each named place holds a function of the tensor it had.
 
-    The model gets forward hooks, which are removed at the end. Yields the places whose module
-    overwrote its input, see :func:`check_read`.
-
-    Parameters
-    ----------
-    changes : mapping of str to callable
-        Place and function; the function returns a new tensor of the same shape.
-
-    Raises
-    ------
-    ConfigError
-        If the model has no such module.
-    ExplainError
-        If a module did not run, has no tensor at that place or overwrites the given one.
+    The model gets forward hooks, which are removed at the end. ``changes`` are functions of a
+    tensor that return a new one of the same shape, by place. Yields the places whose module
+    overwrote its input, see :func:`check_read`. Raises :class:`ExplainError` if a module did not
+    run, has no tensor at that place or overwrites the given one.
     """
     check_paths(model, list(changes))
     by_path: dict[str, dict[str, Change]] = {}

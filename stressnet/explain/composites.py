@@ -101,16 +101,13 @@ class Composite:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
-def _plus(stabiliser: float = 1e-6) -> Rule:
-    return rules.z_plus(stabiliser=stabiliser)
-
-
 def _catalogue() -> list[Composite]:
     epsilon = rules.epsilon(stabiliser=1e-6)
     fine = rules.epsilon(stabiliser=1e-9)
     alpha2 = rules.alpha_beta(alpha=2.0, beta=1.0, stabiliser=1e-6)
     gamma = rules.gamma(gamma=0.25, stabiliser=1e-6)
-    plus = Composite("epsilon-plus", _plus(), epsilon)
+    z_plus = rules.z_plus(stabiliser=1e-6)
+    plus = Composite("epsilon-plus", z_plus, epsilon)
     alpha2_beta1 = Composite("epsilon-alpha2-beta1", alpha2, epsilon)
     epsilon_gamma = Composite("epsilon-gamma", gamma, epsilon)
     relp = Composite(
@@ -146,11 +143,11 @@ def _catalogue() -> list[Composite]:
         Composite("cp-lrp", epsilon, epsilon, attention="cp-lrp"),
         relp,
         relp.with_(name="relp-ah", attention="cp-lrp"),
-        Composite("alpha1-beta0", _plus(), _plus()),
+        Composite("alpha1-beta0", z_plus, z_plus),
         Composite("alpha2-beta1", alpha2, alpha2),
         as_run.with_(name="allouche2025-as-stated", first=rules.identity()),
         as_run,
-        Composite("allouche2025-corrected", _plus(1e-9), fine, first=fine),
+        Composite("allouche2025-corrected", rules.z_plus(stabiliser=1e-9), fine, first=fine),
     ]
 
 

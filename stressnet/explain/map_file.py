@@ -40,13 +40,11 @@ class MapRequest:
         Rows of the images.
     composite : str
         Rules of layer-wise relevance propagation, or a method of
-        :data:`stressnet.explain.reference.REFERENCED`.
+        :data:`stressnet.explain.reference.REFERENCED`, which needs the mean of sound ``spectrum``.
     output : str
         ``logit-difference`` (INITIAL minus FINAL), or ``logit`` or ``log-odds`` of INITIAL.
     initial : int
         Index of the class INITIAL among the network's outputs.
-    spectrum : ndarray, shape (n_bins,), optional
-        Mean of sound, for methods with a reference.
     temperature : float
         Of the network's probabilities.
     """
@@ -73,21 +71,9 @@ def compute_maps(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the maps of some images into a ``.npy`` file.
 
-    Parameters
-    ----------
-    file : Path
-        Gets an array (n, n_bins, n_frames) float32, in the order of ``request.index``.
-    model : torch.nn.Module
-        In evaluation mode, on its device.
-    journal : Journal
-        Where finished batches are recorded.
-    bar : tqdm
-        Counts images.
-
-    Returns
-    -------
-    images, ledger : DataFrame
-        One row per image (outputs and conservation), and the mean ledger per layer.
+    The file gets an array (n, n_bins, n_frames) float32, in the order of ``request.index``; the
+    ``journal`` records finished batches, the ``bar`` counts images. Returns a table with a row per
+    image (outputs and conservation), and the mean ledger per layer.
     """
     import pandas as pd
 
@@ -138,6 +124,10 @@ def _explain_part(
 def _batch_record(explained: Any, request: MapRequest) -> dict[str, Any]:
     """What is kept of a batch beside its maps: outputs, conservation, ledger summed over tokens."""
     balance = explained.conservation()
+    parts = (balance.output, balance.relevance, balance.bias_share)
+    scale = sum(part.abs() for part in parts).clamp(min=1e-12)
+    # What is unaccounted for is the error of a quadrature, for example.
+    open_share = balance.unaccounted_share.abs() / scale
     logits = explained.logits.double()
     p_initial = (logits / request.temperature).softmax(dim=1)[:, request.initial]
     columns = {
@@ -145,7 +135,7 @@ def _batch_record(explained: Any, request: MapRequest) -> dict[str, Any]:
         "relevance_sum": balance.relevance,
         "bias_share": balance.bias_share,
         "stabiliser_share": balance.stabiliser_share,
-        "closure": balance.relative_residual + _open_share(balance),
+        "closure": balance.relative_residual + open_share,
         "p_initial": p_initial,
         "predicted": logits.argmax(dim=1),
     }
@@ -160,10 +150,3 @@ def _batch_record(explained: Any, request: MapRequest) -> dict[str, Any]:
         for share in shares:
             line[share] += float(record[share])
     return {"tokens": tokens, "ledger": list(ledger.values())}
-
-
-def _open_share(balance: Any) -> Any:
-    """Unaccounted share (the error of a quadrature, for example) over the scale of the residual."""
-    parts = (balance.output, balance.relevance, balance.bias_share)
-    scale = sum(part.abs() for part in parts).clamp(min=1e-12)
-    return balance.unaccounted_share.abs() / scale

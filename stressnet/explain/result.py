@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stressnet.axes import Axes
-from stressnet.explain.engine.ledger import COLUMNS, LedgerRecord
+from stressnet.explain.engine.route import COLUMNS, LedgerRecord
 from stressnet.explain.engine.taps import Tap
 from stressnet.version import __version__
 
@@ -28,16 +28,9 @@ def versions() -> dict[str, str]:
 class Conservation:
     """Where the explained value of each sample went; all tensors of shape (batch,), float64.
 
-    Parameters
-    ----------
-    output : Tensor
-        Explained value ``f``.
-    relevance : Tensor
-        Sum of the map.
-    bias_share, stabiliser_share, unaccounted_share : Tensor
-        Kept by biases, by stabilisers, and by operations without a rule.
-    residual : Tensor
-        ``f`` minus all of these: rounding, if the engine is right.
+    ``relevance`` is the sum of the map; ``residual`` is the explained value ``output`` minus it and
+    the shares kept by biases, by stabilisers and by operations without a rule: rounding, if the
+    engine is right.
     """
 
     output: Tensor
@@ -74,14 +67,12 @@ class Explanation:
     ----------
     relevance : Tensor, shape of the inputs
         Signed relevance in the unit of ``output``.
-    output : Tensor, shape (batch,)
-        Explained value ``f``, float64.
+    output, target : Tensor, shape (batch,)
+        Explained value ``f``, float64, and explained class, if the seed has one.
     logits : Tensor, shape (batch, n_classes)
         The model's output.
     seed : str
         What ``f`` is (see :mod:`stressnet.explain.seeds`).
-    target : Tensor or None, shape (batch,)
-        Explained class, if the seed has one.
     composite : str
         Composite or other method.
     rules : dict
@@ -94,12 +85,11 @@ class Explanation:
         One record per sample and layer: ``sample, layer, operation, rule, relevance_out,
         relevance_in, bias_share, stabiliser_share, unaccounted_share``, in the unit of ``f``.
         Under ``torch.func.vmap`` the numbers are tensors without axes.
-    layer_relevance : dict
-        Relevance of layer outputs that were asked for, by module path.
+    layer_relevance, taps : dict
+        Relevance of layer outputs by module path, and value and coefficient (:class:`Tap`) at
+        places, as far as they were asked for.
     axes : Axes or None
         Seconds and hertz of the map's last two dimensions, if they were given.
-    taps : dict of str to Tap
-        Value and coefficient at the places that were asked for.
     """
 
     relevance: Tensor

@@ -2,14 +2,13 @@
 
 Li et al. (2019) follow a relevance map with the context-aware saliency of Goferman et al. (2012):
 a patch is salient if it differs from the patches most like it, more so if those are near, and
-places close to the most salient ones (the foci of attention) count more than those far away. On a
-spectrogram the two axes have different units, so all distances are taken in seconds and hertz,
-each divided by a scale that the caller states; nothing depends on how finely the picture is
-sampled, but for what sampling itself shows.
+places close to the most salient ones (the foci of attention) count more than those far away. All
+distances are taken in seconds and hertz, each divided by a scale that the caller states; nothing
+depends on how finely the picture is sampled, but for what sampling itself shows.
 
-The result says where to look. It is blurred, unsigned, relative to its own maximum and not
-conserved: sums of it over regions mean nothing, and it must not enter any statistics. Its type has
-nothing that code written for explanations could take for relevance.
+The result is blurred, unsigned, relative to its own maximum and not conserved: sums of it over
+regions mean nothing, and it must not enter any statistics. Its type has nothing that code written
+for explanations could take for relevance.
 
 References
 ----------
@@ -46,15 +45,10 @@ _ROWS = 1024  # rows of a distance matrix held at once
 class SalientMap:
     """Where to look on a relevance map: for display only, never for statistics.
 
-    Parameters
-    ----------
-    display, foci : Tensor, shape (batch, n_bins, n_frames)
-        0 … 1 within each sample, without unit, sign or conservation; foci of attention at the
-        picture's own size, as bool.
-    made_from : str
-        Composite or method of the map it was made from, and which part of it.
-    time_scale_s, frequency_scale_hz : float
-        Distances that counted as one.
+    ``display``, of shape (batch, n_bins, n_frames), is 0 … 1 within each sample, without unit, sign
+    or conservation; ``foci``, bool, are the foci of attention at the picture's own size.
+    ``made_from`` is the composite or method of the map, and which part of it; the scales are
+    distances that counted as one.
     """
 
     display: Tensor
@@ -98,11 +92,6 @@ def salient_map(
         Size of the patches that are compared; at least three cells each way.
     part : {"absolute", "positive"}
         Magnitude of relevance, or only its positive part.
-
-    Raises
-    ------
-    ConfigError
-        For shapes that do not fit, scales that are not positive, or pictures smaller than a patch.
     """
     relevance = explained.relevance
     axes = explained.axes if axes is None else axes

@@ -68,14 +68,9 @@ def make_seed(logits: Tensor, seed: str | Tensor, target: Target) -> Seeded:
     logits : Tensor, shape (batch, n_classes)
         Output of the model.
     seed : str or Tensor of shape (batch, n_classes) or (n_classes,)
-        See the table above.
+        See the table above; a :class:`ConfigError` says what does not fit.
     target : int, Tensor of shape (batch,), or None
         Class to explain; None is the predicted one. Only for ``logit`` and ``log-odds``.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown seed, a class out of range, or a seed that takes no class.
     """
     exact = logits.detach().double()
     n_classes = exact.shape[1]

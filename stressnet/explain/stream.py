@@ -63,6 +63,8 @@ def _key(tensor: Tensor) -> int:
 def estimate_batch_size(model: nn.Module, inputs: Tensor, max_bytes: int, **options: Any) -> int:
     """Largest batch whose explanation stays within ``max_bytes``, weights of the model not counted.
 
+    Raises :class:`ConfigError` if not even one sample fits.
+
     Parameters
     ----------
     inputs : Tensor, shape (n, ...)
@@ -71,11 +73,6 @@ def estimate_batch_size(model: nn.Module, inputs: Tensor, max_bytes: int, **opti
         Memory of the device to be used by one explanation.
     **options
         As in :func:`stressnet.explain.explain_batch`, the class (``target``) aside.
-
-    Raises
-    ------
-    ConfigError
-        If not even one sample fits.
     """
     chosen = {key: value for key, value in options.items() if key != "target"}
     pair = inputs[:2] if len(inputs) > 1 else torch.cat([inputs[:1]] * 2)
@@ -106,8 +103,6 @@ def explain_stream(
 
     Parameters
     ----------
-    model : torch.nn.Module
-        In evaluation mode.
     batches : iterable of Tensor, or one Tensor
         Batches of inputs; one tensor is cut into pieces of ``batch_size``.
     max_bytes : int, optional

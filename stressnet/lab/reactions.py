@@ -21,10 +21,10 @@ from torch import nn
 from stressnet.axes import BoolArray
 from stressnet.explain.faithfulness.baselines import fill_with_noise
 from stressnet.explain.faithfulness.scores import logits_of
+from stressnet.inference.bootstrap import percentile_limits
 from stressnet.lab.candidates import CANDIDATES, counterpart
 from stressnet.lab.scores import Scorer
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
-from stressnet.training.bootstrap import percentile_limits
 
 MIN_WORDS = 8
 """A region that fewer words of a class have, with its counterpart, is not tested and excuses

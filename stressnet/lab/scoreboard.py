@@ -17,11 +17,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stressnet.axes import FloatArray
+from stressnet.inference.bootstrap import cluster_weights, percentile_limits
 from stressnet.lab.candidates import CANDIDATES
 from stressnet.lab.labset import LabSet
 from stressnet.lab.scores import CHANCES, MEASURES, WordScores, column_means
 from stressnet.lab.where import PLACES, shares
-from stressnet.training.bootstrap import cluster_weights, percentile_limits
 
 PLACED_CUES = ("f0_level", "f0_peak", "f1", "f2", "f3", "reduction", "tilt")
 """Single cues with spectral place, which the bar is about."""

@@ -17,11 +17,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
+from stressnet.acoustics.spectrogram import sound_statistics
 from stressnet.axes import FloatArray
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, StressnetError
 from stressnet.explain.composites import suited
-from stressnet.explain.reference import mean_spectrum, reference_images
+from stressnet.explain.reference import reference_images
+from stressnet.inference.bootstrap import cluster_weights
 from stressnet.lab.board_plan import Plan
 from stressnet.lab.controls import CONTROLS, break_maps, breaks
 from stressnet.lab.designs import DESIGNS
@@ -38,7 +40,6 @@ from stressnet.models.registry import get_spec
 from stressnet.runs.journal import Journal
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.tables import read_table
-from stressnet.training.bootstrap import cluster_weights
 
 CONTROL_METHODS = ("epsilon-gamma",)
 """Methods whose maps are broken on purpose."""
@@ -286,7 +287,7 @@ class _Scoring:
         train = run.words.rows("train")
         images = np.asarray(run.words.images[train])
         self.bounds = input_bounds(images)
-        spectrum = mean_spectrum(images, run.words.sound[train])
+        spectrum, _ = sound_statistics(images, run.words.sound[train], range(len(images)))
         self.references = reference_images(words.images, words.sound, spectrum)
         self.label = f"{network}-{seed}"
         self.identity = {

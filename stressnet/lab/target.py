@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from stressnet.acoustics.cue_table import NUCLEUS
 from stressnet.axes import BoolArray, FloatArray
 from stressnet.errors import ConfigError
+from stressnet.inference.twoway import holm
 from stressnet.lab.labset import SPLITS
 from stressnet.lab.related import COLUMNS, FORMANTS, parse_target, related_cues
 from stressnet.lab.residual import (
@@ -38,7 +39,6 @@ from stressnet.lab.residual import (
     standardised,
 )
 from stressnet.lexicon.stress import Stress
-from stressnet.statistics.multiplicity import holm
 
 MIN_TRAIN, MIN_HELD_OUT = 100, 50
 """Tokens with a known cue without which no target is made."""

@@ -18,16 +18,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
+from stressnet.inference.bootstrap import Estimate
 from stressnet.lab.labset import LabSet
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.models.checkpoint import WEIGHTS_NAME, load_checkpoint
 from stressnet.models.registry import get_spec
-from stressnet.training.bootstrap import Estimate
-from stressnet.training.data import StressData
+from stressnet.training.data import StressData, predict_logits
 from stressnet.training.fit import Origin, train
 from stressnet.training.metrics import evaluate
 from stressnet.training.parts import COLUMNS, parts_of_frames
-from stressnet.training.predict import predict_logits
 from stressnet.training.recipes import TrainConfig, get_recipe
 
 SOLVED = 0.75

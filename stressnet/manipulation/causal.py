@@ -26,11 +26,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
+from stressnet.inference.jackknife import jackknife, mean_of
+from stressnet.inference.twoway import Inference, holm
 from stressnet.manipulation.cues import get_cue
 from stressnet.manipulation.psychometric import clusters_of, counts_of
-from stressnet.statistics.jackknife import jackknife, mean_of
-from stressnet.statistics.multiplicity import holm
-from stressnet.statistics.twoway import Inference
 
 CUE_REGIONS: dict[str, tuple[str, ...]] = {
     "f0": ("F0",),
@@ -107,19 +106,12 @@ def rank_correlations(
 
 
 def agreement_table(
-    pairs: pd.DataFrame,
-    *,
-    level: float = 0.95,
-    seed: int = 0,
-    n_null: int = N_NULL,
+    pairs: pd.DataFrame, *, level: float = 0.95, seed: int = 0, n_null: int = N_NULL
 ) -> pd.DataFrame:
     """Agreement of relevance with effects, per method and cue and over cues.
 
-    Parameters
-    ----------
-    pairs : DataFrame
-        One row per method, token and cue with columns :data:`NEEDED`; rows without a finite
-        relevance or effect are left out.
+    ``pairs`` have a row per method, token and cue with columns :data:`NEEDED`; rows without a
+    finite relevance or effect are left out.
 
     Returns
     -------
@@ -133,11 +125,6 @@ def agreement_table(
         cues, ``null`` the same with the relevance of another token, ``rho_in_class`` is the mean
         correlation after each cue's mean relevance was taken out of relevance and its mean effect
         out of effects: what is known of this token beyond the cue's average.
-
-    Raises
-    ------
-    ConfigError
-        If a column is missing or no pair is left.
     """
     missing = [name for name in NEEDED if name not in pairs.columns]
     if missing:
@@ -204,23 +191,19 @@ def _agreement(found: Inference, nulls: tuple[FloatArray, FloatArray]) -> dict[s
         for value, null in zip(found.value, nulls, strict=True)
     )
     return {
-        **found.columns("rho", 0),
+        **found[0].columns("rho"),
         "null": float(nulls[0].mean()),
         "null_low": float(null_low),
         "null_high": float(null_high),
         "p_value": p_value,
-        **found.columns("rho_in_class", 1),
+        **found[1].columns("rho_in_class"),
         "p_in_class": p_in_class,
         "reason": str(found.remark[0]),
     }
 
 
 def _exchanged(
-    x: FloatArray,
-    y: FloatArray,
-    classes: NDArray[Any],
-    rng: np.random.Generator,
-    n_null: int,
+    x: FloatArray, y: FloatArray, classes: NDArray[Any], rng: np.random.Generator, n_null: int
 ) -> tuple[FloatArray, FloatArray]:
     """Correlations after tokens of one class have exchanged their relevance."""
     same = (classes[:, None] == classes[None, :]).astype(np.float64)
@@ -291,11 +274,8 @@ def _each_token(x: FloatArray, y: FloatArray) -> FloatArray:
 def effects_from_responses(responses: pd.DataFrame) -> pd.DataFrame:
     """What neutralising each cue does, and what moving it from one end to the other does.
 
-    Parameters
-    ----------
-    responses : DataFrame
-        ``responses.parquet`` of ``stressnet manipulate`` for one network: ``token_id, kind, cue,
-        position, logit_difference``.
+    ``responses`` are ``responses.parquet`` of ``stressnet manipulate``, of one network, with a
+    neutral step: ``token_id, kind, cue, position, logit_difference``.
 
     Returns
     -------
@@ -304,11 +284,6 @@ def effects_from_responses(responses: pd.DataFrame) -> pd.DataFrame:
         ``effect`` is the logit difference of the word as it is minus that at position 0.5; where
         the continuum went through overlap-add, so did the word as it is. ``swing`` is that of the
         INITIAL-like end minus that of the FINAL-like end.
-
-    Raises
-    ------
-    ConfigError
-        If there are several networks, or no continuum has a neutral step.
     """
     if "model" in responses.columns and responses["model"].nunique() > 1:
         raise ConfigError("responses of several networks; take those of one")

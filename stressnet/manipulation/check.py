@@ -30,7 +30,7 @@ from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.acoustics.tracks import praat_formant
 from stressnet.errors import AudioError, ManipulationError
 from stressnet.manipulation.continua import Asked, Step, ask
-from stressnet.manipulation.cues import CUE_NAMES, CUES, CueChange, Pair, get_cue
+from stressnet.manipulation.cues import CUE_NAMES, CUES, Pair, get_cue
 from stressnet.manipulation.endpoints import Endpoint
 from stressnet.manipulation.resynthesis import Source, Stimulus, resynthesise
 
@@ -60,12 +60,9 @@ _CROSSTALK_COLUMNS = (
 class Checked:
     """A stimulus measured again.
 
-    Parameters
-    ----------
-    asked : dict
-        Cue to how far each nucleus was asked to move; cues that were to stay are not in it.
-    natural, measured : dict
-        Cue to the values of the word as recorded, and of the stimulus.
+    ``asked`` says how far each nucleus was asked to move, for cues that were not to stay;
+    ``natural`` and ``measured`` are the values of the word as recorded, and of the stimulus, by
+    cue.
     """
 
     asked: dict[str, Pair]
@@ -116,12 +113,6 @@ def measure_source(source: Source, voice: SpeakerSettings) -> Values:
     return _measure(source.samples, source.rate_hz, source.segments.nuclei, voice)
 
 
-def measure_stimulus(stimulus: Stimulus, voice: SpeakerSettings) -> Values:
-    """Values of every cue in a stimulus; NaN where not measured."""
-    audio = stimulus.audio
-    return _measure(audio.samples, audio.rate_hz, stimulus.segments.nuclei, voice)
-
-
 def measure_formants(stimulus: Stimulus, voice: SpeakerSettings) -> Values:
     """Values of F1, F2, F3 alone, which is quicker."""
     audio = stimulus.audio
@@ -132,6 +123,12 @@ def measure_formants(stimulus: Stimulus, voice: SpeakerSettings) -> Values:
         raise _not_analysed(error) from error
     rows = {f"nucleus_{k}_f{n}_hz": middles[k - 1][n - 1] for k in (1, 2) for n in (1, 2, 3)}
     return {cue.name: cue.values(rows) for cue in CUES if cue.is_formant}
+
+
+def measure_stimulus(stimulus: Stimulus, voice: SpeakerSettings) -> Values:
+    """Values of every cue in a stimulus; NaN where not measured."""
+    audio = stimulus.audio
+    return _measure(audio.samples, audio.rate_hz, stimulus.segments.nuclei, voice)
 
 
 def _measure(
@@ -189,7 +186,11 @@ def make_stimulus(
         if worst < CLOSE_OCTAVES or number == tries:
             break
         applied = {cue: _aimed(cue, asked, applied[cue], missed[cue]) for cue in formants}
-        changes = _with_formants(changes, applied)
+        first, second = (
+            replace(change, **{f"{cue}_factor": 2.0 ** pair[k] for cue, pair in applied.items()})
+            for k, change in enumerate(changes)
+        )
+        changes = first, second
         try:
             stimulus = resynthesise(source, changes, psola=step.psola)
         except AudioError:  # aimed out of the band; what there is must do
@@ -212,16 +213,6 @@ def _aimed(cue: str, asked: Asked, applied: Pair, missed: Pair) -> Pair:
         most = min(get_cue(cue).most, 2.0 * abs(wanted) + _SLACK_OCTAVES)
         moves.append(min(max(now + miss, -most), most))
     return moves[0], moves[1]
-
-
-def _with_formants(
-    changes: tuple[CueChange, CueChange], applied: Mapping[str, Pair]
-) -> tuple[CueChange, CueChange]:
-    first, second = (
-        replace(change, **{f"{cue}_factor": 2.0 ** pair[k] for cue, pair in applied.items()})
-        for k, change in enumerate(changes)
-    )
-    return first, second
 
 
 def crosstalk(stimuli: pd.DataFrame, measures: pd.DataFrame, endpoints: pd.DataFrame) -> Any:

@@ -31,14 +31,8 @@ DEFAULT_STEPS = 7
 class Step:
     """One stimulus of a token's plan.
 
-    Parameters
-    ----------
-    cues : tuple of str
-        Cues that move, in the order of tables; none for the first two kinds.
-    steps : tuple of int
-        Step of each cue, counted from 0; for ``all`` the same for every cue.
-    positions : tuple of float
-        Position of each cue, from 0 (INITIAL-like) to 1 (FINAL-like).
+    ``cues`` are those that move, in the order of tables (none for the first two kinds), ``steps``
+    the step of each, counted from 0, and ``positions`` go from 0 (INITIAL-like) to 1 (FINAL-like).
     """
 
     kind: StimulusKind
@@ -96,11 +90,6 @@ def plan_steps(
         A continuum of each cue alone, and of all of them at once.
     pairs : sequence of (str, str), or "every"
         Grids of ``n_steps`` by ``n_steps`` of these pairs, or of every pair of ``cues``.
-
-    Raises
-    ------
-    ConfigError
-        If a cue is unknown, paired with itself, or there are fewer than two steps.
     """
     if n_steps < 2:
         raise ConfigError(f"a continuum of {n_steps} steps has no ends; give two or more")

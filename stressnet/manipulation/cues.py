@@ -24,12 +24,10 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True)
 class ManipulatedCue:
-    """One cue that can be changed.
+    """One cue that can be changed, with its measured ``column`` (``docs/cues.md``).
 
     Parameters
     ----------
-    column : str
-        The measured cue, see ``docs/cues.md``.
     is_log2 : bool
         Whether the scale is the binary logarithm of the measured cue.
     tolerance : float

@@ -207,11 +207,7 @@ def with_level_of(
 
 
 def _formant_at(
-    track: FormantTrack,
-    index: int,
-    time_s: FloatArray,
-    span_s: tuple[float, float],
-    rate_hz: int,
+    track: FormantTrack, index: int, time_s: FloatArray, span_s: tuple[float, float], rate_hz: int
 ) -> tuple[FloatArray, FloatArray]:
     """Frequency and bandwidth of a formant at some times of a vowel, without jumps."""
     frequency_hz, bandwidth_hz = track.frequency_hz[index], track.bandwidth_hz[index]

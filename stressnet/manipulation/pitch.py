@@ -122,19 +122,9 @@ def overlap_add(
 ) -> tuple[FloatArray, TimeMap]:
     """The excerpt with resynthesised vowels, and where its times went.
 
-    Parameters
-    ----------
-    pitch : parselmouth.Pitch
-        Of the same excerpt; it decides what is voiced.
-    spans_s : sequence of (start_s, end_s)
-        The vowels, in order of time, not overlapping.
-    changes : sequence of CueChange
-        Of each vowel, of which F0 and duration count. A vowel without change is resynthesised too.
-
-    Raises
-    ------
-    AudioError
-        If Praat cannot resynthesise the excerpt.
+    Of each vowel's change, F0 and duration count; a vowel without change is resynthesised too.
+    Vowels are in order of time and do not overlap; ``pitch``, of the same excerpt, decides what is
+    voiced. Raises :class:`AudioError` if Praat cannot resynthesise the excerpt.
     """
     try:
         raw = _praat_overlap_add(samples, rate_hz, pitch, spans_s, changes)

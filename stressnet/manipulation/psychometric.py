@@ -6,7 +6,7 @@ with x the step of a continuum, or the cue's value in its own unit. The **slope*
 per step or per unit; the **crossover** -a / b is where both answers are equally likely. A curve is
 fitted to the answers to all tokens at once, by maximum likelihood with the penalty of Firth (1993),
 with intervals over speakers and words from each row's linearised contribution
-(:mod:`stressnet.statistics.twoway`). The crossover's limits are those of the x whose log odds are
+(:mod:`stressnet.inference.twoway`). The crossover's limits are those of the x whose log odds are
 not distinguishable from zero (Fieller's construction), hence open where the continuum does not
 bound them. ``docs/causal.md`` says what cannot be estimated.
 """
@@ -24,9 +24,8 @@ from scipy.special import expit
 
 from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
-from stressnet.manipulation.logistic import fit_logistic
-from stressnet.statistics.jackknife import spread_of
-from stressnet.statistics.twoway import infer
+from stressnet.inference.jackknife import spread_of
+from stressnet.inference.twoway import infer
 
 ALWAYS_INITIAL, ALWAYS_FINAL = "always INITIAL", "always FINAL"
 SEPARATED = "complete separation"
@@ -74,11 +73,7 @@ class Psychometric:
 
 
 def fit_psychometric(
-    x: ArrayLike,
-    answers: ArrayLike,
-    clusters: Mapping[str, ArrayLike],
-    *,
-    level: float = 0.95,
+    x: ArrayLike, answers: ArrayLike, clusters: Mapping[str, ArrayLike], *, level: float = 0.95
 ) -> Psychometric:
     """The psychometric function of answers along a continuum.
 
@@ -118,13 +113,13 @@ def fit_psychometric(
     at, at_low, at_high, note = _crossover(a, b, grid, found.low[1:], found.high[1:])
     return replace(
         line,
-        slope_low=float(found.low[0]),
-        slope_high=float(found.high[0]),
+        slope_low=found[0].low,
+        slope_high=found[0].high,
         crossover=at,
         crossover_low=at_low,
         crossover_high=at_high,
         p_value=float(found.p_value[0]),
-        reason="; ".join(part for part in (str(found.remark[0]), note) if part),
+        reason="; ".join(part for part in (found[0].reason, note) if part),
         curve_low=expit(found.low[1:]),
         curve_high=expit(found.high[1:]),
     )
@@ -215,8 +210,7 @@ def psychometric_table(
     -------
     DataFrame
         One row per group with columns ``by`` and :data:`COLUMNS`. ``logit_per_step`` is the mean
-        over tokens of the slope of the log odds of FINAL within the token, which differences
-        between words do not flatten.
+        slope over tokens of the log odds of FINAL, which differences between words do not flatten.
     """
     missing = [name for name in (*NEEDED, *by) if name not in responses.columns]
     if missing:
@@ -309,4 +303,67 @@ def _within(part: pd.DataFrame, level: float) -> dict[str, float]:
     values = kept.to_numpy(np.float64)
     mean = float(values.mean())
     spread = spread_of(((values - mean) / len(values))[:, None], clusters_of(firsts))
-    return infer(np.array([mean]), spread, level=level).columns("logit_per_step", 0)
+    return infer(np.array([mean]), spread, level=level)[0].columns("logit_per_step")
+
+
+_MOST_STEPS = 100
+_TOLERANCE = 1e-9
+_LARGEST_MOVE = 2.0
+
+
+@dataclass(frozen=True)
+class LogisticFit:
+    """A logistic regression with each row's contribution to its coefficients.
+
+    ``coefficients``, of shape (1 + n_predictors,), are log odds, the intercept first;
+    ``contributions``, of shape (n_rows, 1 + n_predictors), are linearised: columns sum to about
+    zero.
+    """
+
+    coefficients: FloatArray
+    contributions: FloatArray
+    converged: bool
+
+
+def fit_logistic(predictors: ArrayLike, answers: ArrayLike) -> LogisticFit:
+    """Logistic regression by Firth's penalised likelihood.
+
+    ``predictors``, of shape (n_rows,) or (n_rows, n_predictors), are without the intercept, and
+    each must vary; ``answers``, decisions or probabilities, lie in [0, 1].
+    """
+    x = np.asarray(predictors, dtype=np.float64)
+    x = x[:, None] if x.ndim == 1 else x
+    y = np.asarray(answers, dtype=np.float64)
+    if x.ndim != 2 or y.shape != x.shape[:1]:
+        raise ConfigError(f"{x.shape} predictors do not fit answers of shape {y.shape}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ConfigError("steps and answers must be finite numbers; leave out missing rows")
+    if y.size and not (y.min() >= 0 and y.max() <= 1):
+        raise ConfigError("answers must lie between 0 (INITIAL) and 1 (FINAL)")
+    middle = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
+    spread = x.std(axis=0) if len(x) else np.zeros(x.shape[1])
+    if not (spread > 0).all():
+        raise ConfigError("a predictor has only one value; a slope needs two steps at least")
+    # Standardised while fitting, so that hertz and octaves converge alike.
+    design = np.column_stack([np.ones(len(x)), (x - middle) / spread])
+    theta = np.zeros(design.shape[1])
+    converged = False
+    inverse = np.eye(len(theta))
+    for _ in range(_MOST_STEPS):
+        p = expit(design @ theta)
+        weight = np.maximum(p * (1 - p), 1e-12)
+        inverse = np.linalg.inv((design * weight[:, None]).T @ design)
+        leverage = weight * np.einsum("ij,jk,ik->i", design, inverse, design)
+        move = inverse @ (design.T @ (y - p + leverage * (0.5 - p)))
+        move *= min(1.0, _LARGEST_MOVE / max(float(np.abs(move).max()), 1e-300))
+        theta = theta + move
+        if float(np.abs(move).max()) < _TOLERANCE:
+            converged = True
+            break
+    p = expit(design @ theta)
+    contributions = (design * (y - p)[:, None]) @ inverse
+    # Back to the predictors' own units.
+    change = np.eye(len(theta))
+    change[1:, 1:] = np.diag(1 / spread)
+    change[0, 1:] = -middle / spread
+    return LogisticFit(change @ theta, contributions @ change.T, converged)

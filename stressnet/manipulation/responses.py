@@ -46,15 +46,11 @@ def presets_of(networks: Sequence[TrainedNetwork]) -> dict[str, SpectrogramPrese
 def responses(
     network: TrainedNetwork, stimuli: pd.DataFrame, images: NDArray[np.float32]
 ) -> pd.DataFrame:
-    """One network's answers to the stimuli of a token.
+    """One network's answers to the stimuli of a token, beside their design.
 
     ``images``, of shape (n, n_bins, n_frames), are in the same order, under the network's preset.
-
-    Returns
-    -------
-    DataFrame
-        The stimuli's design with ``model``, ``architecture``, ``logit_initial``, ``logit_final``,
-        ``logit_difference`` (INITIAL minus FINAL) and ``p_initial`` (not calibrated).
+    Logits are joined by ``logit_difference`` (INITIAL minus FINAL) and ``p_initial`` (not
+    calibrated).
     """
     logits = network.logits(images)
     table = stimuli[list(FROM_STIMULI)].copy()

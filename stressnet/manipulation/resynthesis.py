@@ -35,13 +35,7 @@ from stressnet.axes import FloatArray
 from stressnet.errors import AudioError, ConfigError
 from stressnet.intervals import Interval
 from stressnet.manipulation.cues import CueChange
-from stressnet.manipulation.envelope import (
-    level_db,
-    shift_formants,
-    tilt,
-    with_gain,
-    with_level_of,
-)
+from stressnet.manipulation.envelope import level_db, shift_formants, tilt, with_gain, with_level_of
 from stressnet.manipulation.pitch import TimeMap, overlap_add
 
 MAX_AMPLITUDE = 0.99
@@ -52,14 +46,8 @@ MAX_AMPLITUDE = 0.99
 class Source:
     """A word as recorded, with what has to be known to change it; see :func:`analyse`.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (n_samples,)
-        Excerpt with context.
-    segments : Segments
-        Word, syllable boundary and nuclei in seconds of the excerpt, as are phones and tracks.
-    phones : tuple of Interval
-        The word's phones; may be empty.
+    ``samples`` are its excerpt with context; ``segments``, ``phones`` (may be empty) and tracks are
+    in seconds of the excerpt.
     """
 
     samples: FloatArray
@@ -110,10 +98,7 @@ def analyse(
 
 
 def resynthesise(
-    source: Source,
-    changes: Sequence[CueChange],
-    *,
-    psola: bool | None = None,
+    source: Source, changes: Sequence[CueChange], *, psola: bool | None = None
 ) -> Stimulus:
     """Change cues of a word's nuclei, one change for each.
 
@@ -152,10 +137,7 @@ def resynthesise(
 
 
 def _envelope(
-    samples: FloatArray,
-    source: Source,
-    span: tuple[float, float],
-    change: CueChange,
+    samples: FloatArray, source: Source, span: tuple[float, float], change: CueChange
 ) -> FloatArray:
     """Formants and tilt of one vowel, at its old level; moving formants keeps the tilt."""
     rate_hz = source.rate_hz

@@ -38,16 +38,9 @@ Failure = tuple[str, str, str]
 class TokenTask:
     """What a worker needs to make the stimuli of a token.
 
-    Parameters
-    ----------
-    phones : tuple of Interval
-        In seconds of the excerpt.
-    endpoints : dict
-        Ends of the cues that have some; steps of others are left out.
-    file : Path
-        Where tables and images go: ``<file>-stimuli.parquet`` and so on.
-    presets : dict
-        Spectrogram presets to draw every stimulus under, for the networks.
+    ``phones`` are in seconds of the excerpt; steps of cues that have no ``endpoints`` are left out;
+    tables and images go to ``<file>-stimuli.parquet`` and so on; ``presets`` are those to draw
+    every stimulus under, for the networks.
     """
 
     corpus: Path

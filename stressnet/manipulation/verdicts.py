@@ -23,7 +23,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
+from stressnet.inference.jackknife import jackknife
+from stressnet.inference.twoway import Inference, Spread, add_seeds, infer
 from stressnet.lexicon.stress import Stress
 from stressnet.manipulation.psychometric import clusters_of
 from stressnet.statistics.claims import (
@@ -36,9 +39,7 @@ from stressnet.statistics.claims import (
     decide,
     verdict,
 )
-from stressnet.statistics.jackknife import jackknife
 from stressnet.statistics.stream import EXCHANGE
-from stressnet.statistics.twoway import FloatArray, Inference, Spread, add_seeds, infer
 
 DENSITY_MARGIN = 0.10
 """Deletion: smallest difference of interest, in units of evidence spread evenly over the sound."""
@@ -128,17 +129,12 @@ COLUMNS = (
 def findings_table(
     claims: pd.DataFrame, losses: pd.DataFrame, swings: pd.DataFrame
 ) -> pd.DataFrame:
-    """The table of findings.
+    """The table of findings, with columns :data:`COLUMNS`.
 
-    Parameters
-    ----------
-    claims : DataFrame
-        Claims of one network over all tokens, from ``claims.csv``.
-    losses : DataFrame
-        From :func:`stressnet.stages.findings.deletion.delete_regions` with ``model``, ``speaker``
-        and ``family``.
-    swings : DataFrame
-        ``model, token_id, speaker, family, stress, logit_difference, cue, swing``.
+    ``claims`` are those of one network over all tokens, from ``claims.csv``; ``losses`` come from
+    :func:`stressnet.stages.findings.deletion.delete_regions`, with ``model``, ``speaker`` and
+    ``family``; ``swings`` have ``model, token_id, speaker, family, stress, logit_difference, cue,
+    swing``.
     """
     rows: list[dict[str, Any]] = []
     for test in TESTS:
@@ -191,16 +187,16 @@ def _deletion_row(losses: pd.DataFrame, test: ClaimTests, region: str) -> dict[s
         nothing = ("deleted", "deleted_null", "deletion_effect", "deletion_low", "deletion_high")
         return row | dict.fromkeys(nothing, np.nan) | {"deletion": OPEN}
     found, n = _jackknifed(tables, lambda table, kept: _deleted(table, kept, is_share))
-    margin = SHARE_MARGIN if is_share else DENSITY_MARGIN
+    effect, margin = found[2], SHARE_MARGIN if is_share else DENSITY_MARGIN
     return row | {
         "n_deletion": n,
         "deleted": found.value[0],
         "deleted_null": np.nan if is_share else found.value[1],
-        "deletion_effect": found.value[2],
-        "deletion_low": found.low[2],
-        "deletion_high": found.high[2],
-        "deletion": decide(float(found.low[2]), float(found.high[2]), margin, len(tables)),
-        "reason": str(found.remark[2]),
+        "deletion_effect": effect.value,
+        "deletion_low": effect.low,
+        "deletion_high": effect.high,
+        "deletion": decide(effect.low, effect.high, margin, len(tables)),
+        "reason": effect.reason,
     }
 
 
@@ -239,13 +235,13 @@ def _causal_row(swings: pd.DataFrame, test: ClaimTests) -> dict[str, Any]:
         return row
     tables = [part for _, part in here.groupby("model", sort=False)]
     found, n = _jackknifed(tables, _swing)
-    low, high = float(found.low[0]), float(found.high[0])
+    effect = found[0]
     return row | {
         "n_causal": n,
-        "causal_effect": float(found.value[0]),
-        "causal_low": low,
-        "causal_high": high,
-        "causal": decide(low, high, CAUSAL_MARGIN, len(tables)),
+        "causal_effect": effect.value,
+        "causal_low": effect.low,
+        "causal_high": effect.high,
+        "causal": decide(effect.low, effect.high, CAUSAL_MARGIN, len(tables)),
     }
 
 

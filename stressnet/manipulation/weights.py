@@ -18,10 +18,9 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from stressnet.errors import ConfigError
-from stressnet.manipulation.logistic import fit_logistic
-from stressnet.manipulation.psychometric import answers_of, clusters_of, counts_of
-from stressnet.statistics.jackknife import spread_of
-from stressnet.statistics.twoway import infer
+from stressnet.inference.jackknife import spread_of
+from stressnet.inference.twoway import infer
+from stressnet.manipulation.psychometric import answers_of, clusters_of, counts_of, fit_logistic
 
 NEEDED = ("token_id", "speaker", "word", "cue_1", "cue_2", "step_1", "step_2", "logit_difference")
 """Columns that responses to two cues must have."""
@@ -107,8 +106,8 @@ def _weights(
     weight, low, high = (float(expit(v[2])) for v in (found.value, found.low, found.high))
     stronger = names[0] if low > 0.5 else names[1] if high < 0.5 else ""
     return {
-        **found.columns("coefficient_1", 0),
-        **found.columns("coefficient_2", 1),
+        **found[0].columns("coefficient_1"),
+        **found[1].columns("coefficient_2"),
         "weight_1": weight,
         "weight_1_low": low,
         "weight_1_high": high,
@@ -123,14 +122,10 @@ def _weights(
 def beside_listeners(weights: pd.DataFrame) -> pd.DataFrame:
     """The network's weights beside what studies found about the same two cues.
 
-    Returns
-    -------
-    DataFrame
-        One row per study and pair of cues that it ranks: ``study, about, who, n_steps, finding,
-        people_stronger, people_weaker, network_stronger`` (empty if undecided),
-        ``network_weight`` (of the cue that people weigh more) with limits, ``same``
-        (``yes``, ``no``, ``undecided``) and ``source``. Studies without a ranking of these cues
-        have one row with the cues left empty.
+    One row per study and pair of cues that it ranks: ``study, about, who, n_steps, finding,
+    people_stronger, people_weaker, network_stronger`` (empty if undecided), ``network_weight`` (of
+    the cue that people weigh more) with limits, ``same`` (``yes``, ``no``, ``undecided``) and
+    ``source``. Studies without a ranking of these cues have one row with the cues left empty.
     """
     with resources.as_file(resources.files("stressnet.manipulation") / "listeners.csv") as file:
         studies = pd.read_csv(file, keep_default_na=False).to_dict("records")

@@ -1,4 +1,4 @@
-"""Trained networks on disk: weights as safetensors, everything else as JSON beside them.
+"""Trained networks on disk (safetensors, all else as JSON beside), and untrained ones like them.
 
 A checkpoint is a folder with ``model.safetensors`` and ``model.json``. The JSON says what the
 network was trained on; whoever feeds it images asks :meth:`CheckpointInfo.check_input` first, so
@@ -24,7 +24,7 @@ from torch import nn
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.languages import ENGLISH, language
 from stressnet.lexicon.stress import CLASSES
-from stressnet.models.network import Network
+from stressnet.models.networks import Network
 from stressnet.models.registry import build_model
 
 WEIGHTS_NAME = "model.safetensors"
@@ -126,18 +126,10 @@ def save_checkpoint(folder: Path, model: nn.Module, info: CheckpointInfo) -> Non
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network, in evaluation mode, with what is known of it.
+    """A network, in evaluation mode, with its checkpoint folder and what is known of it.
 
-    Parameters
-    ----------
-    path : Path
-        Its checkpoint folder.
-    info : CheckpointInfo
-        Architecture, preset, training.
-    digest : str
-        SHA-256 of its weights.
-    name : str
-        What tables call it; its folder's name if not said otherwise.
+    ``digest`` is the SHA-256 of its weights, ``name`` what tables call it; its folder's name if not
+    said otherwise.
     """
 
     path: Path
@@ -150,6 +142,9 @@ class TrainedNetwork:
     def load(cls, path: Path | str, device: str = "cpu", name: str = "") -> TrainedNetwork:
         """Load a checkpoint folder.
 
+        Raises :class:`CheckpointError` if it is missing or damaged, :class:`ConfigError` if there
+        is no such device.
+
         Parameters
         ----------
         path : Path or str
@@ -157,13 +152,6 @@ class TrainedNetwork:
             comes first).
         device : str
             ``cpu``, ``cuda``, or ``auto`` for the first CUDA device if there is one.
-
-        Raises
-        ------
-        CheckpointError
-            If the checkpoint is missing or damaged.
-        ConfigError
-            If there is no such device.
         """
         folder = Path(path)
         if str(path) == "pretrained" and not folder.exists():
@@ -242,11 +230,9 @@ def pick_device(device: str) -> str:
 def load_checkpoint(folder: Path) -> tuple[Network, CheckpointInfo]:
     """The network in a checkpoint folder, in evaluation mode, on the CPU.
 
-    Raises
-    ------
-    CheckpointError
-        If a file is missing or damaged, the two files do not belong together, the architecture or
-        the classes are unknown, or the weights do not fit the architecture.
+    Raises :class:`CheckpointError` if a file is missing or damaged, the two files do not belong
+    together, the architecture or the classes are unknown, or the weights do not fit the
+    architecture.
     """
     info, digest = _read_info(folder)
     path = folder / WEIGHTS_NAME
@@ -323,3 +309,38 @@ def _as_json(values: dict[str, Any]) -> dict[str, Any]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+BATCH = 32
+"""Images per batch of statistics."""
+
+N_STATISTICS = 256
+"""Images over which BatchNorm statistics are taken, where a caller has more."""
+
+
+def untrained_network(info: CheckpointInfo, images: Any, seed: int) -> Any:
+    """A network of the same architecture with fresh weights, ready to explain.
+
+    Weights are those with which a training of this seed begins; torch's global generator is left as
+    it was. BatchNorm takes its statistics from ``images``, of shape (n, n_bins, n_frames), as after
+    one pass over them: those of a network that has seen nothing would let values fade or grow from
+    layer to layer.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build_model(info.architecture, info.n_bins, info.n_frames, len(info.classes))
+        norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+        if norms:
+            momenta = [norm.momentum for norm in norms]
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.momentum = None  # the plain mean over batches
+            model.train()
+            with torch.no_grad():
+                for start in range(0, len(images), BATCH):
+                    batch = np.array(images[start : start + BATCH], dtype=np.float32)
+                    if len(batch) > 1:
+                        model(torch.from_numpy(batch)[:, None])
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+    return model.eval()

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stressnet.models.network import Network, require_size
-from stressnet.models.networks import COMPACT_WIDTHS, convolution_blocks
+from stressnet.models.networks import COMPACT_WIDTHS, Network, convolution_blocks, require_size
 
 PARTS = ("outside", "consonants", "nucleus 1", "nucleus 2")
 """What each stretch of the image may belong to, in the order of the outputs of ``where``."""

@@ -16,7 +16,7 @@ from stressnet.errors import check_names
 if TYPE_CHECKING:
     from torch import nn
 
-    from stressnet.models.network import Network
+    from stressnet.models.networks import Network
 
 Builder = Callable[[int, int, int], "Network"]
 
@@ -25,20 +25,11 @@ PAPER = "allouche2025"
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A network that can be built by name.
+    """A network that can be built by name, with a line for listings.
 
-    Parameters
-    ----------
-    name, summary : str
-        What users type, and one line for listings.
-    preset : str
-        Spectrogram preset it is usually trained on.
-    recipe : str
-        Name of the training recipe made for it (:data:`stressnet.training.recipes.RECIPES`).
-    composite : str
-        Propagation rules that suit it (:data:`stressnet.explain.COMPOSITES`).
-    builder : callable
-        ``(n_bins, n_frames, n_classes) -> Network``.
+    It is usually trained on images of the ``preset``, by the ``recipe`` made for it
+    (:data:`stressnet.training.recipes.RECIPES`); the ``composite`` are propagation rules that suit
+    it (:data:`stressnet.explain.COMPOSITES`).
     """
 
     name: str

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.models.network import Network, require_size
+from stressnet.models.networks import Network, require_size
 
 BLOCKS: dict[int, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 """Blocks per stage; stages have 64, 128, 256 and 512 channels."""

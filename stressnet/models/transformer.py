@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stressnet.errors import ConfigError
-from stressnet.models.network import Network
-from stressnet.models.networks import COMPACT_WIDTHS, convolution_blocks
+from stressnet.models.networks import COMPACT_WIDTHS, Network, convolution_blocks
 from stressnet.models.nuclei import FRAMES_PER_COLUMN, PARTS
 
 WIDTH, DEPTH, HEADS = 96, 4, 4

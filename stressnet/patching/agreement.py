@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from stressnet.axes import FloatArray
-from stressnet.statistics.jackknife import jackknife, mean_of
+from stressnet.inference.jackknife import jackknife, mean_of
 
 TRUTH = "activation"
 

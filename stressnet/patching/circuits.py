@@ -23,13 +23,13 @@ from torch import Tensor
 
 from stressnet.axes import FloatArray
 from stressnet.explain.boundaries import Change, changed_at
+from stressnet.inference.jackknife import mean_of
 from stressnet.lexicon.stress import Stress, logit_difference
-from stressnet.models.network import Network
+from stressnet.models.networks import Network
 from stressnet.patching.agreement import over_clusters
 from stressnet.patching.pairs import Pairs
 from stressnet.patching.tuning import tuning_table
 from stressnet.patching.units import Unit, channel_units, roles_of
-from stressnet.statistics.jackknife import mean_of
 from stressnet.training.metrics import evaluate
 
 CURVES = ("ranking", "measure", "n_units", "mean", "low", "high", "n_pairs", "n_words", "reason")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.evaluation.sets import TestSets, asked
-from stressnet.training.bootstrap import Estimate, bootstrapped, mean_of_sides
+from stressnet.inference.bootstrap import Estimate, bootstrapped, mean_of_sides
 from stressnet.training.comparison import compare
 
 TOGETHER = "together"

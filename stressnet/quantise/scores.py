@@ -21,11 +21,11 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from stressnet.explain.api import explain_batch
+from stressnet.inference.bootstrap import bootstrapped
 from stressnet.lexicon.stress import Stress
-from stressnet.models.network import Network
+from stressnet.models.networks import Network
 from stressnet.quantise.quantisers import round_weights
 from stressnet.quantise.simulate import BATCH, Layer
-from stressnet.training.bootstrap import bootstrapped
 
 FloatArray = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from stressnet.models.network import Network
+from stressnet.models.networks import Network
 from stressnet.models.transformer import Attention, TransformerBlock
 from stressnet.quantise.quantisers import (
     AttentionGrid,

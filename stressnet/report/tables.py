@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stressnet.inference.twoway import MIN_CLUSTERS
 from stressnet.lexicon.stress import CLASSES
 from stressnet.report.document import Cell, Table
 from stressnet.report.names import grouped, region_name
 from stressnet.report.scores import set_name, test_order
-from stressnet.statistics.twoway import MIN_CLUSTERS
 
 DASH = "–"
 

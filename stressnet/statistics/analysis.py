@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,62 +16,8 @@ DEFAULT_STRATA = (
     *("stress", "correct", "pair", "unstressed_vowel", "vowel", "sex", "corpus", "duration"),
 )
 
-EXAMPLE = """\
-# What `stressnet stats` computes. Only [[run]] is needed; every other value shown is the default
-# unless a comment says otherwise.
-
-measures = []             # e.g. ["density", "positive_share"]; empty: the usual ones
-regions = []              # empty: all
-nulls = []                # e.g. ["exchange"]; empty: all. In strata that [claims] does not
-                          # name only the exchange is compared
-strata = ["stress", "correct", "pair", "unstressed_vowel", "vowel", "sex", "corpus", "duration"]
-                          # also columns of tokens.parquet, and crossed strata: "pair+stress"
-word_unit = "family"      # what counts as one word: "family" (present, presents) or "word"
-level = 0.95              # of the intervals
-
-[[run]]
-path = "run"              # a folder of `stressnet explain`, relative to this file
-network = "compact"       # label in the tables; runs with one label are training seeds of a network
-# seed = 0                # its training seed; from the model's manifest if left out
-# corpus = "corpus"       # if the corpus has moved since the run
-# corpus_name = "librispeech"
-
-# [[run]]                 # a second training seed of the same network
-# path = "run-seed1"
-# network = "compact"
-# seed = 1
-
-# Two regions of the same tokens. The pairs that the claims need are always there.
-[[contrast]]
-region = "nucleus_stressed"
-other = "nucleus_unstressed"
-measures = ["density"]    # empty: all
-
-# Two levels of a stratum. Without any, strata of two or three levels are contrasted pairwise.
-# [[strata_contrast]]
-# stratum = "pair"
-# level = "prosody-only"
-# other = "vowel-changing"
-
-# A mixed-effects model with speaker and word as crossed random effects. Without any, the models
-# of docs/statistics.md are fitted; `models = false`, above the first section, fits none.
-# [[model]]
-# name = "syllables_by_stress"
-# region = "syllable_stressed"
-# other = "syllable_unstressed"   # response: log of the ratio of the two densities, per token;
-# null = ""                       # or null = "exchange" instead: log of observed over null
-# measure = "density"
-# fixed = ["stress"]              # strata; "stress:correct" is an interaction
-# offset = 0.05                   # added before the logarithm, since some densities are zero
-
-[claims]
-ratio_margin = 1.10       # smallest ratio of interest
-share_margin = 0.10       # smallest share of interest
-strata = ["stress", "correct", "pair"]  # beside all tokens
-
-[options]
-max_tokens_in_models = 5000  # larger sets are sampled for mixed models; all other numbers use all
-"""
+EXAMPLE = resources.files("stressnet.statistics").joinpath("example.toml").read_text("utf-8")
+"""A TOML file with every entry, at its default, and what it means."""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from typing import Any
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.problems import Problem, Severity
-from stressnet.statistics.accumulate import DENSITY, UNDER_EXCHANGE, Plan
+from stressnet.statistics.accumulate import DENSITY, UNDER_EXCHANGE, NetworkRuns, Plan, scan
 from stressnet.statistics.analysis import RunEntry, StatsConfig
 from stressnet.statistics.claims import CLAIM_MEASURES, CLAIM_PAIRS
-from stressnet.statistics.scan import NetworkRuns, scan
 from stressnet.statistics.strata import ALL, get_strata
 from stressnet.statistics.stream import EXCHANGE, open_run
 

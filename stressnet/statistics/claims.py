@@ -40,9 +40,9 @@ import pandas as pd
 from scipy.stats import t as student
 
 from stressnet.errors import ConfigError
+from stressnet.inference.twoway import holm
 from stressnet.statistics.accumulate import DENSITY, ENERGY, PER_ENERGY, PER_EXCHANGE, SHARE
 from stressnet.statistics.estimate import COUNTS, POSITION, STRESS
-from stressnet.statistics.multiplicity import holm
 from stressnet.statistics.stream import EXCHANGE, INPUT, UNTRAINED
 
 RATIO_MARGIN = 1.10
@@ -100,10 +100,7 @@ class Claim:
     criteria: tuple[Criterion, ...]
 
 
-MORE_THAN = {
-    UNTRAINED: "more than in untrained networks",
-    INPUT: "more than in the input itself",
-}
+MORE_THAN = {UNTRAINED: "more than in untrained networks", INPUT: "more than in the input itself"}
 """Criteria that say that training has put relevance there, by their null."""
 
 
@@ -226,11 +223,6 @@ def claims_table(
         claims, below 1 - level. A claim's p-value is the largest of its primary criteria's if all
         lie above their margins (all have to hold), else the smallest of those below, times the
         number of criteria (one is enough).
-
-    Raises
-    ------
-    ConfigError
-        If a margin makes no sense.
     """
     if not ratio_margin >= 1:
         raise ConfigError(f"ratio margin {ratio_margin} must be at least 1 (1.1: a tenth more)")
@@ -258,10 +250,8 @@ def claims_table(
             decided = said not in (HOLDS, FAILS) or p <= 1 - level
             rows["verdict"] = said if decided else OPEN
             parts.append(rows)
-    return pd.concat(parts, ignore_index=True)[list(COLUMNS)] if parts else _NO_CLAIMS
-
-
-_NO_CLAIMS = pd.DataFrame(columns=list(COLUMNS))
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+    return table[list(COLUMNS)]
 
 
 def _claim_p(rows: pd.DataFrame) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stressnet.inference.twoway import Inference, benjamini_hochberg, holm, lower_limit
 from stressnet.lexicon.stress import Stress
 from stressnet.statistics.accumulate import (
     BY_CLASS,
@@ -17,13 +18,11 @@ from stressnet.statistics.accumulate import (
     MEAN,
     PER_ENERGY,
     PER_EXCHANGE,
+    NetworkRuns,
     Plan,
     Samples,
 )
-from stressnet.statistics.multiplicity import benjamini_hochberg, holm
-from stressnet.statistics.scan import NetworkRuns
 from stressnet.statistics.sums import SampleSums, combined
-from stressnet.statistics.twoway import Inference, lower_limit
 
 COUNTS = ("n_tokens", "n_words", "n_speakers", "n_seeds")
 """Every row of every table says what it rests on."""
@@ -208,9 +207,7 @@ def _per_other(sums: SampleSums, regions: dict[str, Any], kind: str, level: floa
 
 
 def _level_pairs(
-    stratum: str,
-    names: Sequence[str],
-    asked: dict[str, Sequence[tuple[str, str]]] | None,
+    stratum: str, names: Sequence[str], asked: dict[str, Sequence[tuple[str, str]]] | None
 ) -> list[tuple[str, str]]:
     if asked is None:
         return list(combinations(names, 2)) if 2 <= len(names) <= MAX_PAIRED_LEVELS else []

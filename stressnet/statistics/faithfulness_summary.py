@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from stressnet.statistics.multiplicity import holm
-from stressnet.statistics.twoway import ratio_intervals, sign_flip_p, sums_by
+from stressnet.inference.twoway import holm, ratio_intervals, sign_flip_p, sums_by
 
 KEYS = ["metric", "over", "baseline"]
 """What makes two rows of different methods comparable."""
@@ -92,12 +91,9 @@ def _reference(
     values: np.ndarray, keys: list[tuple], position: dict[tuple, int], method: str
 ) -> np.ndarray:
     """For each column that of the other method; NaN for the method itself."""
-    result = np.full(values.shape, np.nan)
-    for place, key in enumerate(keys):
-        other = position.get((*key[:-1], method))
-        if other is not None and other != place:
-            result[:, place] = values[:, other]
-    return result
+    places = np.arange(len(keys))
+    others = np.array([position.get((*key[:-1], method), i) for i, key in enumerate(keys)], int)
+    return np.where(others == places, np.nan, values[:, others])
 
 
 def _means(

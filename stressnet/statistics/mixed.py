@@ -30,7 +30,7 @@ from scipy.sparse import csr_matrix, hstack
 
 from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
-from stressnet.statistics.twoway import MIN_CLUSTERS, TOO_FEW
+from stressnet.inference.twoway import MIN_CLUSTERS, TOO_FEW
 
 GROUPS = ("speaker", "word")
 """The crossed random effects."""
@@ -72,6 +72,9 @@ def design(
 ) -> Design:
     """Code the fixed effects of a model.
 
+    Raises :class:`ConfigError` if a factor is missing or has only one level, or an interaction
+    lacks a main effect.
+
     Parameters
     ----------
     tokens : DataFrame
@@ -80,11 +83,6 @@ def design(
         Factors; ``a:b`` is the interaction of two that are also listed.
     n_available : int
         Tokens before sampling; the number of rows if left out.
-
-    Raises
-    ------
-    ConfigError
-        If a factor is missing or has only one level, or an interaction lacks a main effect.
     """
     factors = [f for f in fixed if ":" not in f]
     missing = [f for f in factors if f not in tokens.columns]
@@ -131,15 +129,7 @@ def design(
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model.
-
-    Parameters
-    ----------
-    estimate, error : ndarray, shape (n_terms,)
-        Fixed effects and their standard errors.
-    sd : dict of str to float
-        Standard deviations of the random effects and of the residual.
-    """
+    """A fitted model: fixed effects with errors, and standard deviations of random effects."""
 
     terms: tuple[str, ...]
     estimate: FloatArray

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib import resources
 from zlib import crc32
 
 import numpy as np
@@ -9,9 +11,9 @@ import pandas as pd
 from scipy.stats import norm
 
 from stressnet.errors import ConfigError
+from stressnet.statistics.accumulate import NetworkRuns
 from stressnet.statistics.analysis import ModelEntry
 from stressnet.statistics.mixed import Design, Fit, design
-from stressnet.statistics.scan import NetworkRuns
 from stressnet.statistics.stream import Walk
 
 COLUMNS = (
@@ -28,12 +30,7 @@ def collect(network: NetworkRuns, entry: ModelEntry, max_tokens: int = 5000) -> 
     The response is log((a + offset) / (b + offset)) per token, a the region's measure, b that of
     ``other`` or of the region under ``null``. Training seeds are averaged per token. More tokens
     than ``max_tokens`` are sampled by a hash of their names, so that the sample depends on nothing
-    else.
-
-    Raises
-    ------
-    ConfigError
-        If the runs lack a region, measure, null or factor.
+    else. Raises :class:`ConfigError` if the runs lack a region, measure, null or factor.
     """
     name, region, other, null = entry.name, entry.region, entry.other, entry.null
     measure, fixed, offset = entry.measure, entry.fixed, entry.offset
@@ -157,32 +154,13 @@ def r_script(model: Design, stem: str) -> str:
     terms = " + ".join(["1", *model.terms.values()])
     legend = "\n".join(f"#   {column}: {term}" for term, column in model.terms.items())
     names = ", ".join(f'"{t}"' for t in ("Intercept", *model.terms))
-    return f"""\
-# Mixed-effects model '{model.name}', written by stressnet.
-# Response: {model.response}
-# Coded columns (two levels: +0.5 and -0.5; more: deviations from the mean of levels):
-{legend or "#   none"}
-# Run in this folder: Rscript {stem}.R
-library(lme4)
-
-d <- read.csv("{stem}.csv", colClasses = c(speaker = "character", word = "character"))
-m <- lmer(response ~ {terms} + (1 | speaker) + (1 | word), data = d, REML = TRUE)
-print(summary(m))
-
-if (requireNamespace("broom.mixed", quietly = TRUE)) {{
-  print(broom.mixed::tidy(m, conf.int = TRUE))
-}}
-fixed <- coef(summary(m))
-sds <- as.data.frame(VarCorr(m))
-sd_of <- function(group) sds$sdcor[sds$grp == group]
-out <- data.frame(
-  term = c({names}),
-  estimate = fixed[, "Estimate"],
-  se = fixed[, "Std. Error"],
-  sd_speaker = sd_of("speaker"),
-  sd_word = sd_of("word"),
-  sd_residual = sd_of("Residual"),
-  log_likelihood = as.numeric(logLik(m))
-)
-write.csv(out, "{stem}_r.csv", row.names = FALSE)
-"""
+    values = {
+        "NAME": model.name,
+        "RESPONSE": model.response,
+        "LEGEND": legend or "#   none",
+        "STEM": stem,
+        "TERMS": terms,
+        "NAMES": names,
+    }
+    script = resources.files("stressnet.statistics").joinpath("mixed_model.R").read_text("utf-8")
+    return re.sub("@([A-Z]+)@", lambda found: values[found[1]], script)

@@ -32,12 +32,8 @@ DURATION_STEP_S = 0.001
 class Stratum:
     """A way to sort tokens.
 
-    Parameters
-    ----------
-    columns : tuple of str
-        Columns it needs, of the run's tokens or, failing that, of the corpus's.
-    level : callable
-        From a table with these columns to the levels, a Series of str or missing.
+    ``level`` makes levels, a Series of str or missing, from a table with the ``columns`` of the
+    run's tokens or, failing that, of the corpus's.
     """
 
     name: str

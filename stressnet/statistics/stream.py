@@ -50,12 +50,8 @@ NOT_MEASURES = ("correct", "is_minimal_pair", "is_prosody_only_pair")
 class RunTables:
     """The tables of one run.
 
-    Parameters
-    ----------
-    corpus : Path, optional
-        The corpus folder, for columns that the run's tokens lack; left out if it is not there.
-    constants : mapping
-        Columns that are the same for every token, e.g. the corpus's name.
+    ``corpus``, left out if it is not there, is for columns that the run's tokens lack;
+    ``constants`` are the same for every token, e.g. the corpus's name.
     """
 
     path: Path
@@ -176,10 +172,7 @@ class RunTables:
             yield block.assign(**constant)
 
     def measured(
-        self,
-        measures: Sequence[str],
-        nulls: Mapping[str, Sequence[str]],
-        regions: Sequence[str],
+        self, measures: Sequence[str], nulls: Mapping[str, Sequence[str]], regions: Sequence[str]
     ) -> Iterator[tuple[Names, dict[str, FloatArray], dict[tuple[str, str], list[FloatArray]]]]:
         """Blocks of token ids, matrices per measure, and per measure and null a matrix per draw."""
         beside: dict[tuple[str, str], str] = {}  # columns of relevance.parquet

@@ -4,7 +4,7 @@ Input is the tidy table of :func:`stressnet.regions.projection.project` with one
 region and, added by the caller, the columns ``token_id``, ``word``, ``speaker`` and ``stress``.
 
 Means are over tokens; intervals and tests respect speakers and words at once
-(:mod:`stressnet.statistics.twoway`). The null is compared only over tokens that have both an
+(:mod:`stressnet.inference.twoway`). The null is compared only over tokens that have both an
 observed and a null value.
 """
 
@@ -17,40 +17,22 @@ import pandas as pd
 
 from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
-from stressnet.statistics.multiplicity import holm
-from stressnet.statistics.sums import (
-    CELL_LIMIT,
-    Clusters,
-    SampleSums,
-    StratifiedSums,
-    TokenCodes,
-)
-from stressnet.statistics.twoway import lower_limit
+from stressnet.inference.twoway import holm, lower_limit
+from stressnet.statistics.sums import CELL_LIMIT, Clusters, SampleSums, StratifiedSums, TokenCodes
 
 ALL = "ALL"
 """Value of ``stress`` in rows over both classes."""
 
 KEYS = ("token_id", "word", "speaker", "stress", "region")
 SUMMARY_MEASURES = (
-    "positive_share",
-    "signed_share",
-    "absolute_share",
-    "area_share",
-    "energy_share",
-    "density",
-    "density_absolute",
-    "density_energy",
+    *("positive_share", "signed_share", "absolute_share", "area_share", "energy_share"),
+    *("density", "density_absolute", "density_energy"),
 )
 """What :func:`summarise` summarises by default, as far as the table has it."""
 
 SETTING_MEASURES = (
-    "positive_share",
-    "signed_share",
-    "area_share",
-    "density",
-    "share_in_nucleus",
-    "density_in_nucleus",
-    "iou",
+    *("positive_share", "signed_share", "area_share", "density"),
+    *("share_in_nucleus", "density_in_nucleus", "iou"),
 )
 """What :func:`summarise_settings` follows from setting to setting."""
 
@@ -83,11 +65,6 @@ def summarise(
         mean null) over those that have a null value too. ``p_value`` tests difference = 0,
         ``p_holm`` corrects it for the number of regions within a class and measure. ``n_words``
         counts spellings, ``n_missing`` tokens without the region.
-
-    Raises
-    ------
-    ConfigError
-        If a column is missing, a token has a region twice, or the table is empty.
     """
     chosen = _checked(table, measures)
     codes, clusters, regions, columns, tokens = _matrices(table, chosen)
@@ -144,11 +121,6 @@ def contrast(
         ``region``, ``other``, ``measure``, ``mean`` and ``other_mean`` over tokens with both
         regions, ``difference`` and ``ratio`` with limits, ``p_value``, ``p_holm`` over the pairs,
         ``n_tokens``, ``n_words``, ``n_speakers``.
-
-    Raises
-    ------
-    ConfigError
-        If a region or column is not in the table.
     """
     _checked(table, [measure])
     codes, clusters, regions, columns, tokens = _matrices(table, [measure])

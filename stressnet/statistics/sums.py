@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
-from stressnet.statistics.twoway import (
+from stressnet.inference.twoway import (
     Inference,
     Spread,
     add_seeds,
@@ -147,12 +147,8 @@ class StratifiedSums:
     def add(self, codes: TokenCodes, level: Codes, members: Sequence[FloatArray]) -> None:
         """Add a block of tokens.
 
-        Parameters
-        ----------
-        level : ndarray of int, shape (n_tokens,)
-            Their groups; tokens with a negative number belong to none.
-        members : sequence of ndarray, each (n_tokens, n_quantities)
-            The sample's columns.
+        ``level`` are their groups; tokens with a negative number belong to none. ``members``, the
+        sample's columns, have shape (n_tokens, n_quantities).
         """
         inside = level >= 0
         if not inside.any():
@@ -257,17 +253,14 @@ class SampleSums:
             else:
                 value, slope = c @ mean, np.repeat(c[:, None], mean.shape[1], axis=1)
             contributions = {}
+            size = _ROUNDING * np.abs(slope * mean).sum(axis=0)  # rounding is no variation
             for kind in (*CLUSTERS, "cells"):
                 table = self.tables[kind]
                 # Σ_j slope_j (A_jg - mean_j B_g) / B
                 along = np.einsum("gjq,jq->gq", table[:, 1:], slope)
                 u = (along - (slope * mean).sum(axis=0) * table[:, 0]) / total[0]
-                floor = (
-                    _ROUNDING * np.abs(slope * mean).sum(axis=0) * np.abs(table[:, 0]) / total[0]
-                )
-                contributions[kind] = np.where(
-                    np.abs(u) <= floor, 0.0, u
-                )  # rounding is no variation
+                floor = size * np.abs(table[:, 0]) / total[0]
+                contributions[kind] = np.where(np.abs(u) <= floor, 0.0, u)
             per_seed = np.einsum("j,kjq->kq", c, by_seed)
             terms = c[2:, None] * (np.log(mean) if logarithmic else mean)[2:]
         n_draws = len(terms) // 2

@@ -24,19 +24,18 @@ from scipy.stats import t as student
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from stressnet.errors import ConfigError
+from stressnet.inference.bootstrap import Estimate, bootstrapped, mean_of_sides
 from stressnet.lexicon.controls import Use
 from stressnet.lexicon.pronunciation import bare
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
-from stressnet.training.bootstrap import Estimate, bootstrapped, mean_of_sides
-from stressnet.training.data import TRAIN, VALID, StressData
+from stressnet.training.cue_baselines import best_in_validation
+from stressnet.training.data import TRAIN, VALID, StressData, predict_logits
 from stressnet.training.fit import Origin, train
-from stressnet.training.predict import predict_logits
 from stressnet.training.recipes import TrainConfig
 
 SHUFFLED = "shuffled labels"
@@ -87,19 +86,10 @@ def envelope_features(images: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def phone_features(phones: pd.DataFrame, token_ids: Sequence[str]) -> NDArray[np.float32]:
-    """Which phones stand where, without stress digits.
+    """Which phones stand where, without stress digits: how often each ``syllable role phone``.
 
-    Parameters
-    ----------
-    phones : DataFrame
-        A corpus's ``phones.parquet``: ``token_id``, ``phone``, ``syllable``, ``role``.
-    token_ids : sequence of str
-        Rows of the result.
-
-    Returns
-    -------
-    ndarray, shape (n, n_features)
-        How often each ``syllable role phone`` stands in a token.
+    ``phones`` are a corpus's ``phones.parquet``: ``token_id``, ``phone``, ``syllable``, ``role``.
+    The result has shape (n, n_features), in the order of ``token_ids``.
     """
     names: dict[str, dict[str, float]] = {token_id: {} for token_id in token_ids}
     columns = (phones[name] for name in ("token_id", "syllable", "role", "phone"))
@@ -114,7 +104,7 @@ def phone_features(phones: pd.DataFrame, token_ids: Sequence[str]) -> NDArray[np
 def classify(
     features: NDArray[np.float32], data: StressData, *, seed: int = 0
 ) -> tuple[NDArray[np.float64], str]:
-    """Train on the training split what is best in validation.
+    """Train on the training split, which must have both classes, what is best in validation.
 
     Parameters
     ----------
@@ -129,13 +119,8 @@ def classify(
         INITIAL minus FINAL for all tokens.
     name : str
         Which classifier was chosen.
-
-    Raises
-    ------
-    ConfigError
-        If the training split has not both classes.
     """
-    rows, valid = data.rows(TRAIN), data.rows(VALID)
+    rows = data.rows(TRAIN)
     if len(np.unique(data.labels[rows])) < len(CLASSES):
         raise ConfigError("audits need a training split with both classes")
     candidates: dict[str, Any] = {
@@ -151,16 +136,9 @@ def classify(
             random_state=seed,
         ),
     }
-    scores = {}
-    for name, model in candidates.items():
-        # So little work that threads only wait for each other, for minutes on a busy machine.
-        with threadpool_limits(1):
-            model.fit(features[rows], data.labels[rows])
-        scores[name] = -1.0
-        if len(np.unique(data.labels[valid])) == len(CLASSES):
-            answers = model.predict(features[valid])
-            scores[name] = balanced_accuracy_score(data.labels[valid], answers)
-    best = max(scores, key=lambda name: scores[name])
+    # So little work that threads only wait for each other, for minutes on a busy machine.
+    with threadpool_limits(1):
+        best = best_in_validation(candidates, features, data.labels, rows, data.rows(VALID))
     # scikit-learn's decision is for the class with the larger index, which is FINAL.
     decision = np.asarray(candidates[best].decision_function(features), dtype=np.float64)
     initial_is_first = Stress.INITIAL.class_index < Stress.FINAL.class_index
@@ -192,12 +170,8 @@ def shuffled_network(
 def mean_balanced_accuracy(labels: ArrayLike, logit_differences: NDArray[np.float64]) -> Estimate:
     """Balanced accuracy, averaged over networks that differ by chance only.
 
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        Class indices.
-    logit_differences : ndarray, shape (n_networks, n)
-        INITIAL minus FINAL. The interval is Student's; there is none for a single network.
+    ``labels`` are class indices, ``logit_differences``, of shape (n_networks, n), INITIAL minus
+    FINAL. The interval is Student's; there is none for a single network.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     hits = ((logit_differences >= 0) == is_initial).astype(np.float64)
@@ -215,9 +189,7 @@ def part_of_speech_audit(
     uses: Sequence[Use],
     speakers: ArrayLike,
     words: ArrayLike,
-    *,
-    seed: int = 0,
-    n_resamples: int = 2000,
+    **draws: int,
 ) -> PartOfSpeechAudit:
     """Compare tokens whose stress is and is not that of their part of speech.
 
@@ -234,8 +206,5 @@ def part_of_speech_audit(
         lambda weights: mean_of_sides(weights, hits, other),
         lambda weights: mean_of_sides(weights, hits, one) - mean_of_sides(weights, hits, other),
     )
-    estimates = (
-        bootstrapped(figure, speakers, words, seed=seed, n_resamples=n_resamples)
-        for figure in figures
-    )
+    estimates = (bootstrapped(figure, speakers, words, **draws) for figure in figures)
     return PartOfSpeechAudit(int(congruent.sum()), int((~congruent).sum()), *estimates)

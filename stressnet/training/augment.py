@@ -15,19 +15,17 @@ from stressnet.training.image_changes import (
     add_noise,
     add_room,
     change_speed,
-    mask_stretch,
-    shift_time,
-    split_envelope,
-    stretch_fine_structure,
-    warp_vocal_tract,
-)
-from stressnet.training.image_domain import (
     compress,
     constant,
+    mask_stretch,
     normalise,
     padding_value,
+    shift_time,
     sounding,
+    split_envelope,
+    stretch_fine_structure,
     to_magnitude,
+    warp_vocal_tract,
 )
 from stressnet.training.recipes import TrainConfig
 
@@ -89,6 +87,8 @@ def augment(
 ) -> Tensor:
     """Change the images of a batch, each as drawn for it.
 
+    Raises :class:`ConfigError` if images and preset do not fit together.
+
     Parameters
     ----------
     images : tensor, shape (batch, 1, n_bins, n_frames), float32
@@ -99,15 +99,10 @@ def augment(
         What made the images.
     fill_value : float, optional
         Value of what enters or is masked; that of the preset's padding by default
-        (:func:`stressnet.training.image_domain.padding_value`).
+        (:func:`stressnet.training.image_changes.padding_value`).
     deviations : tensor, shape (batch,), optional
-        Standard deviation of each image before it was normalised (see
-        :func:`stressnet.training.image_domain.needs_deviations`).
-
-    Raises
-    ------
-    ConfigError
-        If deviations are needed and missing, or images and preset do not fit together.
+        Standard deviation of each image before it was normalised; see
+        :func:`stressnet.training.image_changes.needs_deviations`.
     """
     device = images.device
 

@@ -24,9 +24,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
 
 from stressnet.errors import CheckpointError, ConfigError
+from stressnet.inference.bootstrap import Estimate, interval_of, resampled
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.manifest import write_json
-from stressnet.training.bootstrap import Estimate, interval_of, resampled
 
 if TYPE_CHECKING:
     from stressnet.models.checkpoint import TrainedNetwork
@@ -73,7 +73,7 @@ def fit_temperature(
     balanced: bool = False,
     weights_sha256: str = "",
 ) -> Calibration:
-    """The temperature with the smallest negative log likelihood.
+    """The temperature with the smallest negative log likelihood of tokens of both classes.
 
     Parameters
     ----------
@@ -85,11 +85,6 @@ def fit_temperature(
         Let both classes weigh the same.
     weights_sha256 : str
         Hash of the network's weights, kept with the result.
-
-    Raises
-    ------
-    ConfigError
-        If tokens of a class are missing.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     scores = np.asarray(logit_difference, dtype=np.float64)
@@ -115,14 +110,7 @@ def fit_temperature(
 def reliability(labels: ArrayLike, p_initial: ArrayLike, *, balanced: bool = False) -> pd.DataFrame:
     """Predicted and observed shares of INITIAL, bin by bin.
 
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        Class indices.
-    p_initial : array_like of float, shape (n,)
-        Probabilities.
-    balanced : bool
-        Let both classes weigh the same.
+    Arguments are those of :func:`fit_temperature`, with probabilities.
 
     Returns
     -------
@@ -155,8 +143,7 @@ def calibration_error(
     words: ArrayLike,
     *,
     balanced: bool = False,
-    seed: int = 0,
-    n_resamples: int = 2000,
+    **draws: int,
 ) -> Estimate:
     """Expected calibration error of the probability of INITIAL, with its interval.
 
@@ -184,10 +171,10 @@ def calibration_error(
             weights = weights / weights.sum(axis=1, keepdims=True)
         return np.abs((weights * (p - is_initial)) @ member).sum(axis=1)
 
-    value, resamples = resampled(errors, speakers, words, seed=seed, n_resamples=n_resamples)
+    value, resamples = resampled(errors, speakers, words, **draws)
     defined = resamples[np.isfinite(resamples)]
     added = float(defined.mean()) - value if len(defined) else 0.0
-    return interval_of(value, np.maximum(resamples - added, 0.0), n_resamples)
+    return interval_of(value, np.maximum(resamples - added, 0.0))
 
 
 def save_calibration(folder: Path, calibration: Calibration) -> None:

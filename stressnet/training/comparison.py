@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 from stressnet.errors import ConfigError
+from stressnet.inference.bootstrap import Estimate, Side, bootstrapped, mean_of_sides
 from stressnet.lexicon.stress import Stress
-from stressnet.training.bootstrap import Estimate, Side, bootstrapped, mean_of_sides
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,7 @@ def compare(
     second: ArrayLike,
     speakers: ArrayLike,
     words: ArrayLike,
-    *,
-    seed: int = 0,
-    n_resamples: int = 2000,
+    **draws: int,
 ) -> Comparison:
     """Compare two networks token by token.
 
@@ -60,7 +58,7 @@ def compare(
     ----------
     first, second : array_like of float, shape (n,)
         Logits INITIAL minus FINAL of the two; INITIAL is predicted where they are >= 0.
-    labels, speakers, words, seed, n_resamples
+    labels, speakers, words, **draws
         As for :func:`stressnet.training.metrics.evaluate`.
 
     Raises
@@ -79,13 +77,7 @@ def compare(
     gain = hits[0].astype(np.float64) - hits[1].astype(np.float64)
 
     def difference(sides: Sequence[Side]) -> Estimate:
-        return bootstrapped(
-            lambda weights: mean_of_sides(weights, gain, sides),
-            speakers,
-            words,
-            seed=seed,
-            n_resamples=n_resamples,
-        )
+        return bootstrapped(lambda w: mean_of_sides(w, gain, sides), speakers, words, **draws)
 
     accuracy, balanced = difference([slice(None)]), difference([is_initial, ~is_initial])
     return Comparison(len(gain), only_first, only_second, p, accuracy, balanced)

@@ -44,7 +44,8 @@ def stress_data(
 ) -> StressData:
     """Labelled tokens of a corpus with their images under one preset.
 
-    All validation cells are one set here: the doubly new one alone is too small to stop by.
+    All validation cells are one set here: the doubly new one alone is too small to stop by. Raises
+    :class:`CorpusError` if the preset was not built, or the corpus has no splits.
 
     Parameters
     ----------
@@ -56,11 +57,6 @@ def stress_data(
     all_tokens : bool
         Put every token with a label into the training set, whatever its split, but for those whose
         label is only the aligner's choice.
-
-    Raises
-    ------
-    CorpusError
-        If the preset was not built, or the corpus has no splits.
     """
     tokens = corpus.tokens
     if (tokens["split"] == "unsplit").all() and not all_tokens:

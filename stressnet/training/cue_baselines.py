@@ -1,4 +1,4 @@
-"""What classical acoustic cues alone tell about stress: baselines beside the networks.
+"""What classical acoustic cues alone tell about stress: baselines, and what they rest on.
 
 Trained on the corpus's own training split, tuned in validation, and evaluated on the same test sets
 with the same metrics as the networks, so that the tables stand side by side and two rows can be
@@ -11,7 +11,7 @@ class is INITIAL.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -30,15 +30,12 @@ from sklearn.utils.class_weight import compute_sample_weight
 from stressnet.acoustics.cue_table import contrast_columns
 from stressnet.corpus.splits import TEST_SPLITS, VALIDATION_SPLITS
 from stressnet.errors import ConfigError
+from stressnet.inference.bootstrap import cluster_weights, interval_of, mean_of_sides
 from stressnet.lexicon.stress import Stress
 
 TRAIN, VALID = "train", "valid"
-MAJORITY, LOGISTIC, BOOSTING, FIVE = (
-    "majority",
-    "logistic-regression",
-    "gradient-boosting",
-    "five-cues",
-)
+MAJORITY, FIVE = "majority", "five-cues"
+LOGISTIC, BOOSTING = "logistic-regression", "gradient-boosting"
 FIVE_CUES = (
     "nucleus_log2ratio_duration",
     "nucleus_diff_f0_max_st",
@@ -155,19 +152,31 @@ def fit_baseline(baseline: Baseline, data: CueData, seed: int = 0) -> Fitted:
     can_tune = len(np.unique(truth[valid])) == 2
     if baseline.is_boosting:
         return _fit_boosting(baseline, values, truth, train, valid if can_tune else None, seed)
-    scores, models = {}, {}
-    for penalty in PENALTIES if can_tune else PENALTIES[-2:-1]:
-        models[penalty] = make_pipeline(
+    models = {
+        penalty: make_pipeline(
             SimpleImputer(strategy="median", keep_empty_features=True),
             StandardScaler(),
             LogisticRegression(C=penalty, max_iter=2000, class_weight="balanced"),
-        ).fit(values[train], truth[train])
-        scores[penalty] = 0.0
-        if can_tune:
-            answers = models[penalty].predict(values[valid])
-            scores[penalty] = balanced_accuracy_score(truth[valid], answers)
-    best = max(scores, key=lambda penalty: scores[penalty])
+        )
+        for penalty in (PENALTIES if can_tune else PENALTIES[-2:-1])
+    }
+    best = best_in_validation(models, values, truth, train, valid)
     return Fitted(baseline, models[best], f"C={best:g}")
+
+
+def best_in_validation(
+    models: Mapping[Any, Any], values: NDArray, truth: NDArray, train: NDArray, valid: NDArray
+) -> Any:
+    """Fit classifiers; the key of the first with the highest balanced accuracy in validation."""
+    for model in models.values():
+        model.fit(values[train], truth[train])
+    if len(np.unique(truth[valid])) < 2:
+        return next(iter(models))
+    scores = {
+        key: balanced_accuracy_score(truth[valid], model.predict(values[valid]))
+        for key, model in models.items()
+    }
+    return max(scores, key=lambda key: scores[key])
 
 
 def _fit_boosting(
@@ -229,3 +238,132 @@ def predictions_of(fitted: Fitted, data: CueData) -> pd.DataFrame:
             "is_prosody_only_pair": table["is_prosody_only_pair"].to_numpy(),
         }
     )
+
+
+def coefficients(
+    fitted: Fitted, data: CueData, *, seed: int = 0, n_resamples: int = 300
+) -> pd.DataFrame:
+    """Standardised coefficients of a logistic regression with clustered intervals.
+
+    The interval is from the pigeonhole bootstrap over speakers and word families of the training
+    split; every resample is fitted anew with the same penalty and the same standardisation.
+
+    Returns
+    -------
+    DataFrame
+        ``baseline``, ``cue``, ``group``, ``coefficient`` (change of the log odds of INITIAL per
+        standard deviation of the cue), ``low``, ``high``, ``standard_deviation`` (of the cue, in
+        its own unit), ``n_missing`` (training tokens), ``n``.
+    """
+    train = data.rows([TRAIN])
+    columns = fitted.baseline.columns
+    raw = data.values(columns)[train]
+    truth = data.is_initial[train]
+    scale, regression = fitted.model[:-1], fitted.model[-1]
+    values = scale.transform(raw)
+    groups = data.table[["speaker", "family"]].iloc[train].fillna("")
+    draws = cluster_weights(groups["speaker"], groups["family"], seed=seed, n_resamples=n_resamples)
+    found = []
+    for weights in draws:
+        for weight in weights:
+            if any(weight[truth == side].sum() == 0 for side in (True, False)):
+                found.append(np.full(len(columns), np.nan))
+                continue
+            again = LogisticRegression(C=regression.C, max_iter=2000, class_weight="balanced")
+            found.append(again.fit(values, truth, sample_weight=weight).coef_[0])
+    resampled = np.array(found).reshape(-1, len(columns))
+    intervals = [
+        interval_of(float(value), resamples)
+        for value, resamples in zip(regression.coef_[0], resampled.T, strict=True)
+    ]
+    contrasts = contrast_columns()
+    return pd.DataFrame(
+        {
+            "baseline": fitted.baseline.name,
+            "cue": columns,
+            "group": [contrasts[column].group for column in columns],
+            "coefficient": regression.coef_[0],
+            "low": [interval.low for interval in intervals],
+            "high": [interval.high for interval in intervals],
+            "standard_deviation": fitted.model[1].scale_,
+            "n_missing": np.isnan(raw).sum(axis=0),
+            "n": len(train),
+        }
+    )
+
+
+def permutation_importance(
+    models: Sequence[Fitted],
+    data: CueData,
+    *,
+    n_repeats: int = 20,
+    seed: int = 0,
+    n_resamples: int = 500,
+) -> pd.DataFrame:
+    """How much balanced accuracy is lost when a cue, or a family of cues, is dealt out anew.
+
+    Cues that say the same cover for each other: alone each may look unimportant. Families are
+    therefore permuted as a whole too, which scikit-learn's own function does not do.
+
+    Parameters
+    ----------
+    models : sequence of Fitted
+        The same baseline under several seeds; losses are averaged.
+    n_repeats : int
+        Permutations per cue and seed.
+
+    Returns
+    -------
+    DataFrame
+        ``baseline``, ``unit`` (``cue`` or ``group``), ``name``, ``group``, ``importance`` (loss of
+        balanced accuracy), ``low``, ``high``, ``sd_repeats``, ``n``, ``n_seeds``, ``n_repeats``.
+    """
+    baseline = models[0].baseline
+    rows = data.rows(TEST_SPLITS)
+    truth = data.is_initial[rows]
+    if len(np.unique(truth)) < 2:
+        raise ConfigError("importance needs test tokens of both classes; build the corpus larger")
+    values = data.values(baseline.columns)[rows]
+    groups = data.table[["speaker", "family"]].iloc[rows].fillna("")
+    draws = cluster_weights(groups["speaker"], groups["family"], seed=seed, n_resamples=n_resamples)
+    weights = np.concatenate([*draws, np.zeros((0, len(rows)))])
+    classes = [truth, ~truth]
+    lines = []
+    for unit, name, columns in _units(baseline.columns):
+        rng = np.random.default_rng(seed)  # the same permutations for every cue
+        losses, gains = [], np.zeros(len(rows))
+        for model in models:
+            hits = (model.logits_of(values, len(rows)) >= 0) == truth
+            for _ in range(n_repeats):
+                dealt = values.copy()
+                dealt[:, columns] = values[rng.permutation(len(rows))][:, columns]
+                gain = hits.astype(float) - ((model.logits_of(dealt, len(rows)) >= 0) == truth)
+                losses.append(float(mean_of_sides(np.ones((1, len(gain))), gain, classes)[0]))
+                gains += gain
+        gains /= len(losses)
+        value = float(np.mean(losses))
+        interval = interval_of(value, mean_of_sides(weights, gains, classes))
+        lines.append(
+            {
+                "baseline": baseline.name,
+                "unit": unit,
+                "name": name,
+                "group": name if unit == "group" else contrast_columns()[name].group,
+                "importance": value,
+                "low": interval.low,
+                "high": interval.high,
+                "sd_repeats": float(np.std(losses)),
+                "n": len(rows),
+                "n_seeds": len(models),
+                "n_repeats": n_repeats,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _units(columns: Sequence[str]) -> Iterator[tuple[str, str, list[int]]]:
+    contrasts = contrast_columns()
+    for index, column in enumerate(columns):
+        yield "cue", column, [index]
+    for group in dict.fromkeys(contrasts[column].group for column in columns):
+        yield "group", group, [i for i, c in enumerate(columns) if contrasts[c].group == group]

@@ -1,4 +1,4 @@
-"""Images and labels of a corpus, as the training loop and the evaluation want them."""
+"""Images and labels of a corpus for training and evaluation, and what a network says of them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+from scipy.special import softmax
+from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.lexicon.stress import CLASSES
+from stressnet.lexicon.stress import CLASSES, Stress
 
 TRAIN = "train"
 VALID = "valid"
@@ -70,14 +72,9 @@ class StressData:
         Who speaks; which family of forms the word belongs to; name of the split; unique name.
     deviations : ndarray of float, shape (n,), optional
         Standard deviation of each image before it was normalised; some augmentations need it
-        (:func:`stressnet.training.image_domain.needs_deviations`).
+        (:func:`stressnet.training.image_changes.needs_deviations`).
     parts : ndarray of int8, shape (n, n_frames), optional
         Part of the word each frame belongs to (:mod:`stressnet.training.parts`).
-
-    Raises
-    ------
-    ConfigError
-        If lengths differ, labels are no class indices or token_ids are not unique.
     """
 
     images: NDArray[np.floating] | JoinedImages
@@ -135,16 +132,9 @@ class StressData:
 class ImageFeed:
     """Images of some tokens on the device, batch by batch, ready when the network is.
 
-    On a GPU with room for them, all are copied there once. Otherwise each batch is read from the
-    memory-mapped store by a thread while the network works on the one before. Both give the same
-    batches.
-
-    Parameters
-    ----------
-    rows : ndarray of int
-        Tokens that may be asked for.
-    resident : bool, optional
-        Keep all images on the device; by default if it is a GPU with enough free memory.
+    On a GPU with room for them, all images of the ``rows`` that may be asked for are copied there
+    once, or as ``resident`` says. Otherwise each batch is read from the memory-mapped store by a
+    thread while the network works on the one before. Both give the same batches.
     """
 
     def __init__(
@@ -196,3 +186,58 @@ class ImageFeed:
     def _read(self, rows: NDArray[np.int64]) -> Tensor:
         images = self.data.batch(rows)
         return images.pin_memory() if self.device.type == "cuda" else images
+
+
+_BATCH = 128  # images at a time; does not change the result beyond rounding
+
+
+def predict_logits(
+    model: nn.Module, data: StressData, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Logits of the tokens at some positions, shape (n, n_classes), float32.
+
+    The model maps ``(batch, 1, n_bins, n_frames)`` to ``(batch, n_classes)``; its mode is restored.
+    """
+    first = next(model.parameters())
+    was_training = model.training
+    model.eval()
+    parts = [np.empty((0, len(CLASSES)), dtype=np.float32)]
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(rows), _BATCH):
+                images = data.batch(rows[start : start + _BATCH]).to(first.device)
+                parts.append(model(images).float().cpu().numpy())
+    finally:
+        model.train(was_training)
+    return np.concatenate(parts)
+
+
+def predictions_table(model: nn.Module, data: StressData, splits: Iterable[str]) -> pd.DataFrame:
+    """Predictions for all tokens of some splits; those without tokens give no rows.
+
+    Returns
+    -------
+    DataFrame
+        One row per token, in the order of the corpus: ``token_id``, ``split``, ``speaker``,
+        ``lemma``, ``speaker_is_known`` (has tokens in the training split), ``stress_true`` and
+        ``stress_predicted`` (names of classes), ``logit_initial``, ``logit_final``, ``p_initial``
+        (softmax; not calibrated).
+    """
+    rows = np.flatnonzero(np.isin(data.splits, list(splits)))
+    logits = predict_logits(model, data, rows).astype(np.float64)
+    names = np.array([stress.value for stress in CLASSES], dtype=object)
+    initial, final = Stress.INITIAL.class_index, Stress.FINAL.class_index
+    return pd.DataFrame(
+        {
+            "token_id": data.token_ids[rows].astype(object),
+            "split": data.splits[rows].astype(object),
+            "speaker": data.speakers[rows].astype(object),
+            "lemma": data.lemmas[rows].astype(object),
+            "speaker_is_known": data.speaker_is_known()[rows],
+            "stress_true": names[data.labels[rows]],
+            "stress_predicted": names[logits.argmax(axis=1)],
+            "logit_initial": logits[:, initial],
+            "logit_final": logits[:, final],
+            "p_initial": softmax(logits, axis=1)[:, initial],
+        }
+    )

@@ -29,15 +29,7 @@ Anything = TypeVar("Anything")
 
 @dataclass(frozen=True)
 class World:
-    """The processes of a run, seen from one of them.
-
-    Parameters
-    ----------
-    rank, size : int
-        Number of this process, from 0, and of processes.
-    device : str
-        What this process computes on.
-    """
+    """The processes of a run, seen from number ``rank`` of them, from 0."""
 
     rank: int = 0
     size: int = 1

@@ -41,7 +41,7 @@ from stressnet.runs.manifest import hash_data, versions
 from stressnet.training.data import TRAIN, VALID, StressData
 from stressnet.training.distributed import World
 from stressnet.training.epochs import Run
-from stressnet.training.image_domain import needs_deviations
+from stressnet.training.image_changes import needs_deviations
 from stressnet.training.recipes import TrainConfig
 from stressnet.training.state import RunLog, RunState, load_state, save_state
 
@@ -90,10 +90,8 @@ class Origin:
         False: no split is watched, all epochs run and the last weights are kept. Takes a recipe
         that ends by itself (schedule ``one_cycle``).
     recordings, sounds : tuple of str
-        Hashes of the recordings and of the sounds that are trained on, see
-        :func:`stressnet.training.corpus_data.recordings_of` and ``sounds_of`` there.
-    language : str
-        Code of the corpus's language.
+        Hashes of what is trained on, see :func:`stressnet.training.corpus_data.recordings_of` and
+        ``sounds_of`` there.
     """
 
     preset: str
@@ -153,15 +151,11 @@ def train(
         precision or batch size do not fit the device or the processes.
     CheckpointError
         If the interrupted run is damaged or was another one, or ``out`` cannot be written.
-    MissingPartError
-        If TensorBoard is asked for and not installed.
     """
     watch, world = watch or Watch(), world or World()
     kind = SpectrogramPreset.from_dict({"name": origin.preset, **origin.preset_parameters})
     rows, valid_rows = _checked_rows(data, config, origin.validated)
     _check_fit(data, config, kind, world, len(rows))
-    if config.part_weight:
-        _check_parts(model_name, data)
     if config.shuffle_labels:
         data = shuffled(data, config.seed)
     identity = _identity(
@@ -171,6 +165,10 @@ def train(
     with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
         torch.manual_seed(config.seed)
         model = build_model(model_name, *data.shape).to(target)
+        if config.part_weight and not hasattr(model, "where"):
+            raise ConfigError(
+                f"network {model_name!r} does not say where the nuclei are; use part_weight=0"
+            )
         # Faster, with the same weights: docs/models.md
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         run = Run(model, data, rows, valid_rows, kind, config, world, RunState(identity))
@@ -310,17 +308,7 @@ def _check_fit(
             f"batches of {min(config.batch_size, n_train)} cannot be shared by {world.size} "
             "processes; start fewer"
         )
-
-
-def _check_parts(model_name: str, data: StressData) -> None:
-    """Raise if the network does not say where the parts of a word are, or the data do not."""
-    with torch.device("meta"):
-        model = build_model(model_name, *data.shape)
-    if not hasattr(model, "where"):
-        raise ConfigError(
-            f"network {model_name!r} does not say where the nuclei are; use part_weight=0"
-        )
-    if data.parts is None:
+    if config.part_weight and data.parts is None:
         raise ConfigError(
             "part_weight needs the limits of nuclei, which these data lack; use part_weight=0"
         )

@@ -1,6 +1,6 @@
 """How good predictions are, with intervals over speakers and words.
 
-Intervals come from the bootstrap (:mod:`stressnet.training.bootstrap`). Where a network makes no
+Intervals come from the bootstrap (:mod:`stressnet.inference.bootstrap`). Where a network makes no
 error at all, every resample is perfect too and the interval is a point: then n tells how much that
 means.
 """
@@ -16,8 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from stressnet.errors import ConfigError
-from stressnet.lexicon.stress import CLASSES, Stress
-from stressnet.training.bootstrap import (
+from stressnet.inference.bootstrap import (
     AT_ONCE,
     Estimate,
     cluster_weights,
@@ -25,6 +24,7 @@ from stressnet.training.bootstrap import (
     draw,
     interval_of,
 )
+from stressnet.lexicon.stress import CLASSES, Stress
 
 METRICS = ("accuracy", "balanced_accuracy", "mcc", "auroc", "recall_initial", "recall_final")
 """Names of what is measured. Balanced accuracy is the mean of the two recalls (chance: 0.5); MCC is
@@ -34,16 +34,9 @@ higher logit difference than one with final stress (chance: 0.5)."""
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a set of predictions fares.
+    """How a set of predictions fares: numbers of tokens and clusters, and ``metrics`` by name.
 
-    Parameters
-    ----------
-    n, n_initial, n_final, n_speakers, n_words : int
-        Tokens, tokens of each class, different speakers and words.
-    majority_rate : float
-        Accuracy of always saying the more frequent class; nan for no tokens.
-    metrics : dict of Estimate
-        One per name in :data:`METRICS`.
+    ``majority_rate`` is the accuracy of always saying the more frequent class; nan for no tokens.
     """
 
     n: int
@@ -65,11 +58,13 @@ def evaluate(
     logit_difference: ArrayLike,
     speakers: ArrayLike,
     words: ArrayLike,
-    *,
-    seed: int = 0,
-    n_resamples: int = 2000,
+    **draws: int,
 ) -> Evaluation:
     """Metrics of one test set.
+
+    A metric that needs both classes is nan, with a reason, where only one is present. An interval
+    is nan, with a reason, where there is only one speaker and one word, or where more than half of
+    the resamples lack what the metric needs.
 
     Parameters
     ----------
@@ -79,15 +74,9 @@ def evaluate(
         Logit of INITIAL minus logit of FINAL; INITIAL is predicted where it is >= 0.
     speakers, words : array_like, shape (n,)
         Clusters. Words should be families (``present`` with ``presents``).
-    seed, n_resamples : int
-        Random seed and number of the bootstrap's resamples.
-
-    Returns
-    -------
-    Evaluation
-        A metric that needs both classes is nan, with a reason, where only one is present. An
-        interval is nan, with a reason, where there is only one speaker and one word, or where more
-        than half of the resamples lack what the metric needs.
+    **draws
+        ``seed`` and ``n_resamples`` of the bootstrap
+        (:func:`stressnet.inference.bootstrap.cluster_weights`).
 
     Raises
     ------
@@ -105,10 +94,9 @@ def evaluate(
     n, n_initial = len(truth), int(is_initial.sum())
     reasons = _reasons(n_initial, n - n_initial)
     order = np.argsort(scores, kind="stable")
-    draws = cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
     points, *parts = (
         _weighted(weights[:, order], is_initial[order], scores[order])
-        for weights in (np.ones((1, n)), *draws)
+        for weights in (np.ones((1, n)), *cluster_weights(speakers, words, **draws))
     )
     if 0 < n_initial < n:  # scikit-learn's rounding
         points["mcc"][0] = matthews_corrcoef(is_initial, scores >= 0)
@@ -116,7 +104,7 @@ def evaluate(
     metrics = {}
     for name in METRICS:
         value, resamples = float(points[name][0]), [part[name] for part in parts]
-        metrics[name] = interval_of(value, np.concatenate([*resamples, []]), n_resamples)
+        metrics[name] = interval_of(value, np.concatenate([*resamples, []]))
         if reasons[name]:
             metrics[name] = Estimate(value, math.nan, math.nan, reasons[name])
     return Evaluation(
@@ -130,12 +118,10 @@ def evaluate(
     )
 
 
-def evaluate_splits(
-    predictions: pd.DataFrame, *, seed: int = 0, n_resamples: int = 2000
-) -> pd.DataFrame:
+def evaluate_splits(predictions: pd.DataFrame, **draws: int) -> pd.DataFrame:
     """Metrics of every split in a table of predictions.
 
-    ``predictions`` are as :func:`stressnet.training.predict.predictions_table` makes them, the rest
+    ``predictions`` are as :func:`stressnet.training.data.predictions_table` makes them, the rest
     as for :func:`evaluate`.
 
     Returns
@@ -162,8 +148,7 @@ def evaluate_splits(
             rows["logit_initial"] - rows["logit_final"],
             rows["speaker"],
             rows["lemma"],
-            seed=seed,
-            n_resamples=n_resamples,
+            **draws,
         )
         for metric, estimate in result.metrics.items():
             row = {"test_set": name, "metric": metric, **estimate.columns(), **result.counts}
@@ -242,7 +227,7 @@ def mean_over_words(
             means.append((np.nan_to_num(values) * weight).sum(axis=2) / weight.sum(axis=2))
     resamples = np.concatenate(means, axis=1)
     estimates = {
-        name: interval_of(float(by_word[name].mean()), resamples[i], n_resamples)
+        name: interval_of(float(by_word[name].mean()), resamples[i])
         for i, name in enumerate(WORD_METRICS)
     }
     return estimates, by_word

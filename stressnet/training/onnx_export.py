@@ -35,25 +35,25 @@ def export_onnx(model_path: Path, out: Path) -> float:
 
     Input ``spectrogram`` is float32 of shape ``(batch, 1, n_bins, n_frames)`` with any batch size,
     output ``logits`` of shape ``(batch, 2)``. The metadata hold classes, preset with all
-    parameters, axes, temperature and provenance. ``out`` appears only if both give the same logits.
-
-    Returns
-    -------
-    float
-        Largest difference between its logits and the network's, over random images.
+    parameters, axes, temperature and provenance. ``out``, which must be no file of the checkpoint,
+    appears only if both give the same logits. Returns the largest difference between its logits and
+    the network's, over random images.
 
     Raises
     ------
-    FolderError
-        If ``out`` is a file of the checkpoint.
     CheckpointError
         If the checkpoint is damaged, cannot be exported, or the export gives other logits.
     MissingPartError
         If onnx, onnxscript or onnxruntime is not installed.
     """
-    _require_onnx()
-    import onnx
-
+    try:
+        import onnx
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise MissingPartError(
+            f"export needs {error.name}; install it with: pip install 'stressnet[onnx]'"
+        ) from error
     network = TrainedNetwork.load(model_path)
     model, info, folder = network.model, network.info, network.path
     if out.suffix != ".onnx":
@@ -134,17 +134,6 @@ def _metadata(info: CheckpointInfo, digest: str, calibration: Any) -> dict[str, 
         "weights_sha256": digest,
         "licence": "weights: see the model card; code: GPL-3.0-or-later",
     }
-
-
-def _require_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise MissingPartError(
-            f"export needs {error.name}; install it with: pip install 'stressnet[onnx]'"
-        ) from error
 
 
 @contextmanager

@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stressnet.training.augment import Draws
-from stressnet.training.image_changes import change_speed, shift_time
-from stressnet.training.image_domain import sounding
+from stressnet.training.image_changes import change_speed, shift_time, sounding
 
 OUTSIDE, CONSONANTS, NUCLEUS_1, NUCLEUS_2 = range(4)
 N_PARTS = 4
@@ -24,12 +23,8 @@ UNKNOWN = -1
 """All frames of a token whose nuclei are not known."""
 
 COLUMNS = (
-    "start_s",
-    "end_s",
-    "nucleus_1_start_s",
-    "nucleus_1_end_s",
-    "nucleus_2_start_s",
-    "nucleus_2_end_s",
+    *("start_s", "end_s", "nucleus_1_start_s", "nucleus_1_end_s"),
+    *("nucleus_2_start_s", "nucleus_2_end_s"),
 )
 """What must be known of a token, in seconds of the recording."""
 
@@ -62,13 +57,7 @@ def parts_of_frames(tokens: pd.DataFrame, time_s: ArrayLike) -> NDArray[np.int8]
 def moved(parts: Tensor, images: Tensor, draws: Draws) -> Tensor:
     """Parts after the changes in time that :func:`stressnet.training.augment.augment` makes.
 
-    Parameters
-    ----------
-    parts : tensor of int, shape (batch, n_frames)
-    images : tensor, shape (batch, 1, n_bins, n_frames)
-        Before any change.
-    draws : dict
-        What happens to each.
+    ``parts`` have shape (batch, n_frames); ``images`` are those before any change.
     """
     parts = parts.long()
     known = (parts != UNKNOWN).all(dim=1)
@@ -88,13 +77,9 @@ def moved(parts: Tensor, images: Tensor, draws: Draws) -> Tensor:
 def part_loss(logits: Tensor, parts: Tensor, n_known: int) -> Tensor:
     """Cross entropy of the parts that a network hears, as its share of the mean over a batch.
 
-    Parameters
-    ----------
-    logits : tensor, shape (part of batch, N_PARTS, n_columns)
-        A column stands for a stretch of frames of equal length from the first on.
-    parts : tensor of int, shape (part of batch, n_frames)
-    n_known : int
-        Tokens with known parts in the whole batch; the loss is zero if there are none.
+    ``logits`` have shape (part of batch, N_PARTS, n_columns), each column for a stretch of frames
+    of equal length from the first on, ``parts`` (part of batch, n_frames); ``n_known`` tokens of
+    the whole batch have known parts.
     """
     n_columns = logits.shape[2]
     length = round(parts.shape[1] / n_columns)  # the last column may be cut, or filled up

@@ -1,4 +1,4 @@
-"""How networks are trained: every parameter, as named recipes.
+"""How networks are trained: every parameter, as named recipes, and the search for better ones.
 
 Importing this module does not import torch.
 """
@@ -6,11 +6,13 @@ Importing this module does not import torch.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, MissingPartError
 from stressnet.runs.toml_file import read_toml
 
 
@@ -54,45 +56,39 @@ class TrainConfig:
         (:mod:`stressnet.corpus.longer_words`), as far as the corpus has them; they are neither
         validated nor tested on.
     part_weight : float
-        Weight of a second loss beside the first: cross entropy of the part of the word (outside,
-        consonants, nucleus 1, nucleus 2) that the network says each stretch of the image belongs
-        to. For networks that say so (``nuclei``, ``transformer``); ``train_loss`` in the history
-        is the sum of both.
+        Weight of a second loss, of networks that say which part of the word (outside, consonants,
+        nucleus 1, nucleus 2) each stretch of the image belongs to (``nuclei``, ``transformer``):
+        the cross entropy of that. ``train_loss`` in the history is the sum of both.
     time_shift_frames : int
         Images move by up to this many frames to either side; what enters is ``fill_value``.
     mask_frames, mask_bins : int
         One stretch of up to so many frames and one band of up to so many bins are set to
         ``fill_value`` (SpecAugment, Park et al. 2019, without warping).
     speed_range : float
-        Words are said up to this share faster or slower, at the same pitch. This and the
-        following changes are described in :mod:`stressnet.training.image_changes`; 0 or None:
-        never.
+        Words are said up to this share faster or slower, at the same pitch. This and the following
+        changes are described in :mod:`stressnet.training.image_changes`; 0 or None: never.
     pitch_semitones : float
         Harmonics move by up to so many semitones up or down, formants stay.
     vocal_tract_range : float
         Formants move by up to this share up or down, harmonics stay.
     noise_snr_db : (float, float) or None
         Noise between white and pink at a signal-to-noise ratio drawn from this range in dB.
-    noise_share : float
-        Share of the images that get it.
-    room_rt60_s : (float, float) or None
-        Reverberation with a time (60 dB decay) drawn from this range in seconds.
-    room_drr_db : (float, float)
-        Range of the ratio of direct to reverberant energy in dB.
-    room_share : float
-        Share of the images that get it.
+    room_rt60_s, room_drr_db : (float, float) or None, (float, float)
+        Reverberation with a time (60 dB decay) in seconds and a ratio of direct to reverberant
+        energy in dB drawn from these ranges.
+    noise_share, room_share : float
+        Shares of the images that get noise and reverberation.
     fill_value : float or None
         What silence outside the sound looks like in the images; None takes it from the spectrogram
-        preset (:func:`stressnet.training.image_domain.padding_value`).
+        preset (:func:`stressnet.training.image_changes.padding_value`).
     shuffle_labels : bool
         Permute the labels within the training split and within the validation split: a control
         that must end at chance on every test set.
     precision : {"float32", "bfloat16", "float16"}
         Number format of convolutions and linear layers while training (automatic mixed precision;
-        weights, gradients' sums and the loss stay in float32). bfloat16 is several times faster on
-        hardware made for it (GPUs, CPUs with AMX) and slower elsewhere. Validation and test always
-        run in float32. float16 needs a GPU; gradients are then scaled so that small ones do not
-        vanish (Micikevicius et al. 2018).
+        all else, validation and test stay in float32). bfloat16 is several times faster on hardware
+        made for it (GPUs, CPUs with AMX) and slower elsewhere. float16 needs a GPU; gradients are
+        then scaled so that small ones do not vanish (Micikevicius et al. 2018).
     seed : int
         Fixes initial weights, order, augmentation and dropout.
     """
@@ -258,19 +254,10 @@ def write_recipe(path: Path, config: TrainConfig) -> None:
 
 
 def get_recipe(name: str | Path, /, **changes: Any) -> TrainConfig:
-    """The recipe called ``name``, with some parameters changed.
+    """The recipe called ``name``, a key of :data:`RECIPES` or a TOML file (:func:`read_recipe`).
 
-    Parameters
-    ----------
-    name : str or Path
-        Key of :data:`RECIPES`, or a TOML file (:func:`read_recipe`).
-    **changes
-        Fields of :class:`TrainConfig` to replace, such as ``seed=3``.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such recipe or field, or a value is out of range.
+    ``changes`` are fields of :class:`TrainConfig` to replace, such as ``seed=3``. Raises
+    :class:`ConfigError` if there is no such recipe or field, or a value is out of range.
     """
     if not is_recipe_file(name) and name not in RECIPES:
         raise ConfigError(
@@ -281,4 +268,72 @@ def get_recipe(name: str | Path, /, **changes: Any) -> TrainConfig:
         raise ConfigError(f"training recipe {name!r} has no parameter {', '.join(unknown)}")
     return replace(
         read_recipe(Path(name)) if is_recipe_file(name) else RECIPES[str(name)], **changes
+    )
+
+
+if TYPE_CHECKING:
+    import optuna
+
+STUDY_NAME = "study.jsonl"
+
+OBJECTIVES: dict[str, Literal["minimize", "maximize"]] = {
+    "valid_loss": "minimize",
+    "valid_balanced_accuracy": "maximize",
+}
+"""What a trial gives, of its best epoch, and which way is better."""
+
+
+def suggest(trial: optuna.Trial, base: TrainConfig, fixed: Collection[str] = ()) -> dict[str, Any]:
+    """Changes to a recipe for one trial; ``fixed`` fields stay as they are.
+
+    The rate is searched within a tenth and ten times that of ``base``.
+    """
+    rate, number, whole = base.learning_rate, trial.suggest_float, trial.suggest_int
+    drawn: dict[str, tuple[Any, ...]] = {
+        "learning_rate": (partial(number, log=True), rate / 10, rate * 10),
+        "weight_decay": (partial(number, log=True), 1e-4, 0.3),
+        "batch_size": (trial.suggest_categorical, [16, 32, 64]),
+        "label_smoothing": (number, 0.0, 0.2),
+        "time_shift_frames": (whole, 0, 6),
+        "mask_frames": (whole, 0, 16),
+        "mask_bins": (whole, 0, 40),
+        "speed_range": (number, 0.0, 0.2),
+        "pitch_semitones": (number, 0.0, 3.0),
+        "vocal_tract_range": (number, 0.0, 0.15),
+        "noise_share": (number, 0.0, 0.7),
+        "room_share": (number, 0.0, 0.7),
+    }
+    changes = {
+        name: draw(name, *limits) for name, (draw, *limits) in drawn.items() if name not in fixed
+    }
+    if "noise_snr_db" not in fixed:
+        changes["noise_snr_db"] = [5.0, 30.0]
+    if "room_rt60_s" not in fixed:
+        changes["room_rt60_s"] = [0.2, 0.8]
+    return changes
+
+
+def open_study(folder: Path, objective: str, seed: int) -> optuna.Study:
+    """The study in a folder's ``study.jsonl`` (one line of JSON per event), new or continued.
+
+    ``objective`` is a key of :data:`OBJECTIVES`, ``seed`` that of the sampler (TPE). A continued
+    search draws other values than an uninterrupted one. Raises :class:`MissingPartError` if Optuna
+    is not installed.
+    """
+    try:
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+    except ImportError as error:
+        raise MissingPartError(
+            f"Optuna is not installed ({error}); pip install 'stressnet[search]'"
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = JournalStorage(JournalFileBackend(str(folder / STUDY_NAME)))
+    return optuna.create_study(
+        study_name="recipe",
+        storage=storage,
+        sampler=optuna.samplers.TPESampler(seed=seed),
+        direction=OBJECTIVES[objective],
+        load_if_exists=True,
     )

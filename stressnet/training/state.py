@@ -36,18 +36,10 @@ _SCALARS = {
 
 @dataclass
 class RunState:
-    """Where a run stands.
+    """Where a run stands: finished epochs, and the best of them with its weights.
 
-    Parameters
-    ----------
-    identity : str
-        Hash of everything the run depends on.
-    epoch, best_epoch : int
-        Finished epochs; the one with the lowest validation loss, from 1, 0 before the first.
-    best_weights : dict of tensor
-        State of the network after that epoch.
-    history : list of dict
-        One entry per finished epoch.
+    ``best_epoch`` counts from 1, 0 before the first. ``identity`` is a hash of everything the run
+    depends on.
     """
 
     identity: str
@@ -149,15 +141,10 @@ def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tens
 
 
 class RunLog:
-    """Writes what each epoch gave: a CSV file always, TensorBoard on request.
+    """Writes what each epoch gave: a CSV file always, event files for TensorBoard on request.
 
-    Parameters
-    ----------
-    tensorboard : bool
-        Also write event files into ``out/tensorboard``; :class:`MissingPartError` if TensorBoard is
-        not installed.
-    first_epoch : int
-        Finished epochs; later ones that an interrupted run may have logged are hidden.
+    Epochs after ``first_epoch`` that an interrupted run may have logged are hidden. Raises
+    :class:`MissingPartError` if TensorBoard is not installed.
     """
 
     def __init__(self, out: Path, *, tensorboard: bool = False, first_epoch: int = 0) -> None:

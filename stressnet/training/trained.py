@@ -53,8 +53,6 @@ def summarise(
         Fold (None without folds) and seed to the network.
     seed : int
         Seed of the intervals.
-    folder : RunFolder or None
-        Where tables go; None in processes of a distributed training that only compute.
 
     Returns
     -------
@@ -99,7 +97,7 @@ def _write_ensemble(
 def average_logits(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Predictions of an ensemble: the mean of its members' logits, token by token.
 
-    The tables are as :func:`stressnet.training.predict.predictions_table` makes them; the result
+    The tables are as :func:`stressnet.training.data.predictions_table` makes them; the result
     has the same columns. Raises :class:`CheckpointError` if they are not of the same tokens.
     """
     if any(list(table["token_id"]) != list(tables[0]["token_id"]) for table in tables):

@@ -26,9 +26,8 @@ from torch import Tensor
 
 from stressnet.errors import ExplainError
 from stressnet.explain.engine.calls import Call, Tag
-from stressnet.explain.engine.ledger import at_least_float32
 from stressnet.explain.engine.nodes import LedgerNode
-from stressnet.explain.engine.route import Context, forgotten, route
+from stressnet.explain.engine.route import Context, at_least_float32, forgotten, route
 
 if TYPE_CHECKING:
     from stressnet.explain.engine.mode import RelevanceMode

@@ -92,10 +92,15 @@ def layer(engine: RelevanceMode, call: Call) -> Any:
     tagged = call.tagged
     layer_call = layers.describe(call)
     if layer_call is None or len(tagged) > 1 or tagged[0] is not layer_call.x:
-        if call.name in ops.MATRIX_PRODUCTS:
-            result = call.run()
-            return engine.tag(_product(engine, call, result) if len(tagged) == 2 else result, Tag())
-        return unknown(engine, call)
+        if call.name not in ops.MATRIX_PRODUCTS:
+            return unknown(engine, call)
+        result = call.run()
+        if len(tagged) == 2 and engine.composite.attention == "gradient":
+            node = ExpansionNode(engine.context, engine.numbered(engine.where()), call.name)
+            result = route(node, result)
+        elif len(tagged) == 2:
+            result = route(HalfNode(), result)
+        return engine.tag(result, Tag())
     x, kind, bias = layer_call.x, layer_call.kind, layer_call.bias
     source = known_tag(x)
     path = engine.path_of(original(layer_call.weight))
@@ -111,14 +116,6 @@ def layer(engine: RelevanceMode, call: Call) -> Any:
         source.bounds,
     )
     return engine.run_layer(LayerNode(engine.context, spec, call.function_of(x)), x)
-
-
-def _product(engine: RelevanceMode, call: Call, result: Tensor) -> Tensor:
-    """A matrix product of two branches, as in attention."""
-    if engine.composite.attention != "gradient":
-        return route(HalfNode(), result)
-    path = engine.numbered(engine.where())
-    return route(ExpansionNode(engine.context, path, call.name), result)
 
 
 def batch_norm(engine: RelevanceMode, call: Call) -> Any:

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from stressnet.errors import ExplainError
 from stressnet.explain.engine.calls import Uses
-from stressnet.explain.engine.ledger import LedgerEntry, at_least_float32
-from stressnet.explain.engine.route import Context, forgotten
+from stressnet.explain.engine.route import Context, LedgerEntry, at_least_float32, forgotten
 from stressnet.explain.rules import Layer, Rule
 from stressnet.explain.rules.base import per_sample
 from stressnet.explain.rules.linear_maps import LinearMap
@@ -104,7 +103,9 @@ class LayerNode:
                 watched.append(r)
             booked = {"relevance_out": r.reshape(size, -1).sum(dim=1)}
             if path in context.keep:
-                mask = self._mask(r)
+                mask = r.new_zeros(r.shape[1])  # one for the channels that may carry relevance
+                mask[list(context.keep[path])] = 1
+                mask = mask.reshape(1, -1, *(1,) * (r.dim() - 2))
                 r, c = r * mask, c * mask
                 left = r.reshape(size, -1).sum(dim=1)
                 booked["unaccounted_share"] = booked["relevance_out"] - left
@@ -156,12 +157,6 @@ class LayerNode:
         """Images that belong to these samples."""
         each = len(values) // self.context.ledger.batch
         return values[part.start * each : part.stop * each]
-
-    def _mask(self, r: Tensor) -> Tensor:
-        """One for the channels that may carry relevance."""
-        mask = torch.zeros(r.shape[1], dtype=r.dtype, device=r.device)
-        mask[list(self.context.keep[self.spec.path])] = 1
-        return mask.reshape(1, -1, *(1,) * (r.dim() - 2))
 
     def _layer(
         self, values: tuple[Tensor, ...], size: int, part: range, made: dict[str, Tensor]

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from stressnet.explain.engine.calls import Call
 from stressnet.explain.engine.layers import Normalisation
-from stressnet.explain.engine.ledger import Ledger, at_least_float32
-from stressnet.explain.engine.route import Context, forgotten
+from stressnet.explain.engine.route import Context, Ledger, at_least_float32, forgotten
 from stressnet.explain.rules import stabilise
 
 

@@ -18,8 +18,7 @@ from torch import Tensor
 from stressnet.errors import ExplainError
 from stressnet.explain.boundaries import check_read
 from stressnet.explain.engine.calls import Tag, known_tag, tag_of
-from stressnet.explain.engine.ledger import at_least_float32
-from stressnet.explain.engine.route import Context, route
+from stressnet.explain.engine.route import Context, at_least_float32, route
 
 if TYPE_CHECKING:
     from stressnet.explain.engine.mode import RelevanceMode

@@ -29,8 +29,6 @@ class Attribution:
 
     Parameters
     ----------
-    name : str
-        Composite of layer-wise relevance propagation, or another method.
     padding : str
         The preset's padding, which says what an empty image holds.
     seed : int
@@ -65,10 +63,7 @@ class Attribution:
 
 
 def find_attributions(
-    names: Sequence[str],
-    padding: str,
-    seed: int,
-    spectrum: NDArray[np.floating] | None = None,
+    names: Sequence[str], padding: str, seed: int, spectrum: NDArray[np.floating] | None = None
 ) -> dict[str, Attribution]:
     """Methods by name; ConfigError for one that is unknown or needs what is not at hand."""
     found = {}

@@ -89,13 +89,9 @@ def noisy_linear(inputs: Tensor, generator: torch.Generator, noise_sd: float = 0
     Each removed cell equals the mean of its neighbours, removed or not, with weight 1/6 for the
     four next to it and 1/12 for the diagonal ones, renormalised at the image's border; the sparse
     linear system over the removed cells is solved exactly, and Gaussian noise of ``noise_sd`` times
-    the sample's standard deviation is added. Where nothing is kept, the sample's mean takes its
-    place.
-
-    References
-    ----------
-    Rong et al. (2022) ICML, "A consistent and efficient evaluation strategy for attribution
-    methods", section 4.
+    the sample's standard deviation is added (Rong et al. 2022, ICML, "A consistent and efficient
+    evaluation strategy for attribution methods", section 4). Where nothing is kept, the sample's
+    mean takes its place.
     """
     check_generator(generator)
     check_images(inputs, "imputation")

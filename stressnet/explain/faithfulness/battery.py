@@ -53,14 +53,9 @@ class TokenBatch:
 class Battery:
     """What to measure, on which model.
 
-    Parameters
-    ----------
-    attributions : dict of str to Attribution
-        Methods; the first is the default that others are compared with.
-    tolerance : tuple of int
-        Bins and frames of the pointing game.
-    others : dict of str to torch.nn.Module
-        The same network from other training seeds.
+    ``attributions`` are methods, of which the first is the default that others are compared with;
+    ``tolerance`` is bins and frames of the pointing game; ``others`` are the same network from
+    other training seeds.
     """
 
     model: nn.Module

@@ -241,22 +241,14 @@ def average_precision(
 
 
 def pointing_game(
-    maps: Tensor,
-    masks: Tensor,
-    *,
-    tolerance: tuple[int, int] = (0, 0),
-    cells: Tensor | None = None,
+    maps: Tensor, masks: Tensor, *, tolerance: tuple[int, int] = (0, 0), cells: Tensor | None = None
 ) -> tuple[Scores, Scores]:
     """1 if the most relevant cell lies in the mask or within the tolerance; chance is that area.
 
     If several cells share the largest relevance, their share inside (Zhang et al. 2018, IJCV
-    126:1084-1102). Parameters as for :func:`relevance_mass_accuracy`.
-
-    Parameters
-    ----------
-    tolerance : tuple of int
-        Bins and frames by which the mask, then of shape (batch, channels, bins, frames), is widened
-        on either side.
+    126:1084-1102). Parameters as for :func:`relevance_mass_accuracy`; ``tolerance`` is bins and
+    frames by which the mask, then of shape (batch, channels, bins, frames), is widened on either
+    side.
     """
     if min(tolerance) < 0:
         raise ConfigError(f"tolerance must not be negative, but is {tolerance}")

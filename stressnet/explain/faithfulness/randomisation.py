@@ -19,15 +19,6 @@ from stressnet.explain.faithfulness.scores import Scores, check_generator, combi
 from stressnet.explain.faithfulness.stability import Subject
 
 
-def layers_from_top(model: nn.Module) -> list[str]:
-    """Paths of modules with parameters of their own, the last registered first."""
-    own = {path: [*module.parameters(recurse=False)] for path, module in model.named_modules()}
-    paths = [path for path, parameters in own.items() if parameters]
-    if not paths:
-        raise ConfigError("the model has no parameters to randomise")
-    return paths[::-1]
-
-
 def cascade(
     model: nn.Module, generator: torch.Generator, *, n_stages: int | None = None
 ) -> Iterator[tuple[str, nn.Module]]:
@@ -36,16 +27,15 @@ def cascade(
     Yields the path of the lowest randomised layer, and the copy; each copy is new. Weights of two
     or more dimensions are uniform within ±1/√fan-in and other parameters of such layers too, as
     torch initialises convolutions and dense layers; normalisations become the identity with empty
-    statistics.
-
-    Parameters
-    ----------
-    n_stages : int, optional
-        Layers are randomised in so many groups of equal number; one by one if left out.
+    statistics. Layers are randomised in ``n_stages`` groups of equal number; one by one if left
+    out.
     """
     check_model(model)
     check_generator(generator)
-    paths = layers_from_top(model)
+    own = {path: [*module.parameters(recurse=False)] for path, module in model.named_modules()}
+    paths = [path for path, parameters in own.items() if parameters][::-1]
+    if not paths:
+        raise ConfigError("the model has no parameters to randomise")
     n_stages = len(paths) if n_stages is None else n_stages
     at_least_one("n_stages", n_stages)
     n_stages = min(n_stages, len(paths))
@@ -71,15 +61,9 @@ def parameter_randomisation(
     """Rank correlation of maps before and after cascading randomisation; lower is better.
 
     Chance (a map that owes everything to the parameters) is 0; a map that ignores them has 1.
-    Spectrogram and map share their outline, so even a right method keeps some correlation
-    (Adebayo et al. 2018, NeurIPS, "Sanity checks for saliency maps").
-
-    Parameters
-    ----------
-    generator, n_stages
-        See :func:`cascade`.
-    cells : Tensor of bool, optional
-        Cells that are compared; all if left out.
+    Spectrogram and map share their outline, so even a right method keeps some correlation (Adebayo
+    et al. 2018, NeurIPS, "Sanity checks for saliency maps"). ``generator`` and ``n_stages`` are
+    those of :func:`cascade`.
 
     Returns
     -------

@@ -14,12 +14,8 @@ Group = Literal["removal", "stability", "randomisation", "readability", "localis
 class Metric:
     """What a reader must know about a number.
 
-    Parameters
-    ----------
-    higher_is_better : bool
-        Direction; that of readability and agreement says what the literature prefers, not truth.
-    chance : str
-        What a map without knowledge of the model gets.
+    Direction, which for readability and agreement says what the literature prefers, not truth, and
+    ``chance``: what a map without knowledge of the model gets.
     """
 
     name: str

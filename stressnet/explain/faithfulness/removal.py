@@ -1,4 +1,4 @@
-"""Score of the model when cells that a map calls important are removed, or kept alone.
+"""Score of the model when cells or units that a map calls important are removed, or kept alone.
 
 Every function takes a :class:`Removal` and a generator, which breaks ties: a map that is zero in
 half of its cells does not rank those.
@@ -59,12 +59,8 @@ def rank_cells(maps: Tensor, cells: Tensor, generator: torch.Generator) -> Tenso
 class Removal:
     """Maps to be judged by what the model says when cells are removed.
 
-    Parameters
-    ----------
-    inputs, maps : Tensor, shape (n_samples, ...)
-        Inputs, and relevance for the explained class.
-    cells : Tensor of bool, optional
-        Cells that count and may be removed, broadcastable to the inputs; all if left out.
+    ``inputs`` and ``maps``, relevance for the explained class, have shape (n_samples, ...);
+    ``cells`` of them, all if left out, count and may be removed.
     """
 
     score: Score
@@ -125,10 +121,7 @@ class Removal:
 
 
 def comprehensiveness(
-    removal: Removal,
-    generator: torch.Generator,
-    *,
-    fractions: Sequence[float] = ERASER_FRACTIONS,
+    removal: Removal, generator: torch.Generator, *, fractions: Sequence[float] = ERASER_FRACTIONS
 ) -> Scores:
     """Mean drop of the score when the most relevant cells are removed; higher is better.
 
@@ -142,10 +135,7 @@ def comprehensiveness(
 
 
 def sufficiency(
-    removal: Removal,
-    generator: torch.Generator,
-    *,
-    fractions: Sequence[float] = ERASER_FRACTIONS,
+    removal: Removal, generator: torch.Generator, *, fractions: Sequence[float] = ERASER_FRACTIONS
 ) -> Scores:
     """Mean drop of the score when only the most relevant cells are kept; lower is better.
 
@@ -161,12 +151,8 @@ def sufficiency(
 class Curve:
     """The score while cells are removed.
 
-    Parameters
-    ----------
-    fractions : Tensor, shape (n_points,)
-        Removed shares of the cells that count, the first 0.
-    values : Tensor, shape (n_samples, n_points)
-        Scores, float64; NaN rows where the map ranks nothing.
+    ``fractions`` are removed shares of the cells that count, the first 0; ``values``, of shape
+    (n_samples, n_points), are scores, NaN where the map ranks nothing.
     """
 
     fractions: Tensor
@@ -194,12 +180,8 @@ def deletion_curve(
 
     A small area is good for MoRF, a large one for LeRF. Their values depend on the model and the
     baseline, so they are only compared between methods (random order is the chance level). Bach et
-    al. (2015) PLoS ONE 10(7):e0130140; Samek et al. (2017) IEEE TNNLS 28(11).
-
-    Parameters
-    ----------
-    fractions : int or sequence of float
-        Removed shares, or the number of equal steps from nothing to everything.
+    al. (2015) PLoS ONE 10(7):e0130140; Samek et al. (2017) IEEE TNNLS 28(11). ``fractions`` are
+    removed shares, or the number of equal steps from nothing to everything.
     """
     if order not in ("morf", "lerf"):
         raise ConfigError(f"order must be 'morf' or 'lerf', not {order!r}")
@@ -245,26 +227,17 @@ def road(
     return deletion_curve(decided, generator, order=order, fractions=fractions)
 
 
-def unit_relevance(relevance: Tensor, units: Tensor, *, by: str = "sum") -> Tensor:
-    """Relevance of each unit of one sample.
+def unit_relevance(relevance: Tensor, units: Tensor) -> Tensor:
+    """Sum of one sample's relevance in each unit: what the map says that removing it costs.
 
-    Parameters
-    ----------
-    units : Tensor of bool, shape (n_units, ...)
-        Masks; they may overlap.
-    by : {"sum", "mean"}
-        Sum over the unit's cells (what the map says that removing it costs), or mean per cell.
+    ``units`` are bool masks (n_units, ...), which may overlap.
     """
     if units.dtype != torch.bool or units.shape[1:] != relevance.shape:
         raise ConfigError(
             f"units must be bool masks of the map's shape {tuple(relevance.shape)}, not "
             f"{units.dtype} {tuple(units.shape[1:])}"
         )
-    if by not in ("sum", "mean"):
-        raise ConfigError(f"units are ranked by 'sum' or 'mean', not {by!r}")
-    values = (units * relevance.detach().double().cpu()).reshape(len(units), -1).sum(dim=1)
-    areas = units.reshape(len(units), -1).sum(dim=1).clamp(min=1)
-    return values / areas if by == "mean" else values
+    return (units * relevance.detach().double().cpu()).reshape(len(units), -1).sum(dim=1)
 
 
 def comprehensiveness_over_units(
@@ -272,7 +245,6 @@ def comprehensiveness_over_units(
     units: Sequence[Tensor],
     generator: torch.Generator,
     *,
-    by: str = "sum",
     n_random: int = 3,
     keep: bool = False,
 ) -> tuple[Scores, Scores]:
@@ -287,8 +259,6 @@ def comprehensiveness_over_units(
         What is judged; a map's units alone are removed, whatever its ``cells``.
     units : sequence of Tensor of bool, each of shape (n_units, ...)
         The units of each sample.
-    by : {"sum", "mean"}
-        See :func:`unit_relevance`.
     keep : bool
         Remove all other units instead (:func:`sufficiency_over_units`).
 
@@ -304,7 +274,7 @@ def comprehensiveness_over_units(
         raise ConfigError(f"n_random must not be negative, but is {n_random}")
     reasons, orders = [], []
     for one, masks in zip(removal.maps, units, strict=True):
-        values = unit_relevance(one, masks, by=by)
+        values = unit_relevance(one, masks)
         # Equal up to the rounding of sums counts as equal.
         tied = len(values) > 1 and bool(values.max() - values.min() <= 1e-12 * values.abs().max())
         reasons.append(TOO_FEW if len(masks) < 2 else TIED if tied else "")

@@ -34,8 +34,6 @@ class Score:
     kind : {"probability", "log-odds", "logit", "decision"}
         Softmax probability of the class, its log-odds, its logit, or 1 where it is the prediction
         and 0 where it is not.
-    batch_size : int
-        Inputs per forward pass; no result depends on it beyond rounding.
     """
 
     model: nn.Module

@@ -33,16 +33,17 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as fn
 
 from stressnet.axes import Axes
 from stressnet.errors import ConfigError, check_names
 from stressnet.explain.api import explain_batch
-from stressnet.explain.checks import check_axes, full_precision, plain_model
+from stressnet.explain.checks import check_axes, check_images, full_precision, plain_model
 from stressnet.explain.composites import COMPOSITES, Composite
-from stressnet.explain.engine.ledger import Ledger
+from stressnet.explain.engine.route import Ledger, at_least_float32
 from stressnet.explain.functional import refuse_mapped
-from stressnet.explain.methods import baselines, cam, deeplift, gradients, occlusion
-from stressnet.explain.methods.problem import Method, Problem, nothing
+from stressnet.explain.methods import cam, deeplift, gradients, occlusion
+from stressnet.explain.methods.problem import Chance, Method, Problem, nothing
 from stressnet.explain.reference import REFERENCED
 from stressnet.explain.result import Explanation
 from stressnet.explain.seeds import Target
@@ -89,11 +90,6 @@ def mean_of_maps(
         Scale of a sample's map: sum of its absolute values, or the largest of them.
     weights : sequence of float, optional
         One per map, not negative; equal by default. Only their ratios matter.
-
-    Raises
-    ------
-    ConfigError
-        For no map, maps of different shapes, or wrong weights.
     """
     if not maps:
         raise ConfigError("an ensemble needs at least one map")
@@ -113,6 +109,29 @@ def mean_of_maps(
     return total
 
 
+def random(problem: Problem, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Standard Gaussian noise."""
+    values = at_least_float32(problem.inputs)
+    return Chance(generator, len(values)).normal(values), nothing(problem)
+
+
+def sobel(problem: Problem) -> tuple[Tensor, Tensor]:
+    """Magnitude of the input's own gradient by Sobel's 3 x 3 filters, in input units per cell.
+
+    An explanation that looks like an edge detector may well be one (Adebayo et al. 2018, NeurIPS).
+    Borders repeat the last value, so that they are no edges. Inputs have shape (batch, channels,
+    bins, frames).
+    """
+    values = at_least_float32(problem.inputs)
+    check_images(values, "sobel")
+    smooth = torch.tensor([1.0, 2.0, 1.0]).to(values) / 4
+    slope = torch.tensor([-1.0, 0.0, 1.0]).to(values) / 2
+    planes = fn.pad(values.flatten(0, 1)[:, None], (1, 1, 1, 1), mode="replicate")
+    kernels = torch.stack([torch.outer(smooth, slope), torch.outer(slope, smooth)])[:, None]
+    edges = fn.conv2d(planes, kernels)
+    return torch.linalg.vector_norm(edges, dim=1).reshape(values.shape), nothing(problem)
+
+
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "gradient": gradients.gradient,
@@ -126,8 +145,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "occlusion": occlusion.occlusion,
         "occlusion-by-masks": occlusion.mask_occlusion,
         "ensemble": ensemble,
-        "sobel": baselines.sobel,
-        "random": baselines.random,
+        "sobel": sobel,
+        "random": random,
     }
 )
 """Methods by name."""
@@ -145,6 +164,11 @@ def attribute_batch(
 ) -> Explanation:
     """A map by one of :data:`METHODS`.
 
+    The result's ``composite`` is the method's name; the ledger's only row per sample states the
+    part of ``f`` that belongs to no input (the baseline's ``f``) and what the map leaves
+    unaccounted. Raises :class:`ConfigError` for an unknown method or option, else what
+    ``explain_batch`` does.
+
     Parameters
     ----------
     model, inputs, seed, target
@@ -154,19 +178,6 @@ def attribute_batch(
         Parameters of the method: ``baseline``, ``n_steps``, ``window``, ``layer``, ``masks``,
         ``generator`` (a ``torch.Generator``, required where chance plays a part; a batch draws the
         same numbers as its samples one after another) and others, see the method.
-
-    Returns
-    -------
-    Explanation
-        With ``composite`` the method's name; the ledger's only row per sample states the part of
-        ``f`` that belongs to no input (the baseline's ``f``) and what the map leaves unaccounted.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown method or option.
-    ExplainError
-        For a model in training mode or one that does not return logits.
     """
     check_names("method", [method], METHODS)
     check_axes(inputs, axes)

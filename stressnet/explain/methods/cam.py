@@ -18,7 +18,7 @@ from torch import Tensor
 
 from stressnet.errors import ExplainError
 from stressnet.explain.checks import check_paths
-from stressnet.explain.engine.ledger import at_least_float32
+from stressnet.explain.engine.route import at_least_float32
 from stressnet.explain.methods.positions import (
     Cells,
     PositionMode,
@@ -36,6 +36,8 @@ def grad_cam(
 ) -> tuple[Tensor, Tensor]:
     """Channels weighted by their mean derivative, summed.
 
+    Raises :class:`ExplainError` if the layer's output is no map, or ``f`` does not depend on it.
+
     Parameters
     ----------
     layer : str, optional
@@ -43,13 +45,6 @@ def grad_cam(
         Of a module that runs more than once, the last run counts.
     rectify : bool
         Only what speaks for ``f``, as published. With False, what speaks against is negative.
-
-    Raises
-    ------
-    ConfigError
-        If the model has no such layer.
-    ExplainError
-        If the layer's output is no map, or ``f`` does not depend on it.
     """
     values, slope, cells = _activations(problem, layer)
     weights = slope.flatten(2).mean(dim=2)

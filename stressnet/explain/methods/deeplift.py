@@ -6,11 +6,8 @@ all where max pooling sees no difference, explains models with max pooling one s
 What remains wrong shows in the sum, which must be ``f(input) - f(baseline)``: a warning states how
 much of it is missing. Known causes: activations called as functions and modules of kinds captum has
 no rule for (both get the plain gradient), and max pooling, whose shares captum does not always add
-up, overlapping or not. A module used twice is refused.
-
-References
-----------
-Shrikumar et al. (2017) ICML. Ancona et al. (2018) ICLR (rescale rule as a modified gradient).
+up. A module used twice is refused. Shrikumar et al. (2017) ICML; Ancona et al. (2018) ICLR (rescale
+rule as a modified gradient).
 """
 
 from __future__ import annotations
@@ -25,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.errors import ExplainError, MissingPartError
-from stressnet.explain.engine.ledger import at_least_float32
 from stressnet.explain.engine.mode import ExplainWarning
+from stressnet.explain.engine.route import at_least_float32
 from stressnet.explain.methods.problem import Problem
 
 TOLERANCE = 1e-3

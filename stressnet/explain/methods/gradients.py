@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stressnet.errors import ConfigError
 from stressnet.explain.checks import at_least_one
-from stressnet.explain.engine.ledger import at_least_float32
+from stressnet.explain.engine.route import at_least_float32
 from stressnet.explain.methods.problem import Chance, Problem, nothing
 
 
@@ -44,11 +44,7 @@ def integrated_gradients(
 
 
 def smoothgrad(
-    problem: Problem,
-    *,
-    generator: torch.Generator,
-    n_samples: int = 20,
-    noise_sd: float = 0.1,
+    problem: Problem, *, generator: torch.Generator, n_samples: int = 20, noise_sd: float = 0.1
 ) -> tuple[Tensor, Tensor]:
     """Mean of the derivative at copies with Gaussian noise, relative to each sample's range."""
     at_least_one("n_samples", n_samples)

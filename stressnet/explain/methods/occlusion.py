@@ -21,7 +21,7 @@ from stressnet.explain.checks import (
     full_precision,
     plain_model,
 )
-from stressnet.explain.engine.ledger import at_least_float32
+from stressnet.explain.engine.route import at_least_float32
 from stressnet.explain.methods.problem import Problem, nothing
 from stressnet.explain.seeds import Target
 
@@ -99,7 +99,8 @@ def occlusion_by_masks(
     masks : sequence
         Boolean arrays that apply to every sample alike (units are called ``"0"``, ``"1"``, …), or
         one mapping from unit to boolean array for each sample; samples may have different units.
-        Each array broadcasts to a sample, e.g. ``(n_bins, n_frames)``; True is replaced.
+        Each array broadcasts to a sample, e.g. ``(n_bins, n_frames)``; True, at least once, is
+        replaced.
     baselines : float, Tensor, or dict of str to float or Tensor
         What replaces the masked values, broadcastable to the inputs; several under their names. A
         drop is about the part *and* the baseline: state it, and use more than one.
@@ -109,11 +110,6 @@ def occlusion_by_masks(
     tuple of dict
         One record per sample, unit and baseline: ``sample``, ``unit``, ``baseline``, ``n_values``
         and ``area_share`` (how much was replaced), ``output`` (f), ``output_without``, ``drop``.
-
-    Raises
-    ------
-    ConfigError
-        For masks that are not boolean, are empty, or do not fit.
     """
     named = baselines if isinstance(baselines, Mapping) else {"baseline": baselines}
     with full_precision():

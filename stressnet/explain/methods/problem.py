@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stressnet.explain.checks import check_inputs, check_model, expanded
-from stressnet.explain.engine.ledger import at_least_float32
+from stressnet.explain.engine.route import at_least_float32
 from stressnet.explain.seeds import Seeded, Target, check_logits, make_seed
 
 

@@ -48,10 +48,8 @@ class Layer:
     x, z : Tensor
         Input and exact output; of a convolution with its batch normalisation folded, the output of
         the normalisation.
-    weight, bias : Tensor, Tensor or None
-        The effective (folded) parameters.
-    map : LinearMap
-        The linear part.
+    weight, bias, map : Tensor, Tensor or None, LinearMap
+        The effective (folded) parameters and the linear part.
     batch : int
         Number of samples explained together.
     x_is_nonnegative : bool
@@ -120,14 +118,8 @@ RuleFunction = Callable[..., Passed]
 class Rule:
     """A rule with its parameters; call it with a :class:`Layer` and the relevance of its outputs.
 
-    Parameters
-    ----------
-    name : str
-        Name in the documentation's table.
-    function : callable
-        ``function(layer, r, **parameters) -> Passed``.
-    input_only : bool
-        True for rules that do not vanish at ``x = 0``: they are for layers that read the input.
+    ``function(layer, r, **parameters)`` gives what is :class:`Passed`. ``input_only`` is true for
+    rules that do not vanish at ``x = 0``: they are for layers that read the input.
     """
 
     name: str

@@ -15,7 +15,7 @@ from stressnet.stages.cue_baselines import CueBaselinesConfig
 from stressnet.stages.measure.run import TABLE
 from stressnet.training import cue_baselines as cb
 from stressnet.training.comparison import compare_with_cues
-from stressnet.training.cue_weights import coefficients, permutation_importance
+from stressnet.training.cue_baselines import coefficients, permutation_importance
 from stressnet.training.metrics import evaluate_splits
 
 FILES = {
@@ -31,8 +31,8 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
 
     ``predictions/<baseline>.parquet`` has the columns of a network's ``predictions.parquet``. The
     result has ``metrics``, a row per baseline, seed, test set and metric, ``coefficients`` and
-    ``importance`` (:mod:`stressnet.training.cue_weights`), and ``comparisons`` with networks, empty
-    without.
+    ``importance`` (:mod:`stressnet.training.cue_baselines`), and ``comparisons`` with networks,
+    empty without.
     """
     source = read_manifest(cues, "cues")
     rivals = {path.name: _network_predictions(path, source) for path in config.models}

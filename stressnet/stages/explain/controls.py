@@ -14,8 +14,7 @@ from stressnet.corpus.images import Images
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
-from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.models.untrained import N_STATISTICS, untrained_network
+from stressnet.models.checkpoint import N_STATISTICS, TrainedNetwork, untrained_network
 from stressnet.regions.nulls import SHIFTS
 from stressnet.regions.project_corpus import ControlMaps
 from stressnet.runs.folder import RunFolder

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from stressnet.explain.reference import REFERENCED
+from stressnet.inference.twoway import MIN_CLUSTERS
 from stressnet.runs.result import Result
-from stressnet.statistics.twoway import MIN_CLUSTERS
 
 _ROLES = ("stressed", "unstressed")
 SHOWN = (

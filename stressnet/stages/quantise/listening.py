@@ -13,6 +13,7 @@ from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.store import Corpus
 from stressnet.explain.map_file import MapRequest, compute_maps
 from stressnet.explain.reference import REFERENCED
+from stressnet.inference.bootstrap import bootstrapped, mean_of_sides
 from stressnet.lexicon.stress import Stress
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.quantise.cost import map_correlation
@@ -20,7 +21,6 @@ from stressnet.regions.project_bands import BandProjection, project_bands
 from stressnet.regions.project_corpus import draw_donors
 from stressnet.runs.folder import RunFolder
 from stressnet.statistics.summary import summarise_settings
-from stressnet.training.bootstrap import bootstrapped, mean_of_sides
 
 REGIONS = (
     *("nucleus_stressed", "nucleus_unstressed", "syllable_stressed", "syllable_unstressed"),

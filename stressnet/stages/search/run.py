@@ -20,8 +20,14 @@ from stressnet.stages.search import SearchOptions
 from stressnet.stages.train import TrainOptions
 from stressnet.stages.train.run import train_one
 from stressnet.training.distributed import World
-from stressnet.training.recipes import TrainConfig, write_recipe
-from stressnet.training.search import OBJECTIVES, STUDY_NAME, open_study, suggest
+from stressnet.training.recipes import (
+    OBJECTIVES,
+    STUDY_NAME,
+    TrainConfig,
+    open_study,
+    suggest,
+    write_recipe,
+)
 
 if TYPE_CHECKING:
     import optuna

@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 
 from stressnet.errors import ConfigError
+from stressnet.inference.twoway import TOO_FEW
 from stressnet.runs import Problem, Result, RunFolder, Severity, Step, hash_file, read_manifest
 from stressnet.runs.tables import write_parquet
 from stressnet.stages.stats import NoOptions
-from stressnet.statistics.accumulate import Plan, accumulate, passes
+from stressnet.statistics.accumulate import NetworkRuns, Plan, accumulate, passes
 from stressnet.statistics.analysis import ModelEntry, StatsConfig
 from stressnet.statistics.analysis_plan import networks_of, plan_of
 from stressnet.statistics.claims import claims_table
@@ -21,8 +22,6 @@ from stressnet.statistics.estimate import COLUMNS, tables
 from stressnet.statistics.mixed import fit
 from stressnet.statistics.mixed_tables import COLUMNS as MODEL_COLUMNS
 from stressnet.statistics.mixed_tables import collect, fit_rows, r_script
-from stressnet.statistics.scan import NetworkRuns
-from stressnet.statistics.twoway import TOO_FEW
 
 TABLES = ("summary", "nulls", "contrasts", "strata_contrasts", "models", "claims")
 """Tables of the output folder, each as CSV and Parquet."""

@@ -25,12 +25,11 @@ from stressnet.training.corpus_data import (
     stress_data,
     with_deviations,
 )
-from stressnet.training.data import TRAIN
+from stressnet.training.data import TRAIN, predictions_table
 from stressnet.training.distributed import World, join_world
 from stressnet.training.fit import STATE_NAME, Origin, Watch, train
-from stressnet.training.image_domain import needs_deviations
+from stressnet.training.image_changes import needs_deviations
 from stressnet.training.metrics import evaluate_splits
-from stressnet.training.predict import predictions_table
 from stressnet.training.state import HISTORY_NAME
 from stressnet.training.trained import read_trained, summarise, within
 

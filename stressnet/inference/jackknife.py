@@ -7,7 +7,7 @@ cluster and t its value without it,
     U = (1 - w) (t_all - t)
 
 which for a mean is exactly its linearised contribution; the rest is
-:mod:`stressnet.statistics.twoway`, so that intervals mean the same as everywhere else.
+:mod:`stressnet.inference.twoway`, so that intervals mean the same as everywhere else.
 """
 
 from __future__ import annotations
@@ -20,13 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
-from stressnet.statistics.twoway import (
-    Inference,
-    Spread,
-    crossed_variance,
-    infer,
-    sums_by,
-)
+from stressnet.inference.twoway import Inference, Spread, crossed_variance, infer, sums_by
 
 Statistic = Callable[[FloatArray], FloatArray]
 """From which rows are kept, 0 or 1 of shape (n_rows, n_sets), to values (n_sets, n_quantities)."""
@@ -82,23 +76,12 @@ def spread_of(contributions: FloatArray, clusters: Mapping[str, ArrayLike]) -> S
 
 
 def jackknife(
-    statistic: Statistic,
-    n_rows: int,
-    clusters: Mapping[str, ArrayLike],
-    *,
-    level: float = 0.95,
+    statistic: Statistic, n_rows: int, clusters: Mapping[str, ArrayLike], *, level: float = 0.95
 ) -> Inference:
     """Estimates with intervals and tests over clusters, each of shape (n_quantities,).
 
-    Values that do not exist without some cluster have no interval.
-
-    Parameters
-    ----------
-    statistic : callable
-        From which rows are kept, 0 or 1 of shape (n_rows, n_sets), to one or several values of
-        each set, shape (n_sets, n_quantities). It is called for many sets at once.
-    clusters : mapping of str to array of shape (n_rows,)
-        One or two kinds (``"speakers"``, ``"words"``).
+    The ``statistic`` is called for many sets of rows at once; ``clusters`` are those of
+    :func:`spread_of`. Values that do not exist without some cluster have no interval.
     """
     codes = _codes(clusters, n_rows)
     everything = statistic(np.ones((n_rows, 1)))[0]

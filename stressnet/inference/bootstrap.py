@@ -10,30 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stressnet.inference.twoway import Estimate
+
 Side = NDArray[np.bool_] | slice
+Figure = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""From weights of tokens, shape (some, n), to values, shape (some,)."""
 
 AT_ONCE = 100
 """Resamples held in memory at a time."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % interval; nan where it does not exist, and why."""
-
-    value: float
-    low: float
-    high: float
-    reason: str = ""
-
-    def columns(self, name: str = "") -> dict[str, float]:
-        """For tables: ``estimate``, ``low``, ``high``, or ``name``, ``name_low``, ``name_high``."""
-        keys = (name, f"{name}_low", f"{name}_high") if name else ("estimate", "low", "high")
-        return dict(zip(keys, (self.value, self.low, self.high), strict=True))
 
 
 def cluster_weights(
@@ -42,12 +30,7 @@ def cluster_weights(
     """How often each token counts in the resamples of the pigeonhole bootstrap.
 
     Yields arrays of shape (some resamples, n), until ``n_resamples`` rows were given; nothing where
-    there is only one speaker and one word.
-
-    Parameters
-    ----------
-    speakers, words : array_like, shape (n,)
-        Clusters.
+    all tokens are of one speaker and one word.
     """
     speaker_codes, word_codes = codes_of(speakers), codes_of(words)
     if max(speaker_codes.max(initial=0), word_codes.max(initial=0)) > 0:
@@ -59,34 +42,21 @@ def cluster_weights(
 
 
 def resampled(
-    figure: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    speakers: ArrayLike,
-    words: ArrayLike,
-    *,
-    seed: int = 0,
-    n_resamples: int = 2000,
+    figure: Figure, speakers: ArrayLike, words: ArrayLike, **draws: int
 ) -> tuple[float, NDArray[np.float64]]:
     """A figure of the tokens as they are, and in each resample.
 
-    ``figure`` maps weights of tokens, shape (some, n), to values, shape (some,).
+    ``draws`` are ``seed`` and ``n_resamples``, as of :func:`cluster_weights`, here and below.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(figure(np.ones((1, len(np.asarray(speakers)))))[0])
-        draws = cluster_weights(speakers, words, seed=seed, n_resamples=n_resamples)
-        return value, np.concatenate([*(figure(weights) for weights in draws), np.empty(0)])
+        all_weights = cluster_weights(speakers, words, **draws)
+        return value, np.concatenate([*(figure(weights) for weights in all_weights), np.empty(0)])
 
 
-def bootstrapped(
-    figure: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    speakers: ArrayLike,
-    words: ArrayLike,
-    *,
-    seed: int = 0,
-    n_resamples: int = 2000,
-) -> Estimate:
+def bootstrapped(figure: Figure, speakers: ArrayLike, words: ArrayLike, **draws: int) -> Estimate:
     """A figure with its percentile interval; arguments are those of :func:`resampled`."""
-    value, resamples = resampled(figure, speakers, words, seed=seed, n_resamples=n_resamples)
-    return interval_of(value, resamples, n_resamples)
+    return interval_of(*resampled(figure, speakers, words, **draws))
 
 
 def mean_of_sides(
@@ -102,17 +72,16 @@ def mean_of_sides(
     return np.mean(means, axis=0)
 
 
-def interval_of(value: float, resamples: ArrayLike, n_resamples: int) -> Estimate:
-    """A figure with the percentile interval of its resamples.
+def interval_of(value: float, resamples: ArrayLike) -> Estimate:
+    """A figure with the percentile interval of its resamples, which are nan where it has none.
 
-    ``resamples`` are nan where the figure does not exist; where fewer than half of the
-    ``n_resamples`` that there should be exist, the interval is nan.
+    Where it exists in fewer than half of them, the interval is nan.
     """
     values = np.asarray(resamples, dtype=np.float64)
     defined = values[np.isfinite(values)]
     if not math.isfinite(value):
         reason = "not defined for these tokens"
-    elif 2 * len(defined) < n_resamples or not len(defined):
+    elif 2 * len(defined) < len(values) or not len(defined):
         reason = "no interval: too few speakers and words to resample"
     else:
         return Estimate(value, *percentile_limits(defined))
