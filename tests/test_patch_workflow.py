@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from toy_corpus import write_toy_corpus
 from stressnet.corpus.landmarks import LANDMARK_COLUMNS
 from stressnet.corpus.store import TOKENS, Corpus
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
+from stressnet.evaluation.heard import trained_on
+from stressnet.models.checkpoint import CheckpointInfo, TrainedNetwork, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.patching import estimate
 from stressnet.report.document import Picture
@@ -169,3 +171,26 @@ def test_a_report_shows_what_patch_found(patched: Path, tmp_path: Path) -> None:
     pictures = [block.file for block in blocks if isinstance(block, Picture)]
     assert "figures/patching-circuit.png" in pictures
     assert all((tmp_path / file).is_file() for file in pictures)
+
+
+def test_pairs_that_were_trained_on_are_told(study: Path, patched: Path, monkeypatch) -> None:
+    corpus, network = Corpus.open(study / "corpus"), TrainedNetwork.load(study / "net")
+    assert trained_on(network, corpus) == frozenset()
+    own = replace(network, info=replace(network.info, corpus_hash=corpus.fingerprint))
+    tokens = corpus.tokens
+    assert trained_on(own, corpus) == set(tokens.loc[tokens["split"] == "train", "token_id"])
+
+    before = pd.read_csv(patched / "pairs.csv")
+    assert not before["trained_on"].any()
+    heard = {before["clean_id"][0], before["corrupted_id"][3]}
+    monkeypatch.setattr("stressnet.stages.patch.run.trained_on", lambda *_: heard)
+    out = study / "heard"
+    patch_networks(
+        study / "corpus", study / "net", out, max_pairs=6, min_difference=0.0, units=("layer",),
+        estimators=("relp",),
+    )  # fmt: skip
+    pairs = pd.read_csv(out / "pairs.csv")
+    known = pairs["clean_id"].isin(heard) | pairs["corrupted_id"].isin(heard)
+    assert known.any() and (pairs["trained_on"] == known).all()
+    reasons = "; ".join(pd.read_csv(out / "failures.csv")["reason"])
+    assert f"{known.sum()} of {len(pairs)} pairs hold a token that net was trained on" in reasons

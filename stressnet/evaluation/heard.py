@@ -103,6 +103,16 @@ def count_heard(model: TrainedNetwork, corpus: Corpus, tokens: pd.DataFrame) -> 
     return int(Heard.by([model]).in_corpus(corpus, tokens)["recording"].sum())
 
 
+def trained_on(model: TrainedNetwork, corpus: Corpus) -> frozenset[str]:
+    """Ids of the tokens that a network was trained on, or that are of such recordings."""
+    tokens = corpus.tokens
+    if model.info.corpus_hash == corpus.fingerprint:
+        return frozenset(tokens.loc[tokens["split"] == "train", "token_id"])
+    return frozenset(
+        tokens.loc[Heard.by([model]).in_corpus(corpus, tokens)["recording"], "token_id"]
+    )
+
+
 def is_own_corpus(models: Sequence[TrainedNetwork], corpus: Corpus) -> bool:
     """Whether the networks were trained on this corpus.
 

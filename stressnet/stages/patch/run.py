@@ -12,6 +12,7 @@ from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.errors import check_names
+from stressnet.evaluation.heard import trained_on
 from stressnet.explain.composites import COMPOSITES
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.patching.agreement import TRUTH, agreement_table, mean_effects
@@ -21,6 +22,7 @@ from stressnet.patching.pairs import NULL, Pairs, manipulated_pairs, natural_pai
 from stressnet.patching.tuning import cue_values
 from stressnet.report.patching_page import findings_table, write_page
 from stressnet.runs import Result, RunFolder, Step, read_table
+from stressnet.runs.problems import warnings_about
 from stressnet.stages.manipulate.inputs import fingerprint_of
 from stressnet.stages.manipulate.results import read_manipulation
 from stressnet.stages.measure.run import TABLE as CUES
@@ -66,6 +68,7 @@ def run(
     for number, one in enumerate(networks):
         preset = one.info.preset
         made = effects_of(config, one, pairs[preset], folder, number)
+        made["pairs"]["trained_on"] = _trained_on(one, corpus, made["pairs"], folder)
         if cues is not None:
             with folder.progress.stage(f"circuit of {one.name}"):
                 channels = made["effects"].query("kind == 'channel' and cue != @NULL")
@@ -106,6 +109,21 @@ def _pairs(config: PatchConfig, corpus: Corpus, name: str, folder: RunFolder) ->
     return natural_pairs(
         tokens, images, corpus.path, config.max_pairs, config.seed, folder.problems
     )
+
+
+def _trained_on(
+    network: TrainedNetwork, corpus: Corpus, pairs: pd.DataFrame, folder: RunFolder
+) -> pd.Series:
+    """Which pairs hold a token that the network was trained on; that there are some is told."""
+    heard = trained_on(network, corpus)
+    known = pairs["clean_id"].isin(heard) | pairs["corrupted_id"].isin(heard)
+    if known.any():
+        text = (
+            f"{known.sum()} of {len(known)} pairs hold a token that {network.name} was trained on, "
+            f"see 'trained_on' in pairs.csv"
+        )
+        folder.problems += warnings_about(network.name, "patch", [text])
+    return known
 
 
 def patched_text(result: Result) -> str:
