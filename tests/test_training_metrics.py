@@ -10,6 +10,7 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from stressnet.errors import ConfigError
+from stressnet.lexicon.stress import Stress
 from stressnet.training.metrics import METRICS, _weighted, evaluate, evaluate_splits
 
 
@@ -160,3 +161,19 @@ def test_splits_table() -> None:
     assert len(found) == 4 * len(METRICS)
     assert (found["estimate"] == 1).all()
     assert evaluate_splits(table.iloc[:0]).empty
+
+
+def test_no_error_in_a_few_tokens_is_no_certainty() -> None:
+    labels = [Stress.INITIAL.class_index] * 8 + [Stress.FINAL.class_index] * 8
+    scores = [2.0] * 8 + [-2.0] * 8
+    speakers, words = [i % 4 for i in range(16)], list(range(16))
+    found = evaluate(labels, scores, speakers, words, n_resamples=200).metrics
+    four = 0.025 ** (1 / 4)  # exact limit of 4 right answers in 4
+    for name in ("accuracy", "balanced_accuracy", "recall_initial", "auroc"):
+        assert (found[name].value, found[name].high) == (1.0, 1.0)
+        assert found[name].low == pytest.approx(four)
+    assert found["mcc"].low == pytest.approx(2 * four - 1)
+    scores[0] = -2.0  # one error: the bootstrap's own interval
+    found = evaluate(labels, scores, speakers, words, n_resamples=200).metrics
+    assert found["recall_final"].low == pytest.approx(four)
+    assert found["accuracy"].low < found["accuracy"].value < 1.0

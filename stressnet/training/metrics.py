@@ -1,14 +1,16 @@
 """How good predictions are, with intervals over speakers and words.
 
 Intervals come from the bootstrap (:mod:`stressnet.inference.bootstrap`). Where a network makes no
-error at all, every resample is perfect too and the interval is a point: then n tells how much that
-means.
+error at all, every resample is perfect, too; there the lower limit is the exact one of as many
+right answers as there are speakers or words, whichever are fewer (Clopper & Pearson 1934,
+*Biometrika* 26:404-413).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,6 +107,9 @@ def evaluate(
     for name in METRICS:
         value, resamples = float(points[name][0]), [part[name] for part in parts]
         metrics[name] = interval_of(value, np.concatenate([*resamples, []]))
+        if value == 1.0 and math.isclose(metrics[name].low, 1.0):
+            low = _perfect_limit(name, is_initial, np.asarray(speakers), np.asarray(words))
+            metrics[name] = Estimate(value, low, 1.0)
         if reasons[name]:
             metrics[name] = Estimate(value, math.nan, math.nan, reasons[name])
     return Evaluation(
@@ -116,6 +121,24 @@ def evaluate(
         majority_rate=max(n_initial, n - n_initial) / n if n else math.nan,
         metrics=metrics,
     )
+
+
+def _perfect_limit(
+    name: str,
+    is_initial: NDArray[np.bool_],
+    speakers: NDArray[Any],
+    words: NDArray[Any],
+) -> float:
+    """Lower limit of a metric that is 1 in all tokens."""
+    everything = np.ones_like(is_initial)
+    sides = {
+        "accuracy": [everything],
+        "recall_initial": [is_initial],
+        "recall_final": [~is_initial],
+    }.get(name, [is_initial, ~is_initial])
+    n_clusters = [min(len(np.unique(c[side])) for c in (speakers, words)) for side in sides]
+    low = float(np.mean([0.025 ** (1 / n) for n in n_clusters]))
+    return 2 * low - 1 if name == "mcc" else low
 
 
 def evaluate_splits(predictions: pd.DataFrame, **draws: int) -> pd.DataFrame:
