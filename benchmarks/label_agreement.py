@@ -1,10 +1,11 @@
 """How well the stress labels of language packs agree with what the spelling says.
 
 The spelling of Spanish and Portuguese fixes the stress of every word, that of Italian the stress of
-words with a written accent, and Russian ё is always stressed. These rules are written here from
-grammars, without a look at the packs: Real Academia Española, *Ortografía* (2010), ch. II; the
-*Acordo Ortográfico* (1990), bases VIII to XI. Words are the commonest of ``wordfreq``, but those
-that are commoner in English, which are foreign, and those with letters of no native word.
+words with a written accent, and Russian ё is always stressed; in German some endings and prefixes
+tell. These rules are written here from grammars, without a look at the packs: Real Academia
+Española, *Ortografía* (2010), ch. II; the *Acordo Ortográfico* (1990), bases VIII to XI; Duden,
+*Aussprachewörterbuch*. Words are the commonest of ``wordfreq``, but those that are commoner in
+English, which are foreign, and those with letters of no native word.
 
     python benchmarks/label_agreement.py [LANGUAGE ...] [--words 20000] [--show 30]
 
@@ -88,8 +89,25 @@ def russian(word: str) -> Collection[int]:
     return [len(re.findall("[аеёиоуыэюя]", word.partition("ё")[2]))]
 
 
+def german(word: str) -> Collection[int]:
+    """Endings that bear stress (*-ieren*, *-tion*, *-tät*), prefixes that never do.
+
+    Compounds and words with separable prefixes or *un-* are stressed on their first part.
+    """
+    parts = "ab|an|auf|aus|ein|end|haupt|her|hin|hoch|mit|nach|selbst|um|un|vor|weg|zu|zurück"
+    if not re.fullmatch("[a-zäöüß]{5,12}", word) or re.match(parts, word):
+        return ()
+    ending = re.search("(?:[^eu]ier(?:t|t(e)|t(en)|(en))|tion(en)?|tät(en)?)$", word)
+    if ending and re.search("[aeiouäöü].*[aeiouäöü]", word):
+        return [sum(map(bool, ending.groups()))]
+    vowel = "(?:ei|au|eu|äu|ie|aa|ee|oo|[aiouäöü])"
+    consonants = "(?:sch|ch|[b-df-hj-np-tv-zß])"
+    prefixed = f"(?:ver|zer|ent|emp|er|be){consonants}+{vowel}{consonants}+en"
+    return [1] if re.fullmatch(prefixed, word) else ()
+
+
 RULES: dict[str, Rule] = {
-    "es": spanish, "it": italian, "pt": portuguese, "ru": russian,
+    "de": german, "es": spanish, "it": italian, "pt": portuguese, "ru": russian,
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, lru_cache
 from importlib import resources
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -289,9 +290,9 @@ def _rule_dictionary(text: str, source: str, code: str) -> Dictionary:
     of = language(code)
     entries = parse_dictionary(text, source, of)
     shifting = [word for word, variants in entries.items() if _n_readings(variants) == 2]
-    return RuleDictionary(
-        entries, f"espeak-ng {of.voice}" + f"+{source}" * bool(source), shifting, of
-    )
+    lexicon = f"{of.wheel} {version(of.wheel)}" if _wheel(of.wheel) else ""
+    name = "+".join(filter(None, [f"espeak-ng {of.voice}", lexicon, source]))
+    return RuleDictionary(entries, name, shifting, of)
 
 
 @cache

@@ -14,6 +14,7 @@ from stressnet.corpus.scan import Scan
 from stressnet.corpus.speakers import examples
 from stressnet.errors import AlignmentError, CorpusError, MissingPartError
 from stressnet.languages import ENGLISH
+from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.runs.manifest import hash_data, hash_ends, hash_file
 from stressnet.runs.problems import Problem, warnings_about
 
@@ -97,6 +98,8 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
     content = {k: v for k, v in parameters.items() if k not in _NOT_HASHED}
     if config.code == ENGLISH:
         del content["language"]
+    else:
+        parameters["lexicon"] = content["lexicon"] = load_dictionary(None, config.code).name
     if config.part is None:
         del parameters["shard"], content["shard"]
     else:
