@@ -28,18 +28,10 @@ Target = int | Tensor | None
 
 @dataclass(frozen=True)
 class Seeded:
-    """The start of an explanation; tensors have shape (batch,) unless said otherwise.
+    """The start of an explanation: explained values ``output`` (f) and classes ``target``.
 
-    Parameters
-    ----------
-    output : Tensor
-        Explained value ``f``, float64.
-    weights : Tensor, shape (batch, n_classes)
-        Derivative with which each logit enters.
-    offset : Tensor
-        ``f - sum(logits * weights)``, float64; zero but for log-odds of more than two classes.
-    target : Tensor or None
-        Explained class.
+    ``weights``, of shape (batch, n_classes), are the derivative with which each logit enters;
+    ``offset`` is ``f - sum(logits * weights)``, zero but for log-odds of more than two classes.
     """
 
     name: str

@@ -26,14 +26,9 @@ Pair = tuple[float, float]
 class ManipulatedCue:
     """One cue that can be changed, with its measured ``column`` (``docs/cues.md``).
 
-    Parameters
-    ----------
-    is_log2 : bool
-        Whether the scale is the binary logarithm of the measured cue.
-    tolerance : float
-        A miss that is within what measuring the same sound twice through overlap-add gives.
-    most : float
-        How far one nucleus is moved at most; beyond, resynthesis no longer sounds like speech.
+    ``is_log2``: its scale is the binary logarithm of the measured cue. A miss within the
+    ``tolerance`` is what measuring the same sound twice through overlap-add gives. One nucleus is
+    moved by ``most`` at most; beyond, resynthesis no longer sounds like speech.
     """
 
     name: str

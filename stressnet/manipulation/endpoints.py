@@ -43,8 +43,8 @@ class Endpoint:
         Values of its two nuclei as recorded, and at the INITIAL-like and the FINAL-like end, on the
         cue's scale (:mod:`stressnet.manipulation.cues`).
     source : str
-        ``speaker``, ``sex`` or ``all``: whose means; for formants of the first and the second
-        vowel, joined by ``+`` where they differ.
+        ``speaker``, ``sex`` or ``all``: whose means; for formants of both vowels, joined by ``+``
+        where they differ.
     n_initial, n_final : int
         Tokens behind the ends; for formants stressed and unstressed vowels, the smaller number of
         the two nuclei; 1 where the token itself is the end.

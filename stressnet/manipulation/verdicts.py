@@ -71,13 +71,9 @@ VERDICTS = {
 class ClaimTests:
     """What tests a claim besides relevance.
 
-    Parameters
-    ----------
-    against : str
-        What deletion of a region is compared with: another region, ``"exchange"`` (the same region
-        by another token's times or tracks), or ``"share"`` (nothing: the share itself counts).
-    cue : str
-        Continuum whose effect tests the claim; empty if none does.
+    Deletion of the ``regions`` is compared ``against`` another region, ``"exchange"`` (the same
+    region by another token's times or tracks), or ``"share"`` (nothing: the share itself counts);
+    ``cue`` is the continuum whose effect tests the claim, empty if none does.
     """
 
     claim: str

@@ -44,18 +44,11 @@ class ModelSpec:
 class ModelDescription:
     """Size, cost and reach of a network for images of one shape.
 
-    Parameters
-    ----------
-    n_parameters : int
-        Trainable numbers.
-    n_macs : int
-        Multiply-accumulate operations of convolutions, linear layers and attention for one image.
-    receptive_field_frames, receptive_field_bins : int
-        Extent of the image that one unit of the last convolution (after its pooling, before any
-        global averaging or linear layer) can see, at most the image; borders may cut it. With
-        attention it is the whole image.
-    layers : tuple of (str, str)
-        Name and exact definition of every layer in the order of their definition.
+    ``n_macs`` are multiply-accumulate operations of convolutions, linear layers and attention for
+    one image; ``layers`` are names and exact definitions in the order of their definition. The
+    receptive field is the extent of the image that one unit of the last convolution (after its
+    pooling, before any global averaging or linear layer) can see, at most the image; borders may
+    cut it. With attention it is the whole image.
     """
 
     name: str

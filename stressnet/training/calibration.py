@@ -42,16 +42,8 @@ _RANGE = (math.log(0.05), math.log(20.0))
 class Calibration:
     """A temperature, by which logits are divided, and what it was fitted on.
 
-    Parameters
-    ----------
-    balanced : bool
-        Whether both classes weighed the same in the fit.
-    n : int
-        Tokens it was fitted on.
-    loss_before, loss_after : float
-        Mean negative log likelihood of those tokens in nats, weighted as in the fit.
-    weights_sha256 : str
-        Hash of the weights it belongs to.
+    ``n`` tokens, both classes weighing the same if ``balanced``; losses are their mean negative log
+    likelihood in nats, weighted alike. ``weights_sha256`` is the hash of the weights it belongs to.
     """
 
     temperature: float

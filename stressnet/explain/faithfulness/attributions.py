@@ -27,15 +27,10 @@ N_STEPS = 16
 class Attribution:
     """A method by name, as the metrics call it.
 
-    Parameters
-    ----------
-    padding : str
-        The preset's padding, which says what an empty image holds.
-    seed : int
-        For methods that draw random numbers. The draw also depends on the sample's values, so that
-        tokens differ, and not on the model.
-    spectrum : ndarray, shape (n_bins,), optional
-        Mean of sound, for methods of :data:`stressnet.explain.reference.REFERENCED`.
+    ``padding`` is that of the preset, which says what an empty image holds. Random numbers depend
+    on the ``seed`` and on the sample's values, so that tokens differ, and not on the model.
+    ``spectrum`` is the mean of sound, for methods of
+    :data:`stressnet.explain.reference.REFERENCED`.
     """
 
     name: str
