@@ -118,27 +118,24 @@ def recommendation_text(
         ``units``, ``scores``, ``methods``, ``networks`` and ``places`` of the board.
     """
     overall = found[0]
-    lines = ["# Which explanation to trust", ""]
-    lines += _solved_text(tables["networks"])
-    lines += ["", "## Recommendation", ""]
+    parts = ["# Which explanation to trust", _solved_text(tables["networks"]), "## Recommendation"]
+    if any(one.row is not None for one in found):
+        parts.append(_table_text(found))
     if overall.row is None:
-        if any(one.row is not None for one in found):
-            lines += [*_table_text(found), ""]
-        lines += [
+        parts.append(
             "No network solved a set of synthetic words with spectral place, so no method can be "
             "recommended over all. Draw more words or larger effects."
-        ]
-        return "\n".join(lines) + "\n"
-    lines += _table_text(found)
-    lines += ["", *_bar_text(overall), "", "## What goes wrong", ""]
-    lines += _failures_text(overall, tables["units"])
-    lines += ["", "## The default", "", *_default_text(overall, tables["methods"], default)]
-    lines += ["", "## Broken explanations", "", *_controls_text(tables["scores"])]
-    lines += ["", "## Duration and intensity", "", *_places_text(tables["places"], overall)]
-    return "\n".join(lines) + "\n"
+        )
+        return "\n\n".join(parts) + "\n"
+    parts += [_bar_text(overall, overall.row), "## What goes wrong"]
+    parts += [_failures_text(overall, tables["units"]), "## The default"]
+    parts += [_default_text(overall, overall.row, tables["methods"], default)]
+    parts += ["## Broken explanations", _controls_text(tables["scores"])]
+    parts += ["## Duration and intensity", _places_text(tables["places"], overall)]
+    return "\n\n".join(parts) + "\n"
 
 
-def _solved_text(networks: pd.DataFrame) -> list[str]:
+def _solved_text(networks: pd.DataFrame) -> str:
     n, solved = len(networks), int(networks["solved"].sum()) if len(networks) else 0
     text = (
         f"{solved} of {n} networks solved their set (lower limit of balanced accuracy on test "
@@ -149,14 +146,14 @@ def _solved_text(networks: pd.DataFrame) -> list[str]:
         for row in networks.itertuples()
         if not row.solved
     ]
-    return [text, f"Not solved: {', '.join(failed)}."] if failed else [text]
+    return f"{text}\nNot solved: {', '.join(failed)}." if failed else text
 
 
 def _percent(value: float) -> str:
     return "-" if value != value else f"{100 * value:.0f} %"
 
 
-def _table_text(found: Sequence[Recommendation]) -> list[str]:
+def _table_text(found: Sequence[Recommendation]) -> str:
     lines = [
         "| question | cues | best | true region first | on other voices | false positives |",
         "|---|---|---|---|---|---|",
@@ -168,7 +165,7 @@ def _table_text(found: Sequence[Recommendation]) -> list[str]:
         first = f"{_first(one.row)[:-1]}, n = {one.row['n_units']})"
         cells = [one.question, ", ".join(one.cues), one.name, first, _percent(one.checked)]
         lines.append(f"| {' | '.join([*cells, _percent(one.row['false_positive'])])} |")
-    return lines
+    return "\n".join(lines)
 
 
 def _first(row: pd.Series) -> str:
@@ -177,25 +174,21 @@ def _first(row: pd.Series) -> str:
     return f"{_percent(row['first'])} ({low}-{high})"
 
 
-def _bar_text(overall: Recommendation) -> list[str]:
-    row = overall.row
-    assert row is not None
-    bar = (
+def _bar_text(overall: Recommendation, best: pd.Series) -> str:
+    first, false = best["first"], best["false_positive"]
+    missed = [] if first >= BAR_FIRST else ["the share of first places"]
+    missed += [] if false <= BAR_FALSE else ["false positives"]
+    verdict = (
+        f"no method meets it; {' and '.join(missed)} fall short" if missed else "it meets the bar"
+    )
+    return (
         f"The bar is the true region first in {_percent(BAR_FIRST)} of cue × voice units, with "
-        f"at most {_percent(BAR_FALSE)} false positives."
+        f"at most {_percent(BAR_FALSE)} false positives. The best method, {overall.name}, reaches "
+        f"{_percent(first)} with {_percent(false)} false positives: {verdict}."
     )
-    reached = (
-        f"The best method, {overall.name}, reaches {_percent(row['first'])} with "
-        f"{_percent(row['false_positive'])} false positives"
-    )
-    missed = ["the share of first places"] if row["first"] < BAR_FIRST else []
-    missed += ["false positives"] if row["false_positive"] > BAR_FALSE else []
-    if not missed:
-        return [f"{bar} {reached}: it meets the bar."]
-    return [f"{bar} {reached}: no method meets it; {' and '.join(missed)} fall short."]
 
 
-def _failures_text(overall: Recommendation, units: pd.DataFrame) -> list[str]:
+def _failures_text(overall: Recommendation, units: pd.DataFrame) -> str:
     """Units of the best method whose true region is not first, by cue and by what came first."""
     mine = _rows_of(units, overall.method, overall.seed_output, overall.part)
     mine = mine[mine["cue"].isin(PLACED_CUES) & (mine["kind"] == "method")]
@@ -214,35 +207,33 @@ def _failures_text(overall: Recommendation, units: pd.DataFrame) -> list[str]:
         f"{cue} {_percent(row['first'])} / {_percent(row['false_positive'])}"
         for cue, row in by_cue.mean().iterrows()
     ]
-    return [text, "", f"First places / false positives by cue: {'; '.join(parts)}."]
+    return f"{text}\n\nFirst places / false positives by cue: {'; '.join(parts)}."
 
 
-def _default_text(overall: Recommendation, methods: pd.DataFrame, default: str) -> list[str]:
+def _default_text(
+    overall: Recommendation, best: pd.Series, methods: pd.DataFrame, default: str
+) -> str:
     mine = _rows_of(methods, default, *_DEFAULT_CHOICE)
-    if not len(mine) or overall.row is None:
-        return [f"The default composite, `{default}`, was not scored."]
+    if not len(mine):
+        return f"The default composite, `{default}`, was not scored."
     row = mine.iloc[0]
     text = (
         f"`stressnet explain` uses `{default}`: true region first in {_first(row)}, false "
         f"positives {_percent(row['false_positive'])}, relevance rank accuracy {row['rank']:.2f}."
     )
-    best = overall.row
     if overall.method == default:
-        return [f"{text} It is the recommended method: the default stands."]
+        return f"{text} It is the recommended method: the default stands."
     overlap = row["first_high"] >= best["first_low"]
-    verdict = (
-        "The intervals overlap; the board gives no reason to change the default."
-        if overlap and row["false_positive"] <= best["false_positive"] + BAR_FALSE
-        else f"It falls behind {overall.name}; the default should follow."
-    )
-    return [f"{text} {verdict}"]
+    if overlap and row["false_positive"] <= best["false_positive"] + BAR_FALSE:
+        return f"{text} The intervals overlap; the board gives no reason to change the default."
+    return f"{text} It falls behind {overall.name}; the default should follow."
 
 
-def _controls_text(scores: pd.DataFrame) -> list[str]:
+def _controls_text(scores: pd.DataFrame) -> str:
     """Each broken map: largest gain over chance of any measure, beside the intact map's."""
     broken = scores[scores["kind"] == "control"]
     if not len(broken):
-        return ["No control was scored."]
+        return "No control was scored."
     means = broken.groupby(["method", "measure"])["gain"].mean().dropna()
     parts = [
         f"`{method}` {gains.max():+.3f} ({gains.droplevel(0).idxmax()})"
@@ -251,15 +242,15 @@ def _controls_text(scores: pd.DataFrame) -> list[str]:
     base = str(broken["method"].iloc[0]).split("/")[0]
     intact = _rows_of(scores, base, *_DEFAULT_CHOICE).groupby("measure")["gain"].mean().dropna()
     own = ", ".join(f"{name} {value:+.3f}" for name, value in intact.items())
-    return [
+    return (
         "Largest mean gain over chance of a deliberately broken map, in any measure: "
         f"{'; '.join(parts)}. The intact `{base}`: {own}. Zero is chance."
-    ]
+    )
 
 
-def _places_text(places: pd.DataFrame, overall: Recommendation) -> list[str]:
+def _places_text(places: pd.DataFrame, overall: Recommendation) -> str:
     if not len(places):
-        return ["No network solved a set whose cue has no place."]
+        return "No network solved a set whose cue has no place."
     mine = _rows_of(places, overall.method, overall.seed_output, overall.part)
     lines = [
         "These cues have no cells of their own, so no map can be right or wrong. Share of the "
@@ -268,5 +259,5 @@ def _places_text(places: pd.DataFrame, overall: Recommendation) -> list[str]:
     for (cue, where), rows in mine.groupby(["cue", "where"], sort=False):
         by_place = rows.groupby("place", sort=False)[["value", "area"]].mean()
         parts = [f"{p} {r.value:.2f} ({r.area:.2f})" for p, r in by_place.iterrows()]
-        lines += ["", f"- {cue}, {where}: " + ", ".join(parts)]
-    return lines
+        lines.append(f"- {cue}, {where}: {', '.join(parts)}")
+    return "\n\n".join(lines)

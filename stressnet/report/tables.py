@@ -185,21 +185,17 @@ def provenance_table(manifests: dict[str, dict[str, Any]]) -> Table:
     rows = []
     for name, manifest in manifests.items():
         parameters = manifest.get("parameters", {})
-        for key in ("composite", "seed_output", "architecture", "preset", "aligner", "seed"):
-            if key in parameters:
-                rows.append([name, key.replace("_", " "), str(parameters[key])])
-        rows.append([name, "made", str(manifest.get("created", DASH))])
-        rows.append([name, "command", " ".join(map(str, manifest.get("command", [])))])
+        shown = ("composite", "seed_output", "architecture", "preset", "aligner", "seed")
+        facts = {key.replace("_", " "): parameters[key] for key in shown if key in parameters}
+        facts["made"] = manifest.get("created", DASH)
+        facts["command"] = " ".join(map(str, manifest.get("command", [])))
         versions = manifest.get("versions", {})
         kept = ("stressnet", "python", "numpy", "torch", "praat-parselmouth")
-        text = ", ".join(f"{k} {versions[k]}" for k in kept if k in versions)
-        rows.append([name, "versions", text or DASH])
-        for key, value in manifest.get("inputs", {}).items():
-            rows.append([name, f"hash of {key}", str(value)[:16]])
-        seconds = manifest.get("seconds", {})
-        if seconds:
-            text = ", ".join(f"{k} {v:.0f} s" for k, v in seconds.items())
-            rows.append([name, "time", text])
+        facts["versions"] = ", ".join(f"{k} {versions[k]}" for k in kept if k in versions) or DASH
+        facts |= {f"hash of {key}": str(v)[:16] for key, v in manifest.get("inputs", {}).items()}
+        if seconds := manifest.get("seconds"):
+            facts["time"] = ", ".join(f"{k} {v:.0f} s" for k, v in seconds.items())
+        rows += [[name, what, str(value)] for what, value in facts.items()]
     return Table(["folder", "what", "value"], rows, flush_left=(0, 1, 2))
 
 
