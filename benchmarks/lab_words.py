@@ -24,7 +24,7 @@ from pathlib import Path
 
 from stressnet.lab.board_plan import SETS
 from stressnet.lab.designs import DESIGNS
-from stressnet.lab.separation import separations
+from stressnet.lab.drawn import separations
 from stressnet.lab.words import draw_words
 from stressnet.runs.parallel import in_order, worker_pool
 from stressnet.runs.problems import Problem

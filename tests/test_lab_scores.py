@@ -21,9 +21,16 @@ from stressnet.lab.labset import LabSet
 from stressnet.lab.maps import ALL_METHODS, SEEDLESS, Explainer, input_bounds, make_explainers
 from stressnet.lab.reactions import measure_reactions, used_regions
 from stressnet.lab.recommend import recommend, recommendation_text
-from stressnet.lab.scoreboard import methods_table, score_entry, scores_table, units_table
+from stressnet.lab.scoreboard import (
+    PLACES,
+    methods_table,
+    places,
+    score_entry,
+    scores_table,
+    shares,
+    units_table,
+)
 from stressnet.lab.scores import CHANCES, MEASURES, Scorer
-from stressnet.lab.where import PLACES, places, shares
 from stressnet.models.registry import build_model
 
 PRESET = SpectrogramPreset(name="toy", n_frames=72, max_frequency_hz=4400.0)

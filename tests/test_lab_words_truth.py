@@ -12,18 +12,18 @@ from stressnet.errors import ConfigError
 from stressnet.lab.candidates import candidate_masks
 from stressnet.lab.designs import DESIGNS, get_design
 from stressnet.lab.drawing import PairTask, draw_plans
-from stressnet.lab.drawn import drawn_set
-from stressnet.lab.klatt import RATE_HZ, synthesise
-from stressnet.lab.measured import MEASURES
-from stressnet.lab.plans import LEAD_S, VOICES, WordPlan, true_phones, true_tracks
-from stressnet.lab.separation import (
+from stressnet.lab.drawn import (
     MAX_LEAK,
     Separation,
     auroc,
+    drawn_set,
     leak_limit,
     separation_problem,
     separations,
 )
+from stressnet.lab.klatt import RATE_HZ, synthesise
+from stressnet.lab.measured import MEASURES
+from stressnet.lab.plans import LEAD_S, VOICES, WordPlan, true_phones, true_tracks
 from stressnet.lab.truth import cue_truth, word_image, word_scene, word_times
 from stressnet.lab.words import LabWord
 from stressnet.lexicon.stress import Stress

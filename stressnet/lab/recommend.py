@@ -34,8 +34,8 @@ class Recommendation:
     ----------
     question : str
         A key of :data:`stressnet.lab.scoreboard.QUESTIONS`, or ``"all"``.
-    method, seed_output, part : str
-        The best row of the table; empty where no network solved a set.
+    row : Series or None
+        The best of the table of methods; None if no network solved a set.
     checked : float
         Share of units whose true region comes first in the half of the voices that the choice was
         not made on, mean over both halves; NaN with fewer than two voices.
@@ -43,18 +43,24 @@ class Recommendation:
 
     question: str
     cues: tuple[str, ...]
-    method: str
-    seed_output: str
-    part: str
     row: pd.Series | None
     checked: float
 
     @property
+    def choice(self) -> tuple[str, ...]:
+        """Method, seed and part; all empty where there is none."""
+        return tuple("" if self.row is None else str(self.row[name]) for name in _CHOICE)
+
+    @property
+    def method(self) -> str:
+        """The best method."""
+        return self.choice[0]
+
+    @property
     def name(self) -> str:
         """The choice in one phrase."""
-        if not self.method:
-            return "none"
-        return f"`{self.method}`, seed `{self.seed_output}`, {self.part} part"
+        method, seed_output, part = self.choice
+        return f"`{method}`, seed `{seed_output}`, {part} part" if method else "none"
 
 
 def recommend(units: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0) -> list[Recommendation]:
@@ -74,12 +80,11 @@ def _recommend(
     table = table[(table["kind"] == "method") & ~table["method"].isin(SEEDLESS)]
     table = table[table["n_networks"] == table["n_networks"].max()]
     if not len(table):
-        return Recommendation(question, solved, "", "", "", None, float("nan"))
-    best, checked = table.iloc[0], float("nan")
+        return Recommendation(question, solved, None, float("nan"))
+    checked = float("nan")
     if mine["voice"].nunique() > 1:
         checked = float(np.nanmean(_cross_checked(mine, table)))
-    method, seed_output, part = (str(best[name]) for name in _CHOICE)
-    return Recommendation(question, solved, method, seed_output, part, best, checked)
+    return Recommendation(question, solved, table.iloc[0], checked)
 
 
 def _cross_checked(units: pd.DataFrame, table: pd.DataFrame) -> list[float]:
@@ -190,7 +195,7 @@ def _bar_text(overall: Recommendation, best: pd.Series) -> str:
 
 def _failures_text(overall: Recommendation, units: pd.DataFrame) -> str:
     """Units of the best method whose true region is not first, by cue and by what came first."""
-    mine = _rows_of(units, overall.method, overall.seed_output, overall.part)
+    mine = _rows_of(units, *overall.choice)
     mine = mine[mine["cue"].isin(PLACED_CUES) & (mine["kind"] == "method")]
     missed = mine[mine["place"] > 1]
     text = "The best method puts the true region first in every unit."
@@ -251,7 +256,7 @@ def _controls_text(scores: pd.DataFrame) -> str:
 def _places_text(places: pd.DataFrame, overall: Recommendation) -> str:
     if not len(places):
         return "No network solved a set whose cue has no place."
-    mine = _rows_of(places, overall.method, overall.seed_output, overall.part)
+    mine = _rows_of(places, *overall.choice)
     lines = [
         "These cues have no cells of their own, so no map can be right or wrong. Share of the "
         f"relevance of {overall.name} (in brackets: share of the image's area):"
