@@ -56,6 +56,7 @@ FORMANT_RANGE_DB = 30.0
 
 PITCH_RANGE_HZ = (75.0, 500.0)
 PITCH_TICKS_HZ = (75, 100, 150, 200, 300, 500)
+_DOTS: dict[str, Any] = {"linestyle": "", "marker": "o", "markeredgewidth": 0}
 
 
 def draw_waveform(ax: Ax, audio: Audio, origin_s: float = 0.0) -> None:
@@ -89,12 +90,8 @@ def wide_band(audio: Audio, max_hz: float = 5500.0) -> tuple[NDArray[np.float64]
         )
     sound = parselmouth.Sound(audio.samples.astype(np.float64), sampling_frequency=audio.rate_hz)
     sound.pre_emphasize(from_frequency=PRE_EMPHASIS_HZ)
-    spectrogram = sound.to_spectrogram(
-        window_length=WIDE_BAND_WINDOW_S,
-        maximum_frequency=max_hz,
-        time_step=0.001,
-        frequency_step=20.0,
-    )
+    steps = {"time_step": 0.001, "frequency_step": 20.0}
+    spectrogram = sound.to_spectrogram(WIDE_BAND_WINDOW_S, max_hz, **steps)
     level_db = 10.0 * np.log10(np.maximum(spectrogram.values, 1e-30))
     return level_db - level_db.max(), Axes(spectrogram.xs(), spectrogram.ys())
 
@@ -112,13 +109,8 @@ def draw_spectrogram(
         What lies further below the maximum is white; 50 to 70 is usual.
     """
     level_db, axes = wide_band(audio, max_hz)
-    shown: dict[str, Any] = {
-        "cmap": "Greys",
-        "vmin": -range_db,
-        "vmax": 0.0,
-        "limits_hz": (0.0, max_hz),
-    }
-    return mesh(ax, level_db, axes.shifted(-origin_s), **shown)
+    axes = axes.shifted(-origin_s)
+    return mesh(ax, level_db, axes, (0.0, max_hz), cmap="Greys", vmin=-range_db, vmax=0.0)
 
 
 def draw_formants(
@@ -150,10 +142,8 @@ def draw_formants(
     bandwidth = np.nan_to_num(formants.bandwidth_hz[drawn], nan=1e3)
     colours = np.tile(to_rgba(colour), (int(drawn.sum()), 1))
     colours[:, 3] = np.clip(150.0 / np.maximum(bandwidth, 1.0), 0.25, 1.0)
-    area = 2.6 * size**2
-    ax.scatter(
-        time_s[drawn], formants.frequency_hz[drawn], s=area, c=colours, linewidths=0, zorder=3
-    )
+    dots: dict[str, Any] = {"s": 2.6 * size**2, "c": colours, "linewidths": 0, "zorder": 3}
+    ax.scatter(time_s[drawn], formants.frequency_hz[drawn], **dots)
 
 
 def draw_formants_plain(
@@ -166,11 +156,10 @@ def draw_formants_plain(
     size : float
         Diameter of the dots re 1.3 points.
     """
-    dots: dict[str, Any] = {"linestyle": "", "marker": "o", "markeredgewidth": 0}
     for part in within:
         piece = formants.between(part.start_s, part.end_s)
         for colour, points in (("white", 2.3), ("black", 1.3)):
-            dots |= {"color": colour, "markersize": points * size, "zorder": 3}
+            dots = {"color": colour, "markersize": points * size, "zorder": 3, **_DOTS}
             ax.plot(piece.time_s, piece.frequency_hz.T, **dots)
 
 
@@ -193,9 +182,8 @@ def draw_pitch(
     low, high = range_hz
     if len(f0_hz):
         low, high = min(low, 0.95 * f0_hz.min()), max(high, 1.05 * f0_hz.max())
-    dots: dict[str, Any] = {"linestyle": "", "marker": "o", "markeredgewidth": 0}
-    ax.plot(time_s, f0_hz, markersize=3.0 * size, color="white", zorder=4, **dots)
-    ax.plot(time_s, f0_hz, markersize=1.6 * size, color=PITCH_COLOUR, zorder=5, **dots)
+    ax.plot(time_s, f0_hz, markersize=3.0 * size, color="white", zorder=4, **_DOTS)
+    ax.plot(time_s, f0_hz, markersize=1.6 * size, color=PITCH_COLOUR, zorder=5, **_DOTS)
     ax.set_yscale("log")
     ax.set_ylim(low, high)
     ax.yaxis.set_major_locator(FixedLocator([t for t in PITCH_TICKS_HZ if low <= t <= high]))
@@ -220,9 +208,7 @@ def is_loud(audio: Audio, time_s: NDArray[np.float64]) -> NDArray[np.bool_]:
 def draw_image(
     ax: Ax, values: NDArray, axes: Axes, mask: NDArray[np.bool_] | None = None
 ) -> QuadMesh:
-    """What the network was shown, in grey; frames without sound (False in ``mask``) are
-    hatched.
-    """
+    """What the network was shown, in grey; frames without sound (False in ``mask``) hatched."""
     axes.check(values, "image")
     shown = np.asarray(values, dtype=np.float64)
     sound = shown if mask is None or not mask.any() else shown[:, mask]

@@ -30,26 +30,6 @@ from stressnet.runs.tables import read_table
 ALIGNMENT_FILE = "alignment-error.json"
 """In the corpus folder, where the true times are known."""
 
-_LIMITS = (
-    "Relevance says which parts of the image this network's answer rests on. It does not say which "
-    "cues listeners use, nor that a change of that part would change the answer.",
-    "Shares depend on the rules of propagation (composite) and on the spectrogram preset; compare "
-    "runs before building on a small difference.",
-    "Duration and overall intensity are no region of an image: a network may use them through "
-    "every cell, the edge of the padding included.",
-    "Regions rest on the aligner's boundaries and on Praat's formants, both with error. Formant "
-    "bands have fixed widths; F0 is a region only where the analysis window resolves harmonics.",
-    "A density above 1 only says that relevance is not spread evenly. Loud, low parts of speech "
-    "attract relevance in any network, also in one that is not trained, and also beyond the null: "
-    "only the claims of stressnet stats, which compare with untrained networks and with the input "
-    "itself, speak for a region.",
-    "The null exchanges tracks or boundaries between tokens of similar duration. A region that "
-    "equals its null may still matter, but not because of this token's own formants or boundaries.",
-    "Classes are not balanced and words carry their stress: read the new-word test sets and the "
-    "minimal pairs before the overall accuracy.",
-    "One training run is one network; another seed can look elsewhere.",
-)
-
 
 def write_report(
     run: Path | str,
@@ -141,7 +121,8 @@ def _sections(
         "kept by biases and stabilisers, and a ledger accounts for every part."
     )
     yield from run_sections.conservation(sources)
-    yield from (Heading("Limits"), Bullets(_LIMITS))
+    limits = Path(__file__).with_name("limits.txt").read_text(encoding="utf-8").splitlines()
+    yield from (Heading("Limits"), Bullets(limits))
     manifests = {"corpus": sources.corpus.manifest}
     if model is not None:
         manifests["network"] = model
