@@ -15,7 +15,6 @@ from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.explain import faithfulness as ff
 from stressnet.lab.candidates import CANDIDATES, candidate_masks, counterpart, rivals
-from stressnet.lab.controls import CONTROLS, break_maps, breaks
 from stressnet.lab.drawn import planted_set
 from stressnet.lab.labset import LabSet
 from stressnet.lab.maps import ALL_METHODS, SEEDLESS, Explainer, input_bounds, make_explainers
@@ -30,7 +29,7 @@ from stressnet.lab.scoreboard import (
     shares,
     units_table,
 )
-from stressnet.lab.scores import CHANCES, MEASURES, Scorer
+from stressnet.lab.scores import CHANCES, CONTROLS, MEASURES, Scorer, break_maps, breaks
 from stressnet.models.registry import build_model
 
 PRESET = SpectrogramPreset(name="toy", n_frames=72, max_frequency_hz=4400.0)

@@ -25,7 +25,6 @@ from stressnet.explain.composites import suited
 from stressnet.explain.reference import reference_images
 from stressnet.inference.bootstrap import cluster_weights
 from stressnet.lab.board_plan import Plan
-from stressnet.lab.controls import CONTROLS, break_maps, breaks
 from stressnet.lab.designs import DESIGNS
 from stressnet.lab.drawn import drawn_set, planted_set
 from stressnet.lab.labset import LabSet
@@ -34,7 +33,7 @@ from stressnet.lab.maps import ALL_METHODS, VARIANTS, Explainer, input_bounds, m
 from stressnet.lab.reactions import measure_reactions, used_regions
 from stressnet.lab.related import parse_natural
 from stressnet.lab.scoreboard import NATURAL, place_entry, score_entry
-from stressnet.lab.scores import PARTS, Scorer
+from stressnet.lab.scores import CONTROLS, PARTS, Scorer, break_maps, breaks
 from stressnet.lab.train import Learned, judge, train_network
 from stressnet.models.registry import get_spec
 from stressnet.runs.journal import Journal
