@@ -16,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.lab.candidates import TILT_SPLIT_HZ, candidate_masks, grown
@@ -101,12 +102,7 @@ def localised_set(
         raise CorpusError(f"{corpus.path}: the region of {cue} is in none of the images")
     at = np.array(rows)
     ids, mask = target.token_ids[at], np.stack(truths)
-    # What the window smears, and what measured tracks and boundaries are off by.
-    reach_s = reader.preset.window_s / 2 + TOLERANCE_S
-    reach_hz = reader.preset.resolution_hz / 2 + TOLERANCE_HZ
-    bins = int(np.ceil(reach_hz / axes.frequency_step_hz))
-    frames = int(np.ceil(reach_s / axes.time_step_s))
-    wide = np.stack([grown(one, bins, frames) for one in mask])
+    wide = np.stack([grown(one, *_reach(reader.preset)) for one in mask])
     if kind.name in _LOW_IS_MARGIN:
         wide |= np.stack(margins) & mask.any(axis=(1, 2), keepdims=True)
     counts = {
@@ -138,3 +134,10 @@ def localised_set(
             "corpus_fingerprint": corpus.fingerprint,
         },
     )
+
+
+def _reach(preset: SpectrogramPreset) -> tuple[int, int]:
+    """Bins and frames that the window smears or measured tracks and boundaries are off by."""
+    reach_s, reach_hz = preset.window_s / 2 + TOLERANCE_S, preset.resolution_hz / 2 + TOLERANCE_HZ
+    bins = int(np.ceil(reach_hz / preset.axes().frequency_step_hz))
+    return bins, int(np.ceil(reach_s / preset.axes().time_step_s))
