@@ -33,8 +33,6 @@ class Plan:
         ``folder:PATH``.
     n_words, n_scored : int
         Words of a set; test words whose maps are scored.
-    effect : float
-        Size of the cue: 1 is obvious, 0.25 near threshold.
     allow_leaks : bool
         Whether to keep sets in which a second measured cue separates the classes.
     """

@@ -131,13 +131,7 @@ _VOWELS: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class PairTask:
-    """What one pair of words is made from; goes to worker processes.
-
-    Parameters
-    ----------
-    case : int
-        How the INITIAL word of a conjunction comes about.
-    """
+    """What one pair of words is made from; goes to worker processes."""
 
     design: Design
     pair: int

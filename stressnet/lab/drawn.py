@@ -235,8 +235,6 @@ class Separation:
 
     Parameters
     ----------
-    role : {"intended", "own", "other"}
-        The design's cue; one that moves with it by definition; one that must not separate.
     auroc : float
         Probability that a FINAL word has more of it than an INITIAL one.
     limit : float

@@ -43,8 +43,6 @@ class LabSet:
 
     Parameters
     ----------
-    name : str
-        Unique name, such as ``"f1/syllable-1/obvious"``.
     cue : str
         What tells the classes apart: a cue of :mod:`stressnet.lab.designs`, ``none``, or several
         joined by ``+``.
@@ -67,8 +65,6 @@ class LabSet:
     true_regions : tuple of str
         Names of the candidate regions (:mod:`stressnet.lab.candidates`) that are the true one;
         empty for cues without cells of their own.
-    provenance : mapping
-        Anything JSON can hold: design, seed, effect size, checks.
 
     Raises
     ------

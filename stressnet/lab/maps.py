@@ -63,14 +63,11 @@ ATTENTION = tuple(name for name, c in COMPOSITES.items() if c.attention != "refu
 
 @dataclass(frozen=True)
 class Explainer:
-    """One way to make a map.
+    """One way to make a map: a composite (of ``explain`` or :data:`VARIANTS`) or another method, and
+    a seed (of :data:`SEEDS`, or ``log-odds``).
 
     Parameters
     ----------
-    method : str
-        Composite (of ``explain`` or :data:`VARIANTS`) or other method.
-    seed : str
-        One of :data:`SEEDS`, or ``log-odds``.
     chance_seed : int
         For methods that draw random numbers; the draw also depends on the image.
     """

@@ -115,13 +115,7 @@ def recommendation_text(
     tables: Mapping[str, pd.DataFrame],
     default: str = "epsilon-gamma",
 ) -> str:
-    """The written recommendation, in Markdown.
-
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        ``units``, ``scores``, ``methods``, ``networks`` and ``places`` of the board.
-    """
+    """The written recommendation, in Markdown."""
     overall = found[0]
     parts = ["# Which explanation to trust", _solved_text(tables["networks"]), "## Recommendation"]
     if any(one.row is not None for one in found):

@@ -27,12 +27,9 @@ def as_numbers(table: pd.DataFrame, column: str) -> FloatArray:
 
 
 def standardised(raw: FloatArray, train: BoolArray) -> FloatArray:
-    """Values in standard deviations, by the training tokens alone, cut off at :data:`LIMIT_SD`.
+    """Columns in standard deviations of the training tokens, cut off at :data:`LIMIT_SD`.
 
-    Parameters
-    ----------
-    raw : ndarray, shape (n, n_cues)
-        NaN where missing; missing values become the training median.
+    Missing values (NaN) become the training median.
     """
     there = pd.DataFrame(raw[train])
     mean, sd = there.mean().to_numpy(), there.std().to_numpy()
@@ -111,17 +108,13 @@ def permutation_p(
     n_permutations: int = 2000,
     seed: int = 0,
 ) -> FloatArray:
-    """How often a correlation as large arises when the values are dealt out anew.
+    """How often a correlation as large arises when the values are dealt out anew: two-sided p, not
+    corrected for the number of cues.
 
     Parameters
     ----------
     cues, measured : ndarray, shape (n, n_cues)
         All cues get the same permutations. What is missing stays where it is.
-
-    Returns
-    -------
-    ndarray, shape (n_cues,)
-        Two-sided p, not corrected for their number.
     """
     rng = np.random.default_rng([seed, len(values)])
     weight = measured.astype(np.float64)

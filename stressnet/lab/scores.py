@@ -54,8 +54,6 @@ class WordRegions:
     ----------
     truth, wide, pointing, sound : ndarray of bool, shape (n_cells,)
         Truth, truth with a margin, truth with the pointing game's tolerance, sounding cells.
-    names : tuple of str
-        Candidate regions, true ones and rivals.
     cells : csr_matrix, shape (n_regions, n_cells)
         Their cells, 1 or 0.
     """
@@ -72,11 +70,6 @@ class WordRegions:
 
 class Scorer:
     """Scores maps of the words of a set.
-
-    Parameters
-    ----------
-    words : LabSet
-        The words to score, usually those of the test split. Their cue must have a place.
 
     Raises
     ------
@@ -168,21 +161,17 @@ class Scorer:
 
 @dataclass(frozen=True)
 class WordScores:
-    """Scores of one method on the words of a set.
+    """Scores of one method on the words of a set; NaN, and a reason, where a word has none.
+
+    ``marked`` is the falsely marked region where there is a false positive, else empty.
 
     Parameters
     ----------
-    values : ndarray, shape (n, n_measures)
-        Measures; NaN where a word has none.
     chance : dict of str to ndarray, shape (n, n_measures)
         Their levels by chance, one array for each of :data:`CHANCES`.
     densities : dict of str to ndarray, shape (n, n_candidates)
         Mean A of each candidate region over the mean A of the sound; NaN where the word lacks it or
         it is no rival. ``own``, and what they are under ``exchange`` and ``displaced``.
-    marked : list of str
-        The falsely marked region where there is a false positive, else empty.
-    reasons : list of str
-        Why a word has no scores, else empty.
     """
 
     words: LabSet

@@ -59,8 +59,6 @@ class SetTask:
     ----------
     name : str
         A design, ``planted``, ``natural:COLUMN`` (a cue of the corpus), or ``folder:PATH``.
-    corpus, cues : Path, optional
-        A corpus and its table of cues, for ``natural:``.
     """
 
     name: str

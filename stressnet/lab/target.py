@@ -109,8 +109,6 @@ class LocalisedTarget:
 
     Parameters
     ----------
-    token_ids : ndarray of str, shape (n,)
-        Tokens of the cue table, in its order.
     splits : ndarray of str, shape (n,)
         ``train``, ``valid``, ``test``, or empty for tokens that serve for nothing.
     values : ndarray, shape (n,)

@@ -42,8 +42,6 @@ class Learned:
 
     Parameters
     ----------
-    balanced_accuracy, auroc : Estimate
-        On the test words, with 95 % intervals over voices and words.
     solved_by_voice : dict of str to bool
         Whether balanced accuracy among each voice's words is at least :data:`SOLVED` (the words of
         one voice are too few for an interval).

@@ -38,8 +38,6 @@ class LabWord:
 
     Parameters
     ----------
-    word : str
-        Its phones and its pair.
     audio : ndarray of float32, shape (n,)
         The word with 120 ms of background on both sides; full scale 1.
     phones : tuple of Interval
@@ -83,8 +81,6 @@ def draw_words(
 
     Parameters
     ----------
-    effect : float
-        1 is obvious, 0.25 near threshold, 0 no cue.
     problems : list of Problem, optional
         Gets a row for each word that Praat cannot synthesise or analyse. Its pair is left out.
     apply : callable, optional

@@ -69,11 +69,6 @@ def plot_regions(
         As :func:`stressnet.statistics.summarise` makes it: gives means, intervals and the null.
     regions : sequence of str, optional
         Regions in order; by default those of :data:`~stressnet.report.names.GROUPS` that are there.
-
-    Returns
-    -------
-    Figure
-        Panels labelled ``INITIAL`` and ``FINAL``.
     """
     require_columns(relevance, ("region", "stress", "speaker", measure), "table of relevance")
     columns = ("region", "stress", "measure", "mean", "mean_low", "mean_high", "null_mean")

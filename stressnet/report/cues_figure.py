@@ -88,8 +88,6 @@ def draw_coefficients(
 
     Parameters
     ----------
-    coefficients : DataFrame
-        Rows of one baseline in ``coefficients.csv``; drawn from top to bottom in their order.
     place : sequence of float, optional
         Row of each; by default 0, 1 and so on, with a line between families.
     """
@@ -114,8 +112,6 @@ def draw_importance(
 
     Parameters
     ----------
-    importance : DataFrame
-        Rows of one unit (cues or groups) in ``importance.csv``, of one or more baselines.
     order : list of str, optional
         Names from top to bottom; otherwise by the first baseline, the most important first.
     """
@@ -187,23 +183,14 @@ def plot_cues_beside_relevance(
     baseline: str = "logistic-regression",
     width: Width = "page",
 ) -> Figure:
-    """Coefficients of cues on the left, density of relevance on the right, family by family.
+    """Coefficients of cues on the left, density of a run's ``summary`` on the right, by family.
 
     Parameters
     ----------
     coefficients : DataFrame
-        ``coefficients.csv`` of ``stressnet cue-baselines``: ``baseline``, ``cue``, ``group``,
-        ``coefficient``, ``low``, ``high``. Positive: more of the cue in the first syllable speaks
-        for INITIAL.
-    summary : DataFrame
-        A run's ``summary.csv``; density of all tokens is drawn with interval and null.
+        ``coefficients.csv`` of ``stressnet cue-baselines``.
     width : {"page", "column"} or float
         Below 5 inches the labels do not fit and the figure is refused.
-
-    Returns
-    -------
-    Figure
-        Panels labelled ``cues`` and ``relevance``.
     """
     from matplotlib.transforms import blended_transform_factory
 

@@ -299,12 +299,8 @@ def draw_tier(
 
     Parameters
     ----------
-    intervals : sequence of Interval
-        Time zero is the word's onset; silences have no label.
-    shaded : sequence of Interval
-        Drawn on grey (the nuclei).
-    emphasised : sequence of Interval
-        Labels in bold and ``emphasis_colour`` (the stressed syllable).
+    shaded, emphasised : sequence of Interval
+        On grey (the nuclei); in bold and ``emphasis_colour`` (the stressed syllable).
     """
     ax.set_ylim(0.0, 1.0)
     ax.set_yticks([])
@@ -322,12 +318,7 @@ def draw_tier(
 def draw_boundaries(top: Ax, bottom: Ax, times_s: Sequence[float], *, strong: bool = False) -> None:
     """Thin vertical lines from the top of one panel to the bottom of another, gaps included.
 
-    Parameters
-    ----------
-    top, bottom : matplotlib Axes
-        Panels of one figure on one time axis; their positions must be final.
-    times_s : sequence of float
-        Times; those outside the axis are left out.
+    Positions of the panels must be final; times outside their common axis are left out.
     """
     from matplotlib.lines import Line2D
     from matplotlib.transforms import blended_transform_factory

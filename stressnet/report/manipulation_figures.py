@@ -123,12 +123,8 @@ def plot_agreement(
     """Relevance against effect, token by token, and the rank correlations of all methods.
 
     Above, a panel per cue for one method: each point is a token. Below, rank correlations per cue
-    and method with intervals, and the null as a grey bar.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        As for :func:`stressnet.manipulation.causal.agreement_table`.
+    and method with intervals, and the null as a grey bar. Both tables are those of
+    :func:`stressnet.manipulation.causal.agreement_table`.
     """
     methods = [str(name) for name in dict.fromkeys(table["method"])]
     if not methods:

@@ -42,19 +42,16 @@ def write_report(
     claims: Path | None = None,
     patching: Path | None = None,
 ) -> Path:
-    """Write a folder with ``index.html``, ``report.md``, ``figures/``, ``tables/``, ``sounds/``.
+    """Write ``index.html``, ``report.md``, ``figures/``, ``tables/``, ``sounds/`` into a folder.
+
+    ``coefficients`` (of cue-baselines), ``claims`` (of stats) and ``patching`` (the folder) are
+    what else is to be shown.
 
     Parameters
     ----------
     model_folder : Path or None
         Checkpoint folder with ``metrics.csv``; without it (or without the file) the page says that
         success is unknown.
-    out : Path
-        Folder to write; files of the same names are replaced.
-    coefficients : Path, optional
-        ``coefficients.csv`` of ``stressnet cue-baselines``, to be drawn beside relevance.
-    patching : Path, optional
-        Folder of ``stressnet patch``.
 
     Raises
     ------

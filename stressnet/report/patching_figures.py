@@ -41,10 +41,7 @@ def _diverging() -> Colormap:
 def plot_places(places: pd.DataFrame, kind: str) -> Figure:
     """Share of the decision that each unit of each layer carries; a panel per network and cue.
 
-    Parameters
-    ----------
-    places : DataFrame
-        From :func:`stressnet.patching.agreement.mean_effects`.
+    ``places`` is of :func:`stressnet.patching.agreement.mean_effects`.
     """
     rows = places[(places["kind"] == kind) & (places["cue"] != NULL)]
     parts: list[Any] = list(rows.groupby(["network", "cue"], sort=False))[:MAX_PANELS]
@@ -72,15 +69,8 @@ def plot_places(places: pd.DataFrame, kind: str) -> Figure:
 
 @style()
 def plot_agreement(effects: pd.DataFrame, agreement: pd.DataFrame) -> Figure:
-    """Estimated against measured effects: a line per kind of unit, a column per estimator.
-
-    Parameters
-    ----------
-    effects : DataFrame
-        ``effects.parquet`` of one network.
-    agreement : DataFrame
-        From :func:`stressnet.patching.agreement.agreement_table`, of the same network.
-    """
+    """Estimated against measured effects of one network: a line per kind of unit, a column per
+    estimator; ``agreement`` is of :func:`stressnet.patching.agreement.agreement_table`."""
     from stressnet.patching.agreement import ALL_LAYERS, TRUTH
 
     whole = agreement[agreement["layer"] == ALL_LAYERS]
@@ -116,13 +106,7 @@ def plot_agreement(effects: pd.DataFrame, agreement: pd.DataFrame) -> Figure:
 
 @style()
 def plot_curves(circuit: pd.DataFrame) -> Figure:
-    """Faithfulness (solid) and completeness (dashed) against the number of channels.
-
-    Parameters
-    ----------
-    circuit : DataFrame
-        ``circuit.csv``: :data:`stressnet.patching.circuits.CURVES` and ``network``.
-    """
+    """Faithfulness (solid) and completeness (dashed) in ``circuit.csv`` by number of channels."""
     from stressnet.patching.circuits import KEPT, RANDOM
 
     networks = list(dict.fromkeys(circuit["network"]))[:MAX_PANELS]
@@ -169,8 +153,6 @@ def plot_circuit(
     ----------
     units : DataFrame
         ``layer, unit, effect`` of the circuit, strongest first.
-    edges : DataFrame
-        From :func:`stressnet.patching.circuits.edges_between`.
     heard : dict
         What a channel listens to, by layer and unit.
     """

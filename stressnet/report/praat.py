@@ -47,8 +47,6 @@ def relevance_tier(
     measure : str
         One of :data:`MEASURES`. Signs are turned towards the token's own class; where the class is
         unknown, positive speaks for INITIAL.
-    origin_s : float
-        Time of the word's onset in the sound.
 
     Returns
     -------

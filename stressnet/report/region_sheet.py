@@ -59,8 +59,6 @@ def draw_regions(
         Part of the token's id; if empty, the token that has most regions among the first ones.
     preset : str, optional
         Spectrogram preset; the first of the corpus if left out.
-    bands : str
-        Width of formant bands, see :meth:`stressnet.regions.BandRule.parse`.
 
     Raises
     ------

@@ -26,8 +26,6 @@ class Sources:
 
     Parameters
     ----------
-    out : Path
-        The report's folder; figures go to ``figures/``.
     suffix : str
         Added to the names of figures, so that several runs can lie in one folder.
     origin : str

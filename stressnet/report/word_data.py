@@ -27,12 +27,8 @@ class WordData:
 
     Parameters
     ----------
-    times : TokenTimes
-        Word, phones, nuclei and syllables, and the token's class.
     origin_s : float
         Time of the word's onset in the excerpt.
-    image : Spectrogram or None
-        What the network was shown.
     relevance : ndarray, shape of the image, or None
         Signed; positive speaks for INITIAL.
     p_initial : float
