@@ -106,6 +106,7 @@ def natural_cues() -> NaturalCues:
 _F1_OVER_F0 = 1.4  # with F1 at the first harmonic there is no telling where it is
 _F2_UNDER_F3_HZ = 300.0
 _F2_LIMIT_FOR_F3_HZ = 1900.0
+_AS_DRAWN = ("f0_level_st", "f0_rise_st", "intensity_db", "tilt_db")
 _SLOPE_SPREAD_S = 0.1  # a longer vowel does not move F0 further
 _RISE_ST, _RISE_SD_ST, _RISE_FOR_PEAK_ST = 2.0, 0.7, 5.0
 _PEAK, _PEAK_SD, _PEAK_LIMITS = 0.45, 0.12, (0.12, 0.88)
@@ -272,19 +273,16 @@ def _vowels(
         f0_top_hz = task.voice.f0_hz * 2 ** (max(r["f0_level_st"] for r in both) / 12)
         f1_low = max(F1_LIMITS_HZ[0], _F1_OVER_F0 * f0_top_hz / tract)
         length_s = float(np.exp(np.mean([r["log_duration"] for r in both])))
+        spread = min(1.0, _SLOPE_SPREAD_S / length_s)
         for stress, row, f2 in zip(values, both, f2_hz, strict=True):
             f1 = float(np.clip(np.exp(row["log_f1"]) / tract, f1_low, F1_LIMITS_HZ[1]))
             f3 = float(np.clip(np.exp(row["log_f3"]) / tract, f3_low, F3_LIMITS_HZ[1]))
             made[stress].append(
                 VowelPlan(
                     duration_s=float(np.clip(np.exp(row["log_duration"]), *DURATION_LIMITS_S)),
-                    f0_level_st=row["f0_level_st"],
-                    f0_slope_st_per_s=row["f0_slope_st_per_s"]
-                    * min(1.0, _SLOPE_SPREAD_S / length_s),
-                    f0_rise_st=row["f0_rise_st"],
+                    f0_slope_st_per_s=row["f0_slope_st_per_s"] * spread,
                     f0_peak_position=float(np.clip(row["f0_peak_position"], *_PEAK_LIMITS)),
-                    intensity_db=row["intensity_db"],
-                    tilt_db=row["tilt_db"],
+                    **{name: row[name] for name in _AS_DRAWN},
                     f1_hz=f1 * tract,
                     f2_hz=f2 * tract,
                     f3_hz=f3 * tract,

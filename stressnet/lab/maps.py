@@ -63,8 +63,8 @@ ATTENTION = tuple(name for name, c in COMPOSITES.items() if c.attention != "refu
 
 @dataclass(frozen=True)
 class Explainer:
-    """One way to make a map: a composite (of ``explain`` or :data:`VARIANTS`) or another method, and
-    a seed (of :data:`SEEDS`, or ``log-odds``).
+    """One way to make a map: a composite (of ``explain`` or :data:`VARIANTS`) or another method,
+    and a seed (of :data:`SEEDS`, or ``log-odds``).
 
     Parameters
     ----------

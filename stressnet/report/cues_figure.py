@@ -50,11 +50,8 @@ _REGIONS_OF_FAMILY: dict[str, tuple[str, ...]] = {
     "duration": (),
     "f0": ("F0", "H2", "H3"),
     "intensity": ("nucleus_stressed", "nucleus_unstressed"),
-    "spectral balance": (
-        "band_0_500_hz",
-        "band_500_1000_hz",
-        "band_1000_2000_hz",
-        "band_2000_4000_hz",
+    "spectral balance": tuple(
+        f"band_{low}_{high}_hz" for low, high in pairwise((0, 500, 1000, 2000, 4000))
     ),
     "formants": ("F1", "F2", "F3", "F4"),
     "vowel quality": ("F1_unstressed", "F2_unstressed"),

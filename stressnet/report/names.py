@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_WHICH = {"1": "1st", "2": "2nd", "stressed": "stressed", "unstressed": "unstressed"}
 _NAMES = {
-    "syllable_1": "1st syllable",
-    "syllable_2": "2nd syllable",
-    "syllable_stressed": "stressed syllable",
-    "syllable_unstressed": "unstressed syllable",
-    "nucleus_1": "1st nucleus",
-    "nucleus_2": "2nd nucleus",
-    "nucleus_stressed": "stressed nucleus",
-    "nucleus_unstressed": "unstressed nucleus",
-    "consonants": "consonants",
+    **{
+        f"{part}_{w}": f"{name} {part}"
+        for part in ("syllable", "nucleus")
+        for w, name in _WHICH.items()
+    },
     "word": "whole word",
     "context": "context (outside the word)",
-    "padding": "padding",
 }
 _PARTS = {"": "nuclei", "_stressed": "stressed nucleus", "_unstressed": "unstressed nucleus"}
 

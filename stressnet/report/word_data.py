@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ class WordData:
     image: Spectrogram | None = None
     relevance: NDArray[np.floating] | None = None
     stress_predicted: Stress | None = None
-    p_initial: float = field(default=math.nan)
+    p_initial: float = math.nan
     composite: str = ""
     image_name: str = ""
 
@@ -70,18 +71,21 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
         If the corpus or the run lacks the token, or the run was made on other spectrograms than
         the corpus holds.
     """
-    found = corpus.tokens[corpus.tokens["token_id"] == token_id]
-    if found.empty:
+    rows = corpus.tokens[corpus.tokens["token_id"] == token_id]
+    if rows.empty:
         raise CorpusError(f"{corpus.path}: no token '{token_id}'; see tokens.parquet")
-    at, row = int(found.index[0]), found.iloc[0]
-    image = relevance = predicted = None
-    p_initial = math.nan
+    at, row = int(rows.index[0]), rows.iloc[0]
+    of_run: dict[str, Any] = {}
     if run is not None:
-        said = run.row(token_id)
-        predicted, p_initial = Stress(said["stress_predicted"]), float(said["p_initial"])
-        relevance = run.map_of(token_id)
-        images = run.images(corpus)
-        image = Spectrogram(np.array(images.values[at]), images.axes, images.mask[at])
+        answer, images = run.row(token_id), run.images(corpus)
+        of_run = {
+            "image": Spectrogram(np.array(images.values[at]), images.axes, images.mask[at]),
+            "relevance": run.map_of(token_id),
+            "stress_predicted": Stress(answer["stress_predicted"]),
+            "p_initial": float(answer["p_initial"]),
+            "composite": run.composite,
+            "image_name": run.preset_name,
+        }
     return WordData(
         token_id=token_id,
         word=str(row["word"]),
@@ -90,12 +94,7 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
         audio=corpus.excerpt(token_id),
         origin_s=float(row["start_s"]) - float(row["excerpt_start_s"]),
         tracks=tracks_of_token(corpus, token_id),
-        image=image,
-        relevance=relevance,
-        stress_predicted=predicted,
-        p_initial=p_initial,
-        composite="" if run is None else run.composite,
-        image_name="" if run is None else run.preset_name,
+        **of_run,
     )
 
 
