@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from toy_corpus import write_toy_corpus
 from stressnet.corpus.store import PHONES, TOKENS, Corpus
 from stressnet.errors import ConfigError
 from stressnet.explain.api import explain_batch
+from stressnet.lexicon.stress import Stress
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.networks import Network
 from stressnet.models.registry import build_model
-from stressnet.quantise.allocate import allocate, exhaustive
+from stressnet.quantise.allocate import allocate
 from stressnet.quantise.quantisers import (
     ChannelRanges,
     Range,
@@ -27,12 +29,10 @@ from stressnet.quantise.quantisers import (
 )
 from stressnet.quantise.scores import contributions, costs, omega
 from stressnet.quantise.simulate import (
-    Activations,
+    Simulation,
     fold_batch_norms,
     fold_into_norm,
-    layers_of,
     plan_bytes,
-    quantised,
 )
 from stressnet.runs.manifest import write_manifest
 from stressnet.runs.tables import write_parquet
@@ -87,8 +87,6 @@ def test_ranges_by_calibration() -> None:
 def test_attention_weights_are_powers_of_two() -> None:
     weights = torch.tensor([1.0, 0.5, 0.3, 0.1, 0.0])
     assert torch.equal(round_attention(weights, 2), torch.tensor([1.0, 0.5, 0.25, 0.0, 0.0]))
-    finer = round_attention(torch.tensor([0.7]), 4, per_octave=2)
-    assert finer.item() == pytest.approx(2**-0.5)
 
 
 def test_the_fold_into_layer_norm_changes_nothing_but_the_grid() -> None:
@@ -134,16 +132,16 @@ def test_folding_batch_norms_changes_no_logit(name: str) -> None:
 @pytest.mark.parametrize("name", ["compact", "nuclei", "transformer"])
 def test_more_bits_come_closer_and_relevance_is_conserved(name: str) -> None:
     images = torch.randn(8, 1, 40, 40)
-    base = fold_batch_norms(network(name))
-    layers = layers_of(base, images[:1])
+    net = Simulation(network(name), images, "min-max", "even")
+    base, layers = net.base, net.layers
     assert sum(layer.n_weights for layer in layers) == sum(
         p.numel() for n, p in base.named_parameters() if n.endswith("weight") and p.dim() > 1
     )
-    seen = Activations.of(base, layers, images)
+    assert np.allclose(net.logits(net.folded(), images), net.logits(base, images), atol=1e-4)
     errors = []
     for bits in (3, 5, 8):
         plan = {layer.name: bits for layer in layers}
-        model = quantised(base, layers, seen, plan, "min-max", "even")
+        model = net.rounded(plan)
         with torch.no_grad():
             errors.append(float((model(images) - base(images)).square().mean()))
         composite = "attn-lrp" if name == "transformer" else "epsilon-gamma-cp"
@@ -151,7 +149,8 @@ def test_more_bits_come_closer_and_relevance_is_conserved(name: str) -> None:
         assert torch.allclose(explained.logits, model(images), atol=1e-4)
         assert float(explained.conservation().relative_residual.max()) < 1e-4
     assert errors[0] > errors[1] > errors[2]
-    assert plan_bytes(base, layers, plan) < sum(p.numel() * 4 for p in base.parameters()) * 0.5
+    size = plan_bytes(base, layers, plan)
+    assert size["bytes"] < 0.5 * size["float_bytes"]
 
 
 def test_signed_relevance_ranks_nothing_without_branches_and_absolute_does() -> None:
@@ -162,8 +161,9 @@ def test_signed_relevance_ranks_nothing_without_branches_and_absolute_does() -> 
             torch.nn.init.zeros_(module.running_mean)
     torch.nn.init.zeros_(model.get_submodule("fc").bias)
     images = torch.randn(6, 1, 40, 40)
-    layers = layers_of(fold_batch_norms(model), images[:1])
-    values = contributions(model, layers, images, np.ones(6, dtype=bool), "lrp-0")
+    layers = Simulation(model, images).layers
+    labels = torch.full((6,), Stress.INITIAL.class_index)
+    values = contributions(model, layers, images, labels, "lrp-0")
     signed = values[:, :, 2]
     assert np.allclose(signed, signed[:, -1:], rtol=1e-3), "conserved: the same in all layers"
     assert omega(values).std() > 0.01
@@ -173,39 +173,43 @@ def test_signed_relevance_ranks_nothing_without_branches_and_absolute_does() -> 
 # -- plans ----------------------------------------------------------------------------------------
 
 
+def exhaustive(cost: np.ndarray, use: np.ndarray, budget: float) -> float:
+    """The least cost of all choices within the budget."""
+    choices = np.array(list(itertools.product(range(cost.shape[1]), repeat=len(cost))))
+    rows = np.arange(len(cost))
+    allowed = use[rows, choices].sum(axis=1) <= budget
+    return float(cost[rows, choices].sum(axis=1)[allowed].min())
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_integer_programme_finds_the_optimum(seed: int) -> None:
     rng = np.random.default_rng(seed)
     cost = np.outer(rng.random(5), 4.0 ** -np.array(BITS)) * rng.uniform(0.5, 2, (5, 6))
     use = np.outer(rng.integers(50, 5000, 5), BITS).astype(float)
     budget = 4.0 * use[:, 0].sum() / 2
-    fast, sure = allocate(cost, use, budget), exhaustive(cost, use, budget)
+    fast = allocate(cost, use, budget)
     rows = np.arange(5)
     assert use[rows, fast].sum() <= budget * (1 + 1e-9)
-    assert cost[rows, fast].sum() == pytest.approx(cost[rows, sure].sum(), rel=1e-6)
+    assert cost[rows, fast].sum() == pytest.approx(exhaustive(cost, use, budget), rel=1e-6)
     with pytest.raises(ConfigError, match="budget"):
         allocate(cost, use, use[:, 0].sum() * 0.9)
 
 
 def test_layers_that_matter_get_more_bits_and_shuffled_scores_do_not() -> None:
-    images = torch.randn(4, 1, 40, 40)
-    base = fold_batch_norms(network("transformer"))
-    layers = layers_of(base, images[:1])
-    falling = np.linspace(1, 0.01, len(layers)) ** 3
-    use = np.outer(np.ones(len(layers)), BITS)
-    chosen = allocate(
-        costs("relevance", base, layers, BITS, {"omega": falling}), use, 4.0 * len(layers)
-    )
-    assert (np.diff(chosen) <= 0).all() and chosen[0] > chosen[-1]
+    net = Simulation(network("transformer"), torch.randn(4, 1, 40, 40))
+    falling = np.linspace(1, 0.01, len(net.layers)) ** 3
+    use = np.outer(np.ones(len(net.layers)), BITS)
     truth = falling[:, None] * 4.0 ** -np.array(BITS)
-    rows = np.arange(len(layers))
+    rows = np.arange(len(net.layers))
+
+    def chosen(scores: np.ndarray) -> np.ndarray:
+        cost = costs("relevance", net, np.array(BITS), {"relevance": scores}, truth, 0)
+        return allocate(cost, use, 4.0 * len(net.layers))
 
     def lost(scores: np.ndarray) -> float:
-        picked = allocate(
-            costs("relevance", base, layers, BITS, {"omega": scores}), use, 4.0 * len(layers)
-        )
-        return float(truth[rows, picked].sum())
+        return float(truth[rows, chosen(scores)].sum())
 
+    assert (np.diff(chosen(falling)) <= 0).all() and chosen(falling)[0] > chosen(falling)[-1]
     rng = np.random.default_rng(0)
     shuffled = np.mean([lost(rng.permutation(falling)) for _ in range(10)])
     assert lost(falling) < 0.5 * shuffled
@@ -307,3 +311,39 @@ def test_the_command_prints_plans_and_refuses_what_makes_no_sense(
         with pytest.raises(ConfigError, match=words):
             quantise_networks(*other, **wrong)
     assert QuantiseConfig().bits == tuple(map(str, BITS))
+
+
+def test_an_export_in_eight_bits_is_small_and_gives_the_same_answers(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    out = tmp_path / "net.onnx"
+    arguments = ("export", study / "net", out, "--quantised", study / "corpus")
+    code, text, err = run_cli(capsys, *arguments)
+    assert code == 0, err
+    assert "same answer" in text and "in 8 bits" in text
+    model = onnx.load(str(out))
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    assert "Conv" in about["quantised"] and about["architecture"] == "compact"
+    assert {w.data_type for w in model.graph.initializer if len(w.dims) == 4} == {
+        onnx.TensorProto.INT8
+    }
+    monkeypatch.setattr("stressnet.quantise.onnx_file.LEAST_AGREEMENT", 1.01)
+    code, _, err = run_cli(capsys, *arguments[:2], tmp_path / "no.onnx", *arguments[3:])
+    assert code == 1 and "nothing was written" in err
+    assert not (tmp_path / "no.onnx").exists()
+
+
+def test_a_transformer_is_exported_for_any_number_of_words(tmp_path: Path) -> None:
+    for name in ("onnx", "onnxruntime", "onnxscript"):
+        pytest.importorskip(name)
+    from stressnet.acoustics.spectrogram import PRESETS
+    from stressnet.training.onnx_export import export_onnx
+
+    preset = PRESETS["stressnet"]
+    torch.manual_seed(0)
+    info = CheckpointInfo("transformer", *preset.shape, "stressnet", preset.to_dict())
+    save_checkpoint(tmp_path / "net", build_model("transformer", *preset.shape).eval(), info)
+    assert export_onnx(tmp_path / "net", tmp_path / "net.onnx") <= 1e-4

@@ -84,7 +84,13 @@ def models_command(preset: str | None, layers: str | None) -> None:
 @click.command("export")
 @click.argument("model", type=PATH)
 @click.argument("out", type=PATH)
-def export_command(model: Path, out: Path) -> None:
+@click.option(
+    "--quantised",
+    type=PATH,
+    metavar="CORPUS",
+    help="In 8 bits, calibrated on training words of CORPUS and tested on its test words.",
+)
+def export_command(model: Path, out: Path, quantised: Path | None) -> None:
     """Write MODEL as the ONNX file OUT, and check it in onnxruntime.
 
     The file says of itself what it takes and gives: classes, preset with all parameters, axes in
@@ -92,6 +98,15 @@ def export_command(model: Path, out: Path) -> None:
     """
     from stressnet.training.onnx_export import export_onnx
 
+    if quantised is not None:
+        from stressnet.quantise.onnx_file import export_quantised
+
+        found = export_quantised(model, quantised, out)
+        for before, title in (("", "in 8 bits"), ("float_", "in float32")):
+            size, ms, accuracy = (found[before + name] for name in ("bytes", "ms", "accuracy"))
+            echo(f"{title:<11}{size:>10} bytes  {ms:.2f} ms  balanced accuracy {accuracy:.3f}")
+        echo(f"{out}: same answer on {found['agreement']:.1%} of {found['n']} test words")
+        return
     echo(f"{out}: logits as the network's to {export_onnx(model, out):.1e}")
 
 

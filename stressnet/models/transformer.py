@@ -131,7 +131,7 @@ def sounding_columns(x: Tensor) -> Tensor:
     """
     frames = (x.amax(dim=2) != x.amin(dim=2)).flatten(1)
     frames = functional.pad(frames, (0, -x.shape[3] % FRAMES_PER_COLUMN))
-    columns = frames.reshape(len(x), -1, FRAMES_PER_COLUMN).any(dim=2)
+    columns = frames.reshape(x.shape[0], -1, FRAMES_PER_COLUMN).any(dim=2)
     return columns | ~columns.any(dim=1, keepdim=True)
 
 

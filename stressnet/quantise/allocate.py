@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError
+from stressnet.quantise.scores import RANDOM, UNIFORM, costs
+from stressnet.quantise.simulate import Simulation
 
 FloatArray = NDArray[np.float64]
 
@@ -17,33 +22,29 @@ def allocate(cost: FloatArray, use: FloatArray, budget: float) -> NDArray[np.int
 
     Parameters
     ----------
-    cost : ndarray, shape (n_layers, n_choices)
-        What is lost if a layer gets a number of bits.
-    use : ndarray, shape (n_layers, n_choices)
-        What it takes from the budget then, e.g. its size.
-    budget : float
+    cost, use : ndarray, shape (n_layers, n_choices)
+        What is lost if a layer gets a number of bits, and what that takes from the budget.
 
     Returns
     -------
     ndarray of int, shape (n_layers,)
-        Index of the choice. Solved by the branch and bound of HiGHS (``scipy.optimize.milp``).
+        Index of the choice, by the branch and bound of HiGHS (``scipy.optimize.milp``).
 
     Raises
     ------
     ConfigError
         If no choice is within the budget.
     """
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.optimize import LinearConstraint, milp
 
-    n_layers, n_choices = cost.shape
     if use.min(axis=1).sum() > budget * (1 + 1e-9):
         raise ConfigError("the budget is below what all layers need with the fewest bits")
-    scale = np.abs(cost).max() or 1.0
+    n_layers, n_choices = cost.shape
     one_each = np.kron(np.eye(n_layers), np.ones(n_choices))
     solved = milp(
-        (cost / scale * 1e4).ravel(),
+        (cost / (np.abs(cost).max() or 1.0) * 1e4).ravel(),
         integrality=np.ones(cost.size),
-        bounds=Bounds(0, 1),
+        bounds=(0, 1),
         constraints=[
             LinearConstraint(one_each, 1, 1),
             LinearConstraint(use.ravel() / budget, -np.inf, 1 + 1e-9),
@@ -53,22 +54,27 @@ def allocate(cost: FloatArray, use: FloatArray, budget: float) -> NDArray[np.int
     return np.asarray(solved.x.reshape(cost.shape).argmax(axis=1))
 
 
-def exhaustive(cost: FloatArray, use: FloatArray, budget: float) -> NDArray[np.intp]:
-    """As :func:`allocate`, by trying every choice: for few layers, and as its check."""
-    rows = range(len(cost))
-    best, least = None, np.inf
-    for chosen in itertools.product(range(cost.shape[1]), repeat=len(cost)):
-        total = cost[rows, chosen].sum()
-        if total < least and use[rows, chosen].sum() <= budget * (1 + 1e-9):
-            best, least = chosen, total
-    if best is None:
-        raise ConfigError("the budget is below what all layers need with the fewest bits")
-    return np.asarray(best, dtype=np.intp)
+def plan_table(
+    wanted: Any, net: Simulation, known: Mapping[str, FloatArray], error: FloatArray
+) -> pd.DataFrame:
+    """Bits of every layer by every score under every budget.
 
-
-def rank_correlation(first: FloatArray, second: FloatArray) -> float:
-    """Spearman's correlation; nan where one of them does not vary."""
-    from scipy.stats import rankdata
-
-    a, b = rankdata(first), rankdata(second)
-    return float(np.corrcoef(a, b)[0, 1]) if a.std() and b.std() else float("nan")
+    ``wanted`` has ``scores, budget, budgets, choices, random_draws`` and ``seed`` as the command's
+    config does; ``known`` and ``error`` are those of :func:`stressnet.quantise.scores.costs`.
+    """
+    bits = np.array(wanted.choices)
+    in_size = wanted.budget == "size"
+    amounts = np.array([one.n_weights if in_size else one.n_macs for one in net.layers], float)
+    power = 1 if in_size else 2
+    use, names = np.outer(amounts, bits**power), [layer.name for layer in net.layers]
+    parts = []
+    for mean_bits, score in itertools.product(wanted.budgets, wanted.scores):
+        for draw in range(wanted.random_draws if score == RANDOM else 1):
+            if score == UNIFORM:
+                chosen = np.full(len(amounts), bits[bits <= mean_bits].max())
+            else:
+                cost = costs(score, net, bits, known, error, 1000 * wanted.seed + draw)
+                chosen = bits[allocate(cost, use, mean_bits**power * amounts.sum())]
+            about = {"score": score, "draw": draw, "mean_bits": mean_bits}
+            parts.append(pd.DataFrame(about | {"layer": names, "bits": chosen}))
+    return pd.concat(parts, ignore_index=True)

@@ -1,7 +1,7 @@
 """Rounding to few bits: weights, activations, attention weights, and the fold into LayerNorm.
 
-Integers are b bits wide, and everything is simulated: a tensor goes to integers and back, so that
-results are what a processor with such integers would give up to the rounding of float32.
+Everything is simulated: a tensor goes to integers of b bits and back, by torch's own kernels, so
+that results are what a processor with such integers would give up to the rounding of float32.
 
 Sources: Nagel et al. (2021), *A white paper on neural network quantization* (symmetric weights per
 channel, asymmetric activations per tensor, calibration); Lin et al. (2022), *FQ-ViT* (powers of two
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 Calibration = Literal["min-max", "percentile", "mse"]
-AttentionGrid = Literal["log2", "log-sqrt2", "even"]
+AttentionGrid = Literal["log2", "even"]
 
 PERCENTILE = 0.001
 """Share of values that calibration ``percentile`` cuts off at either end."""
@@ -38,9 +38,18 @@ def round_weights(weight: Tensor, bits: int) -> Tensor:
     """
     top = 2 ** (bits - 1) - 1
     scale = weight.detach().flatten(1).abs().amax(dim=1) / top
-    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    scale = torch.where(scale > 0, scale, 1.0)
     zero = torch.zeros_like(scale, dtype=torch.int32)
     return torch.fake_quantize_per_channel_affine(weight.detach(), scale, zero, 0, -top, top)
+
+
+def round_attention(weights: Tensor, bits: int) -> Tensor:
+    """Attention weights rounded to powers of two: 1, 1/2, 1/4, ...; the last integer is zero.
+
+    Errors are relative: with any number of bits a weight may be wrong by the square root of two.
+    """
+    level = torch.round(-torch.log2(weights))
+    return torch.where(level < 2**bits - 1, torch.exp2(-level), 0.0)
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ def find_range(values: Tensor, bits: int, calibration: Calibration) -> Range:
 
     Parameters
     ----------
-    values : Tensor
+    values : Tensor, shape (n,)
         A sample of what the activation was over calibration words.
     bits : int
         Only ``mse`` depends on it.
@@ -80,28 +89,12 @@ def find_range(values: Tensor, bits: int, calibration: Calibration) -> Range:
         The whole range, that without :data:`PERCENTILE` at either end, or the one that
         rounds with the smallest mean squared error.
     """
-    low, high = float(values.min()), float(values.max())
-    if calibration == "min-max":
+    cut = PERCENTILE if calibration == "percentile" else 0.0
+    low, high = (float(torch.quantile(values, q)) for q in (cut, 1 - cut))
+    if calibration != "mse":
         return Range(low, high)
-    if calibration == "percentile":
-        # Not torch.quantile, which refuses more than 16 million values.
-        ordered = values.flatten().sort().values
-        last = len(ordered) - 1
-        ends = (round(last * PERCENTILE), round(last * (1 - PERCENTILE)))
-        return Range(*(float(ordered[k]) for k in ends))
     tried = [Range(low * k / N_CUTS, high * k / N_CUTS) for k in range(N_CUTS, 0, -1)]
-    errors = [float((one.round(values, bits) - values).square().mean()) for one in tried]
-    return tried[errors.index(min(errors))]
-
-
-def round_attention(weights: Tensor, bits: int, per_octave: int = 1) -> Tensor:
-    """Attention weights rounded to powers of two: 1, 1/2, 1/4, ...; the last integer is zero.
-
-    Powers of the square root of two with two values per octave. Errors are relative: however many
-    bits there are, a weight may be wrong by a factor of 2^(1/2), or with two by 2^(1/4).
-    """
-    level = torch.round(-per_octave * torch.log2(weights))
-    return torch.where(level < 2**bits - 1, torch.exp2(-level / per_octave), 0.0)
+    return min(tried, key=lambda one: float((one.round(values, bits) - values).square().mean()))
 
 
 @dataclass(frozen=True)
@@ -123,8 +116,7 @@ class ChannelRanges:
         low, high = (torch.quantile(values, q, dim=0) for q in (cut, 1 - cut))
         width = high - low
         lower, upper = (torch.quantile(width, q) for q in (0.25, 0.75))
-        most = upper + FENCE * (upper - lower)
-        outlying = ((width - most) / 2).clamp(min=0)
+        outlying = ((width - upper - FENCE * (upper - lower)) / 2).clamp(min=0)
         return cls(low + outlying, high - outlying)
 
     def fold(self, bits: int) -> tuple[Tensor, Tensor, Range]:
@@ -143,6 +135,5 @@ class ChannelRanges:
         mean = scales.mean()
         zero = torch.round(-self.low.mean() / mean).clamp(0, steps)
         ratio = scales / mean
-        shift = self.low / ratio + zero * mean
-        low = float(-zero * mean)
-        return ratio, shift, Range(low, low + steps * float(mean))
+        low = -zero * mean
+        return ratio, self.low / ratio - low, Range(float(low), float(low + steps * mean))

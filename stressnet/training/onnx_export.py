@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import CheckpointError, MissingPartError
@@ -30,14 +31,18 @@ _N_CHECKED = 5
 _OPSET = 18
 
 
-def export_onnx(model_path: Path, out: Path) -> float:
+def export_onnx(model_path: Path, out: Path, same: nn.Module | None = None) -> float:
     """Write a network as ONNX and run it in onnxruntime.
 
     Input ``spectrogram`` is float32 of shape ``(batch, 1, n_bins, n_frames)`` with any batch size,
     output ``logits`` of shape ``(batch, 2)``. The metadata hold classes, preset with all
-    parameters, axes, temperature and provenance. ``out``, which must be no file of the checkpoint,
-    appears only if both give the same logits. Returns the largest difference between its logits and
-    the network's, over random images.
+    parameters, axes, temperature and provenance. ``out`` appears only if both give the same logits.
+    ``same`` is written instead of the network, where its normalisations are folded, say.
+
+    Returns
+    -------
+    float
+        Largest difference between its logits and the network's, over random images.
 
     Raises
     ------
@@ -46,14 +51,9 @@ def export_onnx(model_path: Path, out: Path) -> float:
     MissingPartError
         If onnx, onnxscript or onnxruntime is not installed.
     """
-    try:
-        import onnx
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise MissingPartError(
-            f"export needs {error.name}; install it with: pip install 'stressnet[onnx]'"
-        ) from error
+    require_onnx()
+    import onnx
+
     network = TrainedNetwork.load(model_path)
     model, info, folder = network.model, network.info, network.path
     if out.suffix != ".onnx":
@@ -64,9 +64,9 @@ def export_onnx(model_path: Path, out: Path) -> float:
     )
     part = out.with_name(f".{out.name}.part")
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
-                model,
+                same or model,
                 (torch.from_numpy(images[:2]),),
                 dynamo=True,
                 opset_version=_OPSET,
@@ -136,8 +136,20 @@ def _metadata(info: CheckpointInfo, digest: str, calibration: Any) -> dict[str, 
     }
 
 
+def require_onnx() -> None:
+    """Raise :class:`MissingPartError` if onnx, onnxscript or onnxruntime is not installed."""
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise MissingPartError(
+            f"export needs {error.name}; install it with: pip install 'stressnet[onnx]'"
+        ) from error
+
+
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the exporter's progress and advice off the terminal."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]

@@ -52,7 +52,7 @@ class QuantiseConfig:
     )
     attention: str = option(
         "log2",
-        choices=("log2", "log-sqrt2", "even"),
+        choices=("log2", "even"),
         help="What attention weights are rounded to.",
     )
     calibration_tokens: int = option(
@@ -70,15 +70,21 @@ class QuantiseConfig:
 
     def __post_init__(self) -> None:
         check_names("score", self.scores, SCORES)
-        for flag, values in (("--mean-bits", self.mean_bits), ("--bits", self.bits)):
-            try:
-                numbers = [
-                    float(value) if flag == "--mean-bits" else int(value) for value in values
-                ]
-            except ValueError:
-                raise ConfigError(f"{flag} takes numbers, not '{','.join(values)}'") from None
-            if not numbers or min(numbers) < 2 or max(numbers) > 16:
-                raise ConfigError(f"{flag} takes numbers from 2 to 16, not '{','.join(values)}'")
+        for flag, texts in (("--mean-bits", self.mean_bits), ("--bits", self.bits)):
+            if not all(
+                text.replace(".", "", 1).isdigit() and 2 <= float(text) <= 16 for text in texts
+            ):
+                raise ConfigError(f"{flag} takes numbers from 2 to 16, not '{','.join(texts)}'")
+
+    @property
+    def budgets(self) -> tuple[float, ...]:
+        """Mean bits of the budgets."""
+        return tuple(map(float, self.mean_bits))
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """Bits that a layer may get."""
+        return tuple(sorted(int(float(text)) for text in self.bits))
 
 
 quantise_networks = Stage(
