@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import soundfile
+from command_line import run_cli
 
-from stressnet.errors import ConfigError, LexiconError
+from stressnet.alignment.readers import read_alignment
+from stressnet.alignment.textgrid import write_textgrid
+from stressnet.corpus.scan import Recording
+from stressnet.corpus.store import Corpus
+from stressnet.corpus.tokens import check_phones
+from stressnet.corpus.written import Normaliser
+from stressnet.errors import AlignmentError, ConfigError, LexiconError
+from stressnet.espeak import Voice, speak
+from stressnet.intervals import Alignment
 from stressnet.languages import available_languages, language
 from stressnet.languages.phones import is_ipa, is_vowel, manner
 from stressnet.lexicon.dictionary import load_dictionary
@@ -14,6 +26,9 @@ from stressnet.lexicon.families import word_families
 from stressnet.lexicon.notation import read
 from stressnet.lexicon.stress import Stress
 from stressnet.lexicon.syllables import syllabify
+from stressnet.regions.from_corpus import SceneReader
+from stressnet.regions.registry import Missing, get_regions
+from stressnet.stages.build_corpus import BuildConfig, build_corpus
 
 
 @pytest.mark.parametrize(
@@ -109,3 +124,60 @@ def test_a_dictionary_of_ones_own_wins(tmp_path: Path) -> None:
 def test_families_of_other_languages() -> None:
     families = word_families(["CANTA", "CANTÓ", "RELOJ", "RELOJES"], "es")
     assert families["CANTA"] == families["CANTÓ"] != families["RELOJ"] == families["RELOJES"]
+
+
+SENTENCES = ("El gato come pescado en la casa grande", "Mi hermano tomó café en la ciudad")
+
+
+def spoken(folder: Path, name: str, text: str, change: Callable[[str], str]) -> Path:
+    """Spanish speech with its TextGrid, in whose phones something is changed."""
+    speech = speak(text, Voice("es", "f2"))
+    (folder / "ana").mkdir(parents=True, exist_ok=True)
+    path = folder / "ana" / f"{name}.wav"
+    soundfile.write(path, speech.samples, speech.rate_hz)
+    phones = tuple(replace(phone, label=change(phone.label)) for phone in speech.phones)
+    alignment = Alignment(speech.words, phones)
+    write_textgrid(path.with_suffix(".TextGrid"), alignment, len(speech.samples) / speech.rate_hz)
+    return path
+
+
+def test_a_corpus_in_spanish(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    sampa = {"ɣ": "G", "β": "B", "ð": "D", "ɾ": "4", "ɲ": "J", "ʝ": "j\\", "θ": "T", "r": "r"}
+    spoken(source, "ipa", SENTENCES[0], str)
+    path = spoken(source, "sampa", SENTENCES[1], lambda p: sampa.get(p, p).rstrip("012"))
+    _, printed, _ = run_cli(capsys, "validate", source, "--language", "es", "-q", "--no-samples")
+    assert "phones of 1 recordings: textgrid (X-SAMPA)" in printed
+    config = BuildConfig(language="es", no_splits=True)
+    build_corpus(source, out, config=config)
+    corpus = Corpus.open(out)
+    assert corpus.language == "es" and set(corpus.tokens["language"]) == {"es"}
+    found = dict(zip(corpus.tokens["word"], corpus.tokens["stress"], strict=True))
+    assert found == dict.fromkeys(("GATO", "COME", "CASA", "GRANDE"), "INITIAL") | dict.fromkeys(
+        ("TOMÓ", "CAFÉ", "CIUDAD"), "FINAL"
+    )
+    assert set(corpus.tokens["label_source"]) == {"espeak"}
+    assert {"ɣ", "θ"} <= set(corpus.phones["phone"])
+    card = (out / "corpus-card.md").read_text(encoding="utf-8")
+    assert "Language: Spanish" in card and "no reduced vowels" in card
+    _, printed, told = run_cli(capsys, "predict", path, "--language", "es", "-q")
+    assert "CAFÉ" in printed and "was trained on English, and this is Spanish" in told + printed
+    (region,) = get_regions(["vowel_reduced"])
+    scene = SceneReader(corpus, "stressnet").scene(corpus.tokens["token_id"].iloc[0])
+    assert region.mask(scene) == Missing("Spanish has no reduced vowels")
+
+
+def test_phones_of_two_sets_are_named(tmp_path: Path) -> None:
+    spoken(tmp_path, "mixed", SENTENCES[0], lambda p: "AA1" if p == "a1" else p)
+    path = tmp_path / "ana" / "mixed.TextGrid"
+    recording = Recording(
+        "mixed", "ana", "", path.with_suffix(".wav"), (), path, 3.0,
+        normaliser=Normaliser(language="es"),
+    )  # fmt: skip
+    alignment = read_alignment(path, language=language("es"))
+    with pytest.raises(
+        AlignmentError,
+        match=r"mixed.TextGrid: phone 'AA1' at 0\.\d+ s is not IPA "
+        r"\(4 of \d+ phones are not, some are ARPAbet: AA1\).*spanish_mfa",
+    ):
+        check_phones(recording, alignment)

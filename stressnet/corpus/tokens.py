@@ -197,16 +197,18 @@ def check_phones(recording: Recording, alignment: Alignment) -> None:
     phones, of = alignment.spoken_phones(), recording.language
     foreign = [phone for phone in phones if not of.is_phone(phone.label)]
     other = is_ipa if of.is_english else is_arpabet
-    n_other = sum(other(p.label) and not (of.is_english and p.label.isascii()) for p in foreign)
-    if not n_other and len(foreign) <= MAX_SHARE_OF_FOREIGN_PHONES * len(phones):
+    of_other = [p for p in foreign if other(p.label) and not (of.is_english and p.label.isascii())]
+    if not of_other and len(foreign) <= MAX_SHARE_OF_FOREIGN_PHONES * len(phones):
         return
     own, others = ("ARPAbet", "IPA") if of.is_english else ("IPA", "ARPAbet")
+    odd = ", ".join(list(dict.fromkeys(phone.label for phone in of_other))[:5])
+    which = "an ARPAbet" if of.is_english else f"a {of.name} IPA"
     raise AlignmentError(
         f"{recording.alignment_path or recording.audio_path}: phone '{foreign[0].label}' at "
         f"{foreign[0].start_s:.3f} s is not {own} ({len(foreign)} of {len(phones)} phones "
-        f"are not{f', some are {others}' * bool(n_other)}); align with "
-        f"{'an' * of.is_english}{of.name * (not of.is_english)} {own} dictionary and model, in "
-        f"the Montreal Forced Aligner {of.mfa or 'one of that language'}"
+        f"are not{f', some are {others}: {odd}' * bool(odd)}); align with {which} dictionary and "
+        f"model, in the Montreal Forced Aligner {of.mfa or 'those of its language'}, or name the "
+        f"language with --language"
     )
 
 

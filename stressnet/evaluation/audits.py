@@ -15,6 +15,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError
 from stressnet.evaluation.sets import TestSets, Unit, asked, class_indices, whole_sets
 from stressnet.inference.bootstrap import Estimate
+from stressnet.languages import ENGLISH
 from stressnet.lexicon.controls import Use, control_base, guess_use
 from stressnet.runs.work import Progress
 from stressnet.training import audits
@@ -119,13 +120,13 @@ def _control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
     """Noun or verb for every token that is a control, None for all others.
 
     The word before is read from the utterance's TextGrid in the corpus folder; utterances whose
-    TextGrid is gone give no controls.
+    TextGrid is gone give no controls, and neither do other languages than English.
     """
     sentences: dict[str, list[str]] = {}
     uses: list[Use | None] = []
     columns = (tokens[name] for name in ("utterance_id", "word_index", "word", "is_minimal_pair"))
     for utterance_id, index, word, is_pair in zip(*columns, strict=True):
-        if is_pair or control_base(word) is None:
+        if is_pair or corpus.language != ENGLISH or control_base(word) is None:
             uses.append(None)
             continue
         if utterance_id not in sentences:

@@ -36,12 +36,14 @@ class Expected:
 
     The stress is None for words with both readings, which part of speech and aligner decide.
     `unknown` counts words that are not in the dictionary, by speaker; `never` holds utterance,
-    index and spelling of words that can be no tokens, and the reason.
+    index and spelling of words that can be no tokens, and the reason. `sources` counts alignments
+    with phones by format and, in brackets, the set of their phones.
     """
 
     words: list[tuple[str, str, Stress | None]] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     never: list[tuple[str, int, str, str]] = field(default_factory=list)
+    sources: Counter[str] = field(default_factory=Counter)
 
     def add(
         self,
@@ -79,6 +81,7 @@ class Expected:
                 if labels and isinstance(entry, Reject)
             ]
             return given
+        self.sources[given.alignment.source] += 1
         tokens, rejected = find_tokens(
             recording, given.alignment, dictionary, labels, function_words
         )
@@ -168,6 +171,7 @@ def expected_text(expected: Expected, speakers: Sequence[str], code: str = ENGLI
     return "\n".join(
         [
             *(f"WARNING: {warning}" for warning in expected.language_warnings),
+            *(f"phones of {n} recordings: {s}" for s, n in expected.sources.items() if "(" in s),
             f"speakers: {len(names)} ({', '.join(names[:5])}{more})",
             f"expected tokens: {counts[Stress.INITIAL]} INITIAL, {counts[Stress.FINAL]} FINAL, "
             f"{counts[None]} of words with both readings",
