@@ -6,6 +6,7 @@ python benchmarks/psychometric_figure.py
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ CUES = {
 
 
 def main() -> None:
-    """One line per network from the first to the last step; the seeds of a network share a colour."""
+    """Draw one line per network; the seeds of a network share a colour."""
     from matplotlib.figure import Figure
 
     table = pd.read_csv(DOCS / "results" / "librispeech-psychometric.csv")
@@ -52,8 +53,8 @@ def main() -> None:
     save_figure(figure, DOCS / "images" / "psychometric", ["png"])
 
 
-def curve(row: object) -> tuple[np.ndarray, np.ndarray]:
-    """The fitted curve from its slope and the shares of FINAL at both ends."""
+def curve(row: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and shares of FINAL: the fitted slope, at the height of the observed ends."""
     step = np.linspace(1, 5, 60)
     ends = np.array([row.p_final_first, row.p_final_last])
     log_odds = np.log(ends / (1 - ends))
