@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stressnet.languages import ENGLISH
 from stressnet.runs import Stage, option, seed_option
 
 
@@ -20,6 +21,10 @@ class DemoConfig:
         "full",
         choices=("full", "tiny"),
         help="tiny takes about a minute and proves only that everything runs.",
+    )
+    language: str = option(
+        ENGLISH,
+        help="Language that is spoken: en, de, es, it, nl, pt or ru.",
     )
     seed: int = seed_option()
 

@@ -11,6 +11,8 @@ from stressnet.alignment.accuracy import boundary_errors, summarise
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.store import Corpus
 from stressnet.demo.corpus import speak_corpus
+from stressnet.demo.sentences import demo_texts
+from stressnet.languages import ENGLISH, language
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.page import ALIGNMENT_FILE
 from stressnet.report.run import RelevanceRun
@@ -27,7 +29,8 @@ from stressnet.stages.train import TrainOptions
 from stressnet.stages.train.run import run as train
 from stressnet.stages.train.text import trained_text
 
-CORPUS_NAME = "espeak-demo"
+RECIPES = {ENGLISH: "espeak-demo"}
+"""By language; the others have no pairs of words that differ in stress alone."""
 
 EPOCHS = {"full": 10, "tiny": 2}
 """Short training: synthetic speech is easy, and the demo has five minutes."""
@@ -38,17 +41,19 @@ EXPLORER_TOKENS = 300
 
 def run(config: DemoConfig, folder: RunFolder) -> Result:
     """Speak, build, align, train, explain, report; the result has the report's ``page``."""
-    seed, size = config.seed, config.size
+    seed, size, code = config.seed, config.size, config.language
+    demo_texts(code)  # refuses a language that has none
     folder.begin(config, steps=[Step("demo", 1, "runs", 180.0)])
     recordings, truth = folder.path / "recordings", folder.path / "recordings-truth"
     for name in ("recordings", "recordings-truth"):
         folder.tree(f"{name}/**")
     if not (truth / "minimal_pairs.tsv").exists():
         with folder.progress.stage("speak"):
-            speak_corpus(recordings, seed=seed, size=size, truth_out=truth)
+            speak_corpus(recordings, seed=seed, size=size, language=code, truth_out=truth)
     options = BuildConfig(
-        recipe=CORPUS_NAME,
-        labels=truth / "minimal_pairs.tsv",
+        recipe=RECIPES.get(code, "espeak-languages"),
+        labels=truth / "minimal_pairs.tsv" if code == ENGLISH else None,
+        language=code,
         # Three voices are all that the tiny corpus has: one for each set.
         valid_share=0.10 if size == "full" else 0.3,
         test_share=0.22 if size == "full" else 0.3,
@@ -75,8 +80,8 @@ def run(config: DemoConfig, folder: RunFolder) -> Result:
     text = [
         "SYNTHETIC SPEECH: the figures show that the software works, not how people stress words.",
         "",
-        f"{counts['n_tokens']} tokens of {counts['n_words']} words by {counts['n_speakers']} "
-        f"voices",
+        f"{language(code).name}: {counts['n_tokens']} tokens of {counts['n_words']} words by "
+        f"{counts['n_speakers']} voices",
         "",
         alignment_text(alignment),
         "",
