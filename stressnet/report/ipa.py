@@ -1,4 +1,4 @@
-"""ARPAbet phones as IPA, for the labels of figures.
+"""Phones as IPA without stress digits, for the labels of figures.
 
 General American values, as in the CMU Pronouncing Dictionary's documentation. Unstressed ``AH0`` is
 schwa and ``ER0`` its r-coloured kin, which the digits alone tell apart.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stressnet.lexicon.pronunciation import bare
+from stressnet.languages.phones import bare, is_vowel
 from stressnet.regions.scene import TokenTimes
 
 _IPA = dict(
@@ -23,8 +23,9 @@ _UNSTRESSED = {"AH0": "ə", "ER0": "ɚ"}
 
 
 def to_ipa(phone: str) -> str:
-    """One phone: ``to_ipa("AH0") == "ə"``; what is no ARPAbet comes back unchanged."""
-    return _UNSTRESSED.get(phone) or _IPA.get(bare(phone), phone)
+    """One phone: ``to_ipa("AH0") == "ə"``, ``to_ipa("e1") == "e"``; other labels stay."""
+    name = bare(phone)
+    return _UNSTRESSED.get(phone) or _IPA.get(name) or (name if is_vowel(phone) else phone)
 
 
 def syllable_ipa(phones: Iterable[str], stressed: bool | None = None) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
+from stressnet.languages import language
 from stressnet.report import run_sections, tables
 from stressnet.report.choose import choose_words
 from stressnet.report.cues_figure import COEFFICIENT_COLUMNS, plot_cues_beside_relevance
@@ -137,8 +138,10 @@ def _introduction(sources: Sources, model: dict[str, Any] | None) -> Iterator[Bl
         )
     architecture = (model or {}).get("parameters", {}).get("architecture")
     network = "a network" if architecture is None else f"a network ({architecture})"
+    of = language(corpus.language)
+    words = "Disyllabic words" if of.is_english else f"{of.name} words of two syllables"
     yield Paragraph(
-        f"Disyllabic words were cut from the recordings of {corpus.name}; {network} was trained "
+        f"{words} were cut from the recordings of {corpus.name}; {network} was trained "
         f"to tell from a spectrogram ({run.preset_name or 'preset unknown'}) whether stress is "
         f"INITIAL or FINAL; its answers on {count_of(len(run.tokens), 'token')} were explained "
         f"by {method_text(run.composite)}. Relevance "

@@ -225,8 +225,9 @@ def _fitting(intervals: list[Interval], inches_per_s: float) -> float:
 def _titles(word: WordData, total: float) -> list[list[_Piece]]:
     """What stands above the picture: one line if it fits, else two."""
     left = [_Piece(word.word.lower(), 9.0, "black", "bold")]
-    if word.speaker:
-        left.append(_Piece(f"speaker {word.speaker}", 6.0, "#555555"))
+    about = ", ".join(filter(None, [word.language, word.speaker and f"speaker {word.speaker}"]))
+    if about:
+        left.append(_Piece(about, 6.0, "#555555"))
     right = []
     if word.stress is not None:
         right.append(_Piece(f"{word.stress.value} stress", 7.0, STRESS_COLOURS[word.stress]))

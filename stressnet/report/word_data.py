@@ -14,6 +14,7 @@ from stressnet.audio import Audio
 from stressnet.axes import Spectrogram
 from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.languages import ENGLISH, language
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.from_corpus import token_times
 from stressnet.regions.projection import Record, project_masks
@@ -34,6 +35,8 @@ class WordData:
         Signed; positive speaks for INITIAL.
     p_initial : float
         Its probability of INITIAL; NaN if there is no network.
+    language : str
+        Its name, for the title; empty for English.
     """
 
     token_id: str
@@ -49,6 +52,7 @@ class WordData:
     p_initial: float = math.nan
     composite: str = ""
     image_name: str = ""
+    language: str = ""
 
     def __post_init__(self) -> None:
         if self.relevance is not None:
@@ -95,6 +99,7 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
         origin_s=float(row["start_s"]) - float(row["excerpt_start_s"]),
         tracks=tracks_of_token(corpus, token_id),
         **of_run,
+        language="" if corpus.language == ENGLISH else language(corpus.language).name,
     )
 
 
