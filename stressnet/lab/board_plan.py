@@ -26,15 +26,10 @@ SEEDLESS = ("random", "sobel")
 class Plan:
     """What is validated on what.
 
-    Parameters
-    ----------
-    sets : tuple of str
-        Designs (:data:`stressnet.lab.designs.DESIGNS`), ``planted``, ``natural:COLUMN`` or
-        ``folder:PATH``.
-    n_words, n_scored : int
-        Words of a set; test words whose maps are scored.
-    allow_leaks : bool
-        Whether to keep sets in which a second measured cue separates the classes.
+    Sets are designs (:data:`stressnet.lab.designs.DESIGNS`), ``planted``, ``natural:COLUMN`` or
+    ``folder:PATH``. ``n_words`` counts the words of a set, ``n_scored`` the test words whose maps
+    are scored. With ``allow_leaks`` sets in which a second measured cue separates the classes are
+    kept.
     """
 
     sets: tuple[str, ...] = SETS

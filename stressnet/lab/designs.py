@@ -28,20 +28,12 @@ Where = Literal[1, 2, "relation"]
 class CueKind:
     """How a cue is moved.
 
-    Parameters
-    ----------
-    parameters : tuple of str
-        Parameters of a vowel (or of the consonant before it) that move.
-    step : float
-        Distance between the classes at effect 1, in the parameter's unit: semitones, decibels,
-        natural logarithms of duration and formants, shares of the vowel and of the way to schwa.
-    kept : float
-        Share of the parameter's natural standard deviation that stays.
-    regions : tuple of str
-        Candidate regions (:mod:`stressnet.lab.candidates`) that lie in its place, without syllable.
-    measured : tuple of str
-        Measured cues (:mod:`stressnet.lab.measured`) that move with it by definition; the first one
-        is the cue itself.
+    ``parameters`` of a vowel (or of the consonant before it) move by ``step`` between the classes
+    at effect 1, in the parameter's unit: semitones, decibels, natural logarithms of duration and
+    formants, shares of the vowel and of the way to schwa; a share ``kept`` of their natural
+    standard deviation stays. Candidate ``regions`` (:mod:`stressnet.lab.candidates`) lie in its
+    place, without syllable. Cues that are ``measured`` (:mod:`stressnet.lab.measured`) move with it
+    by definition; the first one is the cue itself.
     """
 
     name: str
@@ -88,13 +80,7 @@ in any direction (reduction), louder noise before the vowel (consonant)."""
 
 @dataclass(frozen=True)
 class CueRule:
-    """One cue at one place.
-
-    Parameters
-    ----------
-    where : {1, 2, "relation"}
-        Vowel (for ``consonant``: the syllable whose onset it is), or between both.
-    """
+    """One cue in vowel 1 or 2 (``consonant``: at the onset of its syllable), or between both."""
 
     cue: str
     where: Where

@@ -64,14 +64,9 @@ CLEAR_SPEECH = 1.6
 
 @dataclass(frozen=True)
 class NaturalCues:
-    """The table.
-
-    Parameters
-    ----------
-    mean, sd : ndarray, shape (2, n_cues)
-        First and second vowel, in the order of :data:`CUES`.
-    root : ndarray, shape (2 n_cues, 2 n_cues)
-        Cholesky factor of the correlation matrix; the first vowel's cues come first.
+    """The table: ``mean`` and ``sd``, shape (2, n_cues), of both vowels in the order of
+    :data:`CUES`, and ``root``, the Cholesky factor of the correlation matrix, the first vowel's
+    cues first.
     """
 
     mean: FloatArray

@@ -233,12 +233,8 @@ def _scene(rng: np.random.Generator, preset: SpectrogramPreset, label: int) -> S
 class Separation:
     """How well one measured cue tells the classes apart.
 
-    Parameters
-    ----------
-    auroc : float
-        Probability that a FINAL word has more of it than an INITIAL one.
-    limit : float
-        How far from one half that may be where the role is "other".
+    ``auroc`` is the probability that a FINAL word has more of it than an INITIAL one; where the
+    role is "other" it may be as far from one half as ``limit``.
     """
 
     measure: str

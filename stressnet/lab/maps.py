@@ -64,12 +64,8 @@ ATTENTION = tuple(name for name, c in COMPOSITES.items() if c.attention != "refu
 @dataclass(frozen=True)
 class Explainer:
     """One way to make a map: a composite (of ``explain`` or :data:`VARIANTS`) or another method,
-    and a seed (of :data:`SEEDS`, or ``log-odds``).
-
-    Parameters
-    ----------
-    chance_seed : int
-        For methods that draw random numbers; the draw also depends on the image.
+    and a seed (of :data:`SEEDS`, or ``log-odds``). Random draws depend on ``chance_seed`` and the
+    image.
     """
 
     method: str

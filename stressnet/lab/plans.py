@@ -22,20 +22,11 @@ from stressnet.intervals import Interval
 class Voice:
     """A speaker.
 
-    Parameters
-    ----------
-    tract : float
-        Factor on all formants; above 1 for shorter vocal tracts, 1 for the average of the speakers
-        of ``natural_cues.csv``.
-    open_phase : float
-        Open part of the glottal period.
-    tilt_db : float
-        How much the source falls at 3 kHz beyond the glottal pulse's own slope, where the vowel's
-        tilt is average.
-    breath_db : float
-        Breathiness amplitude (dB re 20 µPa, KlattGrid's scale; voicing is at 90).
-    flutter : float
-        Slow quasi-random wobble of F0 (Klatt & Klatt 1990), 0 to 1.
+    ``tract`` is a factor on all formants: above 1 for shorter vocal tracts, 1 for the average of
+    the speakers of ``natural_cues.csv``. ``open_phase`` is that part of the glottal period,
+    ``tilt_db`` how much the source falls at 3 kHz beyond the glottal pulse's own slope where the
+    vowel's tilt is average, ``breath_db`` the breathiness (dB re 20 µPa, KlattGrid's scale; voicing
+    is at 90), and ``flutter``, 0 to 1, a slow quasi-random wobble of F0 (Klatt & Klatt 1990).
     """
 
     name: str
@@ -126,14 +117,9 @@ _LOCI: dict[str, tuple[float, float, float]] = {
 class VowelPlan:
     """What one vowel is to be.
 
-    Parameters
-    ----------
-    f0_level_st : float
-        Mean F0 in semitones above the voice's median.
-    f0_rise_st, f0_peak_position : float
-        Height of a bell on top of the slope, and where it stands (0 onset, 1 offset).
-    tilt_db : float
-        Level from 1 to 4 kHz above that from 0 to 1 kHz, under one Hann window.
+    ``f0_level_st`` is the mean F0 in semitones above the voice's median; on top of the slope stands
+    a bell of height ``f0_rise_st`` at ``f0_peak_position`` (0 onset, 1 offset). ``tilt_db`` is the
+    level from 1 to 4 kHz above that from 0 to 1 kHz, under one Hann window.
     """
 
     duration_s: float
@@ -150,14 +136,8 @@ class VowelPlan:
 
 @dataclass(frozen=True)
 class ConsonantPlan:
-    """What one consonant is to be.
-
-    Parameters
-    ----------
-    closure_s : float
-        Silence of a stop before its burst; 0 for fricatives.
-    noise_s : float
-        Burst and aspiration, or frication.
+    """What one consonant is to be: ``closure_s`` of silence before a stop's burst (0 for
+    fricatives), then ``noise_s`` of burst and aspiration, or frication.
     """
 
     label: str
@@ -176,12 +156,8 @@ class ConsonantPlan:
 
 @dataclass(frozen=True)
 class WordPlan:
-    """Everything that decides a word's samples.
-
-    Parameters
-    ----------
-    consonants : tuple of ConsonantPlan
-        Before the first vowel, before the second, and after it if there are three.
+    """Everything that decides a word's samples; consonants are before the first vowel, before the
+    second, and after it if there are three.
     """
 
     voice: Voice

@@ -28,17 +28,12 @@ _DEFAULT_CHOICE = ("logit-difference", "positive")
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The best method for a question.
+    """The best method for a question, a key of :data:`stressnet.lab.scoreboard.QUESTIONS` or
+    ``"all"``.
 
-    Parameters
-    ----------
-    question : str
-        A key of :data:`stressnet.lab.scoreboard.QUESTIONS`, or ``"all"``.
-    row : Series or None
-        The best of the table of methods; None if no network solved a set.
-    checked : float
-        Share of units whose true region comes first in the half of the voices that the choice was
-        not made on, mean over both halves; NaN with fewer than two voices.
+    ``row`` is the best of the table of methods, None if no network solved a set; ``checked`` the
+    share of units whose true region comes first in the half of the voices that the choice was not
+    made on, mean over both halves, NaN with fewer than two voices.
     """
 
     question: str

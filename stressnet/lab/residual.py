@@ -55,14 +55,8 @@ def indicators(labels: pd.DataFrame, train: BoolArray) -> FloatArray:
 
 
 class Components:
-    """Principal components of cues, and indicators, to be taken out of a value.
-
-    Parameters
-    ----------
-    indicators : ndarray, shape (n, n_indicators)
-        Always taken out.
-    train : ndarray of bool, shape (n,)
-        Tokens that components and weights are fitted on.
+    """Principal components of cues, shape (n, n_cues), and indicators, which are always taken out,
+    to be taken out of a value; components and weights are fitted on ``train`` tokens.
     """
 
     def __init__(self, cues: FloatArray, indicators: FloatArray, train: BoolArray) -> None:

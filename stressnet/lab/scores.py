@@ -50,12 +50,8 @@ INSIDE_PERCENTILE = 99.0
 class WordRegions:
     """One word's truth and regions as lists of cells.
 
-    Parameters
-    ----------
-    truth, wide, pointing, sound : ndarray of bool, shape (n_cells,)
-        Truth, truth with a margin, truth with the pointing game's tolerance, sounding cells.
-    cells : csr_matrix, shape (n_regions, n_cells)
-        Their cells, 1 or 0.
+    ``truth``, ``wide`` (with a margin), ``pointing`` (with the pointing game's tolerance) and
+    ``sound`` have shape (n_cells,), ``cells`` of 1 or 0 shape (n_regions, n_cells).
     """
 
     truth: BoolArray
@@ -163,15 +159,11 @@ class Scorer:
 class WordScores:
     """Scores of one method on the words of a set; NaN, and a reason, where a word has none.
 
-    ``marked`` is the falsely marked region where there is a false positive, else empty.
-
-    Parameters
-    ----------
-    chance : dict of str to ndarray, shape (n, n_measures)
-        Their levels by chance, one array for each of :data:`CHANCES`.
-    densities : dict of str to ndarray, shape (n, n_candidates)
-        Mean A of each candidate region over the mean A of the sound; NaN where the word lacks it or
-        it is no rival. ``own``, and what they are under ``exchange`` and ``displaced``.
+    ``values`` and ``chance``, one array for each of :data:`CHANCES`, have shape (n, n_measures).
+    ``densities``, shape (n, n_candidates), are the mean A of each candidate region over the mean A
+    of the sound, NaN where the word lacks it or it is no rival: ``own``, and what they are under
+    ``exchange`` and ``displaced``. ``marked`` is the falsely marked region where there is a false
+    positive, else empty.
     """
 
     words: LabSet

@@ -53,12 +53,8 @@ N_RESAMPLES = 400
 
 @dataclass(frozen=True)
 class SetTask:
-    """Everything a worker needs for one set.
-
-    Parameters
-    ----------
-    name : str
-        A design, ``planted``, ``natural:COLUMN`` (a cue of the corpus), or ``folder:PATH``.
+    """Everything a worker needs for one set: a design, ``planted``, ``natural:COLUMN`` (a cue of
+    the corpus), or ``folder:PATH``.
     """
 
     name: str

@@ -63,21 +63,11 @@ _NOMINAL = ("sex", "nucleus_1", "nucleus_2")
 class TargetRules:
     """When a target counts as localised, and which tokens it leaves out.
 
-    Parameters
-    ----------
-    max_correlation : float
-        Largest correlation with an unrelated cue in the training tokens.
-    min_correlation : float
-        Smallest correlation with the cue itself, in training and in held-out tokens.
-    margin_sd : float
-        Tokens nearer to zero than so many standard deviations of the rest are left out.
-    max_missing : float
-        Share of training tokens; a cue that is missing in more is not used.
-
-    Raises
-    ------
-    ConfigError
-        If a number is out of range.
+    ``max_correlation`` is the largest with an unrelated cue in the training tokens,
+    ``min_correlation`` the smallest with the cue itself, in training and in held-out tokens. Tokens
+    nearer to zero than ``margin_sd`` standard deviations of the rest are left out, and cues that
+    are missing in a larger share of training tokens than ``max_missing`` not used. ConfigError if a
+    number is out of range.
     """
 
     max_correlation: float = 0.05

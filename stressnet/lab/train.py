@@ -40,13 +40,9 @@ LAB_EPOCHS = 16
 class Learned:
     """What a network learned from a lab set.
 
-    Parameters
-    ----------
-    solved_by_voice : dict of str to bool
-        Whether balanced accuracy among each voice's words is at least :data:`SOLVED` (the words of
-        one voice are too few for an interval).
-    correct : ndarray of bool, shape (n_test,)
-        Which test words it gets right.
+    ``solved_by_voice`` says whether balanced accuracy among each voice's words is at least
+    :data:`SOLVED` (the words of one voice are too few for an interval), ``correct``, shape
+    (n_test,), which test words it gets right.
     """
 
     n_test: int

@@ -36,14 +36,9 @@ MAX_ATTEMPTS = 30
 class LabWord:
     """A synthesised word of which everything is known.
 
-    Parameters
-    ----------
-    audio : ndarray of float32, shape (n,)
-        The word with 120 ms of background on both sides; full scale 1.
-    phones : tuple of Interval
-        In seconds of the recording; ARPAbet without stress digits.
-    tracks : Tracks
-        F0 and F1 to F4 as synthesised, zero at the word's onset; NaN outside the vowels.
+    ``audio``, full scale 1, has 120 ms of background on both sides. ``phones`` are in seconds of
+    the recording, ARPAbet without stress digits; ``tracks``, F0 and F1 to F4 as synthesised, have
+    zero at the word's onset and NaN outside the vowels.
     """
 
     word_id: str

@@ -63,14 +63,9 @@ class Bullets:
 class Table:
     """A table of texts.
 
-    Parameters
-    ----------
-    caption : str
-        What is in it, with units.
-    flush_left : tuple of int
-        Columns of words; the others hold numbers and are set flush right.
-    sounds : sequence of str
-        A sound per row, to play in a last column without heading; empty for none.
+    The ``caption`` says what is in it, with units. Columns of words are set ``flush_left``, numbers
+    right. ``sounds`` holds a sound per row, to play in a last column without heading; empty for
+    none.
     """
 
     columns: Sequence[str]

@@ -40,18 +40,10 @@ TOKEN_COLUMNS = ("token_id", "map_index", "stress", "stress_predicted", "p_initi
 class RelevanceRun:
     """A finished run of ``stressnet explain``.
 
-    Parameters
-    ----------
-    maps : ndarray, shape (n, n_bins, n_frames)
-        Memory-mapped; positive relevance speaks for INITIAL.
-    axes : Axes
-        Of the maps; time zero is the word's onset.
-
-    Raises
-    ------
-    CorpusError
-        By its methods: if the folder is no finished run or its parts do not fit each other, if it
-        has no map of a token, or if the corpus is not the one that was explained.
+    ``maps``, shape (n, n_bins, n_frames), are memory-mapped; positive relevance speaks for INITIAL.
+    Time zero of their ``axes`` is the word's onset. CorpusError, by any method: the folder is no
+    finished run, its parts do not fit each other, it has no map of a token, or the corpus is not
+    the one that was explained.
     """
 
     path: Path

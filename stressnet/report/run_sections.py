@@ -24,12 +24,8 @@ if TYPE_CHECKING:
 class Sources:
     """A run, and where its figures go.
 
-    Parameters
-    ----------
-    suffix : str
-        Added to the names of figures, so that several runs can lie in one folder.
-    origin : str
-        Where the figures come from, added to what stands under each picture and table.
+    The ``suffix`` is added to the names of figures, so that several runs can lie in one folder;
+    ``origin``, where they come from, to what stands under each picture and table.
     """
 
     run: RelevanceRun

@@ -53,16 +53,8 @@ _HEIGHTS_IN = {"map": 1.9, "time": 0.55, "segments": 0.18, "syllables": 0.18}
 class WarpedMean:
     """Mean map of some tokens on a common time axis.
 
-    Parameters
-    ----------
-    relevance : ndarray, shape (n_bins, n_grid)
-        Mean of R / Σ|R|; NaN where no token has a value.
-    image : ndarray, shape (n_bins, n_grid)
-        Mean of the network's images, for orientation.
-    axes : Axes
-        Seconds of the mean word, hertz of the maps.
-    landmarks_s : ndarray, shape (7,)
-        Where the landmarks lie on ``axes``.
+    ``relevance``, the mean of R / Σ|R| (NaN where no token has a value), and ``image``, the mean of
+    the network's images, have the shape of ``axes``; ``landmarks_s``, shape (7,), lie on them.
     """
 
     stress: Stress

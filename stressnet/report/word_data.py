@@ -27,16 +27,9 @@ from stressnet.runs.tables import read_table
 class WordData:
     """All that a word's picture shows; times are seconds from the word's onset.
 
-    Parameters
-    ----------
-    origin_s : float
-        Time of the word's onset in the excerpt.
-    relevance : ndarray, shape of the image, or None
-        Signed; positive speaks for INITIAL.
-    p_initial : float
-        Its probability of INITIAL; NaN if there is no network.
-    language : str
-        Its name, for the title; empty for English.
+    ``origin_s`` is the time of the word's onset in the excerpt. Positive ``relevance``, of the
+    shape of the image, speaks for INITIAL; ``p_initial`` is NaN if there is no network, the name of
+    the ``language``, for the title, empty for English.
     """
 
     token_id: str
