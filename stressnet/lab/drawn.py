@@ -66,7 +66,6 @@ def drawn_set(
     n: int,
     seed: int,
     *,
-    voices: Sequence[str] | None = None,
     effect: float = 1.0,
     problems: list[Problem] | None = None,
     allow_leaks: bool = False,
@@ -94,7 +93,7 @@ def drawn_set(
     # The narrow band where F0 is among the cues.
     has_f0 = any(cue.startswith("f0") for cue in design.cue.split("+"))
     preset = NARROWBAND if has_f0 else get_preset("stressnet")
-    words = draw_words(design, n, seed, voices, effect, problems=problems)
+    words = draw_words(design, n, seed, effect=effect, problems=problems)
     checks = separations(words) if words else []
     if problem := separation_problem(words, checks):
         if not allow_leaks:

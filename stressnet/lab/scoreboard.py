@@ -200,7 +200,6 @@ def methods_table(
     cues: Sequence[str] = PLACED_CUES,
     *,
     seed: int = 0,
-    n_resamples: int = 500,
 ) -> pd.DataFrame:
     """One row per method over units and words of some cues, best first.
 
@@ -222,7 +221,7 @@ def methods_table(
         row: dict[str, Any] = dict(zip(_KEYS, key, strict=True))
         row["n_units"], row["n_cues"] = len(mine), mine["cue"].nunique()
         row["n_networks"] = len(mine[["set", "network", "net_seed"]].drop_duplicates())
-        draws = cluster_weights(mine["voice"], mine["set"], seed=seed, n_resamples=n_resamples)
+        draws = cluster_weights(mine["voice"], mine["set"], seed=seed, n_resamples=500)
         weights = np.concatenate([np.zeros((0, len(mine))), *draws])
         codes = pd.factorize(mine["cue"])[0]
         first, false = mine["place"] == 1, mine["false_positive"]

@@ -119,7 +119,6 @@ def draw_formants(
     audio: Audio | None = None,
     origin_s: float = 0.0,
     *,
-    colour: str = FORMANT_COLOUR,
     size: float = 1.0,
 ) -> None:
     """F1 to F4 as small dots, fainter where the tracker reports a wide bandwidth.
@@ -140,7 +139,7 @@ def draw_formants(
     if audio is not None and len(formants.time_s):
         drawn = drawn & is_loud(audio, formants.time_s + origin_s)[None]
     bandwidth = np.nan_to_num(formants.bandwidth_hz[drawn], nan=1e3)
-    colours = np.tile(to_rgba(colour), (int(drawn.sum()), 1))
+    colours = np.tile(to_rgba(FORMANT_COLOUR), (int(drawn.sum()), 1))
     colours[:, 3] = np.clip(150.0 / np.maximum(bandwidth, 1.0), 0.25, 1.0)
     dots: dict[str, Any] = {"s": 2.6 * size**2, "c": colours, "linewidths": 0, "zorder": 3}
     ax.scatter(time_s[drawn], formants.frequency_hz[drawn], **dots)
@@ -163,15 +162,11 @@ def draw_formants_plain(
             ax.plot(piece.time_s, piece.frequency_hz.T, **dots)
 
 
-def draw_pitch(
-    ax: Ax, pitch: PitchTrack, *, range_hz: tuple[float, float] = PITCH_RANGE_HZ, size: float = 1.0
-) -> None:
-    """F0 as blue dots with a white halo on a logarithmic axis.
+def draw_pitch(ax: Ax, pitch: PitchTrack, *, size: float = 1.0) -> None:
+    """F0 as blue dots with a white halo on a logarithmic axis that is widened if F0 leaves it.
 
     Parameters
     ----------
-    range_hz : tuple of float
-        Limits of the axis; widened if F0 leaves them.
     size : float
         Diameter of the dots re 1.6 points.
     """
@@ -179,7 +174,7 @@ def draw_pitch(
 
     found = np.isfinite(pitch.f0_hz)
     time_s, f0_hz = pitch.time_s[found], pitch.f0_hz[found]
-    low, high = range_hz
+    low, high = PITCH_RANGE_HZ
     if len(f0_hz):
         low, high = min(low, 0.95 * f0_hz.min()), max(high, 1.05 * f0_hz.max())
     ax.plot(time_s, f0_hz, markersize=3.0 * size, color="white", zorder=4, **_DOTS)

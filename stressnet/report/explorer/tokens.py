@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -112,9 +112,10 @@ class TokenReader:
             **_tiers(scene, self.corpus.phone_parts(token_id)),
         }
         arrays: dict[str, NDArray] = {}
-        header["wave"], arrays["wave"] = _wave(audio, origin_s, start_s, end_s)
-        header["spectrogram"], arrays["spectrogram"] = _picture(audio, origin_s, start_s, end_s)
-        header["tracks"] = _tracks(arrays, scene.tracks, audio, origin_s, start_s, end_s)
+        view = _View(audio, origin_s, start_s, end_s)
+        header["wave"], arrays["wave"] = _wave(view)
+        header["spectrogram"], arrays["spectrogram"] = _picture(view)
+        header["tracks"] = _tracks(arrays, scene.tracks, view)
         for number, reader in enumerate(self._readers):
             position = reader.image_index(token_id)
             mask = reader.images.mask[position]
@@ -208,10 +209,18 @@ def _tiers(scene: Scene, parts: Sequence[tuple[int, str]]) -> dict[str, Any]:
     }
 
 
-def _wave(
-    audio: Audio, origin_s: float, start_s: float, end_s: float
-) -> tuple[dict[str, Any], NDArray[np.int8]]:
+class _View(NamedTuple):
+    """A sound, the word's onset in it, and what is shown of it in seconds from there."""
+
+    audio: Audio
+    origin_s: float
+    start_s: float
+    end_s: float
+
+
+def _wave(view: _View) -> tuple[dict[str, Any], NDArray[np.int8]]:
     """Minimum and maximum per step, shape (n, 2), as parts of the largest magnitude."""
+    audio, origin_s, start_s, end_s = view
     part = audio.cut(origin_s + start_s, origin_s + end_s).samples
     step = max(1, round(WAVE_STEP_S * audio.rate_hz))
     peak = float(np.abs(part).max(initial=1e-6))
@@ -221,15 +230,13 @@ def _wave(
     return info, np.round(127 * pairs).astype(np.int8)
 
 
-def _picture(
-    audio: Audio, origin_s: float, start_s: float, end_s: float
-) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+def _picture(view: _View) -> tuple[dict[str, Any], NDArray[np.uint8]]:
     """The wide-band spectrogram as a compressed grey image, dark where loud."""
     from PIL import Image, features
 
-    level_db, axes = wide_band(audio, SPECTROGRAM_TOP_HZ)
-    axes = axes.shifted(-origin_s)
-    shown = axes.frames_within(start_s, end_s)
+    level_db, axes = wide_band(view.audio, SPECTROGRAM_TOP_HZ)
+    axes = axes.shifted(-view.origin_s)
+    shown = axes.frames_within(view.start_s, view.end_s)
     white = np.clip(-level_db[::-1, shown] / SPECTROGRAM_RANGE_DB, 0.0, 1.0)
     half_s, half_hz = axes.time_step_s / 2, axes.frequency_step_hz / 2
     time_s = axes.time_s[shown]
@@ -253,20 +260,13 @@ def _picture(
     return info, np.frombuffer(file.getvalue(), np.uint8)
 
 
-def _tracks(
-    arrays: dict[str, NDArray],
-    tracks: Tracks,
-    audio: Audio,
-    origin_s: float,
-    start_s: float,
-    end_s: float,
-) -> dict[str, Any]:
+def _tracks(arrays: dict[str, NDArray], tracks: Tracks, view: _View) -> dict[str, Any]:
     """Formants, bandwidths and F0 in whole hertz; 0 is missing."""
-    shown = tracks.between(start_s, end_s)
+    shown = tracks.between(view.start_s, view.end_s)
     formants, pitch = shown.formants, shown.pitch
     arrays["formants"] = _hertz(formants.frequency_hz)
     arrays["bandwidths"] = _hertz(formants.bandwidth_hz)
-    arrays["loud"] = is_loud(audio, formants.time_s + origin_s).astype(np.uint8)
+    arrays["loud"] = is_loud(view.audio, formants.time_s + view.origin_s).astype(np.uint8)
     arrays["f0"] = _hertz(10 * pitch.f0_hz)
     return {"formants": _grid(formants.time_s), "f0": {**_grid(pitch.time_s), "scale": 0.1}}
 
