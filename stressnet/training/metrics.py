@@ -2,8 +2,7 @@
 
 Intervals come from the bootstrap (:mod:`stressnet.inference.bootstrap`). Where a network makes no
 error at all, every resample is perfect, too; there the lower limit is the exact one of as many
-right answers as there are speakers or words, whichever are fewer (Clopper & Pearson 1934,
-*Biometrika* 26:404-413).
+right answers as there are words (Clopper & Pearson 1934, *Biometrika* 26:404-413).
 """
 
 from __future__ import annotations
@@ -108,7 +107,7 @@ def evaluate(
         value, resamples = float(points[name][0]), [part[name] for part in parts]
         metrics[name] = interval_of(value, np.concatenate([*resamples, []]))
         if value == 1.0 and math.isclose(metrics[name].low, 1.0):
-            low = _perfect_limit(name, is_initial, np.asarray(speakers), np.asarray(words))
+            low = _perfect_limit(name, is_initial, np.asarray(words))
             metrics[name] = Estimate(value, low, 1.0)
         if reasons[name]:
             metrics[name] = Estimate(value, math.nan, math.nan, reasons[name])
@@ -123,12 +122,7 @@ def evaluate(
     )
 
 
-def _perfect_limit(
-    name: str,
-    is_initial: NDArray[np.bool_],
-    speakers: NDArray[Any],
-    words: NDArray[Any],
-) -> float:
+def _perfect_limit(name: str, is_initial: NDArray[np.bool_], words: NDArray[Any]) -> float:
     """Lower limit of a metric that is 1 in all tokens."""
     everything = np.ones_like(is_initial)
     sides = {
@@ -136,8 +130,7 @@ def _perfect_limit(
         "recall_initial": [is_initial],
         "recall_final": [~is_initial],
     }.get(name, [is_initial, ~is_initial])
-    n_clusters = [min(len(np.unique(c[side])) for c in (speakers, words)) for side in sides]
-    low = float(np.mean([0.025 ** (1 / n) for n in n_clusters]))
+    low = float(np.mean([0.025 ** (1 / len(np.unique(words[side]))) for side in sides]))
     return 2 * low - 1 if name == "mcc" else low
 
 
