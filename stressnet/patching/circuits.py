@@ -95,8 +95,13 @@ def activations(
         return lambda tensor: seen.setdefault(place, change(tensor))
 
     with torch.no_grad(), changed_at(network, {place: keeps(place) for place in places}):
-        network(images)
+        network(_beside(network, images))
     return seen
+
+
+def _beside(network: Network, images: Tensor) -> Tensor:
+    """Images on the network's device."""
+    return images.to(next(network.parameters()).device)
 
 
 def replacing(others: Mapping[str, Tensor], kept: Masks) -> dict[str, Change]:
@@ -120,7 +125,8 @@ def run_with(
 ) -> FloatArray:
     """Logit differences of a network of which only the kept channels do their work, shape (n,)."""
     with torch.no_grad(), changed_at(network, replacing(others, kept)):
-        return np.asarray(logit_difference(network(images).double().cpu().numpy()))
+        logits = network(_beside(network, images)).double().cpu().numpy()
+    return np.asarray(logit_difference(logits))
 
 
 def kept_and_lost(
@@ -130,13 +136,12 @@ def kept_and_lost(
 
     ``order`` holds all channels; the first enters first.
     """
-    device = next(network.parameters()).device
     parts = [part for n in sizes_up_to(len(order)) for part in (order[:n], order[n:])]
     sets = [masks_of(part, order) for part in (*parts, (), order)]
     rows = []
     for one, other in zip(clean.split(BATCH), corrupted.split(BATCH), strict=True):
-        others = activations(network, sets[0], other.to(device))
-        rows.append([run_with(network, one.to(device), others, kept) for kept in sets])
+        others = activations(network, sets[0], other)
+        rows.append([run_with(network, one, others, kept) for kept in sets])
     m = np.concatenate(rows, axis=1).T
     nothing, everything = m[:, -2:-1], m[:, -1:]
     share = (m[:, :-2] - nothing) / (everything - nothing)
@@ -213,8 +218,6 @@ def edges_between(
     Units of the first layer come first. Returns ``source_layer, source, target_layer, target,
     share``, later targets only.
     """
-    device = next(network.parameters()).device
-    clean, corrupted = clean.to(device), corrupted.to(device)
     order = list(dict.fromkeys(unit.layer for unit in units))
     before, other = (activations(network, order, images) for images in (clean, corrupted))
     rows = []
@@ -224,7 +227,7 @@ def edges_between(
         seen = activations(network, order, clean, changes)
         for target in units:
             if order.index(target.layer) > order.index(source.layer):
-                cells = _cells(target).to(device)
+                cells = _cells(target).to(before[target.layer].device)
                 change, whole = (
                     (before[target.layer] - each[target.layer]).movedim(target.dim, -1)[..., cells]
                     for each in (seen, other)
@@ -264,7 +267,7 @@ def means_over(
     fill = dict.fromkeys(dims, torch.zeros((), device=device))
     means: dict[str, list[FloatArray]] = {place: [] for place in dims}
     for part, weight in zip(images.split(BATCH), weights.split(BATCH), strict=True):
-        for place, tensor in activations(network, dims, part.to(device)).items():
+        for place, tensor in activations(network, dims, part).items():
             fill[place] = fill[place] + torch.tensordot(weight, tensor, dims=1)[None]
             by_channel = tensor.movedim(dims[place], 1)
             by_channel = by_channel.reshape(*by_channel.shape[:2], -1)
@@ -291,7 +294,6 @@ def accuracy_table(
         ``ranking, works, n_units, test_set, n, balanced_accuracy, low, high``; ``works`` is
         ``network``, ``circuit`` (alone) or ``rest`` (the network without it).
     """
-    device = next(network.parameters()).device
     labels = _labels(tokens)
     runs = [(WHOLE, "network", list(units))]
     for ranking, circuit in circuits.items():
@@ -300,7 +302,7 @@ def accuracy_table(
     rows = []
     for ranking, works, kept in runs:
         masks = masks_of(kept, units)
-        parts = [run_with(network, one.to(device), fill, masks) for one in images.split(BATCH)]
+        parts = [run_with(network, one, fill, masks) for one in images.split(BATCH)]
         answers = np.concatenate(parts)
         for name, at in tokens.reset_index(drop=True).groupby("split").indices.items():
             of_set = tokens.iloc[at]

@@ -2,7 +2,13 @@
 
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import hash_file, read_manifest
-from stressnet.runs.options import max_tokens_option, option, seed_option, splits_option
+from stressnet.runs.options import (
+    max_tokens_option,
+    option,
+    resamples_option,
+    seed_option,
+    splits_option,
+)
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.result import Result
 from stressnet.runs.stage import CORPUS, MODEL, Input, Stage
@@ -26,6 +32,7 @@ __all__ = [
     "option",
     "read_manifest",
     "read_table",
+    "resamples_option",
     "seed_option",
     "splits_option",
 ]

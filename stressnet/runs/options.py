@@ -87,6 +87,12 @@ def max_tokens_option(default: int | None = None) -> Any:
     return option(default, help="Random sample of this many tokens.", minimum=1)
 
 
+def resamples_option(default: int, minimum: int = 100) -> Any:
+    """The option ``--resamples``."""
+    text = "Bootstrap resamples of the intervals."
+    return option(default, flag="--resamples", minimum=minimum, help=text)
+
+
 def options_of(config: Any) -> tuple[Option, ...]:
     """Options of a config class, in the order of its fields."""
     hints = get_type_hints(config)

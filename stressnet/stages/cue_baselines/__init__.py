@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stressnet.runs import Input, Stage, option, seed_option
+from stressnet.runs import Input, Stage, option, resamples_option, seed_option
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,7 @@ class CueBaselinesConfig:
     n_seeds: int = option(
         5, flag="--seeds", minimum=1, help="Seeds of gradient boosting, the only one with chance."
     )
-    n_resamples: int = option(
-        1000, flag="--resamples", minimum=1, help="Bootstrap resamples of the intervals."
-    )
+    n_resamples: int = resamples_option(1000, minimum=1)
     seed: int = seed_option()
 
 

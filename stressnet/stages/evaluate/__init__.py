@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stressnet.runs import CORPUS, Input, Stage, option, seed_option
+from stressnet.runs import CORPUS, Input, Stage, option, resamples_option, seed_option
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,7 @@ class EvaluateConfig:
         help="Leak audits: what classifiers know that see only padding, envelope or phones; a "
         "network on shuffled labels; nouns and verbs without stress shift.",
     )
-    n_resamples: int = option(
-        2000, flag="--resamples", minimum=100, help="Bootstrap resamples of the intervals."
-    )
+    n_resamples: int = resamples_option(2000)
     seed: int = seed_option()
 
 

@@ -12,13 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stressnet.errors import ConfigError
 from stressnet.runs import CORPUS, Stage, max_tokens_option, option, seed_option
-
-if TYPE_CHECKING:
-    from stressnet.manipulation.endpoints import EndpointKind
 
 MEASURED_HELP = "Folder that 'stressnet measure' wrote for CORPUS; saves measuring it."
 
@@ -76,11 +72,6 @@ class ManipulateConfig:
             first, second = in_order(names)
             pairs.append((first, second))
         return tuple(pairs)
-
-    @property
-    def endpoint_kind(self) -> EndpointKind:
-        """Where the ends of a continuum come from."""
-        return "pair" if self.endpoints == "pair" else "class"
 
 
 manipulate_corpus = Stage(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,6 +88,7 @@ def endpoints_of(
     table = read_table(cues / CUE_TABLE, ["token_id"])
     reference = Reference(table, config.min_tokens)
     rows = {str(row["token_id"]): row for row in table.to_dict("records")}
+    kind: Any = config.endpoints
     wanted = in_order(sorted({*config.cues, *(cue for pair in config.pair_list for cue in pair)}))
     found: dict[str, dict[str, Endpoint]] = {}
     for token_id in map(str, tokens["token_id"]):
@@ -95,7 +97,7 @@ def endpoints_of(
             reason = f"not among the measured tokens, see {cues / FAILURES}"
             problems.append(Problem(token_id, "endpoints", Severity.ERROR, reason))
             continue
-        ends, missing = reference.endpoints(rows[token_id], wanted, config.endpoint_kind)
+        ends, missing = reference.endpoints(rows[token_id], wanted, kind)
         found[token_id] = ends
         problems += [
             Problem(f"{token_id}/{cue}", "endpoints", Severity.ERROR, reason)

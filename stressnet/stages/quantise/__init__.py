@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stressnet.errors import ConfigError, check_names
-from stressnet.runs.options import max_tokens_option, option, seed_option
+from stressnet.runs.options import max_tokens_option, option, resamples_option, seed_option
 from stressnet.runs.stage import CORPUS, Input, Stage
 
 SCORES = (
@@ -63,9 +63,7 @@ class QuantiseConfig:
     map_tokens: int = option(
         60, minimum=0, help="Test words whose relevance maps are compared; 0 for none."
     )
-    n_resamples: int = option(
-        1000, flag="--resamples", minimum=100, help="Bootstrap resamples of the intervals."
-    )
+    n_resamples: int = resamples_option(1000)
     seed: int = seed_option()
 
     def __post_init__(self) -> None:
