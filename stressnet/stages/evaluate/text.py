@@ -26,6 +26,7 @@ def evaluation_text(result: Result) -> str:
             f"  {'test set':<36}{'n':>6}{'FINAL':>7}{'majority':>10}{'accuracy':>23}"
             f"{'balanced accuracy':>23}{'MCC':>25}{'AUROC':>23}{'recall I / F':>16}{'ECE':>8}",
         ]
+        within = []
         for name, part in rows.groupby("test_set", sort=False):
             values = part.set_index("metric")
             first = part.iloc[0]
@@ -34,22 +35,18 @@ def evaluation_text(result: Result) -> str:
             widths = {"accuracy": 23, "balanced_accuracy": 23, "mcc": 25, "auroc": 23}
             for metric, width in widths.items():
                 line += interval_text(values.loc[metric]).rjust(width)
-            initial, final, error = (
-                float(values["estimate"].get(name, float("nan")))
-                for name in ("recall_initial", "recall_final", "ece_balanced")
-            )
+            figures = ["recall_initial", "recall_final", "ece_balanced"]
+            initial, final, error = values["estimate"].reindex(figures).astype(float)
             line += f"{initial:.3f} / {final:.3f}".rjust(16)
             lines.append(line + ("" if error != error else f"{error:.3f}".rjust(8)))
-        for name, part in rows.groupby("test_set", sort=False):
-            values = part.set_index("metric")
             mean, auroc = values.loc[tables.WORD_MEAN], values.loc[tables.WORD_AUROC]
             if mean["n"]:
-                lines.append(
+                within.append(
                     f"  {TITLES[str(name)]}: within the {mean['n_words']} words that show both "
                     f"readings (n = {mean['n']}), means over words: AUROC {interval_text(auroc)}, "
                     f"balanced accuracy {interval_text(mean)}"
                 )
-        lines.append("")
+        lines += [*within, ""]
     if len(result.seeds):
         lines.append("balanced accuracy over seeds: mean, standard deviation, range; ensemble")
         for _, row in result.seeds[result.seeds["metric"] == "balanced_accuracy"].iterrows():
