@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.evaluation.sets import TestSets, asked
-from stressnet.inference.bootstrap import Estimate, bootstrapped, mean_of_sides
+from stressnet.inference.bootstrap import bootstrapped, mean_of_sides
 from stressnet.training.comparison import compare
 
 TOGETHER = "together"
@@ -47,28 +48,15 @@ def cost_rows(
         first = labels == labels.min()
         sides = [side for side in (first, ~first) if side.any()]
         answers = mine >= 0
-        hits = (answers == (tests.tokens[mask]["stress"] == "INITIAL").to_numpy()).astype(float)
-        same = (answers == (others["float"][mask] >= 0)).astype(float)
+        hits = answers == (tests.tokens[mask]["stress"] == "INITIAL").to_numpy()
+        same = answers == (others["float"][mask] >= 0)
         row: dict[str, Any] = {"test_set": name, "n": len(mine)}
-        row |= _mean(hits, sides, clusters, options).columns("balanced_accuracy")
-        row |= _mean(same, [slice(None)], clusters, options).columns("agreement")
+        measured = {"balanced_accuracy": (hits, sides), "agreement": (same, [slice(None)])}
+        for measure, (values, parts) in measured.items():
+            figure = partial(mean_of_sides, values=values.astype(float), sides=parts)
+            row |= bootstrapped(figure, *clusters, **options).columns(measure)
         for other, theirs in others.items():
             apart = compare(labels, mine, theirs[mask], *clusters, **options).balanced_accuracy
             row |= apart.columns(f"difference_to_{other}")
         rows.append(row)
     return rows
-
-
-def _mean(values: Any, sides: Any, clusters: Any, options: Mapping[str, int]) -> Estimate:
-    return bootstrapped(lambda weights: mean_of_sides(weights, values, sides), *clusters, **options)
-
-
-def map_correlation(
-    first: NDArray[np.floating], second: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Pearson's correlation of two maps of each word, shape (n,); maps are (n, bins, frames)."""
-    pair = [maps.reshape(len(maps), -1).astype(np.float64) for maps in (first, second)]
-    a, b = (maps - maps.mean(axis=1, keepdims=True) for maps in pair)
-    norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((a * b).sum(axis=1) / norm)

@@ -54,13 +54,7 @@ def round_attention(weights: Tensor, bits: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Range:
-    """What an activation's integers span; it always holds zero, which stays exactly zero.
-
-    Parameters
-    ----------
-    low, high : float
-        Smallest and largest value that is kept apart; what lies outside is clipped.
-    """
+    """What an activation's integers span; what lies outside is clipped, and zero stays zero."""
 
     low: float
     high: float
@@ -77,17 +71,10 @@ class Range:
 
 
 def find_range(values: Tensor, bits: int, calibration: Calibration) -> Range:
-    """The range of an activation.
+    """The range of an activation, from a sample of its values over calibration words (n,).
 
-    Parameters
-    ----------
-    values : Tensor, shape (n,)
-        A sample of what the activation was over calibration words.
-    bits : int
-        Only ``mse`` depends on it.
-    calibration : {"min-max", "percentile", "mse"}
-        The whole range, that without :data:`PERCENTILE` at either end, or the one that
-        rounds with the smallest mean squared error.
+    ``calibration`` is the whole range, that without :data:`PERCENTILE` at either end, or the one
+    that rounds to so many bits with the smallest mean squared error.
     """
     cut = PERCENTILE if calibration == "percentile" else 0.0
     low, high = (float(torch.quantile(values, q)) for q in (cut, 1 - cut))
@@ -99,12 +86,7 @@ def find_range(values: Tensor, bits: int, calibration: Calibration) -> Range:
 
 @dataclass(frozen=True)
 class ChannelRanges:
-    """Ranges of the channels of a normalised activation, each with a scale of its own.
-
-    Parameters
-    ----------
-    low, high : Tensor, shape (n_channels,)
-    """
+    """Ranges of the channels of a normalised activation, each of shape (n_channels,)."""
 
     low: Tensor
     high: Tensor

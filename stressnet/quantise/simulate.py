@@ -42,19 +42,11 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution or dense layer.
+    """A convolution or dense layer, by its module path; weights are counted without biases.
 
-    Parameters
-    ----------
-    name : str
-        Module path.
-    n_weights, n_outputs : int
-        Weights without biases; output channels.
-    n_macs : int
-        Multiply-accumulate operations for one image, with those of the attention it feeds.
-    norm, attention : str
-        Module paths of the LayerNorm whose output it alone reads, and of the attention whose
-        queries, keys and values it makes; empty if there is none.
+    ``n_macs`` are multiply-accumulate operations for one image, with those of the attention it
+    feeds; ``norm`` and ``attention`` the paths of the LayerNorm whose output it alone reads and of
+    the attention whose queries, keys and values it makes; empty if there is none.
     """
 
     name: str
@@ -77,12 +69,9 @@ def fold_batch_norms(model: Network) -> Network:
 
 
 def fold_into_norm(norm: Any, layer: Any, channels: ChannelRanges, bits: int) -> Range:
-    """Give all channels between a LayerNorm and a dense layer one grid, without other results.
+    """Give all channels between a LayerNorm and a dense layer one grid, which is returned.
 
-    Returns
-    -------
-    Range
-        Of the channels now.
+    Apart from rounding, the layer's output is as before.
     """
     ratio, shift, span = channels.fold(bits)
     norm.weight.div_(ratio)
@@ -113,14 +102,7 @@ def _round_input(span: Range, bits: int, module: nn.Module, args: tuple[Tensor, 
 class RoundedAttention(nn.Module):
     """:class:`stressnet.models.transformer.Attention` whose products read rounded numbers.
 
-    Parameters
-    ----------
-    attention : Attention
-        Its projections are used as they are.
-    ranges : sequence of Range
-        Of queries, keys and values.
-    grid : {"log2", "even"}
-        Of the attention weights.
+    ``ranges`` are those of queries, keys and values, ``grid`` that of the attention weights.
     """
 
     def __init__(
@@ -149,16 +131,10 @@ class Simulation:
 
     Parameters
     ----------
-    model : Network
-        As it was trained.
-    images : Tensor, shape (n, 1, n_bins, n_frames)
-        Calibration words.
-    calibration : {"min-max", "percentile", "mse"}
-        How ranges of activations are found.
-    grid : {"log2", "even"}
-        What attention weights are rounded to.
-    seed : int
-        Of the values that are drawn.
+    model, images : Network, Tensor of shape (n, 1, n_bins, n_frames)
+        The network as it was trained, and calibration words.
+    calibration, grid : {"min-max", "percentile", "mse"}, {"log2", "even"}
+        How ranges of activations are found; what attention weights are rounded to.
 
     Attributes
     ----------
@@ -259,15 +235,18 @@ class Simulation:
         return result
 
 
-def plan_bytes(model: Network, layers: Sequence[Layer], bits: Mapping[str, int]) -> dict[str, int]:
-    """``bytes`` of a plan and ``float_bytes`` of the network, batch normalisations folded.
+def plan_size(model: Network, layers: Sequence[Layer], bits: Mapping[str, int]) -> dict[str, float]:
+    """``bits_per_weight``, ``bit_operations`` and ``bytes`` of a plan, and ``float_bytes``.
 
-    A plan has packed weights, a scale per output channel, scale and zero point of each activation,
-    and what stays in float32.
+    Bytes are those of packed weights, a scale per output channel, scale and zero point of each
+    activation, and what stays in float32.
     """
-    whole = 4 * sum(parameter.numel() for parameter in model.parameters())
-    packed = whole
+    whole = packed = 4 * sum(parameter.numel() for parameter in model.parameters())
+    weight_bits = operations = 0
     for layer in layers:
-        packed += -(-layer.n_weights * bits[layer.name] // 8) - 4 * layer.n_weights
-        packed += 4 * layer.n_outputs + 8 * (4 if layer.attention else 1)
-    return {"bytes": packed, "float_bytes": whole}
+        weight_bits += layer.n_weights * bits[layer.name]
+        operations += layer.n_macs * bits[layer.name] ** 2
+        packed += 4 * (layer.n_outputs - layer.n_weights) + 8 * (4 if layer.attention else 1)
+    per_weight = weight_bits / sum(layer.n_weights for layer in layers)
+    sizes = {"bytes": packed + weight_bits // 8, "float_bytes": whole}
+    return {"bits_per_weight": per_weight, "bit_operations": operations, **sizes}

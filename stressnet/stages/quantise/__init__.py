@@ -21,7 +21,7 @@ class QuantiseConfig:
     mean_bits: tuple[str, ...] = option(
         ("8", "6", "5", "4", "3"),
         separated=True,
-        help="Budgets, as bits that all layers could have, separated by commas.",
+        help="Budgets: bits that all layers could have, separated by commas.",
     )
     bits: tuple[str, ...] = option(
         ("2", "3", "4", "5", "6", "8"),
@@ -31,13 +31,10 @@ class QuantiseConfig:
     budget: str = option(
         "size",
         choices=("size", "operations"),
-        help="What the budget counts: bytes of weights, or bit operations (multiplications times "
-        "bits of both factors).",
+        help="What is limited: weights' bytes, or operations.",
     )
     scores: tuple[str, ...] = option(
-        SCORES,
-        separated=True,
-        help="Which layers get more bits, separated by commas; see docs/quantise.md.",
+        SCORES, separated=True, help="What decides about bits; see docs/quantise.md."
     )
     composites: tuple[str, ...] = option(
         (),
@@ -46,14 +43,10 @@ class QuantiseConfig:
         default_text="the one that suits the network",
     )
     calibration: str = option(
-        "mse",
-        choices=("min-max", "percentile", "mse"),
-        help="How ranges of activations are found.",
+        "mse", choices=("min-max", "percentile", "mse"), help="How activations' ranges are found."
     )
     attention: str = option(
-        "log2",
-        choices=("log2", "even"),
-        help="What attention weights are rounded to.",
+        "log2", choices=("log2", "even"), help="What attention weights are rounded to."
     )
     calibration_tokens: int = option(
         64, minimum=2, help="Words of the training split for ranges and scores."
@@ -69,9 +62,8 @@ class QuantiseConfig:
     def __post_init__(self) -> None:
         check_names("score", self.scores, SCORES)
         for flag, texts in (("--mean-bits", self.mean_bits), ("--bits", self.bits)):
-            if not all(
-                text.replace(".", "", 1).isdigit() and 2 <= float(text) <= 16 for text in texts
-            ):
+            numbers = [text for text in texts if text.replace(".", "", 1).isdigit()]
+            if len(numbers) < len(texts) or not all(2 <= float(text) <= 16 for text in numbers):
                 raise ConfigError(f"{flag} takes numbers from 2 to 16, not '{','.join(texts)}'")
 
     @property

@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.store import Corpus
 from stressnet.explain.map_file import MapRequest, compute_maps
-from stressnet.explain.reference import REFERENCED
 from stressnet.inference.bootstrap import bootstrapped, mean_of_sides
 from stressnet.lexicon.stress import Stress
-from stressnet.quantise.cost import map_correlation
 from stressnet.regions.project_bands import BandProjection, project_bands
 from stressnet.regions.project_corpus import draw_donors
 from stressnet.runs.folder import RunFolder
@@ -50,14 +47,13 @@ def compare_maps(
     Returns
     -------
     dict
-        ``maps``: correlation with the first network's map, mean over words with its interval.
+        ``maps``: Pearson's correlation with the first network's map, mean over words.
         ``densities``: of relevance in regions, and their change, if a word could be projected.
     """
     network, step, composite = label
     images = corpus.images(preset)
-    spectrum = mean_spectrum(corpus, images, tokens) if composite in REFERENCED else None
-    initial = Stress.INITIAL.class_index
-    request = MapRequest(tokens["row"].to_numpy(), composite, "logit-difference", initial, spectrum)
+    rows, initial = tokens["row"].to_numpy(), Stress.INITIAL.class_index
+    request = MapRequest(rows, composite, "logit-difference", initial)
     ids, (donors, _) = tokens["token_id"].tolist(), draw_donors(tokens, 0)
     correlations, parts = [], []
     first: Any = None
@@ -66,23 +62,21 @@ def compare_maps(
         stage = folder.progress.stage(f"maps of {network} {name}", len(ids), "word")
         with folder.journal(f"{step}-{place}") as journal, stage as bar:
             compute_maps(file, make(), images, request, journal, bar)
-        maps = np.load(file)
-        if place == 0:
-            first = maps
-        else:
-            same = map_correlation(first, maps)
-            usable = tokens[np.isfinite(same)]
-            same = same[np.isfinite(same)]
+        maps = np.load(file).reshape(len(ids), -1).astype(np.float64)
+        maps -= maps.mean(axis=1, keepdims=True)
+        maps /= np.sqrt((maps**2).sum(axis=1, keepdims=True)) + np.finfo(float).tiny
+        first = maps if place == 0 else first
+        if place:
+            same = (first * maps).sum(axis=1)
             figure = partial(mean_of_sides, values=same, sides=[slice(None)])
-            mean = bootstrapped(figure, usable["speaker"], usable["lemma"])
+            mean = bootstrapped(figure, tokens["speaker"], tokens["lemma"])
             row = {"plan": name, "n": len(same), "median": float(np.median(same))}
             correlations.append(row | mean.columns("correlation"))
         what = BandProjection(corpus.path, preset, file, (BANDS,), REGIONS)
         for table, problems in project_bands(what, ids, donors, folder):
             if table is not None:
                 parts.append(table.assign(model=name, composite=composite))
-            if place == 0:
-                folder.problems += problems
+            folder.problems += problems if place == 0 else []
     result = {"maps": pd.DataFrame(correlations)}
     if parts:
         known = tokens[["token_id", "word", "family", "speaker", "stress"]]

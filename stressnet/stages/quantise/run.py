@@ -24,7 +24,7 @@ from stressnet.quantise import scores as layer_scores
 from stressnet.quantise.allocate import plan_table
 from stressnet.quantise.cost import cost_rows
 from stressnet.quantise.scores import FALLING, RANDOM, UNIFORM
-from stressnet.quantise.simulate import Simulation, plan_bytes
+from stressnet.quantise.simulate import Simulation, plan_size
 from stressnet.report.quantise_figure import plot_cost
 from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
@@ -231,12 +231,7 @@ class _Work:
                 others = {FLOAT: answers[FLOAT]}
                 if uniform:
                     others[UNIFORM] = answers[uniform[row["mean_bits"]]]
-                sizes = pd.DataFrame([(a.n_weights, a.n_macs, bits[a.name]) for a in layers])
-                about = row | {
-                    "bits_per_weight": np.average(sizes[2], weights=sizes[0]),
-                    "bit_operations": int((sizes[1] * sizes[2] ** 2).sum()),
-                    **plan_bytes(self.net.base, layers, bits),
-                }
+                about = row | plan_size(self.net.base, layers, bits)
                 measured = cost_rows(
                     answers[key], others, self.tests, config.seed, config.n_resamples
                 )

@@ -9,26 +9,24 @@ from stressnet.runs.result import Result
 
 def quantised_text(result: Result) -> str:
     """What each plan costs on all test sets together, and whether maps stay the same."""
-    lines = []
-    for network, part in result.tables["cost"].groupby("network", sort=False):
-        rows = part[part["test_set"] == TOGETHER]
-        lines += [
-            f"{network}, {rows['n'].iloc[0]} test words",
-            f"  {'plan':<16}{'bits':>6}{'bytes':>8}{'balanced accuracy':>24}{'change':>26}"
-            f"{'less uniform':>26}{'same answer':>24}",
-        ]
-        for _, row in rows.iterrows():
-            name = row["score"] + (f" {row['draw'] + 1}" if row["score"] == "random" else "")
-            line = f"  {name:<16}{row['mean_bits']:>6g}{row['bytes'] / row['float_bytes']:>8.1%}"
-            line += f"{interval_text(row, 'balanced_accuracy'):>24}"
-            line += f"{interval_text(row, 'difference_to_float', signed=True):>26}"
-            if "difference_to_uniform" in row:
-                line += f"{interval_text(row, 'difference_to_uniform', signed=True):>26}"
-            lines.append(line + f"{interval_text(row, 'agreement'):>24}")
-        lines.append("")
+    cost = result.tables["cost"]
+    columns = {name: name for name in ("balanced_accuracy", "agreement")}
+    columns |= {
+        name: name.replace("_", " ") for name in cost if name.endswith(("_float", "_uniform"))
+    }
+    lines = [
+        f"{'network':<14}{'plan':<14}{'bits':>5}{'size':>7}"
+        + "".join(f"{t:>26}" for t in columns.values())
+    ]
+    for _, row in cost[cost["test_set"] == TOGETHER].iterrows():
+        line = f"{row['network']:<14}{row['score']:<14}{row['mean_bits']:>5g}"
+        line += f"{row['bytes'] / row['float_bytes']:>7.1%}"
+        for name in columns:
+            line += f"{interval_text(row, name, signed=name.startswith('difference')):>26}"
+        lines.append(line)
     if "maps" in result.tables:
         lines.append("correlation of relevance maps with the float network's")
         for _, row in result.tables["maps"].iterrows():
             shown = interval_text(row, "correlation")
-            lines.append(f"  {row['network']:<24}{row['plan']:<20}{shown:>24}  ({row['n']} words)")
+            lines.append(f"{row['network']:<14}{row['plan']:<19}{shown:>24}  ({row['n']} words)")
     return "\n".join(lines)
