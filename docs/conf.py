@@ -41,4 +41,13 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "start": []}
+
+
+def setup(app):
+    """Keep asterisks in help texts, such as ``fixed-hz:*FACTOR``, from being read as emphasis."""
+
+    def escape(_app, _context, lines):
+        lines[:] = [line.replace("*", "\\*") for line in lines]
+
+    app.connect("sphinx-click-process-options", escape)
