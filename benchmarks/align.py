@@ -2,6 +2,7 @@
 
     uv run python benchmarks/align.py textgrids FOLDER     # audio, .txt and .TextGrid side by side
     uv run python benchmarks/align.py espeak [--size tiny] # speaks the demo corpus, times known
+    uv run python benchmarks/align.py espeak --language es --size 6x12 --only "flat start"
 
 Every candidate learns from the audio it then aligns. Printed are median, mean and 90th percentile
 of the absolute difference to the reference (word starts and ends; starts and ends of phones where
@@ -21,7 +22,7 @@ import argparse
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,49 +32,21 @@ from scipy.signal import butter, sosfiltfilt
 
 from stressnet.alignment.accuracy import signed_boundary_errors, summarise
 from stressnet.alignment.aligner import Aligner, AlignmentFailure, Utterance
-from stressnet.alignment.features import Normalisation
-from stressnet.alignment.first_pass import FirstPass, PocketsphinxAligner
-from stressnet.alignment.gmm import GmmModel
-from stressnet.alignment.gmm_training import TrainingSettings
+from stressnet.alignment.first_pass import PocketsphinxAligner
 from stressnet.alignment.kaldi_gmm import KaldiGmmAligner
-from stressnet.alignment.paths import WordPath
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 from stressnet.audio import read_audio
 from stressnet.intervals import Alignment, Interval
+from stressnet.languages.phones import is_vowel
 from stressnet.lexicon.dictionary import load_dictionary
 
-VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
-SIBILANTS = frozenset({"S", "SH"})
-
-
-class FlatStart(KaldiGmmAligner):
-    """The same model trained from equal lengths instead of from pocketsphinx's phones."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            TrainingSettings(iterations=25), landmarks=False, average=False, network=False
-        )
-
-    def _model(
-        self, examples: Sequence[FirstPass], speakers: dict[str, Normalisation]
-    ) -> GmmModel | None:
-        return super()._model([replace(e, paths=_equal(e)) for e in examples], speakers)
-
-
-def _equal(example: FirstPass) -> tuple[WordPath, ...]:
-    chosen = [path.phones for path in example.paths or ()]
-    edges_s = np.linspace(0.0, example.duration_s, sum(map(len, chosen)) + 1)
-    paths, first = [], 0
-    for phones in chosen:
-        paths.append(WordPath(phones, tuple(edges_s[first : first + len(phones) + 1].tolist())))
-        first += len(phones)
-    return tuple(paths)
+SIBILANTS = frozenset({"S", "SH", "s", "ʃ"})
 
 
 CANDIDATES: dict[str, Callable[[], Aligner]] = {
     "pocketsphinx": PocketsphinxAligner,
-    "gmm, flat start": FlatStart,
+    "flat start": lambda: KaldiGmmAligner(english=False),
     "gmm from pocketsphinx": lambda: KaldiGmmAligner(landmarks=False, average=False, network=False),
     "both averaged": lambda: KaldiGmmAligner(landmarks=False, network=False),
     "averaged + landmarks": lambda: KaldiGmmAligner(network=False),
@@ -108,11 +81,16 @@ def textgrid_set(folder: Path) -> tuple[list[Utterance], dict[str, Alignment]]:
     return utterances, references
 
 
-def espeak_set(folder: Path, size: str) -> tuple[list[Utterance], dict[str, Alignment]]:
-    """The demo corpus, spoken anew, and the engine's own times."""
-    from stressnet.demo.corpus import speak_corpus, truth_alignment
+def espeak_set(
+    folder: Path, size: str, language: str
+) -> tuple[list[Utterance], dict[str, Alignment]]:
+    """The demo corpus, spoken anew, and its own times; ``6x12``: 6 voices, 12 sentences."""
+    from stressnet.demo.corpus import SIZES, speak_corpus, truth_alignment
 
-    made = speak_corpus(folder / "audio", size=size)
+    if "x" in size:
+        voices, each = map(int, size.split("x"))
+        SIZES[size] = voices, each
+    made = speak_corpus(folder / "audio", size=size, language=language)
     utterances, references = [], {}
     for transcript in sorted(made.audio.rglob("*.trans.txt")):
         for line in transcript.read_text(encoding="utf-8").splitlines():
@@ -131,9 +109,9 @@ def sibilant_edges(alignment: Alignment, balance_db: np.ndarray) -> list[float]:
         kinds = left.label.rstrip("012"), right.label.rstrip("012")
         if abs(left.end_s - right.start_s) > 0.002:
             continue
-        if kinds[0] in VOWELS and kinds[1] in SIBILANTS:
+        if is_vowel(kinds[0]) and kinds[1] in SIBILANTS:
             sign = 1.0
-        elif kinds[0] in SIBILANTS and kinds[1] in VOWELS:
+        elif kinds[0] in SIBILANTS and is_vowel(kinds[1]):
             sign = -1.0
         else:
             continue
@@ -185,14 +163,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kind", choices=["textgrids", "espeak"])
     parser.add_argument("folder", type=Path, nargs="?")
-    parser.add_argument("--size", default="tiny", choices=["tiny", "full"])
+    parser.add_argument("--size", default="tiny", help="tiny, full, or VOICESxSENTENCES")
+    parser.add_argument("--language", default="en", help="what espeak speaks")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--every", type=int, default=1, help="take every n-th utterance only")
     parser.add_argument("--only", nargs="*", choices=list(CANDIDATES), default=list(CANDIDATES))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         if arguments.kind == "espeak":
-            utterances, references = espeak_set(Path(scratch), arguments.size)
+            utterances, references = espeak_set(Path(scratch), arguments.size, arguments.language)
         elif arguments.folder is None:
             parser.error("textgrids needs a folder")
         else:
@@ -205,7 +184,7 @@ def main() -> None:
         columns = "     n median   mean    p90  ≤20%   bias  mean*"
         print(f"{'':22s} | {columns} | {columns} | sibilant edge | failed, x real time")
         print(row("reference", references, references, balances, ""))
-        pronounce = load_dictionary().pronounce
+        pronounce = load_dictionary(None, arguments.language).pronounce
         for name in arguments.only:
             started = time.perf_counter()
             results = dict(CANDIDATES[name]().align(utterances, pronounce, jobs=arguments.jobs))
