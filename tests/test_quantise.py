@@ -191,6 +191,9 @@ def test_the_integer_programme_finds_the_optimum(seed: int) -> None:
     rows = np.arange(5)
     assert use[rows, fast].sum() <= budget * (1 + 1e-9)
     assert cost[rows, fast].sum() == pytest.approx(exhaustive(cost, use, budget), rel=1e-6)
+    assert (allocate(cost * 0, use, use.max(axis=1).sum()) == 5).all(), (
+        "bits that are free are used"
+    )
     with pytest.raises(ConfigError, match="budget"):
         allocate(cost, use, use[:, 0].sum() * 0.9)
 

@@ -41,8 +41,10 @@ def allocate(cost: FloatArray, use: FloatArray, budget: float) -> NDArray[np.int
         raise ConfigError("the budget is below what all layers need with the fewest bits")
     n_layers, n_choices = cost.shape
     one_each = np.kron(np.eye(n_layers), np.ones(n_choices))
+    # Where bits cost the same, what is left of the budget is used.
+    wanted = cost / (np.abs(cost).max() or 1.0) * 1e4 - use / budget * 1e-4
     solved = milp(
-        (cost / (np.abs(cost).max() or 1.0) * 1e4).ravel(),
+        wanted.ravel(),
         integrality=np.ones(cost.size),
         bounds=(0, 1),
         constraints=[
