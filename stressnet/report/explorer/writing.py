@@ -77,7 +77,7 @@ def write_tokens(
 ) -> list[tuple[int, str]]:
     """Write the files of all tokens; those that cannot be shown become problems.
 
-    The numbers (which are the files' names) and ids of the others.
+    Returns the numbers (which are the files' names) and ids of the others.
     """
     source = (str(corpus.path), tuple(str(m.run.path) for m in methods), str(folder.path))
     tasks = [
@@ -125,14 +125,8 @@ def write_explorer(
 ) -> tuple[Path, int]:
     """Write the explorer of one or more runs beside a report: its page, and how many tokens it has.
 
-    Parameters
-    ----------
-    runs : sequence of RelevanceRun
-        The first decides which tokens are there; all on one corpus.
-    folder : RunFolder
-        The report; tokens that could not be shown become its problems.
-    most : int
-        Largest number of tokens; of more, a random sample is taken.
+    The first run decides which tokens are there, a random sample of more than ``most``. Those that
+    cannot be shown become the folder's problems.
     """
     methods = open_methods(runs, corpus)
     token_ids = choose_tokens(methods, most, seed)
