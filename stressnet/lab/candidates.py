@@ -64,13 +64,8 @@ _INSTEAD = {"coda_1": "onset_2", "coda_2": "onset_1"}
 def counterpart(name: str, there: Container[str] = CANDIDATES) -> str | None:
     """The mirrored control: the same part of the other syllable, or the word's other end.
 
-    None for ``padding``, and where the word has no counterpart.
-
-    Parameters
-    ----------
-    there : container of str
-        Regions that the word has. The control of a final consonant is the first one if the first
-        syllable is open.
+    None for ``padding``, and where the word, which has the regions ``there``, has no counterpart.
+    The control of a final consonant is the first one if the first syllable is open.
     """
     options = _MIRRORED.get(name), _INSTEAD.get(name)
     return next((other for other in options if other is not None and other in there), None)

@@ -81,12 +81,8 @@ def cue_label(column: str) -> str:
 def draw_coefficients(
     ax: Ax, coefficients: pd.DataFrame, place: Sequence[float] | None = None
 ) -> None:
-    """Standardised coefficients of one logistic regression with intervals.
-
-    Parameters
-    ----------
-    place : sequence of float, optional
-        Row of each; by default 0, 1 and so on, with a line between families.
+    """Standardised coefficients of one logistic regression with intervals, in the rows ``place``;
+    by default in 0, 1 and so on, with a line between families.
     """
     value, low, high = (coefficients[c].to_numpy(float) for c in ("coefficient", "low", "high"))
     colours = [STRESS_COLOURS[Stress.INITIAL if v >= 0 else Stress.FINAL] for v in value]
@@ -105,12 +101,8 @@ def draw_coefficients(
 def draw_importance(
     ax: Ax, importance: pd.DataFrame, order: list[str] | None = None, *, legend: bool = True
 ) -> None:
-    """Permutation importance, a marker per baseline.
-
-    Parameters
-    ----------
-    order : list of str, optional
-        Names from top to bottom; otherwise by the first baseline, the most important first.
+    """Permutation importance, a marker per baseline, from top to bottom in the given ``order`` of
+    names; otherwise by the first baseline, the most important first.
     """
     names = list(dict.fromkeys(importance["baseline"]))
     first = importance[importance["baseline"] == names[0]]

@@ -37,12 +37,8 @@ def stacked_panels(
 ) -> dict[str, Ax]:
     """Panels of exact height below each other, on one time axis that the last one is labelled with.
 
-    Parameters
-    ----------
-    corner_in : tuple of float
-        Upper left corner in inches from the figure's lower left one.
-    **shared_y
-        Panels elsewhere with which panels of these names share the other axis.
+    ``corner_in`` is the upper left corner in inches from the figure's lower left one; ``shared_y``
+    names panels elsewhere with which panels of these names share the other axis.
     """
     panels: dict[str, Ax] = {}
     (total, tall), (left_in, top_in) = figure.get_size_inches(), corner_in
@@ -127,11 +123,8 @@ def draw_estimate(
 ) -> None:
     """A mean on its row with interval and the tick of chance; what is not finite is left out.
 
-    Parameters
-    ----------
-    **look
-        ``colour``, ``marker`` and ``size`` of the mean; ``tick``: reach up and down, colour, width
-        and order of the tick of chance; ``width`` of the interval's line.
+    ``look`` holds ``colour``, ``marker`` and ``size`` of the mean, reach up and down, colour, width
+    and order of the ``tick`` of chance, and the ``width`` of the interval's line.
     """
     colour = look["colour"]
     reach, tick, width, order = look.get("tick", (0.3, "#bbbbbb", 1.6, 1))

@@ -111,14 +111,9 @@ def plot_cue(
 ) -> Figure | None:
     """The page of a cue: a word, its truth, maps, and the scores of all methods on the set.
 
-    None if no network solved the set.
-
-    Parameters
-    ----------
-    word : LabSet
-        One word of the set; its provenance names the network.
-    maps : mapping of str to ndarray, shape (n_bins, n_frames)
-        Oriented maps of that network by method (``method@seed`` for other seeds).
+    The provenance of the ``word`` names the network, whose oriented ``maps``, shape (n_bins,
+    n_frames), are given by method (``method@seed`` for other seeds). None if no network solved the
+    set.
     """
     units, scores, places = (
         _rows_of(described["set"], tables[name]) for name in ("units", "scores", "places")

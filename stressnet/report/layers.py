@@ -121,16 +121,11 @@ def draw_formants(
     *,
     size: float = 1.0,
 ) -> None:
-    """F1 to F4 as small dots, fainter where the tracker reports a wide bandwidth.
+    """F1 to F4 as small dots (of ``size`` re 1.6 points), fainter where the tracker reports a wide
+    bandwidth.
 
-    Parameters
-    ----------
-    audio : Audio, optional
-        With it, dots stand only where the sound is within :data:`FORMANT_RANGE_DB` of its loudest.
-    origin_s : float
-        Time in ``audio`` that is zero.
-    size : float
-        Diameter of the dots re 1.6 points.
+    With ``audio``, in which ``origin_s`` is zero, dots stand only where the sound is within
+    :data:`FORMANT_RANGE_DB` of its loudest.
     """
     from matplotlib.colors import to_rgba
 
@@ -148,12 +143,8 @@ def draw_formants(
 def draw_formants_plain(
     ax: Ax, formants: FormantTrack, within: Sequence[Interval], *, size: float = 1.0
 ) -> None:
-    """F1 to F4 inside some intervals as black dots with a white rim, to lie on colours.
-
-    Parameters
-    ----------
-    size : float
-        Diameter of the dots re 1.3 points.
+    """F1 to F4 inside some intervals as black dots (of ``size`` re 1.3 points) with a white rim, to
+    lie on colours.
     """
     for part in within:
         piece = formants.between(part.start_s, part.end_s)
@@ -163,12 +154,8 @@ def draw_formants_plain(
 
 
 def draw_pitch(ax: Ax, pitch: PitchTrack, *, size: float = 1.0) -> None:
-    """F0 as blue dots with a white halo on a logarithmic axis that is widened if F0 leaves it.
-
-    Parameters
-    ----------
-    size : float
-        Diameter of the dots re 1.6 points.
+    """F0 as blue dots (of ``size`` re 1.6 points) with a white halo on a logarithmic axis that is
+    widened if F0 leaves it.
     """
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
@@ -237,12 +224,8 @@ def draw_relevance(
 def add_colour_bar(ax: Ax, mesh: QuadMesh, label: str) -> Ax:
     """A symmetric colour bar beside a panel, with the classes' names at its ends.
 
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        The panel; its position must be final, with 0.6 inches free to its right.
-    label : str
-        Quantity and unit; ``{power}`` becomes the power of ten that the ticks lack.
+    The panel's position must be final, with 0.6 inches free to its right. In the ``label``
+    (quantity and unit) ``{power}`` becomes the power of ten that the ticks lack.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -290,12 +273,8 @@ def draw_tier(
     emphasis_colour: str = "black",
     fontsize: float = 8.0,
 ) -> None:
-    """One tier with centred labels and its own boundaries.
-
-    Parameters
-    ----------
-    shaded, emphasised : sequence of Interval
-        On grey (the nuclei); in bold and ``emphasis_colour`` (the stressed syllable).
+    """One tier with centred labels and its own boundaries; intervals are ``shaded`` grey (the
+    nuclei), or ``emphasised`` in bold and ``emphasis_colour`` (the stressed syllable).
     """
     ax.set_ylim(0.0, 1.0)
     ax.set_yticks([])
