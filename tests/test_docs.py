@@ -1,8 +1,11 @@
-"""Links of the documentation lead somewhere, and its commands and options exist."""
+"""Links of the documentation lead somewhere; its commands, options and Python names exist."""
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
+import tomllib
 from pathlib import Path
 
 import click
@@ -67,3 +70,21 @@ def test_commands_and_options_exist(page: Path) -> None:
             option = word.partition("=")[0]
             if re.match(r"--[a-z]", option):
                 assert option in options | {"--help", "--version"}, f"{page.name}: {line}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_names_exist_and_settings_parse(page: Path) -> None:
+    """Every import of the package in a block of Python works; every block of TOML is TOML."""
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
+        tomllib.loads(block)
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        code = "\n".join(line for line in block.splitlines() if not line.startswith("%"))
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("stressnet"):
+                module = importlib.import_module(str(node.module))
+                for name in node.names:
+                    if not hasattr(module, name.name):
+                        importlib.import_module(f"{node.module}.{name.name}")
+            elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "stressnet":
+                assert hasattr(importlib.import_module("stressnet"), node.attr), node.attr
