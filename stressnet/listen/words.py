@@ -68,7 +68,7 @@ class Word:
 
     @cached_property
     def tracks(self) -> Tracks:
-        """Formants and F0 from its onset: the corpus's, else with settings from this word."""
+        """Formants and F0 from its onset, of the corpus or else with settings from this word."""
         stored = self.stored_tracks()
         if stored is not None:
             return stored
