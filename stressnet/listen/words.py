@@ -130,7 +130,7 @@ def load_word(
     textgrid: Path | str | None = None,
     transcript: Path | str | None = None,
     occurrence: int = 1,
-    aligner: str = "pocketsphinx",
+    aligner: str | None = None,
     language: str = "en",
 ) -> Word:
     """A word of a recording, of any kind that ``stressnet predict`` reads.

@@ -58,7 +58,11 @@ class PredictConfig:
     out: Path | None = option(
         None, help="File to write, or a folder for TextGrids.", default_text="the terminal"
     )
-    aligner: str = option("pocketsphinx", help="Aligner for recordings with a transcript.")
+    aligner: str | None = option(
+        None,
+        help="Aligner for recordings with a transcript.",
+        default_text="pocketsphinx in English, else kaldi-gmm",
+    )
     dictionary: Path | None = option(None, help="Further pronunciations in CMUdict's format.")
     function_words: bool = option(False, help="Predict words such as 'into' too.")
 

@@ -45,7 +45,7 @@ Aligned = dict[str, Alignment | str]
 
 def align_words(
     sources: Sequence[Source],
-    aligner: str,
+    aligner: str | None,
     dictionary_file: Path | None,
     problems: list[Problem],
     progress: Progress,
@@ -53,9 +53,12 @@ def align_words(
 ) -> Aligned:
     """Words and phones of the recordings whose words are known, from their files or an aligner.
 
-    What a build would warn of becomes problems.
+    What a build would warn of becomes problems. Where no aligner is named it is pocketsphinx, which
+    needs no training, in English, and kaldi-gmm in other languages.
     """
     dictionary = load_dictionary(dictionary_file, *{source.language for source in sources})
+    of = dictionary.language
+    aligner = aligner or ("pocketsphinx" if of.is_english else "kaldi-gmm")
     aligned: Aligned = {}
     todo = []
     for source in sources:
@@ -84,7 +87,7 @@ def align_words(
         ):
             asked = list(utterances_of(todo, Path(folder)))
             utterances = [u for _, _, parts in asked for u in parts if isinstance(u, Utterance)]
-            chosen = get_aligner(aligner, dictionary.language.code)
+            chosen = get_aligner(aligner, of.code)
             results = chosen.align(utterances, dictionary.pronounce, jobs=jobs)
             for recording, given, parts in asked:
                 own = [next(results)[1] if isinstance(u, Utterance) else u for u in parts]

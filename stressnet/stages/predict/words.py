@@ -125,7 +125,7 @@ def predict_words(
     sources: Sequence[Source],
     network: TrainedNetwork | Path | str = "pretrained",
     *,
-    aligner: str = "pocketsphinx",
+    aligner: str | None = None,
     dictionary: Path | None = None,
     function_words: bool = False,
     progress: Progress | None = None,
@@ -138,7 +138,7 @@ def predict_words(
         From :func:`stressnet.stages.predict.sources.sources_of`.
     network : TrainedNetwork or Path
         A checkpoint folder; the network in the package if left out.
-    aligner : str
+    aligner : str, optional
         For recordings with a transcript only. The default needs no training, so it works on one
         recording.
     dictionary, function_words
