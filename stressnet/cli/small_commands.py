@@ -53,7 +53,8 @@ def languages_command() -> None:
     for code in available_languages():
         one = language(code)
         echo(f"{code:<4} {one.name}")
-        reduced = ", ".join(dict.fromkeys(map(bare, one.reduced))) or "none"
+        own = [v for v in one.reduced if bare(v) == v or bare(v) not in one.reduced]
+        reduced = ", ".join(own) or "none"
         rows = {"labels": one.labels, "checked": one.checked, "reduced vowels": reduced}
         if one.wheel:
             there = "installed" if find_spec(one.wheel) else f"pip install {one.wheel}"
