@@ -311,7 +311,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-BATCH = 32
+STATISTICS_BATCH = 32
 """Images per batch of statistics."""
 
 N_STATISTICS = 256
@@ -337,8 +337,8 @@ def untrained_network(info: CheckpointInfo, images: Any, seed: int) -> Any:
                 norm.momentum = None  # the plain mean over batches
             model.train()
             with torch.no_grad():
-                for start in range(0, len(images), BATCH):
-                    batch = np.array(images[start : start + BATCH], dtype=np.float32)
+                for start in range(0, len(images), STATISTICS_BATCH):
+                    batch = np.array(images[start : start + STATISTICS_BATCH], dtype=np.float32)
                     if len(batch) > 1:
                         model(torch.from_numpy(batch)[:, None])
             for norm, momentum in zip(norms, momenta, strict=True):
