@@ -13,7 +13,7 @@ from command_line import run_cli
 from toy_corpus import write_toy_corpus
 
 from stressnet.corpus.store import PHONES, TOKENS, Corpus
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, ExplainError
 from stressnet.explain.api import explain_batch
 from stressnet.lexicon.stress import Stress
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
@@ -314,6 +314,19 @@ def test_the_command_prints_plans_and_refuses_what_makes_no_sense(
         with pytest.raises(ConfigError, match=words):
             quantise_networks(*other, **wrong)
     assert QuantiseConfig().bits == tuple(map(str, BITS))
+
+
+def test_rules_that_do_not_suit_a_network_are_refused_before_the_folder_begins(
+    study: Path, tmp_path: Path
+) -> None:
+    corpus = study / "corpus"
+    images = Corpus.open(corpus).images("stressnet")
+    shape, own = images.axes.shape, {"corpus_hash": Corpus.open(corpus).fingerprint}
+    info = CheckpointInfo("nuclei", *shape, "stressnet", dict(images.preset), **own)
+    save_checkpoint(tmp_path / "nuclei", build_model("nuclei", *shape).eval(), info)
+    with pytest.raises(ExplainError, match="div"):
+        quantise_networks(corpus, tmp_path / "nuclei", tmp_path / "out", composites=("attn-lrp",))
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_export_in_eight_bits_is_small_and_gives_the_same_answers(

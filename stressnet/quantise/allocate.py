@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.quantise.scores import RANDOM, UNIFORM, costs
 from stressnet.quantise.simulate import Simulation
-
-FloatArray = NDArray[np.float64]
 
 
 def allocate(cost: FloatArray, use: FloatArray, budget: float) -> NDArray[np.intp]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stressnet.evaluation.sets import TestSets, asked
 from stressnet.inference.bootstrap import bootstrapped, mean_of_sides
+from stressnet.lexicon.stress import Stress
 from stressnet.training.comparison import compare
 
 TOGETHER = "together"
@@ -45,10 +46,10 @@ def cost_rows(
     rows = []
     for name, mask in masks.items():
         labels, mine, *clusters = asked(tests.tokens[mask], scores[mask])
-        first = labels == labels.min()
-        sides = [side for side in (first, ~first) if side.any()]
+        is_initial = labels == Stress.INITIAL.class_index
+        sides = [side for side in (is_initial, ~is_initial) if side.any()]
         answers = mine >= 0
-        hits = answers == (tests.tokens[mask]["stress"] == "INITIAL").to_numpy()
+        hits = answers == is_initial
         same = answers == (others["float"][mask] >= 0)
         row: dict[str, Any] = {"test_set": name, "n": len(mine)}
         measured = {"balanced_accuracy": (hits, sides), "agreement": (same, [slice(None)])}

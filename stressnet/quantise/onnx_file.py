@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError
 from stressnet.evaluation.sets import TestSets, class_indices
-from stressnet.lexicon.stress import logit_difference
+from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.quantise.simulate import Simulation
 from stressnet.runs.held import check_file
@@ -87,9 +87,9 @@ def export_quantised(model_path: Path, corpus_path: Path, out: Path) -> dict[str
         about["quantised"] = json.dumps({"bits": 8, "operators": OPERATORS})
         onnx.helper.set_model_props(proto, about)
         onnx.save(proto, str(small))
-        is_first = class_indices(tokens) == 0
-        before, answers = _tested(plain, images, is_first)
-        after, same = _tested(small, images, is_first)
+        is_initial = class_indices(tokens) == Stress.INITIAL.class_index
+        before, answers = _tested(plain, images, is_initial)
+        after, same = _tested(small, images, is_initial)
         agreement = float((answers == same).mean())
         if agreement < LEAST_AGREEMENT:
             raise CheckpointError(
@@ -103,7 +103,7 @@ def export_quantised(model_path: Path, corpus_path: Path, out: Path) -> dict[str
 
 
 def _tested(
-    path: Path, images: NDArray[np.float32], is_first: NDArray[np.bool_]
+    path: Path, images: NDArray[np.float32], is_initial: NDArray[np.bool_]
 ) -> tuple[dict[str, float], NDArray[np.bool_]]:
     """Size, time and balanced accuracy of a file, and its answers."""
     import onnxruntime
@@ -117,7 +117,7 @@ def _tested(
         logits.append(session.run(None, {INPUT: image[None]})[0])
         taken.append(time.perf_counter() - start)
     answers = logit_difference(np.concatenate(logits).astype(np.float64)) >= 0
-    hits = [(answers == is_first)[side] for side in (is_first, ~is_first) if side.any()]
+    hits = [(answers == is_initial)[side] for side in (is_initial, ~is_initial) if side.any()]
     accuracy = float(np.mean([part.mean() for part in hits]))
     measured = {"bytes": path.stat().st_size, "ms": 1000 * float(np.median(taken))}
     return measured | {"accuracy": accuracy}, answers

@@ -19,14 +19,13 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from stressnet.axes import FloatArray
 from stressnet.explain.stream import explain_stream
 from stressnet.inference.bootstrap import bootstrapped
 from stressnet.lexicon.stress import Stress
 from stressnet.models.networks import Network
 from stressnet.quantise.quantisers import round_weights
 from stressnet.quantise.simulate import BATCH, Layer, Simulation
-
-FloatArray = NDArray[np.float64]
 
 KINDS = ("absolute", "positive", "signed")
 """Sums of relevance at a layer's output: its size, what speaks for the word's class, and all."""

@@ -31,7 +31,7 @@ def plot_cost(cost: pd.DataFrame) -> Figure:
     pairs = [(name, measure) for name in rows["network"].unique() for measure in MEASURES]
     titles = [f"{name}: {MEASURES[measure]}" for name, measure in pairs]
     with style():
-        size = (width_in("page"), 1.2 * len(pairs) + 0.3)
+        size = (width_in("page"), 1.2 * len(pairs) + 0.6)
         figure = Figure(figsize=size, layout="constrained")
         panels = labelled_panels(figure, titles, 2, sharex=True)
         for ax, title, (network, measure) in zip(panels, titles, pairs, strict=True):
@@ -45,7 +45,9 @@ def plot_cost(cost: pd.DataFrame) -> Figure:
                 if place == 0:
                     ax.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
             ax.set_title(title, fontsize=6.5, loc="left", pad=3)
+            ax.set_xticks(sorted(rows["mean_bits"].unique()))
             ax.set_xlabel("mean bits")
             ax.spines[["top", "right"]].set_visible(False)
-        panels[0].legend(ncol=2, loc="lower right")
+        handles, names = panels[0].get_legend_handles_labels()
+        figure.legend(handles, names, ncol=5, loc="outside lower center")
     return figure

@@ -1,4 +1,8 @@
-"""``stressnet export-r``: the tables of a run for R, with a script that reads them."""
+"""Write the tables of RUN into OUT for R: CSV, a data dictionary, and a script.
+
+Rscript analysis.R, in OUT, repeats the table of relevance by region, fits a mixed model with
+speakers and words for each, and draws it (ggplot2, lme4).
+"""
 
 from __future__ import annotations
 
@@ -24,9 +28,4 @@ export_r = Stage(
     kind="export",
     inputs=(RUN,),
     text="stressnet.stages.export_r.run:written_text",
-    help="""Write the tables of RUN into OUT for R: CSV, a data dictionary, and a script.
-
-    Rscript analysis.R, in OUT, repeats the table of relevance by region, fits a mixed model with
-    speakers and words for each, and draws it (ggplot2, lme4).
-    """,
 )

@@ -1,4 +1,10 @@
-"""``stressnet quantise``: a network in few bits, given where relevance says; what that costs."""
+"""Give layers of one or more MODELs few bits, more where relevance says; what it costs.
+
+Calibrates on words of CORPUS that the networks were trained on, scores layers, shares out bits
+under budgets, and writes into OUT: scores, plans, accuracy and agreement on every test set,
+and whether the rounded networks still listen to the same. Bits are simulated; 'stressnet
+export --quantised' writes a file that runs in 8 bits.
+"""
 
 from __future__ import annotations
 
@@ -85,16 +91,8 @@ quantise_networks = Stage(
         CORPUS,
         Input("model", "stressnet.evaluation.sets:load_models", several=True, on_device=True),
     ),
-    run="stressnet.stages.quantise.run:run",
     text="stressnet.stages.quantise.text:quantised_text",
     items="tokens could not be projected",
     done="quantisation",
     has_device=True,
-    help="""Give layers of one or more MODELs few bits, more where relevance says; what it costs.
-
-    Calibrates on words of CORPUS that the networks were trained on, scores layers, shares out bits
-    under budgets, and writes into OUT: scores, plans, accuracy and agreement on every test set,
-    and whether the rounded networks still listen to the same. Bits are simulated; 'stressnet
-    export --quantised' writes a file that runs in 8 bits.
-    """,
 )
