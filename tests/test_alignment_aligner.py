@@ -12,7 +12,6 @@ from stressnet.alignment import first_pass, kaldi_gmm
 from stressnet.alignment.accuracy import boundary_errors, signed_boundary_errors
 from stressnet.alignment.aligner import AlignmentFailure, Utterance
 from stressnet.alignment.choose import get_aligner
-from stressnet.alignment.features import FeatureSettings
 from stressnet.alignment.first_pass import PocketsphinxAligner
 from stressnet.alignment.gmm import check_kaldi
 from stressnet.alignment.kaldi_gmm import KaldiGmmAligner
@@ -249,9 +248,7 @@ def test_another_language_is_learnt_from_the_corpus_itself(spanish, monkeypatch)
     monkeypatch.setattr(kaldi_gmm, "default_net", no_english)
     utterances, truth = spanish
     pronounce = load_dictionary(None, "es").pronounce
-    first = first_pass.look(
-        first_pass.task_of(utterances[0], pronounce, FeatureSettings(), english=False)
-    )
+    first = first_pass.look(first_pass.task_of(utterances[0], pronounce, english=False))
     assert first.failure is first.paths is None
     one, two = (
         dict(get_aligner("auto", "es").align(utterances, pronounce, jobs=jobs)) for jobs in (1, 2)

@@ -11,42 +11,30 @@ import numpy as np
 
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 
+FRAME_S, WINDOW_S = 0.01, 0.025
+"""Step of the frames and length of the window of the cepstra, in seconds.
 
-@dataclass(frozen=True, slots=True)
-class FeatureSettings:
-    """Frames and filters of the cepstral features.
+Frame ``t`` is centred at ``(t + 0.5) * FRAME_S``, so that a change between frames ``t - 1`` and
+``t`` lies at ``t * FRAME_S``, unbiased.
+"""
 
-    Parameters
-    ----------
-    frame_shift_s : float
-        Step of the frames in seconds. Frame ``t`` is centred at ``(t + 0.5) * frame_shift_s``, so
-        that a change between frames ``t - 1`` and ``t`` lies at ``t * frame_shift_s``, unbiased.
-    frame_length_s : float
-        Length of the analysis window in seconds.
-    num_bins, num_ceps : int
-        Mel filters and cepstral coefficients (the zeroth included).
-    delta_s : float
-        Half width of the regression window of the deltas in seconds.
-    """
+N_CEPSTRA = 13
+"""Cepstral coefficients, the zeroth included, of 23 mel filters."""
 
-    frame_shift_s: float = 0.01
-    frame_length_s: float = 0.025
-    num_bins: int = 23
-    num_ceps: int = 13
-    delta_s: float = 0.02
+DELTA_FRAMES = 2
+"""Half width of the regression window of the deltas."""
 
 
-def cepstra(samples: np.ndarray, settings: FeatureSettings) -> np.ndarray:
-    """Mel-frequency cepstral coefficients, shape (frames, num_ceps), the same at every call.
+def cepstra(samples: np.ndarray) -> np.ndarray:
+    """Mel-frequency cepstral coefficients, shape (frames, 13), the same at every call.
 
     ``samples`` are mono, 16 kHz, within about -1 and 1; with less than one frame it is empty.
     """
     options = knf.MfccOptions()
-    options.mel_opts.num_bins = settings.num_bins
-    options.num_ceps = settings.num_ceps
+    options.mel_opts.num_bins = 23
+    options.num_ceps = N_CEPSTRA
     options.use_energy = False
-    frames_s = (settings.frame_shift_s, settings.frame_length_s)
-    return _frames(knf.OnlineMfcc, options, samples, *frames_s, columns=settings.num_ceps)
+    return _frames(knf.OnlineMfcc, options, samples, FRAME_S, WINDOW_S, N_CEPSTRA)
 
 
 def log_mel(
@@ -95,15 +83,15 @@ def _frames(
     return np.stack(frames).astype(np.float32)
 
 
-def with_deltas(static: np.ndarray, settings: FeatureSettings) -> np.ndarray:
-    """Cepstra with first and second regression coefficients, shape (frames, 3 * num_ceps)."""
-    half = max(1, round(settings.delta_s / settings.frame_shift_s))
-    first = _slope(static, half)
-    return np.hstack([static, first, _slope(first, half)]).astype(np.float32)
+def with_deltas(static: np.ndarray) -> np.ndarray:
+    """Cepstra with first and second regression coefficients, shape (frames, 39)."""
+    first = _slope(static)
+    return np.hstack([static, first, _slope(first)]).astype(np.float32)
 
 
-def _slope(values: np.ndarray, half: int) -> np.ndarray:
+def _slope(values: np.ndarray) -> np.ndarray:
     """Least-squares slope over ``2 * half + 1`` frames, in units of 1 / (2 * half) frames."""
+    half = DELTA_FRAMES
     padded = np.pad(values, ((half, half), (0, 0)), mode="edge")
     count = len(values)
     total = sum(k * padded[half + k : half + k + count] for k in range(-half, half + 1))
@@ -112,7 +100,7 @@ def _slope(values: np.ndarray, half: int) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Mean and standard deviation of a speaker's cepstra, each of shape (num_ceps,)."""
+    """Mean and standard deviation of a speaker's cepstra, each of shape (13,)."""
 
     mean: np.ndarray
     deviation: np.ndarray

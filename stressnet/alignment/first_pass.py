@@ -22,7 +22,7 @@ from stressnet.alignment.aligner import (
     Result,
     Utterance,
 )
-from stressnet.alignment.features import FeatureSettings, cepstra
+from stressnet.alignment.features import cepstra
 from stressnet.alignment.paths import WordPath, arpabet, to_alignment
 from stressnet.alignment.pocket import PocketAligner
 from stressnet.alignment.workers import isolated_map
@@ -43,7 +43,6 @@ class Task:
 
     utterance: Utterance
     variants: tuple[tuple[tuple[str, ...], ...], ...]  # by word
-    settings: FeatureSettings
     keep_cepstra: bool = False  # whether the features are wanted back, for training
     english: bool = True  # whether pocketsphinx knows the language
 
@@ -58,9 +57,9 @@ class FirstPass:
     paths: tuple[WordPath, ...] | None = None  # pocketsphinx's, if it found any
     confidence: tuple[float, ...] = ()  # pocketsphinx's, one per word
     frame_count: int = 0
-    total: np.ndarray | None = None  # (num_ceps,), sums of the cepstra over the frames
+    total: np.ndarray | None = None  # (13,), sums of the cepstra over the frames
     total_squared: np.ndarray | None = None  # and of their squares
-    static: np.ndarray | None = None  # (frames, num_ceps), the cepstra, where the task wants them
+    static: np.ndarray | None = None  # (frames, 13), the cepstra, where the task wants them
 
 
 def failure_of(task: Task, duration_s: float) -> AlignmentFailure | None:
@@ -117,7 +116,7 @@ def look(task: Task, with_pocketsphinx: bool = True) -> FirstPass:
     failure = failure_of(task, duration_s)
     if failure is not None:
         return FirstPass(task, failure, duration_s)
-    static = cepstra(samples, task.settings)
+    static = cepstra(samples)
     wide = static.astype(np.float64)
     seen = FirstPass(
         task,
@@ -147,7 +146,6 @@ def first_passes(tasks: Iterator[Task] | Sequence[Task], jobs: int) -> Iterator[
 def task_of(
     utterance: Utterance,
     pronounce: Pronounce,
-    settings: FeatureSettings,
     keep_cepstra: bool = False,
     english: bool = True,
 ) -> Task:
@@ -156,7 +154,7 @@ def task_of(
         tuple(dict.fromkeys(tuple(variant) for variant in pronounce(word)))
         for word in utterance.words
     )
-    return Task(utterance, variants, settings, keep_cepstra, english)
+    return Task(utterance, variants, keep_cepstra, english)
 
 
 class PocketsphinxAligner(Aligner):
@@ -169,8 +167,7 @@ class PocketsphinxAligner(Aligner):
     name = "pocketsphinx"
 
     def _results(self, batch: Batch) -> Iterator[Result]:
-        settings = FeatureSettings()
-        tasks = (task_of(utterance, batch.pronounce, settings) for utterance in batch.utterances)
+        tasks = (task_of(utterance, batch.pronounce) for utterance in batch.utterances)
         for seen in first_passes(tasks, batch.jobs):
             yield pocketsphinx_alignment(seen)
             batch.progress(1)

@@ -17,10 +17,14 @@ import kaldi_hmm_gmm as khg
 import kaldifst
 import numpy as np
 
+from stressnet.alignment.features import FRAME_S
 from stressnet.alignment.paths import FoundPath, Variants, WordPath, arpabet
 from stressnet.errors import MissingPartError
 
 SILENCE_PHONE = 1
+
+PHONE_STATES, SILENCE_STATES = 3, 5
+"""Emitting states of a phone and of silence; the latter has at least three."""
 
 
 def check_kaldi() -> None:
@@ -76,18 +80,18 @@ class PhoneSet:
         return [[SILENCE_PHONE], *classes.values()]
 
 
-def _topology(phones: PhoneSet, phone_states: int, silence_states: int) -> khg.HmmTopology:
-    """Left-to-right models for phones, a loop of at least 3 emitting states for silence."""
+def _topology(phones: PhoneSet) -> khg.HmmTopology:
+    """Left-to-right models for phones, a loop for silence."""
     numbers = range(SILENCE_PHONE + 1, SILENCE_PHONE + 1 + 4 * len(phones.labels))
     parts = ["<Topology>", "<TopologyEntry>", "<ForPhones>", *map(str, numbers), "</ForPhones>"]
-    for state in range(phone_states):
+    for state in range(PHONE_STATES):
         parts.append(f"<State> {state} <PdfClass> {state} <Transition> {state} 0.75")
         parts.append(f"<Transition> {state + 1} 0.25 </State>")
-    parts.append(f"<State> {phone_states} </State> </TopologyEntry>")
+    parts.append(f"<State> {PHONE_STATES} </State> </TopologyEntry>")
     parts.append(f"<TopologyEntry> <ForPhones> {SILENCE_PHONE} </ForPhones>")
-    last = silence_states - 1
+    last = SILENCE_STATES - 1
     share = 1.0 / last
-    for state in range(silence_states):
+    for state in range(SILENCE_STATES):
         if state == 0:
             targets = [(to, share) for to in range(last)]
         elif state < last:
@@ -97,7 +101,7 @@ def _topology(phones: PhoneSet, phone_states: int, silence_states: int) -> khg.H
         parts.append(f"<State> {state} <PdfClass> {state}")
         parts += [f"<Transition> {to} {probability}" for to, probability in targets]
         parts.append("</State>")
-    parts.append(f"<State> {silence_states} </State> </TopologyEntry> </Topology>")
+    parts.append(f"<State> {SILENCE_STATES} </State> </TopologyEntry> </Topology>")
     result = khg.HmmTopology()
     result.read(" ".join(parts))
     return result
@@ -117,20 +121,13 @@ class GmmModel:
     silence_probability: float = 0.5
 
     @classmethod
-    def flat(
-        cls,
-        phones: PhoneSet,
-        mean: np.ndarray,
-        variance: np.ndarray,
-        phone_states: int = 3,
-        silence_states: int = 5,
-    ) -> GmmModel:
+    def flat(cls, phones: PhoneSet, mean: np.ndarray, variance: np.ndarray) -> GmmModel:
         """A model in which every state has the same single Gaussian.
 
         ``phones`` are all that occur in any pronunciation; mean and variance, shape (dimension,),
         are those of all frames together.
         """
-        topo = _topology(phones, phone_states, silence_states)
+        topo = _topology(phones)
         tree = khg.monophone_context_dependency_shared(
             phones.sharing(), topo.get_phone_to_num_pdf_classes()
         )
@@ -276,12 +273,10 @@ def _phone_posteriors(
     return np.exp(chosen - _log_sum(likelihood))
 
 
-def find_words(
-    model: GmmModel, features: np.ndarray, variants: Variants, step_s: float
-) -> FoundPath | None:
+def find_words(model: GmmModel, features: np.ndarray, variants: Variants) -> FoundPath | None:
     """Words and phones of an utterance; confidence is the mean posterior of a word's phones.
 
-    Features are normalised, shape (frames, dimension), one row every `step_s` seconds.
+    Features are normalised, shape (frames, dimension).
     """
     path = best_path(model, word_graph(model, variants), features)
     if path is None:
@@ -299,7 +294,7 @@ def find_words(
         phones[-1].append(model.phones.label(segment.number))
         limits[-1].append(segment.end)
     words = tuple(
-        WordPath(tuple(names), tuple(step_s * limit for limit in word))
+        WordPath(tuple(names), tuple(FRAME_S * limit for limit in word))
         for names, word in zip(phones, limits, strict=True)
     )
     return FoundPath(words, tuple(float(posteriors[w[0] : w[-1]].mean()) for w in limits))

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import kaldi_hmm_gmm as khg
 import numpy as np
 
-from stressnet.alignment.features import FeatureSettings
+from stressnet.alignment.features import FRAME_S
 from stressnet.alignment.gmm import (
+    PHONE_STATES,
     SILENCE_PHONE,
+    SILENCE_STATES,
     GmmModel,
     PhoneSet,
     best_path,
@@ -38,46 +40,21 @@ class TrainingUtterance:
     paths: tuple[WordPath, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """Size of the model and effort of its training.
-
-    Parameters
-    ----------
-    phone_states, silence_states : int
-        Emitting states.
-    iterations : int
-        Rounds of alignment and estimation.
-    frames_per_gaussian, max_gaussians : float, int
-        Of the final model.
-    """
-
-    phone_states: int = 3
-    silence_states: int = 5
-    iterations: int = 7
-    frames_per_gaussian: float = 40.0
-    max_gaussians: int = 3000
-
-
-FLAT_START = TrainingSettings(iterations=20)
-"""Of the model that nothing helps to find the first phones."""
+FRAMES_PER_GAUSSIAN, MAX_GAUSSIANS = 40.0, 3000
+"""Size of the final model."""
 
 FLAT_START_S = 300.0
-"""Speech that it learns from, in seconds."""
+"""Speech in seconds from which a model learns that nothing helps to find the first phones."""
 
 QUIET_SHARE = 0.3
 """Share of the range of levels below which a frame starts as a pause."""
 
 
-@dataclass
 class Statistics:
     """Sums over frames that a model aligned, from which the model is estimated anew."""
 
-    model: GmmModel
-    densities: khg.AccumAmDiagGmm = field(init=False)
-    transitions: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, model: GmmModel) -> None:
+        self.model = model
         self.densities = khg.AccumAmDiagGmm()
         self.densities.init(self.model.densities, int(khg.GmmUpdateFlags.kGmmAll))
         self.transitions = self.model.transitions.init_stats()
@@ -156,63 +133,48 @@ def agreeing(variants: Variants, paths: Sequence[WordPath] | None) -> list[list[
 
 
 def train(
-    utterances: Sequence[TrainingUtterance],
-    frames: FeatureSettings,
-    settings: TrainingSettings,
-    phones: PhoneSet | None = None,
+    utterances: Sequence[TrainingUtterance], phones: PhoneSet | None = None, iterations: int = 7
 ) -> GmmModel:
     """Estimate a model of all of ARPAbet, or of other ``phones``, from at least one utterance.
 
-    Nothing is drawn at random.
+    ``iterations`` are rounds of alignment and estimation. Nothing is drawn at random.
     """
     rows = np.concatenate([u.features for u in utterances]).astype(np.float64)
-    states = (settings.phone_states, settings.silence_states)
-    model = GmmModel.flat(phones or PhoneSet(), rows.mean(axis=0), rows.var(axis=0), *states)
+    model = GmmModel.flat(phones or PhoneSet(), rows.mean(axis=0), rows.var(axis=0))
     first = Statistics(model)
     for utterance in utterances:
-        first.add_densities(utterance.features, initial_pdfs(model, utterance, frames, settings))
+        first.add_densities(utterance.features, initial_pdfs(model, utterance))
     first.update(model.densities.num_gauss)
     start = model.densities.num_gauss
-    count = sum(len(u.features) for u in utterances)
-    target = max(start, min(settings.max_gaussians, count / settings.frames_per_gaussian))
+    target = max(start, min(MAX_GAUSSIANS, len(rows) / FRAMES_PER_GAUSSIAN))
     graphs = [word_graph(model, u.variants) for u in utterances]
-    for iteration in range(1, settings.iterations + 1):
+    for iteration in range(1, iterations + 1):
         statistics = Statistics(model)
         for utterance, graph in zip(utterances, graphs, strict=True):
             path = best_path(model, graph, utterance.features)
             if path is not None:
                 statistics.add(utterance.features, path)
-        grown = min(1.0, iteration / max(1, settings.iterations - 2))
+        grown = min(1.0, iteration / max(1, iterations - 2))
         statistics.update(int(start * math.pow(target / start, grown)))
     return model
 
 
-def initial_pdfs(
-    model: GmmModel,
-    utterance: TrainingUtterance,
-    frames: FeatureSettings,
-    settings: TrainingSettings,
-) -> np.ndarray:
+def initial_pdfs(model: GmmModel, utterance: TrainingUtterance) -> np.ndarray:
     """The density of every frame by the phones to start from, each cut into equal states."""
-    count, states = len(utterance.features), settings.phone_states
-    silence = [
-        model.tree.compute([SILENCE_PHONE], state)[1] for state in range(settings.silence_states)
-    ]
-    pdfs = np.resize(np.array(silence), count)
+    silence = [model.tree.compute([SILENCE_PHONE], state)[1] for state in range(SILENCE_STATES)]
+    pdfs = np.resize(np.array(silence), len(utterance.features))
     for path in utterance.paths:
         length = len(path.phones)
         for place, phone in enumerate(path.phones):
             number = model.phones.number(phone, place, length)
-            edges = np.linspace(path.edges_s[place], path.edges_s[place + 1], states + 1)
-            edges = np.round(edges / frames.frame_shift_s).astype(int)
-            for state in range(states):
+            edges = np.linspace(path.edges_s[place], path.edges_s[place + 1], PHONE_STATES + 1)
+            edges = np.round(edges / FRAME_S).astype(int)
+            for state in range(PHONE_STATES):
                 pdfs[edges[state] : edges[state + 1]] = model.tree.compute([number], state)[1]
     return pdfs
 
 
-def train_flat(
-    utterances: Sequence[TrainingUtterance], frames: FeatureSettings, settings: TrainingSettings
-) -> GmmModel:
+def train_flat(utterances: Sequence[TrainingUtterance]) -> GmmModel:
     """Estimate a model of the phones that occur, where no other aligner knows the language.
 
     A model of up to `FLAT_START_S` seconds of speech learns from phones of equal length where
@@ -220,24 +182,22 @@ def train_flat(
     """
     labels = {phone for u in utterances for word in u.variants for v in word for phone in v}
     phones = PhoneSet(tuple(sorted(labels)))
-    ends_s = frames.frame_shift_s * np.cumsum([len(u.features) for u in utterances])
+    ends_s = FRAME_S * np.cumsum([len(u.features) for u in utterances])
     few = utterances[: 1 + int(np.searchsorted(ends_s, FLAT_START_S))]
-    rough = train(few, frames, FLAT_START, phones)
+    rough = train(few, phones, iterations=20)
     located = []
     for utterance in utterances:
-        found = find_words(rough, utterance.features, utterance.variants, frames.frame_shift_s)
+        found = find_words(rough, utterance.features, utterance.variants)
         if found is not None:
             variants = agreeing(utterance.variants, found.words)
             located.append(TrainingUtterance(utterance.features, variants, found.words))
-    return train(located, frames, settings, phones) if located else rough
+    return train(located, phones) if located else rough
 
 
-def equal_paths(
-    static: np.ndarray, variants: Variants, frames: FeatureSettings
-) -> tuple[WordPath, ...]:
+def equal_paths(static: np.ndarray, variants: Variants) -> tuple[WordPath, ...]:
     """Phones of equal length over what sounds; pauses are what is much softer than the rest.
 
-    ``static`` are cepstra as they were computed, shape (frames, num_ceps): the zeroth is the level.
+    ``static`` are cepstra as they were computed, shape (frames, 13): the zeroth is the level.
     Each word has its first variant.
     """
     level = static[:, 0]
@@ -245,7 +205,7 @@ def equal_paths(
     sounding = np.flatnonzero(level > low + QUIET_SHARE * (high - low))
     chosen = [word[0] for word in variants]
     places = np.linspace(0, len(sounding), sum(map(len, chosen)) + 1)
-    edges_s = frames.frame_shift_s * np.interp(
+    edges_s = FRAME_S * np.interp(
         places, np.arange(len(sounding) + 1), [*sounding, sounding[-1] + 1]
     )
     paths, first = [], 0

@@ -14,18 +14,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
 from stressnet.alignment.aligner import Aligner, Batch, Result, Utterance
-from stressnet.alignment.features import FeatureSettings, Normalisation, cepstra, with_deltas
+from stressnet.alignment.features import Normalisation, cepstra, with_deltas
 from stressnet.alignment.first_pass import FirstPass, first_passes, pocketsphinx_alignment, task_of
 from stressnet.alignment.frame_net import FrameNet, default_net, log_mel
 from stressnet.alignment.frame_search import search
 from stressnet.alignment.gmm import GmmModel, find_words
 from stressnet.alignment.gmm_training import (
-    TrainingSettings,
     TrainingUtterance,
     agreeing,
     equal_paths,
@@ -56,8 +54,6 @@ class KaldiGmmAligner(Aligner):
 
     Parameters
     ----------
-    training : TrainingSettings, optional
-        Size of the model.
     landmarks : bool
         Whether abrupt boundaries are put on the acoustic change.
     average, network : bool
@@ -70,21 +66,19 @@ class KaldiGmmAligner(Aligner):
 
     def __init__(
         self,
-        training: TrainingSettings | None = None,
         *,
         landmarks: bool = True,
         average: bool = True,
         network: bool = True,
         english: bool = True,
     ) -> None:
-        self.training, self.frames = training or TrainingSettings(), FeatureSettings()
         self.landmarks, self.average, self.english = landmarks, average, english
         self.network = network and english
 
     def _results(self, batch: Batch) -> Iterator[Result]:
         chosen = training_choice(batch.utterances, batch.seed)
         tasks = (
-            task_of(utterance, batch.pronounce, self.frames, index in chosen, self.english)
+            task_of(utterance, batch.pronounce, index in chosen, self.english)
             for index, utterance in enumerate(batch.utterances)
         )
         seen: list[FirstPass] = []
@@ -99,7 +93,7 @@ class KaldiGmmAligner(Aligner):
         model = self._model(examples, speakers)
         examples.clear()
         net = default_net() if self.network else None
-        state = _Worker(model, net, speakers, self.frames, self.landmarks, self.average)
+        state = _Worker(model, net, speakers, self.landmarks, self.average)
         aligned = isolated_map(
             second_look,
             seen,
@@ -123,13 +117,12 @@ class KaldiGmmAligner(Aligner):
         for example in examples:
             if example.static is not None:
                 normal = speakers[example.task.utterance.speaker]
-                features = with_deltas(normal.apply(example.static), self.frames)
+                features = with_deltas(normal.apply(example.static))
                 variants = agreeing(example.task.variants, example.paths)
-                paths = example.paths or equal_paths(example.static, variants, self.frames)
+                paths = example.paths or equal_paths(example.static, variants)
                 utterances.append(TrainingUtterance(features, variants, paths))
         learn = train if self.english else train_flat
-        estimate = partial(learn, frames=self.frames, settings=self.training)
-        (model,) = isolated_map(estimate, [utterances], jobs=1, on_crash=lambda examples: None)
+        (model,) = isolated_map(learn, [utterances], jobs=1, on_crash=lambda examples: None)
         return model
 
 
@@ -177,7 +170,6 @@ class _Worker:
     model: GmmModel | None
     net: FrameNet | None
     speakers: dict[str, Normalisation]
-    frames: FeatureSettings
     landmarks: bool
     average: bool
 
@@ -266,6 +258,6 @@ def _by_gmm(state: _Worker, seen: FirstPass, samples: np.ndarray) -> FoundPath |
     if state.model is None:
         return None
     normal = state.speakers[seen.task.utterance.speaker]
-    features = with_deltas(normal.apply(cepstra(samples, state.frames)), state.frames)
+    features = with_deltas(normal.apply(cepstra(samples)))
     variants = agreeing(seen.task.variants, seen.paths)
-    return find_words(state.model, features, variants, state.frames.frame_shift_s)
+    return find_words(state.model, features, variants)

@@ -29,6 +29,9 @@ from stressnet.languages import ENGLISH, Language, language
 OLDEST, FIRST_UNKNOWN = 2, 4
 """Supported versions: from the first to below the second."""
 
+BEAM, RETRY_BEAM = 10, 400
+"""Widths of the search; the second is for utterances that the first loses."""
+
 _QC_TABLE = "alignment_analysis.csv"
 _SCORE = "speech_log_likelihood"
 _HOW_TO_GET_IT = (
@@ -52,19 +55,14 @@ class MfaAligner(Aligner):
         digits; in other languages MFA's dictionary of the same name has the words.
     code : str
         Of the language.
-    beam, retry_beam : int
-        Widths of the search; the second is for utterances that the first loses.
     """
 
     acoustic_model: str = "english_us_arpa"
     code: str = ENGLISH
-    beam: int = 10
-    retry_beam: int = 400
-    executable: str = "mfa"
     name = "mfa"
 
     def _results(self, batch: Batch) -> Iterator[Result]:
-        program = check_mfa(self.executable)
+        program = check_mfa()
         with tempfile.TemporaryDirectory(prefix="stressnet-mfa-") as folder:
             root = Path(folder)
             names, failures = _lay_out(root, batch)
@@ -80,7 +78,7 @@ class MfaAligner(Aligner):
 
     def _run(self, program: str, root: Path, jobs: int) -> None:
         folders = [str(root / name) for name in ("corpus", "words.dict", "aligned", "temporary")]
-        options = f"--clean --num_jobs {jobs} --beam {self.beam} --retry_beam {self.retry_beam}"
+        options = f"--clean --num_jobs {jobs} --beam {BEAM} --retry_beam {RETRY_BEAM}"
         if self.code != ENGLISH:
             folders[1] = self.acoustic_model
         command = [program, "align", *folders[:2], self.acoustic_model, folders[2]]
@@ -96,7 +94,7 @@ class MfaAligner(Aligner):
             )
 
 
-def check_mfa(executable: str = "mfa") -> str:
+def check_mfa() -> str:
     """The path of a usable ``mfa``.
 
     Raises
@@ -104,9 +102,9 @@ def check_mfa(executable: str = "mfa") -> str:
     MissingPartError
         If there is none, or its version is not 2.x or 3.x.
     """
-    program = shutil.which(executable)
+    program = shutil.which("mfa")
     if program is None:
-        raise MissingPartError(f"'{executable}' is not on the PATH; {_HOW_TO_GET_IT}")
+        raise MissingPartError(f"'mfa' is not on the PATH; {_HOW_TO_GET_IT}")
     done = subprocess.run([program, "version"], capture_output=True, text=True, check=False)
     version = re.search(r"(\d+)\.(\d+)[\w.]*", done.stdout)
     if done.returncode != 0 or version is None:
