@@ -26,7 +26,6 @@ import argparse
 import contextlib
 import csv
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -107,8 +106,7 @@ def composites_of(name: str, small: bool) -> list[str]:
 def zennit_methods(name: str, model: nn.Module, images: Tensor) -> dict[str, Callable[[], object]]:
     """zennit's composites on the folded network, where it can run."""
     try:
-        sys.path.insert(0, str(Path(__file__).parent))
-        import explain as beside
+        import explain as beside  # the script beside this one
         import zennit.composites as theirs
     except ImportError:
         return {}
