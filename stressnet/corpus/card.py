@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from stressnet.corpus.recipe import Recipe
+
 _BIN_S = 0.1
 _BAR = 40
 _MOST_SPEAKERS = 50
@@ -25,31 +27,17 @@ _MOST_SPEAKERS = 50
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a corpus's recordings come from, as its recipe says."""
+    """Where a corpus's recordings come from, as its manifest says."""
 
-    name: str
     title: str
     licence: str
     citation: str
     synthetic: bool
-    language: str = ENGLISH
-
-    @classmethod
-    def of_parameters(cls, parameters: Mapping[str, Any]) -> Source:
-        """From the parameters in a corpus's manifest."""
-        name = str(parameters["recipe"])
-        return cls(
-            name=name,
-            title=str(parameters.get("title", name)),
-            licence=str(parameters["licence"]),
-            citation=str(parameters["citation"]),
-            synthetic=bool(parameters["synthetic"]),
-            language=str(parameters.get("language") or ENGLISH),
-        )
+    language: str
 
 
 def card_text(
-    title: str, sources: Sequence[Source], tokens: pd.DataFrame, results: Mapping[str, Any]
+    title: str, sources: Sequence[Source | Recipe], tokens: pd.DataFrame, results: Mapping[str, Any]
 ) -> str:
     """The card in Markdown, from the token table and the counts in the manifest.
 
@@ -61,7 +49,7 @@ def card_text(
         lines += [f"Source: {source.title}"] * (len(sources) > 1)
         lines += [
             "**Synthetic speech.**" if source.synthetic else "Recorded speech.",
-            *([_language(source)] if source.language != ENGLISH else []),
+            *([_language(source.language)] if source.language != ENGLISH else []),
             f"Licence: {source.licence}. Cite: {source.citation}",
             "",
         ]
@@ -99,8 +87,8 @@ def card_text(
     return "\n".join(lines)
 
 
-def _language(source: Source) -> str:
-    one = language(source.language)
+def _language(code: str) -> str:
+    one = language(code)
     reduced = " It has no reduced vowels." * (not one.reduced)
     return f"Language: {one.name}. Stress labels from: {one.labels}.{reduced}"
 
@@ -144,7 +132,16 @@ def _histogram(tokens: pd.DataFrame) -> list[str]:
 def sources_of(manifest: dict[str, Any]) -> list[Source]:
     """Where a corpus comes from; several if it was merged."""
     parameters = manifest["parameters"]
-    return [Source.of_parameters(p) for p in parameters.get("sources") or [parameters]]
+    return [
+        Source(
+            title=str(source.get("title", source["recipe"])),
+            licence=str(source["licence"]),
+            citation=str(source["citation"]),
+            synthetic=bool(source["synthetic"]),
+            language=str(source.get("language") or ENGLISH),
+        )
+        for source in parameters.get("sources") or [parameters]
+    ]
 
 
 def show_corpus(path: Path) -> str:

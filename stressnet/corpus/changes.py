@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from stressnet.corpus.conventions import DOUBTFUL, MARKS
 from stressnet.corpus.written import NOT_READABLE, Change
-from stressnet.runs.problems import Problem, Severity
+from stressnet.runs.problems import Problem, warnings_about
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,20 +22,6 @@ READING_COLUMNS = ("utterance_id", "written", "read", "rule")
 Changes = Mapping[str, Sequence[Change]]
 """By utterance, what is not read as its transcript has it."""
 
-_LEFT_OUT = (
-    "marks that are no words: {}; they were left out, write out those that are said, or name "
-    "their convention in the recipe ([transcripts] convention)"
-)
-_UNREADABLE = (
-    "pieces that cannot be said for certain, or brackets that are not closed: {}; write them out "
-    "in words, or correct the bracket"
-)
-_DOUBTFUL = (
-    "beginnings of lines that may name who speaks: {}; they were read as words, remove those that "
-    "are not said"
-)
-
-
 _LOOKS = {
     "chat": re.compile(r"&[-=+~]\w|\[/+\]|\+\.\.\.|\*[A-Z]{3}:"),
     "fave": re.compile(r"\{(?:LG|NS|BR|CG|SL|LS)\}"),
@@ -43,42 +29,36 @@ _LOOKS = {
 """Marks that no other convention has."""
 
 
-def _looks_like(changes: Changes) -> str:
-    """The convention that marks read as plain text look like; empty if none."""
-    for convention, pattern in _LOOKS.items():
-        if any(pattern.search(c.written) for own in changes.values() for c in own):
-            return convention
-    return ""
-
-
 def warnings_of(changes: Changes, convention: str) -> Iterator[Problem]:
     """Warnings: marks that no convention was chosen for, and what cannot be read."""
-    kinds: list[tuple[Collection[str], str]] = [
-        ((NOT_READABLE, "bracket"), _UNREADABLE),
-        ((DOUBTFUL,), _DOUBTFUL),
-    ]
-    if convention == "plain":  # somebody who chose another knows the marks
-        kinds.insert(0, (MARKS, _LEFT_OUT))
-        if looks := _looks_like(changes):
+    marks, unreadable, doubtful = (
+        "marks that are no words: {}; they were left out, write out those that are said, or name "
+        "their convention in the recipe ([transcripts] convention)",
+        "pieces that cannot be said for certain, or brackets that are not closed: {}; write them "
+        "out in words, or correct the bracket",
+        "beginnings of lines that may name who speaks: {}; they were read as words, remove those "
+        "that are not said",
+    )
+    kinds = {marks: MARKS, unreadable: (NOT_READABLE, "bracket"), doubtful: (DOUBTFUL,)}
+    if convention != "plain":  # somebody who chose another knows the marks
+        del kinds[marks]
+    else:
+        written = [change.written for own in changes.values() for change in own]
+        looks = [name for name, pattern in _LOOKS.items() if any(map(pattern.search, written))]
+        if looks:
             text = (
-                f"transcripts look like the convention '{looks}' and were read as plain text; "
-                f'write convention = "{looks}" under [transcripts] into the recipe'
+                f"transcripts look like the convention '{looks[0]}' and were read as plain text; "
+                f'write convention = "{looks[0]}" under [transcripts] into the recipe'
             )
-            yield Problem(next(iter(changes)), "scan", Severity.WARNING, text)
-    for rules, text in kinds:
+            yield from warnings_about(next(iter(changes)), "scan", [text])
+    for text, rules in kinds.items():
         items = [(name, c.written) for name, own in changes.items() for c in own if c.rule in rules]
-        if not items:
-            continue
-        counts = Counter(written for _, written in items)
-        shown = ", ".join(f"'{written}' ({n})" for written, n in counts.most_common(5))
-        more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
-        yield Problem(
-            items[0][0],
-            "scan",
-            Severity.WARNING,
-            f"the transcripts of {len(dict(items))} recordings hold {len(items)} "
-            f"{text.format(shown + more)}",
-        )
+        if items:
+            start = f"the transcripts of {len(dict(items))} recordings hold {len(items)} "
+            counts = Counter(written for _, written in items)
+            shown = ", ".join(f"'{written}' ({n})" for written, n in counts.most_common(5))
+            more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
+            yield from warnings_about(items[0][0], "scan", [start + text.format(shown + more)])
 
 
 def count_changes(changes: Changes) -> dict[str, int]:

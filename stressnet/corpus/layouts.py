@@ -69,11 +69,12 @@ def layouts_of(root: Path) -> list[Layout]:
     """
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder; check the path")
-    files = [relative for relative, _ in sorted(files_below(root))]
-    if not any(PurePosixPath(file).suffix.lower() in AUDIO_ENDINGS for file in files):
+    files = [PurePosixPath(relative) for relative, _ in sorted(files_below(root))]
+    sounds = [file for file in files if file.suffix.lower() in AUDIO_ENDINGS]
+    if not sounds:
         raise CorpusError(f"{root}: no sound in it or in its folders; check the path")
     tried = []
-    for recipe, why in _recipes(files):
+    for recipe, why in _recipes(files, sounds):
         try:
             tried.append(Layout(recipe, why, scan(recipe, root)))
         except StressnetError:
@@ -81,33 +82,28 @@ def layouts_of(root: Path) -> list[Layout]:
         if tried[0].found.recordings and not tried[0].found.problems:
             break  # nothing can be better
     if not tried:
-        return [Layout(r, why, scan(r, root)) for r, why in [next(_recipes(files))]]
+        recipe, why = next(_recipes(files, sounds))
+        return [Layout(recipe, why, scan(recipe, root))]
     return sorted(tried, key=lambda layout: layout.score, reverse=True)  # of equals the first
 
 
-def _sounds(files: Sequence[str]) -> list[PurePosixPath]:
-    paths = (PurePosixPath(file) for file in files)
-    return [path for path in paths if path.suffix.lower() in AUDIO_ENDINGS]
-
-
-def _recipes(files: Sequence[str]) -> Iterator[tuple[Recipe, str]]:
+def _recipes(
+    files: Sequence[PurePosixPath], sounds: Sequence[PurePosixPath]
+) -> Iterator[tuple[Recipe, str]]:
     generic = load_recipe("generic")
     yield generic, "a folder per speaker, text, alignment or subtitles beside each recording"
     for name, pattern in _SIGNATURES.items():
-        for file in files:
-            if re.fullmatch(pattern, file, re.IGNORECASE):
-                yield load_recipe(name), f"files such as {file}"
-                break
+        signature = re.compile(pattern, re.IGNORECASE)
+        file = next((file for file in files if signature.fullmatch(str(file))), None)
+        if file is not None:
+            yield load_recipe(name), f"files such as {file}"
     own = replace(
         generic, name="own", title="A folder of recordings, laid out as found by stressnet inspect"
     )
-    sounds = _sounds(files)
     endings = sorted({path.suffix.lower() for path in sounds})
-    yield from (
-        *_sessions(own, sounds, endings),
-        *_apart(own, sounds, files, endings),
-        *_flat(own, sounds, endings),
-    )
+    yield from _sessions(own, sounds, endings)
+    yield from _apart(own, sounds, files)
+    yield from _flat(own, sounds, endings)
 
 
 def _sessions(
@@ -130,12 +126,12 @@ def _sessions(
 
 
 def _apart(
-    own: Recipe, sounds: Sequence[PurePosixPath], files: Sequence[str], endings: Sequence[str]
+    own: Recipe, sounds: Sequence[PurePosixPath], files: Sequence[PurePosixPath]
 ) -> Iterator[tuple[Recipe, str]]:
     """Sound in one tree, alignments or texts of the same names in another."""
     stems = {path.stem: path for path in sounds}
     trees: Counter[tuple[str, str, str]] = Counter()
-    for file in map(PurePosixPath, files):
+    for file in files:
         sound = stems.get(file.stem)
         if sound is None or file.parent == sound.parent or len(file.parts) < 2:
             continue
@@ -170,33 +166,26 @@ def _flat(
     if prefixes and sum(prefixes.values()) == len(flat) and len(prefixes) * 2 <= len(flat):
         separators = {_PREFIX.fullmatch(path.stem)[2] for path in flat}  # type: ignore[index]
         if len(separators) == 1:
-            (separator,) = separators
-            name = f"{{speaker:[^_-]+}}{separator}{{rest}}"
-            patterns = tuple(name + ending for ending in endings)
-            yield (
-                _with_id(replace(own, audio_patterns=patterns), f"{{speaker}}{separator}{{rest}}"),
-                f"names begin with {len(prefixes)} speakers, such as '{min(prefixes)}'",
+            rest = f"{separators.pop()}{{rest}}"
+            identity = f"{{speaker}}{rest}"
+            recipe = replace(
+                own,
+                audio_patterns=tuple(f"{{speaker:[^_-]+}}{rest}{ending}" for ending in endings),
+                utterance_id=identity,
+                transcripts=tuple(
+                    replace(t, pattern=t.pattern.replace("{utterance}", identity))
+                    for t in own.transcripts
+                ),
+                alignments=tuple(
+                    replace(a, pattern=a.pattern.replace("{utterance}", identity))
+                    for a in own.alignments
+                ),
             )
+            yield recipe, f"names begin with {len(prefixes)} speakers, such as '{min(prefixes)}'"
     patterns = tuple(f"{{utterance}}{ending}" for ending in endings)
     yield (
         replace(own, audio_patterns=patterns, speaker_constant="speaker"),
         "recordings without folders, whose names do not tell who speaks: taken as one person",
-    )
-
-
-def _with_id(recipe: Recipe, identity: str) -> Recipe:
-    """A recipe whose recordings are named by several fields."""
-    return replace(
-        recipe,
-        utterance_id=identity,
-        transcripts=tuple(
-            replace(t, pattern=t.pattern.replace("{utterance}", identity))
-            for t in recipe.transcripts
-        ),
-        alignments=tuple(
-            replace(a, pattern=a.pattern.replace("{utterance}", identity))
-            for a in recipe.alignments
-        ),
     )
 
 
@@ -206,17 +195,16 @@ def recipe_text(recipe: Recipe, comments: Sequence[str] = ()) -> str:
     lines += [
         "[corpus]",
         "# What reports say of the corpus.",
-        *(f"{key} = {_toml(getattr(recipe, key))}" for key in ("name", "title")),
-        *(f"{key} = {_toml(getattr(recipe, key))}" for key in ("licence", "citation")),
-    ]
-    lines += [f"url = {_toml(recipe.url)}"] if recipe.url else []
-    lines += ["synthetic = true"] if recipe.synthetic else []
-    lines += [
+        *(f"{k} = {_toml(getattr(recipe, k))}" for k in ("name", "title", "licence", "citation")),
+        *([f"url = {_toml(recipe.url)}"] if recipe.url else []),
+        *(["synthetic = true"] if recipe.synthetic else []),
         "",
         "[audio]",
         "# Where recordings are; {speaker} and {utterance} are parts of names.",
+        "pattern = [",
+        *(f"    {_toml(pattern)}," for pattern in recipe.audio_patterns),
+        "]",
     ]
-    lines += ["pattern = [", *(f"    {_toml(p)}," for p in recipe.audio_patterns), "]"]
     if recipe.utterance_id != "{utterance}":
         lines += ["# What names a recording.", f"id = {_toml(recipe.utterance_id)}"]
     lines += ["ignore_case = true"] if recipe.ignore_case else []
@@ -225,11 +213,9 @@ def recipe_text(recipe: Recipe, comments: Sequence[str] = ()) -> str:
     else:
         lines += ["# channel = 1   # of recordings with several; left out, they are averaged"]
     comment = "# Tried in this order, where there is no alignment."
-    for source in recipe.transcripts:
-        lines += ["", *([comment] if comment else []), "[[transcript]]", *_entries(source)]
-        comment = ""
     reading = recipe.reading
     lines += [
+        *_tables("transcript", recipe.transcripts, comment),
         "",
         "# How transcripts are read: marks, digits, abbreviations; see docs/transcripts.md.",
         "[transcripts]",
@@ -238,28 +224,30 @@ def recipe_text(recipe: Recipe, comments: Sequence[str] = ()) -> str:
         *([f"rules = {_toml(reading.rules)}"] if reading.rules else []),
     ]
     comment = "# Words and phones that are there already; tried in this order."
-    for alignment in recipe.alignments:
-        lines += ["", *([comment] if comment else []), "[[alignment]]", *_entries(alignment)]
-        comment = ""
+    lines += _tables("alignment", recipe.alignments, comment)
     speakers = [
         *([f"constant = {_toml(recipe.speaker_constant)}"] if recipe.speaker_constant else []),
         *([f"name = {_toml(recipe.speaker_name)}"] if recipe.speaker_name != "{speaker}" else []),
         *([f"sex = {_toml(recipe.sex_constant)}"] if recipe.sex_constant else []),
     ]
     lines += ["", "[speakers]", *speakers] if speakers else []
-    for table in recipe.speaker_tables:
-        lines += ["", "[[speakers.table]]", *_entries(table)]
+    lines += _tables("speakers.table", recipe.speaker_tables)
     for name in recipe.label_tables:
         lines += ["", "[[labels]]", f"file = {_toml(name)}"]
     return "\n".join(lines) + "\n"
 
 
-def _entries(source: TranscriptSource | AlignmentSource | SpeakerTable) -> list[str]:
-    return [
-        f"{f.name} = {_toml(getattr(source, f.name))}"
-        for f in fields(source)
-        if getattr(source, f.name) != f.default
-    ]
+def _tables(
+    name: str,
+    sources: Sequence[TranscriptSource | AlignmentSource | SpeakerTable],
+    comment: str = "",
+) -> list[str]:
+    lines = []
+    for number, source in enumerate(sources):
+        lines += ["", *([comment] if comment and not number else []), f"[[{name}]]"]
+        values = ((f, getattr(source, f.name)) for f in fields(source))
+        lines += [f"{f.name} = {_toml(value)}" for f, value in values if value != f.default]
+    return lines
 
 
 def _toml(value: object) -> str:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-from stressnet.alignment.readers import files_of
 from stressnet.corpus.recipe import Recipe, files_below
 from stressnet.corpus.speakers import Candidate
 from stressnet.corpus.transcripts import _resolve
-from stressnet.errors import AlignmentError, MissingPartError
 from stressnet.media import AUDIO_ENDINGS
 from stressnet.runs.problems import Problem, Severity
 
@@ -26,25 +23,6 @@ _TRANSCRIPTS = frozenset({".txt", ".lab"})
 _ABOUT = ("readme", "license", "licence", "copying", "changelog", "changes", "index")
 
 
-class Used(Protocol):
-    """A recording's alignment."""
-
-    @property
-    def alignment_path(self) -> Path | None: ...
-
-    @property
-    def alignment_format(self) -> str: ...
-
-
-def _files_of(recording: Used) -> tuple[Path, ...]:
-    if recording.alignment_path is None:
-        return ()
-    try:
-        return files_of(recording.alignment_path, recording.alignment_format)
-    except (AlignmentError, MissingPartError):
-        return (recording.alignment_path,)
-
-
 def without_lossy_copies(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Recordings without compressed copies of others: ``a.mp3`` beside ``a.wav``."""
     exact = {(c.parts, c.name) for c in candidates if c.path.suffix.lower() not in _LOSSY}
@@ -56,24 +34,24 @@ def without_lossy_copies(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def passed_over(
-    recipe: Recipe, root: Path, candidates: Sequence[Candidate], recordings: Iterable[Used]
+    recipe: Recipe, root: Path, candidates: Sequence[Candidate], used: set[Path]
 ) -> list[Problem]:
     """A row for each file that one might expect to be used.
 
     What lies beside a recording of its name belongs to it and is not listed, neither are files of
     another kind, nor texts in folders without recordings. Candidates are files that were taken as
-    recordings, also those that could not be read.
+    recordings, also those that could not be read; ``used`` are files of alignments.
     """
     taken = {candidate.path for candidate in candidates}
     names = {str(path).casefold() for path in taken}
     by_name = {c.path.with_suffix(""): c.path for c in candidates}
-    used = {path for r in recordings for path in _files_of(r)}
     templates = [source.pattern for source in recipe.transcripts]
     templates += [source.pattern for source in recipe.alignments]
-    for c in candidates:
-        for template in templates:
-            folder = c.path.parent
-            used.add(_resolve(template, c.fields, folder, root, ignore_case=recipe.ignore_case))
+    used = used | {
+        _resolve(template, c.fields, c.path.parent, root, ignore_case=recipe.ignore_case)
+        for c in candidates
+        for template in templates
+    }
     files = sorted(files_below(root))
     sounds: dict[Path, set[str]] = defaultdict(set)
     for _, path in files:

@@ -185,26 +185,18 @@ def files_below(root: Path) -> Iterator[tuple[str, Path]]:
 
 def find_audio(recipe: Recipe, root: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """Audio files that a recipe's patterns match, with their values of its fields, sorted."""
-    patterns = [
-        template_to_regex(pattern, ignore_case=recipe.ignore_case)
-        for pattern in recipe.audio_patterns
-    ]
+    patterns = [template_to_regex(p, ignore_case=recipe.ignore_case) for p in recipe.audio_patterns]
     for relative, path in sorted(files_below(root)):
-        for pattern in patterns:
-            match = pattern.fullmatch(relative)
-            if match:
-                yield path, match.groupdict()
-                break
+        match = next(filter(None, (pattern.fullmatch(relative) for pattern in patterns)), None)
+        if match:
+            yield path, match.groupdict()
 
 
 def available_recipes() -> dict[str, Path]:
     """Names and files of the shipped recipes: the package's own, else the checkout's."""
     package = Path(str(resources.files("stressnet")))
-    found: dict[str, Path] = {}
-    for folder in (package / "_recipes", package.parent / "corpora"):
-        for file in sorted(folder.glob("*.toml")):
-            found.setdefault(file.stem, file)
-    return found
+    folders = (package.parent / "corpora", package / "_recipes")
+    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.toml"))}
 
 
 def load_recipe(name_or_path: str) -> Recipe:
@@ -224,8 +216,7 @@ def load_recipe(name_or_path: str) -> Recipe:
                 f"or give the path of a .toml file"
             )
         path = known[name_or_path]
-    data = read_toml(path, RecipeError)
-    return _parse(data, path)
+    return _parse(read_toml(path, RecipeError), path)
 
 
 def _parse(data: dict[str, Any], path: Path) -> Recipe:
@@ -288,15 +279,12 @@ def _check_templates(recipe: Recipe, path: Path) -> None:
         fields = here if fields is None else fields & here
     usable = (fields or set()) | {"folder", "root"}
     templates = [
-        *(("transcript", source.pattern) for source in recipe.transcripts),
-        *(("alignment", source.pattern) for source in recipe.alignments),
+        *(("[[transcript]] pattern", source.pattern) for source in recipe.transcripts),
+        *(("[[alignment]] pattern", source.pattern) for source in recipe.alignments),
+        ("[audio] id", recipe.utterance_id),
+        ("[speakers] name", "" if recipe.speaker_name == "{speaker}" else recipe.speaker_name),
+        ("[speakers] sex", recipe.sex_constant or ""),
     ]
-    templates = [(f"[[{name}]] pattern", template) for name, template in templates]
-    if recipe.utterance_id != "{utterance}":
-        templates.append(("[audio] id", recipe.utterance_id))
-    if recipe.speaker_name != "{speaker}":
-        templates.append(("[speakers] name", recipe.speaker_name))
-    templates.append(("[speakers] sex", recipe.sex_constant or ""))
     for name, template in templates:
         unknown = set(re.findall(r"\{([^}]*)\}", template)) - usable
         if unknown:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stressnet.alignment.readers import detect_format, voices_of
+from stressnet.alignment.readers import detect_format, files_of, voices_of
 from stressnet.audio import audio_facts, check_channel, check_rate
 from stressnet.corpus.changes import warnings_of
 from stressnet.corpus.given_alignments import given_alignment
@@ -298,7 +298,13 @@ def scan(
     found.tell_of_passed()
     found.problems += warnings_of(found.changes, recipe.reading.convention)
     found.keep(speakers)
-    found.problems += passed_over(recipe, root, candidates, found.recordings.values())
+    used = {
+        file
+        for recording in found.recordings.values()
+        if recording.alignment_path is not None
+        for file in files_of(recording.alignment_path, recording.alignment_format)
+    }
+    found.problems += passed_over(recipe, root, candidates, used)
     found.problems += unmatched(table, (r.speaker for r in found.recordings.values()))
     labels: dict[tuple[str, int], StressLabel] = {}
     for label_table in recipe.label_tables:

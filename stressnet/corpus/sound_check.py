@@ -39,9 +39,6 @@ _BAND_FLOOR = 10**-4.5
 _LOWEST_CUTOFF_HZ = 4_800
 """Speech without anything above this is speech of a telephone or of 8 kHz; F4 and s are missing."""
 
-Finding = tuple[str, str]
-"""Severity and what is wrong, with the remedy."""
-
 
 @dataclass(frozen=True)
 class Sound:
@@ -56,33 +53,37 @@ class Sound:
         How long somebody speaks, at least and at most, in seconds; None if that is not known.
     """
 
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[tuple[str, str]] = field(default_factory=list)
     speech_s: tuple[float, float] | None = None
 
 
-@dataclass
 class _Measured:
-    """Sums over a recording's blocks, per channel."""
+    """Sums over the blocks of each channel, and its runs of three or more samples at the peak."""
 
-    channels: int
-    rate_hz: int
-    n: int = 0
-    n_beyond: int = 0
-    peak: NDArray[np.float64] = field(init=False)
-    total: NDArray[np.float64] = field(init=False)
-    products: NDArray[np.float64] = field(init=False)
-    spectra: list[NDArray[np.float64]] = field(default_factory=list)
-    levels: list[NDArray[np.float64]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.peak, self.total = np.zeros(self.channels), np.zeros(self.channels)
-        self.products = np.zeros((self.channels, self.channels))
+    def __init__(self, channels: int, rate_hz: int) -> None:
+        self.channels, self.rate_hz = channels, rate_hz
+        self.n = self.n_beyond = 0
+        self.peak, self.total, self._flat_level = np.zeros((3, channels))
+        self.products = np.zeros((channels, channels))
+        self.runs, self._flat_samples = np.zeros((2, channels), dtype=int)
+        self.spectra: list[NDArray[np.float64]] = []
+        self.levels: list[NDArray[np.float64]] = []
 
     def add(self, block: NDArray[np.float32]) -> None:
         values = block.astype(np.float64)
+        sizes = np.abs(values)
         self.n += len(values)
-        self.n_beyond += int((np.abs(values) > 1.0).any(axis=1).sum())
-        self.peak = np.maximum(self.peak, np.abs(values).max(axis=0))
+        self.n_beyond += int((sizes > 1.0).any(axis=1).sum())
+        self.peak = np.maximum(self.peak, sizes.max(axis=0))
+        for k, size in enumerate(sizes.T):
+            peak = size.max()
+            if peak > self._flat_level[k] * 1.001:  # what was flat further down was no clipping
+                self._flat_level[k], self.runs[k], self._flat_samples[k] = peak, 0, 0
+            flat = size >= self._flat_level[k] * 0.9995
+            inside = flat[2:] & flat[1:-1] & flat[:-2]
+            starts = inside & ~np.concatenate([[False], inside[:-1]])
+            self.runs[k] += int(starts.sum())
+            self._flat_samples[k] += int(inside.sum() + 2 * starts.sum())
         self.total += values.sum(axis=0)
         self.products += values.T @ values
         mono = values.mean(axis=1)
@@ -94,13 +95,18 @@ class _Measured:
             frames = frames - frames.mean(axis=1, keepdims=True)
             self.spectra.append(np.abs(np.fft.rfft(frames * np.hanning(_FRAME))) ** 2)
 
+    def is_clipped(self) -> bool:
+        at_peak = self._flat_level >= _CLIPPED_PEAK
+        enough = self._flat_samples >= _MIN_CLIPPED_SHARE * self.n
+        return bool((at_peak & (self.runs >= _MIN_CLIPPED_RUNS) & enough).any())
+
 
 def check_sound(path: Path, channel: int | None = None) -> Sound:
     """What is wrong with the sound of a recording, and how long somebody speaks.
 
     ``channel`` is the one that is used, counted from 1; left out, the mean of all.
     """
-    findings: list[Finding] = []
+    findings: list[tuple[str, str]] = []
 
     def tell(severity: Severity, text: str) -> None:
         findings.append((severity.value, f"{path}: {text}"))
@@ -110,10 +116,9 @@ def check_sound(path: Path, channel: int | None = None) -> Sound:
         check_channel(path, facts.channels, channel)
         picked = slice(None) if channel is None else slice(channel - 1, channel)
         n_channels = facts.channels if channel is None else 1
-        measured, clipped = _Measured(n_channels, facts.rate_hz), _Clipping(n_channels)
+        measured = _Measured(n_channels, facts.rate_hz)
         for block in read_channels(path, facts):
             measured.add(block[:, picked])
-            clipped.add(block[:, picked])
     except AudioError as error:
         return Sound([(Severity.ERROR.value, str(error))])
     peak = float(measured.peak.max())
@@ -127,10 +132,10 @@ def check_sound(path: Path, channel: int | None = None) -> Sound:
             f"{100 * beyond:.2g} % of the samples lie beyond full scale (peak {peak:.3g}); "
             f"export it again at a lower level",
         )
-    elif clipped.is_clipped(measured.n):
+    elif measured.is_clipped():
         tell(
             Severity.WARNING,
-            f"clipped at {20 * np.log10(peak):.1f} dB of full scale in {clipped.n_runs} "
+            f"clipped at {20 * np.log10(peak):.1f} dB of full scale in {measured.runs.max()} "
             f"places; loudness and formants suffer: record it again, or look at the tokens",
         )
     if peak < _QUIET_PEAK:
@@ -157,36 +162,6 @@ def check_sound(path: Path, channel: int | None = None) -> Sound:
             f"in speech of a telephone or of 8000 Hz; use the original, or leave it out",
         )
     return Sound(findings, speech_time_s(np.concatenate(measured.levels)))
-
-
-class _Clipping:
-    """Runs of three and more samples at the recording's peak."""
-
-    def __init__(self, channels: int) -> None:
-        self._level = np.zeros(channels)
-        self._runs = np.zeros(channels, dtype=int)
-        self._samples = np.zeros(channels, dtype=int)
-
-    def add(self, block: NDArray[np.float32]) -> None:
-        for k in range(block.shape[1]):
-            size = np.abs(block[:, k])
-            peak = float(size.max())
-            if peak > self._level[k] * 1.001:  # what was flat further down was no clipping
-                self._level[k], self._runs[k], self._samples[k] = peak, 0, 0
-            flat = size >= self._level[k] * 0.9995
-            inside = flat[2:] & flat[1:-1] & flat[:-2]
-            starts = inside & ~np.concatenate([[False], inside[:-1]])
-            self._runs[k] += int(starts.sum())
-            self._samples[k] += int(inside.sum() + 2 * starts.sum())
-
-    @property
-    def n_runs(self) -> int:
-        return int(self._runs.max())
-
-    def is_clipped(self, n: int) -> bool:
-        at_peak = self._level >= _CLIPPED_PEAK
-        many = (self._runs >= _MIN_CLIPPED_RUNS) & (self._samples >= _MIN_CLIPPED_SHARE * n)
-        return bool((at_peak & many).any())
 
 
 def _of_channels(

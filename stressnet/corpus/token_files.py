@@ -52,11 +52,11 @@ def export_tokens(
     corpus: Corpus, folder: RunFolder, what: Collection[str], context: bool
 ) -> dict[str, int]:
     """A WAV and a TextGrid per token, in a folder per speaker."""
-    counts = dict.fromkeys([kind for kind in ("wav", "textgrid") if kind in what], 0)
     rows = corpus.tokens
-    for kind, suffix in (("wav", "wav"), ("textgrid", "TextGrid")):
-        if kind in what:
-            folder.tree(f"tokens/*/*.{suffix}")
+    if "wav" in what:
+        folder.tree("tokens/*/*.wav")
+    if "textgrid" in what:
+        folder.tree("tokens/*/*.TextGrid")
     with folder.progress.stage("tokens", len(rows), "token") as bar:
         for row in rows.to_dict("records"):
             own = folder.path / "tokens" / safe_name(row["speaker"])
@@ -70,13 +70,11 @@ def export_tokens(
             if "wav" in what:
                 file = stem.with_name(f"{stem.name}.wav")
                 soundfile.write(str(file), audio.samples, audio.rate_hz, subtype="PCM_16")
-                counts["wav"] += 1
             if "textgrid" in what:
                 grid = stem.with_name(f"{stem.name}.TextGrid")
                 write_textgrid(grid, *_token_grid(corpus, row, origin_s, audio.duration_s))
-                counts["textgrid"] += 1
             bar.update()
-    return counts
+    return {kind: len(rows) for kind in ("wav", "textgrid") if kind in what}
 
 
 def _token_grid(

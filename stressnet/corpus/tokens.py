@@ -120,11 +120,10 @@ class Token:
         """
         lexicon = "" if self.lexicon_stress == "BOTH" else self.lexicon_stress
         votes = [self.table_stress, lexicon, self.pos_stress, self.aligner_stress]
-        votes.append(self.second_stress)
-        said = [str(vote) for vote in votes if vote]
-        if len(said) < 2:
-            return "single" if said else None
-        return "agree" if len(set(said)) == 1 else "disagree"
+        stresses = [str(vote) for vote in (*votes, self.second_stress) if vote]
+        if len(stresses) < 2:
+            return "single" if stresses else None
+        return "agree" if len(set(stresses)) == 1 else "disagree"
 
     @property
     def boundary_s(self) -> float:
@@ -178,13 +177,11 @@ def _decide(
 def _variant(entry: Entry, phones: tuple[Interval, ...]) -> int:
     """Index of the variant with these phones, exactly or else without digits; -1 if none."""
     spoken = Pronunciation(tuple(phone.label for phone in phones))
-    for index, variant in enumerate(entry.variants):
-        if variant.phones == spoken.phones:
-            return index
-    for index, variant in enumerate(entry.variants):
-        if variant.segments == spoken.segments:
-            return index
-    return -1
+    phones_of_each = [variant.phones for variant in entry.variants]
+    if spoken.phones in phones_of_each:
+        return phones_of_each.index(spoken.phones)
+    segments_of_each = [variant.segments for variant in entry.variants]
+    return segments_of_each.index(spoken.segments) if spoken.segments in segments_of_each else -1
 
 
 def word_key(label: str) -> str:
@@ -217,12 +214,11 @@ def _check_labels(recording: Recording, words: tuple[str, ...], labels: Labels) 
     for (utterance_id, index), label in labels.items():
         if utterance_id != recording.utterance_id:
             continue
-        found = words[index] if index < len(words) else "missing"
-        if index >= len(words) or (label.word and label.word != found):
+        found = repr(words[index]) if index < len(words) else "missing"
+        if index >= len(words) or (label.word and label.word != words[index]):
             raise CorpusError(
-                f"{label.table}: word {index} of '{utterance_id}' is "
-                f"{found if index >= len(words) else repr(found)}, the table decides about "
-                f"{repr(label.word) if label.word else 'it'}; correct its word_index (from 0)"
+                f"{label.table}: word {index} of '{utterance_id}' is {found}, the table decides "
+                f"about {repr(label.word) if label.word else 'it'}; correct its word_index (from 0)"
             )
 
 

@@ -25,7 +25,7 @@ from stressnet.alignment.readers.subtitles import read_subtitles
 from stressnet.alignment.readers.table import check_columns, read_table
 from stressnet.alignment.readers.timit import read_timit, timit_files
 from stressnet.alignment.textgrid import read_textgrid, speakers_of
-from stressnet.errors import AlignmentError, ConfigError, UnknownFormatError
+from stressnet.errors import AlignmentError, ConfigError, MissingPartError, UnknownFormatError
 from stressnet.intervals import Alignment
 from stressnet.languages import Language
 
@@ -155,9 +155,12 @@ def has_many(path: Path, format: str = AUTO) -> bool:
 
 
 def files_of(path: Path, format: str = AUTO) -> tuple[Path, ...]:
-    """All files that belong to an alignment, e.g. TIMIT's ``.WRD`` and ``.PHN``."""
-    files = _FILES.get(_format(path, format), lambda path: (path,))
-    return tuple(file for file in files(path) if file is not None)
+    """All files of an alignment, e.g. TIMIT's ``.WRD`` and ``.PHN``; a damaged one stands alone."""
+    try:
+        files = _FILES.get(_format(path, format), lambda path: (path,))
+        return tuple(file for file in files(path) if file is not None)
+    except (AlignmentError, MissingPartError):  # reported when it is read
+        return (path,)
 
 
 def read_alignments(

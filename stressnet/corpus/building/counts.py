@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from stressnet.corpus.building.images import n_truncated
 from stressnet.corpus.changes import count_changes
 from stressnet.corpus.scan import Scan
 from stressnet.corpus.store import LONGER_WORDS, NOT_TOKENS, TOKENS
 from stressnet.lexicon.dictionary import Reject
 from stressnet.runs.folder import RunFolder
+from stressnet.runs.manifest import read_json
 from stressnet.runs.problems import count_lost, count_problems
 
 
@@ -28,7 +28,8 @@ def unknown_words(out: Path, found: Scan) -> Counter[str]:
 
 def words_longer_than_image(out: Path, presets: list[str]) -> dict[str, int]:
     """Per preset, words that are longer than its images and were cut on the right."""
-    return {name: n_truncated(out / "spectrograms" / name) for name in presets}
+    files = {name: out / "spectrograms" / name / "axes.json" for name in presets}
+    return {name: int(read_json(file)["n_truncated"]) for name, file in files.items()}
 
 
 def n_stretches(out: Path) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,38 +39,30 @@ Excerpt = tuple[float, Audio]
 """The time at which a cut was asked to start, and its sound."""
 
 
-@dataclass(frozen=True)
-class _CutTask:
-    recording: Recording
-    alignment: Alignment
-    labels: Labels
-    source: Path
-    config: BuildConfig
-    out: Path
-
-
-def _cut_one(task: _CutTask) -> dict[str, Any]:
+def _cut_one(
+    task: tuple[Recording, Alignment, Labels, Path, BuildConfig, Path],
+) -> dict[str, Any]:
     """Tokens, phones, excerpts and TextGrid of one utterance."""
-    recording, config = task.recording, task.config
+    recording, alignment, labels, source, config, out = task
     try:
         tokens, rejected = find_tokens(
             recording,
-            task.alignment,
+            alignment,
             load_dictionary(config.dictionary, config.code),
-            task.labels,
+            labels,
             load_word_list(config.function_words) if config.function_words else None,
             get_tagger(config.tagger),
         )
         times_s = [(token.start_s, token.end_s) for token in tokens]
         excerpts, duration_s = read_excerpts(recording, times_s, config.context_s)
-        warnings = _write_grid(task, tokens, duration_s)
+        warnings = _write_grid(out, recording, alignment, tokens, duration_s)
     except (AlignmentError, AudioError, CorpusError) as error:
         return {"failure": str(error)}
     rows, phones = [], []
-    source = {"recording": recording.audio_path.relative_to(task.source).as_posix()}
+    of_file = {"recording": recording.audio_path.relative_to(source).as_posix()}
     for token, excerpt in zip(tokens, excerpts, strict=True):
-        columns = write_excerpt(task.out, recording, token.token_id, excerpt)
-        rows.append(token_row(token) | source | columns)
+        columns = write_excerpt(out, recording, token.token_id, excerpt)
+        rows.append(token_row(token) | of_file | columns)
         phones += phone_rows(token)
     others = [word._asdict() for word in rejected]
     return {"tokens": rows, "phones": phones, "not_tokens": others, "warnings": warnings}
@@ -102,7 +93,9 @@ def write_excerpt(out: Path, recording: Recording, name: str, excerpt: Excerpt) 
     }
 
 
-def _write_grid(task: _CutTask, tokens: list[Token], duration_s: float) -> list[str]:
+def _write_grid(
+    out: Path, recording: Recording, alignment: Alignment, tokens: list[Token], duration_s: float
+) -> list[str]:
     """The utterance's TextGrid, with a tier each for the tokens' syllables and stress.
 
     Returns what had to be changed, since a TextGrid cannot hold overlaps; tokens keep their times.
@@ -116,23 +109,22 @@ def _write_grid(task: _CutTask, tokens: list[Token], duration_s: float) -> list[
             syllables.append(Interval(start_s, end_s, " ".join(phone.label for phone in part)))
         label = "?" if token.stress is None else token.stress.value
         stress.append(Interval(token.start_s, token.end_s, label))
-    folder = task.out / "textgrids"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{safe_name(task.recording.utterance_id)}.TextGrid"
-    fitted = without_overlaps(fit_to_audio(task.alignment, duration_s))
+    path = out / "textgrids" / f"{safe_name(recording.utterance_id)}.TextGrid"
+    path.parent.mkdir(exist_ok=True)
+    fitted = without_overlaps(fit_to_audio(alignment, duration_s))
     extra = {
         "syllables": without_overlaps(Alignment(tuple(syllables), ())).words,
         "stress": without_overlaps(Alignment(tuple(stress), ())).words,
     }
     write_textgrid(path, fitted, duration_s, extra_tiers=extra)
-    if fitted.words == task.alignment.words and fitted.phones == task.alignment.phones:
+    if fitted.words == alignment.words and fitted.phones == alignment.phones:
         return []
-    found = [line for line in validate(task.alignment, duration_s) if _IS_OVERLAP.search(line)]
+    found = [line for line in validate(alignment, duration_s) if _IS_OVERLAP.search(line)]
     if not found:
         return []
     more = f" (and {len(found) - 1} more such places)" if len(found) > 1 else ""
     return [
-        f"{task.recording.alignment_path or task.recording.audio_path}: {found[0]}{more}; tokens "
+        f"{recording.alignment_path or recording.audio_path}: {found[0]}{more}; tokens "
         f"keep these times, the TextGrid written has the later start"
     ]
 
@@ -154,9 +146,9 @@ def cut(
     labels = labels_by_utterance(found.labels)
     recordings = [r for r in found.recordings if r.utterance_id in aligned]
     tasks = (
-        (r.utterance_id, _CutTask(r, aligned[r.utterance_id], of_utterance, source, config, out))
+        (name, (r, aligned[name], labels.get(name, {}), source, config, out))
         for r in recordings
-        for of_utterance in [labels.get(r.utterance_id, {})]
+        for name in [r.utterance_id]
     )
     rejected: Counter[str] = Counter()
     never: list[tuple[str, int, str, str]] = []

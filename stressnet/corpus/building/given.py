@@ -58,17 +58,14 @@ class Given:
 
 def read_given(recording: Recording, path: Path) -> Alignment:
     """The alignment that came with a recording, as it stands, with times from its first sample."""
-    return _from_zero(_read(recording, path), recording.duration_s, path)
-
-
-def _from_zero(alignment: Alignment, duration_s: float, path: Path) -> Alignment:
-    """Times of a part that was cut out of a longer recording, counted from its start."""
+    alignment, duration_s = _read(recording, path), recording.duration_s
     intervals = (*alignment.words, *alignment.phones)
     first_s = min((i.start_s for i in intervals), default=0.0)
     last_s = max((i.end_s for i in intervals), default=0.0)
     tolerance_s = OVERHANG_TOLERANCE_S
     if last_s <= duration_s + tolerance_s or abs(last_s - first_s - duration_s) > tolerance_s:
         return alignment
+    # A part that was cut out of a longer recording, counted from the start of that.
     text = f"{path}: begins at {first_s:.3f} s and is as long as the audio; counted from there"
     return replace(
         alignment,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -95,8 +94,3 @@ def _compute_preset(
     write_images_header(
         folder.path / where, preset.axes(), preset.to_dict(), masks, n_truncated=n_cut
     )
-
-
-def n_truncated(folder: Path) -> int:
-    """Words that are longer than a preset's images and were cut on the right."""
-    return int(json.loads((folder / "axes.json").read_text(encoding="utf-8"))["n_truncated"])

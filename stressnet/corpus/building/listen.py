@@ -13,19 +13,8 @@ from stressnet.runs.problems import Problem, Severity
 if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
 
-SoundKey = tuple[Path, int | None]
-"""A file and its channel; several speakers may share them."""
 
-
-def sounds_of(recordings: tuple[Recording, ...]) -> dict[SoundKey, list[Recording]]:
-    """Recordings by the sound they are in, each sound once."""
-    sounds: dict[SoundKey, list[Recording]] = {}
-    for recording in recordings:
-        sounds.setdefault((recording.audio_path, recording.channel), []).append(recording)
-    return sounds
-
-
-def _check_one(sound: SoundKey) -> dict[str, Any]:
+def _check_one(sound: tuple[Path, int | None]) -> dict[str, Any]:
     return asdict(check_sound(*sound))
 
 
@@ -34,7 +23,10 @@ def listen(folder: RunFolder, found: Scan) -> Scan:
 
     What is wrong becomes problems of the folder.
     """
-    sounds = sounds_of(found.recordings)
+    # Several speakers may share a file and its channel.
+    sounds: dict[tuple[Path, int | None], list[Recording]] = {}
+    for recording in found.recordings:
+        sounds.setdefault((recording.audio_path, recording.channel), []).append(recording)
     tasks = ((recordings[0].utterance_id, key) for key, recordings in sounds.items())
     kept: dict[str, Recording] = {}
     results = folder.chunks("listen", tasks, _check_one, total=len(sounds), unit="file")

@@ -12,7 +12,7 @@ from stressnet.alignment.readers import files_of
 from stressnet.corpus.recipe import Recipe
 from stressnet.corpus.scan import Scan
 from stressnet.corpus.speakers import examples
-from stressnet.errors import AlignmentError, CorpusError, MissingPartError
+from stressnet.errors import CorpusError
 from stressnet.languages import ENGLISH
 from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.runs.manifest import hash_data, hash_ends, hash_file
@@ -110,10 +110,7 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
 
 def _hash_alignment(path: Path, format: str) -> str | list[str]:
     """Hash of an alignment; of all its files, where words and phones are two."""
-    try:
-        hashes = [_hash_given(file) for file in files_of(path, format)]
-    except (AlignmentError, MissingPartError):  # reported when it is read
-        return _hash_given(path)
+    hashes = [_hash_given(file) for file in files_of(path, format)]
     return hashes[0] if len(hashes) == 1 else hashes
 
 

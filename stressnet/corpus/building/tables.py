@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stressnet.corpus.card import Source, card_text
+from stressnet.corpus.card import card_text
 from stressnet.corpus.folds import match_classes
 from stressnet.corpus.recipe import Recipe
 from stressnet.corpus.splits import (
@@ -94,7 +94,5 @@ def write_card(
     folder: RunFolder, recipe: Recipe, tokens: pd.DataFrame, results: Mapping[str, Any]
 ) -> None:
     """Write ``corpus-card.md``: what this corpus is, for people."""
-    about = (recipe.title, recipe.licence, recipe.citation, recipe.synthetic, recipe.language)
-    source = Source(recipe.name, *about)
-    text = card_text(recipe.title, [source], tokens, results)
+    text = card_text(recipe.title, [recipe], tokens, results)
     folder.file("corpus-card.md").write_text(text, encoding="utf-8")

@@ -10,7 +10,6 @@ from pathlib import Path
 from stressnet.alignment.validation import findings
 from stressnet.corpus.building.expect import Expected
 from stressnet.corpus.building.given import Given, read_given, use_given, words_only_text
-from stressnet.corpus.building.listen import SoundKey
 from stressnet.corpus.building.request import unused_labels
 from stressnet.corpus.changes import warnings_of
 from stressnet.corpus.labels import idle_labels, labels_by_utterance
@@ -68,7 +67,7 @@ class RecordingChecks:
     changes: dict[str, tuple[Change, ...]] = field(default_factory=dict)
     n_aligned: int = 0
     _words_only: list[Recording] = field(default_factory=list)
-    _heard: dict[SoundKey, Sound] = field(default_factory=dict)
+    _heard: dict[tuple[Path, int | None], Sound] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._labels = labels_by_utterance(self.found.labels)
