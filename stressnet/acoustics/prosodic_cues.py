@@ -6,8 +6,7 @@ levels compare syllables of one recording, not recordings.
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,33 +17,16 @@ if TYPE_CHECKING:
     import parselmouth
 
 
-@dataclass(frozen=True)
-class IntensitySettings:
-    """Arguments of Praat's *To Intensity*; its window lasts 6.4 / ``minimum_pitch_hz`` seconds."""
-
-    minimum_pitch_hz: float = 100.0
-    time_step_s: float = 0.005
-    subtract_mean: bool = True
-
-    @property
-    def shortest_s(self) -> float:
-        """Shortest sound that holds one whole analysis window."""
-        return 6.4 / self.minimum_pitch_hz
-
-    def praat_arguments(self) -> dict[str, Any]:
-        """The command and all its arguments, for manifests."""
-        return {"command": "To Intensity", **asdict(self)}
+INTENSITY_ARGUMENTS = {"minimum_pitch_hz": 100.0, "time_step_s": 0.005, "subtract_mean": True}
+"""Of Praat's *To Intensity*; its window lasts 6.4 / ``minimum_pitch_hz`` seconds."""
 
 
-def praat_intensity(
-    samples: NDArray, rate_hz: int, settings: IntensitySettings | None = None
-) -> parselmouth.Intensity | None:
+def praat_intensity(samples: NDArray, rate_hz: int) -> parselmouth.Intensity | None:
     """Praat's Intensity of an excerpt, to be queried; None if the excerpt is too short."""
-    settings = settings or IntensitySettings()
     sound = praat_sound(samples, rate_hz)
-    if sound.duration <= settings.shortest_s + 1.0 / rate_hz:
+    if sound.duration <= 6.4 / INTENSITY_ARGUMENTS["minimum_pitch_hz"] + 1.0 / rate_hz:
         return None
-    return sound.to_intensity(*astuple(settings))
+    return sound.to_intensity(*INTENSITY_ARGUMENTS.values())
 
 
 def intensity_cues(

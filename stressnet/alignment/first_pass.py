@@ -6,11 +6,9 @@ aligner that needs no training, hence one for any number of utterances.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 
@@ -24,7 +22,7 @@ from stressnet.alignment.aligner import (
 )
 from stressnet.alignment.features import cepstra
 from stressnet.alignment.paths import WordPath, arpabet, to_alignment
-from stressnet.alignment.pocket import PocketAligner
+from stressnet.alignment.pocket import find_words
 from stressnet.alignment.workers import isolated_map
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 from stressnet.audio import read_audio
@@ -94,16 +92,6 @@ def failure_of(task: Task, duration_s: float) -> AlignmentFailure | None:
     return None
 
 
-@cache
-def _pocketsphinx() -> PocketAligner:
-    """The acoustic model, loaded once in each worker process that has English to align."""
-    _folder.append(tempfile.TemporaryDirectory())
-    return PocketAligner(Path(_folder[0].name))
-
-
-_folder: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
-
-
 def look(task: Task, with_pocketsphinx: bool = True) -> FirstPass:
     """Read, check and align one utterance."""
     try:
@@ -128,7 +116,7 @@ def look(task: Task, with_pocketsphinx: bool = True) -> FirstPass:
     )
     if not (with_pocketsphinx and task.english):
         return seen
-    path = _pocketsphinx().align(samples, task.variants)
+    path = find_words(samples, task.variants)
     if path is None:
         return seen
     return replace(seen, paths=path.words, confidence=path.confidence)

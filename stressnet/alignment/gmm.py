@@ -229,47 +229,23 @@ def best_path(
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """One of Kaldi's phones on the frame axis, from `start` to the frame before `end`."""
-
-    number: int
-    start: int
-    end: int
-
-
-def _segments_of(model: GmmModel, path: Sequence[int]) -> list[_Segment]:
-    """Cut a path into phones."""
-    segments = []
-    start = 0
-    for frame, transition in enumerate(path):
-        if model.transitions.is_final(transition):
-            number = model.transitions.transition_id_to_phone(transition)
-            segments.append(_Segment(number, start, frame + 1))
-            start = frame + 1
-    return segments
-
-
-def _phone_posteriors(
-    model: GmmModel, features: np.ndarray, segments: Sequence[_Segment]
-) -> np.ndarray:
+def _phone_posteriors(model: GmmModel, features: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
     """Probability (frames,), given the sound alone, of the phone that a frame was aligned with.
 
     All phones (stressed and unstressed vowels apart, silence included) are equally likely
-    beforehand; a phone is as likely as its likeliest state. The segments cover all frames.
+    beforehand; a phone is as likely as its likeliest state.
     """
     classes = model.phones.sharing()
     likelihood = np.empty((len(features), len(classes)))
     class_of = {}
-    for column, numbers in enumerate(classes):
-        _, pdfs = khg.get_pdfs_for_phones(model.transitions, sorted(numbers))
+    for column, sharing in enumerate(classes):
+        _, pdfs = khg.get_pdfs_for_phones(model.transitions, sorted(sharing))
         states = [
             _log_sum(model.densities.get_pdf(pdf).log_likelihoods_matrix(features)) for pdf in pdfs
         ]
         likelihood[:, column] = np.max(states, axis=0)
-        class_of.update(dict.fromkeys(numbers, column))
-    aligned = np.concatenate([[class_of[s.number]] * (s.end - s.start) for s in segments])
-    chosen = likelihood[np.arange(len(features)), aligned]
+        class_of.update(dict.fromkeys(sharing, column))
+    chosen = likelihood[np.arange(len(features)), [class_of[number] for number in numbers]]
     return np.exp(chosen - _log_sum(likelihood))
 
 
@@ -281,18 +257,21 @@ def find_words(model: GmmModel, features: np.ndarray, variants: Variants) -> Fou
     path = best_path(model, word_graph(model, variants), features)
     if path is None:
         return None
-    segments = _segments_of(model, path)
-    posteriors = _phone_posteriors(model, features, segments)
+    numbers = [model.transitions.transition_id_to_phone(transition) for transition in path]
+    posteriors = _phone_posteriors(model, features, numbers)
     phones: list[list[str]] = []
     limits: list[list[int]] = []
-    for segment in segments:
-        if segment.number == SILENCE_PHONE:
+    start = 0
+    for end, (transition, number) in enumerate(zip(path, numbers, strict=True), start=1):
+        if not model.transitions.is_final(transition):
             continue
-        if model.phones.starts_word(segment.number):
-            phones.append([])
-            limits.append([segment.start])
-        phones[-1].append(model.phones.label(segment.number))
-        limits[-1].append(segment.end)
+        if number != SILENCE_PHONE:
+            if model.phones.starts_word(number):
+                phones.append([])
+                limits.append([start])
+            phones[-1].append(model.phones.label(number))
+            limits[-1].append(end)
+        start = end
     words = tuple(
         WordPath(tuple(names), tuple(FRAME_S * limit for limit in word))
         for names, word in zip(phones, limits, strict=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -34,48 +35,38 @@ _SCORE_UNIT = 2**10  # pocketsphinx keeps acoustic scores shifted right by ten b
 _ENTRY = re.compile(r"w(\d+)(?:\((\d+)\))?$")
 
 
-class PocketAligner:
-    """Aligns one utterance after the other with pocketsphinx.
+def find_words(samples: np.ndarray, variants: Variants) -> FoundPath | None:
+    """Find words and phones in sound (mono, 16 kHz).
 
-    ``folder`` exists and takes the dictionary of the utterance at hand.
+    The phones are those of the first variant given that has the segments found. None if even the
+    widest beam finds no path or a phone is not among the model's.
     """
-
-    def __init__(self, folder: Path) -> None:
-        pocketsphinx.set_loglevel("FATAL")
-        self._folder = folder
-
-    def align(self, samples: np.ndarray, variants: Variants) -> FoundPath | None:
-        """Find words and phones in sound (mono, 16 kHz).
-
-        The phones are those of the first variant given that has the segments found. None if even
-        the widest beam finds no path or a phone is not among the model's.
-        """
-        usable = []
-        for word in variants:
-            known = (segments(v) for v in word if {*segments(v)} <= PHONES)
-            usable.append(tuple(dict.fromkeys(known)))
-        if not usable or not all(usable):
-            return None
-        # A decoder and a dictionary of its own for each utterance (20 ms): what other utterances
-        # hold, and their order, would otherwise decide between equally good paths, and a decoder
-        # crashes when its dictionary is exchanged.
-        dictionary = self._folder / "utterance.dict"
-        dictionary.write_text(
-            "".join(
-                f"w{index}{f'({place + 1})' if place else ''} {' '.join(variant)}\n"
-                for index, word in enumerate(usable)
-                for place, variant in enumerate(word)
-            ),
-            encoding="utf-8",
-        )
-        sound = _audible(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    pocketsphinx.set_loglevel("FATAL")
+    usable = []
+    for word in variants:
+        known = (segments(v) for v in word if {*segments(v)} <= PHONES)
+        usable.append(tuple(dict.fromkeys(known)))
+    if not usable or not all(usable):
+        return None
+    entries = "".join(
+        f"w{index}{f'({place + 1})' if place else ''} {' '.join(variant)}\n"
+        for index, word in enumerate(usable)
+        for place, variant in enumerate(word)
+    )
+    sound = _audible(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    # A decoder and a dictionary of its own for each utterance (20 ms): what other utterances hold,
+    # and their order, would otherwise decide between equally good paths, and a decoder crashes when
+    # its dictionary is exchanged.
+    with tempfile.TemporaryDirectory() as folder:
+        dictionary = Path(folder) / "utterance.dict"
+        dictionary.write_text(entries, encoding="utf-8")
         for beam in BEAMS:
             decoder = _decoder(dictionary, beam)
             alignment = _words_then_phones(decoder, sound, len(usable))
             path = alignment and _path(decoder, alignment, usable, variants)
             if path:
                 return path
-        return None
+    return None
 
 
 def _audible(samples: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ SIZES: dict[str, tuple[int, int]] = {"full": (14, 43), "tiny": (3, 12)}
 """Speakers, and sentences for each."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DemoSummary:
     """What was spoken.
 
@@ -55,8 +55,8 @@ class DemoSummary:
     ----------
     audio, truth : Path
         The two folders.
-    n_speakers, n_utterances, n_tokens, n_types : int
-        Tokens and types are target words, the noun/verb pairs included.
+    n_tokens, n_types : int
+        Target words, the noun/verb pairs included.
     n_minimal_pair_tokens : int
         Tokens of noun/verb pairs.
     n_dropped : int
@@ -67,13 +67,13 @@ class DemoSummary:
 
     audio: Path
     truth: Path
-    n_speakers: int
-    n_utterances: int
-    n_tokens: int
-    n_types: int
-    n_minimal_pair_tokens: int
-    n_dropped: int
-    duration_s: float
+    n_speakers: int = 0
+    n_utterances: int = 0
+    n_tokens: int = 0
+    n_types: int = 0
+    n_minimal_pair_tokens: int = 0
+    n_dropped: int = 0
+    duration_s: float = 0.0
 
 
 def speak_corpus(
@@ -123,7 +123,7 @@ def speak_corpus(
     writer = _Writer(out, truth, rng)
     try:
         for k, (speaker, voice) in enumerate(voices):
-            writer.add_speaker(speaker, voice)
+            writer.speakers.append(f"{speaker}\t{voice.sex}")
             for i, sentence in enumerate(sentences[k * n_each : (k + 1) * n_each]):
                 writer.add(speaker, _chapter(speaker, i, n_each), voice, sentence)
                 if progress is not None:
@@ -142,7 +142,7 @@ def truth_alignment(truth_dir: Path, utterance_id: str) -> Alignment:
         If there is no such TextGrid or it cannot be read.
     """
     alignment = read_textgrid(Path(truth_dir) / f"{utterance_id}.TextGrid")
-    return Alignment(alignment.words, alignment.phones, source="espeak")
+    return replace(alignment, source="espeak")
 
 
 def _chapter(speaker: int, index: int, n_each: int) -> int:
@@ -164,65 +164,50 @@ class _Writer:
     """Speaks sentences and writes everything about them."""
 
     def __init__(self, out: Path, truth: Path, rng: np.random.Generator) -> None:
-        self.out, self.truth, self.rng = out, truth, rng
+        self.summary, self.rng = DemoSummary(out, truth), rng
         self.speakers = ["speaker\tsex"]
         self.pairs = ["utterance_id\tword_index\tword\tpart_of_speech\tstress"]
-        self.transcripts: dict[Path, list[str]] = {}
+        self.texts: dict[Path, list[str]] = {}
         self.words: list[str] = []
-        self.n_utterances = self.n_dropped = self.n_pairs = 0
-        self.duration_s = 0.0
-
-    def add_speaker(self, speaker: int, voice: Voice) -> None:
-        self.speakers.append(f"{speaker}\t{voice.sex}")
 
     def add(self, speaker: int, chapter: int, voice: Voice, sentence: Sentence) -> None:
+        summary = self.summary
         speech = speak(sentence.text, voice)
         margins_s = self.rng.uniform(*MARGIN_S, size=2)
         noise_seed = int(self.rng.integers(2**31))
         if any(spoken_stress(speech, t.word_index) is not t.stress for t in sentence.targets):
-            self.n_dropped += 1
+            summary.n_dropped += 1
             return
-        folder = self.out / str(speaker) / str(chapter)
-        transcript = self.transcripts.setdefault(folder / f"{speaker}-{chapter}.trans.txt", [])
+        folder = summary.audio / str(speaker) / str(chapter)
+        transcript = self.texts.setdefault(folder / f"{speaker}-{chapter}.trans.txt", [])
         utterance_id = f"{speaker}-{chapter}-{len(transcript):04d}"
         samples, alignment = _recording(speech, margins_s, np.random.default_rng(noise_seed))
         folder.mkdir(parents=True, exist_ok=True)
-        self.truth.mkdir(parents=True, exist_ok=True)
+        summary.truth.mkdir(parents=True, exist_ok=True)
         soundfile.write(folder / f"{utterance_id}.flac", samples, RATE_HZ, subtype="PCM_16")
         duration_s = len(samples) / RATE_HZ
-        write_textgrid(self.truth / f"{utterance_id}.TextGrid", alignment, duration_s)
+        write_textgrid(summary.truth / f"{utterance_id}.TextGrid", alignment, duration_s)
         transcript.append(f"{utterance_id} {' '.join(w.label for w in alignment.words)}")
         for target in sentence.targets:
             self.words.append(target.word)
             if target.is_minimal_pair:
-                self.n_pairs += 1
+                summary.n_minimal_pair_tokens += 1
                 self.pairs.append(
                     f"{utterance_id}\t{target.word_index}\t{target.word.upper()}"
                     f"\t{target.part_of_speech}\t{target.stress.value}"
                 )
-        self.n_utterances += 1
-        self.duration_s += duration_s
+        summary.n_utterances += 1
+        summary.duration_s += duration_s
 
     def finish(self) -> DemoSummary:
-        for path, lines in self.transcripts.items():
+        summary = self.summary
+        self.texts[summary.truth / "minimal_pairs.tsv"] = self.pairs
+        self.texts[summary.audio / "speakers.tsv"] = self.speakers
+        for path, lines in self.texts.items():
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        self.truth.joinpath("minimal_pairs.tsv").write_text(
-            "\n".join(self.pairs) + "\n", encoding="utf-8"
-        )
-        self.out.joinpath("speakers.tsv").write_text(
-            "\n".join(self.speakers) + "\n", encoding="utf-8"
-        )
-        return DemoSummary(
-            audio=self.out,
-            truth=self.truth,
-            n_speakers=len(self.speakers) - 1,
-            n_utterances=self.n_utterances,
-            n_tokens=len(self.words),
-            n_types=len(set(self.words)),
-            n_minimal_pair_tokens=self.n_pairs,
-            n_dropped=self.n_dropped,
-            duration_s=self.duration_s,
-        )
+        summary.n_speakers = len(self.speakers) - 1
+        summary.n_tokens, summary.n_types = len(self.words), len(set(self.words))
+        return summary
 
 
 def _recording(
@@ -237,9 +222,8 @@ def _recording(
     samples[before : before + len(voice)] = voice * (PEAK / np.abs(voice).max())
     samples += rng.normal(0.0, NOISE_RMS, len(samples)).astype(np.float32)
     offset_s = before / RATE_HZ - begin / speech.rate_hz
-    words = tuple(w.shifted(offset_s) for w in speech.words)
     return samples, Alignment(
-        words=tuple(type(w)(w.start_s, w.end_s, w.label.upper()) for w in words),
+        words=tuple(replace(w.shifted(offset_s), label=w.label.upper()) for w in speech.words),
         phones=tuple(p.shifted(offset_s) for p in speech.phones),
         source="espeak",
     )

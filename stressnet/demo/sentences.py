@@ -108,17 +108,7 @@ def spoken_stress(speech: Speech, word_index: int) -> Stress | None:
 
 
 def compose(n_sentences: int, rng: np.random.Generator, code: str = ENGLISH) -> Iterator[Sentence]:
-    """Sentences in which class, slot, frame and position are independent.
-
-    Parameters
-    ----------
-    n_sentences : int
-        How many.
-    rng : numpy.random.Generator
-        Decides everything.
-    code : str
-        Of the language.
-    """
+    """Sentences in which class, slot, frame and position are independent; all by ``rng``."""
     if n_sentences < 0:
         raise ConfigError(f"n_sentences={n_sentences}; use 0 or more")
     decks = {key: _deck(words, rng) for key, words in target_words(code).items()}

@@ -11,6 +11,7 @@ import re
 import unicodedata
 
 from stressnet.errors import LexiconError
+from stressnet.languages.phones import IPA_VOWELS
 
 ARPABET_VOICE = "en-us"
 """The engine's language whose phones are written in ARPAbet."""
@@ -41,9 +42,6 @@ RHOTIC = frozenset({"R", "ER"})
 """CMUdict writes no R after these."""
 
 _VOWEL_NAMES = frozenset(_VOWELS.values())
-
-IPA_VOWELS = "iyɨʉɯuɪʏʊeøɘɵɤoəɛœɜɞʌɔæɐaɶɑɒᵻᵿɚɝ"
-"""Letters of vowels in IPA."""
 
 _MARKS = "\u0300-\u036f\u02b0-\u02c1\u02d0\u02d1\u02e0-\u02e4"  # not the marks of stress
 _VOWEL, _CONSONANT = rf"[{IPA_VOWELS}][{_MARKS}]*", rf"[^\W\d_{IPA_VOWELS}{_MARKS}][{_MARKS}]*"

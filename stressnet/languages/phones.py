@@ -29,8 +29,11 @@ CONSONANTS = frozenset().union(*MANNERS.values())
 
 OBSTRUENTS = frozenset({"stops", "affricates", "fricatives"})
 
+IPA_VOWELS = "iyɨʉɯuɪʏʊeøɘɵɤoəɛœɜɞʌɔæɐaɶɑɒɚɝᵻᵿ"
+"""Letters of vowels in IPA."""
+
 _IPA = {
-    "vowels": "iyɨʉɯuɪʏʊeøɘɵɤoəɛœɜɞʌɔæɐaɶɑɒɚɝᵻᵿ",
+    "vowels": IPA_VOWELS,
     "stops": "pbtdʈɖcɟkɡqɢʔʡɓɗʄɠʛ",
     "fricatives": "ɸβfvθðszʃʒʂʐçʝxɣχʁħʕhɦɕʑɬɮɧʍʜʢ",
     "nasals": "mɱnɳɲŋɴ",

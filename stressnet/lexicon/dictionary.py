@@ -236,14 +236,12 @@ def parse_dictionary(
         or a vowel without stress digit.
     """
     of = of or language(ENGLISH)
-    lines = [line.split("#")[0].split() for line in text.splitlines()]
-    spoken = [cells[1:] for cells in lines if cells and not cells[0].startswith(";;;")]
-    name = phone_set([phone for phones in spoken for phone in phones], of)
+    lines = enumerate((line.split("#")[0].split() for line in text.splitlines()), start=1)
+    rows = [(n, cells) for n, cells in lines if cells and not cells[0].startswith(";;;")]
+    name = phone_set([phone for _, cells in rows for phone in cells[1:]], of)
     example = "'word  P HH OW1 N'" if of.is_english else "'palabra  p a l ˈa β ɾ a'"
     entries: dict[str, list[Pronunciation]] = {}
-    for number, cells in enumerate(lines, start=1):
-        if not cells or cells[0].startswith(";;;"):
-            continue
+    for number, cells in rows:
         head, *labels = (cell for cell in cells if not _PROBABILITY.fullmatch(cell))
         phones = [phone for of_label in read(labels, of, name)[1] for phone in of_label]
         place = f"{source}, line {number}"

@@ -37,18 +37,17 @@ class Input:
         """The input itself; what is open already is passed on."""
         from stressnet.runs.checks import check_files
 
-        if self.several and isinstance(given, str | Path):
-            given = [given]
-        is_path = all(isinstance(one, str | Path) for one in (given if self.several else [given]))
-        if not is_path:
+        each = given if self.several and not isinstance(given, str | Path) else [given]
+        if not all(isinstance(one, str | Path) for one in each):
             return given
-        paths = [Path(one) for one in given] if self.several else Path(given)
-        for path in paths if isinstance(paths, list) else [paths]:
+        paths = [Path(one) for one in each]
+        for path in paths:
             check_files(path)
+        named: Any = paths if self.several else paths[0]
         if not self.opener:
-            return paths
+            return named
         opener = load(self.opener)
-        return opener(paths, device=device) if self.on_device else opener(paths)
+        return opener(named, device=device) if self.on_device else opener(named)
 
 
 CORPUS = Input("corpus", "stressnet.corpus.store:Corpus.checked")

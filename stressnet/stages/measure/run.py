@@ -13,7 +13,7 @@ import pandas as pd
 
 from stressnet.acoustics.cue_table import CUES, ID_COLUMNS, table_columns
 from stressnet.acoustics.cues import MIDDLE, place_vowels
-from stressnet.acoustics.prosodic_cues import IntensitySettings
+from stressnet.acoustics.prosodic_cues import INTENSITY_ARGUMENTS
 from stressnet.acoustics.tracks import versions
 from stressnet.acoustics.vowel_spectrum import TILT_ARGUMENTS
 from stressnet.corpus.store import Corpus
@@ -85,7 +85,7 @@ def _praat_arguments(voices: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "pitch": pitch,
         "formants": formants,
         "formants_measured_in": f"middle of the vowel, {MIDDLE[0]:g} to {MIDDLE[1]:g}, median",
-        "intensity": IntensitySettings().praat_arguments(),
+        "intensity": {"command": "To Intensity", **INTENSITY_ARGUMENTS},
         "spectrum": {"command": "Extract part, Hanning, 1.0, no; To Spectrum, yes"},
         "tilt": {"command": "To Ltas (1-to-1); Get slope", "arguments": list(TILT_ARGUMENTS)},
     }
