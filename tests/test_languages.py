@@ -102,7 +102,7 @@ def test_stress_of_words_in_other_languages() -> None:
     assert [getattr(entry, "stress", None) for entry in entries.values()] == [
         Stress.INITIAL, Stress.FINAL, Stress.FINAL, None, None
     ]  # fmt: skip
-    assert entries["casa"].source == "espeak" and entries["casa"].second is None
+    assert entries["casa"].source == "espeak" and entries["casa"].espeak_stress is None
     german = load_dictionary(None, "de")
     assert german.pronounce("Maße") != german.pronounce("Masse")
 
@@ -112,7 +112,7 @@ def test_a_dictionary_of_ones_own_wins(tmp_path: Path) -> None:
     own.write_text("casa\t0.99\t0.2\t1.0\t1.0\tk a ˈs a\nfin  f i n\n", encoding="utf-8")
     entry = load_dictionary(own, "es").entry("CASA")
     assert entry.stress is Stress.FINAL
-    assert (entry.source, entry.second) == ("dictionary", Stress.INITIAL)
+    assert (entry.source, entry.espeak_stress) == ("dictionary", Stress.INITIAL)
     own.write_text("casa  k a s a\n", encoding="utf-8")
     with pytest.raises(LexiconError, match=r"own.dict, line 1: vowel 'a' in 'casa' lacks its"):
         load_dictionary(own, "es")

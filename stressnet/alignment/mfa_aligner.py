@@ -180,7 +180,7 @@ def _scores(path: Path) -> dict[str, float]:
 
 
 def _result(
-    root: Path, utterance: Utterance, name: str, score: float | None, of: Language
+    root: Path, utterance: Utterance, name: str, score: float | None, spoken: Language
 ) -> Result:
     grid = root / "aligned" / f"{name}.TextGrid"
     if not grid.is_file():
@@ -192,19 +192,19 @@ def _result(
     try:
         duration_s = audio_facts(utterance.audio_path).duration_s
         alignment = fit_to_audio(read_textgrid(grid), duration_s)
-        if not of.is_english:
-            alignment = in_phones_of(alignment, of)
+        if not spoken.is_english:
+            alignment = in_phones_of(alignment, spoken)
     except (AlignmentError, AudioError) as error:
         return utterance.failure("no path", str(error))
-    spoken = alignment.spoken_words()
-    if len(spoken) != len(utterance.words):
+    aligned = alignment.spoken_words()
+    if len(aligned) != len(utterance.words):
         return utterance.failure(
             "no path",
-            f"mfa aligned {len(spoken)} of {len(utterance.words)} words; check the transcript",
+            f"mfa aligned {len(aligned)} of {len(utterance.words)} words; check the transcript",
         )
     labels = iter(utterance.words)
     words = tuple(
         word if word.is_silence else replace(word, label=next(labels)) for word in alignment.words
     )
-    confidence = None if score is None else (score,) * len(spoken)
+    confidence = None if score is None else (score,) * len(aligned)
     return replace(alignment, words=words, source="mfa", confidence=confidence)

@@ -56,9 +56,9 @@ def languages_command() -> None:
         own = [v for v in one.reduced if bare(v) == v or bare(v) not in one.reduced]
         reduced = ", ".join(own) or "none"
         rows = {"labels": one.labels, "checked": one.checked, "reduced vowels": reduced}
-        if one.wheel:
-            there = "installed" if find_spec(one.wheel) else f"pip install {one.wheel}"
-            rows["lexicon"] = f"{one.wheel} ({there.replace('_', '-')})"
+        if package := one.lexicon_package:
+            there = "installed" if find_spec(package) else f"pip install {package}"
+            rows["lexicon"] = f"{package} ({there.replace('_', '-')})"
         for title, text in rows.items():
             echo(f"{'':<4}   {title}: {text}")
 

@@ -132,10 +132,10 @@ def _one_reading(word: str, dictionary: Dictionary) -> bool:
     return all(len(found) == 1 for found in places.values())
 
 
-def syllable_starts(phones: Sequence[str], of: Language | None = None) -> list[int]:
+def syllable_starts(phones: Sequence[str], language: Language | None = None) -> list[int]:
     """Index of the first phone of every syllable, by maximal onset."""
     vowels = [index for index, phone in enumerate(phones) if is_vowel(phone)]
-    return [0, *(a + syllabify(phones[a : b + 1], of).boundary for a, b in pairwise(vowels))]
+    return [0, *(a + syllabify(phones[a : b + 1], language).boundary for a, b in pairwise(vowels))]
 
 
 def unrelated(words: Sequence[str], held_out: Sequence[str], code: str = ENGLISH) -> list[bool]:

@@ -80,7 +80,7 @@ class Token:
         In its sentence, ``""`` without a tagger.
     pos_stress : Stress or None
         What that says of a word with both readings.
-    second_stress : Stress or None
+    espeak_stress : Stress or None
         What espeak-ng says where a lexicon or a user's dictionary decides.
     """
 
@@ -108,7 +108,7 @@ class Token:
     table_stress: str = ""
     part_of_speech: str = ""
     pos_stress: Stress | None = None
-    second_stress: Stress | None = None
+    espeak_stress: Stress | None = None
 
     @property
     def label_agreement(self) -> str | None:
@@ -120,7 +120,7 @@ class Token:
         """
         lexicon = "" if self.lexicon_stress == "BOTH" else self.lexicon_stress
         votes = [self.table_stress, lexicon, self.pos_stress, self.aligner_stress]
-        stresses = [str(vote) for vote in (*votes, self.second_stress) if vote]
+        stresses = [str(vote) for vote in (*votes, self.espeak_stress) if vote]
         if len(stresses) < 2:
             return "single" if stresses else None
         return "agree" if len(set(stresses)) == 1 else "disagree"
@@ -191,21 +191,23 @@ def word_key(label: str) -> str:
 
 def check_phones(recording: Recording, alignment: Alignment) -> None:
     """Raise :class:`AlignmentError` if many phones are not of the language's set, or of another."""
-    phones, of = alignment.spoken_phones(), recording.language
-    foreign = [phone for phone in phones if not of.is_phone(phone.label)]
-    other = is_ipa if of.is_english else is_arpabet
-    of_other = [p for p in foreign if other(p.label) and not (of.is_english and p.label.isascii())]
+    phones, language = alignment.spoken_phones(), recording.language
+    foreign = [phone for phone in phones if not language.is_phone(phone.label)]
+    other = is_ipa if language.is_english else is_arpabet
+    of_other = [
+        p for p in foreign if other(p.label) and not (language.is_english and p.label.isascii())
+    ]
     if not of_other and len(foreign) <= MAX_SHARE_OF_FOREIGN_PHONES * len(phones):
         return
-    own, others = ("ARPAbet", "IPA") if of.is_english else ("IPA", "ARPAbet")
+    own, others = ("ARPAbet", "IPA") if language.is_english else ("IPA", "ARPAbet")
     odd = ", ".join(list(dict.fromkeys(phone.label for phone in of_other))[:5])
-    which = "an ARPAbet" if of.is_english else f"a {of.name} IPA"
+    which = "an ARPAbet" if language.is_english else f"a {language.name} IPA"
     raise AlignmentError(
         f"{recording.alignment_path or recording.audio_path}: phone '{foreign[0].label}' at "
         f"{foreign[0].start_s:.3f} s is not {own} ({len(foreign)} of {len(phones)} phones "
         f"are not{f', some are {others}: {odd}' * bool(odd)}); align with {which} dictionary and "
-        f"model, in the Montreal Forced Aligner {of.mfa or 'those of its language'}, or name the "
-        f"language with --language"
+        f"model, in the Montreal Forced Aligner {language.mfa or 'those of its language'}, or name "
+        f"the language with --language"
     )
 
 
@@ -311,22 +313,22 @@ def find_tokens(
                 table_stress=table.stress if table is not None else "",
                 part_of_speech=tags[index].value if tags else "",
                 pos_stress=by_tag,
-                second_stress=entry.second,
+                espeak_stress=entry.espeak_stress,
             )
         )
     return tokens, rejected
 
 
 def _no_token(
-    word: Interval, entry: Entry | Reject, phones: tuple[Interval, ...], of: Language
+    word: Interval, entry: Entry | Reject, phones: tuple[Interval, ...], language: Language
 ) -> str:
     """Why a word is no token; empty if it is one."""
     if is_mark(word.label):
         return REJECT_MARK
     if not isinstance(entry, Entry):
         return entry.value
-    if not all(of.is_phone(phone.label) for phone in phones):
-        return REJECT_PHONE if of.is_english else REJECT_NO_IPA
+    if not all(language.is_phone(phone.label) for phone in phones):
+        return REJECT_PHONE if language.is_english else REJECT_NO_IPA
     if sum(is_vowel(phone.label) for phone in phones) != 2:
         return REJECT_NOT_DISYLLABIC_HERE if phones else REJECT_NO_PHONES
     return "" if MIN_DURATION_S <= word.duration_s <= MAX_DURATION_S else REJECT_DURATION

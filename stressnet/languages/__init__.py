@@ -45,7 +45,7 @@ class Language:
         ``"arpabet"`` or ``"ipa"``: how phones are written inside the package.
     numbers : str
         As num2words calls it; empty where it does not speak the language.
-    wheel : str
+    lexicon_package : str
         Package with a lexicon that marks stress (gruut's), used if it is installed.
     stemmer : str
         Snowball's name of the language, for word families.
@@ -75,7 +75,7 @@ class Language:
     voices: list[str]
     phones: str = "ipa"
     numbers: str = ""
-    wheel: str = ""
+    lexicon_package: str = ""
     stemmer: str = ""
     mfa: str = ""
     aligner: str = "auto"

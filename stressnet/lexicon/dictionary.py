@@ -62,7 +62,7 @@ class Entry:
     stress: Stress | None
     shifts: bool = False
     source: str = "lexicon"
-    second: Stress | None = None
+    espeak_stress: Stress | None = None
 
     @property
     def is_minimal_pair(self) -> bool:
@@ -94,12 +94,12 @@ class Dictionary:
         variants: Mapping[str, Iterable[Pronunciation]],
         name: str,
         shifting: Collection[str] = (),
-        of: Language | None = None,
+        spoken: Language | None = None,
     ) -> None:
         self._variants = {word: tuple(dict.fromkeys(ps)) for word, ps in variants.items()}
         self._shifting = frozenset(shifting)
         self.name = name
-        self.language = of or language(ENGLISH)
+        self.language = spoken or language(ENGLISH)
 
     def __contains__(self, word: str) -> bool:
         return capitals(word) in self._variants
@@ -158,8 +158,8 @@ class Dictionary:
 class RuleDictionary(Dictionary):
     """Words of a language for which espeak-ng's rules decide what no lexicon has.
 
-    Phones are a user's or else espeak-ng's, so that all are of one set; of a lexicon that is
-    installed (`Language.wheel`) only the place of stress is taken, where it counts as many
+    Phones are a user's or else espeak-ng's, so that all are of one set; of an installed lexicon
+    (`Language.lexicon_package`) only the place of stress is taken, where it counts as many
     syllables. So every word that can be pronounced is in the dictionary.
     """
 
@@ -169,7 +169,7 @@ class RuleDictionary(Dictionary):
         own = super().variants(word)
         if own or ruled is None:
             return own
-        patterns = wheel_patterns(word, self.language, ruled.n_syllables)
+        patterns = listed_patterns(word, self.language, ruled.n_syllables)
         return tuple(ruled.with_stress(pattern) for pattern in patterns) or (ruled,)
 
     def entry(self, word: str, function_words: frozenset[str] | None = None) -> Entry | Reject:
@@ -178,9 +178,11 @@ class RuleDictionary(Dictionary):
         ruled = self._ruled(word)
         if isinstance(entry, Reject) or ruled is None:
             return entry
-        listed = wheel_patterns(word, self.language, ruled.n_syllables)
+        listed = listed_patterns(word, self.language, ruled.n_syllables)
         source = SOURCES[0] if word in self else SOURCES[1] if listed else SOURCES[2]
-        return replace(entry, source=source, second=ruled.stress if source != SOURCES[2] else None)
+        return replace(
+            entry, source=source, espeak_stress=ruled.stress if source != SOURCES[2] else None
+        )
 
     def _ruled(self, word: str) -> Pronunciation | None:
         from stressnet.lexicon.g2p import g2p
@@ -192,23 +194,23 @@ class RuleDictionary(Dictionary):
 
 
 @lru_cache(maxsize=1 << 16)
-def wheel_patterns(word: str, of: Language, n_syllables: int) -> tuple[str, ...]:
-    """Stress patterns of a word of so many syllables by the pack's exceptions, else by its wheel.
+def listed_patterns(word: str, spoken: Language, n_syllables: int) -> tuple[str, ...]:
+    """Stress patterns of a word of so many syllables by the pack's exceptions, else its lexicon.
 
-    Empty if the wheel is not installed, does not have the word, or marks no single primary stress.
+    Empty if it is not installed, does not have the word, or marks no single primary stress.
     """
     word = capitals(word)
-    if word in of.exceptions:
-        return of.exceptions[word]
-    spoken = (
-        Pronunciation(tuple(as_ipa(phones.split()))) for phones in _wheel(of.wheel).get(word, ())
+    if word in spoken.exceptions:
+        return spoken.exceptions[word]
+    listed = _package_lexicon(spoken.lexicon_package).get(word, ())
+    patterns = dict.fromkeys(
+        Pronunciation(tuple(as_ipa(phones.split()))).stress_pattern for phones in listed
     )
-    patterns = dict.fromkeys(one.stress_pattern for one in spoken)
     return tuple(p for p in patterns if len(p) == n_syllables and p.count("1") == 1)
 
 
 @cache
-def _wheel(name: str) -> Mapping[str, Sequence[str]]:
+def _package_lexicon(name: str) -> Mapping[str, Sequence[str]]:
     """Words of the lexicon of one of gruut's language packages, empty if it is not installed."""
     phones: defaultdict[str, list[str]] = defaultdict(list)
     if name and find_spec(name) is not None:
@@ -222,7 +224,7 @@ def _wheel(name: str) -> Mapping[str, Sequence[str]]:
 
 
 def parse_dictionary(
-    text: str, source: str, of: Language | None = None
+    text: str, source: str, spoken: Language | None = None
 ) -> dict[str, list[Pronunciation]]:
     """Parse text in CMUdict's format: ``word  P HH OW1 N Z``, variants as ``word(2)``.
 
@@ -235,23 +237,23 @@ def parse_dictionary(
         Naming source and line if a line has no phones, a symbol that is no phone of the language,
         or a vowel without stress digit.
     """
-    of = of or language(ENGLISH)
+    spoken = spoken or language(ENGLISH)
     lines = enumerate((line.split("#")[0].split() for line in text.splitlines()), start=1)
     rows = [(n, cells) for n, cells in lines if cells and not cells[0].startswith(";;;")]
-    name = phone_set([phone for _, cells in rows for phone in cells[1:]], of)
-    example = "'word  P HH OW1 N'" if of.is_english else "'palabra  p a l ˈa β ɾ a'"
+    name = phone_set([phone for _, cells in rows for phone in cells[1:]], spoken)
+    example = "'word  P HH OW1 N'" if spoken.is_english else "'palabra  p a l ˈa β ɾ a'"
     entries: dict[str, list[Pronunciation]] = {}
     for number, cells in rows:
         head, *labels = (cell for cell in cells if not _PROBABILITY.fullmatch(cell))
-        phones = [phone for of_label in read(labels, of, name)[1] for phone in of_label]
+        phones = [phone for of_label in read(labels, spoken, name)[1] for phone in of_label]
         place = f"{source}, line {number}"
         if not phones:
             raise LexiconError(f"{place}: {head!r} has no phones; write {example}")
-        if not of.is_english and sum(map(is_vowel, phones)) == 1:
+        if not spoken.is_english and sum(map(is_vowel, phones)) == 1:
             phones = [bare(phone) + "1" if is_vowel(phone) else phone for phone in phones]
         for phone in phones:
-            if not of.is_phone(phone):
-                kind = "ARPAbet phone" if of.is_english else "phone of the IPA or X-SAMPA"
+            if not spoken.is_phone(phone):
+                kind = "ARPAbet phone" if spoken.is_english else "phone of the IPA or X-SAMPA"
                 raise LexiconError(f"{place}: {phone!r} in {head!r} is no {kind}; write {example}")
             if is_vowel(phone) and bare(phone) == phone:
                 raise LexiconError(
@@ -285,12 +287,13 @@ def load_dictionary(supplement: Path | None = None, code: str = ENGLISH) -> Dict
 
 @lru_cache(maxsize=4)
 def _rule_dictionary(text: str, source: str, code: str) -> Dictionary:
-    of = language(code)
-    entries = parse_dictionary(text, source, of)
+    spoken = language(code)
+    entries = parse_dictionary(text, source, spoken)
     shifting = [word for word, variants in entries.items() if _n_readings(variants) == 2]
-    lexicon = f"{of.wheel} {version(of.wheel)}" if _wheel(of.wheel) else ""
-    name = "+".join(filter(None, [f"espeak-ng {of.voice}", lexicon, source]))
-    return RuleDictionary(entries, name, shifting, of)
+    package = spoken.lexicon_package
+    lexicon = f"{package} {version(package)}" if _package_lexicon(package) else ""
+    name = "+".join(filter(None, [f"espeak-ng {spoken.voice}", lexicon, source]))
+    return RuleDictionary(entries, name, shifting, spoken)
 
 
 @cache

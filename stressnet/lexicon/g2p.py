@@ -24,11 +24,11 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*['’]?")
 
 
 @lru_cache(maxsize=65536)
-def g2p(word: str, of: Language | None = None) -> tuple[str, ...]:
+def g2p(word: str, spoken: Language | None = None) -> tuple[str, ...]:
     """Pronounce a word by rule: at least one vowel, exactly one with primary stress.
 
     The word is of letters in any case, with apostrophes or hyphens inside if need be, in the
-    language ``of``, else in English.
+    language ``spoken``, else in English.
 
     Raises
     ------
@@ -42,8 +42,8 @@ def g2p(word: str, of: Language | None = None) -> tuple[str, ...]:
     """
     if not _WORD.fullmatch(word):
         raise LexiconError(f"cannot pronounce {word!r}; write it out in letters")
-    of = of or language(ENGLISH)
-    say = partial(phonemize, language=of.voice)
+    spoken = spoken or language(ENGLISH)
+    say = partial(phonemize, language=spoken.voice)
     phones = say(word.lower().replace("’", "'"))
     vowels = [i for i, phone in enumerate(phones) if phone[-1].isdigit()]
     if not vowels:  # an interjection such as "hmm", or consonant letters: spell it
@@ -54,7 +54,7 @@ def g2p(word: str, of: Language | None = None) -> tuple[str, ...]:
     primary = [i for i in vowels if phones[i].endswith("1")]
     if not primary:
         secondary = [i for i in vowels if phones[i].endswith("2")]
-        full = [i for i in vowels if phones[i] not in of.reduced]
+        full = [i for i in vowels if phones[i] not in spoken.reduced]
         primary = [(secondary or full or vowels)[0]]
     for i in vowels:
         if i == primary[-1]:

@@ -42,19 +42,19 @@ _DETAILS = "[ʰʷʲ\u032a\u031f\u0320]"
 """Marks of allophones that ARPAbet does not have."""
 
 
-def phone_set(labels: Sequence[str], of: Language | None = None) -> str:
+def phone_set(labels: Sequence[str], language: Language | None = None) -> str:
     """The set that most labels belong to; lower-case ARPAbet is looked for in English only."""
     names = set(labels)
     if 2 * sum(map(is_arpabet, names)) >= len(names):
         return ARPABET
     n_folded = sum(name.islower() and is_arpabet(name.upper()) for name in names)
-    if (of is None or of.is_english) and n_folded >= _ARPABET_SHARE * len(names):
+    if (language is None or language.is_english) and n_folded >= _ARPABET_SHARE * len(names):
         return ARPABET_LOWER
     return X_SAMPA if sum(map(_is_x_sampa, names)) > sum(map(_is_ipa, names)) else IPA
 
 
 def read(
-    labels: Sequence[str], of: Language | None = None, name: str | None = None
+    labels: Sequence[str], language: Language | None = None, name: str | None = None
 ) -> tuple[str, list[tuple[str, ...]]]:
     """Labels as the package writes the phones of a language, and the set that they are of.
 
@@ -62,7 +62,7 @@ def read(
     ----------
     labels : sequence of str
         All of one file, without silences; or some of it.
-    of : Language, optional
+    language : Language, optional
         Where it is not given, the IPA stays what it is.
     name : str, optional
         Their set, if it is not to be told from these labels alone.
@@ -80,13 +80,13 @@ def read(
     >>> read(["h", '"aU', "s"], language("de"))
     ('X-SAMPA', [('h',), ('aʊ1',), ('s',)])
     """
-    name = name or phone_set(labels, of)
-    if name == ARPABET or (name == IPA and of is None):
+    name = name or phone_set(labels, language)
+    if name == ARPABET or (name == IPA and language is None):
         return ARPABET, [(label,) for label in labels]
     if name == ARPABET_LOWER:
         return name, [(label.upper(),) for label in labels]
     phones = as_ipa(labels, name)
-    if of is None or not of.is_english:
+    if language is None or not language.is_english:
         return name, [(phone,) for phone in phones]
     mapped = [_arpabet_of(phone) for phone in phones]
     return (name, mapped) if all(mapped) else (ARPABET, [(label,) for label in labels])

@@ -51,10 +51,10 @@ class Syllables:
         return "onset" if index < nucleus else "coda"
 
 
-def syllabify(phones: Sequence[str], of: Language | None = None) -> Syllables:
+def syllabify(phones: Sequence[str], spoken: Language | None = None) -> Syllables:
     """Divide the phones of a disyllable, digits optional; not two vowels is a `LexiconError`.
 
-    ``of`` is their language; where it is not given, the IPA is divided by sonority.
+    ``spoken`` is their language; where it is not given, the IPA is divided by sonority.
     """
     vowels = [index for index, phone in enumerate(phones) if is_vowel(phone)]
     if len(vowels) != 2:
@@ -62,7 +62,7 @@ def syllabify(phones: Sequence[str], of: Language | None = None) -> Syllables:
             f"'{' '.join(phones)}' has {len(vowels)} vowels; only disyllables are divided"
         )
     first, second = vowels
-    rule = of or (language(ENGLISH) if is_arpabet(phones[first]) else _UNKNOWN)
+    rule = spoken or (language(ENGLISH) if is_arpabet(phones[first]) else _UNKNOWN)
     medial = tuple(bare(phone) for phone in phones[first + 1 : second])
     start = next(k for k in range(len(medial) + 1) if rule.is_onset(medial[k:]))
     return Syllables((first, second), first + 1 + start)

@@ -121,12 +121,12 @@ def merge_closures(intervals: Sequence[Interval]) -> tuple[Interval, ...]:
     )
 
 
-def in_phones_of(alignment: Alignment, of: Language | None = None) -> Alignment:
+def in_phones_of(alignment: Alignment, language: Language | None = None) -> Alignment:
     """Phones as the package writes those of a language; see `stressnet.lexicon.notation.read`.
 
     The source of the alignment names their set if it is neither that nor lower-case ARPAbet.
     """
-    name, phones = read([phone.label for phone in alignment.spoken_phones()], of)
+    name, phones = read([phone.label for phone in alignment.spoken_phones()], language)
     if name == ARPABET:
         return alignment
     rest = iter(phones)

@@ -186,11 +186,11 @@ def predict_words(
 
 
 def skip_reasons(
-    alignment: Alignment, function_words: bool, of: Language | None = None
+    alignment: Alignment, function_words: bool, spoken: Language | None = None
 ) -> list[tuple[Interval, str]]:
     """Spoken words in order, each with the reason not to predict it, or an empty string."""
-    of = of or language(ENGLISH)
-    left_out = frozenset() if function_words else default_function_words(of.code)
+    spoken = spoken or language(ENGLISH)
+    left_out = frozenset() if function_words else default_function_words(spoken.code)
     found = []
     for word in alignment.spoken_words():
         phones = [phone.label for phone in alignment.phones_of(word)]
@@ -202,8 +202,8 @@ def skip_reasons(
             reason = "function word"
         elif not phones:
             reason = "no phones aligned"
-        elif foreign := [phone for phone in phones if not of.is_phone(phone)]:
-            reason = f"phone '{foreign[0]}' is not {'ARPAbet' if of.is_english else 'IPA'}"
+        elif foreign := [phone for phone in phones if not spoken.is_phone(phone)]:
+            reason = f"phone '{foreign[0]}' is not {'ARPAbet' if spoken.is_english else 'IPA'}"
         elif vowels != 2:
             reason = f"{vowels} syllable{'' if vowels == 1 else 's'}"
         elif not MIN_DURATION_S <= word.duration_s <= MAX_DURATION_S:
