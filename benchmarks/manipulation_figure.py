@@ -21,7 +21,7 @@ from stressnet.acoustics.cues import Segments
 from stressnet.acoustics.tracks import formant_track, pitch_track
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import span_of
-from stressnet.manipulation.check import make_stimulus, measure_source
+from stressnet.manipulation.check import make_stimulus, measure
 from stressnet.manipulation.continua import plan_steps
 from stressnet.manipulation.cues import get_cue
 from stressnet.manipulation.endpoints import Reference
@@ -57,7 +57,7 @@ def main() -> None:
     audio = corpus.excerpt(asked.token_id)
     phones = corpus.phone_intervals(asked.token_id, origin_s)
     source = analyse(audio.samples, audio.rate_hz, segments, voice, phones)
-    natural = measure_source(source, voice)
+    natural = measure(source.samples, source.rate_hz, segments, voice)
     plan = [s for s in plan_steps([asked.cue], asked.steps) if s.kind == "single"]
     figure, panels = plt.subplots(
         1, len(plan), figsize=(2.0 * len(plan), 3.1), sharey=True, constrained_layout=True

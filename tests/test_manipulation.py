@@ -7,9 +7,9 @@ import pytest
 from spoken_words import FORMANTS_HZ, RATE_HZ, Spoken, vowel, word
 
 from stressnet.acoustics.cues import Segments
-from stressnet.acoustics.tracks import formant_track, pitch_track
+from stressnet.acoustics.tracks import formant_track
 from stressnet.errors import AudioError, ConfigError
-from stressnet.manipulation.check import Values, measure_source, measure_stimulus
+from stressnet.manipulation.check import Values, measure
 from stressnet.manipulation.cues import CUE_NAMES, CueChange
 from stressnet.manipulation.envelope import (
     plateau,
@@ -41,11 +41,12 @@ def source(spoken: Spoken) -> Source:
 
 @pytest.fixture(scope="module")
 def natural(spoken: Spoken, source: Source) -> Values:
-    return measure_source(source, spoken.voice)
+    return measure(source.samples, source.rate_hz, source.segments, spoken.voice)
 
 
 def moved(stimulus: Stimulus, spoken: Spoken, natural: Values) -> dict[str, np.ndarray]:
-    measured = measure_stimulus(stimulus, spoken.voice)
+    audio = stimulus.audio
+    measured = measure(audio.samples, audio.rate_hz, stimulus.segments, spoken.voice)
     return {cue: np.array(measured[cue]) - np.array(natural[cue]) for cue in CUE_NAMES}
 
 
@@ -148,19 +149,6 @@ def test_duration_is_right_within_half_a_period(
     ends = [phone.end_s for phone in stimulus.phones[:-1]]
     assert ends == pytest.approx([phone.start_s for phone in stimulus.phones[1:]])
     assert stimulus.phones[1].start_s == pytest.approx(stimulus.segments.nuclei[0][0])
-
-
-def test_a_contour_bends_f0(spoken: Spoken, source: Source) -> None:
-    rise = CueChange(f0_contour_st=((0.0, -3.0), (0.5, 0.0), (1.0, 3.0)))
-    stimulus = resynthesise(source, (rise, NO))
-    audio = stimulus.audio
-    track = pitch_track(audio.samples, audio.rate_hz, spoken.voice.pitch)
-    start_s, end_s = stimulus.segments.nuclei[0]
-    places = start_s + np.array([0.25, 0.5, 0.75]) * (end_s - start_s)
-    shift_st = 12 * np.log2(track.at(places) / 120.0)
-    np.testing.assert_allclose(shift_st, (-1.5, 0.0, 1.5), atol=0.4)
-    second = track.between(*stimulus.segments.nuclei[1]).f0_hz
-    assert np.nanmedian(second) == pytest.approx(110.0, rel=0.01)
 
 
 def test_mere_resynthesis_moves_nothing(spoken: Spoken, source: Source, natural: Values) -> None:
@@ -280,8 +268,6 @@ def test_bad_requests_say_what_is_wrong(spoken: Spoken, source: Source) -> None:
         {"duration_factor": 0.0},
         {"intensity_db": np.inf},
         {"f2_factor": 9.0},
-        {"f0_contour_st": ((0.5, 1.0), (0.2, 1.0))},
-        {"f0_contour_st": ((0.0, 99.0),)},
     ):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             CueChange(**wrong)

@@ -15,8 +15,7 @@ from stressnet.manipulation.check import (
     Checked,
     check,
     make_stimulus,
-    measure_source,
-    measure_stimulus,
+    measure,
 )
 from stressnet.manipulation.continua import Asked, Step, ask, plan_steps
 from stressnet.manipulation.cues import CUE_NAMES, CUES, get_cue, in_order
@@ -225,7 +224,7 @@ def source(spoken):
 
 @pytest.fixture(scope="module")
 def natural(source, spoken):
-    return measure_source(source, spoken.voice)
+    return measure(source.samples, source.rate_hz, source.segments, spoken.voice)
 
 
 def test_measured_as_the_cue_table_is(spoken, natural) -> None:
@@ -293,7 +292,9 @@ def test_the_check_notices(spoken, source, natural) -> None:
     assert reason.startswith("f0: asked to move by +2.00 and -2.00 st, moved by +0.00 and")
     fair = Asked(unchanged.changes, {"f0": (0.3, -0.3)})  # type: ignore[arg-type]
     assert check(unchanged, fair, natural, spoken.voice).problems() == []
-    measured = measure_stimulus(unchanged, spoken.voice) | {"f0": (0.0, float("nan"))}
+    audio = unchanged.audio
+    measured = measure(audio.samples, audio.rate_hz, unchanged.segments, spoken.voice)
+    measured |= {"f0": (0.0, float("nan"))}
     lost = Checked({"f0": (1.0, -1.0)}, natural, measured)
     assert lost.problems() == ["f0: cannot be measured any more in vowel 2"]
     back = Checked({"f0": (1.0, -1.0)}, {"f0": (0.0, 0.0)}, {"f0": (-1.0, 1.0)})

@@ -105,26 +105,21 @@ def rank_correlations(
     return np.column_stack([overall, in_class])
 
 
-def agreement_table(
-    pairs: pd.DataFrame, *, level: float = 0.95, seed: int = 0, n_null: int = N_NULL
-) -> pd.DataFrame:
-    """Agreement of relevance with effects, per method and cue and over cues.
+def agreement_table(pairs: pd.DataFrame, *, seed: int = 0, n_null: int = N_NULL) -> pd.DataFrame:
+    """Agreement of relevance with effects, per method and cue and over cues: :data:`COLUMNS`.
 
     ``pairs`` have a row per method, token and cue with columns :data:`NEEDED`; rows without a
     finite relevance or effect are left out.
 
-    Returns
-    -------
-    DataFrame
-        :data:`COLUMNS`. A row per method and cue: ``rho`` over tokens, ``null`` the mean over
-        draws in which tokens of one predicted class exchange their relevance (with the middle 95 %
-        of the draws, and ``p_value`` the share of draws at least as high as ``rho``),
-        ``rho_in_class`` the same without differences between classes (``p_in_class``), and
-        ``same_sign`` the share of tokens whose relevance and effect have the same sign. A row per
-        method with cue :data:`ALL_CUES`: ``rho`` is the mean over tokens of the correlation over
-        cues, ``null`` the same with the relevance of another token, ``rho_in_class`` is the mean
-        correlation after each cue's mean relevance was taken out of relevance and its mean effect
-        out of effects: what is known of this token beyond the cue's average.
+    The rows per method and cue: ``rho`` over tokens, ``null`` the mean over draws in which tokens
+    of one predicted class exchange their relevance (with the middle 95 % of the draws, and
+    ``p_value`` the share of draws at least as high as ``rho``), ``rho_in_class`` the same without
+    differences between classes (``p_in_class``), and ``same_sign`` the share of tokens whose
+    relevance and effect have the same sign. The row per method with cue :data:`ALL_CUES`: ``rho``
+    is the mean over tokens of the correlation over cues, ``null`` the same with the relevance of
+    another token, ``rho_in_class`` is the mean correlation after each cue's mean relevance was
+    taken out of relevance and its mean effect out of effects: what is known of this token beyond
+    the cue's average.
     """
     missing = [name for name in NEEDED if name not in pairs.columns]
     if missing:
@@ -137,11 +132,10 @@ def agreement_table(
     for method, part in kept.groupby("method", sort=False):
         for number, (cue, here) in enumerate(part.groupby("cue", sort=False)):
             rng = np.random.default_rng([seed, 11, number])
-            row = _within_cue(here, level, rng, n_null)
-            rows.append({"method": method, "cue": cue, **row})
+            rows.append({"method": method, "cue": cue, **_within_cue(here, rng, n_null)})
         rng = np.random.default_rng([seed, 12])
         single = part[part["cue"] != ALL_AT_ONCE]
-        rows.append({"method": method, "cue": ALL_CUES, **_over_cues(single, level, rng, n_null)})
+        rows.append({"method": method, "cue": ALL_CUES, **_over_cues(single, rng, n_null)})
     table = pd.DataFrame(rows)
     # Over the methods and cues that are claimed together, not over the two kinds of rows.
     table["p_holm"] = table.groupby(table["cue"] == ALL_CUES)["p_value"].transform(
@@ -159,9 +153,7 @@ def _counts(part: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _within_cue(
-    part: pd.DataFrame, level: float, rng: np.random.Generator, n_null: int
-) -> dict[str, Any]:
+def _within_cue(part: pd.DataFrame, rng: np.random.Generator, n_null: int) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(COLUMNS[2:], np.nan) | _counts(part) | {"reason": ""}
     x = part["relevance"].to_numpy(np.float64)
     y = part["effect"].to_numpy(np.float64)
@@ -176,7 +168,7 @@ def _within_cue(
         found = rank_correlations(x, y, classes, kept)
         return np.arctanh(np.clip(found, -1 + 1e-12, 1 - 1e-12))
 
-    found = jackknife(statistic, len(x), clusters_of(part), level=level)
+    found = jackknife(statistic, len(x), clusters_of(part))
     value, low, high = (np.tanh(v) for v in (found.value, found.low, found.high))
     found = replace(found, value=value, low=low, high=high)
     return row | _agreement(found, _exchanged(x, y, classes, rng, n_null))
@@ -227,9 +219,7 @@ def _within_classes(classes: NDArray[Any], rng: np.random.Generator) -> NDArray[
     return order
 
 
-def _over_cues(
-    part: pd.DataFrame, level: float, rng: np.random.Generator, n_null: int
-) -> dict[str, Any]:
+def _over_cues(part: pd.DataFrame, rng: np.random.Generator, n_null: int) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(COLUMNS[2:], np.nan) | {"reason": ""}
     wide = part.pivot(index="token_id", columns="cue", values=["relevance", "effect"])
     named = part.drop_duplicates("token_id").set_index("token_id").loc[wide.index].reset_index()
@@ -244,10 +234,9 @@ def _over_cues(
     known = np.isfinite(values) & np.isfinite(beyond)
     if known.sum() < MIN_TOKENS:
         return row | {"reason": "relevance or effects do not differ between cues"}
-    values, beyond, x, y = values[known], beyond[known], x[known], y[known]
-    named = named[known]
-    both = np.column_stack([values, beyond])
-    found = jackknife(mean_of(both), len(both), clusters_of(named), level=level)
+    x, y, named = x[known], y[known], named[known]
+    both = np.column_stack([values[known], beyond[known]])
+    found = jackknife(mean_of(both), len(both), clusters_of(named))
     classes = named["stress_predicted"].to_numpy()
     null, null_beyond = np.empty(n_null), np.empty(n_null)
     for draw in range(n_null):
@@ -275,15 +264,11 @@ def effects_from_responses(responses: pd.DataFrame) -> pd.DataFrame:
     """What neutralising each cue does, and what moving it from one end to the other does.
 
     ``responses`` are ``responses.parquet`` of ``stressnet manipulate``, of one network, with a
-    neutral step: ``token_id, kind, cue, position, logit_difference``.
-
-    Returns
-    -------
-    DataFrame
-        One row per token and cue (``all``: all cues at once): ``token_id, cue, effect, swing``.
-        ``effect`` is the logit difference of the word as it is minus that at position 0.5; where
-        the continuum went through overlap-add, so did the word as it is. ``swing`` is that of the
-        INITIAL-like end minus that of the FINAL-like end.
+    neutral step: ``token_id, kind, cue, position, logit_difference``. Returns one row per token and
+    cue (``all``: all cues at once): ``token_id, cue, effect, swing``. ``effect`` is the logit
+    difference of the word as it is minus that at position 0.5; where the continuum went through
+    overlap-add, so did the word as it is. ``swing`` is that of the INITIAL-like end minus that of
+    the FINAL-like end.
     """
     if "model" in responses.columns and responses["model"].nunique() > 1:
         raise ConfigError("responses of several networks; take those of one")

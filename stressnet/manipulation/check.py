@@ -25,7 +25,7 @@ import pandas as pd
 import parselmouth
 
 from stressnet.acoustics.cue_table import NUCLEUS
-from stressnet.acoustics.cues import Analysis, middle_formants, part_cues
+from stressnet.acoustics.cues import Analysis, Segments, middle_formants, part_cues
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.acoustics.tracks import praat_formant
 from stressnet.errors import AudioError, ManipulationError
@@ -100,17 +100,13 @@ class Checked:
 
 
 def check(stimulus: Stimulus, asked: Asked, natural: Values, voice: SpeakerSettings) -> Checked:
-    """Measure a stimulus again; :class:`ManipulationError` if Praat cannot analyse it."""
-    measured = measure_stimulus(stimulus, voice)
+    """Measure a stimulus again; raises as :func:`measure`."""
+    audio = stimulus.audio
+    measured = measure(audio.samples, audio.rate_hz, stimulus.segments, voice)
     if stimulus.scaled_db:
         first, second = measured["intensity"]
         measured["intensity"] = first - stimulus.scaled_db, second - stimulus.scaled_db
     return Checked(asked.moves, natural, measured)
-
-
-def measure_source(source: Source, voice: SpeakerSettings) -> Values:
-    """Values of every cue in the word as recorded."""
-    return _measure(source.samples, source.rate_hz, source.segments.nuclei, voice)
 
 
 def measure_formants(stimulus: Stimulus, voice: SpeakerSettings) -> Values:
@@ -125,20 +121,15 @@ def measure_formants(stimulus: Stimulus, voice: SpeakerSettings) -> Values:
     return {cue.name: cue.values(rows) for cue in CUES if cue.is_formant}
 
 
-def measure_stimulus(stimulus: Stimulus, voice: SpeakerSettings) -> Values:
-    """Values of every cue in a stimulus; NaN where not measured."""
-    audio = stimulus.audio
-    return _measure(audio.samples, audio.rate_hz, stimulus.segments.nuclei, voice)
+def measure(samples: Any, rate_hz: int, segments: Segments, voice: SpeakerSettings) -> Values:
+    """Values of every cue in a word, as :func:`stressnet.acoustics.cues.measure_token` measures.
 
-
-def _measure(
-    samples: Any, rate_hz: int, nuclei: tuple[Pair, Pair], voice: SpeakerSettings
-) -> Values:
-    """The seven cues as :func:`stressnet.acoustics.cues.measure_token` measures them."""
+    NaN where not measured; :class:`ManipulationError` if Praat cannot analyse the word.
+    """
     rows: dict[str, float] = {}
     try:
         analysis = Analysis.of(samples, rate_hz, voice)
-        for k, span in enumerate(nuclei, start=1):
+        for k, span in enumerate(segments.nuclei, start=1):
             cues = part_cues(analysis, NUCLEUS, k, span)
             rows |= {f"nucleus_{k}_{name}": value for name, value in cues.items()}
     except parselmouth.PraatError as error:

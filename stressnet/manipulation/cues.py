@@ -9,9 +9,8 @@ the second, as everywhere in stressnet. Values come from the columns of ``cues.p
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -97,11 +96,6 @@ _LIMITS = {
 """How far speech goes."""
 
 
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not math.isfinite(value) or not low <= value <= high:
-        raise ConfigError(f"{name} = {value:g} is not between {low:g} and {high:g}")
-
-
 @dataclass(frozen=True)
 class CueChange:
     """What is changed in one syllable nucleus. The default changes nothing.
@@ -110,9 +104,6 @@ class CueChange:
 
     Parameters
     ----------
-    f0_contour_st : tuple of (position, semitones)
-        Further shift of F0 that changes over the vowel: positions from 0 (its start) to 1 (its
-        end) in rising order, linear between them.
     duration_factor : float
         Length by the present length.
     f1_factor, f2_factor, f3_factor : float
@@ -122,7 +113,6 @@ class CueChange:
     """
 
     f0_st: float = 0.0
-    f0_contour_st: tuple[tuple[float, float], ...] = ()
     duration_factor: float = 1.0
     intensity_db: float = 0.0
     f1_factor: float = 1.0
@@ -131,13 +121,10 @@ class CueChange:
     tilt_db_per_octave: float = 0.0
 
     def __post_init__(self) -> None:
-        places = [place for place, _ in self.f0_contour_st]
-        if places != sorted(places) or any(not 0 <= place <= 1 for place in places):
-            raise ConfigError("f0_contour_st: positions must rise and lie between 0 and 1")
-        for _, value in self.f0_contour_st:
-            _check("f0_contour_st", value, *_LIMITS["f0_st"])
-        for name, limits in _LIMITS.items():
-            _check(name, getattr(self, name), *limits)
+        for name, (low, high) in _LIMITS.items():
+            value = getattr(self, name)
+            if not low <= value <= high:  # nor where it is not finite
+                raise ConfigError(f"{name} = {value:g} is not between {low:g} and {high:g}")
 
     @property
     def formants(self) -> tuple[float, float, float]:
@@ -147,13 +134,4 @@ class CueChange:
     @property
     def needs_psola(self) -> bool:
         """Whether F0 or duration changes."""
-        return self.moves_f0 or self.duration_factor != 1.0
-
-    @property
-    def moves_f0(self) -> bool:
-        """Whether F0 changes."""
-        return self.f0_st != 0.0 or any(value != 0.0 for _, value in self.f0_contour_st)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields."""
-        return asdict(self)
+        return self.f0_st != 0.0 or self.duration_factor != 1.0

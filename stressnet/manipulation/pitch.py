@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import parselmouth
-from numpy.typing import NDArray
 from parselmouth.praat import call, run
 
 from stressnet.acoustics.cues import Segments
@@ -68,15 +66,11 @@ class TimeMap:
         return cls((*before, end_s), (*after, now_s + end_s - last_s))
 
     def __call__(self, time_s: float) -> float:
-        """One time after the change."""
-        return float(self.at(np.array([time_s]))[0])
-
-    def at(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Times after the change; beyond the knots they move with the nearest one."""
+        """A time after the change; beyond the knots it moves with the nearest one."""
         inside = np.interp(time_s, self.before_s, self.after_s)
-        first = np.minimum(time_s - self.before_s[0], 0.0)
-        last = np.maximum(time_s - self.before_s[-1], 0.0)
-        return inside + first + last
+        first = min(time_s - self.before_s[0], 0.0)
+        last = max(time_s - self.before_s[-1], 0.0)
+        return float(inside + first + last)
 
     def segments(self, segments: Segments) -> Segments:
         """A token's parts after the change."""
@@ -88,29 +82,6 @@ class TimeMap:
     def intervals(self, intervals: Sequence[Interval]) -> tuple[Interval, ...]:
         """Intervals after the change."""
         return tuple(Interval(self(i.start_s), self(i.end_s), i.label) for i in intervals)
-
-
-def _formula(change: CueChange, span_s: Span) -> str:
-    """What multiplies the points of a PitchTier inside a vowel, in Praat's language."""
-    start_s, end_s = span_s
-    shift = repr(float(change.f0_st))
-    if change.f0_contour_st:
-        shift += f" + {_broken_line(change.f0_contour_st, start_s, end_s)}"
-    inside = f"x >= {start_s - _EDGE_S / 2!r} and x <= {end_s + _EDGE_S / 2!r}"
-    return f"if {inside} then self * 2 ^ (({shift}) / 12) else self fi"
-
-
-def _broken_line(contour: Sequence[tuple[float, float]], start_s: float, end_s: float) -> str:
-    """Linear interpolation between points, constant beyond them, in Praat's language."""
-    length_s = end_s - start_s
-    points = [(start_s + place * length_s, value) for place, value in contour]
-    text = repr(float(points[-1][1]))
-    for (left_s, left), (right_s, right) in reversed(list(pairwise(points))):
-        if right_s > left_s:
-            slope = (right - left) / (right_s - left_s)
-            line = f"{left!r} + (x - {left_s!r}) * {slope!r}"
-            text = f"(if x < {right_s!r} then {line} else {text} fi)"
-    return f"(if x < {points[0][0]!r} then {points[0][1]!r} else {text} fi)"
 
 
 def overlap_add(
@@ -174,8 +145,10 @@ def _praat_overlap_add(
         for edge_s, value_hz, length in zip(edges_s, values, lengths, strict=True):
             call(tier, "Add point", edge_s, float(value_hz))
             call(durations, "Add point", edge_s, length)
-    for span_s, change in zip(spans_s, changes, strict=True):
-        call(tier, "Formula", _formula(change, span_s))
+    for (start_s, end_s), change in zip(spans_s, changes, strict=True):
+        inside = f"x >= {start_s - _EDGE_S / 2!r} and x <= {end_s + _EDGE_S / 2!r}"
+        shift = f"2 ^ (({float(change.f0_st)!r}) / 12)"
+        call(tier, "Formula", f"if {inside} then self * {shift} else self fi")
     call([manipulation, tier], "Replace pitch tier")
     call([manipulation, durations], "Replace duration tier")
     # Praat fills stretched noise from random places; the same word must give the same bytes.

@@ -73,7 +73,7 @@ class Psychometric:
 
 
 def fit_psychometric(
-    x: ArrayLike, answers: ArrayLike, clusters: Mapping[str, ArrayLike], *, level: float = 0.95
+    x: ArrayLike, answers: ArrayLike, clusters: Mapping[str, ArrayLike]
 ) -> Psychometric:
     """The psychometric function of answers along a continuum.
 
@@ -98,18 +98,18 @@ def fit_psychometric(
     if constant:
         mean = np.full(N_GRID, y.mean())
         return Psychometric(grid, mean, nothing, nothing, len(y), constant)
-    fit = fit_logistic(x, y)
-    a, b = (float(value) for value in fit.coefficients)
+    coefficients, contributions = fit_logistic(x, y)
+    a, b = map(float, coefficients)
     places = np.column_stack([np.ones(N_GRID), grid])
-    odds = places @ fit.coefficients
+    odds = places @ coefficients
     line = Psychometric(grid, expit(odds), nothing, nothing, len(y), SEPARATED, a, b)
     switch = separation(x, y)
     if switch is not None:
         low, high = switch
         crossover = min(max(-a / b, low), high)
         return replace(line, crossover=crossover, crossover_low=low, crossover_high=high)
-    each = fit.contributions @ np.vstack([[0.0, 1.0], places]).T
-    found = infer(np.concatenate([[b], odds]), spread_of(each, clusters), level=level)
+    each = contributions @ np.vstack([[0.0, 1.0], places]).T
+    found = infer(np.concatenate([[b], odds]), spread_of(each, clusters))
     at, at_low, at_high, note = _crossover(a, b, grid, found.low[1:], found.high[1:])
     return replace(
         line,
@@ -187,11 +187,7 @@ NEEDED = ("token_id", "speaker", "word", "cue", "step", "logit_difference")
 
 
 def psychometric_table(
-    responses: pd.DataFrame,
-    *,
-    by: Sequence[str] = ("cue",),
-    answers: str = "decision",
-    level: float = 0.95,
+    responses: pd.DataFrame, *, by: Sequence[str] = ("cue",), answers: str = "decision"
 ) -> pd.DataFrame:
     """Psychometric functions of every cue.
 
@@ -219,8 +215,7 @@ def psychometric_table(
         raise ConfigError("no responses to fit psychometric functions to")
     rows = []
     for keys, part in responses.groupby(list(by), sort=False):
-        named = dict(zip(by, keys, strict=True))
-        rows.append({**named, **_row(part, answers, level)})
+        rows.append({**dict(zip(by, keys, strict=True)), **_row(part, answers)})
     return pd.DataFrame(rows)[list(dict.fromkeys([*by, *COLUMNS]))]
 
 
@@ -249,11 +244,11 @@ def counts_of(table: pd.DataFrame) -> dict[str, int]:
     return {"n_tokens": table["token_id"].nunique(), **counts}
 
 
-def _row(part: pd.DataFrame, answers: str, level: float) -> dict[str, Any]:
+def _row(part: pd.DataFrame, answers: str) -> dict[str, Any]:
     clusters = clusters_of(part)
     y = answers_of(part, answers)
     steps = part["step"].to_numpy(np.float64)
-    by_step = fit_psychometric(steps, y, clusters, level=level)
+    by_step = fit_psychometric(steps, y, clusters)
     row: dict[str, Any] = {
         "cue": str(part["cue"].iloc[0]),
         "unit": str(part["unit"].iloc[0]) if "unit" in part.columns else "",
@@ -264,7 +259,7 @@ def _row(part: pd.DataFrame, answers: str, level: float) -> dict[str, Any]:
         "reason": by_step.reason,
         "p_final_first": float(y[steps == steps.min()].mean()),
         "p_final_last": float(y[steps == steps.max()].mean()),
-        **_within(part, level),
+        **_within(part),
     }
     row |= dict.fromkeys((name for name in COLUMNS if "unit" in name and name != "unit"), np.nan)
     row["reason_unit"] = "values are not known"
@@ -273,7 +268,7 @@ def _row(part: pd.DataFrame, answers: str, level: float) -> dict[str, Any]:
         if known.any():
             there = {kind: names[known] for kind, names in clusters.items()}
             values = part["value"].to_numpy(np.float64)[known]
-            by_unit = fit_psychometric(values, y[known], there, level=level)
+            by_unit = fit_psychometric(values, y[known], there)
             row |= {**_named(by_unit, "unit"), "reason_unit": by_unit.reason}
     return row
 
@@ -286,7 +281,7 @@ def _named(fit: Psychometric, what: str) -> dict[str, float]:
     }
 
 
-def _within(part: pd.DataFrame, level: float) -> dict[str, float]:
+def _within(part: pd.DataFrame) -> dict[str, float]:
     """Mean slope of the log odds of FINAL within tokens."""
 
     def slope(rows: pd.DataFrame) -> float:
@@ -303,7 +298,7 @@ def _within(part: pd.DataFrame, level: float) -> dict[str, float]:
     values = kept.to_numpy(np.float64)
     mean = float(values.mean())
     spread = spread_of(((values - mean) / len(values))[:, None], clusters_of(firsts))
-    return infer(np.array([mean]), spread, level=level)[0].columns("logit_per_step")
+    return infer(np.array([mean]), spread)[0].columns("logit_per_step")
 
 
 _MOST_STEPS = 100
@@ -311,25 +306,13 @@ _TOLERANCE = 1e-9
 _LARGEST_MOVE = 2.0
 
 
-@dataclass(frozen=True)
-class LogisticFit:
-    """A logistic regression with each row's contribution to its coefficients.
-
-    ``coefficients``, of shape (1 + n_predictors,), are log odds, the intercept first;
-    ``contributions``, of shape (n_rows, 1 + n_predictors), are linearised: columns sum to about
-    zero.
-    """
-
-    coefficients: FloatArray
-    contributions: FloatArray
-    converged: bool
-
-
-def fit_logistic(predictors: ArrayLike, answers: ArrayLike) -> LogisticFit:
-    """Logistic regression by Firth's penalised likelihood.
+def fit_logistic(predictors: ArrayLike, answers: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Logistic regression by Firth's penalised likelihood: coefficients, and what rows contribute.
 
     ``predictors``, of shape (n_rows,) or (n_rows, n_predictors), are without the intercept, and
-    each must vary; ``answers``, decisions or probabilities, lie in [0, 1].
+    each must vary; ``answers``, decisions or probabilities, lie in [0, 1]. Coefficients, of shape
+    (1 + n_predictors,), are log odds, the intercept first; contributions to them, of shape
+    (n_rows, 1 + n_predictors), are linearised: columns sum to about zero.
     """
     x = np.asarray(predictors, dtype=np.float64)
     x = x[:, None] if x.ndim == 1 else x
@@ -347,7 +330,6 @@ def fit_logistic(predictors: ArrayLike, answers: ArrayLike) -> LogisticFit:
     # Standardised while fitting, so that hertz and octaves converge alike.
     design = np.column_stack([np.ones(len(x)), (x - middle) / spread])
     theta = np.zeros(design.shape[1])
-    converged = False
     inverse = np.eye(len(theta))
     for _ in range(_MOST_STEPS):
         p = expit(design @ theta)
@@ -358,7 +340,6 @@ def fit_logistic(predictors: ArrayLike, answers: ArrayLike) -> LogisticFit:
         move *= min(1.0, _LARGEST_MOVE / max(float(np.abs(move).max()), 1e-300))
         theta = theta + move
         if float(np.abs(move).max()) < _TOLERANCE:
-            converged = True
             break
     p = expit(design @ theta)
     contributions = (design * (y - p)[:, None]) @ inverse
@@ -366,4 +347,4 @@ def fit_logistic(predictors: ArrayLike, answers: ArrayLike) -> LogisticFit:
     change = np.eye(len(theta))
     change[1:, 1:] = np.diag(1 / spread)
     change[0, 1:] = -middle / spread
-    return LogisticFit(change @ theta, contributions @ change.T, converged)
+    return change @ theta, contributions @ change.T

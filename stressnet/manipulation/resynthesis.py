@@ -159,7 +159,7 @@ def _prosody(
     spans, rate_hz = source.segments.nuclei, source.rate_hz
     for number, (span, change) in enumerate(zip(spans, changes, strict=True), start=1):
         voiced = source.tracks.pitch.between(*span).f0_hz
-        if change.moves_f0 and not np.isfinite(voiced).any():
+        if change.f0_st != 0.0 and not np.isfinite(voiced).any():
             raise AudioError(f"vowel {number} is unvoiced, so its F0 cannot be moved")
     result, where = overlap_add(samples, rate_hz, source.pitch, spans, changes)
     for span in spans:

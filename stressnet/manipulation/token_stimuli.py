@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from stressnet.alignment.validation import without_overlaps
 from stressnet.audio import read_audio
 from stressnet.errors import AudioError, ManipulationError, StressnetError
 from stressnet.intervals import Alignment, Interval
-from stressnet.manipulation.check import Checked, make_stimulus, measure_source
+from stressnet.manipulation.check import Checked, make_stimulus, measure
 from stressnet.manipulation.continua import Asked, Step
 from stressnet.manipulation.cues import CUE_NAMES, Pair
 from stressnet.manipulation.endpoints import Endpoint
@@ -71,7 +71,7 @@ def make_token(task: TokenTask) -> list[Failure]:
         audio = read_audio(inside(task.corpus, task.row["excerpt_file"]))
         segments = Segments.of_row(task.row)
         source = analyse(audio.samples, audio.rate_hz, segments, task.voice, task.phones)
-        natural = measure_source(source, task.voice)
+        natural = measure(source.samples, source.rate_hz, segments, task.voice)
     except StressnetError as error:
         return [(token_id, "analyse", str(error))]
     for step in task.plan:
@@ -152,9 +152,7 @@ def _stimulus_row(
         found[f"measured_{cue}"] = _contrast(checked.measured[cue])
         found[f"moved_{cue}"] = _contrast(checked.moved(cue))
     for k, change in enumerate(stimulus.changes, start=1):
-        applied = change.to_dict()
-        del applied["f0_contour_st"]
-        found |= {f"applied_{k}_{name}": value for name, value in applied.items()}
+        found |= {f"applied_{k}_{name}": value for name, value in asdict(change).items()}
     segments = stimulus.segments
     found |= {
         "psola": stimulus.psola,

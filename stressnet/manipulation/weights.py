@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from stressnet.errors import ConfigError
@@ -35,23 +34,13 @@ COLUMNS = (
 """Columns of :func:`cue_weights`."""
 
 
-def cue_weights(
-    responses: pd.DataFrame, *, answers: str = "decision", level: float = 0.95
-) -> pd.DataFrame:
-    """Weights of two cues against each other, for every pair of cues.
+def cue_weights(responses: pd.DataFrame, *, answers: str = "decision") -> pd.DataFrame:
+    """Weights of two cues against each other, a row for every pair of cues with :data:`COLUMNS`.
 
-    Parameters
-    ----------
-    responses : DataFrame
-        One row per stimulus with columns :data:`NEEDED`; steps count from INITIAL-like to
-        FINAL-like, ``logit_difference`` is INITIAL minus FINAL.
-
-    Returns
-    -------
-    DataFrame
-        One row per pair of cues with :data:`COLUMNS`. Coefficients are log odds of FINAL per
-        standard deviation of the steps; weights are their absolute values over their sum.
-        ``stronger`` names a cue if the interval of the weights excludes one half.
+    ``responses`` have one row per stimulus with columns :data:`NEEDED`; steps count from
+    INITIAL-like to FINAL-like, ``logit_difference`` is INITIAL minus FINAL. Coefficients are log
+    odds of FINAL per standard deviation of the steps; weights are their absolute values over their
+    sum. ``stronger`` names a cue if the interval of the weights excludes one half.
     """
     missing = [name for name in NEEDED if name not in responses.columns]
     if missing:
@@ -59,15 +48,14 @@ def cue_weights(
     if responses.empty:
         raise ConfigError("no responses to two cues")
     rows = [
-        _row(str(one), str(other), part, answers, level)
+        _row(str(one), str(other), part, answers)
         for (one, other), part in responses.groupby(["cue_1", "cue_2"], sort=False)
     ]
     return pd.DataFrame(rows)[list(COLUMNS)]
 
 
-def _row(one: str, other: str, part: pd.DataFrame, answers: str, level: float) -> dict[str, Any]:
+def _row(one: str, other: str, part: pd.DataFrame, answers: str) -> dict[str, Any]:
     steps = part[["step_1", "step_2"]].to_numpy(np.float64)
-    clusters = clusters_of(part)
     row: dict[str, Any] = dict.fromkeys(COLUMNS, np.nan)
     row |= {
         "cue_1": one,
@@ -85,27 +73,15 @@ def _row(one: str, other: str, part: pd.DataFrame, answers: str, level: float) -
     if min(row["n_steps_1"], row["n_steps_2"]) < 2:
         return row | {"reason": "a cue has only one step"}
     z = (steps - steps.mean(axis=0)) / steps.std(axis=0)
-    return row | _weights(z, y, clusters, level, (one, other))
-
-
-def _weights(
-    z: ArrayLike,
-    y: ArrayLike,
-    clusters: Mapping[str, ArrayLike],
-    level: float,
-    names: tuple[str, str],
-) -> dict[str, Any]:
-    """Coefficients and weights with limits; the latter on the scale of their log ratio."""
-    fit = fit_logistic(z, y)
-    first, second = (float(value) for value in fit.coefficients[1:])
-    each = fit.contributions[:, 1:]
+    coefficients, contributions = fit_logistic(z, y)
+    first, second = map(float, coefficients[1:])
+    each = contributions[:, 1:]
     ratio = (each[:, :1] / first) - (each[:, 1:] / second)
+    # Limits of the weights are on the scale of their log ratio.
     values = np.array([first, second, np.log(abs(first)) - np.log(abs(second))])
-    spread = spread_of(np.column_stack([each, ratio]), clusters)
-    found = infer(values, spread, level=level)
+    found = infer(values, spread_of(np.column_stack([each, ratio]), clusters_of(part)))
     weight, low, high = (float(expit(v[2])) for v in (found.value, found.low, found.high))
-    stronger = names[0] if low > 0.5 else names[1] if high < 0.5 else ""
-    return {
+    return row | {
         **found[0].columns("coefficient_1"),
         **found[1].columns("coefficient_2"),
         "weight_1": weight,
@@ -114,7 +90,7 @@ def _weights(
         "weight_2": 1 - weight,
         "weight_2_low": 1 - high,
         "weight_2_high": 1 - low,
-        "stronger": stronger,
+        "stronger": one if low > 0.5 else other if high < 0.5 else "",
         "reason": str(found.remark[2]),
     }
 
