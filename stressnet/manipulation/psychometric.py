@@ -77,14 +77,9 @@ def fit_psychometric(
 ) -> Psychometric:
     """The psychometric function of answers along a continuum.
 
-    Parameters
-    ----------
-    x : array, shape (n_rows,)
-        Step, or value of the cue.
-    answers : array, shape (n_rows,)
-        1 for FINAL, 0 for INITIAL, or probabilities of FINAL.
-    clusters : mapping of str to array of shape (n_rows,)
-        Names of ``"speakers"`` and ``"words"`` (one kind is enough) that answers belong to.
+    ``x`` is the step or the cue's value, ``answers`` are 1 for FINAL, 0 for INITIAL, or
+    probabilities of FINAL; ``clusters`` name the ``"speakers"`` and ``"words"`` (one kind is
+    enough) that answers belong to. All arrays have shape (n_rows,).
     """
     x = np.asarray(x, dtype=np.float64)
     y = np.asarray(answers, dtype=np.float64)
@@ -189,7 +184,10 @@ NEEDED = ("token_id", "speaker", "word", "cue", "step", "logit_difference")
 def psychometric_table(
     responses: pd.DataFrame, *, by: Sequence[str] = ("cue",), answers: str = "decision"
 ) -> pd.DataFrame:
-    """Psychometric functions of every cue.
+    """Psychometric functions of every cue: a row per group with columns ``by`` and :data:`COLUMNS`.
+
+    ``logit_per_step`` is the mean slope over tokens of the log odds of FINAL, which differences
+    between words do not flatten.
 
     Parameters
     ----------
@@ -201,12 +199,6 @@ def psychometric_table(
         What has a curve of its own, e.g. ``("model", "cue")``.
     answers : {"decision", "probability"}
         What a network answers: its class, as a listener would, or its probability.
-
-    Returns
-    -------
-    DataFrame
-        One row per group with columns ``by`` and :data:`COLUMNS`. ``logit_per_step`` is the mean
-        slope over tokens of the log odds of FINAL, which differences between words do not flatten.
     """
     missing = [name for name in (*NEEDED, *by) if name not in responses.columns]
     if missing:

@@ -17,17 +17,3 @@ from stressnet.patching.units import (
     roles_of,
     time_units,
 )
-
-__all__ = [
-    "ESTIMATORS",
-    "Unit",
-    "Units",
-    "band_units",
-    "channel_units",
-    "head_units",
-    "layer_units",
-    "patch_effects",
-    "position_units",
-    "roles_of",
-    "time_units",
-]

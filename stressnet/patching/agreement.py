@@ -90,12 +90,9 @@ def _correlation(kept: FloatArray, x: NDArray, y: NDArray) -> FloatArray:
 def mean_effects(effects: pd.DataFrame) -> pd.DataFrame:
     """Mean effect of each unit on the logit difference, per cue, as measured or first estimated.
 
-    Returns
-    -------
-    DataFrame
-        ``network, kind, layer, unit, cue, estimator``; ``share`` (mean effect by the pairs' mean
-        logit difference), ``effect`` and ``size`` (mean and mean absolute effect in logits) with
-        limits over words and speakers; counts.
+    Returns ``network, kind, layer, unit, cue, estimator``; ``share`` (mean effect by the pairs'
+    mean logit difference), ``effect`` and ``size`` (mean and mean absolute effect in logits) with
+    limits over words and speakers; counts.
     """
     names = list(effects["estimator"].unique())
     name = TRUTH if TRUTH in names else names[0]

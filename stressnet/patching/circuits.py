@@ -159,20 +159,9 @@ def curves(
 ) -> pd.DataFrame:
     """Faithfulness and completeness of circuits of every size, by each estimator's ranking.
 
-    Parameters
-    ----------
-    clean, corrupted : Tensor, shape (n_pairs, 1, n_bins, n_frames)
-    units : sequence of Unit
-        Channels.
-    effects : DataFrame
-        ``pair, layer, unit, estimator, effect``.
-    table : DataFrame
-        ``pair, word, speaker`` of the images.
-
-    Returns
-    -------
-    DataFrame
-        :data:`CURVES`; intervals are over words and speakers.
+    ``clean`` and ``corrupted`` have shape (n_pairs, 1, n_bins, n_frames), ``units`` are channels;
+    ``effects`` are ``pair, layer, unit, estimator, effect``, the ``table`` has ``pair, word,
+    speaker`` of the images. Returns :data:`CURVES`; intervals are over words and speakers.
     """
     words = sorted(table["word"].unique())
     order = np.random.default_rng([seed, 6]).permutation(len(words))
@@ -213,10 +202,8 @@ def edges_between(
 
     One channel takes its corrupted activation in the clean run; ``share`` is the part of another
     channel's difference between clean and corrupted word that goes with it, over all pairs and
-    cells: 1 if it then does what it does for the corrupted word.
-
-    Units of the first layer come first. Returns ``source_layer, source, target_layer, target,
-    share``, later targets only.
+    cells: 1 if it then does what it does for the corrupted word. Units of the first layer come
+    first. Returns ``source_layer, source, target_layer, target, share``, later targets only.
     """
     order = list(dict.fromkeys(unit.layer for unit in units))
     before, other = (activations(network, order, images) for images in (clean, corrupted))
@@ -252,13 +239,8 @@ def means_over(
 ) -> tuple[dict[str, Tensor], dict[str, FloatArray]]:
     """What channels do on average: per cell over tokens, and per token over cells.
 
-    Both classes weigh the same, so that the average over tokens speaks for neither.
-
-    Returns
-    -------
-    fill : dict of str to Tensor
-        Per place, as if for one image.
-    means : dict of str to ndarray, shape (n, n_channels)
+    Both classes weigh the same, so that the average over tokens speaks for neither. The first are
+    tensors as if for one image, the second have shape (n, n_channels), both by place.
     """
     device = next(network.parameters()).device
     weights = torch.from_numpy(1.0 / np.bincount(labels)[labels]).float()
@@ -287,12 +269,8 @@ def accuracy_table(
     """Balanced accuracy of circuits alone, and of the network without them, on test sets.
 
     ``circuits`` are by ranking; channels that do not work give ``fill`` of :func:`means_over`.
-
-    Returns
-    -------
-    DataFrame
-        ``ranking, works, n_units, test_set, n, balanced_accuracy, low, high``; ``works`` is
-        ``network``, ``circuit`` (alone) or ``rest`` (the network without it).
+    Returns ``ranking, works, n_units, test_set, n, balanced_accuracy, low, high``; ``works`` is
+    ``network``, ``circuit`` (alone) or ``rest`` (the network without it).
     """
     labels = _labels(tokens)
     runs = [(WHOLE, "network", list(units))]
@@ -331,21 +309,11 @@ def circuit_tables(
 ) -> dict[str, pd.DataFrame]:
     """Circuits of a network, their accuracy, and what their channels hear.
 
-    Parameters
-    ----------
-    effects : DataFrame
-        Of the network's channels in pairs that differ in stress or a cue.
-    best : str
-        Estimator by whose ranking the circuit is taken.
-    images : ndarray, shape (n, n_bins, n_frames)
-        Of the tokens on which accuracy is measured.
-    cues : DataFrame
-        From :func:`stressnet.patching.tuning.cue_values`.
-
-    Returns
-    -------
-    dict
-        ``circuit``, ``circuit_units``, ``circuit_edges``, ``accuracy``, ``tuning``.
+    ``effects`` are those of the network's channels in pairs that differ in stress or a cue;
+    ``best`` is the estimator by whose ranking the circuit is taken; ``images``, of shape (n,
+    n_bins, n_frames), are of the tokens on which accuracy is measured, ``cues`` from
+    :func:`stressnet.patching.tuning.cue_values`. The tables are ``circuit``, ``circuit_units``,
+    ``circuit_edges``, ``accuracy``, ``tuning``.
     """
     places = [place for place, role in roles_of(network).items() if role != "residual"]
     units = channel_units(network, places)

@@ -64,6 +64,10 @@ def patch_effects(
 ) -> pd.DataFrame:
     """Change of the scaled logit difference when units take the other image's activation.
 
+    Raises :class:`ConfigError` for images of different shapes, unknown estimators, directions and
+    layers, and units made for images of another shape or for another number of pairs;
+    :class:`ExplainError` for a network that a composite cannot explain.
+
     Parameters
     ----------
     network : torch.nn.Module
@@ -84,14 +88,6 @@ def patch_effects(
         equal has one row per estimator, without unit and effect, that says so in ``failure``; a
         unit that holds no cell of a pair has no effect and says so, too. Elsewhere ``failure`` is
         empty.
-
-    Raises
-    ------
-    ConfigError
-        For images of different shapes, unknown estimators, directions and layers, and units made
-        for images of another shape or for another number of pairs.
-    ExplainError
-        For a network that a composite cannot explain.
     """
     check_model(network)
     check_names("estimator", estimators, dict.fromkeys((*ESTIMATORS, *COMPOSITES)))
@@ -161,10 +157,6 @@ class _Group:
         along = values.movedim(self.dim, 1).flatten(2).sum(dim=2)
         pattern = "us,ns->nu" if cells.dim() == 2 else "uns,ns->nu"
         return torch.einsum(pattern, cells.to(along), along)
-
-
-def _instead(new: Tensor, old: Tensor) -> Tensor:
-    return new.clone()
 
 
 def _grouped(units: Sequence[Unit]) -> list[_Group]:
@@ -304,10 +296,11 @@ class _Pairs:
         total = torch.zeros_like(step)
         for number in range(self.n_steps):
             point = (self.before[place] + (number + 0.5) * step).requires_grad_(True)
-            with (
-                torch.enable_grad(),
-                changed_at(self.network, {place: partial(_instead, point)}) as overwritten,
-            ):
+
+            def instead(old: Tensor, point: Tensor = point) -> Tensor:
+                return point.clone()
+
+            with torch.enable_grad(), changed_at(self.network, {place: instead}) as overwritten:
                 logits = self.network(self.base)
                 weights = self._seeded(logits, len(self.base)).weights
                 (slope,) = torch.autograd.grad(logits, point, weights, allow_unused=True)

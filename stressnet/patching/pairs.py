@@ -190,19 +190,9 @@ def natural_pairs(
 ) -> Pairs:
     """Pairs of tokens of one word with both stresses, then pairs with the same stress as a null.
 
-    Parameters
-    ----------
-    tokens : DataFrame
-        From :meth:`stressnet.corpus.store.Corpus.select`.
-    path : Path
-        The corpus, for messages.
-    max_pairs : int
-        Of each kind; words take turns.
-
-    Raises
-    ------
-    CorpusError
-        If no word has both stresses, or no pair can be aligned.
+    ``tokens`` are from :meth:`stressnet.corpus.store.Corpus.select`, ``path``, for messages, is the
+    corpus. Of each kind there are ``max_pairs`` at most; words take turns. Raises
+    :class:`CorpusError` if no word has both stresses, or no pair can be aligned.
     """
     rng = np.random.default_rng([seed, 5])
     tokens = tokens.assign(sex=tokens.get("sex", "")).reset_index(drop=True)
@@ -269,12 +259,8 @@ def manipulated_pairs(
     """Tokens and their resynthesis with one cue moved to the other class.
 
     Where the resynthesis went through overlap-add, so did the token it is compared with. Cues take
-    turns. ``stimuli`` is ``stimuli.parquet`` in a ``folder`` of ``stressnet manipulate``.
-
-    Raises
-    ------
-    CorpusError
-        If the sounds were not kept, or no single cue was moved.
+    turns. ``stimuli`` is ``stimuli.parquet`` in a ``folder`` of ``stressnet manipulate``. Raises
+    :class:`CorpusError` if the sounds were not kept, or no single cue was moved.
     """
     stimuli = stimuli.set_index("stimulus_id")
     single = stimuli[(stimuli["kind"] == "single") & stimuli["position"].isin([0.0, 1.0])]

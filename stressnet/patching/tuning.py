@@ -49,20 +49,11 @@ def cue_values(measured: pd.DataFrame) -> pd.DataFrame:
 def tuning_table(
     activations: Mapping[str, FloatArray], cues: pd.DataFrame, speakers: NDArray, seed: int
 ) -> pd.DataFrame:
-    """Partial correlation of every channel with every cue.
+    """Partial correlation of every channel with every cue: :data:`COLUMNS`.
 
-    Parameters
-    ----------
-    activations : mapping of str to ndarray, shape (n_tokens, n_channels)
-        Mean activations, by layer.
-    cues : DataFrame
-        From :func:`cue_values`, tokens in the same order; those that lack a cue do not enter.
-    speakers : ndarray of str, shape (n_tokens,)
-
-    Returns
-    -------
-    DataFrame
-        :data:`COLUMNS`; empty if fewer than :data:`MIN_TOKENS` tokens have all cues.
+    ``activations`` are means by layer, of shape (n_tokens, n_channels); ``cues`` are from
+    :func:`cue_values`, tokens and ``speakers``, of shape (n_tokens,), in the same order. Tokens
+    that lack a cue do not enter; the table is empty if fewer than :data:`MIN_TOKENS` have all.
     """
     complete = np.isfinite(cues.to_numpy(np.float64)).all(axis=1)
     if complete.sum() < MIN_TOKENS:

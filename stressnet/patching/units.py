@@ -76,13 +76,10 @@ class Layer:
 
 
 def roles_of(network: nn.Module) -> dict[str, str]:
-    """Inner tensors worth patching, and what they are.
+    """Inner tensors worth patching, and what they are, by place.
 
-    Returns
-    -------
-    dict of str to str
-        By place: ``activation`` (output of a ReLU, GELU, …), ``attention`` and ``mlp`` (what the
-        branches of a transformer's block add), ``residual`` (before the first block, after each).
+    That is ``activation`` (output of a ReLU, GELU, …), ``attention`` and ``mlp`` (what the branches
+    of a transformer's block add), ``residual`` (before the first block, after each).
     """
     roles: dict[str, str] = {}
     for path, module in network.named_modules():
@@ -207,15 +204,15 @@ def _positions_of_tokens(
     return None
 
 
-def layer_units(network: nn.Module, layers: Iterable[str] | None = None) -> Units:
-    """Whole layers; by default those of :func:`roles_of`."""
-    return [Unit("layer", place, place) for place in describe_layers(network, layers)]
+def layer_units(network: nn.Module) -> Units:
+    """Whole layers, those of :func:`roles_of`."""
+    return [Unit("layer", place, place) for place in describe_layers(network)]
 
 
 def channel_units(network: nn.Module, layers: Iterable[str] | None = None) -> Units:
     """Channels of feature maps, values of tokens' vectors, neurons; labels are their numbers."""
     return [
-        Unit("channel", place, str(number), layer.channels, _one(number, n))
+        Unit("channel", place, str(number), layer.channels, np.arange(n) == number)
         for place, layer in describe_layers(network, layers).items()
         for n in (layer.shape[layer.channels - 1],)
         for number in range(n)
@@ -271,7 +268,7 @@ def position_units(
     """Tokens of a transformer in each layer; labels are their numbers."""
     shape = None if axes is None else axes.shape
     return [
-        Unit("position", place, str(number), 1, _one(number, layer.shape[0]))
+        Unit("position", place, str(number), 1, np.arange(layer.shape[0]) == number)
         for place, layer in describe_layers(network, layers, shape).items()
         if len(layer.shape) == 2
         for number in range(layer.shape[0])
@@ -281,10 +278,7 @@ def position_units(
 def head_units(network: nn.Module) -> Units:
     """Heads of every attention: slices of what its last dense layer reads.
 
-    Raises
-    ------
-    ConfigError
-        If the network has no attention whose heads are known.
+    Raises :class:`ConfigError` if the network has no attention whose heads are known.
     """
     heads: dict[str, int] = {}
     for path, module in network.named_modules():
@@ -295,10 +289,10 @@ def head_units(network: nn.Module) -> Units:
     if not heads:
         raise ConfigError("the network has no attention with heads that could be patched")
     return [
-        Unit("head", place, str(head), 2, _slice(head, n, layer.shape[1]))
+        Unit("head", place, str(head), 2, np.arange(width) // (width // heads[place]) == head)
         for place, layer in describe_layers(network, heads).items()
-        for n in (heads[place],)
-        for head in range(n)
+        for width in (layer.shape[1],)
+        for head in range(heads[place])
     ]
 
 
@@ -327,11 +321,3 @@ def _between(values: FloatArray, limits: Any) -> BoolArray:
     if limits is None:
         return np.zeros(len(values), dtype=bool)
     return (values >= limits[0]) & (values < limits[1])
-
-
-def _one(number: int, n: int) -> BoolArray:
-    return np.arange(n) == number
-
-
-def _slice(part: int, n_parts: int, n: int) -> BoolArray:
-    return np.arange(n) // (n // n_parts) == part
