@@ -6,8 +6,7 @@ beside it in its own folder.
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Cell = str | Callable[[Any], str]
+
+MOST_DATA = 500_000
+"""Numbers of a figure that the page itself holds, to be copied, in characters; of more, only the
+file is there."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,13 @@ def _cell(row: Any, cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure."""
+    """A figure; ``others`` are its files in other formats, ``data`` its numbers as CSV."""
 
     file: str
     caption: str
     others: Sequence[str] = ()
     sound: str = ""
+    data: str = ""
 
     @classmethod
     def saved(
@@ -115,12 +119,21 @@ class Picture:
         name: str,
         caption: str,
         formats: Sequence[str] = ("png", "pdf"),
+        data: pd.DataFrame | None = None,
     ) -> Picture:
-        """Write a figure into the page's ``figures/``; with None its files are there already."""
+        """Write a figure and its numbers into the page's ``figures/``; with None its files are
+        there already."""
+        numbers = out / "figures" / f"{name}.csv"
         if figure is not None:
             save_figure(figure, out / "figures" / name, formats)
+        if data is not None:
+            data.to_csv(numbers, index=False, float_format="%.5g")
         first, *others = (f"figures/{name}.{kind}" for kind in formats)
-        return cls(first, caption, others)
+        if not numbers.is_file():
+            return cls(first, caption, others)
+        text = numbers.read_text(encoding="utf-8")
+        others.append(f"figures/{name}.csv")
+        return cls(first, caption, others, data=text if len(text) < MOST_DATA else "")
 
 
 Block = Heading | Paragraph | Link | Bullets | Table | Picture
@@ -148,17 +161,15 @@ class Document:
         return file
 
     def to_html(self) -> str:
-        """The page."""
-        css = (Path(__file__).parent / "document.css").read_text(encoding="utf-8")
-        sections = [b for b in self.blocks if isinstance(b, Heading) and b.level == 2]
-        links = " · ".join(f'<a href="#{s.anchor}">{_e(s.text)}</a>' for s in sections)
-        body = "\n".join(block_html(block) for block in self.blocks)
-        return (
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>{_e(self.title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
-            f"<h1>{_e(self.title)}</h1>\n<nav>{links}</nav>\n<main>\n{body}\n</main>\n"
-            "</body>\n</html>\n"
+        """The page; what stands before the first section is its lead, above the sections' list."""
+        is_section = [isinstance(b, Heading) and b.level == 2 for b in self.blocks]
+        first = is_section.index(True) if any(is_section) else len(self.blocks)
+        return render(
+            "document.html",
+            title=self.title,
+            lead=self.blocks[:first],
+            sections=[b for b, is_one in zip(self.blocks, is_section, strict=True) if is_one],
+            rest=self.blocks[first:],
         )
 
     def to_markdown(self) -> str:
@@ -166,56 +177,14 @@ class Document:
         return "\n\n".join([f"# {self.title}", *map(block_markdown, self.blocks)]) + "\n"
 
 
-def block_html(block: Block) -> str:
-    """One block as HTML, for pages that are not a :class:`Document`."""
-    if isinstance(block, Heading):
-        return f'<h{block.level} id="{block.anchor}">{_e(block.text)}</h{block.level}>'
-    if isinstance(block, Paragraph):
-        kind = "" if block.kind == "text" else f' class="{_e(block.kind)}"'
-        return f"<p{kind}>{_e(block.text)}</p>"
-    if isinstance(block, Link):
-        return f'<p class="link"><a href="{_e(block.file)}">{_e(block.text)}</a></p>'
-    if isinstance(block, Bullets):
-        return "<ul>" + "".join(f"<li>{_e(item)}</li>" for item in block.items) + "</ul>"
-    if isinstance(block, Table):
-        return _html_table(block)
-    return _html_picture(block)
+def render(template: str, **values: Any) -> str:
+    """A page from a template beside this module; texts are escaped."""
+    import jinja2
 
-
-def _html_table(table: Table) -> str:
-    def cells(values: Iterable[str], tag: str, sound: str = "") -> str:
-        made = []
-        for number, value in enumerate(values):
-            kind = ' class="n"' if number not in table.flush_left else ""
-            scope = ' scope="col"' if tag == "th" else ""
-            made.append(f"<{tag}{kind}{scope}>{_e(value)}</{tag}>")
-        if table.sounds:
-            made.append(f"<{tag}>{_player(sound)}</{tag}>")
-        return "<tr>" + "".join(made) + "</tr>"
-
-    caption = f"<caption>{_e(table.caption)}</caption>" if table.caption else ""
-    sounds = table.sounds or [""] * len(table.rows)
-    rows = "\n".join(cells(r, "td", s) for r, s in zip(table.rows, sounds, strict=True))
-    return (
-        f'<div class="wide"><table>{caption}<thead>{cells(table.columns, "th")}</thead>\n'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
-
-
-def _html_picture(picture: Picture) -> str:
-    links = " ".join(
-        f'<a href="{_e(other)}">{_e(other.rsplit(".", 1)[-1].upper())}</a>'
-        for other in picture.others
-    )
-    return (
-        f'<figure>{_player(picture.sound)}<img src="{_e(picture.file)}" '
-        f'alt="{_e(picture.caption)}" loading="lazy">'
-        f"<figcaption>{_e(picture.caption)} {links}</figcaption></figure>"
-    )
-
-
-def _player(sound: str) -> str:
-    return f'<audio controls preload="none" src="{_e(sound)}"></audio>' if sound else ""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
+    pages = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, **options)
+    return pages.get_template(template).render(values)
 
 
 def block_markdown(block: Block) -> str:
@@ -236,7 +205,3 @@ def block_markdown(block: Block) -> str:
     lines.insert(1, "|" + "|".join(rule) + "|")
     caption = [block.caption, ""] if block.caption else []
     return "\n".join([*caption, *lines])
-
-
-def _e(text: str) -> str:
-    return html.escape(text, quote=True)

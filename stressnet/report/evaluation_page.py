@@ -108,6 +108,7 @@ def _scores(out: Path, tables: Tables, names: Sequence[str]) -> Iterator[Block]:
         "accuracy",
         "Balanced accuracy per test set. Grey: what classifiers reach that see only part of the "
         "input.",
+        data=pd.concat([scores[scores["metric"] == "balanced_accuracy"], tables["audits"]]),
     )
     for name in (*names, ORACLE):
         counts, rows = [], []
@@ -174,6 +175,7 @@ def _calibration(out: Path, tables: Tables, units: Sequence[Unit]) -> Iterator[B
         "reliability",
         f"Reliability of {first_name}. A network whose loss weighed the classes equally is meant "
         "for the lower row.",
+        data=tables["reliability"],
     )
     yield Table(
         ["network", "test set", "temperature", *_ECE],

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from stressnet.axes import Axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.languages import language
@@ -26,7 +27,11 @@ from stressnet.report.run import RelevanceRun, model_manifest, table_if_there
 from stressnet.report.run_sections import Sources
 from stressnet.report.scores import plot_accuracy, plot_confusion
 from stressnet.report.word import LEGEND, caption, plot_word, word_data
+from stressnet.report.word_data import WordData, map_table
 from stressnet.runs.tables import read_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ALIGNMENT_FILE = "alignment-error.json"
 """In the corpus folder, where the true times are known."""
@@ -215,7 +220,7 @@ def _success(
         metrics.to_csv(sources.out / "tables" / "metrics.csv", index=False)
         yield tables.metrics_table(metrics)
         yield sources.picture(
-            partial(plot_accuracy, metrics),
+            lambda: (plot_accuracy(metrics), metrics),
             "accuracy",
             "Balanced accuracy and accuracy per test set with 95 % intervals; the bar is the "
             "majority rate, the line chance for balanced accuracy.",
@@ -223,8 +228,9 @@ def _success(
     answers = sources.run.tokens if predictions is None else predictions
     truth = "stress_true" if "stress_true" in answers.columns else "stress"
     if "split" in answers.columns and answers[truth].notna().any():
+        counts = answers.value_counts(["split", truth, "stress_predicted"], sort=False)
         yield sources.picture(
-            partial(plot_confusion, answers),
+            lambda: (plot_confusion(answers), counts.reset_index(name="n")),
             "confusion",
             "Answers per test set: tokens and per cent of the row.",
         )
@@ -256,14 +262,21 @@ def _cues(sources: Sources, coefficients: Path) -> Iterator[Block]:
     if sources.run.summary is None:
         yield Paragraph("The run has no summary.csv; run explain again.", "missing")
         return
+    summary = sources.run.summary
+    drawn = pd.concat([table, summary[(summary["measure"] == "density")]])
     yield sources.picture(
-        partial(plot_cues_beside_relevance, table, sources.run.summary),
+        lambda: (plot_cues_beside_relevance(table, summary), drawn),
         "cues-beside-relevance",
         "Left: standardised coefficients of a logistic regression on acoustic cues (first "
         "minus second syllable; warm speaks for INITIAL) with 95 % intervals. Right: density "
         "of the network's relevance where such a cue would show, all tokens, with null. The "
         "axes share no unit: a cue that predicts stress need not be used by the network.",
     )
+
+
+def _word_picture(word: WordData, axes: Axes) -> tuple[Figure, pd.DataFrame]:
+    assert word.relevance is not None
+    return plot_word(word, note=False), map_table(word.relevance, axes)
 
 
 def _words(sources: Sources) -> Iterator[Block]:
@@ -284,7 +297,7 @@ def _words(sources: Sources) -> Iterator[Block]:
         shutil.copyfile(excerpt, sources.out / sound)
         text = f"{word.word.lower()}, speaker {word.speaker} ({item.token_id}): {item.reason}. "
         text += caption(word, legend=False)
-        picture = sources.picture(partial(plot_word, word, note=False), name, text)
+        picture = sources.picture(partial(_word_picture, word, sources.run.axes), name, text)
         stress = "" if word.stress is None else f" ({word.stress.value})"
         yield Heading(f"{word.word.lower()}{stress}: {item.reason}", 3)
         yield replace(picture, sound=sound)

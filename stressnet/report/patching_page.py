@@ -136,8 +136,8 @@ def patching_blocks(folder: Path, out: Path) -> Iterator[Block]:
         yield from (Heading(str(network), 3), Bullets(rows["finding"].tolist()))
     for picture in sorted((folder / "figures").glob("*.png")):
         name = f"patching-{picture.stem}"
-        for suffix in (".png", ".pdf"):
-            shutil.copyfile(picture.with_suffix(suffix), out / "figures" / f"{name}{suffix}")
+        for file in (folder / "figures").glob(f"{picture.stem}.*"):
+            shutil.copyfile(file, out / "figures" / f"{name}{file.suffix}")
         yield Picture.saved(None, out, name, _caption(picture.stem))
 
 
@@ -154,15 +154,16 @@ def write_page(out: Path, corpus: str, direction: str, tables: Tables) -> None:
         "the logit differences of both. Intervals are 95 %, over words and speakers."
     )
 
-    def picture(name: str, figure: Figure) -> None:
-        page.add(Picture.saved(figure, out, name, _caption(name)))
+    def picture(name: str, figure: Figure, data: pd.DataFrame) -> None:
+        page.add(Picture.saved(figure, out, name, _caption(name), data=data))
 
     networks = list(dict.fromkeys(tables["pairs"]["network"]))
     places = tables["places"]
     for kind in dict.fromkeys(places["kind"]):
         if kind != "channel":
             page.add(Heading(f"Where in the network: {kind}"))
-            picture(f"places-{kind}", plot_places(places, str(kind)))
+            of_kind = places[places["kind"] == kind]
+            picture(f"places-{kind}", plot_places(of_kind, str(kind)), of_kind)
     if len(tables["agreement"]):
         page.add(Heading("How true the estimates are"))
         page.add(
@@ -180,18 +181,19 @@ def write_page(out: Path, corpus: str, direction: str, tables: Tables) -> None:
         )
     if "circuit" in tables:
         page.add(Heading("Circuits"))
-        picture("circuit", plot_curves(tables["circuit"]))
+        picture("circuit", plot_curves(tables["circuit"]), tables["circuit"])
     for number, network in enumerate(networks):
         own = {name: table[table["network"] == network] for name, table in tables.items()}
         page.add(Heading(network), Bullets(own["findings"]["finding"].tolist()))
         if len(own["agreement"]):
-            picture(f"agreement-{number}", plot_agreement(own["effects"], own["agreement"]))
+            drawn = plot_agreement(own["effects"], own["agreement"])
+            picture(f"agreement-{number}", drawn, own["effects"])
         if "circuit" in own:
             layers = list(dict.fromkeys(own["effects"]["layer"]))
             drawn = plot_circuit(
                 own["circuit_units"], own["circuit_edges"], heard_by(own["tuning"]), layers
             )
-            picture(f"channels-{number}", drawn)
+            picture(f"channels-{number}", drawn, own["circuit_units"])
     page.add(Paragraph(f"stressnet {__version__}; all tables lie beside this page."))
     for name in ("index.html", "circuit.md"):
         page.write(out / name)

@@ -8,13 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.report import tables
-from stressnet.report.corpus import plot_regions, plot_warped_means, warped_means
+from stressnet.report.corpus import plot_regions
 from stressnet.report.document import Block, Paragraph, Picture
 from stressnet.report.run import RelevanceRun
 from stressnet.report.vowel_space import plot_vowel_space, vowel_table
+from stressnet.report.warp import plot_warped_means, warped_means
+from stressnet.report.word_data import map_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,11 +40,14 @@ class Sources:
     made: Sequence[str] = ()
     origin: str = ""
 
-    def picture(self, draw: Callable[[], Figure], name: str, text: str) -> Picture:
-        """Write a figure unless it is there; the block that shows it."""
+    def picture(
+        self, draw: Callable[[], tuple[Figure, pd.DataFrame]], name: str, text: str
+    ) -> Picture:
+        """Write a figure and its numbers unless they are there; the block that shows them."""
         name += self.suffix
-        figure = None if name in self.made else draw()
-        return Picture.saved(figure, self.out, name, f"{text} {self.origin}".strip(), self.formats)
+        figure, data = (None, None) if name in self.made else draw()
+        text = f"{text} {self.origin}".strip()
+        return Picture.saved(figure, self.out, name, text, self.formats, data)
 
     def table(self, table: tables.Table) -> Iterator[Block]:
         """A table and where it comes from."""
@@ -70,7 +77,7 @@ def regions(sources: Sources) -> Iterator[Block]:
     ):
         if measure in measures:
             yield sources.picture(
-                partial(plot_regions, relevance, summary, measure=measure),
+                partial(_regions, relevance, summary, measure),
                 name,
                 f"{text} Diamonds: means with 95 % intervals over speakers and words; "
                 "dots: speakers; grey bars: the null (another token's tracks or boundaries).",
@@ -78,10 +85,23 @@ def regions(sources: Sources) -> Iterator[Block]:
     yield from sources.table(tables.region_table(summary))
 
 
+def _regions(
+    relevance: pd.DataFrame, summary: pd.DataFrame, measure: str
+) -> tuple[Figure, pd.DataFrame]:
+    figure = plot_regions(relevance, summary, measure=measure)
+    return figure, summary[summary["measure"] == measure]
+
+
 def mean_maps(sources: Sources) -> Picture:
     """Mean relevance over the mean spectrogram."""
+
+    def draw() -> tuple[Figure, pd.DataFrame]:
+        means = warped_means(sources.corpus, sources.run)
+        maps = (map_table(m.relevance, m.axes).assign(stress=m.stress.value) for m in means)
+        return plot_warped_means(means), pd.concat(maps)
+
     return sources.picture(
-        lambda: plot_warped_means(warped_means(sources.corpus, sources.run)),
+        draw,
         "mean-maps",
         "Mean relevance (each token's map divided by its Σ|R|) over the mean spectrogram. Time "
         "is stretched linearly between landmarks to their mean positions; below, the sum over "
@@ -91,9 +111,14 @@ def mean_maps(sources: Sources) -> Picture:
 
 def vowels(sources: Sources) -> Block:
     """The vowel space, or why there is none."""
+
+    def draw() -> tuple[Figure, pd.DataFrame]:
+        table = vowel_table(sources.corpus, sources.run)
+        return plot_vowel_space(table), table
+
     try:
         return sources.picture(
-            lambda: plot_vowel_space(vowel_table(sources.corpus, sources.run)),
+            draw,
             "vowel-space",
             "F1 and F2 (medians over the middle half of each nucleus, speakers' vocal tracts taken "
             "out) with the density of relevance for the word's class in the nucleus. Dots: vowels; "

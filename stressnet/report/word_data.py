@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.acoustics.track_types import Tracks
 from stressnet.audio import Audio
-from stressnet.axes import Spectrogram
+from stressnet.axes import Axes, Spectrogram
 from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.languages import ENGLISH, language
@@ -94,6 +95,13 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
         **of_run,
         language="" if corpus.language == ENGLISH else language(corpus.language).name,
     )
+
+
+def map_table(values: NDArray[np.floating], axes: Axes) -> pd.DataFrame:
+    """A row per frequency: ``frequency_hz``, then a column per time, named in seconds."""
+    table = pd.DataFrame(values, columns=[f"{time:.4f}" for time in axes.time_s])
+    table.insert(0, "frequency_hz", axes.frequency_hz)
+    return table
 
 
 def tracks_of_token(corpus: Corpus, token_id: str) -> Tracks | None:

@@ -35,12 +35,6 @@
   }
 
   $("labels").addEventListener("click", (event) => event.target.dataset.label && set(event.target.dataset.label));
-  $("labels-save").addEventListener("click", () => {
-    const link = S.make("a");
-    link.href = URL.createObjectURL(new Blob([table()], { type: "text/tab-separated-values" }));
-    link.download = "labels.tsv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  });
+  $("labels-save").addEventListener("click", () => S.download(table(), "labels.tsv", "text/tab-separated-values"));
   S.labels = { set, table, show: (shown) => { number = shown; render(); } };
 })();

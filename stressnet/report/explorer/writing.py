@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from stressnet.lexicon.stress import Stress
 from stressnet.regions.registry import REGIONS
 from stressnet.report import run_sections, tables
 from stressnet.report.choose import choose_words
-from stressnet.report.document import Block, Heading, Paragraph, block_html
+from stressnet.report.document import Block, Heading, Paragraph, render
 from stressnet.report.explorer.pack import pack, rounded
 from stressnet.report.explorer.tokens import Method, TokenReader, method_labels
 from stressnet.report.names import count_of, region_group, region_name
@@ -34,6 +33,7 @@ from stressnet.runs.problems import Problem, Severity
 PAGE = "explorer.html"
 FOLDER = "explorer"
 ASSETS = ("explorer.css", "data.js", "plot.js", "list.js", "labels.js", "app.js")
+SHARED = ("pages.css", "pages.js")
 N_LIMITS = 200
 """Maps from which a run's common colour limit is taken."""
 
@@ -173,8 +173,8 @@ def prepare(out: Path) -> None:
     for name in ("tokens", "sounds"):
         (out / FOLDER / name).mkdir(parents=True, exist_ok=True)
     here = Path(__file__).parent
-    for name in ASSETS:
-        shutil.copyfile(here / name, out / FOLDER / name)
+    for file in [here / name for name in ASSETS] + [here.parent / name for name in SHARED]:
+        shutil.copyfile(file, out / FOLDER / file.name)
 
 
 def write_token(reader: TokenReader, out: Path, number: int, token_id: str) -> None:
@@ -205,17 +205,8 @@ def write_page(
     text = text.replace("</", "<\\/").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     script = f"window.Stressnet=window.Stressnet||{{}};\nStressnet.index={text};\n"
     (out / FOLDER / "index.js").write_text(script, encoding="utf-8")
-    parts = {
-        "title": html.escape(f"Explorer: {reader.corpus.name}"),
-        "heading": html.escape(reader.corpus.name),
-        "report_link": f'<a href="{html.escape(report)}">report</a>' if report else "",
-        "notice": f'<p class="notice">{html.escape(notice)}</p>' if notice else "",
-        "summary": "\n".join(block_html(block) for block in summary),
-        "provenance": "\n".join(block_html(block) for block in provenance),
-    }
-    page = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
-    for name, value in parts.items():
-        page = page.replace("{{" + name + "}}", value)
+    parts = {"summary": summary, "provenance": provenance, "notice": notice, "report": report}
+    page = render("explorer/page.html", corpus=reader.corpus.name, **parts)
     file = out / PAGE
     file.write_text(page, encoding="utf-8")
     return file
