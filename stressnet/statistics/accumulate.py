@@ -66,14 +66,9 @@ def scan(
     """Walk once along the tokens of a network's runs.
 
     ``word_unit`` is the column that says what counts as one word: ``family`` (forms of a lemma are
-    one word) or ``word``; where the runs lack a family, the word is taken.
-
-    Raises
-    ------
-    ConfigError
-        If a seed occurs twice, or a stratum is unknown, has no level, or too many.
-    CorpusError
-        If a token lacks speaker or word.
+    one word) or ``word``; where the runs lack a family, the word is taken. Raises
+    :class:`ConfigError` if a seed occurs twice, or a stratum is unknown, has no level, or too many;
+    :class:`CorpusError` if a token lacks speaker or word.
     """
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"network '{name}' has two runs of one training seed; number them apart")
@@ -191,7 +186,6 @@ class Plan:
     strata: tuple[str, ...]
     pairs: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     nulls: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
     null_strata: tuple[str, ...] | None = None
     draws: dict[str, int] = field(default_factory=dict)
 
@@ -226,11 +220,8 @@ class Plan:
         return [(m, s) for m in self.measures for s in self.strata]
 
 
-def passes(
-    network: NetworkRuns, plan: Plan, budget: int | None = None
-) -> list[list[tuple[str, str]]]:
-    """Jobs grouped so that each group's sums fit the budget (a single job may exceed it)."""
-    budget = MEMORY_BUDGET if budget is None else budget
+def passes(network: NetworkRuns, plan: Plan) -> list[list[tuple[str, str]]]:
+    """Jobs grouped so that each group's sums fit :data:`MEMORY_BUDGET` (one job may exceed it)."""
     groups: list[list[tuple[str, str]]] = []
     used = 0
     for job in plan.jobs():
@@ -238,7 +229,7 @@ def passes(
             StratifiedSums.n_bytes(network.clusters, _n_levels(network, job[1], kind), *shape)
             for (kind, _), shape in plan.samples(*job).items()
         )
-        if not groups or used + size > budget:
+        if not groups or used + size > MEMORY_BUDGET:
             groups.append([])
             used = 0
         groups[-1].append(job)

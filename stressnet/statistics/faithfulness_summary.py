@@ -28,22 +28,15 @@ def fill_chance(rows: pd.DataFrame) -> pd.DataFrame:
 def summarise_faithfulness(rows: pd.DataFrame, default: str, seed: int) -> pd.DataFrame:
     """One row per method and metric.
 
-    Means are over tokens; intervals (95 %) and tests treat speakers as the units. Differences are
-    paired: only tokens for which both values exist. ``default`` is the method that the others are
-    compared with, beside ``random``; ``seed`` is that of the tests.
+    ``rows`` are ``token_id, speaker, method, metric, over, baseline, value, chance``. Means are
+    over tokens; intervals (95 %) and tests treat speakers as the units. Differences are paired:
+    only tokens for which both values exist. ``default`` is the method that the others are compared
+    with, beside ``random``; ``seed`` is that of the tests.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        Columns ``token_id, speaker, method, metric, over, baseline, value, chance``.
-
-    Returns
-    -------
-    DataFrame
-        ``method, metric, over, baseline, better, n, n_missing, n_speakers, mean, low, high,
-        chance``, and for each of ``chance``, ``default`` and ``random`` the mean difference
-        ``minus_*`` with ``minus_*_low``, ``minus_*_high``, ``minus_*_p`` (sign flips) and
-        ``minus_*_p_holm`` (corrected for the number of methods).
+    Returns ``method, metric, over, baseline, better, n, n_missing, n_speakers, mean, low, high,
+    chance``, and for each of ``chance``, ``default`` and ``random`` the mean difference ``minus_*``
+    with ``minus_*_low``, ``minus_*_high``, ``minus_*_p`` (sign flips) and ``minus_*_p_holm``
+    (corrected for the number of methods).
     """
     from stressnet.explain.faithfulness import METRICS
 
@@ -67,12 +60,10 @@ def summarise_faithfulness(rows: pd.DataFrame, default: str, seed: int) -> pd.Da
     with np.errstate(invalid="ignore"):
         counted = np.isfinite(levels).sum(axis=0)
         table["chance"] = np.nansum(levels, axis=0) / np.where(counted, counted, np.nan)
-    keys = list(columns)
-    position = {key: place for place, key in enumerate(keys)}
     references = {
         "chance": levels,
-        "default": _reference(values, keys, position, default),
-        "random": _reference(values, keys, position, RANDOM),
+        "default": _reference(values, columns, default),
+        "random": _reference(values, columns, RANDOM),
     }
     for stream, (name, reference) in enumerate(references.items(), start=1):
         difference = values - reference
@@ -87,13 +78,12 @@ def summarise_faithfulness(rows: pd.DataFrame, default: str, seed: int) -> pd.Da
     return table
 
 
-def _reference(
-    values: np.ndarray, keys: list[tuple], position: dict[tuple, int], method: str
-) -> np.ndarray:
-    """For each column that of the other method; NaN for the method itself."""
-    places = np.arange(len(keys))
-    others = np.array([position.get((*key[:-1], method), i) for i, key in enumerate(keys)], int)
-    return np.where(others == places, np.nan, values[:, others])
+def _reference(values: np.ndarray, columns: pd.MultiIndex, method: str) -> np.ndarray:
+    """For each column that of the other method; NaN for the method itself, or where it lacks it."""
+    keys = pd.MultiIndex.from_tuples([(*key[:-1], method) for key in columns])
+    others = columns.get_indexer(keys)
+    itself = (others < 0) | (others == np.arange(len(columns)))
+    return np.where(itself, np.nan, values[:, others])
 
 
 def _means(

@@ -18,10 +18,8 @@ import pandas as pd
 from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.inference.twoway import holm, lower_limit
+from stressnet.statistics.strata import ALL
 from stressnet.statistics.sums import CELL_LIMIT, Clusters, SampleSums, StratifiedSums, TokenCodes
-
-ALL = "ALL"
-"""Value of ``stress`` in rows over both classes."""
 
 KEYS = ("token_id", "word", "speaker", "stress", "region")
 SUMMARY_MEASURES = (
@@ -60,11 +58,12 @@ def summarise(
     Returns
     -------
     DataFrame
-        Columns :data:`SUMMARY_COLUMNS`. ``mean`` with its interval is over tokens that have the
-        region; ``null_mean``, ``difference`` (observed minus null) and ``ratio`` (mean observed /
-        mean null) over those that have a null value too. ``p_value`` tests difference = 0,
-        ``p_holm`` corrects it for the number of regions within a class and measure. ``n_words``
-        counts spellings, ``n_missing`` tokens without the region.
+        Columns :data:`SUMMARY_COLUMNS`; ``stress`` is :data:`ALL` in rows over both classes.
+        ``mean`` with its interval is over tokens that have the region; ``null_mean``,
+        ``difference`` (observed minus null) and ``ratio`` (mean observed / mean null) over those
+        that have a null value too. ``p_value`` tests difference = 0, ``p_holm`` corrects it for the
+        number of regions within a class and measure. ``n_words`` counts spellings, ``n_missing``
+        tokens without the region.
     """
     chosen = _checked(table, measures)
     codes, clusters, regions, columns, tokens = _matrices(table, chosen)

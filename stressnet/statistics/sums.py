@@ -295,16 +295,9 @@ def combined(
     """The same estimate in two disjoint groups of tokens, first minus second or another sum.
 
     Speakers and words may occur in both groups; what they share is accounted for. Degrees of
-    freedom follow Welch: those of the two variances, combined.
-
-    Parameters
-    ----------
-    coefficients : sequence of float, shape (n_members,)
-        As for :meth:`SampleSums.linear`.
-    weights : (float, float)
-        By which the two estimates are multiplied; (0.5, 0.5) gives their mean.
-    logarithmic : bool
-        A product of powers instead of a sum: with (0.5, 0.5) the geometric mean.
+    freedom follow Welch: those of the two variances, combined. ``coefficients`` are those of
+    :meth:`SampleSums.linear`; the two estimates are multiplied by ``weights``: (0.5, 0.5) gives
+    their mean, or with ``logarithmic`` (a product of powers instead of a sum) the geometric mean.
     """
     one, two = (sums.part(coefficients, logarithmic) for sums in (first, second))
     parts = (crossed_variance(part.contributions, part.weights) for part in (one, two))
