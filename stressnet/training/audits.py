@@ -55,13 +55,9 @@ _READ = 512  # images in memory at a time
 class PartOfSpeechAudit:
     """How a network fares on nouns and verbs that do not shift.
 
-    Parameters
-    ----------
-    n_congruent, n_incongruent : int
-        Tokens whose stress is that of their part of speech (nouns INITIAL, verbs FINAL), or is not.
-    congruent, incongruent, difference : Estimate
-        Balanced accuracy of each and the first minus the second; zero for a network that does not
-        care for part of speech.
+    Congruent tokens have the stress of their part of speech (nouns INITIAL, verbs FINAL). Estimates
+    are balanced accuracy of each and the first minus the second: zero for a network that does not
+    care for part of speech.
     """
 
     n_congruent: int
@@ -106,19 +102,9 @@ def classify(
 ) -> tuple[NDArray[np.float64], str]:
     """Train on the training split, which must have both classes, what is best in validation.
 
-    Parameters
-    ----------
-    features : ndarray, shape (n, n_features)
-        Of all tokens of ``data``, whose images are not looked at.
-    seed : int
-        For gradient boosting.
-
-    Returns
-    -------
-    logit_difference : ndarray, shape (n,)
-        INITIAL minus FINAL for all tokens.
-    name : str
-        Which classifier was chosen.
+    ``features``, of shape (n, n_features), are those of all tokens of ``data``, whose images are
+    not looked at; the ``seed`` is for gradient boosting. Returns logit differences INITIAL minus
+    FINAL of all tokens, shape (n,), and the name of the classifier.
     """
     rows = data.rows(TRAIN)
     if len(np.unique(data.labels[rows])) < len(CLASSES):

@@ -67,16 +67,8 @@ def fit_temperature(
 ) -> Calibration:
     """The temperature with the smallest negative log likelihood of tokens of both classes.
 
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        Class indices.
-    logit_difference : array_like of float, shape (n,)
-        INITIAL minus FINAL.
-    balanced : bool
-        Let both classes weigh the same.
-    weights_sha256 : str
-        Hash of the network's weights, kept with the result.
+    ``labels`` are class indices, logit differences INITIAL minus FINAL, both of shape (n,). Both
+    classes weigh the same if ``balanced``; ``weights_sha256`` is kept with the result.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     scores = np.asarray(logit_difference, dtype=np.float64)
@@ -102,13 +94,9 @@ def fit_temperature(
 def reliability(labels: ArrayLike, p_initial: ArrayLike, *, balanced: bool = False) -> pd.DataFrame:
     """Predicted and observed shares of INITIAL, bin by bin.
 
-    Arguments are those of :func:`fit_temperature`, with probabilities.
-
-    Returns
-    -------
-    DataFrame
-        One row per bin: ``low``, ``high`` (limits), ``n``, ``weight`` (share of all tokens),
-        ``predicted`` (mean probability), ``observed`` (share of INITIAL); nan where empty.
+    Arguments are those of :func:`fit_temperature`, with probabilities. Returns one row per bin:
+    ``low``, ``high`` (limits), ``n``, ``weight`` (share of all tokens), ``predicted`` (mean
+    probability), ``observed`` (share of INITIAL); nan where empty.
     """
     is_initial, p = np.asarray(labels) == Stress.INITIAL.class_index, np.asarray(p_initial)
     bins = _bin_of(p)
@@ -188,10 +176,7 @@ def temperature_of(network: TrainedNetwork) -> float:
 def load_calibration(folder: Path, weights_sha256: str) -> Calibration | None:
     """The temperature stored with a checkpoint, whose weights have that hash; None without one.
 
-    Raises
-    ------
-    CheckpointError
-        If the file is damaged or belongs to other weights.
+    Raises :class:`CheckpointError` if the file is damaged or belongs to other weights.
     """
     path = folder / FILE_NAME
     if not path.is_file():

@@ -26,14 +26,8 @@ from stressnet.lexicon.stress import Stress
 class Comparison:
     """A first network against a second one on ``n`` tokens.
 
-    Parameters
-    ----------
-    only_first, only_second : int
-        Tokens that only this one gets right.
-    mcnemar_p : float
-        Exact two-sided p-value; 1 where they never disagree.
-    accuracy, balanced_accuracy : Estimate
-        First minus second, with clustered intervals.
+    ``only_first`` and ``only_second`` are tokens that only this one gets right, ``mcnemar_p`` is
+    exact and two-sided (1 where they never disagree), the estimates are first minus second.
     """
 
     n: int
@@ -52,19 +46,10 @@ def compare(
     words: ArrayLike,
     **draws: int,
 ) -> Comparison:
-    """Compare two networks token by token.
+    """Compare two networks token by token; :class:`ConfigError` if lengths differ.
 
-    Parameters
-    ----------
-    first, second : array_like of float, shape (n,)
-        Logits INITIAL minus FINAL of the two; INITIAL is predicted where they are >= 0.
-    labels, speakers, words, **draws
-        As for :func:`stressnet.training.metrics.evaluate`.
-
-    Raises
-    ------
-    ConfigError
-        If lengths differ.
+    ``first`` and ``second`` are their logits INITIAL minus FINAL, shape (n,); INITIAL is predicted
+    where they are >= 0. Other parameters as for :func:`stressnet.training.metrics.evaluate`.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     answers = [np.asarray(scores, dtype=np.float64) >= 0 for scores in (first, second)]

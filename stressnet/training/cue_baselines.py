@@ -86,10 +86,7 @@ class CueData:
 def cue_data(table: pd.DataFrame) -> CueData:
     """Labelled tokens of ``cues.parquet``.
 
-    Raises
-    ------
-    ConfigError
-        If a contrast is missing from the table, or the training split lacks a class.
+    Raises :class:`ConfigError` if a contrast is missing, or the training split lacks a class.
     """
     missing = [column for column in contrast_columns() if column not in table.columns]
     if missing:
@@ -247,13 +244,9 @@ def coefficients(
 
     The interval is from the pigeonhole bootstrap over speakers and word families of the training
     split; every resample is fitted anew with the same penalty and the same standardisation.
-
-    Returns
-    -------
-    DataFrame
-        ``baseline``, ``cue``, ``group``, ``coefficient`` (change of the log odds of INITIAL per
-        standard deviation of the cue), ``low``, ``high``, ``standard_deviation`` (of the cue, in
-        its own unit), ``n_missing`` (training tokens), ``n``.
+    Returns ``baseline``, ``cue``, ``group``, ``coefficient`` (change of the log odds of INITIAL per
+    standard deviation of the cue), ``low``, ``high``, ``standard_deviation`` (of the cue, in its
+    own unit), ``n_missing`` (training tokens), ``n``.
     """
     train = data.rows([TRAIN])
     columns = fitted.baseline.columns
@@ -303,20 +296,11 @@ def permutation_importance(
     """How much balanced accuracy is lost when a cue, or a family of cues, is dealt out anew.
 
     Cues that say the same cover for each other: alone each may look unimportant. Families are
-    therefore permuted as a whole too, which scikit-learn's own function does not do.
-
-    Parameters
-    ----------
-    models : sequence of Fitted
-        The same baseline under several seeds; losses are averaged.
-    n_repeats : int
-        Permutations per cue and seed.
-
-    Returns
-    -------
-    DataFrame
-        ``baseline``, ``unit`` (``cue`` or ``group``), ``name``, ``group``, ``importance`` (loss of
-        balanced accuracy), ``low``, ``high``, ``sd_repeats``, ``n``, ``n_seeds``, ``n_repeats``.
+    therefore permuted as a whole too, which scikit-learn's own function does not do. ``models`` are
+    the same baseline under several seeds, whose losses are averaged; there are ``n_repeats``
+    permutations per cue and seed. Returns ``baseline``, ``unit`` (``cue`` or ``group``), ``name``,
+    ``group``, ``importance`` (loss of balanced accuracy), ``low``, ``high``, ``sd_repeats``, ``n``,
+    ``n_seeds``, ``n_repeats``.
     """
     baseline = models[0].baseline
     rows = data.rows(TEST_SPLITS)

@@ -52,19 +52,10 @@ STATE_NAME = "unfinished.safetensors"
 class TrainResult:
     """A trained network.
 
-    Parameters
-    ----------
-    model : nn.Module
-        With the weights of the best epoch, in evaluation mode.
-    info : CheckpointInfo
-        What was saved beside it.
-    history : DataFrame
-        One row per epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``valid_balanced_accuracy``,
-        ``learning_rate``, ``seconds``, ``images_per_s``.
-    best_epoch : int
-        Counted from 1.
-    ended : {"max_epochs", "patience", "max_minutes"}
-        Why training ended.
+    ``model`` has the weights of the best epoch and is in evaluation mode; ``info`` was saved beside
+    it. The ``history`` has one row per epoch: ``epoch``, ``train_loss``, ``valid_loss``,
+    ``valid_balanced_accuracy``, ``learning_rate``, ``seconds``, ``images_per_s``; ``best_epoch``
+    counts from 1. It ``ended`` by ``max_epochs``, ``patience`` or ``max_minutes``.
     """
 
     model: nn.Module
@@ -126,7 +117,10 @@ def train(
     """Train a network and save it as a checkpoint with its history.
 
     On one machine with one number of threads, the same arguments give bitwise the same weights on
-    the CPU (unless ``max_minutes`` cuts the run short).
+    the CPU (unless ``max_minutes`` cuts the run short). Raises :class:`ConfigError` if a split is
+    empty or holds one class only in training, the loss is no longer finite, or precision or batch
+    size do not fit the device or the processes; :class:`CheckpointError` if the interrupted run is
+    damaged or was another one, or ``out`` cannot be written.
 
     Parameters
     ----------
@@ -143,14 +137,6 @@ def train(
         The device, and this process among several
         (:func:`stressnet.training.distributed.join_world`). All get the result, the first one
         writes the files.
-
-    Raises
-    ------
-    ConfigError
-        If a split is empty or holds one class only in training, the loss is no longer finite, or
-        precision or batch size do not fit the device or the processes.
-    CheckpointError
-        If the interrupted run is damaged or was another one, or ``out`` cannot be written.
     """
     watch, world = watch or Watch(), world or World()
     kind = SpectrogramPreset.from_dict({"name": origin.preset, **origin.preset_parameters})

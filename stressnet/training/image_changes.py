@@ -49,15 +49,9 @@ def change_speed(
 ) -> tuple[Tensor, Tensor]:
     """Say it faster (``speed`` above 1) or slower, at the same pitch: images and their new mask.
 
-    Where a slower word would not fit the image, it is slowed only as far as it does.
-
-    Parameters
-    ----------
-    images, mask : tensor
-        Images and their sounding frames, which follow each other without a gap.
-    speed : tensor, shape (batch,)
-    fill : tensor
-        Value of the padding.
+    The sounding frames in ``mask`` follow each other without a gap; ``speed`` has shape (batch,),
+    ``fill`` is the value of the padding. Where a slower word would not fit the image, it is slowed
+    only as far as it does.
     """
     n_frames = images.shape[3]
     frames = torch.arange(n_frames, device=images.device)
@@ -111,18 +105,11 @@ def warp_vocal_tract(envelope: Tensor, factor: Tensor) -> Tensor:
 
 
 def add_room(magnitude: Tensor, rt60_s: Tensor, drr_db: Tensor, hop_s: float) -> Tensor:
-    """Late reverberation: power that falls by 60 dB in ``rt60_s``.
+    """Late reverberation of magnitudes: power that falls by 60 dB in ``rt60_s``, shape (batch,).
 
-    Parameters
-    ----------
-    magnitude : tensor, shape (batch, 1, n_bins, n_frames)
-    rt60_s : tensor, shape (batch,)
-        Reverberation time; 0 leaves an image as it is.
-    drr_db : tensor, shape (batch,)
-        Energy of direct sound over that of reverberation, for a sound that ends long before the
-        image does.
-    hop_s : float
-        Distance of frames in seconds.
+    A time of 0 leaves an image as it is. ``drr_db``, of shape (batch,), is the energy of direct
+    sound over that of reverberation, for a sound that ends long before the image does; ``hop_s``
+    the distance of frames.
     """
     n_frames = magnitude.shape[3]
     frames = torch.arange(n_frames, device=magnitude.device)
@@ -145,18 +132,10 @@ def add_noise(
 ) -> Tensor:
     """Stationary noise at a signal-to-noise ratio.
 
-    Parameters
-    ----------
-    magnitude, mask : tensor
-        Magnitudes and sounding frames.
-    snr_db : tensor, shape (batch,)
-        Energy of the sounding frames over that of the noise in them; infinite for none.
-    slope : tensor, shape (batch,)
-        Power of the noise falls with this power of frequency: 0 is white, 1 pink.
-    seeds : ndarray of int, shape (batch,)
-        Of each image's noise.
-    preset : SpectrogramPreset
-        Its window and hop make the noise's spectrum; it must not have fewer bins than the images.
+    ``snr_db`` is the energy of the sounding frames (``mask``) over that of the noise in them,
+    infinite for none; the power of the noise falls with the power ``slope`` of frequency (0 is
+    white, 1 pink); ``seeds`` are those of each image's noise. All have shape (batch,). The preset's
+    window and hop make the noise's spectrum; it must not have fewer bins than the images.
     """
     n_bins, n_frames = magnitude.shape[2:]
     if n_bins > preset.n_fft // 2 + 1:

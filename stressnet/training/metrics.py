@@ -65,7 +65,8 @@ def evaluate(
 
     A metric that needs both classes is nan, with a reason, where only one is present. An interval
     is nan, with a reason, where there is only one speaker and one word, or where more than half of
-    the resamples lack what the metric needs.
+    the resamples lack what the metric needs. Raises :class:`ConfigError` if lengths differ or a
+    logit difference is not finite.
 
     Parameters
     ----------
@@ -78,11 +79,6 @@ def evaluate(
     **draws
         ``seed`` and ``n_resamples`` of the bootstrap
         (:func:`stressnet.inference.bootstrap.cluster_weights`).
-
-    Raises
-    ------
-    ConfigError
-        If lengths differ or a logit difference is not finite.
     """
     truth = np.asarray(labels, dtype=np.int64)
     scores = np.asarray(logit_difference, dtype=np.float64)
@@ -138,16 +134,11 @@ def evaluate_splits(predictions: pd.DataFrame, **draws: int) -> pd.DataFrame:
     """Metrics of every split in a table of predictions.
 
     ``predictions`` are as :func:`stressnet.training.data.predictions_table` makes them, the rest
-    as for :func:`evaluate`.
-
-    Returns
-    -------
-    DataFrame
-        One row per test set and metric: ``test_set``, ``metric``, ``estimate``, ``low``, ``high``,
-        ``n``, ``n_initial``, ``n_final``, ``n_speakers``, ``n_words``, ``majority_rate``,
-        ``reason`` (why a number is missing, else empty). Minimal pairs come as a whole and, where
-        both occur, apart for speakers with and without tokens in the training split
-        (``minimal_pairs/known_speakers``, ``minimal_pairs/new_speakers``).
+    as for :func:`evaluate`. Returns one row per test set and metric: ``test_set``, ``metric``,
+    ``estimate``, ``low``, ``high``, ``n``, ``n_initial``, ``n_final``, ``n_speakers``, ``n_words``,
+    ``majority_rate``, ``reason`` (why a number is missing, else empty). Minimal pairs come as a
+    whole and, where both occur, apart for speakers with and without tokens in the training split
+    (``minimal_pairs/known_speakers``, ``minimal_pairs/new_speakers``).
     """
     sets: list[tuple[str, pd.DataFrame]] = []
     for split in predictions["split"].unique():
@@ -193,14 +184,9 @@ def mean_over_words(
     tokens of one word has initial stress, so that no threshold and no knowledge of words helps.
     Parameters are those of :func:`evaluate`.
 
-    Returns
-    -------
-    estimates : dict of Estimate
-        One per name in :data:`WORD_METRICS`. Chance is 0.5; nan, with a reason, where no word shows
-        both readings.
-    by_word : DataFrame
-        One row per such word: ``word``, ``n_initial``, ``n_final``, ``recall_initial``,
-        ``recall_final``, ``balanced_accuracy``, ``auroc``.
+    Returns an estimate per name in :data:`WORD_METRICS` (chance is 0.5; nan, with a reason, where
+    no word shows both readings), and a row per such word: ``word``, ``n_initial``, ``n_final``,
+    ``recall_initial``, ``recall_final``, ``balanced_accuracy``, ``auroc``.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     scores = np.asarray(logit_difference, dtype=np.float64)

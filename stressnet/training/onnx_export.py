@@ -32,24 +32,14 @@ _OPSET = 18
 
 
 def export_onnx(model_path: Path, out: Path, same: nn.Module | None = None) -> float:
-    """Write a network as ONNX and run it in onnxruntime.
+    """Write a network as ONNX; returns by how much its logits differ at most, over random images.
 
     Input ``spectrogram`` is float32 of shape ``(batch, 1, n_bins, n_frames)`` with any batch size,
     output ``logits`` of shape ``(batch, 2)``. The metadata hold classes, preset with all
     parameters, axes, temperature and provenance. ``out`` appears only if both give the same logits.
-    ``same`` is written instead of the network, where its normalisations are folded, say.
-
-    Returns
-    -------
-    float
-        Largest difference between its logits and the network's, over random images.
-
-    Raises
-    ------
-    CheckpointError
-        If the checkpoint is damaged, cannot be exported, or the export gives other logits.
-    MissingPartError
-        If onnx, onnxscript or onnxruntime is not installed.
+    ``same`` is written instead of the network, where its normalisations are folded, say. Raises
+    :class:`CheckpointError` if the checkpoint is damaged, cannot be exported, or the export gives
+    other logits in onnxruntime; else as :func:`require_onnx`.
     """
     require_onnx()
     import onnx

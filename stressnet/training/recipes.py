@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 from stressnet.errors import ConfigError, MissingPartError
 from stressnet.runs.toml_file import read_toml
@@ -132,12 +132,9 @@ class TrainConfig:
             raise ConfigError(f"training recipe {self.name!r}: {problem}")
 
     def _problem(self) -> str | None:
-        for name, allowed in (
-            ("optimizer", ("adam", "adamw")),
-            ("schedule", ("constant", "one_cycle")),
-            ("class_balance", ("weights", "sampler", "none")),
-            ("precision", ("float32", "bfloat16", "float16")),
-        ):
+        hints = get_type_hints(TrainConfig)
+        for name in ("optimizer", "schedule", "class_balance", "precision"):
+            allowed = get_args(hints[name])
             if getattr(self, name) not in allowed:
                 choices = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
                 return f"{name} {getattr(self, name)!r} is not {choices}"

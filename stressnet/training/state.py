@@ -98,10 +98,7 @@ def load_state(
 ) -> RunState:
     """Read a state and put it into the network, its average, the optimizer and the scaler.
 
-    Raises
-    ------
-    CheckpointError
-        If the file is damaged or of a run with another ``identity``.
+    Raises :class:`CheckpointError` if the file is damaged or of a run with another ``identity``.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:

@@ -47,20 +47,11 @@ def summarise(
 ) -> pd.DataFrame:
     """Figures over seeds and folds; written, with the ensembles', if there is a folder.
 
-    Parameters
-    ----------
-    models : mapping
-        Fold (None without folds) and seed to the network.
-    seed : int
-        Seed of the intervals.
-
-    Returns
-    -------
-    DataFrame
-        One row per fold, test set and metric: ``fold`` (empty without folds, ``pooled`` for all of
-        them together), ``test_set``, ``metric``, ``n``, ``n_seeds``, ``mean``, ``sd`` (over seeds,
-        n - 1; of the pooled rows over folds' means), ``min``, ``max``, and ``ensemble``,
-        ``ensemble_low``, ``ensemble_high``: the averaged logits with their 95 % interval.
+    ``models`` are by fold (None without folds) and seed; the other ``seed`` is of the intervals.
+    Returns one row per fold, test set and metric: ``fold`` (empty without folds, ``pooled`` for all
+    of them together), ``test_set``, ``metric``, ``n``, ``n_seeds``, ``mean``, ``sd`` (n - 1; over
+    seeds, in the pooled rows over folds' means), ``min``, ``max``, and ``ensemble``,
+    ``ensemble_low``, ``ensemble_high``: the averaged logits with their 95 % interval.
     """
     ensembles: dict[Fold | None, pd.DataFrame] = {}
     parts = []
