@@ -54,10 +54,6 @@ class Rule:
     read: Mapping[str, str | Callable[[str], str]]
 
 
-def _inside(mark: str) -> str:
-    return re.sub(r"[()]", "", mark)
-
-
 def _repeated(text: str) -> str:
     """``word [x 3]`` and ``<some words> [x 3]``."""
     what, _, times = text.rpartition("[x ")
@@ -95,7 +91,7 @@ _FAVE = (
         | dict.fromkeys(("tag", "speaker", "restart"), " ")
         | {DOUBTFUL: str},
     ),
-    Rule(re.compile(r"(?P<guess>\(\([^()\n]{1,300}\)\))"), {"guess": _inside}),
+    Rule(re.compile(r"(?P<guess>\(\([^()\n]{1,300}\)\))"), {"guess": lambda mark: mark[2:-2]}),
 )
 
 _CHAT = (

@@ -123,23 +123,9 @@ def _checked_member(archive_bytes: int) -> Callable[[tarfile.TarInfo, str], tarf
 
 
 def fetch(name: str, folder: Path, *, progress: bool = True, keep_archive: bool = False) -> Path:
-    """Download and unpack a part of a corpus.
+    """Download a part of a corpus and unpack it into a folder, which is returned.
 
-    Parameters
-    ----------
-    name : str
-        ``recipe:part``, e.g. ``librispeech:dev-clean``.
-    folder : Path
-        Where to unpack; made if missing.
-    progress : bool
-        Whether to show a bar on stderr.
-    keep_archive : bool
-        Whether to keep the archive after unpacking.
-
-    Returns
-    -------
-    Path
-        ``folder``, ready for ``build-corpus``.
+    ``name`` is ``recipe:part``, e.g. ``librispeech:dev-clean``; ``progress`` shows a bar on stderr.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from stressnet.alignment.readers import AUTO, TIMED_FORMATS, detect_format, has_many, holds
@@ -47,13 +47,11 @@ def given_alignment(
                 format = detect_format(path)
             if is_text and format not in TIMED_FORMATS:
                 continue
-            given = GivenAlignment(path, format, names[0])
-            if not has_many(path, format):
-                return given, [*foreign, *(text for _, text in damaged)]
-            for name in names:
-                if holds(path, name, format):
-                    told = [*foreign, *(text for _, text in damaged)]
-                    return replace(given, utterance_id=name), told
+            of_one = not has_many(path, format)
+            name = next((name for name in names if of_one or holds(path, name, format)), None)
+            if name is not None:
+                passed = [*foreign, *(text for _, text in damaged)]
+                return GivenAlignment(path, format, name), passed
         except UnknownFormatError as error:
             foreign += [] if is_text else [str(error)]
         except (AlignmentError, MissingPartError) as error:

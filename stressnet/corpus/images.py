@@ -28,8 +28,6 @@ class Images:
         True where a frame holds sound.
     axes : Axes
         Shared by all tokens; time zero is the word's onset.
-    preset : dict
-        The preset's fields.
     n_truncated : int
         Words longer than the images.
     """
@@ -53,10 +51,7 @@ def write_images_header(
     mask: NDArray[np.bool_],
     n_truncated: int = 0,
 ) -> None:
-    """Write what turns ``values.npy`` into :class:`Images`; written last, it marks the end.
-
-    ``n_truncated`` is the number of words longer than the images.
-    """
+    """Write what turns ``values.npy`` into :class:`Images`; written last, it marks the end."""
     # Through memory, since numpy reports a full disk without saying so.
     content = io.BytesIO()
     np.save(content, mask)

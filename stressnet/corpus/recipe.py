@@ -37,7 +37,7 @@ TRANSCRIPT_KINDS = ("lines", "beside", "table")
 
 @dataclass(frozen=True)
 class TranscriptSource:
-    """Where transcripts are.
+    """Path template of transcripts.
 
     Parameters
     ----------
@@ -45,8 +45,6 @@ class TranscriptSource:
         ``lines``: one file for many utterances, each line ``ID words ...``;
         ``beside``: one file per utterance, all of it text;
         ``table``: a delimited file with an id column and a text column.
-    pattern : str
-        Path template.
     delimiter, id_column, text_column : str, int, int
         Only for tables; columns count from 0.
     skip_words : int
@@ -63,15 +61,7 @@ class TranscriptSource:
 
 @dataclass(frozen=True)
 class AlignmentSource:
-    """Where alignments are.
-
-    Parameters
-    ----------
-    pattern : str
-        Path template.
-    format : str
-        One of `stressnet.alignment.readers.FORMATS`, or ``"auto"``.
-    """
+    """Path template of alignments; the format is of `readers.FORMATS`, or ``"auto"``."""
 
     pattern: str
     format: str = "auto"

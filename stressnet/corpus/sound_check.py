@@ -42,15 +42,10 @@ _LOWEST_CUTOFF_HZ = 4_800
 
 @dataclass(frozen=True)
 class Sound:
-    """What was measured of a recording.
+    """What is wrong with a recording, and how long somebody speaks.
 
-    Parameters
-    ----------
-    findings : list of (str, str)
-        ``error`` if it cannot be used, ``warning`` if it can; and one line: file, what is wrong,
-        what to do.
-    speech_s : (float, float) or None
-        How long somebody speaks, at least and at most, in seconds; None if that is not known.
+    ``findings`` are a severity, ``error`` if the recording cannot be used, and one line: file, what
+    is wrong, what to do. ``speech_s`` is at least and at most, in seconds; None if not known.
     """
 
     findings: list[tuple[str, str]] = field(default_factory=list)
@@ -102,10 +97,7 @@ class _Measured:
 
 
 def check_sound(path: Path, channel: int | None = None) -> Sound:
-    """What is wrong with the sound of a recording, and how long somebody speaks.
-
-    ``channel`` is the one that is used, counted from 1; left out, the mean of all.
-    """
+    """Check the sound of one channel of a recording, counted from 1, or else the mean of all."""
     findings: list[tuple[str, str]] = []
 
     def tell(severity: Severity, text: str) -> None:

@@ -24,14 +24,9 @@ SET_NAMES = frozenset({"train", "training", "dev", "valid", "validation", "test"
 class Candidate:
     """A recording before it is known who speaks in it.
 
-    Parameters
-    ----------
-    parts : tuple of str
-        Folders between the corpus folder and the recording, in normal form C.
-    fields, name, speaker
-        What the recipe's pattern found in the path, and what the recipe makes of it.
-    utterance_id : str
-        `name`, or more where names repeat.
+    `parts` are the folders between the corpus folder and the recording, in normal form C; `fields`
+    what the recipe's pattern found in the path, `name` and `speaker` what the recipe makes of it;
+    `utterance_id` is the name, or more where names repeat.
     """
 
     path: Path

@@ -305,10 +305,9 @@ def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
         raise CorpusError(
             f"{path}: lists none of the {len(tokens)} tokens; it belongs to another corpus"
         )
-    speaker_sets = dict(zip(given["speaker"], given["speaker_set"], strict=True))
-    family_sets = dict(zip(given["family"], given["family_set"], strict=True))
-    tokens["speaker_set"] = tokens["speaker"].map(speaker_sets)
-    tokens["family_set"] = tokens["family"].map(family_sets)
+    for name in ("speaker", "family"):
+        sets = dict(zip(given[name], given[f"{name}_set"], strict=True))
+        tokens[f"{name}_set"] = tokens[name].map(sets)
     of_cell = _cells(tokens, "unlisted")
     tokens["split"] = tokens["token_id"].map(known["split"]).where(listed, of_cell)
     tokens.loc[~listed & tokens["is_minimal_pair"], "split"] = "unlisted"

@@ -65,13 +65,7 @@ _ROWS_AT_A_TIME = 512
 
 @dataclass(frozen=True)
 class Selection:
-    """Some tokens of a corpus, with the rows of their images.
-
-    Parameters
-    ----------
-    tokens : DataFrame
-        Their rows of the token table, in its order, with the image's row as column ``image``.
-    """
+    """Some rows of a token table, in its order, with the image's row as column ``image``."""
 
     tokens: pd.DataFrame
 
@@ -86,16 +80,10 @@ class Selection:
 
 @dataclass(frozen=True)
 class StoredToken:
-    """One token of a corpus with its sound.
+    """A token of a corpus: its row of ``tokens.parquet`` (missing values None), phones and sound.
 
-    Parameters
-    ----------
-    row : dict
-        Its row of ``tokens.parquet``, missing values None.
-    phones : tuple of Interval
-        Times in seconds of the recording.
-    audio : Audio or None
-        The excerpt, which starts at ``row["excerpt_start_s"]`` of the recording.
+    Times of ``phones`` are in seconds of the recording; the excerpt ``audio`` starts at
+    ``row["excerpt_start_s"]`` of it.
     """
 
     row: dict[str, Any]
@@ -243,8 +231,7 @@ class Corpus:
 
     def presets(self) -> list[str]:
         """Names of the presets for which spectrograms are stored."""
-        folder = self.path / "spectrograms"
-        return sorted(p.parent.name for p in folder.glob("*/axes.json")) if folder.is_dir() else []
+        return sorted(file.parent.name for file in self.path.glob("spectrograms/*/axes.json"))
 
     def images(self, preset: str) -> Images:
         """Spectrograms under a preset; a `CorpusError` if they were not built."""

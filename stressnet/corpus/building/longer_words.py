@@ -24,19 +24,15 @@ if TYPE_CHECKING:
     from stressnet.stages.build_corpus import BuildConfig
 
 
-_Task = tuple[Recording, Alignment, Path | None, str, float, Path]
-"""A recording, its alignment, a user's dictionary, the language, context in seconds, and where to
-write."""
-
-
-def _cut_one(task: _Task) -> list[dict[str, Any]]:
+def _cut_one(task: tuple[Recording, Alignment, BuildConfig, Path]) -> list[dict[str, Any]]:
     """Rows of one utterance's stretches; the excerpt of a word serves all of its stretches."""
-    recording, alignment, dictionary, code, context_s, out = task
+    recording, alignment, config, out = task
+    dictionary = load_dictionary(config.dictionary, config.code)
     try:
-        stretches = find_stretches(recording, alignment, load_dictionary(dictionary, code))
+        stretches = find_stretches(recording, alignment, dictionary)
         words = [list(group) for _, group in groupby(stretches, lambda s: s.word_index)]
         times_s = [(group[0].start_s, group[-1].end_s) for group in words]
-        excerpts, _ = read_excerpts(recording, times_s, context_s)
+        excerpts, _ = read_excerpts(recording, times_s, config.context_s)
     except (AlignmentError, AudioError):  # told by the stage that cuts the tokens
         return []
     rows = []
@@ -53,11 +49,7 @@ def cut_longer_words(
     """Write table and excerpts of all stretches into the corpus; return their number."""
     where = folder.tree(f"{LONGER_WORDS}/excerpts/*/*.flac").parent
     recordings = [r for r in found.recordings if r.utterance_id in aligned]
-    tasks = (
-        (name, (r, aligned[name], config.dictionary, config.code, config.context_s, where))
-        for r in recordings
-        for name in [r.utterance_id]
-    )
+    tasks = ((r.utterance_id, (r, aligned[r.utterance_id], config, where)) for r in recordings)
     table_file = folder.file(f"{LONGER_WORDS}/{TOKENS}")
     with TableWriter(table_file, arrow_schema(STRETCH_TYPES)) as table:
         for _, rows in folder.chunks(

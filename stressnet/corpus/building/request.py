@@ -62,10 +62,8 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
         "splits": None if splits is None else asdict(splits),
         "shard": None if config.part is None else list(config.part),
     }
-    if settings["tagger"] == "crf":
-        settings["tagger"] = f"crf {version('gruut-lang-en')}"
-    elif settings["tagger"] == "spacy":
-        settings["tagger"] = f"spacy {version('spacy')}"
+    if package := {"crf": "gruut-lang-en", "spacy": "spacy"}.get(config.tagger):
+        settings["tagger"] = f"{config.tagger} {version(package)}"
     for name in ("dictionary", "function_words", "labels", "splits_file"):
         path = settings[name]
         if path is not None:

@@ -145,8 +145,6 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Nested settings with dotted names, one level deep."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{key}.{inner}": v for inner, v in value.items()}
-        else:
-            flat[key] = value
+        is_nested = isinstance(value, Mapping)
+        flat |= {f"{key}.{inner}": v for inner, v in value.items()} if is_nested else {key: value}
     return flat

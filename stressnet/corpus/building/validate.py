@@ -23,22 +23,10 @@ from stressnet.runs.problems import Problem, Severity
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table.
+    """One line of the table: a problem, the utterance it is in, and where in the recording.
 
-    Parameters
-    ----------
-    item : str
-        Utterance id.
-    severity : str
-        ``error``: the build loses the recording or some of its words; ``warning``: it copes.
-    tier : str
-        ``words``, ``phones``, or ``file`` for what concerns the whole recording.
-    time_s : float or None
-        Where in the recording.
-    label : str
-        The word or phone.
-    problem : str
-        What is wrong.
+    With the ``severity`` ``error`` the build loses the recording or some of its words; with
+    ``warning`` it copes. ``tier`` is ``words`` or ``phones``, or ``file`` for the whole recording.
     """
 
     item: str
