@@ -1,0 +1,220 @@
+"""Cross-validated networks beside cues, phones and an oracle; and what a part of a corpus teaches.
+
+    stressnet train CORPUS NETWORKS --folds 5
+    python benchmarks/folds.py part CORPUS NAME OUT [--model compact]
+    python benchmarks/folds.py table CORPUS CUES OUT.csv NETWORKS... [--than FIRST=SECOND]
+
+``part`` trains the networks of the same folds on the tokens of one corpus of a merged one (column
+``corpus``) alone, and tests them on the same tokens as ``train`` does. ``table`` pools the folds:
+figures of every listener on every test set, and paired differences of networks to regressions on
+cues (``measure``), to a classifier told the phones, to the oracle of each word's commoner reading,
+and of each pair given with ``--than``. ``NETWORK + cue regression`` is the mean probability of two.
+Words of pairs are by speakers who were new to the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from stressnet.corpus.splits import TEST_SPLITS
+from stressnet.corpus.store import Corpus
+from stressnet.inference.bootstrap import bootstrapped, mean_of_sides
+from stressnet.languages import language_of
+from stressnet.lexicon.stress import Stress
+from stressnet.runs.tables import read_table
+from stressnet.stages.train import TrainOptions
+from stressnet.training import audits, metrics
+from stressnet.training import cue_baselines as cb
+from stressnet.training.corpus_data import Fold, add_token_columns, splits_of_fold, stress_data
+from stressnet.training.data import StressData, predictions_table
+from stressnet.training.fit import Origin, train
+from stressnet.training.trained import pool_folds
+
+FILE = "predictions.parquet"
+CUES, BOOSTING, PHONES = "cue regression", "cue boosting", "phones only"
+ORACLE = "majority reading of each word"
+FOLDS = [Fold(number, 5) for number in range(1, 6)]
+KEYS = ["token_id", "split"]
+
+
+def part_of(corpus: Corpus, data: StressData, name: str) -> StressData:
+    """The data without the tokens and stretches of other corpora in training and validation."""
+    tokens = pd.concat([corpus.tokens, corpus.stretches])[["token_id", "utterance_id"]]
+    utterances = tokens.set_index("token_id")["utterance_id"].loc[list(data.token_ids)]
+    inside = utterances.isin(corpus.tokens.loc[corpus.tokens["corpus"] == name, "utterance_id"])
+    other = np.isin(data.splits, ["train", "valid"]) & ~inside.to_numpy()
+    return replace(data, splits=np.where(other, "other corpus", data.splits))
+
+
+def of_cues(cues: pd.DataFrame, fold: Fold, baseline: cb.Baseline) -> pd.DataFrame:
+    """Predictions of a classifier on cues in one fold."""
+    data = cb.cue_data(cues.assign(split=splits_of_fold(cues, fold)))
+    return cb.predictions_of(cb.fit_baseline(baseline, data), data)
+
+
+def of_phones(corpus: Corpus, fold: Fold, like: pd.DataFrame) -> pd.DataFrame:
+    """Predictions of a classifier that is told the phones, for the tokens of another table."""
+    data = stress_data(corpus, "stressnet", fold)
+    features = audits.phone_features(corpus.phones, list(data.token_ids))
+    scores, _ = audits.classify(features, data)
+    half = pd.Series(scores / 2, data.token_ids).loc[like["token_id"]].to_numpy()
+    return like.assign(logit_initial=half, logit_final=-half)
+
+
+def sets_of(table: pd.DataFrame, corpus: Corpus) -> dict[str, NDArray[np.bool_]]:
+    """The pooled test sets; ``table`` has ``token_id``, ``split``, ``lemma``, ``stress_true``.
+
+    With ``word_is_known`` (to the networks of ``part``), known words are also told apart by it.
+    """
+    tokens = corpus.tokens.set_index("token_id").loc[table["token_id"]]
+    reduced = language_of(corpus.tokens).reduced
+    full = ~tokens[["nucleus_1", "nucleus_2"]].isin(reduced).any(axis=1).to_numpy()
+    split = table["split"]
+    pairs, all_pairs = split == "minimal_pairs", split.str.startswith("minimal_pairs")
+    both = {}
+    for key, mask in (("decided", pairs), ("all", all_pairs)):
+        readings = table[mask].groupby("lemma")["stress_true"].nunique()
+        both[key] = mask & table["lemma"].isin(readings.index[readings == 2])
+    prosody = tokens["is_prosody_only_pair"].to_numpy()
+    sets = {
+        "new_words_new_speakers": split == "test",
+        "known_words_new_speakers": split == "test_known_words",
+        "new_words_known_speakers": split == "test_known_speakers",
+        "full_vowels_new_words": split.isin(["test", "test_known_speakers"]) & full,
+        "full_vowels_known_words": (split == "test_known_words") & full,
+        "reduced_vowel_new_words": split.isin(["test", "test_known_speakers"]) & ~full,
+        "pairs": pairs,
+        "pairs_both_readings": both["decided"],
+        "pairs_prosody_only": pairs & prosody,
+        "pairs_both_readings_with_tagger": both["all"],
+        "pairs_prosody_only_with_tagger": all_pairs & prosody,
+    }
+    if "word_is_known" in table:
+        known = table["word_is_known"]
+        sets["known_words_of_part"] = (split == "test_known_words") & known
+        sets["known_words_of_whole_only"] = (split == "test_known_words") & ~known
+    return {name: np.asarray(mask, dtype=bool) for name, mask in sets.items()}
+
+
+def rows_of_set(part: pd.DataFrame, than: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Figures of every listener (columns of logit differences) on one set, and differences."""
+    is_initial = (part["stress_true"] == Stress.INITIAL.value).to_numpy()
+    labels = np.where(is_initial, Stress.INITIAL.class_index, Stress.FINAL.class_index)
+    clusters = (part["speaker"], part["lemma"])
+    answers = {
+        name.removeprefix("logit "): part[name].to_numpy()
+        for name in map(str, part)
+        if name.startswith("logit ")
+    } | {ORACLE: metrics.majority_readings(labels, part["lemma"])}
+    rows = []
+    for name, scores in answers.items():
+        result = metrics.evaluate(labels, scores, *clusters)
+        within, by_word = metrics.mean_over_words(labels, scores, *clusters)
+        result.metrics["word_mean"] = within["balanced_accuracy"]
+        result.metrics["word_auroc"] = within["auroc"]
+        for metric, estimate in result.metrics.items():
+            row = {"listener": name, "minus": "", "metric": metric, **estimate.columns()}
+            counts = result.counts | ({"n_words": len(by_word)} if metric[:4] == "word" else {})
+            rows.append(row | counts)
+    sides = {"balanced_accuracy": [is_initial, ~is_initial]}
+    sides |= {"recall_initial": [is_initial], "recall_final": [~is_initial]}
+    for first, second in than:
+        hits = [(answers[name] >= 0) == is_initial for name in (first, second)]
+        gain = hits[0].astype(float) - hits[1]
+        for metric, groups in sides.items():
+            figure = partial(mean_of_sides, values=gain, sides=groups)
+            found = bootstrapped(figure, *clusters)
+            row = {"listener": first, "minus": second, "metric": metric, **found.columns()}
+            rows.append(row | result.counts)
+    return rows
+
+
+@click.group()
+def main() -> None:
+    """See the module's text."""
+
+
+@main.command()
+@click.argument("corpus_path", type=click.Path(path_type=Path))
+@click.argument("name")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--model", default="compact")
+@click.option("--precision", default="bfloat16")
+def part(corpus_path: Path, name: str, out: Path, model: str, precision: str) -> None:
+    """Train networks of all folds on a part of a merged corpus; finished ones are kept."""
+    corpus = Corpus.open(corpus_path)
+    options = TrainOptions(architecture=model, precision=precision)
+    config, preset = options.training(), options.preset_name
+    tables = []
+    for fold in FOLDS:
+        folder = out / f"fold-{fold.number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / FILE).is_file():
+            data = stress_data(corpus, preset, fold, longer_words=config.longer_words)
+            data = part_of(corpus, data, name)
+            origin = Origin(preset, corpus.images(preset).preset, fold=asdict(fold))
+            network = train(model, data, config, folder, origin, resume=True).model
+            table = add_token_columns(predictions_table(network, data, TEST_SPLITS), corpus)
+            known = np.unique(data.lemmas[data.rows("train")])
+            table.assign(word_is_known=table["lemma"].isin(known)).to_parquet(folder / FILE)
+        tables.append(pd.read_parquet(folder / FILE))
+        click.echo(folder)
+    (out / "ensemble").mkdir(exist_ok=True)
+    pool_folds(tables).to_parquet(out / "ensemble" / FILE)
+
+
+@main.command()
+@click.argument("corpus_path", type=click.Path(path_type=Path))
+@click.argument("cues_path", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("networks", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--than", multiple=True, help="FIRST=SECOND: listeners, first minus second.")
+def table(
+    corpus_path: Path, cues_path: Path, out: Path, networks: tuple[Path, ...], than: tuple[str, ...]
+) -> None:
+    """Figures and differences of all listeners on the pooled test sets."""
+    corpus = Corpus.open(corpus_path)
+    cues = read_table(cues_path / "cues.parquet")
+    baselines = {baseline.name: baseline for baseline in cb.baselines()}
+    regression = [of_cues(cues, fold, baselines[cb.LOGISTIC]) for fold in FOLDS]
+    listeners = {path.name: pd.read_parquet(path / "ensemble" / FILE) for path in networks}
+    listeners[CUES] = pool_folds(regression)
+    listeners[BOOSTING] = pool_folds([of_cues(cues, f, baselines[cb.BOOSTING]) for f in FOLDS])
+    tables = zip(FOLDS, regression, strict=True)
+    listeners[PHONES] = pool_folds([of_phones(corpus, fold, like) for fold, like in tables])
+    about = ["speaker", "lemma", "stress_true"]
+    joined = listeners[CUES][[*KEYS, *about]]
+    for name, predictions in listeners.items():
+        scores = predictions["logit_initial"] - predictions["logit_final"]
+        more = [column for column in predictions if column == "word_is_known"]
+        own = predictions[[*KEYS, *more]].assign(**{f"logit {name}": scores})
+        joined = joined.merge(own, on=KEYS, validate="1:1")
+    for path in networks:
+        both = expit(joined[[f"logit {path.name}", f"logit {CUES}"]])
+        joined[f"logit {path.name} + {CUES}"] = logit(both.mean(axis=1))
+    ours = [f"{path.name}{more}" for path in networks for more in ("", f" + {CUES}")]
+    differences = [(name, other) for name in ours for other in (CUES, BOOSTING, PHONES, ORACLE)]
+    differences += [(one.split("=")[0], one.split("=")[1]) for one in than]
+    rows = [
+        {"test_set": name, **row}
+        for name, mask in sets_of(joined, corpus).items()
+        for row in rows_of_set(joined[mask], differences)
+    ]
+    result = pd.DataFrame(rows)
+    result.to_csv(out, index=False, float_format="%.4f", lineterminator="\n")
+    shown = result[result["metric"].isin(["balanced_accuracy", "word_auroc"])]
+    with pd.option_context("display.width", 200, "display.max_rows", None):
+        click.echo(shown.drop(columns=["n_initial", "majority_rate"]).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
