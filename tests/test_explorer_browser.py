@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser_pages import CHROMIUM, launched
+from browser_pages import opened as opened_page
 from matplotlib.figure import Figure
 from report_runs import make_run
 
@@ -21,10 +23,6 @@ from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest, write_manifest
 
-playwright_api = pytest.importorskip("playwright.sync_api")
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next((path for name in _NAMES if (path := shutil.which(name))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 READY = "() => window.Stressnet && Stressnet.state && Stressnet.state.token"
@@ -80,11 +78,7 @@ def run(report: Path, tmp_path_factory) -> RelevanceRun:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    with playwright_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--mute-audio"]
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield found
-        found.close()
+    yield from launched()
 
 
 @pytest.fixture
@@ -93,33 +87,8 @@ def page(browser, report: Path) -> Iterator:
         yield found
 
 
-class opened:
-    """A page on the explorer; leaving it fails on any complaint or request to the network."""
-
-    def __init__(self, browser, file: Path, **options) -> None:
-        options.setdefault("viewport", {"width": 1400, "height": 900})
-        self.page = browser.new_page(**options)
-        self.complaints: list[str] = []
-        self.page.on(
-            "console",
-            lambda m: self.complaints.append(m.text) if m.type == "error" else None,
-        )
-        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
-        self.page.on("request", self._check)
-        self.page.goto(file.as_uri())
-        self.page.wait_for_function(READY)
-
-    def _check(self, request) -> None:
-        if not request.url.startswith(("file:", "data:", "blob:")):
-            self.complaints.append(f"asked the network for {request.url}")
-
-    def __enter__(self):
-        return self.page
-
-    def __exit__(self, kind, *_) -> None:
-        self.page.close()
-        if kind is None:
-            assert self.complaints == []
+def opened(browser, file: Path, **options) -> opened_page:
+    return opened_page(browser, file, READY, **options)
 
 
 def count(page) -> int:
@@ -423,3 +392,91 @@ def test_a_view_can_be_sent_to_somebody(browser, report: Path) -> None:
         assert (state["number"], state["method"]) == (shown, 1)
         assert not state["layers"]["formants"] and state["layers"]["pitch"]
         assert [outline["name"] for outline in state["outlines"]] == ["F1"]
+
+
+BESIDE = "(id) => Stressnet.state.beside?.token?.id === id"
+SCALES = """() => [Stressnet.picture, Stressnet.pictureBeside].map(
+    (p) => [p.place.end - p.place.start, p.limitOf(p.options.method)])"""
+
+
+def test_two_methods_of_one_word_are_compared_and_the_view_can_be_sent(
+    browser, report: Path, run: RelevanceRun
+) -> None:
+    ids = list(run.tokens["token_id"])
+    with opened(browser, report) as page:
+        choose(page, ids[0])
+        page.click("#compare")
+        page.wait_for_function(BESIDE, arg=ids[0])
+        drawn = "() => [Stressnet.picture, Stressnet.pictureBeside].map((p) => p.options.method)"
+        assert page.evaluate(drawn) == [0, 1]
+        cells = page.locator("#regions tbody tr:not(.group-head)").first.locator("td")
+        assert cells.count() == 9  # region, four numbers, four of the other run
+        choose(page, ids[1])  # the second picture follows
+        page.wait_for_function(BESIDE, arg=ids[1])
+        page.focus("#list")
+        page.keyboard.press("1")
+        address = page.url
+    with opened(browser, report) as page:
+        page.goto("about:blank")
+        page.goto(address)
+        page.wait_for_function(BESIDE, arg=ids[1])
+        state = page.evaluate("Stressnet.state")
+        assert (state["method"], state["beside"]["method"]) == (0, 1)
+        assert [outline["name"] for outline in state["outlines"]] == ["F1"]
+        page.keyboard.press("x")
+        assert page.evaluate("Stressnet.state.beside") is None
+        assert page.locator(".word:visible").count() == 1
+        assert "beside" not in page.url
+
+
+def test_two_words_are_compared_on_one_scale(browser, report: Path, run: RelevanceRun) -> None:
+    ids = list(run.tokens["token_id"])
+    with opened(browser, report) as page:
+        choose(page, ids[0])
+        page.focus("#list")
+        page.keyboard.press("x")
+        page.locator(".second [role=radio]").first.click()
+        page.locator(".second .keep input").check()
+        choose(page, ids[1])
+        page.wait_for_function("() => Stressnet.state.beside.token")
+        assert page.evaluate("Stressnet.state.beside.token.id") == ids[0]
+        left, right = page.evaluate(SCALES)
+        assert left == pytest.approx(right)
+        page.locator(".second .play").click()
+        page.wait_for_function("() => document.querySelector('.second audio').currentTime > 0.05")
+        address = page.url
+    with opened(browser, report, viewport={"width": 390, "height": 844}) as page:
+        page.goto("about:blank")
+        page.goto(address)
+        page.wait_for_function(BESIDE, arg=ids[0])
+        page.wait_for_function(SHOWN, arg=ids[1])
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        boxes = [page.locator(".paper").nth(k).bounding_box() for k in (0, 1)]
+        assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]  # below each other
+
+
+def test_regions_are_sorted_by_click_and_enter_and_copied(page) -> None:
+    page.locator("#regions th button").nth(3).click()
+
+    def densities() -> list[float]:
+        texts = page.locator("#regions tbody td:nth-child(4)").all_inner_texts()
+        return [float(text.replace("−", "-")) for text in texts if text != "–"]
+
+    assert densities() == sorted(densities())
+    assert page.locator("#regions .group-head").count() == 0
+    page.keyboard.press("Enter")
+    assert densities() == sorted(densities(), reverse=True)
+    assert page.locator("#regions th").nth(3).get_attribute("aria-sort") == "descending"
+    other = page.evaluate("Stressnet.index.tokens.id[Stressnet.list.shown[0]]")
+    page.focus("#list")
+    page.keyboard.press("Home")  # another token's rows come in the same order
+    page.wait_for_function(SHOWN, arg=other)
+    assert densities() == sorted(densities(), reverse=True)
+    with page.expect_download() as download:
+        page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
+        page.click("#copy-regions")
+    lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("region,share (%)")
+    page.locator("#regions th button").nth(3).click()  # as it was
+    assert page.locator("#regions .group-head").count() > 1
+    assert page.locator("#regions th[aria-sort]").count() == 0

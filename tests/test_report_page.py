@@ -107,7 +107,8 @@ def test_page_refers_only_to_files_beside_it(report: Path) -> None:
 def test_page_holds_the_figures_of_the_tables(report: Path) -> None:
     text = Page(report.read_text(encoding="utf-8")).text
     assert "0.800 [0.700, 0.900]" in text  # balanced accuracy with its interval
-    assert "majority rate 0.600" in text
+    assert "tells INITIAL from FINAL stress: its balanced accuracy is 0.800" in text
+    assert "guessing gives 0.5, and the majority rate is 0.600" in text
     assert "a network (lenet)" in text
     assert "not told apart from null" in text  # five speakers cannot give p < .05
     assert "Conservation over 50 tokens" in text

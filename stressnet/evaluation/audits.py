@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError
-from stressnet.evaluation.sets import TestSets, Unit, asked, class_indices, whole_sets
+from stressnet.evaluation.sets import TITLES, TestSets, Unit, asked, class_indices, whole_sets
 from stressnet.inference.bootstrap import Estimate
 from stressnet.languages import ENGLISH
 from stressnet.lexicon.controls import Use, control_base, guess_use
@@ -169,7 +169,8 @@ def alarms(audits: pd.DataFrame) -> Sequence[str]:
     """What in the audits speaks against the result, in words; empty if nothing does."""
     loud = audits[audits["verdict"].str.isupper()]
     return [
-        f"{row['audit']}, {row['test_set']}: {str(row['verdict']).lower()} "
+        f"{row['audit']}, {TITLES.get(row['test_set'], row['test_set'])}: "
+        f"{str(row['verdict']).lower()} "
         f"({row['estimate']:.3f} [{row['low']:.3f}, {row['high']:.3f}])"
         for _, row in loud.iterrows()
     ]

@@ -162,46 +162,32 @@ class Document:
 
     def to_html(self) -> str:
         """The page; what stands before the first section is its lead, above the sections' list."""
-        is_section = [isinstance(b, Heading) and b.level == 2 for b in self.blocks]
-        first = is_section.index(True) if any(is_section) else len(self.blocks)
-        return render(
-            "document.html",
-            title=self.title,
-            lead=self.blocks[:first],
-            sections=[b for b, is_one in zip(self.blocks, is_section, strict=True) if is_one],
-            rest=self.blocks[first:],
-        )
+        return render("document.html", **self._parts())
 
     def to_markdown(self) -> str:
         """The same as text."""
-        return "\n\n".join([f"# {self.title}", *map(block_markdown, self.blocks)]) + "\n"
+        return render("document.md", **self._parts())
+
+    def _parts(self) -> dict[str, Any]:
+        sections = [b for b in self.blocks if isinstance(b, Heading) and b.level == 2]
+        first = self.blocks.index(sections[0]) if sections else len(self.blocks)
+        lead, rest = self.blocks[:first], self.blocks[first:]
+        return {"title": self.title, "lead": lead, "sections": sections, "rest": rest}
 
 
 def render(template: str, **values: Any) -> str:
-    """A page from a template beside this module; texts are escaped."""
+    """A page or text from a template beside this module; pages escape what they are given."""
     import jinja2
 
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
-    pages = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, **options)
+    options: dict[str, Any] = {
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+        "keep_trailing_newline": True,
+    }
+    pages = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=template.endswith(".html"),
+        undefined=jinja2.StrictUndefined,
+        **options,
+    )
     return pages.get_template(template).render(values)
-
-
-def block_markdown(block: Block) -> str:
-    """One block as Markdown."""
-    if isinstance(block, Heading):
-        return "#" * block.level + " " + block.text
-    if isinstance(block, Paragraph):
-        return f"> **{block.text}**" if block.kind in ("warning", "missing") else block.text
-    if isinstance(block, Link):
-        return f"[{block.text}]({block.file})"
-    if isinstance(block, Bullets):
-        return "\n".join(f"- {item}" for item in block.items)
-    if isinstance(block, Picture):
-        return f"![{block.caption}]({block.file})\n\n{block.caption}"
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in [block.columns, *block.rows]]
-    lines = ["| " + " | ".join(row) + " |" for row in escaped]
-    rule = ["---" if i in block.flush_left else "---:" for i in range(len(block.columns))]
-    lines.insert(1, "|" + "|".join(rule) + "|")
-    caption = [block.caption, ""] if block.caption else []
-    return "\n".join([*caption, *lines])

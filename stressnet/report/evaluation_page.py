@@ -21,6 +21,7 @@ from stressnet.evaluation.text import (
     set_title,
 )
 from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.report.answers import audit_sentence, success_sentences
 from stressnet.report.document import (
     Block,
     Bullets,
@@ -56,6 +57,26 @@ def write_page(
     """Write ``index.html`` with its figures and sounds; it opens from disk."""
     names = [unit.name for unit in representatives(units)]
     page = Document(f"Evaluation on {corpus.name}")
+    page.add(
+        Picture.saved(
+            accuracy_figure(tables["scores"], tables["audits"], names),
+            out,
+            "accuracy",
+            "Balanced accuracy per test set with 95 % intervals. Grey: what classifiers reach that "
+            "see only part of the input.",
+            data=pd.concat([tables["scores"], tables["audits"]]),
+        ),
+        Bullets(
+            [
+                *success_sentences(tables["scores"], f"The network “{names[0]}”", names[0]),
+                audit_sentence(tables["audits"]),
+            ]
+        ),
+    )
+    heard = heard_text(tests.n_heard, len(tests.tokens), tests.n_left_out)
+    for alarm in [*([f"{heard}."] if heard else []), *alarms(tables["audits"])]:
+        page.say(alarm, kind="warning")
+    page.add(Heading("Method"))
     page.say(
         "The networks were trained on the training split of this corpus."
         if tests.own
@@ -68,11 +89,8 @@ def write_page(
         f"families. Balanced accuracy is the mean of the two recalls; always giving the same "
         f"answer makes 0.5."
     )
-    heard = heard_text(tests.n_heard, len(tests.tokens), tests.n_left_out)
-    for alarm in [*([f"{heard}."] if heard else []), *alarms(tables["audits"])]:
-        page.say(alarm, kind="warning")
     page.add(
-        *_scores(out, tables, names),
+        *_scores(tables, names),
         *_audits(tables["audits"]),
         *_calibration(out, tables, units),
         *_comparisons(tables["comparisons"]),
@@ -99,17 +117,9 @@ def _network_row(network: TrainedNetwork) -> list[str]:
     return [*row, network.digest[:12]]
 
 
-def _scores(out: Path, tables: Tables, names: Sequence[str]) -> Iterator[Block]:
+def _scores(tables: Tables, names: Sequence[str]) -> Iterator[Block]:
     scores, seeds = tables["scores"], tables["seeds"]
     yield Heading("Test sets")
-    yield Picture.saved(
-        accuracy_figure(scores, tables["audits"], names),
-        out,
-        "accuracy",
-        "Balanced accuracy per test set. Grey: what classifiers reach that see only part of the "
-        "input.",
-        data=pd.concat([scores[scores["metric"] == "balanced_accuracy"], tables["audits"]]),
-    )
     for name in (*names, ORACLE):
         counts, rows = [], []
         metrics = "accuracy balanced_accuracy mcc auroc recall_initial recall_final".split()

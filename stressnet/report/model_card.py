@@ -14,6 +14,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_PART_OF_SPEECH, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.evaluation import tables
+from stressnet.evaluation.audits import COLUMNS
 from stressnet.evaluation.heard import is_own_corpus
 from stressnet.evaluation.sets import (
     FULL_VOWELS,
@@ -27,7 +28,10 @@ from stressnet.evaluation.sets import (
 from stressnet.evaluation.text import interval_rows, interval_text, level_text, set_title
 from stressnet.languages import ENGLISH, language
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.report.document import Bullets, Table, block_markdown
+from stressnet.report.answers import success_sentences
+from stressnet.report.document import Bullets, Table, render
+from stressnet.report.scores import accuracy_figure
+from stressnet.report.style import save_figure
 from stressnet.runs.held import check_file
 from stressnet.runs.work import Progress
 from stressnet.training.calibration import save_calibration
@@ -104,12 +108,21 @@ def write_card(
     if unit.calibration is None:
         raise ConfigError(f"{corpus_path}: no validation tokens of both classes to calibrate on")
     how = {"seed": seed, "n_resamples": n_resamples}
+    path = out or model_path / CARD_NAME
     with progress.stage("card"):
         scores = tables.scores_table([unit], tests, **how)
         groups = tables.groups_table([unit], tests, **how)
         speakers = tables.cluster_table([unit], tests, "speaker")
-        card = _card(corpus, described, unit, scores, groups, speakers)
-        path = out or model_path / CARD_NAME
+        drawn = accuracy_figure(scores, pd.DataFrame(columns=COLUMNS), [unit.name])
+        save_figure(drawn, path.with_suffix(""), ["png"])
+        answer = [*success_sentences(scores, "The network", unit.name), _speakers(speakers)]
+        card = render(
+            "card.md",
+            **_parts(corpus, described, unit, scores),
+            groups=_groups(groups),
+            answer=Bullets(answer),
+            figure=path.with_suffix(".png").name,
+        )
         try:
             path.write_text(card, encoding="utf-8")
         except OSError as error:
@@ -141,45 +154,26 @@ def _twin(described: TrainedNetwork, measured_path: Path, corpus: Corpus) -> Tra
     return twin
 
 
-def _card(
-    corpus: Corpus,
-    model: TrainedNetwork,
-    unit: Unit,
-    scores: pd.DataFrame,
-    groups: pd.DataFrame,
-    speakers: pd.DataFrame,
-) -> str:
-    """The text of ``card.md`` with what is known of a network."""
+def _parts(
+    corpus: Corpus, model: TrainedNetwork, unit: Unit, scores: pd.DataFrame
+) -> dict[str, Any]:
+    """What ``card.md`` says of a network, but for the lead and the groups."""
     info, facts = model.info, corpus.manifest
     licence = facts["parameters"].get("licence", "unknown")
-    return (
-        (Path(__file__).parent / "card.md")
-        .read_text(encoding="utf-8")
-        .format(
-            architecture=info.architecture,
-            corpus=corpus.name,
-            first=info.classes[0],
-            second=info.classes[1],
-            n_parameters=sum(p.numel() for p in model.model.parameters()),
-            seed=info.seed,
-            preset=info.preset,
-            n_bins=info.n_bins,
-            n_frames=info.n_frames,
-            digest=model.digest,
-            stressnet=info.versions.get("stressnet", "?"),
-            torch=info.versions.get("torch", "?"),
-            data=block_markdown(Bullets(_data(corpus, info.training, facts))),
-            measured=_MEASURED_TWIN if info.training.get("all_tokens") else _MEASURED,
-            results=block_markdown(_results(scores)),
-            groups=block_markdown(_groups(groups)),
-            speakers=_speakers(speakers),
-            calibration=_calibration(unit, scores),
-            limits=block_markdown(Bullets(_limits(facts, scores))),
-            licence=f"{licence}. {facts['parameters'].get('citation', '')}".strip(),
-            threads=info.training.get("threads", "?"),
-            commands=_commands(info, facts),
-        )
-    )
+    return {
+        "info": info,
+        "corpus": corpus.name,
+        "language": language(corpus.language).name,
+        "n_parameters": sum(p.numel() for p in model.model.parameters()),
+        "digest": model.digest,
+        "data": Bullets(_data(corpus, info.training, facts)),
+        "measured": _MEASURED_TWIN if info.training.get("all_tokens") else _MEASURED,
+        "results": _results(scores),
+        "calibration": _calibration(unit, scores),
+        "limits": Bullets(_limits(facts, scores)),
+        "licence": f"{licence}. {facts['parameters'].get('citation', '')}".strip(),
+        "commands": _commands(info, facts),
+    }
 
 
 def _data(corpus: Corpus, training: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,11 +16,12 @@ from stressnet.axes import Axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.languages import language
-from stressnet.report import run_sections, tables
+from stressnet.report import answers, run_sections, tables
 from stressnet.report.choose import choose_words
+from stressnet.report.corpus import plot_regions
 from stressnet.report.cues_figure import COEFFICIENT_COLUMNS, plot_cues_beside_relevance
 from stressnet.report.document import Block, Bullets, Document, Heading, Link, Paragraph
-from stressnet.report.names import count_of, method_text, region_name
+from stressnet.report.names import count_of, method_text
 from stressnet.report.patching_page import patching_blocks
 from stressnet.report.run import RelevanceRun, model_manifest, table_if_there
 from stressnet.report.run_sections import Sources
@@ -75,10 +75,8 @@ def write_report(
         ) from error
     folder = None if model_folder is None else Path(model_folder)
     page = Document(f"Where a network hears stress: {corpus.name}")
-    if explorer:
-        page.add(Link("explorer.html", "Explorer: hear and see every token"))
     sources = Sources(opened, corpus, out)
-    page.add(*_sections(sources, folder, coefficients, claims, patching))
+    page.add(*_sections(sources, folder, coefficients, claims, patching, explorer))
     page.write(out / "report.md")
     return page.write(out / "index.html")
 
@@ -89,6 +87,7 @@ def _sections(
     coefficients: Path | None,
     claims: Path | None,
     patching: Path | None,
+    has_explorer: bool,
 ) -> Iterator[Block]:
     """All sections in order; what the report could not be given is None."""
     model = model_manifest(folder)
@@ -96,9 +95,11 @@ def _sections(
         None if folder is None else table_if_there(folder / name)
         for name in ("metrics.csv", "predictions.parquet")
     )
-    yield from _introduction(sources, model)
-    if facts := _main_findings(metrics, sources.run.summary):
-        yield from (Heading("In short"), Bullets(facts))
+    verdicts = None if claims is None else read_table(claims, tables.CLAIM_COLUMNS)
+    yield from _answer(sources, metrics, verdicts)
+    if has_explorer:
+        yield Link("explorer.html", "Explorer: hear and see every token")
+    yield from (Heading("Question"), _question(sources, model))
     yield from _corpus(sources)
     yield from _success(sources, metrics, predictions)
     yield Heading("Relevance by region")
@@ -110,7 +111,7 @@ def _sections(
             "All regions and measures: tables/summary.csv. One row per token and region: "
             "relevance.parquet in the run folder, for R and pandas."
         )
-    yield from _claims(sources, claims)
+    yield from _claims(sources, claims, verdicts)
     yield from (Heading("Mean relevance"), run_sections.mean_maps(sources))
     yield from (Heading("Vowel space"), run_sections.vowels(sources))
     if coefficients is not None:
@@ -133,19 +134,13 @@ def _sections(
     yield from (Heading("Provenance"), tables.provenance_table(manifests))
 
 
-def _introduction(sources: Sources, model: dict[str, Any] | None) -> Iterator[Block]:
+def _question(sources: Sources, model: dict[str, Any] | None) -> Paragraph:
     run, corpus = sources.run, sources.corpus
-    if corpus.manifest.get("parameters", {}).get("synthetic"):
-        yield Paragraph(
-            "Synthetic speech: these figures show that the software works, not how people "
-            "stress words.",
-            "warning",
-        )
     architecture = (model or {}).get("parameters", {}).get("architecture")
     network = "a network" if architecture is None else f"a network ({architecture})"
     of = language(corpus.language)
     words = "Disyllabic words" if of.is_english else f"{of.name} words of two syllables"
-    yield Paragraph(
+    return Paragraph(
         f"{words} were cut from the recordings of {corpus.name}; {network} was trained "
         f"to tell from a spectrogram ({run.preset_name or 'preset unknown'}) whether stress is "
         f"INITIAL or FINAL; its answers on {count_of(len(run.tokens), 'token')} were explained "
@@ -155,32 +150,36 @@ def _introduction(sources: Sources, model: dict[str, Any] | None) -> Iterator[Bl
     )
 
 
-def _main_findings(metrics: pd.DataFrame | None, summary: pd.DataFrame | None) -> list[str]:
-    """Sentences about the primary figures, each with n, interval and what to compare it with."""
-    facts = []
-    if metrics is not None:
-        rows = metrics[(metrics["test_set"] == "test") & (metrics["metric"] == "balanced_accuracy")]
-        if len(rows) and math.isfinite(rows.iloc[0]["estimate"]):
-            test = rows.iloc[0]
-            value = tables.with_interval(test["estimate"], test["low"], test["high"], 3)
-            facts.append(
-                f"On new words of new speakers the network reaches a balanced accuracy of {value} "
-                f"(n = {int(test['n'])}, majority rate {test['majority_rate']:.3f}, chance 0.5)."
-            )
-    if summary is not None:
-        rows = summary[(summary["stress"] == "ALL") & (summary["measure"] == "density")]
-        rows = rows[rows["mean"].notna()].set_index("region")
-        primary = ("nucleus_stressed", "nucleus_unstressed", "F1_stressed", "F2_stressed")
-        for region, row in rows.reindex([r for r in primary if r in rows.index]).iterrows():
-            value = tables.with_interval(row["mean"], row["mean_low"], row["mean_high"])
-            name = region_name(str(region))
-            facts.append(
-                f"{name[:1].upper()}{name[1:]}: {value} times as much relevance for the word's "
-                f"class per cell as if it were spread evenly; null "
-                f"{tables.number(row['null_mean'])}: {tables.compared(row)} "
-                f"(n = {int(row['n_tokens'])})."
-            )
-    return facts
+def _answer(
+    sources: Sources, metrics: pd.DataFrame | None, claims: pd.DataFrame | None
+) -> Iterator[Block]:
+    """The page's first screen: one figure and three sentences."""
+    run, corpus = sources.run, sources.corpus
+    if corpus.manifest.get("parameters", {}).get("synthetic"):
+        yield Paragraph(
+            "Synthetic speech: these figures show that the software works, not how people "
+            "stress words.",
+            "warning",
+        )
+    summary, relevance = run.summary, run.relevance
+    sentences = [] if metrics is None else answers.success_sentences(metrics, "The network")
+    if (
+        summary is not None
+        and relevance is not None
+        and set(answers.ASKED) & set(summary["region"])
+    ):
+        density = summary[(summary["measure"] == "density") & summary["region"].isin(answers.ASKED)]
+        yield sources.picture(
+            lambda: (plot_regions(relevance, summary, regions=answers.ASKED), density),
+            "answer",
+            "Where the relevance for a word's class lies: 1 is as much per cell of the spectrogram "
+            "as in the mean. Diamonds: means with 95 % intervals; dots: speakers; grey bars: the "
+            "same with another word's boundaries or formants (the null).",
+        )
+        sentences += answers.relevance_sentences(summary)
+    if claims is not None:
+        sentences = [*sentences[:2], answers.verdicts_sentence(claims)]
+    yield Bullets(sentences)
 
 
 def _corpus(sources: Sources) -> Iterator[Block]:
@@ -236,9 +235,9 @@ def _success(
         )
 
 
-def _claims(sources: Sources, file: Path | None) -> Iterator[Block]:
+def _claims(sources: Sources, file: Path | None, claims: pd.DataFrame | None) -> Iterator[Block]:
     yield Heading("Claims")
-    if file is None:
+    if file is None or claims is None:
         yield Paragraph(
             "No verdicts: what is denser than its null may be so in any network. stressnet stats "
             "compares with untrained networks and with the input; report --stats shows it.",
@@ -246,7 +245,8 @@ def _claims(sources: Sources, file: Path | None) -> Iterator[Block]:
         )
         return
     shutil.copyfile(file, sources.out / "tables" / "claims.csv")
-    yield from tables.claims_tables(read_table(file, tables.CLAIM_COLUMNS))
+    yield Bullets(answers.claim_sentences(claims))
+    yield from tables.claims_tables(claims)
     yield Paragraph(
         "A claim holds if all its primary criteria lie above their margins, after Holm's "
         "correction for the number of claims, and needs three networks. With I and F the ratio in "

@@ -92,7 +92,7 @@
     button.addEventListener("click", () => S.copy(data.content.textContent, data.dataset.name, button));
     data.previousElementSibling.append(button);
   }
-  document.querySelectorAll(".wide > table").forEach(S.sortable);
+  document.querySelectorAll(".scroll > table").forEach(S.sortable);
 
   /* What is wider than the window is reached by Tab and moved by arrows. */
   const reach = new ResizeObserver((entries) => {
@@ -101,5 +101,5 @@
       else target.removeAttribute("tabindex");
     }
   });
-  document.querySelectorAll(".wide").forEach((box) => reach.observe(box));
+  document.querySelectorAll(".scroll").forEach((box) => reach.observe(box));
 })();

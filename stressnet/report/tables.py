@@ -206,10 +206,11 @@ def _split_order(name: str) -> tuple[int, int, str]:
 
 
 CLAIM_COLUMNS = (
-    *("network", "stratum", "claim", "verdict", "p_holm", "criterion", "role", "null"),
-    *("effect", "low", "high", "margin", "observed", "compared_with", "decision", "n_seeds"),
+    *("network", "stratum", "claim", "statement", "verdict", "p_holm", "criterion", "role", "null"),
+    *("effect", "low", "high", "scale", "margin", "observed", "compared_with", "decision"),
+    "n_seeds",
 )
-"""Columns of ``claims.csv`` that :func:`claims_tables` shows."""
+"""Columns of ``claims.csv`` that a report shows."""
 
 
 def claims_tables(claims: pd.DataFrame) -> list[Table]:

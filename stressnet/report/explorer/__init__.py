@@ -13,5 +13,5 @@ Layout
       index.js             table of tokens, names of runs, axes, regions, colours
       tokens/000012.js     one token, see :mod:`stressnet.report.explorer.pack`
       sounds/000012.flac   its excerpt
-      explorer.css, data.js, plot.js, list.js, labels.js, app.js
+      explorer.css, data.js, plot.js, list.js, labels.js, pane.js, app.js
 """

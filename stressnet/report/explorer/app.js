@@ -3,112 +3,114 @@
 (function () {
   const S = window.Stressnet, make = S.make;
   const $ = (id) => document.getElementById(id);
-  const CLASSES = ["INITIAL", "FINAL"];
-  const state = {
-    number: -1, method: 0, token: null, selection: null, pointer: null,
-    layers: { relevance: true, image: true, formants: true, pitch: true, tiers: true, shared: false, whole: false, all: false },
-    outlines: [], // {name, slot}
-  };
-  const picture = new S.Picture($("picture"), $("overlay"));
+  const layers = { relevance: true, image: true, formants: true, pitch: true, tiers: true, shared: false, whole: false, all: false };
+  const outlines = []; // {name, slot}
+  const root = document.querySelector(".pane"), copy = root.cloneNode(true);
+  copy.querySelectorAll("[id]").forEach((element) => element.removeAttribute("id"));
+  copy.classList.add("second");
+  copy.hidden = true;
+  root.after(copy);
+  const main = new S.Pane(root, changed, $("readout")), second = new S.Pane(copy, changed, $("readout"));
+  const keep = second.part("keep").firstElementChild; // the second pane's word stays when the first one's changes
   const list = new S.List(show);
-  const audio = $("audio");
-  let playing = null;
+  let comparing = false;
 
   function show(number) {
-    state.number = number;
-    stop();
-    state.selection = null;
-    const { tokens } = S.index;
-    $("word").textContent = tokens.word[number].toLowerCase();
-    facts();
+    main.show(number);
     S.labels.show(number);
-    audio.src = `explorer/sounds/${S.file(number)}${S.index.sound_suffix}`;
-    const slow = setTimeout(() => { $("loading").textContent = "loading …"; $("loading").hidden = false; }, 250);
-    S.token(number).then((token) => {
-      clearTimeout(slow);
-      if (state.number !== number) return;
-      $("loading").hidden = true;
-      state.token = token;
-      draw();
-      table();
-      for (const other of list.neighbours()) S.token(other).catch(() => {});
-    }, (error) => {
-      clearTimeout(slow);
-      if (state.number !== number) return;
-      state.token = null;
-      $("loading").textContent = error.message;
-      $("loading").hidden = false;
-    });
+    if (comparing && !keep.checked) second.show(number);
     remember();
   }
 
+  function changed(what) {
+    if (this === second && !comparing) return;
+    if (what === "method" && this === main) {
+      list.method = main.method;
+      list.filter();
+    }
+    draw();
+    table();
+    if (what === "token" && this === main) for (const other of list.neighbours()) S.token(other).catch(() => {});
+  }
+
+  /* Two pictures have one scale of time; of one run, also one of colours. */
+  function draw() {
+    const common = {};
+    if (comparing && main.token && second.token) {
+      common.span = Math.max(...[main, second].map((pane) => S.spanOf(pane.token, pane.method, layers.whole)));
+      const limits = [main, second].map((pane) => pane.token.runs[pane.method]?.limit);
+      if (main.method === second.method && !layers.shared) common.limit = Math.max(...limits) || undefined;
+    }
+    main.draw({ layers, outlines, ...common });
+    if (comparing) second.draw({ layers, outlines, ...common });
+    remember();
+  }
+
+  /* Open or close the second pane: another run beside this one, or this word kept beside another. */
+  function compare(on, method = main.method + 1, number = S.index.runs.length > 1 ? null : main.number) {
+    comparing = on;
+    copy.hidden = !on;
+    $("detail").classList.toggle("comparing", on);
+    $("compare").setAttribute("aria-pressed", on);
+    second.stop();
+    if (on) {
+      keep.checked = number !== null;
+      second.show(number === null ? main.number : number);
+      second.setMethod(method);
+    }
+    draw();
+    table();
+  }
+
+  $("compare").addEventListener("click", () => compare(!comparing));
+  keep.addEventListener("change", () => { if (!keep.checked) second.show(main.number); remember(); });
+
   /* What is seen goes into the address, which can be sent to somebody else. */
   function remember() {
-    if (state.number < 0) return;
-    const on = Object.keys(state.layers).filter((name) => state.layers[name]).join(","), regions = state.outlines.map((o) => o.name).join(",");
-    const view = new URLSearchParams({ run: S.index.runs[state.method].label, layers: on, regions });
-    try { history.replaceState(null, "", `#${encodeURIComponent(S.index.tokens.id[state.number])}?${view}`); } catch { /* some browsers refuse on disk */ }
+    if (main.number < 0) return;
+    const label = (pane) => S.index.runs[pane.method].label, id = (pane) => S.index.tokens.id[pane.number];
+    const on = Object.keys(layers).filter((name) => layers[name]).join(","), regions = outlines.map((o) => o.name).join(",");
+    const view = new URLSearchParams({ run: label(main), layers: on, regions });
+    if (comparing) {
+      view.set("beside", label(second));
+      if (keep.checked) view.set("word", id(second));
+    }
+    try { history.replaceState(null, "", `#${encodeURIComponent(id(main))}?${view}`); } catch { /* some browsers refuse on disk */ }
   }
 
   function recall(text) {
     const view = new URLSearchParams(text), runs = S.index.runs.map((run) => run.label);
-    if (runs.includes(view.get("run"))) setMethod(runs.indexOf(view.get("run")));
-    if (view.has("layers")) for (const name of Object.keys(state.layers)) setLayer(name, view.get("layers").split(",").includes(name));
+    if (runs.includes(view.get("run"))) main.setMethod(runs.indexOf(view.get("run")));
+    if (view.has("layers")) for (const name of Object.keys(layers)) setLayer(name, view.get("layers").split(",").includes(name));
     if (view.get("regions")) outline(view.get("regions").split(","), true);
-  }
-
-  function facts() {
-    const { tokens, speakers, splits, runs } = S.index, i = state.number;
-    const parts = [];
-    if (tokens.stress[i] !== null) parts.push(make("span", CLASSES[tokens.stress[i]], `${CLASSES[tokens.stress[i]]} stress`));
-    else parts.push(make("span", "quiet", "stress unknown"));
-    const said = runs[state.method].predicted[i];
-    if (said !== null) {
-      const p = runs[state.method].p[i], certain = said === 0 ? p : 1 - p;
-      const answer = make("span", CLASSES[said], `network: ${CLASSES[said]}, p ${certain < .995 ? "= " + certain.toFixed(2) : "> 0.99"} `);
-      const correct = list.correct(i);
-      if (correct !== null) answer.append(make("b", correct ? "right" : "wrong", correct ? "✓ right" : "✗ wrong"));
-      parts.push(answer);
-    }
-    parts.push(make("span", "quiet", `speaker ${speakers[tokens.speaker[i]]}${tokens.sex ? ` (${tokens.sex[i]})` : ""}`), make("span", "quiet", splits[tokens.split[i]].replace(/_/g, " ")), make("span", "quiet", tokens.id[i]));
-    $("facts").replaceChildren(...parts);
-  }
-
-  function draw() {
-    if (!state.token) return;
-    const methods = state.layers.all ? S.index.runs.map((_, i) => i) : [state.method];
-    picture.draw(state.token, { method: state.method, methods, number: state.number, layers: state.layers, whole: state.layers.whole, outlines: state.outlines });
-    overlay();
-    remember();
-    const run = state.token.runs[state.method], word = S.index.tokens.word[state.number].toLowerCase();
-    $("picture").setAttribute("aria-label", `${word}: waveform, spectrogram, tiers` + (run ? `, relevance of ${S.index.runs[state.method].label}; its sum is ${S.signed(run.sum, 2)} logits` : ""));
-  }
-
-  function overlay(playhead) {
-    picture.drawOverlay({ pointer: state.pointer, selection: state.selection, playhead });
+    const word = S.index.tokens.id.indexOf(view.get("word"));
+    if (runs.includes(view.get("beside"))) compare(true, runs.indexOf(view.get("beside")), word < 0 ? null : word);
   }
 
   /* ------------------------------------------------------------------ regions */
 
+  const outlineOf = (pane, name) => pane.token?.arrays[`outline${S.index.runs[pane.method].preset}:${name}`];
+  const runOf = (pane) => (pane.token ? pane.token.runs[pane.method] : null);
+
   function table() {
-    const body = $("regions").tBodies[0], run = state.token && state.token.runs[state.method];
-    const rows = [];
+    const panes = comparing ? [main, second] : [main], head = $("regions").tHead.rows[0];
+    const rows = [], n = 1 + 4 * panes.length;
+    for (const cell of head.cells) cell.hidden = cell.cellIndex >= n;
     let group = "";
     for (const region of S.index.regions) {
-      const values = run && run.regions && run.regions[region.name];
-      const outlined = state.token && state.token.arrays[`outline${S.index.runs[state.method].preset}:${region.name}`];
-      if (!values && !outlined) continue;
+      const outlined = outlineOf(main, region.name);
+      if (!outlined && !panes.some((pane) => runOf(pane)?.regions?.[region.name])) continue;
       if (region.group !== group) {
         group = region.group;
-        const head = make("tr", "group-head"), cell = make("td", "", group);
-        cell.colSpan = 5;
-        head.append(cell);
-        rows.push(head);
+        const heading = make("tr", "group-head"), cell = make("td", "", group);
+        cell.colSpan = n;
+        heading.append(cell);
+        rows.push(heading);
       }
       const row = make("tr"), cell = make("td"), label = make("label"), box = make("input"), swatch = make("span", "swatch");
       box.type = "checkbox";
       box.dataset.region = region.name;
-      const on = state.outlines.find((o) => o.name === region.name);
+      const on = outlines.find((o) => o.name === region.name);
       box.checked = Boolean(on);
       box.disabled = !outlined;
       if (on) swatch.style.borderColor = S.outlineColour(on.slot);
@@ -116,41 +118,37 @@
       label.append(box, swatch, region.title);
       cell.append(label);
       row.append(cell);
-      const reason = run && run.missing && run.missing[region.name];
-      if (reason) {
-        const why = make("td", "reason", reason);
-        why.colSpan = 4;
-        row.append(why);
-      } else {
-        const [share, area, density, nothing] = columns(run, values);
-        row.append(number(share, 100, 1), number(area, 100, 1), number(density, 1, 2), number(nothing, 1, 2));
-      }
+      for (const pane of panes) row.append(...cells(runOf(pane), region.name));
       rows.push(row);
     }
-    body.replaceChildren(...rows);
+    $("regions").tBodies[0].replaceChildren(...rows);
+    if (rows.length) S.sortable($("regions"));
   }
 
-  function columns(run, values) {
-    return ["positive_share", "area_share", "density", "null_density"].map((name) => {
-      const at = run && run.measures ? run.measures.indexOf(name) : -1;
-      return at < 0 || !values ? null : values[at];
+  /* A region's numbers in one run, or why there are none. */
+  function cells(run, name) {
+    const reason = run?.missing?.[name];
+    if (reason) {
+      const why = make("td", "reason", reason);
+      why.colSpan = 4;
+      return [why];
+    }
+    return [["positive_share", 100, 1], ["area_share", 100, 1], ["density", 1, 2], ["null_density", 1, 2]].map(([measure, scale, digits]) => {
+      const at = run?.measures?.indexOf(measure) ?? -1, value = at < 0 ? null : run.regions?.[name]?.[at];
+      return make("td", "n", value === null || value === undefined ? "–" : (scale * value).toFixed(digits).replace("-", "−"));
     });
-  }
-
-  function number(value, scale, digits) {
-    return make("td", "n", value === null || value === undefined ? "–" : (scale * value).toFixed(digits).replace("-", "−"));
   }
 
   function outline(names, on) {
     const known = names.filter((name) => S.index.regions.some((r) => r.name === name));
-    const wanted = on === undefined ? !known.every((name) => state.outlines.some((o) => o.name === name)) : on;
+    const wanted = on === undefined ? !known.every((name) => outlines.some((o) => o.name === name)) : on;
     for (const name of known) {
-      const at = state.outlines.findIndex((o) => o.name === name);
+      const at = outlines.findIndex((o) => o.name === name);
       if (wanted && at < 0) {
         let slot = 0;
-        while (state.outlines.some((o) => o.slot === slot)) slot++;
-        state.outlines.push({ name, slot });
-      } else if (!wanted && at >= 0) state.outlines.splice(at, 1);
+        while (outlines.some((o) => o.slot === slot)) slot++;
+        outlines.push({ name, slot });
+      } else if (!wanted && at >= 0) outlines.splice(at, 1);
     }
     draw();
     const focused = document.activeElement && document.activeElement.dataset.region;
@@ -159,119 +157,35 @@
   }
 
   $("regions").addEventListener("change", (event) => outline([event.target.dataset.region], event.target.checked));
-  $("clear-regions").addEventListener("click", () => outline(state.outlines.map((o) => o.name), false));
+  $("clear-regions").addEventListener("click", () => outline(outlines.map((o) => o.name), false));
+  $("copy-regions").addEventListener("click", (event) => S.copy(S.csvOf($("regions")), `${S.index.tokens.id[main.number]}.csv`, event.target));
 
-  /* ------------------------------------------------------------------ methods and layers */
-
-  function setMethod(method) {
-    const n = S.index.runs.length;
-    state.method = list.method = (method + n) % n;
-    [...$("methods").children].forEach((button, i) => {
-      button.setAttribute("aria-checked", i === state.method);
-      button.tabIndex = i === state.method ? 0 : -1;
-    });
-    list.filter();
-    if (state.number >= 0) facts();
-    draw();
-    if (state.token) table();
-  }
+  /* ------------------------------------------------------------------ layers */
 
   function setLayer(name, on) {
-    state.layers[name] = on;
+    layers[name] = on;
     document.querySelector(`[data-layer="${name}"]`).checked = on;
     draw();
   }
 
   $("toggles").addEventListener("change", (event) => setLayer(event.target.dataset.layer, event.target.checked));
 
-  /* ------------------------------------------------------------------ sound */
-
-  function play(start, end) {
-    if (!state.token) return;
-    stop();
-    const origin = state.token.sound.origin_s;
-    const from = Math.max(0, origin + start), to = Math.min(state.token.sound.duration_s, origin + end);
-    playing = { to, origin };
-    audio.currentTime = from;
-    $("play").textContent = "■ stop";
-    const started = playing;
-    audio.play().then(() => follow(started), (error) => {
-      if (playing === started) stop();
-      if (error.name !== "AbortError") $("readout").textContent = `The sound cannot be played: ${error.message}`;
-    });
-  }
-
-  function follow(started) {
-    if (playing !== started) return;
-    if (audio.ended || audio.currentTime >= started.to) { stop(); return; }
-    overlay(audio.currentTime - started.origin);
-    requestAnimationFrame(() => follow(started));
-  }
-
-  function stop() {
-    if (!playing) return;
-    playing = null;
-    audio.pause();
-    $("play").textContent = "▶ play";
-    overlay();
-  }
-
-  function togglePlay() {
-    if (playing) { stop(); return; }
-    if (!state.token) return;
-    const [start, end] = state.selection || state.token.view;
-    play(Math.min(start, end), Math.max(start, end));
-  }
-
-  const playWord = () => state.token && play(0, state.token.end_s);
-  $("play").addEventListener("click", togglePlay);
-  $("play-word").addEventListener("click", playWord);
-
-  /* ------------------------------------------------------------------ pointer */
-
-  const surface = $("overlay");
-  const point = (event) => {
-    const box = surface.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
-  };
-  const within = (x) => Math.max(picture.place.left, Math.min(picture.place.left + picture.place.plot, x));
-  let anchor = null;
-  surface.addEventListener("pointerdown", (event) => {
-    if (!state.token || event.button) return;
-    anchor = point(event).x;
-    surface.setPointerCapture(event.pointerId);
-  });
-  surface.addEventListener("pointermove", (event) => {
-    if (!state.token) return;
-    state.pointer = point(event);
-    if (anchor !== null && Math.abs(state.pointer.x - anchor) > 3) state.selection = [picture.time(within(anchor)), picture.time(within(state.pointer.x))];
-    const text = picture.readout(state.pointer);
-    if (text) $("readout").textContent = text;
-    if (!playing) overlay();
-  });
-  surface.addEventListener("pointerup", (event) => {
-    if (anchor !== null && Math.abs(point(event).x - anchor) <= 3) state.selection = null;
-    anchor = null;
-    overlay();
-  });
-  surface.addEventListener("pointerleave", () => { state.pointer = null; if (!playing) overlay(); });
-
   /* ------------------------------------------------------------------ keys */
 
   const KEYS = {
     ArrowDown: () => list.step(1), j: () => list.step(1), ArrowUp: () => list.step(-1), k: () => list.step(-1),
     PageDown: () => list.step(10), PageUp: () => list.step(-10), Home: () => list.step(-1e9), End: () => list.step(1e9),
-    ArrowRight: () => setMethod(state.method + 1), ArrowLeft: () => setMethod(state.method - 1),
-    " ": togglePlay, w: playWord,
+    ArrowRight: () => main.setMethod(main.method + 1), ArrowLeft: () => main.setMethod(main.method - 1),
+    " ": () => main.togglePlay(), w: () => main.playWord(), x: () => compare(!comparing),
     r: () => flip("relevance"), i: () => flip("image"), f: () => flip("formants"), p: () => flip("pitch"), b: () => flip("tiers"),
     c: () => flip("shared"), z: () => flip("whole"), a: () => flip("all"),
     n: () => outline(["nucleus_1", "nucleus_2"]), s: () => outline(["syllable_1", "syllable_2"]),
     1: () => outline(["F1"]), 2: () => outline(["F2"]), 3: () => outline(["F3"]), 4: () => outline(["F4"]), 0: () => outline(["F0"]),
     I: () => S.labels.set("INITIAL"), F: () => S.labels.set("FINAL"), V: () => S.labels.set("VARIES"), B: () => S.labels.set("BAD"),
     "?": () => $("help").showModal(),
-    Escape: () => { stop(); state.selection = null; overlay(); },
+    Escape: () => [main, second].forEach((pane) => { pane.stop(); pane.selection = null; pane.overlay(); }),
   };
-  const flip = (name) => setLayer(name, !state.layers[name]);
+  const flip = (name) => setLayer(name, !layers[name]);
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
@@ -281,7 +195,7 @@
       else if (at.id === "f-text" && (event.key === "ArrowDown" || event.key === "Enter")) {
         event.preventDefault();
         $("list").focus();
-        list.step(event.key === "Enter" && list.shown.includes(state.number) ? 0 : 1);
+        list.step(event.key === "Enter" && list.shown.includes(main.number) ? 0 : 1);
       }
       return;
     }
@@ -311,7 +225,7 @@
       $(`tab-${other}`).setAttribute("aria-selected", on);
       $(`tab-${other}`).tabIndex = on ? 0 : -1;
     }
-    if (name === "words") { list.render(); draw(); } else stop();
+    if (name === "words") { list.render(); draw(); } else [main, second].forEach((pane) => pane.stop());
   }
   for (const name of TABS) $(`tab-${name}`).addEventListener("click", () => tab(name));
   document.querySelector(".tabs").addEventListener("keydown", (event) => {
@@ -336,13 +250,6 @@
 
   /* ------------------------------------------------------------------ start */
 
-  S.index.runs.forEach((run, i) => {
-    const button = make("button", "", run.label);
-    button.setAttribute("role", "radio");
-    button.title = run.description;
-    button.addEventListener("click", () => setMethod(i));
-    $("methods").append(button);
-  });
   $("all-methods").hidden = S.index.runs.length < 2;
   let kept = null;
   try { kept = localStorage.getItem("stressnet-theme"); } catch { /* not kept */ }
@@ -352,14 +259,20 @@
     const now = $("picture").parentElement.clientWidth;
     if (now !== width) { width = now; draw(); }
   }).observe($("picture").parentElement);
-  setMethod(0);
+  main.setMethod(0);
+  second.setMethod(0);
   const [asked, view] = location.hash.slice(1).split("?");
   const wanted = (() => { try { return S.index.tokens.id.indexOf(decodeURIComponent(asked)); } catch { return -1; } })();
-  if (view) recall(view);
   const first = wanted >= 0 ? wanted : S.index.first;
   if (S.index.tokens.id.length) { list.choose(first); $("list").focus({ preventScroll: true }); }
-  S.state = state;
-  S.picture = picture;
+  if (view && main.number >= 0) recall(view);
+  S.state = {
+    layers, outlines, get number() { return main.number; }, get method() { return main.method; },
+    get token() { return main.token; }, get selection() { return main.selection; },
+    get beside() { return comparing ? { number: second.number, method: second.method, token: second.token } : null; },
+  };
+  S.picture = main.picture;
+  S.pictureBeside = second.picture;
   S.list = list;
   S.ready = performance.now();
 })();

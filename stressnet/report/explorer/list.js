@@ -37,11 +37,7 @@
       new ResizeObserver(() => this.render()).observe(this.box);
     }
 
-    /* Right, wrong, or null where the stress or the answer is unknown. */
-    correct(number, method = this.method) {
-      const said = S.index.runs[method].predicted[number], is = S.index.tokens.stress[number];
-      return said === null || is === null ? null : said === is;
-    }
+    correct(number) { return S.correct(number, this.method); }
 
     filter() {
       const { tokens, speakers, splits } = S.index, run = S.index.runs[this.method];
@@ -167,6 +163,11 @@
     return element;
   }
 
+  /* Whether a run's answer is right; null where the stress or the answer is unknown. */
+  S.correct = function (number, method) {
+    const said = S.index.runs[method].predicted[number], is = S.index.tokens.stress[number];
+    return said === null || is === null ? null : said === is;
+  };
   S.make = make;
   S.List = List;
 })();

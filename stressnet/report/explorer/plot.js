@@ -14,7 +14,7 @@
   /* Places of panels, in CSS pixels. */
   function layout(width, token, options) {
     const narrow = width < 640;
-    const left = narrow ? 46 : 74, right = narrow ? 50 : 84;
+    const left = narrow ? 62 : 74, right = narrow ? 50 : 84;
     const panels = [{ kind: "wave", height: 58 }, { kind: "spectrogram", height: narrow ? 170 : 215 }];
     const shown = options.methods;
     for (const method of shown) {
@@ -30,9 +30,16 @@
       panel.y = y;
       y += panel.height + (panel.tier ? 0 : 7);
     }
-    const [start, end] = options.whole ? wholeView(token, options) : token.view;
+    let [start, end] = options.whole ? wholeView(token, options) : token.view;
+    if (options.span) end = start + options.span; // as long as the one beside it
     return { left, right, panels, width, height: y + 36, start, end, plot: width - left - right, narrow };
   }
+
+  /* Seconds of a token that its picture shows. */
+  S.spanOf = function (token, method, whole) {
+    const [start, end] = whole ? wholeView(token, { method }) : token.view;
+    return end - start;
+  };
 
   function wholeView(token, options) {
     const edges = S.index.presets[S.index.runs[options.method].preset].time_edges;
@@ -176,6 +183,7 @@
     }
 
     limitOf(method) {
+      if (this.options.limit && method === this.options.method) return this.options.limit;
       return this.options.layers.shared ? S.index.runs[method].limit : this.token.runs[method].limit;
     }
 

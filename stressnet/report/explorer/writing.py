@@ -32,7 +32,7 @@ from stressnet.runs.problems import Problem, Severity
 
 PAGE = "explorer.html"
 FOLDER = "explorer"
-ASSETS = ("explorer.css", "data.js", "plot.js", "list.js", "labels.js", "app.js")
+ASSETS = ("explorer.css", "data.js", "plot.js", "list.js", "labels.js", "pane.js", "app.js")
 SHARED = ("pages.css", "pages.js")
 N_LIMITS = 200
 """Maps from which a run's common colour limit is taken."""

@@ -1,0 +1,137 @@
+"""The first sentences of a page: an effect, its interval and what it is compared with."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from stressnet.evaluation.tables import ORACLE
+from stressnet.report.names import count_of
+from stressnet.report.scores import set_name, test_order
+from stressnet.report.tables import compared, number, p_value, with_interval
+
+ASKED = ("nucleus_stressed", "nucleus_unstressed", "consonants", "F1_stressed", "F2_stressed")
+"""Regions of a report's first figure."""
+
+_SUBJECTS = {
+    "nucleus_stressed": ("The stressed vowel holds", "boundaries"),
+    "F1_stressed": ("Around its first formant (F1) lies", "formants"),
+}
+_PARTS = {"padding": "the word's length", "envelope": "the envelope", "phones": "the phones"}
+
+
+def success_sentences(scores: pd.DataFrame, who: str, network: str | None = None) -> list[str]:
+    """How well a network does on the first of its test sets, and on words with both readings.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        ``metrics.csv`` of train, or ``scores.csv`` of evaluate with the ``network`` to speak of.
+    """
+    rows = scores[(scores["metric"] == "balanced_accuracy") & scores["estimate"].notna()]
+    own = rows if network is None else rows[rows["model"] == network]
+    by_set: dict[str, Any] = {row["test_set"]: row for row in own.to_dict("records")}
+    if not by_set:
+        return []
+    first = by_set[min(by_set, key=test_order)]
+    verdict = "tells" if first["low"] > 0.5 else "is not shown to tell"
+    sentences = [
+        f"{who} {verdict} INITIAL from FINAL stress: its balanced accuracy is {_value(first)} on "
+        f"{set_name(first['test_set'])} ({_counts(first)}); guessing gives 0.5, and the majority "
+        f"rate is {first['majority_rate']:.3f}."
+    ]
+    if network is not None and "minimal_pairs" in by_set:
+        of_set = rows[(rows["model"] == ORACLE) & (rows["test_set"] == "minimal_pairs")]
+        sentences.append(
+            f"On words that have both readings, it is {_value(by_set['minimal_pairs'])} "
+            f"({_counts(by_set['minimal_pairs'])}); knowing each word's more frequent reading, "
+            f"without any sound, gives {_value(of_set.iloc[0])}."
+        )
+    return sentences
+
+
+def audit_sentence(audits: pd.DataFrame) -> str:
+    """What the best classifier reaches that sees only part of the input."""
+    rows = audits[audits["audit"].isin(list(_PARTS))]
+    if rows.empty:
+        return "What can be known from a part of the input alone was not measured."
+    order = rows["test_set"].map(test_order)
+    best: Any = rows[order == order.min()].sort_values("estimate").iloc[-1]
+    apart = f"{best['difference']:+.3f} [{best['difference_low']:+.3f}, "
+    return (
+        f"On {set_name(best['test_set'])}, a classifier that is told only {_PARTS[best['audit']]} "
+        f"reaches {_value(best)}; the network's difference from it is {apart}"
+        f"{best['difference_high']:+.3f}]: {best['verdict'].lower()}."
+    )
+
+
+def relevance_sentences(summary: pd.DataFrame) -> list[str]:
+    """How dense relevance is in the stressed vowel and around F1, against evenness and null."""
+    rows = summary[(summary["stress"] == "ALL") & (summary["measure"] == "density")]
+    by_region = rows[rows["mean"].notna()].set_index("region").to_dict("index")
+    sentences = []
+    for region, (subject, exchanged) in _SUBJECTS.items():
+        if region not in by_region:
+            continue
+        row: Any = by_region[region]
+        text = (
+            f"{subject} {with_interval(row['mean'], row['mean_low'], row['mean_high'])} times as "
+            f"much relevance for the word's class per cell of the spectrogram as in the mean"
+        )
+        if math.isfinite(row["ratio"]):
+            ratio = with_interval(row["ratio"], row["ratio_low"], row["ratio_high"])
+            text += f", {ratio} times as much as with the {exchanged} of other words"
+        corrected = f", corrected p {p_value(row['p_holm'])}" if row["p_holm"] <= 1 else ""
+        sentences.append(f"{text}: {compared(row)} ({_counts(row)}{corrected}).")
+    return sentences
+
+
+def claim_sentences(claims: pd.DataFrame) -> list[str]:
+    """A sentence per network and claim over all tokens, then one with all verdicts."""
+    shown = claims[(claims["stratum"] == "ALL") & (claims["role"] == "primary")]
+    sentences = []
+    for (network, _), criteria in shown.groupby(["network", "claim"], sort=False):
+        first = criteria.iloc[0]
+        parts = []
+        for row in criteria.to_dict("records"):
+            unit = " times" if row["scale"] == "ratio" else ""
+            effect = with_interval(row["effect"], row["low"], row["high"])
+            part = f"{row['criterion']}: {effect}{unit}"
+            if math.isfinite(row["compared_with"]):
+                part += f" ({number(row['observed'])} against {number(row['compared_with'])})"
+            parts.append(part)
+        who = f"{network}: " if shown["network"].nunique() > 1 else ""
+        sentences.append(
+            f"{who}{first['statement']} ({'; '.join(parts)}; margin {number(first['margin'])}, "
+            f"corrected p {p_value(first['p_holm'])}, {count_of(first['n_seeds'], 'network')}): "
+            f"{first['verdict']}."
+        )
+    return sentences
+
+
+def verdicts_sentence(claims: pd.DataFrame) -> str:
+    """Which claims hold and which do not."""
+    firsts = claims[claims["stratum"] == "ALL"].drop_duplicates(["network", "claim"])
+    parts = [
+        f"“{verdict}”: {', '.join(dict.fromkeys(rows['claim']))}"
+        for verdict, rows in firsts.groupby("verdict", sort=False)
+    ]
+    return (
+        f"Claims about where relevance lies, tested against untrained networks and the input "
+        f"itself, came out as {'; '.join(parts)}."
+    )
+
+
+def _value(row: Any) -> str:
+    return with_interval(row["estimate"], row["low"], row["high"], 3)
+
+
+def _counts(row: Any) -> str:
+    n, low = (
+        row.get(name, row.get(other)) for name, other in (("n_tokens", "n"), ("mean_low", "low"))
+    )
+    parts = [(n, "token"), (row["n_words"], "word"), (row["n_speakers"], "speaker")]
+    counts = ", ".join(count_of(int(k), noun) for k, noun in parts)
+    return f"95 % interval; {counts}" if math.isfinite(low) else counts
