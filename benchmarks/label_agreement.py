@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Collection
+from itertools import pairwise
 
 from stressnet.errors import LexiconError
 from stressnet.languages import language
@@ -106,8 +107,23 @@ def german(word: str) -> Collection[int]:
     return [1] if re.fullmatch(prefixed, word) else ()
 
 
+def greek(word: str) -> Collection[int]:
+    """Stress by the written accent; an unaccented ι before a vowel may be a syllable or none."""
+    if not re.fullmatch("[α-ωάέήίόύώϊϋΐΰ]+", word):
+        return ()
+    syllables = re.findall(
+        "[αεο][ιί]|[αο][ηή]|[αο]ϊ|ο[υύ]|υι|[αεη][υύ]|άι|όι|άη|όη|[αεηιουωάέήίόύώϊϋΐΰ]", word
+    )
+    accented = [k for k, s in enumerate(syllables) if re.search("[άέήίόύώΐΰ]", s)]
+    if len(accented) != 1 or len(syllables) < 2:
+        return ()
+    after = syllables[accented[0] + 1 :]
+    glides = [s for s, other in pairwise(after) if s in ("ι", "υ", "ει", "οι")]
+    return [len(after) - k for k in range(len(glides) + 1)]
+
+
 RULES: dict[str, Rule] = {
-    "de": german, "es": spanish, "it": italian, "pt": portuguese, "ru": russian,
+    "de": german, "el": greek, "es": spanish, "it": italian, "pt": portuguese, "ru": russian,
 }  # fmt: skip
 
 
@@ -118,7 +134,7 @@ def compare(code: str, n_words: int, n_shown: int) -> None:
     dictionary = load_dictionary(None, code)
     counts = {"words": [0, 0], "of two syllables": [0, 0]}
     other_count, wrong = 0, []
-    for word in top_n_list(code, n_words, wordlist="large"):
+    for word in top_n_list(code, n_words):
         expected = RULES[code](word) if len(word) > 2 else ()
         if not expected or word_frequency(word, "en") > word_frequency(word, code):
             continue

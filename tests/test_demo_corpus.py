@@ -18,7 +18,7 @@ from stressnet.demo.sentences import compose, frame_words, frames, spoken_stress
 from stressnet.demo.voices import SPEAKERS, speakers
 from stressnet.errors import AlignmentError, ConfigError, CorpusError
 from stressnet.espeak import phonemize, speak
-from stressnet.languages import available_languages, language
+from stressnet.languages import available_languages, capitals, language
 from stressnet.lexicon.dictionary import Entry, load_dictionary
 from stressnet.lexicon.pronunciation import Pronunciation
 from stressnet.lexicon.stress import Stress
@@ -85,7 +85,7 @@ def test_words_of_other_languages_are_spoken_as_they_are_labelled(code):
     for (_, stress), words in target_words(code).items():
         assert len(set(words)) == len(words) >= 100
         for word in words:  # as a dictionary has them: upper case does not lose a letter
-            phones = phonemize(word.upper().lower(), voice)
+            phones = phonemize(capitals(word).lower(), voice)
             assert Pronunciation(tuple(phones)).stress is stress, word
     for frame in frames(code):
         for word in frame_words(frame):

@@ -19,7 +19,7 @@ from stressnet.corpus.written import Normaliser
 from stressnet.errors import AlignmentError, ConfigError, LexiconError
 from stressnet.espeak import Voice, speak
 from stressnet.intervals import Alignment
-from stressnet.languages import available_languages, language
+from stressnet.languages import available_languages, capitals, language
 from stressnet.languages.phones import is_ipa, is_vowel, manner
 from stressnet.lexicon.dictionary import load_dictionary
 from stressnet.lexicon.families import word_families
@@ -52,7 +52,8 @@ def test_manner_of_phones_of_both_alphabets(phone: str, expected: str | None) ->
     [
         ("es", "ɾ i1 t . m o0"), ("es", "i1 s . l a0"), ("es", "o1 . t ɾ o0"),
         ("es", "a1 . ɣ w a0"), ("it", "p a1 . s t a0"), ("de", "f ɛ1 n s . t ɐ0"),
-        ("ru", "v o1 l . k u0"), ("de", "z ɪ1 ŋ . ə0 n"),
+        ("ru", "v o1 l . k u0"), ("de", "z ɪ1 ŋ . ə0 n"), ("el", "a1 . f t o0"),
+        ("el", "e1 m . b o0"),
     ],
 )  # fmt: skip
 def test_syllables_by_the_rule_of_the_language(code: str, divided: str) -> None:
@@ -61,7 +62,7 @@ def test_syllables_by_the_rule_of_the_language(code: str, divided: str) -> None:
 
 
 def test_packs_are_whole() -> None:
-    assert {"de", "en", "es", "it", "nl", "pt", "ru"} <= set(available_languages())
+    assert {"de", "el", "en", "es", "it", "nl", "pt", "ru"} <= set(available_languages())
     for code in available_languages():
         pack = language(code)
         assert pack.name and pack.labels and pack.checked and pack.voices
@@ -70,7 +71,7 @@ def test_packs_are_whole() -> None:
 
 
 def test_an_unknown_language_names_the_known() -> None:
-    with pytest.raises(ConfigError, match=r"'xx'; there are de, en, es.*docs/languages"):
+    with pytest.raises(ConfigError, match=r"'xx'; there are de, el, en, es.*docs/languages"):
         language("xx")
 
 
@@ -105,6 +106,24 @@ def test_stress_of_words_in_other_languages() -> None:
     assert entries["casa"].source == "espeak" and entries["casa"].espeak_stress is None
     german = load_dictionary(None, "de")
     assert german.pronounce("Maße") != german.pronounce("Masse")
+
+
+@pytest.mark.parametrize(
+    ("code", "word", "stress"),
+    [
+        ("it", "tabù", Stress.FINAL), ("el", "νερό", Stress.FINAL), ("el", "σπίτι", Stress.INITIAL),
+        ("el", "φωτιά", Stress.FINAL), ("el", "φαΐ", Stress.FINAL), ("el", "ποιος", None),
+        ("el", "νερο", None), ("el", "πατριά", None),
+    ],
+)  # fmt: skip
+def test_where_espeak_or_a_lexicon_was_mended(code: str, word: str, stress: Stress | None) -> None:
+    entry = load_dictionary(None, code).entry(word)
+    assert getattr(entry, "stress", None) is stress
+
+
+def test_capitals_keep_words_apart_and_letters_whole() -> None:
+    assert capitals("Maße") == "MAẞE" != capitals("Masse") == "MASSE"
+    assert capitals("φαΐ") == capitals(capitals("φαΐ")) and len(capitals("φαΐ")) == 3
 
 
 def test_a_dictionary_of_ones_own_wins(tmp_path: Path) -> None:
@@ -151,7 +170,11 @@ def test_a_corpus_in_spanish(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     config = BuildConfig(language="es", no_splits=True)
     build_corpus(source, out, config=config)
     corpus = Corpus.open(out)
-    assert corpus.language == "es" and set(corpus.tokens["language"]) == {"es"}
+    assert (
+        corpus.title == "generic, Spanish"
+        and corpus.language == "es"
+        and set(corpus.tokens["language"]) == {"es"}
+    )
     found = dict(zip(corpus.tokens["word"], corpus.tokens["stress"], strict=True))
     assert found == dict.fromkeys(("GATO", "COME", "CASA", "GRANDE"), "INITIAL") | dict.fromkeys(
         ("TOMÓ", "CAFÉ", "CIUDAD"), "FINAL"

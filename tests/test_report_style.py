@@ -99,6 +99,13 @@ def test_files_are_written_with_truetype_fonts_and_come_out_equal(tmp_path: Path
     assert b"<text" not in files[2].read_bytes()  # outlines
 
 
+def test_figures_name_other_languages_than_english(tmp_path: Path) -> None:
+    figures = {code: Figure() for code in ("en", "el")}
+    files = {code: save_figure(f, tmp_path / code, ["png"], code) for code, f in figures.items()}
+    assert [[t.get_text() for t in f.texts] for f in figures.values()] == [[], ["Greek"]]
+    assert files["en"][0].read_bytes() != files["el"][0].read_bytes()
+
+
 def test_unknown_format_and_unwritable_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no figure format 'bmp'"):
         save_figure(Figure(), tmp_path / "x", ["bmp"])

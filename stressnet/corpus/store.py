@@ -45,7 +45,7 @@ from stressnet.corpus.tables import (
 )
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
-from stressnet.languages import ENGLISH
+from stressnet.languages import ENGLISH, language
 from stressnet.runs.checks import check_files
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.names import inside, safe_name
@@ -136,6 +136,12 @@ class Corpus:
     def name(self) -> str:
         """The recipe's name."""
         return str(self.manifest["parameters"]["recipe"])
+
+    @property
+    def title(self) -> str:
+        """The name for headings, with the language if it is not English."""
+        spoken = language(self.language)
+        return self.name if spoken.is_english else f"{self.name}, {spoken.name}"
 
     @property
     def language(self) -> str:

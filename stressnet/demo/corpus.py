@@ -32,7 +32,7 @@ from stressnet.demo.voices import speakers
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.espeak import Speech, Voice, speak
 from stressnet.intervals import Alignment
-from stressnet.languages import ENGLISH
+from stressnet.languages import ENGLISH, capitals
 
 RATE_HZ = 16000
 PEAK = 0.5
@@ -193,7 +193,7 @@ class _Writer:
             if target.is_minimal_pair:
                 summary.n_minimal_pair_tokens += 1
                 self.pairs.append(
-                    f"{utterance_id}\t{target.word_index}\t{target.word.upper()}"
+                    f"{utterance_id}\t{target.word_index}\t{capitals(target.word)}"
                     f"\t{target.part_of_speech}\t{target.stress.value}"
                 )
         summary.n_utterances += 1
@@ -223,7 +223,7 @@ def _recording(
     samples += rng.normal(0.0, NOISE_RMS, len(samples)).astype(np.float32)
     offset_s = before / RATE_HZ - begin / speech.rate_hz
     return samples, Alignment(
-        words=tuple(replace(w.shifted(offset_s), label=w.label.upper()) for w in speech.words),
+        words=tuple(replace(w.shifted(offset_s), label=capitals(w.label)) for w in speech.words),
         phones=tuple(p.shifted(offset_s) for p in speech.phones),
         source="espeak",
     )

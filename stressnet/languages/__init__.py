@@ -149,8 +149,12 @@ def language_of(tokens: pd.DataFrame) -> Language:
 
 
 def capitals(word: str) -> str:
-    """A word in upper case; ß becomes ẞ, so that *Maße* and *Masse* stay two words."""
-    return word.replace("ß", "ẞ").upper()
+    """A word in upper case; ß becomes ẞ, so that *Maße* and *Masse* stay two words.
+
+    Greek ΐ and ΰ stay, since their capitals would be two characters each.
+    """
+    upper = word.replace("ß", "ẞ").upper()
+    return upper.replace("ΐ".upper(), "ΐ").replace("ΰ".upper(), "ΰ")
 
 
 _FOLDER = Path(str(resources.files("stressnet.languages")))

@@ -15,6 +15,7 @@ from stressnet.audio import Audio, read_audio
 from stressnet.corpus.store import Corpus
 from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment, Interval
+from stressnet.languages import capitals, language
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.scene import TokenTimes
 from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_words, alignment_of
@@ -96,7 +97,7 @@ class OpenedCorpus(Corpus):
         """The tokens of a word, or all tokens, in the order of ``tokens.parquet``."""
         rows = self.tokens
         if word is not None:
-            rows = rows[rows["word"] == word.upper()]
+            rows = rows[rows["word"] == capitals(word)]
         return [self._word(row) for _, row in rows.iterrows()]
 
     def word(self, token_id: str) -> Word:
@@ -201,7 +202,6 @@ def _chosen(
 ) -> Interval:
     """The word that is asked for, among those that ``predict`` would not skip."""
     from stressnet.corpus.tokens import word_key
-    from stressnet.languages import language
     from stressnet.stages.predict.words import skip_reasons
 
     words = skip_reasons(alignment, True, language(code))
@@ -222,7 +222,6 @@ def _cut(audio: Audio, alignment: Alignment, chosen: Interval, path: Path, code:
     """A word of a recording as a corpus would hold it."""
     from stressnet.acoustics.token_image import excerpt_of
     from stressnet.corpus.tokens import word_key
-    from stressnet.languages import language
     from stressnet.lexicon.syllables import syllabify
 
     excerpt, origin_s = excerpt_of(audio, chosen.start_s, chosen.end_s)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stressnet.languages import ENGLISH
 from stressnet.report.style import save_figure
 
 if TYPE_CHECKING:
@@ -120,13 +121,15 @@ class Picture:
         caption: str,
         formats: Sequence[str] = ("png", "pdf"),
         data: pd.DataFrame | None = None,
+        spoken: str = ENGLISH,
     ) -> Picture:
         """Write a figure and its numbers into the page's ``figures/``; with None its files are
-        there already."""
+        there already. Both name the language ``spoken`` if it is not English."""
         numbers = out / "figures" / f"{name}.csv"
         if figure is not None:
-            save_figure(figure, out / "figures" / name, formats)
+            save_figure(figure, out / "figures" / name, formats, spoken)
         if data is not None:
+            data = data if spoken == ENGLISH else data.assign(language=spoken)
             data.to_csv(numbers, index=False, float_format="%.5g")
         first, *others = (f"figures/{name}.{kind}" for kind in formats)
         if not numbers.is_file():

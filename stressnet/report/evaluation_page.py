@@ -56,7 +56,7 @@ def write_page(
 ) -> Path:
     """Write ``index.html`` with its figures and sounds; it opens from disk."""
     names = [unit.name for unit in representatives(units)]
-    page = Document(f"Evaluation on {corpus.name}")
+    page = Document(f"Evaluation on {corpus.title}")
     page.add(
         Picture.saved(
             accuracy_figure(tables["scores"], tables["audits"], names),
@@ -65,6 +65,7 @@ def write_page(
             "Balanced accuracy per test set with 95 % intervals. Grey: what classifiers reach that "
             "see only part of the input.",
             data=pd.concat([tables["scores"], tables["audits"]]),
+            spoken=corpus.language,
         ),
         Bullets(
             [
@@ -92,7 +93,7 @@ def write_page(
     page.add(
         *_scores(tables, names),
         *_audits(tables["audits"]),
-        *_calibration(out, tables, units),
+        *_calibration(out, tables, units, corpus.language),
         *_comparisons(tables["comparisons"]),
         *_pairs(tables, names),
         *_groups(tables["groups"], names[0]),
@@ -169,7 +170,7 @@ def _audits(audits: pd.DataFrame) -> Iterator[Block]:
     )
 
 
-def _calibration(out: Path, tables: Tables, units: Sequence[Unit]) -> Iterator[Block]:
+def _calibration(out: Path, tables: Tables, units: Sequence[Unit], spoken: str) -> Iterator[Block]:
     scores, first_name = tables["scores"], representatives(units)[0].name
     whole = scores[scores["test_set"].isin(whole_sets(scores["test_set"].unique()))]
     rows = []
@@ -186,6 +187,7 @@ def _calibration(out: Path, tables: Tables, units: Sequence[Unit]) -> Iterator[B
         f"Reliability of {first_name}. A network whose loss weighed the classes equally is meant "
         "for the lower row.",
         data=tables["reliability"],
+        spoken=spoken,
     )
     yield Table(
         ["network", "test set", "temperature", *_ECE],

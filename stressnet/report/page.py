@@ -15,7 +15,7 @@ import pandas as pd
 from stressnet.axes import Axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
-from stressnet.languages import language
+from stressnet.languages import ENGLISH, language
 from stressnet.report import answers, run_sections, tables
 from stressnet.report.choose import choose_words
 from stressnet.report.corpus import plot_regions
@@ -74,7 +74,7 @@ def write_report(
             f"{out}: cannot be written ({error.strerror}); choose another output folder"
         ) from error
     folder = None if model_folder is None else Path(model_folder)
-    page = Document(f"Where a network hears stress: {corpus.name}")
+    page = Document(f"Where a network hears stress: {corpus.title}")
     sources = Sources(opened, corpus, out)
     page.add(*_sections(sources, folder, coefficients, claims, patching, explorer))
     page.write(out / "report.md")
@@ -297,7 +297,8 @@ def _words(sources: Sources) -> Iterator[Block]:
         shutil.copyfile(excerpt, sources.out / sound)
         text = f"{word.word.lower()}, speaker {word.speaker} ({item.token_id}): {item.reason}. "
         text += caption(word, legend=False)
-        picture = sources.picture(partial(_word_picture, word, sources.run.axes), name, text)
+        draw = partial(_word_picture, word, sources.run.axes)  # its title says the language
+        picture = sources.picture(draw, name, text, ENGLISH)
         stress = "" if word.stress is None else f" ({word.stress.value})"
         yield Heading(f"{word.word.lower()}{stress}: {item.reason}", 3)
         yield replace(picture, sound=sound)

@@ -23,6 +23,8 @@ from stressnet.version import __version__
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from stressnet.corpus.store import Corpus
+
 Tables = dict[str, pd.DataFrame]
 ALPHA = 0.05
 FINDINGS = "findings.csv"
@@ -145,9 +147,9 @@ def _caption(name: str) -> str:
     return CAPTIONS[name.rpartition("-")[0] or name]
 
 
-def write_page(out: Path, corpus: str, direction: str, tables: Tables) -> None:
+def write_page(out: Path, corpus: Corpus, direction: str, tables: Tables) -> None:
     """Write ``index.html`` and ``circuit.md`` with their figures; both open from disk."""
-    page = Document(f"Inside the network: {corpus}")
+    page = Document(f"Inside the network: {corpus.title}")
     page.say(
         f"Activations go from {direction.replace('-', ' ')}. The clean word of a pair is INITIAL "
         "or INITIAL-like, the corrupted one FINAL. Effects are shares of the difference between "
@@ -155,7 +157,8 @@ def write_page(out: Path, corpus: str, direction: str, tables: Tables) -> None:
     )
 
     def picture(name: str, figure: Figure, data: pd.DataFrame) -> None:
-        page.add(Picture.saved(figure, out, name, _caption(name), data=data))
+        text, spoken = _caption(name), corpus.language
+        page.add(Picture.saved(figure, out, name, text, data=data, spoken=spoken))
 
     networks = list(dict.fromkeys(tables["pairs"]["network"]))
     places = tables["places"]

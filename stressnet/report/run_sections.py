@@ -41,13 +41,20 @@ class Sources:
     origin: str = ""
 
     def picture(
-        self, draw: Callable[[], tuple[Figure, pd.DataFrame]], name: str, text: str
+        self,
+        draw: Callable[[], tuple[Figure, pd.DataFrame]],
+        name: str,
+        text: str,
+        spoken: str | None = None,
     ) -> Picture:
-        """Write a figure and its numbers unless they are there; the block that shows them."""
+        """Write a figure and its numbers unless they are there; the block that shows them.
+
+        They name the language of the corpus, or ``spoken``.
+        """
         name += self.suffix
         figure, data = (None, None) if name in self.made else draw()
-        text = f"{text} {self.origin}".strip()
-        return Picture.saved(figure, self.out, name, text, self.formats, data)
+        text, spoken = f"{text} {self.origin}".strip(), spoken or self.corpus.language
+        return Picture.saved(figure, self.out, name, text, self.formats, data, spoken)
 
     def table(self, table: tables.Table) -> Iterator[Block]:
         """A table and where it comes from."""

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, check_names
+from stressnet.languages import ENGLISH, language
 from stressnet.lexicon.stress import Stress
 
 if TYPE_CHECKING:
@@ -118,7 +119,10 @@ def relevance_limit(relevance: NDArray[np.floating]) -> float:
 
 
 def save_figure(
-    figure: Figure, path: Path | str, formats: Iterable[str] = ("png", "pdf")
+    figure: Figure,
+    path: Path | str,
+    formats: Iterable[str] = ("png", "pdf"),
+    spoken: str = ENGLISH,
 ) -> list[Path]:
     """Write a figure as ``path`` with each format's suffix.
 
@@ -128,6 +132,8 @@ def save_figure(
         Name without suffix; its folder is made if needed.
     formats : iterable of {"png", "pdf", "svg"}
         PNG has 200 dots per inch; in the others only spectrograms and maps are rasterised.
+    spoken : str
+        Code of the language of the data, to be named in the lower left corner unless it is English.
 
     Raises
     ------
@@ -140,6 +146,8 @@ def save_figure(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with style():
+            if spoken != ENGLISH:
+                figure.text(0.004, 0.004, language(spoken).name, size=6, color="#555555")
             for suffix in formats:
                 file = path.with_name(f"{path.name}.{suffix}")
                 # No dates: the same figure is the same file.

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.inference.twoway import MIN_CLUSTERS
+from stressnet.languages import ENGLISH, language
 from stressnet.lexicon.stress import CLASSES
 from stressnet.report.document import Cell, Table
 from stressnet.report.names import grouped, region_name
@@ -187,6 +188,8 @@ def provenance_table(manifests: dict[str, dict[str, Any]]) -> Table:
         parameters = manifest.get("parameters", {})
         shown = ("composite", "seed_output", "architecture", "preset", "aligner", "seed")
         facts = {key.replace("_", " "): parameters[key] for key in shown if key in parameters}
+        if (code := parameters.get("language") or ENGLISH) != ENGLISH:
+            facts["language"] = language(code).name
         facts["made"] = manifest.get("created", DASH)
         facts["command"] = " ".join(map(str, manifest.get("command", [])))
         versions = manifest.get("versions", {})

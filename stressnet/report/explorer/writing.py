@@ -14,6 +14,7 @@ import numpy as np
 from stressnet.axes import Axes, cell_edges
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, StressnetError
+from stressnet.languages import ENGLISH
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.registry import REGIONS
 from stressnet.report import run_sections, tables
@@ -205,8 +206,10 @@ def write_page(
     text = text.replace("</", "<\\/").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     script = f"window.Stressnet=window.Stressnet||{{}};\nStressnet.index={text};\n"
     (out / FOLDER / "index.js").write_text(script, encoding="utf-8")
+    row, is_english = reader.row(tokens[0][1]), reader.corpus.language == ENGLISH
     parts = {"summary": summary, "provenance": provenance, "notice": notice, "report": report}
-    page = render("explorer/page.html", corpus=reader.corpus.name, **parts)
+    parts["example"] = "present, 8975" if is_english else f"{row['word'].lower()}, {row['speaker']}"
+    page = render("explorer/page.html", corpus=reader.corpus.title, **parts)
     file = out / PAGE
     file.write_text(page, encoding="utf-8")
     return file

@@ -90,7 +90,7 @@ def run(config: AssessConfig, corpus: Corpus, network: TrainedNetwork, folder: R
         folder.table(TABLE, values, float_format="%.8g")
         folder.table(SUMMARY, summary, float_format="%.8g")
         figure = plot_faithfulness(summary, default=methods[0])
-        save_figure(figure, folder.figure("faithfulness"))
+        save_figure(figure, folder.figure("faithfulness"), spoken=corpus.language)
     counts = {
         "n_tokens": len(chosen),
         "n_speakers": int(chosen.tokens["speaker"].nunique()),

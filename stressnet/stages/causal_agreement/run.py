@@ -81,7 +81,7 @@ def run(config: CausalConfig, corpus: Corpus, network: TrainedNetwork, folder: R
         folder.table(PAIRS, pairs)
         folder.table(TABLE, table, float_format="%.8g", lineterminator="\n")
         figure = plot_agreement(pairs, table, method=names[0])
-        save_figure(figure, folder.figure(FIGURE))
+        save_figure(figure, folder.figure(FIGURE), spoken=corpus.language)
     counts = {
         "n_tokens": int(pairs["token_id"].nunique()),
         "n_speakers": int(tokens["speaker"].nunique()),

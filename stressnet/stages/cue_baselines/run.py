@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from stressnet.errors import CheckpointError, CorpusError
+from stressnet.languages import ENGLISH
 from stressnet.report.cues_figure import plot_cues
 from stressnet.report.style import save_figure
 from stressnet.runs import Result, RunFolder, Step, hash_file, read_manifest, read_table
@@ -35,6 +36,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
     empty without.
     """
     source = read_manifest(cues, "cues")
+    spoken = source["parameters"].get("language") or ENGLISH
     rivals = {path.name: _network_predictions(path, source) for path in config.models}
     data = cb.cue_data(read_table(cues / TABLE))
     every = list(cb.baselines())
@@ -48,6 +50,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
         notes={
             "cues": str(cues),
             "corpus_name": source["parameters"]["corpus_name"],
+            "language": spoken,
             "five_cues": list(cb.FIVE_CUES),
         },
         steps=[Step("train", len(every), "baselines", 2.0)],
@@ -85,7 +88,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
         if len(tables[name]):
             folder.table(file, tables[name], lineterminator="\n")
     figure = plot_cues(tables["coefficients"], tables["importance"])
-    save_figure(figure, folder.figure("cues"))
+    save_figure(figure, folder.figure("cues"), spoken=spoken)
     return Result.of(folder, {"settings": settings, "n_baselines": len(every)}, **tables)
 
 

@@ -51,7 +51,7 @@ def run(config: DemoConfig, folder: RunFolder) -> Result:
         with folder.progress.stage("speak"):
             speak_corpus(recordings, seed=seed, size=size, language=code, truth_out=truth)
     options = BuildConfig(
-        recipe=RECIPES.get(code, "espeak-languages"),
+        recipe=RECIPES.get(code, "espeak"),
         labels=truth / "minimal_pairs.tsv" if code == ENGLISH else None,
         language=code,
         # Three voices are all that the tiny corpus has: one for each set.

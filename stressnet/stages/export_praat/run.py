@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from stressnet.errors import ConfigError, StressnetError
+from stressnet.languages import capitals
 from stressnet.report.explorer.writing import open_methods
 from stressnet.report.praat import PraatWriter
 from stressnet.report.run import RelevanceRun
@@ -65,8 +66,8 @@ def chosen_tokens(config: PraatConfig, run: RelevanceRun) -> pd.DataFrame:
         ids = tokens["token_id"].astype(str)
         keep &= np.any([ids.str.contains(t, regex=False) for t in config.texts], axis=0)
     if config.words:
-        wanted = {word.upper() for word in config.words}
-        keep &= tokens["word"].str.upper().isin(wanted).to_numpy()
+        wanted = {capitals(word) for word in config.words}
+        keep &= tokens["word"].map(capitals).isin(wanted).to_numpy()
     if config.splits:
         keep &= tokens["split"].isin(config.splits).to_numpy()
     if config.wrong:

@@ -15,6 +15,7 @@ from stressnet.acoustics.tracks import FormantSettings
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
+from stressnet.languages import capitals
 from stressnet.manipulation.cues import get_cue, in_order
 from stressnet.manipulation.endpoints import Endpoint, Reference
 from stressnet.runs import Problem, Severity, read_manifest, read_table
@@ -63,12 +64,12 @@ def chosen_tokens(corpus: Corpus, config: ManipulateConfig) -> pd.DataFrame:
     if not config.words:
         splits = config.splits or TEST_SPLITS
         return corpus.select(splits, config.max_tokens, config.seed).tokens
-    words = {word.upper() for word in config.words}
+    words = {capitals(word) for word in config.words}
     tokens = corpus.tokens
-    tokens = tokens[tokens["word"].str.upper().isin(words) & tokens["stress"].notna()]
+    tokens = tokens[tokens["word"].map(capitals).isin(words) & tokens["stress"].notna()]
     if config.splits:
         tokens = tokens[tokens["split"].isin(config.splits)]
-    missing = words - set(tokens["word"].str.upper())
+    missing = words - set(tokens["word"].map(capitals))
     if missing:
         raise CorpusError(
             f"{corpus.path}: no labelled token of {', '.join(sorted(missing))}; see "

@@ -16,6 +16,7 @@ import pandas as pd
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
+from stressnet.languages import capitals
 from stressnet.manipulation.check import crosstalk
 from stressnet.manipulation.continua import plan_steps
 from stressnet.manipulation.cues import in_order
@@ -43,7 +44,7 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Result:
     The result has ``stimuli``, ``measures``, ``endpoints``, ``responses`` (None without networks)
     and ``summary``; see ``docs/manipulation.md``.
     """
-    words = tuple(word.upper() for word in config.words)
+    words = tuple(map(capitals, config.words))
     config = replace(config, cues=in_order(config.cues), words=words)
     plan = plan_steps(
         config.cues,
@@ -62,6 +63,7 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Result:
         inputs=inputs,
         notes={
             "corpus_name": corpus.name,
+            "language": corpus.language,
             "measured": str(config.measured or folder.path / "cues"),
         },
         steps=[Step("make", len(tokens) * len(plan), "stimuli", 0.4)],

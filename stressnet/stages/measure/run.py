@@ -39,6 +39,7 @@ def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Result:
         {"corpus": corpus},
         notes={
             "corpus_name": corpus.name,
+            "language": corpus.language,
             "f0_ceiling_factor": config.f0_ceiling_factor,
             "first_pass": first_pass(config.pitch_method).praat_arguments(),
         },

@@ -92,7 +92,7 @@ def run(
     for name in ("index.html", "circuit.md"):
         folder.file(name)
     with folder.progress.stage("draw"):
-        write_page(folder.path, corpus.name, config.direction, joined)
+        write_page(folder.path, corpus, config.direction, joined)
     counts = {"n_pairs": n, "n_networks": len(networks), "n_effects": len(joined["effects"])}
     return Result.of(folder, counts, **joined)
 

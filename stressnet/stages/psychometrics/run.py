@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from stressnet.errors import CorpusError
+from stressnet.languages import ENGLISH
 from stressnet.manipulation.cues import CUES
 from stressnet.manipulation.psychometric import psychometric_table
 from stressnet.manipulation.weights import COLUMNS, beside_listeners, cue_weights, listeners_text
 from stressnet.report.manipulation_figures import plot_psychometric
 from stressnet.report.style import save_figure
-from stressnet.runs import Result, RunFolder
+from stressnet.runs import Result, RunFolder, read_manifest
 from stressnet.stages.manipulate.results import read_manipulation
 from stressnet.stages.psychometrics import PsychometricsConfig
 
@@ -57,7 +58,8 @@ def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Result
             folder.table(name, table, float_format="%.6g", lineterminator="\n")
     if len(single):
         figure = plot_psychometric(single, answers=answers)
-        save_figure(figure, folder.figure(FIGURE))
+        made = read_manifest(stimuli, "manipulation")["parameters"]
+        save_figure(figure, folder.figure(FIGURE), spoken=made.get("language") or ENGLISH)
     counts = {"n_tokens": int(responses["token_id"].nunique()), "n_responses": len(responses)}
     return Result.of(folder, counts, curves=curves, weights=weights, listeners=listeners)
 

@@ -71,7 +71,8 @@ def run(
         is_big = name in ("contributions", "plans", "cost")
         folder.table(f"{name}.{'parquet' if is_big else 'csv'}", table)
     with folder.progress.stage("draw"):
-        save_figure(plot_cost(joined["cost"]), folder.figure("figures/cost"))
+        figure = folder.figure("figures/cost")
+        save_figure(plot_cost(joined["cost"]), figure, spoken=corpus.language)
     counts = {"n_calibration": len(calibration), "n_tokens": len(tests.tokens)}
     return Result.of(folder, counts, **joined)
 
