@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -450,7 +451,7 @@ def test_bad_arguments_say_what_is_wrong() -> None:
             lambda: ff.road(ff.Removal(score, inputs, maps, zero, cells=maps), generator()),
         ),
         ("torch.Generator", lambda: ff.comprehensiveness(ff.Removal(score, inputs, maps, zero), 0)),  # type: ignore[arg-type]
-        ("no score", lambda: score.with_kind("loss")),
+        ("no score", lambda: replace(score, kind="loss")),
         ("batch_size", lambda: ff.Score(model, score.classes, batch_size=0)),
         ("classes must lie", lambda: ff.Score(model, score.classes + 5)(inputs)),
         (

@@ -53,16 +53,12 @@ def check_logits(logits: object, batch: int) -> Tensor:
 
 
 def make_seed(logits: Tensor, seed: str | Tensor, target: Target) -> Seeded:
-    """Value and start weights for each sample.
+    """Value and start weights for each sample, from the model's ``logits`` (batch, n_classes).
 
-    Parameters
-    ----------
-    logits : Tensor, shape (batch, n_classes)
-        Output of the model.
-    seed : str or Tensor of shape (batch, n_classes) or (n_classes,)
-        See the table above; a :class:`ConfigError` says what does not fit.
-    target : int, Tensor of shape (batch,), or None
-        Class to explain; None is the predicted one. Only for ``logit`` and ``log-odds``.
+    A ``seed`` is one of the table above; given as weights it has shape (batch, n_classes) or
+    (n_classes,). The ``target``, for ``logit`` and ``log-odds`` alone, is the class to explain, one
+    for all or each sample, the predicted one if None. A :class:`ConfigError` says what does not
+    fit.
     """
     exact = logits.detach().double()
     n_classes = exact.shape[1]

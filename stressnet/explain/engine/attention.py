@@ -37,7 +37,7 @@ class SoftmaxNode(LedgerNode):
     """Taylor expansion of softmax at its input: the plain gradient, its constant booked as bias."""
 
     def __init__(self, context: Context, path: str, call: Call, x: Tensor, dim: int) -> None:
-        super().__init__(context.ledger, path, "softmax", "taylor()")
+        super().__init__(context, path, "softmax", "taylor()")
         self.compute, self.dim = call.function_of(x), dim
 
     def run(self, x: Tensor) -> Tensor:

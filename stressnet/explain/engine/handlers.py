@@ -26,10 +26,11 @@ from stressnet.explain.engine.nodes import (
     ActivationNode,
     ExpansionNode,
     HalfNode,
+    LedgerNode,
     NormalisationNode,
     OffsetNode,
+    ProbeNode,
     StabiliserNode,
-    UnknownNode,
 )
 from stressnet.explain.engine.route import route
 from stressnet.explain.engine.taps import hand_to_taps
@@ -96,8 +97,8 @@ def layer(engine: RelevanceMode, call: Call) -> Any:
             return unknown(engine, call)
         result = call.run()
         if len(tagged) == 2 and engine.composite.attention == "gradient":
-            node = ExpansionNode(engine.context, engine.numbered(engine.where()), call.name)
-            result = route(node, result)
+            path = engine.numbered(engine.where())
+            result = route(ExpansionNode(engine.context, path, call.name, "taylor()"), result)
         elif len(tagged) == 2:
             result = route(HalfNode(), result)
         return engine.tag(result, Tag())
@@ -120,7 +121,8 @@ def layer(engine: RelevanceMode, call: Call) -> Any:
 
 def batch_norm(engine: RelevanceMode, call: Call) -> Any:
     """Folded into the layer whose very output it receives; otherwise a layer of its own."""
-    given = layers.batch_norm_arguments(call)
+    names = ("input", "running_mean", "running_var", "weight", "bias", "training")
+    given = call.bound(*names, "momentum", "eps")
     x = given["input"]
     path = engine.path_of(original(given.get("weight")))
     scale, shift = layers.scale_and_shift(given, path)
@@ -226,12 +228,12 @@ def unknown(engine: RelevanceMode, call: Call) -> Any:
     engine.problem(f"no relevance rule for operation '{call.name}' in {where}: {remedy}")
     if leaks:
         return call.run()
-    node = UnknownNode(engine.context, where, call.name)
-    result = call.mapped(lambda t: route(node.at("in"), t) if tag_of(t) is not None else t).run()
+    row = LedgerNode(engine.context, where, call.name, "plain gradient")
+    result = call.mapped(lambda t: route(ProbeNode(row, "in"), t) if tag_of(t) else t).run()
 
     def watched(value: Any) -> Any:
         if isinstance(value, Tensor) and value.requires_grad:
-            return engine.tag(route(node.at("out"), value), Tag())
+            return engine.tag(route(ProbeNode(row, "out"), value), Tag())
         return value
 
     return watched(result) if isinstance(result, Tensor) else tuple(map(watched, result))

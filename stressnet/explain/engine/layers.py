@@ -90,12 +90,6 @@ def _describe_convolution(call: Call) -> LayerCall:
     return LayerCall("convolution", x, weight, weight, given.get("bias"), geometry)
 
 
-def batch_norm_arguments(call: Call) -> dict[str, Any]:
-    """Arguments of ``batch_norm`` by name."""
-    names = ("input", "running_mean", "running_var", "weight", "bias", "training")
-    return call.bound(*names, "momentum", "eps")
-
-
 def scale_and_shift(given: dict[str, Any], path: str) -> tuple[Tensor, Tensor]:
     """Factor and offset of each channel of a batch normalisation, at least float32.
 

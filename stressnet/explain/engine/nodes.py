@@ -10,16 +10,21 @@ from torch import Tensor
 
 from stressnet.explain.engine.calls import Call
 from stressnet.explain.engine.layers import Normalisation
-from stressnet.explain.engine.route import Context, Ledger, at_least_float32, forgotten
+from stressnet.explain.engine.route import Context, at_least_float32, forgotten
 from stressnet.explain.rules import stabilise
 
 
 class LedgerNode:
     """A node with a row in the ledger."""
 
-    def __init__(self, ledger: Ledger, path: str, operation: str, rule: str) -> None:
-        self.ledger, self.path = ledger, path
-        self.entry = ledger.open(path, operation, rule)
+    def __init__(self, context: Context, path: str, operation: str, rule: str) -> None:
+        self.ledger, self.path = context.ledger, path
+        self.entry = self.ledger.open(path, operation, rule)
+
+    def run(self, x: Tensor) -> Tensor:
+        """A copy of the value, which is kept as another (an alias could be overwritten later)."""
+        self.value = x.detach().clone()
+        return x.clone()
 
     def book(self, column: str, a: Tensor, b: Tensor) -> Tensor:
         """Add ``sum(a * b)`` of each sample to a column; also returned, shape (batch,)."""
@@ -32,13 +37,8 @@ class StabiliserNode(LedgerNode):
     """Divides by the stabilised value instead of the value: epsilon rule of a plain linear step."""
 
     def __init__(self, context: Context, path: str, operation: str, stabiliser: float) -> None:
-        super().__init__(context.ledger, path, operation, f"epsilon(stabiliser={stabiliser:g})")
+        super().__init__(context, path, operation, f"epsilon(stabiliser={stabiliser:g})")
         self.stabiliser = stabiliser
-
-    def run(self, x: Tensor) -> Tensor:
-        """A copy of the value (an alias could be overwritten later)."""
-        self.value = x.detach().clone()
-        return x.clone()
 
     def pull(self, coefficient: Tensor) -> Tensor:
         """Shrink the coefficient by ``z / s(z)``."""
@@ -57,7 +57,7 @@ class ActivationNode(LedgerNode):
     def __init__(
         self, context: Context, path: str, call: Call, x: Tensor, stabiliser: float
     ) -> None:
-        super().__init__(context.ledger, path, call.name, f"identity(stabiliser={stabiliser:g})")
+        super().__init__(context, path, call.name, f"identity(stabiliser={stabiliser:g})")
         self.stabiliser, self.compute = stabiliser, call.function_of(x)
 
     def run(self, x: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class OffsetNode(LedgerNode):
     """Books the part of a sum that does not depend on the input."""
 
     def __init__(self, context: Context, path: str, operation: str, constant: Tensor) -> None:
-        super().__init__(context.ledger, path, operation, "lrp-0()")
+        super().__init__(context, path, operation, "lrp-0()")
         self.constant = constant
 
     def run(self, x: Tensor) -> Tensor:
@@ -95,13 +95,6 @@ class OffsetNode(LedgerNode):
 
 class ExpansionNode(LedgerNode):
     """Product of two branches by its gradient; the constant of the Taylor expansion is bias."""
-
-    def __init__(self, context: Context, path: str, operation: str) -> None:
-        super().__init__(context.ledger, path, operation, "taylor()")
-
-    def run(self, x: Tensor) -> Tensor:
-        self.value = x.detach().clone()
-        return x.clone()
 
     def pull(self, coefficient: Tensor) -> Tensor:
         """Each branch gets all of the relevance, so that the constant takes it off once."""
@@ -129,7 +122,7 @@ class NormalisationNode(LedgerNode):
     def __init__(
         self, context: Context, path: str, call: Call, x: Tensor, details: Normalisation
     ) -> None:
-        super().__init__(context.ledger, path, call.name, "constant-scale()")
+        super().__init__(context, path, call.name, "constant-scale()")
         self.details, self.compute = details, call.function_of(x)
 
     def run(self, x: Tensor) -> Tensor:
@@ -154,19 +147,13 @@ class NormalisationNode(LedgerNode):
         return grouped.reshape(coefficient.shape).to(coefficient.dtype)
 
 
-class UnknownNode(LedgerNode):
-    """Measures the relevance before and after an operation without a rule (``strict=False``)."""
+class ProbeNode:
+    """Measures relevance at the ``"in"`` or ``"out"`` side of an operation without a rule.
 
-    def __init__(self, context: Context, path: str, operation: str) -> None:
-        super().__init__(context.ledger, path, operation, "plain gradient")
+    Both sides are booked in the row of one ``owner``; for ``strict=False``.
+    """
 
-    def at(self, side: str) -> _Probe:
-        """A probe at the ``"in"`` or ``"out"`` side."""
-        return _Probe(self, side)
-
-
-class _Probe:
-    def __init__(self, owner: UnknownNode, side: str) -> None:
+    def __init__(self, owner: LedgerNode, side: str) -> None:
         self.owner, self.side = owner, side
 
     def run(self, x: Tensor) -> Tensor:

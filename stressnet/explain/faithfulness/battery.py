@@ -183,7 +183,7 @@ class _Part:
 
     def stability(self) -> None:
         if self.wants("infidelity"):
-            name, score = self.battery.baselines[0], self.score.with_kind(SEED)
+            name, score = self.battery.baselines[0], replace(self.score, kind=SEED)
             values, chance = (
                 ff.infidelity(
                     replace(removal, score=score), self.generator("infidelity"), n_samples=24

@@ -38,17 +38,10 @@ def rank_correlation(
 ) -> Scores:
     """Spearman's correlation of two maps over the cells that count; 1 is agreement, 0 chance.
 
-    Ties share their mean rank. Neighbouring cells of smooth maps are not independent, so values
-    are compared with each other, not with a t table.
-
-    Parameters
-    ----------
-    maps, others : Tensor, shape (n_samples, ...)
-        By two methods, or of two networks.
-    cells : Tensor of bool, optional
-        Cells that count; all if left out.
-    absolute : bool
-        Rank by size, whatever the sign.
+    Maps (n_samples, ...) are by two methods, or of two networks. Of their cells those of the mask
+    ``cells`` count, all if left out; ``absolute`` ranks by size, whatever the sign. Ties share
+    their mean rank. Neighbouring cells of smooth maps are not independent, so values are compared
+    with each other, not with a t table.
     """
     if absolute:
         maps, others = maps.abs(), others.abs()
@@ -178,18 +171,9 @@ def relevance_mass_accuracy(
     """Share of positive relevance inside the mask; higher is better, chance is the mask's area.
 
     ``Σ_mask R⁺ / Σ R⁺`` (Arras et al. 2022, Information Fusion 81:14-40). Never with signed
-    relevance, whose sums cancel.
-
-    Parameters
-    ----------
-    masks : Tensor, shape of the maps
-        Bool, or the part of each cell that belongs to the region, within [0, 1].
-    cells : Tensor of bool, optional
-        Cells that count; all if left out.
-
-    Returns
-    -------
-    values, chance : Scores
+    relevance, whose sums cancel. ``masks``, of the maps' shape, are bool, or the part of each cell
+    that belongs to the region, within [0, 1]; of the cells those of ``cells`` count, all if left
+    out. Returns values and their level of chance.
     """
 
     def measure(values: Tensor, mask: Tensor) -> tuple[float, float]:

@@ -63,12 +63,8 @@ def parameter_randomisation(
     Chance (a map that owes everything to the parameters) is 0; a map that ignores them has 1.
     Spectrogram and map share their outline, so even a right method keeps some correlation (Adebayo
     et al. 2018, NeurIPS, "Sanity checks for saliency maps"). ``generator`` and ``n_stages`` are
-    those of :func:`cascade`.
-
-    Returns
-    -------
-    Scores, dict of str to Scores
-        Mean over stages, and each stage by the path of its lowest randomised layer.
+    those of :func:`cascade`. Returns the mean over stages, and each stage by the path of its lowest
+    randomised layer.
     """
     start = subject.own_maps
     stages = {

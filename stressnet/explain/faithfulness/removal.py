@@ -223,7 +223,7 @@ def road(
     :func:`~stressnet.explain.faithfulness.baselines.noisy_linear`; its kind of score does not
     matter.
     """
-    decided = replace(removal, score=removal.score.with_kind("decision"))
+    decided = replace(removal, score=replace(removal.score, kind="decision"))
     return deletion_curve(decided, generator, order=order, fractions=fractions)
 
 
@@ -251,21 +251,10 @@ def comprehensiveness_over_units(
     """Mean drop of the score when the most relevant units are removed; higher is better.
 
     ``1/K Σ_k [m(x) - m(x without its k most relevant units)]`` for k = 1 ... half of the units
-    (DeYoung et al. 2020, with units in place of tokens).
-
-    Parameters
-    ----------
-    removal : Removal
-        What is judged; a map's units alone are removed, whatever its ``cells``.
-    units : sequence of Tensor of bool, each of shape (n_units, ...)
-        The units of each sample.
-    keep : bool
-        Remove all other units instead (:func:`sufficiency_over_units`).
-
-    Returns
-    -------
-    values, chance : Scores
-        The measure, and its mean over ``n_random`` random orders of the same units.
+    (DeYoung et al. 2020, with units in place of tokens). ``units`` are bool masks (n_units, ...) of
+    each sample; they alone are removed, whatever the ``cells`` of the removal, or with ``keep`` all
+    others (:func:`sufficiency_over_units`). Returns the measure, and its mean over ``n_random``
+    random orders of the same units.
     """
     check_generator(generator)
     if len(units) != len(removal.inputs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -25,15 +25,10 @@ NO_CELL = "no cell may be removed"
 class Score:
     """One number per input: how much the model speaks for each sample's explained class.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        In evaluation mode; returns logits of shape (batch, n_classes).
-    classes : Tensor of int, shape (n_samples,)
-        Explained class of each sample; altered copies are scored for the same class.
-    kind : {"probability", "log-odds", "logit", "decision"}
-        Softmax probability of the class, its log-odds, its logit, or 1 where it is the prediction
-        and 0 where it is not.
+    The model is in evaluation mode and returns logits (batch, n_classes). ``classes``, int of shape
+    (n_samples,), are explained; altered copies are scored for the same class. The kinds are the
+    softmax ``probability`` of the class, its ``log-odds``, its ``logit``, and the ``decision``: 1
+    where it is the prediction, else 0.
     """
 
     model: nn.Module
@@ -56,10 +51,6 @@ class Score:
         check_inputs(inputs)
         check_model(model)
         return cls(model, logits_of(model, inputs, batch_size).argmax(dim=1), kind, batch_size)
-
-    def with_kind(self, kind: str) -> Score:
-        """The same model and classes with another score."""
-        return replace(self, kind=kind)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Scores of an altered copy of each sample, float64 on the CPU, shape (n_samples,)."""

@@ -85,14 +85,10 @@ def infidelity(
     "On the (in)fidelity and sensitivity of explanations"; the scaling is the optimal one of its
     section 3, with the sign kept.
 
-    Parameters
-    ----------
-    removal : Removal
-        Of shape (n_samples, channels, n_bins, n_frames), with the score that the map adds up to
-        (``log-odds``, ``logit``) and contributions as maps (input times coefficient, not bare
-        gradients). Rectangles are centred on cells that count and cut to them.
-    generator : torch.Generator
-        Places the rectangles, the same for all methods under the same seed.
+    The removal is of shape (n_samples, channels, n_bins, n_frames), with the score that the map
+    adds up to (``log-odds``, ``logit``) and contributions as maps (input times coefficient, not
+    bare gradients). Rectangles are centred on cells that count and cut to them; the generator
+    places them, the same for all methods under the same seed.
     """
     check_generator(generator)
     at_least_one("n_samples", n_samples)

@@ -71,22 +71,16 @@ class PositionMode(CallMode):
         result = call.run()
         for tensor in tensors_in(result):
             if sources and cells_of(tensor) is None:
-                set_cells(tensor, _after(call, sources[0], tensor))
+                tensor.__dict__[_ATTRIBUTE] = _after(call, sources[0], tensor)
         if call.name in ops.CONVOLUTIONS:
             self.last_convolution = result
             return with_cells_of(result.clone(), result)
         return result
 
 
-def set_cells(tensor: Tensor, cells: tuple[Cells, ...] | None) -> None:
-    """Attach positions, if they are known."""
-    if cells is not None:
-        tensor.__dict__[_ATTRIBUTE] = cells
-
-
 def with_cells_of(tensor: Tensor, source: Tensor) -> Tensor:
-    """``tensor`` with the positions of ``source``."""
-    set_cells(tensor, cells_of(source))
+    """``tensor`` with the positions of ``source``, if they are known."""
+    tensor.__dict__[_ATTRIBUTE] = cells_of(source)
     return tensor
 
 
