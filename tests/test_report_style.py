@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from stressnet.axes import cell_edges
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
+from stressnet.report import document
 from stressnet.report.ipa import syllable_ipa, to_ipa
 from stressnet.report.names import count_of, grouped, region_name
+from stressnet.report.scores import accuracy_figure
 from stressnet.report.style import (
+    COLOURS,
+    FORMANT_COLOUR,
+    MARKERS,
+    NULL_COLOUR,
+    PITCH_COLOUR,
     STRESS_COLOURS,
+    STRESS_MARKERS,
     relevance_colormap,
     relevance_limit,
     save_figure,
@@ -136,3 +147,92 @@ def test_region_names_and_groups() -> None:
         ("stressed nucleus", ["F1_stressed"]),
     ]
     assert (count_of(1, "speaker"), count_of(2, "speaker")) == ("1 speaker", "2 speakers")
+
+
+# ---------------------------------------------------------------- colour-blind readers, and print
+
+# Full severity: Machado, Oliveira & Fernandes (2009), doi:10.1109/TVCG.2009.113.
+_BLIND = {
+    "deutan": [[0.3673, 0.8606, -0.2279], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
+    "protan": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+    "tritan": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
+}
+_TO_XYZ = [[0.4125, 0.3576, 0.1804], [0.2127, 0.7152, 0.0722], [0.0193, 0.1192, 0.9503]]
+APART = 15.0
+"""CIE 1976 difference that is seen at a glance; a just noticeable one is about 2."""
+
+
+def linear(colour: str | tuple[float, ...]) -> np.ndarray:
+    c = np.array(matplotlib.colors.to_rgb(colour))
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    xyz = np.array(_TO_XYZ) @ np.clip(rgb, 0, 1) / [0.9505, 1.0, 1.0888]
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def seen_apart(one: str, other: str) -> float:
+    """The least difference of two colours to readers of any kind of colour vision."""
+    pairs = [(linear(one), linear(other))]
+    pairs += [tuple(np.array(m) @ c for c in pairs[0]) for m in _BLIND.values()]
+    return min(float(np.linalg.norm(lab(a) - lab(b))) for a, b in pairs)
+
+
+def contrast(one: str, other: str) -> float:
+    """Ratio of luminances as WCAG 2 defines it."""
+    dark, light = sorted(float(linear(c) @ [0.2126, 0.7152, 0.0722]) + 0.05 for c in (one, other))
+    return light / dark
+
+
+def page_colours() -> tuple[dict[str, str], dict[str, str]]:
+    """The style sheet's colours in light and in dark."""
+    text = (Path(document.__file__).parent / "pages.css").read_text(encoding="utf-8")
+    blocks = [dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", b)) for b in text.split("}")]
+    light, *dark = [block for block in blocks if "ground" in block]
+    assert len(dark) == 2 and dark[0] == dark[1]  # what the system asks for, and the button
+    return light, dark[0]
+
+
+def test_colours_stay_apart_for_colour_blind_readers() -> None:
+    assert seen_apart("#ff0000", "#6b6b00") < APART  # the measure tells what looks alike
+    for one, other in itertools.combinations(COLOURS, 2):
+        assert seen_apart(one, other) > APART, (one, other)
+    assert seen_apart(*STRESS_COLOURS.values()) > 3 * APART
+    assert seen_apart(FORMANT_COLOUR, PITCH_COLOUR) > 3 * APART
+    colours = relevance_colormap()
+    for strength in (0.3, 0.6, 1.0):
+        warm, cool = (colours(0.5 + sign * strength / 2)[:3] for sign in (1, -1))
+        assert seen_apart(warm, cool) > 2 * APART
+    for theme in page_colours():
+        assert seen_apart(theme["warm"], theme["cool"]) > 3 * APART
+        assert seen_apart(theme["right"], theme["wrong"]) > APART
+
+
+def test_text_can_be_read_in_light_and_dark() -> None:
+    for theme in page_colours():
+        for ground in ("ground", "surface"):
+            for name in ("text", "quiet", "warm", "cool", "right", "wrong"):
+                assert contrast(theme[name], theme[ground]) >= 4.5, (name, theme[name])
+
+
+def test_series_stay_apart_in_grey_print() -> None:
+    assert len(set(MARKERS)) == len(COLOURS) == len(MARKERS)
+    assert len(set(STRESS_MARKERS.values())) == len(STRESS_MARKERS)
+    for colour in (*COLOURS, *STRESS_COLOURS.values(), NULL_COLOUR):
+        assert lab(linear(colour))[0] < 75, colour  # is there on white paper
+    names = list("abc")
+    rows = [
+        {"model": m, "test_set": "test", "metric": "balanced_accuracy", "estimate": 0.8}
+        | {"low": 0.7, "high": 0.9, "n": 9, "n_final": 4}
+        for m in names
+    ]
+    audits = pd.DataFrame({"audit": [], "test_set": [], "estimate": []})
+    figure = accuracy_figure(pd.DataFrame(rows), audits, names)
+    marks = [container.lines[0].get_marker() for container in figure.axes[0].containers]
+    assert len(set(marks)) == 3
+    sizes = [
+        text.get_fontsize() for text in figure.findobj(matplotlib.text.Text) if text.get_text()
+    ]
+    assert min(sizes) >= 5.5  # points at the width of a page

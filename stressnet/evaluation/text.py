@@ -30,27 +30,6 @@ def heard_text(heard: int, n: int, n_left_out: int = 0) -> str:
     return "; ".join(parts)
 
 
-def audit_lines(audits: pd.DataFrame) -> list[str]:
-    """The audits as a table for people; says so if there are none."""
-    if not len(audits):
-        return ["leak audits: not run", ""]
-    lines = [
-        "leak audits, balanced accuracy (chance 0.5)",
-        f"  {'audit':<16}{'test set':<32}{'n':>6}{'audit':>23}{'network':>23}"
-        f"{'network - audit':>26}  verdict",
-    ]
-    for _, row in audits.iterrows():
-        line = f"  {row['audit']:<16}{set_title(row):<32}{row['n']:>6}{interval_text(row):>23}"
-        ours = interval_text(row, "network") if row["network"] == row["network"] else ""
-        apart = interval_text(row, "difference", signed=True) if ours else ""
-        lines.append(f"{line}{ours:>23}{apart:>26}  {row['verdict']}")
-    lines.append(
-        "  part of speech: 'audit' are nouns with final and verbs with initial stress, 'network' "
-        "the others; no difference is good"
-    )
-    return [*lines, ""]
-
-
 def set_title(row: Any) -> str:
     """The test set of a row in words."""
     return TITLES.get(row["test_set"], row["test_set"])

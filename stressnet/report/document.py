@@ -94,6 +94,21 @@ class Table:
         rows = [[_cell(row, cell) for _, cell in pairs] for _, row in frame.iterrows()]
         return cls([heading for heading, _ in pairs], rows, **options)
 
+    def lines(self, indent: str = "") -> list[str]:
+        """The table for a terminal, without its caption."""
+        rows = [self.columns, *self.rows]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return [
+            (
+                indent
+                + "  ".join(
+                    cell.ljust(width) if number in self.flush_left else cell.rjust(width)
+                    for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+                )
+            ).rstrip()
+            for row in rows
+        ]
+
 
 def _cell(row: Any, cell: Cell) -> str:
     if callable(cell):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stressnet.corpus.store import Corpus
@@ -33,6 +34,7 @@ from stressnet.report.document import (
     Table,
 )
 from stressnet.report.scores import accuracy_figure, reliability_figure
+from stressnet.report.tables import number
 from stressnet.runs.names import inside
 from stressnet.version import __version__
 
@@ -94,7 +96,8 @@ def write_page(
         *_scores(tables, names),
         *_audits(tables["audits"]),
         *_calibration(out, tables, units, corpus.language),
-        *_comparisons(tables["comparisons"]),
+        Heading("Comparisons"),
+        comparisons_table(tables["comparisons"]),
         *_pairs(tables, names),
         *_groups(tables["groups"], names[0]),
         *_hardest(out, corpus, hardest, names[0]),
@@ -119,31 +122,42 @@ def _network_row(network: TrainedNetwork) -> list[str]:
 
 
 def _scores(tables: Tables, names: Sequence[str]) -> Iterator[Block]:
-    scores, seeds = tables["scores"], tables["seeds"]
     yield Heading("Test sets")
     for name in (*names, ORACLE):
-        counts, rows = [], []
-        metrics = "accuracy balanced_accuracy mcc auroc recall_initial recall_final".split()
-        for first, texts in interval_rows(scores[scores["model"] == name], metrics):
-            sizes = [str(first[c]) for c in ("n", "n_final", "n_speakers", "n_words")]
-            majority = f"{first['majority_rate']:.3f}"
-            counts.append([set_title(first), *sizes, majority, *texts[:2]])
-            rows.append([set_title(first), *texts[2:]])
-        columns = "test set,n,FINAL,speakers,words,majority,accuracy,balanced accuracy"
         yield Heading(name, level=3)
-        yield Table(columns.split(","), counts)
-        yield Table(["test set", "MCC", "AUROC", "recall INITIAL", "recall FINAL"], rows)
-    if len(seeds):
-        yield Table.of(
-            seeds[seeds["metric"] == "balanced_accuracy"],
-            [
-                *(("ensemble", "model"), _SET, ("seeds", "n_seeds")),
-                *((name, f"{name}:.3f") for name in ("mean", "sd", "min", "max")),
-                ("ensemble's", "ensemble:.3f"),
-            ],
-            caption="Balanced accuracy of single networks that differ in their seed.",
-            flush_left=(0, 1),
-        )
+        yield from score_tables(tables["scores"], name)
+    if len(tables["seeds"]):
+        yield seeds_table(tables["seeds"])
+
+
+def score_tables(scores: pd.DataFrame, name: str) -> list[Table]:
+    """All test sets of one network, in two tables that are not too wide."""
+    counts, rows = [], []
+    metrics = "accuracy balanced_accuracy mcc auroc recall_initial recall_final".split()
+    own = scores[scores["model"] == name]
+    errors = own[own["metric"] == "ece_balanced"].set_index("test_set")["estimate"]
+    for first, texts in interval_rows(own, metrics):
+        sizes = [str(first[c]) for c in ("n", "n_final", "n_speakers", "n_words")]
+        majority, error = first["majority_rate"], errors.get(first["test_set"], np.nan)
+        counts.append([set_title(first), *sizes, f"{majority:.3f}", *texts[:2]])
+        rows.append([set_title(first), *texts[2:], number(error, 3)])
+    columns = "test set,n,FINAL,speakers,words,majority,accuracy,balanced accuracy"
+    more = ["test set", "MCC", "AUROC", "recall INITIAL", "recall FINAL", "ECE, classes equal"]
+    return [Table(columns.split(","), counts), Table(more, rows)]
+
+
+def seeds_table(seeds: pd.DataFrame) -> Table:
+    """How networks differ that differ in their seed."""
+    return Table.of(
+        seeds[seeds["metric"] == "balanced_accuracy"],
+        [
+            *(("ensemble", "model"), _SET, ("seeds", "n_seeds")),
+            *((name, f"{name}:.3f") for name in ("mean", "sd", "min", "max")),
+            ("ensemble's", "ensemble:.3f"),
+        ],
+        caption="Balanced accuracy of single networks that differ in their seed.",
+        flush_left=(0, 1),
+    )
 
 
 def _audits(audits: pd.DataFrame) -> Iterator[Block]:
@@ -156,7 +170,12 @@ def _audits(audits: pd.DataFrame) -> Iterator[Block]:
         "cues of stress, so these classifiers may be above chance; what matters is how much the "
         "network adds. The network on shuffled labels must be at chance."
     )
-    yield Table.of(
+    yield audits_table(audits)
+
+
+def audits_table(audits: pd.DataFrame) -> Table:
+    """What each audit reaches, and the network beside it."""
+    return Table.of(
         audits,
         [
             *("audit", _SET, "n", ("audit", interval_text)),
@@ -198,13 +217,14 @@ def _calibration(out: Path, tables: Tables, units: Sequence[Unit], spoken: str) 
     )
 
 
-def _comparisons(comparisons: pd.DataFrame) -> Iterator[Block]:
+def comparisons_table(comparisons: pd.DataFrame) -> Table:
+    """Differences between networks, and tokens that only one of them gets right."""
+
     def difference(row: Any) -> str:
         value, low, high = (row[f"balanced_accuracy_{c}"] for c in ("difference", "low", "high"))
         return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
 
-    yield Heading("Comparisons")
-    yield Table.of(
+    return Table.of(
         comparisons,
         [
             ("networks", lambda row: f"{row['first']} - {row['second']}"),
@@ -225,20 +245,12 @@ def _pairs(tables: Tables, names: Sequence[str]) -> Iterator[Block]:
     if not len(tables["pairs"]):
         yield Paragraph("No word shows both readings here.", "missing")
         return
-    metrics = scores[scores["model"].isin([*names, ORACLE]) & (scores["n"] > 0)]
-    means, aurocs = (metrics[metrics["metric"] == name] for name in (WORD_MEAN, WORD_AUROC))
     yield Paragraph(
         "Only these words cannot be got right by knowing the word. AUROC within words: which of "
         "two tokens of one word has initial stress. The oracle hears nothing and gives each word "
         "the reading that it has most often in the test set."
     )
-    yield Bullets(
-        [
-            f"{row['model']}, {set_title(row)}: means over {row['n_words']} words: AUROC "
-            f"{interval_text(auroc)}, balanced accuracy {interval_text(row)} (n = {row['n']})"
-            for (_, row), (_, auroc) in zip(means.iterrows(), aurocs.iterrows(), strict=True)
-        ]
-    )
+    yield Bullets(within_words(scores[scores["model"].isin([*names, ORACLE])]))
     yield Table.of(
         tables["pairs"],
         [
@@ -250,6 +262,18 @@ def _pairs(tables: Tables, names: Sequence[str]) -> Iterator[Block]:
         "AUROC.",
         flush_left=(0, 1, 2),
     )
+
+
+def within_words(scores: pd.DataFrame) -> list[str]:
+    """Means over the words that show both readings, a sentence per network and test set."""
+    there = scores[scores["n"] > 0]
+    means, aurocs = (there[there["metric"] == name] for name in (WORD_MEAN, WORD_AUROC))
+    return [
+        f"{row['model']}, {set_title(row)}: means over {row['n_words']} words that show both "
+        f"readings: AUROC {interval_text(auroc)}, balanced accuracy {interval_text(row)} "
+        f"(n = {row['n']})"
+        for (_, row), (_, auroc) in zip(means.iterrows(), aurocs.iterrows(), strict=True)
+    ]
 
 
 def _groups(groups: pd.DataFrame, name: str) -> Iterator[Block]:
@@ -271,11 +295,11 @@ def _groups(groups: pd.DataFrame, name: str) -> Iterator[Block]:
 def _hardest(out: Path, corpus: Corpus, hardest: pd.DataFrame, name: str) -> Iterator[Block]:
     (out / "sounds").mkdir(exist_ok=True)
     files = [""] * len(hardest)
-    for number, file in enumerate(hardest["excerpt_file"]):
+    for place, file in enumerate(hardest["excerpt_file"]):
         source = inside(corpus.path, file)
         if source.is_file():
-            files[number] = f"sounds/{number:02d}{source.suffix}"
-            shutil.copyfile(source, out / files[number])
+            files[place] = f"sounds/{place:02d}{source.suffix}"
+            shutil.copyfile(source, out / files[place])
     yield Heading("Hardest tokens")
     yield Paragraph(
         f"Where {name} is most wrong. Listen before believing the label: of words with both "

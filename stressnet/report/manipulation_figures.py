@@ -15,7 +15,16 @@ from stressnet.lexicon.stress import Stress
 from stressnet.manipulation.causal import ALL_CUES
 from stressnet.manipulation.psychometric import answers_of, clusters_of, fit_psychometric
 from stressnet.report.grid import blank, footnote, labelled_panels, legend, lines_of_panels
-from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
+from stressnet.report.style import (
+    COLOURS,
+    MARKERS,
+    NULL_COLOUR,
+    STRESS_COLOURS,
+    STRESS_MARKERS,
+    Width,
+    style,
+    width_in,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Plot
@@ -34,7 +43,7 @@ CUE_TITLES = {
 }
 """Names of cues in figures; others appear as they are."""
 
-_SEED_COLOURS = ("#222222", "#7a5195", "#2a9d6f", "#b8860b", "#8a8a8a", "#4aa3df")
+_LOOKS = [{"color": c, "marker": m} for c, m in zip(COLOURS, MARKERS, strict=True)]
 _NOTE_LETTERS = 26
 """Letters that fit into a line of a panel."""
 
@@ -60,15 +69,15 @@ def plot_psychometric(
     cues = list(dict.fromkeys(responses["cue"].astype(str)))
     if "model" not in responses.columns:
         responses = responses.assign(model="")
-    colours = dict(zip(responses["model"].unique(), cycle(_SEED_COLOURS), strict=False))
+    looks = dict(zip(responses["model"].unique(), cycle(_LOOKS), strict=False))
     n_columns = min(_MOST_COLUMNS, len(cues), max(1, int(width_in(width) / 1.6)))
-    more_in = 0.4 if len(colours) > 1 else 0.2
+    more_in = 0.4 if len(looks) > 1 else 0.2
     figure, panels = lines_of_panels(width, cues, n_columns, 1.5, more_in)
     for number, (cue, ax) in enumerate(zip(cues, _named(panels), strict=True)):
         here = responses[responses["cue"] == cue]
         notes = [
-            _draw_curve(ax, here[here["model"] == model], answers, colour)
-            for model, colour in colours.items()
+            _draw_curve(ax, here[here["model"] == model], answers, look, len(looks) <= 2)
+            for model, look in looks.items()
         ]
         if len(notes) == 1:  # stands where the curve leaves room
             text = "\n".join(fill(part.strip(), _NOTE_LETTERS) for part in notes[0].split(";"))
@@ -81,10 +90,10 @@ def plot_psychometric(
         ax.axhline(0.5, color=NULL_COLOUR, linewidth=0.5, linestyle=(0, (3, 2)), zorder=0)
         ax.set_xlabel("step", labelpad=1)
     figure.supylabel("share of FINAL", fontsize=7.0)
-    text = "first step: INITIAL-like, last: FINAL-like; points: answers, band: 95 % interval"
-    footnote(figure, text)
-    if len(colours) > 1:
-        entries = {model: {"color": colour} for model, colour in colours.items()}
+    text = "first step: INITIAL-like, last: FINAL-like; points: answers"
+    footnote(figure, f"{text}, band: 95 % interval" if len(looks) <= 2 else text)
+    if len(looks) > 1:
+        entries = {model: {**look, "markersize": 3} for model, look in looks.items()}
         legend(figure, entries, loc="outside upper left", ncols=len(entries))
     return figure
 
@@ -97,16 +106,20 @@ def _named(panels: list[Plot]) -> list[Plot]:
     return panels
 
 
-def _draw_curve(ax: Plot, part: pd.DataFrame, answers: str, colour: str) -> str:
+def _draw_curve(
+    ax: Plot, part: pd.DataFrame, answers: str, look: dict[str, Any], band: bool
+) -> str:
     """One network's answers to one cue; its slope, or why it has none."""
     y = answers_of(part, answers)
     x = part["step"].to_numpy(np.float64)
     fit = fit_psychometric(x, y, clusters_of(part))
     steps = np.unique(x)
     shares = [y[x == step].mean() for step in steps]
-    ax.plot(steps, shares, "o", color=colour, markersize=2.6, zorder=3)
-    band: dict[str, Any] = {"color": colour, "alpha": 0.15, "linewidth": 0, "zorder": 1}
-    ax.fill_between(fit.grid, fit.curve_low, fit.curve_high, **band)
+    colour = look["color"]
+    ax.plot(steps, shares, linestyle="", markersize=2.6, zorder=3, **look)
+    if band:  # more would hide each other
+        shade: dict[str, Any] = {"color": colour, "alpha": 0.15, "linewidth": 0, "zorder": 1}
+        ax.fill_between(fit.grid, fit.curve_low, fit.curve_high, **shade)
     ax.plot(fit.grid, fit.curve, color=colour, zorder=2)
     if np.isfinite(fit.crossover):
         ax.plot([fit.crossover] * 2, [0, 0.5], color=colour, linewidth=0.5, zorder=1)
@@ -145,13 +158,13 @@ def plot_agreement(
         _draw_tokens(ax, mine[mine["cue"] == cue], row)
     above.supylabel("effect of the cue", fontsize=7.0)
     above.supxlabel("relevance of its region", fontsize=7.0)
-    colours = dict(zip(methods, cycle(_SEED_COLOURS), strict=False))
-    _draw_correlations(below.subplots(), table, names, colours)
-    dot: dict[str, Any] = {"marker": "o", "markersize": 3}
-    entries = {method: {"color": colour, **dot} for method, colour in colours.items()}
+    looks = dict(zip(methods, cycle(_LOOKS), strict=False))
+    _draw_correlations(below.subplots(), table, names, looks)
+    entries: dict[str, Any] = {name: {**look, "markersize": 3} for name, look in looks.items()}
     entries["null: relevance of another token of the class"] = _NULL
     for stress, colour in STRESS_COLOURS.items():
-        entries[f"said {stress.value}"] = {"linewidth": 0, "color": colour, **dot}
+        dot = {"color": colour, "marker": STRESS_MARKERS[stress], "markersize": 3}
+        entries[f"said {stress.value}"] = {"linewidth": 0, **dot}
     legend(figure, entries, loc="outside lower left", ncols=4, handlelength=1.4)
     return figure
 
@@ -167,7 +180,8 @@ def _draw_tokens(ax: Plot, part: pd.DataFrame, row: Any) -> None:
     dot: dict[str, Any] = {"markersize": 1.8, "alpha": 0.6, "markeredgewidth": 0}
     for stress in Stress:
         here = part[part["stress_predicted"] == stress.value]
-        ax.plot(here["relevance"], here["effect"], "o", color=STRESS_COLOURS[stress], **dot)
+        dot |= {"marker": STRESS_MARKERS[stress], "color": STRESS_COLOURS[stress]}
+        ax.plot(here["relevance"], here["effect"], linestyle="", **dot)
     for line in (ax.axhline, ax.axvline):
         line(0, color=NULL_COLOUR, linewidth=0.5, zorder=0)
     if np.isfinite(row["rho"]):
@@ -179,19 +193,19 @@ def _draw_tokens(ax: Plot, part: pd.DataFrame, row: Any) -> None:
 
 
 def _draw_correlations(
-    ax: Plot, table: pd.DataFrame, names: Sequence[str], colours: Mapping[str, str]
+    ax: Plot, table: pd.DataFrame, names: Sequence[str], looks: Mapping[str, Any]
 ) -> None:
     """A row per cue, within it a line per method."""
-    step = 1.0 / (len(colours) + 1)
+    step = 1.0 / (len(looks) + 1)
     index: dict[Any, Any] = table.set_index(["cue", "method"]).to_dict("index")
     for row, name in enumerate(names):
-        for place, (method, colour) in enumerate(colours.items(), start=1):
+        for place, (method, look) in enumerate(looks.items(), start=1):
             one, at = index.get((name, method)), [row + place * step] * 2
             if one is None or not np.isfinite(one["rho"]):
                 continue
             ax.plot([one["null_low"], one["null_high"]], at, zorder=1, **_NULL)
-            ax.plot([one["rho_low"], one["rho_high"]], at, color=colour, zorder=2)
-            ax.plot([one["rho"]], at[:1], "o", color=colour, markersize=3, zorder=3)
+            ax.plot([one["rho_low"], one["rho_high"]], at, color=look["color"], zorder=2)
+            ax.plot([one["rho"]], at[:1], markersize=3, zorder=3, **look)
     ax.axvline(0, color=NULL_COLOUR, linewidth=0.5, zorder=0)
     for row in range(1, len(names)):
         ax.axhline(row, color="#dddddd", linewidth=0.5, zorder=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from stressnet.evaluation.sets import (
     whole_sets,
 )
 from stressnet.evaluation.text import interval_rows, interval_text, level_text, set_title
-from stressnet.languages import ENGLISH, language
+from stressnet.languages import language
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.answers import success_sentences
 from stressnet.report.document import Bullets, Table, render
@@ -50,12 +50,6 @@ _SOURCES = {
 }
 """Where labels come from that are not the dictionary's."""
 
-_MEASURED = "On tokens that training never saw."
-_MEASURED_TWIN = (
-    "This network was trained on all tokens, so none is left to measure it on. The figures here "
-    "and below are those of the same recipe and seed trained on the training split alone, on "
-    "tokens which that network never saw. How much better more tokens made this one is not known."
-)
 _FEW = 5
 """Speakers with fewer tokens are left out of the spread over speakers."""
 
@@ -158,55 +152,34 @@ def _parts(
     corpus: Corpus, model: TrainedNetwork, unit: Unit, scores: pd.DataFrame
 ) -> dict[str, Any]:
     """What ``card.md`` says of a network, but for the lead and the groups."""
-    info, facts = model.info, corpus.manifest
-    licence = facts["parameters"].get("licence", "unknown")
+    info, tokens = model.info, corpus.tokens
+    usable = tokens["stress"].notna() & (tokens["label_source"] != LABEL_ALIGNER)
+    train = tokens[usable if info.training.get("all_tokens") else tokens["split"] == "train"]
+    sex = train.groupby("sex")["speaker"].nunique()
+    sources = train["label_source"].value_counts()
+    full = scores[(scores["test_set"] == FULL_VOWELS) & (scores["model"] != tables.ORACLE)]
+    full = full[full["metric"] == "balanced_accuracy"]
     return {
         "info": info,
-        "corpus": corpus.name,
-        "language": language(corpus.language).name,
+        "training": info.training,
+        "corpus": corpus,
+        "built": corpus.manifest["parameters"],
+        "audio_hours": corpus.manifest["results"].get("audio_hours", "?"),
+        "language": language(corpus.language),
         "n_parameters": sum(p.numel() for p in model.model.parameters()),
         "digest": model.digest,
-        "data": Bullets(_data(corpus, info.training, facts)),
-        "measured": _MEASURED_TWIN if info.training.get("all_tokens") else _MEASURED,
+        "train": train,
+        "n_by_stress": train["stress"].value_counts(),
+        "voices": ", ".join(f"{n} {name or 'of unknown sex'}" for name, n in sex.items()),
+        "n_stretches": int(info.training.get("n_train", len(train))) - len(train),
+        "label_sources": [f"{name} ({sources[k]})" for k, name in _SOURCES.items() if k in sources],
+        "aligners": ", ".join(sorted(tokens["aligner"].unique())),
         "results": _results(scores),
-        "calibration": _calibration(unit, scores),
-        "limits": Bullets(_limits(facts, scores)),
-        "licence": f"{licence}. {facts['parameters'].get('citation', '')}".strip(),
-        "commands": _commands(info, facts),
+        "calibration": unit.calibration,
+        "calibration_errors": _calibration_errors(unit, scores),
+        "full_vowels": [f"{interval_text(row)}, n = {row['n']}" for _, row in full.iterrows()],
+        "commands": _commands(info, corpus.manifest),
     }
-
-
-def _data(corpus: Corpus, training: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
-    tokens = corpus.tokens
-    everything = bool(training.get("all_tokens"))
-    usable = tokens["stress"].notna() & (tokens["label_source"] != LABEL_ALIGNER)
-    train = tokens[usable if everything else tokens["split"] == "train"]
-    counts = train["stress"].value_counts()
-    sex = train.groupby("sex")["speaker"].nunique()
-    voices = ", ".join(f"{n} {name or 'of unknown sex'}" for name, n in sex.items())
-    kind = "synthetic speech" if facts["parameters"].get("synthetic") else "recorded speech"
-    stopped = f"stopped by {training.get('n_valid', '?')} validation tokens"
-    if everything:
-        stopped = "all tokens of the corpus with a label, no early stopping"
-    lines = [
-        f"corpus `{corpus.name}` ({kind}), {facts['results'].get('audio_hours', '?')} h, hash "
-        f"`{corpus.fingerprint[:16]}`",
-        f"training: {len(train)} tokens ({counts.get('INITIAL', 0)} INITIAL, "
-        f"{counts.get('FINAL', 0)} FINAL) of {train['family'].nunique()} word families by "
-        f"{train['speaker'].nunique()} speakers ({voices}); {stopped}",
-    ]
-    if (n := int(training.get("n_train", len(train))) - len(train)) > 0:
-        lines.append(f"and {n} two-syllable stretches of longer words by the same speakers")
-    sources = train["label_source"].value_counts()
-    others = " or ".join(f"{name} ({sources[k]})" for k, name in _SOURCES.items() if k in sources)
-    more = "words with both readings are not in training"
-    if others:
-        more = f"those of words with both readings from {others}"
-    return [
-        *lines,
-        f"labels of training tokens come from a pronouncing dictionary, not from listening; {more}",
-        f"limits of words and phones: {', '.join(sorted(tokens['aligner'].unique()))}",
-    ]
 
 
 def _results(scores: pd.DataFrame) -> Table:
@@ -261,46 +234,14 @@ def _speakers(speakers: pd.DataFrame) -> str:
     )
 
 
-def _calibration(unit: Unit, scores: pd.DataFrame) -> str:
+def _calibration_errors(unit: Unit, scores: pd.DataFrame) -> str:
     assert unit.calibration is not None
-    kind = "both classes weighing the same" if unit.calibration.balanced else "tokens as they are"
     metric = "ece_balanced" if unit.calibration.balanced else "ece"
     values = scores.set_index(["test_set", "metric"])["estimate"].to_dict()
-    errors = [
+    return "; ".join(
         f"{TITLES[name]} {values[name, metric]:.3f} to {values[name, f'{metric}_calibrated']:.3f}"
         for name in whole_sets(scores["test_set"].unique())
-    ]
-    text = (
-        f"Temperature {unit.calibration.temperature:.3f}, fitted on {unit.calibration.n} "
-        f"validation tokens with {kind}; `calibration.json`, used by `stressnet predict`. Expected "
-        f"calibration error (10 bins, {kind}), plain to calibrated: {'; '.join(errors)}."
     )
-    if unit.calibration.balanced:
-        text += (
-            " Probabilities hold where both classes are equally likely beforehand. In running "
-            "speech, where INITIAL is more frequent, they are too low for INITIAL."
-        )
-    return text
-
-
-def _limits(facts: Mapping[str, Any], scores: pd.DataFrame) -> Sequence[str]:
-    of = language(facts["parameters"].get("language") or ENGLISH)
-    reduces = bool(of.reduced)
-    found = [
-        f"disyllabic content words of {of.name} only; for any other sound it still answers",
-        "needs the limits of the word, and is worse where these are wrong",
-        "one corpus and one kind of speech: nothing is known of other accents, spontaneous speech, "
-        "children, learners, noise or telephone bands",
-        f"learned what dictionaries call stress; a speaker who stresses otherwise counts as an "
-        f"error here{', and part of the answer is which vowel is reduced, not prosody' * reduces}",
-        "not for judging speakers: error rates differ between people, see above",
-    ]
-    full = scores[(scores["test_set"] == FULL_VOWELS) & (scores["model"] != tables.ORACLE)]
-    for _, row in full[full["metric"] == "balanced_accuracy"].iterrows():
-        found.insert(3, f"where both vowels are full: {interval_text(row)}, n = {row['n']}")
-    if facts["parameters"].get("synthetic"):
-        found.insert(0, "trained on synthetic speech: not for people's voices")
-    return found
 
 
 def _commands(info: Any, facts: Mapping[str, Any]) -> str:

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset, get_preset
 from stressnet.models.registry import MODELS, describe, get_spec
-
-_HEADER = (
-    f"{'network':<12}{'parameters':>11}{'MACs':>8}{'receptive field':>20}  {'input (preset)':<26}"
-    f"{'recipe':<19}{'LRP rules':<18}summary"
-)
+from stressnet.report.document import Table
 
 
 def models_text(preset: str | None = None) -> str:
     """One line per network, for images of its usual preset or of the given one."""
-    lines = [_HEADER]
+    rows = []
     for name, spec in MODELS.items():
         kind = get_preset(preset or spec.preset)
         found = describe(name, *kind.shape)
         macs = found.n_macs
         amount = f"{macs / 1e9:.1f} G" if macs >= 1e9 else f"{macs / 1e6:.0f} M"
-        lines.append(
-            f"{name:<12}{found.n_parameters / 1e6:>9.2f} M{amount:>8}"
-            f"{_reach(name, kind):>20}  "
-            f"{f'{kind.n_bins} x {kind.n_frames} ({kind.name})':<26}"
-            f"{spec.recipe:<19}{spec.composite:<18}{spec.summary}"
-        )
+        size = f"{kind.n_bins} x {kind.n_frames} ({kind.name})"
+        row = [name, f"{found.n_parameters / 1e6:.2f} M", amount, _reach(name, kind), size]
+        rows.append([*row, spec.recipe, spec.composite, spec.summary])
+    columns = "network,parameters,MACs,receptive field,input (preset),recipe,LRP rules,summary"
+    lines = Table(columns.split(","), rows, flush_left=(0, 4, 5, 6, 7)).lines()
     lines.append(
         "MACs: multiply-accumulates per image. Receptive field: what one unit of the last"
         " convolution sees (whole: all of the image). LRP rules: composite for explain."

@@ -14,8 +14,10 @@ from stressnet.patching.pairs import NULL, STRESS
 from stressnet.report.grid import blank, lines_of_panels
 from stressnet.report.style import (
     COLOURS,
+    MARKERS,
     NULL_COLOUR,
     STRESS_COLOURS,
+    STRESS_MARKERS,
     style,
     symmetric_norm,
     width_in,
@@ -122,7 +124,12 @@ def plot_curves(circuit: pd.DataFrame) -> Figure:
             curves = circuit[(circuit["network"] == network) & (circuit["ranking"] == name)]
             kept, left = (curves[curves["measure"] == m] for m in ("faithfulness", "completeness"))
             look: Any = {"color": colour, "linewidth": wide}
-            ax.plot(kept["n_units"], kept["mean"], label=name, **look)
+            mark: Any = {
+                "marker": MARKERS[number % len(MARKERS)],
+                "markersize": 3,
+                "markevery": 0.2,
+            }
+            ax.plot(kept["n_units"], kept["mean"], label=name, **look, **mark)
             look |= {"linewidth": 0, "alpha": 0.12}
             ax.fill_between(kept["n_units"], kept["low"], kept["high"], **look)
             look |= {"linewidth": wide, "alpha": 1, "linestyle": (0, (4, 2))}
@@ -145,8 +152,8 @@ def plot_circuit(
 ) -> Figure:
     """A circuit, layer by layer from left to right.
 
-    Discs are channels: their area is the size of the effect, warm ones carry what makes the word
-    INITIAL, cool ones speak against it. Lines are as wide as the later channel hangs on the
+    Marks are channels: their area is the size of the effect, warm discs carry what makes the word
+    INITIAL, cool squares speak against it. Lines are as wide as the later channel hangs on the
     earlier one.
 
     Parameters
@@ -182,7 +189,8 @@ def plot_circuit(
         at = places[row["layer"], row["unit"]]
         stress = Stress.INITIAL if row["effect"] > 0 else Stress.FINAL
         area = 30 + 220 * abs(row["effect"]) / largest
-        ax.scatter(*at, s=area, color=STRESS_COLOURS[stress], zorder=2, linewidth=0)
+        look = {"color": STRESS_COLOURS[stress], "marker": STRESS_MARKERS[stress]}
+        ax.scatter(*at, s=area, zorder=2, linewidth=0, **look)
         text = f"{row['unit']}  {heard.get((row['layer'], row['unit']), '')}".rstrip()
         box = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.6}
         look = {"textcoords": "offset points", "va": "center", "fontsize": 5.5, "bbox": box}

@@ -34,8 +34,9 @@ CAPTIONS = {
     "circuit": "Circuits of the strongest channels, judged on words that did not rank them. Solid: "
     "what they keep; dashed: what is left without them; grey: channels at random.",
     "agreement": "Estimated against measured effects, a dot per pair and unit; grey: equal.",
-    "channels": "The strongest channels of the circuit. Disc: as large as its effect; warm speaks "
-    "for the clean word, cool against it. Line: how far the later channel follows the earlier one.",
+    "channels": "The strongest channels of the circuit, as large as their effect: warm discs "
+    "speak for the clean word, cool squares against it. Line: how far the later channel follows "
+    "the earlier one.",
 }
 """Under each figure, by the first part of its name."""
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from stressnet.quantise.cost import TOGETHER
 from stressnet.report.grid import labelled_panels
-from stressnet.report.patching_figures import COLOURS
-from stressnet.report.style import NULL_COLOUR, style, width_in
+from stressnet.report.style import COLOURS, MARKERS, NULL_COLOUR, style, width_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +40,8 @@ def plot_cost(cost: pd.DataFrame) -> Figure:
                 line = group.groupby("mean_bits")[[measure, f"{measure}_low", f"{measure}_high"]]
                 x, (y, low, high) = line.mean().index, line.mean().to_numpy().T
                 colour = NULL_COLOUR if score == "random" else colours[place % len(colours)]
-                ax.plot(x, y, ".-", color=colour, label=score, markersize=4)
+                marker = MARKERS[place % len(MARKERS)]
+                ax.plot(x, y, color=colour, label=score, marker=marker, markersize=3)
                 if place == 0:
                     ax.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
             ax.set_title(title, fontsize=6.5, loc="left", pad=3)

@@ -22,7 +22,15 @@ from stressnet.report.grid import (
     lines_of_panels,
     named_rows,
 )
-from stressnet.report.style import COLOURS, NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
+from stressnet.report.style import (
+    COLOURS,
+    MARKERS,
+    NULL_COLOUR,
+    STRESS_COLOURS,
+    Width,
+    style,
+    width_in,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Ax
@@ -158,11 +166,12 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
     figure = blank("page", 0.9 + 0.36 * len(place))
     ax = figure.subplots()
     ax.axvline(0.5, **_DASHED)
-    for model, offset, colour in zip(models, offsets, cycle(COLOURS), strict=False):
+    looks = cycle(zip(COLOURS, MARKERS, strict=True))
+    for model, offset, (colour, marker) in zip(models, offsets, looks, strict=False):
         rows = table[table["model"] == model]
         value = rows["estimate"].to_numpy()
         reach = [value - rows["low"].to_numpy(), rows["high"].to_numpy() - value]
-        dot: dict[str, Any] = {"fmt": "o", "markersize": 3.5, "color": colour, "elinewidth": 1.0}
+        dot: dict[str, Any] = {"fmt": marker, "markersize": 3.5, "color": colour, "elinewidth": 1.0}
         dot["xerr"] = np.nan_to_num(np.maximum(reach, 0.0))
         ax.errorbar(value, rows["test_set"].map(place) + offset, label=model, **dot)
     for name, marker in _AUDIT_MARKERS.items():

@@ -33,12 +33,16 @@ WIDTHS_IN: dict[str, float] = {"column": 3.5, "page": 7.0}
 Width = str | float
 """How wide a figure is: a name in :data:`WIDTHS_IN`, or inches."""
 
+STRESS_MARKERS: dict[Stress, str] = {Stress.INITIAL: "o", Stress.FINAL: "s"}
 STRESS_COLOURS: dict[Stress, str] = {Stress.INITIAL: "#c8400c", Stress.FINAL: "#1768ac"}
 """One colour per class, used for nothing else in statistics figures."""
 
 COLOURS = ("#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
 """One per network, layer or estimator; apart for colour-blind readers (Okabe & Ito) and unlike
 those of the classes."""
+
+MARKERS = ("o", "s", "D", "^", "v", "P")
+"""Beside :data:`COLOURS`, some of which are one grey in print."""
 
 FORMANT_COLOUR = "#d7191c"
 PITCH_COLOUR = "#1f4fd8"

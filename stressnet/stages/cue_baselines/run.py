@@ -10,6 +10,7 @@ import pandas as pd
 from stressnet.errors import CheckpointError, CorpusError
 from stressnet.languages import ENGLISH
 from stressnet.report.cues_figure import plot_cues
+from stressnet.report.document import Table
 from stressnet.report.style import save_figure
 from stressnet.runs import Result, RunFolder, Step, hash_file, read_manifest, read_table
 from stressnet.stages.cue_baselines import CueBaselinesConfig
@@ -119,16 +120,13 @@ def baselines_text(result: Result, best_single: int = 8) -> str:
     order = singles["estimate"].mean(axis=1).sort_values(ascending=False).index[:best_single]
     rest = means[means.index.get_level_values("kind") != "single cue"]
     counts = table.drop_duplicates("test_set").set_index("test_set")
-    lines = [f"{'':<34}" + "".join(f"{name:>21}" for name in sets)]
     tokens = [f"{row['n']} ({row['n_final']} FINAL)" for _, row in counts.loc[sets].iterrows()]
-    lines.append(f"{'tokens':<34}" + "".join(f"{text:>21}" for text in tokens))
-    for part in (rest, singles.loc[order]):
-        for (_, baseline), row in part.iterrows():
-            cells = [
-                tuple(row[number][name] for number in ("estimate", "low", "high")) for name in sets
-            ]
-            texts = [f"{value:.3f} [{low:.2f}, {high:.2f}]" for value, low, high in cells]
-            lines.append(f"{baseline:<34}" + "".join(f"{text:>21}" for text in texts))
+    rows = [["tokens", *tokens]]
+    for (_, baseline), row in pd.concat([rest, singles.loc[order]]).iterrows():
+        cells = [[row[number][name] for number in ("estimate", "low", "high")] for name in sets]
+        texts = [f"{value:.3f} [{low:.2f}, {high:.2f}]" for value, low, high in cells]
+        rows.append([baseline, *texts])
+    lines = Table(["", *sets], rows).lines()
     lines.append(
         f"balanced accuracy [95 % interval]; the best {best_single} of {len(singles)} single"
     )
