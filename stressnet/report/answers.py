@@ -84,7 +84,8 @@ def relevance_sentences(summary: pd.DataFrame) -> list[str]:
             ratio = with_interval(row["ratio"], row["ratio_low"], row["ratio_high"])
             text += f", {ratio} times as much as with the {exchanged} of other words"
         corrected = f", corrected p {p_value(row['p_holm'])}" if row["p_holm"] <= 1 else ""
-        sentences.append(f"{text}: {compared(row)} ({_counts(row)}{corrected}).")
+        verdict = compared(row).replace("too few words", "too few words for an interval")
+        sentences.append(f"{text}: {verdict} ({_counts(row)}{corrected}).")
     return sentences
 
 
