@@ -108,7 +108,7 @@ def write_card(
         groups = tables.groups_table([unit], tests, **how)
         speakers = tables.cluster_table([unit], tests, "speaker")
         drawn = accuracy_figure(scores, pd.DataFrame(columns=COLUMNS), [unit.name])
-        save_figure(drawn, path.with_suffix(""), ["png"])
+        save_figure(drawn, path.with_suffix(""), ["png"], corpus.language)
         answer = [*success_sentences(scores, "The network", unit.name), _speakers(speakers)]
         card = render(
             "card.md",

@@ -206,9 +206,11 @@ def write_page(
     text = text.replace("</", "<\\/").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     script = f"window.Stressnet=window.Stressnet||{{}};\nStressnet.index={text};\n"
     (out / FOLDER / "index.js").write_text(script, encoding="utf-8")
-    row, is_english = reader.row(tokens[0][1]), reader.corpus.language == ENGLISH
     parts = {"summary": summary, "provenance": provenance, "notice": notice, "report": report}
-    parts["example"] = "present, 8975" if is_english else f"{row['word'].lower()}, {row['speaker']}"
+    parts["example"] = "present, 8975"
+    if tokens and reader.corpus.language != ENGLISH:
+        row = reader.row(tokens[0][1])
+        parts["example"] = f"{row['word'].lower()}, {row['speaker']}"
     page = render("explorer/page.html", corpus=reader.corpus.title, **parts)
     file = out / PAGE
     file.write_text(page, encoding="utf-8")
