@@ -44,7 +44,7 @@ def task(
 
 def plans(design: str | Design, pair: int = 0, effect: float = 1.0) -> dict[Stress, WordPlan]:
     voice = list(VOICES)[pair % len(VOICES)]
-    return draw_plans(task(design, pair, voice, effect)).plans
+    return draw_plans(task(design, pair, voice, effect))[0]
 
 
 def parts(plan: WordPlan) -> dict[tuple[int, str], float]:

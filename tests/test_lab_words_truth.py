@@ -56,8 +56,8 @@ def lab_word(design: str, stress: Stress, plan: WordPlan, audio: np.ndarray, pai
 
 def both_ends(design: str, voice: str = "birch", pair: int = 0) -> list[LabWord]:
     """A word with the cue at both ends and all else, noise included, equal."""
-    drawn = draw_plans(PairTask(get_design(design), pair, 5, VOICES[voice], 0, 1.0))
-    plans = {stress: replace(plan, noise_seed=77) for stress, plan in drawn.plans.items()}
+    drawn, _ = draw_plans(PairTask(get_design(design), pair, 5, VOICES[voice], 0, 1.0))
+    plans = {stress: replace(plan, noise_seed=77) for stress, plan in drawn.items()}
     return [lab_word(design, s, plan, synthesise(plan), pair) for s, plan in plans.items()]
 
 
@@ -165,7 +165,7 @@ def measured_only(design: str, n_pairs: int = 200, leak: float = 0.0) -> list[La
     for pair in range(n_pairs):
         task = PairTask(get_design(design), pair, 0, VOICES["birch"], pair, 1.0)
         common = dict(zip(MEASURES, rng.normal(size=len(MEASURES)), strict=True))
-        for stress, plan in draw_plans(task).plans.items():
+        for stress, plan in draw_plans(task)[0].items():
             vowel = plan.vowels[1]
             row = {m: v + rng.normal(scale=0.05) for m, v in common.items()}
             row["log_f1_2"] = np.log(vowel.f1_hz)

@@ -19,7 +19,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
-from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -138,15 +137,8 @@ class PairTask:
     attempt: int = 0
 
 
-class DrawnPair(NamedTuple):
-    """What both words of a pair are to be, and the vowels' labels."""
-
-    plans: dict[Stress, WordPlan]
-    labels: tuple[str, str]
-
-
-def draw_plans(task: PairTask) -> DrawnPair:
-    """Draw a pair: everything once, then the cue for each class."""
+def draw_plans(task: PairTask) -> tuple[dict[Stress, WordPlan], tuple[str, str]]:
+    """Draw a pair, everything once, then the cue for each class; and the vowels' labels."""
     rng = pair_rng(task, "plan")
     base = _draw_base(rng, task)
     consonants = _draw_consonants(rng, task)
@@ -179,7 +171,7 @@ def draw_plans(task: PairTask) -> DrawnPair:
     first, second = (
         _vowel_label(np.exp([one["log_f1"], one["log_f2"]]) / task.voice.tract) for one in base
     )
-    return DrawnPair(plans, (first, second))
+    return plans, (first, second)
 
 
 def pair_rng(task: PairTask, purpose: str) -> np.random.Generator:

@@ -73,21 +73,10 @@ def drawn_set(
     """Draw words of a design and make a set of them, if its cue is the only one.
 
     Pairs of words stay in one split; every voice has the same share of its pairs in each: 53 %
-    train, 12 % validate, 35 % test.
-
-    Parameters
-    ----------
-    allow_leaks : bool
-        Keep a set in which another measured cue separates the classes, or the intended one does
-        not; it becomes a warning in ``problems``.
-
-    Raises
-    ------
-    ConfigError
-        If there are too few words for three splits, or the set is not what it says it is
-        (:func:`stressnet.lab.drawn.separation_problem`).
-    AudioError
-        If a word cannot be synthesised and there is no list of problems.
+    train, 12 % validate, 35 % test. Raises :class:`ConfigError` if there are too few words for
+    three splits, or the set is not what it says it is (:func:`separation_problem`; with
+    ``allow_leaks`` that is a warning in ``problems``), and :class:`AudioError` if a word cannot be
+    synthesised and there is no list of problems.
     """
     design = get_design(design)
     # The narrow band where F0 is among the cues.
@@ -163,18 +152,8 @@ def planted_set(
 ) -> LabSet:
     """Noise in which F1 of the first vowel is brighter in one class than in the other.
 
-    Parameters
-    ----------
-    n : int
-        Words; half of them train, a sixth validate, a third test.
-    strength : float
-        By how many standard deviations of the noise it differs from the rest; 0 is a set without
-        a cue.
-
-    Raises
-    ------
-    ConfigError
-        If there are too few words.
+    Of ``n`` words half train, a sixth validate, a third test; :class:`ConfigError` for too few. F1
+    differs by ``strength`` standard deviations of the noise from the rest; 0 is a set without cue.
     """
     if n < 12:
         raise ConfigError(f"{n} words are too few for three splits; draw at least 12")
@@ -257,10 +236,7 @@ def leak_limit(n_words: int) -> float:
 def separations(words: Sequence[LabWord]) -> list[Separation]:
     """One row per measured cue, in the order of :data:`stressnet.lab.measured.MEASURES`.
 
-    Raises
-    ------
-    ConfigError
-        If there are no words, only one class, or several designs.
+    Raises :class:`ConfigError` if there are no words, only one class, or several designs.
     """
     designs = {word.design for word in words}
     if len(designs) != 1 or len({word.stress for word in words}) != 2:

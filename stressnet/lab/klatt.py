@@ -88,11 +88,8 @@ FRICATION_TIERS = tuple(f"frication formant {n}" for n in ("frequency", "bandwid
 def synthesise(plan: WordPlan) -> NDArray[np.float32]:
     """Samples of a word at :data:`RATE_HZ`.
 
-    Raises
-    ------
-    AudioError
-        If Praat cannot synthesise the word, or what it made is not what was planned: silent,
-        clipped, or more than 1 dB off in level or tilt.
+    Raises :class:`AudioError` if Praat cannot synthesise the word, or what it made is not what was
+    planned: silent, clipped, or more than 1 dB off in level or tilt.
     """
     try:
         samples = _fitted(plan)
@@ -281,18 +278,10 @@ class KlattTiers:
     def add(self, tier: str, time_s: float, value: float, number: int = 0) -> None:
         """Add a point; where there is one already, it stays, as in Praat.
 
-        Parameters
-        ----------
-        tier : str
-            Praat's name, e.g. ``oral formant frequency``.
-        number : int
-            Of the resonance, from 1; 0 for tiers that have none.
-
-        Raises
-        ------
-        AudioError
-            If the value is not finite, or a frequency or bandwidth not positive: Praat, which
-            refuses such commands, would believe the file.
+        The ``tier`` has Praat's name, e.g. ``oral formant frequency``; ``number`` is that of the
+        resonance, from 1, or 0 for tiers that have none. Raises :class:`AudioError` if the value is
+        not finite, or a frequency or bandwidth not positive: Praat, which refuses such commands,
+        would believe the file.
         """
         positive = tier == "pitch" or tier.endswith(("frequency", "bandwidth"))
         if not (isfinite(time_s) and isfinite(value)) or (positive and value <= 0):

@@ -41,6 +41,9 @@ _DAMAGED = (OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, 
 class LabSet:
     """Words with a known cue; columns are parallel.
 
+    Raises :class:`ConfigError` if columns differ in length, a split or class is unknown, a word
+    lies in two splits, or truth reaches beyond ``wide``.
+
     Parameters
     ----------
     cue : str
@@ -65,12 +68,6 @@ class LabSet:
     true_regions : tuple of str
         Names of the candidate regions (:mod:`stressnet.lab.candidates`) that are the true one;
         empty for cues without cells of their own.
-
-    Raises
-    ------
-    ConfigError
-        If columns differ in length, a split or class is unknown, a word lies in two splits, or
-        truth reaches beyond ``wide``.
     """
 
     name: str
@@ -217,10 +214,7 @@ class LabSet:
     def load(cls, folder: Path) -> LabSet:
         """Read what :meth:`save` wrote; images stay on disk until they are used.
 
-        Raises
-        ------
-        CorpusError
-            If the folder is unfinished, damaged or no lab set.
+        Raises :class:`CorpusError` if the folder is unfinished, damaged or no lab set.
         """
         try:
             described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))

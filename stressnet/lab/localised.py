@@ -22,21 +22,13 @@ from stressnet.errors import CorpusError
 from stressnet.lab.candidates import TILT_SPLIT_HZ, candidate_masks, grown
 from stressnet.lab.designs import CUE_KINDS
 from stressnet.lab.labset import LabSet
-from stressnet.lab.related import QUANTITIES, TARGETS, parse_target, related_cues
+from stressnet.lab.related import QUANTITIES, TARGETS, parse_target
 from stressnet.lab.target import LocalisedTarget, TargetRules, localised_target
 from stressnet.lexicon.stress import CLASSES
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.measures import TOLERANCE_HZ, TOLERANCE_S
 
-__all__ = [
-    "TARGETS",
-    "LocalisedTarget",
-    "TargetRules",
-    "localised_set",
-    "localised_target",
-    "related_cues",
-]
-
+__all__ = ["TARGETS", "TargetRules", "localised_set", "localised_target"]
 
 _LOW_IS_MARGIN = ("f0_level", "tilt")
 """Cues for which the vowel below 1 kHz belongs to the margin: unresolved harmonics change the
@@ -58,12 +50,8 @@ def localised_set(
     Where the true region cannot be drawn (formant not found in most of the vowels, harmonics not
     resolved), a test token is left out, and a token of training or validation stays with an empty
     mask. Both are counted in ``provenance["counts"]``. The word's stress in the scenes is replaced
-    by the class. Duration and intensity have no cells of their own, so no true region.
-
-    Raises
-    ------
-    CorpusError
-        If the table of cues is of another corpus, or the preset was not built.
+    by the class. Duration and intensity have no cells of their own, so no true region. Raises
+    :class:`CorpusError` if the table of cues is of another corpus, or the preset was not built.
     """
     target = target or localised_target(cues, cue, rules=rules)
     number, name = parse_target(target.cue)

@@ -37,25 +37,21 @@ that a board of many sets takes minutes."""
 BATCH = 16
 
 
-def _first_layer_variants() -> dict[str, Composite]:
-    """The conventional composites with every other rule at the first layer."""
-    firsts = {
-        "epsilon": rules.epsilon(stabiliser=1e-6),
-        "flat": rules.flat(),
-        "w-square": rules.w_square(),
-        "box": rules.z_box(),
-        "plus": rules.z_plus(stabiliser=1e-6),
-    }
-    return {
-        full: COMPOSITES[base].with_(name=full, first=rule)
-        for base in ("epsilon-gamma", "epsilon-plus", "epsilon-alpha2-beta1")
-        for name, rule in firsts.items()
-        if (full := f"{base}-{name}") not in (*COMPOSITES, "epsilon-plus-plus")
-    }
+_FIRST = {
+    "epsilon": rules.epsilon(stabiliser=1e-6),
+    "flat": rules.flat(),
+    "w-square": rules.w_square(),
+    "box": rules.z_box(),
+    "plus": rules.z_plus(stabiliser=1e-6),
+}
 
-
-VARIANTS: dict[str, Composite] = _first_layer_variants()
-"""Composites of the lab: those of ``explain`` with another first-layer rule."""
+VARIANTS: dict[str, Composite] = {
+    full: COMPOSITES[base].with_(name=full, first=rule)
+    for base in ("epsilon-gamma", "epsilon-plus", "epsilon-alpha2-beta1")
+    for name, rule in _FIRST.items()
+    if (full := f"{base}-{name}") not in (*COMPOSITES, "epsilon-plus-plus")
+}
+"""Composites of the lab: the conventional ones with every other rule at the first layer."""
 
 ATTENTION = tuple(name for name, c in COMPOSITES.items() if c.attention != "refused")
 """Composites for networks with attention; on others they are the same as one without."""
@@ -84,19 +80,11 @@ class Explainer:
         bounds: tuple[Tensor, Tensor] | None = None,
         references: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
-        """Oriented maps.
+        """Oriented maps; a ConfigError if the method needs what was left out.
 
-        Parameters
-        ----------
-        bounds : tuple of Tensor, shape (n_bins, 1)
-            Range of the training images per bin, for rule zB.
-        references : ndarray of float32, shape of the images
-            For methods of :data:`~stressnet.explain.reference.REFERENCED`.
-
-        Raises
-        ------
-        ConfigError
-            If the method needs what was left out.
+        ``bounds``, each of shape (n_bins, 1), are the range of the training images, for rule zB;
+        ``references``, of the images' shape, are for methods of
+        :data:`~stressnet.explain.reference.REFERENCED`.
         """
         if self.method in REFERENCED and references is None:
             raise ConfigError(f"{self.method} needs reference images")

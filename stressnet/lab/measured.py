@@ -52,13 +52,7 @@ _ENOUGH_FRAMES = 3
 
 
 def measure_word(plan: WordPlan, samples: NDArray) -> dict[str, float]:
-    """All of :data:`MEASURES` of a synthesised word.
-
-    Raises
-    ------
-    AudioError
-        If Praat finds no F0 or no formants in a vowel.
-    """
+    """All of :data:`MEASURES` of a word; AudioError where Praat finds no F0 or formants."""
     voice = plan.voice
     floor, ceiling = voice.pitch_range_hz
     pitch = praat_pitch(samples, RATE_HZ, PitchSettings(floor_hz=floor, ceiling_hz=ceiling))

@@ -42,16 +42,9 @@ def measure_reactions(
 ) -> pd.DataFrame:
     """Perturb every region of every word and its counterpart.
 
-    Parameters
-    ----------
-    weights : ndarray, shape (n_resamples, n_words)
-        How often each word counts in the resamples of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        One row per class and region: ``stress, region, n, drop, drop_control, difference, low,
-        high, used``.
+    ``weights``, of shape (n_resamples, n_words), are how often each word counts in the resamples of
+    the bootstrap. Returns one row per class and region: ``stress, region, n, drop, drop_control,
+    difference, low, high, used``.
     """
     words = scorer.words
     n = len(words) if max_words is None else min(max_words, len(words))

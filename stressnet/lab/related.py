@@ -73,13 +73,7 @@ _RELATED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def parse_target(cue: str) -> tuple[int, str]:
-    """Number of the vowel (1 or 2) and name of the quantity.
-
-    Raises
-    ------
-    ConfigError
-        If the cue can be no target.
-    """
+    """Number of the vowel (1 or 2) and name of the quantity; ConfigError for what is no target."""
     match = re.fullmatch(rf"{NUCLEUS}_([12])_(.+)", cue)
     if match is None or match[2] not in QUANTITIES:
         near = difflib.get_close_matches(cue, TARGETS, n=3, cutoff=0.4) or TARGETS[:3]
@@ -93,12 +87,8 @@ def parse_target(cue: str) -> tuple[int, str]:
 def parse_natural(text: str) -> tuple[str, float | None]:
     """``COLUMN`` or ``COLUMN:MARGIN`` as the cue and the margin in standard deviations.
 
-    The margin is None if it is left out (:class:`stressnet.lab.target.TargetRules` has one).
-
-    Raises
-    ------
-    ConfigError
-        If the cue can be no target, or the margin is no number.
+    The margin is None if it is left out (:class:`stressnet.lab.target.TargetRules` has one). Raises
+    :class:`ConfigError` if the cue can be no target, or the margin is no number.
     """
     cue, colon, margin = text.partition(":")
     parse_target(cue)

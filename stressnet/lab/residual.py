@@ -77,14 +77,7 @@ class Components:
 def correlation(values: FloatArray, cues: FloatArray, measured: BoolArray) -> FloatArray:
     """Pearson's correlation with each cue over the tokens in which it was measured.
 
-    Parameters
-    ----------
-    cues, measured : ndarray, shape (n, n_cues)
-
-    Returns
-    -------
-    ndarray, shape (n_cues,)
-        0 for a constant.
+    ``cues`` and ``measured`` have shape (n, n_cues), the result (n_cues,); it is 0 for a constant.
     """
     weight = measured.astype(np.float64)
     n = np.maximum(weight.sum(axis=0), 1.0)
@@ -105,10 +98,7 @@ def permutation_p(
     """How often a correlation as large arises when the values are dealt out anew: two-sided p, not
     corrected for the number of cues.
 
-    Parameters
-    ----------
-    cues, measured : ndarray, shape (n, n_cues)
-        All cues get the same permutations. What is missing stays where it is.
+    All cues, shape (n, n_cues), get the same permutations. What is missing stays where it is.
     """
     rng = np.random.default_rng([seed, len(values)])
     weight = measured.astype(np.float64)

@@ -55,10 +55,7 @@ _KEYS = ["method", "seed_output", "part", "kind"]
 def score_entry(scores: WordScores, used: frozenset[str], weights: FloatArray) -> dict[str, Any]:
     """Means, intervals, false positives and units of one method on one network.
 
-    Parameters
-    ----------
-    weights : ndarray, shape (n_resamples, n_words)
-        How often each word counts in each resample.
+    ``weights``, of shape (n_resamples, n_words), are how often each word counts in each resample.
     """
     measures = {}
     for k, name in enumerate(MEASURES):
@@ -204,14 +201,10 @@ def methods_table(
     """One row per method over units and words of some cues, best first.
 
     Rates are means over cues of means over units, so that a cue with more sets does not count for
-    more; intervals resample voices and sets.
-
-    Returns
-    -------
-    DataFrame
-        ``method, seed_output, part, kind, n_units, n_cues, n_networks, first, first_low,
-        first_high, first_chance, top3, false_positive, false_positive_low, false_positive_high,
-        false_positive_raw, mass, rank, pointing`` and their ``*_gain``, ``meets_bar``.
+    more; intervals resample voices and sets. Columns are ``method, seed_output, part, kind,
+    n_units, n_cues, n_networks, first, first_low, first_high, first_chance, top3, false_positive,
+    false_positive_low, false_positive_high, false_positive_raw, mass, rank, pointing`` and their
+    ``*_gain``, ``meets_bar``.
     """
     units = units[units["cue"].isin(cues)]
     scores = scores[scores["cue"].isin(cues)]
@@ -318,12 +311,9 @@ def places(scene: Scene) -> NDArray[np.int64]:
 def shares(
     words: LabSet, maps: NDArray[np.floating], part: str = "positive"
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Share of each place in a map, and in the image's area.
+    """Share of each place in a map, and in the image's area, both of shape (n, n_places).
 
-    Returns
-    -------
-    relevance, area : ndarray, shape (n, n_places)
-        Rows sum to 1; NaN for maps without any relevance.
+    Rows sum to 1; NaN for maps without any relevance.
     """
     relevance = np.full((len(maps), len(PLACES)), np.nan)
     area = np.zeros((len(maps), len(PLACES)))

@@ -14,7 +14,7 @@ asks this of the truth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from math import comb
@@ -65,13 +65,7 @@ class WordRegions:
 
 
 class Scorer:
-    """Scores maps of the words of a set.
-
-    Raises
-    ------
-    ConfigError
-        If the cue has no cells of its own or there are too few words.
-    """
+    """Scores maps of the words of a set, whose cue has cells of its own; else a ConfigError."""
 
     def __init__(self, words: LabSet, *, seed: int = 0) -> None:
         if not words.has_place:
@@ -108,13 +102,7 @@ class Scorer:
         )
 
     def score(self, maps: NDArray[np.floating], part: str = "positive") -> WordScores:
-        """Scores of one method.
-
-        Raises
-        ------
-        ConfigError
-            If shapes differ or ``part`` is unknown.
-        """
+        """Scores of one method; a ConfigError if shapes differ or ``part`` is unknown."""
         if maps.shape != self.words.images.shape:
             raise ConfigError(f"maps have shape {maps.shape}, not {self.words.images.shape}")
         check_names("part", [part], PARTS)
@@ -286,56 +274,35 @@ KEPT = 0.1
 the draws of other words."""
 
 
-def time_reversed(maps: Maps, sound: BoolArray, rng: np.random.Generator) -> Maps:
-    """Sounding frames in reverse order; padding as it was."""
-    broken = maps.copy()
-    for one, frames in zip(broken, sound, strict=True):
-        one[:, frames] = one[:, frames][:, ::-1]
-    return broken
-
-
-def frequency_flipped(maps: Maps, sound: BoolArray, rng: np.random.Generator) -> Maps:
-    """The lowest bin becomes the highest."""
-    return maps[:, ::-1].copy()
-
-
-def other_word(maps: Maps, sound: BoolArray, rng: np.random.Generator) -> Maps:
-    """The map of another word, drawn so that no word keeps its own."""
-    if len(maps) < 2:
-        raise ConfigError("the map of another word needs at least two words")
-    order = rng.permutation(len(maps))
-    return maps[order[(np.argsort(order) + 1) % len(maps)]]
-
-
-def random(maps: Maps, sound: BoolArray, rng: np.random.Generator) -> Maps:
-    """Noise with the spread of each map, on sounding frames."""
-    noise = rng.standard_normal(maps.shape).astype(np.float32)
-    return noise * maps.std(axis=(1, 2), keepdims=True) * sound[:, None, :]
-
-
-Control = Callable[[Maps, BoolArray, np.random.Generator], Maps]
-
-CONTROLS: dict[str, Control] = {
-    "time-reversed": time_reversed,
-    "frequency-flipped": frequency_flipped,
-    "other-word": other_word,
-    "random": random,
+CONTROLS = {
+    "time-reversed": "sounding frames in reverse order; padding as it was",
+    "frequency-flipped": "the lowest bin becomes the highest",
+    "other-word": "the map of another word, drawn so that no word keeps its own",
+    "random": "noise with the spread of each map, on sounding frames",
 }
 """Broken explanations by name."""
 
 
 def break_maps(name: str, maps: Maps, sound: BoolArray, seed: int = 0) -> Maps:
-    """Maps broken in one way.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown name or shapes that do not fit.
-    """
+    """Maps broken in one way; a ConfigError for an unknown name or shapes that do not fit."""
     check_names("control", [name], CONTROLS)
     if sound.shape != (len(maps), maps.shape[2]):
         raise ConfigError(f"sound has shape {sound.shape}, not {(len(maps), maps.shape[2])}")
-    return CONTROLS[name](maps, sound, np.random.default_rng([seed, 13]))
+    rng = np.random.default_rng([seed, 13])
+    if name == "frequency-flipped":
+        return maps[:, ::-1].copy()
+    if name == "other-word":
+        if len(maps) < 2:
+            raise ConfigError("the map of another word needs at least two words")
+        order = rng.permutation(len(maps))
+        return maps[order[(np.argsort(order) + 1) % len(maps)]]
+    if name == "random":
+        noise = rng.standard_normal(maps.shape).astype(np.float32)
+        return noise * maps.std(axis=(1, 2), keepdims=True) * sound[:, None, :]
+    broken = maps.copy()
+    for one, frames in zip(broken, sound, strict=True):
+        one[:, frames] = one[:, frames][:, ::-1]
+    return broken
 
 
 def breaks(name: str, scorer: Scorer, seed: int = 0) -> bool:

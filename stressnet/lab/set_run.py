@@ -96,13 +96,7 @@ def usable_methods(names: Sequence[str], network: str) -> tuple[str, ...]:
 
 
 def make_set(task: SetTask, problems: list[Problem]) -> LabSet:
-    """The words of a task.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such set, or what it needs was not given.
-    """
+    """The words of a task; ConfigError if there is no such set, or what it needs was not given."""
     plan = task.plan
     kind, _, rest = task.name.partition(":")
     if task.name == "planted":

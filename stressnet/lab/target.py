@@ -159,11 +159,8 @@ def localised_target(
 ) -> LocalisedTarget:
     """Take from a cue what all unrelated cues tell of it.
 
-    Raises
-    ------
-    ConfigError
-        If the cue can be no target, the table lacks columns or tokens, or no number of components
-        satisfies the rules.
+    Raises :class:`ConfigError` if the cue can be no target, the table lacks columns or tokens, or
+    no number of components satisfies the rules.
     """
     rules = rules or TargetRules()
     number, name = parse_target(cue)

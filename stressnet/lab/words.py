@@ -74,20 +74,10 @@ def draw_words(
 ) -> list[LabWord]:
     """Draw and synthesise words, pair after pair; fewer than ``n`` if there were problems.
 
-    Parameters
-    ----------
-    problems : list of Problem, optional
-        Gets a row for each word that Praat cannot synthesise or analyse. Its pair is left out.
-    apply : callable, optional
-        ``map`` or something like it that uses worker processes
-        (``functools.partial(stressnet.runs.parallel.in_order, jobs=2)``).
-
-    Raises
-    ------
-    ConfigError
-        If a parameter is out of range or a name unknown.
-    AudioError
-        If there were problems and no list to put them in.
+    The list of ``problems`` gets a row for each word that Praat cannot synthesise or analyse, whose
+    pair is left out; :class:`AudioError` if there is no list. ``apply`` is ``map`` or something
+    like it that uses worker processes (``functools.partial(stressnet.runs.parallel.in_order,
+    jobs=2)``). Raises :class:`ConfigError` if a parameter is out of range or a name unknown.
     """
     design = get_design(design)
     speakers = get_voices(None if voices is None else tuple(voices))
@@ -144,13 +134,13 @@ def _word_id(task: PairTask, number: int) -> str:
 
 
 def _synthesise_pair(task: PairTask) -> list[LabWord]:
-    drawn = draw_plans(task)
+    plans, labels = draw_plans(task)
     order = list(Stress) if pair_rng(task, "order").integers(2) else list(Stress)[::-1]
     words: list[LabWord] = []
     for number, stress in enumerate(order):
-        plan = drawn.plans[stress]
+        plan = plans[stress]
         audio = synthesise(plan)
-        phones = true_phones(plan, drawn.labels)
+        phones = true_phones(plan, labels)
         words.append(
             LabWord(
                 word_id=_word_id(task, number),

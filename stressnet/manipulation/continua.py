@@ -82,14 +82,9 @@ def plan_steps(
 ) -> list[Step]:
     """All stimuli of a token.
 
-    Parameters
-    ----------
-    n_steps : int
-        Steps of each continuum, two or more; an odd number has a neutral middle.
-    single, together : bool
-        A continuum of each cue alone, and of all of them at once.
-    pairs : sequence of (str, str), or "every"
-        Grids of ``n_steps`` by ``n_steps`` of these pairs, or of every pair of ``cues``.
+    Each continuum has ``n_steps``, two or more; an odd number has a neutral middle. There is one of
+    each cue alone (``single``) and of all at once (``together``), and there are grids of
+    ``n_steps`` by ``n_steps`` of the ``pairs``, or of every pair of ``cues``.
     """
     if n_steps < 2:
         raise ConfigError(f"a continuum of {n_steps} steps has no ends; give two or more")

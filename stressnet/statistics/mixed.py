@@ -72,17 +72,11 @@ def design(
 ) -> Design:
     """Code the fixed effects of a model.
 
-    Raises :class:`ConfigError` if a factor is missing or has only one level, or an interaction
-    lacks a main effect.
-
-    Parameters
-    ----------
-    tokens : DataFrame
-        Columns ``token_id``, ``response``, ``raw_difference``, ``speaker``, ``word`` and factors.
-    fixed : sequence of str
-        Factors; ``a:b`` is the interaction of two that are also listed.
-    n_available : int
-        Tokens before sampling; the number of rows if left out.
+    ``tokens`` have columns ``token_id``, ``response``, ``raw_difference``, ``speaker``, ``word``
+    and factors; in ``fixed``, ``a:b`` is the interaction of two factors that are also listed;
+    ``n_available`` are tokens before sampling, the number of rows if left out. Raises
+    :class:`ConfigError` if a factor is missing or has only one level, or an interaction lacks a
+    main effect.
     """
     factors = [f for f in fixed if ":" not in f]
     missing = [f for f in factors if f not in tokens.columns]

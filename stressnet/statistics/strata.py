@@ -145,15 +145,10 @@ def tertile_limits(counts: NDArray[np.intp]) -> tuple[float, float]:
 def get_strata(
     names: Sequence[str], available: Sequence[str], limits_s: tuple[float, float] | None = None
 ) -> list[Stratum]:
-    """Strata by name.
+    """Strata by name: one of :data:`STRATA`, ``duration``, a column, or two of these with ``+``.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Names in :data:`STRATA`, ``duration``, a column of the tokens, or two of these with ``+``.
-    available : sequence of str
-        Columns of the tokens (the run's and the corpus's); a :class:`ConfigError` says which one a
-        stratum lacks.
+    Columns of the tokens (the run's and the corpus's) are ``available``; a :class:`ConfigError`
+    says which one a stratum lacks.
     """
     found = []
     for name in names:

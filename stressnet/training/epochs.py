@@ -218,14 +218,8 @@ def batch_loss(
     """Cross entropy of part of a batch, as its share of the mean over the whole batch.
 
     Summed over the parts it is what :func:`torch.nn.functional.cross_entropy` gives for the batch.
-
-    Parameters
-    ----------
-    logits : tensor, shape (part, n_classes)
-    labels, all_labels : tensor of int, shapes (part,) and (batch,)
-        Labels of the part and of the whole batch.
-    weights : tensor, shape (n_classes,)
-        Of the classes; used if the recipe says so.
+    ``logits`` (part, n_classes) and ``labels`` (part,) are those of the part, ``all_labels``
+    (batch,) those of the whole batch; ``weights`` of the classes are used if the recipe says so.
     """
     weighted = config.class_balance == "weights"
     total = functional.cross_entropy(

@@ -32,12 +32,8 @@ COLUMNS = (
 def parts_of_frames(tokens: pd.DataFrame, time_s: ArrayLike) -> NDArray[np.int8]:
     """The part each frame's middle lies in, int8 of shape (n_tokens, n_frames).
 
-    Parameters
-    ----------
-    tokens : DataFrame
-        With :data:`COLUMNS`; a missing column or value makes a token's parts unknown.
-    time_s : array_like of float, shape (n_frames,)
-        Middles of frames; zero is the onset of the word.
+    ``tokens`` have :data:`COLUMNS`; a missing column or value makes a token's parts unknown. Zero
+    of ``time_s``, the frames' middles, is the onset of the word.
     """
     if any(name not in tokens for name in COLUMNS):
         return np.full((len(tokens), np.size(time_s)), UNKNOWN, dtype=np.int8)
