@@ -49,7 +49,7 @@ def card_text(
         lines += [f"Source: {source.title}"] * (len(sources) > 1)
         lines += [
             "**Synthetic speech.**" if source.synthetic else "Recorded speech.",
-            *([_language(source.language)] if source.language != ENGLISH else []),
+            *about_language(source.language),
             f"Licence: {source.licence}. Cite: {source.citation}",
             "",
         ]
@@ -87,10 +87,12 @@ def card_text(
     return "\n".join(lines)
 
 
-def _language(code: str) -> str:
+def about_language(code: str) -> list[str]:
+    """A text about a language, its labels and reduced vowels; none about English."""
     one = language(code)
     reduced = " It has no reduced vowels." * (not one.reduced)
-    return f"Language: {one.name}. Stress labels from: {one.labels}.{reduced}"
+    text = f"Language: {one.name}. Stress labels from: {one.labels}.{reduced}"
+    return [] if one.is_english else [text]
 
 
 def _unknown_sex(tokens: pd.DataFrame) -> list[str]:

@@ -125,8 +125,10 @@ def _sections(
         "kept by biases and stabilisers, and a ledger accounts for every part."
     )
     yield from run_sections.conservation(sources)
-    limits = Path(__file__).with_name("limits.txt").read_text(encoding="utf-8").splitlines()
-    yield from (Heading("Limits"), Bullets(limits))
+    limits = Path(__file__).with_name("limits.txt").read_text(encoding="utf-8")
+    if sources.corpus.language != ENGLISH and not sources.corpus.tokens["is_minimal_pair"].any():
+        limits = limits.replace(" and the minimal pairs", "")
+    yield from (Heading("Limits"), Bullets(limits.splitlines()))
     manifests = {"corpus": sources.corpus.manifest}
     if model is not None:
         manifests["network"] = model

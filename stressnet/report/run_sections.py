@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from stressnet.corpus.card import about_language
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.report import tables
@@ -146,7 +147,8 @@ def conservation(sources: Sources) -> Iterator[Block]:
 
 
 def origin(corpus: Corpus) -> list[str]:
-    """Licence of a corpus's speech and how to cite it, where they are known."""
+    """Language of a corpus if it is not English, licence and how to cite it, where known."""
     parameters: Mapping[str, Any] = corpus.manifest.get("parameters", {})
     known = (("licence", "Licence: {}."), ("citation", "Cite: {}"))
-    return [text.format(parameters[key]) for key, text in known if parameters.get(key)]
+    about = [text.format(parameters[key]) for key, text in known if parameters.get(key)]
+    return about_language(corpus.language) + about
