@@ -319,8 +319,17 @@ def test_card_and_temperature(
     code, out, _ = run_cli(capsys, "card", str(corpus), str(model), "-q")
     assert code == 0
     text = (model / "MODEL_CARD.md").read_text()
-    for part in ("## Data", "## Results", "## By group", "## Limits", "## Licence", "sex: "):
+    for part in ("## Data", "## Results", "## By group", "## Limits", "## Licence", "| sex |"):
         assert part in text
+    title, about, figure, *answer = [
+        line for line in text.split("## Network")[0].split("\n") if line
+    ]
+    assert title.startswith("# Model card") and "(English)" in about
+    assert figure == "![Balanced accuracy per test set](MODEL_CARD.png)"
+    assert (model / "MODEL_CARD.png").is_file()
+    assert len(answer) == 3 and "its balanced accuracy is" in answer[0]
+    assert "INITIAL from FINAL stress" in answer[0] and "guessing gives 0.5" in answer[0]
+    assert "{{" not in text and "\n\n\n" not in text
     assert "stressnet train CORPUS MODEL --model compact --preset stressnet" in text
     stored = json.loads((model / "calibration.json").read_text())
     assert f"{stored['temperature']:.3f}" in out
@@ -345,6 +354,7 @@ def test_card_of_a_network_trained_on_all_tokens_shows_its_twins_figures(
     assert run_cli(capsys, *card, str(twin))[0] == 0
     text = (whole / "MODEL_CARD.md").read_text()
     assert "none is left to measure it on" in text
+    assert "- Trained on the training split alone, the network " in text
     assert "--all-tokens" in text
     assert hash_file(whole / "model.safetensors") in text
     stored = json.loads((whole / "calibration.json").read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from report_runs import make_run
 
 from stressnet.errors import CorpusError
-from stressnet.report import tables
+from stressnet.report import answers, tables
 from stressnet.report.choose import choose_words
 from stressnet.report.document import Document, Heading, Paragraph, Table
 from stressnet.report.page import ALIGNMENT_FILE, write_report
@@ -115,6 +116,53 @@ def test_page_holds_the_figures_of_the_tables(report: Path) -> None:
     for part in ("Limits", "Provenance", "by hand", "stressed nucleus", "hash of corpus"):
         assert part in text
     assert "Alignment error unknown" in text
+
+
+def test_the_first_screen_is_a_figure_and_three_sentences(report: Path) -> None:
+    head = report.read_text(encoding="utf-8").split("<header>")[1].split("</header>")[0]
+    assert head.index("figures/answer.png") < head.index("<li>")
+    sentences = re.findall("<li>(.*?)</li>", head)
+    assert len(sentences) == 3
+    assert "0.800 [0.700, 0.900] on new words, new speakers" in sentences[0]
+    for sentence in sentences[1:]:  # effect, interval, comparison, counts
+        assert re.search(r"(holds|lies) \d+\.\d\d \[.*\] times as much relevance", sentence)
+        assert re.search(r"\d+\.\d\d \[.*\] times as much as with the \w+ of other words", sentence)
+        assert "not told apart from null (95 % interval; 50 tokens, " in sentence
+    numbers = pd.read_csv(report.parent / "figures" / "answer.csv")
+    assert {"nucleus_stressed", "F1_stressed"} <= set(numbers["region"])
+    assert set(numbers["measure"]) == {"density"}
+
+
+def test_sentences_about_claims_can_be_quoted() -> None:
+    row = {"network": "net", "stratum": "ALL", "claim": "F1", "verdict": "smaller than the margin"}
+    row |= {"p_holm": 0.0123, "criterion": "more than in untrained networks", "role": "primary"}
+    row |= {"statement": "Relevance follows F1", "scale": "ratio", "effect": 1.02, "low": 0.99}
+    row |= {"high": 1.05, "margin": 1.1, "observed": 1.32, "compared_with": 1.29, "n_seeds": 3}
+    control = row | {"role": "control"}
+    share = row | {"claim": "word", "scale": "share", "compared_with": np.nan, "verdict": "holds"}
+    claims = pd.DataFrame([row, control, share])
+    one, other = answers.claim_sentences(claims)
+    assert one == (
+        "Relevance follows F1 (more than in untrained networks: 1.02 [0.99, 1.05] times (1.32 "
+        "against 1.29); margin 1.10, corrected p .012, 3 networks): smaller than the margin."
+    )
+    assert "1.02 [0.99, 1.05]; margin" in other
+    both = answers.claim_sentences(pd.concat([claims, claims.assign(network="other")]))
+    assert both[0].startswith("net: ") and both[2].startswith("other: ")
+    text = answers.verdicts_sentence(claims)
+    assert "“smaller than the margin”: F1; “holds”: word." in text
+
+
+def test_what_is_not_shown_is_not_claimed() -> None:
+    row = {"test_set": "test", "metric": "balanced_accuracy", "estimate": 0.6, "low": 0.45}
+    row |= {"high": 0.75, "n": 9, "n_words": 1, "n_speakers": 2, "majority_rate": 0.5}
+    (text,) = answers.success_sentences(pd.DataFrame([row]), "It")
+    assert text.startswith("It is not shown to tell INITIAL from FINAL stress")
+    (text,) = answers.success_sentences(pd.DataFrame([row | {"low": np.nan}]), "It")
+    assert "is not shown" in text and "interval" not in text and "1 word, 2 speakers" in text
+    assert answers.success_sentences(pd.DataFrame([row | {"estimate": np.nan}]), "It") == []
+    audits = pd.DataFrame(columns=["audit", "test_set", "estimate"])
+    assert "was not measured" in answers.audit_sentence(audits)
 
 
 def test_claims_come_with_their_verdicts_or_are_said_to_be_missing(report: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from stressnet.evaluation.tables import ORACLE
+from stressnet.evaluation.text import interval_text
 from stressnet.report.names import count_of
 from stressnet.report.scores import set_name, test_order
 from stressnet.report.tables import compared, number, p_value, with_interval
@@ -59,11 +60,10 @@ def audit_sentence(audits: pd.DataFrame) -> str:
         return "What can be known from a part of the input alone was not measured."
     order = rows["test_set"].map(test_order)
     best: Any = rows[order == order.min()].sort_values("estimate").iloc[-1]
-    apart = f"{best['difference']:+.3f} [{best['difference_low']:+.3f}, "
+    apart = interval_text(best, "difference", signed=True)
     return (
         f"On {set_name(best['test_set'])}, a classifier that is told only {_PARTS[best['audit']]} "
-        f"reaches {_value(best)}; the network's difference from it is {apart}"
-        f"{best['difference_high']:+.3f}]: {best['verdict'].lower()}."
+        f"reaches {_value(best)}; the network differs by {apart}: {best['verdict'].lower()}."
     )
 
 
@@ -130,9 +130,7 @@ def _value(row: Any) -> str:
 
 
 def _counts(row: Any) -> str:
-    n, low = (
-        row.get(name, row.get(other)) for name, other in (("n_tokens", "n"), ("mean_low", "low"))
-    )
+    n, low = row.get("n_tokens", row.get("n")), row.get("mean_low", row.get("low"))
     parts = [(n, "token"), (row["n_words"], "word"), (row["n_speakers"], "speaker")]
     counts = ", ".join(count_of(int(k), noun) for k, noun in parts)
     return f"95 % interval; {counts}" if math.isfinite(low) else counts

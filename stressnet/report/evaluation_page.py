@@ -99,7 +99,8 @@ def write_page(
         Heading("Comparisons"),
         comparisons_table(tables["comparisons"]),
         *_pairs(tables, names),
-        *_groups(tables["groups"], names[0]),
+        Heading("Groups"),
+        groups_table(tables["groups"], names[0]),
         *_hardest(out, corpus, hardest, names[0]),
         *_worst(tables, names[0]),
         Heading("Networks"),
@@ -276,11 +277,11 @@ def within_words(scores: pd.DataFrame) -> list[str]:
     ]
 
 
-def _groups(groups: pd.DataFrame, name: str) -> Iterator[Block]:
+def groups_table(groups: pd.DataFrame, name: str) -> Table:
+    """Balanced accuracy of one network by sex, unstressed vowel and what is known of speakers."""
     chosen = groups[(groups["metric"] == "balanced_accuracy") & (groups["model"] == name)]
     pairs = chosen["test_set"] == "minimal_pairs"  # other sets hold known or new speakers only
-    yield Heading("Groups")
-    yield Table.of(
+    return Table.of(
         chosen[pairs | (chosen["group"] != "speaker_is_known")],
         [
             *(_SET, ("group", lambda row: row["group"].replace("_", " "))),

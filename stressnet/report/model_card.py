@@ -25,11 +25,12 @@ from stressnet.evaluation.sets import (
     predict_units,
     whole_sets,
 )
-from stressnet.evaluation.text import interval_rows, interval_text, level_text, set_title
+from stressnet.evaluation.text import interval_text
 from stressnet.languages import language
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.answers import success_sentences
-from stressnet.report.document import Bullets, Table, render
+from stressnet.report.document import Bullets, render
+from stressnet.report.evaluation_page import groups_table, score_tables, within_words
 from stressnet.report.scores import accuracy_figure
 from stressnet.report.style import save_figure
 from stressnet.runs.held import check_file
@@ -39,11 +40,6 @@ from stressnet.training.recipes import RECIPES
 
 CARD_NAME = "MODEL_CARD.md"
 
-_GROUP_TITLES = {
-    "sex": "sex",
-    "unstressed_vowel": "unstressed vowel",
-    "speaker_is_known": "speaker in training",
-}
 _SOURCES = {
     LABEL_TABLE: "a table made for the recordings",
     LABEL_PART_OF_SPEECH: "their part of speech",
@@ -109,11 +105,13 @@ def write_card(
         speakers = tables.cluster_table([unit], tests, "speaker")
         drawn = accuracy_figure(scores, pd.DataFrame(columns=COLUMNS), [unit.name])
         save_figure(drawn, path.with_suffix(""), ["png"], corpus.language)
-        answer = [*success_sentences(scores, "The network", unit.name), _speakers(speakers)]
+        apart = described.info.training.get("all_tokens")
+        who = "Trained on the training split alone, the network" if apart else "The network"
+        answer = [*success_sentences(scores, who, unit.name), _speakers(speakers)]
         card = render(
             "card.md",
             **_parts(corpus, described, unit, scores),
-            groups=_groups(groups),
+            groups=groups_table(groups, unit.name),
             answer=Bullets(answer),
             figure=path.with_suffix(".png").name,
         )
@@ -174,50 +172,13 @@ def _parts(
         "n_stretches": int(info.training.get("n_train", len(train))) - len(train),
         "label_sources": [f"{name} ({sources[k]})" for k, name in _SOURCES.items() if k in sources],
         "aligners": ", ".join(sorted(tokens["aligner"].unique())),
-        "results": _results(scores),
+        "results": score_tables(scores, unit.name),
+        "within_words": within_words(scores),
         "calibration": unit.calibration,
         "calibration_errors": _calibration_errors(unit, scores),
         "full_vowels": [f"{interval_text(row)}, n = {row['n']}" for _, row in full.iterrows()],
         "commands": _commands(info, corpus.manifest),
     }
-
-
-def _results(scores: pd.DataFrame) -> Table:
-    metrics = "accuracy balanced_accuracy recall_initial recall_final auroc".split()
-    is_oracle = scores["model"] == tables.ORACLE
-    pairs = scores["test_set"] == "minimal_pairs"
-    rows = [
-        [title or set_title(first), _size(first), f"{first['majority_rate']:.3f}", *texts]
-        for title, part in (("", ~is_oracle), (f"… {tables.ORACLE}", is_oracle & pairs))
-        for first, texts in interval_rows(scores[part], metrics)
-    ]
-    within = scores[pairs & ~is_oracle & (scores["n"] > 0)].set_index("metric")
-    if tables.WORD_MEAN in within.index:
-        mean, auroc = within.loc[tables.WORD_MEAN], within.loc[tables.WORD_AUROC]
-        title = f"… within the {mean['n_words']} words that show both readings, mean over words"
-        texts = [interval_text(mean), "", "", interval_text(auroc)]
-        rows.append([title, str(mean["n"]), "", "", *texts])
-    columns = "test set,n (FINAL),majority,accuracy,balanced accuracy,recall INITIAL,recall FINAL"
-    return Table([*columns.split(","), "AUROC"], rows)
-
-
-def _groups(groups: pd.DataFrame) -> Table:
-    shown = groups["test_set"].str.startswith("minimal") | (groups["group"] != "speaker_is_known")
-    return Table.of(
-        groups[shown & (groups["metric"] == "balanced_accuracy")],
-        [
-            ("test set", set_title),
-            ("group", lambda row: f"{_GROUP_TITLES[row['group']]}: {level_text(row)}"),
-            ("n (FINAL)", _size),
-            ("speakers", "n_speakers"),
-            ("balanced accuracy", interval_text),
-        ],
-        flush_left=(0, 1),
-    )
-
-
-def _size(row: Any) -> str:
-    return f"{row['n']} ({row['n_final']})"
 
 
 def _speakers(speakers: pd.DataFrame) -> str:

@@ -162,7 +162,7 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
     table = scores[scores["metric"] == "balanced_accuracy"]
     first = table.drop_duplicates("test_set").set_index("test_set")
     place = {name: -float(number) for number, name in enumerate(first.index)}
-    offsets = np.linspace(0.26, -0.02, max(len(models), 2))
+    offsets = np.linspace(0.26, -0.02, len(models)) if len(models) > 1 else [0.0]
     figure = blank("page", 0.9 + 0.36 * len(place))
     ax = figure.subplots()
     ax.axvline(0.5, **_DASHED)
