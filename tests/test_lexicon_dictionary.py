@@ -49,7 +49,7 @@ def entry(dictionary: Dictionary, word: str) -> Entry:
 
 
 def variants_with(dictionary: Dictionary, word: str, stress: Stress) -> list[str]:
-    return [str(v) for v in dictionary.variants(word) if v.stress is stress]
+    return [str(v) for v in dictionary.variants(word) if v.stress() is stress]
 
 
 def test_patterns_of_all_disyllables_are_cmudicts_and_the_supplements(
@@ -89,12 +89,12 @@ def test_the_dictionary_is_cmudict_plus_the_supplement(dictionary: Dictionary) -
 )
 def test_class_is_the_place_of_the_only_primary(pattern: str, expected: Stress | None) -> None:
     first, second = pattern
-    assert Pronunciation.parse(f"P ER{first} M IH{second} T").stress is expected
+    assert Pronunciation.parse(f"P ER{first} M IH{second} T").stress() is expected
 
 
 @pytest.mark.parametrize("text", ["T EH1 N", "AH0 B AW1 T IH0 NG", "P ER M IH1 T", ""])
 def test_no_class_without_two_syllables_and_digits(text: str) -> None:
-    assert Pronunciation.parse(text).stress is None
+    assert Pronunciation.parse(text).stress() is None
 
 
 def test_class_indices_never_change_places() -> None:

@@ -25,17 +25,17 @@ def test_every_disyllable_divides_before_its_longest_legal_onset() -> None:
             parts = syllabify(phones)
             first, second = parts.nuclei
             assert is_vowel(phones[first]) and is_vowel(phones[second]), word
-            assert first < parts.boundary <= second, word
-            onset = tuple(bare(phone) for phone in phones[parts.boundary : second])
+            assert first < parts.starts[1] <= second, word
+            onset = tuple(bare(phone) for phone in phones[parts.starts[1] : second])
             assert onset in LEGAL_ONSETS, (word, onset)
-            if parts.boundary > first + 1:
-                longer = (bare(phones[parts.boundary - 1]), *onset)
+            if parts.starts[1] > first + 1:
+                longer = (bare(phones[parts.starts[1] - 1]), *onset)
                 assert longer not in LEGAL_ONSETS, (word, longer)
             roles = [parts.role_of(i) for i in range(len(phones))]
             assert roles.count("nucleus") == 2, word
-            assert [parts.syllable_of(i) for i in range(len(phones))] == [1] * parts.boundary + [
+            assert [parts.syllable_of(i) for i in range(len(phones))] == [1] * parts.starts[1] + [
                 2
-            ] * (len(phones) - parts.boundary), word
+            ] * (len(phones) - parts.starts[1]), word
     assert n_disyllables == 61_958 + 5
 
 
@@ -55,7 +55,7 @@ def test_every_disyllable_divides_before_its_longest_legal_onset() -> None:
 )
 def test_divisions_by_hand(phones: str, divided: str) -> None:
     before = divided.split(" . ")[0].split()
-    assert syllabify(phones.split()).boundary == len(before)
+    assert syllabify(phones.split()).starts[1] == len(before)
 
 
 def test_roles() -> None:
@@ -71,10 +71,14 @@ def test_roles() -> None:
     ]
 
 
-@pytest.mark.parametrize("phones", ["K AE1 T", "B AH0 N AE1 N AH0", ""])
-def test_only_disyllables(phones: str) -> None:
-    with pytest.raises(LexiconError, match="only disyllables are divided"):
-        syllabify(phones.split())
+def test_longer_words_and_monosyllables() -> None:
+    banana = syllabify("B AH0 N AE1 N AH0".split())
+    assert (banana.nuclei, banana.starts) == ((1, 3, 5), (0, 2, 4))
+    assert [banana.syllable_of(k) for k in range(6)] == [1, 1, 2, 2, 3, 3]
+    assert banana.role_of(4) == "onset"
+    assert syllabify("K AE1 T".split()).starts == (0,)
+    with pytest.raises(LexiconError, match="has no vowel"):
+        syllabify(["T"])
 
 
 def test_no_onset_holds_what_english_forbids() -> None:

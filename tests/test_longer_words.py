@@ -14,12 +14,13 @@ from toy_corpus import PRESET, write_toy_corpus
 from stressnet.acoustics.spectrogram import compute, get_preset
 from stressnet.audio import read_audio
 from stressnet.corpus.images import write_images_header
-from stressnet.corpus.longer_words import find_stretches, syllable_starts, trainable, unrelated
+from stressnet.corpus.longer_words import find_stretches, trainable, unrelated
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
+from stressnet.lexicon.syllables import syllabify
 from stressnet.runs.tables import write_parquet
 from stressnet.runs.work import Progress
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
@@ -75,7 +76,7 @@ def test_phones_without_digits_tell_nothing() -> None:
 
 
 def test_syllables_take_the_longest_onset() -> None:
-    assert syllable_starts("EH2 K S T R AH0 P OW1 L EY0 T".split()) == [0, 2, 6, 8]
+    assert syllabify("EH2 K S T R AH0 P OW1 L EY0 T".split()).starts == (0, 2, 6, 8)
 
 
 def test_related_words_are_not_trained_on() -> None:

@@ -40,7 +40,7 @@ def token_times(stress: Stress | None = Stress.FINAL) -> TokenTimes:
     limits = [0.0, 0.08, 0.16, 0.22, 0.34, 0.40]
     labels = ["P", "AE0", "M", "IH1", "T"]
     phones = [Interval(a, b, x) for a, b, x in zip(limits, limits[1:], labels, strict=False)]
-    return TokenTimes.from_phones(phones, (1, 3), 2, stress)
+    return TokenTimes.from_phones(phones, (1, 3), (0, 2), stress)
 
 
 def make_scene(
@@ -243,7 +243,7 @@ def test_any_word_gives_valid_masks(
     limits = np.r_[0.0, np.cumsum(durations)]
     phones = [Interval(a, b, "x") for a, b in pairwise(limits)]
     stress = Stress.FINAL if final else Stress.INITIAL
-    times = TokenTimes.from_phones(phones, (0, 2), 1, stress)
+    times = TokenTimes.from_phones(phones, (0, 2), (0, 1), stress)
     axes = Axes(PRESET.axes().time_s + offset_s, PRESET.axes().frequency_hz)
     scene = make_scene(
         stress,
@@ -289,6 +289,8 @@ def test_broken_mask_functions_are_named() -> None:
     with pytest.raises(ConfigError, match="no region 'tongue'"):
         get_regions(["tongue"])
     with pytest.raises(ConfigError, match="two syllables"):
-        TokenTimes.from_phones([Interval(0, 0.1, "a"), Interval(0.1, 0.2, "b")], (0, 1), 0, None)
+        TokenTimes.from_phones(
+            [Interval(0, 0.1, "a"), Interval(0.1, 0.2, "b")], (0, 1), (0, 0), None
+        )
     with pytest.raises(ConfigError, match="padding mask"):
         make_scene(sound=np.ones(7, dtype=bool))

@@ -67,7 +67,7 @@ def make_scene(
 ) -> Scene:
     labels = labels or LABELS
     phones = [Interval(LIMITS[i], LIMITS[i + 1], x) for i, x in enumerate(labels)]
-    times = TokenTimes.from_phones(phones, nuclei, boundary, Stress.INITIAL, beside=beside)
+    times = TokenTimes.from_phones(phones, nuclei, (0, boundary), Stress.INITIAL, beside=beside)
     time_s = np.arange(-0.1, 1.0, 0.005)
     values = np.repeat(np.array([500.0, 1500.0, 2500.0, 3500.0])[:, None], len(time_s), axis=1)
     if moving:
@@ -418,5 +418,5 @@ def test_the_documented_example_is_a_region(tmp_path: Path) -> None:
 def test_every_region_is_documented() -> None:
     text = DOCS.read_text(encoding="utf-8")
     for name in REGIONS:
-        stem = re.sub(r"_(stressed|unstressed|1|2)$", "", name)
+        stem = re.sub(r"_(stressed|unstressed|before|after|[1-4])$", "", name)
         assert f"`{stem}" in text or f"`{name}`" in text, name

@@ -66,7 +66,7 @@ def word() -> WordData:
         token_id="utt_000_RECORD",
         word="RECORD",
         speaker="anna",
-        times=TokenTimes.from_phones(intervals, (1, 3), 2, Stress.INITIAL),
+        times=TokenTimes.from_phones(intervals, (1, 3), (0, 2), Stress.INITIAL),
         audio=audio,
         origin_s=ORIGIN_S,
         tracks=Tracks(

@@ -194,13 +194,13 @@ def test_difference_between_groups_that_share_speakers_and_words() -> None:
     clusters = clusters_of(speaker, word)
     table = StratifiedSums(clusters, 2, N_SETS, 1)
     table.add(TokenCodes.of(clusters, speaker, word), group, [values + (group == 0)[:, None]])
-    found = combined(table.level(0), table.level(1), (1,))
+    found = combined([table.level(0), table.level(1)], (1,))
     np.testing.assert_allclose(found.value.mean(), 1.0, atol=0.02)
     assert np.mean((found.low <= 1) & (found.high >= 1)) > 0.92
     # What the groups share cancels: much narrower than two independent groups.
     apart = table.level(0).linear((1,))
     assert np.median(found.high - found.low) < 0.7 * np.median(apart.high - apart.low)
-    ratio = combined(table.level(0), table.level(1), (1,), logarithmic=True)
+    ratio = combined([table.level(0), table.level(1)], (1,), logarithmic=True)
     np.testing.assert_allclose(ratio.value.mean(), 1.1, atol=0.01)
 
 

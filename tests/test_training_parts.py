@@ -141,7 +141,7 @@ def test_networks_and_data_without_parts_are_refused(tmp_path: Path) -> None:
     data = toy()
     with pytest.raises(ConfigError, match="'compact' does not say where the nuclei are"):
         train("compact", data, CONFIG, tmp_path / "a", origin=ORIGIN)
-    with pytest.raises(ConfigError, match="needs the limits of nuclei"):
+    with pytest.raises(ConfigError, match="needs the limits of two nuclei"):
         train("nuclei", replace(data, parts=None), CONFIG, tmp_path / "b", origin=ORIGIN)
     with pytest.raises(ConfigError, match="one row of frames"):
         replace(data, parts=data.parts[:, :-1])  # type: ignore[index]

@@ -11,6 +11,7 @@ import numpy as np
 from stressnet.corpus.changes import counts_text
 from stressnet.corpus.splits import split_counts
 from stressnet.languages import ENGLISH, language
+from stressnet.lexicon.stress import classes_among
 from stressnet.lexicon.syllables import RULE_NAME
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def card_text(
 
     A merged corpus has several sources.
     """
-    speakers = tokens["speaker"].nunique()
+    speakers, classes = tokens["speaker"].nunique(), classes_among(tokens["stress"])
     lines = [f"# {title}", ""]
     for source in sources:
         lines += [f"Source: {source.title}"] * (len(sources) > 1)
@@ -54,14 +55,15 @@ def card_text(
             "",
         ]
     lines += [
-        f"{len(tokens)} disyllabic word tokens of {tokens['word'].nunique()} words by "
-        f"{speakers} speakers, from {tokens['utterance_id'].nunique()} utterances "
+        f"{len(tokens)} {results.get('words', 'disyllabic')} word tokens of "
+        f"{tokens['word'].nunique()} words by {speakers} speakers, "
+        f"from {tokens['utterance_id'].nunique()} utterances "
         f"({results['audio_hours']} h of audio looked at).",
         f"Aligned by: {', '.join(sorted(tokens['aligner'].unique()))}. "
         f"Syllable boundaries: {RULE_NAME}.",
         "",
-        "| split | n | INITIAL | FINAL | words | speakers |",
-        "|---|---|---|---|---|---|",
+        f"| split | n | {' | '.join(classes)} | words | speakers |",
+        "|---" * (len(classes) + 4) + "|",
     ]
     counts = split_counts(tokens, sorted(tokens["split"].unique()))
     lines += ["| " + " | ".join(map(str, row)) + " |" for row in counts.to_numpy()]
@@ -111,10 +113,12 @@ def _unknown_sex(tokens: pd.DataFrame) -> list[str]:
 
 def _counts(tokens: pd.DataFrame, column: str) -> list[str]:
     """A table of tokens per value of a column and class."""
-    lines = [f"| {column} | n | INITIAL | FINAL | words |", "|---|---|---|---|---|"]
+    classes = classes_among(tokens["stress"])
+    lines = [f"| {column} | n | {' | '.join(classes)} | words |", "|---" * (len(classes) + 3) + "|"]
     for value, part in tokens.groupby(column, sort=True):
-        initial, final = (int((part["stress"] == s).sum()) for s in ("INITIAL", "FINAL"))
-        lines.append(f"| {value} | {len(part)} | {initial} | {final} | {part['word'].nunique()} |")
+        counts = [int((part["stress"] == s).sum()) for s in classes]
+        cells = [value, len(part), *counts, part["word"].nunique()]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     return lines
 
 

@@ -22,7 +22,7 @@ from stressnet.corpus.splits import (
     with_split,
 )
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import classes_among
 
 MATCHABLE = ("duration", "frequency")
 UNMATCHED = "unmatched"
@@ -120,7 +120,7 @@ def fold_splits(
 def match_classes(
     tokens: pd.DataFrame, by: Collection[str] = MATCHABLE, seed: int = 0
 ) -> pd.DataFrame:
-    """Leave out tokens until both classes are alike within each set.
+    """Leave out tokens until the classes are alike within each set.
 
     Tokens of a set fall into cells of equal duration (steps of 10 %) and of equal frequency of
     their family in this corpus (steps of a factor of two). In each cell as many tokens of either
@@ -147,6 +147,7 @@ def match_classes(
     if "frequency" in by:
         counts = tokens["family"].map(tokens["family"].value_counts())
         cells["frequency"] = np.floor(np.log2(counts)).astype(int)
+    classes = classes_among(tokens["stress"])
     eligible = tokens["stress"].notna() & ~tokens["split"].isin([*PAIR_SPLITS, "unlabelled"])
     order = np.random.default_rng([seed, 3]).permutation(len(tokens))
     kept = pd.Series(~eligible.to_numpy(), index=tokens.index)
@@ -155,7 +156,7 @@ def match_classes(
     for _, cell in shuffled.groupby(
         [cells[c].loc[shuffled.index] for c in cells.columns], sort=True
     ):
-        of_class = [cell.index[cell["stress"] == stress.value] for stress in Stress]
+        of_class = [cell.index[cell["stress"] == stress.value] for stress in classes]
         n = min(len(members) for members in of_class)
         for members in of_class:
             kept.loc[members[:n]] = True

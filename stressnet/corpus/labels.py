@@ -10,12 +10,13 @@ from pathlib import Path
 from stressnet.corpus.plain_table import read_named
 from stressnet.corpus.written import split_words
 from stressnet.errors import CorpusError
+from stressnet.lexicon.stress import Stress
 from stressnet.runs.problems import Problem, warnings_about
 
 _INDEX = re.compile(r"\d{1,9}")
 
 BAD = "BAD"
-_DECISIONS = ("INITIAL", "FINAL", "VARIES", BAD)
+_DECISIONS = (*Stress, "VARIES", BAD)
 _LABEL_COLUMNS = ("stress", "utterance_id", "word_index")
 
 
@@ -55,7 +56,8 @@ def read_labels(path: Path) -> dict[tuple[str, int], StressLabel]:
         if stress not in _DECISIONS or not _INDEX.fullmatch(index):
             raise CorpusError(
                 f"{path}, line {number}: word_index '{index[:20]}', stress '{stress[:20]}'; "
-                f"expected a number from 0 and one of {', '.join(_DECISIONS)}"
+                f"expected a number from 0 and INITIAL, FINAL, VARIES, BAD or, "
+                f"of longer words, PENULTIMATE and the like"
             )
         key = (cells["utterance_id"], int(index))
         if key in labels and labels[key].stress != stress:

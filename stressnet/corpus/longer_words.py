@@ -18,10 +18,10 @@ from stressnet.corpus.scan import Recording
 from stressnet.corpus.tokens import MAX_DURATION_S, MIN_DURATION_S, word_key
 from stressnet.errors import LexiconError
 from stressnet.intervals import Alignment, Interval
-from stressnet.languages import ENGLISH, Language, language_of
+from stressnet.languages import ENGLISH, language_of
 from stressnet.lexicon.dictionary import Dictionary
 from stressnet.lexicon.families import lemmas
-from stressnet.lexicon.pronunciation import Pronunciation, is_vowel
+from stressnet.lexicon.pronunciation import Pronunciation
 from stressnet.lexicon.stress import Stress
 from stressnet.lexicon.syllables import syllabify
 
@@ -96,7 +96,7 @@ def find_stretches(
         name = word_key(word.label)
         if len(spoken.stress_pattern) != spoken.n_syllables or not _one_reading(name, dictionary):
             continue
-        starts = [*syllable_starts(labels, dictionary.language), len(labels)]
+        starts = [*syllabify(labels, dictionary.language).starts, len(labels)]
         for number, digits in enumerate(pairwise(spoken.stress_pattern)):
             if digits not in {("1", "0"), ("0", "1")}:
                 continue
@@ -130,12 +130,6 @@ def _one_reading(word: str, dictionary: Dictionary) -> bool:
         if pattern.count("1") == 1:
             places.setdefault(variant.n_syllables, set()).add(pattern.find("1"))
     return all(len(found) == 1 for found in places.values())
-
-
-def syllable_starts(phones: Sequence[str], language: Language | None = None) -> list[int]:
-    """Index of the first phone of every syllable, by maximal onset."""
-    vowels = [index for index, phone in enumerate(phones) if is_vowel(phone)]
-    return [0, *(a + syllabify(phones[a : b + 1], language).boundary for a, b in pairwise(vowels))]
 
 
 def unrelated(words: Sequence[str], held_out: Sequence[str], code: str = ENGLISH) -> list[bool]:

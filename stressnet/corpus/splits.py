@@ -38,7 +38,7 @@ from stressnet.corpus.tokens import LABEL_TABLE
 from stressnet.errors import ConfigError, CorpusError, TranscriptError
 from stressnet.languages import language_of
 from stressnet.lexicon.families import word_families
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import Stress, classes_among
 from stressnet.runs.tables import check_unchanged
 
 SETS = ("train", "valid", "test")
@@ -147,17 +147,19 @@ def with_families(tokens: pd.DataFrame) -> pd.DataFrame:
 
 
 def families_by_class(tokens: pd.DataFrame) -> Iterator[tuple[Stress, dict[str, float]]]:
-    """Both classes, with the families that mostly have it and their labelled tokens.
+    """The classes, each with the families that mostly have it and their labelled tokens.
 
     A family of a minimal pair (present, presents) is in neither, and so never trained on, even
     where a form of it has one reading only.
     """
     of_pair = tokens["family"].isin(set(tokens.loc[tokens["is_minimal_pair"], "family"]))
     ordinary = tokens[~of_pair & tokens["stress"].notna()]
-    share_initial = (ordinary["stress"] == Stress.INITIAL.value).groupby(ordinary["family"]).mean()
-    mostly_initial = ordinary["family"].map(share_initial) >= 0.5
-    for stress, rows in ((Stress.INITIAL, mostly_initial), (Stress.FINAL, ~mostly_initial)):
-        yield stress, weights_of(ordinary.loc[rows, "family"])
+    classes = classes_among(tokens["stress"])
+    counts = pd.crosstab(ordinary["family"], ordinary["stress"])
+    mostly = counts.reindex(columns=list(classes), fill_value=0).to_numpy().argmax(axis=1)
+    place = ordinary["family"].map(dict(zip(counts.index, mostly, strict=True)))
+    for index, stress in enumerate(classes):
+        yield stress, weights_of(ordinary.loc[place == index, "family"])
 
 
 def _cells(tokens: pd.DataFrame, otherwise: str) -> pd.Series:
@@ -327,8 +329,9 @@ def split_counts(tokens: pd.DataFrame, order: Sequence[str] | None = None) -> pd
     Returns
     -------
     DataFrame
-        Columns split, n, n_initial, n_final, n_words, n_speakers.
+        Columns split, n, n_initial, n_final (or the other classes), n_words, n_speakers.
     """
+    classes = classes_among(tokens["stress"])
     order = order or [*dict.fromkeys([*_CELLS.values(), *PAIR_SPLITS, "unlabelled"])]
     rows = []
     for split in order:
@@ -338,8 +341,7 @@ def split_counts(tokens: pd.DataFrame, order: Sequence[str] | None = None) -> pd
                 {
                     "split": split,
                     "n": len(part),
-                    "n_initial": int((part["stress"] == "INITIAL").sum()),
-                    "n_final": int((part["stress"] == "FINAL").sum()),
+                    **{f"n_{s.lower()}": int((part["stress"] == s).sum()) for s in classes},
                     "n_words": part["word"].nunique(),
                     "n_speakers": part["speaker"].nunique(),
                 }

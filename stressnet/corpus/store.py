@@ -40,12 +40,19 @@ from stressnet.corpus.tables import (
     PHONE_TYPES,
     SPLIT_TYPES,
     STRETCH_TYPES,
-    TOKEN_TYPES,
     check_types,
+    token_types,
 )
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.languages import ENGLISH, language
+from stressnet.lexicon.stress import (
+    DISYLLABLES,
+    MOST_SYLLABLES,
+    Stress,
+    WordLengths,
+    classes_among,
+)
 from stressnet.runs.checks import check_files
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.names import inside, safe_name
@@ -116,6 +123,17 @@ class Corpus:
 
     @classmethod
     def checked(cls, path: Path | str) -> Corpus:
+        """Open a corpus of disyllables as :meth:`of_any_length` does; any other is an error."""
+        corpus = cls.of_any_length(path)
+        if corpus.lengths != DISYLLABLES:
+            raise CorpusError(
+                f"{path}: holds words of {corpus.lengths} syllables, and this is only done for "
+                f"disyllables; see docs/languages.md, 'Longer words', for what can be done"
+            )
+        return corpus
+
+    @classmethod
+    def of_any_length(cls, path: Path | str) -> Corpus:
         """Open a corpus folder, read its token table and check the types of its columns.
 
         Raises
@@ -127,7 +145,7 @@ class Corpus:
         corpus = cls.open(path)
         check_files(corpus.path)
         _ = corpus.name, corpus.fingerprint
-        check_types(corpus.path / TOKENS, {**TOKEN_TYPES, **SPLIT_TYPES})
+        check_types(corpus.path / TOKENS, {**token_types(MOST_SYLLABLES), **SPLIT_TYPES})
         check_types(corpus.path / PHONES, PHONE_TYPES)
         _ = corpus.tokens
         return corpus
@@ -149,6 +167,18 @@ class Corpus:
         parameters = self.manifest["parameters"]
         first = (parameters.get("sources") or [parameters])[0]
         return str(first.get("language") or ENGLISH)
+
+    @property
+    def lengths(self) -> WordLengths:
+        """How many syllables its words have."""
+        parameters = self.manifest["parameters"]
+        first = (parameters.get("sources") or [parameters])[0]
+        return WordLengths.parse(str(first.get("syllables") or 2))
+
+    @property
+    def classes(self) -> tuple[Stress, ...]:
+        """The classes of its words, in the order of a network's outputs."""
+        return classes_among(self.tokens["stress"])
 
     @property
     def fingerprint(self) -> str:

@@ -22,7 +22,7 @@ ROWS_PER_GROUP = 4_096
 
 _STRING, _INT, _FLOAT, _BOOL = "string", "int64", "float64", "bool"
 
-TOKEN_TYPES: Mapping[str, str] = {
+_ABOUT_TOKENS: Mapping[str, str] = {
     **dict.fromkeys(("token_id", "utterance_id", "speaker", "sex", "word"), _STRING),
     "word_index": _INT,
     **dict.fromkeys(("stress", "label_source", "lexicon_stress", "aligner_stress"), _STRING),
@@ -30,18 +30,35 @@ TOKEN_TYPES: Mapping[str, str] = {
     **dict.fromkeys(("is_minimal_pair", "is_prosody_only_pair"), _BOOL),
     "pronunciation": _STRING,
     **dict.fromkeys(("dictionary_variant", "n_dictionary_variants"), _INT),
-    **dict.fromkeys(("start_s", "end_s", "duration_s", "boundary_s"), _FLOAT),
-    "nucleus_1": _STRING,
-    **dict.fromkeys(("nucleus_1_start_s", "nucleus_1_end_s"), _FLOAT),
-    "nucleus_2": _STRING,
-    **dict.fromkeys(("nucleus_2_start_s", "nucleus_2_end_s"), _FLOAT),
+}
+
+_FROM_WHERE: Mapping[str, str] = {
     "aligner": _STRING,
     "alignment_confidence": _FLOAT,
     **dict.fromkeys(("recording", "excerpt_file"), _STRING),
     **dict.fromkeys(("excerpt_start_s", "excerpt_duration_s"), _FLOAT),
     "rate_hz": _INT,
 }
-"""Columns of the token table before splits are dealt."""
+
+
+def token_types(n_syllables: int = 2) -> dict[str, str]:
+    """Columns of the token table before splits are dealt, for words of so many syllables at most.
+
+    Every syllable has a vowel and, but for the last, a boundary behind it.
+    """
+    boundaries = ("boundary_s", *(f"boundary_{k}_s" for k in range(2, n_syllables)))
+    times = dict.fromkeys(("start_s", "end_s", "duration_s", *boundaries), _FLOAT)
+    vowels = [f"nucleus_{k}" for k in range(1, n_syllables + 1)]
+    of_vowels = {
+        name: kind
+        for vowel in vowels
+        for name, kind in (
+            (vowel, _STRING),
+            *((f"{vowel}_{e}_s", _FLOAT) for e in ("start", "end")),
+        )
+    }
+    return {**_ABOUT_TOKENS, **times, **of_vowels, **_FROM_WHERE}
+
 
 SPLIT_TYPES: Mapping[str, str] = dict.fromkeys(
     ("corpus", "family", "speaker_set", "family_set", "split"), _STRING

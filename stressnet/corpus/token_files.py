@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ import soundfile
 
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.corpus.store import NOT_TOKENS, TRACKS, Corpus
+from stressnet.corpus.tokens import syllable_limits
 from stressnet.intervals import Alignment, Interval
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import safe_name
@@ -90,13 +92,8 @@ def _token_grid(
     phones = tuple(clipped(p.start_s, p.end_s, p.label) for p in found)
     parts = corpus.phone_parts(row["token_id"])
     syllables = []
-    for number, start_s, end_s in (
-        (1, row["start_s"], row["boundary_s"]),
-        (2, row["boundary_s"], row["end_s"]),
-    ):
-        labels = [
-            p.label for p, (syllable, _) in zip(found, parts, strict=True) if syllable == number
-        ]
+    for number, (start_s, end_s) in enumerate(pairwise(syllable_limits(row)), start=1):
+        labels = [p.label for p, (k, _) in zip(found, parts, strict=True) if k == number]
         syllables.append(clipped(start_s, end_s, " ".join(labels)))
     stress = "?" if row["stress"] is None else str(row["stress"])
     extra = {"syllables": syllables, "stress": [Interval(word.start_s, word.end_s, stress)]}

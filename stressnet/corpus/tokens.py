@@ -1,7 +1,7 @@
-"""From an aligned utterance to disyllabic word tokens.
+"""From an aligned utterance to word tokens, by default of disyllables.
 
-A token is one occurrence of a disyllabic content word: its limits, phones, two nuclei, syllable
-boundary, and what is known of its stress and from where.
+A token is one occurrence of a content word: its limits, phones, nuclei, syllable boundaries, and
+what is known of its stress and from where.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from stressnet.corpus.labels import BAD, Labels, StressLabel
 from stressnet.corpus.scan import Recording
-from stressnet.corpus.tables import TOKEN_TYPES, columns_of
+from stressnet.corpus.tables import columns_of, token_types
 from stressnet.corpus.written import is_mark
 from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment, Interval
@@ -22,16 +23,17 @@ from stressnet.languages.phones import is_arpabet, is_ipa, is_vowel
 from stressnet.lexicon.dictionary import Dictionary, Entry, Reject
 from stressnet.lexicon.part_of_speech import Tagger, stress_by_part_of_speech
 from stressnet.lexicon.pronunciation import Pronunciation
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import DISYLLABLES, MOST_SYLLABLES, Stress, WordLengths
 from stressnet.lexicon.syllables import Syllables, syllabify
 
 MIN_DURATION_S = 0.1
-"""Shorter 'words' are alignment errors: two syllables cannot be said in 100 ms."""
+"""Shorter 'words' are alignment errors: two syllables cannot be said in 100 ms, more in more."""
 
 MAX_DURATION_S = 2.0
-"""Longer 'words' are alignment errors."""
+"""Longer 'words' of two syllables are alignment errors; half of it more for each further one."""
 
 REJECT_NOT_DISYLLABIC_HERE = "spoken variant is not disyllabic"
+REJECT_OTHER_LENGTH_HERE = "spoken variant of another number of syllables"
 REJECT_NO_PHONES = "no phones aligned"
 REJECT_DURATION = "implausible duration"
 REJECT_PHONE = "a phone is not ARPAbet"
@@ -52,7 +54,7 @@ _PUNCTUATION = ' \t.,;:!?"“”„«»()[]…–—-'
 
 @dataclass(frozen=True)
 class Token:
-    """One disyllabic word token; times are seconds in the recording.
+    """One word token; times are seconds in the recording.
 
     Parameters
     ----------
@@ -61,9 +63,9 @@ class Token:
     phones : tuple of Interval
         ARPAbet with stress digits where known.
     nuclei : tuple of int
-        Indices of the two vowels among the phones.
-    boundary : int
-        Index of the second syllable's first phone.
+        Indices of the vowels among the phones.
+    starts : tuple of int
+        Index of every syllable's first phone.
     stress : Stress or None
         The label; None where nothing decides (a reading that varies between speakers).
     label_source : str
@@ -71,7 +73,7 @@ class Token:
         ``part_of_speech`` (in the sentence) before ``aligner`` (the variant it chose); for others
         with two readings ``agreement``: the dictionary's first one, if the aligner chose it, too.
     lexicon_stress : str
-        ``INITIAL``, ``FINAL`` or ``BOTH``.
+        A class, or ``BOTH``.
     aligner_stress : Stress or None
         What the aligned variant's digits say: independent evidence for minimal pairs.
     table_stress : str
@@ -93,8 +95,8 @@ class Token:
     start_s: float
     end_s: float
     phones: tuple[Interval, ...]
-    nuclei: tuple[int, int]
-    boundary: int
+    nuclei: tuple[int, ...]
+    starts: tuple[int, ...]
     stress: Stress | None
     label_source: str
     lexicon_stress: str
@@ -126,9 +128,16 @@ class Token:
         return "agree" if len(set(stresses)) == 1 else "disagree"
 
     @property
-    def boundary_s(self) -> float:
-        """Time of the syllable boundary."""
-        return self.phones[self.boundary].start_s
+    def syllables(self) -> list[tuple[float, float, tuple[Interval, ...]]]:
+        """Start, end and phones of every syllable; the first and last are as long as the word."""
+        limits_s = [self.start_s, *(self.phones[k].start_s for k in self.starts[1:]), self.end_s]
+        indices = [*self.starts, len(self.phones)]
+        return [
+            (start_s, end_s, self.phones[first:last])
+            for (start_s, end_s), (first, last) in zip(
+                pairwise(limits_s), pairwise(indices), strict=True
+            )
+        ]
 
     @property
     def duration_s(self) -> float:
@@ -139,10 +148,6 @@ class Token:
     def pronunciation(self) -> str:
         """Labels of its phones."""
         return " ".join(phone.label for phone in self.phones)
-
-    def nucleus(self, number: int) -> Interval:
-        """The first (1) or second (2) vowel."""
-        return self.phones[self.nuclei[number - 1]]
 
 
 class NotToken(NamedTuple):
@@ -211,8 +216,10 @@ def check_phones(recording: Recording, alignment: Alignment) -> None:
     )
 
 
-def _check_labels(recording: Recording, words: tuple[str, ...], labels: Labels) -> None:
-    """Raise if a table decides about words that are not there: it was made for other words."""
+def _check_labels(
+    recording: Recording, words: tuple[str, ...], labels: Labels, lengths: WordLengths
+) -> None:
+    """Raise if a table decides about words that are not there, or names another class."""
     for (utterance_id, index), label in labels.items():
         if utterance_id != recording.utterance_id:
             continue
@@ -221,6 +228,12 @@ def _check_labels(recording: Recording, words: tuple[str, ...], labels: Labels) 
             raise CorpusError(
                 f"{label.table}: word {index} of '{utterance_id}' is {found}, the table decides "
                 f"about {repr(label.word) if label.word else 'it'}; correct its word_index (from 0)"
+            )
+        if label.stress in set(Stress) - set(lengths.classes):
+            raise CorpusError(
+                f"{label.table}: word {index} of '{utterance_id}' is {label.stress}, but words of "
+                f"{lengths} syllables are {' or '.join(lengths.classes)}; correct it, or build "
+                f"with --syllables"
             )
 
 
@@ -231,8 +244,9 @@ def find_tokens(
     labels: Labels,
     function_words: frozenset[str] | None = None,
     tagger: Tagger | None = None,
+    lengths: WordLengths = DISYLLABLES,
 ) -> tuple[list[Token], list[NotToken]]:
-    """Disyllabic content words of one utterance, and its other words, both in time order.
+    """Content words of one utterance that are long enough, and its others, both in time order.
 
     Parameters
     ----------
@@ -242,6 +256,8 @@ def find_tokens(
         Instead of the shipped list.
     tagger : callable, optional
         Gives parts of speech, from which the stress of words with both readings follows.
+    lengths : WordLengths
+        How many syllables tokens have; two if left out.
 
     Raises
     ------
@@ -258,7 +274,7 @@ def find_tokens(
             f"{recording.audio_path}: the alignment has {len(spoken)} words, the transcript "
             f"{len(recording.words)}, and they differ; align it again"
         )
-    _check_labels(recording, spoken, labels)
+    _check_labels(recording, spoken, labels, lengths)
     check_phones(recording, alignment)
     all_phones = tuple(sorted(alignment.spoken_phones(), key=lambda phone: phone.middle_s))
     middles_s = [phone.middle_s for phone in all_phones]
@@ -267,11 +283,11 @@ def find_tokens(
     rejected: list[NotToken] = []
 
     for index, word in enumerate(words):
-        entry = dictionary.entry(spoken[index], function_words)
+        entry = dictionary.entry(spoken[index], function_words, lengths)
         first, last = bisect_left(middles_s, word.start_s), bisect_left(middles_s, word.end_s)
         phones = all_phones[first:last]
         table = labels.get((recording.utterance_id, index))
-        reason = _no_token(word, entry, phones, dictionary.language)
+        reason = _no_token(word, entry, phones, dictionary.language, lengths)
         if table is not None and table.stress == BAD:
             reason = REJECT_TABLE
         if reason or not isinstance(entry, Entry):
@@ -281,9 +297,9 @@ def find_tokens(
             )
             continue
         parts = syllabify([phone.label for phone in phones], dictionary.language)
-        aligned = Pronunciation(tuple(phone.label for phone in phones)).stress
+        aligned = Pronunciation(tuple(phone.label for phone in phones)).stress(lengths)
         by_tag = None
-        if tags and entry.is_minimal_pair:
+        if tags and entry.is_minimal_pair and lengths == DISYLLABLES:
             by_tag = stress_by_part_of_speech(spoken, tags, index)
         stress, source = _decide(entry, aligned, table, by_tag)
         confidence = alignment.confidence
@@ -299,7 +315,7 @@ def find_tokens(
                 end_s=word.end_s,
                 phones=phones,
                 nuclei=parts.nuclei,
-                boundary=parts.boundary,
+                starts=parts.starts,
                 stress=stress,
                 label_source=source,
                 lexicon_stress="BOTH" if entry.stress is None else entry.stress.value,
@@ -320,7 +336,11 @@ def find_tokens(
 
 
 def _no_token(
-    word: Interval, entry: Entry | Reject, phones: tuple[Interval, ...], language: Language
+    word: Interval,
+    entry: Entry | Reject,
+    phones: tuple[Interval, ...],
+    language: Language,
+    lengths: WordLengths,
 ) -> str:
     """Why a word is no token; empty if it is one."""
     if is_mark(word.label):
@@ -329,25 +349,33 @@ def _no_token(
         return entry.value
     if not all(language.is_phone(phone.label) for phone in phones):
         return REJECT_PHONE if language.is_english else REJECT_NO_IPA
-    if sum(is_vowel(phone.label) for phone in phones) != 2:
-        return REJECT_NOT_DISYLLABIC_HERE if phones else REJECT_NO_PHONES
-    return "" if MIN_DURATION_S <= word.duration_s <= MAX_DURATION_S else REJECT_DURATION
+    n_syllables = sum(is_vowel(phone.label) for phone in phones)
+    if n_syllables not in lengths:
+        other = REJECT_OTHER_LENGTH_HERE
+        here = REJECT_NOT_DISYLLABIC_HERE if lengths == DISYLLABLES else other
+        return here if phones else REJECT_NO_PHONES
+    shortest_s, longest_s = (k * n_syllables / 2 for k in (MIN_DURATION_S, MAX_DURATION_S))
+    return "" if shortest_s <= word.duration_s <= longest_s else REJECT_DURATION
 
 
 def token_row(token: Token) -> dict[str, object]:
     """A token as one row of ``tokens.parquet``; the phones have their own table."""
-    row = columns_of(token, TOKEN_TYPES)
+    row = columns_of(token, token_types())
     row |= {name: row[name] or None for name in ("table_stress", "part_of_speech")}
-    for number in (1, 2):
-        name, nucleus = f"nucleus_{number}", token.nucleus(number)
+    for number, (index, syllable) in enumerate(
+        zip(token.nuclei, token.syllables, strict=True), start=1
+    ):
+        name, nucleus = f"nucleus_{number}", token.phones[index]
         row |= {name: nucleus.label}
         row |= {f"{name}_start_s": nucleus.start_s, f"{name}_end_s": nucleus.end_s}
+        if number > 1:
+            row["boundary_s" if number == 2 else f"boundary_{number - 1}_s"] = syllable[0]
     return row
 
 
 def phone_rows(token: Token) -> list[dict[str, object]]:
     """A token's phones as rows of ``phones.parquet``."""
-    parts = Syllables(token.nuclei, token.boundary)
+    parts = Syllables(token.nuclei, token.starts)
     return [
         {
             "token_id": token.token_id,
@@ -368,5 +396,15 @@ def span_of(row: Mapping[Any, Any], start: str, end: str) -> tuple[float, float]
 
 
 def vowel_spans(row: Mapping[Any, Any]) -> list[tuple[float, float]]:
-    """Where a token's vowels are in its excerpt."""
-    return [span_of(row, f"nucleus_{k}_start_s", f"nucleus_{k}_end_s") for k in (1, 2)]
+    """Where a token's vowels are in its excerpt; missing values are of shorter words."""
+    vowels = [f"nucleus_{k}" for k in range(1, MOST_SYLLABLES + 1)]
+    known = [name for name in vowels if isinstance(row.get(f"{name}_start_s"), float)]
+    spans = (span_of(row, f"{name}_start_s", f"{name}_end_s") for name in known)
+    return [span for span in spans if span[0] == span[0]]
+
+
+def syllable_limits(row: Mapping[Any, Any]) -> list[float]:
+    """Start of the word, its syllable boundaries and its end, in seconds of the recording."""
+    names = ["boundary_s", *(f"boundary_{k}_s" for k in range(2, MOST_SYLLABLES))]
+    boundaries = [row[name] for name in names if row.get(name) is not None]
+    return [row["start_s"], *(b for b in boundaries if b == b), row["end_s"]]

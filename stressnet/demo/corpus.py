@@ -33,6 +33,7 @@ from stressnet.errors import ConfigError, CorpusError
 from stressnet.espeak import Speech, Voice, speak
 from stressnet.intervals import Alignment
 from stressnet.languages import ENGLISH, capitals
+from stressnet.lexicon.stress import DISYLLABLES, WordLengths
 
 RATE_HZ = 16000
 PEAK = 0.5
@@ -82,6 +83,7 @@ def speak_corpus(
     seed: int = 0,
     size: str = "full",
     language: str = ENGLISH,
+    lengths: WordLengths = DISYLLABLES,
     truth_out: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> DemoSummary:
@@ -97,6 +99,8 @@ def speak_corpus(
         See :data:`SIZES`.
     language : str
         Code of a language with a ``demo.toml``.
+    lengths : WordLengths
+        Syllables of the target words: two, or in Spanish three.
     truth_out : Path, optional
         Folder for TextGrids and gold readings; default ``out`` with ``-truth`` after its name.
     progress : callable, optional
@@ -117,10 +121,10 @@ def speak_corpus(
         raise ConfigError(f"{truth}: inside the corpus, where it would be read; put it elsewhere")
     n_speakers, n_each = SIZES[size]
     rng = np.random.default_rng([seed, len(size)])
-    sentences = list(compose(n_speakers * n_each, rng, language))
+    sentences = list(compose(n_speakers * n_each, rng, language, lengths))
     voices = list(speakers(language).items())[:n_speakers]
     _refuse_others(out, [speaker for speaker, _ in voices], n_each)
-    writer = _Writer(out, truth, rng)
+    writer = _Writer(out, truth, rng, lengths)
     try:
         for k, (speaker, voice) in enumerate(voices):
             writer.speakers.append(f"{speaker}\t{voice.sex}")
@@ -163,8 +167,10 @@ def _refuse_others(out: Path, speakers: Sequence[int], n_each: int) -> None:
 class _Writer:
     """Speaks sentences and writes everything about them."""
 
-    def __init__(self, out: Path, truth: Path, rng: np.random.Generator) -> None:
-        self.summary, self.rng = DemoSummary(out, truth), rng
+    def __init__(
+        self, out: Path, truth: Path, rng: np.random.Generator, lengths: WordLengths
+    ) -> None:
+        self.summary, self.rng, self.lengths = DemoSummary(out, truth), rng, lengths
         self.speakers = ["speaker\tsex"]
         self.pairs = ["utterance_id\tword_index\tword\tpart_of_speech\tstress"]
         self.texts: dict[Path, list[str]] = {}
@@ -175,7 +181,8 @@ class _Writer:
         speech = speak(sentence.text, voice)
         margins_s = self.rng.uniform(*MARGIN_S, size=2)
         noise_seed = int(self.rng.integers(2**31))
-        if any(spoken_stress(speech, t.word_index) is not t.stress for t in sentence.targets):
+        spoken = (spoken_stress(speech, t.word_index, self.lengths) for t in sentence.targets)
+        if any(heard is not t.stress for heard, t in zip(spoken, sentence.targets, strict=True)):
             summary.n_dropped += 1
             return
         folder = summary.audio / str(speaker) / str(chapter)

@@ -28,7 +28,7 @@ from stressnet.errors import ConfigError
 from stressnet.espeak import Speech
 from stressnet.languages import ENGLISH, available_languages, language
 from stressnet.lexicon.pronunciation import Pronunciation
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.lexicon.stress import DISYLLABLES, Stress, WordLengths
 
 _TOKEN = re.compile(r"\{\w\}|[^\W\d_]+(?:'[^\W\d_]+)*")
 _PART_OF_SPEECH = {"n": "noun", "v": "verb", "a": "adjective", "N": "noun", "V": "verb", "w": ""}
@@ -36,7 +36,7 @@ _PART_OF_SPEECH = {"n": "noun", "v": "verb", "a": "adjective", "N": "noun", "V":
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A disyllabic word in a sentence.
+    """A target word in a sentence.
 
     Parameters
     ----------
@@ -86,11 +86,20 @@ def frames(code: str = ENGLISH) -> list[str]:
     return list(demo_texts(code)["frames"])
 
 
-def target_words(code: str = ENGLISH) -> dict[tuple[str, Stress], tuple[str, ...]]:
-    """The target words by slot and stress class."""
+def target_words(
+    code: str = ENGLISH, lengths: WordLengths = DISYLLABLES
+) -> dict[tuple[str, Stress], tuple[str, ...]]:
+    """The target words by slot and stress class; a `ConfigError` if there are none so long."""
+    texts = demo_texts(code)
+    words_by_slot = texts.get("words" if lengths == DISYLLABLES else "longer")
+    if words_by_slot is None or lengths not in (DISYLLABLES, WordLengths(3, 3)):
+        raise ConfigError(
+            f"the demo in '{code}' has no words of {lengths} syllables; use --syllables 2, or 3 in "
+            f"es"
+        )
     return {
         (slot, Stress(stress)): tuple(words.split())
-        for slot, classes in demo_texts(code)["words"].items()
+        for slot, classes in words_by_slot.items()
         for stress, words in classes.items()
     }
 
@@ -100,19 +109,26 @@ def frame_words(frame: str) -> list[str]:
     return _TOKEN.findall(frame)
 
 
-def spoken_stress(speech: Speech, word_index: int) -> Stress | None:
+def spoken_stress(
+    speech: Speech, word_index: int, lengths: WordLengths = DISYLLABLES
+) -> Stress | None:
     """Stress class of a word as its spoken vowels have it, or None if they have no clear one."""
     word = speech.words[word_index]
     phones = [p.label for p in speech.phones if word.contains(p.middle_s)]
-    return Pronunciation(tuple(phones)).stress
+    return Pronunciation(tuple(phones)).stress(lengths)
 
 
-def compose(n_sentences: int, rng: np.random.Generator, code: str = ENGLISH) -> Iterator[Sentence]:
+def compose(
+    n_sentences: int,
+    rng: np.random.Generator,
+    code: str = ENGLISH,
+    lengths: WordLengths = DISYLLABLES,
+) -> Iterator[Sentence]:
     """Sentences in which class, slot, frame and position are independent; all by ``rng``."""
     if n_sentences < 0:
         raise ConfigError(f"n_sentences={n_sentences}; use 0 or more")
-    decks = {key: _deck(words, rng) for key, words in target_words(code).items()}
-    coins = {slot: _deck(CLASSES, rng) for slot in "nvaw"}
+    decks = {key: _deck(words, rng) for key, words in target_words(code, lengths).items()}
+    coins = {slot: _deck(lengths.classes, rng) for slot in "nvaw"}
     deck = _deck(frames(code), rng)
     for _ in range(n_sentences):
         yield _fill(next(deck), decks, coins)

@@ -17,7 +17,7 @@ from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.evaluation.heard import Heard, is_own_corpus
 from stressnet.languages import language_of
-from stressnet.lexicon.stress import Stress, logit_difference
+from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 from stressnet.models.checkpoint import INFO_NAME, TrainedNetwork
 from stressnet.runs.work import Progress
 from stressnet.training.calibration import Calibration, fit_temperature, load_calibration
@@ -256,8 +256,11 @@ def predict_units(
 def _images_only(corpus: Corpus, values: NDArray[np.float32]) -> StressData:
     """All tokens with their images, without labels; also for corpora without splits."""
     tokens = corpus.tokens
-    names = (tokens[c].to_numpy(dtype=np.str_) for c in ("speaker", "family", "split", "token_id"))
-    return StressData(values, np.zeros(len(tokens), dtype=np.int64), *names)
+    speakers, families, splits, token_ids = (
+        tokens[c].to_numpy(dtype=np.str_) for c in ("speaker", "family", "split", "token_id")
+    )
+    labels = np.zeros(len(tokens), dtype=np.int64)
+    return StressData(values, labels, speakers, families, splits, token_ids)
 
 
 def representatives(units: Sequence[Unit]) -> list[Unit]:
@@ -269,14 +272,14 @@ def representatives(units: Sequence[Unit]) -> list[Unit]:
 def _fitted(
     labels: NDArray[np.int64], scores: NDArray[np.float64], balanced: bool, sha256: str
 ) -> Calibration | None:
-    if len(set(labels.tolist())) < len(Stress):
+    if len(set(labels.tolist())) < len(CLASSES):
         return None
     return fit_temperature(labels, scores, balanced=balanced, weights_sha256=sha256)
 
 
 def class_indices(tokens: pd.DataFrame) -> NDArray[np.int64]:
     """Class index of every token."""
-    indices = tokens["stress"].map({s.value: s.class_index for s in Stress})
+    indices = tokens["stress"].map({s.value: s.class_index for s in CLASSES})
     return np.asarray(indices, dtype=np.int64)
 
 

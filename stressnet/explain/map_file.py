@@ -42,9 +42,11 @@ class MapRequest:
         Rules of layer-wise relevance propagation, or a method of
         :data:`stressnet.explain.reference.REFERENCED`, which needs the mean of sound ``spectrum``.
     output : str
-        ``logit-difference`` (INITIAL minus FINAL), or ``logit`` or ``log-odds`` of INITIAL.
-    initial : int
-        Index of the class INITIAL among the network's outputs.
+        ``logit-difference`` (INITIAL minus FINAL), or ``logit`` or ``log-odds`` of a class, or a
+        class against another output (:data:`stressnet.explain.seeds.SEEDS`).
+    target : int, ndarray of int, or None
+        Index of that class among the network's outputs, for all images or for each; None is what
+        the network predicts.
     temperature : float
         Of the network's probabilities.
     """
@@ -52,7 +54,7 @@ class MapRequest:
     index: NDArray[np.intp]
     composite: str
     output: str
-    initial: int
+    target: int | NDArray[np.int64] | None
     spectrum: NDArray[np.floating] | None = None
     temperature: float = 1.0
 
@@ -83,9 +85,12 @@ def compute_maps(
         for start in range(0, len(index), BATCH):
             part = index[start : start + BATCH]
             if str(start) not in journal.done:
-                explained = _explain_part(model, images, part, request)
+                own = request.target
+                if own is not None:
+                    own = np.broadcast_to(own, len(index))[start : start + BATCH].copy()
+                explained = _explain_part(model, images, part, request, own)
                 maps.write(start, explained.relevance[:, 0].float().cpu().numpy())
-                journal.add(str(start), _batch_record(explained, request))
+                journal.add(str(start), _batch_record(explained, request, own))
             bar.update(len(part))
     records = [journal.done[str(start)] for start in range(0, len(index), BATCH)]
     rows = [row for record in records for row in record["tokens"]]
@@ -97,7 +102,11 @@ def compute_maps(
 
 
 def _explain_part(
-    model: torch.nn.Module, images: StoredImages, part: NDArray[np.intp], request: MapRequest
+    model: torch.nn.Module,
+    images: StoredImages,
+    part: NDArray[np.intp],
+    request: MapRequest,
+    classes: NDArray[np.int64] | None,
 ) -> Any:
     import torch
 
@@ -107,7 +116,8 @@ def _explain_part(
     device = next(model.parameters()).device
     picture = np.array(images.values[part], dtype=np.float32)
     inputs = torch.from_numpy(picture)[:, None].to(device)
-    target = None if request.output == "logit-difference" else request.initial
+    by_class = request.output != "logit-difference" and classes is not None
+    target = torch.from_numpy(classes) if by_class else None
     if request.composite not in REFERENCED or request.spectrum is None:
         return explain_batch(model, inputs, request.composite, request.output, target)
     baseline = reference_images(picture, images.mask[part], request.spectrum)
@@ -121,7 +131,9 @@ def _explain_part(
     )
 
 
-def _batch_record(explained: Any, request: MapRequest) -> dict[str, Any]:
+def _batch_record(
+    explained: Any, request: MapRequest, classes: NDArray[np.int64] | None
+) -> dict[str, Any]:
     """What is kept of a batch beside its maps: outputs, conservation, ledger summed over tokens."""
     balance = explained.conservation()
     parts = (balance.output, balance.relevance, balance.bias_share)
@@ -129,15 +141,17 @@ def _batch_record(explained: Any, request: MapRequest) -> dict[str, Any]:
     # What is unaccounted for is the error of a quadrature, for example.
     open_share = balance.unaccounted_share.abs() / scale
     logits = explained.logits.double()
-    p_initial = (logits / request.temperature).softmax(dim=1)[:, request.initial]
+    probabilities = (logits / request.temperature).softmax(dim=1)
+    predicted = logits.argmax(dim=1)
+    target = predicted if classes is None else predicted.new_tensor(classes)
     columns = {
         "output": balance.output,
         "relevance_sum": balance.relevance,
         "bias_share": balance.bias_share,
         "stabiliser_share": balance.stabiliser_share,
         "closure": balance.relative_residual + open_share,
-        "p_initial": p_initial,
-        "predicted": logits.argmax(dim=1),
+        "p_target": probabilities.gather(1, target[:, None])[:, 0],
+        "predicted": predicted,
     }
     rows = zip(*(values.tolist() for values in columns.values()), strict=True)
     tokens = [dict(zip(columns, row, strict=True)) for row in rows]

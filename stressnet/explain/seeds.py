@@ -6,6 +6,8 @@ seed                    f                                                     cl
 ``"logit-difference"``  logit of class 0 minus logit of class 1               none (two classes)
 ``"logit"``             logit of the class                                    given or predicted
 ``"log-odds"``          log p(class) - log(1 - p(class)) under softmax        given or predicted
+``"best-other"``        logit of the class minus the largest other            given or predicted
+``"mean-others"``       logit of the class minus the mean of the others       given or predicted
 tensor                  sum of logits times the given weights                 none
 ======================= ===================================================== ===================
 
@@ -22,7 +24,7 @@ from torch import Tensor
 
 from stressnet.errors import ConfigError, ExplainError, check_names
 
-SEEDS: tuple[str, ...] = ("logit-difference", "logit", "log-odds")
+SEEDS: tuple[str, ...] = ("logit-difference", "logit", "log-odds", "best-other", "mean-others")
 Target = int | Tensor | None
 
 
@@ -56,9 +58,9 @@ def make_seed(logits: Tensor, seed: str | Tensor, target: Target) -> Seeded:
     """Value and start weights for each sample, from the model's ``logits`` (batch, n_classes).
 
     A ``seed`` is one of the table above; given as weights it has shape (batch, n_classes) or
-    (n_classes,). The ``target``, for ``logit`` and ``log-odds`` alone, is the class to explain, one
-    for all or each sample, the predicted one if None. A :class:`ConfigError` says what does not
-    fit.
+    (n_classes,). The ``target`` is the class to explain, one for all or each sample, the predicted
+    one if None; the logit difference and weights take none. A :class:`ConfigError` says what does
+    not fit.
     """
     exact = logits.detach().double()
     n_classes = exact.shape[1]
@@ -67,7 +69,7 @@ def make_seed(logits: Tensor, seed: str | Tensor, target: Target) -> Seeded:
     if not isinstance(seed, str) or seed == "logit-difference":
         if target is not None:
             raise ConfigError(
-                "target= names the class of seeds 'logit' and 'log-odds'; "
+                "target= names the class of seeds such as 'logit' and 'log-odds'; "
                 "the logit difference and weights take none"
             )
         weights = _given_weights(exact, seed)
@@ -78,8 +80,13 @@ def make_seed(logits: Tensor, seed: str | Tensor, target: Target) -> Seeded:
     if seed == "logit":
         return _finish(seed, logits, exact, chosen, (exact * chosen).sum(dim=1), classes)
     if n_classes < 2:
-        raise ConfigError("log-odds need at least two classes")
+        raise ConfigError(f"{seed} needs at least two classes")
     others = exact.masked_fill(chosen.bool(), -torch.inf)
+    if seed in ("best-other", "mean-others"):
+        best = torch.nn.functional.one_hot(others.argmax(dim=1), n_classes).to(exact)
+        against = best if seed == "best-other" else (1.0 - chosen) / (n_classes - 1)
+        weights = chosen - against
+        return _finish(seed, logits, exact, weights, (exact * weights).sum(dim=1), classes)
     weights = chosen - torch.softmax(others, dim=1)
     value = (exact * chosen).sum(dim=1) - torch.logsumexp(others, dim=1)
     return _finish(seed, logits, exact, weights, value, classes)

@@ -35,7 +35,7 @@ from stressnet.lab.plans import (
     VowelPlan,
     WordPlan,
 )
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress
 
 SHAPES = ("CVCV", "CVCVC")
 
@@ -144,7 +144,7 @@ def draw_plans(task: PairTask) -> tuple[dict[Stress, WordPlan], tuple[str, str]]
     consonants = _draw_consonants(rng, task)
     values: dict[Stress, list[dict[str, float]]] = {}
     levels: dict[Stress, list[float]] = {}
-    for stress in Stress:
+    for stress in CLASSES:
         signs = task.design.signs(stress, task.case)
         values[stress] = [dict(one) for one in base]
         levels[stress] = [consonant.level_db for consonant in consonants]
@@ -166,7 +166,7 @@ def draw_plans(task: PairTask) -> tuple[dict[Stress, WordPlan], tuple[str, str]]
             vowels=vowels[stress],
             noise_seed=int(pair_rng(task, stress.value).integers(1, 2**31 - 1)),
         )
-        for stress in Stress
+        for stress in CLASSES
     }
     first, second = (
         _vowel_label(np.exp([one["log_f1"], one["log_f2"]]) / task.voice.tract) for one in base

@@ -195,7 +195,7 @@ def _scene(rng: np.random.Generator, preset: SpectrogramPreset, label: int) -> S
     edges = np.concatenate([[0.0], np.cumsum(lengths)])
     names = ("T", "AH1", "T", "AH1")
     phones = [Interval(a, b, c) for a, b, c in zip(edges[:-1], edges[1:], names, strict=True)]
-    times = TokenTimes.from_phones(phones, (1, 3), 2, CLASSES[label])
+    times = TokenTimes.from_phones(phones, (1, 3), (0, 2), CLASSES[label])
     axes = preset.axes()
     sound = axes.time_s <= edges[-1] + preset.margin_s
     time_s = np.arange(0.0, edges[-1], 0.005)

@@ -59,8 +59,8 @@ def word_times(word: LabWord) -> TokenTimes:
     recording_s = len(word.audio) / word.sample_rate_hz
     return TokenTimes.from_phones(
         word.phones,
-        (1, 3),  # the vowels and the second syllable's first phone, in CVCV and CVCVC
-        2,
+        (1, 3),  # the vowels and the syllables' first phones, in CVCV and CVCVC
+        (0, 2),
         word.stress,
         origin_s=word.start_s,
         word=Interval(word.start_s, word.end_s, word.word),

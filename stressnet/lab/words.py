@@ -25,7 +25,7 @@ from stressnet.lab.drawing import SHAPES, PairTask, draw_plans, pair_rng
 from stressnet.lab.klatt import RATE_HZ, synthesise
 from stressnet.lab.measured import TOLERANCES, measure_word
 from stressnet.lab.plans import LEAD_S, WordPlan, get_voices, true_phones, true_tracks
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.runs.problems import Problem, Severity
 
 MAX_ATTEMPTS = 30
@@ -135,7 +135,7 @@ def _word_id(task: PairTask, number: int) -> str:
 
 def _synthesise_pair(task: PairTask) -> list[LabWord]:
     plans, labels = draw_plans(task)
-    order = list(Stress) if pair_rng(task, "order").integers(2) else list(Stress)[::-1]
+    order = list(CLASSES) if pair_rng(task, "order").integers(2) else list(CLASSES)[::-1]
     words: list[LabWord] = []
     for number, stress in enumerate(order):
         plan = plans[stress]

@@ -29,7 +29,7 @@ from stressnet.languages.phones import bare, is_vowel
 from stressnet.lexicon.families import lemmas
 from stressnet.lexicon.notation import as_ipa, phone_set, read
 from stressnet.lexicon.pronunciation import Pronunciation, segment_identical
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, DISYLLABLES, Stress, WordLengths
 
 SOURCES = ("dictionary", "lexicon", "espeak")
 """Where the stress of a word comes from: a user's dictionary, CMUdict or a lexicon that is
@@ -45,16 +45,18 @@ class Reject(StrEnum):
     NOT_IN_DICTIONARY = "not in the dictionary"
     NOT_DISYLLABIC = "not disyllabic"
     NO_SINGLE_PRIMARY = "disyllabic without a single primary stress"
+    OTHER_LENGTH = "of another number of syllables"
+    NO_PRIMARY = "without a single primary stress"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A disyllabic candidate word (upper case) as the dictionary has it.
+    """A candidate word (upper case) as the dictionary has it, by default a disyllable.
 
     `variants` are all listed pronunciations in their order; `stress` is None for a word with both
     readings; `shifts` says whether these are known to be of noun and verb, see ``shifting.txt``, or
     come from a user's dictionary. `source` is where the stress comes from (one of `SOURCES`), and
-    `second` what another source says, None if there is none.
+    `second` what another source says, None if there is none. `lengths` says what stress may be.
     """
 
     word: str
@@ -63,6 +65,7 @@ class Entry:
     shifts: bool = False
     source: str = "lexicon"
     espeak_stress: Stress | None = None
+    lengths: WordLengths = DISYLLABLES
 
     @property
     def is_minimal_pair(self) -> bool:
@@ -72,15 +75,15 @@ class Entry:
     @property
     def commoner(self) -> Stress | None:
         """The reading that the dictionary lists first."""
-        return next((v.stress for v in self.variants if v.stress is not None), None)
+        readings = (variant.stress(self.lengths) for variant in self.variants)
+        return next((stress for stress in readings if stress is not None), None)
 
     @property
     def is_prosody_only(self) -> bool:
         """Whether the two readings of a minimal pair can have the same segments."""
-        if not self.is_minimal_pair:
+        if not self.is_minimal_pair or self.lengths != DISYLLABLES:
             return False
-        readings = {s: [v for v in self.variants if v.stress is s] for s in Stress}
-        return segment_identical(readings[Stress.INITIAL], readings[Stress.FINAL])
+        return segment_identical(*([v for v in self.variants if v.stress() is s] for s in CLASSES))
 
 
 class Dictionary:
@@ -130,11 +133,16 @@ class Dictionary:
 
         return (tuple(g2p(word, self.language)),)
 
-    def entry(self, word: str, function_words: frozenset[str] | None = None) -> Entry | Reject:
+    def entry(
+        self,
+        word: str,
+        function_words: frozenset[str] | None = None,
+        lengths: WordLengths = DISYLLABLES,
+    ) -> Entry | Reject:
         """The candidate behind ``word``, or the reason why it is none.
 
-        A word with variants of different length (*every*) is a candidate if one of them is a
-        disyllable; whether a token of it is one, the alignment decides.
+        A word with variants of different length (*every*) is a candidate if one of them has the
+        syllables asked for; whether a token of it has, the alignment decides.
         """
         word = capitals(word)
         if function_words is None:
@@ -144,15 +152,16 @@ class Dictionary:
         variants = self.variants(word)
         if not variants:
             return Reject.NOT_IN_DICTIONARY
-        if all(variant.n_syllables != 2 for variant in variants):
-            return Reject.NOT_DISYLLABIC
-        readings = {variant.stress for variant in variants} - {None}
+        short = lengths == DISYLLABLES
+        if all(variant.n_syllables not in lengths for variant in variants):
+            return Reject.NOT_DISYLLABIC if short else Reject.OTHER_LENGTH
+        readings = {variant.stress(lengths) for variant in variants} - {None}
         if not readings:
-            return Reject.NO_SINGLE_PRIMARY
+            return Reject.NO_SINGLE_PRIMARY if short else Reject.NO_PRIMARY
         if len(readings) == 1:
-            return Entry(word, variants, next(iter(readings)))
+            return Entry(word, variants, next(iter(readings)), lengths=lengths)
         shifts = word in self._shifting or (self.language.is_english and is_shifting(word))
-        return Entry(word, variants, None, shifts)
+        return Entry(word, variants, None, shifts, lengths=lengths)
 
 
 class RuleDictionary(Dictionary):
@@ -172,17 +181,21 @@ class RuleDictionary(Dictionary):
         patterns = listed_patterns(word, self.language, ruled.n_syllables)
         return tuple(ruled.with_stress(pattern) for pattern in patterns) or (ruled,)
 
-    def entry(self, word: str, function_words: frozenset[str] | None = None) -> Entry | Reject:
+    def entry(
+        self,
+        word: str,
+        function_words: frozenset[str] | None = None,
+        lengths: WordLengths = DISYLLABLES,
+    ) -> Entry | Reject:
         """The candidate behind ``word`` with the source of its stress, or why it is none."""
-        entry = super().entry(word, function_words)
+        entry = super().entry(word, function_words, lengths)
         ruled = self._ruled(word)
         if isinstance(entry, Reject) or ruled is None:
             return entry
         listed = listed_patterns(word, self.language, ruled.n_syllables)
         source = SOURCES[0] if word in self else SOURCES[1] if listed else SOURCES[2]
-        return replace(
-            entry, source=source, espeak_stress=ruled.stress if source != SOURCES[2] else None
-        )
+        by_rule = None if source == SOURCES[2] else ruled.stress(lengths)
+        return replace(entry, source=source, espeak_stress=by_rule)
 
     def _ruled(self, word: str) -> Pronunciation | None:
         from stressnet.lexicon.g2p import g2p
@@ -324,7 +337,7 @@ def _extended_dictionary(text: str, source: str) -> Dictionary:
 
 
 def _n_readings(variants: Iterable[Pronunciation]) -> int:
-    return len({variant.stress for variant in variants} - {None})
+    return len({variant.stress() for variant in variants} - {None})
 
 
 def shipped_text(name: str) -> str:

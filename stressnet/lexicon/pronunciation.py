@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from stressnet.languages import ENGLISH, language
 from stressnet.languages.phones import CONSONANTS, VOWELS, bare, is_arpabet, is_vowel
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import DISYLLABLES, Stress, WordLengths
 
 __all__ = [
     "CONSONANTS",
@@ -58,17 +58,10 @@ class Pronunciation:
         """Number of vowels."""
         return sum(is_vowel(phone) for phone in self.phones)
 
-    @property
-    def stress(self) -> Stress | None:
-        """The class of a disyllable, or None if it is not one or has not exactly one digit 1.
-
-        ``10`` and ``12`` are INITIAL; ``01`` and ``21`` are FINAL; ``11``, ``00`` and the like have
-        no single primary stress.
-        """
+    def stress(self, lengths: WordLengths = DISYLLABLES) -> Stress | None:
+        """The class, or None for another length, a vowel without digit, or not exactly one 1."""
         pattern = self.stress_pattern
-        if self.n_syllables != 2 or len(pattern) != 2 or pattern.count("1") != 1:
-            return None
-        return Stress.INITIAL if pattern[0] == "1" else Stress.FINAL
+        return lengths.stress_of(pattern) if len(pattern) == self.n_syllables else None
 
     @property
     def segments(self) -> tuple[str, ...]:

@@ -1,39 +1,138 @@
-"""The two classes, by name and never by bare number."""
+"""The classes of words by the place of their stress, by name and never by bare number."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from stressnet.errors import ConfigError
+
 
 class Stress(StrEnum):
-    """Class of a disyllable: the syllable that carries primary stress.
+    """Class of a word: the syllable that carries primary stress.
+
+    Disyllables have INITIAL or FINAL stress. Longer words are counted from their end, where the
+    rules of most languages look: the last but three, but two, but one, and FINAL.
 
     Members are strings, so tables hold ``"INITIAL"`` and ``"FINAL"``. Networks need a class index:
-    :attr:`class_index` and :meth:`from_class_index` are the only place where the order is fixed.
+    :attr:`class_index`, :meth:`from_class_index` and :attr:`WordLengths.classes` are the only
+    places where the order is fixed.
     """
 
     INITIAL = "INITIAL"
+    PREANTEPENULTIMATE = "PREANTEPENULTIMATE"
+    ANTEPENULTIMATE = "ANTEPENULTIMATE"
+    PENULTIMATE = "PENULTIMATE"
     FINAL = "FINAL"
 
     @property
     def class_index(self) -> int:
-        """Position among a network's outputs: INITIAL is 0, FINAL is 1."""
+        """Position among the outputs of a network for disyllables: INITIAL is 0, FINAL is 1."""
         return CLASSES.index(self)
 
     @property
     def other(self) -> Stress:
-        """The opposite class."""
+        """The opposite class of a disyllable."""
         return Stress.FINAL if self is Stress.INITIAL else Stress.INITIAL
+
+    def syllable(self, n_syllables: int) -> int:
+        """Index, from 0, of the stressed syllable of a word of so many."""
+        if self is Stress.INITIAL:
+            return 0
+        return n_syllables - MOST_SYLLABLES + _FROM_THE_END.index(self)
 
     @classmethod
     def from_class_index(cls, index: int) -> Stress:
-        """The class at a network's output ``index``."""
+        """The class at output ``index`` of a network for disyllables."""
         return CLASSES[index]
 
 
 CLASSES: tuple[Stress, ...] = (Stress.INITIAL, Stress.FINAL)
-"""Order of a network's outputs. A logit difference is always INITIAL minus FINAL."""
+"""Order of a network's outputs for disyllables. A logit difference is always INITIAL minus FINAL.
+"""
+
+_FROM_THE_END = tuple(Stress)[1:]
+
+MOST_SYLLABLES = len(_FROM_THE_END)
+"""Words may be so long."""
+
+
+@dataclass(frozen=True)
+class WordLengths:
+    """How many syllables words have, from ``shortest`` to ``longest``, and hence their classes.
+
+    Raises
+    ------
+    ConfigError
+        If this is not 2 to 4, the shorter first.
+
+    Examples
+    --------
+    >>> [str(stress) for stress in WordLengths.parse("3").classes]
+    ['ANTEPENULTIMATE', 'PENULTIMATE', 'FINAL']
+    """
+
+    shortest: int = 2
+    longest: int = 2
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.shortest <= self.longest <= MOST_SYLLABLES:
+            raise ConfigError(
+                f"words of {self} syllables; use 2, 3, 4, or a range of these such as 2-4"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> WordLengths:
+        """From ``2``, ``3``, ``2-4``."""
+        numbers = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+        if not numbers:
+            raise ConfigError(f"syllables {text!r}; use 2, 3, 4, or a range of these such as 2-4")
+        return cls(int(numbers[1]), int(numbers[2] or numbers[1]))
+
+    def __str__(self) -> str:
+        one = self.shortest == self.longest
+        return str(self.longest) if one else f"{self.shortest}-{self.longest}"
+
+    def __contains__(self, n_syllables: int) -> bool:
+        return self.shortest <= n_syllables <= self.longest
+
+    @property
+    def classes(self) -> tuple[Stress, ...]:
+        """The classes, in the order of the syllables and of a network's outputs."""
+        return CLASSES if self.longest == 2 else _FROM_THE_END[-self.longest :]
+
+    @property
+    def words(self) -> str:
+        """Such words, in words."""
+        if self == DISYLLABLES:
+            return "disyllabic"
+        return f"{self}-syllable"
+
+    def stress_of(self, pattern: str) -> Stress | None:
+        """The class of a word whose vowels have these stress digits.
+
+        None if it is too short or too long, or has not exactly one digit 1: ``10`` and ``12`` are
+        INITIAL, ``01`` and ``21`` FINAL; ``11`` and ``00`` have no single primary stress.
+        """
+        if len(pattern) not in self or pattern.count("1") != 1:
+            return None
+        return self.classes[pattern.index("1") - len(pattern)]
+
+
+DISYLLABLES = WordLengths()
+
+
+def classes_among(stress: Iterable[object]) -> tuple[Stress, ...]:
+    """The classes of some words: both of disyllables, else those that occur, in order.
+
+    Values that name no class do not count.
+    """
+    there = {str(one) for one in set(stress)}
+    longer = tuple(one for one in _FROM_THE_END if one in there)
+    return longer if set(longer) - {Stress.FINAL} else CLASSES
 
 
 def logit_difference(logits: Any) -> Any:

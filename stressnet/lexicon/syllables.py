@@ -1,9 +1,9 @@
-"""Syllabification of disyllables by the maximal-onset principle.
+"""Syllabification by the maximal-onset principle.
 
 Between two vowels, the longest consonant string that may begin a word of the language goes to the
-second syllable: *e.xtra*-like clusters split as ``EH K | S T R AH``. The rule's name,
+later syllable: *e.xtra*-like clusters split as ``EH K | S T R AH``. The rule's name,
 ``maximal-onset``, belongs into manifests, since the boundary of *lemon*-type words is contested;
-the two nuclei are not, and are the primary regions everywhere in stressnet.
+the nuclei are not, and are the primary regions everywhere in stressnet.
 
 What may begin a word stands in the language's ``language.toml``. The onsets of English are those
 attested word-initially in CMUdict's ordinary vocabulary (Kahn 1976; Hayes 2009, *Introductory
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from stressnet.errors import LexiconError
 from stressnet.languages import ENGLISH, Language, language
@@ -26,22 +27,22 @@ _UNKNOWN = Language("", "", "", "", [])
 
 @dataclass(frozen=True, slots=True)
 class Syllables:
-    """Division of a disyllable.
+    """Division of a word.
 
     Parameters
     ----------
     nuclei : tuple of int
-        Indices of the two vowels among the phones.
-    boundary : int
-        Index of the second syllable's first phone.
+        Indices of the vowels among the phones.
+    starts : tuple of int
+        Index of every syllable's first phone.
     """
 
-    nuclei: tuple[int, int]
-    boundary: int
+    nuclei: tuple[int, ...]
+    starts: tuple[int, ...]
 
     def syllable_of(self, index: int) -> int:
-        """1 or 2, the syllable of the phone at ``index``."""
-        return 1 if index < self.boundary else 2
+        """The number, from 1, of the syllable of the phone at ``index``."""
+        return sum(start <= index for start in self.starts)
 
     def role_of(self, index: int) -> str:
         """``"onset"``, ``"nucleus"`` or ``"coda"`` of the phone at ``index``."""
@@ -52,17 +53,17 @@ class Syllables:
 
 
 def syllabify(phones: Sequence[str], spoken: Language | None = None) -> Syllables:
-    """Divide the phones of a disyllable, digits optional; not two vowels is a `LexiconError`.
+    """Divide the phones of a word, digits optional; one without vowels is a `LexiconError`.
 
     ``spoken`` is their language; where it is not given, the IPA is divided by sonority.
     """
-    vowels = [index for index, phone in enumerate(phones) if is_vowel(phone)]
-    if len(vowels) != 2:
-        raise LexiconError(
-            f"'{' '.join(phones)}' has {len(vowels)} vowels; only disyllables are divided"
-        )
-    first, second = vowels
-    rule = spoken or (language(ENGLISH) if is_arpabet(phones[first]) else _UNKNOWN)
-    medial = tuple(bare(phone) for phone in phones[first + 1 : second])
-    start = next(k for k in range(len(medial) + 1) if rule.is_onset(medial[k:]))
-    return Syllables((first, second), first + 1 + start)
+    vowels = tuple(index for index, phone in enumerate(phones) if is_vowel(phone))
+    if not vowels:
+        raise LexiconError(f"'{' '.join(phones)}' has no vowel, and so no syllables")
+    rule = spoken or (language(ENGLISH) if is_arpabet(phones[vowels[0]]) else _UNKNOWN)
+    starts = [0]
+    for first, second in pairwise(vowels):
+        medial = tuple(bare(phone) for phone in phones[first + 1 : second])
+        start = next(k for k in range(len(medial) + 1) if rule.is_onset(medial[k:]))
+        starts.append(first + 1 + start)
+    return Syllables(vowels, tuple(starts))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stressnet.audio import Audio, read_audio
 from stressnet.corpus.store import Corpus
-from stressnet.errors import AlignmentError, CorpusError
+from stressnet.errors import AlignmentError, CorpusError, LexiconError
 from stressnet.intervals import Alignment, Interval
 from stressnet.languages import capitals, language
 from stressnet.lexicon.stress import Stress
@@ -228,11 +228,14 @@ def _cut(audio: Audio, alignment: Alignment, chosen: Interval, path: Path, code:
     phones, times = alignment.phones_of(chosen), None
     label = "" if chosen.label == UNKNOWN_WORD else word_key(chosen.label)
     if phones:
-        parts = syllabify([phone.label for phone in phones], language(code))
+        labels = [phone.label for phone in phones]
+        parts = syllabify(labels, language(code))
+        if len(parts.nuclei) != 2:
+            raise LexiconError(f"'{' '.join(labels)}' has {len(parts.nuclei)} vowels, not two")
         times = TokenTimes.from_phones(
             phones,
             parts.nuclei,
-            parts.boundary,
+            parts.starts,
             None,
             origin_s=chosen.start_s,
             word=replace(chosen, label=label),

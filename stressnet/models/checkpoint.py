@@ -23,7 +23,7 @@ from torch import nn
 
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.languages import ENGLISH, language
-from stressnet.lexicon.stress import CLASSES
+from stressnet.lexicon.stress import CLASSES, Stress, WordLengths, classes_among
 from stressnet.models.networks import Network
 from stressnet.models.registry import build_model
 
@@ -71,6 +71,11 @@ class CheckpointInfo:
     seed: int = 0
     versions: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def lengths(self) -> WordLengths:
+        """How many syllables the words have that it was trained on."""
+        return WordLengths.parse(str(self.training.get("syllables", 2)))
 
     def check_input(
         self, preset: str, preset_parameters: Mapping[str, Any], shape: tuple[int, int]
@@ -140,6 +145,17 @@ class TrainedNetwork:
 
     @classmethod
     def load(cls, path: Path | str, device: str = "cpu", name: str = "") -> TrainedNetwork:
+        """Load a network for disyllables as :meth:`of_any_length` does; any other is an error."""
+        network = cls.of_any_length(path, device, name)
+        if network.info.classes != CLASSES:
+            raise CheckpointError(
+                f"{path}: tells {', '.join(network.info.classes)} apart, and this is only done for "
+                f"disyllables; see docs/languages.md, 'Longer words', for what can be done"
+            )
+        return network
+
+    @classmethod
+    def of_any_length(cls, path: Path | str, device: str = "cpu", name: str = "") -> TrainedNetwork:
         """Load a checkpoint folder.
 
         Raises :class:`CheckpointError` if it is missing or damaged, :class:`ConfigError` if there
@@ -191,6 +207,14 @@ class TrainedNetwork:
             f"the network '{self.name}' was trained on {own.name}, and this is {other.name}: its "
             f"answers say nothing certain about stress in it; train one with 'stressnet train'"
         )
+
+    def check_classes(self, corpus: Any) -> None:
+        """Refuse a :class:`stressnet.corpus.store.Corpus` whose words have other classes."""
+        if tuple(self.info.classes) != tuple(corpus.classes):
+            raise CheckpointError(
+                f"{self.path}: tells {', '.join(self.info.classes)} apart, but the words of "
+                f"{corpus.path} are {', '.join(corpus.classes)}; train one on this corpus"
+            )
 
     def check_images(self, images: Any) -> None:
         """Refuse :class:`stressnet.corpus.images.Images` of another kind than it was trained on."""
@@ -294,11 +318,13 @@ def _read_info(folder: Path) -> tuple[CheckpointInfo, str]:
         raise CheckpointError(
             f"{path}: images of {info.n_bins} x {info.n_frames} are none that stressnet makes"
         )
-    if tuple(info.classes) != tuple(CLASSES):
+    if tuple(info.classes) != classes_among(info.classes):
         raise CheckpointError(
-            f"{path}: classes are {list(info.classes)}, expected {list(CLASSES)}; train again"
+            f"{path}: classes are {list(info.classes)}, expected {list(CLASSES)} or, of longer "
+            f"words, those of docs/languages.md in their order; train again"
         )
-    return CheckpointInfo(**{**values, "classes": tuple(info.classes)}), digest
+    classes = tuple(Stress(name) for name in info.classes)
+    return CheckpointInfo(**{**values, "classes": classes}), digest
 
 
 def _as_json(values: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from stressnet.errors import CorpusError
 from stressnet.lab.designs import DESIGNS
 from stressnet.lab.truth import word_image, word_times
 from stressnet.lab.words import LabWord, draw_words
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.manipulation.cues import get_cue
 from stressnet.runs.names import inside
 from stressnet.runs.problems import Problem, Severity
@@ -199,7 +199,7 @@ def natural_pairs(
     landmarks = landmarks_of(tokens, path)
     by_word: dict[str, list[list[tuple[Any, Any]]]] = {STRESS: [], NULL: []}
     for _, part in tokens.iloc[rng.permutation(len(tokens))].groupby("word", sort=True):
-        classes = [part[part["stress"] == stress.value] for stress in Stress]
+        classes = [part[part["stress"] == stress.value] for stress in CLASSES]
         if min(map(len, classes)) > 0:
             by_word[STRESS].append(_matched(*classes))
             by_word[NULL].append([p for one in classes for p in _matched(one[::2], one[1::2])])

@@ -22,7 +22,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from stressnet.axes import FloatArray
 from stressnet.explain.stream import explain_stream
 from stressnet.inference.bootstrap import bootstrapped
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.models.networks import Network
 from stressnet.quantise.quantisers import round_weights
 from stressnet.quantise.simulate import BATCH, Layer, Simulation
@@ -81,7 +81,7 @@ def contribution_table(
         over words by the sum of those of all layers.
     """
     rows = []
-    for stress in ("ALL", *(one.value for one in Stress)):
+    for stress in ("ALL", *(one.value for one in CLASSES)):
         inside = (tokens["stress"] == stress).to_numpy() | (stress == "ALL")
         part = tokens[inside]
         clusters = part["speaker"], part["word"]

@@ -153,12 +153,11 @@ def token_times(
     """
     start_s = float(row["start_s"])
     parts = corpus.phone_parts(token_id)
-    first, second = (i for i, (_, role) in enumerate(parts) if role == "nucleus")
-    boundary = next(i for i, (syllable, _) in enumerate(parts) if syllable == 2)
+    syllables = [syllable for syllable, _ in parts]
     return TokenTimes.from_phones(
         corpus.phone_intervals(token_id),
-        (first, second),
-        boundary,
+        [i for i, (_, role) in enumerate(parts) if role == "nucleus"],
+        [syllables.index(number) for number in sorted(set(syllables))],
         Stress(row["stress"]) if isinstance(row["stress"], str) else None,
         origin_s=start_s,
         word=Interval(start_s, float(row["end_s"]), str(row["word"])),

@@ -7,7 +7,7 @@ formants usually are, it must leave the bands when another token's formants draw
 
 Tracks
     Formants and F0 of the donor's nuclei are mapped by relative time into this token's nuclei
-    (stressed to stressed where both stresses are known, else first to first): the regions keep
+    (stressed to stressed where both stresses are known, the others in order): the regions keep
     their extent in time, only their place in frequency is exchanged.
 Times
     The donor's boundaries, counted from its word's onset, replace this token's; what runs beyond
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.regions.registry import Mask, Missing, Region, Stretch
-from stressnet.regions.scene import Scene
+from stressnet.regions.scene import Scene, TokenTimes
 
 TRACK_STEP_S = 0.005
 _BEYOND_S = 0.010  # frames centred just outside a nucleus still cover a part of it
@@ -137,22 +138,32 @@ def exchange_times(scene: Scene, donor: Scene) -> Scene:
 
 def exchange_tracks(scene: Scene, donor: Scene) -> Scene:
     """The scene with the donor's formants and F0 inside its own nuclei."""
-    same_role = None not in (scene.times.stressed, donor.times.stressed)
-    swap = same_role and scene.times.stressed != donor.times.stressed
     nuclei = scene.times.nuclei
-    sources = donor.times.nuclei[::-1] if swap else donor.times.nuclei
     places = []
-    for own_s, nucleus, source in zip(times_across(nuclei), nuclei, sources, strict=True):
+    for own_s, nucleus, source in zip(
+        times_across(nuclei), nuclei, _counterparts(scene.times, donor.times), strict=True
+    ):
         relative = (own_s - nucleus.start_s) / nucleus.duration_s
         places.append(source.start_s + relative * source.duration_s)
     return with_tracks_of(scene, donor.tracks, places)
 
 
-def times_across(nuclei: tuple[Interval, Interval]) -> tuple[FloatArray, FloatArray]:
-    """Times every 5 ms across two nuclei and a little beyond, neither reaching into the other."""
-    middle_s = 0.5 * (nuclei[0].end_s + nuclei[1].start_s)
-    first = _across(nuclei[0], -np.inf, middle_s - 1e-6)
-    return first, _across(nuclei[1], middle_s + 1e-6, np.inf)
+def _counterparts(own: TokenTimes, donor: TokenTimes) -> list[Interval]:
+    """For each nucleus that of a donor; where the donor has fewer, its last serves again."""
+    n, there = len(own.nuclei), list(donor.nuclei)
+    if own.stressed is None or donor.stressed is None:
+        return [there[min(k, len(there) - 1)] for k in range(n)]
+    stressed = there.pop(donor.stressed)
+    others = [there[min(k, len(there) - 1)] for k in range(n - 1)]
+    return [*others[: own.stressed], stressed, *others[own.stressed :]]
+
+
+def times_across(nuclei: Sequence[Interval]) -> list[FloatArray]:
+    """Times every 5 ms across nuclei and a little beyond, none reaching into another."""
+    middles_s = [0.5 * (one.end_s + next_.start_s) for one, next_ in pairwise(nuclei)]
+    lows_s = [-np.inf, *(middle_s + 1e-6 for middle_s in middles_s)]
+    highs_s = [*(middle_s - 1e-6 for middle_s in middles_s), np.inf]
+    return [_across(*each) for each in zip(nuclei, lows_s, highs_s, strict=True)]
 
 
 def with_tracks_of(scene: Scene, tracks: Tracks, places: Sequence[FloatArray]) -> Scene:
@@ -163,11 +174,11 @@ def with_tracks_of(scene: Scene, tracks: Tracks, places: Sequence[FloatArray]) -
     times = times_across(scene.times.nuclei)
     time_s, there_s = np.concatenate(times), np.concatenate(places)
     values = np.vstack([*tracks.formants.at(there_s), tracks.pitch.at(there_s)])
-    if times[1][0] - times[0][-1] > TRACK_STEP_S:
-        gap_s = [times[0][-1] + 1e-6, times[1][0] - 1e-6]
-        at = len(times[0])
-        time_s = np.insert(time_s, at, gap_s)
-        values = np.insert(values, [at, at], np.nan, axis=1)
+    ends = np.cumsum([len(part) for part in times])[:-1]
+    for at, (before, after) in reversed(list(zip(ends, pairwise(times), strict=True))):
+        if after[0] - before[-1] > TRACK_STEP_S:
+            time_s = np.insert(time_s, at, [before[-1] + 1e-6, after[0] - 1e-6])
+            values = np.insert(values, [at, at], np.nan, axis=1)
     formants = FormantTrack(time_s, values[:N_FORMANTS], values[N_FORMANTS : 2 * N_FORMANTS])
     return replace(scene, tracks=Tracks(formants, PitchTrack(time_s, values[-1])))
 
@@ -197,13 +208,14 @@ def rotate_tracks(scene: Scene, part: float) -> Scene:
     lengths = np.array([nucleus.duration_s for nucleus in nuclei])
     starts = np.array([nucleus.start_s for nucleus in nuclei])
     around = lengths.sum()
+    before = np.cumsum(lengths) - lengths
     places = []
     for index, own_s in enumerate(times_across(nuclei)):
         # Frames centred just outside a vowel, which they cover in part, go with its edge.
-        place = np.clip(own_s - starts[index], 0.0, lengths[index] - 1e-9) + lengths[:index].sum()
+        place = np.clip(own_s - starts[index], 0.0, lengths[index] - 1e-9) + before[index]
         place = (place + part * around) % around
-        second = place >= lengths[0]
-        places.append(np.where(second, starts[1] + place - lengths[0], starts[0] + place))
+        into = np.searchsorted(before, place, side="right") - 1
+        places.append(starts[into] + place - before[into])
     return with_tracks_of(scene, scene.tracks, places)
 
 

@@ -7,6 +7,7 @@ and left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import numpy as np
 from stressnet.axes import FloatArray
 from stressnet.corpus.store import Corpus
 from stressnet.errors import StressnetError
+from stressnet.lexicon.stress import DISYLLABLES, Stress
 from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.tables import TableStream
@@ -105,9 +107,9 @@ def project_run(
 ) -> dict[str, float]:
     """Write ``relevance.parquet``, ``nulls.parquet`` and, if wanted, ``partitions.parquet``.
 
-    ``tokens`` is that of the run with columns ``nucleus_1``, ``nucleus_2``; those that cannot be
-    projected become problems of the folder. Which part of the tokens agrees with its donors in what
-    comes back.
+    ``tokens`` is that of the run with columns ``nucleus_1``, ``nucleus_2``, ...; those that cannot
+    be projected become problems of the folder. Which part of the tokens agrees with its donors in
+    what comes back.
     """
     donors, matches = draw_donors(tokens, seed)
     rows = list(zip(tokens["map_index"], tokens["token_id"], donors, strict=True))
@@ -146,7 +148,7 @@ def reader_of(corpus_path: Path, preset: str, bands: BandRule) -> SceneReader:
 
 def _project_chunk(task: _Task) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
     """Tables of a task by their file, and what went wrong."""
-    from stressnet.regions import load_regions
+    from stressnet.regions import get_regions, load_regions
     from stressnet.regions.partition import partition
     from stressnet.regions.projection import project_map, project_masks
 
@@ -154,6 +156,10 @@ def _project_chunk(task: _Task) -> tuple[dict[str, pd.DataFrame], list[Problem]]
     for file in settings.region_files:
         load_regions(file)
     reader = reader_of(task.corpus, settings.preset, settings.bands)
+    lengths = reader.corpus.lengths
+    regions = [region.name for region in get_regions(n_syllables=lengths.longest)]
+    # Maps of longer words are of their own class already.
+    positive_for = Stress.INITIAL if lengths == DISYLLABLES else None
     maps = np.load(settings.maps, mmap_mode="r")
     others = [(key, np.load(file, mmap_mode="r"), rows) for key, file, rows in task.controls]
     done: dict[str, Projection] = {}
@@ -167,6 +173,8 @@ def _project_chunk(task: _Task) -> tuple[dict[str, pd.DataFrame], list[Problem]]
                 maps[index],
                 scene,
                 power=power,
+                regions=regions,
+                positive_for=positive_for,
                 donors=[reader.scene(donor, surroundings=False) for donor in donors],
                 shifts=settings.shifts,
                 other_maps={
@@ -177,7 +185,9 @@ def _project_chunk(task: _Task) -> tuple[dict[str, pd.DataFrame], list[Problem]]
             )
             for name in settings.partitions:
                 masks = partition(scene, name, split_cells=True)
-                for row in project_masks(maps[index], scene, masks, power=power):
+                for row in project_masks(
+                    maps[index], scene, masks, power=power, positive_for=positive_for
+                ):
                     kept = {measure: row[measure] for measure in PARTITION_MEASURES}
                     region = {"partition": name, "region": row["region"]}
                     pieces.append({"token_id": token_id, **region, **kept})
@@ -273,12 +283,12 @@ def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[
         return [[] for _ in range(len(tokens))], {}
     rng = np.random.default_rng([seed, 3])
     ids = tokens["token_id"].to_numpy()
-    first = [bare(str(vowel)) for vowel in tokens["nucleus_1"]]
-    second = [bare(str(vowel)) for vowel in tokens["nucleus_2"]]
+    columns = [name for name in tokens if re.fullmatch(r"nucleus_\d", str(name))]
+    vowels = [[bare(v) for v in row if isinstance(v, str)] for row in tokens[columns].to_numpy()]
     stress, sex = tokens["stress"].tolist(), tokens["sex"].tolist()
-    own = [a if s == "INITIAL" else b for a, b, s in zip(first, second, stress, strict=True)]
+    own = [row[Stress(s).syllable(len(row))] for row, s in zip(vowels, stress, strict=True)]
     strata = [
-        [" ".join(parts) for parts in zip(first, second, sex, stress, strict=True)],
+        [" ".join((*row, *rest)) for row, *rest in zip(vowels, sex, stress, strict=True)],
         [" ".join(parts) for parts in zip(own, sex, stress, strict=True)],
         [" ".join(parts) for parts in zip(own, sex, strict=True)],
         [str(s) for s in sex],

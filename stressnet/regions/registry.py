@@ -68,6 +68,8 @@ class Region:
     within : str, optional
         The region of :data:`HOSTS` inside which it lies, whose relevance the measures
         ``*_in_nucleus`` are shares of.
+    from_syllables : int
+        Only corpora whose longest words have so many syllables have it.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Region:
     mask_fn: MaskFunction
     exchange: Exchange = "times"
     within: str | None = None
+    from_syllables: int = 2
 
     def __post_init__(self) -> None:
         if self.exchange not in ("times", "tracks", "none"):
@@ -164,10 +167,13 @@ def load_regions(path: Path | str) -> list[str]:
 _LOADED: dict[Path, list[str]] = {}
 
 
-def get_regions(names: Iterable[str] | None = None) -> list[Region]:
-    """Regions by name, or all; a `ConfigError` that lists them if a name is unknown."""
+def get_regions(names: Iterable[str] | None = None, n_syllables: int = 2) -> list[Region]:
+    """Regions by name, or all those of words of up to so many syllables.
+
+    A name that is unknown is a `ConfigError` that lists them.
+    """
     if names is None:
-        return list(REGIONS.values())
+        return [region for region in REGIONS.values() if region.from_syllables <= n_syllables]
     names = list(names)
     check_names("region", names, REGIONS)
     return [REGIONS[name] for name in names]

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -41,8 +42,8 @@ class TokenTimes:
 
     word: Interval
     phones: tuple[Interval, ...]
-    nuclei: tuple[Interval, Interval]
-    syllables: tuple[Interval, Interval]
+    nuclei: tuple[Interval, ...]
+    syllables: tuple[Interval, ...]
     stress: Stress | None
     beside: tuple[Interval, ...] | None = None
     language: str = ENGLISH
@@ -51,8 +52,8 @@ class TokenTimes:
     def from_phones(
         cls,
         phones: Sequence[Interval],
-        nuclei: tuple[int, int],
-        boundary: int,
+        nuclei: Sequence[int],
+        starts: Sequence[int],
         stress: Stress | None,
         *,
         origin_s: float = 0.0,
@@ -64,39 +65,44 @@ class TokenTimes:
 
         Parameters
         ----------
-        nuclei : tuple of int
-            Indices of the two vowels.
-        boundary : int
-            Index of the first phone of the second syllable.
+        nuclei : sequence of int
+            Indices of the vowels, one for each syllable.
+        starts : sequence of int
+            Index of every syllable's first phone.
         word : Interval, optional
             The word if it is not exactly its phones.
 
         Raises
         ------
         ConfigError
-            If the indices do not describe two syllables.
+            If the indices do not describe at least two syllables.
         """
-        if not 0 <= nuclei[0] < boundary <= nuclei[1] < len(phones):
+        ends = [*starts[1:], len(phones)]
+        inside = [a <= n < b for a, n, b in zip(starts, nuclei, ends, strict=False)]
+        if not (len(nuclei) == len(starts) >= 2 and starts[0] == 0 and all(inside)):
             raise ConfigError(
-                f"nuclei {nuclei} and boundary {boundary} do not divide {len(phones)} phones "
-                "into two syllables"
+                f"nuclei {tuple(nuclei)} and starts {tuple(starts)} do not divide {len(phones)} "
+                "phones into two syllables or more"
             )
         shifted = tuple(phone.shifted(-origin_s) for phone in phones)
         whole = word or Interval(phones[0].start_s, phones[-1].end_s, "")
         whole = whole.shifted(-origin_s)
-        start_s, middle_s, end_s = whole.start_s, shifted[boundary].start_s, whole.end_s
+        limits_s = [whole.start_s, *(shifted[k].start_s for k in starts[1:]), whole.end_s]
         return cls(
             word=whole,
             phones=shifted,
-            nuclei=(shifted[nuclei[0]], shifted[nuclei[1]]),
-            syllables=(Interval(start_s, middle_s, "1"), Interval(middle_s, end_s, "2")),
+            nuclei=tuple(shifted[k] for k in nuclei),
+            syllables=tuple(
+                Interval(start_s, end_s, str(number))
+                for number, (start_s, end_s) in enumerate(pairwise(limits_s), start=1)
+            ),
             stress=stress,
             beside=None if beside is None else tuple(i.shifted(-origin_s) for i in beside),
             language=language,
         )
 
     def phones_of(self, syllable: int) -> tuple[Interval, ...]:
-        """Phones of the first (0) or the second (1) syllable."""
+        """Phones of a syllable, counted from 0."""
         span = self.syllables[syllable]
         return tuple(phone for phone in self.phones if span.contains(phone.middle_s))
 
@@ -122,10 +128,8 @@ class TokenTimes:
 
     @property
     def stressed(self) -> int | None:
-        """Index (0 or 1) of the stressed syllable; None where the stress is unknown."""
-        if self.stress is None:
-            return None
-        return 0 if self.stress is Stress.INITIAL else 1
+        """Index of the stressed syllable; None where the stress is unknown."""
+        return None if self.stress is None else self.stress.syllable(len(self.nuclei))
 
 
 @dataclass(frozen=True)
@@ -258,7 +262,7 @@ class Scene:
 
     @cached_property
     def nuclei_cover(self) -> FloatArray:
-        """Which part of each frame lies in the two nuclei, shape (2, n_frames)."""
+        """Which part of each frame lies in each nucleus, shape (n_syllables, n_frames)."""
         return np.stack([self.in_time(nucleus) for nucleus in self.times.nuclei])
 
     def in_time(self, *intervals: Interval) -> FloatArray:

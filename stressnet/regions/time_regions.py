@@ -9,40 +9,63 @@ import numpy as np
 
 from stressnet.axes import FloatArray
 from stressnet.intervals import Interval
-from stressnet.regions.registry import Missing, Region, add
+from stressnet.regions.registry import MaskFunction, Missing, Region, add
 from stressnet.regions.scene import Scene, TokenTimes
 
 STRESS_UNKNOWN = Missing("the token's stress is unknown")
-WHICH = {"1": "first", "2": "second", "stressed": "stressed", "unstressed": "unstressed"}
-"""Which syllable, as in names and in words."""
+WHICH = {
+    "1": "first syllable",
+    "2": "second syllable",
+    "stressed": "stressed syllable",
+    "unstressed": "unstressed syllable",
+    "3": "third syllable",
+    "4": "fourth syllable",
+    "before": "syllables before the stressed one",
+    "after": "syllables after the stressed one",
+}
+"""Which syllables, as in names and in words. In words of more than two syllables the unstressed
+ones are several."""
+
+FROM_SYLLABLES = {"3": 3, "4": 4, "before": 3, "after": 3}
+"""Regions of which syllables exist only in corpora of words that are so long."""
 
 
-def syllable_index(scene: Scene, which: str) -> int | None:
-    """0 or 1 for ``"1"``, ``"2"``, ``"stressed"``, ``"unstressed"``; None if unknown."""
-    if which in ("1", "2"):
-        return int(which) - 1
-    stressed = scene.times.stressed
+def syllable_indices(scene: Scene, which: str) -> list[int] | Missing:
+    """Indices, from 0, of the syllables that a key of `WHICH` means, or why there are none."""
+    n, stressed = len(scene.times.nuclei), scene.times.stressed
+    if which.isdecimal():
+        none = Missing(f"the word has no {WHICH[which]}")
+        return [int(which) - 1] if int(which) <= n else none
     if stressed is None:
-        return None
-    return stressed if which == "stressed" else 1 - stressed
+        return STRESS_UNKNOWN
+    others = [k for k in range(n) if k != stressed]
+    meant = {
+        "stressed": [stressed],
+        "unstressed": others,
+        "before": others[:stressed],
+        "after": others[stressed:],
+    }[which]
+    return meant or Missing(f"the word has no {WHICH[which]}")
 
 
 def nucleus_cover(scene: Scene, which: str | None) -> FloatArray | Missing:
-    """Cover of both nuclei (None), or of one."""
+    """Cover of all nuclei (None), or of those of some syllables."""
     if which is None:
         return np.minimum(scene.nuclei_cover.sum(axis=0), 1.0)
-    index = syllable_index(scene, which)
-    return STRESS_UNKNOWN if index is None else scene.nuclei_cover[index]
+    indices = syllable_indices(scene, which)
+    if isinstance(indices, Missing):
+        return indices
+    return np.minimum(scene.nuclei_cover[indices].sum(axis=0), 1.0)
 
 
 def in_syllable(
     scene: Scene, which: str, parts: Callable[[TokenTimes, int], Sequence[Interval]], what: str
 ) -> FloatArray | Missing:
-    """Mask of some parts of a syllable, given its index; missing if the syllable has none."""
-    index = syllable_index(scene, which)
-    if index is None:
-        return STRESS_UNKNOWN
-    phones = parts(scene.times, index)
+    """Mask of some parts of syllables, given an index; missing if the syllables have none."""
+    indices = syllable_indices(scene, which)
+    if isinstance(indices, Missing):
+        return indices
+    phones = [phone for index in indices for phone in parts(scene.times, index)]
     missing = Missing(f"the syllable has no {what}")
     return scene.over_bins(scene.in_time(*phones)) if phones else missing
 
@@ -95,20 +118,24 @@ def _padding(scene: Scene) -> FloatArray | Missing:
     return scene.over_bins((~scene.sound).astype(np.float64))
 
 
+def _add(name: str, definition: str, mask_fn: MaskFunction) -> None:
+    which = name.partition("_")[2]
+    add(Region(name, definition, mask_fn, from_syllables=FROM_SYLLABLES.get(which, 2)))
+
+
 def add_regions() -> None:
     """Register the regions of this module."""
     for which, text in WHICH.items():
-        definition = f"the {text} syllable, divided by maximal onset"
-        add(Region(f"syllable_{which}", definition, partial(_part, which=which, part="syllable")))
+        definition = f"the {text}, divided by maximal onset"
+        _add(f"syllable_{which}", definition, partial(_part, which=which, part="syllable"))
     for which, text in WHICH.items():
-        definition = f"the vowel of the {text} syllable"
-        add(Region(f"nucleus_{which}", definition, partial(_nucleus, which=which)))
+        definition = f"the vowel of the {text}"
+        _add(f"nucleus_{which}", definition, partial(_nucleus, which=which))
     add(Region("nuclei", "the vowels of both syllables", partial(_nucleus, which=None)))
     for part, side in (("onset", "before"), ("coda", "after")):
         for which, text in WHICH.items():
-            definition = f"the consonants {side} the vowel in the {text} syllable"
-            mask_fn = partial(_part, which=which, part=part)
-            add(Region(f"{part}_{which}", definition, mask_fn))
+            definition = f"the consonants {side} the vowel in the {text}"
+            _add(f"{part}_{which}", definition, partial(_part, which=which, part=part))
     add(Region("word", "the whole word", _word))
     add(Region("context", "sound before and after the word", _context))
     for name, definition, silent in (

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from stressnet.errors import ConfigError, check_names
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES
 from stressnet.manipulation.causal import ALL_CUES
 from stressnet.manipulation.psychometric import answers_of, clusters_of, fit_psychometric
 from stressnet.report.grid import blank, footnote, labelled_panels, legend, lines_of_panels
@@ -178,7 +178,7 @@ def _title(cue: str) -> str:
 
 def _draw_tokens(ax: Plot, part: pd.DataFrame, row: Any) -> None:
     dot: dict[str, Any] = {"markersize": 1.8, "alpha": 0.6, "markeredgewidth": 0}
-    for stress in Stress:
+    for stress in CLASSES:
         here = part[part["stress_predicted"] == stress.value]
         dot |= {"marker": STRESS_MARKERS[stress], "color": STRESS_COLOURS[stress]}
         ax.plot(here["relevance"], here["effect"], linestyle="", **dot)

@@ -11,11 +11,12 @@ from stressnet.runs.options import (
 )
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.result import Result
-from stressnet.runs.stage import CORPUS, MODEL, Input, Stage
+from stressnet.runs.stage import ANY_CORPUS, CORPUS, MODEL, Input, Stage
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Progress, Step, Work
 
 __all__ = [
+    "ANY_CORPUS",
     "CORPUS",
     "MODEL",
     "Input",

@@ -50,8 +50,13 @@ class Input:
         return opener(named, device=device) if self.on_device else opener(named)
 
 
+_NETWORK = "stressnet.models.checkpoint:TrainedNetwork"
+
 CORPUS = Input("corpus", "stressnet.corpus.store:Corpus.checked")
-MODEL = Input("model", "stressnet.models.checkpoint:TrainedNetwork.load", on_device=True)
+MODEL = Input("model", f"{_NETWORK}.load", on_device=True)
+ANY_CORPUS = Input("corpus", "stressnet.corpus.store:Corpus.of_any_length")
+ANY_MODEL = Input("model", f"{_NETWORK}.of_any_length", on_device=True)
+"""The same, also of words of more than two syllables, which `CORPUS` and `MODEL` refuse."""
 
 
 def load(name: str) -> Any:

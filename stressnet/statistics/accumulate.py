@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.lexicon.stress import CLASSES, Stress, classes_among
 from stressnet.statistics.strata import (
     ALL,
     DURATION_STEP_S,
@@ -48,6 +48,7 @@ class NetworkRuns:
     strata: tuple[Stratum, ...]
     levels: dict[str, list[str]]
     n_tokens: int
+    classes: tuple[Stress, ...] = CLASSES
 
     @property
     def token_columns(self) -> list[str]:
@@ -76,11 +77,12 @@ def scan(
     column = word_unit if word_unit in available else "word"
     limits = _duration_limits(runs[0]) if any("duration" in s for s in strata) else None
     chosen = get_strata(strata, available, limits)
-    columns = dict.fromkeys(["speaker", column, *(c for s in chosen for c in s.columns)])
+    columns = dict.fromkeys(["speaker", column, "stress", *(c for s in chosen for c in s.columns)])
     speakers: set[str] = set()
     words: set[str] = set()
     cells: set[tuple[str, str]] = set()
     levels: dict[str, set[str]] = {s.name: set() for s in chosen}
+    stresses: set[str] = set()
     n_tokens = []
     for run in runs:
         n = 0
@@ -93,6 +95,7 @@ def scan(
                         f"run stressnet explain again"
                     )
             who, what = tokens["speaker"].astype(str), tokens[column].astype(str)
+            stresses.update(tokens["stress"].dropna().unique())
             speakers.update(who.unique())
             words.update(what.unique())
             if len(cells) <= CELL_LIMIT:
@@ -123,6 +126,7 @@ def scan(
         tuple(chosen),
         {ALL: [ALL], **{s: sort_levels(sorted(v)) for s, v in levels.items()}},
         max(n_tokens),
+        classes_among(stresses),
     )
 
 
@@ -150,7 +154,7 @@ Samples = dict[tuple[str, str], StratifiedSums]
 
 Members are what is observed, then the same under the null: for pairs of regions and the exchange
 two for each draw of the null, for the share of energy two. In :data:`BY_CLASS` each level is
-followed by its two classes of stress."""
+followed by its classes of stress."""
 
 SHARE, ENERGY, DENSITY = "positive_share", "energy_share", "density"
 PER_ENERGY = "share_per_energy"
@@ -238,7 +242,7 @@ def passes(network: NetworkRuns, plan: Plan) -> list[list[tuple[str, str]]]:
 
 
 def _n_levels(network: NetworkRuns, stratum: str, kind: str) -> int:
-    return len(network.levels[stratum]) * (len(Stress) if kind == BY_CLASS else 1)
+    return len(network.levels[stratum]) * (len(network.classes) if kind == BY_CLASS else 1)
 
 
 def accumulate(
@@ -302,7 +306,7 @@ def accumulate(
                     group = level
                     if kind == BY_CLASS:
                         known = (level >= 0) & (stress >= 0)
-                        group = np.where(known, len(Stress) * level + stress, -1)
+                        group = np.where(known, len(network.classes) * level + stress, -1)
                     if members[0].shape[1]:
                         sample.add(codes, group, members)
             advance(len(ids))
@@ -319,7 +323,7 @@ def _coded(
         return lambda values: np.fromiter((known.get(v, -1) for v in values), np.intp, len(values))
 
     speaker, word = coder(network.clusters.speakers), coder(network.clusters.words)
-    of_class = {one.value: one.class_index for one in CLASSES}
+    of_class = {one.value: index for index, one in enumerate(network.classes)}
     levels = {stratum.name: coder(network.levels[stratum.name]) for stratum in strata}
     for tokens in run.tokens(network.token_columns):
         columns = {

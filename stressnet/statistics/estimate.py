@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import combinations
+from operator import add, mul
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from stressnet.inference.twoway import Inference, benjamini_hochberg, holm, lower_limit
-from stressnet.lexicon.stress import Stress
 from stressnet.statistics.accumulate import (
     BY_CLASS,
     ENERGY_TOO,
@@ -53,7 +54,8 @@ COLUMNS = {
 
 STRESS, POSITION = "stress", "position"
 """Aspects of a contrast that words of both classes tell apart: with I and F its ratio in INITIAL
-and in FINAL words, √(I·F) is what goes with stress, √(I/F) what goes with the place in the word."""
+and in FINAL words, √(I·F) is what goes with stress, √(I/F) what goes with the place in the word. In
+longer words the geometric mean over all classes goes with stress."""
 
 MAX_PAIRED_LEVELS = 3
 """Strata with so many levels are contrasted pairwise without being asked."""
@@ -94,9 +96,10 @@ def tables(
                     measured = PER_ENERGY if kind == ENERGY_TOO else PER_EXCHANGE
                     parts["nulls"].append(rows.assign(**{**keys, "measure": measured}))
                 elif pairs and kind == BY_CLASS:
-                    initial, final = (sample.level(len(Stress) * i + k) for k in range(len(Stress)))
-                    for aspect, sign in ((STRESS, 1), (POSITION, -1)):
-                        rows = _aspect(initial, final, sign, sides, level)
+                    n = len(network.classes)
+                    classes = [sample.level(n * i + k) for k in range(n)]
+                    for aspect in (STRESS, POSITION) if n == 2 else (STRESS,):
+                        rows = _aspect(classes, aspect, sides, level)
                         parts["contrasts"].append(rows.assign(**keys, aspect=aspect))
                 elif pairs:
                     rows = _compared(here, sides, "other_mean", level)
@@ -177,17 +180,20 @@ def _compared(sums: SampleSums, names: dict[str, Any], second: str, level: float
 
 
 def _aspect(
-    initial: SampleSums, final: SampleSums, sign: int, names: dict[str, Any], level: float
+    classes: Sequence[SampleSums], aspect: str, names: dict[str, Any], level: float
 ) -> pd.DataFrame:
-    """The geometric mean of a contrast in the two classes (sign 1), or √(I/F) (sign -1)."""
-    signs, weights = _signs(len(initial.means)), (0.5, 0.5 * sign)
+    """The geometric mean of a contrast over the classes, or of position √(I/F)."""
+    signs = _signs(len(classes[0].means))
+    powers = [-1 if aspect == POSITION and k else 1 for k in range(len(classes))]
+    weights = [power / len(classes) for power in powers]
     shift, ratio = (
-        combined(initial, final, signs, weights=weights, logarithmic=log, level=level)
+        combined(classes, signs, weights=weights, logarithmic=log, level=level)
         for log in (False, True)
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean, other = np.sqrt(initial.means[:2] * final.means[:2] ** sign)
-    counts = {**(initial + final).counts, "reason": ratio.remark}
+        product = reduce(mul, (c.means[:2] ** p for c, p in zip(classes, powers, strict=True)))
+        mean, other = product ** (1 / len(classes))
+    counts = {**reduce(add, classes).counts, "reason": ratio.remark}
     rows = {"mean": mean, "other_mean": other, **_columns_of(shift, ratio, len(signs)), **counts}
     return pd.DataFrame({**names, **rows})
 
@@ -217,7 +223,7 @@ def _level_pairs(
 def _between(
     one: SampleSums, other: SampleSums, regions: dict[str, Any], level: float
 ) -> pd.DataFrame:
-    found = combined(one, other, (1,), level=level)
+    found = combined([one, other], (1,), level=level)
     counts, others = one.counts, other.counts
     both = {n: np.minimum(counts[n], others[n]) for n in ("n_words", "n_speakers", "n_seeds")}
     return pd.DataFrame(

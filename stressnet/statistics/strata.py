@@ -17,9 +17,13 @@ from numpy.typing import NDArray
 from stressnet.errors import ConfigError
 from stressnet.languages import language_of
 from stressnet.lexicon.pronunciation import REDUCED_VOWELS
+from stressnet.lexicon.stress import MOST_SYLLABLES, Stress
 
 ALL = "ALL"
 """The stratum of all tokens, and its only level."""
+
+NUCLEI = tuple(f"nucleus_{k}" for k in range(1, MOST_SYLLABLES + 1))
+"""Columns of vowels; the third and fourth only in corpora of longer words."""
 
 MAX_LEVELS = 60
 """A stratum with more levels is taken for a mistake."""
@@ -62,10 +66,16 @@ def _pair(tokens: pd.DataFrame) -> pd.Series:
 
 
 def _vowel_of(tokens: pd.DataFrame, *, stressed: bool) -> pd.Series:
-    """Label of the stressed or unstressed nucleus; missing where stress is unknown."""
-    first = (tokens["stress"] == "INITIAL") == stressed
-    label = tokens["nucleus_1"].where(first, tokens["nucleus_2"])
-    return label.where(tokens["stress"].isin(["INITIAL", "FINAL"]))
+    """Label of the stressed nucleus, or of a disyllable's other; missing where unknown."""
+    labels = tokens[[name for name in NUCLEI if name in tokens]].to_numpy(object)
+    n_syllables = pd.notna(labels).sum(axis=1)
+    found = []
+    for row, n, name in zip(labels, n_syllables, tokens["stress"], strict=True):
+        place = Stress(name).syllable(n) if name in set(Stress) else None
+        if place is not None and not stressed:
+            place = 1 - place if n == 2 else None
+        found.append(None if place is None else row[place])
+    return pd.Series(found, index=tokens.index, dtype=object)
 
 
 def _unstressed(tokens: pd.DataFrame) -> pd.Series:
@@ -162,6 +172,9 @@ def _single(name: str, available: Sequence[str], limits_s: tuple[float, float] |
         stratum = _duration(limits_s or (0.0, 0.0))
     elif name in STRATA:
         stratum = STRATA[name]
+        if "nucleus_1" in stratum.columns:
+            longer = [name for name in NUCLEI[2:] if name in available]
+            stratum = replace(stratum, columns=(*stratum.columns, *longer))
         if "language" in available:
             stratum = replace(stratum, columns=(*stratum.columns, "language"))
     elif name in available:

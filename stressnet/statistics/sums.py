@@ -16,9 +16,10 @@ with a random sign into one of so many bins, whose sums of squares estimate the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from zlib import crc32
 
 import numpy as np
@@ -284,39 +285,40 @@ class Part:
 
 
 def combined(
-    first: SampleSums,
-    second: SampleSums,
+    groups: Sequence[SampleSums],
     coefficients: Sequence[float],
     *,
-    weights: tuple[float, float] = (1.0, -1.0),
+    weights: Sequence[float] = (1.0, -1.0),
     logarithmic: bool = False,
     level: float = 0.95,
 ) -> Inference:
-    """The same estimate in two disjoint groups of tokens, first minus second or another sum.
+    """The same estimate in disjoint groups of tokens: of two the difference, or another sum.
 
-    Speakers and words may occur in both groups; what they share is accounted for. Degrees of
-    freedom follow Welch: those of the two variances, combined. ``coefficients`` are those of
-    :meth:`SampleSums.linear`; the two estimates are multiplied by ``weights``: (0.5, 0.5) gives
-    their mean, or with ``logarithmic`` (a product of powers instead of a sum) the geometric mean.
+    Speakers and words may occur in several groups; what they share is accounted for. Degrees of
+    freedom follow Welch: those of the groups' variances, combined. ``coefficients`` are those of
+    :meth:`SampleSums.linear`; the estimates are multiplied by ``weights``: (0.5, 0.5) gives the
+    mean of two, or with ``logarithmic`` (a product of powers instead of a sum) the geometric mean.
     """
-    one, two = (sums.part(coefficients, logarithmic) for sums in (first, second))
-    parts = (crossed_variance(part.contributions, part.weights) for part in (one, two))
-    a, b = (
-        Spread(p.variance * w**2, p.df, p.reason, p.note)
-        for p, w in zip(parts, weights, strict=True)
-    )
+    parts = [sums.part(coefficients, logarithmic) for sums in groups]
+    own = [crossed_variance(part.contributions, part.weights) for part in parts]
+    variances = [one.variance * w**2 for one, w in zip(own, weights, strict=True)]
 
-    def added(x: FloatArray, y: FloatArray) -> FloatArray:
-        return weights[0] * x + weights[1] * y
+    def added(values: Iterable[FloatArray]) -> FloatArray:
+        return reduce(add, (w * x for w, x in zip(weights, values, strict=True)))
 
+    first = parts[0]
     joint = crossed_variance(
-        {kind: added(u, two.contributions[kind]) for kind, u in one.contributions.items()},
-        {kind: w + two.weights[kind] for kind, w in one.weights.items()},
+        {k: added(part.contributions[k] for part in parts) for k in first.contributions},
+        {k: reduce(add, (part.weights[k] for part in parts)) for k in first.weights},
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        welch = (a.variance + b.variance) ** 2 / (a.variance**2 / a.df + b.variance**2 / b.df)
+        shares = (v**2 / one.df for v, one in zip(variances, own, strict=True))
+        welch = reduce(add, variances) ** 2 / reduce(add, shares)
     df = np.where(welch > 0, np.fmin(welch, joint.df), joint.df)
-    reason = np.where(a.reason != "", a.reason, np.where(b.reason != "", b.reason, joint.reason))
-    spread = add_seeds(Spread(joint.variance, df, reason, joint.note), added(one.seeds, two.seeds))
-    spread = add_seeds(spread, added(one.draws, two.draws))
-    return infer(added(one.value, two.value), spread, level=level, logarithmic=logarithmic)
+    reason = joint.reason
+    for one in reversed(own):
+        reason = np.where(one.reason != "", one.reason, reason)
+    spread = Spread(joint.variance, df, reason, joint.note)
+    spread = add_seeds(spread, added(part.seeds for part in parts))
+    spread = add_seeds(spread, added(part.draws for part in parts))
+    return infer(added(part.value for part in parts), spread, level=level, logarithmic=logarithmic)

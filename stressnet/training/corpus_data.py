@@ -18,7 +18,7 @@ from stressnet.corpus.splits import VALIDATION_SPLITS
 from stressnet.corpus.store import LONGER_WORDS, Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER
 from stressnet.errors import CorpusError
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.runs.names import inside
 from stressnet.runs.work import Progress
 from stressnet.training.data import TRAIN, JoinedImages, StressData
@@ -73,7 +73,8 @@ def stress_data(
     splits = own.replace(dict.fromkeys(VALIDATION_SPLITS, "valid"))
     # Tokens without a label keep their place (images and table run in parallel) but no split uses
     # them, so the class written here is never read.
-    labels = [Stress(s or Stress.INITIAL).class_index for s in tokens["stress"].fillna("")]
+    classes = corpus.classes
+    labels = [classes.index(Stress(s or classes[0])) for s in tokens["stress"].fillna("")]
     data = StressData(
         images=images.values,
         labels=np.array(labels),
@@ -81,7 +82,8 @@ def stress_data(
         lemmas=tokens["family"].to_numpy(),
         splits=splits.to_numpy(dtype=np.str_),
         token_ids=tokens["token_id"].to_numpy(),
-        parts=parts_of_frames(tokens, images.axes.time_s),
+        parts=parts_of_frames(tokens, images.axes.time_s) if classes == CLASSES else None,
+        classes=classes,
     )
     if longer_words and len(corpus.stretches):
         return _with_stretches(data, corpus, preset, tokens.assign(split=data.splits))

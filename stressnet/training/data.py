@@ -67,7 +67,7 @@ class StressData:
     images : ndarray, memmap or JoinedImages, shape (n, n_bins, n_frames), float32 or float16
         One image per token. A memory map stays on disk: only the images of a batch are read.
     labels : ndarray of int, shape (n,)
-        :attr:`Stress.class_index <stressnet.lexicon.stress.Stress.class_index>` of each token.
+        Position of each token's class among ``classes``.
     speakers, lemmas, splits, token_ids : ndarray of str, shape (n,)
         Who speaks; which family of forms the word belongs to; name of the split; unique name.
     deviations : ndarray of float, shape (n,), optional
@@ -75,6 +75,8 @@ class StressData:
         (:func:`stressnet.training.image_changes.needs_deviations`).
     parts : ndarray of int8, shape (n, n_frames), optional
         Part of the word each frame belongs to (:mod:`stressnet.training.parts`).
+    classes : tuple of Stress
+        What the labels stand for, INITIAL and FINAL if left out.
     """
 
     images: NDArray[np.floating] | JoinedImages
@@ -85,6 +87,7 @@ class StressData:
     token_ids: NDArray[np.str_]
     deviations: NDArray[np.float32] | None = None
     parts: NDArray[np.int8] | None = None
+    classes: tuple[Stress, ...] = CLASSES
 
     def __post_init__(self) -> None:
         if self.images.ndim != 3 or self.images.dtype not in (np.float32, np.float16):
@@ -93,8 +96,8 @@ class StressData:
                 f"{self.images.dtype} of shape {self.images.shape}"
             )
         labels = np.asarray(self.labels)
-        if labels.dtype.kind not in "iu" or not np.isin(labels, range(len(CLASSES))).all():
-            raise ConfigError(f"labels must be whole numbers below {len(CLASSES)}")
+        if labels.dtype.kind not in "iu" or not np.isin(labels, range(len(self.classes))).all():
+            raise ConfigError(f"labels must be whole numbers below {len(self.classes)}")
         object.__setattr__(self, "labels", labels.astype(np.int64))
         for name in ("speakers", "lemmas", "splits", "token_ids"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.str_))
@@ -201,7 +204,7 @@ def predict_logits(
     first = next(model.parameters())
     was_training = model.training
     model.eval()
-    parts = [np.empty((0, len(CLASSES)), dtype=np.float32)]
+    parts = [np.empty((0, len(data.classes)), dtype=np.float32)]
     try:
         with torch.inference_mode():
             for start in range(0, len(rows), _BATCH):
@@ -221,12 +224,15 @@ def predictions_table(model: nn.Module, data: StressData, splits: Iterable[str])
         One row per token, in the order of the corpus: ``token_id``, ``split``, ``speaker``,
         ``lemma``, ``speaker_is_known`` (has tokens in the training split), ``stress_true`` and
         ``stress_predicted`` (names of classes), ``logit_initial``, ``logit_final``, ``p_initial``
-        (softmax; not calibrated).
+        (softmax; not calibrated). Of longer words there are logits and probabilities of every
+        class, such as ``logit_penultimate``.
     """
     rows = np.flatnonzero(np.isin(data.splits, list(splits)))
     logits = predict_logits(model, data, rows).astype(np.float64)
-    names = np.array([stress.value for stress in CLASSES], dtype=object)
-    initial, final = Stress.INITIAL.class_index, Stress.FINAL.class_index
+    names = np.array([stress.value for stress in data.classes], dtype=object)
+    columns = [name.lower() for name in names]
+    probabilities = softmax(logits, axis=1)
+    told = 1 if data.classes == CLASSES else len(columns)  # of two classes, one says all
     return pd.DataFrame(
         {
             "token_id": data.token_ids[rows].astype(object),
@@ -236,8 +242,7 @@ def predictions_table(model: nn.Module, data: StressData, splits: Iterable[str])
             "speaker_is_known": data.speaker_is_known()[rows],
             "stress_true": names[data.labels[rows]],
             "stress_predicted": names[logits.argmax(axis=1)],
-            "logit_initial": logits[:, initial],
-            "logit_final": logits[:, final],
-            "p_initial": softmax(logits, axis=1)[:, initial],
+            **{f"logit_{name}": logits[:, k] for k, name in enumerate(columns)},
+            **{f"p_{name}": probabilities[:, k] for k, name in enumerate(columns[:told])},
         }
     )

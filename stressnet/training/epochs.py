@@ -20,7 +20,6 @@ from tqdm import tqdm
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import ConfigError
-from stressnet.lexicon.stress import CLASSES
 from stressnet.training.augment import Draws, augment, draw
 from stressnet.training.data import ImageFeed, StressData, predict_logits
 from stressnet.training.distributed import World
@@ -206,7 +205,7 @@ def _check_finite(loss: float, what: str, state: RunState) -> None:
 
 def class_weights(labels: NDArray[np.int64], config: TrainConfig) -> Tensor:
     """Weights of the classes in the loss, 1 on average over tokens; shape (n_classes,)."""
-    counts = np.bincount(labels, minlength=len(CLASSES))
+    counts = np.bincount(labels)
     if config.class_balance == "none":
         counts = np.ones_like(counts)
     return torch.tensor(counts.sum() / len(counts) / counts, dtype=torch.float32)

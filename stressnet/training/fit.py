@@ -34,7 +34,7 @@ from tqdm import tqdm
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import ConfigError
 from stressnet.languages import ENGLISH
-from stressnet.lexicon.stress import CLASSES
+from stressnet.lexicon.stress import DISYLLABLES, WordLengths
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.registry import build_model
 from stressnet.runs.manifest import hash_data, versions
@@ -93,6 +93,7 @@ class Origin:
     recordings: tuple[str, ...] = ()
     sounds: tuple[str, ...] = ()
     language: str = ENGLISH
+    lengths: WordLengths = DISYLLABLES
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def train(
     target = torch.device(world.device)
     with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
         torch.manual_seed(config.seed)
-        model = build_model(model_name, *data.shape).to(target)
+        model = build_model(model_name, *data.shape, len(data.classes)).to(target)
         if config.part_weight and not hasattr(model, "where"):
             raise ConfigError(
                 f"network {model_name!r} does not say where the nuclei are; use part_weight=0"
@@ -162,7 +163,7 @@ def train(
             run.state = load_state(out / STATE_NAME, identity, *run.memory)
         ended = _run_epochs(run, out, origin.validated, watch, f"training {model_name}")
     with torch.device("meta"):
-        trained = build_model(model_name, *data.shape).eval()
+        trained = build_model(model_name, *data.shape, len(data.classes)).eval()
     trained.load_state_dict(run.state.best_weights, assign=True)
     info = _described(model_name, run, origin, ended)
     if world.is_first:
@@ -184,7 +185,7 @@ def _identity(
     """Hash of all that decides a run, so that only the same run is resumed."""
     return hash_data(
         {
-            "model": [model_name, *data.shape],
+            "model": [model_name, *data.shape, *data.classes[2:]],
             "config": config.to_dict(),
             "origin": [origin.preset, dict(origin.preset_parameters), origin.corpus_hash],
             "tokens": [data.token_ids[rows].tolist(), data.labels[rows].tolist()],
@@ -233,6 +234,7 @@ def _described(model_name: str, run: Run, origin: Origin, ended: Any) -> Checkpo
         architecture=model_name,
         n_bins=data.shape[0],
         n_frames=data.shape[1],
+        classes=data.classes,
         preset=origin.preset,
         preset_parameters=dict(origin.preset_parameters),
         corpus_hash=origin.corpus_hash,
@@ -254,6 +256,7 @@ def _described(model_name: str, run: Run, origin: Origin, ended: Any) -> Checkpo
             "processes": run.world.size,
             "threads": torch.get_num_threads(),
             **({} if origin.fold is None else {"fold": dict(origin.fold)}),
+            **({} if origin.lengths == DISYLLABLES else {"syllables": str(origin.lengths)}),
         },
         seed=config.seed,
         versions=versions(),
@@ -273,8 +276,8 @@ def _checked_rows(
     for name, chosen in ((TRAIN, rows), (VALID, valid_rows)):
         if not len(chosen) and (validated or name == TRAIN):
             raise ConfigError(f"no token in split {name!r}; build the corpus from more speech")
-    for stress in CLASSES:
-        if not np.any(data.labels[rows] == stress.class_index):
+    for index, stress in enumerate(data.classes):
+        if not np.any(data.labels[rows] == index):
             raise ConfigError(f"split {TRAIN!r} has no token with {stress} stress; add some")
     return rows, valid_rows
 
@@ -296,7 +299,8 @@ def _check_fit(
         )
     if config.part_weight and data.parts is None:
         raise ConfigError(
-            "part_weight needs the limits of nuclei, which these data lack; use part_weight=0"
+            "part_weight needs the limits of two nuclei, which these data lack; use part_weight=0, "
+            "or the network compact"
         )
 
 

@@ -8,7 +8,9 @@ right answers as there are words (Clopper & Pearson 1934, *Biometrika* 26:404-41
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,12 +22,14 @@ from stressnet.errors import ConfigError
 from stressnet.inference.bootstrap import (
     AT_ONCE,
     Estimate,
+    bootstrapped,
     cluster_weights,
     codes_of,
     draw,
     interval_of,
+    mean_of_sides,
 )
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.lexicon.stress import CLASSES, Stress, classes_among
 
 METRICS = ("accuracy", "balanced_accuracy", "mcc", "auroc", "recall_initial", "recall_final")
 """Names of what is measured. Balanced accuracy is the mean of the two recalls (chance: 0.5); MCC is
@@ -138,7 +142,8 @@ def evaluate_splits(predictions: pd.DataFrame, **draws: int) -> pd.DataFrame:
     ``estimate``, ``low``, ``high``, ``n``, ``n_initial``, ``n_final``, ``n_speakers``, ``n_words``,
     ``majority_rate``, ``reason`` (why a number is missing, else empty). Minimal pairs come as a
     whole and, where both occur, apart for speakers with and without tokens in the training split
-    (``minimal_pairs/known_speakers``, ``minimal_pairs/new_speakers``).
+    (``minimal_pairs/known_speakers``, ``minimal_pairs/new_speakers``). Words of more than two
+    syllables have accuracy, balanced accuracy and a recall for each of their classes.
     """
     sets: list[tuple[str, pd.DataFrame]] = []
     for split in predictions["split"].unique():
@@ -149,7 +154,11 @@ def evaluate_splits(predictions: pd.DataFrame, **draws: int) -> pd.DataFrame:
             sets.append((f"{split}/new_speakers", rows[~known]))
             sets.append((f"{split}/known_speakers", rows[known]))
     lines = []
+    classes = classes_among(predictions["stress_true"])
     for name, rows in sets:
+        if classes != CLASSES:
+            lines += [{"test_set": name, **row} for row in _of_longer_words(rows, classes, draws)]
+            continue
         result = evaluate(
             rows["stress_true"].map({stress.value: stress.class_index for stress in CLASSES}),
             rows["logit_initial"] - rows["logit_final"],
@@ -160,8 +169,41 @@ def evaluate_splits(predictions: pd.DataFrame, **draws: int) -> pd.DataFrame:
         for metric, estimate in result.metrics.items():
             row = {"test_set": name, "metric": metric, **estimate.columns(), **result.counts}
             lines.append({**row, "reason": estimate.reason})
-    columns = "test_set metric estimate low high n n_initial n_final n_speakers n_words".split()
-    return pd.DataFrame(lines, columns=[*columns, "majority_rate", "reason"])
+    counts = [f"n_{stress.lower()}" for stress in classes]
+    columns = ["test_set", "metric", "estimate", "low", "high", "n", *counts]
+    columns += ["n_speakers", "n_words", "majority_rate", "reason"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def _of_longer_words(
+    rows: pd.DataFrame, classes: Sequence[Stress], draws: dict[str, int]
+) -> list[dict[str, Any]]:
+    """Rows of :func:`evaluate_splits` for one set of words of more than two syllables."""
+    truth = rows["stress_true"].to_numpy(dtype=np.str_)
+    right = truth == rows["stress_predicted"].to_numpy(dtype=np.str_)
+    counts = {f"n_{stress.lower()}": int((truth == stress).sum()) for stress in classes}
+    about: dict[str, Any] = {
+        "n": len(rows),
+        **counts,
+        "n_speakers": rows["speaker"].nunique(),
+        "n_words": rows["lemma"].nunique(),
+        "majority_rate": max(counts.values()) / len(rows) if len(rows) else math.nan,
+    }
+
+    sides = {f"recall_{stress.lower()}": [truth == stress] for stress in classes}
+    sides["balanced_accuracy"] = [side for (side,) in sides.values()]
+    sides["accuracy"] = [np.ones_like(right)]
+    table = []
+    for metric in reversed(sides):
+        estimate = bootstrapped(
+            partial(mean_of_sides, values=right, sides=sides[metric]),
+            rows["speaker"],
+            rows["lemma"],
+            **draws,
+        )
+        row = {"metric": metric, **estimate.columns(), **about, "reason": estimate.reason}
+        table.append(row)
+    return table
 
 
 WORD_METRICS = ("balanced_accuracy", "auroc")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from stressnet.corpus.splits import PAIR_SPLITS
 from stressnet.errors import CheckpointError
@@ -94,7 +94,7 @@ def average_logits(tables: list[pd.DataFrame]) -> pd.DataFrame:
     if any(list(table["token_id"]) != list(tables[0]["token_id"]) for table in tables):
         raise CheckpointError("predictions to average are not of the same tokens; train again")
     result = tables[0].copy()
-    for column in ("logit_initial", "logit_final"):
+    for column in _logits_of(result):
         result[column] = sum(table[column] for table in tables) / len(tables)
     return _decided(result)
 
@@ -109,16 +109,28 @@ def pool_folds(tables: list[pd.DataFrame]) -> pd.DataFrame:
     of_pair = joined["split"].isin(PAIR_SPLITS)
     joined = joined[(joined["split"] != "valid") & ~(of_pair & joined["speaker_is_known"])]
     keys = ["token_id", "split"]
-    logits = joined.groupby(keys, sort=False)[["logit_initial", "logit_final"]].mean().reset_index()
-    rest = joined.drop(columns=["logit_initial", "logit_final"]).drop_duplicates(keys)
+    columns = _logits_of(joined)
+    logits = joined.groupby(keys, sort=False)[columns].mean().reset_index()
+    rest = joined.drop(columns=columns).drop_duplicates(keys)
     return _decided(rest.merge(logits, on=keys, validate="1:1"))
+
+
+def _logits_of(table: pd.DataFrame) -> list[str]:
+    return [str(name) for name in table if str(name).startswith("logit_")]
 
 
 def _decided(table: pd.DataFrame) -> pd.DataFrame:
     """Probability and predicted class from the logits."""
+    columns = _logits_of(table)
+    if columns != ["logit_initial", "logit_final"]:
+        names = [column.removeprefix("logit_") for column in columns]
+        logits = table[columns].to_numpy()
+        told = {f"p_{name}": p for name, p in zip(names, softmax(logits, axis=1).T, strict=True)}
+        said = np.array([name.upper() for name in names], dtype=object)[logits.argmax(axis=1)]
+        return table.assign(stress_predicted=said, **told)
     difference = table["logit_initial"] - table["logit_final"]
-    names = np.where(difference >= 0, Stress.INITIAL.value, Stress.FINAL.value)
-    return table.assign(stress_predicted=names, p_initial=expit(difference.to_numpy()))
+    stress = np.where(difference >= 0, Stress.INITIAL.value, Stress.FINAL.value)
+    return table.assign(stress_predicted=stress, p_initial=expit(difference.to_numpy()))
 
 
 def summarise_seeds(members: list[pd.DataFrame], ensemble: pd.DataFrame) -> pd.DataFrame:

@@ -17,9 +17,9 @@ from stressnet.corpus.store import NOT_TOKENS, PHONES, TOKENS
 from stressnet.corpus.tables import (
     NOT_TOKEN_TYPES,
     PHONE_TYPES,
-    TOKEN_TYPES,
     TableWriter,
     arrow_schema,
+    token_types,
 )
 from stressnet.corpus.tokens import Token, find_tokens, phone_rows, token_row
 from stressnet.errors import AlignmentError, AudioError, CorpusError
@@ -52,6 +52,7 @@ def _cut_one(
             labels,
             load_word_list(config.function_words) if config.function_words else None,
             get_tagger(config.tagger),
+            config.lengths,
         )
         times_s = [(token.start_s, token.end_s) for token in tokens]
         excerpts, duration_s = read_excerpts(recording, times_s, config.context_s)
@@ -102,10 +103,7 @@ def _write_grid(
     """
     syllables, stress = [], []
     for token in tokens:
-        for start_s, end_s, part in (
-            (token.start_s, token.boundary_s, token.phones[: token.boundary]),
-            (token.boundary_s, token.end_s, token.phones[token.boundary :]),
-        ):
+        for start_s, end_s, part in token.syllables:
             syllables.append(Interval(start_s, end_s, " ".join(phone.label for phone in part)))
         label = "?" if token.stress is None else token.stress.value
         stress.append(Interval(token.start_s, token.end_s, label))
@@ -153,7 +151,9 @@ def cut(
     rejected: Counter[str] = Counter()
     never: list[tuple[str, int, str, str]] = []
     with (
-        TableWriter(folder.file(TOKENS), arrow_schema(TOKEN_TYPES)) as tokens,
+        TableWriter(
+            folder.file(TOKENS), arrow_schema(token_types(config.lengths.longest))
+        ) as tokens,
         TableWriter(folder.file(PHONES), arrow_schema(PHONE_TYPES)) as phones,
         TableWriter(folder.file(NOT_TOKENS), arrow_schema(NOT_TOKEN_TYPES)) as not_tokens,
     ):
@@ -176,7 +176,7 @@ def cut(
         reasons = "; ".join(problem.reason for problem in problems[:3])
         counts = ", ".join(f"{n} {reason}" for reason, n in rejected.most_common(3))
         raise CorpusError(
-            f"{out}: no disyllabic content word in {len(recordings)} aligned recordings"
+            f"{out}: no {config.lengths.words} content word in {len(recordings)} aligned recordings"
             + (f"; words left out: {counts}" if counts else "")
             + (f"; first problems: {reasons}" if reasons else "")
         )

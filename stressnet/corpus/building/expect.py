@@ -15,7 +15,7 @@ from stressnet.errors import CorpusError
 from stressnet.languages import ENGLISH
 from stressnet.lexicon.dictionary import Dictionary, Entry, Reject
 from stressnet.lexicon.families import word_families
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import DISYLLABLES, Stress, WordLengths, classes_among
 
 MOST_UNKNOWN = 1 / 3
 """Largest share of words outside the dictionary that is ordinary: names, compounds, slips."""
@@ -39,6 +39,8 @@ class Expected:
     index and spelling of words that can be no tokens, and the reason. `sources` counts alignments
     with phones by format and, in brackets, the set of their phones.
     """
+
+    lengths: WordLengths = DISYLLABLES
 
     words: list[tuple[str, str, Stress | None]] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
@@ -64,11 +66,15 @@ class Expected:
             If the build would refuse it.
         """
         given = given or Given(None, recording.words)
+
+        def entries_of(words: Sequence[str]) -> list[Entry | Reject]:
+            return [dictionary.entry(word, function_words, self.lengths) for word in words]
+
         if given.alignment is None:
-            entries = [dictionary.entry(word, function_words) for word in given.words]
+            entries = entries_of(given.words)
             self.unknown[recording.speaker] += entries.count(Reject.NOT_IN_DICTIONARY)
             given = speakable(recording, pronounceable(recording, given, dictionary), dictionary)
-            entries = [dictionary.entry(word, function_words) for word in given.words]
+            entries = entries_of(given.words)
             bad = {index for (_, index), label in labels.items() if label.stress == BAD}
             self.words += [
                 (recording.speaker, e.word, e.stress)
@@ -83,7 +89,7 @@ class Expected:
             return given
         self.sources[given.alignment.source] += 1
         tokens, rejected = find_tokens(
-            recording, given.alignment, dictionary, labels, function_words
+            recording, given.alignment, dictionary, labels, function_words, lengths=self.lengths
         )
         unknown = [word for word in rejected if word.reason == Reject.NOT_IN_DICTIONARY]
         self.unknown[recording.speaker] += len(unknown)
@@ -107,16 +113,22 @@ class Expected:
         """Tokens per class."""
         return Counter(stress for _, _, stress in self.words)
 
+    @property
+    def classes(self) -> tuple[Stress, ...]:
+        """The classes of the corpus that would be built."""
+        return classes_among(self.counts)
+
     def training(self, code: str = ENGLISH) -> str:
         """Whether this is enough to train and test a network on, in words, in a language."""
         if not self.words:
-            return "no, there is no disyllabic content word, without which build-corpus stops"
+            kind = self.lengths.words
+            return f"no, there is no {kind} content word, without which build-corpus stops"
         try:
             check_speakers(len({speaker for speaker, _, _ in self.words}))
         except CorpusError as error:
             return f"no, {error}"
         families = word_families({word for _, word, _ in self.words}, code)
-        for stress in (Stress.INITIAL, Stress.FINAL):
+        for stress in self.classes:
             n = len({families[word] for _, word, s in self.words if s is stress})
             if n < len(SETS):
                 return (
@@ -124,7 +136,7 @@ class Expected:
                     f"for word-disjoint sets, which need {len(SETS)}; use --no-splits to build "
                     f"without them"
                 )
-        fewest = min(self.counts[Stress.INITIAL], self.counts[Stress.FINAL])
+        fewest = min(self.counts[stress] for stress in self.classes)
         if fewest < FEW_TOKENS:
             return f"yes, but {fewest} tokens of a class are few; try for {FEW_TOKENS}"
         return "yes"
@@ -173,7 +185,7 @@ def expected_text(expected: Expected, speakers: Sequence[str], code: str = ENGLI
             *(f"WARNING: {warning}" for warning in expected.language_warnings),
             *(f"phones of {n} recordings: {s}" for s, n in expected.sources.items() if "(" in s),
             f"speakers: {len(names)} ({', '.join(names[:5])}{more})",
-            f"expected tokens: {counts[Stress.INITIAL]} INITIAL, {counts[Stress.FINAL]} FINAL, "
+            f"expected tokens: {', '.join(f'{counts[s]} {s}' for s in expected.classes)}, "
             f"{counts[None]} of words with both readings",
             f"enough to train: {expected.training(code)}",
         ]

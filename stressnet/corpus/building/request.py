@@ -15,6 +15,7 @@ from stressnet.corpus.speakers import examples
 from stressnet.errors import CorpusError
 from stressnet.languages import ENGLISH
 from stressnet.lexicon.dictionary import load_dictionary
+from stressnet.lexicon.stress import DISYLLABLES
 from stressnet.runs.manifest import hash_data, hash_ends, hash_file
 from stressnet.runs.problems import Problem, warnings_about
 
@@ -98,6 +99,8 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
         del content["language"]
     else:
         parameters["lexicon"] = content["lexicon"] = load_dictionary(None, config.code).name
+    if config.lengths == DISYLLABLES:
+        del content["syllables"]
     if config.part is None:
         del parameters["shard"], content["shard"]
     else:

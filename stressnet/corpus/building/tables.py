@@ -21,9 +21,9 @@ from stressnet.corpus.store import TOKENS
 from stressnet.corpus.tables import (
     ROWS_PER_GROUP,
     SPLIT_TYPES,
-    TOKEN_TYPES,
     TableWriter,
     arrow_schema,
+    token_types,
 )
 
 if TYPE_CHECKING:
@@ -54,22 +54,21 @@ def finish_tables(
     tokens = split_tokens(tokens, config.splits, config.splits_file)
     if config.match:
         tokens = match_classes(tokens, config.match, config.seed if config.splits else 0)
-    _add_columns(folder.path / TOKENS, tokens)
+    _add_columns(folder.path / TOKENS, tokens, token_types(config.lengths.longest))
     folder.table("splits.csv", tokens[list(SPLIT_COLUMNS)])
     counts = pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"])
     folder.table("rejected_words.csv", counts)
     return tokens
 
 
-def _add_columns(path: Path, tokens: pd.DataFrame) -> None:
+def _add_columns(path: Path, tokens: pd.DataFrame, types: Mapping[str, str]) -> None:
     """Put the columns of `SPLIT_TYPES` beside those of a token table, some rows at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {**TOKEN_TYPES, **SPLIT_TYPES}
-    first = 0
-    with TableWriter(path, arrow_schema(types)) as writer, pq.ParquetFile(path) as source:
-        for batch in source.iter_batches(ROWS_PER_GROUP, columns=list(TOKEN_TYPES)):
+    schema, first = arrow_schema({**types, **SPLIT_TYPES}), 0
+    with TableWriter(path, schema) as writer, pq.ParquetFile(path) as source:
+        for batch in source.iter_batches(ROWS_PER_GROUP, columns=list(types)):
             table = pa.Table.from_batches([batch])
             rows = tokens.iloc[first : first + len(table)]
             for name in SPLIT_TYPES:

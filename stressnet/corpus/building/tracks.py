@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from stressnet.runs.folder import RunFolder
 
+_NUCLEUS_TIME = re.compile(r"nucleus_\d_(start|end)_s")
+
 _SPEAKER_SAMPLE = 40
 """Most excerpts per speaker from which the pitch range is estimated."""
 
@@ -33,8 +36,6 @@ _CHUNK = 64
 
 _ROWS_PER_GROUP = 100_000
 """Frames of the joined table that are held before they are written."""
-
-_NUCLEUS_TIMES = [f"nucleus_{k}_{edge}_s" for k in (1, 2) for edge in ("start", "end")]
 
 
 def _settings_of_speaker(task: tuple[Path, str, list[dict[Any, Any]]]) -> dict[str, Any]:
@@ -75,9 +76,11 @@ def _write_tracks(
 def compute_tracks(folder: RunFolder) -> None:
     """Write ``tracks.parquet`` and the trackers' settings per speaker, ``speakers.csv``."""
     import pandas as pd
+    import pyarrow.parquet as pq
 
     out = folder.path
-    columns = ["token_id", "excerpt_file", "start_s", "excerpt_start_s", *_NUCLEUS_TIMES]
+    vowels = [name for name in pq.read_schema(out / TOKENS).names if _NUCLEUS_TIME.match(name)]
+    columns = ["token_id", "excerpt_file", "start_s", "excerpt_start_s", *vowels]
     tokens = pd.read_parquet(out / TOKENS, columns=["speaker", "sex", *columns])
     parts = folder.state / "tracks"
     parts.mkdir(exist_ok=True)

@@ -18,6 +18,7 @@ from stressnet.corpus.sound_check import Sound, check_sound
 from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, CorpusError, MissingPartError
 from stressnet.lexicon.dictionary import Dictionary
+from stressnet.lexicon.stress import DISYLLABLES, WordLengths
 from stressnet.runs.problems import Problem, Severity
 
 
@@ -50,14 +51,16 @@ class RecordingChecks:
     dictionary: Dictionary
     function_words: frozenset[str] | None
     samples: bool
+    lengths: WordLengths = DISYLLABLES
     rows: list[Row] = field(default_factory=list)
-    expected: Expected = field(default_factory=Expected)
+    expected: Expected = field(init=False)
     changes: dict[str, tuple[Change, ...]] = field(default_factory=dict)
     n_aligned: int = 0
     _words_only: list[Recording] = field(default_factory=list)
     _heard: dict[tuple[Path, int | None], Sound] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.expected = Expected(self.lengths)
         self._labels = labels_by_utterance(self.found.labels)
         self._note([*self.found.problems, *unused_labels(self.found)])
 

@@ -1,8 +1,9 @@
-"""Build CORPUS, a folder of disyllabic word tokens, from RECORDINGS.
+"""Build CORPUS, a folder of word tokens, from RECORDINGS.
 
-Finds every disyllabic content word, aligns words and phones where no TextGrid is given, labels
-stress from CMUdict, and writes tables, excerpts, spectrograms, formant and pitch tracks, and
-TextGrids. Interrupted, it continues with the same command; repeated, it does nothing.
+Finds every disyllabic content word (longer ones with --syllables), aligns words and phones where
+no TextGrid is given, labels stress from CMUdict, and writes tables, excerpts, spectrograms,
+formant and pitch tracks, and TextGrids. Interrupted, it continues with the same command;
+repeated, it does nothing.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class BuildConfig(ReadingConfig):
     def __post_init__(self) -> None:
         if self.no_splits and self.splits_file is not None:
             raise ConfigError("--splits and --no-splits exclude each other")
+        _ = self.lengths
         if self.context_s < 0.05:
             raise ConfigError(
                 f"context of {self.context_s} s is too short for formant analysis; use 0.05 s or "
@@ -98,7 +100,8 @@ class BuildConfig(ReadingConfig):
     @property
     def longer_words(self) -> bool:
         """Whether stretches of longer words are kept; without splits they have no use."""
-        return not self.no_longer_words and (not self.no_splits or self.shard is not None)
+        has_splits = not self.no_splits or self.shard is not None
+        return self.lengths.longest == 2 and not self.no_longer_words and has_splits
 
 
 build_corpus = Stage(

@@ -94,7 +94,8 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
         tokens = finish_tables(folder, config, rejected, recipe.name)
     doubts = language_warnings(unknown_words(folder.path, heard), Counter(tokens["speaker"]))
     folder.problems += warnings_about("", LANGUAGE, doubts)
-    results = build_counts(folder, tokens, found, rejected, sorted(set(config.presets)))
+    presets = sorted(set(config.presets))
+    results = build_counts(folder, tokens, found, rejected, presets, config.lengths.words)
     write_card(folder, recipe, tokens, results)
     return Result.of(folder, results)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stressnet.runs.options import max_tokens_option, option, seed_option, splits_option
-from stressnet.runs.stage import CORPUS, MODEL, Stage
+from stressnet.runs.stage import ANY_CORPUS, ANY_MODEL, Stage
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,10 @@ class ExplainConfig:
     )
     seed_output: str = option(
         "logit-difference",
-        help="Output that is explained; the difference is INITIAL minus FINAL, the others are "
-        "of INITIAL.",
-        choices=("logit-difference", "logit", "log-odds"),
+        help="Output that is explained; the difference is INITIAL minus FINAL, the others are of "
+        "INITIAL. Of longer words, which have no such difference, it is each token's own class "
+        "against the best other if nothing is asked for.",
+        choices=("logit-difference", "logit", "log-odds", "best-other", "mean-others"),
     )
     splits: tuple[str, ...] = splits_option()
     max_tokens: int | None = max_tokens_option()
@@ -78,7 +79,7 @@ explain_corpus = Stage(
     "explain",
     config=ExplainConfig,
     kind="relevance",
-    inputs=(CORPUS, MODEL),
+    inputs=(ANY_CORPUS, ANY_MODEL),
     output="run",
     text="stressnet.stages.explain.text:run_text",
     items="tokens could not be projected",

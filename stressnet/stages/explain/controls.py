@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stressnet.corpus.images import Images
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.models.checkpoint import N_STATISTICS, TrainedNetwork, untrained_network
 from stressnet.regions.nulls import SHIFTS
 from stressnet.regions.project_corpus import ControlMaps
@@ -60,7 +60,7 @@ def control_maps(
     corpus: Corpus,
     chosen: Selection,
     null_models: dict[str, TrainedNetwork],
-    explain: Callable[[str, Any, Path, Selection], tuple[pd.DataFrame, pd.DataFrame]],
+    explain: Callable[[str, Any, Path, Selection, bool], tuple[pd.DataFrame, pd.DataFrame]],
     folder: RunFolder,
 ) -> tuple[list[ControlMaps], dict[str, float]]:
     """Maps of other networks and of the input, and the networks' accuracy on them."""
@@ -70,10 +70,10 @@ def control_maps(
         """Maps of a network, turned towards its own verdicts; return its accuracy."""
         name = null if draw is None else f"{null} {draw}"
         file = folder.state / f"null-{name}.npy"
-        answers, _ = explain(f"null {name}", model, file, part)
-        table = token_table(part.tokens, answers)
-        initial = table["stress_predicted"] == Stress.INITIAL.value
-        signs = np.where(initial, 1.0, -1.0).tolist()
+        answers, _ = explain(f"null {name}", model, file, part, True)
+        table = token_table(part.tokens, answers, corpus.classes)
+        final = (table["stress_predicted"] == Stress.FINAL.value) & (corpus.classes == CLASSES)
+        signs = np.where(final, -1.0, 1.0).tolist()
         controls.append(ControlMaps(null, draw, file, list(table["token_id"]), signs))
         return float(table["correct"].mean())
 

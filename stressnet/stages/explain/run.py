@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stressnet.corpus.mean_spectrum import mean_spectrum
@@ -21,7 +22,7 @@ from stressnet.evaluation.heard import count_heard, tell_language
 from stressnet.explain import COMPOSITES
 from stressnet.explain.map_file import MapRequest, compute_maps
 from stressnet.explain.reference import REFERENCED
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.models.registry import get_spec
 from stressnet.regions import BandRule, get_regions, load_regions
@@ -47,6 +48,10 @@ def run(
     info = network.info
     images = corpus.images(info.preset)
     network.check_images(images)
+    network.check_classes(corpus)
+    classes = corpus.classes
+    if classes != CLASSES and config.seed_output == "logit-difference":
+        config = replace(config, seed_output="best-other")
     chosen = corpus.select(config.splits or TEST_SPLITS, config.max_tokens, config.seed)
     null_models = load_null_models(config, network, corpus)
     n_control_tokens = min(config.control_tokens, len(chosen)) if config.untrained else 0
@@ -60,7 +65,7 @@ def run(
         notes={
             "preset": info.preset,
             "n_donors": N_DONORS,
-            "regions": [region.name for region in get_regions()],
+            "regions": [one.name for one in get_regions(n_syllables=corpus.lengths.longest)],
             "network": {"architecture": info.architecture, "seed": info.seed},
         },
         steps=[
@@ -85,19 +90,22 @@ def run(
     )
 
     def explain(
-        name: str, model: Any, file: Path, part: Selection
+        name: str, model: Any, file: Path, part: Selection, predicted: bool = False
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         with (
             folder.journal(name) as journal,
             folder.progress.stage(name, len(part), "token") as bar,
         ):
             wanted = replace(request, index=part.image_index)
+            if classes != CLASSES:  # each token's own class, or of a control what it predicts
+                own = np.array([classes.index(Stress(s)) for s in part.tokens["stress"]])
+                wanted = replace(wanted, target=None if predicted else own)
             return compute_maps(file, model, images, wanted, journal, bar)
 
     verdicts, ledger = explain("explain", network.model, folder.file("maps.npy"), chosen)
     controls, accuracy = control_maps(config, network, corpus, chosen, null_models, explain, folder)
     shutil.copyfile(corpus.axes_file(info.preset), folder.file("axes.json"))
-    tokens = token_table(chosen.tokens, verdicts)
+    tokens = token_table(chosen.tokens, verdicts, classes)
     folder.table("tokens.parquet", tokens)
     folder.table("ledger.csv", ledger)
     matches = project_tokens(config, corpus, info.preset, chosen, tokens, controls, folder)

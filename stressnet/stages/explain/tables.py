@@ -10,7 +10,7 @@ import pandas as pd
 
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import CorpusError
-from stressnet.lexicon.stress import CLASSES
+from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.regions import BandRule
 from stressnet.regions import project_corpus as projecting
 from stressnet.regions.nulls import SHIFTS
@@ -41,8 +41,7 @@ def project_tokens(
         region_files=config.region_files,
         partitions=config.partitions,
     )
-    vowels = chosen.tokens[["nucleus_1", "nucleus_2"]]
-    tokens = tokens.join(vowels)
+    tokens = tokens.join(chosen.tokens.filter(regex=r"^nucleus_\d$"))
     matches = projecting.project_run(folder, corpus.path, settings, tokens, config.seed, controls)
     if not (folder.path / RELEVANCE).exists():
         first = folder.problems[0]
@@ -52,16 +51,23 @@ def project_tokens(
     return matches
 
 
-def token_table(chosen: pd.DataFrame, maps: pd.DataFrame) -> pd.DataFrame:
-    """``tokens.parquet`` of a run: what is known of the tokens and what the network said."""
+def token_table(
+    chosen: pd.DataFrame, maps: pd.DataFrame, classes: Sequence[Stress] = CLASSES
+) -> pd.DataFrame:
+    """``tokens.parquet`` of a run: what is known of the tokens and what the network said.
+
+    The probability is that of INITIAL, ``p_initial``; of longer words that of the class that is
+    explained, ``p_target``.
+    """
     columns = ["token_id", "word", "family", "speaker", "sex", "stress", "split", "label_source"]
     columns += ["is_minimal_pair", "is_prosody_only_pair", "duration_s"]
     table = chosen[[*columns, *({"language"} & set(chosen))]].copy()
     table.insert(1, "map_index", np.arange(len(table)))
-    table["stress_predicted"] = [CLASSES[int(k)].value for k in maps["predicted"]]
+    table["stress_predicted"] = [classes[int(k)].value for k in maps["predicted"]]
     table["correct"] = table["stress"] == table["stress_predicted"]
-    kept = ["p_initial", "output", "relevance_sum", "bias_share", "stabiliser_share", "closure"]
-    return table.join(maps[kept])
+    kept = ["p_target", "output", "relevance_sum", "bias_share", "stabiliser_share", "closure"]
+    told = {"p_target": "p_initial"} if classes == CLASSES else {}
+    return table.join(maps[kept].rename(columns=told))
 
 
 def summarise_run(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame | None]:

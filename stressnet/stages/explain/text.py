@@ -10,11 +10,12 @@ import pandas as pd
 
 from stressnet.explain.reference import REFERENCED
 from stressnet.inference.twoway import MIN_CLUSTERS
+from stressnet.lexicon.stress import classes_among
 from stressnet.runs.result import Result
 
-_ROLES = ("stressed", "unstressed")
+_ROLES, _BESIDE = ("stressed", "unstressed"), ("before", "after")
 SHOWN = (
-    *(f"{part}_{which}" for part in ("syllable", "nucleus") for which in _ROLES),
+    *(f"{part}_{which}" for part in ("syllable", "nucleus") for which in (*_ROLES, *_BESIDE)),
     *("consonants", "context", "padding"),
     *(f"F{k}" for k in range(1, 5)),
     *(f"F{k}_{which}" for which in _ROLES for k in range(1, 5)),
@@ -53,6 +54,9 @@ def _foreign(result: Mapping[str, Any]) -> list[str]:
 def summary_text(run: Result) -> str:
     """The summary for people: conservation, then density and share per region."""
     result = run.manifest["results"]
+    density = run.summary[run.summary["measure"] == "density"]
+    there, classes = set(density["region"]), classes_among(density["stress"])
+    columns = list(zip(classes, (26, *[28] * (len(classes) - 1)), strict=True))
     of_output = result["median_relevance_over_output"]
     elsewhere = "in the network's biases"
     if run.manifest["parameters"]["composite"] in REFERENCED:
@@ -66,13 +70,12 @@ def summary_text(run: Result) -> str:
         *([] if of_output >= _SMALL_SHARE else [_MOSTLY_ELSEWHERE]),
         *_foreign(result),
         "",
-        f"{'relevance density':<22}{'INITIAL':>26}{'null':>8}{'FINAL':>28}{'null':>8}",
+        f"{'relevance density':<22}"
+        + "".join(f"{stress:>{width}}{'null':>8}" for stress, width in columns),
     ]
-    density = run.summary[run.summary["measure"] == "density"]
-    there = set(density["region"])
     for region in [name for name in SHOWN if name in there]:
         line = f"{region:<22}"
-        for stress, width in (("INITIAL", 26), ("FINAL", 28)):
+        for stress, width in columns:
             row = density[(density["region"] == region) & (density["stress"] == stress)]
             line += _density_cell(row, width)
         lines.append(line)
@@ -106,7 +109,7 @@ def nulls_text(summary_nulls: pd.DataFrame) -> str:
                 text = f"{cell['ratio']:.2f}" + ("*" if cell["p_holm"] <= 0.05 else " ")
             line += f"{text:>{width}}"
         lines.append(line)
-    lines.append("over both classes; * differs from the null (p <= 0.05 after Holm's correction)")
+    lines.append("over all classes; * differs from the null (p <= 0.05 after Holm's correction)")
     return "\n".join(lines)
 
 

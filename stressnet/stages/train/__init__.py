@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stressnet.errors import ConfigError
-from stressnet.runs import CORPUS, Stage, option, seed_option
+from stressnet.runs import ANY_CORPUS, Stage, option, seed_option
 
 if TYPE_CHECKING:
     from stressnet.training.recipes import TrainConfig
@@ -142,7 +142,7 @@ train_model = Stage(
     "train",
     config=TrainOptions,
     kind="model",
-    inputs=(CORPUS,),
+    inputs=(ANY_CORPUS,),
     output="model",
     text="stressnet.stages.train.text:trained_text",
     has_device=True,

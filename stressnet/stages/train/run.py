@@ -82,6 +82,7 @@ def train_one(
         recordings=recordings_of(corpus, trained_on),
         sounds=sounds_of(corpus, trained_on),
         language=corpus.language,
+        lengths=corpus.lengths,
     )
     watch = Watch(progress.verbose and sys.stderr.isatty(), config.tensorboard)
     place = (folder.path, origin)

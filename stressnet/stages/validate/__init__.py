@@ -9,10 +9,15 @@ class to expect, and whether they are enough to train on. Exit code 3 if anythin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stressnet.languages import ENGLISH
 from stressnet.runs import Input, Stage, option
+
+if TYPE_CHECKING:
+    from stressnet.lexicon.stress import WordLengths
 
 AUTO = "auto"
 """The recipe is found by looking at the recordings."""
@@ -41,6 +46,11 @@ class ReadingConfig:
         help="Language of the speech (see 'stressnet languages').",
         default_text="the recipe's, else en",
     )
+    syllables: str = option(
+        "2",
+        help="Syllables of the words: 2, 3, 4, or a range such as 2-4. The classes of longer words "
+        "are ANTEPENULTIMATE, PENULTIMATE and FINAL.",
+    )
     labels: Path | None = option(
         None,
         help="Table of stress decided by a person: utterance_id, word_index, stress (TSV or CSV); "
@@ -48,6 +58,13 @@ class ReadingConfig:
     )
     dictionary: Path | None = option(None, help="Further pronunciations in CMUdict's format.")
     function_words: Path | None = option(None, help="List of words to leave out, one per line.")
+
+    @cached_property
+    def lengths(self) -> WordLengths:
+        """How many syllables the words have."""
+        from stressnet.lexicon.stress import WordLengths
+
+        return WordLengths.parse(self.syllables)
 
     @property
     def code(self) -> str:

@@ -55,7 +55,7 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     found = replace(found, labels=labels)
     dictionary = load_dictionary(config.dictionary, recipe.language)
     function_words = load_word_list(config.function_words) if config.function_words else None
-    checks = RecordingChecks(found, dictionary, function_words, config.samples)
+    checks = RecordingChecks(found, dictionary, function_words, config.samples, config.lengths)
     with work.progress.stage("validate", len(found.recordings), "utt") as bar:
         for recording in found.recordings:
             checks.add(recording)

@@ -1,0 +1,203 @@
+"""Words of three and four syllables, from recordings to relevance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from command_line import run_cli
+from test_regions_masks import flat_tracks, make_scene
+
+from stressnet.acoustics.spectrogram import get_preset
+from stressnet.corpus.store import Corpus
+from stressnet.errors import CheckpointError, ConfigError, CorpusError
+from stressnet.explain import explain_batch
+from stressnet.explain.seeds import make_seed
+from stressnet.intervals import Interval
+from stressnet.lexicon.dictionary import Entry, Reject, load_dictionary
+from stressnet.lexicon.stress import CLASSES, Stress, WordLengths, classes_among
+from stressnet.models.checkpoint import TrainedNetwork
+from stressnet.regions import Missing, get_regions
+from stressnet.regions.nulls import exchange_tracks, rotate_tracks
+from stressnet.regions.registry import REGIONS
+from stressnet.regions.scene import Scene, TokenTimes
+from stressnet.stages.build_corpus import build_corpus
+from stressnet.stages.explain import explain_corpus
+from stressnet.stages.train import train_model
+
+THREE = WordLengths(3, 3)
+SENTENCES = (
+    "THE ELEPHANT BANANA KANGAROO ANIMAL TOMATO",
+    "THE UNDERSTAND HOSPITAL POTATO DISAPPEAR WATER",
+)
+
+
+def test_lengths_and_their_classes() -> None:
+    assert WordLengths.parse("2").classes == CLASSES
+    assert [str(s) for s in WordLengths.parse("2-4").classes] == [
+        "PREANTEPENULTIMATE",
+        "ANTEPENULTIMATE",
+        "PENULTIMATE",
+        "FINAL",
+    ]
+    assert 3 in WordLengths.parse("2-4") and 2 not in THREE
+    for text in ("1", "5", "4-2", "many"):
+        with pytest.raises(ConfigError, match="use 2, 3, 4"):
+            WordLengths.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [("100", "ANTEPENULTIMATE"), ("210", "PENULTIMATE"), ("201", "FINAL"), ("110", None)],
+)
+def test_stress_of_three_syllables(pattern: str, expected: str | None) -> None:
+    assert THREE.stress_of(pattern) == expected
+    assert THREE.stress_of("10") is None
+    if expected is not None:
+        assert Stress(expected).syllable(3) == pattern.index("1")
+
+
+def test_two_syllables_among_longer_ones_count_from_the_end() -> None:
+    lengths = WordLengths(2, 4)
+    assert lengths.stress_of("10") is Stress.PENULTIMATE
+    assert Stress.PENULTIMATE.syllable(2) == 0 and Stress.INITIAL.syllable(2) == 0
+    assert classes_among(["FINAL", None, "PENULTIMATE"]) == (Stress.PENULTIMATE, Stress.FINAL)
+    assert classes_among(["FINAL"]) == CLASSES == classes_among([])
+
+
+def test_dictionary_entries_of_three_syllables() -> None:
+    dictionary = load_dictionary()
+    banana = dictionary.entry("banana", None, THREE)
+    assert isinstance(banana, Entry) and banana.stress is Stress.PENULTIMATE
+    assert dictionary.entry("water", None, THREE) is Reject.OTHER_LENGTH
+    assert dictionary.entry("banana") is Reject.NOT_DISYLLABIC
+
+
+def three_syllables(stress: Stress | None = Stress.PENULTIMATE) -> Scene:
+    """b-AH-n-AE-n-AH in 0.42 s."""
+    limits = [0.0, 0.06, 0.12, 0.18, 0.28, 0.34, 0.42]
+    labels = ["B", "AH0", "N", "AE1", "N", "AH0"]
+    phones = [Interval(a, b, x) for a, b, x in zip(limits, limits[1:], labels, strict=False)]
+    axes = get_preset("stressnet").axes()
+    return Scene(
+        TokenTimes.from_phones(phones, (1, 3, 5), (0, 2, 4), stress),
+        flat_tracks(),
+        axes,
+        axes.time_s <= 0.43,
+        get_preset("stressnet").resolution_hz,
+    )
+
+
+def mask_of(name: str, scene: Scene) -> np.ndarray:
+    mask = REGIONS[name].mask(scene)
+    assert not isinstance(mask, Missing), mask
+    return mask
+
+
+def test_regions_of_three_syllables() -> None:
+    scene = three_syllables()
+    total = sum(mask_of(f"syllable_{k}", scene) for k in (1, 2, 3))
+    assert np.allclose(total, mask_of("word", scene))
+    assert np.array_equal(mask_of("nucleus_stressed", scene), mask_of("nucleus_2", scene))
+    beside = mask_of("nucleus_before", scene) + mask_of("nucleus_after", scene)
+    assert np.allclose(beside, mask_of("nucleus_unstressed", scene))
+    assert np.array_equal(mask_of("syllable_after", scene), mask_of("syllable_3", scene))
+    first = three_syllables(Stress.ANTEPENULTIMATE)
+    assert isinstance(REGIONS["syllable_before"].mask(first), Missing)
+    assert isinstance(REGIONS["syllable_3"].mask(make_scene()), Missing)
+    names = {region.name for region in get_regions()}
+    longer = {region.name for region in get_regions(n_syllables=3)}
+    assert "syllable_3" not in names and {"syllable_3", "nucleus_before"} <= longer
+    assert "syllable_4" not in longer
+
+
+def test_exchange_pairs_stressed_with_stressed_whatever_the_lengths() -> None:
+    long, short = three_syllables(), make_scene(Stress.FINAL)
+    for scene, donor in ((long, short), (short, long), (long, three_syllables(Stress.FINAL))):
+        moved = exchange_tracks(scene, donor)
+        middle = scene.times.nuclei[scene.times.stressed or 0].middle_s
+        source = donor.times.nuclei[donor.times.stressed or 0].middle_s
+        expected = donor.tracks.formants.at(np.array([source]))[0]
+        assert np.allclose(moved.tracks.formants.at(np.array([middle]))[0], expected)
+    assert np.isfinite(rotate_tracks(long, 1 / 3).tracks.formants.time_s).all()
+
+
+def test_one_class_against_others_by_hand() -> None:
+    logits = torch.tensor([[1.0, 4.0, 2.0]], dtype=torch.float64)
+    best = make_seed(logits, "best-other", 0)
+    assert best.output.item() == -3.0 and best.weights.tolist() == [[1.0, -1.0, 0.0]]
+    mean = make_seed(logits, "mean-others", 1)
+    assert math.isclose(mean.output.item(), 2.5)
+    assert mean.weights.tolist() == [[-0.5, 1.0, -0.5]]
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3)).double().eval()
+    inputs = torch.rand(2, 1, 3, 4, dtype=torch.float64)
+    found = explain_batch(network, inputs, "lrp-0", "best-other", torch.tensor([0, 2]))
+    balance = found.conservation()
+    assert torch.allclose(balance.relevance + balance.bias_share, balance.output)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, make_corpus: Callable[..., Path]) -> Path:
+    """A corpus of three-syllable words, a network and its run."""
+    folder = tmp_path_factory.mktemp("three")
+    recordings = make_corpus(folder / "recordings", sentences=SENTENCES)
+    corpus, model = folder / "corpus", folder / "model"
+    build_corpus(recordings, corpus, syllables="3", jobs=1)
+    train_model(corpus, model, max_epochs=1)
+    explain_corpus(corpus, model, folder / "run", untrained=1, jobs=1)
+    return folder
+
+
+def test_a_corpus_of_three_syllable_words(study: Path) -> None:
+    corpus = Corpus.of_any_length(study / "corpus")
+    assert corpus.lengths == THREE and len(corpus.classes) == 3
+    tokens = corpus.tokens.set_index("word")
+    assert set(tokens.index) == {word for s in SENTENCES for word in s.split()} - {"THE", "WATER"}
+    assert set(tokens.loc["BANANA", "stress"]) == {"PENULTIMATE"}
+    banana = tokens.loc["BANANA"].iloc[0]
+    limits = banana[["start_s", "boundary_s", "boundary_2_s", "end_s"]].to_numpy(float)
+    assert np.allclose(np.diff(limits), 0.16) and banana["nucleus_3"] == "AH0"
+    grid = (study / "corpus" / "textgrids" / "anna-0.TextGrid").read_text(encoding="utf-8")
+    assert "PENULTIMATE" in grid and '"N AE1"' in grid
+
+
+def test_metrics_have_a_recall_for_every_class(study: Path) -> None:
+    metrics = pd.read_csv(study / "model" / "metrics.csv")
+    assert {"recall_penultimate", "balanced_accuracy", "accuracy"} <= set(metrics["metric"])
+    table = metrics.pivot_table(index="test_set", columns="metric", values="estimate")
+    recalls = table[[c for c in table if c.startswith("recall_")]]
+    assert np.allclose(table["balanced_accuracy"], recalls.mean(axis=1))
+    predictions = pd.read_parquet(study / "model" / "predictions.parquet")
+    p = predictions[["p_antepenultimate", "p_penultimate", "p_final"]].sum(axis=1)
+    assert np.allclose(p, 1.0)
+
+
+def test_maps_speak_for_the_tokens_own_class(study: Path) -> None:
+    tokens = pd.read_parquet(study / "run" / "tokens.parquet")
+    corpus = Corpus.of_any_length(study / "corpus")
+    network = TrainedNetwork.of_any_length(study / "model")
+    place = {name: row for row, name in enumerate(corpus.tokens["token_id"])}
+    rows = [place[name] for name in tokens["token_id"]]
+    logits = network.logits(np.array(corpus.images("stressnet").values[rows]))
+    own = np.array([corpus.classes.index(Stress(s)) for s in tokens["stress"]])
+    others = np.where(np.eye(3, dtype=bool)[own], -np.inf, logits).max(axis=1)
+    assert np.allclose(logits[np.arange(len(own)), own] - others, tokens["output"], atol=1e-4)
+    relevance = pd.read_parquet(study / "run" / "relevance.parquet")
+    assert {"syllable_3", "nucleus_after"} <= set(relevance["region"])
+    assert not relevance.loc[relevance["region"] == "syllable_3", "density"].isna().any()
+
+
+def test_what_is_only_done_for_disyllables_says_so(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CorpusError, match="words of 3 syllables"):
+        Corpus.checked(study / "corpus")
+    with pytest.raises(CheckpointError, match="PENULTIMATE"):
+        TrainedNetwork.load(study / "model")
+    code, _, err = run_cli(capsys, "measure", study / "corpus", study / "cues")
+    assert code == 1 and "only done for disyllables" in err and not (study / "cues").exists()
