@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import expit
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
 
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 
 
 @dataclass(frozen=True)
@@ -20,9 +24,9 @@ class Answer:
     probability : float
         Of that class, calibrated if the network has a temperature.
     p_initial : float
-        Probability of INITIAL.
+        Probability of INITIAL; nan for words of more than two syllables.
     logit_difference : float
-        INITIAL minus FINAL, not calibrated.
+        INITIAL minus FINAL, not calibrated; nan for those, too.
 
     Examples
     --------
@@ -43,3 +47,14 @@ class Answer:
         if logit_difference >= 0:
             return cls(Stress.INITIAL, p_initial, p_initial, logit_difference)
         return cls(Stress.FINAL, 1.0 - p_initial, p_initial, logit_difference)
+
+    @classmethod
+    def among(
+        cls, classes: Sequence[Stress], logits: NDArray[np.floating], temperature: float
+    ) -> Answer:
+        """The answer that logits of all classes stand for; of more than two the most probable."""
+        if tuple(classes) == CLASSES:
+            return cls.of(float(logit_difference(logits)), temperature)
+        p = softmax(logits / temperature)
+        best = int(p.argmax())
+        return cls(classes[best], float(p[best]), math.nan, math.nan)

@@ -65,7 +65,7 @@ class CheckpointInfo:
     n_frames: int
     preset: str
     preset_parameters: dict[str, Any]
-    classes: tuple[str, ...] = tuple(CLASSES)
+    classes: tuple[Stress, ...] = CLASSES
     corpus_hash: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     seed: int = 0

@@ -127,7 +127,7 @@ STRATA = {
 
 DURATION_LEVELS = ("short", "medium", "long")
 LEVEL_ORDER = (
-    *("INITIAL", "FINAL", "correct", "wrong", "prosody-only", "vowel-changing", "no pair"),
+    *(*Stress, "correct", "wrong", "prosody-only", "vowel-changing", "no pair"),
     *("full", "reduced", *DURATION_LEVELS),
 )
 

@@ -21,7 +21,7 @@ def run(config: PredictConfig, files: list[Path], work: Work) -> Predicted:
     if config.out is not None and config.format != "textgrid":
         check_file(config.out, given)
     places = config.textgrid, config.transcript
-    network = TrainedNetwork.load(config.model, work.device)
+    network = TrainedNetwork.of_any_length(config.model, work.device)
     code = config.language or network.language
     if config.word is None and None in places:
         sources = sources_one_by_one(files, *places, code=code)

@@ -25,11 +25,13 @@ def as_text(result: Predicted) -> str:
     """A table for people; skipped words follow it, with their reasons."""
     lines = []
     several = len(result.alignments) > 1
+    width = max((len(word.stress or "") for word in result.words), default=0) + 1
+    width = max(width, 9)
     for name in result.alignments:
         if several:
             lines.append(name)
         lines.append(
-            f"{'word':<18}{'start (s)':>10}{'end (s)':>9}  {'stress':<9}{'probability':>11}"
+            f"{'word':<18}{'start (s)':>10}{'end (s)':>9}  {'stress':<{width}}{'probability':>11}"
         )
         skipped: dict[str, list[str]] = {}
         for word in result.words:
@@ -41,7 +43,7 @@ def as_text(result: Predicted) -> str:
             label = word.word or "(one word)"
             lines.append(
                 f"{label:<18}{word.start_s:>10.3f}{word.end_s:>9.3f}  "
-                f"{word.stress:<9}{word.probability:>11.3f}"
+                f"{word.stress:<{width}}{word.probability:>11.3f}"
             )
         for reason, words in sorted(skipped.items()):
             lines.append(f"skipped, {reason}: {' '.join(words)}")
@@ -63,8 +65,7 @@ def as_csv(words: Sequence[WordPrediction], spreadsheet: bool = False) -> str:
         row = [no_formula(name) for name in names] if spreadsheet else names
         row += ["" if isnan(time) else f"{time:.4f}" for time in (word.start_s, word.end_s)]
         figures = (word.probability, word.p_initial, word.logit_difference)
-        known = word.stress is not None
-        row += [word.stress or "", *(f"{figure:.6f}" if known else "" for figure in figures)]
+        row += [word.stress or "", *("" if isnan(x) else f"{x:.6f}" for x in figures)]
         writer.writerow([*row, word.reason, word.warning])
     return buffer.getvalue()
 

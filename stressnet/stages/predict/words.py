@@ -25,7 +25,7 @@ from stressnet.intervals import Alignment, Interval
 from stressnet.languages import ENGLISH, Language, language
 from stressnet.languages.phones import is_vowel
 from stressnet.lexicon.dictionary import default_function_words
-from stressnet.lexicon.stress import Stress, logit_difference
+from stressnet.lexicon.stress import DISYLLABLES, Stress, WordLengths
 from stressnet.models.answer import Answer
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.runs import Problem, Progress, Severity
@@ -130,7 +130,7 @@ def predict_words(
     function_words: bool = False,
     progress: Progress | None = None,
 ) -> Predicted:
-    """Predict the stress of every disyllabic word.
+    """Predict the stress of every word that is as long as those the network was trained on.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def predict_words(
     """
     progress = progress or Progress(verbose=False)
     if not isinstance(network, TrainedNetwork):
-        network = TrainedNetwork.load(network)
+        network = TrainedNetwork.of_any_length(network)
     temperature = temperature_of(network)
     names = [str(source.audio) for source in sources]
     if len(set(names)) < len(names):
@@ -166,7 +166,8 @@ def predict_words(
                     raise AlignmentError(source.problem)
                 audio = read_audio(source.audio, channel=source.channel)
                 alignment = alignment_of(source, audio, aligned, problems)
-                words_here = skip_reasons(alignment, function_words, language(source.language))
+                spoken, lengths = language(source.language), network.info.lengths
+                words_here = skip_reasons(alignment, function_words, spoken, lengths)
                 own = _predict_file(name, audio, words_here, network, temperature)
             except (AudioError, AlignmentError) as error:
                 problems.append(Problem(name, "predict", Severity.ERROR, str(error)))
@@ -186,7 +187,10 @@ def predict_words(
 
 
 def skip_reasons(
-    alignment: Alignment, function_words: bool, spoken: Language | None = None
+    alignment: Alignment,
+    function_words: bool,
+    spoken: Language | None = None,
+    lengths: WordLengths = DISYLLABLES,
 ) -> list[tuple[Interval, str]]:
     """Spoken words in order, each with the reason not to predict it, or an empty string."""
     spoken = spoken or language(ENGLISH)
@@ -204,9 +208,9 @@ def skip_reasons(
             reason = "no phones aligned"
         elif foreign := [phone for phone in phones if not spoken.is_phone(phone)]:
             reason = f"phone '{foreign[0]}' is not {'ARPAbet' if spoken.is_english else 'IPA'}"
-        elif vowels != 2:
+        elif vowels not in lengths:
             reason = f"{vowels} syllable{'' if vowels == 1 else 's'}"
-        elif not MIN_DURATION_S <= word.duration_s <= MAX_DURATION_S:
+        elif not MIN_DURATION_S <= 2 * word.duration_s / vowels <= MAX_DURATION_S:
             reason = "implausible duration"
         found.append((word, reason))
     return found
@@ -220,26 +224,27 @@ def _predict_file(
     temperature: float,
 ) -> list[WordPrediction]:
     chosen = [word for word, reason in words if not reason]
-    scores = iter(_logit_differences(audio, chosen, network))
+    logits = iter(_logits(audio, chosen, network))
     predicted = []
     for word, reason in words:
         label = "" if word.label == UNKNOWN_WORD else word_key(word.label)
         own = WordPrediction(name, label, word.start_s, word.end_s, reason=reason)
         if not reason:
-            own = replace(own, **vars(Answer.of(float(next(scores)), temperature)))
+            answer = Answer.among(network.info.classes, next(logits), temperature)
+            own = replace(own, **vars(answer))
         predicted.append(own)
     return predicted
 
 
-def _logit_differences(
+def _logits(
     audio: Audio, words: Sequence[Interval], network: TrainedNetwork
 ) -> NDArray[np.float64]:
-    """INITIAL minus FINAL for some words of a recording."""
+    """Logits of some words of a recording, shape (n, n_classes)."""
     if not words:
-        return np.empty(0)
+        return np.empty((0, len(network.info.classes)))
     preset = SpectrogramPreset.from_dict(network.info.preset_parameters)
     network.info.check_input(preset.name, preset.to_dict(), preset.shape)
     images = np.stack(
         [image_in_recording(preset, audio, word.start_s, word.end_s).values for word in words]
     )
-    return np.asarray(logit_difference(network.logits(images)))
+    return network.logits(images)
