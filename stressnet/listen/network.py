@@ -117,7 +117,7 @@ class WordRelevance:
                 image=Spectrogram(self.image.values, self.axes, self.image.mask),
                 relevance=self.relevance,
                 stress_predicted=self.answer.stress,
-                p_initial=self.answer.p_initial,
+                probability=self.answer.probability,
                 composite=self.composite,
                 image_name=self.preset["name"],
             ),

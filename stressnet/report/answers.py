@@ -9,6 +9,7 @@ import pandas as pd
 
 from stressnet.evaluation.tables import ORACLE
 from stressnet.evaluation.text import interval_text
+from stressnet.lexicon.stress import CLASSES, classes_among
 from stressnet.report.names import count_of
 from stressnet.report.scores import set_name, test_order
 from stressnet.report.tables import compared, number, p_value, with_interval
@@ -37,11 +38,15 @@ def success_sentences(scores: pd.DataFrame, who: str, network: str | None = None
     if not by_set:
         return []
     first = by_set[min(by_set, key=test_order)]
-    verdict = "tells" if first["low"] > 0.5 else "is not shown to tell"
+    classes = classes_among(name.removeprefix("n_").upper() for name in first)
+    told = f"{', '.join(classes)} stress apart"
+    if classes == CLASSES:
+        told = "INITIAL from FINAL stress"
+    verdict = "tells" if first["low"] > 1 / len(classes) else "is not shown to tell"
     sentences = [
-        f"{who} {verdict} INITIAL from FINAL stress: its balanced accuracy is {_value(first)} on "
-        f"{set_name(first['test_set'])} ({_counts(first)}); guessing gives 0.5, and the majority "
-        f"rate is {first['majority_rate']:.3f}."
+        f"{who} {verdict} {told}: its balanced accuracy is {_value(first)} on "
+        f"{set_name(first['test_set'])} ({_counts(first)}); guessing gives "
+        f"{1 / len(classes):.2g}, and the majority rate is {first['majority_rate']:.3f}."
     ]
     if network is not None and "minimal_pairs" in by_set:
         of_set = rows[(rows["model"] == ORACLE) & (rows["test_set"] == "minimal_pairs")]

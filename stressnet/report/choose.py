@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stressnet.lexicon.stress import CLASSES
+from stressnet.lexicon.stress import CLASSES, classes_among
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ def choose_words(tokens: pd.DataFrame) -> list[Chosen]:
         word that were told apart (by one speaker if possible), and the least certain one; what does
         not exist is left out, no token comes twice. Ties go to the first in the order of ids.
     """
-    known = tokens[tokens["stress"].isin([s.value for s in CLASSES])].sort_values("token_id")
+    classes = classes_among(tokens["stress"])
+    known = tokens[tokens["stress"].isin(list(classes))].sort_values("token_id")
     known = known.assign(certainty=_certainty(known))
     right = known["stress"] == known["stress_predicted"]
     chosen: list[Chosen] = []
@@ -45,7 +46,7 @@ def choose_words(tokens: pd.DataFrame) -> list[Chosen]:
             at = rows["certainty"].argmin() if least else rows["certainty"].argmax()
             chosen.append(Chosen(str(rows["token_id"].iloc[int(at)]), reason))
 
-    for stress in CLASSES:
+    for stress in classes:
         of_class = known[right & (known["stress"] == stress.value)]
         take(of_class, f"the most certain right answer for {stress.value} stress")
     take(known[~right], "the most certain wrong answer")
@@ -63,7 +64,7 @@ def _certainty(tokens: pd.DataFrame) -> np.ndarray:
 
 
 def _pair(right: pd.DataFrame) -> list[Chosen]:
-    """Two tokens of one word with different stress, the pair whose weaker member is surest."""
+    """Two tokens of a disyllable with different stress, the pair whose weaker member is surest."""
     surest = right.sort_values("certainty", ascending=False, kind="stable")
     for keys, who in ((["word", "speaker"], "one speaker"), (["word"], "two speakers")):
         tops = surest.drop_duplicates([*keys, "stress"])

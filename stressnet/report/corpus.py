@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, require_columns
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.lexicon.stress import Stress, classes_among
 from stressnet.report.grid import TICK, bare_rows, legend, lines_of_panels, write_on_row
 from stressnet.report.names import count_of, grouped, region_name
 from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
@@ -58,7 +58,7 @@ def plot_regions(
     regions: Sequence[str] | None = None,
     width: Width = "page",
 ) -> Figure:
-    """Relevance by region, INITIAL and FINAL side by side, with null, intervals and speakers.
+    """Relevance by region, classes side by side, with null, intervals and speakers.
 
     Parameters
     ----------
@@ -74,25 +74,29 @@ def plot_regions(
     columns = ("region", "stress", "measure", "mean", "mean_low", "mean_high", "null_mean")
     require_columns(summary, (*columns, "n_tokens", "n_speakers"), "summary of relevance")
     rows = summary[summary["measure"] == measure]
-    there = rows.loc[rows["mean"].notna() & rows["stress"].isin(list(CLASSES)), "region"]
+    classes = classes_among(rows["stress"])
+    there = rows.loc[rows["mean"].notna() & rows["stress"].isin(list(classes)), "region"]
     groups = grouped(there) if regions is None else [("", [r for r in regions if r in set(there)])]
     places, headings = _places(groups)
     if not places:
         raise ConfigError(f"summary of relevance has no region to draw for measure {measure!r}")
-    rows = rows[rows["region"].isin(places) & rows["stress"].isin(list(CLASSES))]
+    rows = rows[rows["region"].isin(places) & rows["stress"].isin(list(classes))]
     keys = ["stress", "region", "speaker"]
     speakers = relevance.groupby(keys, observed=True)[measure].mean().reset_index()
-    dots = speakers[speakers["region"].isin(places) & speakers["stress"].isin(list(CLASSES))]
+    dots = speakers[speakers["region"].isin(places) & speakers["stress"].isin(list(classes))]
     stacked = width_in(width) < 5
-    n_columns = 1 if stacked else 2
-    labels = [s.value for s in CLASSES]
-    line_in, more_in = _ROW_IN * (max(places.values()) + 1.0), 1.9 if stacked else 0.96
+    n_columns = 1 if stacked else len(classes)
+    labels = [s.value for s in classes]
+    line_in, more_in = (
+        _ROW_IN * (max(places.values()) + 1.0),
+        1.9 if stacked else 0.96 + 0.12 * (n_columns > 2),
+    )
     figure, panels = lines_of_panels(
         width, labels, n_columns, line_in, more_in, sharex=True, sharey=True
     )
-    for ax, stress in zip(panels, CLASSES, strict=True):
+    for ax, stress in zip(panels, classes, strict=True):
         one, other = (table[table["stress"] == stress.value] for table in (dots, rows))
-        _draw_regions(ax, one, other, stress, measure, places)
+        _draw_regions(ax, one, other, stress, measure, places, "  " if n_columns < 3 else "\n")
     panels[0].set_ylim(max(places.values()) + 0.6, -0.6)
     labels = [region_name(region) for region in places]
     if regions is None:  # a heading already names the nucleus
@@ -128,8 +132,9 @@ def _draw_regions(
     stress: Stress,
     measure: str,
     places: dict[str, float],
+    gap: str,
 ) -> None:
-    """One class; ``dots`` are means of speakers."""
+    """One class; ``dots`` are means of speakers, the ``gap`` stands in the title."""
     colour = STRESS_COLOURS[stress]
     rows: dict[Any, Any] = summary.set_index("region").to_dict("index")
     rng = np.random.default_rng(0)  # of the jitter, which means nothing
@@ -154,7 +159,7 @@ def _draw_regions(
         look: dict[str, Any] = {"markersize": 1.9, "alpha": 0.35, "markeredgewidth": 0}
         ax.plot(values, place + jitter, "o", zorder=2, color=colour, **look)
         _draw_row(ax, place, row, colour)
-    title = f"{stress} stress  ({n_tokens} tokens, {count_of(n_speakers, 'speaker')})"
+    title = f"{stress} stress{gap}({n_tokens} tokens, {count_of(n_speakers, 'speaker')})"
     ax.set_title(title, color=colour, fontsize=7, loc="left", pad=4)
     bare_rows(ax)
     ax.tick_params(labelbottom=True)

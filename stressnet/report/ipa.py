@@ -45,11 +45,11 @@ def syllable_ipa(phones: Iterable[str], stressed: bool | None = None) -> str:
 
 
 def syllable_labels(times: TokenTimes) -> list[str]:
-    """Both syllables of a token in IPA with their stress marks."""
+    """The syllables of a token in IPA with their stress marks."""
     stressed = times.stressed
     return [
         syllable_ipa(
             (p.label for p in times.phones_of(k)), None if stressed is None else stressed == k
         )
-        for k in (0, 1)
+        for k in range(len(times.nuclei))
     ]

@@ -28,7 +28,7 @@ from stressnet.audio import Audio
 from stressnet.axes import Axes, cell_edges
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES
 from stressnet.report.grid import mesh
 from stressnet.report.style import (
     BOUNDARY_COLOUR,
@@ -221,8 +221,15 @@ def draw_relevance(
     return mesh(ax, relevance, axes, zorder=1.5, **colours)
 
 
-def add_colour_bar(ax: Ax, mesh: QuadMesh, label: str) -> Ax:
-    """A symmetric colour bar beside a panel, with the classes' names at its ends.
+CLASS_ENDS = [(s.value, STRESS_COLOURS[s]) for s in CLASSES]
+OWN_ENDS = [("its class", STRESS_COLOURS[CLASSES[0]]), ("others", STRESS_COLOURS[CLASSES[1]])]
+"""What positive and negative relevance speak for, with its colour."""
+
+
+def add_colour_bar(
+    ax: Ax, mesh: QuadMesh, label: str, ends: Sequence[tuple[str, str]] = CLASS_ENDS
+) -> Ax:
+    """A symmetric colour bar beside a panel, with what its ends speak for.
 
     The panel's position must be final, with 0.6 inches free to its right. In the ``label``
     (quantity and unit) ``{power}`` becomes the power of ten that the ticks lack.
@@ -246,9 +253,9 @@ def add_colour_bar(ax: Ax, mesh: QuadMesh, label: str) -> Ax:
     raised = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     power = "" if exponent == 0 else f"10{raised} "
     bar.set_label(label.format(power=power))
-    for stress, y, va in ((Stress.INITIAL, box.y1, "top"), (Stress.FINAL, box.y0, "bottom")):
-        look = {"fontsize": 5.5, "fontweight": "bold", "color": STRESS_COLOURS[stress]}
-        figure.text(box.x1 + 0.05 / wide, y, stress.value, va=va, **look)
+    for (name, colour), y, va in zip(ends, (box.y1, box.y0), ("top", "bottom"), strict=True):
+        look = {"fontsize": 5.5, "fontweight": "bold", "color": colour}
+        figure.text(box.x1 + 0.05 / wide, y, name, va=va, **look)
     return bar_ax
 
 

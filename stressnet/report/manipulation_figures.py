@@ -162,8 +162,8 @@ def plot_agreement(
     _draw_correlations(below.subplots(), table, names, looks)
     entries: dict[str, Any] = {name: {**look, "markersize": 3} for name, look in looks.items()}
     entries["null: relevance of another token of the class"] = _NULL
-    for stress, colour in STRESS_COLOURS.items():
-        dot = {"color": colour, "marker": STRESS_MARKERS[stress], "markersize": 3}
+    for stress in CLASSES:
+        dot = {"color": STRESS_COLOURS[stress], "marker": STRESS_MARKERS[stress], "markersize": 3}
         entries[f"said {stress.value}"] = {"linewidth": 0, **dot}
     legend(figure, entries, loc="outside lower left", ncols=4, handlelength=1.4)
     return figure

@@ -16,6 +16,7 @@ from stressnet.axes import Axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.languages import ENGLISH, language
+from stressnet.lexicon.stress import CLASSES, DISYLLABLES
 from stressnet.report import answers, run_sections, tables
 from stressnet.report.choose import choose_words
 from stressnet.report.corpus import plot_regions
@@ -121,7 +122,7 @@ def _sections(
     yield from _words(sources)
     yield Heading("Conservation")
     yield Paragraph(
-        "The logit difference is redistributed, not created: what does not reach the image is "
+        f"The {sources.run.output} is redistributed, not created: what does not reach the image is "
         "kept by biases and stabilisers, and a ledger accounts for every part."
     )
     yield from run_sections.conservation(sources)
@@ -140,14 +141,19 @@ def _question(sources: Sources, model: dict[str, Any] | None) -> Paragraph:
     run, corpus = sources.run, sources.corpus
     architecture = (model or {}).get("parameters", {}).get("architecture")
     network = "a network" if architecture is None else f"a network ({architecture})"
-    of = language(corpus.language)
-    words = "Disyllabic words" if of.is_english else f"{of.name} words of two syllables"
+    of, names = language(corpus.language), list(run.classes)
+    words = f"{of.name} words of {corpus.lengths.in_words}"
+    if of.is_english and corpus.lengths == DISYLLABLES:
+        words = "Disyllabic words"
+    speaks = "a word's class, cool for others"
+    if run.classes == CLASSES:
+        speaks = "INITIAL, cool for FINAL"
     return Paragraph(
         f"{words} were cut from the recordings of {corpus.name}; {network} was trained "
         f"to tell from a spectrogram ({run.preset_name or 'preset unknown'}) whether stress is "
-        f"INITIAL or FINAL; its answers on {count_of(len(run.tokens), 'token')} were explained "
-        f"by {method_text(run.composite)}. Relevance "
-        "is signed: warm speaks for INITIAL, cool for FINAL. The question is where it lies: in "
+        f"{', '.join(names[:-1])} or {names[-1]}; its answers on "
+        f"{count_of(len(run.tokens), 'token')} were explained by {method_text(run.composite)}. "
+        f"Relevance is signed: warm speaks for {speaks}. The question is where it lies: in "
         "which syllable, in the vowels or beside them, around which formant."
     )
 

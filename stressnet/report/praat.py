@@ -27,6 +27,7 @@ from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.scene import Scene
 from stressnet.report.explorer.tokens import Method
 from stressnet.report.ipa import syllable_labels
+from stressnet.report.run import probability_of
 from stressnet.report.word_data import phone_relevance
 from stressnet.runs.names import safe_name
 from stressnet.runs.problems import Problem, Severity
@@ -75,16 +76,16 @@ def _label(record: Mapping[str, Any], measure: str) -> str:
 
 
 def syllable_tier(scene: Scene, origin_s: float = 0.0) -> tuple[Interval, ...]:
-    """The two syllables in IPA with their stress marks; times as of :func:`relevance_tier`."""
+    """The syllables in IPA with their stress marks; times as of :func:`relevance_tier`."""
     pairs = zip(scene.times.syllables, syllable_labels(scene.times), strict=True)
     return tuple(Interval(s.start_s + origin_s, s.end_s + origin_s, label) for s, label in pairs)
 
 
-def answer_label(said: Stress, p_initial: float, stress: Stress | None) -> str:
+def answer_label(said: Stress, probability: float, stress: Stress | None) -> str:
     """The network's answer in words: ``INITIAL, p = 0.98, right``."""
-    p = p_initial if said is Stress.INITIAL else 1.0 - p_initial
     verdict = "" if stress is None else ", right" if said is stress else ", wrong"
-    return f"{said.value}, p = {p:.2f}{verdict}"
+    certainty = f", p = {probability:.2f}" if probability == probability else ""
+    return f"{said.value}{certainty}{verdict}"
 
 
 def write_formant(
@@ -200,7 +201,7 @@ class PraatWriter:
                 continue
             scene = self.readers[method.run.preset_name].scene(token_id)
             row, relevance = method.run.row(token_id), method.run.map_of(token_id)
-            answer = Stress(row["stress_predicted"]), float(row["p_initial"])
+            answer = Stress(row["stress_predicted"]), probability_of(row)
             label = answer_label(*answer, scene.times.stress)
             end_s = min(origin_s + scene.times.word.end_s, duration_s)
             suffix = "" if len(self.methods) == 1 else f" ({method.label})"

@@ -7,7 +7,7 @@ Layout
     run/
       manifest.json      kind "relevance"; parameters, versions, hashes
       maps.npy           (n, n_bins, n_frames) float32: signed relevance for the logit difference
-                         INITIAL - FINAL, memory-mapped
+                         INITIAL - FINAL (of longer words: for their class), memory-mapped
       axes.json          axes of the maps and the spectrogram preset
       tokens.parquet     one row per map, in any order; ``map_index`` points into ``maps.npy``
       relevance.parquet  one row per token and region (optional)
@@ -16,6 +16,8 @@ Layout
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,18 +31,34 @@ from stressnet.axes import Axes
 from stressnet.corpus.images import Images, read_axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError, StressnetError
+from stressnet.lexicon.stress import CLASSES, Stress, classes_among
 from stressnet.runs.arrays import open_array
 from stressnet.runs.manifest import FILE_NAME, read_manifest
 from stressnet.runs.tables import read_table
 
-TOKEN_COLUMNS = ("token_id", "map_index", "stress", "stress_predicted", "p_initial")
+DIFFERENCE = "logit difference INITIAL − FINAL"
+
+TOKEN_COLUMNS = ("token_id", "map_index", "stress", "stress_predicted")
+
+
+def probability_of(row: Mapping[Hashable, Any] | pd.Series) -> float:
+    """Probability of the class that a row of ``tokens.parquet`` says was predicted.
+
+    Of longer words only that of the token's class is known; it is nan where another was predicted.
+    """
+    said = row["stress_predicted"]
+    if "p_initial" in row:
+        p_initial = float(row["p_initial"])
+        return p_initial if said == Stress.INITIAL else 1.0 - p_initial
+    return float(row["p_target"]) if said == row["stress"] else math.nan
 
 
 @dataclass(frozen=True)
 class RelevanceRun:
     """A finished run of ``stressnet explain``.
 
-    ``maps``, shape (n, n_bins, n_frames), are memory-mapped; positive relevance speaks for INITIAL.
+    ``maps``, shape (n, n_bins, n_frames), are memory-mapped; positive relevance speaks for INITIAL,
+    of longer words for their class.
     Time zero of their ``axes`` is the word's onset. CorpusError, by any method: the folder is no
     finished run, its parts do not fit each other, it has no map of a token, or the corpus is not
     the one that was explained.
@@ -84,7 +102,7 @@ class RelevanceRun:
     def open_corpus(self) -> Corpus:
         """The corpus that was explained: where the manifest says, or beside the run."""
         place = self.place_of("corpus")
-        corpus = Corpus.checked(place)
+        corpus = Corpus.of_any_length(place)
         if self.manifest["inputs"].get("corpus") != corpus.fingerprint:
             raise CorpusError(f"{self.path}: explains another corpus than the one now in {place}")
         return corpus
@@ -93,6 +111,19 @@ class RelevanceRun:
     def parameters(self) -> dict[str, Any]:
         """Parameters of the run: corpus, model, composite, seed."""
         return dict(self.manifest.get("parameters", {}))
+
+    @cached_property
+    def classes(self) -> tuple[Stress, ...]:
+        """The classes of its words."""
+        return classes_among(self.tokens["stress"])
+
+    @property
+    def output(self) -> str:
+        """What is explained, in words."""
+        if self.classes == CLASSES:
+            return DIFFERENCE
+        against = {"best-other": " minus the best other", "mean-others": " minus the others' mean"}
+        return f"logit of its class{against.get(str(self.parameters.get('seed_output')), '')}"
 
     @property
     def composite(self) -> str:

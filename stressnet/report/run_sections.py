@@ -13,6 +13,7 @@ import pandas as pd
 from stressnet.corpus.card import about_language
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.lexicon.stress import DISYLLABLES
 from stressnet.report import tables
 from stressnet.report.corpus import plot_regions
 from stressnet.report.document import Block, Paragraph, Picture
@@ -100,8 +101,10 @@ def _regions(
     return figure, summary[summary["measure"] == measure]
 
 
-def mean_maps(sources: Sources) -> Picture:
-    """Mean relevance over the mean spectrogram."""
+def mean_maps(sources: Sources) -> Block:
+    """Mean relevance over the mean spectrogram, of disyllables."""
+    if sources.corpus.lengths != DISYLLABLES:
+        return Paragraph("Mean maps are drawn of disyllables only.", "missing")
 
     def draw() -> tuple[Figure, pd.DataFrame]:
         means = warped_means(sources.corpus, sources.run)
@@ -119,6 +122,8 @@ def mean_maps(sources: Sources) -> Picture:
 
 def vowels(sources: Sources) -> Block:
     """The vowel space, or why there is none."""
+    if sources.corpus.lengths != DISYLLABLES:
+        return Paragraph("The vowel space is drawn of disyllables only.", "missing")
 
     def draw() -> tuple[Figure, pd.DataFrame]:
         table = vowel_table(sources.corpus, sources.run)

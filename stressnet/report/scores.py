@@ -12,7 +12,7 @@ import pandas as pd
 
 from stressnet.errors import ConfigError, require_columns
 from stressnet.evaluation.sets import TITLES
-from stressnet.lexicon.stress import CLASSES
+from stressnet.lexicon.stress import classes_among
 from stressnet.report.grid import (
     TICK,
     bare_rows,
@@ -126,28 +126,32 @@ def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figur
 
     truth = "stress_true" if "stress_true" in predictions.columns else "stress"
     require_columns(predictions, ("split", truth, "stress_predicted"), "table of predictions")
-    ticks = [s.value for s in CLASSES]
+    classes = classes_among(predictions[truth])
+    ticks = [s.value for s in classes]
     known = predictions[predictions[truth].isin(ticks)]
     names = sorted((str(s) for s in known["split"].unique()), key=test_order)
     if not names:
         raise ConfigError("table of predictions has no tokens with known stress")
-    columns = max(1, int((width_in(width) - 0.4) // 1.2))
+    columns = max(1, int((width_in(width) - 0.4) // (0.6 * len(ticks))))
     labels = [f"confusion {name}" for name in names]
-    figure, panels = lines_of_panels(width, labels, columns, 1.8, 0.0, sharey=True)
+    tall_in = 1.8 + 0.6 * (len(ticks) - 2)
+    figure, panels = lines_of_panels(width, labels, columns, tall_in, 0.0, sharey=True)
     for number, (name, ax) in enumerate(zip(names, panels, strict=True)):
         part = known[known["split"] == name]
         table = pd.crosstab(part[truth], part["stress_predicted"])
         counts = table.reindex(index=ticks, columns=ticks, fill_value=0).to_numpy()
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         for (i, j), share in np.ndenumerate(shares):
-            ramp = LinearSegmentedColormap.from_list("", ["white", STRESS_COLOURS[CLASSES[i]]])
+            ramp = LinearSegmentedColormap.from_list("", ["white", STRESS_COLOURS[classes[i]]])
             square = [j - 0.5, j + 0.5], i - 0.5, i + 0.5
             ax.fill_between(*square, color=ramp(0.75 * share), linewidth=0)
             text = f"{counts[i, j]}\n{100 * share:.0f} %"
             ax.text(j, i, text, ha="center", va="center", fontsize=6.5)
-        ax.set(xlim=(-0.5, 1.5), ylim=(1.5, -0.5), aspect="equal")
-        ax.set_xticks([0, 1], ticks, fontsize=5.5)
-        ax.set_yticks([0, 1], ticks, fontsize=5.5)
+        last = len(ticks) - 0.5
+        ax.set(xlim=(-0.5, last), ylim=(last, -0.5), aspect="equal")
+        labels = [tick.replace("ULTIMATE", "ULT.") for tick in ticks]
+        ax.set_xticks(range(len(ticks)), labels, fontsize=5.5 if len(ticks) == 2 else 4.5)
+        ax.set_yticks(range(len(ticks)), labels, fontsize=5.5 if len(ticks) == 2 else 4.5)
         ax.tick_params(length=0, pad=2)
         ax.set_xlabel("heard as", labelpad=1)
         if number % columns == 0:

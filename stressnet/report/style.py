@@ -34,7 +34,13 @@ Width = str | float
 """How wide a figure is: a name in :data:`WIDTHS_IN`, or inches."""
 
 STRESS_MARKERS: dict[Stress, str] = {Stress.INITIAL: "o", Stress.FINAL: "s"}
-STRESS_COLOURS: dict[Stress, str] = {Stress.INITIAL: "#c8400c", Stress.FINAL: "#1768ac"}
+STRESS_COLOURS: dict[Stress, str] = {
+    Stress.INITIAL: "#c8400c",
+    Stress.PREANTEPENULTIMATE: "#8a6a00",
+    Stress.ANTEPENULTIMATE: "#c8400c",
+    Stress.PENULTIMATE: "#2d7a4f",
+    Stress.FINAL: "#1768ac",
+}
 """One colour per class, used for nothing else in statistics figures."""
 
 COLOURS = ("#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stressnet.inference.twoway import MIN_CLUSTERS
 from stressnet.languages import ENGLISH, language
-from stressnet.lexicon.stress import CLASSES
+from stressnet.lexicon.stress import classes_among
 from stressnet.report.document import Cell, Table
 from stressnet.report.names import grouped, region_name
 from stressnet.report.scores import set_name, test_order
@@ -42,16 +42,16 @@ def p_value(value: float) -> str:
 
 def corpus_table(tokens: pd.DataFrame) -> Table:
     """Tokens, classes, words and speakers per split."""
-    rows = []
+    rows, classes = [], classes_among(tokens["stress"])
     splits = {str(name): part for name, part in tokens.groupby("split", sort=False)}
     parts = {set_name(name): splits[name] for name in sorted(splits, key=_split_order)}
     for name, part in {**parts, "all": tokens}.items():
-        counts = [int((part["stress"] == s.value).sum()) for s in CLASSES]
+        counts = [int((part["stress"] == s.value).sum()) for s in classes]
         sizes = [len(part), *counts, len(part) - sum(counts)]
         different = [part[column].nunique() for column in ("word", "speaker")]
         rows.append([name, *map(str, [*sizes, *different])])
     return Table(
-        ["split", "tokens", *(s.value for s in CLASSES), "unknown", "words", "speakers"],
+        ["split", "tokens", *classes, "unknown", "words", "speakers"],
         rows,
         "Tokens per split and class of stress; different words (spellings) and speakers.",
     )
@@ -60,6 +60,8 @@ def corpus_table(tokens: pd.DataFrame) -> Table:
 def metrics_table(metrics: pd.DataFrame) -> Table:
     """Success on every test set, each accuracy beside n and the majority rate."""
     rows: dict[Any, Any] = metrics.set_index(["test_set", "metric"]).to_dict("index")
+    classes = classes_among(str(name).removeprefix("n_").upper() for name in metrics)
+    shown = [m for m in ("accuracy", "balanced_accuracy", "mcc") if m in set(metrics["metric"])]
     firsts = metrics.drop_duplicates("test_set")
     firsts = firsts.sort_values("test_set", key=lambda names: names.map(test_order))
 
@@ -77,14 +79,14 @@ def metrics_table(metrics: pd.DataFrame) -> Table:
         [
             ("test set", lambda first: set_name(str(first["test_set"]))),
             "n",
-            *((s.value, f"n_{s.value.lower()}") for s in CLASSES),
+            *((s.value, f"n_{s.value.lower()}") for s in classes),
             ("speakers / words", lambda first: f"{first['n_speakers']} / {first['n_words']}"),
             ("majority rate", lambda first: number(first["majority_rate"], 3)),
-            *map(success, ("accuracy", "balanced_accuracy", "mcc")),
+            *map(success, shown),
         ],
         caption="Success with 95 % intervals (bootstrap clustered by speaker and word family). The "
         "majority rate is the accuracy of always saying the more frequent class; balanced "
-        "accuracy is 0.5 and MCC 0 by chance.",
+        f"accuracy is {1 / len(classes):.2g} and MCC 0 by chance.",
     )
 
 
@@ -108,7 +110,7 @@ def alignment_table(scores: dict[str, dict[str, float]]) -> Table:
 
 
 def conservation_table(tokens: pd.DataFrame) -> Table | None:
-    """Where the explained logit difference went; None if the run does not say."""
+    """Where the explained output went; None if the run does not say."""
     names = {
         "relevance_sum": "relevance on the image",
         "bias_share": "kept by biases",
@@ -141,7 +143,7 @@ def region_table(summary: pd.DataFrame) -> Table:
     regions = [r for _, members in grouped(summary["region"]) for r in members]
     index: dict[Any, Any] = summary.set_index(["region", "stress", "measure"]).to_dict("index")
     for region in regions:
-        for stress in CLASSES:
+        for stress in classes_among(summary["stress"]):
             measures = ("density", "positive_share", "area_share")
             density, share, area = (index.get((region, stress.value, m)) for m in measures)
             if density is None:

@@ -11,7 +11,6 @@ import numpy as np
 
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
-from stressnet.lexicon.stress import Stress
 from stressnet.report import layers
 from stressnet.report.grid import blank, stacked_panels
 from stressnet.report.ipa import syllable_labels, to_ipa
@@ -155,7 +154,7 @@ def caption(
     rules = f" ({word.composite})" if word.composite else ""
     logits = f"{float(word.relevance.sum()):+.2f}".replace("-", "−")
     start.append(
-        f"Relevance{rules}: signed shares of the logit difference INITIAL − FINAL on the network's "
+        f"Relevance{rules}: signed shares of the {word.output} on the network's "
         f"own spectrogram ({word.image_name or 'unnamed preset'}), one colour per cell without "
         f"smoothing; colours saturate at ±{limit:.2g} (symmetric, zero transparent). Sum over the "
         f"image {logits} logits; {100 * hidden:.0f} % of |R| lies "
@@ -182,20 +181,21 @@ def _draw_relevance(ax: Ax, word: WordData, limit: float | None, dots: float) ->
     mesh = layers.draw_relevance(ax, word.relevance, word.image.axes, limit=limit)
     if word.tracks is not None:
         layers.draw_formants_plain(ax, word.tracks.formants, word.times.nuclei, size=dots)
-    layers.add_colour_bar(ax, mesh, "relevance ({power}logits/cell)")
+    ends = layers.OWN_ENDS if word.of_own_class else layers.CLASS_ENDS
+    layers.add_colour_bar(ax, mesh, "relevance ({power}logits/cell)", ends)
 
 
 def _draw_tiers(panels: dict[str, Ax], word: WordData, ipa: bool, inches_per_s: float) -> None:
     times = word.times
     phones = list(times.phones)
-    labels = [" ".join(p.label for p in times.phones_of(k)) for k in (0, 1)]
+    labels = [" ".join(p.label for p in times.phones_of(k)) for k in range(len(times.nuclei))]
     if ipa:
         phones = [replace(p, label=to_ipa(p.label)) for p in phones]
         labels = syllable_labels(times)
     syllables = [replace(s, label=label) for s, label in zip(times.syllables, labels, strict=True)]
     look: dict[str, Any] = {}
     if word.stress is not None:
-        look["emphasised"] = [syllables[word.stress.class_index]]
+        look["emphasised"] = [syllables[word.stress.syllable(len(syllables))]]
         look["emphasis_colour"] = STRESS_COLOURS[word.stress]
     points = _fitting(phones, inches_per_s)
     layers.draw_tier(panels["phones"], phones, "phones", shaded=times.nuclei, fontsize=points)
@@ -204,11 +204,12 @@ def _draw_tiers(panels: dict[str, Ax], word: WordData, ipa: bool, inches_per_s: 
     layers.draw_tier(panels["word"], [replace(times.word, label=word.word.lower())], "word")
     # A boundary runs down to the tier it belongs to, so that it crosses no label.
     top = panels["waveform"]
-    start_s, middle_s, end_s = times.word.start_s, times.syllables[1].start_s, times.word.end_s
+    start_s, end_s = times.word.start_s, times.word.end_s
+    middles_s = [syllable.start_s for syllable in times.syllables[1:]]
     inner = {t for p in times.phones for t in (p.start_s, p.end_s)}
-    inner = {t for t in inner if min(abs(t - u) for u in (start_s, middle_s, end_s)) > 1e-6}
+    inner = {t for t in inner if min(abs(t - u) for u in (start_s, *middles_s, end_s)) > 1e-6}
     layers.draw_boundaries(top, panels["word"], [start_s, end_s], strong=True)
-    layers.draw_boundaries(top, panels["syllables"], [middle_s], strong=True)
+    layers.draw_boundaries(top, panels["syllables"], middles_s, strong=True)
     layers.draw_boundaries(top, panels["phones"], sorted(inner))
 
 
@@ -233,10 +234,10 @@ def _titles(word: WordData, total: float) -> list[list[_Piece]]:
         right.append(_Piece(f"{word.stress.value} stress", 7.0, STRESS_COLOURS[word.stress]))
     if word.stress_predicted is not None:
         said = word.stress_predicted
-        p = word.p_initial if said is Stress.INITIAL else 1.0 - word.p_initial
+        p = word.probability
         verdict = "" if word.stress is None else " ✓" if said is word.stress else " ✗"
         certainty = f"p = {p:.2f}" if p < 0.995 else "p > 0.99"
-        text = f"network: {said.value}, {certainty}{verdict}"
+        text = f"network: {said.value}{f', {certainty}' if p == p else ''}{verdict}"
         right.append(_Piece(text, 7.0, STRESS_COLOURS[said]))
     needed = sum(piece.room_in for piece in (*left, *right))
     fits = needed <= total - _LEFT_IN - 0.1

@@ -16,11 +16,11 @@ from stressnet.axes import Axes, Spectrogram
 from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.languages import ENGLISH, language
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.regions.from_corpus import token_times
 from stressnet.regions.projection import Record, project_masks
 from stressnet.regions.scene import Scene, TokenTimes
-from stressnet.report.run import RelevanceRun
+from stressnet.report.run import DIFFERENCE, RelevanceRun, probability_of
 from stressnet.runs.tables import read_table
 
 
@@ -29,8 +29,9 @@ class WordData:
     """All that a word's picture shows; times are seconds from the word's onset.
 
     ``origin_s`` is the time of the word's onset in the excerpt. Positive ``relevance``, of the
-    shape of the image, speaks for INITIAL; ``p_initial`` is NaN if there is no network, the name of
-    the ``language``, for the title, empty for English.
+    shape of the image, speaks for INITIAL, or if ``of_own_class`` for the token's class; ``output``
+    is what was explained. ``probability``, of the answer, is NaN where it is not known; the name of
+    the ``language``, for the title, is empty for English.
     """
 
     token_id: str
@@ -43,7 +44,9 @@ class WordData:
     image: Spectrogram | None = None
     relevance: NDArray[np.floating] | None = None
     stress_predicted: Stress | None = None
-    p_initial: float = math.nan
+    probability: float = math.nan
+    output: str = DIFFERENCE
+    of_own_class: bool = False
     composite: str = ""
     image_name: str = ""
     language: str = ""
@@ -80,7 +83,9 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
             "image": Spectrogram(np.array(images.values[at]), images.axes, images.mask[at]),
             "relevance": run.map_of(token_id),
             "stress_predicted": Stress(answer["stress_predicted"]),
-            "p_initial": float(answer["p_initial"]),
+            "probability": probability_of(answer),
+            "output": run.output,
+            "of_own_class": run.classes != CLASSES,
             "composite": run.composite,
             "image_name": run.preset_name,
         }

@@ -26,6 +26,7 @@ class DemoConfig:
         ENGLISH,
         help="Language that is spoken: en, de, es, it, nl, pt or ru.",
     )
+    syllables: str = option("2", choices=("2", "3"), help="Of the target words; 3 only in es.")
     seed: int = seed_option()
 
 

@@ -11,8 +11,9 @@ from stressnet.alignment.accuracy import boundary_errors, summarise
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.store import Corpus
 from stressnet.demo.corpus import speak_corpus
-from stressnet.demo.sentences import demo_texts
+from stressnet.demo.sentences import target_words
 from stressnet.languages import ENGLISH, language
+from stressnet.lexicon.stress import WordLengths
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.page import ALIGNMENT_FILE
 from stressnet.report.run import RelevanceRun
@@ -42,18 +43,27 @@ EXPLORER_TOKENS = 300
 def run(config: DemoConfig, folder: RunFolder) -> Result:
     """Speak, build, align, train, explain, report; the result has the report's ``page``."""
     seed, size, code = config.seed, config.size, config.language
-    demo_texts(code)  # refuses a language that has none
+    lengths = WordLengths.parse(config.syllables)
+    target_words(code, lengths)  # refuses a language that has none
     folder.begin(config, steps=[Step("demo", 1, "runs", 180.0)])
     recordings, truth = folder.path / "recordings", folder.path / "recordings-truth"
     for name in ("recordings", "recordings-truth"):
         folder.tree(f"{name}/**")
     if not (truth / "minimal_pairs.tsv").exists():
         with folder.progress.stage("speak"):
-            speak_corpus(recordings, seed=seed, size=size, language=code, truth_out=truth)
+            speak_corpus(
+                recordings,
+                seed=seed,
+                size=size,
+                language=code,
+                lengths=lengths,
+                truth_out=truth,
+            )
     options = BuildConfig(
         recipe=RECIPES.get(code, "espeak"),
         labels=truth / "minimal_pairs.tsv" if code == ENGLISH else None,
         language=code,
+        syllables=config.syllables,
         # Three voices are all that the tiny corpus has: one for each set.
         valid_share=0.10 if size == "full" else 0.3,
         test_share=0.22 if size == "full" else 0.3,
@@ -67,7 +77,7 @@ def run(config: DemoConfig, folder: RunFolder) -> Result:
         folder.json(f"corpus/{ALIGNMENT_FILE}", alignment)
     with folder.folder("model", "model") as child:
         trained = train(TrainOptions(max_epochs=EPOCHS[size], seed=seed), corpus, child)
-    network = TrainedNetwork.load(folder.path / "model")
+    network = TrainedNetwork.of_any_length(folder.path / "model")
     with folder.folder("run", "relevance") as child:
         explained = explain(ExplainConfig(untrained=0, seed=seed), corpus, network, child)
     with folder.folder("report", "report") as child:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from stressnet.errors import CorpusError
+from stressnet.lexicon.stress import DISYLLABLES
 from stressnet.report.cues_figure import COEFFICIENT_COLUMNS
 from stressnet.report.explorer.writing import model_folder, open_methods, write_explorer
 from stressnet.report.page import write_report
@@ -30,6 +32,9 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Result
         if manifest["inputs"]["corpus"] != corpus.fingerprint:
             raise CorpusError(f"{config.patching}: patching of another corpus than {corpus.path}")
     beside = {"coefficients": coefficients, "claims": claims, "patching": config.patching}
+    if corpus.lengths != DISYLLABLES and config.explorer_tokens:
+        folder.progress.say("no explorer: it shows disyllables only")
+        config = replace(config, explorer_tokens=0)
     folder.begin(
         {"explorer_tokens": config.explorer_tokens, "seed": config.seed},
         {
