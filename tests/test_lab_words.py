@@ -18,7 +18,7 @@ from stressnet.lab.klatt import KlattTiers, level_db, synthesise, tilt_db
 from stressnet.lab.measured import MEASURES
 from stressnet.lab.plans import VOICES, ConsonantPlan, Voice, WordPlan, get_voices
 from stressnet.lab.words import LabWord, draw_words
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.regions.band_regions import RESOLVED_FACTOR
 from stressnet.runs.problems import Problem
 
@@ -166,7 +166,7 @@ def test_direction_of_the_cue(name: str) -> None:
     for pair in range(16):
         both = {stress: parts(plan) for stress, plan in plans(name, pair).items()}
         values = [
-            {stress: both[stress][vowel, parameter] for stress in Stress} for vowel in rule.vowels
+            {stress: both[stress][vowel, parameter] for stress in CLASSES} for vowel in rule.vowels
         ]
         second_more = values[-1][Stress.FINAL] - values[-1][Stress.INITIAL]
         differences.append(-second_more if rule.where == 1 else second_more)

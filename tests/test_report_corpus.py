@@ -15,7 +15,7 @@ from report_runs import make_run
 from stressnet.axes import Axes
 from stressnet.corpus.landmarks import warp_columns
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.report.corpus import plot_regions, plot_warped_means, warped_means
 from stressnet.report.run import RelevanceRun
 from stressnet.report.scores import plot_accuracy, plot_confusion
@@ -72,7 +72,7 @@ def test_regions_show_means_speakers_and_null(
     figure = plot_regions(relevance, summary)
     labels = [t.get_text() for t in panel(figure, "INITIAL").get_yticklabels()]
     assert labels == ["stressed nucleus", "unstressed nucleus", "padding", "F1"]
-    for stress in Stress:
+    for stress in CLASSES:
         ax = panel(figure, stress.value)
         rows = summary[(summary["stress"] == stress.value) & (summary["measure"] == "density")]
         means = rows.set_index("region")["mean"]
@@ -209,7 +209,7 @@ def test_samples_and_right_answers_only(run: RelevanceRun) -> None:
 def test_warped_figure_has_shared_axes_and_colours(run: RelevanceRun) -> None:
     means = warped_means(run.open_corpus(), run)
     figure = plot_warped_means(means)
-    maps = [panel(figure, f"map {s.value}") for s in Stress]
+    maps = [panel(figure, f"map {s.value}") for s in CLASSES]
     limits = [[c for c in ax.collections if isinstance(c, QuadMesh)][1].get_clim() for ax in maps]
     assert limits[0] == limits[1] == pytest.approx((-limits[0][1], limits[0][1]))
     assert panel(figure, "time INITIAL").get_ylim() == panel(figure, "time FINAL").get_ylim()

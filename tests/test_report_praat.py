@@ -134,7 +134,7 @@ def test_unknown_measure(run: RelevanceRun, reader: SceneReader) -> None:
 
 
 def test_answers_in_words() -> None:
-    assert answer_label(Stress.FINAL, 0.1, Stress.FINAL) == "FINAL, p = 0.90, right"
+    assert answer_label(Stress.FINAL, 0.9, Stress.FINAL) == "FINAL, p = 0.90, right"
     assert answer_label(Stress.INITIAL, 0.6, Stress.FINAL) == "INITIAL, p = 0.60, wrong"
     assert answer_label(Stress.INITIAL, 0.6, None) == "INITIAL, p = 0.60"
 

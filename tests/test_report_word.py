@@ -75,7 +75,7 @@ def word() -> WordData:
         image=image,
         relevance=relevance,
         stress_predicted=Stress.FINAL,
-        p_initial=0.2,
+        probability=0.8,
         composite="epsilon-plus",
         image_name="stressnet",
     )
@@ -195,7 +195,7 @@ def test_labels_lie_inside_their_intervals(word: WordData) -> None:
 
 
 def test_nothing_runs_over_the_edge_or_into_a_neighbour(word: WordData) -> None:
-    long = replace(word, word="EXTRAORDINARY", speaker="a-long-speaker-name", p_initial=0.9999)
+    long = replace(word, word="EXTRAORDINARY", speaker="a-long-speaker-name", probability=0.9999)
     for width in ("page", "column"):
         figure = plot_word(long, width=width)
         FigureCanvasAgg(figure).draw()
@@ -221,7 +221,7 @@ def test_titles_say_who_and_whether_right(word: WordData) -> None:
     assert "speaker anna" in shown
     assert "INITIAL stress" in shown
     assert "network: FINAL, p = 0.80 ✗" in shown
-    right = replace(word, stress_predicted=Stress.INITIAL, p_initial=0.9999)
+    right = replace(word, stress_predicted=Stress.INITIAL, probability=0.9999)
     assert "network: INITIAL, p > 0.99 ✓" in [t.get_text() for t in plot_word(right).texts]
 
 
