@@ -241,7 +241,7 @@ def test_a_build_holds_no_rows_of_tokens(
     monkeypatch.setattr(build_tables, "ROWS_PER_GROUP", 64)
     (recording, *_) = scan(load_recipe("generic"), source).recordings
     tokens = pd.read_parquet(straight / "tokens.parquet")
-    rows = tokens[list(tables.TOKEN_TYPES)].iloc[:10].to_dict("records")
+    rows = tokens[list(tables.token_types())].iloc[:10].to_dict("records")
     phones = pd.read_parquet(straight / "phones.parquet").iloc[:40].to_dict("records")
     result = {"tokens": rows, "phones": phones, "not_tokens": [], "warnings": []}
 

@@ -318,7 +318,7 @@ def _read_info(folder: Path) -> tuple[CheckpointInfo, str]:
         raise CheckpointError(
             f"{path}: images of {info.n_bins} x {info.n_frames} are none that stressnet makes"
         )
-    if tuple(info.classes) != classes_among(info.classes):
+    if list(map(str, info.classes)) != [*classes_among(map(str, info.classes))]:
         raise CheckpointError(
             f"{path}: classes are {list(info.classes)}, expected {list(CLASSES)} or, of longer "
             f"words, those of docs/languages.md in their order; train again"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from stressnet.errors import CorpusError
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES
 from stressnet.report.run import RelevanceRun
 from stressnet.runs import Result, RunFolder, hash_file
 from stressnet.runs.manifest import FILE_NAME
@@ -68,7 +68,7 @@ def by_syllable(cues: pd.DataFrame) -> pd.DataFrame:
     compared = re.compile(r"(syllable|nucleus)_(diff|log2ratio)_")
     shared = [name for name, part in parts.items() if part is None and not compared.match(name)]
     rows = []
-    for number, stress in enumerate(Stress, start=1):
+    for number, stress in enumerate(CLASSES, start=1):
         own = {
             name: "vowel" if part[3] is None else f"{part[1]}_{part[3]}"
             for name, part in parts.items()
