@@ -189,7 +189,7 @@ def _draw_tokens(ax: Plot, part: pd.DataFrame, row: Any) -> None:
         look: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "va": "top"}
         ax.text(1.0, 1.0, text.replace("-", "−"), fontsize=5.5, **look)
     ax.margins(y=0.2)
-    ax.locator_params(nbins=4)
+    ax.locator_params(nbins=3)
 
 
 def _draw_correlations(
