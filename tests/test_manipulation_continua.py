@@ -11,6 +11,7 @@ from spoken_words import RATE_HZ, word
 
 from stressnet.acoustics.cues import measure_token
 from stressnet.errors import ConfigError, ManipulationError
+from stressnet.languages import language
 from stressnet.manipulation.check import (
     Checked,
     check,
@@ -115,6 +116,21 @@ def test_formants_move_by_what_stress_does_to_that_vowel() -> None:
     lone = row(0, "FINAL", nucleus_1="AA0", nucleus_2="IY1")
     with pytest.raises(ManipulationError, match="vowels AA with stress or AA without"):
         reference.endpoint(lone, "f1")
+
+
+def test_formants_of_other_languages_move_by_their_own_vowels() -> None:
+    tokens = []
+    for i in range(8):  # German: a stands unstressed, œ does not; ə is the reduced vowel
+        tokens.append(row(i, "INITIAL", nucleus_1="œ1", nucleus_2="a0", f1_hz_1=500, f1_hz_2=700))
+        tokens.append(row(i, "INITIAL", nucleus_1="a1", nucleus_2="ə0", f1_hz_1=800, f1_hz_2=450))
+    reference = Reference(pd.DataFrame(tokens), spoken=language("de"))
+    end = reference.endpoint(tokens[0], "f1")
+    np.testing.assert_allclose(2.0 ** np.array(end.final), [450, 800])
+    with pytest.raises(ManipulationError, match="vowels ə with stress or ə without"):
+        reference.endpoint(tokens[1], "f1")
+    italian = Reference(pd.DataFrame(tokens), spoken=language("it"))
+    with pytest.raises(ManipulationError, match="vowels œ with stress or œ without"):
+        italian.endpoint(tokens[0], "f1")
 
 
 def test_suspect_formants_do_not_enter_the_means() -> None:

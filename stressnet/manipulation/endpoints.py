@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from stressnet.errors import ConfigError, ManipulationError, check_names
+from stressnet.languages import ENGLISH, Language, language
 from stressnet.lexicon.pronunciation import bare
 from stressnet.manipulation.cues import CUES, ManipulatedCue, Pair, get_cue
 
@@ -28,7 +30,7 @@ MIN_TOKENS = 5
 """Tokens of each class that a mean must rest on."""
 
 UNREDUCED = frozenset({"AH", "IH", "IY", "ER", "OW", "UW"})
-"""Vowels that also stand unstressed as themselves; the others reduce to the schwa, AH."""
+"""English vowels that also stand unstressed as themselves; the others reduce to the schwa, AH."""
 
 _SCHWA = "AH"
 
@@ -78,9 +80,12 @@ Mean = tuple[float, int]
 class Reference:
     """The measured cues of a corpus, asked for endpoints."""
 
-    def __init__(self, cues: pd.DataFrame, min_tokens: int = MIN_TOKENS) -> None:
+    def __init__(
+        self, cues: pd.DataFrame, min_tokens: int = MIN_TOKENS, spoken: Language | None = None
+    ) -> None:
         if min_tokens < 1:
             raise ConfigError("min_tokens must be 1 or more")
+        self.spoken = spoken or language(ENGLISH)
         self.min_tokens = min_tokens
         table = cues[cues["stress"].isin(["INITIAL", "FINAL"])].reset_index(drop=True)
         keep = ["token_id", "speaker", "sex", "word", "stress", "nucleus_1", "nucleus_2"]
@@ -182,16 +187,24 @@ class Reference:
     def _stress_effect(
         self, row: Mapping[Any, Any], cue: ManipulatedCue, vowel: str, *, is_stressed: bool
     ) -> tuple[float, str, int, int]:
-        """Stressed minus unstressed of a vowel, whose means, and how many vowels each rests on."""
-        unstressed_vowel = _SCHWA if is_stressed and vowel not in UNREDUCED else vowel
-        for source, value in self._groups(row):
+        """Stressed minus unstressed of a vowel, whose means, and how many vowels each rests on.
+
+        In other languages than English a vowel is compared with itself, and where it does not stand
+        unstressed, with the first reduced vowel that does.
+        """
+        others = [vowel]
+        if is_stressed and self.spoken.is_english:
+            others = [vowel if vowel in UNREDUCED else _SCHWA]
+        elif is_stressed:
+            others = list(dict.fromkeys([vowel, *map(bare, self.spoken.reduced)]))
+        for other, (source, value) in product(others, self._groups(row)):
             with_stress = self._formant(cue.name, source, value, vowel, True)
-            without = self._formant(cue.name, source, value, unstressed_vowel, False)
+            without = self._formant(cue.name, source, value, other, False)
             if with_stress is not None and without is not None:
                 return with_stress[0] - without[0], source, with_stress[1], without[1]
         raise ManipulationError(
             f"{cue.name}: fewer than {self.min_tokens} measured vowels {vowel} with stress or "
-            f"{unstressed_vowel} without in the corpus"
+            f"{' or '.join(others)} without in the corpus"
         )
 
     def _find_formant(

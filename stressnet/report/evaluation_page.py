@@ -21,6 +21,8 @@ from stressnet.evaluation.text import (
     level_text,
     set_title,
 )
+from stressnet.languages import ENGLISH, language
+from stressnet.languages.phones import bare
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.answers import audit_sentence, success_sentences
 from stressnet.report.document import (
@@ -100,7 +102,7 @@ def write_page(
         comparisons_table(tables["comparisons"]),
         *_pairs(tables, names),
         Heading("Groups"),
-        groups_table(tables["groups"], names[0]),
+        groups_table(tables["groups"], names[0], corpus.language),
         *_hardest(out, corpus, hardest, names[0]),
         *_worst(tables, names[0]),
         Heading("Networks"),
@@ -277,10 +279,18 @@ def within_words(scores: pd.DataFrame) -> list[str]:
     ]
 
 
-def groups_table(groups: pd.DataFrame, name: str) -> Table:
-    """Balanced accuracy of one network by sex, unstressed vowel and what is known of speakers."""
+def groups_table(groups: pd.DataFrame, name: str, spoken: str = ENGLISH) -> Table:
+    """Balanced accuracy of one network by sex, unstressed vowel and what is known of speakers.
+
+    `spoken` is the code of the language, which says what vowels are reduced.
+    """
     chosen = groups[(groups["metric"] == "balanced_accuracy") & (groups["model"] == name)]
     pairs = chosen["test_set"] == "minimal_pairs"  # other sets hold known or new speakers only
+    vowels = " or ".join(dict.fromkeys(map(bare, language(spoken).reduced)))
+    vowels = "AH, ER or IH" if spoken == ENGLISH else vowels
+    reduced = f"Unstressed vowels count as reduced if they are {vowels}"
+    if not vowels:
+        reduced = f"{language(spoken).name} has no reduced vowels"
     return Table.of(
         chosen[pairs | (chosen["group"] != "speaker_is_known")],
         [
@@ -288,7 +298,7 @@ def groups_table(groups: pd.DataFrame, name: str) -> Table:
             *(("level", level_text), "n", _N_FINAL, ("speakers", "n_speakers")),
             ("balanced accuracy", interval_text),
         ],
-        caption=f"{name}. Unstressed vowels count as reduced if they are AH, ER or IH.",
+        caption=f"{name}. {reduced}.",
         flush_left=(0, 1, 2),
     )
 

@@ -111,7 +111,7 @@ def write_card(
         card = render(
             "card.md",
             **_parts(corpus, described, unit, scores),
-            groups=groups_table(groups, unit.name),
+            groups=groups_table(groups, unit.name, corpus.language),
             answer=Bullets(answer),
             figure=path.with_suffix(".png").name,
         )

@@ -64,7 +64,7 @@ def check_fit(folder: RunFolder, found: Scan, aligned: Mapping[str, Alignment]) 
     if n_wrong >= FEWEST_WRONG and n_wrong > MOST_WRONG * n:
         text = (
             f"the words of {n_wrong} of {n} recordings do not, or hardly, fit their sound; are "
-            f"these their transcripts, and is this English?"
+            f"these their transcripts, and is this {found.recordings[0].language.name}?"
         )
         folder.problems += warnings_about("", LANGUAGE, [text])
     kept = tuple(r for r in found.recordings if r.utterance_id not in refused)

@@ -15,7 +15,7 @@ from stressnet.acoustics.tracks import FormantSettings
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
-from stressnet.languages import capitals
+from stressnet.languages import capitals, language_of
 from stressnet.manipulation.cues import get_cue, in_order
 from stressnet.manipulation.endpoints import Endpoint, Reference
 from stressnet.runs import Problem, Severity, read_manifest, read_table
@@ -87,7 +87,7 @@ def endpoints_of(
 ) -> dict[str, dict[str, Endpoint]]:
     """Ends of every cue that has some, by token; those that have none become problems."""
     table = read_table(cues / CUE_TABLE, ["token_id"])
-    reference = Reference(table, config.min_tokens)
+    reference = Reference(table, config.min_tokens, language_of(tokens))
     rows = {str(row["token_id"]): row for row in table.to_dict("records")}
     kind: Any = config.endpoints
     wanted = in_order(sorted({*config.cues, *(cue for pair in config.pair_list for cue in pair)}))
