@@ -15,6 +15,7 @@ import pytest
 from report_runs import make_run
 
 from stressnet.errors import CorpusError
+from stressnet.evaluation.tables import ORACLE
 from stressnet.report import answers, tables
 from stressnet.report.choose import choose_words
 from stressnet.report.document import Document, Heading, Paragraph, Table
@@ -161,6 +162,12 @@ def test_what_is_not_shown_is_not_claimed() -> None:
     (text,) = answers.success_sentences(pd.DataFrame([row | {"low": np.nan}]), "It")
     assert "is not shown" in text and "interval" not in text and "1 word, 2 speakers" in text
     assert answers.success_sentences(pd.DataFrame([row | {"estimate": np.nan}]), "It") == []
+    sets = ["minimal_pairs", "all/new_words", "all"]  # of a corpus that was not trained on
+    foreign = pd.DataFrame([row | {"test_set": name, "model": "net"} for name in sets])
+    oracle = pd.DataFrame([row | {"test_set": sets[0], "model": ORACLE, "estimate": 0.7}])
+    first, pairs = answers.success_sentences(pd.concat([foreign, oracle]), "It", "net")
+    assert " on all tokens (" in first
+    assert pairs.endswith("without any sound, gives 0.700 [0.450, 0.750].")
     audits = pd.DataFrame(columns=["audit", "test_set", "estimate"])
     assert "was not measured" in answers.audit_sentence(audits)
 
