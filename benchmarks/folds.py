@@ -6,7 +6,7 @@
 
 ``part`` trains the networks of the same folds on the tokens of one corpus of a merged one (column
 ``corpus``) alone, and tests them on the same tokens as ``train`` does. ``table`` pools the folds:
-figures of every listener on every test set, and paired differences of networks to regressions on
+figures of every listener on every test set, and paired differences of networks to a regression on
 cues (``measure``), to a classifier told the phones, to the oracle of each word's commoner reading,
 and of each pair given with ``--than``. ``NETWORK + cue regression`` is the mean probability of two.
 Words of pairs are by speakers who were new to the network.
@@ -37,10 +37,10 @@ from stressnet.training import cue_baselines as cb
 from stressnet.training.corpus_data import Fold, add_token_columns, splits_of_fold, stress_data
 from stressnet.training.data import StressData, predictions_table
 from stressnet.training.fit import Origin, train
-from stressnet.training.trained import pool_folds
+from stressnet.training.trained import average_logits, pool_folds, within
 
 FILE = "predictions.parquet"
-CUES, BOOSTING, PHONES = "cue regression", "cue boosting", "phones only"
+CUES, PHONES = "cue regression", "phones only"
 ORACLE = "majority reading of each word"
 FOLDS = [Fold(number, 5) for number in range(1, 6)]
 KEYS = ["token_id", "split"]
@@ -55,9 +55,11 @@ def part_of(corpus: Corpus, data: StressData, name: str) -> StressData:
     return replace(data, splits=np.where(other, "other corpus", data.splits))
 
 
-def of_cues(cues: pd.DataFrame, fold: Fold, baseline: cb.Baseline) -> pd.DataFrame:
-    """Predictions of a classifier on cues in one fold."""
-    data = cb.cue_data(cues.assign(split=splits_of_fold(cues, fold)))
+def of_cues(corpus: Corpus, cues: pd.DataFrame, fold: Fold) -> pd.DataFrame:
+    """Predictions of logistic regression on cues in one fold of the corpus they are of."""
+    baseline = next(one for one in cb.baselines() if one.name == cb.LOGISTIC)
+    splits = pd.Series(splits_of_fold(corpus.tokens, fold).array, corpus.tokens["token_id"])
+    data = cb.cue_data(cues.assign(split=cues["token_id"].map(splits)))
     return cb.predictions_of(cb.fit_baseline(baseline, data), data)
 
 
@@ -68,6 +70,12 @@ def of_phones(corpus: Corpus, fold: Fold, like: pd.DataFrame) -> pd.DataFrame:
     scores, _ = audits.classify(features, data)
     half = pd.Series(scores / 2, data.token_ids).loc[like["token_id"]].to_numpy()
     return like.assign(logit_initial=half, logit_final=-half)
+
+
+def predictions_of(networks: Path, fold: Fold) -> pd.DataFrame:
+    """Mean predictions of the networks of one fold, which may have several seeds; empty if none."""
+    files = sorted(networks.glob(within(fold, f"seed-*/{FILE}")))
+    return average_logits([pd.read_parquet(file) for file in files]) if files else pd.DataFrame()
 
 
 def sets_of(table: pd.DataFrame, corpus: Corpus) -> dict[str, NDArray[np.bool_]]:
@@ -149,27 +157,25 @@ def main() -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--model", default="compact")
 @click.option("--precision", default="bfloat16")
-def part(corpus_path: Path, name: str, out: Path, model: str, precision: str) -> None:
-    """Train networks of all folds on a part of a merged corpus; finished ones are kept."""
+@click.option("--first", "n_folds", default=len(FOLDS), help="Only so many of the five folds.")
+def part(corpus_path: Path, name: str, out: Path, model: str, precision: str, n_folds: int) -> None:
+    """Train networks of the folds on a part of a merged corpus; finished ones are kept."""
     corpus = Corpus.open(corpus_path)
     options = TrainOptions(architecture=model, precision=precision)
     config, preset = options.training(), options.preset_name
-    tables = []
-    for fold in FOLDS:
-        folder = out / f"fold-{fold.number}"
+    for fold in FOLDS[:n_folds]:
+        folder = out / within(fold, "seed-0")
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / FILE).is_file():
-            data = stress_data(corpus, preset, fold, longer_words=config.longer_words)
-            data = part_of(corpus, data, name)
+            whole = stress_data(corpus, preset, fold, longer_words=config.longer_words)
+            data = part_of(corpus, whole, name)
             origin = Origin(preset, corpus.images(preset).preset, fold=asdict(fold))
             network = train(model, data, config, folder, origin, resume=True).model
-            table = add_token_columns(predictions_table(network, data, TEST_SPLITS), corpus)
+            # A speaker is known or new as in the whole corpus, so that the same tokens are pooled.
+            table = add_token_columns(predictions_table(network, whole, TEST_SPLITS), corpus)
             known = np.unique(data.lemmas[data.rows("train")])
             table.assign(word_is_known=table["lemma"].isin(known)).to_parquet(folder / FILE)
-        tables.append(pd.read_parquet(folder / FILE))
         click.echo(folder)
-    (out / "ensemble").mkdir(exist_ok=True)
-    pool_folds(tables).to_parquet(out / "ensemble" / FILE)
 
 
 @main.command()
@@ -181,16 +187,15 @@ def part(corpus_path: Path, name: str, out: Path, model: str, precision: str) ->
 def table(
     corpus_path: Path, cues_path: Path, out: Path, networks: tuple[Path, ...], than: tuple[str, ...]
 ) -> None:
-    """Figures and differences of all listeners on the pooled test sets."""
+    """Figures and differences of all listeners, pooled over the folds that all networks have."""
     corpus = Corpus.open(corpus_path)
     cues = read_table(cues_path / "cues.parquet")
-    baselines = {baseline.name: baseline for baseline in cb.baselines()}
-    regression = [of_cues(cues, fold, baselines[cb.LOGISTIC]) for fold in FOLDS]
-    listeners = {path.name: pd.read_parquet(path / "ensemble" / FILE) for path in networks}
-    listeners[CUES] = pool_folds(regression)
-    listeners[BOOSTING] = pool_folds([of_cues(cues, f, baselines[cb.BOOSTING]) for f in FOLDS])
-    tables = zip(FOLDS, regression, strict=True)
-    listeners[PHONES] = pool_folds([of_phones(corpus, fold, like) for fold, like in tables])
+    answers = {path.name: {f: predictions_of(path, f) for f in FOLDS} for path in networks}
+    folds = [fold for fold in FOLDS if all(len(tables[fold]) for tables in answers.values())]
+    click.echo(f"folds: {', '.join(str(fold.number) for fold in folds)}")
+    answers[CUES] = {fold: of_cues(corpus, cues, fold) for fold in folds}
+    answers[PHONES] = {fold: of_phones(corpus, fold, answers[CUES][fold]) for fold in folds}
+    listeners = {name: pool_folds([own[f] for f in folds]) for name, own in answers.items()}
     about = ["speaker", "lemma", "stress_true"]
     joined = listeners[CUES][[*KEYS, *about]]
     for name, predictions in listeners.items():
@@ -198,11 +203,15 @@ def table(
         more = [column for column in predictions if column == "word_is_known"]
         own = predictions[[*KEYS, *more]].assign(**{f"logit {name}": scores})
         joined = joined.merge(own, on=KEYS, validate="1:1")
+        if not len(joined) == len(own) == len(listeners[CUES]):
+            raise click.ClickException(
+                f"{name}: was tested on other tokens; train on {corpus_path}"
+            )
     for path in networks:
         both = expit(joined[[f"logit {path.name}", f"logit {CUES}"]])
         joined[f"logit {path.name} + {CUES}"] = logit(both.mean(axis=1))
     ours = [f"{path.name}{more}" for path in networks for more in ("", f" + {CUES}")]
-    differences = [(name, other) for name in ours for other in (CUES, BOOSTING, PHONES, ORACLE)]
+    differences = [(name, other) for name in ours for other in (CUES, PHONES, ORACLE)]
     differences += [(one.split("=")[0], one.split("=")[1]) for one in than]
     rows = [
         {"test_set": name, **row}
