@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stressnet.corpus.phrases import phrase_positions
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
@@ -127,7 +128,8 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
     -------
     DataFrame
         Columns of ``tokens.parquet`` and ``row`` (position in the corpus), ``lemma``,
-        ``speaker_is_known`` and ``unstressed_vowel`` (``reduced`` or ``full``, by its label).
+        ``speaker_is_known``, ``unstressed_vowel`` (``reduced`` or ``full``, by its label) and
+        ``phrase_position`` (:mod:`stressnet.corpus.phrases`).
 
     Raises
     ------
@@ -146,6 +148,7 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
     unstressed = tokens["nucleus_2"].where(first, tokens["nucleus_1"])
     is_reduced = unstressed.isin(language_of(tokens).reduced)
     tokens["unstressed_vowel"] = np.where(is_reduced, "reduced", "full")
+    tokens["phrase_position"] = phrase_positions(corpus, tokens).fillna("")
     keep = tokens["stress"].notna()
     keep &= ~train if own else tokens["label_source"] != LABEL_ALIGNER
     if not keep.any():

@@ -32,7 +32,7 @@ ORACLE = "majority reading of each word (no sound)"
 """Name of the oracle that stands beside the networks, see
 :func:`stressnet.training.metrics.majority_readings`."""
 
-GROUPS = ("sex", "unstressed_vowel", "speaker_is_known")
+GROUPS = ("sex", "unstressed_vowel", "phrase_position", "speaker_is_known")
 
 
 def scores_table(
@@ -122,7 +122,7 @@ def pairs_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
 def groups_table(
     units: Sequence[Unit], tests: TestSets, *, seed: int, n_resamples: int
 ) -> pd.DataFrame:
-    """Scores by sex, by whether the unstressed vowel is reduced, and by whether the voice is known.
+    """Scores by sex, unstressed vowel (reduced or full), place in the phrase, and known voice.
 
     One row per ``model``, ``test_set``, ``group``, ``level`` and metric (accuracy, balanced
     accuracy, both recalls), with the columns of :func:`scores_table`.
@@ -245,7 +245,7 @@ def reliability_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
 def predictions_of(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
     """What every network says of every token, one row per token and network."""
     columns = "token_id split speaker sex lemma word stress label_source speaker_is_known".split()
-    columns += ["is_prosody_only_pair", "unstressed_vowel"]
+    columns += ["is_prosody_only_pair", "unstressed_vowel", "phrase_position"]
     parts = []
     for unit in units:
         scores = unit.logit_difference

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stressnet.corpus.phrases import FINAL, MEDIAL, MIN_PAUSE_S
 from stressnet.errors import ConfigError
 from stressnet.languages import language_of
 from stressnet.lexicon.pronunciation import REDUCED_VOWELS
@@ -118,6 +119,12 @@ STRATA = {
             ("stress", "nucleus_1", "nucleus_2"),
             lambda tokens: _vowel_of(tokens, stressed=True).str.rstrip("012"),
         ),
+        Stratum(
+            "phrase_position",
+            f"phrase-final: before a pause of {MIN_PAUSE_S:g} s or at the end of the recording",
+            ("phrase_position",),
+            _as_is("phrase_position"),
+        ),
         Stratum("sex", "the speaker's sex", ("sex",), _as_is("sex")),
         Stratum("corpus", "the corpus", ("corpus",), _as_is("corpus")),
         Stratum("split", "the set of the corpus", ("split",), _as_is("split")),
@@ -128,7 +135,7 @@ STRATA = {
 DURATION_LEVELS = ("short", "medium", "long")
 LEVEL_ORDER = (
     *(*Stress, "correct", "wrong", "prosody-only", "vowel-changing", "no pair"),
-    *("full", "reduced", *DURATION_LEVELS),
+    *("full", "reduced", MEDIAL, FINAL, *DURATION_LEVELS),
 )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from stressnet.corpus.mean_spectrum import mean_spectrum
+from stressnet.corpus.phrases import phrase_positions
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError, check_names
@@ -105,7 +106,8 @@ def run(
     verdicts, ledger = explain("explain", network.model, folder.file("maps.npy"), chosen)
     controls, accuracy = control_maps(config, network, corpus, chosen, null_models, explain, folder)
     shutil.copyfile(corpus.axes_file(info.preset), folder.file("axes.json"))
-    tokens = token_table(chosen.tokens, verdicts, classes)
+    phrases = phrase_positions(corpus, chosen.tokens)
+    tokens = token_table(chosen.tokens.assign(phrase_position=phrases), verdicts, classes)
     folder.table("tokens.parquet", tokens)
     folder.table("ledger.csv", ledger)
     matches = project_tokens(config, corpus, info.preset, chosen, tokens, controls, folder)

@@ -61,7 +61,8 @@ def token_table(
     """
     columns = ["token_id", "word", "family", "speaker", "sex", "stress", "split", "label_source"]
     columns += ["is_minimal_pair", "is_prosody_only_pair", "duration_s"]
-    table = chosen[[*columns, *({"language"} & set(chosen))]].copy()
+    columns += [name for name in ("phrase_position", "language") if name in chosen]
+    table = chosen[columns].copy()
     table.insert(1, "map_index", np.arange(len(table)))
     table["stress_predicted"] = [classes[int(k)].value for k in maps["predicted"]]
     table["correct"] = table["stress"] == table["stress_predicted"]
