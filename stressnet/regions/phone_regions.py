@@ -81,7 +81,7 @@ def add_regions() -> None:
         definition = f"the consonants of the {which} syllable"
         add(Region(f"consonants_{which}", definition, partial(_consonants, which=which)))
     for name, labels in MANNERS.items():
-        definition = f"the word's {name} ({', '.join(sorted(labels))})"
+        definition = f"the word's {name} (English {', '.join(sorted(labels))})"
         add(Region(name, definition, partial(_of_manner, name=name)))
     for name, definition, closure in (
         ("closures", "closures of the stops, where the alignment labels them", True),
@@ -90,7 +90,7 @@ def add_regions() -> None:
         add(Region(name, definition, partial(_stop_part, closure=closure)))
     reduced = ", ".join(sorted(REDUCED_VOWELS))
     for name, definition, is_reduced in (
-        ("vowel_full", f"nuclei but {reduced}", False),
-        ("vowel_reduced", f"nuclei with a reduced vowel ({reduced})", True),
+        ("vowel_full", f"nuclei but reduced vowels (English {reduced})", False),
+        ("vowel_reduced", f"nuclei with a reduced vowel (English {reduced})", True),
     ):
         add(Region(name, definition, partial(_vowels, reduced=is_reduced)))

@@ -109,7 +109,7 @@ STRATA = {
         ),
         Stratum(
             "unstressed_vowel",
-            f"reduced ({', '.join(REDUCED_VOWELS)}) or full",
+            f"reduced (English {', '.join(REDUCED_VOWELS)}) or full",
             ("stress", "nucleus_1", "nucleus_2"),
             _unstressed,
         ),
