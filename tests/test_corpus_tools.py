@@ -332,3 +332,16 @@ def test_namesakes_are_told_or_are_one_person(corpora, make_corpus, tmp_path: Pa
     one = merge_corpora(paths, tmp_path / "one", splits="none", same_speakers=True, progress=QUIET)
     assert set(Corpus.open(one.path).tokens["speaker"]) == {"anna", "bo", "carl", "zoe"}
     assert "doubts" not in one.manifest["results"]
+
+
+def test_a_merged_corpus_keeps_its_language(corpora, tmp_path: Path) -> None:
+    paths = [Path(shutil.copytree(path, tmp_path / path.name)) for path in corpora]
+    for path in paths:
+        manifest = json.loads((path / "manifest.json").read_text())
+        manifest["parameters"]["language"] = "es"
+        (path / "manifest.json").write_text(json.dumps(manifest))
+    merged = merge_corpora(paths, tmp_path / "merged", splits="none", progress=QUIET)
+    assert Corpus.open(merged.path).language == "es"
+    text = merged_text(merged)
+    assert "Language: Spanish" in text
+    assert text.count("Licence:") == 1  # of one source, told once

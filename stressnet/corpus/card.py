@@ -46,7 +46,7 @@ def card_text(
     """
     speakers, classes = tokens["speaker"].nunique(), classes_among(tokens["stress"])
     lines = [f"# {title}", ""]
-    for source in sources:
+    for source in (one for i, one in enumerate(sources) if one not in sources[:i]):
         lines += [f"Source: {source.title}"] * (len(sources) > 1)
         lines += [
             "**Synthetic speech.**" if source.synthetic else "Recorded speech.",

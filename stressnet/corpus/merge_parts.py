@@ -167,7 +167,7 @@ def merged_parameters(parts: Sequence[Part], splits: Any) -> dict[str, Any]:
     flat = [inner for p in sources for inner in (p.get("sources") or [p])]
     if _are_shards([part.corpus for part in parts]):
         flat = flat[:1]
-    keys = ("recipe", "title", "licence", "citation", "synthetic", "source", "request")
+    keys = "recipe title licence citation synthetic source request language".split()
     kept = [{k: p.get(k) for k in keys if p.get(k) is not None} for p in flat]
     versions = sorted({_version_of(part.corpus) for part in parts})
     licences = list(dict.fromkeys(str(p["licence"]) for p in kept))
