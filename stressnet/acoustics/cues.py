@@ -129,23 +129,11 @@ def measure_token(
 ) -> dict[str, Any]:
     """Cues of a token, of its syllables and vowels, and their contrasts.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (n_samples,)
-        Excerpt with context, one channel.
-    speech_rate : float
-        Syllables per second of the utterance (:func:`articulation_rate`).
-
-    Returns
-    -------
-    dict
-        The measured columns of :func:`~stressnet.acoustics.cue_table.table_columns`; peripherality
-        and reduction are NaN until :func:`place_vowels`.
-
-    Raises
-    ------
-    AudioError
-        If the excerpt is no finite sound or cannot carry the formant ceiling.
+    ``samples`` are an excerpt with context, one channel, shape (n_samples,); ``speech_rate`` is in
+    syllables per second of the utterance (:func:`articulation_rate`). These are the measured
+    columns of :func:`~stressnet.acoustics.cue_table.table_columns`; peripherality and reduction are
+    NaN until :func:`place_vowels`. Raises `AudioError` if the excerpt is no finite sound or cannot
+    carry the formant ceiling.
     """
     analysis = Analysis.of(samples, rate_hz, voice)
     reasons = analysis.reasons

@@ -118,16 +118,10 @@ def speaker_settings(
 ) -> SpeakerSettings:
     """Pitch range and formant ceiling of one speaker.
 
-    Parameters
-    ----------
-    excerpts : iterable of (samples, rate_hz)
-        Speech of the speaker; a few dozen words are plenty.
-    pitch : PitchSettings, optional
-        Settings of the first pass.
-    ceiling_factor : float
-        What q75 is multiplied with for the pitch ceiling: 1.5, or 2.5 for expressive speech.
-    spans_s : sequence of sequences of (start_s, end_s), optional
-        For each excerpt, where to look for the speaker's F0: the vowels. Everywhere if left out.
+    Excerpts are samples, each with its rate in hertz; a few dozen words are plenty. ``pitch`` are
+    the settings of the first pass. For the pitch ceiling q75 is multiplied with ``ceiling_factor``:
+    1.5, or 2.5 for expressive speech. ``spans_s`` are, for each excerpt, the (start_s, end_s) in
+    which to look for the speaker's F0: the vowels. Everywhere if left out.
     """
     wide = pitch or PitchSettings()
     wide = replace(wide, floor_hz=max(wide.floor_hz, FIRST_PASS_FLOOR_HZ))
@@ -188,12 +182,8 @@ def optimise_ceiling(
 
     For each ceiling, F1 and F2 are the medians over the middle 40 % of each vowel; the loss is the
     within-category variance of log F1 plus that of log F2, pooled over categories (Escudero et al.
-    2009, who do this per vowel). Only vowels measurable under every ceiling count.
-
-    Raises
-    ------
-    ConfigError
-        If no category has two usable vowels.
+    2009, who do this per vowel). Only vowels measurable under every ceiling count. Raises
+    `ConfigError` if no category has two usable vowels.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     measured = np.full((len(vowels), len(ceilings_hz), 2), np.nan)
@@ -284,12 +274,8 @@ def smoothest_ceiling(vowels: Sequence[Vowel], *, middle_hz: float = UNKNOWN_CEI
 
     For each vowel of 60 ms or more and each candidate, log F1 to F3 are fitted with cubics over the
     vowel; the roughness is the mean square of the residuals. Candidates that lose a formant
-    anywhere are out for that vowel. The speaker's ceiling is the median of the vowels' best.
-
-    Raises
-    ------
-    ConfigError
-        If no vowel is long enough.
+    anywhere are out for that vowel. The speaker's ceiling is the median of the vowels' best. Raises
+    `ConfigError` if no vowel is long enough.
     """
     steps = np.arange(-PATH_STEPS, PATH_STEPS + 1)
     candidates_hz = middle_hz * np.exp(PATH_STEP * steps)

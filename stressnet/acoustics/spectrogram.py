@@ -187,13 +187,9 @@ def get_preset(name: str) -> SpectrogramPreset:
 class TokenSpectrogram(Spectrogram):
     """A token's image with what the image itself no longer tells.
 
-    Parameters
-    ----------
-    power : ndarray, shape (n_bins, n_frames)
-        Squared magnitude of the Fourier transform on a linear scale, zero in the padding: the
-        energy that energy shares refer to.
-    truncated : bool
-        Whether the word (with its margin) is longer than the image and was cut on the right.
+    ``power``, shape (n_bins, n_frames), is the squared magnitude of the Fourier transform on a
+    linear scale, zero in the padding: the energy that energy shares refer to. If ``truncated``, the
+    word (with its margin) is longer than the image and was cut on the right.
     """
 
     power: NDArray[np.floating]
@@ -213,26 +209,12 @@ def compute(
 ) -> TokenSpectrogram:
     """The image of one word.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (n_samples,)
-        An excerpt of the recording with context around the word; full scale is 1.
-    word_start_s, word_end_s : float
-        Limits of the word in seconds from the start of the excerpt.
-
-    Returns
-    -------
-    TokenSpectrogram
-        ``values`` float32 of :attr:`SpectrogramPreset.shape`; ``mask`` True where a frame is
-        centred on recorded sound.
-
-    Raises
-    ------
-    AudioError
-        If the excerpt is not one channel of finite numbers, or its rate cannot carry the preset's
-        frequencies.
-    ConfigError
-        If the word does not lie inside the excerpt.
+    ``samples``, shape (n_samples,), are an excerpt of the recording with context around the word,
+    full scale 1; the word's limits are seconds from the start of the excerpt. ``values`` are
+    float32 of :attr:`SpectrogramPreset.shape`; ``mask`` is True where a frame is centred on
+    recorded sound. Raises `AudioError` if the excerpt is not one channel of finite numbers, or its
+    rate cannot carry the preset's frequencies, `ConfigError` if the word does not lie inside the
+    excerpt.
     """
     samples = _checked(preset, samples, rate_hz)
     duration_s = len(samples) / rate_hz
@@ -346,19 +328,9 @@ def sound_statistics(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of every bin over the frames with sound of some images.
 
-    Parameters
-    ----------
-    images : ndarray, shape (n, n_bins, n_frames)
-        May be memory-mapped; read one by one.
-    sound : ndarray of bool, shape (n, n_frames)
-        Frames with sound.
-    rows : iterable of int
-        Images that are looked at.
-
-    Raises
-    ------
-    ConfigError
-        If shapes differ or no frame has sound.
+    ``images``, shape (n, n_bins, n_frames), may be memory-mapped: those of ``rows`` are read one by
+    one. ``sound``, shape (n, n_frames), says which frames have it. Raises `ConfigError` if shapes
+    differ or no frame has sound.
     """
     if images.ndim != 3 or sound.shape != (len(images), images.shape[2]):
         raise ConfigError(

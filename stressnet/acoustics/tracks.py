@@ -122,12 +122,8 @@ def formant_track(
 ) -> FormantTrack:
     """F1 to F4 of an excerpt by Praat's Burg method; ``origin_s`` of it becomes zero.
 
-    What matters needs at least 25 ms of context on both sides.
-
-    Raises
-    ------
-    AudioError
-        If the sampling rate cannot carry the ceiling.
+    What matters needs at least 25 ms of context on both sides. Raises `AudioError` if the sampling
+    rate cannot carry the ceiling.
     """
     formant = praat_formant(samples, rate_hz, settings)
     return Tracks.missing().formants if formant is None else formant_track_of(formant, origin_s)

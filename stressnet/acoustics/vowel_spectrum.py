@@ -112,20 +112,10 @@ def resonance_db(
 def h1_a3_corrected_db(
     samples: NDArray[np.float64], rate_hz: float, f0_hz: float, formants_hz: ArrayLike
 ) -> float:
-    """H1*-A3* of a vowel.
+    """H1*-A3* of a vowel in dB, from its samples alone, shape (n,), and its F1, F2 and F3.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (n,)
-        The vowel alone.
-    formants_hz : array_like, shape (3,)
-        F1, F2, F3.
-
-    Returns
-    -------
-    float
-        In dB; NaN if a frequency is missing, if F3 is out of order or beyond the spectrum, or if
-        the vowel is shorter than four periods.
+    NaN if a frequency is missing, if F3 is out of order or beyond the spectrum, or if the vowel is
+    shorter than four periods.
     """
     formants = np.asarray(formants_hz, dtype=np.float64)
     known = np.isfinite(f0_hz) and np.isfinite(formants).all()

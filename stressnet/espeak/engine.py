@@ -27,18 +27,10 @@ _EVENT_END, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
 class Voice:
     """A way of speaking.
 
-    Parameters
-    ----------
-    name : str
-        The engine's language, such as ``"en-us"`` or ``"de"``.
-    variant : str
-        A voice variant file (``"f1"``, ``"m3"``, ``"Annie"``); ``""`` for none.
-    pitch, pitch_range : int
-        The engine's settings from 0 to 99; 50 is the variant's own.
-    rate_wpm : int
-        Words per minute, 80 to 400.
-    sex : str
-        ``"F"`` or ``"M"``, for the corpus table; the variant decides the sound.
+    ``name`` is the engine's language, such as ``"en-us"`` or ``"de"``, ``variant`` a voice variant
+    file (``"f1"``, ``"m3"``, ``"Annie"``), ``""`` for none. Pitch and its range are the engine's
+    settings from 0 to 99, where 50 is the variant's own; the rate is 80 to 400 words per minute.
+    ``sex`` (``"F"`` or ``"M"``) is for the corpus table; the variant decides the sound.
     """
 
     name: str = "en-us"

@@ -24,15 +24,9 @@ _SWITCH = re.compile(r"\([a-z-]+\)")  # "(en)": what follows is pronounced as in
 class Speech:
     """What was said, and when.
 
-    Parameters
-    ----------
-    samples : ndarray of float32, shape (n_samples,)
-        Full scale is 1.
-    rate_hz : int
-        22050 with the voices of the wheel.
-    words, phones : tuple of Interval
-        In time order, without gaps inside a word. Words carry the text as written, phones ARPAbet
-        or, in other languages than American English, IPA. Pauses are left out.
+    Samples are float32, shape (n_samples,), full scale 1; the rate is 22050 with the voices of the
+    wheel. Words and phones are in time order, without gaps inside a word. Words carry the text as
+    written, phones ARPAbet or, in other languages than American English, IPA. Pauses are left out.
     """
 
     samples: npt.NDArray[np.float32]
@@ -44,28 +38,12 @@ class Speech:
 def phonemize(word: str, language: str = ARPABET_VOICE) -> list[str]:
     """Pronunciation of a word by itself, as the engine gives it.
 
-    Parameters
-    ----------
-    word : str
-        In the letters of the language.
-    language : str
-        The engine's name of the language, ``"de"``.
+    ``language`` is the engine's name of it, ``"de"``. Phones are ARPAbet (``"en-us"``) or IPA,
+    vowels with stress digits. Stress is left as the engine marks it; see
+    :func:`stressnet.lexicon.g2p.g2p` for pronunciations in CMUdict's conventions. Raises
+    `LexiconError` if a symbol is not known or nothing is pronounced, `ConfigError` if the engine
+    does not know the language.
 
-    Returns
-    -------
-    list of str
-        ARPAbet (``"en-us"``) or IPA, vowels with stress digits. Stress is left as the engine marks
-        it; see :func:`stressnet.lexicon.g2p.g2p` for pronunciations in CMUdict's conventions.
-
-    Raises
-    ------
-    LexiconError
-        If a symbol is not known or nothing is pronounced.
-    ConfigError
-        If the engine does not know the language.
-
-    Examples
-    --------
     >>> phonemize("contract")
     ['K', 'AA1', 'N', 'T', 'R', 'AE0', 'K', 'T']
     >>> phonemize("Straße", "de")
@@ -96,26 +74,10 @@ def _phonemized(word: str, language: str) -> tuple[str, ...]:
 def speak(text: str, voice: Voice) -> Speech:
     """Speak a text and say when each word and phone was spoken.
 
-    Parameters
-    ----------
-    text : str
-        In the letters of the voice's language: words, apostrophes, punctuation; no digits.
-    voice : Voice
-        Who speaks.
-
-    Returns
-    -------
-    Speech
-        The same text and voice always give the same samples.
-
-    Raises
-    ------
-    AlignmentError
-        If the engine's events do not fit the text.
-    ConfigError
-        If there is no such voice.
-    LexiconError
-        If a phone has no ARPAbet.
+    The text is in the letters of the voice's language: words, apostrophes, punctuation; no digits.
+    The same text and voice always give the same samples. Raises `AlignmentError` if the engine's
+    events do not fit the text, `ConfigError` if there is no such voice, `LexiconError` if a phone
+    has no ARPAbet.
     """
     text = unicodedata.normalize("NFC", text)
     matches = list(_WORD.finditer(text))

@@ -52,27 +52,12 @@ _NASAL = re.compile(rf"([{IPA_VOWELS}]\u0303[{IPA_VOWELS}])$")
 
 
 def arpabet(symbol: str, *, spelling: str = "") -> tuple[str, ...]:
-    """One symbol of the engine's IPA as ARPAbet.
+    """One symbol of the engine's IPA, with its stress mark, as ARPAbet.
 
-    Parameters
-    ----------
-    symbol : str
-        With its stress mark, such as ``"ˈɔːɹ"``.
-    spelling : str
-        The word, to tell a flapped /d/ from a flapped /t/: a flap in a word spelt without *t* is D.
+    One or two phones; the first vowel takes the stress digit, a second vowel ``0``. The word's
+    ``spelling`` tells a flapped /d/ from a flapped /t/: a flap in a word spelt without *t* is D. A
+    symbol that is not known is a `LexiconError`.
 
-    Returns
-    -------
-    tuple of str
-        One or two phones; the first vowel takes the stress digit, a second vowel ``0``.
-
-    Raises
-    ------
-    LexiconError
-        If the symbol is not known.
-
-    Examples
-    --------
     >>> arpabet("ˈɔːɹ"), arpabet("ᵻ"), arpabet("ɾ", spelling="city")
     (('AO1', 'R'), ('IH0',), ('T',))
     """
@@ -100,21 +85,12 @@ def arpabet(symbol: str, *, spelling: str = "") -> tuple[str, ...]:
 
 
 def ipa(symbol: str) -> tuple[str, ...]:
-    """One symbol of the engine's IPA as phones.
+    """One symbol of the engine's IPA, with its stress mark, as phones.
 
-    Parameters
-    ----------
-    symbol : str
-        With its stress mark, such as ``"ˈɛː"``; some stand for two phones (``"ja"``, ``"əl"``).
+    Some stand for two phones (``"ja"``, ``"əl"``). Vowels, diphthongs and syllabic consonants end
+    in a stress digit; affricates are one phone. Marks stay with their letter. Empty for a pause; a
+    mark alone belongs to the phone before.
 
-    Returns
-    -------
-    tuple of str
-        Vowels, diphthongs and syllabic consonants end in a stress digit; affricates are one phone.
-        Marks stay with their letter. Empty for a pause; a mark alone belongs to the phone before.
-
-    Examples
-    --------
     >>> ipa("ˈaɪ"), ipa("tsː"), ipa("ˈja"), ipa("n̩")
     (('aɪ1',), ('tsː',), ('j', 'a1'), ('n̩0',))
     """

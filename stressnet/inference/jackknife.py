@@ -60,12 +60,8 @@ def _spread(
 def spread_of(contributions: FloatArray, clusters: Mapping[str, ArrayLike]) -> Spread:
     """Variance of an estimate from the contribution of each row.
 
-    Parameters
-    ----------
-    contributions : ndarray, shape (n_rows, n_quantities)
-        Linearised: they sum to zero.
-    clusters : mapping of str to array of shape (n_rows,)
-        One or two kinds (``"speakers"``, ``"words"``).
+    Contributions are linearised (they sum to zero), shape (n_rows, n_quantities). ``clusters`` are
+    one or two kinds (``"speakers"``, ``"words"``), each of shape (n_rows,).
     """
     codes = _codes(clusters, len(contributions))
     summed = {

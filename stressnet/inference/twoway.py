@@ -158,13 +158,10 @@ def crossed_variance(
 ) -> Spread:
     """Variance of a linearised estimate from its contributions by kind of cluster.
 
-    Parameters
-    ----------
-    contributions : mapping of str to ndarray, each (n_clusters, n_quantities)
-        U of each cluster, per kind (``"speakers"``, ``"words"``); the kinds' names appear in
-        reasons. ``"cells"``, of speakers saying words, are taken out once.
-    bottoms : mapping of str to ndarray, each (n_clusters, n_quantities)
-        Weights of the clusters, for the kinds that are added, see :func:`cluster_weights`.
+    ``contributions`` are U of each cluster, per kind (``"speakers"``, ``"words"``), whose names
+    appear in reasons; ``"cells"``, of speakers saying words, are taken out once. ``bottoms`` are
+    the weights of the clusters, for the kinds that are added, see :func:`cluster_weights`. Each is
+    of shape (n_clusters, n_quantities).
     """
     weights = {kind: cluster_weights(bottom) for kind, bottom in bottoms.items()}
     squares = {kind: (u**2).sum(axis=0) for kind, u in contributions.items()}
@@ -230,18 +227,10 @@ def add_seeds(spread: Spread, per_seed: FloatArray) -> Spread:
 def infer(
     value: FloatArray, spread: Spread, *, level: float = 0.95, logarithmic: bool = False
 ) -> Inference:
-    """t intervals and tests.
+    """t intervals and tests of estimates, shape (n_quantities,), from their variances.
 
-    Parameters
-    ----------
-    value : ndarray, shape (n_quantities,)
-        Estimates; with ``logarithmic``, their logarithms.
-    spread : Spread
-        Their variances (of the logarithms).
-    level : float
-        Confidence level, between 0 and 1.
-    logarithmic : bool
-        Take value and limits out of the logarithm; errors become those of the ratio.
+    With ``logarithmic`` both are of logarithms; value and limits are taken out of the logarithm,
+    and errors become those of the ratio. The confidence ``level`` lies between 0 and 1.
     """
     if not 0 < level < 1:
         raise ConfigError(f"confidence level {level} must lie between 0 and 1")
@@ -282,19 +271,11 @@ def sums_by(values: FloatArray, codes: NDArray[np.intp], n_groups: int) -> Float
 def ratio_intervals(top: FloatArray, bottom: FloatArray, *, level: float = 0.95) -> Inference:
     """Ratios of totals with intervals over clusters.
 
-    There are no limits where fewer than five clusters are there, or so few outweigh the others that
-    the effective number is below three.
-
-    Parameters
-    ----------
-    top, bottom : ndarray, shape (n_clusters, n_quantities)
-        Sums per cluster. For means, ``bottom`` is the number of tokens. Clusters whose sums are
-        both zero do not count.
-
-    Raises
-    ------
-    ConfigError
-        If the level is not between 0 and 1, or the shapes differ.
+    ``top`` and ``bottom`` are sums per cluster, shape (n_clusters, n_quantities); for means,
+    ``bottom`` is the number of tokens. Clusters whose sums are both zero do not count. There are no
+    limits where fewer than five clusters are there, or so few outweigh the others that the
+    effective number is below three. Raises `ConfigError` if the level is not between 0 and 1, or
+    the shapes differ.
     """
     if top.shape != bottom.shape or top.ndim != 2:
         raise ConfigError(f"sums have shapes {top.shape} and {bottom.shape}, not the same matrix")
@@ -311,15 +292,9 @@ def sign_flip_p(
 ) -> FloatArray:
     """Two-sided p-values that differences between paired measurements are not zero.
 
-    NaN where fewer than five clusters have a difference.
-
-    Parameters
-    ----------
-    differences : ndarray, shape (n_clusters, n_quantities)
-        Sums of paired differences per cluster.
-    n_resamples : int
-        Random sign patterns; the smallest p-value is 1 / (n_resamples + 1), and never below
-        2 / 2^n_clusters.
+    ``differences`` are sums per cluster, shape (n_clusters, n_quantities); NaN where fewer than
+    five clusters have one. ``n_resamples`` are random sign patterns; the smallest p-value is 1 /
+    (n_resamples + 1), and never below 2 / 2^n_clusters.
     """
     observed = np.abs(differences.sum(axis=0))
     signs = rng.integers(0, 2, size=(n_resamples, len(differences))) * 2.0 - 1.0
@@ -333,10 +308,8 @@ def sign_flip_p(
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Bound the chance of any false positive (Holm 1979, *Scand. J. Stat.* 6:65-70).
 
-    Notes
-    -----
-    statsmodels' own Holm collects garbage at every call, which made statistics five times slower;
-    the numbers are the same.
+    The numbers are those of statsmodels' own Holm, which collects garbage at every call and made
+    statistics five times slower.
     """
 
     def corrected(p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,10 +16,8 @@ from stressnet.errors import CorpusError
 def open_array(path: Path) -> NDArray:
     """An array that stays on disk until it is used.
 
-    Raises
-    ------
-    CorpusError
-        If the file is missing, shorter than its header says, no array, or of Python objects.
+    Raises `CorpusError` if the file is missing, shorter than its header says, no array, or of
+    Python objects.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -42,14 +40,8 @@ class ArrayFile:
     """A ``.npy`` file of float32 written block by block in any order.
 
     Unlike a memory map it takes no memory for what is written, and a full disk is an error that can
-    be reported instead of a signal that ends the process.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of the whole array.
-    keep : bool
-        Go on with a file of this shape, if there is one.
+    be reported instead of a signal that ends the process. ``shape`` is that of the whole array;
+    with ``keep`` a file of this shape is gone on with, if there is one.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], *, keep: bool = False) -> None:

@@ -23,12 +23,8 @@ _OPENERS: dict[str, Callable[[Path], Any]] = {
 def check_files(folder: Path) -> None:
     """Look at the tables and arrays that a folder's manifest lists, as far as they are there.
 
-    Whoever reads the folder checks its kind, and says what is missing.
-
-    Raises
-    ------
-    CorpusError
-        If one is damaged, or lies outside the folder.
+    Whoever reads the folder checks its kind, and says what is missing. Raises `CorpusError` if one
+    is damaged, or lies outside the folder.
     """
     try:
         manifest = read_json(folder / FILE_NAME)

@@ -361,18 +361,11 @@ class RunFolder:
         What is finished is journalled, so that an interrupted command does not repeat it. The
         result does not depend on the number of workers.
 
-        Parameters
-        ----------
-        name : str
-            Of the step, for the progress bar and the journal.
-        tasks : iterable of (str, task)
-            Each with a name that is unique in the step.
-        function : callable
-            Task to anything that JSON can hold; at a module's top level, so that workers find it.
-        total, unit, n_items
-            For the progress bar: number of items, what an item is, and their number in a task.
-        here : bool
-            Work in this process, e.g. with a network in memory.
+        ``name`` is the step's, for the progress bar and the journal; names of tasks are unique in
+        it. The function turns a task into anything that JSON can hold, and is at a module's top
+        level, so that workers find it, unless it works ``here``, in this process, e.g. with a
+        network in memory. ``total``, ``unit`` and ``n_items`` are for the bar: number of items,
+        what an item is, and their number in a task.
         """
         jobs, pool = (1, None) if here else (self.work.jobs, self.pool)
         with self.journal(name) as journal, self.progress.stage(name, total, unit) as bar:

@@ -47,10 +47,7 @@ class Held:
     def read(cls, path: Path, kind: str = "") -> Held:
         """Look at a folder without changing it; ``kind`` is left out where any will do.
 
-        Raises
-        ------
-        FolderError
-            If it is of another kind, or none of ours.
+        Raises `FolderError` if it is of another kind, or none of ours.
         """
         if path.is_file():
             raise FolderError(f"{path}: is a file; choose a new folder")
@@ -270,12 +267,7 @@ def hold(folder: Path) -> None:
 
     The folder itself is locked (``flock``), so no lock file is left behind; nothing is checked
     where a system (Windows) or file system has no such locks. May be called again, also after the
-    folder was removed and made anew.
-
-    Raises
-    ------
-    CorpusError
-        If another process holds it.
+    folder was removed and made anew. Raises `CorpusError` if another process holds it.
     """
     try:
         import fcntl

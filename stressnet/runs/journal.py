@@ -38,10 +38,7 @@ class Results(Mapping[str, Any]):
 class Journal:
     """Append-only record of finished items in a file, which is made if missing.
 
-    Attributes
-    ----------
-    done : Results
-        Item id to its last recorded result, from earlier runs and this one.
+    ``done`` has the last recorded result of each item, from earlier runs and this one.
     """
 
     def __init__(self, path: Path) -> None:

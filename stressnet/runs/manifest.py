@@ -112,16 +112,10 @@ def write_manifest(
 ) -> dict[str, Any]:
     """Write ``folder/manifest.json`` and return its content.
 
-    Parameters
-    ----------
-    parameters, inputs : mapping
-        Everything that determines the result, seed included; name to hash of what went in.
-    outputs : iterable of Path
-        Files to hash; their names are stored relative to ``folder``.
-    trees : iterable of str
-        Patterns of further files, too many to hash, e.g. ``excerpts/*/*.flac``.
-    results, seconds : mapping
-        Counts and the like, and wall time per stage.
+    ``parameters`` and ``inputs`` (name to hash of what went in) are everything that determines the
+    result, seed included. ``outputs`` are files to hash, stored relative to ``folder``, ``trees``
+    patterns of further files, too many to hash, e.g. ``excerpts/*/*.flac``; ``results`` are counts
+    and the like, ``seconds`` the wall time per stage.
     """
     manifest = {
         "kind": kind,
@@ -142,13 +136,7 @@ def write_manifest(
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file that stressnet wrote.
-
-    Raises
-    ------
-    CorpusError
-        If it cannot be read or is damaged.
-    """
+    """Content of a JSON file of stressnet; a `CorpusError` if it cannot be read or is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -167,13 +155,7 @@ class _Section(dict[str, Any]):
 
 
 def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
-    """Read a folder's manifest and check its kind.
-
-    Raises
-    ------
-    CorpusError
-        If there is no readable manifest, or it is of another kind.
-    """
+    """A folder's manifest; a `CorpusError` if none can be read, or it is of another kind."""
     path = folder / FILE_NAME
     if not path.is_file():
         raise CorpusError(

@@ -38,10 +38,8 @@ def safe_name(name: str) -> str:
 def inside(folder: Path, name: object) -> Path:
     """Path of a file that a table or a manifest names, if it lies in the folder.
 
-    Raises
-    ------
-    CorpusError
-        If the name is absolute, climbs out of the folder, or goes through a link that leaves it.
+    Raises `CorpusError` if the name is absolute, climbs out of the folder, or goes through a link
+    that leaves it.
     """
     path = folder / str(name)
     parts = PurePath(str(name)).parts

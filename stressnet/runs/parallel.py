@@ -84,12 +84,8 @@ def worker_pool(jobs: int) -> Iterator[Executor | None]:
 def dask_executor(address: str) -> Iterator[Executor]:
     """Workers of the ``dask.distributed`` cluster of a scheduler, e.g. ``tcp://10.0.0.1:8786``.
 
-    Raises
-    ------
-    MissingPartError
-        If ``distributed`` is not installed.
-    StressnetError
-        If no scheduler answers there.
+    Raises `MissingPartError` if ``distributed`` is not installed, `StressnetError` if no scheduler
+    answers there.
     """
     try:
         from distributed import Client
@@ -115,19 +111,10 @@ def in_order(
 ) -> Iterator[Result]:
     """Apply ``function`` to every task, consumed lazily; yield results in the order of the tasks.
 
-    Parameters
-    ----------
-    function : callable
-        Defined at a module's top level, so that other processes can import it.
-    jobs : int
-        Workers to keep busy; 1 works in this process unless there is an executor.
-    executor : Executor, optional
-        Used instead of a pool of ``jobs`` processes of its own, see :func:`worker_pool`.
-
-    Raises
-    ------
-    StressnetError
-        If a worker process died.
+    The function is defined at a module's top level, so that other processes can import it. ``jobs``
+    are workers to keep busy; 1 works in this process unless there is an executor, which is used
+    instead of a pool of its own, see :func:`worker_pool`. Raises `StressnetError` if a worker
+    process died.
     """
     waiting: deque[Future[Result]] = deque()
     with worker_pool(jobs) if executor is None else nullcontext(executor) as pool:

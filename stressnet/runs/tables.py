@@ -56,13 +56,9 @@ def with_logicals(frame: pd.DataFrame) -> pd.DataFrame:
 def read_table(path: Path, columns: Sequence[str] = (), **how: Any) -> pd.DataFrame:
     """Read a CSV or Parquet table, with certain columns, that a command or a person has written.
 
-    ``how`` is for :func:`pandas.read_csv` or :func:`pandas.read_parquet`, e.g. ``dtype``.
-
-    Raises
-    ------
-    CorpusError
-        If it is missing, cannot be read, or lacks a column; and if it is a CSV of a finished folder
-        that was changed since.
+    ``how`` is for :func:`pandas.read_csv` or :func:`pandas.read_parquet`, e.g. ``dtype``. Raises
+    `CorpusError` if the table is missing, cannot be read, or lacks a column; and if it is a CSV of
+    a finished folder that was changed since.
     """
     import pandas as pd
     import pyarrow as pa
@@ -96,13 +92,7 @@ def check_unchanged(path: Path) -> None:
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:
-    """A Parquet file to be read part by part.
-
-    Raises
-    ------
-    CorpusError
-        If it is missing or damaged.
-    """
+    """A Parquet file to be read part by part; a `CorpusError` if it is missing or damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

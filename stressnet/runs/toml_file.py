@@ -36,12 +36,8 @@ def entry(
 ) -> Entry:
     """An instance of a dataclass from a section, every entry checked by name and type.
 
-    Parameters
-    ----------
-    where : str
-        The section in messages: ``[[run]]``.
-    error : type
-        What to raise if an entry is unknown, missing, or of another type.
+    ``where`` is the section in messages, ``[[run]]``; ``error`` is raised if an entry is unknown,
+    missing, or of another type.
     """
     if not isinstance(values, dict):
         raise error(f"{path}: {where} must be a section, not {values!r}")
