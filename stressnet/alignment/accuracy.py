@@ -52,15 +52,8 @@ def signed_boundary_errors(
 ) -> np.ndarray:
     """Differences of starts and ends of words or phones, positive where the hypothesis is later.
 
-    Returns
-    -------
-    ndarray of float, shape (matched intervals, 2)
-        In milliseconds: column 0 starts, column 1 ends.
-
-    Raises
-    ------
-    AlignmentError
-        If the words differ, case aside.
+    In milliseconds, shape (matched intervals, 2): column 0 starts, column 1 ends. Raises
+    `AlignmentError` if the words differ, case aside.
     """
     pairs = _matched_words(reference, hypothesis)
     if level == "phone":

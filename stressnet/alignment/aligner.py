@@ -19,19 +19,12 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A recording and the words spoken in it.
+    """A recording and the words spoken in it, in upper case, as in the dictionary.
 
-    Parameters
-    ----------
-    utterance_id : str
-        Unique among the utterances given together.
-    words : tuple of str
-        Words in upper case, as in the dictionary.
-    channel : int or None
-        The channel of the sound, counted from 1; None for the mean of all.
-    noises : tuple of int
-        Numbers of the words before which something may sound that is no word (laughter, a fragment,
-        somebody else); the number of words for what comes after the last.
+    ``utterance_id`` is unique among the utterances given together; ``channel`` is that of the
+    sound, counted from 1, None for the mean of all. ``noises`` are numbers of the words before
+    which something may sound that is no word (laughter, a fragment, somebody else); the number of
+    words for what comes after the last.
     """
 
     utterance_id: str
@@ -92,24 +85,13 @@ class Aligner(ABC):
         progress: Progress | None = None,
         seed: int = 0,
     ) -> Iterator[tuple[str, Result]]:
-        """Align utterances, in the order given.
+        """Align utterances, in the order given; yields their ids and what came of them.
 
-        Parameters
-        ----------
-        pronounce : callable
-            Gives at least one pronunciation for every word.
-        jobs : int
-            Worker processes; the result does not depend on it.
-        progress : callable, optional
-            Told how many more utterances are done.
-        seed : int
-            Random seed, for aligners that draw; the same seed gives the same result.
-
-        Yields
-        ------
-        (str, Alignment or AlignmentFailure)
-            The utterance's id and what came of it. Phones carry the stress digits of the
-            pronunciation that fits the sound best; `confidence` has one value per spoken word.
+        ``pronounce`` gives at least one pronunciation for every word. ``jobs`` are worker
+        processes, on which the result does not depend; ``progress`` is told how many more
+        utterances are done; for aligners that draw, the same ``seed`` gives the same result. Phones
+        carry the stress digits of the pronunciation that fits the sound best; `confidence` has one
+        value per spoken word.
         """
         batch = Batch(utterances, pronounce, jobs, seed, progress or (lambda count: None))
         for utterance, result in zip(utterances, self._results(batch), strict=True):

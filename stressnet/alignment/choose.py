@@ -11,24 +11,14 @@ from stressnet.languages import ENGLISH, language
 
 
 def get_aligner(name: str = "auto", code: str = ENGLISH) -> Aligner:
-    """An aligner by name, for a language.
+    """An aligner by name, for a language, given by its code.
 
-    Parameters
-    ----------
-    name : str
-        ``"auto"`` (the best that needs nothing from outside and works here), ``"kaldi-gmm"``,
-        ``"pocketsphinx"``, ``"mfa"`` (the Montreal Forced Aligner on the PATH),
-        ``"ctc"`` or ``"ctc:WEIGHTS"`` (a CTC network: a torchaudio bundle or a folder).
-    code : str
-        Of the language.
-
-    Raises
-    ------
-    ConfigError
-        If there is no aligner of that name, or it does not know the language.
-    MissingPartError
-        If the aligner asked for by name does not work in this installation. ``"auto"`` warns and
-        takes the next best.
+    ``"auto"`` is the best that needs nothing from outside and works here; there are
+    ``"kaldi-gmm"``, ``"pocketsphinx"``, ``"mfa"`` (the Montreal Forced Aligner on the PATH),
+    ``"ctc"`` or ``"ctc:WEIGHTS"`` (a CTC network: a torchaudio bundle or a folder). Raises
+    `ConfigError` if there is no aligner of that name, or it does not know the language,
+    `MissingPartError` if one asked for by name does not work in this installation; ``"auto"`` warns
+    and takes the next best.
     """
     of = language(code)
     if name == "pocketsphinx":

@@ -42,17 +42,9 @@ def forced_spans(
 ) -> list[TokenSpan]:
     """The best path of a CTC network: frames ``[start, end)`` and mean log probability by target.
 
-    Parameters
-    ----------
-    log_probs : ndarray, shape (n_frames, n_tokens)
-        Normalised per frame.
-    targets : sequence of int
-        The tokens to be found, in order, without blanks.
-
-    Raises
-    ------
-    AlignmentError
-        If there are fewer frames than the tokens (and blanks between equal neighbours) need.
+    ``log_probs``, shape (n_frames, n_tokens), are normalised per frame; ``targets`` are the tokens
+    to be found, in order, without blanks. Raises `AlignmentError` if there are fewer frames than
+    the tokens (and blanks between equal neighbours) need.
     """
     import torch
     from torchaudio import functional
@@ -73,12 +65,8 @@ def forced_spans(
 class CtcAligner(Aligner):
     """Words, and phones if the network's tokens are phones, by a CTC network.
 
-    A word's confidence is the mean log probability of its tokens. Nothing is random.
-
-    Parameters
-    ----------
-    weights : str or Path
-        Name of a torchaudio bundle whose weights are there, or a folder; see the module's text.
+    A word's confidence is the mean log probability of its tokens. Nothing is random. ``weights`` is
+    the name of a torchaudio bundle whose weights are there, or a folder; see the module's text.
     """
 
     name = "ctc"
@@ -180,10 +168,8 @@ def _edges_s(group: Sequence[TokenSpan], frame_s: float) -> tuple[float, ...]:
 def load_network(weights: str | Path) -> tuple[Any, Mapping[str, int]]:
     """A Wav2Vec2 network and its tokens, by bundle or folder.
 
-    Raises
-    ------
-    MissingPartError
-        If torchaudio does not load, the bundle is unknown, or weights are missing or do not fit.
+    Raises `MissingPartError` if torchaudio does not load, the bundle is unknown, or weights are
+    missing or do not fit.
     """
     try:
         from torchaudio import models, pipelines

@@ -24,12 +24,7 @@ def read_text(path: Path, *, windows: bool = False) -> str:
     """Read UTF-8 or UTF-16, with or without byte order mark, with ``\\n`` for every line end.
 
     With ``windows``, what is neither is read as Windows-1252 or, if its apostrophes say so, Mac
-    Roman.
-
-    Raises
-    ------
-    AlignmentError
-        If the file cannot be read or is in another encoding.
+    Roman. Raises `AlignmentError` if the file cannot be read or is in another encoding.
     """
     try:
         data = path.read_bytes()

@@ -36,12 +36,9 @@ _LIKE_REVERSED, _DOUBTFULLY_LIKE_REVERSED = 0.75, 0.55
 class SoundFit:
     """How well an alignment's words fit the sound.
 
-    Parameters
-    ----------
-    score : float
-        Mean over `n_phones` of the log probability relative to the best phone, 0 at most.
-    reversed_score : float
-        The same for the phones in reverse order; nan where it was not needed or cannot be had.
+    ``score`` is the mean over `n_phones` of the log probability relative to the best phone, 0 at
+    most; ``reversed_score`` the same for the phones in reverse order, nan where it was not needed
+    or cannot be had.
     """
 
     score: float

@@ -61,16 +61,10 @@ def normalised(energies: np.ndarray) -> np.ndarray:
 class FrameNet:
     """The network's weights.
 
-    Parameters
-    ----------
-    weights : tuple of ndarray, each of shape (3, inputs, channels)
-        Convolutions, normalisation included: the frame before, at, and after.
-    biases : tuple of ndarray, each of shape (channels,)
-        Biases of the convolutions.
-    out_weight, out_bias : ndarray, shapes (channels, 2 * classes) and (2 * classes,)
-        Output layer, for both frames of a pair.
-    log_priors : ndarray, shape (classes,)
-        Logarithm of each class's share of the training frames.
+    Weights of the convolutions, normalisation included, are of shape (3, inputs, channels) each,
+    for the frame before, at, and after, their biases (channels,). The output layer is for both
+    frames of a pair, shapes (channels, 2 * classes) and (2 * classes,). ``log_priors``, shape
+    (classes,), are logarithms of each class's share of the training frames.
     """
 
     weights: tuple[np.ndarray, ...]

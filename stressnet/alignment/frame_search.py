@@ -196,22 +196,11 @@ def search(
 ) -> FoundPath | None:
     """Find words and phones.
 
-    Parameters
-    ----------
-    energies : ndarray, shape (frames, 40)
-        Log energies of `frame_net.log_mel`.
-    variants : sequence (words) of sequence (variants) of tuple of str
-        Pronunciations, ARPAbet with stress digits.
-    around : sequence of WordPath or None
-        Words of another aligner, for cutting long recordings.
-    noises : collection of int
-        Numbers of the words before which anything may sound.
-
-    Returns
-    -------
-    FoundPath or None
-        None if there are too few frames, or if the recording is longer than `LONGEST_PIECE_S` and
-        nothing says where to cut it.
+    ``energies``, shape (frames, 40), are those of `frame_net.log_mel`; ``variants`` are
+    pronunciations by word, ARPAbet with stress digits; ``around`` are the words of another aligner,
+    for cutting long recordings; ``noises`` are numbers of the words before which anything may
+    sound. None if there are too few frames, or if the recording is longer than `LONGEST_PIECE_S`
+    and nothing says where to cut it.
     """
     duration_s = STEP_S * len(energies)
     if len(energies) == 0 or (around is None and duration_s > LONGEST_PIECE_S):

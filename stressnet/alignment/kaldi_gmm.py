@@ -50,16 +50,10 @@ NET_NAME = "frame-net"
 class KaldiGmmAligner(Aligner):
     """Words and phones by a model trained on the corpus, a network and pocketsphinx together.
 
-    In other languages than English the model alone, from a flat start.
-
-    Parameters
-    ----------
-    landmarks : bool
-        Whether abrupt boundaries are put on the acoustic change.
-    average, network : bool
-        Whether the boundaries of pocketsphinx and of the network take part in the mean.
-    english : bool
-        Whether pocketsphinx and the network know the language.
+    In other languages than English, which pocketsphinx and the network do not know, the model
+    alone, from a flat start. ``landmarks``: abrupt boundaries are put on the acoustic change;
+    ``average`` and ``network``: the boundaries of pocketsphinx and of the network take part in the
+    mean.
     """
 
     name = "kaldi-gmm"

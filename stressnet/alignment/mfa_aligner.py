@@ -48,13 +48,9 @@ class MfaAligner(Aligner):
     Aligning raises `MissingPartError` if ``mfa`` is missing or its version is not supported, and
     `AlignmentError` if it fails as a whole.
 
-    Parameters
-    ----------
-    acoustic_model : str
-        Name of a downloaded model or path of one. In English its phones must be ARPAbet with stress
-        digits; in other languages MFA's dictionary of the same name has the words.
-    code : str
-        Of the language.
+    ``acoustic_model`` is the name of a downloaded model or the path of one. In English its phones
+    must be ARPAbet with stress digits; in other languages, by their ``code``, MFA's dictionary of
+    the same name has the words.
     """
 
     acoustic_model: str = "english_us_arpa"
@@ -95,13 +91,7 @@ class MfaAligner(Aligner):
 
 
 def check_mfa() -> str:
-    """The path of a usable ``mfa``.
-
-    Raises
-    ------
-    MissingPartError
-        If there is none, or its version is not 2.x or 3.x.
-    """
+    """The path of a usable ``mfa``; a `MissingPartError` if there is none of version 2.x or 3.x."""
     program = shutil.which("mfa")
     if program is None:
         raise MissingPartError(f"'mfa' is not on the PATH; {_HOW_TO_GET_IT}")

@@ -27,14 +27,9 @@ AGREEMENT_S = 0.03
 
 @dataclass(frozen=True, slots=True)
 class WordPath:
-    """One spoken word.
+    """One spoken word: the pronunciation chosen, ARPAbet, and when its phones are said.
 
-    Parameters
-    ----------
-    phones : tuple of str
-        The pronunciation chosen, ARPAbet.
-    edges_s : tuple of float
-        Start of the first phone and end of each, in seconds: one more than phones.
+    Edges are the start of the first phone and the end of each, in seconds: one more than phones.
     """
 
     phones: tuple[str, ...]

@@ -57,24 +57,13 @@ _ENTRIES = {"IntervalTier": re.compile("(?:nnt)*+"), "TextTier": re.compile("(?:
 def read_textgrid(path: Path | str, speaker: str | None = None) -> Alignment:
     """Read the word and phone tiers of a TextGrid.
 
-    Parameters
-    ----------
-    speaker : str, optional
-        Speaker whose tiers to take where tiers carry speakers' names (``ALICE - words``). Not
-        needed if there is only one.
+    Where tiers carry speakers' names (``ALICE - words``), those of ``speaker`` are taken, which is
+    not needed if there is only one. Times are in seconds; every mark for silence becomes ``""``;
+    other labels stay as they stand, in Unicode normal form C. `source` is ``"textgrid"``. Overlaps
+    and overhangs are kept as they are: `validate` lists them, `fit_to_audio` clamps the ends.
 
-    Returns
-    -------
-    Alignment
-        Times in seconds; every mark for silence becomes ``""``; other labels as they stand, in
-        Unicode normal form C. `source` is ``"textgrid"``. Overlaps and overhangs are kept as they
-        are: `validate` lists them, `fit_to_audio` clamps the ends.
-
-    Raises
-    ------
-    AlignmentError
-        If the file cannot be read as a TextGrid or has no tier of words or utterances. Without a
-        tier of phones there are words only, or utterances: intervals of several words.
+    Without a tier of phones there are words only, or utterances: intervals of several words. Raises
+    `AlignmentError` if the file cannot be read as a TextGrid or has no tier of words or utterances.
     """
     path = Path(path)
     tiers = _interval_tiers(path)
@@ -140,13 +129,9 @@ def write_textgrid(
     """Write an alignment as a TextGrid in Praat's long text format, UTF-8.
 
     Ends up to 50 ms past ``duration_s``, the length of the recording, are clamped. After the tiers
-    ``words`` and ``phones`` come ``extra_tiers``.
-
-    Raises
-    ------
-    AlignmentError
-        If a tier's intervals overlap, are empty or lie outside the recording, or an extra tier
-        takes the name of one of the two.
+    ``words`` and ``phones`` come ``extra_tiers``. Raises `AlignmentError` if a tier's intervals
+    overlap, are empty or lie outside the recording, or an extra tier takes the name of one of the
+    two.
     """
     path = Path(path)
     extra_tiers = extra_tiers or {}

@@ -32,21 +32,13 @@ def isolated_map(
 ) -> Iterator[Result]:
     """Apply a function in worker processes, results in the order of the items.
 
-    Processes are spawned, with one thread each, even for one job: what crashes in a C library
-    (no exception, the process is gone) takes a worker along and not the caller.
+    Processes are spawned, with one thread each, even for one job: what crashes in a C library (no
+    exception, the process is gone) takes a worker along and not the caller.
 
-    Parameters
-    ----------
-    function : callable
-        Importable by name; gets one item.
-    items : iterable
-        Consumed a few at a time.
-    jobs : int
-        Number of processes; 0 works in this one, which a crash then takes along.
-    on_crash : callable
-        Gives the result of an item that kills a process even when it runs alone.
-    initializer, initargs : callable and tuple, optional
-        Run once in every process before the first item.
+    The function is importable by name and gets one item; items are consumed a few at a time. With 0
+    ``jobs`` it works in this process, which a crash then takes along. ``on_crash`` gives the result
+    of an item that kills a process even when it runs alone. The initializer runs with ``initargs``
+    once in every process before the first item.
     """
     if jobs == 0:
         if initializer is not None:

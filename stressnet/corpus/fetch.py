@@ -82,10 +82,7 @@ class _ResumingDownloader:
 def split_name(name: str) -> tuple[Recipe, str]:
     """``librispeech:dev-clean`` to its recipe and part.
 
-    Raises
-    ------
-    RecipeError
-        If the recipe has no such part; the message lists those there are with their sizes.
+    If the recipe has no such part, a `RecipeError` lists those there are with their sizes.
     """
     recipe_name, _, part = name.rpartition(":")
     recipe_name = recipe_name or name
@@ -126,14 +123,9 @@ def fetch(name: str, folder: Path, *, progress: bool = True, keep_archive: bool 
     """Download a part of a corpus and unpack it into a folder, which is returned.
 
     ``name`` is ``recipe:part``, e.g. ``librispeech:dev-clean``; ``progress`` shows a bar on stderr.
-
-    Raises
-    ------
-    FolderError
-        If the folder holds anything that was not fetched.
-    CorpusError
-        If the download fails (what came so far is kept, and the next call continues it), or the
-        archive is not what its checksum promises.
+    Raises `FolderError` if the folder holds anything that was not fetched, `CorpusError` if the
+    download fails (what came so far is kept, and the next call continues it), or the archive is not
+    what its checksum promises.
     """
     import pooch
     import requests

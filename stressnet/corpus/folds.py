@@ -52,28 +52,13 @@ def deal_folds(
 
 
 def assign_folds(tokens: pd.DataFrame, n_folds: int = 5, seed: int = 0) -> pd.DataFrame:
-    """Add ``family``, ``speaker_fold`` and ``family_fold`` (from 0) to a token table.
+    """A copy of a token table with ``family``, ``speaker_fold`` and ``family_fold`` (from 0).
 
-    Parameters
-    ----------
-    tokens : DataFrame
-        With ``word``, ``speaker``, ``stress`` and ``is_minimal_pair``; ``corpus`` if there are
-        several, whose speakers are then dealt one corpus after the other.
-    n_folds : int
-        At least 3: one each to test and to validate, the rest to train.
-
-    Returns
-    -------
-    DataFrame
-        A copy with the columns. ``family_fold`` is -1 for unlabelled tokens and for families of
-        minimal pairs, which are in no fold.
-
-    Raises
-    ------
-    ConfigError
-        If there are fewer than three folds.
-    CorpusError
-        If there are fewer speakers than folds, or fewer families of a class.
+    ``tokens`` have ``word``, ``speaker``, ``stress`` and ``is_minimal_pair``, and ``corpus`` if
+    there are several, whose speakers are then dealt one corpus after the other. ``family_fold`` is
+    -1 for unlabelled tokens and for families of minimal pairs, which are in no fold. Raises
+    `ConfigError` if there are fewer than three folds (one each to test and to validate, the rest to
+    train), `CorpusError` if there are fewer speakers than folds, or fewer families of a class.
     """
     if n_folds < 3:
         raise ConfigError(f"{n_folds} folds are too few; 3 or more (test, validation, training)")
@@ -126,12 +111,8 @@ def match_classes(
     their family in this corpus (steps of a factor of two). In each cell as many tokens of either
     class are drawn as the rarer one has; the others get the split ``unmatched``. What remains are
     equal numbers of both classes with nearly equal distributions. Sets of minimal pairs are left
-    alone. ``tokens`` has ``split``, ``stress``, ``duration_s`` and ``family``.
-
-    Raises
-    ------
-    ConfigError
-        If something else is to be matched.
+    alone. ``tokens`` has ``split``, ``stress``, ``duration_s`` and ``family``. Raises `ConfigError`
+    if something else is to be matched.
     """
     unknown = set(by) - set(MATCHABLE)
     if unknown or not by:

@@ -20,16 +20,10 @@ from stressnet.runs.manifest import hash_data, read_json, write_json
 class Images:
     """All tokens' spectrograms under one preset.
 
-    Parameters
-    ----------
-    values : ndarray, shape (n_tokens, n_bins, n_frames)
-        Memory-mapped, read-only, in the order of the token table.
-    mask : ndarray of bool, shape (n_tokens, n_frames)
-        True where a frame holds sound.
-    axes : Axes
-        Shared by all tokens; time zero is the word's onset.
-    n_truncated : int
-        Words longer than the images.
+    ``values``, shape (n_tokens, n_bins, n_frames), are memory-mapped, read-only, in the order of
+    the token table; ``mask``, shape (n_tokens, n_frames), is True where a frame holds sound. All
+    tokens share the axes, whose time zero is the word's onset. ``n_truncated`` words are longer
+    than the images.
     """
 
     values: NDArray[np.float32]

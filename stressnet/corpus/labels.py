@@ -40,14 +40,9 @@ def read_labels(path: Path) -> dict[tuple[str, int], StressLabel]:
     """A user's table of stress: columns utterance_id, word_index (from 0) and stress.
 
     A column ``word``, if there, is compared with the transcript later on, so that a table made for
-    another transcript does not label the wrong words.
-
-    Raises
-    ------
-    CorpusError
-        Naming the line if a column or value is wrong, or a word is decided twice in two ways.
-    TranscriptError
-        If the file cannot be read.
+    another transcript does not label the wrong words. Raises `CorpusError` naming the line if a
+    column or value is wrong, or a word is decided twice in two ways, `TranscriptError` if the file
+    cannot be read.
     """
     remedy = "the first line names the columns, separated by tabs, commas or semicolons"
     labels: dict[tuple[str, int], StressLabel] = {}

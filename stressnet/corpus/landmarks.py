@@ -32,17 +32,8 @@ LANDMARK_COLUMNS = (
 def landmarks_of(tokens: pd.DataFrame, path: Path) -> FloatArray:
     """Landmarks of tokens in seconds from the word's onset, shape (n_tokens, 7).
 
-    Parameters
-    ----------
-    tokens : DataFrame
-        With ``token_id`` and :data:`LANDMARK_COLUMNS`.
-    path : Path
-        Where they come from, for the message.
-
-    Raises
-    ------
-    CorpusError
-        If a landmark is missing, or a token's are out of order.
+    ``tokens`` has ``token_id`` and :data:`LANDMARK_COLUMNS`; ``path``, where they come from, is for
+    the message. Raises `CorpusError` if a landmark is missing, or a token's are out of order.
     """
     missing = [name for name in LANDMARK_COLUMNS if name not in tokens]
     if missing:
@@ -60,20 +51,10 @@ def warp_columns(
 ) -> tuple[NDArray[np.intp], FloatArray]:
     """Where each point of a warped time axis lies among a map's frames.
 
-    Parameters
-    ----------
-    source_s, target_s : ndarray, shape (n_landmarks,)
-        Landmarks of the token and of the warped axis; neither decreases.
-    grid_s : ndarray, shape (n_grid,)
-        The warped axis.
-
-    Returns
-    -------
-    frame : ndarray of int, shape (n_grid,)
-        Left neighbour among the frames; -1 where the token has nothing: outside its image, or in a
-        segment that it lacks.
-    weight : ndarray, shape (n_grid,)
-        Weight of the right neighbour.
+    ``source_s`` and ``target_s`` are the landmarks of the token and of the warped axis, shape
+    (n_landmarks,); neither decreases. ``grid_s`` is the warped axis, shape (n_grid,). Of the same
+    shape are the left neighbour among the frames, -1 where the token has nothing (outside its
+    image, or in a segment that it lacks), and the weight of the right neighbour.
     """
     n = len(target_s)
     segment = np.clip(np.searchsorted(target_s, grid_s, side="right") - 1, 0, n - 2)

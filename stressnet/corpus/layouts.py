@@ -62,10 +62,7 @@ class Layout:
 def layouts_of(root: Path) -> list[Layout]:
     """Recipes that find something in a folder, the best first.
 
-    Raises
-    ------
-    CorpusError
-        If the folder does not exist or holds no sound.
+    Raises `CorpusError` if the folder does not exist or holds no sound.
     """
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder; check the path")

@@ -39,14 +39,9 @@ SHORTEST_STEM = 4
 class Stretch:
     """Two neighbouring syllables of a word of three or more; times in seconds of the recording.
 
-    Parameters
-    ----------
-    token_id : str
-        ``<utterance>_<word index>_<WORD>.<first syllable>``, syllables counted from 1.
-    phones : tuple of Interval
-        ARPAbet with stress digits.
-    stress : Stress
-        Which of the two has primary stress; the other has none.
+    ``token_id`` is ``<utterance>_<word index>_<WORD>.<first syllable>``, syllables counted from 1.
+    Phones are ARPAbet with stress digits; ``stress`` says which of the two syllables has primary
+    stress; the other has none.
     """
 
     token_id: str

@@ -67,16 +67,10 @@ Reading = tuple[str, str]
 def say(piece: str, language: str = "en") -> Reading | None:
     """A piece of text in words.
 
-    Parameters
-    ----------
-    piece : str
-        Without blanks, but for a word of scale or a unit at its end (``"$5 million"``).
-    language : str
-        As num2words calls it, empty for one that it does not know. Other languages than English
-        have whole numbers only.
+    It is without blanks, but for a word of scale or a unit at its end (``"$5 million"``). The
+    language is as num2words calls it, empty for one that it does not know; other languages than
+    English have whole numbers only.
 
-    Examples
-    --------
     >>> say("$3.50"), say("1921"), say("mp3")
     (('three dollars fifty cents', 'money'), ('nineteen twenty-one', 'year'), ('M P three', 'code'))
     """

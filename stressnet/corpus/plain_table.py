@@ -29,23 +29,10 @@ def read_rows(
 ) -> list[Row]:
     """Rows of a table, without empty ones.
 
-    The delimiter is the one that parts each of the first three rows into most cells.
-
-    Parameters
-    ----------
-    prefer : str
-        The delimiter that is tried first.
-    comment : str
-        What a line to be left out begins with; before the first row, ``#`` does, too.
-    blanks : bool
-        Whether cells may be parted by blanks where no delimiter occurs.
-
-    Raises
-    ------
-    CorpusError
-        If it is no table.
-    TranscriptError
-        If it cannot be read.
+    The delimiter is the one that parts each of the first three rows into most cells; ``prefer`` is
+    tried first. Lines that begin with ``comment`` are left out; before the first row, those with
+    ``#``, too. With ``blanks``, cells may be parted by blanks where no delimiter occurs. Raises
+    `CorpusError` if it is no table, `TranscriptError` if it cannot be read.
     """
     text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
     lines = ["" if line.startswith(comment or "\0") else line for line in text.split("\n")]
@@ -94,12 +81,8 @@ def read_named(
 ) -> list[tuple[int, dict[str, str]]]:
     """Rows below the header of a table, with their numbers, cells by the names of their columns.
 
-    Names are compared in lower case with ``_`` for blanks; errors are those of :func:`read_rows`.
-
-    Raises
-    ------
-    CorpusError
-        If one of ``columns`` is missing, with this remedy, or a name occurs twice.
+    Names are compared in lower case with ``_`` for blanks. Errors are those of :func:`read_rows`,
+    and a `CorpusError` if one of ``columns`` is missing, with this remedy, or a name occurs twice.
     """
     rows = read_rows(path, prefer=prefer)
     header = _header_of(path, rows[0][1]) if rows else []

@@ -39,16 +39,10 @@ TRANSCRIPT_KINDS = ("lines", "beside", "table")
 class TranscriptSource:
     """Path template of transcripts.
 
-    Parameters
-    ----------
-    kind : str
-        ``lines``: one file for many utterances, each line ``ID words ...``;
-        ``beside``: one file per utterance, all of it text;
-        ``table``: a delimited file with an id column and a text column.
-    delimiter, id_column, text_column : str, int, int
-        Only for tables; columns count from 0.
-    skip_words : int
-        Only for ``beside``: so many words at the start are no speech (TIMIT's sample numbers).
+    The kind is ``lines`` (one file for many utterances, each line ``ID words ...``), ``beside``
+    (one file per utterance, all of it text) or ``table``, a delimited file with an id column and a
+    text column, counted from 0. Only for ``beside``, ``skip_words`` words at the start are no
+    speech (TIMIT's sample numbers).
     """
 
     kind: str
@@ -125,13 +119,8 @@ class Recipe:
 def template_to_regex(template: str, *, ignore_case: bool = False) -> re.Pattern[str]:
     """Compile a path template into a pattern for POSIX paths relative to the corpus folder.
 
-    Raises
-    ------
-    re.error
-        If a field's name or narrowing is no valid regular expression.
+    Raises :class:`re.error` if a field's name or narrowing is no valid regular expression.
 
-    Examples
-    --------
     >>> template_to_regex("**/{speaker}/{utterance}.flac").fullmatch("x/19/a b.flac").groupdict()
     {'speaker': '19', 'utterance': 'a b'}
     >>> template_to_regex(r"{sex:[FM]}{voice}.wav").fullmatch("FCJF0.wav").groupdict()
@@ -192,10 +181,7 @@ def available_recipes() -> dict[str, Path]:
 def load_recipe(name_or_path: str) -> Recipe:
     """Load a shipped recipe by name, or any recipe by path.
 
-    Raises
-    ------
-    RecipeError
-        If it is missing, not TOML, or lacks or mistypes an entry.
+    Raises `RecipeError` if it is missing, not TOML, or lacks or mistypes an entry.
     """
     path = Path(name_or_path)
     if path.suffix != ".toml":

@@ -244,18 +244,9 @@ def scan(
 ) -> Scan:
     """Find the recordings of a corpus in a folder.
 
-    Parameters
-    ----------
-    speakers : sequence of str
-        Take only these, in any case; empty for everybody.
-    channel : int, optional
-        Channel of the sound, counted from 1, instead of the recipe's.
-
-    Raises
-    ------
-    CorpusError
-        If the folder does not exist, holds no audio the recipe recognises, or none of these
-        speakers.
+    Only these ``speakers`` are taken, in any case; empty for everybody. ``channel`` is that of the
+    sound, counted from 1, instead of the recipe's. Raises `CorpusError` if the folder does not
+    exist, holds no audio the recipe recognises, or none of these speakers.
     """
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder; check the path")

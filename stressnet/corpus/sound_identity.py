@@ -31,10 +31,8 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)
 def sound_hash(samples: NDArray[np.float32]) -> str:
     """The hash of a word's sound; empty for silence.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (n,)
-        At full scale 1; compared after rounding to 16 bits, as excerpts are stored.
+    Samples, shape (n,), at full scale 1, are compared after rounding to 16 bits, as excerpts are
+    stored.
     """
     steps = np.round(samples.astype(np.float64) * 32768).astype(np.int64)
     n = len(steps) - _WINDOW + 1

@@ -197,15 +197,8 @@ def _speakers_by_corpus(tokens: pd.DataFrame) -> list[pd.Series]:
 def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     """A copy of a token table with ``family``, ``speaker_set``, ``family_set`` and ``split``.
 
-    Parameters
-    ----------
-    tokens : DataFrame
-        With ``word``, ``speaker``, ``stress``, ``label_source`` and ``is_minimal_pair``.
-
-    Raises
-    ------
-    CorpusError
-        If there are fewer than three speakers or three word families per class.
+    ``tokens`` has ``word``, ``speaker``, ``stress``, ``label_source`` and ``is_minimal_pair``.
+    Raises `CorpusError` if there are fewer than three speakers or three word families per class.
     """
     tokens = with_families(tokens)
     rng = np.random.default_rng([config.seed, 1])
@@ -263,10 +256,8 @@ def check_leaks(tokens: pd.DataFrame) -> None:
 def read_splits(path: Path) -> pd.DataFrame:
     """A build's ``splits.csv``, one row per token, also after a spreadsheet has saved it.
 
-    Raises
-    ------
-    CorpusError
-        If the file cannot be read, lacks a column, names an unknown set, or lists a token twice.
+    Raises `CorpusError` if the file cannot be read, lacks a column, names an unknown set, or lists
+    a token twice.
     """
     check_unchanged(path)
     try:
@@ -292,12 +283,8 @@ def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
 
     Tokens are found by ``token_id``. One that the file does not list gets the set that follows from
     its speaker and family, if the file deals both; else its split is ``unlisted``, which is in no
-    set.
-
-    Raises
-    ------
-    CorpusError
-        If the file cannot be read, lacks a column, lists none of the tokens, or its sets leak here.
+    set. Raises `CorpusError` if the file cannot be read, lacks a column, lists none of the tokens,
+    or its sets leak here.
     """
     given = read_splits(path)
     tokens = with_families(tokens)
@@ -326,10 +313,7 @@ def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
 def split_counts(tokens: pd.DataFrame, order: Sequence[str] | None = None) -> pd.DataFrame:
     """Tokens, words and speakers per split and class, for reports.
 
-    Returns
-    -------
-    DataFrame
-        Columns split, n, n_initial, n_final (or the other classes), n_words, n_speakers.
+    Columns are split, n, n_initial, n_final (or the other classes), n_words, n_speakers.
     """
     classes = classes_among(tokens["stress"])
     order = order or [*dict.fromkeys([*_CELLS.values(), *PAIR_SPLITS, "unlabelled"])]

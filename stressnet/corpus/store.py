@@ -107,13 +107,7 @@ class Corpus:
 
     @classmethod
     def open(cls, path: Path | str) -> Corpus:
-        """Open a corpus folder.
-
-        Raises
-        ------
-        CorpusError
-            If it is not a finished corpus, or a table is missing.
-        """
+        """Open a corpus folder; a `CorpusError` if it is not finished, or a table is missing."""
         path = Path(path)
         manifest = read_manifest(path, "corpus")
         for name in (TOKENS, PHONES):
@@ -136,11 +130,8 @@ class Corpus:
     def of_any_length(cls, path: Path | str) -> Corpus:
         """Open a corpus folder, read its token table and check the types of its columns.
 
-        Raises
-        ------
-        CorpusError
-            If it is not a finished corpus, or a table cannot be read, holds numbers for text, or
-            names a file outside.
+        Raises `CorpusError` if it is not a finished corpus, or a table cannot be read, holds
+        numbers for text, or names a file outside.
         """
         corpus = cls.open(path)
         check_files(corpus.path)
@@ -213,17 +204,8 @@ class Corpus:
     ) -> Selection:
         """Labelled tokens of some splits, in the order of the table.
 
-        Parameters
-        ----------
-        splits : collection of str
-            Names of splits; ``all`` takes every one. A corpus without splits gives all its tokens.
-        max_tokens : int, optional
-            Draw a random sample of this size.
-
-        Raises
-        ------
-        CorpusError
-            If no labelled token is left.
+        ``all`` takes every split; a corpus without splits gives all its tokens. With ``max_tokens``
+        a random sample of this size is drawn. Raises `CorpusError` if no labelled token is left.
         """
         tokens = self.tokens.copy()
         tokens["image"] = np.arange(len(tokens))
@@ -305,13 +287,7 @@ class Corpus:
         return inside(self.path, f"textgrids/{safe_name(utterance_id)}.TextGrid")
 
     def excerpt_file(self, token_id: str) -> Path:
-        """A token's sound file.
-
-        Raises
-        ------
-        CorpusError
-            If there is no such token, or its file lies outside the corpus.
-        """
+        """A token's sound file; a `CorpusError` if there is no such token, or it lies outside."""
         if token_id not in self._excerpt_files:
             raise CorpusError(f"{self.path}: no token '{token_id}'")
         return inside(self.path, self._excerpt_files[token_id])

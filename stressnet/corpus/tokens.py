@@ -248,24 +248,11 @@ def find_tokens(
 ) -> tuple[list[Token], list[NotToken]]:
     """Content words of one utterance that are long enough, and its others, both in time order.
 
-    Parameters
-    ----------
-    labels : Labels
-        A person's decisions.
-    function_words : frozenset of str, optional
-        Instead of the shipped list.
-    tagger : callable, optional
-        Gives parts of speech, from which the stress of words with both readings follows.
-    lengths : WordLengths
-        How many syllables tokens have; two if left out.
-
-    Raises
-    ------
-    AlignmentError
-        If the words of the alignment are not those of the transcript, or its phones mostly not
-        ARPAbet.
-    CorpusError
-        If a label belongs to a word that is not there.
+    ``labels`` are a person's decisions; ``function_words`` stand instead of the shipped list; the
+    ``tagger`` gives parts of speech, from which the stress of words with both readings follows;
+    ``lengths`` says how many syllables tokens have. Raises `AlignmentError` if the words of the
+    alignment are not those of the transcript, or its phones mostly not ARPAbet, `CorpusError` if a
+    label belongs to a word that is not there.
     """
     words = alignment.spoken_words()
     spoken = tuple(word_key(word.label) for word in words)

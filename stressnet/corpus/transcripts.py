@@ -25,10 +25,7 @@ def read_lines(path: Path) -> dict[str, tuple[str, ...]]:
 def read_text(path: Path) -> str:
     """Read a text file in UTF-8 (with or without BOM), UTF-16, Windows-1252, or Mac Roman.
 
-    Raises
-    ------
-    TranscriptError
-        If it cannot be opened, or ends in the middle of a UTF-16 letter.
+    Raises `TranscriptError` if it cannot be opened, or ends in the middle of a UTF-16 letter.
     """
     try:
         return encoding.read_text(path, windows=True)
@@ -60,12 +57,8 @@ class Transcripts:
     def find(self, fields: Mapping[str, str], folder: Path) -> Reading:
         """What is read of an utterance's transcript, from the first source that has it.
 
-        ``fields`` are what the recipe's audio pattern found in the recording's path.
-
-        Raises
-        ------
-        TranscriptError
-            If none has it, or it holds no words.
+        ``fields`` are what the recipe's audio pattern found in the recording's path. Raises
+        `TranscriptError` if none has it, or it holds no words.
         """
         utterance = _nfc(fields["utterance"])
         tried = []

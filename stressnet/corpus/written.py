@@ -52,17 +52,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A transcript as it is read.
+    """A transcript as it is read: words in upper case, and changes in the order of the rules.
 
-    Parameters
-    ----------
-    words : tuple of str
-        Upper case.
-    noises : tuple of int
-        Numbers of the words before which something sounds that is no word; the number of words for
-        what comes after the last.
-    changes : tuple of Change
-        In the order of the rules.
+    ``noises`` are numbers of the words before which something sounds that is no word; the number of
+    words for what comes after the last.
     """
 
     words: tuple[str, ...]
@@ -168,24 +161,12 @@ _LEFT = re.compile(r"[\[\]{}<>|~^\\§©®™♪]")
 
 @dataclass(frozen=True)
 class Normaliser:
-    """How transcripts are read.
+    """How transcripts are read, in one of `CONVENTIONS` and a language, given by its code.
 
-    Parameters
-    ----------
-    convention : str
-        One of `CONVENTIONS`.
-    rules : tuple of (str, str)
-        A person's own, before those of the convention: a regular expression in the syntax of RE2,
-        whose search takes linear time, and what is put in its place, with ``\\1`` for groups.
-    language : str
-        Code of the language.
-
-    Raises
-    ------
-    RecipeError
-        If the convention is unknown or a rule is none of RE2.
-    ConfigError
-        If there is no such language.
+    ``rules`` are a person's own, before those of the convention: a regular expression in the syntax
+    of RE2, whose search takes linear time, and what is put in its place, with ``\\1`` for groups.
+    Raises `RecipeError` if the convention is unknown or a rule is none of RE2, `ConfigError` if
+    there is no such language.
     """
 
     convention: str = "plain"
@@ -204,8 +185,6 @@ class Normaliser:
     def read(self, text: str) -> Reading:
         """The words of a transcript, and what is not read as it is written.
 
-        Examples
-        --------
         >>> Normaliser().read("Susan: Mr. Hill has 21 [laughter] per- permits").words
         ('MISTER', 'HILL', 'HAS', 'TWENTY', 'ONE', 'PERMITS')
         """
@@ -322,8 +301,6 @@ def is_mark(label: str) -> bool:
 def split_words(text: str, code: str = ENGLISH) -> tuple[str, ...]:
     """Words of a transcript in the convention ``plain``, in a language.
 
-    Examples
-    --------
     >>> split_words("The rebel's well-known protest -- didn’t last.")
     ('THE', "REBEL'S", 'WELL', 'KNOWN', 'PROTEST', "DIDN'T", 'LAST')
     """

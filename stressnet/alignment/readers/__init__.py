@@ -87,12 +87,8 @@ _SUFFIXES = {
 def detect_format(path: Path) -> str:
     """The format of a file, from its suffix or else from what it holds.
 
-    Raises
-    ------
-    UnknownFormatError
-        If neither tells, or it is JSON or a table of something else.
-    AlignmentError
-        If it cannot be read.
+    Raises `UnknownFormatError` if neither tells, or it is JSON or a table of something else,
+    `AlignmentError` if it cannot be read.
     """
     return _SUFFIXES.get(path.suffix.lower()) or _told(path, _stamp(path))
 

@@ -58,11 +58,8 @@ def pair(path: Path, words_suffix: str, phones_suffix: str, corpus: str) -> tupl
 class Alignments(dict[str, Alignment]):
     """Alignment by utterance id.
 
-    Attributes
-    ----------
-    voices : dict
-        Names and alignments of a recording's speakers or channels; a recording with several is
-        not in the dict itself.
+    ``voices`` are names and alignments of a recording's speakers or channels; a recording with
+    several is not in the dict itself.
     """
 
     def __init__(self, alignments: Mapping[str, Alignment] | None = None) -> None:

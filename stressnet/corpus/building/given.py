@@ -33,18 +33,9 @@ _NO_NEWS_S = 0.001
 class Given:
     """What is known of a recording's words before anything is aligned.
 
-    Parameters
-    ----------
-    alignment : Alignment or None
-        Words and phones; None where they must be aligned.
-    words : tuple of str
-        Words to align otherwise.
-    stretches : tuple of Stretch
-        Where they are said; empty if somewhere in the recording.
-    is_told : bool
-        Whether the warnings say already why the words are aligned.
-    noises : tuple of int
-        As of a `Reading`, where there are no stretches.
+    `alignment` has words and phones; it is None where `words` must be aligned. `stretches` are
+    where these are said; empty if somewhere in the recording, whose `noises` are then as of a
+    `Reading`. `is_told` says whether the warnings tell already why the words are aligned.
     """
 
     alignment: Alignment | None
@@ -95,10 +86,7 @@ def _read(recording: Recording, path: Path) -> Alignment:
 def use_given(recording: Recording, path: Path) -> Given:
     """What a build makes of the alignment that came with a recording.
 
-    Raises
-    ------
-    AlignmentError, MissingPartError
-        If it cannot be used and there is no transcript.
+    Raises `AlignmentError` or `MissingPartError` if it cannot be used and there is no transcript.
     """
     try:
         alignment = read_given(recording, path)

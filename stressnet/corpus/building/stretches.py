@@ -29,13 +29,9 @@ _FAR_S = 0.1
 class Stretch:
     """Part of a recording in which some of its words are said.
 
-    Parameters
-    ----------
-    kept : tuple of (float, float, int)
-        Intervals whose times are kept, in seconds, with the number of words in each; empty if it is
-        only known that the words are said somewhere in the stretch.
-    noises : tuple of int
-        As of a `Reading`.
+    `kept` are intervals whose times are kept, in seconds, with the number of words in each; empty
+    if it is only known that the words are said somewhere in the stretch. `noises` are as of a
+    `Reading`.
     """
 
     start_s: float

@@ -30,10 +30,7 @@ _OF_TOKENS = ("word", "family", "speaker", "stress", "stress_predicted", "correc
 def run(config: ExportRConfig, opened: RelevanceRun, folder: RunFolder) -> Result:
     """Write the tables of a run, and of its cues, for R.
 
-    Raises
-    ------
-    CorpusError
-        If the run has no table of regions, or the cues are of another corpus.
+    Raises `CorpusError` if the run has no table of regions, or the cues are of another corpus.
     """
     regions = opened.path / "relevance.parquet"
     if not regions.is_file():
@@ -57,12 +54,9 @@ def run(config: ExportRConfig, opened: RelevanceRun, folder: RunFolder) -> Resul
 def by_syllable(cues: pd.DataFrame) -> pd.DataFrame:
     """Cues with one row per token and syllable instead of columns for each syllable.
 
-    Returns
-    -------
-    DataFrame
-        What is known of the token, then ``syllable`` (1, 2), ``stressed``, ``vowel``, and the cues
-        of the syllable and its vowel: ``syllable_duration_s``, ``nucleus_f1_hz``. Columns that
-        compare the two syllables are left out: R makes them from these.
+    What is known of the token, then ``syllable`` (1, 2), ``stressed``, ``vowel``, and the cues of
+    the syllable and its vowel: ``syllable_duration_s``, ``nucleus_f1_hz``. Columns that compare the
+    two syllables are left out: R makes them from these.
     """
     parts = {name: _OF_A_SYLLABLE.fullmatch(name) for name in cues.columns}
     compared = re.compile(r"(syllable|nucleus)_(diff|log2ratio)_")

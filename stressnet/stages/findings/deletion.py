@@ -36,20 +36,14 @@ def delete_regions(
 ) -> pd.DataFrame:
     """Loss of evidence by region, token by token.
 
-    Parameters
-    ----------
-    donors : sequence of sequence of str
-        Per token those whose times and tracks its nulls borrow; the first is used.
-    targets : dict of str to bool
-        Regions, and whether they are also deleted as drawn with another token's times or tracks.
+    ``donors`` are, per token, those whose times and tracks its nulls borrow; the first is used.
+    ``targets`` says of regions whether they are also deleted as drawn with another token's times or
+    tracks.
 
-    Returns
-    -------
-    DataFrame
-        ``token_id, region, null`` (``""`` or ``exchange``), ``loss`` (logit difference in favour of
-        the token's own class, with the region minus without), ``area`` (share of the sound's
-        cells) and ``evidence`` (logit difference of the whole image). Regions that a token lacks
-        have no row.
+    Columns are ``token_id, region, null`` (``""`` or ``exchange``), ``loss`` (logit difference in
+    favour of the token's own class, with the region minus without), ``area`` (share of the sound's
+    cells) and ``evidence`` (logit difference of the whole image). Regions that a token lacks have
+    no row.
     """
 
     def delete(start: int) -> list[list[Any]]:

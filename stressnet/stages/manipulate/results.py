@@ -49,15 +49,10 @@ def responses_of(folder: Path, corpus: Corpus, network: TrainedNetwork) -> pd.Da
 def effects_and_tokens(
     responses: pd.DataFrame, corpus: Corpus
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Effects of one network's responses, and the tokens they are of.
+    """Effects of one network's responses (``token_id, cue, effect, swing``), and their tokens.
 
-    Returns
-    -------
-    effects : DataFrame
-        ``token_id, cue, effect, swing``.
-    tokens : DataFrame
-        Rows of the corpus's tokens in its order, with ``logit_difference`` and
-        ``stress_predicted`` of the word as recorded.
+    These are rows of the corpus's tokens in its order, with ``logit_difference`` and
+    ``stress_predicted`` of the word as recorded.
     """
     effects = effects_from_responses(responses)
     natural = responses[responses["kind"] == "natural"].set_index("token_id")["logit_difference"]

@@ -22,21 +22,12 @@ _TRANSCRIPTS = (".txt", ".lab")
 class Source:
     """A recording and what is known of its words.
 
-    Parameters
-    ----------
-    alignment : Path or None
-        TextGrid or another format with words and phones, with words, or with text that has times.
-    words : tuple of str
-        Transcript, if there is no alignment or in case it cannot be used; without either, the
-        recording holds one unknown word.
-    speaker : str or None
-        Whose tiers or rows to take, or which channel of a CTM file, where there are several.
-    channel : int or None
-        The channel of the sound, counted from 1; None for the mean of all.
-    problem : str
-        Why its words are not known, if they should be.
-    language : str
-        Code of the language.
+    ``alignment`` is a TextGrid or another format with words and phones, with words, or with text
+    that has times; ``words`` are the transcript, if there is no alignment or in case it cannot be
+    used; without either, the recording holds one unknown word. ``speaker`` says whose tiers or rows
+    to take, or which channel of a CTM file, where there are several; ``channel`` is that of the
+    sound, counted from 1, None for the mean of all. ``problem`` is why its words are not known, if
+    they should be.
     """
 
     audio: Path

@@ -132,17 +132,10 @@ def predict_words(
 ) -> Predicted:
     """Predict the stress of every word that is as long as those the network was trained on.
 
-    Parameters
-    ----------
-    sources : sequence of Source
-        From :func:`stressnet.stages.predict.sources.sources_of`.
-    network : TrainedNetwork or Path
-        A checkpoint folder; the network in the package if left out.
-    aligner : str, optional
-        For recordings with a transcript only. The default needs no training, so it works on one
-        recording.
-    dictionary, function_words
-        See :class:`stressnet.stages.predict.PredictConfig`.
+    Sources are of :func:`stressnet.stages.predict.sources.sources_of`; the network is a checkpoint
+    folder, or the one in the package. The aligner is for recordings with a transcript only; the
+    default needs no training, so it works on one recording. For the other options see
+    :class:`stressnet.stages.predict.PredictConfig`.
     """
     progress = progress or Progress(verbose=False)
     if not isinstance(network, TrainedNetwork):

@@ -35,20 +35,10 @@ def compare_maps(
 ) -> dict[str, pd.DataFrame]:
     """Explain some words by a network and by its versions in few bits.
 
-    Parameters
-    ----------
-    models : mapping of str to callable
-        Make the network, which comes first, and the others.
-    tokens : DataFrame
-        Words, with ``row`` of their image.
-    label : tuple of str
-        Name of the network, of the step, and the composite.
-
-    Returns
-    -------
-    dict
-        ``maps``: Pearson's correlation with the first network's map, mean over words.
-        ``densities``: of relevance in regions, and their change, if a word could be projected.
+    ``models`` make the network, which comes first, and the others; ``tokens`` are words, with
+    ``row`` of their image; ``label`` is the name of the network, of the step, and the composite.
+    The table ``maps`` has Pearson's correlation with the first network's map, mean over words;
+    ``densities`` those of relevance in regions, and their change, if a word could be projected.
     """
     network, step, composite = label
     images = corpus.images(preset)

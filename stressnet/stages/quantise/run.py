@@ -30,15 +30,9 @@ def run(
 
     The result has ``contributions``, ``layers``, ``sensitivity``, ``ranks``, ``stability``,
     ``plans``, ``cost`` and, unless left out, ``maps`` and ``densities``; see ``docs/quantise.md``.
-
-    Raises
-    ------
-    ConfigError
-        If a composite is unknown or a budget too small.
-    CorpusError
-        If there are no labelled words to calibrate or to test on.
-    CheckpointError
-        If a network does not fit the corpus.
+    Raises `ConfigError` if a composite is unknown or a budget too small, `CorpusError` if there are
+    no labelled words to calibrate or to test on, `CheckpointError` if a network does not fit the
+    corpus.
     """
     check_names("composite", config.composites, COMPOSITES)
     if min(config.budgets) < min(config.choices):

@@ -24,11 +24,8 @@ if TYPE_CHECKING:
 class RecipeOptions:
     """Which network is trained, and how.
 
-    Parameters
-    ----------
-    changes : mapping
-        Fields of the recipe with other values, for callers in Python; ``settings`` says the same
-        as text.
+    ``changes`` are fields of the recipe with other values, for callers in Python; ``settings`` says
+    the same as text.
     """
 
     architecture: str = option(

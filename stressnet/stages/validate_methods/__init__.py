@@ -19,10 +19,7 @@ from stressnet.runs import Stage, option, seed_option
 class ValidateMethodsConfig:
     """What differs from the usual plan, or from the small one.
 
-    Parameters
-    ----------
-    base : Plan, optional
-        A plan to start from, for callers in Python.
+    ``base`` is a plan to start from, for callers in Python.
     """
 
     small: bool = option(False, help="Three sets, one network, four methods: minutes.")
