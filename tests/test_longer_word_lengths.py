@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from stressnet.regions.nulls import exchange_tracks, rotate_tracks
 from stressnet.regions.registry import REGIONS
 from stressnet.regions.scene import Scene, TokenTimes
 from stressnet.stages.build_corpus import build_corpus
+from stressnet.stages.corpus_export import export_corpus
+from stressnet.stages.corpus_merge import merge_corpora
 from stressnet.stages.explain import explain_corpus
 from stressnet.stages.train import train_model
 
@@ -201,3 +204,22 @@ def test_what_is_only_done_for_disyllables_says_so(
         TrainedNetwork.load(study / "model")
     code, _, err = run_cli(capsys, "measure", study / "corpus", study / "cues")
     assert code == 1 and "only done for disyllables" in err and not (study / "cues").exists()
+
+
+def test_corpora_of_longer_words_are_merged_and_exported(study: Path, tmp_path: Path) -> None:
+    tokens = pd.read_parquet(study / "corpus" / "tokens.parquet")
+    corpora = []
+    for number, speakers in enumerate((("anna", "bo"), ("carl", "dan"))):
+        recordings = tmp_path / f"recordings-{number}"
+        recordings.mkdir()
+        for speaker in speakers:
+            shutil.copytree(study / "recordings" / speaker, recordings / speaker)
+        out = tmp_path / f"corpus-{number}"
+        build_corpus(recordings, out, syllables="3", no_splits=True, jobs=1)
+        corpora.append(out)
+    merge_corpora(corpora, tmp_path / "merged", splits="none")
+    merged = Corpus.of_any_length(tmp_path / "merged")
+    assert merged.lengths == THREE and len(merged.tokens) == len(tokens)
+    export_corpus(tmp_path / "merged", tmp_path / "export", textgrid=True)
+    grid = next((tmp_path / "export").rglob("*BANANA.TextGrid")).read_text(encoding="utf-8")
+    assert grid.count("AE1") == 2 and "PENULTIMATE" in grid

@@ -28,7 +28,7 @@ def open_parts(paths: Sequence[Path]) -> list[Part]:
     """
     if len(paths) < 2:
         raise CorpusError("one corpus cannot be merged; give two or more")
-    corpora = [Corpus.checked(path) for path in paths]
+    corpora = [Corpus.of_any_length(path) for path in paths]
     fingerprints: dict[str, Path] = {}
     for corpus in corpora:
         if twin := fingerprints.get(corpus.fingerprint):
@@ -41,6 +41,11 @@ def open_parts(paths: Sequence[Path]) -> list[Part]:
     if len(codes) > 1:
         raise CorpusError(
             f"the corpora are of several languages ({', '.join(codes)}); merge those of one"
+        )
+    lengths = sorted({str(corpus.lengths) for corpus in corpora})
+    if len(lengths) > 1:
+        raise CorpusError(
+            f"the corpora are of words of {' and of '.join(lengths)} syllables; merge equal ones"
         )
     names = _names(corpora)
     utterances = Counter(u for c in corpora for u in c.tokens["utterance_id"].unique())
@@ -161,7 +166,7 @@ def merged_parameters(parts: Sequence[Part], splits: Any) -> dict[str, Any]:
     flat = [inner for p in sources for inner in (p.get("sources") or [p])]
     if _are_shards([part.corpus for part in parts]):
         flat = flat[:1]
-    keys = "recipe title licence citation synthetic source request language".split()
+    keys = "recipe title licence citation synthetic source request language syllables".split()
     kept = [{k: p.get(k) for k in keys if p.get(k) is not None} for p in flat]
     versions = sorted({_version_of(part.corpus) for part in parts})
     licences = list(dict.fromkeys(str(p["licence"]) for p in kept))
@@ -197,6 +202,7 @@ def merged_results(parts: Sequence[Part], tokens: pd.DataFrame) -> dict[str, Any
         preset: sum(r["words_longer_than_image"].get(preset, 0) for r in each) for preset in presets
     }
     return {
+        "words": parts[0].corpus.lengths.words,
         "n_tokens": len(tokens),
         "n_stretches_of_longer_words": sum(len(part.corpus.stretches) for part in parts),
         "n_utterances": int(tokens["utterance_id"].nunique()),

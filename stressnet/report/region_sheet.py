@@ -71,7 +71,7 @@ def draw_regions(
         raise ConfigError(f"{figure_path}: figures are written as {', '.join(FORMATS)}")
     for file in region_files:
         load_regions(file)
-    corpus = Corpus.checked(corpus_path)
+    corpus = Corpus.of_any_length(corpus_path)
     presets = corpus.presets()
     if not presets:
         raise CorpusError(f"{corpus_path}: has no spectrograms; build it with a preset")
@@ -89,7 +89,7 @@ def region_sheet(scene: Scene, values: Any) -> Figure:
     """One panel per region: its mask over the spectrogram, or why the token does not have it."""
     from matplotlib.colors import to_rgb
 
-    regions = get_regions()
+    regions = get_regions(n_syllables=len(scene.times.nuclei))
     n_rows = -(-(len(regions) + 1) // N_COLUMNS)
     figure = blank(WIDTH_IN, ROW_IN * n_rows + 0.35)
     panels = figure.subplots(n_rows, N_COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
@@ -126,7 +126,8 @@ def _find_token(reader: Any, text: str) -> str:
 
     def n_present(token_id: str) -> int:
         scene = reader.scene(token_id)
-        return sum(not isinstance(region.mask(scene), Missing) for region in get_regions())
+        regions = get_regions(n_syllables=len(scene.times.nuclei))
+        return sum(not isinstance(region.mask(scene), Missing) for region in regions)
 
     return max(ids[:N_CANDIDATES], key=n_present)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stressnet.runs import CORPUS, Stage, option, seed_option
+from stressnet.runs import ANY_CORPUS, Stage, option, seed_option
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ export_corpus = Stage(
     "corpus export",
     config=ExportConfig,
     kind="export",
-    inputs=(CORPUS,),
+    inputs=(ANY_CORPUS,),
     run="stressnet.stages.corpus_export.run:export",
     text="stressnet.stages.corpus_export.run:export_text",
     help="""Write CORPUS for other programs into OUT; without a choice, CSV, WAVs and TextGrids.""",
@@ -51,7 +51,7 @@ write_folds = Stage(
     "corpus folds",
     config=FoldsConfig,
     kind="export",
-    inputs=(CORPUS,),
+    inputs=(ANY_CORPUS,),
     run="stressnet.stages.corpus_export.run:write_folds",
     text="stressnet.stages.corpus_export.run:folds_text",
     done="splits",
