@@ -36,7 +36,8 @@ def load_null_models(
         name = path.resolve().name
         if name in models or name in (*NULL_NAMES, UNTRAINED, INPUT):
             raise ConfigError(f"{path}: there is already a null '{name}'; rename the folder")
-        other = TrainedNetwork.load(path, device=network.device)
+        other = TrainedNetwork.of_any_length(path, device=network.device)
+        other.check_classes(corpus)
         other.check_images(images)
         models[name] = other
     return models

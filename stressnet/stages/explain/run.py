@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.phrases import phrase_positions
@@ -50,9 +51,6 @@ def run(
     images = corpus.images(info.preset)
     network.check_images(images)
     network.check_classes(corpus)
-    classes = corpus.classes
-    if classes != CLASSES and config.seed_output == "logit-difference":
-        config = replace(config, seed_output="best-other")
     chosen = corpus.select(config.splits or TEST_SPLITS, config.max_tokens, config.seed)
     null_models = load_null_models(config, network, corpus)
     n_control_tokens = min(config.control_tokens, len(chosen)) if config.untrained else 0
@@ -97,17 +95,15 @@ def run(
             folder.journal(name) as journal,
             folder.progress.stage(name, len(part), "token") as bar,
         ):
-            wanted = replace(request, index=part.image_index)
-            if classes != CLASSES:  # each token's own class, or of a control what it predicts
-                own = np.array([classes.index(Stress(s)) for s in part.tokens["stress"]])
-                wanted = replace(wanted, target=None if predicted else own)
+            target = _target(corpus.classes, part, predicted)
+            wanted = replace(request, index=part.image_index, target=target)
             return compute_maps(file, model, images, wanted, journal, bar)
 
     verdicts, ledger = explain("explain", network.model, folder.file("maps.npy"), chosen)
     controls, accuracy = control_maps(config, network, corpus, chosen, null_models, explain, folder)
     shutil.copyfile(corpus.axes_file(info.preset), folder.file("axes.json"))
     phrases = phrase_positions(corpus, chosen.tokens)
-    tokens = token_table(chosen.tokens.assign(phrase_position=phrases), verdicts, classes)
+    tokens = token_table(chosen.tokens.assign(phrase_position=phrases), verdicts, corpus.classes)
     folder.table("tokens.parquet", tokens)
     folder.table("ledger.csv", ledger)
     matches = project_tokens(config, corpus, info.preset, chosen, tokens, controls, folder)
@@ -125,9 +121,21 @@ def run(
     return Result.of(folder, counts, tokens=tokens, summary=summary, summary_nulls=summary_nulls)
 
 
+def _target(
+    classes: tuple[Stress, ...], part: Selection, predicted: bool
+) -> int | NDArray[np.int64] | None:
+    """INITIAL; of longer words each token's own class, or of a control what it predicts (None)."""
+    if classes == CLASSES:
+        return Stress.INITIAL.class_index
+    own = np.array([classes.index(Stress(name)) for name in part.tokens["stress"]])
+    return None if predicted else own
+
+
 def _checked(config: ExplainConfig, network: TrainedNetwork) -> ExplainConfig:
     """The config with every name checked, and what is left open filled in."""
     composite = config.composite or get_spec(network.info.architecture).composite
+    if network.info.classes != CLASSES and config.seed_output == "logit-difference":
+        config = replace(config, seed_output="best-other")
     check_names("composite", [composite], (*COMPOSITES, *REFERENCED))
     if UNTRAINED in config.nulls:
         raise ConfigError("untrained networks are asked for with --untrained, not with --null")
