@@ -12,10 +12,14 @@ import pandas as pd
 import pytest
 import torch
 from command_line import run_cli
+from conftest import aligned_sentence
 from test_regions_masks import flat_tracks, make_scene
 
 from stressnet.acoustics.spectrogram import get_preset
+from stressnet.corpus.labels import StressLabel
+from stressnet.corpus.scan import Recording
 from stressnet.corpus.store import Corpus
+from stressnet.corpus.tokens import find_tokens
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.explain import explain_batch
 from stressnet.explain.seeds import make_seed
@@ -79,6 +83,25 @@ def test_dictionary_entries_of_three_syllables() -> None:
     assert isinstance(banana, Entry) and banana.stress is Stress.PENULTIMATE
     assert dictionary.entry("water", None, THREE) is Reject.OTHER_LENGTH
     assert dictionary.entry("banana") is Reject.NOT_DISYLLABIC
+
+
+def test_labels_of_shorter_words_do_not_matter_those_of_another_class_do() -> None:
+    alignment, _ = aligned_sentence("WATER BANANA")
+    recording = Recording("u", "anna", "female", Path("u.flac"), ("WATER", "BANANA"), None, 3.0)
+
+    def found(index: int, stress: str) -> list[str]:
+        labels = {("u", index): StressLabel(stress)}
+        return [
+            f"{token.word} {token.stress}"
+            for token in find_tokens(
+                recording, alignment, load_dictionary(), labels, lengths=THREE
+            )[0]
+        ]
+
+    assert found(0, "INITIAL") == ["BANANA PENULTIMATE"]
+    assert found(1, "FINAL") == ["BANANA FINAL"]
+    with pytest.raises(CorpusError, match=r"BANANA .* is INITIAL, but words of 3 syllables"):
+        found(1, "INITIAL")
 
 
 def three_syllables(stress: Stress | None = Stress.PENULTIMATE) -> Scene:

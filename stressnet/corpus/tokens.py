@@ -216,10 +216,8 @@ def check_phones(recording: Recording, alignment: Alignment) -> None:
     )
 
 
-def _check_labels(
-    recording: Recording, words: tuple[str, ...], labels: Labels, lengths: WordLengths
-) -> None:
-    """Raise if a table decides about words that are not there, or names another class."""
+def _check_labels(recording: Recording, words: tuple[str, ...], labels: Labels) -> None:
+    """Raise if a table decides about words that are not there: it was made for other words."""
     for (utterance_id, index), label in labels.items():
         if utterance_id != recording.utterance_id:
             continue
@@ -228,12 +226,6 @@ def _check_labels(
             raise CorpusError(
                 f"{label.table}: word {index} of '{utterance_id}' is {found}, the table decides "
                 f"about {repr(label.word) if label.word else 'it'}; correct its word_index (from 0)"
-            )
-        if label.stress in set(Stress) - set(lengths.classes):
-            raise CorpusError(
-                f"{label.table}: word {index} of '{utterance_id}' is {label.stress}, but words of "
-                f"{lengths} syllables are {' or '.join(lengths.classes)}; correct it, or build "
-                f"with --syllables"
             )
 
 
@@ -261,7 +253,7 @@ def find_tokens(
             f"{recording.audio_path}: the alignment has {len(spoken)} words, the transcript "
             f"{len(recording.words)}, and they differ; align it again"
         )
-    _check_labels(recording, spoken, labels, lengths)
+    _check_labels(recording, spoken, labels)
     check_phones(recording, alignment)
     all_phones = tuple(sorted(alignment.spoken_phones(), key=lambda phone: phone.middle_s))
     middles_s = [phone.middle_s for phone in all_phones]
@@ -283,6 +275,12 @@ def find_tokens(
                 NotToken(recording.utterance_id, index, label, word.start_s, word.end_s, reason)
             )
             continue
+        if table is not None and table.stress in set(Stress) - set(lengths.classes):
+            raise CorpusError(
+                f"{table.table}: {spoken[index]} (word {index} of '{recording.utterance_id}') is "
+                f"{table.stress}, but words of {lengths} syllables are "
+                f"{' or '.join(lengths.classes)}; correct it"
+            )
         parts = syllabify([phone.label for phone in phones], dictionary.language)
         aligned = Pronunciation(tuple(phone.label for phone in phones)).stress(lengths)
         by_tag = None
