@@ -2,14 +2,17 @@
 
     stressnet train CORPUS NETWORKS --folds 5
     python benchmarks/folds.py part CORPUS NAME OUT [--model compact]
-    python benchmarks/folds.py table CORPUS CUES OUT.csv NETWORKS... [--than FIRST=SECOND]
+    python benchmarks/folds.py than CORPUS OUT.csv NETWORKS OTHERS
+    python benchmarks/folds.py than-cues CORPUS CUES NAME OUT.csv
+    python benchmarks/folds.py table CORPUS CUES OUT.csv NETWORKS...
 
 ``part`` trains the networks of the same folds on the tokens of one corpus of a merged one (column
-``corpus``) alone, and tests them on the same tokens as ``train`` does. ``table`` pools the folds:
-figures of every listener on every test set, and paired differences of networks to a regression on
-cues (``measure``), to a classifier told the phones, to the oracle of each word's commoner reading,
-and of each pair given with ``--than``. ``NETWORK + cue regression`` is the mean probability of two.
-Words of pairs are by speakers who were new to the network.
+``corpus``) alone, and tests them on the same tokens as ``train`` does; ``than`` compares the two,
+NETWORKS minus OTHERS, on the folds that both have; ``than-cues`` does both for a regression on
+cues (``measure``). ``table`` puts networks beside that regression, a classifier told the phones,
+and the oracle of each word's commoner reading, with paired differences. ``NETWORK + cue
+regression`` is the mean probability of the two. Folds are pooled; words of pairs are by speakers
+who were new to the network.
 """
 
 from __future__ import annotations
@@ -55,12 +58,21 @@ def part_of(corpus: Corpus, data: StressData, name: str) -> StressData:
     return replace(data, splits=np.where(other, "other corpus", data.splits))
 
 
-def of_cues(corpus: Corpus, cues: pd.DataFrame, fold: Fold) -> pd.DataFrame:
-    """Predictions of logistic regression on cues in one fold of the corpus they are of."""
+def of_cues(corpus: Corpus, cues: pd.DataFrame, fold: Fold, name: str = "") -> pd.DataFrame:
+    """Predictions of logistic regression on cues in one fold of the corpus they are of.
+
+    With a ``name``, trained on the tokens of that corpus of a merged one alone.
+    """
     baseline = next(one for one in cb.baselines() if one.name == cb.LOGISTIC)
-    splits = pd.Series(splits_of_fold(corpus.tokens, fold).array, corpus.tokens["token_id"])
-    data = cb.cue_data(cues.assign(split=cues["token_id"].map(splits)))
-    return cb.predictions_of(cb.fit_baseline(baseline, data), data)
+    tokens = corpus.tokens.assign(split=splits_of_fold(corpus.tokens, fold))
+    speakers = tokens.loc[tokens["split"] == "train", "speaker"]
+    if name:
+        tested = tokens["split"].isin(TEST_SPLITS)
+        tokens = tokens[tested | (tokens["corpus"] == name)]
+    splits = tokens.set_index("token_id")["split"]
+    data = cb.cue_data(cues.assign(split=cues["token_id"].map(splits).fillna("other corpus")))
+    table = cb.predictions_of(cb.fit_baseline(baseline, data), data)
+    return table.assign(speaker_is_known=table["speaker"].isin(speakers))
 
 
 def of_phones(corpus: Corpus, fold: Fold, like: pd.DataFrame) -> pd.DataFrame:
@@ -178,41 +190,25 @@ def part(corpus_path: Path, name: str, out: Path, model: str, precision: str, n_
         click.echo(folder)
 
 
-@main.command()
-@click.argument("corpus_path", type=click.Path(path_type=Path))
-@click.argument("cues_path", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-@click.argument("networks", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--than", multiple=True, help="FIRST=SECOND: listeners, first minus second.")
-def table(
-    corpus_path: Path, cues_path: Path, out: Path, networks: tuple[Path, ...], than: tuple[str, ...]
-) -> None:
-    """Figures and differences of all listeners, pooled over the folds that all networks have."""
-    corpus = Corpus.open(corpus_path)
-    cues = read_table(cues_path / "cues.parquet")
-    answers = {path.name: {f: predictions_of(path, f) for f in FOLDS} for path in networks}
-    folds = [fold for fold in FOLDS if all(len(tables[fold]) for tables in answers.values())]
-    click.echo(f"folds: {', '.join(str(fold.number) for fold in folds)}")
-    answers[CUES] = {fold: of_cues(corpus, cues, fold) for fold in folds}
-    answers[PHONES] = {fold: of_phones(corpus, fold, answers[CUES][fold]) for fold in folds}
-    listeners = {name: pool_folds([own[f] for f in folds]) for name, own in answers.items()}
-    about = ["speaker", "lemma", "stress_true"]
-    joined = listeners[CUES][[*KEYS, *about]]
+def pooled(tables: dict[str, dict[Fold, pd.DataFrame]], folds: list[Fold]) -> pd.DataFrame:
+    """The answers of all listeners to the test tokens of some folds, side by side."""
+    listeners = {name: pool_folds([own[fold] for fold in folds]) for name, own in tables.items()}
+    first = next(iter(listeners.values()))
+    joined = first[[*KEYS, "speaker", "lemma", "stress_true"]]
     for name, predictions in listeners.items():
         scores = predictions["logit_initial"] - predictions["logit_final"]
         more = [column for column in predictions if column == "word_is_known"]
         own = predictions[[*KEYS, *more]].assign(**{f"logit {name}": scores})
         joined = joined.merge(own, on=KEYS, validate="1:1")
-        if not len(joined) == len(own) == len(listeners[CUES]):
-            raise click.ClickException(
-                f"{name}: was tested on other tokens; train on {corpus_path}"
-            )
-    for path in networks:
-        both = expit(joined[[f"logit {path.name}", f"logit {CUES}"]])
-        joined[f"logit {path.name} + {CUES}"] = logit(both.mean(axis=1))
-    ours = [f"{path.name}{more}" for path in networks for more in ("", f" + {CUES}")]
-    differences = [(name, other) for name in ours for other in (CUES, PHONES, ORACLE)]
-    differences += [(one.split("=")[0], one.split("=")[1]) for one in than]
+        if not len(joined) == len(own) == len(first):
+            raise click.ClickException(f"{name}: was tested on other tokens; train on this corpus")
+    return joined
+
+
+def write_figures(
+    joined: pd.DataFrame, corpus: Corpus, differences: list[tuple[str, str]], out: Path
+) -> None:
+    """Write the table of all test sets, and print its main rows."""
     rows = [
         {"test_set": name, **row}
         for name, mask in sets_of(joined, corpus).items()
@@ -225,6 +221,60 @@ def table(
     shown = result[result["metric"].isin(["balanced_accuracy", "word_auroc"])]
     with pd.option_context("display.width", 200, "display.max_rows", None):
         click.echo(shown.drop(columns=["n_initial", "majority_rate"]).to_string(index=False))
+
+
+def answers_of(networks: tuple[Path, ...]) -> tuple[dict[str, Any], list[Fold]]:
+    """Predictions of networks by fold, and the folds that all of them have."""
+    answers = {path.name: {f: predictions_of(path, f) for f in FOLDS} for path in networks}
+    folds = [fold for fold in FOLDS if all(len(tables[fold]) for tables in answers.values())]
+    click.echo(f"folds: {', '.join(str(fold.number) for fold in folds)}")
+    return answers, folds
+
+
+@main.command()
+@click.argument("corpus_path", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("networks", type=click.Path(path_type=Path))
+@click.argument("others", type=click.Path(path_type=Path))
+def than(corpus_path: Path, out: Path, networks: Path, others: Path) -> None:
+    """Figures of two sets of networks and their difference, NETWORKS minus OTHERS."""
+    joined = pooled(*answers_of((networks, others)))
+    write_figures(joined, Corpus.open(corpus_path), [(networks.name, others.name)], out)
+
+
+@main.command("than-cues")
+@click.argument("corpus_path", type=click.Path(path_type=Path))
+@click.argument("cues_path", type=click.Path(path_type=Path))
+@click.argument("name")
+@click.argument("out", type=click.Path(path_type=Path))
+def than_cues(corpus_path: Path, cues_path: Path, name: str, out: Path) -> None:
+    """Cue regression trained on all tokens, minus that trained on those of one corpus."""
+    corpus = Corpus.open(corpus_path)
+    cues = read_table(cues_path / "cues.parquet")
+    kinds = {CUES: "", f"{CUES}, {name} alone": name}
+    answers = {kind: {f: of_cues(corpus, cues, f, of) for f in FOLDS} for kind, of in kinds.items()}
+    write_figures(pooled(answers, FOLDS), corpus, [(CUES, f"{CUES}, {name} alone")], out)
+
+
+@main.command()
+@click.argument("corpus_path", type=click.Path(path_type=Path))
+@click.argument("cues_path", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("networks", nargs=-1, type=click.Path(path_type=Path))
+def table(corpus_path: Path, cues_path: Path, out: Path, networks: tuple[Path, ...]) -> None:
+    """Figures of networks and simpler listeners, and differences."""
+    corpus = Corpus.open(corpus_path)
+    cues = read_table(cues_path / "cues.parquet")
+    answers, folds = answers_of(networks)
+    answers[CUES] = {fold: of_cues(corpus, cues, fold) for fold in folds}
+    answers[PHONES] = {fold: of_phones(corpus, fold, answers[CUES][fold]) for fold in folds}
+    joined = pooled(answers, folds)
+    for path in networks:
+        both = expit(joined[[f"logit {path.name}", f"logit {CUES}"]])
+        joined[f"logit {path.name} + {CUES}"] = logit(both.mean(axis=1))
+    ours = [f"{path.name}{more}" for path in networks for more in ("", f" + {CUES}")]
+    differences = [(name, other) for name in ours for other in (CUES, PHONES, ORACLE)]
+    write_figures(joined, corpus, differences, out)
 
 
 if __name__ == "__main__":
