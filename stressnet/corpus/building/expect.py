@@ -101,7 +101,9 @@ class Expected:
 
     @property
     def language_warnings(self) -> list[str]:
-        """What a build would say of words that may be of another language."""
+        """What a build of disyllables would say of words that may be of another language."""
+        if self.lengths != DISYLLABLES:
+            return []
         return language_warnings(self.unknown, Counter(speaker for speaker, _, _ in self.words))
 
     @property

@@ -38,6 +38,7 @@ from stressnet.errors import FolderError
 from stressnet.languages import ENGLISH
 from stressnet.lexicon.dictionary import load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import resolve_tagger
+from stressnet.lexicon.stress import DISYLLABLES
 from stressnet.runs import Result, RunFolder, Step, read_manifest
 from stressnet.runs.parallel import dask_executor
 from stressnet.runs.problems import warnings_about
@@ -92,8 +93,9 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
             compute_spectrograms(folder, list(config.presets), LONGER_WORDS)
     with folder.progress.stage("tables"):
         tokens = finish_tables(folder, config, rejected, recipe.name)
-    doubts = language_warnings(unknown_words(folder.path, heard), Counter(tokens["speaker"]))
-    folder.problems += warnings_about("", LANGUAGE, doubts)
+    if config.lengths == DISYLLABLES:
+        doubts = language_warnings(unknown_words(folder.path, heard), Counter(tokens["speaker"]))
+        folder.problems += warnings_about("", LANGUAGE, doubts)
     presets = sorted(set(config.presets))
     results = build_counts(folder, tokens, found, rejected, presets, config.lengths.words)
     write_card(folder, recipe, tokens, results)
