@@ -153,15 +153,13 @@ def test_the_real_architecture_runs(checkpoints, tmp_path: Path) -> None:
         Utterance("bad", "s", tmp_path / "bad.wav", ("THE",)),
         Utterance("none", "s", tmp_path / "u.wav", ()),
     ]
-    counted: list[int] = []
-    results = dict(aligner.align(utterances, lambda word: SAYS[word], progress=counted.append))
+    results = dict(aligner.align(utterances, lambda word: SAYS[word]))
     found = results["u"]
     assert isinstance(found, Alignment)
     assert [w.label for w in found.spoken_words()] == ["THE", "RECORD"]
     assert found.words[-1].end_s <= 1.0
     reasons = [r.reason for r in results.values() if isinstance(r, AlignmentFailure)]
     assert reasons == ["unreadable audio", "no words"]
-    assert counted == [1, 1, 1]
 
 
 def test_weights_that_are_not_there(checkpoints, tmp_path: Path, monkeypatch) -> None:

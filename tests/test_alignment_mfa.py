@@ -106,10 +106,7 @@ def test_one_call_for_the_corpus(tmp_path: Path, stand_in) -> None:
     log = stand_in()
     pronounce = load_dictionary(None).pronounce
     aligner = get_aligner("mfa")
-    counted: list[int] = []
-    results = dict(
-        aligner.align(utterances(tmp_path / "in"), pronounce, jobs=3, progress=counted.append)
-    )
+    results = dict(aligner.align(utterances(tmp_path / "in"), pronounce, jobs=3))
     calls = json.loads(log.read_text())
     assert [call[0] for call in calls if call[0] == "align"] == ["align"]
     call = calls[-1]
@@ -130,7 +127,6 @@ def test_one_call_for_the_corpus(tmp_path: Path, stand_in) -> None:
     assert reasons == {"two": "no path", "empty": "unreadable audio", "silent": "no words"}
     assert "check that audio and transcript belong together" in results["two"].detail
     assert list(results) == ["é 汉", "two", "three", "empty", "silent"]
-    assert sum(counted) == 5
 
 
 def test_a_word_without_pronunciation_costs_its_utterance_only(tmp_path: Path, stand_in) -> None:

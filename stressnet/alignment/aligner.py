@@ -13,9 +13,6 @@ from stressnet.intervals import Alignment
 Pronounce = Callable[[str], Sequence[tuple[str, ...]]]
 """A word's pronunciations, ARPAbet with stress digits (``("P", "ER1", "M", "IH2", "T")``)."""
 
-Progress = Callable[[int], None]
-"""Called with the number of utterances finished since the last call."""
-
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
@@ -68,7 +65,6 @@ class Batch:
     pronounce: Pronounce
     jobs: int
     seed: int
-    progress: Progress
 
 
 class Aligner(ABC):
@@ -82,21 +78,19 @@ class Aligner(ABC):
         pronounce: Pronounce,
         *,
         jobs: int = 1,
-        progress: Progress | None = None,
         seed: int = 0,
     ) -> Iterator[tuple[str, Result]]:
         """Align utterances, in the order given; yields their ids and what came of them.
 
         ``pronounce`` gives at least one pronunciation for every word. ``jobs`` are worker
-        processes, on which the result does not depend; ``progress`` is told how many more
-        utterances are done; for aligners that draw, the same ``seed`` gives the same result. Phones
-        carry the stress digits of the pronunciation that fits the sound best; `confidence` has one
-        value per spoken word.
+        processes, on which the result does not depend; for aligners that draw, the same ``seed``
+        gives the same result. Phones carry the stress digits of the pronunciation that fits the
+        sound best; `confidence` has one value per spoken word.
         """
-        batch = Batch(utterances, pronounce, jobs, seed, progress or (lambda count: None))
+        batch = Batch(utterances, pronounce, jobs, seed)
         for utterance, result in zip(utterances, self._results(batch), strict=True):
             yield utterance.utterance_id, result
 
     @abstractmethod
     def _results(self, batch: Batch) -> Iterator[Result]:
-        """One result per utterance, in order; `batch.progress` is called with 1 for each."""
+        """One result per utterance, in order."""

@@ -89,7 +89,6 @@ class CtcAligner(Aligner):
         # `batch.jobs` is unused: the network's own threads do the work.
         for utterance in batch.utterances:
             yield self._align_one(utterance, batch.pronounce)
-            batch.progress(1)
 
     def _align_one(self, utterance: Utterance, pronounce: Pronounce) -> Result:
         if not utterance.words:

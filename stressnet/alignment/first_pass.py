@@ -158,7 +158,6 @@ class PocketsphinxAligner(Aligner):
         tasks = (task_of(utterance, batch.pronounce) for utterance in batch.utterances)
         for seen in first_passes(tasks, batch.jobs):
             yield pocketsphinx_alignment(seen)
-            batch.progress(1)
 
 
 def pocketsphinx_alignment(seen: FirstPass) -> Result:

@@ -81,14 +81,12 @@ class KaldiGmmAligner(Aligner):
             if result.static is not None and (result.paths is not None or not self.english):
                 examples.append(result)
             seen.append(replace(result, static=None))
-            if len(seen) % 2 == 0:  # half of the progress is the first pass
-                batch.progress(1)
         speakers = speaker_normalisations(seen)
         model = self._model(examples, speakers)
         examples.clear()
         net = default_net() if self.network else None
         state = _Worker(model, net, speakers, self.landmarks, self.average)
-        aligned = isolated_map(
+        yield from isolated_map(
             second_look,
             seen,
             jobs=batch.jobs,
@@ -96,10 +94,6 @@ class KaldiGmmAligner(Aligner):
             initializer=start_worker,
             initargs=(state,),
         )
-        for index, alignment in enumerate(aligned):
-            yield alignment
-            if index % 2 == 0:
-                batch.progress(1)
 
     def _model(
         self, examples: Sequence[FirstPass], speakers: dict[str, Normalisation]

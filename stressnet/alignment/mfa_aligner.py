@@ -70,7 +70,6 @@ class MfaAligner(Aligner):
                 name = names.get(utterance.utterance_id, "")
                 score = scores.get(Path(name).name)
                 yield failure or _result(root, utterance, name, score, language(self.code))
-                batch.progress(1)
 
     def _run(self, program: str, root: Path, jobs: int) -> None:
         folders = [str(root / name) for name in ("corpus", "words.dict", "aligned", "temporary")]

@@ -71,9 +71,7 @@ def spread_of(contributions: FloatArray, clusters: Mapping[str, ArrayLike]) -> S
     return _spread(summed, codes)
 
 
-def jackknife(
-    statistic: Statistic, n_rows: int, clusters: Mapping[str, ArrayLike], *, level: float = 0.95
-) -> Inference:
+def jackknife(statistic: Statistic, n_rows: int, clusters: Mapping[str, ArrayLike]) -> Inference:
     """Estimates with intervals and tests over clusters, each of shape (n_quantities,).
 
     The ``statistic`` is called for many sets of rows at once; ``clusters`` are those of
@@ -93,7 +91,7 @@ def jackknife(
     spread = _spread(contributions, codes)
     lost = ~np.isfinite(spread.variance) & (spread.reason == "")
     reason = np.where(lost, "hangs on a single cluster", spread.reason)
-    return infer(everything, Spread(spread.variance, spread.df, reason, spread.note), level=level)
+    return infer(everything, Spread(spread.variance, spread.df, reason, spread.note))
 
 
 def mean_of(values: FloatArray) -> Statistic:

@@ -1,8 +1,4 @@
-"""Does relevance predict what changing a cue does, token by token?
-
-Stimuli first (a finished folder can be given instead), then maps of the same tokens as recorded,
-then rank correlations.
-"""
+"""Stimuli first, then maps of the same tokens as recorded, then rank correlations."""
 
 from __future__ import annotations
 

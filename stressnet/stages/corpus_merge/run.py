@@ -1,9 +1,4 @@
-"""Several corpora, or the shards of one, as one corpus.
-
-Each token keeps where it came from in the column ``corpus``. If two corpora share an utterance's or
-a speaker's name, which means different people unless the caller says otherwise, every name gets its
-corpus's in front. Shards of one build share their speakers on purpose and keep all names.
-"""
+"""Several corpora as one, or the shards of one, which share their speakers on purpose."""
 
 from __future__ import annotations
 

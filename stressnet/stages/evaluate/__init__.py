@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stressnet.runs import CORPUS, Input, Stage, option, resamples_option, seed_option
+from stressnet.runs.options import option, resamples_option, seed_option
+from stressnet.runs.stage import CORPUS, MODELS, Stage
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,7 @@ evaluate_models = Stage(
     "evaluate",
     config=EvaluateConfig,
     kind="evaluation",
-    inputs=(
-        CORPUS,
-        Input("model", "stressnet.evaluation.sets:load_models", several=True, on_device=True),
-    ),
+    inputs=(CORPUS, MODELS),
     text="stressnet.stages.evaluate.text:evaluation_text",
     has_device=True,
 )

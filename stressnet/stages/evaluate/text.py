@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from stressnet.evaluation.sets import Unit
 from stressnet.evaluation.text import heard_text
 from stressnet.report.evaluation_page import (
     audits_table,
@@ -23,7 +22,10 @@ def evaluation_text(result: Result) -> str:
         facts["n_of_recordings_trained_on"],
     )
     lines = [f"warning: {warning}", ""] if warning else []
-    notes = {unit.name: _unit_note(unit) for unit in result.units}
+    notes = {}
+    for unit in result.units:
+        scaled = f", temperature {unit.calibration.temperature:.2f}" if unit.calibration else ""
+        notes[unit.name] = f" ({unit.preset}{scaled})"
     for model in result.scores["model"].unique():
         own = result.scores[result.scores["model"] == model]
         lines.append(f"{model}{notes.get(model, '')}")
@@ -54,8 +56,3 @@ def evaluation_text(result: Result) -> str:
     )
     lines.append(f"page: {result.path / 'index.html'}")
     return "\n".join(lines)
-
-
-def _unit_note(unit: Unit) -> str:
-    temperature = f", temperature {unit.calibration.temperature:.2f}" if unit.calibration else ""
-    return f" ({unit.preset}{temperature})"

@@ -47,6 +47,5 @@ export_praat = Stage(
     config=PraatConfig,
     kind="praat",
     inputs=(RUN,),
-    text="stressnet.stages.export_praat.run:praat_text",
     items="problems",
 )

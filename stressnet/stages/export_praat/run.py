@@ -50,12 +50,8 @@ def run(config: PraatConfig, opened: RelevanceRun, folder: RunFolder) -> Result:
             except (StressnetError, OSError) as error:
                 folder.problems.append(Problem(name, "praat", Severity.ERROR, str(error)))
             bar.update(1)
-    return Result.of(folder, {"n_tokens": len(ids), "n_files": n_files})
-
-
-def praat_text(made: Result) -> str:
-    """How much was written."""
-    return f"{made.n_tokens} tokens, {made.n_files} TextGrids in {made.path}"
+    text = f"{len(ids)} tokens, {n_files} TextGrids in {folder.path}"
+    return Result.of(folder, {"n_tokens": len(ids), "n_files": n_files}, text=text)
 
 
 def chosen_tokens(config: PraatConfig, run: RelevanceRun) -> pd.DataFrame:

@@ -27,5 +27,4 @@ export_r = Stage(
     config=ExportRConfig,
     kind="export",
     inputs=(RUN,),
-    text="stressnet.stages.export_r.run:written_text",
 )

@@ -46,9 +46,16 @@ def run(config: ExportRConfig, opened: RelevanceRun, folder: RunFolder) -> Resul
     folder.begin(config, inputs=inputs, notes={"run": str(opened.path)})
     for name, table in tables.items():
         folder.table(f"{name}.csv", table)
-    folder.file(SCRIPT).write_bytes(_shipped(SCRIPT).read_bytes())
-    folder.file(DICTIONARY).write_bytes(_dictionary().read_bytes())
-    return Result.of(folder, {f"n_{name}": len(table) for name, table in tables.items()})
+    package = Path(str(resources.files("stressnet")))
+    script = package / "stages" / "export_r" / SCRIPT
+    # The data dictionary of the package, else the checkout's.
+    known = (package / "_docs" / DICTIONARY, package.parent / "docs" / DICTIONARY)
+    folder.file(SCRIPT).write_bytes(script.read_bytes())
+    folder.file(DICTIONARY).write_bytes(next(p for p in known if p.is_file()).read_bytes())
+    rows = ", ".join(f"{len(table)} rows of {name}.csv" for name, table in tables.items())
+    text = f"{rows}\nin R: setwd('{folder.path}'); source('{SCRIPT}')"
+    counts = {f"n_{name}": len(table) for name, table in tables.items()}
+    return Result.of(folder, counts, text=text)
 
 
 def by_syllable(cues: pd.DataFrame) -> pd.DataFrame:
@@ -75,25 +82,3 @@ def by_syllable(cues: pd.DataFrame) -> pd.DataFrame:
         table.insert(place + 1, "stressed", stressed)
         rows.append(table)
     return pd.concat(rows, ignore_index=True).sort_values(["token_id", "syllable"], kind="stable")
-
-
-def _shipped(name: str) -> Path:
-    return Path(str(resources.files("stressnet.stages.export_r"))) / name
-
-
-def _dictionary() -> Path:
-    """The data dictionary of the package, else the checkout's."""
-    package = Path(str(resources.files("stressnet")))
-    known = (package / "_docs" / DICTIONARY, package.parent / "docs" / DICTIONARY)
-    return next(path for path in known if path.is_file())
-
-
-def written_text(made: Result) -> str:
-    """How many rows of what, and what to do with them."""
-    counts = {
-        name.removeprefix("n_"): n
-        for name, n in made.manifest["results"].items()
-        if name.startswith("n_")
-    }
-    rows = ", ".join(f"{n} rows of {name}.csv" for name, n in counts.items())
-    return f"{rows}\nin R: setwd('{made.path}'); source('{SCRIPT}')"

@@ -17,11 +17,10 @@ from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.nulls import exchange_times, exchange_tracks
 from stressnet.regions.scene import Scene
 from stressnet.runs.folder import RunFolder
+from stressnet.statistics.stream import EXCHANGE
 
 CHUNK = 16
 """Tokens that are measured together."""
-
-EXCHANGE = "exchange"
 
 COLUMNS = ("token_id", "region", "null", "loss", "area", "evidence")
 

@@ -1,9 +1,4 @@
-"""The paper's claims beside what tests them, with verdicts.
-
-Relevance comes from a folder of ``stressnet stats``, deletion is computed here, causal effects come
-from the responses in a folder of ``stressnet manipulate``. Rules are in
-:mod:`stressnet.manipulation.verdicts` and ``docs/findings.md``.
-"""
+"""The paper's claims beside what tests them, by :mod:`stressnet.manipulation.verdicts`."""
 
 from __future__ import annotations
 

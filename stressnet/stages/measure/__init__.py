@@ -38,7 +38,8 @@ class MeasureConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.ceiling not in CEILINGS and not _is_number(self.ceiling):
+        is_number = self.ceiling.replace(".", "", 1).isdecimal()
+        if self.ceiling not in CEILINGS and not is_number:
             raise ConfigError(
                 f"ceiling = '{self.ceiling}': neither {', '.join(CEILINGS)} nor a number of hertz"
             )
@@ -52,10 +53,6 @@ class MeasureConfig:
     def ceiling_method(self) -> Any:
         """The method, or hertz for everyone."""
         return self.ceiling if self.ceiling in CEILINGS else float(self.ceiling)
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).isdecimal()
 
 
 measure_corpus = Stage(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,8 @@ CHUNK = 40
 """Tokens of one speaker per task."""
 
 
-@dataclass(frozen=True)
-class _ChunkTask:
-    corpus: Path
-    rows: list[dict[str, Any]]
-    voice: SpeakerSettings
-    file: Path
+_ChunkTask = tuple[Path, list[dict[str, Any]], SpeakerSettings, Path]
+"""Corpus, rows of tokens, their speaker's settings, and the file to write."""
 
 
 def measure_tokens(
@@ -46,18 +41,12 @@ def measure_tokens(
             rows, voice = records_of(part), settings_of(voices[str(speaker)])
             for start in range(0, len(rows), CHUNK):
                 file = parts / f"{number:06d}.parquet"
-                yield (
-                    str(number),
-                    _ChunkTask(corpus.path, rows[start : start + CHUNK], voice, file),
-                )
+                yield str(number), (corpus.path, rows[start : start + CHUNK], voice, file)
                 number += 1
 
+    n = len(corpus.tokens)
     for _, failures in folder.chunks(
-        "measure",
-        tasks(),
-        _measure_chunk,
-        total=len(corpus.tokens),
-        n_items=lambda task: len(task.rows),
+        "measure", tasks(), _measure_chunk, total=n, n_items=lambda task: len(task[1])
     ):
         folder.problems += [
             Problem(token_id, "measure", Severity.ERROR, reason) for token_id, reason in failures
@@ -71,24 +60,25 @@ def measure_tokens(
 
 def _measure_chunk(task: _ChunkTask) -> list[tuple[str, str]]:
     """Measure some tokens of one speaker into a file; returns what failed."""
+    corpus, tokens, voice, file = task
     rows, failures = [], []
-    for row in task.rows:
+    for row in tokens:
         try:
-            audio = read_audio(inside(task.corpus, row["excerpt_file"]))
+            audio = read_audio(inside(corpus, row["excerpt_file"]))
             segments = Segments.of_row(row)
             cues = measure_token(
                 audio.samples,
                 audio.rate_hz,
                 segments,
-                task.voice,
-                speech_rate=_speech_rate(task.corpus, row["utterance_id"]),
+                voice,
+                speech_rate=_speech_rate(corpus, row["utterance_id"]),
             )
         except StressnetError as error:
             failures.append((row["token_id"], str(error)))
             continue
         rows.append({"token_id": row["token_id"], **cues})
     if rows:
-        write_parquet(pd.DataFrame(rows), task.file)
+        write_parquet(pd.DataFrame(rows), file)
     return failures
 
 

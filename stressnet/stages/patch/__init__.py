@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stressnet.errors import ConfigError, check_names
 from stressnet.runs.options import max_tokens_option, option, seed_option, splits_option
-from stressnet.runs.stage import CORPUS, Input, Stage
+from stressnet.runs.stage import CORPUS, MODELS, Stage
 from stressnet.stages.manipulate import MEASURED_HELP
 
 UNITS = ("channel", "layer", "time", "band", "head", "position")
@@ -67,10 +67,7 @@ patch_networks = Stage(
     "patch",
     config=PatchConfig,
     kind="patching",
-    inputs=(
-        CORPUS,
-        Input("model", "stressnet.evaluation.sets:load_models", several=True, on_device=True),
-    ),
+    inputs=(CORPUS, MODELS),
     text="stressnet.stages.patch.run:patched_text",
     items="pairs were left out",
     has_jobs=True,

@@ -33,10 +33,7 @@ def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Result
     if "responses" not in tables:
         raise CorpusError(f"{stimuli}: no responses; run 'stressnet manipulate' with --model MODEL")
     answers: Any = config.answers
-    folder.begin(
-        config,
-        {"stimuli": stimuli},
-    )
+    folder.begin(config, {"stimuli": stimuli})
     responses = tables["responses"]
     single = with_units(responses[responses["kind"].isin(["single", "all"])])
     pairs = responses[responses["kind"] == "pair"]

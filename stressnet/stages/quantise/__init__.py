@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from stressnet.errors import ConfigError, check_names
 from stressnet.runs.options import max_tokens_option, option, resamples_option, seed_option
-from stressnet.runs.stage import CORPUS, Input, Stage
+from stressnet.runs.stage import CORPUS, MODELS, Stage
 
 SCORES = (
     *("uniform", "relevance", "lrp-qvit", "mix-qvit", "sensitivity"),
@@ -87,10 +87,7 @@ quantise_networks = Stage(
     "quantise",
     config=QuantiseConfig,
     kind="quantisation",
-    inputs=(
-        CORPUS,
-        Input("model", "stressnet.evaluation.sets:load_models", several=True, on_device=True),
-    ),
+    inputs=(CORPUS, MODELS),
     text="stressnet.stages.quantise.text:quantised_text",
     items="tokens could not be projected",
     done="quantisation",

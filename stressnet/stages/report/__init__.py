@@ -38,7 +38,6 @@ report_run = Stage(
     kind="report",
     inputs=(RUN,),
     output="report",
-    text="stressnet.stages.report.run:report_text",
     items="tokens left out of the explorer",
     done="folder",
     has_jobs=True,

@@ -59,20 +59,14 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Result
             claims=claims,
             patching=config.patching,
         )
-    explorer, n_tokens = None, 0
+    explorer, n_tokens, text = None, 0, f"report: {page}"
     if config.explorer_tokens > 0:
         explorer, n_tokens = write_explorer(
             runs, corpus, folder, config.explorer_tokens, config.seed
         )
-    return Result.of(folder, {"n_tokens_in_explorer": n_tokens}, page=page, explorer=explorer)
-
-
-def report_text(report: Result) -> str:
-    """Where the pages are."""
-    lines = [f"report: {report.page}"]
-    if report.explorer is not None:
-        lines.append(f"explorer: {report.explorer}")
-    return "\n".join(lines)
+        text += f"\nexplorer: {explorer}"
+    counts = {"n_tokens_in_explorer": n_tokens}
+    return Result.of(folder, counts, page=page, explorer=explorer, text=text)
 
 
 def _table_of(folder: Path | None, name: str, command: str, columns: Sequence[str]) -> Path | None:

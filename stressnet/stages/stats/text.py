@@ -32,7 +32,7 @@ def summary_text(result: Result) -> str:
                     lines += _by_class(table, row)
         lines.append("")
     lines.append("(controls stand in brackets: they do not enter the verdict, but the reading)")
-    lines += [_count_line(name, len(table)) for name, table in result.tables.items()]
+    lines += [f"{name + '.csv':<24}{len(t):>7} rows" for name, t in result.tables.items()]
     if result.problems:
         lines.append(f"{len(result.problems)} comparisons or models failed or were left out")
     return "\n".join(lines)
@@ -64,7 +64,3 @@ def _line(row: dict[Any, Any], name: str) -> str:
     if row["null"] in MORE_THAN and row["n_tokens"]:
         why = f" ({row['observed']:.2f} : {row['compared_with']:.2f}){why}"
     return f"    {name:<51}{effect:>7}  {interval:<16}{row['margin']:>7.2f}  {said}{why}"
-
-
-def _count_line(name: str, n: int) -> str:
-    return f"{name + '.csv':<24}{n:>7} rows"

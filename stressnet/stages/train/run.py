@@ -1,8 +1,4 @@
-"""One network, or several with other seeds and folds: fitted, tested on every test set, saved.
-
-Several are laid out as ``seed-0/``, ``seed-1/``, ... (within ``fold-1/``, ... with folds), with
-``ensemble/``, their averaged logits, and ``summary.csv``, figures over seeds and the ensemble's.
-"""
+"""One network, or several with other seeds and folds: fitted, tested on every test set, saved."""
 
 from __future__ import annotations
 
