@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from stressnet.axes import cell_edges
 from stressnet.errors import ConfigError
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.stress import CLASSES, Stress, WordLengths
 from stressnet.report import document
 from stressnet.report.ipa import syllable_ipa, to_ipa
 from stressnet.report.names import count_of, grouped, region_name
@@ -199,7 +199,9 @@ def test_colours_stay_apart_for_colour_blind_readers() -> None:
     assert seen_apart("#ff0000", "#6b6b00") < APART  # the measure tells what looks alike
     for one, other in itertools.combinations(COLOURS, 2):
         assert seen_apart(one, other) > APART, (one, other)
-    assert seen_apart(*STRESS_COLOURS.values()) > 3 * APART
+    assert seen_apart(*(STRESS_COLOURS[stress] for stress in CLASSES)) > 3 * APART
+    for one, other in itertools.combinations(WordLengths(4, 4).classes, 2):
+        assert seen_apart(STRESS_COLOURS[one], STRESS_COLOURS[other]) > APART, (one, other)
     assert seen_apart(FORMANT_COLOUR, PITCH_COLOUR) > 3 * APART
     colours = relevance_colormap()
     for strength in (0.3, 0.6, 1.0):

@@ -36,9 +36,9 @@ Width = str | float
 STRESS_MARKERS: dict[Stress, str] = {Stress.INITIAL: "o", Stress.FINAL: "s"}
 STRESS_COLOURS: dict[Stress, str] = {
     Stress.INITIAL: "#c8400c",
-    Stress.PREANTEPENULTIMATE: "#8a6a00",
+    Stress.PREANTEPENULTIMATE: "#222222",
     Stress.ANTEPENULTIMATE: "#c8400c",
-    Stress.PENULTIMATE: "#2d7a4f",
+    Stress.PENULTIMATE: "#009e73",
     Stress.FINAL: "#1768ac",
 }
 """One colour per class, used for nothing else in statistics figures."""
