@@ -236,6 +236,8 @@ def test_what_is_only_done_for_disyllables_says_so(
         Corpus.checked(study / "corpus")
     with pytest.raises(CheckpointError, match="PENULTIMATE"):
         TrainedNetwork.load(study / "model")
+    code, _, err = run_cli(capsys, "explain", study / "corpus", "pretrained", study / "other")
+    assert code == 1 and "in words of 2 syllables, but those of" in err
     code, _, err = run_cli(capsys, "measure", study / "corpus", study / "cues")
     assert code == 1 and "only done for disyllables" in err and not (study / "cues").exists()
 

@@ -55,7 +55,7 @@ def card_text(
             "",
         ]
     lines += [
-        f"{len(tokens)} {results.get('words', 'disyllabic')} word tokens of "
+        f"{len(tokens)} {results.get('kind_of_words', 'disyllabic')} word tokens of "
         f"{tokens['word'].nunique()} words by {speakers} speakers, "
         f"from {tokens['utterance_id'].nunique()} utterances "
         f"({results['audio_hours']} h of audio looked at).",

@@ -202,7 +202,7 @@ def merged_results(parts: Sequence[Part], tokens: pd.DataFrame) -> dict[str, Any
         preset: sum(r["words_longer_than_image"].get(preset, 0) for r in each) for preset in presets
     }
     return {
-        "words": parts[0].corpus.lengths.words,
+        "kind_of_words": parts[0].corpus.lengths.adjective,
         "n_tokens": len(tokens),
         "n_stretches_of_longer_words": sum(len(part.corpus.stretches) for part in parts),
         "n_utterances": int(tokens["utterance_id"].nunique()),

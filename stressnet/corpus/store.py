@@ -51,7 +51,6 @@ from stressnet.lexicon.stress import (
     MOST_SYLLABLES,
     Stress,
     WordLengths,
-    classes_among,
 )
 from stressnet.runs.checks import check_files
 from stressnet.runs.manifest import read_manifest
@@ -168,8 +167,12 @@ class Corpus:
 
     @property
     def classes(self) -> tuple[Stress, ...]:
-        """The classes of its words, in the order of a network's outputs."""
-        return classes_among(self.tokens["stress"])
+        """The classes of its words, in the order of a network's outputs; of longer ones those that
+        occur."""
+        if self.lengths == DISYLLABLES:
+            return self.lengths.classes
+        there = set(self.tokens["stress"])
+        return tuple(stress for stress in self.lengths.classes if stress in there)
 
     @property
     def fingerprint(self) -> str:

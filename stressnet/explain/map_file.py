@@ -150,7 +150,7 @@ def _batch_record(
         "bias_share": balance.bias_share,
         "stabiliser_share": balance.stabiliser_share,
         "closure": balance.relative_residual + open_share,
-        "p_target": probabilities.gather(1, target[:, None])[:, 0],
+        "p_explained": probabilities.gather(1, target[:, None])[:, 0],
         "predicted": predicted,
     }
     rows = zip(*(values.tolist() for values in columns.values()), strict=True)

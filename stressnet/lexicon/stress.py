@@ -105,18 +105,13 @@ class WordLengths:
         return CLASSES if self.longest == 2 else _FROM_THE_END[-self.longest :]
 
     @property
-    def in_words(self) -> str:
-        """Their syllables in words: two syllables, two to four syllables."""
-        names = {2: "two", 3: "three", 4: "four"}
-        first = "" if self.shortest == self.longest else f"{names[self.shortest]} to "
-        return f"{first}{names[self.longest]} syllables"
-
-    @property
-    def words(self) -> str:
-        """Such words, in words."""
+    def adjective(self) -> str:
+        """As in *three-syllable words* or *two- to four-syllable words*."""
         if self == DISYLLABLES:
             return "disyllabic"
-        return f"{self}-syllable"
+        names = {2: "two", 3: "three", 4: "four"}
+        first = "" if self.shortest == self.longest else f"{names[self.shortest]}- to "
+        return f"{first}{names[self.longest]}-syllable"
 
     def stress_of(self, pattern: str) -> Stress | None:
         """The class of a word whose vowels have these stress digits.

@@ -209,11 +209,12 @@ class TrainedNetwork:
         )
 
     def check_classes(self, corpus: Any) -> None:
-        """Refuse a :class:`stressnet.corpus.store.Corpus` whose words have other classes."""
-        if tuple(self.info.classes) != tuple(corpus.classes):
+        """Refuse a :class:`stressnet.corpus.store.Corpus` of words of other lengths or classes."""
+        if (self.info.lengths, self.info.classes) != (corpus.lengths, corpus.classes):
             raise CheckpointError(
-                f"{self.path}: tells {', '.join(self.info.classes)} apart, but the words of "
-                f"{corpus.path} are {', '.join(corpus.classes)}; train one on this corpus"
+                f"{self.path}: tells {', '.join(self.info.classes)} apart in words of "
+                f"{self.info.lengths} syllables, but those of {corpus.path} have {corpus.lengths} "
+                f"and are {', '.join(corpus.classes)}; train one on this corpus"
             )
 
     def check_images(self, images: Any) -> None:

@@ -9,10 +9,10 @@ import pandas as pd
 
 from stressnet.evaluation.tables import ORACLE
 from stressnet.evaluation.text import interval_text
-from stressnet.lexicon.stress import CLASSES, classes_among
+from stressnet.lexicon.stress import CLASSES
 from stressnet.report.names import count_of
 from stressnet.report.scores import set_name, test_order
-from stressnet.report.tables import compared, number, p_value, with_interval
+from stressnet.report.tables import classes_counted, compared, number, p_value, with_interval
 
 ASKED = ("nucleus_stressed", "nucleus_unstressed", "consonants", "F1_stressed", "F2_stressed")
 """Regions of a report's first figure."""
@@ -38,7 +38,7 @@ def success_sentences(scores: pd.DataFrame, who: str, network: str | None = None
     if not by_set:
         return []
     first = by_set[min(by_set, key=lambda s: (s.startswith(("minimal", "valid")), test_order(s)))]
-    classes = classes_among(name.removeprefix("n_").upper() for name in first)
+    classes = classes_counted(first)
     told = f"{', '.join(classes)} stress apart"
     if classes == CLASSES:
         told = "INITIAL from FINAL stress"

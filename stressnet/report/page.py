@@ -16,7 +16,7 @@ from stressnet.axes import Axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.languages import ENGLISH, language
-from stressnet.lexicon.stress import CLASSES, DISYLLABLES
+from stressnet.lexicon.stress import CLASSES
 from stressnet.report import answers, run_sections, tables
 from stressnet.report.choose import choose_words
 from stressnet.report.corpus import plot_regions
@@ -142,9 +142,8 @@ def _question(sources: Sources, model: dict[str, Any] | None) -> Paragraph:
     architecture = (model or {}).get("parameters", {}).get("architecture")
     network = "a network" if architecture is None else f"a network ({architecture})"
     of, names = language(corpus.language), list(run.classes)
-    words = f"{of.name} words of {corpus.lengths.in_words}"
-    if of.is_english and corpus.lengths == DISYLLABLES:
-        words = "Disyllabic words"
+    kind = corpus.lengths.adjective
+    words = f"{kind.capitalize() if of.is_english else f'{of.name} {kind}'} words"
     speaks = "a word's class, cool for others"
     if run.classes == CLASSES:
         speaks = "INITIAL, cool for FINAL"

@@ -50,7 +50,7 @@ def probability_of(row: Mapping[Hashable, Any] | pd.Series) -> float:
     if "p_initial" in row:
         p_initial = float(row["p_initial"])
         return p_initial if said == Stress.INITIAL else 1.0 - p_initial
-    return float(row["p_target"]) if said == row["stress"] else math.nan
+    return float(row["p_own_class"]) if said == row["stress"] else math.nan
 
 
 @dataclass(frozen=True)

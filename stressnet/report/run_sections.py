@@ -13,7 +13,7 @@ import pandas as pd
 from stressnet.corpus.card import about_language
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.lexicon.stress import DISYLLABLES
+from stressnet.lexicon.stress import CLASSES, DISYLLABLES
 from stressnet.report import tables
 from stressnet.report.corpus import plot_regions
 from stressnet.report.document import Block, Paragraph, Picture
@@ -143,8 +143,10 @@ def vowels(sources: Sources) -> Block:
 
 
 def conservation(sources: Sources) -> Iterator[Block]:
-    """Where the explained logit difference went."""
-    table = tables.conservation_table(sources.run.tokens)
+    """Where the explained output went."""
+    run = sources.run
+    explained = "logit difference" if run.classes == CLASSES else run.output
+    table = tables.conservation_table(run.tokens, explained)
     if table is None:
         yield Paragraph("Conservation unknown: the run's token table has no ledger.", "missing")
     else:

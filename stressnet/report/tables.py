@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from stressnet.inference.twoway import MIN_CLUSTERS
 from stressnet.languages import ENGLISH, language
-from stressnet.lexicon.stress import classes_among
+from stressnet.lexicon.stress import Stress, classes_among
 from stressnet.report.document import Cell, Table
 from stressnet.report.names import grouped, region_name
 from stressnet.report.scores import set_name, test_order
@@ -57,10 +58,15 @@ def corpus_table(tokens: pd.DataFrame) -> Table:
     )
 
 
+def classes_counted(columns: Iterable[object]) -> tuple[Stress, ...]:
+    """The classes whose tokens a table of figures counts: ``n_initial``, ``n_final`` or others."""
+    return classes_among(str(name).removeprefix("n_").upper() for name in columns)
+
+
 def metrics_table(metrics: pd.DataFrame) -> Table:
     """Success on every test set, each accuracy beside n and the majority rate."""
     rows: dict[Any, Any] = metrics.set_index(["test_set", "metric"]).to_dict("index")
-    classes = classes_among(str(name).removeprefix("n_").upper() for name in metrics)
+    classes = classes_counted(metrics)
     shown = [m for m in ("accuracy", "balanced_accuracy", "mcc") if m in set(metrics["metric"])]
     firsts = metrics.drop_duplicates("test_set")
     firsts = firsts.sort_values("test_set", key=lambda names: names.map(test_order))
@@ -109,7 +115,7 @@ def alignment_table(scores: dict[str, dict[str, float]]) -> Table:
     )
 
 
-def conservation_table(tokens: pd.DataFrame) -> Table | None:
+def conservation_table(tokens: pd.DataFrame, explained: str) -> Table | None:
     """Where the explained output went; None if the run does not say."""
     names = {
         "relevance_sum": "relevance on the image",
@@ -128,9 +134,9 @@ def conservation_table(tokens: pd.DataFrame) -> Table | None:
 
     with np.errstate(divide="ignore", invalid="ignore"):
         rows = [[name, median(p / output), median(np.abs(p))] for name, p in parts.items()]
-    rows.append(["explained logit difference", "1.000", median(np.abs(output))])
+    rows.append([f"explained {explained}", "1.000", median(np.abs(output))])
     return Table(
-        ["part", "median share of the logit difference", "median absolute value (logits)"],
+        ["part", f"median share of the {explained}", "median absolute value (logits)"],
         rows,
         f"Conservation over {len(tokens)} tokens. What is not accounted for is at most "
         f"{residual.max():.1e} of the largest part in any token.",

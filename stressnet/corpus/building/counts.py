@@ -44,11 +44,11 @@ def build_counts(
     found: Scan,
     rejected: Counter[str],
     presets: list[str],
-    words: str,
+    kind_of_words: str,
 ) -> dict[str, Any]:
     """What the manifest of a corpus says of its build."""
     return {
-        "words": words,
+        "kind_of_words": kind_of_words,
         "n_tokens": len(tokens),
         "n_stretches_of_longer_words": n_stretches(folder.path),
         "n_utterances": int(tokens["utterance_id"].nunique()),

@@ -176,7 +176,8 @@ def cut(
         reasons = "; ".join(problem.reason for problem in problems[:3])
         counts = ", ".join(f"{n} {reason}" for reason, n in rejected.most_common(3))
         raise CorpusError(
-            f"{out}: no {config.lengths.words} content word in {len(recordings)} aligned recordings"
+            f"{out}: no {config.lengths.adjective} content word in {len(recordings)} aligned "
+            "recordings"
             + (f"; words left out: {counts}" if counts else "")
             + (f"; first problems: {reasons}" if reasons else "")
         )

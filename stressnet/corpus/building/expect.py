@@ -119,7 +119,7 @@ class Expected:
     def training(self, code: str = ENGLISH) -> str:
         """Whether this is enough to train and test a network on, in words, in a language."""
         if not self.words:
-            kind = self.lengths.words
+            kind = self.lengths.adjective
             return f"no, there is no {kind} content word, without which build-corpus stops"
         try:
             check_speakers(len({speaker for speaker, _, _ in self.words}))

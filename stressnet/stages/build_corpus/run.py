@@ -97,7 +97,7 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
         doubts = language_warnings(unknown_words(folder.path, heard), Counter(tokens["speaker"]))
         folder.problems += warnings_about("", LANGUAGE, doubts)
     presets = sorted(set(config.presets))
-    results = build_counts(folder, tokens, found, rejected, presets, config.lengths.words)
+    results = build_counts(folder, tokens, found, rejected, presets, config.lengths.adjective)
     write_card(folder, recipe, tokens, results)
     return Result.of(folder, results)
 

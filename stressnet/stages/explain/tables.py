@@ -56,8 +56,8 @@ def token_table(
 ) -> pd.DataFrame:
     """``tokens.parquet`` of a run: what is known of the tokens and what the network said.
 
-    The probability is that of INITIAL, ``p_initial``; of longer words that of the class that is
-    explained, ``p_target``.
+    The probability is that of INITIAL, ``p_initial``; of longer words that of the token's own
+    class, ``p_own_class``.
     """
     columns = ["token_id", "word", "family", "speaker", "sex", "stress", "split", "label_source"]
     columns += ["is_minimal_pair", "is_prosody_only_pair", "duration_s"]
@@ -66,8 +66,8 @@ def token_table(
     table.insert(1, "map_index", np.arange(len(table)))
     table["stress_predicted"] = [classes[int(k)].value for k in maps["predicted"]]
     table["correct"] = table["stress"] == table["stress_predicted"]
-    kept = ["p_target", "output", "relevance_sum", "bias_share", "stabiliser_share", "closure"]
-    told = {"p_target": "p_initial"} if classes == CLASSES else {}
+    kept = ["p_explained", "output", "relevance_sum", "bias_share", "stabiliser_share", "closure"]
+    told = {"p_explained": "p_initial" if classes == CLASSES else "p_own_class"}
     return table.join(maps[kept].rename(columns=told))
 
 

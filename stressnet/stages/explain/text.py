@@ -10,7 +10,7 @@ import pandas as pd
 
 from stressnet.explain.reference import REFERENCED
 from stressnet.inference.twoway import MIN_CLUSTERS
-from stressnet.lexicon.stress import classes_among
+from stressnet.lexicon.stress import CLASSES, classes_among
 from stressnet.runs.result import Result
 
 _ROLES, _BESIDE = ("stressed", "unstressed"), ("before", "after")
@@ -57,6 +57,7 @@ def summary_text(run: Result) -> str:
     density = run.summary[run.summary["measure"] == "density"]
     there, classes = set(density["region"]), classes_among(density["stress"])
     columns = list(zip(classes, (26, *[28] * (len(classes) - 1)), strict=True))
+    explained = "logit difference" if classes == CLASSES else "explained output"
     of_output = result["median_relevance_over_output"]
     elsewhere = "in the network's biases"
     if run.manifest["parameters"]["composite"] in REFERENCED:
@@ -64,7 +65,7 @@ def summary_text(run: Result) -> str:
     lines = [
         f"{result['n_tokens']} tokens explained "
         f"(accuracy on them {result['accuracy_on_explained_tokens']:.3f})",
-        f"conservation: of the logit difference {100 * of_output:.0f} % lies on the image and "
+        f"conservation: of the {explained} {100 * of_output:.0f} % lies on the image and "
         f"{100 * result['median_bias_share']:.0f} % {elsewhere} (medians); the ledger closes to "
         f"{result['largest_closure_residual']:.1e} (largest relative residual)",
         *([] if of_output >= _SMALL_SHARE else [_MOSTLY_ELSEWHERE]),
