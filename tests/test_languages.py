@@ -21,7 +21,7 @@ from stressnet.espeak import Voice, speak
 from stressnet.intervals import Alignment
 from stressnet.languages import available_languages, capitals, language
 from stressnet.languages.phones import is_ipa, is_vowel, manner
-from stressnet.lexicon.dictionary import load_dictionary
+from stressnet.lexicon.dictionary import default_function_words, load_dictionary
 from stressnet.lexicon.families import word_families
 from stressnet.lexicon.notation import read
 from stressnet.lexicon.stress import Stress
@@ -204,3 +204,12 @@ def test_phones_of_two_sets_are_named(tmp_path: Path) -> None:
         r"\(4 of \d+ phones are not, some are ARPAbet: AA1\).*spanish_mfa",
     ):
         check_phones(recording, alignment)
+
+
+@pytest.mark.parametrize("code", [code for code in available_languages() if code != "en"])
+def test_words_of_one_letter_are_not_said_as_letters_are_called(code: str) -> None:
+    dictionary = load_dictionary(None, code)
+    for word in default_function_words(code):
+        if len(word) == 1:
+            longest = 2 if word == "Я" else 1
+            assert all(len(phones) <= longest for phones in dictionary.pronounce(word)), word
