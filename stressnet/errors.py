@@ -5,8 +5,6 @@ the file (or tier, or time), what is wrong, and the remedy; the command line pri
 traceback. Anything else that escapes is a bug.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -4,8 +4,6 @@ What libsndfile reads is read by it. Compressed formats of telephones and video 
 decoded by PyAV, an optional part.
 """
 
-from __future__ import annotations
-
 import os
 import struct
 from collections.abc import Iterator

@@ -10,8 +10,6 @@ knows the stress: ``<domain>_diff_<cue>`` is a difference in the cue's own unit,
 contrast is positive where the first syllable has more. ``docs/cues.md`` defines each cue.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The image of a token: the one way from sound to image, for every command."""
 
-from __future__ import annotations
-
 import io
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset, TokenSpectrogram, compute

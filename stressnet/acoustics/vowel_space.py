@@ -1,7 +1,5 @@
 """Where a vowel lies in its speaker's vowel space: Bark, centroid, peripherality, reduction."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -7,8 +7,6 @@ for both. Words are matched by their order and must agree; phones are matched in
 whose strings of phones agree, stress digits aside.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """Choice of an aligner: by name, or the best that works in this installation."""
 
-from __future__ import annotations
-
 import warnings
 
 from stressnet.alignment.aligner import Aligner

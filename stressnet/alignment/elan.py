@@ -1,7 +1,5 @@
 """Tiers of ELAN's annotation files (``.eaf``), named as a TextGrid's."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby

@@ -1,7 +1,5 @@
 """Text, numbers and labels of annotation files, in whatever encoding they come."""
 
-from __future__ import annotations
-
 import codecs
 import json
 import math

@@ -4,8 +4,6 @@ It runs in worker processes, and tasks and results can be sent between them. Alo
 aligner that needs no training, hence one for any number of utterances.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

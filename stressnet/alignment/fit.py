@@ -6,8 +6,6 @@ same phones in reverse order are aligned, too: the transcript of another recordi
 better than they do. What was measured is in ``docs/alignment.md``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain

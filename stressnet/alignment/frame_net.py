@@ -5,8 +5,6 @@ corpora of any size. It is applied with numpy alone: five layers of convolution 
 0.3 s of sound around every frame.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources

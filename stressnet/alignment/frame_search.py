@@ -4,8 +4,6 @@ Every phone lasts at least 20 ms, a pause 30 ms. All paths are searched: there i
 Long recordings are cut at pauses that another aligner found, so memory does not grow with them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 

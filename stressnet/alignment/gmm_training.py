@@ -5,8 +5,6 @@ rather than hours a flat start, from phones of equal length (`equal_paths`), set
 the truth.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -9,8 +9,6 @@
    of all three are averaged, and the abrupt ones put on the acoustic change (`landmarks`).
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

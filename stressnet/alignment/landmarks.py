@@ -10,8 +10,6 @@ second change is near (fricative to closure, consonant to fricative), and at end
 boundary stays.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -7,8 +7,6 @@ own pronunciations, so that no word is unknown to it and the digits of the phone
 which reading it heard.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Words as chains of phones that touch, which aligners hand to one another."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import median

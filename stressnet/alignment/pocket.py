@@ -6,8 +6,6 @@ lies, on average, not at ``10 t`` ms but half a window less half a step later; `
 is that time, computed and not fitted.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import tempfile

@@ -6,8 +6,6 @@ order and case, and a speaker before the name (``words``, ``Word``, ``ALICE - wo
 The long format is written, in UTF-8.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Names of tiers: which hold words, phones or utterances, and whose they are."""
 
-from __future__ import annotations
-
 import re
 
 WORD_TIERS = frozenset({"word", "words", "wrd", "ort", "ort-mau", "orthography", "orthographic"})

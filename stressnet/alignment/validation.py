@@ -1,7 +1,5 @@
 """Checks of an alignment against its recording and against itself."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Work spread over processes whose crash costs one item, not the run."""
 
-from __future__ import annotations
-
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

@@ -6,8 +6,6 @@ some items failed (see the table named in the output), 130 interrupted and 143 t
 same command to continue).
 """
 
-from __future__ import annotations
-
 import io
 import os
 import signal

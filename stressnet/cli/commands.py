@@ -4,8 +4,6 @@ Every command that writes a folder has, beside its own options, ``--config``, ``
 ``--overwrite`` and ``--quiet``, and, where they apply, ``--jobs`` and ``--device``.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What the commands share: options of one shape everywhere, and exit codes."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Commands that are no stages: they look at something, fetch, draw or write one file."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

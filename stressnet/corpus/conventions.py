@@ -7,8 +7,6 @@ Sources: CHAT, https://talkbank.org/manuals/CHAT.html; marks of the LDC, which F
 https://github.com/JoFrhwld/FAVE/wiki/FAVE-align.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@
 handed to it, since its own starts over.
 """
 
-from __future__ import annotations
-
 import re
 import tarfile
 from collections.abc import Callable

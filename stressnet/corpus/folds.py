@@ -7,8 +7,6 @@ validation in the same way; the remaining cells are those of `stressnet.corpus.s
 families', so that *k* rotations test every token once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which file is the alignment of a recording: the first that can be read."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """All tokens' spectrograms under one preset, on disk."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Stress decided by a person: tables of utterance, word and stress."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

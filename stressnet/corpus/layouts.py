@@ -4,8 +4,6 @@ The best has the most usable recordings, then the fewest that fail, then the few
 equals the first is taken, and ``generic`` is the first.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter, defaultdict

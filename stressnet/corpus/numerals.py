@@ -7,8 +7,6 @@ left as it is.
 Source of the words of numbers: https://github.com/savoirfairelinux/num2words
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Files that look like speech, transcripts or alignments and are not used, each with its reason."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path

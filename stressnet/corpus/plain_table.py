@@ -1,7 +1,5 @@
 """Tables that people write: any delimiter, quotes, byte order marks, comments, odd blanks."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -3,8 +3,6 @@
 Whatever is missing, unknown or of another type is a `RecipeError`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

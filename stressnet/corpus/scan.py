@@ -1,7 +1,5 @@
 """Look through a folder with a recipe: which recordings are there, who speaks, what is said."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Whether a recording sounds as its header says: clipping, silence, offset, channels, bandwidth."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Who speaks: the table of speakers, folders of sessions, and ids that no two recordings share."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress

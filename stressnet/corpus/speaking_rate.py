@@ -4,8 +4,6 @@ The limits are wide: 1.6 times the fastest and half of the slowest of 1,062 reco
 synthetic speech and of single words cut out of it, see ``docs/alignment.md``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

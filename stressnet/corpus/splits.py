@@ -24,8 +24,6 @@ label are ``unlabelled``.
 Nothing is balanced by force: classes are stratified when families are dealt, and reported.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

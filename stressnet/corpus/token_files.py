@@ -1,7 +1,5 @@
 """A corpus for other programs: tables as CSV, and a WAV and a TextGrid of every token."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from itertools import pairwise
 from typing import Any

@@ -4,8 +4,6 @@ A token is one occurrence of a content word: its limits, phones, nuclei, syllabl
 what is known of its stress and from where.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass

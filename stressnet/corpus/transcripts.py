@@ -1,7 +1,5 @@
 """Transcripts of recordings: text files, files of lines, and tables."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path

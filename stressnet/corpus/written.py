@@ -5,8 +5,6 @@ what remains are put into words. Every change is kept, so that a person can look
 the table in ``docs/transcripts.md`` with this module.
 """
 
-from __future__ import annotations
-
 import html
 import re
 import unicodedata

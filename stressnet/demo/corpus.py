@@ -14,8 +14,6 @@ The truth lies in a sibling folder, so that nothing that looks for alignments be
 it. See :mod:`stressnet.espeak` for what is true in it.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

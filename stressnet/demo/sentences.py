@@ -13,8 +13,6 @@ Frames and words are ``demo.toml`` of each language's folder; the English words 
 ``scripts/make-demo-words``, which also says how they were chosen.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator, Sequence

@@ -6,8 +6,6 @@ Variants with echo or breath are left out, because an echo fills the closures by
 is checked; so are variants that even out the engine's lengthening of stressed syllables.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from stressnet.espeak import Voice

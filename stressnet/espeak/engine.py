@@ -8,8 +8,6 @@ side by side. Only if another package of the same process holds the same library
 run on.
 """
 
-from __future__ import annotations
-
 import _ctypes
 import ctypes
 import threading

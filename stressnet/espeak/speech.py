@@ -1,7 +1,5 @@
 """Words and texts in, phones and sound out."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ vowel, and a vowel that CMUdict gives ``2`` may come out with ``0``. As in CMUdi
 inside an American word.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

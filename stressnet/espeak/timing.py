@@ -24,8 +24,6 @@ balance between high and low frequencies at 188 boundaries of sibilant and vowel
 0.6 ms from the mark (90th percentile 6.6 ms; 14 voices, espeak-ng 1.52).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

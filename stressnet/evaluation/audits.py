@@ -1,7 +1,5 @@
 """Leak audits of an evaluation: run on the same tokens and printed beside the networks' figures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any

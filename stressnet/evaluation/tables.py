@@ -1,7 +1,5 @@
 """Tables of an evaluation: scores, groups, words, speakers, comparisons, hardest tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any

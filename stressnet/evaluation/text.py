@@ -1,7 +1,5 @@
 """Figures of an evaluation in words: intervals, audits, warnings."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

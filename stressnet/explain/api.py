@@ -1,7 +1,5 @@
 """Layer-wise relevance propagation of a batch."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ second time the module runs. A replaced input is what this module alone reads: o
 same tensor keep the old one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Checks of models and inputs before an explanation runs."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import sys

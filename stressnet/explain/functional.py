@@ -5,8 +5,6 @@ of all its entries. ``torch.autograd.Function`` lets an operation say so itself 
 method), and nests; the engine never sees a mapped tensor.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any

@@ -11,8 +11,6 @@ needs captum) are the methods of :data:`stressnet.explain.METHODS` of those name
 baseline.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 

@@ -1,7 +1,5 @@
 """Result of an explanation: the map, its ledger and its provenance."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -17,8 +17,6 @@ saliency prediction on layer-wise relevance propagation, Image and Vision Comput
 Goferman, Zelnik-Manor & Tal (2012) Context-aware saliency detection, IEEE TPAMI 34: 1915-1926.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

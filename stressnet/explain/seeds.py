@@ -15,8 +15,6 @@ For two classes the log-odds of class 0 are the logit difference. For more, the 
 classes is no share of any logit; it is booked as bias share of the row ``(seed)``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

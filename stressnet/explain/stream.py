@@ -5,8 +5,6 @@ it grows by a constant per sample. Scratch space inside operations is not seen a
 a margin.
 """
 
-from __future__ import annotations
-
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any

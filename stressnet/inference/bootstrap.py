@@ -6,8 +6,6 @@ Intervals that took tokens of one speaker or word for independent would be too n
 somewhat too wide rather than too narrow.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Sequence
 

@@ -10,8 +10,6 @@ which for a mean is exactly its linearised contribution; the rest is
 :mod:`stressnet.inference.twoway`, so that intervals mean the same as everywhere else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import numpy as np

@@ -20,8 +20,6 @@ with either sign (Fisher's randomisation test). A studentised bootstrap does as 
 clusters, but its limits run away where few clusters outweigh the others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

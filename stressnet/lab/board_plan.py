@@ -1,7 +1,5 @@
 """What is validated on what: sets of words, networks, methods, and how much of each."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stressnet.errors import ConfigError

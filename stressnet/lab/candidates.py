@@ -20,8 +20,6 @@ cells of the *wide* truth (:func:`rivals`): relevance that lies on the cue is no
 map because the same cells also have another name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container
 
 import numpy as np

@@ -13,8 +13,6 @@ INITIAL words one of them or neither, each in a third of the pairs: one cue alon
 of six words at best, both together in all. ``none`` has no cue.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -14,8 +14,6 @@ errors. Formants count only where they were trusted. Vowel identity is part of t
 formants: drawing from the table draws vowels from the vowel space.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files

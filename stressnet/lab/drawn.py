@@ -10,8 +10,6 @@ of 25 cues would nearly always be out; since words come in matched pairs, only w
 the synthesis or the measurement is left.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal

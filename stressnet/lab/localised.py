@@ -9,8 +9,6 @@ tracks and phones, the same as for synthetic words with that cue (:mod:`stressne
 (('F1_2',), 0.63)
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -5,8 +5,6 @@ the log-odds of the predicted class are the logit difference towards it, so thes
 same oriented map (the test-suite checks it) and only one of them is scored beside ``logit``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any

@@ -5,8 +5,6 @@ level of consonants are levels of stretches of sound. Names end in ``_1`` or ``_
 (or the consonant before it), ``_diff`` is the second minus the first.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -5,8 +5,6 @@ Levels are decibels re 20 µPa with full scale 1 Pa, Praat's convention. Five of
 speak so high that the default spectrogram (25 ms Hann) resolves their harmonics.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -8,8 +8,6 @@ would filling from the surroundings, which carries the cue into the hole. A regi
 mean drop exceeds the size of its counterpart's for words of one class at least.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

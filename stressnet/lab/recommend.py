@@ -3,8 +3,6 @@
 Every sentence is made from the tables; nothing is written by hand.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ the bands' levels in which a formant lies, the syllable's duration for its vowel
 maximum of F0. They neither count as rivals of the target nor are they taken out of it.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 

@@ -1,7 +1,5 @@
 """What least squares on principal components leaves of a value, and whether it is uncorrelated."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -10,8 +10,6 @@ differs is where things end, or the level of the same cells. What can be said is
 image maps turn to; :data:`PLACES` tile it.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -4,8 +4,6 @@ Every finished step is a line in the set's journal, so that an interrupted run g
 stopped; what was drawn and trained stays in the state folder until the set is done.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace

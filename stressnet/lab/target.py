@@ -11,8 +11,6 @@ arXiv:2508.02560), who validated explanations of brain images so.
 uncorrelated is not unused (suppressors; Haufe et al. 2014, *NeuroImage* 87:96-110).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any

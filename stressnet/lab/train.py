@@ -7,8 +7,6 @@ separates chance from perfection; explanations of its right answers then have so
 while cues near the threshold of audibility still count.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

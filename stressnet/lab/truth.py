@@ -23,8 +23,6 @@ cells are the same cells, and later ones are elsewhere. Their masks say where so
 :attr:`~stressnet.lab.designs.Design.true_regions` is empty for them.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

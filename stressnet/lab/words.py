@@ -9,8 +9,6 @@ The same seed gives the same samples, and a word depends on its number alone, no
 drawn or in how many processes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 

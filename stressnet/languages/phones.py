@@ -6,8 +6,6 @@ secondary, 0 none; vowels that nobody marked for stress have no digit. ARPAbet i
 ASCII, which the IPA never is, so one function answers for both.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from functools import lru_cache
 

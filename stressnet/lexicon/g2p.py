@@ -11,8 +11,6 @@ error. Primary stress falls on CMUdict's syllable in 85 % of polysyllables and 9
 ``tests/test_g2p.py`` holds a sample to about these figures.
 """
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache, partial
 

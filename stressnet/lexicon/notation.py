@@ -8,8 +8,6 @@ Sources: X-SAMPA through https://github.com/jhasegaw/phonecodes; the phones of `
 https://mfa-models.readthedocs.io.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Sequence

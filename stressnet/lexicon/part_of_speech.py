@@ -12,8 +12,6 @@ that owes nothing to the sound. Two taggers can be used, neither of which downlo
 Rules are per word where English demands it, see `stress_by_part_of_speech`.
 """
 
-from __future__ import annotations
-
 import base64
 import string
 from collections.abc import Callable, Sequence

@@ -10,8 +10,6 @@ attested word-initially in CMUdict's ordinary vocabulary (Kahn 1976; Hayes 2009,
 Phonology*, ch. 12).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise

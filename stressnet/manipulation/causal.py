@@ -15,8 +15,6 @@ is known of the token is gone), and its relevance dealt out anew among the cues 
 Intervals are over speakers and words.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

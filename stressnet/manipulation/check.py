@@ -14,8 +14,6 @@ reach it is in :attr:`~stressnet.manipulation.resynthesis.Stimulus.changes`. The
 aiming: what was asked is done exactly.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any

@@ -9,8 +9,6 @@ differ in the cue alone; what overlap-add itself does shows in ``resynthesised``
 ``natural``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product

@@ -1,7 +1,5 @@
 """Relevance of the regions of cues, token by token, beside the effects of changing the cues."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

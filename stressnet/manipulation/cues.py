@@ -7,8 +7,6 @@ speaker's median F0, log2 seconds, decibels, log2 hertz. Its **contrast** is the
 the second, as everywhere in stressnet. Values come from the columns of ``cues.parquet``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

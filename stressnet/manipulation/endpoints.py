@@ -7,8 +7,6 @@ way round than all speakers do counts as having too few. Formants are pooled rel
 speaker's own mean, so that no vocal tract enters.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -9,8 +9,6 @@ Moving one formant of a cascade changes the level of everything above it. :func:
 takes the level, and on demand the tilt, back to what they were, so that one cue moves at a time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

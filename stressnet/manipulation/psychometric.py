@@ -11,8 +11,6 @@ not distinguishable from zero (Fieller's construction), hence open where the con
 bound them. ``docs/causal.md`` says what cannot be estimated.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Networks' answers to stimuli."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -16,8 +16,6 @@ continuum have gone the same way.
 >>> resynthesise(source, higher).audio  # doctest: +SKIP
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

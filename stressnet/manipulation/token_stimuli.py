@@ -1,7 +1,5 @@
 """All stimuli of one token of ``stressnet manipulate``: made, measured again, saved, drawn."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path

@@ -14,8 +14,6 @@ word") does not count. The table of findings has all three, with intervals of on
 speakers, words and training seeds; ``docs/findings.md`` explains it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

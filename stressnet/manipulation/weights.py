@@ -6,8 +6,6 @@ stimuli, gives two coefficients, and their absolute values divided by their sum 
 weight compares cues over the ranges that the stimuli span; with other end points there are others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any

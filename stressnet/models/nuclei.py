@@ -12,8 +12,6 @@ The parts are attention weights, so relevance is propagated as through attention
 hangs on the parts' lengths has no place in the image and is booked as bias.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional

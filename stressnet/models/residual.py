@@ -6,8 +6,6 @@ one of a single channel. It starts from ImageNet weights, which are not shipped 
 fresh (He et al. 2015, by fan-out), which the same number of epochs may not make up for.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 
 from torch import Tensor, nn

@@ -11,8 +11,6 @@ sounding frame (padding is flat along frequency) are silenced before every convo
 from attention, so that an image with less padding gives the same logits.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional

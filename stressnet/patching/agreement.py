@@ -1,7 +1,5 @@
 """How true estimated effects are: each estimator against activation patching."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

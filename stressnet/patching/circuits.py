@@ -11,8 +11,6 @@ A faithful circuit is near 1; what a complete one leaves behind is near 0. Chann
 the pairs of one half of the words and judged by those of the other half.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np

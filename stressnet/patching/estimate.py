@@ -16,8 +16,6 @@ From corrupted to clean the base is the corrupted image and the whole network's 
 clean to corrupted the base is the clean one and it is -1.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

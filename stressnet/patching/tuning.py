@@ -7,8 +7,6 @@ residuals between tokens of one speaker; the p-value compares a correlation with
 dozen cues do not find something by chance.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -6,8 +6,6 @@ and paddings on the way to it (:mod:`stressnet.explain.methods.positions`); a to
 cell of the feature map lies that it is made of. Cells belong to what holds their centre.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial

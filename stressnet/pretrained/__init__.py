@@ -1,7 +1,5 @@
 """Networks that come with the package, each with its model card."""
 
-from __future__ import annotations
-
 from importlib import resources
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Bits of each layer under a budget: an integer programme."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping
 from typing import Any

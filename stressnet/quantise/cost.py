@@ -1,7 +1,5 @@
 """What fewer bits cost: accuracy on every test set, agreement with the network in float32."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import Any

@@ -5,8 +5,6 @@ computed in 8 all the same, so other plans stay simulated. Its quantiser is used
 restricted to these operators: with its default ones a transformer gives other answers.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from pathlib import Path

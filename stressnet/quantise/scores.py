@@ -6,8 +6,6 @@ is ranked; Ω here is therefore the sum of absolute relevance at a layer's outpu
 formula was not available: this is a reconstruction). :func:`contributions` gives both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -7,8 +7,6 @@ attention for nothing. Normalisations, activations, sums, pooling and the networ
 over time stay in float32, and so do biases.
 """
 
-from __future__ import annotations
-
 import copy
 import itertools
 from collections.abc import Callable, Mapping, Sequence

@@ -5,8 +5,6 @@ in frames whose F0 the analysis window resolves. Bands of spectral balance are t
 van Heuven (1996).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 

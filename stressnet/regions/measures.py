@@ -18,8 +18,6 @@ cells from which the region is pointed at (Zhang et al. 2018). All are missing i
 no whole sounding cell or all of them, or if the map has no positive relevance.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

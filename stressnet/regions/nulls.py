@@ -18,8 +18,6 @@ Partners are of another word, of similar duration, and where possible of the sam
 another token of the same vowel is the strictest donor of formants that speech has to offer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise

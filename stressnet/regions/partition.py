@@ -7,8 +7,6 @@ before it have left that much; areas of regions that do not overlap are then exa
 token does not have are skipped.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -4,8 +4,6 @@ Labels are ARPAbet or the IPA. Closures and bursts are known only from alignment
 apart, as TIMIT's do (``TCL``, ``T``); elsewhere both regions are missing and say so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

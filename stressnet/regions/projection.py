@@ -5,8 +5,6 @@ Measures are defined in :mod:`stressnet.regions.measures` and
 ``missing``.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

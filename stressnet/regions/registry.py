@@ -7,8 +7,6 @@ Adding one takes a few lines; see ``docs/regions.md``::
         return scene.in_time(Interval(0.0, 0.05, ""))[None] * np.ones(scene.axes.shape)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location

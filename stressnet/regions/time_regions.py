@@ -1,7 +1,5 @@
 """Regions that are stretches of time: syllables and their parts, the word, what lies beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 

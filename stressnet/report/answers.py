@@ -1,7 +1,5 @@
 """The first sentences of a page: an effect, its interval and what it is compared with."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

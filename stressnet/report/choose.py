@@ -1,7 +1,5 @@
 """Which words a report shows: chosen by rule from the network's verdicts, so that nobody picks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

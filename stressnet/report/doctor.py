@@ -1,7 +1,5 @@
 """``stressnet doctor``: is this installation in order, and what is missing from it?"""
 
-from __future__ import annotations
-
 import platform
 import shutil
 from collections.abc import Callable

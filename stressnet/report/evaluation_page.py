@@ -1,7 +1,5 @@
 """The page of an evaluation: tables, figures, and the hardest tokens with their sound."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

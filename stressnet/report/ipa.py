@@ -4,8 +4,6 @@ General American values, as in the CMU Pronouncing Dictionary's documentation. U
 schwa and ``ER0`` its r-coloured kin, which the digits alone tell apart.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from stressnet.languages.phones import bare, is_vowel

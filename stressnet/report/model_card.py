@@ -1,7 +1,5 @@
 """``stressnet card``: what a network is, how well it works and for whom, as ``MODEL_CARD.md``."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace

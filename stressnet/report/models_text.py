@@ -1,7 +1,5 @@
 """``stressnet models``: what each network is, costs, sees and suits."""
 
-from __future__ import annotations
-
 from stressnet.acoustics.spectrogram import SpectrogramPreset, get_preset
 from stressnet.models.registry import MODELS, describe, get_spec
 from stressnet.report.document import Table

@@ -1,7 +1,5 @@
 """Regions and classes of stress as readers see them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 _WHICH = {"1": "1st", "2": "2nd", "stressed": "stressed", "unstressed": "unstressed"}

@@ -7,8 +7,6 @@ seconds from the beginning of the sound that lies beside them. Formants and pitc
 the regions were drawn from, not measured again.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

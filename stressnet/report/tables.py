@@ -1,7 +1,5 @@
 """Tables of a report: counts, success, conservation, relevance by region, provenance."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """Everything that a word's picture shows, gathered from corpus and run."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

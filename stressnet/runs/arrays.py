@@ -1,7 +1,5 @@
 """NumPy files: read from folders that may be damaged or somebody else's, and written in parts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from tokenize import TokenError
 from typing import Self

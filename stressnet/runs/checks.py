@@ -1,7 +1,5 @@
 """Whether the files of a folder that is read are whole, looked at before any work begins."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

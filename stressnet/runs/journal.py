@@ -5,8 +5,6 @@ item done again. Results stay in the file until they are asked for, so that memo
 names only.
 """
 
-from __future__ import annotations
-
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -4,8 +4,6 @@ Every output folder has a ``manifest.json`` with the kind of folder, the version
 computed it, all parameters, hashes of what went in and came out, and counts.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import platform

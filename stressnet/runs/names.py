@@ -1,7 +1,5 @@
 """File names made from ids: never outside a folder, the same wherever they are made."""
 
-from __future__ import annotations
-
 import hashlib
 import unicodedata
 from pathlib import Path, PurePath

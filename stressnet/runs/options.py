@@ -14,8 +14,6 @@ Example
         n_resamples: int = option(2000, help="Bootstrap resamples.", minimum=100)
 """
 
-from __future__ import annotations
-
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields

@@ -5,8 +5,6 @@ with one thread each, so that results do not depend on the number of workers. Pr
 lock during analysis, so threads would not help.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

@@ -5,8 +5,6 @@ A build over thousands of recordings must not stop at the first bad one, nor hid
 decides the exit code.
 """
 
-from __future__ import annotations
-
 import csv
 from collections import Counter
 from collections.abc import Iterable

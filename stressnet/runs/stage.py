@@ -5,8 +5,6 @@ and Python: called with its inputs, the output folder and options by name, it op
 opens the run folder, and runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module

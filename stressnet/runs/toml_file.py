@@ -1,7 +1,5 @@
 """TOML files that people write: read, and their entries checked by name and type."""
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import MISSING, fields
 from pathlib import Path

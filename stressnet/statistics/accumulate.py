@@ -6,8 +6,6 @@ What is summed is laid out by :class:`Plan`: which measures, strata, pairs of re
 plan is cut into passes so that the sums of one pass stay within a budget of memory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 

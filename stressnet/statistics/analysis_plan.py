@@ -1,7 +1,5 @@
 """What ``stressnet stats`` compares: the runs of every network, and what is summed over them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

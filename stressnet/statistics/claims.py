@@ -28,8 +28,6 @@ The test of a claim is that of its margins, and corrected for the number of clai
 :func:`claims_table`. Controls say what else could explain a claim; they do not enter the verdict.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Tables of estimates from sums: by region, against nulls, contrasts, between strata."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import reduce
 from itertools import combinations

@@ -1,7 +1,5 @@
 """Means of ``faithfulness.csv`` with intervals, chance, and paired comparisons of methods."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

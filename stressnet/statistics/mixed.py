@@ -14,8 +14,6 @@ as not converged. Random effects without variance are dropped and named.
 Every model is exported with its data and an R script that fits it with ``lme4``.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Mixed models: their tokens from a network's runs, and the fits as a table and a script for R."""
 
-from __future__ import annotations
-
 import re
 from importlib import resources
 from zlib import crc32

@@ -5,8 +5,6 @@ apply (a word without minimal-pair reading, say, or an unknown sex). Any other c
 ``tokens.parquet`` can serve too, and ``a+b`` crosses two strata.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 

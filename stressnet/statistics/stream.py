@@ -6,8 +6,6 @@ holds them in the same order with others between. Joins go by walking along; a t
 order is refused.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache

@@ -8,8 +8,6 @@ Means are over tokens; intervals and tests respect speakers and words at once
 observed and a null value.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -8,8 +8,6 @@ logistic regression or gradient boosting, whichever has the higher balanced accu
 with both classes weighing the same.
 """
 
-from __future__ import annotations
-
 import math
 import tempfile
 from collections.abc import Sequence

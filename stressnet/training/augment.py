@@ -3,8 +3,6 @@
 The changes themselves, and what each approximates, are in :mod:`stressnet.training.image_changes`.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from numpy.typing import NDArray

@@ -6,8 +6,6 @@ come in clusters. The paired pigeonhole bootstrap resamples speakers and words a
 for the difference; that is the one to believe.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Training data from a corpus: labelled tokens with their images, splits and folds."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, replace

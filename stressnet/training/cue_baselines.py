@@ -9,8 +9,6 @@ values and standardised predictors; gradient boosting handles missing values its
 class is INITIAL.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Images and labels of a corpus for training and evaluation, and what a network says of them."""
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

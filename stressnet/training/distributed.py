@@ -10,8 +10,6 @@ BatchNorm needs the statistics of the whole batch. torch's SyncBatchNorm does th
 :class:`GlobalBatchNorm2d` does it with any backend and takes its place on CPUs.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

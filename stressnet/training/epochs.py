@@ -4,8 +4,6 @@ All random numbers of an epoch follow from ``(seed, epoch)`` alone; :mod:`stress
 tells why.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator

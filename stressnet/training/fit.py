@@ -15,8 +15,6 @@ does not exist when a split has one class only. Where nothing is held out to val
 (``validated=False``), a recipe of fixed length runs to its end and the last weights are kept.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Mapping

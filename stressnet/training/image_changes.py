@@ -18,8 +18,6 @@ workshop. Ko et al. (2015), *Audio augmentation for speech recognition*, Intersp
 Acoustics 38.
 """
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 

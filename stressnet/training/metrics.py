@@ -5,8 +5,6 @@ error at all, every resample is perfect, too; there the lower limit is the exact
 right answers as there are words (Clopper & Pearson 1934, *Biometrika* 26:404-413).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """``stressnet export``: a trained network as ONNX, checked against the original."""
 
-from __future__ import annotations
-
 import json
 import logging
 import warnings

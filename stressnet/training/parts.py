@@ -5,8 +5,6 @@ its first and its second nucleus. They come from the corpus's alignment and are 
 only.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import torch

@@ -7,8 +7,6 @@ is JSON in the file's metadata, so that one atomic rename replaces everything at
 need not be saved: random numbers are drawn anew from (seed, epoch).
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from pathlib import Path

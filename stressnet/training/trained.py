@@ -1,7 +1,5 @@
 """Networks that training wrote: one, or several averaged over seeds and pooled over folds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

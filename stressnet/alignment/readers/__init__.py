@@ -4,8 +4,6 @@
 The format is named, or told from the file's name and first lines. See ``docs/formats.md``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache

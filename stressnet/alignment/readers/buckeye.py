@@ -8,8 +8,6 @@ What is spoken but damaged (``<LAUGH-really>``, ``<CUTOFF-prob=probably>``, ``<E
 mark as its label, so that it is counted as no dictionary word instead of vanishing.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import partial

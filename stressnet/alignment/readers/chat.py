@@ -4,8 +4,6 @@ Utterances have the times of their bullets; those without lie between their neig
 what is heard: repetitions and corrected words too, not what was left unsaid (``(re)bel``).
 """
 
-from __future__ import annotations
-
 import math
 import re
 import warnings

@@ -6,8 +6,6 @@ alignments without phones. Times are rounded to a few decimals by whoever wrote 
 neighbours may overlap by one unit of the last decimal: such an end is moved to the next start.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from itertools import pairwise

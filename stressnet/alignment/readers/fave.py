@@ -4,8 +4,6 @@ ELAN exports the same (tab-delimited text with begin, end and participant). Time
 ``hours:minutes:seconds``.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

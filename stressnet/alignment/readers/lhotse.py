@@ -5,8 +5,6 @@ be used here. Needs the optional part ``stressnet[lhotse]``. Times are those of 
 Lhotse's alignment items of supervisions.
 """
 
-from __future__ import annotations
-
 import zlib
 from pathlib import Path
 from typing import Any

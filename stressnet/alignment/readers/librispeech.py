@@ -5,8 +5,6 @@ word is silence. The release's TextGrids hold phones as well and are read as Tex
 utterances of LibriSpeech are in neither.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

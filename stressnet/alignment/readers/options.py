@@ -1,7 +1,5 @@
 """Options of readers, and the files that belong together."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass

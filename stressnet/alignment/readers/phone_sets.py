@@ -16,8 +16,6 @@ Sources: the phone list in TIMIT's ``DOC/PHONCODE.DOC``; Lee & Hon (1989) for th
 closures and allophones; the Buckeye corpus manual (Pitt et al. 2007), section 3.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace

@@ -13,8 +13,6 @@ Words are taken where they have times, else segments. What has no times of its o
 WhisperX) lies between its neighbours.
 """
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any

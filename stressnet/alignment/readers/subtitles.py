@@ -4,8 +4,6 @@ Speakers are WebVTT's voices (``<v Anna>``), or names at the start of lines, as 
 write them (``[SPEAKER_00]: ...``, ``Anna Berg: ...``), if at least half of the subtitles have one.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from pathlib import Path

@@ -16,8 +16,6 @@ and ``text``, holds what is said in stretches of speech; whole numbers in one wi
 columns are milliseconds, as Whisper writes them.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator
 from dataclasses import replace

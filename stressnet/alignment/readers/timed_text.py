@@ -1,7 +1,5 @@
 """What is said in stretches of a recording, and by whom: subtitles, turns of a conversation."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ Each line is ``first_sample last_sample label``. Words of the corpus overlap her
 neighbours may share a segment; the overlap is kept and validation lists it.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Counts of a build, for its manifest and its warnings."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What a build would make of recordings, as far as that can be told without aligning them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field

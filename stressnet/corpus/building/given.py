@@ -5,8 +5,6 @@ their times and get phones inside; text of which only the stretch is known is al
 stretch; where an alignment cannot be used and a transcript is there, the transcript is aligned.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache

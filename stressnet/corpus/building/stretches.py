@@ -1,7 +1,5 @@
 """Stretches of a recording in which words are said: made, corrected, and joined when aligned."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher

@@ -1,7 +1,5 @@
 """What is wrong with recordings, their alignments and words, as a build would meet it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Reads the arguments of layers with parameters: which map, which weights, which input."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

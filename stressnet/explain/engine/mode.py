@@ -6,8 +6,6 @@ forward values are those of the model, bit by bit; what changes is the gradient.
 to the model: no hooks, no parameters replaced.
 """
 
-from __future__ import annotations
-
 import sys
 import warnings
 from types import FrameType

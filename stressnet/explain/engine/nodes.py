@@ -3,8 +3,6 @@
 See :mod:`stressnet.explain.engine.route` for what a node is.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -5,8 +5,6 @@ in-place and reflected forms: ``relu_``, ``Tensor.relu`` and ``F.relu`` are all 
 ``Tensor.__iadd__`` is ``add``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

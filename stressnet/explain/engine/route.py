@@ -14,8 +14,6 @@ Shares have the unit of ``f``. The unaccounted share is zero unless operations w
 let through with ``strict=False`` or channels were masked out on purpose.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

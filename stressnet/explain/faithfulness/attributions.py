@@ -1,7 +1,5 @@
 """Attribution methods by name, as the metrics call them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A constant is far from anything the model was trained on; noise and imputation s
 but imputation can leak what was removed by the outline of the hole (Rong et al. 2022).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 

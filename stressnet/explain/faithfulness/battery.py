@@ -1,7 +1,5 @@
 """All metrics of ``stressnet assess`` on a few tokens: from images, masks and methods to rows."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -5,8 +5,6 @@ speech a mask (a vowel, a formant band) is where phonetics expects the cue; a lo
 that the network listens elsewhere.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -3,8 +3,6 @@
 Copies are randomised; the model itself stays as it is.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Catalogue of the metrics: direction, chance level and source of each."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType

@@ -4,8 +4,6 @@ Every function takes a :class:`Removal` and a generator, which breaks ties: a ma
 half of its cells does not rank those.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Infidelity and sensitivity: how well a map predicts removals, and how stable it is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property

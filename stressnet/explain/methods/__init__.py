@@ -23,8 +23,6 @@ piecewise linear network without biases add up to a known value; the ledger stat
 over. Each method's module names its source.
 """
 
-from __future__ import annotations
-
 import inspect
 import zlib
 from collections.abc import Mapping, Sequence

@@ -9,8 +9,6 @@ References
 Selvaraju et al. (2017) ICCV (Grad-CAM). Chattopadhyay et al. (2018) WACV (Grad-CAM++).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -10,8 +10,6 @@ up. A module used twice is refused. Shrikumar et al. (2017) ICML; Ancona et al. 
 rule as a modified gradient).
 """
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections import Counter

@@ -7,8 +7,6 @@ Sundararajan et al. (2017) ICML (integrated gradients). Smilkov et al. (2017) ar
 620-631 (GradientSHAP, expected gradients).
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -5,8 +5,6 @@ draw as masks (:func:`occlusion_by_masks`): phones, syllables or formant bands o
 example. The masks come from outside; nothing here knows what they stand for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -20,8 +20,6 @@ Pattern Recognition 65: 211-222 (z+, w², zB). Montavon et al. (2019) in Explain
 (gamma, composites). Anders et al. (2021) arXiv:2106.13200 (gamma for signed inputs).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """What a rule is: a function of a layer and the relevance of its outputs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

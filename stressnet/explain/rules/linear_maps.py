@@ -6,8 +6,6 @@ from the outputs back to the inputs. Convolutions, their transposes, dense layer
 element-wise affine map of an unfolded batch normalisation offer both here, without a module.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 

@@ -9,8 +9,6 @@ multiple of four, ``arrays`` their bytes one after the other, each padded to a m
 ``DecompressionStream``, which needs no network and no library.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import struct

@@ -1,7 +1,5 @@
 """What the explorer shows of one token: sound, pictures, tracks, tiers, relevance, outlines."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

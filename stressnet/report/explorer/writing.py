@@ -1,7 +1,5 @@
 """Files of the explorer: the page, its index, one file and one sound per token, over processes."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator, Sequence

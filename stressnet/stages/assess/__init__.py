@@ -5,8 +5,6 @@ network, moves the input, and compares maps with regions and with each other. Ev
 with its chance level. Interrupted, it continues with the same command.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

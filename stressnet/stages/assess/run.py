@@ -4,8 +4,6 @@ Tokens are measured a few at a time. Units and regions come from the corpus's al
 tracks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

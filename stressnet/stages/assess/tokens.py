@@ -1,7 +1,5 @@
 """Images, sound, phones, formant bands and regions of tokens, as the metrics need them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From recordings to a corpus: scan, align, cut, images, tracks, longer words, splits, tables."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping

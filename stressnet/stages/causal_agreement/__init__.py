@@ -6,8 +6,6 @@ tokens and over the cues of a token, beside the relevance of other tokens. Write
 figure into OUT.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

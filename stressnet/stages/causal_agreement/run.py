@@ -1,7 +1,5 @@
 """Stimuli first, then maps of the same tokens as recorded, then rank correlations."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """``stressnet corpus export`` and ``corpus folds``: a corpus for other programs and other runs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stressnet.runs import ANY_CORPUS, Stage, option, seed_option

@@ -1,7 +1,5 @@
 """A corpus for other programs: tables, sounds, TextGrids, or the splits of k folds."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from stressnet.corpus.folds import assign_folds, fold_splits

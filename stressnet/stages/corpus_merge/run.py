@@ -1,7 +1,5 @@
 """Several corpora as one, or the shards of one, which share their speakers on purpose."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 import pandas as pd

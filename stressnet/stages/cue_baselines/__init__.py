@@ -5,8 +5,6 @@ gradient boosting on all of them, trained on the corpus's own training split. Wr
 test set with intervals, predictions per token, coefficients and permutation importance.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

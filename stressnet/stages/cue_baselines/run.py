@@ -1,7 +1,5 @@
 """Simple classifiers on measured cues, tested as networks are tested."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

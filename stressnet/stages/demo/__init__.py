@@ -5,8 +5,6 @@ own times are known, the aligner's error is printed too. Synthetic speech is far
 than people: its figures say that the software works, not how people stress words.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stressnet.languages import ENGLISH

@@ -1,7 +1,5 @@
 """The whole study on speech that espeak-ng speaks, with known times."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 

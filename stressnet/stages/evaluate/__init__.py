@@ -5,8 +5,6 @@ their seed only are also averaged into an ensemble. On the corpus they were trai
 test set is reported; on any other, all its labelled tokens.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stressnet.runs.options import option, resamples_option, seed_option

@@ -1,7 +1,5 @@
 """How well networks predict stress, on every test set, with audits beside."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """What ``stressnet evaluate`` prints."""
 
-from __future__ import annotations
-
 from stressnet.evaluation.text import heard_text
 from stressnet.report.evaluation_page import (
     audits_table,

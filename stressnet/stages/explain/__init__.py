@@ -8,8 +8,6 @@ compares with nulls: the tracks and times of other tokens, shifted ones, other n
 untrained networks and the input itself.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Maps that are no trained network's own: those of other networks, untrained ones and the input."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Maps are written as they are computed, so memory does not grow with the corpus a
 run continues. Projection and statistics follow from the maps on disk.
 """
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

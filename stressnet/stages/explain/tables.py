@@ -1,7 +1,5 @@
 """The tables of a run: regions, tokens, summaries, and what the manifest says of conservation."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What ``stressnet explain`` says on the screen."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

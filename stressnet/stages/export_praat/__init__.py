@@ -4,8 +4,6 @@ Per token: sound, TextGrid with a tier of relevance per phone, Formant, PitchTie
 Open > Read from file..., select sound and TextGrid, View & Edit.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -5,8 +5,6 @@ Per token: its sound, ``.TextGrid`` (tiers ``words``, ``phones``, ``syllables``,
 with the tiers ``network`` and ``relevance`` where tokens were explained.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

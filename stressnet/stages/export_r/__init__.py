@@ -4,8 +4,6 @@ Rscript analysis.R, in OUT, repeats the table of relevance by region, fits a mix
 speakers and words for each, and draws it (ggplot2, lme4).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -4,8 +4,6 @@
 token and syllable. Logicals are TRUE and FALSE, what is missing is an empty cell.
 """
 
-from __future__ import annotations
-
 import re
 from importlib import resources
 from pathlib import Path

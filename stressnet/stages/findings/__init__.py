@@ -4,8 +4,6 @@ STATS is a folder of 'stressnet stats', STIMULI one of 'stressnet manipulate' wi
 responses. Deletion is computed here on tokens of CORPUS. Rules: docs/findings.md.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

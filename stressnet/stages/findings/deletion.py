@@ -1,7 +1,5 @@
 """What a network loses when regions of tokens' images become the mean of their neighbourhood."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

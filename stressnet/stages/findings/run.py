@@ -1,7 +1,5 @@
 """The paper's claims beside what tests them, by :mod:`stressnet.manipulation.verdicts`."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

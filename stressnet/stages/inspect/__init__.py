@@ -5,8 +5,6 @@ Correct the recipe where it is wrong, and give it to validate and build-corpus w
 Exit code 3 if something was not understood.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a folder of recordings holds, and the recipe that fits it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path

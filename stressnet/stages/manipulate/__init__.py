@@ -7,8 +7,6 @@ move, or that Praat cannot analyse, are left out and listed in failures.csv. Wit
 responses.parquet holds the networks' logits. See docs/manipulation.md.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What ``stressnet manipulate`` starts from: tokens, voices, and both ends of every continuum."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

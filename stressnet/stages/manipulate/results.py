@@ -1,7 +1,5 @@
 """Tables of a finished folder of ``stressnet manipulate``, and what they say of one network."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

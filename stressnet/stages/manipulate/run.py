@@ -4,8 +4,6 @@ Networks answer in this process while workers make the next stimuli, so the tabl
 the number of workers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

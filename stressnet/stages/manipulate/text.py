@@ -1,7 +1,5 @@
 """What ``stressnet manipulate`` prints."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

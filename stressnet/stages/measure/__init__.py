@@ -5,8 +5,6 @@ syllables and as first minus second. One row per token in cues.parquet and cues.
 column is explained in docs/cues.md.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -3,8 +3,6 @@
 The tokens' stress is copied into the table but never looked at.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 from typing import Any

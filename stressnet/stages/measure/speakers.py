@@ -1,7 +1,5 @@
 """Pitch range, median F0 and formant ceiling of every speaker."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Cues of tokens, in chunks of one speaker."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path

@@ -5,8 +5,6 @@ writes into OUT: effects of all units, how true each estimator is, circuits with
 that they keep, the tuning of channels to acoustic cues, figures and a page.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Pairs as one network hears them, and effects of its units."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pairs, effects of units, how true they are, circuits, and what their channels hear."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

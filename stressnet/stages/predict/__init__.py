@@ -7,8 +7,6 @@ beside the FILE under its name is found by itself.
 Words that do not have two syllables are listed as skipped.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Where the words of a recording are: as its alignment says, or as an aligner finds them."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Predictions for recordings, written as they were asked for."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

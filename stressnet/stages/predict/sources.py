@@ -1,7 +1,5 @@
 """Recordings with what is known of their words: alignments, transcripts, or nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Predictions as text, CSV, JSON and TextGrids."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

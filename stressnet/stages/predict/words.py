@@ -5,8 +5,6 @@ same 16-bit FLAC, the same preset. No step knows the speaker or other recordings
 the same answer alone and among others.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -4,8 +4,6 @@ Slope and crossover of every cue, and weights of two cues against each other whe
 pairs, beside what listeners do. Tables and a figure go to OUT.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stressnet.runs import Input, Stage, option

@@ -1,7 +1,5 @@
 """Curves, cue weights and listeners from a folder of stimuli."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

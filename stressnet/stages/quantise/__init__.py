@@ -6,8 +6,6 @@ and whether the rounded networks still listen to the same. Bits are simulated; '
 export --quantised' writes a file that runs in 8 bits.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stressnet.errors import ConfigError, check_names

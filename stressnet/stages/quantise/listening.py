@@ -1,7 +1,5 @@
 """Whether networks in few bits still listen to the same: maps and densities, before and after."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """One network: its layers, scores, plans, and what they cost."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Scores of layers, plans of bits under budgets, and what each plan costs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import combinations
 

@@ -1,7 +1,5 @@
 """What ``stressnet quantise`` prints."""
 
-from __future__ import annotations
-
 from stressnet.evaluation.text import interval_text
 from stressnet.quantise.cost import TOGETHER
 from stressnet.runs.result import Result

@@ -4,8 +4,6 @@ index.html is the report, explorer.html a page to hear, see and filter the token
 from disk and need no network.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

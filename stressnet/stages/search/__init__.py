@@ -5,8 +5,6 @@ Starts from the recipe and varies its rate, decay, batch size, smoothing and aug
 `stressnet train CORPUS MODEL --recipe OUT/best.toml`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stressnet.runs import CORPUS, Stage, option

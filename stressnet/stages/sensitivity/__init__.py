@@ -5,8 +5,6 @@ one table. The first MODEL, composite and band rule are what the others are comp
 Spectrogram presets and windows are compared by networks trained on them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -4,8 +4,6 @@ The choices that no analysis can avoid are the width of formant bands, the rules
 propagation, the spectrogram preset with its window, and the network itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What ``stressnet sensitivity`` prints."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from stressnet.runs.result import Result

@@ -5,8 +5,6 @@ a folder of 'stressnet explain', for which all are the defaults. Intervals respe
 words and training seeds. Ends with a verdict on each claim of the paper.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stressnet.runs.stage import Input, Stage

@@ -1,7 +1,5 @@
 """Tables of estimates, contrasts, nulls, models and claims over runs, network by network."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What ``stressnet stats`` prints."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

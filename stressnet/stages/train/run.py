@@ -1,7 +1,5 @@
 """One network, or several with other seeds and folds: fitted, tested on every test set, saved."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import asdict, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What ``stressnet train`` and ``stressnet search`` print."""
 
-from __future__ import annotations
-
 from stressnet.report.document import Table
 from stressnet.report.tables import metrics_table
 from stressnet.runs.result import Result

@@ -1,7 +1,5 @@
 """What is wrong with recordings and alignments; nothing is changed."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace

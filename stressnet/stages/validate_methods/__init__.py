@@ -5,8 +5,6 @@ asks of every method whether its maps find the cue: tables, figures, and a recom
 method, rule and seed.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any

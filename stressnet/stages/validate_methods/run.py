@@ -4,8 +4,6 @@ Sets are independent of each other: they are worked on in as many processes as w
 keeps a journal.
 """
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What ``stressnet validate-methods`` prints."""
 
-from __future__ import annotations
-
 from stressnet.runs.result import Result
 
 
