@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import SENTENCES
+from documented import columns
 
 from stressnet.corpus import tokens
 from stressnet.corpus.splits import PAIR_SPLITS, TEST_SPLITS, VALIDATION_SPLITS
@@ -30,7 +31,7 @@ def corpus(make_corpus, tmp_path_factory) -> Path:
 def documented(table: str) -> list[tuple[str, str, str]]:
     """Column, type and unit of every row under a table's heading."""
     section = PAGE.read_text(encoding="utf-8").split(f"# {table}\n")[1].split("\n## ")[0]
-    return re.findall(r"^\| `(\w+)` \| (\w+) \| (\w*) ?\|", section, flags=re.MULTILINE)
+    return columns(section)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from documented import columns
 
 from stressnet.cli import main
 from stressnet.corpus.store import Corpus
@@ -175,7 +175,7 @@ def test_partitions_add_to_one(study: Path) -> None:
 @pytest.mark.parametrize("name", ["relevance.parquet", "nulls.parquet", "partitions.parquet"])
 def test_tables_are_documented(study: Path, name: str) -> None:
     section = PAGE.read_text(encoding="utf-8").split(f"## {name}\n")[1].split("\n## ")[0]
-    listed = re.findall(r"^\| `(\w+)` \| (\w+) \|", section, flags=re.MULTILINE)
+    listed = [(column, kind) for column, kind, _ in columns(section)]
     schema = pq.read_schema(study / "run" / name)
     assert listed == [(f.name, str(f.type).removeprefix("large_")) for f in schema]
 

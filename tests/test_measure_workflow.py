@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from documented import columns
 
 from stressnet.acoustics.cue_table import BOTH, CUES, ID_COLUMNS, WORD_COLUMNS, table_columns
 from stressnet.cli import main
@@ -197,16 +196,8 @@ def unit_of(column: str) -> str:
 
 def documented() -> list[tuple[str, str, str]]:
     """Column, type and unit of every row of the tables on the page, names expanded."""
-    found = []
-    for names, kind, unit in re.findall(
-        r"^\| ((?:`[\w{},]+`(?:, )?)+) \| (string|double|bool) \| ([\w/]*) ?\|",
-        PAGE.read_text(encoding="utf-8"),
-        flags=re.MULTILINE,
-    ):
-        for name in re.findall(r"`([^`]+)`", names):
-            parts = [part.split(",") for part in re.split(r"[{}]", name)]
-            found += [("".join(choice), kind, unit) for choice in product(*parts)]
-    return found
+    text = PAGE.read_text(encoding="utf-8")
+    return [column for column in columns(text) if column[1] in {"string", "double", "bool"}]
 
 
 def test_the_page_lists_exactly_what_is_written(measured: Path) -> None:
