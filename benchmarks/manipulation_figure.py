@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("token_id")
     parser.add_argument("cue")
     parser.add_argument("figure", type=Path)
-    parser.add_argument("--steps", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=3)
     asked = parser.parse_args()
     corpus = Corpus.open(asked.corpus)
     tokens = corpus.tokens.set_index("token_id", drop=False)
@@ -60,7 +60,7 @@ def main() -> None:
     natural = measure(source.samples, source.rate_hz, segments, voice)
     plan = [s for s in plan_steps([asked.cue], asked.steps) if s.kind == "single"]
     figure, panels = plt.subplots(
-        1, len(plan), figsize=(2.0 * len(plan), 3.1), sharey=True, constrained_layout=True
+        1, len(plan), figsize=(1.95 * len(plan), 2.7), sharey=True, constrained_layout=True
     )
     for panel, step in zip(panels, plan, strict=True):
         stimulus, _, checked = make_stimulus(step, source, {asked.cue: end}, natural, voice)
@@ -75,7 +75,7 @@ def main() -> None:
         f"{row['word']}, {asked.cue}: INITIAL-like (left) to FINAL-like; first vowel minus second",
         fontsize=9,
     )
-    figure.savefig(asked.figure, dpi=130)
+    figure.savefig(asked.figure, dpi=200)
 
 
 def draw(panel, stimulus, voice, cue: str) -> None:

@@ -332,6 +332,9 @@ def test_regions_are_listed_and_drawn(
     drawn = imread(figure)
     assert drawn.shape[0] > 1000
     assert drawn[..., :3].std() > 0.05
+    two = ["--token", "PERMIT", "--region", "nuclei", "--region", "word"]
+    main(["regions", str(study / "corpus"), "--figure", str(figure), *two])
+    assert imread(figure).shape[0] < 400  # three panels in one row
     for arguments in (["--token", "NOBODY", "--figure", str(figure)], ["--figure", "sheet.xyz"]):
         with pytest.raises(SystemExit) as end:
             main(["regions", str(study / "corpus"), *arguments])

@@ -156,6 +156,9 @@ def card_command(
     multiple=True,
     help="Python file with regions of your own; may be repeated.",
 )
+@click.option(
+    "--region", "names", multiple=True, help="A region to draw; may be repeated.  [default: all]"
+)
 def regions_command(
     corpus: Path | None,
     figure: Path | None,
@@ -163,6 +166,7 @@ def regions_command(
     preset: str | None,
     bands: str,
     region_files: tuple[Path, ...],
+    names: tuple[str, ...],
 ) -> None:
     """List the regions, or draw them on a token of CORPUS."""
     from stressnet.report.region_sheet import draw_regions, regions_text
@@ -173,7 +177,13 @@ def regions_command(
         echo(regions_text(region_files))
         return
     drawn = draw_regions(
-        corpus, figure, token=token, preset=preset, bands=bands, region_files=region_files
+        corpus,
+        figure,
+        token=token,
+        preset=preset,
+        bands=bands,
+        region_files=region_files,
+        names=names,
     )
     echo(f"{drawn}: {figure}")
 

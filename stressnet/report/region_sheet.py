@@ -21,8 +21,9 @@ from stressnet.report.style import BOUNDARY_COLOUR, FORMANT_COLOUR, FORMATS, PIT
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-N_COLUMNS = 8
-WIDTH_IN = 10.0
+N_COLUMNS = 8, 4
+"""Panels beside each other, of all regions and of up to 15 that were named."""
+WIDTH_IN = 10.0, 5.0
 ROW_IN = 1.02
 MASK_COLOUR = "#e8590c"
 N_CANDIDATES = 200
@@ -50,6 +51,7 @@ def draw_regions(
     preset: str | None = None,
     bands: str = "fixed-hz",
     region_files: Sequence[Path] = (),
+    names: Sequence[str] = (),
 ) -> str:
     """Draw every region of a token into a file, and say which token that was.
 
@@ -59,6 +61,8 @@ def draw_regions(
         Part of the token's id; if empty, the token that has most regions among the first ones.
     preset : str, optional
         Spectrogram preset; the first of the corpus if left out.
+    names : sequence of str
+        Regions to draw; all if empty.
 
     Raises
     ------
@@ -79,20 +83,22 @@ def draw_regions(
     reader = SceneReader(corpus, preset or own, BandRule.parse(bands))
     token_id = _find_token(reader, token)
     values = np.array(reader.images.values[reader.image_index(token_id)])
-    figure = region_sheet(reader.scene(token_id), values)
+    figure = region_sheet(reader.scene(token_id), values, names)
     figure_path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(figure_path)
     return token_id
 
 
-def region_sheet(scene: Scene, values: Any) -> Figure:
+def region_sheet(scene: Scene, values: Any, names: Sequence[str] = ()) -> Figure:
     """One panel per region: its mask over the spectrogram, or why the token does not have it."""
     from matplotlib.colors import to_rgb
 
-    regions = get_regions(n_syllables=len(scene.times.nuclei))
-    n_rows = -(-(len(regions) + 1) // N_COLUMNS)
-    figure = blank(WIDTH_IN, ROW_IN * n_rows + 0.35)
-    panels = figure.subplots(n_rows, N_COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
+    regions = get_regions(names or None, n_syllables=len(scene.times.nuclei))
+    size = int(0 < len(names) < 16)
+    n_columns = N_COLUMNS[size]
+    n_rows = -(-(len(regions) + 1) // n_columns)
+    figure = blank(WIDTH_IN[size], ROW_IN * n_rows + 0.35)
+    panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True).ravel()
     _draw_token(panels[0], scene, values)
     for ax, region in zip(panels[1:], regions, strict=False):
         mask = region.mask(scene)
@@ -110,7 +116,7 @@ def region_sheet(scene: Scene, values: Any) -> Figure:
         ax.set_visible(False)
     for place, ax in enumerate(panels):
         ax.tick_params(labelsize=5, length=1.5, pad=1)
-        first_column, last_row = place % N_COLUMNS == 0, place + N_COLUMNS > len(regions)
+        first_column, last_row = place % n_columns == 0, place + n_columns > len(regions)
         ax.tick_params(labelleft=first_column, labelbottom=last_row)
     figure.supxlabel("time from the word's onset (s)", fontsize=6.5)
     figure.supylabel("frequency (kHz)", fontsize=6.5)
