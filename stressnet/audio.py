@@ -38,18 +38,10 @@ _DECODED_ROUNDING_S = 0.2
 
 @dataclass(frozen=True)
 class Audio:
-    """One channel of sound.
+    """One channel of sound."""
 
-    Parameters
-    ----------
-    samples : ndarray of float32, shape (n,)
-        Full scale is 1.
-    rate_hz : int
-        Samples per second.
-    """
-
-    samples: NDArray[np.float32]
-    rate_hz: int
+    samples: NDArray[np.float32]  # Full scale is 1; shape (n,)
+    rate_hz: int  # Samples per second
 
     @property
     def duration_s(self) -> float:

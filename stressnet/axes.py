@@ -21,19 +21,12 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Axes:
-    """Centres of frames and bins.
+    """Centres of frames and bins."""
 
-    Parameters
-    ----------
-    time_s : ndarray, shape (n_frames,)
-        Frame centres in seconds, increasing. Time zero is stated by whoever makes the axes; for a
-        token's image it is the start of the word.
-    frequency_hz : ndarray, shape (n_bins,)
-        Bin centres in hertz, increasing.
-    """
-
+    # Frame centres in seconds, increasing. Time zero is stated by whoever makes the axes; for a
+    # token's image it is the start of the word. Shape (n_frames,).
     time_s: FloatArray
-    frequency_hz: FloatArray
+    frequency_hz: FloatArray  # Bin centres in hertz, increasing; shape (n_bins,)
 
     def __post_init__(self) -> None:
         for name in ("time_s", "frequency_hz"):
@@ -85,20 +78,11 @@ def cell_edges(centres: FloatArray) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Spectrogram:
-    """A spectrogram with its axes and the part of it that is sound.
+    """A spectrogram with its axes and the part of it that is sound."""
 
-    Parameters
-    ----------
-    values : ndarray, shape (n_bins, n_frames)
-        Levels in the unit the preset states.
-    axes : Axes
-        Seconds (zero = word onset) and hertz.
-    mask : ndarray of bool, shape (n_frames,)
-        True where a frame holds recorded sound, False where it is padding.
-    """
-
-    values: NDArray[np.floating]
-    axes: Axes
+    values: NDArray[np.floating]  # Levels in the unit the preset states; shape (n_bins, n_frames)
+    axes: Axes  # Seconds (zero = word onset) and hertz
+    # True where a frame holds recorded sound, False where it is padding; shape (n_frames,)
     mask: BoolArray
 
     def __post_init__(self) -> None:

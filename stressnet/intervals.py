@@ -31,19 +31,12 @@ def marks_silence(label: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A labelled stretch of time.
+    """A labelled stretch of time."""
 
-    Parameters
-    ----------
-    start_s, end_s : float
-        Limits in seconds.
-    label : str
-        What was said; ``""`` for silence.
-    """
-
+    # Limits in seconds.
     start_s: float
     end_s: float
-    label: str
+    label: str  # What was said; `""` for silence
 
     @property
     def duration_s(self) -> float:
@@ -71,25 +64,16 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Words and phones of one utterance, in time order.
+    """Words and phones of one utterance, in time order."""
 
-    Parameters
-    ----------
-    words, phones : tuple of Interval
-        The two tiers. Silences may be present with an empty label or left out.
-    source : str
-        Who made it: ``"textgrid"``, ``"kaldi-gmm"``, ``"frame-net"``, ``"pocketsphinx"``.
-    confidence : tuple of float or None
-        One value per non-silent word (larger is better) where the aligner gives one.
-    notes : tuple of str
-        What a file holds that could not be read, a line each.
-    """
-
+    # The two tiers. Silences may be present with an empty label or left out.
     words: tuple[Interval, ...]
     phones: tuple[Interval, ...]
+    # Who made it: `"textgrid"`, `"kaldi-gmm"`, `"frame-net"`, `"pocketsphinx"`.
     source: str = "unknown"
+    # One value per non-silent word (larger is better) where the aligner gives one.
     confidence: tuple[float, ...] | None = field(default=None)
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # What a file holds that could not be read, a line each
 
     def spoken_words(self) -> tuple[Interval, ...]:
         """Words without the silences."""

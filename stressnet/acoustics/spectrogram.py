@@ -38,53 +38,32 @@ _SAME_TIME_S = 1e-6  # slack for times that went through text
 
 @dataclass(frozen=True)
 class SpectrogramPreset:
-    """Everything that decides the values and axes of a token's image.
+    """Everything that decides the values and axes of a token's image."""
 
-    Parameters
-    ----------
-    name : str
-        Name in manifests and checkpoints.
-    rate_hz : int
-        Sampling rate of the analysis; other rates are resampled (soxr, high quality).
-    n_fft : int
-        Length of the Fourier transform in samples; at least the window.
-    window : str
-        A window of :func:`scipy.signal.get_window`, periodic.
-    scale : {"log1p-magnitude", "log1p-peak", "db"}
-        Natural logarithm of one plus magnitude; the same after scaling the token's largest
-        magnitude to ``knee_db``; or decibels.
-    max_frequency_hz : float
-        Bins with a centre above are dropped.
-    n_frames : int
-        Frames of an image; shorter tokens are padded on the right, longer ones cut.
-    margin_s : float
-        Sound kept before and after the word, in seconds.
-    padding : {"zeros-around-word", "context"}
-        What an analysis window sees beyond the word: zeros, as if the word had been cut out, or
-        the recording itself.
-    normalisation : {"zscore-image", "zscore-sound", "none"}
-        Mean and standard deviation over the whole image with its padding, over the sounding frames
-        only (padding is then exactly zero), or none.
-    knee_db : float
-        Only for ``scale="log1p-peak"``: how far under the token's peak the scale turns from
-        logarithmic to linear. What is softer, background noise most of all, fades out.
-    dynamic_range_db : float
-        Only for ``scale="db"``: levels further below the token's maximum are raised to this floor.
-    """
-
-    name: str
+    name: str  # Name in manifests and checkpoints
+    # Sampling rate of the analysis; other rates are resampled (soxr, high quality).
     rate_hz: int = 16_000
     window_s: float = 0.025
     hop_s: float = 0.010
-    n_fft: int = 400
-    window: str = "hann"
+    n_fft: int = 400  # Length of the Fourier transform in samples; at least the window
+    window: str = "hann"  # A window of `scipy.signal.get_window`, periodic
+    # Natural logarithm of one plus magnitude; the same after scaling the token's largest magnitude
+    # to `knee_db`; or decibels; {"log1p-magnitude", "log1p-peak", "db"}
     scale: Scale = "log1p-peak"
-    max_frequency_hz: float = 6400.0
+    max_frequency_hz: float = 6400.0  # Bins with a centre above are dropped
+    # Frames of an image; shorter tokens are padded on the right, longer ones cut.
     n_frames: int = 101
-    margin_s: float = 0.030
+    margin_s: float = 0.030  # Sound kept before and after the word, in seconds
+    # What an analysis window sees beyond the word: zeros, as if the word had been cut out, or the
+    # recording itself; {"zeros-around-word", "context"}
     padding: Padding = "context"
+    # Mean and standard deviation over the whole image with its padding, over the sounding frames
+    # only (padding is then exactly zero), or none; {"zscore-image", "zscore-sound", "none"}
     normalisation: Normalisation = "zscore-sound"
+    # Only for `scale="log1p-peak"`: how far under the token's peak the scale turns from logarithmic
+    # to linear. What is softer, background noise most of all, fades out.
     knee_db: float = 30.0
+    # Only for `scale="db"`: levels further below the token's maximum are raised to this floor.
     dynamic_range_db: float = 70.0
 
     def __post_init__(self) -> None:

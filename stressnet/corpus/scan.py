@@ -48,47 +48,29 @@ _CHANNELS = {"A": 1, "B": 2, "1": 1, "2": 2}
 
 @dataclass(frozen=True)
 class Recording:
-    """One utterance as found on disk.
-
-    Parameters
-    ----------
-    sex : str
-        ``"female"``, ``"male"`` or ``""``.
-    words : tuple of str
-        Transcript in upper case; empty if an alignment that came with the corpus takes its place.
-    alignment_format : str
-        How `alignment_path` is to be read; see `stressnet.alignment.readers`.
-    alignment_id : str
-        The recording's name in an alignment of many.
-    voice : str or None
-        Speaker (in a CTM file, channel) whose words to take of an alignment with several; the same
-        sound is then that of several recordings, one per speaker.
-    channel : int or None
-        The channel of the sound, counted from 1; None for the mean of all.
-    transcript : Reading or None
-        A transcript that is there beside an alignment, in case that cannot be used.
-    noises : tuple of int
-        Numbers of the words before which something sounds that is no word; see `Reading`.
-    normaliser : Normaliser
-        How text in the alignment is read.
-    speech_s : (float, float) or None
-        How long somebody speaks, at least and at most, in seconds; None before that is measured.
-    """
+    """One utterance as found on disk."""
 
     utterance_id: str
     speaker: str
-    sex: str
+    sex: str  # `"female"`, `"male"` or `""`
     audio_path: Path
+    # Transcript in upper case; empty if an alignment that came with the corpus takes its place.
     words: tuple[str, ...]
     alignment_path: Path | None
     duration_s: float
+    # How `alignment_path` is to be read; see `stressnet.alignment.readers`.
     alignment_format: str = "auto"
-    alignment_id: str = ""
+    alignment_id: str = ""  # The recording's name in an alignment of many
+    # Speaker (in a CTM file, channel) whose words to take of an alignment with several; the same
+    # sound is then that of several recordings, one per speaker.
     voice: str | None = None
-    channel: int | None = None
+    channel: int | None = None  # The channel of the sound, counted from 1; None for the mean of all
+    # A transcript that is there beside an alignment, in case that cannot be used.
     transcript: Reading | None = None
+    # Numbers of the words before which something sounds that is no word; see `Reading`.
     noises: tuple[int, ...] = ()
-    normaliser: Normaliser = field(default_factory=Normaliser)
+    normaliser: Normaliser = field(default_factory=Normaliser)  # How text in the alignment is read
+    # How long somebody speaks, at least and at most, in seconds; None before that is measured.
     speech_s: tuple[float, float] | None = None
 
     @property

@@ -52,39 +52,9 @@ _PUNCTUATION = ' \t.,;:!?"“”„«»()[]…–—-'
 
 @dataclass(frozen=True)
 class Token:
-    """One word token; times are seconds in the recording.
+    """One word token; times are seconds in the recording."""
 
-    Parameters
-    ----------
-    token_id : str
-        ``<utterance>_<word index>_<WORD>``.
-    phones : tuple of Interval
-        ARPAbet with stress digits where known.
-    nuclei : tuple of int
-        Indices of the vowels among the phones.
-    starts : tuple of int
-        Index of every syllable's first phone.
-    stress : Stress or None
-        The label; None where nothing decides (a reading that varies between speakers).
-    label_source : str
-        ``table`` (a person's decision) before ``lexicon``; for words that shift their stress
-        ``part_of_speech`` (in the sentence) before ``aligner`` (the variant it chose); for others
-        with two readings ``agreement``: the dictionary's first one, if the aligner chose it, too.
-    lexicon_stress : str
-        A class, or ``BOTH``.
-    aligner_stress : Stress or None
-        What the aligned variant's digits say: independent evidence for minimal pairs.
-    table_stress : str
-        A person's decision, ``""`` if there is none.
-    part_of_speech : str
-        In its sentence, ``""`` without a tagger.
-    pos_stress : Stress or None
-        What that says of a word with both readings.
-    espeak_stress : Stress or None
-        What espeak-ng says where a lexicon or a user's dictionary decides.
-    """
-
-    token_id: str
+    token_id: str  # `<utterance>_<word index>_<WORD>`
     utterance_id: str
     speaker: str
     sex: str
@@ -92,12 +62,17 @@ class Token:
     word_index: int
     start_s: float
     end_s: float
-    phones: tuple[Interval, ...]
-    nuclei: tuple[int, ...]
-    starts: tuple[int, ...]
+    phones: tuple[Interval, ...]  # ARPAbet with stress digits where known
+    nuclei: tuple[int, ...]  # Indices of the vowels among the phones
+    starts: tuple[int, ...]  # Index of every syllable's first phone
+    # The label; None where nothing decides (a reading that varies between speakers).
     stress: Stress | None
+    # `table` (a person's decision) before `lexicon`; for words that shift their stress
+    # `part_of_speech` (in the sentence) before `aligner` (the variant it chose); for others with
+    # two readings `agreement`: the dictionary's first one, if the aligner chose it, too.
     label_source: str
-    lexicon_stress: str
+    lexicon_stress: str  # A class, or `BOTH`
+    # What the aligned variant's digits say: independent evidence for minimal pairs.
     aligner_stress: Stress | None
     is_minimal_pair: bool
     is_prosody_only_pair: bool
@@ -105,9 +80,10 @@ class Token:
     n_dictionary_variants: int
     aligner: str
     alignment_confidence: float
-    table_stress: str = ""
-    part_of_speech: str = ""
-    pos_stress: Stress | None = None
+    table_stress: str = ""  # A person's decision, `""` if there is none
+    part_of_speech: str = ""  # In its sentence, `""` without a tagger
+    pos_stress: Stress | None = None  # What that says of a word with both readings
+    # What espeak-ng says where a lexicon or a user's dictionary decides.
     espeak_stress: Stress | None = None
 
     @property

@@ -48,31 +48,20 @@ SIZES: dict[str, tuple[int, int]] = {"full": (14, 43), "tiny": (3, 12)}
 
 @dataclass(slots=True)
 class DemoSummary:
-    """What was spoken.
+    """What was spoken."""
 
-    Parameters
-    ----------
-    audio, truth : Path
-        The two folders.
-    n_tokens, n_types : int
-        Target words, the noun/verb pairs included.
-    n_minimal_pair_tokens : int
-        Tokens of noun/verb pairs.
-    n_dropped : int
-        Sentences left out because the engine did not speak a target with the intended stress.
-    duration_s : float
-        Audio in all, seconds.
-    """
-
+    # The two folders.
     audio: Path
     truth: Path
     n_speakers: int = 0
     n_utterances: int = 0
+    # Target words, the noun/verb pairs included.
     n_tokens: int = 0
     n_types: int = 0
-    n_minimal_pair_tokens: int = 0
+    n_minimal_pair_tokens: int = 0  # Tokens of noun/verb pairs
+    # Sentences left out because the engine did not speak a target with the intended stress.
     n_dropped: int = 0
-    duration_s: float = 0.0
+    duration_s: float = 0.0  # Audio in all, seconds
 
 
 def speak_corpus(

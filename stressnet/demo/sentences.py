@@ -34,27 +34,13 @@ _PART_OF_SPEECH = {"n": "noun", "v": "verb", "a": "adjective", "N": "noun", "V":
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target word in a sentence.
+    """A target word in a sentence."""
 
-    Parameters
-    ----------
-    word_index : int
-        Position among the sentence's words, from 0.
-    word : str
-        Lower case.
-    part_of_speech : str
-        ``"noun"``, ``"verb"``, ``"adjective"``, or ``""`` where the frame takes any.
-    stress : Stress
-        The class to be spoken.
-    is_minimal_pair : bool
-        Whether the word also has the other reading.
-    """
-
-    word_index: int
-    word: str
-    part_of_speech: str
-    stress: Stress
-    is_minimal_pair: bool
+    word_index: int  # Position among the sentence's words, from 0
+    word: str  # Lower case
+    part_of_speech: str  # `"noun"`, `"verb"`, `"adjective"`, or `""` where the frame takes any
+    stress: Stress  # The class to be spoken
+    is_minimal_pair: bool  # Whether the word also has the other reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,30 +43,21 @@ Bounds = tuple[float | Tensor, float | Tensor]
 
 @dataclass(frozen=True)
 class Details:
-    """What else an explanation can be asked for.
+    """What else an explanation can be asked for."""
 
-    Parameters
-    ----------
-    strict : bool
-        Raise at operations without a rule. With False, warn, use the plain gradient there and state
-        its share in the ledger.
-    layers : sequence of str
-        Module paths of convolutions or dense layers whose output relevance is wanted. Where a batch
-        normalisation is folded, it is the relevance of the normalised output.
-    keep_channels : dict of str to sequence of int, optional
-        Let relevance pass only through these channels of a layer (conditional relevance).
-    axes : Axes, optional
-        Seconds and hertz of the inputs' last two dimensions; they travel with the result.
-    taps : sequence of str
-        Places (:mod:`stressnet.explain.boundaries`) whose value and coefficient are wanted:
-        ``"block1.attention"`` is that module's output, ``"block1.attention.out:input"`` what this
-        module reads.
-    """
-
+    # Raise at operations without a rule. With False, warn, use the plain gradient there and state
+    # its share in the ledger.
     strict: bool = True
+    # Module paths of convolutions or dense layers whose output relevance is wanted. Where a batch
+    # normalisation is folded, it is the relevance of the normalised output.
     layers: Sequence[str] = ()
+    # Let relevance pass only through these channels of a layer (conditional relevance).
     keep_channels: Mapping[str, Sequence[int]] | None = None
+    # Seconds and hertz of the inputs' last two dimensions; they travel with the result.
     axes: Axes | None = None
+    # Places (`stressnet.explain.boundaries`) whose value and coefficient are wanted:
+    # `"block1.attention"` is that module's output, `"block1.attention.out:input"` what this module
+    # reads.
     taps: Sequence[str] = ()
 
 

@@ -32,31 +32,20 @@ class StoredImages(Protocol):
 
 @dataclass(frozen=True)
 class MapRequest:
-    """Images to be explained, with the composite and the output.
+    """Images to be explained, with the composite and the output."""
 
-    Parameters
-    ----------
-    index : ndarray of int
-        Rows of the images.
-    composite : str
-        Rules of layer-wise relevance propagation, or a method of
-        :data:`stressnet.explain.reference.REFERENCED`, which needs the mean of sound ``spectrum``.
-    output : str
-        ``logit-difference`` (INITIAL minus FINAL), or ``logit`` or ``log-odds`` of a class, or a
-        class against another output (:data:`stressnet.explain.seeds.SEEDS`).
-    target : int, ndarray of int, or None
-        Index of that class among the network's outputs, for all images or for each; None is what
-        the network predicts.
-    temperature : float
-        Of the network's probabilities.
-    """
-
-    index: NDArray[np.intp]
+    index: NDArray[np.intp]  # Rows of the images
+    # Rules of layer-wise relevance propagation, or a method of
+    # `stressnet.explain.reference.REFERENCED`, which needs the mean of sound `spectrum`.
     composite: str
+    # `logit-difference` (INITIAL minus FINAL), or `logit` or `log-odds` of a class, or a class
+    # against another output (`stressnet.explain.seeds.SEEDS`).
     output: str
+    # Index of that class among the network's outputs, for all images or for each; None is what the
+    # network predicts.
     target: int | NDArray[np.int64] | None
     spectrum: NDArray[np.floating] | None = None
-    temperature: float = 1.0
+    temperature: float = 1.0  # Of the network's probabilities
 
 
 BATCH = 32

@@ -43,44 +43,30 @@ class LabSet:
 
     Raises :class:`ConfigError` if columns differ in length, a split or class is unknown, a word
     lies in two splits, or truth reaches beyond ``wide``.
-
-    Parameters
-    ----------
-    cue : str
-        What tells the classes apart: a cue of :mod:`stressnet.lab.designs`, ``none``, or several
-        joined by ``+``.
-    images : ndarray of float32, shape (n, n_bins, n_frames)
-        One image per word under ``preset``.
-    labels : ndarray of int, shape (n,)
-        Class indices (:attr:`Stress.class_index <stressnet.lexicon.stress.Stress.class_index>`).
-    splits : ndarray of str, shape (n,)
-        ``train``, ``valid`` or ``test``. A word is in one split only.
-    voices, words, word_ids : ndarray of str, shape (n,)
-        Who speaks; what is said (its phones); unique name.
-    truth : ndarray of bool, shape (n, n_bins, n_frames)
-        Cells in which the cue is. All False where the cue has no cells of its own.
-    wide : ndarray of bool, shape (n, n_bins, n_frames)
-        The same with a margin for what the analysis window smears: relevance there is not held
-        against a map. Holds ``truth``.
-    scenes : tuple of Scene
-        Times, tracks, axes and sounding frames of each word. Tracks are the synthesis's own, or
-        measured.
-    true_regions : tuple of str
-        Names of the candidate regions (:mod:`stressnet.lab.candidates`) that are the true one;
-        empty for cues without cells of their own.
     """
 
     name: str
+    # What tells the classes apart: a cue of `stressnet.lab.designs`, `none`, or several joined by
+    # `+`.
     cue: str
-    images: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    splits: NDArray[np.str_]
+    images: NDArray[np.float32]  # One image per word under `preset`; shape (n, n_bins, n_frames)
+    labels: NDArray[np.int64]  # Class indices (`class_index`); shape (n,)
+    splits: NDArray[np.str_]  # `train`, `valid` or `test`. A word is in one split only. Shape (n,).
+    # Who speaks; what is said (its phones); unique name; shape (n,)
     voices: NDArray[np.str_]
     words: NDArray[np.str_]
     word_ids: NDArray[np.str_]
+    # Cells in which the cue is. All False where the cue has no cells of its own. Shape (n, n_bins,
+    # n_frames).
     truth: BoolArray
+    # The same with a margin for what the analysis window smears: relevance there is not held
+    # against a map. Holds `truth`. Shape (n, n_bins, n_frames).
     wide: BoolArray
+    # Times, tracks, axes and sounding frames of each word. Tracks are the synthesis's own, or
+    # measured.
     scenes: tuple[Scene, ...]
+    # Names of the candidate regions (`stressnet.lab.candidates`) that are the true one; empty for
+    # cues without cells of their own.
     true_regions: tuple[str, ...]
     preset: SpectrogramPreset
     provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -93,41 +93,28 @@ class TargetRules:
 
 @dataclass(frozen=True)
 class LocalisedTarget:
-    """A cue without what other cues tell of it.
-
-    Parameters
-    ----------
-    splits : ndarray of str, shape (n,)
-        ``train``, ``valid``, ``test``, or empty for tokens that serve for nothing.
-    values : ndarray, shape (n,)
-        What is left of the cue, in standard deviations of the training tokens' rest; NaN where the
-        cue is not known.
-    labels : ndarray of int, shape (n,)
-        Class index of the sign, -1 for tokens left out.
-    explained : float
-        Share of the cue's variance in training that they and the indicators account for.
-    leak : float
-        AUROC of gradient boosting on all unrelated cues, trained on training tokens, in held-out
-        ones; 0.5 where they tell nothing.
-    correlations : DataFrame
-        One row per cue: ``cue``; ``relation`` (``target``, ``related``, ``unrelated``,
-        ``unused``); ``n_missing``; correlation with the target cue (``before_*``) and with the rest
-        (``after_*``), and Holm-corrected p of the latter (``p_*``, unrelated cues), in ``train``
-        and in ``held_out`` (validation and test) tokens; ``auroc_held_out`` of the class.
-    counts : mapping of str to int
-        Tokens: all, left out for one reason each, and kept in each split.
-    """
+    """A cue without what other cues tell of it."""
 
     cue: str
     token_ids: NDArray[np.str_]
+    # `train`, `valid`, `test`, or empty for tokens that serve for nothing; shape (n,)
     splits: NDArray[np.str_]
+    # What is left of the cue, in standard deviations of the training tokens' rest; NaN where the
+    # cue is not known; shape (n,)
     values: FloatArray
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64]  # Class index of the sign, -1 for tokens left out; shape (n,)
     n_components: int
+    # Share of the cue's variance in training that they and the indicators account for.
     explained: float
+    # AUROC of gradient boosting on all unrelated cues, trained on training tokens, in held-out
+    # ones; 0.5 where they tell nothing.
     leak: float
+    # One row per cue: `cue`; `relation` (`target`, `related`, `unrelated`, `unused`); `n_missing`;
+    # correlation with the target cue (`before_*`) and with the rest (`after_*`), and Holm-corrected
+    # p of the latter (`p_*`, unrelated cues), in `train` and in `held_out` (validation and test)
+    # tokens; `auroc_held_out` of the class.
     correlations: pd.DataFrame
-    counts: Mapping[str, int]
+    counts: Mapping[str, int]  # Tokens: all, left out for one reason each, and kept in each split
     rules: TargetRules = field(default_factory=TargetRules)
 
     def describe(self) -> dict[str, Any]:

@@ -27,62 +27,31 @@ ENGLISH = "en"
 
 @dataclass(frozen=True)
 class Language:
-    """What stressnet knows of a language; the fields are the entries of ``language.toml``.
+    """What stressnet knows of a language; the fields are the entries of ``language.toml``."""
 
-    Parameters
-    ----------
-    code : str
-        As in ISO 639: the folder's name.
-    name : str
-        In English.
-    labels : str
-        Where stress labels come from, in a line.
-    checked : str
-        How far they were checked, in a line.
-    voices : list of str
-        espeak-ng's names; the first pronounces words.
-    phones : str
-        ``"arpabet"`` or ``"ipa"``: how phones are written inside the package.
-    numbers : str
-        As num2words calls it; empty where it does not speak the language.
-    lexicon_package : str
-        Package with a lexicon that marks stress (gruut's), used if it is installed.
-    stemmer : str
-        Snowball's name of the language, for word families.
-    mfa : str
-        Dictionary and acoustic model of the Montreal Forced Aligner.
-    aligner : str
-        Used where none is asked for.
-    sonority : bool
-        Whether a consonant, an obstruent with a liquid, and anything with a glide may begin a
-        syllable.
-    onsets : list of str
-        What may begin one beside or instead: consonants or clusters, phones separated by blanks.
-    no_onsets : list of str
-        What may not.
-    rewrite : list of str
-        Corrections of what espeak-ng says, three texts each: which words (a regular expression on
-        the spelling in lower case, empty for all), which phones (one on phones with a blank before
-        and behind each), and what stands instead.
-    reduced : list of str
-        Reduced vowels as they are labelled, digits included; empty: the language has none.
-    """
-
-    code: str
-    name: str
-    labels: str
-    checked: str
-    voices: list[str]
-    phones: str = "ipa"
-    numbers: str = ""
+    code: str  # As in ISO 639: the folder's name
+    name: str  # In English
+    labels: str  # Where stress labels come from, in a line
+    checked: str  # How far they were checked, in a line
+    voices: list[str]  # espeak-ng's names; the first pronounces words
+    phones: str = "ipa"  # `"arpabet"` or `"ipa"`: how phones are written inside the package
+    numbers: str = ""  # As num2words calls it; empty where it does not speak the language
+    # Package with a lexicon that marks stress (gruut's), used if it is installed.
     lexicon_package: str = ""
-    stemmer: str = ""
-    mfa: str = ""
-    aligner: str = "auto"
+    stemmer: str = ""  # Snowball's name of the language, for word families
+    mfa: str = ""  # Dictionary and acoustic model of the Montreal Forced Aligner
+    aligner: str = "auto"  # Used where none is asked for
+    # Whether a consonant, an obstruent with a liquid, and anything with a glide may begin a
+    # syllable.
     sonority: bool = True
+    # What may begin one beside or instead: consonants or clusters, phones separated by blanks.
     onsets: list[str] = field(default_factory=list)
-    no_onsets: list[str] = field(default_factory=list)
+    no_onsets: list[str] = field(default_factory=list)  # What may not
+    # Corrections of what espeak-ng says, three texts each: which words (a regular expression on the
+    # spelling in lower case, empty for all), which phones (one on phones with a blank before and
+    # behind each), and what stands instead.
     rewrite: list[str] = field(default_factory=list)
+    # Reduced vowels as they are labelled, digits included; empty: the language has none.
     reduced: list[str] = field(default_factory=list)
 
     def __hash__(self) -> int:

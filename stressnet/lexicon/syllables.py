@@ -25,18 +25,10 @@ _UNKNOWN = Language("", "", "", "", [])
 
 @dataclass(frozen=True, slots=True)
 class Syllables:
-    """Division of a word.
+    """Division of a word."""
 
-    Parameters
-    ----------
-    nuclei : tuple of int
-        Indices of the vowels among the phones.
-    starts : tuple of int
-        Index of every syllable's first phone.
-    """
-
-    nuclei: tuple[int, ...]
-    starts: tuple[int, ...]
+    nuclei: tuple[int, ...]  # Indices of the vowels among the phones
+    starts: tuple[int, ...]  # Index of every syllable's first phone
 
     def syllable_of(self, index: int) -> int:
         """The number, from 1, of the syllable of the phone at ``index``."""

@@ -99,23 +99,16 @@ class CueChange:
     """What is changed in one syllable nucleus. The default changes nothing.
 
     Values must be finite and no further than speech goes.
-
-    Parameters
-    ----------
-    duration_factor : float
-        Length by the present length.
-    f1_factor, f2_factor, f3_factor : float
-        Formant frequency by the present one.
-    tilt_db_per_octave : float
-        Slope added to the spectrum; negative is softer, as an unstressed vowel is.
     """
 
     f0_st: float = 0.0
-    duration_factor: float = 1.0
+    duration_factor: float = 1.0  # Length by the present length
     intensity_db: float = 0.0
+    # Formant frequency by the present one.
     f1_factor: float = 1.0
     f2_factor: float = 1.0
     f3_factor: float = 1.0
+    # Slope added to the spectrum; negative is softer, as an unstressed vowel is.
     tilt_db_per_octave: float = 0.0
 
     def __post_init__(self) -> None:

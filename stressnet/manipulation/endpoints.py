@@ -35,26 +35,19 @@ _SCHWA = "AH"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Both ends of one cue's continuum for one token.
-
-    Parameters
-    ----------
-    natural, initial, final : (first, second)
-        Values of its two nuclei as recorded, and at the INITIAL-like and the FINAL-like end, on the
-        cue's scale (:mod:`stressnet.manipulation.cues`).
-    source : str
-        ``speaker``, ``sex`` or ``all``: whose means; for formants of both vowels, joined by ``+``
-        where they differ.
-    n_initial, n_final : int
-        Tokens behind the ends; for formants stressed and unstressed vowels, the smaller number of
-        the two nuclei; 1 where the token itself is the end.
-    """
+    """Both ends of one cue's continuum for one token."""
 
     cue: str
+    # Values of its two nuclei as recorded, and at the INITIAL-like and the FINAL-like end, on the
+    # cue's scale (`stressnet.manipulation.cues`).
     natural: Pair
     initial: Pair
     final: Pair
+    # `speaker`, `sex` or `all`: whose means; for formants of both vowels, joined by `+` where they
+    # differ.
     source: str
+    # Tokens behind the ends; for formants stressed and unstressed vowels, the smaller number of the
+    # two nuclei; 1 where the token itself is the end.
     n_initial: int
     n_final: int
 

@@ -37,37 +37,26 @@ N_GRID = 241
 
 @dataclass(frozen=True)
 class Psychometric:
-    """A psychometric function.
+    """A psychometric function."""
 
-    Parameters
-    ----------
-    grid, curve, curve_low, curve_high : ndarray, shape (N_GRID,)
-        Places along x, probability of FINAL there, and its limits.
-    reason : str
-        What is special or missing, else an empty string.
-    intercept, slope : float
-        Log odds of FINAL at x = 0, and per unit of x; the slope's limits are NaN without interval.
-    crossover, crossover_low, crossover_high : float
-        Where both answers are equally likely; NaN where it lies outside the continuum. A limit
-        beyond the continuum is infinite.
-    p_value : float
-        That the slope is zero.
-    """
-
+    # Places along x, probability of FINAL there, and its limits; shape (N_GRID,)
     grid: FloatArray
     curve: FloatArray
     curve_low: FloatArray
     curve_high: FloatArray
     n_rows: int
-    reason: str
+    reason: str  # What is special or missing, else an empty string
+    # Log odds of FINAL at x = 0, and per unit of x; the slope's limits are NaN without interval.
     intercept: float = np.nan
     slope: float = np.nan
     slope_low: float = np.nan
     slope_high: float = np.nan
+    # Where both answers are equally likely; NaN where it lies outside the continuum. A limit beyond
+    # the continuum is infinite.
     crossover: float = np.nan
     crossover_low: float = np.nan
     crossover_high: float = np.nan
-    p_value: float = np.nan
+    p_value: float = np.nan  # That the slope is zero
 
 
 def fit_psychometric(

@@ -38,39 +38,23 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a network is and where it comes from.
+    """What a network is and where it comes from."""
 
-    Parameters
-    ----------
-    architecture : str
-        Key of :data:`stressnet.models.registry.MODELS`.
-    n_bins, n_frames : int
-        Shape of the images it takes.
-    preset, preset_parameters
-        Name of the spectrogram preset, and all its parameters; the name does not vouch for them.
-    classes : tuple of str
-        Names of the outputs in order.
-    corpus_hash : str
-        Hash of the corpus it was trained on, empty if unknown.
-    training : dict
-        Recipe and all its parameters, best epoch, why training ended.
-    versions : dict
-        Versions of stressnet, Python and torch that trained it.
-    metrics : dict
-        Figures measured when it was saved.
-    """
-
-    architecture: str
+    architecture: str  # Key of `stressnet.models.registry.MODELS`
+    # Shape of the images it takes.
     n_bins: int
     n_frames: int
+    # Name of the spectrogram preset, and all its parameters; the name does not vouch for them.
     preset: str
     preset_parameters: dict[str, Any]
-    classes: tuple[Stress, ...] = CLASSES
-    corpus_hash: str = ""
+    classes: tuple[Stress, ...] = CLASSES  # Names of the outputs in order
+    corpus_hash: str = ""  # Hash of the corpus it was trained on, empty if unknown
+    # Recipe and all its parameters, best epoch, why training ended.
     training: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
+    # Versions of stressnet, Python and torch that trained it.
     versions: dict[str, str] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)  # Figures measured when it was saved
 
     @property
     def lengths(self) -> WordLengths:

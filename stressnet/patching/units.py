@@ -32,26 +32,14 @@ _ACTIVATIONS = (nn.ReLU, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.ELU, nn.Tanh)
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """Cells of an inner tensor that are patched together.
+    """Cells of an inner tensor that are patched together."""
 
-    Parameters
-    ----------
-    kind : str
-        ``layer``, ``channel``, ``time``, ``band``, ``head`` or ``position``.
-    layer : str
-        Place of the tensor, as in :mod:`stressnet.explain.boundaries`.
-    label : str
-        Names the unit among those of its kind and layer.
-    dim : int
-        Dimension of the tensor along which cells are chosen; 0 takes all of them.
-    cells : ndarray of bool, shape (size,) or (n_pairs, size)
-        Chosen cells along that dimension, the same for all pairs or of each.
-    """
-
-    kind: str
-    layer: str
-    label: str
-    dim: int = 0
+    kind: str  # `layer`, `channel`, `time`, `band`, `head` or `position`
+    layer: str  # Place of the tensor, as in `stressnet.explain.boundaries`
+    label: str  # Names the unit among those of its kind and layer
+    dim: int = 0  # Dimension of the tensor along which cells are chosen; 0 takes all of them
+    # Chosen cells along that dimension, the same for all pairs or of each; shape (size,) or
+    # (n_pairs, size)
     cells: BoolArray | None = None
 
 

@@ -36,22 +36,14 @@ _NULL_COLUMNS = [MEASURES.index(measure) for measure in NULL_MEASURES]
 
 @dataclass(frozen=True)
 class Projection:
-    """One token's map in regions.
-
-    Parameters
-    ----------
-    missing : tuple of str
-        Per region why it is missing; empty if it is not.
-    values : ndarray, shape (n_regions, n_measures)
-        Columns :data:`~stressnet.regions.measures.MEASURES`.
-    nulls, others : dict
-        The same under each null, NaN where it says nothing about a region; and other maps under the
-        token's own masks and under the exchanged ones.
-    """
+    """One token's map in regions."""
 
     regions: tuple[Region, ...]
-    missing: tuple[str, ...]
+    missing: tuple[str, ...]  # Per region why it is missing; empty if it is not
+    # Columns `stressnet.regions.measures.MEASURES`; shape (n_regions, n_measures)
     values: FloatArray
+    # The same under each null, NaN where it says nothing about a region; and other maps under the
+    # token's own masks and under the exchanged ones.
     nulls: dict[str, FloatArray]
     others: dict[ControlKey, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
 

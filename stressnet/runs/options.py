@@ -28,40 +28,23 @@ _KEY = "stressnet"
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a command.
+    """One option of a command."""
 
-    Parameters
-    ----------
-    name, type
-        Field of the config, and its type: ``str``, ``int``, ``float``, ``bool`` or ``Path``.
-    repeatable : bool
-        Whether it takes several values, as a tuple.
-    default : object
-        None where the command chooses.
-    flag : str
-        Its name on the command line, e.g. ``--max-tokens``; follows from the field's name if left
-        out. ``--no-...`` for a field that is True by default gives a switch that turns it off.
-    choices : tuple of str
-        The values allowed; empty if any is.
-    default_text : str
-        Says in words what the default is, where None stands for it.
-    in_identity : bool
-        Whether it changes the result; an unfinished run continues only under equal values.
-    separated : bool
-        Whether several values are written with commas between them.
-    """
-
+    # Field of the config, and its type: `str`, `int`, `float`, `bool` or `Path`.
     name: str
     type: type
-    repeatable: bool
-    default: Any
+    repeatable: bool  # Whether it takes several values, as a tuple
+    default: Any  # None where the command chooses
     help: str
+    # Its name on the command line, e.g. `--max-tokens`; follows from the field's name if left out.
+    # `--no-...` for a field that is True by default gives a switch that turns it off.
     flag: str
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # The values allowed; empty if any is
     minimum: float | None = None
-    default_text: str = ""
+    default_text: str = ""  # Says in words what the default is, where None stands for it
+    # Whether it changes the result; an unfinished run continues only under equal values.
     in_identity: bool = True
-    separated: bool = False
+    separated: bool = False  # Whether several values are written with commas between them
 
 
 def option(default: Any, **declared: Any) -> Any:

@@ -69,56 +69,33 @@ def load(name: str) -> Any:
 
 @dataclass(frozen=True)
 class Stage:
-    """A command.
+    """A command."""
 
-    Parameters
-    ----------
-    name : str
-        Of the command, after that of its group if it is in one, e.g. ``corpus export``.
-    config : type
-        Class of its config, see :mod:`stressnet.runs.options`.
-    run : str
-        ``module:function``, called with the config, the opened inputs and the run folder (or, if
-        it writes none, the work); by default ``run`` of the module ``run`` beside its config.
-    kind : str
-        What the folder that it writes holds; empty if it writes none. A config with a ``kind``
-        says it itself.
-    inputs : tuple of Input
-        In the order of the command line.
-    output : str
-        Name of the output folder on the help page.
-    default_output : str
-        Its default; the folder is then the option ``--out``.
-    text : str
-        ``module:function`` that turns the result into what is printed; empty prints its ``text``.
-    items : str
-        What may fail item by item, in the plural with a verb, e.g. ``tokens could not be
-        projected``; empty if nothing can.
-    has_jobs, has_device : bool
-        Whether there are worker processes, and whether networks run.
-    reuse : bool
-        Whether the same command, repeated, accepts its finished folder.
-    done : str
-        What the last line of output calls the folder; by default the output's own name, else its
-        kind.
-    help : str
-        What it does: a first line, an empty line, then the rest; by default the docstring of its
-        config's module.
-    """
-
-    name: str
-    config: type
+    name: str  # Of the command, after that of its group if it is in one, e.g. `corpus export`
+    config: type  # Class of its config, see `stressnet.runs.options`
+    # `module:function`, called with the config, the opened inputs and the run folder (or, if it
+    # writes none, the work); by default `run` of the module `run` beside its config.
     run: str = ""
+    # What the folder that it writes holds; empty if it writes none. A config with a `kind` says it
+    # itself.
     kind: str = ""
-    inputs: tuple[Input, ...] = ()
-    output: str = "out"
-    default_output: str = ""
+    inputs: tuple[Input, ...] = ()  # In the order of the command line
+    output: str = "out"  # Name of the output folder on the help page
+    default_output: str = ""  # Its default; the folder is then the option `--out`
+    # `module:function` that turns the result into what is printed; empty prints its `text`.
     text: str = ""
+    # What may fail item by item, in the plural with a verb, e.g. `tokens could not be projected`;
+    # empty if nothing can.
     items: str = ""
+    # Whether there are worker processes, and whether networks run.
     has_jobs: bool = False
     has_device: bool = False
-    reuse: bool = False
+    reuse: bool = False  # Whether the same command, repeated, accepts its finished folder
+    # What the last line of output calls the folder; by default the output's own name, else its
+    # kind.
     done: str = ""
+    # What it does: a first line, an empty line, then the rest; by default the docstring of its
+    # config's module.
     help: str = ""
 
     def __call__(

@@ -168,27 +168,18 @@ UNDER_EXCHANGE = f"null_{DENSITY}"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to sum.
-
-    Parameters
-    ----------
-    strata : tuple of str
-        Names of strata, ``ALL`` among them if all tokens together are wanted.
-    pairs, nulls : dict of str to tuple
-        Pairs of regions to contrast, and names of nulls, per measure.
-    null_strata : tuple of str, optional
-        Strata in which all nulls are compared, and classes of stress in pairs of regions; in others
-        only the exchange. All if left out.
-    draws : dict of str to int
-        How many draws the nulls have; one if left out.
-    """
+    """What to sum."""
 
     regions: tuple[str, ...]
     measures: tuple[str, ...]
-    strata: tuple[str, ...]
+    strata: tuple[str, ...]  # Names of strata, `ALL` among them if all tokens together are wanted
+    # Pairs of regions to contrast, and names of nulls, per measure.
     pairs: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     nulls: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # Strata in which all nulls are compared, and classes of stress in pairs of regions; in others
+    # only the exchange. All if left out.
     null_strata: tuple[str, ...] | None = None
+    # How many draws the nulls have; one if left out.
     draws: dict[str, int] = field(default_factory=dict)
 
     def nulls_of(self, measure: str, stratum: str) -> tuple[str, ...]:

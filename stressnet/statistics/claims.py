@@ -63,29 +63,19 @@ PRIMARY, CONTROL = "primary", "control"
 
 @dataclass(frozen=True)
 class Criterion:
-    """One estimate and the margin it must pass.
-
-    Parameters
-    ----------
-    role : str
-        ``primary`` or ``control``.
-    table : str
-        Where the estimate is: ``contrasts`` (a region's mean over another's), ``nulls`` (a region's
-        mean over its null) or ``summary`` (a region's mean).
-    null : str
-        Under which null; empty for none.
-    aspect : str
-        Of a contrast: ``stress`` or ``position``, see :mod:`stressnet.statistics.estimate`; empty
-        for all words as they come.
-    """
+    """One estimate and the margin it must pass."""
 
     name: str
-    role: str
+    role: str  # `primary` or `control`
+    # Where the estimate is: `contrasts` (a region's mean over another's), `nulls` (a region's mean
+    # over its null) or `summary` (a region's mean).
     table: str
     measure: str
     region: str
     other: str = ""
-    null: str = ""
+    null: str = ""  # Under which null; empty for none
+    # Of a contrast: `stress` or `position`, see `stressnet.statistics.estimate`; empty for all
+    # words as they come.
     aspect: str = ""
 
 

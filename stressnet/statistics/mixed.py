@@ -41,26 +41,18 @@ _NO_VARIANCE = 1e-3  # standard deviation relative to the residual's
 
 @dataclass(frozen=True)
 class Design:
-    """The data of a model and its response, in words.
-
-    Parameters
-    ----------
-    data : DataFrame
-        One row per token: ``token_id``, ``response``, ``raw_difference``, ``speaker``, ``word``,
-        the factors, and the coded columns named in ``terms``.
-    terms : dict of str to str
-        Readable name of each fixed effect (beside the intercept) to its coded column.
-    comparisons : dict of str to (str, str, str)
-        For factors of two levels: term to factor, first and second level.
-    n_left_out, n_available : int
-        Tokens without the response or a factor, and tokens before sampling.
-    """
+    """The data of a model and its response, in words."""
 
     name: str
     response: str
+    # One row per token: `token_id`, `response`, `raw_difference`, `speaker`, `word`, the factors,
+    # and the coded columns named in `terms`.
     data: pd.DataFrame
+    # Readable name of each fixed effect (beside the intercept) to its coded column.
     terms: dict[str, str]
+    # For factors of two levels: term to factor, first and second level.
     comparisons: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    # Tokens without the response or a factor, and tokens before sampling.
     n_left_out: int = 0
     n_available: int = 0
 

@@ -20,28 +20,18 @@ EXPLAIN_BATCH = 16
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Some tokens with everything the metrics need.
-
-    Parameters
-    ----------
-    inputs : Tensor, shape (n, 1, n_bins, n_frames)
-        Images, on the model's device; all else may stay on the CPU.
-    cells : Tensor of bool, shape of the inputs
-        Cells with sound, which alone are removed and compared.
-    units : dict of str to list of Tensor of bool
-        Masks (n_units, 1, n_bins, n_frames) of each token, by kind of unit.
-    regions, missing : dict of str to Tensor, and to list of str
-        Masks of the inputs' shape, zero where a token lacks the region, and why it does.
-    fill, mean, sd : Tensor
-        Padding value of each token; mean and spread of sound per bin.
-    """
+    """Some tokens with everything the metrics need."""
 
     token_ids: list[str]
+    # Images, on the model's device; all else may stay on the CPU; shape (n, 1, n_bins, n_frames)
     inputs: Tensor
-    cells: Tensor
+    cells: Tensor  # Cells with sound, which alone are removed and compared; shape of the inputs
+    # Masks (n_units, 1, n_bins, n_frames) of each token, by kind of unit.
     units: Mapping[str, list[Tensor]]
+    # Masks of the inputs' shape, zero where a token lacks the region, and why it does.
     regions: Mapping[str, Tensor]
     missing: Mapping[str, list[str]]
+    # Padding value of each token; mean and spread of sound per bin.
     fill: Tensor
     mean: Tensor
     sd: Tensor

@@ -40,39 +40,25 @@ class Layer:
     A large batch reaches its rule a few samples at a time (see
     :class:`stressnet.explain.engine.layer_node.LayerNode`), so ``x``, ``z`` and ``bounds`` may be a
     part of the batch.
-
-    Parameters
-    ----------
-    x, z : Tensor
-        Input and exact output; of a convolution with its batch normalisation folded, the output of
-        the normalisation.
-    weight, bias, map : Tensor, Tensor or None, LinearMap
-        The effective (folded) parameters and the linear part.
-    batch : int
-        Number of samples explained together.
-    x_is_nonnegative : bool
-        Known from data flow (after a ReLU, say), so that negative-input terms can be left out.
-    z_is_rectified : bool
-        Every consumer is a ReLU, so that outputs ``z < 0`` carry no relevance.
-    bounds : tuple of Tensor or None
-        Lowest and highest possible input, shaped like ``x``; only rule zB asks for them.
-    made : dict
-        What :meth:`once` has made.
-    c : Tensor or None
-        Coefficient of the outputs, ``r = z * c``.
     """
 
+    # Input and exact output; of a convolution with its batch normalisation folded, the output of
+    # the normalisation.
     x: Tensor
     z: Tensor
+    # The effective (folded) parameters and the linear part.
     weight: Tensor
     bias: Tensor | None
     map: LinearMap
-    batch: int
+    batch: int  # Number of samples explained together
+    # Known from data flow (after a ReLU, say), so that negative-input terms can be left out.
     x_is_nonnegative: bool = False
+    # Every consumer is a ReLU, so that outputs `z < 0` carry no relevance.
     z_is_rectified: bool = False
+    # Lowest and highest possible input, shaped like `x`; only rule zB asks for them.
     bounds: tuple[Tensor, Tensor] | None = None
-    made: dict[str, Tensor] = field(default_factory=dict)
-    c: Tensor | None = None
+    made: dict[str, Tensor] = field(default_factory=dict)  # What `once` has made
+    c: Tensor | None = None  # Coefficient of the outputs, `r = z * c`
 
     def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         """A tensor that depends on the parameters alone, made once for all parts of a batch."""
