@@ -75,11 +75,8 @@ class AudioFacts:
 def audio_facts(path: Path) -> AudioFacts:
     """Read a file's header.
 
-    Raises
-    ------
-    AudioError
-        If the file is missing, empty, without samples or length, shorter than its header says, or
-        no audio; or if its name is not UTF-8.
+    Raises `AudioError` if the file is missing, empty, without samples or length, shorter than its
+    header says, or no audio; or if its name is not UTF-8.
     """
     import soundfile
 
@@ -138,13 +135,8 @@ def read_audio(
 
     Channels are averaged, unless one is chosen, counted from 1. Recordings at a higher rate are
     resampled; those below ``minimum_rate_hz`` are refused, since nothing can restore the missing
-    spectrum.
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, empty, truncated, silent by zeros only, sampled too low, lacks the
-        channel, or holds samples that are no finite numbers.
+    spectrum. Raises `AudioError` if the file is missing, empty, truncated, silent by zeros only,
+    sampled too low, lacks the channel, or holds samples that are no finite numbers.
     """
     blocks = [np.zeros(0, dtype=np.float32), *_blocks(path, rate_hz, minimum_rate_hz, channel)]
     return Audio(np.concatenate(blocks), rate_hz)
@@ -161,28 +153,9 @@ def read_stretches(
     """Parts of a recording as `read_audio` and `Audio.cut` give them, without holding the whole.
 
     The recording is gone through block by block, so that one of many hours takes no more memory
-    than one of minutes.
-
-    Parameters
-    ----------
-    path : Path
-        The recording.
-    spans_s : sequence of (start_s, end_s)
-        Spans in any order, clipped to the recording; they may overlap.
-    channel : int, optional
-        The channel to take, counted from 1; left out, all are averaged.
-
-    Returns
-    -------
-    stretches : list of Audio
-        One per span, in their order.
-    duration_s : float
-        Length of the recording in seconds.
-
-    Raises
-    ------
-    AudioError
-        As `read_audio` does, also for damage outside the spans.
+    than one of minutes. Spans may overlap and come in any order; they are clipped to the recording.
+    Returns one stretch per span, in their order, and the length of the recording in seconds. Raises
+    `AudioError` as `read_audio` does, also for damage outside the spans.
     """
     limits = [(max(0, round(a * rate_hz)), max(0, round(b * rate_hz))) for a, b in spans_s]
     order = sorted(range(len(limits)), key=lambda i: limits[i])
@@ -207,12 +180,8 @@ def read_stretches(
 def read_channels(path: Path, facts: AudioFacts) -> Iterator[NDArray[np.float32]]:
     """A recording's samples as they are, shape (n, channels), block by block.
 
-    A header may promise the impossible, hence no array of its length is ever made.
-
-    Raises
-    ------
-    AudioError
-        If it is damaged, truncated, or holds samples that are no finite numbers.
+    A header may promise the impossible, hence no array of its length is ever made. Raises
+    `AudioError` if it is damaged, truncated, or holds samples that are no finite numbers.
     """
     import soundfile
 
@@ -286,10 +255,7 @@ def _resampler(
 def write_flac(path: Path, audio: Audio) -> None:
     """Write 16-bit FLAC; the file appears whole or not at all.
 
-    Raises
-    ------
-    OSError
-        If it cannot be written.
+    Raises `OSError` if it cannot be written.
     """
     import soundfile
 

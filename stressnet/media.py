@@ -118,10 +118,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 def decoded_facts(path: Path) -> tuple[int, int, float]:
     """Sampling rate, channels and length in seconds of a file that PyAV decodes.
 
-    Raises
-    ------
-    AudioError
-        If PyAV is not installed or cannot read the file.
+    Raises `AudioError` if PyAV is not installed or cannot read the file.
     """
     with _opened(path) as (container, stream):
         if stream.duration is not None:
@@ -134,10 +131,7 @@ def decoded_facts(path: Path) -> tuple[int, int, float]:
 def decoded_blocks(path: Path) -> Iterator[NDArray[np.float32]]:
     """Samples of a file that PyAV decodes, shape (n, channels), full scale 1, block by block.
 
-    Raises
-    ------
-    AudioError
-        If PyAV is not installed or the file is damaged.
+    Raises `AudioError` if PyAV is not installed or the file is damaged.
     """
     with _opened(path) as (container, stream):
         import av

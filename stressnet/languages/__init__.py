@@ -138,13 +138,9 @@ def available_languages() -> tuple[str, ...]:
 def language(code: str = ENGLISH) -> Language:
     """A language by its code.
 
-    Raises
-    ------
-    ConfigError
-        If there is no such language, or its ``language.toml`` lacks or mistypes an entry.
+    Raises `ConfigError` if there is no such language, or its ``language.toml`` lacks or mistypes an
+    entry.
 
-    Examples
-    --------
     >>> language("es").name, language("es").reduced
     ('Spanish', [])
     """

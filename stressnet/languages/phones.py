@@ -56,8 +56,6 @@ def manner(phone: str) -> str | None:
     Diacritics, lengths and stress digits do not matter; a consonant that is marked as syllabic is
     among the vowels, a stop that ends in a fricative is an affricate.
 
-    Examples
-    --------
     >>> manner("AH0"), manner("aɪ̯1"), manner("t̪ʰ"), manner("n̩"), manner("tʃː"), manner("x1")
     ('vowels', 'vowels', 'stops', 'vowels', 'affricates', None)
     """

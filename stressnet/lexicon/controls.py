@@ -35,8 +35,6 @@ def non_shifting_words() -> frozenset[str]:
 def control_base(word: str) -> str | None:
     """The base form behind a word or its form in -s or -ed, None if it is no control.
 
-    Examples
-    --------
     >>> control_base("answers"), control_base("REPLIED"), control_base("record")
     ('ANSWER', 'REPLY', None)
     """

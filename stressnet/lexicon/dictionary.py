@@ -119,10 +119,7 @@ class Dictionary:
     def pronounce(self, word: str) -> tuple[tuple[str, ...], ...]:
         """Phones of every variant, or the one that grapheme-to-phoneme conversion gives.
 
-        Raises
-        ------
-        LexiconError
-            If the word is not listed and cannot be converted (digits, symbols).
+        Raises `LexiconError` if the word is not listed and cannot be converted (digits, symbols).
         """
         listed = self.variants(word)
         if listed:
@@ -240,13 +237,9 @@ def parse_dictionary(
     """Parse text in CMUdict's format: ``word  P HH OW1 N Z``, variants as ``word(2)``.
 
     The phones of other languages are of the IPA or X-SAMPA, with marks of stress (``ˈa``, ``"a``)
-    or digits behind the vowels; those of English may be, too.
-
-    Raises
-    ------
-    LexiconError
-        Naming source and line if a line has no phones, a symbol that is no phone of the language,
-        or a vowel without stress digit.
+    or digits behind the vowels; those of English may be, too. Raises `LexiconError` naming source
+    and line if a line has no phones, a symbol that is no phone of the language, or a vowel without
+    stress digit.
     """
     spoken = spoken or language(ENGLISH)
     lines = enumerate((line.split("#")[0].split() for line in text.splitlines()), start=1)
@@ -281,12 +274,8 @@ def load_dictionary(supplement: Path | None = None, code: str = ENGLISH) -> Dict
 
     In English readings of the user's file come after those of CMUdict and the shipped supplement;
     in other languages they stand instead of all others. Dictionaries are kept by the content of
-    that file, so a corrected file counts at once.
-
-    Raises
-    ------
-    LexiconError
-        If the file is missing, not UTF-8, or malformed.
+    that file, so a corrected file counts at once. Raises `LexiconError` if the file is missing, not
+    UTF-8, or malformed.
     """
     text, source = "", ""
     if supplement is not None:
@@ -375,8 +364,6 @@ def default_function_words(code: str = ENGLISH) -> frozenset[str]:
 def is_shifting(word: str) -> bool:
     """Whether stress tells the word's uses apart, by ``shifting.txt``; inflected forms, too.
 
-    Examples
-    --------
     >>> is_shifting("PERMITS"), is_shifting("effect")
     (True, False)
     """

@@ -26,15 +26,9 @@ def g2p(word: str, spoken: Language | None = None) -> tuple[str, ...]:
     """Pronounce a word by rule: at least one vowel, exactly one with primary stress.
 
     The word is of letters in any case, with apostrophes or hyphens inside if need be, in the
-    language ``spoken``, else in English.
+    language ``spoken``, else in English. Raises `LexiconError` if the word is empty, has anything
+    but letters, or yields no vowel.
 
-    Raises
-    ------
-    LexiconError
-        If the word is empty, has anything but letters, or yields no vowel.
-
-    Examples
-    --------
     >>> g2p("blick")
     ('B', 'L', 'IH1', 'K')
     """

@@ -56,24 +56,12 @@ def read(
 ) -> tuple[str, list[tuple[str, ...]]]:
     """Labels as the package writes the phones of a language, and the set that they are of.
 
-    Parameters
-    ----------
-    labels : sequence of str
-        All of one file, without silences; or some of it.
-    language : Language, optional
-        Where it is not given, the IPA stays what it is.
-    name : str, optional
-        Their set, if it is not to be told from these labels alone.
+    ``labels``: all of one file, without silences; or some of it. ``language``: where it is not
+    given, the IPA stays what it is. ``name``: their set, if it is not to be told from these labels
+    alone. Returns for each label its phones; a syllabic consonant is two in ARPAbet. Labels that do
+    not belong to the set stay as they are, so that whoever checks can name them; all do if the set
+    cannot be that of the language.
 
-    Returns
-    -------
-    (str, list of tuple)
-        For each label its phones; a syllabic consonant is two in ARPAbet. Labels that do not belong
-        to the set stay as they are, so that whoever checks can name them; all do if the set cannot
-        be that of the language.
-
-    Examples
-    --------
     >>> from stressnet.languages import language
     >>> read(["h", '"aU', "s"], language("de"))
     ('X-SAMPA', [('h',), ('aʊ1',), ('s',)])

@@ -96,12 +96,8 @@ def _content(words: Sequence[str], tags: Sequence[PartOfSpeech], index: int) -> 
 def resolve_tagger(name: str = "auto") -> str:
     """The tagger that ``auto`` means here: ``spacy``, ``crf``, or ``none`` if neither is installed.
 
-    Raises
-    ------
-    ConfigError
-        If there is no tagger of that name.
-    MissingPartError
-        If one asked for by name is not installed.
+    Raises `ConfigError` if there is no tagger of that name; `MissingPartError` if one asked for by
+    name is not installed.
     """
     if name not in TAGGERS:
         raise ConfigError(f"no tagger is called '{name}'; there are {', '.join(TAGGERS)}")

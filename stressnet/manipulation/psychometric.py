@@ -174,18 +174,11 @@ def psychometric_table(
     """Psychometric functions of every cue: a row per group with columns ``by`` and :data:`COLUMNS`.
 
     ``logit_per_step`` is the mean slope over tokens of the log odds of FINAL, which differences
-    between words do not flatten.
-
-    Parameters
-    ----------
-    responses : DataFrame
-        One row per stimulus with columns :data:`NEEDED`; steps count from INITIAL-like to
-        FINAL-like, ``logit_difference`` is INITIAL minus FINAL, ``value`` the cue's value in
-        ``unit``.
-    by : sequence of str
-        What has a curve of its own, e.g. ``("model", "cue")``.
-    answers : {"decision", "probability"}
-        What a network answers: its class, as a listener would, or its probability.
+    between words do not flatten. ``responses``: one row per stimulus with columns :data:`NEEDED`;
+    steps count from INITIAL-like to FINAL-like, ``logit_difference`` is INITIAL minus FINAL,
+    ``value`` the cue's value in ``unit``. ``by``: what has a curve of its own, e.g. ``("model",
+    "cue")``. ``answers`` ({"decision", "probability"}): what a network answers: its class, as a
+    listener would, or its probability.
     """
     missing = [name for name in (*NEEDED, *by) if name not in responses.columns]
     if missing:

@@ -143,15 +143,9 @@ class TrainedNetwork:
         """Load a checkpoint folder.
 
         Raises :class:`CheckpointError` if it is missing or damaged, :class:`ConfigError` if there
-        is no such device.
-
-        Parameters
-        ----------
-        path : Path or str
-            The folder, or ``pretrained`` for the network in the package (a folder of that name
-            comes first).
-        device : str
-            ``cpu``, ``cuda``, or ``auto`` for the first CUDA device if there is one.
+        is no such device. ``path``: the folder, or ``pretrained`` for the network in the package (a
+        folder of that name comes first). ``device``: ``cpu``, ``cuda``, or ``auto`` for the first
+        CUDA device if there is one.
         """
         folder = Path(path)
         if str(path) == "pretrained" and not folder.exists():

@@ -136,10 +136,7 @@ def sounding_columns(x: Tensor) -> Tensor:
 def transformer(n_bins: int, n_frames: int, n_classes: int) -> SpectrogramTransformer:
     """The transformer for images of one shape, or shorter ones.
 
-    Raises
-    ------
-    ConfigError
-        If the image is smaller than 32 x 32.
+    Raises `ConfigError` if the image is smaller than 32 x 32.
     """
     if min(n_bins, n_frames) < 32:
         raise ConfigError(

@@ -11,10 +11,7 @@ DEFAULT = "nuclei"
 def pretrained_folder(name: str = DEFAULT) -> Path:
     """Checkpoint folder of a shipped network.
 
-    Raises
-    ------
-    CheckpointError
-        If there is none of that name.
+    Raises `CheckpointError` if there is none of that name.
     """
     here = Path(str(resources.files("stressnet.pretrained")))
     folder = here / name

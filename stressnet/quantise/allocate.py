@@ -17,20 +17,10 @@ from stressnet.quantise.simulate import Simulation
 def allocate(cost: FloatArray, use: FloatArray, budget: float) -> NDArray[np.intp]:
     """The choice for each layer that costs least in all and uses no more than the budget.
 
-    Parameters
-    ----------
-    cost, use : ndarray, shape (n_layers, n_choices)
-        What is lost if a layer gets a number of bits, and what that takes from the budget.
-
-    Returns
-    -------
-    ndarray of int, shape (n_layers,)
-        Index of the choice, by the branch and bound of HiGHS (``scipy.optimize.milp``).
-
-    Raises
-    ------
-    ConfigError
-        If no choice is within the budget.
+    ``cost`` and ``use``, of shape (n_layers, n_choices), are what is lost if a layer gets a number
+    of bits, and what that takes from the budget. Returns the index of each layer's choice, by the
+    branch and bound of HiGHS (``scipy.optimize.milp``). Raises `ConfigError` if no choice is within
+    the budget.
     """
     from scipy.optimize import LinearConstraint, milp
 

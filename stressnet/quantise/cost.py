@@ -25,19 +25,11 @@ def cost_rows(
 ) -> list[dict[str, Any]]:
     """One plan on every test set.
 
-    Parameters
-    ----------
-    scores : ndarray, shape (n_tokens,)
-        Logit differences INITIAL - FINAL of the rounded network.
-    others : mapping of str to ndarray
-        Those of what it is compared with, ``float`` first, e.g. ``uniform``.
-
-    Returns
-    -------
-    list of dict
-        ``test_set, n``, ``balanced_accuracy`` and ``agreement`` (share of words with the answer of
-        the float network), and per other network the ``difference`` in balanced accuracy, each with
-        its interval over speakers and words, differences paired.
+    ``scores`` (shape (n_tokens,)): logit differences INITIAL - FINAL of the rounded network.
+    ``others``: those of what it is compared with, ``float`` first, e.g. ``uniform``. Returns
+    ``test_set, n``, ``balanced_accuracy`` and ``agreement`` (share of words with the answer of the
+    float network), and per other network the ``difference`` in balanced accuracy, each with its
+    interval over speakers and words, differences paired.
     """
     options = {"seed": seed, "n_resamples": n_resamples}
     masks = {TOGETHER: np.any(list(tests.masks.values()), axis=0), **tests.masks}

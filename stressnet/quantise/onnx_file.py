@@ -35,20 +35,11 @@ N_CALIBRATION, N_TESTED = 64, 600
 def export_quantised(model_path: Path, corpus_path: Path, out: Path) -> dict[str, Any]:
     """Write a network as ONNX in 8 bits.
 
-    Returns
-    -------
-    dict
-        ``n`` test words, ``agreement`` (the share with the float network's answer), and for the
-        file and (``float_``) that in float32 ``bytes``, ``ms`` (median time of a word on one
-        thread) and balanced ``accuracy``.
-
-    Raises
-    ------
-    CheckpointError
-        If too few words get the float network's answer; also what
-        :func:`stressnet.training.onnx_export.export_onnx` raises.
-    CorpusError
-        If the corpus has no words to calibrate or test on.
+    Returns ``n`` test words, ``agreement`` (the share with the float network's answer), and for the
+    file and (``float_``) that in float32 ``bytes``, ``ms`` (median time of a word on one thread)
+    and balanced ``accuracy``. Raises `CheckpointError` if too few words get the float network's
+    answer; also what :func:`stressnet.training.onnx_export.export_onnx` raises; `CorpusError` if
+    the corpus has no words to calibrate or test on.
     """
     require_onnx()
     import onnx

@@ -104,13 +104,9 @@ class ChannelRanges:
     def fold(self, bits: int) -> tuple[Tensor, Tensor, Range]:
         """How channels are brought to one grid: x' = x / r - s.
 
-        Returns
-        -------
-        r, s : Tensor, shape (n_channels,)
-            Ratio of each channel's scale to their mean, and shift.
-        Range
-            Of x', for all channels. Rounding x' with it is rounding each channel of x with its own
-            scale.
+        Returns r and s, of shape (n_channels,), the ratio of each channel's scale to their mean and
+        the shift; and the range of x' for all channels. Rounding x' with it is rounding each
+        channel of x with its own scale.
         """
         steps = 2**bits - 1
         scales = ((self.high - self.low) / steps).clamp(min=1e-8)

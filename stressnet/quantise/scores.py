@@ -41,18 +41,9 @@ def contributions(
 ) -> FloatArray:
     """Relevance of the logit difference at the output of every layer.
 
-    Parameters
-    ----------
-    model : Network
-        As it was trained.
-    images : Tensor, shape (n, 1, n_bins, n_frames)
-    labels : Tensor, shape (n,)
-        Class indices: ``positive`` and ``signed`` count what speaks for them.
-
-    Returns
-    -------
-    ndarray, shape (n, n_layers, 3)
-        :data:`KINDS`; zeros for layers that the composite takes for constants.
+    ``model`` is the network as it was trained, ``images`` have shape (n, 1, n_bins, n_frames);
+    ``positive`` and ``signed`` count what speaks for the classes ``labels``. Returns :data:`KINDS`,
+    shape (n, n_layers, 3); zeros for layers that the composite takes for constants.
     """
     names = [layer.name for layer in layers]
     result = torch.zeros(len(images), len(names), len(KINDS), dtype=torch.float64)
@@ -72,11 +63,8 @@ def contribution_table(
 ) -> pd.DataFrame:
     """Shares of layers, for both classes and each, with intervals over speakers and words.
 
-    Returns
-    -------
-    DataFrame
-        ``layer, stress, kind, share, share_low, share_high, n``. ``share`` is the absolute mean
-        over words by the sum of those of all layers.
+    Returns ``layer, stress, kind, share, share_low, share_high, n``. ``share`` is the absolute mean
+    over words by the sum of those of all layers.
     """
     rows = []
     for stress in ("ALL", *(one.value for one in CLASSES)):
@@ -112,12 +100,9 @@ def curvature(
 ) -> dict[str, FloatArray]:
     """What the loss says of the layers' weights.
 
-    Returns
-    -------
-    dict
-        ``hessian``: trace of the Hessian of the mean cross-entropy over the number of weights
-        (HAWQ-V2, Dong et al. 2020), by Hutchinson's estimate; ``gradient``: mean over words of the
-        norm of the gradient. Each of shape (n_layers,).
+    Returns ``hessian``: trace of the Hessian of the mean cross-entropy over the number of weights
+    (HAWQ-V2, Dong et al. 2020), by Hutchinson's estimate; ``gradient``: mean over words of the norm
+    of the gradient. Each of shape (n_layers,).
     """
     weights: list[Any] = [model.get_submodule(layer.name).weight for layer in layers]
     generator = torch.Generator().manual_seed(seed)
@@ -155,18 +140,11 @@ def costs(
 ) -> FloatArray:
     """What each number of bits costs each layer by a score (n_layers, n_bits).
 
-    Parameters
-    ----------
-    score : str
-        One of :data:`FALLING`: the score times 4^-b; ``random``, the same with random numbers;
-        ``lrp-qvit``, -Ω b; ``sensitivity``, the measured error; ``mix-qvit``, that times Ω;
-        ``hessian``, the mean trace times the squared rounding error of the weights.
-    known : mapping of str to ndarray, each (n_layers,)
-        Scores of layers.
-    error : ndarray, shape (n_layers, n_bits)
-        Mean squared error of the logits when that layer alone is rounded.
-    draw : int
-        Seed of ``random``.
+    ``score`` is one of :data:`FALLING`, the score times 4^-b; ``random``, the same with random
+    numbers; ``lrp-qvit``, -Ω b; ``sensitivity``, the measured error; ``mix-qvit``, that times Ω;
+    ``hessian``, the mean trace times the squared rounding error of the weights. ``known``: scores
+    of layers. ``error`` (shape (n_layers, n_bits)): mean squared error of the logits when that
+    layer alone is rounded. ``draw``: seed of ``random``.
     """
     if score == "lrp-qvit":
         return -np.outer(known["relevance"], bits)

@@ -46,26 +46,13 @@ def draw_partners(
 ) -> NDArray[np.intp]:
     """For every token the index of another token, each token being used exactly once.
 
-    Parameters
-    ----------
-    groups : sequence of str, optional
-        Partners should differ in this, e.g. the word family; kept to wherever a stratum allows.
-    strata : sequence of sequences of str
-        Partners agree in these, from the finest to the coarsest, e.g. sex and both vowels, then
-        sex and stressed vowel, then sex: a token without a partner of another group in its stratum
-        looks for one in the next. What is left in the end is paired without regard to strata.
-    block : int
-        Partners are drawn among so many tokens neighbouring in duration.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        A permutation without fixed points.
-
-    Raises
-    ------
-    ConfigError
-        If there are fewer than two tokens.
+    ``groups``: partners should differ in this, e.g. the word family; kept to wherever a stratum
+    allows. ``strata``: partners agree in these, from the finest to the coarsest, e.g. sex and both
+    vowels, then sex and stressed vowel, then sex: a token without a partner of another group in its
+    stratum looks for one in the next. What is left in the end is paired without regard to strata.
+    ``block``: partners are drawn among so many tokens neighbouring in duration. Returns a
+    permutation without fixed points. Raises `ConfigError` if there are fewer than two
+    tokens.
     """
     duration = np.asarray(duration_s, dtype=np.float64)
     n = len(duration)

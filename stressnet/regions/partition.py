@@ -60,17 +60,9 @@ def partition(
 ) -> dict[str, NDArray[np.float64]]:
     """Masks that add to 1 in every cell.
 
-    Parameters
-    ----------
-    names : str or iterable of str
-        A name in :data:`PARTITIONS`, or regions in order of precedence.
-    split_cells : bool
-        Whether a cell that a boundary cuts is shared; otherwise masks hold only 0 and 1.
-
-    Returns
-    -------
-    dict
-        Mask per region, ``rest`` last, without regions that got no cell.
+    ``names``: a name in :data:`PARTITIONS`, or regions in order of precedence. ``split_cells``:
+    whether a cell that a boundary cuts is shared; otherwise masks hold only 0 and 1. Returns a
+    mask per region, ``rest`` last, without regions that got no cell.
     """
     if isinstance(names, str):
         check_names("partition", [names], PARTITIONS)

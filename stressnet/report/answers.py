@@ -25,10 +25,8 @@ _PARTS = {"padding": "the word's length", "envelope": "the envelope", "phones": 
 def success_sentences(scores: pd.DataFrame, who: str, network: str | None = None) -> list[str]:
     """How well a network does on the first of its test sets, and on words with both readings.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        ``metrics.csv`` of train, or ``scores.csv`` of evaluate with the ``network`` to speak of.
+    ``scores``: ``metrics.csv`` of train, or ``scores.csv`` of evaluate with the ``network`` to
+    speak of.
     """
     rows = scores[(scores["metric"] == "balanced_accuracy") & scores["estimate"].notna()]
     own = rows if network is None else rows[rows["model"] == network]

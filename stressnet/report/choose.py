@@ -19,18 +19,11 @@ class Chosen:
 def choose_words(tokens: pd.DataFrame) -> list[Chosen]:
     """Three to six tokens that show what went right and wrong.
 
-    Parameters
-    ----------
-    tokens : DataFrame
-        ``token_id``, ``word``, ``speaker``, ``stress``, ``stress_predicted``, ``p_initial``;
-        ``output`` (logit difference) if there is one.
-
-    Returns
-    -------
-    list of Chosen
-        The most certain right token of each class, the most certain wrong one, both readings of one
-        word that were told apart (by one speaker if possible), and the least certain one; what does
-        not exist is left out, no token comes twice. Ties go to the first in the order of ids.
+    ``tokens``: ``token_id``, ``word``, ``speaker``, ``stress``, ``stress_predicted``,
+    ``p_initial``; ``output`` (logit difference) if there is one. Returns the most certain right
+    token of each class, the most certain wrong one, both readings of one word that were told apart
+    (by one speaker if possible), and the least certain one; what does not exist is left out, no
+    token comes twice. Ties go to the first in the order of ids.
     """
     classes = classes_among(tokens["stress"])
     known = tokens[tokens["stress"].isin(list(classes))].sort_values("token_id")

@@ -60,15 +60,11 @@ def plot_regions(
 ) -> Figure:
     """Relevance by region, classes side by side, with null, intervals and speakers.
 
-    Parameters
-    ----------
-    relevance : DataFrame
-        One row per token and region, with ``speaker`` and ``stress``: gives one dot per speaker
-        (the mean over the speaker's tokens).
-    summary : DataFrame
-        As :func:`stressnet.statistics.summarise` makes it: gives means, intervals and the null.
-    regions : sequence of str, optional
-        Regions in order; by default those of :data:`~stressnet.report.names.GROUPS` that are there.
+    ``relevance``: one row per token and region, with ``speaker`` and ``stress``: gives one dot per
+    speaker (the mean over the speaker's tokens). ``summary``: as
+    :func:`stressnet.statistics.summarise` makes it: gives means, intervals and the null.
+    ``regions``: regions in order; by default those of :data:`~stressnet.report.names.GROUPS` that
+    are there.
     """
     require_columns(relevance, ("region", "stress", "speaker", measure), "table of relevance")
     columns = ("region", "stress", "measure", "mean", "mean_low", "mean_high", "null_mean")

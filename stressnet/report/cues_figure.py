@@ -174,12 +174,8 @@ def plot_cues_beside_relevance(
 ) -> Figure:
     """Coefficients of cues on the left, density of a run's ``summary`` on the right, by family.
 
-    Parameters
-    ----------
-    coefficients : DataFrame
-        ``coefficients.csv`` of ``stressnet cue-baselines``.
-    width : {"page", "column"} or float
-        Below 5 inches the labels do not fit and the figure is refused.
+    ``coefficients``: ``coefficients.csv`` of ``stressnet cue-baselines``. ``width`` ({"page",
+    "column"}): below 5 inches the labels do not fit and the figure is refused.
     """
     from matplotlib.transforms import blended_transform_factory
 

@@ -84,11 +84,8 @@ class Table:
     ) -> Table:
         """The rows of a DataFrame.
 
-        Parameters
-        ----------
-        columns : sequence of str or (str, str or callable)
-            Heading, and what stands below it: a column (``"n"``, ``"accuracy:.2f"``) or a function
-            of the row. A text alone is the heading and the column.
+        ``columns``: heading, and what stands below it: a column (``"n"``, ``"accuracy:.2f"``) or a
+        function of the row. A text alone is the heading and the column.
         """
         pairs = [(each, each) if isinstance(each, str) else each for each in columns]
         rows = [[_cell(row, cell) for _, cell in pairs] for _, row in frame.iterrows()]

@@ -29,11 +29,8 @@ def to_ipa(phone: str) -> str:
 def syllable_ipa(phones: Iterable[str], stressed: bool | None = None) -> str:
     """A syllable with its stress mark: ``syllable_ipa(["P", "ER0"]) == "pɚ"``.
 
-    Parameters
-    ----------
-    stressed : bool, optional
-        Whether the token's label puts primary stress here. The phones' digits say it if left out;
-        they are those of the variant that was aligned, which may be the word's other reading.
+    ``stressed``: whether the token's label puts primary stress here. The phones' digits say it if
+    left out; they are those of the variant that was aligned, which may be the word's other reading.
     """
     phones = list(phones)
     digits = {phone[-1] for phone in phones if phone[-1:].isdigit()}

@@ -72,17 +72,8 @@ def draw_waveform(ax: Ax, audio: Audio, origin_s: float = 0.0) -> None:
 def wide_band(audio: Audio, max_hz: float = 5500.0) -> tuple[NDArray[np.float64], Axes]:
     """Praat's wide-band spectrogram.
 
-    Returns
-    -------
-    level_db : ndarray, shape (n_bins, n_frames)
-        Level after pre-emphasis (6 dB per octave above 50 Hz) re the maximum.
-    axes : Axes
-        Time zero is the excerpt's start.
-
-    Raises
-    ------
-    ConfigError
-        If the excerpt is too short.
+    Returns levels after pre-emphasis (6 dB per octave above 50 Hz) re the maximum, and their axes,
+    whose time zero is the excerpt's start. Raises `ConfigError` if the excerpt is too short.
     """
     if audio.duration_s < 4 * WIDE_BAND_WINDOW_S:
         raise ConfigError(
@@ -101,12 +92,8 @@ def draw_spectrogram(
 ) -> QuadMesh:
     """A wide-band spectrogram in grey, dark where loud, as in a Praat picture.
 
-    Parameters
-    ----------
-    origin_s : float
-        Time in the excerpt that becomes zero.
-    range_db : float
-        What lies further below the maximum is white; 50 to 70 is usual.
+    ``origin_s``: time in the excerpt that becomes zero. ``range_db``: what lies further below the
+    maximum is white; 50 to 70 is usual.
     """
     level_db, axes = wide_band(audio, max_hz)
     axes = axes.shifted(-origin_s)
@@ -208,12 +195,9 @@ def draw_relevance(
 ) -> QuadMesh:
     """Signed relevance, transparent at zero, on whatever ``ax`` holds.
 
-    Parameters
-    ----------
-    relevance : ndarray, shape (n_bins, n_frames)
-        Positive for INITIAL (warm), negative for FINAL (cool).
-    limit : float, optional
-        Absolute value at which colours saturate; the 99.5th percentile of |R| by default.
+    ``relevance`` (shape (n_bins, n_frames)): positive for INITIAL (warm), negative for FINAL
+    (cool). ``limit``: absolute value at which colours saturate; the 99.5th percentile of |R| by
+    default.
     """
     axes.check(relevance, "relevance")
     limit = relevance_limit(relevance) if limit is None else limit

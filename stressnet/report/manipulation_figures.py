@@ -58,11 +58,8 @@ def plot_psychometric(
 ) -> Figure:
     """A panel per cue: share of FINAL answers at each step, the fitted curve with its interval.
 
-    Parameters
-    ----------
-    responses : DataFrame
-        As for :func:`stressnet.manipulation.psychometric.psychometric_table`; with a column
-        ``model``, each network gets a colour.
+    ``responses``: as for :func:`stressnet.manipulation.psychometric.psychometric_table`; with a
+    column ``model``, each network gets a colour.
     """
     if responses.empty:
         raise ConfigError("no responses to draw")

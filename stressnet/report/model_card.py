@@ -60,21 +60,12 @@ def write_card(
 ) -> tuple[Path, float]:
     """Measure a network on its own corpus; write its card and its temperature, and return both.
 
-    Parameters
-    ----------
-    measured_path : Path, optional
-        The network to measure for one that was trained on all tokens: the same recipe and seed on
-        the training split alone. Figures and temperature are then that network's.
-    out : Path, optional
-        Where to write the card; ``MODEL_CARD.md`` in the checkpoint folder if left out.
-
-    Raises
-    ------
-    ConfigError
-        If the network was trained on another corpus, or on all tokens of this one and none is
-        given to measure, or that one differs in more than its tokens.
-    CheckpointError
-        If the checkpoint is damaged or a file cannot be written.
+    ``measured_path``: the network to measure for one that was trained on all tokens: the same
+    recipe and seed on the training split alone. Figures and temperature are then that network's.
+    ``out``: where to write the card; ``MODEL_CARD.md`` in the checkpoint folder if left out. Raises
+    `ConfigError` if the network was trained on another corpus, or on all tokens of this one and
+    none is given to measure, or that one differs in more than its tokens; `CheckpointError` if the
+    checkpoint is damaged or a file cannot be written.
     """
     progress = progress or Progress(verbose=False)
     if out is not None and out.name != CARD_NAME:

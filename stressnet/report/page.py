@@ -52,18 +52,9 @@ def write_report(
     """Write ``index.html``, ``report.md``, ``figures/``, ``tables/``, ``sounds/`` into a folder.
 
     ``coefficients`` (of cue-baselines), ``claims`` (of stats) and ``patching`` (the folder) are
-    what else is to be shown.
-
-    Parameters
-    ----------
-    model_folder : Path or None
-        Checkpoint folder with ``metrics.csv``; without it (or without the file) the page says that
-        success is unknown.
-
-    Raises
-    ------
-    CorpusError
-        If run or corpus cannot be opened, do not belong together, or ``out`` cannot be written.
+    what else is to be shown. ``model_folder``: checkpoint folder with ``metrics.csv``; without it
+    (or without the file) the page says that success is unknown. Raises `CorpusError` if run or
+    corpus cannot be opened, do not belong together, or ``out`` cannot be written.
     """
     corpus = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus)
     opened, out = RelevanceRun.open(run), Path(out)

@@ -154,14 +154,8 @@ def plot_circuit(
 
     Marks are channels: their area is the size of the effect, warm discs carry what makes the word
     INITIAL, cool squares speak against it. Lines are as wide as the later channel hangs on the
-    earlier one.
-
-    Parameters
-    ----------
-    units : DataFrame
-        ``layer, unit, effect`` of the circuit, strongest first.
-    heard : dict
-        What a channel listens to, by layer and unit.
+    earlier one. ``units``: ``layer, unit, effect`` of the circuit, strongest first. ``heard``: what
+    a channel listens to, by layer and unit.
     """
     from stressnet.patching.circuits import N_DRAWN
 

@@ -39,24 +39,11 @@ def relevance_tier(
 ) -> tuple[Interval, ...]:
     """One interval per phone with the phone's share or density of relevance as label.
 
-    Parameters
-    ----------
-    relevance : ndarray, shape (n_bins, n_frames)
-        A map whose positive values speak for INITIAL.
-    measure : str
-        One of :data:`MEASURES`. Signs are turned towards the token's own class; where the class is
-        unknown, positive speaks for INITIAL.
-
-    Returns
-    -------
-    tuple of Interval
-        Shares with sign and three decimals (``+0.213``), densities with two; no label where the
-        phone lies outside the image.
-
-    Raises
-    ------
-    ConfigError
-        If the measure is unknown.
+    ``relevance`` (shape (n_bins, n_frames)): a map whose positive values speak for INITIAL.
+    ``measure``: one of :data:`MEASURES`. Signs are turned towards the token's own class; where the
+    class is unknown, positive speaks for INITIAL. Returns shares with sign and three decimals
+    (``+0.213``), densities with two; no label where the phone lies outside the image. Raises
+    `ConfigError` if the measure is unknown.
     """
     check_names("measure", [measure], MEASURES)
     records = phone_relevance(relevance, scene)
@@ -92,17 +79,8 @@ def write_formant(
     """Write a Formant object.
 
     A frame holds the formants below the first one that was not found, since Praat numbers the
-    formants of a frame without gaps.
-
-    Parameters
-    ----------
-    track : FormantTrack
-        Evenly spaced frames; time zero is the word's onset.
-
-    Raises
-    ------
-    ConfigError
-        If the track has no frame, or its frames are not evenly spaced.
+    formants of a frame without gaps. ``track``: evenly spaced frames; time zero is the word's
+    onset. Raises `ConfigError` if the track has no frame, or its frames are not evenly spaced.
     """
     time_s = track.time_s + origin_s
     step_s = _even_step(path, time_s)

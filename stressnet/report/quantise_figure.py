@@ -18,11 +18,8 @@ MEASURES = {"balanced_accuracy": "balanced accuracy", "agreement": "same answer 
 def plot_cost(cost: pd.DataFrame) -> Figure:
     """Balanced accuracy and agreement with the float network against mean bits, per score.
 
-    Parameters
-    ----------
-    cost : DataFrame
-        ``cost.parquet`` of ``stressnet quantise``; random plans are averaged. The band is the
-        interval of the first score.
+    ``cost``: ``cost.parquet`` of ``stressnet quantise``; random plans are averaged. The band is the
+    interval of the first score.
     """
     from matplotlib.figure import Figure
 

@@ -55,21 +55,10 @@ def draw_regions(
 ) -> str:
     """Draw every region of a token into a file, and say which token that was.
 
-    Parameters
-    ----------
-    token : str
-        Part of the token's id; if empty, the token that has most regions among the first ones.
-    preset : str, optional
-        Spectrogram preset; the first of the corpus if left out.
-    names : sequence of str
-        Regions to draw; all if empty.
-
-    Raises
-    ------
-    CorpusError
-        If there is no such token or preset.
-    ConfigError
-        If the file's format is unknown.
+    ``token``: part of the token's id; if empty, the token that has most regions among the first
+    ones. ``preset``: spectrogram preset; the first of the corpus if left out. ``names``: regions to
+    draw; all if empty. Raises `CorpusError` if there is no such token or preset; `ConfigError` if
+    the file's format is unknown.
     """
     if figure_path.suffix.removeprefix(".") not in FORMATS:
         raise ConfigError(f"{figure_path}: figures are written as {', '.join(FORMATS)}")

@@ -117,10 +117,8 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
 def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figure:
     """How often each class was heard as each, one small matrix per test set.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        ``split``, the true class (``stress_true`` or ``stress``) and ``stress_predicted``.
+    ``predictions``: ``split``, the true class (``stress_true`` or ``stress``) and
+    ``stress_predicted``.
     """
     from matplotlib.colors import LinearSegmentedColormap
 

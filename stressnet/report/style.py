@@ -76,10 +76,7 @@ def style() -> Iterator[None]:
 def width_in(width: Width) -> float:
     """A figure width in inches, by name (:data:`WIDTHS_IN`) or as a number.
 
-    Raises
-    ------
-    ConfigError
-        If the name is unknown or the number is no useful width.
+    Raises `ConfigError` if the name is unknown or the number is no useful width.
     """
     if isinstance(width, str):
         check_names("figure width", [width], WIDTHS_IN)
@@ -136,19 +133,10 @@ def save_figure(
 ) -> list[Path]:
     """Write a figure as ``path`` with each format's suffix.
 
-    Parameters
-    ----------
-    path : Path
-        Name without suffix; its folder is made if needed.
-    formats : iterable of {"png", "pdf", "svg"}
-        PNG has 200 dots per inch; in the others only spectrograms and maps are rasterised.
-    spoken : str
-        Code of the language of the data, to be named in the lower left corner unless it is English.
-
-    Raises
-    ------
-    ConfigError
-        If a format is unknown or the folder cannot be written.
+    ``path``: name without suffix; its folder is made if needed. ``formats`` ({"png", "pdf",
+    "svg"}): PNG has 200 dots per inch; in the others only spectrograms and maps are rasterised.
+    ``spoken``: code of the language of the data, to be named in the lower left corner unless it is
+    English. Raises `ConfigError` if a format is unknown or the folder cannot be written.
     """
     path, formats = Path(path), list(formats)
     check_names("figure format", formats, FORMATS)

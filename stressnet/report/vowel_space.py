@@ -47,18 +47,11 @@ _COLUMNS = ("vowel", "stressed", "speaker", "f1_hz", "f2_hz", "density")
 def vowel_table(corpus: Corpus, run: RelevanceRun) -> pd.DataFrame:
     """Formants and relevance of every nucleus of a run's tokens.
 
-    Returns
-    -------
-    DataFrame
-        One row per nucleus whose token's stress is known: ``token_id``, ``word``, ``speaker``,
-        ``stress``, ``syllable`` (1 or 2), ``vowel`` (ARPAbet, with its digit if it is a schwa),
-        ``stressed``, ``f1_hz``, ``f2_hz`` (medians over the middle half; NaN if not measured),
-        ``density``, ``null_density``.
-
-    Raises
-    ------
-    CorpusError
-        If the corpus has no tracks or the run no such table.
+    Returns one row per nucleus whose token's stress is known: ``token_id``, ``word``, ``speaker``,
+    ``stress``, ``syllable`` (1 or 2), ``vowel`` (ARPAbet, with its digit if it is a schwa),
+    ``stressed``, ``f1_hz``, ``f2_hz`` (medians over the middle half; NaN if not measured),
+    ``density``, ``null_density``. Raises `CorpusError` if the corpus has no tracks or the run no
+    such table.
     """
     if run.relevance is None:
         raise CorpusError(f"{run.path}: has no relevance.parquet; run explain again")
@@ -120,18 +113,12 @@ def plot_vowel_space(
 ) -> Figure:
     """F1 against F2 with reversed axes, stressed and unstressed vowels side by side.
 
-    Parameters
-    ----------
-    measure : {"density", "ratio"}
-        What the colours say: density of relevance for the word's class in the nucleus, or that
-        density divided by its null. Both on a logarithmic scale around 1; green is more, purple
-        less. (Warm and cool for INITIAL and FINAL have no part in this figure.)
-
-    Returns
-    -------
-    Figure
-        Panels labelled ``stressed`` and ``unstressed``: a dot per vowel token, a symbol at the mean
-        of each vowel with at least :data:`MIN_TOKENS` tokens, coloured by the median of its tokens.
+    ``measure`` ({"density", "ratio"}): what the colours say: density of relevance for the word's
+    class in the nucleus, or that density divided by its null. Both on a logarithmic scale around 1;
+    green is more, purple less. (Warm and cool for INITIAL and FINAL have no part in this figure.)
+    Returns panels labelled ``stressed`` and ``unstressed``: a dot per vowel token, a symbol at the
+    mean of each vowel with at least :data:`MIN_TOKENS` tokens, coloured by the median of its
+    tokens.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize

@@ -72,22 +72,9 @@ def warped_means(
 ) -> list[WarpedMean]:
     """Mean relevance of INITIAL and of FINAL tokens, warped to common landmarks.
 
-    Parameters
-    ----------
-    max_tokens : int
-        Per class; of more, a random sample.
-
-    Returns
-    -------
-    list of WarpedMean
-        INITIAL before FINAL; a class without tokens is left out.
-
-    Raises
-    ------
-    CorpusError
-        If corpus and run do not belong together.
-    ConfigError
-        If no token's stress is known.
+    ``max_tokens``: per class; of more, a random sample. Returns INITIAL before FINAL; a class
+    without tokens is left out. Raises `CorpusError` if corpus and run do not belong together;
+    `ConfigError` if no token's stress is known.
     """
     table = run.tokens[["token_id", "map_index", "stress_predicted"]].merge(
         corpus.tokens.assign(position=np.arange(len(corpus.tokens))), on="token_id", how="inner"
@@ -150,11 +137,8 @@ def _means(
 def plot_warped_means(means: Sequence[WarpedMean], *, width: Width = "page") -> Figure:
     """Mean relevance maps of INITIAL and FINAL tokens on their common warped time axis.
 
-    Returns
-    -------
-    Figure
-        Panels labelled ``map INITIAL``, ``time INITIAL``, ``segments INITIAL``,
-        ``syllables INITIAL`` and so on. Under each map is its sum over frequency.
+    Returns panels labelled ``map INITIAL``, ``time INITIAL``, ``segments INITIAL``, ``syllables
+    INITIAL`` and so on. Under each map is its sum over frequency.
     """
     if not means:
         raise ConfigError("no mean relevance maps to draw")

@@ -68,23 +68,12 @@ def plot_word(
 ) -> Figure:
     """Waveform, spectrogram with formants and F0, relevance, and tiers on one time axis.
 
-    Parameters
-    ----------
-    ipa : bool
-        Phones and syllables in IPA rather than ARPAbet.
-    whole_image : bool
-        Show time to the end of the image, padding included, instead of the word in its context.
-    limit : float, optional
-        Absolute relevance at which colours saturate; by default the 99.5th percentile of this map.
-        Give one limit to several words to make their colours comparable.
-    note : bool
-        Write scale and normalisation under the picture (:func:`caption`).
-
-    Returns
-    -------
-    Figure
-        Panels by ``ax.get_label()``: ``waveform``, ``spectrogram``, ``pitch``,
-        ``relevance``, ``colour bar``, ``phones``, ``syllables``, ``word``.
+    ``ipa``: phones and syllables in IPA rather than ARPAbet. ``whole_image``: show time to the end
+    of the image, padding included, instead of the word in its context. ``limit``: absolute
+    relevance at which colours saturate; by default the 99.5th percentile of this map. Give one
+    limit to several words to make their colours comparable. ``note``: write scale and normalisation
+    under the picture (:func:`caption`). Returns panels by ``ax.get_label()``: ``waveform``,
+    ``spectrogram``, ``pitch``, ``relevance``, ``colour bar``, ``phones``, ``syllables``, ``word``.
     """
     total = width_in(width)
     if limit is None and word.relevance is not None:
@@ -247,15 +236,8 @@ def _titles(word: WordData, total: float) -> list[list[_Piece]]:
 def draw_word(run: Path, token_id: str, figure: Path) -> Path:
     """Draw one token of a run.
 
-    Parameters
-    ----------
-    token_id : str
-        A token's id or a part of it that only one token has.
-
-    Raises
-    ------
-    CorpusError
-        If no token or more than one matches.
+    ``token_id``: a token's id or a part of it that only one token has. Raises `CorpusError` if no
+    token or more than one matches.
     """
     opened = RelevanceRun.find(run)
     ids = opened.tokens["token_id"]

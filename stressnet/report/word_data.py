@@ -64,11 +64,8 @@ class WordData:
 def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordData:
     """Gather what a word's picture shows; without a run a picture without relevance.
 
-    Raises
-    ------
-    CorpusError
-        If the corpus or the run lacks the token, or the run was made on other spectrograms than
-        the corpus holds.
+    Raises `CorpusError` if the corpus or the run lacks the token, or the run was made on other
+    spectrograms than the corpus holds.
     """
     rows = corpus.tokens[corpus.tokens["token_id"] == token_id]
     if rows.empty:
@@ -121,20 +118,11 @@ def phone_relevance(
 ) -> list[Record]:
     """The measures of regions (shares, densities) of every phone of a word.
 
-    Parameters
-    ----------
-    relevance : ndarray, shape (n_bins, n_frames)
-        Positive values speak for INITIAL.
-    towards_class : bool
-        Turn signs so that positive values speak for the token's own class. Where the class is
-        unknown, and if False, positive values speak for INITIAL.
-
-    Returns
-    -------
-    list of dict
-        One per phone in time order, as :func:`stressnet.regions.projection.project_masks` makes
-        them; ``region`` is the phone's place, ``missing`` says why a phone has no value (outside
-        the image).
+    ``relevance`` (shape (n_bins, n_frames)): positive values speak for INITIAL. ``towards_class``:
+    turn signs so that positive values speak for the token's own class. Where the class is unknown,
+    and if False, positive values speak for INITIAL. Returns a row per phone in time order, as
+    :func:`stressnet.regions.projection.project_masks` makes them; ``region`` is the phone's place,
+    ``missing`` says why a phone has no value (outside the image).
     """
     oriented = towards_class and scene.times.stress is not None
     masks: dict[str, NDArray] = {}

@@ -200,17 +200,13 @@ def claims_table(
 ) -> pd.DataFrame:
     """Every claim for every network and level of some strata.
 
-    ``level`` is the confidence level of the tables; tests are made at 1 - level.
-
-    Returns
-    -------
-    DataFrame
-        One row per claim, network, level and criterion, with columns :data:`COLUMNS`. ``p_value``
-        tests whether the effect is the margin, ``decision`` is the criterion's and agrees with the
-        interval. ``verdict`` is the claim's; it needs ``p_holm``, corrected for the number of
-        claims, below 1 - level. A claim's p-value is the largest of its primary criteria's if all
-        lie above their margins (all have to hold), else the smallest of those below, times the
-        number of criteria (one is enough).
+    ``level`` is the confidence level of the tables; tests are made at 1 - level. Returns one row
+    per claim, network, level and criterion, with columns :data:`COLUMNS`. ``p_value`` tests whether
+    the effect is the margin, ``decision`` is the criterion's and agrees with the interval.
+    ``verdict`` is the claim's; it needs ``p_holm``, corrected for the number of claims, below 1 -
+    level. A claim's p-value is the largest of its primary criteria's if all lie above their margins
+    (all have to hold), else the smallest of those below, times the number of criteria (one is
+    enough).
     """
     if not ratio_margin >= 1:
         raise ConfigError(f"ratio margin {ratio_margin} must be at least 1 (1.1: a tenth more)")

@@ -45,23 +45,15 @@ def summarise(
 ) -> pd.DataFrame:
     """Means, intervals and comparison with the null, per region, stress class and measure.
 
-    Parameters
-    ----------
-    table : DataFrame
-        One row per token and region: :data:`KEYS`, measures, and ``null_<measure>`` where there is
-        a null. Words of one ``family`` count as one word where that column is there.
-    measures : sequence of str, optional
-        Columns to summarise; :data:`SUMMARY_MEASURES` as far as present if left out.
-
-    Returns
-    -------
-    DataFrame
-        Columns :data:`SUMMARY_COLUMNS`; ``stress`` is :data:`ALL` in rows over both classes.
-        ``mean`` with its interval is over tokens that have the region; ``null_mean``,
-        ``difference`` (observed minus null) and ``ratio`` (mean observed / mean null) over those
-        that have a null value too. ``p_value`` tests difference = 0, ``p_holm`` corrects it for the
-        number of regions within a class and measure. ``n_words`` counts spellings, ``n_missing``
-        tokens without the region.
+    ``table``: one row per token and region: :data:`KEYS`, measures, and ``null_<measure>`` where
+    there is a null. Words of one ``family`` count as one word where that column is there.
+    ``measures``: columns to summarise; :data:`SUMMARY_MEASURES` as far as present if left out.
+    Returns columns :data:`SUMMARY_COLUMNS`; ``stress`` is :data:`ALL` in rows over both classes.
+    ``mean`` with its interval is over tokens that have the region; ``null_mean``, ``difference``
+    (observed minus null) and ``ratio`` (mean observed / mean null) over those that have a null
+    value too. ``p_value`` tests difference = 0, ``p_holm`` corrects it for the number of regions
+    within a class and measure. ``n_words`` counts spellings, ``n_missing`` tokens without the
+    region.
     """
     chosen = _checked(table, measures)
     codes, clusters, regions, columns, tokens = _matrices(table, chosen)
@@ -112,12 +104,9 @@ def contrast(
 ) -> pd.DataFrame:
     """Two regions of the same tokens compared, first minus second, e.g. the two nuclei.
 
-    Returns
-    -------
-    DataFrame
-        ``region``, ``other``, ``measure``, ``mean`` and ``other_mean`` over tokens with both
-        regions, ``difference`` and ``ratio`` with limits, ``p_value``, ``p_holm`` over the pairs,
-        ``n_tokens``, ``n_words``, ``n_speakers``.
+    Returns ``region``, ``other``, ``measure``, ``mean`` and ``other_mean`` over tokens with both
+    regions, ``difference`` and ``ratio`` with limits, ``p_value``, ``p_holm`` over the pairs,
+    ``n_tokens``, ``n_words``, ``n_speakers``.
     """
     _checked(table, [measure])
     codes, clusters, regions, columns, tokens = _matrices(table, [measure])

@@ -27,12 +27,8 @@ COMPANDED_LEVELS = 63
 def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> str:
     """A token's data as ASCII text.
 
-    Parameters
-    ----------
-    header : mapping
-        Anything JSON holds; NaN is not allowed, use None.
-    arrays : mapping of str to ndarray
-        Of 8 or 16 bit integers or 32 bit floats.
+    ``header``: anything JSON holds; NaN is not allowed, use None. ``arrays``: of 8 or 16 bit
+    integers or 32 bit floats.
     """
     places, blobs, offset = {}, [], 0
     for name, values in arrays.items():
@@ -52,12 +48,8 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> str:
 def compand(values: NDArray[np.floating]) -> tuple[NDArray[np.int8], float]:
     """Signed values in 127 steps that are finer near zero: the root of the magnitude is linear.
 
-    Returns
-    -------
-    steps : ndarray of int8
-        sign(v) · round(63 · sqrt(|v| / peak)); undone, off by at most peak · (s + 1/4) / 63².
-    peak : float
-        Largest magnitude; 0 for an empty map.
+    Returns the steps s = sign(v) · round(63 · sqrt(|v| / peak)), which undone are off by at most
+    peak · (s + 1/4) / 63², and the peak, the largest magnitude; 0 for an empty map.
     """
     values = np.asarray(values, dtype=np.float64)
     peak = float(np.abs(values).max(initial=0.0))

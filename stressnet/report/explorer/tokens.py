@@ -76,10 +76,7 @@ class Method:
 class TokenReader:
     """Gathers tokens of one corpus under the presets of several runs.
 
-    Raises
-    ------
-    ConfigError
-        If there is no run.
+    Raises `ConfigError` if there is no run.
     """
 
     def __init__(self, corpus: Corpus, methods: Sequence[Method]) -> None:

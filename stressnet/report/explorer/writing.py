@@ -49,10 +49,7 @@ def model_folder(run: RelevanceRun) -> Path | None:
 def open_methods(runs: Sequence[RelevanceRun], corpus: Corpus) -> list[Method]:
     """Runs under names that tell them apart.
 
-    Raises
-    ------
-    ConfigError
-        If a run explains another corpus than the first, or a run is given twice.
+    Raises `ConfigError` if a run explains another corpus than the first, or a run is given twice.
     """
     seen: set[Path] = set()
     models: list[dict[str, Any] | None] = []
