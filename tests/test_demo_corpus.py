@@ -13,9 +13,8 @@ import pytest
 import soundfile
 
 from stressnet.demo import speak_corpus, truth_alignment
-from stressnet.demo.corpus import SIZES
+from stressnet.demo.corpus import SIZES, SPEAKERS, speakers
 from stressnet.demo.sentences import compose, frame_words, frames, spoken_stress, target_words
-from stressnet.demo.voices import SPEAKERS, speakers
 from stressnet.errors import AlignmentError, ConfigError, CorpusError
 from stressnet.espeak import phonemize, speak
 from stressnet.languages import available_languages, capitals, language

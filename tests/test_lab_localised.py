@@ -17,11 +17,10 @@ from stressnet.corpus.images import write_images_header
 from stressnet.corpus.store import PHONES, TOKENS, TRACKS, Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.lab.labset import LabSet
-from stressnet.lab.localised import TARGETS, TargetRules, localised_set, localised_target
-from stressnet.lab.related import COLUMNS, related_cues
+from stressnet.lab.localised import LocalisedTarget, TargetRules, localised_set, localised_target
+from stressnet.lab.related import COLUMNS, TARGETS, related_cues
 from stressnet.lab.residual import auroc, correlation, leak, permutation_p
 from stressnet.lab.scores import MEASURES, Scorer
-from stressnet.lab.target import LocalisedTarget
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.manifest import write_manifest
 from stressnet.runs.tables import write_parquet

@@ -19,7 +19,6 @@ from stressnet.lexicon.stress import Stress
 from stressnet.models.checkpoint import CheckpointInfo, save_checkpoint
 from stressnet.models.networks import Network
 from stressnet.models.registry import build_model
-from stressnet.quantise.allocate import allocate
 from stressnet.quantise.quantisers import (
     ChannelRanges,
     Range,
@@ -27,7 +26,7 @@ from stressnet.quantise.quantisers import (
     round_attention,
     round_weights,
 )
-from stressnet.quantise.scores import contributions, costs, omega
+from stressnet.quantise.scores import allocate, contributions, costs, omega
 from stressnet.quantise.simulate import (
     Simulation,
     fold_batch_norms,

@@ -20,8 +20,14 @@ import click
 
 from stressnet import stages
 from stressnet.cli import small_commands
-from stressnet.cli.commands import command_of
-from stressnet.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, echo, echo_line
+from stressnet.cli.commands import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    command_of,
+    echo,
+    echo_line,
+)
 from stressnet.errors import StressnetError
 from stressnet.runs import Stage
 from stressnet.version import __version__

@@ -1,23 +1,53 @@
-"""Commands of the command line, made from stages.
+"""Commands of the command line, made from stages, and what all of them share.
 
 Every command that writes a folder has, beside its own options, ``--config``, ``--dry-run``,
 ``--overwrite`` and ``--quiet``, and, where they apply, ``--jobs`` and ``--device``.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from stressnet.cli.options import DEFAULT_JOBS, EXIT_FAILED, EXIT_SOME_FAILED, PATH, echo, echo_line
 from stressnet.errors import ConfigError
 from stressnet.runs import Input, Progress, RunFolder, Severity, Stage, Work
 from stressnet.runs.held import FAILURES
 from stressnet.runs.options import Option, make_config, options_of
 from stressnet.runs.stage import load
 from stressnet.runs.toml_file import read_toml
-from stressnet.runs.work import DryRun, is_first_process
+from stressnet.runs.work import DryRun, is_first_process, shown
+
+_LONGEST = 2000
+"""Characters of a message; damaged files can hold values of any length."""
+
+EXIT_FAILED = 1
+EXIT_SOME_FAILED = 3
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+PATH = click.Path(path_type=Path)
+DEFAULT_JOBS = max(1, min(os.cpu_count() or 1, 8))
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Print text with what a terminal would act on, e.g. colours in a file's name, shown."""
+    click.echo(shown(text), err=err)
+
+
+def echo_line(text: str) -> None:
+    """Print a message on stderr as one line, whatever names it holds."""
+    text = " ".join(part.strip() for part in shown(text).split("\n"))
+    if len(text) > _LONGEST:  # the file stands at the beginning, the remedy at the end
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+    echo(text, err=True)
+
+
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed."
+)
 
 
 def command_of(stage: Stage) -> click.Command:

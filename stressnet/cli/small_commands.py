@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from stressnet.cli.options import EXIT_FAILED, PATH, echo, quiet_option, seed_option
+from stressnet.cli.commands import EXIT_FAILED, PATH, echo, quiet_option, seed_option
 
 
 @click.command("fetch")

@@ -1,14 +1,24 @@
-"""Stage *listen*: the sound of every file is measured once; what cannot be used is left out."""
+"""Stages *listen* and *fit*: is the sound of use, and do the words sound like it?
+
+Every file is measured once, and what cannot be used is left out; later the words that were aligned
+are compared with the recording they were found in.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stressnet.alignment.fit import fit_to_sound
+from stressnet.audio import read_stretches
+from stressnet.corpus.building.expect import LANGUAGE
 from stressnet.corpus.scan import Recording, Scan
 from stressnet.corpus.sound_check import check_sound
-from stressnet.runs.problems import Problem, Severity
+from stressnet.errors import AudioError
+from stressnet.intervals import Alignment
+from stressnet.runs.problems import Problem, Severity, warnings_about
 
 if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
@@ -41,3 +51,57 @@ def listen(folder: RunFolder, found: Scan) -> Scan:
             kept |= {r.utterance_id: replace(r, speech_s=speech_s) for r in recordings}
     in_order = (kept.get(recording.utterance_id) for recording in found.recordings)
     return replace(found, recordings=tuple(filter(None, in_order)))
+
+
+FEWEST_WRONG, MOST_WRONG = 3, 1 / 3
+"""Where so many, and a larger share, do not fit, something is wrong with the corpus."""
+
+LONGEST_S = 600.0
+"""Of longer recordings the beginning is looked at, which is enough and fits into memory."""
+
+
+def _fit_one(task: tuple[Recording, Alignment]) -> tuple[str, str] | None:
+    """Severity and what is wrong, if words and sound do not fit."""
+    recording, alignment = task
+    span_s = (0.0, min(LONGEST_S, recording.duration_s))
+    try:
+        (sound,), _ = read_stretches(recording.audio_path, [span_s], channel=recording.channel)
+    except AudioError:
+        return None  # reported when the tokens are cut
+    fit = fit_to_sound(alignment, sound.samples)
+    if fit is None or fit.severity is None:
+        return None
+    severity = fit.severity if recording.alignment_path is None else Severity.WARNING
+    return severity.value, f"{recording.audio_path}: {fit.text}"
+
+
+def check_fit(folder: RunFolder, found: Scan, aligned: Mapping[str, Alignment]) -> Scan:
+    """The recordings that say what an aligner was told that they say.
+
+    What does not fit, or may not, becomes problems of the folder. Phones that came with the corpus
+    are taken at their word; where words came with times, it is never more than a warning.
+    """
+    tasks = (
+        (recording.utterance_id, (recording, alignment))
+        for recording in found.recordings
+        if recording.utterance_id in aligned
+        for alignment in [aligned[recording.utterance_id]]
+        if alignment.confidence is not None
+    )
+    refused: set[str] = set()
+    n = n_wrong = 0
+    for name, wrong in folder.chunks("fit", tasks, _fit_one, unit="utt"):
+        n += 1
+        if wrong is not None:
+            n_wrong += 1
+            folder.problems.append(Problem(name, "align", Severity(wrong[0]), wrong[1]))
+            if wrong[0] == Severity.ERROR:
+                refused.add(name)
+    if n_wrong >= FEWEST_WRONG and n_wrong > MOST_WRONG * n:
+        text = (
+            f"the words of {n_wrong} of {n} recordings do not, or hardly, fit their sound; are "
+            f"these their transcripts, and is this {found.recordings[0].language.name}?"
+        )
+        folder.problems += warnings_about("", LANGUAGE, [text])
+    kept = tuple(r for r in found.recordings if r.utterance_id not in refused)
+    return replace(found, recordings=kept)

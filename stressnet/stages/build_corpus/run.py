@@ -10,20 +10,20 @@ from typing import Any
 
 from stressnet.acoustics.spectrogram import get_preset
 from stressnet.corpus.building.align import align
-from stressnet.corpus.building.belong import check_fit
-from stressnet.corpus.building.counts import (
-    build_counts,
-    n_stretches,
-    unknown_words,
-    words_longer_than_image,
-)
 from stressnet.corpus.building.cut import cut
 from stressnet.corpus.building.expect import LANGUAGE, language_warnings
 from stressnet.corpus.building.images import compute_spectrograms
-from stressnet.corpus.building.listen import listen
+from stressnet.corpus.building.listen import check_fit, listen
 from stressnet.corpus.building.longer_words import cut_longer_words
 from stressnet.corpus.building.request import make_request, shard_of, unused_labels
-from stressnet.corpus.building.tables import finish_tables, write_card
+from stressnet.corpus.building.tables import (
+    build_counts,
+    finish_tables,
+    n_stretches,
+    unknown_words,
+    words_longer_than_image,
+    write_card,
+)
 from stressnet.corpus.building.tracks import compute_tracks
 from stressnet.corpus.changes import READINGS, readings_table, warnings_of
 from stressnet.corpus.labels import read_labels

@@ -17,9 +17,8 @@ from stressnet.lexicon.stress import logit_difference
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.models.registry import get_spec
 from stressnet.quantise import scores as layer_scores
-from stressnet.quantise.allocate import plan_table
 from stressnet.quantise.cost import cost_rows
-from stressnet.quantise.scores import FALLING, RANDOM, UNIFORM
+from stressnet.quantise.scores import FALLING, RANDOM, UNIFORM, plan_table
 from stressnet.quantise.simulate import Simulation, plan_size
 from stressnet.runs.folder import RunFolder
 from stressnet.stages.quantise import QuantiseConfig
