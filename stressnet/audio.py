@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soundfile
+import soxr
 from numpy.typing import NDArray
 
 from stressnet.errors import AudioError
@@ -58,8 +60,6 @@ class Audio:
         """The same sound at another rate (soxr, high quality)."""
         if rate_hz == self.rate_hz:
             return self
-        import soxr
-
         return Audio(soxr.resample(self.samples, self.rate_hz, rate_hz), rate_hz)
 
 
@@ -78,8 +78,6 @@ def audio_facts(path: Path) -> AudioFacts:
     Raises `AudioError` if the file is missing, empty, without samples or length, shorter than its
     header says, or no audio; or if its name is not UTF-8.
     """
-    import soundfile
-
     try:
         if path.stat().st_size == 0:
             raise AudioError(f"{path}: the file is empty; copy it again")
@@ -183,8 +181,6 @@ def read_channels(path: Path, facts: AudioFacts) -> Iterator[NDArray[np.float32]
     A header may promise the impossible, hence no array of its length is ever made. Raises
     `AudioError` if it is damaged, truncated, or holds samples that are no finite numbers.
     """
-    import soundfile
-
     n_read = 0
     try:
         for block in decoded_blocks(path) if is_decoded(path) else _sndfile_blocks(path):
@@ -207,8 +203,6 @@ def read_channels(path: Path, facts: AudioFacts) -> Iterator[NDArray[np.float32]
 
 
 def _sndfile_blocks(path: Path) -> Iterator[NDArray[np.float32]]:
-    import soundfile
-
     with soundfile.SoundFile(str(path)) as file:
         while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
             yield block
@@ -247,8 +241,6 @@ def _resampler(
     """Function of a block and of whether it is the last that gives the block at the new rate."""
     if from_hz == to_hz:
         return lambda samples, last: samples
-    import soxr
-
     return soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32").resample_chunk
 
 
@@ -257,8 +249,6 @@ def write_flac(path: Path, audio: Audio) -> None:
 
     Raises `OSError` if it cannot be written.
     """
-    import soundfile
-
     # Through memory, since libsndfile does not say that a disk is full.
     content = io.BytesIO()
     soundfile.write(content, audio.samples, audio.rate_hz, format="FLAC", subtype="PCM_16")

@@ -17,10 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import parselmouth
 from numpy.typing import NDArray
+from parselmouth.praat import call
 
 from stressnet.acoustics.cue_table import BOTH, CUES, NUCLEUS, SYLLABLE, contrast_columns
 from stressnet.acoustics.prosodic_cues import (
@@ -43,10 +46,6 @@ from stressnet.acoustics.vowel_spectrum import (
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lexicon.pronunciation import is_vowel
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import parselmouth
 
 MIDDLE = (0.3, 0.7)
 """Part of a vowel in which formants are measured: away from the neighbours' transitions."""
@@ -255,8 +254,6 @@ class MiddleFormants:
 def middle_formants(formant: parselmouth.Formant | None, span: Span) -> MiddleFormants:
     """Praat's medians over :data:`MIDDLE`; of a vowel so short that no frame lies there, the values
     at its centre."""
-    from parselmouth.praat import call
-
     nothing = np.full(N_FORMANTS, np.nan)
     if formant is None:
         return MiddleFormants(0, nothing, nothing, float("nan"))

@@ -4,18 +4,12 @@ Intensity is in dB re 20 µPa, samples counted as pascals. Recordings are rarely
 levels compare syllables of one recording, not recordings.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+import parselmouth
 from numpy.typing import NDArray
+from parselmouth.praat import call
 
 from stressnet.acoustics.tracks import pitch_track_of, praat_sound
-
-if TYPE_CHECKING:
-    import parselmouth
-
 
 INTENSITY_ARGUMENTS = {"minimum_pitch_hz": 100.0, "time_step_s": 0.005, "subtract_mean": True}
 """Of Praat's *To Intensity*; its window lasts 6.4 / ``minimum_pitch_hz`` seconds."""
@@ -36,8 +30,6 @@ def intensity_cues(
 
     Digital silence has no level: NaN.
     """
-    from parselmouth.praat import call
-
     cues = {
         "intensity_mean_db": call(intensity, "Get mean", start_s, end_s, "energy"),
         "intensity_max_db": call(intensity, "Get maximum", start_s, end_s, "Parabolic"),
@@ -66,8 +58,6 @@ def pitch_cues(
     the voiced frames. ``voiced_fraction``: of the frames. NaN where nothing is voiced; the slope
     also with fewer than three voiced frames.
     """
-    from parselmouth.praat import call
-
     mean_hz = call(pitch, "Get mean", start_s, end_s, "Hertz")
     mean_st = call(pitch, "Get mean", start_s, end_s, "semitones re 1 Hz")
     max_hz = call(pitch, "Get maximum", start_s, end_s, "Hertz", "Parabolic")
@@ -89,7 +79,5 @@ def pitch_cues(
 
 def pitch_range_st(pitch: parselmouth.Pitch, start_s: float, end_s: float) -> float:
     """Semitones from the 5 % to the 95 % quantile of F0 (Praat's *Get quantile*)."""
-    from parselmouth.praat import call
-
     low, high = (call(pitch, "Get quantile", start_s, end_s, q, "Hertz") for q in (0.05, 0.95))
     return semitones(high, low)

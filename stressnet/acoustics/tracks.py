@@ -19,17 +19,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import parselmouth
 from numpy.typing import NDArray
+from parselmouth.praat import call
 
 from stressnet.acoustics.track_types import N_FORMANTS, FormantTrack, PitchTrack, Tracks
 from stressnet.axes import FloatArray
 from stressnet.errors import AudioError, ConfigError
-
-if TYPE_CHECKING:
-    import parselmouth
 
 
 @dataclass(frozen=True)
@@ -223,15 +222,11 @@ def low_pass(samples: FloatArray, rate_hz: int, settings: PitchSettings) -> Floa
 
 def versions() -> Mapping[str, str]:
     """Versions of parselmouth and of the Praat inside it, for manifests."""
-    import parselmouth
-
     return {"parselmouth": parselmouth.__version__, "praat": parselmouth.PRAAT_VERSION}
 
 
 def praat_sound(samples: NDArray, rate_hz: int) -> parselmouth.Sound:
     """One channel of finite samples as a Praat Sound; anything else raises ``AudioError``."""
-    import parselmouth
-
     samples = np.asarray(samples, dtype=np.float64)
     if samples.ndim != 1 or len(samples) == 0 or not np.isfinite(samples).all():
         raise AudioError("an excerpt must be one channel of finite samples")
@@ -262,6 +257,4 @@ def hum_level_db(samples: NDArray, rate_hz: int) -> float:
 
 def high_passed(sound: parselmouth.Sound, high_pass_hz: float) -> parselmouth.Sound:
     """The sound without what lies below ``high_pass_hz`` (Praat's *Filter (stop Hann band)*)."""
-    from parselmouth.praat import call
-
     return call(sound, "Filter (stop Hann band)", 0.0, high_pass_hz, SMOOTHING_HZ)

@@ -12,18 +12,15 @@ come from the formants and F0 by the polynomial of Hawks & Miller (1995), becaus
 bandwidths are too unreliable to divide by.
 """
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+import parselmouth
 from numpy.typing import ArrayLike, NDArray
+from parselmouth import WindowShape
+from parselmouth.praat import call
 
 from stressnet.acoustics.cue_table import BANDS_HZ, band_name
-
-if TYPE_CHECKING:
-    import parselmouth
 
 MIN_VOWEL_S = 0.025
 """A shorter window has fewer than two periods of a low voice and cannot tell 500 Hz bands apart."""
@@ -39,8 +36,6 @@ def vowel_spectrum(
     sound: parselmouth.Sound, start_s: float, end_s: float
 ) -> parselmouth.Spectrum | None:
     """Spectrum of a vowel under one Hann window; None if it is shorter than 25 ms."""
-    from parselmouth import WindowShape
-
     if end_s - start_s < MIN_VOWEL_S or start_s < sound.xmin or end_s > sound.xmax:
         return None
     part = sound.extract_part(start_s, end_s, WindowShape.HANNING, 1.0, False)
@@ -55,8 +50,6 @@ def balance_cues(spectrum: parselmouth.Spectrum, duration_s: float) -> dict[str,
     from 0.5 to 4 kHz re that below 0.5 kHz. ``spectral_tilt_db``: mean level from 1 to 4 kHz minus
     mean level below 1 kHz (Praat's *Ltas: Get slope* with "energy").
     """
-    from parselmouth.praat import call
-
     energies = [spectrum.get_band_energy(low, high) for low, high in BANDS_HZ]
     window_s = duration_s * 3.0 / 8.0  # mean square of a Hann window
     cues = {

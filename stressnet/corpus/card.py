@@ -1,25 +1,20 @@
 """``corpus-card.md``: what a corpus is, for people."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stressnet.corpus.changes import counts_text
+from stressnet.corpus.recipe import Recipe
 from stressnet.corpus.splits import split_counts
+from stressnet.corpus.store import Corpus
 from stressnet.languages import ENGLISH, language
 from stressnet.lexicon.stress import classes_among
 from stressnet.lexicon.syllables import RULE_NAME
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
-
-    from stressnet.corpus.recipe import Recipe
 
 _BIN_S = 0.1
 _BAR = 40
@@ -152,8 +147,6 @@ def sources_of(manifest: dict[str, Any]) -> list[Source]:
 
 def show_corpus(path: Path) -> str:
     """The card of a corpus, counted anew from its tables."""
-    from stressnet.corpus.store import Corpus
-
     corpus = Corpus.of_any_length(path)
     sources = sources_of(corpus.manifest)
     title = sources[0].title if len(sources) == 1 else f"{len(sources)} corpora merged"

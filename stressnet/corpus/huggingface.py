@@ -8,22 +8,18 @@ Parquet reader can use the files; nothing here needs ``datasets``.
 Source: the ``Audio`` feature, https://huggingface.co/docs/datasets/audio_dataset.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pyarrow as pa
+
+from stressnet.corpus.store import TOKENS, Corpus
 from stressnet.corpus.tables import TableWriter
 from stressnet.errors import CorpusError
 from stressnet.runs.names import inside
 from stressnet.runs.tables import open_parquet
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from stressnet.corpus.store import Corpus
 
 AUDIO = "audio"
 ROWS_PER_GROUP = 256
@@ -35,8 +31,6 @@ _DTYPES |= {"bool": "bool", "float": "float32"}
 
 def _dataset_schema(tokens: pa.Schema, rate_hz: int) -> pa.Schema:
     """The schema of the files: ``audio`` of a sampling rate, then the columns of a token table."""
-    import pyarrow as pa
-
     audio = pa.field(AUDIO, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
     is_large = pa.types.is_large_string
     fields = [audio] + [f.with_type(pa.string()) if is_large(f.type) else f for f in tokens]
@@ -53,9 +47,6 @@ def write_dataset(corpus: Corpus, folder: Path) -> dict[str, int]:
     One token's sound is read at a time, and `ROWS_PER_GROUP` tokens are held, whatever the corpus's
     size.
     """
-    import pyarrow as pa
-
-    from stressnet.corpus.store import TOKENS
 
     source = open_parquet(corpus.path / TOKENS)
     rates = corpus.tokens["rate_hz"].unique().tolist()

@@ -1,18 +1,13 @@
 """Seven landmarks of a word, and moving the columns of an image from one timeline to another."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.axes import Axes, FloatArray
 from stressnet.errors import CorpusError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SEGMENTS = ("onset 1", "nucleus 1", "coda 1", "onset 2", "nucleus 2", "coda 2")
 """Stretches between the seven landmarks."""

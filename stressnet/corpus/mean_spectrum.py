@@ -1,18 +1,12 @@
 """Mean and spread of sound per frequency bin of a corpus's images."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.acoustics.spectrogram import sound_statistics
 from stressnet.corpus.images import Images
 from stressnet.corpus.store import Corpus
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 N_FOR_STATISTICS = 500
 """Training images from which mean and spread per bin are taken."""

@@ -1,21 +1,18 @@
 """Corpora to be merged: whether they fit together, their names, and what their manifest says."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from stressnet.corpus.merging import Part
 from stressnet.corpus.store import PHONES, TOKENS, TRACKS, Corpus
 from stressnet.errors import CorpusError
 from stressnet.runs.manifest import read_json
 from stressnet.runs.tables import open_parquet
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _SMALL_TABLES = ("speakers.csv", "failures.csv", "rejected_words.csv")
 _COUNTS = ("n_recordings_found", "audio_hours", "n_errors", "words_longer_than_image")

@@ -4,29 +4,26 @@ Ids get their corpus's prefix in every table and file name. Large tables and ima
 memory in pieces.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from stressnet.corpus.changes import READING_COLUMNS, READINGS, readings_table
 from stressnet.corpus.images import Images, write_images_header
 from stressnet.corpus.store import LONGER_WORDS, TOKENS, Corpus
 from stressnet.corpus.tables import TableWriter
 from stressnet.runs.arrays import ArrayFile
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import inside, safe_name
 from stressnet.runs.tables import open_parquet, read_table, write_parquet
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.runs.folder import RunFolder
 
 _CHUNK = 64
 _IDS = ("token_id", "utterance_id", "speaker")
@@ -48,8 +45,6 @@ class Part:
 
 def merged_tokens(parts: Sequence[Part]) -> pd.DataFrame:
     """The token tables one below the other, with the column ``corpus``."""
-    import pandas as pd
-
     tables = []
     for part in parts:
         tokens = part.renamed(part.corpus.tokens, *_IDS)
@@ -68,8 +63,6 @@ def small_tables(parts: Sequence[Part]) -> dict[str, pd.DataFrame]:
 
     One that cannot be read is a `CorpusError`.
     """
-    import pandas as pd
-
     text: dict[str, Any] = {"dtype": str, "keep_default_na": False}
     tables: dict[str, list[pd.DataFrame]] = {"speakers.csv": [], "failures.csv": []}
     tables[READINGS] = [readings_table({})]
@@ -93,9 +86,6 @@ def small_tables(parts: Sequence[Part]) -> dict[str, pd.DataFrame]:
 
 def append_table(out: Path, parts: Sequence[Part], table: str) -> None:
     """Concatenate a large table, a row group in memory at a time."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     schema = open_parquet(parts[0].corpus.path / table).schema_arrow.remove_metadata()
     with TableWriter(out, schema) as writer:
         for part in parts:
@@ -155,8 +145,6 @@ def append_images(folder: RunFolder, within: str, images: Sequence[Images], pres
 
 def write_longer_words(out: Path, parts: Sequence[Part]) -> None:
     """Tables and excerpts of the stretches of longer words, of those corpora that keep them."""
-    import pandas as pd
-
     tables = []
     for part in parts:
         table = part.renamed(part.corpus.stretches, *_IDS)

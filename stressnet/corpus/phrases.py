@@ -5,16 +5,12 @@ et al. 1992, *J. Acoust. Soc. Am.* 91:1707-1717). Claims about duration are ther
 words within phrases alone.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.store import Corpus
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MIN_PAUSE_S = 0.2
 """Shorter silences may be closures of plosives."""
@@ -27,8 +23,6 @@ def phrase_positions(corpus: Corpus, tokens: pd.DataFrame) -> pd.Series:
 
     ``tokens`` are rows of the corpus's table. Missing where the utterance has no TextGrid.
     """
-    import pandas as pd
-
     found = {}
     for utterance, rows in tokens.groupby("utterance_id", sort=False):
         file = corpus.textgrid_file(str(utterance))

@@ -3,21 +3,19 @@
 Memory does not grow with the number of images, and what is finished is not computed again.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
+import torch
 from numpy.typing import NDArray
 
+from stressnet.explain import attribute_batch, explain_batch
+from stressnet.explain.reference import REFERENCED, reference_images
 from stressnet.runs.arrays import ArrayFile
 from stressnet.runs.journal import Journal
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import torch
 
 
 class StoredImages(Protocol):
@@ -66,8 +64,6 @@ def compute_maps(
     ``journal`` records finished batches, the ``bar`` counts images. Returns a table with a row per
     image (outputs and conservation), and the mean ledger per layer.
     """
-    import pandas as pd
-
     index = request.index
     shape = (len(index), *images.values.shape[1:])
     with ArrayFile(file, shape, keep=bool(journal.done)) as maps:
@@ -97,10 +93,6 @@ def _explain_part(
     request: MapRequest,
     classes: NDArray[np.int64] | None,
 ) -> Any:
-    import torch
-
-    from stressnet.explain import attribute_batch, explain_batch
-    from stressnet.explain.reference import REFERENCED, reference_images
 
     device = next(model.parameters()).device
     picture = np.array(images.values[part], dtype=np.float32)

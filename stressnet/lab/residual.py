@@ -2,6 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import OneHotEncoder
+from threadpoolctl import threadpool_limits
 
 from stressnet.axes import BoolArray, FloatArray
 from stressnet.lexicon.pronunciation import bare
@@ -38,8 +42,6 @@ def standardised(raw: FloatArray, train: BoolArray) -> FloatArray:
 
 def indicators(labels: pd.DataFrame, train: BoolArray) -> FloatArray:
     """One column per label of each column, stress digits left out; rare and new ones share one."""
-    from sklearn.preprocessing import OneHotEncoder
-
     text = labels.fillna("").astype(str).map(bare)
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     pooled = {}
@@ -115,8 +117,6 @@ def permutation_p(
 
 def auroc(scores: FloatArray, positive: BoolArray) -> float:
     """Chance that a positive token scores higher than another; NaN with one class only."""
-    from sklearn.metrics import roc_auc_score
-
     if len(np.unique(positive)) < 2:
         return float("nan")
     return float(roc_auc_score(positive, scores))
@@ -131,9 +131,6 @@ def leak(
     seed: int = 0,
 ) -> float:
     """AUROC of gradient boosting, trained on training tokens, in held-out ones."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
-
     if len(np.unique(positive[train])) < 2:
         return float("nan")
     model = HistGradientBoostingClassifier(

@@ -1,13 +1,12 @@
 """Scenes (times, tracks, axes) of a corpus's tokens, and the power of their sound."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset
@@ -22,9 +21,6 @@ from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.scene import BandRule, Scene, TokenTimes
 from stressnet.runs.tables import open_parquet
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BESIDE_S = 0.25
 """How far before and after a word its surroundings are looked up."""

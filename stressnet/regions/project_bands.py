@@ -1,21 +1,18 @@
 """Maps projected onto regions under several widths of formant bands, some tokens at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from stressnet.errors import StressnetError
+from stressnet.regions import BandRule, get_regions
 from stressnet.regions.project_corpus import reader_of
+from stressnet.regions.projection import project_map
 from stressnet.runs import Problem, RunFolder, Severity
 from stressnet.runs.parallel import in_order
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CHUNK = 20
 """Tokens per task."""
@@ -57,10 +54,6 @@ def _project_chunk(
     task: tuple[BandProjection, list[tuple[int, str, Sequence[str]]]],
 ) -> Projected:
     """Measures of every region under every band rule; regions of times only under the first."""
-    import pandas as pd
-
-    from stressnet.regions import BandRule, get_regions
-    from stressnet.regions.projection import project_map
 
     what, tokens = task
     reader = reader_of(what.corpus, what.preset, BandRule())

@@ -5,33 +5,39 @@ time, so that memory does not grow with their number. A token that cannot be pro
 and left out.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stressnet.axes import FloatArray
 from stressnet.corpus.store import Corpus
 from stressnet.errors import StressnetError
+from stressnet.lexicon.pronunciation import bare
 from stressnet.lexicon.stress import DISYLLABLES, Stress
+from stressnet.regions import get_regions, load_regions
+from stressnet.regions.from_corpus import SceneReader
+from stressnet.regions.measures import MEASURES
+from stressnet.regions.nulls import EXCHANGE, applies, draw_partners, matched_share
+from stressnet.regions.partition import partition
+from stressnet.regions.projection import (
+    NULL_MEASURES,
+    ControlKey,
+    Projection,
+    project_map,
+    project_masks,
+)
+from stressnet.regions.scene import BandRule
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.tables import TableStream
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.regions.from_corpus import SceneReader
-    from stressnet.regions.projection import ControlKey, Projection
-    from stressnet.regions.scene import BandRule
-    from stressnet.runs.folder import RunFolder
 
 PROJECTION_CHUNK = 50
 """Tokens per projection task."""
@@ -141,17 +147,11 @@ def project_run(
 @lru_cache(maxsize=2)
 def reader_of(corpus_path: Path, preset: str, bands: BandRule) -> SceneReader:
     """The corpus's scenes; a worker opens it once."""
-    from stressnet.regions.from_corpus import SceneReader
-
     return SceneReader(Corpus.open(corpus_path), preset, bands)
 
 
 def _project_chunk(task: _Task) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
     """Tables of a task by their file, and what went wrong."""
-    from stressnet.regions import get_regions, load_regions
-    from stressnet.regions.partition import partition
-    from stressnet.regions.projection import project_map, project_masks
-
     settings = task.settings
     for file in settings.region_files:
         load_regions(file)
@@ -198,10 +198,6 @@ def _project_chunk(task: _Task) -> tuple[dict[str, pd.DataFrame], list[Problem]]
 
 def _tables(done: dict[str, Projection], pieces: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
     """Tables of some tokens, column by column: a dictionary per row costs as much as the sums."""
-    import pandas as pd
-
-    from stressnet.regions.nulls import EXCHANGE
-    from stressnet.regions.projection import NULL_MEASURES
 
     if not done:
         return {}
@@ -230,10 +226,6 @@ def _measured(
     pairs: Sequence[tuple[FloatArray, FloatArray]],
 ) -> pd.DataFrame:
     """A row per token and region, with measures of a map and of the same under the exchange."""
-    import pandas as pd
-
-    from stressnet.regions.measures import MEASURES
-    from stressnet.regions.projection import NULL_MEASURES
 
     regions = [region.name for region in next(iter(done.values())).regions]
     values, exchanged = (np.concatenate(each) for each in zip(*pairs, strict=True))
@@ -249,9 +241,6 @@ def _measured(
 
 def _null_rows(null: str, draw: int | None, done: Mapping[str, Projection]) -> pd.DataFrame:
     """Rows of one null, for the tokens that have it and regions of which it says something."""
-    import pandas as pd
-
-    from stressnet.regions.nulls import applies
 
     having = {t: p for t, p in done.items() if null in p.nulls or (null, draw) in p.others}
     first = next(iter(having.values()))
@@ -276,9 +265,6 @@ def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[
     they are near in duration. Also returns which part of the tokens agrees with its donors in each
     of :data:`MATCHES`.
     """
-    from stressnet.lexicon.pronunciation import bare
-    from stressnet.regions.nulls import draw_partners, matched_share
-
     if len(tokens) < 2:
         return [[] for _ in range(len(tokens))], {}
     rng = np.random.default_rng([seed, 3])
@@ -299,46 +285,3 @@ def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[
     shares = np.mean([matched_share(partner, strata) for partner in drawn], axis=0)
     donors = [[str(ids[partner[i]]) for partner in drawn] for i in range(len(tokens))]
     return donors, dict(zip(MATCHES, shares.tolist(), strict=True))
-
-
-def summarise_nulls(relevance: pd.DataFrame, nulls: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``summary.csv`` against each null, with a column ``null`` in front."""
-    import pandas as pd
-
-    from stressnet.statistics import summarise
-
-    keys = ["token_id", "word", "family", "speaker", "stress", "region"]
-    parts = []
-    for name in nulls["null"].unique():
-        theirs = nulls.loc[nulls["null"] == name, ["token_id", "region", *NULL_SUMMARY]]
-        if theirs.duplicated(["token_id", "region"]).any():  # several draws
-            theirs = theirs.groupby(["token_id", "region"], sort=False, as_index=False).mean()
-        renamed = theirs.rename(columns={m: f"null_{m}" for m in NULL_SUMMARY})
-        there = relevance["region"].isin(theirs["region"].unique())
-        table = relevance.loc[there, [*keys, *NULL_SUMMARY]]
-        table = table.merge(renamed, on=["token_id", "region"], how="left")
-        summary = summarise(table, measures=NULL_SUMMARY)
-        summary.insert(0, "null", name)
-        parts.append(summary)
-    return pd.concat(parts, ignore_index=True)
-
-
-NULL_SUMMARY = (
-    *("positive_share", "signed_share", "density", "density_energy"),
-    *("share_in_nucleus", "density_in_nucleus", "rank_accuracy", "iou"),
-)
-"""Measures of ``summary_nulls.csv``."""
-
-
-def summarise_localisation(relevance: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``summary.csv`` for measures of localisation, against their chance level."""
-    from stressnet.statistics import summarise
-
-    chance = {"mass_accuracy": "area_share"}
-    chance |= {m: f"{m}_chance" for m in ("rank_accuracy", "iou", "iou_top10", "pointing")}
-    keys = ["token_id", "word", "family", "speaker", "stress", "region"]
-    table = relevance[[*keys, *chance]].assign(
-        **{f"null_{measure}": relevance[column] for measure, column in chance.items()}
-    )
-    summary = summarise(table, measures=list(chance))
-    return summary.rename(columns={"null_mean": "chance_mean"})

@@ -1,20 +1,16 @@
 """One figure per network: which attribution method is how faithful, with chance and intervals."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes as Plot
+from matplotlib.figure import Figure
 
 from stressnet.errors import ConfigError, require_columns
 from stressnet.report.grid import TICK, blank, draw_estimate, footnote, legend, row_panels
 from stressnet.report.style import NULL_COLOUR, Width, style, width_in
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes as Plot
-    from matplotlib.figure import Figure
 
 PANELS: tuple[tuple[str, str, str], ...] = (
     ("relevance_gain", "cells", "LeRF − MoRF area"),

@@ -1,13 +1,14 @@
 """Figures about a whole corpus: relevance by region, and mean maps on a warped time axis."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes as Ax
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, require_columns
@@ -16,10 +17,6 @@ from stressnet.report.grid import TICK, bare_rows, legend, lines_of_panels, writ
 from stressnet.report.names import count_of, grouped, region_name
 from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
 from stressnet.report.warp import plot_warped_means, warped_means
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes as Ax
-    from matplotlib.figure import Figure
 
 __all__ = ["MEASURE_LABELS", "plot_regions", "plot_warped_means", "warped_means"]
 
@@ -176,8 +173,6 @@ def _draw_row(ax: Ax, place: float, row: dict[str, Any], colour: str) -> None:
 
 def _set_logarithmic(panels: Sequence[Ax], values: NDArray[np.float64], panel_in: float) -> None:
     """A ratio's axis: as far above as below 1 look alike; below a hundredth is the left edge."""
-    from matplotlib.ticker import FixedLocator, NullLocator
-
     positive = values[values > 0]
     low = float(np.clip(positive.min(initial=0.5) / 1.2, _SMALLEST, 0.5))
     high = max(2.0, 1.2 * float(positive.max(initial=2.0)))

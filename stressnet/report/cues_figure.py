@@ -6,14 +6,15 @@ Importance is the loss of balanced accuracy on the test sets when the cue is dea
 the tokens. ``docs/figures.md`` tells how to read coefficients beside relevance.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import cycle, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes as Ax
+from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
 
 from stressnet.acoustics.cue_table import BANDS_HZ, NUCLEUS, band_name, contrast_columns
 from stressnet.errors import ConfigError, require_columns
@@ -21,10 +22,6 @@ from stressnet.lexicon.stress import Stress
 from stressnet.report.grid import bare_rows, blank, draw_estimate, lines_of_panels, write_on_row
 from stressnet.report.names import region_name
 from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes as Ax
-    from matplotlib.figure import Figure
 
 _NAMES = {
     "duration_s": "duration (log₂ ratio)",
@@ -177,8 +174,6 @@ def plot_cues_beside_relevance(
     ``coefficients``: ``coefficients.csv`` of ``stressnet cue-baselines``. ``width`` ({"page",
     "column"}): below 5 inches the labels do not fit and the figure is refused.
     """
-    from matplotlib.transforms import blended_transform_factory
-
     require_columns(coefficients, COEFFICIENT_COLUMNS, "table of coefficients")
     chosen = coefficients[coefficients["baseline"] == baseline]
     rows = summary[(summary["measure"] == "density") & (summary["stress"] == "ALL")]

@@ -1,20 +1,18 @@
 """Panels of figures: where they stand, what frames them, and arrays on their own axes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes as Ax
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
 
 from stressnet.axes import Axes, cell_edges
 from stressnet.report.style import NULL_COLOUR, Width, width_in
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes as Ax
-    from matplotlib.collections import QuadMesh
-    from matplotlib.figure import Figure, SubFigure
 
 
 def blank(width: Width, height_in: float, layout: Any = "constrained") -> Figure:
@@ -22,8 +20,6 @@ def blank(width: Width, height_in: float, layout: Any = "constrained") -> Figure
 
     ``width`` is a name or inches (:func:`~stressnet.report.style.width_in`).
     """
-    from matplotlib.figure import Figure
-
     return Figure(figsize=(width_in(width), height_in), layout=layout)
 
 
@@ -149,8 +145,6 @@ TICK = {
 
 def legend(figure: Figure, entries: Mapping[str, Mapping[str, Any]], **options: Any) -> None:
     """A legend below everything; entries are looks of lines by what they mean."""
-    from matplotlib.lines import Line2D
-
     handles = [Line2D([], [], **look) for look in entries.values()]
     look: dict[str, Any] = {"borderpad": 0.1, "columnspacing": 1.2, **options}
     look.setdefault("loc", "outside lower center")
@@ -171,8 +165,6 @@ def mesh(
     Only they are rasterised in vector files. Limits of time that were set stay. Frequency goes to
     the last bin's centre unless limits are given, with ticks every kilohertz or two.
     """
-    from matplotlib.ticker import FixedLocator
-
     x, y = cell_edges(axes.time_s), cell_edges(axes.frequency_hz)
     xlim = ax.get_xlim() if ax.get_autoscalex_on() is False else None
     drawn = ax.pcolormesh(

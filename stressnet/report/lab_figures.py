@@ -6,13 +6,13 @@ page of a cue shows a word, where its cue is, what the best and the default meth
 the scores of all of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes as Plot
+from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from stressnet.axes import cell_edges
@@ -24,10 +24,6 @@ from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.report.grid import blank, draw_estimate, footnote, row_panels
 from stressnet.report.layers import draw_image, draw_relevance
 from stressnet.report.style import NULL_COLOUR, Width, style, text_width_in, width_in
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes as Plot
-    from matplotlib.figure import Figure, SubFigure
 
 _ROW_IN = 0.155
 _TRUTH_COLOUR = "#0a7d3c"

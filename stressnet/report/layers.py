@@ -14,13 +14,18 @@ A spectrogram with formants in a figure of one's own::
     draw_formants(ax, word.tracks.formants)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import parselmouth
+from matplotlib.axes import Axes as Ax
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.transforms import blended_transform_factory
 from numpy.typing import NDArray
 
 from stressnet.acoustics.track_types import FormantTrack, PitchTrack
@@ -39,10 +44,6 @@ from stressnet.report.style import (
     relevance_limit,
     symmetric_norm,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes as Ax
-    from matplotlib.collections import QuadMesh
 
 _IMAGE_DARKNESS = 0.7
 """Darkest grey under relevance; 1 is black."""
@@ -114,8 +115,6 @@ def draw_formants(
     With ``audio``, in which ``origin_s`` is zero, dots stand only where the sound is within
     :data:`FORMANT_RANGE_DB` of its loudest.
     """
-    from matplotlib.colors import to_rgba
-
     time_s = np.broadcast_to(formants.time_s, formants.frequency_hz.shape)
     drawn = np.isfinite(formants.frequency_hz)
     if audio is not None and len(formants.time_s):
@@ -144,8 +143,6 @@ def draw_pitch(ax: Ax, pitch: PitchTrack, *, size: float = 1.0) -> None:
     """F0 as blue dots (of ``size`` re 1.6 points) with a white halo on a logarithmic axis that is
     widened if F0 leaves it.
     """
-    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
-
     found = np.isfinite(pitch.f0_hz)
     time_s, f0_hz = pitch.time_s[found], pitch.f0_hz[found]
     low, high = PITCH_RANGE_HZ
@@ -218,8 +215,6 @@ def add_colour_bar(
     The panel's position must be final, with 0.6 inches free to its right. In the ``label``
     (quantity and unit) ``{power}`` becomes the power of ten that the ticks lack.
     """
-    from matplotlib.ticker import MaxNLocator
-
     figure: Any = ax.figure
     box = ax.get_position()
     wide, tall = figure.get_size_inches()
@@ -244,8 +239,6 @@ def add_colour_bar(
 
 
 def _hatch_padding(ax: Ax, axes: Axes, mask: NDArray[np.bool_]) -> None:
-    from matplotlib.patches import Rectangle
-
     x, y = cell_edges(axes.time_s), cell_edges(axes.frequency_hz)
     look: dict[str, Any] = {"edgecolor": "#c8c8c8", "hatch": "////", "linewidth": 0}
     changes = np.flatnonzero(np.diff(np.r_[0, (~mask).astype(int), 0]))
@@ -285,9 +278,6 @@ def draw_boundaries(top: Ax, bottom: Ax, times_s: Sequence[float], *, strong: bo
 
     Positions of the panels must be final; times outside their common axis are left out.
     """
-    from matplotlib.lines import Line2D
-    from matplotlib.transforms import blended_transform_factory
-
     figure = top.figure
     transform = blended_transform_factory(top.transData, figure.transFigure)
     y = [bottom.get_position().y0, top.get_position().y1]

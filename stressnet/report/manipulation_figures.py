@@ -1,14 +1,14 @@
 """Figures of manipulated words: psychometric curves, and relevance against the effect of a cue."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes as Plot
+from matplotlib.figure import Figure
 
 from stressnet.errors import ConfigError, check_names
 from stressnet.lexicon.stress import CLASSES
@@ -25,10 +25,6 @@ from stressnet.report.style import (
     style,
     width_in,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes as Plot
-    from matplotlib.figure import Figure
 
 CUE_TITLES = {
     "f0": "F0",

@@ -1,16 +1,15 @@
 """The report: one folder with a page that opens from disk, its figures, tables and sounds."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from stressnet.axes import Axes
 from stressnet.corpus.store import Corpus
@@ -30,9 +29,6 @@ from stressnet.report.scores import plot_accuracy, plot_confusion
 from stressnet.report.word import LEGEND, caption, plot_word, word_data
 from stressnet.report.word_data import WordData, map_table
 from stressnet.runs.tables import read_table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 ALIGNMENT_FILE = "alignment-error.json"
 """In the corpus folder, where the true times are known."""

@@ -1,13 +1,15 @@
 """Figures of patching: effects by layer and part of the word, estimates against the truth, curves
 of circuits, and a circuit."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes as Ax
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
 
 from stressnet.lexicon.stress import Stress
 from stressnet.patching.pairs import NULL, STRESS
@@ -23,18 +25,11 @@ from stressnet.report.style import (
     width_in,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes as Ax
-    from matplotlib.colors import Colormap
-    from matplotlib.figure import Figure
 MAX_PANELS = 12
 _MAX_POINTS = 4000
 
 
 def _diverging() -> Colormap:
-    from matplotlib.colors import LinearSegmentedColormap
-
     ends = (STRESS_COLOURS[Stress.FINAL], "#ffffff", STRESS_COLOURS[Stress.INITIAL])
     return LinearSegmentedColormap.from_list("stressnet_effect", ends)
 

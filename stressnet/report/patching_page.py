@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from stressnet.patching.agreement import ALL_LAYERS, TRUTH
 from stressnet.patching.circuits import KEPT, RANDOM, WHOLE, smallest
@@ -21,8 +22,6 @@ from stressnet.runs.tables import read_table
 from stressnet.version import __version__
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from stressnet.corpus.store import Corpus
 
 Tables = dict[str, pd.DataFrame]

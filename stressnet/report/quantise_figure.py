@@ -1,16 +1,11 @@
 """Figure of what few bits cost."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+import pandas as pd
+from matplotlib.figure import Figure
 
 from stressnet.quantise.cost import TOGETHER
 from stressnet.report.grid import labelled_panels
 from stressnet.report.style import COLOURS, MARKERS, NULL_COLOUR, style, width_in
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
 
 MEASURES = {"balanced_accuracy": "balanced accuracy", "agreement": "same answer as in float32"}
 
@@ -21,8 +16,6 @@ def plot_cost(cost: pd.DataFrame) -> Figure:
     ``cost``: ``cost.parquet`` of ``stressnet quantise``; random plans are averaged. The band is the
     interval of the first score.
     """
-    from matplotlib.figure import Figure
-
     rows = cost[cost["test_set"] == TOGETHER]
     pairs = [(name, measure) for name in rows["network"].unique() for measure in MEASURES]
     titles = [f"{name}: {MEASURES[measure]}" for name, measure in pairs]

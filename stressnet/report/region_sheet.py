@@ -1,13 +1,13 @@
 """``stressnet regions``: what regions there are, and a picture of each on one token."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from stressnet.axes import cell_edges
 from stressnet.corpus.store import Corpus
@@ -17,9 +17,6 @@ from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.scene import Scene
 from stressnet.report.grid import blank
 from stressnet.report.style import BOUNDARY_COLOUR, FORMANT_COLOUR, FORMATS, PITCH_COLOUR, style
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 N_COLUMNS = 8, 4
 """Panels beside each other, of all regions and of up to 15 that were named."""
@@ -80,8 +77,6 @@ def draw_regions(
 
 def region_sheet(scene: Scene, values: Any, names: Sequence[str] = ()) -> Figure:
     """One panel per region: its mask over the spectrogram, or why the token does not have it."""
-    from matplotlib.colors import to_rgb
-
     regions = get_regions(names or None, n_syllables=len(scene.times.nuclei))
     size = int(0 < len(names) < 16)
     n_columns = N_COLUMNS[size]

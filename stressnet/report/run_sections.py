@@ -1,14 +1,13 @@
 """Sections about one run, which the report and the explorer share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from stressnet.corpus.card import about_language
 from stressnet.corpus.store import Corpus
@@ -21,9 +20,6 @@ from stressnet.report.run import RelevanceRun
 from stressnet.report.vowel_space import plot_vowel_space, vowel_table
 from stressnet.report.warp import plot_warped_means, warped_means
 from stressnet.report.word_data import map_table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)

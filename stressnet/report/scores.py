@@ -1,14 +1,15 @@
 """Figures of networks' success: accuracy per test set, confusions, leak audits, reliability."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes as Ax
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 
 from stressnet.errors import ConfigError, require_columns
 from stressnet.evaluation.sets import TITLES
@@ -31,10 +32,6 @@ from stressnet.report.style import (
     style,
     width_in,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes as Ax
-    from matplotlib.figure import Figure
 
 SET_NAMES = {
     **TITLES,
@@ -120,8 +117,6 @@ def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figur
     ``predictions``: ``split``, the true class (``stress_true`` or ``stress``) and
     ``stress_predicted``.
     """
-    from matplotlib.colors import LinearSegmentedColormap
-
     truth = "stress_true" if "stress_true" in predictions.columns else "stress"
     require_columns(predictions, ("split", truth, "stress_predicted"), "table of predictions")
     classes = classes_among(predictions[truth])

@@ -1,11 +1,14 @@
 """The vowel space, F1 against F2 as phoneticians draw it, coloured by relevance."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes as Ax
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
 from stressnet.acoustics.vowel_space import bark
@@ -19,11 +22,6 @@ from stressnet.report.names import count_of
 from stressnet.report.run import RelevanceRun
 from stressnet.report.style import Width, style, width_in
 from stressnet.runs.tables import read_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes as Ax
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.figure import Figure
 
 MIDDLE = 0.5
 """Part of a vowel around its middle whose median formants stand for the vowel."""
@@ -120,9 +118,6 @@ def plot_vowel_space(
     mean of each vowel with at least :data:`MIN_TOKENS` tokens, coloured by the median of its
     tokens.
     """
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
     if measure not in MEASURES or scale not in ("hz", "bark"):
         raise ConfigError(
             f"a vowel space of {measure!r} in {scale!r} is not known; "
@@ -189,8 +184,6 @@ def _scaled(frequency_hz: pd.Series, scale: str) -> NDArray[np.float64]:
 
 def _limits(ax: Ax, vowels: pd.DataFrame, scale: str) -> None:
     """Reversed axes that hold all but stray measurements; logarithmic in hertz."""
-    from matplotlib.ticker import FixedLocator, NullLocator
-
     for name, column in (("x", "f2_hz"), ("y", "f1_hz")):
         low, high = np.percentile(_scaled(vowels[column], scale), (0.5, 99.5))
         if scale == "hz":

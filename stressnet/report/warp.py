@@ -5,14 +5,15 @@ is not given more relevance per cell. Each map is divided by its own Σ|R| first
 the mean is the share of a token's absolute relevance per cell.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes as Ax
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
 
 from stressnet.axes import Axes, FloatArray
 from stressnet.corpus.images import Images
@@ -33,11 +34,6 @@ from stressnet.report.style import (
     text_width_in,
     width_in,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes as Ax
-    from matplotlib.collections import QuadMesh
-    from matplotlib.figure import Figure
 
 MARGIN_S = 0.03
 """Sound beside the word that is kept, not warped."""

@@ -1,13 +1,13 @@
 """One word as a picture in Praat's manner, with what the network's decision rested on."""
 
-from __future__ import annotations
-
 import textwrap
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes as Ax
+from matplotlib.figure import Figure
 
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
@@ -25,10 +25,6 @@ from stressnet.report.style import (
     width_in,
 )
 from stressnet.report.word_data import WordData, word_data
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes as Ax
-    from matplotlib.figure import Figure
 
 __all__ = ["LEGEND", "WordData", "caption", "draw_word", "plot_word", "word_data"]
 

@@ -26,11 +26,11 @@ from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, AudioError, MissingPartError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Dictionary, load_dictionary
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.journal import Journal, Results
 from stressnet.runs.problems import Problem, Severity, warnings_about
 
 if TYPE_CHECKING:
-    from stressnet.runs.folder import RunFolder
     from stressnet.stages.build_corpus import BuildConfig
 
 

@@ -26,11 +26,11 @@ from stressnet.errors import AlignmentError, AudioError, CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.dictionary import Reject, load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import get_tagger
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import safe_name
 from stressnet.runs.problems import Problem, Severity, warnings_about
 
 if TYPE_CHECKING:
-    from stressnet.runs.folder import RunFolder
     from stressnet.stages.build_corpus import BuildConfig
 
 _IS_OVERLAP = re.compile(r" overlaps | has no length ")

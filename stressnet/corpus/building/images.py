@@ -1,11 +1,10 @@
 """Stage *spectrograms*: every token's image under each preset, in one memory-mapped array."""
 
-from __future__ import annotations
-
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stressnet.acoustics.spectrogram import SpectrogramPreset, get_preset
 from stressnet.acoustics.token_image import image_in_excerpt
@@ -14,14 +13,10 @@ from stressnet.corpus.images import write_images_header
 from stressnet.corpus.store import TOKENS
 from stressnet.corpus.tokens import span_of
 from stressnet.runs.arrays import ArrayFile
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.journal import Journal
 from stressnet.runs.names import inside
 from stressnet.runs.parallel import in_order
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.runs.folder import RunFolder
 
 _CHUNK = 64
 """Tokens per task: large enough that handing over costs little."""
@@ -45,8 +40,6 @@ def compute_spectrograms(folder: RunFolder, presets: list[str], within: str = ""
 
     ``within`` is a folder of the corpus with a token table of its own.
     """
-    import pandas as pd
-
     columns = ["excerpt_file", "start_s", "end_s", "excerpt_start_s"]
     rows = pd.read_parquet(folder.path / within / TOKENS, columns=columns)
     for name in presets:

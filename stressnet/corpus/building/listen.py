@@ -4,12 +4,10 @@ Every file is measured once, and what cannot be used is left out; later the word
 are compared with the recording they were found in.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stressnet.alignment.fit import fit_to_sound
 from stressnet.audio import read_stretches
@@ -18,10 +16,8 @@ from stressnet.corpus.scan import Recording, Scan
 from stressnet.corpus.sound_check import check_sound
 from stressnet.errors import AudioError
 from stressnet.intervals import Alignment
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.problems import Problem, Severity, warnings_about
-
-if TYPE_CHECKING:
-    from stressnet.runs.folder import RunFolder
 
 
 def _check_one(sound: tuple[Path, int | None]) -> dict[str, Any]:

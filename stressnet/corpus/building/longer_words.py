@@ -18,9 +18,9 @@ from stressnet.corpus.tables import STRETCH_TYPES, TableWriter, arrow_schema, co
 from stressnet.errors import AlignmentError, AudioError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
+from stressnet.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from stressnet.runs.folder import RunFolder
     from stressnet.stages.build_corpus import BuildConfig
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stressnet.corpus.card import card_text
@@ -36,9 +37,6 @@ from stressnet.runs.manifest import read_json
 from stressnet.runs.problems import count_lost, count_problems
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.runs.folder import RunFolder
     from stressnet.stages.build_corpus import BuildConfig
 
 
@@ -57,8 +55,6 @@ def finish_tables(
     ``rejected`` counts words that are no tokens by reason. The columns that counts and the card
     need come back, with those added.
     """
-    import pandas as pd
-
     tokens = pd.read_parquet(folder.path / TOKENS, columns=list(_DECIDING))
     tokens["corpus"], tokens["language"] = corpus, config.code
     tokens = split_tokens(tokens, config.splits, config.splits_file)
@@ -73,9 +69,6 @@ def finish_tables(
 
 def _add_columns(path: Path, tokens: pd.DataFrame, types: Mapping[str, str]) -> None:
     """Put the columns of `SPLIT_TYPES` beside those of a token table, some rows at a time."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     schema, first = arrow_schema({**types, **SPLIT_TYPES}), 0
     with TableWriter(path, schema) as writer, pq.ParquetFile(path) as source:
         for batch in source.iter_batches(ROWS_PER_GROUP, columns=list(types)):

@@ -1,13 +1,14 @@
 """Stage *tracks*: F0 and formants of every token, with settings found per speaker."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stressnet.acoustics.speakers import SpeakerSettings, speaker_settings, tracks_of
@@ -17,14 +18,10 @@ from stressnet.corpus.store import TOKENS, TRACKS
 from stressnet.corpus.tables import TableWriter
 from stressnet.corpus.tokens import vowel_spans
 from stressnet.errors import CorpusError, StressnetError
+from stressnet.runs.folder import RunFolder
 from stressnet.runs.names import inside
 from stressnet.runs.problems import warnings_about
 from stressnet.runs.tables import write_parquet
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stressnet.runs.folder import RunFolder
 
 _NUCLEUS_TIME = re.compile(r"nucleus_\d_(start|end)_s")
 
@@ -75,9 +72,6 @@ def _write_tracks(
 
 def compute_tracks(folder: RunFolder) -> None:
     """Write ``tracks.parquet`` and the trackers' settings per speaker, ``speakers.csv``."""
-    import pandas as pd
-    import pyarrow.parquet as pq
-
     out = folder.path
     vowels = [name for name in pq.read_schema(out / TOKENS).names if _NUCLEUS_TIME.match(name)]
     columns = ["token_id", "excerpt_file", "start_s", "excerpt_start_s", *vowels]
@@ -127,9 +121,6 @@ def _chunks(tokens: pd.DataFrame, folder: Path) -> Iterator[tuple[Path, str, NDA
 
 def _join(files: list[Path], out: Path) -> None:
     """Concatenate Parquet files of one schema without holding more than a few in memory."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     schema = pq.read_schema(files[0]).remove_metadata()
     waiting: list[pa.Table] = []
     with TableWriter(out, schema) as writer:

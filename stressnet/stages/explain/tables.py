@@ -10,9 +10,14 @@ from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import CorpusError
 from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.regions import BandRule
-from stressnet.regions import project_corpus as projecting
 from stressnet.regions.nulls import SHIFTS
-from stressnet.regions.project_corpus import NULLS, RELEVANCE, ControlMaps
+from stressnet.regions.project_corpus import (
+    NULLS,
+    RELEVANCE,
+    ControlMaps,
+    ProjectionSettings,
+    project_run,
+)
 from stressnet.runs.folder import RunFolder
 from stressnet.stages.explain import ExplainConfig
 from stressnet.statistics import summarise
@@ -31,7 +36,7 @@ def project_tokens(
     folder: RunFolder,
 ) -> dict[str, float]:
     """Write the tables of regions; return which part of the tokens agrees with its donors."""
-    settings = projecting.ProjectionSettings(
+    settings = ProjectionSettings(
         preset=preset,
         bands=BandRule.parse(config.bands),
         maps=folder.path / "maps.npy",
@@ -40,7 +45,7 @@ def project_tokens(
         partitions=config.partitions,
     )
     tokens = tokens.join(chosen.tokens.filter(regex=r"^nucleus_\d$"))
-    matches = projecting.project_run(folder, corpus.path, settings, tokens, config.seed, controls)
+    matches = project_run(folder, corpus.path, settings, tokens, config.seed, controls)
     if not (folder.path / RELEVANCE).exists():
         first = folder.problems[0]
         raise CorpusError(
@@ -74,13 +79,13 @@ def summarise_run(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame | None]
     relevance = pd.read_parquet(folder.path / RELEVANCE)
     summary = summarise(relevance)
     folder.table("summary.csv", summary)
-    folder.table("summary_localisation.csv", projecting.summarise_localisation(relevance))
+    folder.table("summary_localisation.csv", summarise_localisation(relevance))
     if not (folder.path / NULLS).exists():
         return summary, None
     nulls = pd.read_parquet(folder.path / NULLS)
     if set(nulls["null"]) <= {"exchange"}:
         return summary, None
-    against = projecting.summarise_nulls(relevance, nulls)
+    against = summarise_nulls(relevance, nulls)
     folder.table("summary_nulls.csv", against)
     return summary, against
 
@@ -97,3 +102,40 @@ def conservation(tokens: pd.DataFrame) -> dict[str, Any]:
         "largest_closure_residual": float(tokens["closure"].max()),
         "conserved": bool(tokens["closure"].max() <= MAX_CLOSURE),
     }
+
+
+def summarise_nulls(relevance: pd.DataFrame, nulls: pd.DataFrame) -> pd.DataFrame:
+    """The columns of ``summary.csv`` against each null, with a column ``null`` in front."""
+    keys = ["token_id", "word", "family", "speaker", "stress", "region"]
+    parts = []
+    for name in nulls["null"].unique():
+        theirs = nulls.loc[nulls["null"] == name, ["token_id", "region", *NULL_SUMMARY]]
+        if theirs.duplicated(["token_id", "region"]).any():  # several draws
+            theirs = theirs.groupby(["token_id", "region"], sort=False, as_index=False).mean()
+        renamed = theirs.rename(columns={m: f"null_{m}" for m in NULL_SUMMARY})
+        there = relevance["region"].isin(theirs["region"].unique())
+        table = relevance.loc[there, [*keys, *NULL_SUMMARY]]
+        table = table.merge(renamed, on=["token_id", "region"], how="left")
+        summary = summarise(table, measures=NULL_SUMMARY)
+        summary.insert(0, "null", name)
+        parts.append(summary)
+    return pd.concat(parts, ignore_index=True)
+
+
+NULL_SUMMARY = (
+    *("positive_share", "signed_share", "density", "density_energy"),
+    *("share_in_nucleus", "density_in_nucleus", "rank_accuracy", "iou"),
+)
+"""Measures of ``summary_nulls.csv``."""
+
+
+def summarise_localisation(relevance: pd.DataFrame) -> pd.DataFrame:
+    """The columns of ``summary.csv`` for measures of localisation, against their chance level."""
+    chance = {"mass_accuracy": "area_share"}
+    chance |= {m: f"{m}_chance" for m in ("rank_accuracy", "iou", "iou_top10", "pointing")}
+    keys = ["token_id", "word", "family", "speaker", "stress", "region"]
+    table = relevance[[*keys, *chance]].assign(
+        **{f"null_{measure}": relevance[column] for measure, column in chance.items()}
+    )
+    summary = summarise(table, measures=list(chance))
+    return summary.rename(columns={"null_mean": "chance_mean"})
