@@ -31,11 +31,8 @@ _UNKNOWN_FRAMES = 1 << 62
 
 _BLOCK_FRAMES = 1 << 20
 
-_ROUNDING_S = 0.01
-"""A recording may be shorter than promised by so much."""
-
-_DECODED_ROUNDING_S = 0.2
-"""Lengths that compressed formats state are rounded to their frames."""
+_ROUNDING_S = 0.01  # A recording may be shorter than promised by so much
+_DECODED_ROUNDING_S = 0.2  # Lengths that compressed formats state are rounded to their frames
 
 
 @dataclass(frozen=True)

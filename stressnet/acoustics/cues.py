@@ -53,8 +53,7 @@ MIDDLE = (0.3, 0.7)
 SUSPECT_SHARE = 0.5
 """Share of wide-band frames in the middle of a vowel from which its formants are suspect."""
 
-MIN_SYLLABLES = 3
-"""A rate of fewer syllables is the words' own duration over again and is missing."""
+MIN_SYLLABLES = 3  # A rate of fewer syllables is the words' own duration over again and is missing
 
 Span = tuple[float, float]
 

@@ -38,8 +38,7 @@ def intensity_cues(
     return {name: value if value > -200.0 else np.nan for name, value in cues.items()}
 
 
-MIN_SLOPE_FRAMES = 3
-"""With fewer voiced frames a slope says nothing."""
+MIN_SLOPE_FRAMES = 3  # With fewer voiced frames a slope says nothing
 
 
 def semitones(f0_hz: float, reference_hz: float) -> float:

@@ -38,10 +38,8 @@ CEILING_HZ = {"male": 5000.0, "female": 5500.0}
 UNKNOWN_CEILING_HZ = 5500.0
 FLOOR_FACTOR = 0.75
 CEILING_FACTOR = 1.5
-FIRST_PASS_FLOOR_HZ = 75.0
-"""Praat's own default of old; also above mains hum."""
-LOWEST_FLOOR_HZ = 62.0
-"""Above mains hum (50 or 60 Hz) as a tracker sees it."""
+FIRST_PASS_FLOOR_HZ = 75.0  # Praat's own default of old; also above mains hum
+LOWEST_FLOOR_HZ = 62.0  # Above mains hum (50 or 60 Hz) as a tracker sees it
 MIN_VOICED_FRAMES = 20
 """With fewer voiced frames (a tenth of a second at 5 ms) the wide range is kept."""
 
@@ -218,16 +216,14 @@ PATH_STEP = 0.05
 PATH_STEPS = 4
 """Candidates are middle · exp(i · 0.05) for i = -4 ... 4, as FormantPath's defaults have it."""
 
-SMOOTHEST_MIN_S = 0.06
-"""Shorter vowels have too few frames to tell a smooth track from a rough one."""
+SMOOTHEST_MIN_S = 0.06  # Shorter vowels have too few frames to tell a smooth track from a rough one
 
 HIGHER = 1.1
 LOW_CEILING_EXCESS = 0.2
 """A ceiling looks too low if this much larger a share of vowels is suspect under it than under one
 10 % higher."""
 
-MIN_EVIDENCE = 10
-"""Vowels without which nothing is said about a ceiling."""
+MIN_EVIDENCE = 10  # Vowels without which nothing is said about a ceiling
 
 _DEGREE = 3
 _N_TRACKS = 3

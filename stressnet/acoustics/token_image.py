@@ -5,8 +5,7 @@ import io
 from stressnet.acoustics.spectrogram import SpectrogramPreset, TokenSpectrogram, compute
 from stressnet.audio import Audio
 
-CONTEXT_S = 0.25
-"""Sound kept around a word, so that no analysis window sees an edge."""
+CONTEXT_S = 0.25  # Sound kept around a word, so that no analysis window sees an edge
 
 
 def image_in_excerpt(

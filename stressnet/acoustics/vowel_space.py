@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-MIN_VOWELS = 10
-"""With fewer measured vowels a speaker's centroid means little and is missing."""
+MIN_VOWELS = 10  # With fewer measured vowels a speaker's centroid means little and is missing
 
 
 def bark(frequency_hz: ArrayLike) -> NDArray[np.float64]:

@@ -25,8 +25,7 @@ from stressnet.acoustics.cue_table import BANDS_HZ, band_name
 MIN_VOWEL_S = 0.025
 """A shorter window has fewer than two periods of a low voice and cannot tell 500 Hz bands apart."""
 
-REFERENCE_PA2 = 4e-10
-"""Praat's auditory threshold, the square of 20 µPa: samples count as pascals."""
+REFERENCE_PA2 = 4e-10  # Praat's auditory threshold, the square of 20 µPa: samples count as pascals
 
 TILT_ARGUMENTS = (0, 1000, 1000, 4000, "energy")
 """Of Praat's *Ltas: Get slope*: low band, high band, averaging."""

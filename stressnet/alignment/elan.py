@@ -18,8 +18,7 @@ from stressnet.errors import AlignmentError
 
 _KNOWN = WORD_TIERS | PHONE_TIERS | UTTERANCE_TIERS
 _SCHEMA = "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation"
-_DEEPEST = 100
-"""Longest chain of annotations that refer to others."""
+_DEEPEST = 100  # Longest chain of annotations that refer to others
 
 
 def elan_tiers(path: Path) -> list[tuple[str, Sequence[object]]]:

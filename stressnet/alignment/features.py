@@ -18,11 +18,8 @@ Frame ``t`` is centred at ``(t + 0.5) * FRAME_S``, so that a change between fram
 ``t`` lies at ``t * FRAME_S``, unbiased.
 """
 
-N_CEPSTRA = 13
-"""Cepstral coefficients, the zeroth included, of 23 mel filters."""
-
-DELTA_FRAMES = 2
-"""Half width of the regression window of the deltas."""
+N_CEPSTRA = 13  # Cepstral coefficients, the zeroth included, of 23 mel filters
+DELTA_FRAMES = 2  # Half width of the regression window of the deltas
 
 
 def cepstra(samples: np.ndarray) -> np.ndarray:

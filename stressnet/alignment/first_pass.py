@@ -27,8 +27,7 @@ from stressnet.audio import read_audio
 from stressnet.errors import AudioError
 from stressnet.languages.phones import manner
 
-SHORTEST_PHONE_S = 0.03
-"""Three states of one frame each, in both models."""
+SHORTEST_PHONE_S = 0.03  # Three states of one frame each, in both models
 
 _ARPABET = frozenset(arpabet())
 

@@ -23,8 +23,7 @@ from stressnet.runs.problems import Severity
 LIMIT, LIMIT_PER_ROOT = -1.8, -4.0
 """Lowest score of words that belong: of many phones, and what the root of n phones divides."""
 
-_DOUBT = 0.75
-"""Scores below this share of the limit are doubtful."""
+_DOUBT = 0.75  # Scores below this share of the limit are doubtful
 
 _LIKE_REVERSED, _DOUBTFULLY_LIKE_REVERSED = 0.75, 0.55
 """Share of the score of the reversed phones, above which words do not belong, or may not."""

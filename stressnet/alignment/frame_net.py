@@ -24,7 +24,6 @@ CLASSES = ("", *sorted(CONSONANTS), *(vowel + digit for vowel in sorted(VOWELS) 
 DILATIONS = (1, 1, 2, 4, 8)
 _REACH = sum(DILATIONS)  # pairs of frames on either side that a pair depends on
 _PIECE = 6000  # pairs of frames computed at a time
-
 _LOUD = 4.0  # natural logarithms of energy below the level of loud speech
 _FLOOR = -11.0
 _SCALE = 3.0

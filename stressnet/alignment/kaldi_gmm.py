@@ -35,14 +35,9 @@ from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 from stressnet.audio import audio_facts, read_audio
 from stressnet.errors import AudioError
 
-TRAINING_S = 3600.0
-"""Most speech to train on, in seconds."""
-
-MINIMUM_S = 15.0
-"""Least speech to train on, in seconds."""
-
-NET_NAME = "frame-net"
-"""Source of alignments made without a trained model."""
+TRAINING_S = 3600.0  # Most speech to train on, in seconds
+MINIMUM_S = 15.0  # Least speech to train on, in seconds
+NET_NAME = "frame-net"  # Source of alignments made without a trained model
 
 
 class KaldiGmmAligner(Aligner):

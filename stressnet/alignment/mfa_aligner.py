@@ -24,8 +24,7 @@ from stressnet.audio import audio_facts, read_audio, write_flac
 from stressnet.errors import AlignmentError, AudioError, LexiconError, MissingPartError
 from stressnet.languages import ENGLISH, Language, language
 
-OLDEST, FIRST_UNKNOWN = 2, 4
-"""Supported versions: from the first to below the second."""
+OLDEST, FIRST_UNKNOWN = 2, 4  # Supported versions: from the first to below the second
 
 BEAM, RETRY_BEAM = 10, 400
 """Widths of the search; the second is for utterances that the first loses."""

@@ -10,17 +10,13 @@ from stressnet.lexicon.pronunciation import CONSONANTS, VOWELS, bare
 Variants = Sequence[Sequence[tuple[str, ...]]]
 """For each word of an utterance its pronunciations, ARPAbet with stress digits."""
 
-SHORTEST_S = 0.005
-"""Shortest phone in seconds when boundaries are moved."""
+SHORTEST_S = 0.005  # Shortest phone in seconds when boundaries are moved
 
 LONGEST_S = 0.5
 """Longest first phone after a pause, in seconds; what is longer is partly something else."""
 
-NEAR_S = 0.1
-"""Distance in seconds up to which models have a word at the same place."""
-
-AGREEMENT_S = 0.03
-"""Distance in seconds up to which boundaries of three models are averaged."""
+NEAR_S = 0.1  # Distance in seconds up to which models have a word at the same place
+AGREEMENT_S = 0.03  # Distance in seconds up to which boundaries of three models are averaged
 
 
 @dataclass(frozen=True, slots=True)

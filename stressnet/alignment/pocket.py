@@ -26,9 +26,7 @@ BEAMS = (1e-48, 1e-80, 1e-150, 1e-300)
 """Relative likelihoods below which paths are dropped, tried until a path reaches the end: first
 pocketsphinx's own."""
 
-PHONES = VOWELS | CONSONANTS
-"""The model's phones, which have no stress."""
-
+PHONES = VOWELS | CONSONANTS  # The model's phones, which have no stress
 _SCORE_UNIT = 2**10  # pocketsphinx keeps acoustic scores shifted right by ten bits
 _ENTRY = re.compile(r"w(\d+)(?:\((\d+)\))?$")
 

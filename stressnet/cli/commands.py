@@ -19,8 +19,7 @@ from stressnet.runs.stage import load
 from stressnet.runs.toml_file import read_toml
 from stressnet.runs.work import DryRun, is_first_process, shown
 
-_LONGEST = 2000
-"""Characters of a message; damaged files can hold values of any length."""
+_LONGEST = 2000  # Characters of a message; damaged files can hold values of any length
 
 EXIT_FAILED = 1
 EXIT_SOME_FAILED = 3
@@ -97,8 +96,7 @@ def _arguments(stage: Stage) -> list[click.Parameter]:
 
 _OUT = "output_folder"
 
-_SHOWN = 5
-"""Failed items that are named on stderr."""
+_SHOWN = 5  # Failed items that are named on stderr
 
 
 def _argument(one: Input) -> click.Argument:

@@ -14,13 +14,11 @@ from stressnet.runs.problems import Problem, warnings_about
 if TYPE_CHECKING:
     import pandas as pd
 
-READINGS = "readings.csv"
-"""Table of a corpus: what is not read as it is written."""
+READINGS = "readings.csv"  # Table of a corpus: what is not read as it is written
 
 READING_COLUMNS = ("utterance_id", "written", "read", "rule")
 
-Changes = Mapping[str, Sequence[Change]]
-"""By utterance, what is not read as its transcript has it."""
+Changes = Mapping[str, Sequence[Change]]  # By utterance, what is not read as its transcript has it
 
 _LOOKS = {
     "chat": re.compile(r"&[-=+~]\w|\[/+\]|\+\.\.\.|\*[A-Z]{3}:"),

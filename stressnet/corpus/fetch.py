@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 from stressnet.corpus.recipe import Recipe, load_recipe
 from stressnet.errors import CorpusError, FolderError, RecipeError
 
-_BLOCK_BYTES = 1 << 14
-"""What is lost at most when a connection breaks."""
+_BLOCK_BYTES = 1 << 14  # What is lost at most when a connection breaks
 
 _TIMEOUT_S = 30
 

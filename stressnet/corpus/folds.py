@@ -23,11 +23,8 @@ from stressnet.errors import ConfigError, CorpusError
 from stressnet.lexicon.stress import classes_among
 
 MATCHABLE = ("duration", "frequency")
-UNMATCHED = "unmatched"
-"""Split of tokens that matching leaves out."""
-
-_DURATION_STEP = 1.1
-"""Durations within 10 % count as equal."""
+UNMATCHED = "unmatched"  # Split of tokens that matching leaves out
+_DURATION_STEP = 1.1  # Durations within 10 % count as equal
 
 
 def deal_folds(

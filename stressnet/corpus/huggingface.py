@@ -22,8 +22,7 @@ from stressnet.runs.names import inside
 from stressnet.runs.tables import open_parquet
 
 AUDIO = "audio"
-ROWS_PER_GROUP = 256
-"""Tokens whose sound is in memory at a time."""
+ROWS_PER_GROUP = 256  # Tokens whose sound is in memory at a time
 
 _DTYPES = {"string": "string", "large_string": "string", "int64": "int64", "double": "float64"}
 _DTYPES |= {"bool": "bool", "float": "float32"}

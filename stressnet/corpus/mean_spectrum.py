@@ -8,8 +8,7 @@ from stressnet.acoustics.spectrogram import sound_statistics
 from stressnet.corpus.images import Images
 from stressnet.corpus.store import Corpus
 
-N_FOR_STATISTICS = 500
-"""Training images from which mean and spread per bin are taken."""
+N_FOR_STATISTICS = 500  # Training images from which mean and spread per bin are taken
 
 
 def bin_statistics(

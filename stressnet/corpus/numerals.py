@@ -11,11 +11,8 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-LONGEST = 60
-"""Longest piece that is read, in letters; no number is longer."""
-
-SYMBOLS = {"&": "and", "%": "percent", "@": "at"}
-"""Symbols that are said where they stand alone."""
+LONGEST = 60  # Longest piece that is read, in letters; no number is longer
+SYMBOLS = {"&": "and", "%": "percent", "@": "at"}  # Symbols that are said where they stand alone
 
 TRIGGERS = r"\d²³¹½⅓⅔¼¾#$£€¥¢&%@+=°"
 """What makes a piece of text one that has to be put into words: a class of letters."""
@@ -57,8 +54,7 @@ _BETWEEN = re.compile(r"—|-{2,}|…|\.{2,}|(?<=[^0-9])[,;:!?]+|[,;:!?]+(?=[^0-
 _OUTER = '"“”„«»‹›()[]{}<>*_~¿¡'
 _TO_BE_READ = re.compile(f"[{TRIGGERS}]")
 
-Reading = tuple[str, str]
-"""Words, and the kind of thing that was read."""
+Reading = tuple[str, str]  # Words, and the kind of thing that was read
 
 
 @lru_cache(maxsize=1 << 14)

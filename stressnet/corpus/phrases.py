@@ -12,8 +12,7 @@ import pandas as pd
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.store import Corpus
 
-MIN_PAUSE_S = 0.2
-"""Shorter silences may be closures of plosives."""
+MIN_PAUSE_S = 0.2  # Shorter silences may be closures of plosives
 
 FINAL, MEDIAL = "phrase-final", "phrase-medial"
 

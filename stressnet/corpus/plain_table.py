@@ -13,8 +13,7 @@ from stressnet.errors import CorpusError
 
 DELIMITERS = ("\t", ";", ",", "|")
 
-Row = tuple[int, list[str]]
-"""The number of a line, from 1, and its cells."""
+Row = tuple[int, list[str]]  # The number of a line, from 1, and its cells
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _LINE_BREAK = re.compile("[\n\v\f\x1c-\x1e\x85\u2028\u2029]+")

@@ -39,11 +39,8 @@ from stressnet.runs.problems import Problem, Severity
 _NUMBERED = re.compile(r"(?:speaker|spkr?|s|channel|ch)?[ _-]*\d+", re.IGNORECASE)
 """Speakers as programs number them in each file anew."""
 
-_TEXTS = (".txt", ".lab")
-"""Endings of alignments that are no transcripts besides."""
-
-_CHANNELS = {"A": 1, "B": 2, "1": 1, "2": 2}
-"""Channels of a CTM file as channels of the sound."""
+_TEXTS = (".txt", ".lab")  # Endings of alignments that are no transcripts besides
+_CHANNELS = {"A": 1, "B": 2, "1": 1, "2": 2}  # Channels of a CTM file as channels of the sound
 
 
 @dataclass(frozen=True)

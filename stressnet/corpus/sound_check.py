@@ -17,18 +17,14 @@ _MOST_FRAMES_PER_BLOCK = 400
 
 _MIN_CLIPPED_RUNS = 10
 _MIN_CLIPPED_SHARE = 1e-4
-_CLIPPED_PEAK = 0.05
-"""Peaks of quieter recordings are flat because of their few steps."""
+_CLIPPED_PEAK = 0.05  # Peaks of quieter recordings are flat because of their few steps
 
 _QUIET_PEAK = 0.003
 _LOST_SHARE = 0.01
 """With more samples beyond full scale, the recording is lost; with fewer, some peaks are cut."""
 
-_SHORTEST_S = 0.25
-"""Means of less are no offset."""
-
-_OFFSET = 0.05
-"""Real recordings are shifted by up to half of this without harm."""
+_SHORTEST_S = 0.25  # Means of less are no offset
+_OFFSET = 0.05  # Real recordings are shifted by up to half of this without harm
 
 _CANCELLED = 0.05
 _DIFFERENT = 0.3

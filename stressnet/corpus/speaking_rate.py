@@ -13,25 +13,17 @@ from numpy.typing import NDArray
 from stressnet.alignment.aligner import Pronounce
 from stressnet.errors import AlignmentError
 
-FASTEST, FAST = 30.0, 22.0
-"""Phones per second that nobody speaks, and that are doubtful."""
-
-SLOWEST, SLOW = 2.0, 3.5
-"""The same at the other end."""
-
-FRAME_S = 0.025
-"""Length of the frames whose levels are measured."""
-
-_LOUD_S = 0.25
-"""The loudest frames, together so long, give the level of the speech."""
+FASTEST, FAST = 30.0, 22.0  # Phones per second that nobody speaks, and that are doubtful
+SLOWEST, SLOW = 2.0, 3.5  # The same at the other end
+FRAME_S = 0.025  # Length of the frames whose levels are measured
+_LOUD_S = 0.25  # The loudest frames, together so long, give the level of the speech
 
 _SOUND_DB = 45.0
 _SPEECH_DB = 30.0
 _ABOVE_FLOOR = 0.4
 """Speech is above this share of the way from the quietest tenth of the frames to the level."""
 
-_SLACK_S = 2.0
-"""Breath, laughter and noise of this length need no words."""
+_SLACK_S = 2.0  # Breath, laughter and noise of this length need no words
 
 
 def frame_levels(samples: NDArray[np.floating], rate_hz: int) -> NDArray[np.float64]:

@@ -63,8 +63,7 @@ if TYPE_CHECKING:
 TOKENS, PHONES, TRACKS = "tokens.parquet", "phones.parquet", "tracks.parquet"
 NOT_TOKENS = "not_tokens.parquet"
 
-LONGER_WORDS = "longer_words"
-"""Folder of the stretches of longer words, in the layout of a corpus."""
+LONGER_WORDS = "longer_words"  # Folder of the stretches of longer words, in the layout of a corpus
 
 _ROWS_AT_A_TIME = 512
 

@@ -17,8 +17,7 @@ from stressnet.runs.tables import WholeTable, open_parquet
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS_PER_GROUP = 4_096
-"""Rows of a table that are held before they are written."""
+ROWS_PER_GROUP = 4_096  # Rows of a table that are held before they are written
 
 _STRING, _INT, _FLOAT, _BOOL = "string", "int64", "float64", "bool"
 

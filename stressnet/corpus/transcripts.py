@@ -10,8 +10,7 @@ from stressnet.corpus.recipe import TranscriptSource
 from stressnet.corpus.written import Normaliser, Reading, split_words
 from stressnet.errors import AlignmentError, TranscriptError
 
-LINES_ENDING = ".trans.txt"
-"""Name of LibriSpeech's files of one chapter's transcripts."""
+LINES_ENDING = ".trans.txt"  # Name of LibriSpeech's files of one chapter's transcripts
 
 
 def read_lines(path: Path) -> dict[str, tuple[str, ...]]:

@@ -32,8 +32,7 @@ _CLEAN = _INVISIBLE | _APOSTROPHES | _OWN_LETTERS
 
 _WORD = re.compile(rf"{SOUND}|[^\W_]+(?:'[^\W_]+)*'?")
 
-NOT_READABLE = "not readable"
-"""Rule of what cannot be said and stays as it is."""
+NOT_READABLE = "not readable"  # Rule of what cannot be said and stays as it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ import unicodedata
 from stressnet.errors import LexiconError
 from stressnet.languages.phones import IPA_VOWELS
 
-ARPABET_VOICE = "en-us"
-"""The engine's language whose phones are written in ARPAbet."""
+ARPABET_VOICE = "en-us"  # The engine's language whose phones are written in ARPAbet
 
 _VOWELS = {
     "i": "IY", "iː": "IY", "iːː": "IY", "ɪ": "IH", "ᵻ": "IH", "ɨ": "IH", "e": "EH", "ɛ": "EH",
@@ -36,8 +35,7 @@ _SEVERAL = {
     "ɡʲ": ("G", "Y"),
 }  # fmt: skip
 _SYLLABIC = frozenset({"əl", "l̩", "n̩", "m̩"})
-RHOTIC = frozenset({"R", "ER"})
-"""CMUdict writes no R after these."""
+RHOTIC = frozenset({"R", "ER"})  # CMUdict writes no R after these
 
 _VOWEL_NAMES = frozenset(_VOWELS.values())
 

@@ -36,16 +36,11 @@ from stressnet.errors import AlignmentError
 from stressnet.espeak.engine import Mark
 from stressnet.espeak.symbols import merged, phones_of
 
-SPLIT_SHARE = 0.55
-"""Share of a symbol for two phones that its first phone gets."""
-LATERAL_SHARE = 0.45
-"""Share of vowel plus post-vocalic /l/ that belongs to the /l/."""
-QUIET_SHARE = 0.01
-"""Below this share of the utterance's peak a sample counts as silence."""
-SHORTEST_PAUSE_S = 0.030
-"""Silence shorter than this before a sonorant is no pause."""
-LONGEST_CLOSURE_S = 0.150
-"""Silence longer than this before an obstruent is a pause."""
+SPLIT_SHARE = 0.55  # Share of a symbol for two phones that its first phone gets
+LATERAL_SHARE = 0.45  # Share of vowel plus post-vocalic /l/ that belongs to the /l/
+QUIET_SHARE = 0.01  # Below this share of the utterance's peak a sample counts as silence
+SHORTEST_PAUSE_S = 0.030  # Silence shorter than this before a sonorant is no pause
+LONGEST_CLOSURE_S = 0.150  # Silence longer than this before an obstruent is a pause
 SHORTEST_LATERAL_S = 0.040
 """A post-vocalic /l/ at least this long by its own mark is left as marked."""
 

@@ -22,8 +22,7 @@ _functorch = torch._C._functorch
 ARGUMENTS = ("inputs", "seed", "target", "low", "high")
 """What an explanation is made of; the last two are the bounds."""
 
-Arguments = Mapping[str, Any]
-"""Values of :data:`ARGUMENTS`."""
+Arguments = Mapping[str, Any]  # Values of `ARGUMENTS`
 
 
 def is_transformed() -> bool:

@@ -46,8 +46,7 @@ class MapRequest:
     temperature: float = 1.0  # Of the network's probabilities
 
 
-BATCH = 32
-"""Images per forward and backward pass; the result does not depend on it."""
+BATCH = 32  # Images per forward and backward pass; the result does not depend on it
 
 
 def compute_maps(

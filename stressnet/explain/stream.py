@@ -18,8 +18,7 @@ from stressnet.explain.api import explain_batch
 from stressnet.explain.engine.calls import tensors_in
 from stressnet.explain.result import Explanation
 
-MARGIN = 1.25
-"""For scratch space of convolutions and fragmentation."""
+MARGIN = 1.25  # For scratch space of convolutions and fragmentation
 
 
 class PeakMemory(TorchDispatchMode):

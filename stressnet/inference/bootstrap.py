@@ -18,8 +18,7 @@ Side = NDArray[np.bool_] | slice
 Figure = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From weights of tokens, shape (some, n), to values, shape (some,)."""
 
-AT_ONCE = 100
-"""Resamples held in memory at a time."""
+AT_ONCE = 100  # Resamples held in memory at a time
 
 
 def cluster_weights(

@@ -34,8 +34,7 @@ from stressnet.errors import ConfigError
 SIGNED_MEASURES = ("signed_", "net_")
 """How names of measures begin that can be negative; shares, densities and scores cannot."""
 
-MIN_CLUSTERS = 5
-"""With fewer speakers or words there is no honest interval and none is given."""
+MIN_CLUSTERS = 5  # With fewer speakers or words there is no honest interval and none is given
 
 TOO_FEW = f"fewer than {MIN_CLUSTERS}"
 

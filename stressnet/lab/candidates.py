@@ -38,11 +38,8 @@ find the cue above 500 Hz; 1 kHz is above F1 of nearly every vowel)."""
 VOWEL_EDGE_S = 0.015
 WORD_EDGE_S = 0.020
 
-MIN_CELLS = 12
-"""A rival with fewer cells left is too small to be ranked: its mean is luck."""
-
-MIN_PART = 0.25
-"""The same for the part of a rival's cells that is left."""
+MIN_CELLS = 12  # A rival with fewer cells left is too small to be ranked: its mean is luck
+MIN_PART = 0.25  # The same for the part of a rival's cells that is left
 
 _BANDS = ("F0", "harmonics", *(f"F{k}" for k in range(1, N_FORMANTS + 1)))
 _PARTS = (*_BANDS, "low", "high", "vowel_edges", "onset", "coda")

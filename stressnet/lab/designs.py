@@ -186,8 +186,7 @@ def _registry() -> dict[str, Design]:
     return {design.name: design for design in designs}
 
 
-DESIGNS: dict[str, Design] = _registry()
-"""Designs by name."""
+DESIGNS: dict[str, Design] = _registry()  # Designs by name
 
 
 def get_design(design: str | Design) -> Design:

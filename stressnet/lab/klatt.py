@@ -46,8 +46,7 @@ RATE_HZ = WORKING_RATE_HZ
 _AMPLITUDES_DB = (0.0, -3.0, -8.0, -15.0, -24.0, -32.0)
 _N_ORAL = len(NEUTRAL_HZ)
 
-BACKGROUND_DB = 26.0
-"""White noise under the whole recording, about 40 dB below the vowels."""
+BACKGROUND_DB = 26.0  # White noise under the whole recording, about 40 dB below the vowels
 
 TILT_TOP_HZ = 4000.0
 _TILT_SHARES = (0.0, 0.8, 1.0, 1.2, 1.3, 1.3)
@@ -58,9 +57,7 @@ _BURST_S = 0.008
 _MAX_ROUNDS = 6
 _CLOSE_DB = 0.3
 _TILT_STEP = 1.2  # F1's skirt is above 1 kHz, too: a decibel on the others gives 0.8 of tilt
-
-TOLERANCE_DB = 1.0
-"""How far a vowel may miss its planned level and tilt."""
+TOLERANCE_DB = 1.0  # How far a vowel may miss its planned level and tilt
 
 _OFF_DB = -60.0
 _VOICING_DB = 90.0

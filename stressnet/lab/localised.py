@@ -51,8 +51,7 @@ from stressnet.regions.measures import TOLERANCE_HZ, TOLERANCE_S
 
 __all__ = ["TARGETS", "TargetRules", "localised_set", "localised_target"]
 
-MIN_TRAIN, MIN_HELD_OUT = 100, 50
-"""Tokens with a known cue without which no target is made."""
+MIN_TRAIN, MIN_HELD_OUT = 100, 50  # Tokens with a known cue without which no target is made
 
 ALPHA = 0.05
 

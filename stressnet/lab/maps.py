@@ -22,8 +22,7 @@ from stressnet.explain.methods import METHODS, relevance_by_name
 from stressnet.explain.reference import REFERENCED
 from stressnet.lab.board_plan import SEEDLESS
 
-SEEDS = ("logit-difference", "logit")
-"""What is explained, see above."""
+SEEDS = ("logit-difference", "logit")  # What is explained, see above
 
 ENSEMBLE = ("epsilon-gamma", "epsilon-plus", "input-times-gradient")
 """Members of the ``ensemble`` that is tested."""

@@ -80,8 +80,7 @@ def get_voices(names: tuple[str, ...] | list[str] | None = None) -> list[Voice]:
     return [VOICES[name] for name in names]
 
 
-LEAD_S = 0.12
-"""Sound before the word; after it there is as much."""
+LEAD_S = 0.12  # Sound before the word; after it there is as much
 
 NEUTRAL_HZ = (500.0, 1600.0, 2600.0, 3600.0, 4500.0, 5500.0)
 """Formants of a tract of average length that does nothing (schwa)."""
@@ -91,8 +90,7 @@ BANDWIDTHS_HZ = (70.0, 100.0, 140.0, 200.0, 260.0, 320.0)
 TRANSITION_S = 0.030
 """Longest glide between a consonant's and a vowel's formants; at most 30 % of the vowel."""
 
-STEP_S = 1e-4
-"""Time in which a value jumps."""
+STEP_S = 1e-4  # Time in which a value jumps
 
 _RING_S = 0.012
 _PEAK_WIDTH = 0.25  # of the vowel, standard deviation of an F0 peak

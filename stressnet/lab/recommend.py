@@ -20,8 +20,7 @@ from stressnet.lab.scoreboard import (
 )
 
 _CHOICE = ["method", "seed_output", "part"]
-_DEFAULT_CHOICE = ("logit-difference", "positive")
-"""Seed and part that ``stressnet explain`` uses."""
+_DEFAULT_CHOICE = ("logit-difference", "positive")  # Seed and part that `stressnet explain` uses
 
 
 @dataclass(frozen=True)

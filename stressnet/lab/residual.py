@@ -10,12 +10,8 @@ from threadpoolctl import threadpool_limits
 from stressnet.axes import BoolArray, FloatArray
 from stressnet.lexicon.pronunciation import bare
 
-LIMIT_SD = 4.0
-"""Standardised values are cut off here, since trackers err by far."""
-
-RARE = 10
-"""Training tokens below which a label shares its indicator with other rare ones."""
-
+LIMIT_SD = 4.0  # Standardised values are cut off here, since trackers err by far
+RARE = 10  # Training tokens below which a label shares its indicator with other rare ones
 _CHUNK = 200  # permutations held in memory at a time
 
 

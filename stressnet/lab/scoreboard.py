@@ -32,8 +32,7 @@ PLACES = tuple("vowel_1 vowel_2 vowel_edges_1 vowel_edges_2 consonants beside_wo
 PLACED_CUES = ("f0_level", "f0_peak", "f1", "f2", "f3", "reduction", "tilt")
 """Single cues with spectral place, which the bar is about."""
 
-NATURAL = "natural"
-"""What the cues of localised targets in natural words begin with."""
+NATURAL = "natural"  # What the cues of localised targets in natural words begin with
 
 QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "formants": ("f1", "f2", "f3", "reduction"),

@@ -33,14 +33,9 @@ from stressnet.regions.measures import TOLERANCE_HZ, TOLERANCE_S
 MEASURES = ("mass", "rank", "pointing", "first", "top3", "false_positive")
 """Measures of one word; in all but the last, higher is better."""
 
-PARTS = ("positive", "absolute")
-"""What of a map counts."""
-
-CHANCES = ("area", "exchange", "displaced")
-"""Chance levels, see above."""
-
-N_DRAWS = 3
-"""Other words whose regions a word borrows, and shifts in time."""
+PARTS = ("positive", "absolute")  # What of a map counts
+CHANCES = ("area", "exchange", "displaced")  # Chance levels, see above
+N_DRAWS = 3  # Other words whose regions a word borrows, and shifts in time
 
 SMOOTHING_FWHM = 2.0
 INSIDE_PERCENTILE = 99.0

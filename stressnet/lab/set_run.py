@@ -38,13 +38,11 @@ from stressnet.runs.journal import Journal
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.tables import read_table
 
-CONTROL_METHODS = ("epsilon-gamma",)
-"""Methods whose maps are broken on purpose."""
+CONTROL_METHODS = ("epsilon-gamma",)  # Methods whose maps are broken on purpose
 
 SET_DONE = "set"
 _EXAMPLE, _MAPS = "example", "maps.npz"
-MAX_REACTION_WORDS = 96
-"""Words whose regions are perturbed one by one."""
+MAX_REACTION_WORDS = 96  # Words whose regions are perturbed one by one
 
 N_RESAMPLES = 400
 

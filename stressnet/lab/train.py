@@ -27,11 +27,8 @@ from stressnet.training.metrics import evaluate
 from stressnet.training.parts import COLUMNS, parts_of_frames
 from stressnet.training.recipes import TrainConfig, get_recipe
 
-SOLVED = 0.75
-"""Least lower limit of balanced accuracy for a set to be solved."""
-
-LAB_EPOCHS = 16
-"""Length of the one-cycle schedule for sets of about a thousand words."""
+SOLVED = 0.75  # Least lower limit of balanced accuracy for a set to be solved
+LAB_EPOCHS = 16  # Length of the one-cycle schedule for sets of about a thousand words
 
 
 @dataclass(frozen=True)

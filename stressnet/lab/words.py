@@ -26,8 +26,7 @@ from stressnet.lab.plans import LEAD_S, WordPlan, get_voices, true_phones, true_
 from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.runs.problems import Problem, Severity
 
-MAX_ATTEMPTS = 30
-"""How often a pair is drawn before it is given up."""
+MAX_ATTEMPTS = 30  # How often a pair is drawn before it is given up
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,7 @@ from stressnet.runs.toml_file import entry, read_toml
 if TYPE_CHECKING:
     import pandas as pd
 
-ENGLISH = "en"
-"""Code of the language that everything is in where nothing else is said."""
+ENGLISH = "en"  # Code of the language that everything is in where nothing else is said
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,11 @@ MANNERS: dict[str, frozenset[str]] = {
 }
 """ARPAbet consonants by manner of articulation."""
 
-CONSONANTS = frozenset().union(*MANNERS.values())
-"""ARPAbet consonants as CMUdict uses them."""
+CONSONANTS = frozenset().union(*MANNERS.values())  # ARPAbet consonants as CMUdict uses them
 
 OBSTRUENTS = frozenset({"stops", "affricates", "fricatives"})
 
-IPA_VOWELS = "iyɨʉɯuɪʏʊeøɘɵɤoəɛœɜɞʌɔæɐaɶɑɒɚɝᵻᵿ"
-"""Letters of vowels in IPA."""
+IPA_VOWELS = "iyɨʉɯuɪʏʊeøɘɵɤoəɛœɜɞʌɔæɐaɶɑɒɚɝᵻᵿ"  # Letters of vowels in IPA
 
 _IPA = {
     "vowels": IPA_VOWELS,

@@ -20,8 +20,7 @@ from stressnet.languages.phones import bare, is_arpabet, is_ipa, is_vowel
 
 ARPABET, ARPABET_LOWER, IPA, X_SAMPA = "ARPAbet", "ARPAbet in lower case", "IPA", "X-SAMPA"
 
-FLAP = "DX"
-"""Stands for ``T`` or ``D`` until the word is known."""
+FLAP = "DX"  # Stands for `T` or `D` until the word is known
 
 _ARPABET_SHARE = 0.9
 """Least share of a file's labels that make it lower-case ARPAbet; IPA shares a third with it."""
@@ -36,8 +35,7 @@ _MFA = {
 }  # fmt: skip
 """What ``english_mfa`` writes otherwise than espeak-ng."""
 
-_DETAILS = "[ʰʷʲ\u032a\u031f\u0320]"
-"""Marks of allophones that ARPAbet does not have."""
+_DETAILS = "[ʰʷʲ\u032a\u031f\u0320]"  # Marks of allophones that ARPAbet does not have
 
 
 def phone_set(labels: Sequence[str], language: Language | None = None) -> str:

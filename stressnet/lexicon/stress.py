@@ -56,8 +56,7 @@ CLASSES: tuple[Stress, ...] = (Stress.INITIAL, Stress.FINAL)
 
 _FROM_THE_END = tuple(Stress)[1:]
 
-MOST_SYLLABLES = len(_FROM_THE_END)
-"""Words may be so long."""
+MOST_SYLLABLES = len(_FROM_THE_END)  # Words may be so long
 
 
 @dataclass(frozen=True)

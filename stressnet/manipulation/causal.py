@@ -42,11 +42,8 @@ CUE_REGIONS: dict[str, tuple[str, ...]] = {
 """Regions whose relevance is compared with the effect of a cue. F0 has its band where the window
 resolves harmonics; duration, level and tilt have no place of their own and get the whole vowels."""
 
-ALL_AT_ONCE = "all"
-"""The continuum on which all cues move together."""
-
-ALL_CUES = "(cues of a token)"
-"""Name of the rows about the ranking of cues within tokens."""
+ALL_AT_ONCE = "all"  # The continuum on which all cues move together
+ALL_CUES = "(cues of a token)"  # Name of the rows about the ranking of cues within tokens
 
 MIN_TOKENS, MIN_CUES = 10, 3
 

@@ -32,20 +32,11 @@ from stressnet.manipulation.cues import CUE_NAMES, CUES, Pair, get_cue
 from stressnet.manipulation.endpoints import Endpoint
 from stressnet.manipulation.resynthesis import Source, Stimulus, resynthesise
 
-MIN_SHARE_MOVED = 0.5
-"""Share of what was asked from which a cue counts as moved."""
-
-Values = dict[str, Pair]
-"""Cue to its value in both nuclei, on the cue's scale."""
-
-MAX_TRIES = 3
-"""Corrections at most."""
-
-CLOSE_OCTAVES = 0.015
-"""A formant within 1 % of where it was asked to be has arrived."""
-
-_SLACK_OCTAVES = 0.10
-"""The filter goes at most twice as far as asked, and this much further."""
+MIN_SHARE_MOVED = 0.5  # Share of what was asked from which a cue counts as moved
+Values = dict[str, Pair]  # Cue to its value in both nuclei, on the cue's scale
+MAX_TRIES = 3  # Corrections at most
+CLOSE_OCTAVES = 0.015  # A formant within 1 % of where it was asked to be has arrived
+_SLACK_OCTAVES = 0.10  # The filter goes at most twice as far as asked, and this much further
 
 _CROSSTALK_COLUMNS = (
     *("continuum", "cue", "unit", "is_intended", "n_stimuli"),

@@ -17,8 +17,7 @@ from stressnet.regions.from_corpus import SceneReader
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.problems import Problem, Severity
 
-CHUNK = 16
-"""Tokens that are explained together."""
+CHUNK = 16  # Tokens that are explained together
 
 
 def cue_relevance(

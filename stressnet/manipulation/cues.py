@@ -15,8 +15,7 @@ import numpy as np
 
 from stressnet.errors import ConfigError
 
-Pair = tuple[float, float]
-"""A value for each of the two nuclei."""
+Pair = tuple[float, float]  # A value for each of the two nuclei
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ from stressnet.manipulation.cues import CUES, ManipulatedCue, Pair, get_cue
 EndpointKind = Literal["class", "pair"]
 KINDS: tuple[EndpointKind, ...] = ("class", "pair")
 
-MIN_TOKENS = 5
-"""Tokens of each class that a mean must rest on."""
+MIN_TOKENS = 5  # Tokens of each class that a mean must rest on
 
 UNREDUCED = frozenset({"AH", "IH", "IY", "ER", "OW", "UW"})
 """English vowels that also stand unstressed as themselves; the others reduce to the schwa, AH."""
@@ -64,8 +63,7 @@ class Endpoint:
         return (self.final[0] - self.final[1]) - (self.initial[0] - self.initial[1])
 
 
-Mean = tuple[float, int]
-"""A mean, and how many values it rests on."""
+Mean = tuple[float, int]  # A mean, and how many values it rests on
 
 
 class Reference:

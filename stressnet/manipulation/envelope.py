@@ -20,15 +20,11 @@ from stressnet.acoustics.track_types import FormantTrack
 from stressnet.axes import FloatArray
 from stressnet.errors import AudioError
 
-RAMP_S = 0.010
-"""Longest ramp at a vowel's edge; a short vowel gives it a quarter of its length."""
-
-HOP_S = 0.005
-"""Distance of the filter's settings."""
+RAMP_S = 0.010  # Longest ramp at a vowel's edge; a short vowel gives it a quarter of its length
+HOP_S = 0.005  # Distance of the filter's settings
 
 TILT_PIVOT_HZ = 1000.0
-TILT_FROM_HZ = 100.0
-"""Below this the gain of a tilt is constant: there is no speech to tilt."""
+TILT_FROM_HZ = 100.0  # Below this the gain of a tilt is constant: there is no speech to tilt
 
 STEEPEST_DB_PER_OCTAVE = 12.0
 

@@ -25,8 +25,7 @@ from stressnet.manipulation.envelope import ramp_samples
 
 Span = tuple[float, float]
 
-_EDGE_S = 1e-5
-"""Distance of the two tier points that make a step."""
+_EDGE_S = 1e-5  # Distance of the two tier points that make a step
 
 _LONGEST_PERIOD_S = 0.020
 

@@ -31,8 +31,7 @@ NO_CROSSOVER = "no crossover within the continuum"
 NOT_BOUNDED = "crossover not bounded by the continuum"
 ONE_STEP = "only one step"
 
-N_GRID = 241
-"""Places along the continuum where the curve and its band are given."""
+N_GRID = 241  # Places along the continuum where the curve and its band are given
 
 
 @dataclass(frozen=True)

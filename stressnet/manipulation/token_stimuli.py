@@ -28,8 +28,7 @@ from stressnet.runs.tables import write_parquet
 
 AUDIO_FOLDER = "audio"
 
-Failure = tuple[str, str, str]
-"""Stimulus or token, stage, reason."""
+Failure = tuple[str, str, str]  # Stimulus or token, stage, reason
 
 
 @dataclass(frozen=True)

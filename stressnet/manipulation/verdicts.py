@@ -42,8 +42,7 @@ from stressnet.statistics.stream import EXCHANGE
 DENSITY_MARGIN = 0.10
 """Deletion: smallest difference of interest, in units of evidence spread evenly over the sound."""
 
-SHARE_MARGIN = 0.10
-"""Deletion: smallest share of the evidence of interest."""
+SHARE_MARGIN = 0.10  # Deletion: smallest share of the evidence of interest
 
 CAUSAL_MARGIN = 0.05
 """Causal effect: smallest share of the distance between the classes of interest."""

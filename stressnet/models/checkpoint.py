@@ -29,11 +29,9 @@ from stressnet.models.registry import build_model
 
 WEIGHTS_NAME = "model.safetensors"
 INFO_NAME = "model.json"
-MAX_SIDE = 100_000
-"""Bins or frames of an image; more are damage."""
+MAX_SIDE = 100_000  # Bins or frames of an image; more are damage
 FORMAT = 1
-BATCH = 64
-"""Images per forward pass of :meth:`TrainedNetwork.logits`."""
+BATCH = 64  # Images per forward pass of `TrainedNetwork.logits`
 
 
 @dataclass(frozen=True)
@@ -316,11 +314,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-STATISTICS_BATCH = 32
-"""Images per batch of statistics."""
-
-N_STATISTICS = 256
-"""Images over which BatchNorm statistics are taken, where a caller has more."""
+STATISTICS_BATCH = 32  # Images per batch of statistics
+N_STATISTICS = 256  # Images over which BatchNorm statistics are taken, where a caller has more
 
 
 def untrained_network(info: CheckpointInfo, images: Any, seed: int) -> Any:

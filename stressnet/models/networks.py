@@ -25,8 +25,7 @@ from stressnet.errors import ConfigError
 
 OtherLengths = Literal["refused", "shorter", "any"]
 
-FEWEST_FRAMES = 32
-"""No network takes shorter images than this."""
+FEWEST_FRAMES = 32  # No network takes shorter images than this
 
 
 def require_size(name: str, smallest: int, n_bins: int, n_frames: int) -> None:

@@ -108,8 +108,7 @@ def _specs() -> Iterator[ModelSpec]:
     yield ModelSpec("transformer", text, "stressnet", "transformer", "attn-lrp", build)
 
 
-MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _specs()}
-"""Networks by name."""
+MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _specs()}  # Networks by name
 
 
 def get_spec(name: str) -> ModelSpec:

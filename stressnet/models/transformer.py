@@ -20,8 +20,7 @@ from stressnet.models.networks import COMPACT_WIDTHS, Network, convolution_block
 from stressnet.models.nuclei import FRAMES_PER_COLUMN, PARTS
 
 WIDTH, DEPTH, HEADS = 96, 4, 4
-PARTS_AFTER = 2
-"""The block after which ``where`` is asked."""
+PARTS_AFTER = 2  # The block after which `where` is asked
 
 DROPOUT, DROPOUT_READ = 0.1, 0.3
 

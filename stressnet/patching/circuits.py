@@ -33,14 +33,9 @@ from stressnet.training.metrics import evaluate
 CURVES = ("ranking", "measure", "n_units", "mean", "low", "high", "n_pairs", "n_words", "reason")
 
 WHOLE, RANDOM = "whole", "random"
-N_RANDOM = 3
-"""Random rankings, the null; the table holds their mean."""
-
-KEPT = 0.9
-"""Faithfulness that a circuit must keep."""
-
-N_DRAWN = 5
-"""Strongest channels of each layer of a circuit, between which connections are measured."""
+N_RANDOM = 3  # Random rankings, the null; the table holds their mean
+KEPT = 0.9  # Faithfulness that a circuit must keep
+N_DRAWN = 5  # Strongest channels of each layer of a circuit, between which connections are measured
 
 N_SIZES, BATCH = 20, 32
 

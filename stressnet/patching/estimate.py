@@ -43,8 +43,7 @@ COLUMNS = ("pair", "layer", "kind", "unit", "estimator", "direction", "effect", 
 
 NO_CELL = "no cell of the layer lies in the unit"
 
-N_STEPS = 8
-"""Points of the path of ``integrated-gradients``."""
+N_STEPS = 8  # Points of the path of `integrated-gradients`
 
 NEARLY_EQUAL = 1e-3
 """Logit differences of a pair that differ by less than this part of the larger have no scale."""

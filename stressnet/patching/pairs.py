@@ -59,8 +59,7 @@ SINGLE_CUES = sorted(
 )
 """Designs of the lab that move one cue: in the second vowel, in the first, or between them."""
 
-MAX_USES = 3
-"""Natural pairs that one token enters; the other readings of most words are rare."""
+MAX_USES = 3  # Natural pairs that one token enters; the other readings of most words are rare
 
 _NUCLEUS_1_END, _BOUNDARY, _NUCLEUS_2_START = 2, 3, 4
 _SAME_S = 1e-6
@@ -142,8 +141,7 @@ class _Word:
         return float(self.landmarks_s[-1])
 
 
-_Pair = tuple[Any, Any, _Word, _Word]
-"""Word, cue, the clean and the corrupted image."""
+_Pair = tuple[Any, Any, _Word, _Word]  # Word, cue, the clean and the corrupted image
 
 
 def _common(one_s: FloatArray, other_s: FloatArray) -> tuple[FloatArray, list[int]] | None:

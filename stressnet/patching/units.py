@@ -21,11 +21,8 @@ from stressnet.explain.boundaries import changed_at
 from stressnet.explain.engine.calls import Call, tensors_in
 from stressnet.explain.methods.positions import PositionMode, cells_of, mark_input
 
-CONTEXT = "context"
-"""Label of what lies in no part of the word."""
-
-Parts = Mapping[str, tuple[float, float]]
-"""Start and end of each part of a word in seconds."""
+CONTEXT = "context"  # Label of what lies in no part of the word
+Parts = Mapping[str, tuple[float, float]]  # Start and end of each part of a word in seconds
 
 _ACTIVATIONS = (nn.ReLU, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.ELU, nn.Tanh)
 

@@ -12,8 +12,7 @@ from stressnet.inference.bootstrap import bootstrapped, mean_of_sides
 from stressnet.lexicon.stress import Stress
 from stressnet.training.comparison import compare
 
-TOGETHER = "together"
-"""All test sets together; no set of :data:`stressnet.evaluation.sets.TITLES`."""
+TOGETHER = "together"  # All test sets together; no set of `stressnet.evaluation.sets.TITLES`
 
 
 def cost_rows(

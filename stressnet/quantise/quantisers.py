@@ -20,11 +20,8 @@ from torch import Tensor
 Calibration = Literal["min-max", "percentile", "mse"]
 AttentionGrid = Literal["log2", "even"]
 
-PERCENTILE = 0.001
-"""Share of values that calibration ``percentile`` cuts off at either end."""
-
-N_CUTS = 40
-"""Ranges that calibration ``mse`` tries: the whole one, and shorter ones down to a 40th."""
+PERCENTILE = 0.001  # Share of values that calibration `percentile` cuts off at either end
+N_CUTS = 40  # Ranges that calibration `mse` tries: the whole one, and shorter ones down to a 40th
 
 FENCE = 1.5
 """Channels whose range lies above the upper quartile by this many interquartile ranges (Tukey's

@@ -35,8 +35,7 @@ UNIFORM, RANDOM = "uniform", "random"
 FALLING = ("relevance", "gradient", "parameters")
 """Scores that say what a layer costs at no bits; every further bit takes three quarters of it."""
 
-N_PROBES = 4
-"""Random vectors per batch of Hutchinson's estimate."""
+N_PROBES = 4  # Random vectors per batch of Hutchinson's estimate
 
 
 def contributions(

@@ -24,14 +24,12 @@ RESOLVED_FACTOR = 1.5
 two equal harmonics of a Hann window is then at least 9 dB deep whatever their phases."""
 
 BALANCE_BANDS_HZ = ((0, 500), (500, 1000), (1000, 2000), (2000, 4000))
-HARMONICS = (2, 3, 4, 5)
-"""Harmonics that are regions of their own."""
+HARMONICS = (2, 3, 4, 5)  # Harmonics that are regions of their own
 
 VALLEYS = ("below_F1", *(f"valley_F{k}_F{k + 1}" for k in (1, 2, 3)), "above_F4")
 """Regions between formants, and beyond the outer ones."""
 
-N_COMB = 10
-"""Harmonics of the comb; those above the image's range fall away."""
+N_COMB = 10  # Harmonics of the comb; those above the image's range fall away
 
 _ROLES: tuple[str | None, ...] = (None, "stressed", "unstressed")
 

@@ -22,8 +22,7 @@ from stressnet.lexicon.stress import Stress
 from stressnet.regions.scene import BandRule, Scene, TokenTimes
 from stressnet.runs.tables import open_parquet
 
-BESIDE_S = 0.25
-"""How far before and after a word its surroundings are looked up."""
+BESIDE_S = 0.25  # How far before and after a word its surroundings are looked up
 
 MAX_GROUPS = 256
 """Groups of rows of ``tracks.parquet`` kept in memory, about 1 MB each as builds write them."""

@@ -34,8 +34,7 @@ LOCALISATION = (
 )
 """Measures of localisation, in the order of :class:`Localiser`'s results."""
 
-TOP_SHARE = 0.10
-"""Share of the sounding cells above the threshold of ``iou_top10``."""
+TOP_SHARE = 0.10  # Share of the sounding cells above the threshold of `iou_top10`
 
 TOLERANCE_S = 0.020
 """How far beside a region the most relevant cell may lie: what good alignments are off by."""
@@ -169,8 +168,7 @@ MEASURES = (
 
 _N_BASIC, _N_NUCLEUS = 12, 4
 
-MIN_NET = 0.05
-"""Below this share of Σ R in Σ |R| a net share is missing."""
+MIN_NET = 0.05  # Below this share of Σ R in Σ |R| a net share is missing
 
 _N_QUANTITIES = 9
 

@@ -177,14 +177,9 @@ def _across(nucleus: Interval, low_s: float, high_s: float) -> FloatArray:
 Masks = dict[str, Mask | Missing]
 
 EXCHANGE, TIME_SHIFT, FREQUENCY_SHIFT = "exchange", "time_shift", "frequency_shift"
-SHIFTS = (TIME_SHIFT, FREQUENCY_SHIFT)
-"""Nulls that need only one token."""
-
-TIME_SHIFTS = (1 / 3, 2 / 3)
-"""Parts of the circle by which times move on."""
-
-BAND_SHIFTS = (2.0, -2.0)
-"""By how many half-widths bands move up."""
+SHIFTS = (TIME_SHIFT, FREQUENCY_SHIFT)  # Nulls that need only one token
+TIME_SHIFTS = (1 / 3, 2 / 3)  # Parts of the circle by which times move on
+BAND_SHIFTS = (2.0, -2.0)  # By how many half-widths bands move up
 
 
 def rotate_tracks(scene: Scene, part: float) -> Scene:

@@ -14,8 +14,7 @@ from stressnet.regions.projection import project_map
 from stressnet.runs import Problem, RunFolder, Severity
 from stressnet.runs.parallel import in_order
 
-CHUNK = 20
-"""Tokens per task."""
+CHUNK = 20  # Tokens per task
 
 Projected = tuple["pd.DataFrame | None", list[Problem]]
 

@@ -39,11 +39,8 @@ from stressnet.runs.parallel import in_order
 from stressnet.runs.problems import Problem, Severity
 from stressnet.runs.tables import TableStream
 
-PROJECTION_CHUNK = 50
-"""Tokens per projection task."""
-
-N_DONORS = 2
-"""Tokens with which each token's tracks and times are exchanged for the null."""
+PROJECTION_CHUNK = 50  # Tokens per projection task
+N_DONORS = 2  # Tokens with which each token's tracks and times are exchanged for the null
 
 RELEVANCE, NULLS, PARTITIONS = "relevance.parquet", "nulls.parquet", "partitions.parquet"
 TOKEN_COLUMNS = ("word", "family", "speaker", "stress", "stress_predicted", "correct", "split")

@@ -22,8 +22,7 @@ from stressnet.regions.scene import Scene
 
 Record = dict[str, object]
 
-ControlKey = tuple[str, int | None]
-"""Name of a null of other maps, and which draw of it."""
+ControlKey = tuple[str, int | None]  # Name of a null of other maps, and which draw of it
 
 NULL_MEASURES = (
     *("signed_share", "positive_share", "absolute_share", "area_share", "energy_share"),

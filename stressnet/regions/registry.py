@@ -112,8 +112,7 @@ class Region:
         return mask if largest > 0 else Missing("outside the image")
 
 
-REGIONS: dict[str, Region] = {}
-"""All regions by name, in the order of registration."""
+REGIONS: dict[str, Region] = {}  # All regions by name, in the order of registration
 
 
 def region(

@@ -28,8 +28,7 @@ from stressnet.lexicon.stress import Stress
 
 Made = TypeVar("Made")
 
-MIN_HALF_WIDTH_BINS = 1.5
-"""No band is narrower: the image itself is not sharper than that."""
+MIN_HALF_WIDTH_BINS = 1.5  # No band is narrower: the image itself is not sharper than that
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,7 @@ from stressnet.report.style import (
     symmetric_norm,
 )
 
-_IMAGE_DARKNESS = 0.7
-"""Darkest grey under relevance; 1 is black."""
+_IMAGE_DARKNESS = 0.7  # Darkest grey under relevance; 1 is black
 
 WIDE_BAND_WINDOW_S = 0.005
 """Praat's default for wide-band spectrograms (Gaussian, effective length)."""

@@ -40,8 +40,7 @@ CUE_TITLES = {
 """Names of cues in figures; others appear as they are."""
 
 _LOOKS = [{"color": c, "marker": m} for c, m in zip(COLOURS, MARKERS, strict=True)]
-_NOTE_LETTERS = 26
-"""Letters that fit into a line of a panel."""
+_NOTE_LETTERS = 26  # Letters that fit into a line of a panel
 
 _MOST_COLUMNS = 4
 _NULL: dict[str, Any] = {"linewidth": 4, "alpha": 0.4, "solid_capstyle": "butt"}

@@ -44,8 +44,7 @@ _SOURCES = {
 }
 """Where labels come from that are not the dictionary's."""
 
-_FEW = 5
-"""Speakers with fewer tokens are left out of the spread over speakers."""
+_FEW = 5  # Speakers with fewer tokens are left out of the spread over speakers
 
 
 def write_card(

@@ -30,8 +30,7 @@ from stressnet.report.word import LEGEND, caption, plot_word, word_data
 from stressnet.report.word_data import WordData, map_table
 from stressnet.runs.tables import read_table
 
-ALIGNMENT_FILE = "alignment-error.json"
-"""In the corpus folder, where the true times are known."""
+ALIGNMENT_FILE = "alignment-error.json"  # In the corpus folder, where the true times are known
 
 
 def write_report(

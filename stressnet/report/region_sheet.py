@@ -23,8 +23,7 @@ N_COLUMNS = 8, 4
 WIDTH_IN = 10.0, 5.0
 ROW_IN = 1.02
 MASK_COLOUR = "#e8590c"
-N_CANDIDATES = 200
-"""Tokens among which one with many regions is looked for."""
+N_CANDIDATES = 200  # Tokens among which one with many regions is looked for
 
 
 def regions_text(region_files: Sequence[Path] = ()) -> str:

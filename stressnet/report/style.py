@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 WIDTHS_IN: dict[str, float] = {"column": 3.5, "page": 7.0}
 """Figure widths in inches: one column, and the full page of a two-column journal."""
 
-Width = str | float
-"""How wide a figure is: a name in :data:`WIDTHS_IN`, or inches."""
+Width = str | float  # How wide a figure is: a name in `WIDTHS_IN`, or inches
 
 STRESS_MARKERS: dict[Stress, str] = {Stress.INITIAL: "o", Stress.FINAL: "s"}
 STRESS_COLOURS: dict[Stress, str] = {
@@ -47,8 +46,7 @@ COLOURS = ("#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
 """One per network, layer or estimator; apart for colour-blind readers (Okabe & Ito) and unlike
 those of the classes."""
 
-MARKERS = ("o", "s", "D", "^", "v", "P")
-"""Beside :data:`COLOURS`, some of which are one grey in print."""
+MARKERS = ("o", "s", "D", "^", "v", "P")  # Beside `COLOURS`, some of which are one grey in print
 
 FORMANT_COLOUR = "#d7191c"
 PITCH_COLOUR = "#1f4fd8"
@@ -59,7 +57,6 @@ _WARM = ("#fbb27a", "#d9480f", "#8f2503")
 _COOL = ("#8cc4ea", "#1768ac", "#08305c")
 _OPAQUE = 0.92
 _RISE = 0.75  # exponent of opacity: small values stay visible, zero stays clear
-
 _FONT = "DejaVu Sans"  # comes with matplotlib and holds the IPA
 FORMATS = ("png", "pdf", "svg")
 

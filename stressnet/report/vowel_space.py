@@ -23,11 +23,8 @@ from stressnet.report.run import RelevanceRun
 from stressnet.report.style import Width, style, width_in
 from stressnet.runs.tables import read_table
 
-MIDDLE = 0.5
-"""Part of a vowel around its middle whose median formants stand for the vowel."""
-
-MIN_TOKENS = 5
-"""A vowel with fewer tokens gets no mean."""
+MIDDLE = 0.5  # Part of a vowel around its middle whose median formants stand for the vowel
+MIN_TOKENS = 5  # A vowel with fewer tokens gets no mean
 
 MEASURES = {
     "density": "density of relevance in the vowel\n(1 = spread evenly over the sound)",

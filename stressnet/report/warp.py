@@ -35,11 +35,8 @@ from stressnet.report.style import (
     width_in,
 )
 
-MARGIN_S = 0.03
-"""Sound beside the word that is kept, not warped."""
-
-STEP_S = 0.004
-"""Step of the common axis."""
+MARGIN_S = 0.03  # Sound beside the word that is kept, not warped
+STEP_S = 0.004  # Step of the common axis
 
 _LEFT_IN, _BAR_IN, _GAP_IN, _TOP_IN, _BOTTOM_IN, _BETWEEN_IN = 0.62, 0.72, 0.16, 0.28, 0.38, 0.045
 _HEIGHTS_IN = {"map": 1.9, "time": 0.55, "segments": 0.18, "syllables": 0.18}

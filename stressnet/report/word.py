@@ -28,8 +28,7 @@ from stressnet.report.word_data import WordData, word_data
 
 __all__ = ["LEGEND", "WordData", "caption", "draw_word", "plot_word", "word_data"]
 
-CONTEXT_S = 0.10
-"""Sound shown before and after the word."""
+CONTEXT_S = 0.10  # Sound shown before and after the word
 
 _LEFT_IN, _RIGHT_IN, _TOP_IN, _GAP_IN = 0.58, 0.62, 0.30, 0.045
 _SECOND_TITLE_IN = 0.16

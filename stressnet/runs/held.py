@@ -197,8 +197,7 @@ def read_listed(file: Path) -> list[str]:
     return os.fsdecode(file.read_bytes()).split("\n")[:-1]
 
 
-_PART = re.compile(r"(?<![^/])\.([^/]+)\.part$")
-"""The name of a file that is being written."""
+_PART = re.compile(r"(?<![^/])\.([^/]+)\.part$")  # The name of a file that is being written
 
 
 def _as_regex(pattern: str) -> str:
@@ -258,8 +257,7 @@ def check_apart(out: Path, inputs: Iterable[Path]) -> None:
             )
 
 
-_held: dict[str, int] = {}
-"""Open descriptors by folder."""
+_held: dict[str, int] = {}  # Open descriptors by folder
 
 
 def hold(folder: Path) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path, PurePath
 
 from stressnet.errors import CorpusError
 
-_MAX_NAME_BYTES = 200
-"""File systems allow 255 bytes for a name, endings included."""
+_MAX_NAME_BYTES = 200  # File systems allow 255 bytes for a name, endings included
 
 _RESERVED = {"", "CON", "PRN", "AUX", "NUL"}
 _RESERVED |= {f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10)}

@@ -24,8 +24,7 @@ Result = TypeVar("Result")
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _ANSWER_WITHIN_S = 10
-_AHEAD = 4
-"""Tasks in flight per worker: enough to keep it busy, few enough to bound memory."""
+_AHEAD = 4  # Tasks in flight per worker: enough to keep it busy, few enough to bound memory
 
 
 def _start_worker() -> None:

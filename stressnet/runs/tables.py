@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-MIN_ROWS = 20_000
-"""Rows per group of the file; fewer would make it large and slow to read."""
+MIN_ROWS = 20_000  # Rows per group of the file; fewer would make it large and slow to read
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:

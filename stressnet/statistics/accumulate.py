@@ -140,8 +140,7 @@ def _duration_limits(run: RunTables) -> tuple[float, float]:
     return tertile_limits(counts)
 
 
-MEMORY_BUDGET = 1 << 28
-"""Bytes of sums held at a time; more take more passes over the data."""
+MEMORY_BUDGET = 1 << 28  # Bytes of sums held at a time; more take more passes over the data
 
 MEAN, PAIR, BY_CLASS, ENERGY_TOO, EXCHANGED = "mean", "pair", "by class", "energy", "exchanged"
 """Kinds of samples: a region's values; two regions' values, of all words and of each class of
@@ -162,8 +161,7 @@ PER_EXCHANGE = "density_per_exchange"
 """Mean density over the mean density that the same map has under the exchange, compared with the
 same ratio in the map of another network, or in the input."""
 
-UNDER_EXCHANGE = f"null_{DENSITY}"
-"""The column of the second."""
+UNDER_EXCHANGE = f"null_{DENSITY}"  # The column of the second
 
 
 @dataclass(frozen=True)

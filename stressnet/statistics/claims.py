@@ -43,17 +43,10 @@ from stressnet.statistics.accumulate import DENSITY, ENERGY, PER_ENERGY, PER_EXC
 from stressnet.statistics.estimate import COUNTS, POSITION, STRESS
 from stressnet.statistics.stream import EXCHANGE, INPUT, UNTRAINED
 
-RATIO_MARGIN = 1.10
-"""Smallest ratio of interest: a tenth denser than what it is compared with."""
-
-SHARE_MARGIN = 0.10
-"""Smallest share of interest: a tenth of all positive relevance."""
-
-MIN_SEEDS = 3
-"""Training seeds without which there is no verdict."""
-
-MIN_UNTRAINED = 5
-"""Untrained networks without which a claim about density is not tested."""
+RATIO_MARGIN = 1.10  # Smallest ratio of interest: a tenth denser than what it is compared with
+SHARE_MARGIN = 0.10  # Smallest share of interest: a tenth of all positive relevance
+MIN_SEEDS = 3  # Training seeds without which there is no verdict
+MIN_UNTRAINED = 5  # Untrained networks without which a claim about density is not tested
 
 HOLDS, FAILS, OPEN = "holds", "smaller than the margin", "cannot be decided"
 NOT_TESTED, FEW_SEEDS = "not tested", "needs three networks"
@@ -160,8 +153,7 @@ CLAIM_PAIRS = tuple(
 )
 """Pairs of regions that the claims need contrasted by density."""
 
-CLAIM_MEASURES = (DENSITY, SHARE, ENERGY)
-"""Measures that the claims need."""
+CLAIM_MEASURES = (DENSITY, SHARE, ENERGY)  # Measures that the claims need
 
 COLUMNS = (
     *("claim", "statement", "network", "stratum", "level", "verdict", "p_holm", "controls"),

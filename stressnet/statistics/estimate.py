@@ -55,8 +55,7 @@ STRESS, POSITION = "stress", "position"
 and in FINAL words, √(I·F) is what goes with stress, √(I/F) what goes with the place in the word. In
 longer words the geometric mean over all classes goes with stress."""
 
-MAX_PAIRED_LEVELS = 3
-"""Strata with so many levels are contrasted pairwise without being asked."""
+MAX_PAIRED_LEVELS = 3  # Strata with so many levels are contrasted pairwise without being asked
 
 
 def tables(

@@ -5,8 +5,7 @@ import pandas as pd
 
 from stressnet.inference.twoway import holm, ratio_intervals, sign_flip_p, sums_by
 
-KEYS = ["metric", "over", "baseline"]
-"""What makes two rows of different methods comparable."""
+KEYS = ["metric", "over", "baseline"]  # What makes two rows of different methods comparable
 
 RANDOM = "random"
 

@@ -30,12 +30,8 @@ from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.inference.twoway import MIN_CLUSTERS, TOO_FEW
 
-GROUPS = ("speaker", "word")
-"""The crossed random effects."""
-
-LIKELIHOOD_TOLERANCE = 0.01
-"""A log-likelihood further below the profiled maximum has not converged."""
-
+GROUPS = ("speaker", "word")  # The crossed random effects
+LIKELIHOOD_TOLERANCE = 0.01  # A log-likelihood further below the profiled maximum has not converged
 _NO_VARIANCE = 1e-3  # standard deviation relative to the residual's
 
 

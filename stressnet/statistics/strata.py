@@ -18,17 +18,13 @@ from stressnet.languages import language_of
 from stressnet.lexicon.pronunciation import REDUCED_VOWELS
 from stressnet.lexicon.stress import MOST_SYLLABLES, Stress
 
-ALL = "ALL"
-"""The stratum of all tokens, and its only level."""
+ALL = "ALL"  # The stratum of all tokens, and its only level
 
 NUCLEI = tuple(f"nucleus_{k}" for k in range(1, MOST_SYLLABLES + 1))
 """Columns of vowels; the third and fourth only in corpora of longer words."""
 
-MAX_LEVELS = 60
-"""A stratum with more levels is taken for a mistake."""
-
-DURATION_STEP_S = 0.001
-"""Resolution of the limits of duration tertiles."""
+MAX_LEVELS = 60  # A stratum with more levels is taken for a mistake
+DURATION_STEP_S = 0.001  # Resolution of the limits of duration tertiles
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,8 @@ from stressnet.runs.tables import open_parquet
 
 Names = NDArray[np.object_]
 
-ROWS_PER_BLOCK = 1 << 18
-"""Rows of relevance held in memory at a time."""
-
-EXCHANGE = "exchange"
-"""Name of the null in the ``null_*`` columns of ``relevance.parquet``."""
+ROWS_PER_BLOCK = 1 << 18  # Rows of relevance held in memory at a time
+EXCHANGE = "exchange"  # Name of the null in the `null_*` columns of `relevance.parquet`
 
 UNTRAINED, INPUT = "untrained", "input"
 """Names of the nulls of untrained networks and of the input taken as a map."""

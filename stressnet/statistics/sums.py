@@ -38,13 +38,11 @@ from stressnet.inference.twoway import (
 
 Codes = NDArray[np.intp]
 
-CELL_LIMIT = 4096
-"""So many cells of speaker and word are kept apart."""
+CELL_LIMIT = 4096  # So many cells of speaker and word are kept apart
 
 _ROUNDING = 1e-12
 
-CLUSTERS = ("speakers", "words")
-"""Kinds of clusters that are crossed."""
+CLUSTERS = ("speakers", "words")  # Kinds of clusters that are crossed
 
 
 @dataclass(frozen=True)

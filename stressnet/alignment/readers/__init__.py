@@ -60,8 +60,7 @@ _FILES: dict[str, Callable[[Path], tuple[Path | None, ...]]] = {
     "ctm": ctm_files,
 }
 
-FORMATS = (*_ONE, *_MANY)
-"""Names of formats; ``csv`` covers the Montreal Forced Aligner's."""
+FORMATS = (*_ONE, *_MANY)  # Names of formats; `csv` covers the Montreal Forced Aligner's
 
 TIMED_FORMATS = frozenset({"elan", "recogniser", "subtitles", "chat", "fave", "csv"})
 """Formats in which transcripts with times are written."""

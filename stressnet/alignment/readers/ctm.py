@@ -16,8 +16,7 @@ from stressnet.alignment.readers.options import Alignments, ReadOptions, beside
 from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment, Interval
 
-_POSITION = re.compile(r"(?<=\S)_[BIES]$")
-"""Kaldi marks a phone's place in its word: ``AH0_B``."""
+_POSITION = re.compile(r"(?<=\S)_[BIES]$")  # Kaldi marks a phone's place in its word: `AH0_B`
 
 
 def read_ctm(path: Path, options: ReadOptions) -> Alignments:

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
 _IS_OVERLAP = re.compile(r" overlaps | has no length ")
 
-Excerpt = tuple[float, Audio]
-"""The time at which a cut was asked to start, and its sound."""
+Excerpt = tuple[float, Audio]  # The time at which a cut was asked to start, and its sound
 
 
 def _cut_one(

@@ -18,14 +18,9 @@ from stressnet.lexicon.stress import DISYLLABLES, Stress, WordLengths, classes_a
 MOST_UNKNOWN = 1 / 3
 """Largest share of words outside the dictionary that is ordinary: names, compounds, slips."""
 
-MANY_WORDS = 20
-"""Speakers with fewer words are not judged alone."""
-
-LANGUAGE = "language"
-"""Stage of the warning that words may be of another language."""
-
-FEW_TOKENS = 500
-"""Fewer tokens of a class are called few: a guide, not a measured limit."""
+MANY_WORDS = 20  # Speakers with fewer words are not judged alone
+LANGUAGE = "language"  # Stage of the warning that words may be of another language
+FEW_TOKENS = 500  # Fewer tokens of a class are called few: a guide, not a measured limit
 
 
 @dataclass

@@ -23,8 +23,7 @@ from stressnet.errors import AlignmentError, LexiconError, MissingPartError
 from stressnet.intervals import RECOGNISED, TIMED_TEXT, Alignment
 from stressnet.lexicon.dictionary import Dictionary
 
-_NO_NEWS_S = 0.001
-"""Ends past the audio by less are rounding, not worth a line each."""
+_NO_NEWS_S = 0.001  # Ends past the audio by less are rounding, not worth a line each
 
 
 @dataclass(frozen=True)

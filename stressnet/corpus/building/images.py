@@ -18,8 +18,7 @@ from stressnet.runs.journal import Journal
 from stressnet.runs.names import inside
 from stressnet.runs.parallel import in_order
 
-_CHUNK = 64
-"""Tokens per task: large enough that handing over costs little."""
+_CHUNK = 64  # Tokens per task: large enough that handing over costs little
 
 
 def _images_of(task: tuple[Path, SpectrogramPreset, list[dict[Any, Any]]]) -> Any:

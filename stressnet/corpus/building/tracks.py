@@ -25,14 +25,9 @@ from stressnet.runs.tables import write_parquet
 
 _NUCLEUS_TIME = re.compile(r"nucleus_\d_(start|end)_s")
 
-_SPEAKER_SAMPLE = 40
-"""Most excerpts per speaker from which the pitch range is estimated."""
-
-_CHUNK = 64
-"""Tokens per task."""
-
-_ROWS_PER_GROUP = 100_000
-"""Frames of the joined table that are held before they are written."""
+_SPEAKER_SAMPLE = 40  # Most excerpts per speaker from which the pitch range is estimated
+_CHUNK = 64  # Tokens per task
+_ROWS_PER_GROUP = 100_000  # Frames of the joined table that are held before they are written
 
 
 def _settings_of_speaker(task: tuple[Path, str, list[dict[Any, Any]]]) -> dict[str, Any]:

@@ -17,8 +17,7 @@ SEED = "log-odds"
 """What maps explain: the log-odds of the predicted class, so that positive speaks for it."""
 
 
-N_STEPS = 16
-"""Quadrature points of integrated gradients."""
+N_STEPS = 16  # Quadrature points of integrated gradients
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from stressnet.explain import faithfulness as ff
 from stressnet.explain.faithfulness.attributions import SEED, Attribution
 from stressnet.explain.faithfulness.scores import combine_reasons
 
-N_STAGES = 4
-"""Groups of layers that are randomised one after another."""
+N_STAGES = 4  # Groups of layers that are randomised one after another
 
 EXPLAIN_BATCH = 16
 

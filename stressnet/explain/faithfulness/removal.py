@@ -28,8 +28,7 @@ from stressnet.explain.faithfulness.scores import (
 ERASER_FRACTIONS = (0.01, 0.05, 0.10, 0.20, 0.50)
 """Shares of the cells at which ERASER's measures are averaged."""
 
-ROAD_FRACTIONS = (0.10, 0.30, 0.50, 0.70, 0.90)
-"""Shares of the cells that ROAD imputes."""
+ROAD_FRACTIONS = (0.10, 0.30, 0.50, 0.70, 0.90)  # Shares of the cells that ROAD imputes
 
 
 TOO_FEW = "fewer than two units"

@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TYPES = {"uint8": "<u1", "int8": "<i1", "uint16": "<u2", "int16": "<i2", "float32": "<f4"}
-COMPANDED_LEVELS = 63
-"""Steps on each side of zero in :func:`compand`."""
+COMPANDED_LEVELS = 63  # Steps on each side of zero in `compand`
 
 
 def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> str:

@@ -25,17 +25,13 @@ from stressnet.report.run import RelevanceRun
 from stressnet.report.style import relevance_limit
 from stressnet.report.word_data import phone_relevance
 
-CONTEXT_S = 0.12
-"""Sound shown before and after the word, if the excerpt has as much."""
-
-WAVE_STEP_S = 0.0008
-"""The waveform is drawn as its minimum and maximum in steps of this length."""
+CONTEXT_S = 0.12  # Sound shown before and after the word, if the excerpt has as much
+WAVE_STEP_S = 0.0008  # The waveform is drawn as its minimum and maximum in steps of this length
 
 SPECTROGRAM_STEP_S, SPECTROGRAM_STEP_HZ = 0.0018, 50.0
 SPECTROGRAM_RANGE_DB = 60.0
 SPECTROGRAM_TOP_HZ = 5500.0
-IMAGE_LEVELS = 63
-"""Steps of grey in the network's image."""
+IMAGE_LEVELS = 63  # Steps of grey in the network's image
 
 MEASURES = ("positive_share", "area_share", "density", "null_density")
 """Columns of a run's ``relevance.parquet`` that the explorer lists per region."""

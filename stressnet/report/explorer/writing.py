@@ -33,11 +33,8 @@ PAGE = "explorer.html"
 FOLDER = "explorer"
 ASSETS = ("explorer.css", "data.js", "plot.js", "list.js", "labels.js", "pane.js", "app.js")
 SHARED = ("pages.css", "pages.js")
-N_LIMITS = 200
-"""Maps from which a run's common colour limit is taken."""
-
-CHUNK = 50
-"""Tokens per task."""
+N_LIMITS = 200  # Maps from which a run's common colour limit is taken
+CHUNK = 50  # Tokens per task
 
 
 def model_folder(run: RelevanceRun) -> Path | None:

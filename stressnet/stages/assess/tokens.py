@@ -24,8 +24,7 @@ FORMANT_UNITS = tuple(f"F{k}_{which}" for which in ("stressed", "unstressed") fo
 """Regions that are the units called formant bands."""
 
 
-CHUNK = 8
-"""Tokens that are measured together and draw from the same generators."""
+CHUNK = 8  # Tokens that are measured together and draw from the same generators
 
 
 def measure_tokens(

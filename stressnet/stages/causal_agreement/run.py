@@ -29,8 +29,7 @@ from stressnet.stages.manipulate.run import run as manipulate
 PAIRS, TABLE, FIGURE = "pairs.parquet", "agreement.csv", "agreement"
 STIMULI_FOLDER = "stimuli"
 
-N_STEPS = 3
-"""Both ends and the middle: what causal agreement needs of a continuum."""
+N_STEPS = 3  # Both ends and the middle: what causal agreement needs of a continuum
 
 
 def run(config: CausalConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder) -> Result:

@@ -34,8 +34,7 @@ RECIPES = {ENGLISH: "espeak-demo"}
 EPOCHS = {"full": 10, "tiny": 2}
 """Short training: synthetic speech is easy, and the demo has five minutes."""
 
-EXPLORER_TOKENS = 300
-"""Enough to try the explorer; each takes some 50 ms to write."""
+EXPLORER_TOKENS = 300  # Enough to try the explorer; each takes some 50 ms to write
 
 
 def run(config: DemoConfig, folder: RunFolder) -> Result:

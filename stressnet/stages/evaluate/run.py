@@ -15,8 +15,7 @@ from stressnet.report.evaluation_page import write_page
 from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.evaluate import EvaluateConfig
 
-N_HARDEST = 40
-"""Tokens that the page lets hear."""
+N_HARDEST = 40  # Tokens that the page lets hear
 
 
 def run(

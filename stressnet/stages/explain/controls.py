@@ -20,8 +20,7 @@ from stressnet.stages.explain import ExplainConfig
 from stressnet.stages.explain.tables import token_table
 from stressnet.statistics.stream import EXCHANGE, INPUT, UNTRAINED
 
-NULL_NAMES = (EXCHANGE, *SHIFTS)
-"""Nulls that can be asked for by name; ``all`` is all of them."""
+NULL_NAMES = (EXCHANGE, *SHIFTS)  # Nulls that can be asked for by name; `all` is all of them
 
 
 def load_null_models(

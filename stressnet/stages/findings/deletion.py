@@ -17,8 +17,7 @@ from stressnet.regions.scene import Scene
 from stressnet.runs.folder import RunFolder
 from stressnet.statistics.stream import EXCHANGE
 
-CHUNK = 16
-"""Tokens that are measured together."""
+CHUNK = 16  # Tokens that are measured together
 
 COLUMNS = ("token_id", "region", "null", "loss", "area", "evidence")
 

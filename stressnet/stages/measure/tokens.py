@@ -18,8 +18,7 @@ from stressnet.runs.names import inside
 from stressnet.runs.tables import write_parquet
 from stressnet.stages.measure.speakers import records_of, settings_of
 
-CHUNK = 40
-"""Tokens of one speaker per task."""
+CHUNK = 40  # Tokens of one speaker per task
 
 
 _ChunkTask = tuple[Path, list[dict[str, Any]], SpeakerSettings, Path]

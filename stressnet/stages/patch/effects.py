@@ -18,8 +18,7 @@ from stressnet.runs.tables import write_parquet
 from stressnet.stages.patch import PatchConfig
 
 BANDS_HZ = ((0.0, 500.0), (500.0, 1500.0), (1500.0, 3000.0), (3000.0, 8000.0))
-CHUNK = 8
-"""Pairs that are patched together; what is finished is not repeated after an interruption."""
+CHUNK = 8  # Pairs that are patched together; what is finished is not repeated after an interruption
 
 
 def effects_of(

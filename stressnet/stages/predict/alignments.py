@@ -24,8 +24,7 @@ from stressnet.runs import Problem, Progress, Severity
 from stressnet.runs.problems import warnings_about
 from stressnet.stages.predict.sources import Source
 
-TRIM_DB = 40.0
-"""Around a single word, what is so far below its loudest 25 ms counts as silence."""
+TRIM_DB = 40.0  # Around a single word, what is so far below its loudest 25 ms counts as silence
 
 ABOVE_NOISE_DB, CLEAR_DB, STEADY_DB = 8.0, 15.0, 2.5
 """Speech is so far above the quietest tenth of the recording, and at most so far below its loudest
@@ -34,11 +33,8 @@ ABOVE_NOISE_DB, CLEAR_DB, STEADY_DB = 8.0, 15.0, 2.5
 ONE_WORD_S = 2.0
 """A recording without transcript must not have more sound than this: no word lasts longer."""
 
-UNKNOWN_WORD = "<word>"
-"""Label of the only word of a recording without transcript."""
-
-Aligned = dict[str, Alignment | str]
-"""Alignments by file, or why there is none."""
+UNKNOWN_WORD = "<word>"  # Label of the only word of a recording without transcript
+Aligned = dict[str, Alignment | str]  # Alignments by file, or why there is none
 
 
 def align_words(

@@ -31,8 +31,7 @@ from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_words, align
 from stressnet.stages.predict.sources import Source
 from stressnet.training.calibration import temperature_of
 
-MOST_TOLD = 20
-"""Problems that are told on stderr."""
+MOST_TOLD = 20  # Problems that are told on stderr
 
 
 @dataclass(frozen=True)

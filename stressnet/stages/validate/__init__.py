@@ -19,8 +19,7 @@ from stressnet.runs import Input, Stage, option
 if TYPE_CHECKING:
     from stressnet.lexicon.stress import WordLengths
 
-AUTO = "auto"
-"""The recipe is found by looking at the recordings."""
+AUTO = "auto"  # The recipe is found by looking at the recordings
 
 
 @dataclass(frozen=True)
